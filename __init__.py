@@ -1,0 +1,91 @@
+"""Finds which human-readable meaning lives in which layer of an image generator, proves it, and edits with it.
+
+Names are imported on first use, so that `import ganstrata` costs nothing.
+
+Example:
+    >>> import ganstrata
+    >>> generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
+    >>> latents = generator.sample(2, seed=0, start=0, stream=ganstrata.Stream.PROBING)
+    >>> images = ganstrata.render(generator, generator.broadcast(generator.map(latents.z)))
+    >>> tuple(images.shape)
+    (2, 3, 64, 64)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .core.composition import Pass, render
+    from .core.contracts import BoundaryLearner, Generator, PluginConfig, Scorer, Segmenter
+    from .core.hookspecs import hookimpl
+    from .core.loading import load_generator, load_learner, load_scorer
+    from .core.pipeline import open_run, run
+    from .core.randomness import Stream
+    from .core.records import Boundaries, Boundary, Concept, Inputs, Latents, ModelCard, Rendering, State, Stratum
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Boundaries": "records",
+    "Boundary": "records",
+    "BoundaryLearner": "contracts",
+    "Concept": "records",
+    "Generator": "contracts",
+    "Inputs": "records",
+    "Latents": "records",
+    "ModelCard": "records",
+    "Pass": "composition",
+    "PluginConfig": "contracts",
+    "Rendering": "records",
+    "Scorer": "contracts",
+    "Segmenter": "contracts",
+    "State": "records",
+    "Stratum": "records",
+    "Stream": "randomness",
+    "hookimpl": "hookspecs",
+    "load_generator": "loading",
+    "load_learner": "loading",
+    "load_scorer": "loading",
+    "open_run": "pipeline",
+    "render": "composition",
+    "run": "pipeline",
+}
+
+__all__ = [
+    "Boundaries",
+    "Boundary",
+    "BoundaryLearner",
+    "Concept",
+    "Generator",
+    "Inputs",
+    "Latents",
+    "ModelCard",
+    "Pass",
+    "PluginConfig",
+    "Rendering",
+    "Scorer",
+    "Segmenter",
+    "State",
+    "Stratum",
+    "Stream",
+    "__version__",
+    "hookimpl",
+    "load_generator",
+    "load_learner",
+    "load_scorer",
+    "open_run",
+    "render",
+    "run",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(f".core.{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__
