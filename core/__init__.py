@@ -1,0 +1,1 @@
+"""The method: contracts, registry, stages and mathematics; knows no plugin and no command line."""

@@ -1,0 +1,187 @@
+"""What a plugin may be: a Generator, a Scorer (or Segmenter) or a BoundaryLearner.
+
+Every plugin is built as `Plugin(config, device)`, where config is an instance of its own nested
+`Config`: a pydantic model that forbids unknown fields.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from .randomness import Stream, Use, normals
+from .records import Boundaries, Concept, Inputs, Latents, Match, ModelCard, Rendering, State, Stratum
+
+
+class PluginConfig(BaseModel):
+    """Base of every plugin's Config: frozen, and unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Generator(ABC):
+    """A pretrained network as a stack of strata; the core composes them.
+
+    Only `card`, `strata`, `stratum` and `finish` must be given. The defaults are a normal prior, no
+    mapping network, plain broadcast and no condition.
+    """
+
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
+    card: ModelCard
+    strata: tuple[Stratum, ...]
+
+    def __init__(self, config: PluginConfig, device: torch.device) -> None:
+        self.config, self.device = config, device
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Names the latent space: boundaries learnt for one generator refuse another."""
+        checkpoint = self.card.sha256 or f"{type(self).__module__}.{type(self).__qualname__} {self.config.model_dump_json()}"
+        return hashlib.sha256(f"{self.card.family} {checkpoint}".encode()).hexdigest()[:16]
+
+    @property
+    def space(self) -> str:
+        """The space that map() leads to: "w", or "z" where there is no mapping network."""
+        return "z" if type(self).map is Generator.map else "w"
+
+    @property
+    def layer_scale(self) -> NDArray[np.float32]:
+        """How a step in w shrinks at each layer, (L,): truncation psi; 1 elsewhere."""
+        return np.ones(self.card.layers, dtype=np.float32)
+
+    @property
+    def groups(self) -> Mapping[str, tuple[int, ...]] | None:
+        """Named layer groups, bottom to top; None for the core's cuts at 1/7, 3/7 and 6/7 of L."""
+        return None
+
+    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
+        """Samples start .. start + n of a stream: each depends on (seed, stream, its index) alone."""
+        z = normals(seed, stream, Use.LATENT, range(start, start + n), self.card.latent_size)
+        return Latents(torch.from_numpy(z).to(self.device), None, torch.arange(start, start + n))
+
+    def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """z (N, Z) to w (N, D). Default: w = z."""
+        return z
+
+    def broadcast(self, w: Tensor) -> Tensor:
+        """w (N, D) to codes (N, L, D); truncation belongs here. Default: a copy for every layer."""
+        return w[:, None].expand(-1, self.card.layers, -1)
+
+    def begin(self, inputs: Inputs) -> State:
+        """The state before the first stratum. Default: empty."""
+        return State(None)
+
+    @abstractmethod
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        """Apply stratum s: code (N, D) is its layer's, style (N, C_s) replaces what its affine gives."""
+
+    @abstractmethod
+    def finish(self, state: State) -> Tensor:
+        """The state after the last stratum as images (N, 3, H, W), RGB, nominally in [0, 1]."""
+
+    def style(self, s: int, code: Tensor) -> Tensor | None:
+        """What the affine of stratum s gives for codes (N, D): (N, C_s), or None if it has none."""
+        return None
+
+    def style_weights(self, s: int) -> Tensor | None:
+        """The affine's weights (C_s, D) for closed-form factorisation, or None."""
+        return None
+
+    @classmethod
+    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+        """Whether a checkpoint with these tensors and settings belongs to this plugin."""
+        return None
+
+
+class Scorer(ABC):
+    """Gives each image a number per concept.
+
+    Attributes:
+        concepts: what the columns of score() are.
+        features: numbers of the strata whose feature maps score() reads; none by default.
+        extras: names of numbers that are kept beside the scores but are no concepts.
+        checkpoint: hash of the network's file, if there is one.
+    """
+
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
+    concepts: tuple[Concept, ...]
+    features: tuple[int, ...] = ()
+    extras: tuple[str, ...] = ()
+    checkpoint: str = ""
+
+    def __init__(self, config: PluginConfig, device: torch.device) -> None:
+        self.config, self.device = config, device
+
+    @abstractmethod
+    def score(self, rendering: Rendering) -> Tensor:
+        """Scores (N, C), float32; NaN only where the concept may be undefined."""
+
+    def extra(self, rendering: Rendering) -> Tensor:
+        """The numbers that `extras` names, (N, E): how far a score can be trusted, for example."""
+        return rendering.images.new_zeros((rendering.images.shape[0], 0))
+
+
+class Segmenter(Scorer):
+    """A scorer that labels pixels; its scores are the share of the picture that each class takes."""
+
+    @abstractmethod
+    def logits(self, rendering: Rendering) -> Tensor:
+        """(N, M, H, W), a plane per class."""
+
+    def score(self, rendering: Rendering) -> Tensor:
+        """Area shares (N, M): of each class, the pixels where its logit is the highest."""
+        logits = self.logits(rendering)
+        labels = logits.argmax(dim=1).flatten(1)  # (N, H*W)
+        counts = torch.zeros(labels.shape[0], logits.shape[1], device=labels.device)
+        counts.scatter_add_(1, labels, torch.ones_like(labels, dtype=counts.dtype))
+        return counts / labels.shape[1]
+
+
+class BoundaryLearner(ABC):
+    """Finds a direction per concept in a latent space.
+
+    Attributes:
+        supervised: False for learners that use the generator instead of scores and name their
+            directions themselves.
+        layerwise: True for learners of w+, which are given codes (N, L, D); with plain w the
+            boundaries of all layers would be the same, so they need synthesis.mixing above 0.
+    """
+
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
+    supervised: ClassVar[bool] = True
+    layerwise: ClassVar[bool] = False
+
+    def __init__(self, config: PluginConfig, device: torch.device) -> None:
+        self.config, self.device = config, device
+
+    def check(self, samples: int) -> None:
+        """Refuse a run of so many samples before any work is done.
+
+        Raises:
+            DataError: they cannot do.
+        """
+
+    @abstractmethod
+    def learn(
+        self,
+        latents: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        concepts: Sequence[Concept],
+        *,
+        generator: Generator | None = None,
+        seed: int = 0,
+    ) -> Boundaries:
+        """Boundaries from latents (N, D) or (N, L, D) and scores (N, C), one per concept.
+
+        Raises:
+            DataError: too few samples, or scores that do not vary.
+        """

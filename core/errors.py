@@ -1,0 +1,92 @@
+"""What can go wrong, in words: each message says what was given, where, what is allowed and the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class GanstrataError(Exception):
+    """Anything ganstrata reports without a traceback. Exit code 1: the work failed."""
+
+    exit_code = 1
+
+
+class UserError(GanstrataError):
+    """The user's mistake, which the user can mend. Exit code 2."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with a config: where in the file, and what."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+    def __str__(self) -> str:
+        where = " -> ".join(str(part) for part in self.path) or "the file as a whole"
+        return f"{where}: {self.message}"
+
+
+class ConfigError(UserError):
+    """A config with faults, all of them at once."""
+
+    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
+        self.source, self.faults = source, tuple(faults)
+        count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__("\n".join([f"{source}: {count}, nothing was written.", *(f"  {fault}" for fault in faults)]))
+
+
+class PluginNotFound(UserError):
+    """No plugin of this kind has this name."""
+
+
+class PluginBroken(GanstrataError):
+    """A plugin is installed but does not load, or breaks its contract."""
+
+
+class PluginConflict(GanstrataError):
+    """Two distributions register the same name."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint that is missing, damaged, unsafe, or of another kind."""
+
+
+class MismatchError(UserError):
+    """Two things that do not belong together: a boundary and a generator, a run and a config."""
+
+
+class RunError(UserError):
+    """A run directory that cannot be used as asked."""
+
+
+class LayerError(UserError):
+    """A description of layers that does not name layers of this generator."""
+
+
+class DataError(UserError):
+    """Scores or samples that do not allow what was asked."""
+
+
+class ScoreError(GanstrataError):
+    """A scorer returned what its concepts do not allow."""
+
+
+class ShapeError(GanstrataError):
+    """A tensor of another shape than the contract says."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt name, or nothing.
+
+    >>> nearest("stylgan2", ["pggan", "stylegan2"])
+    " Did you mean 'stylegan2'?"
+    >>> nearest("qqq", ["pggan"])
+    ''
+    """
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{matches[0]}'?" if matches else ""
