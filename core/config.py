@@ -1,0 +1,153 @@
+"""The config of a run: what each section means, its defaults and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+
+from .randomness import LARGEST_SEED
+from .records import LEVELS
+
+Level = Literal["layout", "category", "attribute", "colour", "object"]
+assert Level.__args__ == LEVELS  # type: ignore[attr-defined]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+
+class Use(Section):
+    """A plugin and its config."""
+
+    use: str = Field(description="name of the plugin, see `ganstrata plugins list`")
+    options: dict[str, Any] = Field(default_factory=dict, alias="with", description="the plugin's own config")
+
+
+class UseScorer(Use):
+    """A scorer, its config and the name under which its scores are kept."""
+
+    alias: str = Field(default="", alias="as", pattern=r"^[A-Za-z0-9_-]*$", description="default: the plugin's name")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "use" in data and not data.get("as") and not data.get("alias"):
+            return {**data, "as": data["use"]}
+        return data
+
+
+class Concepts(Section):
+    """Which concepts get a boundary; all are scored."""
+
+    include: list[str] = Field(default=["*"], min_length=1, description="patterns of concept ids, `alias/name`")
+    exclude: list[str] = Field(default=[], description="patterns of concept ids to leave out")
+    levels: list[Level] = Field(default=list(LEVELS), min_length=1, description="levels to keep")
+
+
+class Condition(Section):
+    """A direction that changes one concept and leaves others alone (method C, conditional)."""
+
+    edit: str = Field(description="concept id whose boundary is moved along")
+    keep: list[str] = Field(min_length=1, description="concept ids whose boundaries are left alone")
+
+
+class Synthesis(Section):
+    """Samples for probing (method A)."""
+
+    samples: PositiveInt = Field(default=10_000, description="number of images to synthesise and score")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="of everything random in the run")
+    batch_size: PositiveInt | Literal["auto"] = Field(default="auto", description="images in one pass")
+    mixing: float = Field(default=0.0, ge=0.0, le=1.0, description="share of samples with two styles, for learners of w+")
+
+
+class Rescoring(Section):
+    """Verification: move codes along each boundary and score again (method B)."""
+
+    samples: int = Field(default=500, ge=8, description="fresh samples, common to all boundaries")
+    distance: float = Field(default=2.0, gt=0.0, description="length of the step")
+    distance_unit: Literal["sd", "raw"] = Field(default="sd", description="sd: times the spread of w; raw: as it stands")
+    layers: list[str] = Field(default=["all", "each", "groups"], min_length=1, description="layer sets to move")
+    groups: dict[str, str] | None = Field(default=None, description="named layer groups; default: the generator's own")
+    null_directions: int = Field(default=20, ge=3, description="random directions that the effects are held against")
+    bootstrap: int = Field(default=2000, ge=100, description="resamplings behind each interval")
+    false_discovery_rate: float = Field(default=0.05, gt=0.0, lt=1.0, description="q below which an effect counts as found")
+
+    @field_validator("layers", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        # YAML reads a lone layer as a number.
+        return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value] if isinstance(value, list) else value
+
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _numbers_as_text(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {key: str(item) if isinstance(item, int) and not isinstance(item, bool) else item for key, item in value.items()}
+
+    @field_validator("groups")
+    @classmethod
+    def _legal_names(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        for name in value or {}:
+            if name in ("all", "each", "groups") or not name.replace("_", "").replace("-", "").isalnum() or name[0].isdigit():
+                raise ValueError(f"'{name}' cannot name a group: use letters, digits, - and _, beginning with a letter; all, each and groups are taken")
+        return value
+
+
+class Editing(Section):
+    """Strips of edited images for the report (method C)."""
+
+    samples: PositiveInt = Field(default=5, description="images to edit")
+    start: float = Field(default=-3.0, description="first step, in the unit of rescoring.distance_unit")
+    end: float = Field(default=3.0, description="last step")
+    steps: int = Field(default=7, ge=2, description="number of steps")
+    scale: bool = Field(default=True, description="shrink steps where truncation shrinks w")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Editing:
+        if self.end <= self.start:
+            raise ValueError(f"end ({self.end}) must lie above start ({self.start})")
+        return self
+
+
+class Report(Section):
+    """What the report shows."""
+
+    samples: PositiveInt = Field(default=24, description="samples in the grid")
+
+
+class Engine(Section):
+    """How the work is spread."""
+
+    kind: Literal["local"] = Field(default="local", description="local: processes on this machine")
+    workers: PositiveInt | Literal["auto"] = Field(default="auto", description="auto: one per core, or one on a GPU")
+    threads: PositiveInt = Field(default=1, description="of each worker")
+
+
+class RunConfig(Section):
+    """Everything that decides the result of a run."""
+
+    generator: Use
+    scorers: list[UseScorer] = Field(min_length=1)
+    concepts: Concepts = Concepts()
+    boundary: Use
+    conditions: list[Condition] = Field(default=[], description="conditional directions to verify beside the learnt ones")
+    synthesis: Synthesis = Synthesis()
+    rescoring: Rescoring = Rescoring()
+    editing: Editing = Editing()
+    report: Report = Report()
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d+)$")] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    engine: Engine = Engine()
+
+    @field_validator("scorers")
+    @classmethod
+    def _distinct(cls, value: list[UseScorer]) -> list[UseScorer]:
+        aliases = [scorer.alias for scorer in value]
+        twice = sorted({alias for alias in aliases if aliases.count(alias) > 1})
+        if twice:
+            raise ValueError(f"two scorers are called '{twice[0]}'; give one of them another name with `as`")
+        return value

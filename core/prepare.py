@@ -1,0 +1,187 @@
+"""From a validated config to plugins that fit each other, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .config import RunConfig
+from .contracts import BoundaryLearner, Generator, Scorer
+from .device import auto_batch, resolve_device, resolve_precision
+from .errors import ConfigError, Fault, ScoreError, UserError, nearest
+from .layers import default_groups, layer_sets, parse_layers
+from .loading import build
+from .records import Concept, Rendering
+from .registry import registry
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a stage works with.
+
+    Attributes:
+        scorers: by alias, in the order of the config.
+        concepts: of all scorers, with their ids as names: the columns of every score table.
+        chosen: columns of the concepts that are to get a boundary.
+        groups: named layer groups.
+        sets: layer sets to move in re-scoring, by name.
+        memory: what a stage keeps from one task to the next in this process.
+    """
+
+    config: RunConfig
+    generator: Generator
+    scorers: Mapping[str, Scorer]
+    learner: BoundaryLearner
+    concepts: tuple[Concept, ...]
+    chosen: tuple[int, ...]
+    groups: Mapping[str, tuple[int, ...]]
+    sets: Mapping[str, tuple[int, ...]]
+    device: torch.device
+    precision: str
+    batch: int
+    memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """Strata whose feature maps some scorer reads."""
+        return tuple(sorted({s for scorer in self.scorers.values() for s in scorer.features}))
+
+    def columns(self, alias: str) -> slice:
+        """Where one scorer's concepts stand among all columns."""
+        start = 0
+        for name, scorer in self.scorers.items():
+            if name == alias:
+                return slice(start, start + len(scorer.concepts))
+            start += len(scorer.concepts)
+        raise KeyError(alias)
+
+    def score(self, rendering: Rendering) -> NDArray[np.float32]:
+        """All scores of a batch, (N, C).
+
+        Raises:
+            ScoreError: a scorer broke its contract; the message names it and the concept.
+        """
+        return np.concatenate([checked_scores(alias, scorer, rendering) for alias, scorer in self.scorers.items()], axis=1)
+
+    def extras(self, rendering: Rendering) -> dict[str, NDArray[np.float32]]:
+        """What scorers keep beside their scores: alias to (N, E)."""
+        return {alias: scorer.extra(rendering).float().cpu().numpy() for alias, scorer in self.scorers.items() if scorer.extras}
+
+
+def prepare(config: RunConfig, *, source: str = "config", batch: int | None = None) -> Prepared:
+    """Build generator, scorers and learner, and check what only they can tell.
+
+    Args:
+        config: validated.
+        source: the config's file, for messages.
+        batch: the batch size that `auto` stood for when the run began.
+
+    Raises:
+        GanstrataError: a plugin, checkpoint, layer or concept pattern does not fit.
+    """
+    device = resolve_device(config.device)
+    precision = resolve_precision(config.precision, device)
+    generator = cast("Generator", build("generator", config.generator.use, config.generator.options, device=str(device)))
+    scorers = {s.alias: cast("Scorer", build("scorer", s.use, s.options, device=str(device))) for s in config.scorers}
+    learner = cast("BoundaryLearner", build("boundary", config.boundary.use, config.boundary.options, device=str(device)))
+    concepts = tuple(replace(c, name=f"{alias}/{c.name}") for alias, scorer in scorers.items() for c in scorer.concepts)
+    faults: list[Fault] = []
+    for alias, scorer in scorers.items():
+        for s in scorer.features:
+            if not 0 <= s < len(generator.strata) or not generator.strata[s].is_feature:
+                faults.append(Fault(("scorers",), f"'{alias}' reads features of stratum {s}, which this generator does not have"))
+    groups = _groups(config, generator, faults)
+    chosen = _choose(config, concepts, faults)
+    named = {concepts[j].name for j in chosen}
+    for i, condition in enumerate(config.conditions):
+        for name in (condition.edit, *condition.keep):
+            if name not in named:
+                faults.append(Fault(("conditions", i), f"'{name}' is none of the concepts that get a boundary.{nearest(name, named)}"))
+    sets: dict[str, tuple[int, ...]] = {}
+    for where, attempt in (
+        (("rescoring", "layers"), lambda: sets.update(layer_sets(config.rescoring.layers, groups, generator.card.layers))),
+        (("boundary", "with"), lambda: learner.check(config.synthesis.samples)),
+    ):
+        try:
+            attempt()
+        except UserError as error:
+            faults.append(Fault(where, str(error)))
+    if sets and "all" not in sets:
+        faults.append(Fault(("rescoring", "layers"), "must contain `all`: whether a concept is a variation factor is decided there"))
+    if learner.layerwise and config.synthesis.mixing == 0.0:
+        faults.append(Fault(("synthesis", "mixing"), f"'{config.boundary.use}' learns a boundary per layer, which needs style-mixed codes: set it above 0"))
+    if faults:
+        raise ConfigError(source, faults)
+    size = config.synthesis.batch_size
+    resolved = auto_batch(generator.card.resolution, device) if size == "auto" else size
+    return Prepared(config, generator, scorers, learner, concepts, chosen, groups, sets, device, precision, batch or resolved)
+
+
+def checked_scores(alias: str, scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
+    """One scorer's scores (N, C), held against its contract.
+
+    Raises:
+        ScoreError: wrong shape, infinite, or NaN where the concept may not be undefined.
+    """
+    scores = scorer.score(rendering).float().cpu().numpy()
+    expected = (rendering.images.shape[0], len(scorer.concepts))
+    if scores.shape != expected:
+        raise ScoreError(f"{_owner(alias, scorer)} returned scores of shape {scores.shape}; {expected} was expected (images, concepts)")
+    for j, concept in enumerate(scorer.concepts):
+        column = scores[:, j]
+        bad = np.isinf(column) if concept.may_be_undefined else ~np.isfinite(column)
+        if bad.any():
+            raise ScoreError(
+                f"{_owner(alias, scorer)} gave {column[bad][0]} as the score of '{concept.name}' for {int(bad.sum())} of {len(column)} images; "
+                "only concepts declared may_be_undefined may be NaN, and none may be infinite"
+            )
+    return scores
+
+
+def describe_plugins(config: RunConfig) -> dict[str, str]:
+    """Which distribution each plugin of a config comes from."""
+    uses: list[tuple[Any, str]] = [("generator", config.generator.use), *(("scorer", s.use) for s in config.scorers), ("boundary", config.boundary.use)]
+    return {f"{kind} {name}": registry().info(kind, name).distribution for kind, name in uses}
+
+
+def _owner(alias: str, scorer: Scorer) -> str:
+    return f"scorer '{alias}' ({type(scorer).__module__}.{type(scorer).__qualname__})"
+
+
+def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dict[str, tuple[int, ...]]:
+    asked = config.rescoring.groups
+    if asked is None:
+        own = generator.groups
+        return default_groups(generator.card.layers) if own is None else dict(own)
+    groups = {}
+    for name, text in asked.items():
+        try:
+            groups[name] = parse_layers(text, generator.card.layers)
+        except UserError as error:
+            faults.append(Fault(("rescoring", "groups", name), str(error)))
+    return groups
+
+
+def _choose(config: RunConfig, concepts: tuple[Concept, ...], faults: list[Fault]) -> tuple[int, ...]:
+    """Columns of the concepts that are wanted; a pattern that matches nothing is a fault."""
+    ids = [concept.name for concept in concepts]
+    for key, patterns in (("include", config.concepts.include), ("exclude", config.concepts.exclude)):
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in ids):
+                faults.append(Fault(("concepts", key), f"'{pattern}' matches no concept.{nearest(pattern, ids)} Concepts are named alias/name, such as {ids[0]}"))
+    chosen = tuple(
+        j
+        for j, concept in enumerate(concepts)
+        if concept.level in config.concepts.levels
+        and any(fnmatchcase(concept.name, p) for p in config.concepts.include)
+        and not any(fnmatchcase(concept.name, p) for p in config.concepts.exclude)
+    )
+    if not chosen and not faults:
+        faults.append(Fault(("concepts",), "no concept is left by include, exclude and levels"))
+    return chosen
