@@ -1,0 +1,124 @@
+"""Composes strata into images: full passes, and passes that restart where an edit begins.
+
+An edit at layer l leaves everything before the first stratum that reads l as it was. A `Pass` keeps
+the states at those strata, so an edited image costs only the strata behind them (prefix reuse).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import torch
+from torch import Tensor
+
+from .contracts import Generator
+from .device import autocast
+from .errors import LayerError
+from .records import Inputs, Rendering, State
+from .shapes import check_shape
+
+
+def first_reader(generator: Generator, layers: Collection[int]) -> int:
+    """The first stratum that reads one of the layers: where an edit of them begins.
+
+    Raises:
+        LayerError: no stratum reads any of them.
+    """
+    for s, stratum in enumerate(generator.strata):
+        if stratum.reads is not None and stratum.reads in layers:
+            return s
+    raise LayerError(f"no stratum of this generator reads layers {sorted(layers)}")
+
+
+def advance(generator: Generator, state: State, codes: Tensor, start: int, stop: int, features: dict[int, Tensor], wanted: Collection[int]) -> State:
+    """Run strata start .. stop on codes (N, L, D); feature maps of the wanted ones are put into `features`."""
+    for s in range(start, stop):
+        layer = generator.strata[s].reads
+        state = generator.stratum(s, state, None if layer is None else codes[:, layer])
+        if s in wanted and state.x is not None:
+            features[s] = state.x
+    return state
+
+
+class Pass:
+    """One batch rendered in full, with the states at which edits may restart.
+
+    Args:
+        generator: whose strata are composed.
+        codes: (N, L, D).
+        condition: as the generator's sample() gives it, or None.
+        index: absolute index of each sample (N,), for fresh noise; default 0, 1, ...
+        noise: seed of fresh noise.
+        precision: fp32, bf16 or fp16.
+        features: numbers of the strata whose feature maps are wanted.
+        restarts: strata at which states are kept.
+
+    Attributes:
+        rendering: images (N, 3, H, W) and features.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        codes: Tensor,
+        *,
+        condition: Tensor | None = None,
+        index: Tensor | None = None,
+        noise: int = 0,
+        precision: str = "fp32",
+        features: Collection[int] = (),
+        restarts: Iterable[int] = (),
+    ) -> None:
+        card = generator.card
+        check_shape(codes, "N L D", where="codes handed to render", L=card.layers, D=card.code_size)
+        self.generator, self.precision = generator, precision
+        self._wanted = frozenset(features)
+        index = torch.arange(codes.shape[0]) if index is None else index
+        self._states: dict[int, State] = {}
+        collected: dict[int, Tensor] = {}
+        with autocast(generator.device, precision):
+            state = generator.begin(Inputs(codes.shape[0], condition, index, noise))
+            position = 0
+            for stop in sorted({*restarts, len(generator.strata)}):
+                state = advance(generator, state, codes, position, stop, collected, self._wanted)
+                self._states[stop] = state
+                position = stop
+            images = generator.finish(self._states.pop(len(generator.strata)))
+        self.rendering = Rendering(images.float(), collected)
+
+    def edited(self, codes: Tensor, layers: Collection[int]) -> Rendering:
+        """The same batch with other codes (N, L, D) at the given layers, and there only.
+
+        Restarts from the last kept state before the first stratum that reads one of them.
+        """
+        generator = self.generator
+        begin = first_reader(generator, layers)
+        kept = [s for s in self._states if s <= begin]
+        if not kept:
+            raise LayerError(f"no state is kept at or before stratum {begin}, where layers {sorted(layers)} begin")
+        start = max(kept)
+        features = {s: x for s, x in self.rendering.features.items() if s < start}
+        with autocast(generator.device, self.precision):
+            state = advance(generator, self._states[start], codes, start, len(generator.strata), features, self._wanted)
+            images = generator.finish(state)
+        return Rendering(images.float(), features)
+
+
+def render(
+    generator: Generator,
+    codes: Tensor,
+    *,
+    condition: Tensor | None = None,
+    index: Tensor | None = None,
+    noise: int = 0,
+    precision: str = "fp32",
+) -> Tensor:
+    """Images (N, 3, H, W), RGB, nominally in [0, 1], not clamped, of codes (N, L, D).
+
+    Gradients flow to the codes. `index` (N,) and `noise` decide fresh noise, where the generator
+    uses it; see `Pass` for features and for restarts.
+
+    Raises:
+        ShapeError: codes of another shape.
+    """
+    return Pass(generator, codes, condition=condition, index=index, noise=noise, precision=precision).rendering.images
