@@ -1,0 +1,96 @@
+"""Moves codes along boundaries: independent, joint, conditional, jittered and absolute edits (method C).
+
+All functions are pure. Codes are (N, L, D); a normal is (D,), or (L, D) with one per layer; `scale`
+(L,) is the generator's layer_scale, or ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .errors import DataError, LayerError
+
+Floats = NDArray[np.floating]
+DEGENERATE = 1e-6
+
+
+def step_field(normal: Floats, layers: Sequence[int], scale: Floats) -> NDArray[np.float32]:
+    """What one unit of an edit adds to each layer: (L, D), zero on layers that are not edited."""
+    field = np.zeros((len(scale), normal.shape[-1]), dtype=np.float32)
+    chosen = list(layers)
+    field[chosen] = (normal if normal.ndim == 1 else normal[chosen]) * np.asarray(scale, dtype=np.float32)[chosen, None]
+    return field
+
+
+def move(codes: Tensor, field: Floats, amount: float | Tensor) -> Tensor:
+    """Independent edit: c' = c + a scale n on the field's layers; amount is one number or one per sample (N,)."""
+    step = torch.as_tensor(np.asarray(field), dtype=codes.dtype, device=codes.device)
+    if isinstance(amount, Tensor):
+        amount = amount.to(codes).view(-1, 1, 1)
+    return codes + amount * step
+
+
+def move_jointly(codes: Tensor, fields: Sequence[Floats], amounts: Sequence[float]) -> Tensor:
+    """Joint edit: c' = c + scale sum_i a_i n_i, each on its own layers."""
+    total = np.zeros_like(np.asarray(fields[0], dtype=np.float32))
+    for field, amount in zip(fields, amounts, strict=True):
+        total = total + amount * field
+    return move(codes, total, 1.0)
+
+
+def conditioned(normal: Floats, conditions: Sequence[Floats], *, name: str = "the direction", names: Sequence[str] = ()) -> NDArray[np.float64]:
+    """The direction that leaves the conditions alone: normalise(n - C^+ C n), C the conditions as rows.
+
+    Any number of conditions, by least squares.
+
+    Raises:
+        DataError: the direction lies in the span of the conditions, so nothing is left.
+
+    Example:
+        >>> n = np.array([0.6, 0.8, 0.0])
+        >>> conditioned(n, [np.array([1.0, 0.0, 0.0])]).round(3).tolist()
+        [0.0, 1.0, 0.0]
+    """
+    direction = np.asarray(normal, dtype=np.float64)
+    rows = np.stack([np.asarray(c, dtype=np.float64) for c in conditions])  # (K, D)
+    rest = direction - np.linalg.pinv(rows) @ (rows @ direction)
+    length = float(np.linalg.norm(rest))
+    if length < DEGENERATE:
+        listed = ", ".join(names) or f"{len(rows)} directions"
+        raise DataError(f"{name} lies in the span of its conditions ({listed}): nothing is left to move along; drop a condition")
+    return rest / length
+
+
+def jitter(codes: Tensor, field: Floats, amount: float, noise: Tensor, layers: Sequence[int]) -> Tensor:
+    """Jittered edit: an independent edit plus noise (N, L, D) on the same layers."""
+    mask = torch.zeros(codes.shape[1], dtype=torch.bool, device=codes.device)
+    mask[list(layers)] = True
+    return move(codes, field, amount) + torch.where(mask[:, None], noise.to(codes), 0.0)
+
+
+def move_to(codes: Tensor, normal: Floats, offset: float, target: float, layers: Sequence[int], scale: Floats, mean: Tensor) -> Tensor:
+    """Absolute edit: on every layer, to the signed distance `target` from the boundary.
+
+    w_l = mean + (c_l - mean) / scale_l, a_l = target - (n.w_l + b), c'_l = c_l + a_l scale_l n.
+
+    Args:
+        mean: the mean w (D,), towards which truncation pulls.
+
+    Raises:
+        LayerError: scale is 0 on a chosen layer, where no step has any effect.
+    """
+    dead = [layer for layer in layers if scale[layer] == 0.0]
+    if dead:
+        raise LayerError(f"an absolute edit is impossible on layers {dead}: truncation has scaled them to 0")
+    edited = codes.clone()
+    for layer in layers:
+        n = torch.as_tensor(np.asarray(normal if normal.ndim == 1 else normal[layer]), dtype=codes.dtype, device=codes.device)
+        w = mean + (codes[:, layer] - mean) / float(scale[layer])  # (N, D)
+        amount = target - (w @ n + offset)  # (N,)
+        edited[:, layer] = codes[:, layer] + (amount * float(scale[layer]))[:, None] * n
+    return edited

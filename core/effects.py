@@ -1,0 +1,132 @@
+"""From the raw sums of re-scoring to effects with intervals, p and q values (method B). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .statistics import benjamini_hochberg, bootstrap_weights, interval, mean_interval, null_p_value, rank_p_value, resampled_means
+
+Floats = NDArray[np.float64]
+
+FIELDS = ("count", "sum", "squares", "clipped", "made_undefined")
+"""What is summed over samples for every direction, layer set, sign and concept."""
+
+SIGNS = (1.0, -1.0)
+
+
+def sums_of(baseline: NDArray[np.float32], edited: NDArray[np.float32]) -> Floats:
+    """FIELDS of the changes from baseline to edited scores (K, C): (C, 5). Pairs with a NaN are left out."""
+    changes = edited.astype(np.float64) - baseline
+    valid = ~np.isnan(changes)
+    known = np.where(valid, changes, 0.0)
+    lost = ~np.isnan(baseline) & np.isnan(edited)
+    return np.stack([valid.sum(0), known.sum(0), (known**2).sum(0), np.maximum(known, 0.0).sum(0), lost.sum(0)], axis=1)
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Effects of B boundaries on C concepts at S layer sets; axis 2 is the sign of the step.
+
+    Attributes:
+        count: pairs of images that both have a score, (B, S, 2, C).
+        mean, error, low, high: mean change, its standard error and 95 % interval. The interval is a
+            bootstrap for a boundary's own concept, Student's elsewhere.
+        clipped: the paper's figure, mean of max(change, 0).
+        undefined, made_undefined: pairs left out; those whose score the edit made undefined.
+        in_sd: mean over the larger of the concept's sd and its least.
+        p, rank: against the null of random directions; only for the positive step, else NaN.
+        q: Benjamini-Hochberg over the own concepts at each layer set, and apart over all other
+            pairs at the set `all`; NaN elsewhere.
+    """
+
+    count: Floats
+    mean: Floats
+    error: Floats
+    low: Floats
+    high: Floats
+    clipped: Floats
+    undefined: Floats
+    made_undefined: Floats
+    in_sd: Floats
+    p: Floats
+    rank: Floats
+    q: Floats
+
+
+def effects_of(
+    sums: Floats,
+    null: Floats,
+    own_changes: Floats,
+    own: NDArray[np.int64],
+    *,
+    samples: int,
+    unit: Floats,
+    all_set: int,
+    bootstrap: int,
+    seed: int,
+) -> Effects:
+    """Turn sums into effects.
+
+    Args:
+        sums: of the boundaries, (B, S, 2, C, 5).
+        null: of the null directions at the positive step, (R, S, C, 5).
+        own_changes: each boundary's changes of its own concept, (B, S, 2, K).
+        own: column of each boundary's concept, (B,).
+        samples: K.
+        unit: what a change is divided by for in_sd, (C,): the larger of sd and least.
+        all_set: which layer set is `all`.
+        bootstrap: number of resamplings.
+        seed: of the resamplings.
+    """
+    count, total, squares, clipped, made = np.moveaxis(sums, -1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(count > 0, total / count, np.nan)
+        variance = np.where(count > 1, (squares - count * mean**2) / (count - 1.0), np.nan)
+        error = np.sqrt(np.maximum(variance, 0.0) / count)
+        null_mean = np.where(null[..., 0] > 0, null[..., 1] / null[..., 0], np.nan)  # (R, S, C)
+    low, high = mean_interval(mean, error, count)
+    rows = np.arange(len(own))
+    weights = bootstrap_weights(samples, bootstrap, seed)
+    own_low, own_high = interval(resampled_means(own_changes, weights))  # (B, S, 2)
+    low[rows, :, :, own], high[rows, :, :, own] = own_low, own_high
+    p, rank = np.full(mean.shape, np.nan), np.full(mean.shape, np.nan)
+    for i, j in enumerate(own):
+        p[i, :, 0] = null_p_value(mean[i, :, 0], null_mean, two_sided=True)
+        p[i, :, 0, j] = null_p_value(mean[i, :, 0, j], null_mean[:, :, j], two_sided=False)
+        rank[i, :, 0] = rank_p_value(mean[i, :, 0], null_mean)
+    return Effects(
+        count=count,
+        mean=mean,
+        error=error,
+        low=low,
+        high=high,
+        clipped=np.where(count > 0, clipped / np.maximum(count, 1.0), np.nan),
+        undefined=samples - count,
+        made_undefined=made,
+        in_sd=mean / unit,
+        p=p,
+        rank=rank,
+        q=_corrected(p, own, all_set),
+    )
+
+
+def _corrected(p: Floats, own: NDArray[np.int64], all_set: int) -> Floats:
+    q = np.full(p.shape, np.nan)
+    rows = np.arange(len(own))
+    for s in range(p.shape[1]):
+        q[rows, s, 0, own] = benjamini_hochberg(p[rows, s, 0, own])
+    others = np.ones((len(own), p.shape[3]), dtype=bool)
+    others[rows, own] = False
+    q[:, all_set, 0][others] = benjamini_hochberg(p[:, all_set, 0][others])
+    return q
+
+
+def variation_factors(effects: Effects, own: NDArray[np.int64], varies: NDArray[np.bool_], *, all_set: int, rate: float) -> NDArray[np.bool_]:
+    """Which boundaries are variation factors (B,): q < rate at all layers, concept varies, interval above zero."""
+    rows = np.arange(len(own))
+    q, low = effects.q[rows, all_set, 0, own], effects.low[rows, all_set, 0, own]
+    with np.errstate(invalid="ignore"):
+        return np.asarray((q < rate) & (low > 0.0) & varies[own])

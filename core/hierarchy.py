@@ -1,0 +1,127 @@
+"""Which level of meaning settles in which layer: the paper's figure 3a and the mean depth (method B). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .statistics import bootstrap_weights, interval, resampled_means
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, or several, with a 95 % bootstrap interval."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """Where levels and concepts sit, for F factors of M levels over L layers and G groups.
+
+    Attributes:
+        levels: their names, axis 0 of what follows.
+        curve: mean change in sd units when one layer is moved, (M, L).
+        share: the curve cut at zero and normalised over layers, (M, L); rows sum to one.
+        groups: the share summed by group, (M, G).
+        depth: mean depth of each level, (M,), in layers.
+        concept_curve, concept_depth: the same for each factor, (F, L) and (F,).
+        earlier: probability that level a sits before level b, (M, M), over resamplings.
+        peak: how often each group holds the largest share of a level, (M, G), over resamplings.
+    """
+
+    levels: tuple[str, ...]
+    factors: tuple[str, ...]
+    group_names: tuple[str, ...]
+    curve: Estimate
+    share: Estimate
+    groups: Estimate
+    depth: Estimate
+    concept_curve: Estimate
+    concept_depth: Estimate
+    earlier: Floats
+    peak: Floats
+
+
+def mean_depth(means: Floats) -> Floats:
+    """d = sum_l l m_l / sum_l m_l over the last axis of signed means (..., L).
+
+    Clipped means would be biased towards the middle: noise counts there as effect on every layer.
+
+    >>> float(mean_depth(np.array([0.0, 0.0, 2.0, 0.0])))
+    2.0
+    """
+    layers = np.arange(means.shape[-1])
+    total = means.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((means @ layers) / np.where(total == 0.0, np.nan, total))
+
+
+def layer_share(means: Floats) -> Floats:
+    """Means (..., L), zero where negative, normalised over layers; NaN if none is positive."""
+    positive = np.maximum(means, 0.0)
+    total = positive.sum(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(positive / np.where(total == 0.0, np.nan, total))
+
+
+def hierarchy_of(
+    changes: Floats,
+    names: Sequence[str],
+    levels: Sequence[str],
+    order: Sequence[str],
+    groups: Mapping[str, tuple[int, ...]],
+    *,
+    bootstrap: int,
+    seed: int,
+) -> Hierarchy:
+    """Levels and factors by layer, with intervals.
+
+    Args:
+        changes: of each factor's own concept in sd units when layer l alone is moved, (F, L, K).
+        names: of the factors, (F,).
+        levels: of the factors, (F,).
+        order: in which levels are shown; those without a factor are left out.
+        groups: named layer groups.
+        bootstrap: resamplings over the K samples; all factors and layers are resampled together.
+        seed: of the resamplings.
+    """
+    present = tuple(level for level in order if level in levels)
+    member = np.array([[name == level for name in levels] for level in present], dtype=np.float64)  # (M, F)
+    member /= member.sum(axis=1, keepdims=True)
+    names_of_groups = tuple(groups)
+    in_group = np.array([[layer in groups[g] for g in names_of_groups] for layer in range(changes.shape[1])], dtype=np.float64)  # (L, G)
+    point = np.nanmean(changes, axis=2)[None]  # (1, F, L)
+    replicas = resampled_means(changes, bootstrap_weights(changes.shape[2], bootstrap, seed))  # (R, F, L)
+
+    def by_level(means: Floats) -> Floats:
+        return np.asarray(np.einsum("mf,rfl->rml", member, np.nan_to_num(means)))
+
+    def estimate(function, point_means: Floats, replica_means: Floats) -> Estimate:  # type: ignore[no-untyped-def]
+        low, high = interval(function(replica_means))
+        return Estimate(function(point_means)[0], low, high)
+
+    level_point, level_replicas = by_level(point), by_level(replicas)
+    depths = mean_depth(level_replicas)  # (R, M)
+    shares = layer_share(level_replicas) @ in_group  # (R, M, G)
+    best = np.nan_to_num(shares, nan=-1.0).argmax(axis=2)  # (R, M)
+    return Hierarchy(
+        levels=present,
+        factors=tuple(names),
+        group_names=names_of_groups,
+        curve=estimate(lambda m: m, level_point, level_replicas),
+        share=estimate(layer_share, level_point, level_replicas),
+        groups=estimate(lambda m: layer_share(m) @ in_group, level_point, level_replicas),
+        depth=estimate(mean_depth, level_point, level_replicas),
+        concept_curve=estimate(lambda m: m, point, replicas),
+        concept_depth=estimate(mean_depth, point, replicas),
+        earlier=(depths[:, :, None] < depths[:, None, :]).mean(axis=0),
+        peak=np.stack([(best == g).mean(axis=0) for g in range(len(names_of_groups))], axis=1) if names_of_groups else np.zeros((len(present), 0)),
+    )

@@ -1,0 +1,155 @@
+"""What re-scoring found, read back from a run: effects, factors, and the table people open."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .boundaryfile import load_boundaries
+from .effects import SIGNS, Effects, effects_of, variation_factors
+from .records import Boundaries
+from .run import Run, write_text
+from .shards import Shards
+
+Floats = NDArray[np.float64]
+
+COLUMNS = (
+    "boundary", "boundary_level", "layers", "concept", "concept_level", "samples", "clipped_mean", "mean", "standard_error",
+    "low", "high", "mean_in_sd", "p_value", "q_value", "step", "undefined", "made_undefined", "rank_p",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """Effects of a run with the names of their axes.
+
+    Attributes:
+        boundaries: axis 0; learnt ones first, then conditional ones.
+        concepts: rows of run.json, axis 3 (C): id, level, sd, least, varies, ...
+        sets: layer sets, axis 1.
+        groups: which of them are the named groups.
+        changes: each boundary's changes of its own concept in sd units, (B, S, 2, K).
+        own: column of each boundary's concept.
+        factors: which boundaries are variation factors, (B,).
+        null_mean, null_sd: of the random directions' effects on each concept at all layers, (C,).
+        step: lambda in units of w.
+        rate: the false discovery rate that was asked for.
+    """
+
+    boundaries: Boundaries
+    concepts: list[dict[str, Any]]
+    sets: Mapping[str, tuple[int, ...]]
+    groups: Mapping[str, tuple[int, ...]]
+    effects: Effects
+    changes: Floats
+    own: NDArray[np.int64]
+    factors: NDArray[np.bool_]
+    null_mean: Floats
+    null_sd: Floats
+    step: float
+    rate: float
+    seed: int
+    bootstrap: int
+
+    @classmethod
+    def read(cls, run: Run) -> Rescored:
+        """Compute the effects from the sums in rescoring.zarr."""
+        manifest, config = run.manifest, run.config
+        boundaries, _ = load_boundaries(run.path)
+        units = Shards(run.path / "rescoring.zarr")
+        sums = units.read("sums").sum(axis=1)  # (directions, S, 2, C, 5) over batches
+        own_changes = units.read("own").astype(np.float64)
+        concepts = manifest["concepts"]
+        ids = [row["id"] for row in concepts]
+        own = np.array([ids.index(boundary.concept) for boundary in boundaries])
+        unit = np.array([max(row["sd"], row["least"]) for row in concepts])
+        sets = {name: tuple(layers) for name, layers in manifest["layer_sets"].items()}
+        everywhere = list(sets).index("all")
+        rescoring, seed = config.rescoring, config.synthesis.seed
+        effects = effects_of(
+            sums[: len(boundaries)],
+            sums[len(boundaries) :, :, 0],
+            own_changes,
+            own,
+            samples=rescoring.samples,
+            unit=unit,
+            all_set=everywhere,
+            bootstrap=rescoring.bootstrap,
+            seed=seed,
+        )
+        varies = np.array([row["varies"] for row in concepts])
+        null = sums[len(boundaries) :, everywhere, 0]  # (R, C, 5)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            null_means = np.where(null[..., 0] > 0, null[..., 1] / null[..., 0], np.nan)
+        factors = variation_factors(effects, own, varies, all_set=everywhere, rate=rescoring.false_discovery_rate)
+        return cls(
+            boundaries=boundaries,
+            concepts=concepts,
+            sets=sets,
+            groups={name: tuple(layers) for name, layers in manifest["groups"].items()},
+            effects=effects,
+            changes=own_changes / unit[own][:, None, None, None],
+            own=own,
+            factors=factors,
+            null_mean=null_means.mean(axis=0),
+            null_sd=null_means.std(axis=0, ddof=1),
+            step=rescoring.distance * (manifest["spread"] if rescoring.distance_unit == "sd" else 1.0),
+            rate=rescoring.false_discovery_rate,
+            seed=seed,
+            bootstrap=rescoring.bootstrap,
+        )
+
+    @property
+    def all_set(self) -> int:
+        """Where the set `all` stands on axis 1."""
+        return list(self.sets).index("all")
+
+    @property
+    def found(self) -> list[str]:
+        """Names of the variation factors, strongest first, conditional directions left out."""
+        return [self.boundaries[i].name for i in self.ranking() if self.factors[i]]
+
+    def ranking(self, *, conditional: bool = False) -> list[int]:
+        """Boundaries by their effect on their own concept in sd units at all layers, strongest first."""
+        strength = self.effects.in_sd[np.arange(len(self.own)), self.all_set, 0, self.own]
+        rows = [i for i, b in enumerate(self.boundaries) if conditional or not b.given]
+        return sorted(rows, key=lambda i: (np.isnan(strength[i]), -strength[i]))
+
+    def single_layers(self) -> list[int]:
+        """Positions on axis 1 of the sets that are one layer, by layer; empty if not all were asked for."""
+        count = len(self.sets["all"])
+        names = list(self.sets)
+        return [names.index(str(layer)) for layer in range(count)] if count > 1 and all(str(layer) in names for layer in range(count)) else []
+
+
+def write_table(rescored: Rescored, path: Path) -> None:
+    """rescoring.csv: a row per boundary, layer set, sign and concept."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    effects = rescored.effects
+    for i, boundary in enumerate(rescored.boundaries):
+        for s, name in enumerate(rescored.sets):
+            for k, sign in enumerate(SIGNS):
+                for j, concept in enumerate(rescored.concepts):
+                    at = (i, s, k, j)
+                    values = (effects.clipped, effects.mean, effects.error, effects.low, effects.high, effects.in_sd, effects.p, effects.q)
+                    writer.writerow(
+                        [
+                            boundary.name, boundary.level, name, concept["id"], concept["level"], int(effects.count[at]),
+                            *(_shown(array[at]) for array in values),
+                            _shown(sign * rescored.step), int(effects.undefined[at]), int(effects.made_undefined[at]), _shown(effects.rank[at]),
+                        ]  # fmt: skip
+                    )
+    write_text(path, text.getvalue())
+
+
+def _shown(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.6g}"

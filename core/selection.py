@@ -1,0 +1,116 @@
+"""Which samples a boundary is learnt from, and how well it does on those left out (method A.2, A.3)."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from .contracts import PluginConfig
+from .errors import DataError
+
+Floats = NDArray[np.floating]
+Rows = NDArray[np.int64]
+
+
+class Extremes(PluginConfig):
+    """Config of learners that set the highest scores against the lowest."""
+
+    positives: int | float = Field(default=2000, gt=0, description="highest scores: a count, or a share up to 0.5")
+    negatives: int | float = Field(default=2000, gt=0, description="lowest scores: a count, or a share up to 0.5")
+    train_share: float = Field(default=0.7, gt=0.0, lt=1.0, description="of the chosen; the others measure accuracy")
+
+    def check(self, samples: int) -> None:
+        """Refuse numbers that so many samples cannot supply, before any work is done.
+
+        Raises:
+            DataError: too many positives or negatives.
+        """
+        count_of(self.positives, samples, "positives", "every concept")
+        count_of(self.negatives, samples, "negatives", "every concept")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Row numbers by part; labels are 1 for positives and 0 for negatives."""
+
+    train: Rows
+    train_labels: NDArray[np.int64]
+    held_out: Rows
+    held_out_labels: NDArray[np.int64]
+    rest: Rows
+    rest_labels: NDArray[np.int64]  # by the midpoint of the highest and the lowest score
+
+
+def count_of(asked: int | float, available: int, what: str, concept: str) -> int:
+    """A count, from a count or a share of the available samples.
+
+    Raises:
+        DataError: more than half of the samples, or none.
+
+    Example:
+        >>> count_of(0.25, 400, "positives", "colour/red"), count_of(30, 400, "positives", "colour/red")
+        (100, 30)
+    """
+    share = isinstance(asked, float) and asked <= 1.0
+    count = int(asked * available) if share else int(asked)
+    if count < 2 or count > available // 2:
+        raise DataError(
+            f"{concept}: {asked:g} {what} were asked for, but there are {available} samples with a score, "
+            f"so 2 to {available // 2} are possible; lower boundary.with.{what} or raise synthesis.samples"
+        )
+    return count
+
+
+def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int) -> Selection:
+    """Highest and lowest scores, split into training and held-out parts of equal composition.
+
+    Args:
+        scores: (N,); samples whose score is NaN are left out altogether.
+        extremes: how many, and how they are split.
+        concept: id, for messages, and so that every concept is split in its own way.
+        seed: of the split.
+
+    Raises:
+        DataError: too few samples, or scores that do not tell the two ends apart.
+    """
+    defined = np.flatnonzero(~np.isnan(scores))
+    positives = count_of(extremes.positives, len(defined), "positives", concept)
+    negatives = count_of(extremes.negatives, len(defined), "negatives", concept)
+    order = defined[np.argsort(-scores[defined], kind="stable")]
+    high, low = order[:positives], order[len(order) - negatives :]
+    if scores[high[-1]] <= scores[low[0]]:
+        value = float(scores[low[0]])
+        same = int((scores[defined] == value).sum())
+        raise DataError(
+            f"{concept}: the {positives} highest and {negatives} lowest scores are not apart: {same} of {len(defined)} samples "
+            f"score {value:g}; ask for fewer positives or negatives, or exclude the concept"
+        )
+    rng = np.random.default_rng([seed, zlib.crc32(concept.encode())])
+    cut_high, cut_low = math.ceil(positives * extremes.train_share), math.ceil(negatives * extremes.train_share)
+    high, low = rng.permutation(high), rng.permutation(low)
+    rest = np.sort(order[positives : len(order) - negatives])
+    midpoint = (float(scores[defined].max()) + float(scores[defined].min())) / 2.0
+    return Selection(
+        train=np.concatenate([high[:cut_high], low[:cut_low]]),
+        train_labels=np.repeat([1, 0], [cut_high, cut_low]),
+        held_out=np.concatenate([high[cut_high:], low[cut_low:]]),
+        held_out_labels=np.repeat([1, 0], [positives - cut_high, negatives - cut_low]),
+        rest=rest,
+        rest_labels=(scores[rest] > midpoint).astype(np.int64),
+    )
+
+
+def accuracy(distances: Floats, labels: NDArray[np.int64]) -> float | None:
+    """Share of samples on the right side of a boundary; None if there are none.
+
+    >>> accuracy(np.array([0.5, -0.1, 0.2]), np.array([1, 0, 0])) == 2 / 3
+    True
+    """
+    if len(labels) == 0:
+        return None
+    return float(((distances > 0.0) == (labels == 1)).mean())
