@@ -1,0 +1,135 @@
+"""Spreads tasks over processes on this machine, or does them here if one worker is enough."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from types import TracebackType
+from typing import Any, TypeVar
+
+import torch
+
+from .config import RunConfig
+from .device import cores, resolve_device
+from .errors import GanstrataError, UserError
+from .prepare import Prepared, prepare
+
+T = TypeVar("T")
+Work = Callable[[Prepared, Any], T]
+
+_prepared: Prepared | None = None
+
+
+class WorkerError(GanstrataError):
+    """What a worker reported, with the exit code of the original error."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def worker_count(config: RunConfig) -> int:
+    """How many processes `auto` means: one per core on the CPU, one on a GPU."""
+    asked = config.engine.workers
+    if asked != "auto":
+        return asked
+    return cores() // config.engine.threads or 1 if resolve_device(config.device).type == "cpu" else 1
+
+
+class Engine:
+    """Runs a function of (prepared, task) over tasks; workers build their plugins once.
+
+    Use as a context manager. On an interruption the workers are stopped at once: what they have not
+    marked as finished is done again by the next run.
+    """
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        self.workers = worker_count(prepared.config)
+        self._pool: ProcessPoolExecutor | None = None
+        self._threads = torch.get_num_threads()
+
+    def __enter__(self) -> Engine:
+        if self.prepared.device.type == "cpu":
+            torch.set_num_threads(self.prepared.config.engine.threads)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        torch.set_num_threads(self._threads)
+        if self._pool is not None:
+            self._pool.shutdown(wait=kind is None, cancel_futures=True)
+            if kind is not None:
+                self._stop()
+        self._pool = None
+
+    def map(self, function: Work[T], tasks: Sequence[Any]) -> Iterator[T]:
+        """Results as they come, in any order.
+
+        Args:
+            function: defined at the top of a module, so that workers can import it.
+            tasks: plain data.
+
+        Raises:
+            GanstrataError: what a task raised, or that a worker died.
+        """
+        if self.workers == 1 or len(tasks) <= 1:
+            for task in tasks:
+                yield function(self.prepared, task)
+            return
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self.workers,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_begin,
+                initargs=(self.prepared.config.model_dump(mode="json", by_alias=True), self.prepared.batch),
+            )
+        waiting: set[Future[Any]] = set()
+        queue = iter(tasks)
+        try:
+            while True:
+                for task in queue:
+                    waiting.add(self._pool.submit(_work, function, task))
+                    if len(waiting) >= 2 * self.workers:
+                        break
+                if not waiting:
+                    return
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield _unwrap(future.result())
+        except BrokenProcessPool:
+            raise GanstrataError(
+                "a worker process ended unexpectedly, perhaps for want of memory. What was finished is kept; "
+                "run the same command again, with a smaller synthesis.batch_size or fewer engine.workers"
+            ) from None
+
+    def _stop(self) -> None:
+        for process in multiprocessing.active_children():
+            process.terminate()
+
+
+def _begin(config: dict[str, Any], batch: int) -> None:
+    """Set up a worker: one device, its threads, its own plugins."""
+    global _prepared
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
+    validated = RunConfig.model_validate(config)
+    torch.set_num_threads(validated.engine.threads)
+    _prepared = prepare(validated, batch=batch)
+
+
+def _work(function: Work[T], task: Any) -> tuple[str, int, T | None]:
+    """Run one task; errors travel back as words, because not every exception survives the journey."""
+    assert _prepared is not None
+    try:
+        return "", 0, function(_prepared, task)
+    except GanstrataError as error:
+        return str(error), error.exit_code, None
+
+
+def _unwrap(result: tuple[str, int, Any]) -> Any:
+    message, exit_code, value = result
+    if message:
+        raise (UserError(message) if exit_code == UserError.exit_code else WorkerError(message, exit_code))
+    return value

@@ -1,0 +1,168 @@
+"""Runs the stages in order, says first what they will cost, and never does finished work again."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from .composition import Pass
+from .config import RunConfig
+from .configfile import read_config, validate
+from .engine import Engine
+from .errors import RunError
+from .prepare import Prepared, describe_plugins, prepare
+from .progress import Progress, duration
+from .randomness import Stream
+from .registry import registry
+from .run import STAGES, Run, locked
+from .stages import edit, learning, report, rescoring, synthesis
+
+ROOM_FACTOR = 1.2  # what must be free, over what the arrays will take
+
+
+class Stage(NamedTuple):
+    """What a stage does, and how to tell that it is done."""
+
+    work: Callable[[Run, Engine, Progress], None]
+    is_complete: Callable[[Run, Prepared], bool]
+
+
+_STAGES: Mapping[str, Stage] = {
+    "synthesize": Stage(synthesis.synthesize, synthesis.is_complete),
+    "learn": Stage(learning.learn, lambda run, _: run.is_done("learn")),
+    "rescore": Stage(rescoring.rescore, rescoring.is_complete),
+    "edit": Stage(edit.edit, edit.is_complete),
+    "report": Stage(report.report, lambda run, _: run.is_done("report")),
+}
+assert tuple(_STAGES) == STAGES
+
+
+def run(config: RunConfig | Mapping[str, Any] | str | Path, out: Path | str, *, quiet: bool = True) -> Run:
+    """Do everything a config asks for, into a run directory; what is there already is not done again.
+
+    Several workers are processes of their own: call this from a script under
+    `if __name__ == "__main__":`, or set engine.workers to 1.
+
+    Args:
+        config: a validated config, plain data, or a file.
+        out: the run directory; made if missing, continued if it holds a run of this config.
+        quiet: whether to say nothing.
+
+    Raises:
+        GanstrataError: the config, a plugin, a checkpoint or the directory is not as it must be.
+    """
+    source = "config"
+    if isinstance(config, str | Path):
+        source, config = str(config), read_config(Path(config))
+    elif not isinstance(config, RunConfig):
+        config = validate(config, source)
+    return perform(config, Path(out), STAGES, source=source, progress=Progress(quiet=quiet))
+
+
+def open_run(path: Path | str) -> Run:
+    """An existing run directory, for reading.
+
+    Raises:
+        RunError: it is none.
+    """
+    return Run.open(path)
+
+
+def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: str, progress: Progress) -> Run:
+    """The given stages of a run, which is begun or continued."""
+    began = time.monotonic()
+    known = Run.open(out).batch if (out / "run.json").is_file() else None
+    prepared = prepare(config, source=source, batch=known)
+    with locked(out):
+        current = Run.begin(out, config, facts_of(prepared))
+        if "synthesize" in stages and not current.is_done("synthesize"):
+            _check_room(prepared, out)
+        with Engine(prepared) as engine:
+            progress.say(forecast(prepared, engine.workers))
+            for name in stages:
+                _perform(name, current, engine, progress)
+    progress.say(f"{out}: complete after {duration(time.monotonic() - began)}")
+    return current
+
+
+def resume(path: Path, stage: str, *, progress: Progress) -> Run:
+    """One stage of an existing run; the stages before it must be complete."""
+    current = Run.open(path)
+    earlier = STAGES[: STAGES.index(stage)]
+    current.require(*earlier)
+    return perform(current.config, path, (stage,), source=str(path / "run.json"), progress=progress)
+
+
+def facts_of(prepared: Prepared) -> dict[str, Any]:
+    """What run.json records of plugins, checkpoints, device and sizes."""
+    card = prepared.generator.card
+    checkpoints = {"generator": card.sha256, **{alias: s.checkpoint for alias, s in prepared.scorers.items()}}
+    return {
+        "generator": {**vars(card), "space": prepared.generator.space, "fingerprint": prepared.generator.fingerprint},
+        "plugins": describe_plugins(prepared.config),
+        "checkpoints": {name: digest for name, digest in checkpoints.items() if digest},
+        "batch_size": prepared.batch,
+        "device": str(prepared.device),
+        "precision": prepared.precision,
+        "layer_sets": {name: list(layers) for name, layers in prepared.sets.items()},
+        "groups": {name: list(layers) for name, layers in prepared.groups.items()},
+    }
+
+
+def forecast(prepared: Prepared, workers: int) -> str:
+    """How many images the run will make, by formula (method B), and about how long that takes here."""
+    config = prepared.config
+    boundaries = len(prepared.chosen) + len(config.conditions)
+    probing, verifying = config.synthesis.samples, rescoring.images_needed(prepared, boundaries)
+    editing = boundaries * len(edit.shown_sets(prepared)) * config.editing.samples * config.editing.steps
+    total = probing + verifying + editing
+    per_image = _measure(prepared)
+    rescoring_config = config.rescoring
+    return (
+        f"{total} images to make and score: {probing} for probing, {verifying} for re-scoring = "
+        f"{rescoring_config.samples} x (1 + (2 x {boundaries} boundaries + {rescoring_config.null_directions} random) x {len(prepared.sets)} layer sets), "
+        f"{editing} for edits.\nAt {1000 * per_image:.1f} ms each and {workers} worker{'s' if workers > 1 else ''}: "
+        f"at most about {duration(total * per_image / workers)}, less where edits begin late in the generator."
+    )
+
+
+@torch.inference_mode()
+def _measure(prepared: Prepared) -> float:
+    """Seconds per image of one batch, after one to warm up."""
+    _, _, codes = synthesis.draw(prepared, 0, Stream.PROBING)
+    latents = prepared.generator.sample(prepared.batch, 0, 0, Stream.PROBING)
+    best = float("inf")
+    for _ in range(2):
+        began = time.monotonic()
+        done = Pass(prepared.generator, codes, condition=latents.condition, precision=prepared.precision, features=prepared.features)
+        prepared.score(done.rendering)
+        best = min(best, time.monotonic() - began)
+    return best / prepared.batch
+
+
+def _perform(name: str, current: Run, engine: Engine, progress: Progress) -> None:
+    stage = _STAGES[name]
+    if stage.is_complete(current, engine.prepared):
+        progress.say(f"{name}: was done before")
+        return
+    hooks = registry().hooks.hook
+    hooks.ganstrata_stage_started(stage=name, run=current)
+    stage.work(current, engine, progress)
+    hooks.ganstrata_stage_finished(stage=name, run=current)
+
+
+def _check_room(prepared: Prepared, out: Path) -> None:
+    """Refuse to begin where the disk cannot hold the samples."""
+    card, n = prepared.generator.card, prepared.config.synthesis.samples
+    width = card.code_size + len(prepared.concepts)
+    if prepared.config.synthesis.mixing > 0.0:
+        width += card.layers * card.code_size
+    needed = int(4 * n * width * ROOM_FACTOR)
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise RunError(f"{out}: the samples need about {needed / 2**20:.0f} MiB, but {free / 2**20:.0f} MiB are free on this disk")

@@ -1,0 +1,1 @@
+"""The five stages of a run; each is a function over its directory."""

@@ -1,0 +1,181 @@
+"""Stage 4: strips of edited images for every boundary and layer group, and a joint edit (method C)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..composition import Pass, first_reader
+from ..editing import move, move_jointly, step_field
+from ..engine import Engine
+from ..pictures import file_stem, png, tile, to_pixels
+from ..prepare import Prepared
+from ..progress import Progress
+from ..randomness import Stream
+from ..rescored import Rescored
+from ..run import Run, disk_error, write_bytes, write_text
+from .synthesis import draw
+
+TABLE = "edits/edits.csv"
+INDEX = "edits/edits.json"
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One boundary moved at one layer set; plain data. `field` (L, D) is one unit of the edit."""
+
+    path: Path
+    boundary: str
+    set_name: str
+    layers: tuple[int, ...]
+    field: NDArray[np.float32]
+    column: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One factor of the joint edit: boundary, and the group where it works best."""
+
+    boundary: int
+    name: str
+    level: str
+    group: str
+    amount: float
+
+
+def is_complete(run: Run, prepared: Prepared) -> bool:
+    """Whether all strips are there, as they were written."""
+    return run.is_done("edit")
+
+
+def amounts(prepared: Prepared) -> list[float]:
+    """The steps of a strip, in the unit of the config."""
+    editing = prepared.config.editing
+    return [float(a) for a in np.linspace(editing.start, editing.end, editing.steps)]
+
+
+def strip_name(boundary: str, set_name: str) -> str:
+    """Where a strip is kept, relative to the run."""
+    return f"edits/{file_stem(boundary)}.{file_stem(set_name)}.png"
+
+
+def shown_sets(prepared: Prepared) -> dict[str, tuple[int, ...]]:
+    """Layer sets that get a strip: all layers, and the groups."""
+    return {"all": tuple(range(prepared.generator.card.layers)), **prepared.groups}
+
+
+def edit(run: Run, engine: Engine, progress: Progress) -> None:
+    """Write edits/*.png, edits/edits.csv and edits/edits.json."""
+    run.require("rescore")
+    prepared = engine.prepared
+    rescored = Rescored.read(run)
+    try:
+        (run.path / "edits").mkdir(exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, run.path / "edits") from error
+    unit = float(run.manifest["spread"]) if prepared.config.rescoring.distance_unit == "sd" else 1.0
+    strips = [
+        Strip(run.path, boundary.name, name, layers, step_field(boundary.normal, layers, _scale(prepared)) * unit, int(rescored.own[b]))
+        for b, boundary in enumerate(rescored.boundaries)
+        for name, layers in shown_sets(prepared).items()
+    ]
+    scores: dict[tuple[str, str], list[list[float]]] = {}
+    with progress.stage("edit", total=len(strips)) as step:
+        for boundary, set_name, values in engine.map(_strip, strips):
+            scores[boundary, set_name] = values
+            step(1)
+        parts = joint_parts(rescored, prepared.config.rescoring.distance)
+        if len(parts) > 1:
+            _joint(run, prepared, parts, [s.field for p in parts for s in strips if (s.boundary, s.set_name) == (p.name, p.group)])
+    _write_table(run, prepared, {(s.boundary, s.set_name): scores[s.boundary, s.set_name] for s in strips})
+    index = {"amounts": amounts(prepared), "joint": [asdict(part) for part in parts] if len(parts) > 1 else []}
+    write_text(run.path / INDEX, json.dumps(index, indent=2) + "\n")
+    files = [strip_name(s.boundary, s.set_name) for s in strips] + (["edits/joint.png"] if len(parts) > 1 else [])
+    count = len(strips) * prepared.config.editing.samples * prepared.config.editing.steps
+    run.finish("edit", seconds=step.seconds, files=(*files, TABLE, INDEX), images=count)
+
+
+def joint_parts(rescored: Rescored, amount: float) -> list[Part]:
+    """The strongest factor of each level, each at the group where it moves its own score most."""
+    groups = [name for name in rescored.sets if name in rescored.groups]
+    parts: dict[str, Part] = {}
+    for i in rescored.ranking():
+        boundary = rescored.boundaries[i]
+        if not rescored.factors[i] or boundary.level in parts or not groups:
+            continue
+        effect = {g: rescored.effects.mean[i, list(rescored.sets).index(g), 0, rescored.own[i]] for g in groups}
+        best = max(groups, key=lambda g: -np.inf if np.isnan(effect[g]) else effect[g])
+        parts[boundary.level] = Part(i, boundary.name, boundary.level, best, amount)
+    return sorted(parts.values(), key=lambda part: groups.index(part.group))
+
+
+@torch.inference_mode()
+def _strip(prepared: Prepared, strip: Strip) -> tuple[str, str, list[list[float]]]:
+    """Write one strip; returns its names and the scores of its own concept, a row per sample."""
+    baseline, codes = _baseline(prepared)
+    frames, scores = [], []
+    for amount in amounts(prepared):
+        rendering = baseline.edited(move(codes, strip.field, amount), strip.layers)
+        frames.append(to_pixels(rendering.images))
+        scores.append(prepared.score(rendering)[:, strip.column])
+    write_bytes(strip.path / strip_name(strip.boundary, strip.set_name), png(tile(np.stack(frames, axis=1))))
+    return strip.boundary, strip.set_name, np.stack(scores, axis=1).tolist()
+
+
+def _baseline(prepared: Prepared) -> tuple[Pass, Tensor]:
+    """The unedited pass of the samples that are shown, and their codes; kept for the next strip."""
+    kept = prepared.memory.get("editing")
+    if kept is None:
+        n = prepared.config.editing.samples
+        batches = [draw(prepared, start, Stream.EDITING) for start in range(0, n, prepared.batch)]
+        codes = torch.cat([codes for _, _, codes in batches])[:n]
+        conditions = [latents.condition for latents, _, _ in batches if latents.condition is not None]
+        baseline = Pass(
+            prepared.generator,
+            codes,
+            condition=torch.cat(conditions)[:n] if conditions else None,
+            index=torch.arange(n),
+            noise=prepared.config.synthesis.seed,
+            precision=prepared.precision,
+            features=prepared.features,
+            restarts={first_reader(prepared.generator, layers) for layers in shown_sets(prepared).values()},
+        )
+        kept = prepared.memory["editing"] = (baseline, codes)
+    return kept
+
+
+def _scale(prepared: Prepared) -> NDArray[np.float32]:
+    scale = prepared.generator.layer_scale
+    return scale if prepared.config.editing.scale else np.ones_like(scale)
+
+
+@torch.inference_mode()
+def _joint(run: Run, prepared: Prepared, parts: list[Part], fields: list[NDArray[np.float32]]) -> None:
+    """Columns: the samples, each edit by itself, all edits together (paper, fig. 4b)."""
+    baseline, codes = _baseline(prepared)
+    columns = [to_pixels(baseline.rendering.images)]
+    for part, field in zip(parts, fields, strict=True):
+        columns.append(to_pixels(baseline.edited(move(codes, field, part.amount), prepared.groups[part.group]).images))
+    everywhere = {layer for part in parts for layer in prepared.groups[part.group]}
+    together = move_jointly(codes, fields, [part.amount for part in parts])
+    columns.append(to_pixels(baseline.edited(together, everywhere).images))
+    write_bytes(run.path / "edits/joint.png", png(tile(np.stack(columns, axis=1))))
+
+
+def _write_table(run: Run, prepared: Prepared, scores: dict[tuple[str, str], list[list[float]]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("boundary", "layers", "sample", "amount", "score"))
+    for (boundary, set_name), rows in scores.items():
+        for sample, values in enumerate(rows):
+            for amount, value in zip(amounts(prepared), values, strict=True):
+                writer.writerow((boundary, set_name, sample, f"{amount:g}", "" if np.isnan(value) else f"{value:.6g}"))
+    write_text(run.path / TABLE, text.getvalue())

@@ -1,0 +1,55 @@
+"""Stage 5: figures as SVG, their numbers as CSV, and one self-contained page."""
+
+from __future__ import annotations
+
+import torch
+
+from ..composition import Pass
+from ..engine import Engine
+from ..pictures import Pixels, to_pixels
+from ..prepare import Prepared
+from ..progress import Progress
+from ..randomness import Stream
+from ..report.content import gather
+from ..report.page import build_page
+from ..run import Run, disk_error, write_text
+from .synthesis import draw, read_scores
+
+PAGE = "report.html"
+
+
+def report(run: Run, engine: Engine, progress: Progress) -> None:
+    """Write figures/*.svg, figures/*.csv and report.html."""
+    run.require("synthesize", "learn", "rescore", "edit")
+    prepared = engine.prepared
+    count = min(run.config.report.samples, run.config.synthesis.samples)
+    with progress.stage("report", total=3) as step:
+        found = gather(run)
+        step(1)
+        folder = run.path / "figures"
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise disk_error(error, folder) from error
+        files = []
+        for name, figure in found.figures.items():
+            write_text(folder / f"{name}.svg", figure.file)
+            write_text(folder / f"{name}.csv", figure.csv)
+            files += [f"figures/{name}.svg", f"figures/{name}.csv"]
+        step(1)
+        page = build_page(run, found, _first(prepared, count), read_scores(run, prepared)[:count])
+        write_text(run.path / PAGE, page)
+        step(1)
+    run.finish("report", seconds=step.seconds, files=(*files, PAGE))
+
+
+@torch.inference_mode()
+def _first(prepared: Prepared, count: int) -> Pixels:
+    """The first samples of the run as pictures, (count, H, W, 3)."""
+    parts = []
+    for start in range(0, count, prepared.batch):
+        latents, _, codes = draw(prepared, start, Stream.PROBING)
+        seed = prepared.config.synthesis.seed
+        images = Pass(prepared.generator, codes, condition=latents.condition, index=latents.index, noise=seed, precision=prepared.precision).rendering.images
+        parts.append(images)
+    return to_pixels(torch.cat(parts)[:count])

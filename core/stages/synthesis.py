@@ -1,0 +1,158 @@
+"""Stage 1: sample latents, synthesise images, score them (method A.1). Images are not kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..composition import Pass
+from ..engine import Engine
+from ..prepare import Prepared
+from ..progress import Progress
+from ..randomness import Stream, Use, uniforms
+from ..records import Latents
+from ..run import Run
+from ..shards import Shards
+from ..summary import summarise
+
+SHARD = 512  # samples in a piece, about: enough to make files few, little enough to lose
+
+
+def open_samples(run: Run) -> Shards:
+    """The arrays of this stage."""
+    return Shards(run.path / "samples.zarr")
+
+
+def shard_size(batch: int) -> int:
+    """Samples in a piece: whole batches."""
+    return batch * -(-SHARD // batch)
+
+
+def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
+    """Fill samples.zarr: w (N, D), index (N,), condition, codes if mixed, scores/<alias> (N, C)."""
+    prepared = engine.prepared
+    n = prepared.config.synthesis.samples
+    samples = open_samples(run)
+    samples.create(_layout(prepared, n, shard_size(prepared.batch)))
+    missing = _missing(run, prepared)
+    with progress.stage("synthesize", total=n, done=n - sum(b - a for a, b in missing)) as step:
+        for count in engine.map(_shard, [(str(run.path), *piece) for piece in missing]):
+            step(count)
+        tables = summarise(prepared, read_scores(run, prepared), read_latents(run, prepared)[0])
+    run.manifest.update(tables)
+    run.finish("synthesize", seconds=step.seconds, images=n)
+
+
+def is_complete(run: Run, prepared: Prepared) -> bool:
+    """Whether all samples are there, as they were written."""
+    return run.is_done("synthesize") and not _missing(run, prepared)
+
+
+def _missing(run: Run, prepared: Prepared) -> list[tuple[int, int]]:
+    n, size = prepared.config.synthesis.samples, shard_size(prepared.batch)
+    pieces = [(start, min(start + size, n)) for start in range(0, n, size)]
+    samples = open_samples(run)
+    return [piece for piece in pieces if not samples.is_whole(_name(piece))]
+
+
+def read_latents(run: Run, prepared: Prepared) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """w (N, D), and codes (N, L, D) where samples were mixed."""
+    samples = open_samples(run)
+    return samples.read("w"), samples.read("codes") if prepared.config.synthesis.mixing > 0.0 else None
+
+
+def read_scores(run: Run, prepared: Prepared) -> NDArray[np.float32]:
+    """Scores of all concepts, (N, C), columns as in prepared.concepts."""
+    samples = open_samples(run)
+    return np.concatenate([samples.read(f"scores/{alias}") for alias in prepared.scorers], axis=1)
+
+
+@torch.inference_mode()
+def draw(prepared: Prepared, start: int, stream: Stream) -> tuple[Latents, torch.Tensor, torch.Tensor]:
+    """One batch of the fixed grid: latents, w (B, D) and codes (B, L, D)."""
+    generator, synthesis = prepared.generator, prepared.config.synthesis
+    latents = generator.sample(prepared.batch, synthesis.seed, start, stream)
+    w = generator.map(latents.z, latents.condition)
+    codes = generator.broadcast(w)
+    if synthesis.mixing > 0.0 and stream == Stream.PROBING:
+        codes = _mix(prepared, latents, codes, start)
+    return latents, w, codes
+
+
+def _mix(prepared: Prepared, latents: Latents, codes: torch.Tensor, start: int) -> torch.Tensor:
+    """Give a share of the samples a second style from a random layer on."""
+    generator, synthesis = prepared.generator, prepared.config.synthesis
+    layers = generator.card.layers
+    # The second styles are samples of their own, far beyond those of the run.
+    other = generator.sample(prepared.batch, synthesis.seed, start + 2**40, Stream.PROBING)
+    second = generator.broadcast(generator.map(other.z, latents.condition))
+    draws = np.array([uniforms(synthesis.seed, Stream.PROBING, Use.MIXING, start + i, 2) for i in range(prepared.batch)])
+    cut = np.where(draws[:, 0] < synthesis.mixing, 1 + (draws[:, 1] * (layers - 1)).astype(int), layers)
+    late = torch.from_numpy(np.arange(layers)[None] >= cut[:, None]).to(codes.device)  # (B, L)
+    return torch.where(late[:, :, None], second, codes)
+
+
+@torch.inference_mode()
+def _shard(prepared: Prepared, task: tuple[str, int, int]) -> int:
+    """Samples start .. stop into their piece; returns how many."""
+    path, start, stop = task
+    parts: dict[str, list[NDArray[Any]]] = {}
+    # Batches lie on a fixed grid, and the last is full: every sample is computed in the same company
+    # whatever the number of samples, so that its bytes do not depend on it.
+    for begin in range(start, stop, prepared.batch):
+        latents, w, codes = draw(prepared, begin, Stream.PROBING)
+        seed = prepared.config.synthesis.seed
+        rendering = Pass(
+            prepared.generator,
+            codes,
+            condition=latents.condition,
+            index=latents.index,
+            noise=seed,
+            precision=prepared.precision,
+            features=prepared.features,
+        ).rendering
+        scores = prepared.score(rendering)
+        batch = {"w": w.float().cpu().numpy(), "index": latents.index.cpu().numpy()}
+        batch |= {f"scores/{alias}": scores[:, prepared.columns(alias)] for alias in prepared.scorers}
+        batch |= {f"extras/{alias}": extra for alias, extra in prepared.extras(rendering).items()}
+        if latents.condition is not None:
+            batch["condition"] = latents.condition.cpu().numpy()
+        if prepared.config.synthesis.mixing > 0.0:
+            batch["codes"] = codes.float().cpu().numpy()
+        for name, values in batch.items():
+            parts.setdefault(name, []).append(values[: stop - begin])
+    arrays = {name: np.concatenate(values) for name, values in parts.items()}
+    region = slice(start, stop)
+    run = Run.open(path)
+    open_samples(run).write(
+        _name((start, stop)),
+        {name: ((region, *(slice(0, size) for size in values.shape[1:])), values) for name, values in arrays.items()},
+    )
+    return stop - start
+
+
+def _name(piece: tuple[int, int]) -> str:
+    return f"{piece[0]:09d}-{piece[1]:09d}"
+
+
+def _layout(prepared: Prepared, n: int, size: int) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], str]]:
+    card = prepared.generator.card
+    chunk = min(size, n)
+    arrays: dict[str, tuple[tuple[int, ...], tuple[int, ...], str]] = {
+        "w": ((n, card.code_size), (chunk, card.code_size), "float32"),
+        "index": ((n,), (chunk,), "int64"),
+    }
+    for alias, scorer in prepared.scorers.items():
+        arrays[f"scores/{alias}"] = ((n, len(scorer.concepts)), (chunk, len(scorer.concepts)), "float32")
+        if scorer.extras:
+            arrays[f"extras/{alias}"] = ((n, len(scorer.extras)), (chunk, len(scorer.extras)), "float32")
+    condition = prepared.generator.sample(1, 0, 0, Stream.PROBING).condition
+    if condition is not None:
+        tail = tuple(condition.shape[1:])
+        arrays["condition"] = ((n, *tail), (chunk, *tail), "float32" if condition.is_floating_point() else "int64")
+    if prepared.config.synthesis.mixing > 0.0:
+        arrays["codes"] = ((n, card.layers, card.code_size), (chunk, card.layers, card.code_size), "float32")
+    return arrays
