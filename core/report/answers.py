@@ -1,0 +1,68 @@
+"""What the numbers say, in sentences: written by rule from the intervals, never by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..hierarchy import Hierarchy
+
+PAPER = {"layout": "bottom", "category": "lower", "attribute": "upper", "colour": "top"}
+SURE = 0.95
+
+
+def peaks(hierarchy: Hierarchy) -> list[str]:
+    """For each level: at which layer group its effect peaks, how surely, and what the paper found."""
+    sentences = []
+    for m, level in enumerate(hierarchy.levels):
+        shares = hierarchy.groups.value[m]
+        if not hierarchy.group_names or math.isnan(shares[0]):
+            sentences.append(f"{level.capitalize()}: no single layer moves it upwards.")
+            continue
+        best = int(shares.argmax())
+        group, share = hierarchy.group_names[best], float(shares[best])
+        low, high, often = float(hierarchy.groups.low[m, best]), float(hierarchy.groups.high[m, best]), float(hierarchy.peak[m, best])
+        sure = f"in {100 * often:.0f} % of resamplings" + ("" if often >= SURE else ", so this is not settled")
+        expected = PAPER.get(level)
+        if expected is None:
+            verdict = ""
+        elif expected == group:
+            verdict = " This is where the paper's generators have it."
+        else:
+            verdict = f" The paper's generators have it at the {expected} layers: not so here."
+        sentences.append(f"{level.capitalize()} peaks at the {group} layers with {share:.2f} of its effect [{low:.2f}, {high:.2f}], {sure}.{verdict}")
+    return sentences
+
+
+def order(hierarchy: Hierarchy) -> list[str]:
+    """In which order the mean depths come, and which neighbours are told apart."""
+    known = [m for m in range(len(hierarchy.levels)) if not math.isnan(float(hierarchy.depth.value[m]))]
+    ranked = sorted(known, key=lambda m: float(hierarchy.depth.value[m]))
+    if not ranked:
+        return ["There is no variation factor whose depth could be told."]
+    listed = ", ".join(
+        f"{hierarchy.levels[m]} {float(hierarchy.depth.value[m]):.2f} [{float(hierarchy.depth.low[m]):.2f}, {float(hierarchy.depth.high[m]):.2f}]"
+        for m in ranked
+    )
+    sentences = [f"Mean depths, from the first layer to the last: {listed}."]
+    for a, b in zip(ranked, ranked[1:], strict=False):
+        chance = float(hierarchy.earlier[a, b])
+        first, second = hierarchy.levels[a], hierarchy.levels[b]
+        if chance >= 1.0 - (1.0 - SURE) / 2.0:
+            sentences.append(f"{first.capitalize()} sits before {second} in {100 * chance:.1f} % of resamplings.")
+        else:
+            sentences.append(f"{first.capitalize()} and {second} are not told apart: {first} comes first in {100 * chance:.1f} % of resamplings.")
+    wanted = [level for level in PAPER if level in [hierarchy.levels[m] for m in ranked]]
+    found = [hierarchy.levels[m] for m in ranked if hierarchy.levels[m] in PAPER]
+    if len(wanted) > 2:
+        same = "is" if wanted == found else "is not"
+        sentences.append(f"The paper's order, {', '.join(wanted)}, {same} the order of these depths.")
+    return sentences
+
+
+def found(factors: Sequence[str], candidates: int, rate: float) -> str:
+    """How many concepts are variation factors."""
+    if not factors:
+        return f"None of {candidates} concepts is a variation factor at a false discovery rate of {rate:g}."
+    verb = "is a variation factor" if len(factors) == 1 else "are variation factors"
+    return f"{len(factors)} of {candidates} concepts {verb} at a false discovery rate of {rate:g}; the strongest is {factors[0]}."

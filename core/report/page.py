@@ -1,0 +1,133 @@
+"""Puts the report together: pictures from the run, figures, tables and sentences into one HTML file."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from ..layers import show_layers
+from ..pictures import Pixels, file_stem, jpeg, read_picture, tile
+from ..progress import duration
+from ..records import LEVELS
+from ..run import Run
+from . import answers
+from .content import Found
+from .svg import STYLE
+
+GAP = 2  # pixels between the frames of a strip
+LISTED = 3  # concepts named under each sample, per level
+
+
+def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.float32]) -> str:
+    """The report of a run as HTML.
+
+    Args:
+        run: complete but for the report.
+        found: figures and tables.
+        pictures: the first samples, (n, H, W, 3).
+        scores: of these samples, (n, C).
+    """
+    environment = Environment(
+        loader=PackageLoader(__package__, ""), autoescape=select_autoescape(["html", "j2"]), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"number": _number, "percent": _percent, "layers": show_layers, "duration": duration}
+    manifest, rescored = run.manifest, found.rescored
+    candidates = sum(not b.given for b in rescored.boundaries)
+    index = json.loads((run.path / "edits/edits.json").read_text(encoding="utf-8"))
+    return environment.get_template("report.html.j2").render(
+        style=Markup(STYLE + _asset("report.css")),
+        script=Markup(_asset("report.js")),
+        manifest=manifest,
+        config=yaml.safe_dump(manifest["config"], sort_keys=False, width=100),
+        images=sum(stage.get("images", 0) for stage in manifest["stages"].values()),
+        seconds=sum(stage["seconds"] for stage in manifest["stages"].values()),
+        headline=answers.found(rescored.found, candidates, rescored.rate),
+        peaks=answers.peaks(found.hierarchy) if found.hierarchy is not None else [],
+        order=answers.order(found.hierarchy) if found.hierarchy is not None else [],
+        found=found,
+        figures={name: Markup(figure.inline) for name, figure in found.figures.items()},
+        samples=_samples(rescored.concepts, pictures, scores),
+        edits=_edits(run, found, index["amounts"]),
+        amounts=index["amounts"],
+        joint=_joint(run, index["joint"]),
+        invariant=[row for row in manifest["concepts"] if not row["varies"]],
+        config_rescoring=run.config.rescoring,
+    )
+
+
+def _samples(concepts: list[dict[str, Any]], pictures: Pixels, scores: NDArray[np.float32]) -> list[dict[str, Any]]:
+    """Each sample with the concepts that stand out in it, by level."""
+    shown = []
+    for picture, row in zip(pictures, scores, strict=True):
+        lines = []
+        for level in LEVELS:
+            columns = [j for j, c in enumerate(concepts) if c["level"] == level and not np.isnan(row[j])]
+            # What stands out is what lies far above its mean; where nothing is defined there is nothing to say.
+            columns.sort(key=lambda j: -(row[j] - (concepts[j]["mean"] or 0.0)) / max(concepts[j]["sd"], concepts[j]["least"], 1e-9))
+            lines += [(level, concepts[j]["id"].split("/", 1)[1], float(row[j])) for j in columns[: 1 if level == "layout" else LISTED - 1]]
+        shown.append({"image": data_uri(picture), "scores": lines})
+    return shown
+
+
+def _edits(run: Run, found: Found, amounts: list[float]) -> list[dict[str, Any]]:
+    """For each variation factor a sheet per sample: rows are layer groups, columns are steps (paper, fig. 3c)."""
+    rescored = found.rescored
+    sets = list(rescored.groups) or ["all"]
+    cards = []
+    for name in rescored.found:
+        boundary = rescored.boundaries.of(name)
+        strips = [split_strip(read_picture((run.path / "edits" / f"{file_stem(name)}.{file_stem(s)}.png").read_bytes()), len(amounts)) for s in sets]
+        frames = np.stack(strips, axis=1)  # (samples, sets, steps, H, W, 3)
+        cards.append(
+            {
+                "name": name,
+                "level": boundary.level,
+                "sets": [{"name": s, "layers": show_layers(rescored.sets[s] if s in rescored.sets else rescored.groups[s])} for s in sets],
+                "sheets": [data_uri(tile(sheet, gap=GAP)) for sheet in frames],
+                "size": frames.shape[3],
+            }
+        )
+    return cards
+
+
+def split_strip(strip: Pixels, steps: int) -> Pixels:
+    """A strip's frames, (samples, steps, H, W, 3)."""
+    side = (strip.shape[1] + GAP) // steps - GAP
+    rows = (strip.shape[0] + GAP) // (side + GAP)
+    return np.stack([[strip[r * (side + GAP) :][:side, c * (side + GAP) :][:, :side] for c in range(steps)] for r in range(rows)])
+
+
+def _joint(run: Run, parts: list[dict[str, Any]]) -> dict[str, Any] | None:
+    if not parts:
+        return None
+    return {"parts": parts, "image": data_uri(read_picture((run.path / "edits/joint.png").read_bytes()))}
+
+
+def data_uri(picture: Pixels) -> str:
+    """A picture (H, W, 3) that travels inside the page."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture)).decode("ascii")
+
+
+def _asset(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    """A number for a table: a dash where there is none, powers of ten where it is tiny."""
+    if value is None or np.isnan(value):
+        return "–"
+    if value != 0.0 and abs(value) < 10.0**-digits:
+        return f"{value:.0e}".replace("e-0", "e-").replace("-", "−")
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100.0 * value:.0f} %"

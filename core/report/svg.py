@@ -1,0 +1,118 @@
+"""Draws scalable pictures whose colours follow the page: light, dark or printed.
+
+Shapes carry classes, not colours; `STYLE` gives the classes their colours. A figure that stands alone
+carries the style itself, one inside the report uses the page's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+STYLE = """
+:root { --ink: #1c2330; --soft: #5b6676; --rule: #d7dce3; --ground: #ffffff; --null: #b9c1cc;
+  --layout: #0072b2; --category: #c26a00; --attribute: #00805c; --colour: #b0478a; --object: #3a86b7; --warm: 194 74 0; --cold: 0 96 160; }
+@media (prefers-color-scheme: dark) { :root:not([data-theme=light]) { --ink: #e7ebf1; --soft: #a0abba; --rule: #38414e; --ground: #151a21; --null: #56606e;
+  --layout: #4db4f0; --category: #f0a53c; --attribute: #3fcfa0; --colour: #e58cc4; --object: #8cc8ec; --warm: 240 140 60; --cold: 90 170 235; } }
+:root[data-theme=dark] { --ink: #e7ebf1; --soft: #a0abba; --rule: #38414e; --ground: #151a21; --null: #56606e;
+  --layout: #4db4f0; --category: #f0a53c; --attribute: #3fcfa0; --colour: #e58cc4; --object: #8cc8ec; --warm: 240 140 60; --cold: 90 170 235; }
+svg.figure { font: 13px/1.3 system-ui, sans-serif; max-width: 100%; height: auto; }
+svg.figure text { fill: var(--ink); } svg.figure .soft { fill: var(--soft); } svg.figure .strong { font-weight: 600; }
+svg.figure .rule { stroke: var(--rule); fill: none; } svg.figure .axis { stroke: var(--soft); fill: none; }
+svg.figure .whisker { stroke: var(--ink); stroke-width: 1.4; fill: none; } svg.figure .null { fill: var(--null); opacity: .55; }
+svg.figure .faint { opacity: .45; } svg.figure .band { opacity: .18; stroke: none; } svg.figure .line { fill: none; stroke-width: 2.2; }
+svg.figure .f-layout { fill: var(--layout); } svg.figure .s-layout { stroke: var(--layout); }
+svg.figure .f-category { fill: var(--category); } svg.figure .s-category { stroke: var(--category); }
+svg.figure .f-attribute { fill: var(--attribute); } svg.figure .s-attribute { stroke: var(--attribute); }
+svg.figure .f-colour { fill: var(--colour); } svg.figure .s-colour { stroke: var(--colour); }
+svg.figure .f-object { fill: var(--object); } svg.figure .s-object { stroke: var(--object); }
+svg.figure .up { fill: rgb(var(--warm)); } svg.figure .down { fill: rgb(var(--cold)); }
+"""
+
+
+class Canvas:
+    """Collects shapes; y runs downwards."""
+
+    def __init__(self, width: float, height: float) -> None:
+        self.width, self.height = width, height
+        self._parts: list[str] = []
+
+    def rect(self, x: float, y: float, width: float, height: float, css: str, *, title: str = "", opacity: float | None = None) -> None:
+        """A rectangle; its title is shown on hovering."""
+        shade = "" if opacity is None else f' fill-opacity="{opacity:.3f}"'
+        self._shape(f'rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.0):.1f}" height="{max(height, 0.0):.1f}"{shade}', css, title)
+
+    def circle(self, x: float, y: float, radius: float, css: str, *, title: str = "") -> None:
+        """A disc."""
+        self._shape(f'circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"', css, title)
+
+    def line(self, x1: float, y1: float, x2: float, y2: float, css: str) -> None:
+        """A straight line."""
+        self._shape(f'line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"', css, "")
+
+    def path(self, points: Sequence[tuple[float, float]], css: str, *, closed: bool = False) -> None:
+        """A line through points, or the area inside them."""
+        trace = " L".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        self._shape(f'path d="M{trace}{" Z" if closed else ""}"', css, "")
+
+    def text(self, x: float, y: float, words: str, *, css: str = "", anchor: str = "start", turn: float = 0.0) -> None:
+        """Words; `turn` rotates them about their anchor."""
+        turned = f' transform="rotate({turn:.0f} {x:.1f} {y:.1f})"' if turn else ""
+        self._parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{css}"{turned}>{escape(words)}</text>')
+
+    def whisker(self, x1: float, x2: float, y: float, *, upright: bool = False, cap: float = 3.0) -> None:
+        """An error bar from x1 to x2 at height y; upright, from y = x1 to x2 at column y."""
+        ends = ((x1, y - cap, x1, y + cap), (x2, y - cap, x2, y + cap), (x1, y, x2, y))
+        for a, b, c, d in ends:
+            self.line(*((b, a, d, c) if upright else (a, b, c, d)), "whisker")
+
+    def _shape(self, element: str, css: str, title: str) -> None:
+        if title:
+            self._parts.append(f'<{element} class="{css}"><title>{escape(title)}</title></{element.split(" ", 1)[0]}>')
+        else:
+            self._parts.append(f'<{element} class="{css}"/>')
+
+    def svg(self, description: str, *, alone: bool = False) -> str:
+        """The drawing; `alone` adds the style and a ground, for a file of its own."""
+        style = f'<style>{STYLE}</style><rect width="100%" height="100%" style="fill: var(--ground)"/>' if alone else ""
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="figure" viewBox="0 0 {self.width:.0f} {self.height:.0f}" '
+            f'width="{self.width:.0f}" height="{self.height:.0f}" role="img" aria-label="{escape(description, quote=True)}">{style}{"".join(self._parts)}</svg>'
+        )
+
+
+class Scale:
+    """Maps numbers to places, with round tick marks."""
+
+    def __init__(self, low: float, high: float, start: float, stop: float, *, ticks: int = 5) -> None:
+        if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
+            low, high = (0.0, 1.0) if not math.isfinite(low + high) else (low - 0.5, low + 0.5)
+        self.step = nice_step((high - low) / ticks)
+        self.low, self.high = math.floor(low / self.step + 1e-9) * self.step, math.ceil(high / self.step - 1e-9) * self.step
+        self.start, self.stop = start, stop
+
+    def __call__(self, value: float) -> float:
+        """Where a number lies."""
+        share = (value - self.low) / (self.high - self.low)
+        return self.start + min(max(share, -0.05), 1.05) * (self.stop - self.start)
+
+    def ticks(self) -> list[float]:
+        """Round numbers along the scale."""
+        count = round((self.high - self.low) / self.step)
+        return [self.low + i * self.step for i in range(count + 1)]
+
+    def show(self, value: float) -> str:
+        """A tick's number with as many digits as the step needs."""
+        digits = max(0, -math.floor(math.log10(self.step) + 1e-9))
+        return f"{value + 0.0:.{digits}f}".replace("-0.0", "0.0") if abs(value) > 1e-12 else "0"
+
+
+def nice_step(raw: float) -> float:
+    """The next larger of 1, 2, 2.5 or 5 times a power of ten.
+
+    >>> nice_step(0.13), nice_step(3.0)
+    (0.2, 5.0)
+    """
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(factor * power for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * power >= raw * 0.999999)
