@@ -1,0 +1,12 @@
+"""Built-in generators."""
+
+from __future__ import annotations
+
+from ...core.hookspecs import hookimpl
+from ...core.registry import Register
+
+
+@hookimpl
+def ganstrata_register_generators(register: Register) -> None:
+    """Names only: the classes are imported when they are built."""
+    register("stylegan2", "ganstrata.plugins.generators.stylegan2.generator:StyleGAN2", "StyleGAN2 with skip RGB, layer-wise codes (Karras et al. 2020)")

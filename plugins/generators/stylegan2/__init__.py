@@ -1,0 +1,1 @@
+"""StyleGAN2 as a stack of strata."""

@@ -1,0 +1,201 @@
+"""The layers of StyleGAN2, with parameters named and scaled as in NVIDIA's PyTorch release.
+
+Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", sections 2 to 4.
+Every layer computes in the precision of the feature map it is given; styles are always float32.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LEAK = 0.2
+GAIN = math.sqrt(2.0)  # keeps the variance of a leaky ReLU's output near that of its input
+EPSILON = 1e-8
+
+
+class FullyConnected(nn.Module):
+    """Linear layer with equalised learning rate: stored weights are about N(0, 1) / lr_multiplier."""
+
+    def __init__(self, inputs: int, outputs: int, *, lr_multiplier: float = 1.0, bias: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((outputs,), bias / lr_multiplier))
+        self.lr_multiplier = lr_multiplier
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs) to (N, outputs)."""
+        gain = self.lr_multiplier / math.sqrt(self.weight.shape[1])
+        return F.linear(x, self.weight * gain, self.bias * self.lr_multiplier)
+
+
+def normalise_second_moment(x: Tensor) -> Tensor:
+    """Each row (N, Z) divided by its root mean square."""
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPSILON)
+
+
+class Mapping(nn.Module):
+    """z (N, Z) to w (N, D); with classes, their embedding is normalised and appended to z."""
+
+    def __init__(self, z_dim: int, w_dim: int, layers: int, *, classes: int = 0, width: int | None = None) -> None:
+        super().__init__()
+        self.layers = layers
+        width = w_dim if width is None else width
+        inputs = z_dim
+        if classes:
+            self.embed = FullyConnected(classes, w_dim)
+            inputs += w_dim
+        for i in range(layers):
+            last = i == layers - 1
+            fc = FullyConnected(inputs if i == 0 else width, w_dim if last else width, lr_multiplier=0.01)
+            self.add_module(f"fc{i}", fc)
+        self.register_buffer("w_avg", torch.zeros(w_dim))
+
+    def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Latents (N, Z), and class weights (N, Y) if the network has classes, to w (N, D)."""
+        x = normalise_second_moment(z)
+        if condition is not None:
+            x = torch.cat([x, normalise_second_moment(self.embed(condition))], dim=1)
+        for i in range(self.layers):
+            x = F.leaky_relu(self.get_submodule(f"fc{i}")(x), LEAK) * GAIN
+        return x
+
+
+def fir_kernel(taps: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)) -> Tensor:
+    """The separable low-pass filter (4, 4), summing to one."""
+    row = torch.tensor(taps)
+    kernel = torch.outer(row, row)
+    return kernel / kernel.sum()
+
+
+class _Smooth(torch.autograd.Function):
+    """Depthwise filter whose gradient is again a depthwise filter.
+
+    Autograd's own gradient of a depthwise convolution is several times slower on a CPU.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, kernel: Tensor, padding: int) -> Tensor:  # type: ignore[no-untyped-def]
+        ctx.save_for_backward(kernel)
+        ctx.padding = padding
+        weight = kernel.to(x.dtype).expand(x.shape[1], 1, *kernel.shape)
+        return F.conv2d(x, weight, padding=padding, groups=x.shape[1])
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def]
+        (kernel,) = ctx.saved_tensors
+        size = kernel.shape[0]
+        return _Smooth.apply(grad, kernel.flip(0, 1), size - 1 - ctx.padding), None, None  # type: ignore[no-untyped-call]
+
+
+def smooth(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    """Filter every channel of x (N, C, H, W) with a square kernel."""
+    return _Smooth.apply(x, kernel, padding)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def upsample_rgb(rgb: Tensor, kernel: Tensor) -> Tensor:
+    """Running RGB (N, 3, H, W) to twice the size: zeros between the pixels, then the low-pass filter."""
+    weight = (4.0 * kernel).to(rgb.dtype).expand(rgb.shape[1], 1, *kernel.shape)
+    return F.conv_transpose2d(rgb, weight, stride=2, padding=1, groups=rgb.shape[1])
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated, demodulated 3x3 convolution with noise, bias and leaky ReLU; `up` doubles the size."""
+
+    def __init__(self, inputs: int, outputs: int, w_dim: int, size: int, *, up: bool) -> None:
+        super().__init__()
+        self.affine = FullyConnected(w_dim, inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.register_buffer("noise_const", torch.randn(size, size))
+        self.register_buffer("resample_filter", fir_kernel())
+        self.up = up
+
+    def demodulation(self, style: Tensor) -> Tensor:
+        """What divides each output channel so that it keeps unit variance: (N, O)."""
+        energy = self.weight.square().sum(dim=(2, 3))  # (O, I)
+        return torch.rsqrt(style.square() @ energy.t() + EPSILON)
+
+    def forward(self, x: Tensor, style: Tensor, noise: Tensor | None, clamp: float | None = None) -> Tensor:
+        """x (N, I, h, w), style (N, I), noise (N or 1, 1, H, W) unscaled: to (N, O, H, W)."""
+        scale = self.demodulation(style)
+        # Modulating the input and demodulating the output equals modulating the weights, without
+        # one set of weights per sample.
+        x = x * style[:, :, None, None].to(x.dtype)
+        weight = self.weight.to(x.dtype)
+        if self.up:
+            x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # (N, O, 2h+1, 2w+1)
+            x = smooth(x, 4.0 * self.resample_filter, padding=1)
+        else:
+            x = F.conv2d(x, weight, padding=1)
+        # The activation's gain is put into what goes before it: g lrelu(a) = lrelu(g a).
+        shift = self.bias[:, None, None]
+        if noise is not None:
+            shift = shift + noise * self.noise_strength
+        x = torch.addcmul((GAIN * shift).to(x.dtype), x, (GAIN * scale)[:, :, None, None].to(x.dtype))
+        x = F.leaky_relu(x, LEAK)
+        return x if clamp is None else x.clamp(-clamp * GAIN, clamp * GAIN)
+
+
+class ToRGB(nn.Module):
+    """Modulated 1x1 convolution to three channels, without demodulation."""
+
+    def __init__(self, inputs: int, w_dim: int) -> None:
+        super().__init__()
+        self.affine = FullyConnected(w_dim, inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(3, inputs, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor, style: Tensor, clamp: float | None = None) -> Tensor:
+        """x (N, I, H, W), style (N, I) as the affine gives it: to float32 (N, 3, H, W)."""
+        gain = 1.0 / math.sqrt(self.weight.shape[1])
+        x = x * (style * gain)[:, :, None, None].to(x.dtype)
+        rgb = F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype)).float()
+        return rgb if clamp is None else rgb.clamp(-clamp, clamp)
+
+
+class Block(nn.Module):
+    """All layers of one resolution: `const` and conv1 at the lowest, conv0 and conv1 above; then ToRGB."""
+
+    def __init__(self, inputs: int, outputs: int, w_dim: int, size: int) -> None:
+        super().__init__()
+        if inputs == 0:
+            self.const = nn.Parameter(torch.randn(outputs, size, size))
+        else:
+            self.conv0 = SynthesisLayer(inputs, outputs, w_dim, size, up=True)
+        self.conv1 = SynthesisLayer(outputs, outputs, w_dim, size, up=False)
+        self.torgb = ToRGB(outputs, w_dim)
+        self.register_buffer("resample_filter", fir_kernel())
+
+
+class Synthesis(nn.Module):
+    """The blocks b4, b8, ... of a generator; channels maps each resolution to its width."""
+
+    def __init__(self, channels: dict[int, int], w_dim: int) -> None:
+        super().__init__()
+        inputs = 0
+        for size, outputs in sorted(channels.items()):
+            self.add_module(f"b{size}", Block(inputs, outputs, w_dim, size))
+            inputs = outputs
+
+
+class Network(nn.Module):
+    """Mapping and synthesis together: the module whose state dict a checkpoint holds."""
+
+    def __init__(
+        self, channels: dict[int, int], z_dim: int, w_dim: int, mapping_layers: int = 8, *, classes: int = 0, mapping_width: int | None = None
+    ) -> None:
+        super().__init__()
+        self.mapping = Mapping(z_dim, w_dim, mapping_layers, classes=classes, width=mapping_width)
+        self.synthesis = Synthesis(channels, w_dim)
+        self.sizes = tuple(sorted(channels))
+
+    def block(self, size: int) -> Block:
+        """The block of one resolution."""
+        block = self.synthesis.get_submodule(f"b{size}")
+        assert isinstance(block, Block)
+        return block

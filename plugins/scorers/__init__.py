@@ -1,0 +1,17 @@
+"""Built-in scorers."""
+
+from __future__ import annotations
+
+from ...core.hookspecs import hookimpl
+from ...core.registry import Register
+
+
+@hookimpl
+def ganstrata_register_scorers(register: Register) -> None:
+    """Names only: the classes are imported when they are built."""
+    here = "ganstrata.plugins.scorers"
+    register("attribute", f"{here}.attribute:Attribute", "scene attributes as raw margins")
+    register("category", f"{here}.category:Category", "scene categories as probabilities, and pairs of them as log ratios")
+    register("hue", f"{here}.hue:Hue", "share of twelve hues, mean saturation and mean value (HSV)")
+    register("layout", f"{here}.layout:Layout", "where the line between two walls stands")
+    register("segmentation", f"{here}.segmentation:Segmentation", "share of the picture that each class of object takes")

@@ -1,0 +1,72 @@
+"""Colour as a histogram of hue in HSV, with mean saturation and mean value (paper, appendix A.2)."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ...core.contracts import PluginConfig, Scorer
+from ...core.records import Concept, Rendering
+
+BINS = 12
+NAMES = ("red", "orange", "yellow", "chartreuse", "green", "spring_green", "cyan", "azure", "blue", "violet", "magenta", "rose")
+LEAST_COLOUR = 0.02  # mean weight under which a picture counts as grey
+
+
+def hue_saturation_value(images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Hue in degrees [0, 360), chroma s v, saturation and value of images (N, 3, H, W): (N, H, W) each."""
+    red, green, blue = images.clamp(0.0, 1.0).unbind(dim=1)
+    value = torch.maximum(torch.maximum(red, green), blue)
+    chroma = value - torch.minimum(torch.minimum(red, green), blue)
+    safe = torch.where(chroma > 0.0, chroma, 1.0)
+    sector = torch.where(
+        value == red,
+        (green - blue) / safe,
+        torch.where(value == green, (blue - red) / safe + 2.0, (red - green) / safe + 4.0),
+    )
+    saturation = chroma / torch.where(value > 0.0, value, 1.0)
+    return torch.remainder(sector * 60.0, 360.0), chroma, saturation, value
+
+
+def hue_shares(hue: Tensor, weight: Tensor, *, soft: bool = False) -> Tensor:
+    """Weight of each of twelve hues over all weight: (N, 12), NaN rows for grey pictures.
+
+    Bin b is centred on 30 b degrees. Hard bins reach 15 degrees to either side; soft ones are
+    triangles of half-width 30 degrees, which keep the gradient and also sum to one.
+    """
+    position = hue / 30.0  # in bins
+    if soft:
+        centres = torch.arange(BINS, device=hue.device, dtype=hue.dtype).view(1, BINS, 1, 1)
+        distance = (position[:, None] - centres).abs()
+        distance = torch.minimum(distance, BINS - distance)
+        mass = (weight[:, None] * (1.0 - distance).clamp(min=0.0)).sum(dim=(2, 3))
+    else:
+        bins = torch.remainder(torch.floor(position + 0.5), BINS).long().flatten(1)
+        mass = torch.zeros(hue.shape[0], BINS, device=hue.device).scatter_add_(1, bins, weight.flatten(1))
+    mean = weight.mean(dim=(1, 2))[:, None]
+    total = weight.sum(dim=(1, 2))[:, None]
+    return torch.where(mean >= LEAST_COLOUR, mass / total.clamp(min=1e-12), torch.nan)
+
+
+class Hue(Scorer):
+    """Share of twelve hues, weighted by saturation times value; mean saturation and mean value."""
+
+    class Config(PluginConfig):
+        """Whether the histogram keeps a gradient."""
+
+        soft: bool = Field(default=False, description="triangles in place of bins: differentiable")
+
+    config: Config
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        super().__init__(config, device)
+        hues = tuple(Concept(name, "colour", threshold=0.5, may_be_undefined=True) for name in NAMES)
+        self.concepts = (*hues, Concept("saturation", "colour"), Concept("value", "colour"))
+
+    def score(self, rendering: Rendering) -> Tensor:
+        """(N, 14), in [0, 1]; hue shares are NaN for pictures without colour."""
+        hue, chroma, saturation, value = hue_saturation_value(rendering.images)
+        shares = hue_shares(hue, chroma, soft=self.config.soft)
+        means = torch.stack([saturation.mean(dim=(1, 2)), value.mean(dim=(1, 2))], dim=1)
+        return torch.cat([shares, means], dim=1)
