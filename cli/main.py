@@ -1,0 +1,63 @@
+"""The entry point: commands are imported when they are called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from .. import __version__
+
+COMMANDS = {
+    "run": ("run", "Do everything a config asks for, and write a report."),
+    "synthesize": ("stages", "Stage 1: sample, synthesise, score."),
+    "learn": ("stages", "Stage 2: learn a boundary per concept."),
+    "rescore": ("stages", "Stage 3: verify each boundary by moving codes along it."),
+    "edit": ("stages", "Stage 4: strips of edited images."),
+    "report": ("stages", "Stage 5: figures, tables and report.html."),
+    "plugins": ("plugins", "List generators, scorers and boundary learners, or show one."),
+}
+
+
+class Lazy(click.Group):
+    """A group that imports a command's module only when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f".{COMMANDS[cmd_name][0]}", __package__), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line each, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a hint for a misspelt command."""
+        from ..core.errors import nearest
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"No such command '{args[0]}'.{nearest(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ganstrata")
+def main() -> None:
+    """Find which meaning lives in which layer of an image generator, prove it, and edit with it.
+
+    \b
+    Begin with the bundled model:
+      ganstrata run examples/rooms.yaml --out runs/rooms
+    """
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""`ganstrata plugins`: what is installed, where it comes from, and how one is configured."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..core.registry import KINDS, registry
+from .errors import reported
+
+if TYPE_CHECKING:
+    from ..core.registry import PluginInfo
+
+TITLES = {"generator": "Generators", "scorer": "Scorers", "boundary": "Boundary learners"}
+
+
+@click.group()
+def plugins() -> None:
+    """List generators, scorers and boundary learners, or show one.
+
+    GANSTRATA_PLUGINS=a,b loads only the entry points or distributions named;
+    GANSTRATA_TRACE=1 prints every hook call.
+    """
+
+
+@plugins.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_plugins(as_json: bool) -> None:
+    """All plugins with the distribution each comes from, and those that do not load."""
+    found = registry()
+    if as_json:
+        content = {"plugins": [vars(info) for info in found.list()], "broken": [vars(b) for b in found.broken]}
+        click.echo(json.dumps(content, indent=2))
+        return
+    width = max((len(info.name) for info in found.list()), default=0)
+    for kind in KINDS:
+        click.echo(f"{TITLES[kind]}:")
+        for info in found.list(kind):
+            click.echo(f"  {info.name:<{width}}  {info.summary}  [{info.distribution}]")
+    for clash in found.clashes():
+        owners = " and ".join(info.distribution for info in clash)
+        click.echo(f"\nClash: {clash[0].kind} '{clash[0].name}' is registered by {owners}; neither can be used.", err=True)
+    for broken in found.broken:
+        click.echo(f"\nBroken: {broken.entry_point} from {broken.distribution}\n  {broken.reason}", err=True)
+
+
+@plugins.command("show")
+@click.argument("name")
+def show(name: str) -> None:
+    """Say where plugin NAME comes from, and list the fields of its config."""
+    with reported():
+        infos = [info for info in registry().list() if info.name == name]
+        if not infos:
+            # The registry knows best what to say: nearest name, broken plugins.
+            for kind in KINDS:
+                registry().info(kind, name)
+        for info in infos:
+            _describe(info)
+
+
+def _describe(info: PluginInfo) -> None:
+    plugin = info.load()
+    module = sys.modules[plugin.__module__]
+    click.echo(f"{info.name}: {info.kind}, {info.summary}")
+    click.echo(f"  from {info.distribution}, {plugin.__module__}.{plugin.__qualname__} in {module.__file__}")
+    if plugin.__doc__:
+        click.echo("\n" + "\n".join("  " + line.strip() for line in plugin.__doc__.strip().splitlines()))
+    click.echo("\n  Config:")
+    fields = plugin.Config.model_fields
+    if not fields:
+        click.echo("    none")
+    for key, field in fields.items():
+        default = "required" if field.is_required() else f"default {_plain(field.get_default(call_default_factory=True))}"
+        click.echo(f"    {field.alias or key}  ({_type(field.annotation)}, {default})  {field.description or ''}")
+    click.echo()
+
+
+def _type(annotation: Any) -> str:
+    text = getattr(annotation, "__name__", None) if not getattr(annotation, "__args__", None) else None
+    return (text or str(annotation)).replace("typing.", "").replace("NoneType", "none").replace("None", "none")
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, default=str)

@@ -1,0 +1,78 @@
+"""The single stages, each over a run directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .errors import reported
+
+directory = click.argument("run_dir", type=click.Path(path_type=Path))
+silent = click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
+
+
+def _do(run_dir: Path, stage: str, quiet: bool) -> None:
+    with reported(f"`ganstrata {stage} {run_dir}` continues."):
+        from ..core.pipeline import resume
+        from ..core.progress import Progress
+
+        resume(run_dir, stage, progress=Progress(quiet=quiet))
+
+
+@click.command()
+@directory
+@click.option("--config", type=click.Path(path_type=Path), help="Begin a new run of this config in RUN_DIR.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="With --config: change one value of it.")
+@silent
+def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], quiet: bool) -> None:
+    """Stage 1: sample latents, synthesise images and score them, into samples.zarr.
+
+    \b
+    Example:
+      ganstrata synthesize runs/rooms --config examples/rooms.yaml
+    """
+    if config is None:
+        if overrides:
+            raise click.UsageError("--set goes with --config: an existing run keeps the config it was made from")
+        _do(run_dir, "synthesize", quiet)
+        return
+    with reported(f"The same command continues the run in {run_dir}."):
+        from ..core.configfile import read_config
+        from ..core.pipeline import perform
+        from ..core.progress import Progress
+
+        perform(read_config(config, overrides), run_dir, ("synthesize",), source=str(config), progress=Progress(quiet=quiet))
+
+
+@click.command()
+@directory
+@silent
+def learn(run_dir: Path, quiet: bool) -> None:
+    """Stage 2: learn a boundary for every concept that varies."""
+    _do(run_dir, "learn", quiet)
+
+
+@click.command()
+@directory
+@silent
+def rescore(run_dir: Path, quiet: bool) -> None:
+    """Stage 3: move fresh samples along every boundary at every layer set, and score again."""
+    _do(run_dir, "rescore", quiet)
+
+
+@click.command()
+@directory
+@silent
+def edit(run_dir: Path, quiet: bool) -> None:
+    """Stage 4: draw strips of edited images for every boundary and layer group."""
+    _do(run_dir, "edit", quiet)
+
+
+@click.command()
+@directory
+@silent
+def report(run_dir: Path, quiet: bool) -> None:
+    """Stage 5: draw the figures, write their numbers, and put report.html together."""
+    _do(run_dir, "report", quiet)
+    click.echo(f"Report: {run_dir / 'report.html'}")
