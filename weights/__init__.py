@@ -1,0 +1,1 @@
+"""The bundled checkpoints: safetensors with a model card (Markdown) each."""
