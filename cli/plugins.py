@@ -32,13 +32,13 @@ def list_plugins(as_json: bool) -> None:
     """All plugins with the distribution each comes from, and those that do not load."""
     found = registry()
     if as_json:
-        content = {"plugins": [vars(info) for info in found.list()], "broken": [vars(b) for b in found.broken]}
+        content = {"plugins": [vars(info) for info in found.infos()], "broken": [vars(b) for b in found.broken]}
         click.echo(json.dumps(content, indent=2))
         return
-    width = max((len(info.name) for info in found.list()), default=0)
+    width = max((len(info.name) for info in found.infos()), default=0)
     for kind in KINDS:
         click.echo(f"{TITLES[kind]}:")
-        for info in found.list(kind):
+        for info in found.infos(kind):
             click.echo(f"  {info.name:<{width}}  {info.summary}  [{info.distribution}]")
     for clash in found.clashes():
         owners = " and ".join(info.distribution for info in clash)
@@ -52,7 +52,7 @@ def list_plugins(as_json: bool) -> None:
 def show(name: str) -> None:
     """Say where plugin NAME comes from, and list the fields of its config."""
     with reported():
-        infos = [info for info in registry().list() if info.name == name]
+        infos = [info for info in registry().infos() if info.name == name]
         if not infos:
             # The registry knows best what to say: nearest name, broken plugins.
             for kind in KINDS:

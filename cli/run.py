@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .errors import reported
+from .work import working
 
 
 @click.command()
@@ -26,13 +26,12 @@ def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str 
       ganstrata run examples/rooms.yaml --set synthesis.samples=2000 --set engine.workers=1
     """
     out = Path("runs") / config.stem if out is None else out
-    with reported(f"The same command continues the run in {out}."):
+    with working(f"The same command continues the run in {out}.", quiet=quiet) as progress:
         from ..core.configfile import read_config
         from ..core.pipeline import perform
-        from ..core.progress import Progress
         from ..core.run import STAGES
 
         changed = (*overrides, f"device={device}") if device is not None else overrides
         validated = read_config(config, changed)
-        perform(validated, out, STAGES, source=str(config), progress=Progress(quiet=quiet))
+        perform(validated, out, STAGES, source=str(config), progress=progress)
     click.echo(f"Report: {out / 'report.html'}")

@@ -6,18 +6,17 @@ from pathlib import Path
 
 import click
 
-from .errors import reported
+from .work import working
 
 directory = click.argument("run_dir", type=click.Path(path_type=Path))
 silent = click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
 
 
 def _do(run_dir: Path, stage: str, quiet: bool) -> None:
-    with reported(f"`ganstrata {stage} {run_dir}` continues."):
+    with working(f"`ganstrata {stage} {run_dir}` continues.", quiet=quiet) as progress:
         from ..core.pipeline import resume
-        from ..core.progress import Progress
 
-        resume(run_dir, stage, progress=Progress(quiet=quiet))
+        resume(run_dir, stage, progress=progress)
 
 
 @click.command()
@@ -37,12 +36,11 @@ def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], q
             raise click.UsageError("--set goes with --config: an existing run keeps the config it was made from")
         _do(run_dir, "synthesize", quiet)
         return
-    with reported(f"The same command continues the run in {run_dir}."):
+    with working(f"The same command continues the run in {run_dir}.", quiet=quiet) as progress:
         from ..core.configfile import read_config
         from ..core.pipeline import perform
-        from ..core.progress import Progress
 
-        perform(read_config(config, overrides), run_dir, ("synthesize",), source=str(config), progress=Progress(quiet=quiet))
+        perform(read_config(config, overrides), run_dir, ("synthesize",), source=str(config), progress=progress)
 
 
 @click.command()

@@ -68,7 +68,9 @@ def load_boundaries(folder: Path) -> tuple[Boundaries, dict[str, str]]:
             )
         return Boundaries(found), dict(content["skipped"])
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{folder}: its boundaries are missing or damaged ({type(error).__name__}: {error}); run `ganstrata learn {folder}` again") from None
+        raise UserError(
+            f"{folder}: its boundaries are missing or damaged ({type(error).__name__}: {error}); run `ganstrata learn {folder}` again"
+        ) from None
 
 
 def check_fits(boundary: Boundary, generator: Generator) -> None:
@@ -80,7 +82,8 @@ def check_fits(boundary: Boundary, generator: Generator) -> None:
     card = generator.card
     if boundary.generator and boundary.generator != generator.fingerprint:
         raise MismatchError(
-            f"boundary '{boundary.concept}' was learnt for generator {boundary.generator}; this one is {generator.fingerprint} ({card.family}, {card.source})"
+            f"boundary '{boundary.concept}' was learnt for generator {boundary.generator}; "
+            f"this one is {generator.fingerprint} ({card.family}, {card.source})"
         )
     if boundary.space not in (generator.space, "w+"):
         raise MismatchError(f"boundary '{boundary.concept}' lies in space {boundary.space}, but the codes of this generator are in {generator.space}")

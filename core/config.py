@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
@@ -44,7 +44,7 @@ class Concepts(Section):
 
     include: list[str] = Field(default=["*"], min_length=1, description="patterns of concept ids, `alias/name`")
     exclude: list[str] = Field(default=[], description="patterns of concept ids to leave out")
-    levels: list[Level] = Field(default=list(LEVELS), min_length=1, description="levels to keep")
+    levels: list[Level] = Field(default_factory=lambda: list(get_args(Level)), min_length=1, description="levels to keep")
 
 
 class Condition(Section):
@@ -93,7 +93,9 @@ class Rescoring(Section):
     def _legal_names(cls, value: dict[str, str] | None) -> dict[str, str] | None:
         for name in value or {}:
             if name in ("all", "each", "groups") or not name.replace("_", "").replace("-", "").isalnum() or name[0].isdigit():
-                raise ValueError(f"'{name}' cannot name a group: use letters, digits, - and _, beginning with a letter; all, each and groups are taken")
+                raise ValueError(
+                    f"'{name}' cannot name a group: use letters, digits, - and _, beginning with a letter; all, each and groups are taken"
+                )
         return value
 
 

@@ -79,6 +79,12 @@ def move_to(codes: Tensor, normal: Floats, offset: float, target: float, layers:
     w_l = mean + (c_l - mean) / scale_l, a_l = target - (n.w_l + b), c'_l = c_l + a_l scale_l n.
 
     Args:
+        codes: (N, L, D).
+        normal: unit normal (D,), or one per layer (L, D).
+        offset: b of the boundary.
+        target: signed distance to move to.
+        layers: where to move.
+        scale: the generator's layer_scale (L,).
         mean: the mean w (D,), towards which truncation pulls.
 
     Raises:

@@ -15,6 +15,7 @@ import torch
 from .config import RunConfig
 from .device import cores, resolve_device
 from .errors import GanstrataError, UserError
+from .memory import keep_freed_memory
 from .prepare import Prepared, prepare
 
 T = TypeVar("T")
@@ -114,6 +115,7 @@ def _begin(config: dict[str, Any], batch: int) -> None:
     """Set up a worker: one device, its threads, its own plugins."""
     global _prepared
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
+    keep_freed_memory()
     validated = RunConfig.model_validate(config)
     torch.set_num_threads(validated.engine.threads)
     _prepared = prepare(validated, batch=batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +51,7 @@ class Hierarchy:
 
 
 def mean_depth(means: Floats) -> Floats:
-    """d = sum_l l m_l / sum_l m_l over the last axis of signed means (..., L).
+    """D = sum_l l m_l / sum_l m_l over the last axis of signed means (..., L).
 
     Clipped means would be biased towards the middle: noise counts there as effect on every layer.
 
@@ -104,7 +104,7 @@ def hierarchy_of(
     def by_level(means: Floats) -> Floats:
         return np.asarray(np.einsum("mf,rfl->rml", member, np.nan_to_num(means)))
 
-    def estimate(function, point_means: Floats, replica_means: Floats) -> Estimate:  # type: ignore[no-untyped-def]
+    def estimate(function: Callable[[Floats], Floats], point_means: Floats, replica_means: Floats) -> Estimate:
         low, high = interval(function(replica_means))
         return Estimate(function(point_means)[0], low, high)
 

@@ -122,10 +122,10 @@ def forecast(prepared: Prepared, workers: int) -> str:
     editing = boundaries * len(edit.shown_sets(prepared)) * config.editing.samples * config.editing.steps
     total = probing + verifying + editing
     per_image = _measure(prepared)
-    rescoring_config = config.rescoring
+    samples, null = config.rescoring.samples, config.rescoring.null_directions
     return (
         f"{total} images to make and score: {probing} for probing, {verifying} for re-scoring = "
-        f"{rescoring_config.samples} x (1 + (2 x {boundaries} boundaries + {rescoring_config.null_directions} random) x {len(prepared.sets)} layer sets), "
+        f"{samples} x (1 + (2 x {boundaries} boundaries + {null} random) x {len(prepared.sets)} layer sets), "
         f"{editing} for edits.\nAt {1000 * per_image:.1f} ms each and {workers} worker{'s' if workers > 1 else ''}: "
         f"at most about {duration(total * per_image / workers)}, less where edits begin late in the generator."
     )

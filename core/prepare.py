@@ -93,29 +93,35 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
     concepts = tuple(replace(c, name=f"{alias}/{c.name}") for alias, scorer in scorers.items() for c in scorer.concepts)
     faults: list[Fault] = []
     for alias, scorer in scorers.items():
-        for s in scorer.features:
-            if not 0 <= s < len(generator.strata) or not generator.strata[s].is_feature:
-                faults.append(Fault(("scorers",), f"'{alias}' reads features of stratum {s}, which this generator does not have"))
+        faults.extend(
+            Fault(("scorers",), f"'{alias}' reads features of stratum {s}, which this generator does not have")
+            for s in scorer.features
+            if not 0 <= s < len(generator.strata) or not generator.strata[s].is_feature
+        )
     groups = _groups(config, generator, faults)
     chosen = _choose(config, concepts, faults)
     named = {concepts[j].name for j in chosen}
     for i, condition in enumerate(config.conditions):
-        for name in (condition.edit, *condition.keep):
-            if name not in named:
-                faults.append(Fault(("conditions", i), f"'{name}' is none of the concepts that get a boundary.{nearest(name, named)}"))
+        faults.extend(
+            Fault(("conditions", i), f"'{name}' is none of the concepts that get a boundary.{nearest(name, named)}")
+            for name in (condition.edit, *condition.keep)
+            if name not in named
+        )
     sets: dict[str, tuple[int, ...]] = {}
-    for where, attempt in (
-        (("rescoring", "layers"), lambda: sets.update(layer_sets(config.rescoring.layers, groups, generator.card.layers))),
-        (("boundary", "with"), lambda: learner.check(config.synthesis.samples)),
-    ):
-        try:
-            attempt()
-        except UserError as error:
-            faults.append(Fault(where, str(error)))
+    try:
+        sets = layer_sets(config.rescoring.layers, groups, generator.card.layers)
+    except UserError as error:
+        faults.append(Fault(("rescoring", "layers"), str(error)))
+    try:
+        learner.check(config.synthesis.samples)
+    except UserError as error:
+        faults.append(Fault(("boundary", "with"), str(error)))
     if sets and "all" not in sets:
         faults.append(Fault(("rescoring", "layers"), "must contain `all`: whether a concept is a variation factor is decided there"))
     if learner.layerwise and config.synthesis.mixing == 0.0:
-        faults.append(Fault(("synthesis", "mixing"), f"'{config.boundary.use}' learns a boundary per layer, which needs style-mixed codes: set it above 0"))
+        faults.append(
+            Fault(("synthesis", "mixing"), f"'{config.boundary.use}' learns a boundary per layer, which needs style-mixed codes: set it above 0")
+        )
     if faults:
         raise ConfigError(source, faults)
     size = config.synthesis.batch_size
@@ -146,7 +152,11 @@ def checked_scores(alias: str, scorer: Scorer, rendering: Rendering) -> NDArray[
 
 def describe_plugins(config: RunConfig) -> dict[str, str]:
     """Which distribution each plugin of a config comes from."""
-    uses: list[tuple[Any, str]] = [("generator", config.generator.use), *(("scorer", s.use) for s in config.scorers), ("boundary", config.boundary.use)]
+    uses: list[tuple[Any, str]] = [
+        ("generator", config.generator.use),
+        *(("scorer", s.use) for s in config.scorers),
+        ("boundary", config.boundary.use),
+    ]
     return {f"{kind} {name}": registry().info(kind, name).distribution for kind, name in uses}
 
 
@@ -172,9 +182,11 @@ def _choose(config: RunConfig, concepts: tuple[Concept, ...], faults: list[Fault
     """Columns of the concepts that are wanted; a pattern that matches nothing is a fault."""
     ids = [concept.name for concept in concepts]
     for key, patterns in (("include", config.concepts.include), ("exclude", config.concepts.exclude)):
-        for pattern in patterns:
-            if not any(fnmatchcase(name, pattern) for name in ids):
-                faults.append(Fault(("concepts", key), f"'{pattern}' matches no concept.{nearest(pattern, ids)} Concepts are named alias/name, such as {ids[0]}"))
+        faults.extend(
+            Fault(("concepts", key), f"'{pattern}' matches no concept.{nearest(pattern, ids)} Concepts are named alias/name, such as {ids[0]}")
+            for pattern in patterns
+            if not any(fnmatchcase(name, pattern) for name in ids)
+        )
     chosen = tuple(
         j
         for j, concept in enumerate(concepts)

@@ -182,6 +182,7 @@ class Boundaries(tuple[Boundary, ...]):
     __slots__ = ()
 
     def __new__(cls, boundaries: Iterable[Boundary] = ()) -> Boundaries:
+        """From any boundaries, in their order."""
         return super().__new__(cls, boundaries)
 
     @property

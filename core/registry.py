@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -128,7 +128,7 @@ class Registry:
         """Take a plugin in; names that clash are kept and complained about when asked for."""
         self._found.setdefault((info.kind, info.name), []).append(info)
 
-    def list(self, kind: Kind | None = None) -> list[PluginInfo]:
+    def infos(self, kind: Kind | None = None) -> list[PluginInfo]:
         """All plugins, by kind and name; clashing ones appear once per distribution."""
         chosen = [info for key, infos in self._found.items() for info in infos if kind in (None, key[0])]
         return sorted(chosen, key=lambda info: (KINDS.index(info.kind), info.name, info.distribution))
@@ -200,6 +200,6 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}{place}"
 
 
-def _announce(hook_name: str, _implementations: object, arguments: dict[str, Any]) -> None:
+def _announce(hook_name: str, _implementations: object, arguments: Mapping[str, Any]) -> None:
     shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
     print(f"hook {hook_name}({shown})", file=sys.stderr)

@@ -143,10 +143,18 @@ def write_table(rescored: Rescored, path: Path) -> None:
                     values = (effects.clipped, effects.mean, effects.error, effects.low, effects.high, effects.in_sd, effects.p, effects.q)
                     writer.writerow(
                         [
-                            boundary.name, boundary.level, name, concept["id"], concept["level"], int(effects.count[at]),
+                            boundary.name,
+                            boundary.level,
+                            name,
+                            concept["id"],
+                            concept["level"],
+                            int(effects.count[at]),
                             *(_shown(array[at]) for array in values),
-                            _shown(sign * rescored.step), int(effects.undefined[at]), int(effects.made_undefined[at]), _shown(effects.rank[at]),
-                        ]  # fmt: skip
+                            _shown(sign * rescored.step),
+                            int(effects.undefined[at]),
+                            int(effects.made_undefined[at]),
+                            _shown(effects.rank[at]),
+                        ]
                     )
     write_text(path, text.getvalue())
 

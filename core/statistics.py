@@ -80,7 +80,7 @@ def rank_p_value(effect: Floats, null: Floats) -> Floats:
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
-    """q values of a family of p values (M,); NaN stays NaN and does not count.
+    """Q values of a family of p values (M,); NaN stays NaN and does not count.
 
     >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03, np.nan])).round(3).tolist()
     [0.03, 0.04, 0.04, nan]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ..hierarchy import Hierarchy
 
@@ -45,7 +46,7 @@ def order(hierarchy: Hierarchy) -> list[str]:
         for m in ranked
     )
     sentences = [f"Mean depths, from the first layer to the last: {listed}."]
-    for a, b in zip(ranked, ranked[1:], strict=False):
+    for a, b in pairwise(ranked):
         chance = float(hierarchy.earlier[a, b])
         first, second = hierarchy.levels[a], hierarchy.levels[b]
         if chance >= 1.0 - (1.0 - SURE) / 2.0:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boundaryfile import load_boundaries
-from ..hierarchy import Hierarchy, hierarchy_of
+from ..hierarchy import Estimate, Hierarchy, hierarchy_of
 from ..records import LEVELS
 from ..rescored import Rescored
 from ..run import Run
@@ -138,7 +138,7 @@ def _groups_at_once(rescored: Rescored, hierarchy: Hierarchy) -> Figure | None:
     return figures.grouped_bars(
         "hierarchy_at_once",
         hierarchy,
-        figures.Estimate(value, low, high),
+        Estimate(value, low, high),
         rescored.groups,
         axis="change in standard deviations",
         description="Effect of moving all layers of a group at once, by level.",
@@ -164,7 +164,13 @@ def _cosines(rescored: Rescored, order: list[int]) -> Figure:
     np.fill_diagonal(values, np.nan)
     names = [rescored.boundaries[i].name for i in order]
     return figures.heat(
-        "cosines", names, names, values, np.zeros_like(values, dtype=bool), description="Cosines between the normals of the boundaries.", entry="cosine"
+        "cosines",
+        names,
+        names,
+        values,
+        np.zeros_like(values, dtype=bool),
+        description="Cosines between the normals of the boundaries.",
+        entry="cosine",
     )
 
 
@@ -201,10 +207,20 @@ def _conditions(rescored: Rescored) -> list[dict[str, Any]]:
                     "concept": rescored.concepts[j]["id"],
                     "own": j == columns[0],
                     **{
-                        which: tuple(_at_all(rescored, a, row, j) / unit for a in (rescored.effects.mean, rescored.effects.low, rescored.effects.high))
+                        which: tuple(
+                            _at_all(rescored, a, row, j) / unit for a in (rescored.effects.mean, rescored.effects.low, rescored.effects.high)
+                        )
                         for which, row in (("plain", plain), ("conditional", i))
                     },
                 }
             )
-        found.append({"name": boundary.name, "edit": boundary.concept, "keep": boundary.given, "cosine": boundary.facts["cosine_with_unconditional"], "effects": effects})
+        found.append(
+            {
+                "name": boundary.name,
+                "edit": boundary.concept,
+                "keep": boundary.given,
+                "cosine": boundary.facts["cosine_with_unconditional"],
+                "effects": effects,
+            }
+        )
     return found

@@ -83,7 +83,9 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
             note = f"{row.name}: {row.value:.2f} [{row.low:.2f}, {row.high:.2f}], q {row.q:.2g}"
             canvas.text(left - 10, y + 4, row.name, anchor="end")
             if np.isfinite(row.null_low):
-                canvas.rect(scale(row.null_low), y - 9, scale(row.null_high) - scale(row.null_low), 18, "null", title="random directions: mean +- 2 sd")
+                canvas.rect(
+                    scale(row.null_low), y - 9, scale(row.null_high) - scale(row.null_low), 18, "null", title="random directions: mean +- 2 sd"
+                )
             if np.isfinite(row.value):
                 start, stop = sorted((scale(0.0), scale(row.value)))
                 canvas.rect(start, y - 6, stop - start, 12, f"f-{row.level}" + ("" if row.is_factor else " faint"), title=note)
@@ -98,7 +100,9 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
     return Figure("ranking", canvas, f"Concepts ranked by re-scoring. Variation factors: {names}.", table)
 
 
-def grouped_bars(name: str, hierarchy: Hierarchy, estimate: Estimate, groups: Mapping[str, tuple[int, ...]], *, axis: str, description: str) -> Figure:
+def grouped_bars(
+    name: str, hierarchy: Hierarchy, estimate: Estimate, groups: Mapping[str, tuple[int, ...]], *, axis: str, description: str
+) -> Figure:
     """Bars of every level side by side at each layer group, with intervals; estimate is (M, G)."""
     left, top, bottom, width = 62.0, 34.0, 250.0, 760.0
     canvas = Canvas(width, 300)
@@ -154,7 +158,9 @@ def layer_curves(hierarchy: Hierarchy, groups: Mapping[str, tuple[int, ...]]) ->
         canvas.path(band, f"band f-{level}", closed=True)
         canvas.path([(x, scale(v)) for x, v in zip(xs, value, strict=True)], f"line s-{level}")
         for layer, x in enumerate(xs):
-            canvas.circle(x, scale(value[layer]), 3.2, f"f-{level}", title=f"{level}, layer {layer}: {value[layer]:.2f} [{low[layer]:.2f}, {high[layer]:.2f}]")
+            canvas.circle(
+                x, scale(value[layer]), 3.2, f"f-{level}", title=f"{level}, layer {layer}: {value[layer]:.2f} [{low[layer]:.2f}, {high[layer]:.2f}]"
+            )
             table.append([level, layer, value[layer], low[layer], high[layer], hierarchy.share.value[m, layer]])
     canvas.text(16, (top + bottom) / 2, "change in standard deviations", css="soft", anchor="middle", turn=-90)
     return Figure("hierarchy_layers", canvas, "Effect of moving one layer at a time, by level: the curve behind the hierarchy.", table)
@@ -180,7 +186,7 @@ def depths(hierarchy: Hierarchy, levels_of: Sequence[str], groups: Mapping[str, 
     y = 40.0
     for label, level, estimate, i, is_level in rows:
         value, low, high = float(estimate.value[i]), float(estimate.low[i]), float(estimate.high[i])
-        canvas.text(left - 10 if is_level else left - 10, y + 4, label, anchor="end", css="strong" if is_level else "soft")
+        canvas.text(left - 10, y + 4, label, anchor="end", css="strong" if is_level else "soft")
         if np.isfinite(value):
             canvas.whisker(scale(low), scale(high), y)
             canvas.circle(scale(value), y, 6.0 if is_level else 3.6, f"f-{level}", title=f"{label}: {value:.2f} [{low:.2f}, {high:.2f}]")
@@ -208,7 +214,13 @@ def heat(name: str, rows: Sequence[str], columns: Sequence[str], values: Floats,
             shade = 0.08 + 0.72 * min(abs(value) / max(largest, 1e-9), 1.0)
             sign = "up" if value >= 0 else "down"
             canvas.rect(left + cell_w * j + 1, y + 1, cell_w - 2, cell_h - 2, sign, title=f"{row} -> {column}: {value:+.2f}", opacity=shade)
-            canvas.text(left + cell_w * (j + 0.5), y + cell_h / 2 + 4, f"{value:.2f}".replace("-", "−"), anchor="middle", css="strong" if marks[i, j] else "soft")
+            canvas.text(
+                left + cell_w * (j + 0.5),
+                y + cell_h / 2 + 4,
+                f"{value:.2f}".replace("-", "−"),
+                anchor="middle",
+                css="strong" if marks[i, j] else "soft",
+            )
     return Figure(name, canvas, description, table)
 
 

@@ -36,7 +36,11 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
         scores: of these samples, (n, C).
     """
     environment = Environment(
-        loader=PackageLoader(__package__, ""), autoescape=select_autoescape(["html", "j2"]), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader(__package__, ""),
+        autoescape=select_autoescape(["html", "j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"number": _number, "percent": _percent, "layers": show_layers, "duration": duration}
     manifest, rescored = run.manifest, found.rescored

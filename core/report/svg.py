@@ -13,7 +13,8 @@ from html import escape
 STYLE = """
 :root { --ink: #1c2330; --soft: #5b6676; --rule: #d7dce3; --ground: #ffffff; --null: #b9c1cc;
   --layout: #0072b2; --category: #c26a00; --attribute: #00805c; --colour: #b0478a; --object: #3a86b7; --warm: 194 74 0; --cold: 0 96 160; }
-@media (prefers-color-scheme: dark) { :root:not([data-theme=light]) { --ink: #e7ebf1; --soft: #a0abba; --rule: #38414e; --ground: #151a21; --null: #56606e;
+@media (prefers-color-scheme: dark) { :root:not([data-theme=light]) {
+  --ink: #e7ebf1; --soft: #a0abba; --rule: #38414e; --ground: #151a21; --null: #56606e;
   --layout: #4db4f0; --category: #f0a53c; --attribute: #3fcfa0; --colour: #e58cc4; --object: #8cc8ec; --warm: 240 140 60; --cold: 90 170 235; } }
 :root[data-theme=dark] { --ink: #e7ebf1; --soft: #a0abba; --rule: #38414e; --ground: #151a21; --null: #56606e;
   --layout: #4db4f0; --category: #f0a53c; --attribute: #3fcfa0; --colour: #e58cc4; --object: #8cc8ec; --warm: 240 140 60; --cold: 90 170 235; }
@@ -78,7 +79,8 @@ class Canvas:
         style = f'<style>{STYLE}</style><rect width="100%" height="100%" style="fill: var(--ground)"/>' if alone else ""
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="figure" viewBox="0 0 {self.width:.0f} {self.height:.0f}" '
-            f'width="{self.width:.0f}" height="{self.height:.0f}" role="img" aria-label="{escape(description, quote=True)}">{style}{"".join(self._parts)}</svg>'
+            f'width="{self.width:.0f}" height="{self.height:.0f}" role="img" aria-label="{escape(description, quote=True)}">'
+            f"{style}{''.join(self._parts)}</svg>"
         )
 
 

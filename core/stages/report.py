@@ -50,6 +50,8 @@ def _first(prepared: Prepared, count: int) -> Pixels:
     for start in range(0, count, prepared.batch):
         latents, _, codes = draw(prepared, start, Stream.PROBING)
         seed = prepared.config.synthesis.seed
-        images = Pass(prepared.generator, codes, condition=latents.condition, index=latents.index, noise=seed, precision=prepared.precision).rendering.images
+        images = Pass(
+            prepared.generator, codes, condition=latents.condition, index=latents.index, noise=seed, precision=prepared.precision
+        ).rendering.images
         parts.append(images)
     return to_pixels(torch.cat(parts)[:count])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,7 +60,8 @@ def null_directions(prepared: Prepared) -> NDArray[np.float32]:
     width = size * card.layers if prepared.learner.layerwise else size
     raw = normals(config.synthesis.seed, Stream.NULL, Use.LATENT, range(count), width)
     raw = raw.reshape(count, card.layers, size) if prepared.learner.layerwise else raw
-    return raw / np.linalg.norm(raw, axis=-1, keepdims=True)
+    unit: NDArray[np.float32] = raw / np.linalg.norm(raw, axis=-1, keepdims=True)
+    return unit
 
 
 def open_units(run: Run) -> Shards:
@@ -154,7 +156,7 @@ def _unit(prepared: Prepared, unit: Unit) -> int:
             own[s, k] = edited[:here, column] - scores[:here, column]
     d, b = unit.direction, unit.start // prepared.batch
     everything = tuple(slice(0, size) for size in sums.shape)
-    arrays = {"sums": ((d, b, *everything), sums)}
+    arrays: dict[str, tuple[tuple[int | slice, ...], NDArray[Any]]] = {"sums": ((d, b, *everything), sums)}
     if is_boundary:
         arrays["own"] = ((d, slice(0, own.shape[0]), slice(0, 2), slice(unit.start, unit.start + here)), own)
     open_units(run).write(_name(unit), arrays)

@@ -59,7 +59,7 @@ def _missing(run: Run, prepared: Prepared) -> list[tuple[int, int]]:
 
 
 def read_latents(run: Run, prepared: Prepared) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """w (N, D), and codes (N, L, D) where samples were mixed."""
+    """W (N, D), and codes (N, L, D) where samples were mixed."""
     samples = open_samples(run)
     return samples.read("w"), samples.read("codes") if prepared.config.synthesis.mixing > 0.0 else None
 

@@ -66,7 +66,7 @@ class Ridge(BoundaryLearner):
             regression = Regression(alpha=self.config.alpha).fit(latents[rows].astype(np.float64), scores[rows][:, columns].astype(np.float64))
             coefficients = np.atleast_2d(regression.coef_)  # (C', D)
             for j, slope, level in zip(columns, coefficients, np.atleast_1d(regression.intercept_), strict=True):
-                boundaries[int(j)] = self._boundary(latents, scores[:, j], rows, slope, float(level), concepts[j], generator, seed)
+                boundaries[int(j)] = self._boundary(latents, scores[:, j], rows, slope, float(level), concepts[int(j)], generator, seed)
         return Boundaries(boundaries[j] for j in range(len(concepts)))
 
     def _boundary(

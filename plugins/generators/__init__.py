@@ -9,4 +9,6 @@ from ...core.registry import Register
 @hookimpl
 def ganstrata_register_generators(register: Register) -> None:
     """Names only: the classes are imported when they are built."""
-    register("stylegan2", "ganstrata.plugins.generators.stylegan2.generator:StyleGAN2", "StyleGAN2 with skip RGB, layer-wise codes (Karras et al. 2020)")
+    register(
+        "stylegan2", "ganstrata.plugins.generators.stylegan2.generator:StyleGAN2", "StyleGAN2 with skip RGB, layer-wise codes (Karras et al. 2020)"
+    )

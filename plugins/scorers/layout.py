@@ -95,7 +95,7 @@ class Layout(Scorer):
 
     def _line(self, rendering: Rendering) -> tuple[Tensor, Tensor]:
         key = ("wall line", self.checkpoint)
-        return rendering.once(key, lambda: wall_line(self.model.logits(rendering).argmax(dim=1), self.model.walls))
+        return rendering.once(key, lambda: wall_line(self.model.labels(rendering), self.model.walls))
 
     def score(self, rendering: Rendering) -> Tensor:
         """Position of the line relative to the centre, in [-1, 1] (N, 1); NaN where there is none."""

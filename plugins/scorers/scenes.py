@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core.checkpoints import locate, read_checkpoint
+from ...core.device import settled
 from ...core.records import Rendering
 from .bundles import convolution, fit, names, require, to_size
 
@@ -71,4 +72,4 @@ def load_scenes(name: str, device: torch.device) -> SceneModel:
     categories, attributes = names(checkpoint, "categories"), names(checkpoint, "attributes")
     network = SceneNetwork(len(categories), len(attributes))
     fit(network, checkpoint)
-    return SceneModel(network.to(device).eval().requires_grad_(False), categories, attributes, checkpoint.sha256)
+    return SceneModel(settled(network, device), categories, attributes, checkpoint.sha256)

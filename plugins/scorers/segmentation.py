@@ -30,3 +30,7 @@ class Segmentation(Segmenter):
     def logits(self, rendering: Rendering) -> Tensor:
         """(N, M, 64, 64), a plane per class."""
         return self.model.logits(rendering)
+
+    def labels(self, rendering: Rendering) -> Tensor:
+        """The class of each pixel (N, 64, 64), shared with layout where both use one checkpoint."""
+        return self.model.labels(rendering)

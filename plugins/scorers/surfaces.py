@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...core.checkpoints import locate, read_checkpoint
+from ...core.device import settled
 from ...core.errors import CheckpointError
 from ...core.records import Rendering
 from .bundles import convolution, fit, names, require, to_size
@@ -18,33 +19,31 @@ SIZE = 64
 
 
 class SurfaceNetwork(nn.Module):
-    """A feature pyramid: four resolutions down, the context of the whole picture, and up again."""
+    """A feature pyramid: three resolutions down, the context of the whole picture, and up again.
+
+    Squares of 2 x 2 pixels are channels at the way in and at the way out, so that nothing is computed
+    at full resolution, where convolutions of few channels are slow.
+    """
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.stem = convolution(3, 16)
-        self.down32 = nn.Sequential(convolution(16, 48, 2), convolution(48, 48))
-        self.down16 = nn.Sequential(convolution(48, 96, 2), convolution(96, 96))
-        self.down8 = nn.Sequential(convolution(96, 128, 2), convolution(128, 128))
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), convolution(12, 32), convolution(32, 40))
+        self.down16 = nn.Sequential(convolution(40, 80, 2), convolution(80, 80))
+        self.down8 = nn.Sequential(convolution(80, 128, 2), convolution(128, 128))
         self.context = nn.Linear(128, 64)
-        self.side8, self.side16, self.side32 = nn.Conv2d(128, 64, 1), nn.Conv2d(96, 64, 1), nn.Conv2d(48, 64, 1)
-        self.up16 = convolution(64, 64)
-        self.up32 = convolution(64, 32)
-        self.thin = nn.Conv2d(32, 16, 1)
-        self.up64 = convolution(32, 24)
-        self.label = nn.Conv2d(24, classes, 1)
+        self.side8, self.side16, self.side32 = nn.Conv2d(128, 64, 1), nn.Conv2d(80, 64, 1), nn.Conv2d(40, 64, 1)
+        self.up16, self.up32 = convolution(64, 64), convolution(64, 48)
+        self.label = nn.Sequential(nn.Conv2d(48, 4 * classes, 1), nn.PixelShuffle(2))
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, 3, 64, 64) in [0, 1] to logits (N, M, 64, 64)."""
-        x64 = self.stem((images - 0.5) * 4.0)
-        x32 = self.down32(x64)
+        x32 = self.stem((images - 0.5) * 4.0)
         x16 = self.down16(x32)
         x8 = self.down8(x16)
         y8 = self.side8(x8) + self.context(x8.mean(dim=(2, 3)))[:, :, None, None]
         y16 = self.up16(self.side16(x16) + F.interpolate(y8, scale_factor=2.0))
         y32 = self.up32(self.side32(x32) + F.interpolate(y16, scale_factor=2.0))
-        y64 = F.interpolate(self.thin(y32), scale_factor=2.0, mode="bilinear", align_corners=False)
-        logits: Tensor = self.label(self.up64(torch.cat([y64, x64], dim=1)))
+        logits: Tensor = self.label(y32)
         return logits
 
 
@@ -59,7 +58,22 @@ class SurfaceModel:
 
     def logits(self, rendering: Rendering) -> Tensor:
         """(N, M, 64, 64), computed once per rendering."""
-        return rendering.once(("surfaces", self.sha256, SIZE), lambda: self.network(to_size(rendering.images, SIZE)).float())
+
+        def compute() -> Tensor:
+            logits: Tensor = self.network(to_size(rendering.images, SIZE))
+            return logits.float()
+
+        return rendering.once(("surfaces", self.sha256, SIZE), compute)
+
+    def labels(self, rendering: Rendering) -> Tensor:
+        """The likeliest class of each pixel (N, 64, 64), computed once per rendering."""
+
+        # max() is several times faster than argmax() on a CPU.
+        def label() -> Tensor:
+            indices: Tensor = self.logits(rendering).max(dim=1).indices
+            return indices
+
+        return rendering.once(("surface labels", self.sha256, SIZE), label)
 
 
 def load_surfaces(name: str, device: torch.device) -> SurfaceModel:
@@ -76,4 +90,4 @@ def load_surfaces(name: str, device: torch.device) -> SurfaceModel:
     network = SurfaceNetwork(len(classes))
     fit(network, checkpoint)
     indices = tuple(classes.index(wall) for wall in walls)
-    return SurfaceModel(network.to(device).eval().requires_grad_(False), classes, indices, checkpoint.sha256)
+    return SurfaceModel(settled(network, device), classes, indices, checkpoint.sha256)

@@ -1,0 +1,1 @@
+"""Everything needed to make the bundled model of rooms again."""

@@ -1,6 +1,6 @@
 """Write trained networks as the package's safetensors, in half precision, with their settings in the header.
 
-    python -m recipes.rooms.export --generator build/rooms/generator --scorers build/rooms/scorers --out weights
+python -m recipes.rooms.export --generator build/rooms/generator --scorers build/rooms/scorers --out weights
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
-
 from ganstrata.core.checkpoints import SETTINGS
 from ganstrata.plugins.scorers import scenes, surfaces
+from safetensors.torch import save_file
 
 from .factors import CATEGORIES, LABELS
 from .train_scorers import ATTRIBUTES, WALLS

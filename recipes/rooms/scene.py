@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ COOL = np.array([0.86, 0.94, 1.0])
 WHITE = np.array([0.95, 0.95, 0.93])
 
 Points = NDArray[np.float64]
+Add = Callable[..., None]  # takes corners, colour and label of a face
 
 
 class Face(NamedTuple):
@@ -120,7 +122,7 @@ def build(rng: np.random.Generator, factors: Factors) -> Scene:
     return Scene(camera, faces, glows)
 
 
-def _floor(rng: np.random.Generator, factors: Factors, width: float, add) -> None:  # type: ignore[no-untyped-def]
+def _floor(rng: np.random.Generator, factors: Factors, width: float, add: Add) -> None:
     if factors.wood:
         colour = np.array([0.56, 0.36, 0.19]) * rng.uniform(0.8, 1.2)
         add(_floor_patch(0.0, width, 0.0, FAR), colour, "floor")
@@ -158,7 +160,7 @@ def _window(
     return place, faces
 
 
-def _painting(rng: np.random.Generator, window: tuple[float, float, float], centre: float, width: float, add) -> None:  # type: ignore[no-untyped-def]
+def _painting(rng: np.random.Generator, window: tuple[float, float, float], centre: float, width: float, add: Add) -> None:
     on_wall_z = window[0] > 0.0
     a = window[0] + 1.15 if on_wall_z else centre + rng.uniform(-0.6, 0.1)
     if a + 0.75 > width:

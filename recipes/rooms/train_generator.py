@@ -2,8 +2,9 @@
 
     python -m recipes.rooms.train_generator --data build/rooms/train --out build/rooms/generator --processes 2
 
-On a CPU every process takes one core; on CUDA one process takes the device. Non-saturating logistic loss, lazy R1, style mixing, moving average of the weights. It goes on from
-`state.pt` in the output folder if there is one; `samples_*.png` and `progress.csv` show how it does.
+On a CPU every process takes one core; on CUDA one process takes the device. Non-saturating logistic
+loss, lazy R1, style mixing, moving average of the weights. It goes on from `state.pt` in the output
+folder if there is one; `samples_*.png` and `progress.csv` show how it does.
 """
 
 from __future__ import annotations
@@ -20,10 +21,9 @@ import torch
 import torch.distributed as distributed
 import torch.multiprocessing as multiprocessing
 import torch.nn.functional as F
+from ganstrata.plugins.generators.stylegan2.network import Network, upsample_rgb
 from numpy.typing import NDArray
 from torch import Tensor
-
-from ganstrata.plugins.generators.stylegan2.network import Network, upsample_rgb
 
 from .discriminator import Discriminator
 from .render import grid
@@ -239,7 +239,7 @@ class Trainer:
                     continue
                 judge, generator = np.mean(losses, axis=0).tolist()
                 row = (stage.size, self.seen, round((self.seen - start) / elapsed, 1), round(judge, 3), round(generator, 3), round(self.seconds))
-                print("size %d, %d pictures, %.1f/s, adversary %.3f, generator %.3f, %d s" % row, flush=True)
+                print("size {}, {} pictures, {}/s, adversary {}, generator {}, {} s".format(*row), flush=True)
                 with (self.out / "progress.csv").open("a", newline="") as file:
                     csv.writer(file).writerow(row)
                 self.save()
@@ -253,9 +253,7 @@ def work(rank: int, processes: int, args: argparse.Namespace) -> None:
     if processes > 1:
         meeting = f"file://{(args.out / 'meeting').resolve()}"
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
-    trainer = Trainer(
-        args.data, args.out, size=args.size, batch=args.batch, seed=args.seed, device=args.device, rank=rank, processes=processes
-    )
+    trainer = Trainer(args.data, args.out, size=args.size, batch=args.batch, seed=args.seed, device=args.device, rank=rank, processes=processes)
     if (args.out / "state.pt").exists():
         trainer.load()
     trainer.run(plan(args.size), every=args.every)

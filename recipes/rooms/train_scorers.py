@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
-from torch import Tensor, nn
-
 from ganstrata.plugins.scorers.layout import wall_line
 from ganstrata.plugins.scorers.scenes import SceneNetwork
 from ganstrata.plugins.scorers.surfaces import SurfaceNetwork
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
 
 from .factors import CATEGORIES, LABELS
 
@@ -55,6 +54,7 @@ class Rooms:
 
     def attributes(self, chosen: NDArray[np.int64], maps: Tensor) -> Tensor:
         """How much of each attribute there is, in [0, 1]: (n, 6)."""
+
         def share(name: str) -> Tensor:
             return (maps == LABELS.index(name)).float().mean(dim=(1, 2))
 
@@ -149,9 +149,7 @@ def measure_scenes(network: nn.Module, rooms: Rooms) -> dict[str, Any]:
         "accuracy": float((guess == rooms.category).mean()),
         "accuracy_per_category": accuracy,
         "auc": {name: float(roc_auc_score(true[:, i] > 0.5, margin[:, i])) for i, name in enumerate(ATTRIBUTES)},
-        "correlation": {
-            name: float(np.corrcoef(true[:, i], 1.0 / (1.0 + np.exp(-margin[:, i])))[0, 1]) for i, name in enumerate(ATTRIBUTES)
-        },
+        "correlation": {name: float(np.corrcoef(true[:, i], 1.0 / (1.0 + np.exp(-margin[:, i])))[0, 1]) for i, name in enumerate(ATTRIBUTES)},
     }
 
 

@@ -93,4 +93,4 @@ def load_network(checkpoint: Checkpoint) -> tuple[Network, Architecture]:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise CheckpointError(f"{checkpoint.path} does not fit a StyleGAN2: {'; '.join(sorted(faults)[:5])}{more}")
     network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()})
-    return network.eval().requires_grad_(False), architecture
+    return network, architecture

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ....core.checkpoints import locate, read_checkpoint
 from ....core.contracts import Generator, PluginConfig
-from ....core.device import compute_dtype
+from ....core.device import compute_dtype, settled
 from ....core.errors import CheckpointError, DataError
 from ....core.layers import resolution_groups
 from ....core.randomness import Stream, Use, normals, uniforms
@@ -52,7 +52,7 @@ class StyleGAN2(Generator):
         super().__init__(config, device)
         checkpoint = read_checkpoint(locate(config.checkpoint, "generator"))
         network, self.architecture = load_network(checkpoint)
-        self.network = network.to(device)
+        self.network = settled(network, device)
         layers = self.architecture.layers
         self._cut = layers if config.truncation_layers is None else min(config.truncation_layers, layers)
         truncated = config.truncation_psi < 1.0 and self._cut > 0
@@ -104,7 +104,7 @@ class StyleGAN2(Generator):
         return Latents(latents.z, torch.tensor(chosen, device=self.device), latents.index)
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """z (N, Z), and classes (N,) or class weights (N, Y) of conditional networks, to w (N, D)."""
+        """Z (N, Z), and classes (N,) or class weights (N, Y) of conditional networks, to w (N, D)."""
         count = self.architecture.classes
         if not count:
             return self.network.mapping(z)  # type: ignore[no-any-return]
@@ -114,7 +114,7 @@ class StyleGAN2(Generator):
         return self.network.mapping(z, weights.to(z))  # type: ignore[no-any-return]
 
     def broadcast(self, w: Tensor) -> Tensor:
-        """w (N, D) to codes (N, L, D), truncated towards the mean w (StyleGAN, appendix B)."""
+        """W (N, D) to codes (N, L, D), truncated towards the mean w (StyleGAN, appendix B)."""
         scale = torch.from_numpy(self.layer_scale).to(w)[None, :, None]  # (1, L, 1)
         mean = self.network.mapping.w_avg.to(w)
         return torch.where(scale == 1.0, w[:, None], mean + (w[:, None] - mean) * scale)
@@ -150,11 +150,12 @@ class StyleGAN2(Generator):
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
         """What the affine gives for codes (N, D): (N, C_s)."""
-        return self._places[s].module.affine(code)  # type: ignore[no-any-return]
+        style: Tensor = self._places[s].module.affine(code)
+        return style
 
     def style_weights(self, s: int) -> Tensor | None:
         """The affine's weights (C_s, D), at their true scale."""
-        weight = self._places[s].module.affine.weight
+        weight: Tensor = self._places[s].module.affine.weight
         return weight / weight.shape[1] ** 0.5
 
     def _noise(self, s: int, place: _Place, state: State) -> Tensor | None:

@@ -7,6 +7,7 @@ Every layer computes in the precision of the feature map it is given; styles are
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +40,8 @@ def normalise_second_moment(x: Tensor) -> Tensor:
 
 class Mapping(nn.Module):
     """z (N, Z) to w (N, D); with classes, their embedding is normalised and appended to z."""
+
+    w_avg: Tensor
 
     def __init__(self, z_dim: int, w_dim: int, layers: int, *, classes: int = 0, width: int | None = None) -> None:
         super().__init__()
@@ -78,14 +81,14 @@ class _Smooth(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, kernel: Tensor, padding: int) -> Tensor:  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, padding: int) -> Tensor:
         ctx.save_for_backward(kernel)
         ctx.padding = padding
         weight = kernel.to(x.dtype).expand(x.shape[1], 1, *kernel.shape)
         return F.conv2d(x, weight, padding=padding, groups=x.shape[1])
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (kernel,) = ctx.saved_tensors
         size = kernel.shape[0]
         return _Smooth.apply(grad, kernel.flip(0, 1), size - 1 - ctx.padding), None, None  # type: ignore[no-untyped-call]
@@ -105,6 +108,9 @@ def upsample_rgb(rgb: Tensor, kernel: Tensor) -> Tensor:
 class SynthesisLayer(nn.Module):
     """Modulated, demodulated 3x3 convolution with noise, bias and leaky ReLU; `up` doubles the size."""
 
+    resample_filter: Tensor
+    noise_const: Tensor
+
     def __init__(self, inputs: int, outputs: int, w_dim: int, size: int, *, up: bool) -> None:
         super().__init__()
         self.affine = FullyConnected(w_dim, inputs, bias=1.0)
@@ -121,7 +127,7 @@ class SynthesisLayer(nn.Module):
         return torch.rsqrt(style.square() @ energy.t() + EPSILON)
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor | None, clamp: float | None = None) -> Tensor:
-        """x (N, I, h, w), style (N, I), noise (N or 1, 1, H, W) unscaled: to (N, O, H, W)."""
+        """X (N, I, h, w), style (N, I), noise (N or 1, 1, H, W) unscaled: to (N, O, H, W)."""
         scale = self.demodulation(style)
         # Modulating the input and demodulating the output equals modulating the weights, without
         # one set of weights per sample.
@@ -133,11 +139,13 @@ class SynthesisLayer(nn.Module):
         else:
             x = F.conv2d(x, weight, padding=1)
         # The activation's gain is put into what goes before it: g lrelu(a) = lrelu(g a).
-        shift = self.bias[:, None, None]
+        shift = self.bias[None, :, None, None]
         if noise is not None:
             shift = shift + noise * self.noise_strength
-        x = torch.addcmul((GAIN * shift).to(x.dtype), x, (GAIN * scale)[:, :, None, None].to(x.dtype))
-        x = F.leaky_relu(x, LEAK)
+        # In the layout of x, because addcmul gives its result the layout of its first operand.
+        like = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+        x = torch.addcmul((GAIN * shift).to(x.dtype).contiguous(memory_format=like), x, (GAIN * scale)[:, :, None, None].to(x.dtype))
+        x = F.leaky_relu(x, LEAK, inplace=True)
         return x if clamp is None else x.clamp(-clamp * GAIN, clamp * GAIN)
 
 
@@ -151,7 +159,7 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(3))
 
     def forward(self, x: Tensor, style: Tensor, clamp: float | None = None) -> Tensor:
-        """x (N, I, H, W), style (N, I) as the affine gives it: to float32 (N, 3, H, W)."""
+        """X (N, I, H, W), style (N, I) as the affine gives it: to float32 (N, 3, H, W)."""
         gain = 1.0 / math.sqrt(self.weight.shape[1])
         x = x * (style * gain)[:, :, None, None].to(x.dtype)
         rgb = F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype)).float()
@@ -160,6 +168,8 @@ class ToRGB(nn.Module):
 
 class Block(nn.Module):
     """All layers of one resolution: `const` and conv1 at the lowest, conv0 and conv1 above; then ToRGB."""
+
+    resample_filter: Tensor
 
     def __init__(self, inputs: int, outputs: int, w_dim: int, size: int) -> None:
         super().__init__()
