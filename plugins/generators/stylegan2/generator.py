@@ -156,7 +156,8 @@ class StyleGAN2(Generator):
     def style_weights(self, s: int) -> Tensor | None:
         """The affine's weights (C_s, D), at their true scale."""
         weight: Tensor = self._places[s].module.affine.weight
-        return weight / weight.shape[1] ** 0.5
+        scaled: Tensor = weight / weight.shape[1] ** 0.5
+        return scaled
 
     def _noise(self, s: int, place: _Place, state: State) -> Tensor | None:
         """Noise of stratum s: (1 or N, 1, H, W), or None."""
