@@ -1,0 +1,85 @@
+# Two commands matter: `make demo` and `make test`. Both make environments of their own and leave yours alone.
+#
+#   make test PYTEST='tests/core -x'                                        some of the tests
+#   PYTHON=python3.12 make test                                             another interpreter
+#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo      torch without CUDA, a far smaller download
+
+PYTHON ?= python3
+WORK := .make
+DEMO := .demo
+TEST := $(WORK)/test
+OUT  := runs/rooms
+
+# Modules that lie in the checkout (`core`, `cli`) must never be imported by accident: no folder is put on the path unasked.
+export PYTHONSAFEPATH := 1
+export OMP_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+SOURCES := $(sort $(shell find core plugins cli weights -type f ! -path '*/__pycache__/*')) \
+	__init__.py py.typed pyproject.toml README.md LICENSE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-full check clean python FORCE
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(DEMO)/installed ## Install into .demo, run the method on the bundled model, and write a report
+	$(DEMO)/bin/ganstrata run examples/rooms.yaml --out $(OUT)
+	@echo
+	@echo "The report is $(CURDIR)/$(OUT)/report.html: open it in a browser, it needs no network."
+
+test: check ## Build the wheel, install it into .make, check style, types and layers, run the tests
+	$(TEST)/bin/pytest $(PYTEST)
+
+test-full: check ## The same with the tests that take long
+	$(TEST)/bin/pytest -m "" $(PYTEST)
+
+clean: ## Remove the environments and caches; runs stay
+	rm -rf $(DEMO) $(WORK) dist ganstrata.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -type d -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+# Everything but the tests. The last line proves that what is tested is the wheel.
+check: $(TEST)/installed
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/mypy
+	$(TEST)/bin/lint-imports
+	@$(TEST)/bin/python -c "import ganstrata, pathlib, sysconfig; \
+	found, site = pathlib.Path(ganstrata.__file__).resolve(), pathlib.Path(sysconfig.get_path('purelib')).resolve(); \
+	assert site in found.parents, f'ganstrata is imported from {found}, not from the wheel in {site}'; \
+	print('testing the wheel in', found.parent)"
+
+python:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || { \
+	echo "Error: $(PYTHON) is missing or older than 3.11 ($$($(PYTHON) --version 2>&1 | head -1)). Name another: PYTHON=python3.12 make $(MAKECMDGOALS)" >&2; exit 2; }
+
+$(DEMO)/installed: pyproject.toml constraints.txt | python
+	rm -rf $(DEMO)
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(TEST)/made: | python
+	rm -rf $(TEST)
+	$(PYTHON) -m venv $(TEST)
+	$(TEST)/bin/pip install --quiet build
+	@touch $@
+
+# Changes when a source is added, renamed or removed, which no time stamp of the others would show.
+$(WORK)/sources: FORCE
+	@mkdir -p $(WORK)
+	@echo $(SOURCES) | tr ' ' '\n' | cmp -s - $@ || echo $(SOURCES) | tr ' ' '\n' > $@
+
+# The wheel is built from the source archive, in a folder of its own: what the archive lacks, or what an
+# earlier build left behind, cannot hide.
+$(WORK)/dist/built: $(SOURCES) $(WORK)/sources $(TEST)/made
+	rm -rf $(WORK)/dist ganstrata.egg-info
+	$(TEST)/bin/python -m build --outdir $(WORK)/dist . > $(WORK)/build.log 2>&1 || { cat $(WORK)/build.log; exit 1; }
+	@rm -rf ganstrata.egg-info
+	@touch $@
+
+$(TEST)/installed: $(WORK)/dist/built constraints.txt
+	$(TEST)/bin/pip install --quiet -c constraints.txt "$$(echo $(WORK)/dist/*.whl)[test]"
+	$(TEST)/bin/pip install --quiet --no-deps --force-reinstall $(WORK)/dist/*.whl
+	@touch $@
