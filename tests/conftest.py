@@ -1,0 +1,104 @@
+"""What all tests share: the bundled generator, and plugins that are known for one test only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import ganstrata
+import pytest
+import torch
+from ganstrata.core.registry import PluginInfo, registry
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def rooms() -> ganstrata.Generator:
+    """The generator that ships with the package, on the CPU: 64 pixels, 10 layers."""
+    return ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
+
+
+@pytest.fixture
+def register() -> Iterator[Callable[[str, str, type], None]]:
+    """register(kind, name, class) makes a class of a test module a plugin until the test ends."""
+    known = registry()
+    before = {key: list(infos) for key, infos in known._found.items()}
+
+    def add(kind: str, name: str, plugin: type) -> None:
+        known.add(PluginInfo(kind, name, f"{plugin.__module__}:{plugin.__qualname__}", "made by a test", "test 0"))
+
+    yield add
+    known._found.clear()
+    known._found.update(before)
+
+
+CONFIG: dict[str, Any] = {
+    "generator": {"use": "fake_layers"},
+    "scorers": [{"use": "fake_readings", "as": "seen"}],
+    "boundary": {"use": "ridge", "with": {"positives": 100, "negatives": 100}},
+    "synthesis": {"samples": 640, "seed": 3, "batch_size": 32},
+    "rescoring": {
+        "samples": 64,
+        "groups": {"bottom": "0-1", "lower": "2-3", "upper": "4-5", "top": "6-7"},
+        "null_directions": 12,
+        "bootstrap": 200,
+    },
+    "editing": {"samples": 2, "steps": 3},
+    "report": {"samples": 4},
+    "device": "cpu",
+    "engine": {"workers": 1},
+}
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    """A run of the fake generator that takes about a second; change it at will."""
+    return deepcopy(CONFIG)
+
+
+@contextmanager
+def _on_path(site: Path) -> Iterator[ModuleType]:
+    kept = os.environ.get("PYTHONPATH")
+    sys.path.insert(0, str(site))
+    os.environ["PYTHONPATH"] = str(site) if kept is None else f"{site}{os.pathsep}{kept}"
+    importlib.invalidate_caches()
+    registry.cache_clear()
+    try:
+        yield importlib.import_module("ganstrata_fakes")
+    finally:
+        sys.path.remove(str(site))
+        if kept is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = kept
+        importlib.invalidate_caches()
+        registry.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds tests/fakes.py as pip would have installed it."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "ganstrata_fakes.py").write_text(Path(__file__).with_name("fakes.py").read_text(encoding="utf-8"), encoding="utf-8")
+    info = folder / "ganstrata_fakes-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ganstrata-fakes\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[ganstrata]\nfakes = ganstrata_fakes\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def fakes(site: Path) -> Iterator[ModuleType]:
+    """The fake plugins, found by this process, by workers and by commands until the test ends."""
+    with _on_path(site) as module:
+        yield module
+
+
+@pytest.fixture(scope="session")
+def finished(site: Path, tmp_path_factory: pytest.TempPathFactory) -> ganstrata.core.run.Run:
+    """A whole run of CONFIG with one worker. Tests must not write into it: `copied` is for that."""
+    with _on_path(site):
+        return ganstrata.run(deepcopy(CONFIG), tmp_path_factory.mktemp("finished") / "run")
