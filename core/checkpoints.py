@@ -25,6 +25,7 @@ from .errors import CheckpointError, nearest
 BUNDLED = "bundled:"
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 SETTINGS = "ganstrata"  # key in a safetensors header that holds our JSON
+ZIP = b"PK\x03\x04"  # how an archive begins; one that was cut short has lost what else tells it
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror}") from None
     if size < 16:
         raise CheckpointError(f"{path} is no checkpoint: it has {size} bytes")
-    if zipfile.is_zipfile(path) or head[:1] == b"\x80":
+    if zipfile.is_zipfile(path) or head[:1] == b"\x80" or head[:4] == ZIP:
         tensors, settings = _read_torch(path)
     elif head[8:9] == b"{":
         tensors, settings = _read_safetensors(path)
@@ -97,15 +98,27 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(f"{path} looks like a safetensors file but is damaged or cut short: {error}") from None
     try:
         settings = json.loads(metadata.get(SETTINGS, "{}"))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the settings in its header are no JSON: {error}") from None
     if not isinstance(settings, dict):
         raise CheckpointError(f"{path}: the settings in its header are no object")
     return tensors, settings
 
 
+def _check_archive(path: Path) -> None:
+    """Refuse what unpacks to more than the file holds: torch.save never compresses."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+    size = path.stat().st_size
+    if unpacked > size:
+        raise CheckpointError(f"{path} is a compressed archive of {size} bytes that claims to hold {unpacked}: no checkpoint that torch wrote")
+
+
 def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
+        _check_archive(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).split("\n")[0].split(". ")[0]
@@ -113,10 +126,15 @@ def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{path} is a pickle that holds more than tensors, and is refused: reading it could run code.\n"
             f"  {reason}\n  Save the network's state_dict() with safetensors, or with torch.save, and give that file."
         ) from None
+    except CheckpointError:
+        raise
     except Exception as error:
         # Damaged archives raise anything from EOFError to RuntimeError.
         raise CheckpointError(f"{path} looks like a torch file but is damaged or cut short: {type(error).__name__}: {error}") from None
     if isinstance(content, Mapping) and content and all(isinstance(v, Tensor) for v in content.values()):
+        for name, tensor in content.items():
+            if tensor.layout != torch.strided or tensor.is_quantized or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+                raise CheckpointError(f"{path}: its tensor '{name}' {tuple(tensor.shape)} is not stored in full, as weights are")
         return {str(k): v for k, v in content.items()}, {}
     found = type(content).__name__
     if isinstance(content, Mapping):

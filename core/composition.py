@@ -40,6 +40,12 @@ def advance(generator: Generator, state: State, codes: Tensor, start: int, stop:
     return state
 
 
+def _finished(generator: Generator, state: State, n: int) -> Tensor:
+    images = generator.finish(state)
+    check_shape(images, "N 3 H W", where=f"images returned by {type(generator).__qualname__}.finish", N=n)
+    return images
+
+
 class Pass:
     """One batch rendered in full, with the states at which edits may restart.
 
@@ -83,7 +89,7 @@ class Pass:
                 state = advance(generator, state, codes, position, stop, collected, self._wanted)
                 self._states[stop] = state
                 position = stop
-            images = generator.finish(self._states.pop(len(generator.strata)))
+            images = _finished(generator, self._states.pop(len(generator.strata)), codes.shape[0])
         self.rendering = Rendering(images.float(), collected)
 
     def edited(self, codes: Tensor, layers: Collection[int]) -> Rendering:
@@ -92,6 +98,8 @@ class Pass:
         Restarts from the last kept state before the first stratum that reads one of them.
         """
         generator = self.generator
+        n = self.rendering.images.shape[0]
+        check_shape(codes, "N L D", where="edited codes", N=n, L=generator.card.layers, D=generator.card.code_size)
         begin = first_reader(generator, layers)
         kept = [s for s in self._states if s <= begin]
         if not kept:
@@ -100,7 +108,7 @@ class Pass:
         features = {s: x for s, x in self.rendering.features.items() if s < start}
         with autocast(generator.device, self.precision):
             state = advance(generator, self._states[start], codes, start, len(generator.strata), features, self._wanted)
-            images = generator.finish(state)
+            images = _finished(generator, state, codes.shape[0])
         return Rendering(images.float(), features)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from functools import cached_property
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, wraps
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from .randomness import Stream, Use, normals
 from .records import Boundaries, Concept, Inputs, Latents, Match, ModelCard, Rendering, State, Stratum
+from .shapes import check_shape
 
 
 class PluginConfig(BaseModel):
@@ -38,6 +39,13 @@ class Generator(ABC):
     Config: ClassVar[type[PluginConfig]] = PluginConfig
     card: ModelCard
     strata: tuple[Stratum, ...]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Hold map() and broadcast() of every plugin against the shapes that the contract names."""
+        super().__init_subclass__(**kwargs)
+        for name, checked in (("map", _checked_map), ("broadcast", _checked_broadcast)):
+            if name in cls.__dict__:
+                setattr(cls, name, checked(cls.__dict__[name]))
 
     def __init__(self, config: PluginConfig, device: torch.device) -> None:
         self.config, self.device = config, device
@@ -69,11 +77,13 @@ class Generator(ABC):
         return Latents(torch.from_numpy(z).to(self.device), None, torch.arange(start, start + n))
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Z (N, Z) to w (N, D). Default: w = z."""
+        """Z (N, Z) to w (N, D). Default: w = z. Other shapes raise ShapeError, here and in plugins."""
+        check_shape(z, "N Z", where="z handed to map", Z=self.card.latent_size)
         return z
 
     def broadcast(self, w: Tensor) -> Tensor:
         """W (N, D) to codes (N, L, D); truncation belongs here. Default: a copy for every layer."""
+        check_shape(w, "N D", where="w handed to broadcast", D=self.card.code_size)
         return w[:, None].expand(-1, self.card.layers, -1)
 
     def begin(self, inputs: Inputs) -> State:
@@ -100,6 +110,29 @@ class Generator(ABC):
     def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
         """Whether a checkpoint with these tensors and settings belongs to this plugin."""
         return None
+
+
+def _checked_map(method: Callable[[Any, Tensor, Tensor | None], Tensor]) -> Callable[[Any, Tensor, Tensor | None], Tensor]:
+    @wraps(method)
+    def map(self: Generator, z: Tensor, condition: Tensor | None = None) -> Tensor:  # noqa: A001 - the method's own name
+        check_shape(z, "N Z", where="z handed to map", Z=self.card.latent_size)
+        w = method(self, z, condition)
+        check_shape(w, "N D", where=f"w returned by {type(self).__qualname__}.map", N=z.shape[0], D=self.card.code_size)
+        return w
+
+    return map
+
+
+def _checked_broadcast(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
+    @wraps(method)
+    def broadcast(self: Generator, w: Tensor) -> Tensor:
+        check_shape(w, "N D", where="w handed to broadcast", D=self.card.code_size)
+        codes = method(self, w)
+        where = f"codes returned by {type(self).__qualname__}.broadcast"
+        check_shape(codes, "N L D", where=where, N=w.shape[0], L=self.card.layers, D=self.card.code_size)
+        return codes
+
+    return broadcast
 
 
 class Scorer(ABC):

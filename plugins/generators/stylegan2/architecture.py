@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from ....core.checkpoints import Checkpoint
 from ....core.errors import CheckpointError
 from .network import Network
@@ -75,16 +77,20 @@ def load_network(checkpoint: Checkpoint) -> tuple[Network, Architecture]:
         CheckpointError: not a StyleGAN2, or tensors missing, superfluous or of the wrong shape.
     """
     clamp = checkpoint.settings.get("conv_clamp")
+    if clamp is not None and (isinstance(clamp, bool) or not isinstance(clamp, int | float) or not clamp > 0.0):
+        raise CheckpointError(f"{checkpoint.path}: conv_clamp in its header is {clamp!r}, expected a number above 0")
     shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
     architecture = infer(shapes, checkpoint.path, None if clamp is None else float(clamp))
-    network = Network(
-        architecture.channels,
-        architecture.z_dim,
-        architecture.w_dim,
-        architecture.mapping_layers,
-        classes=architecture.classes,
-        mapping_width=architecture.mapping_width,
-    )
+    # Shapes only: whatever sizes a file claims, no memory is taken before its tensors are seen to fit.
+    with torch.device("meta"):
+        network = Network(
+            architecture.channels,
+            architecture.z_dim,
+            architecture.w_dim,
+            architecture.mapping_layers,
+            classes=architecture.classes,
+            mapping_width=architecture.mapping_width,
+        )
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     faults = [f"missing {name}" for name in expected.keys() - shapes.keys()]
     faults += [f"superfluous {name}" for name in shapes.keys() - expected.keys()]
@@ -92,5 +98,5 @@ def load_network(checkpoint: Checkpoint) -> tuple[Network, Architecture]:
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise CheckpointError(f"{checkpoint.path} does not fit a StyleGAN2: {'; '.join(sorted(faults)[:5])}{more}")
-    network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()})
+    network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()}, assign=True)
     return network, architecture

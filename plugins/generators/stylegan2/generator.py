@@ -18,6 +18,7 @@ from ....core.errors import CheckpointError, DataError
 from ....core.layers import resolution_groups
 from ....core.randomness import Stream, Use, normals, uniforms
 from ....core.records import Inputs, Latents, ModelCard, State, Stratum
+from ....core.shapes import check_shape
 from .architecture import load_network
 from .network import Block, SynthesisLayer, ToRGB, upsample_rgb
 
@@ -110,7 +111,13 @@ class StyleGAN2(Generator):
             return self.network.mapping(z)  # type: ignore[no-any-return]
         if condition is None:
             raise DataError(f"this StyleGAN2 is conditional: map(z, condition) needs classes 0 to {count - 1} for every sample")
-        weights = condition if condition.is_floating_point() else torch.nn.functional.one_hot(condition.long(), count)
+        if condition.is_floating_point():
+            check_shape(condition, "N Y", where="class weights handed to map", N=z.shape[0], Y=count)
+            return self.network.mapping(z, condition.to(z))  # type: ignore[no-any-return]
+        check_shape(condition, "N", where="classes handed to map", N=z.shape[0])
+        if ((condition < 0) | (condition >= count)).any():
+            raise DataError(f"this StyleGAN2 has classes 0 to {count - 1}; map was given {sorted(set(condition.tolist()))}")
+        weights = torch.nn.functional.one_hot(condition.long(), count)
         return self.network.mapping(z, weights.to(z))  # type: ignore[no-any-return]
 
     def broadcast(self, w: Tensor) -> Tensor:

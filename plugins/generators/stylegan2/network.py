@@ -146,7 +146,7 @@ class SynthesisLayer(nn.Module):
         like = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
         x = torch.addcmul((GAIN * shift).to(x.dtype).contiguous(memory_format=like), x, (GAIN * scale)[:, :, None, None].to(x.dtype))
         x = F.leaky_relu(x, LEAK, inplace=True)
-        return x if clamp is None else x.clamp(-clamp * GAIN, clamp * GAIN)
+        return x if clamp is None else x.clamp(-clamp, clamp)
 
 
 class ToRGB(nn.Module):
