@@ -75,5 +75,5 @@ def cores() -> int:
 
 def auto_batch(resolution: int, device: torch.device) -> int:
     """A batch that fills the device without filling its memory: a fixed number of pixels."""
-    pixels, most = (2**18, 64) if device.type == "cpu" else (2**22, 256)
+    pixels, most = (2**17, 64) if device.type == "cpu" else (2**22, 256)
     return max(1, min(most, pixels // resolution**2))

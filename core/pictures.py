@@ -33,7 +33,7 @@ def tile(pictures: Pixels, *, gap: int = 2) -> Pixels:
 def png(picture: Pixels) -> bytes:
     """A picture (H, W, 3) as PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
+    Image.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...core.checkpoints import Checkpoint
 from ...core.errors import CheckpointError
@@ -20,6 +21,16 @@ def to_size(images: Tensor, size: int) -> Tensor:
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """3x3 convolution, batch normalisation, ReLU."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+def fuse(network: nn.Module) -> None:
+    """Put every convolution's batch normalisation into its weights, for inference."""
+    for module in network.modules():
+        if not isinstance(module, nn.Sequential) or len(module) != 3:
+            continue
+        first, second, _ = module
+        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+            module[0], module[1] = fuse_conv_bn_eval(first.eval(), second.eval()), nn.Identity()
 
 
 def require(checkpoint: Checkpoint, architecture: str, what: str) -> None:
@@ -47,7 +58,7 @@ def names(checkpoint: Checkpoint, key: str) -> tuple[str, ...]:
 
 
 def fit(network: nn.Module, checkpoint: Checkpoint) -> None:
-    """Load a checkpoint's tensors into a network, in float32.
+    """Load a checkpoint's tensors into a network, in float32, for inference.
 
     Raises:
         CheckpointError: tensors are missing, superfluous or of another shape.
@@ -63,3 +74,4 @@ def fit(network: nn.Module, checkpoint: Checkpoint) -> None:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise CheckpointError(f"{checkpoint.path} does not fit its architecture: {'; '.join(faults[:3])}{more}")
     network.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in checkpoint.tensors.items()})
+    fuse(network)
