@@ -68,9 +68,10 @@ def check_options(kind: Kind, name: str, options: object, path: tuple[str | int,
 
 def describe(error: ValidationError, model: type[BaseModel], path: tuple[str | int, ...] = (), owner: str = "") -> list[Fault]:
     """Pydantic's findings in our words: value, what is allowed, nearest name."""
-    faults = []
+    reasons: dict[tuple[str | int, ...], dict[str, str]] = {}  # where: what is wrong, and the value that is
     for item in error.errors(include_url=False):
         where = tuple(part for part in item["loc"] if not _is_branch(part))
+        given = ""
         if item["type"] == "extra_forbidden":
             known = _fields_at(model, where[:-1])
             whose = f" of {owner}" if owner else ""
@@ -79,11 +80,11 @@ def describe(error: ValidationError, model: type[BaseModel], path: tuple[str | i
             text = "is missing" + _purpose(model, where)
         else:
             reason = item["msg"].removeprefix("Value error, ")
-            text = f"{reason[:1].lower()}{reason[1:]}" + ("" if isinstance(item["input"], dict) else f" (got {_shown(item['input'])})")
-        fault = Fault((*path, *where), text)
-        if fault not in faults:
-            faults.append(fault)
-    return faults
+            text = f"{reason[:1].lower()}{reason[1:]}"
+            given = "" if isinstance(item["input"], dict) else f" (got {_shown(item['input'])})"
+        reasons.setdefault(where, {})[text] = given
+    # A value that fits no branch of a union has a reason for each.
+    return [Fault((*path, *where), ", or ".join(found) + list(found.values())[-1]) for where, found in reasons.items()]
 
 
 def _parse(path: Path) -> Any:

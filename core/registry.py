@@ -109,7 +109,7 @@ class Registry:
             plugin = point.load()
             self.hooks.register(plugin, name=f"{distribution}:{point.name}")
             self.hooks.check_pending()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.hooks.unregister(name=f"{distribution}:{point.name}")
             self.broken.append(BrokenPlugin(point.name, distribution, point.value, _reason(error)))
             return
@@ -193,7 +193,7 @@ def _distribution(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown distribution"
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """The error with the file and line it came from."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename and not f.filename.startswith("<")]
     place = f"   ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
