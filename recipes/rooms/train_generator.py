@@ -55,8 +55,8 @@ def plan(size: int) -> tuple[Stage, ...]:
     return (
         *growing,
         Stage(size, 550_000),
-        Stage(size, 180_000, rate=1.5e-3, average=0.999, noise=True),
-        Stage(size, 150_000, rate=5e-4, average=0.9995, noise=True),
+        Stage(size, 80_000, rate=1.5e-3, average=0.999, noise=True),
+        Stage(size, 120_000, rate=5e-4, average=0.9995, noise=True),
     )
 
 
