@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
@@ -132,17 +132,17 @@ class Engine(Section):
 class RunConfig(Section):
     """Everything that decides the result of a run."""
 
-    generator: Use
-    scorers: list[UseScorer] = Field(min_length=1)
+    generator: Use = Field(description="the generator and its config")
+    scorers: list[UseScorer] = Field(min_length=1, description="one or more scorers, each with its config and a name")
     concepts: Concepts = Concepts()
-    boundary: Use
+    boundary: Use = Field(description="the boundary learner and its config")
     conditions: list[Condition] = Field(default=[], description="conditional directions to verify beside the learnt ones")
     synthesis: Synthesis = Synthesis()
     rescoring: Rescoring = Rescoring()
     editing: Editing = Editing()
     report: Report = Report()
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d+)$")] = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda|cuda:\d+)$", description="auto, cpu, cuda or cuda:N; auto: CUDA where there is one")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(default="auto", description="auto: fp32; fp16 needs CUDA")
     engine: Engine = Engine()
 
     @field_validator("scorers")
