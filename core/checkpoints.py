@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ from .errors import CheckpointError, nearest
 BUNDLED = "bundled:"
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 SETTINGS = "ganstrata"  # key in a safetensors header that holds our JSON
-ZIP = b"PK\x03\x04"  # how an archive begins; one that was cut short has lost what else tells it
+ZIP = b"PK\x03\x04"  # how an archive begins, for torch too
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror}") from None
     if size < 16:
         raise CheckpointError(f"{path} is no checkpoint: it has {size} bytes")
-    if zipfile.is_zipfile(path) or head[:1] == b"\x80" or head[:4] == ZIP:
-        tensors, settings = _read_torch(path)
+    if head[:4] == ZIP or head[:1] == b"\x80":
+        tensors, settings = _read_torch(path, zipped=head[:4] == ZIP)
     elif head[8:9] == b"{":
         tensors, settings = _read_safetensors(path)
     else:
@@ -107,8 +109,6 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _check_archive(path: Path) -> None:
     """Refuse what unpacks to more than the file holds: torch.save never compresses."""
-    if not zipfile.is_zipfile(path):
-        return
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
     size = path.stat().st_size
@@ -116,19 +116,24 @@ def _check_archive(path: Path) -> None:
         raise CheckpointError(f"{path} is a compressed archive of {size} bytes that claims to hold {unpacked}: no checkpoint that torch wrote")
 
 
-def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _read_torch(path: Path, *, zipped: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
-        _check_archive(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).split("\n")[0].split(". ")[0]
-        raise CheckpointError(
-            f"{path} is a pickle that holds more than tensors, and is refused: reading it could run code.\n"
-            f"  {reason}\n  Save the network's state_dict() with safetensors, or with torch.save, and give that file."
-        ) from None
+        if zipped:
+            _check_archive(path)
+        # An open file, because torch judges a path by its ending; its warnings are about how pickles are made.
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except CheckpointError:
         raise
     except Exception as error:
+        wanted = re.search(r"GLOBAL\s+(\S+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
+        if wanted is not None:
+            raise CheckpointError(
+                f"{path} is a pickle that holds more than tensors, and is refused: reading it could run code. It asks for {wanted[1]}.\n"
+                "  Save the network's state_dict() with safetensors, or with torch.save, and give that file."
+            ) from None
+        if isinstance(error, pickle.UnpicklingError):
+            raise CheckpointError(f"{path} looks like a torch file but is damaged, or is a pickle of another kind; nothing in it was run") from None
         # Damaged archives raise anything from EOFError to RuntimeError.
         raise CheckpointError(f"{path} looks like a torch file but is damaged or cut short: {type(error).__name__}: {error}") from None
     if isinstance(content, Mapping) and content and all(isinstance(v, Tensor) for v in content.values()):

@@ -1,0 +1,228 @@
+"""Checkpoints are known by their content and run nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import struct
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ganstrata.core.checkpoints import WEIGHTS, locate, read_checkpoint
+from ganstrata.core.errors import CheckpointError
+from safetensors.torch import save_file
+
+TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(2, dtype=torch.int64)}
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(path)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_safetensors_with_settings(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    save_file(TENSORS, path, metadata={"ganstrata": json.dumps({"licence": "MIT"}), "other": "x"})
+    found = read_checkpoint(path)
+    assert found.settings == {"licence": "MIT"}
+    assert {name: t.tolist() for name, t in found.tensors.items()} == {name: t.tolist() for name, t in TENSORS.items()}
+    assert found.sha256 == sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a.safetensors", "a.pkl", "a"])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_torch_files_by_whatever_name(tmp_path: Path, name: str, legacy: bool) -> None:
+    torch.save(TENSORS, tmp_path / name, _use_new_zipfile_serialization=not legacy)
+    found = read_checkpoint(tmp_path / name)
+    assert found.settings == {}
+    assert torch.equal(found.tensors["a.weight"], TENSORS["a.weight"])
+
+
+def test_a_modules_state_dict(tmp_path: Path) -> None:
+    module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    torch.save(module.state_dict(), tmp_path / "a.pt")
+    assert set(read_checkpoint(tmp_path / "a.pt").tensors) == set(module.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it has 0 bytes"),
+        (b"\x80\x02}", "it has 3 bytes"),
+        (b"\x80\x02}q\x00.", "it has 6 bytes"),
+        (b"<!DOCTYPE html><html><body>404</body></html>", "seems to be a text file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "seems to be a text file"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(30), "of a kind that is not known"),
+        (bytes(100), "of a kind that is not known"),
+        (pickle.dumps([1, 2, 3, "and so on"]), "damaged|expected"),
+        (pickle.dumps({"a": 1, "bcdefghijkl": 2}, protocol=2), "damaged|expected"),
+        (b"\x80\x05" + bytes(30), "damaged"),
+        (b"PK\x03\x04" + bytes(30), "looks like a torch file but is damaged or cut short"),
+    ],
+)
+def test_files_that_are_no_checkpoint(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(write(tmp_path / "file", content))
+
+
+@pytest.mark.parametrize("keep", [0.02, 0.3, 0.7, 0.99])
+@pytest.mark.parametrize("kind", ["safetensors", "zip", "legacy"])
+def test_files_that_were_cut_short_say_so(tmp_path: Path, kind: str, keep: float) -> None:
+    path = tmp_path / "whole"
+    tensors = {f"layer{i}.weight": torch.randn(50, 4) for i in range(3)}
+    if kind == "safetensors":
+        save_file(tensors, path)
+    else:
+        torch.save(tensors, path, _use_new_zipfile_serialization=kind == "zip")
+    content = path.read_bytes()
+    message = refused(write(tmp_path / "cut", content[: max(20, int(len(content) * keep))]))
+    assert "damaged or cut short" in message
+
+
+def test_places_that_are_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CheckpointError, match="is a folder; name a file"):
+        locate("folder", "generator")
+    with pytest.raises(CheckpointError, match=f"no checkpoint file a\\.pt \\(looked in {tmp_path}\\)"):
+        locate("a.pt", "generator")
+    with pytest.raises(CheckpointError, match=r"no bundled generator checkpoint called 'room'\. Did you mean 'rooms'"):
+        locate("bundled:room", "generator")
+    with pytest.raises(CheckpointError, match=r"no bundled generator checkpoint called '\.\./x'"):
+        locate("bundled:../x", "generator")
+    assert "cannot read" in refused(tmp_path / "absent")
+    assert "cannot read" in refused(tmp_path)
+
+
+def test_bundles_and_paths_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert locate("bundled:rooms", "generator") == WEIGHTS / "rooms.generator.safetensors"
+    write(tmp_path / "a.pt", b"x")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert locate("~/a.pt", "generator") == tmp_path / "a.pt"
+
+
+class Hostile:
+    """What a pickle does if it is let: here, leave a file behind."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.mark.parametrize("form", ["pickle", "pickle protocol 0", "torch", "torch legacy", "torch among tensors", "as a key"])
+def test_a_hostile_pickle_runs_nothing(tmp_path: Path, form: str) -> None:
+    marker = tmp_path / "it ran"
+    path = tmp_path / "hostile.pt"
+    hostile = Hostile(marker)
+    if form.startswith("pickle"):
+        path.write_bytes(pickle.dumps({"weights": hostile, "padding": "x" * 50}, protocol=0 if "0" in form else 4))
+    elif form == "as a key":
+        torch.save({"w": torch.zeros(2), (1, hostile): torch.zeros(2)}, path)
+    else:
+        torch.save({"w": torch.zeros(2), "x": hostile} if "among" in form else hostile, path, _use_new_zipfile_serialization="legacy" not in form)
+    message = refused(path)
+    assert not marker.exists()
+    if form.startswith("torch"):
+        assert "holds more than tensors, and is refused: reading it could run code. It asks for posix.mkdir." in message
+        assert "Save the network's state_dict()" in message
+
+
+def test_the_hostile_pickle_would_have_run(tmp_path: Path) -> None:
+    """Otherwise the test above shows nothing."""
+    pickle.loads(pickle.dumps(Hostile(tmp_path / "it ran")))
+    assert (tmp_path / "it ran").is_dir()
+
+
+def test_a_whole_module_is_refused_with_the_cure(tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
+    message = refused(tmp_path / "module.pt")
+    assert "reading it could run code" in message
+    assert "It asks for torch.nn.modules.linear.Linear." in message
+    assert "weights_only" not in message, "the way around is not advertised"
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ({"state_dict": TENSORS, "epoch": 3}, "a dictionary with state_dict, epoch"),
+        ({}, "dictionary with"),
+        ([torch.zeros(2)], "holds list"),
+        (torch.zeros(2), "holds Tensor"),
+        (3, "holds int"),
+    ],
+)
+def test_torch_files_that_hold_something_else(tmp_path: Path, content: object, found: str) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    message = refused(tmp_path / "a.pt")
+    assert found in message
+    assert "where a state dict, names with tensors, is expected" in message
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [torch.zeros(1).expand(10**6, 10**6), torch.eye(3).to_sparse(), torch.zeros(4).as_strided((4, 4), (1, 0))],
+    ids=["expanded", "sparse", "overlapping"],
+)
+def test_tensors_that_are_not_stored_in_full(tmp_path: Path, tensor: torch.Tensor) -> None:
+    torch.save({"w": tensor}, tmp_path / "a.pt")
+    refused(tmp_path / "a.pt")
+
+
+def repacked(source: Path, target: Path, **changes: Any) -> Path:
+    """The same archive with its entries compressed, or with one replaced."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", changes.get("compression", zipfile.ZIP_STORED)) as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename, changes.get(Path(entry.filename).name, old.read(entry.filename)))
+    return target
+
+
+def test_a_compressed_archive_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    torch.save({"w": torch.zeros(200_000)}, tmp_path / "plain.pt")
+    bomb = repacked(tmp_path / "plain.pt", tmp_path / "bomb.pt", compression=zipfile.ZIP_DEFLATED)
+    assert bomb.stat().st_size < 10_000
+    assert "claims to hold" in refused(bomb)
+    assert read_checkpoint(repacked(tmp_path / "plain.pt", tmp_path / "same.pt")).tensors["w"].shape == (200_000,)
+
+
+def test_an_archive_whose_sizes_are_lies(tmp_path: Path) -> None:
+    torch.save({"w": torch.zeros(100)}, tmp_path / "a.pt")
+    content = bytearray((tmp_path / "a.pt").read_bytes())
+    at = content.find(b"PK\x01\x02")
+    while at >= 0:
+        content[at + 20 : at + 28] = struct.pack("<II", 0xFFFFFFF0, 0xFFFFFFF0)
+        at = content.find(b"PK\x01\x02", at + 4)
+    refused(write(tmp_path / "lies.pt", bytes(content)))
+
+
+@pytest.mark.parametrize("length", [2**62, 2**31, 10_000, 1])
+def test_a_safetensors_header_that_claims_another_length(tmp_path: Path, length: int) -> None:
+    refused(write(tmp_path / "a.safetensors", struct.pack("<Q", length) + b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' + bytes(4)))
+
+
+@pytest.mark.parametrize("shape", ["[1000000000000]", "[2]", "[-1]", "[4611686018427387904,4]"])
+def test_a_safetensors_shape_that_its_data_do_not_fill(tmp_path: Path, shape: str) -> None:
+    header = b'{"w":{"dtype":"F32","shape":' + shape.encode() + b',"data_offsets":[0,4]}}'
+    refused(write(tmp_path / "a.safetensors", struct.pack("<Q", len(header)) + header + bytes(4)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [("{", "are no JSON"), ("[1]", "are no object"), ("[" * 100_000, "are no JSON"), ('"x"', "are no object")],
+)
+def test_settings_that_cannot_be_read(tmp_path: Path, settings: str, message: str) -> None:
+    save_file(TENSORS, tmp_path / "a", metadata={"ganstrata": settings})
+    assert message in refused(tmp_path / "a")
