@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -92,7 +97,8 @@ class Engine:
         try:
             while True:
                 for task in queue:
-                    waiting.add(self._pool.submit(_work, function, task))
+                    with _uninterrupted():  # a worker is started here, and inherits what is blocked
+                        waiting.add(self._pool.submit(_work, function, task))
                     if len(waiting) >= 2 * self.workers:
                         break
                 if not waiting:
@@ -111,9 +117,33 @@ class Engine:
             process.terminate()
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until this is over, and never reaches processes started meanwhile."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Otherwise the tracker would start with the first worker, and unblock the signal again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
 def _begin(config: dict[str, Any], batch: int) -> None:
     """Set up a worker: one device, its threads, its own plugins."""
     global _prepared
+    # A parent that is killed cannot stop its workers, which would write into a run that is then continued.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
     keep_freed_memory()
     validated = RunConfig.model_validate(config)

@@ -14,7 +14,7 @@ from .composition import Pass
 from .config import RunConfig
 from .configfile import read_config, validate
 from .engine import Engine
-from .errors import RunError
+from .errors import GanstrataError, RunError
 from .prepare import Prepared, describe_plugins, prepare
 from .progress import Progress, duration
 from .randomness import Stream
@@ -80,10 +80,14 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
     prepared = prepare(config, source=source, batch=known)
     with locked(out):
         current = Run.begin(out, config, facts_of(prepared))
+        for name in STAGES[: STAGES.index(stages[0])]:
+            if not _STAGES[name].is_complete(current, prepared):
+                raise RunError(f"{out}: what the stage `{name}` wrote is not there or has changed; run `ganstrata {name} {out}` first")
         if "synthesize" in stages and not current.is_done("synthesize"):
             _check_room(prepared, out)
         with Engine(prepared) as engine:
-            progress.say(forecast(prepared, engine.workers))
+            if any(name != "report" and not current.is_done(name) for name in stages):
+                progress.say(forecast(prepared, engine.workers))
             for name in stages:
                 _perform(name, current, engine, progress)
     progress.say(f"{out}: complete after {duration(time.monotonic() - began)}")
@@ -95,7 +99,8 @@ def resume(path: Path, stage: str, *, progress: Progress) -> Run:
     current = Run.open(path)
     earlier = STAGES[: STAGES.index(stage)]
     current.require(*earlier)
-    return perform(current.config, path, (stage,), source=str(path / "run.json"), progress=progress)
+    source = str(path / "run.json")
+    return perform(validate(current.manifest["config"], source), path, (stage,), source=source, progress=progress)
 
 
 def facts_of(prepared: Prepared) -> dict[str, Any]:
@@ -165,4 +170,4 @@ def _check_room(prepared: Prepared, out: Path) -> None:
     needed = int(4 * n * width * ROOM_FACTOR)
     free = shutil.disk_usage(out).free
     if free < needed:
-        raise RunError(f"{out}: the samples need about {needed / 2**20:.0f} MiB, but {free / 2**20:.0f} MiB are free on this disk")
+        raise GanstrataError(f"{out}: the samples need about {needed / 2**20:.0f} MiB, but {free / 2**20:.0f} MiB are free on this disk")

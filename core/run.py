@@ -61,10 +61,13 @@ class Run:
         try:
             manifest = json.loads(file.read_text(encoding="utf-8"))
             found = manifest["format"]
-        except (json.JSONDecodeError, KeyError, TypeError, OSError) as error:
-            raise RunError(f"{file} is damaged ({error}); the run cannot be continued, use another directory") from None
+            missing = [key for key in ("config", "batch_size", "checkpoints", "stages") if key not in manifest]
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise RunError(f"{file} is damaged ({type(error).__name__}: {error}); the run cannot be continued, use another directory") from None
         if found != FORMAT:
             raise RunError(f"{file} has format {found}; this version reads format {FORMAT}")
+        if missing:
+            raise RunError(f"{file} is damaged (it has no {', '.join(missing)}); the run cannot be continued, use another directory")
         return cls(path, manifest)
 
     @classmethod

@@ -38,10 +38,12 @@ class Shards:
         """
         origin = self._marks / "stamp"
         try:
-            if origin.is_file() and origin.read_text(encoding="utf-8") != stamp:
-                shutil.rmtree(self.path)
-            self._marks.mkdir(parents=True, exist_ok=True)
-            origin.write_text(stamp, encoding="utf-8")
+            # Where the stamp is missing, making or removing the arrays was interrupted.
+            if not origin.is_file() or origin.read_text(encoding="utf-8") != stamp:
+                if self.path.exists():
+                    shutil.rmtree(self.path)
+                self._marks.mkdir(parents=True)
+                write_text(origin, stamp)
             group = zarr.open_group(self.path, mode="a", zarr_format=3)
             for name, (shape, chunks, dtype) in arrays.items():
                 if name not in group:

@@ -12,8 +12,13 @@ PAPER = {"layout": "bottom", "category": "lower", "attribute": "upper", "colour"
 SURE = 0.95
 
 
-def peaks(hierarchy: Hierarchy) -> list[str]:
-    """For each level: at which layer group its effect peaks, how surely, and what the paper found."""
+def peaks(hierarchy: Hierarchy, asked: Sequence[str]) -> list[str]:
+    """For each level: at which layer group its effect peaks, how surely, and what the paper found.
+
+    Args:
+        hierarchy: of the variation factors.
+        asked: levels of all boundaries; those without a variation factor are named too.
+    """
     sentences = []
     for m, level in enumerate(hierarchy.levels):
         shares = hierarchy.groups.value[m]
@@ -32,6 +37,8 @@ def peaks(hierarchy: Hierarchy) -> list[str]:
         else:
             verdict = f" The paper's generators have it at the {expected} layers: not so here."
         sentences.append(f"{level.capitalize()} peaks at the {group} layers with {share:.2f} of its effect [{low:.2f}, {high:.2f}], {sure}.{verdict}")
+    missing = [level for level in dict.fromkeys(asked) if level not in hierarchy.levels]
+    sentences += [f"{level.capitalize()}: none of its concepts is a variation factor here, so nothing is said of its place." for level in missing]
     return sentences
 
 

@@ -18,6 +18,9 @@ from .svg import Canvas, Scale
 Floats = NDArray[np.float64]
 
 
+LETTER = 7.0  # width of an average letter of the figures' text, in pixels
+
+
 @dataclass(frozen=True)
 class Figure:
     """A drawing with its numbers as a table: first row names."""
@@ -61,9 +64,14 @@ class RankedConcept:
     is_factor: bool
 
 
+def longest(names: Sequence[str]) -> int:
+    """Letters of the longest name."""
+    return max((len(name) for name in names), default=0)
+
+
 def ranking(rows: Sequence[RankedConcept]) -> Figure:
     """Bars with intervals, those that beat the null above those that do not; grey bands are the null."""
-    left, right, line = 210.0, 60.0, 26.0
+    left, right, line = 24.0 + LETTER * longest([r.name for r in rows]), 60.0, 26.0
     found, other = [r for r in rows if r.is_factor], [r for r in rows if not r.is_factor]
     sections = [(title, part) for title, part in (("variation factors", found), ("not told from chance, or not varying", other)) if part]
     height = 34.0 + sum(30.0 + line * len(part) for _, part in sections) + 20.0
@@ -168,7 +176,7 @@ def layer_curves(hierarchy: Hierarchy, groups: Mapping[str, tuple[int, ...]]) ->
 
 def depths(hierarchy: Hierarchy, levels_of: Sequence[str], groups: Mapping[str, tuple[int, ...]]) -> Figure:
     """Mean depth of every level, and of its concepts below it, with intervals."""
-    left, width, line = 210.0, 760.0, 23.0
+    left, width, line = 24.0 + LETTER * longest(hierarchy.factors), 760.0, 23.0
     rows: list[tuple[str, str, Estimate, int, bool]] = []
     for m, level in enumerate(hierarchy.levels):
         rows.append((level, level, hierarchy.depth, m, True))
@@ -197,8 +205,10 @@ def depths(hierarchy: Hierarchy, levels_of: Sequence[str], groups: Mapping[str, 
 
 def heat(name: str, rows: Sequence[str], columns: Sequence[str], values: Floats, marks: NDArray[np.bool_], *, description: str, entry: str) -> Figure:
     """A matrix of numbers in shaded cells; marked cells stand in bold, cells of NaN are empty."""
-    left, top, cell_w, cell_h = 215.0, 150.0, max(38.0, min(64.0, 560.0 / max(len(columns), 1))), 27.0
-    canvas = Canvas(left + cell_w * len(columns) + 40, top + cell_h * len(rows) + 10)
+    left, cell_w, cell_h = 24.0 + LETTER * longest(rows), max(38.0, min(64.0, 560.0 / max(len(columns), 1))), 27.0
+    slant = LETTER * longest(columns) * 0.75  # names lean by half a right angle
+    top = slant + 20.0
+    canvas = Canvas(left + cell_w * len(columns) + slant, top + cell_h * len(rows) + 10)
     largest = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0
     for j, column in enumerate(columns):
         canvas.text(left + cell_w * (j + 0.5) + 4, top - 8, column, turn=-48)

@@ -54,13 +54,14 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
         images=sum(stage.get("images", 0) for stage in manifest["stages"].values()),
         seconds=sum(stage["seconds"] for stage in manifest["stages"].values()),
         headline=answers.found(rescored.found, candidates, rescored.rate),
-        peaks=answers.peaks(found.hierarchy) if found.hierarchy is not None else [],
+        peaks=answers.peaks(found.hierarchy, [b.level for b in rescored.boundaries]) if found.hierarchy is not None else [],
         order=answers.order(found.hierarchy) if found.hierarchy is not None else [],
         found=found,
         figures={name: Markup(figure.inline) for name, figure in found.figures.items()},
         samples=_samples(rescored.concepts, pictures, scores),
         edits=_edits(run, found, index["amounts"]),
         amounts=index["amounts"],
+        gap=GAP,
         joint=_joint(run, index["joint"]),
         invariant=[row for row in manifest["concepts"] if not row["varies"]],
         config_rescoring=run.config.rescoring,
@@ -74,8 +75,9 @@ def _samples(concepts: list[dict[str, Any]], pictures: Pixels, scores: NDArray[n
         lines = []
         for level in LEVELS:
             columns = [j for j, c in enumerate(concepts) if c["level"] == level and not np.isnan(row[j])]
-            # What stands out is what lies far above its mean; where nothing is defined there is nothing to say.
-            columns.sort(key=lambda j: -(row[j] - (concepts[j]["mean"] or 0.0)) / max(concepts[j]["sd"], concepts[j]["least"], 1e-9))
+            # What stands out is what lies far above its mean; a position has no above.
+            distance = {j: (row[j] - (concepts[j]["mean"] or 0.0)) / max(concepts[j]["sd"], concepts[j]["least"], 1e-9) for j in columns}
+            columns = sorted((j for j in columns if distance[j] > 0.0 or level == "layout"), key=lambda j: -distance[j])
             lines += [(level, concepts[j]["id"].split("/", 1)[1], float(row[j])) for j in columns[: 1 if level == "layout" else LISTED - 1]]
         shown.append({"image": data_uri(picture), "scores": lines})
     return shown

@@ -106,7 +106,7 @@ class Scale:
 
     def show(self, value: float) -> str:
         """A tick's number with as many digits as the step needs."""
-        digits = max(0, -math.floor(math.log10(self.step) + 1e-9))
+        digits = next(d for d in range(20) if abs(round(self.step, d) - self.step) < 1e-6 * self.step)
         return f"{value + 0.0:.{digits}f}".replace("-0.0", "0.0") if abs(value) > 1e-12 else "0"
 
 
