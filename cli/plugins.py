@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..core.errors import nearest
 from ..core.registry import KINDS, registry
 from .errors import reported
 
@@ -23,13 +24,23 @@ def plugins() -> None:
 
     GANSTRATA_PLUGINS=a,b loads only the entry points or distributions named;
     GANSTRATA_TRACE=1 prints every hook call.
+
+    \b
+    Examples:
+      ganstrata plugins list
+      ganstrata plugins show stylegan2
     """
 
 
 @plugins.command("list")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_plugins(as_json: bool) -> None:
-    """All plugins with the distribution each comes from, and those that do not load."""
+    """All plugins with the distribution each comes from, and those that do not load.
+
+    \b
+    Example:
+      ganstrata plugins list --json
+    """
     found = registry()
     if as_json:
         content = {"plugins": [vars(info) for info in found.infos()], "broken": [vars(b) for b in found.broken]}
@@ -50,13 +61,18 @@ def list_plugins(as_json: bool) -> None:
 @plugins.command("show")
 @click.argument("name")
 def show(name: str) -> None:
-    """Say where plugin NAME comes from, and list the fields of its config."""
+    """Say where plugin NAME comes from, and list the fields of its config.
+
+    \b
+    Example:
+      ganstrata plugins show linear_svm
+    """
     with reported():
         infos = [info for info in registry().infos() if info.name == name]
         if not infos:
-            # The registry knows best what to say: nearest name, broken plugins.
-            for kind in KINDS:
-                registry().info(kind, name)
+            # The registry knows best what to say, asked for the kind that has a name like this one.
+            likely = [kind for kind in KINDS if nearest(name, [info.name for info in registry().infos(kind)])]
+            registry().info(likely[0] if likely else KINDS[0], name)
         for info in infos:
             _describe(info)
 

@@ -47,7 +47,12 @@ def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], q
 @directory
 @silent
 def learn(run_dir: Path, quiet: bool) -> None:
-    """Stage 2: learn a boundary for every concept that varies."""
+    """Stage 2: learn a boundary for every concept that varies.
+
+    \b
+    Example:
+      ganstrata learn runs/rooms
+    """
     _do(run_dir, "learn", quiet)
 
 
@@ -55,7 +60,12 @@ def learn(run_dir: Path, quiet: bool) -> None:
 @directory
 @silent
 def rescore(run_dir: Path, quiet: bool) -> None:
-    """Stage 3: move fresh samples along every boundary at every layer set, and score again."""
+    """Stage 3: move fresh samples along every boundary at every layer set, and score again.
+
+    \b
+    Example:
+      ganstrata rescore runs/rooms
+    """
     _do(run_dir, "rescore", quiet)
 
 
@@ -63,7 +73,12 @@ def rescore(run_dir: Path, quiet: bool) -> None:
 @directory
 @silent
 def edit(run_dir: Path, quiet: bool) -> None:
-    """Stage 4: draw strips of edited images for every boundary and layer group."""
+    """Stage 4: draw strips of edited images for every boundary and layer group.
+
+    \b
+    Example:
+      ganstrata edit runs/rooms
+    """
     _do(run_dir, "edit", quiet)
 
 
@@ -71,6 +86,11 @@ def edit(run_dir: Path, quiet: bool) -> None:
 @directory
 @silent
 def report(run_dir: Path, quiet: bool) -> None:
-    """Stage 5: draw the figures, write their numbers, and put report.html together."""
+    """Stage 5: draw the figures, write their numbers, and put report.html together.
+
+    \b
+    Example:
+      ganstrata report runs/rooms
+    """
     _do(run_dir, "report", quiet)
     click.echo(f"Report: {run_dir / 'report.html'}")

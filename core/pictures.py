@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 Pixels = NDArray[np.uint8]
+
+LONGEST = 150  # characters of a file name that are taken from a name
 
 
 def to_pixels(images: Tensor) -> Pixels:
@@ -50,9 +53,11 @@ def read_picture(content: bytes) -> Pixels:
 
 
 def file_stem(name: str) -> str:
-    """A concept's or boundary's name as part of a file name.
+    """A concept's or boundary's name as part of a file name; names that differ keep different files.
 
     >>> file_stem("attribute/daylight|attribute/indoor_lighting")
     'attribute.daylight_given_attribute.indoor_lighting'
     """
-    return re.sub(r"[^A-Za-z0-9._+-]", "_", name.replace("/", ".").replace("|", "_given_").replace(",", "_and_"))
+    words = name.replace("/", ".").replace("|", "_given_").replace(",", "_and_")
+    safe = re.sub(r"[^A-Za-z0-9._+-]", "_", words)[:LONGEST]
+    return safe if safe == words else f"{safe}-{zlib.crc32(name.encode()):08x}"
