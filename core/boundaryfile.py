@@ -67,7 +67,7 @@ def load_boundaries(folder: Path) -> tuple[Boundaries, dict[str, str]]:
                 )
             )
         return Boundaries(found), dict(content["skipped"])
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+    except (OSError, SafetensorError, LookupError, ValueError, TypeError) as error:
         raise UserError(
             f"{folder}: its boundaries are missing or damaged ({type(error).__name__}: {error}); run `ganstrata learn {folder}` again"
         ) from None

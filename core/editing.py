@@ -46,7 +46,8 @@ def move_jointly(codes: Tensor, fields: Sequence[Floats], amounts: Sequence[floa
 def conditioned(normal: Floats, conditions: Sequence[Floats], *, name: str = "the direction", names: Sequence[str] = ()) -> NDArray[np.float64]:
     """The direction that leaves the conditions alone: normalise(n - C^+ C n), C the conditions as rows.
 
-    Any number of conditions, by least squares.
+    Any number of conditions, by least squares. Conditions that depend on each other to within single
+    precision, in which boundaries are kept, count as dependent: their rounding errors are no direction.
 
     Raises:
         DataError: the direction lies in the span of the conditions, so nothing is left.
@@ -58,12 +59,14 @@ def conditioned(normal: Floats, conditions: Sequence[Floats], *, name: str = "th
     """
     direction = np.asarray(normal, dtype=np.float64)
     rows = np.stack([np.asarray(c, dtype=np.float64) for c in conditions])  # (K, D)
-    rest = direction - np.linalg.pinv(rows) @ (rows @ direction)
+    _, size, basis = np.linalg.svd(rows, full_matrices=False)
+    span = basis[size > DEGENERATE * size[0]]  # (rank, D), orthonormal, so C^+ C = span^T span
+    rest = direction - span.T @ (span @ direction)
     length = float(np.linalg.norm(rest))
     if length < DEGENERATE:
         listed = ", ".join(names) or f"{len(rows)} directions"
         raise DataError(f"{name} lies in the span of its conditions ({listed}): nothing is left to move along; drop a condition")
-    return rest / length
+    return np.asarray(rest / length)
 
 
 def jitter(codes: Tensor, field: Floats, amount: float, noise: Tensor, layers: Sequence[int]) -> Tensor:
@@ -73,7 +76,7 @@ def jitter(codes: Tensor, field: Floats, amount: float, noise: Tensor, layers: S
     return move(codes, field, amount) + torch.where(mask[:, None], noise.to(codes), 0.0)
 
 
-def move_to(codes: Tensor, normal: Floats, offset: float, target: float, layers: Sequence[int], scale: Floats, mean: Tensor) -> Tensor:
+def move_to(codes: Tensor, normal: Floats, offset: Floats | float, target: float, layers: Sequence[int], scale: Floats, mean: Tensor) -> Tensor:
     """Absolute edit: on every layer, to the signed distance `target` from the boundary.
 
     w_l = mean + (c_l - mean) / scale_l, a_l = target - (n.w_l + b), c'_l = c_l + a_l scale_l n.
@@ -81,7 +84,7 @@ def move_to(codes: Tensor, normal: Floats, offset: float, target: float, layers:
     Args:
         codes: (N, L, D).
         normal: unit normal (D,), or one per layer (L, D).
-        offset: b of the boundary.
+        offset: b of the boundary, or one per layer (L,).
         target: signed distance to move to.
         layers: where to move.
         scale: the generator's layer_scale (L,).
@@ -94,9 +97,10 @@ def move_to(codes: Tensor, normal: Floats, offset: float, target: float, layers:
     if dead:
         raise LayerError(f"an absolute edit is impossible on layers {dead}: truncation has scaled them to 0")
     edited = codes.clone()
+    offsets = np.broadcast_to(np.asarray(offset), (codes.shape[1],))
     for layer in layers:
         n = torch.as_tensor(np.asarray(normal if normal.ndim == 1 else normal[layer]), dtype=codes.dtype, device=codes.device)
         w = mean + (codes[:, layer] - mean) / float(scale[layer])  # (N, D)
-        amount = target - (w @ n + offset)  # (N,)
+        amount = target - (w @ n + float(offsets[layer]))  # (N,)
         edited[:, layer] = codes[:, layer] + (amount * float(scale[layer]))[:, None] * n
     return edited

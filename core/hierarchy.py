@@ -98,7 +98,7 @@ def hierarchy_of(
     member /= member.sum(axis=1, keepdims=True)
     names_of_groups = tuple(groups)
     in_group = np.array([[layer in groups[g] for g in names_of_groups] for layer in range(changes.shape[1])], dtype=np.float64)  # (L, G)
-    point = np.nanmean(changes, axis=2)[None]  # (1, F, L)
+    point = resampled_means(changes, np.ones((1, changes.shape[2])))  # (1, F, L)
     replicas = resampled_means(changes, bootstrap_weights(changes.shape[2], bootstrap, seed))  # (R, F, L)
 
     def by_level(means: Floats) -> Floats:
@@ -111,7 +111,7 @@ def hierarchy_of(
     level_point, level_replicas = by_level(point), by_level(replicas)
     depths = mean_depth(level_replicas)  # (R, M)
     shares = layer_share(level_replicas) @ in_group  # (R, M, G)
-    best = np.nan_to_num(shares, nan=-1.0).argmax(axis=2)  # (R, M)
+    best = np.nan_to_num(shares, nan=-1.0).argmax(axis=2) if names_of_groups else np.empty(0)  # (R, M)
     return Hierarchy(
         levels=present,
         factors=tuple(names),

@@ -51,7 +51,8 @@ def uniforms(seed: int, stream: Stream, use: Use, sample: int, count: int, *, pa
     [0.638099, 0.853604]
     """
     raw = _bits(seed, stream, use, sample, part, count)
-    return ((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    # The largest of them would round to 1, at which no normal variable lies.
+    return np.minimum(((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53, 1.0 - 2.0**-53)
 
 
 def normals(seed: int, stream: Stream, use: Use, samples: range, count: int, *, part: int = 0) -> NDArray[np.float32]:

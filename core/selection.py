@@ -57,7 +57,7 @@ def count_of(asked: int | float, available: int, what: str, concept: str) -> int
         (100, 30)
     """
     share = isinstance(asked, float) and asked <= 1.0
-    count = int(asked * available) if share else int(asked)
+    count = int(asked * available + 1e-6) if share else int(asked)  # 0.29 of 100 is 28.999999999999996 in floats
     if count < 2 or count > available // 2:
         raise DataError(
             f"{concept}: {asked:g} {what} were asked for, but there are {available} samples with a score, "

@@ -48,7 +48,7 @@ class Ridge(BoundaryLearner):
         """A boundary per concept from latents (N, D) and scores (N, C).
 
         Raises:
-            DataError: scores that do not vary, or latents with a layer axis.
+            DataError: too few samples, scores that do not vary, or latents with a layer axis.
         """
         if latents.ndim != 2:
             raise DataError("ridge learns one direction for all layers; latents must be (N, D)")
@@ -63,6 +63,11 @@ class Ridge(BoundaryLearner):
         for pattern in patterns.T:
             columns = np.flatnonzero((defined == pattern[:, None]).all(axis=0))
             rows = fitted & pattern
+            if rows.sum() < 2:
+                raise DataError(
+                    f"{concepts[int(columns[0])].name}: {int(pattern.sum())} of {n} samples have a score, and {int(rows.sum())} of them are to be "
+                    "fitted, but 2 are needed; raise synthesis.samples or exclude the concept"
+                )
             regression = Regression(alpha=self.config.alpha).fit(latents[rows].astype(np.float64), scores[rows][:, columns].astype(np.float64))
             coefficients = np.atleast_2d(regression.coef_)  # (C', D)
             for j, slope, level in zip(columns, coefficients, np.atleast_1d(regression.intercept_), strict=True):
