@@ -27,7 +27,25 @@ def write(state: dict[str, torch.Tensor], settings: dict[str, Any], path: Path) 
         name: (tensor.half() if tensor.is_floating_point() and "running_" not in name else tensor).contiguous() for name, tensor in state.items()
     }
     save_file(tensors, path, metadata={SETTINGS: json.dumps({**COMMON, **settings})})
+    path.chmod(0o644)  # save_file() lets nobody else read it
     print(f"{path}: {path.stat().st_size / 2**20:.2f} MiB")
+
+
+def export(generator: Path | None, scorers: Path | None, out: Path) -> None:
+    """Write rooms.generator from state.pt, and rooms.scenes and rooms.surfaces from their folder, where given."""
+    out.mkdir(parents=True, exist_ok=True)
+    if generator is not None:
+        state = torch.load(generator / "state.pt", weights_only=True, map_location="cpu")
+        seen, _, seconds = state["counters"]
+        settings: dict[str, Any] = {"architecture": "stylegan2", "images_seen": seen, "training_seconds": round(seconds)}
+        write(state["average"], settings, out / "rooms.generator.safetensors")
+    if scorers is not None:
+        state = torch.load(scorers / "scenes.pt", weights_only=True)
+        settings = {"architecture": scenes.ARCHITECTURE, "categories": list(CATEGORIES), "attributes": list(ATTRIBUTES)}
+        write(state, settings, out / "rooms.scenes.safetensors")
+        state = torch.load(scorers / "surfaces.pt", weights_only=True)
+        settings = {"architecture": surfaces.ARCHITECTURE, "classes": list(LABELS), "walls": [LABELS[i] for i in WALLS]}
+        write(state, settings, out / "rooms.surfaces.safetensors")
 
 
 def main() -> None:
@@ -36,17 +54,7 @@ def main() -> None:
     parser.add_argument("--scorers", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    if args.generator is not None:
-        state = torch.load(args.generator / "state.pt", weights_only=True, map_location="cpu")
-        write(state["average"], {"architecture": "stylegan2"}, args.out / "rooms.generator.safetensors")
-    if args.scorers is not None:
-        state = torch.load(args.scorers / "scenes.pt", weights_only=True)
-        settings: dict[str, Any] = {"architecture": scenes.ARCHITECTURE, "categories": list(CATEGORIES), "attributes": list(ATTRIBUTES)}
-        write(state, settings, args.out / "rooms.scenes.safetensors")
-        state = torch.load(args.scorers / "surfaces.pt", weights_only=True)
-        settings = {"architecture": surfaces.ARCHITECTURE, "classes": list(LABELS), "walls": [LABELS[i] for i in WALLS]}
-        write(state, settings, args.out / "rooms.surfaces.safetensors")
+    export(args.generator, args.scorers, args.out)
 
 
 if __name__ == "__main__":
