@@ -29,6 +29,7 @@ demo: $(DEMO)/installed ## Install into .demo, run the method on the bundled mod
 	@echo
 	@echo "The report is $(CURDIR)/$(OUT)/report.html: open it in a browser, it needs no network."
 
+test test-full: export GANSTRATA_WHEEL := 1
 test: check ## Build the wheel, install it into .make, check style, types and layers, run the tests
 	$(TEST)/bin/pytest $(PYTEST)
 
@@ -39,7 +40,7 @@ clean: ## Remove the environments and caches; runs stay
 	rm -rf $(DEMO) $(WORK) dist ganstrata.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -type d -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
-# Everything but the tests. The last line proves that what is tested is the wheel.
+# Everything but the tests. The last line proves that what is tested is the wheel; so does tests/test_installed.py.
 check: $(TEST)/installed
 	$(TEST)/bin/ruff check .
 	$(TEST)/bin/ruff format --check .

@@ -1,0 +1,56 @@
+"""What the benchmarks share: fair timing, and a table of ratios against one named baseline."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+
+
+def arguments(description: str | None, **more: tuple[object, str]) -> argparse.Namespace:
+    """Parse the command line; `more` maps an option to its default and its help."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    for name, (default, text) in {"threads": (1, "of torch"), "rounds": (7, "repetitions; the median counts"), **more}.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=text)
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    return chosen
+
+
+def alternate(cases: Mapping[str, Callable[[], object]], rounds: int, *, warm: bool = True) -> dict[str, float]:
+    """Median seconds of each case. Cases take turns, so that other load on the machine meets all alike."""
+    for case in cases.values() if warm else ():
+        case()
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(rounds):
+        for name, case in cases.items():
+            began = time.perf_counter()
+            case()
+            seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def table(title: str, seconds: Mapping[str, float], *, unit: str, per: float, baseline: str | None = None) -> None:
+    """Print each case with its time in milliseconds per unit and its ratio to the baseline (the first, unless named)."""
+    reference = seconds[baseline or next(iter(seconds))]
+    width = max(len(name) for name in seconds)
+    print(f"\n{title}\n  {'':<{width}}  {'ms ' + unit:>16}  {'ratio':>6}")
+    for name, value in seconds.items():
+        print(f"  {name:<{width}}  {1000.0 * value / per:>16.3f}  {value / reference:>6.2f}")
+
+
+def machine() -> str:
+    """One line on what this was measured on, with the load that other programs make."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            name = next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{name}, {os.cpu_count()} cores{load}, {torch.get_num_threads()} thread(s), torch {torch.__version__}, python {platform.python_version()}"

@@ -1,0 +1,120 @@
+"""Re-scoring with shared baselines and prefix reuse against the naive order.
+
+The naive order is the loop one would write first: for every boundary, layer set and sign render the
+unedited and the edited images in full and score both. Here the baseline of a batch is rendered and
+scored once, and an edited image starts at the first stratum that its layers touch. Both must give
+the same effects. Images are counted, and so are strata: how often one was applied to one image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import ganstrata
+import numpy as np
+import torch
+from ganstrata.core.composition import Pass, first_reader
+from ganstrata.core.configfile import validate
+from ganstrata.core.editing import move, step_field
+from ganstrata.core.memory import keep_freed_memory
+from ganstrata.core.prepare import Prepared, prepare
+from ganstrata.core.randomness import Use, normals
+from measure import alternate, arguments, machine, table
+
+SIGNS = (1.0, -1.0)
+CONFIG: dict[str, Any] = {
+    "generator": {"use": "stylegan2", "with": {"checkpoint": "bundled:rooms"}},
+    "scorers": [{"use": name, "with": {"checkpoint": "bundled:rooms"}} for name in ("layout", "category", "attribute", "segmentation")]
+    + [{"use": "hue"}],
+    "boundary": {"use": "linear_svm"},
+    "device": "cpu",
+}
+
+
+class Bench:
+    """One batch of codes, B unit directions, and a count of images and strata."""
+
+    def __init__(self, prepared: Prepared, boundaries: int, batch: int, distance: float) -> None:
+        self.prepared, self.generator, self.distance = prepared, prepared.generator, distance
+        g = self.generator
+        self.codes = g.broadcast(g.map(g.sample(batch, 0, 0, ganstrata.Stream.VERIFICATION).z))
+        raw = normals(0, ganstrata.Stream.NULL, Use.LATENT, range(boundaries), g.card.code_size)
+        self.normals = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+        self.images = self.strata = 0
+
+    def count(self, strata: int) -> None:
+        """Note one batch that passed so many strata."""
+        self.images += len(self.codes)
+        self.strata += strata * len(self.codes)
+
+    def edits(self, normal: np.ndarray) -> Sequence[tuple[tuple[int, ...], torch.Tensor]]:
+        """Layers and moved codes, for every layer set and sign."""
+        scale = self.generator.layer_scale
+        fields = [(layers, step_field(normal, layers, scale)) for layers in self.prepared.sets.values()]
+        return [(layers, move(self.codes, field, sign * self.distance)) for layers, field in fields for sign in SIGNS]
+
+    def naive(self) -> np.ndarray:
+        """Mean changes (B, S x 2, C)."""
+        g, score, every = self.generator, self.prepared.score, len(self.generator.strata)
+        self.images = self.strata = 0
+        effects = []
+        for normal in self.normals:
+            for _, codes in self.edits(normal):
+                before = score(ganstrata.Rendering(ganstrata.render(g, self.codes)))
+                after = score(ganstrata.Rendering(ganstrata.render(g, codes)))
+                self.count(every)
+                self.count(every)
+                effects.append(np.nanmean(after - before, axis=0))
+        return np.array(effects)
+
+    def shared(self, *, reuse: bool) -> np.ndarray:
+        """The same with one baseline, and with or without prefix reuse."""
+        g, score, every = self.generator, self.prepared.score, len(self.generator.strata)
+        self.images = self.strata = 0
+        starts = {layers: first_reader(g, layers) for layers in self.prepared.sets.values()}
+        baseline = Pass(g, self.codes, restarts=set(starts.values()))
+        before = score(baseline.rendering)
+        self.count(every)
+        effects = []
+        for normal in self.normals:
+            for layers, codes in self.edits(normal):
+                after = score(baseline.edited(codes, layers) if reuse else ganstrata.Rendering(ganstrata.render(g, codes)))
+                self.count(every - starts[layers] if reuse else every)
+                effects.append(np.nanmean(after - before, axis=0))
+        return np.array(effects)
+
+
+@torch.inference_mode()
+def main() -> None:
+    options = arguments(
+        __doc__,
+        boundaries=(1, "directions to move along"),
+        batch=(16, "images in one pass"),
+        rounds=(3, "repetitions; the median counts"),
+        distance=(2.0, "length of a step"),
+    )
+    keep_freed_memory()
+    bench = Bench(prepare(validate(CONFIG, "benchmark")), options.boundaries, options.batch, options.distance)
+    orders = {
+        "naive order": bench.naive,
+        "shared baseline": lambda: bench.shared(reuse=False),
+        "shared baseline and prefix reuse": lambda: bench.shared(reuse=True),
+    }
+    print(machine())
+    print(f"{options.boundaries} boundaries, {len(bench.prepared.sets)} layer sets, both signs, {options.batch} samples, all scorers")
+    width = max(len(name) for name in orders)
+    print(f"\nWhat is computed\n  {'':<{width}}  {'images':>8}  {'ratio':>6}  {'strata':>8}  {'ratio':>6}")
+    reference, images, strata = None, 1, 1
+    for name, order in orders.items():
+        effects = order()  # this also warms up
+        if reference is None:
+            reference, images, strata = effects, bench.images, bench.strata
+        worst = float(np.nanmax(np.abs(effects - reference)))
+        assert worst < 1e-3, f"{name} gives other effects: {worst}"
+        print(f"  {name:<{width}}  {bench.images:>8}  {bench.images / images:>6.2f}  {bench.strata:>8}  {bench.strata / strata:>6.2f}")
+    table("What it costs", alternate(orders, options.rounds, warm=False), unit="per edited image", per=images / 2)
+
+
+if __name__ == "__main__":
+    main()
