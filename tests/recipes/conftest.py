@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
-# At the end, so that an installed package is never hidden by the checkout.
-sys.path.append(str(ROOT))
+# `recipes` alone, and not the root on the path: there `core` and `cli` would be importable beside the installed package.
+recipes = ModuleType("recipes")
+recipes.__path__ = [str(Path(__file__).parents[2] / "recipes")]
+sys.modules["recipes"] = recipes
 
 
 @pytest.fixture(scope="session")
