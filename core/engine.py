@@ -27,6 +27,7 @@ T = TypeVar("T")
 Work = Callable[[Prepared, Any], T]
 
 _prepared: Prepared | None = None
+_failure: tuple[str, int] | None = None  # why this worker has no plugins
 
 
 class WorkerError(GanstrataError):
@@ -139,7 +140,7 @@ def _end_with(parent: BaseProcess) -> None:
 
 def _begin(config: dict[str, Any], batch: int) -> None:
     """Set up a worker: one device, its threads, its own plugins."""
-    global _prepared
+    global _prepared, _failure
     # A parent that is killed cannot stop its workers, which would write into a run that is then continued.
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -148,11 +149,16 @@ def _begin(config: dict[str, Any], batch: int) -> None:
     keep_freed_memory()
     validated = RunConfig.model_validate(config)
     torch.set_num_threads(validated.engine.threads)
-    _prepared = prepare(validated, batch=batch)
+    try:
+        _prepared = prepare(validated, batch=batch)
+    except GanstrataError as error:
+        _failure = str(error), error.exit_code
 
 
 def _work(function: Work[T], task: Any) -> tuple[str, int, T | None]:
     """Run one task; errors travel back as words, because not every exception survives the journey."""
+    if _failure is not None:
+        return *_failure, None
     assert _prepared is not None
     try:
         return "", 0, function(_prepared, task)

@@ -1,13 +1,28 @@
-"""What all tests share: the bundled generator, and plugins that are known for one test only."""
+"""What all tests share: the bundled generator, plugins that are known for one test only, and fakes as an installed distribution."""
 
 from __future__ import annotations
 
+import importlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from copy import deepcopy
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import ganstrata
 import pytest
 import torch
+from click.testing import CliRunner, Result
+from ganstrata.cli.main import main
 from ganstrata.core.registry import PluginInfo, registry
+from ganstrata.core.run import Run
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -97,8 +112,65 @@ def fakes(site: Path) -> Iterator[ModuleType]:
         yield module
 
 
+@pytest.fixture
+def invoke(fakes: ModuleType) -> Callable[..., Result]:
+    """invoke("run", file, ...) calls the command line in this process; exceptions are results, not errors of the test."""
+
+    def call(*arguments: object) -> Result:
+        return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+    return call
+
+
+@pytest.fixture
+def start(fakes: ModuleType) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """start("run", file, ...) begins a command in a process group of its own, which ends with the test."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def call(*arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "ganstrata.cli.main", *(str(argument) for argument in arguments)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        begun.append(process)
+        return process
+
+    yield call
+    for process in begun:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[object], Path]:
+    """written(config) puts it into a file, as JSON, and says where."""
+
+    def write(content: object) -> Path:
+        file = tmp_path / "config.json"
+        file.write_text(json.dumps(content), encoding="utf-8")
+        return file
+
+    return write
+
+
+@pytest.fixture
+def copied(finished: Run, tmp_path: Path) -> Path:
+    """A copy of the finished run, to be damaged."""
+    return Path(shutil.copytree(finished.path, tmp_path / "copied"))
+
+
+@pytest.fixture
+def contents() -> Callable[[Path], dict[str, bytes]]:
+    """contents(run) gives every file's bytes by name, but for those that say when they were made."""
+
+    def read(path: Path) -> dict[str, bytes]:
+        files = [file for file in path.rglob("*") if file.is_file() and file.name not in ("run.json", "report.html", "run.lock")]
+        return {str(file.relative_to(path)): file.read_bytes() for file in files}
+
+    return read
+
+
 @pytest.fixture(scope="session")
-def finished(site: Path, tmp_path_factory: pytest.TempPathFactory) -> ganstrata.core.run.Run:
+def finished(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A whole run of CONFIG with one worker. Tests must not write into it: `copied` is for that."""
     with _on_path(site):
         return ganstrata.run(deepcopy(CONFIG), tmp_path_factory.mktemp("finished") / "run")

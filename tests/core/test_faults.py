@@ -1,0 +1,187 @@
+"""What goes wrong is said in words, with the right exit code, and what was computed stays usable."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ganstrata
+import pytest
+import zarr
+from ganstrata.core.errors import DataError, GanstrataError, RunError, ScoreError
+from ganstrata.core.run import Run, locked
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 120.0
+    while not condition():
+        assert time.monotonic() < end, "what the test waits for did not happen"
+        time.sleep(0.01)
+
+
+class FullDisk:
+    """Lets a number of writes pass, then none: to files through fsync, to arrays through zarr."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left, self.refused = 0, 0
+        for owner, name in ((os, "fsync"), (zarr.Array, "__setitem__")):
+            monkeypatch.setattr(owner, name, self._guarded(getattr(owner, name)))
+
+    def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            if self.left <= 0:
+                self.refused += 1
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.left -= 1
+            return function(*arguments)
+
+        return call
+
+
+def test_a_disk_that_fills_up_anywhere_stops_the_run_and_no_more(
+    invoke, written, config, tmp_path: Path, contents, finished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, run, room, attempts = FullDisk(monkeypatch), tmp_path / "run", 0, 0
+    while True:
+        disk.left, attempts = room, attempts + 1
+        result = invoke("run", written(config), "--out", run)
+        if result.exit_code == 0:
+            break
+        assert result.exit_code == 1
+        assert isinstance(result.exception, SystemExit)
+        assert "Error: cannot write" in result.stderr
+        assert "No space left on device" in result.stderr
+        assert "make room, then run the same command again" in result.stderr
+        assert not list(run.rglob("*.part"))
+        room = room * 5 // 3 + 1
+    assert attempts > 8
+    assert contents(run) == contents(finished.path)
+
+
+def test_too_little_room_is_said_before_the_work(invoke, written, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganstrata.core.pipeline.shutil.disk_usage", lambda _: type("Usage", (), {"free": 10_000})())
+    result = invoke("run", written(config), "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "the samples need about" in result.stderr
+    assert not (tmp_path / "run" / "samples.zarr").exists()
+
+
+def test_a_directory_that_is_in_use_is_refused(invoke, written, config, copied: Path, contents) -> None:
+    program = (
+        f"from ganstrata.core.run import locked\nfrom pathlib import Path\nwith locked(Path({str(copied)!r})):\n print('held', flush=True)\n input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        before = contents(copied)
+        for command in (("run", written(config), "--out", copied), ("report", copied)):
+            result = invoke(*command)
+            assert result.exit_code == 2
+            assert f"{copied} is in use by another process" in result.stderr
+        assert contents(copied) == before
+        other.communicate("\n")
+    with locked(copied):
+        pass
+
+
+def test_a_directory_that_holds_something_else_is_refused(fakes, config, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("precious", encoding="utf-8")
+    with pytest.raises(RunError, match="exists and is no run directory"):
+        ganstrata.run(config, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    with pytest.raises(RunError, match="exists and is no run directory"):
+        ganstrata.run(config, tmp_path / "mine.txt")
+
+
+def test_interrupting_leaves_a_run_that_continues(
+    fakes, written, config, start, tmp_path: Path, contents, finished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    monkeypatch.setenv("FAKES_SLEEP", "0.05")
+    process = start("run", written(config), "--out", run, "--set", "engine.workers=2")
+    until(lambda: (run / "samples.zarr" / "done" / "stamp").exists())
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers, which are just starting, get it too
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"Error: interrupted. The same command continues the run in {run}." in said
+    assert "Traceback" not in said
+    monkeypatch.delenv("FAKES_SLEEP")
+    ganstrata.run(config, run)
+    assert contents(run) == contents(finished.path)
+
+
+def test_interrupting_one_worker_leaves_a_run_that_continues(
+    invoke, written, config, tmp_path: Path, contents, finished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, passes = tmp_path / "run", iter(range(10**6))
+
+    def interrupt(*_: object) -> object:
+        if next(passes) == 150:
+            raise KeyboardInterrupt
+        return kept(*_)
+
+    kept = ganstrata.core.stages.rescoring.sums_of
+    monkeypatch.setattr("ganstrata.core.stages.rescoring.sums_of", interrupt)
+    result = invoke("run", written(config), "--out", run)
+    assert result.exit_code == 130
+    assert "continues the run" in result.stderr
+    assert invoke("rescore", run).exit_code == 0
+    every = 2 * (2 * 6 + 12) * 13  # batches, directions and signs, layer sets
+    assert next(passes) <= every + 26 + 1  # of what was done before, only the unit that was interrupted was done again
+    assert invoke("run", written(config), "--out", run).exit_code == 0
+    assert contents(run) == contents(finished.path)
+
+
+def test_a_worker_that_dies_is_reported(invoke, written, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKES_DEADLY", "1")
+    config["engine"]["workers"] = 2
+    result = invoke("run", written(config), "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "Error: a worker process ended unexpectedly" in result.stderr
+    assert "engine.workers" in result.stderr
+    monkeypatch.delenv("FAKES_DEADLY")
+    assert invoke("run", written(config), "--out", tmp_path / "run", "--set", "engine.workers=1").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("gives", "words"),
+    [
+        ("nan", r"scorer 'fake_unsound' .* gave nan as the score of 'ill' for 1 of 32 images"),
+        ("inf", r"gave inf as the score of 'ill'"),
+        ("shape", r"returned scores of shape \(32, 1\); \(32, 2\) was expected"),
+    ],
+)
+def test_scores_that_break_the_contract_are_a_failure(gives: str, words: str, fakes, config, tmp_path: Path) -> None:
+    config["scorers"] = [{"use": "fake_unsound", "with": {"gives": gives}}]
+    with pytest.raises(ScoreError, match=words) as caught:
+        ganstrata.run(config, tmp_path / "run")
+    assert caught.value.exit_code == 1
+
+
+def test_too_few_samples_for_the_positives_are_refused_before_anything_is_written(fakes, config, tmp_path: Path) -> None:
+    config["boundary"]["with"]["positives"] = 321
+    with pytest.raises(GanstrataError, match=r"boundary -> with: every concept: 321 positives were asked for.*2 to 320 are possible"):
+        ganstrata.run(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_concept_with_too_few_scores_is_left_out_with_its_reason(fakes, config, tmp_path: Path) -> None:
+    config["boundary"]["with"] = {"positives": 300, "negatives": 300}  # enough samples, but half of `half` is undefined
+    run = ganstrata.run(config, tmp_path / "run")
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert "seen/half: 300 positives were asked for" in page
+    assert "seen/left" in run.manifest["stages"]["rescore"]["factors"]
+
+
+def test_a_condition_in_the_span_of_its_own_is_a_user_error(fakes, config, tmp_path: Path) -> None:
+    config["boundary"] = {"use": "fake_axes"}
+    config["conditions"] = [{"edit": "seen/left", "keep": ["seen/left"]}]
+    with pytest.raises(DataError, match="nothing is left to move along"):
+        ganstrata.run(config, tmp_path / "run")

@@ -1,0 +1,238 @@
+"""A tiny generator with planted directions and scorers that read them, installed as a distribution by the `fakes` fixture.
+
+What the environment says holds in workers too, and is no part of a run's config:
+
+- FAKES_LOG: a file that gets a line "process images" per pass.
+- FAKES_SLEEP: seconds each pass takes longer, so that a test can interrupt it.
+- FAKES_DEADLY: workers end themselves in their first pass.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import ganstrata
+import numpy as np
+import torch
+from ganstrata import Boundaries, Concept, Inputs, ModelCard, PluginConfig, Rendering, State, Stratum, hookimpl
+from ganstrata.core.errors import DataError, GanstrataError
+from ganstrata.plugins.boundaries.linear_svm import LinearSVM
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+SIZE = 8  # pixels
+WIDTH = 16  # D
+LAYERS = 8
+PLANTED = {"left": 1, "checks": 2, "stripes": 5, "red": 7}
+"""Concept to the layer that alone causes it; its direction is the axis of w with its place in this table."""
+HERE = "ganstrata_fakes"
+
+
+def patterns() -> Tensor:
+    """What each planted direction adds to a picture: (4, 3, SIZE, SIZE), orthogonal to each other."""
+    y, x = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+    left = torch.where(x < SIZE // 2, 1.0, -1.0).expand(3, -1, -1)
+    checks = (1.0 - 2.0 * ((x + y) % 2)).expand(3, -1, -1)
+    stripes = (1.0 - 2.0 * (y % 2)).expand(3, -1, -1)
+    red = torch.tensor([1.0, -0.5, -0.5])[:, None, None].expand(3, SIZE, SIZE)
+    return torch.stack([left, checks, stripes, red]).float()
+
+
+class Layered(ganstrata.Generator):
+    """Eight layers: four cause one concept each, and all add a texture that no concept is about."""
+
+    class Config(PluginConfig):
+        """Nothing that matters, to have something to show."""
+
+        gain: float = Field(default=0.05, gt=0.0, lt=1.0, description="amplitude of what is planted")
+
+    config: Config
+    layers = LAYERS
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.card = ModelCard("fake", resolution=SIZE, layers=self.layers, code_size=WIDTH, latent_size=WIDTH, source="fakes & <more>")
+        self.strata = tuple(Stratum(f"s{layer}", layer, SIZE) for layer in range(self.layers))
+        rng = np.random.default_rng(7)
+        # So many turns of the sine that a step changes it by nothing on average: exp(-8) of its amplitude.
+        self.texture = torch.from_numpy(rng.standard_normal((self.layers, WIDTH, 3 * SIZE * SIZE)).astype(np.float32) / 2.0)
+
+    def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """W is twice z, so that the spread of w is 2."""
+        return 2.0 * z
+
+    def begin(self, inputs: Inputs) -> State:
+        """Grey."""
+        return State(torch.full((inputs.n, 3, SIZE, SIZE), 0.5))
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        """Add what is planted here, and texture whose mean change is about nothing."""
+        assert code is not None and state.x is not None
+        x = state.x + 0.01 * torch.sin(code @ self.texture[s]).view(-1, 3, SIZE, SIZE)
+        for axis, layer in enumerate(PLANTED.values()):
+            if layer == s or self.layers == 1:
+                x = x + self.config.gain * code[:, axis, None, None, None] * patterns()[axis]
+        return State(x)
+
+    def finish(self, state: State) -> Tensor:
+        """The picture; this is where passes are counted, slowed down or stopped."""
+        assert state.x is not None
+        if os.environ.get("FAKES_DEADLY") and multiprocessing.parent_process() is not None:
+            os._exit(9)
+        time.sleep(float(os.environ.get("FAKES_SLEEP", "0")))
+        if log := os.environ.get("FAKES_LOG"):
+            with open(log, "a", encoding="utf-8") as file:
+                file.write(f"{os.getpid()} {len(state.x)}\n")
+        return state.x
+
+
+class Flat(Layered):
+    """The same with one layer."""
+
+    layers = 1
+
+
+def planted(images: Tensor) -> Tensor:
+    """How much of each pattern is in images (N, 3, SIZE, SIZE): (N, 4)."""
+    shapes = patterns().flatten(1)
+    return images.flatten(1) @ shapes.T / shapes.square().sum(dim=1)
+
+
+class Readings(ganstrata.Scorer):
+    """The four planted concepts, one by chance, one constant, and one that is undefined for half of the pictures."""
+
+    concepts = (
+        Concept("left", "layout", threshold=0.0),
+        Concept("checks", "category", threshold=0.0),
+        Concept("stripes", "attribute", threshold=0.0),
+        Concept("red", "colour", least=None, threshold=0.0),
+        Concept("chance", "attribute"),
+        Concept("constant", "object"),
+        Concept("half", "layout", threshold=None, may_be_undefined=True),
+    )
+
+    def score(self, rendering: Rendering) -> Tensor:
+        """(N, 7)."""
+        found = planted(rendering.images)
+        # The last digits of a picture: they vary, and nothing moves them in a direction.
+        chance = torch.remainder(1e4 * rendering.images.flatten(1).double().sum(dim=1), 1.0).float()
+        half = torch.where(found[:, 1] > 0.0, found[:, 0], math.nan)
+        return torch.cat([found, chance[:, None], torch.full((len(found), 1), 0.3), half[:, None]], dim=1)
+
+
+class Constant(ganstrata.Scorer):
+    """Nothing varies."""
+
+    concepts = (Concept("one", "object"), Concept("other", "object"))
+
+    def score(self, rendering: Rendering) -> Tensor:
+        """(N, 2)."""
+        return torch.full((len(rendering.images), 2), 0.25)
+
+
+class Unsound(ganstrata.Scorer):
+    """NaN, or a table of the wrong shape, where its concepts do not allow it."""
+
+    class Config(PluginConfig):
+        """What is wrong."""
+
+        gives: str = Field(default="nan", description="nan, inf or shape")
+
+    config: Config
+    concepts = (Concept("sound", "category"), Concept("ill", "category"))
+
+    def score(self, rendering: Rendering) -> Tensor:
+        """(N, 2), or not."""
+        good = planted(rendering.images)[:, :2]
+        if self.config.gives == "shape":
+            return good[:, :1]
+        good[1, 1] = float(self.config.gives)
+        return good
+
+
+class Markup(ganstrata.Scorer):
+    """Names that a page, a file system or XML could misread."""
+
+    concepts = (
+        Concept("<b>&\"'left", "layout", threshold=0.0),
+        Concept("a<b", "category", threshold=0.0),
+        Concept("a>b", "attribute", threshold=0.0),
+        Concept("</script>", "colour", threshold=0.0),
+    )
+
+    def score(self, rendering: Rendering) -> Tensor:
+        """(N, 4)."""
+        return planted(rendering.images)
+
+
+class Axes(ganstrata.BoundaryLearner):
+    """The planted directions themselves: what a learner could find at best."""
+
+    def learn(
+        self,
+        latents: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        concepts: Sequence[Concept],
+        *,
+        generator: ganstrata.Generator | None = None,
+        seed: int = 0,
+    ) -> Boundaries:
+        """Axis i for the i-th concept."""
+        assert generator is not None
+        rows: list[Any] = []
+        for i, concept in enumerate(concepts):
+            normal = np.eye(WIDTH, dtype=np.float32)[i]
+            rows.append(ganstrata.Boundary(concept.name, concept.level, normal, np.zeros((), np.float32), generator.space, generator.fingerprint))
+        return Boundaries(rows)
+
+
+class PerLayer(LinearSVM):
+    """The bundled learner, asked for a boundary per layer."""
+
+    layerwise = True
+
+
+def double(prepared: object, task: int) -> int:
+    """Work for an engine."""
+    return 2 * task
+
+
+def refuse(prepared: object, task: int) -> int:
+    """Work that a user's mistake makes impossible."""
+    raise DataError(f"task {task} cannot be done")
+
+
+def fail(prepared: object, task: int) -> int:
+    """Work that fails."""
+    raise GanstrataError(f"task {task} failed")
+
+
+def threads(prepared: object, task: int) -> int:
+    """How many threads torch uses here."""
+    return torch.get_num_threads()
+
+
+@hookimpl
+def ganstrata_register_generators(register) -> None:
+    register("fake_layers", f"{HERE}:Layered", "eight layers with planted directions")
+    register("fake_flat", f"{HERE}:Flat", "the same with one layer")
+
+
+@hookimpl
+def ganstrata_register_scorers(register) -> None:
+    register("fake_readings", f"{HERE}:Readings", "reads what is planted")
+    register("fake_constant", f"{HERE}:Constant", "never varies")
+    register("fake_unsound", f"{HERE}:Unsound", "breaks its contract")
+    register("fake_markup", f"{HERE}:Markup", "names with metacharacters")
+
+
+@hookimpl
+def ganstrata_register_boundaries(register) -> None:
+    register("fake_per_layer", f"{HERE}:PerLayer", "a boundary per layer")
+    register("fake_axes", f"{HERE}:Axes", "knows the planted directions")
