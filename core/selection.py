@@ -59,9 +59,10 @@ def count_of(asked: int | float, available: int, what: str, concept: str) -> int
     share = isinstance(asked, float) and asked <= 1.0
     count = int(asked * available + 1e-6) if share else int(asked)  # 0.29 of 100 is 28.999999999999996 in floats
     if count < 2 or count > available // 2:
+        change = "raise" if count < 2 <= available // 2 else "lower"
         raise DataError(
             f"{concept}: {asked:g} {what} were asked for, but there are {available} samples with a score, "
-            f"so 2 to {available // 2} are possible; lower boundary.with.{what} or raise synthesis.samples"
+            f"so 2 to {available // 2} are possible; {change} boundary.with.{what} or raise synthesis.samples"
         )
     return count
 

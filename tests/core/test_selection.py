@@ -1,0 +1,137 @@
+"""Which samples are chosen: against sorting by hand, and with scores that make it hard."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from ganstrata.core.errors import DataError
+from ganstrata.core.selection import Extremes, accuracy, count_of, select
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+
+def chosen(scores, positives, negatives, *, seed=0, concept="a/x", **rest):
+    selection = select(scores, Extremes(positives=positives, negatives=negatives, **rest), concept=concept, seed=seed)
+    rows = np.concatenate([selection.train, selection.held_out])
+    labels = np.concatenate([selection.train_labels, selection.held_out_labels])
+    return selection, set(rows[labels == 1].tolist()), set(rows[labels == 0].tolist())
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_highest_and_lowest_by_sorting(data):
+    n = data.draw(st.integers(4, 60))
+    values = data.draw(st.lists(st.integers(-1000, 1000), min_size=n, max_size=n, unique=True))
+    holes = data.draw(st.sets(st.integers(0, n - 1), max_size=n - 4))
+    scores = np.array(values, dtype=np.float32)
+    scores[list(holes)] = np.nan
+    known = sorted((v, i) for i, v in enumerate(scores.tolist()) if i not in holes)
+    k = data.draw(st.integers(2, len(known) // 2))
+    m = data.draw(st.integers(2, len(known) // 2))
+    selection, high, low = chosen(scores, k, m)
+    assert high == {i for _, i in known[-k:]}
+    assert low == {i for _, i in known[:m]}
+    assert set(selection.rest.tolist()) == {i for _, i in known[m : len(known) - k]}
+    middle = (known[0][0] + known[-1][0]) / 2.0
+    assert selection.rest_labels.tolist() == [int(scores[i] > middle) for i in selection.rest]
+    everything = np.concatenate([selection.train, selection.held_out, selection.rest])
+    assert len(set(everything.tolist())) == len(everything) == len(known)
+
+
+@pytest.mark.parametrize(("share", "train"), [(0.7, (28, 14)), (0.5, (20, 10)), (0.71, (29, 15))])
+def test_both_parts_have_the_same_composition(share, train):
+    scores = np.random.default_rng(0).standard_normal(200).astype(np.float32)
+    selection, _, _ = chosen(scores, 40, 20, train_share=share)
+    assert ((selection.train_labels == 1).sum(), (selection.train_labels == 0).sum()) == train
+    assert (selection.held_out_labels == 1).sum() == 40 - train[0]
+    assert (selection.held_out_labels == 0).sum() == 20 - train[1]
+    assert (scores[selection.train] > 0).tolist() == (selection.train_labels == 1).tolist()
+
+
+def test_the_split_is_by_chance_but_the_same_each_time():
+    scores = np.random.default_rng(0).standard_normal(400)
+    first, again = chosen(scores, 100, 100)[0], chosen(scores, 100, 100)[0]
+    assert first.train.tolist() == again.train.tolist()
+    others = [chosen(scores, 100, 100, seed=1)[0], chosen(scores, 100, 100, concept="a/y")[0]]
+    assert all(set(o.train.tolist()) != set(first.train.tolist()) for o in others)
+    # Not the extreme ones for training and the milder ones for the test.
+    means = [np.abs(scores[part]).mean() for part in (first.train, first.held_out)]
+    assert abs(means[0] - means[1]) < 0.2
+
+
+def test_ties_are_broken_by_position():
+    scores = np.array([1.0, 0.0, 1.0, 0.5, 1.0, 0.5, 0.0, 0.0, 0.5, 0.5], dtype=np.float32)
+    _, high, low = chosen(scores, 2, 2)
+    assert high == {0, 2}
+    assert low == {6, 7}
+
+
+def test_ties_within_one_end_do_no_harm_but_across_both_do():
+    scores = np.array([0.0] * 6 + [1.0] * 4)
+    assert chosen(scores, 4, 4)[1] == {6, 7, 8, 9}
+    with pytest.raises(DataError, match=r"a/x: the 5 highest and 5 lowest scores are not apart: 6 of 10 samples score 0; ask for fewer"):
+        chosen(scores, 5, 5)
+
+
+def test_constant_scores_are_refused():
+    with pytest.raises(DataError, match=r"not apart: 9 of 9 samples score 0.25"):
+        chosen(np.append(np.full(9, 0.25), np.nan), 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "available", "message"),
+    [
+        (51, 100, "a/x: 51 positives were asked for, but there are 100 samples with a score, so 2 to 50 are possible"),
+        (2000, 100, "2000 positives were asked for"),
+        (0.51, 100, "0.51 positives were asked for"),
+        (1, 100, "1 positives were asked for"),
+        (0.01, 100, "0.01 positives were asked for"),
+    ],
+)
+def test_impossible_numbers_are_refused_with_the_possible_ones(asked, available, message):
+    with pytest.raises(DataError, match=re.escape(message)) as caught:
+        count_of(asked, available, "positives", "a/x")
+    assert f"{'lower' if asked > 50 or asked == 0.51 else 'raise'} boundary.with.positives or raise synthesis.samples" in str(caught.value)
+
+
+def test_undefined_samples_do_not_count_as_available():
+    scores = np.full(100, np.nan)
+    scores[:30] = np.arange(30)
+    with pytest.raises(DataError, match="20 negatives were asked for, but there are 30 samples with a score"):
+        chosen(scores, 5, 20)
+    with pytest.raises(DataError, match="there are 0 samples with a score"):
+        chosen(np.full(100, np.nan), 5, 5)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(1, 50), st.integers(4, 5000))
+def test_a_share_in_percent_is_rounded_down(percent, available):
+    exact = percent * available // 100
+    if 2 <= exact <= available // 2:
+        assert count_of(percent / 100, available, "positives", "a/x") == exact
+
+
+def test_one_is_a_count_or_a_share_by_how_it_is_written():
+    with pytest.raises(DataError, match="1 positives"):
+        count_of(1.0, 100, "positives", "a/x")
+    assert count_of(30.0, 100, "positives", "a/x") == 30
+
+
+def test_the_config_refuses_before_the_work():
+    with pytest.raises(DataError, match="every concept: 60 negatives"):
+        Extremes(positives=10, negatives=60).check(100)
+    Extremes(positives=0.5, negatives=50).check(100)
+    for wrong in ({"positives": 0}, {"negatives": -1}, {"train_share": 1.0}, {"train_share": 0.0}, {"positive": 3}):
+        with pytest.raises(ValidationError):
+            Extremes(**wrong)
+
+
+def test_accuracy():
+    distances = np.array([0.5, -0.1, 0.2, 0.0])
+    assert accuracy(distances, np.array([1, 0, 1, 0])) == 1.0
+    assert accuracy(distances, np.array([0, 1, 0, 1])) == 0.0
+    assert accuracy(distances, np.array([1, 1, 1, 1])) == 0.5
+    assert accuracy(np.empty(0), np.empty(0, dtype=np.int64)) is None
