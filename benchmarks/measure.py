@@ -10,28 +10,39 @@ import time
 from collections.abc import Callable, Mapping
 
 import torch
+from threadpoolctl import threadpool_limits
 
 
 def arguments(description: str | None, **more: tuple[object, str]) -> argparse.Namespace:
     """Parse the command line; `more` maps an option to its default and its help."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    for name, (default, text) in {"threads": (1, "of torch"), "rounds": (7, "repetitions; the median counts"), **more}.items():
+    common: dict[str, tuple[object, str]] = {
+        "threads": (1, "of torch, numpy and scikit-learn"),
+        "rounds": (7, "repetitions; the median counts"),
+    }
+    for name, (default, text) in {**common, **more}.items():
         parser.add_argument(f"--{name}", type=type(default), default=default, help=text)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
+    threadpool_limits(chosen.threads)  # of what scikit-learn and numpy call
     return chosen
 
 
 def alternate(cases: Mapping[str, Callable[[], object]], rounds: int, *, warm: bool = True) -> dict[str, float]:
-    """Median seconds of each case. Cases take turns, so that other load on the machine meets all alike."""
+    """Median seconds of each case; cases take turns.
+
+    With one thread it is the processor's time in this process, which the load that other programs
+    make changes least; with more, whose times would add up, it is the time on the wall.
+    """
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     for case in cases.values() if warm else ():
         case()
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds):
         for name, case in cases.items():
-            began = time.perf_counter()
+            began = clock()
             case()
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(clock() - began)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
