@@ -13,9 +13,9 @@ def keep_freed_memory() -> bool:
     """Tell glibc not to give freed blocks back to the system; whether that could be told.
 
     By default every feature map of some megabytes is mapped afresh and unmapped again, and filling
-    it costs a page fault for every 4 KiB: a seventh of the time of rendering 32
-    images of 64 pixels, a quarter for 64 images (docs/benchmarks.md). It acts on the whole process, so it is for workers and the command line,
-    not for importing programs.
+    it costs a page fault for every 4 KiB: a seventh of the time of rendering 32 images of 64 pixels,
+    a quarter for 64 images (docs/benchmarks.md). It acts on the whole process, so it is for workers
+    and the command line, not for importing programs.
     """
     if not sys.platform.startswith("linux"):
         return False
