@@ -154,11 +154,8 @@ def quality_text(quality: dict[str, Any], named: Path | None, sha256: str) -> li
         row = {"name": f"{outcome['pictures']} samples named by eye as by the network", "value": outcome["right"], "met": outcome["met"], "note": ""}
         targets.append({**row, "target": f">= {outcome['target']}"})
     missed = [row for row in targets if not row["met"]]
-    text = [
-        "## Quality",
-        "",
-        f"{about['samples']:,} samples (seed {about['seed']}) against {about['samples']:,} held-out renders, read by the bundled scorers.",
-    ]
+    how = f"{about['samples']:,} samples (seed {about['seed']}, noise {about['noise']})"
+    text = ["## Quality", "", f"{how} against {about['samples']:,} held-out renders, read by the bundled scorers."]
     text += ["", *lines_of([_target_row(row) for row in targets], ("measured", "target", "found", ""))]
     if missed:
         named_ones = "; ".join(f"{row['name']} {row['value']:.3f}" + (f" ({row['note']})" if row["note"] else "") for row in missed)
@@ -175,6 +172,9 @@ def quality_text(quality: dict[str, Any], named: Path | None, sha256: str) -> li
     for label, key, part in pairs:
         times = 1000.0 if key == "kid" else 1.0
         rows.append((label, *(f"{times * quality[key][which][part]:.3f}" for which in ("generated", "other_renders"))))
+    rows.insert(
+        1, ("told apart where all samples share one noise (`noise: const`)", f"{quality['apart']['generated_const_noise']['accuracy']:.3f}", "")
+    )
     text += ["", "Beside them what other held-out renders reach, in the features of the category network:", ""]
     text += lines_of(rows, ("against held-out renders", "samples", "other renders"))
     furniture = [

@@ -188,6 +188,8 @@ def test_cards_say_what_was_measured(made, monkeypatch, rooms):
     quality.write_text(json.dumps(measured))
     run(cards, *words, monkeypatch=monkeypatch)
     card = (weights / "rooms.generator.md").read_text()
+    told = measured["apart"]["generated_const_noise"]["accuracy"]
+    assert f"one noise (`noise: const`) | {told:.3f} |" in card
     parameters = sum(p.numel() for p in rooms.network.parameters())
     for fact in (
         f"{parameters:,}",
