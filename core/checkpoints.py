@@ -81,10 +81,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror}") from None
     if size < 16:
         raise CheckpointError(f"{path} is no checkpoint: it has {size} bytes")
-    if head[:4] == ZIP or head[:1] == b"\x80":
-        tensors, settings = _read_torch(path, zipped=head[:4] == ZIP)
-    elif head[8:9] == b"{":
+    # The length of a header below 4 GiB, then the header. Looked for first: its first byte may be that of a pickle.
+    if head[4:9] == b"\0\0\0\0{":
         tensors, settings = _read_safetensors(path)
+    elif head[:4] == ZIP or head[:1] == b"\x80":
+        tensors, settings = _read_torch(path, zipped=head[:4] == ZIP)
     else:
         kind = "a text file" if head.isascii() and head.decode("ascii").isprintable() else "of a kind that is not known here"
         raise CheckpointError(f"{path} is no checkpoint: it seems to be {kind}; safetensors and torch files are read")
