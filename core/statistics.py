@@ -35,6 +35,8 @@ def interval(replicates: Floats, confidence: float = 0.95) -> tuple[Floats, Floa
     Replicates that are undefined for want of data are left out; with none, the interval is NaN.
     """
     tail = (1.0 - confidence) / 2.0
+    if replicates.size == 0:
+        return np.full(replicates.shape[1:], np.nan), np.full(replicates.shape[1:], np.nan)
     undefined = np.isnan(replicates).all(axis=0)
     filled = np.where(undefined, 0.0, replicates)
     low, high = np.nanquantile(filled, (tail, 1.0 - tail), axis=0)

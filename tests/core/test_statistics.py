@@ -97,6 +97,7 @@ def test_interval_is_the_quantiles_of_what_is_defined():
         known = replicates[:, column][~np.isnan(replicates[:, column])]
         np.testing.assert_allclose([low[column], high[column]], np.quantile(known, [0.05, 0.95]))
     assert np.isnan([low[2], high[2]]).all()
+    assert [end.shape for end in interval(np.empty((10, 2, 0)))] == [(2, 0), (2, 0)]
 
 
 def test_student_interval_is_scipys():

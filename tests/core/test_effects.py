@@ -1,0 +1,174 @@
+"""Effects from sums, against the same numbers computed from all changes one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ganstrata.core.effects import FIELDS, Effects, effects_of, sums_of, variation_factors
+from scipy import stats
+
+B, S, C, K, R = 3, 2, 4, 40, 8
+OWN = np.array([2, 0, 3])
+UNIT = np.array([0.5, 2.0, 1.0, 0.1])
+ALL = 1  # which layer set is `all`
+
+
+@pytest.fixture
+def scores():
+    """Scores of a baseline (K, C), of edits (B, S, 2, K, C) and of null edits (R, S, K, C), with holes."""
+    rng = np.random.default_rng(0)
+    baseline = rng.standard_normal((K, C)).astype(np.float32)
+    edited = (baseline + 0.3 + rng.standard_normal((B, S, 2, K, C))).astype(np.float32)
+    null = (baseline + 0.2 * rng.standard_normal((R, S, 1, C)) + 0.5 * rng.standard_normal((R, S, K, C))).astype(np.float32)
+    baseline[:4, 2] = np.nan
+    edited[:, :, :, 2:9, 2] = np.nan
+    null[:, :, 1:3, 2] = np.nan
+    return baseline, edited, null
+
+
+def effects(baseline, edited, null, *, bootstrap=400, seed=0):
+    sums = np.stack([sums_of(baseline, e) for e in edited.reshape(-1, K, C)]).reshape(B, S, 2, C, len(FIELDS))
+    null_sums = np.stack([sums_of(baseline, e) for e in null.reshape(-1, K, C)]).reshape(R, S, C, len(FIELDS))
+    changes = edited.astype(np.float64) - baseline
+    own = np.stack([changes[i, ..., j] for i, j in enumerate(OWN)])
+    return effects_of(sums, null_sums, own, OWN, samples=K, unit=UNIT, all_set=ALL, bootstrap=bootstrap, seed=seed)
+
+
+def test_every_effect_is_the_formula_applied_to_its_changes(scores):
+    baseline, edited, null = scores
+    found = effects(*scores)
+    for i, s, k, j in np.ndindex(B, S, 2, C):
+        changes = edited[i, s, k, :, j].astype(np.float64) - baseline[:, j]
+        known = changes[~np.isnan(changes)]
+        at = (i, s, k, j)
+        assert found.count[at] == len(known)
+        assert found.mean[at] == pytest.approx(known.mean())
+        assert found.error[at] == pytest.approx(stats.sem(known))
+        assert found.clipped[at] == pytest.approx(known[known > 0].sum() / len(known))
+        assert found.in_sd[at] == pytest.approx(known.mean() / UNIT[j])
+        if j != OWN[i]:
+            expected = stats.ttest_1samp(known, 0.0).confidence_interval(0.95)
+            assert (found.low[at], found.high[at]) == (pytest.approx(expected.low), pytest.approx(expected.high))
+        if k == 1:
+            assert np.isnan([found.p[at], found.rank[at], found.q[at]]).all()
+            continue
+        means = np.nanmean(null[:, s, :, j].astype(np.float64) - baseline[:, j], axis=1)
+        alternative = "greater" if j == OWN[i] else "two-sided"
+        assert found.p[at] == pytest.approx(stats.ttest_ind([known.mean()], means, alternative=alternative).pvalue)
+        assert found.rank[at] == pytest.approx((1 + (means >= known.mean()).sum()) / (R + 1))
+
+
+def test_the_interval_of_the_own_concept_is_a_bootstrap(scores):
+    baseline, edited, _ = scores
+    found = effects(*scores, bootstrap=4000)
+    for i, s in np.ndindex(B, S):
+        changes = edited[i, s, 0, :, OWN[i]].astype(np.float64) - baseline[:, OWN[i]]
+        known = changes[~np.isnan(changes)]
+        expected = stats.bootstrap((known,), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(1)).confidence_interval
+        at = (i, s, 0, OWN[i])
+        assert found.low[at] == pytest.approx(expected.low, abs=0.02)
+        assert found.high[at] == pytest.approx(expected.high, abs=0.02)
+        assert found.low[at] < found.mean[at] < found.high[at]
+
+
+def test_undefined_pairs_are_left_out_and_counted(scores):
+    found = effects(*scores)
+    assert (found.undefined[..., [0, 1, 3]] == 0).all()
+    assert (found.undefined[..., 2] == 9).all()  # 0 to 8
+    assert (found.made_undefined[..., 2] == 5).all()  # 4 to 8 had a score before
+    assert (found.made_undefined[..., [0, 1, 3]] == 0).all()
+
+
+def test_a_concept_without_any_pair_has_no_effect(scores):
+    baseline, edited, null = scores
+    edited[1, :, :, :, 0] = np.nan  # its own concept
+    found = effects(baseline, edited, null)
+    for values in (found.mean, found.error, found.low, found.high, found.clipped, found.in_sd, found.p, found.q, found.rank):
+        assert np.isnan(values[1, ALL, 0, 0])
+    assert found.count[1, ALL, 0, 0] == 0
+    assert found.made_undefined[1, ALL, 0, 0] == K
+    # It is no test, so the others are corrected as two.
+    p = found.p[[0, 2], ALL, 0, OWN[[0, 2]]]
+    np.testing.assert_allclose(found.q[[0, 2], ALL, 0, OWN[[0, 2]]], stats.false_discovery_control(p))
+
+
+def test_own_concepts_are_one_family_and_the_others_at_all_layers_another(scores):
+    found = effects(*scores)
+    rows = np.arange(B)
+    for s in range(S):
+        np.testing.assert_allclose(found.q[rows, s, 0, OWN], stats.false_discovery_control(found.p[rows, s, 0, OWN]))
+    others = [(i, j) for i in range(B) for j in range(C) if j != OWN[i]]
+    p = [found.p[i, ALL, 0, j] for i, j in others]
+    np.testing.assert_allclose([found.q[i, ALL, 0, j] for i, j in others], stats.false_discovery_control(p))
+    assert all(np.isnan(found.q[i, 0, 0, j]) for i, j in others)
+
+
+def test_sums_of_batches_add_up():
+    rng = np.random.default_rng(1)
+    before, after = (rng.standard_normal((50, 3)).astype(np.float32) for _ in range(2))
+    before[3, 1] = after[7, 1] = after[3, 1] = np.nan
+    parts = [sums_of(before[a:b], after[a:b]) for a, b in ((0, 8), (8, 9), (9, 50))]
+    np.testing.assert_allclose(np.sum(parts, axis=0), sums_of(before, after), rtol=1e-12)
+    assert sums_of(before, after)[1].tolist()[::4] == [48.0, 1.0]  # count, made_undefined
+
+
+def test_the_error_survives_a_small_spread_around_a_large_change():
+    change = 1000.0 + np.array([0.0, 0.5, 1.0, 0.25] * 10)
+    sums = sums_of(np.zeros((K, 1), np.float32), change[:, None].astype(np.float32))
+    found = effects_of(
+        np.broadcast_to(sums, (1, 1, 2, 1, 5)),
+        np.broadcast_to(sums, (3, 1, 1, 5)),
+        np.broadcast_to(change, (1, 1, 2, K)),
+        np.array([0]),
+        samples=K,
+        unit=np.ones(1),
+        all_set=0,
+        bootstrap=100,
+        seed=0,
+    )
+    assert found.error[0, 0, 0, 0] == pytest.approx(stats.sem(change), rel=1e-4)
+
+
+def test_noise_looks_like_an_effect_only_in_the_clipped_mean():
+    noise = np.random.default_rng(2).standard_normal((2000, 1)).astype(np.float32)
+    _, total, _, clipped, _ = sums_of(np.zeros_like(noise), noise)[0] / 2000
+    assert abs(total) < 4.0 / np.sqrt(2000)
+    assert clipped == pytest.approx(1.0 / np.sqrt(2.0 * np.pi), abs=4.0 * 0.584 / np.sqrt(2000))  # E max(x, 0)
+
+
+def test_the_papers_figure_as_the_authors_compute_it():
+    """Against genforce/higan 2088e23, rescore.py: N scores before, at all layers, and at each layer."""
+    with np.load(Path(__file__).parents[1] / "data" / "higan_rescoring.npz", allow_pickle=False) as file:
+        reference = dict(file)
+    before = reference["scores"][:, 0]
+    moved = reference["scores"][:, 1:]
+    sums = sums_of(np.repeat(before[:, None], moved.shape[1], axis=1), moved)
+    clipped = sums[:, FIELDS.index("clipped")] / sums[:, FIELDS.index("count")]
+    assert clipped[0] == pytest.approx(float(reference["total"]), rel=1e-5)
+    np.testing.assert_allclose(clipped[1:], reference["per_layer"], rtol=1e-5)
+    assert np.argsort(-clipped[1:], kind="stable").tolist() == reference["layer_ranking"].tolist()
+
+
+def table(**columns):
+    """Effects of four boundaries on four own concepts at one layer set, of which only some fields matter."""
+    blank = np.full((4, 1, 2, 4), np.nan)
+    fields = {name: blank.copy() for name in Effects.__dataclass_fields__}
+    for name, values in columns.items():
+        fields[name][np.arange(4), 0, 0, np.arange(4)] = values
+    return Effects(**fields)
+
+
+@pytest.mark.parametrize(
+    ("columns", "varies", "expected"),
+    [
+        ({"q": [0.01, 0.049, 0.05, 0.2], "low": [0.1] * 4}, [True] * 4, [True, True, False, False]),
+        ({"q": [0.01] * 4, "low": [0.1, 0.0, -0.1, np.nan]}, [True] * 4, [True, False, False, False]),
+        ({"q": [0.01] * 4, "low": [0.1] * 4}, [True, False, True, False], [True, False, True, False]),
+        ({"q": [np.nan, 0.01, 0.01, 0.01], "low": [0.1] * 4}, [True] * 4, [False, True, True, True]),
+    ],
+)
+def test_a_variation_factor_beats_chance_varies_and_is_surely_above_zero(columns, varies, expected):
+    found = variation_factors(table(**columns), np.arange(4), np.array(varies), all_set=0, rate=0.05)
+    assert found.tolist() == expected

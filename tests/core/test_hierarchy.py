@@ -1,0 +1,163 @@
+"""Where levels sit: planted layers are found, and the figures are the formulas of method B."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ganstrata.core.hierarchy import hierarchy_of, layer_share, mean_depth
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+LEVELS = ("layout", "category", "attribute", "colour", "object")
+GROUPS = {"bottom": (0, 1), "lower": (2, 3), "upper": (4, 5, 6), "top": (7,)}
+L = 8
+
+
+def planted(profiles, *, samples=100, noise=0.3, seed=0):
+    """Changes (F, L, K) whose true mean is a profile over layers for each factor."""
+    rng = np.random.default_rng(seed)
+    profiles = np.asarray(profiles, dtype=np.float64)
+    return profiles[:, :, None] + noise * rng.standard_normal((*profiles.shape, samples))
+
+
+def at(layer, strength=1.0):
+    return strength * np.eye(L)[layer]
+
+
+def hierarchy(changes, levels, groups=GROUPS, bootstrap=500, seed=0):
+    names = [f"{level}/{i}" for i, level in enumerate(levels)]
+    return hierarchy_of(changes, names, levels, LEVELS, groups, bootstrap=bootstrap, seed=seed)
+
+
+@pytest.mark.parametrize("layer", [0, 3, 7])
+def test_all_effect_in_one_layer_is_found_at_that_depth(layer):
+    """In 200 experiments: the interval holds the layer in 95 % of them, and it is narrow."""
+    found = hierarchy(planted(np.tile(at(layer), (200, 1)), noise=0.2, seed=layer), ["attribute"] * 200)
+    low, high = found.concept_depth.low, found.concept_depth.high
+    covered = int(((low <= layer) & (layer <= high)).sum())
+    # Percentile intervals of a ratio cover nearly 94 %.
+    assert stats.binom.ppf(0.001, 200, 0.935) <= covered
+    assert np.median(high - low) < 1.1
+    assert abs(found.concept_depth.value.mean() - layer) < 4.0 * found.concept_depth.value.std() / np.sqrt(200) + 0.01
+    group = next(g for g, layers in enumerate(GROUPS.values()) if layer in layers)
+    assert found.groups.value[0, group] > 0.95
+    assert found.peak[0, group] == 1.0
+
+
+def test_the_depth_interval_covers_the_truth():
+    """A spread-out profile, 300 experiments, each with its own interval."""
+    profile = np.array([0.1, 0.5, 1.0, 0.6, 0.2, 0.0, 0.0, 0.0])
+    truth = (profile * np.arange(L)).sum() / profile.sum()
+    found = hierarchy(planted(np.tile(profile, (300, 1)), noise=1.0, samples=120), ["layout"] * 300)
+    covered = (found.concept_depth.low <= truth) & (truth <= found.concept_depth.high)
+    assert 0.90 < covered.mean() < 0.985
+    assert found.concept_depth.value.mean() == pytest.approx(truth, abs=4.0 * found.concept_depth.value.std() / np.sqrt(300) + 0.03)
+
+
+def test_clipped_means_would_pull_to_the_middle_and_signed_ones_do_not():
+    changes = planted(np.tile(at(0), (50, 1)), noise=1.0, samples=200)
+    found = hierarchy(changes, ["layout"] * 50)
+    clipped = np.maximum(changes, 0.0).mean(axis=2)
+    assert mean_depth(clipped).mean() > 2.0
+    assert abs(np.median(found.concept_depth.value)) < 0.3
+
+
+def test_figures_are_the_formulas():
+    rng = np.random.default_rng(3)
+    changes = planted(rng.uniform(-0.3, 1.0, (3, L)), noise=0.5)
+    changes[0, 2, :7] = np.nan
+    found = hierarchy(changes, ["colour", "layout", "colour"])
+    assert found.levels == ("layout", "colour")
+    assert found.factors == ("colour/0", "layout/1", "colour/2")
+    assert found.group_names == tuple(GROUPS)
+    means = np.array([[np.mean([x for x in row if not np.isnan(x)]) for row in factor] for factor in changes])  # (F, L)
+    np.testing.assert_allclose(found.concept_curve.value, means)
+    curves = np.stack([means[1], (means[0] + means[2]) / 2.0])
+    np.testing.assert_allclose(found.curve.value, curves)
+    positive = np.where(curves > 0.0, curves, 0.0)
+    assert (curves < 0.0).any()
+    shares = positive / positive.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.share.value, shares)
+    np.testing.assert_allclose(found.groups.value, np.stack([shares[:, list(layers)].sum(axis=1) for layers in GROUPS.values()], axis=1))
+    np.testing.assert_allclose(found.depth.value, curves @ np.arange(L) / curves.sum(axis=1))
+    for estimate in (found.curve, found.depth, found.concept_curve, found.concept_depth, found.groups):
+        assert (estimate.low <= estimate.value + 1e-12).all()
+        assert (estimate.high >= estimate.value - 1e-12).all()
+
+
+def test_negative_means_count_nothing_in_the_shares_but_in_the_depth():
+    means = np.array([[3.0, -1.0, 1.0, 0.0]])
+    np.testing.assert_allclose(layer_share(means), [[0.75, 0.0, 0.25, 0.0]])
+    assert mean_depth(means).tolist() == [(-1.0 + 2.0) / 3.0]
+    assert np.isnan(layer_share(-np.ones(3))).all()
+    assert np.isnan(mean_depth(np.array([1.0, -1.0])))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.floats(0.0, 10.0), min_size=1, max_size=9).filter(lambda v: sum(v) > 0.01), st.floats(0.01, 100.0))
+def test_depth_and_share_ignore_the_strength(means, factor):
+    means = np.array(means)
+    assert mean_depth(factor * means) == pytest.approx(float(mean_depth(means)), abs=1e-9)
+    assert 0.0 <= mean_depth(means) <= len(means) - 1 + 1e-9
+    shares = layer_share(means)
+    assert shares.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(layer_share(factor * means), shares, atol=1e-12)
+    # The depth is the mean of a distribution over layers.
+    assert mean_depth(means) == pytest.approx(float((shares * np.arange(len(means))).sum()), abs=1e-9)
+
+
+def test_the_order_of_levels_is_stated_with_its_certainty():
+    levels = ["layout", "category", "attribute", "colour"]
+    changes = planted([at(0), at(3), at(3), at(7)], noise=0.2, seed=4)
+    found = hierarchy(changes, levels)
+    # Layout before category before colour, surely; category and attribute sit in the same layer.
+    for a, b in ((0, 1), (0, 2), (0, 3), (1, 3), (2, 3)):
+        assert found.earlier[a, b] == 1.0
+        assert found.earlier[b, a] == 0.0
+    assert (np.diag(found.earlier) == 0.0).all()
+    assert found.earlier[1, 2] + found.earlier[2, 1] == pytest.approx(1.0)
+    chances = [hierarchy(planted([at(3), at(3)], noise=0.2, seed=s), levels[:2], bootstrap=200).earlier[0, 1] for s in range(60)]
+    # With the same truth, either is called earlier as often.
+    assert np.mean(chances) == pytest.approx(0.5, abs=4.0 * np.std(chances) / np.sqrt(60))
+
+
+def test_levels_are_averages_in_which_every_factor_weighs_the_same():
+    found = hierarchy(planted([at(0, 3.0), at(4, 1.0)], noise=0.0), ["layout", "layout"])
+    np.testing.assert_allclose(found.curve.value[0], at(0, 1.5) + at(4, 0.5))
+    np.testing.assert_allclose(found.groups.value[0], [0.75, 0.0, 0.25, 0.0])
+    assert found.depth.value[0] == pytest.approx(1.0)
+    np.testing.assert_allclose(found.concept_depth.value, [0.0, 4.0])
+
+
+def test_undefined_changes_are_left_out():
+    changes = planted([at(2), at(5)], noise=0.0, samples=50)
+    changes[0, :, :20] = np.nan
+    found = hierarchy(changes, ["layout", "colour"])
+    np.testing.assert_allclose(found.depth.value, [2.0, 5.0])
+    changes[1, 6] = np.nan  # moving this layer leaves no score at all
+    found = hierarchy(changes, ["layout", "colour"])
+    assert np.isnan(found.concept_curve.value[1, 6])
+    assert found.depth.value[1] == pytest.approx(5.0)
+
+
+def test_levels_and_factors_are_resampled_together():
+    """Factors that share their noise are compared far more sharply than their own intervals suggest."""
+    shared = np.random.default_rng(5).standard_normal((1, L, 100)) * 0.5
+    changes = np.stack([at(3), at(3) + 0.02 * at(7)])[:, :, None] + shared
+    found = hierarchy(changes, ["layout", "colour"])
+    assert found.depth.high[0] > found.depth.low[1]  # the intervals overlap
+    assert found.earlier[0, 1] > 0.95
+
+
+def test_without_groups_there_are_no_shares_by_group():
+    found = hierarchy(planted([at(1)]), ["layout"], groups={})
+    assert found.groups.value.shape == found.peak.shape == (1, 0)
+    assert found.depth.low[0] <= 1.0 <= found.depth.high[0]
+
+
+def test_the_same_seed_gives_the_same_intervals():
+    changes = planted([at(1), at(6)])
+    one, two, other = (hierarchy(changes, ["layout", "colour"], seed=s) for s in (0, 0, 1))
+    assert one.depth.low.tolist() == two.depth.low.tolist()
+    assert one.depth.low.tolist() != other.depth.low.tolist()
