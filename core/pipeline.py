@@ -19,7 +19,7 @@ from .prepare import Prepared, describe_plugins, prepare
 from .progress import Progress, duration
 from .randomness import Stream
 from .registry import registry
-from .run import STAGES, Run, locked
+from .run import STAGES, Run, differing, locked
 from .stages import edit, learning, report, rescoring, synthesis
 
 ROOM_FACTOR = 1.2  # what must be free, over what the arrays will take
@@ -76,8 +76,11 @@ def open_run(path: Path | str) -> Run:
 def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: str, progress: Progress) -> Run:
     """The given stages of a run, which is begun or continued."""
     began = time.monotonic()
-    known = Run.open(out).batch if (out / "run.json").is_file() else None
-    prepared = prepare(config, source=source, batch=known)
+    known = Run.open(out) if (out / "run.json").is_file() else None
+    if known is not None and not differing(known.manifest["config"], config.model_dump(mode="json", by_alias=True)):
+        # Groups in another order are the same config, but layer sets stand in the arrays in the order of the first.
+        config = known.config.model_copy(update={"engine": config.engine})
+    prepared = prepare(config, source=source, batch=None if known is None else known.batch)
     with locked(out):
         current = Run.begin(out, config, facts_of(prepared))
         for name in STAGES[: STAGES.index(stages[0])]:

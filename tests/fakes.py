@@ -19,7 +19,7 @@ from typing import Any
 import ganstrata
 import numpy as np
 import torch
-from ganstrata import Boundaries, Concept, Inputs, ModelCard, PluginConfig, Rendering, State, Stratum, hookimpl
+from ganstrata import Boundaries, Concept, Inputs, Latents, ModelCard, PluginConfig, Rendering, State, Stratum, Stream, hookimpl
 from ganstrata.core.errors import DataError, GanstrataError
 from ganstrata.plugins.boundaries.linear_svm import LinearSVM
 from numpy.typing import NDArray
@@ -73,7 +73,8 @@ class Layered(ganstrata.Generator):
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Add what is planted here, and texture whose mean change is about nothing."""
-        assert code is not None and state.x is not None
+        assert code is not None
+        assert state.x is not None
         x = state.x + 0.01 * torch.sin(code @ self.texture[s]).view(-1, 3, SIZE, SIZE)
         for axis, layer in enumerate(PLANTED.values()):
             if layer == s or self.layers == 1:
@@ -96,6 +97,20 @@ class Flat(Layered):
     """The same with one layer."""
 
     layers = 1
+
+
+class Classes(Layered):
+    """Three classes; the second half of w knows the class."""
+
+    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
+        """The class of a sample is its index modulo 3."""
+        latents = super().sample(n, seed, start, stream)
+        return Latents(latents.z, latents.index % 3, latents.index)
+
+    def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Shift half of w by the class."""
+        assert condition is not None
+        return 2.0 * z + condition[:, None] * (torch.arange(WIDTH) >= WIDTH // 2)
 
 
 def planted(images: Tensor) -> Tensor:
@@ -124,6 +139,17 @@ class Readings(ganstrata.Scorer):
         chance = torch.remainder(1e4 * rendering.images.flatten(1).double().sum(dim=1), 1.0).float()
         half = torch.where(found[:, 1] > 0.0, found[:, 0], math.nan)
         return torch.cat([found, chance[:, None], torch.full((len(found), 1), 0.3), half[:, None]], dim=1)
+
+
+class Trusting(Readings):
+    """The same, and beside them how bright and how dark each picture is."""
+
+    extras = ("brightest", "darkest")
+
+    def extra(self, rendering: Rendering) -> Tensor:
+        """(N, 2)."""
+        pixels = rendering.images.flatten(1)
+        return torch.stack([pixels.amax(dim=1), pixels.amin(dim=1)], dim=1)
 
 
 class Constant(ganstrata.Scorer):
@@ -221,12 +247,14 @@ def threads(prepared: object, task: int) -> int:
 @hookimpl
 def ganstrata_register_generators(register) -> None:
     register("fake_layers", f"{HERE}:Layered", "eight layers with planted directions")
+    register("fake_classes", f"{HERE}:Classes", "the same with classes")
     register("fake_flat", f"{HERE}:Flat", "the same with one layer")
 
 
 @hookimpl
 def ganstrata_register_scorers(register) -> None:
     register("fake_readings", f"{HERE}:Readings", "reads what is planted")
+    register("fake_trusting", f"{HERE}:Trusting", "the same with extras")
     register("fake_constant", f"{HERE}:Constant", "never varies")
     register("fake_unsound", f"{HERE}:Unsound", "breaks its contract")
     register("fake_markup", f"{HERE}:Markup", "names with metacharacters")

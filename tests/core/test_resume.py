@@ -154,6 +154,14 @@ def test_another_config_is_refused_by_the_names_of_its_keys(fakes, copied: Path,
     assert (copied / "run.json").read_bytes() == said
 
 
+def test_groups_in_another_order_are_the_same_config(fakes, copied: Path, config, contents, finished: Run) -> None:
+    for mark in sorted((copied / "rescoring.zarr" / "done").glob("0*.json"))[::2]:
+        mark.unlink()
+    config["rescoring"]["groups"] = dict(reversed(config["rescoring"]["groups"].items()))
+    ganstrata.run(config, copied)
+    assert contents(copied) == contents(finished.path)
+
+
 def test_how_the_work_is_spread_may_change(worked, copied: Path, config) -> None:
     (copied / "report.html").unlink()
     config["engine"] = {"workers": 2, "threads": 2}

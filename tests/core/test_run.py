@@ -46,9 +46,9 @@ def test_a_damaged_manifest_is_an_error_in_words(content: str, words: str, tmp_p
 
 
 def test_no_run_is_told_from_no_directory(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="it has no run.json"):
+    with pytest.raises(RunError, match=r"it has no run.json"):
         Run.open(tmp_path)
-    with pytest.raises(RunError, match="there is no such directory"):
+    with pytest.raises(RunError, match=r"there is no such directory"):
         Run.open(tmp_path / "nowhere")
 
 
@@ -115,5 +115,5 @@ def test_a_lock_is_let_go_after_an_error(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(GanstrataError, match="cannot write .*file/run: Not a directory"), locked(tmp_path / "file" / "run"):
+    with pytest.raises(GanstrataError, match=r"cannot write .*file/run: Not a directory"), locked(tmp_path / "file" / "run"):
         pass

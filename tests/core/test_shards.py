@@ -108,14 +108,14 @@ def test_arrays_without_a_stamp_are_not_trusted(shards: Shards) -> None:
 
 
 def test_what_cannot_be_read_is_an_error_in_words(shards: Shards) -> None:
-    with pytest.raises(RunError, match="a.zarr/missing cannot be read"):
+    with pytest.raises(RunError, match=r"a.zarr/missing cannot be read"):
         shards.read("missing")
     chunk(shards, "w").write_bytes(b"\x00")
-    with pytest.raises(RunError, match="run the stage that writes it again"):
+    with pytest.raises(RunError, match=r"run the stage that writes it again"):
         shards.read("w")
 
 
 def test_arrays_that_cannot_be_made_are_an_error_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(GanstrataError, match="cannot write"):
+    with pytest.raises(GanstrataError, match=r"cannot write"):
         Shards(tmp_path / "file" / "a.zarr").create(LAYOUT)

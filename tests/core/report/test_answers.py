@@ -1,0 +1,64 @@
+"""Sentences that numbers are turned into by rule."""
+
+from __future__ import annotations
+
+import numpy as np
+from ganstrata.core.hierarchy import hierarchy_of
+from ganstrata.core.records import LEVELS
+from ganstrata.core.report.answers import found, order, peaks
+
+GROUPS = {"bottom": (0,), "lower": (1,), "upper": (2,), "top": (3,)}
+
+
+def built(means: dict[str, list[float]], noise: float = 0.01):
+    """A hierarchy of one factor per level, from the mean change at each of four layers."""
+    rng = np.random.default_rng(0)
+    changes = np.array(list(means.values()))[:, :, None] + noise * rng.standard_normal((len(means), 4, 60))
+    return hierarchy_of(changes, [f"a/{level}" for level in means], list(means), LEVELS, GROUPS, bootstrap=300, seed=0)
+
+
+def test_peaks_say_whether_the_paper_agrees() -> None:
+    said = peaks(built({"layout": [1, 0, 0, 0], "colour": [0, 1, 0, 0], "object": [0, 0, 0, 1]}), ["layout", "colour", "object"])
+    assert said[0].startswith("Layout peaks at the bottom layers with 1.00 of its effect [")
+    assert "in 100 % of resamplings. This is where the paper's generators have it." in said[0]
+    assert "Colour peaks at the lower layers" in said[1]
+    assert "The paper's generators have it at the top layers: not so here." in said[1]
+    assert "Object peaks at the top layers" in said[2]
+    assert "paper" not in said[2]
+
+
+def test_a_peak_that_resamplings_do_not_settle_is_said_to_be_open() -> None:
+    (said,) = peaks(built({"layout": [1, 1.001, 0, 0]}, noise=0.5), ["layout"])
+    assert "so this is not settled" in said
+
+
+def test_a_level_that_nothing_moves_upwards_has_no_peak() -> None:
+    (said,) = peaks(built({"layout": [-1, -1, -1, -1]}), ["layout"])
+    assert said == "Layout: no single layer moves it upwards."
+
+
+def test_levels_without_a_factor_are_named_once() -> None:
+    said = peaks(built({"layout": [1, 0, 0, 0]}), ["layout", "colour", "layout", "colour"])
+    assert len(said) == 2
+    assert said[1].startswith("Colour: none of its concepts is a variation factor here")
+
+
+def test_depths_are_put_in_order_and_held_against_the_papers() -> None:
+    said = order(built({"layout": [1, 0, 0, 0], "category": [0, 1, 0, 0], "colour": [0, 0, 0, 1]}))
+    assert said[0].startswith("Mean depths, from the first layer to the last: layout ")
+    assert "Layout sits before category in 100.0 % of resamplings." in said
+    assert "The paper's order, layout, category, colour, is the order of these depths." in said
+    said = order(built({"layout": [0, 0, 0, 1], "category": [0, 1, 0, 0], "colour": [1, 0, 0, 0]}))
+    assert "The paper's order, layout, category, colour, is not the order of these depths." in said
+
+
+def test_depths_that_overlap_are_not_told_apart() -> None:
+    said = order(built({"layout": [0, 1, 0, 0], "category": [0, 1, 0, 0]}, noise=0.3))
+    assert any("are not told apart" in sentence for sentence in said)
+    assert not any("paper" in sentence for sentence in said)  # two levels are no order
+
+
+def test_how_many_are_found() -> None:
+    assert found([], 3, 0.05) == "None of 3 concepts is a variation factor at a false discovery rate of 0.05."
+    assert found(["a/b"], 3, 0.1).startswith("1 of 3 concepts is a variation factor at a false discovery rate of 0.1; the strongest is a/b")
+    assert found(["a/b", "a/c"], 3, 0.1).startswith("2 of 3 concepts are variation factors")

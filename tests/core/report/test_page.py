@@ -1,0 +1,186 @@
+"""report.html: one file that opens anywhere, is well built, and says what the table says."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import ganstrata
+import numpy as np
+import pytest
+from ganstrata.core.report.page import _number, _percent
+from ganstrata.core.run import Run
+
+VOID = {"meta", "img", "input", "br", "link", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects elements, and checks that they are closed in order."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []  # what a reader sees, one entry per text
+        self.cells: list[list[list[str]]] = []  # per table, per row
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs) -> None:
+        assert len({name for name, _ in attrs}) == len(attrs), f"an attribute of <{tag}> is given twice"
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "table":
+            self.cells.append([])
+        if tag == "tr":
+            self.cells[-1].append([])
+        if tag in ("td", "th"):
+            self.cells[-1][-1].append("")
+
+    def handle_startendtag(self, tag, attrs) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data) -> None:
+        if "style" in self.open or "script" in self.open:
+            return
+        self.words.append(data)
+        if "td" in self.open or "th" in self.open:
+            self.cells[-1][-1][-1] += data
+
+    def all(self, *tags: str) -> list[dict[str, str]]:
+        return [attributes for tag, attributes in self.elements if tag in tags]
+
+
+@pytest.fixture(scope="session")
+def page(finished: Run) -> Page:
+    return Page(finished.path / "report.html")
+
+
+@pytest.fixture
+def marked(fakes, config, tmp_path: Path) -> Run:
+    """A run whose concepts have names full of metacharacters."""
+    config["scorers"] = [{"use": "fake_markup"}]
+    return ganstrata.run(config, tmp_path / "run")
+
+
+def test_it_asks_nothing_of_the_network(page: Page, finished: Run) -> None:
+    for _, attributes in page.elements:
+        for name in ("src", "srcset", "poster", "data", "action"):
+            assert attributes.get(name, "data:").startswith("data:")
+    assert page.all("link", "iframe", "object", "embed") == []
+    assert all("src" not in attributes for attributes in page.all("script"))
+    text = (finished.path / "report.html").read_text(encoding="utf-8")
+    assert "@import" not in text
+    assert not re.search(r"url\(\s*['\"]?(?!\$\{)(?!data:)", text)
+    outside = set(re.findall(r"https?://[^\s\"'<>]+", text)) - {"http://www.w3.org/2000/svg"}
+    assert outside <= {attributes.get("href") for attributes in page.all("a")}
+
+
+def test_ids_are_unique_and_links_arrive(page: Page, finished: Run) -> None:
+    ids = Counter(attributes["id"] for _, attributes in page.elements if "id" in attributes)
+    assert max(ids.values()) == 1
+    links = [attributes["href"] for attributes in page.all("a")]
+    assert len(links) > 15
+    for link in links:
+        if link.startswith("#"):
+            assert link[1:] in ids
+        elif not link.startswith("http"):
+            assert (finished.path / link).is_file()
+    for _, attributes in page.elements:
+        assert set(attributes.get("aria-labelledby", "").split()) <= set(ids)
+
+
+def test_pictures_and_figures_are_described(page: Page) -> None:
+    assert len(page.all("img")) == 4 + 5 * 2 + 1  # samples, two per found factor, the joint edit
+    assert all(len(attributes.get("alt", "")) > 10 for attributes in page.all("img"))
+    figures = [attributes for attributes in page.all("svg") if attributes.get("role") == "img"]
+    assert len(figures) == 8
+    assert all(len(attributes["aria-label"]) > 10 for attributes in figures)
+    assert len({attributes["aria-label"] for attributes in figures}) == 8
+
+
+def test_headings_go_down_by_one(page: Page) -> None:
+    depths = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert depths[0] == 1
+    assert depths.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(depths))
+
+
+def test_controls_have_labels_and_tables_have_heads(page: Page) -> None:
+    assert page.all("html")[0]["lang"] == "en"
+    assert all(attributes.get("scope") in ("col", "row") for attributes in page.all("th"))
+    assert len(page.all("label")) == len(page.all("input", "select"))
+    assert all(attributes.get("aria-label") or attributes.get("aria-labelledby") for attributes in page.all("nav", "section"))
+
+
+def test_the_table_of_concepts_is_that_of_the_run(page: Page, finished: Run) -> None:
+    with (finished.path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
+        rows = [r for r in csv.DictReader(file) if r["layers"] == "all" and r["boundary"] == r["concept"]]
+    forward = {r["boundary"]: r for r in rows if float(r["step"]) > 0}
+    back = {r["boundary"]: r for r in rows if float(r["step"]) < 0}
+    head, *body = page.cells[0]
+    assert len(body) == len(forward) == 6
+    strengths = []
+    for cells in body:
+        shown = dict(zip(head, cells, strict=True))
+        row = forward[shown["Concept"]]
+        low, high = shown["95 % interval"].split(" to ")
+        for text, key, digits in (
+            *((shown["Change, sd"], "mean_in_sd", 2), (shown["Change"], "mean", 3), (low, "low", 3), (high, "high", 3)),
+            *((shown["Clipped mean"], "clipped_mean", 3), (shown["p"], "p_value", 3), (shown["q"], "q_value", 3), (shown["Rank p"], "rank_p", 3)),
+        ):
+            assert float(text.replace("−", "-")) == pytest.approx(float(row[key]), abs=0.51 * 10.0**-digits)
+        assert float(shown["Backwards, sd"].replace("−", "-")) == pytest.approx(float(back[shown["Concept"]]["mean_in_sd"]), abs=0.0051)
+        assert int(shown["Pairs without a score"]) == int(row["undefined"])
+        assert (shown["Factor"] == "yes") == (shown["Concept"] != "seen/chance")
+        strengths.append(float(row["mean_in_sd"]))
+    assert strengths == sorted(strengths, reverse=True)
+
+
+def test_it_says_what_was_found(page: Page) -> None:
+    text = " ".join(page.words)
+    assert "5 of 6 concepts are variation factors" in text
+    for level, group in (("Layout", "bottom"), ("Category", "lower"), ("Attribute", "upper"), ("Colour", "top")):
+        assert f"{level} peaks at the {group} layers" in text
+    assert "The paper's order, layout, category, attribute, colour, is the order of these depths." in text
+    assert "seen/constant: does not vary here" in re.sub(r"\s+:", ":", text)
+    assert not re.search(r"\b(nan|NaN|None|inf)\b", text)
+
+
+def test_names_are_escaped_everywhere(marked: Run) -> None:
+    page = Page(marked.path / "report.html")
+    assert {cells[0] for cells in page.cells[0][1:]} == {f"fake_markup/{name}" for name in ("<b>&\"'left", "a<b", "a>b", "</script>")}
+    assert not [attributes for attributes in page.all("b") if attributes]
+    assert len(page.all("script")) == 1
+    alts = [attributes["alt"] for attributes in page.all("img")]
+    assert any("edited along fake_markup/<b>&\"'left" in alt for alt in alts)
+    assert "fakes & <more>" in "".join(page.words)
+
+
+def test_names_that_differ_by_metacharacters_keep_their_own_strips(marked: Run) -> None:
+    stages = ganstrata.open_run(marked.path).manifest["stages"]
+    strips = [name for name in stages["edit"]["files"] if name.endswith(".png")]
+    assert len(strips) == len(set(strips)) == 4 * 5 + 1
+    assert len(list((marked.path / "edits").glob("*.png"))) == 4 * 5 + 1
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "wanted"),
+    [(None, 2, "–"), (np.nan, 2, "–"), (0.0, 2, "0.00"), (-1.234, 2, "−1.23"), (0.004, 2, "4e−3"), (-2.5e-12, 3, "−2e−12"), (0.01, 2, "0.01")],
+)
+def test_numbers_are_short(value: float | None, digits: int, wanted: str) -> None:
+    assert _number(value, digits) == wanted
+
+
+def test_shares_are_percentages() -> None:
+    assert (_percent(None), _percent(0.456), _percent(1.0)) == ("–", "46 %", "100 %")

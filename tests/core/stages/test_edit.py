@@ -1,0 +1,72 @@
+"""Stage 4: strips show what they say."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import ganstrata
+import numpy as np
+import pytest
+import torch
+from ganstrata import Stream
+from ganstrata.core.pictures import read_picture, to_pixels
+from ganstrata.core.report.page import split_strip
+from ganstrata.core.run import Run
+
+
+@pytest.fixture
+def unedited(fakes) -> np.ndarray:
+    """The two samples that are edited, (2, 8, 8, 3)."""
+    generator = ganstrata.load_generator("fake_layers", device="cpu")
+    with torch.inference_mode():
+        codes = generator.broadcast(generator.map(generator.sample(2, 3, 0, Stream.EDITING).z))
+        return to_pixels(ganstrata.render(generator, codes))
+
+
+def strip(run: Run, name: str) -> np.ndarray:
+    return split_strip(read_picture((run.path / "edits" / f"{name}.png").read_bytes()), 3)
+
+
+def test_there_is_a_strip_per_boundary_and_group(finished: Run) -> None:
+    names = {file.name for file in (finished.path / "edits").glob("*.png")}
+    concepts = ("left", "checks", "stripes", "red", "chance", "half")
+    assert names == {f"seen.{c}.{s}.png" for c in concepts for s in ("all", "bottom", "lower", "upper", "top")} | {"joint.png"}
+
+
+def test_the_middle_of_a_strip_is_the_sample(finished: Run, unedited: np.ndarray) -> None:
+    for name in ("seen.red.all", "seen.left.bottom"):
+        frames = strip(finished, name)
+        assert frames.shape == (2, 3, 8, 8, 3)
+        assert np.abs(frames[:, 1].astype(int) - unedited).max() <= 1
+
+
+def test_an_edit_shows_at_the_planted_layers_alone(finished: Run) -> None:
+    def redness(name: str) -> np.ndarray:
+        frames = strip(finished, name).astype(float)
+        return (frames[..., 0] - frames[..., 2]).mean(axis=(2, 3))  # (samples, steps)
+
+    for name in ("seen.red.all", "seen.red.top"):
+        assert (np.diff(redness(name), axis=1) > 20).all()
+    assert np.abs(np.diff(redness("seen.red.bottom"), axis=1)).max() < 3
+
+
+def test_the_table_holds_the_scores_of_the_frames(finished: Run) -> None:
+    with (finished.path / "edits" / "edits.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6 * 5 * 2 * 3
+    red = [float(r["score"]) for r in rows if (r["boundary"], r["layers"], r["sample"]) == ("seen/red", "top", "0")]
+    assert [r["amount"] for r in rows[:3]] == ["-3", "0", "3"]
+    # The gain is 0.05, the spread of w about 2: three steps of it either way.
+    assert np.diff(red) == pytest.approx([0.3, 0.3], abs=0.03)
+
+
+def test_the_joint_edit_takes_each_level_where_it_works_best(finished: Run, unedited: np.ndarray) -> None:
+    parts = json.loads((finished.path / "edits" / "edits.json").read_text(encoding="utf-8"))["joint"]
+    assert [(p["level"], p["group"]) for p in parts] == [("layout", "bottom"), ("category", "lower"), ("attribute", "upper"), ("colour", "top")]
+    frames = split_strip(read_picture((finished.path / "edits" / "joint.png").read_bytes()), 6).astype(int)  # (samples, columns, H, W, 3)
+    assert np.abs(frames[:, 0] - unedited).max() <= 1
+    alone = sum(frames[:, i] - frames[:, 0] for i in range(1, 5))
+    together = frames[:, 5] - frames[:, 0]
+    inside = (frames.min(axis=1) > 0) & (frames.max(axis=1) < 255)
+    assert np.abs(alone - together)[inside].max() <= 8  # the textures aside, changes at different layers add up

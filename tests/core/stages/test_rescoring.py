@@ -1,0 +1,68 @@
+"""Stage 3: how many images, how far, and along which random directions."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import ganstrata
+import numpy as np
+import pytest
+from ganstrata.core.boundaryfile import load_boundaries
+from ganstrata.core.configfile import validate
+from ganstrata.core.errors import MismatchError
+from ganstrata.core.pipeline import perform, resume
+from ganstrata.core.prepare import prepare
+from ganstrata.core.progress import Progress
+from ganstrata.core.run import Run
+from ganstrata.core.stages.rescoring import images_needed, null_directions, step_length
+
+
+def test_images_by_the_methods_formula(fakes, config) -> None:
+    config["rescoring"] |= {"samples": 100, "null_directions": 20, "layers": ["all", "each"]}
+    assert images_needed(prepare(validate(config, "test")), 7) == 100 * (1 + (2 * 7 + 20) * 9)
+
+
+@pytest.mark.parametrize(("unit", "wanted"), [("sd", 3.0 * 2.5), ("raw", 3.0)])
+def test_the_step_is_in_the_unit_asked_for(unit: str, wanted: float, fakes, config) -> None:
+    config["rescoring"] |= {"distance": 3.0, "distance_unit": unit}
+    assert step_length(prepare(validate(config, "test")), 2.5) == wanted
+
+
+def test_random_directions_are_unit_and_independent(fakes, config) -> None:
+    config["rescoring"]["null_directions"] = 200
+    found = null_directions(prepare(validate(config, "test")))
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, rtol=1e-6)
+    cosines = (found @ found.T)[np.triu_indices(200, 1)]
+    assert abs(cosines.mean()) < 0.01
+    assert cosines.std() == pytest.approx(1 / 4.0, rel=0.1)  # 1 / sqrt(D)
+    config["rescoring"]["null_directions"] = 5
+    assert np.array_equal(null_directions(prepare(validate(config, "test"))), found[:5])
+    config["synthesis"]["mixing"], config["boundary"]["use"] = 0.5, "fake_per_layer"
+    layerwise = null_directions(prepare(validate(config, "test")))
+    assert layerwise.shape == (5, 8, 16)
+    np.testing.assert_allclose(np.linalg.norm(layerwise, axis=2), 1.0, rtol=1e-6)
+
+
+def test_short_last_batches_count_as_what_they_hold(fakes, config, tmp_path: Path, finished: Run) -> None:
+    config["rescoring"]["samples"] = 50  # 32 and 18
+    run = ganstrata.run(config, tmp_path / "run")
+    own = ganstrata.core.shards.Shards(run.path / "rescoring.zarr").read("own")
+    longer = ganstrata.core.shards.Shards(finished.path / "rescoring.zarr").read("own")
+    assert own.shape == (6, 13, 2, 50)
+    assert own.tobytes() == np.ascontiguousarray(longer[..., :50]).tobytes()
+    with (run.path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
+        assert {int(row["samples"]) + int(row["undefined"]) for row in csv.DictReader(file)} == {50}
+
+
+def test_boundaries_of_another_generator_are_refused(fakes, config, tmp_path: Path) -> None:
+    from ganstrata.core.boundaryfile import save_boundaries
+
+    quiet = Progress(quiet=True)
+    run = perform(validate(config, "test"), tmp_path / "run", ("synthesize", "learn"), source="test", progress=quiet)
+    boundaries, skipped = load_boundaries(run.path)
+    save_boundaries(ganstrata.Boundaries(replace(b, generator="0123456789abcdef") for b in boundaries), run.path, skipped)
+    run.finish("learn", seconds=0.0, files=("boundaries.safetensors", "boundaries.json"))
+    with pytest.raises(MismatchError, match="was learnt for generator 0123456789abcdef; this one is"):
+        resume(run.path, "rescore", progress=quiet)
