@@ -67,6 +67,10 @@ def test_ties_are_broken_by_position():
     _, high, low = chosen(scores, 2, 2)
     assert high == {0, 2}
     assert low == {6, 7}
+    # The same among many, where sorting is not stable by itself.
+    scores = np.random.default_rng(0).integers(0, 5, 2000).astype(np.float32)
+    ordered = sorted(range(2000), key=lambda i: (-scores[i], i))
+    assert chosen(scores, 500, 500)[1:] == (set(ordered[:500]), set(ordered[-500:]))
 
 
 def test_ties_within_one_end_do_no_harm_but_across_both_do():

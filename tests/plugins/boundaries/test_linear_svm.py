@@ -11,7 +11,7 @@ import pytest
 import torch
 from ganstrata.core.errors import DataError
 from ganstrata.core.records import Concept
-from ganstrata.core.selection import select
+from ganstrata.core.selection import Selection, select
 from ganstrata.plugins.boundaries.linear_svm import LinearSVM
 from scipy import optimize
 from sklearn.svm import SVC
@@ -49,7 +49,7 @@ def test_planted_boundaries_are_found(loss):
 
 
 def test_distances_are_signed_towards_high_scores_also_far_from_the_origin():
-    w, scores, directions = world(shift=5.0)
+    w, scores, _ = world(shift=5.0)
     boundary = learner().learn(w, scores[:, :1], CONCEPTS[:1])[0]
     distances = w @ boundary.normal + boundary.offset
     assert np.corrcoef(distances, scores[:, 0])[0, 1] > 0.9
@@ -120,14 +120,8 @@ def test_boundaries_of_the_authors(case):
     x = reference["data"][rows]
     scores = reference["scores_with_invalid" if case == "invalid" else "scores"]
     machine = learner(loss="hinge", max_iterations=500_000)
-    whole = SimpleNamespace(
-        train=np.arange(len(x)),
-        train_labels=labels,
-        held_out=np.empty(0, int),
-        held_out_labels=labels[:0],
-        rest=np.empty(0, int),
-        rest_labels=labels[:0],
-    )
+    none = np.empty(0, dtype=np.int64)
+    whole = Selection(np.arange(len(x)), labels.astype(np.int64), none, none, none, none)
     normal, offset, _ = machine._fit(x, whole, "a/x", 0)
     assert normal @ reference[f"{case}.direction"][0] > 0.999
     assert offset == pytest.approx(float(reference[f"{case}.intercept"][0]) / np.linalg.norm(reference[f"{case}.coef"]), abs=0.03)
