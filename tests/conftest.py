@@ -160,11 +160,11 @@ def copied(finished: Run, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def contents() -> Callable[[Path], dict[str, bytes]]:
-    """contents(run) gives every file's bytes by name, but for those that say when they were made."""
+    """contents(run) gives every file's bytes by name, but for those that say when they were made and what a kill left half-written."""
 
     def read(path: Path) -> dict[str, bytes]:
         files = [file for file in path.rglob("*") if file.is_file() and file.name not in ("run.json", "report.html", "run.lock")]
-        return {str(file.relative_to(path)): file.read_bytes() for file in files}
+        return {str(file.relative_to(path)): file.read_bytes() for file in files if file.suffix not in (".part", ".partial")}
 
     return read
 

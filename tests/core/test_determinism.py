@@ -80,6 +80,7 @@ def test_batch_size_changes_no_sample(fakes, finished, config, tmp_path: Path) -
     assert set(run.manifest["stages"]["rescore"]["factors"]) == set(finished.manifest["stages"]["rescore"]["factors"])
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds a command's workers through /proc")
 def test_killed_at_any_point_and_continued_is_the_same(
     fakes, finished, config, tmp_path: Path, contents, written, start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,5 +123,4 @@ def test_killed_again_and_again_at_random_is_the_same(
         process.wait()
     monkeypatch.delenv("FAKES_SLEEP")
     ganstrata.run(config, run)
-    left = {name: content for name, content in contents(run).items() if not name.endswith(".part")}
-    assert left == contents(finished.path)
+    assert contents(run) == contents(finished.path)

@@ -53,7 +53,7 @@ def test_no_run_is_told_from_no_directory(tmp_path: Path) -> None:
 
 
 def test_another_checkpoint_is_another_run(run: Run, config) -> None:
-    with pytest.raises(RunError, match='checkpoint of.generator: "aa" there, "bb" here'):
+    with pytest.raises(RunError, match=r'checkpoint of\.generator: "aa" there, "bb" here'):
         Run.begin(run.path, validate(config, "test"), {"checkpoints": {"generator": "bb"}, "batch_size": 32})
 
 
