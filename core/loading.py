@@ -64,8 +64,8 @@ def _check_generator(generator: Generator, owner: str) -> None:
     read = {stratum.reads for stratum in generator.strata if stratum.reads is not None}
     if not generator.strata:
         raise PluginBroken(f"{owner} has no strata.")
-    if layers > 1 and read != set(range(layers)):
-        raise PluginBroken(f"{owner} declares {layers} layers, but its strata read {sorted(read)}.")
+    if read != set(range(layers)):
+        raise PluginBroken(f"{owner} declares {layers} layer{'' if layers == 1 else 's'}, but its strata read {sorted(read)}.")
     if generator.layer_scale.shape != (layers,):
         raise PluginBroken(f"{owner}: layer_scale has shape {generator.layer_scale.shape}, expected ({layers},).")
 

@@ -65,7 +65,7 @@ def null_p_value(effect: Floats, null: Floats, *, two_sided: bool) -> Floats:
     """
     count = len(null)
     centre, spread = null.mean(axis=0), null.std(axis=0, ddof=1)
-    flat = spread == 0.0
+    flat = spread <= 1e-9 * np.abs(centre)  # rounding may keep equal numbers a little apart
     score = (effect - centre) / (np.where(flat, 1.0, spread) * np.sqrt(1.0 + 1.0 / count))
     p = 2.0 * stats.t.sf(np.abs(score), count - 1) if two_sided else stats.t.sf(score, count - 1)
     return np.where(np.isnan(effect), np.nan, np.where(flat, 1.0, p))
