@@ -1,0 +1,113 @@
+"""Hue against Python's colorsys, and on pictures whose colours are known."""
+
+from __future__ import annotations
+
+import colorsys
+
+import ganstrata
+import numpy as np
+import pytest
+import torch
+from ganstrata import Rendering
+from ganstrata.plugins.scorers.hue import NAMES, hue_saturation_value
+from torch import Tensor
+
+
+def plain(red: float, green: float, blue: float, size: int = 4) -> Tensor:
+    return torch.tensor([red, green, blue])[None, :, None, None].expand(1, 3, size, size)
+
+
+def scores_of(images: Tensor, *, soft: bool = False) -> dict[str, float]:
+    scorer = ganstrata.load_scorer("hue", device="cpu", soft=soft)
+    (row,) = scorer.score(Rendering(images)).tolist()
+    return dict(zip([concept.name for concept in scorer.concepts], row, strict=True))
+
+
+def test_every_pixel_as_colorsys_says() -> None:
+    pixels = np.random.default_rng(0).random((2000, 3)).astype(np.float32)
+    pixels[:20] = np.round(pixels[:20])  # corners of the cube: grey, black, white and pure colours
+    pixels[20:40, 1] = pixels[20:40, 0]  # two channels alike
+    images = torch.from_numpy(pixels.T.copy()).view(1, 3, 40, 50)
+    hue, chroma, saturation, value = (x.flatten().numpy() for x in hue_saturation_value(images))
+    wanted = np.array([colorsys.rgb_to_hsv(*map(float, pixel)) for pixel in pixels])
+    turned = np.abs(hue - 360.0 * wanted[:, 0])
+    assert np.minimum(turned, 360.0 - turned).max() < 0.01
+    assert np.abs(saturation - wanted[:, 1]).max() < 1e-5
+    assert np.abs(value - wanted[:, 2]).max() < 1e-6
+    assert np.abs(chroma - wanted[:, 1] * wanted[:, 2]).max() < 1e-5
+
+
+def test_shares_are_a_weighted_histogram() -> None:
+    pixels = np.random.default_rng(1).random((600, 3))
+    weight = np.zeros(12)
+    for pixel in pixels:
+        hue, saturation, value = colorsys.rgb_to_hsv(*pixel)
+        weight[int(np.floor(12.0 * hue + 0.5)) % 12] += saturation * value
+    found = scores_of(torch.from_numpy(pixels.T.astype(np.float32)).reshape(1, 3, 20, 30))
+    assert np.abs(np.array([found[name] for name in NAMES]) - weight / weight.sum()).max() < 1e-4
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize(
+    ("colour", "name"),
+    [((1, 0, 0), "red"), ((1, 0.5, 0), "orange"), ((1, 1, 0), "yellow"), ((0, 1, 0), "green"), ((0, 1, 1), "cyan"), ((0, 0, 1), "blue"),
+     ((0, 0.5, 1), "azure"), ((0.5, 0, 1), "violet"), ((1, 0, 1), "magenta"), ((1, 0, 0.5), "rose")],
+)  # fmt: skip
+def test_pure_colours(colour: tuple[float, float, float], name: str, soft: bool) -> None:
+    found = scores_of(plain(*colour), soft=soft)
+    assert found.pop(name) == pytest.approx(1.0, abs=1e-5)
+    assert found.pop("saturation") == found.pop("value") == 1.0
+    assert all(share == pytest.approx(0.0, abs=1e-5) for share in found.values())
+
+
+@pytest.mark.parametrize(("degrees", "name"), [(14.9, "red"), (15.1, "orange"), (345.1, "red"), (344.9, "rose"), (359.9, "red"), (134.9, "green")])
+def test_edges_between_the_bins(degrees: float, name: str) -> None:
+    assert scores_of(plain(*colorsys.hsv_to_rgb(degrees / 360.0, 1.0, 1.0)))[name] == 1.0
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("grey", [0.0, 0.3, 1.0, -0.2, 1.5])
+def test_grey_pictures_have_no_hue(grey: float, soft: bool) -> None:
+    found = scores_of(plain(grey, grey, grey), soft=soft)
+    assert all(np.isnan(found[name]) for name in NAMES)
+    assert found["saturation"] == 0.0
+    assert found["value"] == pytest.approx(min(max(grey, 0.0), 1.0))
+
+
+def test_a_grey_picture_does_not_spoil_its_neighbours() -> None:
+    scorer = ganstrata.load_scorer("hue", device="cpu")
+    both = scorer.score(Rendering(torch.cat([plain(0.5, 0.5, 0.5), plain(0.0, 0.0, 1.0)])))
+    assert torch.isnan(both[0, :12]).all()
+    assert torch.equal(both[1:], scorer.score(Rendering(plain(0.0, 0.0, 1.0))))
+
+
+def test_half_and_half() -> None:
+    found = scores_of(torch.cat([plain(0.8, 0.0, 0.0), plain(0.0, 0.0, 0.4)], dim=3))
+    assert found["red"] == pytest.approx(2.0 / 3.0, abs=1e-5), "a brighter colour weighs more"
+    assert found["blue"] == pytest.approx(1.0 / 3.0, abs=1e-5)
+    assert found["value"] == pytest.approx(0.6)
+
+
+def test_beyond_the_range_counts_as_its_end() -> None:
+    assert scores_of(plain(1.7, -0.3, -0.1)) == scores_of(plain(1.0, 0.0, 0.0))
+
+
+def test_soft_shares_have_a_gradient_and_add_up() -> None:
+    images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    scores = ganstrata.load_scorer("hue", device="cpu", soft=True).score(Rendering(images))
+    assert torch.allclose(scores[:, :12].sum(dim=1), torch.ones(2), atol=1e-4)
+    (slope,) = torch.autograd.grad(scores[:, 0].sum(), images)
+    assert slope.isfinite().all()
+    assert slope.abs().max() > 0.0
+    step = 1e-2 * slope / slope.norm()
+    after = ganstrata.load_scorer("hue", device="cpu", soft=True).score(Rendering((images + step).detach()))
+    assert float(after[:, 0].sum() - scores[:, 0].detach().sum()) == pytest.approx(1e-2 * float(slope.norm()), rel=0.3)
+
+
+def test_any_size_and_batch() -> None:
+    scorer = ganstrata.load_scorer("hue", device="cpu")
+    images = torch.rand(3, 3, 5, 9, generator=torch.Generator().manual_seed(1))
+    together = scorer.score(Rendering(images))
+    assert together.shape == (3, 14)
+    assert torch.allclose(together, torch.cat([scorer.score(Rendering(images[i : i + 1])) for i in range(3)]), atol=1e-6)
+    assert torch.allclose(together, scorer.score(Rendering(images.repeat_interleave(2, dim=2))), atol=1e-5)
