@@ -32,7 +32,7 @@ def build(kind: Kind, name: str, options: Mapping[str, Any], *, device: str = "a
     return cast("Generator | Scorer | BoundaryLearner", built)
 
 
-def load_generator(name: str, *, device: str = "auto", **config: Any) -> Generator:
+def load_generator(name: str, /, *, device: str = "auto", **config: Any) -> Generator:
     """A generator by plugin name, built from its config.
 
     Example:
@@ -43,7 +43,7 @@ def load_generator(name: str, *, device: str = "auto", **config: Any) -> Generat
     return cast("Generator", build("generator", name, config, device=device))
 
 
-def load_scorer(name: str, *, device: str = "auto", **config: Any) -> Scorer:
+def load_scorer(name: str, /, *, device: str = "auto", **config: Any) -> Scorer:
     """A scorer by plugin name, built from its config.
 
     Example:
@@ -53,7 +53,7 @@ def load_scorer(name: str, *, device: str = "auto", **config: Any) -> Scorer:
     return cast("Scorer", build("scorer", name, config, device=device))
 
 
-def load_learner(name: str, *, device: str = "auto", **config: Any) -> BoundaryLearner:
+def load_learner(name: str, /, *, device: str = "auto", **config: Any) -> BoundaryLearner:
     """A boundary learner by plugin name, built from its config."""
     return cast("BoundaryLearner", build("boundary", name, config, device=device))
 

@@ -1,0 +1,94 @@
+"""Where and how precisely: names, refusals, defaults."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from ganstrata.core import device
+from ganstrata.core.device import auto_batch, autocast, compute_dtype, cores, resolve_device, resolve_precision, settled
+from ganstrata.core.errors import UserError
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+
+
+def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, 0)
+    assert resolve_device("auto") == CPU
+    pretend(monkeypatch, 2)
+    assert resolve_device("auto") == CUDA
+    assert resolve_device("cpu") == CPU
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "message"),
+    [
+        ("cuda", 0, "torch sees no CUDA device here; use --device cpu or auto"),
+        ("cuda:0", 0, "torch sees no CUDA device"),
+        ("cuda:2", 2, "there are cuda:0 to cuda:1"),
+        ("gpu", 1, "none of auto, cpu, cuda, cuda:N"),
+        ("mps", 1, "none of auto, cpu, cuda, cuda:N"),
+        ("", 1, "none of auto, cpu, cuda, cuda:N"),
+        ("cuda:x", 1, "none of auto, cpu, cuda, cuda:N"),
+    ],
+)
+def test_devices_that_are_not_there(name: str, count: int, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, count)
+    with pytest.raises(UserError, match=message) as caught:
+        resolve_device(name)
+    assert f"'{name}'" in str(caught.value)
+
+
+def test_precision_is_never_given_up_unasked() -> None:
+    assert resolve_precision("auto", CPU) == resolve_precision("auto", CUDA) == "fp32"
+    assert resolve_precision("bf16", CPU) == "bf16"
+    assert resolve_precision("fp16", CUDA) == "fp16"
+    with pytest.raises(UserError, match="fp16 needs CUDA"):
+        resolve_precision("fp16", CPU)
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_autocast_decides_what_convolutions_compute_in(precision: str, dtype: torch.dtype) -> None:
+    x = torch.ones(1, 1, 4, 4)
+    with autocast(CPU, precision):
+        assert compute_dtype(CPU) == dtype
+        assert torch.nn.functional.conv2d(x, torch.ones(1, 1, 3, 3)).dtype == dtype
+    assert compute_dtype(CPU) == torch.float32
+
+
+def test_full_precision_is_full_within_anothers_autocast() -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16), autocast(CPU, "fp32"):
+        assert torch.nn.functional.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3)).dtype == torch.float32
+
+
+def test_batches_hold_a_fixed_number_of_pixels() -> None:
+    for where in (CPU, CUDA):
+        sizes = [auto_batch(resolution, where) for resolution in (4, 64, 256, 1024, 4096)]
+        assert sizes == sorted(sizes, reverse=True)
+        assert sizes[-1] >= 1
+        assert sizes[0] <= 256
+        assert sizes[1] * 64**2 <= 2**22, "the same memory for every resolution, at most"
+    assert auto_batch(256, CUDA) * 256**2 == auto_batch(1024, CUDA) * 1024**2
+    assert auto_batch(256, CUDA) > auto_batch(256, CPU)
+
+
+def test_a_settled_network_is_frozen_and_in_evaluation() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3))
+    assert settled(network, CPU) is network
+    assert not network[1].training
+    assert not any(p.requires_grad for p in network.parameters())
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_cores_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cores() >= 1
+    monkeypatch.setattr(device.os, "sched_getaffinity", lambda _: {3, 5, 7}, raising=False)
+    assert cores() == 3
+    monkeypatch.delattr(device.os, "sched_getaffinity")
+    monkeypatch.setattr(device.os, "cpu_count", lambda: None)
+    assert cores() == 1
