@@ -92,7 +92,7 @@ def duration(seconds: float) -> str:
     """A length of time as people say it.
 
     >>> duration(4.2), duration(100), duration(4000)
-    ('4 s', '1 min 40 s', '1 h 07 min')
+    ('4 s', '1 min 40 s', '1 h 06 min')
     """
     whole = round(seconds)
     if whole < 60:

@@ -1,0 +1,43 @@
+"""Every example in a docstring is run, under the name by which users import its module."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+
+import ganstrata
+import pytest
+
+
+def modules() -> list[str]:
+    found = ["ganstrata"]
+    for family in ("core", "plugins", "cli"):
+        package = importlib.import_module(f"ganstrata.{family}")
+        found += [info.name for info in pkgutil.walk_packages(package.__path__, f"ganstrata.{family}.")]
+    return found
+
+
+def examples() -> list[doctest.DocTest]:
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    tests = [test for name in modules() for test in finder.find(importlib.import_module(name), name)]
+    return [test for test in tests if test.examples]
+
+
+EXAMPLES = examples()
+
+
+@pytest.mark.parametrize("test", EXAMPLES, ids=lambda test: test.name)
+def test_example(test: doctest.DocTest, capsys: pytest.CaptureFixture[str]) -> None:
+    results = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, clear_globs=False)
+    assert results.attempted > 0
+    assert results.failed == 0, capsys.readouterr().out
+
+
+def test_the_examples_are_found() -> None:
+    names = {test.name for test in EXAMPLES}
+    assert len(names) > 15
+    assert {"ganstrata", "ganstrata.core.errors.nearest", "ganstrata.core.loading.load_generator"} <= names
+    assert len(modules()) > 50
+    assert all(name == "ganstrata" or name.startswith("ganstrata.") for name in modules())
+    assert ganstrata.__name__ == "ganstrata"

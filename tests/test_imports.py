@@ -1,0 +1,66 @@
+"""Importing costs nothing: public names are fetched when they are asked for, from where type checkers see them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import ganstrata
+import pytest
+
+HEAVY = ["PIL", "jinja2", "numpy", "pluggy", "pydantic", "rich", "safetensors", "scipy", "sklearn", "torch", "yaml", "zarr"]
+
+
+def loaded_after(program: str, folder: Path) -> set[str]:
+    """Which packages a fresh process has loaded in the end."""
+    program += (
+        "\nimport json, sys\nprint(json.dumps(sorted({name.split('.')[0] for name in sys.modules} | {n for n in sys.modules if 'ganstrata' in n})))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=folder)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_importing_the_package_imports_nothing_else(tmp_path: Path) -> None:
+    found = loaded_after("import ganstrata; dir(ganstrata); ganstrata.__version__", tmp_path)
+    assert not found & set(HEAVY)
+    assert {name for name in found if name.startswith("ganstrata")} == {"ganstrata"}
+
+
+def test_a_plugin_module_needs_only_hookimpl_to_register(tmp_path: Path) -> None:
+    assert not loaded_after("from ganstrata import hookimpl", tmp_path) & (set(HEAVY) - {"pluggy"})
+
+
+def test_finding_plugins_does_not_import_them(tmp_path: Path) -> None:
+    program = "from ganstrata.core.registry import registry\nassert len(registry().infos()) >= 8"
+    found = loaded_after(program, tmp_path)
+    assert not found & (set(HEAVY) - {"pluggy"})
+    assert "ganstrata.plugins.scorers" in found
+    assert "ganstrata.plugins.scorers.hue" not in found
+
+
+@pytest.mark.parametrize("name", [name for name in ganstrata.__all__ if name != "__version__"])
+def test_a_public_name_is_what_its_home_defines(name: str) -> None:
+    found = getattr(ganstrata, name)
+    home = f"ganstrata.core.{ganstrata._HOMES[name]}"
+    assert found.__module__ == home or name == "hookimpl", "hookimpl is a marker made by pluggy"
+    assert found is getattr(sys.modules[home], name)
+
+
+def test_type_checkers_and_programs_see_the_same_names() -> None:
+    assert ganstrata.__file__ is not None
+    tree = ast.parse(Path(ganstrata.__file__).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1]
+    seen = {alias.name: (node.module or "").removeprefix("core.") for node in imports for alias in node.names}
+    assert seen == ganstrata._HOMES
+    assert sorted(ganstrata.__all__) == sorted([*seen, "__version__"])
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'ganstrata' has no attribute 'render_all'"):
+        _ = ganstrata.render_all
+    with pytest.raises(ImportError, match="cannot import name 'Nothing'"):
+        exec("from ganstrata import Nothing")
+    assert not hasattr(ganstrata, "core_nothing")
