@@ -1,0 +1,172 @@
+"""Real distributions of third parties, installed with pip: they make a run, and broken or clashing ones spoil no other.
+
+tests/guests holds one folder per distribution; each plugin has less than 40 lines.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+GUESTS = Path(__file__).parent / "guests"
+GOOD, BAD = ("stripes", "contrast", "axis"), ("broken", "clash")
+CONFIG = """
+generator: {use: stripes, with: {size: 8}}
+scorers: [{use: contrast, as: seen}]
+boundary: {use: mean_difference}
+synthesis: {samples: 200, seed: 1, batch_size: 50}
+rescoring: {samples: 32, layers: [all, each], null_directions: 8, bootstrap: 200}
+editing: {samples: 2, steps: 3}
+report: {samples: 4}
+device: cpu
+engine: {workers: 1}
+"""
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def install(names: tuple[str, ...], work: Path) -> Path:
+    """The folder into which pip put the guests; nothing is fetched, and nothing is left in the checkout."""
+    sources = [shutil.copytree(GUESTS / name, work / "source" / name, ignore=shutil.ignore_patterns("__pycache__")) for name in names]
+    target = work / "site"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    done = subprocess.run([*command, *map(str, sources)], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def commands(site: Path, folder: Path) -> Command:
+    """ganstrata(...) is the command line with the guests of a folder."""
+
+    def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("GANSTRATA_")}
+        path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+        line = [sys.executable, "-m", "ganstrata.cli.main", *arguments]
+        return subprocess.run(line, capture_output=True, text=True, check=False, cwd=folder, env={**kept, "PYTHONPATH": path, **environment})
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install((*GOOD, *BAD), tmp_path_factory.mktemp("guests"))
+
+
+@pytest.fixture
+def ganstrata(site: Path, tmp_path: Path) -> Command:
+    (tmp_path / "run.yaml").write_text(CONFIG)
+    return commands(site, tmp_path)
+
+
+@pytest.mark.parametrize("name", [*GOOD, "clash"])
+def test_a_plugin_is_small(name: str) -> None:
+    (module,) = (GUESTS / name).glob("*.py")
+    assert len(module.read_text().splitlines()) < 40
+
+
+def test_three_guests_make_a_run_to_the_end(ganstrata: Command, tmp_path: Path) -> None:
+    """Also with the broken and the clashing one installed: nobody asks for them."""
+    done = ganstrata("run", "run.yaml", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/report.html").stat().st_size > 10_000
+    manifest = json.loads((tmp_path / "out/run.json").read_text())
+    assert manifest["plugins"] == {
+        "generator stripes": "ganstrata-guest-stripes 0.3",
+        "scorer contrast": "ganstrata-guest-contrast 1.0",
+        "boundary mean_difference": "ganstrata-guest-axis 2.1",
+    }
+    stages = ("synthesize", "learn", "rescore", "edit", "report")
+    assert (tmp_path / "heard.txt").read_text().splitlines() == [f"{event}" for s in stages for event in (f"started {s}", f"finished {s} True")]
+
+    with (tmp_path / "out/rescoring.csv").open() as file:
+        effect = {(r["boundary"], r["layers"], r["concept"]): float(r["mean"]) for r in csv.DictReader(file) if float(r["step"]) > 0.0}
+    for concept, layer, other in (("seen/bright", "0", "1"), ("seen/striped", "1", "0")):
+        assert effect[concept, layer, concept] > 0.1, "what the generator puts there is found there"
+        assert abs(effect[concept, other, concept]) < 1e-6
+        assert effect[concept, "all", concept] == pytest.approx(effect[concept, layer, concept], abs=1e-5)
+
+    again = ganstrata("run", "run.yaml", "--out", "out")
+    assert again.returncode == 0
+    assert "was done before" in again.stdout + again.stderr
+    assert len((tmp_path / "heard.txt").read_text().splitlines()) == 10, "finished work is not announced again"
+
+
+def test_the_list_shows_guests_beside_built_ins_and_what_is_wrong(ganstrata: Command) -> None:
+    done = ganstrata("plugins", "list")
+    assert done.returncode == 0
+    for words in ("pictures with stripes  [ganstrata-guest-stripes 0.3]", "[ganstrata-guest-contrast 1.0]", "[ganstrata-guest-axis 2.1]"):
+        assert words in done.stdout
+    assert "stylegan2" in done.stdout
+    assert "Clash: scorer 'hue' is registered by ganstrata " in done.stderr
+    assert " and ganstrata-guest-clash 0.2" in done.stderr
+    assert "Broken: broken from ganstrata-guest-broken 0.1" in done.stderr
+    assert "No module named 'a_library_that_nobody_has'" in done.stderr
+    assert "guest_broken.py:3" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_list_is_json_too(ganstrata: Command) -> None:
+    found = json.loads(ganstrata("plugins", "list", "--json").stdout)
+    assert {"stripes", "contrast", "mean_difference", "stylegan2"} <= {info["name"] for info in found["plugins"]}
+    assert sorted(info["distribution"].split()[0] for info in found["plugins"] if info["name"] == "hue") == ["ganstrata", "ganstrata-guest-clash"]
+    (broken,) = found["broken"]
+    assert (broken["entry_point"], broken["distribution"]) == ("broken", "ganstrata-guest-broken 0.1")
+
+
+def test_show_describes_a_guest(ganstrata: Command, site: Path) -> None:
+    done = ganstrata("plugins", "show", "stripes")
+    assert done.returncode == 0
+    assert f"from ganstrata-guest-stripes 0.3, guest_stripes.Stripes in {site / 'guest_stripes.py'}" in done.stdout
+    assert "size  (int, default 8)  width and height in pixels" in done.stdout
+
+
+def test_asking_for_the_broken_one_says_why(ganstrata: Command) -> None:
+    for done in (ganstrata("plugins", "show", "broken"), ganstrata("run", "run.yaml", "--out", "out", "--set", "generator.use=broken")):
+        assert done.returncode in (1, 2)
+        assert "comes from ganstrata-guest-broken 0.1, which does not load" in done.stderr
+        assert "No module named 'a_library_that_nobody_has'" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_asking_for_the_clashing_name_is_refused_and_can_be_decided(ganstrata: Command, tmp_path: Path) -> None:
+    done = ganstrata("run", "run.yaml", "--out", "out", "--set", "scorers.0={use: hue}")
+    assert done.returncode == 2
+    assert "Two scorers are called 'hue': ganstrata " in done.stderr
+    assert "ganstrata-guest-clash 0.2 (guest_clash:OtherHue)" in done.stderr
+    assert not (tmp_path / "out").exists()
+    shown = ganstrata("plugins", "show", "hue", GANSTRATA_PLUGINS="ganstrata")
+    assert shown.returncode == 0
+    assert "ganstrata.plugins.scorers.hue" in shown.stdout
+    shown = ganstrata("plugins", "show", "hue", GANSTRATA_PLUGINS="clash")
+    assert "guest_clash.OtherHue" in shown.stdout
+
+
+def test_what_is_not_wanted_is_not_loaded(ganstrata: Command) -> None:
+    done = ganstrata("plugins", "list", GANSTRATA_PLUGINS="builtin_scorers,ganstrata-guest-axis")
+    assert "mean_difference" in done.stdout
+    assert "hue" in done.stdout
+    assert "stripes" not in done.stdout
+    assert "stylegan2" not in done.stdout
+    assert done.stderr == ""
+
+
+def test_trace_shows_who_is_called(ganstrata: Command) -> None:
+    done = ganstrata("plugins", "list", GANSTRATA_TRACE="1", GANSTRATA_PLUGINS="stripes")
+    assert "hook ganstrata_register_generators(register=" in done.stderr
+
+
+def test_a_misspelt_guest_gets_a_hint_and_the_broken_one_is_mentioned(ganstrata: Command) -> None:
+    done = ganstrata("run", "run.yaml", "--out", "out", "--set", "boundary.use=mean_diference")
+    assert done.returncode == 2
+    assert "No boundary learner named 'mean_diference'. Did you mean 'mean_difference'?" in done.stderr
+    assert "Broken and not loaded: broken from ganstrata-guest-broken 0.1." in done.stderr
+    done = ganstrata("run", "run.yaml", "--out", "out", "--set", "generator.with.sizes=8")
+    assert "generator -> with -> sizes: is not an option of 'stripes' (from ganstrata-guest-stripes 0.3). Did you mean 'size'?" in done.stderr
