@@ -31,6 +31,7 @@ class Use(IntEnum):
     CONDITION = 1
     NOISE = 2
     MIXING = 3
+    NOISE_SEED = 4
 
 
 LARGEST_SEED = 2**63 - 1
@@ -42,6 +43,15 @@ def _bits(seed: int, stream: Stream, use: Use, sample: int, part: int, count: in
     philox = np.random.Philox(key=key, counter=counter)
     raw: NDArray[np.uint64] = np.asarray(philox.random_raw(count), dtype=np.uint64)
     return raw
+
+
+def noise_seed(seed: int, stream: Stream) -> int:
+    """The seed of fresh noise for the samples of one stream, so that no two streams share their noise.
+
+    >>> noise_seed(0, Stream.PROBING) != noise_seed(0, Stream.VERIFICATION)
+    True
+    """
+    return int(_bits(seed, stream, Use.NOISE_SEED, 0, 0, 1)[0] >> np.uint64(1))
 
 
 def uniforms(seed: int, stream: Stream, use: Use, sample: int, count: int, *, part: int = 0) -> NDArray[np.float64]:

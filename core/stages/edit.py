@@ -19,7 +19,7 @@ from ..engine import Engine
 from ..pictures import file_stem, png, tile, to_pixels
 from ..prepare import Prepared
 from ..progress import Progress
-from ..randomness import Stream
+from ..randomness import Stream, noise_seed
 from ..rescored import Rescored
 from ..run import Run, disk_error, write_bytes, write_text
 from .synthesis import draw
@@ -143,7 +143,7 @@ def _baseline(prepared: Prepared) -> tuple[Pass, Tensor]:
             codes,
             condition=torch.cat(conditions)[:n] if conditions else None,
             index=torch.arange(n),
-            noise=prepared.config.synthesis.seed,
+            noise=noise_seed(prepared.config.synthesis.seed, Stream.EDITING),
             precision=prepared.precision,
             features=prepared.features,
             restarts={first_reader(prepared.generator, layers) for layers in shown_sets(prepared).values()},

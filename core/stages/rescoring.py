@@ -23,7 +23,7 @@ from ..effects import FIELDS, SIGNS, sums_of
 from ..engine import Engine
 from ..prepare import Prepared
 from ..progress import Progress
-from ..randomness import Stream, Use, normals
+from ..randomness import Stream, Use, noise_seed, normals
 from ..records import Boundaries
 from ..rescored import Rescored, write_table
 from ..run import Run, file_hash
@@ -182,7 +182,7 @@ def _baseline(prepared: Prepared, start: int) -> tuple[Pass, torch.Tensor, NDArr
             codes,
             condition=latents.condition,
             index=latents.index,
-            noise=prepared.config.synthesis.seed,
+            noise=noise_seed(prepared.config.synthesis.seed, Stream.VERIFICATION),
             precision=prepared.precision,
             features=prepared.features,
             restarts={first_reader(prepared.generator, layers) for layers in prepared.sets.values()},

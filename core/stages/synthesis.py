@@ -12,7 +12,7 @@ from ..composition import Pass
 from ..engine import Engine
 from ..prepare import Prepared
 from ..progress import Progress
-from ..randomness import Stream, Use, uniforms
+from ..randomness import Stream, Use, noise_seed, uniforms
 from ..records import Latents
 from ..run import Run
 from ..shards import Shards
@@ -104,13 +104,12 @@ def _shard(prepared: Prepared, task: tuple[str, int, int]) -> int:
     # whatever the number of samples, so that its bytes do not depend on it.
     for begin in range(start, stop, prepared.batch):
         latents, w, codes = draw(prepared, begin, Stream.PROBING)
-        seed = prepared.config.synthesis.seed
         rendering = Pass(
             prepared.generator,
             codes,
             condition=latents.condition,
             index=latents.index,
-            noise=seed,
+            noise=noise_seed(prepared.config.synthesis.seed, Stream.PROBING),
             precision=prepared.precision,
             features=prepared.features,
         ).rendering

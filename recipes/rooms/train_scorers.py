@@ -95,18 +95,18 @@ def loss_of(part: str, network: nn.Module, x: Tensor, category: Tensor, maps: Te
     return F.cross_entropy(logits.float(), category) + F.binary_cross_entropy_with_logits(margins.float(), attributes) * 2.0
 
 
-def train(part: str, rooms: Rooms, *, pictures: int, seed: int, out: Path) -> nn.Module:
-    """AdamW with a rate that rises and falls once, in bf16; goes on where an interrupted training stopped."""
+def train(part: str, rooms: Rooms, *, pictures: int, seed: int, out: Path) -> tuple[nn.Module, float]:
+    """AdamW with a rate that rises and falls once, in bf16; goes on where an interrupted training stopped. Gives the network and its seconds."""
     torch.manual_seed(seed)
     network: nn.Module = SceneNetwork(len(CATEGORIES), len(ATTRIBUTES)) if part == "scenes" else SurfaceNetwork(len(LABELS))
     network = network.to(memory_format=torch.channels_last)
     steps = pictures // BATCH
     optimiser = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps, pct_start=0.1)
-    first, running, state = 0, 0.0, out / f"{part}.state.pt"
+    first, spent, running, state = 0, 0.0, 0.0, out / f"{part}.state.pt"
     if state.exists():
         saved = torch.load(state, weights_only=True)
-        first = saved["step"]
+        first, spent = saved["step"], saved["seconds"]
         for owner, name in ((network, "network"), (optimiser, "optimiser"), (schedule, "schedule")):
             owner.load_state_dict(saved[name])
     rng = np.random.default_rng([seed, first])
@@ -127,11 +127,11 @@ def train(part: str, rooms: Rooms, *, pictures: int, seed: int, out: Path) -> nn
             speed = (step + 1 - first) * BATCH / (time.monotonic() - began)
             print(f"{part}: {seen} pictures, loss {running:.4f}, {speed:.0f}/s", flush=True)
             parts = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
-            torch.save({**parts, "step": step + 1}, state.with_suffix(".part"))
+            torch.save({**parts, "step": step + 1, "seconds": spent + time.monotonic() - began}, state.with_suffix(".part"))
             state.with_suffix(".part").replace(state)
     torch.save(network.state_dict(), out / f"{part}.pt")
     state.unlink(missing_ok=True)
-    return network.eval()
+    return network.eval(), spent + time.monotonic() - began
 
 
 @torch.inference_mode()
@@ -189,10 +189,9 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    network = train(args.part, Rooms(args.data), pictures=args.pictures, seed=args.seed, out=args.out)
+    network, seconds = train(args.part, Rooms(args.data), pictures=args.pictures, seed=args.seed, out=args.out)
     measure = measure_scenes if args.part == "scenes" else measure_surfaces
-    facts = {"seed": args.seed, "pictures_seen": args.pictures, "seconds": round(time.monotonic() - began), **measure(network, Rooms(args.held_out))}
+    facts = {"seed": args.seed, "pictures_seen": args.pictures, "seconds": round(seconds), **measure(network, Rooms(args.held_out))}
     (args.out / f"{args.part}.json").write_text(json.dumps(facts, indent=2) + "\n")
     print(json.dumps(facts, indent=2))
 

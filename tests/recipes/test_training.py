@@ -162,7 +162,7 @@ def test_what_is_exported_loads_through_the_plugins(trainer, renders, out, monke
     trained.run((Stage(16, 8),), every=8)
     monkeypatch.setattr(train_scorers, "BATCH", 4)
     rooms = train_scorers.Rooms(renders)
-    networks = {part: train_scorers.train(part, rooms, pictures=8, seed=0, out=out) for part in ("scenes", "surfaces")}
+    networks = {part: train_scorers.train(part, rooms, pictures=8, seed=0, out=out)[0] for part in ("scenes", "surfaces")}
     weights = out / "weights"
     export(out, out, weights)
 
