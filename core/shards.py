@@ -18,6 +18,7 @@ import zarr
 from numpy.typing import NDArray
 
 from .errors import RunError
+from .interrupts import deferred
 from .run import disk_error, write_text
 
 Region = tuple[slice | int, ...]
@@ -25,12 +26,17 @@ Arrays = Mapping[str, tuple[Region, NDArray[Any]]]
 
 
 class Shards:
-    """A group of arrays under `path` that is filled piece by piece."""
+    """A group of arrays under `path` that is filled piece by piece.
+
+    Ctrl-C waits for each of these steps: zarr works in threads of its own, which an interruption would
+    leave in the middle of something.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._marks = path / "done"
 
+    @deferred()
     def create(self, arrays: Mapping[str, tuple[tuple[int, ...], tuple[int, ...], str]], stamp: str = "") -> None:
         """Make the arrays that are not there yet: name to (shape, chunks, dtype); floats begin as NaN.
 
@@ -52,6 +58,7 @@ class Shards:
         except OSError as error:
             raise disk_error(error, self.path) from error
 
+    @deferred()
     def write(self, piece: str, arrays: Arrays) -> None:
         """Write one piece, name to (region, values), and mark it as finished.
 
@@ -67,6 +74,7 @@ class Shards:
         mark = {name: [_as_lists(region), _checksum(values)] for name, (region, values) in arrays.items()}
         write_text(self._marks / f"{piece}.json", json.dumps(mark))
 
+    @deferred()
     def is_whole(self, piece: str) -> bool:
         """Whether a piece is marked and its data are what was written."""
         try:
@@ -80,6 +88,7 @@ class Shards:
             # A mark or chunk that cannot be read in whatever way is one that is not whole.
             return False
 
+    @deferred()
     def read(self, name: str) -> NDArray[Any]:
         """A whole array.
 
