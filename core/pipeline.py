@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .composition import Pass
 from .config import RunConfig
 from .configfile import read_config, validate
 from .engine import Engine
@@ -142,13 +141,11 @@ def forecast(prepared: Prepared, workers: int) -> str:
 @torch.inference_mode()
 def _measure(prepared: Prepared) -> float:
     """Seconds per image of one batch, after one to warm up."""
-    _, _, codes = synthesis.draw(prepared, 0, Stream.PROBING)
-    latents = prepared.generator.sample(prepared.batch, 0, 0, Stream.PROBING)
+    latents, _, codes = synthesis.draw(prepared, 0, Stream.PROBING)
     best = float("inf")
     for _ in range(2):
         began = time.monotonic()
-        done = Pass(prepared.generator, codes, condition=latents.condition, precision=prepared.precision, features=prepared.features)
-        prepared.score(done.rendering)
+        prepared.score(prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering)
         best = min(best, time.monotonic() - began)
     return best / prepared.batch
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, cast
@@ -10,13 +10,16 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from .composition import Pass, first_reader
 from .config import RunConfig
 from .contracts import BoundaryLearner, Generator, Scorer
 from .device import auto_batch, resolve_device, resolve_precision
 from .errors import ConfigError, Fault, ScoreError, UserError, nearest
 from .layers import default_groups, layer_sets, parse_layers
 from .loading import build
+from .randomness import Stream, noise_seed
 from .records import Concept, Rendering
 from .registry import registry
 
@@ -60,6 +63,27 @@ class Prepared:
                 return slice(start, start + len(scorer.concepts))
             start += len(scorer.concepts)
         raise KeyError(alias)
+
+    def render(self, codes: Tensor, condition: Tensor | None, index: Tensor, stream: Stream, edits: Iterable[Collection[int]] = ()) -> Pass:
+        """A batch rendered as this run renders, ready to restart at the layer sets of `edits`.
+
+        Args:
+            codes: (N, L, D).
+            condition: of these samples, or None.
+            index: absolute index of each sample (N,).
+            stream: whose samples these are; it decides their fresh noise.
+            edits: layer sets that will be edited.
+        """
+        return Pass(
+            self.generator,
+            codes,
+            condition=condition,
+            index=index,
+            noise=noise_seed(self.config.synthesis.seed, stream),
+            precision=self.precision,
+            features=self.features,
+            restarts={first_reader(self.generator, layers) for layers in edits},
+        )
 
     def score(self, rendering: Rendering) -> NDArray[np.float32]:
         """All scores of a batch, (N, C).

@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..composition import Pass, first_reader
+from ..composition import Pass
 from ..editing import move, move_jointly, step_field
 from ..engine import Engine
 from ..pictures import file_stem, png, tile, to_pixels
 from ..prepare import Prepared
 from ..progress import Progress
-from ..randomness import Stream, noise_seed
+from ..randomness import Stream
 from ..rescored import Rescored
 from ..run import Run, disk_error, write_bytes, write_text
 from .synthesis import draw
@@ -138,16 +138,8 @@ def _baseline(prepared: Prepared) -> tuple[Pass, Tensor]:
         batches = [draw(prepared, start, Stream.EDITING) for start in range(0, n, prepared.batch)]
         codes = torch.cat([codes for _, _, codes in batches])[:n]
         conditions = [latents.condition for latents, _, _ in batches if latents.condition is not None]
-        baseline = Pass(
-            prepared.generator,
-            codes,
-            condition=torch.cat(conditions)[:n] if conditions else None,
-            index=torch.arange(n),
-            noise=noise_seed(prepared.config.synthesis.seed, Stream.EDITING),
-            precision=prepared.precision,
-            features=prepared.features,
-            restarts={first_reader(prepared.generator, layers) for layers in shown_sets(prepared).values()},
-        )
+        condition = torch.cat(conditions)[:n] if conditions else None
+        baseline = prepared.render(codes, condition, torch.arange(n), Stream.EDITING, shown_sets(prepared).values())
         kept = prepared.memory["editing"] = (baseline, codes)
     return kept
 

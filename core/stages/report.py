@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from ..composition import Pass
 from ..engine import Engine
 from ..pictures import Pixels, to_pixels
 from ..prepare import Prepared
 from ..progress import Progress
-from ..randomness import Stream, noise_seed
+from ..randomness import Stream
 from ..report.content import gather
 from ..report.page import build_page
 from ..run import Run, disk_error, write_text
@@ -49,9 +48,6 @@ def _first(prepared: Prepared, count: int) -> Pixels:
     parts = []
     for start in range(0, count, prepared.batch):
         latents, _, codes = draw(prepared, start, Stream.PROBING)
-        seed = noise_seed(prepared.config.synthesis.seed, Stream.PROBING)
-        images = Pass(
-            prepared.generator, codes, condition=latents.condition, index=latents.index, noise=seed, precision=prepared.precision
-        ).rendering.images
+        images = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering.images
         parts.append(images)
     return to_pixels(torch.cat(parts)[:count])

@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 
 from ..boundaryfile import FILES, check_fits, load_boundaries
-from ..composition import Pass, first_reader
+from ..composition import Pass
 from ..editing import move, step_field
 from ..effects import FIELDS, SIGNS, sums_of
 from ..engine import Engine
 from ..prepare import Prepared
 from ..progress import Progress
-from ..randomness import Stream, Use, noise_seed, normals
+from ..randomness import Stream, Use, normals
 from ..records import Boundaries
 from ..rescored import Rescored, write_table
 from ..run import Run, file_hash
@@ -177,16 +177,7 @@ def _baseline(prepared: Prepared, start: int) -> tuple[Pass, torch.Tensor, NDArr
     kept = prepared.memory.get("baseline")
     if kept is None or kept[0] != start:
         latents, _, codes = draw(prepared, start, Stream.VERIFICATION)
-        baseline = Pass(
-            prepared.generator,
-            codes,
-            condition=latents.condition,
-            index=latents.index,
-            noise=noise_seed(prepared.config.synthesis.seed, Stream.VERIFICATION),
-            precision=prepared.precision,
-            features=prepared.features,
-            restarts={first_reader(prepared.generator, layers) for layers in prepared.sets.values()},
-        )
+        baseline = prepared.render(codes, latents.condition, latents.index, Stream.VERIFICATION, prepared.sets.values())
         kept = (start, baseline, codes, prepared.score(baseline.rendering))
         prepared.memory["baseline"] = kept
     return kept[1], kept[2], kept[3]

@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..composition import Pass
 from ..engine import Engine
 from ..prepare import Prepared
 from ..progress import Progress
-from ..randomness import Stream, Use, noise_seed, uniforms
+from ..randomness import Stream, Use, uniforms
 from ..records import Latents
 from ..run import Run
 from ..shards import Shards
@@ -104,15 +103,7 @@ def _shard(prepared: Prepared, task: tuple[str, int, int]) -> int:
     # whatever the number of samples, so that its bytes do not depend on it.
     for begin in range(start, stop, prepared.batch):
         latents, w, codes = draw(prepared, begin, Stream.PROBING)
-        rendering = Pass(
-            prepared.generator,
-            codes,
-            condition=latents.condition,
-            index=latents.index,
-            noise=noise_seed(prepared.config.synthesis.seed, Stream.PROBING),
-            precision=prepared.precision,
-            features=prepared.features,
-        ).rendering
+        rendering = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
         scores = prepared.score(rendering)
         batch = {"w": w.float().cpu().numpy(), "index": latents.index.cpu().numpy()}
         batch |= {f"scores/{alias}": scores[:, prepared.columns(alias)] for alias in prepared.scorers}
