@@ -56,7 +56,7 @@ def plan(size: int) -> tuple[Stage, ...]:
         *growing,
         Stage(size, 550_000),
         Stage(size, 80_000, rate=1.5e-3, average=0.999, noise=True),
-        Stage(size, 220_000, rate=5e-4, average=0.9995, noise=True),
+        Stage(size, 180_000, rate=5e-4, average=0.9995, noise=True),
     )
 
 
