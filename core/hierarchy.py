@@ -31,7 +31,7 @@ class Hierarchy:
         curve: mean change in sd units when one layer is moved, (M, L).
         share: the curve cut at zero and normalised over layers, (M, L); rows sum to one.
         groups: the share summed by group, (M, G).
-        depth: mean depth of each level, (M,), in layers.
+        depth: mean depth of each level, (M,), in layers; NaN where the interval of the summed effect holds zero.
         concept_curve, concept_depth: the same for each factor, (F, L) and (F,).
         earlier: probability that level a sits before level b, (M, M), over resamplings.
         peak: how often each group holds the largest share of a level, (M, G), over resamplings.
@@ -108,6 +108,12 @@ def hierarchy_of(
         low, high = interval(function(replica_means))
         return Estimate(function(point_means)[0], low, high)
 
+    def depth_of(point_means: Floats, replica_means: Floats) -> Estimate:
+        # Where the effects of all layers may add up to nothing, their quotient can be any number.
+        settled = interval(replica_means.sum(axis=-1))[0] > 0.0
+        found = estimate(mean_depth, point_means, replica_means)
+        return Estimate(*(np.where(settled, numbers, np.nan) for numbers in (found.value, found.low, found.high)))
+
     level_point, level_replicas = by_level(point), by_level(replicas)
     depths = mean_depth(level_replicas)  # (R, M)
     shares = layer_share(level_replicas) @ in_group  # (R, M, G)
@@ -119,9 +125,9 @@ def hierarchy_of(
         curve=estimate(lambda m: m, level_point, level_replicas),
         share=estimate(layer_share, level_point, level_replicas),
         groups=estimate(lambda m: layer_share(m) @ in_group, level_point, level_replicas),
-        depth=estimate(mean_depth, level_point, level_replicas),
+        depth=depth_of(level_point, level_replicas),
         concept_curve=estimate(lambda m: m, point, replicas),
-        concept_depth=estimate(mean_depth, point, replicas),
+        concept_depth=depth_of(point, replicas),
         earlier=(depths[:, :, None] < depths[:, None, :]).mean(axis=0),
         peak=np.stack([(best == g).mean(axis=0) for g in range(len(names_of_groups))], axis=1) if names_of_groups else np.zeros((len(present), 0)),
     )

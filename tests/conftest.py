@@ -25,6 +25,11 @@ from ganstrata.core.registry import PluginInfo, registry
 from ganstrata.core.run import Run
 
 
+def pytest_configure() -> None:
+    # A shell that starts the tests in the background makes them, and all they start, deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)

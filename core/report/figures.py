@@ -198,6 +198,8 @@ def depths(hierarchy: Hierarchy, levels_of: Sequence[str], groups: Mapping[str, 
         if np.isfinite(value):
             canvas.whisker(scale(low), scale(high), y)
             canvas.circle(scale(value), y, 6.0 if is_level else 3.6, f"f-{level}", title=f"{label}: {value:.2f} [{low:.2f}, {high:.2f}]")
+        else:
+            canvas.text(scale(0.0), y + 4, "not told by single layers", css="soft")
         table.append([level, "" if is_level else label, value, low, high])
         y += line
     return Figure("depth", canvas, "Mean depth of each level and concept: the layer index weighted by effect.", table)

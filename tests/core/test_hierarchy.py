@@ -161,3 +161,13 @@ def test_the_same_seed_gives_the_same_intervals():
     one, two, other = (hierarchy(changes, ["layout", "colour"], seed=s) for s in (0, 0, 1))
     assert one.depth.low.tolist() == two.depth.low.tolist()
     assert one.depth.low.tolist() != other.depth.low.tolist()
+
+
+def test_effects_that_cancel_have_no_depth_and_leave_that_of_others():
+    cancelling = at(1) - at(6)
+    found = hierarchy(planted([cancelling, at(3)]), ["attribute", "colour"])
+    for numbers in (found.concept_depth.value, found.concept_depth.low, found.concept_depth.high):
+        assert np.isnan(numbers[0])
+        assert numbers[1] == pytest.approx(3.0, abs=0.7)
+    assert np.isnan(found.depth.value[0])
+    assert np.isfinite(found.depth.value[1])
