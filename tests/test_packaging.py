@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from hashlib import sha256
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import FunctionType
@@ -48,7 +49,7 @@ def test_every_data_file_is_named_by_a_pattern_and_every_pattern_finds_one() -> 
     for package, patterns in data.items():
         for pattern in patterns:
             found = list(folder_of(package).glob(pattern))
-            assert found or package == "ganstrata.weights", f"{package}: {pattern} finds nothing"
+            assert found, f"{package}: {pattern} finds nothing"
     for package in SETUPTOOLS["packages"]:
         if package == "ganstrata":
             continue
@@ -64,6 +65,8 @@ def test_what_ships_is_there_to_be_read() -> None:
         assert (home / file).is_file()
     for role in ("generator", "scenes", "surfaces"):
         assert (home / "weights" / f"rooms.{role}.safetensors").stat().st_size > 100_000
+        card = (home / "weights" / f"rooms.{role}.md").read_text(encoding="utf-8")
+        assert sha256((home / "weights" / f"rooms.{role}.safetensors").read_bytes()).hexdigest() in card
 
 
 def test_entry_points_lead_to_hooks() -> None:
