@@ -71,7 +71,10 @@ class Rescoring(Section):
     distance_unit: Literal["sd", "raw"] = Field(default="sd", description="sd: times the spread of w; raw: as it stands")
     layers: list[str] = Field(default=["all", "each", "groups"], min_length=1, description="layer sets to move")
     groups: dict[str, str] | None = Field(default=None, description="named layer groups; default: the generator's own")
-    null_directions: int = Field(default=20, ge=3, description="random directions that the effects are held against")
+    null: Literal["random", "permuted"] = Field(
+        default="random", description="what effects are held against: random directions, or those that the learner finds in permuted scores"
+    )
+    null_directions: int = Field(default=20, ge=3, description="how many of them")
     bootstrap: int = Field(default=2000, ge=100, description="resamplings behind each interval")
     false_discovery_rate: float = Field(default=0.05, gt=0.0, lt=1.0, description="q below which an effect counts as found")
 

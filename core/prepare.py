@@ -146,6 +146,8 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
         faults.append(
             Fault(("synthesis", "mixing"), f"'{config.boundary.use}' learns a boundary per layer, which needs style-mixed codes: set it above 0")
         )
+    if config.rescoring.null == "permuted" and not learner.supervised:
+        faults.append(Fault(("rescoring", "null"), f"'{config.boundary.use}' uses no scores, so permuting them changes nothing; use random"))
     if faults:
         raise ConfigError(source, faults)
     size = config.synthesis.batch_size

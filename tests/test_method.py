@@ -60,9 +60,9 @@ def test_effects_are_the_changes_of_moved_samples(fakes, finished: Run, layers: 
 def test_p_values_hold_effects_against_random_directions(fakes, finished: Run) -> None:
     from ganstrata.core.configfile import validate
     from ganstrata.core.prepare import prepare
-    from ganstrata.core.stages.rescoring import null_directions
+    from ganstrata.core.stages.null import null_directions
 
-    directions = null_directions(prepare(validate(finished.manifest["config"], "test")))
+    directions = null_directions(finished, prepare(validate(finished.manifest["config"], "test")))
     assert directions.shape == (12, 16)
     np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1.0, rtol=1e-6)
     step, rows = step_of(finished), rows_of(finished)

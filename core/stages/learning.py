@@ -18,6 +18,8 @@ from ..errors import DataError
 from ..progress import Progress
 from ..records import Boundaries, Boundary, Concept
 from ..run import Run
+from .null import FILE as NULL_FILE
+from .null import permuted_directions, save_directions
 from .synthesis import read_latents, read_scores
 
 Floats = NDArray[np.float32]
@@ -38,13 +40,21 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
         seed = prepared.config.synthesis.seed
         boundaries, refused = _learn(prepared.learner, latents, scores, concepts, prepared.generator, seed)
         skipped |= refused
+        files: tuple[str, ...] = FILES
+        if prepared.config.rescoring.null == "permuted" and boundaries:
+            kept = [j for j, concept in enumerate(concepts) if concept.name not in refused]
+            count, learnable = prepared.config.rescoring.null_directions, [concepts[j] for j in kept]
+            save_directions(
+                run, permuted_directions(prepared.learner, latents, scores[:, kept], learnable, prepared.generator, count=count, seed=seed)
+            )
+            files = (*FILES, NULL_FILE)
         step(len(columns))
     if not boundaries:
         reasons = "\n".join(f"  {name}: {reason}" for name, reason in list(skipped.items())[:8])
         raise DataError(f"no boundary could be learnt:\n{reasons}")
     boundaries = Boundaries([*boundaries, *_conditional(boundaries, prepared.config.conditions)])
     save_boundaries(boundaries, run.path, skipped)
-    run.finish("learn", seconds=step.seconds, files=FILES, boundaries=len(boundaries), skipped=len(skipped))
+    run.finish("learn", seconds=step.seconds, files=files, boundaries=len(boundaries), skipped=len(skipped))
 
 
 def _learn(

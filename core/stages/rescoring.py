@@ -23,11 +23,12 @@ from ..effects import FIELDS, SIGNS, sums_of
 from ..engine import Engine
 from ..prepare import Prepared
 from ..progress import Progress
-from ..randomness import Stream, Use, normals
+from ..randomness import Stream
 from ..records import Boundaries
 from ..rescored import Rescored, write_table
 from ..run import Run, file_hash
 from ..shards import Shards
+from . import null
 from .synthesis import draw
 
 
@@ -51,17 +52,6 @@ def step_length(prepared: Prepared, spread: float) -> float:
     """Lambda in units of w: times the spread of w where the config says so."""
     rescoring = prepared.config.rescoring
     return rescoring.distance * (spread if rescoring.distance_unit == "sd" else 1.0)
-
-
-def null_directions(prepared: Prepared) -> NDArray[np.float32]:
-    """R random unit directions: (R, D), or (R, L, D) with one per layer for learners of w+."""
-    card, config = prepared.generator.card, prepared.config
-    count, size = config.rescoring.null_directions, card.code_size
-    width = size * card.layers if prepared.learner.layerwise else size
-    raw = normals(config.synthesis.seed, Stream.NULL, Use.LATENT, range(count), width)
-    raw = raw.reshape(count, card.layers, size) if prepared.learner.layerwise else raw
-    unit: NDArray[np.float32] = raw / np.linalg.norm(raw, axis=-1, keepdims=True)
-    return unit
 
 
 def open_units(run: Run) -> Shards:
@@ -94,8 +84,9 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
 
 
 def _stamp(run: Run) -> str:
-    """What the units are computed from: the boundaries, byte for byte."""
-    return hashlib.sha256("".join(file_hash(run.path / name) for name in FILES).encode()).hexdigest()
+    """What the units are computed from: the boundaries, and a null of permuted scores, byte for byte."""
+    names = FILES if run.config.rescoring.null == "random" else (*FILES, null.FILE)
+    return hashlib.sha256("".join(file_hash(run.path / name) for name in names).encode()).hexdigest()
 
 
 def _missing(run: Run, prepared: Prepared, boundaries: int) -> list[Unit]:
@@ -137,12 +128,12 @@ def _layout(prepared: Prepared, boundaries: int) -> dict[str, tuple[tuple[int, .
 def _unit(prepared: Prepared, unit: Unit) -> int:
     """Move one batch along one direction at every layer set, and write what changed."""
     run = Run.open(unit.path)
-    boundaries, null = _directions(unit, prepared)
+    boundaries, chance = _directions(unit, run, prepared)
     spread = float(run.manifest["spread"])
     baseline, codes, scores = _baseline(prepared, unit.start)
     here = min(prepared.batch, prepared.config.rescoring.samples - unit.start)
     is_boundary = unit.direction < len(boundaries)
-    normal = boundaries[unit.direction].normal if is_boundary else null[unit.direction - len(boundaries)]
+    normal = boundaries[unit.direction].normal if is_boundary else chance[unit.direction - len(boundaries)]
     step, scale = step_length(prepared, spread), prepared.generator.layer_scale
     sums = np.full((len(prepared.sets), 2, len(prepared.concepts), len(FIELDS)), np.nan)
     own = np.full((len(prepared.sets), 2, here), np.nan, dtype=np.float32)
@@ -163,11 +154,11 @@ def _unit(prepared: Prepared, unit: Unit) -> int:
     return here * len(prepared.sets) * len(signs) + (here if unit.direction == 0 else 0)
 
 
-def _directions(unit: Unit, prepared: Prepared) -> tuple[Boundaries, NDArray[np.float32]]:
+def _directions(unit: Unit, run: Run, prepared: Prepared) -> tuple[Boundaries, NDArray[np.float32]]:
     """Boundaries and null directions, read once per process and stamp."""
     kept = prepared.memory.get("directions")
     if kept is None or kept[0] != unit.stamp:
-        kept = (unit.stamp, load_boundaries(Path(unit.path))[0], null_directions(prepared))
+        kept = (unit.stamp, load_boundaries(Path(unit.path))[0], null.null_directions(run, prepared))
         prepared.memory["directions"] = kept
     return kept[1], kept[2]
 

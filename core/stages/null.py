@@ -1,0 +1,78 @@
+"""What effects are held against: random directions, or what the learner finds in permuted scores (method B)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from ..contracts import BoundaryLearner, Generator
+from ..errors import RunError
+from ..prepare import Prepared
+from ..randomness import Stream, Use, normals
+from ..records import Concept
+from ..run import Run, write_bytes
+
+FILE = "null.safetensors"
+
+Floats = NDArray[np.float32]
+
+
+def null_directions(run: Run, prepared: Prepared) -> Floats:
+    """R unit directions: (R, D), or (R, L, D) with one per layer for learners of w+.
+
+    Raises:
+        RunError: the directions of permuted scores, which the learn stage leaves, cannot be read.
+    """
+    config = prepared.config
+    if config.rescoring.null == "random":
+        return random_directions(prepared.generator, config.rescoring.null_directions, config.synthesis.seed, layerwise=prepared.learner.layerwise)
+    try:
+        return np.asarray(load_file(run.path / FILE)["normals"])
+    except (OSError, KeyError, SafetensorError) as error:
+        raise RunError(f"{run.path / FILE} cannot be read ({type(error).__name__}: {error}); run `ganstrata learn {run.path}` again") from None
+
+
+def random_directions(generator: Generator, count: int, seed: int, *, layerwise: bool) -> Floats:
+    """Normal variables, normalised: directions drawn evenly."""
+    layers, size = generator.card.layers, generator.card.code_size
+    raw = normals(seed, Stream.NULL, Use.LATENT, range(count), size * layers if layerwise else size)
+    raw = raw.reshape(count, layers, size) if layerwise else raw
+    unit: Floats = raw / np.linalg.norm(raw, axis=-1, keepdims=True)
+    return unit
+
+
+def permuted_directions(
+    learner: BoundaryLearner, latents: Floats, scores: Floats, concepts: Sequence[Concept], generator: Generator, *, count: int, seed: int
+) -> Floats:
+    """What the learner makes of scores that have nothing to do with the latents, concept after concept.
+
+    Such directions follow the spread of the latents, as those of true scores do and random ones do not.
+
+    Args:
+        learner: the run's own.
+        latents: (N, D) or (N, L, D).
+        scores: (N, C), of concepts that can be learnt.
+        concepts: C of them; direction r takes concept r modulo C.
+        generator: whose latents they are.
+        count: number of directions R, each from a permutation of its own.
+        seed: of the permutations.
+
+    Returns:
+        (R, D), or (R, L, D).
+    """
+    found = []
+    for r in range(count):
+        j = r % len(concepts)
+        order = np.random.default_rng([seed, int(Stream.NULL), r]).permutation(len(scores))
+        (boundary,) = learner.learn(latents, scores[order][:, [j]], [concepts[j]], generator=generator, seed=seed)
+        found.append(boundary.normal)
+    return np.stack(found).astype(np.float32)
+
+
+def save_directions(run: Run, directions: Floats) -> None:
+    """Keep the directions of permuted scores with the boundaries."""
+    write_bytes(run.path / FILE, save({"normals": np.ascontiguousarray(directions)}))
