@@ -16,7 +16,8 @@ from ganstrata.core.pipeline import perform, resume
 from ganstrata.core.prepare import prepare
 from ganstrata.core.progress import Progress
 from ganstrata.core.run import Run
-from ganstrata.core.stages.rescoring import images_needed, null_directions, step_length
+from ganstrata.core.stages.null import random_directions
+from ganstrata.core.stages.rescoring import images_needed, step_length
 
 
 def test_images_by_the_methods_formula(fakes, config) -> None:
@@ -31,16 +32,14 @@ def test_the_step_is_in_the_unit_asked_for(unit: str, wanted: float, fakes, conf
 
 
 def test_random_directions_are_unit_and_independent(fakes, config) -> None:
-    config["rescoring"]["null_directions"] = 200
-    found = null_directions(prepare(validate(config, "test")))
+    generator, seed = prepare(validate(config, "test")).generator, config["synthesis"]["seed"]
+    found = random_directions(generator, 200, seed, layerwise=False)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, rtol=1e-6)
     cosines = (found @ found.T)[np.triu_indices(200, 1)]
     assert abs(cosines.mean()) < 0.01
     assert cosines.std() == pytest.approx(1 / 4.0, rel=0.1)  # 1 / sqrt(D)
-    config["rescoring"]["null_directions"] = 5
-    assert np.array_equal(null_directions(prepare(validate(config, "test"))), found[:5])
-    config["synthesis"]["mixing"], config["boundary"]["use"] = 0.5, "fake_per_layer"
-    layerwise = null_directions(prepare(validate(config, "test")))
+    assert np.array_equal(random_directions(generator, 5, seed, layerwise=False), found[:5])
+    layerwise = random_directions(generator, 5, seed, layerwise=True)
     assert layerwise.shape == (5, 8, 16)
     np.testing.assert_allclose(np.linalg.norm(layerwise, axis=2), 1.0, rtol=1e-6)
 
