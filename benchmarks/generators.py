@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from ganstrata.core.composition import Pass, first_reader
 from ganstrata.core.layers import layer_sets
 from ganstrata.core.memory import keep_freed_memory
-from ganstrata.plugins.generators.stylegan2.network import GAIN, LEAK, SynthesisLayer, smooth, upsample_rgb
+from ganstrata.plugins.generators.shared.mapping import GAIN, LEAK
+from ganstrata.plugins.generators.stylegan2.network import SynthesisLayer, smooth, upsample_rgb
 from measure import alternate, arguments, machine, table
 
 CHILD = "--in-a-process-that"

@@ -10,7 +10,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, wraps
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,6 +21,10 @@ from torch import Tensor
 from .randomness import Stream, Use, normals
 from .records import Boundaries, Concept, Inputs, Latents, Match, ModelCard, Rendering, State, Stratum
 from .shapes import check_shape
+
+if TYPE_CHECKING:
+    from .checkpoints import Part
+    from .recognition import Examined
 
 
 class PluginConfig(BaseModel):
@@ -53,7 +57,7 @@ class Generator(ABC):
     @cached_property
     def fingerprint(self) -> str:
         """Names the latent space: boundaries learnt for one generator refuse another."""
-        checkpoint = self.card.sha256 or f"{type(self).__module__}.{type(self).__qualname__} {self.config.model_dump_json()}"
+        checkpoint = self.card.weights or self.card.sha256 or f"{type(self).__module__}.{type(self).__qualname__} {self.config.model_dump_json()}"
         return hashlib.sha256(f"{self.card.family} {checkpoint}".encode()).hexdigest()[:16]
 
     @property
@@ -109,6 +113,14 @@ class Generator(ABC):
     @classmethod
     def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
         """Whether a checkpoint with these tensors and settings belongs to this plugin."""
+        return None
+
+    @classmethod
+    def examine(cls, part: Part) -> Examined | None:
+        """What is in a part that recognise() knows, weights included, for `model inspect` and `model convert`.
+
+        None: the plugin does not take part in those. Tensors that do not fit are told, not raised.
+        """
         return None
 
 

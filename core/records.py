@@ -31,7 +31,8 @@ class ModelCard:
     latent_size: int  # Z
     licence: str = "unknown"
     source: str = "unknown"
-    sha256: str = ""  # of the checkpoint; empty if there is none
+    sha256: str = ""  # of the checkpoint's file; empty if there is none
+    weights: str = ""  # of the weights themselves, whatever file they are in: see core.checkpoints.digest
     truncation: str = "none"
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
-import torch
-
-from ....core.checkpoints import Checkpoint
+from ....core.checkpoints import Part
 from ....core.errors import CheckpointError
+from ....core.recognition import Examined
+from ..shared.fitting import compare
+from ..shared.layouts import find
+from .layouts import LAYOUTS
 from .network import Network
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,11 @@ class Architecture:
     classes: int
     clamp: float | None = None
 
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Self:
+        """From asdict(), which may have been JSON in between."""
+        return cls(**{**values, "channels": {int(size): width for size, width in values["channels"].items()}})
+
     @property
     def resolution(self) -> int:
         """Width and height of the images."""
@@ -38,21 +43,24 @@ class Architecture:
         """L: two per resolution, 2 log2(resolution) - 2."""
         return 2 * len(self.channels)
 
+    def build(self) -> Network:
+        """The network, with new weights."""
+        return Network(self.channels, self.z_dim, self.w_dim, self.mapping_layers, classes=self.classes, mapping_width=self.mapping_width)
 
-def infer(shapes: Shapes, path: Path, clamp: float | None = None) -> Architecture:
+
+def infer(shapes: Mapping[str, tuple[int, ...]], clamp: float | None = None) -> Architecture:
     """The architecture behind NVIDIA's tensor names.
 
     Raises:
-        CheckpointError: these are not the tensors of a StyleGAN2 generator.
+        CheckpointError: tensors that decide about it are missing.
     """
     channels = {int(m[1]): shape[0] for name, shape in shapes.items() if (m := re.fullmatch(r"synthesis\.b(\d+)\.conv1\.bias", name))}
     mapping = sorted(int(m[1]) for name in shapes if (m := re.fullmatch(r"mapping\.fc(\d+)\.weight", name)))
     sizes = [4 * 2**i for i in range(len(channels))]
-    if not channels or sorted(channels) != sizes or mapping != list(range(len(mapping))) or not mapping:
-        shown = ", ".join(list(shapes)[:4])
-        raise CheckpointError(
-            f"{path} is no StyleGAN2 generator: expected tensors such as synthesis.b4.conv1.weight and mapping.fc0.weight, found {shown} ..."
-        )
+    if not channels or sorted(channels) != sizes:
+        raise CheckpointError(f"a StyleGAN2 has blocks for 4, 8, 16 ... pixels; this file has them for {sorted(channels) or 'none'}")
+    if not mapping or mapping != list(range(len(mapping))):
+        raise CheckpointError(f"a StyleGAN2 has mapping layers 0, 1, 2 ...; this file has {mapping or 'none'}")
     try:
         w_dim = shapes["synthesis.b4.conv1.affine.weight"][1]
         classes = shapes["mapping.embed.weight"][1] if "mapping.embed.weight" in shapes else 0
@@ -67,36 +75,47 @@ def infer(shapes: Shapes, path: Path, clamp: float | None = None) -> Architectur
             clamp=clamp,
         )
     except (KeyError, IndexError) as error:
-        raise CheckpointError(f"{path}: a StyleGAN2 generator without {error}") from None
+        raise CheckpointError(f"a StyleGAN2 generator without {error}") from None
 
 
-def load_network(checkpoint: Checkpoint) -> tuple[Network, Architecture]:
-    """The network with the checkpoint's weights in float32, in evaluation mode.
+def examine(part: Part) -> Examined | None:
+    """Sizes, classes and weights of a StyleGAN2 in any layout; None if it is in none.
 
     Raises:
-        CheckpointError: not a StyleGAN2, or tensors missing, superfluous or of the wrong shape.
+        CheckpointError: tensors or settings that decide about the architecture are missing or senseless.
     """
-    clamp = checkpoint.settings.get("conv_clamp")
-    if clamp is not None and (isinstance(clamp, bool) or not isinstance(clamp, int | float) or not clamp > 0.0):
-        raise CheckpointError(f"{checkpoint.path}: conv_clamp in its header is {clamp!r}, expected a number above 0")
-    shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
-    architecture = infer(shapes, checkpoint.path, None if clamp is None else float(clamp))
-    # Shapes only: whatever sizes a file claims, no memory is taken before its tensors are seen to fit.
-    with torch.device("meta"):
-        network = Network(
-            architecture.channels,
-            architecture.z_dim,
-            architecture.w_dim,
-            architecture.mapping_layers,
-            classes=architecture.classes,
-            mapping_width=architecture.mapping_width,
-        )
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    faults = [f"missing {name}" for name in expected.keys() - shapes.keys()]
-    faults += [f"superfluous {name}" for name in shapes.keys() - expected.keys()]
-    faults += [f"{name} is {shapes[name]}, expected {expected[name]}" for name in expected.keys() & shapes.keys() if shapes[name] != expected[name]]
-    if faults:
-        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
-        raise CheckpointError(f"{checkpoint.path} does not fit a StyleGAN2: {'; '.join(sorted(faults)[:5])}{more}")
-    network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()}, assign=True)
-    return network, architecture
+    layout = find(LAYOUTS, part.tensors)
+    if layout is None:
+        return None
+    translated = layout.translate(part.tensors)
+    shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
+    architecture = infer(shapes, _clamp(part.settings))
+    misfits = compare(architecture.build, translated.tensors, translated.origin)
+    return Examined(
+        family="StyleGAN2",
+        layout=layout.name,
+        architecture=asdict(architecture),
+        resolution=architecture.resolution,
+        layers=architecture.layers,
+        latent_size=architecture.z_dim,
+        code_size=architecture.w_dim,
+        tensors=translated.tensors,
+        missing=misfits.missing,
+        superfluous=(*translated.unknown, *misfits.superfluous),
+        misshapen=misfits.misshapen,
+        classes=architecture.classes,
+    )
+
+
+def _clamp(settings: Mapping[str, Any]) -> float | None:
+    """What convolutions are clamped to: in our own headers, or in NVIDIA's constructor arguments."""
+    clamp = settings.get("conv_clamp")
+    for key in ("network", "synthesis_kwargs"):
+        nested = settings.get(key)
+        if clamp is None and isinstance(nested, Mapping):
+            clamp = nested.get("conv_clamp", nested.get("clamp"))
+    if clamp is None:
+        return None
+    if isinstance(clamp, bool) or not isinstance(clamp, int | float) or not clamp > 0.0:
+        raise CheckpointError(f"conv_clamp stored in the file is {clamp!r}, expected a number above 0")
+    return float(clamp)

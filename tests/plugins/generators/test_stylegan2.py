@@ -11,7 +11,8 @@ import pytest
 import torch
 from ganstrata import Generator, Pass, Stream, render
 from ganstrata.core.errors import CheckpointError, ConfigError, DataError, ShapeError
-from ganstrata.plugins.generators.stylegan2.network import Network, normalise_second_moment
+from ganstrata.plugins.generators.shared.mapping import normalise_second_moment
+from ganstrata.plugins.generators.stylegan2.network import Network
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 

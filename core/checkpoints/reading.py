@@ -14,7 +14,6 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +21,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .errors import CheckpointError, nearest
+from ..errors import CheckpointError, nearest
+from .content import Checkpoint, Part
 
 BUNDLED = "bundled:"
-WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 SETTINGS = "ganstrata"  # key in a safetensors header that holds our JSON
 ZIP = b"PK\x03\x04"  # how an archive begins, for torch too
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Tensors by name, the settings stored with them, and the hash of the file."""
-
-    path: Path
-    tensors: Mapping[str, Tensor]
-    settings: Mapping[str, Any]
-    sha256: str
 
 
 def locate(checkpoint: str, role: str) -> Path:
@@ -89,7 +79,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     else:
         kind = "a text file" if head.isascii() and head.decode("ascii").isprintable() else "of a kind that is not known here"
         raise CheckpointError(f"{path} is no checkpoint: it seems to be {kind}; safetensors and torch files are read")
-    return Checkpoint(path, tensors, settings, digest)
+    container = "safetensors" if head[4:9] == b"\0\0\0\0{" else "torch"
+    return Checkpoint(path, digest, container, (Part("", tensors, settings),))
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

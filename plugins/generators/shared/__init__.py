@@ -1,0 +1,1 @@
+"""What several generator plugins have in common: reading other people's tensor names, classes, noise, truncation."""

@@ -1,0 +1,32 @@
+"""Config fields that generator plugins share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ....core.contracts import PluginConfig
+
+
+class CheckpointConfig(PluginConfig):
+    """A checkpoint, and if wanted the hash it must have."""
+
+    checkpoint: str = Field(description="a file of any known container, or bundled:NAME")
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$", description="refuse the file if it has another hash")
+
+
+class ClassConfig(CheckpointConfig):
+    """Which classes of a conditional network are drawn."""
+
+    classes: Literal["sampled"] | int | list[int] = Field(
+        default="sampled", description="for conditional networks: one class, a list to draw from evenly, or sampled from all"
+    )
+
+
+class StyleConfig(ClassConfig):
+    """What every style-based generator lets one choose."""
+
+    truncation_psi: float = Field(default=1.0, ge=0.0, le=1.0, description="pulls w towards its mean; 1 is none")
+    truncation_layers: int | None = Field(default=None, ge=0, description="how many layers are truncated; default all")
+    noise: Literal["const", "fresh", "none"] = Field(default="const", description="const: as in the checkpoint; fresh: per sample")

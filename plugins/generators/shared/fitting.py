@@ -1,0 +1,61 @@
+"""From what a plugin found in a checkpoint to a network that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ....core.errors import CheckpointError
+from ....core.recognition import Examined
+
+N = TypeVar("N", bound=nn.Module)
+
+
+class Misfits(NamedTuple):
+    """Where a state dict and a network do not fit: our names, stored names, and stored names with shapes."""
+
+    missing: tuple[str, ...]
+    superfluous: tuple[str, ...]
+    misshapen: tuple[str, ...]
+
+
+def compare(build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], origin: Mapping[str, str]) -> Misfits:
+    """What a network of this architecture misses in a translated state dict, and what it has no place for.
+
+    Args:
+        build: makes the network; it is called where tensors have shapes only, so whatever sizes a
+            file claims, no memory is taken.
+        tensors: by our names.
+        origin: our name to the stored one.
+
+    """
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
+    misshapen = []
+    for name in sorted(expected.keys() & tensors.keys()):
+        shape = tuple(tensors[name].shape)
+        if shape != expected[name]:
+            misshapen.append(f"{origin.get(name, name)} is {shape}, expected {expected[name]}")
+    missing = sorted(expected.keys() - tensors.keys())
+    superfluous = sorted(origin.get(name, name) for name in tensors.keys() - expected.keys())
+    return Misfits(tuple(missing), tuple(superfluous), tuple(misshapen))
+
+
+def load(build: Callable[[], N], found: Examined, path: Path) -> N:
+    """The network with the weights in float32, in evaluation mode and without gradients of its own.
+
+    Raises:
+        CheckpointError: tensors are missing, superfluous or of the wrong shape; the message lists them.
+    """
+    faults = [*(f"missing {name}" for name in found.missing), *(f"superfluous {name}" for name in found.superfluous), *found.misshapen]
+    if faults:
+        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise CheckpointError(f"{path} does not fit a {found.family} ({found.layout} names): {'; '.join(faults[:5])}{more}")
+    with torch.device("meta"):
+        network = build()
+    network.load_state_dict({name: tensor.float().contiguous() for name, tensor in found.tensors.items()}, assign=True)
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,62 @@
+"""The mapping network of StyleGAN2 and StyleGAN3, with parameters named and scaled as in NVIDIA's PyTorch releases."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LEAK = 0.2
+GAIN = math.sqrt(2.0)  # keeps the variance of a leaky ReLU's output near that of its input
+EPSILON = 1e-8
+
+
+class FullyConnected(nn.Module):
+    """Linear layer with equalised learning rate: stored weights are about N(0, 1) / lr_multiplier."""
+
+    def __init__(self, inputs: int, outputs: int, *, lr_multiplier: float = 1.0, bias: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((outputs,), bias / lr_multiplier))
+        self.lr_multiplier = lr_multiplier
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs) to (N, outputs)."""
+        gain = self.lr_multiplier / math.sqrt(self.weight.shape[1])
+        return F.linear(x, self.weight * gain, self.bias * self.lr_multiplier)
+
+
+def normalise_second_moment(x: Tensor) -> Tensor:
+    """Each row (N, Z) divided by its root mean square."""
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPSILON)
+
+
+class Mapping(nn.Module):
+    """z (N, Z) to w (N, D); with classes, their embedding is normalised and appended to z."""
+
+    w_avg: Tensor
+
+    def __init__(self, z_dim: int, w_dim: int, layers: int, *, classes: int = 0, width: int | None = None) -> None:
+        super().__init__()
+        self.layers = layers
+        width = w_dim if width is None else width
+        inputs = z_dim
+        if classes:
+            self.embed = FullyConnected(classes, w_dim)
+            inputs += w_dim
+        for i in range(layers):
+            last = i == layers - 1
+            fc = FullyConnected(inputs if i == 0 else width, w_dim if last else width, lr_multiplier=0.01)
+            self.add_module(f"fc{i}", fc)
+        self.register_buffer("w_avg", torch.zeros(w_dim))
+
+    def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Latents (N, Z), and class weights (N, Y) if the network has classes, to w (N, D)."""
+        x = normalise_second_moment(z)
+        if condition is not None:
+            x = torch.cat([x, normalise_second_moment(self.embed(condition))], dim=1)
+        for i in range(self.layers):
+            x = F.leaky_relu(self.get_submodule(f"fc{i}")(x), LEAK) * GAIN
+        return x

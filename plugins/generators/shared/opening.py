@@ -1,0 +1,54 @@
+"""From a config's checkpoint to what a plugin finds in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ....core.checkpoints import Checkpoint, digest, locate, read_checkpoint
+from ....core.contracts import Generator
+from ....core.errors import CheckpointError
+from ....core.recognition import Examined, own_part
+from ....core.records import ModelCard
+from .config import CheckpointConfig
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A checkpoint with the plugin's findings."""
+
+    checkpoint: Checkpoint
+    found: Examined
+
+    def card(self, *, truncation: str = "none") -> ModelCard:
+        """The model card."""
+        settings, found = self.checkpoint.settings, self.found
+        return ModelCard(
+            family=found.family,
+            resolution=found.resolution,
+            layers=found.layers,
+            code_size=found.code_size,
+            latent_size=found.latent_size,
+            licence=str(settings.get("licence", "unknown")),
+            source=str(settings.get("source", self.checkpoint.path.name)),
+            sha256=self.checkpoint.sha256,
+            weights=digest(found.tensors),
+            truncation=truncation,
+        )
+
+
+def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> Opened:
+    """Read, check the hash, find the plugin's part, examine it.
+
+    Raises:
+        CheckpointError: missing, damaged, of another hash, or of another family.
+    """
+    checkpoint = read_checkpoint(locate(config.checkpoint, "generator"))
+    if config.sha256 is not None and config.sha256.lower() != checkpoint.sha256:
+        raise CheckpointError(f"{checkpoint.path} has the SHA-256 {checkpoint.sha256}, but the config asks for {config.sha256.lower()}")
+    part = own_part(plugin, checkpoint)
+    try:
+        found = plugin.examine(part)
+    except CheckpointError as error:
+        raise CheckpointError(f"{checkpoint.path}: {error}") from None
+    assert found is not None, f"{plugin.__name__}.recognise() knows a part that examine() does not"
+    return Opened(checkpoint, found)

@@ -1,0 +1,36 @@
+"""The truncation trick of style-based generators (StyleGAN, appendix B)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def scale(layers: int, psi: float, truncated: int | None) -> NDArray[np.float32]:
+    """Psi on the first `truncated` layers (all if None), 1 elsewhere: (L,).
+
+    >>> scale(4, 0.5, 2).tolist()
+    [0.5, 0.5, 1.0, 1.0]
+    """
+    found = np.ones(layers, dtype=np.float32)
+    found[:truncated] = psi
+    return found
+
+
+def truncate(w: Tensor, mean: Tensor, scales: NDArray[np.float32]) -> Tensor:
+    """W (N, D) as codes (N, L, D), pulled towards the mean w (D,) where the scale (L,) is below 1."""
+    factor = torch.from_numpy(scales).to(w)[None, :, None]  # (1, L, 1)
+    mean = mean.to(w)
+    return torch.where(factor == 1.0, w[:, None], mean + (w[:, None] - mean) * factor)
+
+
+def describe(scales: NDArray[np.float32]) -> str:
+    """For the model card.
+
+    >>> describe(scale(4, 0.5, 2)), describe(scale(4, 1.0, None))
+    ('psi 0.5 on layers 0-1', 'none')
+    """
+    truncated = np.flatnonzero(scales < 1.0)
+    return f"psi {scales[0]:g} on layers 0-{truncated[-1]}" if len(truncated) else "none"
