@@ -73,7 +73,8 @@ def test_torch_file_and_safetensors_give_the_same_images(tmp_path: Path) -> None
     torch.save(load_file(UNCONDITIONAL), tmp_path / "a.pt")
     one, other = load(), load(tmp_path / "a.pt")
     assert torch.equal(render(one, codes_of(one)), render(other, codes_of(other)))
-    assert one.fingerprint != other.fingerprint, "fingerprints are of files"
+    assert one.fingerprint == other.fingerprint, "fingerprints are of weights, in whatever file they come"
+    assert one.card.sha256 != other.card.sha256
 
 
 def test_a_tensor_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_parts_that_are_missing(tmp_path: Path, prefix: str) -> None:
 
 def test_another_network_altogether(tmp_path: Path) -> None:
     path = write(tmp_path / "classifier.safetensors", {"conv1.weight": torch.zeros(4, 3, 3, 3), "fc.bias": torch.zeros(10)})
-    with pytest.raises(CheckpointError, match=r"classifier\.safetensors is no StyleGAN2 generator: expected .*, found conv1\.weight, fc\.bias"):
+    with pytest.raises(CheckpointError, match=r"classifier\.safetensors is no StyleGAN2 generator: \S.*"):
         load(path)
 
 
@@ -257,13 +258,13 @@ def test_class_numbers_and_class_weights_mean_the_same() -> None:
 def test_conditions_that_do_not_fit() -> None:
     generator = load(CONDITIONAL)
     z = generator.sample(2, 0, 0, Stream.PROBING).z
-    with pytest.raises(DataError, match="needs classes 0 to 2"):
+    with pytest.raises(DataError, match="needs a class from 0 to 2 for every sample"):
         generator.map(z)
-    with pytest.raises(DataError, match=r"classes 0 to 2; map was given \[1, 3\]"):
+    with pytest.raises(DataError, match=r"classes 0 to 2; it was given \[1, 3\]"):
         generator.map(z, torch.tensor([1, 3]))
-    with pytest.raises(ShapeError, match=r"classes handed to map: expected \(N=2\), got \(3,\)"):
+    with pytest.raises(ShapeError, match=r"classes: expected \(N=2\), got \(3,\)"):
         generator.map(z, torch.tensor([0, 1, 2]))
-    with pytest.raises(ShapeError, match=r"class weights handed to map: expected \(N=2, Y=3\)"):
+    with pytest.raises(ShapeError, match=r"class weights: expected \(N=2, Y=3\)"):
         generator.map(z, torch.ones(2, 4))
 
 
@@ -296,5 +297,5 @@ def test_feature_maps_are_clamped_where_the_checkpoint_says_so(tmp_path: Path) -
 
 @pytest.mark.parametrize("clamp", ["256", 0, -1.0, True, [1], float("nan")])
 def test_a_clamp_that_is_no_number_above_zero(tmp_path: Path, clamp: object) -> None:
-    with pytest.raises(CheckpointError, match="conv_clamp in its header is"):
+    with pytest.raises(CheckpointError, match=r"a\.safetensors: conv_clamp stored in the file is .*, expected a number above 0"):
         load(write(tmp_path / "a.safetensors", small(), conv_clamp=clamp))
