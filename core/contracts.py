@@ -204,11 +204,14 @@ class BoundaryLearner(ABC):
             directions themselves.
         layerwise: True for learners of w+, which are given codes (N, L, D); with plain w the
             boundaries of all layers would be the same, so they need synthesis.mixing above 0.
+        within_classes: True for learners whose learn() takes `classes` (N,), the classes that a
+            conditional generator drew, and compares samples of one class with each other.
     """
 
     Config: ClassVar[type[PluginConfig]] = PluginConfig
     supervised: ClassVar[bool] = True
     layerwise: ClassVar[bool] = False
+    within_classes: ClassVar[bool] = False
 
     def __init__(self, config: PluginConfig, device: torch.device) -> None:
         self.config, self.device = config, device

@@ -67,7 +67,7 @@ def count_of(asked: int | float, available: int, what: str, concept: str) -> int
     return count
 
 
-def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int) -> Selection:
+def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int, classes: Rows | None = None) -> Selection:
     """Highest and lowest scores, split into training and held-out parts of equal composition.
 
     Args:
@@ -75,6 +75,8 @@ def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int) -> Se
         extremes: how many, and how they are split.
         concept: id, for messages, and so that every concept is split in its own way.
         seed: of the split.
+        classes: of a conditional generator (N,): every class then supplies positives and negatives in
+            proportion to its samples, so that the class tells nothing about the label.
 
     Raises:
         DataError: too few samples, or scores that do not tell the two ends apart.
@@ -83,8 +85,12 @@ def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int) -> Se
     positives = count_of(extremes.positives, len(defined), "positives", concept)
     negatives = count_of(extremes.negatives, len(defined), "negatives", concept)
     order = defined[np.argsort(-scores[defined], kind="stable")]
-    high, low = order[:positives], order[len(order) - negatives :]
-    if scores[high[-1]] <= scores[low[0]]:
+    if classes is not None:
+        high, low = _within_classes(scores, order, classes, positives, negatives, concept)
+        positives, negatives = len(high), len(low)
+    else:
+        high, low = order[:positives], order[len(order) - negatives :]
+    if classes is None and scores[high[-1]] <= scores[low[0]]:
         value = float(scores[low[0]])
         same = int((scores[defined] == value).sum())
         raise DataError(
@@ -94,7 +100,7 @@ def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int) -> Se
     rng = np.random.default_rng([seed, zlib.crc32(concept.encode())])
     cut_high, cut_low = math.ceil(positives * extremes.train_share), math.ceil(negatives * extremes.train_share)
     high, low = rng.permutation(high), rng.permutation(low)
-    rest = np.sort(order[positives : len(order) - negatives])
+    rest = np.setdiff1d(defined, np.concatenate([high, low]))
     midpoint = (float(scores[defined].max()) + float(scores[defined].min())) / 2.0
     return Selection(
         train=np.concatenate([high[:cut_high], low[:cut_low]]),
@@ -104,6 +110,47 @@ def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int) -> Se
         rest=rest,
         rest_labels=(scores[rest] > midpoint).astype(np.int64),
     )
+
+
+def _within_classes(scores: Floats, order: Rows, classes: Rows, positives: int, negatives: int, concept: str) -> tuple[Rows, Rows]:
+    """Positives and negatives by class; a class whose ends do not differ supplies none.
+
+    Args:
+        scores: (N,).
+        order: rows with a score, the highest first.
+        classes: (N,).
+        positives: how many in all, which are shared among the classes.
+        negatives: the same.
+        concept: for messages.
+    """
+    found, sizes = np.unique(classes[order], return_counts=True)
+    highs, lows = [], []
+    shares = zip(found, apportion(positives, sizes), apportion(negatives, sizes), strict=True)
+    for member, many, few in shares:
+        rows = order[classes[order] == member]
+        if many and few and scores[rows[many - 1]] > scores[rows[-few]]:
+            highs.append(rows[:many])
+            lows.append(rows[len(rows) - few :])
+    if not highs:
+        raise DataError(
+            f"{concept}: {positives} positives and {negatives} negatives are shared among {len(found)} classes of up to {int(sizes.max())} samples, "
+            "and no class has two ends that differ; draw fewer classes, or raise synthesis.samples"
+        )
+    high, low = np.concatenate(highs), np.concatenate(lows)
+    return high[np.argsort(-scores[high], kind="stable")], low[np.argsort(-scores[low], kind="stable")]
+
+
+def apportion(total: int, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Shares of a total in proportion to sizes, by largest remainders; of equal ones the first.
+
+    >>> apportion(7, np.array([10, 10, 1])).tolist()
+    [4, 3, 0]
+    """
+    exact = total * sizes / sizes.sum()
+    shares: NDArray[np.int64] = np.floor(exact).astype(np.int64)
+    late = np.argsort(-(exact - shares), kind="stable")[: total - int(shares.sum())]
+    shares[late] += 1
+    return shares
 
 
 def accuracy(distances: Floats, labels: NDArray[np.int64]) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 
 from ..boundaryfile import FILES, save_boundaries
 from ..config import Condition
-from ..contracts import BoundaryLearner, Generator
 from ..editing import conditioned
 from ..engine import Engine
 from ..errors import DataError
@@ -19,8 +19,8 @@ from ..progress import Progress
 from ..records import Boundaries, Boundary, Concept
 from ..run import Run
 from .null import FILE as NULL_FILE
-from .null import permuted_directions, save_directions
-from .synthesis import read_latents, read_scores
+from .null import Fit, permuted_directions, save_directions
+from .synthesis import read_classes, read_latents, read_scores
 
 Floats = NDArray[np.float32]
 
@@ -38,15 +38,16 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
         scores = read_scores(run, prepared)[:, columns]
         concepts = [prepared.concepts[j] for j in columns]
         seed = prepared.config.synthesis.seed
-        boundaries, refused = _learn(prepared.learner, latents, scores, concepts, prepared.generator, seed)
+        classes = read_classes(run, prepared) if prepared.learner.within_classes else None
+        extra: dict[str, Any] = {} if classes is None else {"classes": classes}
+        fit: Fit = partial(prepared.learner.learn, generator=prepared.generator, seed=seed, **extra)
+        boundaries, refused = _learn(fit, latents, scores, concepts)
         skipped |= refused
         files: tuple[str, ...] = FILES
         if prepared.config.rescoring.null == "permuted" and boundaries:
             kept = [j for j, concept in enumerate(concepts) if concept.name not in refused]
             count, learnable = prepared.config.rescoring.null_directions, [concepts[j] for j in kept]
-            save_directions(
-                run, permuted_directions(prepared.learner, latents, scores[:, kept], learnable, prepared.generator, count=count, seed=seed)
-            )
+            save_directions(run, permuted_directions(fit, latents, scores[:, kept], learnable, count=count, seed=seed, classes=classes))
             files = (*FILES, NULL_FILE)
         step(len(columns))
     if not boundaries:
@@ -57,27 +58,25 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
     run.finish("learn", seconds=step.seconds, files=files, boundaries=len(boundaries), skipped=len(skipped))
 
 
-def _learn(
-    learner: BoundaryLearner, latents: Floats, scores: Floats, concepts: Sequence[Concept], generator: Generator, seed: int
-) -> tuple[Boundaries, dict[str, str]]:
+def _learn(fit: Fit, latents: Floats, scores: Floats, concepts: Sequence[Concept]) -> tuple[Boundaries, dict[str, str]]:
     """All concepts at once; if that is refused, those that can be learnt, and why the others cannot."""
     if not concepts:
         return Boundaries(), {}
     try:
-        return learner.learn(latents, scores, concepts, generator=generator, seed=seed), {}
+        return fit(latents, scores, concepts), {}
     except DataError as error:
         if len(concepts) == 1:
             return Boundaries(), {concepts[0].name: str(error)}
     refused: dict[str, str] = {}
     for j, concept in enumerate(concepts):
         try:
-            learner.learn(latents, scores[:, [j]], [concept], generator=generator, seed=seed)
+            fit(latents, scores[:, [j]], [concept])
         except DataError as error:
             refused[concept.name] = str(error)
     left = [j for j, concept in enumerate(concepts) if concept.name not in refused]
     if not left:
         return Boundaries(), refused
-    return learner.learn(latents, scores[:, left], [concepts[j] for j in left], generator=generator, seed=seed), refused
+    return fit(latents, scores[:, left], [concepts[j] for j in left]), refused
 
 
 def _conditional(boundaries: Boundaries, conditions: Sequence[Condition]) -> list[Boundary]:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from ..contracts import BoundaryLearner, Generator
+from ..contracts import Generator
 from ..errors import RunError
 from ..prepare import Prepared
 from ..randomness import Stream, Use, normals
-from ..records import Concept
+from ..records import Boundaries, Concept
 from ..run import Run, write_bytes
 
 FILE = "null.safetensors"
 
 Floats = NDArray[np.float32]
+Fit = Callable[[Floats, Floats, Sequence[Concept]], Boundaries]  # latents, scores (N, C), C concepts
 
 
 def null_directions(run: Run, prepared: Prepared) -> Floats:
@@ -46,20 +47,20 @@ def random_directions(generator: Generator, count: int, seed: int, *, layerwise:
 
 
 def permuted_directions(
-    learner: BoundaryLearner, latents: Floats, scores: Floats, concepts: Sequence[Concept], generator: Generator, *, count: int, seed: int
+    fit: Fit, latents: Floats, scores: Floats, concepts: Sequence[Concept], *, count: int, seed: int, classes: NDArray[np.int64] | None = None
 ) -> Floats:
     """What the learner makes of scores that have nothing to do with the latents, concept after concept.
 
     Such directions follow the spread of the latents, as those of true scores do and random ones do not.
 
     Args:
-        learner: the run's own.
+        fit: the run's learner, with its generator, seed and classes.
         latents: (N, D) or (N, L, D).
         scores: (N, C), of concepts that can be learnt.
         concepts: C of them; direction r takes concept r modulo C.
-        generator: whose latents they are.
         count: number of directions R, each from a permutation of its own.
         seed: of the permutations.
+        classes: drawn by a conditional generator (N,): scores are then permuted among samples of one class.
 
     Returns:
         (R, D), or (R, L, D).
@@ -68,7 +69,11 @@ def permuted_directions(
     for r in range(count):
         j = r % len(concepts)
         order = np.random.default_rng([seed, int(Stream.NULL), r]).permutation(len(scores))
-        (boundary,) = learner.learn(latents, scores[order][:, [j]], [concepts[j]], generator=generator, seed=seed)
+        if classes is not None:
+            mixed = order[np.argsort(classes[order], kind="stable")]
+            order = np.empty_like(mixed)
+            order[np.argsort(classes, kind="stable")] = mixed
+        (boundary,) = fit(latents, scores[order][:, [j]], [concepts[j]])
         found.append(boundary.normal)
     return np.stack(found).astype(np.float32)
 

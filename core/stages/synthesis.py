@@ -69,6 +69,16 @@ def read_scores(run: Run, prepared: Prepared) -> NDArray[np.float32]:
     return np.concatenate([samples.read(f"scores/{alias}") for alias in prepared.scorers], axis=1)
 
 
+def read_classes(run: Run, prepared: Prepared) -> NDArray[np.int64] | None:
+    """The class of every sample (N,), where a conditional generator draws several; None elsewhere."""
+    if "condition" not in _layout(prepared, 1, 1):
+        return None
+    drawn = open_samples(run).read("condition")
+    if drawn.ndim != 1 or len(np.unique(drawn)) < 2:
+        return None
+    return np.asarray(drawn, dtype=np.int64)
+
+
 @torch.inference_mode()
 def draw(prepared: Prepared, start: int, stream: Stream) -> tuple[Latents, torch.Tensor, torch.Tensor]:
     """One batch of the fixed grid: latents, w (B, D) and codes (B, L, D)."""

@@ -35,6 +35,7 @@ class LinearSVM(BoundaryLearner):
         max_iterations: int = Field(default=10_000, ge=1, description="of the solver")
 
     config: Config
+    within_classes = True
 
     def check(self, samples: int) -> None:
         """Refuse a run whose samples cannot supply the positives and negatives."""
@@ -48,15 +49,16 @@ class LinearSVM(BoundaryLearner):
         *,
         generator: Generator | None = None,
         seed: int = 0,
+        classes: NDArray[np.int64] | None = None,
     ) -> Boundaries:
-        """A boundary per concept from latents (N, D) or (N, L, D) and scores (N, C).
+        """A boundary per concept from latents (N, D) or (N, L, D), scores (N, C) and classes (N,) if there are any.
 
         Raises:
             DataError: too few samples for the positives and negatives, or scores that do not vary.
         """
         found = []
         for j, concept in enumerate(concepts):
-            selection = select(scores[:, j], self.config, concept=concept.name, seed=seed)
+            selection = select(scores[:, j], self.config, concept=concept.name, seed=seed, classes=classes)
             if latents.ndim == 2:
                 normal, offset, facts = self._fit(latents, selection, concept.name, seed)
                 found.append(boundary_of(concept, normal, offset, generator, facts))

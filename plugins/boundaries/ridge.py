@@ -22,7 +22,8 @@ class Ridge(BoundaryLearner):
 
     The boundary lies where the predicted score is the mean score. Concepts that are undefined for
     some samples are fitted together with those that are undefined for the same ones. `train_share`
-    of all samples are fitted; the extremes among the others measure accuracy.
+    of all samples are fitted; the extremes among the others measure accuracy. Where a generator draws
+    classes, the differences between their means are taken out first.
     """
 
     class Config(Extremes):
@@ -31,6 +32,7 @@ class Ridge(BoundaryLearner):
         alpha: float = Field(default=1.0, ge=0.0, description="penalty on the squared coefficients")
 
     config: Config
+    within_classes = True
 
     def check(self, samples: int) -> None:
         """Refuse a run whose samples cannot supply the positives and negatives."""
@@ -44,8 +46,9 @@ class Ridge(BoundaryLearner):
         *,
         generator: Generator | None = None,
         seed: int = 0,
+        classes: NDArray[np.int64] | None = None,
     ) -> Boundaries:
-        """A boundary per concept from latents (N, D) and scores (N, C).
+        """A boundary per concept from latents (N, D), scores (N, C) and classes (N,) if there are any.
 
         Raises:
             DataError: too few samples, scores that do not vary, or latents with a layer axis.
@@ -68,10 +71,12 @@ class Ridge(BoundaryLearner):
                     f"{concepts[int(columns[0])].name}: {int(pattern.sum())} of {n} samples have a score, and {int(rows.sum())} of them are to be "
                     "fitted, but 2 are needed; raise synthesis.samples or exclude the concept"
                 )
-            regression = Regression(alpha=self.config.alpha).fit(latents[rows].astype(np.float64), scores[rows][:, columns].astype(np.float64))
+            x, y = latents[rows].astype(np.float64), scores[rows][:, columns].astype(np.float64)
+            x, y = (x, y) if classes is None else (_within(x, classes[rows]), _within(y, classes[rows]))
+            regression = Regression(alpha=self.config.alpha).fit(x, y)
             coefficients = np.atleast_2d(regression.coef_)  # (C', D)
             for j, slope, level in zip(columns, coefficients, np.atleast_1d(regression.intercept_), strict=True):
-                boundaries[int(j)] = self._boundary(latents, scores[:, j], rows, slope, float(level), concepts[int(j)], generator, seed)
+                boundaries[int(j)] = self._boundary(latents, scores[:, j], rows, slope, float(level), concepts[int(j)], generator, seed, classes)
         return Boundaries(boundaries[j] for j in range(len(concepts)))
 
     def _boundary(
@@ -84,9 +89,10 @@ class Ridge(BoundaryLearner):
         concept: Concept,
         generator: Generator | None,
         seed: int,
+        classes: NDArray[np.int64] | None,
     ) -> Boundary:
         """One concept's boundary, judged on the extremes among the rows that were not fitted."""
-        selection = select(scores, self.config, concept=concept.name, seed=seed)
+        selection = select(scores, self.config, concept=concept.name, seed=seed, classes=classes)
         normal, offset = unit_plane(slope, level - float(scores[rows].mean()), concept=concept.name)
         chosen = np.concatenate([selection.train, selection.held_out])
         labels = np.concatenate([selection.train_labels, selection.held_out_labels])
@@ -101,3 +107,12 @@ class Ridge(BoundaryLearner):
             "samples": int(rows.sum()),
         }
         return boundary_of(concept, normal, offset, generator, facts)
+
+
+def _within(values: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Values (N, K) with the mean of every class moved to the mean of all."""
+    found, member, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(found), values.shape[1]))
+    np.add.at(sums, member, values)
+    moved: NDArray[np.float64] = values - (sums / counts[:, None])[member] + values.mean(axis=0)
+    return moved

@@ -139,3 +139,32 @@ def test_accuracy():
     assert accuracy(distances, np.array([0, 1, 0, 1])) == 0.0
     assert accuracy(distances, np.array([1, 1, 1, 1])) == 0.5
     assert accuracy(np.empty(0), np.empty(0, dtype=np.int64)) is None
+
+
+def test_within_classes_positives_and_negatives_have_the_same_classes() -> None:
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 4, 400)
+    scores = rng.standard_normal(400) + 10.0 * classes  # without classes the label would be the class
+    chosen = select(scores, Extremes(positives=60, negatives=60), concept="a/x", seed=0, classes=classes)
+    rows, labels = np.concatenate([chosen.train, chosen.held_out]), np.concatenate([chosen.train_labels, chosen.held_out_labels])
+    for member in range(4):
+        inside = classes[rows] == member
+        high, low = rows[inside & (labels == 1)], rows[inside & (labels == 0)]
+        assert len(high) == len(low) > 10
+        others = np.setdiff1d(np.flatnonzero(classes == member), np.concatenate([high, low]))
+        assert scores[high].min() > scores[others].max() > scores[others].min() > scores[low].max()
+    assert len(rows) == 120
+    assert sorted(np.concatenate([rows, chosen.rest])) == list(range(400))
+
+
+def test_a_class_whose_samples_score_the_same_supplies_none() -> None:
+    classes = np.repeat([0, 1], 50)
+    scores = np.concatenate([np.zeros(50), np.arange(50.0)])
+    chosen = select(scores, Extremes(positives=20, negatives=20), concept="a/x", seed=0, classes=classes)
+    assert (classes[np.concatenate([chosen.train, chosen.held_out])] == 1).all()
+    assert len(chosen.train) + len(chosen.held_out) == 20
+
+
+def test_classes_too_small_to_have_two_ends() -> None:
+    with pytest.raises(DataError, match="shared among 40 classes of up to 1 samples"):
+        select(np.arange(40.0), Extremes(positives=10, negatives=10), concept="a/x", seed=0, classes=np.arange(40))

@@ -28,7 +28,7 @@ def latents_and_scores(n: int = 4000, d: int = 12) -> tuple[np.ndarray, np.ndarr
 def permuted() -> np.ndarray:
     latents, scores = latents_and_scores()
     learner = ganstrata.load_learner("ridge", device="cpu", positives=500, negatives=500)
-    return permuted_directions(learner, latents, scores, CONCEPTS, None, count=60, seed=0)
+    return permuted_directions(learner.learn, latents, scores, CONCEPTS, count=60, seed=0)
 
 
 def test_permuted_scores_lead_nowhere_in_particular(permuted: np.ndarray) -> None:
@@ -47,9 +47,9 @@ def test_permuted_directions_know_the_spread_of_the_latents(permuted: np.ndarray
 def test_permuted_directions_depend_on_the_seed_alone(permuted: np.ndarray) -> None:
     latents, scores = latents_and_scores()
     learner = ganstrata.load_learner("ridge", device="cpu", positives=500, negatives=500)
-    again = permuted_directions(learner, latents, scores, CONCEPTS, None, count=3, seed=0)
+    again = permuted_directions(learner.learn, latents, scores, CONCEPTS, count=3, seed=0)
     np.testing.assert_array_equal(again, permuted[:3])
-    other = permuted_directions(learner, latents, scores, CONCEPTS, None, count=3, seed=1)
+    other = permuted_directions(learner.learn, latents, scores, CONCEPTS, count=3, seed=1)
     assert not np.allclose(other, again)
 
 
