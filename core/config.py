@@ -13,6 +13,9 @@ Level = Literal["layout", "category", "attribute", "colour", "object"]
 assert Level.__args__ == LEVELS  # type: ignore[attr-defined]
 
 
+AUTO = "auto"  # for a generator plugin's name: the checkpoint decides
+
+
 class Section(BaseModel):
     """Base of all sections: frozen, and unknown fields are errors."""
 
@@ -22,7 +25,7 @@ class Section(BaseModel):
 class Use(Section):
     """A plugin and its config."""
 
-    use: str = Field(description="name of the plugin, see `ganstrata plugins list`")
+    use: str = Field(description="name of the plugin, see `ganstrata plugins list`; for generators also auto: the checkpoint decides")
     options: dict[str, Any] = Field(default_factory=dict, alias="with", description="the plugin's own config")
 
 

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from .config import RunConfig
+from .config import AUTO, RunConfig
 from .errors import ConfigError, Fault, GanstrataError, UserError, nearest
 from .registry import Kind, registry
 
@@ -40,6 +40,7 @@ def validate(data: Mapping[str, Any], source: str) -> RunConfig:
     """
     faults: list[Fault] = []
     config: RunConfig | None = None
+    data = _recognised(data, faults)
     try:
         config = RunConfig.model_validate(data)
     except ValidationError as error:
@@ -49,6 +50,25 @@ def validate(data: Mapping[str, Any], source: str) -> RunConfig:
     if faults or config is None:
         raise ConfigError(source, faults)
     return config
+
+
+def _recognised(data: Mapping[str, Any], faults: list[Fault]) -> Mapping[str, Any]:
+    """The same data, with the plugin's name where `use: auto` leaves it to the checkpoint."""
+    generator = data.get("generator")
+    if not (isinstance(generator, dict) and generator.get("use") == AUTO):
+        return data
+    from .recognition import plugin_for  # imports torch
+
+    options = generator.get("with")
+    checkpoint = options.get("checkpoint") if isinstance(options, dict) else None
+    place = ("generator", "with", "checkpoint")
+    try:
+        if not isinstance(checkpoint, str):
+            raise UserError(f"is missing: `use: {AUTO}` looks into a file to find its plugin")
+        return {**data, "generator": {**generator, "use": plugin_for(checkpoint)}}
+    except GanstrataError as error:
+        faults.append(Fault(place, str(error)))
+        return data
 
 
 def check_options(kind: Kind, name: str, options: object, path: tuple[str | int, ...]) -> list[Fault]:
@@ -161,6 +181,8 @@ def _plugins(data: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Kind,
     places.append((("boundary",), "boundary", data.get("boundary")))
     found = []
     for path, kind, item in places:
+        if kind == "generator" and isinstance(item, dict) and item.get("use") == AUTO:
+            continue  # its file told nothing, which is a fault already
         if isinstance(item, dict) and isinstance(item.get("use"), str):
             options = item.get("with", {})
             found.append((path, kind, item["use"], {} if options is None else options))

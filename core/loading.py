@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from .config import AUTO
 from .configfile import check_options
 from .contracts import BoundaryLearner, Generator, Scorer
 from .device import resolve_device
 from .errors import ConfigError, PluginBroken
+from .recognition import plugin_for
 from .registry import Kind, registry
 
 
 def build(kind: Kind, name: str, options: Mapping[str, Any], *, device: str = "auto") -> Generator | Scorer | BoundaryLearner:
-    """A plugin of any kind.
+    """A plugin of any kind; the generator `auto` is the one that the option `checkpoint` belongs to.
 
     Raises:
         PluginNotFound, PluginBroken, PluginConflict: the registry has none that works.
         ConfigError: options that its Config does not allow.
+        CheckpointError: for `auto`, a file that no plugin knows.
     """
+    if kind == "generator" and name == AUTO:
+        name = plugin_for(str(options.get("checkpoint", "")))
     info = registry().info(kind, name)
     plugin = info.load()
     faults = check_options(kind, name, dict(options), ())
@@ -33,7 +38,7 @@ def build(kind: Kind, name: str, options: Mapping[str, Any], *, device: str = "a
 
 
 def load_generator(name: str, /, *, device: str = "auto", **config: Any) -> Generator:
-    """A generator by plugin name, built from its config.
+    """A generator by plugin name, built from its config; `auto` looks into the checkpoint to find the plugin.
 
     Example:
         >>> generator = load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .config import RunConfig
+from .config import AUTO, RunConfig
 from .configfile import read_config, validate
 from .engine import Engine
 from .errors import GanstrataError, RunError
@@ -60,6 +60,8 @@ def run(config: RunConfig | Mapping[str, Any] | str | Path, out: Path | str, *, 
         source, config = str(config), read_config(Path(config))
     elif not isinstance(config, RunConfig):
         config = validate(config, source)
+    elif config.generator.use == AUTO:
+        config = validate(config.model_dump(mode="json", by_alias=True), source)
     return perform(config, Path(out), STAGES, source=source, progress=Progress(quiet=quiet))
 
 
@@ -90,6 +92,8 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
         with Engine(prepared) as engine:
             if any(name != "report" and not current.is_done(name) for name in stages):
                 progress.say(forecast(prepared, engine.workers))
+                if prepared.generator.card.layers == 1:
+                    progress.say("this generator has one layer: layer-wise analysis does not apply, everything else is done")
             for name in stages:
                 _perform(name, current, engine, progress)
     progress.say(f"{out}: complete after {duration(time.monotonic() - began)}")

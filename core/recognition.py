@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .contracts import Generator
     from .records import Match
 
-
 @dataclass(frozen=True)
 class Examined:
     """What a generator plugin finds in one part of a checkpoint.
@@ -103,7 +102,7 @@ def own_part(plugin: type[Generator], checkpoint: Checkpoint) -> Part:
 
 
 def plugin_for(checkpoint: str) -> str:
-    """The name of the plugin that `use: auto` stands for.
+    """The name of the generator plugin that `use: auto` stands for.
 
     Raises:
         CheckpointError: the file is missing, damaged, or belongs to none.

@@ -30,7 +30,7 @@ def peaks(hierarchy: Hierarchy, asked: Sequence[str]) -> list[str]:
         low, high, often = float(hierarchy.groups.low[m, best]), float(hierarchy.groups.high[m, best]), float(hierarchy.peak[m, best])
         sure = f"in {100 * often:.0f} % of resamplings" + ("" if often >= SURE else ", so this is not settled")
         expected = PAPER.get(level)
-        if expected is None:
+        if expected is None or expected not in hierarchy.group_names:
             verdict = ""
         elif expected == group:
             verdict = " This is where the paper's generators have it."
