@@ -18,7 +18,7 @@ from .prepare import Prepared, describe_plugins, prepare
 from .progress import Progress, duration
 from .randomness import Stream
 from .registry import registry
-from .run import STAGES, Run, differing, locked
+from .run import STAGES, Run, differing, locked, scoring_changes
 from .stages import edit, learning, report, rescoring, synthesis
 
 ROOM_FACTOR = 1.2  # what must be free, over what the arrays will take
@@ -82,8 +82,12 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
         # Groups in another order are the same config, but layer sets stand in the arrays in the order of the first.
         config = known.config.model_copy(update={"engine": config.engine})
     prepared = prepare(config, source=source, batch=None if known is None else known.batch)
+    facts = facts_of(prepared)
     with locked(out):
-        current = Run.begin(out, config, facts_of(prepared))
+        changed = [] if known is None else scoring_changes(known.manifest, config.model_dump(mode="json", by_alias=True), facts)
+        current = Run.begin(out, config, facts)
+        if changed:
+            progress.say(f"{out}: {' and '.join(changed)} changed; the samples and the scores of all other scorers stay, what follows is done again")
         for name in STAGES[: STAGES.index(stages[0])]:
             if not _STAGES[name].is_complete(current, prepared):
                 raise RunError(f"{out}: what the stage `{name}` wrote is not there or has changed; run `ganstrata {name} {out}` first")

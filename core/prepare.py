@@ -93,10 +93,6 @@ class Prepared:
         """
         return np.concatenate([checked_scores(alias, scorer, rendering) for alias, scorer in self.scorers.items()], axis=1)
 
-    def extras(self, rendering: Rendering) -> dict[str, NDArray[np.float32]]:
-        """What scorers keep beside their scores: alias to (N, E)."""
-        return {alias: scorer.extra(rendering).float().cpu().numpy() for alias, scorer in self.scorers.items() if scorer.extras}
-
 
 def prepare(config: RunConfig, *, source: str = "config", batch: int | None = None) -> Prepared:
     """Build generator, scorers and learner, and check what only they can tell.

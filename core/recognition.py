@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .contracts import Generator
     from .records import Match
 
+
 @dataclass(frozen=True)
 class Examined:
     """What a generator plugin finds in one part of a checkpoint.

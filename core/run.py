@@ -23,6 +23,7 @@ FORMAT = 1
 PACKAGES = ("ganstrata", "torch", "numpy", "scikit-learn", "zarr", "pydantic")
 LOCK = "run.lock"
 FREE_KEYS = ("engine",)  # sections that do not change results
+SCORING = ("scorers", "concepts", "conditions")  # sections that a finished run may be given anew: its samples stay
 
 
 class Run:
@@ -85,13 +86,19 @@ class Run:
         path = Path(path)
         if (path / "run.json").is_file():
             run = cls.open(path)
-            keys = differing(run.manifest["config"], config.model_dump(mode="json", by_alias=True))
-            keys += differing(run.manifest["checkpoints"], facts["checkpoints"], ("checkpoint of",))
+            asked = config.model_dump(mode="json", by_alias=True)
+            old, new = ({key: value for key, value in c.items() if key not in SCORING} for c in (run.manifest["config"], asked))
+            keys = differing(old, new)
+            old, new = ({"generator": c.get("generator")} for c in (run.manifest["checkpoints"], facts["checkpoints"]))
+            keys += differing(old, new, ("checkpoint of",))
             if keys:
                 raise RunError(
                     f"{path} holds a run of another config; these differ: {'; '.join(keys)}. "
                     "Give another --out, or the config that this run was made from."
                 )
+            if scoring_changes(run.manifest, asked, facts):
+                run.manifest.update({"config": asked, **facts, "stages": {}})
+                run.save()
             return run
         manifest = {
             "format": FORMAT,
@@ -178,6 +185,14 @@ def differing(old: Mapping[str, Any], new: Mapping[str, Any], prefix: tuple[str,
         elif a != b:
             found.append(f"{'.'.join((*prefix, key))}: {json.dumps(a)} there, {json.dumps(b)} here")
     return found
+
+
+def scoring_changes(manifest: Mapping[str, Any], asked: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
+    """Sections about scorers in which a run and a config differ; the checkpoints of scorers count with them."""
+    changed = [section for section in SCORING if manifest["config"].get(section) != asked.get(section)]
+    if manifest["checkpoints"] != facts["checkpoints"] and "scorers" not in changed:
+        changed.append("scorers")
+    return changed
 
 
 def versions() -> dict[str, str]:

@@ -38,7 +38,7 @@ class Shards:
 
     @deferred()
     def create(self, arrays: Mapping[str, tuple[tuple[int, ...], tuple[int, ...], str]], stamp: str = "") -> None:
-        """Make the arrays that are not there yet: name to (shape, chunks, dtype); floats begin as NaN.
+        """Make the arrays that are not there yet, or not of this kind: name to (shape, chunks, dtype); floats begin as NaN.
 
         `stamp` names what the data are computed from: arrays of another stamp are thrown away.
         """
@@ -52,9 +52,11 @@ class Shards:
                 write_text(origin, stamp)
             group = zarr.open_group(self.path, mode="a", zarr_format=3)
             for name, (shape, chunks, dtype) in arrays.items():
-                if name not in group:
-                    fill = np.nan if np.dtype(dtype).kind == "f" else 0
-                    group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, fill_value=fill)
+                there = group.get(name)
+                if isinstance(there, zarr.Array) and there.shape == shape and there.chunks == chunks and there.dtype == np.dtype(dtype):
+                    continue
+                fill = np.nan if np.dtype(dtype).kind == "f" else 0
+                group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, fill_value=fill, overwrite=True)
         except OSError as error:
             raise disk_error(error, self.path) from error
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+import json
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..engine import Engine
-from ..prepare import Prepared
+from ..prepare import Prepared, checked_scores
 from ..progress import Progress
 from ..randomness import Stream, Use, uniforms
-from ..records import Latents
+from ..records import Latents, Rendering
 from ..run import Run
 from ..shards import Shards
 from ..summary import summarise
@@ -30,15 +32,30 @@ def shard_size(batch: int) -> int:
     return batch * -(-SHARD // batch)
 
 
+LATENTS = ""  # in place of a scorer's alias: w, index, condition and codes
+
+
+class Piece(NamedTuple):
+    """Samples start .. stop, and whose arrays lack them: aliases of scorers, or LATENTS."""
+
+    start: int
+    stop: int
+    owners: tuple[str, ...]
+
+
 def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
-    """Fill samples.zarr: w (N, D), index (N,), condition, codes if mixed, scores/<alias> (N, C)."""
+    """Fill samples.zarr: w (N, D), index (N,), condition, codes if mixed, scores/<alias> (N, C).
+
+    What one scorer gives is kept by itself: a scorer that is added to a run, or changed, scores the
+    same samples again, and the scores of the others stay.
+    """
     prepared = engine.prepared
     n = prepared.config.synthesis.samples
     samples = open_samples(run)
     samples.create(_layout(prepared, n, shard_size(prepared.batch)))
     missing = _missing(run, prepared)
-    with progress.stage("synthesize", total=n, done=n - sum(b - a for a, b in missing)) as step:
-        for count in engine.map(_shard, [(str(run.path), *piece) for piece in missing]):
+    with progress.stage("synthesize", total=n, done=n - sum(piece.stop - piece.start for piece in missing)) as step:
+        for count in engine.map(_shard, [(str(run.path), piece) for piece in missing]):
             step(count)
         tables = summarise(prepared, read_scores(run, prepared), read_latents(run, prepared)[0])
     run.manifest.update(tables)
@@ -46,15 +63,33 @@ def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
 
 
 def is_complete(run: Run, prepared: Prepared) -> bool:
-    """Whether all samples are there, as they were written."""
+    """Whether all samples and scores are there, as they were written."""
     return run.is_done("synthesize") and not _missing(run, prepared)
 
 
-def _missing(run: Run, prepared: Prepared) -> list[tuple[int, int]]:
+def _missing(run: Run, prepared: Prepared) -> list[Piece]:
     n, size = prepared.config.synthesis.samples, shard_size(prepared.batch)
-    pieces = [(start, min(start + size, n)) for start in range(0, n, size)]
     samples = open_samples(run)
-    return [piece for piece in pieces if not samples.is_whole(_name(piece))]
+    found = []
+    for start in range(0, n, size):
+        stop = min(start + size, n)
+        owners = tuple(owner for owner in (LATENTS, *prepared.scorers) if not samples.is_whole(_mark(prepared, owner, start, stop)))
+        if owners:
+            found.append(Piece(start, stop, owners))
+    return found
+
+
+def _mark(prepared: Prepared, owner: str, start: int, stop: int) -> str:
+    """Names a finished piece; with what the scores depend on, so that those of another config are no longer known."""
+    piece = f"{start:09d}-{stop:09d}"
+    return piece if owner == LATENTS else f"{owner}-{_key(prepared, owner)}-{piece}"
+
+
+def _key(prepared: Prepared, alias: str) -> str:
+    """Of a scorer's plugin, config and checkpoint."""
+    used = next(scorer for scorer in prepared.config.scorers if scorer.alias == alias)
+    text = json.dumps([used.use, used.options, prepared.scorers[alias].checkpoint], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def read_latents(run: Run, prepared: Prepared) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -105,37 +140,43 @@ def _mix(prepared: Prepared, latents: Latents, codes: torch.Tensor, start: int) 
 
 
 @torch.inference_mode()
-def _shard(prepared: Prepared, task: tuple[str, int, int]) -> int:
-    """Samples start .. stop into their piece; returns how many."""
-    path, start, stop = task
-    parts: dict[str, list[NDArray[Any]]] = {}
+def _shard(prepared: Prepared, task: tuple[str, Piece]) -> int:
+    """Compute what a piece lacks; returns how many samples it has."""
+    path, (start, stop, owners) = task
+    parts: dict[tuple[str, str], list[NDArray[Any]]] = {}
     # Batches lie on a fixed grid, and the last is full: every sample is computed in the same company
     # whatever the number of samples, so that its bytes do not depend on it.
     for begin in range(start, stop, prepared.batch):
         latents, w, codes = draw(prepared, begin, Stream.PROBING)
-        rendering = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
-        scores = prepared.score(rendering)
-        batch = {"w": w.float().cpu().numpy(), "index": latents.index.cpu().numpy()}
-        batch |= {f"scores/{alias}": scores[:, prepared.columns(alias)] for alias in prepared.scorers}
-        batch |= {f"extras/{alias}": extra for alias, extra in prepared.extras(rendering).items()}
-        if latents.condition is not None:
-            batch["condition"] = latents.condition.cpu().numpy()
-        if prepared.config.synthesis.mixing > 0.0:
-            batch["codes"] = codes.float().cpu().numpy()
-        for name, values in batch.items():
-            parts.setdefault(name, []).append(values[: stop - begin])
-    arrays = {name: np.concatenate(values) for name, values in parts.items()}
-    region = slice(start, stop)
+        if owners != (LATENTS,):
+            rendering = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
+        for owner in owners:
+            found = _latents(prepared, latents, w, codes) if owner == LATENTS else _scores(prepared, owner, rendering)
+            for name, values in found.items():
+                parts.setdefault((owner, name), []).append(values[: stop - begin])
     run = Run.open(path)
-    open_samples(run).write(
-        _name((start, stop)),
-        {name: ((region, *(slice(0, size) for size in values.shape[1:])), values) for name, values in arrays.items()},
-    )
+    for owner in owners:
+        arrays = {name: np.concatenate(values) for (whose, name), values in parts.items() if whose == owner}
+        regions = {name: ((slice(start, stop), *(slice(0, size) for size in values.shape[1:])), values) for name, values in arrays.items()}
+        open_samples(run).write(_mark(prepared, owner, start, stop), regions)
     return stop - start
 
 
-def _name(piece: tuple[int, int]) -> str:
-    return f"{piece[0]:09d}-{piece[1]:09d}"
+def _latents(prepared: Prepared, latents: Latents, w: torch.Tensor, codes: torch.Tensor) -> dict[str, NDArray[Any]]:
+    found = {"w": w.float().cpu().numpy(), "index": latents.index.cpu().numpy()}
+    if latents.condition is not None:
+        found["condition"] = latents.condition.cpu().numpy()
+    if prepared.config.synthesis.mixing > 0.0:
+        found["codes"] = codes.float().cpu().numpy()
+    return found
+
+
+def _scores(prepared: Prepared, alias: str, rendering: Rendering) -> dict[str, NDArray[Any]]:
+    scorer = prepared.scorers[alias]
+    found: dict[str, NDArray[Any]] = {f"scores/{alias}": checked_scores(alias, scorer, rendering)}
+    if scorer.extras:
+        found[f"extras/{alias}"] = scorer.extra(rendering).float().cpu().numpy()
+    return found
 
 
 def _layout(prepared: Prepared, n: int, size: int) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], str]]:

@@ -69,16 +69,18 @@ def test_a_finished_run_is_left_alone(worked, images, copied: Path, config, cont
     assert contents(copied) == before
 
 
-@pytest.mark.parametrize("array", ["w", "scores/seen", "index"])
-def test_a_flipped_bit_among_the_samples_is_noticed_and_mended(array: str, worked, images, copied: Path, config, contents, finished: Run) -> None:
+@pytest.mark.parametrize(("array", "at_least"), [("w", 0), ("scores/seen", 512), ("index", 0)])
+def test_a_flipped_bit_among_the_samples_is_noticed_and_mended(
+    array: str, at_least: int, worked, images, copied: Path, config, contents, finished: Run
+) -> None:
     flip(chunks(copied / "samples.zarr" / array)[0])
     with pytest.raises(RunError, match="what the stage `synthesize` wrote is not there or has changed"):
         resume(copied, "learn", progress=QUIET)
     images()
     ganstrata.run(config, copied)
-    # One piece of 512 samples is made again; what follows rests on it, and turns out the same.
+    # One piece of 512 samples is made again, with images where scores are lost; what follows turns out the same.
     assert worked == list(STAGES)
-    assert 512 <= images() < 512 + EDITING_AND_REPORT
+    assert at_least <= images() < at_least + EDITING_AND_REPORT
     assert contents(copied) == contents(finished.path)
 
 
@@ -148,7 +150,7 @@ def test_another_config_is_refused_by_the_names_of_its_keys(fakes, copied: Path,
     assert "synthesis.samples: 640 there, 700 here" in message
     assert 'rescoring.groups.bottom: "0-1" there, null here' in message
     assert 'rescoring.groups.low: null there, "0-3" here' in message
-    assert "scorers" in message
+    assert "scorers" not in message, "these may change"
     assert "bootstrap" not in message
     assert contents(copied) == before
     assert (copied / "run.json").read_bytes() == said
