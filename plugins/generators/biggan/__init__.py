@@ -1,0 +1,1 @@
+"""BigGAN and BigGAN-deep as stacks of strata."""

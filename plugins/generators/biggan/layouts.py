@@ -1,0 +1,166 @@
+"""The names under which BigGAN is published, each with the rules that lead to ours (see `stored`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from torch import Tensor
+
+from ..shared.layouts import Layout, Rule
+
+
+def _transposed(tensor: Tensor) -> Tensor:
+    return tensor.t() if tensor.ndim == 2 else tensor
+
+
+def _row(tensor: Tensor) -> Tensor:
+    return tensor[None]
+
+
+def _flat(tensor: Tensor) -> Tensor:
+    return tensor.flatten()
+
+
+def _scalar(tensor: Tensor) -> Tensor:
+    return tensor.reshape(()) if tensor.numel() == 1 else tensor
+
+
+def _channels_first(tensor: Tensor) -> Tensor:
+    """Rows that go by pixel, then by channel, as rows that go by channel, then by pixel; there are 4 x 4 pixels."""
+    if not tensor.ndim or not tensor.numel() or len(tensor) % 16:
+        return tensor
+    return tensor.reshape(16, len(tensor) // 16, *tensor.shape[1:]).transpose(0, 1).flatten(0, 1)
+
+
+OURS = Layout(
+    "ganstrata",
+    signature=(r"linear\.weight", r"blocks\.0\.norm1\.mean", r"output_norm\.mean", r"output\.weight"),
+    rules=(Rule(r"(embedding|(?:linear|blocks|attention|output_norm|output)\..*)", r"\1"),),
+)
+
+_NOT_NEEDED = (
+    Rule(r".*\.sv\d+", None),  # a log of singular values
+    Rule(r".*\.u[1-9]\d*", None),  # further singular vectors, by which nothing is divided
+    Rule(r".*\.bn\.accumulation_counter", None),  # see `averaged`
+)
+_PYTORCH = (
+    *_NOT_NEEDED,
+    Rule(r"shared\.weight", "embedding"),
+    Rule(r"linear\.(weight|bias)", r"linear.\1"),
+    Rule(r"linear\.u0", "linear.u", _flat),
+    Rule(r"blocks\.(\d+)\.0\.bn(\d)\.(gain|bias)\.u0", r"blocks.\1.norm\2.\3.u", _flat),
+    Rule(r"blocks\.(\d+)\.0\.bn(\d)\.(?:bn\.)?stored_(mean|var)", r"blocks.\1.norm\2.\3", _row),
+    Rule(r"blocks\.(\d+)\.0\.conv(\d)\.(weight|bias)", r"blocks.\1.conv\2.\3"),
+    Rule(r"blocks\.(\d+)\.0\.conv(\d)\.u0", r"blocks.\1.conv\2.u", _flat),
+    Rule(r"blocks\.(\d+)\.0\.conv_sc\.(weight|bias)", r"blocks.\1.shortcut.\2"),
+    Rule(r"blocks\.(\d+)\.0\.conv_sc\.u0", r"blocks.\1.shortcut.u", _flat),
+    *(
+        rule
+        for theirs, ours in (("theta", "query"), ("phi", "key"), ("g", "value"), ("o", "out"))
+        for rule in (
+            Rule(rf"blocks\.(\d+)\.1\.{theirs}\.weight", rf"attention.\1.{ours}.weight"),
+            Rule(rf"blocks\.(\d+)\.1\.{theirs}\.u0", rf"attention.\1.{ours}.u", _flat),
+        )
+    ),
+    Rule(r"blocks\.(\d+)\.1\.gamma", r"attention.\1.gamma", _scalar),
+    Rule(r"output_layer\.0\.(gain|bias)", r"output_norm.\1"),
+    Rule(r"output_layer\.0\.(?:bn\.)?stored_(mean|var)", r"output_norm.\1", _row),
+    Rule(r"output_layer\.2\.(weight|bias)", r"output.\1"),
+    Rule(r"output_layer\.2\.u0", "output.u", _flat),
+)
+_CONDITION = r"blocks\.(\d+)\.0\.bn(\d)\.(gain|bias)\.weight"
+_SIGNATURE = (r"linear\.weight", r"blocks\.0\.0\.conv2\.weight", r"blocks\.0\.0\.bn1\.gain\.weight", r"output_layer\.2\.weight")
+_SHARED = r"shared\.weight|blocks\.0\.0\.bn1\.gain\.u0"
+_DEEP = r"blocks\.0\.0\.conv4\.weight"
+
+PYTORCH = Layout(
+    "BigGAN-PyTorch",
+    signature=(*_SIGNATURE, _SHARED),
+    rules=(*_PYTORCH, Rule(_CONDITION, r"blocks.\1.norm\2.\3.weight")),
+    absent=(_DEEP,),
+)
+PYTORCH_DEEP = replace(PYTORCH, name="BigGAN-PyTorch, deep", signature=(*_SIGNATURE, _SHARED, _DEEP), absent=())
+PYTORCH_UNSHARED = Layout(
+    "BigGAN-PyTorch, an embedding per normalisation",
+    signature=_SIGNATURE,
+    rules=(*_PYTORCH, Rule(_CONDITION, r"blocks.\1.norm\2.\3.weight", _transposed)),
+    absent=(_SHARED, _DEEP),
+)
+
+
+_PARTS = {"orig": "weight", "u": "u", "v": "v"}
+_WITHIN = {"theta": "query", "phi": "key", "g": "value", "o_conv": "out"}
+
+
+def _hugging_face(attention: tuple[int, ...]) -> tuple[Rule, ...]:
+    """The rules where the layers of these numbers are attention: blocks are counted without them here."""
+
+    def block(match: re.Match[str]) -> int:
+        return int(match[1]) - sum(k < int(match[1]) for k in attention)
+
+    def affine(match: re.Match[str]) -> str:
+        return f"blocks.{block(match)}.norm{int(match[2]) + 1}.{'gain' if match[3] == 'scale' else 'bias'}.{_PARTS[match[4]]}"
+
+    def statistic(match: re.Match[str]) -> str:
+        return f"blocks.{block(match)}.norm{int(match[2]) + 1}.{match[3]}"
+
+    def convolution(match: re.Match[str]) -> str:
+        return f"blocks.{block(match)}.conv{int(match[2]) + 1}.{_PARTS.get(match[3], 'bias')}"
+
+    def within(match: re.Match[str]) -> str:  # attention is named after the block before it
+        return f"attention.{block(match) - 1}.{_WITHIN[match[2]]}.{_PARTS[match[3]]}"
+
+    def gamma(match: re.Match[str]) -> str:
+        return f"attention.{block(match) - 1}.gamma"
+
+    layer = r"generator\.layers\.(\d+)"
+    return (
+        Rule(r"embeddings\.weight", "embedding", _transposed),
+        Rule(r"generator\.gen_z\.weight_orig", "linear.weight", _channels_first),
+        Rule(r"generator\.gen_z\.bias", "linear.bias", _channels_first),
+        Rule(r"generator\.gen_z\.weight_u", "linear.u", _channels_first),
+        Rule(r"generator\.gen_z\.weight_v", "linear.v"),
+        Rule(rf"{layer}\.bn_(\d)\.(scale|offset)\.weight_(orig|u|v)", affine),
+        Rule(rf"{layer}\.bn_(\d)\.running_(mean|var)s", statistic),
+        Rule(rf"{layer}\.conv_(\d)\.(?:weight_(orig|u|v)|bias)", convolution),
+        Rule(rf"{layer}\.snconv1x1_(theta|phi|g|o_conv)\.weight_(orig|u|v)", within),
+        Rule(rf"{layer}\.gamma", gamma, _scalar),
+        Rule(r"generator\.bn\.running_(mean|var)s", r"output_norm.\1"),
+        Rule(r"generator\.bn\.weight", "output_norm.gain"),
+        Rule(r"generator\.bn\.bias", "output_norm.bias"),
+        Rule(r"generator\.conv_to_rgb\.bias", "output.bias"),
+        Rule(r"generator\.conv_to_rgb\.weight_orig", "output.weight"),
+        Rule(r"generator\.conv_to_rgb\.weight_(u|v)", r"output.\1"),
+    )
+
+
+HUGGING_FACE = Layout(
+    "pytorch-pretrained-BigGAN",
+    signature=(r"embeddings\.weight", r"generator\.gen_z\.weight_orig", r"generator\.layers\.0\.bn_0\.running_means"),
+    rules=(),
+)
+
+LAYOUTS = (OURS, PYTORCH, PYTORCH_DEEP, PYTORCH_UNSHARED, HUGGING_FACE)
+
+
+def numbered(layout: Layout, names: Mapping[str, object]) -> Layout:
+    """The layout with rules for a file of these names: pytorch-pretrained-BigGAN counts attention among its layers."""
+    if layout is not HUGGING_FACE:
+        return layout
+    attention = {int(m[1]) for name in names if (m := re.fullmatch(r"generator\.layers\.(\d+)\.(gamma|snconv1x1_.*)", name))}
+    return replace(layout, rules=_hugging_face(tuple(sorted(attention))))
+
+
+def averaged(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Standing statistics that were saved as sums, divided by how many were summed; others as they are."""
+    found = dict(tensors)
+    for name, count in tensors.items():
+        if not name.endswith(".bn.accumulation_counter") or count.numel() != 1 or float(count) <= 0.0:
+            continue
+        for kind in ("stored_mean", "stored_var"):
+            stored = name.removesuffix("accumulation_counter") + kind
+            if stored in found:
+                found[stored] = found[stored] / count
+    return found

@@ -1,0 +1,200 @@
+"""BigGAN as it is computed: spectral and batch normalisation are folded into weights when it is built.
+
+Source: Brock et al. 2019, "Large Scale GAN Training for High Fidelity Natural Image Synthesis",
+appendix B. Every layer computes in the precision of the feature map it is given; what the class and z
+decide about it is always float32. A normalisation is y = x s + t, with s and t affine in the condition
+(e, c): the class vector e and the part c of z that the network gives it. `style` is c's share.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import stored
+from .architecture import Architecture, Block
+
+
+class Convolution(nn.Module):
+    """With weights as they are applied; the size of the picture stays."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.bias = None if bias is None else nn.Parameter(bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, I, H, W) to (N, O, H, W)."""
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        return F.conv2d(x, self.weight.to(x.dtype), bias, padding=self.weight.shape[-1] // 2)
+
+
+class Condition(nn.Module):
+    """An affine map of class vector and part of z, whose two shares are computed apart."""
+
+    def __init__(self, code: Tensor, of_class: Tensor | None, constant: Tensor) -> None:
+        super().__init__()
+        self.code = nn.Parameter(code)
+        self.of_class = None if of_class is None else nn.Parameter(of_class)
+        self.constant = nn.Parameter(constant)
+
+    def forward(self, style: Tensor | None, e: Tensor) -> Tensor:
+        """What the code gives (N, O), None if it is not read, and class vectors (N, E): to (N, O)."""
+        value = self.constant if self.of_class is None else F.linear(e, self.of_class, self.constant)
+        return value if style is None else value + style
+
+
+class Norm(nn.Module):
+    """Conditional batch normalisation, then ReLU."""
+
+    def __init__(self, condition: Condition) -> None:
+        super().__init__()
+        self.condition = condition
+
+    def forward(self, x: Tensor, style: Tensor | None, e: Tensor) -> Tensor:
+        """X (N, C, H, W), style (N, 2C): s, then t."""
+        s, t = self.condition(style, e).to(x.dtype)[:, :, None, None].chunk(2, dim=1)
+        return normalise(x, s, t)
+
+
+def normalise(x: Tensor, s: Tensor, t: Tensor) -> Tensor:
+    """Relu(x s + t), for s and t (N or 1, C, 1, 1)."""
+    return F.relu(torch.mul(x, s).add_(t), inplace=True)
+
+
+def double(x: Tensor) -> Tensor:
+    """Every pixel four times."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+class Attention(nn.Module):
+    """Self-attention (SAGAN, Zhang et al. 2019): every pixel looks at every block of four."""
+
+    def __init__(self, a: stored.Attention) -> None:
+        super().__init__()
+        self.query, self.key, self.value = (Convolution(w.effective(), None) for w in (a.query, a.key, a.value))
+        self.out = Convolution(a.gamma * a.out.effective(), None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same."""
+        keys, values = F.max_pool2d(self.key(x), 2), F.max_pool2d(self.value(x), 2)
+        seen = F.scaled_dot_product_attention(_pixels(self.query(x)), _pixels(keys), _pixels(values), scale=1.0)  # (N, H*W, C')
+        n, _, height, width = x.shape
+        attended: Tensor = self.out(seen.view(n, height, width, -1).permute(0, 3, 1, 2))
+        return x + attended
+
+
+def _pixels(x: Tensor) -> Tensor:
+    return x.flatten(2).transpose(1, 2)  # (N, C, H, W) to (N, H*W, C)
+
+
+class Original(nn.Module):
+    """A residual block of two convolutions, in two halves."""
+
+    def __init__(self, block: Block, norms: list[Norm], convolutions: list[Convolution], shortcut: Convolution) -> None:
+        super().__init__()
+        self.norms, self.convolutions, self.shortcut = nn.ModuleList(norms), nn.ModuleList(convolutions), shortcut
+        self.conditions = tuple(norm.condition for norm in norms)
+        self.up = block.up
+
+    def first(self, x: Tensor, style: Tensor | None, e: Tensor) -> Tensor:
+        """The block's input to what its second half reads."""
+        x = self.norms[0](x, style, e)
+        h: Tensor = self.convolutions[0](double(x) if self.up else x)
+        return h
+
+    def second(self, h: Tensor, x: Tensor, style: Tensor | None, e: Tensor) -> Tensor:
+        """What first() made, and the block's input: to its output."""
+        # A convolution of single pixels may as well come before the doubling.
+        skip = self.shortcut(x)
+        out: Tensor = self.convolutions[1](self.norms[1](h, style, e))
+        return out + (double(skip) if self.up else skip)
+
+
+class Deep(nn.Module):
+    """A residual block with a bottleneck, four normalisations and convolutions."""
+
+    def __init__(self, block: Block, norms: list[Norm], convolutions: list[Convolution]) -> None:
+        super().__init__()
+        self.norms, self.convolutions = nn.ModuleList(norms), nn.ModuleList(convolutions)
+        self.conditions = tuple(norm.condition for norm in norms)
+        self.widths = [condition.constant.shape[0] for condition in self.conditions]
+        self.outputs, self.up = block.outputs, block.up
+
+    def forward(self, x: Tensor, style: Tensor, e: Tensor) -> Tensor:
+        """X (N, I, H, W), style (N, the sum of the normalisations' widths): to (N, O, H, W) or twice the size."""
+        h = x
+        for j, (part, norm, convolution) in enumerate(zip(torch.split(style, self.widths, dim=1), self.norms, self.convolutions, strict=True)):
+            h = norm(h, part, e)
+            h = convolution(double(h) if self.up and j == 1 else h)
+        skip = x[:, : self.outputs]
+        return h + (double(skip) if self.up else skip)
+
+
+class Network(nn.Module):
+    """The folded network: linear map, blocks, attention behind some of them, output."""
+
+    def __init__(self, a: Architecture, source: stored.Network, truncation: float) -> None:
+        super().__init__()
+        self.bottom = a.bottom
+        self.embedding = nn.Parameter(source.embedding.detach().clone()) if a.shared else None
+        weight, bias = source.linear.effective(), source.linear.bias
+        assert bias is not None
+        self.linear = Condition(*_split(a, weight), bias) if a.deep else Condition(weight, None, bias)
+        self.blocks = nn.ModuleList(_fold_block(a, block, module, truncation) for block, module in zip(a.blocks, source.blocks, strict=True))
+        self.attention = nn.ModuleDict({i: Attention(module) for i, module in source.attention.items() if isinstance(module, stored.Attention)})
+        mean, inverse = source.output_norm.at(truncation, a.eps)
+        gain = source.output_norm.gain * inverse
+        self.register_buffer("output_scale", gain[None, :, None, None])
+        self.register_buffer("output_shift", (source.output_norm.bias - mean * gain)[None, :, None, None])
+        output_bias = source.output.bias
+        assert output_bias is not None
+        self.output = Convolution(source.output.effective()[:3], output_bias[:3])  # further channels are not used
+
+    output_scale: Tensor
+    output_shift: Tensor
+
+    def begin(self, style: Tensor, e: Tensor, dtype: torch.dtype) -> Tensor:
+        """The first feature map (N, C, bottom, bottom)."""
+        x: Tensor = self.linear(style, e).to(dtype)
+        return x.view(x.shape[0], -1, self.bottom, self.bottom).contiguous(memory_format=torch.channels_last)
+
+    def finish(self, x: Tensor) -> Tensor:
+        """The last feature map as RGB in [-1, 1], float32."""
+        x = normalise(x, self.output_scale.to(x.dtype), self.output_shift.to(x.dtype))
+        rgb: Tensor = self.output(x).float().tanh()
+        return rgb
+
+
+def _split(a: Architecture, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The columns (O, I) that belong to z, and those of the class vector."""
+    parts = weight.shape[1] - a.embedding
+    if a.z_first:
+        return weight[:, :parts], weight[:, parts:]
+    return weight[:, a.embedding :], weight[:, : a.embedding]
+
+
+def _fold_norm(a: Architecture, norm: stored.ConditionalNorm, truncation: float) -> Norm:
+    """((x - m) r) (1 + g) + b = x s + t, with s = r (1 + g) and t = b - m s."""
+    mean, inverse = norm.at(truncation, a.eps)
+    gain = norm.gain.effective() * inverse[:, None]
+    weight = torch.cat([gain, norm.bias.effective() - mean[:, None] * gain])
+    return Norm(Condition(*_split(a, weight), torch.cat([inverse, -mean * inverse])))
+
+
+def _fold_block(a: Architecture, block: Block, module: nn.Module, truncation: float) -> Original | Deep:
+    norms, convolutions = [], []
+    for j in range(1, len(block.convolutions(deep=a.deep)) + 1):
+        norm, convolution = module.get_submodule(f"norm{j}"), module.get_submodule(f"conv{j}")
+        assert isinstance(norm, stored.ConditionalNorm)
+        norms.append(_fold_norm(a, norm, truncation))
+        convolutions.append(_fold_convolution(convolution))
+    if a.deep:
+        return Deep(block, norms, convolutions)
+    return Original(block, norms, convolutions, _fold_convolution(module.get_submodule("shortcut")))
+
+
+def _fold_convolution(module: nn.Module) -> Convolution:
+    assert isinstance(module, stored.Weight)
+    return Convolution(module.effective(), module.bias)
