@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from ....core.errors import CheckpointError
+
 Shapes = Mapping[str, tuple[int, ...]]
 Change = Callable[[Tensor], Tensor]
 Naming = Callable[[re.Match[str]], str | None]
@@ -78,7 +80,13 @@ class Layout:
         return all(_any(pattern, names) for pattern in self.signature) and not any(_any(pattern, names) for pattern in self.absent)
 
     def translate(self, tensors: Mapping[str, Tensor]) -> Translated:
-        """The tensors by our names, changed where the layout stores them in another way."""
+        """The tensors by our names, changed where the layout stores them in another way.
+
+        A second tensor of one name counts as unknown: which of the two was meant nobody can tell.
+
+        Raises:
+            CheckpointError: a tensor has too few dimensions, or another number of values, to be changed.
+        """
         ours: dict[str, Tensor] = {}
         origin: dict[str, str] = {}
         unknown = []
@@ -87,13 +95,21 @@ class Layout:
                 known, name = rule.apply(stored)
                 if not known:
                     continue
-                if name is not None:
-                    ours[name] = tensor if rule.change is None else rule.change(tensor)
+                if name in ours:
+                    unknown.append(stored)
+                elif name is not None:
+                    ours[name] = tensor if rule.change is None else self._changed(stored, tensor, rule.change)
                     origin[name] = stored
                 break
             else:
                 unknown.append(stored)
         return Translated(ours, origin, tuple(unknown))
+
+    def _changed(self, stored: str, tensor: Tensor, change: Change) -> Tensor:
+        try:
+            return change(tensor)
+        except (IndexError, RuntimeError, ValueError):
+            raise CheckpointError(f"{stored} has the shape {tuple(tensor.shape)}, which it never has in the {self.name} layout") from None
 
 
 def find(layouts: Sequence[Layout], names: Mapping[str, object]) -> Layout | None:

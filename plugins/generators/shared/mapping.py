@@ -34,29 +34,62 @@ def normalise_second_moment(x: Tensor) -> Tensor:
 
 
 class Mapping(nn.Module):
-    """z (N, Z) to w (N, D); with classes, their embedding is normalised and appended to z."""
+    """z (N, Z) to w (N, D).
+
+    With classes, their embedding is normalised and appended to z; with an embedding of width 0 they
+    become a second vector (N, Z) instead, and both are normalised together, as before StyleGAN2-ADA.
+
+    Args:
+        z_dim, w_dim: sizes of z and w.
+        layers: how many.
+        classes: 0 if unconditional.
+        width: of the hidden layers; None is w_dim.
+        embedding: width of the class embedding; None is w_dim.
+        lr_multiplier: by which stored weights are too large.
+        means: 1 for one mean w, L for a mean of each layer (StyleGAN, appendix B), 0 for none.
+    """
 
     w_avg: Tensor
 
-    def __init__(self, z_dim: int, w_dim: int, layers: int, *, classes: int = 0, width: int | None = None) -> None:
+    def __init__(
+        self,
+        z_dim: int,
+        w_dim: int,
+        layers: int,
+        *,
+        classes: int = 0,
+        width: int | None = None,
+        embedding: int | None = None,
+        lr_multiplier: float = 0.01,
+        means: int = 1,
+    ) -> None:
         super().__init__()
         self.layers = layers
+        self.joined = embedding == 0
         width = w_dim if width is None else width
         inputs = z_dim
-        if classes:
-            self.embed = FullyConnected(classes, w_dim)
-            inputs += w_dim
+        if classes and self.joined:
+            self.label_weight = nn.Parameter(torch.randn(classes, z_dim))
+            inputs += z_dim
+        elif classes:
+            embedding = w_dim if embedding is None else embedding
+            self.embed = FullyConnected(classes, embedding)
+            inputs += embedding
         for i in range(layers):
             last = i == layers - 1
-            fc = FullyConnected(inputs if i == 0 else width, w_dim if last else width, lr_multiplier=0.01)
+            fc = FullyConnected(inputs if i == 0 else width, w_dim if last else width, lr_multiplier=lr_multiplier)
             self.add_module(f"fc{i}", fc)
-        self.register_buffer("w_avg", torch.zeros(w_dim))
+        if means:
+            self.register_buffer("w_avg", torch.zeros(w_dim) if means == 1 else torch.zeros(means, w_dim))
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Latents (N, Z), and class weights (N, Y) if the network has classes, to w (N, D)."""
-        x = normalise_second_moment(z)
-        if condition is not None:
-            x = torch.cat([x, normalise_second_moment(self.embed(condition))], dim=1)
+        if condition is None:
+            x = normalise_second_moment(z)
+        elif self.joined:
+            x = normalise_second_moment(torch.cat([z, condition @ self.label_weight], dim=1))
+        else:
+            x = torch.cat([normalise_second_moment(z), normalise_second_moment(self.embed(condition))], dim=1)
         for i in range(self.layers):
             x = F.leaky_relu(self.get_submodule(f"fc{i}")(x), LEAK) * GAIN
         return x

@@ -20,7 +20,7 @@ def scale(layers: int, psi: float, truncated: int | None) -> NDArray[np.float32]
 
 
 def truncate(w: Tensor, mean: Tensor, scales: NDArray[np.float32]) -> Tensor:
-    """W (N, D) as codes (N, L, D), pulled towards the mean w (D,) where the scale (L,) is below 1."""
+    """W (N, D) as codes (N, L, D), pulled towards the mean w (D,), or one for each layer (L, D), where the scale (L,) is below 1."""
     factor = torch.from_numpy(scales).to(w)[None, :, None]  # (1, L, 1)
     mean = mean.to(w)
     return torch.where(factor == 1.0, w[:, None], mean + (w[:, None] - mean) * factor)

@@ -7,18 +7,22 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+import torch
+from torch import Tensor
+
 from ....core.checkpoints import Part
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined
 from ..shared.fitting import compare
-from ..shared.layouts import find
-from .layouts import LAYOUTS
-from .network import Network
+from ..shared.layouts import Shapes, find
+from .layouts import LAYOUTS, UNAVERAGED
+from .network import Kind, Network, fir_kernel
+from .settings import Told, told
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of a network; `channels` maps each resolution to its width."""
+    """Sizes of a network; `channels` maps each resolution to its width, the rest is as in Network."""
 
     channels: dict[int, int]
     z_dim: int
@@ -27,6 +31,12 @@ class Architecture:
     mapping_width: int
     classes: int
     clamp: float | None = None
+    embedding: int = 0
+    lr_multiplier: float = 0.01
+    kind: Kind = "skip"
+    colours: int = 3
+    taps: int = 4
+    means: int = 1
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
@@ -45,37 +55,95 @@ class Architecture:
 
     def build(self) -> Network:
         """The network, with new weights."""
-        return Network(self.channels, self.z_dim, self.w_dim, self.mapping_layers, classes=self.classes, mapping_width=self.mapping_width)
+        return Network(
+            self.channels,
+            self.z_dim,
+            self.w_dim,
+            self.mapping_layers,
+            classes=self.classes,
+            mapping_width=self.mapping_width,
+            embedding=self.embedding,
+            lr_multiplier=self.lr_multiplier,
+            kind=self.kind,
+            colours=self.colours,
+            taps=self.taps,
+            means=self.means,
+        )
 
 
-def infer(shapes: Mapping[str, tuple[int, ...]], clamp: float | None = None) -> Architecture:
+def infer(shapes: Shapes, said: Told | None = None, *, means: int = 1) -> Architecture:
     """The architecture behind NVIDIA's tensor names.
 
+    Args:
+        shapes: by NVIDIA's names.
+        said: what the file says besides its tensors.
+        means: how many mean w a network has when none is there: 1, so that it is missing, or 0.
+
     Raises:
-        CheckpointError: tensors that decide about it are missing.
+        CheckpointError: tensors that decide about it are missing, or it is one that is not supported.
     """
-    channels = {int(m[1]): shape[0] for name, shape in shapes.items() if (m := re.fullmatch(r"synthesis\.b(\d+)\.conv1\.bias", name))}
-    mapping = sorted(int(m[1]) for name in shapes if (m := re.fullmatch(r"mapping\.fc(\d+)\.weight", name)))
+    said = said or Told()
+    channels = {int(m[1]): shape[0] for name, shape in shapes.items() if shape and (m := re.fullmatch(r"synthesis\.b(\d{1,4})\.conv1\.bias", name))}
+    mapping = sorted(int(m[1]) for name in shapes if (m := re.fullmatch(r"mapping\.fc(\d{1,2})\.weight", name)))
     sizes = [4 * 2**i for i in range(len(channels))]
     if not channels or sorted(channels) != sizes:
         raise CheckpointError(f"a StyleGAN2 has blocks for 4, 8, 16 ... pixels; this file has them for {sorted(channels) or 'none'}")
     if not mapping or mapping != list(range(len(mapping))):
         raise CheckpointError(f"a StyleGAN2 has mapping layers 0, 1, 2 ...; this file has {mapping or 'none'}")
     try:
-        w_dim = shapes["synthesis.b4.conv1.affine.weight"][1]
-        classes = shapes["mapping.embed.weight"][1] if "mapping.embed.weight" in shapes else 0
+        classes, embedding, joined = _classes(shapes)
         first = shapes["mapping.fc0.weight"]
-        return Architecture(
+        average = shapes.get("mapping.w_avg", (0,))
+        found = Architecture(
             channels=dict(sorted(channels.items())),
-            z_dim=first[1] - (w_dim if classes else 0),
-            w_dim=w_dim,
+            z_dim=first[1] - embedding - joined,
+            w_dim=shapes["synthesis.b4.conv1.affine.weight"][1],
             mapping_layers=len(mapping),
             mapping_width=first[0],
             classes=classes,
-            clamp=clamp,
+            clamp=said.clamp,
+            embedding=embedding,
+            lr_multiplier=said.lr_multiplier,
+            kind=_kind(shapes, sizes),
+            colours=_colours(shapes[f"synthesis.b{sizes[-1]}.torgb.weight"][0]),
+            taps=_taps(shapes, said),
+            means=average[0] if len(average) == 2 else 1 if "mapping.w_avg" in shapes else means,
         )
     except (KeyError, IndexError) as error:
         raise CheckpointError(f"a StyleGAN2 generator without {error}") from None
+    if min(found.z_dim, found.w_dim, found.mapping_width, *channels.values()) < 1:
+        raise CheckpointError(f"a StyleGAN2 whose sizes do not go together: {asdict(found)}")
+    return found
+
+
+def _classes(shapes: Shapes) -> tuple[int, int, int]:
+    """How many classes there are, the width of their embedding, and of what is joined to z instead."""
+    if "mapping.label_weight" in shapes:
+        classes, width = shapes["mapping.label_weight"][:2]
+        return classes, 0, width
+    if "mapping.embed.weight" in shapes:
+        width, classes = shapes["mapping.embed.weight"][:2]
+        return classes, width, 0
+    return 0, 0, 0
+
+
+def _kind(shapes: Shapes, sizes: list[int]) -> Kind:
+    if any(f"synthesis.b{size}.skip.weight" in shapes for size in sizes):
+        return "resnet"
+    return "skip" if any(f"synthesis.b{size}.torgb.weight" in shapes for size in sizes[:-1]) or len(sizes) == 1 else "orig"
+
+
+def _colours(found: int) -> int:
+    if found not in (1, 3):
+        raise CheckpointError(f"this StyleGAN2 makes images of {found} channels; those of 3, and of 1 for grey, are supported")
+    return found
+
+
+def _taps(shapes: Shapes, said: Told) -> int:
+    shape = next((shapes[name] for name in sorted(shapes) if name.endswith(".resample_filter")), (len(said.taps),) * 2)
+    if len(shape) != 2 or shape[0] != shape[1] or shape[0] % 2 or not 2 <= shape[0] <= 16:
+        raise CheckpointError(f"this StyleGAN2 has low-pass filters of the shape {shape}; square ones of even width are supported")
+    return shape[0]
 
 
 def examine(part: Part) -> Examined | None:
@@ -88,9 +156,12 @@ def examine(part: Part) -> Examined | None:
     if layout is None:
         return None
     translated = layout.translate(part.tensors)
-    shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
-    architecture = infer(shapes, _clamp(part.settings))
-    misfits = compare(architecture.build, translated.tensors, translated.origin)
+    tensors = translated.tensors
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    said = told(part.settings)
+    architecture = infer(shapes, said, means=0 if layout.name in UNAVERAGED or said.unaveraged else 1)
+    tensors = {**tensors, **_filters(architecture, tensors, said)}
+    misfits = compare(architecture.build, tensors, translated.origin)
     return Examined(
         family="StyleGAN2",
         layout=layout.name,
@@ -99,7 +170,7 @@ def examine(part: Part) -> Examined | None:
         layers=architecture.layers,
         latent_size=architecture.z_dim,
         code_size=architecture.w_dim,
-        tensors=translated.tensors,
+        tensors=tensors,
         missing=misfits.missing,
         superfluous=(*translated.unknown, *misfits.superfluous),
         misshapen=misfits.misshapen,
@@ -107,15 +178,10 @@ def examine(part: Part) -> Examined | None:
     )
 
 
-def _clamp(settings: Mapping[str, Any]) -> float | None:
-    """What convolutions are clamped to: in our own headers, or in NVIDIA's constructor arguments."""
-    clamp = settings.get("conv_clamp")
-    for key in ("network", "synthesis_kwargs"):
-        nested = settings.get(key)
-        if clamp is None and isinstance(nested, Mapping):
-            clamp = nested.get("conv_clamp", nested.get("clamp"))
-    if clamp is None:
-        return None
-    if isinstance(clamp, bool) or not isinstance(clamp, int | float) or not clamp > 0.0:
-        raise CheckpointError(f"conv_clamp stored in the file is {clamp!r}, expected a number above 0")
-    return float(clamp)
+def _filters(architecture: Architecture, tensors: Mapping[str, Tensor], said: Told) -> dict[str, Tensor]:
+    """Low-pass filters where a layout stores fewer of them than NVIDIA's, or none: all of a network are the same."""
+    stored = [tensors[name] for name in sorted(tensors) if name.endswith(".resample_filter")]
+    with torch.device("meta"):
+        wanted = [name for name in architecture.build().state_dict() if name.endswith(".resample_filter")]
+    kernel = stored[0] if stored else fir_kernel(said.taps)
+    return {name: kernel for name in wanted if name not in tensors}

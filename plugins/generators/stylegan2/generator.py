@@ -14,7 +14,7 @@ from ....core.checkpoints import Part
 from ....core.contracts import Generator
 from ....core.device import compute_dtype, settled
 from ....core.layers import resolution_groups
-from ....core.randomness import Stream
+from ....core.randomness import Stream, Use, normals
 from ....core.recognition import Examined
 from ....core.records import Inputs, Latents, Match, ModelCard, State, Stratum
 from ..shared import noise, truncation
@@ -25,7 +25,9 @@ from ..shared.layouts import find
 from ..shared.opening import open_checkpoint
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
-from .network import Block, SynthesisLayer, ToRGB, upsample_rgb
+from .network import HALF, Block, SynthesisLayer, ToRGB, upsample_rgb
+
+MEANT = 10_000  # samples of which the mean w is taken
 
 
 class _Place(NamedTuple):
@@ -37,10 +39,11 @@ class _Place(NamedTuple):
 
 
 class StyleGAN2(Generator):
-    """StyleGAN2 with skip connections to RGB (Karras et al. 2020), L = 2 log2(resolution) - 2 layers.
+    """StyleGAN2 (Karras et al. 2020) in any of its three forms, L = 2 log2(resolution) - 2 layers.
 
-    Layer 2b drives the first convolution that reads resolution 4 * 2^b; the ToRGB of a resolution
-    shares its layer with the next resolution's first convolution, as in NVIDIA's PyTorch release.
+    Layer 2b drives the second convolution of resolution 4 * 2^b, layer 2b - 1 the first; the ToRGB
+    of a resolution shares its layer with the next resolution's first convolution, as in NVIDIA's
+    PyTorch release. Networks with residual blocks, and those without any short cut, have one ToRGB.
     """
 
     class Config(StyleConfig):
@@ -53,6 +56,7 @@ class StyleGAN2(Generator):
         opened = open_checkpoint(type(self), config)
         self.architecture = Architecture.from_plain(opened.found.architecture)
         self.network = settled(load(self.architecture.build, opened.found, opened.checkpoint.path), device)
+        self.network.settle()
         self._scale = truncation.scale(self.architecture.layers, config.truncation_psi, config.truncation_layers)
         self.card: ModelCard = opened.card(truncation=truncation.describe(self._scale))
         self._classes = Classes("StyleGAN2", self.architecture.classes, config.classes)
@@ -66,9 +70,11 @@ class StyleGAN2(Generator):
                 self._places.append(_Place(block, module, size))
                 strata.append(Stratum(f"b{size}.{name}", layer, size, style_width=module.weight.shape[1]))
                 layer += 1
-            self._places.append(_Place(block, block.torgb, size))
-            strata.append(Stratum(f"b{size}.torgb", layer, size, is_feature=False, style_width=block.torgb.weight.shape[1]))
+            if block.has_rgb:
+                self._places.append(_Place(block, block.torgb, size))
+                strata.append(Stratum(f"b{size}.torgb", layer, size, is_feature=False, style_width=block.torgb.weight.shape[1]))
         self.strata = tuple(strata)
+        self._mean = self._mean_w()
 
     @classmethod
     def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
@@ -102,7 +108,7 @@ class StyleGAN2(Generator):
 
     def broadcast(self, w: Tensor) -> Tensor:
         """W (N, D) to codes (N, L, D), truncated towards the mean w (StyleGAN, appendix B)."""
-        return truncation.truncate(w, self.network.mapping.w_avg, self._scale)
+        return truncation.truncate(w, self._mean, self._scale)
 
     def begin(self, inputs: Inputs) -> State:
         """The learned constant, one copy per sample; with fresh noise, its key for every sample."""
@@ -122,12 +128,21 @@ class StyleGAN2(Generator):
                 y = place.module(state.x, style, self.architecture.clamp)
                 rgb = y if state.rgb is None else upsample_rgb(state.rgb, place.block.resample_filter) + y
                 return State(state.x, rgb, state.kept)
-            return State(place.module(state.x, style, self._noise(s, place, state), self.architecture.clamp), state.rgb, state.kept)
+            x: Tensor = place.module(state.x, style, self._noise(s, place, state), self.architecture.clamp)
+            if not place.block.has_residual:
+                return State(x, state.rgb, state.kept)
+            kept = dict(state.kept)
+            if place.module.up:
+                kept["residual"] = place.block.skip(state.x)
+            else:
+                x = HALF * x + kept.pop("residual")
+            return State(x, state.rgb, kept)
 
     def finish(self, state: State) -> Tensor:
-        """The network's [-1, 1] as [0, 1]."""
+        """The network's [-1, 1] as [0, 1], grey as three equal channels."""
         assert state.rgb is not None
-        return (state.rgb + 1.0) / 2.0
+        images = (state.rgb + 1.0) / 2.0
+        return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
         """What the affine gives for codes (N, D): (N, C_s)."""
@@ -139,6 +154,20 @@ class StyleGAN2(Generator):
         weight: Tensor = self._places[s].module.affine.weight
         scaled: Tensor = weight / weight.shape[1] ** 0.5
         return scaled
+
+    def _mean_w(self) -> Tensor:
+        """The mean w (D,), or one for each layer (L, D).
+
+        Where the file has none and truncation needs it, it is that of 10,000 z, the same ones always.
+        """
+        if self.architecture.means:
+            return self.network.mapping.w_avg
+        if not (self._scale < 1.0).any():
+            return torch.zeros(self.architecture.w_dim, device=self.device)
+        with torch.no_grad():
+            z = torch.from_numpy(normals(0, Stream.PROBING, Use.LATENT, range(MEANT), self.architecture.z_dim, part=1))
+            w = torch.cat([self.network.mapping(z[i : i + 1000].to(self.device)) for i in range(0, MEANT, 1000)])
+            return w.double().mean(dim=0).float()
 
     def _noise(self, s: int, place: _Place, state: State) -> Tensor | None:
         """Noise of stratum s: (1 or N, 1, H, W), or None."""

@@ -1,13 +1,232 @@
-"""The names under which StyleGAN2 is published, each with the rules that lead to NVIDIA's PyTorch names."""
+"""The names under which StyleGAN2 is published, each with the rules that lead to NVIDIA's PyTorch names.
+
+What differs besides names: TensorFlow and its ports store convolutions as (kh, kw, in, out), those
+that double the size are turned by half a turn, biases of style affines are stored minus one, and
+low-pass filters times four.
+"""
 
 from __future__ import annotations
 
-from ..shared.layouts import Layout, Rule
+import re
+
+from torch import Tensor
+
+from ..shared.layouts import Change, Layout, Naming, Rule
+
+
+def _conv(i: int) -> str:
+    """Our name of convolution i, counted from the lowest."""
+    return "synthesis.b4.conv1" if i == 0 else f"synthesis.b{8 << (i - 1) // 2}.conv{(i - 1) % 2}"
+
+
+def _numbered(leaf: str, *, start: int = 0) -> Naming:
+    """Names of a convolution's tensors; the pattern's group is its number."""
+    return lambda match: f"{_conv(int(match[1]) + start)}.{leaf}"
+
+
+def _of_block(leaf: str, *, start: int = 0) -> Naming:
+    """Names of a block's tensors; the pattern's group is the block's number."""
+    return lambda match: f"synthesis.b{4 << (int(match[1]) + start)}.{leaf}"
+
+
+def _first(t: Tensor) -> Tensor:
+    return t[0]
+
+
+def _plane(t: Tensor) -> Tensor:
+    return t[0, 0]
+
+
+def _transposed(t: Tensor) -> Tensor:
+    return t.permute(1, 0)
+
+
+def _plus_one(t: Tensor) -> Tensor:
+    return t + 1.0
+
+
+def _turned(t: Tensor) -> Tensor:
+    return t.flip(2, 3)
+
+
+def _hwio(t: Tensor) -> Tensor:
+    return t.permute(3, 2, 0, 1)
+
+
+def _hwio_turned(t: Tensor) -> Tensor:
+    return t.permute(3, 2, 0, 1).flip(2, 3)
+
+
+def _scalar(t: Tensor) -> Tensor:
+    return t.reshape(())
+
+
+def _vector(t: Tensor) -> Tensor:
+    return t.flatten()
+
+
+def _kernel(t: Tensor) -> Tensor:
+    return t.reshape(t.shape[-2:]) / 4.0
+
+
+def _mean(t: Tensor) -> Tensor:
+    """(D,), (1, D) or (L, D): one row where all are the same."""
+    rows = t.reshape(-1, t.shape[-1])
+    return rows[0] if bool((rows == rows[0]).all()) else rows
+
 
 NVIDIA = Layout(
     "NVIDIA PyTorch",
-    signature=(r"mapping\.fc0\.weight", r"synthesis\.b4\.conv1\.weight", r"synthesis\.b4\.torgb\.weight"),
-    rules=(Rule(r"(mapping|synthesis)\.(.*)", r"\1.\2"),),
+    signature=(r"mapping\.fc0\.weight", r"synthesis\.b4\.conv1\.weight", r"synthesis\.b\d+\.torgb\.weight"),
+    rules=(Rule(r"((?:mapping|synthesis)\..*)", r"\1"),),
 )
 
-LAYOUTS = (NVIDIA,)
+
+def _genforce(dense: str, style: str, up: Change, flat: Change | None, colours: Change | None) -> tuple[Rule, ...]:
+    """Rules of HiGAN's lab; two generations store weights in different ways under names that are nearly the same."""
+    layer, output = r"synthesis\.layer(\d{1,2})\.", r"synthesis\.output(\d{1,2})\."
+    return (
+        Rule(rf"mapping\.dense(\d{{1,2}})\.{dense}", r"mapping.fc\1.weight"),
+        Rule(r"mapping\.dense(\d{1,2})\.bias", r"mapping.fc\1.bias"),
+        Rule(r"mapping\.label_weight", "mapping.label_weight"),
+        Rule(r"mapping\.LabelEmbed\.(weight|bias)", r"mapping.embed.\1"),
+        Rule(r"truncation\.w_avg", "mapping.w_avg"),
+        Rule(r"truncation\.truncation", None),
+        Rule(r"synthesis\.early_layer\.const", "synthesis.b4.const", _first),
+        Rule(r"synthesis\.layer(\d?[13579])\.weight", _numbered("weight"), up),
+        Rule(layer + "weight", _numbered("weight"), flat),
+        Rule(layer + "bias", _numbered("bias")),
+        Rule(layer + "noise_strength", _numbered("noise_strength")),
+        Rule(layer + "noise", _numbered("noise_const"), _plane),
+        Rule(layer + style, _numbered("affine.weight")),
+        Rule(layer + r"style\.bias", _numbered("affine.bias"), _plus_one),
+        Rule(layer + r"filter\.kernel", _numbered("resample_filter"), _kernel),
+        Rule(output + "weight", _of_block("torgb.weight"), colours),
+        Rule(output + "bias", _of_block("torgb.bias")),
+        Rule(output + style, _of_block("torgb.affine.weight")),
+        Rule(output + r"style\.bias", _of_block("torgb.affine.bias"), _plus_one),
+        Rule(r"synthesis\.upsample\.kernel", "synthesis.b4.resample_filter", _kernel),
+    )
+
+
+HIGAN = Layout(
+    "HiGAN",
+    signature=(r"mapping\.dense0\.fc\.weight", r"synthesis\.early_layer\.const", r"synthesis\.layer0\.style\.fc\.weight"),
+    rules=_genforce(r"fc\.weight", r"style\.fc\.weight", _hwio_turned, _hwio, _hwio),
+)
+GENFORCE = Layout(
+    "GenForce",
+    signature=(r"mapping\.dense0\.weight", r"synthesis\.early_layer\.const", r"synthesis\.layer0\.style\.weight"),
+    rules=_genforce("weight", r"style\.weight", _turned, None, None),
+)
+
+
+def _rosinality(start: str, weight: str, style: str, noise: str, dense: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Rules of rosinality's names and of those derived from them; every convolution bears a leading axis of 1."""
+
+    def conv(pattern: str, leaf: str, change: Change | None = None) -> tuple[Rule, Rule]:
+        return Rule(rf"{start}conv1\.{pattern}", f"{_conv(0)}.{leaf}", change), Rule(
+            rf"{start}convs\.(\d{{1,2}})\.{pattern}", _numbered(leaf, start=1), change
+        )
+
+    def rgb(pattern: str, leaf: str, change: Change | None = None) -> tuple[Rule, Rule]:
+        return Rule(rf"{start}to_rgb1\.{pattern}", f"synthesis.b4.torgb.{leaf}", change), Rule(
+            rf"{start}to_rgbs\.(\d{{1,2}})\.{pattern}", _of_block(f"torgb.{leaf}", start=1), change
+        )
+
+    return (
+        *dense,
+        Rule(r"latent_avg", "mapping.w_avg", _mean),
+        *conv(rf"conv\.{weight}", "weight", _first),
+        *conv(rf"conv\.{style}", "affine.weight"),
+        *conv(rf"conv\.{style.split('.')[0]}\.bias", "affine.bias"),
+        *conv(r"conv\.blur\.kernel", "resample_filter", _kernel),
+        *conv(rf"{noise}\.weight", "noise_strength", _scalar),
+        *conv(r"activate\.bias", "bias", _vector),
+        *rgb(rf"conv\.{weight}", "weight", _first),
+        *rgb(rf"conv\.{style}", "affine.weight"),
+        *rgb(rf"conv\.{style.split('.')[0]}\.bias", "affine.bias"),
+        *rgb(r"bias", "bias", _vector),
+        Rule(rf"{start}to_rgbs\.(\d{{1,2}})\.upsample\.kernel", _of_block("resample_filter", start=1), _kernel),
+    )
+
+
+def _shifted(leaf: str) -> Naming:
+    """Mapping layers are counted from 1, after the normalisation."""
+    return lambda match: f"mapping.fc{int(match[1]) - 1}.{leaf}"
+
+
+ROSINALITY = Layout(
+    "rosinality",
+    signature=(r"style\.1\.weight", r"input\.input", r"conv1\.conv\.modulation\.weight", r"to_rgb1\.conv\.weight"),
+    rules=(
+        *_rosinality(
+            "",
+            "weight",
+            r"modulation.weight",
+            "noise",
+            (Rule(r"style\.([1-9]\d?)\.weight", _shifted("weight")), Rule(r"style\.([1-9]\d?)\.bias", _shifted("bias"))),
+        ),
+        Rule(r"input\.input", "synthesis.b4.const", _first),
+        Rule(r"noises\.noise_(\d{1,2})", _numbered("noise_const"), _plane),
+    ),
+)
+# Published files of mmagic keep the `module.` of the wrapper that averages weights.
+MMGENERATION = Layout(
+    "mmgeneration",
+    signature=(
+        r"(?:module\.)?style_mapping\.1\.linear\.weight_orig",
+        r"(?:module\.)?constant_input\.input",
+        r"(?:module\.)?conv1\.conv\.style_modulation\.linear\.weight_orig",
+    ),
+    rules=(
+        *_rosinality(
+            r"(?:module\.)?",
+            "weight_orig",
+            r"style_modulation.linear.weight_orig",
+            "noise_injector",
+            (
+                Rule(r"(?:module\.)?style_mapping\.([1-9]\d?)\.linear\.weight_orig", _shifted("weight")),
+                Rule(r"(?:module\.)?style_mapping\.([1-9]\d?)\.bias", _shifted("bias")),
+            ),
+        ),
+        Rule(r"(?:module\.)?constant_input\.input", "synthesis.b4.const", _first),
+        Rule(r"(?:module\.)?injected_noise_(\d{1,2})", _numbered("noise_const"), _plane),
+        Rule(r"steps|module\.steps", None),  # of the averaging wrapper
+    ),
+)
+
+
+def _tensorflow(match: re.Match[str]) -> str:
+    """The convolution or ToRGB that `8x8/Conv0_up/` names."""
+    return f"synthesis.b{match[1]}.{_TENSORFLOW[match[2]]}"
+
+
+_TENSORFLOW = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "torgb", "Skip": "skip"}
+_LAYER = r"(?:synthesis/)?(\d{1,4})x\1/(Conv|Conv0_up|Conv1|ToRGB)/"
+_DENSE = r"(?:mapping/)?Dense(\d{1,2})/"
+TENSORFLOW = Layout(
+    "NVIDIA TensorFlow",
+    signature=(r"(?:mapping/)?Dense0/weight", r"(?:synthesis/)?4x4/Conv/mod_weight", r"(?:synthesis/)?(\d+)x\1/ToRGB/mod_weight"),
+    rules=(
+        Rule(_DENSE + "weight", r"mapping.fc\1.weight", _transposed),
+        Rule(_DENSE + "bias", r"mapping.fc\1.bias"),
+        Rule(r"(?:mapping/)?LabelConcat/weight", "mapping.label_weight"),
+        Rule(r"(?:mapping/)?LabelEmbed/weight", "mapping.embed.weight", _transposed),
+        Rule(r"(?:mapping/)?LabelEmbed/bias", "mapping.embed.bias"),
+        Rule(r"dlatent_avg", "mapping.w_avg"),
+        Rule(r"(?:synthesis/)?lod", None),
+        Rule(r"(?:synthesis/)?noise(\d{1,2})", _numbered("noise_const"), _plane),
+        Rule(r"(?:synthesis/)?4x4/Const/const", "synthesis.b4.const", _first),
+        Rule(r"(?:synthesis/)?(\d{1,4})x\1/(Conv0_up)/weight", lambda m: f"{_tensorflow(m)}.weight", _hwio_turned),
+        Rule(r"(?:synthesis/)?(\d{1,4})x\1/(Skip)/weight", lambda m: f"{_tensorflow(m)}.weight", _hwio_turned),
+        Rule(_LAYER + "weight", lambda m: f"{_tensorflow(m)}.weight", _hwio),
+        Rule(_LAYER + "bias", lambda m: f"{_tensorflow(m)}.bias"),
+        Rule(_LAYER + "noise_strength", lambda m: f"{_tensorflow(m)}.noise_strength"),
+        Rule(_LAYER + "mod_weight", lambda m: f"{_tensorflow(m)}.affine.weight", _transposed),
+        Rule(_LAYER + "mod_bias", lambda m: f"{_tensorflow(m)}.affine.bias", _plus_one),
+    ),
+)
+
+LAYOUTS = (NVIDIA, HIGAN, GENFORCE, ROSINALITY, MMGENERATION, TENSORFLOW)
+UNAVERAGED = (ROSINALITY.name, MMGENERATION.name)  # they may come without a mean w

@@ -7,7 +7,8 @@ Every layer computes in the precision of the feature map it is given; styles are
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,10 +16,14 @@ from torch import Tensor, nn
 
 from ..shared.mapping import EPSILON, GAIN, LEAK, FullyConnected, Mapping
 
+Kind = Literal["skip", "resnet", "orig"]
+TAPS = (1.0, 3.0, 3.0, 1.0)
+HALF = math.sqrt(0.5)  # two branches of equal variance add up to the variance of one
 
-def fir_kernel(taps: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)) -> Tensor:
-    """The separable low-pass filter (4, 4), summing to one."""
-    row = torch.tensor(taps)
+
+def fir_kernel(taps: Sequence[float] = TAPS) -> Tensor:
+    """The separable low-pass filter (K, K), summing to one."""
+    row = torch.tensor(tuple(taps))
     kernel = torch.outer(row, row)
     return kernel / kernel.sum()
 
@@ -44,14 +49,14 @@ class _Smooth(torch.autograd.Function):
 
 
 def smooth(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
-    """Filter every channel of x (N, C, H, W) with a square kernel."""
+    """Filter every channel of x (N, C, H, W) with a square, symmetric kernel."""
     return _Smooth.apply(x, kernel, padding)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def upsample_rgb(rgb: Tensor, kernel: Tensor) -> Tensor:
     """Running RGB (N, 3, H, W) to twice the size: zeros between the pixels, then the low-pass filter."""
     weight = (4.0 * kernel).to(rgb.dtype).expand(rgb.shape[1], 1, *kernel.shape)
-    return F.conv_transpose2d(rgb, weight, stride=2, padding=1, groups=rgb.shape[1])
+    return F.conv_transpose2d(rgb, weight, stride=2, padding=kernel.shape[0] // 2 - 1, groups=rgb.shape[1])
 
 
 class SynthesisLayer(nn.Module):
@@ -60,19 +65,24 @@ class SynthesisLayer(nn.Module):
     resample_filter: Tensor
     noise_const: Tensor
 
-    def __init__(self, inputs: int, outputs: int, w_dim: int, size: int, *, up: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, w_dim: int, size: int, *, up: bool, taps: int = 4) -> None:
         super().__init__()
         self.affine = FullyConnected(w_dim, inputs, bias=1.0)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise_strength = nn.Parameter(torch.zeros([]))
         self.register_buffer("noise_const", torch.randn(size, size))
-        self.register_buffer("resample_filter", fir_kernel())
+        self.register_buffer("resample_filter", fir_kernel(_taps(taps)))
         self.up = up
+        self._energy: Tensor | None = None
+
+    def settle(self) -> None:
+        """Keep what depends on the weights alone, which are not to change any more."""
+        self._energy = self.weight.detach().square().sum(dim=(2, 3))
 
     def demodulation(self, style: Tensor) -> Tensor:
         """What divides each output channel so that it keeps unit variance: (N, O)."""
-        energy = self.weight.square().sum(dim=(2, 3))  # (O, I)
+        energy = self.weight.square().sum(dim=(2, 3)) if self._energy is None else self._energy  # (O, I)
         return torch.rsqrt(style.square() @ energy.t() + EPSILON)
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor | None, clamp: float | None = None) -> Tensor:
@@ -84,7 +94,7 @@ class SynthesisLayer(nn.Module):
         weight = self.weight.to(x.dtype)
         if self.up:
             x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # (N, O, 2h+1, 2w+1)
-            x = smooth(x, 4.0 * self.resample_filter, padding=1)
+            x = smooth(x, 4.0 * self.resample_filter, padding=self.resample_filter.shape[0] // 2 - 1)
         else:
             x = F.conv2d(x, weight, padding=1)
         # The activation's gain is put into what goes before it: g lrelu(a) = lrelu(g a).
@@ -99,13 +109,13 @@ class SynthesisLayer(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Modulated 1x1 convolution to three channels, without demodulation."""
+    """Modulated 1x1 convolution to the colours, without demodulation."""
 
-    def __init__(self, inputs: int, w_dim: int) -> None:
+    def __init__(self, inputs: int, w_dim: int, colours: int = 3) -> None:
         super().__init__()
         self.affine = FullyConnected(w_dim, inputs, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(3, inputs, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(3))
+        self.weight = nn.Parameter(torch.randn(colours, inputs, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(colours))
 
     def forward(self, x: Tensor, style: Tensor, clamp: float | None = None) -> Tensor:
         """X (N, I, H, W), style (N, I) as the affine gives it: to float32 (N, 3, H, W)."""
@@ -115,42 +125,94 @@ class ToRGB(nn.Module):
         return rgb if clamp is None else rgb.clamp(-clamp, clamp)
 
 
-class Block(nn.Module):
-    """All layers of one resolution: `const` and conv1 at the lowest, conv0 and conv1 above; then ToRGB."""
+class Residual(nn.Module):
+    """The branch beside a block's convolutions, in networks with residual blocks: 1x1 convolution, twice the size."""
 
     resample_filter: Tensor
 
-    def __init__(self, inputs: int, outputs: int, w_dim: int, size: int) -> None:
+    def __init__(self, inputs: int, outputs: int, taps: int) -> None:
         super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 1, 1))
+        self.register_buffer("resample_filter", fir_kernel(_taps(taps)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, I, h, w) to (N, O, 2h, 2w), ready to be added to the other branch times HALF."""
+        gain = HALF / math.sqrt(self.weight.shape[1])
+        return upsample_rgb(F.conv2d(x, (self.weight * gain).to(x.dtype)), self.resample_filter)
+
+
+class Block(nn.Module):
+    """All layers of one resolution: `const` and conv1 at the lowest, conv0 and conv1 above; then ToRGB where there is one."""
+
+    resample_filter: Tensor
+
+    def __init__(
+        self, inputs: int, outputs: int, w_dim: int, size: int, *, rgb: bool = True, residual: bool = False, colours: int = 3, taps: int = 4
+    ) -> None:
+        super().__init__()
+        self.has_rgb, self.has_residual = rgb, residual and inputs > 0
         if inputs == 0:
             self.const = nn.Parameter(torch.randn(outputs, size, size))
         else:
-            self.conv0 = SynthesisLayer(inputs, outputs, w_dim, size, up=True)
-        self.conv1 = SynthesisLayer(outputs, outputs, w_dim, size, up=False)
-        self.torgb = ToRGB(outputs, w_dim)
-        self.register_buffer("resample_filter", fir_kernel())
+            self.conv0 = SynthesisLayer(inputs, outputs, w_dim, size, up=True, taps=taps)
+        self.conv1 = SynthesisLayer(outputs, outputs, w_dim, size, up=False, taps=taps)
+        if self.has_rgb:
+            self.torgb = ToRGB(outputs, w_dim, colours)
+        if self.has_residual:
+            self.skip = Residual(inputs, outputs, taps)
+        self.register_buffer("resample_filter", fir_kernel(_taps(taps)))
 
 
 class Synthesis(nn.Module):
     """The blocks b4, b8, ... of a generator; channels maps each resolution to its width."""
 
-    def __init__(self, channels: dict[int, int], w_dim: int) -> None:
+    def __init__(self, channels: dict[int, int], w_dim: int, *, kind: Kind = "skip", colours: int = 3, taps: int = 4) -> None:
         super().__init__()
         inputs = 0
         for size, outputs in sorted(channels.items()):
-            self.add_module(f"b{size}", Block(inputs, outputs, w_dim, size))
+            rgb = kind == "skip" or size == max(channels)
+            self.add_module(f"b{size}", Block(inputs, outputs, w_dim, size, rgb=rgb, residual=kind == "resnet", colours=colours, taps=taps))
             inputs = outputs
 
 
 class Network(nn.Module):
-    """Mapping and synthesis together: the module whose state dict a checkpoint holds."""
+    """Mapping and synthesis together: the module whose state dict a checkpoint holds.
+
+    Args:
+        channels: resolution to width.
+        z_dim, w_dim: sizes of z and w.
+        mapping_layers: of the mapping network.
+        classes: 0 if unconditional.
+        mapping_width: of its hidden layers; None is w_dim.
+        embedding: width of the class embedding; None is w_dim, 0 that classes are joined to z before it is normalised.
+        lr_multiplier: by which the mapping's stored weights are too large.
+        kind: how the blocks lead to colours: each adds to them (skip), or only the last makes them (resnet with residual blocks, orig without).
+        colours: channels of an image.
+        taps: width of the low-pass filter, an even number.
+        means: 1 for one mean w, L for a mean of each layer, 0 for none.
+    """
 
     def __init__(
-        self, channels: dict[int, int], z_dim: int, w_dim: int, mapping_layers: int = 8, *, classes: int = 0, mapping_width: int | None = None
+        self,
+        channels: dict[int, int],
+        z_dim: int,
+        w_dim: int,
+        mapping_layers: int = 8,
+        *,
+        classes: int = 0,
+        mapping_width: int | None = None,
+        embedding: int | None = None,
+        lr_multiplier: float = 0.01,
+        kind: Kind = "skip",
+        colours: int = 3,
+        taps: int = 4,
+        means: int = 1,
     ) -> None:
         super().__init__()
-        self.mapping = Mapping(z_dim, w_dim, mapping_layers, classes=classes, width=mapping_width)
-        self.synthesis = Synthesis(channels, w_dim)
+        self.mapping = Mapping(
+            z_dim, w_dim, mapping_layers, classes=classes, width=mapping_width, embedding=embedding, lr_multiplier=lr_multiplier, means=means
+        )
+        self.synthesis = Synthesis(channels, w_dim, kind=kind, colours=colours, taps=taps)
         self.sizes = tuple(sorted(channels))
 
     def block(self, size: int) -> Block:
@@ -158,3 +220,14 @@ class Network(nn.Module):
         block = self.synthesis.get_submodule(f"b{size}")
         assert isinstance(block, Block)
         return block
+
+    def settle(self) -> None:
+        """Keep what depends on the weights alone, which are not to change any more."""
+        for module in self.modules():
+            if isinstance(module, SynthesisLayer):
+                module.settle()
+
+
+def _taps(number: int) -> Sequence[float]:
+    """The filter of new networks; for other widths than the usual one any, since weights that are loaded bring theirs."""
+    return TAPS if number == len(TAPS) else (1.0,) * number
