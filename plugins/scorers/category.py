@@ -6,38 +6,69 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ...core.checkpoints import locate, read_checkpoint
 from ...core.contracts import PluginConfig, Scorer
 from ...core.errors import CheckpointError, nearest
 from ...core.records import Concept, Rendering
-from .scenes import load_scenes
+from .networks.places365 import PlacesModel, is_residual, load_places
+from .scenes import SceneModel, load_scenes
+
+SHOWN = 12  # names that a message lists
 
 
 class Category(Scorer):
-    """A concept per category of a scene network, and `a-vs-b` for each configured pair."""
+    """A concept per category of a scene network, `a-vs-b` for each configured pair, and `indoor` for Places365.
+
+    Reads the published Places365 networks (resnet18, resnet50, wideresnet18), other residual
+    classifiers of that layout, and this project's own scene networks. With `attribute` on the same
+    file, pictures go through the network once.
+    """
 
     class Config(PluginConfig):
         """Which scene network, and which pairs."""
 
-        checkpoint: str = Field(description="a scene network, or bundled:rooms")
+        checkpoint: str = Field(description="a Places365 network, another residual classifier, or bundled:rooms")
         against: list[tuple[str, str]] = Field(default=[], description="pairs [a, b] scored as log p_a - log p_b")
+        labels: str | None = Field(default=None, description="for networks with categories of their own: a text file, one per line")
+        max_pool: bool | None = Field(default=None, description="pooling behind the first convolution; default: as the file's `arch` says")
+        clamp_fc: bool = Field(default=False, description="zero the classifier's negative weights, as the paper's code does by accident")
 
     config: Config
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        self.model = load_scenes(config.checkpoint, device)
+        checkpoint = read_checkpoint(locate(config.checkpoint, "scenes"))
+        self.model: SceneModel | PlacesModel
+        indoor: tuple[int, ...] = ()
+        if is_residual(checkpoint):
+            self.model = load_places(checkpoint, device, labels=config.labels, max_pool=config.max_pool)
+            indoor = self.model.indoor
+        else:
+            self.model = load_scenes(checkpoint, device)
+            given = [key for key in ("labels", "max_pool", "clamp_fc") if key in config.model_fields_set]
+            if given:
+                raise CheckpointError(f"{' and '.join(given)}: meant for Places365 networks, which {checkpoint.path} is not; leave it out")
         self.checkpoint = self.model.sha256
         names = self.model.categories
-        for name in {name for pair in config.against for name in pair} - set(names):
-            raise CheckpointError(f"against: this network knows no category '{name}'.{nearest(name, names)} Known: {', '.join(names)}")
+        for name in sorted({name for pair in config.against for name in pair} - set(names)):
+            shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+            raise CheckpointError(f"against: this network knows no category '{name}'.{nearest(name, names)} Known: {shown}")
         self._pairs = [(names.index(a), names.index(b)) for a, b in config.against]
+        self._indoor = torch.tensor(indoor, dtype=torch.long, device=device)
         single = tuple(Concept(name, "category") for name in names)
         pairs = tuple(Concept(f"{a}-vs-{b}", "category", least=None, threshold=0.0) for a, b in config.against)
-        self.concepts = single + pairs
+        self.concepts = (*single, *pairs, *((Concept("indoor", "category"),) if indoor else ()))
 
     def score(self, rendering: Rendering) -> Tensor:
-        """Probabilities in [0, 1], then log ratios: (N, C)."""
-        logits, _ = self.model.outputs(rendering)
-        logarithm = logits.log_softmax(dim=1)
-        ratios = [logarithm[:, a] - logarithm[:, b] for a, b in self._pairs]
-        return torch.cat([logarithm.exp(), *(ratio[:, None] for ratio in ratios)], dim=1)
+        """Probabilities in [0, 1], then log ratios, then the probability of being indoors: (N, C)."""
+        logarithm = self._logits(rendering).log_softmax(dim=1)
+        probability = logarithm.exp()
+        columns = [probability, *((logarithm[:, a] - logarithm[:, b])[:, None] for a, b in self._pairs)]
+        if len(self._indoor):
+            columns.append(probability[:, self._indoor].sum(dim=1, keepdim=True).clamp(max=1.0))
+        return torch.cat(columns, dim=1)
+
+    def _logits(self, rendering: Rendering) -> Tensor:
+        if isinstance(self.model, PlacesModel):
+            return self.model.logits(rendering, clamp=self.config.clamp_fc)
+        return self.model.outputs(rendering)[0]

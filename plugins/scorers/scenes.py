@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ...core.checkpoints import locate, read_checkpoint
+from ...core.checkpoints import Checkpoint
 from ...core.device import settled
 from ...core.records import Rendering
 from .bundles import convolution, fit, names, require, to_size
@@ -61,13 +61,12 @@ class SceneModel:
         return rendering.once(("scenes", self.sha256, SIZE), compute)
 
 
-def load_scenes(name: str, device: torch.device) -> SceneModel:
-    """The network of a checkpoint.
+def load_scenes(checkpoint: Checkpoint, device: torch.device) -> SceneModel:
+    """The network of a checkpoint of this project's own.
 
     Raises:
-        CheckpointError: missing, damaged, or no scene network.
+        CheckpointError: no scene network.
     """
-    checkpoint = read_checkpoint(locate(name, "scenes"))
     require(checkpoint, ARCHITECTURE, "scene network")
     categories, attributes = names(checkpoint, "categories"), names(checkpoint, "attributes")
     network = SceneNetwork(len(categories), len(attributes))

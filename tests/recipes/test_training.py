@@ -8,6 +8,7 @@ import ganstrata
 import numpy as np
 import pytest
 import torch
+from ganstrata.core.checkpoints import locate, read_checkpoint
 from ganstrata.plugins.scorers.scenes import load_scenes
 from ganstrata.plugins.scorers.surfaces import load_surfaces
 
@@ -191,7 +192,7 @@ def test_what_is_exported_loads_through_the_plugins(trainer, renders, out, monke
 
 def test_the_bundled_scorers_read_rooms_they_have_never_seen(renders):
     rooms = train_scorers.Rooms(renders)
-    scenes = train_scorers.measure_scenes(load_scenes("bundled:rooms", CPU).network, rooms)
+    scenes = train_scorers.measure_scenes(load_scenes(read_checkpoint(locate("bundled:rooms", "scenes")), CPU).network, rooms)
     assert scenes["accuracy"] > 0.98
     assert min(scenes["auc"].values()) > 0.93
     surfaces = train_scorers.measure_surfaces(load_surfaces("bundled:rooms", CPU).network, rooms)

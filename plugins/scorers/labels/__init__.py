@@ -1,0 +1,1 @@
+"""Names of the classes of published networks, in their order."""

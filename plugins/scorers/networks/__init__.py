@@ -1,0 +1,1 @@
+"""Networks of published scorers, read off the shapes of their checkpoints."""

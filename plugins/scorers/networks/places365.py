@@ -1,0 +1,162 @@
+"""Scene networks trained on Places365, in their published files, and any residual classifier in that layout.
+
+Source: Zhou et al. 2017, "Places: A 10 Million Image Database for Scene Recognition".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ....core.checkpoints import Checkpoint
+from ....core.device import settled
+from ....core.errors import CheckpointError
+from ....core.records import Rendering
+from ..preprocessing import centre_cropped, normalised, resized
+from .resnet import ResNet, infer
+
+SIZE = 224
+WHOLE = 256  # what networks with the pooling are shown the middle of
+LABELS = Path(__file__).resolve().parents[1] / "labels"
+
+
+@dataclass(frozen=True)
+class PlacesModel:
+    """A loaded network with the names of its categories.
+
+    Attributes:
+        network: the residual network.
+        categories: one per output.
+        indoor: which of them are indoors; empty where that is not known.
+        sha256: of its file.
+        crop: whether pictures are made 256 pixels large and cropped to 224, as for the networks with
+            the pooling; else they are made 224 pixels large.
+    """
+
+    network: ResNet
+    categories: tuple[str, ...]
+    indoor: tuple[int, ...]
+    sha256: str
+    crop: bool
+
+    def features(self, rendering: Rendering) -> Tensor:
+        """(N, F), computed once per rendering whoever asks."""
+
+        def compute() -> Tensor:
+            return self.network.features(normalised(self.prepared(rendering.images))).float()
+
+        return rendering.once(("places365", self.sha256, self.crop, self.network.max_pool), compute)
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W) as the network sees them, before normalisation: (N, 3, 224, 224) in [0, 1]."""
+        return centre_cropped(resized(images, WHOLE), SIZE) if self.crop else resized(images, SIZE)
+
+    def logits(self, rendering: Rendering, *, clamp: bool = False) -> Tensor:
+        """Of every category (N, Y); `clamp` leaves out what speaks against a category, as the paper's code did by accident."""
+        weight, bias = self.network.fc.weight, self.network.fc.bias
+        return F.linear(self.features(rendering), weight.clamp(min=0.0) if clamp else weight, bias)
+
+
+def is_residual(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint has the tensor names of a residual classifier."""
+    return {"conv1.weight", "bn1.weight", "layer4.0.conv1.weight", "fc.weight"} <= checkpoint.tensors.keys()
+
+
+def load_places(
+    checkpoint: Checkpoint, device: torch.device, *, labels: str | None = None, max_pool: bool | None = None, named: bool = True
+) -> PlacesModel:
+    """The network of a checkpoint.
+
+    Args:
+        checkpoint: with the tensor names of a residual classifier.
+        device: where it is to run.
+        labels: a file with one category per line; default the 365 of Places365.
+        max_pool: whether there is a pooling behind the first convolution; default: not in networks
+            stored under a name with `wide` in it.
+        named: whether the names of its outputs matter.
+
+    Raises:
+        CheckpointError: no residual network, or labels that do not match it.
+    """
+    path = checkpoint.path
+    try:
+        shape = infer(checkpoint.parts[0].shapes)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    tensors = {name: tensor.float() for name, tensor in checkpoint.tensors.items() if not name.endswith("num_batches_tracked")}
+    with torch.device("meta"):
+        network = ResNet(shape, max_pool=_has_pooling(checkpoint, max_pool, bottleneck=shape.bottleneck))
+    expected = {name: tuple(t.shape) for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
+    faults = [f"missing {name}" for name in expected if name not in tensors] + [f"superfluous {name}" for name in tensors if name not in expected]
+    faults += [
+        f"{name} is {tuple(t.shape)}, expected {expected[name]}"
+        for name, t in tensors.items()
+        if tuple(t.shape) != expected.get(name, tuple(t.shape))
+    ]
+    if faults:
+        raise CheckpointError(f"{path} does not fit a residual network: {'; '.join(faults[:4])}")
+    counters = {name: torch.zeros((), dtype=torch.long) for name in network.state_dict() if name.endswith("num_batches_tracked")}
+    network.load_state_dict({**tensors, **counters}, assign=True)
+    network.eval().requires_grad_(False).fuse()
+    names, indoor = _names(labels, shape.classes, path) if named else ((), ())
+    return PlacesModel(settled(network, device), names, indoor, checkpoint.sha256, crop=network.max_pool)
+
+
+def attribute_names() -> tuple[str, ...]:
+    """The 102 attributes of SUN (Patterson and Hays 2012), in the order of the published weights."""
+    return tuple(json.loads((LABELS / "sun_attributes.json").read_text(encoding="utf-8"))["attributes"])
+
+
+def read_names(path: str, what: str) -> tuple[str, ...]:
+    r"""Names from a text file, one per line; lines such as `/a/airfield 0` give `airfield`.
+
+    Raises:
+        CheckpointError: the file cannot be read, or names something twice.
+    """
+    try:
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise CheckpointError(f"labels: cannot read {path}: {reason}; give a text file with one {what} per line") from None
+    names = [re.sub(r"^/\w/", "", re.sub(r"\s+\d+$", "", line)).replace("/", "__").replace(" ", "_") for line in lines if line]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise CheckpointError(f"labels: {path} names '{twice[0]}' twice")
+    return tuple(names)
+
+
+def _names(labels: str | None, count: int, path: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    table = json.loads((LABELS / "places365.json").read_text(encoding="utf-8"))
+    places: Sequence[str] = table["categories"]
+    if labels is None:
+        if len(places) != count:
+            raise CheckpointError(
+                f"{path} has {count} outputs, not the {len(places)} categories of Places365; give `labels:`, a text file with their names"
+            )
+        return tuple(places), tuple(table["indoor"])
+    names = read_names(labels, "category")
+    if len(names) != count:
+        raise CheckpointError(f"labels: {labels} has {len(names)} names, but {path} has {count} outputs")
+    return names, tuple(table["indoor"]) if names == tuple(places) else ()
+
+
+def _has_pooling(checkpoint: Checkpoint, asked: bool | None, *, bottleneck: bool) -> bool:
+    """The two kinds of 18-layer network have the same tensors; the file says which it is, or the config does."""
+    if asked is not None:
+        return asked
+    stored = checkpoint.settings.get("arch")
+    if isinstance(stored, str):
+        return "wide" not in stored.lower()
+    if bottleneck:
+        return True  # no published network of this kind is without
+    raise CheckpointError(
+        f"{checkpoint.path} does not say which network it is: resnet18 and wideresnet18 have the same tensors. "
+        "Write `max_pool: true` for resnet18_places365, `max_pool: false` for wideresnet18_places365"
+    )

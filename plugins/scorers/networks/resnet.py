@@ -1,0 +1,134 @@
+"""Residual networks of any depth and width, with or without the pooling behind the first convolution.
+
+Source: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.1; names of tensors
+as they are published everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ....core.errors import CheckpointError
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class ResNetShape:
+    """Sizes of a network.
+
+    Attributes:
+        stem: channels behind the first convolution.
+        widths: of the four stages; bottleneck blocks give four times as many channels.
+        blocks: how many in each stage.
+        bottleneck: blocks of three convolutions instead of two.
+        classes: outputs of the last layer.
+    """
+
+    stem: int
+    widths: tuple[int, ...]
+    blocks: tuple[int, ...]
+    bottleneck: bool
+    classes: int
+
+
+def infer(shapes: Shapes) -> ResNetShape:
+    """The sizes behind the shapes of a state dict.
+
+    Raises:
+        CheckpointError: these are not the tensors of a residual network.
+    """
+    counts = [len({m[1] for name in shapes if (m := re.fullmatch(rf"layer{stage}\.(\d+)\.conv1\.weight", name))}) for stage in (1, 2, 3, 4)]
+    try:
+        if 0 in counts:
+            raise KeyError(f"layer{counts.index(0) + 1}.0.conv1.weight")
+        return ResNetShape(
+            stem=shapes["conv1.weight"][0],
+            widths=tuple(shapes[f"layer{stage}.0.conv1.weight"][0] for stage in (1, 2, 3, 4)),
+            blocks=tuple(counts),
+            bottleneck="layer1.0.conv3.weight" in shapes,
+            classes=shapes["fc.weight"][0],
+        )
+    except (KeyError, IndexError) as error:
+        raise CheckpointError(f"it is no residual network with a classifier: it has no {error}") from None
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions, or a 1x1, a 3x3 and a 1x1 around the stride, added to what came in."""
+
+    def __init__(self, inputs: int, width: int, stride: int, *, bottleneck: bool) -> None:
+        super().__init__()
+        outputs = 4 * width if bottleneck else width
+        sizes = (
+            [(inputs, width, 1, 1), (width, width, 3, stride), (width, outputs, 1, 1)]
+            if bottleneck
+            else [(inputs, width, 3, stride), (width, width, 3, 1)]
+        )
+        self.count = len(sizes)
+        for i, (before, after, kernel, step) in enumerate(sizes, start=1):
+            self.add_module(f"conv{i}", nn.Conv2d(before, after, kernel, step, kernel // 2, bias=False))
+            self.add_module(f"bn{i}", nn.BatchNorm2d(after))
+        if stride != 1 or inputs != outputs:
+            self.downsample: nn.Module = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        else:
+            self.downsample = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, I, H, W) to (N, O, H / stride, W / stride)."""
+        y = x
+        for i in range(1, self.count + 1):
+            y = self.get_submodule(f"bn{i}")(self.get_submodule(f"conv{i}")(y))
+            if i < self.count:
+                y = F.relu(y, inplace=True)
+        return F.relu(y + self.downsample(x), inplace=True)
+
+
+class ResNet(nn.Module):
+    """A residual network; `max_pool` is the 3x3 pooling that halves the picture behind the first convolution."""
+
+    def __init__(self, shape: ResNetShape, *, max_pool: bool) -> None:
+        super().__init__()
+        self.max_pool = max_pool
+        self.conv1 = nn.Conv2d(3, shape.stem, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(shape.stem)
+        inputs = shape.stem
+        for stage, (width, count) in enumerate(zip(shape.widths, shape.blocks, strict=True), start=1):
+            blocks = []
+            for i in range(count):
+                blocks.append(Block(inputs, width, 2 if stage > 1 and i == 0 else 1, bottleneck=shape.bottleneck))
+                inputs = 4 * width if shape.bottleneck else width
+            self.add_module(f"layer{stage}", nn.Sequential(*blocks))
+        self.fc = nn.Linear(inputs, shape.classes)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) to the mean of the last feature map over the picture, (N, F)."""
+        x = F.relu(self.bn1(self.conv1(images)), inplace=True)
+        if self.max_pool:
+            x = F.max_pool2d(x, 3, 2, 1)
+        for stage in range(1, 5):
+            x = self.get_submodule(f"layer{stage}")(x)
+        return x.mean(dim=(2, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) to logits (N, Y)."""
+        logits: Tensor = self.fc(self.features(images))
+        return logits
+
+    @torch.no_grad()
+    def fuse(self) -> None:
+        """Put every batch normalisation into the convolution before it, for inference."""
+        for module in self.modules():
+            children = dict(module.named_children())
+            for name, child in children.items():
+                norm = name.replace("conv", "bn") if name.startswith("conv") else str(int(name) + 1) if name.isdigit() else ""
+                if isinstance(child, nn.Conv2d) and isinstance(children.get(norm), nn.BatchNorm2d):
+                    fused = fuse_conv_bn_eval(child.eval(), children[norm].eval())  # type: ignore[arg-type]
+                    setattr(module, name, fused)
+                    setattr(module, norm, nn.Identity())

@@ -1,0 +1,85 @@
+"""From images of any size in [0, 1] to what a network was trained on: on the device of the images, keeping gradients."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+Mode = Literal["bilinear", "bicubic"]
+FIXED = 2.0**22  # Pillow's fixed point
+
+
+def resized(images: Tensor, height: int, width: int | None = None, *, mode: Mode = "bilinear") -> Tensor:
+    """Images (N, 3, H, W) clamped to [0, 1] and resized exactly as Pillow resizes 8-bit pictures, antialiased where they shrink.
+
+    Published networks were trained on, and are tested with, pictures that went through Pillow: rounded
+    to 256 levels when they were stored, after their width and after their height was changed, with
+    weights in fixed point. So are these; the gradient passes as if nothing were rounded. Where Pillow
+    begins with the height, as it does when a tall picture shrinks a lot, levels may differ by one.
+
+    Args:
+        images: (N, 3, H, W).
+        height: of the result.
+        width: of the result; default the same.
+        mode: bilinear or bicubic.
+
+    Returns:
+        (N, 3, height, width), values k / 255.
+    """
+    width = height if width is None else width
+    levels = _rounded(images.double().clamp(0.0, 1.0) * 255.0)
+    if levels.shape[-1] != width:
+        weights = _weights(levels.shape[-1], width, mode).to(levels.device)  # (W', W)
+        levels = _rounded(levels @ weights.t())
+    if levels.shape[-2] != height:
+        weights = _weights(levels.shape[-2], height, mode).to(levels.device)  # (H', H)
+        levels = _rounded(weights @ levels)
+    return (levels / 255.0).to(images.dtype)
+
+
+def _rounded(levels: Tensor) -> Tensor:
+    """Rounded half up and clamped to 0 .. 255, with the gradient of neither."""
+    return levels + ((levels + 0.5).floor().clamp(0.0, 255.0) - levels).detach()
+
+
+@lru_cache(maxsize=32)
+def _weights(before: int, after: int, mode: Mode) -> Tensor:
+    """How much each pixel of a row counts for each of the resized row, (after, before), in steps of 2^-22."""
+    scale = before / after
+    stretch = max(scale, 1.0)  # antialiasing: the filter covers all pixels that become one
+    support = (1.0 if mode == "bilinear" else 2.0) * stretch
+    centre = (np.arange(after) + 0.5) * scale
+    first = np.maximum((centre - support + 0.5).astype(int), 0)
+    last = np.minimum((centre + support + 0.5).astype(int), before)
+    pixel = np.arange(before)[None]
+    values = _filter(np.abs(pixel + 0.5 - centre[:, None]) / stretch, mode)  # (after, before)
+    values = np.where((pixel >= first[:, None]) & (pixel < last[:, None]), values, 0.0)
+    values /= values.sum(axis=1, keepdims=True)
+    return torch.from_numpy(np.trunc(values * FIXED + np.copysign(0.5, values)) / FIXED)
+
+
+def _filter(distance: NDArray[np.float64], mode: Mode) -> NDArray[np.float64]:
+    """The triangle, or the cubic of Keys (1981) with a = -1/2, at distances in pixels."""
+    x = distance
+    if mode == "bilinear":
+        return np.maximum(1.0 - x, 0.0)
+    near, far = 1.5 * x**3 - 2.5 * x**2 + 1.0, -0.5 * x**3 + 2.5 * x**2 - 4.0 * x + 2.0
+    return np.where(x < 1.0, near, np.where(x < 2.0, far, 0.0))
+
+
+def centre_cropped(images: Tensor, size: int) -> Tensor:
+    """The middle (N, 3, size, size) of images (N, 3, H, W) that are at least as large."""
+    top, left = (images.shape[-2] - size) // 2, (images.shape[-1] - size) // 2
+    return images[..., top : top + size, left : left + size]
+
+
+def normalised(images: Tensor, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD) -> Tensor:
+    """Images (N, 3, H, W) in [0, 1], minus a mean and divided by a standard deviation per channel."""
+    shape = (1, 3, 1, 1)
+    return (images - torch.tensor(mean, device=images.device).view(shape)) / torch.tensor(std, device=images.device).view(shape)
