@@ -1,0 +1,206 @@
+"""Tensors and arrays out of pickles, made by our own code from bytes whose number was checked."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .limits import Budget, Damaged, Refused
+from .machine import Name
+
+DTYPES = {
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+    "UntypedStorage": torch.uint8,
+}
+PLAIN = {str(dtype): dtype for dtype in DTYPES.values()}  # torch.float32 as a pickle names it
+DIMENSIONS = 16
+KINDS = re.compile(r"\|?([?]|b1|[biu][1248]|f[248]|[SU]\d{1,6})")  # of numbers and text; no objects
+
+
+class Storage:
+    """Numbers that one or more tensors view; they may arrive after the tensors have been made."""
+
+    def __init__(self, dtype: torch.dtype, count: int, budget: Budget) -> None:
+        if not isinstance(count, int) or count < 0:
+            raise Damaged(f"a tensor's storage of {count!r} numbers")
+        self.dtype, self.count, self.filled = dtype, count, False
+        budget.take(self.size)
+        self._flat = torch.empty(count, dtype=dtype)
+
+    @property
+    def size(self) -> int:
+        """How many it takes."""
+        return self.count * self.dtype.itemsize
+
+    def fill(self, data: memoryview | bytes) -> None:
+        """Take the numbers."""
+        if len(data) != self.size:
+            raise Damaged(f"a tensor's storage has {len(data)} bytes where {self.size} are declared")
+        self.filled = True
+        if self.size:
+            self._flat.view(torch.uint8).numpy()[:] = np.frombuffer(data, np.uint8)
+
+    def part(self, offset: int, count: int) -> Storage:
+        """A storage that looks at a part of this one, as very old files have it."""
+        if type(offset) is not int or type(count) is not int or not 0 <= offset <= offset + count <= self.count:
+            raise Damaged("a part of a tensor's numbers that is not there")
+        found = Storage(self.dtype, 0, Budget(0))
+        found.count, found.filled, found._flat = count, True, self._flat[offset : offset + count]
+        return found
+
+    def view(self, offset: int, size: tuple[int, ...], stride: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:
+        """A tensor that looks at a part of it.
+
+        Raises:
+            Damaged: the part is not in it, or is not stored in full.
+        """
+        size, stride = tuple(size), tuple(stride)
+        whole = (offset, *size, *stride)
+        if any(type(n) is not int or not 0 <= n < 2**48 for n in whole) or len(size) != len(stride) or len(size) > DIMENSIONS:
+            raise Damaged(f"a tensor of shape {size[:DIMENSIONS]} with steps {stride[:DIMENSIONS]}")
+        flat = self._flat if dtype in (None, self.dtype) else self._flat.view(dtype)
+        numbers = math.prod(size)
+        last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if numbers else 0
+        if numbers > len(flat) or (numbers and last >= len(flat)):
+            raise Damaged(f"a tensor {size} is not stored in full, as weights are: its storage has {len(flat)} numbers")
+        return flat.as_strided(size, stride, flat.storage_offset() + offset) if numbers else flat.new_empty(size)
+
+
+def tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
+    """torch._utils._rebuild_tensor and _rebuild_tensor_v2; whether it has a gradient does not matter here."""
+    if not isinstance(storage, Storage) or not isinstance(size, tuple) or not isinstance(stride, tuple):
+        raise Damaged("a tensor without numbers")
+    return storage.view(offset, size, stride)
+
+
+def typed_tensor(storage: Any, offset: Any, size: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any, *_: Any) -> Tensor:
+    """torch._utils._rebuild_tensor_v3, of a storage without a type."""
+    if not isinstance(storage, Storage) or not isinstance(dtype, Name) or dtype.full not in PLAIN:
+        raise Damaged("a tensor without numbers")
+    return storage.view(offset, size, stride, PLAIN[dtype.full])
+
+
+def parameter(data: Any, *_: Any) -> Any:
+    """torch._utils._rebuild_parameter."""
+    if not isinstance(data, Tensor):
+        raise Damaged("a parameter that is no tensor")
+    return data
+
+
+class Dtype:
+    """numpy.dtype: its code, and the order of bytes that its state brings."""
+
+    def __init__(self, code: Any = None, *_: Any) -> None:
+        self.code = code if isinstance(code, str) else ""
+        self.order = "<"
+
+    def build(self, state: Any) -> None:
+        """Take the state, (version, order, ...)."""
+        if isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", ">", "|", "="):
+            self.order = state[1].replace("=", "<")
+
+    @property
+    def objects(self) -> bool:
+        """Whether it stands for Python objects."""
+        return self.code in ("O", "O8", "|O")
+
+    def numpy(self) -> np.dtype[Any]:
+        """The true one.
+
+        Raises:
+            Refused: it is neither of numbers nor of text.
+        """
+        code = self.code.lstrip("<>=|")
+        order = self.code[0] if self.code[:1] in "<>" and self.code else self.order
+        if not KINDS.fullmatch(code):
+            raise Refused(f"it has an array of type {self.code[:40]!r}; numbers and text are read")
+        found = np.dtype(code).newbyteorder(">" if order == ">" else "<")
+        if not found.itemsize:
+            raise Damaged("it has an array of empty texts")
+        return found
+
+
+class Array:
+    """numpy.ndarray: empty as it is made, and filled by its state.
+
+    Attributes:
+        values: the array, or, where objects are allowed, the one object in it; None before the state has come.
+    """
+
+    def __init__(self, budget: Budget, *, objects: bool = False) -> None:
+        self.values: Any = None
+        self._budget, self._objects = budget, objects
+
+    def build(self, state: Any) -> None:
+        """Take the state, ([version,] shape, dtype, in the order of Fortran, data)."""
+        if not isinstance(state, tuple) or len(state) not in (4, 5):
+            raise Damaged("an array without numbers")
+        shape, dtype, fortran, data = state[-4:]
+        if isinstance(dtype, Dtype) and dtype.objects and self._objects:
+            if shape != () or not isinstance(data, list) or len(data) != 1:
+                raise Refused("it has an array of objects; one object is read")
+            self.values = data[0]
+        else:
+            self.fill(data, dtype, shape, fortran=bool(fortran))
+
+    def fill(self, data: Any, dtype: Any, shape: Any, *, fortran: bool) -> None:
+        """Take the numbers."""
+        if not isinstance(dtype, Dtype) or not isinstance(shape, tuple) or len(shape) > DIMENSIONS:
+            raise Damaged("an array without shape or type")
+        if any(type(n) is not int or not 0 <= n < 2**48 for n in shape):
+            raise Damaged(f"an array of shape {shape}")
+        self.values = numbers(raw(data), dtype.numpy(), shape, self._budget, fortran=fortran)
+
+
+def numbers(data: bytes | memoryview, dtype: np.dtype[Any], shape: tuple[int, ...], budget: Budget, *, fortran: bool) -> NDArray[Any]:
+    """An array of its own, in the order of bytes of this machine.
+
+    Raises:
+        Damaged: the bytes are more or fewer than the shape needs, or more than the file has.
+    """
+    if len(data) != math.prod(shape) * dtype.itemsize:
+        raise Damaged(f"an array {shape} of {dtype} has {len(data)} bytes")
+    budget.take(len(data))
+    found: NDArray[Any] = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    return found.astype(dtype.newbyteorder("="), order="C", copy=True)
+
+
+def raw(data: Any) -> bytes | memoryview:
+    """Bytes, which Python 2 stored as text."""
+    if isinstance(data, str):
+        return data.encode("latin-1")
+    if isinstance(data, bytes | memoryview):
+        return data
+    raise Damaged(f"an array whose numbers are of type {type(data).__name__}")
+
+
+def scalar(dtype: Any, data: Any = None, *_: Any) -> Any:
+    """A single number of numpy, as Python has it."""
+    if not isinstance(dtype, Dtype) or dtype.objects:
+        raise Refused("it has a number of numpy that is an object")
+    kind, found = dtype.numpy(), raw(data)
+    if len(found) != kind.itemsize:
+        raise Damaged(f"a number of {kind} has {len(found)} bytes")
+    return np.frombuffer(found, kind)[0].item()
+
+
+def dtype_of(name: Any) -> torch.dtype:
+    """Of a storage's class."""
+    if not isinstance(name, Name) or name.last.removeprefix("_") not in DTYPES or not name.full.startswith("torch."):
+        raise Refused(f"a tensor of type {name.full if isinstance(name, Name) else type(name).__name__}; real numbers are read")
+    return DTYPES[name.last.removeprefix("_")]

@@ -1,0 +1,124 @@
+"""Says what a file is that is no checkpoint, or none that is read here, and what to do instead."""
+
+from __future__ import annotations
+
+import re
+
+from .limits import Refused
+
+HEAD = 512  # bytes that are looked at
+ZIP = b"PK\x03\x04"  # how an archive begins, for torch too
+PICKLE = b"\x80"
+STATE = (
+    "In Python, where it loads: torch.save(model.state_dict(), 'weights.pt'), or safetensors.torch.save_file(model.state_dict(), 'weights.safetensors'),\n"
+    "  and give that file."
+)
+CONVERT = "Convert its weights to a torch or safetensors state dict with the tools of its own framework, and give that file."
+UNPACK = "Unpack it first."
+DOWNLOAD = "Download it again, and look at its size."
+
+# How files begin that are taken for checkpoints: what they are, and what to do.
+BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
+    (0, b"version https://git-lfs", "a pointer of Git LFS, a text file that stands for the true one", "Fetch the true one with `git lfs pull`."),
+    (0, b"\x1f\x8b", "a gzip archive", UNPACK),
+    (0, b"BZh", "a bzip2 archive", UNPACK),
+    (0, b"\xfd7zXZ\0", "an xz archive", UNPACK),
+    (0, b"\x28\xb5\x2f\xfd", "a zstd archive", UNPACK),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
+    (0, b"Rar!", "a rar archive", UNPACK),
+    (257, b"ustar", "a tar archive (or a torch file of before version 0.2)", UNPACK),
+    (0, b"PK\x05\x06", "an empty zip archive", DOWNLOAD),
+    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes", CONVERT),
+    (0, b"GGUF", "a GGUF file", CONVERT),
+    (0, b"ggml", "a GGML file", CONVERT),
+    (4, b"TFL3", "a TensorFlow Lite file", CONVERT),
+    (0, b"\x93NUMPY", "a NumPy array", "Boundaries are read from such files, generators are not."),
+    (0, b"\x89PNG", "a PNG picture", DOWNLOAD),
+    (0, b"\xff\xd8\xff", "a JPEG picture", DOWNLOAD),
+    (0, b"GIF8", "a GIF picture", DOWNLOAD),
+    (8, b"WEBP", "a WebP picture", DOWNLOAD),
+    (0, b"%PDF", "a PDF document", DOWNLOAD),
+    (4, b"ftyp", "a video", DOWNLOAD),
+    (0, b"\x7fELF", "a program", DOWNLOAD),
+    (0, b"MZ", "a program", DOWNLOAD),
+)
+TEXT_PICKLE = re.compile(rb"\(?[cdlit](p\d+\n|[\w.]+\n[\w.]+\n|p?\d*\n)|\(dp|\(lp|\}q")
+WEB = re.compile(rb"\s*<(!doctype html|html|head|body|\?xml)", re.IGNORECASE)
+ONNX = re.compile(rb"\x08[\x01-\x20]\x12.(pytorch|tf2onnx|onnx|keras2onnx|skl2onnx|paddle)", re.DOTALL)
+SAVED_MODEL = re.compile(rb"\x08\x01\x12[\s\S]{1,6}\x0a")
+FLAX = re.compile(rb"[\x81-\x8f\xde][\s\S]{0,4}(params|opt_state|step|target|batch_stats|ema)")
+
+
+def is_safetensors(head: bytes) -> bool:
+    """The length of a header below 4 GiB, then the header. Asked first: its first byte may be that of a pickle."""
+    return head[4:9] == b"\0\0\0\0{"
+
+
+def kind(head: bytes) -> str:
+    """What a file that is read here seems to be."""
+    if is_safetensors(head):
+        return "a safetensors file"
+    return "a torch file" if head.startswith(ZIP) else "a torch file or a pickle of NVIDIA's"
+
+
+def refuse_other_kinds(head: bytes, size: int) -> None:
+    """Go on only with zip archives and pickles.
+
+    Raises:
+        Refused: the file is something else; the message says what, and what to do.
+    """
+    if size < 16:
+        raise Refused(f"it has {size} bytes. {DOWNLOAD}")
+    if head.startswith((ZIP, PICKLE)):
+        return
+    for at, begin, what, cure in BEGINNINGS:
+        if head[at : at + len(begin)] == begin:
+            raise Refused(f"it seems to be {what}. {cure}")
+    if WEB.match(head):
+        raise Refused(f"it seems to be a web page: the download has failed. {DOWNLOAD}")
+    if TEXT_PICKLE.match(head):
+        raise Refused(f"it seems to be a pickle of protocol 0 or 1, in which no checkpoint is stored. {STATE}")
+    if ONNX.match(head):
+        raise Refused(f"it seems to be an ONNX model. {CONVERT}")
+    if FLAX.match(head):
+        raise Refused(f"it seems to be a Flax checkpoint (msgpack). {CONVERT}")
+    if SAVED_MODEL.match(head):
+        raise Refused(f"it seems to be a protocol buffer, as TensorFlow and ONNX write. {CONVERT}")
+    if _is_text(head):
+        raise Refused(
+            f"it seems to be a text file that begins with {head[:40].decode('utf-8', 'replace')!r}; safetensors, torch files and NVIDIA's pickles are read"
+        )
+    if not any(head):
+        raise Refused(f"it begins with nothing but zeros: a download that was never finished. {DOWNLOAD}")
+    raise Refused("it is of a kind that is not known here; safetensors, torch files and NVIDIA's pickles are read")
+
+
+def _is_text(head: bytes) -> bool:
+    text = head.decode("utf-8", "ignore")
+    return len(text) > 0.9 * len(head) and all(c.isprintable() or c in "\r\n\t" for c in text)
+
+
+def refuse_other_archives(names: list[str]) -> None:
+    """Go on only with archives of torch.save.
+
+    Raises:
+        Refused: the archive is something else; the message says what, and what to do.
+    """
+    inner = {name.partition("/")[2] for name in names}
+    if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
+        raise Refused(
+            f"it is a TorchScript archive: loading it runs the code in it, which may read files.\n  {STATE.replace('where it loads', 'model = torch.jit.load(FILE) where you trust it')}"
+        )
+    if "archive_format" in inner or "serialized_exported_program.json" in set(names) | inner or any(name.startswith("models/") for name in inner):
+        raise Refused(
+            "it is an exported program (torch.export): loading it unpickles what is in it and builds code.\n"
+            f"  {STATE.replace('where it loads', 'model = torch.export.load(FILE) where you trust it')}"
+        )
+    if any(name.startswith(".data/extern_modules") for name in inner):
+        raise Refused(f"it is a torch.package archive: loading it runs the code in it.\n  {STATE}")
+    if any(name.endswith(".weights.h5") for name in names):
+        raise Refused(f"it is a Keras archive. {CONVERT}")
+    if names and all(name.endswith(".npy") for name in names):
+        raise Refused("it is a NumPy archive (.npz); safetensors, torch files and NVIDIA's pickles are read")
+    if not any(name.endswith("data.pkl") for name in names):
+        raise Refused("it is a zip archive, but none that torch.save wrote. If a checkpoint is in it, unpack it first.")

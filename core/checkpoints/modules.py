@@ -1,0 +1,164 @@
+"""State dicts and settings out of the records of whole networks: torch modules, NVIDIA's of PyTorch and of TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .arrays import Array
+from .limits import DEPTH, Budget, Damaged
+from .machine import Name, Record
+from .names import NETWORKS, PERSISTENT
+
+LENGTH = 300  # of a tensor's name
+
+
+def is_tensorflow(value: Any) -> bool:
+    """Whether it is a network of NVIDIA's TensorFlow releases."""
+    return isinstance(value, Record) and value.name.full in NETWORKS and isinstance(value.state, dict)
+
+
+def is_persistent(value: Any) -> bool:
+    """Whether it is an object of NVIDIA's PyTorch releases, stored with its source code."""
+    return isinstance(value, Record) and value.name.full == PERSISTENT
+
+
+def is_module(value: Any) -> bool:
+    """Whether it is a torch module."""
+    return isinstance(value, Record) and isinstance(value.state, dict) and isinstance(value.state.get("_modules"), dict)
+
+
+def is_network(value: Any) -> bool:
+    """Whether it is a whole network of any of these."""
+    return is_tensorflow(value) or is_module(value)
+
+
+def network(value: Record, budget: Budget) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and settings of a whole network.
+
+    Raises:
+        Damaged: it makes no sense.
+        Refused: it is nested without end.
+    """
+    if is_tensorflow(value):
+        return _tensorflow(value, budget)
+    return _state_dict(value, budget), _constructor(value, budget)
+
+
+def as_tensor(value: Any) -> Tensor | None:
+    """A tensor, or an array of numbers as a tensor; None if it is neither."""
+    if isinstance(value, Array):
+        value = value.values
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.dtype not in (np.uint16, np.uint32, np.uint64):
+        return torch.from_numpy(value)
+    return value if isinstance(value, Tensor) else None
+
+
+def _state_dict(module: Record, budget: Budget) -> dict[str, Tensor]:
+    """As module.state_dict() would give it: parameters and the buffers that are meant to be stored."""
+    found: dict[str, Tensor] = {}
+    waiting: list[tuple[str, Any, int]] = [("", module, 0)]
+    while waiting:
+        prefix, record, depth = waiting.pop()
+        budget.step()
+        if depth > DEPTH or len(prefix) > LENGTH:
+            raise Damaged("its modules are nested without end")
+        state = record.state if isinstance(record, Record) else None
+        if not isinstance(state, dict):
+            continue
+        passing = state.get("_non_persistent_buffers_set")
+        for kind in ("_parameters", "_buffers"):
+            stored = state.get(kind)
+            for name, value in stored.items() if isinstance(stored, dict) else ():
+                budget.step()
+                tensor = as_tensor(value)
+                if (
+                    isinstance(name, str)
+                    and tensor is not None
+                    and not (kind == "_buffers" and isinstance(passing, list | tuple) and name in passing)
+                ):
+                    found[f"{prefix}{name}"[:LENGTH]] = tensor
+        inner = state.get("_modules")
+        for name, value in reversed(inner.items()) if isinstance(inner, dict) else ():
+            budget.step()
+            if isinstance(name, str):
+                waiting.append((f"{prefix}{name}."[: LENGTH + 1], value, depth + 1))
+    return found
+
+
+def _constructor(module: Record, budget: Budget) -> dict[str, Any]:
+    """How the network was made, as far as its class wrote that down."""
+    if not is_persistent(module):
+        return {"class_name": module.name.full}
+    meta = module.args[0]
+    settings: dict[str, Any] = {}
+    keywords = plain(module.state.get("_init_kwargs"), budget)
+    if isinstance(keywords, dict):
+        settings |= keywords
+    if args := plain(module.state.get("_init_args"), budget):
+        settings["init_args"] = args
+    settings["class_name"] = plain(meta.get("class_name"), budget)
+    source = meta.get("module_src")
+    if isinstance(source, str):
+        settings["module_src_sha256"] = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
+    return settings
+
+
+def _tensorflow(outer: Record, budget: Budget) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The variables of a network and of its components, under their plain names; what the outer one says counts."""
+    found: dict[str, Tensor] = {}
+    waiting = [outer]
+    for record in waiting:
+        if len(waiting) > DEPTH:
+            raise Damaged("its networks are nested without end")
+        variables = record.state.get("variables")
+        for pair in variables if isinstance(variables, list | tuple) else ():
+            budget.step()
+            if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
+                raise Damaged("a network whose variables are no names with arrays")
+            tensor = as_tensor(pair[1])
+            if tensor is None and isinstance(pair[1], int | float):
+                tensor = torch.tensor(float(pair[1]))
+            if tensor is not None:
+                found.setdefault(pair[0][:LENGTH], tensor)
+        components = record.state.get("components")
+        for value in components.values() if isinstance(components, dict) else ():
+            if is_tensorflow(value):
+                waiting.append(value)
+    settings = plain(outer.state.get("static_kwargs"), budget)
+    settings = settings if isinstance(settings, dict) else {}
+    return found, settings | {key: plain(outer.state.get(key), budget) for key in ("build_func_name", "version", "name")}
+
+
+_LEFT_OUT = object()
+
+
+def plain(value: Any, budget: Budget) -> Any:
+    """Settings as JSON has them: None, truth values, numbers, text, lists and dictionaries; what is none of them is left out (None at the top)."""
+    found = _plain(value, 0, budget)
+    return None if found is _LEFT_OUT else found
+
+
+def _plain(value: Any, depth: int, budget: Budget) -> Any:
+    budget.step()
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, Name):
+        return value.full  # torch.float16
+    if isinstance(value, Record):
+        value = value.state if value.entries is None and value.name.last in ("Namespace", "SimpleNamespace") else value.entries
+    if isinstance(value, Array) and isinstance(value.values, np.ndarray) and value.values.size <= DEPTH:
+        return value.values.tolist()
+    if depth > DEPTH:
+        return _LEFT_OUT
+    if isinstance(value, dict):
+        pairs = ((key, _plain(item, depth + 1, budget)) for key, item in value.items() if isinstance(key, str))
+        return {key: item for key, item in pairs if item is not _LEFT_OUT}
+    if isinstance(value, list | tuple):
+        items = [_plain(item, depth + 1, budget) for item in value]
+        return [item for item in items if item is not _LEFT_OUT]
+    return _LEFT_OUT

@@ -1,0 +1,203 @@
+"""From what a file holds to its parts: which entries are state dicts, what belongs to them, which comes first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from .content import Part
+from .limits import SLACK, Budget, Damaged, Refused
+from .modules import LENGTH, as_tensor, is_module, is_network, is_persistent, is_tensorflow, network, plain
+
+AVERAGES = (
+    "g_ema",
+    "generator_ema",
+    "generator_smooth",
+    "gs",
+    "netg_ema",
+    "ema",
+    "params_ema",
+    "model_ema",
+    "ema_model",
+    "g_smooth",
+    "g_running",
+    "gema",
+)
+GENERATORS = ("g", "generator", "decoder", "netg", "gen", "state_dict", "model", "model_state_dict", "params", "net", "")
+OTHERS = re.compile(r"(^|[_.])(d|dis|disc|discriminator\w*|netd|critic|encoder|e|augment_pipe|inception|lpips|vgg\w*)([_.]|$)")
+AVERAGE = re.compile(r"(^|[_.])(ema|smooth|running|average|gs)([_.]|$)")
+GENERATOR = re.compile(r"(^|[_.])(g|gen|generator|netg|decoder|synthesis)([_.]|$)")
+ROLES = ("generator_ema", "generator", "discriminator", "encoder", "decoder", "g_ema", "G_ema", "netG_ema", "netG", "netD", "G", "D", "g", "d")
+BESIDE = re.compile(r"(\w*latent|w|d?latent)_avg|mean_latent|truncation_latent")  # tensors that belong to a generator but stand outside of it
+OURS = ("plugin", "network")  # keys of our own header, which no other file may fill
+NESTED = 4
+PARTS = 64
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A part with what decides about its place."""
+
+    name: str
+    tensors: Mapping[str, Tensor]
+    settings: Mapping[str, Any]
+    own: bool  # whether the settings are the network's own
+
+
+def rank(name: str) -> tuple[int, int]:
+    """Moving averages first, then generators, then what is not known, then what is known to be something else.
+
+    >>> sorted(["d", "encoder", "g", "g_ema", "something"], key=rank)
+    ['g_ema', 'g', 'something', 'd', 'encoder']
+    """
+    low = name.lower()
+    if OTHERS.search(low):
+        return 3, 0
+    for group, (known, pattern) in enumerate(((AVERAGES, AVERAGE), (GENERATORS, GENERATOR))):
+        if low in known:
+            return group, known.index(low)
+        if pattern.search(low):
+            return group, len(known)
+    return 2, 0
+
+
+def container(content: Any) -> str:
+    """What kind of pickle it is, in words."""
+    entries = list(content.values()) if isinstance(content, dict) else list(content) if isinstance(content, tuple | list) else [content]
+    if any(is_tensorflow(entry) for entry in entries):
+        return "NVIDIA TensorFlow pickle"
+    if any(is_persistent(entry) or is_module(entry) for entry in entries):
+        return "NVIDIA pickle"
+    return "pickle"
+
+
+def parts(content: Any, budget: Budget) -> tuple[Part, ...]:
+    """The parts of a file, in the order in which a generator looks for itself.
+
+    Raises:
+        Refused: there is no state dict in it.
+        Damaged: a part claims more than the file holds.
+    """
+    if isinstance(content, tuple | list) and content and all(is_tensorflow(entry) for entry in content):
+        names = ("G", "D", "Gs") if len(content) == 3 else tuple(f"network{i}" for i in range(len(content)))
+        content = dict(zip(names, content, strict=True))
+    found: list[_Found] = []
+    if is_network(content):
+        found = [_Found("", *network(content, budget), own=True)]
+    elif isinstance(content, dict):
+        found = _Sorter(budget).parts(content)
+    found = [part for part in found if part.tensors][:PARTS]
+    if not found:
+        raise Refused(f"it holds {_words(content)} where a state dict, names with tensors, is expected")
+    for part in found:
+        if sum(tensor.numel() * tensor.element_size() for tensor in part.tensors.values()) > SLACK * budget.size + 2**20:
+            raise Damaged(f"its tensors claim more than the {budget.size} bytes that the file has")
+    return tuple(Part(part.name, part.tensors, part.settings) for part in found)
+
+
+class _Sorter:
+    """Takes a dictionary apart; every entry that it looks at is paid for."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    def parts(self, content: dict[Any, Any]) -> list[_Found]:
+        """Of the whole file, in order."""
+        loose, inner, settings = self._sorted(content)
+        found = [part for name, value in inner for part in self._entry(name, value, 0)]
+        if not found:
+            return _bare("", loose, settings, first=True)
+        beside = {name: tensor for name, tensor in loose.items() if BESIDE.fullmatch(name)}
+        if len(loose) > len(beside) + 8:
+            found += _bare("", loose, {}, first=True)
+        return sorted((_joined(part, beside, settings) for part in _renamed(found)), key=lambda part: rank(part.name))
+
+    def _sorted(self, content: dict[Any, Any]) -> tuple[dict[str, Tensor], list[tuple[str, Any]], dict[str, Any]]:
+        """Tensors, entries that may hold some, and plain values."""
+        loose: dict[str, Tensor] = {}
+        inner: list[tuple[str, Any]] = []
+        settings: dict[str, Any] = {}
+        for name, value in content.items():
+            self._budget.step()
+            if not isinstance(name, str) or len(name) > LENGTH:
+                continue
+            tensor = as_tensor(value)
+            if tensor is not None:
+                loose[name] = tensor
+            elif re.search("optim|sched", name.lower()):
+                continue
+            elif is_network(value) or (isinstance(value, dict) and self._holds_tensors(value)):
+                inner.append((name, value))
+            elif (known := plain(value, self._budget)) is not None and name not in OURS:
+                settings[name] = known
+        return loose, inner, settings
+
+    def _holds_tensors(self, value: dict[Any, Any], depth: int = 1) -> bool:
+        """Whether there are tensors in it, under names; those of optimizers stand under numbers."""
+        for key, item in value.items():
+            self._budget.step()
+            if not isinstance(key, str):
+                continue
+            if (
+                as_tensor(item) is not None
+                or is_network(item)
+                or (isinstance(item, dict) and depth < NESTED and self._holds_tensors(item, depth + 1))
+            ):
+                return True
+        return False
+
+    def _entry(self, name: str, value: Any, depth: int) -> list[_Found]:
+        """The parts of one entry: a network, a state dict, or a dictionary of either."""
+        if is_network(value):
+            return [_Found(name, *network(value, self._budget), own=True)]
+        loose, inner, settings = self._sorted(value)
+        found = [part for key, entry in inner for part in self._entry(key, entry, depth + 1)] if depth < NESTED else []
+        beside = {key: tensor for key, tensor in loose.items() if BESIDE.fullmatch(key)}
+        if not found or len(loose) > len(beside):
+            found += _bare(name, loose, {}, first=False)
+        return [_joined(part, beside, settings) for part in found]
+
+
+def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *, first: bool) -> list[_Found]:
+    """A state dict: without the prefix of DataParallel, and taken apart where every name begins with a role.
+
+    The whole stays a part as well: the first for a bare state dict, else the last.
+    """
+    while tensors and all(key.startswith("module.") and key != "module." for key in tensors):
+        tensors = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
+    whole = _Found(name, tensors, settings, own=False)
+    heads = {key: key.partition(".") for key in tensors}
+    roles = [role for role in ROLES if any(head[0] == role for head in heads.values())]
+    if not roles or any(head[0] not in roles or not head[2] for head in heads.values()):
+        return [whole]
+    split = [_Found(role, {head[2]: tensors[key] for key, head in heads.items() if head[0] == role}, settings, own=False) for role in roles]
+    return [whole, *split] if first else [*split, whole]
+
+
+def _renamed(found: list[_Found]) -> list[_Found]:
+    """Names that occur twice get a number."""
+    seen: dict[str, int] = {}
+    result = []
+    for part in found:
+        seen[part.name] = count = seen.get(part.name, 0) + 1
+        result.append(part if count == 1 else _Found(f"{part.name}.{count}", part.tensors, part.settings, part.own))
+    return result
+
+
+def _joined(part: _Found, beside: Mapping[str, Tensor], settings: Mapping[str, Any]) -> _Found:
+    """A part with what stands beside it: tensors for generators, settings for state dicts that have none of their own."""
+    tensors = {**beside, **part.tensors} if rank(part.name)[0] < 2 else part.tensors
+    return _Found(part.name, tensors, part.settings if part.own else {**settings, **part.settings}, part.own)
+
+
+def _words(content: Any) -> str:
+    """What something is, for messages."""
+    if isinstance(content, Mapping):
+        return f"a dictionary with {', '.join(str(key)[:40] for key in list(content)[:6]) or 'nothing in it'}"
+    if isinstance(content, Tensor):
+        return f"a single tensor {tuple(content.shape)}"
+    return "a number" if isinstance(content, int | float) else f"a {type(content).__name__}"
