@@ -125,11 +125,14 @@ class Rendering:
     Attributes:
         images: (N, 3, H, W), RGB, nominally in [0, 1], never clamped.
         features: State.x after the strata that were asked for, by number of the stratum.
+        index: which of a run's samples these are, (N,), where they are probing samples, unedited; None
+            elsewhere. What people said of pictures can only be looked up by it.
     """
 
-    def __init__(self, images: torch.Tensor, features: Mapping[int, torch.Tensor] | None = None) -> None:
+    def __init__(self, images: torch.Tensor, features: Mapping[int, torch.Tensor] | None = None, index: torch.Tensor | None = None) -> None:
         self.images = images
         self.features = dict(features or {})
+        self.index = index
         self._once: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, function: Callable[[], T]) -> T:

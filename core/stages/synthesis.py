@@ -150,6 +150,7 @@ def _shard(prepared: Prepared, task: tuple[str, Piece]) -> int:
         latents, w, codes = draw(prepared, begin, Stream.PROBING)
         if owners != (LATENTS,):
             rendering = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
+            rendering.index = latents.index
         for owner in owners:
             found = _latents(prepared, latents, w, codes) if owner == LATENTS else _scores(prepared, owner, rendering)
             for name, values in found.items():
