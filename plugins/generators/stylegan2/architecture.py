@@ -93,7 +93,6 @@ def infer(shapes: Shapes, said: Told | None = None, *, means: int = 1) -> Archit
     try:
         classes, embedding, joined = _classes(shapes)
         first = shapes["mapping.fc0.weight"]
-        average = shapes.get("mapping.w_avg", (0,))
         found = Architecture(
             channels=dict(sorted(channels.items())),
             z_dim=first[1] - embedding - joined,
@@ -107,7 +106,7 @@ def infer(shapes: Shapes, said: Told | None = None, *, means: int = 1) -> Archit
             kind=_kind(shapes, sizes),
             colours=_colours(shapes[f"synthesis.b{sizes[-1]}.torgb.weight"][0]),
             taps=_taps(shapes, said),
-            means=average[0] if len(average) == 2 else 1 if "mapping.w_avg" in shapes else means,
+            means=_means(shapes, 2 * len(sizes), means),
         )
     except (KeyError, IndexError) as error:
         raise CheckpointError(f"a StyleGAN2 generator without {error}") from None
@@ -131,6 +130,13 @@ def _kind(shapes: Shapes, sizes: list[int]) -> Kind:
     if any(f"synthesis.b{size}.skip.weight" in shapes for size in sizes):
         return "resnet"
     return "skip" if any(f"synthesis.b{size}.torgb.weight" in shapes for size in sizes[:-1]) or len(sizes) == 1 else "orig"
+
+
+def _means(shapes: Shapes, layers: int, otherwise: int) -> int:
+    if "mapping.w_avg" not in shapes:
+        return otherwise
+    shape = shapes["mapping.w_avg"]
+    return layers if len(shape) == 2 and shape[0] == layers else 1
 
 
 def _colours(found: int) -> int:
@@ -184,4 +190,4 @@ def _filters(architecture: Architecture, tensors: Mapping[str, Tensor], said: To
     with torch.device("meta"):
         wanted = [name for name in architecture.build().state_dict() if name.endswith(".resample_filter")]
     kernel = stored[0] if stored else fir_kernel(said.taps)
-    return {name: kernel for name in wanted if name not in tensors}
+    return {name: kernel.clone() for name in wanted if name not in tensors}

@@ -13,6 +13,7 @@ from ganstrata import Generator, Pass, Stream, render
 from ganstrata.core.errors import CheckpointError, ConfigError, DataError, ShapeError
 from ganstrata.plugins.generators.shared.mapping import normalise_second_moment
 from ganstrata.plugins.generators.stylegan2.network import Network
+from generators_stylegan2 import stored
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -112,11 +113,12 @@ def test_sizes_that_a_file_claims_take_no_memory(tmp_path: Path) -> None:
         load(write(tmp_path / "a.safetensors", tensors))
 
 
-def full_size(classes: int = 0) -> dict[str, Tensor]:
-    """Random weights of NVIDIA's 256-pixel network: channel_base 32768 (config F), eight mapping layers."""
-    channels = {4 * 2**i: min(32768 // (4 * 2**i), 512) for i in range(7)}
+def full_size(resolution: int = 256) -> dict[str, Tensor]:
+    """Random weights of the published networks of config F: up to 512 channels, 32768 / size above, eight mapping layers."""
+    sizes = [4 * 2**i for i in range(resolution.bit_length() - 2)]
+    channels = {size: min(32768 // size, 512) for size in sizes}
     with torch.device("meta"):
-        shapes = {k: v.shape for k, v in Network(channels, 512, 512, 8, classes=classes).state_dict().items()}
+        shapes = {k: v.shape for k, v in Network(channels, 512, 512, 8).state_dict().items()}
     random = torch.Generator().manual_seed(0)
     tensors = {}
     for name, shape in shapes.items():
@@ -125,23 +127,28 @@ def full_size(classes: int = 0) -> dict[str, Tensor]:
     return tensors
 
 
-def test_full_size_checkpoint_loads(tmp_path: Path) -> None:
-    save_file(full_size(), tmp_path / "bedroom.safetensors")
+@pytest.mark.parametrize(
+    ("layout", "resolution"), [("nvidia", 256), ("higan", 256), ("tensorflow", 512), ("mmgeneration", 256), ("genforce", 256), ("rosinality", 1024)]
+)
+def test_full_size_checkpoint_loads(layout: str, resolution: int, tmp_path: Path) -> None:
+    save_file(stored(full_size(resolution), layout), tmp_path / "bedroom.safetensors")
     generator = load(tmp_path / "bedroom.safetensors", truncation_psi=0.7, truncation_layers=8)
     card = generator.card
-    assert (card.resolution, card.layers, card.code_size, card.latent_size) == (256, 14, 512, 512)
+    layers = {256: 14, 512: 16, 1024: 18}[resolution]
+    assert (card.resolution, card.layers, card.code_size, card.latent_size) == (resolution, layers, 512, 512)
     assert card.truncation == "psi 0.7 on layers 0-7"
-    assert generator.strata[-1].style_width == 128
-    assert codes_of(generator).shape == (2, 14, 512)
+    assert generator.strata[-1].style_width == 32768 // resolution
+    assert codes_of(generator).shape == (2, layers, 512)
 
 
 @pytest.mark.full
-def test_full_size_checkpoint_renders(tmp_path: Path) -> None:
-    tensors = {name: value.float() + 0.1 * torch.randn(value.shape) if value.ndim else value for name, value in full_size().items()}
-    save_file(tensors, tmp_path / "bedroom.safetensors")
+@pytest.mark.parametrize(("layout", "resolution"), [("nvidia", 256), ("tensorflow", 256), ("rosinality", 1024)])
+def test_full_size_checkpoint_renders(layout: str, resolution: int, tmp_path: Path) -> None:
+    tensors = {name: value.float() + 0.1 * torch.randn(value.shape) if value.ndim else value for name, value in full_size(resolution).items()}
+    save_file(stored(tensors, layout), tmp_path / "bedroom.safetensors")
     generator = load(tmp_path / "bedroom.safetensors")
     images = render(generator, codes_of(generator, 1))
-    assert images.shape == (1, 3, 256, 256)
+    assert images.shape == (1, 3, resolution, resolution)
     assert images.isfinite().all()
     assert images.std() > 0.0
 

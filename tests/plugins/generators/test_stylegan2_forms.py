@@ -1,0 +1,197 @@
+"""StyleGAN2's three forms and its low-pass filters against a plain network; what holds for every form."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import ganstrata
+import pytest
+import torch
+import torch.nn.functional as F
+from ganstrata import Generator, Pass, Stream, render
+from generators_stylegan2 import random_state
+from safetensors.torch import save_file
+from torch import Tensor
+
+FORMS = ("skip", "resnet", "orig")
+
+
+def load(folder: Path, tensors: dict[str, Tensor], clamp: float | None = None, **config: Any) -> Generator:
+    path = folder / f"{len(list(folder.iterdir()))}.safetensors"
+    save_file(tensors, path, metadata={"ganstrata": json.dumps({"synthesis_kwargs": {"conv_clamp": clamp}})})
+    return ganstrata.load_generator("stylegan2", checkpoint=str(path), device="cpu", **config)
+
+
+def codes_of(generator: Generator, n: int = 2) -> Tensor:
+    """A code of its own for every layer."""
+    w = generator.map(generator.sample(n * generator.card.layers, 0, 0, Stream.PROBING).z)
+    return w.reshape(n, generator.card.layers, -1)
+
+
+def upsampled(x: Tensor, kernel: Tensor) -> Tensor:
+    """By its definition: zeros after every pixel, then the filter of gain 4, centred."""
+    n, c, h, w = x.shape
+    spread = x.new_zeros(n, c, 2 * h, 2 * w)
+    spread[:, :, ::2, ::2] = x
+    k = kernel.shape[0]
+    padded = F.pad(spread, (k // 2, k // 2 - 1, k // 2, k // 2 - 1))
+    return F.conv2d(padded, (4.0 * kernel.flip(0, 1)).expand(c, 1, k, k), groups=c)
+
+
+def reference(state: dict[str, Tensor], codes: Tensor, kind: str, clamp: float | None) -> Tensor:
+    """The whole synthesis sample by sample, weights modulated and demodulated as the paper writes it."""
+    sizes = sorted({int(name.split(".")[1][1:]) for name in state if name.startswith("synthesis.")})
+    return torch.cat([_one(state, code, sizes, kind, clamp) for code in codes])
+
+
+def _one(state: dict[str, Tensor], code: Tensor, sizes: list[int], kind: str, clamp: float | None) -> Tensor:
+    def of(name: str) -> Tensor:
+        return state[f"synthesis.{name}"].double()
+
+    def style(name: str, layer: int) -> Tensor:
+        weight = of(f"{name}.affine.weight")
+        return weight @ code[layer].double() / weight.shape[1] ** 0.5 + of(f"{name}.affine.bias")
+
+    def clamped(y: Tensor, gain: float = 1.0) -> Tensor:
+        return y if clamp is None else y.clamp(-clamp * gain, clamp * gain)
+
+    def conv(name: str, y: Tensor, layer: int, *, up: bool, gain: float = 1.0) -> Tensor:
+        weight = of(f"{name}.weight") * style(name, layer)[None, :, None, None]
+        weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        if up:
+            # A convolution by the turned weights of what lies between zeros, then the filter.
+            n, c, h, w = y.shape
+            spread = y.new_zeros(n, c, 2 * h, 2 * w)
+            spread[:, :, ::2, ::2] = y
+            kernel = of(f"{name}.resample_filter")
+            k = kernel.shape[0]
+            spread = F.conv2d(F.pad(spread, (2, 1, 2, 1)), weight.flip(2, 3))  # (1, O, 2h+1, 2w+1)
+            spread = F.pad(spread, (k // 2 - 1,) * 4)
+            y = F.conv2d(spread, (4.0 * kernel.flip(0, 1)).expand(weight.shape[0], 1, k, k), groups=weight.shape[0])
+        else:
+            y = F.conv2d(y, weight, padding=1)
+        y = y + of(f"{name}.noise_strength") * of(f"{name}.noise_const") + of(f"{name}.bias")[None, :, None, None]
+        return clamped(F.leaky_relu(y, 0.2) * 2**0.5 * gain, gain)
+
+    x, rgb, layer = of("b4.const")[None], None, 0
+    for size in sizes:
+        block = f"b{size}"
+        half = 0.5**0.5 if kind == "resnet" and size > 4 else 1.0
+        residual: Tensor | float = 0.0
+        if size > 4:
+            if kind == "resnet":
+                weight = of(f"{block}.skip.weight")
+                residual = half * F.conv2d(upsampled(x, of(f"{block}.resample_filter")), weight / weight.shape[1] ** 0.5)
+            x = conv(f"{block}.conv0", x, layer, up=True)
+            layer += 1
+        x = conv(f"{block}.conv1", x, layer, up=False, gain=half) + residual
+        layer += 1
+        if kind == "skip" or size == sizes[-1]:
+            weight = of(f"{block}.torgb.weight") * style(f"{block}.torgb", layer)[None, :, None, None] / x.shape[1] ** 0.5
+            y = clamped(F.conv2d(x, weight) + of(f"{block}.torgb.bias")[None, :, None, None])
+            rgb = y if rgb is None else upsampled(rgb, of(f"{block}.resample_filter")) + y
+    assert rgb is not None
+    return rgb.float()
+
+
+@pytest.mark.parametrize("kind", FORMS)
+@pytest.mark.parametrize(("taps", "clamp"), [(4, None), (4, 0.6), (2, None), (6, None)])
+def test_every_form_is_what_its_definition_says(kind: str, taps: int, clamp: float | None, tmp_path: Path) -> None:
+    state = random_state(kind=kind, taps=taps)
+    if taps == 6:
+        row = torch.tensor([1.0, 4.0, 7.0, 7.0, 4.0, 1.0])
+        state = {name: torch.outer(row, row) / 24.0**2 if name.endswith("resample_filter") else t for name, t in state.items()}
+    generator = load(tmp_path, state, clamp)
+    codes = codes_of(generator)
+    wanted = reference(state, codes, kind, clamp)
+    assert wanted.std() > 0.1
+    assert (render(generator, codes) * 2.0 - 1.0 - wanted).abs().max() < 1e-4
+
+
+def test_forms_differ_in_their_strata(tmp_path: Path) -> None:
+    names = {kind: [s.name for s in load(tmp_path, random_state(kind=kind)).strata] for kind in FORMS}
+    convs = ["b4.conv1", "b8.conv0", "b8.conv1", "b16.conv0", "b16.conv1"]
+    assert names["resnet"] == names["orig"] == [*convs, "b16.torgb"]
+    assert [name for name in names["skip"] if "conv" in name] == convs
+    assert len(names["skip"]) == 8
+    for kind in FORMS:
+        generator = load(tmp_path, random_state(kind=kind))
+        assert {s.reads for s in generator.strata} == set(range(6))
+
+
+def test_grey_images_have_three_equal_channels(tmp_path: Path) -> None:
+    state = random_state(colours=1)
+    generator = load(tmp_path, state)
+    codes = codes_of(generator)
+    images = render(generator, codes)
+    assert images.shape == (2, 3, 16, 16)
+    assert (images * 2.0 - 1.0 - reference(state, codes, "skip", None)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("kind", FORMS)
+@pytest.mark.parametrize("noise", ["const", "fresh"])
+def test_an_edited_pass_equals_a_full_one(kind: str, noise: str, tmp_path: Path) -> None:
+    generator = load(tmp_path, random_state(kind=kind), noise=noise)
+    codes, index = codes_of(generator, 3), torch.tensor([4, 0, 7])
+    restarts = {s for s, stratum in enumerate(generator.strata) if stratum.reads is not None}
+    done = Pass(generator, codes, index=index, noise=5, restarts=restarts)
+    for layer in range(generator.card.layers):
+        edited = codes.clone()
+        edited[:, layer] += 1.0
+        full = render(generator, edited, index=index, noise=5)
+        assert (done.edited(edited, (layer,)).images - full).abs().max() < 1e-6
+        assert (full - done.rendering.images).abs().max() > 1e-3, f"layer {layer} does nothing"
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_a_sample_does_not_depend_on_its_batch(kind: str, tmp_path: Path) -> None:
+    generator = load(tmp_path, random_state(kind=kind))
+    codes = codes_of(generator, 5)
+    together = render(generator, codes)
+    alone = torch.cat([render(generator, code[None]) for code in codes])
+    assert (together - alone).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_gradients_with_respect_to_codes(kind: str, tmp_path: Path) -> None:
+    """Against the difference of two images a small step apart."""
+    generator = load(tmp_path, random_state(kind=kind), clamp=8.0)
+    codes = codes_of(generator, 1).requires_grad_(True)
+    probe = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    image = generator_image(generator, codes)
+    (gradient,) = torch.autograd.grad((image * probe).sum(), codes)
+    assert (gradient.flatten(2).norm(dim=2) > 0).all(), "every layer has a part in the picture"
+    direction = gradient / gradient.norm()
+    step = 1e-3
+    with torch.no_grad():
+        ahead, behind = (float((generator_image(generator, codes + sign * step * direction) * probe).sum()) for sign in (1.0, -1.0))
+    slope = (ahead - behind) / (2.0 * step)
+    assert abs(slope - float(gradient.norm())) < 0.02 * float(gradient.norm())
+
+
+def generator_image(generator: Generator, codes: Tensor) -> Tensor:
+    """render() without its inference mode."""
+    state = generator.begin(ganstrata.Inputs(codes.shape[0], None, torch.arange(codes.shape[0])))
+    for s, stratum in enumerate(generator.strata):
+        state = generator.stratum(s, state, codes[:, stratum.reads or 0])
+    return generator.finish(state)
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_half_precision_comes_close(kind: str, tmp_path: Path) -> None:
+    generator = load(tmp_path, random_state(kind=kind))
+    codes = codes_of(generator)
+    full, half = render(generator, codes), render(generator, codes, precision="bf16")
+    assert half.dtype == torch.float32
+    assert 0.0 < (full - half).abs().mean() < 0.03 * full.std()
+
+
+def test_what_is_kept_of_the_weights_is_what_they_give(tmp_path: Path) -> None:
+    generator = load(tmp_path, random_state())
+    layer = generator.network.block(8).conv0  # type: ignore[attr-defined]
+    style = torch.randn(2, layer.weight.shape[1])
+    settled = layer.demodulation(style)
+    layer._energy = None
+    assert torch.equal(layer.demodulation(style), settled)

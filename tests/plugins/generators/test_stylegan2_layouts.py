@@ -1,0 +1,290 @@
+"""One small random network in every layout: the same images; and what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ganstrata
+import pytest
+import torch
+from ganstrata import Generator, Stream, render
+from ganstrata.core.checkpoints import Part
+from ganstrata.core.errors import CheckpointError
+from ganstrata.plugins.generators.stylegan2.generator import StyleGAN2
+from ganstrata.plugins.generators.stylegan2.layouts import LAYOUTS as TABLES
+from generators_stylegan2 import LAYOUTS, random_state, small_state, stored
+from safetensors.torch import save_file
+from torch import Tensor
+
+PEERS = [layout for layout in LAYOUTS if layout != "nvidia"]
+
+
+def load(folder: Path, tensors: dict[str, Tensor], settings: dict[str, Any] | None = None, **config: Any) -> Generator:
+    path = folder / f"{len(list(folder.iterdir()))}.safetensors"
+    save_file(tensors, path, metadata={"ganstrata": json.dumps(settings or {})})
+    return ganstrata.load_generator("stylegan2", checkpoint=str(path), device="cpu", **config)
+
+
+def images_of(generator: Generator, n: int = 2) -> Tensor:
+    latents = generator.sample(n, 0, 0, Stream.PROBING)
+    return render(generator, generator.broadcast(generator.map(latents.z, latents.condition)), index=latents.index)
+
+
+@pytest.mark.parametrize("layout", PEERS)
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {},
+        {"channels": {4: 3, 8: 7}, "z_dim": 4, "w_dim": 9, "mapping_layers": 1, "mapping_width": None},
+        {"channels": {4: 8, 8: 8, 16: 8, 32: 4, 64: 2}, "mapping_layers": 2, "z_dim": 9},
+    ],
+)
+@pytest.mark.parametrize("config", [{}, {"truncation_psi": 0.6, "truncation_layers": 3}, {"noise": "none"}])
+def test_every_layout_gives_the_same_images(layout: str, sizes: dict[str, Any], config: dict[str, Any], tmp_path: Path) -> None:
+    state = random_state(**sizes)
+    ours, theirs = load(tmp_path, state, **config), load(tmp_path, stored(state, layout), **config)
+    assert theirs.card.layers == ours.card.layers
+    assert (images_of(ours) - images_of(theirs)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("layout", ["genforce", "tensorflow"])
+@pytest.mark.parametrize("embedding", [0, 4])
+def test_classes(layout: str, embedding: int, tmp_path: Path) -> None:
+    """Joined to z before it is normalised (width 0), or embedded and normalised for themselves."""
+    state = random_state(classes=3, embedding=embedding)
+    ours, theirs = load(tmp_path, state), load(tmp_path, stored(state, layout))
+    assert set(theirs.sample(30, 0, 0, Stream.PROBING).condition.tolist()) == {0, 1, 2}  # type: ignore[union-attr]
+    assert (images_of(ours, 4) - images_of(theirs, 4)).abs().max() < 1e-5
+
+
+def test_joined_classes_are_normalised_together_with_z(tmp_path: Path) -> None:
+    state = random_state(classes=3, embedding=0, mapping_layers=1, mapping_width=None)
+    generator = load(tmp_path, state)
+    z, label = torch.randn(2, 7), torch.tensor([2, 0])
+    x = torch.cat([z, state["mapping.label_weight"][label]], dim=1)
+    x = x / x.square().mean(dim=1, keepdim=True).sqrt()
+    x = x @ (state["mapping.fc0.weight"] * 0.01 / 14**0.5).t() + 0.01 * state["mapping.fc0.bias"]
+    assert torch.allclose(generator.map(z, label), torch.where(x > 0, x, 0.2 * x) * 2**0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_file_is_of_one_layout_only(layout: str) -> None:
+    tensors = small_state(layout)
+    assert sum(table.fits(tensors) for table in TABLES) == 1
+    assert StyleGAN2.recognise({name: tuple(t.shape) for name, t in tensors.items()}, {}) is not None
+
+
+def test_what_is_no_stylegan2() -> None:
+    others = (
+        ["b64.fromrgb.weight", "b64.conv0.weight", "b64.skip.weight", "b4.conv.weight", "b4.fc.weight", "b4.out.weight"],  # NVIDIA's discriminator
+        ["convs.0.0.weight", "convs.0.1.bias", "final_conv.0.weight", "final_linear.0.weight"],  # rosinality's
+        ["mapping.fc0.weight", "mapping.w_avg", "synthesis.input.weight", "synthesis.L0_36_512.weight"],  # StyleGAN3
+        ["mapping.dense0.fc.weight", "synthesis.layer0.const", "synthesis.layer0.epilogue.style_mod.dense.fc.weight"],  # StyleGAN
+        ["mapping.dense0.weight", "synthesis.layer0.const", "synthesis.layer0.style.weight", "truncation.w_avg"],  # GenForce's
+        ["Dense0/weight", "4x4/Const/const", "4x4/Const/StyleMod/weight", "4x4/Conv/StyleMod/weight", "ToRGB_lod0/weight"],  # TensorFlow's
+        ["conv1.weight", "layer1.0.conv1.weight", "fc.weight"],
+    )
+    for names in others:
+        assert StyleGAN2.recognise(dict.fromkeys(names, (8, 8, 3, 3)), {}) is None
+        assert StyleGAN2.examine(Part("", {name: torch.zeros(8, 8, 3, 3) for name in names}, {})) is None
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_faults_are_told_by_the_names_in_the_file(layout: str, tmp_path: Path) -> None:
+    tensors = small_state(layout)
+    conv, bias = {
+        "nvidia": ("synthesis.b8.conv0.weight", "synthesis.b16.conv1.bias"),
+        "higan": ("synthesis.layer1.weight", "synthesis.layer4.bias"),
+        "genforce": ("synthesis.layer1.weight", "synthesis.layer4.bias"),
+        "rosinality": ("convs.0.conv.weight", "convs.3.activate.bias"),
+        "mmgeneration": ("convs.0.conv.weight_orig", "convs.3.activate.bias"),
+        "tensorflow": ("8x8/Conv0_up/weight", "16x16/Conv1/bias"),
+    }[layout]
+    faulty = {**tensors, conv: tensors[conv][..., :2, :].clone(), "extra": torch.zeros(1)}
+    mean = next(name for name in tensors if name in ("mapping.w_avg", "truncation.w_avg", "latent_avg", "dlatent_avg"))
+    del faulty[next(name for name in tensors if "noise" in name and tensors[name].shape[-2:] == (8, 8))]
+    with pytest.raises(CheckpointError) as caught:
+        load(tmp_path, faulty)
+    assert f"{conv} is (" in str(caught.value)
+    assert "superfluous extra" in str(caught.value)
+    assert "missing synthesis.b8.conv" in str(caught.value)
+    with pytest.raises(CheckpointError, match="StyleGAN2"):
+        load(tmp_path, {name: t for name, t in tensors.items() if name != bias})
+    wrong = {**tensors, mean: torch.zeros(4)}
+    with pytest.raises(CheckpointError, match=rf"{mean} is \(4,\), expected \(5,\)"):
+        load(tmp_path, wrong)
+
+
+@pytest.mark.parametrize("layout", PEERS)
+def test_tensors_without_dimensions(layout: str, tmp_path: Path) -> None:
+    """Nothing but a CheckpointError, whichever tensor it is."""
+    tensors = small_state(layout)
+    for name in tensors:
+        if tensors[name].ndim:
+            part = Part("", {**tensors, name: torch.zeros([])}, {})
+            try:
+                found = StyleGAN2.examine(part)
+            except CheckpointError:
+                continue
+            assert found is not None
+            assert found.misshapen or "kernel" in name or "noise" in name or "bias" in name, name
+
+
+@pytest.mark.parametrize("other", ["rosinality", "tensorflow"])
+def test_two_layouts_mixed(other: str, tmp_path: Path) -> None:
+    mixed = {**small_state("nvidia"), **small_state(other)}
+    with pytest.raises(CheckpointError, match="superfluous"):
+        load(tmp_path, mixed)
+
+
+def test_a_tensor_that_is_there_twice_under_two_names(tmp_path: Path) -> None:
+    tensors = small_state("tensorflow")
+    tensors["mapping/Dense0/bias"] = tensors["Dense0/bias"].clone()
+    with pytest.raises(CheckpointError, match="superfluous mapping/Dense0/bias"):
+        load(tmp_path, tensors)
+
+
+def test_tensorflow_names_with_their_component(tmp_path: Path) -> None:
+    plain = small_state("tensorflow")
+    full = {(name if name == "dlatent_avg" else f"{'mapping' if name.startswith('Dense') else 'synthesis'}/{name}"): t for name, t in plain.items()}
+    full["synthesis/lod"] = torch.zeros([])
+    assert torch.equal(images_of(load(tmp_path, plain)), images_of(load(tmp_path, full)))
+
+
+def test_names_of_the_wrapper_that_averages(tmp_path: Path) -> None:
+    plain = small_state("mmgeneration")
+    wrapped = {name if name == "latent_avg" else f"module.{name}": t for name, t in plain.items()} | {"steps": torch.zeros([])}
+    assert torch.equal(images_of(load(tmp_path, plain)), images_of(load(tmp_path, wrapped)))
+
+
+def test_what_higan_rebuilds_at_loading_is_ignored(tmp_path: Path) -> None:
+    tensors = small_state("higan")
+    psi = {"truncation.truncation": torch.full((1, 6, 1), 0.5)}
+    assert torch.equal(images_of(load(tmp_path, tensors)), images_of(load(tmp_path, {**tensors, **psi})))
+
+
+@pytest.mark.parametrize("layout", ["rosinality", "mmgeneration"])
+def test_a_mean_w_that_is_not_there_is_taken_of_a_sample(layout: str, tmp_path: Path) -> None:
+    tensors = small_state(layout)
+    del tensors["latent_avg"]
+    codes = [load(tmp_path, tensors, truncation_psi=0.0).broadcast(torch.randn(2, 5)) for _ in range(2)]
+    plain = load(tmp_path, tensors)
+    w = plain.map(torch.randn(40_000, 7, generator=torch.Generator().manual_seed(3)))
+    assert torch.equal(*codes)
+    assert torch.equal(codes[0], codes[0][:1, :1].expand(2, 6, 5))
+    assert (codes[0][0, 0] - w.mean(dim=0)).abs().max() < 5.0 * float(w.std(dim=0).max()) / 10_000**0.5
+    some = torch.randn(3, 5)
+    assert torch.equal(plain.broadcast(some), some[:, None].expand(3, 6, 5))
+
+
+def test_the_mean_w_of_others_is_not_optional(tmp_path: Path) -> None:
+    tensors = small_state("nvidia")
+    del tensors["mapping.w_avg"]
+    with pytest.raises(CheckpointError, match=r"missing mapping\.w_avg"):
+        load(tmp_path, tensors)
+
+
+def test_a_mean_w_of_each_layer(tmp_path: Path) -> None:
+    """Encoders of photographs store it so, with equal rows or not."""
+    tensors, w = small_state("rosinality"), torch.randn(2, 5)
+    mean = tensors.pop("latent_avg")
+    one = load(tmp_path, {**tensors, "latent_avg": mean}, truncation_psi=0.5).broadcast(w)
+    for same in (mean[None], mean.expand(6, 5), mean.expand(1, 6, 5)):
+        assert torch.equal(load(tmp_path, {**tensors, "latent_avg": same.contiguous()}, truncation_psi=0.5).broadcast(w), one)
+    rows = torch.randn(6, 5)
+    each = load(tmp_path, {**tensors, "latent_avg": rows}, truncation_psi=0.5, truncation_layers=4).broadcast(w)
+    assert torch.allclose(each[:, :4], 0.5 * w[:, None] + 0.5 * rows[:4], atol=1e-6)
+    assert torch.equal(each[:, 4:], w[:, None].expand(2, 2, 5))
+    with pytest.raises(CheckpointError, match="latent_avg"):
+        load(tmp_path, {**tensors, "latent_avg": torch.randn(5, 5)})
+
+
+@dataclass(frozen=True)
+class Variant:
+    layout: str
+    sizes: dict[str, Any]
+    settings: dict[str, Any]
+    drop: tuple[str, ...] = ()
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        *(Variant(layout, {}, {}) for layout in LAYOUTS),
+        Variant("rosinality", {}, {}, drop=("latent_avg",)),
+        Variant("genforce", {"classes": 3, "embedding": 0}, {}),
+        Variant("nvidia", {"classes": 2}, {"synthesis_kwargs": {"conv_clamp": 0.7}, "mapping_kwargs": {"lr_multiplier": 0.03}}),
+        Variant("tensorflow", {"kind": "resnet"}, {"conv_clamp": 0.9, "mapping_lrmul": 0.02}),
+        Variant("nvidia", {"kind": "orig", "colours": 1, "taps": 6}, {}),
+    ],
+)
+def test_converted_files_give_the_same_images(variant: Variant, tmp_path: Path) -> None:
+    tensors = {name: t for name, t in small_state(variant.layout, **variant.sizes).items() if name not in variant.drop}
+    found = StyleGAN2.examine(Part("", tensors, variant.settings))
+    assert found is not None
+    assert (found.missing, found.superfluous, found.misshapen) == ((), (), ())
+    header = {"plugin": "stylegan2", "family": found.family, "network": found.architecture, "source_sha256": "0" * 64}
+    config = {"truncation_psi": 0.8}
+    direct = load(tmp_path, tensors, variant.settings, **config)
+    converted = load(tmp_path, {name: t.contiguous().clone() for name, t in found.tensors.items()}, json.loads(json.dumps(header)), **config)
+    assert torch.equal(images_of(direct), images_of(converted))
+    assert direct.fingerprint == converted.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"mapping_kwargs": {"activation": "relu"}}, "activation 'relu'"),
+        ({"nonlinearity": "linear"}, "activation 'linear'"),
+        ({"normalize_latents": False}, "does not normalise"),
+        ({"resample_kernel": [1, 2, 3]}, "low-pass filter"),
+        ({"synthesis_kwargs": {"resample_filter": "nearest"}}, "low-pass filter 'nearest'"),
+        ({"synthesis_kwargs": {"resample_filter": [1, 2, 1]}}, "low-pass filters of the shape"),
+        ({"mapping_lrmul": "small"}, "lr_multiplier stored in the file is 'small'"),
+        ({"network": {"clamp": -1}}, "conv_clamp stored in the file is -1"),
+    ],
+)
+def test_settings_that_are_refused(settings: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        load(tmp_path, small_state("tensorflow"), settings)
+
+
+def test_settings_of_the_networks_that_were_published(tmp_path: Path) -> None:
+    """NVIDIA's constructor arguments as they stand in its files."""
+    tensorflow = {
+        "num_channels": 3, "resolution": 16, "label_size": 0, "fmap_base": 32768, "architecture": "skip", "resample_kernel": [1, 3, 3, 1],
+        "mapping_nonlinearity": "lrelu", "nonlinearity": "lrelu", "normalize_latents": True, "conv_clamp": None, "mapping_lrmul": 0.01,
+    }  # fmt: skip
+    nvidia = {"z_dim": 7, "c_dim": 0, "mapping_kwargs": {"num_layers": 3}, "synthesis_kwargs": {"num_fp16_res": 4, "conv_clamp": 256}}
+    plain = images_of(load(tmp_path, small_state()))
+    for layout, settings in (("tensorflow", tensorflow), ("nvidia", nvidia)):
+        assert (images_of(load(tmp_path, small_state(layout), settings)) - plain).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("synthesis.b16.torgb.weight", (4, 4, 1, 1), "images of 4 channels"),
+        ("synthesis.b16.conv0.resample_filter", (3, 3), "even width"),
+        ("synthesis.b16.conv0.resample_filter", (12,), "even width"),
+        ("mapping.embed.weight", (9, 2), "do not go together"),
+    ],
+)
+def test_networks_that_are_refused(name: str, shape: tuple[int, ...], message: str, tmp_path: Path) -> None:
+    tensors = {key: t for key, t in small_state().items() if not key.endswith("resample_filter")}
+    with pytest.raises(CheckpointError, match=message):
+        load(tmp_path, {**tensors, name: torch.ones(shape)})
+
+
+def test_numbers_in_names_that_are_out_of_bounds(tmp_path: Path) -> None:
+    """No name makes a resolution of astronomical size."""
+    for layout, name in (
+        ("rosinality", "convs.99999999999.conv.weight"),
+        ("higan", "synthesis.layer4000000000.bias"),
+        ("nvidia", "mapping.fc999.bias"),
+    ):
+        with pytest.raises(CheckpointError, match="superfluous"):
+            load(tmp_path, {**small_state(layout), name: torch.zeros(1)})
