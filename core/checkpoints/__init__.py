@@ -1,6 +1,7 @@
 """Checkpoints: what a file holds, read without running anything in it."""
 
 from .content import Checkpoint, Part, digest
+from .npy import read_npy
 from .reading import BUNDLED, SETTINGS, WEIGHTS, locate, read_checkpoint
 
-__all__ = ["BUNDLED", "SETTINGS", "WEIGHTS", "Checkpoint", "Part", "digest", "locate", "read_checkpoint"]
+__all__ = ["BUNDLED", "SETTINGS", "WEIGHTS", "Checkpoint", "Part", "digest", "locate", "read_checkpoint", "read_npy"]

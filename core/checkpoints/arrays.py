@@ -47,6 +47,12 @@ class Storage:
         """How many it takes."""
         return self.count * self.dtype.itemsize
 
+    def known_as(self, dtype: torch.dtype, count: int) -> Storage:
+        """Itself, if it is what another tensor says of it."""
+        if (dtype, count) != (self.dtype, self.count):
+            raise Damaged(f"tensors that say different things of the {self.count} numbers that they share")
+        return self
+
     def fill(self, data: memoryview | bytes) -> None:
         """Take the numbers."""
         if len(data) != self.size:
@@ -164,24 +170,29 @@ class Array:
             raise Damaged("an array without shape or type")
         if any(type(n) is not int or not 0 <= n < 2**48 for n in shape):
             raise Damaged(f"an array of shape {shape}")
-        self.values = numbers(raw(data), dtype.numpy(), shape, self._budget, fortran=fortran)
+        self.values = numbers(data, dtype.numpy(), shape, self._budget, fortran=fortran)
 
 
-def numbers(data: bytes | memoryview, dtype: np.dtype[Any], shape: tuple[int, ...], budget: Budget, *, fortran: bool) -> NDArray[Any]:
+def numbers(data: Any, dtype: np.dtype[Any], shape: tuple[int, ...], budget: Budget, *, fortran: bool) -> NDArray[Any]:
     """An array of its own, in the order of bytes of this machine.
 
     Raises:
         Damaged: the bytes are more or fewer than the shape needs, or more than the file has.
     """
-    if len(data) != math.prod(shape) * dtype.itemsize:
-        raise Damaged(f"an array {shape} of {dtype} has {len(data)} bytes")
-    budget.take(len(data))
-    found: NDArray[Any] = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    length = math.prod(shape) * dtype.itemsize
+    budget.take(length)
+    found: NDArray[Any] = np.frombuffer(raw(data, length), dtype).reshape(shape, order="F" if fortran else "C")
     return found.astype(dtype.newbyteorder("="), order="C", copy=True)
 
 
-def raw(data: Any) -> bytes | memoryview:
-    """Bytes, which Python 2 stored as text."""
+def raw(data: Any, length: int) -> bytes | memoryview:
+    """Bytes, which Python 2 stored as text.
+
+    Raises:
+        Damaged: there are more or fewer than `length`.
+    """
+    if hasattr(data, "__len__") and len(data) != length:
+        raise Damaged(f"an array of {length} bytes of which the file has {len(data)}")
     if isinstance(data, str):
         return data.encode("latin-1")
     if isinstance(data, bytes | memoryview):
@@ -193,10 +204,8 @@ def scalar(dtype: Any, data: Any = None, *_: Any) -> Any:
     """A single number of numpy, as Python has it."""
     if not isinstance(dtype, Dtype) or dtype.objects:
         raise Refused("it has a number of numpy that is an object")
-    kind, found = dtype.numpy(), raw(data)
-    if len(found) != kind.itemsize:
-        raise Damaged(f"a number of {kind} has {len(found)} bytes")
-    return np.frombuffer(found, kind)[0].item()
+    kind = dtype.numpy()
+    return np.frombuffer(raw(data, kind.itemsize), kind)[0].item()
 
 
 def dtype_of(name: Any) -> torch.dtype:

@@ -10,10 +10,11 @@ HEAD = 512  # bytes that are looked at
 ZIP = b"PK\x03\x04"  # how an archive begins, for torch too
 PICKLE = b"\x80"
 STATE = (
-    "In Python, where it loads: torch.save(model.state_dict(), 'weights.pt'), or safetensors.torch.save_file(model.state_dict(), 'weights.safetensors'),\n"
-    "  and give that file."
+    "In Python, {where}: torch.save(model.state_dict(), 'weights.pt'), or\n"
+    "  safetensors.torch.save_file(model.state_dict(), 'weights.safetensors'), and give that file."
 )
 CONVERT = "Convert its weights to a torch or safetensors state dict with the tools of its own framework, and give that file."
+READ = "safetensors, torch files and NVIDIA's pickles are read"
 UNPACK = "Unpack it first."
 DOWNLOAD = "Download it again, and look at its size."
 
@@ -77,7 +78,7 @@ def refuse_other_kinds(head: bytes, size: int) -> None:
     if WEB.match(head):
         raise Refused(f"it seems to be a web page: the download has failed. {DOWNLOAD}")
     if TEXT_PICKLE.match(head):
-        raise Refused(f"it seems to be a pickle of protocol 0 or 1, in which no checkpoint is stored. {STATE}")
+        raise Refused(f"it seems to be a pickle of protocol 0 or 1, in which no checkpoint is stored. {STATE.format(where='where it loads')}")
     if ONNX.match(head):
         raise Refused(f"it seems to be an ONNX model. {CONVERT}")
     if FLAX.match(head):
@@ -85,12 +86,10 @@ def refuse_other_kinds(head: bytes, size: int) -> None:
     if SAVED_MODEL.match(head):
         raise Refused(f"it seems to be a protocol buffer, as TensorFlow and ONNX write. {CONVERT}")
     if _is_text(head):
-        raise Refused(
-            f"it seems to be a text file that begins with {head[:40].decode('utf-8', 'replace')!r}; safetensors, torch files and NVIDIA's pickles are read"
-        )
+        raise Refused(f"it seems to be a text file that begins with {head[:40].decode('utf-8', 'replace')!r}; {READ}")
     if not any(head):
         raise Refused(f"it begins with nothing but zeros: a download that was never finished. {DOWNLOAD}")
-    raise Refused("it is of a kind that is not known here; safetensors, torch files and NVIDIA's pickles are read")
+    raise Refused(f"it is of a kind that is not known here; {READ}")
 
 
 def _is_text(head: bytes) -> bool:
@@ -106,19 +105,18 @@ def refuse_other_archives(names: list[str]) -> None:
     """
     inner = {name.partition("/")[2] for name in names}
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
-        raise Refused(
-            f"it is a TorchScript archive: loading it runs the code in it, which may read files.\n  {STATE.replace('where it loads', 'model = torch.jit.load(FILE) where you trust it')}"
-        )
-    if "archive_format" in inner or "serialized_exported_program.json" in set(names) | inner or any(name.startswith("models/") for name in inner):
-        raise Refused(
-            "it is an exported program (torch.export): loading it unpickles what is in it and builds code.\n"
-            f"  {STATE.replace('where it loads', 'model = torch.export.load(FILE) where you trust it')}"
-        )
+        state = STATE.format(where="model = torch.jit.load(FILE) where you trust it")
+        raise Refused(f"it is a TorchScript archive: loading it runs the code in it, which may read files.\n  {state}")
+    exported = {"archive_format", "serialized_exported_program.json"} & (inner | set(names))
+    if exported or any(name.startswith("models/") for name in inner):
+        state = STATE.format(where="model = torch.export.load(FILE) where you trust it")
+        raise Refused(f"it is an exported program (torch.export): loading it unpickles what is in it, and builds code.\n  {state}")
     if any(name.startswith(".data/extern_modules") for name in inner):
-        raise Refused(f"it is a torch.package archive: loading it runs the code in it.\n  {STATE}")
+        state = STATE.format(where="where it loads")
+        raise Refused(f"it is a torch.package archive: loading it runs the code in it.\n  {state}")
     if any(name.endswith(".weights.h5") for name in names):
         raise Refused(f"it is a Keras archive. {CONVERT}")
     if names and all(name.endswith(".npy") for name in names):
-        raise Refused("it is a NumPy archive (.npz); safetensors, torch files and NVIDIA's pickles are read")
+        raise Refused(f"it is a NumPy archive (.npz); {READ}")
     if not any(name.endswith("data.pkl") for name in names):
         raise Refused("it is a zip archive, but none that torch.save wrote. If a checkpoint is in it, unpack it first.")

@@ -15,6 +15,11 @@ class Refused(Exception):
     """The file makes sense, but is not read here; the message says why, and what to do."""
 
 
+def printable(text: str) -> str:
+    """Text out of a file, for messages: short, and without signs that move the cursor."""
+    return "".join(c if c.isprintable() else "?" for c in text[:200])
+
+
 class Budget:
     """Counts what reading a file of `size` bytes takes."""
 
@@ -22,6 +27,7 @@ class Budget:
         self.size = size
         self._steps = STEPS
         self._bytes = size
+        self._copies = SLACK * size
 
     def step(self, count: int = 1) -> None:
         """Pay for operations.
@@ -32,6 +38,16 @@ class Budget:
         self._steps -= count
         if self._steps < 0:
             raise Refused(f"its pickle takes more than {STEPS} steps, which no checkpoint does")
+
+    def copy(self, count: int) -> None:
+        """Pay for bytes that are stored in another form.
+
+        Raises:
+            Damaged: they are more than the file has, several times.
+        """
+        self._copies -= count
+        if self._copies < 0:
+            raise Damaged(f"its data claim more than the {self.size} bytes that the file has")
 
     def take(self, count: int) -> None:
         """Pay for the numbers of a tensor or an array, before they are stored.

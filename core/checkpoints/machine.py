@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .limits import Budget, Damaged, Refused
+from .limits import Budget, Damaged, Refused, printable
 
 LINE = 512  # bytes of a name
 LONG = 64  # bytes of a whole number
@@ -42,7 +42,7 @@ class Function(Name):
     make: Callable[..., Any]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Record:
     """An object that a class would have made: what it would have been made from.
 
@@ -115,7 +115,7 @@ class Machine:
         except IndexError:
             raise Damaged(f"its pickle ends too soon or takes more than it has, at byte {self.position}") from None
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError, struct.error) as error:
-            raise Damaged(f"its pickle makes no sense at byte {self.position}: {type(error).__name__}: {str(error)[:200]}") from None
+            raise Damaged(f"its pickle makes no sense at byte {self.position}: {type(error).__name__}: {printable(str(error))}") from None
 
     def take(self, count: int) -> memoryview:
         """The next bytes, not copied."""
@@ -212,7 +212,7 @@ def _long(machine: Machine, length: int) -> int:
 
 
 def _text(machine: Machine, length: int) -> str:
-    return str(machine.take(length), "utf-8", "surrogatepass")
+    return str(machine.take(length), "utf-8", "replace")
 
 
 def _latin(machine: Machine, length: int) -> str:

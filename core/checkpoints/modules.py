@@ -15,6 +15,7 @@ from .machine import Name, Record
 from .names import NETWORKS, PERSISTENT
 
 LENGTH = 300  # of a tensor's name
+TEXT = 100_000  # of a setting
 
 
 def is_tensorflow(value: Any) -> bool:
@@ -70,17 +71,15 @@ def _state_dict(module: Record, budget: Budget) -> dict[str, Tensor]:
         state = record.state if isinstance(record, Record) else None
         if not isinstance(state, dict):
             continue
-        passing = state.get("_non_persistent_buffers_set")
+        marked = state.get("_non_persistent_buffers_set")
+        budget.step(len(marked) if isinstance(marked, list | tuple) else 0)
+        passing = {name for name in marked if isinstance(name, str)} if isinstance(marked, list | tuple) else ()
         for kind in ("_parameters", "_buffers"):
             stored = state.get(kind)
             for name, value in stored.items() if isinstance(stored, dict) else ():
                 budget.step()
                 tensor = as_tensor(value)
-                if (
-                    isinstance(name, str)
-                    and tensor is not None
-                    and not (kind == "_buffers" and isinstance(passing, list | tuple) and name in passing)
-                ):
+                if isinstance(name, str) and tensor is not None and not (kind == "_buffers" and name in passing):
                     found[f"{prefix}{name}"[:LENGTH]] = tensor
         inner = state.get("_modules")
         for name, value in reversed(inner.items()) if isinstance(inner, dict) else ():
@@ -126,9 +125,8 @@ def _tensorflow(outer: Record, budget: Budget) -> tuple[dict[str, Tensor], dict[
             if tensor is not None:
                 found.setdefault(pair[0][:LENGTH], tensor)
         components = record.state.get("components")
-        for value in components.values() if isinstance(components, dict) else ():
-            if is_tensorflow(value):
-                waiting.append(value)
+        if isinstance(components, dict):
+            waiting.extend(value for value in components.values() if is_tensorflow(value))
     settings = plain(outer.state.get("static_kwargs"), budget)
     settings = settings if isinstance(settings, dict) else {}
     return found, settings | {key: plain(outer.state.get(key), budget) for key in ("build_func_name", "version", "name")}
@@ -145,8 +143,10 @@ def plain(value: Any, budget: Budget) -> Any:
 
 def _plain(value: Any, depth: int, budget: Budget) -> Any:
     budget.step()
-    if value is None or isinstance(value, str | bool | int | float):
+    if value is None or isinstance(value, bool | int | float):
         return value
+    if isinstance(value, str):
+        return value if len(value) <= TEXT else _LEFT_OUT
     if isinstance(value, Name):
         return value.full  # torch.float16
     if isinstance(value, Record):

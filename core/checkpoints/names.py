@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import arrays
-from .limits import Budget, Damaged, Refused
+from .limits import Budget, Damaged, Refused, printable
 from .machine import Function, Machine, Name, Record
 
 NETWORKS = ("dnnlib.tflib.network.Network", "tfutil.Network")  # NVIDIA's, of TensorFlow
@@ -82,13 +82,6 @@ def _same(items: Any = (), *_: Any) -> Any:
     return items
 
 
-def _encode(text: Any = "", encoding: Any = "utf-8", *_: Any) -> Any:
-    """_codecs.encode, with which older pickles store bytes."""
-    if not isinstance(text, str) or encoding not in ENCODINGS:
-        raise Damaged("bytes that are no text")
-    return text.encode(encoding)
-
-
 def _persistent(meta: Any = None, *_: Any) -> Record:
     """What NVIDIA's reader would run the source code of."""
     if not isinstance(meta, dict):
@@ -141,8 +134,8 @@ class Allowed:
             "dnnlib.util.EasyDict": self._paid,
             "builtins.set": _same,
             "builtins.frozenset": _same,
-            "builtins.bytes": lambda data=b"", *_: b"" if isinstance(data, tuple | list) else arrays.raw(data),
-            "builtins.bytearray": lambda data=b"", *_: b"" if isinstance(data, tuple | list) else arrays.raw(data),
+            "builtins.bytes": self._bytes,
+            "builtins.bytearray": self._bytes,
             "builtins.getattr": _member,
             "_codecs.encode": self._encode,
             "copyreg._reconstructor": self._reconstructor,
@@ -172,7 +165,7 @@ class Allowed:
             elif new in RECORDED or PACKAGES.fullmatch(new):
                 known = Name(new)
             else:
-                raise Refused(forbidden(_printable(full)))
+                raise Refused(forbidden(printable(full)))
             self._known[full] = known
         return known
 
@@ -180,9 +173,17 @@ class Allowed:
         self._budget.step(len(items) if isinstance(items, tuple | list) else 0)
         return _dictionary(items, *rest)
 
-    def _encode(self, *args: Any) -> Any:
-        self._budget.step(len(args[0]) // 1024 if args and isinstance(args[0], str) else 0)
-        return _encode(*args)
+    def _encode(self, text: Any = "", encoding: Any = "utf-8", *_: Any) -> bytes:
+        """_codecs.encode, with which protocol 2 stores bytes."""
+        if not isinstance(text, str) or encoding not in ENCODINGS:
+            raise Damaged("bytes that are no text")
+        self._budget.copy(len(text))
+        return text.encode(encoding)
+
+    def _bytes(self, data: Any = (), *_: Any) -> Any:
+        if isinstance(data, str):
+            return self._encode(data, "latin-1")
+        return data if isinstance(data, bytes | memoryview) else b""
 
     def _typed(self, function: Any, _kind: Any, args: Any, *_: Any) -> Any:
         """A tensor with attributes, which are left out."""
@@ -200,7 +201,3 @@ class Allowed:
         found = arrays.Array(self._budget)
         found.fill(data, dtype, shape, fortran=order == "F")
         return found
-
-
-def _printable(name: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in name[:120])

@@ -10,23 +10,11 @@ from typing import Any
 from torch import Tensor
 
 from .content import Part
-from .limits import SLACK, Budget, Damaged, Refused
+from .limits import SLACK, Budget, Damaged, Refused, printable
+from .machine import Record
 from .modules import LENGTH, as_tensor, is_module, is_network, is_persistent, is_tensorflow, network, plain
 
-AVERAGES = (
-    "g_ema",
-    "generator_ema",
-    "generator_smooth",
-    "gs",
-    "netg_ema",
-    "ema",
-    "params_ema",
-    "model_ema",
-    "ema_model",
-    "g_smooth",
-    "g_running",
-    "gema",
-)
+AVERAGES = ("g_ema", "generator_ema", "generator_smooth", "gs", "netg_ema", "ema", "params_ema", "model_ema", "g_smooth", "g_running")
 GENERATORS = ("g", "generator", "decoder", "netg", "gen", "state_dict", "model", "model_state_dict", "params", "net", "")
 OTHERS = re.compile(r"(^|[_.])(d|dis|disc|discriminator\w*|netd|critic|encoder|e|augment_pipe|inception|lpips|vgg\w*)([_.]|$)")
 AVERAGE = re.compile(r"(^|[_.])(ema|smooth|running|average|gs)([_.]|$)")
@@ -197,7 +185,9 @@ def _joined(part: _Found, beside: Mapping[str, Tensor], settings: Mapping[str, A
 def _words(content: Any) -> str:
     """What something is, for messages."""
     if isinstance(content, Mapping):
-        return f"a dictionary with {', '.join(str(key)[:40] for key in list(content)[:6]) or 'nothing in it'}"
+        return f"a dictionary with {', '.join(printable(str(key))[:40] for key in list(content)[:6]) or 'nothing in it'}"
     if isinstance(content, Tensor):
         return f"a single tensor {tuple(content.shape)}"
+    if isinstance(content, Record):
+        return f"an object of {printable(content.name.full)}"
     return "a number" if isinstance(content, int | float) else f"a {type(content).__name__}"

@@ -22,9 +22,9 @@ from safetensors import SafetensorError, safe_open
 from ..errors import CheckpointError, nearest
 from .content import Checkpoint, Part
 from .kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refuse_other_kinds
-from .limits import Budget, Damaged, Refused
+from .limits import Budget, Damaged, Refused, printable
+from .parts import OURS, parts
 from .parts import container as pickle_kind
-from .parts import parts
 from .torchfile import open_archive, read_archive, read_pickle
 
 BUNDLED = "bundled:"
@@ -118,7 +118,7 @@ def _pickled(file: io.BufferedReader, size: int, head: bytes, path: Path) -> tup
     except MemoryError:
         raise Refused("it needs more memory than there is") from None
     except Exception as error:  # what zipfile and numpy say about damaged data is of many kinds
-        raise Damaged(f"{type(error).__name__}: {str(error)[:200]}") from None
+        raise Damaged(f"{type(error).__name__}: {printable(str(error))}") from None
     if len(found) == 1 and not found[0].name and not found[0].settings:
         found = (replace(found[0], settings=beside(path)),)
     return container, found
@@ -133,4 +133,4 @@ def beside(path: Path) -> dict[str, Any]:
         found = json.loads(config.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) and "layers" in found else {}
+    return {key: value for key, value in found.items() if key not in OURS} if isinstance(found, dict) and "layers" in found else {}

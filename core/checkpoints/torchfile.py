@@ -53,7 +53,7 @@ def read_archive(archive: zipfile.ZipFile, budget: Budget) -> Any:
         if found is None:
             found = storages[name] = Storage(dtype, count, budget)
             found.fill(archive.read(f"{root}data/{name}"))
-        return found
+        return found.known_as(dtype, count)
 
     return Machine(memoryview(archive.read(pickles[0])), Allowed(budget), budget, outside).run()
 
@@ -80,7 +80,7 @@ def read_legacy(data: memoryview, budget: Budget, position: int = 0, allowed: Ca
         dtype, name, count = described(key)
         if name not in storages:
             storages[name] = Storage(dtype, count, budget)
-        found = storages[name]
+        found = storages[name].known_as(dtype, count)
         view = key[5] if len(key) > 5 else None
         if view is None:
             return found
