@@ -32,9 +32,14 @@ def compare(build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], origi
         tensors: by our names.
         origin: our name to the stored one.
 
+    Raises:
+        CheckpointError: there is no network of the sizes that the file claims.
     """
-    with torch.device("meta"):
-        expected = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
+    try:
+        with torch.device("meta"):
+            expected = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
+    except (RuntimeError, ValueError, OverflowError, ZeroDivisionError):  # of torch: a size below zero, or beyond what can be counted
+        raise CheckpointError("there is no network of the sizes that its tensors claim") from None
     misshapen = []
     for name in sorted(expected.keys() & tensors.keys()):
         shape = tuple(tensors[name].shape)

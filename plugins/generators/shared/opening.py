@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ....core.checkpoints import Checkpoint, digest, locate, read_checkpoint
+from ....core.checkpoints import Checkpoint, Part, digest, locate, read_checkpoint
 from ....core.contracts import Generator
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined, own_part
@@ -14,14 +14,15 @@ from .config import CheckpointConfig
 
 @dataclass(frozen=True)
 class Opened:
-    """A checkpoint with the plugin's findings."""
+    """A checkpoint, the plugin's findings, and the part of it in which they were made."""
 
     checkpoint: Checkpoint
     found: Examined
+    part: Part
 
     def card(self, *, truncation: str = "none") -> ModelCard:
         """The model card."""
-        settings, found = self.checkpoint.settings, self.found
+        settings, found = self.part.settings, self.found
         return ModelCard(
             family=found.family,
             resolution=found.resolution,
@@ -51,4 +52,4 @@ def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> Opened
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from None
     assert found is not None, f"{plugin.__name__}.recognise() knows a part that examine() does not"
-    return Opened(checkpoint, found)
+    return Opened(checkpoint, found, part)
