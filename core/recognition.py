@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .checkpoints import Checkpoint, Part, locate, read_checkpoint
-from .errors import CheckpointError, GanstrataError
-from .identify import describe
+from .errors import CheckpointError, GanstrataError, PluginBroken
+from .identify import describe, mixture
+from .records import Match
 from .registry import registry
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .contracts import Generator
-    from .records import Match
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,49 @@ class Candidate:
     match: Match
 
 
-def candidates(checkpoint: Checkpoint) -> list[Candidate]:
-    """Every claim, the surest first; of equal ones the part that comes first in the file's order."""
+@dataclass(frozen=True)
+class Claims:
+    """What all installed plugins say of a checkpoint.
+
+    Attributes:
+        found: every claim, the surest first; of equal ones the part that comes first in the file's order.
+        failed: what went wrong with plugins that could not be asked, a line each.
+    """
+
+    found: tuple[Candidate, ...]
+    failed: tuple[str, ...]
+
+    @property
+    def rivals(self) -> list[str]:
+        """The plugins whose claim on the same part is as good as the best."""
+        if not self.found:
+            return []
+        best = self.found[0]
+        return sorted({c.plugin for c in self.found if c.match.confidence == best.match.confidence and c.part is best.part})
+
+
+def ask(checkpoint: Checkpoint) -> Claims:
+    """Every claim; a plugin that is broken, or fails when asked, stops only those who ask for it."""
     found = []
+    failed = []
     for info in registry().infos("generator"):
         try:
             plugin = info.load()
-        except GanstrataError:
-            continue  # a broken plugin stops only those who ask for it
-        for part in checkpoint.parts:
-            match = plugin.recognise(part.shapes, part.settings)
-            if match is not None:
-                found.append(Candidate(info.name, part, match))
-    return sorted(found, key=lambda c: (-c.match.confidence, checkpoint.parts.index(c.part)))
+            for part in checkpoint.parts:
+                match = plugin.recognise(part.shapes, part.settings)
+                if match is not None:
+                    found.append(Candidate(info.name, part, Match(float(match.confidence), str(match.reason))))
+        except GanstrataError as error:
+            failed.append(str(error))
+        except Exception as error:
+            failed.append(f"the generator plugin '{info.name}' from {info.distribution} failed when asked: {type(error).__name__}: {error}")
+    places = {id(part): i for i, part in enumerate(checkpoint.parts)}
+    return Claims(tuple(sorted(found, key=lambda c: (-c.match.confidence, places[id(c.part)]))), tuple(failed))
+
+
+def candidates(checkpoint: Checkpoint) -> list[Candidate]:
+    """Every claim, the surest first; of equal ones the part that comes first in the file's order."""
+    return list(ask(checkpoint).found)
 
 
 def choose(checkpoint: Checkpoint) -> Candidate:
@@ -78,14 +108,21 @@ def choose(checkpoint: Checkpoint) -> Candidate:
     Raises:
         CheckpointError: no plugin claims it, or two do with equal right.
     """
-    claims = candidates(checkpoint)
-    if not claims:
-        raise CheckpointError(f"{checkpoint.path} belongs to no generator plugin that is installed: {describe(checkpoint)}")
-    best = claims[0]
-    rivals = sorted({c.plugin for c in claims if c.match.confidence == best.match.confidence and c.part is best.part})
-    if len(rivals) > 1:
-        raise CheckpointError(f"{checkpoint.path} is claimed by the generator plugins {' and '.join(rivals)}; name one with `use:`")
+    claims = ask(checkpoint)
+    if not claims.found:
+        failed = "".join(f"\n  {line}" for line in claims.failed)
+        raise CheckpointError(f"{checkpoint.path} belongs to no generator plugin that is installed: {describe(checkpoint)}{failed}")
+    best = claims.found[0]
+    if len(claims.rivals) > 1:
+        raise CheckpointError(f"{checkpoint.path} is claimed by {disputed(claims)}")
     return best
+
+
+def disputed(claims: Claims) -> str:
+    """Who claims a part with equal right, and what may be done about it."""
+    mixed = mixture(claims.found[0].part)
+    hint = f"; it mixes tensors of several generators: {', '.join(mixed)}" if len(mixed) > 1 else ""
+    return f"the generator plugins {' and '.join(claims.rivals)} with equal right{hint}; name one with `use:`"
 
 
 def own_part(plugin: type[Generator], checkpoint: Checkpoint) -> Part:
@@ -93,9 +130,14 @@ def own_part(plugin: type[Generator], checkpoint: Checkpoint) -> Part:
 
     Raises:
         CheckpointError: there is none; the message says what the file seems to be instead.
+        PluginBroken: the plugin fails when it is asked.
     """
     for part in checkpoint.parts:
-        if plugin.recognise(part.shapes, part.settings) is not None:
+        try:
+            match = plugin.recognise(part.shapes, part.settings)
+        except Exception as error:
+            raise PluginBroken(f"{plugin.__name__}.recognise() fails on {checkpoint.path}: {type(error).__name__}: {error}") from error
+        if match is not None:
             return part
     others = sorted({c.plugin for c in candidates(checkpoint)})
     hint = f"it belongs to the generator plugin {' or '.join(others)}: write `use: {others[0]}`, or `use: auto`" if others else describe(checkpoint)
