@@ -12,3 +12,5 @@ def ganstrata_register_generators(register: Register) -> None:
     register(
         "stylegan2", "ganstrata.plugins.generators.stylegan2.generator:StyleGAN2", "StyleGAN2 with skip RGB, layer-wise codes (Karras et al. 2020)"
     )
+    register("pggan", "ganstrata.plugins.generators.pggan.generator:ProgressiveGAN", "ProgressiveGAN, one layer (Karras et al. 2018)")
+    register("r3gan", "ganstrata.plugins.generators.r3gan.generator:R3GAN", "R3GAN, one layer (Huang et al. 2024)")

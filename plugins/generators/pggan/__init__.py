@@ -1,0 +1,1 @@
+"""ProgressiveGAN as a stack of strata."""

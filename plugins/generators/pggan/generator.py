@@ -1,0 +1,153 @@
+"""The ProgressiveGAN plugin: its layers as strata that the core composes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ....core.checkpoints import Part
+from ....core.contracts import Generator
+from ....core.device import compute_dtype, settled
+from ....core.errors import CheckpointError
+from ....core.randomness import Stream
+from ....core.recognition import Examined
+from ....core.records import Inputs, Latents, Match, ModelCard, State, Stratum
+from ..shared.classes import Classes
+from ..shared.config import ClassConfig
+from ..shared.fitting import load
+from ..shared.opening import open_checkpoint
+from .architecture import Architecture, examine, recognised
+from .network import GAIN, Convolution, Network, Ready, enlarge, pixel_norm
+
+
+class _Place(NamedTuple):
+    """Which layer a stratum is."""
+
+    layer: Ready
+    is_output: bool
+
+
+class ProgressiveGAN(Generator):
+    """ProgressiveGAN (Karras et al. 2018): one layer, w = z.
+
+    The first stratum reads z, which the network normalises; no later one reads a code. State.x is the
+    feature map after the activation and before pixel norm.
+    """
+
+    class Config(ClassConfig):
+        """Checkpoint and classes."""
+
+        labels: int | None = Field(
+            default=None,
+            ge=1,
+            description="how many of the inputs are classes, for conditional networks whose file does not say so (GenForce); else leave it out",
+        )
+
+    config: Config
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        super().__init__(config, device)
+        opened = open_checkpoint(type(self), config)
+        architecture = _with_labels(Architecture.from_plain(opened.found.architecture), config.labels)
+        self.architecture = architecture
+        network = load(architecture.build, opened.found, opened.checkpoint.path)
+        found = replace(opened.found, latent_size=architecture.z_dim, code_size=architecture.z_dim, classes=architecture.classes)
+        self.card: ModelCard = replace(opened, found=found).card()
+        self._classes = Classes("ProgressiveGAN", architecture.classes, config.classes)
+        strata: list[Stratum] = []
+        layers: list[Ready] = []
+        for level in range(architecture.top + 1):
+            for i in (2 * level, 2 * level + 1):
+                layers.append(self._ready(network, i))
+                strata.append(Stratum(f"layer{i}", None if i else 0, 4 * 2**level))
+            if level in architecture.outputs:
+                layers.append(Ready(_at(network.outputs, str(level)), "same", 1.0 if architecture.equalised else None, None))
+                strata.append(Stratum(f"output{level}", None, 4 * 2**level, is_feature=False))
+        self.network = settled(torch.nn.ModuleList(layers), device)
+        self.strata = tuple(strata)
+        self._places = [_Place(layer, not stratum.is_feature) for layer, stratum in zip(layers, strata, strict=True)]
+
+    @classmethod
+    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+        """By its tensor names and the shape of its first layer, in any of the published layouts."""
+        layout = recognised(names_and_shapes)
+        return None if layout is None else Match(1.0, f"ProgressiveGAN in the {layout.name} layout")
+
+    @classmethod
+    def examine(cls, part: Part) -> Examined | None:
+        """Sizes, classes and weights, whatever the layout."""
+        return examine(part)
+
+    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
+        """Normal z; for conditional networks a class each, drawn evenly from those configured."""
+        return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
+
+    def begin(self, inputs: Inputs) -> State:
+        """Nothing, or the class weights (N, Y) that are appended to z."""
+        labels = self._classes.weights(inputs.condition, torch.empty(inputs.n, device=self.device))
+        return State(None, kept={} if labels is None else {"labels": labels})
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        """A layer after pixel norm of what it is given, or an output, blended with the one before."""
+        layer, is_output = self._places[s]
+        precision = compute_dtype(self.device)
+        with torch.autocast(self.device.type, enabled=False):
+            if s == 0:
+                assert code is not None
+                return State(layer(self._inputs(code.float(), state)).to(precision), None, {})
+            assert state.x is not None
+            x = self._norm(state.x) if self.architecture.normalise else state.x
+            if not is_output:
+                return State(layer(x), state.rgb, state.kept)
+            rgb = layer(x).float()
+            if state.rgb is not None:
+                share = self.architecture.lod % 1.0
+                rgb = (1.0 - share) * rgb + share * enlarge(state.rgb, 2)
+            return State(state.x, rgb, state.kept)
+
+    def finish(self, state: State) -> Tensor:
+        """The network's [-1, 1] as [0, 1], at full size; grey as three equal channels."""
+        assert state.rgb is not None
+        rgb = enlarge(state.rgb, 2 ** math.floor(self.architecture.lod))
+        return (rgb.expand(-1, 3, -1, -1) + 1.0) / 2.0
+
+    def style_weights(self, s: int) -> Tensor | None:
+        """Of the first stratum, the matrix (16 C, D) that the normalised z meets, classes left out, at its true scale."""
+        weight = self._places[0].layer.weight[:, : self.architecture.z_dim]
+        return weight if s == 0 else None
+
+    def _norm(self, x: Tensor) -> Tensor:
+        return pixel_norm(x, self.architecture.epsilon, outside=self.architecture.epsilon_outside)
+
+    def _inputs(self, z: Tensor, state: State) -> Tensor:
+        """What the first layer is given: z (N, Z), with the classes if there are any, normalised."""
+        if not self.architecture.normalise_inputs:
+            return torch.cat([z, state.kept["labels"]], dim=1) if self.architecture.classes else z
+        if self.architecture.z_first:
+            z = self._norm(z)
+        return self._norm(torch.cat([z, state.kept["labels"]], dim=1) if self.architecture.classes else z)
+
+    def _ready(self, network: Network, i: int) -> Ready:
+        kind = "dense" if i == 0 else "same" if i % 2 else "up"
+        return Ready(_at(network.layers, str(i)), kind, GAIN if self.architecture.equalised else None, self.architecture.leak)
+
+
+def _at(modules: torch.nn.Module, name: str) -> Convolution:
+    found = modules.get_submodule(name)
+    assert isinstance(found, Convolution)
+    return found
+
+
+def _with_labels(architecture: Architecture, labels: int | None) -> Architecture:
+    """The architecture with so many classes among its inputs."""
+    if labels is None or labels == architecture.classes:
+        return architecture
+    if architecture.classes:
+        raise CheckpointError(f"labels: {labels} is configured, but the file says that this ProgressiveGAN has {architecture.classes} classes")
+    return replace(architecture, classes=labels)

@@ -1,0 +1,122 @@
+"""The layers of ProgressiveGAN.
+
+Source: Karras et al. 2018, "Progressive Growing of GANs for Improved Quality, Stability, and Variation",
+sections 4.1 (equalised learning rate), 4.2 (pixel norm), 2 (levels of detail) and appendix A.1 (table 2).
+
+`Network` holds the weights as they are published. `Ready` is what computes: weights times their
+factors, the first layer as a matrix, and upsampling put into the convolution that follows it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+GAIN = math.sqrt(2.0)  # of layers that a leaky ReLU follows
+
+
+class Convolution(nn.Module):
+    """Weights (O, I, k, k) about N(0, 1), and bias (O,)."""
+
+    def __init__(self, inputs: int, outputs: int, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, size, size))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+
+class Network(nn.Module):
+    """What a checkpoint holds: two layers per level, and the outputs that are in use.
+
+    Args:
+        inputs: width of z, classes included.
+        widths: of each level, from 4 pixels up.
+        colours: channels of the picture.
+        outputs: levels that have an output layer.
+    """
+
+    def __init__(self, inputs: int, widths: tuple[int, ...], colours: int, outputs: tuple[int, ...]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList()
+        for level, width in enumerate(widths):
+            below = widths[level - 1] if level else inputs
+            self.layers.append(Convolution(below, width, 3 if level else 4))
+            self.layers.append(Convolution(width, width, 3))
+        self.outputs = nn.ModuleDict({str(level): Convolution(widths[level], colours, 1) for level in outputs})
+
+
+def pixel_norm(x: Tensor, epsilon: float, *, outside: bool = False) -> Tensor:
+    """Every pixel's channels (N, C, ...) divided by their root mean square; `outside` adds epsilon after the root."""
+    # In float32 whatever x is: squares of half precision overflow and epsilon vanishes.
+    root = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32) / math.sqrt(x.shape[1])
+    factor = 1.0 / (root + epsilon) if outside else torch.rsqrt(root.square() + epsilon)
+    return x * factor.to(x.dtype)
+
+
+def equalised(weight: Tensor, gain: float) -> Tensor:
+    """Weights (O, I, k, k) as they are used: times gain over the root of the fan-in."""
+    return weight * (gain / math.sqrt(weight[0].numel()))
+
+
+def as_matrix(weight: Tensor) -> Tensor:
+    """A 4x4 convolution (C, Z, 4, 4) that meets one pixel amid zeros, as a matrix (16 C, Z).
+
+    Row 16 c + 4 y + x gives channel c at (y, x). This is the matrix that SeFa factorises.
+    """
+    return weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def with_upsampling(weight: Tensor) -> Tensor:
+    """Nearest-neighbour upsampling and a convolution (O, I, 3, 3) as one transposed convolution (I, O, 4, 4) of stride 2.
+
+    Each weight meets two by two copies of a pixel, so it is added to four places; four multiplications
+    per pixel take the place of nine.
+    """
+    padded = F.pad(weight.flip(2, 3).transpose(0, 1), (1, 1, 1, 1))
+    return padded[:, :, 1:, 1:] + padded[:, :, :-1, 1:] + padded[:, :, 1:, :-1] + padded[:, :, :-1, :-1]
+
+
+class Ready(nn.Module):
+    """A layer ready for use, without pixel norm.
+
+    Args:
+        stored: the layer as it is published.
+        kind: `dense` for the first, `up` for one that doubles the size, `same` for any other.
+        gain: of the equalised learning rate; None if weights are used as they are stored.
+        leak: slope of the leaky ReLU; None for an output, which has no activation.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, stored: Convolution, kind: str, gain: float | None, leak: float | None) -> None:
+        super().__init__()
+        self.kind, self.leak = kind, leak
+        weight = stored.weight.detach()
+        if gain is not None:
+            weight = equalised(weight, gain)
+        if kind == "dense":
+            weight = as_matrix(weight)
+        elif kind == "up":
+            weight = with_upsampling(weight)
+        self.register_buffer("weight", weight.contiguous())
+        self.register_buffer("bias", stored.bias.detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, Z) to (N, C, 4, 4), (N, I, h, w) to (N, O, 2h, 2w), or (N, I, h, w) to (N, O, h, w)."""
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        if self.kind == "dense":
+            y = F.linear(x, weight).view(x.shape[0], -1, 4, 4) + bias[:, None, None]
+            y = y.contiguous(memory_format=torch.channels_last)
+        elif self.kind == "up":
+            y = F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
+        else:
+            y = F.conv2d(x, weight, bias, padding=weight.shape[2] // 2)
+        return y if self.leak is None else F.leaky_relu(y, self.leak, inplace=True)
+
+
+def enlarge(rgb: Tensor, factor: int) -> Tensor:
+    """Nearest-neighbour upsampling of rgb (N, C, H, W)."""
+    return rgb if factor == 1 else F.interpolate(rgb, scale_factor=factor, mode="nearest")

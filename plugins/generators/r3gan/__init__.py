@@ -1,0 +1,1 @@
+"""R3GAN as a stack of strata."""

@@ -1,0 +1,107 @@
+"""The R3GAN plugin: its blocks as strata that the core composes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ....core.checkpoints import Part
+from ....core.contracts import Generator
+from ....core.device import compute_dtype, settled
+from ....core.randomness import Stream
+from ....core.recognition import Examined
+from ....core.records import Inputs, Latents, Match, ModelCard, State, Stratum
+from ..shared.classes import Classes
+from ..shared.config import ClassConfig
+from ..shared.fitting import load
+from ..shared.layouts import find
+from ..shared.opening import open_checkpoint
+from .architecture import Architecture, examine
+from .layouts import LAYOUTS
+
+
+class R3GAN(Generator):
+    """R3GAN (Huang et al. 2024): one layer, w = z.
+
+    The first stratum reads z and scales a learned picture of 4x4 pixels; no later one reads a code.
+    """
+
+    class Config(ClassConfig):
+        """Checkpoint and classes."""
+
+    config: Config
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        super().__init__(config, device)
+        opened = open_checkpoint(type(self), config)
+        self.architecture = Architecture.from_plain(opened.found.architecture)
+        self.network = settled(load(self.architecture.build, opened.found, opened.checkpoint.path), device)
+        self.card: ModelCard = opened.card()
+        self._classes = Classes("R3GAN", self.architecture.classes, config.classes)
+        self._modules: list[torch.nn.Module] = [self.network.basis]
+        strata = [Stratum("basis", 0, 4, style_width=self.architecture.widths[0])]
+        for i, stage in enumerate(self.network.stages):
+            size = 4 * 2**i
+            for name, module in stage.named_children():
+                parts = [(f"b{size}.up", module)] if name == "up" else [(f"b{size}.block{j}", block) for j, block in module.named_children()]
+                self._modules += [part for _, part in parts]
+                strata += [Stratum(part, None, size) for part, _ in parts]
+        self._modules.append(self.network.rgb)
+        self.strata = (*strata, Stratum("rgb", None, self.architecture.resolution, is_feature=False))
+
+    @classmethod
+    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+        """By its tensor names."""
+        layout = find(LAYOUTS, names_and_shapes)
+        return None if layout is None else Match(1.0, f"R3GAN in the {layout.name} layout")
+
+    @classmethod
+    def examine(cls, part: Part) -> Examined | None:
+        """Sizes, classes and weights."""
+        return examine(part)
+
+    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
+        """Normal z; for conditional networks a class each, drawn evenly from those configured."""
+        return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
+
+    def begin(self, inputs: Inputs) -> State:
+        """Nothing, or what the class gives the first stratum beside z, (N, C)."""
+        weights = self._classes.weights(inputs.condition, torch.empty(inputs.n, device=self.device))
+        if weights is None:
+            return State(None)
+        with torch.autocast(self.device.type, enabled=False):
+            embedded = F.linear(weights, self.network.embed.weight)  # (N, E)
+            return State(None, kept={"class": F.linear(embedded, self.network.basis.linear.weight[:, self.architecture.z_dim :])})
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        """The basis, upsampling, a residual block, or RGB."""
+        precision = compute_dtype(self.device)
+        with torch.autocast(self.device.type, enabled=False):
+            if s == 0:
+                if style is None:
+                    assert code is not None
+                    style = self.style(0, code.float())
+                assert style is not None
+                style = style + state.kept["class"] if self.architecture.classes else style
+                return State(self.network.basis(style).to(precision))
+            assert state.x is not None
+            y = self._modules[s](state.x)
+            return State(state.x, y.float()) if s == len(self.strata) - 1 else State(y)
+
+    def finish(self, state: State) -> Tensor:
+        """The network's [-1, 1] as [0, 1]."""
+        assert state.rgb is not None
+        return (state.rgb + 1.0) / 2.0
+
+    def style(self, s: int, code: Tensor) -> Tensor | None:
+        """How much of each channel's picture z (N, D) asks for, (N, C); what the class adds is not in it."""
+        weight = self.style_weights(s)
+        return None if weight is None else F.linear(code, weight)
+
+    def style_weights(self, s: int) -> Tensor | None:
+        """Of the first stratum, (C, D): the weights of z, without those of the class."""
+        weight: Tensor = self.network.basis.linear.weight[:, : self.architecture.z_dim]
+        return weight if s == 0 else None
