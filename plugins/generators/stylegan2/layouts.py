@@ -136,7 +136,7 @@ def _rosinality(start: str, weight: str, style: str, noise: str, dense: tuple[Ru
 
     return (
         *dense,
-        Rule(r"latent_avg", "mapping.w_avg", _mean),
+        Rule(r"latent_avg|mean_latent|truncation_latent", "mapping.w_avg", _mean),
         *conv(rf"conv\.{weight}", "weight", _first),
         *conv(rf"conv\.{style}", "affine.weight"),
         *conv(rf"conv\.{style.split('.')[0]}\.bias", "affine.bias"),
