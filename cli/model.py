@@ -136,7 +136,15 @@ def _lines(found: Inspection) -> list[str]:
 
 
 def _architecture(values: Mapping[str, Any]) -> list[str]:
-    return [f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in values.items()]
+    """A line for each value, and for each of a list of layers."""
+    lines = []
+    for key, value in values.items():
+        words = key.replace("_", " ")
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            lines += [f"{words} {i}: {_plain(item)}" for i, item in enumerate(value)]
+        else:
+            lines.append(f"{words}: {_plain(value)}")
+    return lines
 
 
 def _plain(value: Any) -> str:

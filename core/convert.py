@@ -124,7 +124,7 @@ def _header(claim: Candidate, found: Examined, checkpoint: Checkpoint) -> dict[s
         "source_part": claim.part.name,
         "ganstrata_version": _version(),
     }
-    if "source_sha256" in settings:
+    if {"plugin", "source_sha256"} <= settings.keys():
         header |= {key: settings[key] for key in ("layout", "source", "source_sha256", "source_container", "source_part") if key in settings}
     if "licence" in settings:
         header["licence"] = settings["licence"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from ganstrata.core.errors import UserError
@@ -68,6 +69,16 @@ def test_what_is_not_there_is_answered_with_what_is() -> None:
         find("stylegan_bedrom")
     with pytest.raises(UserError, match=r"family 'pggan'.* Families: BigGAN, BigGAN-deep, ProgressiveGAN"):
         find(family="pggan")
+
+
+def test_the_page_counts_as_the_list_does() -> None:
+    page = (Path(__file__).parents[2] / "docs/models.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [^|]+ \| ([\w-]+) \| (\d+) \| [^|]+ \| [^|]+ \| (\w+) \|$", page, re.MULTILINE)
+    told: Counter[tuple[str, str]] = Counter()
+    for family, count, link in rows:
+        told[family, link] += int(count)
+    assert told == Counter((model.family, model.link) for model in MODELS)
+    assert f"shows {len(MODELS)} published generators" in page
 
 
 def test_truncation_in_words() -> None:
