@@ -21,7 +21,7 @@ def translate(layout: Layout, stored: dict[str, Tensor]) -> tuple[Translated, fl
         _turn(found.tensors, usual=False, own_fan_in=True)
     elif layout in (MMGENERATION, MMGENERATION_AVERAGE):
         _turn(found.tensors, usual=True, own_fan_in=False)
-    return found, float(lod) if lod is not None and lod.numel() == 1 else 0.0
+    return found, float(lod) if lod is not None and lod.numel() == 1 and not lod.is_complex() else 0.0
 
 
 def levels(names: dict[str, Tensor]) -> int:
@@ -62,6 +62,6 @@ def _turn(tensors: dict[str, Tensor], *, usual: bool, own_fan_in: bool) -> None:
         return
     for i in ups:
         weight = tensors[f"layers.{i}.weight"]
-        if weight.ndim == 4:
+        if weight.ndim == 4 and weight.numel():
             turned = weight.transpose(0, 1).flip(2, 3)  # (O, I, 3, 3)
             tensors[f"layers.{i}.weight"] = turned if own_fan_in else turned * math.sqrt(turned.shape[1] / turned.shape[0])

@@ -282,7 +282,8 @@ def test_any_tensor_gone_or_flattened_is_a_word_and_no_crash(layout: str, seed: 
     used = [n for n in tensors if n != "lod" and not n.startswith(("output0", "output1", "outputs.0", "outputs.1", "ToRGB_lod1", "ToRGB_lod2"))]
     used = [n for n in used if ".torgb_layers" not in f".{n}" and not (layout == "mmgen_ema" and not n.startswith("generator_ema."))]
     name = sorted(used)[seed * len(used) // 4]
-    for damaged in ({k: v for k, v in tensors.items() if k != name}, tensors | {name: torch.zeros(3, 5, 2)}):
+    shapes = ((3, 5, 2), (), (0, 16), (0, 0, 3, 3))
+    for damaged in ({k: v for k, v in tensors.items() if k != name}, *(tensors | {name: torch.zeros(shape)} for shape in shapes)):
         with pytest.raises(CheckpointError):
             load(write(tmp_path / "a.safetensors", damaged))
 
