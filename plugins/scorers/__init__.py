@@ -13,5 +13,7 @@ def ganstrata_register_scorers(register: Register) -> None:
     register("attribute", f"{here}.attribute:Attribute", "scene attributes as raw margins")
     register("category", f"{here}.category:Category", "scene categories as probabilities, and pairs of them as log ratios")
     register("hue", f"{here}.hue:Hue", "share of twelve hues, mean saturation and mean value (HSV)")
+    register("image_classifier", f"{here}.image_classifier:ImageClassifier", "any image classifier of the transformers library")
     register("layout", f"{here}.layout:Layout", "where the line between two walls stands")
     register("segmentation", f"{here}.segmentation:Segmentation", "share of the picture that each class of object takes")
+    register("text", f"{here}.text:Text", "concepts from two sentences each, by CLIP or SigLIP")

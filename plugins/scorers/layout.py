@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ...core.checkpoints import locate, read_checkpoint
 from ...core.contracts import PluginConfig, Scorer
 from ...core.records import Concept, Rendering
 from .surfaces import load_surfaces
@@ -90,7 +91,7 @@ class Layout(Scorer):
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        self.model = load_surfaces(config.checkpoint, device)
+        self.model = load_surfaces(read_checkpoint(locate(config.checkpoint, "surfaces")), device)
         self.checkpoint = self.model.sha256
 
     def _line(self, rendering: Rendering) -> tuple[Tensor, Tensor]:

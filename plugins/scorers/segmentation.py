@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from ...core.contracts import PluginConfig, Segmenter
+from ...core.checkpoints import locate, read_checkpoint
+from ...core.contracts import Segmenter
 from ...core.records import Concept, Rendering
+from .networks.huggingface import HubConfig
+from .networks.segmenters import SegmentationModel, load_hub_segmenter
 from .surfaces import load_surfaces
 
 
 class Segmentation(Segmenter):
-    """A concept per class of a surface network."""
+    """A concept per class of a segmentation network.
 
-    class Config(PluginConfig):
-        """Which surface network."""
+    Reads semantic segmentation models of the transformers library (SegFormer, UPerNet, BEiT, DPT,
+    Mask2Former) and this project's own surface networks.
+    """
 
-        checkpoint: str = Field(description="a surface network, or bundled:rooms")
+    class Config(HubConfig):
+        """Which network: either a checkpoint or a model of the transformers library."""
+
+        checkpoint: str | None = Field(default=None, description="a surface network, or bundled:rooms")
+        model: str = Field(default="", description="or a transformers model: a local folder, or a hub id")
+
+        @model_validator(mode="after")
+        def _one(self) -> Segmentation.Config:
+            if bool(self.checkpoint) == bool(self.model):
+                raise ValueError("needs either `checkpoint` or `model`")
+            return self
 
     config: Config
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        self.model = load_surfaces(config.checkpoint, device)
+        self.model: SegmentationModel
+        if config.checkpoint:
+            self.model = load_surfaces(read_checkpoint(locate(config.checkpoint, "surfaces")), device)
+        else:
+            self.model = load_hub_segmenter(config, device)
         self.checkpoint = self.model.sha256
         self.concepts = tuple(Concept(name, "object", threshold=0.02) for name in self.model.classes)
 
     def logits(self, rendering: Rendering) -> Tensor:
-        """(N, M, 64, 64), a plane per class."""
+        """(N, M, h, w), a plane per class, at the network's own resolution."""
         return self.model.logits(rendering)
 
     def labels(self, rendering: Rendering) -> Tensor:
-        """The class of each pixel (N, 64, 64), shared with layout where both use one checkpoint."""
+        """The class of each pixel (N, H, W), shared with layout where both use one checkpoint."""
         return self.model.labels(rendering)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...core.checkpoints import locate, read_checkpoint
+from ...core.checkpoints import Checkpoint
 from ...core.device import settled
 from ...core.errors import CheckpointError
 from ...core.records import Rendering
@@ -76,13 +76,12 @@ class SurfaceModel:
         return rendering.once(("surface labels", self.sha256, SIZE), label)
 
 
-def load_surfaces(name: str, device: torch.device) -> SurfaceModel:
-    """The network of a checkpoint.
+def load_surfaces(checkpoint: Checkpoint, device: torch.device) -> SurfaceModel:
+    """The network of a checkpoint of this project's own.
 
     Raises:
-        CheckpointError: missing, damaged, or no surface network.
+        CheckpointError: no surface network.
     """
-    checkpoint = read_checkpoint(locate(name, "surfaces"))
     require(checkpoint, ARCHITECTURE, "surface network")
     classes, walls = names(checkpoint, "classes"), names(checkpoint, "walls")
     if not set(walls) <= set(classes) or len(walls) < 2:

@@ -195,7 +195,7 @@ def test_the_bundled_scorers_read_rooms_they_have_never_seen(renders):
     scenes = train_scorers.measure_scenes(load_scenes(read_checkpoint(locate("bundled:rooms", "scenes")), CPU).network, rooms)
     assert scenes["accuracy"] > 0.98
     assert min(scenes["auc"].values()) > 0.93
-    surfaces = train_scorers.measure_surfaces(load_surfaces("bundled:rooms", CPU).network, rooms)
+    surfaces = train_scorers.measure_surfaces(load_surfaces(read_checkpoint(locate("bundled:rooms", "surfaces")), CPU).network, rooms)
     assert surfaces["pixel_accuracy"] > 0.95
     assert surfaces["layout_error_pixels"]["median"] < 1.0
     assert surfaces["layout_defined"]["agreement"] > 0.95

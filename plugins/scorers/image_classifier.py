@@ -1,0 +1,40 @@
+"""Any image classifier of the transformers library."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ...core.config import Level
+from ...core.contracts import Scorer
+from ...core.records import Concept, Rendering
+from .networks.huggingface import HubConfig, load
+
+
+class ImageClassifier(Scorer):
+    """A concept per class of a classifier: probabilities, which add up to one unless the model has several labels per picture."""
+
+    class Config(HubConfig):
+        """Which model, and what its classes are."""
+
+        level: Level = Field(default="category", description="level of all its concepts")
+
+    config: Config
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.loaded = load("AutoModelForImageClassification", config, device)
+        self.checkpoint = self.loaded.sha256
+        self._several = self.loaded.settings.get("problem_type") == "multi_label_classification"
+        self.concepts = tuple(Concept(name, config.level) for name in self.loaded.labels())
+
+    def score(self, rendering: Rendering) -> Tensor:
+        """Probabilities (N, C), in [0, 1]."""
+
+        def compute() -> Tensor:
+            logits: Tensor = self.loaded.network(pixel_values=self.loaded.prepare(rendering.images)).logits
+            return logits.float()
+
+        logits = rendering.once(("image_classifier", self.checkpoint), compute)
+        return logits.sigmoid() if self._several else logits.softmax(dim=1)

@@ -1,0 +1,285 @@
+"""Networks of the `transformers` library: from a local folder, or from the hub where that is asked for by name.
+
+Only safetensors weights are read, and no code that comes with a model is run. Pictures are prepared
+in torch on their own device, as the model's preprocessor_config.json says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ....core.contracts import PluginConfig
+from ....core.device import settled
+from ....core.errors import CheckpointError
+from ..preprocessing import Mode, centre_cropped, normalised, resized
+
+INSTALL = "pip install 'ganstrata[transformers]'"
+RESAMPLING: Mapping[int, Mode] = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+
+
+class HubConfig(PluginConfig):
+    """Where a model comes from."""
+
+    model: str = Field(
+        description="a local folder with config.json and model.safetensors, or a hub id such as nvidia/segformer-b0-finetuned-ade-512-512"
+    )
+    download: bool = Field(default=False, description="fetch a hub id that is not in the local cache; otherwise nothing is downloaded")
+    revision: str | None = Field(default=None, description="of a hub id: a branch, a tag or a commit")
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How pictures are prepared.
+
+    Attributes:
+        height, width: what they are resized to; None leaves them as they are.
+        shortest: whether `height` is instead what the shorter side becomes.
+        crop: size of the square cut out of the middle, or None.
+        mode: of resizing.
+        mean, std: of normalisation.
+    """
+
+    height: int | None
+    width: int | None
+    shortest: bool
+    crop: int | None
+    mode: Mode
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W), nominally in [0, 1], as the model wants them."""
+        if self.height is not None:
+            width = self.width
+            height = self.height
+            if self.shortest:
+                scale = self.height / min(images.shape[-2:])
+                height, width = int(images.shape[-2] * scale), int(images.shape[-1] * scale)
+            images = resized(images, height, width, mode=self.mode)
+        else:
+            images = images.clamp(0.0, 1.0)
+        if self.crop is not None:
+            images = centre_cropped(images, self.crop)
+        return normalised(images, self.mean, self.std)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model with what belongs to it.
+
+    Attributes:
+        network: in evaluation mode, frozen, on its device.
+        settings: its config, as plain values.
+        prepare: from images to its input.
+        sha256: of config, preparation and weights.
+        source: folder or hub id.
+    """
+
+    network: nn.Module
+    settings: Mapping[str, Any]
+    prepare: Preparation
+    sha256: str
+    source: str
+
+    def labels(self) -> tuple[str, ...]:
+        """Names of its outputs, in their order, without commas, slashes and spaces."""
+        table = self.settings.get("id2label") or {}
+        found = [str(table.get(i, table.get(str(i), f"label_{i}"))) for i in range(len(table))]
+        return unique([name.split(",")[0].split(";")[0].strip().replace("/", "_").replace(" ", "_") or f"label_{i}" for i, name in enumerate(found)])
+
+
+def load(kind: str, config: HubConfig, device: torch.device) -> Loaded:
+    """A model of one of the library's kinds.
+
+    Args:
+        kind: name of an automatic class, such as AutoModelForSemanticSegmentation.
+        config: folder or hub id.
+        device: where it is to run.
+
+    Raises:
+        CheckpointError: the library is not installed, or there is no such model here, of this kind,
+            with safetensors weights.
+    """
+    library = installed()
+    where = place(config)
+    options: dict[str, Any] = {"local_files_only": not config.download, "trust_remote_code": False, "revision": config.revision or "main"}
+    try:
+        with quiet(library):
+            network, report = getattr(library, kind).from_pretrained(
+                where, use_safetensors=True, output_loading_info=True, dtype=torch.float32, **options
+            )
+    except Exception as error:
+        raise CheckpointError(_cannot(config, kind, error)) from None
+    missing = sorted(report.get("missing_keys", ()))
+    if missing:
+        raise CheckpointError(
+            f"model {config.model} has no weights for {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}: it is not a {kind}"
+        )
+    settings = network.config.to_dict()
+    preparation = _preparation(library, where, options)
+    digest = hashlib.sha256(json.dumps([settings, repr(preparation)], sort_keys=True, default=str).encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes() if tensor.dim() else str(tensor.item()).encode())
+    return Loaded(settled(cast("nn.Module", network), device), settings, preparation, digest.hexdigest(), config.model)
+
+
+def tokenizer(config: HubConfig) -> Any:
+    """The tokenizer that belongs to a model.
+
+    Raises:
+        CheckpointError: it has none here.
+    """
+    library = installed()
+    try:
+        with quiet(library):
+            return library.AutoTokenizer.from_pretrained(
+                place(config), local_files_only=not config.download, trust_remote_code=False, revision=config.revision or "main"
+            )
+    except Exception as error:
+        raise CheckpointError(f"model {config.model} has no tokenizer that can be read here: {_first_line(error)}") from None
+
+
+def installed() -> Any:
+    """The library itself.
+
+    Raises:
+        CheckpointError: it is not installed.
+    """
+    try:
+        return import_module("transformers")
+    except ImportError as error:
+        raise CheckpointError(f"this scorer needs the package transformers, which is not there ({error}): {INSTALL}") from None
+
+
+class quiet:
+    """Keeps the library from printing progress bars and advice while it is in use."""
+
+    def __init__(self, library: Any) -> None:
+        self.logging = library.utils.logging
+
+    def __enter__(self) -> None:
+        self.level = self.logging.get_verbosity()
+        self.bars = self.logging.is_progress_bar_enabled()
+        self.logging.set_verbosity_error()
+        self.logging.disable_progress_bar()
+
+    def __exit__(self, *_: object) -> None:
+        self.logging.set_verbosity(self.level)
+        if self.bars:
+            self.logging.enable_progress_bar()
+
+
+def unique(names: list[str]) -> tuple[str, ...]:
+    """The same names, with a number behind those that came before.
+
+    >>> unique(["wall", "door", "wall"])
+    ('wall', 'door', 'wall_2')
+    """
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return tuple(found)
+
+
+def place(config: HubConfig) -> str:
+    """The folder or hub id that a config means.
+
+    Raises:
+        CheckpointError: neither.
+    """
+    folder = Path(config.model).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise CheckpointError(f"model {folder} is a folder without config.json; give the folder that save_pretrained() wrote")
+        return str(folder)
+    if folder.is_absolute() or config.model.startswith((".", "~")) or config.model.count("/") != 1 or folder.exists():
+        raise CheckpointError(f"model {config.model}: there is no such folder, and it is no hub id either (owner/name)")
+    return config.model
+
+
+def _cannot(config: HubConfig, kind: str, error: Exception) -> str:
+    text = _first_line(error)
+    if Path(config.model).expanduser().is_dir():
+        if not any(Path(config.model).expanduser().glob("*.safetensors")):
+            return (
+                f"model {config.model} holds no .safetensors weights; pickled ones are not read. "
+                "Convert them with save_pretrained(safe_serialization=True)"
+            )
+        return f"model {config.model} cannot be read as {kind}: {type(error).__name__}: {text}"
+    if not config.download:
+        return (
+            f"model {config.model} is not in the local cache, and nothing is downloaded unasked: write `download: true`, "
+            f"or give a local folder ({text})"
+        )
+    return f"model {config.model} cannot be fetched from the hub or is no {kind}: {type(error).__name__}: {text}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
+def _preparation(library: Any, where: str, options: Mapping[str, Any]) -> Preparation:
+    """From preprocessor_config.json, wherever the model is."""
+    try:
+        values, _ = library.ImageProcessingMixin.get_image_processor_dict(
+            where, local_files_only=options["local_files_only"], revision=options["revision"]
+        )
+    except Exception as error:
+        raise CheckpointError(
+            f"model {where} has no preprocessor_config.json, so it is not known how pictures are prepared: {_first_line(error)}"
+        ) from None
+    if isinstance(values.get("image_processor"), dict):
+        values = values["image_processor"]
+    return preparation_of(values, where)
+
+
+def preparation_of(values: Mapping[str, Any], where: str) -> Preparation:
+    """What a preprocessor_config.json says.
+
+    Raises:
+        CheckpointError: a size, filter or normalisation that this project does not know.
+    """
+    size = values.get("size") if values.get("do_resize", True) else None
+    height = width = None
+    shortest = False
+    if isinstance(size, int):
+        height, shortest = size, values.get("image_processor_type", "").startswith("CLIP")
+    elif isinstance(size, dict) and {"height", "width"} <= size.keys():
+        height, width = int(size["height"]), int(size["width"])
+    elif isinstance(size, dict) and "shortest_edge" in size:
+        height, shortest = int(size["shortest_edge"]), True
+    elif size is not None:
+        raise CheckpointError(
+            f"model {where}: its preprocessor_config.json has the size {size!r}; known are a number, height and width, or shortest_edge"
+        )
+    crop = values.get("crop_size") if values.get("do_center_crop", False) else None
+    if isinstance(crop, dict):
+        crop = int(crop["height"])
+    resample = values.get("resample", 2)
+    if resample not in RESAMPLING:
+        raise CheckpointError(
+            f"model {where}: its preprocessor_config.json asks for Pillow's filter {resample!r}; known are 2 (bilinear) and 3 (bicubic)"
+        )
+    mean, std = (0.0,) * 3, (1.0,) * 3
+    if values.get("do_normalize", True):
+        mean, std = tuple(values.get("image_mean", (0.5,) * 3)), tuple(values.get("image_std", (0.5,) * 3))
+    if len(mean) != 3 or len(std) != 3 or not all(s > 0.0 for s in std):
+        raise CheckpointError(f"model {where}: its preprocessor_config.json has the mean {mean} and the standard deviation {std}")
+    factor = values.get("rescale_factor", 1 / 255)
+    if not values.get("do_rescale", True) or abs(float(factor) * 255 - 1) > 1e-3:
+        raise CheckpointError(f"model {where}: its preprocessor_config.json does not scale pictures to [0, 1] first, which is all that is known here")
+    return Preparation(height, width, shortest, crop, RESAMPLING[resample], mean, std)

@@ -1,0 +1,128 @@
+"""Concepts from two sentences each, by how well a picture goes with one rather than the other.
+
+Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision",
+section 3.1; Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from torch import Tensor
+
+from ...core.config import Level
+from ...core.contracts import Scorer
+from ...core.errors import CheckpointError
+from ...core.records import Concept, Rendering
+from .networks.huggingface import HubConfig, installed, load, quiet, tokenizer
+
+
+class Sentences(BaseModel):
+    """A concept, and what is said of pictures that have it and of those that do not."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[^/,|\s]+$", description="of the concept")
+    present: str | list[str] = Field(description="what is said of a picture that has it: a sentence or several")
+    absent: str | list[str] = Field(description="what is said of one that does not")
+    level: Level = Field(default="attribute", description="its level")
+
+    @field_validator("present", "absent")
+    @classmethod
+    def _said(cls, value: str | list[str]) -> str | list[str]:
+        if not value or any(not sentence.strip() for sentence in ([value] if isinstance(value, str) else value)):
+            raise ValueError("needs at least one sentence")
+        return value
+
+
+class Text(Scorer):
+    """Zero-shot scores of CLIP or SigLIP: the log odds between two descriptions of a picture.
+
+    Sentences are put into every template, embedded, normalised and averaged once, when the scorer is
+    built. A picture's score is the model's scale times the difference of the two cosines.
+    """
+
+    class Config(HubConfig):
+        """Which model, and which concepts."""
+
+        concepts: list[Sentences] = Field(min_length=1, description="name, present, absent, level of each")
+        templates: list[str] = Field(default=["{}"], min_length=1, description="into which sentences are put, such as `a photo of {}`")
+
+        @field_validator("templates")
+        @classmethod
+        def _has_a_place(cls, value: list[str]) -> list[str]:
+            for template in value:
+                if template.count("{}") != 1:
+                    raise ValueError(f"'{template}' must have one place {{}} for the sentence")
+            return value
+
+        @field_validator("concepts")
+        @classmethod
+        def _once(cls, value: list[Sentences]) -> list[Sentences]:
+            names = [concept.name for concept in value]
+            twice = [name for name in names if names.count(name) > 1]
+            if twice:
+                raise ValueError(f"'{twice[0]}' is named twice")
+            return value
+
+    config: Config
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.loaded = load("AutoModel", config, device)
+        self.checkpoint = self.loaded.sha256
+        network: Any = self.loaded.network
+        if not all(hasattr(network, name) for name in ("get_text_features", "get_image_features", "logit_scale")):
+            raise CheckpointError(
+                f"model {config.model} is a {type(network).__name__}, which does not compare pictures with sentences; give a CLIP or SigLIP model"
+            )
+        self.concepts = tuple(Concept(c.name, c.level, least=None, threshold=0.0) for c in config.concepts)
+        with torch.inference_mode():
+            embedded = [(self._said(c.present), self._said(c.absent)) for c in config.concepts]
+            self._scale = float(network.logit_scale.detach().float().exp())
+        # Inference tensors would not take part in gradients.
+        self._difference = torch.stack([present - absent for present, absent in embedded]).clone().to(device)  # (C, E)
+
+    def _said(self, sentences: str | Sequence[str]) -> Tensor:
+        """The direction of some sentences in all templates, (E,), of length one."""
+        given = [sentences] if isinstance(sentences, str) else list(sentences)
+        texts = [template.replace("{}", sentence) for template in self.config.templates for sentence in given]
+        split = tokenizer(self.config)
+        limit = self._longest()
+        with quiet(installed()):
+            # SigLIP was trained on sentences filled up to a fixed length; CLIP reads only as far as the end mark.
+            tokens = split(texts, padding="max_length", max_length=limit, truncation=True, return_tensors="pt")
+            too_long = [t for t, ids in zip(texts, split(texts)["input_ids"], strict=True) if len(ids) > limit]
+        if too_long:
+            raise CheckpointError(f"concepts: '{too_long[0]}' is longer than the {limit} tokens that model {self.config.model} reads")
+        wanted = {key: value.to(self.device) for key, value in tokens.items() if key in ("input_ids", "attention_mask")}
+        network: Any = self.loaded.network
+        if "siglip" in str(self.loaded.settings.get("model_type", "")):
+            wanted.pop("attention_mask", None)  # it was trained without one
+        embedded = torch.nn.functional.normalize(_pooled(network.get_text_features(**wanted)).float(), dim=1)
+        return torch.nn.functional.normalize(embedded.mean(dim=0), dim=0)
+
+    def _longest(self) -> int:
+        text = self.loaded.settings.get("text_config") or {}
+        return int(text.get("max_position_embeddings") or 77)
+
+    def score(self, rendering: Rendering) -> Tensor:
+        """Log odds (N, C), unbounded; above 0 means that the picture goes better with what is said of its presence."""
+
+        def compute() -> Tensor:
+            network: Any = self.loaded.network
+            return torch.nn.functional.normalize(
+                _pooled(network.get_image_features(pixel_values=self.loaded.prepare(rendering.images))).float(), dim=1
+            )
+
+        embedded = rendering.once(("text", self.checkpoint), compute)  # (N, E)
+        return self._scale * embedded @ self._difference.t()
+
+
+def _pooled(output: Any) -> Tensor:
+    """The embedding (N, E), which some versions of the library wrap."""
+    found: Tensor = output if isinstance(output, Tensor) else output.pooler_output
+    return found
