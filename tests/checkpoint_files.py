@@ -7,7 +7,6 @@ ones. The source code that NVIDIA's files carry is hostile here: run, it would l
 from __future__ import annotations
 
 import contextlib
-import copyreg
 import pickle
 import sys
 import types
@@ -65,13 +64,10 @@ class Persistent(nn.Module):
         return _reconstruct_persistent_obj, (EasyDict(self._about, state=state),), None
 
 
-class Plain(nn.Module):
-    """A module that is pickled by reference."""
+BUFFERS = ("w_avg", "resample_filter", "noise_const", "freqs", "phases", "transform", "magnitude_ema", "up_filter", "down_filter")
 
 
-def tree(
-    state: Mapping[str, Tensor], make: Any = Plain, buffers: tuple[str, ...] = ("w_avg", "resample_filter", "noise_const", "freqs", "phases")
-) -> Any:
+def tree(state: Mapping[str, Tensor], make: Any, buffers: tuple[str, ...] = BUFFERS) -> Any:
     """Modules in modules that have this state dict."""
     root = make()
     for name, tensor in state.items():
@@ -125,9 +121,7 @@ def nvidia(path: Path, state: Mapping[str, Tensor], kwargs: dict[str, Any] | Non
 class Network:
     """dnnlib.tflib's Network, as far as its pickle goes."""
 
-    def __init__(
-        self, name: str, variables: Mapping[str, np.ndarray[Any, Any]], settings: dict[str, Any], source: str, **components: Network
-    ) -> None:
+    def __init__(self, name: str, variables: Mapping[str, Any], settings: dict[str, Any], source: str, **components: Network) -> None:
         self._state = {
             "version": 4,
             "name": name,
@@ -163,7 +157,17 @@ def tensorflow(path: Path, outer: Mapping[str, Any], components: Mapping[str, Ma
     return write_tensorflow(path, (generator(1.0), discriminator, generator(0.0)), **options)
 
 
-def new_style(module: str, name: str, state: Any) -> Any:
-    """An object of a class under this name, to be pickled inside `pretending`."""
-    kind = type(name, (), {"__module__": module, "__reduce__": lambda self: (copyreg.__newobj__, (type(self),), state)})  # type: ignore[attr-defined]
-    return kind()
+def raw_pickle(*operations: bytes, protocol: int = 2) -> bytes:
+    """A pickle put together by hand."""
+    return b"\x80" + bytes([protocol]) + b"".join(operations) + b"."
+
+
+def named(full: str) -> bytes:
+    """The operation that pushes what a name stands for."""
+    module, _, name = full.rpartition(".")
+    return f"c{module}\n{name}\n".encode()
+
+
+def text(value: str) -> bytes:
+    """The operation that pushes text."""
+    return b"X" + len(value.encode()).to_bytes(4, "little") + value.encode()

@@ -112,9 +112,9 @@ def read_pickle(data: memoryview, budget: Budget, *, objects: bool = False) -> t
     """What a file holds that begins with a pickle, and whether that is a torch file ("torch legacy") or a pickle alone ("pickle")."""
 
     def payload(inner: Any) -> Any:
-        if not isinstance(inner, memoryview):
+        if not isinstance(inner, bytes | memoryview):
             raise Damaged("a tensor without numbers")
-        return read_legacy(inner, budget, allowed=lambda: Allowed(budget))
+        return read_legacy(memoryview(inner), budget, allowed=lambda: Allowed(budget))
 
     machine = Machine(data, Allowed(budget, payload, objects=objects), budget)
     found = machine.run()
