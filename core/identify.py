@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .checkpoints import Checkpoint, Part
+from .registry import registry
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -43,6 +44,7 @@ class Look:
 
 # Relatives of generators that are known, and are not supported. They come first: they share names with those that are.
 RELATIVES = (
+    Look("an encoder of images together with its generator (e4e or pSp)", (r"^encoder\.", r"^decoder\.(convs|conv1)\.")),
     Look("a StyleGAN-XL generator; StyleGAN-XL is not supported", (r"<mapping\.embed_proj\.",)),
     # Without classes it has no projection of them, but still their table, which unlike StyleGAN3's has no bias.
     Look(
@@ -120,8 +122,10 @@ OTHERS = (
     Look("a language model", (r"<(lm_head|wte|embed_tokens|word_embeddings)\.weight$|<self_attn\.q_proj\.weight$",)),
     Look("the state of an optimiser, not a network", (r"exp_avg|momentum_buffer",)),
     Look("boundaries that ganstrata has learnt, not a generator", (r"^\d{4}\.normal$", r"^\d{4}\.offset$")),
-    Look("a plain stack of numbered layers", (r"^(module\.)?(main|model|net|layers|gen|network)\.\d+\.",)),
 )
+
+PLAIN = Look("a plain stack of numbered layers", (r"^(module\.)?(main|model|net|layers|gen|network)\.\d+\.",))
+MODULE = "module"  # the plugin for generators of classes that we do not have
 
 BUNDLED = {
     "rooms-scenes-1": "the bundled scorer of scenes (rooms.scenes): the scorers `category` and `attribute` read it",
@@ -158,8 +162,11 @@ def seems(part: Part) -> str:
         return f"it has tensors of a {families[0]} generator, but not all that tell one: {_examples(part)}"
     for look in OTHERS:
         if look.fits(names):
-            return f"it seems to be {look.describe(part.shapes)}" + (": " + _examples(part) if look is OTHERS[-1] else _places(look, part.shapes))
-    return _examples(part)
+            return f"it seems to be {look.describe(part.shapes)}{_places(look, part.shapes)}"
+    kind = f"it seems to be {PLAIN.words}: " if PLAIN.fits(names) else ""
+    known = any(info.name == MODULE for info in registry().infos("generator"))
+    hint = f"; if it is a generator of a class of its own, `use: {MODULE}` loads it" if known and names else ""
+    return kind + _examples(part) + hint
 
 
 def mixture(part: Part) -> list[str]:

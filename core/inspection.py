@@ -90,7 +90,7 @@ def inspect(file: str) -> Inspection:
     """
     checkpoint = read_checkpoint(locate(file, "generator"))
     claims = ask(checkpoint)
-    best = claims.found[0] if claims.found else None
+    best = claims.found[0] if len(claims.rivals) == 1 else None
     facts: dict[str, Any] = {
         "file": file if file.startswith(BUNDLED) else str(checkpoint.path),
         "bytes": checkpoint.path.stat().st_size,
@@ -99,12 +99,12 @@ def inspect(file: str) -> Inspection:
         "parts": tuple(_count(part, claims, used=best is not None and part is best.part) for part in checkpoint.parts),
         "remarks": claims.failed,
     }
+    if claims.rivals[1:]:
+        return Inspection(**facts, faults=(f"it is claimed by {disputed(claims)}",))
     if best is None:
         return Inspection(**facts, faults=(f"it belongs to no generator plugin that is installed: {describe(checkpoint)}",))
     facts |= {"plugin": best.plugin, "distribution": _distribution(best.plugin), "reason": best.match.reason}
     facts |= {key: str(best.part.settings[key]) for key in ("licence", "source") if key in best.part.settings}
-    if len(claims.rivals) > 1:
-        return Inspection(**facts, faults=(f"it is claimed by {disputed(claims)}",))
     try:
         found = examine(best)
     except GanstrataError as error:

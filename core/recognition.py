@@ -121,8 +121,10 @@ def choose(checkpoint: Checkpoint) -> Candidate:
 def disputed(claims: Claims) -> str:
     """Who claims a part with equal right, and what may be done about it."""
     mixed = mixture(claims.found[0].part)
-    hint = f"; it mixes tensors of several generators: {', '.join(mixed)}" if len(mixed) > 1 else ""
-    return f"the generator plugins {' and '.join(claims.rivals)} with equal right{hint}; name one with `use:`"
+    cure = "name one with `use:`"
+    if len(mixed) > 1:
+        cure = f"it mixes tensors of several generators, {', '.join(mixed[:-1])} and {mixed[-1]}: save one of them alone"
+    return f"the generator plugins {' and '.join(claims.rivals)} with equal right; {cure}"
 
 
 def own_part(plugin: type[Generator], checkpoint: Checkpoint) -> Part:

@@ -13,6 +13,7 @@ from ganstrata.core.errors import CheckpointError, PluginBroken
 from ganstrata.core.recognition import ask, candidates, choose, own_part
 from ganstrata.core.records import Match
 from ganstrata.plugins.generators.stylegan2.generator import StyleGAN2
+from safetensors.torch import load_file
 
 DATA = Path(__file__).parents[1] / "data"
 UNCOND = DATA / "stylegan2_uncond_32.safetensors"
@@ -72,6 +73,14 @@ def test_rivals_are_both_named(register: Register) -> None:
         choose(checkpoint)
 
 
+def test_rivals_over_a_mixture_are_told_that_it_is_one(register: Register, tmp_path: Path) -> None:
+    register("generator", "rival", Rival)
+    state = load_file(UNCOND) | load_file(DATA / "pggan_higan_32.safetensors")
+    torch.save(state, tmp_path / "mixed.pt")
+    with pytest.raises(CheckpointError, match=r"StyleGAN2 \(NVIDIA's names\) and ProgressiveGAN \(.*\): save one of them alone"):
+        choose(read_checkpoint(tmp_path / "mixed.pt"))
+
+
 @pytest.mark.parametrize(("plugin", "reason"), [(Failing, "KeyError: 'weight of mine'"), (Vague, "AttributeError: ")])
 def test_a_plugin_that_fails_when_asked_stops_nobody_else(plugin: type, reason: str, register: Register) -> None:
     register("generator", "aaa_failing", plugin)
@@ -83,7 +92,7 @@ def test_a_plugin_that_fails_when_asked_stops_nobody_else(plugin: type, reason: 
 
 def test_it_is_reported_where_nobody_claims_the_file(register: Register, tmp_path: Path) -> None:
     register("generator", "failing", Failing)
-    with pytest.raises(CheckpointError, match=r"no generator plugin that is installed: its 1 tensor is called alpha\n.*'failing' from test 0"):
+    with pytest.raises(CheckpointError, match=r"no generator plugin that is installed: its 1 tensor is called alpha.*\n.*'failing' from test 0"):
         choose(read_checkpoint(strange(tmp_path)))
 
 
