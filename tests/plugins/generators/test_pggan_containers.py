@@ -8,13 +8,17 @@ from pathlib import Path
 import ganstrata
 import pytest
 import torch
-from checkpoint_files import Plain, hostile_source, pretending, tensorflow, tree
+from checkpoint_files import hostile_source, pretending, tensorflow, tree
 from ganstrata import Stream, render
 from ganstrata.core.inspection import inspect
 from generators_pggan import SETTINGS, plain, small_state, weights
 from generators_r3gan import plain as plain_r3gan
 from generators_r3gan import small_state as small_r3gan
-from torch import Tensor
+from torch import Tensor, nn
+
+
+class Referred(nn.Module):
+    """A module that a pickle refers to by name."""
 
 
 def images_of(path: Path, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -69,8 +73,9 @@ def test_a_bare_torch_file_of_higan(tmp_path: Path) -> None:
 def test_r3gans_pickle_whose_classes_are_named_and_not_loaded(tmp_path: Path) -> None:
     """Its modules are pickled by reference; only their tensors are taken."""
     state = small_r3gan(classes=4)
-    with pretending(R3GAN__Networks__Generator=Plain):
-        whole = {"G": tree({name: tensor + 1.0 for name, tensor in state.items()}, buffers=("Kernel",)), "G_ema": tree(state, buffers=("Kernel",))}
+    other = {name: tensor + 1.0 for name, tensor in state.items()}
+    with pretending(R3GAN__Networks__Generator=Referred):
+        whole = {"G": tree(other, Referred, buffers=("Kernel",)), "G_ema": tree(state, Referred, buffers=("Kernel",))}
         (tmp_path / "r3gan-cifar10.pkl").write_bytes(pickle.dumps(whole))
     condition = torch.tensor([3, 0, 2])
     images, z = images_of(tmp_path / "r3gan-cifar10.pkl", condition)
