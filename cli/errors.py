@@ -33,7 +33,16 @@ def reported(kept: str = "") -> Iterator[None]:
         raise _stop(f"the disk is full: {error}. What was computed before is kept.", 1) from None
 
 
+def clean(text: str, *, lines: bool = True) -> str:
+    """Text that may come out of a file, without signs that move the cursor or colour the terminal.
+
+    >>> clean("a\\x1b[31mb")
+    'a?[31mb'
+    """
+    return "".join(c if c.isprintable() or (lines and c in "\n\t") else "?" for c in text)
+
+
 def _stop(message: str, code: int) -> click.exceptions.Exit:
-    click.echo(f"Error: {message}", err=True)
+    click.echo(f"Error: {clean(message)}", err=True)
     sys.stderr.flush()
     return click.exceptions.Exit(code)

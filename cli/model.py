@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .errors import reported
+from .errors import clean, reported
 
 if TYPE_CHECKING:
     from ..core.inspection import Inspection
@@ -52,7 +52,7 @@ def inspect_model(ctx: click.Context, file: str, as_json: bool) -> None:
         found = inspect(file)
     click.echo(json.dumps(found.plain(), indent=2) if as_json else "\n".join(_lines(found)))
     for fault in found.faults:
-        click.echo(f"Error: {found.file}: {fault}", err=True)
+        click.echo(f"Error: {clean(f'{found.file}: {fault}')}", err=True)
     if found.faults:
         ctx.exit(BAD)
 
@@ -129,7 +129,7 @@ def _lines(found: Inspection) -> list[str]:
     for key, names in (("missing", found.missing), ("superfluous", found.superfluous), ("wrong shape", found.misshapen)):
         rows += [(key if i == 0 else "", name) for i, name in enumerate(names)]
     rows += [("remark", remark) for remark in found.remarks]
-    lines = [found.file, *(f"  {key:<12}{value}" for key, value in rows)]
+    lines = [clean(found.file, lines=False), *(f"  {key:<12}{clean(value, lines=False)}" for key, value in rows)]
     if found.config is not None and not found.faults:
         lines += ["", "In a config:", f"  {found.config}"]
     return lines

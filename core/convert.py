@@ -67,10 +67,7 @@ def convert(source: str, out: Path, *, force: bool = False) -> Converted:
     header = _header(claim, found, checkpoint)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        # With one entry only, because safetensors writes several in any order: the same file has the same hash.
-        save_file(_apart(found.tensors), temporary, metadata={SETTINGS: _json(header, claim.plugin)})
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        _write(temporary, found.tensors, _json(header, claim.plugin))
         sha256 = _verify(temporary, claim, found)
         temporary.replace(out)
     except (OSError, SafetensorError) as error:
@@ -136,6 +133,17 @@ def _json(header: Mapping[str, Any], plugin: str) -> str:
         return json.dumps(header, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise PluginBroken(f"the generator plugin '{plugin}' describes its network with values that JSON does not have: {error}") from None
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], header: str) -> None:
+    """Tensors and header, on the disk."""
+    try:
+        # With one entry only, because safetensors writes several in any order: the same file has the same hash.
+        save_file(_apart(tensors), path, metadata={SETTINGS: header})
+    except (LookupError, ValueError, RuntimeError) as error:
+        raise GanstrataError(f"safetensors cannot hold one of the tensors: {error}") from error
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -100,6 +100,22 @@ def test_everything_that_does_not_fit_is_listed(invoke, tmp_path: Path) -> None:
     assert found["superfluous"] == ["extra"]
 
 
+def test_names_out_of_a_file_cannot_draw_on_the_terminal(invoke, tmp_path: Path) -> None:
+    known = changed(tmp_path, **{"\x1b[2Jgone\n\x07": torch.zeros(1)})
+    unknown = tmp_path / "unknown.pt"
+    torch.save({"\x1b[2Jgone": torch.zeros(1)}, unknown)
+    for command in (
+        ["inspect", known],
+        ["inspect", unknown],
+        ["convert", known, tmp_path / "o.safetensors"],
+        ["convert", unknown, tmp_path / "o.safetensors"],
+    ):
+        output = invoke("model", *command).output
+        assert "?[2Jgone" in output
+        assert "\x1b" not in output
+        assert "\x07" not in output
+
+
 def test_two_families_in_one_file_are_named(invoke, tmp_path: Path) -> None:
     path = tmp_path / "mixed.safetensors"
     save_file(load_file(UNCOND) | load_file(DATA / "stylegan2_rosinality_32.safetensors"), path)

@@ -198,6 +198,14 @@ class Odd(Own):
         return cls.found(dict(part.tensors), shape=torch.Size([1]), layers={1, 2})
 
 
+class Complex(Own):
+    """Makes of its tensor one that safetensors has no type for."""
+
+    @classmethod
+    def examine(cls, part: Part) -> Examined | None:
+        return cls.found({"ours": next(iter(part.tensors.values())).to(torch.complex128)})
+
+
 class Silent(Own):
     """Has no examine()."""
 
@@ -221,6 +229,7 @@ class Crashing(Own):
         (Doubling, PluginBroken, "'own' reads back other values: ours"),
         (Growing, PluginBroken, "'own' reads back another architecture"),
         (Odd, PluginBroken, "'own' describes its network with values that JSON does not have"),
+        (Complex, GanstrataError, "cannot hold one of the tensors: .*complex128"),
         (Silent, CheckpointError, "'own', which has no examine"),
         (Crashing, PluginBroken, "'own' fails on this file: ZeroDivisionError: by zero"),
     ],
