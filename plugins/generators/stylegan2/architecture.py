@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import torch
-from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined
 from ..shared.fitting import compare
 from ..shared.layouts import Shapes, find
+from .completion import complete
 from .layouts import LAYOUTS, UNAVERAGED
-from .network import Kind, Network, fir_kernel
+from .network import Kind, Network
 from .settings import Told, told
 
 
@@ -166,8 +166,11 @@ def examine(part: Part) -> Examined | None:
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     said = told(part.settings)
     architecture = infer(shapes, said, means=0 if layout.name in UNAVERAGED or said.unaveraged else 1)
-    tensors = {**tensors, **_filters(architecture, tensors, said)}
-    misfits = compare(architecture.build, tensors, translated.origin)
+    compare(architecture.build, tensors, translated.origin)  # refuses sizes that no network has
+    with torch.device("meta"):
+        network = architecture.build()
+    tensors = {**tensors, **complete(network, tensors, taps=said.taps, fixed_noise=layout.name in UNAVERAGED)}
+    misfits = compare(lambda: network, tensors, translated.origin)
     return Examined(
         family="StyleGAN2",
         layout=layout.name,
@@ -182,12 +185,3 @@ def examine(part: Part) -> Examined | None:
         misshapen=misfits.misshapen,
         classes=architecture.classes,
     )
-
-
-def _filters(architecture: Architecture, tensors: Mapping[str, Tensor], said: Told) -> dict[str, Tensor]:
-    """Low-pass filters where a layout stores fewer of them than NVIDIA's, or none: all of a network are the same."""
-    stored = [tensors[name] for name in sorted(tensors) if name.endswith(".resample_filter")]
-    with torch.device("meta"):
-        wanted = [name for name in architecture.build().state_dict() if name.endswith(".resample_filter")]
-    kernel = stored[0] if stored else fir_kernel(said.taps)
-    return {name: kernel.clone() for name in wanted if name not in tensors}

@@ -202,6 +202,30 @@ def test_a_mean_w_of_each_layer(tmp_path: Path) -> None:
         load(tmp_path, {**tensors, "latent_avg": torch.randn(5, 5)})
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_networks_without_noise(layout: str, tmp_path: Path) -> None:
+    tensors = small_state(layout)
+    quiet = {name: t for name, t in tensors.items() if "noise" not in name}
+    assert len(quiet) == len(tensors) - 10
+    silent = load(tmp_path, tensors, noise="none")
+    for noise in ("const", "fresh"):
+        assert torch.equal(images_of(load(tmp_path, quiet, noise=noise)), images_of(silent))
+
+
+@pytest.mark.parametrize("layout", ["rosinality", "mmgeneration"])
+def test_fixed_noise_that_old_files_lack(layout: str, tmp_path: Path) -> None:
+    tensors = {name: t for name, t in small_state(layout).items() if not name.startswith(("noises.", "injected_noise_"))}
+    first, second, silent = load(tmp_path, tensors), load(tmp_path, tensors), load(tmp_path, tensors, noise="none")
+    assert torch.equal(images_of(first), images_of(second))
+    assert not torch.allclose(images_of(first), images_of(silent), atol=1e-3)
+    fields = [first.network.block(size).conv1.noise_const for size in (8, 16)]  # type: ignore[attr-defined]
+    assert not torch.equal(fields[0], fields[1][:8, :8])
+    assert abs(float(fields[1].std()) - 1.0) < 0.2
+    one_of_many = {**tensors, "noises.noise_0" if layout == "rosinality" else "injected_noise_0": torch.zeros(1, 1, 4, 4)}
+    with pytest.raises(CheckpointError, match=r"missing synthesis\.b.*noise_const"):
+        load(tmp_path, one_of_many)
+
+
 @dataclass(frozen=True)
 class Variant:
     layout: str
