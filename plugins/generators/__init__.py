@@ -14,3 +14,4 @@ def ganstrata_register_generators(register: Register) -> None:
     )
     register("pggan", "ganstrata.plugins.generators.pggan.generator:ProgressiveGAN", "ProgressiveGAN, one layer (Karras et al. 2018)")
     register("r3gan", "ganstrata.plugins.generators.r3gan.generator:R3GAN", "R3GAN, one layer (Huang et al. 2024)")
+    register("module", "ganstrata.plugins.generators.module.generator:OwnModule", "any torch.nn.Module by dotted path")
