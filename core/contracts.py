@@ -166,6 +166,13 @@ class Scorer(ABC):
     def __init__(self, config: PluginConfig, device: torch.device) -> None:
         self.config, self.device = config, device
 
+    def check(self, samples: int) -> None:  # noqa: B027 - most scorers do for any run
+        """Refuse a run of so many samples before any work is done.
+
+        Raises:
+            DataError: it does not go with the scorer's data.
+        """
+
     @abstractmethod
     def score(self, rendering: Rendering) -> Tensor:
         """Scores (N, C), float32; NaN only where the concept may be undefined."""

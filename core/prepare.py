@@ -136,6 +136,11 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
         learner.check(config.synthesis.samples)
     except UserError as error:
         faults.append(Fault(("boundary", "with"), str(error)))
+    for i, (alias, scorer) in enumerate(scorers.items()):
+        try:
+            scorer.check(config.synthesis.samples)
+        except UserError as error:
+            faults.append(Fault(("scorers", i), f"'{alias}': {error}"))
     if sets and "all" not in sets:
         faults.append(Fault(("rescoring", "layers"), "must contain `all`: whether a concept is a variation factor is decided there"))
     if learner.layerwise and config.synthesis.mixing == 0.0:

@@ -1,0 +1,98 @@
+"""Finds what a config names by dotted path. Importing the user's code is what the user asks for.
+
+Not to be used on anything that came out of a checkpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .errors import UserError, nearest
+
+PATTERN = r"^[^:]+:[A-Za-z_][A-Za-z0-9_.]*$"
+"""What a target looks like: `package.module:Name`, or `FILE.py:Name`."""
+
+
+def find(target: str) -> Any:
+    """The object behind `package.module:Name` or `FILE.py:Name`.
+
+    Raises:
+        UserError: the module does not import, or has no such name.
+    """
+    place, _, name = target.rpartition(":")
+    found: Any = _import(place)
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise UserError(f"{place} has no '{part}'.{nearest(part, vars(found))}")
+        found = getattr(found, part)
+    return found
+
+
+def check_arguments(target: Any, name: str, given: Mapping[str, Any]) -> None:
+    """Refuse keyword arguments that a callable does not take, or does not take alone.
+
+    Raises:
+        UserError: with its signature and the nearest name.
+    """
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):
+        return  # made in C: its own complaint must do
+    try:
+        signature.bind(**given)
+    except TypeError as error:
+        unknown = [key for key in given if key not in signature.parameters]
+        hint = nearest(unknown[0], signature.parameters) if unknown else ""
+        raise UserError(f"do not fit {name}{signature}: {error}.{hint}") from None
+
+
+def reason(error: BaseException) -> str:
+    """An error with the last line of the user's code that it came through."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename and not f.filename.startswith("<")]
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+def _import(place: str) -> ModuleType:
+    path = Path(place).expanduser()
+    try:
+        return _import_file(path) if path.suffix == ".py" else importlib.import_module(place)
+    except FileNotFoundError:
+        raise UserError(f"no file {path}" + (f" (looked in {Path.cwd()})" if not path.is_absolute() else "")) from None
+    except ModuleNotFoundError as error:
+        if path.suffix == ".py" or error.name is None or not f"{place}.".startswith(f"{error.name}."):
+            raise UserError(f"{place} does not import: {reason(error)}") from error
+        hint = "install its package, put its folder on PYTHONPATH, or name the file as FILE.py:Name"
+        raise UserError(f"there is no module '{error.name}' to import; {hint}") from None
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{place} does not import: {reason(error)}") from error
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    path = path.resolve()
+    name = f"ganstrata_own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[name] = found  # dataclasses look their module up
+    sys.path.insert(0, str(path.parent))  # the files beside it
+    try:
+        spec.loader.exec_module(found)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    finally:
+        sys.path.remove(str(path.parent))
+    return found

@@ -1,0 +1,108 @@
+"""Any Python function as a scorer."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from torch import Tensor
+
+from ...core.config import Level
+from ...core.contracts import PluginConfig, Scorer
+from ...core.dotted import PATTERN, check_arguments, find, reason
+from ...core.errors import ConfigError, Fault, ScoreError, UserError
+from ...core.records import Concept, Rendering
+
+
+class Column(BaseModel):
+    """A concept that the function scores."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: str = Field(pattern=r"^[^/,|\s]+$", description="of the concept")
+    level: Level = Field(default="attribute", description="its level")
+    least: float | None = Field(default=None, gt=0.0, description="smallest spread that counts as variation; default: a tenth of the median spread")
+    threshold: float | None = Field(default=None, description="a score above it means present; default: that has no meaning here")
+    may_be_undefined: bool = Field(default=False, description="whether a score may be NaN")
+
+
+class Callable(Scorer):
+    """Scores of `function(images, **arguments)`, by dotted path.
+
+    The function is given images (N, 3, H, W), float32, RGB, clamped to [0, 1], on the run's device, and
+    returns a number per image (N,), or per image and concept (N, C), as a tensor or an array. It must
+    depend on the images alone: pictures are scored in batches of any company, before and after edits.
+    """
+
+    class Config(PluginConfig):
+        """Which function, and what it scores."""
+
+        target: str = Field(pattern=PATTERN, description="package.module:function, or FILE.py:function")
+        concepts: list[Column] = Field(min_length=1, description="name, level, least, threshold, may_be_undefined of each column")
+        arguments: dict[str, Any] = Field(default={}, description="keyword arguments of the function")
+
+        @field_validator("concepts")
+        @classmethod
+        def _once(cls, value: list[Column]) -> list[Column]:
+            names = [concept.name for concept in value]
+            twice = [name for name in names if names.count(name) > 1]
+            if twice:
+                raise ValueError(f"'{twice[0]}' is named twice")
+            return value
+
+    config: Config
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        super().__init__(config, device)
+        try:
+            self.function = find(config.target)
+        except UserError as error:
+            raise _mistake("target", str(error)) from None
+        if not callable(self.function):
+            raise _mistake("target", f"{config.target} is no function, but {type(self.function).__name__}")
+        try:
+            check_arguments(self.function, config.target, {**_first_argument(self.function), **config.arguments})
+        except UserError as error:
+            raise _mistake("arguments", str(error)) from None
+        self.concepts = tuple(Concept(c.name, c.level, c.least, c.threshold, c.may_be_undefined) for c in config.concepts)
+
+    def score(self, rendering: Rendering) -> Tensor:
+        """What the function returns, (N, C), float32.
+
+        Raises:
+            ScoreError: the function fails, or returns something else.
+        """
+        n, wanted = rendering.images.shape[0], len(self.concepts)
+        try:
+            found = self.function(rendering.images.clamp(0.0, 1.0), **self.config.arguments)
+        except Exception as error:
+            raise ScoreError(f"{self.config.target} failed on {n} images: {reason(error)}") from error
+        if not isinstance(found, Tensor):
+            try:
+                found = torch.from_numpy(np.asarray(found, dtype=np.float32))
+            except (TypeError, ValueError):
+                raise ScoreError(
+                    f"{self.config.target} returned {type(found).__name__}; a tensor or array ({n},) or ({n}, {wanted}) was expected"
+                ) from None
+        found = found[:, None] if found.ndim == 1 else found
+        if tuple(found.shape) != (n, wanted):
+            raise ScoreError(f"{self.config.target} returned shape {tuple(found.shape)} for {n} images; ({n},) or ({n}, {wanted}) was expected")
+        return found.to(rendering.images.device, torch.float32)
+
+
+def _first_argument(function: Any) -> dict[str, Any]:
+    """The images, under the name that the function has for its first argument."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return {}
+    if parameters and parameters[0].kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY):
+        return {parameters[0].name: None}
+    return {}
+
+
+def _mistake(key: str, message: str) -> ConfigError:
+    return ConfigError("scorer 'callable'", [Fault(("with", key), message)])
