@@ -119,7 +119,7 @@ def infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
         return _infer(shapes, settings)
     except KeyError as error:
         raise CheckpointError(f"a BigGAN without {error}") from None
-    except (IndexError, ZeroDivisionError) as error:
+    except (IndexError, ValueError, ZeroDivisionError) as error:
         raise CheckpointError(f"a BigGAN with tensors of a shape that says nothing: {error}") from None
 
 
@@ -152,6 +152,8 @@ def _infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
         z_first=header.get("z_first", sigma == STORED) is True,
         eps=_eps(header.get("eps", settings.get("eps", 1e-4 if sigma == STORED else 1e-5))),
     )
+    if min(min(width) for width in widths) < 1:
+        raise CheckpointError("a BigGAN with a block that has no channels")
     if bottom**2 * widths[0][0] != linear[0]:
         raise CheckpointError(f"a BigGAN whose first linear map gives {linear[0]} values: no square of pixels with {widths[0][0]} channels")
     if min(first, classes, embedding, found.statistics, bottom) < 1 or chunk < 0:
@@ -193,10 +195,10 @@ def _upsampling(widths: Sequence[tuple[int, int, int]], deep: bool, sigma: str, 
     if not deep:
         return [True] * len(widths)
     # The PyTorch code has equal widths at 32 pixels alone: three stages, of any depth.
-    stages = 3 if sigma != STORED and len({w for block in widths for w in (block[0], block[2])}) == 1 else len(widths) // 2
-    if not stages or len(widths) % stages or len(widths) == 1:
+    equal = sigma != STORED and len({w for block in widths for w in (block[0], block[2])}) == 1
+    depth = len(widths) // 3 if equal and len(widths) % 3 == 0 else 2
+    if len(widths) % depth:
         raise CheckpointError(f"a BigGAN-deep of {len(widths)} blocks: which of them double the size is neither stored nor to be seen from shapes")
-    depth = len(widths) // stages
     return [i % depth == depth - 1 for i in range(len(widths))]
 
 

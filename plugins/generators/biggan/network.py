@@ -78,15 +78,17 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same."""
-        keys, values = F.max_pool2d(self.key(x), 2), F.max_pool2d(self.value(x), 2)
-        seen = F.scaled_dot_product_attention(_pixels(self.query(x)), _pixels(keys), _pixels(values), scale=1.0)  # (N, H*W, C')
+        query, key, value = _pixels(self.query(x)), _pixels(F.max_pool2d(self.key(x), 2)), _pixels(F.max_pool2d(self.value(x), 2))
+        # Zeros add nothing to products, and where queries are as wide as values torch need not store who looks at whom.
+        wider = (0, max(0, value.shape[-1] - key.shape[-1]))
+        seen = F.scaled_dot_product_attention(F.pad(query, wider), F.pad(key, wider), value, scale=1.0)  # (N, 1, H*W, C')
         n, _, height, width = x.shape
-        attended: Tensor = self.out(seen.view(n, height, width, -1).permute(0, 3, 1, 2))
+        attended: Tensor = self.out(seen.reshape(n, height, width, -1).permute(0, 3, 1, 2))
         return x + attended
 
 
 def _pixels(x: Tensor) -> Tensor:
-    return x.flatten(2).transpose(1, 2)  # (N, C, H, W) to (N, H*W, C)
+    return x.flatten(2).transpose(1, 2)[:, None]  # (N, C, H, W) to (N, 1, H*W, C)
 
 
 class Original(nn.Module):
