@@ -7,6 +7,7 @@ ones. The source code that NVIDIA's files carry is hostile here: run, it would l
 from __future__ import annotations
 
 import contextlib
+import io
 import pickle
 import sys
 import types
@@ -171,3 +172,16 @@ def named(full: str) -> bytes:
 def text(value: str) -> bytes:
     """The operation that pushes text."""
     return b"X" + len(value.encode()).to_bytes(4, "little") + value.encode()
+
+
+def inside(content: Any) -> bytes:
+    """A torch file that stands in a pickle."""
+    file = io.BytesIO()
+    torch.save(content, file, _use_new_zipfile_serialization=False)
+    return file.getvalue()
+
+
+def storage(tensor: Tensor) -> bytes:
+    """The operations that push a tensor's numbers."""
+    payload = inside(tensor._typed_storage())
+    return named("torch.storage._load_from_bytes") + b"B" + len(payload).to_bytes(4, "little") + payload + b"\x85R"
