@@ -12,6 +12,7 @@ import io
 import json
 import os
 import warnings
+import zipfile
 from dataclasses import replace
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -25,7 +26,7 @@ from .kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refus
 from .limits import Budget, Damaged, Refused, printable
 from .parts import OURS, parts
 from .parts import container as pickle_kind
-from .torchfile import open_archive, read_archive, read_pickle
+from .torchfile import check_archive, read_archive, read_pickle
 
 BUNDLED = "bundled:"
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
@@ -105,8 +106,9 @@ def _pickled(file: io.BufferedReader, size: int, head: bytes, path: Path) -> tup
     budget = Budget(size)
     try:
         if head.startswith(ZIP):
-            with open_archive(file, size) as archive:
+            with zipfile.ZipFile(file) as archive:
                 refuse_other_archives(archive.namelist())
+                check_archive(archive, size)
                 container, content = "torch zip", read_archive(archive, budget)
         else:
             content, container = read_pickle(memoryview(mmap(file.fileno(), 0, access=ACCESS_READ)), budget)

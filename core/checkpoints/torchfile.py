@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import stat
 import struct
 import zipfile
@@ -17,13 +16,12 @@ from .names import Allowed
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of the older files
 
 
-def open_archive(file: io.BufferedReader, size: int) -> zipfile.ZipFile:
-    """The archive in a file.
+def check_archive(archive: zipfile.ZipFile, size: int) -> None:
+    """Look at the table of contents, before anything is unpacked.
 
     Raises:
-        Refused: it unpacks to more than the file holds, or has names twice or outside of itself: torch.save does none of this.
+        Refused: the archive unpacks to more than the file holds, or has names twice or outside of itself: torch.save does none of this.
     """
-    archive = zipfile.ZipFile(file)
     entries = archive.infolist()
     unpacked = sum(entry.file_size for entry in entries)
     if unpacked > size:
@@ -34,7 +32,6 @@ def open_archive(file: io.BufferedReader, size: int) -> zipfile.ZipFile:
     for entry in entries:
         if entry.filename.startswith("/") or "\\" in entry.filename or ".." in entry.filename.split("/") or stat.S_ISLNK(entry.external_attr >> 16):
             raise Refused(f"it is an archive with the entry {entry.filename[:80]!r}, which points outside of it: no checkpoint that torch wrote")
-    return archive
 
 
 def read_archive(archive: zipfile.ZipFile, budget: Budget) -> Any:
