@@ -108,8 +108,10 @@ def infer(shapes: Shapes, said: Told | None = None, *, means: int = 1) -> Archit
             taps=_taps(shapes, said),
             means=_means(shapes, 2 * len(sizes), means),
         )
-    except (KeyError, IndexError) as error:
+    except KeyError as error:
         raise CheckpointError(f"a StyleGAN2 generator without {error}") from None
+    except (IndexError, ValueError):
+        raise CheckpointError("a StyleGAN2 generator in which a tensor that decides about its sizes has too few dimensions") from None
     if min(found.z_dim, found.w_dim, found.mapping_width, *channels.values()) < 1:
         raise CheckpointError(f"a StyleGAN2 whose sizes do not go together: {asdict(found)}")
     return found

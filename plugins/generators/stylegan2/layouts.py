@@ -30,11 +30,11 @@ def _of_block(leaf: str, *, start: int = 0) -> Naming:
 
 
 def _first(t: Tensor) -> Tensor:
-    return t[0]
+    return t[0] if t.shape[:1] == (1,) else t  # any other is told to be of the wrong shape
 
 
 def _plane(t: Tensor) -> Tensor:
-    return t[0, 0]
+    return t[0, 0] if t.shape[:2] == (1, 1) else t
 
 
 def _transposed(t: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ def _scalar(t: Tensor) -> Tensor:
 
 
 def _vector(t: Tensor) -> Tensor:
-    return t.flatten()
+    return t[0, :, 0, 0] if t.shape[::2] == (1, 1) and t.shape[3:] == (1,) else t
 
 
 def _kernel(t: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ def _rosinality(start: str, weight: str, style: str, noise: str, dense: tuple[Ru
         *conv(rf"conv\.{style.split('.')[0]}\.bias", "affine.bias"),
         *conv(r"conv\.blur\.kernel", "resample_filter", _kernel),
         *conv(rf"{noise}\.weight", "noise_strength", _scalar),
-        *conv(r"activate\.bias", "bias", _vector),
+        *conv(r"activate\.bias", "bias"),
         *rgb(rf"conv\.{weight}", "weight", _first),
         *rgb(rf"conv\.{style}", "affine.weight"),
         *rgb(rf"conv\.{style.split('.')[0]}\.bias", "affine.bias"),
