@@ -24,9 +24,14 @@ class ClassConfig(CheckpointConfig):
     )
 
 
-class StyleConfig(ClassConfig):
-    """What every style-based generator lets one choose."""
+class TruncationConfig(ClassConfig):
+    """What every generator with a mapping network lets one choose."""
 
     truncation_psi: float = Field(default=1.0, ge=0.0, le=1.0, description="pulls w towards its mean; 1 is none")
     truncation_layers: int | None = Field(default=None, ge=0, description="how many layers are truncated; default all")
+
+
+class StyleConfig(TruncationConfig):
+    """The same for generators with noise."""
+
     noise: Literal["const", "fresh", "none"] = Field(default="const", description="const: as in the checkpoint; fresh: per sample")

@@ -1,0 +1,1 @@
+"""StyleGAN3 as a stack of strata."""

@@ -1,0 +1,131 @@
+"""Resampling with low-pass filters, and the nonlinearity between two of them.
+
+Source: Karras et al. 2021, "Alias-Free Generative Adversarial Networks", section 3 and appendix C.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..shared.mapping import LEAK
+
+BLOCK = 2**22  # values in what one step of filtered_lrelu holds at the high rate: more leaves the caches and costs fresh pages
+
+
+class _Spread(torch.autograd.Function):
+    """Zeros between the samples, then a depthwise filter, without the zeros ever being stored.
+
+    The gradient is _Gather with the same filter: autograd's own gradient of a depthwise convolution is
+    several times slower on a CPU.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: tuple[int, int], crop: tuple[int, int], extra: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(kernel)
+        ctx.settings = stride, crop
+        weight = kernel.to(x.dtype).expand(x.shape[1], 1, *kernel.shape)
+        return F.conv_transpose2d(x, weight, stride=stride, padding=crop, output_padding=extra, groups=x.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
+        (kernel,) = ctx.saved_tensors
+        return _Gather.apply(grad, kernel, *ctx.settings), None, None, None, None  # type: ignore[no-untyped-call]
+
+
+class _Gather(torch.autograd.Function):
+    """A depthwise filter of which only every stride-th value is computed; the gradient is _Spread."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(kernel)
+        spans = [size + 2 * p - k for size, p, k in zip(x.shape[2:], padding, kernel.shape, strict=True)]
+        ctx.settings = stride, padding, tuple(span % step for span, step in zip(spans, stride, strict=True))
+        weight = kernel.to(x.dtype).expand(x.shape[1], 1, *kernel.shape)
+        return F.conv2d(x, weight, stride=stride, padding=padding, groups=x.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        (kernel,) = ctx.saved_tensors
+        return _Spread.apply(grad, kernel, *ctx.settings), None, None, None  # type: ignore[no-untyped-call]
+
+
+class Resampling:
+    """Where the samples of a filtered nonlinearity lie; square maps, the same along both axes.
+
+    Args:
+        before: width of what comes in.
+        after: width of what goes out.
+        up, down: factors.
+        up_taps, down_taps: lengths of the filters.
+
+    Attributes:
+        first, last: samples of the input that matter; below 0 or beyond the end they are zeros to be added.
+        crop, extra: of the upsampled map at its begin and, missing, at its end.
+        width: of the map at the high rate.
+    """
+
+    def __init__(self, before: int, after: int, up: int, down: int, up_taps: int, down_taps: int) -> None:
+        self.after, self.up, self.down = after, up, down
+        self.width = (after - 1) * down + down_taps
+        # The high-rate map is centred on the input's, up to half a sample; its end then follows from its width.
+        padding = self.width + up_taps - 1 - before * up
+        start = up_taps - 1 - (padding + up) // 2  # in the full response, (before - 1) * up + up_taps long
+        end = (before - 1) * up + up_taps - start - self.width
+        self.first = max(0, math.ceil((start - up_taps + 1) / up)) if start >= 0 else start // up
+        cut = max(0, math.ceil((end - up_taps + 1) / up)) if end >= 0 else end // up
+        self.last = before - cut
+        self.crop = start - self.first * up
+        self.extra = max(0, self.crop - (end - cut * up))
+
+    def select(self, x: Tensor) -> Tensor:
+        """The part of x (N, C, before, before) that matters, with zeros where it lies outside."""
+        margins = (-self.first, self.last - x.shape[3])
+        return x if margins == (0, 0) else F.pad(x, (*margins, *margins))
+
+
+def filtered_lrelu(x: Tensor, up_filter: Tensor | None, down_filter: Tensor | None, place: Resampling, clamp: float | None) -> Tensor:
+    """Leaky ReLU at a higher sampling rate, so that the frequencies it makes can be removed before they alias.
+
+    Args:
+        x: (N, C, before, before).
+        up_filter: (T,), applied along both axes; its sum is 1. None if the rate stays.
+        down_filter: (T,) likewise, or (T, T), or None.
+        place: sizes and factors.
+        clamp: limit of what the nonlinearity gives, or None.
+
+    Returns:
+        (N, C, after, after).
+    """
+    x = place.select(x)
+    channels = x.shape[1]
+    if x.device.type == "cpu":
+        channels = max(16, BLOCK // (x.shape[0] * place.width**2) // 16 * 16)
+    if channels >= x.shape[1]:
+        return _filtered(x, up_filter, down_filter, place, clamp)
+    parts = (x[:, i : i + channels].contiguous(memory_format=torch.channels_last) for i in range(0, x.shape[1], channels))
+    return torch.cat([_filtered(part, up_filter, down_filter, place, clamp) for part in parts], dim=1)
+
+
+def _filtered(x: Tensor, up_filter: Tensor | None, down_filter: Tensor | None, place: Resampling, clamp: float | None) -> Tensor:
+    if up_filter is not None:
+        fir = place.up * up_filter  # between the samples are zeros: the mean is to stay
+        x = _Spread.apply(x, fir[None, :], (1, place.up), (0, place.crop), (0, place.extra))  # type: ignore[no-untyped-call]
+        x = _Spread.apply(x, fir[:, None], (place.up, 1), (place.crop, 0), (place.extra, 0))  # type: ignore[no-untyped-call]
+    x = F.leaky_relu(x, LEAK, inplace=True)
+    if clamp is not None:
+        # Not in place where there are gradients: the nonlinearity's own needs what it gave.
+        x = x.clamp(-clamp, clamp) if x.requires_grad else x.clamp_(-clamp, clamp)
+    if down_filter is not None:
+        step = place.down
+        if down_filter.ndim == 1:
+            fir = down_filter.flip(0)
+            x = _Gather.apply(x, fir[None, :], (1, step), (0, 0))  # type: ignore[no-untyped-call]
+            x = _Gather.apply(x, fir[:, None], (step, 1), (0, 0))  # type: ignore[no-untyped-call]
+        else:
+            x = _Gather.apply(x, down_filter.flip(0, 1), (step, step), (0, 0))  # type: ignore[no-untyped-call]
+    return x[:, :, : place.after, : place.after]

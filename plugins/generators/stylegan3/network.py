@@ -1,0 +1,176 @@
+"""The layers of StyleGAN3, with parameters named and scaled as in NVIDIA's PyTorch release.
+
+Source: Karras et al. 2021, "Alias-Free Generative Adversarial Networks", section 3 and appendices C to F.
+Every layer computes in the precision of the feature map it is given; styles are always float32.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..shared.mapping import EPSILON, GAIN, FullyConnected, Mapping
+from .filters import Resampling, filtered_lrelu
+
+
+@dataclass(frozen=True)
+class LayerSizes:
+    """One layer L0, L1, ... of the synthesis network.
+
+    Attributes:
+        inputs, outputs: channels.
+        before, after: width of its input and output, margins included.
+        kernel: width of its convolution.
+        up, down: factors of the filtered nonlinearity.
+        up_taps, down_taps: lengths of the filters, 0 where there is none.
+        radial: whether the filter before the output is two-dimensional.
+    """
+
+    inputs: int
+    outputs: int
+    before: int
+    after: int
+    kernel: int
+    up: int
+    down: int
+    up_taps: int
+    down_taps: int
+    radial: bool
+
+    @property
+    def name(self) -> str:
+        """As in the checkpoint, but for its number."""
+        return f"{self.after}_{self.outputs}"
+
+
+class FourierInput(nn.Module):
+    """Sine waves in place of a learned constant; w moves and turns them.
+
+    Args:
+        channels: how many waves.
+        size: width of the map, margin included.
+        rate: samples per width of the picture.
+        bandwidth: in cycles per width of the picture.
+    """
+
+    freqs: Tensor
+    phases: Tensor
+    transform: Tensor
+
+    def __init__(self, w_dim: int, channels: int, size: int, rate: float, bandwidth: float) -> None:
+        super().__init__()
+        self.size, self.rate, self.bandwidth = size, rate, bandwidth
+        self.affine = FullyConnected(w_dim, 4)
+        self.weight = nn.Parameter(torch.randn(channels, channels))
+        self.register_buffer("freqs", torch.randn(channels, 2))
+        self.register_buffer("phases", torch.rand(channels) - 0.5)
+        self.register_buffer("transform", torch.eye(3))
+
+    def forward(self, style: Tensor, transform: Tensor) -> Tensor:
+        """What the affine gives (N, 4), and where each point of the picture is looked up (3, 3): to (N, C, size, size)."""
+        matrix, shift = self.looked_up(style, transform)
+        phases = self.phases + torch.einsum("ck,nk->nc", self.freqs, shift)  # (N, C)
+        freqs = self.freqs @ matrix  # (N, C, 2)
+        # A wave that a rotation or scaling lifts above the band would alias: it fades out towards the Nyquist frequency.
+        room = self.rate / 2.0 - self.bandwidth
+        amplitudes = (1.0 - (freqs.norm(dim=2) - self.bandwidth) / room).clamp(0.0, 1.0)  # (N, C)
+        at = (torch.arange(self.size, device=style.device, dtype=torch.float32) - (self.size - 1) / 2.0) / self.rate  # (size,)
+        # sin(a + b) = sin a cos b + cos a sin b: sines of one axis at a time, not of every pixel.
+        across = 2.0 * math.pi * (at[:, None] * freqs[:, None, :, 0] + phases[:, None])  # (N, W, C)
+        along = 2.0 * math.pi * at[:, None] * freqs[:, None, :, 1]  # (N, H, C)
+        waves = along.cos()[:, :, None] * (amplitudes[:, None] * across.sin())[:, None]
+        waves = waves + along.sin()[:, :, None] * (amplitudes[:, None] * across.cos())[:, None]  # (N, H, W, C)
+        return F.linear(waves, self.weight / math.sqrt(self.weight.shape[1])).permute(0, 3, 1, 2)
+
+    def looked_up(self, style: Tensor, transform: Tensor) -> tuple[Tensor, Tensor]:
+        """The map from points of the picture to points of the pattern: (N, 2, 2) and a shift (N, 2)."""
+        cosine, sine, right, down = (style / style[:, :2].norm(dim=1, keepdim=True)).unbind(dim=1)
+        turn = torch.stack([torch.stack([cosine, -sine], dim=1), torch.stack([sine, cosine], dim=1)], dim=1)  # (N, 2, 2)
+        offset = transform[:2, 2] - torch.stack([right, down], dim=1)  # (N, 2)
+        return turn @ transform[:2, :2], (turn @ offset[:, :, None]).squeeze(2)
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated convolution of a map whose magnitude is known, then a filtered leaky ReLU."""
+
+    magnitude_ema: Tensor
+    up_filter: Tensor | None
+    down_filter: Tensor | None
+
+    def __init__(self, sizes: LayerSizes, w_dim: int) -> None:
+        super().__init__()
+        self.affine = FullyConnected(w_dim, sizes.inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(sizes.outputs, sizes.inputs, sizes.kernel, sizes.kernel))
+        self.bias = nn.Parameter(torch.zeros(sizes.outputs))
+        self.register_buffer("magnitude_ema", torch.ones([]))
+        self.register_buffer("up_filter", torch.ones(sizes.up_taps) / sizes.up_taps if sizes.up_taps else None)
+        shape = (sizes.down_taps,) * (2 if sizes.radial else 1)
+        self.register_buffer("down_filter", torch.ones(shape) / sizes.down_taps ** len(shape) if sizes.down_taps else None)
+        convolved = sizes.before + sizes.kernel - 1  # zeros around the map, as far as the kernel reaches
+        self.place = Resampling(convolved, sizes.after, sizes.up, sizes.down, max(sizes.up_taps, 1), max(sizes.down_taps, 1))
+        self.energy: Tensor | None = None
+
+    def settle(self) -> None:
+        """Compute once what depends on the weights alone."""
+        self.energy = self.weight.square().sum(dim=(2, 3))  # (O, I)
+
+    def modulation(self, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Scales of the input channels (N, I) and of the output channels (N, O), for what the affine gives (N, I)."""
+        energy = self.weight.square().sum(dim=(2, 3)) if self.energy is None else self.energy
+        # All scaled so that neither the sums nor the squares leave the range of 16 bits.
+        style = style * torch.rsqrt(style.square().mean(dim=1, keepdim=True) + EPSILON) / math.sqrt(self.weight[0].numel())
+        demodulation = torch.rsqrt(style.square() @ energy.t() + EPSILON)
+        return style, demodulation * torch.rsqrt(self.magnitude_ema)
+
+    def forward(self, x: Tensor, style: Tensor, clamp: float | None) -> Tensor:
+        """X (N, I, before, before), style (N, I): to (N, O, after, after)."""
+        style, scale = self.modulation(style)
+        x = x * style[:, :, None, None].to(x.dtype)
+        x = F.conv2d(x, self.weight.to(x.dtype), padding=self.weight.shape[2] - 1)
+        # The nonlinearity's gain is put into what goes before it: g lrelu(a) = lrelu(g a).
+        shift = (GAIN * self.bias)[None, :, None, None].to(x.dtype)
+        x = torch.addcmul(shift, x, (GAIN * scale)[:, :, None, None].to(x.dtype))
+        return filtered_lrelu(x, self.up_filter, self.down_filter, self.place, clamp)
+
+    def to_rgb(self, x: Tensor, style: Tensor, clamp: float | None) -> Tensor:
+        """The last layer: neither demodulated nor filtered; to float32 (N, O, H, W)."""
+        gain = torch.rsqrt(self.magnitude_ema) / math.sqrt(self.weight[0].numel())
+        x = x * (style * gain)[:, :, None, None].to(x.dtype)
+        x = F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype), padding=self.weight.shape[2] - 1).float()
+        x = self.place.select(x)
+        return x if clamp is None else x.clamp(-clamp, clamp)
+
+
+class Synthesis(nn.Module):
+    """The Fourier features and the layers L0, L1, ..., the last of which gives the image."""
+
+    def __init__(self, layers: Sequence[LayerSizes], w_dim: int, rate: float, bandwidth: float) -> None:
+        super().__init__()
+        self.input = FourierInput(w_dim, layers[0].inputs, layers[0].before, rate, bandwidth)
+        self.names = tuple(f"L{i}_{sizes.name}" for i, sizes in enumerate(layers))
+        for name, sizes in zip(self.names, layers, strict=True):
+            self.add_module(name, SynthesisLayer(sizes, w_dim))
+
+
+class Network(nn.Module):
+    """Mapping and synthesis together: the module whose state dict a checkpoint holds."""
+
+    def __init__(self, mapping: Mapping, synthesis: Synthesis) -> None:
+        super().__init__()
+        self.mapping, self.synthesis = mapping, synthesis
+
+    def settle(self) -> None:
+        """Compute once what depends on the weights alone."""
+        for name in self.synthesis.names:
+            self.layer(name).settle()
+
+    def layer(self, name: str) -> SynthesisLayer:
+        """One of the layers."""
+        layer = self.synthesis.get_submodule(name)
+        assert isinstance(layer, SynthesisLayer)
+        return layer
