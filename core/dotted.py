@@ -10,7 +10,6 @@ import importlib
 import importlib.util
 import inspect
 import sys
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -56,9 +55,13 @@ def check_arguments(target: Any, name: str, given: Mapping[str, Any]) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """An error with the last line of the user's code that it came through."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename and not f.filename.startswith("<")]
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    """An exception of the user's code in one line, with the place it came from."""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith("<") and "/torch/" not in file.replace("\\", "/"):
+            place = f" ({file}:{trace.tb_lineno})"
+        trace = trace.tb_next
     return f"{type(error).__name__}: {error}{place}"
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ....core.dotted import reason
 from ....core.errors import GanstrataError
-from .config import ModuleConfig, mistake, reason
+from .config import ModuleConfig, mistake
 from .wiring import shown
 
 SAMPLES = 2

@@ -118,14 +118,3 @@ class ModuleConfig(PluginConfig):
 def mistake(key: str, message: str) -> ConfigError:
     """The user's mistake at one field, such as `output.range`."""
     return ConfigError("generator 'module'", [Fault(("generator", "with", *key.split(".")), message)])
-
-
-def reason(error: BaseException) -> str:
-    """An exception of the user's code in one line, with the place it came from."""
-    trace, place = error.__traceback__, ""
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if not file.startswith("<") and "/torch/" not in file.replace("\\", "/"):
-            place = f" ({file}:{trace.tb_lineno})"
-        trace = trace.tb_next
-    return f"{type(error).__name__}: {error}{place}"

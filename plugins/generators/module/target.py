@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
-import inspect
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ....core.checkpoints import Checkpoint, Part, locate, read_checkpoint
-from ....core.errors import nearest
-from .config import ModuleConfig, mistake, reason
+from ....core.dotted import check_arguments, find, reason
+from ....core.errors import UserError, nearest
+from .config import ModuleConfig, mistake
 
 SHOWN = 8  # faults of a checkpoint that a message lists
 
@@ -30,17 +23,19 @@ def build(config: ModuleConfig) -> nn.Module:
     Raises:
         ConfigError: the target is not there, is no module, or refuses its arguments.
     """
-    place, _, name = config.target.rpartition(":")
-    found: Any = _import(place)
-    for part in name.split("."):
-        if not hasattr(found, part):
-            raise mistake("target", f"{place} has no '{part}'.{nearest(part, vars(found))}")
-        found = getattr(found, part)
+    try:
+        found = find(config.target)
+    except UserError as error:
+        raise mistake("target", str(error)) from error
+    name = config.target.rpartition(":")[2]
     if isinstance(found, nn.Module):
         raise mistake("target", f"'{name}' is a module that is built already; name its class, or a function that returns it")
     if not callable(found):
         raise mistake("target", f"'{name}' is no class and no function, but {type(found).__name__}")
-    _check_arguments(found, name, config.arguments)
+    try:
+        check_arguments(found, name, config.arguments)
+    except UserError as error:
+        raise mistake("arguments", str(error)) from None
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -94,55 +89,6 @@ def submodule(module: nn.Module, name: str, key: str) -> nn.Module:
         raise mistake(key, f"the module has no sub-module '{name}'.{nearest(name, names)} At its top it has {', '.join(top) or 'none'}")
     found: nn.Module = names[name]
     return found
-
-
-def _import(place: str) -> ModuleType:
-    path = Path(place).expanduser()
-    try:
-        return _import_file(path) if path.suffix == ".py" else importlib.import_module(place)
-    except FileNotFoundError:
-        raise mistake("target", f"no file {path}" + (f" (looked in {Path.cwd()})" if not path.is_absolute() else "")) from None
-    except ModuleNotFoundError as error:
-        if path.suffix == ".py" or error.name is None or not f"{place}.".startswith(f"{error.name}."):
-            raise mistake("target", f"{place} does not import: {reason(error)}") from error
-        hint = "install its package, put its folder on PYTHONPATH, or name the file as FILE.py:Name"
-        raise mistake("target", f"there is no module '{error.name}' to import; {hint}") from None
-    except (Exception, SystemExit) as error:
-        raise mistake("target", f"{place} does not import: {reason(error)}") from error
-
-
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise FileNotFoundError(path)
-    path = path.resolve()
-    name = f"ganstrata_own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    sys.modules[name] = found  # dataclasses look their module up
-    sys.path.insert(0, str(path.parent))  # the files beside it
-    try:
-        spec.loader.exec_module(found)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    finally:
-        sys.path.remove(str(path.parent))
-    return found
-
-
-def _check_arguments(target: Any, name: str, arguments: Mapping[str, Any]) -> None:
-    try:
-        signature = inspect.signature(target)
-    except (TypeError, ValueError):
-        return  # made in C: its own complaint must do
-    try:
-        signature.bind(**arguments)
-    except TypeError as error:
-        unknown = [key for key in arguments if key not in signature.parameters]
-        hint = nearest(unknown[0], signature.parameters) if unknown else ""
-        raise mistake("arguments", f"do not fit {name}{signature}: {error}.{hint}") from None
 
 
 def _stripped(part: Part, prefix: str) -> dict[str, Tensor]:
