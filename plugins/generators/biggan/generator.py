@@ -21,10 +21,10 @@ from ..shared.config import ClassConfig
 from ..shared.fitting import load
 from ..shared.layouts import find
 from ..shared.opening import open_checkpoint
+from ..shared.prior import truncated_normals
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .network import Condition, Deep, Network, Original
-from .prior import truncated_normals
 
 
 class _Place(NamedTuple):

@@ -22,9 +22,9 @@ from ....core.contracts import Generator
 from ....core.errors import CheckpointError
 from ....core.randomness import Stream, Use, normals, uniforms
 from ....core.records import Inputs, Latents, ModelCard, State, Stratum
-from ..biggan.prior import truncated_normals
 from ..shared import noise
 from ..shared.classes import Classes
+from ..shared.prior import truncated_normals
 from . import checks
 from .calling import Calling, label, seeded
 from .config import ModuleConfig, mistake

@@ -54,9 +54,13 @@ def load(build: Callable[[], N], found: Examined, path: Path) -> N:
     """The network with the weights in float32, in evaluation mode and without gradients of its own.
 
     Raises:
-        CheckpointError: tensors are missing, superfluous or of the wrong shape; the message lists them.
+        CheckpointError: tensors are missing, superfluous, of the wrong shape or no finite real numbers;
+            the message lists them.
     """
     faults = [*(f"missing {name}" for name in found.missing), *(f"superfluous {name}" for name in found.superfluous), *found.misshapen]
+    faults += [
+        f"{name} holds values that are no finite real numbers" for name, t in found.tensors.items() if t.is_complex() or not t.isfinite().all()
+    ]
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise CheckpointError(f"{path} does not fit a {found.family} ({found.layout} names): {'; '.join(faults[:5])}{more}")

@@ -13,8 +13,8 @@ import pytest
 import torch
 from ganstrata import Generator, Inputs, Pass, Stream, render
 from ganstrata.core.errors import CheckpointError, ConfigError, DataError, ShapeError
-from ganstrata.plugins.generators.biggan.prior import truncated_normals
 from ganstrata.plugins.generators.biggan.stored import interpolate
+from ganstrata.plugins.generators.shared.prior import truncated_normals
 from generators_biggan import DEEP_256, ORIGINAL_128, State, hugging_face, plain, pytorch, small_state
 from safetensors.torch import save_file
 from torch import Tensor
