@@ -58,9 +58,8 @@ def load(build: Callable[[], N], found: Examined, path: Path) -> N:
             the message lists them.
     """
     faults = [*(f"missing {name}" for name in found.missing), *(f"superfluous {name}" for name in found.superfluous), *found.misshapen]
-    faults += [
-        f"{name} holds values that are no finite real numbers" for name, t in found.tensors.items() if t.is_complex() or not t.isfinite().all()
-    ]
+    senseless = [name for name, tensor in found.tensors.items() if tensor.is_complex() or not tensor.isfinite().all()]
+    faults += [f"{name} holds values that are no finite real numbers" for name in senseless]
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise CheckpointError(f"{path} does not fit a {found.family} ({found.layout} names): {'; '.join(faults[:5])}{more}")

@@ -24,7 +24,7 @@ from ganstrata.plugins.generators.shared.mapping import FullyConnected, Mapping
 from ganstrata.plugins.generators.shared.opening import open_checkpoint
 from ganstrata.plugins.generators.stylegan2.generator import StyleGAN2
 from generators_stylegan2 import random_state
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 LAYOUT = Layout(
@@ -275,3 +275,13 @@ def test_faults_that_examining_finds_are_told_with_the_file(tmp_path: Path) -> N
     path, _ = write(tmp_path, conv_clamp=-1)
     with pytest.raises(CheckpointError, match=r"a\.safetensors: conv_clamp stored in the file is -1"):
         open_checkpoint(StyleGAN2, CheckpointConfig(checkpoint=str(path)))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_finite_real_numbers(tmp_path: Path, value: float) -> None:
+    state = load_file(Path(__file__).parents[2] / "data" / "stylegan2_uncond_32.safetensors")
+    bias = state["mapping.fc0.bias"]
+    state["mapping.fc0.bias"] = torch.full(bias.shape, value)
+    torch.save(state, tmp_path / "a.pt")
+    with pytest.raises(CheckpointError, match=r"mapping\.fc0\.bias holds values that are no finite real numbers"):
+        ganstrata.load_generator("auto", checkpoint=str(tmp_path / "a.pt"), device="cpu")
