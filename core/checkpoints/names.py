@@ -53,7 +53,7 @@ RECORDED = {
 }
 # Packages of which every class is written down.
 PACKAGES = re.compile(
-    r"(torch\.nn\.(modules|utils|init|functional)|torch\.optim|numpy\.random"
+    r"(torch\.nn\.(modules|utils|parallel|init|functional)|torch\.optim|numpy\.random"
     r"|training|torch_utils|R3GAN|pg_modules|feature_networks|timm"  # NVIDIA's, R3GAN's and StyleGAN-XL's networks
     r"|mmcv|mmengine|mmgen|mmagic|addict|easydict|omegaconf|lightning|lightning_fabric|pytorch_lightning)\.[\w.]+"
 )

@@ -75,7 +75,7 @@ def parts(content: Any, budget: Budget) -> tuple[Part, ...]:
         content = dict(zip(names, content, strict=True))
     found: list[_Found] = []
     if is_network(content):
-        found = [_Found("", *network(content, budget), own=True)]
+        found = [_network("", content, budget)]
     elif isinstance(content, dict):
         found = _Sorter(budget).parts(content)
     found = [part for part in found if part.tensors][:PARTS]
@@ -84,7 +84,13 @@ def parts(content: Any, budget: Budget) -> tuple[Part, ...]:
     for part in found:
         if sum(tensor.numel() * tensor.element_size() for tensor in part.tensors.values()) > SLACK * budget.size + 2**20:
             raise Damaged(f"its tensors claim more than the {budget.size} bytes that the file has")
-    return tuple(Part(part.name, part.tensors, part.settings) for part in found)
+    return tuple(Part(part.name, part.tensors, {key: value for key, value in part.settings.items() if key not in OURS}) for part in found)
+
+
+def _network(name: str, value: Record, budget: Budget) -> _Found:
+    """A whole network as a part."""
+    tensors, settings = network(value, budget)
+    return _Found(name, _unwrapped(tensors), settings, own=True)
 
 
 class _Sorter:
@@ -120,7 +126,7 @@ class _Sorter:
                 continue
             elif is_network(value) or (isinstance(value, dict) and self._holds_tensors(value)):
                 inner.append((name, value))
-            elif (known := plain(value, self._budget)) is not None and name not in OURS:
+            elif (known := plain(value, self._budget)) is not None:
                 settings[name] = known
         return loose, inner, settings
 
@@ -141,7 +147,7 @@ class _Sorter:
     def _entry(self, name: str, value: Any, depth: int) -> list[_Found]:
         """The parts of one entry: a network, a state dict, or a dictionary of either."""
         if is_network(value):
-            return [_Found(name, *network(value, self._budget), own=True)]
+            return [_network(name, value, self._budget)]
         loose, inner, settings = self._sorted(value)
         found = [part for key, entry in inner for part in self._entry(key, entry, depth + 1)] if depth < NESTED else []
         beside = {key: tensor for key, tensor in loose.items() if BESIDE.fullmatch(key)}
@@ -150,13 +156,19 @@ class _Sorter:
         return [_joined(part, beside, settings) for part in found]
 
 
+def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without the prefix of DataParallel."""
+    while tensors and all(key.startswith("module.") and key != "module." for key in tensors):
+        tensors = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
+    return tensors
+
+
 def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *, first: bool) -> list[_Found]:
     """A state dict: without the prefix of DataParallel, and taken apart where every name begins with a role.
 
     The whole stays a part as well: the first for a bare state dict, else the last.
     """
-    while tensors and all(key.startswith("module.") and key != "module." for key in tensors):
-        tensors = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
+    tensors = _unwrapped(tensors)
     whole = _Found(name, tensors, settings, own=False)
     heads = {key: key.partition(".") for key in tensors}
     roles = [role for role in ROLES if any(head[0] == role for head in heads.values())]

@@ -26,7 +26,7 @@ from .kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refus
 from .limits import Budget, Damaged, Refused, printable
 from .parts import OURS, parts
 from .parts import container as pickle_kind
-from .torchfile import check_archive, read_archive, read_pickle
+from .torchfile import check_archive, check_length, read_archive, read_pickle
 
 BUNDLED = "bundled:"
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
@@ -106,6 +106,7 @@ def _pickled(file: io.BufferedReader, size: int, head: bytes, path: Path) -> tup
     budget = Budget(size)
     try:
         if head.startswith(ZIP):
+            check_length(file, size)
             with zipfile.ZipFile(file) as archive:
                 refuse_other_archives(archive.namelist())
                 check_archive(archive, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import struct
 import zipfile
@@ -13,7 +14,24 @@ from .limits import Budget, Damaged, Refused
 from .machine import Machine
 from .names import Allowed
 
+CONTENTS = 32 * 2**20  # bytes of an archive's table of contents
+TAIL = 2**16 + 128  # bytes at the end of an archive that tell where it is
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of the older files
+
+
+def check_length(file: io.BufferedReader, size: int) -> None:
+    """Look at how long an archive says that its table of contents is, before it is read.
+
+    Raises:
+        Refused: it is longer than that of any checkpoint.
+    """
+    file.seek(max(0, size - TAIL))
+    tail = file.read(TAIL)
+    end, long = tail.rfind(b"PK\x05\x06"), tail.rfind(b"PK\x06\x06")
+    found = [int.from_bytes(tail[end + 12 : end + 16], "little")] if end >= 0 else []
+    found += [int.from_bytes(tail[long + 40 : long + 48], "little")] if long >= 0 and found == [2**32 - 1] else []
+    if found and found[-1] > min(CONTENTS, size):
+        raise Refused(f"it is an archive with a table of contents of {found[-1]} bytes: no checkpoint that torch wrote")
 
 
 def check_archive(archive: zipfile.ZipFile, size: int) -> None:

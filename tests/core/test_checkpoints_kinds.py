@@ -207,3 +207,11 @@ def test_a_torch_file_of_another_order_of_bytes(tmp_path: Path) -> None:
     assert content.count(b"little_endianq\x02\x88") == 1
     (tmp_path / "a.pt").write_bytes(content.replace(b"little_endianq\x02\x88", b"little_endianq\x02\x89"))
     assert "another order of bytes" in refused(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("claimed", [2**31, 2**32 - 2])
+def test_a_table_of_contents_without_end(tmp_path: Path, claimed: int) -> None:
+    content = bytearray(archive(tmp_path / "a.pt", entries()).read_bytes())
+    content[-10:-6] = struct.pack("<I", claimed)
+    (tmp_path / "a.pt").write_bytes(content)
+    assert f"a table of contents of {claimed} bytes" in refused(tmp_path / "a.pt")

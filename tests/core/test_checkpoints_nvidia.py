@@ -28,6 +28,7 @@ KWARGS: dict[str, Any] = {
     "rate": np.float64(0.5),
     "sizes": (4, 8),
     "something": object,
+    "network": {"not": "ours"},
 }
 STORED = {
     "z_dim": 16,

@@ -99,6 +99,13 @@ def test_places365(tmp_path: Path) -> None:
     assert found["state_dict"].settings == {"arch": "wideresnet18", "epoch": 90}
 
 
+def test_a_whole_network_in_data_parallel(tmp_path: Path) -> None:
+    network = torch.nn.DataParallel(torch.nn.Linear(2, 3))
+    torch.save({"model": network, "state": {"module.w": torch.ones(1)}}, tmp_path / "a.pt")
+    first, second = read_checkpoint(tmp_path / "a.pt").parts
+    assert (set(first.tensors), set(second.tensors)) == ({"weight", "bias"}, {"w"})
+
+
 def test_a_bare_state_dict_is_the_first_part_whatever_its_names(tmp_path: Path) -> None:
     whole = {**state(1, "generator.a"), **state(2, "discriminator.a")}
     torch.save(whole, tmp_path / "a.pt")
