@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ....core.errors import CheckpointError
 
 FIRST_CUTOFF = 2.0
+FIRST_STOPBAND = 2.0**2.1
 TAPS = 6  # of a filter, times its factor
 TOLERANCE = 1e-3  # within which a stored filter is one of the paper's: weights may be stored in 16 bits
 
@@ -66,7 +67,7 @@ def by_settings(settings: Mapping[str, Any]) -> Sampling:
     critical = whole(settings, "num_critical", 2, least=0)
     margin = whole(settings, "margin_size", 10, least=0)
     first_cutoff = number(settings, "first_cutoff", FIRST_CUTOFF)
-    first_stopband = number(settings, "first_stopband", 2.0**2.1)
+    first_stopband = number(settings, "first_stopband", FIRST_STOPBAND)
     last_stopband = resolution / 2.0 * number(settings, "last_stopband_rel", 2.0**0.3)
     if critical >= layers or layers > 99:
         raise CheckpointError(f"settings for a StyleGAN3 of {layers} layers with {critical} critically sampled are stored in the file")
@@ -93,6 +94,8 @@ def by_shapes(sizes: Sequence[int], lengths: Sequence[tuple[int, int]], first_fi
     """
     resolution, last = sizes[-1], len(sizes) - 1
     taps, finer = _taps(lengths)
+    if resolution < 4:
+        raise CheckpointError(f"by its names this StyleGAN3 makes images {resolution} pixels wide")
     rates = [2 ** math.ceil(math.log2(resolution))] * (last + 1)
     for i in range(last - 1, 0, -1):
         up, down = (max(length // taps, 1) for length in lengths[i])
@@ -176,16 +179,18 @@ def _bandwidth(stored: NDArray[np.float64], rate: int, between: int) -> float:
         CheckpointError: none does.
     """
 
-    def miss(cutoff: float) -> float:
-        return float(np.abs(low_pass(len(stored), cutoff, rate / 2.0 - cutoff, between) - stored).max())
+    def miss(cutoff: float, stopband: float) -> float:
+        return float(np.abs(low_pass(len(stored), cutoff, stopband - cutoff, between) - stored).max())
 
-    if miss(FIRST_CUTOFF) < TOLERANCE / 4.0:
+    # A rate is twice the stopband, rounded up to a power of two, but the resolution is its limit.
+    stopbands = sorted({rate / 2.0, max(rate / 2.0, FIRST_STOPBAND)})
+    if any(miss(FIRST_CUTOFF, stopband) < TOLERANCE / 4.0 for stopband in stopbands):
         return FIRST_CUTOFF
-    candidates = np.linspace(0.0, rate / 2.0, 2**12 + 1)[1:-1]
-    best = min(candidates, key=miss)
-    step = candidates[0]
-    best = min(np.linspace(best - step, best + step, 65), key=miss)
-    if not miss(best) < TOLERANCE:
+    candidates = [(float(cutoff), stopband) for cutoff in np.linspace(0.0, rate / 2.0, 2**11 + 1)[1:-1] for stopband in stopbands]
+    best, stopband = min(candidates, key=lambda pair: miss(*pair))
+    step = candidates[0][0]
+    best = min(np.linspace(best - step, best + step, 129), key=lambda cutoff: miss(cutoff, stopband))
+    if not miss(best, stopband) < TOLERANCE:
         raise CheckpointError("the first filter of this StyleGAN3 is none of the paper's, so that the bandwidth of its input is not known")
     return float(best)
 
