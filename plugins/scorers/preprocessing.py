@@ -13,6 +13,8 @@ from torch import Tensor
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Mode = Literal["bilinear", "bicubic"]
 FIXED = 2.0**22  # Pillow's fixed point
+BAND = 32  # rows or columns of the result that are made by one product
+PIXELS = {"cpu": 2**18, "cuda": 2**24}  # of pictures resized at once, before and after: bounds the memory, and fits a processor's cache
 
 
 def resized(images: Tensor, height: int, width: int | None = None, *, mode: Mode = "bilinear") -> Tensor:
@@ -33,23 +35,47 @@ def resized(images: Tensor, height: int, width: int | None = None, *, mode: Mode
         (N, 3, height, width), values k / 255.
     """
     width = height if width is None else width
+    largest = max(images.shape[-2] * images.shape[-1], height * width)
+    some = max(1, PIXELS.get(images.device.type, PIXELS["cpu"]) // max(largest, 1))
+    parts = [_resized(part, height, width, mode) for part in images.split(some)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _resized(images: Tensor, height: int, width: int, mode: Mode) -> Tensor:
+    # In float64 sums of levels times weights in fixed point are exact, and autocast leaves them alone.
     levels = _rounded(images.double().clamp(0.0, 1.0) * 255.0)
     if levels.shape[-1] != width:
-        weights = _weights(levels.shape[-1], width, mode).to(levels.device)  # (W', W)
-        levels = _rounded(levels @ weights.t())
+        bands = _bands(levels.shape[-1], width, mode, levels.device)
+        levels = _rounded(torch.cat([levels[..., a:b] @ weights.t() for a, b, weights in bands], dim=-1))
     if levels.shape[-2] != height:
-        weights = _weights(levels.shape[-2], height, mode).to(levels.device)  # (H', H)
-        levels = _rounded(weights @ levels)
+        bands = _bands(levels.shape[-2], height, mode, levels.device)
+        levels = _rounded(torch.cat([weights @ levels[..., a:b, :] for a, b, weights in bands], dim=-2))
     return (levels / 255.0).to(images.dtype)
 
 
 def _rounded(levels: Tensor) -> Tensor:
-    """Rounded half up and clamped to 0 .. 255, with the gradient of neither."""
+    """Rounded half up and clamped to 0 .. 255, with the gradient of neither; in place where there is none to keep."""
+    if not levels.requires_grad:
+        return levels.add_(0.5).floor_().clamp_(0.0, 255.0)
     return levels + ((levels + 0.5).floor().clamp(0.0, 255.0) - levels).detach()
 
 
-@lru_cache(maxsize=32)
-def _weights(before: int, after: int, mode: Mode) -> Tensor:
+@lru_cache(maxsize=64)
+def _bands(before: int, after: int, mode: Mode, device: torch.device) -> tuple[tuple[int, int, Tensor], ...]:
+    """The weights without most of their zeros: for BAND pixels of the result each, those they look at, [a, b), and (BAND, b - a)."""
+    weights = _weights(before, after, mode)
+    bands = []
+    # Tensors made in inference mode would be of no use to gradients later.
+    with torch.inference_mode(mode=False):
+        for first in range(0, after, BAND):
+            rows = weights[first : first + BAND]
+            seen = np.flatnonzero(rows.any(axis=0))
+            a, b = int(seen[0]), int(seen[-1]) + 1
+            bands.append((a, b, torch.from_numpy(rows[:, a:b].copy()).to(device)))
+    return tuple(bands)
+
+
+def _weights(before: int, after: int, mode: Mode) -> NDArray[np.float64]:
     """How much each pixel of a row counts for each of the resized row, (after, before), in steps of 2^-22."""
     scale = before / after
     stretch = max(scale, 1.0)  # antialiasing: the filter covers all pixels that become one
@@ -61,7 +87,8 @@ def _weights(before: int, after: int, mode: Mode) -> Tensor:
     values = _filter(np.abs(pixel + 0.5 - centre[:, None]) / stretch, mode)  # (after, before)
     values = np.where((pixel >= first[:, None]) & (pixel < last[:, None]), values, 0.0)
     values /= values.sum(axis=1, keepdims=True)
-    return torch.from_numpy(np.trunc(values * FIXED + np.copysign(0.5, values)) / FIXED)
+    fixed: NDArray[np.float64] = np.trunc(values * FIXED + np.copysign(0.5, values)) / FIXED
+    return fixed
 
 
 def _filter(distance: NDArray[np.float64], mode: Mode) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from ganstrata.plugins.scorers import preprocessing
 from ganstrata.plugins.scorers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, centre_cropped, normalised, resized
 from PIL import Image
 
@@ -42,6 +43,34 @@ def test_the_gradient_is_that_of_resizing_alone(mode: str) -> None:
     plain = torch.nn.functional.interpolate(images, size=(8, 8), mode=mode, antialias=True, align_corners=False)
     (expected,) = torch.autograd.grad((plain * weight).sum(), images)
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_gradients_pass_after_a_size_was_first_seen_in_inference_mode() -> None:
+    images = torch.rand(1, 3, 21, 23, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        expected = resized(images, 9, 11)
+    found = resized(images.requires_grad_(), 9, 11)
+    found.sum().backward()
+    assert images.grad is not None
+    assert images.grad.abs().sum() > 0
+    assert torch.equal(found, expected)
+
+
+def test_a_batch_resized_in_parts_is_the_pictures_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = torch.rand(5, 3, 40, 30, generator=torch.Generator().manual_seed(3))
+    kept = images.clone()
+    one_by_one = torch.cat([resized(image[None], 70, 50) for image in images])
+    monkeypatch.setitem(preprocessing.PIXELS, "cpu", 2 * 70 * 50)
+    assert torch.equal(resized(images, 70, 50), one_by_one)
+    assert torch.equal(images, kept)
+    assert resized(images[:0], 70, 50).shape == (0, 3, 70, 50)
+
+
+def test_autocast_changes_nothing() -> None:
+    images = torch.rand(2, 3, 40, 30, generator=torch.Generator().manual_seed(4))
+    expected = resized(images, 24)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(resized(images, 24), expected)
 
 
 def test_cropping_and_normalising() -> None:
