@@ -36,13 +36,16 @@ def wall_line(labels: Tensor, walls: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     n, height, width = labels.shape
     best = torch.full((n,), torch.nan, device=labels.device)
     most = torch.zeros(n, device=labels.device)
-    columns = torch.arange(width - 1, device=labels.device) + 0.5
+    # How far the last column lies ahead: the larger, the earlier. Small integers, of which a processor takes many at once.
+    ahead = torch.arange(width - 1, 0, -1, device=labels.device, dtype=torch.int16 if width < 2**15 else torch.int32)
+    where = {wall: labels == wall for wall in walls}
     rows = torch.arange(height, device=labels.device, dtype=torch.float32).expand(n, height)
     tolerance = max(TOLERANCE, TOLERANCE * width / 64.0)
     for a, b in permutations(walls, 2):
-        change = (labels[:, :, :-1] == a) & (labels[:, :, 1:] == b)  # (N, H, W-1)
-        speaks = change.any(dim=2)  # (N, H)
-        place = torch.where(change, columns, torch.inf).amin(dim=2)  # the first change of each row
+        change = where[a][:, :, :-1] & where[b][:, :, 1:]  # (N, H, W-1)
+        first = (change * ahead).amax(dim=2)  # the first change of each row, (N, H); 0 where there is none
+        speaks = first > 0
+        place = torch.where(speaks, width - 0.5 - first.float(), torch.inf)
         middle, support = _fit(rows, place, speaks, tolerance)
         better = support > most
         best, most = torch.where(better, middle, best), torch.where(better, support, most)

@@ -37,7 +37,7 @@ def resized(images: Tensor, height: int, width: int | None = None, *, mode: Mode
     width = height if width is None else width
     largest = max(images.shape[-2] * images.shape[-1], height * width)
     some = max(1, PIXELS.get(images.device.type, PIXELS["cpu"]) // max(largest, 1))
-    parts = [_resized(part, height, width, mode) for part in images.split(some)]
+    parts = [_resized(part, height, width, mode) for part in torch.split(images, some)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
