@@ -32,14 +32,11 @@ RECORDED = {
     "builtins.slice",
     "builtins.str",
     "builtins.tuple",
+    "collections.deque",
     "datetime.date",
     "datetime.datetime",
     "datetime.timedelta",
     "numpy.ndarray",
-    "pathlib.Path",
-    "pathlib.PosixPath",
-    "pathlib.PurePosixPath",
-    "pathlib.WindowsPath",
     "torch.Generator",
     "torch.Tensor",
     "torch.device",
@@ -53,9 +50,10 @@ RECORDED = {
 }
 # Packages of which every class is written down.
 PACKAGES = re.compile(
-    r"(torch\.nn\.(modules|utils|parallel|init|functional)|torch\.optim|numpy\.random"
+    r"(torch\.nn\.(modules|utils|parallel|init|functional)|torch\.optim|numpy\.random|pathlib"
     r"|training|torch_utils|R3GAN|pg_modules|feature_networks|timm"  # NVIDIA's, R3GAN's and StyleGAN-XL's networks
     r"|mmcv|mmengine|mmgen|mmagic|addict|easydict|omegaconf|lightning|lightning_fabric|pytorch_lightning)\.[\w.]+"
+    r"|numpy\.(bool|float|int|uint)\d*_?"
 )
 OLD = (  # the same thing under an earlier name
     ("__builtin__.", "builtins."),

@@ -75,6 +75,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 refuse_other_kinds(head, size)
                 with warnings.catch_warnings(action="ignore"):
                     container, found = _pickled(file, size, head, path)
+            _check_names(found)
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except Refused as error:
@@ -84,6 +85,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except OSError as error:
         raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror or error}") from None
     return Checkpoint(path, digest, container, found)
+
+
+def _check_names(found: tuple[Part, ...]) -> None:
+    """Names are printed in messages and tables, where signs that move the cursor could say anything."""
+    for part in found:
+        for name in (part.name, *part.tensors):
+            if not name.isprintable():
+                raise Damaged(f"it has a tensor or a part with the name {printable(name)!r}, in which there are signs that cannot be printed")
 
 
 def _safetensors(path: Path) -> tuple[Part, ...]:

@@ -215,3 +215,11 @@ def test_a_table_of_contents_without_end(tmp_path: Path, claimed: int) -> None:
     content[-10:-6] = struct.pack("<I", claimed)
     (tmp_path / "a.pt").write_bytes(content)
     assert f"a table of contents of {claimed} bytes" in refused(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("content", [{"a\x1b[2J": torch.zeros(1)}, {"g\r_ema": TENSORS}])
+def test_names_that_would_move_the_cursor(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    message = refused(tmp_path / "a.pt")
+    assert "signs that cannot be printed" in message
+    assert message.replace("\n", "").isprintable()

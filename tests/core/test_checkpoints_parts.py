@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import collections
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -193,3 +195,23 @@ def test_tensors_that_share_their_numbers(tmp_path: Path) -> None:
         found["whole"][1, 2] = 100.0
         assert found["part"][0, 1] == 100.0
         assert found["turned"][2, 1] == 100.0
+
+
+def test_things_that_stand_in_many_files_are_left_out(tmp_path: Path) -> None:
+    """They refuse nothing, and become no settings."""
+    beside = {
+        "path": Path("a") / "b",
+        "when": datetime.datetime(2026, 1, 1),
+        "last": collections.deque([1, 2], maxlen=3),
+        "random": np.random.RandomState(0).get_state(legacy=False),
+        "type": np.float32,
+        "device": torch.device("cpu"),
+        "scheduler": torch.optim.lr_scheduler.StepLR(torch.optim.SGD([torch.zeros(1)]), 1).state_dict(),
+        "bytes": b"abc",
+        "size": torch.Size([2, 3]),
+    }
+    settings = parts(tmp_path, {"g_ema": state(1), **beside})["g_ema"].settings
+    assert settings["size"] == [2, 3]
+    assert settings["type"] == "numpy.float32"
+    assert not {"path", "when", "last", "device", "bytes"} & set(settings)
+    json.dumps(settings)
