@@ -84,7 +84,10 @@ class Resampling:
 
     def select(self, x: Tensor) -> Tensor:
         """The part of x (N, C, before, before) that matters, with zeros where it lies outside."""
-        margins = (-self.first, self.last - x.shape[3])
+        before = x.shape[3]
+        inside = slice(max(self.first, 0), min(self.last, before))
+        margins = (max(-self.first, 0), max(self.last - before, 0))
+        x = x[:, :, inside, inside]
         return x if margins == (0, 0) else F.pad(x, (*margins, *margins))
 
 
