@@ -10,6 +10,7 @@ from ...core.registry import Register
 def ganstrata_register_generators(register: Register) -> None:
     """Names only: the classes are imported when they are built."""
     register("biggan", "ganstrata.plugins.generators.biggan.generator:BigGAN", "BigGAN and BigGAN-deep, class-conditional, w = z (Brock et al. 2019)")
+    register("stylegan", "ganstrata.plugins.generators.stylegan.generator:StyleGAN", "StyleGAN, layer-wise codes (Karras et al. 2019)")
     register(
         "stylegan2", "ganstrata.plugins.generators.stylegan2.generator:StyleGAN2", "StyleGAN2 with skip RGB, layer-wise codes (Karras et al. 2020)"
     )

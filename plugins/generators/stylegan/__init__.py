@@ -1,0 +1,1 @@
+"""StyleGAN as a stack of strata."""

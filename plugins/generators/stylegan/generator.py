@@ -1,0 +1,162 @@
+"""The StyleGAN plugin: its layers as strata that the core composes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ....core.checkpoints import Part
+from ....core.contracts import Generator
+from ....core.device import compute_dtype, settled
+from ....core.layers import resolution_groups
+from ....core.randomness import Stream, Use, normals
+from ....core.recognition import Examined
+from ....core.records import Inputs, Latents, Match, ModelCard, State, Stratum
+from ..shared import noise, truncation
+from ..shared.classes import Classes
+from ..shared.config import StyleConfig
+from ..shared.fitting import load
+from ..shared.opening import open_checkpoint
+from .architecture import Architecture, examine, recognised
+from .network import Layer, Output, StoredLayer
+from .network import Mapping as MappingNetwork
+
+MEANT = 10_000  # samples of which the mean w is taken
+
+
+class StyleGAN(Generator):
+    """StyleGAN (Karras et al. 2019), L = 2 log2(resolution) - 2 layers, one per adaptive instance normalisation.
+
+    Layers 2b and 2b + 1 are those of resolution 4 * 2^b; each is a stratum, and the output, which reads
+    no code, is one more. State.x is the feature map after the normalisation.
+    """
+
+    class Config(StyleConfig):
+        """Checkpoint, truncation, noise and classes."""
+
+    config: Config
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        super().__init__(config, device)
+        opened = open_checkpoint(type(self), config)
+        architecture = self.architecture = Architecture.from_plain(opened.found.architecture)
+        stored = load(architecture.build, opened.found, opened.checkpoint.path)
+        stored_layers = [layer for layer in stored.synthesis.layers if isinstance(layer, StoredLayer)]
+        self._layers = [Layer(layer, up=i > 0 and i % 2 == 0) for i, layer in enumerate(stored_layers)]
+        self._output = Output(stored.synthesis.output)
+        self._mapping = MappingNetwork(stored.mapping, architecture.lr_multiplier)
+        self.network = settled(nn.ModuleList([self._mapping, *self._layers, self._output]), device)
+        self._const = stored.synthesis.const.detach()[None].to(device)
+        self._scale = truncation.scale(architecture.layers, config.truncation_psi, config.truncation_layers)
+        self.card: ModelCard = opened.card(truncation=truncation.describe(self._scale))
+        self._classes = Classes("StyleGAN", architecture.classes, config.classes)
+        strata = [Stratum(f"layer{i}", i, 4 * 2 ** (i // 2), style_width=2 * layer.bias.shape[0]) for i, layer in enumerate(self._layers)]
+        self.strata = (*strata, Stratum("output", None, architecture.resolution, is_feature=False))
+        self._mean = self._mean_w(stored.mapping.w_avg.to(device) if architecture.mean else None)
+
+    @classmethod
+    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+        """By its tensor names, in any of the published layouts."""
+        layout = recognised(names_and_shapes)
+        return None if layout is None else Match(1.0, f"StyleGAN in the layout of {layout.name}")
+
+    @classmethod
+    def examine(cls, part: Part) -> Examined | None:
+        """Sizes, classes and weights, whatever the layout."""
+        return examine(part)
+
+    @property
+    def layer_scale(self) -> NDArray[np.float32]:
+        """Psi on the truncated layers, 1 elsewhere: (L,)."""
+        return self._scale
+
+    @property
+    def groups(self) -> Mapping[str, tuple[int, ...]]:
+        """Bottom is 4 pixels, top the final resolution, lower and upper share those between."""
+        return resolution_groups(self.card.resolution)
+
+    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
+        """Normal z; for conditional networks a class each, drawn evenly from those configured."""
+        return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
+
+    def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Z (N, Z), and classes (N,) or class weights (N, Y) of conditional networks, to w (N, D)."""
+        w: Tensor = self._mapping(z, self._classes.weights(condition, z))
+        return w
+
+    def broadcast(self, w: Tensor) -> Tensor:
+        """W (N, D) to codes (N, L, D), truncated towards the mean w (appendix B)."""
+        return truncation.truncate(w, self._mean, self._scale)
+
+    def begin(self, inputs: Inputs) -> State:
+        """The learned constant, one copy per sample; with fresh noise, its key for every sample."""
+        const = self._const.to(compute_dtype(self.device))
+        x = const.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        return State(x, kept={"noise": noise.keys(inputs)} if self.config.noise == "fresh" else {})
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        """A layer, or the output as RGB."""
+        assert state.x is not None
+        with torch.autocast(self.device.type, enabled=False):
+            if s == len(self._layers):
+                rgb = self._output(state.x)
+                return State(state.x, torch.tanh(rgb) if self.architecture.tanh else rgb, state.kept)
+            if style is None:
+                assert code is not None
+                style = self._layers[s].affine(self._own(s, code).float())
+            return State(self._layers[s](state.x, style, self._noise(s, state)), None, state.kept)
+
+    def finish(self, state: State) -> Tensor:
+        """The network's [-1, 1] as [0, 1], grey as three equal channels."""
+        assert state.rgb is not None
+        images = (state.rgb + 1.0) / 2.0
+        return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
+
+    def style(self, s: int, code: Tensor) -> Tensor | None:
+        """What the affine gives for codes (N, D): scales less one, then shifts, (N, 2 C); None for the output."""
+        if s == len(self._layers):
+            return None
+        style: Tensor = self._layers[s].affine(self._own(s, code))
+        return style
+
+    def style_weights(self, s: int) -> Tensor | None:
+        """The affine's weights (2 C, D) at their true scale, 0 where the layer does not read; None for the output."""
+        if s == len(self._layers):
+            return None
+        weight = self._layers[s].affine.weight
+        if not self.architecture.own_codes:
+            return weight
+        whole = weight.new_zeros(weight.shape[0], self.architecture.code_size)
+        self._own(s, whole).copy_(weight)
+        return whole
+
+    def _own(self, s: int, code: Tensor) -> Tensor:
+        """What layer s reads of its code (N, D): all of it, or its own share (N, w_dim)."""
+        if not self.architecture.own_codes:
+            return code
+        width = self.architecture.w_dim
+        return code[:, s * width : (s + 1) * width]
+
+    def _mean_w(self, stored: Tensor | None) -> Tensor:
+        """The mean w (D,). Where the file has none and truncation needs it, it is that of 10,000 z, the same ones always."""
+        size = self.architecture.code_size
+        if stored is not None:
+            return stored.repeat(size // stored.shape[0])
+        if not (self._scale < 1.0).any():
+            return torch.zeros(size, device=self.device)
+        with torch.no_grad():
+            z = torch.from_numpy(normals(0, Stream.PROBING, Use.LATENT, range(MEANT), self.architecture.z_dim, part=1))
+            w = torch.cat([self._mapping(z[i : i + 1000].to(self.device), None) for i in range(0, MEANT, 1000)])
+            return w.double().mean(dim=0).float()
+
+    def _noise(self, s: int, state: State) -> Tensor | None:
+        """Noise of stratum s: (1 or N, 1, H, W), or None."""
+        if self.config.noise == "none":
+            return None
+        if self.config.noise == "fresh":
+            return noise.fresh(state.kept["noise"], s, self.strata[s].size, self.device)
+        return self._layers[s].noise_const

@@ -1,0 +1,82 @@
+"""What a file says about a StyleGAN besides its tensors: in our own header, or in the arguments of NVIDIA's network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ....core.errors import CheckpointError
+from .layouts import FUSED_FROM
+
+# NVIDIA's arguments of which one value is supported, the default.
+_ONLY: dict[str, object] = {
+    "nonlinearity": "lrelu",
+    "mapping_nonlinearity": "lrelu",
+    "normalize_latents": True,
+    "use_wscale": True,
+    "mapping_use_wscale": True,
+    "use_styles": True,
+    "const_input_layer": True,
+    "use_pixel_norm": False,
+    "use_instance_norm": True,
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What shapes do not show.
+
+    Attributes:
+        fused_from: pixels from which upsampling is fused with its convolution.
+        lr_multiplier: by which the mapping's stored weights are too large.
+        tanh: whether the picture goes through it; None if nothing is said.
+        unaveraged: whether the file is known to have no mean w.
+    """
+
+    fused_from: int = FUSED_FROM
+    lr_multiplier: float = 0.01
+    tanh: bool | None = None
+    unaveraged: bool = False
+
+
+def told(settings: Mapping[str, Any]) -> Told:
+    """What the settings of a part say.
+
+    Raises:
+        CheckpointError: they are senseless, or of a network that is not supported.
+    """
+    network = settings.get("network")
+    if isinstance(network, Mapping):
+        tanh = network.get("tanh")
+        if tanh is not None and not isinstance(tanh, bool):
+            raise CheckpointError(f"tanh stored in the file is {tanh!r}, expected true or false")
+        return Told(lr_multiplier=_multiplier(network.get("lr_multiplier", 0.01)), tanh=tanh, unaveraged=network.get("mean") == 0)
+    for name, value in _ONLY.items():
+        if settings.get(name, value) != value:
+            raise CheckpointError(f"this StyleGAN was built with {name} = {settings[name]!r}; only {value!r} is supported")
+    if list(_sequence(settings.get("blur_filter", (1, 2, 1)))) != [1, 2, 1]:
+        raise CheckpointError(f"this StyleGAN has the low-pass filter {settings['blur_filter']!r}; only [1, 2, 1] is supported")
+    return Told(_fused_from(settings.get("fused_scale", "auto")), _multiplier(settings.get("mapping_lrmul", 0.01)))
+
+
+def _sequence(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _fused_from(fused: object) -> int:
+    """NVIDIA's `fused_scale`: always, never, or `auto`."""
+    if fused is True:
+        return 8
+    if fused is False:
+        return 2**30
+    if fused == "auto":
+        return FUSED_FROM
+    raise CheckpointError(f"fused_scale stored in the file is {fused!r}, expected true, false or 'auto'")
+
+
+def _multiplier(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < math.inf:
+        raise CheckpointError(f"the mapping's learning rate multiplier stored in the file is {value!r}, expected a number above 0")
+    return float(value)
