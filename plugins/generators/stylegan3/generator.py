@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from ....core.checkpoints import Part
@@ -26,7 +26,7 @@ from ..shared.mapping import FullyConnected
 from ..shared.opening import open_checkpoint
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
-from .movement import Matrix, Movement, lookup
+from .movement import Matrix, Movement, check, lookup
 
 
 class StyleGAN3(Generator):
@@ -44,6 +44,13 @@ class StyleGAN3(Generator):
             description="moves the picture: translate [right, down] in picture widths, rotate in degrees counter-clockwise; "
             "or a 3x3 matrix of where its points go, origin in the centre, x right, y down; default as in the checkpoint",
         )
+
+        @field_validator("input_transform")
+        @classmethod
+        def _invertible(cls, value: Movement | Matrix | None) -> Movement | Matrix | None:
+            if isinstance(value, tuple):
+                check(value)
+            return value
 
     config: Config
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 Row = tuple[float, float, float]
+Matrix = tuple[Row, Row, Row]
 
 
 class Movement(BaseModel):
@@ -21,15 +21,16 @@ class Movement(BaseModel):
     rotate: float = Field(default=0.0, description="degrees, counter-clockwise")
 
 
-def _affine(matrix: tuple[Row, Row, Row]) -> tuple[Row, Row, Row]:
+def check(matrix: Matrix) -> None:
+    """Refuse what is no movement of the plane.
+
+    Raises:
+        ValueError: it is projective, or cannot be undone.
+    """
     if matrix[2] != (0.0, 0.0, 1.0):
-        raise ValueError("the last row of input_transform must be [0, 0, 1]: it moves points of the plane")
+        raise ValueError("the last row must be [0, 0, 1]: it moves points of the plane")
     if abs(np.linalg.det(np.array(matrix))) < 1e-6:
-        raise ValueError("input_transform cannot be inverted: it squeezes the plane onto a line")
-    return matrix
-
-
-Matrix = Annotated[tuple[Row, Row, Row], AfterValidator(_affine)]
+        raise ValueError("it cannot be inverted: it squeezes the plane onto a line")
 
 
 def matrix_of(movement: Movement) -> NDArray[np.float64]:
@@ -39,7 +40,7 @@ def matrix_of(movement: Movement) -> NDArray[np.float64]:
     return np.array([[math.cos(angle), math.sin(angle), right], [-math.sin(angle), math.cos(angle), down], [0.0, 0.0, 1.0]])
 
 
-def lookup(movement: Movement | tuple[Row, Row, Row]) -> NDArray[np.float64]:
+def lookup(movement: Movement | Matrix) -> NDArray[np.float64]:
     """Which point of the unmoved picture is seen at each point, (3, 3): the inverse."""
     matrix = matrix_of(movement) if isinstance(movement, Movement) else np.array(movement)
     found: NDArray[np.float64] = np.linalg.inv(matrix)
