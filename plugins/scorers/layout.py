@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from itertools import permutations
+from typing import cast
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
-from ...core.checkpoints import locate, read_checkpoint
-from ...core.contracts import PluginConfig, Scorer
+from ...core.config import Use
+from ...core.configfile import check_options
+from ...core.contracts import PluginConfig, Scorer, Segmenter
+from ...core.errors import ConfigError, Fault, nearest
+from ...core.loading import build
 from ...core.records import Concept, Rendering
-from .surfaces import load_surfaces
+from ...core.registry import registry
+from .networks.planar import LabelOrder
+from .segmentation import Segmentation
 
 TOLERANCE = 2.0  # pixels at width 64 that a row may lie off the line; grows with the width
 LEAST_SUPPORT = 0.15  # share of rows below which the line is not believed
+OBVIOUS = re.compile(r"(left|right|front(al)?|cent(er|re)|middle|back) wall|wall (left|right|front(al)?|cent(er|re)|middle|back)")
 ROUNDS = 3  # of fitting a line and dropping the rows that lie off it
 
 
@@ -80,13 +89,76 @@ def _fit(rows: Tensor, place: Tensor, speaks: Tensor, tolerance: float) -> tuple
     return torch.where(found, middle, torch.nan), inlier.sum(dim=1) / height
 
 
+def find_walls(wanted: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]:
+    """Which classes of a segmenter are walls: those that are named, or those whose names say which wall they are.
+
+    Capitals, and what stands between words, do not matter.
+
+    Raises:
+        ConfigError: a name is unknown, or there are fewer than two walls.
+
+    >>> find_walls([], ["floor", "left_wall", "Front wall"]), find_walls(["door", "left wall"], ["left_wall", "door"])
+    ((1, 2), (1, 0))
+    """
+    known = {_plain(name): i for i, name in enumerate(classes)}
+    unknown = [name for name in wanted if _plain(name) not in known]
+    path = ("walls",)
+    if unknown:
+        faults = [Fault(path, f"'{name}' is no class of the segmenter.{nearest(_plain(name), known)} Classes: {_some(classes)}") for name in unknown]
+        raise ConfigError("config of scorer 'layout'", faults)
+    found = [known[_plain(name)] for name in wanted] or [i for name, i in known.items() if OBVIOUS.fullmatch(name)]
+    found = list(dict.fromkeys(found))
+    if len(found) < 2:
+        why = "a line is where two walls meet" if wanted else "no two classes of the segmenter are called left, right or front wall"
+        raise ConfigError("config of scorer 'layout'", [Fault(path, f"name two classes or more: {why}. Classes: {_some(classes)}")])
+    return tuple(found)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", " ", name).strip().lower()
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
 class Layout(Scorer):
-    """Reads the line between two walls off a surface map; undefined where no line is seen."""
+    """Reads the line between two walls off the labels of a segmenter; undefined where no line is seen.
+
+    The segmenter is a network that `segmentation` reads from a file, or any installed scorer that labels
+    pixels. A pass through it is shared with a `segmentation` scorer on the same weights.
+    """
 
     class Config(PluginConfig):
-        """Which surface network."""
+        """What labels the pixels, and which labels are walls."""
 
-        checkpoint: str = Field(description="a surface network, or bundled:rooms")
+        checkpoint: str | None = Field(default=None, description="a surface network, a planar network of LSUN-room, or bundled:rooms")
+        segmenter: Use | None = Field(default=None, description="or any scorer that labels pixels, with its config: {use: ..., with: {...}}")
+        walls: tuple[str, ...] = Field(
+            default=(), description="names of the classes that are walls; default: those that the file or their names declare to be"
+        )
+        label_order: LabelOrder | None = Field(
+            default=None, description="of a planar network trained anew: ids as in the published network (default) or as in LSUN's toolkit"
+        )
+
+        @field_validator("segmenter")
+        @classmethod
+        def _labels_pixels(cls, used: Use | None) -> Use | None:
+            if used is not None:
+                faults = check_options("scorer", used.use, used.options, ())
+                if faults:
+                    raise ValueError("; ".join(map(str, faults)))
+                if not issubclass(registry().info("scorer", used.use).load(), Segmenter):
+                    raise ValueError(f"scorer '{used.use}' labels no pixels")
+            return used
+
+        @model_validator(mode="after")
+        def _one(self) -> Layout.Config:
+            if bool(self.checkpoint) == bool(self.segmenter):
+                raise ValueError("needs either `checkpoint` or `segmenter`")
+            if self.label_order is not None and self.segmenter is not None:
+                raise ValueError("`label_order` goes with `checkpoint`; write it into the `with` of the segmenter")
+            return self
 
     config: Config
     concepts = (Concept("wall_line", "layout", least=0.02, threshold=0.0, may_be_undefined=True),)
@@ -94,12 +166,24 @@ class Layout(Scorer):
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        self.model = load_surfaces(read_checkpoint(locate(config.checkpoint, "surfaces")), device)
-        self.checkpoint = self.model.sha256
+        declared: tuple[int, ...] = ()
+        if config.segmenter is None:
+            self.segmenter: Segmenter = Segmentation(Segmentation.Config(checkpoint=config.checkpoint, label_order=config.label_order), device)
+            declared = getattr(self.segmenter.model, "walls", ())
+        else:
+            self.segmenter = cast("Segmenter", build("scorer", config.segmenter.use, config.segmenter.options, device=str(device)))
+        classes = [concept.name for concept in self.segmenter.concepts]
+        self.walls = declared if declared and not config.walls else find_walls(config.walls, classes)
+        self.features, self.checkpoint = self.segmenter.features, self.segmenter.checkpoint
+        plugin = type(self.segmenter)
+        self._key = ("wall line", plugin.__module__, plugin.__qualname__, self.segmenter.config.model_dump_json(), self.checkpoint, self.walls)
+
+    def check(self, samples: int) -> None:
+        """As the segmenter does."""
+        self.segmenter.check(samples)
 
     def _line(self, rendering: Rendering) -> tuple[Tensor, Tensor]:
-        key = ("wall line", self.checkpoint)
-        return rendering.once(key, lambda: wall_line(self.model.labels(rendering), self.model.walls))
+        return rendering.once(self._key, lambda: wall_line(self.segmenter.labels(rendering), self.walls))
 
     def score(self, rendering: Rendering) -> Tensor:
         """Position of the line relative to the centre, in [-1, 1] (N, 1); NaN where there is none."""

@@ -10,22 +10,28 @@ from ...core.checkpoints import locate, read_checkpoint
 from ...core.contracts import Segmenter
 from ...core.records import Concept, Rendering
 from .networks.huggingface import HubConfig
-from .networks.segmenters import SegmentationModel, load_hub_segmenter
-from .surfaces import load_surfaces
+from .networks.planar import LabelOrder
+from .networks.segmenters import SegmentationModel, load_checkpoint_segmenter, load_hub_segmenter
 
 
 class Segmentation(Segmenter):
     """A concept per class of a segmentation network.
 
     Reads semantic segmentation models of the transformers library (SegFormer, UPerNet, BEiT, DPT,
-    Mask2Former) and this project's own surface networks.
+    Mask2Former) and, told apart by what is in them, files of this project's surface networks, of
+    LSUN-room's planar networks and of CelebAMask-HQ's face parsers.
     """
 
     class Config(HubConfig):
         """Which network: either a checkpoint or a model of the transformers library."""
 
-        checkpoint: str | None = Field(default=None, description="a surface network, or bundled:rooms")
+        checkpoint: str | None = Field(
+            default=None, description="bundled:rooms, or a file: a surface network, a planar network of LSUN-room, a face parser of CelebAMask-HQ"
+        )
         model: str = Field(default="", description="or a transformers model: a local folder, or a hub id")
+        label_order: LabelOrder | None = Field(
+            default=None, description="of a planar network trained anew: ids as in the published network (default) or as in LSUN's toolkit"
+        )
 
         @model_validator(mode="after")
         def _one(self) -> Segmentation.Config:
@@ -39,7 +45,8 @@ class Segmentation(Segmenter):
         super().__init__(config, device)
         self.model: SegmentationModel
         if config.checkpoint:
-            self.model = load_surfaces(read_checkpoint(locate(config.checkpoint, "surfaces")), device)
+            checkpoint = read_checkpoint(locate(config.checkpoint, "surfaces"))
+            self.model = load_checkpoint_segmenter(checkpoint, device, config.label_order)
         else:
             self.model = load_hub_segmenter(config, device)
         self.checkpoint = self.model.sha256
@@ -50,5 +57,5 @@ class Segmentation(Segmenter):
         return self.model.logits(rendering)
 
     def labels(self, rendering: Rendering) -> Tensor:
-        """The class of each pixel (N, H, W), shared with layout where both use one checkpoint."""
+        """The class of each pixel (N, H, W), shared with layout where both use one network."""
         return self.model.labels(rendering)

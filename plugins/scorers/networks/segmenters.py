@@ -12,9 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ....core.checkpoints import Checkpoint
 from ....core.errors import CheckpointError
 from ....core.records import Rendering
+from ..surfaces import ARCHITECTURE, load_surfaces
+from .faces import is_face_parser, load_face_parser
 from .huggingface import HubConfig, Loaded, installed, load, place, unique
+from .planar import LabelOrder, is_planar, load_planar
 
 LABELS = Path(__file__).resolve().parents[1] / "labels"
 ADE20K = 150  # classes of SceneParse150; a model of so many without names of its own has these
@@ -40,6 +44,35 @@ class SegmentationModel(Protocol):
     def labels(self, rendering: Rendering) -> Tensor:
         """The likeliest class of each pixel (N, H, W), computed once per rendering."""
         ...
+
+
+def load_checkpoint_segmenter(checkpoint: Checkpoint, device: torch.device, label_order: LabelOrder | None = None) -> SegmentationModel:
+    """The network of a file, whichever it is.
+
+    Args:
+        checkpoint: a surface network of this project, a planar network of LSUN-room or a face parser of CelebAMask-HQ.
+        device: where it is to run.
+        label_order: what the planes of a planar network are; default: as it was published.
+
+    Raises:
+        CheckpointError: it is none of them, or does not fit its kind.
+    """
+    planar = is_planar(checkpoint.tensors)
+    if label_order is not None and not planar:
+        raise CheckpointError(f"label_order is for planar networks of LSUN-room, and {checkpoint.path} is none")
+    if planar:
+        return load_planar(checkpoint, device, label_order or "network")
+    if is_face_parser(checkpoint.tensors):
+        return load_face_parser(checkpoint, device)
+    found = checkpoint.settings.get("architecture")
+    if found == ARCHITECTURE:
+        return load_surfaces(checkpoint, device)
+    named = "no architecture" if found is None else repr(found)
+    raise CheckpointError(
+        f"{checkpoint.path} is no segmentation network that is read here: its header names {named}. "
+        f"Read are surface networks of this project ('{ARCHITECTURE}'), planar networks of LSUN-room (model.resnet.* and model.planar_seg.*), "
+        "face parsers of CelebAMask-HQ (conv1.conv1.0.weight to final.weight), and, under `model:` of the scorer segmentation, models of transformers"
+    )
 
 
 def labelled(logits: Tensor, size: tuple[int, int]) -> Tensor:

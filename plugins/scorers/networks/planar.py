@@ -1,0 +1,141 @@
+"""The planar network of LSUN-room: which surface of a room each pixel shows.
+
+Source: Lin et al. 2018, "Indoor Scene Layout Estimation from a Single Image". The layout of its files
+is that of github.com/leVirve/lsun-room (MIT): a Lightning checkpoint of `LayoutSeg` with the tensors
+`model.resnet.*`, a residual network of torchvision, and `model.planar_seg.*`, the head. It sees
+320 pixels, normalised with mean and standard deviation 0.5; its five planes are the labels of its
+training data less one. Its authors resize with torchvision's bilinear filter, which in their day was
+not antialiased for tensors; here it is, where pictures shrink.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ....core.checkpoints import Checkpoint
+from ....core.device import settled
+from ....core.errors import CheckpointError
+from ..bundles import to_size
+from .resnet import ResNet, ResNetShape, infer
+from .square import SquareSegmenter, fitted, size_of
+
+SIZE = 320
+TABLE = Path(__file__).resolve().parents[1] / "labels" / "lsun_room.json"
+MARK = "planar_seg.fc_stage2.weight"
+LabelOrder = Literal["network", "toolkit"]
+
+
+@dataclass(frozen=True)
+class HeadShape:
+    """Channels of the head: of the last two stages of the residual network, within, and of its output."""
+
+    deep: int
+    middle: int
+    inner: int
+    classes: int
+
+
+class PlanarHead(nn.Module):
+    """Maps of three strides, 64, 32 and 16, each added to the coarser one enlarged, and the sum enlarged to full size."""
+
+    def __init__(self, shape: HeadShape) -> None:
+        super().__init__()
+        self.fc_conv = nn.Conv2d(shape.deep, shape.deep, 1, bias=False)
+        self.bn = nn.BatchNorm2d(shape.deep)
+        for i, channels in enumerate((shape.deep, shape.deep, shape.middle), start=1):
+            self.add_module(f"clf{i}", nn.Conv2d(channels, shape.inner, 1, bias=False))
+        for i, stride in enumerate((2, 2, 16), start=1):
+            self.add_module(f"dec{i}", nn.ConvTranspose2d(shape.inner, shape.inner, 2 * stride, stride, stride // 2, bias=False))
+        self.fc_stage2 = nn.Conv2d(shape.inner, shape.classes, 1, bias=False)
+
+    def forward(self, x16: Tensor, x32: Tensor) -> Tensor:
+        """Maps (N, C, H / 16, W / 16) and (N, D, H / 32, W / 32) to logits (N, M, H, W)."""
+        x64 = F.max_pool2d(x32, 3, 2, 1)
+        sides = F.relu(self.bn(self.fc_conv(x64))), x32, x16  # coarsest first
+        y = torch.zeros((), device=x32.device, dtype=x32.dtype)
+        for i, x in enumerate(sides, start=1):
+            y = self.get_submodule(f"dec{i}")(self.get_submodule(f"clf{i}")(x) + y)
+        logits: Tensor = self.fc_stage2(y)
+        return logits
+
+
+class PlanarNetwork(nn.Module):
+    """A residual network without its classifier, and the head."""
+
+    def __init__(self, trunk: ResNetShape, head: HeadShape) -> None:
+        super().__init__()
+        self.resnet = ResNet(trunk, max_pool=True)
+        self.resnet.fc = nn.Identity()  # type: ignore[assignment]
+        self.planar_seg = PlanarHead(head)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, 320, 320) to logits (N, 5, 320, 320)."""
+        trunk = self.resnet
+        x = F.max_pool2d(F.relu(trunk.bn1(trunk.conv1(images))), 3, 2, 1)
+        x16 = trunk.get_submodule("layer3")(trunk.get_submodule("layer2")(trunk.get_submodule("layer1")(x)))
+        logits: Tensor = self.planar_seg(x16, trunk.get_submodule("layer4")(x16))
+        return logits
+
+
+def surfaces(order: LabelOrder) -> tuple[str, ...]:
+    """Names of the surfaces in the order of the network's labels, or in that of the challenge's toolkit.
+
+    >>> surfaces("network"), surfaces("toolkit")[1]
+    (('frontal_wall', 'left_wall', 'right_wall', 'floor', 'ceiling'), 'frontal_wall')
+    """
+    return tuple(json.loads(TABLE.read_text(encoding="utf-8"))[order])
+
+
+def is_planar(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether these are the tensors of such a network, in or out of its Lightning module."""
+    return any(name in (MARK, f"model.{MARK}") for name in tensors)
+
+
+def load_planar(checkpoint: Checkpoint, device: torch.device, order: LabelOrder = "network") -> SquareSegmenter:
+    """The network of a checkpoint, of any depth and width.
+
+    Args:
+        checkpoint: whose tensors is_planar() knows.
+        device: where it is to run.
+        order: what its planes are: labels of the published network, or ids of the challenge's toolkit, less one.
+
+    Raises:
+        CheckpointError: tensors are missing or do not fit together, or there are not five surfaces.
+    """
+    path = checkpoint.path
+    prefix = "" if MARK in checkpoint.tensors else "model."
+    # What else the training module kept, and the classifier of the residual network, play no part.
+    wanted = tuple(f"{prefix}{part}." for part in ("resnet", "planar_seg"))
+    tensors = {name.removeprefix(prefix): tensor for name, tensor in checkpoint.tensors.items() if name.startswith(wanted)}
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("resnet.fc.")}
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    head = HeadShape(
+        deep=size_of(shapes, "planar_seg.clf2.weight", 1, path),
+        middle=size_of(shapes, "planar_seg.clf3.weight", 1, path),
+        inner=size_of(shapes, "planar_seg.clf1.weight", 0, path),
+        classes=size_of(shapes, MARK, 0, path),
+    )
+    names = surfaces(order)
+    if head.classes != len(names):
+        raise CheckpointError(f"{path} has {head.classes} planes, not the {len(names)} surfaces of LSUN: {', '.join(names)}")
+    bare = {name.removeprefix("resnet."): shape for name, shape in shapes.items() if name.startswith("resnet.")}
+    try:
+        trunk = infer({**bare, "fc.weight": (1, head.deep)})
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    network = fitted(lambda: PlanarNetwork(trunk, head), tensors, checkpoint)
+    assert isinstance(network, PlanarNetwork)
+    network.resnet.eval().fuse()
+    return SquareSegmenter(settled(network, device), names, checkpoint.sha256, SIZE, _prepared)
+
+
+def _prepared(images: Tensor) -> Tensor:
+    return to_size(images, SIZE) * 2.0 - 1.0
