@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import click
 
@@ -95,8 +96,18 @@ def _describe(info: PluginInfo) -> None:
 
 
 def _type(annotation: Any) -> str:
-    text = getattr(annotation, "__name__", None) if not getattr(annotation, "__args__", None) else None
-    return (text or str(annotation)).replace("typing.", "").replace("NoneType", "none").replace("None", "none")
+    """A type as people write it: `int or none`, `sampled or int or list[int]`."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation is type(None):
+        return "none"
+    if origin in (Union, UnionType):
+        return " or ".join(_type(argument) for argument in arguments)
+    if origin is Literal:
+        return " or ".join(str(argument) for argument in arguments)
+    if arguments:
+        name = getattr(origin, "__name__", str(origin))
+        return f"{name}[{', '.join('...' if argument is Ellipsis else _type(argument) for argument in arguments)}]"
+    return getattr(annotation, "__name__", str(annotation).replace("typing.", ""))
 
 
 def _plain(value: Any) -> str:

@@ -16,6 +16,8 @@ from .config import AUTO, RunConfig
 from .errors import ConfigError, Fault, GanstrataError, UserError, nearest
 from .registry import Kind, registry
 
+BRANCHES = ("literal[", "function-", "constrained-", "tuple[", "list[", "dict[")  # how pydantic's names of a union's branches begin
+
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """A validated config from YAML, TOML or JSON, with `key=value` overrides.
@@ -190,8 +192,10 @@ def _plugins(data: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Kind,
 
 
 def _is_branch(part: object) -> bool:
-    """Whether pydantic put the name of a union's branch into the path."""
-    return isinstance(part, str) and (part.startswith(("literal[", "function-", "constrained-")) or part in ("int", "str", "float", "bool"))
+    """Whether pydantic put the name of a union's branch into the path: a type's, or that of a nested config's class."""
+    if isinstance(part, str) and len(part) > 1 and part[0].isupper() and part.isidentifier():
+        return True
+    return isinstance(part, str) and (part.startswith(BRANCHES) or part in ("int", "str", "float", "bool"))
 
 
 def _field(model: type[BaseModel], name: object) -> FieldInfo | None:

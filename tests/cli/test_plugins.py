@@ -38,9 +38,9 @@ def test_the_list_is_json_for_programs(invoke) -> None:
         (
             "linear_svm",
             [
-                "positives  (int | float, default 2000)  highest scores: a count, or a share up to 0.5",
+                "positives  (int or float, default 2000)  highest scores: a count, or a share up to 0.5",
                 "C  (float, default 1.0)  weight of errors against the width of the margin",
-                "loss  (Literal['squared_hinge', 'hinge'], default \"squared_hinge\")  hinge is the paper's",
+                "loss  (squared_hinge or hinge, default \"squared_hinge\")  hinge is the paper's",
             ],
         ),
         ("hue", ["soft  (bool, default false)  triangles in place of bins: differentiable"]),

@@ -76,7 +76,7 @@ def test_every_fault_at_once(tmp_path: Path) -> None:
 generator: {use: stylgan2, with: {}}
 scorers:
   - {use: hue, with: {sotf: true}}
-  - {use: layout}
+  - {use: category}
 boundary: {use: ridge, with: {alpha: -1}}
 synthesis: {samples: 0, seeds: 3}
 rescoring: {distance_unit: cm, layers: all}
@@ -87,7 +87,7 @@ devise: cpu
     )
     assert "No generator named 'stylgan2'. Did you mean 'stylegan2'?" in faults.pop("generator -> use")
     assert faults.pop("scorers -> 0 -> with -> sotf").startswith("is not an option of 'hue' (from ganstrata ")
-    assert faults.pop("scorers -> 1 -> with -> checkpoint") == "is missing: a surface network, or bundled:rooms"
+    assert faults.pop("scorers -> 1 -> with -> checkpoint") == "is missing: a Places365 network, another residual classifier, or bundled:rooms"
     assert "greater than or equal to 0 (got -1)" in faults.pop("boundary -> with -> alpha")
     assert "greater than 0 (got 0)" in faults.pop("synthesis -> samples")
     seeds = faults.pop("synthesis -> seeds")
