@@ -95,9 +95,9 @@ def infer(shapes: Shapes, said: Told, *, incomplete: bool = False, inverted: boo
     depth = sum(bool(re.fullmatch(r"mapping\.layers\.\d+\.weight", name)) for name in shapes)
     biases = [shapes.get(f"synthesis.layers.{i}.bias", ()) for i in range(count)]
     if not count or count % 2 or any(len(shape) != 1 for shape in biases):
-        raise CheckpointError(
-            f"a StyleGAN has two layers for each of 4, 8, 16 ... pixels, numbered 0, 1, 2 ..., each with a bias; this file has {count}"
-        )
+        raise CheckpointError(f"a StyleGAN has two layers, each with a bias, for each of 4, 8, 16 ... pixels; this file has {count}, or with gaps")
+    if count > 2 * LEVELS:
+        raise CheckpointError(f"a StyleGAN of {count} layers; up to {2 * LEVELS}, which is {2 ** (LEVELS + 1)} pixels, can be used")
     dense = [shapes.get(f"mapping.layers.{i}.weight", ()) for i in range(depth)]
     if not depth or any(len(shape) != 2 for shape in dense):
         raise CheckpointError(f"a StyleGAN has a mapping network of layers 0, 1, 2 ...; this file has {depth}, or with gaps")
