@@ -62,7 +62,7 @@ class StyleGAN(Generator):
     def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
         """By its tensor names, in any of the published layouts."""
         layout = recognised(names_and_shapes)
-        return None if layout is None else Match(1.0, f"StyleGAN in the layout of {layout.name}")
+        return None if layout is None else Match(1.0, f"StyleGAN in the {layout.name} layout")
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
