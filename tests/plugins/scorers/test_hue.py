@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from ganstrata import Rendering
-from ganstrata.plugins.scorers.hue import NAMES, hue_saturation_value
+from ganstrata.plugins.scorers.hue import NAMES, hue_saturation_value, hue_shares
 from torch import Tensor
 
 
@@ -102,6 +102,47 @@ def test_soft_shares_have_a_gradient_and_add_up() -> None:
     step = 1e-2 * slope / slope.norm()
     after = ganstrata.load_scorer("hue", device="cpu", soft=True).score(Rendering((images + step).detach()))
     assert float(after[:, 0].sum() - scores[:, 0].detach().sum()) == pytest.approx(1e-2 * float(slope.norm()), rel=0.3)
+
+
+def test_soft_gradients_are_those_of_finite_differences() -> None:
+    """In double precision, on pixels that stand away from where hues, bins and channels change over."""
+    images = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    hue, chroma, _, _ = hue_saturation_value(images)
+    order = images.sort(dim=1).values
+    assert (order.diff(dim=1) > 1e-4).all()
+    assert ((hue / 30.0 - (hue / 30.0).round()).abs() > 1e-4).all()
+    assert (chroma > 0.0).all()
+
+    def scores(given: Tensor) -> Tensor:
+        hue, chroma, saturation, value = hue_saturation_value(given)
+        means = [saturation.mean(dim=(1, 2)), value.mean(dim=(1, 2))]
+        return torch.cat([hue_shares(hue, chroma, soft=True), torch.stack(means, dim=1)], dim=1)
+
+    assert torch.autograd.gradcheck(scores, images.requires_grad_(), eps=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("degrees", [2.5 + 7 * i for i in range(52)])
+def test_soft_and_hard_on_pictures_of_one_hue(degrees: float) -> None:
+    """A circular triangle of 30 degrees to either side: two neighbours share a hue, in proportion, and the nearer has the hard one's all."""
+    picture = plain(*colorsys.hsv_to_rgb(degrees / 360.0, 0.8, 0.7))
+    hard, soft = scores_of(picture), scores_of(picture, soft=True)
+    for b, name in enumerate(NAMES):
+        away = abs((degrees - 30 * b + 180) % 360 - 180)
+        assert soft[name] == pytest.approx(max(0.0, 1.0 - away / 30.0), abs=1e-4)
+        assert hard[name] == pytest.approx(float(away < 15), abs=1e-5)
+    assert (hard["saturation"], hard["value"]) == (soft["saturation"], soft["value"])
+    assert soft["saturation"] == pytest.approx(0.8, abs=1e-5)
+
+
+def test_soft_and_hard_differ_by_less_than_half_a_bins_share(rooms: ganstrata.Generator) -> None:
+    """On real pictures, where hues fall anywhere in their bins."""
+    images = ganstrata.render(rooms, rooms.broadcast(rooms.map(rooms.sample(12, 0, 0, ganstrata.Stream.PROBING).z)))
+    hard, soft = (ganstrata.load_scorer("hue", device="cpu", soft=soft).score(Rendering(images)) for soft in (False, True))
+    assert torch.equal(hard.isnan(), soft.isnan())
+    apart = (hard - soft)[:, :12].nan_to_num().abs()
+    assert apart.mean() < 0.06
+    assert apart.max() < 0.5
+    assert torch.equal(hard[:, 12:], soft[:, 12:])
 
 
 def test_any_size_and_batch() -> None:
