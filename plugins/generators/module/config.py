@@ -73,9 +73,9 @@ class ModuleConfig(PluginConfig):
     part: str | None = Field(default=None, description="entry of the file, such as G_ema; default the first that fits")
     prefix: str = Field(default="", description="take only tensors whose names begin so, without these letters, such as `module.`")
     latent: Latent = Field(description="how z is drawn and handed over")
-    call: Call = Call()
-    classes: ClassLabels = ClassLabels()
-    output: Output = Output()
+    call: Call = Field(default=Call(), description="how it is called")
+    classes: ClassLabels = Field(default=ClassLabels(), description="labels of a conditional module")
+    output: Output = Field(default=Output(), description="what it returns")
     noise: Literal["none", "fixed", "fresh"] = Field(
         default="none", description="of modules that draw noise themselves: fixed is the same for all samples, fresh is each sample's own"
     )

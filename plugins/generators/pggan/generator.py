@@ -20,10 +20,12 @@ from ....core.recognition import Examined
 from ....core.records import Inputs, Latents, Match, ModelCard, State, Stratum
 from ..shared.classes import Classes
 from ..shared.config import ClassConfig
+from ..shared.convolutions import pixel_norm
 from ..shared.fitting import load
+from ..shared.mapping import GAIN
 from ..shared.opening import open_checkpoint
 from .architecture import Architecture, examine, recognised
-from .network import GAIN, Convolution, Network, Ready, enlarge, pixel_norm
+from .network import Convolution, Network, Ready, enlarge
 
 
 class _Place(NamedTuple):

@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..pggan.network import GAIN, equalised, pixel_norm, with_upsampling
-from ..shared.mapping import EPSILON, LEAK
+from ..shared.convolutions import equalised, pixel_norm, with_upsampling
+from ..shared.mapping import EPSILON, GAIN, LEAK
 
 
 class Dense(nn.Module):
