@@ -43,7 +43,16 @@ class Weights:
         self.tensors[f"{name}.num_batches_tracked"] = torch.tensor(1000)
 
 
-def planar(blocks: Iterable[int] = RESNET101, width: int = 64, inner: int = 37, classes: int = 5, seed: int = 0, prefix: str = "model.") -> Tensors:
+def planar(
+    blocks: Iterable[int] = RESNET101,
+    width: int = 64,
+    inner: int = 37,
+    classes: int = 5,
+    seed: int = 0,
+    prefix: str = "model.",
+    *,
+    bottleneck: bool = True,
+) -> Tensors:
     """The state dict of a LayoutSeg of LSUN-room, torchvision's unused classifier included."""
     make, inputs = Weights(seed), width
     make.convolution("resnet.conv1", 3, width, 7)
@@ -52,13 +61,15 @@ def planar(blocks: Iterable[int] = RESNET101, width: int = 64, inner: int = 37, 
         middle = width * 2 ** (stage - 1)
         for i in range(count):
             name = f"resnet.layer{stage}.{i}"
-            for k, (before, after, size) in enumerate([(inputs, middle, 1), (middle, middle, 3), (middle, 4 * middle, 1)], start=1):
+            outputs = 4 * middle if bottleneck else middle
+            three, two = [(inputs, middle, 1), (middle, middle, 3), (middle, outputs, 1)], [(inputs, middle, 3), (middle, middle, 3)]
+            for k, (before, after, size) in enumerate(three if bottleneck else two, start=1):
                 make.convolution(f"{name}.conv{k}", before, after, size)
-                make.norm(f"{name}.bn{k}", after, scale=0.3 if k == 3 else 1.0)
-            if i == 0:
-                make.convolution(f"{name}.downsample.0", inputs, 4 * middle, 1)
-                make.norm(f"{name}.downsample.1", 4 * middle)
-            inputs = 4 * middle
+                make.norm(f"{name}.bn{k}", after, scale=0.3 if k > 1 else 1.0)
+            if i == 0 and (stage > 1 or inputs != outputs):
+                make.convolution(f"{name}.downsample.0", inputs, outputs, 1)
+                make.norm(f"{name}.downsample.1", outputs)
+            inputs = outputs
     make.normal("resnet.fc.weight", 1000, inputs, spread=0.01)
     make.normal("resnet.fc.bias", 1000, spread=0.01)
     make.norm("planar_seg.bn", inputs)
@@ -85,9 +96,13 @@ def planar_logits(tensors: Mapping[str, Tensor], images: Tensor) -> Tensor:
         i = 0
         while (name := f"resnet.layer{stage}.{i}") + ".conv1.weight" in t:
             stride = 2 if stage > 1 and i == 0 else 1
-            y = F.relu(normed(F.conv2d(x, t[f"{name}.conv1.weight"]), f"{name}.bn1"))
-            y = F.relu(normed(F.conv2d(y, t[f"{name}.conv2.weight"], stride=stride, padding=1), f"{name}.bn2"))
-            y = normed(F.conv2d(y, t[f"{name}.conv3.weight"]), f"{name}.bn3")
+            if f"{name}.conv3.weight" in t:
+                y = F.relu(normed(F.conv2d(x, t[f"{name}.conv1.weight"]), f"{name}.bn1"))
+                y = F.relu(normed(F.conv2d(y, t[f"{name}.conv2.weight"], stride=stride, padding=1), f"{name}.bn2"))
+                y = normed(F.conv2d(y, t[f"{name}.conv3.weight"]), f"{name}.bn3")
+            else:
+                y = F.relu(normed(F.conv2d(x, t[f"{name}.conv1.weight"], stride=stride, padding=1), f"{name}.bn1"))
+                y = normed(F.conv2d(y, t[f"{name}.conv2.weight"], padding=1), f"{name}.bn2")
             if f"{name}.downsample.0.weight" in t:
                 x = normed(F.conv2d(x, t[f"{name}.downsample.0.weight"], stride=stride), f"{name}.downsample.1")
             x, i = F.relu(x + y), i + 1

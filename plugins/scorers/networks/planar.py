@@ -100,7 +100,7 @@ def is_planar(tensors: Mapping[str, Tensor]) -> bool:
 
 
 def load_planar(checkpoint: Checkpoint, device: torch.device, order: LabelOrder = "network") -> SquareSegmenter:
-    """The network of a checkpoint, of any depth and width.
+    """The network of a checkpoint, of any depth and width (ResNet-18 to 152; no ResNeXt, no wide bottlenecks).
 
     Args:
         checkpoint: whose tensors is_planar() knows.

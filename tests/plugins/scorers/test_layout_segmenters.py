@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import ganstrata
@@ -13,7 +14,8 @@ import torch
 from ganstrata import Concept, PluginConfig, Rendering, Segmenter
 from ganstrata.core.configfile import validate
 from ganstrata.core.errors import ConfigError, DataError
-from ganstrata.core.prepare import checked_scores
+from ganstrata.core.prepare import checked_scores, prepare
+from ganstrata.core.registry import PluginInfo, registry
 from ganstrata.plugins.scorers.layout import Layout, find_walls
 from ganstrata.plugins.scorers.networks.planar import PlanarNetwork
 from ganstrata.plugins.scorers.surfaces import SurfaceNetwork
@@ -99,6 +101,12 @@ def test_what_the_segmenter_needs_is_asked_of_it() -> None:
     scorer.check(14)
     with pytest.raises(DataError, match="thirteen"):
         scorer.check(13)
+
+
+def test_a_run_gives_the_segmenter_the_features_that_it_reads(config: dict[str, Any], fakes: ModuleType) -> None:
+    registry().add(PluginInfo("scorer", "painted", f"{__name__}:Painted", "the fakes begin a new list of plugins", "test 0"))
+    config["scorers"] = [{"use": "layout", "with": {"segmenter": {"use": "painted"}}}]
+    assert prepare(validate(config, "config")).features == (2, 5)
 
 
 def test_two_segmenters_without_a_file_are_not_taken_for_one() -> None:

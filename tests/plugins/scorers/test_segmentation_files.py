@@ -100,6 +100,14 @@ def test_planar_networks_of_other_depths(load: Callable[..., Segmentation], pref
     assert torch.allclose(scorer.score(rendering).sum(dim=1), torch.ones(2))
 
 
+def test_a_planar_network_of_basic_blocks(load: Callable[..., Segmentation]) -> None:
+    """As LSUN-room's `backbone: resnet18` makes it."""
+    tensors = published.planar((2, 2, 2, 2), width=8, inner=6, bottleneck=False)
+    assert "model.resnet.layer1.0.downsample.0.weight" not in tensors
+    images = pictures(2, 320)
+    torch.testing.assert_close(load(tensors).logits(Rendering(images)), published.planar_logits(tensors, images), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("classes", [15, 19])
 def test_face_parsers_of_full_size(load: Callable[..., Segmentation], classes: int) -> None:
     tensors = published.face_parser(classes)
