@@ -184,6 +184,10 @@ def describe_plugins(config: RunConfig) -> dict[str, str]:
         *(("scorer", s.use) for s in config.scorers),
         ("boundary", config.boundary.use),
     ]
+    for scorer in config.scorers:  # a scorer may stand on another
+        nested = scorer.options.get("segmenter")
+        if isinstance(nested, dict) and isinstance(nested.get("use"), str):
+            uses.append(("scorer", nested["use"]))
     return {f"{kind} {name}": registry().info(kind, name).distribution for kind, name in uses}
 
 
