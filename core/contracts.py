@@ -210,14 +210,15 @@ class BoundaryLearner(ABC):
         supervised: False for learners that use the generator instead of scores and name their
             directions themselves.
         layerwise: True for learners of w+, which are given codes (N, L, D); with plain w the
-            boundaries of all layers would be the same, so they need synthesis.mixing above 0.
+            boundaries of all layers would be the same, so they need synthesis.mixing above 0. A
+            learner may leave it to its config and set it when it is built.
         within_classes: True for learners whose learn() takes `classes` (N,), the classes that a
             conditional generator drew, and compares samples of one class with each other.
     """
 
     Config: ClassVar[type[PluginConfig]] = PluginConfig
     supervised: ClassVar[bool] = True
-    layerwise: ClassVar[bool] = False
+    layerwise: bool = False
     within_classes: ClassVar[bool] = False
 
     def __init__(self, config: PluginConfig, device: torch.device) -> None:

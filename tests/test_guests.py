@@ -21,7 +21,7 @@ GOOD, BAD = ("stripes", "contrast", "axis"), ("broken", "clash")
 CONFIG = """
 generator: {use: stripes, with: {size: 8}}
 scorers: [{use: contrast, as: seen}]
-boundary: {use: mean_difference}
+boundary: {use: median_split}
 synthesis: {samples: 200, seed: 1, batch_size: 50}
 rescoring: {samples: 32, layers: [all, each], null_directions: 8, bootstrap: 200}
 editing: {samples: 2, steps: 3}
@@ -81,7 +81,7 @@ def test_three_guests_make_a_run_to_the_end(ganstrata: Command, tmp_path: Path) 
     assert manifest["plugins"] == {
         "generator stripes": "ganstrata-guest-stripes 0.3",
         "scorer contrast": "ganstrata-guest-contrast 1.0",
-        "boundary mean_difference": "ganstrata-guest-axis 2.1",
+        "boundary median_split": "ganstrata-guest-axis 2.1",
     }
     stages = ("synthesize", "learn", "rescore", "edit", "report")
     assert (tmp_path / "heard.txt").read_text().splitlines() == [f"{event}" for s in stages for event in (f"started {s}", f"finished {s} True")]
@@ -115,7 +115,7 @@ def test_the_list_shows_guests_beside_built_ins_and_what_is_wrong(ganstrata: Com
 
 def test_the_list_is_json_too(ganstrata: Command) -> None:
     found = json.loads(ganstrata("plugins", "list", "--json").stdout)
-    assert {"stripes", "contrast", "mean_difference", "stylegan2"} <= {info["name"] for info in found["plugins"]}
+    assert {"stripes", "contrast", "median_split", "stylegan2"} <= {info["name"] for info in found["plugins"]}
     assert sorted(info["distribution"].split()[0] for info in found["plugins"] if info["name"] == "hue") == ["ganstrata", "ganstrata-guest-clash"]
     (broken,) = found["broken"]
     assert (broken["entry_point"], broken["distribution"]) == ("broken", "ganstrata-guest-broken 0.1")
@@ -151,7 +151,7 @@ def test_asking_for_the_clashing_name_is_refused_and_can_be_decided(ganstrata: C
 
 def test_what_is_not_wanted_is_not_loaded(ganstrata: Command) -> None:
     done = ganstrata("plugins", "list", GANSTRATA_PLUGINS="builtin_scorers,ganstrata-guest-axis")
-    assert "mean_difference" in done.stdout
+    assert "median_split" in done.stdout
     assert "hue" in done.stdout
     assert "stripes" not in done.stdout
     assert "stylegan2" not in done.stdout
@@ -164,9 +164,9 @@ def test_trace_shows_who_is_called(ganstrata: Command) -> None:
 
 
 def test_a_misspelt_guest_gets_a_hint_and_the_broken_one_is_mentioned(ganstrata: Command) -> None:
-    done = ganstrata("run", "run.yaml", "--out", "out", "--set", "boundary.use=mean_diference")
+    done = ganstrata("run", "run.yaml", "--out", "out", "--set", "boundary.use=median_splt")
     assert done.returncode == 2
-    assert "No boundary learner named 'mean_diference'. Did you mean 'mean_difference'?" in done.stderr
+    assert "No boundary learner named 'median_splt'. Did you mean 'median_split'?" in done.stderr
     assert "Broken and not loaded: broken from ganstrata-guest-broken 0.1." in done.stderr
     done = ganstrata("run", "run.yaml", "--out", "out", "--set", "generator.with.sizes=8")
     assert "generator -> with -> sizes: is not an option of 'stripes' (from ganstrata-guest-stripes 0.3). Did you mean 'size'?" in done.stderr

@@ -2,94 +2,123 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from pydantic import Field
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.svm import LinearSVC
+from pydantic import Field, model_validator
+from sklearn.svm import SVC, LinearSVC
 
-from ...core.contracts import BoundaryLearner, Generator
-from ...core.planes import boundary_of, unit_plane
-from ...core.records import Boundaries, Concept
-from ...core.selection import Extremes, Selection, accuracy, select
+from .common import Facts, Plane, Settings, convergence
+from .extremes import ExtremesLearner, Problem
+from .newton import squared_hinge
+
+TOLERANCE = 1e-6  # of gradients, as liblinear reckons it
+MOST = {"batched": 200, "sklearn": 10_000, "exact": -1}  # iterations, unless the config says
+MEMORY = {"cpu": 32 * 2**20, "cuda": 4 * 2**30}  # bytes that problems fitted together may take; few stay in the cache
 
 
-class LinearSVM(BoundaryLearner):
-    """One scikit-learn LinearSVC per concept, and per layer where latents are (N, L, D).
+class LinearSVM(ExtremesLearner):
+    """A machine per concept, and per layer where latents are (N, L, D).
 
     The paper uses hinge loss and C = 1 on raw codes (section 2.2, appendix A.3). `squared_hinge`,
-    the default, is the smooth variant, whose optimum is found to any precision in the primal; hinge
-    may stop early on data that are not separable, which is recorded with the boundary. Codes are
-    centred first, because the solver shrinks the intercept along with the coefficients.
+    the default, is the smooth variant, whose optimum is found to any precision in the primal.
+    scikit-learn's hinge may stop early on data that are not separable. Whether a machine converged is
+    recorded with its boundary. Codes are centred first, because these solvers shrink the intercept
+    along with the coefficients. `exact` is the authors' own call, SVC(kernel="linear") on codes as
+    they are; its time grows beyond measure where classes overlap.
     """
 
-    class Config(Extremes):
+    class Config(Settings):
         """Which samples, and how strictly they are separated."""
 
         C: float = Field(default=1.0, gt=0.0, description="weight of errors against the width of the margin")
-        loss: Literal["squared_hinge", "hinge"] = Field(default="squared_hinge", description="hinge is the paper's")
-        max_iterations: int = Field(default=10_000, ge=1, description="of the solver")
+        loss: Literal["squared_hinge", "hinge"] = Field(default="squared_hinge", description="hinge is the paper's, and the default with `exact`")
+        solver: Literal["batched", "sklearn", "exact"] = Field(
+            default="batched", description="all machines together, squared hinge; LinearSVC, the default with hinge; or the authors' SVC, hinge"
+        )
+        max_iterations: int | None = Field(
+            default=None, ge=1, description="of the solver; null is 200 for `batched`, 10,000 for `sklearn`, no limit for `exact`"
+        )
+
+        @model_validator(mode="before")
+        @classmethod
+        def _completed(cls, data: Any) -> Any:
+            """One of loss and solver follows from the other where it is not given."""
+            if isinstance(data, dict) and data.get("loss") == "hinge" and "solver" not in data:
+                return {**data, "solver": "sklearn"}
+            if isinstance(data, dict) and data.get("solver") == "exact" and "loss" not in data:
+                return {**data, "loss": "hinge"}
+            return data
+
+        @model_validator(mode="after")
+        def _consistent(self) -> LinearSVM.Config:
+            if self.loss == "hinge" and self.solver == "batched":
+                raise ValueError("solver 'batched' has no hinge loss; take `loss: squared_hinge`, or `solver: sklearn` (or `exact`, which is slow)")
+            if self.loss == "squared_hinge" and self.solver == "exact":
+                raise ValueError("solver 'exact' has hinge loss only; take `loss: hinge`, or `solver: batched` (or `sklearn`)")
+            return self
+
+        @property
+        def most(self) -> int:
+            """The limit on iterations, in the solver's own words."""
+            return MOST[self.solver] if self.max_iterations is None else self.max_iterations
 
     config: Config
-    within_classes = True
 
-    def check(self, samples: int) -> None:
-        """Refuse a run whose samples cannot supply the positives and negatives."""
-        self.config.check(samples)
+    def solve(self, problems: Sequence[Problem], seed: int) -> Iterator[Plane]:
+        """A plane for each problem, by the solver of the config."""
+        if self.config.solver == "batched":
+            for chunk in _chunks(problems, MEMORY.get(self.device.type, MEMORY["cpu"])):
+                yield from self._together(chunk)
+        elif self.config.solver == "exact":
+            for problem in problems:
+                yield Plane(*self.fit(problem.codes(), problem.labels, seed))
+        else:
+            yield from super().solve(problems, seed)
 
-    def learn(
-        self,
-        latents: NDArray[np.float32],
-        scores: NDArray[np.float32],
-        concepts: Sequence[Concept],
-        *,
-        generator: Generator | None = None,
-        seed: int = 0,
-        classes: NDArray[np.int64] | None = None,
-    ) -> Boundaries:
-        """A boundary per concept from latents (N, D) or (N, L, D), scores (N, C) and classes (N,) if there are any.
+    def fit(self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.float64], float, Facts]:
+        """One machine by scikit-learn: coefficients (D,), intercept and facts."""
+        C, most = self.config.C, self.config.most
+        if self.config.solver == "exact":
+            machine = SVC(kernel="linear", C=C, max_iter=most)
+        else:
+            hinge = self.config.loss == "hinge"
+            # The dual of the hinge comes down so slowly that scikit-learn's own tolerance must do.
+            machine = LinearSVC(C=C, loss=self.config.loss, dual=hinge, tol=1e-4 if hinge else TOLERANCE, max_iter=most, random_state=seed % 2**32)
+        with convergence() as facts:
+            machine.fit(x, labels)
+        return machine.coef_[0], float(machine.intercept_[0]), facts | {"iterations": int(np.max(machine.n_iter_))}
 
-        Raises:
-            DataError: too few samples for the positives and negatives, or scores that do not vary.
-        """
-        found = []
-        for j, concept in enumerate(concepts):
-            selection = select(scores[:, j], self.config, concept=concept.name, seed=seed, classes=classes)
-            if latents.ndim == 2:
-                normal, offset, facts = self._fit(latents, selection, concept.name, seed)
-                found.append(boundary_of(concept, normal, offset, generator, facts))
-                continue
-            layers = [self._fit(latents[:, layer], selection, concept.name, seed) for layer in range(latents.shape[1])]
-            normals, offsets, each = zip(*layers, strict=True)
-            found.append(boundary_of(concept, np.stack(normals), np.array(offsets), generator, {"layers": list(each)}))
-        return Boundaries(found)
+    def _together(self, problems: Sequence[Problem]) -> Iterator[Plane]:
+        """The machines of a chunk; shorter problems are filled up with rows that count for nothing."""
+        centred = [problem.centred() for problem in problems]
+        longest = max(len(problem.rows) for problem in problems)
+        x = torch.zeros((len(problems), longest, centred[0][0].shape[1]), dtype=torch.float64)
+        y = torch.zeros(x.shape[:2], dtype=torch.float64)
+        for i, (problem, (codes, _)) in enumerate(zip(problems, centred, strict=True)):
+            x[i, : len(codes)] = torch.from_numpy(codes)
+            y[i, : len(codes)] = torch.from_numpy(2.0 * problem.labels - 1.0)
+        solved = squared_hinge(x.to(self.device), y.to(self.device), self.config.C, tolerance=TOLERANCE, steps=self.config.most)
+        coefficients, intercepts = solved.coefficients.cpu().numpy(), solved.intercepts.cpu().numpy()
+        for i, (_, centre) in enumerate(centred):
+            facts = {"converged": bool(solved.converged[i]), "iterations": int(solved.steps[i])}
+            yield Plane(coefficients[i], float(intercepts[i] - coefficients[i] @ centre), facts)
 
-    def _fit(self, w: NDArray[np.float32], selection: Selection, concept: str, seed: int) -> tuple[NDArray[np.float64], float, dict[str, Any]]:
-        """Normal (D,), offset and facts for codes (N, D)."""
-        x = w[selection.train].astype(np.float64)
-        centre = x.mean(axis=0)
-        machine = LinearSVC(
-            C=self.config.C,
-            loss=self.config.loss,
-            dual=self.config.loss == "hinge",
-            max_iter=self.config.max_iterations,
-            random_state=seed % 2**32,
-        )
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", ConvergenceWarning)
-            machine.fit(x - centre, selection.train_labels)
-        converged = not any(issubclass(w.category, ConvergenceWarning) for w in caught)
-        normal, offset = unit_plane(machine.coef_[0], float(machine.intercept_[0]), concept=concept)
-        offset -= float(normal @ centre)
-        facts = {
-            "positives": int((selection.train_labels == 1).sum() + (selection.held_out_labels == 1).sum()),
-            "negatives": int((selection.train_labels == 0).sum() + (selection.held_out_labels == 0).sum()),
-            "held_out_accuracy": accuracy(w[selection.held_out] @ normal + offset, selection.held_out_labels),
-            "rest_accuracy": accuracy(w[selection.rest] @ normal + offset, selection.rest_labels),
-            "converged": converged,
-        }
-        return normal, offset, facts
+
+def _chunks(problems: Sequence[Problem], memory: int) -> Iterator[list[Problem]]:
+    """Problems in their order, as many together as fit into so many bytes, and at least one."""
+    chunk: list[Problem] = []
+    for problem in problems:
+        longest = max(len(p.rows) for p in [*chunk, problem])
+        size = problem.latents.shape[1] + 1
+        # Codes in float64, three times on their way, and twice in float32; Hessian and factor.
+        each = longest * size * (3 * 8 + 2 * 4) + 2 * size**2 * 8
+        if chunk and (len(chunk) + 1) * each > memory:
+            yield chunk
+            chunk = []
+        chunk.append(problem)
+    if chunk:
+        yield chunk

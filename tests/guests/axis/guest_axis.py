@@ -4,7 +4,7 @@ import numpy as np
 from ganstrata import Boundaries, Boundary, BoundaryLearner, hookimpl
 
 
-class MeanDifference(BoundaryLearner):
+class MedianSplit(BoundaryLearner):
     """From the mean of the lower half of the scores to that of the upper half."""
 
     def learn(self, latents, scores, concepts, *, generator=None, seed=0):
@@ -20,4 +20,4 @@ class MeanDifference(BoundaryLearner):
 
 @hookimpl
 def ganstrata_register_boundaries(register):
-    register("mean_difference", "guest_axis:MeanDifference", "difference of two means")
+    register("median_split", "guest_axis:MedianSplit", "difference of two means")

@@ -139,10 +139,18 @@ def test_scores_that_cannot_do_are_refused_with_the_numbers(spoil, message):
         learner().learn(w[: len(scores)], scores, CONCEPTS[:1])
 
 
-def test_codes_with_layers_are_refused():
-    _, scores, _ = world()
-    with pytest.raises(DataError, match=r"ridge learns one direction for all layers; latents must be \(N, D\)"):
-        learner().learn(np.zeros((len(scores), 3, D), np.float32), scores, CONCEPTS)
+def test_codes_with_layers_get_a_boundary_for_each():
+    w, scores, _ = world()
+    scores[::7, 1] = np.nan
+    codes = np.stack([w, w[::-1], w + 2.0], axis=1)
+    for j, boundary in enumerate(learner().learn(codes, scores, CONCEPTS, seed=3)):
+        assert boundary.space == "w+"
+        assert boundary.normal.shape == (3, D)
+        for layer in range(3):
+            alone = learner().learn(codes[:, layer], scores[:, [j]], [CONCEPTS[j]], seed=3)[0]
+            np.testing.assert_allclose(boundary.normal[layer], alone.normal, atol=1e-6)
+            np.testing.assert_allclose(boundary.offset[layer], alone.offset, atol=1e-5)
+            assert boundary.facts["layers"][layer] == alone.facts
 
 
 def test_codes_that_do_not_vary_give_no_direction():

@@ -1,0 +1,148 @@
+"""What the built-in learners share: their settings, and a boundary for each concept, or for each concept and layer."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from sklearn.exceptions import ConvergenceWarning
+
+from ...core.contracts import BoundaryLearner, Generator
+from ...core.planes import boundary_of, unit_plane
+from ...core.records import Boundaries, Concept
+from ...core.selection import Extremes, Selection, accuracy
+
+Facts = dict[str, Any]
+
+
+class Settings(Extremes):
+    """Which samples are extreme, and for how many layers at once a boundary stands."""
+
+    per_layer: bool = Field(default=False, description="a boundary for each layer, from style-mixed codes; needs `synthesis.mixing` above 0")
+
+
+class Plane(NamedTuple):
+    """What a linear machine found: positive where coefficients.w + intercept is."""
+
+    coefficients: NDArray[np.float64]  # (D,)
+    intercept: float
+    facts: Facts
+
+
+class Found(NamedTuple):
+    """A boundary's half: unit normal, signed distance of the origin, and how well it does."""
+
+    normal: NDArray[np.float64]  # (D,)
+    offset: float
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a learner is given."""
+
+    latents: NDArray[np.float32]  # (N, L, D); L = 1 for one boundary for all layers
+    scores: NDArray[np.float32]  # (N, C)
+    concepts: Sequence[Concept]
+    settings: Settings
+    seed: int
+    classes: NDArray[np.int64] | None  # (N,)
+
+    def layer(self, index: int) -> NDArray[np.float32]:
+        """Codes of one layer, (N, D)."""
+        return self.latents[:, index]
+
+    @property
+    def layers(self) -> range:
+        """Numbers of the layers."""
+        return range(self.latents.shape[1])
+
+
+class Learner(BoundaryLearner):
+    """A learner that finds a normal and an offset for each concept and layer; how, is left to find()."""
+
+    Config = Settings
+    config: Settings
+    within_classes = True
+
+    def __init__(self, config: Settings, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.layerwise = self.layerwise or config.per_layer
+
+    def check(self, samples: int) -> None:
+        """Refuse a run whose samples cannot supply the positives and negatives."""
+        self.config.check(samples)
+
+    def learn(
+        self,
+        latents: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        concepts: Sequence[Concept],
+        *,
+        generator: Generator | None = None,
+        seed: int = 0,
+        classes: NDArray[np.int64] | None = None,
+    ) -> Boundaries:
+        """A boundary per concept from latents (N, D) or (N, L, D), scores (N, C) and classes (N,) if there are any.
+
+        With (N, L, D) each boundary has a unit normal and an offset for every layer, learnt from that
+        layer's codes alone, and `facts` has a list of them under `layers`.
+
+        Raises:
+            DataError: too few samples for the positives and negatives, or scores that do not vary.
+        """
+        flat = latents.ndim == 2
+        samples = Samples(latents[:, None] if flat else latents, scores, concepts, self.config, seed, classes)
+        boundaries = []
+        for concept, layers in zip(concepts, self.find(samples), strict=True):
+            normals, offsets, facts = zip(*layers, strict=True)
+            if flat:
+                boundaries.append(boundary_of(concept, normals[0], offsets[0], generator, facts[0]))
+            else:
+                boundaries.append(boundary_of(concept, np.stack(normals), np.array(offsets), generator, {"layers": list(facts)}))
+        return Boundaries(boundaries)
+
+    @abstractmethod
+    def find(self, samples: Samples) -> Iterable[Sequence[Found]]:
+        """For each concept what was found at each layer."""
+
+
+def judged(w: NDArray[np.float32], plane: Plane, selection: Selection, concept: str) -> Found:
+    """A plane as a boundary, with its accuracy on the held-out extremes and on the rest.
+
+    Args:
+        w: all codes of a layer, (N, D).
+        plane: in the coordinates of w.
+        selection: the concept's; what was fitted stands in its `train`.
+        concept: its id, for messages.
+    """
+    normal, offset = unit_plane(plane.coefficients, plane.intercept, concept=concept)
+    distances = w @ normal.astype(np.float32) + np.float32(offset)  # (N,)
+    facts = {
+        "positives": int((selection.train_labels == 1).sum() + (selection.held_out_labels == 1).sum()),
+        "negatives": int((selection.train_labels == 0).sum() + (selection.held_out_labels == 0).sum()),
+        "held_out_accuracy": accuracy(distances[selection.held_out], selection.held_out_labels),
+        "rest_accuracy": accuracy(distances[selection.rest], selection.rest_labels),
+    }
+    return Found(normal, offset, facts | plane.facts)
+
+
+@contextmanager
+def convergence() -> Iterator[Facts]:
+    """Facts that say after the block whether a scikit-learn estimator converged in it; other warnings pass."""
+    facts: Facts = {}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        yield facts
+    facts["converged"] = not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
+    for warning in caught:
+        if not issubclass(warning.category, ConvergenceWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
