@@ -179,3 +179,20 @@ def finished(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A whole run of CONFIG with one worker. Tests must not write into it: `copied` is for that."""
     with _on_path(site):
         return ganstrata.run(deepcopy(CONFIG), tmp_path_factory.mktemp("finished") / "run")
+
+
+@pytest.fixture(scope="session")
+def furnished(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A whole run of CONFIG with a segmenter beside the other scorer. Tests must not write into it: `refurnished` is for that."""
+    config = deepcopy(CONFIG)
+    config["scorers"].append({"use": "fake_regions", "as": "regions"})
+    config["concepts"] = {"include": ["seen/left", "seen/red"]}
+    config["conditions"] = [{"edit": "seen/red", "keep": ["seen/left"]}]
+    with _on_path(site):
+        return ganstrata.run(config, tmp_path_factory.mktemp("furnished") / "run")
+
+
+@pytest.fixture
+def refurnished(furnished: Run, tmp_path: Path) -> Path:
+    """A copy of the run with a segmenter, to be analysed or damaged."""
+    return Path(shutil.copytree(furnished.path, tmp_path / "refurnished"))

@@ -182,6 +182,20 @@ class Unsound(ganstrata.Scorer):
         return good
 
 
+class Regions(ganstrata.Segmenter):
+    """Above a wall; below a sofa in blue pictures and a bed in red ones; in the corner a lamp in those that are dark at the left."""
+
+    concepts = (Concept("wall", "object"), Concept("sofa", "object"), Concept("bed", "object"), Concept("lamp", "object"))
+
+    def logits(self, rendering: Rendering) -> Tensor:
+        """(N, 4, SIZE, SIZE)."""
+        found = planted(rendering.images)
+        labels = torch.zeros(len(found), SIZE, SIZE, dtype=torch.long)
+        labels[:, SIZE // 2 :] = torch.where(found[:, 3] > 0.0, 2, 1)[:, None, None]
+        labels[found[:, 0] < 0.0, 0, 0] = 3
+        return torch.nn.functional.one_hot(labels, 4).permute(0, 3, 1, 2).float()
+
+
 class Markup(ganstrata.Scorer):
     """Names that a page, a file system or XML could misread."""
 
@@ -257,6 +271,7 @@ def ganstrata_register_scorers(register) -> None:
     register("fake_trusting", f"{HERE}:Trusting", "the same with extras")
     register("fake_constant", f"{HERE}:Constant", "never varies")
     register("fake_unsound", f"{HERE}:Unsound", "breaks its contract")
+    register("fake_regions", f"{HERE}:Regions", "labels pixels by what is planted")
     register("fake_markup", f"{HERE}:Markup", "names with metacharacters")
 
 

@@ -16,6 +16,7 @@ from ..run import Run
 from ..statistics import bootstrap_weights, interval, resampled_means
 from . import figures
 from .figures import Figure, RankedConcept
+from .objects import Objects, read_objects
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +31,7 @@ class Found:
     concepts: list[dict[str, Any]]  # a row per learnt boundary
     conditions: list[dict[str, Any]]
     skipped: dict[str, str]
+    objects: Objects | None = None  # of `ganstrata analysis objects`
 
 
 def gather(run: Run) -> Found:
@@ -44,7 +46,7 @@ def gather(run: Run) -> Found:
     drawn["entanglement"] = _entanglement(rescored, order)
     drawn["cosines"] = _cosines(rescored, order)
     drawn["ablation"] = _ablation(rescored, order)
-    return Found(rescored, hierarchy, drawn, [_row(rescored, i) for i in order], _conditions(rescored), skipped)
+    return Found(rescored, hierarchy, drawn, [_row(rescored, i) for i in order], _conditions(rescored), skipped, read_objects(run))
 
 
 def _at_all(rescored: Rescored, array: Floats, i: int, j: int) -> float:

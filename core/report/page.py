@@ -65,6 +65,7 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
         joint=_joint(run, index["joint"]),
         invariant=[row for row in manifest["concepts"] if not row["varies"]],
         config_rescoring=run.config.rescoring,
+        flow=Markup(found.objects.figure.inline) if found.objects is not None and not found.objects.faults else None,
     )
 
 

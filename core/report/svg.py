@@ -28,6 +28,8 @@ svg.figure .f-category { fill: var(--category); } svg.figure .s-category { strok
 svg.figure .f-attribute { fill: var(--attribute); } svg.figure .s-attribute { stroke: var(--attribute); }
 svg.figure .f-colour { fill: var(--colour); } svg.figure .s-colour { stroke: var(--colour); }
 svg.figure .f-object { fill: var(--object); } svg.figure .s-object { stroke: var(--object); }
+svg.figure .over { paint-order: stroke; stroke: var(--ground); stroke-width: 3px; stroke-linejoin: round; }
+svg.figure .ribbon:hover { fill-opacity: .85; }
 svg.figure .up { fill: rgb(var(--warm)); } svg.figure .down { fill: rgb(var(--cold)); }
 """
 

@@ -167,6 +167,42 @@ def test_names_are_escaped_everywhere(marked: Run) -> None:
     assert "fakes & <more>" in "".join(page.words)
 
 
+def test_the_chapter_of_an_analysis_is_built_like_the_others(invoke, refurnished: Path) -> None:
+    assert (
+        invoke("analysis", "objects", refurnished, "--along", "seen/red", "--along", "seen/left", "--layers", "all", "--samples", 32).exit_code == 0
+    )
+    page = Page(refurnished / "report.html")
+    ids = Counter(attributes["id"] for _, attributes in page.elements if "id" in attributes)
+    assert max(ids.values()) == 1
+    links = [attributes["href"] for attributes in page.all("a")]
+    assert "#objects" in links
+    for name in ("flow.svg", "flow.csv", "transitions.csv", "masks.png"):
+        assert f"analysis/objects/{name}" in links
+        assert (refurnished / "analysis/objects" / name).is_file()
+    masks = [attributes for attributes in page.all("img") if attributes["src"].startswith("data:image/png")]
+    assert len(masks) == 1
+    assert "after moving along seen/red, and after moving along seen/left" in masks[0]["alt"]
+    assert any("What becomes of each class of pixels" in attributes.get("aria-label", "") for attributes in page.all("svg"))
+    table = next(cells for cells in page.cells if cells[0][:3] == ["Hop", "From", "To"])
+    assert ["1", "sofa", "bed"] in [row[:3] for row in table]
+    depths = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert all(after - before <= 1 for before, after in pairwise(depths))
+    assert all(attributes.get("scope") in ("col", "row") for attributes in page.all("th"))
+
+
+def test_a_chapter_that_is_out_of_date_says_so_and_shows_no_number(invoke, refurnished: Path) -> None:
+    assert invoke("analysis", "objects", refurnished, "--along", "seen/red", "--layers", "all", "--samples", 32).exit_code == 0
+    index = refurnished / "analysis/objects/objects.json"
+    index.write_text(index.read_text(encoding="utf-8").replace('"boundaries.json": "', '"boundaries.json": "0'), encoding="utf-8")
+    (refurnished / "report.html").unlink()
+    assert invoke("report", refurnished).exit_code == 0
+    page = Page(refurnished / "report.html")
+    text = re.sub(r"\s+", " ", " ".join(page.words))
+    assert "The boundaries of this run have been learnt again since, or its segmenter is another." in text
+    assert "ganstrata analysis objects RUN_DIR --along 'seen/red'" in text
+    assert "sofa" not in text.split("Objects")[-1].split("Entanglement")[0]
+
+
 def test_names_that_differ_by_metacharacters_keep_their_own_strips(marked: Run) -> None:
     stages = ganstrata.open_run(marked.path).manifest["stages"]
     strips = [name for name in stages["edit"]["files"] if name.endswith(".png")]

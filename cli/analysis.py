@@ -1,0 +1,72 @@
+"""`ganstrata analysis`: further questions to a finished run, each answered in a chapter of its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .work import working
+
+directory = click.argument("run_dir", type=click.Path(path_type=Path))
+silent = click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
+device_option = click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]")
+
+
+@click.group()
+def analysis() -> None:
+    """Ask more of a finished run: each analysis writes a folder under RUN_DIR/analysis and a chapter of the report.
+
+    \b
+    Example:
+      ganstrata analysis objects runs/rooms --along category/bedroom --along category/dining_room
+    """
+
+
+@analysis.command("objects")
+@directory
+@click.option(
+    "--along", multiple=True, required=True, metavar="NAME", help="A boundary of the run; repeat it to move on from where the last one led."
+)
+@click.option("--segmenter", metavar="ALIAS", help="The scorer that labels pixels.  [default: the only one]")
+@click.option(
+    "--layers", metavar="SET", help="Where to move: all, a group, or numbers such as 2-5.  [default: lower if there is such a group, else all]"
+)
+@click.option("--samples", type=click.IntRange(min=1), default=500, show_default=True, metavar="N", help="How many samples to move.")
+@click.option("--step", type=float, metavar="X", help="Length of each move, in the unit of rescoring.distance_unit.  [default: rescoring.distance]")
+@click.option("--start", metavar="CONCEPT", help="Only samples that have this concept, such as category/living_room.  [default: all samples]")
+@device_option
+@silent
+def objects_command(
+    run_dir: Path,
+    along: tuple[str, ...],
+    segmenter: str | None,
+    layers: str | None,
+    samples: int,
+    step: float | None,
+    start: str | None,
+    device: str | None,
+    quiet: bool,
+) -> None:
+    """Follow what becomes of each class of pixels when samples move along one boundary, or several in turn.
+
+    Writes RUN_DIR/analysis/objects: transitions.csv, flow.svg, flow.csv, masks.png and objects.json; and makes the report anew.
+
+    Pairs of categories are concepts of a category scorer with `against: [[bedroom, living_room], [dining_room, bedroom]]`.
+
+    \b
+    Example:
+      ganstrata analysis objects runs/rooms --start category/living_room \\
+        --along category/bedroom-vs-living_room --along category/dining_room-vs-bedroom
+    """
+    with working("What was there before is kept; run the same command again.", quiet=quiet) as progress:
+        from ..core.analyses.objects import Ask, objects
+
+        ask = Ask(along=along, segmenter=segmenter, layers=layers, samples=samples, step=step, start=start, device=device)
+        found = objects(run_dir, ask, progress=progress)
+    click.echo(found.setting)
+    for hop, name in enumerate(found.along, start=1):
+        click.echo(f"\nHop {hop}, along {name}")
+        for sentence in found.sentences(hop):
+            click.echo(f"  {sentence}")
+    click.echo(f"\nIn {run_dir / 'analysis/objects'}; the report has a chapter on it: {run_dir / 'report.html'}")

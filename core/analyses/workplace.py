@@ -1,0 +1,116 @@
+"""What all analyses share: a finished run with its plugins, a folder that is never half-written, and the report made anew."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..boundaryfile import check_fits, load_boundaries
+from ..configfile import validate
+from ..engine import Engine
+from ..errors import ConfigError, Fault, RunError, UserError, nearest
+from ..interrupts import deferred
+from ..pipeline import facts_of
+from ..prepare import prepare
+from ..progress import Progress
+from ..records import Boundary
+from ..run import STAGES, Run, disk_error, locked, write_bytes
+from ..stages.report import report
+
+
+@contextmanager
+def opened(path: Path, device: str | None = None) -> Iterator[tuple[Run, Engine]]:
+    """A finished run, locked, with its plugins built as the run built them.
+
+    Args:
+        path: the run directory.
+        device: to compute on; None for that of the run's config.
+
+    Raises:
+        RunError: no run, not finished, or its checkpoints have changed since.
+    """
+    run = Run.open(path)
+    run.require(*STAGES)
+    source = str(path / "run.json")
+    config = validate(run.manifest["config"] | ({} if device is None else {"device": device}), source)
+    prepared = prepare(config, source=source, batch=run.batch)
+    known, found = run.manifest["checkpoints"], facts_of(prepared)["checkpoints"]
+    changed = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
+    if changed:
+        raise RunError(f"{path}: the checkpoint of {' and of '.join(changed)} is not the one that this run was made with; make a new run")
+    with locked(path), Engine(prepared) as engine:
+        yield run, engine
+
+
+def boundaries_named(run: Run, engine: Engine, names: tuple[str, ...]) -> list[Boundary]:
+    """Boundaries of a run by name, which fit its generator.
+
+    Raises:
+        ConfigError: names of no boundary, all of them at once.
+        MismatchError: a boundary of another generator or latent space.
+    """
+    known, _ = load_boundaries(run.path)
+    unknown = [name for name in names if name not in known.names]
+    if unknown:
+        listed = ", ".join(known.names)
+        faults = [Fault((f"boundary {name}",), f"there is none of this name.{nearest(name, known.names)}") for name in unknown]
+        raise ConfigError(f"{run.path} (its boundaries: {listed})", faults)
+    found = [known.of(name) for name in names]
+    for boundary in found:
+        check_fits(boundary, engine.prepared.generator)
+    return found
+
+
+def publish(run: Run, folder: str, files: Mapping[str, bytes]) -> None:
+    """Replace a folder of the run by these files, in one step: all of them are there, or what was there before.
+
+    Raises:
+        GanstrataError: the disk is full or the directory cannot be written.
+    """
+    target = run.path / folder
+    fresh, old = (target.with_name(target.name + ending) for ending in (".part", ".old"))
+    try:
+        for left in (fresh, old):
+            shutil.rmtree(left, ignore_errors=True)
+        fresh.mkdir(parents=True)
+    except OSError as error:
+        raise disk_error(error, fresh) from error
+    try:
+        for name, content in files.items():
+            write_bytes(fresh / name, content)
+        with deferred():
+            if target.exists():
+                target.rename(old)
+            fresh.rename(target)
+    except OSError as error:
+        raise disk_error(error, target) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def remake_report(run: Run, engine: Engine, progress: Progress) -> None:
+    """Put report.html together again, with what the analyses have found."""
+    report(run, engine, progress)
+
+
+def one_of(asked: str | None, known: tuple[str, ...], *, what: str, option: str) -> str:
+    """The only one there is, or the one that was asked for.
+
+    Raises:
+        UserError: there are several, or none of the name.
+    """
+    if asked is None and len(known) == 1:
+        return known[0]
+    listed = ", ".join(known)
+    if asked is None:
+        raise UserError(f"this run has {len(known)} {what}s: {listed}; say which with {option}")
+    if asked not in known:
+        raise UserError(f"{option} {asked}: no {what} of this run has this name.{nearest(asked, known)} There {_are(known)} {listed}")
+    return asked
+
+
+def _are(names: tuple[str, ...]) -> str:
+    return "is" if len(names) == 1 else "are"

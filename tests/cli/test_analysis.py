@@ -1,0 +1,111 @@
+"""`ganstrata analysis`: what it prints, and that a mistake is told and writes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ganstrata.core.run import file_hash
+
+
+def bytes_of(run: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(run)): file.read_bytes() for file in run.rglob("*") if file.is_file() and file.name != "run.lock"}
+
+
+def test_it_says_what_it_found_and_where(invoke, refurnished: Path) -> None:
+    run = refurnished
+    result = invoke(
+        "analysis", "objects", run, "--along", "seen/red", "--along", "seen/left", "--layers", "all", "--samples", 24, "--step", 4, "--quiet"
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert "24 fresh samples moved along seen/red, then from there along seen/left, 4 standard deviations of w each, at all layers;" in lines[0]
+    assert "Hop 1, along seen/red" in lines
+    assert "Hop 2, along seen/left" in lines
+    assert "sofa to bed 1.00 [1.00, 1.00]" in result.stdout
+    assert str(run / "report.html") in lines[-1]
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert 'id="objects"' in page
+    assert "24 fresh samples moved along seen/red" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--along", "seen/rde"), "boundary seen/rde: there is none of this name. Did you mean 'seen/red'?"),
+        (("--along", "seen/rde", "--along", "x"), "2 faults"),
+        (("--along", "seen/red", "--segmenter", "region"), "Did you mean 'regions'? There is regions"),
+        (("--along", "seen/red", "--layers", "loewr"), "'loewr' names no layers. Did you mean 'lower'?"),
+        (("--along", "seen/red", "--layers", "each"), "that is 8 layer sets; name one"),
+        (("--along", "seen/red", "--layers", "5-9"), "there is no layer 9"),
+        (("--along", "seen/red", "--step", "0"), "--step 0: give a length other than 0"),
+        (("--along", "seen/red", "--step", "nan"), "--step nan: give a length other than 0"),
+        (("--along", "seen/red", "--samples", "0"), "0 is not in the range x>=1"),
+        (("--along", "seen/red", "--start", "seen/rde"), "there is no such concept. Did you mean 'seen/red'?"),
+        (("--along", "seen/red", "--start", "seen/half"), "has no threshold"),
+        (("--along", "seen/red", "--start", "seen/constant", "--samples", "1"), "only 0 of 3200 samples have it, and 1 were asked for"),
+        (("--along", "seen/red", "--device", "abacus"), "abacus"),
+        ((), "Missing option '--along'"),
+    ],
+)
+def test_mistakes_are_told_and_nothing_is_written(invoke, refurnished: Path, arguments: tuple[str, ...], words: str) -> None:
+    before = bytes_of(refurnished)
+    result = invoke("analysis", "objects", refurnished, *arguments)
+    assert result.exit_code == 2, result.output
+    assert words in result.stderr
+    assert "Traceback" not in result.output
+    assert bytes_of(refurnished) == before
+
+
+def test_a_run_without_a_segmenter_is_told_how_to_get_one(invoke, copied: Path) -> None:
+    before = bytes_of(copied)
+    result = invoke("analysis", "objects", copied, "--along", "seen/red")
+    assert result.exit_code == 2
+    assert "none of the scorers of this run is a segmenter (seen)" in result.stderr
+    assert "use: segmentation" in result.stderr
+    assert bytes_of(copied) == before
+
+
+def test_a_run_that_is_not_finished_is_told_what_is_missing(invoke, refurnished: Path) -> None:
+    manifest = json.loads((refurnished / "run.json").read_text(encoding="utf-8"))
+    del manifest["stages"]["edit"]
+    (refurnished / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+    result = invoke("analysis", "objects", refurnished, "--along", "seen/red")
+    assert result.exit_code == 2
+    assert f"the stage `edit` is not complete; run `ganstrata edit {refurnished}` first" in result.stderr
+    assert not (refurnished / "analysis").exists()
+
+
+@pytest.mark.parametrize(("key", "value", "words"), [("space", "s", "lies in space s"), ("generator", "0" * 16, "was learnt for generator 0000")])
+def test_boundaries_of_another_space_or_generator_are_refused(invoke, refurnished: Path, key: str, value: str, words: str) -> None:
+    boundaries, manifest_file = refurnished / "boundaries.json", refurnished / "run.json"
+    content = json.loads(boundaries.read_text(encoding="utf-8"))
+    for row in content["boundaries"]:
+        row[key] = value
+    boundaries.write_text(json.dumps(content), encoding="utf-8")
+    manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
+    manifest["stages"]["learn"]["files"]["boundaries.json"] = file_hash(boundaries)
+    manifest_file.write_text(json.dumps(manifest), encoding="utf-8")
+    result = invoke("analysis", "objects", refurnished, "--along", "seen/red")
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert not (refurnished / "analysis").exists()
+
+
+def test_a_checkpoint_that_has_changed_is_refused(invoke, refurnished: Path) -> None:
+    file = refurnished / "run.json"
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    manifest["checkpoints"]["regions"] = "0" * 64
+    file.write_text(json.dumps(manifest), encoding="utf-8")
+    result = invoke("analysis", "objects", refurnished, "--along", "seen/red")
+    assert result.exit_code == 2
+    assert "the checkpoint of regions is not the one that this run was made with" in result.stderr
+
+
+def test_it_wants_a_run_directory(invoke, tmp_path: Path) -> None:
+    result = invoke("analysis", "objects", tmp_path / "none", "--along", "x")
+    assert result.exit_code == 2
+    assert "is no run directory" in result.stderr
+    assert not (tmp_path / "none").exists()

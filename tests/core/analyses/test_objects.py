@@ -1,0 +1,259 @@
+"""What becomes of objects, in a run where it is known: moving along red turns every sofa into a bed and leaves the wall alone."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import ganstrata
+import numpy as np
+import pytest
+import torch
+from ganstrata import Stream
+from ganstrata.core.analyses import workplace
+from ganstrata.core.analyses.objects import Ask, objects
+from ganstrata.core.boundaryfile import load_boundaries
+from ganstrata.core.editing import move, step_field
+from ganstrata.core.errors import GanstrataError, UserError
+from ganstrata.core.pictures import read_picture
+from ganstrata.core.progress import Progress
+from ganstrata.core.report.objects import Objects, read_objects, table_text
+from ganstrata.core.run import Run
+from ganstrata.core.transitions import Transition
+
+FILES = ("transitions.csv", "flow.svg", "flow.csv", "masks.png", "objects.json")
+QUIET = Progress(quiet=True)
+
+
+@pytest.fixture
+def look(fakes, refurnished: Path):
+    """look(along, ...) analyses a copy of the run."""
+
+    def call(*along: str, samples: int = 40, step: float | None = 4.0, layers: str | None = "all", **rest) -> Objects:
+        return objects(refurnished, Ask(along, samples=samples, step=step, layers=layers, **rest), progress=QUIET)
+
+    return call
+
+
+def rows_of(found: Objects, hop: int = 1) -> dict[tuple[str, str], Transition]:
+    return {(row.source, row.target): row for row in found.rows if row.hop == hop}
+
+
+def test_what_was_planted_is_found(look) -> None:
+    found = look("seen/red")
+    rows = rows_of(found)
+    assert sum(row.pixels for row in rows.values()) == 40 * 64
+    assert not {("sofa", "sofa"), ("bed", "sofa")} & set(rows)
+    turned = rows["sofa", "bed"]
+    assert (turned.of_source, turned.low, turned.high) == (1.0, 1.0, 1.0)
+    assert turned.pixels == 32 * turned.samples
+    assert 10 <= turned.samples <= 30
+    assert rows["wall", "wall"].of_source > 0.98  # the corner may change
+    assert rows["bed", "bed"].of_source == 1.0
+    assert found.stuff == ("wall",)
+    text = " ".join(found.sentences(1))
+    assert "seen/red rises" in text
+    assert "100 % after" in text
+    assert "keep their label: wall" in text
+    assert "sofa to bed 1.00 [1.00, 1.00]" in text
+
+
+def test_counts_are_those_of_full_passes(look, refurnished: Path) -> None:
+    """Rendered from the first layer on, each hop from the code that the last one left."""
+    run = ganstrata.open_run(refurnished)
+    boundaries, _ = load_boundaries(refurnished)
+    layers = (1, 6, 7)
+    found = look("seen/red", "seen/left", step=-0.5, layers="7,1,6")
+    generator, segmenter = ganstrata.load_generator("fake_layers", device="cpu"), ganstrata.load_scorer("fake_regions", device="cpu")
+    with torch.inference_mode():
+        codes = generator.broadcast(generator.map(generator.sample(40, 3, 0, Stream.EDITING).z))
+        labels = []
+        for name in (None, "seen/red", "seen/left"):
+            if name is not None:
+                codes = move(codes, step_field(boundaries.of(name).normal, layers, np.ones(8)), -0.5 * run.manifest["spread"])
+            labels.append(segmenter.labels(ganstrata.Rendering(ganstrata.render(generator, codes))).numpy())
+    for hop in (1, 2):
+        rows = rows_of(found, hop)
+        pairs, pixels = np.unique(labels[hop - 1] * 4 + labels[hop], return_counts=True)
+        expected = {(found.classes[pair // 4], found.classes[pair % 4]): count for pair, count in zip(pairs, pixels, strict=True)}
+        assert {key: row.pixels for key, row in rows.items()} == expected
+    changed = labels[0] != labels[1]
+    assert found.hops[1].returned is not None
+    assert found.hops[1].returned[0] == pytest.approx((changed & (labels[0] == labels[2])).sum() / changed.sum())
+
+
+def test_a_hop_back_is_called_one(look) -> None:
+    on = look("seen/red", "seen/red", step=3.0)
+    assert on.hops[1].cosine == pytest.approx(1.0)
+    assert on.hops[1].returned is not None
+    assert on.hops[1].returned[2] < 0.01
+    words = "0.00 [0.00, 0.01] of the pixels that hop 1 changed have their earlier label again; the cosine of the two directions is 1.00."
+    assert words in on.sentences(2)
+    assert not [sentence for sentence in on.sentences(1) if "earlier label" in sentence]
+    back = replace(on, hops=[on.hops[0], replace(on.hops[1], returned=(0.9, 0.6, 0.95), cosine=-0.85)])
+    assert "so this hop mostly goes back; the cosine of the two directions is −0.85." in " ".join(back.sentences(2))
+    unsure = replace(on, hops=[on.hops[0], replace(on.hops[1], returned=(0.6, 0.4, 0.7))])
+    assert "goes back" not in " ".join(unsure.sentences(2))
+
+
+def test_conditional_directions_can_be_followed_too(look) -> None:
+    found = look("seen/red|seen/left")
+    assert found.hops[0].concept == "seen/red"
+    assert rows_of(found)["sofa", "bed"].of_source == 1.0
+
+
+def test_only_samples_that_have_the_start_are_taken(look) -> None:
+    found = look("seen/red", start="seen/red", samples=50, step=-4.0)
+    rows = rows_of(found)
+    assert {row.source for row in rows.values()} <= {"wall", "lamp", "bed"}
+    assert sum(row.pixels for row in rows.values()) == 50 * 64
+    assert found.hops[0].above_before == 1.0
+    assert found.hops[0].above_after == 0.0
+    assert "that have seen/red" in found.setting
+    assert "So most samples" not in " ".join(found.sentences(1))  # it was moved backwards
+
+
+def test_a_hop_that_does_not_arrive_is_called_one(look) -> None:
+    found = look("seen/red", layers="2-5")
+    assert found.hops[0].above_after is not None
+    missed = replace(found, hops=[replace(found.hops[0], above_after=0.49)])
+    reached = replace(found, hops=[replace(found.hops[0], above_after=0.5)])
+    assert "So most samples have not become what this hop was for" in " ".join(missed.sentences(1))
+    assert "So most samples" not in " ".join(reached.sentences(1))
+
+
+def test_layers_where_nothing_is_planted_change_nothing(look) -> None:
+    early = look("seen/red", layers="2-5")
+    assert early.asked["layers"] == [2, 3, 4, 5]
+    assert rows_of(early)["sofa", "sofa"].of_source > 0.8
+    assert rows_of(look("seen/red", layers="7"))["sofa", "bed"].of_source == 1.0
+
+
+def test_the_lower_layers_are_the_default_and_the_step_is_that_of_rescoring(look) -> None:
+    found = look("seen/left", step=None, layers=None)
+    assert (found.asked["set"], found.asked["layers"]) == ("lower", [2, 3])
+    assert found.asked["step"] == 2.0
+    assert found.asked["step_in_w"] == pytest.approx(4.0, rel=0.05)  # the spread of w is 2
+    assert "at the lower layers (2-3)" in found.setting
+
+
+def test_files_are_written_and_say_the_same(look, refurnished: Path) -> None:
+    found = look("seen/red", "seen/left")
+    folder = refurnished / "analysis/objects"
+    assert {file.name for file in folder.iterdir()} == set(FILES)
+    assert [path.name for path in folder.parent.iterdir()] == ["objects"]
+    with (folder / "transitions.csv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [(int(r["hop"]), r["from"], r["to"], int(r["pixels"]), int(r["samples"])) for r in table] == [
+        (row.hop, row.source, row.target, row.pixels, row.samples) for row in found.rows
+    ]
+    for r in table:
+        assert 0.0 <= float(r["low"]) <= float(r["share_of_from"]) + 1e-6 <= float(r["high"]) + 2e-6
+    index = json.loads((folder / "objects.json").read_text(encoding="utf-8"))
+    assert index["asked"]["layers"] == list(range(8))
+    assert index["files"] == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES[:-1]}
+    masks = read_picture((folder / "masks.png").read_bytes())
+    assert masks.shape[1] == 6 * 132 - 4
+
+
+def test_the_same_question_has_the_same_answer_byte_for_byte(look, refurnished: Path) -> None:
+    folder = refurnished / "analysis/objects"
+    look("seen/red", start="seen/left")
+    first = {name: (folder / name).read_bytes() for name in FILES}
+    look("seen/left", samples=8)
+    assert (folder / "transitions.csv").read_bytes() != first["transitions.csv"]
+    look("seen/red", start="seen/left")
+    assert {name: (folder / name).read_bytes() for name in FILES} == first
+
+
+def test_a_run_is_still_finished_afterwards(look, refurnished: Path) -> None:
+    before = (refurnished / "rescoring.csv").read_bytes()
+    look("seen/red")
+    run = Run.open(refurnished)
+    run.require("synthesize", "learn", "rescore", "edit", "report")
+    assert (refurnished / "rescoring.csv").read_bytes() == before
+
+
+def test_what_is_damaged_or_out_of_date_is_not_shown(look, refurnished: Path) -> None:
+    look("seen/red")
+    run, folder = Run.open(refurnished), refurnished / "analysis/objects"
+    kept = (folder / "transitions.csv").read_text(encoding="utf-8")
+    (folder / "transitions.csv").write_text(kept.replace("sofa", "sofas"), encoding="utf-8")
+    damaged = read_objects(run)
+    assert damaged is not None
+    assert "transitions.csv in analysis/objects is not what the analysis wrote" in damaged.faults[0]
+    (folder / "transitions.csv").unlink()
+    missing = read_objects(run)
+    assert missing is not None
+    assert "damaged or incomplete" in missing.faults[0]
+    (folder / "transitions.csv").write_text(kept, encoding="utf-8")
+    whole = read_objects(run)
+    assert whole is not None
+    assert whole.faults == []
+    assert table_text(whole.rows) == kept
+    run.manifest["config"]["scorers"][1]["with"] = {"anything": 1}
+    other = read_objects(run)
+    assert other is not None
+    assert "its segmenter is another" in other.faults[0]
+    run = Run.open(refurnished)
+    boundaries = refurnished / "boundaries.json"
+    boundaries.write_text(boundaries.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    stale = read_objects(run)
+    assert stale is not None
+    assert "learnt again" in stale.faults[0]
+    assert stale.along == ["seen/red"]
+    for text in ("{", "[]", '{"files": {}}'):
+        (folder / "objects.json").write_text(text, encoding="utf-8")
+        broken = read_objects(run)
+        assert broken is not None
+        assert broken.faults
+
+
+def test_a_run_without_the_analysis_has_no_chapter(furnished: Run) -> None:
+    assert read_objects(furnished) is None
+    assert 'id="objects"' not in (furnished.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_write_that_fails_leaves_what_was_there(look, refurnished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look("seen/red")
+    folder = refurnished / "analysis/objects"
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    page = (refurnished / "report.html").read_bytes()
+    write = workplace.write_bytes
+
+    def full(path: Path, content: bytes) -> None:
+        if path.name == "masks.png":
+            raise GanstrataError("the disk is full")
+        write(path, content)
+
+    monkeypatch.setattr(workplace, "write_bytes", full)
+    with pytest.raises(GanstrataError, match="the disk is full"):
+        look("seen/left")
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert [path.name for path in folder.parent.iterdir()] == ["objects"]
+    assert (refurnished / "report.html").read_bytes() == page
+
+
+def test_of_several_one_must_be_named() -> None:
+    choose = workplace.one_of
+    assert choose(None, ("a",), what="segmenter", option="--segmenter") == "a"
+    assert choose("b", ("a", "b"), what="segmenter", option="--segmenter") == "b"
+    with pytest.raises(UserError, match="2 segmenters: a, b; say which with --segmenter"):
+        choose(None, ("a", "b"), what="segmenter", option="--segmenter")
+    with pytest.raises(UserError, match=r"Did you mean 'object'\? There is object"):
+        choose("objcet", ("object",), what="segmenter", option="--segmenter")
+
+
+@pytest.mark.full
+def test_workers_find_the_same(look, refurnished: Path) -> None:
+    folder = refurnished / "analysis/objects"
+    look("seen/red", samples=100, start="seen/left")
+    alone = {name: (folder / name).read_bytes() for name in FILES}
+    manifest = json.loads((refurnished / "run.json").read_text(encoding="utf-8"))
+    manifest["config"]["engine"]["workers"] = 2
+    (refurnished / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+    look("seen/red", samples=100, start="seen/left")
+    assert {name: (folder / name).read_bytes() for name in FILES} == alone
