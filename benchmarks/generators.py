@@ -1,110 +1,172 @@
-"""Rendering through strata against the bare network, and what each switch is worth.
+"""Rendering through strata against the same network's forward pass written plainly, and what each switch is worth.
 
-The baseline is the StyleGAN2 forward pass written plainly: a loop over the modules, no strata, no
-states, channels first. A second one modulates the weights of every sample and convolves in groups,
-as the reference implementation does by default.
+Random weights in the sizes that were published, and the bundled network. The plain passes are in plain/;
+that they compute the same picture is checked first. Times are medians of rounds in which all cases
+take turns; peak memory is measured in a process of its own per case.
 """
 
 from __future__ import annotations
 
-import copy
-import subprocess
-import sys
-from typing import Any
+import statistics
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-import ganstrata
 import torch
-import torch.nn.functional as F
+from child import ask
 from ganstrata.core.composition import Pass, first_reader
-from ganstrata.core.layers import layer_sets
+from ganstrata.core.device import resolve_device
 from ganstrata.core.memory import keep_freed_memory
-from ganstrata.plugins.generators.shared.mapping import GAIN, LEAK
-from ganstrata.plugins.generators.stylegan2.network import SynthesisLayer, smooth, upsample_rgb
-from measure import alternate, arguments, machine, table
+from making import FAMILIES, make
+from measure import arguments, machine, spread, table, turns
+from subject import LAST, PLAIN, RENDER, Call, Subject
+from switches import compiled, graphed, waited
 
-CHILD = "--in-a-process-that"
-
-
-def plain(network: Any, codes: torch.Tensor, layout: torch.memory_format, *, grouped: bool = False) -> torch.Tensor:
-    """The network's forward pass, codes (N, L, D) to images (N, 3, H, W)."""
-    apply = _grouped if grouped else _scaled
-    first = network.block(network.sizes[0])
-    x = first.const.expand(len(codes), -1, -1, -1).contiguous(memory_format=layout)
-    rgb, layer = None, 0
-    for size in network.sizes:
-        block = network.block(size)
-        for module in ([] if size == network.sizes[0] else [block.conv0]) + [block.conv1]:
-            x = apply(module, x, module.affine(codes[:, layer]))
-            layer += 1
-        y = block.torgb(x, block.torgb.affine(codes[:, layer]))
-        rgb = y if rgb is None else upsample_rgb(rgb, block.resample_filter) + y
-    return (rgb + 1.0) / 2.0
+ROOMS = "rooms"
+KNOWN = (ROOMS, *FAMILIES)
+TOLERANCE = 1e-3  # in standard deviations of the pixels
+ALLOWED = 1.05  # what render may take, as a share of the better plain pass
+UNSTEADY = 0.05  # distance of the quartiles over the median, above which rounds are added
+SLOW = 10.0  # seconds of one pass, above which a plain one that also takes thrice as long as render is not repeated
+BUDGET = 40.0  # seconds after which a table stops adding rounds
 
 
-def _scaled(module: SynthesisLayer, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-    return module(x, style, module.noise_const[None, None])
+def chosen(families: str) -> list[str]:
+    """The families that were asked for."""
+    wanted = list(KNOWN) if families == "all" else families.split(",")
+    unknown = [name for name in wanted if name not in KNOWN]
+    if unknown:
+        raise SystemExit(f"no family {', '.join(unknown)}; there are {', '.join(KNOWN)}, and all")
+    return wanted
 
 
-def _grouped(module: SynthesisLayer, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-    n, inputs = style.shape
-    weight = module.weight[None] * style[:, None, :, None, None] * module.demodulation(style)[:, :, None, None, None]  # (N, O, I, 3, 3)
-    outputs = weight.shape[1]
-    x = x.reshape(1, n * inputs, *x.shape[2:])
-    if module.up:
-        x = F.conv_transpose2d(x, weight.transpose(1, 2).reshape(n * inputs, outputs, 3, 3), stride=2, groups=n)
-        x = smooth(x.reshape(n, outputs, *x.shape[2:]), 4.0 * module.resample_filter, padding=1)
-    else:
-        x = F.conv2d(x, weight.reshape(n * outputs, inputs, 3, 3), padding=1, groups=n)
-        x = x.reshape(n, outputs, *x.shape[2:])
-    return F.leaky_relu(x + module.noise_const * module.noise_strength + module.bias[None, :, None, None], LEAK) * GAIN
+def cases(subject: Subject, names: Sequence[str]) -> dict[str, Call]:
+    """These ways of rendering, and those in other precisions."""
+    cuda = subject.device.type == "cuda"
+    found = {name: subject.case(name) for name in names}
+    for precision in ("bf16", "fp16") if cuda else ("bf16",):
+        found |= {f"{name}, {precision}": subject.case(name, precision) for name in (LAST, RENDER)}
+    if cuda:
+        found |= {f"{RENDER}{end}, CUDA graph": graphed(subject.case(RENDER, precision)) for end, precision in (("", "fp32"), (", fp16", "fp16"))}
+    return found
 
 
-def memory(rounds: int, batch: int, threads: int) -> dict[str, float]:
-    """Rendering in fresh processes with and without keep_freed_memory(): it cannot be undone within one."""
-    names = {"default": "as the C library has it", "keeps": "keep_freed_memory()"}
+def timed(subject: Subject, calls: Mapping[str, Call], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each case in every round; once more as many rounds where they are unsteady and time allows."""
+    ready = {name: waited(call, subject.device) for name, call in calls.items()}
+    wall = subject.device.type == "cuda"
+    found = turns(ready, rounds, wall=wall, budget=BUDGET)
+    if max(spread(values) for values in found.values()) > UNSTEADY and sum(sum(values) for values in found.values()) < BUDGET / 2.0:
+        more = turns(ready, rounds, wall=wall, warm=False, budget=BUDGET / 2.0)
+        found = {name: values + more[name] for name, values in found.items()}
+    return found
+
+
+def verdict(seconds: Mapping[str, list[float]]) -> tuple[float, str]:
+    """Render over the better plain pass, as the median of the rounds' ratios, and that pass."""
+    best = min((PLAIN, LAST), key=lambda name: statistics.median(seconds[name]))
+    return statistics.median(a / b for a, b in zip(seconds[RENDER], seconds[best], strict=False)), best
+
+
+def report(subject: Subject, seconds: Mapping[str, list[float]]) -> None:
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    table("A full pass", medians, unit="per image", per=subject.batch)
+    ratio, best = verdict(seconds)
+    rounds, worst = len(seconds[RENDER]), max(spread(values) for values in seconds.values())
+    once = [name for name, values in seconds.items() if len(values) == 1]
+    if once:
+        print(f"  measured once, for it takes long: {', '.join(once)}")
+    print(f"  {RENDER} over '{best}': {ratio:.2f}, {'within' if ratio <= ALLOWED else 'ABOVE'} the {ALLOWED:.2f} that are allowed")
+    print(f"  {rounds} rounds; quartiles lie apart by {100.0 * worst:.0f} % of the median at most")
+    if subject.device.type != "cuda":
+        print("  fp16, CUDA graphs: not measured, no CUDA device")
+
+
+def reuse(subject: Subject, rounds: int) -> None:
+    """An edited image from the state before the first layer of each group."""
+    generator, groups = subject.generator, subject.generator.groups
+    if generator.card.layers == 1 or not groups:
+        print("\nPrefix reuse: one layer, which everything reads; nothing to reuse")
+        return
+    kept = Pass(generator, subject.codes, condition=subject.classes, restarts={first_reader(generator, layers) for layers in groups.values()})
+    edits: dict[str, Call] = {"full pass": subject.case(RENDER)}
+    edits |= {f"{name}, layers {min(at)}-{max(at)}": lambda at=at: kept.edited(subject.codes, at).images for name, at in groups.items()}
+    medians = {name: statistics.median(values) for name, values in timed(subject, edits, rounds).items()}
+    table("Prefix reuse: an edited image from the state before its first layer", medians, unit="per image", per=subject.batch)
+
+
+def memory(subject: Subject, checkpoint: str, names: Sequence[str]) -> None:
+    found: dict[str, float] = {}
+    for case, precision in [*((name, "fp32") for name in names), (RENDER, "bf16")]:
+        peak = ask("peak", checkpoint, case, precision, subject.batch, 0, str(subject.device))
+        if peak is None:
+            print("\nPeak memory: not measured, this system does not tell")
+            return
+        found[case if precision == "fp32" else f"{case}, {precision}"] = peak
+    print(f"\nPeak memory of a pass beyond the network, MiB per image\n{'':20}{'MiB':>28}  {'ratio':>6}")
+    for name, value in found.items():
+        print(f"  {name:<24}  {value / subject.batch / 2**20:>20.1f}  {value / next(iter(found.values())):>6.2f}")
+
+
+def freed(checkpoint: str, batch: int, rounds: int) -> None:
+    """With and without keep_freed_memory(), which cannot be undone within a process."""
+    names = {"freed": "as the C library has it", "kept": "keep_freed_memory()"}
     found: dict[str, list[float]] = {name: [] for name in names.values()}
     for _ in range(3):
-        for mode, name in names.items():
-            command = [sys.executable, __file__, "--rounds", str(rounds), "--batch", str(batch), "--threads", str(threads), CHILD, mode]
-            output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            found[name].append(float(output))
-    return {name: sorted(values)[1] for name, values in found.items()}
+        for what, name in names.items():
+            found[name].append(ask(what, checkpoint, RENDER, "fp32", batch, rounds, "cpu") or 0.0)
+    table("Memory that a batch frees", {name: statistics.median(values) for name, values in found.items()}, unit="per image", per=batch)
+
+
+def compilation(subject: Subject, rounds: int) -> None:
+    calls: dict[str, Call] = {RENDER: subject.case(RENDER)}
+    notes = []
+    for name in (LAST, RENDER):
+        fast, note = compiled(subject.case(name))
+        notes.append(f"  {name}, {note}")
+        if fast is not None:
+            calls[f"{name}, compiled"] = fast
+    medians = {name: statistics.median(values) for name, values in timed(subject, calls, rounds).items()}
+    table("torch.compile", medians, unit="per image", per=subject.batch)
+    print("\n".join(notes))
 
 
 @torch.inference_mode()
 def main() -> None:
-    options = arguments(__doc__, batch=(32, "images in one pass"), **{CHILD.removeprefix("--"): ("", "used by this script itself: default or keeps")})
-    mode, n = vars(options)[CHILD.removeprefix("--").replace("-", "_")], options.batch
-    if mode != "default":
-        keep_freed_memory()
-    g: Any = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
-    codes = g.broadcast(g.map(g.sample(n, 0, 0, ganstrata.Stream.PROBING).z))
-    if mode:
-        print(alternate({"render": lambda: ganstrata.render(g, codes)}, options.rounds)["render"])
-        return
-    first, last = torch.contiguous_format, torch.channels_last
-    # A convolution takes the layout of its weights where they differ from its input's.
-    network = copy.deepcopy(g.network).to(memory_format=first)
-    image = ganstrata.render(g, codes)
-    worst = max(float((plain(network, codes, first, grouped=grouped) - image).abs().max()) for grouped in (False, True))
-    assert worst < 1e-4, f"the baselines do not compute the same picture: {worst}"
+    options = arguments(
+        __doc__,
+        families=("all", f"which, with commas between: {', '.join(KNOWN)}"),
+        rounds=(5, "repetitions; the median counts"),
+        batch=(0, "images in one pass; 0: as many as the pipeline would take"),
+        device=("auto", "auto, cpu or cuda"),
+        compile=(0, "1: also torch.compile, which takes minutes"),
+    )
+    families = chosen(options.families)
+    device = resolve_device(options.device)
+    keep_freed_memory()
     print(machine())
-    print(f"bundled:rooms, {g.card.resolution} px, batches of {n}; images of all cases in fp32 agree to {worst:.0e}")
-    cases = {
-        "bare network, channels first": lambda: plain(network, codes, first),
-        "bare network, grouped convolutions": lambda: plain(network, codes, first, grouped=True),
-        "bare network, channels last": lambda: plain(g.network, codes, last),
-        "ganstrata.render": lambda: ganstrata.render(g, codes),
-        "ganstrata.render, bf16": lambda: ganstrata.render(g, codes, precision="bf16"),
-    }
-    table("A full pass", alternate(cases, options.rounds), unit="per image", per=n)
-    table("Memory that a batch frees", memory(options.rounds, n, options.threads), unit="per image", per=n)
-
-    sets = layer_sets(["all", "groups"], g.groups, g.card.layers)
-    kept = Pass(g, codes, restarts={first_reader(g, layers) for layers in sets.values()})
-    edits: dict[str, Any] = {"full pass": lambda: ganstrata.render(g, codes)}
-    edits |= {f"edit at {name}, layers {min(at)}-{max(at)}": lambda at=at: kept.edited(codes, at) for name, at in sets.items()}
-    table("Prefix reuse: an edited image from the state before its first layer", alternate(edits, options.rounds), unit="per image", per=n)
+    if device.type == "cuda":
+        print(torch.cuda.get_device_name(device))
+    with tempfile.TemporaryDirectory() as folder:
+        for family in families:
+            checkpoint = "bundled:rooms" if family == ROOMS else str(make(family, Path(folder)))
+            subject = Subject(checkpoint, options.batch, str(device))
+            disagreement, once = subject.compare()
+            if not disagreement < TOLERANCE:
+                raise SystemExit(f"{family}: the plain passes do not compute the same picture: {disagreement:.1e}")
+            slow = {name: [seconds] for name, seconds in once.items() if seconds > max(SLOW, 3.0 * once[RENDER])}
+            names = [name for name in subject.names if name not in slow]
+            words = "bundled:rooms, 64 px" if family == ROOMS else f"{FAMILIES[family].words}, random weights"
+            print(f"\n\n{words}: batches of {subject.batch}; images agree to {disagreement:.0e} of their spread")
+            report(subject, {**slow, **timed(subject, cases(subject, names), options.rounds)})
+            memory(subject, checkpoint, names)
+            reuse(subject, options.rounds)
+            if family == ROOMS and device.type == "cpu":
+                freed(checkpoint, subject.batch, options.rounds)
+            if options.compile:
+                compilation(subject, options.rounds)
+            if family != ROOMS:
+                Path(checkpoint).unlink()
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -29,21 +30,45 @@ def arguments(description: str | None, **more: tuple[object, str]) -> argparse.N
 
 
 def alternate(cases: Mapping[str, Callable[[], object]], rounds: int, *, warm: bool = True) -> dict[str, float]:
-    """Median seconds of each case; cases take turns.
+    """Median seconds of each case; cases take turns."""
+    return {name: statistics.median(values) for name, values in turns(cases, rounds, warm=warm).items()}
+
+
+def turns(
+    cases: Mapping[str, Callable[[], object]], rounds: int, *, warm: bool = True, wall: bool = False, least: int = 3, budget: float = math.inf
+) -> dict[str, list[float]]:
+    """Seconds of each case in every round; in a round all cases take their turn.
 
     With one thread it is the processor's time in this process, which the load that other programs
     make changes least; with more, whose times would add up, it is the time on the wall.
+
+    Args:
+        cases: what is timed, by name.
+        rounds: how many.
+        warm: whether each case runs once before.
+        wall: take the time on the wall at any rate: other devices have no processor's time.
+        least: rounds after which it may stop early,
+        budget: when so many seconds have passed.
     """
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    clock = time.process_time if torch.get_num_threads() == 1 and not wall else time.perf_counter
     for case in cases.values() if warm else ():
         case()
     seconds: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(rounds):
+    start = time.perf_counter()
+    for done in range(rounds):
+        if done >= least and time.perf_counter() - start > budget:
+            break
         for name, case in cases.items():
             began = clock()
             case()
             seconds[name].append(clock() - began)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return seconds
+
+
+def spread(values: Sequence[float]) -> float:
+    """The distance of the quartiles over the median."""
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else (values * 3)[:3]
+    return (high - low) / middle
 
 
 def table(title: str, seconds: Mapping[str, float], *, unit: str, per: float, baseline: str | None = None) -> None:

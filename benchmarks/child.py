@@ -1,0 +1,73 @@
+"""Measures one case in a process of its own and prints a number: peak memory of a pass, or the time of one.
+
+`peak` is by how many bytes the process grew beyond what it held before the pass. Before it the same case
+renders one image, so that code, caches and primitives are there, and free memory is given back to the
+system; then the system's high-water mark is reset. On CUDA it is what torch's allocator counts.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from ganstrata.core.memory import keep_freed_memory
+from measure import alternate
+from subject import Call, Subject
+
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def ask(what: str, checkpoint: str, case: str, precision: str, batch: int, rounds: int, device: str) -> float | None:
+    """The number, from a fresh process; None where the system does not tell."""
+    command = [sys.executable, __file__, what, checkpoint, case, precision, str(batch), str(rounds), device, str(torch.get_num_threads())]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return None if answer == "unknown" else float(answer)
+
+
+def peak(warm: Call, call: Call, device: torch.device) -> int | None:
+    """Bytes that a pass needs at most; None where the system does not tell."""
+    warm()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        return torch.cuda.max_memory_allocated() - before
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if STATUS.exists() else None
+    if trim is None:
+        return None
+    trim(0)
+    try:
+        CLEAR.write_text("5", encoding="ascii")
+    except OSError:
+        return None
+    before = _kilobytes("VmRSS")
+    call()
+    return 1024 * max(0, _kilobytes("VmHWM") - before)
+
+
+def _kilobytes(name: str) -> int:
+    lines = STATUS.read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
+
+
+@torch.inference_mode()
+def main() -> None:
+    what, checkpoint, case, precision, batch, rounds, device, threads = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    if what == "kept":
+        keep_freed_memory()
+    subject = Subject(checkpoint, int(batch), device)
+    call = subject.case(case, precision)
+    if what == "peak":
+        found = peak(subject.case(case, precision, n=1), call, subject.device)
+        print("unknown" if found is None else found)
+    else:
+        print(alternate({case: call}, int(rounds))[case])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""One generator with a batch of its own codes, and the ways of rendering it that are compared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import ganstrata
+import plain
+import torch
+from ganstrata.core.checkpoints import locate, read_checkpoint
+from ganstrata.core.device import auto_batch, autocast
+from ganstrata.core.inspection import examine
+from ganstrata.core.recognition import choose
+from torch import Tensor
+
+PLAIN, LAST, GROUPED, RENDER = "plain", "plain, channels last", "plain, weights per sample", "ganstrata.render"
+LAYOUTS = {PLAIN: torch.contiguous_format, LAST: torch.channels_last}
+
+Call = Callable[[], Tensor]
+
+
+class Subject:
+    """A checkpoint, opened once by its plugin and once for the plain forward passes.
+
+    Args:
+        checkpoint: a path, or `bundled:NAME`.
+        batch: how many images; 0 for as many as the pipeline would take.
+        device: where to.
+    """
+
+    def __init__(self, checkpoint: str, batch: int, device: str = "cpu") -> None:
+        claim = choose(read_checkpoint(locate(checkpoint, "generator")))
+        found = examine(claim)
+        assert found is not None
+        self.plugin, self.architecture = claim.plugin, found.architecture
+        self.generator: Any = ganstrata.load_generator(claim.plugin, checkpoint=checkpoint, device=device)
+        self.device = self.generator.device
+        self.tensors = {name: tensor.to(self.device) for name, tensor in found.tensors.items()}
+        self.batch = batch or auto_batch(self.generator.card.resolution, self.device)
+        latents = self.generator.sample(self.batch, 0, 0, ganstrata.Stream.PROBING)
+        self.codes: Tensor = self.generator.broadcast(self.generator.map(latents.z, latents.condition))
+        self.classes: Tensor | None = None
+        if latents.condition is not None:  # as weights: they need no check of their values, for which a GPU would have to be waited for
+            self.classes = torch.nn.functional.one_hot(latents.condition.long(), found.classes).float().to(self.device)
+
+    def case(self, name: str, precision: str = "fp32", *, n: int | None = None) -> Call:
+        """One way of rendering the first n images, all by default."""
+        codes, classes = self.codes[:n], None if self.classes is None else self.classes[:n]
+        if name == RENDER:
+            return lambda: ganstrata.render(self.generator, codes, condition=classes, precision=precision)
+        forward = self._forwards[name]
+
+        def call() -> Tensor:
+            with autocast(self.device, precision):
+                return forward(codes, classes)
+
+        return call
+
+    @property
+    def names(self) -> list[str]:
+        """The ways that there are."""
+        return [PLAIN, *([GROUPED] if self.plugin == "stylegan2" else []), LAST, RENDER]
+
+    def compare(self) -> tuple[float, dict[str, float]]:
+        """How far the plain images lie from the plugin's at most, in standard deviations of its pixels; and the seconds of one pass of each."""
+        image = self.case(RENDER)()
+        worst, seconds = 0.0, {}
+        for name in self.names:
+            began = time.perf_counter()
+            found = self.case(name)()
+            seconds[name] = time.perf_counter() - began
+            worst = max(worst, float((found - image).abs().max() / image.std()))
+        return worst, seconds
+
+    @cached_property
+    def _forwards(self) -> dict[str, plain.Forward]:
+        found = {name: plain.prepare(self.plugin, self.tensors, self.architecture, layout) for name, layout in LAYOUTS.items()}
+        if GROUPED in self.names:
+            found[GROUPED] = plain.prepare(self.plugin, self.tensors, self.architecture, torch.contiguous_format, grouped=True)
+        return found
