@@ -1,0 +1,160 @@
+"""Estimators of anybody's by dotted path: what is passed on, what is read off, and what is refused."""
+
+from __future__ import annotations
+
+import warnings
+
+import ganstrata
+import numpy as np
+import pytest
+from ganstrata.core.errors import ConfigError, DataError
+from ganstrata.core.records import Concept
+from ganstrata.core.selection import Extremes, select
+from sklearn.linear_model import LogisticRegression, Ridge
+
+D = 6
+CONCEPTS = [Concept("a/x", "colour"), Concept("a/y", "colour")]
+
+
+def world(n=500):
+    rng = np.random.default_rng(0)
+    w = (rng.standard_normal((n, D)) + 1.0).astype(np.float32)
+    return w, (w[:, :2] + 0.3 * rng.standard_normal((n, 2))).astype(np.float32)
+
+
+def learner(estimator, arguments=None, **config):
+    settings = {"positives": 100, "negatives": 100, **config}
+    return ganstrata.load_learner("sklearn", device="cpu", estimator=estimator, arguments=arguments or {}, **settings)
+
+
+def test_a_classifier_is_given_the_extremes():
+    w, scores = world()
+    found = learner("sklearn.linear_model:LogisticRegression", {"C": 0.1}).learn(w, scores, CONCEPTS, seed=3)
+    for j, boundary in enumerate(found):
+        chosen = select(scores[:, j], Extremes(positives=100, negatives=100), concept=CONCEPTS[j].name, seed=3)
+        plain = LogisticRegression(C=0.1).fit(w[chosen.train], chosen.train_labels)
+        length = np.linalg.norm(plain.coef_)
+        np.testing.assert_allclose(boundary.normal, plain.coef_[0] / length, atol=1e-3)
+        assert float(boundary.offset) == pytest.approx(plain.intercept_[0] / length, abs=5e-3)
+
+
+def test_a_regressor_on_the_scores_is_the_learner_ridge():
+    w, scores = world()
+    scores[::5, 1] = np.nan
+    ours = ganstrata.load_learner("ridge", device="cpu", positives=100, negatives=100, alpha=3.0).learn(w, scores, CONCEPTS)
+    found = learner("sklearn.linear_model:Ridge", {"alpha": 3.0}, target="scores").learn(w, scores, CONCEPTS)
+    for a, b in zip(found, ours, strict=True):
+        np.testing.assert_allclose(a.normal, b.normal, atol=1e-6)
+        np.testing.assert_allclose(a.offset, b.offset, atol=1e-5)
+        assert a.facts == {**b.facts, "converged": True}
+
+
+def test_a_regressor_on_the_labels_has_its_plane_between_them():
+    w, scores = world()
+    boundary = learner("sklearn.linear_model:Ridge").learn(w, scores[:, :1], CONCEPTS[:1])[0]
+    chosen = select(scores[:, 0], Extremes(positives=100, negatives=100), concept="a/x", seed=0)
+    plain = Ridge().fit(w[chosen.train], 2.0 * chosen.train_labels - 1.0)
+    np.testing.assert_allclose(w @ boundary.normal + boundary.offset, plain.predict(w) / np.linalg.norm(plain.coef_), atol=1e-4)
+
+
+SEEDED = """
+import warnings
+import numpy as np
+
+class Seeded:
+    def __init__(self, random_state=None, complain=""):
+        self.random_state, self.complain = random_state, complain
+
+    def fit(self, x, y):
+        if self.complain:
+            warnings.warn(self.complain, UserWarning, stacklevel=2)
+        self.coef_ = np.eye(x.shape[1])[self.random_state]
+        self.intercept_ = 0.0
+
+class Faulty:
+    coefficients, level = 3, 0.0
+
+    def fit(self, x, y):
+        if len(x) > 100:
+            raise ArithmeticError("too hard")
+        self.coef_, self.intercept_ = np.ones(x.shape[1]), 0.0
+
+class Wide(Faulty):
+    def fit(self, x, y):
+        self.coef_, self.intercept_ = np.ones((2, x.shape[1])), np.zeros(2)
+
+class Bare:
+    def fit(self, x, y):
+        self.coef_ = np.ones(x.shape[1])
+
+class Unfit:
+    pass
+
+def function(x):
+    return x
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A file of somebody's, and that it is the current folder's."""
+    (tmp_path / "own.py").write_text(SEEDED)
+    monkeypatch.chdir(tmp_path)
+    return "own.py"
+
+
+def test_the_seed_is_the_runs_unless_it_is_given(own):
+    w, scores = world()
+    for arguments, axis in (({}, 4), ({"random_state": 1}, 1)):
+        boundary = learner(f"{own}:Seeded", arguments).learn(w, scores[:, :1], CONCEPTS[:1], seed=4)[0]
+        assert boundary.normal.tolist() == np.eye(D)[axis].tolist()
+        assert float(boundary.offset) == pytest.approx(-1.0, abs=0.2)  # codes are centred for the fit
+    one, two, other = (learner("sklearn.linear_model:SGDClassifier").learn(w, scores, CONCEPTS, seed=s)[0].normal.tobytes() for s in (1, 1, 2))
+    assert one == two != other
+
+
+def test_an_estimator_that_stops_early_is_recorded_and_other_warnings_pass(own):
+    w, scores = world()
+    for target in ("labels", "scores"):
+        chosen = learner("sklearn.linear_model:SGDRegressor", {"max_iter": 2, "tol": 1e-9}, target=target)
+        assert chosen.learn(w, scores, CONCEPTS)[0].facts["converged"] is False
+        chosen = learner("sklearn.linear_model:SGDRegressor", target=target)
+        assert chosen.learn(w, scores, CONCEPTS)[0].facts["converged"] is True
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        chosen = learner(f"{own}:Seeded", {"complain": "what codes", "random_state": 0})
+        boundary = chosen.learn(w, scores[:, :1], CONCEPTS[:1])[0]
+    assert {str(warning.message) for warning in caught} == {"what codes"}
+    assert boundary.facts["converged"] is True
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "message"),
+    [
+        ({"estimator": "sklearn.linear_model"}, "estimator", "pattern"),
+        ({"estimator": "sklearn.linear_model:LogisticRegresion"}, "estimator", "Did you mean 'LogisticRegression'?"),
+        ({"estimator": "sklern.linear_model:Ridge"}, "estimator", "there is no module 'sklern' to import"),
+        ({"estimator": "nowhere.py:Ridge"}, "estimator", "no file nowhere.py"),
+        ({"estimator": "own.py:function"}, "estimator", r"own.py:function is no class with a method fit\(X, y\)"),
+        ({"estimator": "own.py:Unfit"}, "estimator", "is no class with a method fit"),
+        ({"estimator": "sklearn.linear_model:Ridge", "arguments": {"alhpa": 1.0}}, "arguments", "Did you mean 'alpha'?"),
+        ({"estimator": "sklearn.linear_model:Ridge", "arguments": {"alpha": -1.0}}, "estimator", "does not pass a trial: .*'alpha' parameter"),
+        ({"estimator": "sklearn.svm:SVC"}, "estimator", "has no coef_ after fit"),
+        ({"estimator": "sklearn.neighbors:KNeighborsClassifier"}, "estimator", "has no coef_ after fit"),
+        ({"estimator": "own.py:Bare"}, "estimator", "has no intercept_ after fit"),
+        ({"estimator": "own.py:Wide"}, "estimator", r"coef_ of shape \(2, 8\) and intercept_ of shape \(2,\) for codes of length 8"),
+        ({"estimator": "sklearn.linear_model:LogisticRegression", "target": "scores"}, "estimator", "does not pass a trial"),
+        ({"estimator": "sklearn.linear_model:Ridge", "target": "all"}, "target", "labels"),
+        ({}, "estimator", "is missing"),
+    ],
+)
+def test_what_cannot_do_is_refused_before_the_run(own, given, place, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        ganstrata.load_learner("sklearn", device="cpu", **given)
+    assert place in str(caught.value)
+
+
+def test_what_fails_later_is_told_with_its_place(own):
+    w, scores = world()
+    with pytest.raises(DataError, match=r"own.py:Faulty failed on 140 codes of length 6: ArithmeticError: too hard \(.*own.py:"):
+        learner(f"{own}:Faulty").learn(w, scores, CONCEPTS)
