@@ -100,7 +100,9 @@ def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int, class
     rng = np.random.default_rng([seed, zlib.crc32(concept.encode())])
     cut_high, cut_low = math.ceil(positives * extremes.train_share), math.ceil(negatives * extremes.train_share)
     high, low = rng.permutation(high), rng.permutation(low)
-    rest = np.setdiff1d(defined, np.concatenate([high, low]))
+    left = ~np.isnan(scores)
+    left[high], left[low] = False, False
+    rest = np.flatnonzero(left)
     midpoint = (float(scores[defined].max()) + float(scores[defined].min())) / 2.0
     return Selection(
         train=np.concatenate([high[:cut_high], low[:cut_low]]),

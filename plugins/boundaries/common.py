@@ -21,6 +21,7 @@ from ...core.records import Boundaries, Concept
 from ...core.selection import Extremes, Selection, accuracy
 
 Facts = dict[str, Any]
+TOGETHER = 16  # boundaries judged in one pass over all codes
 
 
 class Settings(Extremes):
@@ -115,24 +116,38 @@ class Learner(BoundaryLearner):
         """For each concept what was found at each layer."""
 
 
-def judged(w: NDArray[np.float32], plane: Plane, selection: Selection, concept: str) -> Found:
-    """A plane as a boundary, with its accuracy on the held-out extremes and on the rest.
+def judged(w: NDArray[np.float32], planes: Sequence[Plane], selections: Sequence[Selection], concepts: Sequence[str]) -> list[Found]:
+    """Planes of one layer as boundaries, with their accuracy on the held-out extremes and on the rest.
 
     Args:
-        w: all codes of a layer, (N, D).
-        plane: in the coordinates of w.
-        selection: the concept's; what was fitted stands in its `train`.
-        concept: its id, for messages.
+        w: all codes of the layer, (N, D).
+        planes: one per concept, in the coordinates of w.
+        selections: the concepts'; what was fitted stands in their `train`.
+        concepts: ids, for messages.
     """
-    normal, offset = unit_plane(plane.coefficients, plane.intercept, concept=concept)
-    distances = w @ normal.astype(np.float32) + np.float32(offset)  # (N,)
-    facts = {
+    halves = [unit_plane(plane.coefficients, plane.intercept, concept=concept) for plane, concept in zip(planes, concepts, strict=True)]
+    normals = np.stack([normal for normal, _ in halves]).astype(np.float32)  # (C, D)
+    found = []
+    for start in range(0, len(halves), TOGETHER):
+        # Always as many columns, so that rounding does not depend on how many concepts there are.
+        block = np.zeros((w.shape[1], TOGETHER), dtype=np.float32)
+        block[:, : len(halves) - start] = normals[start : start + TOGETHER].T
+        products = w @ block  # (N, TOGETHER)
+        for k, selection in enumerate(selections[start : start + TOGETHER]):
+            normal, offset = halves[start + k]
+            facts = _facts(products[:, k] + np.float32(offset), selection)
+            found.append(Found(normal, offset, facts | planes[start + k].facts))
+    return found
+
+
+def _facts(distances: NDArray[np.float32], selection: Selection) -> Facts:
+    """What a selection says of a boundary with these distances (N,)."""
+    return {
         "positives": int((selection.train_labels == 1).sum() + (selection.held_out_labels == 1).sum()),
         "negatives": int((selection.train_labels == 0).sum() + (selection.held_out_labels == 0).sum()),
         "held_out_accuracy": accuracy(distances[selection.held_out], selection.held_out_labels),
         "rest_accuracy": accuracy(distances[selection.rest], selection.rest_labels),
     }
-    return Found(normal, offset, facts | plane.facts)
 
 
 @contextmanager

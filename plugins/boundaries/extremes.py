@@ -46,12 +46,12 @@ def on_extremes(samples: Samples, solve: Solver) -> list[list[Found]]:
         select(samples.scores[:, j], samples.settings, concept=concept.name, seed=samples.seed, classes=samples.classes)
         for j, concept in enumerate(samples.concepts)
     ]
-    problems = [Problem(samples.layer(layer), s.train, s.train_labels) for s in selections for layer in samples.layers]
-    planes = iter(solve(problems))
-    return [
-        [judged(samples.layer(layer), next(planes), selection, concept.name) for layer in samples.layers]
-        for concept, selection in zip(samples.concepts, selections, strict=True)
-    ]
+    # Concept after concept within a layer, as they are judged.
+    problems = [Problem(samples.layer(layer), s.train, s.train_labels) for layer in samples.layers for s in selections]
+    planes = list(solve(problems))
+    count, names = len(selections), [concept.name for concept in samples.concepts]
+    by_layer = [judged(samples.layer(layer), planes[layer * count : (layer + 1) * count], selections, names) for layer in samples.layers]
+    return [list(layers) for layers in zip(*by_layer, strict=True)]
 
 
 class ExtremesLearner(Learner):

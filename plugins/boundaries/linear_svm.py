@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from sklearn.svm import SVC, LinearSVC
+from torch.nn.utils.rnn import pad_sequence
 
 from .common import Facts, Plane, Settings, convergence
 from .extremes import ExtremesLearner, Problem
@@ -17,7 +18,7 @@ from .newton import squared_hinge
 
 TOLERANCE = 1e-6  # of gradients, as liblinear reckons it
 MOST = {"batched": 200, "sklearn": 10_000, "exact": -1}  # iterations, unless the config says
-MEMORY = {"cpu": 32 * 2**20, "cuda": 4 * 2**30}  # bytes that problems fitted together may take; few stay in the cache
+MEMORY = {"cpu": 64 * 2**20, "cuda": 4 * 2**30}  # bytes that problems fitted together may take; few stay near the cache
 
 
 class LinearSVM(ExtremesLearner):
@@ -95,12 +96,9 @@ class LinearSVM(ExtremesLearner):
     def _together(self, problems: Sequence[Problem]) -> Iterator[Plane]:
         """The machines of a chunk; shorter problems are filled up with rows that count for nothing."""
         centred = [problem.centred() for problem in problems]
-        longest = max(len(problem.rows) for problem in problems)
-        x = torch.zeros((len(problems), longest, centred[0][0].shape[1]), dtype=torch.float64)
-        y = torch.zeros(x.shape[:2], dtype=torch.float64)
-        for i, (problem, (codes, _)) in enumerate(zip(problems, centred, strict=True)):
-            x[i, : len(codes)] = torch.from_numpy(codes)
-            y[i, : len(codes)] = torch.from_numpy(2.0 * problem.labels - 1.0)
+        codes = [torch.from_numpy(codes) for codes, _ in centred]
+        x = codes[0][None] if len(codes) == 1 else pad_sequence(codes, batch_first=True)  # (B, n, D)
+        y = pad_sequence([torch.from_numpy(2.0 * problem.labels - 1.0) for problem in problems], batch_first=True)
         solved = squared_hinge(x.to(self.device), y.to(self.device), self.config.C, tolerance=TOLERANCE, steps=self.config.most)
         coefficients, intercepts = solved.coefficients.cpu().numpy(), solved.intercepts.cpu().numpy()
         for i, (_, centre) in enumerate(centred):

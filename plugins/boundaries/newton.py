@@ -50,7 +50,9 @@ def squared_hinge(x: Tensor, y: Tensor, C: float, *, tolerance: float = 1e-6, st
             the optimum, from which it is never farther than the gradient is long: f curves at least by 1.
         steps: at most so many.
     """
-    signed = torch.cat([x, torch.ones_like(y)[:, :, None]], dim=2).mul_(y[:, :, None])  # (B, n, D+1): y (x, 1)
+    signed = torch.empty((*y.shape, x.shape[2] + 1), dtype=x.dtype, device=x.device)  # (B, n, D+1): y (x, 1)
+    torch.mul(x, y[:, :, None], out=signed[:, :, :-1])
+    signed[:, :, -1] = y
     rarer = torch.minimum((y > 0.0).sum(dim=1), (y < 0.0).sum(dim=1)).clamp(min=1)
     hessian = _Hessian(signed)
     w = signed.new_zeros((signed.shape[0], signed.shape[2]))
@@ -181,7 +183,7 @@ def _line_search(w: Tensor, towards: Tensor, margins: Tensor, along: Tensor, C: 
         found = length - slope / bend.clamp(min=torch.finfo(bend.dtype).tiny)
         middle = torch.where(high.isinf(), 2.0 * length, (low + high) / 2.0)
         found = torch.where((found >= low) & (found <= high), found, middle)
-        settled = (found - length).abs() <= 1e-13 * length
+        settled = (found - length).abs() <= 1e-8 * length  # a last step within one piece is exact
         length = found
         if bool(settled.all()):
             break

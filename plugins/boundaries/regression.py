@@ -41,17 +41,22 @@ def on_scores(samples: Samples, regress: Regression) -> list[list[Found]]:
                 f"{concept}: {int(pattern.sum())} of {n} samples have a score, and {int(rows.sum())} of them are to be fitted, "
                 "but 2 are needed; raise synthesis.samples or exclude the concept"
             )
-        selections = {int(j): _unseen(samples, int(j), rows) for j in columns}
-        found |= {j: [] for j in selections}
+        selections = [_unseen(samples, int(j), rows) for j in columns]
+        names = [samples.concepts[int(j)].name for j in columns]
+        by_layer = []
         for layer in samples.layers:
             w = samples.layer(layer)
             x, y = w[rows].astype(np.float64), samples.scores[rows][:, columns].astype(np.float64)
             means = y.mean(axis=0)
             if samples.classes is not None:
                 x, y = within(x, samples.classes[rows]), within(y, samples.classes[rows])
-            for (j, selection), plane, mean in zip(selections.items(), regress(x, y), means, strict=True):
-                middle = plane._replace(intercept=plane.intercept - float(mean), facts={"samples": int(rows.sum()), **plane.facts})
-                found[j].append(judged(w, middle, selection, samples.concepts[j].name))
+            count = int(rows.sum())
+            planes = [
+                plane._replace(intercept=plane.intercept - float(mean), facts={"samples": count, **plane.facts})
+                for plane, mean in zip(regress(x, y), means, strict=True)
+            ]
+            by_layer.append(judged(w, planes, selections, names))
+        found |= {int(j): list(layers) for j, layers in zip(columns, zip(*by_layer, strict=True), strict=True)}
     return [found[j] for j in range(len(samples.concepts))]
 
 
