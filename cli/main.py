@@ -16,6 +16,7 @@ COMMANDS = {
     "edit": ("stages", "Stage 4: strips of edited images."),
     "report": ("stages", "Stage 5: figures, tables and report.html."),
     "analysis": ("analysis", "Ask more of a finished run, such as what becomes of objects."),
+    "boundaries": ("boundaries", "List boundaries, take over HiGAN's, hand ours to it."),
     "model": ("model", "Look into a checkpoint, convert it, list published generators."),
     "plugins": ("plugins", "List generators, scorers and boundary learners, or show one."),
 }

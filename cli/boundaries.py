@@ -1,0 +1,137 @@
+"""`ganstrata boundaries`: look at boundaries, take over those of earlier work, and hand ours to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from .errors import clean, reported
+
+if TYPE_CHECKING:
+    from ..core.interchange.survey import Row
+
+COLUMNS = ("kind", "name", "level", "space", "shape", "layers", "generator", "remark")
+
+
+@click.group()
+def boundaries() -> None:
+    """List boundaries, import those of HiGAN and its relatives, export ours to them.
+
+    \b
+    Examples:
+      ganstrata boundaries list runs/rooms
+      ganstrata boundaries import boundaries/stylegan_bedroom --space w --level attribute --assume bedroom256.pth --out bedroom
+      ganstrata boundaries export runs/rooms --out for_higan
+    """
+
+
+@boundaries.command("list")
+@click.argument("folder", metavar="RUN_OR_FOLDER", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_boundaries(folder: Path, as_json: bool) -> None:
+    """List the boundaries of a run or a folder; in a folder of HiGAN's, every .npy file and every list.
+
+    \b
+    Example:
+      ganstrata boundaries list runs/rooms
+    """
+    with reported():
+        from ..core.interchange.survey import survey
+
+        rows = survey(folder)
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        click.echo("\n".join(_table(rows)))
+
+
+@boundaries.command("import")
+@click.argument("source", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--assume", required=True, metavar="GENERATOR", help="Whose boundaries they are: a checkpoint, bundled:NAME, or a run directory.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder for boundaries.safetensors and boundaries.json.")
+@click.option("--space", metavar="z|w|wp", help="Of .npy files that no list names.")
+@click.option(
+    "--level",
+    "levels",
+    multiple=True,
+    metavar="[NAME=]LEVEL",
+    help="layout, category, attribute, colour or object; of one boundary with its NAME. May be repeated.  [default: as the files say]",
+)
+@click.option("--layers", metavar="LAYERS", help="For which they are meant, such as 6-11, or all.  [default: as the files say, else all]")
+@click.option("--alias", default="imported", show_default=True, help="Boundaries are called ALIAS/name.")
+@click.option("--root", type=click.Path(path_type=Path), help="Where a list's paths begin.  [default: its folder, then the working directory]")
+def import_boundaries(
+    source: tuple[Path, ...], assume: str, out: Path, space: str | None, levels: tuple[str, ...], layers: str | None, alias: str, root: Path | None
+) -> None:
+    """Make the project's boundaries of HiGAN's: SOURCE is a list, an .npy file, or a folder of .npy files.
+
+    Such files say of no generator that they belong to it, so you do, with --assume; D must match. Nothing
+    in them is run, and nothing is taken from the name of a file but the boundary's own.
+
+    \b
+    Example:
+      ganstrata boundaries import boundary_list.txt --assume bedroom256.pth --out bedroom
+    """
+    with reported():
+        from ..core.interchange.assumed import assumed
+        from ..core.interchange.importing import Ask, check_free, write_imported
+        from ..core.interchange.importing import import_boundaries as convert
+
+        check_free(out)
+        named = dict(text.rsplit("=", 1) for text in levels if "=" in text)
+        common = [text for text in levels if "=" not in text]
+        ask = Ask(space, common[-1] if common else None, named, layers, alias, root)
+        generator = assumed(assume)
+        found = convert(source, generator, ask)
+        write_imported(found, out)
+    _say(found.remarks)
+    click.echo(f"{out}: {len(found.boundaries)} boundaries for the generator {generator.fingerprint} ({clean(generator.words, lines=False)})")
+
+
+@boundaries.command("export")
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder for the files; nothing in it is overwritten.")
+@click.option("--as", "form", type=click.Choice(("npy", "list")), default="list", show_default=True, help="The .npy files alone, or with a list.")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only boundaries of such a name, such as 'category/*'; may be repeated.")
+@click.option("--absolute", is_flag=True, help="Absolute paths in the list: HiGAN looks from its working directory.")
+@click.option("--samples", is_flag=True, help="Also the run's codes, w.npy, and the scores of each concept.")
+def export_boundaries(run_dir: Path, out: Path, form: str, only: tuple[str, ...], absolute: bool, samples: bool) -> None:
+    """Write the boundaries of RUN_DIR, or of a folder that has some, as HiGAN reads them: plain .npy files and a list.
+
+    \b
+    Example:
+      ganstrata boundaries export runs/rooms --out for_higan --only 'attribute/*'
+    """
+    with reported():
+        from ..core.interchange.exporting import As, export_samples
+        from ..core.interchange.exporting import export_boundaries as convert
+        from ..core.run import Run
+
+        run = Run.open(run_dir) if samples else None
+        written = convert(run_dir, out, form=cast("As", form), only=only, absolute=absolute)
+        files = [*written.files, *(export_samples(run, out).files if run is not None else ())]
+    _say(written.remarks)
+    click.echo(f"{out}: {len(files)} files")
+
+
+def _say(remarks: Sequence[str]) -> None:
+    for remark in remarks:
+        click.echo(f"Note: {clean(remark)}", err=True)
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    """A line per row; columns in which nothing stands are left out."""
+    cells = [[_cell(getattr(row, column)) for column in COLUMNS] for row in rows]
+    kept = [i for i in range(len(COLUMNS)) if any(line[i] for line in cells)]
+    lines = [[COLUMNS[i] for i in kept], *([line[i] for i in kept] for line in cells)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(kept))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else clean(str(value), lines=False)

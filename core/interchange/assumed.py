@@ -1,0 +1,41 @@
+"""The generator that foreign boundaries are said to belong to: they carry nothing that would tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import RunError
+from ..loading import load_generator
+from ..run import Run
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """What boundaries need to know of a generator: its fingerprint, the space of its codes, L and D, and what it is in words."""
+
+    fingerprint: str
+    space: str
+    layers: int
+    code_size: int
+    words: str
+
+
+def assumed(generator: str) -> Assumed:
+    """From a run directory, whose run.json tells, or a checkpoint file or bundled name, which is loaded.
+
+    Raises:
+        RunError: a directory that holds no run.
+        CheckpointError: a file that is missing, or that no plugin knows.
+    """
+    path = Path(generator).expanduser()
+    if path.is_dir():
+        manifest = Run.open(path).manifest
+        try:
+            card = manifest["generator"]
+            words = f"{card['family']}, {card['source']}"
+            return Assumed(str(card["fingerprint"]), str(card["space"]), int(card["layers"]), int(card["code_size"]), words)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{path / 'run.json'} does not say which generator it used ({type(error).__name__}: {error})") from None
+    built = load_generator("auto", checkpoint=generator, device="cpu")
+    return Assumed(built.fingerprint, built.space, built.card.layers, built.card.code_size, f"{built.card.family}, {built.card.source}")

@@ -1,0 +1,138 @@
+"""The project's boundaries, samples and scores as HiGAN reads them: plain .npy files and a list, never a pickle."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ..boundaryfile import load_boundaries
+from ..errors import RunError, UserError, nearest
+from ..pictures import file_stem
+from ..records import Boundaries, Boundary
+from ..run import Run, disk_error, write_text
+from ..shards import Shards
+from .arrays import write_array
+from .lists import SPACES, list_text
+
+LIST = "boundary_list.txt"
+As = Literal["npy", "list"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Files that were written, and what HiGAN cannot be told, in words."""
+
+    files: tuple[Path, ...]
+    remarks: tuple[str, ...]
+
+
+def export_boundaries(folder: Path, out: Path, *, form: As = "list", only: Sequence[str] = (), absolute: bool = False) -> Exported:
+    """Every boundary of a run, or of a folder with boundaries, as (1, D) or (1, L, D) float32.
+
+    Args:
+        folder: a run directory, or one with boundaries.json.
+        out: made if missing; it must hold none of the files yet.
+        form: npy: the files alone; list: with a list of them.
+        only: patterns of the boundaries' names; none for all.
+        absolute: whether the list has absolute paths, which HiGAN finds from any working directory.
+
+    Raises:
+        UserError: no boundaries, a pattern that matches none, or files that are there already.
+        GanstrataError: `out` cannot be written.
+    """
+    boundaries = _chosen(load_boundaries(folder)[0], only, folder)
+    names = plain_names(boundaries)
+    paths = {name: out / f"{name}_boundary.npy" for name in names}
+    _make(out, [*paths.values(), *([out / LIST] if form == "list" else [])])
+    for boundary, path in zip(boundaries, paths.values(), strict=True):
+        write_array(path, np.asarray(boundary.normal, dtype=np.float32)[None])
+    written = list(paths.values())
+    if form == "list":
+        rows = [(name, b.space, str(path.resolve()) if absolute else path.name) for b, (name, path) in zip(boundaries, paths.items(), strict=True)]
+        write_text(out / LIST, list_text(rows))
+        written.append(out / LIST)
+    remarks = []
+    if any(np.any(np.asarray(b.offset) != 0.0) for b in boundaries):
+        remarks.append("offsets are left out: HiGAN's boundaries go through the origin")
+    if any(b.layers is not None for b in boundaries):
+        remarks.append(
+            "the layers that boundaries are meant for are left out: HiGAN keeps them in pickles only; give them to it as --manipulate_layers"
+        )
+    return Exported(tuple(written), tuple(remarks))
+
+
+def export_samples(run: Run, out: Path) -> Exported:
+    """The probing samples of a run for HiGAN's training of boundaries.
+
+    w.npy or z.npy (N, D) by the generator's space; wp.npy (N, L, D) where codes were style-mixed; and
+    for each concept `NAME_scores.npy` (N, 1).
+
+    Raises:
+        UserError: the run has no samples, or files are there already.
+    """
+    run.require("synthesize")
+    samples = Shards(run.path / "samples.zarr")
+    arrays = {"z" if run.manifest["generator"]["space"] == "z" else "w": samples.read("w")}
+    if run.config.synthesis.mixing > 0.0:
+        arrays["wp"] = samples.read("codes")
+    ids = [row["id"] for row in run.manifest["concepts"]]
+    stems = dict(zip(ids, _plain(ids), strict=True))
+    for scorer in run.config.scorers:
+        table = samples.read(f"scores/{scorer.alias}")  # (N, C)
+        own = [name for name in ids if name.split("/", 1)[0] == scorer.alias]
+        arrays |= {f"{stems[name]}_scores": table[:, [column]] for column, name in enumerate(own)}
+    paths = {name: out / f"{name}.npy" for name in arrays}
+    _make(out, paths.values())
+    for name, path in paths.items():
+        write_array(path, arrays[name])
+    return Exported(tuple(paths.values()), ())
+
+
+def plain_names(boundaries: Boundaries) -> list[str]:
+    """Names without alias where that tells them apart, and without signs that a list or a file system reads otherwise."""
+    return _plain(boundaries.names)
+
+
+def _plain(names: Sequence[str]) -> list[str]:
+    """See `plain_names`.
+
+    >>> _plain(["a/wood", "a/dirt", "b/dirt"])
+    ['wood', 'a.dirt', 'b.dirt']
+    """
+    short = [name.split("/", 1)[-1] if "|" not in name else name for name in names]
+    count = Counter(short)
+    return [file_stem(brief if count[brief] == 1 else name) for brief, name in zip(short, names, strict=True)]
+
+
+def _chosen(boundaries: Boundaries, only: Sequence[str], folder: Path) -> Boundaries:
+    for pattern in only:
+        if not any(fnmatchcase(name, pattern) for name in boundaries.names):
+            raise UserError(f"--only {pattern}: no boundary of {folder} has such a name.{nearest(pattern, boundaries.names)}")
+    chosen = Boundaries(b for b in boundaries if not only or any(fnmatchcase(b.name, pattern) for pattern in only))
+    if not chosen:
+        raise UserError(f"{folder} has no boundaries")
+    _check_spaces(chosen)
+    return chosen
+
+
+def _check_spaces(boundaries: Sequence[Boundary]) -> None:
+    for boundary in boundaries:
+        if boundary.space not in SPACES.values():
+            raise UserError(f"boundary '{boundary.name}' lies in space {boundary.space}, which HiGAN does not have; leave it out with --only")
+
+
+def _make(out: Path, files: Iterable[Path]) -> None:
+    """Make the folder; refuse to write over anything."""
+    taken = [path.name for path in files if path.exists()]
+    if taken:
+        raise RunError(f"{out} has {', '.join(taken[:5])}{' and others' if len(taken) > 5 else ''} already; give another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, out) from error

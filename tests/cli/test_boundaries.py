@@ -1,0 +1,94 @@
+"""`ganstrata boundaries`: what it prints, what it writes, and that a mistake writes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ganstrata.core.boundaryfile import load_boundaries
+
+
+def put(path: Path, size: int = 16) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    normal = np.random.default_rng(size).standard_normal((1, size))
+    np.save(path, {"boundary": normal / np.linalg.norm(normal), "meta_data": {"type": "attribute", "manipulate_layers": "2-5"}}, allow_pickle=True)
+    return path
+
+
+def test_a_run_is_listed(invoke, finished) -> None:
+    result = invoke("boundaries", "list", finished.path)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["kind", "name", "level", "space", "shape", "generator", "remark"]
+    assert lines[1].startswith("boundary  seen/left ")
+    rows = json.loads(invoke("boundaries", "list", finished.path, "--json").stdout)
+    left = next(row for row in rows if row["name"] == "seen/left")
+    assert (left["level"], left["space"], left["shape"]) == ("layout", "w", [16])
+    assert next(row for row in rows if row["name"] == "seen/constant")["kind"] == "none"
+
+
+def test_a_foreign_folder_is_listed(invoke, tmp_path: Path) -> None:
+    put(tmp_path / "wood.npy")
+    np.save(tmp_path / "w.npy", np.zeros((5, 16), np.float32))
+    np.save(tmp_path / "attribute.npy", {"wood": np.zeros(5)}, allow_pickle=True)
+    (tmp_path / "bad.npy").write_bytes(b"\x1b[31m")
+    (tmp_path / "list.txt").write_text("(wood, w): wood.npy\nDISABLE(dirt, w): dirt.npy\n")
+    (tmp_path / "notes.txt").write_text("anything\n")
+    result = invoke("boundaries", "list", tmp_path, "--json")
+    rows = {row["name"]: row for row in json.loads(result.stdout) if row["kind"] != "entry"}
+    assert {name: row["kind"] for name, row in rows.items()} == {
+        "attribute.npy": "dictionary",
+        "bad.npy": "unreadable",
+        "w.npy": "array",
+        "wood.npy": "boundary",
+        "list.txt": "list",
+    }
+    assert (rows["wood.npy"]["layers"], rows["wood.npy"]["level"]) == ("2-5", "attribute")
+    assert "\x1b" not in invoke("boundaries", "list", tmp_path).stdout
+
+
+def test_there_and_back(invoke, finished, tmp_path: Path) -> None:
+    out, back = tmp_path / "theirs", tmp_path / "ours"
+    result = invoke("boundaries", "export", finished.path, "--out", out, "--samples", "--only", "seen/[lr]*")
+    assert result.exit_code == 0, result.output
+    assert "Note: offsets are left out" in result.stderr
+    assert (out / "w.npy").is_file()
+    assert (out / "boundary_list.txt").read_text() == "(left, w): left_boundary.npy\n(red, w): red_boundary.npy\n"
+    arguments = ("--assume", finished.path, "--out", back, "--level", "layout", "--level", "red=colour", "--alias", "seen")
+    result = invoke("boundaries", "import", out / "boundary_list.txt", *arguments)
+    assert result.exit_code == 0, result.output
+    assert f"{back}: 2 boundaries for the generator {finished.manifest['generator']['fingerprint']} (fake," in result.stdout
+    was, now = load_boundaries(finished.path)[0], load_boundaries(back)[0]
+    assert [(b.name, b.level) for b in now] == [("seen/left", "layout"), ("seen/red", "colour")]
+    for boundary in now:
+        np.testing.assert_allclose(boundary.normal, was.of(boundary.name).normal, atol=1e-7)
+        assert boundary.generator == was.of(boundary.name).generator
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("import", "{}/wood.npy", "--out", "{}/out"), "Missing option '--assume'"),
+        (("import", "{}/wood.npy", "--out", "{}/out", "--assume", "{run}"), "say --space"),
+        (("import", "{}/wood.npy", "--out", "{}/out", "--assume", "{}/none.pth", "--space", "w"), "no checkpoint file"),
+        (("import", "{}/wood.npy", "--out", "{}/out", "--assume", "bundled:rooms", "--space", "w"), "it has D = 16, but the codes"),
+        (("import", "{}/nil.npy", "--out", "{}/out", "--assume", "{run}", "--space", "w"), "there is no such file"),
+        (("import", "{}/wood.npy", "--out", "{run}", "--assume", "{run}", "--space", "w"), "has a run.json already"),
+        (("import", "{}/wood.npy", "--out", "{}/out", "--assume", "{run}", "--space", "w", "--layers", "9"), "there is no layer 9"),
+        (("export", "{}", "--out", "{}/out"), "boundaries are missing or damaged"),
+        (("export", "{run}", "--out", "{}/out", "--only", "seen/rde"), "Did you mean 'seen/red'?"),
+        (("export", "{run}", "--out", "{}/out", "--as", "pickle"), "'pickle' is not one of 'npy', 'list'"),
+        (("list", "{}/none"), "there is no folder"),
+        (("list", "{}/empty"), "has neither boundaries.json nor .npy files nor a list"),
+    ],
+)
+def test_mistakes_are_told_and_nothing_is_written(invoke, finished, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    put(tmp_path / "wood.npy")
+    (tmp_path / "empty").mkdir()
+    result = invoke("boundaries", *(a.replace("{run}", str(finished.path)).replace("{}", str(tmp_path)) for a in arguments))
+    assert result.exit_code == 2, result.output
+    assert words in result.stderr
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out").exists()

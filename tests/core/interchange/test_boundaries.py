@@ -1,0 +1,259 @@
+"""From HiGAN's files to the project's and back; the published boundaries among them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import ganstrata
+import numpy as np
+import pytest
+import torch
+from ganstrata.core.boundaryfile import check_fits, load_boundaries, save_boundaries
+from ganstrata.core.composition import Pass
+from ganstrata.core.editing import move, step_field
+from ganstrata.core.errors import UserError
+from ganstrata.core.interchange.assumed import Assumed, assumed
+from ganstrata.core.interchange.exporting import export_boundaries, export_samples
+from ganstrata.core.interchange.importing import Ask, import_boundaries, write_imported
+from ganstrata.core.records import Boundaries, Boundary
+from ganstrata.core.run import Run
+from generators_stylegan import small_state
+from safetensors.numpy import load_file
+
+PARITY = os.environ.get("GANSTRATA_PARITY")
+needs_parity = pytest.mark.skipif(not PARITY, reason="GANSTRATA_PARITY names no folder of reference numbers")
+GENERATOR = Assumed("f" * 16, "w", 4, 6, "StyleGAN, some.pth")
+RNG = np.random.default_rng(0)
+
+
+def unit(*shape: int) -> np.ndarray:
+    x = RNG.standard_normal(shape)
+    return (x / np.linalg.norm(x, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def put(path: Path, content: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, content, allow_pickle=True)
+    return path
+
+
+def test_a_list_with_every_kind(tmp_path: Path) -> None:
+    wood, dirt, view = unit(1, 6), unit(1, 4, 6), unit(1, 6)
+    put(tmp_path / "lists" / "a" / "wood.npy", {"boundary": wood, "meta_data": {"type": "attribute", "manipulate_layers": "2-3"}})
+    put(tmp_path / "lists" / "dirt.npy", {"boundary": dirt, "meta_data": {"manipulate_layers": [0, 1]}})
+    put(tmp_path / "lists" / "view.npy", 3.0 * view)
+    file = tmp_path / "lists" / "list.txt"
+    file.write_text("(wood, w): a/wood.npy\n(dirt, wp): dirt.npy\n(view, w): view.npy\n(view, W): view.npy\n")
+    found = import_boundaries([file], GENERATOR, Ask(levels={"dirt": "category", "view": "layout"}, alias="higan"))
+    write_imported(found, tmp_path / "out")
+    read, _ = load_boundaries(tmp_path / "out")
+    assert read.names == ("higan/wood", "higan/dirt", "higan/view")
+    assert [b.level for b in read] == ["attribute", "category", "layout"]
+    assert [b.space for b in read] == ["w", "w+", "w"]
+    assert [b.layers for b in read] == [(2, 3), (0, 1), None]
+    assert {b.generator for b in read} == {GENERATOR.fingerprint}
+    for boundary, normal in zip(read, (wood[0], dirt[0], view[0]), strict=True):
+        np.testing.assert_allclose(boundary.normal, normal, atol=1e-6)
+        assert not np.any(boundary.offset)
+        assert boundary.facts["offset"].startswith("unknown, set to 0")
+    assert np.shape(read[1].offset) == (4,)
+    assert len(found.remarks) == 2
+    assert "comes in line 3 and in line 4" in found.remarks[0]
+    assert "had length 3; it was normalised" in found.remarks[1]
+
+
+def test_paths_of_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    beside, here, root = unit(1, 6), unit(1, 6), unit(1, 6)
+    put(tmp_path / "lists" / "a.npy", beside)
+    put(tmp_path / "cwd" / "a.npy", here)
+    put(tmp_path / "cwd" / "b.npy", here)
+    put(tmp_path / "root" / "a.npy", root)
+    (tmp_path / "lists" / "a.txt").write_text("(a, w): a.npy\n")
+    (tmp_path / "lists" / "b.txt").write_text("(b, w): b.npy\n")
+    monkeypatch.chdir(tmp_path / "cwd")
+
+    def normal(name: str, **ask: Any) -> np.ndarray:
+        return np.asarray(import_boundaries([tmp_path / "lists" / name], GENERATOR, Ask(level="layout", **ask)).boundaries[0].normal)
+
+    np.testing.assert_allclose(normal("a.txt"), beside[0], atol=1e-6)
+    np.testing.assert_allclose(normal("b.txt"), here[0], atol=1e-6)
+    np.testing.assert_allclose(normal("a.txt", root=tmp_path / "root"), root[0], atol=1e-6)
+    with pytest.raises(UserError, match=r"line 1: there is no file b.npy \(looked in .*root\)"):
+        normal("b.txt", root=tmp_path / "root")
+
+
+def test_nothing_is_taken_from_the_name_of_a_file(tmp_path: Path) -> None:
+    put(tmp_path / "stylegan_bedroom" / "wood_w_boundary.npy", unit(1, 6))
+    with pytest.raises(UserError, match="does not say which latent space it lies in; say --space z, --space w, --space wp"):
+        import_boundaries([tmp_path / "stylegan_bedroom"], GENERATOR, Ask(level="attribute"))
+    with pytest.raises(UserError, match="does not say its level; say it with --level, or --level wood_w=LEVEL"):
+        import_boundaries([tmp_path / "stylegan_bedroom"], GENERATOR, Ask(space="w"))
+
+
+def test_level_and_layers_that_are_said_count_before_those_of_the_file(tmp_path: Path) -> None:
+    put(tmp_path / "a_boundary.npy", {"boundary": unit(1, 6), "meta_data": {"type": "attribute", "manipulate_layers": "2-3"}})
+    found = import_boundaries([tmp_path / "a_boundary.npy"], GENERATOR, Ask(space="w", level="layout", layers="0-1"))
+    assert (found.boundaries[0].concept, found.boundaries[0].level, found.boundaries[0].layers) == ("imported/a", "layout", (0, 1))
+    assert len(found.remarks) == 2
+    found = import_boundaries([tmp_path / "a_boundary.npy"], GENERATOR, Ask(space="w", layers="all"))
+    assert found.boundaries[0].layers is None
+
+
+@pytest.mark.parametrize(
+    ("content", "ask", "words"),
+    [
+        (unit(1, 7), Ask("w", "layout"), "it has D = 7, but the codes of this generator (StyleGAN, some.pth) have D = 6"),
+        (unit(1, 3, 6), Ask("wp", "layout"), "normals for 3 layers, but this generator (StyleGAN, some.pth) has 4"),
+        (unit(1, 4, 6), Ask("w", "layout"), "has a normal per layer, shape (4, 6), but is said to lie in w"),
+        (unit(1, 6), Ask("wp", "layout"), "has one normal, shape (6,), but is said to lie in w+"),
+        (unit(1, 6), Ask("z", "layout"), "it lies in space z, but the codes of this generator (StyleGAN, some.pth) are in w"),
+        (unit(1, 6), Ask("q", "layout"), "--space q: there is no such latent space; z, w, wp are known"),
+        (unit(1, 6), Ask("w", "layuot"), "--level layuot: there is no such level. Did you mean 'layout'?"),
+        (unit(1, 6), Ask("w", "layout", {"b": "layout"}), "--level b=layout: no boundary has this name."),
+        (unit(1, 6), Ask("w", "layout", layers="3-4"), "there is no layer 4; this generator has layers 0 to 3"),
+        (unit(1, 6), Ask("w", "layout", alias="a/b"), "--alias 'a/b'"),
+        (unit(5, 6), Ask("w", "layout"), "holds an array (5, 6) of float32; a boundary has the shape"),
+        ({"boundary": unit(1, 6), "meta_data": {"type": "smell"}}, Ask("w"), "calls its level 'smell', which is none of layout,"),
+    ],
+)
+def test_what_does_not_fit(tmp_path: Path, content: Any, ask: Ask, words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        import_boundaries([put(tmp_path / "a.npy", content)], GENERATOR, ask)
+    assert words in str(caught.value)
+
+
+def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.txt").write_text("(a, w): none.npy\n\n(b, w): nil.npy\n")
+    put(tmp_path / "c.npy", unit(1, 6))
+    put(tmp_path / "d" / "c_boundary.npy", unit(1, 6))
+    sources = [tmp_path / "a.txt", tmp_path / "zero.npy", tmp_path / "zero.txt", tmp_path / "empty", tmp_path / "c.npy", tmp_path / "d"]
+    with pytest.raises(UserError) as caught:
+        import_boundaries(sources, GENERATOR, Ask("w", "layout"))
+    message = str(caught.value)
+    assert "6 faults, nothing was written" in message
+    for words in (
+        "line 1: there is no file none.npy",
+        "line 3: there is no file nil.npy",
+        "zero.npy: there is no such file",
+        "zero.txt: there is no",
+    ):
+        assert words in message
+    assert "there is no .npy file in this folder" in message
+    assert f"'c' was there already ({tmp_path / 'c.npy'})" in message
+
+
+def made(tmp_path: Path) -> tuple[Path, Boundaries]:
+    rows = [
+        Boundary("a/wood", "attribute", unit(6), np.float32(0.3), "w", "f" * 16, layers=(2, 3)),
+        Boundary("a/dirt", "attribute", unit(6), np.float32(0.0), "w", "f" * 16),
+        Boundary("b/dirt", "category", unit(4, 6), np.zeros(4, np.float32), "w+", "f" * 16),
+        Boundary("a/wood", "attribute", unit(6), np.float32(0.0), "w", "f" * 16, given=("a/dirt", "b/dirt")),
+    ]
+    save_boundaries(Boundaries(rows), tmp_path / "ours")
+    return tmp_path / "ours", Boundaries(rows)
+
+
+def test_there_and_back(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    folder, rows = made(tmp_path)
+    written = export_boundaries(folder, tmp_path / "theirs")
+    names = ["wood", "a.dirt", "b.dirt", "a.wood_given_a.dirt_and_b.dirt"]
+    assert [path.name for path in written.files] == [*(f"{name}_boundary.npy" for name in names), "boundary_list.txt"]
+    assert len(written.remarks) == 2
+    for path, row in zip(written.files, rows, strict=False):
+        plain = np.load(path, allow_pickle=False)
+        assert plain.dtype == np.float32
+        assert np.array_equal(plain, row.normal[None])
+    found = import_boundaries([tmp_path / "theirs" / "boundary_list.txt"], GENERATOR, Ask(level="attribute")).boundaries
+    assert [b.space for b in found] == ["w", "w", "w+", "w"]
+    for back, row in zip(found, rows, strict=True):
+        np.testing.assert_allclose(back.normal, row.normal, atol=1e-7)
+
+
+def test_export_chooses_and_overwrites_nothing(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    folder, _ = made(tmp_path)
+    written = export_boundaries(folder, tmp_path / "one", form="npy", only=["b/*"])
+    assert [path.name for path in written.files] == ["dirt_boundary.npy"]
+    assert not (tmp_path / "one" / "boundary_list.txt").exists()
+    with pytest.raises(UserError, match=r"has dirt_boundary.npy already"):
+        export_boundaries(folder, tmp_path / "one", only=["b/*"])
+    assert not (tmp_path / "one" / "boundary_list.txt").exists()
+    with pytest.raises(UserError, match=r"--only b/drit: no boundary of .* Did you mean 'b/dirt'\?"):
+        export_boundaries(folder, tmp_path / "two", only=["b/drit"])
+    assert not (tmp_path / "two").exists()
+    export_boundaries(folder, tmp_path / "three", only=["b/*"], absolute=True)
+    assert (tmp_path / "three" / "boundary_list.txt").read_text() == f"(dirt, wp): {(tmp_path / 'three' / 'dirt_boundary.npy').resolve()}\n"
+
+
+def test_a_folder_with_boundaries_is_left_alone(tmp_path: Path) -> None:
+    found = import_boundaries([put(tmp_path / "a.npy", unit(1, 6))], GENERATOR, Ask("w", "layout"))
+    write_imported(found, tmp_path / "out")
+    with pytest.raises(UserError, match=r"has a boundaries\.safetensors already"):
+        write_imported(found, tmp_path / "out")
+    with pytest.raises(UserError, match="is a file"):
+        write_imported(found, tmp_path / "a.npy")
+
+
+def test_samples_of_a_run(tmp_path: Path, finished: Run) -> None:
+    written = export_samples(finished, tmp_path / "out")
+    arrays = {path.stem: np.load(path, allow_pickle=False) for path in written.files}
+    assert arrays["w"].shape == (640, 16)
+    assert arrays["red_scores"].shape == (640, 1)
+    assert len(arrays) == 1 + 7
+    # Red is planted along the fourth axis of w.
+    assert np.corrcoef(arrays["red_scores"][:, 0], arrays["w"][:, 3])[0, 1] > 0.95
+    assert abs(np.corrcoef(arrays["red_scores"][:, 0], arrays["w"][:, 0])[0, 1]) < 0.2
+
+
+def test_the_generator_is_that_of_a_run_or_of_a_checkpoint(finished: Run, rooms: ganstrata.Generator) -> None:
+    found = assumed(str(finished.path))
+    assert (found.fingerprint, found.layers, found.code_size, found.space) == (finished.manifest["generator"]["fingerprint"], 8, 16, "w")
+    found = assumed("bundled:rooms")
+    assert (found.fingerprint, found.layers, found.code_size, found.space) == (rooms.fingerprint, 10, 128, "w")
+
+
+def test_runs_and_files_that_tell_of_no_generator(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is no run directory"):
+        assumed(str(tmp_path))
+    (tmp_path / "run.json").write_text(json.dumps({"format": 1, "config": {}, "batch_size": 1, "checkpoints": {}, "stages": {}}))
+    with pytest.raises(UserError, match="does not say which generator it used"):
+        assumed(str(tmp_path))
+    with pytest.raises(UserError, match="no checkpoint file"):
+        assumed(str(tmp_path / "none.pth"))
+
+
+@needs_parity
+def test_the_published_boundaries_load_and_edit(tmp_path: Path) -> None:
+    """All 50, with a random generator of the right sizes: 256 pixels, 14 layers, D = 512, very narrow."""
+    folder = Path(str(PARITY)) / "higan_boundaries"
+    truth, facts = load_file(folder / "boundaries.safetensors"), json.loads((folder / "boundaries.json").read_text())
+    state = small_state("higan", widths=(4,) * 7, z_dim=512, w_dim=512, depth=2, hidden=512)
+    torch.save(state, tmp_path / "random.pth")
+    generator = ganstrata.load_generator("auto", checkpoint=str(tmp_path / "random.pth"), device="cpu")
+    assert (generator.card.layers, generator.card.code_size) == (14, 512)
+    said = assumed(str(tmp_path / "random.pth"))
+    assert said.fingerprint == generator.fingerprint
+    lines = [f"({key.replace('/', '.')}, w): {facts[key]['file']}" for key in truth]
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    found = import_boundaries([tmp_path / "list.txt"], said, Ask(level="attribute", root=folder)).boundaries
+    assert len(found) == 50
+    with torch.inference_mode():
+        codes = generator.broadcast(generator.map(torch.randn(1, 512, generator=torch.Generator().manual_seed(0))))
+        base = Pass(generator, codes, restarts=[0])
+    for boundary, (key, normal) in zip(found, truth.items(), strict=True):
+        check_fits(boundary, generator)
+        np.testing.assert_allclose(boundary.normal, normal[0] / np.linalg.norm(normal[0]), atol=1e-6)
+        assert boundary.facts["sha256"] == facts[key]["sha256"]
+        meta = facts[key]["meta_data"]
+        assert boundary.layers == (tuple(range(6, 12)) if meta else None)
+    with torch.inference_mode():
+        for boundary in found[::10]:
+            layers = boundary.layers or tuple(range(14))
+            moved = base.edited(move(codes, step_field(boundary.normal, layers, generator.layer_scale), 3.0), layers).images
+            assert moved.isfinite().all()
+            assert (moved - base.rendering.images).abs().mean() > 1e-4

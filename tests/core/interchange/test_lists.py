@@ -1,0 +1,80 @@
+"""HiGAN's boundary lists: what is read, what is told, and that its own reader could read what is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ganstrata.core.errors import UserError
+from ganstrata.core.interchange.lists import Entry, list_text, parse_list, read_list, space_of
+
+
+def test_what_a_list_may_hold() -> None:
+    lines = ["# ours", "", "(wood, w): a/wood_boundary.npy", "  ( dirt ,WP ) :  b c.npy  ", "DISABLE(view, w): v.npy", "DISABLE nonsense"]
+    text = "\ufeff" + "\r\n".join([*lines, "(far-away_horizon, z): x:y.npy"])
+    found = parse_list(text, "list")
+    assert found.entries == (
+        Entry("wood", "w", "a/wood_boundary.npy", 3),
+        Entry("dirt", "w+", "b c.npy", 4),
+        Entry("far-away_horizon", "z", "x:y.npy", 7),
+    )
+    assert found.disabled == (5, 6)
+    assert found.remarks == ()
+
+
+def test_of_a_pair_that_comes_twice_the_last_counts_and_is_told() -> None:
+    found = parse_list("(a, w): 1.npy\n(b, w): 2.npy\n(a, W): 3.npy\n(a, z): 4.npy", "list")
+    assert [(e.name, e.space, e.path) for e in found.entries] == [("b", "w", "2.npy"), ("a", "w", "3.npy"), ("a", "z", "4.npy")]
+    assert found.remarks == ("list: 'a' in w comes in line 1 and in line 3; the last counts",)
+
+
+def test_all_lines_that_cannot_be_read_are_told_with_their_numbers() -> None:
+    with pytest.raises(UserError) as caught:
+        parse_list("(a, w): 1.npy\nwood: 2.npy\n\n(b, q): 3.npy\n(c, w) 4.npy\n(d, w):\n(, w): 5.npy\n(e w): 6.npy", "some.txt")
+    message = str(caught.value)
+    for line in (2, 4, 5, 6, 7, 8):
+        assert f"line {line}: " in message
+    assert "line 1:" not in message
+    assert "'q' is no latent space; z, w, wp are known" in message
+    assert message.startswith("some.txt: 6 faults")
+
+
+@pytest.mark.parametrize(("text", "words"), [("", "names no boundary."), ("# all\nDISABLE(a, w): b", "names no boundary; 1 lines are switched off")])
+def test_an_empty_list(text: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        parse_list(text, "some.txt")
+
+
+def test_files_that_are_no_lists(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00(")
+    with pytest.raises(UserError, match=r"neither an \.npy file nor a list"):
+        read_list(tmp_path / "a.txt")
+    with pytest.raises(UserError, match=r"cannot read .*none\.txt: No such file"):
+        read_list(tmp_path / "none.txt")
+    (tmp_path / "b.txt").write_text("(a, w): b\n" * 200_000)
+    with pytest.raises(UserError, match="less than 1000000 bytes"):
+        read_list(tmp_path / "b.txt")
+
+
+def higans(text: str) -> dict[tuple[str, str], str]:
+    """How genforce/higan 2088e23 takes a list apart, which fails on whatever else stands in it."""
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("DISABLE"):
+            continue
+        info, path = line.strip().split(":")
+        name, space = info.strip()[1:-1].split(",")
+        found[name.strip(), space.strip().lower()] = path.strip()
+    return found
+
+
+def test_what_is_written_can_be_read_by_both() -> None:
+    rows = [("wood", "w", "wood_boundary.npy"), ("view", "z", "/a/b/view_boundary.npy"), ("dirt", "w+", "dirt_boundary.npy")]
+    text = list_text(rows)
+    assert higans(text) == {("wood", "w"): rows[0][2], ("view", "z"): rows[1][2], ("dirt", "wp"): rows[2][2]}
+    assert [(e.name, e.space, e.path) for e in parse_list(text, "list").entries] == rows
+
+
+@pytest.mark.parametrize(("word", "space"), [("z", "z"), ("W", "w"), ("wp", "w+"), ("W+", "w+"), (" w ", "w"), ("", None), ("s", None)])
+def test_names_of_spaces(word: str, space: str | None) -> None:
+    assert space_of(word) == space
