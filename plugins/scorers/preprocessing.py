@@ -43,7 +43,7 @@ def resized(images: Tensor, height: int, width: int | None = None, *, mode: Mode
 
 def _resized(images: Tensor, height: int, width: int, mode: Mode) -> Tensor:
     # In float64 sums of levels times weights in fixed point are exact, and autocast leaves them alone.
-    levels = _rounded(images.double().clamp(0.0, 1.0) * 255.0)
+    levels = _rounded(images.clamp(0.0, 1.0).double() * 255.0)
     if levels.shape[-1] != width:
         bands = _bands(levels.shape[-1], width, mode, levels.device)
         levels = _rounded(torch.cat([levels[..., a:b] @ weights.t() for a, b, weights in bands], dim=-1))
