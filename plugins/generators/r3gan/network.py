@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..shared.depthwise import interpolate
+
 LEAK = 0.2
 TAPS = (1.0, 3.0, 3.0, 1.0)
 
@@ -98,9 +100,7 @@ class Up(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, I, h, w) to (N, O, 2h, 2w)."""
         x = self.conv(x) if hasattr(self, "conv") else x
-        size = self.kernel.shape[0]
-        weight = (4.0 * self.kernel).to(x.dtype).expand(x.shape[1], 1, size, size)
-        return F.conv_transpose2d(x, weight, stride=2, padding=size // 2 - 1, groups=x.shape[1])
+        return interpolate(x, 4.0 * self.kernel, 2, self.kernel.shape[0] // 2 - 1)
 
 
 class Stage(nn.Module):

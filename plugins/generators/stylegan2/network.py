@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..shared.depthwise import interpolate
 from ..shared.mapping import EPSILON, GAIN, LEAK, FullyConnected, Mapping
 
 Kind = Literal["skip", "resnet", "orig"]
@@ -55,8 +56,7 @@ def smooth(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
 
 def upsample_rgb(rgb: Tensor, kernel: Tensor) -> Tensor:
     """Running RGB (N, 3, H, W) to twice the size: zeros between the pixels, then the low-pass filter."""
-    weight = (4.0 * kernel).to(rgb.dtype).expand(rgb.shape[1], 1, *kernel.shape)
-    return F.conv_transpose2d(rgb, weight, stride=2, padding=kernel.shape[0] // 2 - 1, groups=rgb.shape[1])
+    return interpolate(rgb, 4.0 * kernel, 2, kernel.shape[0] // 2 - 1)
 
 
 class SynthesisLayer(nn.Module):

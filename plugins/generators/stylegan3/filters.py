@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..shared.depthwise import interpolate
 from ..shared.mapping import LEAK
 
 BLOCK = 2**22  # values in what one step of filtered_lrelu holds at the high rate: more leaves the caches and costs fresh pages
@@ -28,8 +29,7 @@ class _Spread(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: tuple[int, int], crop: tuple[int, int], extra: tuple[int, int]) -> Tensor:
         ctx.save_for_backward(kernel)
         ctx.settings = stride, crop
-        weight = kernel.to(x.dtype).expand(x.shape[1], 1, *kernel.shape)
-        return F.conv_transpose2d(x, weight, stride=stride, padding=crop, output_padding=extra, groups=x.shape[1])
+        return interpolate(x, kernel, stride, crop, extra)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
