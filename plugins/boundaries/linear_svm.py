@@ -16,7 +16,8 @@ from .common import Facts, Plane, Settings, convergence
 from .extremes import ExtremesLearner, Problem
 from .newton import squared_hinge
 
-TOLERANCE = 1e-6  # of gradients, as liblinear reckons it
+# Of gradients, as each library reckons it, unless the config says. The hinge comes down so slowly that scikit-learn's own must do.
+TOLERANCE = {("batched", "squared_hinge"): 1e-6, ("sklearn", "squared_hinge"): 1e-6, ("sklearn", "hinge"): 1e-4, ("exact", "hinge"): 1e-3}
 MOST = {"batched": 200, "sklearn": 10_000, "exact": -1}  # iterations, unless the config says
 MEMORY = {"cpu": 64 * 2**20, "cuda": 4 * 2**30}  # bytes that problems fitted together may take; few stay near the cache
 
@@ -44,6 +45,12 @@ class LinearSVM(ExtremesLearner):
             default=None, ge=1, description="of the solver; null is 200 for `batched`, 10,000 for `sklearn`, no limit for `exact`"
         )
 
+        tolerance: float | None = Field(
+            default=None,
+            gt=0.0,
+            description="at which the solver stops; null is 1e-6 for squared hinge, and for hinge 1e-4 with `sklearn`, 1e-3 with `exact`",
+        )
+
         @model_validator(mode="before")
         @classmethod
         def _completed(cls, data: Any) -> Any:
@@ -67,6 +74,11 @@ class LinearSVM(ExtremesLearner):
             """The limit on iterations, in the solver's own words."""
             return MOST[self.solver] if self.max_iterations is None else self.max_iterations
 
+        @property
+        def fineness(self) -> float:
+            """The tolerance, in the solver's own words."""
+            return TOLERANCE[self.solver, self.loss] if self.tolerance is None else self.tolerance
+
     config: Config
 
     def solve(self, problems: Sequence[Problem], seed: int) -> Iterator[Plane]:
@@ -82,13 +94,11 @@ class LinearSVM(ExtremesLearner):
 
     def fit(self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.float64], float, Facts]:
         """One machine by scikit-learn: coefficients (D,), intercept and facts."""
-        C, most = self.config.C, self.config.most
+        settings = {"C": self.config.C, "tol": self.config.fineness, "max_iter": self.config.most}
         if self.config.solver == "exact":
-            machine = SVC(kernel="linear", C=C, max_iter=most)
+            machine = SVC(kernel="linear", **settings)
         else:
-            hinge = self.config.loss == "hinge"
-            # The dual of the hinge comes down so slowly that scikit-learn's own tolerance must do.
-            machine = LinearSVC(C=C, loss=self.config.loss, dual=hinge, tol=1e-4 if hinge else TOLERANCE, max_iter=most, random_state=seed % 2**32)
+            machine = LinearSVC(loss=self.config.loss, dual=self.config.loss == "hinge", random_state=seed % 2**32, **settings)
         with convergence() as facts:
             machine.fit(x, labels)
         return machine.coef_[0], float(machine.intercept_[0]), facts | {"iterations": int(np.max(machine.n_iter_))}
@@ -99,7 +109,7 @@ class LinearSVM(ExtremesLearner):
         codes = [torch.from_numpy(codes) for codes, _ in centred]
         x = codes[0][None] if len(codes) == 1 else pad_sequence(codes, batch_first=True)  # (B, n, D)
         y = pad_sequence([torch.from_numpy(2.0 * problem.labels - 1.0) for problem in problems], batch_first=True)
-        solved = squared_hinge(x.to(self.device), y.to(self.device), self.config.C, tolerance=TOLERANCE, steps=self.config.most)
+        solved = squared_hinge(x.to(self.device), y.to(self.device), self.config.C, tolerance=self.config.fineness, steps=self.config.most)
         coefficients, intercepts = solved.coefficients.cpu().numpy(), solved.intercepts.cpu().numpy()
         for i, (_, centre) in enumerate(centred):
             facts = {"converged": bool(solved.converged[i]), "iterations": int(solved.steps[i])}

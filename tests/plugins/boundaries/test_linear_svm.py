@@ -203,6 +203,14 @@ def test_the_batched_solver_finds_what_scikit_learn_finds():
                 assert left["positives"] == right["positives"]
 
 
+@pytest.mark.parametrize("config", [{"solver": "sklearn"}, {"loss": "hinge"}, {"solver": "exact"}], ids=str)
+def test_a_finer_tolerance_takes_more_iterations(config):
+    w, scores, _ = world(noise=0.5)
+    coarse, fine = (learner(tolerance=t, max_iterations=1_000_000, **config).learn(w, scores[:, :1], CONCEPTS[:1])[0] for t in (0.3, 1e-5))
+    assert coarse.facts["iterations"] < fine.facts["iterations"]
+    assert coarse.normal @ fine.normal > 0.9
+
+
 def test_how_many_are_solved_together_does_not_matter(monkeypatch):
     w, scores, _ = world(noise=1.0)
     codes = np.stack([w, w[::-1]], axis=1)
