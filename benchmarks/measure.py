@@ -39,18 +39,15 @@ def turns(
 ) -> dict[str, list[float]]:
     """Seconds of each case in every round; in a round all cases take their turn.
 
-    With one thread it is the processor's time in this process, which the load that other programs
-    make changes least; with more, whose times would add up, it is the time on the wall.
-
     Args:
         cases: what is timed, by name.
         rounds: how many.
         warm: whether each case runs once before.
-        wall: take the time on the wall at any rate: other devices have no processor's time.
+        wall: take the time on the wall at any rate.
         least: rounds after which it may stop early,
         budget: when so many seconds have passed.
     """
-    clock = time.process_time if torch.get_num_threads() == 1 and not wall else time.perf_counter
+    clock = clock_of(wall=wall)
     for case in cases.values() if warm else ():
         case()
     seconds: dict[str, list[float]] = {name: [] for name in cases}
@@ -63,6 +60,16 @@ def turns(
             case()
             seconds[name].append(clock() - began)
     return seconds
+
+
+def clock_of(*, wall: bool = False) -> Callable[[], float]:
+    """What tells the time, in seconds.
+
+    With one thread it is the processor's time in this process, which the load that other programs
+    make changes least; with more, whose times would add up, it is the time on the wall, and so it is
+    where asked for: other devices have no processor's time.
+    """
+    return time.process_time if torch.get_num_threads() == 1 and not wall else time.perf_counter
 
 
 def spread(values: Sequence[float]) -> float:
