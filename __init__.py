@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .core.contracts import BoundaryLearner, Generator, PluginConfig, Scorer, Segmenter
     from .core.hookspecs import hookimpl
     from .core.loading import load_generator, load_learner, load_scorer
+    from .core.manipulation.manipulate import manipulate
     from .core.pipeline import open_run, run
     from .core.randomness import Stream
     from .core.records import Boundaries, Boundary, Concept, Inputs, Latents, ModelCard, Rendering, State, Stratum
@@ -48,6 +49,7 @@ _HOMES = {
     "load_generator": "loading",
     "load_learner": "loading",
     "load_scorer": "loading",
+    "manipulate": "manipulation.manipulate",
     "open_run": "pipeline",
     "render": "composition",
     "run": "pipeline",
@@ -75,6 +77,7 @@ __all__ = [
     "load_generator",
     "load_learner",
     "load_scorer",
+    "manipulate",
     "open_run",
     "render",
     "run",

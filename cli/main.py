@@ -15,6 +15,7 @@ COMMANDS = {
     "rescore": ("stages", "Stage 3: verify each boundary by moving codes along it."),
     "edit": ("stages", "Stage 4: strips of edited images."),
     "report": ("stages", "Stage 5: figures, tables and report.html."),
+    "manipulate": ("manipulate", "Edit chosen pictures: strips, grids, films, a page."),
     "analysis": ("analysis", "Ask more of a finished run, such as what becomes of objects."),
     "boundaries": ("boundaries", "List boundaries, take over HiGAN's, hand ours to it."),
     "model": ("model", "Look into a checkpoint, convert it, list published generators."),

@@ -88,7 +88,7 @@ def move_to(codes: Tensor, normal: Floats, offset: Floats | float, target: float
         target: signed distance to move to.
         layers: where to move.
         scale: the generator's layer_scale (L,).
-        mean: the mean w (D,), towards which truncation pulls.
+        mean: the mean w (D,), or one per layer (L, D), towards which truncation pulls.
 
     Raises:
         LayerError: scale is 0 on a chosen layer, where no step has any effect.
@@ -100,7 +100,28 @@ def move_to(codes: Tensor, normal: Floats, offset: Floats | float, target: float
     offsets = np.broadcast_to(np.asarray(offset), (codes.shape[1],))
     for layer in layers:
         n = torch.as_tensor(np.asarray(normal if normal.ndim == 1 else normal[layer]), dtype=codes.dtype, device=codes.device)
-        w = mean + (codes[:, layer] - mean) / float(scale[layer])  # (N, D)
+        w = untruncated(codes, layer, scale, mean)  # (N, D)
         amount = target - (w @ n + float(offsets[layer]))  # (N,)
         edited[:, layer] = codes[:, layer] + (amount * float(scale[layer]))[:, None] * n
     return edited
+
+
+def untruncated(codes: Tensor, layer: int, scale: Floats, mean: Tensor) -> Tensor:
+    """The w (N, D) that truncation made one layer's codes of: w_l = mean + (c_l - mean) / scale_l; mean is (D,) or (L, D)."""
+    centre = mean if mean.ndim == 1 else mean[layer]
+    return centre + (codes[:, layer] - centre) / float(scale[layer])
+
+
+def signed_distance(codes: Tensor, normal: Floats, offset: Floats | float, layers: Sequence[int], scale: Floats, mean: Tensor) -> Tensor:
+    """How far codes (N, L, D) lie beyond a boundary, n.w_l + b averaged over the layers: (N,), in units of w.
+
+    Arguments are those of `move_to`, which makes it `target` on each of the layers. Layers that truncation
+    has scaled to 0 do not count; with no other it is NaN.
+    """
+    offsets = np.broadcast_to(np.asarray(offset), (codes.shape[1],))
+    found = []
+    for layer in layers:
+        if scale[layer] != 0.0:
+            n = torch.as_tensor(np.asarray(normal if normal.ndim == 1 else normal[layer]), dtype=codes.dtype, device=codes.device)
+            found.append(untruncated(codes, layer, scale, mean) @ n + float(offsets[layer]))
+    return torch.stack(found).mean(dim=0) if found else codes.new_full((codes.shape[0],), float("nan"))

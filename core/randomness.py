@@ -32,6 +32,7 @@ class Use(IntEnum):
     NOISE = 2
     MIXING = 3
     NOISE_SEED = 4
+    JITTER = 5
 
 
 LARGEST_SEED = 2**63 - 1

@@ -21,18 +21,19 @@ from ..stages.report import report
 
 
 @contextmanager
-def opened(path: Path, device: str | None = None) -> Iterator[tuple[Run, Engine]]:
+def opened(path: Path, device: str | None = None, stages: tuple[str, ...] = STAGES) -> Iterator[tuple[Run, Engine]]:
     """A finished run, locked, with its plugins built as the run built them.
 
     Args:
         path: the run directory.
         device: to compute on; None for that of the run's config.
+        stages: that must be finished.
 
     Raises:
         RunError: no run, not finished, or its checkpoints have changed since.
     """
     run = Run.open(path)
-    run.require(*STAGES)
+    run.require(*stages)
     source = str(path / "run.json")
     config = validate(run.manifest["config"] | ({} if device is None else {"device": device}), source)
     prepared = prepare(config, source=source, batch=run.batch)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ganstrata.core.editing import conditioned, jitter, move, move_jointly, move_to, step_field
+from ganstrata.core.editing import conditioned, jitter, move, move_jointly, move_to, signed_distance, step_field
 from ganstrata.core.errors import DataError, LayerError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,6 +98,26 @@ def test_absolute_edit_reaches_its_target_before_truncation(layered, target):
     change = (back - w).numpy()
     along = np.einsum("kld,ld->kl", change, normals)
     np.testing.assert_allclose(change, along[..., None] * normals, atol=1e-6)
+
+
+@pytest.mark.parametrize("layered", [False, True])
+def test_the_distance_after_an_absolute_edit_is_its_target(layered):
+    n = unit(L, D, seed=5) if layered else unit(D, seed=5)
+    offset = np.linspace(-1.0, 1.0, L) if layered else 0.3
+    mean = torch.from_numpy(np.random.default_rng(6).standard_normal((L, D) if layered else D))
+    before = signed_distance(codes().double(), n, offset, (0, 2, 3), SCALE, mean)
+    assert before.std() > 0.1
+    moved = move_to(codes().double(), n, offset, 1.25, (0, 2, 3), SCALE, mean)
+    np.testing.assert_allclose(signed_distance(moved, n, offset, (0, 2, 3), SCALE, mean), 1.25, atol=1e-6)
+    # A relative step of 1 shrinks with truncation, so that it is 1 before truncation on every layer.
+    stepped = move(codes().double(), step_field(n, (0, 2, 3), SCALE), 1.0)
+    np.testing.assert_allclose(signed_distance(stepped, n, offset, (0, 2, 3), SCALE, mean) - before, 1.0, atol=1e-6)
+
+
+def test_layers_that_truncation_has_emptied_have_no_distance():
+    n, mean, dead = unit(D), torch.zeros(D), np.array([0.0, 0.5, 1.0, 1.0, 1.0], dtype=np.float32)
+    assert torch.equal(signed_distance(codes(), n, 0.0, (0, 1), dead, mean), signed_distance(codes(), n, 0.0, (1,), dead, mean))
+    assert signed_distance(codes(), n, 0.0, (0,), dead, mean).isnan().all()
 
 
 def test_absolute_edit_where_truncation_leaves_nothing():

@@ -1,0 +1,101 @@
+"""`ganstrata manipulate`: edit chosen pictures along boundaries of a finished run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .work import working
+
+
+@click.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option(
+    "--along", multiple=True, required=True, metavar="NAME[:AMOUNT][@LAYERS]", help="A boundary; how far at the last step; where. Repeatable."
+)
+@click.option("--keep", multiple=True, metavar="NAME", help="A boundary to leave alone (conditional edit). Repeatable.")
+@click.option(
+    "--mode",
+    default="independent",
+    show_default=True,
+    metavar="independent|joint|absolute|jitter",
+    help="Each boundary by itself; all together; to distances from the boundary; or draws with noise.",
+)
+@click.option("--seeds", metavar="0-9", help="Fresh pictures.  [default: those that the report edits]")
+@click.option("--samples", metavar="3,17,40-44", help="The run's own pictures, by number.")
+@click.option("--codes", type=click.Path(path_type=Path), metavar="FILE", help="Saved codes: .npy or .npz with w (N, D) or codes (N, L, D).")
+@click.option("--start", type=float, metavar="X", help="First distance, in the unit of rescoring.distance_unit.  [default: editing.start]")
+@click.option("--end", type=float, metavar="X", help="Last distance.  [default: editing.end]")
+@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="How many.  [default: editing.steps]")
+@click.option("--search", is_flag=True, help="Find how far each boundary goes (within --start and --end, or 12), and step evenly in its score.")
+@click.option("--noise-sd", type=float, metavar="X", help="With --mode jitter: the noise, in the same unit.  [default: 0.5]")
+@click.option("--boundaries", type=click.Path(path_type=Path), metavar="DIR", help="Boundaries from elsewhere: boundaries.json and .safetensors.")
+@click.option("--scores/--no-scores", default=True, show_default=True, help="Score every picture, and tell what changed.")
+@click.option(
+    "--as", "kinds", default="strip,html", show_default=True, metavar="strip,grid,gif,mp4,html", help="What to write; a grid crosses two boundaries."
+)
+@click.option("--fps", type=float, default=8.0, show_default=True, metavar="X", help="Steps per second in films.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="[default: RUN_DIR/manipulations/NAMES.MODE]")
+@click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]")
+@click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
+def manipulate(
+    run_dir: Path,
+    along: tuple[str, ...],
+    keep: tuple[str, ...],
+    mode: str,
+    seeds: str | None,
+    samples: str | None,
+    codes: Path | None,
+    start: float | None,
+    end: float | None,
+    steps: int | None,
+    search: bool,
+    noise_sd: float | None,
+    boundaries: Path | None,
+    scores: bool,
+    kinds: str,
+    fps: float,
+    out: Path | None,
+    device: str | None,
+    quiet: bool,
+) -> None:
+    """Move pictures along boundaries of RUN_DIR: strips, grids, films, and a page that shows them side by side.
+
+    LAYERS are numbers such as 6-11, or the name of a group; without them the boundary's own, or all. AMOUNT replaces
+    --end for one boundary, and its other steps keep their proportion. The same command writes the same bytes.
+
+    \b
+    Examples:
+      ganstrata manipulate runs/rooms --along category/bedroom
+      ganstrata manipulate runs/rooms --along attribute/daylight@upper --keep attribute/indoor_lighting --seeds 0-3 --search
+      ganstrata manipulate runs/rooms --mode joint --along layout/line:4@bottom --along colour/blue:2@6-9 --as grid,gif
+    """
+    with working("What was there before is kept; run the same command again.", quiet=quiet) as progress:
+        from ..core.manipulation.ask import Ask
+        from ..core.manipulation.manipulate import perform
+
+        ask = Ask(
+            along=along,
+            keep=keep,
+            mode=mode,
+            seeds=seeds,
+            samples=samples,
+            codes=codes,
+            start=start,
+            end=end,
+            steps=steps,
+            search=search,
+            noise_sd=noise_sd,
+            boundaries=boundaries,
+            scores=scores,
+            kinds=tuple(kind.strip() for kind in kinds.split(",")),
+            fps=fps,
+            out=out,
+            device=device,
+        )
+        made = perform(run_dir, ask, progress=progress)
+    for strip in made.strips:
+        for part, row in zip(strip.parts, strip.distances, strict=True):
+            click.echo(f"{part.boundary.name}, {part.where}: {' '.join(f'{value:+.2f}' for value in row)}")
+    click.echo(f"In {made.path}: {', '.join(made.files)}")

@@ -1,0 +1,159 @@
+"""How far an edit may go: as long as its score still moves and the rest of the picture holds (method C). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+from scipy.optimize import isotonic_regression
+
+from ..errors import DataError
+from ..statistics import mean_interval
+
+Floats = NDArray[np.float64]
+
+REACHED, STALLED, CLIPPED, SPOILT = "the end of what was tried", "the score no longer moves", "pixels are cut off", "other scores move too far"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When an edit has gone too far.
+
+    Attributes:
+        slope: share of the steepest slope below which the score counts as standing still.
+        clipped: share of values outside [0, 1] that may be added to the unedited picture's.
+        others: mean change of the other concepts, in their sd, that is allowed beyond that of random directions.
+    """
+
+    slope: float = 0.1
+    clipped: float = 0.05
+    others: float = 0.5
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """What happens to K samples at T steps, in ascending order with 0 among them.
+
+    Attributes:
+        steps: signed distances (T,).
+        scores: of the boundary's own concept, (K, T); NaN where there is none.
+        clipped: share of values outside [0, 1], (K, T).
+        others: mean absolute change of the other concepts in their sd, (T,).
+        null: the same for R random directions, (R, T).
+        null_scores: change of the own concept along them, (R, T).
+    """
+
+    steps: Floats
+    scores: Floats
+    clipped: Floats
+    others: Floats
+    null: Floats
+    null_scores: Floats
+
+
+@dataclass(frozen=True)
+class Range:
+    """The interval that was found.
+
+    Attributes:
+        low, high: first and last step.
+        below, above: why it ends there.
+        curve: rows of step, mean score, its 95 % interval (low, high), clipped, others, limit of others.
+        limits: that decided.
+    """
+
+    low: float
+    high: float
+    below: str
+    above: str
+    curve: tuple[tuple[float, ...], ...]
+    limits: Limits
+
+    def record(self) -> dict[str, Any]:
+        """For manipulate.json."""
+        names = ("step", "score", "low", "high", "clipped", "others", "others_limit")
+        rows = [{name: round(value, 6) if np.isfinite(value) else None for name, value in zip(names, row, strict=True)} for row in self.curve]
+        return {"low": self.low, "high": self.high, "below": self.below, "above": self.above, "limits": asdict(self.limits), "curve": rows}
+
+
+def find_range(coarse: Coarse, limits: Limits | None = None, *, name: str = "the boundary") -> Range:
+    """Walk from 0 to both sides until a limit is met.
+
+    From one step to the next the score moves if the mean of the samples' changes rises, its 95 %
+    interval excludes 0, it is above what random directions do (mean and two standard deviations), and
+    it is at least `limits.slope` of the steepest. A side on which the first step already fails ends at 0.
+
+    Raises:
+        DataError: the score moves on neither side.
+    """
+    limits = limits or Limits()
+    steps, zero = coarse.steps, int(np.flatnonzero(coarse.steps == 0.0)[0])
+    gaps = np.diff(steps)
+    slope, slope_low = _slopes(coarse.scores, gaps)
+    null = np.diff(coarse.null_scores, axis=1) / gaps  # (R, T - 1)
+    noise = np.abs(null.mean(axis=0)) + 2.0 * null.std(axis=0, ddof=1)
+    with np.errstate(invalid="ignore"):
+        steepest = np.nanmax(slope, initial=0.0)
+        moves = (slope_low > 0.0) & (slope > noise) & (slope >= limits.slope * steepest)
+    clipped = coarse.clipped.mean(axis=0)
+    allowed = coarse.null.mean(axis=0) + 2.0 * coarse.null.std(axis=0, ddof=1) + limits.others
+
+    def walk(direction: int) -> tuple[int, str]:
+        at = zero
+        while 0 <= at + direction < len(steps):
+            following = at + direction
+            if not moves[min(at, following)]:
+                return at, STALLED
+            if clipped[following] - clipped[zero] > limits.clipped:
+                return at, CLIPPED
+            if coarse.others[following] > allowed[following]:
+                return at, SPOILT
+            at = following
+        return at, REACHED
+
+    (first, below), (last, above) = walk(-1), walk(1)
+    if first == last:
+        raise DataError(
+            f"{name}: no range was found. Going down: {below}; going up: {above}. Its score does not follow its direction here: "
+            "try other layers, or give --start and --end without --search"
+        )
+    mean, low, high = _means(coarse.scores)
+    columns = (steps, mean, low, high, clipped, coarse.others, allowed)
+    curve = tuple(tuple(float(column[t]) for column in columns) for t in range(len(steps)))
+    return Range(float(steps[first]), float(steps[last]), below, above, curve, limits)
+
+
+def even_steps(found: Range, count: int) -> Floats:
+    """Steps from low to high between which the mean score rises by the same amount, (count,).
+
+    The mean score is made monotone by pooling neighbours that fall (isotonic regression) and is
+    interpolated between the coarse steps by a monotone cubic (Fritsch and Carlson).
+    """
+    if count == 1:
+        return np.array([found.high])
+    steps, scores = np.array([(row[0], row[1]) for row in found.curve if found.low <= row[0] <= found.high]).T
+    rising = PchipInterpolator(steps, isotonic_regression(scores).x)
+    fine = np.linspace(found.low, found.high, 2001)
+    # The smallest slope keeps the inverse defined where pooling has left a flat stretch.
+    values = np.maximum.accumulate(rising(fine)) + 1e-9 * (scores.max() - scores.min()) * np.linspace(0.0, 1.0, len(fine))
+    wanted = np.linspace(values[0], values[-1], count)
+    return np.concatenate([[found.low], np.interp(wanted[1:-1], values, fine), [found.high]])
+
+
+def _slopes(scores: Floats, gaps: Floats) -> tuple[Floats, Floats]:
+    """Mean slope over samples between neighbouring steps, and the lower end of its interval, (T - 1,)."""
+    mean, low, _ = _means(np.diff(scores, axis=1) / gaps)
+    return mean, low
+
+
+def _means(values: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean over samples and its 95 % interval; values (K, T), NaN left out."""
+    count = (~np.isnan(values)).sum(axis=0).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(count > 0, np.nansum(values, axis=0) / count, np.nan)
+        variance = np.where(count > 1, np.nansum((values - mean) ** 2, axis=0) / (count - 1.0), np.nan)
+        low, high = mean_interval(mean, np.sqrt(variance / count), count)
+    return mean, low, high
