@@ -80,6 +80,20 @@ class Rescoring(Section):
     null_directions: int = Field(default=20, ge=3, description="how many of them")
     bootstrap: int = Field(default=2000, ge=100, description="resamplings behind each interval")
     false_discovery_rate: float = Field(default=0.05, gt=0.0, lt=1.0, description="q below which an effect counts as found")
+    adaptive: bool = Field(default=False, description="stop early where what is asked is known: samples is then the most that are taken")
+    looks: list[float] = Field(
+        default=[0.125, 0.25, 0.5, 1.0], min_length=1, description="adaptive: shares of the samples at which to look; the last is 1"
+    )
+    precision: float = Field(
+        default=0.2, gt=0.0, description="adaptive: half the interval of an effect, over the effect at all layers, at which its sampling stops"
+    )
+
+    @field_validator("looks")
+    @classmethod
+    def _rising(cls, value: list[float]) -> list[float]:
+        if any(b <= a for a, b in zip([0.0, *value], value, strict=False)) or value[-1] != 1.0:
+            raise ValueError("must rise from above 0 to 1, such as [0.125, 0.25, 0.5, 1]")
+        return value
 
     @field_validator("layers", mode="before")
     @classmethod

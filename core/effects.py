@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .sequential import AT_ALL, ELSEWHERE, sequential_p, spending
 from .statistics import benjamini_hochberg, bootstrap_weights, interval, mean_interval, null_p_value, rank_p_value, resampled_means
 
 Floats = NDArray[np.float64]
@@ -81,29 +83,20 @@ def effects_of(
         bootstrap: number of resamplings.
         seed: of the resamplings.
     """
-    count, total, squares, clipped, made = np.moveaxis(sums, -1, 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(count > 0, total / count, np.nan)
-        variance = np.where(count > 1, (squares - count * mean**2) / (count - 1.0), np.nan)
-        error = np.sqrt(np.maximum(variance, 0.0) / count)
-        null_mean = np.where(null[..., 0] > 0, null[..., 1] / null[..., 0], np.nan)  # (R, S, C)
+    count, mean, error, clipped, made = _moments(sums)
     low, high = mean_interval(mean, error, count)
     rows = np.arange(len(own))
     weights = bootstrap_weights(samples, bootstrap, seed)
     own_low, own_high = interval(resampled_means(own_changes, weights))  # (B, S, 2)
     low[rows, :, :, own], high[rows, :, :, own] = own_low, own_high
-    p, rank = np.full(mean.shape, np.nan), np.full(mean.shape, np.nan)
-    for i, j in enumerate(own):
-        p[i, :, 0] = null_p_value(mean[i, :, 0], null_mean, two_sided=True)
-        p[i, :, 0, j] = null_p_value(mean[i, :, 0, j], null_mean[:, :, j], two_sided=False)
-        rank[i, :, 0] = rank_p_value(mean[i, :, 0], null_mean)
+    p, rank = _against(mean, null_means(null), own)
     return Effects(
         count=count,
         mean=mean,
         error=error,
         low=low,
         high=high,
-        clipped=np.where(count > 0, clipped / np.maximum(count, 1.0), np.nan),
+        clipped=clipped,
         undefined=samples - count,
         made_undefined=made,
         in_sd=mean / unit,
@@ -111,6 +104,88 @@ def effects_of(
         rank=rank,
         q=_corrected(p, own, all_set),
     )
+
+
+def effects_of_looks(sums: Floats, null: Floats, own: NDArray[np.int64], *, looks: Sequence[int], step: int, unit: Floats, all_set: int) -> Effects:
+    """Effects where each boundary stopped at a look of its own at each layer set.
+
+    A p value is that of all looks taken together, and so is the interval at the set `all`, where
+    decisions were taken: each look has its share of the error rate (core.sequential). At other sets
+    sampling stops for precision, which leaves Student's interval as it is.
+
+    Args:
+        sums: of the boundaries by batch, (B, N, S, 2, C, 5); NaN where a batch was not moved.
+        null: of the null directions at the positive step, (R, N, S, C, 5), as far as any boundary went.
+        own: column of each boundary's concept, (B,).
+        looks: samples at each of them.
+        step: samples in a batch.
+        unit: what a change is divided by for in_sd, (C,).
+        all_set: which layer set is `all`.
+    """
+    reached = samples_used(sums, looks[-1], step)  # (B, S)
+    done = np.asarray(looks)[:, None, None] <= reached  # (looks, B, S)
+    taken: list[tuple[Floats, Floats]] = []
+    for look in looks:
+        batches = -(-look // step)
+        mean = _moments(np.nansum(sums[:, :batches], axis=1))[1]
+        taken.append(_against(mean, null_means(np.nansum(null[:, :batches], axis=1)), own))
+    last = done.sum(axis=0) - 1  # (B, S)
+    everywhere = np.arange(sums.shape[2]) == all_set
+    weights = np.where(everywhere, spending(looks, AT_ALL)[:, None], spending(looks, ELSEWHERE)[:, None])  # (looks, S)
+    p = sequential_p(np.stack([p for p, _ in taken]), weights[:, None, :, None, None], done[..., None, None])
+    rank = np.take_along_axis(np.stack([rank for _, rank in taken]), last[None, :, :, None, None], axis=0)[0]
+    count, mean, error, clipped, made = _moments(np.nansum(sums, axis=1))
+    low, high = mean_interval(mean, error, count)
+    for i in range(len(own)):
+        share = weights[last[i, all_set], all_set]
+        at = (i, all_set)
+        low[at], high[at] = mean_interval(mean[at], error[at], count[at], 1.0 - 0.05 * share)
+    return Effects(
+        count=count,
+        mean=mean,
+        error=error,
+        low=low,
+        high=high,
+        clipped=clipped,
+        undefined=reached[:, :, None, None] - count,
+        made_undefined=made,
+        in_sd=mean / unit,
+        p=p,
+        rank=rank,
+        q=_corrected(p, own, all_set),
+    )
+
+
+def samples_used(sums: Floats, samples: int, step: int) -> NDArray[np.int64]:
+    """How many samples each direction was moved on at each layer set, (B, S), from sums by batch (B, N, S, 2, C, 5)."""
+    batches = (~np.isnan(sums[:, :, :, 0, 0, 0])).sum(axis=1)
+    return np.asarray(np.minimum(batches * step, samples))
+
+
+def null_means(null: Floats) -> Floats:
+    """Mean changes that null directions make, (R, ...), from their sums (R, ..., 5)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(null[..., 0] > 0, null[..., 1] / null[..., 0], np.nan)
+
+
+def _moments(sums: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Count, mean, standard error, clipped mean and made_undefined from FIELDS on the last axis."""
+    count, total, squares, clipped, made = np.moveaxis(sums, -1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(count > 0, total / count, np.nan)
+        variance = np.where(count > 1, (squares - count * mean**2) / (count - 1.0), np.nan)
+        error = np.sqrt(np.maximum(variance, 0.0) / count)
+    return count, mean, error, np.where(count > 0, clipped / np.maximum(count, 1.0), np.nan), made
+
+
+def _against(mean: Floats, null_mean: Floats, own: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """P values and ranks of mean changes (B, S, 2, C) among those of null directions (R, S, C)."""
+    p, rank = np.full(mean.shape, np.nan), np.full(mean.shape, np.nan)
+    for i, j in enumerate(own):
+        p[i, :, 0] = null_p_value(mean[i, :, 0], null_mean, two_sided=True)
+        p[i, :, 0, j] = null_p_value(mean[i, :, 0, j], null_mean[:, :, j], two_sided=False)
+        rank[i, :, 0] = rank_p_value(mean[i, :, 0], null_mean)
+    return p, rank
 
 
 def _corrected(p: Floats, own: NDArray[np.int64], all_set: int) -> Floats:

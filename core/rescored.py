@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boundaryfile import load_boundaries
-from .effects import SIGNS, Effects, effects_of, variation_factors
+from .effects import SIGNS, Effects, effects_of, effects_of_looks, null_means, samples_used, variation_factors
 from .records import Boundaries
 from .run import Run, write_text
+from .sequential import look_sizes, widened
 from .shards import Shards
 
 Floats = NDArray[np.float64]
@@ -35,12 +36,16 @@ class Rescored:
         concepts: rows of run.json, axis 3 (C): id, level, sd, least, varies, ...
         sets: layer sets, axis 1.
         groups: which of them are the named groups.
-        changes: each boundary's changes of its own concept in sd units, (B, S, 2, K).
+        changes: each boundary's changes of its own concept in sd units, (B, S, 2, K). Where sampling
+            stopped early the rest is NaN, and changes are pulled apart for the bootstrap (sequential.widened).
         own: column of each boundary's concept.
         factors: which boundaries are variation factors, (B,).
+        null: FIELDS of the random directions' effects at the positive step, summed over samples, (R, S, C, 5).
         null_mean, null_sd: of the random directions' effects on each concept at all layers, (C,).
         step: lambda in units of w.
         rate: the false discovery rate that was asked for.
+        used: samples that each boundary was moved on at each layer set, (B, S).
+        null_used: the same of every null direction, (S,).
     """
 
     boundaries: Boundaries
@@ -51,21 +56,21 @@ class Rescored:
     changes: Floats
     own: NDArray[np.int64]
     factors: NDArray[np.bool_]
+    null: Floats
     null_mean: Floats
     null_sd: Floats
     step: float
     rate: float
     seed: int
     bootstrap: int
+    used: NDArray[np.int64]
+    null_used: NDArray[np.int64]
 
     @classmethod
     def read(cls, run: Run) -> Rescored:
         """Compute the effects from the sums in rescoring.zarr."""
         manifest, config = run.manifest, run.config
         boundaries, _ = load_boundaries(run.path)
-        units = Shards(run.path / "rescoring.zarr")
-        sums = units.read("sums").sum(axis=1)  # (directions, S, 2, C, 5) over batches
-        own_changes = units.read("own").astype(np.float64)
         concepts = manifest["concepts"]
         ids = [row["id"] for row in concepts]
         own = np.array([ids.index(boundary.concept) for boundary in boundaries])
@@ -73,21 +78,30 @@ class Rescored:
         sets = {name: tuple(layers) for name, layers in manifest["layer_sets"].items()}
         everywhere = list(sets).index("all")
         rescoring, seed = config.rescoring, config.synthesis.seed
-        effects = effects_of(
-            sums[: len(boundaries)],
-            sums[len(boundaries) :, :, 0],
-            own_changes,
-            own,
-            samples=rescoring.samples,
-            unit=unit,
-            all_set=everywhere,
-            bootstrap=rescoring.bootstrap,
-            seed=seed,
-        )
+        units, count = Shards(run.path / "rescoring.zarr"), len(boundaries)
+        if rescoring.adaptive:
+            step, looks = look_sizes(rescoring.samples, rescoring.looks, run.batch)
+            sums, own_changes = _merged(units, everywhere)  # (directions, batches, S, 2, C, 5), (B, S, 2, K)
+            effects = effects_of_looks(sums[:count], sums[count:, :, :, 0], own, looks=looks, step=step, unit=unit, all_set=everywhere)
+            used = samples_used(sums, rescoring.samples, step)
+            sums, own_changes = np.nansum(sums, axis=1), widened(own_changes)
+        else:
+            sums = units.read("sums").sum(axis=1)  # (directions, S, 2, C, 5) over batches
+            own_changes = units.read("own").astype(np.float64)
+            effects = effects_of(
+                sums[:count],
+                sums[count:, :, 0],
+                own_changes,
+                own,
+                samples=rescoring.samples,
+                unit=unit,
+                all_set=everywhere,
+                bootstrap=rescoring.bootstrap,
+                seed=seed,
+            )
+            used = np.full(sums.shape[:2], rescoring.samples)
         varies = np.array([row["varies"] for row in concepts])
-        null = sums[len(boundaries) :, everywhere, 0]  # (R, C, 5)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            null_means = np.where(null[..., 0] > 0, null[..., 1] / null[..., 0], np.nan)
+        chance = null_means(sums[count:, everywhere, 0])  # (R, C)
         factors = variation_factors(effects, own, varies, all_set=everywhere, rate=rescoring.false_discovery_rate)
         return cls(
             boundaries=boundaries,
@@ -98,12 +112,15 @@ class Rescored:
             changes=own_changes / unit[own][:, None, None, None],
             own=own,
             factors=factors,
-            null_mean=null_means.mean(axis=0),
-            null_sd=null_means.std(axis=0, ddof=1),
+            null=sums[count:, :, 0],
+            null_mean=chance.mean(axis=0),
+            null_sd=chance.std(axis=0, ddof=1),
             step=rescoring.distance * (manifest["spread"] if rescoring.distance_unit == "sd" else 1.0),
             rate=rescoring.false_discovery_rate,
             seed=seed,
             bootstrap=rescoring.bootstrap,
+            used=used[:count],
+            null_used=used[count],
         )
 
     @property
@@ -127,6 +144,14 @@ class Rescored:
         count = len(self.sets["all"])
         names = list(self.sets)
         return [names.index(str(layer)) for layer in range(count)] if count > 1 and all(str(layer) in names for layer in range(count)) else []
+
+
+def _merged(units: Shards, everywhere: int) -> tuple[Floats, Floats]:
+    """Sums by batch and own changes of adaptive sampling, with those at the set `all` in their place."""
+    sums, own = units.read("sums"), units.read("own").astype(np.float64)
+    sums[:, :, everywhere] = units.read("sums_all")[:, :, 0]
+    own[:, everywhere] = units.read("own_all")[:, 0]
+    return sums, own
 
 
 def write_table(rescored: Rescored, path: Path) -> None:

@@ -20,13 +20,14 @@ from ..records import LEVELS
 from ..run import Run
 from . import answers
 from .content import Found
+from .sampling import sampling
 from .svg import STYLE
 
 GAP = 2  # pixels between the frames of a strip
 LISTED = 3  # concepts named under each sample, per level
 
 
-def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.float32]) -> str:
+def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.float32], work: dict[str, Any] | None = None) -> str:
     """The report of a run as HTML.
 
     Args:
@@ -34,6 +35,7 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
         found: figures and tables.
         pictures: the first samples, (n, H, W, 3).
         scores: of these samples, (n, C).
+        work: of re-scoring, as core.work counts it.
     """
     environment = Environment(
         loader=PackageLoader(__package__, ""),
@@ -65,6 +67,7 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
         joint=_joint(run, index["joint"]),
         invariant=[row for row in manifest["concepts"] if not row["varies"]],
         config_rescoring=run.config.rescoring,
+        sampling=sampling(rescored, run.config.rescoring, run.batch, work),
         flow=Markup(found.objects.figure.inline) if found.objects is not None and not found.objects.faults else None,
     )
 

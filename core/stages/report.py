@@ -12,6 +12,7 @@ from ..randomness import Stream
 from ..report.content import gather
 from ..report.page import build_page
 from ..run import Run, disk_error, write_text
+from ..work import counted
 from .synthesis import draw, read_scores
 
 PAGE = "report.html"
@@ -24,6 +25,7 @@ def report(run: Run, engine: Engine, progress: Progress) -> None:
     count = min(run.config.report.samples, run.config.synthesis.samples)
     with progress.stage("report", total=3) as step:
         found = gather(run)
+        work = counted(prepared, found.rescored.used, found.rescored.null_used)
         step(1)
         folder = run.path / "figures"
         try:
@@ -36,10 +38,10 @@ def report(run: Run, engine: Engine, progress: Progress) -> None:
             write_text(folder / f"{name}.csv", figure.csv)
             files += [f"figures/{name}.svg", f"figures/{name}.csv"]
         step(1)
-        page = build_page(run, found, _first(prepared, count), read_scores(run, prepared)[:count])
+        page = build_page(run, found, _first(prepared, count), read_scores(run, prepared)[:count], work)
         write_text(run.path / PAGE, page)
         step(1)
-    run.finish("report", seconds=step.seconds, files=(*files, PAGE))
+    run.finish("report", seconds=step.seconds, files=(*files, PAGE), work=work)
 
 
 @torch.inference_mode()

@@ -2,13 +2,15 @@
 
 The work is cut into units of one batch of samples and one direction. A worker keeps the batch's
 baseline, with the states at which each layer set begins, so an edited image costs only the strata
-behind the edit.
+behind the edit. With rescoring.adaptive the units come in rounds (core.stages.looks), each of which
+depends on what the one before has found.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,25 +29,46 @@ from ..randomness import Stream
 from ..records import Boundaries
 from ..rescored import Rescored, write_table
 from ..run import Run, file_hash
+from ..sequential import look_sizes
 from ..shards import Shards
 from . import null
+from .looks import DECIDING, Question, rounds
 from .synthesis import draw
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One batch of verification samples moved along one direction; plain data."""
+    """One batch of verification samples moved along one direction at some layer sets; plain data.
+
+    Attributes:
+        path: of the run.
+        stamp: what the directions are.
+        start: first sample of the batch.
+        direction: boundaries come first.
+        sets: positions of the layer sets.
+        batch: samples in it.
+        part: with adaptive sampling, whether it is of the decisions at `all` or of the other sets.
+        first: whether the baseline of the batch counts as this unit's work.
+    """
 
     path: str
     stamp: str
     start: int
     direction: int
+    sets: tuple[int, ...]
+    batch: int
+    part: str
+    first: bool
 
 
 def images_needed(prepared: Prepared, boundaries: int) -> int:
-    """K (1 + (2 B + R) |S|): what re-scoring will synthesise and score."""
-    rescoring = prepared.config.rescoring
-    return rescoring.samples * (1 + (2 * boundaries + rescoring.null_directions) * len(prepared.sets))
+    """K (1 + (2 B + R) |S|): what re-scoring will synthesise and score; the most it can be where it stops early.
+
+    With adaptive sampling the baseline is needed twice: once for the set `all`, once for the others.
+    """
+    rescoring, sets = prepared.config.rescoring, len(prepared.sets)
+    baselines = 2 if rescoring.adaptive and sets > 1 else 1
+    return rescoring.samples * (baselines + (2 * boundaries + rescoring.null_directions) * sets)
 
 
 def step_length(prepared: Prepared, spread: float) -> float:
@@ -61,7 +84,10 @@ def open_units(run: Run) -> Shards:
 
 def is_complete(run: Run, prepared: Prepared) -> bool:
     """Whether every unit is there, as it was written."""
-    return run.is_done("rescore") and not _missing(run, prepared, len(load_boundaries(run.path)[0]))
+    if not run.is_done("rescore"):
+        return False
+    units = open_units(run)
+    return all(units.is_whole(_name(unit)) for needed in _plan(run, prepared, load_boundaries(run.path)[0]) for unit in needed)
 
 
 def rescore(run: Run, engine: Engine, progress: Progress) -> None:
@@ -73,14 +99,25 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
         check_fits(boundary, prepared.generator)
     units = open_units(run)
     units.create(_layout(prepared, len(boundaries)), _stamp(run))
-    missing = _missing(run, prepared, len(boundaries))
-    total = images_needed(prepared, len(boundaries))
-    with progress.stage("rescore", total=total, done=total - _images(prepared, missing, len(boundaries))) as step:
-        for count in engine.map(_unit, missing):
-            step(count)
+    total, images = images_needed(prepared, len(boundaries)), 0
+    plan = _plan(run, prepared, boundaries)
+    needed = next(plan)
+    missing = _missing(units, needed)
+    done = sum(_images(prepared, unit, len(boundaries)) for unit in set(needed) - set(missing))
+    with progress.stage("rescore", total=total, done=done) as step:
+        while True:
+            for count in engine.map(_unit, missing):
+                step(count)
+            images += sum(_images(prepared, unit, len(boundaries)) for unit in needed)
+            needed = next(plan, [])
+            if not needed:
+                break
+            missing = _missing(units, needed)
+            step(sum(_images(prepared, unit, len(boundaries)) for unit in set(needed) - set(missing)))
+        step(total - step.done)  # what need not be done
         rescored = Rescored.read(run)
         write_table(rescored, run.path / "rescoring.csv")
-    run.finish("rescore", seconds=step.seconds, files=("rescoring.csv",), images=total, factors=rescored.found)
+    run.finish("rescore", seconds=step.seconds, files=("rescoring.csv",), images=images, factors=rescored.found)
 
 
 def _stamp(run: Run) -> str:
@@ -89,45 +126,63 @@ def _stamp(run: Run) -> str:
     return hashlib.sha256("".join(file_hash(run.path / name) for name in names).encode()).hexdigest()
 
 
-def _missing(run: Run, prepared: Prepared, boundaries: int) -> list[Unit]:
-    config, stamp = prepared.config.rescoring, _stamp(run)
-    units = open_units(run)
-    every = [
-        Unit(str(run.path), stamp, start, direction)
-        for start in range(0, config.samples, prepared.batch)
-        for direction in range(boundaries + config.null_directions)
-    ]
-    return [unit for unit in every if not units.is_whole(_name(unit))]
+def _plan(run: Run, prepared: Prepared, boundaries: Boundaries) -> Iterator[list[Unit]]:
+    """All units; with adaptive sampling round after round, each of which must be done before the next is asked for."""
+    config, path, stamp, sets = prepared.config.rescoring, str(run.path), _stamp(run), tuple(range(len(prepared.sets)))
+    if not config.adaptive:
+        yield [
+            Unit(path, stamp, start, direction, sets, prepared.batch, "", first=direction == 0)
+            for start in range(0, config.samples, prepared.batch)
+            for direction in range(len(boundaries) + config.null_directions)
+        ]
+        return
+    own = np.array([_column(prepared, boundary.concept) for boundary in boundaries])
+    varies = np.array([row["varies"] for row in run.manifest["concepts"]])
+    question = Question.of(config, prepared.batch, own, varies, list(prepared.sets))
+    for moves in rounds(question, open_units(run)):
+        seen: set[int] = set()
+        units = []
+        for move_ in moves:
+            units.append(Unit(path, stamp, move_.start, move_.direction, move_.sets, question.step, move_.part, first=move_.start not in seen))
+            seen.add(move_.start)
+        yield units
 
 
-def _images(prepared: Prepared, units: list[Unit], boundaries: int) -> int:
-    """Images that these units will show, baselines included once per batch."""
-    samples, sets = prepared.config.rescoring.samples, len(prepared.sets)
-    count = 0
-    for unit in units:
-        here = min(prepared.batch, samples - unit.start)
-        count += here * sets * (2 if unit.direction < boundaries else 1) + (here if unit.direction == 0 else 0)
-    return count
+def _missing(units: Shards, needed: list[Unit]) -> list[Unit]:
+    return [unit for unit in needed if not units.is_whole(_name(unit))]
+
+
+def _images(prepared: Prepared, unit: Unit, boundaries: int) -> int:
+    """Images that a unit will show, the baseline included once per batch."""
+    here = min(unit.batch, prepared.config.rescoring.samples - unit.start)
+    return here * (len(unit.sets) * (2 if unit.direction < boundaries else 1) + unit.first)
 
 
 def _name(unit: Unit) -> str:
-    return f"{unit.start:07d}-{unit.direction:05d}"
+    return f"{unit.start:07d}-{unit.direction:05d}" + (f"-{unit.part}" if unit.part else "")
 
 
 def _layout(prepared: Prepared, boundaries: int) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], str]]:
-    config, batch = prepared.config.rescoring, prepared.batch
-    batches, sets, concepts = -(-config.samples // batch), len(prepared.sets), len(prepared.concepts)
-    directions = boundaries + config.null_directions
-    return {
-        "sums": ((directions, batches, sets, 2, concepts, len(FIELDS)), (1, 1, sets, 2, concepts, len(FIELDS)), "float64"),
-        "own": ((boundaries, sets, 2, config.samples), (1, sets, 2, min(batch, config.samples)), "float32"),
-    }
+    config, sets, concepts = prepared.config.rescoring, len(prepared.sets), len(prepared.concepts)
+    directions, step = boundaries + config.null_directions, prepared.batch
+    if config.adaptive:
+        step, _ = look_sizes(config.samples, config.looks, prepared.batch)
+    batches = -(-config.samples // step)
+
+    def kinds(ending: str, sets: int) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], str]]:
+        return {
+            f"sums{ending}": ((directions, batches, sets, 2, concepts, len(FIELDS)), (1, 1, sets, 2, concepts, len(FIELDS)), "float64"),
+            f"own{ending}": ((boundaries, sets, 2, config.samples), (1, sets, 2, min(step, config.samples)), "float32"),
+        }
+
+    return kinds("", sets) | (kinds(f"_{DECIDING}", 1) if config.adaptive else {})
 
 
 @torch.inference_mode()
 def _unit(prepared: Prepared, unit: Unit) -> int:
-    """Move one batch along one direction at every layer set, and write what changed."""
+    """Move one batch along one direction at its layer sets, and write what changed."""
     run = Run.open(unit.path)
+    prepared = replace(prepared, batch=unit.batch)  # they share one memory
     boundaries, chance = _directions(unit, run, prepared)
     spread = float(run.manifest["spread"])
     baseline, codes, scores = _baseline(prepared, unit.start)
@@ -135,23 +190,26 @@ def _unit(prepared: Prepared, unit: Unit) -> int:
     is_boundary = unit.direction < len(boundaries)
     normal = boundaries[unit.direction].normal if is_boundary else chance[unit.direction - len(boundaries)]
     step, scale = step_length(prepared, spread), prepared.generator.layer_scale
-    sums = np.full((len(prepared.sets), 2, len(prepared.concepts), len(FIELDS)), np.nan)
-    own = np.full((len(prepared.sets), 2, here), np.nan, dtype=np.float32)
+    every = list(prepared.sets.values())
+    places = 1 if unit.part == DECIDING else len(every)
+    sums = np.full((places, 2, len(prepared.concepts), len(FIELDS)), np.nan)
+    own = np.full((places, 2, here), np.nan, dtype=np.float32)
     column = _column(prepared, boundaries[unit.direction].concept) if is_boundary else 0
     signs = SIGNS if is_boundary else SIGNS[:1]
-    for s, layers in enumerate(prepared.sets.values()):
+    for s in unit.sets:
+        at, layers = 0 if unit.part == DECIDING else s, every[s]
         field = step_field(normal, layers, scale)
         for k, sign in enumerate(signs):
             edited = prepared.score(baseline.edited(move(codes, field, sign * step), layers))
-            sums[s, k] = sums_of(scores[:here], edited[:here])
-            own[s, k] = edited[:here, column] - scores[:here, column]
-    d, b = unit.direction, unit.start // prepared.batch
+            sums[at, k] = sums_of(scores[:here], edited[:here])
+            own[at, k] = edited[:here, column] - scores[:here, column]
+    d, b, ending = unit.direction, unit.start // prepared.batch, f"_{DECIDING}" if unit.part == DECIDING else ""
     everything = tuple(slice(0, size) for size in sums.shape)
-    arrays: dict[str, tuple[tuple[int | slice, ...], NDArray[Any]]] = {"sums": ((d, b, *everything), sums)}
+    arrays: dict[str, tuple[tuple[int | slice, ...], NDArray[Any]]] = {f"sums{ending}": ((d, b, *everything), sums)}
     if is_boundary:
-        arrays["own"] = ((d, slice(0, own.shape[0]), slice(0, 2), slice(unit.start, unit.start + here)), own)
+        arrays[f"own{ending}"] = ((d, slice(0, own.shape[0]), slice(0, 2), slice(unit.start, unit.start + here)), own)
     open_units(run).write(_name(unit), arrays)
-    return here * len(prepared.sets) * len(signs) + (here if unit.direction == 0 else 0)
+    return _images(prepared, unit, len(boundaries))
 
 
 def _directions(unit: Unit, run: Run, prepared: Prepared) -> tuple[Boundaries, NDArray[np.float32]]:
