@@ -125,6 +125,17 @@ def test_a_process_of_its_own_answers(scripts: Any, tmp_path: Path) -> None:
     assert scripts("child").ask("freed", str(path), "plain", "bf16", 2, 1, "cpu") > 0.0
 
 
+def test_where_compiling_fails_the_reason_is_told(scripts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> torch.Tensor:
+        raise RuntimeError("no C++ compiler\nand more")
+
+    monkeypatch.setattr(torch, "compile", lambda call: call)
+    assert scripts("switches").compiled(fails) == (None, "not measured: RuntimeError: no C++ compiler")
+    call, words = scripts("switches").compiled(lambda: torch.ones(1))
+    assert call() == 1.0
+    assert words.startswith("compiled in ")
+
+
 def test_the_whole_script(scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     generators, make = scripts("generators"), scripts("making").make
     monkeypatch.setattr(generators, "make", lambda name, folder: make(name, folder, tiny=True))
