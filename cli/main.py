@@ -18,6 +18,7 @@ COMMANDS = {
     "manipulate": ("manipulate", "Edit chosen pictures: strips, grids, films, a page."),
     "analysis": ("analysis", "Ask more of a finished run, such as what becomes of objects."),
     "boundaries": ("boundaries", "List boundaries, take over HiGAN's, hand ours to it."),
+    "study": ("study", "Ask people which layers edit best, and read their votes."),
     "model": ("model", "Look into a checkpoint, convert it, list published generators."),
     "plugins": ("plugins", "List generators, scorers and boundary learners, or show one."),
 }

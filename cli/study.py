@@ -1,0 +1,91 @@
+"""`ganstrata study`: ask people which layers edit a concept best, and read what they said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .errors import clean, reported
+from .work import working
+
+
+@click.group()
+def study() -> None:
+    """Make a page on which people vote which layer group edits a concept best, and turn their votes into a figure.
+
+    \b
+    Examples:
+      ganstrata study make runs/rooms --out studies/rooms
+      ganstrata study read studies/rooms votes/*.json --out studies/rooms/result
+    """
+
+
+@study.command("make")
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new folder, for study.html and key.json.")
+@click.option(
+    "--concepts", multiple=True, metavar="PATTERN", help="Boundaries to ask about, such as 'attribute/*'; may be repeated.  [default: the factors]"
+)
+@click.option("--strips", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Samples shown for each of them.")
+@click.option("--steps", type=click.IntRange(min=3), default=5, show_default=True, metavar="N", help="Pictures in a row; an odd number.")
+@click.option("--words", multiple=True, metavar="NAME=TEXT", help="What the page calls a boundary; may be repeated.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Of samples and shuffling.  [default: drawn, and kept in key.json]")
+@click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]")
+@click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
+def make_command(
+    run_dir: Path,
+    out: Path,
+    concepts: tuple[str, ...],
+    strips: int,
+    steps: int,
+    words: tuple[str, ...],
+    seed: int | None,
+    device: str | None,
+    quiet: bool,
+) -> None:
+    """Write a page of shuffled, unlabelled strips, a row per layer group, and the key to it.
+
+    Give study.html to people: it is one file, opens in any browser and needs no network. They send back
+    what they save there. Keep key.json: it says which row is which.
+
+    \b
+    Example:
+      ganstrata study make runs/rooms --out studies/rooms --concepts 'attribute/*' --strips 4
+    """
+    wrong = [text for text in words if "=" not in text]
+    if wrong:
+        raise click.BadParameter(f"'{wrong[0]}' is not of the form NAME=TEXT", param_hint="'--words'")
+    with working("Run the same command again.", quiet=quiet) as progress:
+        from ..core.study.key import KEY, PAGE
+        from ..core.study.making import Ask, make_study
+
+        named = dict(text.split("=", 1) for text in words)
+        key = make_study(run_dir, out, Ask(concepts, strips, steps, named, seed, device), progress=progress)
+    asked = len({question.boundary for question in key.questions})
+    click.echo(f"{len(key.questions)} questions about {asked} concepts, {len(key.groups)} rows each.")
+    click.echo(f"Give {out / PAGE} to people; keep {out / KEY}, which says what they saw.")
+
+
+@study.command("read")
+@click.argument("study_dir", type=click.Path(path_type=Path))
+@click.argument("votes", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder for the figure and the tables.")
+def read_command(study_dir: Path, votes: tuple[Path, ...], out: Path) -> None:
+    """Turn the VOTES that people saved into votes.svg (fig. 3b), tables, and Fleiss' kappa; STUDY_DIR holds key.json.
+
+    Files that are damaged, or belong to another study, are refused by name, and nothing is written.
+
+    \b
+    Example:
+      ganstrata study read studies/rooms votes/*.json --out studies/rooms/result
+    """
+    with reported():
+        from ..core.study.reading import read_study
+
+        found = read_study(study_dir, votes, out)
+    for sentence in found.sentences:
+        click.echo(sentence)
+    for remark in found.votes.remarks:
+        click.echo(f"Note: {clean(remark)}", err=True)
+    click.echo(f"{len(found.votes.raters)} raters; the figure is {out / 'votes.svg'}")

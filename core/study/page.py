@@ -1,0 +1,46 @@
+"""The page that people vote on: one file, which needs no network and does not say what a row shows."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from .key import Key
+
+
+def build_page(key: Key, strips: Sequence[Sequence[tuple[str, bytes]]]) -> str:
+    """The page as HTML.
+
+    Args:
+        key: of the study; of each question only its random name and its words get into the page.
+        strips: of each question, of each row: media type and bytes of its picture.
+    """
+    questions = [
+        {"id": row.id, "words": row.words, "rows": [f"data:{kind};base64,{base64.b64encode(content).decode()}" for kind, content in pictures]}
+        for row, pictures in zip(key.questions, strips, strict=True)
+    ]
+    # `<` in a text could end the script that holds the data.
+    data = json.dumps({"study": key.study, "questions": questions}).replace("<", "\\u003c")
+    environment = Environment(
+        loader=PackageLoader(__package__, ""),
+        autoescape=select_autoescape(["html", "j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        style=Markup(_asset("page.css")),
+        script=Markup(_asset("page.js")),
+        data=Markup(data),
+        count=len(questions),
+        rows=len(key.groups),
+        columns=len(key.amounts),
+    )
+
+
+def _asset(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
