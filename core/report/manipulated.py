@@ -12,6 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from ..layers import show_layers
 from ..manipulation.frames import Frames
 from ..manipulation.sheets import enlarged
 from ..manipulation.steps import Strip, signed
@@ -122,6 +123,7 @@ def _cell_of(
     distances = [float(d) for d in frames.distances[k, t]]
     return {
         "image": data_uri(enlarged(frames.pictures[k, t], SIDE)),
+        "layers": [] if strip is None else list(dict.fromkeys(show_layers(part.layers) for part in strip.parts)),
         "distances": [signed(d, 2) for d in distances if not np.isnan(d)],
         "scores": [s | {"change": None if np.isnan(s["change"]) else signed(s["change"])} for s in shown],
         "alt": "unedited" if strip is None else f"step {strip.labels[t]}",

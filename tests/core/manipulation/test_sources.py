@@ -187,3 +187,41 @@ def test_a_generator_whose_codes_are_no_copies_has_no_distances(fakes, rooms) ->
             return (w**2)[:, None].expand(-1, self.card.layers, -1) * torch.arange(self.card.layers)[:, None]
 
     assert mean_code(Odd()) is None
+
+
+def test_a_generator_of_one_layer(fakes, config, tmp_path: Path) -> None:
+    config["generator"] = {"use": "fake_flat"}
+    config["rescoring"]["groups"] = None
+    run = ganstrata.run(config, tmp_path / "flat")
+    found = ganstrata.manipulate(run, ["seen/red:1", "seen/left@0"], seeds="0,1", kinds=("strip", "html"))
+    assert [part.where for strip in found.strips for part in strip.parts] == ["all layers (0)", "layers 0"]
+    assert (found.frames[0].scores - found.before[0].scores)[:, -1, 3].min() > 0.08
+    np.save(tmp_path / "w.npy", np.zeros((3, 16)))
+    assert ganstrata.manipulate(run, "seen/red", codes=tmp_path / "w.npy", kinds=()).frames[0].pictures.shape == (3, 3, 8, 8, 3)
+    with pytest.raises(LayerError, match="'top' names no layers"):
+        ganstrata.manipulate(run, "seen/red@top")
+
+
+@pytest.fixture
+def layered(fakes, config, tmp_path: Path) -> Run:
+    """A run with a boundary per layer."""
+    config["boundary"] = {"use": "fake_per_layer", "with": {"positives": 100, "negatives": 100}}
+    config["synthesis"]["mixing"] = 0.9
+    return ganstrata.run(config, tmp_path / "layered")
+
+
+def test_boundaries_with_a_normal_per_layer(layered: Run) -> None:
+    found = ganstrata.manipulate(layered, ["seen/red@7", "seen/left@1"], keep="seen/checks", samples="0-4", start=-2, end=2, steps=2, kinds=())
+    assert found.strips[0].parts[0].boundary.normal.shape == (8, 16)
+    change = (found.frames[0].scores - found.before[0].scores)[:, :, 3]
+    assert change[:, 0].max() < -0.1
+    assert change[:, 1].min() > 0.1
+    np.testing.assert_allclose((found.frames[0].distances - found.before[0].distances)[..., 0], np.broadcast_to([-2.0, 2.0], (5, 2)), atol=1e-5)
+    reached = ganstrata.manipulate(layered, "seen/red", mode="absolute", samples="0-4", start=-1, end=1, steps=2, kinds=())
+    np.testing.assert_allclose(reached.frames[0].distances[..., 0], np.broadcast_to([-1.0, 1.0], (5, 2)), atol=1e-5)
+
+
+def test_the_runs_own_pictures_are_those_of_mixed_codes(layered: Run) -> None:
+    found = ganstrata.manipulate(layered, "seen/red", samples="0-9", steps=1, kinds=())
+    samples = Shards(layered.path / "samples.zarr")
+    np.testing.assert_allclose(found.before[0].scores[:, 0], samples.read("scores/seen")[:10], atol=1e-6)

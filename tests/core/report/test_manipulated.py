@@ -69,12 +69,13 @@ def test_every_picture_is_there_with_its_distance_and_its_scores(made) -> None:
     assert len(outline.images) == 3 * 5
     assert all(image["src"].startswith("data:image/jpeg;base64,") for image in outline.images)
     assert [image["alt"] for image in outline.images[:3]] == ["unedited", "step −2.00", "step −0.67"]
-    assert "seen/red , top layers (6-7): moved by −2.0 … +2.0 standard deviations of w" in text
+    assert "seen/red , top layers (6-7): moved by −2.0 … +2.0 standard deviations of w." in text
     for k in range(3):
         first = f"at {found.frames[0].distances[k, 3, 0]:+.2f}".replace("-", "−")
         assert first in text
     change = (found.frames[0].scores - found.before[0].scores)[0, 3, 3]
     assert change > 0.15
+    assert text.count("layers 6-7") == 3 * 4
     assert re.search(r'own"><b>red</b> [−0-9.]+ <small>\+\d\.\d sd</small>', page)
 
 
@@ -85,6 +86,7 @@ def test_only_what_changed_is_named_beside_what_was_to_move(made) -> None:
     cells = page.split("</tbody>")[0].split("<td>")[1:]
     assert [cell.count("own") for cell in cells] == [1, 1, 1, 1]
     assert "<small>" not in cells[0]
+    assert "<small>layers 7</small>" in cells[1]
     assert "left" not in cells[3]
     assert cells[2].count("chip") == 1  # the step of 0 changes nothing
 
@@ -99,7 +101,7 @@ def test_a_search_is_drawn_and_told(made) -> None:
 @pytest.mark.parametrize(
     ("rest", "words"),
     [
-        ({"mode": "absolute"}, "moved to −3.0 … +3.0 standard deviations of w from the boundary"),
+        ({"mode": "absolute"}, "moved to −3.0 … +3.0 standard deviations of w from the boundary, whatever the distance was before."),
         ({"mode": "jitter"}, "each draw adds normal noise of 0.5 standard deviations of w to these layers"),
         ({"keep": ("seen/left",)}, "leaving seen/left alone"),
         ({"scores": False}, "the numbers are in steps.csv ."),
