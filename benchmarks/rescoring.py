@@ -4,11 +4,19 @@ The naive order is the loop one would write first: for every boundary, layer set
 unedited and the edited images in full and score both. Here the baseline of a batch is rendered and
 scored once, and an edited image starts at the first stratum that its layers touch. Both must give
 the same effects. Images are counted, and so are strata: how often one was applied to one image.
+
+With --family stylegan, or another family of making.py, instead: what moving each layer of a network of
+the published size costs, in FLOPs as torch counts them and in seconds, and the ratio of our order to
+the naive ones. Scorers are left out there.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import ganstrata
@@ -20,6 +28,9 @@ from ganstrata.core.editing import move, step_field
 from ganstrata.core.memory import keep_freed_memory
 from ganstrata.core.prepare import Prepared, prepare
 from ganstrata.core.randomness import Use, normals
+from ganstrata.core.records import Inputs
+from ganstrata.core.work import Costs, flops, naive_work, shared_work, strata_work
+from making import FAMILIES, make
 from measure import alternate, arguments, machine, table
 
 SIGNS = (1.0, -1.0)
@@ -85,6 +96,42 @@ class Bench:
         return np.array(effects)
 
 
+def single_layers(family: str, rounds: int) -> None:
+    """The cost of each layer's edit, and ratios for some numbers of boundaries, null directions and signs."""
+    with tempfile.TemporaryDirectory() as folder:
+        generator = ganstrata.load_generator(FAMILIES[family].plugin, checkpoint=str(make(family, Path(folder))), device="cpu")
+    latents = generator.sample(1, 0, 0, ganstrata.Stream.VERIFICATION)
+    codes, layers = generator.broadcast(generator.map(latents.z, latents.condition)), range(generator.card.layers)
+    starts = [first_reader(generator, [layer]) for layer in layers]
+    strata, _ = strata_work(generator, Inputs(1, latents.condition, latents.index, 0), codes, flops, {})
+    whole = partial(Pass, generator, codes, condition=latents.condition, index=latents.index)
+    baseline = whole(restarts=set(starts))
+    cases = {"full pass": whole} | {f"layer {layer}": partial(baseline.edited, codes, [layer]) for layer in layers}
+    seconds = alternate(cases, rounds)
+    print(f"\n{FAMILIES[family].words}, one sample\n  {'':<9}  {'GFLOPs':>8}  {'ratio':>6}  {'ms':>8}  {'ratio':>6}")
+    for name, start in zip(cases, [0, *starts], strict=True):
+        work = sum(strata[start:])
+        values = (work / 1e9, work / sum(strata), 1000.0 * seconds[name], seconds[name] / seconds["full pass"])
+        print("  {:<9}  {:>8.2f}  {:>6.2f}  {:>8.0f}  {:>6.2f}".format(name, *values))
+    # What begins at a layer, in seconds: a table in which those behind a stratum add up to the time of its edit.
+    timed = [seconds[f"layer {layer}"] for layer in layers]
+    kinds = {
+        "FLOPs": Costs(strata, 0.0, "FLOPs"),
+        "seconds": Costs((*(a - b for a, b in pairwise(timed)), timed[-1]), 0.0, "seconds"),
+    }
+    print("\nOur order over a naive one that makes the unedited images anew for each direction, or for each edit")
+    print(f"  {'boundaries, null, signs':<24}  {'direction, FLOPs':>16}  {'seconds':>7}  {'edit, FLOPs':>11}  {'seconds':>7}")
+    for boundaries, null, signs in ((1, 0, 1), (50, 0, 1), (10, 20, 2)):
+        used, found = np.ones((boundaries, len(layers)), dtype=np.int64), []
+        for per_edit in (False, True):
+            for unit, costs in kinds.items():
+                begins = starts if unit == "FLOPs" else list(layers)
+                ours = shared_work(costs, begins, used, used[0], null, 1, signs=signs)
+                edits = 2 * len(layers) * (signs * boundaries + null) * costs.edited()
+                found.append(ours / (edits if per_edit else naive_work(costs, 1, len(layers), boundaries, null, signs=signs)))
+        print(f"  {f'{boundaries}, {null}, {signs}':<24}" + "  {:>16.2f}  {:>7.2f}  {:>11.2f}  {:>7.2f}".format(*found))
+
+
 @torch.inference_mode()
 def main() -> None:
     options = arguments(
@@ -93,8 +140,13 @@ def main() -> None:
         batch=(16, "images in one pass"),
         rounds=(3, "repetitions; the median counts"),
         distance=(2.0, "length of a step"),
+        family=("", f"single layers of a network of the published size instead: {', '.join(FAMILIES)}"),
     )
     keep_freed_memory()
+    if options.family:
+        print(machine())
+        single_layers(options.family, options.rounds)
+        return
     bench = Bench(prepare(validate(CONFIG, "benchmark")), options.boundaries, options.batch, options.distance)
     orders = {
         "naive order": bench.naive,

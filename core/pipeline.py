@@ -137,12 +137,14 @@ def forecast(prepared: Prepared, workers: int) -> str:
     editing = boundaries * len(edit.shown_sets(prepared)) * config.editing.samples * config.editing.steps
     total = probing + verifying + editing
     per_image = _measure(prepared)
-    samples, null = config.rescoring.samples, config.rescoring.null_directions
+    samples, null, sets = config.rescoring.samples, config.rescoring.null_directions, len(prepared.sets)
+    baselines, adaptive = rescoring.baselines(prepared), config.rescoring.adaptive
     return (
-        f"{total} images to make and score: {probing} for probing, {verifying} for re-scoring = "
-        f"{samples} x (1 + (2 x {boundaries} boundaries + {null} random) x {len(prepared.sets)} layer sets), "
+        f"{'at most ' if adaptive else ''}{total} images to make and score: {probing} for probing, {verifying} for re-scoring = "
+        f"{samples} x ({baselines} + (2 x {boundaries} boundaries + {null} random) x {sets} layer sets), "
         f"{editing} for edits.\nAt {1000 * per_image:.1f} ms each and {workers} worker{'s' if workers > 1 else ''}: "
-        f"at most about {duration(total * per_image / workers)}, less where edits begin late in the generator."
+        f"at most about {duration(total * per_image / workers)}, less where edits begin late in the generator"
+        f"{', and where re-scoring stops early' if adaptive else ''}."
     )
 
 

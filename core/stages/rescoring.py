@@ -61,14 +61,15 @@ class Unit:
     first: bool
 
 
-def images_needed(prepared: Prepared, boundaries: int) -> int:
-    """K (1 + (2 B + R) |S|): what re-scoring will synthesise and score; the most it can be where it stops early.
+def baselines(prepared: Prepared) -> int:
+    """How often a sample's baseline is made: with adaptive sampling once for the set `all`, and once for the others."""
+    return 2 if prepared.config.rescoring.adaptive and len(prepared.sets) > 1 else 1
 
-    With adaptive sampling the baseline is needed twice: once for the set `all`, once for the others.
-    """
-    rescoring, sets = prepared.config.rescoring, len(prepared.sets)
-    baselines = 2 if rescoring.adaptive and sets > 1 else 1
-    return rescoring.samples * (baselines + (2 * boundaries + rescoring.null_directions) * sets)
+
+def images_needed(prepared: Prepared, boundaries: int) -> int:
+    """K (1 + (2 B + R) |S|): what re-scoring will synthesise and score; the most it can be where it stops early."""
+    rescoring = prepared.config.rescoring
+    return rescoring.samples * (baselines(prepared) + (2 * boundaries + rescoring.null_directions) * len(prepared.sets))
 
 
 def step_length(prepared: Prepared, spread: float) -> float:

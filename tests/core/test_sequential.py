@@ -126,16 +126,24 @@ class World:
         effects = effects_of_looks(seen[:count], seen[count:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=0)
         return effects, variation_factors(effects, q.own, q.varies, all_set=0, rate=q.rate), used
 
+    def whole(self):
+        """Factors with all samples and one look."""
+        q, every, count = self.question, self.sums(), len(self.effects)
+        looks = q.looks[-1:]
+        effects = effects_of_looks(every[:count], every[count:, :, :, 0], q.own, looks=looks, step=q.step, unit=np.ones(count), all_set=0)
+        return variation_factors(effects, q.own, q.varies, all_set=0, rate=q.rate)
+
 
 def rates(repetitions: int, effects, **world):
-    """False discovery rate, power, coverage of planted effects, their mean error and the share of samples."""
+    """False discovery rate, power, coverage of planted effects, their mean error, the share of samples, and of decisions as with all of them."""
     planted = ~np.isnan(np.asarray(effects, dtype=np.float64))
-    false, power, covered, errors, shares = [], [], [], [], []
+    false, power, covered, errors, shares, agree = [], [], [], [], [], []
     for seed in range(repetitions):
         made = World(seed, effects, **world)
         found, factors, used = made.stop()
         false.append((factors & ~planted).sum() / max(factors.sum(), 1))
         shares.append(used.mean() / made.question.looks[-1])
+        agree.append((factors == made.whole()).mean())
         rows = np.flatnonzero(planted)
         if len(rows):
             truth, at = made.effects[rows], (rows, 0, 0, rows)
@@ -144,7 +152,7 @@ def rates(repetitions: int, effects, **world):
             errors.append((found.mean[at] - truth).mean())
     return {
         name: float(np.mean(v)) if v else np.nan
-        for name, v in {"false": false, "power": power, "covered": covered, "bias": errors, "share": shares}.items()
+        for name, v in {"false": false, "power": power, "covered": covered, "bias": errors, "share": shares, "agree": agree}.items()
     }
 
 
@@ -152,6 +160,7 @@ def test_chance_alone_is_found_less_often_than_the_nominal_rate_and_with_few_sam
     found = rates(150, [np.nan] * 10)
     assert found["false"] <= 0.05 + 2.0 * np.sqrt(0.05 * 0.95 / 150)
     assert found["share"] < 0.8
+    assert found["agree"] > 0.98
 
 
 def test_planted_effects_are_found_and_covered_although_sampling_stops() -> None:
@@ -160,6 +169,7 @@ def test_planted_effects_are_found_and_covered_although_sampling_stops() -> None
     assert found["power"] > 0.9
     assert found["covered"] >= 0.93
     assert abs(found["bias"]) < 0.03
+    assert found["agree"] > 0.95
     assert found["share"] < 0.8
 
 

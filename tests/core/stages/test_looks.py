@@ -16,7 +16,8 @@ from conftest import CONFIG, _on_path
 from ganstrata.core.configfile import validate
 from ganstrata.core.errors import ConfigError
 from ganstrata.core.hierarchy import mean_depth
-from ganstrata.core.pipeline import perform, resume
+from ganstrata.core.pipeline import forecast, perform, resume
+from ganstrata.core.prepare import prepare
 from ganstrata.core.progress import Progress
 from ganstrata.core.rescored import Rescored
 from ganstrata.core.run import Run
@@ -137,6 +138,14 @@ def test_a_piece_that_is_lost_is_made_again(fakes, stopped: Run, tmp_path: Path,
         sorted((copied / "rescoring.zarr" / "done").glob(f"*-{part}.json"))[-1].unlink()
     ganstrata.run(adaptive(), copied)
     assert contents(copied) == contents(stopped.path)
+
+
+def test_the_forecast_is_the_most_it_can_be(fakes) -> None:
+    prepared = prepare(validate(adaptive(), "test"))
+    said = forecast(prepared, 1)
+    assert said.startswith("at most ")
+    assert "128 x (2 + (2 x 7 boundaries + 12 random) x 13 layer sets)" in said
+    assert f"{128 * (2 + (2 * 7 + 12) * 13)} for re-scoring" in said
 
 
 @pytest.mark.parametrize("looks", [[0.5], [0.0, 1.0], [0.5, 0.25, 1.0], [0.5, 0.5, 1.0], [0.5, 1.5]])
