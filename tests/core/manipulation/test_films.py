@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 
 import numpy as np
@@ -62,6 +63,30 @@ def test_an_mp4_plays_every_frame() -> None:
         shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
     assert shown[0].shape == (258, 258, 3)
     np.testing.assert_allclose([int(picture[100, 100, 1]) for picture in shown], [0, 50, 100, 150, 100, 50], atol=6)
+
+
+SOILED = """
+import hashlib
+import numpy as np
+from ganstrata.core.manipulation import films
+from ganstrata.core.memory import keep_freed_memory
+
+keep_freed_memory()
+film = np.random.default_rng(0).integers(0, 255, (8, 9, 17, 3), dtype=np.uint8).repeat(16, 1).repeat(16, 2)[:, :128, :260]
+found = set()
+for seed in range(8):
+    rng = np.random.default_rng(seed)
+    left = [rng.integers(0, 255, n, dtype=np.uint8) for n in (100_000, 400_000, 130_000, 50_000, 2_000_000) * 6]
+    del left
+    found.add(hashlib.sha256(films.mp4(film, 8.0)).hexdigest())
+print(len(found))
+"""
+
+
+def test_an_mp4_does_not_depend_on_what_memory_held_before(tmp_path) -> None:
+    pytest.importorskip("av")
+    done = subprocess.run([sys.executable, "-c", SOILED], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.split() == ["1"]
 
 
 def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
