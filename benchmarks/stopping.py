@@ -68,10 +68,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs `full` and `stopped`")
     options = parser.parse_args()
     runs = []
+    config = read_config(options.config)
     for name, adaptive in (("full", False), ("stopped", True)):
-        config = read_config(options.config)
-        config.setdefault("rescoring", {})["adaptive"] = adaptive
-        runs.append(ganstrata.run(config, options.out / name, quiet=False))
+        asked = config.model_copy(update={"rescoring": config.rescoring.model_copy(update={"adaptive": adaptive})})
+        runs.append(ganstrata.run(asked, options.out / name, quiet=False))
     print(machine())
     compare(*runs)
 

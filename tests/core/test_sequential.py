@@ -92,6 +92,7 @@ class World:
         scatter = 0.3 * noise(samples, count) + 0.4 * noise(count + null, samples, count)
         self.changes = self.truth[:, None] + scatter  # (B + R, K, C)
         step, looks = look_sizes(samples, SHARES, 32)
+        self.decided = np.zeros(count, dtype=bool)  # what was thought of each boundary when it stopped
         self.question = Question(np.arange(count), np.ones(count, dtype=bool), null, 1, 0, step, looks, 0.2, 0.05)
 
     def sums(self):
@@ -120,6 +121,7 @@ class World:
             used[active] = look
             held = np.where(np.arange(own.shape[-1]) < used[:, None, None, None], own, np.nan)
             found, hopeless, precise, _ = judge(q, seen, held, look)
+            self.decided = np.where(active, found, self.decided)
             active &= ~(hopeless | (found & precise))
             if not active.any():
                 break
@@ -233,3 +235,33 @@ def test_rates_at_length(skewed: bool) -> None:
     assert few <= layers["student"] <= 0.97
     assert few <= layers["curve"] <= 0.975
     assert layers["depth"] >= few
+
+
+def test_p_and_interval_of_looks_by_hand() -> None:
+    made = World(5, [0.3, 0.6, np.nan])
+    q, count, every = made.question, 3, made.sums()
+    seen = every.copy()
+    seen[0, 4:] = np.nan  # the first boundary stopped at 64 of 128, after batches of 16
+    found = effects_of_looks(seen[:count], seen[count:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=0)
+    shares = np.diff((np.array([16, 32, 64, 128]) / 128) ** 3, prepend=0.0)
+    for i, last in ((0, 2), (1, 3)):
+        p = []
+        for look in q.looks[: last + 1]:
+            means = made.changes[:, :look].mean(axis=1)
+            p.append(stats.ttest_ind([means[i, i]], means[count:, i], alternative="greater").pvalue)
+        assert found.p[i, 0, 0, i] == pytest.approx(min(1.0, (np.array(p) / shares[: last + 1]).min()))
+        changes = made.changes[i, : q.looks[last], i]
+        low, high = stats.ttest_1samp(changes, 0.0).confidence_interval(1.0 - 0.05 * shares[last])
+        assert (found.low[i, 0, 0, i], found.high[i, 0, 0, i]) == (pytest.approx(low), pytest.approx(high))
+        assert found.mean[i, 0, 0, i] == pytest.approx(changes.mean())
+        assert found.rank[i, 0, 0, i] == pytest.approx((1 + (made.changes[count:, : len(changes), i].mean(axis=1) >= changes.mean()).sum()) / 21)
+
+
+def test_what_has_stopped_stays_decided_while_others_go_on() -> None:
+    """A boundary that was found and stopped is among the factors in the end, and one that was given up is not."""
+    for seed in range(20):
+        made = World(seed, [0.6, 1.2, 1.2, *[np.nan] * 7])
+        _, factors, used = made.stop()
+        early = used < made.question.looks[-1]
+        assert early.any()
+        assert (factors[early] == made.decided[early]).all()

@@ -140,6 +140,20 @@ def test_a_piece_that_is_lost_is_made_again(fakes, stopped: Run, tmp_path: Path,
     assert contents(copied) == contents(stopped.path)
 
 
+@pytest.mark.parametrize("change", [{"generator": {"use": "fake_flat"}}, {"rescoring": {"null": "permuted", "layers": ["2-3", "all"]}}])
+def test_one_layer_permuted_nulls_and_sets_in_any_order(change: dict[str, Any], fakes, tmp_path: Path) -> None:
+    config = adaptive()
+    flat = "generator" in change
+    config["rescoring"] |= change.get("rescoring", {}) | ({"groups": None} if flat else {})
+    config |= {"generator": change["generator"]} if flat else {}
+    run = ganstrata.run(config, tmp_path / "run")
+    rescored = Rescored.read(run)
+    assert {"seen/left", "seen/checks"} <= set(rescored.found)
+    assert rescored.used.shape == (6, 1 if flat else 2)
+    assert (rescored.null_used == rescored.used.max(axis=0)).all()
+    assert not np.isnan(rescored.effects.mean[:, rescored.all_set, 0, :4]).any()
+
+
 def test_the_forecast_is_the_most_it_can_be(fakes) -> None:
     prepared = prepare(validate(adaptive(), "test"))
     said = forecast(prepared, 1)
