@@ -1,0 +1,287 @@
+"""A leaderboard of boundary learners: how far each direction moves its concept, and what else it moves.
+
+    python benchmarks/directions.py --out docs/directions --page docs/directions.md
+
+Every registered learner, those of other distributions too, is given the same codes and scores, and its
+boundaries are moved on the same fresh samples by the same steps, with the same random directions to
+compare with. Learners of w+ need style-mixed codes: they take part with --mixing. One that names its
+directions itself is given, for each concept, the direction that goes with its scores best.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+import yaml
+from directions_numbers import STEPS, Floats, by_concept, q_values, summarise
+from directions_page import Board, Row, write
+from ganstrata.core.config import RunConfig
+from ganstrata.core.configfile import read_config
+from ganstrata.core.contracts import BoundaryLearner
+from ganstrata.core.editing import move, step_field
+from ganstrata.core.errors import DataError, GanstrataError
+from ganstrata.core.loading import build
+from ganstrata.core.memory import keep_freed_memory
+from ganstrata.core.planes import boundary_of
+from ganstrata.core.prepare import Prepared, prepare
+from ganstrata.core.randomness import Stream
+from ganstrata.core.records import Boundaries, Concept
+from ganstrata.core.registry import registry
+from ganstrata.core.selection import Extremes, accuracy, select
+from ganstrata.core.stages.null import random_directions
+from ganstrata.core.stages.synthesis import draw
+from ganstrata.core.summary import summarise as describe
+from measure import alternate, machine
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+ROOT = Path(__file__).resolve().parents[1]
+BASELINE = "linear_svm"
+SHARE = 0.2  # of all samples are positives, and as many negatives, where a learner can be told
+NEEDED = {"sklearn": {"estimator": "sklearn.linear_model:SGDClassifier"}}
+"""Options without which a learner cannot be built."""
+VARIANTS = ("linear_svm:{loss: hinge}", "linear_svm:{C: 0.001}", "ridge:{alpha: 1000}")
+"""Beside the registered names as they come: the paper's loss, and two that fit less closely."""
+
+
+class Entry(NamedTuple):
+    """A learner with its options."""
+
+    label: str
+    use: str
+    options: dict[str, Any]
+
+
+class Sampled(NamedTuple):
+    """What all learners share: samples to learn from, and samples that none of them is given."""
+
+    prepared: Prepared
+    columns: list[int]  # of the B concepts that are learnt
+    w: NDArray[np.float32]  # (N, D)
+    codes: NDArray[np.float32] | None  # (N, L, D), where styles are mixed
+    scores: NDArray[np.float32]  # (N, B)
+    classes: NDArray[np.int64] | None  # (N,), where a generator draws several
+    spread: float
+    unit: Floats  # (B,), what a change is divided by
+    fresh: tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32]]  # w, codes, scores
+
+    @property
+    def concepts(self) -> list[Concept]:
+        """The B concepts."""
+        return [self.prepared.concepts[j] for j in self.columns]
+
+
+def entries(asked: Sequence[str]) -> list[Entry]:
+    """Learners from `name` or `name:{option: value}`."""
+    found = []
+    for text in asked:
+        use, _, written = text.partition(":")
+        given = yaml.safe_load(written) if written else {}
+        if not isinstance(given, dict):
+            raise SystemExit(f"--learners {text}: write options as name:{{option: value}}")
+        options = {**NEEDED.get(use, {}), **given}
+        shown = (f"{key}: {str(value).rpartition(':')[2]}" for key, value in options.items())  # of a dotted path, the name
+        found.append(Entry(", ".join([use, *shown]), use, options))
+    return found
+
+
+def registered() -> list[str]:
+    """All names under which learners are known, and the variants."""
+    return [*dict.fromkeys(info.name for info in registry().infos("boundary")), *VARIANTS]
+
+
+@torch.inference_mode()
+def sample(config: RunConfig, fresh: int) -> Sampled:
+    """Draw, render and score the config's samples and some more, as a run does."""
+    prepared = prepare(config)
+    n = config.synthesis.samples
+    kept: dict[str, list[Any]] = {"w": [], "codes": [], "scores": [], "classes": []}
+    for start in range(0, n + fresh, prepared.batch):
+        latents, w, codes = draw(prepared, start, Stream.PROBING)
+        kept["w"].append(w.cpu().numpy())
+        kept["scores"].append(prepared.score(prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering))
+        if config.synthesis.mixing > 0.0:
+            kept["codes"].append(codes.cpu().numpy())
+        if latents.condition is not None and latents.condition.ndim == 1:
+            kept["classes"].append(latents.condition.cpu().numpy())
+    w, codes_, scores, classes = (np.concatenate(parts)[: n + fresh] if parts else None for parts in kept.values())
+    assert w is not None
+    assert scores is not None
+    facts = describe(prepared, scores[:n], w[:n])
+    columns = [j for j in prepared.chosen if facts["concepts"][j]["varies"]]
+    unit = np.array([max(facts["concepts"][j]["sd"], facts["concepts"][j]["least"]) for j in columns])
+    scores = scores[:, columns]
+    first, rest = (None if codes_ is None else codes_[part] for part in (slice(n), slice(n, None)))
+    several = classes is not None and len(np.unique(classes[:n])) > 1
+    told = classes[:n].astype(np.int64) if classes is not None and several else None
+    return Sampled(prepared, columns, w[:n], first, scores[:n], told, facts["spread"], unit, (w[n:], rest, scores[n:]))
+
+
+def built(entry: Entry, sampled: Sampled) -> BoundaryLearner:
+    """The learner, given the common share of extremes where its config asks for them.
+
+    Raises:
+        GanstrataError: it cannot be had, or not for these samples.
+    """
+    fields = registry().boundary(entry.use).Config.model_fields
+    common = {name: SHARE for name in ("positives", "negatives") if name in fields}
+    learner = cast("BoundaryLearner", build("boundary", entry.use, {**common, **entry.options}, device=str(sampled.prepared.device)))
+    learner.check(len(sampled.w))
+    if learner.layerwise and sampled.codes is None:
+        raise DataError("learns a boundary per layer, which needs style-mixed codes: --mixing 0.5")
+    return learner
+
+
+def learn(learner: BoundaryLearner, sampled: Sampled) -> Boundaries:
+    """A boundary for each concept, in their order.
+
+    Raises:
+        DataError: a boundary of another shape, or one that is not finite.
+    """
+    latents = sampled.codes if learner.layerwise and sampled.codes is not None else sampled.w
+    more: dict[str, Any] = {"classes": sampled.classes} if learner.within_classes and sampled.classes is not None else {}
+    generator, seed = sampled.prepared.generator, sampled.prepared.config.synthesis.seed
+    found = learner.learn(latents, sampled.scores, sampled.concepts, generator=generator, seed=seed, **more)
+    card = generator.card
+    for boundary in found:
+        if boundary.normal.shape not in ((card.code_size,), (card.layers, card.code_size)) or not np.isfinite(boundary.normal).all():
+            raise DataError(f"its boundary '{boundary.name}' has shape {boundary.normal.shape}, or is not finite")
+    if not found:
+        raise DataError("it found no direction")
+    by_name = {boundary.concept: boundary for boundary in found}
+    if all(concept.name in by_name for concept in sampled.concepts):
+        return Boundaries(by_name[concept.name] for concept in sampled.concepts)
+    return matched(found, sampled)
+
+
+def matched(found: Boundaries, sampled: Sampled) -> Boundaries:
+    """For each concept the direction, either way, whose distances correlate best with its scores on the samples learnt from.
+
+    Such a boundary is put where half of the samples lie on either side.
+    """
+    chosen = []
+    projected = np.stack([distances(sampled.w, sampled.codes, boundary.normal) for boundary in found])
+    for concept, scores in zip(sampled.concepts, sampled.scores.T, strict=True):
+        known = ~np.isnan(scores)
+        agreement = np.array([np.corrcoef(values[known], scores[known])[0, 1] for values in projected])
+        best = int(np.nanargmax(np.abs(agreement)))
+        sign = 1.0 if agreement[best] >= 0.0 else -1.0
+        middle = float(np.median(sign * projected[best][known]))
+        facts = {"matched": found[best].name, "correlation": float(agreement[best])}
+        chosen.append(boundary_of(concept, sign * found[best].normal, -middle, sampled.prepared.generator, facts))
+    return Boundaries(chosen)
+
+
+def distances(w: NDArray[np.float32], codes: NDArray[np.float32] | None, normal: NDArray[np.float32], offset: Any = 0.0) -> Floats:
+    """Signed distances (N,); those of a normal per layer are averaged over layers."""
+    if normal.ndim == 1:
+        return np.asarray(w @ normal + float(np.mean(offset)), dtype=np.float64)
+    source = np.broadcast_to(w[:, None], (len(w), *normal.shape)) if codes is None else codes
+    return np.asarray((np.einsum("nld,ld->nl", source, normal) + np.asarray(offset)).mean(axis=1), dtype=np.float64)
+
+
+def accuracies(boundaries: Boundaries, sampled: Sampled) -> Floats:
+    """Share of the extremes of the fresh samples on the right side, (B,)."""
+    w, codes, scores = sampled.fresh
+    rows = []
+    for boundary, column in zip(boundaries, scores.T, strict=True):
+        ends = select(column, Extremes(positives=SHARE, negatives=SHARE, train_share=0.5), concept=boundary.concept, seed=0)
+        there, labels = np.concatenate([ends.train, ends.held_out]), np.concatenate([ends.train_labels, ends.held_out_labels])
+        found = accuracy(distances(w, codes, boundary.normal, boundary.offset)[there], labels)
+        rows.append(np.nan if found is None else found)
+    return np.array(rows)
+
+
+@torch.inference_mode()
+def moved(sampled: Sampled, moves: Sequence[tuple[NDArray[np.float32], float]]) -> NDArray[np.float32]:
+    """Changes in standard deviations by each (normal, step in sd of w) on the verification samples: (M, K, B)."""
+    prepared, samples = sampled.prepared, sampled.prepared.config.rescoring.samples
+    layers = range(prepared.generator.card.layers)
+    found = np.empty((len(moves), samples, len(sampled.columns)), dtype=np.float32)
+    for start in range(0, samples, prepared.batch):
+        latents, _, codes = draw(prepared, start, Stream.VERIFICATION)
+        baseline = prepared.render(codes, latents.condition, latents.index, Stream.VERIFICATION, [layers])
+        scores = prepared.score(baseline.rendering)
+        here = min(prepared.batch, samples - start)
+        for m, (normal, step) in enumerate(moves):
+            field = step_field(normal, layers, prepared.generator.layer_scale)
+            edited = prepared.score(baseline.edited(move(codes, field, step * sampled.spread), layers))
+            found[m, start : start + here] = (edited - scores)[:here, sampled.columns] / sampled.unit
+    return found
+
+
+def compare(config: RunConfig, asked: Sequence[Entry], *, fresh: int, rounds: int) -> Board:
+    """Learn and move everything."""
+    sampled = sample(config, fresh)
+    learners, kept, left = {}, {}, {}
+    for entry in asked:
+        try:
+            learners[entry.label] = built(entry, sampled)
+            kept[entry.label] = learn(learners[entry.label], sampled)
+        except Exception as error:  # whatever a learner does wrong, the others go on
+            learners.pop(entry.label, None)
+            left[entry.label] = str(error) if isinstance(error, GanstrataError) else f"{type(error).__name__}: {error}"
+    if not kept:
+        raise SystemExit("no learner is left:\n" + "\n".join(f"  {label}: {reason}" for label, reason in left.items()))
+    seconds = alternate({label: partial(learn, learner, sampled) for label, learner in learners.items()}, rounds, warm=False)
+    settings, count = config.rescoring, len(sampled.columns)
+    chance = random_directions(sampled.prepared.generator, settings.null_directions, config.synthesis.seed, layerwise=False)
+    around = [step for step in STEPS if step]
+    moves = [(boundary.normal, step) for boundaries in kept.values() for boundary in boundaries for step in around]
+    found = moved(sampled, [*moves, *((normal, STEPS[-1]) for normal in chance)]).astype(np.float64)
+    changes = np.zeros((len(kept), count, len(STEPS), settings.samples, count))
+    changes[:, :, [STEPS.index(step) for step in around]] = found[: len(moves)].reshape(len(kept), count, len(around), settings.samples, count)
+    null = found[len(moves) :]
+    right = np.stack([accuracies(boundaries, sampled) for boundaries in kept.values()])
+    single = {name: values[0] for name, values in by_concept(changes, null, np.ones((1, settings.samples))).items()} | {"accuracy": right}
+    rows = []
+    for label, boundaries in kept.items():
+        along = np.array([distances(sampled.w, sampled.codes, boundary.normal).std() / sampled.spread for boundary in boundaries])
+        facts, normals = [boundary.facts for boundary in boundaries], [boundary.normal for boundary in boundaries]
+        rows.append(Row(label, learners[label].supervised, normals, along, 1000.0 * seconds[label] / count, facts))
+    estimates = summarise(changes, null, right, resamplings=settings.bootstrap, seed=config.synthesis.seed)
+    baseline = list(kept).index(BASELINE) if BASELINE in kept else 0
+    return Board(rows, sampled.concepts, single, q_values(changes, null), estimates, left, baseline, settings.false_discovery_rate)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--learners", nargs="+", metavar="NAME[:{OPTIONS}]", help="default: all that are registered, and some variants")
+    parser.add_argument("--config", type=Path, default=ROOT / "examples/rooms.yaml", help="generator, scorers and concepts; default: the demo's")
+    parser.add_argument("--samples", type=int, default=4000, help="to learn from (4000)")
+    parser.add_argument("--fresh", type=int, default=1000, help="for accuracy, given to no learner (1000)")
+    parser.add_argument("--verify", type=int, default=96, help="samples that are moved (96)")
+    parser.add_argument("--null", type=int, default=20, help="random directions (20)")
+    parser.add_argument("--mixing", type=float, default=0.0, help="share of samples with two styles, for learners of w+ (0)")
+    parser.add_argument("--rounds", type=int, default=3, help="of fitting, of which the median time counts (3)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything (0)")
+    parser.add_argument("--out", type=Path, help="folder for CSV and SVG")
+    parser.add_argument("--page", type=Path, help="page whose tables are renewed")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    keep_freed_memory()
+    warnings.simplefilter("ignore")  # of estimators that stop early
+    began = time.process_time()
+    changes = (
+        *(f"synthesis.{name}={value}" for name, value in (("samples", options.samples), ("seed", options.seed), ("mixing", options.mixing))),
+        *(f"rescoring.{name}={value}" for name, value in (("samples", options.verify), ("null_directions", options.null), ("layers", "[all]"))),
+        f"boundary={{use: mean_difference, with: {{positives: {SHARE}, negatives: {SHARE}}}}}",  # has to be there; is not used
+        "conditions=[]",
+    )
+    config = read_config(options.config, changes)
+    board = compare(config, entries(options.learners or registered()), fresh=options.fresh, rounds=options.rounds)
+    print(write(board, options.out, options.page))
+    print(f"{machine()}\n{time.process_time() - began:.0f} s of processor time")
+
+
+if __name__ == "__main__":
+    main()
