@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .answers import COMMANDS
 from .work import working
 
 directory = click.argument("run_dir", type=click.Path(path_type=Path))
@@ -15,7 +16,7 @@ device_option = click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="W
 
 @click.group()
 def analysis() -> None:
-    """Ask more of a finished run: each analysis writes a folder under RUN_DIR/analysis and a chapter of the report.
+    """Ask more of a finished run: each analysis writes a folder under RUN_DIR/analysis, two of them a chapter of the report.
 
     \b
     Example:
@@ -70,3 +71,7 @@ def objects_command(
         for sentence in found.sentences(hop):
             click.echo(f"  {sentence}")
     click.echo(f"\nIn {run_dir / 'analysis/objects'}; the report has a chapter on it: {run_dir / 'report.html'}")
+
+
+for command in COMMANDS:
+    analysis.add_command(command)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .statistics import bootstrap_weights, interval, resampled_means
+from .statistics import bootstrap_weights, holm, interval, resampled_means
 
 Floats = NDArray[np.float64]
 
@@ -20,6 +20,26 @@ class Estimate:
     value: Floats
     low: Floats
     high: Floats
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Whether one level sits before another, for every pair of M levels; the samples were resampled, the concepts were not.
+
+    Attributes:
+        difference: mean depth of the level of the column less that of the row, (M, M); NaN where either depth is.
+        p: two-sided, 2 (n + 1) / (R + 1) with n of R resamplings on the rarer side of no difference, at most 1.
+        corrected: p after Holm's correction over all pairs that have one.
+    """
+
+    difference: Estimate
+    p: Floats
+    corrected: Floats
+
+    @property
+    def pairs(self) -> int:
+        """How many were tested."""
+        return int((~np.isnan(self.p)).sum()) // 2
 
 
 @dataclass(frozen=True)
@@ -35,6 +55,7 @@ class Hierarchy:
         concept_curve, concept_depth: the same for each factor, (F, L) and (F,).
         earlier: probability that level a sits before level b, (M, M), over resamplings.
         peak: how often each group holds the largest share of a level, (M, G), over resamplings.
+        orders: the test that one level sits before another.
     """
 
     levels: tuple[str, ...]
@@ -48,6 +69,7 @@ class Hierarchy:
     concept_depth: Estimate
     earlier: Floats
     peak: Floats
+    orders: Orders
 
 
 def mean_depth(means: Floats) -> Floats:
@@ -116,6 +138,7 @@ def hierarchy_of(
 
     level_point, level_replicas = by_level(point), by_level(replicas)
     depths = mean_depth(level_replicas)  # (R, M)
+    depth = depth_of(level_point, level_replicas)
     shares = layer_share(level_replicas) @ in_group  # (R, M, G)
     best = np.nan_to_num(shares, nan=-1.0).argmax(axis=2) if names_of_groups else np.empty(0)  # (R, M)
     return Hierarchy(
@@ -125,9 +148,26 @@ def hierarchy_of(
         curve=estimate(lambda m: m, level_point, level_replicas),
         share=estimate(layer_share, level_point, level_replicas),
         groups=estimate(lambda m: layer_share(m) @ in_group, level_point, level_replicas),
-        depth=depth_of(level_point, level_replicas),
+        depth=depth,
         concept_curve=estimate(lambda m: m, point, replicas),
         concept_depth=depth_of(point, replicas),
         earlier=(depths[:, :, None] < depths[:, None, :]).mean(axis=0),
         peak=np.stack([(best == g).mean(axis=0) for g in range(len(names_of_groups))], axis=1) if names_of_groups else np.zeros((len(present), 0)),
+        orders=_orders(depth, depths),
     )
+
+
+def _orders(depth: Estimate, replicas: Floats) -> Orders:
+    """The test of every pair, from the depths of levels (M,) and of their resamplings (R, M)."""
+    difference = replicas[:, None, :] - replicas[:, :, None]  # (R, M, M)
+    rarer = np.minimum((difference <= 0.0).sum(axis=0), (difference >= 0.0).sum(axis=0))
+    p = np.minimum(2.0 * (rarer + 1.0) / (len(replicas) + 1.0), 1.0)
+    told = ~np.isnan(depth.value)
+    p = np.where(told[:, None] & told[None, :] & ~np.eye(len(told), dtype=bool), p, np.nan)
+    upper = np.triu_indices(len(told), 1)
+    corrected = np.full(p.shape, np.nan)
+    corrected[upper] = holm(p[upper])
+    corrected.T[upper] = corrected[upper]
+    value = np.where(np.isnan(p), np.nan, depth.value[None, :] - depth.value[:, None])
+    low, high = (np.where(np.isnan(p), np.nan, bound) for bound in interval(difference))
+    return Orders(Estimate(value, low, high), p, corrected)

@@ -92,3 +92,46 @@ def benjamini_hochberg(p: Floats) -> Floats:
     if len(known):
         q[known] = stats.false_discovery_control(p[known], method="bh")
     return q
+
+
+def holm(p: Floats) -> Floats:
+    """P values of a family (M,) corrected so that the chance of any false finding stays below the rate (Holm 1979); NaN does not count.
+
+    >>> holm(np.array([0.01, 0.04, np.nan, 0.03])).round(3).tolist()
+    [0.03, 0.06, nan, 0.06]
+    """
+    found = np.full(p.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    ordered = known[np.argsort(p[known], kind="stable")]
+    found[ordered] = np.minimum(np.maximum.accumulate(p[ordered] * np.arange(len(ordered), 0, -1)), 1.0)
+    return found
+
+
+def rank_correlation(a: Floats, b: Floats) -> tuple[float, float, float]:
+    """Spearman's rank correlation of two scores (M,), and its 95 % interval over the things ranked; pairs with a NaN are left out.
+
+    The interval is Fisher's with the variance (1 + r^2 / 2) / (M - 3) of Bonett and Wright (2000): what
+    another choice of M such things might have given. NaN below 5 pairs, and where all ranks of a side are equal.
+    """
+    known = ~(np.isnan(a) | np.isnan(b))
+    x, y = stats.rankdata(a[known]), stats.rankdata(b[known])
+    if len(x) < 5 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
+        return np.nan, np.nan, np.nan
+    r = float(np.corrcoef(x, y)[0, 1])
+    centre = np.arctanh(np.clip(r, -1.0 + 1e-12, 1.0 - 1e-12))
+    half = stats.norm.ppf(0.975) * np.sqrt((1.0 + r**2 / 2.0) / (len(x) - 3.0))
+    return r, float(np.tanh(centre - half)), float(np.tanh(centre + half))
+
+
+def share_interval(share: float, count: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval of a share that was seen in `count` cases; NaN without cases.
+
+    >>> [round(bound, 3) for bound in share_interval(0.5, 100)]
+    [0.404, 0.596]
+    """
+    if not count > 0:
+        return np.nan, np.nan
+    z = float(stats.norm.ppf(0.5 + confidence / 2.0))
+    centre = (share + z**2 / (2.0 * count)) / (1.0 + z**2 / count)
+    half = z / (1.0 + z**2 / count) * np.sqrt(share * (1.0 - share) / count + z**2 / (4.0 * count**2))
+    return float(centre - half), float(centre + half)

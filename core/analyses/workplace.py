@@ -65,12 +65,16 @@ def boundaries_named(run: Run, engine: Engine, names: tuple[str, ...]) -> list[B
 
 
 def publish(run: Run, folder: str, files: Mapping[str, bytes]) -> None:
-    """Replace a folder of the run by these files, in one step: all of them are there, or what was there before.
+    """Replace a folder of the run by these files, see `put`."""
+    put(run.path / folder, files)
+
+
+def put(target: Path, files: Mapping[str, bytes]) -> None:
+    """Replace a folder by these files, in one step: all of them are there, or what was there before.
 
     Raises:
         GanstrataError: the disk is full or the directory cannot be written.
     """
-    target = run.path / folder
     fresh, old = (target.with_name(target.name + ending) for ending in (".part", ".old"))
     try:
         for left in (fresh, old):

@@ -52,14 +52,16 @@ def order(hierarchy: Hierarchy) -> list[str]:
         f"{hierarchy.levels[m]} {float(hierarchy.depth.value[m]):.2f} [{float(hierarchy.depth.low[m]):.2f}, {float(hierarchy.depth.high[m]):.2f}]"
         for m in ranked
     )
+    pairs = hierarchy.orders.pairs
     sentences = [f"Mean depths, from the first layer to the last: {listed}."]
     for a, b in pairwise(ranked):
-        chance = float(hierarchy.earlier[a, b])
+        chance, p = float(hierarchy.earlier[a, b]), float(hierarchy.orders.corrected[a, b])
         first, second = hierarchy.levels[a], hierarchy.levels[b]
-        if chance >= 1.0 - (1.0 - SURE) / 2.0:
-            sentences.append(f"{first.capitalize()} sits before {second} in {100 * chance:.1f} % of resamplings.")
+        tested = f"{100 * chance:.1f} % of resamplings (p {p:.2g}" + (f", corrected for {pairs} pairs)" if pairs > 1 else ")")
+        if p < 1.0 - SURE:
+            sentences.append(f"{first.capitalize()} sits before {second} in {tested}.")
         else:
-            sentences.append(f"{first.capitalize()} and {second} are not told apart: {first} comes first in {100 * chance:.1f} % of resamplings.")
+            sentences.append(f"{first.capitalize()} and {second} are not told apart: {first} comes first in {tested}.")
     wanted = [level for level in PAPER if level in [hierarchy.levels[m] for m in ranked]]
     found = [hierarchy.levels[m] for m in ranked if hierarchy.levels[m] in PAPER]
     if len(wanted) > 2:

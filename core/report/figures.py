@@ -43,10 +43,7 @@ class Figure:
     @property
     def csv(self) -> str:
         """The numbers."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerows([[_cell(value) for value in row] for row in self.table])
-        return text.getvalue()
+        return as_csv(self.table)
 
 
 @dataclass(frozen=True)
@@ -117,8 +114,8 @@ def grouped_bars(
     values = np.concatenate([estimate.value.ravel(), estimate.low.ravel(), estimate.high.ravel(), [0.0]])
     values = values[np.isfinite(values)]
     scale = Scale(float(values.min()), float(values.max()), bottom, top)
-    _grid(canvas, scale, left, width - 10)
-    _legend(canvas, hierarchy.levels, left)
+    grid(canvas, scale, left, width - 10)
+    legend(canvas, hierarchy.levels, left)
     names = list(groups)
     room = (width - 10 - left) / max(len(names), 1)
     bar = min(34.0, room * 0.8 / max(len(hierarchy.levels), 1))
@@ -148,8 +145,8 @@ def layer_curves(hierarchy: Hierarchy, groups: Mapping[str, tuple[int, ...]]) ->
     finite = np.concatenate([hierarchy.curve.low.ravel(), hierarchy.curve.high.ravel(), [0.0]])
     finite = finite[np.isfinite(finite)]
     scale, across = Scale(float(finite.min()), float(finite.max()), bottom, top), (width - 30 - left) / max(layers - 1, 1)
-    _grid(canvas, scale, left, width - 10)
-    _legend(canvas, hierarchy.levels, left)
+    grid(canvas, scale, left, width - 10)
+    legend(canvas, hierarchy.levels, left)
     for group, members in groups.items():
         x = left + 10 + across * (members[0] + members[-1]) / 2
         canvas.text(x, bottom + 37, group, css="soft", anchor="middle")
@@ -229,7 +226,7 @@ def heat(name: str, rows: Sequence[str], columns: Sequence[str], values: Floats,
             canvas.text(
                 left + cell_w * (j + 0.5),
                 y + cell_h / 2 + 4,
-                f"{value:.2f}".replace("-", "−"),
+                f"{round(value, 2) + 0.0:.2f}".replace("-", "−"),
                 anchor="middle",
                 css="strong" if marks[i, j] else "soft",
             )
@@ -258,17 +255,26 @@ def three_rankings(columns: Sequence[tuple[str, Sequence[tuple[str, str, float, 
     return Figure("ablation", canvas, "The same concepts ranked by share of positives, by accuracy of the boundary, and by re-scoring.", table)
 
 
-def _grid(canvas: Canvas, scale: Scale, left: float, right: float) -> None:
+def grid(canvas: Canvas, scale: Scale, left: float, right: float) -> None:
+    """Lines and numbers at the ticks of an upright scale."""
     for tick in scale.ticks():
         canvas.line(left, scale(tick), right, scale(tick), "rule")
         canvas.text(left - 8, scale(tick) + 4, scale.show(tick), css="soft", anchor="end")
 
 
-def _legend(canvas: Canvas, levels: Sequence[str], x: float) -> None:
+def legend(canvas: Canvas, levels: Sequence[str], x: float) -> None:
+    """The levels' colours, in a line at the top."""
     for level in levels:
         canvas.rect(x, 8, 12, 12, f"f-{level}")
         canvas.text(x + 18, 18, level)
         x += 34 + 7.4 * len(level)
+
+
+def as_csv(rows: Sequence[Sequence[Any]]) -> str:
+    """A table as the files have it: six digits, nothing where there is no number."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([[_cell(value) for value in row] for row in rows])
+    return text.getvalue()
 
 
 def _cell(value: Any) -> Any:

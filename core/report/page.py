@@ -21,9 +21,9 @@ from ..run import Run
 from . import answers
 from .content import Found
 from .sampling import sampling
+from .strips import GAP, split_strip
 from .svg import STYLE
 
-GAP = 2  # pixels between the frames of a strip
 LISTED = 3  # concepts named under each sample, per level
 
 
@@ -68,6 +68,7 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
         invariant=[row for row in manifest["concepts"] if not row["varies"]],
         config_rescoring=run.config.rescoring,
         sampling=sampling(rescored, run.config.rescoring, run.batch, work),
+        layer_sheets=_layer_sheets(found),
         flow=Markup(found.objects.figure.inline) if found.objects is not None and not found.objects.faults else None,
     )
 
@@ -108,11 +109,13 @@ def _edits(run: Run, found: Found, amounts: list[float]) -> list[dict[str, Any]]
     return cards
 
 
-def split_strip(strip: Pixels, steps: int) -> Pixels:
-    """A strip's frames, (samples, steps, H, W, 3)."""
-    side = (strip.shape[1] + GAP) // steps - GAP
-    rows = (strip.shape[0] + GAP) // (side + GAP)
-    return np.stack([[strip[r * (side + GAP) :][:side, c * (side + GAP) :][:, :side] for c in range(steps)] for r in range(rows)])
+def _layer_sheets(found: Found) -> list[dict[str, Any]]:
+    """Pictures of the chapter on right and wrong layers."""
+    if found.layers is None:
+        return []
+    names = {file_stem(row.name): row.name for row in found.layers.rows}
+    sets = {stem: [row.set_name for row in found.layers.rows if row.name == name] for stem, name in names.items()}
+    return [{"name": names[stem], "sets": sets[stem], "image": data_uri(sheet)} for stem, sheet in found.layers.pictures.items()]
 
 
 def _joint(run: Run, parts: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -109,3 +109,43 @@ def test_it_wants_a_run_directory(invoke, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "is no run directory" in result.stderr
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("ranking",), "seen/red"),
+        (("hierarchy",), "mean depth"),
+        (("entanglement", "--cluster"), "effects on other concepts go beyond random directions"),
+        (("ablation", "--top", "2"), "held-out accuracy"),
+        (("layers", "--concepts", "seen/red"), "the report has a chapter on it"),
+    ],
+)
+def test_each_analysis_prints_a_table_and_says_where_it_wrote(invoke, refurnished: Path, arguments: tuple[str, ...], words: str) -> None:
+    name, *rest = arguments
+    result = invoke("analysis", name, refurnished, *rest)
+    assert result.exit_code == 0, result.output
+    assert words in result.stdout
+    assert f"In {refurnished / 'analysis' / name}" in result.stdout.splitlines()[-1]
+    again = invoke("analysis", name, refurnished, *rest, "--quiet")
+    assert (again.exit_code, again.output) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("ranking", "--concepts", "seen/rde"), "Did you mean 'seen/red'?"),
+        (("ranking", "--layers", "3-4"), "were not re-scored together"),
+        (("hierarchy", "--levels", "object"), "no boundary is of level object"),
+        (("layers", "--levels", "light"), "there is no such level"),
+        (("ablation", "--top", "0"), "0 is not in the range x>=1"),
+    ],
+)
+def test_a_question_that_does_not_fit_writes_nothing(invoke, refurnished: Path, arguments: tuple[str, ...], words: str) -> None:
+    before = bytes_of(refurnished)
+    name, *rest = arguments
+    result = invoke("analysis", name, refurnished, *rest)
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+    assert bytes_of(refurnished) == before

@@ -171,3 +171,33 @@ def test_effects_that_cancel_have_no_depth_and_leave_that_of_others():
         assert numbers[1] == pytest.approx(3.0, abs=0.7)
     assert np.isnan(found.depth.value[0])
     assert np.isfinite(found.depth.value[1])
+
+
+def test_the_test_of_order_holds_its_rate_where_two_levels_sit_at_the_same_depth():
+    """Profiles of different shape whose depths are equal, 150 experiments."""
+    profiles = [at(3), 0.5 * at(1) + 0.5 * at(5)]
+    found = [hierarchy(planted(profiles, seed=seed, samples=60), ["layout", "colour"], bootstrap=200, seed=seed).orders for seed in range(150)]
+    p = np.array([orders.p[0, 1] for orders in found])
+    assert stats.binom.ppf(0.001, 150, 0.05) <= (p < 0.05).sum() <= stats.binom.ppf(0.999, 150, 0.07)  # percentiles of few samples run a little ahead
+    assert 0.4 < p.mean() < 0.6
+    covered = [orders.difference.low[0, 1] <= 0.0 <= orders.difference.high[0, 1] for orders in found]
+    assert np.mean(covered) > 0.88
+
+
+def test_levels_apart_are_told_apart_and_corrected_over_all_pairs():
+    found = hierarchy(planted([at(1), at(3), at(6)], noise=0.1), ["layout", "category", "colour"], bootstrap=999)
+    orders = found.orders
+    assert orders.pairs == 3
+    np.testing.assert_allclose(orders.difference.value, [[np.nan, 2, 5], [-2, np.nan, 3], [-5, -3, np.nan]], atol=0.3)
+    upper = np.triu_indices(3, 1)
+    np.testing.assert_allclose(orders.p[upper], 0.002)  # the least that 999 resamplings can give
+    np.testing.assert_allclose(orders.corrected[upper], 0.006)
+    np.testing.assert_array_equal(orders.corrected, orders.corrected.T)
+    assert (orders.difference.low[upper] > 0.0).all()
+
+
+def test_levels_without_a_depth_take_no_part_in_the_test():
+    orders = hierarchy(planted([at(1) - at(6), at(3), at(5)]), ["attribute", "colour", "layout"]).orders
+    assert orders.pairs == 1
+    assert np.isnan(orders.p[:, 1]).all()  # layout, attribute, colour: in the order of levels
+    assert np.isfinite(orders.corrected[0, 2])

@@ -7,11 +7,14 @@ import pytest
 from ganstrata.core.statistics import (
     benjamini_hochberg,
     bootstrap_weights,
+    holm,
     interval,
     mean_interval,
     null_p_value,
+    rank_correlation,
     rank_p_value,
     resampled_means,
+    share_interval,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -170,3 +173,52 @@ def test_rank_of_chance_is_uniform():
     ranks = np.rint(rank_p_value(draws[0], draws[1:]) * 20).astype(int)
     assert stats.chisquare(np.bincount(ranks, minlength=21)[1:]).pvalue > 0.001
     assert np.isnan(rank_p_value(np.array([np.nan]), np.zeros((3, 1)))).all()
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.7])
+def test_the_interval_of_a_rank_correlation_covers_it(truth):
+    """20 things of a bivariate normal, 400 times; Spearman's correlation of the normal is 6 / pi asin(r / 2)."""
+    rng = np.random.default_rng(4)
+    spearman = 6.0 / np.pi * np.arcsin(truth / 2.0)
+    covered = 0
+    for _ in range(400):
+        x, e = rng.standard_normal((2, 20))
+        r, low, high = rank_correlation(x, truth * x + np.sqrt(1.0 - truth**2) * e)
+        assert low < r < high
+        covered += low <= spearman <= high
+    assert 0.92 < covered / 400 < 0.98
+
+
+def test_rank_correlation_is_spearmans_and_leaves_out_what_is_not_known():
+    rng = np.random.default_rng(5)
+    a, b = rng.integers(0, 6, (2, 30)).astype(float)
+    assert rank_correlation(a, b)[0] == pytest.approx(stats.spearmanr(a, b).statistic)
+    with_gaps = np.concatenate([a, [np.nan, 3.0]]), np.concatenate([b, [100.0, np.nan]])
+    assert rank_correlation(*with_gaps) == rank_correlation(a, b)
+    assert rank_correlation(a, np.exp(a))[0] == pytest.approx(1.0)
+    assert np.isnan(rank_correlation(a[:4], b[:4])).all()
+    assert np.isnan(rank_correlation(np.ones(10), a[:10])).all()
+
+
+def test_wilsons_interval():
+    found = stats.binomtest(7, 40).proportion_ci(method="wilson")
+    assert share_interval(7 / 40, 40) == pytest.approx((found.low, found.high))
+    assert np.isnan(share_interval(0.5, 0)).all()
+
+
+def test_holm_rejects_what_its_steps_reject():
+    rng = np.random.default_rng(6)
+    for _ in range(50):
+        p = rng.uniform(0.0, 0.1, 6)
+        order, rejected = np.argsort(p), set()
+        for step, i in enumerate(order):
+            if p[i] > 0.05 / (6 - step):
+                break
+            rejected.add(int(i))
+        assert set(np.flatnonzero(holm(p) <= 0.05).tolist()) == rejected
+
+
+def test_holm_keeps_the_chance_of_any_false_finding():
+    rng = np.random.default_rng(7)
+    false = np.mean([(holm(rng.uniform(size=8)) < 0.05).any() for _ in range(2000)])
+    assert false < 0.065

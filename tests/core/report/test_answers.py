@@ -46,7 +46,7 @@ def test_levels_without_a_factor_are_named_once() -> None:
 def test_depths_are_put_in_order_and_held_against_the_papers() -> None:
     said = order(built({"layout": [1, 0, 0, 0], "category": [0, 1, 0, 0], "colour": [0, 0, 0, 1]}))
     assert said[0].startswith("Mean depths, from the first layer to the last: layout ")
-    assert "Layout sits before category in 100.0 % of resamplings." in said
+    assert "Layout sits before category in 100.0 % of resamplings (p 0.02, corrected for 3 pairs)." in said
     assert "The paper's order, layout, category, colour, is the order of these depths." in said
     said = order(built({"layout": [0, 0, 0, 1], "category": [0, 1, 0, 0], "colour": [1, 0, 0, 0]}))
     assert "The paper's order, layout, category, colour, is not the order of these depths." in said

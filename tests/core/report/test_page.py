@@ -12,6 +12,9 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import pytest
+from ganstrata.core.analyses.answering import ask_layers
+from ganstrata.core.analyses.asking import Ask
+from ganstrata.core.progress import Progress
 from ganstrata.core.report.page import _number, _percent
 from ganstrata.core.run import Run
 
@@ -220,3 +223,33 @@ def test_numbers_are_short(value: float | None, digits: int, wanted: str) -> Non
 
 def test_shares_are_percentages() -> None:
     assert (_percent(None), _percent(0.456), _percent(1.0)) == ("–", "46 %", "100 %")
+
+
+def test_the_chapter_on_layers_is_well_built_and_says_what_the_files_say(fakes, copied: Path) -> None:
+    ask_layers(copied, Ask(concepts=("seen/red", "seen/left")), progress=Progress(quiet=True))
+    page = Page(copied / "report.html")
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = [attributes["href"] for attributes in page.all("a")]
+    assert {"#layers", "figures/layers.svg", "figures/layers.csv"} <= set(links)
+    assert all((copied / link).is_file() for link in links if not link.startswith(("#", "http")))
+    sheets = [attributes["alt"] for attributes in page.all("img") if "unedited; moved along" in attributes.get("alt", "")]
+    assert set(sheets) == {
+        f"Rows are samples. Columns: unedited; moved along {name} at these layers: {layers}."
+        for name, layers in (("seen/left", "bottom, lower, upper, top, all"), ("seen/red", "top, bottom, lower, upper, all"))
+    }
+    with (copied / "analysis/layers/layers.csv").open(encoding="utf-8", newline="") as file:
+        table = {(row["boundary"], row["layers"]): row for row in csv.DictReader(file) if row["of"] == "own concept"}
+    (cells,) = [rows for rows in page.cells if rows[0][:3] == ["Concept", "Layers", "Own concept"]]
+    assert len(cells) == 11
+    for name, where, own, *_ in cells[1:]:
+        row = table[name, where.removesuffix(", right")]
+        assert own.split()[0] == _number(float(row["value"]))
+        assert where.endswith(", right") == (row["right"] == "True")
+
+
+def test_depths_stand_in_a_table(page: Page, finished: Run) -> None:
+    (cells,) = [rows for rows in page.cells if rows[0][:3] == ["Level or concept", "Level", "Mean depth"]]
+    with (finished.path / "figures/depth.csv").open(encoding="utf-8", newline="") as file:
+        expected = {(row["concept"] or f"{row['level']}, all"): _number(float(row["mean_depth"] or "nan")) for row in csv.DictReader(file)}
+    assert {row[0]: row[2] for row in cells[1:]} == expected

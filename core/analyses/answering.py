@@ -1,0 +1,92 @@
+"""From run directories and a question to an answer on disk: reading, refusing, and writing in one step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..errors import RunError, UserError
+from ..progress import Progress
+from ..rescored import Rescored
+from ..run import Run, locked
+from . import workplace
+from .asking import Answer, Ask, Source, labels_of
+from .layers import layers
+
+NEEDED = ("synthesize", "learn", "rescore")
+
+
+def ask_one(path: Path, ask: Ask, analyse: Callable[[Source, Ask], Answer], name: str) -> tuple[Answer, Path]:
+    """Put a question to one run, and write what it found; no network is loaded.
+
+    Returns:
+        The answer, and the folder it was written to.
+
+    Raises:
+        GanstrataError: what was asked for does not fit the run; then nothing was written.
+    """
+    return ask_many([path], ask, lambda sources, question: analyse(sources[0], question), name)
+
+
+def ask_many(paths: Sequence[Path], ask: Ask, analyse: Callable[[Sequence[Source], Ask], Answer], name: str) -> tuple[Answer, Path]:
+    """Put a question to one run or several at once.
+
+    Raises:
+        GanstrataError: as for one; or several runs without a folder to write to.
+    """
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UserError("the same run is named twice")
+    if len(paths) > 1 and ask.out is None:
+        raise UserError(f"{len(paths)} runs: say with --out DIR where their common figure is to be written")
+    target = paths[0] / "analysis" / name if ask.out is None else ask.out
+    if ask.out is not None:
+        check_free(target, name)
+        return _answered(paths, ask, analyse, target)
+    Run.open(paths[0])  # a lock makes the directory that it locks
+    with locked(paths[0]):
+        return _answered(paths, ask, analyse, target)
+
+
+def ask_layers(path: Path, ask: Ask, *, progress: Progress) -> tuple[Answer, Path]:
+    """Right and wrong layers of one run; written into the run, it becomes a chapter of the report.
+
+    Raises:
+        GanstrataError: what was asked for does not fit the run; then nothing was written.
+    """
+    if ask.out is not None:
+        return ask_one(path, ask, layers, "layers")
+    with workplace.opened(path) as (run, engine):
+        source = Source(labels_of([path])[0], run, Rescored.read(run))
+        found = layers(source, ask)
+        workplace.put(path / "analysis/layers", found.files([source]))
+        workplace.remake_report(run, engine, progress)
+    return found, path / "analysis/layers"
+
+
+def _answered(paths: Sequence[Path], ask: Ask, analyse: Callable[[Sequence[Source], Ask], Answer], target: Path) -> tuple[Answer, Path]:
+    sources = []
+    for label, path in zip(labels_of(paths), paths, strict=True):
+        run = Run.open(path)
+        run.require(*NEEDED)
+        sources.append(Source(label, run, Rescored.read(run)))
+    found = analyse(sources, ask)
+    workplace.put(target, found.files(sources))
+    return found, target
+
+
+def check_free(target: Path, name: str) -> None:
+    """Refuse a folder that holds anything but an earlier answer to the same question: it would be replaced.
+
+    Raises:
+        RunError: it does.
+    """
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    try:
+        index = json.loads((target / f"{name}.json").read_text(encoding="utf-8"))
+        ours = index["analysis"] == name and {file.name for file in target.iterdir()} <= {*index["files"], f"{name}.json"}
+    except (OSError, ValueError, LookupError, TypeError):
+        ours = False
+    if not ours:
+        raise RunError(f"{target} exists and holds something else than `analysis {name}` writes; give an empty or a new --out")

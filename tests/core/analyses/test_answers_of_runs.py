@@ -1,0 +1,370 @@
+"""What the analyses of re-scoring find in a run where every concept has one layer; and which questions and runs they refuse."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import ganstrata
+import numpy as np
+import pytest
+from ganstrata.core.analyses import workplace
+from ganstrata.core.analyses.ablation import ablation
+from ganstrata.core.analyses.answering import ask_layers, ask_many, ask_one
+from ganstrata.core.analyses.asking import Answer, Ask, boundaries_meant, set_meant
+from ganstrata.core.analyses.entanglement import entanglement
+from ganstrata.core.analyses.hierarchy import hierarchy
+from ganstrata.core.analyses.layers import read_layers
+from ganstrata.core.analyses.ranking import ranking
+from ganstrata.core.errors import ConfigError, GanstrataError, LayerError, RunError, UserError
+from ganstrata.core.pictures import read_picture
+from ganstrata.core.progress import Progress
+from ganstrata.core.rescored import Rescored
+from ganstrata.core.run import Run
+
+pytestmark = pytest.mark.usefixtures("fakes")
+
+QUIET = Progress(quiet=True)
+LAYER = {"seen/left": 1, "seen/checks": 2, "seen/stripes": 5, "seen/red": 7}
+GROUP = {"seen/left": "bottom", "seen/checks": "lower", "seen/stripes": "upper", "seen/red": "top"}
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as text:
+        return list(csv.DictReader(text))
+
+
+@pytest.fixture(scope="session")
+def rescored(finished: Run) -> Rescored:
+    return Rescored.read(finished)
+
+
+@pytest.fixture
+def other(copied: Path, tmp_path: Path) -> Callable[[Callable[[dict], None]], Path]:
+    """other(change) is one more copy of the run, whose run.json was changed."""
+
+    def make(change: Callable[[dict], None] = lambda manifest: None) -> Path:
+        path = Path(shutil.copytree(copied, tmp_path / "other"))
+        manifest = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        change(manifest)
+        (path / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+        return path
+
+    return make
+
+
+def check_files(answer: Answer, folder: Path) -> None:
+    index = json.loads((folder / f"{answer.name}.json").read_text(encoding="utf-8"))
+    assert {file.name for file in folder.iterdir()} == {*index["files"], f"{answer.name}.json"}
+    assert index["files"] == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in index["files"]}
+    assert index["sentences"] == answer.sentences
+    assert len({len(row) for row in answer.table}) == 1
+
+
+def test_ranking_is_that_of_the_report_with_places(copied: Path, rescored: Rescored) -> None:
+    answer, folder = ask_many([copied], Ask(), ranking, "ranking")
+    check_files(answer, folder)
+    assert folder == copied / "analysis/ranking"
+    assert (folder / "ranking.csv").read_bytes() == (copied / "figures/ranking.csv").read_bytes()
+    table = rows(folder / "places.csv")
+    assert [row["concept"] for row in table] == [rescored.boundaries[i].name for i in rescored.ranking()]
+    for place, row in enumerate(table, start=1):
+        assert float(row["place_low"]) <= place <= float(row["place_high"])
+        assert row["run"] == "copied"
+    by_name = {row["concept"]: row for row in table}
+    assert float(by_name["seen/chance"]["place_high"]) > 4.0  # the planted four stand before it
+    assert all(float(by_name[name]["place_high"]) <= 5.0 for name in LAYER)  # seen/half is seen/left where it is defined
+
+
+def test_ranking_at_some_layers_holds_effects_against_chance_there(copied: Path, rescored: Rescored) -> None:
+    _, folder = ask_many([copied], Ask(layers="6-7", levels=("colour", "layout"), top=2), ranking, "ranking")
+    table = rows(folder / "ranking.csv")
+    assert table[0]["boundary"] == "seen/red"
+    assert len(table) == 2
+    place, j = list(rescored.sets).index("top"), int(rescored.own[rescored.boundaries.names.index("seen/red")])
+    null = rescored.null[:, place, j]
+    means = null[:, 1] / null[:, 0] / rescored.concepts[j]["sd"]
+    assert float(table[0]["null_high"]) == pytest.approx(means.mean() + 2.0 * means.std(ddof=1), rel=1e-4)
+    assert json.loads((folder / "ranking.json").read_text(encoding="utf-8"))["asked"]["layers"] == "top"
+
+
+def test_several_rankings_stand_in_one_figure(copied: Path, other, tmp_path: Path) -> None:
+    answer, folder = ask_many([copied, other()], Ask(out=tmp_path / "both"), ranking, "ranking")
+    check_files(answer, folder)
+    assert not (copied / "analysis").exists()
+    table = rows(folder / "ranking.csv")
+    assert {row["run"] for row in table} == {"copied", "other"}
+    assert [row["boundary"] for row in table if row["run"] == "other"] == [row["boundary"] for row in table if row["run"] == "copied"]
+    assert (folder / "ranking.svg").read_text(encoding="utf-8").count(">seen/red</text>") == 2
+    (agreement,) = rows(folder / "agreement.csv")
+    assert agreement["rank_correlation"] == "1"
+    assert "copied and other: 6 of 6 shown concepts are the same; rank correlation over 6 concepts 1.00" in " ".join(answer.sentences)
+
+
+def test_depths_and_their_order(copied: Path) -> None:
+    answer, folder = ask_many([copied], Ask(), hierarchy, "hierarchy")
+    check_files(answer, folder)
+    for row in rows(folder / "depths.csv"):
+        if row["concept"] in LAYER:
+            assert float(row["low"]) - 0.2 <= LAYER[row["concept"]] <= float(row["high"]) + 0.2
+            assert float(row["mean_depth"]) == pytest.approx(LAYER[row["concept"]], abs=0.3)
+    order = {(row["level"], row["other_level"]): row for row in rows(folder / "order.csv")}
+    assert set(order) == set(combinations(("layout", "category", "attribute", "colour"), 2))
+    for row in order.values():
+        assert float(row["low"]) > 0.0
+        assert float(row["before_in_share"]) == 1.0
+        assert float(row["p_corrected"]) == pytest.approx(6 * 2 / 201, rel=1e-4)  # six pairs, 200 resamplings
+    # 200 resamplings cannot tell six pairs apart after the correction, and the sentences know.
+    assert "Layout and category are not told apart" in " ".join(answer.sentences)
+    shares = {(row["level"], row["group"]): float(row["share"]) for row in rows(folder / "groups.csv")}
+    assert shares["attribute", "upper"] > 0.9
+    assert (folder / "hierarchy_groups.svg").read_bytes() == (copied / "figures/hierarchy_groups.svg").read_bytes()
+
+
+def test_hierarchies_of_several_runs(copied: Path, other, tmp_path: Path) -> None:
+    ask = Ask(levels=("layout", "colour"), top=1, out=tmp_path / "both")
+    answer, folder = ask_many([copied, other()], ask, hierarchy, "hierarchy")
+    check_files(answer, folder)
+    assert {(row["run"], row["level"]) for row in rows(folder / "hierarchy.csv")} == {
+        (r, v) for r in ("copied", "other") for v in ("layout", "colour")
+    }
+    depth = {row["level"]: float(row["depth_as_part"]) for row in rows(folder / "hierarchy.csv")}
+    assert depth["colour"] == pytest.approx(1.0, abs=0.05)  # of layers 0 to 7
+    assert depth["layout"] == pytest.approx(1.0 / 7.0, abs=0.05)
+    assert "Colour peaks at the top layers in all 2 runs that have it." in answer.sentences
+
+
+def test_entanglement_is_the_whole_matrix(copied: Path, rescored: Rescored) -> None:
+    answer, folder = ask_one(copied, Ask(), entanglement, "entanglement")
+    check_files(answer, folder)
+    table = {(row["boundary"], row["concept"]): row for row in rows(folder / "pairs.csv")}
+    assert len(table) == len(rescored.boundaries) * len(rescored.concepts)
+    q = rescored.effects.q[:, rescored.all_set, 0]
+    for (name, concept), row in table.items():
+        i, j = rescored.boundaries.names.index(name), [c["id"] for c in rescored.concepts].index(concept)
+        np.testing.assert_allclose(float(row["q_value"] or "nan"), q[i, j], rtol=1e-4)
+        assert (row["own"] == "True") == (concept == rescored.boundaries[i].concept)
+    assert (folder / "entanglement.csv").read_bytes() == (copied / "figures/entanglement.csv").read_bytes()
+    assert float(table["seen/red", "seen/half"]["cosine"]) == pytest.approx(
+        float(rescored.boundaries.of("seen/red").normal @ rescored.boundaries.of("seen/half").normal), abs=1e-4
+    )
+
+
+def test_entanglement_can_be_narrowed_and_clustered(copied: Path) -> None:
+    ask = Ask(concepts=("seen/left", "seen/red", "seen/half"), layers="bottom", cluster=True)
+    _, folder = ask_one(copied, ask, entanglement, "entanglement")
+    table = rows(folder / "pairs.csv")
+    assert {row["boundary"] for row in table} == set(ask.concepts)
+    order = list(dict.fromkeys(row["boundary"] for row in rows(folder / "entanglement.csv")))
+    assert abs(order.index("seen/left") - order.index("seen/half")) == 1  # half is left, where it has a score
+    red = {row["concept"]: float(row["mean_in_sd"]) for row in table if row["boundary"] == "seen/red"}
+    assert abs(red["seen/red"]) < 0.1  # it lives in the last layer
+
+
+def test_ablation_sets_three_rankings_side_by_side(copied: Path, rescored: Rescored) -> None:
+    answer, folder = ask_one(copied, Ask(), ablation, "ablation")
+    check_files(answer, folder)
+    assert (folder / "ablation.csv").read_bytes() == (copied / "figures/ablation.csv").read_bytes()
+    table = rows(folder / "rankings.csv")
+    for row in table:
+        assert not row["value"] or float(row["low"]) <= float(row["value"]) <= float(row["high"])
+    accuracy = {row["concept"]: float(row["high"]) - float(row["low"]) for row in table if row["ranking"] == "held-out accuracy"}
+    # 200 samples, of which 60 are held out: an accuracy near one half is known to a quarter.
+    assert 0.2 < accuracy["seen/chance"] < 0.26
+    assert {row["rank_correlation"] != "" for row in rows(folder / "agreement.csv")} == {True}
+    factors = len(rescored.found)
+    assert f"{factors} by re-scoring." in answer.sentences[-1]
+
+
+def test_right_and_wrong_layers(copied: Path, rescored: Rescored) -> None:
+    answer, folder = ask_layers(copied, Ask(concepts=tuple(LAYER)), progress=QUIET)
+    check_files(answer, folder)
+    table = rows(folder / "sides.csv")
+    for name, group in GROUP.items():
+        own = {row["layers"]: row for row in table if row["boundary"] == name and row["of"] == "own concept"}
+        assert [label for label, row in own.items() if row["right"] == "True"] == [group]
+        assert next(iter(own)) == group
+        assert float(own[group]["value"]) == pytest.approx(float(own["all"]["value"]), rel=0.1)
+        assert all(abs(float(row["value"])) < 0.1 * float(own[group]["value"]) for label, row in own.items() if label not in (group, "all"))
+        picture = read_picture((folder / f"{name.replace('/', '.')}.png").read_bytes())
+        assert picture.shape == (2 * (128 + 2) - 2 + 32, 6 * (128 + 2) - 2, 3)  # two samples; unedited, four groups, all
+    assert len(rows(folder / "concepts.csv")) == 4 * 5 * len(rescored.concepts)
+    page = (copied / "report.html").read_text(encoding="utf-8")
+    assert 'id="layers"' in page
+    assert answer.sentences[0].split(" [")[0] in page
+    Run.open(copied).require("synthesize", "learn", "rescore", "edit", "report")
+
+
+def test_the_right_layers_can_be_named(copied: Path) -> None:
+    answer, folder = ask_layers(copied, Ask(concepts=("seen/red",), layers="0"), progress=QUIET)
+    table = rows(folder / "layers.csv")
+    assert {row["layers"] for row in table if row["right"] == "True"} == {"0"}
+    assert "By itself seen/red rises most at the top layers: --layers top may be the better place." in answer.sentences
+
+
+def test_the_chapter_follows_the_run_and_tells_what_no_longer_fits(copied: Path, rescored: Rescored) -> None:
+    run = Run.open(copied)
+    assert read_layers(run, rescored) is None
+    ask_layers(copied, Ask(concepts=("seen/red",)), progress=QUIET)
+    found = read_layers(run, rescored)
+    assert found is not None
+    assert found.fault == ""
+    less = replace(rescored, factors=np.zeros_like(rescored.factors))
+    faulty = read_layers(run, less)
+    assert faulty is not None
+    assert "where colour peaks is not known" in faulty.fault
+    (copied / "analysis/layers/layers.json").write_text("{", encoding="utf-8")
+    damaged = read_layers(run, rescored)
+    assert damaged is not None
+    assert "is damaged" in damaged.fault
+
+
+def test_a_layer_set_goes_by_its_name_or_its_numbers(rescored: Rescored) -> None:
+    names = list(rescored.sets)
+    assert set_meant(rescored, None) == ("all", names.index("all"))
+    assert set_meant(rescored, "upper") == set_meant(rescored, "4,5") == ("upper", names.index("upper"))
+    assert set_meant(rescored, "0-7")[0] == "all"
+    with pytest.raises(LayerError, match=r"were not re-scored together\. This run has all, 0, 1"):
+        set_meant(rescored, "3-4")
+    with pytest.raises(LayerError, match="several layer sets"):
+        set_meant(rescored, "groups")
+
+
+def test_wrong_names_are_told_at_once(rescored: Rescored) -> None:
+    with pytest.raises(ConfigError) as told:
+        boundaries_meant(rescored, Ask(concepts=("seen/rde", "seen/*"), levels=("color",)))
+    assert len(told.value.faults) == 2
+    assert "Did you mean 'seen/red'?" in str(told.value)
+    assert "Did you mean 'colour'?" in str(told.value)
+    with pytest.raises(UserError, match="no boundary is of level layout and fits seen/red; there are boundaries of"):
+        boundaries_meant(rescored, Ask(concepts=("seen/red",), levels=("layout",)))
+
+
+def changed_scorer(manifest: dict) -> None:
+    manifest["config"]["scorers"][0]["with"] = {"noise": 1.0}
+
+
+def other_checkpoint(manifest: dict) -> None:
+    manifest["checkpoints"]["seen"] = "0" * 64
+
+
+def other_distance(manifest: dict) -> None:
+    manifest["config"]["rescoring"]["distance"] = 3.0
+
+
+def other_concepts(manifest: dict) -> None:
+    manifest["config"]["scorers"][0]["as"] = "looked"
+    for row in manifest["concepts"]:
+        row["id"] = row["id"].replace("seen/", "looked/")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (changed_scorer, "the scorer 'seen' is not the same: fake_readings {} there, fake_readings {\"noise\": 1.0} here"),
+        (other_checkpoint, "the checkpoint of the scorer 'seen' is not the same"),
+        (other_distance, "samples were moved 2.0 there, 3.0 here"),
+        (other_concepts, "no concept is scored in both: seen/chance, seen/checks"),
+    ],
+)
+@pytest.mark.parametrize("analysis", [ranking, hierarchy])
+def test_runs_that_do_not_meet_are_refused(copied: Path, other, tmp_path: Path, change, words: str, analysis) -> None:
+    path = other(change)
+    if change is other_concepts:
+        text = (path / "boundaries.json").read_text(encoding="utf-8")
+        (path / "boundaries.json").write_text(text.replace("seen/", "looked/"), encoding="utf-8")
+        manifest = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        digest = hashlib.sha256((path / "boundaries.json").read_bytes()).hexdigest()
+        manifest["stages"]["learn"]["files"]["boundaries.json"] = digest
+        (path / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ConfigError, match="cannot stand in one figure") as told:
+        ask_many([copied, path], Ask(out=tmp_path / "both"), analysis, "x")
+    assert words in str(told.value)
+    assert "copied and other" in str(told.value)
+    assert not (tmp_path / "both").exists()
+
+
+def test_groups_of_other_names_are_refused(copied: Path, other, tmp_path: Path) -> None:
+    def change(manifest: dict) -> None:
+        manifest["groups"] = {"early": [0, 1, 2, 3], "late": [4, 5, 6, 7]}
+
+    with pytest.raises(ConfigError, match="the layer groups differ: bottom, lower, upper, top there, early, late here"):
+        ask_many([copied, other(change)], Ask(out=tmp_path / "both"), hierarchy, "hierarchy")
+
+
+def test_where_an_answer_may_be_written(copied: Path, other, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="2 runs: say with --out"):
+        ask_many([copied, other()], Ask(), ranking, "ranking")
+    with pytest.raises(UserError, match="the same run is named twice"):
+        ask_many([copied, copied / "."], Ask(out=tmp_path / "x"), ranking, "ranking")
+    with pytest.raises(RunError, match="no run directory"):
+        ask_many([tmp_path / "missing"], Ask(), ranking, "ranking")
+    assert not (tmp_path / "missing").exists()
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "thesis.tex").write_text("years of work")
+    with pytest.raises(RunError, match="holds something else"):
+        ask_many([copied], Ask(out=taken), ranking, "ranking")
+    (taken / "thesis.tex").unlink()
+    for top in (1, 2):  # an earlier answer is replaced
+        ask_many([copied], Ask(out=taken, top=top), ranking, "ranking")
+        assert len(rows(taken / "ranking.csv")) == top
+    (taken / "thesis.tex").write_text("years of work")
+    with pytest.raises(RunError, match="holds something else"):
+        ask_many([copied], Ask(out=taken), ranking, "ranking")
+    with pytest.raises(RunError, match="holds something else"):
+        ask_one(copied, Ask(out=copied), ablation, "ablation")
+
+
+def test_a_write_that_fails_leaves_what_was_there(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, folder = ask_one(copied, Ask(), ablation, "ablation")
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    write = workplace.write_bytes
+
+    def full(path: Path, content: bytes) -> None:
+        if path.name == "rankings.csv":
+            raise GanstrataError("the disk is full")
+        write(path, content)
+
+    monkeypatch.setattr(workplace, "write_bytes", full)
+    with pytest.raises(GanstrataError, match="the disk is full"):
+        ask_one(copied, Ask(top=1), ablation, "ablation")
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_runs_that_stopped_early_are_analysed_too(config, tmp_path: Path) -> None:
+    config["rescoring"] |= {"adaptive": True, "samples": 96}
+    run = ganstrata.run(config, tmp_path / "adaptive")
+    run_rescored = Rescored.read(run)
+    _, folder = ask_many([run.path], Ask(), hierarchy, "hierarchy")
+    depth = {row["concept"]: row for row in rows(folder / "depths.csv")}
+    for name in ("seen/left", "seen/red"):
+        assert float(depth[name]["low"]) - 0.3 <= LAYER[name] <= float(depth[name]["high"]) + 0.3
+    _, folder = ask_layers(run.path, Ask(concepts=("seen/red",)), progress=QUIET)
+    own = {row["layers"]: float(row["value"]) for row in rows(folder / "sides.csv") if row["of"] == "own concept"}
+    assert own["top"] == pytest.approx(own["all"], rel=0.2)
+    assert all(row["random"] for row in rows(folder / "sides.csv") if row["of"] not in ("own concept", "object"))
+    answer, _ = ask_one(run.path, Ask(), entanglement, "entanglement")
+    assert answer.sentences[0].startswith("Moved at all layers: 0 of 36 effects")  # what is planted is orthogonal
+    answer, _ = ask_one(run.path, Ask(), ablation, "ablation")
+    assert [row[3].split()[0] for row in answer.table[1:5]] == [run_rescored.boundaries[i].name for i in run_rescored.ranking()[:4]]
+
+
+def test_a_generator_of_one_layer_has_no_hierarchy_but_a_ranking(config, tmp_path: Path) -> None:
+    config["generator"] = {"use": "fake_flat"}
+    config["rescoring"].pop("groups")
+    run = ganstrata.run(config, tmp_path / "flat")
+    for analyse, words in (
+        (lambda: ask_many([run.path], Ask(), hierarchy, "hierarchy"), "one layer"),
+        (lambda: ask_layers(run.path, Ask(), progress=QUIET), "no right and wrong"),
+    ):
+        with pytest.raises(UserError, match=words):
+            analyse()
+    answer, _ = ask_many([run.path], Ask(), ranking, "ranking")
+    assert "seen/red" in {row[1] for row in answer.table}
