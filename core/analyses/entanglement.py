@@ -38,7 +38,7 @@ def matrix_figure(rescored: Rescored, order: Sequence[int], at: int) -> Figure:
     values = rescored.effects.in_sd[rows, at, 0][:, columns]
     marks = q_values(rescored, at)[rows][:, columns] < rescored.rate
     names, concepts = [rescored.boundaries[i].name for i in rows], [rescored.concepts[j]["id"] for j in columns]
-    description = "What each direction does to every concept, in standard deviations. Bold: beyond random directions."
+    description = "What each direction does to every concept, in standard deviations. Bold: beyond null directions."
     return figures.heat("entanglement", names, concepts, values, marks, description=description, entry="mean_in_sd")
 
 
@@ -132,7 +132,7 @@ def entanglement(source: Source, ask: Ask) -> Answer:
     shown += [[row[0], row[2], bracketed(row[5], row[6], row[7]), plain(row[8], 3)] for row in others[:LISTED]]
     tested = sum(not row[4] and not np.isnan(row[8]) for row in pairs[1:])
     sentences = [
-        f"Moved at {in_words(name, rescored)}: {len(others)} of {tested} effects on other concepts go beyond random directions"
+        f"Moved at {in_words(name, rescored)}: {len(others)} of {tested} effects on other concepts go beyond null directions"
         f" at a false discovery rate of {rescored.rate:g}" + (f"; the {LISTED} largest are printed." if len(others) > LISTED else ".")
     ]
     sentences += _told(share, len(plainly))

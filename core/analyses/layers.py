@@ -194,7 +194,7 @@ def _said(rescored: Rescored, rows: Sequence[Moved], surety: Mapping[str, float]
         )
         said.append(
             f"Concepts of other levels move by {bracketed(here.value, here.low, here.high)} there and by "
-            f"{bracketed(everywhere.value, everywhere.low, everywhere.high)} at all layers (random directions: {plain(here.random)} and "
+            f"{bracketed(everywhere.value, everywhere.low, everywhere.high)} at all layers (null directions: {plain(here.random)} and "
             f"{plain(everywhere.random)}), {verdict}."
         )
     return said
@@ -207,7 +207,7 @@ def _wrong(rescored: Rescored, rows: Sequence[Moved], groups: Sequence[str]) -> 
         most: dict[str, str] = {}
         for row in (row for row in rows if row.set_name == group and not row.is_right):
             moving = {level: a.value for level, a in row.levels.items() if a.beyond}
-            most[row.name] = max(moving, key=lambda level: moving[level]) if moving else "no level beyond random directions"
+            most[row.name] = max(moving, key=lambda level: moving[level]) if moving else "no level beyond null directions"
         listed = "; ".join(f"{kind} along {', '.join(n for n, k in most.items() if k == kind)}" for kind in dict.fromkeys(most.values()))
         if most:
             said.append(f"At {in_words(group, rescored)}, which are wrong for these, other concepts that move most are of level: {listed}.")

@@ -89,7 +89,7 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
             canvas.text(left - 10, y + 4, row.name, anchor="end")
             if np.isfinite(row.null_low):
                 canvas.rect(
-                    scale(row.null_low), y - 9, scale(row.null_high) - scale(row.null_low), 18, "null", title="random directions: mean +- 2 sd"
+                    scale(row.null_low), y - 9, scale(row.null_high) - scale(row.null_low), 18, "null", title="null directions: mean +- 2 sd"
                 )
             if np.isfinite(row.value):
                 start, stop = sorted((scale(0.0), scale(row.value)))

@@ -52,7 +52,7 @@ def rankings(panels: Sequence[tuple[str, Sequence[RankedConcept]]]) -> Figure:
 
 def _bar(canvas: Canvas, scale: Scale, row: RankedConcept, y: float) -> None:
     if np.isfinite(row.null_low):
-        canvas.rect(scale(row.null_low), y - 8, scale(row.null_high) - scale(row.null_low), 16, "null", title="random directions: mean +- 2 sd")
+        canvas.rect(scale(row.null_low), y - 8, scale(row.null_high) - scale(row.null_low), 16, "null", title="null directions: mean +- 2 sd")
     if np.isfinite(row.value):
         start, stop = sorted((scale(0.0), scale(row.value)))
         note = f"{row.name}: {row.value:.2f} [{row.low:.2f}, {row.high:.2f}], q {row.q:.2g}"
@@ -138,7 +138,7 @@ def layer_effects(rows: Sequence[Moved], levels: Sequence[str]) -> Figure:
                     continue
                 scale = scales[c]
                 if side is not None and np.isfinite(side.random):
-                    canvas.rect(scale(0.0), middle - 8, scale(side.random) - scale(0.0), 16, "null", title=f"random directions: {side.random:.2f}")
+                    canvas.rect(scale(0.0), middle - 8, scale(side.random) - scale(0.0), 16, "null", title=f"null directions: {side.random:.2f}")
                 begin, stop = sorted((scale(0.0), scale(value)))
                 note = f"{row.name} at {row.set_name}, {of}: {value:.2f} [{low:.2f}, {high:.2f}]"
                 canvas.rect(begin, middle - 5, stop - begin, 10, f"f-{row.level if c == 0 else of}" + ("" if row.is_right else " faint"), title=note)

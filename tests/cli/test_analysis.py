@@ -116,7 +116,7 @@ def test_it_wants_a_run_directory(invoke, tmp_path: Path) -> None:
     [
         (("ranking",), "seen/red"),
         (("hierarchy",), "mean depth"),
-        (("entanglement", "--cluster"), "effects on other concepts go beyond random directions"),
+        (("entanglement", "--cluster"), "effects on other concepts go beyond null directions"),
         (("ablation", "--top", "2"), "held-out accuracy"),
         (("layers", "--concepts", "seen/red"), "the report has a chapter on it"),
     ],
