@@ -107,9 +107,14 @@ class Scale:
         return [self.low + i * self.step for i in range(count + 1)]
 
     def show(self, value: float) -> str:
-        """A tick's number with as many digits as the step needs."""
+        """A tick's number with as many digits as the step needs.
+
+        >>> scale = Scale(-0.05, 0.1, 0.0, 100.0, ticks=3)
+        >>> [scale.show(tick) for tick in scale.ticks()]
+        ['-0.05', '0', '0.05', '0.10']
+        """
         digits = next(d for d in range(20) if abs(round(self.step, d) - self.step) < 1e-6 * self.step)
-        return f"{value + 0.0:.{digits}f}".replace("-0.0", "0.0") if abs(value) > 1e-12 else "0"
+        return f"{value:.{digits}f}" if abs(value) > 1e-12 else "0"
 
 
 def nice_step(raw: float) -> float:
