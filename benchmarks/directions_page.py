@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from directions_numbers import Estimate, Floats
 from ganstrata.core.records import Concept
+from ganstrata.core.report.figures import LETTER, longest
 from ganstrata.core.report.svg import Canvas, Scale
 from ganstrata.core.statistics import share_interval
 from numpy.typing import NDArray
@@ -113,7 +114,8 @@ def tables(board: Board) -> list[Table]:
             apart = {name: estimates[name].against(board.baseline) for name in MEASURES}
             second.rows.append([marked, *(_decided(apart[name], e) for name in MEASURES), f"{board.cosine(e):.2f}"])
     for b, concept in enumerate(board.concepts):
-        cells = [f"{board.single['target'][e, b]:.2f}" + ("" if board.q[e, b] < board.rate else " (not found)") for e in board.order]
+        effects = [f"{board.single['target'][e, b]:.2f}".replace("-0.00", "0.00") for e in board.order]
+        cells = [text if board.q[e, b] < board.rate else f"{text} (not found)" for text, e in zip(effects, board.order, strict=True)]
         third.rows.append([concept.name, *cells])
     return [first, second, third]
 
@@ -148,7 +150,7 @@ def picture(board: Board) -> str:
     Dots have two intervals: the thin, grey one is the learner's own, the strong one that of its
     difference from the baseline, whose value is the upright line.
     """
-    left, width, gap, line, top = 190.0, 150.0, 42.0, 26.0, 44.0
+    left, width, gap, line, top = 30.0 + LETTER * longest([row.label for row in board.rows]), 150.0, 42.0, 26.0, 44.0
     bottom = top + line * len(board.rows)
     canvas = Canvas(left + len(BETTER) * (width + gap) - gap + 20, bottom + 30)
     for at, e in enumerate(board.order):
