@@ -88,9 +88,7 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
             note = f"{row.name}: {row.value:.2f} [{row.low:.2f}, {row.high:.2f}], q {row.q:.2g}"
             canvas.text(left - 10, y + 4, row.name, anchor="end")
             if np.isfinite(row.null_low):
-                canvas.rect(
-                    scale(row.null_low), y - 9, scale(row.null_high) - scale(row.null_low), 18, "null", title="null directions: mean +- 2 sd"
-                )
+                canvas.rect(scale(row.null_low), y - 9, scale(row.null_high) - scale(row.null_low), 18, "null", title="null directions: mean +- 2 sd")
             if np.isfinite(row.value):
                 start, stop = sorted((scale(0.0), scale(row.value)))
                 canvas.rect(start, y - 6, stop - start, 12, f"f-{row.level}" + ("" if row.is_factor else " faint"), title=note)
