@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .composition import Pass, first_reader
-from .config import RunConfig
+from .config import RunConfig, Use
 from .contracts import BoundaryLearner, Generator, Scorer
 from .device import auto_batch, resolve_device, resolve_precision
 from .errors import ConfigError, Fault, ScoreError, UserError, nearest
@@ -21,7 +21,7 @@ from .layers import default_groups, layer_sets, parse_layers
 from .loading import build
 from .randomness import Stream, noise_seed
 from .records import Concept, Rendering
-from .registry import registry
+from .registry import Kind, registry
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
     """
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
-    generator = cast("Generator", build("generator", config.generator.use, config.generator.options, device=str(device)))
-    scorers = {s.alias: cast("Scorer", build("scorer", s.use, s.options, device=str(device))) for s in config.scorers}
-    learner = cast("BoundaryLearner", build("boundary", config.boundary.use, config.boundary.options, device=str(device)))
+    generator = cast("Generator", _built("generator", config.generator, ("generator",), device, source))
+    scorers = {s.alias: cast("Scorer", _built("scorer", s, ("scorers", i), device, source)) for i, s in enumerate(config.scorers)}
+    learner = cast("BoundaryLearner", _built("boundary", config.boundary, ("boundary",), device, source))
     concepts = tuple(replace(c, name=f"{alias}/{c.name}") for alias, scorer in scorers.items() for c in scorer.concepts)
     faults: list[Fault] = []
     for alias, scorer in scorers.items():
@@ -154,6 +154,21 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
     size = config.synthesis.batch_size
     resolved = auto_batch(generator.card.resolution, device) if size == "auto" else size
     return Prepared(config, generator, scorers, learner, concepts, chosen, groups, sets, device, precision, batch or resolved)
+
+
+def _built(kind: Kind, used: Use, place: tuple[str | int, ...], device: torch.device, source: str) -> Generator | Scorer | BoundaryLearner:
+    """A plugin of the config; what its files or data lack is told with its place in the config.
+
+    Raises:
+        ConfigError: the user's mistake.
+        GanstrataError: the plugin's.
+    """
+    try:
+        return build(kind, used.use, used.options, device=str(device))
+    except ConfigError as error:
+        raise ConfigError(source, [Fault((*place, *fault.path), fault.message) for fault in error.faults]) from error
+    except UserError as error:
+        raise ConfigError(source, [Fault((*place, "with"), f"'{used.use}': {error}")]) from error
 
 
 def checked_scores(alias: str, scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:

@@ -148,3 +148,14 @@ def test_run_json_can_say_where_every_plugin_comes_from(fakes, config) -> None:
     assert described["generator fake_layers"] == "ganstrata-fakes 1.0"
     assert described["scorer hue"] == described["boundary ridge"] == f"ganstrata {ganstrata.__version__}"
     assert set(described) == {"generator fake_layers", "scorer fake_readings", "scorer hue", "boundary ridge"}
+
+
+def test_what_a_plugins_files_lack_is_told_with_its_place_in_the_config(fakes, config) -> None:
+    config["scorers"].append({"use": "category", "as": "scene", "with": {"checkpoint": "bundled:room"}})
+    with pytest.raises(
+        ConfigError, match=r"^rooms\.yaml: one fault.*\n  scorers -> 1 -> with: 'category': no bundled scenes checkpoint called 'room'"
+    ):
+        prepare(validate(config, "x"), source="rooms.yaml")
+    config["scorers"][-1] = {"use": "callable", "with": {"target": "no_such_package_of_mine:f", "concepts": [{"name": "f"}]}}
+    with pytest.raises(ConfigError, match=r"scorers -> 1 -> with -> target: there is no module 'no_such_package_of_mine' to import"):
+        prepare(validate(config, "x"))
