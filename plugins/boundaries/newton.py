@@ -58,7 +58,7 @@ def squared_hinge(x: Tensor, y: Tensor, C: float, *, tolerance: float = 1e-6, st
     w = signed.new_zeros((signed.shape[0], signed.shape[2]))
     margins = torch.zeros_like(y)
     taken = torch.zeros_like(rarer)
-    weight = torch.full_like(w[:, 0], EASIER * C)  # C of each problem for now
+    weight = torch.full_like(w[:, 0], EASIER * C)  # of each problem: an easier C first, then the true one
     limit = before = torch.full_like(weight, torch.inf)
     hopeless = torch.zeros_like(weight, dtype=torch.bool)  # rounding allows no better
     for step in range(steps + 1):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self
 
 from ....core.checkpoints import Part
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined
-from ..shared.fitting import compare
+from ..shared.fitting import examined
 from ..shared.layouts import find
 from .layouts import LAYOUTS, averaged, numbered
 from .stored import ITERATED, PLAIN, STORED, Network
@@ -245,18 +245,6 @@ def examine(part: Part) -> Examined | None:
     translated = numbered(layout, part.tensors).translate(averaged(part.tensors))
     shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
     architecture = infer(shapes, part.settings)
-    misfits = compare(architecture.build, translated.tensors, translated.origin)
-    return Examined(
-        family="BigGAN-deep" if architecture.deep else "BigGAN",
-        layout=layout.name,
-        architecture=asdict(architecture),
-        resolution=architecture.resolution,
-        layers=architecture.layers,
-        latent_size=architecture.z_dim,
-        code_size=architecture.z_dim,
-        tensors=translated.tensors,
-        missing=misfits.missing,
-        superfluous=(*translated.unknown, *misfits.superfluous),
-        misshapen=misfits.misshapen,
-        classes=architecture.classes,
+    return examined(
+        "BigGAN-deep" if architecture.deep else "BigGAN", layout, architecture, translated, layers=architecture.layers, code_size=architecture.z_dim
     )

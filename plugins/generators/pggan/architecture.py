@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 from ....core.checkpoints import Part
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined
-from ..shared.fitting import compare
+from ..shared.fitting import examined
 from ..shared.layouts import Layout, find
 from .layouts import GENFORCE, LAYOUTS, MATRICES, MMGENERATION, MMGENERATION_AVERAGE
 from .network import Network
@@ -143,21 +143,7 @@ def examine(part: Part) -> Examined | None:
     unused = {f"outputs.{level}.{what}" for level in range(levels(translated.tensors)) for what in ("weight", "bias")}
     unused -= {f"outputs.{level}.{what}" for level in architecture.outputs for what in ("weight", "bias")}
     tensors = {name: tensor for name, tensor in translated.tensors.items() if name not in unused}
-    misfits = compare(architecture.build, tensors, translated.origin)
-    return Examined(
-        family="ProgressiveGAN",
-        layout=layout.name,
-        architecture=asdict(architecture),
-        resolution=architecture.resolution,
-        layers=1,
-        latent_size=architecture.z_dim,
-        code_size=architecture.z_dim,
-        tensors=tensors,
-        missing=misfits.missing,
-        superfluous=(*translated.unknown, *misfits.superfluous),
-        misshapen=misfits.misshapen,
-        classes=architecture.classes,
-    )
+    return examined("ProgressiveGAN", layout, architecture, translated, tensors, layers=1, code_size=architecture.z_dim)
 
 
 def _of_layout(layout: Layout) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 from ....core.checkpoints import Part
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined
-from ..shared.fitting import compare
+from ..shared.fitting import examined
 from ..shared.layouts import find
 from .layouts import LAYOUTS
 from .network import Network
@@ -102,18 +102,4 @@ def examine(part: Part) -> Examined | None:
         return None
     translated = layout.translate(part.tensors)
     architecture = infer({name: tuple(tensor.shape) for name, tensor in translated.tensors.items()})
-    misfits = compare(architecture.build, translated.tensors, translated.origin)
-    return Examined(
-        family="R3GAN",
-        layout=layout.name,
-        architecture=asdict(architecture),
-        resolution=architecture.resolution,
-        layers=1,
-        latent_size=architecture.z_dim,
-        code_size=architecture.z_dim,
-        tensors=translated.tensors,
-        missing=misfits.missing,
-        superfluous=(*translated.unknown, *misfits.superfluous),
-        misshapen=misfits.misshapen,
-        classes=architecture.classes,
-    )
+    return examined("R3GAN", layout, architecture, translated, layers=1, code_size=architecture.z_dim)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined
+from .layouts import Layout, Translated
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -48,6 +50,70 @@ def compare(build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], origi
     missing = sorted(expected.keys() - tensors.keys())
     superfluous = sorted(origin.get(name, name) for name in tensors.keys() - expected.keys())
     return Misfits(tuple(missing), tuple(superfluous), tuple(misshapen))
+
+
+class Architecture(Protocol):
+    """What the architecture of every family says of itself; a dataclass of plain values."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def resolution(self) -> int:
+        """Width and height of the images."""
+        ...
+
+    @property
+    def z_dim(self) -> int:
+        """Z."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """How many classes the network is conditioned on."""
+        ...
+
+    def build(self) -> nn.Module:
+        """The network, with new weights."""
+        ...
+
+
+def examined(
+    family: str,
+    layout: Layout,
+    architecture: Architecture,
+    translated: Translated,
+    tensors: Mapping[str, Tensor] | None = None,
+    *,
+    layers: int,
+    code_size: int,
+) -> Examined:
+    """What a plugin found, with what does not fit.
+
+    Args:
+        family: as in the model card.
+        layout: whose names the file has.
+        architecture: from which the network is built.
+        translated: the tensors by our names, and what had none.
+        tensors: the same with what the plugin completed; default as translated.
+        layers: L.
+        code_size: D.
+    """
+    tensors = translated.tensors if tensors is None else tensors
+    misfits = compare(architecture.build, tensors, translated.origin)
+    return Examined(
+        family=family,
+        layout=layout.name,
+        architecture=asdict(architecture),
+        resolution=architecture.resolution,
+        layers=layers,
+        latent_size=architecture.z_dim,
+        code_size=code_size,
+        tensors=tensors,
+        missing=misfits.missing,
+        superfluous=(*translated.unknown, *misfits.superfluous),
+        misshapen=misfits.misshapen,
+        classes=architecture.classes,
+    )
 
 
 def load(build: Callable[[], N], found: Examined, path: Path) -> N:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined
-from ..shared.fitting import compare
+from ..shared.fitting import examined
 from ..shared.layouts import Layout, Shapes, Translated, find
 from .completion import complete
 from .layouts import HIGAN, INCOMPLETE, LAYOUTS, layouts
@@ -143,21 +143,7 @@ def examine(part: Part) -> Examined | None:
     incomplete = layout.name in INCOMPLETE
     architecture = infer(shapes, said, incomplete=incomplete or said.unaveraged, inverted=layout is HIGAN)
     tensors |= complete(architecture.build, tensors, fixed_noise=incomplete)
-    misfits = compare(architecture.build, tensors, translated.origin)
-    return Examined(
-        family="StyleGAN",
-        layout=layout.name,
-        architecture=asdict(architecture),
-        resolution=architecture.resolution,
-        layers=architecture.layers,
-        latent_size=architecture.z_dim,
-        code_size=architecture.code_size,
-        tensors=tensors,
-        missing=misfits.missing,
-        superfluous=(*translated.unknown, *misfits.superfluous),
-        misshapen=misfits.misshapen,
-        classes=architecture.classes,
-    )
+    return examined("StyleGAN", layout, architecture, translated, tensors, layers=architecture.layers, code_size=architecture.code_size)
 
 
 def recognised(shapes: Shapes) -> Layout | None:

@@ -12,7 +12,7 @@ import torch
 from ....core.checkpoints import Part
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined
-from ..shared.fitting import compare
+from ..shared.fitting import compare, examined
 from ..shared.layouts import Shapes, find
 from .completion import complete
 from .layouts import LAYOUTS, UNAVERAGED
@@ -172,18 +172,4 @@ def examine(part: Part) -> Examined | None:
     with torch.device("meta"):
         network = architecture.build()
     tensors = {**tensors, **complete(network, tensors, taps=said.taps, fixed_noise=layout.name in UNAVERAGED)}
-    misfits = compare(lambda: network, tensors, translated.origin)
-    return Examined(
-        family="StyleGAN2",
-        layout=layout.name,
-        architecture=asdict(architecture),
-        resolution=architecture.resolution,
-        layers=architecture.layers,
-        latent_size=architecture.z_dim,
-        code_size=architecture.w_dim,
-        tensors=tensors,
-        missing=misfits.missing,
-        superfluous=(*translated.unknown, *misfits.superfluous),
-        misshapen=misfits.misshapen,
-        classes=architecture.classes,
-    )
+    return examined("StyleGAN2", layout, architecture, translated, tensors, layers=architecture.layers, code_size=architecture.w_dim)

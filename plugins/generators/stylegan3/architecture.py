@@ -13,7 +13,7 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined
-from ..shared.fitting import compare
+from ..shared.fitting import examined
 from ..shared.layouts import find
 from ..shared.mapping import Mapping
 from .layouts import LAYOUTS
@@ -152,21 +152,7 @@ def examine(part: Part) -> Examined | None:
     translated = layout.translate(part.tensors)
     stored = part.settings.get("network")
     architecture = Architecture.from_plain(stored) if isinstance(stored, MappingType) else infer(translated.tensors, part.settings)
-    misfits = compare(architecture.build, translated.tensors, translated.origin)
-    return Examined(
-        family="StyleGAN3",
-        layout=layout.name,
-        architecture=asdict(architecture),
-        resolution=architecture.resolution,
-        layers=architecture.codes,
-        latent_size=architecture.z_dim,
-        code_size=architecture.w_dim,
-        tensors=translated.tensors,
-        missing=misfits.missing,
-        superfluous=(*translated.unknown, *misfits.superfluous),
-        misshapen=misfits.misshapen,
-        classes=architecture.classes,
-    )
+    return examined("StyleGAN3", layout, architecture, translated, layers=architecture.codes, code_size=architecture.w_dim)
 
 
 def _layer_names(shapes: Shapes) -> list[str]:
