@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from ..errors import CheckpointError, nearest
+from .alignment import aligned
 from .content import Checkpoint, Part
 from .kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refuse_other_kinds
 from .limits import Budget, Damaged, Refused, printable
@@ -76,6 +78,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 with warnings.catch_warnings(action="ignore"):
                     container, found = _pickled(file, size, head, path)
             _check_names(found)
+            copies: dict[int, Tensor] = {}
+            found = tuple(replace(part, tensors=aligned(part.tensors, copies)) for part in found)
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except Refused as error:
@@ -99,7 +103,7 @@ def _safetensors(path: Path) -> tuple[Part, ...]:
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - no mapping; what is got looks into the file
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise Damaged(str(error)) from None
     try:

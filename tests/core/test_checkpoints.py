@@ -239,3 +239,49 @@ def test_a_safetensors_shape_that_its_data_do_not_fill(tmp_path: Path, shape: st
 def test_settings_that_cannot_be_read(tmp_path: Path, settings: str, message: str) -> None:
     save_file(TENSORS, tmp_path / "a", metadata={"ganstrata": settings})
     assert message in refused(tmp_path / "a")
+
+
+def stored(folder: Path, tensors: dict[str, torch.Tensor], form: str) -> Path:
+    """One state dict in a file, in one of several ways."""
+    path = folder / "file"
+    if form.startswith("header"):  # numbers begin where the header ends
+        save_file(tensors, path, metadata={"x": "x" * int(form.removeprefix("header "))})
+    elif form == "arrays":
+        path.write_bytes(pickle.dumps({name: tensor.numpy() for name, tensor in tensors.items()}, protocol=2))
+    elif form == "one storage":
+        flat = torch.cat([torch.zeros(1), *(tensor.flatten() for tensor in tensors.values())])
+        parts = flat[1:].split([tensor.numel() for tensor in tensors.values()])
+        torch.save({name: part.view(tensor.shape) for (name, tensor), part in zip(tensors.items(), parts, strict=True)}, path)
+    elif form == "transposed":
+        torch.save({name: tensor.t().contiguous().t() for name, tensor in tensors.items()}, path)
+    else:
+        torch.save(tensors, path, _use_new_zipfile_serialization=form == "torch zip")
+    return path
+
+
+@pytest.mark.parametrize("form", [*(f"header {n}" for n in range(0, 64, 8)), "torch zip", "torch legacy", "one storage", "transposed", "arrays"])
+def test_a_tensor_lies_in_memory_alike_whatever_file_it_came_from(tmp_path: Path, form: str) -> None:
+    """Matrix products depend on where their operands begin and on how they are laid out."""
+    wanted = {f"w{n}": torch.randn(n, 5, generator=torch.Generator().manual_seed(n)) for n in (1, 3, 16)}
+    (part,) = read_checkpoint(stored(tmp_path, wanted, form)).parts
+    for name, tensor in wanted.items():
+        found = part.tensors[name]
+        assert torch.equal(found, tensor)
+        assert found.is_contiguous()
+        assert found.data_ptr() % 64 == 0
+
+
+def test_a_file_that_is_overwritten_leaves_what_was_read(tmp_path: Path) -> None:
+    save_file({"a": torch.ones(1000)}, tmp_path / "a")
+    found = read_checkpoint(tmp_path / "a").tensors["a"]
+    with (tmp_path / "a").open("r+b") as file:
+        file.seek(-4000, os.SEEK_END)
+        file.write(bytes(4000))
+    assert torch.equal(found, torch.ones(1000))
+
+
+def test_a_tensor_of_several_parts_is_copied_once(tmp_path: Path) -> None:
+    flat = torch.arange(61.0)
+    torch.save({"generator.a": flat[1:].view(6, 10), "discriminator.b": flat[1:3]}, tmp_path / "a")
+    whole, one, _ = read_checkpoint(tmp_path / "a").parts
+    assert whole.tensors["generator.a"] is one.tensors["a"]
