@@ -12,9 +12,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from .contracts import Generator
+from .disk import write_bytes, write_text
 from .errors import MismatchError, UserError
 from .records import Boundaries, Boundary
-from .run import write_bytes, write_text
 
 FILES = ("boundaries.safetensors", "boundaries.json")
 

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boundaryfile import load_boundaries
+from .disk import write_text
 from .effects import SIGNS, Effects, effects_of, effects_of_looks, null_means, samples_used, variation_factors
 from .records import Boundaries
-from .run import Run, write_text
+from .run import Run
 from .sequential import look_sizes, widened
 from .shards import Shards
 

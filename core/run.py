@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import platform
 import time
 from collections.abc import Iterator, Mapping
@@ -16,7 +14,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .config import RunConfig
-from .errors import GanstrataError, RunError
+from .disk import disk_error, file_hash, make_folder, write_text
+from .errors import RunError
 
 STAGES = ("synthesize", "learn", "rescore", "edit", "report")
 FORMAT = 1
@@ -152,10 +151,7 @@ def locked(path: Path) -> Iterator[None]:
     """
     if not (path / "run.json").is_file() and path.exists() and (not path.is_dir() or any(p.name != LOCK for p in path.iterdir())):
         raise RunError(f"{path} exists and is no run directory; give an empty or a new one")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise disk_error(error, path) from error
+    make_folder(path)
     lock = FileLock(path / LOCK)
     try:
         lock.acquire(timeout=0)
@@ -204,38 +200,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in one step."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file in one step: complete under its name, or not at all.
-
-    Raises:
-        GanstrataError: the disk is full or the directory cannot be written.
-    """
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise disk_error(error, path) from error
-
-
-def disk_error(error: OSError, path: Path) -> GanstrataError:
-    """What a failed write means, in words."""
-    reason = error.strerror or str(error)
-    return GanstrataError(f"cannot write {path}: {reason}. What was computed before is kept: make room, then run the same command again.")

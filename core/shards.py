@@ -17,9 +17,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from .disk import disk_error, write_text
 from .errors import RunError
 from .interrupts import deferred
-from .run import disk_error, write_text
 
 Region = tuple[slice | int, ...]
 Arrays = Mapping[str, tuple[Region, NDArray[Any]]]

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from ..boundaryfile import FILES
+from ..disk import file_hash
 from ..errors import ConfigError, Fault, LayerError, UserError, nearest
 from ..layers import layer_sets
 from ..records import LEVELS
 from ..report.figures import Figure, as_csv
 from ..rescored import Rescored
-from ..run import Run, file_hash
+from ..run import Run
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..boundaryfile import check_fits, load_boundaries
 from ..configfile import validate
+from ..disk import disk_error, write_bytes
 from ..engine import Engine
 from ..errors import ConfigError, Fault, RunError, UserError, nearest
 from ..interrupts import deferred
@@ -16,7 +17,7 @@ from ..pipeline import facts_of
 from ..prepare import prepare
 from ..progress import Progress
 from ..records import Boundary
-from ..run import STAGES, Run, disk_error, locked, write_bytes
+from ..run import STAGES, Run, locked
 from ..stages.report import report
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ..checkpoints import read_npy
 from ..checkpoints.limits import printable
+from ..disk import file_hash, write_bytes
 from ..errors import DataError
-from ..run import file_hash, write_bytes
 
 Floats = NDArray[np.float64]
 UNIT = 1e-4  # how far from 1 the length of a unit normal in single precision may be

@@ -12,10 +12,11 @@ from typing import Literal
 import numpy as np
 
 from ..boundaryfile import load_boundaries
+from ..disk import make_folder, write_text
 from ..errors import RunError, UserError, nearest
 from ..pictures import file_stem
 from ..records import Boundaries, Boundary
-from ..run import Run, disk_error, write_text
+from ..run import Run
 from ..shards import Shards
 from .arrays import write_array
 from .lists import SPACES, list_text
@@ -132,7 +133,4 @@ def _make(out: Path, files: Iterable[Path]) -> None:
     taken = [path.name for path in files if path.exists()]
     if taken:
         raise RunError(f"{out} has {', '.join(taken[:5])}{' and others' if len(taken) > 5 else ''} already; give another --out")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise disk_error(error, out) from error
+    make_folder(out)

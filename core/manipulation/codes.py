@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..checkpoints.npy import read_npy
+from ..disk import file_hash
 from ..errors import DataError, UserError
 from ..prepare import Prepared
 from ..randomness import Stream
-from ..run import file_hash
 from ..stages.synthesis import draw
 from .ask import Ask, parse_numbers
 

@@ -14,12 +14,13 @@ from torch import Tensor
 
 from ..boundaryfile import FILES, check_fits, load_boundaries
 from ..contracts import Generator
+from ..disk import file_hash
 from ..editing import conditioned, step_field
 from ..errors import DataError, LayerError, UserError, nearest
 from ..layers import layer_sets, show_layers
 from ..prepare import Prepared
 from ..records import Boundaries, Boundary
-from ..run import Run, file_hash
+from ..run import Run
 from .ask import Ask, Move, parse_move
 
 Floats = NDArray[np.float32]

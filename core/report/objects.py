@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..boundaryfile import FILES
+from ..disk import file_hash
 from ..layers import show_layers
-from ..run import Run, file_hash
+from ..run import Run
 from ..transitions import Transition, mapped, staying
 from .figures import Figure
 from .flow import flow

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..composition import Pass
+from ..disk import make_folder, write_bytes, write_text
 from ..editing import move, move_jointly, step_field
 from ..engine import Engine
 from ..pictures import file_stem, png, tile, to_pixels
@@ -21,7 +22,7 @@ from ..prepare import Prepared
 from ..progress import Progress
 from ..randomness import Stream
 from ..rescored import Rescored
-from ..run import Run, disk_error, write_bytes, write_text
+from ..run import Run
 from .synthesis import draw
 
 TABLE = "edits/edits.csv"
@@ -77,10 +78,7 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
     run.require("rescore")
     prepared = engine.prepared
     rescored = Rescored.read(run)
-    try:
-        (run.path / "edits").mkdir(exist_ok=True)
-    except OSError as error:
-        raise disk_error(error, run.path / "edits") from error
+    make_folder(run.path / "edits")
     unit = float(run.manifest["spread"]) if prepared.config.rescoring.distance_unit == "sd" else 1.0
     strips = [
         Strip(run.path, boundary.name, name, layers, step_field(boundary.normal, layers, _scale(prepared)) * unit, int(rescored.own[b]))

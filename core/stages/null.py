@@ -10,11 +10,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from ..contracts import Generator
+from ..disk import write_bytes
 from ..errors import RunError
 from ..prepare import Prepared
 from ..randomness import Stream, Use, normals
 from ..records import Boundaries, Concept
-from ..run import Run, write_bytes
+from ..run import Run
 
 FILE = "null.safetensors"
 

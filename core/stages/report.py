@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from ..disk import make_folder, write_text
 from ..engine import Engine
 from ..pictures import Pixels, to_pixels
 from ..prepare import Prepared
@@ -11,7 +12,7 @@ from ..progress import Progress
 from ..randomness import Stream
 from ..report.content import gather
 from ..report.page import build_page
-from ..run import Run, disk_error, write_text
+from ..run import Run
 from ..work import counted
 from .synthesis import draw, read_scores
 
@@ -28,10 +29,7 @@ def report(run: Run, engine: Engine, progress: Progress) -> None:
         work = counted(prepared, found.rescored.used, found.rescored.null_used)
         step(1)
         folder = run.path / "figures"
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise disk_error(error, folder) from error
+        make_folder(folder)
         files = []
         for name, figure in found.figures.items():
             write_text(folder / f"{name}.svg", figure.file)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..boundaryfile import FILES, check_fits, load_boundaries
 from ..composition import Pass
+from ..disk import file_hash
 from ..editing import move, step_field
 from ..effects import FIELDS, SIGNS, sums_of
 from ..engine import Engine
@@ -28,7 +29,7 @@ from ..progress import Progress
 from ..randomness import Stream
 from ..records import Boundaries
 from ..rescored import Rescored, write_table
-from ..run import Run, file_hash
+from ..run import Run
 from ..sequential import look_sizes
 from ..shards import Shards
 from . import null

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ..disk import make_folder, write_text
 from ..errors import RunError
 from ..records import LEVELS
 from ..report.figures import Figure
-from ..run import disk_error, write_text
 from .agreement import kappa_interval
 from .figure import votes_figure
 from .key import Key
@@ -129,10 +129,7 @@ def read_study(folder: Path, paths: Sequence[Path], out: Path) -> Study:
     taken = [name for name in FILES if (out / name).exists()]
     if taken:
         raise RunError(f"{out} has {', '.join(taken)} already; give another --out")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise disk_error(error, out) from error
+    make_folder(out)
     figure = study.figure
     summary = {
         "study": study.key.study,

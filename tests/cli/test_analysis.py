@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from ganstrata.core.run import file_hash
+from ganstrata.core.disk import file_hash
 
 
 def bytes_of(run: Path) -> dict[str, bytes]:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from ganstrata.core.configfile import validate
+from ganstrata.core.disk import write_bytes, write_text
 from ganstrata.core.errors import GanstrataError, RunError
-from ganstrata.core.run import STAGES, Run, differing, locked, write_bytes, write_text
+from ganstrata.core.run import STAGES, Run, differing, locked
 
 
 @pytest.fixture

@@ -1,0 +1,81 @@
+"""Files on disk: written in one step, removed whatever they are, and what went wrong in words."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from .errors import GanstrataError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if hasattr(errno, "EDQUOT") else (errno.ENOSPC, errno.EFBIG)
+_CURES = (
+    (_FULL, "make room, then run the same command again"),
+    ((errno.EACCES, errno.EPERM, errno.EROFS), "change the permissions of this place, or name another"),
+    ((errno.ENAMETOOLONG,), "name a place with a shorter path"),
+    ((errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY), "something is in the way; move it aside, or name another place"),
+    ((errno.EMFILE, errno.ENFILE), "close some of the files that are open, or raise the limit, then run the same command again"),
+)
+"""Numbers of errors, and what helps."""
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one step."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file in one step: complete under its name, or not at all.
+
+    Raises:
+        GanstrataError: the disk is full or the directory cannot be written.
+    """
+    temporary = path.with_name(path.name + ".part")
+    try:
+        if path.is_dir() and not path.is_symlink():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise disk_error(error, path) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        GanstrataError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link, or a folder with all that is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def disk_error(error: OSError, path: Path) -> GanstrataError:
+    """Say what a failed write means, and what helps."""
+    reason = error.strerror or str(error)
+    cure = next((words for numbers, words in _CURES if error.errno in numbers), "when that is mended, run the same command again")
+    return GanstrataError(f"cannot write {path}: {reason}. What was computed before is kept: {cure}.")
