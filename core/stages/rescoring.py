@@ -34,7 +34,7 @@ from ..sequential import look_sizes
 from ..shards import Shards
 from . import null
 from .looks import DECIDING, Question, rounds
-from .synthesis import draw
+from .synthesis import draw, scorer_key
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
     for boundary in boundaries:
         check_fits(boundary, prepared.generator)
     units = open_units(run)
-    units.create(_layout(prepared, len(boundaries)), _stamp(run))
+    units.create(_layout(prepared, len(boundaries)), _stamp(run, prepared))
     total, images = images_needed(prepared, len(boundaries)), 0
     plan = _plan(run, prepared, boundaries)
     needed = next(plan)
@@ -122,15 +122,16 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
     run.finish("rescore", seconds=step.seconds, files=("rescoring.csv",), images=images, factors=rescored.found)
 
 
-def _stamp(run: Run) -> str:
-    """What the units are computed from: the boundaries, and a null of permuted scores, byte for byte."""
+def _stamp(run: Run, prepared: Prepared) -> str:
+    """What the units are computed from: the scorers in their order; the boundaries, and a null of permuted scores, byte for byte."""
     names = FILES if run.config.rescoring.null == "random" else (*FILES, null.FILE)
-    return hashlib.sha256("".join(file_hash(run.path / name) for name in names).encode()).hexdigest()
+    scorers = [f"{alias}:{scorer_key(prepared, alias)}" for alias in prepared.scorers]
+    return hashlib.sha256(" ".join([*(file_hash(run.path / name) for name in names), *scorers]).encode()).hexdigest()
 
 
 def _plan(run: Run, prepared: Prepared, boundaries: Boundaries) -> Iterator[list[Unit]]:
     """All units; with adaptive sampling round after round, each of which must be done before the next is asked for."""
-    config, path, stamp, sets = prepared.config.rescoring, str(run.path), _stamp(run), tuple(range(len(prepared.sets)))
+    config, path, stamp, sets = prepared.config.rescoring, str(run.path), _stamp(run, prepared), tuple(range(len(prepared.sets)))
     if not config.adaptive:
         yield [
             Unit(path, stamp, start, direction, sets, prepared.batch, "", first=direction == 0)

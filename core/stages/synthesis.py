@@ -82,10 +82,10 @@ def _missing(run: Run, prepared: Prepared) -> list[Piece]:
 def _mark(prepared: Prepared, owner: str, start: int, stop: int) -> str:
     """Names a finished piece; with what the scores depend on, so that those of another config are no longer known."""
     piece = f"{start:09d}-{stop:09d}"
-    return piece if owner == LATENTS else f"{owner}-{_key(prepared, owner)}-{piece}"
+    return piece if owner == LATENTS else f"{owner}-{scorer_key(prepared, owner)}-{piece}"
 
 
-def _key(prepared: Prepared, alias: str) -> str:
+def scorer_key(prepared: Prepared, alias: str) -> str:
     """Of a scorer's plugin, config and checkpoint."""
     used = next(scorer for scorer in prepared.config.scorers if scorer.alias == alias)
     text = json.dumps([used.use, used.options, prepared.scorers[alias].checkpoint], sort_keys=True)
