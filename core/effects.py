@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .sequential import AT_ALL, ELSEWHERE, sequential_p, spending
-from .statistics import benjamini_hochberg, bootstrap_weights, interval, mean_interval, null_p_value, rank_p_value, resampled_means
+from .statistics import benjamini_hochberg, bootstrap_means, bootstrap_weights, interval, mean_interval, null_moments, null_p_value, rank_p_value
 
 Floats = NDArray[np.float64]
 
@@ -35,13 +35,15 @@ class Effects:
     Attributes:
         count: pairs of images that both have a score, (B, S, 2, C).
         mean, error, low, high: mean change, its standard error and 95 % interval. The interval is a
-            bootstrap for a boundary's own concept, Student's elsewhere.
+            bootstrap for a boundary's own concept, as wide as Student's, and Student's elsewhere.
         clipped: the paper's figure, mean of max(change, 0).
         undefined, made_undefined: pairs left out; those whose score the edit made undefined.
-        in_sd: mean over the larger of the concept's sd and its least.
+        in_sd: mean over the larger of the concept's sd and its least; NaN where both are 0.
         p, rank: against the null of random directions; only for the positive step, else NaN.
         q: Benjamini-Hochberg over the own concepts at each layer set, and apart over all other
             pairs at the set `all`; NaN elsewhere.
+        null_count: how many null directions have an effect on the concept that is defined, and so
+            stand behind p and rank; NaN for the negative step.
     """
 
     count: Floats
@@ -56,6 +58,7 @@ class Effects:
     p: Floats
     rank: Floats
     q: Floats
+    null_count: Floats
 
 
 def effects_of(
@@ -87,9 +90,9 @@ def effects_of(
     low, high = mean_interval(mean, error, count)
     rows = np.arange(len(own))
     weights = bootstrap_weights(samples, bootstrap, seed)
-    own_low, own_high = interval(resampled_means(own_changes, weights))  # (B, S, 2)
+    own_low, own_high = interval(bootstrap_means(own_changes, weights))  # (B, S, 2)
     low[rows, :, :, own], high[rows, :, :, own] = own_low, own_high
-    p, rank = _against(mean, null_means(null), own)
+    p, rank, null_count = _against(mean, null_means(null), own)
     return Effects(
         count=count,
         mean=mean,
@@ -103,6 +106,7 @@ def effects_of(
         p=p,
         rank=rank,
         q=_corrected(p, own, all_set),
+        null_count=null_count,
     )
 
 
@@ -124,7 +128,7 @@ def effects_of_looks(sums: Floats, null: Floats, own: NDArray[np.int64], *, look
     """
     reached = samples_used(sums, looks[-1], step)  # (B, S)
     done = np.asarray(looks)[:, None, None] <= reached  # (looks, B, S)
-    taken: list[tuple[Floats, Floats]] = []
+    taken: list[tuple[Floats, Floats, Floats]] = []
     for look in looks:
         batches = -(-look // step)
         mean = _moments(np.nansum(sums[:, :batches], axis=1))[1]
@@ -132,8 +136,8 @@ def effects_of_looks(sums: Floats, null: Floats, own: NDArray[np.int64], *, look
     last = done.sum(axis=0) - 1  # (B, S)
     everywhere = np.arange(sums.shape[2]) == all_set
     weights = np.where(everywhere, spending(looks, AT_ALL)[:, None], spending(looks, ELSEWHERE)[:, None])  # (looks, S)
-    p = sequential_p(np.stack([p for p, _ in taken]), weights[:, None, :, None, None], done[..., None, None])
-    rank = np.take_along_axis(np.stack([rank for _, rank in taken]), last[None, :, :, None, None], axis=0)[0]
+    p = sequential_p(np.stack([p for p, _, _ in taken]), weights[:, None, :, None, None], done[..., None, None])
+    rank, null_count = (np.take_along_axis(np.stack([row[k] for row in taken]), last[None, :, :, None, None], axis=0)[0] for k in (1, 2))
     count, mean, error, clipped, made = _moments(np.nansum(sums, axis=1))
     low, high = mean_interval(mean, error, count)
     for i in range(len(own)):
@@ -153,6 +157,7 @@ def effects_of_looks(sums: Floats, null: Floats, own: NDArray[np.int64], *, look
         p=p,
         rank=rank,
         q=_corrected(p, own, all_set),
+        null_count=null_count,
     )
 
 
@@ -178,14 +183,15 @@ def _moments(sums: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     return count, mean, error, np.where(count > 0, clipped / np.maximum(count, 1.0), np.nan), made
 
 
-def _against(mean: Floats, null_mean: Floats, own: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """P values and ranks of mean changes (B, S, 2, C) among those of null directions (R, S, C)."""
-    p, rank = np.full(mean.shape, np.nan), np.full(mean.shape, np.nan)
+def _against(mean: Floats, null_mean: Floats, own: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+    """P values and ranks of mean changes (B, S, 2, C) among those of null directions (R, S, C), and how many of these are defined."""
+    p, rank, count = (np.full(mean.shape, np.nan) for _ in range(3))
     for i, j in enumerate(own):
         p[i, :, 0] = null_p_value(mean[i, :, 0], null_mean, two_sided=True)
         p[i, :, 0, j] = null_p_value(mean[i, :, 0, j], null_mean[:, :, j], two_sided=False)
         rank[i, :, 0] = rank_p_value(mean[i, :, 0], null_mean)
-    return p, rank
+    count[:, :, 0] = null_moments(null_mean)[0]
+    return p, rank, count
 
 
 def _corrected(p: Floats, own: NDArray[np.int64], all_set: int) -> Floats:

@@ -17,14 +17,15 @@ from .disk import write_text
 from .effects import SIGNS, Effects, effects_of, effects_of_looks, null_means, samples_used, variation_factors
 from .records import Boundaries
 from .run import Run
-from .sequential import look_sizes, widened
+from .sequential import look_sizes
 from .shards import Shards
+from .statistics import null_moments
 
 Floats = NDArray[np.float64]
 
 COLUMNS = (
     "boundary", "boundary_level", "layers", "concept", "concept_level", "samples", "clipped_mean", "mean", "standard_error",
-    "low", "high", "mean_in_sd", "p_value", "q_value", "step", "undefined", "made_undefined", "rank_p",
+    "low", "high", "mean_in_sd", "p_value", "q_value", "step", "undefined", "made_undefined", "rank_p", "null_directions",
 )  # fmt: skip
 
 
@@ -38,11 +39,11 @@ class Rescored:
         sets: layer sets, axis 1.
         groups: which of them are the named groups.
         changes: each boundary's changes of its own concept in sd units, (B, S, 2, K). Where sampling
-            stopped early the rest is NaN, and changes are pulled apart for the bootstrap (sequential.widened).
+            stopped early the rest is NaN.
         own: column of each boundary's concept.
         factors: which boundaries are variation factors, (B,).
         null: FIELDS of the random directions' effects at the positive step, summed over samples, (R, S, C, 5).
-        null_mean, null_sd: of the random directions' effects on each concept at all layers, (C,).
+        null_mean, null_sd: of the random directions' effects on each concept at all layers, (C,), as far as these are defined.
         step: lambda in units of w.
         rate: the false discovery rate that was asked for.
         used: samples that each boundary was moved on at each layer set, (B, S).
@@ -85,7 +86,7 @@ class Rescored:
             sums, own_changes = _merged(units, everywhere)  # (directions, batches, S, 2, C, 5), (B, S, 2, K)
             effects = effects_of_looks(sums[:count], sums[count:, :, :, 0], own, looks=looks, step=step, unit=unit, all_set=everywhere)
             used = samples_used(sums, rescoring.samples, step)
-            sums, own_changes = np.nansum(sums, axis=1), widened(own_changes)
+            sums = np.nansum(sums, axis=1)
         else:
             sums = units.read("sums").sum(axis=1)  # (directions, S, 2, C, 5) over batches
             own_changes = units.read("own").astype(np.float64)
@@ -102,7 +103,7 @@ class Rescored:
             )
             used = np.full(sums.shape[:2], rescoring.samples)
         varies = np.array([row["varies"] for row in concepts])
-        chance = null_means(sums[count:, everywhere, 0])  # (R, C)
+        _, null_mean, null_sd = null_moments(null_means(sums[count:, everywhere, 0]))
         factors = variation_factors(effects, own, varies, all_set=everywhere, rate=rescoring.false_discovery_rate)
         return cls(
             boundaries=boundaries,
@@ -114,8 +115,8 @@ class Rescored:
             own=own,
             factors=factors,
             null=sums[count:, :, 0],
-            null_mean=chance.mean(axis=0),
-            null_sd=chance.std(axis=0, ddof=1),
+            null_mean=null_mean,
+            null_sd=null_sd,
             step=rescoring.distance * (manifest["spread"] if rescoring.distance_unit == "sd" else 1.0),
             rate=rescoring.false_discovery_rate,
             seed=seed,
@@ -139,6 +140,14 @@ class Rescored:
         strength = self.effects.in_sd[np.arange(len(self.own)), self.all_set, 0, self.own]
         rows = [i for i, b in enumerate(self.boundaries) if conditional or not b.given]
         return sorted(rows, key=lambda i: (np.isnan(strength[i]), -strength[i]))
+
+    def null_gaps(self, at: int) -> dict[str, int]:
+        """Of boundaries that some null directions could not be held against at a layer set: how many could.
+
+        A null direction drops out where it leaves the concept undefined in every sample.
+        """
+        count = self.effects.null_count[np.arange(len(self.own)), at, 0, self.own]
+        return {boundary.name: int(n) for boundary, n in zip(self.boundaries, count, strict=True) if n < len(self.null)}
 
     def single_layers(self) -> list[int]:
         """Positions on axis 1 of the sets that are one layer, by layer; empty if not all were asked for."""
@@ -180,6 +189,7 @@ def write_table(rescored: Rescored, path: Path) -> None:
                             int(effects.undefined[at]),
                             int(effects.made_undefined[at]),
                             _shown(effects.rank[at]),
+                            _shown(effects.null_count[at]),
                         ]
                     )
     write_text(path, text.getvalue())

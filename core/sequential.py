@@ -94,17 +94,3 @@ def half_width(changes: Floats, confidence: float = 0.95) -> Floats:
     squares = (np.where(valid, changes - mean[..., None], 0.0) ** 2).sum(axis=-1)
     half = stats.t.ppf(0.5 + confidence / 2.0, least - 1) * np.sqrt(squares / (least - 1) / least)
     return np.where(count < 2, np.inf, half)
-
-
-def widened(changes: Floats) -> Floats:
-    """Changes (..., K) pulled from their mean so that percentiles of resampled means lie as far out as Student's.
-
-    A bootstrap of few samples is too narrow, by sqrt((n - 1) / n) and by the normal in place of Student's
-    distribution: a tenth at 16 samples, a hundredth at 128. Means stay as they are.
-    """
-    valid = ~np.isnan(changes)
-    count = valid.sum(axis=-1, keepdims=True)
-    n = np.maximum(count, 2)
-    mean = np.where(valid, changes, 0.0).sum(axis=-1, keepdims=True) / np.maximum(count, 1)
-    factor = np.sqrt(n / (n - 1.0)) * stats.t.ppf(0.975, n - 1) / stats.norm.ppf(0.975)
-    return np.asarray(mean + factor * (changes - mean))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -29,6 +31,53 @@ def resampled_means(changes: Floats, weights: Floats) -> Floats:
     return means.reshape(len(weights), *changes.shape[:-1])
 
 
+def widening(count: NDArray[Any]) -> Floats:
+    """How much too narrow the percentiles of bootstrapped means of `count` samples are: a factor per count, NaN below 2.
+
+    f = sqrt(n / (n - 1)) t / z: a resampling has the variance of the sample about its own mean, divided
+    by n and not by n - 1, and its percentiles lie at the quantiles z of the normal distribution where
+    Student's t belongs (Hesterberg, What teachers should know about the bootstrap, American
+    Statistician 69, 2015, section 3.2). 1.29 at 8 samples, 1.12 at 16, 1.01 at 128.
+
+    >>> widening(np.array([1, 8, 16, 128])).round(2).tolist()
+    [nan, 1.29, 1.12, 1.01]
+    """
+    n = np.maximum(count, 2.0)
+    factor = np.sqrt(n / (n - 1.0)) * stats.t.ppf(0.975, n - 1.0) / stats.norm.ppf(0.975)
+    return np.where(np.asarray(count) < 2, np.nan, factor)
+
+
+def widened(replicates: Floats, value: Floats, count: NDArray[Any]) -> Floats:
+    """Replicates (R, ...) pulled from the estimate (...) so that their percentiles lie as far out as Student's interval.
+
+    Where fewer than two samples are defined nothing is known of the spread, and the replicates are NaN.
+
+    Args:
+        replicates: of the estimate, from resampled samples.
+        value: the estimate from the samples as they are.
+        count: how many samples it rests on, to be broadcast against value.
+    """
+    return np.asarray(value + widening(count) * (replicates - value))
+
+
+def sample_means(changes: Floats) -> Floats:
+    """Means of changes (..., K) over samples: (...). NaN changes are left out; NaN where all are."""
+    valid = ~np.isnan(changes)
+    count = valid.sum(axis=-1)
+    total = np.where(valid, changes, 0.0).sum(axis=-1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def bootstrap_means(changes: Floats, weights: Floats) -> Floats:
+    """Replicates of the means of changes (..., K) for intervals: (R, ...), widened as few samples need it.
+
+    Args:
+        changes: NaN is left out.
+        weights: how often each sample is drawn, (R, K).
+    """
+    return widened(resampled_means(changes, weights), sample_means(changes), (~np.isnan(changes)).sum(axis=-1))
+
+
 def interval(replicates: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """Percentile interval over the first axis of replicates (R, ...).
 
@@ -49,36 +98,56 @@ def mean_interval(mean: Floats, error: Floats, count: Floats, confidence: float 
     return mean - factor * error, mean + factor * error
 
 
+LEAST_NULL = 2
+"""Null directions with a defined effect, below which nothing can be said of their spread."""
+
+
+def null_moments(null: Floats) -> tuple[Floats, Floats, Floats]:
+    """How many of R null effects (R, ...) are defined, their mean, and their standard deviation (ddof 1), each (...).
+
+    NaN is left out; the mean of none and the deviation of fewer than two are NaN.
+    """
+    valid = ~np.isnan(null)
+    count = valid.sum(axis=0)
+    centre = np.where(count > 0, np.where(valid, null, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+    squares = (np.where(valid, null - centre, 0.0) ** 2).sum(axis=0)
+    return count.astype(np.float64), centre, np.where(count > 1, np.sqrt(squares / np.maximum(count - 1, 1)), np.nan)
+
+
 def null_p_value(effect: Floats, null: Floats, *, two_sided: bool) -> Floats:
     """How probable an effect as large as this is for a random direction.
 
     p = 1 - T_{R-1}((m - m0) / (s0 sqrt(1 + 1/R))): the effect is held against the mean m0 and the
-    standard deviation s0 of R null effects, as one more draw from the same normal distribution.
+    standard deviation s0 of R null effects, as one more draw from the same normal distribution. R
+    counts the directions whose effect is defined.
 
     Args:
         effect: signed mean changes, any shape.
-        null: those of the R null directions, (R, ...) with the same trailing shape.
+        null: those of the null directions, (R, ...) with the same trailing shape; NaN where undefined.
         two_sided: whether a decrease counts as well.
 
     Returns:
-        p values; 1 where the null does not vary, NaN where an effect is undefined.
+        p values; 1 where the null does not vary, NaN where an effect is undefined or fewer than
+        LEAST_NULL null effects are defined.
     """
-    count = len(null)
-    centre, spread = null.mean(axis=0), null.std(axis=0, ddof=1)
+    count, centre, spread = null_moments(null)
     flat = spread <= 1e-9 * np.abs(centre)  # rounding may keep equal numbers a little apart
-    score = (effect - centre) / (np.where(flat, 1.0, spread) * np.sqrt(1.0 + 1.0 / count))
-    p = 2.0 * stats.t.sf(np.abs(score), count - 1) if two_sided else stats.t.sf(score, count - 1)
-    return np.where(np.isnan(effect), np.nan, np.where(flat, 1.0, p))
+    known, freedom = np.maximum(count, 1.0), np.maximum(count - 1.0, 1.0)
+    score = (effect - centre) / (np.where(flat, 1.0, spread) * np.sqrt(1.0 + 1.0 / known))
+    p = 2.0 * stats.t.sf(np.abs(score), freedom) if two_sided else stats.t.sf(score, freedom)
+    return np.where(np.isnan(effect) | (count < LEAST_NULL), np.nan, np.where(flat, 1.0, p))
 
 
 def rank_p_value(effect: Floats, null: Floats) -> Floats:
-    """Share of null directions that do as well or better, counting the effect itself: not below 1/(R+1).
+    """Share of the R defined null effects that are as large or larger, counting the effect itself: not below 1/(R+1).
 
-    >>> float(rank_p_value(np.array(3.0), np.array([1.0, 2.0, 4.0])))
+    NaN where the effect or every null effect is undefined.
+
+    >>> float(rank_p_value(np.array(3.0), np.array([1.0, 2.0, 4.0, np.nan])))
     0.5
     """
-    better = (null >= effect).sum(axis=0)
-    return np.where(np.isnan(effect), np.nan, (better + 1.0) / (len(null) + 1.0))
+    count, better = (~np.isnan(null)).sum(axis=0), (null >= effect).sum(axis=0)
+    return np.where(np.isnan(effect) | (count == 0), np.nan, (better + 1.0) / (count + 1.0))
 
 
 def benjamini_hochberg(p: Floats) -> Floats:

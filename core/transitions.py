@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from .errors import ScoreError
-from .statistics import interval
+from .statistics import interval, widened
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer]
@@ -88,12 +88,25 @@ def returned(first: Labels, second: Labels, third: Labels) -> NDArray[np.int64]:
 
 
 def share(counts: NDArray[np.int64], weights: Floats) -> tuple[float, float, float]:
-    """The share of the second count in the first (K, 2) over all samples, and its 95 % bootstrap interval; NaN where there is none."""
+    """The share of the second count in the first (K, 2) over all samples, and its 95 % bootstrap interval.
+
+    NaN where there is none; the interval also where fewer than two samples have any of the first.
+    """
     whole, part = weights @ counts[:, 0], weights @ counts[:, 1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        low, high = interval(np.where(whole > 0, part / whole, np.nan))
     total = int(counts[:, 0].sum())
-    return (int(counts[:, 1].sum()) / total if total else float("nan")), float(low), float(high)
+    if not total:
+        return float("nan"), float("nan"), float("nan")
+    value = int(counts[:, 1].sum()) / total
+    low, high = _share_interval(part, whole, np.array(value), int((counts[:, 0] > 0).sum()))
+    return value, float(low), float(high)
+
+
+def _share_interval(part: Floats, whole: Floats, value: Floats, samples: int) -> tuple[Floats, Floats]:
+    """Interval, within 0 and 1, of shares (...) from resampled counts (R, ...) that rest on so many samples."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        replicates = np.where(whole > 0, part / whole, np.nan)
+    low, high = interval(widened(replicates, value, np.array(samples)))
+    return np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -104,7 +117,8 @@ class Transition:
         hop: which of the edits in turn, from 1.
         pixels: of all samples together.
         of_picture: their share of all pixels.
-        of_source: their share of the pixels that were `source`; low and high are its 95 % bootstrap interval.
+        of_source: their share of the pixels that were `source`; low and high are its 95 % bootstrap interval,
+            NaN where fewer than two samples have any.
         samples: how many have any pixel of `source` before the hop.
     """
 
@@ -144,8 +158,7 @@ def transitions(entries: Entries, names: Sequence[str], weights: Floats, *, hop:
         mine = source == a
         of_source[mine] = totals[mine] / totals[mine].sum()
         drawn = resampled[:, mine].sum(axis=1, keepdims=True)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            low[mine], high[mine] = interval(np.where(drawn > 0, resampled[:, mine] / drawn, np.nan))
+        low[mine], high[mine] = _share_interval(resampled[:, mine], drawn, of_source[mine], int(occurs[:, a].sum()))
     order = np.argsort(-totals, kind="stable")
     everything = float(totals.sum())
     return [

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, Fault, UserError
-from ..hierarchy import Estimate, Hierarchy, hierarchy_of
+from ..hierarchy import Estimate, Hierarchy, hierarchy_of, level_means
 from ..layers import show_layers
 from ..records import LEVELS
 from ..report import answers, figures
 from ..report.figures import Figure
 from ..report.panels import hierarchies
 from ..rescored import Rescored
-from ..statistics import bootstrap_weights, interval, resampled_means
+from ..statistics import bootstrap_means, bootstrap_weights, interval, sample_means
 from .asking import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, check_meet, shared_rows
 
 
@@ -64,9 +64,8 @@ def _groups_at_once(rescored: Rescored, hierarchy: Hierarchy) -> Figure | None:
     changes = rescored.changes[rows][:, [names.index(g) for g in rescored.groups], 0]  # (F, G, K)
     weights = bootstrap_weights(changes.shape[-1], rescored.bootstrap, rescored.seed)
     member = np.array([[rescored.boundaries[i].level == level for i in rows] for level in hierarchy.levels], dtype=float)
-    member /= member.sum(axis=1, keepdims=True)
-    low, high = interval(np.einsum("mf,rfg->rmg", member, np.nan_to_num(resampled_means(changes, weights))))
-    value = member @ np.nan_to_num(np.nanmean(changes, axis=-1))
+    low, high = interval(level_means(member, bootstrap_means(changes, weights)))
+    value = level_means(member, sample_means(changes))
     return figures.grouped_bars(
         "hierarchy_at_once",
         hierarchy,

@@ -28,7 +28,7 @@ from ..report.masks import sheet
 from ..report.objects import FOLDER, INDEX, TABLE, Hop, Objects, read_objects, stamp, table_text
 from ..run import Run
 from ..stages.synthesis import draw
-from ..statistics import bootstrap_weights, interval, resampled_means
+from ..statistics import bootstrap_means, bootstrap_weights, interval
 from ..transitions import Entries, count, is_stuff, joined, returned, share, transitions
 from . import workplace
 
@@ -265,7 +265,7 @@ def _write(run: Run, prepared: Prepared, boundaries: list[Boundary], seen: list[
         made = _hop(boundary, prepared.scorers[alias].concepts[column].threshold, scores[:, hop], weights)
         if hop > 0:
             back = share(returns[:, hop - 1], weights)
-            made = replace(made, cosine=_cosine(boundaries[hop - 1], boundary), returned=None if math.isnan(back[0]) else back)
+            made = replace(made, cosine=_cosine(boundaries[hop - 1], boundary), returned=None if math.isnan(back[1]) else back)
         hops.append(made)
     found = Objects(asked=asked, classes=names, stuff=tuple(name for name in names if is_stuff(name)), hops=hops, rows=rows)
     drawn = [part for part in seen if len(part.pictures)]
@@ -292,7 +292,7 @@ def _hop(boundary: Boundary, threshold: float | None, scores: NDArray[np.float64
     """What a hop did to its own concept; scores (K, 2) before and after, NaN where there is none."""
     known = scores[~np.isnan(scores).any(axis=1)]
     change = scores[:, 1] - scores[:, 0]
-    low, high = interval(resampled_means(change, weights))
+    low, high = interval(bootstrap_means(change, weights))
     above = [None, None] if threshold is None or not len(known) else [float((known[:, side] > threshold).mean()) for side in (0, 1)]
     return Hop(
         along=boundary.name,
@@ -300,8 +300,8 @@ def _hop(boundary: Boundary, threshold: float | None, scores: NDArray[np.float64
         samples=len(known),
         before=float(known[:, 0].mean()) if len(known) else None,
         after=float(known[:, 1].mean()) if len(known) else None,
-        low=float(low) if len(known) else None,
-        high=float(high) if len(known) else None,
+        low=None if math.isnan(low) else float(low),
+        high=None if math.isnan(high) else float(high),
         above_before=above[0],
         above_after=above[1],
     )

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..effects import null_means
-from ..report import figures
+from ..report import answers, figures
 from ..report.figures import RankedConcept
 from ..report.panels import rankings
 from ..rescored import Rescored
-from ..statistics import bootstrap_weights, interval, rank_correlation, resampled_means
+from ..statistics import bootstrap_means, bootstrap_weights, interval, null_moments, rank_correlation
 from .asking import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, check_meet, in_words, plain, set_meant, shared_rows
 
 Floats = NDArray[np.float64]
@@ -43,8 +43,7 @@ def ranked(rescored: Rescored, i: int, at: int) -> RankedConcept:
     """One boundary at a layer set, with its interval and that of random directions (mean -+ 2 sd)."""
     effects, j = rescored.effects, int(rescored.own[i])
     unit = unit_of(rescored, j)
-    chance = null_means(rescored.null[:, at, j]) / unit
-    centre, spread = float(chance.mean()), float(chance.std(ddof=1))
+    _, centre, spread = (float(moment) for moment in null_moments(null_means(rescored.null[:, at, j]) / unit))
     return RankedConcept(
         name=rescored.boundaries[i].name,
         level=rescored.boundaries[i].level,
@@ -61,7 +60,7 @@ def ranked(rescored: Rescored, i: int, at: int) -> RankedConcept:
 def places(rescored: Rescored, rows: Sequence[int], at: int) -> tuple[Floats, Floats]:
     """95 % of the places, from 1, that each of these boundaries takes over resamplings of the samples: two of (len(rows),)."""
     changes = rescored.changes[list(rows)][:, at, 0]  # (F, K)
-    means = resampled_means(changes, bootstrap_weights(changes.shape[1], rescored.bootstrap, rescored.seed))  # (R, F)
+    means = bootstrap_means(changes, bootstrap_weights(changes.shape[1], rescored.bootstrap, rescored.seed))  # (R, F)
     order = np.where(np.isnan(means), np.inf, -means).argsort(axis=1, kind="stable").argsort(axis=1)
     return interval(order.astype(np.float64) + 1.0)
 
@@ -118,6 +117,11 @@ def ranking(sources: Sequence[Source], ask: Ask) -> Answer:
     where = in_words(at[sources[0].label][0], sources[0].rescored)
     sentences = [f"Moved at {where}; square brackets are 95 % intervals, in standard deviations of each concept among a run's own samples."]
     sentences += [_factors(label, concepts) for label, concepts in panels] + left_out
+    sentences += [
+        f"{source.label}: {sentence}"
+        for source in sources
+        for sentence in answers.null_gaps(source.rescored.null_gaps(at[source.label][1]), len(source.rescored.null))
+    ]
     tables = {"places": full}
     if len(sources) > 1:
         tables["agreement"], said = _agreement(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from ..hierarchy import Hierarchy
+from ..layers import show_layers
+from ..statistics import LEAST_NULL
 
 PAPER = {"layout": "bottom", "category": "lower", "attribute": "upper", "colour": "top"}
 SURE = 0.95
@@ -37,6 +39,11 @@ def peaks(hierarchy: Hierarchy, asked: Sequence[str]) -> list[str]:
         else:
             verdict = f" The paper's generators have it at the {expected} layers: not so here."
         sentences.append(f"{level.capitalize()} peaks at the {group} layers with {share:.2f} of its effect [{low:.2f}, {high:.2f}], {sure}.{verdict}")
+    for name, curve in zip(hierarchy.factors, hierarchy.concept_curve.value, strict=True):
+        unknown = [layer for layer, value in enumerate(curve) if math.isnan(value)]
+        if unknown:
+            many = f"layers {show_layers(unknown)}, which are" if len(unknown) > 1 else f"layer {unknown[0]}, which is"
+            sentences.append(f"{name} has no score in any sample that is moved at {many} left out of its share and depth.")
     missing = [level for level in dict.fromkeys(asked) if level not in hierarchy.levels]
     sentences += [f"{level.capitalize()}: none of its concepts is a variation factor here, so nothing is said of its place." for level in missing]
     return sentences
@@ -68,6 +75,25 @@ def order(hierarchy: Hierarchy) -> list[str]:
         same = "is" if wanted == found else "is not"
         sentences.append(f"The paper's order, {', '.join(wanted)}, {same} the order of these depths.")
     return sentences
+
+
+def null_gaps(gaps: Mapping[str, int], directions: int) -> list[str]:
+    """Which p values rest on fewer null directions than there are, and which concepts have none for that reason.
+
+    Args:
+        gaps: of boundaries by name, how many null directions have a defined effect on their concept.
+        directions: how many there are.
+    """
+    rest = "the others leave the concept without a score in every sample"
+    said = []
+    for name, count in gaps.items():
+        if count >= LEAST_NULL:
+            said.append(f"{name}: p rests on {count} of {directions} null directions; {rest}.")
+        else:
+            few = f"{count} of {directions} null directions has" if count else f"none of {directions} null directions has"
+            needed = f"a defined effect on it, and {LEAST_NULL} are needed for a p value"
+            said.append(f"{name}: {few} {needed}; {rest}, so it cannot be a variation factor.")
+    return said
 
 
 def found(factors: Sequence[str], candidates: int, rate: float) -> str:

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,8 +113,10 @@ class Objects:
 
 
 def _raised(hop: Hop, step: float) -> list[str]:
-    if hop.before is None or hop.after is None or hop.low is None or hop.high is None:
+    if hop.before is None or hop.after is None:
         return [f"{hop.concept}: no sample has a score before and after."]
+    if hop.low is None or hop.high is None:
+        return [f"{hop.concept}: only one sample has a score before and after, which says nothing of others."]
     verdict = "rises" if hop.low > 0.0 else "falls" if hop.high < 0.0 else "does not move for sure"
     change = f"{_signed(hop.after - hop.before)} [{_signed(hop.low)}, {_signed(hop.high)}]"
     words = f"{hop.concept} {verdict}: {change}, from {_plain(hop.before)} to {_plain(hop.after)}"
@@ -176,7 +179,7 @@ def table_text(rows: Sequence[Transition]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        shares = (f"{value:.6g}" for value in (row.of_picture, row.of_source, row.low, row.high))
+        shares = ("" if math.isnan(value) else f"{value:.6g}" for value in (row.of_picture, row.of_source, row.low, row.high))
         writer.writerow((row.hop, row.source, row.target, row.pixels, *shares, row.samples))
     return text.getvalue()
 
@@ -186,7 +189,7 @@ def _read_table(text: str) -> list[Transition]:
     if tuple(rows[0]) != COLUMNS:
         raise ValueError(f"{TABLE} has other columns")
     return [
-        Transition(int(h), a, b, int(n), float(picture), float(source), float(low), float(high), int(k))
+        Transition(int(h), a, b, int(n), float(picture), float(source), float(low or "nan"), float(high or "nan"), int(k))
         for h, a, b, n, picture, source, low, high, k in rows[1:]
     ]
 

@@ -93,6 +93,31 @@ def test_ranking_is_by_effect_in_sd_units_without_conditional_directions(run):
     assert rescored.found == ["seen/red", "seen/left"]
 
 
+def test_null_directions_that_leave_a_concept_undefined_are_left_out_and_counted(run, tmp_path):
+    made, changes = run
+    units = Shards(made.path / "rescoring.zarr")
+    sums = units.read("sums")
+    sums[4, :, 1, 0, 2] = 0.0  # of `seen/left`, at all layers, no sample has a score along the first null direction
+    sums[5:, :, 1, 0, 1] = 0.0  # of `seen/flat` along all but the first
+    units.write("holes", {"sums": (tuple(slice(0, n) for n in sums.shape), sums)})
+    rescored = Rescored.read(made)
+    assert rescored.null_gaps(1) == {"seen/left": R - 1, "seen/flat": 1}
+    assert rescored.null_gaps(0) == {}
+    assert rescored.found == ["seen/red", "seen/left"]
+    null = changes[5:, 1, 0, :, 2].mean(axis=1)
+    assert rescored.null_mean[2] == pytest.approx(null.mean(), rel=1e-3)
+    assert rescored.null_sd[2] == pytest.approx(null.std(ddof=1), rel=1e-3)
+    assert np.isnan(rescored.null_sd[1])
+    write_table(rescored, tmp_path / "rescoring.csv")
+    with (tmp_path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
+        rows = {(r["boundary"], r["layers"], r["step"], r["concept"]): r for r in csv.DictReader(file)}
+    assert rows["seen/left", "all", "3", "seen/left"]["null_directions"] == str(R - 1)
+    assert rows["seen/left", "all", "3", "seen/red"]["null_directions"] == str(R)
+    assert rows["seen/left", "all", "-3", "seen/left"]["null_directions"] == ""
+    flat = rows["seen/flat", "all", "3", "seen/flat"]
+    assert (flat["null_directions"], flat["p_value"], flat["q_value"]) == ("1", "", "")
+
+
 def test_an_undefined_effect_is_ranked_last(run):
     rescored = Rescored.read(run[0])
     rescored.effects.in_sd[2, 1, 0, 1] = np.nan

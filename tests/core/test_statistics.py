@@ -6,15 +6,20 @@ import numpy as np
 import pytest
 from ganstrata.core.statistics import (
     benjamini_hochberg,
+    bootstrap_means,
     bootstrap_weights,
     holm,
     interval,
     mean_interval,
+    null_moments,
     null_p_value,
     rank_correlation,
     rank_p_value,
     resampled_means,
+    sample_means,
     share_interval,
+    widened,
+    widening,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -222,3 +227,60 @@ def test_holm_keeps_the_chance_of_any_false_finding():
     rng = np.random.default_rng(7)
     false = np.mean([(holm(rng.uniform(size=8)) < 0.05).any() for _ in range(2000)])
     assert false < 0.065
+
+
+@pytest.mark.parametrize("samples", [2, 8, 16, 500])
+def test_widened_resamplings_are_as_wide_as_students_interval(samples):
+    x = np.random.default_rng(samples).standard_normal((3, samples)) + 2.0
+    replicates = bootstrap_means(x, bootstrap_weights(samples, 40_000, 0))
+    half = stats.t.ppf(0.975, samples - 1) * stats.sem(x, axis=1)
+    np.testing.assert_allclose(replicates.std(axis=0) * stats.norm.ppf(0.975), half, rtol=0.02)
+    np.testing.assert_allclose(replicates.mean(axis=0), x.mean(axis=1), atol=0.03 * half.max())
+
+
+def test_widening_takes_as_many_samples_as_are_defined():
+    x = np.random.default_rng(0).standard_normal((4, 30))
+    x[0, 16:], x[1, 1:], x[2] = np.nan, np.nan, np.nan
+    weights = bootstrap_weights(30, 200, 0)
+    found = bootstrap_means(x, weights)
+    assert np.isnan(found[:, 1:3]).all()  # nothing is known of the spread of one sample
+    for row, n in ((0, 16), (3, 30)):
+        plain = resampled_means(x[row], weights)
+        np.testing.assert_allclose(found[:, row], np.nanmean(x[row]) + widening(np.array(n)) * (plain - np.nanmean(x[row])))
+    np.testing.assert_allclose(sample_means(x), [x[0, :16].mean(), x[1, 0], np.nan, x[3].mean()])
+    assert np.isnan(widened(np.ones((5, 1)), np.ones(1), np.array([1]))).all()
+
+
+def test_moments_of_what_is_defined():
+    null = np.array([[1.0, np.nan, np.nan, 4.0], [3.0, 2.0, np.nan, 4.0], [np.nan, np.nan, np.nan, 4.0]])
+    count, centre, spread = null_moments(null)
+    assert count.tolist() == [2.0, 1.0, 0.0, 3.0]
+    np.testing.assert_allclose(centre, [2.0, 2.0, np.nan, 4.0])
+    np.testing.assert_allclose(spread, [np.sqrt(2.0), np.nan, np.nan, 0.0])
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(0, 10_000), st.integers(0, 12), st.booleans())
+def test_undefined_null_directions_are_as_if_they_were_not_there(seed, lost, two_sided):
+    rng = np.random.default_rng(seed)
+    null, effect = rng.standard_normal((12, 3)), 2.0 * rng.standard_normal(3)
+    holes = null.copy()
+    holes[rng.permutation(12)[:lost], 1] = np.nan
+    left = null[~np.isnan(holes[:, 1])]
+    p, rank = null_p_value(effect, holes, two_sided=two_sided), rank_p_value(effect, holes)
+    np.testing.assert_allclose(p[[0, 2]], null_p_value(effect, null, two_sided=two_sided)[[0, 2]])
+    if len(left) < 2:
+        assert np.isnan(p[1])
+    else:
+        assert p[1] == pytest.approx(float(null_p_value(effect[1], left[:, 1], two_sided=two_sided)))
+    assert np.isnan(rank[1]) if not len(left) else rank[1] == pytest.approx((1 + (left[:, 1] >= effect[1]).sum()) / (1 + len(left)))
+
+
+@pytest.mark.parametrize("shift", [1e-12, -3e-13])
+def test_a_null_that_differs_by_rounding_alone_does_not_vary(shift):
+    """Equal effects, added up in another order: nothing is so probable that it would be found against them."""
+    null = 0.7 * (1.0 + shift * np.arange(5.0))[:, None]
+    assert null.std() > 0.0
+    for two_sided in (False, True):
+        assert null_p_value(np.array([0.8]), null, two_sided=two_sided)[0] == 1.0
+    assert null_p_value(np.array([0.8]), 0.7 + 1e-6 * np.arange(5.0)[:, None], two_sided=False)[0] < 1e-3

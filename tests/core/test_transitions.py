@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ganstrata.core.errors import ScoreError
-from ganstrata.core.statistics import bootstrap_weights
+from ganstrata.core.statistics import bootstrap_weights, widening
 from ganstrata.core.transitions import Transition, count, is_stuff, joined, mapped, returned, share, staying, transitions
 
 NAMES = ("wall", "sofa", "bed", "lamp")
@@ -65,7 +65,9 @@ def test_the_interval_resamples_whole_samples() -> None:
         chosen = np.repeat(np.arange(6), drawn)
         b, a = before[chosen], after[chosen]
         shares.append(((b == 2) & (a == 1)).sum() / (b == 2).sum())
-    assert (row.low, row.high) == pytest.approx(tuple(np.quantile(shares, (0.025, 0.975))))
+    # Six samples: percentiles are pulled apart as far as Student's distribution asks.
+    wide = row.of_source + widening(np.array(6)) * (np.quantile(shares, (0.025, 0.975)) - row.of_source)
+    assert (row.low, row.high) == pytest.approx(tuple(wide))
 
 
 def test_samples_count_where_the_class_shows_before() -> None:
@@ -138,3 +140,32 @@ def test_stuff_is_known_by_its_last_word(name: str) -> None:
 @pytest.mark.parametrize("name", ["bed", "wall clock", "floor lamp", "windowpane", "curtain", "waterbed", "label_3"])
 def test_objects_are_all_else(name: str) -> None:
     assert not is_stuff(name)
+
+
+@pytest.mark.parametrize("samples", [8, 16, 32])
+def test_the_interval_of_a_share_covers_the_truth_with_few_samples(samples: int) -> None:
+    rng = np.random.default_rng(samples)
+    weights, covered = bootstrap_weights(samples, 600, 0), 0
+    for _ in range(600):
+        size = rng.gamma(3.0, 30.0, samples).astype(int) + 1
+        _, low, high = share(np.stack([size, np.rint(size * rng.beta(3.0, 2.0, samples)).astype(int)], axis=1), weights)
+        covered += low <= 0.6 <= high
+    assert 0.915 < covered / 600 < 0.975  # without Student's quantile 0.87 at 8 samples
+
+
+def test_one_sample_says_nothing_of_others() -> None:
+    counts = np.array([[10, 10], [0, 0], [0, 0]])
+    value, low, high = share(counts, bootstrap_weights(3, 50, 0))
+    assert value == 1.0
+    assert np.isnan([low, high]).all()
+    before = np.zeros((4, 2, 2), dtype=int)
+    before[1, 0, 0] = 1
+    sofa = next(row for row in rows_of(before, before) if row.source == "sofa")
+    assert sofa.of_source == 1.0
+    assert np.isnan([sofa.low, sofa.high]).all()
+
+
+def test_intervals_of_shares_stay_between_none_and_all() -> None:
+    low, high = np.array([share(np.array([[10, 9]] * 3 + [[10, k]]), bootstrap_weights(4, 200, 0))[1:] for k in (1, 10)]).T
+    assert (low >= 0.0).all()
+    assert (high <= 1.0).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from ganstrata.core.hierarchy import hierarchy_of
 from ganstrata.core.records import LEVELS
-from ganstrata.core.report.answers import found, order, peaks
+from ganstrata.core.report.answers import found, null_gaps, order, peaks
 
 GROUPS = {"bottom": (0,), "lower": (1,), "upper": (2,), "top": (3,)}
 
@@ -62,3 +62,21 @@ def test_how_many_are_found() -> None:
     assert found([], 3, 0.05) == "None of 3 concepts is a variation factor at a false discovery rate of 0.05."
     assert found(["a/b"], 3, 0.1).startswith("1 of 3 concepts is a variation factor at a false discovery rate of 0.1; the strongest is a/b")
     assert found(["a/b", "a/c"], 3, 0.1).startswith("2 of 3 concepts are variation factors")
+
+
+def test_a_layer_without_any_score_is_named() -> None:
+    changes = np.array([1.0, 0.0, 2.0, 0.0])[None, :, None] + 0.01 * np.random.default_rng(0).standard_normal((1, 4, 40))
+    changes[0, [0, 3]] = np.nan
+    hierarchy = hierarchy_of(changes, ["a/x"], ["layout"], LEVELS, GROUPS, bootstrap=100, seed=0)
+    said = peaks(hierarchy, ["layout"])
+    assert said[0].startswith("Layout peaks at the upper layers with 1.00")
+    assert said[1] == "a/x has no score in any sample that is moved at layers 0,3, which are left out of its share and depth."
+
+
+def test_null_directions_that_drop_out_are_told_with_what_follows() -> None:
+    assert null_gaps({}, 20) == []
+    few, none, one = null_gaps({"a/x": 19, "a/y": 0, "a/z": 1}, 20)
+    assert few == "a/x: p rests on 19 of 20 null directions; the others leave the concept without a score in every sample."
+    assert none.startswith("a/y: none of 20 null directions has a defined effect on it, and 2 are needed for a p value")
+    assert one.startswith("a/z: 1 of 20 null directions has a defined effect on it")
+    assert none.endswith("so it cannot be a variation factor.")
