@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import click
 
 from ..core.errors import GanstrataError
+from ..core.text import MESSAGE, message, visible
 
 INTERRUPTED = 130
 
@@ -34,15 +35,15 @@ def reported(kept: str = "") -> Iterator[None]:
 
 
 def clean(text: str, *, lines: bool = True) -> str:
-    """Text that may come out of a file, without signs that move the cursor or colour the terminal.
+    r"""Return text that may come out of a file with the signs escaped that move the cursor or colour the terminal, and not too long.
 
-    >>> clean("a\\x1b[31mb")
-    'a?[31mb'
+    >>> clean("a\x1b[31mb")
+    'a\\x1b[31mb'
     """
-    return "".join(c if c.isprintable() or (lines and c in "\n\t") else "?" for c in text)
+    return message(text) if lines else visible(text, MESSAGE)
 
 
-def _stop(message: str, code: int) -> click.exceptions.Exit:
-    click.echo(f"Error: {clean(message)}", err=True)
+def _stop(text: str, code: int) -> click.exceptions.Exit:
+    click.echo(clean(f"Error: {text}"), err=True)
     sys.stderr.flush()
     return click.exceptions.Exit(code)

@@ -52,7 +52,7 @@ def inspect_model(ctx: click.Context, file: str, as_json: bool) -> None:
         found = inspect(file)
     click.echo(json.dumps(found.plain(), indent=2) if as_json else "\n".join(_lines(found)))
     for fault in found.faults:
-        click.echo(f"Error: {clean(f'{found.file}: {fault}')}", err=True)
+        click.echo(clean(f"Error: {found.file}: {fault}"), err=True)
     if found.faults:
         ctx.exit(BAD)
 

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
+
+from .text import MESSAGE, message, shown, visible
+
+KNOWN = 1_000  # names that a misspelt one is compared with
+LONGEST = 100  # characters of such names
+FAULT = 600  # characters of one fault of several
+SOURCE = 300  # characters of where they were found
 
 
 class GanstrataError(Exception):
-    """Anything ganstrata reports without a traceback. Exit code 1: the work failed."""
+    """Anything ganstrata reports without a traceback. Exit code 1: the work failed.
+
+    Its text is cut to a bearable length, and signs that cannot be printed are escaped, whatever was put into it.
+    """
 
     exit_code = 1
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(message(part) if isinstance(part, str) else part for part in args))
 
 
 class UserError(GanstrataError):
@@ -27,8 +41,8 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        where = " -> ".join(str(part) for part in self.path) or "the file as a whole"
-        return f"{where}: {self.message}"
+        where = " -> ".join(visible(part) if isinstance(part, str) else shown(part) for part in self.path) or "the file as a whole"
+        return message(f"{where}: {self.message}", FAULT)
 
 
 class ConfigError(UserError):
@@ -37,7 +51,16 @@ class ConfigError(UserError):
     def __init__(self, source: str, faults: Sequence[Fault]) -> None:
         self.source, self.faults = source, tuple(faults)
         count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__("\n".join([f"{source}: {count}, nothing was written.", *(f"  {fault}" for fault in faults)]))
+        lines = [f"{message(source, SOURCE)}: {count}, nothing was written."]
+        room = MESSAGE - len(lines[0]) - LONGEST
+        for told, fault in enumerate(faults):
+            line = f"  {fault}"
+            room -= len(line) + 1
+            if room < 0:
+                lines.append(f"  and {len(faults) - told} more")
+                break
+            lines.append(line)
+        super().__init__("\n".join(lines))
 
 
 class PluginNotFound(UserError):
@@ -88,5 +111,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("qqq", ["pggan"])
     ''
     """
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" Did you mean '{matches[0]}'?" if matches else ""
+    if len(name) > LONGEST:
+        return ""
+    matches = get_close_matches(name, [one for one in islice(known, KNOWN) if len(one) <= LONGEST], n=1, cutoff=0.6)
+    return f" Did you mean '{visible(matches[0])}'?" if matches else ""

@@ -1,0 +1,151 @@
+"""Text for messages out of values and names that come from anywhere: short, on one line, printable, and made in little time.
+
+Whatever stands in a file, a config or an answer of a plugin may be a tuple of tuples with 10^10 elements in all, text of
+megabytes, a number of 100,000 digits, or a name with signs that move the cursor. So none of it is put into a message by
+`repr`, `str` or `format`, which take as long as the value is large: it goes through `shown`, or, as a name, through `visible`.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import PurePath
+from typing import Any
+
+MESSAGE = 2_000  # characters of a message, at most
+VALUE = 160  # of a value in a message
+NAME = 160  # of a name in a message
+DEPTH = 6  # of containers in containers that are shown
+BITS = 256  # of whole numbers that are written out
+GAP = " [...] "  # where a message was cut
+
+
+def shown(value: object, limit: int = VALUE) -> str:
+    r"""Return any value as one printable line of at most `limit` characters, in time that does not depend on its size.
+
+    Text is in quotes; what is left out is marked by dots. Objects other than plain ones are named by their type, since
+    what they say of themselves may take any time and length.
+
+    >>> shown({"size": [3, 4.5, None], "name": "a\x1b[31m"})
+    "{'size': [3, 4.5, None], 'name': 'a\\x1b[31m'}"
+    >>> shown([list(range(1000))] * 1000, 20)
+    '[[0, 1, 2, 3, 4, ...'
+    >>> shown(10**5000)
+    'a whole number of about 5001 digits'
+    """
+    return _ending(_rendered(value, limit, DEPTH), limit)
+
+
+def visible(text: str, limit: int = NAME) -> str:
+    r"""Return a name as one printable line of at most `limit` characters, without quotes.
+
+    Signs that cannot be printed are escaped; of long text the middle is left out.
+
+    >>> visible("a\x1b[31m\u202eb\n")
+    'a\\x1b[31m\\u202eb\\n'
+    >>> visible("synthesis." * 100, 20)
+    'synthesis.s...hesis.'
+    """
+    return _without_middle(text, limit, "...", lines=False)
+
+
+def listed(names: Iterable[object], most: int = 5) -> str:
+    """Return the first of some names, and how many more there are.
+
+    >>> listed("abcdefg")
+    'a, b, c, d, e and 2 more'
+    >>> listed(["a"])
+    'a'
+    """
+    rest = iter(names)
+    first = [visible(name) if isinstance(name, str) else shown(name) for name in islice(rest, most)]
+    more = sum(1 for _ in rest)
+    return ", ".join(first) + (f" and {more} more" if more else "")
+
+
+def message(text: str, limit: int = MESSAGE) -> str:
+    r"""Return a message of at most `limit` characters.
+
+    Its lines stay; other signs that cannot be printed are escaped. Of a long one the middle is left out.
+
+    >>> message("bad name\x07:\n  x")
+    'bad name\\x07:\n  x'
+    >>> len(message("x" * 10**7))
+    2000
+    """
+    return _without_middle(text, limit, GAP, lines=True)
+
+
+def _without_middle(text: str, limit: int, gap: str, *, lines: bool) -> str:
+    """Return text escaped; if it is too long, its beginning and its end, which often holds the cure."""
+    if len(text) <= limit and len(whole := _escaped(text, lines=lines)) <= limit:
+        return whole
+    end = limit // 3
+    start = limit - end - len(gap)
+    if start <= 0:
+        return _escaped(text[:limit], lines=lines)[:limit]
+    return _escaped(text[:start], lines=lines)[:start].rstrip("\\") + gap + _escaped(text[-end:], lines=lines)[-end:]
+
+
+def _escaped(text: str, *, lines: bool) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or (lines and c in "\n\t") else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+
+
+def _ending(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: max(0, limit - 3)] + "..."
+
+
+def _rendered(value: object, room: int, depth: int) -> str:
+    """Return a value in little more than `room` characters; each part takes what the parts before it have left."""
+    room = max(room, 0)
+    if value is None or isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int):
+        size = value.bit_length()
+        return str(int(value)) if size <= BITS else f"a whole number of about {int(size * 0.30103) + 1} digits"
+    if isinstance(value, float):
+        return str(float(value))
+    if isinstance(value, str):
+        return repr(value[: room + 1])
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"{bytes(value[:16])!r}" + (f"... of {len(value)} bytes" if len(value) > 16 else "")
+    if isinstance(value, dict):
+        return "{" + _joined(value.items(), room - 2, depth - 1, ": ") + "}"
+    if isinstance(value, list | tuple | set | frozenset):
+        opening, closing = "[]" if isinstance(value, list) else "()" if isinstance(value, tuple) else "{}"
+        return opening + _joined(value, room - 2, depth - 1) + ("," if isinstance(value, tuple) and len(value) == 1 else "") + closing
+    return _named(value, room, depth)
+
+
+def _named(value: object, room: int, depth: int) -> str:
+    """Return an object by its value if that is plain, or else by its type."""
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, PurePath):
+        return visible(str(value), room + len(GAP))
+    if isinstance(value, type):
+        return visible(f"{value.__module__}.{value.__qualname__}")
+    if type(value).__module__ in ("numpy", "torch") and isinstance(shape := getattr(value, "shape", None), tuple):
+        kind = type(value).__name__
+        return _rendered(value.item(), room, depth) if not shape else f"{kind} of shape {shown(tuple(shape))}"  # type: ignore[attr-defined]
+    return f"an object of type {visible(type(value).__name__)}"
+
+
+def _joined(values: Iterable[Any], room: int, depth: int, between: str = "") -> str:
+    """Return items, or with `between` pairs of a key and a value, as far as they fit."""
+    if depth < 0:
+        return "..."
+    parts: list[str] = []
+    for value in values:
+        if room <= 0:
+            parts.append("...")
+            break
+        part = ""
+        for inner in value if between else (value,):
+            part += (between if part else "") + _rendered(inner, room - len(part), depth)
+        parts.append(part)
+        room -= len(part) + 2
+    return ", ".join(parts)
