@@ -19,7 +19,7 @@ SOURCES := $(sort $(shell find core plugins cli weights -type f ! -path '*/__pyc
 	__init__.py py.typed pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full check clean python FORCE
+.PHONY: help demo test test-full processors check clean python FORCE
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: check ## Build the wheel, install it into .make, check style, types and la
 
 test-full: check ## The same with the tests that take long
 	$(TEST)/bin/pytest -m "" $(PYTEST)
+
+processors: $(TEST)/installed ## Run the tests that compare bits as other processors and libraries compute, and print a table (an hour)
+	PYTHONPATH=tests $(TEST)/bin/python tests/processors.py $(PYTEST)
 
 clean: ## Remove the environments and caches; runs stay
 	rm -rf $(DEMO) $(WORK) dist ganstrata.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,24 +1,35 @@
-"""How near two numbers must be where docs/determinism.md promises no equal bits.
+"""How near two results must be where docs/determinism.md promises no equal bits.
 
-Equal bits (`torch.equal`, `np.array_equal`, equal bytes) may be asked for where the same operations are done on the same numbers, in batches of
-the same shape and in memory laid out alike; where numbers are copied, stored and read; and where integers, picks and random draws are compared.
-Everything else is asked for with `assert_near`: rows of one batch or batches of several sizes, weights folded in another order,
-codes in a view or with other strides, gradients on and off, and what somebody else computed.
+Equal bits (`torch.equal`, `np.array_equal`, equal bytes) may be asked for where numbers are copied, stored and read; where integers, picks and
+random draws are compared; and where the same operations are done on the same numbers in the same shapes, laid out alike in memory: the same run
+twice, a run that was continued, an edit that restarts and a full pass, one network out of two files.
+
+Everything else is asked for with the functions below: rows of one batch, batches of several sizes, strides that differ, gradients on and off,
+a sum taken in another order, and whatever somebody else computed.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 TOLERANCE = 1e-5  # of the greatest number that is wanted, or of 1: what docs/determinism.md says of float32
+LEVEL = 1  # of 256: numbers that differ by rounding may fall on either side of the middle between two levels
 
 
 def assert_near(found: Tensor | NDArray[Any], wanted: Tensor | NDArray[Any], tolerance: float = TOLERANCE) -> None:
-    """Raise AssertionError unless both have the same shape and type, NaN in the same places, and differ by rounding alone."""
+    """Raise AssertionError unless both have one shape and type, are NaN in the same places, and differ by rounding alone."""
     one, other = (torch.as_tensor(value).detach() for value in (found, wanted))
-    scale = max(1.0, float(other.double().abs().nan_to_num(nan=0.0).max())) if other.numel() else 1.0
+    scale = max(1.0, float(other.double().abs().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).max())) if other.numel() else 1.0
     torch.testing.assert_close(one, other, rtol=0.0, atol=tolerance * scale, equal_nan=True)
+
+
+def assert_pictures_near(found: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> None:
+    """Raise AssertionError unless pictures of 256 levels have one shape and differ by no more than a level."""
+    assert found.dtype == wanted.dtype == np.uint8
+    assert found.shape == wanted.shape
+    np.testing.assert_allclose(found.astype(int), wanted.astype(int), rtol=0.0, atol=LEVEL)

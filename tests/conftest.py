@@ -38,7 +38,7 @@ def seeded() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("GANSTRATA_TEST_THREADS", "1")))  # more are for tests/processors.py
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ def test_a_module_with_its_weights(tmp_path: Path) -> None:
     module.load_state_dict(trained(tmp_path / "a.pt", module))
     generator = chain(arguments={"width": 7}, checkpoint=str(tmp_path / "a.pt"))
     z, _, codes = draw(generator)
-    assert torch.equal(render(generator, codes), (module(z[:, :, None, None]) + 1.0) / 2.0)
+    assert_near(render(generator, codes), (module(z[:, :, None, None]) + 1.0) / 2.0)
     card = generator.card
     assert (card.resolution, card.layers, card.code_size, card.latent_size, card.family) == (8, 1, Z, Z, "Chain")
     assert (card.sha256, card.source) == (read_checkpoint(tmp_path / "a.pt").sha256, "a.pt")
@@ -98,14 +98,14 @@ def test_grey_becomes_rgb() -> None:
     z, _, codes = draw(generator)
     images = render(generator, codes)
     assert images.shape == (4, 3, 8, 8)
-    assert torch.equal(images, (own(Chain, colours=1)(z[:, :, None, None]) + 1.0).expand(-1, 3, -1, -1) / 2.0)
+    assert_near(images, (own(Chain, colours=1)(z[:, :, None, None]) + 1.0).expand(-1, 3, -1, -1) / 2.0)
 
 
 def test_methods_arguments_items_and_ranges() -> None:
     by_item = load(**STYLED, call={"arguments": {"gain": 0.5}})
     z, _, codes = draw(by_item)
     module = own(Styled)
-    assert torch.equal(render(by_item, codes), (module(z, gain=0.5)["picture"] + 1.0) / 2.0)
+    assert_near(render(by_item, codes), (module(z, gain=0.5)["picture"] + 1.0) / 2.0)
     by_method = load(target="own_models:Styled", latent={"size": Z, "argument": "z"}, call={"method": "images"}, output={"range": [-2.0, 2.0]})
     assert torch.allclose(render(by_method, codes), (module.images(z) + 2.0) / 4.0, atol=1e-6)  # type: ignore[operator]
 
@@ -140,7 +140,7 @@ def test_strata_give_features_and_the_same_picture() -> None:
     for i, name in enumerate(CHAIN[:-1]):
         x = module.get_submodule(name)(x.clone())
         # Behind `norm` stands a module that writes into what it is given: what was handed out must stay.
-        assert torch.equal(done.rendering.features[i], x)
+        assert_near(done.rendering.features[i], x)
     assert [(s.name, s.reads, s.size, s.is_feature) for s in cut.strata] == [
         ("first", 0, 4, True), ("norm", None, 4, True), ("act", None, 4, True), ("blocks", None, 4, True), ("last", None, 8, True),
         ("tanh", None, 8, False),
@@ -166,8 +166,8 @@ def test_a_mapping_network_gives_w() -> None:
     z, _, codes = draw(generator)
     module = own(Styled)
     assert generator.space == "w"
-    assert torch.equal(generator.map(z), module.mapping(z))  # type: ignore[operator]
-    assert torch.equal(render(generator, codes), (module(z)["picture"] + 1.0) / 2.0)
+    assert_near(generator.map(z), module.mapping(z))  # type: ignore[operator]
+    assert_near(render(generator, codes), (module(z)["picture"] + 1.0) / 2.0)
     assert generator.card.layers == 1
 
 
@@ -187,13 +187,13 @@ def test_codes_of_each_layer_arrive_where_they_belong(kind: str) -> None:
     torch.manual_seed(0)
     codes = torch.randn(4, 3, Z)
     images = render(generator, codes)
-    assert torch.equal(images, layerwise(module, codes))
+    assert_near(images, layerwise(module, codes))
     done = Pass(generator, codes, restarts=[0, 1, 2])
     for layers in ([0], [1], [2], [0, 2], [0, 1, 2]):
         edited = codes.clone()
         edited[:, layers] += 1.0
         found = done.edited(edited, layers).images
-        assert torch.equal(found, layerwise(module, edited))
+        assert_near(found, layerwise(module, edited))
         assert not torch.allclose(found, images, atol=1e-3)
 
 
@@ -210,10 +210,10 @@ def test_codes_without_a_mapping() -> None:
     torch.manual_seed(0)
     codes = torch.randn(3, 3, Z)
     assert listed.space == inside.space == "z"
-    assert torch.equal(render(listed, codes), render(inside, codes))
+    assert_near(render(listed, codes), render(inside, codes))
     module = own(Direct)
     z = codes[:, 0]
-    assert torch.equal(render(listed, z[:, None].expand(-1, 3, -1)), (module(z) + 1.0) / 2.0)
+    assert_near(render(listed, z[:, None].expand(-1, 3, -1)), (module(z) + 1.0) / 2.0)
 
 
 @pytest.mark.parametrize("options", [{}, {"codes": ["low", "middle", "high"]}])
