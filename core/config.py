@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .randomness import LARGEST_SEED
 from .records import LEVELS
@@ -13,6 +13,11 @@ Level = Literal["layout", "category", "attribute", "colour", "object"]
 assert Level.__args__ == LEVELS  # type: ignore[attr-defined]
 
 
+MOST = 100_000_000  # samples: the codes alone of so many would take 200 GB where D is 512
+FARTHEST = 1e6  # length of a step: float32 codes moved farther keep nothing of the picture
+Batch = Annotated[int, Field(gt=0, le=65_536)]
+Workers = Annotated[int, Field(gt=0, le=1024)]
+
 AUTO = "auto"  # for a generator plugin's name: the checkpoint decides
 
 
@@ -20,6 +25,21 @@ class Section(BaseModel):
     """Base of all sections: frozen, and unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_default(cls, data: Any) -> Any:
+        # `synthesis:` with nothing below it is None in YAML: a section that says nothing, and so means its defaults.
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or not cls._holds_more(key)}
+
+    @classmethod
+    def _holds_more(cls, key: object) -> bool:
+        """Whether an option is a section, a mapping or a list, and not a single value."""
+        field = next((field for name, field in cls.model_fields.items() if key in (name, field.alias)), None)
+        kind = None if field is None else get_origin(field.annotation) or field.annotation
+        return isinstance(kind, type) and issubclass(kind, BaseModel | dict | list)
 
 
 class Use(Section):
@@ -60,25 +80,25 @@ class Condition(Section):
 class Synthesis(Section):
     """Samples for probing (method A)."""
 
-    samples: PositiveInt = Field(default=10_000, description="number of images to synthesise and score")
+    samples: int = Field(default=10_000, gt=0, le=MOST, description="number of images to synthesise and score")
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="of everything random in the run")
-    batch_size: PositiveInt | Literal["auto"] = Field(default="auto", description="images in one pass")
+    batch_size: Batch | Literal["auto"] = Field(default="auto", description="images in one pass")
     mixing: float = Field(default=0.0, ge=0.0, le=1.0, description="share of samples with two styles, for learners of w+")
 
 
 class Rescoring(Section):
     """Verification: move codes along each boundary and score again (method B)."""
 
-    samples: int = Field(default=500, ge=8, description="fresh samples, common to all boundaries")
-    distance: float = Field(default=2.0, gt=0.0, description="length of the step")
+    samples: int = Field(default=500, ge=8, le=MOST, description="fresh samples, common to all boundaries")
+    distance: float = Field(default=2.0, gt=0.0, le=FARTHEST, description="length of the step")
     distance_unit: Literal["sd", "raw"] = Field(default="sd", description="sd: times the spread of w; raw: as it stands")
     layers: list[str] = Field(default=["all", "each", "groups"], min_length=1, description="layer sets to move")
     groups: dict[str, str] | None = Field(default=None, description="named layer groups; default: the generator's own")
     null: Literal["random", "permuted"] = Field(
         default="random", description="what effects are held against: random directions, or those that the learner finds in permuted scores"
     )
-    null_directions: int = Field(default=20, ge=3, description="how many of them")
-    bootstrap: int = Field(default=2000, ge=100, description="resamplings behind each interval")
+    null_directions: int = Field(default=20, ge=3, le=100_000, description="how many of them")
+    bootstrap: int = Field(default=2000, ge=100, le=1_000_000, description="resamplings behind each interval")
     false_discovery_rate: float = Field(default=0.05, gt=0.0, lt=1.0, description="q below which an effect counts as found")
     adaptive: bool = Field(default=False, description="stop early where what is asked is known: samples is then the most that are taken")
     looks: list[float] = Field(
@@ -122,10 +142,10 @@ class Rescoring(Section):
 class Editing(Section):
     """Strips of edited images for the report (method C)."""
 
-    samples: PositiveInt = Field(default=5, description="images to edit")
-    start: float = Field(default=-3.0, description="first step, in the unit of rescoring.distance_unit")
-    end: float = Field(default=3.0, description="last step")
-    steps: int = Field(default=7, ge=2, description="number of steps")
+    samples: int = Field(default=5, gt=0, le=10_000, description="images to edit")
+    start: float = Field(default=-3.0, ge=-FARTHEST, le=FARTHEST, description="first step, in the unit of rescoring.distance_unit")
+    end: float = Field(default=3.0, ge=-FARTHEST, le=FARTHEST, description="last step")
+    steps: int = Field(default=7, ge=2, le=1000, description="number of steps")
     scale: bool = Field(default=True, description="shrink steps where truncation shrinks w")
 
     @model_validator(mode="after")
@@ -138,15 +158,15 @@ class Editing(Section):
 class Report(Section):
     """What the report shows."""
 
-    samples: PositiveInt = Field(default=24, description="samples in the grid")
+    samples: int = Field(default=24, gt=0, le=10_000, description="samples in the grid")
 
 
 class Engine(Section):
     """How the work is spread."""
 
     kind: Literal["local"] = Field(default="local", description="local: processes on this machine")
-    workers: PositiveInt | Literal["auto"] = Field(default="auto", description="auto: one per core, or one on a GPU")
-    threads: PositiveInt = Field(default=1, description="of each worker")
+    workers: Workers | Literal["auto"] = Field(default="auto", description="auto: one per core, or one on a GPU")
+    threads: int = Field(default=1, gt=0, le=1024, description="of each worker")
 
 
 class RunConfig(Section):

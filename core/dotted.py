@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from .errors import UserError, nearest
+from .paths import user_path
 
 PATTERN = r"^[^:]+:[A-Za-z_][A-Za-z0-9_.]*$"
 """What a target looks like: `package.module:Name`, or `FILE.py:Name`."""
@@ -66,7 +67,7 @@ def reason(error: BaseException) -> str:
 
 
 def _import(place: str) -> ModuleType:
-    path = Path(place).expanduser()
+    path = user_path(place)
     try:
         return _import_file(path) if path.suffix == ".py" else importlib.import_module(place)
     except FileNotFoundError:

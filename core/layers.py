@@ -30,7 +30,7 @@ def parse_layers(text: str, count: int) -> tuple[int, ...]:
     """
     chosen: set[int] = set()
     for part in str(text).split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", part, re.ASCII)
         if match is None:
             shown = f"'{part.strip()}'" if part.strip() else "an empty part"
             raise LayerError(f"layers '{text}': {shown} is neither a number nor a range; write for example 6-11 or 0,2,5-7")

@@ -109,8 +109,8 @@ def _allowed(field: FieldInfo) -> str:
 
 def _rules(field: FieldInfo) -> list[Any]:
     """Limits of a field, and those of the branches of a union."""
-    inner = [rule for argument in get_args(field.annotation) for rule in getattr(argument, "__metadata__", ())]
-    return [*field.metadata, *inner]
+    branches = [rule for argument in get_args(field.annotation) for rule in getattr(argument, "__metadata__", ())]
+    return [*field.metadata, *(rule for branch in branches for rule in (branch.metadata if isinstance(branch, FieldInfo) else [branch]))]
 
 
 def _type(annotation: Any) -> str:

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import CheckpointError, nearest
+from ..paths import user_path
 from .alignment import aligned
 from .content import Checkpoint, Part
 from .kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refuse_other_kinds
@@ -47,7 +48,7 @@ def locate(checkpoint: str, role: str) -> Path:
         CheckpointError: no such file or bundle.
     """
     if not checkpoint.startswith(BUNDLED):
-        path = Path(checkpoint).expanduser()
+        path = user_path(checkpoint)
         if path.is_dir():
             raise CheckpointError(f"checkpoint {path} is a folder; name a file")
         if not path.is_file():

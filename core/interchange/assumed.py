@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..errors import RunError
 from ..loading import load_generator
+from ..paths import user_path
 from ..run import Run
 
 
@@ -28,7 +28,7 @@ def assumed(generator: str) -> Assumed:
         RunError: a directory that holds no run.
         CheckpointError: a file that is missing, or that no plugin knows.
     """
-    path = Path(generator).expanduser()
+    path = user_path(generator)
     if path.is_dir():
         manifest = Run.open(path).manifest
         try:

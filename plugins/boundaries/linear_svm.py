@@ -42,7 +42,7 @@ class LinearSVM(ExtremesLearner):
             default="batched", description="all machines together, squared hinge; LinearSVC, the default with hinge; or the authors' SVC, hinge"
         )
         max_iterations: int | None = Field(
-            default=None, ge=1, description="of the solver; null is 200 for `batched`, 10,000 for `sklearn`, no limit for `exact`"
+            default=None, ge=1, le=10_000_000, description="of the solver; null is 200 for `batched`, 10,000 for `sklearn`, no limit for `exact`"
         )
 
         tolerance: float | None = Field(

@@ -12,6 +12,7 @@ from torch import Tensor
 from ...core.checkpoints import locate, read_checkpoint
 from ...core.contracts import PluginConfig, Scorer
 from ...core.errors import CheckpointError
+from ...core.paths import user_path
 from ...core.records import Concept, Rendering
 from .networks.places365 import PlacesModel, attribute_names, is_residual, load_places, read_names
 from .scenes import SceneModel, load_scenes
@@ -42,7 +43,7 @@ class Attribute(Scorer):
             if config.weights is None:
                 raise CheckpointError("weights: missing. A Places365 network has no attributes of its own; give W_sceneattribute_wideresnet18.npy")
             width = checkpoint.tensors["fc.weight"].shape[1]
-            self._weights = _read_weights(Path(config.weights).expanduser(), int(width)).to(device)  # (B, F)
+            self._weights = _read_weights(user_path(config.weights), int(width)).to(device)  # (B, F)
             names = attribute_names() if config.labels is None else read_names(config.labels, "attribute")
             if len(names) != len(self._weights):
                 whose = "SUN has" if config.labels is None else f"{config.labels} has"

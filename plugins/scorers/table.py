@@ -16,6 +16,7 @@ from torch import Tensor
 from ...core.config import Level
 from ...core.contracts import PluginConfig, Scorer
 from ...core.errors import DataError
+from ...core.paths import user_path
 from ...core.records import Concept, Rendering
 
 MISSING = ("", "na", "nan", "none", "null", "-")
@@ -43,7 +44,7 @@ class Table(Scorer):
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        path = Path(config.file).expanduser()
+        path = user_path(config.file)
         names, self._index, self._values = read_table(path, config.index, config.columns)
         self.checkpoint = hashlib.sha256(path.read_bytes()).hexdigest()
         self.concepts = tuple(Concept(name, config.level, least=None, threshold=config.threshold, may_be_undefined=True) for name in names)

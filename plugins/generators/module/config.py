@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from ....core.config import FARTHEST
 from ....core.contracts import PluginConfig
 from ....core.errors import ConfigError, Fault
+
+Brightness = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST)]
 
 
 class Latent(PluginConfig):
     """How z is drawn and handed over."""
 
-    size: PositiveInt = Field(description="how many numbers z has")
+    size: int = Field(gt=0, le=1_000_000, description="how many numbers z has")
     shape: list[int] | None = Field(default=None, description="of one sample as the call takes it, such as [100, 1, 1]; default [size]")
     prior: Literal["normal", "uniform", "truncated"] = Field(
         default="normal", description="normal; uniform between low and high; or normal within [-2, 2], as BigGAN has it"
     )
-    low: float = Field(default=-1.0, description="of the uniform prior")
-    high: float = Field(default=1.0, description="of the uniform prior")
-    scale: float = Field(default=1.0, gt=0.0, description="z is multiplied by it; truncated with 0.5 is BigGAN's truncation at 0.5")
+    low: float = Field(default=-1.0, ge=-FARTHEST, le=FARTHEST, description="of the uniform prior")
+    high: float = Field(default=1.0, ge=-FARTHEST, le=FARTHEST, description="of the uniform prior")
+    scale: float = Field(default=1.0, gt=0.0, le=FARTHEST, description="z is multiplied by it; truncated with 0.5 is BigGAN's truncation at 0.5")
     argument: str | None = Field(default=None, description="name of the argument that takes z; default the first")
 
     @model_validator(mode="after")
@@ -43,7 +46,7 @@ class Call(PluginConfig):
 class ClassLabels(PluginConfig):
     """Labels of a conditional module."""
 
-    count: int = Field(default=0, ge=0, description="how many classes there are; 0 where the module is unconditional")
+    count: int = Field(default=0, ge=0, le=1_000_000, description="how many classes there are; 0 where the module is unconditional")
     form: Literal["index", "one_hot"] = Field(default="index", description="index: whole numbers (N,); one_hot: weights (N, count)")
     argument: str | None = Field(default=None, description="name of the argument that takes them; default the one behind z")
     draw: Literal["sampled"] | int | list[int] = Field(default="sampled", description="one class, a list to draw from evenly, or sampled from all")
@@ -52,7 +55,7 @@ class ClassLabels(PluginConfig):
 class Output(PluginConfig):
     """What the call returns."""
 
-    range: tuple[float, float] = Field(default=(-1.0, 1.0), description="values of black and of full colour")
+    range: tuple[Brightness, Brightness] = Field(default=(-1.0, 1.0), description="values of black and of full colour")
     item: int | str | None = Field(default=None, description="which item is the picture, where a tuple, list or dictionary is returned")
     check: bool = Field(default=True, description="refuse pictures that do not look as if they had this range")
 

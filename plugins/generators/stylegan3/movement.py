@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field
 Row = tuple[float, float, float]
 Matrix = tuple[Row, Row, Row]
 
+Shift = Annotated[float, Field(ge=-1000.0, le=1000.0)]  # beyond, float32 has no digits left for the place within the picture
+
 
 class Movement(BaseModel):
     """A turn about the centre of the picture, then a shift."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    translate: tuple[float, float] = Field(default=(0.0, 0.0), description="to the right and down, in picture widths")
-    rotate: float = Field(default=0.0, description="degrees, counter-clockwise")
+    translate: tuple[Shift, Shift] = Field(default=(0.0, 0.0), description="to the right and down, in picture widths")
+    rotate: float = Field(default=0.0, ge=-360.0, le=360.0, description="degrees, counter-clockwise")
 
 
 def check(matrix: Matrix) -> None:

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from ....core.contracts import PluginConfig
 from ....core.device import settled
 from ....core.errors import CheckpointError
+from ....core.paths import user_path
 from ..preprocessing import Mode, centre_cropped, normalised, resized
 
 INSTALL = "pip install 'ganstrata[transformers]'"
@@ -200,7 +200,7 @@ def place(config: HubConfig) -> str:
     Raises:
         CheckpointError: neither.
     """
-    folder = Path(config.model).expanduser()
+    folder = user_path(config.model)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise CheckpointError(f"model {folder} is a folder without config.json; give the folder that save_pretrained() wrote")
@@ -212,8 +212,9 @@ def place(config: HubConfig) -> str:
 
 def _cannot(config: HubConfig, kind: str, error: Exception) -> str:
     text = _first_line(error)
-    if Path(config.model).expanduser().is_dir():
-        if not any(Path(config.model).expanduser().glob("*.safetensors")):
+    folder = user_path(config.model)
+    if folder.is_dir():
+        if not any(folder.glob("*.safetensors")):
             return (
                 f"model {config.model} holds no .safetensors weights; pickled ones are not read. "
                 "Convert them with save_pretrained(safe_serialization=True)"

@@ -18,6 +18,7 @@ from torch import Tensor
 from ....core.checkpoints import Checkpoint
 from ....core.device import settled
 from ....core.errors import CheckpointError
+from ....core.paths import user_path
 from ....core.records import Rendering
 from ..preprocessing import centre_cropped, normalised, resized
 from .resnet import ResNet, infer
@@ -121,7 +122,7 @@ def read_names(path: str, what: str) -> tuple[str, ...]:
         CheckpointError: the file cannot be read, or names something twice.
     """
     try:
-        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in user_path(path).read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise CheckpointError(f"labels: cannot read {path}: {reason}; give a text file with one {what} per line") from None
