@@ -15,6 +15,7 @@ from .configs.overrides import override
 from .configs.parsing import read_data
 from .errors import ConfigError, Fault, GanstrataError, UserError
 from .registry import Kind, registry
+from .text import shown
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -26,7 +27,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """
     data = read_data(path)
     if not isinstance(data, dict):
-        raise UserError(f"{path}: expected sections such as `generator:` and `scorers:`, got {_shown(data)}")
+        raise UserError(f"{path}: expected sections such as `generator:` and `scorers:`, got {shown(data, 60)}")
     if overrides:
         data, faults = plain(data, str(path))  # what YAML shares through aliases is changed in one place only
         if faults:
@@ -45,7 +46,7 @@ def validate(data: Mapping[str, Any], source: str) -> RunConfig:
     config: RunConfig | None = None
     data, faults = plain(data, source)
     if not isinstance(data, dict):
-        raise ConfigError(source, [Fault((), f"expected sections such as `generator` and `scorers`, got {_shown(data)}")])
+        raise ConfigError(source, [Fault((), f"expected sections such as `generator` and `scorers`, got {shown(data, 60)}")])
     data = _recognised(data, faults)
     try:
         config = RunConfig.model_validate(data)
@@ -109,8 +110,3 @@ def _plugins(data: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Kind,
             options = item.get("with", {})
             found.append((path, kind, item["use"], {} if options is None else options))
     return found
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

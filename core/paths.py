@@ -6,8 +6,7 @@ import errno
 from pathlib import Path
 
 from .errors import UserError
-
-SHOWN = 100  # characters of a path that is too long
+from .text import NAME, visible
 
 
 def user_path(text: str | Path) -> Path:
@@ -20,7 +19,7 @@ def user_path(text: str | Path) -> Path:
         >>> user_path("weights/network.pkl").name
         'network.pkl'
     """
-    shown = f"'{str(text)[:SHOWN]}...' ({len(str(text))} characters)" if len(str(text)) > SHOWN else f"'{text}'"
+    shown = f"'{visible(str(text))}'" + (f" ({len(str(text))} characters)" if len(str(text)) > NAME else "")
     try:
         path = Path(text).expanduser()
         path.stat()

@@ -79,16 +79,21 @@ def message(text: str, limit: int = MESSAGE) -> str:
 
 def _without_middle(text: str, limit: int, gap: str, *, lines: bool) -> str:
     """Return text escaped; if it is too long, its beginning and its end, which often holds the cure."""
-    if len(text) <= limit and len(whole := _escaped(text, lines=lines)) <= limit:
+    if len(text) <= limit and len(whole := escaped(text, lines=lines)) <= limit:
         return whole
     end = limit // 3
     start = limit - end - len(gap)
     if start <= 0:
-        return _escaped(text[:limit], lines=lines)[:limit]
-    return _escaped(text[:start], lines=lines)[:start].rstrip("\\") + gap + _escaped(text[-end:], lines=lines)[-end:]
+        return escaped(text[:limit], lines=lines)[:limit]
+    return escaped(text[:start], lines=lines)[:start].rstrip("\\") + gap + escaped(text[-end:], lines=lines)[-end:]
 
 
-def _escaped(text: str, *, lines: bool) -> str:
+def escaped(text: str, *, lines: bool = False) -> str:
+    r"""Return all of a text with the signs escaped that cannot be printed; line breaks and tabs only if `lines` is not set.
+
+    >>> escaped("a\x1b\u202e")
+    'a\\x1b\\u202e'
+    """
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or (lines and c in "\n\t") else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from ..errors import Fault, nearest
+from ..text import shown
 
 Path = tuple[str | int, ...]
 
@@ -74,7 +75,7 @@ def describe(error: ValidationError, model: type[BaseModel], data: object, path:
             reason = "is missing" + (f": {field.description}" if field is not None and field.description else "")
         else:
             reason = _reason(item["type"], item["msg"], item.get("ctx", {}))
-            given = "" if isinstance(item["input"], Mapping) else f" (got {_shown(item['input'])})"
+            given = "" if isinstance(item["input"], Mapping) else f" (got {shown(item['input'], 60)})"
         place = places.setdefault(where, _Place([], given, is_shape=True))
         place.is_shape &= kind in _EXPECTED
         if reason not in place.reasons:
@@ -167,8 +168,3 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [found for argument in get_args(annotation) for found in _models_in(argument)]
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from ..errors import ConfigError, Fault
+from ..text import shown
 
 BYTES = 2**20  # of a file or of one value; a config of a thousand prompts has a tenth of it
 VALUES = 100_000  # values in all, where a YAML alias counts as often as it is used
@@ -62,7 +63,7 @@ class _Copier:
     def _pairs(self, value: Mapping[Any, Any], path: Path) -> Iterator[tuple[str, Any]]:
         for key, item in value.items():
             if not isinstance(key, str):
-                self.faults.append(Fault((*path, _key(key)), f"keys must be text, but this one is {_kind(key)}; write it in quotes"))
+                self.faults.append(Fault((*path, shown(key, 60)), f"keys must be text, but this one is {_kind(key)}; write it in quotes"))
                 continue
             awkward = _awkward(key)
             if awkward:
@@ -93,10 +94,6 @@ def _awkward(text: str) -> str:
             name = "half of a surrogate pair" if unicodedata.category(sign) == "Cs" else "a control character"
             return f"holds {name}, U+{ord(sign):04X}"
     return "" if len(text) <= BYTES else f"has {len(text)} characters; {BYTES} are allowed"
-
-
-def _key(key: object) -> str:
-    return str(key)[:DIGITS] if isinstance(key, bool | float | None) or (isinstance(key, int) and abs(key) < 10**DIGITS) else type(key).__name__
 
 
 def _kind(value: object) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from ..errors import UserError
+from ..text import visible
 from .limits import DEPTH
 from .parsing import parse_yaml
 
@@ -24,7 +25,7 @@ def override(data: dict[str, Any], text: str) -> None:
         UserError: not of this form, or there is no such place.
     """
     key, separator, value = text.partition("=")
-    start = f"--set {text if len(text) <= SHOWN else text[:SHOWN] + '...'}"
+    start = f"--set {visible(text, SHOWN)}"
     parts = key.split(".")
     if not separator or not all(parts):
         raise UserError(f"{start}: write it as key=value, for example --set synthesis.samples=2000")
@@ -62,8 +63,10 @@ def _position(place: Any, part: str, where: str, start: str) -> int:
         UserError: there is no list, or it has no such item.
     """
     if not isinstance(place, list):
-        raise UserError(f"{start}: '{where[:SHOWN]}' is a value, not a section")
+        raise UserError(f"{start}: '{visible(where, SHOWN)}' is a value, not a section")
     if not (part.isascii() and part.isdecimal() and len(part) <= 9 and int(part) < len(place)):
-        numbers = f"0 to {len(place) - 1}" if place else "none"
-        raise UserError(f"{start}: '{where[:SHOWN]}' is a list, there is nothing called '{part[:SHOWN]}' to set a value in; its items are {numbers}")
+        numbers = f"items 0 to {len(place) - 1}" if place else "no items"
+        raise UserError(
+            f"{start}: '{visible(where, SHOWN)}' is a list, there is nothing called '{visible(part, SHOWN)}' to set a value in; it has {numbers}"
+        )
     return int(part)

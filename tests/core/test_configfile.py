@@ -194,7 +194,7 @@ def test_set_changes_one_value(tmp_path: Path) -> None:
     [
         ("synthesis.samples", "write it as key=value"),
         ("=5", "write it as key=value"),
-        ("scorers.3.as=x", "'scorers' is a list, there is nothing called '3'.*its items are 0 to 0"),
+        ("scorers.3.as=x", "'scorers' is a list, there is nothing called '3'.*it has items 0 to 0"),
         ("scorers.one=x", "'scorers' is a list, there is nothing called 'one'"),
         ("generator.use.deeper=1", "is a value, not a section"),
         ("generator.use.deeper.still=1", "'generator.use' is a value, not a section"),

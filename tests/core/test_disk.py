@@ -42,7 +42,7 @@ def test_a_folder_of_the_name_is_in_the_way_and_stays(tmp_path: Path) -> None:
 
 def test_a_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(GanstrataError, match="cannot write .*Not a directory.* in the way"):
+    with pytest.raises(GanstrataError, match=r"cannot write .*Not a directory.* in the way"):
         make_folder(tmp_path / "file" / "folder")
 
 

@@ -21,7 +21,6 @@ LAUGHS = "a: &a [lol, lol]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 8)}]
 MERGES = "a: &a {x: 1}\n" + "".join(f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 6)}]}}\n" for a, b in STEPS)
 
 
-
 def refused(folder: Path, text: str | bytes, name: str = "run.yaml", *overrides: str) -> str:
     file = folder / name
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -124,7 +123,7 @@ def test_json_and_toml(tmp_path: Path, name: str, text: str, words: str) -> None
         ("x=" + "[" * 40 + "]" * 40, f"nested more than {DEPTH} deep"),
         ("x=&a [*a]", "the alias 'a' stands within what it stands for"),
         ("synthesis.samples=0x" + "f" * 100_000, f"digits; {DIGITS} are allowed"),
-        ("scorers.²=x", "there is nothing called '²' to set a value in; its items are 0 to 0"),
+        ("scorers.²=x", "there is nothing called '²' to set a value in; it has items 0 to 0"),
         ("scorers.٣=x", "there is nothing called '٣'"),
         ("scorers." + "9" * 5000 + "=x", "there is nothing called '999"),
         ("scorers.-1=x", "there is nothing called '-1'"),

@@ -154,7 +154,8 @@ def test_a_value_can_be_set_in_an_empty_section(tmp_path: Path, line: str, overr
 def test_set_changes_one_of_two_places_that_share_an_alias(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(
-        'generator: {use: stylegan2, with: {checkpoint: "bundled:rooms"}}\nboundary: {use: ridge}\nscorers: [&a {use: hue, with: {}}, {<<: *a, as: b}]'
+        'generator: {use: stylegan2, with: {checkpoint: "bundled:rooms"}}\nboundary: {use: ridge}\n'
+        "scorers: [&a {use: hue, with: {}}, {<<: *a, as: b}]"
     )
     config = read_config(file, ["scorers.1.with.soft=true"])
     assert [scorer.options for scorer in config.scorers] == [{}, {"soft": True}]
@@ -162,5 +163,5 @@ def test_set_changes_one_of_two_places_that_share_an_alias(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("data", [None, [], [1], "text", 3, {1: 2}])
 def test_data_that_are_no_config_at_all(data: object) -> None:
-    with pytest.raises(UserError, match="expected sections|keys must be text"):
+    with pytest.raises(UserError, match=r"expected sections|keys must be text"):
         validate(data, "here")  # type: ignore[arg-type]
