@@ -96,9 +96,10 @@ def locate(loc: Sequence[str | int], kind: str, value: object, data: object) -> 
     following it leads to the value that pydantic complains of.
 
     Example:
-        >>> locate(("a", "int"), "int_type", {"int": 3}, {"a": {"int": 3}})
+        >>> value = {"int": 3}
+        >>> locate(("a", "int"), "int_type", value, {"a": value})
         (('a',), ('int',))
-        >>> locate(("a", "int"), "string_type", 3, {"a": {"int": 3}})
+        >>> locate(("a", "int"), "string_type", 3, {"a": value})
         (('a', 'int'), ())
     """
     steps, last = (loc[:-1], loc[-1:]) if kind == "missing" else (loc, ())  # the last is the key that is not there
