@@ -35,6 +35,7 @@ from ganstrata.core.prepare import Prepared, prepare
 from ganstrata.core.randomness import Stream
 from ganstrata.core.records import Boundaries, Concept
 from ganstrata.core.registry import registry
+from ganstrata.core.rescored import concept_units
 from ganstrata.core.selection import Extremes, accuracy, select
 from ganstrata.core.stages.null import random_directions
 from ganstrata.core.stages.synthesis import draw
@@ -117,7 +118,7 @@ def sample(config: RunConfig, fresh: int) -> Sampled:
     assert scores is not None
     facts = describe(prepared, scores[:n], w[:n])
     columns = [j for j in prepared.chosen if facts["concepts"][j]["varies"]]
-    unit = np.array([max(facts["concepts"][j]["sd"], facts["concepts"][j]["least"]) for j in columns])
+    unit = concept_units([facts["concepts"][j] for j in columns])
     scores = scores[:, columns]
     first, rest = (None if codes_ is None else codes_[part] for part in (slice(n), slice(n, None)))
     several = classes is not None and len(np.unique(classes[:n])) > 1

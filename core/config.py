@@ -108,6 +108,10 @@ class Rescoring(Section):
         default=0.2, gt=0.0, description="adaptive: half the interval of an effect, over the effect at all layers, at which its sampling stops"
     )
 
+    def unit(self, spread: float) -> float:
+        """Return the length of one step in w: the spread of w for distances in `sd`, 1 for raw ones."""
+        return spread if self.distance_unit == "sd" else 1.0
+
     @field_validator("looks")
     @classmethod
     def _rising(cls, value: list[float]) -> list[float]:

@@ -55,6 +55,12 @@ class Prepared:
         """Strata whose feature maps some scorer reads."""
         return tuple(sorted({s for scorer in self.scorers.values() for s in scorer.features}))
 
+    @property
+    def edit_scale(self) -> NDArray[np.float32]:
+        """By how much each layer of an edit is shrunk (L,): as truncation shrinks w, or not at all where the config says so."""
+        scale = self.generator.layer_scale
+        return scale if self.config.editing.scale else np.ones_like(scale)
+
     def columns(self, alias: str) -> slice:
         """Where one scorer's concepts stand among all columns."""
         start = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class Rescored:
         concepts = manifest["concepts"]
         ids = [row["id"] for row in concepts]
         own = np.array([ids.index(boundary.concept) for boundary in boundaries])
-        unit = np.array([max(row["sd"], row["least"]) for row in concepts])
+        unit = concept_units(concepts)
         sets = {name: tuple(layers) for name, layers in manifest["layer_sets"].items()}
         everywhere = list(sets).index("all")
         rescoring, seed = config.rescoring, config.synthesis.seed
@@ -117,7 +117,7 @@ class Rescored:
             null=sums[count:, :, 0],
             null_mean=null_mean,
             null_sd=null_sd,
-            step=rescoring.distance * (manifest["spread"] if rescoring.distance_unit == "sd" else 1.0),
+            step=rescoring.distance * run.step_unit,
             rate=rescoring.false_discovery_rate,
             seed=seed,
             bootstrap=rescoring.bootstrap,
@@ -129,6 +129,16 @@ class Rescored:
     def all_set(self) -> int:
         """Where the set `all` stands on axis 1."""
         return list(self.sets).index("all")
+
+    @property
+    def units(self) -> Floats:
+        """What changes of each concept are divided by, (C,): see `concept_units`."""
+        return concept_units(self.concepts)
+
+    @property
+    def constant(self) -> list[str]:
+        """Ids of concepts whose scores are all the same, so that a change of them has no size."""
+        return [row["id"] for row, unit in zip(self.concepts, self.units, strict=True) if np.isnan(unit)]
 
     @property
     def found(self) -> list[str]:
@@ -154,6 +164,19 @@ class Rescored:
         count = len(self.sets["all"])
         names = list(self.sets)
         return [names.index(str(layer)) for layer in range(count)] if count > 1 and all(str(layer) in names for layer in range(count)) else []
+
+
+def concept_units(concepts: Sequence[Mapping[str, Any]]) -> Floats:
+    """The size that changes of concepts are held against, (C,), from their rows in run.json.
+
+    The larger of a concept's standard deviation and its least; NaN where both are 0, as they are for raw
+    margins that do not vary: a change of such a concept cannot be told in its own spread.
+
+    >>> concept_units([{"sd": 0.5, "least": 0.02}, {"sd": 0.0, "least": 0.02}, {"sd": 0.0, "least": 0.0}]).tolist()
+    [0.5, 0.02, nan]
+    """
+    sizes = np.array([max(row["sd"], row["least"]) for row in concepts], dtype=np.float64)
+    return np.where(sizes > 0.0, sizes, np.nan)
 
 
 def _merged(units: Shards, everywhere: int) -> tuple[Floats, Floats]:

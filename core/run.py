@@ -42,6 +42,11 @@ class Run:
         return RunConfig.model_validate(self.manifest["config"])
 
     @property
+    def step_unit(self) -> float:
+        """The length in w of one unit of distance."""
+        return self.config.rescoring.unit(float(self.manifest["spread"]))
+
+    @property
     def batch(self) -> int:
         """Images in one pass, as resolved when the run began."""
         return int(self.manifest["batch_size"])

@@ -162,6 +162,16 @@ class Constant(ganstrata.Scorer):
         return torch.full((len(rendering.images), 2), 0.25)
 
 
+class Still(ganstrata.Scorer):
+    """Raw margins that are the same for every picture, so that no size of a change is known."""
+
+    concepts = (Concept("margin", "attribute", least=None), Concept("place", "layout", least=None))
+
+    def score(self, rendering: Rendering) -> Tensor:
+        """(N, 2)."""
+        return torch.full((len(rendering.images), 2), -3.5)
+
+
 class Unsound(ganstrata.Scorer):
     """NaN, or a table of the wrong shape, where its concepts do not allow it."""
 
@@ -270,6 +280,7 @@ def ganstrata_register_scorers(register) -> None:
     register("fake_readings", f"{HERE}:Readings", "reads what is planted")
     register("fake_trusting", f"{HERE}:Trusting", "the same with extras")
     register("fake_constant", f"{HERE}:Constant", "never varies")
+    register("fake_still", f"{HERE}:Still", "margins that never vary")
     register("fake_unsound", f"{HERE}:Unsound", "breaks its contract")
     register("fake_regions", f"{HERE}:Regions", "labels pixels by what is planted")
     register("fake_markup", f"{HERE}:Markup", "names with metacharacters")

@@ -138,6 +138,12 @@ def boundaries_meant(rescored: Rescored, ask: Ask, order: Sequence[int] | None =
     return found
 
 
+def unmeasured(rescored: Rescored) -> list[str]:
+    """A sentence about concepts whose changes have no size here, if there are any."""
+    names = rescored.constant
+    return [f"Does not vary here, so that changes of it have no unit: {', '.join(names)}."] if names else []
+
+
 def set_meant(rescored: Rescored, asked: str | None, *, usual: str = "all") -> tuple[str, int]:
     """Name and position of one layer set that was re-scored.
 

@@ -13,8 +13,8 @@ from ..report import figures
 from ..report.figures import Figure
 from ..rescored import Rescored
 from ..statistics import benjamini_hochberg, interval
-from .asking import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, plain, set_meant
-from .ranking import by_strength, unit_of
+from .asking import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, plain, set_meant, unmeasured
+from .ranking import by_strength
 
 Floats = NDArray[np.float64]
 
@@ -136,7 +136,7 @@ def entanglement(source: Source, ask: Ask) -> Answer:
         f"Moved at {in_words(name, rescored)}: {len(others)} of {tested} effects on other concepts go beyond null directions"
         f" at a false discovery rate of {rescored.rate:g}" + (f"; the {LISTED} largest are printed." if len(others) > LISTED else ".")
     ]
-    sentences += _told(share, len(plainly))
+    sentences += _told(share, len(plainly)) + unmeasured(rescored)
     figures_ = [matrix_figure(rescored, [*plainly, *given], at)] + ([cosine_figure(rescored, plainly)] if len(plainly) > 1 else [])
     numbers: list[list[Any]] = [["concepts", "share_explained_by_cosine", "low", "high"], [len(plainly), *share]]
     asked = asked_of(ask, layers=name, order="clustered" if ask.cluster else "by strength")
@@ -152,10 +152,11 @@ def _pairs(rescored: Rescored, rows: Sequence[int], at: int, ask: Ask) -> tuple[
     effects, q = rescored.effects, q_values(rescored, at)
     heads = ["boundary", "boundary_level", "concept", "concept_level", "own", "mean_in_sd", "low", "high", "q_value", "significant", "cosine"]
     found: list[list[Any]] = [heads]
+    units = rescored.units.tolist()
     with_boundary = {int(rescored.own[i]): i for i in by_strength(rescored, at)}
     for i in rows:
         for j, concept in enumerate(rescored.concepts):
-            unit = unit_of(rescored, j)
+            unit = units[j]
             bounds = (float(array[i, at, 0, j]) / unit for array in (effects.mean, effects.low, effects.high))
             angle = float(cosines(rescored, [i, with_boundary[j]], list(rescored.sets.values())[at])[0, 1]) if j in with_boundary else np.nan
             boundary = rescored.boundaries[i]

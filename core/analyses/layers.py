@@ -20,9 +20,8 @@ from ..report.strips import sheet_of
 from ..rescored import Rescored
 from ..run import Run
 from ..statistics import benjamini_hochberg
-from .asking import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, plain, set_meant
+from .asking import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, plain, set_meant, unmeasured
 from .hierarchy import hierarchy_for
-from .ranking import unit_of
 from .sides import Aside, aside
 
 FOLDER, INDEX = "analysis/layers", "layers.json"
@@ -124,13 +123,13 @@ def compare(run: Run, rescored: Rescored, ask: Ask) -> Layers:
             surety[boundary.name] = peaks[boundary.level][1]
         found += [moved(rescored, i, names.index(name), beyond, is_right=name == right) for name in dict.fromkeys([right, *groups, "all"])]
     sentences = [s for i in rows for s in _said(rescored, [r for r in found if r.name == rescored.boundaries[i].name], surety)]
-    return Layers(found, surety, sentences + _wrong(rescored, found, groups), pairs)
+    return Layers(found, surety, sentences + _wrong(rescored, found, groups) + unmeasured(rescored), pairs)
 
 
 def moved(rescored: Rescored, i: int, at: int, beyond: NDArray[np.bool_], *, is_right: bool) -> Moved:
     """One boundary at one layer set."""
     boundary, effects, own = rescored.boundaries[i], rescored.effects, int(rescored.own[i])
-    unit = unit_of(rescored, own)
+    unit = float(rescored.units[own])
     target = tuple(float(array[i, at, 0, own]) / unit for array in (effects.mean, effects.low, effects.high))
     others = {
         level: [(i, j) for j, c in enumerate(rescored.concepts) if c["level"] == level and c["varies"] and j != own and c["id"] != boundary.concept]
@@ -153,9 +152,9 @@ def moved(rescored: Rescored, i: int, at: int, beyond: NDArray[np.bool_], *, is_
 
 def _significant(rescored: Rescored, rows: Sequence[int], sets: Sequence[int]) -> tuple[NDArray[np.bool_], list[list[Any]]]:
     """Which effects on other concepts go beyond chance, (B, S, C), corrected over all that are looked at; and all numbers as a table."""
-    effects, names = rescored.effects, list(rescored.sets)
+    effects, names, units = rescored.effects, list(rescored.sets), rescored.units.tolist()
     places = [(i, s, j) for i in rows for s in sets for j in range(len(rescored.concepts)) if j != rescored.own[i]]
-    index = tuple(np.array([place[k] for place in places]) for k in range(3))
+    index = tuple(np.array([place[k] for place in places], dtype=np.int64) for k in range(3))
     q = benjamini_hochberg(effects.p[index[0], index[1], 0, index[2]])
     full = np.full((len(rescored.own), len(names), len(rescored.concepts)), np.nan)
     full[index] = q
@@ -163,7 +162,7 @@ def _significant(rescored: Rescored, rows: Sequence[int], sets: Sequence[int]) -
     for i in rows:
         for s in sets:
             for j, concept in enumerate(rescored.concepts):
-                numbers = (float(array[i, s, 0, j]) / unit_of(rescored, j) for array in (effects.mean, effects.low, effects.high))
+                numbers = (float(array[i, s, 0, j]) / units[j] for array in (effects.mean, effects.low, effects.high))
                 is_own = bool(j == rescored.own[i])
                 corrected = float(effects.q[i, s, 0, j]) if is_own else float(full[i, s, j])
                 head = [rescored.boundaries[i].name, rescored.boundaries[i].level, names[s], concept["id"], concept["level"], is_own]

@@ -102,11 +102,10 @@ def objects(path: Path, ask: Ask, *, progress: Progress) -> Objects:
             raise UserError(f"--samples {ask.samples}: give at least 1")
         columns = tuple(_column(prepared, boundary.concept) for boundary in boundaries)
         begin = None if ask.start is None else _start(prepared, ask.start)
-        unit = float(run.manifest["spread"]) if prepared.config.rescoring.distance_unit == "sd" else 1.0
+        unit = run.step_unit
         with progress.stage("objects", total=ask.samples) as done:
             chosen = list(range(ask.samples)) if begin is None else _chosen(engine, begin, ask.samples)
-            scale = prepared.generator.layer_scale if prepared.config.editing.scale else np.ones_like(prepared.generator.layer_scale)
-            fields = tuple(step_field(boundary.normal, layers, scale) * np.float32(step * unit) for boundary in boundaries)
+            fields = tuple(step_field(boundary.normal, layers, prepared.edit_scale) * np.float32(step * unit) for boundary in boundaries)
             tasks = [
                 Batch(at, tuple(chosen[at : at + prepared.batch]), alias, layers, fields, columns) for at in range(0, len(chosen), prepared.batch)
             ]

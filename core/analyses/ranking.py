@@ -22,11 +22,6 @@ Floats = NDArray[np.float64]
 PAPERS = 10  # concepts that the paper shows of each model
 
 
-def unit_of(rescored: Rescored, j: int) -> float:
-    """What changes of a concept are divided by."""
-    return float(max(rescored.concepts[j]["sd"], rescored.concepts[j]["least"]))
-
-
 def strengths(rescored: Rescored, at: int) -> Floats:
     """Each boundary's effect on its own concept at a layer set, in sd units, (B,)."""
     return np.asarray(rescored.effects.in_sd[np.arange(len(rescored.own)), at, 0, rescored.own])
@@ -42,7 +37,7 @@ def by_strength(rescored: Rescored, at: int, *, conditional: bool = False) -> li
 def ranked(rescored: Rescored, i: int, at: int) -> RankedConcept:
     """One boundary at a layer set, with its interval and that of random directions (mean -+ 2 sd)."""
     effects, j = rescored.effects, int(rescored.own[i])
-    unit = unit_of(rescored, j)
+    unit = float(rescored.units[j])
     _, centre, spread = (float(moment) for moment in null_moments(null_means(rescored.null[:, at, j]) / unit))
     return RankedConcept(
         name=rescored.boundaries[i].name,

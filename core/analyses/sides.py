@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..effects import null_means
-from ..rescored import Rescored
-from .ranking import unit_of
+from ..rescored import Rescored, concept_units
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def aside(rescored: Rescored, pairs: Sequence[tuple[int, int]], at: int, beyond:
     together: it is too wide rather than too narrow, however concepts hang together.
     """
     effects = rescored.effects
-    unit = np.array([unit_of(rescored, j) for _, j in pairs])
+    unit = concept_units([rescored.concepts[j] for _, j in pairs])
     i, j = (np.array([pair[k] for pair in pairs]) for k in (0, 1))
     mean, error = effects.mean[i, at, 0, j] / unit, effects.error[i, at, 0, j] / unit
     known = ~(np.isnan(mean) | np.isnan(error))
@@ -55,10 +54,11 @@ def aside(rescored: Rescored, pairs: Sequence[tuple[int, int]], at: int, beyond:
 
 def _random(rescored: Rescored, columns: Sequence[int], at: int) -> float:
     """The same of random directions on these concepts."""
-    unit = np.array([unit_of(rescored, j) for j in columns])
+    unit = concept_units([rescored.concepts[j] for j in columns])
     part = rescored.null[:, at, columns]  # (R, n, 5)
     means = null_means(part)
     with np.errstate(invalid="ignore", divide="ignore"):
         error2 = (part[..., 2] / part[..., 0] - means**2) / (part[..., 0] - 1.0)
-    square = (means**2 - error2) / unit**2
-    return float(np.sqrt(max(float(np.nanmean(square)), 0.0))) if np.isfinite(square).any() else float("nan")
+        square = (means**2 - error2) / unit**2
+    known = square[np.isfinite(square)]  # one sample alone has no error
+    return float(np.sqrt(max(float(known.mean()), 0.0))) if len(known) else float("nan")

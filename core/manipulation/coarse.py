@@ -16,8 +16,10 @@ from ..prepare import Prepared
 from ..progress import Step
 from ..randomness import Stream
 from ..records import Rendering
+from ..rescored import concept_units
 from ..stages.null import random_directions
 from ..stages.synthesis import draw
+from ..statistics import sample_means
 from .directions import Part
 from .ranges import Coarse
 
@@ -73,7 +75,7 @@ def measure(prepared: Prepared, parts: Sequence[Part], concepts: Sequence[Mappin
     for part in parts:
         if part.column is None:
             raise UserError(f"--search: no scorer of this run scores {part.boundary.concept}; give --start and --end instead")
-    scale = prepared.generator.layer_scale if prepared.config.editing.scale else np.ones_like(prepared.generator.layer_scale)
+    scale = prepared.edit_scale
     random = random_directions(prepared.generator, DIRECTIONS, prepared.config.synthesis.seed, layerwise=False)
     fields = {(i, -1): (part.field, part.layers) for i, part in enumerate(parts)}
     for layers in dict.fromkeys(part.layers for part in parts):
@@ -100,14 +102,14 @@ def measure(prepared: Prepared, parts: Sequence[Part], concepts: Sequence[Mappin
         scores, clipped = whole[i, -1]
         null = [whole[twin, r][0] for r in range(DIRECTIONS)]
         others = [j for j, row in enumerate(concepts) if j != own and row["varies"]]
-        unit_of = np.array([max(concepts[j]["sd"], concepts[j]["least"]) for j in others])
+        units = concept_units([concepts[j] for j in others])
         found.append(
             Coarse(
                 steps=steps,
                 scores=scores[:, :, own],
                 clipped=clipped,
-                others=_drift(scores[:, :, others], zero, unit_of),
-                null=np.stack([np.interp(steps, few, _drift(table[:, :, others], few_zero, unit_of)) for table in null]),
+                others=_drift(scores[:, :, others], zero, units),
+                null=np.stack([np.interp(steps, few, _drift(table[:, :, others], few_zero, units)) for table in null]),
                 null_scores=np.stack([np.interp(steps, few, _mean(table[:, :, own] - table[:, [few_zero], own])) for table in null]),
             )
         )
@@ -129,15 +131,15 @@ def _column(prepared: Prepared, base: Pass, codes: torch.Tensor, layers: tuple[i
 
 
 def _drift(scores: Floats, zero: int, unit: Floats) -> Floats:
-    """Mean over concepts of how far their mean has moved, in their sd: (T,) from scores (K, T, C)."""
+    """Mean over concepts of how far their mean has moved, in their sd: (T,) from scores (K, T, C).
+
+    Concepts without a score at a step are left out of its mean; NaN where all are.
+    """
     if not scores.shape[2]:
         return np.zeros(scores.shape[1])
-    drift: Floats = (np.abs(_mean(scores - scores[:, [zero]])) / unit).mean(axis=1)
-    return drift
+    return sample_means(np.abs(_mean(scores - scores[:, [zero]])) / unit)
 
 
 def _mean(changes: Floats) -> Floats:
-    """Mean over samples without those that are NaN; 0 where there is none."""
-    known = ~np.isnan(changes)
-    mean: Floats = np.where(known, changes, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return mean
+    """Mean over samples (K, ...) without those that are NaN; NaN where all are."""
+    return sample_means(np.moveaxis(changes, 0, -1))

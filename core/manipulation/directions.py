@@ -129,7 +129,7 @@ def _part(prepared: Prepared, boundary: Boundary, kept: list[Boundary], move: Mo
         name, layers = next(iter(sets.items()))
     if kept:
         boundary = keeping(boundary, kept)
-    scale = prepared.generator.layer_scale if prepared.config.editing.scale else np.ones_like(prepared.generator.layer_scale)
+    scale = prepared.edit_scale
     ids = [concept.name for concept in prepared.concepts]
     column = ids.index(boundary.concept) if boundary.concept in ids else None
     return Part(boundary, name, layers, move.amount, step_field(boundary.normal, layers, scale) * np.float32(unit), column)

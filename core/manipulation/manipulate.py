@@ -143,7 +143,7 @@ def perform(path: Path, ask: Ask, *, progress: Progress) -> Manipulated:
 
 def _perform(run: Run, engine: Engine, ask: Ask, progress: Progress) -> Manipulated:
     prepared, editing = engine.prepared, run.config.editing
-    unit = float(run.manifest["spread"]) if prepared.config.rescoring.distance_unit == "sd" else 1.0
+    unit = run.step_unit
     known, boundary_record = find_boundaries(run, ask.boundaries)
     parts = find_parts(prepared, known, ask, unit)
     source = find_source(prepared, ask)

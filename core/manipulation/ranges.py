@@ -11,7 +11,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.optimize import isotonic_regression
 
 from ..errors import DataError
-from ..statistics import mean_interval
+from ..statistics import mean_interval, null_moments
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ class Coarse:
         clipped: share of values outside [0, 1], (K, T).
         others: mean absolute change of the other concepts in their sd, (T,).
         null: the same for R random directions, (R, T).
-        null_scores: change of the own concept along them, (R, T).
+        null_scores: change of the own concept along them, (R, T); NaN where it has no score.
     """
 
     steps: Floats
@@ -94,12 +94,14 @@ def find_range(coarse: Coarse, limits: Limits | None = None, *, name: str = "the
     gaps = np.diff(steps)
     slope, slope_low = _slopes(coarse.scores, gaps)
     null = np.diff(coarse.null_scores, axis=1) / gaps  # (R, T - 1)
-    noise = np.abs(null.mean(axis=0)) + 2.0 * null.std(axis=0, ddof=1)
+    _, centre, spread = null_moments(null)
+    noise = np.abs(centre) + 2.0 * spread
     with np.errstate(invalid="ignore"):
         steepest = np.nanmax(slope, initial=0.0)
         moves = (slope_low > 0.0) & (slope > noise) & (slope >= limits.slope * steepest)
     clipped = coarse.clipped.mean(axis=0)
-    allowed = coarse.null.mean(axis=0) + 2.0 * coarse.null.std(axis=0, ddof=1) + limits.others
+    _, centre, spread = null_moments(coarse.null)
+    allowed = centre + 2.0 * spread + limits.others
 
     def walk(direction: int) -> tuple[int, str]:
         at = zero
@@ -109,7 +111,7 @@ def find_range(coarse: Coarse, limits: Limits | None = None, *, name: str = "the
                 return at, STALLED
             if clipped[following] - clipped[zero] > limits.clipped:
                 return at, CLIPPED
-            if coarse.others[following] > allowed[following]:
+            if coarse.others[following] > allowed[following]:  # never where nothing else has a score
                 return at, SPOILT
             at = following
         return at, REACHED

@@ -92,7 +92,7 @@ def _conditions(rescored: Rescored) -> list[dict[str, Any]]:
         columns = [int(rescored.own[i])] + [[row["id"] for row in rescored.concepts].index(name) for name in boundary.given]
         effects = []
         for j in columns:
-            unit = max(rescored.concepts[j]["sd"], rescored.concepts[j]["least"])
+            unit = float(rescored.units[j])
             effects.append(
                 {
                     "concept": rescored.concepts[j]["id"],

@@ -16,6 +16,7 @@ from ..layers import show_layers
 from ..manipulation.frames import Frames
 from ..manipulation.sheets import enlarged
 from ..manipulation.steps import Strip, signed
+from ..rescored import concept_units
 from ..run import Run
 from .page import _asset, _number, data_uri
 from .svg import STYLE, Canvas, Scale
@@ -114,7 +115,7 @@ def _cell_of(
     scores = None if frames.scores is None else frames.scores[k, t]
     shown: list[dict[str, Any]] = []
     if scores is not None:
-        unit = np.array([max(row["sd"], row["least"], 1e-9) for row in concepts])
+        unit = concept_units(concepts)
         change = np.full(len(scores), np.nan) if plain is None else (scores - plain) / unit
         others = [j for j in np.argsort(-np.nan_to_num(np.abs(change)), kind="stable") if j not in own and abs(np.nan_to_num(change[j])) >= NOTABLE]
         for j in [*dict.fromkeys(own), *others[:SHOWN]]:

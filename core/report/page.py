@@ -17,6 +17,7 @@ from ..layers import show_layers
 from ..pictures import Pixels, file_stem, jpeg, read_picture, tile
 from ..progress import duration
 from ..records import LEVELS
+from ..rescored import concept_units
 from ..run import Run
 from . import answers
 from .content import Found
@@ -76,13 +77,13 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
 
 def _samples(concepts: list[dict[str, Any]], pictures: Pixels, scores: NDArray[np.float32]) -> list[dict[str, Any]]:
     """Each sample with the concepts that stand out in it, by level."""
-    shown = []
+    shown, units = [], concept_units(concepts)
     for picture, row in zip(pictures, scores, strict=True):
         lines = []
         for level in LEVELS:
             columns = [j for j, c in enumerate(concepts) if c["level"] == level and not np.isnan(row[j])]
             # What stands out is what lies far above its mean; a position has no above.
-            distance = {j: (row[j] - (concepts[j]["mean"] or 0.0)) / max(concepts[j]["sd"], concepts[j]["least"], 1e-9) for j in columns}
+            distance = {j: float(np.nan_to_num((row[j] - (concepts[j]["mean"] or 0.0)) / units[j])) for j in columns}
             columns = sorted((j for j in columns if distance[j] > 0.0 or level == "layout"), key=lambda j: -distance[j])
             lines += [(level, concepts[j]["id"].split("/", 1)[1], float(row[j])) for j in columns[: 1 if level == "layout" else LISTED - 1]]
         shown.append({"image": data_uri(picture), "scores": lines})

@@ -79,9 +79,8 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
     prepared = engine.prepared
     rescored = Rescored.read(run)
     make_folder(run.path / "edits")
-    unit = float(run.manifest["spread"]) if prepared.config.rescoring.distance_unit == "sd" else 1.0
     strips = [
-        Strip(run.path, boundary.name, name, layers, step_field(boundary.normal, layers, _scale(prepared)) * unit, int(rescored.own[b]))
+        Strip(run.path, boundary.name, name, layers, step_field(boundary.normal, layers, prepared.edit_scale) * run.step_unit, int(rescored.own[b]))
         for b, boundary in enumerate(rescored.boundaries)
         for name, layers in shown_sets(prepared).items()
     ]
@@ -140,11 +139,6 @@ def _baseline(prepared: Prepared) -> tuple[Pass, Tensor]:
         baseline = prepared.render(codes, condition, torch.arange(n), Stream.EDITING, shown_sets(prepared).values())
         kept = prepared.memory["editing"] = (baseline, codes)
     return kept
-
-
-def _scale(prepared: Prepared) -> NDArray[np.float32]:
-    scale = prepared.generator.layer_scale
-    return scale if prepared.config.editing.scale else np.ones_like(scale)
 
 
 @torch.inference_mode()

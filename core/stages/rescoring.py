@@ -76,7 +76,7 @@ def images_needed(prepared: Prepared, boundaries: int) -> int:
 def step_length(prepared: Prepared, spread: float) -> float:
     """Lambda in units of w: times the spread of w where the config says so."""
     rescoring = prepared.config.rescoring
-    return rescoring.distance * (spread if rescoring.distance_unit == "sd" else 1.0)
+    return rescoring.distance * rescoring.unit(spread)
 
 
 def open_units(run: Run) -> Shards:

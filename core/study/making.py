@@ -162,8 +162,7 @@ def _key(
 
 def _strips(run: Run, engine: Engine, key: Key, chosen: Boundaries, progress: Progress) -> list[list[tuple[str, bytes]]]:
     """Pictures of every question, row by row."""
-    unit = float(run.manifest["spread"]) if run.config.rescoring.distance_unit == "sd" else 1.0
-    scale = engine.prepared.generator.layer_scale if run.config.editing.scale else np.ones(engine.prepared.generator.card.layers, np.float32)
+    unit, scale = run.step_unit, engine.prepared.edit_scale
 
     def task(question: Question) -> Task:
         layers = tuple(key.groups[name] for name in question.order)

@@ -1,0 +1,55 @@
+"""Raw margins that do not vary: no command divides by their spread, and all say that there is none."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import ganstrata
+import pytest
+from ganstrata.core.analyses.ablation import ablation
+from ganstrata.core.analyses.answering import ask_layers, ask_many, ask_one
+from ganstrata.core.analyses.asking import Ask
+from ganstrata.core.analyses.entanglement import entanglement
+from ganstrata.core.analyses.hierarchy import hierarchy
+from ganstrata.core.analyses.ranking import ranking
+from ganstrata.core.progress import Progress
+from ganstrata.core.rescored import Rescored
+
+SAID = "Does not vary here, so that changes of it have no unit: still/margin, still/place."
+
+
+@pytest.fixture
+def still(fakes, config, tmp_path: Path) -> Path:
+    """A run with two margins that are the same for every picture; one worker, so that its warnings are errors here."""
+    config["scorers"].append({"use": "fake_still", "as": "still"})
+    config["rescoring"] |= {"samples": 16, "layers": ["all", "each", "groups"]}
+    config["editing"] = {"samples": 1, "steps": 2}
+    config["engine"] = {"workers": 1}
+    return ganstrata.run(config, tmp_path / "still").path
+
+
+def test_every_analysis_does_without_a_unit(still: Path) -> None:
+    rescored = Rescored.read(ganstrata.open_run(still))
+    assert rescored.constant == ["still/margin", "still/place"]
+    assert "does not vary here" in (still / "report.html").read_text(encoding="utf-8")
+    with (still / "rescoring.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["concept"].startswith("still/")]
+    assert {(row["mean"], row["mean_in_sd"]) for row in rows} == {("0", "")}
+
+    answer, folder = ask_one(still, Ask(), entanglement, "entanglement")
+    assert SAID in answer.sentences
+    with (folder / "pairs.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["mean_in_sd"] for row in csv.DictReader(file) if row["concept"] == "still/margin"} == {""}
+    answer, _ = ask_layers(still, Ask(), progress=Progress(quiet=True))
+    assert SAID in answer.sentences
+    for analyse, name in ((ranking, "ranking"), (hierarchy, "hierarchy")):
+        ask_many([still], Ask(), analyse, name)
+    ask_one(still, Ask(), ablation, "ablation")
+
+
+def test_edited_pictures_show_their_scores_without_a_change(still: Path) -> None:
+    found = ganstrata.manipulate(still, ["seen/red"], kinds=("strip", "html"), search=True, start=-4.0, end=4.0, samples=[0, 1])
+    assert (found.path / "manipulate.html").is_file()
+    shutil.rmtree(found.path)
