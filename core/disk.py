@@ -74,6 +74,29 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def content_hash(path: Path) -> str | None:
+    """SHA-256 of a file, or of a folder of arrays; None if it is not there or cannot be read.
+
+    Of a folder it is that of the names of all its files, and of the content of all but the chunks,
+    which have checksums of their own. What a kill left half-written or a file manager hides does not count.
+    """
+    try:
+        return _folder_hash(path) if path.is_dir() else file_hash(path)
+    except OSError:
+        return None
+
+
+def _folder_hash(path: Path) -> str:
+    found = hashlib.sha256()
+    for name, file in sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file()):
+        if file.suffix in (".part", ".partial") or file.name.startswith("."):
+            continue
+        content = file.read_bytes() if file.suffix == ".json" or file.name == "stamp" else b""
+        for part in (name.encode(errors="surrogateescape"), content):
+            found.update(len(part).to_bytes(8, "big") + part)
+    return found.hexdigest()
+
+
 def disk_error(error: OSError, path: Path) -> GanstrataError:
     """Say what a failed write means, and what helps."""
     reason = error.strerror or str(error)

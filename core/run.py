@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .config import RunConfig
-from .disk import disk_error, file_hash, make_folder, write_text
+from .disk import content_hash, disk_error, make_folder, write_text
 from .errors import RunError
 
 STAGES = ("synthesize", "learn", "rescore", "edit", "report")
@@ -125,7 +125,7 @@ class Run:
         entry = self.manifest["stages"].get(stage)
         if entry is None:
             return False
-        return all((self.path / name).is_file() and file_hash(self.path / name) == digest for name, digest in entry["files"].items())
+        return all(content_hash(self.path / name) == digest for name, digest in entry["files"].items())
 
     def require(self, *stages: str) -> None:
         """Refuse to go on without earlier stages.
@@ -139,7 +139,7 @@ class Run:
 
     def finish(self, stage: str, *, seconds: float, files: tuple[str, ...] = (), **facts: Any) -> None:
         """Record a stage as complete; stages behind it must be run again."""
-        digests = {name: file_hash(self.path / name) for name in files}
+        digests = {name: content_hash(self.path / name) for name in files}
         finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         self.manifest["stages"][stage] = {"seconds": round(seconds, 2), "finished": finished, "files": digests, **facts}
         for later in STAGES[STAGES.index(stage) + 1 :]:

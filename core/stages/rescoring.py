@@ -119,7 +119,7 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
         step(total - step.done)  # what need not be done
         rescored = Rescored.read(run)
         write_table(rescored, run.path / "rescoring.csv")
-    run.finish("rescore", seconds=step.seconds, files=("rescoring.csv",), images=images, factors=rescored.found)
+    run.finish("rescore", seconds=step.seconds, files=("rescoring.csv", "rescoring.zarr"), images=images, factors=rescored.found)
 
 
 def _stamp(run: Run, prepared: Prepared) -> str:

@@ -59,7 +59,7 @@ def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
             step(count)
         tables = summarise(prepared, read_scores(run, prepared), read_latents(run, prepared)[0])
     run.manifest.update(tables)
-    run.finish("synthesize", seconds=step.seconds, images=n)
+    run.finish("synthesize", seconds=step.seconds, files=("samples.zarr",), images=n)
 
 
 def is_complete(run: Run, prepared: Prepared) -> bool:
