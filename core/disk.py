@@ -64,7 +64,7 @@ def remove(path: Path) -> None:
     """Remove a file, a link, or a folder with all that is in it, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
-    else:
+    elif path.is_symlink() or path.exists():
         path.unlink(missing_ok=True)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import RunError, UserError
+from ..errors import UserError
 from ..progress import Progress
 from ..rescored import Rescored
+from ..resultfolder import check_free, replace_folder
 from ..run import Run, locked
 from . import workplace
 from .asking import Answer, Ask, Source, labels_of
@@ -41,7 +41,7 @@ def ask_many(paths: Sequence[Path], ask: Ask, analyse: Callable[[Sequence[Source
         raise UserError(f"{len(paths)} runs: say with --out DIR where their common figure is to be written")
     target = paths[0] / "analysis" / name if ask.out is None else ask.out
     if ask.out is not None:
-        check_free(target, name)
+        check_free(target, f"{name}.json", f"analysis {name}")
         return _answered(paths, ask, analyse, target)
     Run.open(paths[0])  # a lock makes the directory that it locks
     with locked(paths[0]):
@@ -59,7 +59,7 @@ def ask_layers(path: Path, ask: Ask, *, progress: Progress) -> tuple[Answer, Pat
     with workplace.opened(path) as (run, engine):
         source = Source(labels_of([path])[0], run, Rescored.read(run))
         found = layers(source, ask)
-        workplace.put(path / "analysis/layers", found.files([source]))
+        replace_folder(path / "analysis/layers", "layers.json", found.files([source]))
         workplace.remake_report(run, engine, progress)
     return found, path / "analysis/layers"
 
@@ -71,22 +71,5 @@ def _answered(paths: Sequence[Path], ask: Ask, analyse: Callable[[Sequence[Sourc
         run.require(*NEEDED)
         sources.append(Source(label, run, Rescored.read(run)))
     found = analyse(sources, ask)
-    workplace.put(target, found.files(sources))
+    replace_folder(target, f"{found.name}.json", found.files(sources))
     return found, target
-
-
-def check_free(target: Path, name: str) -> None:
-    """Refuse a folder that holds anything but an earlier answer to the same question: it would be replaced.
-
-    Raises:
-        RunError: it does.
-    """
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
-        return
-    try:
-        index = json.loads((target / f"{name}.json").read_text(encoding="utf-8"))
-        ours = index["analysis"] == name and {file.name for file in target.iterdir()} <= {*index["files"], f"{name}.json"}
-    except (OSError, ValueError, LookupError, TypeError):
-        ours = False
-    if not ours:
-        raise RunError(f"{target} exists and holds something else than `analysis {name}` writes; give an empty or a new --out")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,6 +18,7 @@ from ..layers import layer_sets
 from ..records import LEVELS
 from ..report.figures import Figure, as_csv
 from ..rescored import Rescored
+from ..resultfolder import index_text
 from ..run import Run
 
 
@@ -87,9 +87,8 @@ class Answer:
                 for s in sources
             ],
             "sentences": self.sentences,
-            "files": {name: hashlib.sha256(content).hexdigest() for name, content in found.items()},
         }
-        return found | {f"{self.name}.json": (json.dumps(index, indent=2) + "\n").encode()}
+        return found | {f"{self.name}.json": index_text(index, found)}
 
 
 def asked_of(ask: Ask, **understood: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +17,7 @@ from ..report.figures import Figure
 from ..report.panels import layer_effects
 from ..report.strips import sheet_of
 from ..rescored import Rescored
+from ..resultfolder import read_index
 from ..run import Run
 from ..statistics import benjamini_hochberg
 from .asking import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, plain, set_meant, unmeasured
@@ -251,7 +251,7 @@ def read_layers(run: Run, rescored: Rescored) -> Layers | None:
     if not file.is_file():
         return None
     try:
-        asked = json.loads(file.read_text(encoding="utf-8"))["asked"]
+        asked = read_index(file)["asked"]
         ask = Ask(tuple(asked["concepts"]), tuple(asked["levels"]), asked["top"], asked["layers"])
         found = compare(run, rescored, ask)
         return replace(found, pictures=sheets(run, found, enlarge=False))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -26,6 +24,7 @@ from ..randomness import Stream
 from ..records import Boundary
 from ..report.masks import sheet
 from ..report.objects import FOLDER, INDEX, TABLE, Hop, Objects, read_objects, stamp, table_text
+from ..resultfolder import index_text, replace_folder
 from ..run import Run
 from ..stages.synthesis import draw
 from ..statistics import bootstrap_means, bootstrap_weights, interval
@@ -282,9 +281,8 @@ def _write(run: Run, prepared: Prepared, boundaries: list[Boundary], seen: list[
         "stuff": found.stuff,
         "hops": [asdict(hop) for hop in hops],
         "stamp": stamp(run, str(asked["segmenter"])),
-        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
-    workplace.publish(run, FOLDER, files | {INDEX: (json.dumps(index, indent=2) + "\n").encode()})
+    replace_folder(run.path / FOLDER, INDEX, files | {INDEX: index_text(index, files)})
 
 
 def _hop(boundary: Boundary, threshold: float | None, scores: NDArray[np.float64], weights: NDArray[np.float64]) -> Hop:

@@ -1,18 +1,15 @@
-"""What all analyses share: a finished run with its plugins, a folder that is never half-written, and the report made anew."""
+"""What all analyses share: a finished run with its plugins, and the report made anew."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..boundaryfile import check_fits, load_boundaries
 from ..configfile import validate
-from ..disk import disk_error, write_bytes
 from ..engine import Engine
 from ..errors import ConfigError, Fault, RunError, UserError, nearest
-from ..interrupts import deferred
 from ..pipeline import facts_of
 from ..prepare import prepare
 from ..progress import Progress
@@ -63,38 +60,6 @@ def boundaries_named(run: Run, engine: Engine, names: tuple[str, ...]) -> list[B
     for boundary in found:
         check_fits(boundary, engine.prepared.generator)
     return found
-
-
-def publish(run: Run, folder: str, files: Mapping[str, bytes]) -> None:
-    """Replace a folder of the run by these files, see `put`."""
-    put(run.path / folder, files)
-
-
-def put(target: Path, files: Mapping[str, bytes]) -> None:
-    """Replace a folder by these files, in one step: all of them are there, or what was there before.
-
-    Raises:
-        GanstrataError: the disk is full or the directory cannot be written.
-    """
-    fresh, old = (target.with_name(target.name + ending) for ending in (".part", ".old"))
-    try:
-        for left in (fresh, old):
-            shutil.rmtree(left, ignore_errors=True)
-        fresh.mkdir(parents=True)
-    except OSError as error:
-        raise disk_error(error, fresh) from error
-    try:
-        for name, content in files.items():
-            write_bytes(fresh / name, content)
-        with deferred():
-            if target.exists():
-                target.rename(old)
-            fresh.rename(target)
-    except OSError as error:
-        raise disk_error(error, target) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def remake_report(run: Run, engine: Engine, progress: Progress) -> None:

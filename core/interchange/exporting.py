@@ -12,10 +12,11 @@ from typing import Literal
 import numpy as np
 
 from ..boundaryfile import load_boundaries
-from ..disk import make_folder, write_text
+from ..disk import write_text
 from ..errors import RunError, UserError, nearest
 from ..pictures import file_stem
 from ..records import Boundaries, Boundary
+from ..resultfolder import staged
 from ..run import Run
 from ..shards import Shards
 from .arrays import write_array
@@ -50,14 +51,16 @@ def export_boundaries(folder: Path, out: Path, *, form: As = "list", only: Seque
     boundaries = _chosen(load_boundaries(folder)[0], only, folder)
     names = plain_names(boundaries)
     paths = {name: out / f"{name}_boundary.npy" for name in names}
-    _make(out, [*paths.values(), *([out / LIST] if form == "list" else [])])
-    for boundary, path in zip(boundaries, paths.values(), strict=True):
-        write_array(path, np.asarray(boundary.normal, dtype=np.float32)[None])
-    written = list(paths.values())
-    if form == "list":
-        rows = [(name, b.space, str(path.resolve()) if absolute else path.name) for b, (name, path) in zip(boundaries, paths.items(), strict=True)]
-        write_text(out / LIST, list_text(rows))
-        written.append(out / LIST)
+    written = [*paths.values(), *([out / LIST] if form == "list" else [])]
+    _check_new(out, written)
+    with staged(out) as place:
+        for boundary, path in zip(boundaries, paths.values(), strict=True):
+            write_array(place / path.name, np.asarray(boundary.normal, dtype=np.float32)[None])
+        if form == "list":
+            rows = [
+                (name, b.space, str(path.resolve()) if absolute else path.name) for b, (name, path) in zip(boundaries, paths.items(), strict=True)
+            ]
+            write_text(place / LIST, list_text(rows))
     remarks = []
     if any(np.any(np.asarray(b.offset) != 0.0) for b in boundaries):
         remarks.append("offsets are left out: HiGAN's boundaries go through the origin")
@@ -89,9 +92,10 @@ def export_samples(run: Run, out: Path) -> Exported:
         own = [name for name in ids if name.split("/", 1)[0] == scorer.alias]
         arrays |= {f"{stems[name]}_scores": table[:, [column]] for column, name in enumerate(own)}
     paths = {name: out / f"{name}.npy" for name in arrays}
-    _make(out, paths.values())
-    for name, path in paths.items():
-        write_array(path, arrays[name])
+    _check_new(out, paths.values())
+    with staged(out) as place:
+        for name, path in paths.items():
+            write_array(place / path.name, arrays[name])
     return Exported(tuple(paths.values()), ())
 
 
@@ -128,9 +132,8 @@ def _check_spaces(boundaries: Sequence[Boundary]) -> None:
             raise UserError(f"boundary '{boundary.name}' lies in space {boundary.space}, which HiGAN does not have; leave it out with --only")
 
 
-def _make(out: Path, files: Iterable[Path]) -> None:
-    """Make the folder; refuse to write over anything."""
+def _check_new(out: Path, files: Iterable[Path]) -> None:
+    """Refuse to write over anything."""
     taken = [path.name for path in files if path.exists()]
     if taken:
         raise RunError(f"{out} has {', '.join(taken[:5])}{' and others' if len(taken) > 5 else ''} already; give another --out")
-    make_folder(out)

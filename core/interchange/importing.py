@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..boundaryfile import FILES, save_boundaries
-from ..disk import make_folder
 from ..errors import ConfigError, Fault, RunError, UserError, nearest
 from ..layers import parse_layers, show_layers
 from ..records import LEVELS, Boundaries, Boundary
+from ..resultfolder import staged
 from .arrays import ForeignBoundary, read_boundary
 from .assumed import Assumed
 from .lists import SPACES, read_list, space_of
@@ -101,8 +101,8 @@ def write_imported(imported: Imported, out: Path) -> None:
         GanstrataError: it cannot be written.
     """
     check_free(out)
-    make_folder(out)
-    save_boundaries(imported.boundaries, out)
+    with staged(out) as place:
+        save_boundaries(imported.boundaries, place)
 
 
 def check_free(out: Path) -> None:

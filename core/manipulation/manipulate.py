@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +12,12 @@ from numpy.typing import NDArray
 
 from ..analyses import workplace
 from ..engine import Engine
-from ..errors import DataError, RunError, UserError
+from ..errors import DataError, UserError
 from ..pictures import Pixels, file_stem
 from ..prepare import Prepared
 from ..progress import Progress
 from ..report.manipulated import Edited, build_page, scores_text, steps_text
+from ..resultfolder import check_free, index_text, replace_folder
 from ..run import Run, versions
 from . import coarse, films, sheets
 from .ask import JITTER, SEARCHED, Ask
@@ -166,13 +165,8 @@ def _perform(run: Run, engine: Engine, ask: Ask, progress: Progress) -> Manipula
         edited = [Edited(*each) for each in zip(strips, before, frames, strict=True)]
         record = _record(run, prepared, ask, source, strips, boundary_record, unit)
         files = _files(run, ask, source, edited, grid, record)
-        record["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-        files[INDEX] = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"cannot make {out.parent}: {error.strerror or error}") from None
-        workplace.publish(run, str(out.resolve()), files)
+        files[INDEX] = index_text(record, files)
+        replace_folder(out, INDEX, files)
     concepts = tuple(concept.name for concept in prepared.concepts) if ask.scores else ()
     return Manipulated(out, source.names, tuple(strips), tuple(before), tuple(frames), concepts, tuple(files))
 
@@ -182,16 +176,16 @@ def _numbers(given: str | Sequence[int] | None) -> str | None:
 
 
 def _folder(run: Run, ask: Ask, strips: Sequence[Strip]) -> Path:
-    """Where to write: a folder that is new, empty, or holds earlier edits.
+    """Return where to write: in the run, or a folder that is new, empty, or holds earlier edits alone.
 
     Raises:
         RunError: it holds something else.
     """
+    if ask.out is not None:
+        check_free(ask.out, INDEX, "manipulate")
+        return ask.out
     name = "+".join(file_stem(part.boundary.name) for strip in strips for part in strip.parts)[:120]
-    out = ask.out if ask.out is not None else run.path / FOLDER / f"{name}.{ask.mode}"
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / INDEX).is_file())):
-        raise RunError(f"{out} exists and holds no earlier edits; give an empty or a new folder with --out")
-    return out
+    return run.path / FOLDER / f"{name}.{ask.mode}"
 
 
 def _searched(parts: Sequence[Part], tables: Sequence[Coarse], strips: list[Strip], ask: Ask) -> list[Strip]:

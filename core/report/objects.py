@@ -16,6 +16,7 @@ from typing import Any
 from ..boundaryfile import FILES
 from ..disk import file_hash
 from ..layers import show_layers
+from ..resultfolder import read_index
 from ..run import Run
 from ..transitions import Transition, mapped, staying
 from .figures import Figure
@@ -212,7 +213,7 @@ def read_objects(run: Run) -> Objects | None:
     if not (folder / INDEX).is_file():
         return None
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index = read_index(folder / INDEX)
         content = {name: (folder / name).read_bytes() for name in index["files"]}
         changed = [name for name, digest in index["files"].items() if hashlib.sha256(content[name]).hexdigest() != digest]
         if changed:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ..analyses.workplace import opened
 from ..boundaryfile import check_fits
-from ..disk import make_folder, write_text
 from ..editing import move, step_field
 from ..engine import Engine
 from ..errors import RunError, UserError, nearest
@@ -24,6 +23,7 @@ from ..progress import Progress
 from ..randomness import Stream
 from ..records import Boundaries, Boundary
 from ..rescored import Rescored
+from ..resultfolder import add_files
 from ..run import Run
 from ..stages.synthesis import draw
 from .key import KEY, PAGE, Key, Question, shuffled
@@ -87,9 +87,7 @@ def make_study(path: Path, out: Path, ask: Ask, *, progress: Progress) -> Key:
         amounts = tuple(float(a) for a in _amounts(run, ask.steps))
         key = _key(run, prepared, chosen, groups, amounts, ask, seed)
         strips = _strips(run, engine, key, chosen, progress)
-    make_folder(out)
-    write_text(out / KEY, key.text)
-    write_text(out / PAGE, build_page(key, strips))
+    add_files(out, {KEY: key.text.encode(), PAGE: build_page(key, strips).encode()})
     return key
 
 

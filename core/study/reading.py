@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..disk import make_folder, write_text
 from ..errors import RunError
 from ..records import LEVELS
 from ..report.figures import Figure
+from ..resultfolder import add_files
 from .agreement import kappa_interval
 from .figure import votes_figure
 from .key import Key
@@ -129,7 +129,6 @@ def read_study(folder: Path, paths: Sequence[Path], out: Path) -> Study:
     taken = [name for name in FILES if (out / name).exists()]
     if taken:
         raise RunError(f"{out} has {', '.join(taken)} already; give another --out")
-    make_folder(out)
     figure = study.figure
     summary = {
         "study": study.key.study,
@@ -139,15 +138,15 @@ def read_study(folder: Path, paths: Sequence[Path], out: Path) -> Study:
         "agreement": [{name: _plain(value) for name, value in vars(row).items()} for row in study.agreement],
         "remarks": list(study.votes.remarks),
     }
-    for name, text in (
+    texts = (
         ("votes.svg", figure.file),
         ("votes.csv", figure.csv),
         ("concepts.csv", _concepts(study)),
         ("agreement.csv", _table([["strips", "of", "count", "kappa", "low", "high"], *([*vars(row).values()] for row in study.agreement)])),
         ("ballots.csv", _ballots(study)),
         ("study.json", json.dumps(summary, indent=2) + "\n"),
-    ):
-        write_text(out / name, text)
+    )
+    add_files(out, {name: text.encode() for name, text in texts})
     return study
 
 

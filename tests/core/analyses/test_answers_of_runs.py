@@ -14,7 +14,7 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata.core.analyses import workplace
+from ganstrata.core import resultfolder
 from ganstrata.core.analyses.ablation import ablation
 from ganstrata.core.analyses.answering import ask_layers, ask_many, ask_one
 from ganstrata.core.analyses.asking import Answer, Ask, boundaries_meant, set_meant
@@ -325,14 +325,14 @@ def test_where_an_answer_may_be_written(copied: Path, other, tmp_path: Path) -> 
 def test_a_write_that_fails_leaves_what_was_there(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, folder = ask_one(copied, Ask(), ablation, "ablation")
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    write = workplace.write_bytes
+    write = resultfolder.write_bytes
 
     def full(path: Path, content: bytes) -> None:
         if path.name == "rankings.csv":
             raise GanstrataError("the disk is full")
         write(path, content)
 
-    monkeypatch.setattr(workplace, "write_bytes", full)
+    monkeypatch.setattr(resultfolder, "write_bytes", full)
     with pytest.raises(GanstrataError, match="the disk is full"):
         ask_one(copied, Ask(top=1), ablation, "ablation")
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from ganstrata import Stream
+from ganstrata.core import resultfolder
 from ganstrata.core.analyses import workplace
 from ganstrata.core.analyses.objects import Ask, objects
 from ganstrata.core.boundaryfile import load_boundaries
@@ -222,14 +223,14 @@ def test_a_write_that_fails_leaves_what_was_there(look, refurnished: Path, monke
     folder = refurnished / "analysis/objects"
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     page = (refurnished / "report.html").read_bytes()
-    write = workplace.write_bytes
+    write = resultfolder.write_bytes
 
     def full(path: Path, content: bytes) -> None:
         if path.name == "masks.png":
             raise GanstrataError("the disk is full")
         write(path, content)
 
-    monkeypatch.setattr(workplace, "write_bytes", full)
+    monkeypatch.setattr(resultfolder, "write_bytes", full)
     with pytest.raises(GanstrataError, match="the disk is full"):
         look("seen/left")
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before

@@ -177,10 +177,22 @@ def test_what_was_there_stays_until_all_is_made(made, tmp_path: Path, monkeypatc
 
 
 def test_a_folder_of_something_else_is_left_alone(made, tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(RunError, match="exists and holds no earlier edits"):
-        made("seen/red", out=tmp_path)
-    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(RunError, match=r"holds something else than `manipulate` wrote there: thesis\.tex"):
+        made("seen/red", out=tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.tex").read_text() == "years of work"
+
+
+def test_notes_beside_earlier_edits_are_not_lost(made, tmp_path: Path) -> None:
+    out = tmp_path / "edits"
+    made("seen/red", out=out, kinds=("strip",))
+    made("seen/left", out=out, kinds=("strip",))
+    (out / "my_notes.md").write_text("years of work")
+    with pytest.raises(RunError, match=r"my_notes\.md"):
+        made("seen/red", out=out)
+    assert (out / "my_notes.md").read_text() == "years of work"
+    assert "seen/left" in (out / "steps.csv").read_text()
 
 
 @pytest.mark.parametrize(

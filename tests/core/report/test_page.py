@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections import Counter
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ from ganstrata.core.analyses.asking import Ask
 from ganstrata.core.progress import Progress
 from ganstrata.core.report.page import _number, _percent
 from ganstrata.core.run import Run
+from ganstrata.core.seal import sealed
 
 VOID = {"meta", "img", "input", "br", "link", "hr"}
 
@@ -196,7 +198,9 @@ def test_the_chapter_of_an_analysis_is_built_like_the_others(invoke, refurnished
 def test_a_chapter_that_is_out_of_date_says_so_and_shows_no_number(invoke, refurnished: Path) -> None:
     assert invoke("analysis", "objects", refurnished, "--along", "seen/red", "--layers", "all", "--samples", 32).exit_code == 0
     index = refurnished / "analysis/objects/objects.json"
-    index.write_text(index.read_text(encoding="utf-8").replace('"boundaries.json": "', '"boundaries.json": "0'), encoding="utf-8")
+    content = json.loads(index.read_text(encoding="utf-8"))
+    content["stamp"]["boundaries.json"] = "0"
+    index.write_text(json.dumps(sealed(content)), encoding="utf-8")
     (refurnished / "report.html").unlink()
     assert invoke("report", refurnished).exit_code == 0
     page = Page(refurnished / "report.html")
