@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from .filenames import RESERVED
 from .randomness import LARGEST_SEED
 from .records import LEVELS
 
@@ -196,4 +197,10 @@ class RunConfig(Section):
         twice = sorted({alias for alias in aliases if aliases.count(alias) > 1})
         if twice:
             raise ValueError(f"two scorers are called '{twice[0]}'; give one of them another name with `as`")
+        for alias in aliases:  # scores are kept in files of this name
+            alike = [other for other in aliases if other != alias and other.casefold() == alias.casefold()]
+            if alike:
+                raise ValueError(f"scorers are called '{alias}' and '{alike[0]}', which some file systems do not tell apart; give one another `as`")
+            if alias.casefold() in RESERVED:
+                raise ValueError(f"a scorer is called '{alias}', which Windows allows for no file; give it another name with `as`")
         return value

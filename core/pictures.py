@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import io
-import re
-import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-Pixels = NDArray[np.uint8]
+from .filenames import file_stem as file_stem  # pictures are kept under these names
 
-LONGEST = 150  # characters of a file name that are taken from a name
+Pixels = NDArray[np.uint8]
 
 
 def to_pixels(images: Tensor) -> Pixels:
@@ -50,14 +48,3 @@ def jpeg(picture: Pixels, quality: int = 90) -> bytes:
 def read_picture(content: bytes) -> Pixels:
     """PNG or JPEG as (H, W, 3)."""
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-
-
-def file_stem(name: str) -> str:
-    """A concept's or boundary's name as part of a file name; names that differ keep different files.
-
-    >>> file_stem("attribute/daylight|attribute/indoor_lighting")
-    'attribute.daylight_given_attribute.indoor_lighting'
-    """
-    words = name.replace("/", ".").replace("|", "_given_").replace(",", "_and_")
-    safe = re.sub(r"[^A-Za-z0-9._+-]", "_", words)[:LONGEST]
-    return safe if safe == words else f"{safe}-{zlib.crc32(name.encode()):08x}"

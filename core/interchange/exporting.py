@@ -14,7 +14,7 @@ import numpy as np
 from ..boundaryfile import load_boundaries
 from ..disk import write_text
 from ..errors import RunError, UserError, nearest
-from ..pictures import file_stem
+from ..filenames import file_stem
 from ..records import Boundaries, Boundary
 from ..resultfolder import staged
 from ..run import Run
@@ -110,7 +110,7 @@ def _plain(names: Sequence[str]) -> list[str]:
     >>> _plain(["a/wood", "a/dirt", "b/dirt"])
     ['wood', 'a.dirt', 'b.dirt']
     """
-    short = [name.split("/", 1)[-1] if "|" not in name else name for name in names]
+    short = [name if "|" in name or name.count("/") != 1 else name.split("/")[1] for name in names]
     count = Counter(short)
     return [file_stem(brief if count[brief] == 1 else name) for brief, name in zip(short, names, strict=True)]
 

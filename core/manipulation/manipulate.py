@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..analyses import workplace
 from ..engine import Engine
 from ..errors import DataError, UserError
-from ..pictures import Pixels, file_stem
+from ..filenames import file_stem
+from ..pictures import Pixels
 from ..prepare import Prepared
 from ..progress import Progress
 from ..report.manipulated import Edited, build_page, scores_text, steps_text
@@ -184,7 +185,7 @@ def _folder(run: Run, ask: Ask, strips: Sequence[Strip]) -> Path:
     if ask.out is not None:
         check_free(ask.out, INDEX, "manipulate")
         return ask.out
-    name = "+".join(file_stem(part.boundary.name) for strip in strips for part in strip.parts)[:120]
+    name = file_stem(*(part.boundary.name for strip in strips for part in strip.parts), between="+")
     return run.path / FOLDER / f"{name}.{ask.mode}"
 
 
@@ -252,7 +253,7 @@ def _files(
     if ask.scores:
         files["scores.csv"] = scores_text(source.names, edited, run.manifest["concepts"]).encode()
     for each in edited:
-        stem = "joint" if ask.mode == "joint" else file_stem(each.strip.name.replace(" at ", "."))
+        stem = "joint" if ask.mode == "joint" else file_stem(each.strip.parts[0].boundary.name, each.strip.parts[0].set_name)
         if "strip" in ask.kinds:
             row: Pixels = np.concatenate([each.before.pictures, each.frames.pictures], axis=1)
             files[f"{stem}.png"] = sheets.sheet(row, ["unedited", *each.strip.labels], source.names, apart=True)

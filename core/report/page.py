@@ -13,12 +13,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from ..filenames import file_stem
 from ..layers import show_layers
-from ..pictures import Pixels, file_stem, jpeg, read_picture, tile
+from ..pictures import Pixels, jpeg, read_picture, tile
 from ..progress import duration
 from ..records import LEVELS
 from ..rescored import concept_units
 from ..run import Run
+from ..stages.edit import strip_name
 from . import answers
 from .content import Found
 from .sampling import sampling
@@ -97,7 +99,7 @@ def _edits(run: Run, found: Found, amounts: list[float]) -> list[dict[str, Any]]
     cards = []
     for name in rescored.found:
         boundary = rescored.boundaries.of(name)
-        strips = [split_strip(read_picture((run.path / "edits" / f"{file_stem(name)}.{file_stem(s)}.png").read_bytes()), len(amounts)) for s in sets]
+        strips = [split_strip(read_picture((run.path / strip_name(name, s)).read_bytes()), len(amounts)) for s in sets]
         frames = np.stack(strips, axis=1)  # (samples, sets, steps, H, W, 3)
         cards.append(
             {

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..pictures import Pixels, file_stem, read_picture, tile
+from ..filenames import file_stem
+from ..pictures import Pixels, read_picture, tile
 from ..run import Run
+from ..stages.edit import strip_name
 
 GAP = 2  # pixels between the frames of a strip
 SHOWN = 3  # samples of a sheet
@@ -38,7 +40,7 @@ def sheet_of(run: Run, boundary: str, sets: Sequence[tuple[str, bool]], *, enlar
     """
     stem = file_stem(boundary)
     amounts = json.loads((run.path / "edits/edits.json").read_text(encoding="utf-8"))["amounts"]
-    files = [(name, right, run.path / "edits" / f"{stem}.{file_stem(name)}.png") for name, right in sets]
+    files = [(name, right, run.path / strip_name(boundary, name)) for name, right in sets]
     strips = [(name, right, split_strip(read_picture(file.read_bytes()), len(amounts))[:SHOWN]) for name, right, file in files if file.is_file()]
     if not strips:
         return stem, None

@@ -13,11 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..boundaryfile import load_boundaries
 from ..composition import Pass
 from ..disk import make_folder, write_bytes, write_text
 from ..editing import move, move_jointly, step_field
 from ..engine import Engine
-from ..pictures import file_stem, png, tile, to_pixels
+from ..filenames import file_stem
+from ..pictures import png, tile, to_pixels
 from ..prepare import Prepared
 from ..progress import Progress
 from ..randomness import Stream
@@ -53,8 +55,12 @@ class Part:
 
 
 def is_complete(run: Run, prepared: Prepared) -> bool:
-    """Whether all strips are there, as they were written."""
-    return run.is_done("edit")
+    """Whether all strips are there, as they were written, and under the names that this version gives them."""
+    if not run.is_done("edit"):
+        return False
+    boundaries, _ = load_boundaries(run.path)
+    strips = {strip_name(name, set_name) for name in boundaries.names for set_name in shown_sets(prepared)}
+    return strips <= set(run.manifest["stages"]["edit"]["files"])
 
 
 def amounts(prepared: Prepared) -> list[float]:
@@ -65,7 +71,7 @@ def amounts(prepared: Prepared) -> list[float]:
 
 def strip_name(boundary: str, set_name: str) -> str:
     """Where a strip is kept, relative to the run."""
-    return f"edits/{file_stem(boundary)}.{file_stem(set_name)}.png"
+    return f"edits/{file_stem(boundary, set_name)}.png"
 
 
 def shown_sets(prepared: Prepared) -> dict[str, tuple[int, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import ganstrata
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 import torch
 from ganstrata import Stream
 from ganstrata.core.pictures import read_picture, to_pixels
+from ganstrata.core.prepare import prepare
 from ganstrata.core.report.page import split_strip
 from ganstrata.core.run import Run
+from ganstrata.core.stages.edit import is_complete
 
 
 @pytest.fixture
@@ -70,3 +73,13 @@ def test_the_joint_edit_takes_each_level_where_it_works_best(finished: Run, uned
     together = frames[:, 5] - frames[:, 0]
     inside = (frames.min(axis=1) > 0) & (frames.max(axis=1) < 255)
     assert np.abs(alone - together)[inside].max() <= 8  # the textures aside, changes at different layers add up
+
+
+def test_strips_under_names_of_an_earlier_version_are_made_anew(fakes, copied: Path) -> None:
+    run = Run.open(copied)
+    prepared = prepare(run.config)
+    assert is_complete(run, prepared)
+    files = run.manifest["stages"]["edit"]["files"]
+    (copied / "edits/seen.red.all.png").rename(copied / "edits/seen.red.all-1234.png")
+    files["edits/seen.red.all-1234.png"] = files.pop("edits/seen.red.all.png")
+    assert not is_complete(run, prepared)
