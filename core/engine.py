@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -20,11 +21,15 @@ import torch
 from .config import RunConfig
 from .device import cores, resolve_device
 from .errors import GanstrataError, UserError
+from .interrupts import deferred
 from .memory import keep_freed_memory
 from .prepare import Prepared, prepare
+from .spawning import MEMORY, why_workers_ended
+from .text import message, visible
 
 T = TypeVar("T")
 Work = Callable[[Prepared, Any], T]
+PATIENCE = 5.0  # seconds that a worker has to end
 
 _prepared: Prepared | None = None
 _failure: tuple[str, int] | None = None  # why this worker has no plugins
@@ -64,13 +69,16 @@ class Engine:
             torch.set_num_threads(self.prepared.config.engine.threads)
         return self
 
+    @deferred()
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         torch.set_num_threads(self._threads)
-        if self._pool is not None:
-            self._pool.shutdown(wait=kind is None, cancel_futures=True)
-            if kind is not None:
-                self._stop()
-        self._pool = None
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        workers = _workers(pool)
+        pool.shutdown(wait=kind is None, cancel_futures=True)
+        if kind is not None:
+            _end(workers)
 
     def map(self, function: Work[T], tasks: Sequence[Any]) -> Iterator[T]:
         """Results as they come, in any order.
@@ -94,12 +102,14 @@ class Engine:
                 initargs=(self.prepared.config.model_dump(mode="json", by_alias=True), self.prepared.batch),
             )
         waiting: set[Future[Any]] = set()
+        workers: list[BaseProcess] = []
         queue = iter(tasks)
         try:
             while True:
                 for task in queue:
                     with _uninterrupted():  # a worker is started here, and inherits what is blocked
                         waiting.add(self._pool.submit(_work, function, task))
+                    workers = _workers(self._pool) or workers
                     if len(waiting) >= 2 * self.workers:
                         break
                 if not waiting:
@@ -108,14 +118,25 @@ class Engine:
                 for future in done:
                     yield _unwrap(future.result())
         except BrokenProcessPool:
-            raise GanstrataError(
-                "a worker process ended unexpectedly, perhaps for want of memory. What was finished is kept; "
-                "run the same command again, with a smaller synthesis.batch_size or fewer engine.workers"
-            ) from None
+            self._pool = None
+            _end(workers)
+            raise GanstrataError(why_workers_ended(process.exitcode for process in workers)) from None
 
-    def _stop(self) -> None:
-        for process in multiprocessing.active_children():
-            process.terminate()
+
+def _workers(pool: ProcessPoolExecutor) -> list[BaseProcess]:
+    """The processes of a pool. It forgets them when it is shut down or breaks."""
+    return list((getattr(pool, "_processes", None) or {}).values())
+
+
+def _end(workers: Sequence[BaseProcess]) -> None:
+    """End the given processes and no others, and wait until they are gone."""
+    for process in workers:
+        process.terminate()
+    for process in workers:
+        process.join(PATIENCE)
+        if process.is_alive():
+            process.kill()
+            process.join(PATIENCE)
 
 
 @contextmanager
@@ -151,23 +172,34 @@ def _begin(config: dict[str, Any], batch: int) -> None:
     torch.set_num_threads(validated.engine.threads)
     try:
         _prepared = prepare(validated, batch=batch)
-    except GanstrataError as error:
-        _failure = str(error), error.exit_code
+    except (Exception, SystemExit) as error:
+        _failure = _in_words(error)
 
 
 def _work(function: Work[T], task: Any) -> tuple[str, int, T | None]:
-    """Run one task; errors travel back as words, because not every exception survives the journey."""
+    """Run one task; errors travel back as words with an exit code, because not every exception survives the journey."""
     if _failure is not None:
         return *_failure, None
     assert _prepared is not None
     try:
         return "", 0, function(_prepared, task)
-    except GanstrataError as error:
-        return str(error), error.exit_code, None
+    except (Exception, SystemExit) as error:
+        return *_in_words(error), None
+
+
+def _in_words(error: BaseException) -> tuple[str, int]:
+    """What a worker says of an error, and the exit code that it means."""
+    if isinstance(error, GanstrataError):
+        return message(str(error)), error.exit_code
+    if isinstance(error, MemoryError):
+        return f"a worker process needs more memory than there is. What was finished is kept; {MEMORY}", GanstrataError.exit_code
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}:{frames[-1].lineno}, in {frames[-1].name})" if frames else ""
+    return f"a worker process failed: {type(error).__name__}: {visible(str(error), 500)}{place}. What was finished is kept", GanstrataError.exit_code
 
 
 def _unwrap(result: tuple[str, int, Any]) -> Any:
-    message, exit_code, value = result
-    if message:
-        raise (UserError(message) if exit_code == UserError.exit_code else WorkerError(message, exit_code))
+    words, exit_code, value = result
+    if exit_code != 0:
+        raise (UserError(words) if exit_code == UserError.exit_code else WorkerError(words, exit_code))
     return value

@@ -22,6 +22,7 @@ from .loading import build
 from .randomness import Stream, noise_seed
 from .records import Concept, Rendering
 from .registry import Kind, registry
+from .spawning import end_if_imported_again
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
     Raises:
         GanstrataError: a plugin, checkpoint, layer or concept pattern does not fit.
     """
+    end_if_imported_again()
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
     generator = cast("Generator", _built("generator", config.generator, ("generator",), device, source))

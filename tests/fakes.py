@@ -258,6 +258,22 @@ def refuse(prepared: object, task: int) -> int:
     raise DataError(f"task {task} cannot be done")
 
 
+class Odd(Exception):
+    """Cannot be pickled."""
+
+    def __reduce__(self) -> str:
+        raise TypeError("no pickle of this")
+
+
+def misbehave(_: object, kind: str) -> None:
+    """A task that raises what no engine expects."""
+    if kind == "memory":
+        raise MemoryError
+    if kind == "exit":
+        raise SystemExit(7)
+    raise Odd("no pickle of this")
+
+
 def fail(prepared: object, task: int) -> int:
     """Work that fails."""
     raise GanstrataError(f"task {task} failed")

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 import torch
 from ganstrata.core.config import RunConfig
@@ -55,3 +61,54 @@ def test_a_worker_that_cannot_begin_says_why(fakes, config, monkeypatch: pytest.
     monkeypatch.setenv("GANSTRATA_PLUGINS", "ganstrata")  # the workers will not know the fakes
     with pytest.raises(UserError, match="No generator named 'fake_layers'"), Engine(ready) as engine:
         list(engine.map(fakes.double, range(4)))
+
+
+@pytest.mark.parametrize("prepared", [2], indirect=True)
+def test_only_the_engines_own_processes_are_ended(prepared: Prepared, fakes) -> None:
+    mine = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    mine.start()
+    try:
+        engine = Engine(prepared).__enter__()
+        assert sorted(engine.map(fakes.double, range(4))) == [0, 2, 4, 6]
+        workers = [process for process in multiprocessing.active_children() if process.pid != mine.pid]
+        assert len(workers) == 2
+        engine.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+        assert not any(worker.is_alive() for worker in workers)
+        assert mine.is_alive()
+    finally:
+        mine.kill()
+        mine.join()
+
+
+@pytest.mark.parametrize("prepared", [2], indirect=True)
+def test_whatever_a_worker_raises_comes_back_in_words(prepared: Prepared, fakes) -> None:
+    with Engine(prepared) as engine:
+        for kind, words in (
+            ("unpicklable", r"Odd: no pickle of this.*fakes\.py:\d+"),
+            ("memory", "more memory than there is"),
+            ("exit", "SystemExit: 7"),
+        ):
+            with pytest.raises(WorkerError, match=words) as caught:
+                list(engine.map(fakes.misbehave, [kind, kind]))
+            assert caught.value.exit_code == 1
+            assert len(str(caught.value)) < 2000
+
+
+SCRIPT = """
+import sys
+import ganstrata
+try:
+    ganstrata.run(sys.argv[1], sys.argv[2])
+except ganstrata.core.errors.GanstrataError as error:
+    print("said:", error)
+"""
+
+
+def test_a_script_without_a_guard_is_told_what_it_lacks(fakes, written, config, tmp_path: Path) -> None:
+    config["engine"] = {"workers": 2}
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "script.py"), str(written(config)), str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert 'if __name__ == "__main__":' in done.stdout
+    assert "memory" not in done.stdout
+    assert "Traceback" not in done.stderr
