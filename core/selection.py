@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from .contracts import PluginConfig
+from .counts import ceil_share, floor_share
 from .errors import DataError
 
 Floats = NDArray[np.floating]
@@ -44,20 +44,23 @@ class Selection:
     held_out_labels: NDArray[np.int64]
     rest: Rows
     rest_labels: NDArray[np.int64]  # by the midpoint of the highest and the lowest score
+    asked: tuple[int, int]  # positives and negatives that were asked for; within classes there may be fewer
 
 
 def count_of(asked: int | float, available: int, what: str, concept: str) -> int:
     """A count, from a count or a share of the available samples.
 
     Raises:
-        DataError: more than half of the samples, or none.
+        DataError: more than half of the samples, or none; or a number above 1 that is not whole.
 
     Example:
         >>> count_of(0.25, 400, "positives", "colour/red"), count_of(30, 400, "positives", "colour/red")
         (100, 30)
     """
     share = isinstance(asked, float) and asked <= 1.0
-    count = int(asked * available + 1e-6) if share else int(asked)  # 0.29 of 100 is 28.999999999999996 in floats
+    if not share and asked != int(asked):
+        raise DataError(f"{concept}: {asked:g} {what} were asked for; give a whole number, or a share up to 0.5")
+    count = floor_share(asked, available) if share else int(asked)
     if count < 2 or count > available // 2:
         change = "raise" if count < 2 <= available // 2 else "lower"
         raise DataError(
@@ -76,7 +79,8 @@ def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int, class
         concept: id, for messages, and so that every concept is split in its own way.
         seed: of the split.
         classes: of a conditional generator (N,): every class then supplies positives and negatives in
-            proportion to its samples, so that the class tells nothing about the label.
+            proportion to its samples, and in one proportion to each other, so that the class tells nothing
+            about the label. Classes too small for their share supply what they can.
 
     Raises:
         DataError: too few samples, or scores that do not tell the two ends apart.
@@ -84,6 +88,7 @@ def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int, class
     defined = np.flatnonzero(~np.isnan(scores))
     positives = count_of(extremes.positives, len(defined), "positives", concept)
     negatives = count_of(extremes.negatives, len(defined), "negatives", concept)
+    asked = (positives, negatives)
     order = defined[np.argsort(-scores[defined], kind="stable")]
     if classes is not None:
         high, low = _within_classes(scores, order, classes, positives, negatives, concept)
@@ -98,7 +103,7 @@ def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int, class
             f"score {value:g}; ask for fewer positives or negatives, or exclude the concept"
         )
     rng = np.random.default_rng([seed, zlib.crc32(concept.encode())])
-    cut_high, cut_low = math.ceil(positives * extremes.train_share), math.ceil(negatives * extremes.train_share)
+    cut_high, cut_low = ceil_share(extremes.train_share, positives), ceil_share(extremes.train_share, negatives)
     high, low = rng.permutation(high), rng.permutation(low)
     left = ~np.isnan(scores)
     left[high], left[low] = False, False
@@ -111,6 +116,7 @@ def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int, class
         held_out_labels=np.repeat([1, 0], [positives - cut_high, negatives - cut_low]),
         rest=rest,
         rest_labels=(scores[rest] > midpoint).astype(np.int64),
+        asked=asked,
     )
 
 
@@ -127,8 +133,7 @@ def _within_classes(scores: Floats, order: Rows, classes: Rows, positives: int, 
     """
     found, sizes = np.unique(classes[order], return_counts=True)
     highs, lows = [], []
-    shares = zip(found, apportion(positives, sizes), apportion(negatives, sizes), strict=True)
-    for member, many, few in shares:
+    for member, many, few in zip(found, *ends(positives, negatives, sizes), strict=True):
         rows = order[classes[order] == member]
         if many and few and scores[rows[many - 1]] > scores[rows[-few]]:
             highs.append(rows[:many])
@@ -142,16 +147,47 @@ def _within_classes(scores: Floats, order: Rows, classes: Rows, positives: int, 
     return high[np.argsort(-scores[high], kind="stable")], low[np.argsort(-scores[low], kind="stable")]
 
 
-def apportion(total: int, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+def ends(positives: int, negatives: int, sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many positives and how many negatives each class supplies, in proportion to its size and to each other.
+
+    The fewer of the two are shared out first, so that no class has one end alone; both ends of a class
+    fit into it. Classes of odd sizes, and many small ones, may supply fewer in all than were asked for.
+
+    >>> [share.tolist() for share in ends(100, 100, np.full(40, 5))][0][:3]
+    [2, 2, 2]
+    >>> [share.tolist() for share in ends(6, 3, np.array([10, 10, 1]))]
+    [[4, 2, 0], [2, 1, 0]]
+    """
+    fewer, more = min(positives, negatives), max(positives, negatives)
+    few = apportion(fewer, sizes, np.maximum(sizes * fewer // (fewer + more), (sizes > 1).astype(np.int64)))
+    many = apportion(more * int(few.sum()) // fewer, few, sizes - few)
+    return (many, few) if positives > negatives else (few, many)
+
+
+def apportion(total: int, sizes: NDArray[np.int64], most: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """Shares of a total in proportion to sizes, by largest remainders; of equal ones the first.
+
+    Args:
+        total: to be shared out.
+        sizes: in proportion to which.
+        most: of each share; what does not fit goes to the others, and is lost where none has room.
 
     >>> apportion(7, np.array([10, 10, 1])).tolist()
     [4, 3, 0]
+    >>> apportion(7, np.array([10, 10, 1]), np.array([3, 9, 1])).tolist()
+    [3, 4, 0]
     """
+    if not sizes.sum():
+        return np.zeros_like(sizes)
+    most = np.full_like(sizes, total) if most is None else most
     exact = total * sizes / sizes.sum()
-    shares: NDArray[np.int64] = np.floor(exact).astype(np.int64)
-    late = np.argsort(-(exact - shares), kind="stable")[: total - int(shares.sum())]
-    shares[late] += 1
+    shares: NDArray[np.int64] = np.minimum(np.floor(exact).astype(np.int64), most)
+    while left := total - int(shares.sum()):
+        room = np.flatnonzero((shares < most) & (sizes > 0))
+        if not len(room):
+            break
+        late = room[np.argsort((shares - exact)[room], kind="stable")][:left]
+        shares[late] += 1
     return shares
 
 

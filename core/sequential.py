@@ -9,12 +9,13 @@ Bonferroni's inequality, which holds however the looks depend on each other and 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+
+from .counts import ceil_share
 
 Floats = NDArray[np.float64]
 
@@ -40,11 +41,11 @@ def look_sizes(samples: int, shares: Sequence[float], batch: int) -> tuple[int, 
     >>> look_sizes(20, (0.125, 0.25, 0.5, 1.0), 32)
     (16, (16, 20))
     """
-    first = min(samples, max(SMALLEST, math.ceil(samples * shares[0] - 1e-9)))
+    first = min(samples, max(SMALLEST, ceil_share(shares[0], samples)))
     step = min(batch, first)
     looks: list[int] = []
     for share in shares:
-        wanted = max(first, math.ceil(samples * share - 1e-9))
+        wanted = max(first, ceil_share(share, samples))
         size = min(samples, -(-wanted // step) * step)
         if size not in looks:
             looks.append(size)

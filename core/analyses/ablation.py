@@ -48,7 +48,9 @@ def judged(rescored: Rescored, i: int, at: int, settings: Mapping[str, Any] | No
 
 
 def _held_out(facts: Mapping[str, Any], settings: Mapping[str, Any] | None) -> float:
-    """How many samples an accuracy was measured on; NaN where that is not known."""
+    """How many samples an accuracy was measured on; NaN where that is not known, and about as many where a learner does not say."""
+    if "held_out" in facts:
+        return float(facts["held_out"])
     if settings is None or "positives" not in facts or "negatives" not in facts:
         return float("nan")
     share = float(settings.get("train_share", Extremes.model_fields["train_share"].default))

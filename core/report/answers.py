@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from ..hierarchy import Hierarchy
 from ..layers import show_layers
+from ..records import Boundary
 from ..statistics import LEAST_NULL
 
 PAPER = {"layout": "bottom", "category": "lower", "attribute": "upper", "colour": "top"}
@@ -93,6 +94,19 @@ def null_gaps(gaps: Mapping[str, int], directions: int) -> list[str]:
             few = f"{count} of {directions} null directions has" if count else f"none of {directions} null directions has"
             needed = f"a defined effect on it, and {LEAST_NULL} are needed for a p value"
             said.append(f"{name}: {few} {needed}; {rest}, so it cannot be a variation factor.")
+    return said
+
+
+def fewer_extremes(boundaries: Iterable[Boundary]) -> list[str]:
+    """Which boundaries were learnt from fewer extremes than were asked for, because classes could not supply them."""
+    said = []
+    for boundary in boundaries:
+        facts = next(iter(boundary.facts.get("layers", ())), boundary.facts)
+        short = [
+            f"{facts[end]} of {facts[f'{end}_asked']} {end}" for end in ("positives", "negatives") if facts.get(end, 0) < facts.get(f"{end}_asked", 0)
+        ]
+        if short and not boundary.given:
+            said.append(f"{boundary.name}: learnt from {' and '.join(short)}; its classes are too small, or score the same, to supply all.")
     return said
 
 

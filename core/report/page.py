@@ -62,7 +62,10 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
         peaks=answers.peaks(found.hierarchy, [b.level for b in rescored.boundaries]) if found.hierarchy is not None else [],
         order=answers.order(found.hierarchy) if found.hierarchy is not None else [],
         found=found,
-        null_gaps=answers.null_gaps(rescored.null_gaps(rescored.all_set), len(rescored.null)),
+        remarks=[
+            *answers.null_gaps(rescored.null_gaps(rescored.all_set), len(rescored.null)),
+            *answers.fewer_extremes(rescored.boundaries),
+        ],
         figures={name: Markup(figure.inline) for name, figure in found.figures.items()},
         samples=_samples(rescored.concepts, pictures, scores),
         edits=_edits(run, found, index["amounts"]),

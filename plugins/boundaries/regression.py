@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.counts import ceil_share
 from ...core.errors import DataError
 from ...core.selection import Selection, select
 from .common import Found, Plane, Samples, judged
@@ -29,7 +29,7 @@ def on_scores(samples: Samples, regress: Regression) -> list[list[Found]]:
     """
     n = len(samples.scores)
     fitted = np.zeros(n, dtype=bool)
-    fitted[np.random.default_rng(samples.seed).permutation(n)[: math.ceil(n * samples.settings.train_share)]] = True
+    fitted[np.random.default_rng(samples.seed).permutation(n)[: ceil_share(samples.settings.train_share, n)]] = True
     defined = ~np.isnan(samples.scores)  # (N, C)
     found: dict[int, list[Found]] = {}
     for pattern in np.unique(defined, axis=1).T:  # columns that are undefined for the same samples
@@ -66,7 +66,7 @@ def _unseen(samples: Samples, column: int, fitted: NDArray[np.bool_]) -> Selecti
     extremes = np.concatenate([chosen.train, chosen.held_out])
     labels = np.concatenate([chosen.train_labels, chosen.held_out_labels])
     seen, rest = fitted[extremes], ~fitted[chosen.rest]
-    return Selection(extremes[seen], labels[seen], extremes[~seen], labels[~seen], chosen.rest[rest], chosen.rest_labels[rest])
+    return Selection(extremes[seen], labels[seen], extremes[~seen], labels[~seen], chosen.rest[rest], chosen.rest_labels[rest], chosen.asked)
 
 
 def within(values: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -6,8 +6,9 @@ import re
 
 import numpy as np
 import pytest
+from ganstrata.core.counts import ceil_share, floor_share
 from ganstrata.core.errors import DataError
-from ganstrata.core.selection import Extremes, accuracy, count_of, select
+from ganstrata.core.selection import Extremes, accuracy, apportion, count_of, ends, select
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -168,3 +169,83 @@ def test_a_class_whose_samples_score_the_same_supplies_none() -> None:
 def test_classes_too_small_to_have_two_ends() -> None:
     with pytest.raises(DataError, match="shared among 40 classes of up to 1 samples"):
         select(np.arange(40.0), Extremes(positives=10, negatives=10), concept="a/x", seed=0, classes=np.arange(40))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_every_class_that_can_supplies_both_ends_in_one_proportion(data) -> None:
+    sizes = np.array(data.draw(st.lists(st.integers(1, 30), min_size=1, max_size=12)))
+    if sizes.sum() < 4:
+        return
+    positives, negatives = (data.draw(st.integers(2, int(sizes.sum()) // 2)) for _ in range(2))
+    high, low = ends(positives, negatives, sizes)
+    assert (high + low <= sizes).all()
+    assert ((high > 0) >= (low > 0)).all() if positives >= negatives else ((low > 0) >= (high > 0)).all()
+    assert high.sum() <= positives
+    assert low.sum() <= negatives
+    if positives == negatives:
+        assert (high == low).all()
+        # Nothing is left out but for want of room: every class is full, or all are there.
+        assert high.sum() == min(positives, (sizes // 2).sum())
+        assert (abs(high - positives * sizes / sizes.sum()) < 1.0).all() or high.sum() == (sizes // 2).sum() or (high == sizes // 2).any()
+    if (sizes > 1).any():
+        assert high.sum() > 0
+        assert low.sum() > 0
+    # A class whose exact share of both ends is one sample or more is not left out.
+    exact = min(positives, negatives) * sizes / sizes.sum()
+    assert (np.minimum(high, low)[exact >= 1.0] > 0).all()
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=10), st.integers(0, 200))
+def test_shares_add_up_and_are_within_one_of_the_exact_ones(sizes: list[int], total: int) -> None:
+    table = np.array(sizes)
+    shares = apportion(total, table)
+    if not table.sum():
+        assert shares.tolist() == [0] * len(sizes)
+        return
+    assert shares.sum() == total
+    assert (abs(shares - total * table / table.sum()) < 1.0).all()
+    most = table // 2
+    held = apportion(total, table, most)
+    assert (held <= most).all()
+    assert held.sum() == min(total, most.sum())
+
+
+def test_no_class_of_odd_size_is_dropped() -> None:
+    """40 classes of 5, halves asked for: both ends would round up to 3, and overlap."""
+    rng = np.random.default_rng(0)
+    classes = np.repeat(np.arange(40), 5)
+    chosen = select(rng.standard_normal(200), Extremes(positives=0.5, negatives=0.5), concept="a/x", seed=0, classes=classes)
+    rows, labels = np.concatenate([chosen.train, chosen.held_out]), np.concatenate([chosen.train_labels, chosen.held_out_labels])
+    assert np.bincount(classes[rows[labels == 1]]).tolist() == np.bincount(classes[rows[labels == 0]]).tolist() == [2] * 40
+    assert chosen.asked == (100, 100)
+    assert len(np.unique(rows)) == 160
+
+
+def test_unequal_numbers_of_positives_and_negatives_keep_their_proportion_in_every_class() -> None:
+    rng = np.random.default_rng(1)
+    classes = np.repeat(np.arange(10), 50)
+    chosen = select(rng.standard_normal(500), Extremes(positives=30, negatives=150), concept="a/x", seed=0, classes=classes)
+    rows, labels = np.concatenate([chosen.train, chosen.held_out]), np.concatenate([chosen.train_labels, chosen.held_out_labels])
+    assert np.bincount(classes[rows[labels == 1]]).tolist() == [3] * 10
+    assert np.bincount(classes[rows[labels == 0]]).tolist() == [15] * 10
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(0, 1000), st.integers(1, 100_000))
+def test_shares_in_thousandths_are_rounded_as_on_paper(thousandths: int, total: int) -> None:
+    assert floor_share(thousandths / 1000, total) == thousandths * total // 1000
+    assert ceil_share(thousandths / 1000, total) == -(-thousandths * total // 1000)
+
+
+def test_train_shares_are_those_that_were_asked_for() -> None:
+    scores = np.random.default_rng(0).standard_normal(400)
+    for share, train in ((0.07, 7), (0.14, 14), (0.28, 28), (0.55, 55), (0.56, 56), (0.57, 57)):
+        selection = chosen(scores, 100, 100, train_share=share)[0]
+        assert selection.train_labels.sum() == train
+
+
+def test_a_count_that_is_not_whole_is_refused() -> None:
+    with pytest.raises(DataError, match=r"a/x: 250.5 positives were asked for; give a whole number, or a share up to 0.5"):
+        count_of(250.5, 1000, "positives", "a/x")

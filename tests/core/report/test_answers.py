@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from ganstrata.core.hierarchy import hierarchy_of
-from ganstrata.core.records import LEVELS
-from ganstrata.core.report.answers import found, null_gaps, order, peaks
+from ganstrata.core.records import LEVELS, Boundary
+from ganstrata.core.report.answers import fewer_extremes, found, null_gaps, order, peaks
 
 GROUPS = {"bottom": (0,), "lower": (1,), "upper": (2,), "top": (3,)}
 
@@ -80,3 +80,13 @@ def test_null_directions_that_drop_out_are_told_with_what_follows() -> None:
     assert none.startswith("a/y: none of 20 null directions has a defined effect on it, and 2 are needed for a p value")
     assert one.startswith("a/z: 1 of 20 null directions has a defined effect on it")
     assert none.endswith("so it cannot be a variation factor.")
+
+
+def test_boundaries_learnt_from_fewer_samples_than_were_asked_for_are_named() -> None:
+    def boundary(facts: dict, given: tuple[str, ...] = ()) -> Boundary:
+        return Boundary("a/x", "layout", np.eye(4, dtype=np.float32)[0], np.zeros((), np.float32), "w", "", given=given, facts=facts)
+
+    short = {"positives": 80, "positives_asked": 100, "negatives": 80, "negatives_asked": 100}
+    words = "a/x: learnt from 80 of 100 positives and 80 of 100 negatives; its classes are too small, or score the same, to supply all."
+    assert fewer_extremes([boundary(short), boundary({"layers": [short, short]})]) == [words, words]
+    assert fewer_extremes([boundary(short | {"positives": 100, "negatives": 100}), boundary({}), boundary(short, given=("a/y",))]) == []
