@@ -14,10 +14,10 @@ from .config import AUTO, RunConfig
 from .configfile import read_config, validate
 from .engine import Engine
 from .errors import GanstrataError, RunError
+from .listeners import tell
 from .prepare import Prepared, describe_plugins, prepare
 from .progress import Progress, duration
 from .randomness import Stream
-from .registry import registry
 from .run import STAGES, Run, differing, locked, scoring_changes
 from .stages import edit, learning, report, rescoring, synthesis
 
@@ -165,10 +165,13 @@ def _perform(name: str, current: Run, engine: Engine, progress: Progress) -> Non
     if stage.is_complete(current, engine.prepared):
         progress.say(f"{name}: was done before")
         return
-    hooks = registry().hooks.hook
-    hooks.ganstrata_stage_started(stage=name, run=current)
-    stage.work(current, engine, progress)
-    hooks.ganstrata_stage_finished(stage=name, run=current)
+    tell("ganstrata_stage_started", name, current, progress)
+    try:
+        stage.work(current, engine, progress)
+    except BaseException as error:  # Ctrl-C too: whoever notes that a stage began is to know how it ended
+        tell("ganstrata_stage_failed", name, current, progress, error=error)
+        raise
+    tell("ganstrata_stage_finished", name, current, progress)
 
 
 def _check_room(prepared: Prepared, out: Path) -> None:

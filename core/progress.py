@@ -50,6 +50,10 @@ class Progress:
         if not self._quiet:
             print(text, file=self._stream, flush=True)
 
+    def warn(self, text: str) -> None:
+        """A line about what went wrong, even if quiet."""
+        print(f"Warning: {text}", file=self._stream, flush=True)
+
     def line(self, text: str) -> None:
         """A line where there is no bar."""
         if not self._live:
