@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from .answers import COMMANDS
+from .streams import say
+from .types import LENGTH, PATH
 from .work import working
 
-directory = click.argument("run_dir", type=click.Path(path_type=Path))
+directory = click.argument("run_dir", type=PATH)
 silent = click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
 device_option = click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]")
 
@@ -33,8 +35,8 @@ def analysis() -> None:
 @click.option(
     "--layers", metavar="SET", help="Where to move: all, a group, or numbers such as 2-5.  [default: lower if there is such a group, else all]"
 )
-@click.option("--samples", type=click.IntRange(min=1), default=500, show_default=True, metavar="N", help="How many samples to move.")
-@click.option("--step", type=float, metavar="X", help="Length of each move, in the unit of rescoring.distance_unit.  [default: rescoring.distance]")
+@click.option("--samples", type=click.IntRange(1, 100_000_000), default=500, show_default=True, metavar="N", help="How many samples to move.")
+@click.option("--step", type=LENGTH, metavar="X", help="Length of each move, in the unit of rescoring.distance_unit.  [default: rescoring.distance]")
 @click.option("--start", metavar="CONCEPT", help="Only samples that have this concept, such as category/living_room.  [default: all samples]")
 @device_option
 @silent
@@ -65,12 +67,12 @@ def objects_command(
 
         ask = Ask(along=along, segmenter=segmenter, layers=layers, samples=samples, step=step, start=start, device=device)
         found = objects(run_dir, ask, progress=progress)
-    click.echo(found.setting)
+    say(found.setting)
     for hop, name in enumerate(found.along, start=1):
-        click.echo(f"\nHop {hop}, along {name}")
+        say(f"\nHop {hop}, along {name}")
         for sentence in found.sentences(hop):
-            click.echo(f"  {sentence}")
-    click.echo(f"\nIn {run_dir / 'analysis/objects'}; the report has a chapter on it: {run_dir / 'report.html'}")
+            say(f"  {sentence}")
+    say(f"\nIn {run_dir / 'analysis/objects'}; the report has a chapter on it: {run_dir / 'report.html'}")
 
 
 for command in COMMANDS:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .errors import clean
+from .streams import say
+from .types import PATH
 from .work import working
 
 if TYPE_CHECKING:
@@ -18,8 +20,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 KEPT = "What was there before is kept; run the same command again."
 
-directory = click.argument("run_dir", type=click.Path(path_type=Path))
-directories = click.argument("run_dirs", type=click.Path(path_type=Path), nargs=-1, required=True)
+directory = click.argument("run_dir", type=PATH)
+directories = click.argument("run_dirs", type=PATH, nargs=-1, required=True)
 
 
 def options(*, top: str, layers: str | None, several: bool = False) -> Callable[[F], F]:
@@ -28,9 +30,9 @@ def options(*, top: str, layers: str | None, several: bool = False) -> Callable[
     shared = [
         click.option("--concepts", multiple=True, metavar="PATTERN", help="Only these, such as attribute/wood or 'colour/*'; may be repeated."),
         click.option("--levels", multiple=True, metavar="LEVEL", help="Only concepts of this level, such as attribute; may be repeated."),
-        click.option("--top", type=click.IntRange(min=1), metavar="N", help=top),
+        click.option("--top", type=click.IntRange(1, 1_000_000), metavar="N", help=top),
         *([click.option("--layers", metavar="SET", help=layers)] if layers else []),
-        click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help=f"Folder to write.  [default: {where}]"),
+        click.option("--out", type=PATH, metavar="DIR", help=f"Folder to write.  [default: {where}]"),
         click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong."),
     ]
 
@@ -56,12 +58,12 @@ def _show(found: tuple[Answer, Path], *, quiet: bool, more: str = "") -> None:
     rows = answer.table if len(answer.table) > 1 else []
     widths = [max(len(row[c]) for row in answer.table) for c in range(len(answer.table[0]))]
     for row in rows:
-        click.echo(clean("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
+        say(clean("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
     if rows:
-        click.echo()
+        say("")
     for sentence in answer.sentences:
-        click.echo(clean(sentence))
-    click.echo(f"\nIn {folder}{more}")
+        say(clean(sentence))
+    say(f"\nIn {folder}{more}")
 
 
 SETS = "Moved at this layer set of the run: all, a group, or numbers.  [default: all]"

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from .errors import clean, reported
+from .streams import say, tell
+from .types import PATH
 
 if TYPE_CHECKING:
     from ..core.interchange.survey import Row
@@ -31,7 +33,7 @@ def boundaries() -> None:
 
 
 @boundaries.command("list")
-@click.argument("folder", metavar="RUN_OR_FOLDER", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="RUN_OR_FOLDER", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_boundaries(folder: Path, as_json: bool) -> None:
     """List the boundaries of a run or a folder; in a folder of HiGAN's, every .npy file and every list.
@@ -45,15 +47,15 @@ def list_boundaries(folder: Path, as_json: bool) -> None:
 
         rows = survey(folder)
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        say(json.dumps([asdict(row) for row in rows], indent=2))
     else:
-        click.echo("\n".join(_table(rows)))
+        say("\n".join(_table(rows)))
 
 
 @boundaries.command("import")
-@click.argument("source", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("source", metavar="SOURCE...", nargs=-1, required=True, type=PATH)
 @click.option("--assume", required=True, metavar="GENERATOR", help="Whose boundaries they are: a checkpoint, bundled:NAME, or a run directory.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder for boundaries.safetensors and boundaries.json.")
+@click.option("--out", required=True, type=PATH, help="A folder for boundaries.safetensors and boundaries.json.")
 @click.option("--space", metavar="z|w|wp", help="Of .npy files that no list names.")
 @click.option(
     "--level",
@@ -64,7 +66,7 @@ def list_boundaries(folder: Path, as_json: bool) -> None:
 )
 @click.option("--layers", metavar="LAYERS", help="For which they are meant, such as 6-11, or all.  [default: as the files say, else all]")
 @click.option("--alias", default="imported", show_default=True, help="Boundaries are called ALIAS/name.")
-@click.option("--root", type=click.Path(path_type=Path), help="Where a list's paths begin.  [default: its folder, then the working directory]")
+@click.option("--root", type=PATH, help="Where a list's paths begin.  [default: its folder, then the working directory]")
 def import_boundaries(
     source: tuple[Path, ...], assume: str, out: Path, space: str | None, levels: tuple[str, ...], layers: str | None, alias: str, root: Path | None
 ) -> None:
@@ -90,12 +92,12 @@ def import_boundaries(
         found = convert(source, generator, ask)
         write_imported(found, out)
     _say(found.remarks)
-    click.echo(f"{out}: {len(found.boundaries)} boundaries for the generator {generator.fingerprint} ({clean(generator.words, lines=False)})")
+    say(f"{out}: {len(found.boundaries)} boundaries for the generator {generator.fingerprint} ({clean(generator.words, lines=False)})")
 
 
 @boundaries.command("export")
-@click.argument("run_dir", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder for the files; nothing in it is overwritten.")
+@click.argument("run_dir", type=PATH)
+@click.option("--out", required=True, type=PATH, help="A folder for the files; nothing in it is overwritten.")
 @click.option("--as", "form", type=click.Choice(("npy", "list")), default="list", show_default=True, help="The .npy files alone, or with a list.")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only boundaries of such a name, such as 'category/*'; may be repeated.")
 @click.option("--absolute", is_flag=True, help="Absolute paths in the list: HiGAN looks from its working directory.")
@@ -116,12 +118,12 @@ def export_boundaries(run_dir: Path, out: Path, form: str, only: tuple[str, ...]
         written = convert(run_dir, out, form=cast("As", form), only=only, absolute=absolute)
         files = [*written.files, *(export_samples(run, out).files if run is not None else ())]
     _say(written.remarks)
-    click.echo(f"{out}: {len(files)} files")
+    say(f"{out}: {len(files)} files")
 
 
 def _say(remarks: Sequence[str]) -> None:
     for remark in remarks:
-        click.echo(f"Note: {clean(remark)}", err=True)
+        tell(f"Note: {clean(remark)}")
 
 
 def _table(rows: Sequence[Row]) -> list[str]:

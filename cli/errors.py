@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-import sys
+import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,8 +12,10 @@ import click
 
 from ..core.errors import GanstrataError
 from ..core.text import MESSAGE, message, visible
+from . import streams
 
 INTERRUPTED = 130
+TRACEBACK = "GANSTRATA_TRACEBACK"  # the environment variable that asks for whole tracebacks
 
 
 @contextmanager
@@ -25,13 +28,21 @@ def reported(kept: str = "") -> Iterator[None]:
     try:
         yield
     except GanstrataError as error:
+        show_traceback(error)
         raise _stop(str(error), error.exit_code) from None
     except KeyboardInterrupt:
+        streams.no_more_interruptions()
         raise _stop("interrupted. " + kept if kept else "interrupted.", INTERRUPTED) from None
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         raise _stop(f"the disk is full: {error}. What was computed before is kept.", 1) from None
+
+
+def show_traceback(error: BaseException) -> None:
+    """Write the whole traceback before the message, where GANSTRATA_TRACEBACK=1 asks for it."""
+    if os.environ.get(TRACEBACK) == "1":
+        streams.tell("".join(traceback.format_exception(error)), limit=None)
 
 
 def clean(text: str, *, lines: bool = True) -> str:
@@ -44,6 +55,5 @@ def clean(text: str, *, lines: bool = True) -> str:
 
 
 def _stop(text: str, code: int) -> click.exceptions.Exit:
-    click.echo(clean(f"Error: {text}"), err=True)
-    sys.stderr.flush()
+    streams.tell(f"Error: {text}")
     return click.exceptions.Exit(code)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -26,6 +30,15 @@ COMMANDS = {
 
 class Lazy(click.Group):
     """A group that imports a command's module only when it is needed."""
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+        """As click does, but however a command ends, it does so in few words."""
+        perform = partial(super().main, args, prog_name, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return perform()
+        from .outermost import exit_code
+
+        sys.exit(exit_code(perform, own_process=args is None))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of use."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .errors import clean, reported
+from .streams import say, tell
+from .types import PATH
 
 if TYPE_CHECKING:
     from ..core.inspection import Inspection
@@ -50,16 +52,16 @@ def inspect_model(ctx: click.Context, file: str, as_json: bool) -> None:
         from ..core.inspection import inspect
 
         found = inspect(file)
-    click.echo(json.dumps(found.plain(), indent=2) if as_json else "\n".join(_lines(found)))
+    say(json.dumps(found.plain(), indent=2) if as_json else "\n".join(_lines(found)))
     for fault in found.faults:
-        click.echo(clean(f"Error: {found.file}: {fault}"), err=True)
+        tell(clean(f"Error: {found.file}: {fault}"))
     if found.faults:
         ctx.exit(BAD)
 
 
 @model.command()
 @click.argument("file")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=PATH)
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 def convert(file: str, out: Path, force: bool) -> None:
     """Write the generator in FILE as safetensors to OUT, with a header that says what it is and where it came from.
@@ -75,8 +77,8 @@ def convert(file: str, out: Path, force: bool) -> None:
         from ..core.convert import convert as write
 
         written = write(file, out, force=force)
-    click.echo(f"{written.path}: {written.header['family']}, {written.tensors} tensors, {_size(written.bytes)}, read back and equal")
-    click.echo(f"SHA-256 {written.sha256}")
+    say(f"{written.path}: {written.header['family']}, {written.tensors} tensors, {_size(written.bytes)}, read back and equal")
+    say(f"SHA-256 {written.sha256}")
 
 
 @model.command("list")
@@ -99,11 +101,11 @@ def list_models(name: str | None, family: str | None, dead: bool | None, as_json
 
         found = find(name, family=family, dead=dead)
     if as_json:
-        click.echo(json.dumps([asdict(entry) | {"link": entry.link} for entry in found], indent=2, ensure_ascii=False))
+        say(json.dumps([asdict(entry) | {"link": entry.link} for entry in found], indent=2, ensure_ascii=False))
     elif name is not None:
-        click.echo("\n\n".join("\n".join(_details(entry)) for entry in found))
+        say("\n\n".join("\n".join(_details(entry)) for entry in found))
     else:
-        click.echo("\n".join(_table(found)))
+        say("\n".join(_table(found)))
 
 
 def _lines(found: Inspection) -> list[str]:

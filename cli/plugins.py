@@ -12,6 +12,7 @@ import click
 from ..core.errors import nearest
 from ..core.registry import KINDS, registry
 from .errors import reported
+from .streams import say, tell
 
 if TYPE_CHECKING:
     from ..core.registry import PluginInfo
@@ -45,18 +46,18 @@ def list_plugins(as_json: bool) -> None:
     found = registry()
     if as_json:
         content = {"plugins": [vars(info) for info in found.infos()], "broken": [vars(b) for b in found.broken]}
-        click.echo(json.dumps(content, indent=2))
+        say(json.dumps(content, indent=2))
         return
     width = max((len(info.name) for info in found.infos()), default=0)
     for kind in KINDS:
-        click.echo(f"{TITLES[kind]}:")
+        say(f"{TITLES[kind]}:")
         for info in found.infos(kind):
-            click.echo(f"  {info.name:<{width}}  {info.summary}  [{info.distribution}]")
+            say(f"  {info.name:<{width}}  {info.summary}  [{info.distribution}]")
     for clash in found.clashes():
         owners = " and ".join(info.distribution for info in clash)
-        click.echo(f"\nClash: {clash[0].kind} '{clash[0].name}' is registered by {owners}; neither can be used.", err=True)
+        tell(f"\nClash: {clash[0].kind} '{clash[0].name}' is registered by {owners}; neither can be used.")
     for broken in found.broken:
-        click.echo(f"\nBroken: {broken.entry_point} from {broken.distribution}\n  {broken.reason}", err=True)
+        tell(f"\nBroken: {broken.entry_point} from {broken.distribution}\n  {broken.reason}")
 
 
 @plugins.command("show")
@@ -81,18 +82,18 @@ def show(name: str) -> None:
 def _describe(info: PluginInfo) -> None:
     plugin = info.load()
     module = sys.modules[plugin.__module__]
-    click.echo(f"{info.name}: {info.kind}, {info.summary}")
-    click.echo(f"  from {info.distribution}, {plugin.__module__}.{plugin.__qualname__} in {module.__file__}")
+    say(f"{info.name}: {info.kind}, {info.summary}")
+    say(f"  from {info.distribution}, {plugin.__module__}.{plugin.__qualname__} in {module.__file__}")
     if plugin.__doc__:
-        click.echo("\n" + "\n".join("  " + line.strip() for line in plugin.__doc__.strip().splitlines()))
-    click.echo("\n  Config:")
+        say("\n" + "\n".join("  " + line.strip() for line in plugin.__doc__.strip().splitlines()))
+    say("\n  Config:")
     fields = plugin.Config.model_fields
     if not fields:
-        click.echo("    none")
+        say("    none")
     for key, field in fields.items():
         default = "required" if field.is_required() else f"default {_plain(field.get_default(call_default_factory=True))}"
-        click.echo(f"    {field.alias or key}  ({_type(field.annotation)}, {default})  {field.description or ''}")
-    click.echo()
+        say(f"    {field.alias or key}  ({_type(field.annotation)}, {default})  {field.description or ''}")
+    say("")
 
 
 def _type(annotation: Any) -> str:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from .streams import say
+from .types import PATH
 from .work import working
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The run directory.  [default: runs/<name of the config>]")
+@click.argument("config", type=PATH)
+@click.option("--out", type=PATH, help="The run directory.  [default: runs/<name of the config>]")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one value of the config; may be repeated.")
 @click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute; overrides the config.")
 @click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
@@ -34,4 +36,4 @@ def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str 
         changed = (*overrides, f"device={device}") if device is not None else overrides
         validated = read_config(config, changed)
         perform(validated, out, STAGES, source=str(config), progress=progress)
-    click.echo(f"Report: {out / 'report.html'}")
+    say(f"Report: {out / 'report.html'}")

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from .streams import say
+from .types import PATH
 from .work import working
 
-directory = click.argument("run_dir", type=click.Path(path_type=Path))
+directory = click.argument("run_dir", type=PATH)
 silent = click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
 
 
@@ -21,7 +23,7 @@ def _do(run_dir: Path, stage: str, quiet: bool) -> None:
 
 @click.command()
 @directory
-@click.option("--config", type=click.Path(path_type=Path), help="Begin a new run of this config in RUN_DIR.")
+@click.option("--config", type=PATH, help="Begin a new run of this config in RUN_DIR.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="With --config: change one value of it.")
 @silent
 def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], quiet: bool) -> None:
@@ -93,4 +95,4 @@ def report(run_dir: Path, quiet: bool) -> None:
       ganstrata report runs/rooms
     """
     _do(run_dir, "report", quiet)
-    click.echo(f"Report: {run_dir / 'report.html'}")
+    say(f"Report: {run_dir / 'report.html'}")

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from .errors import clean, reported
+from .streams import say, tell
+from .types import PATH
 from .work import working
 
 
@@ -22,15 +24,15 @@ def study() -> None:
 
 
 @study.command("make")
-@click.argument("run_dir", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new folder, for study.html and key.json.")
+@click.argument("run_dir", type=PATH)
+@click.option("--out", required=True, type=PATH, help="A new folder, for study.html and key.json.")
 @click.option(
     "--concepts", multiple=True, metavar="PATTERN", help="Boundaries to ask about, such as 'attribute/*'; may be repeated.  [default: the factors]"
 )
-@click.option("--strips", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Samples shown for each of them.")
-@click.option("--steps", type=click.IntRange(min=3), default=5, show_default=True, metavar="N", help="Pictures in a row; an odd number.")
+@click.option("--strips", type=click.IntRange(1, 1000), default=3, show_default=True, metavar="N", help="Samples shown for each of them.")
+@click.option("--steps", type=click.IntRange(3, 101), default=5, show_default=True, metavar="N", help="Pictures in a row; an odd number.")
 @click.option("--words", multiple=True, metavar="NAME=TEXT", help="What the page calls a boundary; may be repeated.")
-@click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Of samples and shuffling.  [default: drawn, and kept in key.json]")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="S", help="Of samples and shuffling.  [default: drawn, and kept in key.json]")
 @click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]")
 @click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
 def make_command(
@@ -63,14 +65,14 @@ def make_command(
         named = dict(text.split("=", 1) for text in words)
         key = make_study(run_dir, out, Ask(concepts, strips, steps, named, seed, device), progress=progress)
     asked = len({question.boundary for question in key.questions})
-    click.echo(f"{len(key.questions)} questions about {asked} concepts, {len(key.groups)} rows each.")
-    click.echo(f"Give {out / PAGE} to people; keep {out / KEY}, which says what they saw.")
+    say(f"{len(key.questions)} questions about {asked} concepts, {len(key.groups)} rows each.")
+    say(f"Give {out / PAGE} to people; keep {out / KEY}, which says what they saw.")
 
 
 @study.command("read")
-@click.argument("study_dir", type=click.Path(path_type=Path))
-@click.argument("votes", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder for the figure and the tables.")
+@click.argument("study_dir", type=PATH)
+@click.argument("votes", nargs=-1, required=True, type=PATH)
+@click.option("--out", required=True, type=PATH, help="A folder for the figure and the tables.")
 def read_command(study_dir: Path, votes: tuple[Path, ...], out: Path) -> None:
     """Turn the VOTES that people saved into votes.svg (fig. 3b), tables, and Fleiss' kappa; STUDY_DIR holds key.json.
 
@@ -85,7 +87,7 @@ def read_command(study_dir: Path, votes: tuple[Path, ...], out: Path) -> None:
 
         found = read_study(study_dir, votes, out)
     for sentence in found.sentences:
-        click.echo(sentence)
+        say(sentence)
     for remark in found.votes.remarks:
-        click.echo(f"Note: {clean(remark)}", err=True)
-    click.echo(f"{len(found.votes.raters)} raters; the figure is {out / 'votes.svg'}")
+        tell(f"Note: {clean(remark)}")
+    say(f"{len(found.votes.raters)} raters; the figure is {out / 'votes.svg'}")

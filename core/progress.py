@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
+
+from .text import escaped
 
 EVERY = 10.0  # seconds between two plain lines
 
@@ -39,16 +41,20 @@ class Progress:
     """Where progress is shown."""
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
-        self._stream = stream if stream is not None else sys.stderr
-        self._quiet = quiet
-        self._live = not quiet and self._stream.isatty()
+        self._stream: TextIO | None = stream if stream is not None else sys.stderr
+        self._quiet = quiet or self._stream is None  # None: the process has no standard error
+        self._live = self._stream is not None and not quiet and self._stream.isatty()
         self._bar: object | None = None
         self._task: object | None = None
 
     def say(self, text: str) -> None:
-        """A line, unless quiet."""
-        if not self._quiet:
-            print(text, file=self._stream, flush=True)
+        """A line, unless quiet or nobody can read it any more: work does not end with the terminal that shows it."""
+        if self._quiet:
+            return
+        try:
+            print(escaped(text, lines=True), file=self._stream, flush=True)
+        except (OSError, ValueError):
+            self._quiet, self._live = True, False
 
     def warn(self, text: str) -> None:
         """A line about what went wrong, even if quiet."""
@@ -72,7 +78,8 @@ class Progress:
     def advance(self, step: Step, count: int) -> None:
         """Move the bar."""
         if self._bar is not None:
-            self._bar.advance(self._task, count)  # type: ignore[attr-defined]
+            with suppress(OSError, ValueError):
+                self._bar.advance(self._task, count)  # type: ignore[attr-defined]
 
     @contextmanager
     def _shown(self, name: str, total: int, done: int) -> Iterator[None]:

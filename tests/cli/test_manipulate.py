@@ -32,7 +32,7 @@ def test_it_says_what_it_made_and_where(invoke, copied: Path) -> None:
         (("--along", "seen/red", "--as", "strip, flim"), "'flim' is no output"),
         (("--along", "seen/red", "--seeds", "5-1"), "'5-1' is neither a number nor a range"),
         (("--along", "seen/red", "--codes", "none.npy"), "--codes none.npy: there is no such file"),
-        (("--along", "seen/red", "--steps", "0"), "0 is not in the range x>=1"),
+        (("--along", "seen/red", "--steps", "0"), "0 is not in the range 1<=x<=1000"),
         (("--along", "seen/red", "--device", "abacus"), "abacus"),
         ((), "Missing option '--along'"),
     ],

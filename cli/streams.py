@@ -1,0 +1,68 @@
+"""Standard streams as they come: closed, full, broken, or of an encoding without most letters."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from typing import TextIO
+
+import click
+
+from ..core.text import MESSAGE, escaped, message
+
+_ours = False  # whether this process and its signals are the command's
+
+
+def prepare() -> None:
+    """Make the streams of this process such that writing to them is safe.
+
+    A closed one leads nowhere, so that no file which is opened later gets its number and with it what libraries
+    write to it. Letters that the encoding lacks are escaped.
+    """
+    global _ours
+    _ours = True
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def say(text: str) -> None:
+    """Write a line to standard output."""
+    click.echo(escaped(text, lines=True))
+
+
+def tell(text: str, *, limit: int | None = MESSAGE) -> None:
+    """Write a message to standard error, if that can be written to; what it says is known by the exit code too."""
+    with suppress(OSError, ValueError):
+        click.echo(escaped(text, lines=True) if limit is None else message(text, limit), err=True)
+        sys.stderr.flush()
+
+
+def abandon(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere: Python would fail on it once more at its end."""
+    if not _ours:
+        return
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def no_more_interruptions() -> None:
+    """From here on Ctrl-C does nothing: a command's own process is about to end by itself."""
+    if _ours and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,41 @@
+"""Types of options: paths that the system takes, and numbers that can be computed with."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import cast
+
+import click
+
+from ..core.errors import UserError
+from ..core.paths import user_path
+
+
+class UserPath(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
+    """A path, with ~ for a home folder; refused if no file can have it."""
+
+    name = "path"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """As core.paths does."""
+        try:
+            return user_path(value)
+        except UserError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Number(click.FloatRange):
+    """A finite number within limits; `nan` lies within none, though no comparison says so."""
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """As the base class does, for finite numbers."""
+        number = float(super().convert(cast("float", value), param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+PATH = UserPath()
+FARTHEST = 1e6  # as core.config has it for steps, which is not imported here because help must be quick
+LENGTH = Number(-FARTHEST, FARTHEST)
