@@ -25,10 +25,12 @@ def spread_of(w: NDArray[np.float32]) -> float:
 def least_spread(concepts: Sequence[Concept], deviations: NDArray[np.float64]) -> NDArray[np.float64]:
     """The smallest standard deviation that counts as variation, for each concept of one scorer (C,).
 
-    A concept's own `least`; for raw margins a tenth of the median spread of the scorer's margins.
+    A concept's own `least`; for raw margins a tenth of the median spread of the scorer's margins, of those
+    that have one: a margin that is undefined (NaN) says nothing of what the others' spread should be.
     """
-    margins = [j for j, concept in enumerate(concepts) if concept.least is None]
-    middle = float(np.nanmedian(deviations[margins])) if margins else 0.0
+    margins = np.array([concept.least is None for concept in concepts], dtype=bool)
+    known = deviations[margins & ~np.isnan(deviations)]
+    middle = float(np.median(known)) if len(known) else 0.0
     return np.array([0.1 * middle if concept.least is None else concept.least for concept in concepts])
 
 
@@ -42,8 +44,8 @@ def summarise(prepared: Prepared, scores: NDArray[np.float32], w: NDArray[np.flo
         counts = defined.sum(axis=0)
         means = np.where(counts > 0, np.nansum(values, axis=0) / np.maximum(counts, 1), np.nan)
         squares = np.nansum((values - means) ** 2, axis=0)
-        deviations = np.where(counts > 1, np.sqrt(squares / np.maximum(counts - 1, 1)), 0.0)
-        least = least_spread(scorer.concepts, deviations)
+        deviations = np.where(counts > 1, np.sqrt(squares / np.maximum(counts - 1, 1)), np.nan)
+        least, deviations = least_spread(scorer.concepts, deviations), np.nan_to_num(deviations)
         for j, concept in enumerate(prepared.concepts[columns]):
             column = values[defined[:, j], j]
             rows.append(

@@ -99,6 +99,29 @@ class Flat(Layered):
     layers = 1
 
 
+class Grainy(Layered):
+    """Truncation has shrunk w in the first half of the layers, and each picture's fresh noise decides how strongly codes act."""
+
+    @property
+    def layer_scale(self) -> NDArray[np.float32]:
+        """A half in the first four layers."""
+        return np.repeat(np.float32([0.5, 1.0]), LAYERS // 2)
+
+    def begin(self, inputs: Inputs) -> State:
+        """Grey, with a gain of each sample from its noise seed and index."""
+        seeds = [inputs.noise % 2**31 + int(i) for i in inputs.index]
+        gain = [float(torch.rand(1, generator=torch.Generator().manual_seed(seed))) for seed in seeds]
+        return State(super().begin(inputs).x, kept={"gain": 0.5 + torch.tensor(gain)})
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        """The difference that a layer makes, times the sample's gain."""
+        after = super().stratum(s, state, code, style)
+        assert state.x is not None
+        assert after.x is not None
+        gain = state.kept["gain"][:, None, None, None]
+        return State(state.x + gain * (after.x - state.x), kept=state.kept)
+
+
 class Classes(Layered):
     """Three classes; the second half of w knows the class."""
 
@@ -287,6 +310,7 @@ def threads(prepared: object, task: int) -> int:
 @hookimpl
 def ganstrata_register_generators(register) -> None:
     register("fake_layers", f"{HERE}:Layered", "eight layers with planted directions")
+    register("fake_grainy", f"{HERE}:Grainy", "the same with truncation and fresh noise")
     register("fake_classes", f"{HERE}:Classes", "the same with classes")
     register("fake_flat", f"{HERE}:Flat", "the same with one layer")
 

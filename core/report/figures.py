@@ -93,7 +93,7 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
                 start, stop = sorted((scale(0.0), scale(row.value)))
                 canvas.rect(start, y - 6, stop - start, 12, f"f-{row.level}" + ("" if row.is_factor else " faint"), title=note)
                 canvas.whisker(scale(row.low), scale(row.high), y)
-                canvas.text(max(scale(row.high), scale(row.value), scale(row.null_high)) + 8, y + 4, f"{row.value:.2f}", css="soft")
+                canvas.text(float(np.nanmax([scale(row.high), scale(row.value), scale(row.null_high)])) + 8, y + 4, f"{row.value:.2f}", css="soft")
             y += line
         y += 4.0
     canvas.line(scale(0.0), 8, scale(0.0), bottom, "axis")

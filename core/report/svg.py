@@ -35,7 +35,7 @@ svg.figure .up { fill: rgb(var(--warm)); } svg.figure .down { fill: rgb(var(--co
 
 
 class Canvas:
-    """Collects shapes; y runs downwards."""
+    """Collects shapes; y runs downwards. What has no place, because a number is undefined, is left out."""
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
@@ -48,6 +48,8 @@ class Canvas:
 
     def circle(self, x: float, y: float, radius: float, css: str, *, title: str = "") -> None:
         """A disc."""
+        if not math.isfinite(x + y):
+            return
         self._shape(f'circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"', css, title)
 
     def line(self, x1: float, y1: float, x2: float, y2: float, css: str) -> None:
@@ -56,6 +58,9 @@ class Canvas:
 
     def path(self, points: Sequence[tuple[float, float]], css: str, *, closed: bool = False) -> None:
         """A line through points, or the area inside them."""
+        points = [(x, y) for x, y in points if math.isfinite(x + y)]
+        if not points:
+            return
         trace = " L".join(f"{x:.1f},{y:.1f}" for x, y in points)
         self._shape(f'path d="M{trace}{" Z" if closed else ""}"', css, "")
 
@@ -66,6 +71,8 @@ class Canvas:
 
     def whisker(self, x1: float, x2: float, y: float, *, upright: bool = False, cap: float = 3.0) -> None:
         """An error bar from x1 to x2 at height y; upright, from y = x1 to x2 at column y."""
+        if not math.isfinite(x1 + x2):
+            return
         ends = ((x1, y - cap, x1, y + cap), (x2, y - cap, x2, y + cap), (x1, y, x2, y))
         for a, b, c, d in ends:
             self.line(*((b, a, d, c) if upright else (a, b, c, d)), "whisker")

@@ -229,3 +229,14 @@ def test_orders_are_of_the_resamplings_in_which_both_depths_are_defined():
     assert _earlier(depths)[0, 1] == pytest.approx(30 / 31)
     assert _earlier(depths)[1, 0] == pytest.approx(1 / 31)
     assert np.isnan(_earlier(np.full((5, 2), np.nan))).all()
+
+
+@pytest.mark.parametrize("samples", [16, 32])
+def test_curves_of_few_samples_are_as_uncertain_as_students_interval_says(samples):
+    """So that what adaptive sampling stops at 16 samples is not told too surely."""
+    changes = planted([at(2), at(5)], samples=samples, noise=0.5, seed=samples)
+    changes = np.concatenate([changes, np.full((2, L, 100), np.nan)], axis=2)  # the rest was not moved
+    found = hierarchy(changes, ["layout", "colour"], bootstrap=4000)
+    half = stats.t.ppf(0.975, samples - 1) * stats.sem(changes[:, :, :samples], axis=2)
+    np.testing.assert_allclose((found.concept_curve.high - found.concept_curve.low) / 2, half, rtol=0.15)
+    assert np.mean((found.concept_curve.high - found.concept_curve.low) / 2 / half) == pytest.approx(1.0, abs=0.05)

@@ -252,3 +252,22 @@ def test_what_has_stopped_stays_decided_while_others_go_on() -> None:
         early = used < made.question.looks[-1]
         assert early.any()
         assert (factors[early] == made.decided[early]).all()
+
+
+def test_other_sets_spend_with_the_samples_and_all_spends_late() -> None:
+    """Two layer sets with the same numbers, the second of which is `all`: p at each by its own spending function."""
+    made = World(7, [0.4, np.nan, 0.2])
+    q, count, every = made.question, 3, made.sums().repeat(2, axis=2)
+    found = effects_of_looks(every[:count], every[count:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=1)
+    t = np.array(q.looks) / q.looks[-1]
+    for i in range(count):
+        p = []
+        for look in q.looks:
+            means = made.changes[:, :look].mean(axis=1)
+            p.append(stats.ttest_ind([means[i, i]], means[count:, i], alternative="greater").pvalue)
+        for s, power in ((0, 1.0), (1, 3.0)):
+            assert found.p[i, s, 0, i] == pytest.approx(min(1.0, (np.array(p) / np.diff(t**power, prepend=0.0)).min()))
+        # Student's 95 % where sampling stops for precision; wider at `all`, of whose looks the last has 0.875 of the error.
+        low, high = stats.ttest_1samp(made.changes[i, :, i], 0.0).confidence_interval(0.95)
+        assert (found.low[i, 0, 0, i], found.high[i, 0, 0, i]) == (pytest.approx(low), pytest.approx(high))
+        assert found.low[i, 1, 0, i] < low

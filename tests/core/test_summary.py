@@ -26,6 +26,14 @@ def test_margins_are_held_against_their_median() -> None:
     assert least_spread(concepts, np.array([4.0, 9.0, 2.0, 9.0])).tolist() == pytest.approx([0.3, 0.02, 0.3, 0.5])
 
 
+def test_the_median_margin_is_no_mean_and_takes_those_that_are_defined() -> None:
+    concepts = [Concept(name, "attribute", least=None) for name in "abcd"]
+    assert least_spread(concepts[:3], np.array([1.0, 2.0, 9.0])).tolist() == pytest.approx([0.2] * 3)  # their mean is 4
+    assert least_spread(concepts, np.array([1.0, 2.0, np.nan, 9.0])).tolist() == pytest.approx([0.2] * 4)
+    assert least_spread(concepts, np.array([1.0, 2.0, 0.0, 9.0])).tolist() == pytest.approx([0.15] * 4)  # it is defined, and does not vary
+    assert least_spread(concepts[:2], np.array([np.nan, np.nan])).tolist() == [0.0, 0.0]
+
+
 def test_rows_say_what_the_scores_look_like(fakes, config) -> None:
     prepared = prepare(validate(config, "test"))
     ids = [concept.name for concept in prepared.concepts]

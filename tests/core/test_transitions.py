@@ -169,3 +169,10 @@ def test_intervals_of_shares_stay_between_none_and_all() -> None:
     low, high = np.array([share(np.array([[10, 9]] * 3 + [[10, k]]), bootstrap_weights(4, 200, 0))[1:] for k in (1, 10)]).T
     assert (low >= 0.0).all()
     assert (high <= 1.0).all()
+
+
+def test_bounds_of_what_is_told_belong_to_it() -> None:
+    """Exactly 8 samples and exactly 0.2 % of the picture are enough."""
+    assert len(staying([row("sky", "sky", samples=8), row("rug", "rug", picture=0.002)], ["sky", "rug"])) == 2
+    assert len(mapped([row("bed", "sofa", samples=8, picture=0.002)], ["bed", "sofa"])) == 1
+    assert mapped([row("bed", "sofa", samples=7), row("sofa", "bed", picture=0.0019)], ["bed", "sofa"]) == []

@@ -19,12 +19,14 @@ from ganstrata.core.analyses.ablation import ablation
 from ganstrata.core.analyses.answering import ask_layers, ask_many, ask_one
 from ganstrata.core.analyses.asking import Answer, Ask, boundaries_meant, set_meant
 from ganstrata.core.analyses.entanglement import entanglement
-from ganstrata.core.analyses.hierarchy import hierarchy
+from ganstrata.core.analyses.hierarchy import hierarchy, order_rows
 from ganstrata.core.analyses.layers import read_layers
 from ganstrata.core.analyses.ranking import ranking
 from ganstrata.core.errors import ConfigError, GanstrataError, LayerError, RunError, UserError
+from ganstrata.core.hierarchy import hierarchy_of
 from ganstrata.core.pictures import read_picture
 from ganstrata.core.progress import Progress
+from ganstrata.core.records import LEVELS
 from ganstrata.core.rescored import Rescored
 from ganstrata.core.run import Run
 
@@ -368,3 +370,16 @@ def test_a_generator_of_one_layer_has_no_hierarchy_but_a_ranking(config, tmp_pat
             analyse()
     answer, _ = ask_many([run.path], Ask(), ranking, "ranking")
     assert "seen/red" in {row[1] for row in answer.table}
+
+
+def test_of_two_levels_the_shallower_is_named_first(rescored: Rescored) -> None:
+    """Whichever stands first in the table of levels."""
+    rows = [rescored.boundaries.names.index(name) for name in ("seen/left", "seen/red")]
+    changes = rescored.changes[rows][:, rescored.single_layers(), 0]
+    for levels in (("colour", "layout"), ("layout", "colour")):  # of the concept at layer 1, and of that at layer 7
+        h = hierarchy_of(changes, ["seen/left", "seen/red"], levels, LEVELS, rescored.groups, bootstrap=100, seed=0)
+        ((first, second, difference, low, high, before, p, corrected),) = order_rows(h)
+        assert (first, second) == levels
+        assert 5.0 < low < difference < high < 7.0
+        assert before == 1.0
+        assert p == corrected == pytest.approx(2.0 / 101.0)

@@ -258,3 +258,9 @@ def test_workers_find_the_same(look, refurnished: Path) -> None:
     (refurnished / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
     look("seen/red", samples=100, start="seen/left")
     assert {name: (folder / name).read_bytes() for name in FILES} == alone
+
+
+def test_a_score_at_the_threshold_is_not_above_it(look) -> None:
+    """A bed fills exactly half of a red picture, and the threshold of its share is one half."""
+    with pytest.raises(GanstrataError, match=r"only 0 of .* samples have it"):
+        look("seen/red", start="regions/bed", samples=1)

@@ -96,3 +96,20 @@ def test_numbers_in_words() -> None:
     assert plain(-0.5) == "−0.50"
     assert plain(0.0001, 3) == "1e−04"
     assert plain(float("nan")) == "–"
+
+
+def test_noise_is_taken_out_of_the_squares_of_random_directions_too() -> None:
+    """Directions that move nothing, 20 samples with a spread of 1: the mean square of their means is 1 / 20, and that of their effects 0."""
+    rng = np.random.default_rng(0)
+    changes = rng.standard_normal((50, 40, 20))  # (R, C, K)
+    rescored = planted(np.zeros(40), 0.01, shared=False, seed=0)
+    sums = np.stack([np.full((50, 40), 20.0), changes.sum(2), (changes**2).sum(2), np.zeros((50, 40)), np.zeros((50, 40))], axis=-1)
+    rescored.null = sums[:, None]
+    none = np.zeros((1, 1, 40), dtype=bool)
+    pairs = [(0, j) for j in range(40)]
+    assert aside(rescored, pairs, 0, none).random < 0.04  # with the noise 0.11, in units of 2
+    true = sums.copy()
+    true[..., 1] += 20 * 0.5
+    true[..., 2] += 20 * 0.25 + 2 * 0.5 * sums[..., 1]
+    rescored.null = true[:, None]
+    assert aside(rescored, pairs, 0, none).random == pytest.approx(0.25, abs=0.02)

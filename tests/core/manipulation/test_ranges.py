@@ -139,3 +139,39 @@ def test_coarse_steps_hold_the_picture_itself(start: float, end: float) -> None:
 def test_a_search_that_leaves_out_the_picture_is_refused(start: float, end: float) -> None:
     with pytest.raises(UserError, match="--search looks to both sides of the picture"):
         coarse_steps(start, end)
+
+
+def test_random_directions_bound_the_score_by_two_standard_deviations() -> None:
+    """Slopes of 0.1 against random ones with a mean of 0 and a standard deviation of 0.04 or of 0.06."""
+    coarse = table(lambda t: 0.1 * t, noise=1e-4)
+    spread = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])[:, None] / np.std([-1.0, -0.5, 0.0, 0.5, 1.0], ddof=1)
+    assert find_range(replace(coarse, null_scores=0.04 * spread * STEPS)).high == 12.0
+    with pytest.raises(DataError):
+        find_range(replace(coarse, null_scores=0.06 * spread * STEPS))
+    # Likewise the drift of other concepts: 0.5 beyond their mean and two standard deviations.
+    null = (1.0 + 0.1 * spread) * np.ones_like(STEPS)
+    assert find_range(replace(coarse, null=null, others=np.full(len(STEPS), 1.69))).above == REACHED
+    with pytest.raises(DataError, match="other scores move too far"):
+        find_range(replace(coarse, null=null, others=np.full(len(STEPS), 1.71)))
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1.0, 15.0), (-0.01, 9.0), (-12.0, 1.0)])
+def test_slopes_are_by_distance_where_steps_are_uneven(start: float, end: float) -> None:
+    """A straight line has one slope, however far apart the steps of its two sides are."""
+    steps = coarse_steps(start, end)
+    assert np.ptp(np.diff(steps)) > 0.1 or (start, end) == (-1.0, 15.0)
+    found = find_range(table(lambda t: t, noise=1e-6, steps=steps))
+    assert (found.low, found.high, found.below, found.above) == (start, end, REACHED, REACHED)
+    # As a line of unit slope in random directions would hide it, whatever the step.
+    with pytest.raises(DataError):
+        find_range(replace(table(lambda t: t, noise=1e-6, steps=steps), null_scores=1.01 * np.ones((5, 1)) * steps))
+
+
+def test_random_directions_without_a_score_say_nothing() -> None:
+    coarse = table(lambda t: 0.1 * t, noise=1e-4)
+    null = coarse.null_scores.copy()
+    null[0] = np.nan
+    assert find_range(replace(coarse, null_scores=null)).high == 12.0
+    null[1:] = np.nan
+    with pytest.raises(DataError, match="no range was found"):
+        find_range(replace(coarse, null_scores=null))

@@ -7,7 +7,7 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata import BoundaryLearner, Concept
+from ganstrata import Boundary, BoundaryLearner, Concept
 from ganstrata.core.errors import ConfigError, RunError
 from ganstrata.core.prepare import prepare
 from ganstrata.core.run import Run
@@ -93,3 +93,24 @@ def test_a_learner_that_looks_at_no_score_has_no_permuted_null(fakes, config, re
 
     with pytest.raises(ConfigError, match="uses no scores"):
         prepare(validate(config, "test"))
+
+
+def test_scores_are_permuted_within_their_class() -> None:
+    """So that what a class gives to all of its samples is no direction of chance, and nothing of the class goes to another."""
+    classes = np.random.default_rng(0).integers(0, 3, 60)
+    scores = np.arange(60, dtype=np.float32)[:, None]
+    given: list[np.ndarray] = []
+
+    def fit(latents, values, concepts):
+        given.append(values[:, 0])
+        return [Boundary("up", "attribute", np.eye(4, dtype=np.float32)[0], np.zeros((), np.float32), "w", "")]
+
+    permuted_directions(fit, np.zeros((60, 4), np.float32), scores, CONCEPTS[:1], count=5, seed=0, classes=classes)
+    for values in given:
+        assert sorted(values) == list(range(60))
+        assert (classes[values.astype(int)] == classes).all()
+        assert (values.astype(int) != np.arange(60)).mean() > 0.8
+    assert len({values.tobytes() for values in given}) == 5
+    given.clear()
+    permuted_directions(fit, np.zeros((60, 4), np.float32), scores, CONCEPTS[:1], count=5, seed=0)
+    assert any((classes[values.astype(int)] != classes).any() for values in given)

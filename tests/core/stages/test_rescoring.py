@@ -9,13 +9,17 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import pytest
+import torch
+from ganstrata import Inputs, Stream
 from ganstrata.core.boundaryfile import load_boundaries
 from ganstrata.core.configfile import validate
 from ganstrata.core.errors import MismatchError
 from ganstrata.core.pipeline import perform, resume
 from ganstrata.core.prepare import prepare
 from ganstrata.core.progress import Progress
+from ganstrata.core.randomness import noise_seed
 from ganstrata.core.run import Run
+from ganstrata.core.shards import Shards
 from ganstrata.core.stages.null import random_directions
 from ganstrata.core.stages.rescoring import images_needed, step_length
 
@@ -65,3 +69,36 @@ def test_boundaries_of_another_generator_are_refused(fakes, config, tmp_path: Pa
     run.finish("learn", seconds=0.0, files=("boundaries.safetensors", "boundaries.json"))
     with pytest.raises(MismatchError, match="was learnt for generator 0123456789abcdef; this one is"):
         resume(run.path, "rescore", progress=quiet)
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_changes_are_those_of_full_passes_with_the_layers_scale_and_the_noise_of_verification(adaptive: bool, fakes, config, tmp_path: Path) -> None:
+    """delta_k = F(G(c_k + lambda scale n)) - F(G(c_k)) by hand: no restart, no stage, every sample from the first layer on."""
+    config |= {"generator": {"use": "fake_grainy"}, "boundary": {"use": "fake_axes"}, "concepts": {"include": ["seen/left", "seen/red"]}}
+    config["rescoring"] |= {"samples": 32, "layers": ["all", "0-3"], "adaptive": adaptive, "looks": [1.0]}
+    run = ganstrata.run(config, tmp_path / "run")
+    prepared = prepare(run.config)
+    generator, scorer, seed = prepared.generator, prepared.scorers["seen"], config["synthesis"]["seed"]
+    latents = generator.sample(32, seed, 0, Stream.VERIFICATION)
+    codes = generator.broadcast(generator.map(latents.z))
+    step = np.float32(run.manifest["spread"] * 2.0)
+
+    def scores(codes: torch.Tensor) -> np.ndarray:
+        inputs = Inputs(32, None, latents.index, noise_seed(seed, Stream.VERIFICATION))
+        state = generator.begin(inputs)
+        for layer in range(8):
+            state = generator.stratum(layer, state, codes[:, layer])
+        return scorer.score(ganstrata.Rendering(generator.finish(state))).numpy()
+
+    own = Shards(run.path / "rescoring.zarr")
+    for s, (name, layers) in enumerate({"all": range(8), "0-3": range(4)}.items()):
+        for b, column in enumerate((0, 3)):
+            field = np.zeros((8, 16), np.float32)
+            field[list(layers), b] = np.repeat([0.5, 1.0], 4)[list(layers)]
+            for k, sign in enumerate((1.0, -1.0)):
+                expected = scores(codes + float(sign * step) * torch.from_numpy(field)) - scores(codes)
+                array = own.read("own_all" if adaptive and name == "all" else "own")
+                found = array[b, 0 if adaptive and name == "all" else s, k]
+                np.testing.assert_allclose(found, expected[:, column], atol=2e-5)
+                if (column, name) == (0, "all"):  # the left lies at layer 1, where w is half as wide
+                    assert np.abs(found).mean() == pytest.approx(0.05 * float(step) * 0.5, rel=0.2)
