@@ -142,7 +142,7 @@ def _write(path: Path, tensors: Mapping[str, Tensor], header: str) -> None:
         save_file(_apart(tensors), path, metadata={SETTINGS: header})
     except (LookupError, ValueError, RuntimeError) as error:
         raise GanstrataError(f"safetensors cannot hold one of the tensors: {error}") from error
-    with path.open("rb") as file:
+    with path.open("r+b") as file:  # Windows brings nothing to the disk through a file that is open for reading alone
         os.fsync(file.fileno())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -67,10 +66,10 @@ def settled(module: M, device: torch.device) -> M:
 
 
 def cores() -> int:
-    """Processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Processors this process may use: no more than its affinity and the quota of its container allow, on every system."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
 
 
 def auto_batch(resolution: int, device: torch.device) -> int:

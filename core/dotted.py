@@ -18,8 +18,8 @@ from typing import Any
 from .errors import UserError, nearest
 from .paths import user_path
 
-PATTERN = r"^[^:]+:[A-Za-z_][A-Za-z0-9_.]*$"
-"""What a target looks like: `package.module:Name`, or `FILE.py:Name`."""
+PATTERN = r"^.+:[A-Za-z_][A-Za-z0-9_.]*$"
+"""What a target looks like: `package.module:Name`, or `FILE.py:Name`. The last colon counts: that of a drive, `C:\\net.py:Name`, comes before it."""
 
 
 def find(target: str) -> Any:

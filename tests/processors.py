@@ -9,6 +9,7 @@ Switches that this processor or this build of torch does not know change nothing
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import platform
 import re
@@ -43,9 +44,13 @@ SCORERS = {"category": "bundled:rooms", "segmentation": "bundled:rooms", "layout
 
 
 def chosen() -> list[str]:
-    """The test files that compare results of computations."""
-    files = (file for folder in FOLDERS for file in (TESTS / folder).rglob("test_*.py"))
-    return sorted(str(file) for file in files if BITS.search(file.read_text(encoding="utf-8")))
+    """The tests that compare results of computations."""
+    found = []
+    for file in sorted(file for folder in FOLDERS for file in (TESTS / folder).rglob("test_*.py")):
+        text = file.read_text(encoding="utf-8")
+        functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+        found += [f"{file}::{node.name}" for node in functions if BITS.search(ast.get_source_segment(text, node) or "")]
+    return found
 
 
 def sample(file: Path) -> None:
@@ -118,7 +123,7 @@ def main() -> None:
         sample(options.sample)
         return
     ways = {name: switches for name, switches in WAYS.items() if not options.only or name in ("as it is", *options.only)}
-    print(f"{processor()}; {len(chosen())} files of tests\n")
+    print(f"{processor()}; {len(chosen())} tests, most of them with several parameters\n")
     print("| way | passed | failed | skipped | codes | pictures | scores | z, null directions | minutes |")
     print("|---|---:|---:|---:|---:|---:|---:|---|---:|", flush=True)
     good = True
