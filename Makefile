@@ -8,6 +8,7 @@ PYTHON ?= python3
 WORK := .make
 DEMO := .demo
 TEST := $(WORK)/test
+LOWEST := $(WORK)/lowest
 OUT  := runs/rooms
 
 # Modules that lie in the checkout (`core`, `cli`) must never be imported by accident: no folder is put on the path unasked.
@@ -19,10 +20,10 @@ SOURCES := $(sort $(shell find core plugins cli weights -type f ! -path '*/__pyc
 	__init__.py py.typed pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full processors check clean python FORCE
+.PHONY: help demo test test-full test-lowest processors check clean python FORCE
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(DEMO)/installed ## Install into .demo, run the method on the bundled model, and write a report
 	$(DEMO)/bin/ganstrata run examples/rooms.yaml --out $(OUT)
@@ -35,6 +36,10 @@ test: check ## Build the wheel, install it into .make, check style, types and la
 
 test-full: check ## The same with the tests that take long
 	$(TEST)/bin/pytest -m "" $(PYTEST)
+
+test-lowest: export GANSTRATA_WHEEL := 1
+test-lowest: $(LOWEST)/installed ## The tests with the lowest versions that pyproject.toml allows (Python 3.11 has them all)
+	$(LOWEST)/bin/pytest $(PYTEST)
 
 processors: $(TEST)/installed ## Run the tests that compare bits as other processors and libraries compute, and print a table (an hour)
 	PYTHONPATH=tests $(TEST)/bin/python tests/processors.py $(PYTEST)
@@ -86,4 +91,10 @@ $(WORK)/dist/built: $(SOURCES) $(WORK)/sources $(TEST)/made
 $(TEST)/installed: $(WORK)/dist/built constraints.txt
 	$(TEST)/bin/pip install --quiet -c constraints.txt "$$(echo $(WORK)/dist/*.whl)[test]"
 	$(TEST)/bin/pip install --quiet --no-deps --force-reinstall $(WORK)/dist/*.whl
+	@touch $@
+
+$(LOWEST)/installed: $(WORK)/dist/built constraints-lowest.txt
+	rm -rf $(LOWEST)
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet -c constraints-lowest.txt "$$(echo $(WORK)/dist/*.whl)[test]"
 	@touch $@

@@ -22,7 +22,8 @@ def save(model: transformers.PreTrainedModel, folder: Path, **preparation: objec
 
 def segformer(folder: Path, labels: int = 5) -> Path:
     torch.manual_seed(0)
-    config = transformers.SegformerConfig(num_labels=labels, depths=[1] * 4, hidden_sizes=[8] * 4, num_attention_heads=[1, 2, 4, 8], decoder_hidden_size=16)
+    sizes = {"depths": [1] * 4, "hidden_sizes": [8] * 4, "num_attention_heads": [1, 2, 4, 8], "decoder_hidden_size": 16}
+    config = transformers.SegformerConfig(num_labels=labels, **sizes)
     config.id2label = dict(enumerate(["wall", "floor, flooring", "bed", "wall", "light/lamp"][:labels]))
     config.label2id = {name: i for i, name in config.id2label.items()}
     return save(transformers.SegformerForSemanticSegmentation(config), folder, size={"height": 64, "width": 64}, resample=2)

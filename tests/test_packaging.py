@@ -16,6 +16,8 @@ from types import FunctionType
 
 import ganstrata
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -85,6 +87,18 @@ def test_the_command_leads_to_the_command_line() -> None:
     assert callable(getattr(importlib.import_module(module), name))
     (script,) = entry_points(group="console_scripts", name="ganstrata")
     assert script.value == f"{module}:{name}"
+
+
+def test_the_lowest_versions_are_those_that_are_tested() -> None:
+    """What `make test-lowest` installs is what pyproject.toml allows, for all that the package needs to run."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    allowed = [Requirement(line) for line in (*PROJECT["project"]["dependencies"], *extras["video"], *extras["transformers"])]
+    tested = [Requirement(line) for line in (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    assert [requirement.name for requirement in tested] == sorted(requirement.name for requirement in allowed)
+    for requirement in allowed:
+        (bound,), (pin,) = requirement.specifier, next(one.specifier for one in tested if one.name == requirement.name)
+        assert (bound.operator, pin.operator) == (">=", "==")
+        assert Version(bound.version) == Version(pin.version), requirement.name
 
 
 def test_the_version_is_stated_once() -> None:

@@ -131,7 +131,7 @@ def test_an_estimator_that_stops_early_is_recorded_and_other_warnings_pass(own):
 @pytest.mark.parametrize(
     ("given", "place", "message"),
     [
-        ({"estimator": "sklearn.linear_model"}, "estimator", "pattern"),
+        ({"estimator": "sklearn.linear_model"}, "estimator", "must have the form"),
         ({"estimator": "sklearn.linear_model:LogisticRegresion"}, "estimator", "Did you mean 'LogisticRegression'?"),
         ({"estimator": "sklern.linear_model:Ridge"}, "estimator", "there is no module 'sklern' to import"),
         ({"estimator": "nowhere.py:Ridge"}, "estimator", "no file nowhere.py"),

@@ -105,7 +105,7 @@ def test_targets_that_are_no_function(target, name: str, message: str) -> None:
     [
         ("nowhere.py:f", "no file nowhere.py (looked in "),
         ("no_such_package_at_all:f", "there is no module 'no_such_package_at_all' to import"),
-        ("just_a_name", "should match pattern"),
+        ("just_a_name", "must have the form"),
     ],
 )
 def test_places_that_are_not_there(given: str, message: str) -> None:

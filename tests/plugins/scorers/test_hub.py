@@ -63,7 +63,8 @@ def test_names_of_classes_are_those_of_the_model_without_synonyms(hub) -> None:
 
 
 def test_a_model_of_150_classes_without_names_has_those_of_ade20k(tmp_path: Path) -> None:
-    config = transformers.SegformerConfig(num_labels=150, depths=[1] * 4, hidden_sizes=[8] * 4, num_attention_heads=[1, 2, 4, 8], decoder_hidden_size=8)
+    sizes = {"depths": [1] * 4, "hidden_sizes": [8] * 4, "num_attention_heads": [1, 2, 4, 8], "decoder_hidden_size": 8}
+    config = transformers.SegformerConfig(num_labels=150, **sizes)
     folder = hub_models.save(transformers.SegformerForSemanticSegmentation(config), tmp_path / "m", size={"height": 32, "width": 32})
     names = [c.name for c in ganstrata.load_scorer("segmentation", model=str(folder), device="cpu").concepts]
     assert (names[0], names[7], names[8], names[36]) == ("wall", "bed", "windowpane", "lamp")
@@ -208,7 +209,7 @@ def test_preparation_that_is_not_known() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"concepts": []}, "concepts: list should have at least 1 item"),
+        ({"concepts": []}, "concepts: must have at least 1 item"),
         ({"concepts": [CONCEPTS[0], CONCEPTS[0]]}, "'clutter' is named twice"),
         ({"concepts": [{**CONCEPTS[0], "absent": " "}]}, "needs at least one sentence"),
         ({"concepts": CONCEPTS, "templates": ["a photo"]}, "must have one place {} for the sentence"),
