@@ -2,21 +2,55 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from .contracts import Generator
 from .disk import write_bytes, write_text
 from .errors import MismatchError, UserError
 from .records import Boundaries, Boundary
+from .run import Run
+from .text import shown, visible
 
 FILES = ("boundaries.safetensors", "boundaries.json")
+
+
+class _Row(BaseModel):
+    """What boundaries.json says of one boundary. Keys that are not known here are passed over."""
+
+    model_config = ConfigDict(strict=True)
+    concept: str = Field(min_length=1)
+    level: Literal["layout", "category", "attribute", "colour", "object"]
+    space: Literal["z", "w", "w+", "s"]
+    generator: str
+    layers: list[NonNegativeInt] | None
+    given: list[str]
+    facts: dict[str, Any]
+
+
+class _Content(BaseModel):
+    """The whole of boundaries.json; `tensors` is SHA-256 of the file beside it, which older versions did not write."""
+
+    model_config = ConfigDict(strict=True)
+    boundaries: list[_Row]
+    skipped: dict[str, str]
+    tensors: str | None = None
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> _Content:
+        names = [(row.concept, *row.given) for row in self.boundaries]
+        if len(set(names)) < len(names):
+            raise ValueError("two boundaries have one name")
+        return self
 
 
 def save_boundaries(boundaries: Boundaries, folder: Path, skipped: Mapping[str, str] | None = None) -> None:
@@ -37,40 +71,71 @@ def save_boundaries(boundaries: Boundaries, folder: Path, skipped: Mapping[str, 
                 "facts": dict(boundary.facts),
             }
         )
-    write_bytes(folder / FILES[0], save(tensors))
-    write_text(folder / FILES[1], json.dumps({"boundaries": rows, "skipped": dict(skipped or {})}, indent=2) + "\n")
+    stored = save(tensors)
+    content = {"boundaries": rows, "skipped": dict(skipped or {}), "tensors": hashlib.sha256(stored).hexdigest()}
+    write_bytes(folder / FILES[0], stored)
+    write_text(folder / FILES[1], json.dumps(content, indent=2) + "\n")
 
 
 def load_boundaries(folder: Path) -> tuple[Boundaries, dict[str, str]]:
     """Boundaries, and why other concepts have none.
 
     Raises:
-        UserError: the files are missing or damaged.
+        UserError: the files are missing or damaged, or do not belong together; the message names file and key.
     """
+    where = FILES[0]
     try:
-        tensors = load_file(folder / FILES[0])
-        content = json.loads((folder / FILES[1]).read_text(encoding="utf-8"))
-        found = []
-        for i, row in enumerate(content["boundaries"]):
-            normal, offset = tensors[f"{i:04d}.normal"], tensors[f"{i:04d}.offset"]
-            found.append(
-                Boundary(
-                    concept=row["concept"],
-                    level=row["level"],
-                    normal=normal,
-                    offset=offset if normal.ndim == 2 else offset[0],
-                    space=row["space"],
-                    generator=row["generator"],
-                    layers=None if row["layers"] is None else tuple(row["layers"]),
-                    given=tuple(row["given"]),
-                    facts=row["facts"],
-                )
-            )
-        return Boundaries(found), dict(content["skipped"])
-    except (OSError, SafetensorError, LookupError, ValueError, TypeError) as error:
-        raise UserError(
-            f"{folder}: its boundaries are missing or damaged ({type(error).__name__}: {error}); run `ganstrata learn {folder}` again"
-        ) from None
+        stored = (folder / FILES[0]).read_bytes()
+        tensors = load(stored)
+        where = FILES[1]
+        content = _Content.model_validate(json.loads((folder / FILES[1]).read_bytes()))
+        if content.tensors not in (None, hashlib.sha256(stored).hexdigest()):
+            raise ValueError(f"{FILES[0]} is not the file that was written with it")
+        return Boundaries(_boundary(row, f"{i:04d}", tensors) for i, row in enumerate(content.boundaries)), content.skipped
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = "".join(f" -> {visible(str(part), 60)}" for part in first["loc"])
+        reason = f"{where}{key}: {visible(first['msg'], 200)} (got {shown(first['input'], 80)})"
+    except (OSError, SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
+        reason = f"{where}: {type(error).__name__}: {visible(str(error), 200)}"
+    raise UserError(f"{folder}: its boundaries are missing or damaged ({reason}); run `ganstrata learn {folder}` again") from None
+
+
+def boundaries_in(folder: Path) -> tuple[Boundaries, dict[str, str]]:
+    """Boundaries of any folder; those of a run must be what its stage `learn` wrote.
+
+    Raises:
+        UserError: as `load_boundaries` does, or the run has other files than it wrote.
+    """
+    if (folder / "run.json").exists():
+        Run.open(folder).require("learn")
+    return load_boundaries(folder)
+
+
+def _boundary(row: _Row, key: str, tensors: Mapping[str, NDArray[Any]]) -> Boundary:
+    """One boundary with its tensors.
+
+    Raises:
+        LookupError: a tensor is missing.
+        ValueError: a tensor is not as it must be.
+    """
+    normal, offset = tensors[f"{key}.normal"], tensors[f"{key}.offset"]
+    rows = len(normal) if normal.ndim == 2 else 1
+    if normal.ndim not in (1, 2) or normal.dtype != np.float32 or offset.dtype != np.float32 or offset.shape != (rows,):
+        raise ValueError(
+            f"boundary {key} has a normal {normal.dtype} {normal.shape[:4]} and an offset {offset.dtype} {offset.shape[:4]} in {FILES[0]}"
+        )
+    return Boundary(
+        concept=row.concept,
+        level=row.level,
+        normal=normal,
+        offset=offset if normal.ndim == 2 else offset[0],
+        space=row.space,
+        generator=row.generator,
+        layers=None if row.layers is None else tuple(row.layers),
+        given=tuple(row.given),
+        facts=row.facts,
+    )
 
 
 def check_fits(boundary: Boundary, generator: Generator) -> None:

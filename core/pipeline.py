@@ -18,8 +18,10 @@ from .listeners import tell
 from .prepare import Prepared, describe_plugins, prepare
 from .progress import Progress, duration
 from .randomness import Stream
+from .resultfolder import damaged_results
 from .run import STAGES, Run, differing, locked, scoring_changes
 from .stages import edit, learning, report, rescoring, synthesis
+from .text import listed
 
 ROOM_FACTOR = 1.2  # what must be free, over what the arrays will take
 
@@ -100,6 +102,11 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
                     progress.say("this generator has one layer: layer-wise analysis does not apply, everything else is done")
             for name in stages:
                 _perform(name, current, engine, progress)
+        if stages == STAGES and (damaged := damaged_results(out)):
+            raise RunError(
+                f"{out}: the run is complete, but results that other commands left in it are not what they wrote: {listed(damaged)}. "
+                "Give these commands again, or remove these folders."
+            )
     progress.say(f"{out}: complete after {duration(time.monotonic() - began)}")
     return current
 

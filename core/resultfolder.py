@@ -7,7 +7,6 @@ between leaves both, and the next call puts things right. Nothing that the index
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,8 +15,10 @@ from typing import Any
 from .disk import content_hash, disk_error, make_folder, remove, write_bytes
 from .errors import RunError
 from .interrupts import deferred
-from .seal import is_sealed, sealed
+from .seal import read_sealed, sealed_text
+from .text import listed
 
+ANALYSES = tuple(f"{name}.json" for name in ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking"))
 _UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError)
 _PART, _OLD, _READY = ".ganstrata-part", ".ganstrata-old", ".ganstrata-ready"
 
@@ -25,7 +26,7 @@ _PART, _OLD, _READY = ".ganstrata-part", ".ganstrata-old", ".ganstrata-ready"
 def index_text(content: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
     """Return an index: the content, SHA-256 of every file by name, and a digest of all that."""
     hashes = {name: hashlib.sha256(file).hexdigest() for name, file in files.items()}
-    return (json.dumps(sealed({**content, "files": hashes}), indent=2, ensure_ascii=False) + "\n").encode()
+    return sealed_text({**content, "files": hashes}).encode()
 
 
 def read_index(file: Path) -> dict[str, Any]:
@@ -35,22 +36,35 @@ def read_index(file: Path) -> dict[str, Any]:
         OSError: it cannot be read.
         ValueError: it is damaged.
     """
-    try:
-        content = json.loads(file.read_bytes())
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if not isinstance(content, dict) or not is_sealed(content):
-        raise ValueError("it is not what was written")
-    return content
+    return read_sealed(file.read_bytes())
 
 
 def faults_of(folder: Path, index: str) -> list[str]:
     """Names of the files of a folder that are missing or not what was written, by its index; the index itself, if it is damaged."""
     try:
-        listed = read_index(folder / index)["files"]
+        hashes = read_index(folder / index)["files"]
     except _UNREADABLE:
         return [index]
-    return [name for name, digest in listed.items() if not _is_as_written(folder / name, digest)]
+    return [name for name, digest in hashes.items() if not _is_as_written(folder / name, digest)]
+
+
+def damaged_results(run: Path) -> list[str]:
+    """Name the results of analyses and edits in a run that are not what was written, after finishing what a call that died has left."""
+    found = []
+    for parent in (run / "analysis", run / "manipulations"):
+        for name in sorted({_owner(path.name) for path in parent.glob("*") if path.is_dir()}):
+            folder, index = parent / name, "manipulate.json" if parent.name == "manipulations" else f"{name}.json"
+            if parent.name == "analysis" and index not in ANALYSES:
+                continue
+            settle(folder, index)
+            faults = faults_of(folder, index) if folder.exists() else []
+            found += [f"{parent.name}/{name} ({listed(faults, 3)})"] if faults else []
+    return found
+
+
+def _owner(name: str) -> str:
+    """Name of a folder of results, or of what stands beside it while it is replaced."""
+    return name[1:].removesuffix(_PART).removesuffix(_OLD) if name.startswith(".") and name.endswith((_PART, _OLD)) else name
 
 
 def check_free(folder: Path, index: str, command: str) -> None:
@@ -64,9 +78,9 @@ def check_free(folder: Path, index: str, command: str) -> None:
         return
     strange = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
     if (folder / index).is_file() and not (folder / index).is_symlink():
-        listed = _listed(folder, index)
-        strange = [name for name in strange if name != index and not _is_as_written(folder / name, listed.get(name))]
-        strange += [] if listed else [index]
+        hashes = _listed(folder, index)
+        strange = [name for name in strange if name != index and not _is_as_written(folder / name, hashes.get(name))]
+        strange += [] if hashes else [index]
     if strange:
         shown = ", ".join(name[:80] for name in strange[:3]) + (f" and {len(strange) - 3} more" if len(strange) > 3 else "")
         raise RunError(f"{folder} exists and holds something else than `{command}` wrote there: {shown}; give an empty or a new --out")

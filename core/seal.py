@@ -1,4 +1,4 @@
-"""A digest that a JSON document carries of itself, so that a changed byte is noticed."""
+"""JSON documents that carry a digest of themselves, so that one changed byte is noticed."""
 
 from __future__ import annotations
 
@@ -10,23 +10,34 @@ from typing import Any
 KEY = "digest"
 
 
-def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content with a digest of all its other keys.
+def sealed_text(content: Mapping[str, Any]) -> str:
+    """Return the content as JSON, with a digest of all that is in it.
 
-    >>> document = sealed({"b": [1, 2], "a": 0.1})
-    >>> is_sealed(document), is_sealed(document | {"a": 0.2})
-    (True, False)
+    >>> text = sealed_text({"b": [1, 2], "a": 0.1})
+    >>> read_sealed(text.encode())["b"]
+    [1, 2]
+    >>> read_sealed(text.replace("0.1", "0.2").encode())
+    Traceback (most recent call last):
+    ValueError: it is not what was written
     """
-    kept = {key: value for key, value in content.items() if key != KEY}
-    return kept | {KEY: _digest(kept)}
-
-
-def is_sealed(content: Mapping[str, Any]) -> bool:
-    """Tell whether a document is what `sealed` made of it."""
-    return KEY in content and content == sealed(content)
-
-
-def _digest(content: Mapping[str, Any]) -> str:
     # As it will be read back: keys become text, tuples lists.
-    plain = json.loads(json.dumps(content))
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    kept = json.loads(json.dumps({key: value for key, value in content.items() if key != KEY}))
+    canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
+    return json.dumps(kept | {KEY: hashlib.sha256(canonical.encode()).hexdigest()}, indent=2) + "\n"
+
+
+def read_sealed(text: bytes) -> dict[str, Any]:
+    """Return the content of what `sealed_text` made, the digest included.
+
+    Raises:
+        ValueError: a byte of it has changed.
+    """
+    try:
+        content = json.loads(text)
+        whole = isinstance(content, dict) and sealed_text(content).encode() == text
+    except RecursionError:
+        whole = False
+    if not whole:
+        raise ValueError("it is not what was written")
+    assert isinstance(content, dict)
+    return content

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..boundaryfile import load_boundaries
+from ..boundaryfile import boundaries_in
 from ..disk import write_text
 from ..errors import RunError, UserError, nearest
 from ..filenames import file_stem
@@ -48,7 +48,7 @@ def export_boundaries(folder: Path, out: Path, *, form: As = "list", only: Seque
         UserError: no boundaries, a pattern that matches none, or files that are there already.
         GanstrataError: `out` cannot be written.
     """
-    boundaries = _chosen(load_boundaries(folder)[0], only, folder)
+    boundaries = _chosen(boundaries_in(folder)[0], only, folder)
     names = plain_names(boundaries)
     paths = {name: out / f"{name}_boundary.npy" for name in names}
     written = [*paths.values(), *([out / LIST] if form == "list" else [])]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..boundaryfile import FILES, load_boundaries
+from ..boundaryfile import FILES, boundaries_in
 from ..checkpoints import read_npy
 from ..errors import UserError
 from ..layers import show_layers
@@ -56,7 +56,7 @@ def survey(folder: Path) -> list[Row]:
 
 
 def _own(folder: Path) -> Iterator[Row]:
-    found, skipped = load_boundaries(folder)
+    found, skipped = boundaries_in(folder)
     for b in found:
         layers = None if b.layers is None else show_layers(b.layers)
         accuracy = b.facts.get("held_out_accuracy")

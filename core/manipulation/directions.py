@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..boundaryfile import FILES, check_fits, load_boundaries
+from ..boundaryfile import FILES, boundaries_in, check_fits, load_boundaries
 from ..contracts import Generator
 from ..disk import file_hash
 from ..editing import conditioned, step_field
@@ -76,7 +76,7 @@ def find_boundaries(run: Run, folder: Path | None) -> tuple[Boundaries, dict[str
     missing = [name for name in FILES if not (place / name).is_file()]
     if missing:
         raise UserError(f"--boundaries {folder}: there is no {' and no '.join(missing)} in {place}")
-    return load_boundaries(place)[0], {"from": place.name, "sha256": file_hash(place / FILES[0])}
+    return boundaries_in(place)[0], {"from": place.name, "sha256": file_hash(place / FILES[0])}
 
 
 def find_parts(prepared: Prepared, known: Boundaries, ask: Ask, unit: float) -> tuple[Part, ...]:

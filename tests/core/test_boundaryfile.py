@@ -13,6 +13,7 @@ from ganstrata.core.errors import MismatchError, UserError
 from ganstrata.core.records import Boundaries, Boundary, ModelCard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 
 def boundary(seed=0, *, layers=None, **changes):
@@ -122,6 +123,69 @@ def test_json_of_another_form_is_damaged_too(tmp_path, spoil):
     file = tmp_path / FILES[1]
     file.write_text(json.dumps(spoil(json.loads(file.read_text(encoding="utf-8")))), encoding="utf-8")
     with pytest.raises(UserError, match="missing or damaged"):
+        load_boundaries(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("facts", None, "boundaries.json -> boundaries -> 1 -> facts: "),
+        ("facts", [1] * 10**5, "boundaries.json -> boundaries -> 1 -> facts: "),
+        ("concept", 3, "boundaries -> 1 -> concept: .*got 3"),
+        ("concept", "", "boundaries -> 1 -> concept: "),
+        ("concept", "seen/0", "two boundaries have one name"),
+        ("level", "mood", "boundaries -> 1 -> level: .*'layout'.*got 'mood'"),
+        ("space", {"a": 1}, "boundaries -> 1 -> space: "),
+        ("layers", [1, -2], "boundaries -> 1 -> layers -> 1: "),
+        ("layers", "all", "boundaries -> 1 -> layers"),
+        ("given", "a/b", "boundaries -> 1 -> given"),
+        ("generator", "\x1b[31m" * 5000, None),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key(tmp_path, key, value, words):
+    save_boundaries(EVERY, tmp_path)
+    file = tmp_path / FILES[1]
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["boundaries"][1][key] = value
+    file.write_text(json.dumps(content), encoding="utf-8")
+    if words is None:
+        assert load_boundaries(tmp_path)[0][1].generator == value
+        return
+    with pytest.raises(UserError, match=words) as caught:
+        load_boundaries(tmp_path)
+    assert len(str(caught.value)) < 1000 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"boundaries": ' + "1" * 5000 + "}", "\ud800", '{"boundaries": NaN}'])
+def test_text_that_breaks_a_reader_is_damaged_too(tmp_path, text):
+    save_boundaries(EVERY, tmp_path)
+    (tmp_path / FILES[1]).write_text(text, encoding="utf-8", errors="surrogatepass")
+    with pytest.raises(UserError, match=r"boundaries\.json"):
+        load_boundaries(tmp_path)
+
+
+def test_files_that_do_not_belong_together_are_refused(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder, seed in ((one, 1), (two, 2)):
+        folder.mkdir()
+        save_boundaries(Boundaries([replace(boundary(seed), concept="seen/same")]), folder)
+    (one / FILES[0]).write_bytes((two / FILES[0]).read_bytes())
+    with pytest.raises(UserError, match="is not the file that was written with it"):
+        load_boundaries(one)
+
+
+@pytest.mark.parametrize(
+    ("normal", "offset"),
+    [(np.zeros((2, 2, 8)), np.zeros(2)), (np.zeros(()), np.zeros(1)), (np.zeros((5, 8)), np.zeros(4)), (np.zeros(8), np.zeros(2))],
+)
+def test_tensors_of_another_shape_are_damaged(tmp_path, normal, offset):
+    save_boundaries(Boundaries([boundary()]), tmp_path)
+    save_file({"0000.normal": normal.astype(np.float32), "0000.offset": offset.astype(np.float32)}, tmp_path / FILES[0])
+    file = tmp_path / FILES[1]
+    content = json.loads(file.read_text(encoding="utf-8"))
+    del content["tensors"]  # as an older version wrote it
+    file.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UserError, match="boundary 0000 has a normal"):
         load_boundaries(tmp_path)
 
 

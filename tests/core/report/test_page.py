@@ -18,7 +18,7 @@ from ganstrata.core.analyses.asking import Ask
 from ganstrata.core.progress import Progress
 from ganstrata.core.report.page import _number, _percent
 from ganstrata.core.run import Run
-from ganstrata.core.seal import sealed
+from ganstrata.core.seal import sealed_text
 
 VOID = {"meta", "img", "input", "br", "link", "hr"}
 
@@ -200,7 +200,7 @@ def test_a_chapter_that_is_out_of_date_says_so_and_shows_no_number(invoke, refur
     index = refurnished / "analysis/objects/objects.json"
     content = json.loads(index.read_text(encoding="utf-8"))
     content["stamp"]["boundaries.json"] = "0"
-    index.write_text(json.dumps(sealed(content)), encoding="utf-8")
+    index.write_text(sealed_text(content), encoding="utf-8")
     (refurnished / "report.html").unlink()
     assert invoke("report", refurnished).exit_code == 0
     page = Page(refurnished / "report.html")
