@@ -16,7 +16,6 @@ from ..pictures import Pixels, to_pixels
 from ..prepare import Prepared
 from ..progress import Step
 from ..randomness import Use, normals
-from ..records import Rendering
 from .codes import Source
 from .directions import Part
 from .steps import Strip
@@ -68,16 +67,17 @@ class Table:
             plain = self.prepared.score(base.rendering) if self.scored else None
             for s, strip in enumerate(strips):
                 columns = [self._column(base, codes, index, strip, t, done) for t in range(strip.distances.shape[1])]
-                found[2 * s].append(self._frames([(base.rendering, plain, codes)], strip.parts, kept))
+                found[2 * s].append(self._frames([(to_pixels(base.rendering.images), plain, codes)], strip.parts, kept))
                 found[2 * s + 1].append(self._frames(columns, strip.parts, kept))
         whole = [_joined(parts) for parts in found]
         return whole[::2], whole[1::2]
 
-    def _column(self, base: Pass, codes: Tensor, index: Tensor, strip: Strip, t: int, done: Step) -> tuple[Rendering, Floats | None, Tensor]:
+    def _column(self, base: Pass, codes: Tensor, index: Tensor, strip: Strip, t: int, done: Step) -> tuple[Pixels, Floats | None, Tensor]:
+        """Pictures, scores and codes at step t; of what was computed for them nothing is kept, however many steps there are."""
         moved = self.moved(codes, index, strip, t)
         rendering = base.edited(moved, strip.layers)
         done(len(codes))
-        return rendering, self.prepared.score(rendering) if self.scored else None, moved
+        return to_pixels(rendering.images), self.prepared.score(rendering) if self.scored else None, moved
 
     def moved(self, codes: Tensor, index: Tensor, strip: Strip, t: int) -> Tensor:
         """Codes (N, L, D) at step t (method C)."""
@@ -99,10 +99,10 @@ class Table:
         rows = [normals(seed, self.source.stream, Use.JITTER, range(i, i + 1), size, part=draw) for i in index.tolist()]
         return torch.from_numpy(np.concatenate(rows)).view(codes.shape).to(codes) * self.ruler.noise
 
-    def _frames(self, columns: Sequence[tuple[Rendering, Floats | None, Tensor]], parts: tuple[Part, ...], kept: int) -> Frames:
+    def _frames(self, columns: Sequence[tuple[Pixels, Floats | None, Tensor]], parts: tuple[Part, ...], kept: int) -> Frames:
         scores = [column[1] for column in columns if column[1] is not None]
         return Frames(
-            np.stack([to_pixels(rendering.images)[:kept] for rendering, _, _ in columns], axis=1),
+            np.stack([pixels[:kept] for pixels, _, _ in columns], axis=1),
             np.stack(scores, axis=1)[:kept] if scores else None,
             np.stack([np.stack([self._distance(codes, part) for part in parts], axis=1) for _, _, codes in columns], axis=1)[:kept],
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from ..disk import make_folder, write_text
@@ -49,5 +50,5 @@ def _first(prepared: Prepared, count: int) -> Pixels:
     for start in range(0, count, prepared.batch):
         latents, _, codes = draw(prepared, start, Stream.PROBING)
         images = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering.images
-        parts.append(images)
-    return to_pixels(torch.cat(parts)[:count])
+        parts.append(to_pixels(images))
+    return np.concatenate(parts)[:count]
