@@ -34,7 +34,7 @@ def hierarchy(rescored: Rescored, rows: list[int]) -> Hierarchy:
 def compare(full: Run, few: Run) -> None:
     """Print work, seconds and what the two runs decide."""
     all_, stopped = Rescored.read(full), Rescored.read(few)
-    work: dict[str, Any] = counted(prepare(few.config, batch=few.batch), stopped.used, stopped.null_used)
+    work: dict[str, Any] = counted(prepare(few.config, batch=few.batch), stopped.used, stopped.null_used, stopped.replicates)
     stages = [run.manifest["stages"]["rescore"] for run in (full, few)]
     print(f"work          {work['done'] / work['full']:.3f} of all samples, {work['done'] / work['naive']:.3f} of the naive order ({work['unit']})")
     print(f"all samples   {work['full'] / work['naive']:.3f} of the naive order")

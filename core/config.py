@@ -18,6 +18,7 @@ MOST = 100_000_000  # samples: the codes alone of so many would take 200 GB wher
 FARTHEST = 1e6  # length of a step: float32 codes moved farther keep nothing of the picture
 Batch = Annotated[int, Field(gt=0, le=65_536)]
 Workers = Annotated[int, Field(gt=0, le=1024)]
+FEWEST_RESAMPLES = 4  # with which a boundary is learnt again: Student's factor is 3.2 there, and 12.7 with 2
 
 AUTO = "auto"  # for a generator plugin's name: the checkpoint decides
 
@@ -100,6 +101,12 @@ class Rescoring(Section):
     )
     null_directions: int = Field(default=20, ge=3, le=100_000, description="how many of them")
     bootstrap: int = Field(default=2000, ge=100, le=1_000_000, description="resamplings behind each interval")
+    learning_resamples: int = Field(
+        default=12,
+        ge=0,
+        le=10_000,
+        description="how often boundaries are learnt again from resampled samples, for intervals that hold over those too; 0, or 4 at least",
+    )
     false_discovery_rate: float = Field(default=0.05, gt=0.0, lt=1.0, description="q below which an effect counts as found")
     adaptive: bool = Field(default=False, description="stop early where what is asked is known: samples is then the most that are taken")
     looks: list[float] = Field(
@@ -112,6 +119,13 @@ class Rescoring(Section):
     def unit(self, spread: float) -> float:
         """Return the length of one step in w: the spread of w for distances in `sd`, 1 for raw ones."""
         return spread if self.distance_unit == "sd" else 1.0
+
+    @field_validator("learning_resamples")
+    @classmethod
+    def _enough(cls, value: int) -> int:
+        if 0 < value < FEWEST_RESAMPLES:
+            raise ValueError(f"{value} say too little of how a boundary varies: take 0, or {FEWEST_RESAMPLES} at least")
+        return value
 
     @field_validator("looks")
     @classmethod

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .learning_variance import total_interval
 from .sequential import AT_ALL, ELSEWHERE, sequential_p, spending
 from .statistics import benjamini_hochberg, bootstrap_means, bootstrap_weights, interval, mean_interval, null_moments, null_p_value, rank_p_value
 
@@ -35,7 +36,7 @@ class Effects:
     Attributes:
         count: pairs of images that both have a score, (B, S, 2, C).
         mean, error, low, high: mean change, its standard error and 95 % interval. The interval is a
-            bootstrap for a boundary's own concept, as wide as Student's, and Student's elsewhere.
+            bootstrap for a boundary's own concept, as wide as Student's, and Student's elsewhere. It holds over other verification samples.
         clipped: the paper's figure, mean of max(change, 0).
         undefined, made_undefined: pairs left out; those whose score the edit made undefined.
         in_sd: mean over the larger of the concept's sd and its least; NaN where both are 0.
@@ -44,6 +45,8 @@ class Effects:
             pairs at the set `all`; NaN elsewhere.
         null_count: how many null directions have an effect on the concept that is defined, and so
             stand behind p and rank; NaN for the negative step.
+        low_total, high_total: 95 % interval that holds over other learning samples as well, of a boundary's
+            own concept at the set `all` and the positive step; NaN elsewhere, and where no boundary was learnt again.
     """
 
     count: Floats
@@ -59,6 +62,8 @@ class Effects:
     rank: Floats
     q: Floats
     null_count: Floats
+    low_total: Floats
+    high_total: Floats
 
 
 def effects_of(
@@ -107,6 +112,8 @@ def effects_of(
         rank=rank,
         q=_corrected(p, own, all_set),
         null_count=null_count,
+        low_total=np.full(mean.shape, np.nan),
+        high_total=np.full(mean.shape, np.nan),
     )
 
 
@@ -158,7 +165,25 @@ def effects_of_looks(sums: Floats, null: Floats, own: NDArray[np.int64], *, look
         rank=rank,
         q=_corrected(p, own, all_set),
         null_count=null_count,
+        low_total=np.full(mean.shape, np.nan),
+        high_total=np.full(mean.shape, np.nan),
     )
+
+
+def over_learning(effects: Effects, error: Floats, freedom: NDArray[np.int64], own: NDArray[np.int64], *, all_set: int) -> Effects:
+    """Add the intervals that hold over other learning samples too.
+
+    Args:
+        effects: with intervals over verification samples.
+        error: of each boundary's effect at `all` due to the learning, (B,); NaN where it is not known.
+        freedom: its degrees of freedom, (B,).
+        own: column of each boundary's concept, (B,).
+        all_set: which layer set is `all`.
+    """
+    at = (np.arange(len(own)), all_set, 0, own)
+    low, high = effects.low_total.copy(), effects.high_total.copy()
+    low[at], high[at] = total_interval(effects.mean[at], effects.low[at], effects.high[at], error, freedom)
+    return replace(effects, low_total=low, high_total=high)
 
 
 def samples_used(sums: Floats, samples: int, step: int) -> NDArray[np.int64]:
@@ -206,8 +231,11 @@ def _corrected(p: Floats, own: NDArray[np.int64], all_set: int) -> Floats:
 
 
 def variation_factors(effects: Effects, own: NDArray[np.int64], varies: NDArray[np.bool_], *, all_set: int, rate: float) -> NDArray[np.bool_]:
-    """Which boundaries are variation factors (B,): q < rate at all layers, concept varies, interval above zero."""
-    rows = np.arange(len(own))
-    q, low = effects.q[rows, all_set, 0, own], effects.low[rows, all_set, 0, own]
+    """Which boundaries are variation factors (B,): q < rate at all layers, concept varies, both intervals above zero.
+
+    An interval over learning samples that is not known does not count against a boundary.
+    """
+    at = (np.arange(len(own)), all_set, 0, own)
+    q, low = effects.q[at], np.fmin(effects.low[at], effects.low_total[at])
     with np.errstate(invalid="ignore"):
         return np.asarray((q < rate) & (low > 0.0) & varies[own])

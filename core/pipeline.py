@@ -14,6 +14,7 @@ from .config import AUTO, RunConfig
 from .configfile import read_config, validate
 from .engine import Engine
 from .errors import GanstrataError, RunError
+from .learning_variance import replicate_samples
 from .listeners import tell
 from .prepare import Prepared, describe_plugins, prepare
 from .progress import Progress, duration
@@ -146,9 +147,11 @@ def forecast(prepared: Prepared, workers: int) -> str:
     per_image = _measure(prepared)
     samples, null, sets = config.rescoring.samples, config.rescoring.null_directions, len(prepared.sets)
     baselines, adaptive = rescoring.baselines(prepared), config.rescoring.adaptive
+    resamples, fewer = config.rescoring.learning_resamples, replicate_samples(samples, prepared.batch)
+    again = f" + {fewer} x {resamples} resamplings x {boundaries} boundaries" if resamples else ""
     return (
         f"{'at most ' if adaptive else ''}{total} images to make and score: {probing} for probing, {verifying} for re-scoring = "
-        f"{samples} x ({baselines} + (2 x {boundaries} boundaries + {null} random) x {sets} layer sets), "
+        f"{samples} x ({baselines} + (2 x {boundaries} boundaries + {null} random) x {sets} layer sets){again}, "
         f"{editing} for edits.\nAt {1000 * per_image:.1f} ms each and {workers} worker{'s' if workers > 1 else ''}: "
         f"at most about {duration(total * per_image / workers)}, less where edits begin late in the generator"
         f"{', and where re-scoring stops early' if adaptive else ''}."

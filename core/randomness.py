@@ -22,6 +22,7 @@ class Stream(IntEnum):
     VERIFICATION = 1
     NULL = 2
     EDITING = 3
+    RESAMPLING = 4
 
 
 class Use(IntEnum):

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from .boundaryfile import load_boundaries
 from .disk import write_text
-from .effects import SIGNS, Effects, effects_of, effects_of_looks, null_means, samples_used, variation_factors
+from .effects import SIGNS, Effects, effects_of, effects_of_looks, null_means, over_learning, samples_used, variation_factors
+from .learning_variance import errors_of
 from .records import Boundaries
+from .resampled import FILE as RESAMPLED_FILE
+from .resampled import Resampled
 from .run import Run
 from .sequential import look_sizes
 from .shards import Shards
@@ -26,6 +29,7 @@ Floats = NDArray[np.float64]
 COLUMNS = (
     "boundary", "boundary_level", "layers", "concept", "concept_level", "samples", "clipped_mean", "mean", "standard_error",
     "low", "high", "mean_in_sd", "p_value", "q_value", "step", "undefined", "made_undefined", "rank_p", "null_directions",
+    "low_total", "high_total",
 )  # fmt: skip
 
 
@@ -48,6 +52,8 @@ class Rescored:
         rate: the false discovery rate that was asked for.
         used: samples that each boundary was moved on at each layer set, (B, S).
         null_used: the same of every null direction, (S,).
+        learning_error: standard error of each boundary's effect at `all` due to the learning, (B,); NaN where it is not known.
+        replicates: how many boundaries learnt again from resampled samples were moved at `all` for each, (B,).
     """
 
     boundaries: Boundaries
@@ -67,6 +73,8 @@ class Rescored:
     bootstrap: int
     used: NDArray[np.int64]
     null_used: NDArray[np.int64]
+    learning_error: Floats
+    replicates: NDArray[np.int64]
 
     @classmethod
     def read(cls, run: Run) -> Rescored:
@@ -102,6 +110,12 @@ class Rescored:
                 seed=seed,
             )
             used = np.full(sums.shape[:2], rescoring.samples)
+        learning_error, replicates = np.full(count, np.nan), np.zeros(count, dtype=np.int64)
+        if RESAMPLED_FILE in manifest["stages"].get("learn", {"files": ()})["files"]:
+            resampled, relearnt = Resampled.load(run.path), units.read("resampled").astype(np.float64)
+            learning_error, freedom = errors_of(relearnt, resampled.dilutions(boundaries))
+            effects = over_learning(effects, learning_error, freedom, own, all_set=everywhere)
+            replicates = (resampled.learnt & ~np.isnan(relearnt).all(axis=2)).sum(axis=0)
         varies = np.array([row["varies"] for row in concepts])
         _, null_mean, null_sd = null_moments(null_means(sums[count:, everywhere, 0]))
         factors = variation_factors(effects, own, varies, all_set=everywhere, rate=rescoring.false_discovery_rate)
@@ -123,6 +137,8 @@ class Rescored:
             bootstrap=rescoring.bootstrap,
             used=used[:count],
             null_used=used[count],
+            learning_error=learning_error,
+            replicates=replicates,
         )
 
     @property
@@ -213,6 +229,8 @@ def write_table(rescored: Rescored, path: Path) -> None:
                             int(effects.made_undefined[at]),
                             _shown(effects.rank[at]),
                             _shown(effects.null_count[at]),
+                            _shown(effects.low_total[at]),
+                            _shown(effects.high_total[at]),
                         ]
                     )
     write_text(path, text.getvalue())

@@ -24,9 +24,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from .composition import advance, first_reader
 from .contracts import Generator
 from .device import autocast
+from .learning_variance import replicate_samples
 from .prepare import Prepared
 from .randomness import Stream, noise_seed
 from .records import Inputs, Rendering, State
+from .sequential import look_sizes
 
 Gauge = Callable[[Callable[[], Any]], tuple[Any, float]]
 """Runs a function and gives its result with what it cost."""
@@ -74,29 +76,33 @@ def shared_work(costs: Costs, starts: Sequence[int], used: Counts, null_used: Co
     return baselines * costs.edited() + float((signs * used.sum(axis=0) + null * null_used) @ each)
 
 
-def counted(prepared: Prepared, used: Counts, null_used: Counts) -> dict[str, Any]:
+def counted(prepared: Prepared, used: Counts, null_used: Counts, replicates: Counts) -> dict[str, Any]:
     """Work of a run's re-scoring: in the naive order, if all samples had been taken, and what was done.
 
     Args:
         prepared: of the run.
         used: samples of each boundary at each layer set, (B, S).
         null_used: samples of every null direction at each layer set, (S,).
+        replicates: of each boundary, learnt from resampled samples and moved at `all`, (B,); the naive order has none.
     """
     config, costs = prepared.config.rescoring, measured(prepared)
     starts = [first_reader(prepared.generator, layers) for layers in prepared.sets.values()]
     null, (boundaries, sets) = config.null_directions, used.shape
     everywhere = list(prepared.sets).index("all")
     others = [s for s in range(sets) if s != everywhere]
+    step = look_sizes(config.samples, config.looks, prepared.batch)[0] if config.adaptive else prepared.batch
+    again = np.array([replicate_samples(int(count), step) for count in used[:, everywhere]]) * (replicates > 0)
     baselines = config.samples
-    if config.adaptive:  # the baseline of the decisions at `all` is made again for the other sets
-        baselines = int(used[:, everywhere].max()) + (int(used[:, others].max()) if others else 0)
+    if config.adaptive:  # the baseline of the decisions at `all` is made again for replicates, and for the other sets
+        baselines = int(used[:, everywhere].max()) + int(again.max()) + (int(used[:, others].max()) if others else 0)
+    relearnt = costs.edited(starts[everywhere]) * np.array([replicates @ again, replicates.sum() * replicate_samples(config.samples, step)])
     full = np.full_like(used, config.samples)
     return {
         "unit": costs.unit,
         "per_image": costs.edited(),
         "naive": naive_work(costs, config.samples, sets, boundaries, null),
-        "full": shared_work(costs, starts, full, full[0], null, config.samples),
-        "done": shared_work(costs, starts, used, null_used, null, baselines),
+        "full": shared_work(costs, starts, full, full[0], null, config.samples) + float(relearnt[1]),
+        "done": shared_work(costs, starts, used, null_used, null, baselines) + float(relearnt[0]),
     }
 
 

@@ -35,7 +35,7 @@ def by_strength(rescored: Rescored, at: int, *, conditional: bool = False) -> li
 
 
 def ranked(rescored: Rescored, i: int, at: int) -> RankedConcept:
-    """One boundary at a layer set, with its interval and that of random directions (mean -+ 2 sd)."""
+    """One boundary at a layer set, with its intervals and that of random directions (mean -+ 2 sd)."""
     effects, j = rescored.effects, int(rescored.own[i])
     unit = float(rescored.units[j])
     _, centre, spread = (float(moment) for moment in null_moments(null_means(rescored.null[:, at, j]) / unit))
@@ -45,6 +45,8 @@ def ranked(rescored: Rescored, i: int, at: int) -> RankedConcept:
         value=float(effects.in_sd[i, at, 0, j]),
         low=float(effects.low[i, at, 0, j]) / unit,
         high=float(effects.high[i, at, 0, j]) / unit,
+        low_total=float(effects.low_total[i, at, 0, j]) / unit,
+        high_total=float(effects.high_total[i, at, 0, j]) / unit,
         null_low=centre - 2.0 * spread,
         null_high=centre + 2.0 * spread,
         q=float(effects.q[i, at, 0, j]),
@@ -73,23 +75,7 @@ def ranking(sources: Sequence[Source], ask: Ask) -> Answer:
     top = ask.top or (PAPERS if len(sources) > 1 else None)
     heads = ["run"] if len(sources) > 1 else []
     table = [[*heads, "place", "concept", "level", "change in sd", "q", "factor", "places in 95 %"]]
-    full: list[list[Any]] = [
-        [
-            "run",
-            "place",
-            "concept",
-            "level",
-            "mean_in_sd",
-            "low",
-            "high",
-            "null_low",
-            "null_high",
-            "q_value",
-            "variation_factor",
-            "place_low",
-            "place_high",
-        ]
-    ]
+    full: list[list[Any]] = [["run", "place", "concept", "level", *figures.NUMBERS, "place_low", "place_high"]]
     panels: list[tuple[str, list[RankedConcept]]] = []
     for source, mine in zip(sources, rows, strict=True):
         position = at[source.label][1]
@@ -98,8 +84,7 @@ def ranking(sources: Sequence[Source], ask: Ask) -> Answer:
         panels.append((source.label, concepts[:top]))
         for place, row in enumerate(concepts, start=1):
             span = (low[place - 1], high[place - 1])
-            numbers = (row.value, row.low, row.high, row.null_low, row.null_high, row.q, row.is_factor)
-            full.append([source.label, place, row.name, row.level, *numbers, *span])
+            full.append([source.label, place, row.name, row.level, *row.numbers, *span])
             if top is None or place <= top:
                 lead = [source.label] if heads else []
                 shown = [

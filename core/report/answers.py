@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from ..hierarchy import Hierarchy
 from ..layers import show_layers
@@ -107,6 +108,21 @@ def fewer_extremes(boundaries: Iterable[Boundary]) -> list[str]:
         ]
         if short and not boundary.given:
             said.append(f"{boundary.name}: learnt from {' and '.join(short)}; its classes are too small, or score the same, to supply all.")
+    return said
+
+
+def not_relearnt(missing: Mapping[str, Mapping[str, Any]], resamples: int) -> list[str]:
+    """Which boundaries some of the resamplings did not give, how many, and why.
+
+    Args:
+        missing: by the boundary's name, `resamplings` and the `reason` of the last of them, as the stage `learn` records it.
+        resamples: how many resamplings there were.
+    """
+    said = []
+    for name, row in missing.items():
+        count, reason = int(row["resamplings"]), str(row["reason"])
+        rest = "its interval over the learning rests on the others" if resamples - count >= 2 else "it has no interval over the learning"
+        said.append(f"{name}: {count} of {resamples} resamplings of the samples gave no boundary, so {rest}. The reason: {reason}.")
     return said
 
 

@@ -69,12 +69,13 @@ def _row(rescored: Rescored, i: int) -> dict[str, Any]:
     boundary, effects, j = rescored.boundaries[i], rescored.effects, int(rescored.own[i])
     values = {
         name: _at_all(rescored, getattr(effects, name), i, j)
-        for name in ("in_sd", "mean", "error", "low", "high", "clipped", "p", "q", "rank", "undefined", "made_undefined")
+        for name in ("in_sd", "mean", "error", "low", "high", "low_total", "high_total", "clipped", "p", "q", "rank", "undefined", "made_undefined")
     }
     return {
         "name": boundary.name,
         "level": boundary.level,
         "is_factor": bool(rescored.factors[i]),
+        "is_relearnt": not np.isnan(values["low_total"]),
         "back": float(effects.in_sd[i, rescored.all_set, 1, j]),
         "facts": dict(boundary.facts),
         "stats": rescored.concepts[j],

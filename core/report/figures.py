@@ -48,17 +48,43 @@ class Figure:
 
 @dataclass(frozen=True)
 class RankedConcept:
-    """One boundary's effect on its own concept at all layers, in sd units."""
+    """One boundary's effect on its own concept at all layers, in sd units.
+
+    Attributes:
+        low, high: 95 % interval over verification samples.
+        low_total, high_total: 95 % interval over learning samples as well; NaN where it is not known.
+    """
 
     name: str
     level: str
     value: float
     low: float
     high: float
+    low_total: float
+    high_total: float
     null_low: float
     null_high: float
     q: float
     is_factor: bool
+
+    @property
+    def numbers(self) -> tuple[float | bool, ...]:
+        """What tables show of it, under NUMBERS."""
+        return self.value, self.low, self.high, self.low_total, self.high_total, self.null_low, self.null_high, self.q, self.is_factor
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """What has to fit into a figure, as far as it is known."""
+        return tuple(v for v in (self.low, self.high, self.low_total, self.high_total, self.null_low, self.null_high) if np.isfinite(v))
+
+    @property
+    def note(self) -> str:
+        """What is shown on hovering."""
+        total = f", over learning samples too [{self.low_total:.2f}, {self.high_total:.2f}]" if np.isfinite(self.low_total) else ""
+        return f"{self.name}: {self.value:.2f} [{self.low:.2f}, {self.high:.2f}]{total}, q {self.q:.2g}"
+
+
+NUMBERS = ("mean_in_sd", "low", "high", "low_total", "high_total", "null_low", "null_high", "q_value", "variation_factor")
 
 
 def longest(names: Sequence[str]) -> int:
@@ -73,7 +99,7 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
     sections = [(title, part) for title, part in (("variation factors", found), ("not told from chance, or not varying", other)) if part]
     height = 34.0 + sum(30.0 + line * len(part) for _, part in sections) + 20.0
     canvas = Canvas(760, height)
-    numbers = [v for r in rows for v in (r.low, r.high, r.null_low, r.null_high, 0.0) if np.isfinite(v)] or [0.0, 1.0]
+    numbers = [v for r in rows for v in (*r.ends, 0.0)] or [0.0, 1.0]
     scale = Scale(min(numbers), max(numbers), left, 760 - right)
     bottom = height - 34.0
     for tick in scale.ticks():
@@ -85,21 +111,19 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
         canvas.text(8, y + 4, title, css="soft strong")
         y += 26.0
         for row in part:
-            note = f"{row.name}: {row.value:.2f} [{row.low:.2f}, {row.high:.2f}], q {row.q:.2g}"
             canvas.text(left - 10, y + 4, row.name, anchor="end")
             if np.isfinite(row.null_low):
                 canvas.rect(scale(row.null_low), y - 9, scale(row.null_high) - scale(row.null_low), 18, "null", title="null directions: mean +- 2 sd")
             if np.isfinite(row.value):
                 start, stop = sorted((scale(0.0), scale(row.value)))
-                canvas.rect(start, y - 6, stop - start, 12, f"f-{row.level}" + ("" if row.is_factor else " faint"), title=note)
-                canvas.whisker(scale(row.low), scale(row.high), y)
-                canvas.text(float(np.nanmax([scale(row.high), scale(row.value), scale(row.null_high)])) + 8, y + 4, f"{row.value:.2f}", css="soft")
+                canvas.rect(start, y - 6, stop - start, 12, f"f-{row.level}" + ("" if row.is_factor else " faint"), title=row.note)
+                canvas.nested_whiskers((scale(row.low), scale(row.high)), (scale(row.low_total), scale(row.high_total)), y)
+                canvas.text(scale(max(row.value, *row.ends)) + 8, y + 4, f"{row.value:.2f}", css="soft")
             y += line
         y += 4.0
     canvas.line(scale(0.0), 8, scale(0.0), bottom, "axis")
     names = ", ".join(r.name for r in found) or "none"
-    table: list[list[Any]] = [["boundary", "level", "mean_in_sd", "low", "high", "null_low", "null_high", "q_value", "variation_factor"]]
-    table += [[r.name, r.level, r.value, r.low, r.high, r.null_low, r.null_high, r.q, r.is_factor] for r in rows]
+    table: list[list[Any]] = [["boundary", "level", *NUMBERS], *([r.name, r.level, *r.numbers] for r in rows)]
     return Figure("ranking", canvas, f"Concepts ranked by re-scoring. Variation factors: {names}.", table)
 
 

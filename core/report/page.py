@@ -65,6 +65,7 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
         remarks=[
             *answers.null_gaps(rescored.null_gaps(rescored.all_set), len(rescored.null)),
             *answers.fewer_extremes(rescored.boundaries),
+            *answers.not_relearnt(manifest["stages"]["learn"].get("not_relearnt", {}), run.config.rescoring.learning_resamples),
         ],
         figures={name: Markup(figure.inline) for name, figure in found.figures.items()},
         samples=_samples(rescored.concepts, pictures, scores),
@@ -74,6 +75,7 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
         joint=_joint(run, index["joint"]),
         invariant=[row for row in manifest["concepts"] if not row["varies"]],
         config_rescoring=run.config.rescoring,
+        replicates=int(rescored.replicates.max(initial=0)),
         sampling=sampling(rescored, run.config.rescoring, run.batch, work),
         layer_sheets=_layer_sheets(found),
         flow=Markup(found.objects.figure.inline) if found.objects is not None and not found.objects.faults else None,

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..hierarchy import Hierarchy
 from ..layers import show_layers
-from .figures import LETTER, Figure, RankedConcept, grid, legend, longest
+from .figures import LETTER, NUMBERS, Figure, RankedConcept, grid, legend, longest
 from .svg import Canvas, Scale
 
 if TYPE_CHECKING:
@@ -26,10 +26,8 @@ def rankings(panels: Sequence[tuple[str, Sequence[RankedConcept]]]) -> Figure:
     width = words + bars + 64.0
     height = 60.0 + LINE * max((len(rows) for _, rows in panels), default=0)
     canvas = Canvas(width * across, height * -(-len(panels) // across))
-    numbers = [v for _, rows in panels for r in rows for v in (r.low, r.high, r.null_low, r.null_high, 0.0) if np.isfinite(v)] or [0.0, 1.0]
-    table: list[list[Any]] = [
-        ["run", "place", "boundary", "level", "mean_in_sd", "low", "high", "null_low", "null_high", "q_value", "variation_factor"]
-    ]
+    numbers = [v for _, rows in panels for r in rows for v in (*r.ends, 0.0)] or [0.0, 1.0]
+    table: list[list[Any]] = [["run", "place", "boundary", "level", *NUMBERS]]
     for p, (label, rows) in enumerate(panels):
         left, top = width * (p % across), height * (p // across)
         scale = Scale(min(numbers), max(numbers), left + words, left + words + bars, ticks=4)
@@ -43,8 +41,7 @@ def rankings(panels: Sequence[tuple[str, Sequence[RankedConcept]]]) -> Figure:
             _bar(canvas, scale, row, y)
             canvas.text(left + words - 8, y + 4, row.name, anchor="end", css="" if row.is_factor else "soft")
             canvas.text(left + words + bars + 8, y + 4, "–" if np.isnan(row.value) else f"{row.value:.2f}".replace("-", "−"), css="soft")
-            numbers_ = (row.value, row.low, row.high, row.null_low, row.null_high, row.q, row.is_factor)
-            table.append([label, place + 1, row.name, row.level, *numbers_])
+            table.append([label, place + 1, row.name, row.level, *row.numbers])
         canvas.line(scale(0.0), top + 26, scale(0.0), bottom, "axis")
     models = ", ".join(label for label, _ in panels)
     return Figure("ranking", canvas, f"Concepts ranked by re-scoring, change in standard deviations, side by side for {models}.", table)
@@ -55,9 +52,8 @@ def _bar(canvas: Canvas, scale: Scale, row: RankedConcept, y: float) -> None:
         canvas.rect(scale(row.null_low), y - 8, scale(row.null_high) - scale(row.null_low), 16, "null", title="null directions: mean +- 2 sd")
     if np.isfinite(row.value):
         start, stop = sorted((scale(0.0), scale(row.value)))
-        note = f"{row.name}: {row.value:.2f} [{row.low:.2f}, {row.high:.2f}], q {row.q:.2g}"
-        canvas.rect(start, y - 5, stop - start, 10, f"f-{row.level}" + ("" if row.is_factor else " faint"), title=note)
-        canvas.whisker(scale(row.low), scale(row.high), y)
+        canvas.rect(start, y - 5, stop - start, 10, f"f-{row.level}" + ("" if row.is_factor else " faint"), title=row.note)
+        canvas.nested_whiskers((scale(row.low), scale(row.high)), (scale(row.low_total), scale(row.high_total)), y)
 
 
 def hierarchies(panels: Sequence[tuple[str, Hierarchy, Mapping[str, tuple[int, ...]]]]) -> Figure:

@@ -32,6 +32,11 @@ def sampling(rescored: Rescored, config: Rescoring, batch: int, work: dict[str, 
             said.append(f"At the other layer sets {_stops(rescored.used[:, ~everywhere], looks, 'pairs of boundary and set')}.")
     else:
         said.append(f"All {config.samples} samples were moved along every direction at every layer set.")
+    again = int((rescored.replicates > 0).sum())
+    if again:
+        said.append(
+            f"In place of {again} boundaries, what {config.learning_resamples} resamplings gave was moved at all layers on half of the samples."
+        )
     if work is not None:
         first = f"{100.0 * work['done'] / work['full']:.0f} % of the work of moving all samples, and " if config.adaptive else ""
         amount = f"{work['done']:.3g} {work['unit']}" if work["unit"] == "FLOPs" else f"{work['done']:.3g} seconds"

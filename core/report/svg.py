@@ -21,7 +21,8 @@ STYLE = """
 svg.figure { font: 13px/1.3 system-ui, sans-serif; max-width: 100%; height: auto; }
 svg.figure text { fill: var(--ink); } svg.figure .soft { fill: var(--soft); } svg.figure .strong { font-weight: 600; }
 svg.figure .rule { stroke: var(--rule); fill: none; } svg.figure .axis { stroke: var(--soft); fill: none; }
-svg.figure .whisker { stroke: var(--ink); stroke-width: 1.4; fill: none; } svg.figure .null { fill: var(--null); opacity: .55; }
+svg.figure .whisker { stroke: var(--ink); stroke-width: 1.4; fill: none; } svg.figure .thick { stroke-width: 3; }
+svg.figure .null { fill: var(--null); opacity: .55; }
 svg.figure .faint { opacity: .45; } svg.figure .band { opacity: .18; stroke: none; } svg.figure .line { fill: none; stroke-width: 2.2; }
 svg.figure .f-layout { fill: var(--layout); } svg.figure .s-layout { stroke: var(--layout); }
 svg.figure .f-category { fill: var(--category); } svg.figure .s-category { stroke: var(--category); }
@@ -76,6 +77,14 @@ class Canvas:
         ends = ((x1, y - cap, x1, y + cap), (x2, y - cap, x2, y + cap), (x1, y, x2, y))
         for a, b, c, d in ends:
             self.line(*((b, a, d, c) if upright else (a, b, c, d)), "whisker")
+
+    def nested_whiskers(self, inner: tuple[float, float], outer: tuple[float, float], y: float) -> None:
+        """A thick error bar, and a thin one around it; ends that are not finite leave the thin one out, and the inner one is then plain."""
+        if all(map(math.isfinite, outer)):
+            self.whisker(*outer, y)
+            self.line(inner[0], y, inner[1], y, "whisker thick")
+        else:
+            self.whisker(*inner, y)
 
     def _shape(self, element: str, css: str, title: str) -> None:
         if title:

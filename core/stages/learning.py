@@ -17,45 +17,69 @@ from ..engine import Engine
 from ..errors import DataError
 from ..progress import Progress
 from ..records import Boundaries, Boundary, Concept
+from ..resampled import FILE as RESAMPLED_FILE
 from ..run import Run
 from .null import FILE as NULL_FILE
 from .null import Fit, permuted_directions, save_directions
+from .relearning import learn_again
 from .synthesis import read_classes, read_latents, read_scores
 
 Floats = NDArray[np.float32]
 
 
 def learn(run: Run, engine: Engine, progress: Progress) -> None:
-    """Write boundaries.safetensors and boundaries.json."""
+    """Write boundaries.safetensors and boundaries.json, and what resampled samples give."""
     prepared = engine.prepared
+    resamples, conditions = prepared.config.rescoring.learning_resamples, prepared.config.conditions
     varies = {row["id"]: row for row in run.manifest["concepts"]}
     wanted = [prepared.concepts[j] for j in prepared.chosen]
     skipped = {c.name: _invariant(varies[c.name]) for c in wanted if not varies[c.name]["varies"]}
     columns = [j for j in prepared.chosen if prepared.concepts[j].name not in skipped]
-    with progress.stage("learn", total=len(columns)) as step:
+    with progress.stage("learn", total=len(columns) * (1 + resamples)) as step:
         w, codes = read_latents(run, prepared)
         latents = codes if prepared.learner.layerwise and codes is not None else w
         scores = read_scores(run, prepared)[:, columns]
         concepts = [prepared.concepts[j] for j in columns]
         seed = prepared.config.synthesis.seed
         classes = read_classes(run, prepared) if prepared.learner.within_classes else None
-        extra: dict[str, Any] = {} if classes is None else {"classes": classes}
-        fit: Fit = partial(prepared.learner.learn, generator=prepared.generator, seed=seed, **extra)
+
+        def fit_of(seed: int, rows: NDArray[np.int64] | slice = slice(None)) -> Fit:
+            extra: dict[str, Any] = {} if classes is None else {"classes": classes[rows]}
+            return partial(prepared.learner.learn, generator=prepared.generator, seed=seed, **extra)
+
+        fit = fit_of(seed)
         boundaries, refused = _learn(fit, latents, scores, concepts)
         skipped |= refused
+        if not boundaries:
+            reasons = "\n".join(f"  {name}: {reason}" for name, reason in list(skipped.items())[:8])
+            raise DataError(f"no boundary could be learnt:\n{reasons}")
+        kept = [j for j, concept in enumerate(concepts) if concept.name not in refused]
+        learnable, scores = [concepts[j] for j in kept], scores[:, kept]
         files: tuple[str, ...] = FILES
-        if prepared.config.rescoring.null == "permuted" and boundaries:
-            kept = [j for j, concept in enumerate(concepts) if concept.name not in refused]
-            count, learnable = prepared.config.rescoring.null_directions, [concepts[j] for j in kept]
-            save_directions(run, permuted_directions(fit, latents, scores[:, kept], learnable, count=count, seed=seed, classes=classes))
-            files = (*FILES, NULL_FILE)
+        facts: dict[str, Any] = {}
+        if prepared.config.rescoring.null == "permuted":
+            count = prepared.config.rescoring.null_directions
+            save_directions(run, permuted_directions(fit, latents, scores, learnable, count=count, seed=seed, classes=classes))
+            files = (*files, NULL_FILE)
+        boundaries = Boundaries([*boundaries, *_conditional(boundaries, conditions)])
         step(len(columns))
-    if not boundaries:
-        reasons = "\n".join(f"  {name}: {reason}" for name, reason in list(skipped.items())[:8])
-        raise DataError(f"no boundary could be learnt:\n{reasons}")
-    boundaries = Boundaries([*boundaries, *_conditional(boundaries, prepared.config.conditions)])
+        if resamples:
+
+            def learn_from(rows: NDArray[np.int64], seed: int) -> tuple[Boundaries, dict[str, str]]:
+                found, reasons = _learn(fit_of(seed, rows), latents[rows], scores[rows], learnable)
+                made = list(found)
+                for condition in conditions:
+                    try:
+                        made += _conditional(found, [condition])
+                    except DataError as error:  # of directions that all samples tell apart
+                        reasons[f"{condition.edit}|{','.join(condition.keep)}"] = str(error)
+                return Boundaries(made), reasons
+
+            relearnt = learn_again(learn_from, boundaries, w, count=resamples, seed=seed, done=lambda: step(len(columns)))
+            relearnt.resampled.save(run.path)
+            files, facts = (*files, RESAMPLED_FILE), {"not_relearnt": relearnt.facts}
     save_boundaries(boundaries, run.path, skipped)
-    run.finish("learn", seconds=step.seconds, files=files, boundaries=len(boundaries), skipped=len(skipped))
+    run.finish("learn", seconds=step.seconds, files=files, boundaries=len(boundaries), skipped=len(skipped), **facts)
 
 
 def _learn(fit: Fit, latents: Floats, scores: Floats, concepts: Sequence[Concept]) -> tuple[Boundaries, dict[str, str]]:

@@ -5,6 +5,9 @@
 2. At every other set each boundary has the first look; only variation factors go on, each set until
    half its interval is `precision` of the boundary's effect at `all`.
 
+Between the two, what resampled samples give in place of each variation factor is moved at `all` on half of the samples that
+the factor itself was moved on, and only factors whose interval holds over other learning samples too remain.
+
 Null directions go as far as the boundary that went farthest at the same set. What is done next
 depends on what was found alone, so that a run that is continued takes the same way.
 """
@@ -19,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import Rescoring
-from ..effects import effects_of_looks, null_means, variation_factors
+from ..effects import Effects, effects_of_looks, null_means, over_learning, samples_used, variation_factors
+from ..learning_variance import errors_of, replicate_samples
 from ..sequential import half_width, look_sizes
 from ..shards import Shards
 from ..statistics import null_p_value
@@ -27,8 +31,8 @@ from ..statistics import null_p_value
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-DECIDING, RESOLVING = "all", "layers"
-"""The two parts; each has its arrays, because they are written at different times."""
+DECIDING, RESOLVING, RESAMPLED = "all", "layers", "resampled"
+"""The parts; each has its arrays, because they are written at different times."""
 
 
 class Move(NamedTuple):
@@ -51,6 +55,7 @@ class Question:
         sets: number of layer sets S.
         all_set: which of them is `all`.
         step, looks: samples in a batch, and at each look.
+        dilutions: of each boundary's replicates (core.learning_variance), (B,); None where nothing was learnt again.
     """
 
     own: NDArray[np.int64]
@@ -62,17 +67,22 @@ class Question:
     looks: tuple[int, ...]
     precision: float
     rate: float
+    dilutions: Floats | None = None
 
     @classmethod
-    def of(cls, config: Rescoring, batch: int, own: NDArray[np.int64], varies: Flags, sets: list[str]) -> Question:
+    def of(cls, config: Rescoring, batch: int, own: NDArray[np.int64], varies: Flags, sets: list[str], dilutions: Floats | None = None) -> Question:
         """From the config of a run."""
         step, looks = look_sizes(config.samples, config.looks, batch)
-        return cls(own, varies, config.null_directions, len(sets), sets.index("all"), step, looks, config.precision, config.false_discovery_rate)
+        return cls(
+            own, varies, config.null_directions, len(sets), sets.index("all"), step, looks, config.precision, config.false_discovery_rate, dilutions
+        )
 
 
 def rounds(question: Question, units: Shards) -> Iterator[list[Move]]:
     """What to do next, look after look; what was yielded must be done before the next is asked for."""
     found, scale = yield from _decide(question, units)
+    if question.dilutions is not None:
+        found = yield from _confirm(question, units, found, question.dilutions)
     if question.sets > 1:
         yield from _resolve(question, units, found, scale)
 
@@ -91,6 +101,20 @@ def _decide(question: Question, units: Shards) -> Generator[list[Move], None, tu
         if not active.any():
             break
     return found, scale
+
+
+def _confirm(question: Question, units: Shards, found: Flags, dilutions: Floats) -> Generator[list[Move], None, Flags]:
+    """Move what resampled samples give in place of each variation factor; returns which remain."""
+    if not found.any():
+        return found
+    sums = units.read(f"sums_{DECIDING}")
+    reached = samples_used(sums, question.looks[-1], question.step)[:, 0]  # (B + R,)
+    wanted = {int(i): replicate_samples(int(reached[i]), question.step) for i in np.flatnonzero(found)}
+    starts = range(0, max(wanted.values()), question.step)
+    yield [Move(RESAMPLED, start, i, (question.all_set,)) for start in starts for i, count in wanted.items() if start < count]
+    error, freedom = errors_of(units.read(RESAMPLED).astype(np.float64), dilutions)
+    effects = over_learning(_effects(question, sums), error, freedom, question.own, all_set=0)
+    return variation_factors(effects, question.own, question.varies, all_set=0, rate=question.rate)
 
 
 def _resolve(question: Question, units: Shards, found: Flags, scale: Floats) -> Iterator[list[Move]]:
@@ -128,14 +152,19 @@ def judge(question: Question, sums: Floats, own: Floats, look: int) -> tuple[Fla
     batches = -(-look // question.step)
     sums, own = sums[:, :batches], own[..., :look]
     null = sums[len(rows) :, :, :, 0]  # (R, N, 1, C, 5)
-    unit = np.ones(sums.shape[-2])
-    effects = effects_of_looks(sums[: len(rows)], null, columns, looks=question.looks, step=question.step, unit=unit, all_set=0)
+    effects = _effects(question, sums)
     found = variation_factors(effects, columns, question.varies, all_set=0, rate=question.rate)
     chance = null_means(np.nansum(null[:, :, 0], axis=1))[:, columns]  # (R, B)
     best = null_p_value(effects.high[rows, 0, 0, columns], chance, two_sided=False)
     hopeless = ((effects.p[rows, 0, 0, columns] > question.rate) & (best > question.rate)) | ~question.varies[columns]
     scale = np.abs(effects.mean[rows, 0, 0, columns])
     return found, hopeless, half_width(own[:, 0, 0]) <= question.precision * scale, scale
+
+
+def _effects(question: Question, sums: Floats) -> Effects:
+    """Effects at `all`, from the sums of all directions by batch (B + R, N, 1, 2, C, 5)."""
+    count, unit = len(question.own), np.ones(sums.shape[-2])
+    return effects_of_looks(sums[:count], sums[count:, :, :, 0], question.own, looks=question.looks, step=question.step, unit=unit, all_set=0)
 
 
 def _moves(question: Question, part: str, active: Flags, before: int, look: int) -> list[Move]:

@@ -27,7 +27,7 @@ def report(run: Run, engine: Engine, progress: Progress) -> None:
     count = min(run.config.report.samples, run.config.synthesis.samples)
     with progress.stage("report", total=3) as step:
         found = gather(run)
-        work = counted(prepared, found.rescored.used, found.rescored.null_used)
+        work = counted(prepared, found.rescored.used, found.rescored.null_used, found.rescored.replicates)
         step(1)
         folder = run.path / "figures"
         make_folder(folder)

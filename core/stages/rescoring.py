@@ -3,7 +3,8 @@
 The work is cut into units of one batch of samples and one direction. A worker keeps the batch's
 baseline, with the states at which each layer set begins, so an edited image costs only the strata
 behind the edit. With rescoring.adaptive the units come in rounds (core.stages.looks), each of which
-depends on what the one before has found.
+depends on what the one before has found. What resampled learning samples give in place of a boundary
+(core.stages.relearning) is moved at `all` alone, all of it in one unit per batch.
 """
 
 from __future__ import annotations
@@ -24,16 +25,19 @@ from ..disk import file_hash
 from ..editing import move, step_field
 from ..effects import FIELDS, SIGNS, sums_of
 from ..engine import Engine
+from ..learning_variance import replicate_samples
 from ..prepare import Prepared
 from ..progress import Progress
 from ..randomness import Stream
 from ..records import Boundaries
+from ..resampled import FILE as RESAMPLED_FILE
+from ..resampled import Resampled
 from ..rescored import Rescored, write_table
 from ..run import Run
 from ..sequential import look_sizes
 from ..shards import Shards
 from . import null
-from .looks import DECIDING, Question, rounds
+from .looks import DECIDING, RESAMPLED, Question, rounds
 from .synthesis import draw, scorer_key
 
 
@@ -45,10 +49,11 @@ class Unit:
         path: of the run.
         stamp: what the directions are.
         start: first sample of the batch.
-        direction: boundaries come first.
+        direction: boundaries come first; with the part `resampled`, the boundary in whose place others are moved.
         sets: positions of the layer sets.
         batch: samples in it.
-        part: with adaptive sampling, whether it is of the decisions at `all` or of the other sets.
+        part: `resampled`, or with adaptive sampling whether it is of the decisions at `all` or of the other sets.
+        moves: how often its samples are moved.
         first: whether the baseline of the batch counts as this unit's work.
     """
 
@@ -59,18 +64,22 @@ class Unit:
     sets: tuple[int, ...]
     batch: int
     part: str
+    moves: int
     first: bool
 
 
 def baselines(prepared: Prepared) -> int:
-    """How often a sample's baseline is made: with adaptive sampling once for the set `all`, and once for the others."""
-    return 2 if prepared.config.rescoring.adaptive and len(prepared.sets) > 1 else 1
+    """How often a sample's baseline is made: with adaptive sampling once for each part."""
+    config = prepared.config.rescoring
+    return 1 + (config.learning_resamples > 0) + (len(prepared.sets) > 1) if config.adaptive else 1
 
 
 def images_needed(prepared: Prepared, boundaries: int) -> int:
-    """K (1 + (2 B + R) |S|): what re-scoring will synthesise and score; the most it can be where it stops early."""
+    """K (1 + (2 B + R) |S|) + K' M B: what re-scoring will synthesise and score; the most it can be where it stops early."""
     rescoring = prepared.config.rescoring
-    return rescoring.samples * (baselines(prepared) + (2 * boundaries + rescoring.null_directions) * len(prepared.sets))
+    everywhere = (2 * boundaries + rescoring.null_directions) * len(prepared.sets)
+    again = replicate_samples(rescoring.samples, prepared.batch) * rescoring.learning_resamples * boundaries
+    return rescoring.samples * (baselines(prepared) + everywhere) + again
 
 
 def step_length(prepared: Prepared, spread: float) -> float:
@@ -105,17 +114,17 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
     plan = _plan(run, prepared, boundaries)
     needed = next(plan)
     missing = _missing(units, needed)
-    done = sum(_images(prepared, unit, len(boundaries)) for unit in set(needed) - set(missing))
+    done = sum(_images(prepared, unit) for unit in set(needed) - set(missing))
     with progress.stage("rescore", total=total, done=done) as step:
         while True:
             for count in engine.map(_unit, missing):
                 step(count)
-            images += sum(_images(prepared, unit, len(boundaries)) for unit in needed)
+            images += sum(_images(prepared, unit) for unit in needed)
             needed = next(plan, [])
             if not needed:
                 break
             missing = _missing(units, needed)
-            step(sum(_images(prepared, unit, len(boundaries)) for unit in set(needed) - set(missing)))
+            step(sum(_images(prepared, unit) for unit in set(needed) - set(missing)))
         step(total - step.done)  # what need not be done
         rescored = Rescored.read(run)
         write_table(rescored, run.path / "rescoring.csv")
@@ -123,8 +132,9 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
 
 
 def _stamp(run: Run, prepared: Prepared) -> str:
-    """What the units are computed from: the scorers in their order; the boundaries, and a null of permuted scores, byte for byte."""
-    names = FILES if run.config.rescoring.null == "random" else (*FILES, null.FILE)
+    """What the units are computed from: the scorers in their order, and byte for byte all directions that files hold."""
+    config = run.config.rescoring
+    names = (*FILES, *[null.FILE] * (config.null == "permuted"), *[RESAMPLED_FILE] * (config.learning_resamples > 0))
     scorers = [f"{alias}:{scorer_key(prepared, alias)}" for alias in prepared.scorers]
     return hashlib.sha256(" ".join([*(file_hash(run.path / name) for name in names), *scorers]).encode()).hexdigest()
 
@@ -132,21 +142,33 @@ def _stamp(run: Run, prepared: Prepared) -> str:
 def _plan(run: Run, prepared: Prepared, boundaries: Boundaries) -> Iterator[list[Unit]]:
     """All units; with adaptive sampling round after round, each of which must be done before the next is asked for."""
     config, path, stamp, sets = prepared.config.rescoring, str(run.path), _stamp(run, prepared), tuple(range(len(prepared.sets)))
+    count = len(boundaries)
+    resampled = Resampled.load(run.path) if config.learning_resamples else None
+    again = np.zeros(count, dtype=int) if resampled is None else resampled.learnt.sum(axis=0)  # (B,)
     if not config.adaptive:
-        yield [
-            Unit(path, stamp, start, direction, sets, prepared.batch, "", first=direction == 0)
-            for start in range(0, config.samples, prepared.batch)
-            for direction in range(len(boundaries) + config.null_directions)
-        ]
+        every: list[Unit] = []
+        for start in range(0, config.samples, prepared.batch):
+            for direction in range(count + config.null_directions):
+                moves = len(sets) * (2 if direction < count else 1)
+                every.append(Unit(path, stamp, start, direction, sets, prepared.batch, "", moves, first=direction == 0))
+            every += [
+                Unit(path, stamp, start, int(i), (list(prepared.sets).index("all"),), prepared.batch, RESAMPLED, int(again[i]), first=False)
+                for i in np.flatnonzero(again)
+                if start < replicate_samples(config.samples, prepared.batch)
+            ]
+        yield every
         return
     own = np.array([_column(prepared, boundary.concept) for boundary in boundaries])
     varies = np.array([row["varies"] for row in run.manifest["concepts"]])
-    question = Question.of(config, prepared.batch, own, varies, list(prepared.sets))
-    for moves in rounds(question, open_units(run)):
+    dilutions = None if resampled is None else resampled.dilutions(boundaries)
+    question = Question.of(config, prepared.batch, own, varies, list(prepared.sets), dilutions)
+    for wanted in rounds(question, open_units(run)):
         seen: set[int] = set()
         units = []
-        for move_ in moves:
-            units.append(Unit(path, stamp, move_.start, move_.direction, move_.sets, question.step, move_.part, first=move_.start not in seen))
+        for move_ in wanted:
+            is_boundary, start = move_.direction < count, move_.start
+            count_of = int(again[move_.direction]) if move_.part == RESAMPLED else len(move_.sets) * (2 if is_boundary else 1)
+            units.append(Unit(path, stamp, start, move_.direction, move_.sets, question.step, move_.part, count_of, first=start not in seen))
             seen.add(move_.start)
         yield units
 
@@ -155,10 +177,9 @@ def _missing(units: Shards, needed: list[Unit]) -> list[Unit]:
     return [unit for unit in needed if not units.is_whole(_name(unit))]
 
 
-def _images(prepared: Prepared, unit: Unit, boundaries: int) -> int:
+def _images(prepared: Prepared, unit: Unit) -> int:
     """Images that a unit will show, the baseline included once per batch."""
-    here = min(unit.batch, prepared.config.rescoring.samples - unit.start)
-    return here * (len(unit.sets) * (2 if unit.direction < boundaries else 1) + unit.first)
+    return min(unit.batch, prepared.config.rescoring.samples - unit.start) * (unit.moves + unit.first)
 
 
 def _name(unit: Unit) -> str:
@@ -178,15 +199,37 @@ def _layout(prepared: Prepared, boundaries: int) -> dict[str, tuple[tuple[int, .
             f"own{ending}": ((boundaries, sets, 2, config.samples), (1, sets, 2, min(step, config.samples)), "float32"),
         }
 
-    return kinds("", sets) | (kinds(f"_{DECIDING}", 1) if config.adaptive else {})
+    layout = kinds("", sets) | (kinds(f"_{DECIDING}", 1) if config.adaptive else {})
+    if m := config.learning_resamples:
+        layout[RESAMPLED] = ((m, boundaries, config.samples), (m, 1, min(step, config.samples)), "float32")
+    return layout
 
 
 @torch.inference_mode()
 def _unit(prepared: Prepared, unit: Unit) -> int:
-    """Move one batch along one direction at its layer sets, and write what changed."""
+    """Move one batch along one direction at its layer sets, or along what stands in its place, and write what changed."""
     run = Run.open(unit.path)
     prepared = replace(prepared, batch=unit.batch)  # they share one memory
-    boundaries, chance = _directions(unit, run, prepared)
+    (_move_resampled if unit.part == RESAMPLED else _move)(prepared, unit, run)
+    return _images(prepared, unit)
+
+
+def _move_resampled(prepared: Prepared, unit: Unit, run: Run) -> None:
+    boundaries, _, resampled = _directions(unit, run, prepared)
+    assert resampled is not None
+    baseline, codes, scores = _baseline(prepared, unit.start)
+    here, i = min(prepared.batch, prepared.config.rescoring.samples - unit.start), unit.direction
+    column, layers = _column(prepared, boundaries[i].concept), prepared.sets["all"]
+    changes = np.full((len(resampled.spreads), here), np.nan, dtype=np.float32)
+    for m in np.flatnonzero(resampled.learnt[:, i]):
+        field = step_field(resampled.normals[m, i], layers, prepared.generator.layer_scale)
+        edited = prepared.score(baseline.edited(move(codes, field, step_length(prepared, float(resampled.spreads[m]))), layers))
+        changes[m] = edited[:here, column] - scores[:here, column]
+    open_units(run).write(_name(unit), {RESAMPLED: ((slice(0, len(changes)), i, slice(unit.start, unit.start + here)), changes)})
+
+
+def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
+    boundaries, chance, _ = _directions(unit, run, prepared)
     spread = float(run.manifest["spread"])
     baseline, codes, scores = _baseline(prepared, unit.start)
     here = min(prepared.batch, prepared.config.rescoring.samples - unit.start)
@@ -212,16 +255,17 @@ def _unit(prepared: Prepared, unit: Unit) -> int:
     if is_boundary:
         arrays[f"own{ending}"] = ((d, slice(0, own.shape[0]), slice(0, 2), slice(unit.start, unit.start + here)), own)
     open_units(run).write(_name(unit), arrays)
-    return _images(prepared, unit, len(boundaries))
 
 
-def _directions(unit: Unit, run: Run, prepared: Prepared) -> tuple[Boundaries, NDArray[np.float32]]:
-    """Boundaries and null directions, read once per process and stamp."""
+def _directions(unit: Unit, run: Run, prepared: Prepared) -> tuple[Boundaries, NDArray[np.float32], Resampled | None]:
+    """Boundaries, null directions and what resampled samples give, read once per process and stamp."""
     kept = prepared.memory.get("directions")
     if kept is None or kept[0] != unit.stamp:
-        kept = (unit.stamp, load_boundaries(Path(unit.path))[0], null.null_directions(run, prepared))
+        path = Path(unit.path)
+        resampled = Resampled.load(path) if prepared.config.rescoring.learning_resamples else None
+        kept = (unit.stamp, load_boundaries(path)[0], null.null_directions(run, prepared), resampled)
         prepared.memory["directions"] = kept
-    return kept[1], kept[2]
+    return kept[1], kept[2], kept[3]
 
 
 def _baseline(prepared: Prepared, start: int) -> tuple[Pass, torch.Tensor, NDArray[np.float32]]:

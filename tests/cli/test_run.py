@@ -19,7 +19,8 @@ def test_a_run_from_yaml_says_its_images_and_its_report(invoke, config, tmp_path
     assert result.stdout == f"Report: {tmp_path / 'run' / 'report.html'}\n"
     lines = result.stderr.splitlines()
     # Seven concepts are chosen; that one does not vary is known only after the samples.
-    assert lines[0].startswith(f"{640 + 64 * (1 + 26 * 13) + 7 * 30} images to make and score: 640 for probing, {64 * (1 + 26 * 13)} for re-scoring")
+    verifying = 64 * (1 + 26 * 13) + 32 * 12 * 7
+    assert lines[0].startswith(f"{640 + verifying + 7 * 30} images to make and score: 640 for probing, {verifying} for re-scoring")
     assert [line.split(":")[0] for line in lines[2:7]] == ["synthesize", "learn", "rescore", "edit", "report"]
     assert contents(tmp_path / "run") == contents(finished.path)
     again = invoke("run", file, "--out", tmp_path / "run")

@@ -32,7 +32,7 @@ def table(path: Path) -> list[dict[str, str]]:
 def test_all_files_of_a_run_are_there(finished: Run) -> None:
     names = {path.name for path in finished.path.iterdir()}
     assert names == {
-        *("run.json", "run.lock", "samples.zarr", "boundaries.safetensors", "boundaries.json"),
+        *("run.json", "run.lock", "samples.zarr", "boundaries.safetensors", "boundaries.json", "resampled.safetensors"),
         *("rescoring.zarr", "rescoring.csv", "edits", "figures", "report.html"),
     }
     assert not list(finished.path.rglob("*.part"))
@@ -134,11 +134,11 @@ def test_the_count_that_is_printed_is_the_count_that_is_made(fakes, config, tmp_
     run = perform(validate(config, "test"), tmp_path / "run", STAGES, source="test", progress=Progress(stream=said))
     assert list(listener.at) == list(STAGES)
     boundaries, samples, sets, null = 7, 64, 6, 12  # six concepts and a conditional direction
-    verifying = samples * (1 + (2 * boundaries + null) * sets)
+    verifying = samples * (1 + (2 * boundaries + null) * sets) + samples // 2 * 12 * boundaries
     strips = boundaries * 5 * 2 * 3
     first = said.getvalue().splitlines()[0]
     assert [int(n) for n in re.findall(r"\d+", first)[:3]] == [640 + verifying + strips, 640, verifying]
-    assert f"64 x (1 + (2 x 7 boundaries + 12 random) x 6 layer sets), {strips} for edits" in first
+    assert f"64 x (1 + (2 x 7 boundaries + 12 random) x 6 layer sets) + 32 x 12 resamplings x 7 boundaries, {strips} for edits" in first
     assert listener.at["synthesize"] == 640
     assert listener.at["rescore"] == verifying
     # Beside the strips, the two samples unedited, and the columns of the joint edit: four levels and all together.

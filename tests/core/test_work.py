@@ -56,7 +56,7 @@ def test_what_a_run_says_it_did_is_what_torch_saw(adaptive: bool, fakes, config,
     with Engine(prepare(run.config, batch=run.batch)) as engine, FlopCounterMode(display=False) as counter:
         rescoring.rescore(run, engine, quiet)
     rescored = Rescored.read(run)
-    work = counted(engine.prepared, rescored.used, rescored.null_used)
+    work = counted(engine.prepared, rescored.used, rescored.null_used, rescored.replicates)
     assert work["done"] == pytest.approx(counter.get_total_flops(), rel=1e-12)
     assert (work["done"] < work["full"]) == adaptive
     assert work["full"] < work["naive"]

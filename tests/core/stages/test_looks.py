@@ -134,7 +134,7 @@ def test_two_workers_and_a_run_that_was_interrupted_give_the_same_bytes(
 
 def test_a_piece_that_is_lost_is_made_again(fakes, stopped: Run, tmp_path: Path, contents) -> None:
     copied = Path(shutil.copytree(stopped.path, tmp_path / "copied"))
-    for part in ("all", "layers"):
+    for part in ("all", "resampled", "layers"):
         sorted((copied / "rescoring.zarr" / "done").glob(f"*-{part}.json"))[-1].unlink()
     ganstrata.run(adaptive(), copied)
     assert contents(copied) == contents(stopped.path)
@@ -158,8 +158,9 @@ def test_the_forecast_is_the_most_it_can_be(fakes) -> None:
     prepared = prepare(validate(adaptive(), "test"))
     said = forecast(prepared, 1)
     assert said.startswith("at most ")
-    assert "128 x (2 + (2 x 7 boundaries + 12 random) x 13 layer sets)" in said
-    assert f"{128 * (2 + (2 * 7 + 12) * 13)} for re-scoring" in said
+    # A baseline for the decisions, one for what resamplings gave, and one for the other sets.
+    assert "128 x (3 + (2 x 7 boundaries + 12 random) x 13 layer sets) + 64 x 12 resamplings x 7 boundaries" in said
+    assert f"{128 * (3 + (2 * 7 + 12) * 13) + 64 * 12 * 7} for re-scoring" in said
 
 
 @pytest.mark.parametrize("looks", [[0.5], [0.0, 1.0], [0.5, 0.25, 1.0], [0.5, 0.5, 1.0], [0.5, 1.5]])

@@ -26,7 +26,11 @@ from ganstrata.core.stages.rescoring import images_needed, step_length
 
 def test_images_by_the_methods_formula(fakes, config) -> None:
     config["rescoring"] |= {"samples": 100, "null_directions": 20, "layers": ["all", "each"]}
-    assert images_needed(prepare(validate(config, "test")), 7) == 100 * (1 + (2 * 7 + 20) * 9)
+    once = 100 * (1 + (2 * 7 + 20) * 9)
+    # Half of the samples, in whole batches of 32, are moved along what resampled samples give as well.
+    assert images_needed(prepare(validate(config, "test")), 7) == once + 64 * 12 * 7
+    config["rescoring"]["learning_resamples"] = 0
+    assert images_needed(prepare(validate(config, "test")), 7) == once
 
 
 @pytest.mark.parametrize(("unit", "wanted"), [("sd", 3.0 * 2.5), ("raw", 3.0)])

@@ -1,0 +1,124 @@
+"""Do intervals hold over other learning samples? Runs of one config that differ in the seed alone.
+
+Each run has samples of its own to learn from and to verify on. How far the effects spread over the runs is held against what
+the intervals of each run imply, and it is counted how many intervals miss the mean of all runs. Only the set `all` is moved,
+against the fewest null directions; scorers that are not asked for are left out, with their concepts. Runs that are there are not
+made again: a study that was interrupted goes on. 16 runs of the rooms config, as below, take half an hour of one core.
+
+python benchmarks/learning_intervals.py examples/rooms.yaml --out runs/learning --samples 64 --scorers category attribute colour
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ganstrata.core.config import RunConfig
+from ganstrata.core.configfile import read_config
+from ganstrata.core.pipeline import perform
+from ganstrata.core.progress import Progress
+from ganstrata.core.rescored import Rescored
+from measure import machine
+
+STAGES = ("synthesize", "learn", "rescore")
+NULL = 3  # directions: decisions are not what is asked
+
+
+def configured(config: RunConfig, seed: int, samples: int, scorers: Sequence[str]) -> RunConfig:
+    """The config of one run: its seed, samples and the set `all`, and of scorers, concepts and conditions those that are asked for."""
+    raw = config.model_dump(mode="json", by_alias=True)
+    raw["synthesis"]["seed"] = seed
+    raw["rescoring"] |= {"layers": ["all"], "null_directions": NULL, "samples": samples or raw["rescoring"]["samples"]}
+    raw["engine"]["workers"] = 1
+    kept = scorers or [scorer["as"] for scorer in raw["scorers"]]
+
+    def belongs(concept: str) -> bool:
+        return concept.partition("/")[0] in (*kept, "*")
+
+    raw["scorers"] = [scorer for scorer in raw["scorers"] if scorer["as"] in kept]
+    raw["concepts"]["include"] = [pattern for pattern in raw["concepts"]["include"] if belongs(pattern)]
+    raw["conditions"] = [c for c in raw["conditions"] if all(belongs(name) for name in (c["edit"], *c["keep"]))]
+    return RunConfig.model_validate(raw)
+
+
+def row(name: str, runs: Sequence[Rescored]) -> dict[str, Any]:
+    """One boundary's effect on its own concept over the runs that have it, in units of the concept.
+
+    Returns:
+        the mean over the runs and the standard deviation among them; the standard error that the runs imply (root of the mean
+        square), over verification samples and over both; and how many of each interval miss the mean over the runs.
+    """
+    found: list[list[float]] = []
+    for rescored in runs:
+        if name not in rescored.boundaries.names:
+            continue
+        i = rescored.boundaries.names.index(name)
+        j, effects = int(rescored.own[i]), rescored.effects
+        at, unit = (i, rescored.all_set, 0, j), max(rescored.concepts[j]["sd"], rescored.concepts[j]["least"])
+        tables = (effects.mean, effects.error, effects.low, effects.high, effects.low_total, effects.high_total)
+        found.append([*(float(table[at]) / unit for table in tables), float(rescored.learning_error[i]) / unit])
+    mean, error, low, high, low_total, high_total, learning = np.array(found).T
+    centre = float(mean.mean())
+    return {
+        "concept": name,
+        "runs": len(mean),
+        "mean": centre,
+        "spread": float(mean.std(ddof=1)),
+        "implied": float(np.sqrt(np.mean(error**2))),
+        "implied_total": float(np.sqrt(np.mean(error**2 + learning**2))),
+        "misses": int(((centre < low) | (centre > high)).sum()),
+        "misses_total": int(((centre < low_total) | (centre > high_total)).sum()),
+        "effects": mean.tolist(),
+        "errors": error.tolist(),
+        "learning_errors": learning.tolist(),
+    }
+
+
+def shown(rows: Sequence[dict[str, Any]]) -> str:
+    """A table for people."""
+    lines = [
+        "| concept | mean effect, sd | spread over runs | / implied, verification | / implied, both | misses, verification | misses, both |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for r in rows:
+        ratios = (r["spread"] / r["implied"], r["spread"] / r["implied_total"])
+        cells = (
+            f"{r['mean']:.3f}",
+            f"{r['spread']:.3f}",
+            *(f"{x:.2f}" for x in ratios),
+            r["misses"],
+            r["misses_total"],
+        )
+        lines.append(f"| {r['concept']} | {' | '.join(str(cell) for cell in cells)} |")
+    total = sum(r["runs"] for r in rows)
+    missed = [sum(r[field] for r in rows) for field in ("misses", "misses_total")]
+    lines.append(f"| all | | | | | {missed[0]} of {total}: {missed[0] / total:.1%} | {missed[1]} of {total}: {missed[1] / total:.1%} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path, help="of all runs")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the runs and result.json")
+    parser.add_argument("--seeds", type=int, default=16, help="how many runs")
+    parser.add_argument("--samples", type=int, default=0, help="of each run, to verify on; default: the config's")
+    parser.add_argument("--scorers", nargs="*", default=[], help="names of the scorers to keep; default: all")
+    options = parser.parse_args()
+    config, runs = read_config(options.config), []
+    for seed in range(options.seeds):
+        asked = configured(config, seed, options.samples, options.scorers)
+        runs.append(perform(asked, options.out / f"seed-{seed:02d}", STAGES, source=str(options.config), progress=Progress(quiet=False)))
+    rescored = [Rescored.read(run) for run in runs]
+    names = list(dict.fromkeys(name for one in rescored for name in one.boundaries.names))
+    rows = [row(name, rescored) for name in names]
+    (options.out / "result.json").write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n", encoding="utf-8")
+    print(machine())
+    print(shown(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Boundaries learnt again from resampled samples, on disk beside the boundaries (method B)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from .disk import write_bytes
+from .errors import RunError
+from .learning_variance import dilution
+from .records import Boundaries
+
+FILE = "resampled.safetensors"
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """What M resamplings of the learning samples give for B boundaries.
+
+    Attributes:
+        normals: (M, B, D), or (M, B, L, D) with one per layer; NaN where a resampling did not do.
+        spreads: of w in each resampling, (M,): the unit of its step.
+    """
+
+    normals: NDArray[np.float32]
+    spreads: NDArray[np.float64]
+
+    @property
+    def learnt(self) -> NDArray[np.bool_]:
+        """Which boundaries each resampling gave, (M, B)."""
+        flat = self.normals.reshape(*self.normals.shape[:2], -1)
+        return np.asarray(np.isfinite(flat).all(axis=2))
+
+    def dilutions(self, boundaries: Boundaries) -> NDArray[np.float64]:
+        """What the spread of each boundary's replicates is multiplied by, (B,)."""
+        learnt = self.learnt
+        return np.array([dilution(boundary.normal, self.normals[learnt[:, i], i]) for i, boundary in enumerate(boundaries)])
+
+    def save(self, folder: Path) -> None:
+        """Write the file."""
+        write_bytes(folder / FILE, save({"normals": np.ascontiguousarray(self.normals), "spreads": self.spreads}))
+
+    @classmethod
+    def load(cls, folder: Path) -> Resampled:
+        """Read the file.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        try:
+            tensors = load_file(folder / FILE)
+            return cls(np.asarray(tensors["normals"]), np.asarray(tensors["spreads"]))
+        except (OSError, KeyError, SafetensorError) as error:
+            raise RunError(f"{folder / FILE} cannot be read ({type(error).__name__}: {error}); run `ganstrata learn {folder}` again") from None
