@@ -11,6 +11,7 @@ import click
 
 from ..core.errors import nearest
 from ..core.registry import KINDS, registry
+from ..core.text import visible
 from .errors import reported
 from .streams import say, tell
 
@@ -52,12 +53,12 @@ def list_plugins(as_json: bool) -> None:
     for kind in KINDS:
         say(f"{TITLES[kind]}:")
         for info in found.infos(kind):
-            say(f"  {info.name:<{width}}  {info.summary}  [{info.distribution}]")
+            say(f"  {info.name:<{width}}  {visible(info.summary)}  [{visible(info.distribution)}]")
     for clash in found.clashes():
-        owners = " and ".join(info.distribution for info in clash)
+        owners = " and ".join(visible(info.distribution) for info in clash)
         tell(f"\nClash: {clash[0].kind} '{clash[0].name}' is registered by {owners}; neither can be used.")
     for broken in found.broken:
-        tell(f"\nBroken: {broken.entry_point} from {broken.distribution}\n  {broken.reason}")
+        tell(f"\nBroken: {visible(broken.entry_point)} from {visible(broken.distribution)}\n  {visible(broken.reason, 1000)}")
 
 
 @plugins.command("show")
@@ -82,8 +83,8 @@ def show(name: str) -> None:
 def _describe(info: PluginInfo) -> None:
     plugin = info.load()
     module = sys.modules[plugin.__module__]
-    say(f"{info.name}: {info.kind}, {info.summary}")
-    say(f"  from {info.distribution}, {plugin.__module__}.{plugin.__qualname__} in {module.__file__}")
+    say(f"{info.name}: {info.kind}, {visible(info.summary)}")
+    say(f"  from {visible(info.distribution)}, {plugin.__module__}.{plugin.__qualname__} in {module.__file__}")
     if plugin.__doc__:
         say("\n" + "\n".join("  " + line.strip() for line in plugin.__doc__.strip().splitlines()))
     say("\n  Config:")
@@ -92,7 +93,7 @@ def _describe(info: PluginInfo) -> None:
         say("    none")
     for key, field in fields.items():
         default = "required" if field.is_required() else f"default {_plain(field.get_default(call_default_factory=True))}"
-        say(f"    {field.alias or key}  ({_type(field.annotation)}, {default})  {field.description or ''}")
+        say(f"    {field.alias or key}  ({_type(field.annotation)}, {default})  {visible(field.description or '', 500)}")
     say("")
 
 

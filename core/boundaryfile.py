@@ -14,12 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from .configs.describe import describe
 from .contracts import Generator
 from .disk import write_bytes, write_text
 from .errors import MismatchError, UserError
+from .naming import fault_of
 from .records import Boundaries, Boundary
 from .run import Run
-from .text import shown, visible
+from .text import visible
 
 FILES = ("boundaries.safetensors", "boundaries.json")
 
@@ -88,14 +90,13 @@ def load_boundaries(folder: Path) -> tuple[Boundaries, dict[str, str]]:
         stored = (folder / FILES[0]).read_bytes()
         tensors = load(stored)
         where = FILES[1]
-        content = _Content.model_validate(json.loads((folder / FILES[1]).read_bytes()))
+        data = json.loads((folder / FILES[1]).read_bytes())
+        content = _Content.model_validate(data)
         if content.tensors not in (None, hashlib.sha256(stored).hexdigest()):
             raise ValueError(f"{FILES[0]} is not the file that was written with it")
         return Boundaries(_boundary(row, f"{i:04d}", tensors) for i, row in enumerate(content.boundaries)), content.skipped
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = "".join(f" -> {visible(str(part), 60)}" for part in first["loc"])
-        reason = f"{where}{key}: {visible(first['msg'], 200)} (got {shown(first['input'], 80)})"
+        reason = f"{where} -> {describe(error, _Content, data)[0]}"
     except (OSError, SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
         reason = f"{where}: {type(error).__name__}: {visible(str(error), 200)}"
     raise UserError(f"{folder}: its boundaries are missing or damaged ({reason}); run `ganstrata learn {folder}` again") from None
@@ -119,6 +120,10 @@ def _boundary(row: _Row, key: str, tensors: Mapping[str, NDArray[Any]]) -> Bound
         LookupError: a tensor is missing.
         ValueError: a tensor is not as it must be.
     """
+    for name in (row.concept, *row.given):
+        fault = fault_of(name, apart="")
+        if fault:
+            raise ValueError(f"the name '{visible(name)}' {fault}")
     normal, offset = tensors[f"{key}.normal"], tensors[f"{key}.offset"]
     rows = len(normal) if normal.ndim == 2 else 1
     if normal.ndim not in (1, 2) or normal.dtype != np.float32 or offset.dtype != np.float32 or offset.shape != (rows,):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, cast
 
+from . import naming
 from .config import AUTO
 from .configfile import check_options
 from .contracts import BoundaryLearner, Generator, Scorer
@@ -12,6 +14,7 @@ from .device import resolve_device
 from .errors import ConfigError, PluginBroken
 from .recognition import plugin_for
 from .registry import Kind, registry
+from .text import visible
 
 
 def build(kind: Kind, name: str, options: Mapping[str, Any], *, device: str = "auto") -> Generator | Scorer | BoundaryLearner:
@@ -79,6 +82,10 @@ def _check_scorer(scorer: Scorer, owner: str) -> None:
     names = [concept.name for concept in scorer.concepts]
     if not names:
         raise PluginBroken(f"{owner} has no concepts.")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    faults = ((name, naming.fault_of(name)) for name in names)
+    awkward = next(((name, fault) for name, fault in faults if fault), None)
+    if awkward is not None:
+        raise PluginBroken(f"{owner}: the name of the concept '{visible(awkward[0])}' {awkward[1]}.")
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise PluginBroken(f"{owner} has two concepts called '{twice[0]}'.")

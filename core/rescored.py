@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from .run import Run
 from .sequential import look_sizes
 from .shards import Shards
 from .statistics import null_moments
+from .tables import csv_text
 
 Floats = NDArray[np.float64]
 
@@ -205,9 +204,7 @@ def _merged(units: Shards, everywhere: int) -> tuple[Floats, Floats]:
 
 def write_table(rescored: Rescored, path: Path) -> None:
     """rescoring.csv: a row per boundary, layer set, sign and concept."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[Sequence[Any]] = [COLUMNS]
     effects = rescored.effects
     for i, boundary in enumerate(rescored.boundaries):
         for s, name in enumerate(rescored.sets):
@@ -215,7 +212,7 @@ def write_table(rescored: Rescored, path: Path) -> None:
                 for j, concept in enumerate(rescored.concepts):
                     at = (i, s, k, j)
                     values = (effects.clipped, effects.mean, effects.error, effects.low, effects.high, effects.in_sd, effects.p, effects.q)
-                    writer.writerow(
+                    rows.append(
                         [
                             boundary.name,
                             boundary.level,
@@ -223,18 +220,14 @@ def write_table(rescored: Rescored, path: Path) -> None:
                             concept["id"],
                             concept["level"],
                             int(effects.count[at]),
-                            *(_shown(array[at]) for array in values),
-                            _shown(sign * rescored.step),
+                            *(float(array[at]) for array in values),
+                            float(sign * rescored.step),
                             int(effects.undefined[at]),
                             int(effects.made_undefined[at]),
-                            _shown(effects.rank[at]),
-                            _shown(effects.null_count[at]),
-                            _shown(effects.low_total[at]),
-                            _shown(effects.high_total[at]),
+                            float(effects.rank[at]),
+                            float(effects.null_count[at]),
+                            float(effects.low_total[at]),
+                            float(effects.high_total[at]),
                         ]
                     )
-    write_text(path, text.getvalue())
-
-
-def _shown(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.6g}"
+    write_text(path, csv_text(rows))

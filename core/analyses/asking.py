@@ -16,10 +16,11 @@ from ..disk import file_hash
 from ..errors import ConfigError, Fault, LayerError, UserError, nearest
 from ..layers import layer_sets
 from ..records import LEVELS
-from ..report.figures import Figure, as_csv
+from ..report.figures import Figure
 from ..rescored import Rescored
 from ..resultfolder import index_text
 from ..run import Run
+from ..tables import csv_text
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Answer:
         """Everything that is written; NAME.json says what was asked of which runs."""
         found = {f"{figure.name}.svg": figure.file.encode() for figure in self.figures}
         found |= {f"{figure.name}.csv": figure.csv.encode() for figure in self.figures}
-        found |= {f"{name}.csv": as_csv(rows).encode() for name, rows in self.tables.items()} | self.pictures
+        found |= {f"{name}.csv": csv_text(rows).encode() for name, rows in self.tables.items()} | self.pictures
         index = {
             "analysis": self.name,
             "asked": self.asked,

@@ -12,8 +12,10 @@ import numpy as np
 from ..boundaryfile import FILES, save_boundaries
 from ..errors import ConfigError, Fault, RunError, UserError, nearest
 from ..layers import parse_layers, show_layers
+from ..naming import fault_of
 from ..records import LEVELS, Boundaries, Boundary
 from ..resultfolder import staged
+from ..text import visible
 from .arrays import ForeignBoundary, read_boundary
 from .assumed import Assumed
 from .lists import SPACES, read_list, space_of
@@ -120,8 +122,8 @@ def _check(ask: Ask) -> None:
     for level in [*([] if ask.level is None else [ask.level]), *ask.levels.values()]:
         if level not in LEVELS:
             raise UserError(f"--level {level}: there is no such level.{nearest(level, LEVELS)} There are {', '.join(LEVELS)}")
-    if not ask.alias or any(sign in ask.alias for sign in "/,|"):
-        raise UserError(f"--alias '{ask.alias}': give a name without the signs / , and |")
+    if "/" in ask.alias or fault_of(ask.alias):
+        raise UserError(f"--alias '{visible(ask.alias)}': it {fault_of(ask.alias) or 'holds a /'}; give a name without the signs / , and |")
 
 
 def _named(sources: Sequence[Path], ask: Ask, faults: list[Fault], remarks: list[str]) -> Iterable[Named]:
@@ -196,6 +198,9 @@ def _boundary(named: Named, foreign: ForeignBoundary, generator: Assumed, ask: A
         remarks.append(f"{named.path} is meant for layers {foreign.layers}; it gets {shown}, as --layers says")
     offset = np.zeros(foreign.normal.shape[:-1], dtype=np.float32)
     concept = named.name if "/" in named.name else f"{ask.alias}/{named.name}"
+    fault = fault_of(concept)
+    if fault:
+        raise UserError(f"its name '{visible(concept)}' {fault}; give it another in a list")
     normal = foreign.normal.astype(np.float32)
     return Boundary(concept, level, normal, offset, named.space, generator.fingerprint, layers=layers, facts=facts)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..hierarchy import Estimate, Hierarchy
 from ..layers import show_layers
+from ..tables import csv_text
 from .svg import Canvas, Scale
 
 Floats = NDArray[np.float64]
@@ -43,7 +42,7 @@ class Figure:
     @property
     def csv(self) -> str:
         """The numbers."""
-        return as_csv(self.table)
+        return csv_text(self.table)
 
 
 @dataclass(frozen=True)
@@ -290,16 +289,3 @@ def legend(canvas: Canvas, levels: Sequence[str], x: float) -> None:
         canvas.rect(x, 8, 12, 12, f"f-{level}")
         canvas.text(x + 18, 18, level)
         x += 34 + 7.4 * len(level)
-
-
-def as_csv(rows: Sequence[Sequence[Any]]) -> str:
-    """A table as the files have it: six digits, nothing where there is no number."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([[_cell(value) for value in row] for row in rows])
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float | np.floating):
-        return "" if np.isnan(value) else f"{value:.6g}"
-    return value

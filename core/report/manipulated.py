@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from ..layers import show_layers
@@ -18,6 +15,8 @@ from ..manipulation.sheets import enlarged
 from ..manipulation.steps import Strip, signed
 from ..rescored import concept_units
 from ..run import Run
+from ..tables import csv_text
+from .markup import templates
 from .page import _asset, _number, data_uri
 from .svg import STYLE, Canvas, Scale
 
@@ -47,7 +46,7 @@ def steps_text(names: Sequence[str], edited: Sequence[Edited]) -> str:
                     [*where[0], t, *where[1], _cell(distance), _cell(each.frames.distances[k, t, p])]
                     for t, distance in enumerate(each.strip.distances[p])
                 ]
-    return _csv(rows)
+    return csv_text(rows)
 
 
 def scores_text(names: Sequence[str], edited: Sequence[Edited], concepts: Sequence[Mapping[str, Any]]) -> str:
@@ -59,18 +58,12 @@ def scores_text(names: Sequence[str], edited: Sequence[Edited], concepts: Sequen
         for k, name in enumerate(names):
             table = [("unedited", each.before.scores[k, 0]), *((str(t), row) for t, row in enumerate(each.frames.scores[k]))]
             rows += [[each.strip.name, name, t, *map(_cell, row)] for t, row in table]
-    return _csv(rows)
+    return csv_text(rows)
 
 
 def build_page(run: Run, names: Sequence[str], edited: Sequence[Edited], record: Mapping[str, Any]) -> str:
     """All strips as one page that opens offline."""
-    environment = Environment(
-        loader=PackageLoader(__package__, ""),
-        autoescape=select_autoescape(["html", "j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(__package__)
     environment.filters |= {"number": _number, "signed": signed}
     concepts = run.manifest["concepts"]
     return environment.get_template("manipulated.html.j2").render(
@@ -157,12 +150,6 @@ def response(name: str, found: Mapping[str, Any], chosen: Any) -> Canvas:
 
 def _described(name: str, found: Mapping[str, Any]) -> str:
     return f"Mean score of {name} against the distance moved; the range found is {signed(found['low'])} to {signed(found['high'])}"
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
 
 
 def _cell(value: float) -> str:

@@ -7,7 +7,6 @@ import csv
 import hashlib
 import io
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..disk import file_hash
 from ..layers import show_layers
 from ..resultfolder import read_index
 from ..run import Run
+from ..tables import csv_text, name_in
 from ..transitions import Transition, mapped, staying
 from .figures import Figure
 from .flow import flow
@@ -176,13 +176,8 @@ def _plain(value: float) -> str:
 
 def table_text(rows: Sequence[Transition]) -> str:
     """transitions.csv."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        shares = ("" if math.isnan(value) else f"{value:.6g}" for value in (row.of_picture, row.of_source, row.low, row.high))
-        writer.writerow((row.hop, row.source, row.target, row.pixels, *shares, row.samples))
-    return text.getvalue()
+    cells = [(r.hop, r.source, r.target, r.pixels, r.of_picture, r.of_source, r.low, r.high, r.samples) for r in rows]
+    return csv_text([COLUMNS, *cells])
 
 
 def _read_table(text: str) -> list[Transition]:
@@ -190,7 +185,7 @@ def _read_table(text: str) -> list[Transition]:
     if tuple(rows[0]) != COLUMNS:
         raise ValueError(f"{TABLE} has other columns")
     return [
-        Transition(int(h), a, b, int(n), float(picture), float(source), float(low or "nan"), float(high or "nan"), int(k))
+        Transition(int(h), name_in(a), name_in(b), int(n), float(picture), float(source), float(low or "nan"), float(high or "nan"), int(k))
         for h, a, b, n, picture, source, low, high, k in rows[1:]
     ]
 

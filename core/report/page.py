@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from numpy.typing import NDArray
 
@@ -23,6 +22,7 @@ from ..run import Run
 from ..stages.edit import strip_name
 from . import answers
 from .content import Found
+from .markup import templates
 from .sampling import sampling
 from .strips import GAP, split_strip
 from .svg import STYLE
@@ -40,13 +40,7 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
         scores: of these samples, (n, C).
         work: of re-scoring, as core.work counts it.
     """
-    environment = Environment(
-        loader=PackageLoader(__package__, ""),
-        autoescape=select_autoescape(["html", "j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(__package__)
     environment.filters |= {"number": _number, "percent": _percent, "layers": show_layers, "duration": duration}
     manifest, rescored = run.manifest, found.rescored
     candidates = sum(not b.given for b in rescored.boundaries)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
+
+from .markup import markup
 
 STYLE = """
 :root { --ink: #1c2330; --soft: #5b6676; --rule: #d7dce3; --ground: #ffffff; --null: #b9c1cc;
@@ -68,7 +69,7 @@ class Canvas:
     def text(self, x: float, y: float, words: str, *, css: str = "", anchor: str = "start", turn: float = 0.0) -> None:
         """Words; `turn` rotates them about their anchor."""
         turned = f' transform="rotate({turn:.0f} {x:.1f} {y:.1f})"' if turn else ""
-        self._parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{css}"{turned}>{escape(words)}</text>')
+        self._parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{css}"{turned}>{markup(words)}</text>')
 
     def whisker(self, x1: float, x2: float, y: float, *, upright: bool = False, cap: float = 3.0) -> None:
         """An error bar from x1 to x2 at height y; upright, from y = x1 to x2 at column y."""
@@ -88,7 +89,7 @@ class Canvas:
 
     def _shape(self, element: str, css: str, title: str) -> None:
         if title:
-            self._parts.append(f'<{element} class="{css}"><title>{escape(title)}</title></{element.split(" ", 1)[0]}>')
+            self._parts.append(f'<{element} class="{css}"><title>{markup(title)}</title></{element.split(" ", 1)[0]}>')
         else:
             self._parts.append(f'<{element} class="{css}"/>')
 
@@ -97,7 +98,7 @@ class Canvas:
         style = f'<style>{STYLE}</style><rect width="100%" height="100%" style="fill: var(--ground)"/>' if alone else ""
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="figure" viewBox="0 0 {self.width:.0f} {self.height:.0f}" '
-            f'width="{self.width:.0f}" height="{self.height:.0f}" role="img" aria-label="{escape(description, quote=True)}">'
+            f'width="{self.width:.0f}" height="{self.height:.0f}" role="img" aria-label="{markup(description)}">'
             f"{style}{''.join(self._parts)}</svg>"
         )
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from ..progress import Progress
 from ..randomness import Stream
 from ..rescored import Rescored
 from ..run import Run
+from ..tables import csv_text
 from .synthesis import draw
 
 TABLE = "edits/edits.csv"
@@ -161,11 +161,8 @@ def _joint(run: Run, prepared: Prepared, parts: list[Part], fields: list[NDArray
 
 
 def _write_table(run: Run, prepared: Prepared, scores: dict[tuple[str, str], list[list[float]]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("boundary", "layers", "sample", "amount", "score"))
+    table: list[tuple[Any, ...]] = [("boundary", "layers", "sample", "amount", "score")]
     for (boundary, set_name), rows in scores.items():
         for sample, values in enumerate(rows):
-            for amount, value in zip(amounts(prepared), values, strict=True):
-                writer.writerow((boundary, set_name, sample, f"{amount:g}", "" if np.isnan(value) else f"{value:.6g}"))
-    write_text(run.path / TABLE, text.getvalue())
+            table += [(boundary, set_name, sample, f"{amount:g}", value) for amount, value in zip(amounts(prepared), values, strict=True)]
+    write_text(run.path / TABLE, csv_text(table))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..configs.describe import describe
 from ..errors import UserError
 
 KEY, PAGE = "key.json", "study.html"
@@ -103,10 +104,8 @@ class Key:
         except OSError as error:
             raise UserError(f"{folder} holds no study: cannot read {path} ({error.strerror or error}); `ganstrata study make` writes it") from None
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise UserError(f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}") from None
-        except ValueError as error:
+            raise UserError(f"{path} is damaged: {describe(error, _Content, content)[0]}") from None
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path} is damaged: {error}") from None
         questions = tuple(Question(**row.model_dump()) for row in found.questions)
         groups = {name: tuple(layers) for name, layers in found.groups.items()}

@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from ..report.markup import templates
 from .key import Key
 
 
@@ -26,12 +26,7 @@ def build_page(key: Key, strips: Sequence[Sequence[tuple[str, bytes]]]) -> str:
     ]
     # `<` in a text could end the script that holds the data.
     data = json.dumps({"study": key.study, "questions": questions}).replace("<", "\\u003c")
-    environment = Environment(
-        loader=PackageLoader(__package__, ""),
-        autoescape=select_autoescape(["html", "j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
+    environment = templates(__package__, lstrip_blocks=False)
     return environment.get_template("page.html.j2").render(
         style=Markup(_asset("page.css")),
         script=Markup(_asset("page.js")),

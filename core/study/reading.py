@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from ..errors import RunError
 from ..records import LEVELS
 from ..report.figures import Figure
 from ..resultfolder import add_files
+from ..tables import csv_text
 from .agreement import kappa_interval
 from .figure import votes_figure
 from .key import Key
@@ -142,7 +141,7 @@ def read_study(folder: Path, paths: Sequence[Path], out: Path) -> Study:
         ("votes.svg", figure.file),
         ("votes.csv", figure.csv),
         ("concepts.csv", _concepts(study)),
-        ("agreement.csv", _table([["strips", "of", "count", "kappa", "low", "high"], *([*vars(row).values()] for row in study.agreement)])),
+        ("agreement.csv", csv_text([["strips", "of", "count", "kappa", "low", "high"], *([*vars(row).values()] for row in study.agreement)])),
         ("ballots.csv", _ballots(study)),
         ("study.json", json.dumps(summary, indent=2) + "\n"),
     )
@@ -156,7 +155,7 @@ def _concepts(study: Study) -> str:
     rows: list[list[Any]] = [["boundary", "level", "group", "votes", "share", "low", "high"]]
     for concept, found in study.concepts.items():
         rows += [[concept, level_of[concept], name, found.votes, found.value[g], found.low[g], found.high[g]] for g, name in enumerate(names)]
-    return _table(rows)
+    return csv_text(rows)
 
 
 def _ballots(study: Study) -> str:
@@ -166,14 +165,7 @@ def _ballots(study: Study) -> str:
         for q, row in enumerate(study.key.questions):
             choice = int(study.votes.choices[r, q])
             rows.append([rater, row.id, row.boundary, row.level, row.sample, "" if choice == MISSING else names[choice]])
-    return _table(rows)
-
-
-def _table(rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([["" if _plain(cell) is None else f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows])
-    return text.getvalue()
+    return csv_text(rows)
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..configs.describe import describe
 from ..errors import ConfigError, Fault, UserError
 from .key import Key
 from .shares import MISSING
 
 FORMAT = "ganstrata study votes 1"
 LARGEST = 1_000_000  # bytes
+FIRST = 1970  # year in which votes can have been saved, by clocks that were never set
 NONE = "none"
 
 
@@ -94,14 +96,16 @@ def read_ballot(key: Key, path: Path) -> Ballot:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise UserError(f"it has more than {LARGEST} bytes; no exported votes have")
-        found = _Ballot.model_validate(json.loads(content.decode("utf-8")))
+        data = json.loads(content.decode("utf-8"))
+        found = _Ballot.model_validate(data)
         saved = datetime.fromisoformat(found.saved)
+        saved = saved.replace(tzinfo=saved.tzinfo or UTC)
+        if not FIRST <= saved.year < 9999:
+            raise UserError(f"it says that it was saved in the year {saved.year}")
     except OSError as error:
         raise UserError(f"it cannot be read: {error.strerror or error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in ("int", "literal['none']"))
-        raise UserError(f"these are no exported votes, or they are damaged: {where + ': ' if where else ''}{first['msg']}") from None
+        raise UserError(f"these are no exported votes, or they are damaged: {describe(error, _Ballot, data)[0]}") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"it is damaged: {error}") from None
     if found.study != key.study:

@@ -14,6 +14,7 @@ from ...core.config import Level
 from ...core.contracts import PluginConfig, Scorer
 from ...core.dotted import PATTERN, check_arguments, find, reason
 from ...core.errors import ConfigError, Fault, ScoreError, UserError
+from ...core.naming import checked
 from ...core.records import Concept, Rendering
 
 
@@ -27,6 +28,8 @@ class Column(BaseModel):
     least: float | None = Field(default=None, gt=0.0, description="smallest spread that counts as variation; default: a tenth of the median spread")
     threshold: float | None = Field(default=None, description="a score above it means present; default: that has no meaning here")
     may_be_undefined: bool = Field(default=False, description="whether a score may be NaN")
+
+    _fit = field_validator("name")(checked)
 
 
 class Callable(Scorer):

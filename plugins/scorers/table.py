@@ -16,10 +16,14 @@ from torch import Tensor
 from ...core.config import Level
 from ...core.contracts import PluginConfig, Scorer
 from ...core.errors import DataError
+from ...core.naming import fault_of
 from ...core.paths import user_path
 from ...core.records import Concept, Rendering
+from ...core.text import shown, visible
 
 MISSING = ("", "na", "nan", "none", "null", "-")
+DIGITS = 18  # of an index
+LARGEST = float(np.finfo(np.float32).max)  # scores are float32
 SHOWN = 5  # faults that a message lists
 
 
@@ -101,9 +105,10 @@ def read_table(path: Path, index: str, columns: list[str] | None) -> tuple[tuple
     unknown = [name for name in names if name not in heading or name == index]
     if unknown or not names:
         raise DataError(f"columns: {path} has no column '{unknown[0] if unknown else ''}'; it has {', '.join(n for n in heading if n != index)}")
-    awkward = [name for name in names if not name or any(sign in name for sign in "/,|")]
-    if awkward:
-        raise DataError(f"file: {path}: the column '{awkward[0]}' cannot name a concept; leave out / , and |")
+    for name in names:
+        fault = "holds '/', which stands between a scorer and its concepts" if "/" in name else fault_of(name)
+        if fault:
+            raise DataError(f"file: {path}: the column '{visible(name)}' cannot name a concept: it {fault}")
     places = [heading.index(name) for name in names]
     indices: list[int] = []
     values: list[list[float]] = []
@@ -135,8 +140,8 @@ def _read_row(row: list[str], heading: list[str], key: int, places: list[int]) -
     if len(row) != len(heading):
         return f"{len(row)} cells, but the heading has {len(heading)}", -1, []
     text = row[key].strip()
-    if not text.isdecimal() or not text.isascii():
-        return f"{heading[key]} is '{text}', expected a whole number from 0", -1, []
+    if not text.isdecimal() or not text.isascii() or len(text) > DIGITS:
+        return f"{visible(heading[key])} is {shown(text)}, expected a whole number from 0, of at most {DIGITS} digits", -1, []
     found = []
     for place in places:
         cell = row[place].strip()
@@ -147,7 +152,8 @@ def _read_row(row: list[str], heading: list[str], key: int, places: list[int]) -
             value = float(cell)
         except ValueError:
             value = math.nan
-        if not math.isfinite(value):
-            return f"{heading[place]} is '{cell}', expected a number, or nothing where there is none", -1, []
+        if not abs(value) <= LARGEST:
+            expected = f"a number up to {LARGEST:.3g}" if math.isfinite(value) else "a number, or nothing where there is none"
+            return f"{visible(heading[place])} is {shown(cell)}, expected {expected}", -1, []
         found.append(value)
     return "", int(text), found

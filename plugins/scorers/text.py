@@ -16,6 +16,7 @@ from torch import Tensor
 from ...core.config import Level
 from ...core.contracts import Scorer
 from ...core.errors import CheckpointError
+from ...core.naming import checked
 from ...core.records import Concept, Rendering
 from .networks.huggingface import HubConfig, installed, load, quiet, tokenizer
 
@@ -29,6 +30,8 @@ class Sentences(BaseModel):
     present: str | list[str] = Field(description="what is said of a picture that has it: a sentence or several")
     absent: str | list[str] = Field(description="what is said of one that does not")
     level: Level = Field(default="attribute", description="its level")
+
+    _fit = field_validator("name")(checked)
 
     @field_validator("present", "absent")
     @classmethod

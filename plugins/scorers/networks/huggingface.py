@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from ....core.contracts import PluginConfig
 from ....core.device import settled
 from ....core.errors import CheckpointError
+from ....core.naming import fault_of
 from ....core.paths import user_path
 from ..preprocessing import Mode, centre_cropped, normalised, resized
 
@@ -95,7 +97,8 @@ class Loaded:
         """Names of its outputs, in their order, without commas, slashes and spaces."""
         table = self.settings.get("id2label") or {}
         found = [str(table.get(i, table.get(str(i), f"label_{i}"))) for i in range(len(table))]
-        return unique([name.split(",")[0].split(";")[0].strip().replace("/", "_").replace(" ", "_") or f"label_{i}" for i, name in enumerate(found)])
+        names = [re.sub(r"[\s/|]", "_", re.split("[,;]", name)[0].strip()) for name in found]
+        return unique([f"label_{i}" if fault_of(name) else name for i, name in enumerate(names)])
 
 
 def load(kind: str, config: HubConfig, device: torch.device) -> Loaded:

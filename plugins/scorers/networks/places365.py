@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,10 @@ from torch import Tensor
 from ....core.checkpoints import Checkpoint
 from ....core.device import settled
 from ....core.errors import CheckpointError
+from ....core.naming import fault_of
 from ....core.paths import user_path
 from ....core.records import Rendering
+from ....core.text import visible
 from ..preprocessing import centre_cropped, normalised, resized
 from .resnet import ResNet, infer
 
@@ -127,9 +130,9 @@ def read_names(path: str, what: str) -> tuple[str, ...]:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise CheckpointError(f"labels: cannot read {path}: {reason}; give a text file with one {what} per line") from None
     names = [re.sub(r"^/\w/", "", re.sub(r"\s+\d+$", "", line)).replace("/", "__").replace(" ", "_") for line in lines if line]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise CheckpointError(f"labels: {path} names '{twice[0]}' twice")
+    for name, count in Counter(names).items():
+        if count > 1 or fault_of(name):
+            raise CheckpointError(f"labels: {visible(path)}: the name '{visible(name)}' {fault_of(name) or 'comes twice'}")
     return tuple(names)
 
 

@@ -47,7 +47,7 @@ def test_places_beyond_the_scale_stay_near_it() -> None:
     assert scale(-50.0) == pytest.approx(-5.0)
 
 
-@given(st.text(st.characters(blacklist_categories=("Cs", "Cc", "Cn")), min_size=1))
+@given(st.text(st.characters(blacklist_categories=("Cs", "Cc", "Cn", "Cf", "Zl", "Zp")), min_size=1))
 def test_any_words_are_well_formed(words: str) -> None:
     canvas = Canvas(10, 10)
     canvas.text(1, 1, words, turn=-48)

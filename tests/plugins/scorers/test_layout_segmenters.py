@@ -158,7 +158,7 @@ def test_walls_that_are_none(wanted: list[str], classes: list[str], message: str
         ({"segmenter": {"use": "segmentation", "with": {"chekpoint": "x"}}}, r"'chekpoint' is not|chekpoint: is not an option"),
         ({"segmenter": {"use": "painted", "wiht": {}}}, r"segmenter -> wiht: is not an option.*Did you mean 'with'\? Allowed: use, with"),
         ({"segmenter": {"use": "painted"}, "label_order": "network"}, "`label_order` goes with `checkpoint`"),
-        ({"checkpoint": "bundled:rooms", "label_order": "theirs"}, r"label_order: input should be 'network' or 'toolkit'"),
+        ({"checkpoint": "bundled:rooms", "label_order": "theirs"}, r"label_order: must be 'network' or 'toolkit'"),
     ],
 )
 def test_faults_are_told_before_anything_is_built(options: dict[str, Any], message: str) -> None:

@@ -146,7 +146,7 @@ def test_labels_of_another_network(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"has 2 names, but .* has 5 outputs"):
         ganstrata.load_scorer("category", checkpoint=checkpoint, labels=str(tmp_path / "few.txt"), device="cpu")
     (tmp_path / "twice.txt").write_text("attic\nattic\n", encoding="utf-8")
-    with pytest.raises(CheckpointError, match="names 'attic' twice"):
+    with pytest.raises(CheckpointError, match="the name 'attic' comes twice"):
         ganstrata.load_scorer("category", checkpoint=checkpoint, labels=str(tmp_path / "twice.txt"), device="cpu")
     with pytest.raises(CheckpointError, match=r"cannot read .*absent\.txt: No such file"):
         ganstrata.load_scorer("category", checkpoint=checkpoint, labels=str(tmp_path / "absent.txt"), device="cpu")

@@ -1,0 +1,50 @@
+"""Text in pages and pictures: escaped for HTML and XML, and without the signs that neither may hold or that nobody sees."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from ..text import escaped
+
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"  # XML forbids them, even as entities
+    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"  # they turn the order of letters, or have no width
+)
+
+
+def markup(text: str) -> str:
+    r"""Text between tags or in an attribute; signs that XML forbids or that are hidden are written out.
+
+    >>> markup("a < b\x00")
+    'a &lt; b\\x00'
+    """
+    return escape(visible_signs(text), quote=True)
+
+
+def visible_signs(text: str) -> str:
+    r"""Text with its hidden signs written out; lines stay.
+
+    >>> visible_signs("a\u202eb\nc")
+    'a\\u202eb\nc'
+    """
+    return HIDDEN.sub(lambda match: escaped(match[0]), text)
+
+
+def templates(package: str, *, lstrip_blocks: bool = True) -> Environment:
+    """The templates of a package, in which every value is made safe where it is shown.
+
+    Args:
+        package: of the templates' files.
+        lstrip_blocks: whether the space before a block goes.
+    """
+    return Environment(
+        loader=PackageLoader(package, ""),
+        autoescape=select_autoescape(["html", "j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=lstrip_blocks,
+        finalize=lambda value: visible_signs(value) if type(value) is str else value,  # Markup is finished
+    )
