@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,7 @@ import pytest
 import zarr
 from ganstrata.core.errors import DataError, GanstrataError, RunError, ScoreError
 from ganstrata.core.run import Run, locked
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120.0
-    while not condition():
-        assert time.monotonic() < end, "what the test waits for did not happen"
-        time.sleep(0.01)
+from processes import until
 
 
 class FullDisk:
