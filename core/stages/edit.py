@@ -123,41 +123,51 @@ def joint_parts(rescored: Rescored, amount: float) -> list[Part]:
 @torch.inference_mode()
 def _strip(prepared: Prepared, strip: Strip) -> tuple[str, str, list[list[float]]]:
     """Write one strip; returns its names and the scores of its own concept, a row per sample."""
-    baseline, codes = _baseline(prepared)
-    frames, scores = [], []
-    for amount in amounts(prepared):
-        rendering = baseline.edited(move(codes, strip.field, amount), strip.layers)
-        frames.append(to_pixels(rendering.images))
-        scores.append(prepared.score(rendering)[:, strip.column])
-    write_bytes(strip.path / strip_name(strip.boundary, strip.set_name), png(tile(np.stack(frames, axis=1))))
-    return strip.boundary, strip.set_name, np.stack(scores, axis=1).tolist()
+    pictures, scores = [], []
+    for start in _starts(prepared):
+        baseline, codes = _baseline(prepared, start)
+        frames, columns = [], []
+        for amount in amounts(prepared):
+            rendering = baseline.edited(move(codes, strip.field, amount), strip.layers)
+            frames.append(to_pixels(rendering.images))
+            columns.append(prepared.score(rendering)[:, strip.column])
+        pictures.append(np.stack(frames, axis=1))
+        scores.append(np.stack(columns, axis=1))
+    write_bytes(strip.path / strip_name(strip.boundary, strip.set_name), png(tile(np.concatenate(pictures))))
+    return strip.boundary, strip.set_name, np.concatenate(scores).tolist()
 
 
-def _baseline(prepared: Prepared) -> tuple[Pass, Tensor]:
-    """The unedited pass of the samples that are shown, and their codes; kept for the next strip."""
+def _starts(prepared: Prepared) -> range:
+    """First samples of the batches that are shown."""
+    return range(0, prepared.config.editing.samples, prepared.batch)
+
+
+def _baseline(prepared: Prepared, start: int) -> tuple[Pass, Tensor]:
+    """The unedited pass of a batch of the samples that are shown, and their codes; the last one is kept for the next strip."""
     kept = prepared.memory.get("editing")
-    if kept is None:
-        n = prepared.config.editing.samples
-        batches = [draw(prepared, start, Stream.EDITING) for start in range(0, n, prepared.batch)]
-        codes = torch.cat([codes for _, _, codes in batches])[:n]
-        conditions = [latents.condition for latents, _, _ in batches if latents.condition is not None]
-        condition = torch.cat(conditions)[:n] if conditions else None
-        baseline = prepared.render(codes, condition, torch.arange(n), Stream.EDITING, shown_sets(prepared).values())
-        kept = prepared.memory["editing"] = (baseline, codes)
-    return kept
+    if kept is None or kept[0] != start:
+        here = min(prepared.batch, prepared.config.editing.samples - start)
+        latents, _, codes = draw(prepared, start, Stream.EDITING)
+        codes, condition = codes[:here], None if latents.condition is None else latents.condition[:here]
+        baseline = prepared.render(codes, condition, torch.arange(start, start + here), Stream.EDITING, shown_sets(prepared).values())
+        kept = prepared.memory["editing"] = (start, baseline, codes)
+    return kept[1], kept[2]
 
 
 @torch.inference_mode()
 def _joint(run: Run, prepared: Prepared, parts: list[Part], fields: list[NDArray[np.float32]]) -> None:
     """Columns: the samples, each edit by itself, all edits together (paper, fig. 4b)."""
-    baseline, codes = _baseline(prepared)
-    columns = [to_pixels(baseline.rendering.images)]
-    for part, field in zip(parts, fields, strict=True):
-        columns.append(to_pixels(baseline.edited(move(codes, field, part.amount), prepared.groups[part.group]).images))
     everywhere = {layer for part in parts for layer in prepared.groups[part.group]}
-    together = move_jointly(codes, fields, [part.amount for part in parts])
-    columns.append(to_pixels(baseline.edited(together, everywhere).images))
-    write_bytes(run.path / "edits/joint.png", png(tile(np.stack(columns, axis=1))))
+    rows = []
+    for start in _starts(prepared):
+        baseline, codes = _baseline(prepared, start)
+        columns = [to_pixels(baseline.rendering.images)]
+        for part, field in zip(parts, fields, strict=True):
+            columns.append(to_pixels(baseline.edited(move(codes, field, part.amount), prepared.groups[part.group]).images))
+        together = move_jointly(codes, fields, [part.amount for part in parts])
+        columns.append(to_pixels(baseline.edited(together, everywhere).images))
+        rows.append(np.stack(columns, axis=1))
+    write_bytes(run.path / "edits/joint.png", png(tile(np.concatenate(rows))))
 
 
 def _write_table(run: Run, prepared: Prepared, scores: dict[tuple[str, str], list[list[float]]]) -> None:

@@ -13,9 +13,11 @@ import torch
 from ganstrata import Stream
 from ganstrata.core.pictures import read_picture, to_pixels
 from ganstrata.core.prepare import prepare
+from ganstrata.core.progress import Progress
 from ganstrata.core.report.page import split_strip
 from ganstrata.core.run import Run
 from ganstrata.core.stages.edit import is_complete
+from ganstrata.core.study.making import Ask, make_study
 
 
 @pytest.fixture
@@ -83,3 +85,28 @@ def test_strips_under_names_of_an_earlier_version_are_made_anew(fakes, copied: P
     (copied / "edits/seen.red.all.png").rename(copied / "edits/seen.red.all-1234.png")
     files["edits/seen.red.all-1234.png"] = files.pop("edits/seen.red.all.png")
     assert not is_complete(run, prepared)
+
+
+def test_no_pass_is_larger_than_a_batch(fakes, config, finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "log"
+    monkeypatch.setenv("FAKES_LOG", str(log))
+    config["synthesis"] |= {"samples": 200, "batch_size": 8}
+    config["boundary"]["with"] = {"positives": 20, "negatives": 20}
+    config["rescoring"] |= {"samples": 16, "layers": ["all", "groups"]}
+    config["editing"]["samples"] = 21
+    config["report"]["samples"] = 30
+    run = ganstrata.run(config, tmp_path / "run")
+    ganstrata.manipulate(run, "seen/red", seeds="0-20", steps=3)
+    make_study(run.path, tmp_path / "study", Ask(concepts=("seen/red",), strips=12, seed=1), progress=Progress(quiet=True))
+    passes = [int(line.split()[1]) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert max(passes) == 8
+    shown = strip(run, "seen.red.all")
+    generator = ganstrata.load_generator("fake_layers", device="cpu")
+    with torch.inference_mode():
+        codes = generator.broadcast(generator.map(generator.sample(21, 3, 0, Stream.EDITING).z))
+        unedited = to_pixels(ganstrata.render(generator, codes))
+    assert shown.shape == (21, 3, 8, 8, 3)
+    assert np.abs(shown[:, 1].astype(int) - unedited).max() <= 1
+    with (run.path / "edits" / "edits.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if (row["boundary"], row["layers"]) == ("seen/red", "all")]
+    assert [(int(row["sample"]), float(row["amount"])) for row in rows] == [(k, amount) for k in range(21) for amount in (-3.0, 0.0, 3.0)]
