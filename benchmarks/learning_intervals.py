@@ -1,9 +1,11 @@
 """Do intervals hold over other learning samples? Runs of one config that differ in the seed alone.
 
 Each run has samples of its own to learn from and to verify on. How far the effects spread over the runs is held against what
-the intervals of each run imply, and it is counted how many intervals miss the mean of all runs. Only the set `all` is moved,
-against the fewest null directions; scorers that are not asked for are left out, with their concepts. Runs that are there are not
-made again: a study that was interrupted goes on. 16 runs of the rooms config, as below, take half an hour of one core.
+the intervals of each run imply, and it is counted how many intervals miss the mean of all runs. Then the boundaries of all runs are
+moved on one set of samples, which no run had: how far their effects spread there is due to the learning alone, and is held against
+the learning error of each run. Only the set `all` is moved, against the fewest null directions; scorers that are not asked for are
+left out, with their concepts. What is there is not made again: a study that was interrupted goes on. 16 runs of the rooms config,
+as below, take 40 minutes of one core.
 
 python benchmarks/learning_intervals.py examples/rooms.yaml --out runs/learning --samples 64 --scorers category attribute colour
 """
@@ -17,14 +19,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from ganstrata.core.config import RunConfig
 from ganstrata.core.configfile import read_config
+from ganstrata.core.editing import move, step_field
+from ganstrata.core.learning_variance import learning_error
 from ganstrata.core.pipeline import perform
+from ganstrata.core.prepare import prepare
 from ganstrata.core.progress import Progress
+from ganstrata.core.randomness import Stream
 from ganstrata.core.rescored import Rescored
+from ganstrata.core.run import Run
+from ganstrata.core.stages.synthesis import draw
 from measure import machine
+from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
 STAGES = ("synthesize", "learn", "rescore")
+COMMON = 128  # samples that the boundaries of all runs are moved on
 NULL = 3  # directions: decisions are not what is asked
 
 
@@ -45,21 +57,52 @@ def configured(config: RunConfig, seed: int, samples: int, scorers: Sequence[str
     return RunConfig.model_validate(raw)
 
 
-def row(name: str, runs: Sequence[Rescored]) -> dict[str, Any]:
+@torch.inference_mode()
+def on_common_samples(run: Run, seed: int, file: Path) -> Floats:
+    """Changes of each boundary's own concept on verification samples of another seed, (B, COMMON), kept in a file."""
+    if file.is_file():
+        kept: Floats = np.load(file)
+        return kept
+    config = run.config
+    config = config.model_copy(update={"synthesis": config.synthesis.model_copy(update={"seed": seed})})
+    prepared, rescored = prepare(config, batch=run.batch), Rescored.read(run)
+    layers, scale = prepared.sets["all"], prepared.generator.layer_scale
+    changes = np.full((len(rescored.boundaries), COMMON), np.nan)
+    for start in range(0, COMMON, prepared.batch):
+        latents, _, codes = draw(prepared, start, Stream.VERIFICATION)
+        baseline = prepared.render(codes, latents.condition, latents.index, Stream.VERIFICATION, [layers])
+        scores, stop = prepared.score(baseline.rendering), min(start + prepared.batch, COMMON)
+        for i, boundary in enumerate(rescored.boundaries):
+            moved = move(codes, step_field(boundary.normal, layers, scale), rescored.step)
+            edited = prepared.score(baseline.edited(moved, layers))
+            changes[i, start:stop] = (edited - scores)[: stop - start, rescored.own[i]]
+    np.save(file, changes)
+    return changes
+
+
+def row(name: str, runs: Sequence[Rescored], common: Sequence[Floats]) -> dict[str, Any]:
     """One boundary's effect on its own concept over the runs that have it, in units of the concept.
+
+    Args:
+        name: of the boundary.
+        runs: all of them.
+        common: of each run, the changes on common samples, (B, K).
 
     Returns:
         the mean over the runs and the standard deviation among them; the standard error that the runs imply (root of the mean
-        square), over verification samples and over both; and how many of each interval miss the mean over the runs.
+        square), over verification samples and over both; how many of each interval miss the mean over the runs; and the standard
+        deviation on common samples, beside the learning error that the runs imply.
     """
     found: list[list[float]] = []
-    for rescored in runs:
+    same: list[Floats] = []
+    for rescored, changes in zip(runs, common, strict=True):
         if name not in rescored.boundaries.names:
             continue
         i = rescored.boundaries.names.index(name)
         j, effects = int(rescored.own[i]), rescored.effects
         at, unit = (i, rescored.all_set, 0, j), max(rescored.concepts[j]["sd"], rescored.concepts[j]["least"])
         tables = (effects.mean, effects.error, effects.low, effects.high, effects.low_total, effects.high_total)
+        same.append(changes[i] / unit)
         found.append([*(float(table[at]) / unit for table in tables), float(rescored.learning_error[i]) / unit])
     mean, error, low, high, low_total, high_total, learning = np.array(found).T
     centre = float(mean.mean())
@@ -70,6 +113,8 @@ def row(name: str, runs: Sequence[Rescored]) -> dict[str, Any]:
         "spread": float(mean.std(ddof=1)),
         "implied": float(np.sqrt(np.mean(error**2))),
         "implied_total": float(np.sqrt(np.mean(error**2 + learning**2))),
+        "learning_spread": learning_error(np.stack(same))[0],
+        "implied_learning": float(np.sqrt(np.mean(learning**2))),
         "misses": int(((centre < low) | (centre > high)).sum()),
         "misses_total": int(((centre < low_total) | (centre > high_total)).sum()),
         "effects": mean.tolist(),
@@ -81,8 +126,9 @@ def row(name: str, runs: Sequence[Rescored]) -> dict[str, Any]:
 def shown(rows: Sequence[dict[str, Any]]) -> str:
     """A table for people."""
     lines = [
-        "| concept | mean effect, sd | spread over runs | / implied, verification | / implied, both | misses, verification | misses, both |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| concept | mean effect, sd | spread over runs | / implied, verification | / implied, both | misses, verification | misses, both "
+        "| spread on common samples | implied learning error |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for r in rows:
         ratios = (r["spread"] / r["implied"], r["spread"] / r["implied_total"])
@@ -92,11 +138,13 @@ def shown(rows: Sequence[dict[str, Any]]) -> str:
             *(f"{x:.2f}" for x in ratios),
             r["misses"],
             r["misses_total"],
+            f"{r['learning_spread']:.4f}",
+            f"{r['implied_learning']:.4f}",
         )
         lines.append(f"| {r['concept']} | {' | '.join(str(cell) for cell in cells)} |")
     total = sum(r["runs"] for r in rows)
     missed = [sum(r[field] for r in rows) for field in ("misses", "misses_total")]
-    lines.append(f"| all | | | | | {missed[0]} of {total}: {missed[0] / total:.1%} | {missed[1]} of {total}: {missed[1] / total:.1%} |")
+    lines.append(f"| all | | | | | {missed[0]} of {total}: {missed[0] / total:.1%} | {missed[1]} of {total}: {missed[1] / total:.1%} | | |")
     return "\n".join(lines)
 
 
@@ -114,7 +162,8 @@ def main() -> None:
         runs.append(perform(asked, options.out / f"seed-{seed:02d}", STAGES, source=str(options.config), progress=Progress(quiet=False)))
     rescored = [Rescored.read(run) for run in runs]
     names = list(dict.fromkeys(name for one in rescored for name in one.boundaries.names))
-    rows = [row(name, rescored) for name in names]
+    common = [on_common_samples(run, options.seeds, options.out / f"common-{seed:02d}.npy") for seed, run in enumerate(runs)]
+    rows = [row(name, rescored, common) for name in names]
     (options.out / "result.json").write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n", encoding="utf-8")
     print(machine())
     print(shown(rows))

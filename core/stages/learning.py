@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..config import Condition
 from ..editing import conditioned
 from ..engine import Engine
 from ..errors import DataError
+from ..prepare import Prepared
 from ..progress import Progress
 from ..records import Boundaries, Boundary, Concept
 from ..resampled import FILE as RESAMPLED_FILE
@@ -27,59 +28,93 @@ from .synthesis import read_classes, read_latents, read_scores
 Floats = NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class _Lessons:
+    """What there is to learn from.
+
+    Attributes:
+        latents: w (N, D), or codes (N, L, D) for learners of w+.
+        scores: of the concepts, (N, C).
+        classes: of a conditional generator (N,), for learners that compare within classes.
+    """
+
+    prepared: Prepared
+    latents: Floats
+    scores: Floats
+    concepts: Sequence[Concept]
+    classes: NDArray[np.int64] | None
+
+    @classmethod
+    def read(cls, run: Run, prepared: Prepared, columns: Sequence[int], w: Floats, codes: Floats | None) -> _Lessons:
+        """Of the samples of a run, with the concepts of these columns."""
+        latents = codes if prepared.learner.layerwise and codes is not None else w
+        classes = read_classes(run, prepared) if prepared.learner.within_classes else None
+        return cls(prepared, latents, read_scores(run, prepared)[:, columns], [prepared.concepts[j] for j in columns], classes)
+
+    def without(self, refused: Collection[str]) -> _Lessons:
+        """The same but for some concepts."""
+        kept = [j for j, concept in enumerate(self.concepts) if concept.name not in refused]
+        return replace(self, scores=self.scores[:, kept], concepts=[self.concepts[j] for j in kept])
+
+    def resampled(self, rows: NDArray[np.int64]) -> _Lessons:
+        """These samples, some of them several times."""
+        classes = None if self.classes is None else self.classes[rows]
+        return replace(self, latents=self.latents[rows], scores=self.scores[rows], classes=classes)
+
+    def fit(self, seed: int) -> Fit:
+        """The run's learner, with all that it is given beside latents, scores and concepts."""
+        extra: dict[str, Any] = {} if self.classes is None else {"classes": self.classes}
+        return partial(self.prepared.learner.learn, generator=self.prepared.generator, seed=seed, **extra)
+
+    def learn(self, seed: int) -> tuple[Boundaries, dict[str, str]]:
+        """Boundaries, and why other concepts have none."""
+        return _learn(self.fit(seed), self.latents, self.scores, self.concepts)
+
+
 def learn(run: Run, engine: Engine, progress: Progress) -> None:
     """Write boundaries.safetensors and boundaries.json, and what resampled samples give."""
     prepared = engine.prepared
-    resamples, conditions = prepared.config.rescoring.learning_resamples, prepared.config.conditions
+    config, conditions, seed = prepared.config.rescoring, prepared.config.conditions, prepared.config.synthesis.seed
     varies = {row["id"]: row for row in run.manifest["concepts"]}
     wanted = [prepared.concepts[j] for j in prepared.chosen]
     skipped = {c.name: _invariant(varies[c.name]) for c in wanted if not varies[c.name]["varies"]}
     columns = [j for j in prepared.chosen if prepared.concepts[j].name not in skipped]
-    with progress.stage("learn", total=len(columns) * (1 + resamples)) as step:
+    with progress.stage("learn", total=len(columns) * (1 + config.learning_resamples)) as step:
         w, codes = read_latents(run, prepared)
-        latents = codes if prepared.learner.layerwise and codes is not None else w
-        scores = read_scores(run, prepared)[:, columns]
-        concepts = [prepared.concepts[j] for j in columns]
-        seed = prepared.config.synthesis.seed
-        classes = read_classes(run, prepared) if prepared.learner.within_classes else None
-
-        def fit_of(seed: int, rows: NDArray[np.int64] | slice = slice(None)) -> Fit:
-            extra: dict[str, Any] = {} if classes is None else {"classes": classes[rows]}
-            return partial(prepared.learner.learn, generator=prepared.generator, seed=seed, **extra)
-
-        fit = fit_of(seed)
-        boundaries, refused = _learn(fit, latents, scores, concepts)
+        lessons = _Lessons.read(run, prepared, columns, w, codes)
+        plain, refused = lessons.learn(seed)
         skipped |= refused
-        if not boundaries:
+        if not plain:
             reasons = "\n".join(f"  {name}: {reason}" for name, reason in list(skipped.items())[:8])
             raise DataError(f"no boundary could be learnt:\n{reasons}")
-        kept = [j for j, concept in enumerate(concepts) if concept.name not in refused]
-        learnable, scores = [concepts[j] for j in kept], scores[:, kept]
+        lessons = lessons.without(refused)
         files: tuple[str, ...] = FILES
         facts: dict[str, Any] = {}
-        if prepared.config.rescoring.null == "permuted":
-            count = prepared.config.rescoring.null_directions
-            save_directions(run, permuted_directions(fit, latents, scores, learnable, count=count, seed=seed, classes=classes))
+        if config.null == "permuted":
+            given = (lessons.fit(seed), lessons.latents, lessons.scores, lessons.concepts)
+            save_directions(run, permuted_directions(*given, count=config.null_directions, seed=seed, classes=lessons.classes))
             files = (*files, NULL_FILE)
-        boundaries = Boundaries([*boundaries, *_conditional(boundaries, conditions)])
+        boundaries = Boundaries([*plain, *_conditional(plain, conditions)])
         step(len(columns))
-        if resamples:
-
-            def learn_from(rows: NDArray[np.int64], seed: int) -> tuple[Boundaries, dict[str, str]]:
-                found, reasons = _learn(fit_of(seed, rows), latents[rows], scores[rows], learnable)
-                made = list(found)
-                for condition in conditions:
-                    try:
-                        made += _conditional(found, [condition])
-                    except DataError as error:  # of directions that all samples tell apart
-                        reasons[f"{condition.edit}|{','.join(condition.keep)}"] = str(error)
-                return Boundaries(made), reasons
-
-            relearnt = learn_again(learn_from, boundaries, w, count=resamples, seed=seed, done=lambda: step(len(columns)))
+        if config.learning_resamples:
+            again = partial(_learn_again, lessons, conditions)
+            relearnt = learn_again(again, boundaries, w, count=config.learning_resamples, seed=seed, done=lambda: step(len(columns)))
             relearnt.resampled.save(run.path)
             files, facts = (*files, RESAMPLED_FILE), {"not_relearnt": relearnt.facts}
     save_boundaries(boundaries, run.path, skipped)
     run.finish("learn", seconds=step.seconds, files=files, boundaries=len(boundaries), skipped=len(skipped), **facts)
+
+
+def _learn_again(lessons: _Lessons, conditions: Sequence[Condition], rows: NDArray[np.int64], seed: int) -> tuple[Boundaries, dict[str, str]]:
+    """Boundaries and conditional directions from resampled samples, and why others are missing."""
+    plain, reasons = lessons.resampled(rows).learn(seed)
+    made = list(plain)
+    for condition in conditions:
+        try:
+            made += _conditional(plain, [condition])
+        except DataError as error:  # here what is to be kept may lie too near
+            reasons[f"{condition.edit}|{','.join(condition.keep)}"] = str(error)
+    return Boundaries(made), reasons
 
 
 def _learn(fit: Fit, latents: Floats, scores: Floats, concepts: Sequence[Concept]) -> tuple[Boundaries, dict[str, str]]:
