@@ -16,7 +16,7 @@ from typing import Any
 MESSAGE = 2_000  # characters of a message, at most
 VALUE = 160  # of a value in a message
 NAME = 160  # of a name in a message
-DEPTH = 6  # of containers in containers that are shown
+DEPTH = 3  # of containers in containers that are shown
 BITS = 256  # of whole numbers that are written out
 GAP = " [...] "  # where a message was cut
 

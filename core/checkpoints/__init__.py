@@ -2,6 +2,7 @@
 
 from .content import Checkpoint, Part, digest
 from .npy import read_npy
-from .reading import BUNDLED, SETTINGS, WEIGHTS, locate, read_checkpoint
+from .reading import BUNDLED, WEIGHTS, locate, read_checkpoint
+from .safetensorsfile import SETTINGS
 
 __all__ = ["BUNDLED", "SETTINGS", "WEIGHTS", "Checkpoint", "Part", "digest", "locate", "read_checkpoint", "read_npy"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .limits import Budget, Damaged, Refused
+from ..text import shown, visible
+from .limits import DIMENSIONS, EXTENT, Budget, Damaged, Refused
 from .machine import Name
 
 DTYPES = {
@@ -28,7 +30,7 @@ DTYPES = {
     "UntypedStorage": torch.uint8,
 }
 PLAIN = {str(dtype): dtype for dtype in DTYPES.values()}  # torch.float32 as a pickle names it
-DIMENSIONS = 16
+CODE = 16  # characters of a type's code
 KINDS = re.compile(r"\|?([?]|b1|[biu][1248]|f[248]|[SU]\d{1,6})")  # of numbers and text; no objects
 
 
@@ -36,9 +38,11 @@ class Storage:
     """Numbers that one or more tensors view; they may arrive after the tensors have been made."""
 
     def __init__(self, dtype: torch.dtype, count: int, budget: Budget) -> None:
-        if not isinstance(count, int) or count < 0:
-            raise Damaged(f"a tensor's storage of {count!r} numbers")
+        if type(count) is not int or count < 0:
+            raise Damaged(f"a tensor's storage of {shown(count)} numbers")
         self.dtype, self.count, self.filled = dtype, count, False
+        self._budget = budget
+        budget.hold()
         budget.take(self.size)
         self._flat = torch.empty(count, dtype=dtype)
 
@@ -55,6 +59,8 @@ class Storage:
 
     def fill(self, data: memoryview | bytes) -> None:
         """Take the numbers."""
+        if self.filled:
+            raise Damaged("a tensor's numbers that are given twice")
         if len(data) != self.size:
             raise Damaged(f"a tensor's storage has {len(data)} bytes where {self.size} are declared")
         self.filled = True
@@ -65,20 +71,19 @@ class Storage:
         """A storage that looks at a part of this one, as very old files have it."""
         if type(offset) is not int or type(count) is not int or not 0 <= offset <= offset + count <= self.count:
             raise Damaged("a part of a tensor's numbers that is not there")
-        found = Storage(self.dtype, 0, Budget(0))
+        found = Storage(self.dtype, 0, self._budget)
         found.count, found.filled, found._flat = count, True, self._flat[offset : offset + count]
         return found
 
-    def view(self, offset: int, size: tuple[int, ...], stride: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:
+    def view(self, offset: Any, size: Any, stride: Any, dtype: torch.dtype | None = None) -> Tensor:
         """A tensor that looks at a part of it.
 
         Raises:
             Damaged: the part is not in it, or is not stored in full.
         """
-        size, stride = tuple(size), tuple(stride)
-        whole = (offset, *size, *stride)
-        if any(type(n) is not int or not 0 <= n < 2**48 for n in whole) or len(size) != len(stride) or len(size) > DIMENSIONS:
-            raise Damaged(f"a tensor of shape {size[:DIMENSIONS]} with steps {stride[:DIMENSIONS]}")
+        if not are_sizes(size) or not are_sizes(stride) or len(size) != len(stride) or not are_sizes((offset,), 2**48):
+            raise Damaged(f"a tensor of shape {shown(size)} with steps {shown(stride)} from {shown(offset)}")
+        self._budget.hold()
         flat = self._flat if dtype in (None, self.dtype) else self._flat.view(dtype)
         numbers = math.prod(size)
         last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if numbers else 0
@@ -87,9 +92,14 @@ class Storage:
         return flat.as_strided(size, stride, flat.storage_offset() + offset) if numbers else flat.new_empty(size)
 
 
+def are_sizes(values: Any, most: int = EXTENT) -> bool:
+    """Whether it is the shape of a tensor, or its steps: a few whole numbers from 0 to below `most`."""
+    return isinstance(values, tuple) and len(values) <= DIMENSIONS and all(type(n) is int and 0 <= n < most for n in values)
+
+
 def tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
     """torch._utils._rebuild_tensor and _rebuild_tensor_v2; whether it has a gradient does not matter here."""
-    if not isinstance(storage, Storage) or not isinstance(size, tuple) or not isinstance(stride, tuple):
+    if not isinstance(storage, Storage):
         raise Damaged("a tensor without numbers")
     return storage.view(offset, size, stride)
 
@@ -112,12 +122,14 @@ class Dtype:
     """numpy.dtype: its code, and the order of bytes that its state brings."""
 
     def __init__(self, code: Any = None, *_: Any) -> None:
+        if isinstance(code, str) and len(code) > CODE:
+            raise Refused(f"it has an array of type {shown(code)}; numbers and text are read")
         self.code = code if isinstance(code, str) else ""
         self.order = "<"
 
     def build(self, state: Any) -> None:
         """Take the state, (version, order, ...)."""
-        if isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", ">", "|", "="):
+        if isinstance(state, tuple) and len(state) > 1 and isinstance(state[1], str) and state[1] in ("<", ">", "|", "="):
             self.order = state[1].replace("=", "<")
 
     @property
@@ -134,7 +146,7 @@ class Dtype:
         code = self.code.lstrip("<>=|")
         order = self.code[0] if self.code[:1] in "<>" and self.code else self.order
         if not KINDS.fullmatch(code):
-            raise Refused(f"it has an array of type {self.code[:40]!r}; numbers and text are read")
+            raise Refused(f"it has an array of type {shown(self.code)}; numbers and text are read")
         found = np.dtype(code).newbyteorder(">" if order == ">" else "<")
         if not found.itemsize:
             raise Damaged("it has an array of empty texts")
@@ -157,8 +169,10 @@ class Array:
         if not isinstance(state, tuple) or len(state) not in (4, 5):
             raise Damaged("an array without numbers")
         shape, dtype, fortran, data = state[-4:]
+        if not isinstance(fortran, bool | int):
+            raise Damaged("an array without an order")
         if isinstance(dtype, Dtype) and dtype.objects and self._objects:
-            if shape != () or not isinstance(data, list) or len(data) != 1:
+            if not isinstance(shape, tuple) or shape or not isinstance(data, list) or len(data) != 1:
                 raise Refused("it has an array of objects; one object is read")
             self.values = data[0]
         else:
@@ -166,19 +180,28 @@ class Array:
 
     def fill(self, data: Any, dtype: Any, shape: Any, *, fortran: bool) -> None:
         """Take the numbers."""
-        if not isinstance(dtype, Dtype) or not isinstance(shape, tuple) or len(shape) > DIMENSIONS:
-            raise Damaged("an array without shape or type")
-        if any(type(n) is not int or not 0 <= n < 2**48 for n in shape):
-            raise Damaged(f"an array of shape {shape}")
+        if not isinstance(dtype, Dtype):
+            raise Damaged("an array without a type")
         self.values = numbers(data, dtype.numpy(), shape, self._budget, fortran=fortran)
 
+    @cached_property
+    def tensor(self) -> Tensor | None:
+        """The same numbers as a tensor; None if they are of a type that torch does not have."""
+        values = self.values
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf" or values.dtype in (np.uint16, np.uint32, np.uint64):
+            return None
+        return torch.from_numpy(values)
 
-def numbers(data: Any, dtype: np.dtype[Any], shape: tuple[int, ...], budget: Budget, *, fortran: bool) -> NDArray[Any]:
+
+def numbers(data: Any, dtype: np.dtype[Any], shape: Any, budget: Budget, *, fortran: bool) -> NDArray[Any]:
     """An array of its own, in the order of bytes of this machine.
 
     Raises:
         Damaged: the bytes are more or fewer than the shape needs, or more than the file has.
     """
+    if not are_sizes(shape, 2**48):
+        raise Damaged(f"an array of shape {shown(shape)}")
+    budget.hold()
     length = math.prod(shape) * dtype.itemsize
     budget.take(length)
     found: NDArray[Any] = np.frombuffer(raw(data, length), dtype).reshape(shape, order="F" if fortran else "C")
@@ -191,25 +214,24 @@ def raw(data: Any, length: int) -> bytes | memoryview:
     Raises:
         Damaged: there are more or fewer than `length`.
     """
-    if hasattr(data, "__len__") and len(data) != length:
+    if not isinstance(data, str | bytes | memoryview):
+        raise Damaged(f"an array whose numbers are {shown(data)}")
+    if len(data) != length:
         raise Damaged(f"an array of {length} bytes of which the file has {len(data)}")
-    if isinstance(data, str):
-        return data.encode("latin-1")
-    if isinstance(data, bytes | memoryview):
-        return data
-    raise Damaged(f"an array whose numbers are of type {type(data).__name__}")
+    return data.encode("latin-1") if isinstance(data, str) else data
 
 
-def scalar(dtype: Any, data: Any = None, *_: Any) -> Any:
-    """A single number of numpy, as Python has it."""
+def scalar(budget: Budget, dtype: Any, data: Any = None, *_: Any) -> Any:
+    """A single number or text of numpy, as Python has it."""
     if not isinstance(dtype, Dtype) or dtype.objects:
         raise Refused("it has a number of numpy that is an object")
     kind = dtype.numpy()
+    budget.copy(2 * kind.itemsize)  # the same bytes may be asked for again and again
     return np.frombuffer(raw(data, kind.itemsize), kind)[0].item()
 
 
 def dtype_of(name: Any) -> torch.dtype:
     """Of a storage's class."""
     if not isinstance(name, Name) or name.last.removeprefix("_") not in DTYPES or not name.full.startswith("torch."):
-        raise Refused(f"a tensor of type {name.full if isinstance(name, Name) else type(name).__name__}; real numbers are read")
+        raise Refused(f"a tensor of type {visible(name.full) if isinstance(name, Name) else shown(name)}; real numbers are read")
     return DTYPES[name.last.removeprefix("_")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ..text import shown
 from .limits import Refused
 
 HEAD = 512  # bytes that are looked at
@@ -86,7 +87,7 @@ def refuse_other_kinds(head: bytes, size: int) -> None:
     if SAVED_MODEL.match(head):
         raise Refused(f"it seems to be a protocol buffer, as TensorFlow and ONNX write. {CONVERT}")
     if _is_text(head):
-        raise Refused(f"it seems to be a text file that begins with {head[:40].decode('utf-8', 'replace')!r}; {READ}")
+        raise Refused(f"it seems to be a text file that begins with {shown(head[:40].decode('utf-8', 'replace'))}; {READ}")
     if not any(head):
         raise Refused(f"it begins with nothing but zeros: a download that was never finished. {DOWNLOAD}")
     raise Refused(f"it is of a kind that is not known here; {READ}")

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 STEPS = 2_000_000  # operations of a pickle; published checkpoints take some ten thousand
 DEPTH = 64  # of modules in modules, of settings in settings
-SLACK = 4  # tensors may share storage, but not claim more than this many times the file
+DIMENSIONS = 16  # of a tensor
+EXTENT = 2**31  # of a dimension; of tensors without numbers the file says nothing else that bounds it
+TENSORS = 100_000  # of a file; the largest published checkpoints have some 20,000
+LENGTH = 300  # characters of a tensor's name
+NAMES = 8_000_000  # characters of the names of all tensors
+SLACK = 4  # tensors may share storage, and data be kept in another form, but not claim more than this many times the file
+SPARE = 2**24  # bytes that small files may take beyond that
 
 
 class Damaged(Exception):
@@ -15,11 +21,6 @@ class Refused(Exception):
     """The file makes sense, but is not read here; the message says why, and what to do."""
 
 
-def printable(text: str) -> str:
-    """Text out of a file, for messages: short, and without signs that move the cursor."""
-    return "".join(c if c.isprintable() else "?" for c in text[:200])
-
-
 class Budget:
     """Counts what reading a file of `size` bytes takes."""
 
@@ -27,7 +28,8 @@ class Budget:
         self.size = size
         self._steps = STEPS
         self._bytes = size
-        self._copies = SLACK * size
+        self._copies = SLACK * size + SPARE
+        self._held = 2 * TENSORS
 
     def step(self, count: int = 1) -> None:
         """Pay for operations.
@@ -58,3 +60,13 @@ class Budget:
         self._bytes -= count
         if self._bytes < 0:
             raise Damaged(f"its tensors claim more than the {self.size} bytes that the file has")
+
+    def hold(self) -> None:
+        """Pay for a tensor, an array, or the storage of one, which take memory and time even without numbers.
+
+        Raises:
+            Refused: there are more than a checkpoint has.
+        """
+        self._held -= 1
+        if self._held < 0:
+            raise Refused(f"it has more than {TENSORS} tensors, which no checkpoint has")

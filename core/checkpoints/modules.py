@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from .arrays import Array
-from .limits import DEPTH, Budget, Damaged
+from .limits import DEPTH, LENGTH, Budget, Damaged
 from .machine import Name, Record
 from .names import NETWORKS, PERSISTENT
 
-LENGTH = 300  # of a tensor's name
 TEXT = 100_000  # of a setting
 
 
@@ -25,7 +24,7 @@ def is_tensorflow(value: Any) -> bool:
 
 def is_persistent(value: Any) -> bool:
     """Whether it is an object of NVIDIA's PyTorch releases, stored with its source code."""
-    return isinstance(value, Record) and value.name.full == PERSISTENT
+    return isinstance(value, Record) and value.name.full == PERSISTENT and len(value.args) == 1 and isinstance(value.args[0], dict)
 
 
 def is_module(value: Any) -> bool:
@@ -53,10 +52,19 @@ def network(value: Record, budget: Budget) -> tuple[dict[str, Tensor], dict[str,
 def as_tensor(value: Any) -> Tensor | None:
     """A tensor, or an array of numbers as a tensor; None if it is neither."""
     if isinstance(value, Array):
-        value = value.values
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.dtype not in (np.uint16, np.uint32, np.uint64):
-        return torch.from_numpy(value)
+        return value.tensor
     return value if isinstance(value, Tensor) else None
+
+
+def _name(prefix: str, name: str) -> str:
+    """The name of what is in a module.
+
+    Raises:
+        Damaged: it is longer than any.
+    """
+    if len(prefix) + len(name) > LENGTH:
+        raise Damaged(f"it has a tensor or a module whose name has {len(prefix) + len(name)} characters; {LENGTH} are read")
+    return prefix + name
 
 
 def _state_dict(module: Record, budget: Budget) -> dict[str, Tensor]:
@@ -66,7 +74,7 @@ def _state_dict(module: Record, budget: Budget) -> dict[str, Tensor]:
     while waiting:
         prefix, record, depth = waiting.pop()
         budget.step()
-        if depth > DEPTH or len(prefix) > LENGTH:
+        if depth > DEPTH:
             raise Damaged("its modules are nested without end")
         state = record.state if isinstance(record, Record) else None
         if not isinstance(state, dict):
@@ -80,12 +88,12 @@ def _state_dict(module: Record, budget: Budget) -> dict[str, Tensor]:
                 budget.step()
                 tensor = as_tensor(value)
                 if isinstance(name, str) and tensor is not None and not (kind == "_buffers" and name in passing):
-                    found[f"{prefix}{name}"[:LENGTH]] = tensor
+                    found[_name(prefix, name)] = tensor
         inner = state.get("_modules")
         for name, value in reversed(inner.items()) if isinstance(inner, dict) else ():
             budget.step()
             if isinstance(name, str):
-                waiting.append((f"{prefix}{name}."[: LENGTH + 1], value, depth + 1))
+                waiting.append((_name(prefix, name) + ".", value, depth + 1))
     return found
 
 
@@ -93,7 +101,7 @@ def _constructor(module: Record, budget: Budget) -> dict[str, Any]:
     """How the network was made, as far as its class wrote that down."""
     if not is_persistent(module):
         return {"class_name": module.name.full}
-    meta = module.args[0]
+    (meta,) = module.args
     settings: dict[str, Any] = {}
     keywords = plain(module.state.get("_init_kwargs"), budget)
     if isinstance(keywords, dict):
@@ -103,6 +111,7 @@ def _constructor(module: Record, budget: Budget) -> dict[str, Any]:
     settings["class_name"] = plain(meta.get("class_name"), budget)
     source = meta.get("module_src")
     if isinstance(source, str):
+        budget.copy(4 * len(source))
         settings["module_src_sha256"] = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
     return settings
 
@@ -123,7 +132,7 @@ def _tensorflow(outer: Record, budget: Budget) -> tuple[dict[str, Tensor], dict[
             if tensor is None and isinstance(pair[1], int | float):
                 tensor = torch.tensor(float(pair[1]))
             if tensor is not None:
-                found.setdefault(pair[0][:LENGTH], tensor)
+                found.setdefault(_name("", pair[0]), tensor)
         components = record.state.get("components")
         if isinstance(components, dict):
             waiting.extend(value for value in components.values() if is_tensorflow(value))
@@ -152,7 +161,8 @@ def _plain(value: Any, depth: int, budget: Budget) -> Any:
     if isinstance(value, Record):
         value = value.state if value.entries is None and value.name.last in ("Namespace", "SimpleNamespace") else value.entries
     if isinstance(value, Array) and isinstance(value.values, np.ndarray) and value.values.size <= DEPTH:
-        return value.values.tolist()
+        budget.step(value.values.size)
+        return value.values.tolist() if value.values.dtype.kind in "biuf" else _LEFT_OUT
     if depth > DEPTH:
         return _LEFT_OUT
     if isinstance(value, dict):

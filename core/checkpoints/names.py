@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from ..text import visible
 from . import arrays
-from .limits import Budget, Damaged, Refused, printable
-from .machine import Function, Machine, Name, Record
+from .limits import Budget, Damaged, Refused
+from .machine import LINE, Function, Name, Record
 
 NETWORKS = ("dnnlib.tflib.network.Network", "tfutil.Network")  # NVIDIA's, of TensorFlow
 PERSISTENT = "torch_utils.persistence"  # NVIDIA's, of PyTorch: name of the records
@@ -89,8 +91,8 @@ def _persistent(meta: Any = None, *_: Any) -> Record:
 
 def _member(of: Any, name: Any) -> Name:
     """getattr, which mmengine's history needs for its own methods, and nobody else."""
-    if isinstance(of, Name) and of.full.startswith("mmengine.") and isinstance(name, str):
-        return Name(f"{of.full}.{name}"[:200])
+    if isinstance(of, Name) and of.full.startswith("mmengine.") and isinstance(name, str) and len(of.full) + len(name) < LINE:
+        return Name(f"{of.full}.{name}")
     raise Refused(forbidden("builtins.getattr"))
 
 
@@ -139,7 +141,7 @@ class Allowed:
             "copyreg._reconstructor": self._reconstructor,
             f"{PERSISTENT}._reconstruct_persistent_obj": _persistent,
             "numpy.dtype": arrays.Dtype,
-            "numpy._core.multiarray.scalar": arrays.scalar,
+            "numpy._core.multiarray.scalar": partial(arrays.scalar, budget),
             "numpy._core.multiarray._reconstruct": lambda *_: arrays.Array(budget, objects=objects),
             "numpy._core.numeric._frombuffer": self._from_buffer,
         }
@@ -163,7 +165,7 @@ class Allowed:
             elif new in RECORDED or PACKAGES.fullmatch(new):
                 known = Name(new)
             else:
-                raise Refused(forbidden(printable(full)))
+                raise Refused(forbidden(visible(full)))
             self._known[full] = known
         return known
 
@@ -173,9 +175,9 @@ class Allowed:
 
     def _encode(self, text: Any = "", encoding: Any = "utf-8", *_: Any) -> bytes:
         """_codecs.encode, with which protocol 2 stores bytes."""
-        if not isinstance(text, str) or encoding not in ENCODINGS:
+        if not isinstance(text, str) or not isinstance(encoding, str) or encoding not in ENCODINGS:
             raise Damaged("bytes that are no text")
-        self._budget.copy(len(text))
+        self._budget.copy(2 * len(text))
         return text.encode(encoding)
 
     def _bytes(self, data: Any = (), *_: Any) -> Any:
@@ -187,15 +189,16 @@ class Allowed:
         """A tensor with attributes, which are left out."""
         if not isinstance(function, Function) or function.full not in self._tensors or not isinstance(args, tuple):
             raise Damaged("a tensor that is made by something else")
+        self._budget.step(len(args))
         return function.make(*args)
 
     def _reconstructor(self, kind: Any, *_: Any) -> Any:
         """An object of protocol 2 or below."""
         if not isinstance(kind, Name):
             raise Damaged("an object without a class")
-        return Machine.make(kind, ())
+        return kind.make() if isinstance(kind, Function) else Record(kind)
 
     def _from_buffer(self, data: Any, dtype: Any, shape: Any, order: Any = "C", *_: Any) -> arrays.Array:
         found = arrays.Array(self._budget)
-        found.fill(data, dtype, shape, fortran=order == "F")
+        found.fill(data, dtype, shape, fortran=isinstance(order, str) and order == "F")
         return found

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from torch import Tensor
 
+from ..text import shown, visible
 from .content import Part
-from .limits import SLACK, Budget, Damaged, Refused, printable
-from .machine import Record
-from .modules import LENGTH, as_tensor, is_module, is_network, is_persistent, is_tensorflow, network, plain
+from .limits import LENGTH, SLACK, TENSORS, Budget, Damaged, Refused
+from .machine import Name, Record
+from .modules import as_tensor, is_module, is_network, is_persistent, is_tensorflow, network, plain
 
 AVERAGES = ("g_ema", "generator_ema", "generator_smooth", "gs", "netg_ema", "ema", "params_ema", "model_ema", "g_smooth", "g_running")
 GENERATORS = ("g", "generator", "decoder", "netg", "gen", "state_dict", "model", "model_state_dict", "params", "net", "")
@@ -79,10 +81,13 @@ def parts(content: Any, budget: Budget) -> tuple[Part, ...]:
     elif isinstance(content, dict):
         found = _Sorter(budget).parts(content)
     found = [part for part in found if part.tensors][:PARTS]
+    if sum(len(part.tensors) for part in found) > TENSORS:
+        raise Refused(f"its parts have more than {TENSORS} tensors, which no checkpoint has")
     if not found:
         raise Refused(f"it holds {_words(content)} where a state dict, names with tensors, is expected")
-    for part in found:
-        if sum(tensor.numel() * tensor.element_size() for tensor in part.tensors.values()) > SLACK * budget.size + 2**20:
+    distinct = {id(tensor): tensor for part in found for tensor in part.tensors.values()}
+    for tensors in (distinct.values(), *(part.tensors.values() for part in found)):  # each may be copied
+        if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > SLACK * budget.size + 2**20:
             raise Damaged(f"its tensors claim more than the {budget.size} bytes that the file has")
     return tuple(Part(part.name, part.tensors, {key: value for key, value in part.settings.items() if key not in OURS}) for part in found)
 
@@ -108,6 +113,7 @@ class _Sorter:
         beside = {name: tensor for name, tensor in loose.items() if BESIDE.fullmatch(name)}
         if len(loose) > len(beside) + 8:
             found += _bare("", loose, {}, first=True)
+        self._budget.step(len(found) * len(beside))
         return sorted((_joined(part, beside, settings) for part in _renamed(found)), key=lambda part: rank(part.name))
 
     def _sorted(self, content: dict[Any, Any]) -> tuple[dict[str, Tensor], list[tuple[str, Any]], dict[str, Any]]:
@@ -153,6 +159,7 @@ class _Sorter:
         beside = {key: tensor for key, tensor in loose.items() if BESIDE.fullmatch(key)}
         if not found or len(loose) > len(beside):
             found += _bare(name, loose, {}, first=False)
+        self._budget.step(sum(len(part.tensors) + len(beside) + len(settings) for part in found))
         return [_joined(part, beside, settings) for part in found]
 
 
@@ -197,9 +204,10 @@ def _joined(part: _Found, beside: Mapping[str, Tensor], settings: Mapping[str, A
 def _words(content: Any) -> str:
     """What something is, for messages."""
     if isinstance(content, Mapping):
-        return f"a dictionary with {', '.join(printable(str(key))[:40] for key in list(content)[:6]) or 'nothing in it'}"
+        keys = (key.full if isinstance(key, Name) else key for key in islice(content, 6))
+        return f"a dictionary with {', '.join(visible(key, 40) if isinstance(key, str) else shown(key) for key in keys) or 'nothing in it'}"
     if isinstance(content, Tensor):
         return f"a single tensor {tuple(content.shape)}"
     if isinstance(content, Record):
-        return f"an object of {printable(content.name.full)}"
+        return f"an object of {visible(content.name.full)}"
     return "a number" if isinstance(content, int | float) else f"a {type(content).__name__}"

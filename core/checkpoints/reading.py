@@ -12,28 +12,28 @@ import io
 import json
 import os
 import warnings
-import zipfile
 from dataclasses import replace
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import CheckpointError, nearest
 from ..paths import user_path
+from ..text import shown, visible
 from .alignment import aligned
+from .archive import check_archive, opened
 from .content import Checkpoint, Part
 from .kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refuse_other_kinds
-from .limits import Budget, Damaged, Refused, printable
+from .limits import LENGTH, NAMES, Budget, Damaged, Refused
 from .parts import OURS, parts
 from .parts import container as pickle_kind
-from .torchfile import check_archive, check_length, read_archive, read_pickle
+from .safetensorsfile import read_safetensors
+from .torchfile import read_archive, read_pickle
 
 BUNDLED = "bundled:"
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
-SETTINGS = "ganstrata"  # key in a safetensors header that holds our JSON
 CONFIG = 1_000_000  # bytes of a config.json beside a file, at most
 
 
@@ -73,7 +73,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             size = os.fstat(file.fileno()).st_size
             head = file.read(HEAD)
             if is_safetensors(head):
-                container, found = "safetensors", _safetensors(path)
+                container, found = "safetensors", _safetensors(path, size)
             else:
                 refuse_other_kinds(head, size)
                 with warnings.catch_warnings(action="ignore"):
@@ -93,35 +93,29 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def _check_names(found: tuple[Part, ...]) -> None:
-    """Names are printed in messages and tables, where signs that move the cursor could say anything."""
+    """Names are printed in messages and tables, where signs that move the cursor could say anything, and compared with many others."""
+    length = 0
     for part in found:
         for name in (part.name, *part.tensors):
+            length += len(name)
+            if len(name) > LENGTH:
+                raise Refused(f"it has a tensor or a part whose name has {len(name)} characters, {visible(name)}; {LENGTH} are read")
             if not name.isprintable():
-                raise Damaged(f"it has a tensor or a part with the name {printable(name)!r}, in which there are signs that cannot be printed")
+                raise Damaged(f"it has a tensor or a part with the name {shown(name)}, in which there are signs that cannot be printed")
+    if length > NAMES:
+        raise Refused(f"the names of its tensors have {length} characters; {NAMES} are read")
 
 
-def _safetensors(path: Path) -> tuple[Part, ...]:
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - no mapping; what is got looks into the file
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-        raise Damaged(str(error)) from None
-    try:
-        settings = json.loads(metadata[SETTINGS]) if SETTINGS in metadata else beside(path)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: the settings in its header are no JSON: {error}") from None
-    if not isinstance(settings, dict):
-        raise CheckpointError(f"{path}: the settings in its header are no object")
-    return (Part("", tensors, settings),)
+def _safetensors(path: Path, size: int) -> tuple[Part, ...]:
+    tensors, settings = read_safetensors(path, Budget(size))
+    return (Part("", tensors, beside(path) if settings is None else settings),)
 
 
 def _pickled(file: io.BufferedReader, size: int, head: bytes, path: Path) -> tuple[str, tuple[Part, ...]]:
     budget = Budget(size)
     try:
         if head.startswith(ZIP):
-            check_length(file, size)
-            with zipfile.ZipFile(file) as archive:
+            with opened(path) as archive:
                 refuse_other_archives(archive.namelist())
                 check_archive(archive, size)
                 container, content = "torch zip", read_archive(archive, budget)
@@ -135,7 +129,7 @@ def _pickled(file: io.BufferedReader, size: int, head: bytes, path: Path) -> tup
     except MemoryError:
         raise Refused("it needs more memory than there is") from None
     except Exception as error:  # what zipfile and numpy say about damaged data is of many kinds
-        raise Damaged(f"{type(error).__name__}: {printable(str(error))}") from None
+        raise Damaged(f"{type(error).__name__}: {visible(str(error))}") from None
     if len(found) == 1 and not found[0].name and not found[0].settings:
         found = (replace(found[0], settings=beside(path)),)
     return container, found

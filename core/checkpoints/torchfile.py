@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import stat
 import struct
 import zipfile
 from collections.abc import Callable
 from typing import Any
 
+from ..text import shown
+from .archive import member
 from .arrays import Storage, dtype_of
 from .limits import Budget, Damaged, Refused
 from .machine import Machine
 from .names import Allowed
 
-CONTENTS = 32 * 2**20  # bytes of an archive's table of contents
-TAIL = 2**16 + 128  # bytes at the end of an archive that tell where it is
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of the older files
-
-
-def check_length(file: io.BufferedReader, size: int) -> None:
-    """Look at how long an archive says that its table of contents is, before it is read.
-
-    Raises:
-        Refused: it is longer than that of any checkpoint.
-    """
-    file.seek(max(0, size - TAIL))
-    tail = file.read(TAIL)
-    end, long = tail.rfind(b"PK\x05\x06"), tail.rfind(b"PK\x06\x06")
-    found = [int.from_bytes(tail[end + 12 : end + 16], "little")] if end >= 0 else []
-    found += [int.from_bytes(tail[long + 40 : long + 48], "little")] if long >= 0 and found == [2**32 - 1] else []
-    if found and found[-1] > min(CONTENTS, size):
-        raise Refused(f"it is an archive with a table of contents of {found[-1]} bytes: no checkpoint that torch wrote")
-
-
-def check_archive(archive: zipfile.ZipFile, size: int) -> None:
-    """Look at the table of contents, before anything is unpacked.
-
-    Raises:
-        Refused: the archive unpacks to more than the file holds, or has names twice or outside of itself: torch.save does none of this.
-    """
-    entries = archive.infolist()
-    unpacked = sum(entry.file_size for entry in entries)
-    if unpacked > size:
-        raise Refused(f"it is a compressed archive of {size} bytes that claims to hold {unpacked}: no checkpoint that torch wrote")
-    names = [entry.filename for entry in entries]
-    if len(set(names)) != len(names):
-        raise Refused("it is an archive that holds the same name twice: no checkpoint that torch wrote")
-    for entry in entries:
-        if entry.filename.startswith("/") or "\\" in entry.filename or ".." in entry.filename.split("/") or stat.S_ISLNK(entry.external_attr >> 16):
-            raise Refused(f"it is an archive with the entry {entry.filename[:80]!r}, which points outside of it: no checkpoint that torch wrote")
 
 
 def read_archive(archive: zipfile.ZipFile, budget: Budget) -> Any:
@@ -58,7 +23,7 @@ def read_archive(archive: zipfile.ZipFile, budget: Budget) -> Any:
     if len(pickles) != 1:
         raise Refused("it is a zip archive, but none that torch.save wrote")
     root = pickles[0].removesuffix("data.pkl")
-    if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
+    if f"{root}byteorder" in archive.namelist() and member(archive, f"{root}byteorder", budget) != b"little":
         raise Refused("it was written on a machine with another order of bytes")
     storages: dict[str, Storage] = {}
 
@@ -67,17 +32,20 @@ def read_archive(archive: zipfile.ZipFile, budget: Budget) -> Any:
         found = storages.get(name)
         if found is None:
             found = storages[name] = Storage(dtype, count, budget)
-            found.fill(archive.read(f"{root}data/{name}"))
+            found.fill(member(archive, f"{root}data/{name}", budget))
         return found.known_as(dtype, count)
 
-    return Machine(memoryview(archive.read(pickles[0])), Allowed(budget), budget, outside).run()
+    return Machine(memoryview(member(archive, pickles[0], budget)), Allowed(budget), budget, outside).run()
 
 
 def described(key: Any) -> tuple[Any, str, int]:
     """Type, name and length of a storage, from what the pickle says of it."""
-    if not isinstance(key, tuple) or len(key) < 5 or key[0] != "storage" or not isinstance(key[2], str) or type(key[4]) is not int:
-        raise Damaged("its pickle asks for something that is no tensor")
-    return dtype_of(key[1]), key[2], key[4]
+    if not isinstance(key, tuple) or not 5 <= len(key) <= 6:
+        raise Damaged(f"its pickle asks for {shown(key)}, which is no tensor")
+    word, kind, name, _device, count = key[:5]
+    if not isinstance(word, str) or word != "storage" or not isinstance(name, str) or type(count) is not int:
+        raise Damaged(f"its pickle asks for {shown(key)}, which is no tensor")
+    return dtype_of(kind), name, count
 
 
 def read_legacy(data: memoryview, budget: Budget, position: int = 0, allowed: Callable[[], Any] | None = None) -> Any:
@@ -104,16 +72,19 @@ def read_legacy(data: memoryview, budget: Budget, position: int = 0, allowed: Ca
         return found.part(view[1], view[2])
 
     machine = Machine(data, allowed() if allowed else Allowed(budget), budget, outside, position)
-    if machine.run() != MAGIC:
+    if not is_magic(machine.run()):
         raise Damaged("its pickle is no torch file")
     machine.run()  # the version
     system = machine.run()
     if isinstance(system, dict) and system.get("little_endian") is False:
         raise Refused("it was written on a machine with another order of bytes")
     content = machine.run()
-    for key in machine.run():
-        if key not in storages:
-            raise Damaged("a tensor's numbers that no tensor asks for")
+    keys = machine.run()
+    if not isinstance(keys, list | tuple):
+        raise Damaged(f"the names of its tensors' numbers are {shown(keys)}, and no list")
+    for key in keys:
+        if not isinstance(key, str) or key not in storages:
+            raise Damaged(f"a tensor's numbers {shown(key)} that no tensor asks for")
         (count,) = struct.unpack("<q", machine.take(8))
         if count != storages[key].count:
             raise Damaged(f"a tensor of {storages[key].count} numbers of which the file has {count}")
@@ -121,6 +92,11 @@ def read_legacy(data: memoryview, budget: Budget, position: int = 0, allowed: Ca
     if not all(storage.filled for storage in storages.values()):
         raise Damaged("a tensor without numbers")
     return content
+
+
+def is_magic(value: Any) -> bool:
+    """Whether a pickle holds what the older files of torch begin with."""
+    return type(value) is int and value == MAGIC
 
 
 def read_pickle(data: memoryview, budget: Budget, *, objects: bool = False) -> tuple[Any, str]:
@@ -133,6 +109,6 @@ def read_pickle(data: memoryview, budget: Budget, *, objects: bool = False) -> t
 
     machine = Machine(data, Allowed(budget, payload, objects=objects), budget)
     found = machine.run()
-    if type(found) is int and found == MAGIC:
+    if is_magic(found):
         return read_legacy(data, budget), "torch legacy"
     return found, "pickle"

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checkpoints import read_npy
-from ..checkpoints.limits import printable
 from ..disk import file_hash, write_bytes
 from ..errors import DataError
+from ..text import visible
 
 Floats = NDArray[np.float64]
 UNIT = 1e-4  # how far from 1 the length of a unit normal in single precision may be
@@ -86,7 +86,7 @@ def boundary_of(content: Any, path: Path) -> ForeignBoundary:
         normal=rows / lengths,
         length=farthest,
         layers=_layers_text(meta.get("manipulate_layers"), path),
-        kind=printable(kind) if isinstance(kind, str) else None,
+        kind=visible(kind) if isinstance(kind, str) else None,
         container=container,
         sha256=file_hash(path),
     )
@@ -103,7 +103,7 @@ def _layers_text(value: Any, path: Path) -> str | None:
     if isinstance(value, list | tuple) and all(isinstance(item, int) and not isinstance(item, bool) for item in value):
         return ",".join(str(item) for item in value)
     if isinstance(value, str):
-        return printable(value)
+        return visible(value)
     raise DataError(f"{path}: its 'manipulate_layers' is {describe(value)}; numbers or text such as 6-11 were expected")
 
 
@@ -155,7 +155,7 @@ def read_scores(path: Path) -> dict[str, NDArray[np.float32]]:
             isinstance(values, np.ndarray) and values.dtype.kind in "fiu" and (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1))
         )
         if not isinstance(name, str) or not is_column:
-            raise DataError(f"{path}: '{printable(str(name))}' is {describe(values)}; scores have the shape (N,) or (N, 1)")
+            raise DataError(f"{path}: '{visible(str(name))}' is {describe(values)}; scores have the shape (N,) or (N, 1)")
         found[name] = values.reshape(-1).astype(np.float32)
     if len({len(values) for values in found.values()}) > 1:
         sizes = ", ".join(f"{name} {len(values)}" for name, values in found.items())
@@ -183,6 +183,6 @@ def describe(content: Any) -> str:
     if isinstance(content, np.ndarray):
         return f"an array {content.shape} of {content.dtype}"
     if isinstance(content, Mapping):
-        names = [printable(str(name)) for name in list(content)[:5]]
+        names = [visible(str(name)) for name in list(content)[:5]]
         return "a dictionary of " + (", ".join(f"'{name}'" for name in names) + (", ..." if len(content) > 5 else "") or "nothing")
     return f"a {type(content).__name__}"

@@ -8,6 +8,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...core.checkpoints import Checkpoint
 from ...core.errors import CheckpointError
+from ...core.text import shown
 
 
 def to_size(images: Tensor, size: int) -> Tensor:
@@ -41,7 +42,7 @@ def require(checkpoint: Checkpoint, architecture: str, what: str) -> None:
     """
     found = checkpoint.settings.get("architecture")
     if found != architecture:
-        named = f"names {found!r}" if found is not None else "names no architecture"
+        named = f"names {shown(found)}" if found is not None else "names no architecture"
         raise CheckpointError(f"{checkpoint.path} is no {what}: its header {named}, expected '{architecture}'")
 
 

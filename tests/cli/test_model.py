@@ -111,7 +111,7 @@ def test_names_out_of_a_file_cannot_draw_on_the_terminal(invoke, tmp_path: Path)
         ["convert", unknown, tmp_path / "o.safetensors"],
     ):
         output = invoke("model", *command).output
-        assert "?[2Jgone" in output
+        assert "\\x1b[2Jgone" in output
         assert "\x1b" not in output
         assert "\x07" not in output
 

@@ -107,7 +107,7 @@ def test_every_way_to_use_a_name(tmp_path: Path, name: str, form: str) -> None:
         "unused": b"N" + on_stack + b"0",
     }
     message = refused(tmp_path / "a", raw_pickle(forms[form], protocol=4))
-    assert f"it names {name.replace(chr(27), '?')}, which no network's weights need" in message
+    assert f"it names {name.replace(chr(27), chr(92) + 'x1b')}, which no network's weights need" in message
     assert "\x1b" not in message
 
 

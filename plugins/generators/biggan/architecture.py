@@ -12,6 +12,7 @@ from typing import Any, Self
 from ....core.checkpoints import Part
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined
+from ....core.text import shown
 from ..shared.fitting import examined
 from ..shared.layouts import find
 from .layouts import LAYOUTS, averaged, numbered
@@ -224,7 +225,7 @@ def _attention(shapes: Shapes, blocks: int) -> dict[int, tuple[int, int]]:
 
 def _eps(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < 1.0:
-        raise CheckpointError(f"eps stored in the file is {value!r}, expected a small number")
+        raise CheckpointError(f"eps stored in the file is {shown(value)}, expected a small number")
     return float(value)
 
 

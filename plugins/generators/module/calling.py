@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ....core import text
 from ....core.errors import DataError, nearest
 from ....core.shapes import check_shape
 from ..shared.classes import Classes
@@ -53,7 +55,7 @@ class Calling:
             try:
                 returned = returned[item]
             except (KeyError, IndexError, TypeError):
-                raise mistake("output.item", f"there is no item {item!r} in what the call returns: {_inside(returned)}") from None
+                raise mistake("output.item", f"there is no item {text.shown(item)} in what the call returns: {_inside(returned)}") from None
         if not isinstance(returned, Tensor):
             raise mistake("output.item", f"the call returns {_inside(returned)}; say which item is the picture")
         return returned
@@ -90,7 +92,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 def _inside(returned: object) -> str:
     if isinstance(returned, dict):
-        return "a dictionary with " + ", ".join(f"{key!r}: {shown(value)}" for key, value in returned.items())
+        return "a dictionary with " + ", ".join(f"{text.shown(key)}: {shown(value)}" for key, value in islice(returned.items(), 8))
     if isinstance(returned, list | tuple):
-        return f"a {type(returned).__name__} of " + ", ".join(shown(value) for value in returned)
+        return f"a {type(returned).__name__} of " + ", ".join(shown(value) for value in returned[:8])
     return shown(returned)

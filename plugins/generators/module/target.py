@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ....core.checkpoints import Checkpoint, Part, locate, read_checkpoint
 from ....core.dotted import check_arguments, find, reason
 from ....core.errors import UserError, nearest
+from ....core.text import shown
 from .config import ModuleConfig, mistake
 
 SHOWN = 8  # faults of a checkpoint that a message lists
@@ -41,7 +42,7 @@ def build(config: ModuleConfig) -> nn.Module:
             torch.manual_seed(0)
             module = found(**config.arguments)
     except Exception as error:
-        raise mistake("arguments", f"{name}({', '.join(f'{k}={v!r}' for k, v in config.arguments.items())}) failed: {reason(error)}") from error
+        raise mistake("arguments", f"{name}({', '.join(f'{k}={shown(v)}' for k, v in config.arguments.items())}) failed: {reason(error)}") from error
     if not isinstance(module, nn.Module):
         raise mistake("target", f"{name}(...) gives {type(module).__name__}, no torch.nn.Module")
     return module.float()
@@ -111,5 +112,5 @@ def _prefix_hint(module: nn.Module, part: Part, prefix: str) -> str:
     for name in part.tensors:
         other = name.removesuffix(first)
         if first and name.endswith(first) and other != prefix and not _misfits(module, _stripped(part, other)):
-            return f". All fits with prefix: {other!r}"
+            return f". All fits with prefix: {shown(other)}"
     return ""

@@ -10,6 +10,7 @@ from typing import Any, Self
 from ....core.checkpoints import Part
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined
+from ....core.text import shown
 from ..shared.fitting import examined
 from ..shared.layouts import Layout, find
 from .layouts import GENFORCE, LAYOUTS, MATRICES, MMGENERATION, MMGENERATION_AVERAGE
@@ -188,8 +189,8 @@ def _checked(name: str, value: object, kind: type) -> Any:
     if kind is bool:
         if isinstance(value, bool):
             return value
-        raise CheckpointError(f"{name} stored in the file is {value!r}, expected true or false")
+        raise CheckpointError(f"{name} stored in the file is {shown(value)}, expected true or false")
     whole = isinstance(value, int) and not isinstance(value, bool)
     if (whole or (kind is float and isinstance(value, float))) and 0 <= value < math.inf:  # type: ignore[operator]
         return kind(value)
-    raise CheckpointError(f"{name} stored in the file is {value!r}, expected a {'whole ' if kind is int else ''}number from 0 up")
+    raise CheckpointError(f"{name} stored in the file is {shown(value)}, expected a {'whole ' if kind is int else ''}number from 0 up")

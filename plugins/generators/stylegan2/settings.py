@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....core.errors import CheckpointError
+from ....core.text import shown
 from .network import TAPS
 
 # The arguments of NVIDIA's networks, by the name they have in TensorFlow and in PyTorch.
@@ -41,14 +42,14 @@ def told(settings: Mapping[str, Any]) -> Told:
     """
     for activation in _values(settings, _ACTIVATIONS):
         if activation != "lrelu":
-            raise CheckpointError(f"this StyleGAN2 uses the activation {activation!r}; leaky ReLU is supported")
+            raise CheckpointError(f"this StyleGAN2 uses the activation {shown(activation)}; leaky ReLU is supported")
     if settings.get("normalize_latents") is False:
         raise CheckpointError("this StyleGAN2 does not normalise its latents; that is not supported")
     network = settings.get("network")
     multiplier = next(_values(settings, _LR_MULTIPLIER), 0.01)
     taps = next(_values(settings, _TAPS), TAPS)
     if not isinstance(taps, list | tuple) or not all(_is_positive(tap) for tap in taps) or list(taps) != list(taps)[::-1]:
-        raise CheckpointError(f"this StyleGAN2 has the low-pass filter {taps!r}; symmetric ones such as [1, 3, 3, 1] are supported")
+        raise CheckpointError(f"this StyleGAN2 has the low-pass filter {shown(taps)}; symmetric ones such as [1, 3, 3, 1] are supported")
     return Told(
         clamp=next((_number("conv_clamp", value) for value in _values(settings, _CLAMP)), None),
         lr_multiplier=_number("mapping's lr_multiplier", multiplier),
@@ -72,5 +73,5 @@ def _is_positive(value: object) -> bool:
 
 def _number(what: str, value: Any) -> float:
     if not _is_positive(value):
-        raise CheckpointError(f"{what} stored in the file is {value!r}, expected a number above 0")
+        raise CheckpointError(f"{what} stored in the file is {shown(value)}, expected a number above 0")
     return float(value)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import CheckpointError
+from ....core.text import shown
 
 FIRST_CUTOFF = 2.0
 FIRST_STOPBAND = 2.0**2.1
@@ -148,7 +149,7 @@ def number(settings: Mapping[str, Any], name: str, default: float) -> float:
     """
     value = settings.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < math.inf:
-        raise CheckpointError(f"{name} stored in the file is {value!r}, expected a number above 0")
+        raise CheckpointError(f"{name} stored in the file is {shown(value)}, expected a number above 0")
     return float(value)
 
 
@@ -160,7 +161,7 @@ def whole(settings: Mapping[str, Any], name: str, default: int, *, least: int) -
     """
     value = settings.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 2**16:
-        raise CheckpointError(f"{name} stored in the file is {value!r}, expected a whole number from {least} up")
+        raise CheckpointError(f"{name} stored in the file is {shown(value)}, expected a whole number from {least} up")
     return value
 
 

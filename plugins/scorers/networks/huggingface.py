@@ -23,6 +23,7 @@ from ....core.device import settled
 from ....core.errors import CheckpointError
 from ....core.naming import fault_of
 from ....core.paths import user_path
+from ....core.text import shown
 from ..preprocessing import Mode, centre_cropped, normalised, resized
 
 INSTALL = "pip install 'ganstrata[transformers]'"
@@ -268,7 +269,7 @@ def preparation_of(values: Mapping[str, Any], where: str) -> Preparation:
         height, shortest = int(size["shortest_edge"]), True
     elif size is not None:
         raise CheckpointError(
-            f"model {where}: its preprocessor_config.json has the size {size!r}; known are a number, height and width, or shortest_edge"
+            f"model {where}: its preprocessor_config.json has the size {shown(size)}; known are a number, height and width, or shortest_edge"
         )
     crop = values.get("crop_size") if values.get("do_center_crop", False) else None
     if isinstance(crop, dict):
@@ -276,7 +277,7 @@ def preparation_of(values: Mapping[str, Any], where: str) -> Preparation:
     resample = values.get("resample", 2)
     if resample not in RESAMPLING:
         raise CheckpointError(
-            f"model {where}: its preprocessor_config.json asks for Pillow's filter {resample!r}; known are 2 (bilinear) and 3 (bicubic)"
+            f"model {where}: its preprocessor_config.json asks for Pillow's filter {shown(resample)}; known are 2 (bilinear) and 3 (bicubic)"
         )
     mean, std = (0.0,) * 3, (1.0,) * 3
     if values.get("do_normalize", True):
