@@ -174,7 +174,8 @@ def _built(kind: Kind, used: Use, place: tuple[str | int, ...], device: torch.de
     try:
         return build(kind, used.use, used.options, device=str(device))
     except ConfigError as error:
-        raise ConfigError(source, [Fault((*place, *fault.path), fault.message) for fault in error.faults]) from error
+        inside = [fault.path[fault.path[:1] == place :] for fault in error.faults]  # some plugins say `generator` themselves
+        raise ConfigError(source, [Fault((*place, *path), fault.message) for path, fault in zip(inside, error.faults, strict=True)]) from error
     except UserError as error:
         raise ConfigError(source, [Fault((*place, "with"), f"'{used.use}': {error}")]) from error
 
