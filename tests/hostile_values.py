@@ -81,15 +81,9 @@ def _change(rng: random.Random, parent: Any, key: Any) -> None:
     elif kind == 3:
         parent[key] = [parent[key]] if rng.random() < 0.5 else {rng.choice(KEYS): parent[key]}
     elif kind == 4 and isinstance(parent, dict):
-        changes: list[Callable[[str], str]] = [
-            str.capitalize,
-            str.upper,
-            lambda k: k + "s",
-            lambda k: k[:-1],
-            lambda k: rng.choice(KEYS),
-            lambda k: k * 50,
-        ]
-        parent[rng.choice(changes)(str(key))] = parent.pop(key)
+        name = str(key)
+        renamed = rng.choice([name.capitalize(), name.upper(), name + "s", name[:-1], name * 50, rng.choice(KEYS)])
+        parent[renamed] = parent.pop(key)
     elif kind == 5:
         del parent[key]
     elif isinstance(parent, dict):

@@ -74,7 +74,7 @@ def describe(error: ValidationError, model: type[BaseModel], data: object, path:
             field = _field_at(model, where, branches)
             reason = "is missing" + (f": {field.description}" if field is not None and field.description else "")
         else:
-            reason = _reason(item["type"], item["msg"], item.get("ctx", {}))
+            reason = reason_of(item["type"], item["msg"], item.get("ctx", {}))
             given = "" if isinstance(item["input"], Mapping) else f" (got {shown(item['input'], 60)})"
         place = places.setdefault(where, _Place([], given, is_shape=True))
         place.is_shape &= kind in _EXPECTED
@@ -118,7 +118,7 @@ def locate(loc: Sequence[str | int], kind: str, value: object, data: object) -> 
     return (*path, *last), branches
 
 
-def _reason(kind: str, message: str, context: Mapping[str, Any]) -> str:
+def reason_of(kind: str, message: str, context: Mapping[str, Any]) -> str:
     """What is wrong with a value, without pydantic's own words where those are known."""
     if kind in _EXPECTED:
         return f"must be {_EXPECTED[kind]}"

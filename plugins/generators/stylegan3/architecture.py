@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from ....core.checkpoints import Part
+from ....core.configs.describe import reason_of
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined
 from ..shared.fitting import examined
@@ -63,7 +64,8 @@ class Architecture:
             found = TypeAdapter(cls).validate_python(dict(values))
         except ValidationError as error:
             first = error.errors()[0]
-            raise CheckpointError(f"the architecture stored in the file: {'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None
+            reason = reason_of(first["type"], first["msg"], first.get("ctx", {}))
+            raise CheckpointError(f"the architecture stored in the file: {'.'.join(str(p) for p in first['loc'])}: {reason}") from None
         counts = [found.z_dim, found.w_dim, found.mapping_layers, found.mapping_width, *found.rates]
         counts += [value for layer in found.layers for name, value in asdict(layer).items() if name not in ("up_taps", "down_taps", "radial")]
         if len(found.layers) < 2 or len(found.layers) != len(found.rates) or min(counts) < 1 or not found.bandwidth > 0.0:

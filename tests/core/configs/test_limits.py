@@ -147,6 +147,42 @@ def test_overrides(tmp_path: Path, override: str, words: str) -> None:
     assert words in refused(tmp_path, YAML, "run.yaml", override)
 
 
+@pytest.mark.parametrize(
+    ("key", "most"),
+    [
+        ("synthesis.samples", 100_000_000),
+        ("synthesis.batch_size", 65_536),
+        ("rescoring.samples", 100_000_000),
+        ("rescoring.distance", 1e6),
+        ("rescoring.null_directions", 100_000),
+        ("rescoring.bootstrap", 1_000_000),
+        ("editing.samples", 10_000),
+        ("editing.steps", 1000),
+        ("editing.end", 1e6),
+        ("report.samples", 10_000),
+        ("engine.workers", 1024),
+        ("engine.threads", 1024),
+    ],
+)
+def test_what_no_machine_could_follow_is_refused_with_the_limit(key: str, most: float, tmp_path: Path) -> None:
+    read_config(_file(tmp_path), [f"{key}={most:.1f}" if isinstance(most, float) else f"{key}={most}"])
+    for beyond in (most + 1, 10**11, 10**18, 10**90):
+        message = refused(tmp_path, YAML, "run.yaml", f"{key}={int(beyond)}")
+        assert f"{key.replace('.', ' -> ')}: must be less than or equal to {int(most)}" in message
+
+
+def _file(folder: Path) -> Path:
+    file = folder / "run.yaml"
+    file.write_text(YAML, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("size", [0, 10**9, 10**18])
+def test_a_module_of_latents_that_no_memory_holds_is_refused(size: int) -> None:
+    with pytest.raises(ConfigError, match="generator -> with -> latent -> size: must be "):
+        validate({"generator": {"use": "module", "with": {"target": "a:B", "latent": {"size": size}}}}, "here")
+
+
 def test_an_alias_bomb_that_is_small_in_each_place_is_not_repeated_in_a_message(tmp_path: Path) -> None:
     inner = "&a [" + "x," * 30_000 + "]"
     message = refused(tmp_path, YAML + f"synthesis: {{samples: {inner}, seed: *a}}\nconcepts: {{include: *a}}")
