@@ -110,15 +110,14 @@ def export_boundaries(run_dir: Path, out: Path, form: str, only: tuple[str, ...]
       ganstrata boundaries export runs/rooms --out for_higan --only 'attribute/*'
     """
     with reported():
-        from ..core.interchange.exporting import As, export_samples
+        from ..core.interchange.exporting import As
         from ..core.interchange.exporting import export_boundaries as convert
         from ..core.run import Run
 
         run = Run.open(run_dir) if samples else None
-        written = convert(run_dir, out, form=cast("As", form), only=only, absolute=absolute)
-        files = [*written.files, *(export_samples(run, out).files if run is not None else ())]
+        written = convert(run_dir, out, form=cast("As", form), only=only, absolute=absolute, samples=run)
     _say(written.remarks)
-    say(f"{out}: {len(files)} files")
+    say(f"{out}: {len(written.files)} files")
 
 
 def _say(remarks: Sequence[str]) -> None:

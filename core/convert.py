@@ -65,7 +65,7 @@ def convert(source: str, out: Path, *, force: bool = False) -> Converted:
     claim = choose(checkpoint)
     found = _complete(claim, checkpoint)
     header = _header(claim, found, checkpoint)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
+    temporary = out.with_name(f".{out.name}.part")  # always the same: what a kill leaves is written over
     try:
         _write(temporary, found.tensors, _json(header, claim.plugin))
         sha256 = _verify(temporary, claim, found)

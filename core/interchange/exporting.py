@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..boundaryfile import boundaries_in
 from ..disk import write_text
@@ -34,8 +35,10 @@ class Exported:
     remarks: tuple[str, ...]
 
 
-def export_boundaries(folder: Path, out: Path, *, form: As = "list", only: Sequence[str] = (), absolute: bool = False) -> Exported:
-    """Every boundary of a run, or of a folder with boundaries, as (1, D) or (1, L, D) float32.
+def export_boundaries(
+    folder: Path, out: Path, *, form: As = "list", only: Sequence[str] = (), absolute: bool = False, samples: Run | None = None
+) -> Exported:
+    """Every boundary of a run, or of a folder with boundaries, as (1, D) or (1, L, D) float32: all files appear at once.
 
     Args:
         folder: a run directory, or one with boundaries.json.
@@ -43,6 +46,7 @@ def export_boundaries(folder: Path, out: Path, *, form: As = "list", only: Seque
         form: npy: the files alone; list: with a list of them.
         only: patterns of the boundaries' names; none for all.
         absolute: whether the list has absolute paths, which HiGAN finds from any working directory.
+        samples: a run whose samples are written beside them, as `export_samples` does.
 
     Raises:
         UserError: no boundaries, a pattern that matches none, or files that are there already.
@@ -50,17 +54,12 @@ def export_boundaries(folder: Path, out: Path, *, form: As = "list", only: Seque
     """
     boundaries = _chosen(boundaries_in(folder)[0], only, folder)
     names = plain_names(boundaries)
-    paths = {name: out / f"{name}_boundary.npy" for name in names}
-    written = [*paths.values(), *([out / LIST] if form == "list" else [])]
-    _check_new(out, written)
-    with staged(out) as place:
-        for boundary, path in zip(boundaries, paths.values(), strict=True):
-            write_array(place / path.name, np.asarray(boundary.normal, dtype=np.float32)[None])
-        if form == "list":
-            rows = [
-                (name, b.space, str(path.resolve()) if absolute else path.name) for b, (name, path) in zip(boundaries, paths.items(), strict=True)
-            ]
-            write_text(place / LIST, list_text(rows))
+    files = [f"{name}_boundary.npy" for name in names]
+    arrays = {file: np.asarray(b.normal, dtype=np.float32)[None] for file, b in zip(files, boundaries, strict=True)}
+    rows = [(name, b.space, str((out / file).resolve()) if absolute else file) for name, b, file in zip(names, boundaries, files, strict=True)]
+    if samples is not None:
+        arrays |= _arrays_of(samples)
+    written = _write(out, arrays, {LIST: list_text(rows)} if form == "list" else {})
     remarks = []
     if any(np.any(np.asarray(b.offset) != 0.0) for b in boundaries):
         remarks.append("offsets are left out: HiGAN's boundaries go through the origin")
@@ -68,7 +67,7 @@ def export_boundaries(folder: Path, out: Path, *, form: As = "list", only: Seque
         remarks.append(
             "the layers that boundaries are meant for are left out: HiGAN keeps them in pickles only; give them to it as --manipulate_layers"
         )
-    return Exported(tuple(written), tuple(remarks))
+    return Exported(written, tuple(remarks))
 
 
 def export_samples(run: Run, out: Path) -> Exported:
@@ -80,6 +79,11 @@ def export_samples(run: Run, out: Path) -> Exported:
     Raises:
         UserError: the run has no samples, or files are there already.
     """
+    return Exported(_write(out, _arrays_of(run), {}), ())
+
+
+def _arrays_of(run: Run) -> dict[str, NDArray[Any]]:
+    """Codes and scores of the samples, by name of the file."""
     run.require("synthesize")
     samples = Shards(run.path / "samples.zarr")
     arrays = {"z" if run.manifest["generator"]["space"] == "z" else "w": samples.read("w")}
@@ -91,12 +95,19 @@ def export_samples(run: Run, out: Path) -> Exported:
         table = samples.read(f"scores/{scorer.alias}")  # (N, C)
         own = [name for name in ids if name.split("/", 1)[0] == scorer.alias]
         arrays |= {f"{stems[name]}_scores": table[:, [column]] for column, name in enumerate(own)}
-    paths = {name: out / f"{name}.npy" for name in arrays}
-    _check_new(out, paths.values())
+    return {f"{name}.npy": values for name, values in arrays.items()}
+
+
+def _write(out: Path, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str]) -> tuple[Path, ...]:
+    """Write all files at once, by name; refuse to write over anything."""
+    files = tuple(out / name for name in (*arrays, *texts))
+    _check_new(out, files)
     with staged(out) as place:
-        for name, path in paths.items():
-            write_array(place / path.name, arrays[name])
-    return Exported(tuple(paths.values()), ())
+        for name, values in arrays.items():
+            write_array(place / name, values)
+        for name, text in texts.items():
+            write_text(place / name, text)
+    return files
 
 
 def plain_names(boundaries: Boundaries) -> list[str]:

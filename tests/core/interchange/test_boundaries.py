@@ -14,7 +14,7 @@ import torch
 from ganstrata.core.boundaryfile import check_fits, load_boundaries, save_boundaries
 from ganstrata.core.composition import Pass
 from ganstrata.core.editing import move, step_field
-from ganstrata.core.errors import UserError
+from ganstrata.core.errors import RunError, UserError
 from ganstrata.core.interchange.assumed import Assumed, assumed
 from ganstrata.core.interchange.exporting import export_boundaries, export_samples
 from ganstrata.core.interchange.importing import Ask, import_boundaries, write_imported
@@ -257,3 +257,16 @@ def test_the_published_boundaries_load_and_edit(tmp_path: Path) -> None:
             moved = base.edited(move(codes, step_field(boundary.normal, layers, generator.layer_scale), 3.0), layers).images
             assert moved.isfinite().all()
             assert (moved - base.rendering.images).abs().mean() > 1e-4
+
+
+def test_boundaries_and_samples_are_exported_together_or_not_at_all(fakes, finished, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "w.npy").write_bytes(b"mine")
+    with pytest.raises(RunError, match=r"has w\.npy already"):
+        export_boundaries(finished.path, out, samples=finished)
+    assert [path.name for path in out.iterdir()] == ["w.npy"]
+    (out / "w.npy").unlink()
+    written = export_boundaries(finished.path, out, samples=finished).files
+    assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in written)
+    assert {"w.npy", "left_boundary.npy", "left_scores.npy", "boundary_list.txt"} <= {path.name for path in written}
