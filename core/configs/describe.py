@@ -129,7 +129,7 @@ def reason_of(kind: str, message: str, context: Mapping[str, Any]) -> str:
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else str(value)
+    return str(int(value)) if value == int(value) and abs(value) < 1e20 else str(value)
 
 
 def _joined(reasons: Sequence[str]) -> str:

@@ -36,7 +36,7 @@ class LinearSVM(ExtremesLearner):
     class Config(Settings):
         """Which samples, and how strictly they are separated."""
 
-        C: float = Field(default=1.0, gt=0.0, description="weight of errors against the width of the margin")
+        C: float = Field(default=1.0, gt=0.0, le=1e12, description="weight of errors against the width of the margin")
         loss: Literal["squared_hinge", "hinge"] = Field(default="squared_hinge", description="hinge is the paper's, and the default with `exact`")
         solver: Literal["batched", "sklearn", "exact"] = Field(
             default="batched", description="all machines together, squared hinge; LinearSVC, the default with hinge; or the authors' SVC, hinge"

@@ -21,7 +21,7 @@ class Logistic(ExtremesLearner):
     class Config(Settings):
         """Which samples, and how strictly they are separated."""
 
-        C: float = Field(default=1.0, gt=0.0, description="weight of errors against the length of the coefficients")
+        C: float = Field(default=1.0, gt=0.0, le=1e12, description="weight of errors against the length of the coefficients")
         max_iterations: int = Field(default=1000, ge=1, le=1_000_000, description="of the solver")
 
     config: Config

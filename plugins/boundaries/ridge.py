@@ -22,7 +22,7 @@ class Ridge(Learner):
     class Config(Settings):
         """Strength of the penalty, and how accuracy is measured."""
 
-        alpha: float = Field(default=1.0, ge=0.0, description="penalty on the squared coefficients")
+        alpha: float = Field(default=1.0, ge=0.0, le=1e12, description="penalty on the squared coefficients")
 
     config: Config
 

@@ -243,3 +243,11 @@ def test_data_that_hold_themselves_are_refused() -> None:
     data["generator"]["with"] = data
     with pytest.raises(ConfigError, match=f"nested more than {DEPTH} deep"):
         validate(data, "here")
+
+
+@pytest.mark.parametrize(("learner", "key"), [("linear_svm", "C"), ("logistic", "C"), ("ridge", "alpha")])
+def test_penalties_beyond_what_solvers_bear_are_refused(learner: str, key: str) -> None:
+    base = {"generator": {"use": "stylegan2", "with": {"checkpoint": "bundled:rooms"}}, "scorers": [{"use": "hue"}]}
+    validate({**base, "boundary": {"use": learner, "with": {key: 1e12}}}, "here")
+    with pytest.raises(ConfigError, match=f"boundary -> with -> {key}: must be less than or equal to"):
+        validate({**base, "boundary": {"use": learner, "with": {key: 1e13}}}, "here")
