@@ -9,7 +9,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from .errors import GanstrataError
+from .errors import GanstrataError, UserError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if hasattr(errno, "EDQUOT") else (errno.ENOSPC, errno.EFBIG)
 _CURES = (
@@ -20,6 +20,20 @@ _CURES = (
     ((errno.EMFILE, errno.ENFILE), "close some of the files that are open, or raise the limit, then run the same command again"),
 )
 """Numbers of errors, and what helps."""
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """What a file holds that should be short.
+
+    Raises:
+        OSError: it cannot be read.
+        UserError: it has more than `most` bytes.
+    """
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise UserError(f"{path} has more than {most} bytes, and is not what was expected")
+    return content
 
 
 def write_text(path: Path, text: str) -> None:

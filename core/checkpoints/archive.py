@@ -62,10 +62,13 @@ def member(archive: zipfile.ZipFile, name: str, budget: Budget) -> bytes:
 
     Raises:
         Damaged: it is missing, or unpacks to more or less than it claims.
+        Refused: it is compressed in a way that cannot be unpacked piece by piece.
     """
     if name not in archive.NameToInfo:
         raise Damaged(f"it has no {visible(name)}, which its pickle asks for")
     entry = archive.getinfo(name)
+    if entry.compress_type not in METHODS:
+        raise Refused(f"its {visible(name)} is compressed in a way that is not read here; stored and deflated members are")
     budget.copy(entry.file_size)
     with archive.open(entry) as file:
         found = file.read(entry.file_size + 1)

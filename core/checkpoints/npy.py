@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import math
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 
 from ..errors import CheckpointError
 from ..text import shown, visible
+from .archive import member, opened
 from .arrays import KINDS, Array, are_sizes, numbers
 from .limits import DEPTH, Budget, Damaged, Refused
 from .machine import Machine
@@ -20,6 +24,8 @@ from .names import Allowed
 
 MAGIC = b"\x93NUMPY"
 HEADER = 64 * 1024  # bytes, more than any header has
+SUFFIX = ".npy"  # of the members of an archive
+UNPACKED = 2**28  # bytes to which a compressed archive may unpack
 
 
 def read_npy(path: Path) -> Any:
@@ -30,23 +36,63 @@ def read_npy(path: Path) -> Any:
     Raises:
         CheckpointError: the file is missing, damaged, unsafe, or no such file.
     """
+    with _told(path, "a NumPy array"), path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise Refused("it does not begin as NumPy's files do")
+        content = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
+        return _read(content, Budget(len(content)))
+
+
+def read_npz(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Those arrays of an .npz file that have one of some names; if there are none, all names with None.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, unsafe, no such file, or unpacks to more than UNPACKED bytes and its own size.
+    """
+    with _told(path, "a NumPy archive"), opened(path) as archive:
+        held = {entry.filename.removesuffix(SUFFIX): entry.filename for entry in archive.infolist() if entry.filename.endswith(SUFFIX)}
+        wanted = {name: held[name] for name in names if name in held}
+        most = max(UNPACKED, path.stat().st_size)
+        claimed = sum(archive.getinfo(inner).file_size for inner in wanted.values())
+        if claimed > most:
+            raise Refused(f"its arrays unpack to {claimed} bytes; {most} are read")
+        if not wanted:
+            return dict.fromkeys(held)
+        return {name: _member(archive, inner, most) for name, inner in wanted.items()}
+
+
+def _member(archive: ZipFile, name: str, most: int) -> Any:
+    """An array of an archive, which is no pickle."""
+    content = memoryview(member(archive, name, Budget(most)))
+    if bytes(content[: len(MAGIC)]) != MAGIC:
+        raise Refused(f"its {visible(name)} does not begin as NumPy's files do")
+    found = _read(content, Budget(len(content)))
+    if not isinstance(found, np.ndarray):
+        raise Refused(f"its {visible(name)} is a pickle; arrays of numbers are read")
+    return found
+
+
+@contextmanager
+def _told(path: Path, what: str) -> Iterator[None]:
+    """Whatever goes wrong while a file is read, in words.
+
+    Raises:
+        CheckpointError: anything did.
+    """
     try:
-        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # about headers that Python 2 wrote
-            if file.read(len(MAGIC)) != MAGIC:
-                raise Refused("it does not begin as NumPy's files do")
-            content = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
-            return read_array(content, Budget(len(content)))
+        with warnings.catch_warnings(action="ignore"):  # about headers that Python 2 wrote
+            yield
     except Refused as error:
         raise CheckpointError(f"{path} is no array that can be read: {error}") from None
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from None
     except Exception as error:  # headers that are no Python raise many things
         reason = str(error) if isinstance(error, Damaged) else f"{type(error).__name__}: {visible(str(error))}"
-        raise CheckpointError(f"{path} looks like a NumPy array but is damaged or cut short; nothing in it was run: {reason}") from None
+        raise CheckpointError(f"{path} looks like {what} but is damaged or cut short; nothing in it was run: {reason}") from None
 
 
-def read_array(data: memoryview, budget: Budget) -> Any:
-    """What the bytes of such a file hold; see `read_npy`."""
+def _read(data: memoryview, budget: Budget) -> Any:
+    """What the bytes of a file of one array hold; see `read_npy`."""
     start = io.BytesIO(data[:HEADER])
     version = np.lib.format.read_magic(start)
     if version not in ((1, 0), (2, 0)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from numpy.typing import NDArray
 from ..checkpoints import read_npy
 from ..disk import file_hash, write_bytes
 from ..errors import DataError
-from ..text import visible
+from ..text import listed, shown, visible
 
 Floats = NDArray[np.float64]
+LONGEST = 10_000_000  # numbers of a boundary; 18 layers of 512 have some ten thousand
+LAYERS = 1_000  # numbers of layers that a file may name
+NUMBERS = 50_000_000  # of all scores in a file
 UNIT = 1e-4  # how far from 1 the length of a unit normal in single precision may be
 NORMAL, META = "boundary", "meta_data"
 SCORES, INDICES = "score", "name_to_idx"
@@ -66,7 +70,7 @@ def boundary_of(content: Any, path: Path) -> ForeignBoundary:
         container = "pickled dictionary"
         if NORMAL not in content:
             raise DataError(f"{path} holds {describe(content)}, but no '{NORMAL}'")
-        meta = content.get(META) or {}
+        meta = content[META] if content.get(META) is not None else {}
         if not isinstance(meta, Mapping):
             raise DataError(f"{path}: its '{META}' is {describe(meta)}; a dictionary was expected")
         content = content[NORMAL]
@@ -75,6 +79,8 @@ def boundary_of(content: Any, path: Path) -> ForeignBoundary:
     rows = content[0] if content.ndim in (2, 3) and content.shape[0] == 1 else content
     if rows.ndim not in (1, 2) or not rows.size or (rows.ndim == 2 and content.ndim != 3):
         raise DataError(f"{path} holds {describe(content)}; a boundary has the shape (1, D), or (1, L, D) with a normal per layer")
+    if rows.size > LONGEST:
+        raise DataError(f"{path} holds {describe(content)}; a boundary has at most {LONGEST} numbers")
     rows = rows.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
@@ -94,13 +100,13 @@ def boundary_of(content: Any, path: Path) -> ForeignBoundary:
 
 def _layers_text(value: Any, path: Path) -> str | None:
     """Layers as a file has them, such as '6-11', 4 or [0, 1]; None or nothing means all."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "iu":
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iu" and value.size <= LAYERS:
         value = value.ravel().tolist()
-    if value is None or value == "" or (isinstance(value, list | tuple) and not len(value)):
+    if value is None or (isinstance(value, str | list | tuple) and not len(value)):
         return None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if isinstance(value, list | tuple) and all(isinstance(item, int) and not isinstance(item, bool) for item in value):
+    if isinstance(value, list | tuple) and len(value) <= LAYERS and all(isinstance(item, int) and not isinstance(item, bool) for item in value):
         return ",".join(str(item) for item in value)
     if isinstance(value, str):
         return visible(value)
@@ -148,19 +154,29 @@ def read_scores(path: Path) -> dict[str, NDArray[np.float32]]:
         table, indices = named[SCORES], named[INDICES]
         if table.ndim != 2 or not all(isinstance(i, int) and 0 <= i < table.shape[1] for i in indices.values()):
             raise DataError(f"{path}: its '{INDICES}' does not fit its '{SCORES}' of shape {table.shape}")
+        _check_size(len(indices) * len(table), path)
         named = {name: table[:, column] for name, column in indices.items()}
     found = {}
+    size = 0
     for name, values in named.items():
         is_column = (
             isinstance(values, np.ndarray) and values.dtype.kind in "fiu" and (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1))
         )
         if not isinstance(name, str) or not is_column:
-            raise DataError(f"{path}: '{visible(str(name))}' is {describe(values)}; scores have the shape (N,) or (N, 1)")
+            raise DataError(f"{path}: {shown(name)} is {describe(values)}; scores have the shape (N,) or (N, 1)")
+        size += len(values)
+        _check_size(size, path)
         found[name] = values.reshape(-1).astype(np.float32)
     if len({len(values) for values in found.values()}) > 1:
-        sizes = ", ".join(f"{name} {len(values)}" for name, values in found.items())
-        raise DataError(f"{path}: its scores are of different numbers of samples ({sizes[:200]})")
+        sizes = listed(f"{name} {len(values)}" for name, values in found.items())
+        raise DataError(f"{path}: its scores are of different numbers of samples ({sizes})")
     return found
+
+
+def _check_size(numbers: int, path: Path) -> None:
+    """Refuse columns that are named so often that copies of them fill the memory."""
+    if numbers > NUMBERS:
+        raise DataError(f"{path} names more than {NUMBERS} scores in all")
 
 
 def write_array(path: Path, values: NDArray[Any]) -> None:
@@ -183,6 +199,6 @@ def describe(content: Any) -> str:
     if isinstance(content, np.ndarray):
         return f"an array {content.shape} of {content.dtype}"
     if isinstance(content, Mapping):
-        names = [visible(str(name)) for name in list(content)[:5]]
-        return "a dictionary of " + (", ".join(f"'{name}'" for name in names) + (", ..." if len(content) > 5 else "") or "nothing")
+        names = ", ".join(shown(name) for name in islice(content, 5))
+        return "a dictionary of " + (names + (", ..." if len(content) > 5 else "") or "nothing")
     return f"a {type(content).__name__}"

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError, Fault, UserError
+from ..text import visible
 
-LINE = re.compile(r"\(\s*(?P<name>[^(),]+?)\s*,\s*(?P<space>[^(),]*?)\s*\)\s*:\s*(?P<path>.+)")
+LINE = re.compile(r"\((?P<name>[^(),]*[^(),\s][^(),]*),(?P<space>[^(),]*)\)\s*:(?P<path>.*\S.*)")
 SPACES = {"z": "z", "w": "w", "wp": "w+"}
 """HiGAN's names of latent spaces to ours."""
 OFF = "DISABLE"
+LENGTH = 5_000  # characters of a line
 LONGEST = 1_000_000  # bytes; a list of every boundary ever published has a few thousand
 
 
@@ -71,18 +73,18 @@ def parse_list(text: str, source: str) -> BoundaryList:
         if line.startswith(OFF):
             disabled.append(number)
             continue
-        match = LINE.fullmatch(line)
+        match = LINE.fullmatch(line) if len(line) <= LENGTH else None
         if match is None:
-            faults.append(Fault((f"line {number}",), f"'{line[:80]}' is not of the form `(name, space): path`"))
+            faults.append(Fault((f"line {number}",), f"'{visible(line, 80)}' is not of the form `(name, space): path`"))
             continue
         space = space_of(match["space"])
         if space is None:
-            faults.append(Fault((f"line {number}",), f"'{match['space']}' is no latent space; {', '.join(SPACES)} are known"))
+            faults.append(Fault((f"line {number}",), f"'{visible(match['space'].strip())}' is no latent space; {', '.join(SPACES)} are known"))
             continue
-        entry = Entry(match["name"], space, match["path"], number)
+        entry = Entry(match["name"].strip(), space, match["path"].strip(), number)
         before = found.pop((entry.name, space), None)
         if before is not None:
-            remarks.append(f"{source}: '{entry.name}' in {space} comes in line {before.line} and in line {number}; the last counts")
+            remarks.append(f"{source}: '{visible(entry.name)}' in {space} comes in line {before.line} and in line {number}; the last counts")
         found[entry.name, space] = entry
     if faults:
         raise ConfigError(source, faults)

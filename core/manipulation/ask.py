@@ -14,6 +14,7 @@ MODES = ("independent", "joint", "absolute", "jitter")
 KINDS = ("strip", "grid", "gif", "mp4", "html")
 JITTER = 0.5  # default sd of jitter, in the unit of steps
 SEARCHED = 12.0  # how far a search looks to either side if nobody says
+MOST = 10_000  # pictures that are edited at once
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def parse_numbers(text: str, option: str) -> tuple[int, ...]:
         if match is None or (match[2] is not None and int(match[2]) < int(match[1])):
             raise UserError(f"{option} {text}: '{part.strip()}' is neither a number nor a range; write for example 0-9 or 3,17,40-44")
         first, last = int(match[1]), int(match[2] or match[1])
-        if last - first + len(found) >= 10_000:
-            raise UserError(f"{option} {text}: that is more than 10000 pictures; give fewer")
+        if last - first + len(found) >= MOST:
+            raise UserError(f"{option} {text}: that is more than {MOST} pictures; give fewer")
         found.update(dict.fromkeys(range(first, last + 1)))
     return tuple(found)

@@ -13,13 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..checkpoints.npy import read_npy
+from ..checkpoints import read_npy, read_npz
 from ..disk import file_hash
 from ..errors import DataError, UserError
+from ..interchange.arrays import describe
 from ..prepare import Prepared
 from ..randomness import Stream
 from ..stages.synthesis import draw
-from .ask import Ask, parse_numbers
+from ..text import listed
+from .ask import MOST, Ask, parse_numbers
 
 SPACES = ("codes", "w", "z")
 BESIDE = ("condition", "index")  # what a file may hold beside the codes
@@ -86,7 +88,7 @@ def _from_file(prepared: Prepared, path: Path) -> Source:
     kinds = [key for key in SPACES if key in held]
     if len(kinds) != 1:
         raise UserError(
-            f"{path} holds {', '.join(held) or 'nothing'}; exactly one of {', '.join(SPACES)} is needed, with {' and '.join(BESIDE)} if wanted"
+            f"{path} holds {listed(held) or 'nothing'}; exactly one of {', '.join(SPACES)} is needed, with {' and '.join(BESIDE)} if wanted"
         )
     kind, values = kinds[0], held[kinds[0]]
     shape = {"codes": (card.layers, card.code_size), "w": (card.code_size,), "z": (card.latent_size,)}[kind]
@@ -94,10 +96,14 @@ def _from_file(prepared: Prepared, path: Path) -> Source:
         wanted = " x ".join(("N", *map(str, shape)))
         hint = f" or {card.layers} x {card.code_size} (codes) behind the number of samples" if kind == "w" else ""
         raise UserError(f"{path}: {kind} has shape {_times(values.shape)}; this generator needs {wanted}{hint}")
+    if len(values) > MOST:
+        raise UserError(f"{path}: {kind} holds {len(values)} samples; at most {MOST} are edited at once")
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32)
     if not np.isfinite(values).all():
-        raise UserError(f"{path}: {kind} holds numbers that are not finite")
+        raise UserError(f"{path}: {kind} holds numbers that are not finite, or too large for single precision")
     condition = _condition(prepared, held, len(values), path)
-    tensor = torch.from_numpy(values.astype(np.float32)).to(prepared.device)
+    tensor = torch.from_numpy(values).to(prepared.device)
     # Batches of one size, as everywhere else: the last one is filled up.
     parts = []
     for start in range(0, len(values), prepared.batch):
@@ -112,21 +118,19 @@ def _from_file(prepared: Prepared, path: Path) -> Source:
     return Source(codes, condition, index, Stream.EDITING, tuple(f"code {i}" for i in range(len(values))), record)
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
+def _read(path: Path) -> dict[str, Any]:
     """Arrays of a file by name; a .npy has codes or w, by the number of its axes."""
     if not path.is_file():
         raise UserError(f"--codes {path}: there is no such file")
     if zipfile.is_zipfile(path):
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                held = {key: np.asarray(file[key]) for key in (*SPACES, *BESIDE) if key in file}
-                return held or {key: np.zeros(0) for key in file}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path} cannot be read: {error}") from None
-    values = read_npy(path)
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
-        raise UserError(f"{path} holds no array of numbers")
-    return {"codes" if values.ndim == 3 else "w": values}
+        held = read_npz(path, (*SPACES, *BESIDE))
+    else:
+        values = read_npy(path)
+        held = {"codes" if getattr(values, "ndim", 0) == 3 else "w": values}
+    for values in held.values():
+        if values is not None and not (isinstance(values, np.ndarray) and values.dtype.kind in "fiu"):
+            raise UserError(f"{path} holds {describe(values)}; arrays of numbers are needed")
+    return held
 
 
 def _condition(prepared: Prepared, held: Mapping[str, NDArray[Any]], count: int, path: Path) -> Tensor | None:

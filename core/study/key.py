@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..configs.describe import describe
+from ..disk import read_bytes
 from ..errors import UserError
 
 KEY, PAGE = "key.json", "study.html"
 FORMAT = "ganstrata study key 1"
+LARGEST = 10_000_000  # bytes; ten thousand questions have some two million
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Key:
         """
         path = folder / KEY
         try:
-            content: Any = json.loads(path.read_text(encoding="utf-8"))
+            content: Any = json.loads(read_bytes(path, LARGEST).decode("utf-8"))
             if not isinstance(content, dict) or content.get("format") != FORMAT:
                 raise UserError(f"{path} is no key of a study")
             found = _Content.model_validate(content)

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ...core.checkpoints import locate, read_checkpoint
+from ...core.checkpoints import locate, read_checkpoint, read_npy
 from ...core.contracts import PluginConfig, Scorer
 from ...core.errors import CheckpointError
 from ...core.paths import user_path
@@ -71,14 +71,14 @@ def _read_weights(path: Path, width: int) -> Tensor:
     """Weights on a feature of some width, (B, F).
 
     Raises:
-        CheckpointError: no such file, no plain array of numbers, or of another width.
+        CheckpointError: no such file, no array of numbers, or of another width.
     """
+    if not path.is_file():
+        raise CheckpointError(f"weights: no file {path}")
     try:
-        found = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise CheckpointError(f"weights: no file {path}") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise CheckpointError(f"weights: {path} is no .npy file with numbers: {error}") from None
+        found = read_npy(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"weights: {error}") from None
     if not isinstance(found, np.ndarray) or found.ndim != 2 or found.dtype.kind != "f" or not np.isfinite(found).all():
         raise CheckpointError(f"weights: {path} must hold finite numbers of shape (attributes, {width})")
     if found.shape[1] != width:

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import math
-from pathlib import Path
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
 from ...core.config import Level
 from ...core.contracts import PluginConfig, Scorer
+from ...core.disk import file_hash
 from ...core.errors import DataError
-from ...core.naming import fault_of
 from ...core.paths import user_path
 from ...core.records import Concept, Rendering
-from ...core.text import shown, visible
-
-MISSING = ("", "na", "nan", "none", "null", "-")
-DIGITS = 18  # of an index
-LARGEST = float(np.finfo(np.float32).max)  # scores are float32
-SHOWN = 5  # faults that a message lists
+from .samples_file import read_samples
 
 
 class Table(Scorer):
@@ -49,9 +38,10 @@ class Table(Scorer):
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
         path = user_path(config.file)
-        names, self._index, self._values = read_table(path, config.index, config.columns)
-        self.checkpoint = hashlib.sha256(path.read_bytes()).hexdigest()
-        self.concepts = tuple(Concept(name, config.level, least=None, threshold=config.threshold, may_be_undefined=True) for name in names)
+        samples = read_samples(path, config.index, config.columns)
+        self._index, self._values = samples.index, samples.values
+        self.checkpoint = file_hash(path)
+        self.concepts = tuple(Concept(name, config.level, least=None, threshold=config.threshold, may_be_undefined=True) for name in samples.names)
 
     def check(self, samples: int) -> None:
         """Refuse rows about samples that a run does not have.
@@ -77,83 +67,3 @@ class Table(Scorer):
             there = self._index[at] == wanted
             found[there] = self._values[at[there]]
         return torch.from_numpy(found).to(rendering.images.device)
-
-
-def read_table(path: Path, index: str, columns: list[str] | None) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.float32]]:
-    """Names of the concepts, indices (M,) in ascending order, and values (M, C) with NaN where there is none.
-
-    Raises:
-        DataError: no such file or column, text where numbers are expected, an index twice; the message
-            lists the first lines that are wrong.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file))
-    except OSError as error:
-        raise DataError(f"file: cannot read {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"file: {path} is no CSV file: {error}") from None
-    if len(rows) < 2:
-        raise DataError(f"file: {path} has no rows below its heading")
-    heading = [name.strip() for name in rows[0]]
-    twice = sorted({name for name in heading if heading.count(name) > 1})
-    if twice:
-        raise DataError(f"file: {path} has two columns '{twice[0]}'")
-    if index not in heading:
-        raise DataError(f"file: {path} has no column '{index}' with the samples' indices; it has {', '.join(heading)}. Name it with `index:`")
-    names = tuple(columns) if columns is not None else tuple(name for name in heading if name != index)
-    unknown = [name for name in names if name not in heading or name == index]
-    if unknown or not names:
-        raise DataError(f"columns: {path} has no column '{unknown[0] if unknown else ''}'; it has {', '.join(n for n in heading if n != index)}")
-    for name in names:
-        fault = "holds '/', which stands between a scorer and its concepts" if "/" in name else fault_of(name)
-        if fault:
-            raise DataError(f"file: {path}: the column '{visible(name)}' cannot name a concept: it {fault}")
-    places = [heading.index(name) for name in names]
-    indices: list[int] = []
-    values: list[list[float]] = []
-    faults: list[str] = []
-    seen: dict[int, int] = {}
-    for line, row in enumerate(rows[1:], start=2):
-        if not any(cell.strip() for cell in row):
-            continue
-        fault, number, found = _read_row(row, heading, heading.index(index), places)
-        if not fault and number in seen:
-            fault = f"sample {number} has a row already, line {seen[number]}"
-        if fault:
-            faults.append(f"line {line}: {fault}")
-            continue
-        seen[number] = line
-        indices.append(number)
-        values.append(found)
-    if faults:
-        more = f"\n  and {len(faults) - SHOWN} more lines" if len(faults) > SHOWN else ""
-        raise DataError(f"file: {path} has lines that cannot be used:\n  " + "\n  ".join(faults[:SHOWN]) + more)
-    if not indices:
-        raise DataError(f"file: {path} has no rows below its heading")
-    order = np.argsort(indices)
-    return names, np.array(indices, dtype=np.int64)[order], np.array(values, dtype=np.float32)[order]
-
-
-def _read_row(row: list[str], heading: list[str], key: int, places: list[int]) -> tuple[str, int, list[float]]:
-    """What is wrong with a row, if anything; its index; its values."""
-    if len(row) != len(heading):
-        return f"{len(row)} cells, but the heading has {len(heading)}", -1, []
-    text = row[key].strip()
-    if not text.isdecimal() or not text.isascii() or len(text) > DIGITS:
-        return f"{visible(heading[key])} is {shown(text)}, expected a whole number from 0, of at most {DIGITS} digits", -1, []
-    found = []
-    for place in places:
-        cell = row[place].strip()
-        if cell.lower() in MISSING:
-            found.append(math.nan)
-            continue
-        try:
-            value = float(cell)
-        except ValueError:
-            value = math.nan
-        if not abs(value) <= LARGEST:
-            expected = f"a number up to {LARGEST:.3g}" if math.isfinite(value) else "a number, or nothing where there is none"
-            return f"{visible(heading[place])} is {shown(cell)}, expected {expected}", -1, []
-        found.append(value)
-    return "", int(text), found

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ....core.checkpoints import Checkpoint
 from ....core.device import settled
+from ....core.disk import read_bytes
 from ....core.errors import CheckpointError
 from ....core.naming import fault_of
 from ....core.paths import user_path
@@ -29,6 +30,8 @@ from .resnet import ResNet, infer
 SIZE = 224
 WHOLE = 256  # what networks with the pooling are shown the middle of
 LABELS = Path(__file__).resolve().parents[1] / "labels"
+LARGEST = 1_000_000  # bytes of a file of names
+LINE = 500  # characters of a line in it
 
 
 @dataclass(frozen=True)
@@ -125,10 +128,13 @@ def read_names(path: str, what: str) -> tuple[str, ...]:
         CheckpointError: the file cannot be read, or names something twice.
     """
     try:
-        lines = [line.strip() for line in user_path(path).read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in read_bytes(user_path(path), LARGEST).decode("utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise CheckpointError(f"labels: cannot read {path}: {reason}; give a text file with one {what} per line") from None
+    long = next((line for line in lines if len(line) > LINE), None)
+    if long is not None:
+        raise CheckpointError(f"labels: {visible(path)}: the line '{visible(long)}' has {len(long)} characters; {LINE} are read")
     names = [re.sub(r"^/\w/", "", re.sub(r"\s+\d+$", "", line)).replace("/", "__").replace(" ", "_") for line in lines if line]
     for name, count in Counter(names).items():
         if count > 1 or fault_of(name):
