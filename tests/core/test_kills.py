@@ -89,7 +89,8 @@ def test_killed_again_and_again_at_random_is_the_same(
         process = start("run", file, "--out", run, "--set", f"engine.workers={1 + seed % 2}")
         until(lambda process=process: run.exists() or process.poll() is not None)
         time.sleep(chance.uniform(0.0, 6.0))
-        killed(process, chance.choice(SIGNALS), worker=chance.random() < 0.3)
+        worker = chance.random() < 0.3
+        killed(process, chance.choice(SIGNALS[:2] if worker else SIGNALS), worker=worker)  # workers leave Ctrl-C to their parent
     monkeypatch.delenv("FAKES_SLEEP")
     ganstrata.run(config, run)
     assert contents(run) == contents(finished.path)
@@ -103,9 +104,14 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def unfinished(folder: Path) -> list[str]:
-    """What stands beside a folder while it is being written."""
-    return [path.name for path in folder.iterdir() if ".ganstrata" in path.name]
+def unfinished(folder: Path, since: float = 0.0) -> list[str]:
+    """What stands beside a folder while it is being written, begun after a moment."""
+    found = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            if ".ganstrata" in path.name and path.stat().st_mtime >= since:
+                found.append(path.name)
+    return found
 
 
 @needs_proc
