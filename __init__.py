@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .core.composition import Pass, render
-    from .core.contracts import BoundaryLearner, Generator, PluginConfig, Scorer, Segmenter
+    from .core.contracts import BoundaryLearner, Generator, Scorer, Segmenter
     from .core.hookspecs import hookimpl
     from .core.loading import load_generator, load_learner, load_scorer
     from .core.manipulation.manipulate import manipulate
     from .core.pipeline import open_run, run
+    from .core.plugin import PluginConfig
     from .core.randomness import Stream
     from .core.records import Boundaries, Boundary, Concept, Inputs, Latents, ModelCard, Rendering, State, Stratum
 
@@ -38,7 +39,7 @@ _HOMES = {
     "Latents": "records",
     "ModelCard": "records",
     "Pass": "composition",
-    "PluginConfig": "contracts",
+    "PluginConfig": "plugin",
     "Rendering": "records",
     "Scorer": "contracts",
     "Segmenter": "contracts",

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from .contracts import Generator
 from .device import autocast
-from .errors import LayerError
+from .errors import LayerError, PluginBroken
+from .finiteness import PLACEHOLDER, blank, finite_rows, first_lost, refusal, where_lost
+from .plugin import owner_of
 from .records import Inputs, Rendering, State
 from .shapes import check_shape
 
@@ -34,14 +36,30 @@ def advance(generator: Generator, state: State, codes: Tensor, start: int, stop:
     """Run strata start .. stop on codes (N, L, D); feature maps of the wanted ones are put into `features`."""
     for s in range(start, stop):
         layer = generator.strata[s].reads
-        state = generator.stratum(s, state, None if layer is None else codes[:, layer])
+        state = _state(generator, generator.stratum(s, state, None if layer is None else codes[:, layer]), f"stratum({s})")
         if s in wanted and state.x is not None:
             features[s] = state.x
     return state
 
 
-def _finished(generator: Generator, state: State, n: int) -> Tensor:
+def _state(generator: Generator, returned: object, method: str) -> State:
+    if not isinstance(returned, State):
+        raise PluginBroken(f"{owner_of(generator)}: {method} returned {type(returned).__name__}; a ganstrata.State was expected")
+    return returned
+
+
+def finished(generator: Generator, state: State, n: int) -> Tensor:
+    """Images (n, 3, H, W) of the state after the last stratum.
+
+    Raises:
+        PluginBroken: no tensor, or one of another type.
+        ShapeError: of another shape.
+    """
     images = generator.finish(state)
+    if not isinstance(images, Tensor):
+        raise PluginBroken(f"{owner_of(generator)}: finish returned {type(images).__name__}; a torch.Tensor was expected")
+    if not images.is_floating_point():
+        raise PluginBroken(f"{owner_of(generator)}: finish returned {images.dtype}; floats in [0, 1] were expected, such as images.float() / 255")
     check_shape(images, "N 3 H W", where=f"images returned by {type(generator).__qualname__}.finish", N=n)
     return images
 
@@ -58,9 +76,13 @@ class Pass:
         precision: fp32, bf16 or fp16.
         features: numbers of the strata whose feature maps are wanted.
         restarts: strata at which states are kept.
+        tolerant: whether pictures that are not finite are marked in `rendering.finite` and not refused.
 
     Attributes:
         rendering: images (N, 3, H, W) and features.
+
+    Raises:
+        PictureError: a picture is not finite; the message names its sample and where that began.
     """
 
     def __init__(
@@ -74,23 +96,24 @@ class Pass:
         precision: str = "fp32",
         features: Collection[int] = (),
         restarts: Iterable[int] = (),
+        tolerant: bool = False,
     ) -> None:
         card = generator.card
         check_shape(codes, "N L D", where="codes handed to render", L=card.layers, D=card.code_size)
-        self.generator, self.precision = generator, precision
+        self.generator, self.precision, self.tolerant = generator, precision, tolerant
         self._wanted = frozenset(features)
-        index = torch.arange(codes.shape[0]) if index is None else index
+        self._inputs = Inputs(codes.shape[0], condition, torch.arange(codes.shape[0]) if index is None else index, noise)
         self._states: dict[int, State] = {}
         collected: dict[int, Tensor] = {}
         with autocast(generator.device, precision):
-            state = generator.begin(Inputs(codes.shape[0], condition, index, noise))
+            state = self._begun()
             position = 0
             for stop in sorted({*restarts, len(generator.strata)}):
                 state = advance(generator, state, codes, position, stop, collected, self._wanted)
                 self._states[stop] = state
                 position = stop
-            images = _finished(generator, self._states.pop(len(generator.strata)), codes.shape[0])
-        self.rendering = Rendering(images.float(), collected)
+            images = finished(generator, self._states.pop(len(generator.strata)), codes.shape[0])
+        self.rendering = self._rendering(images, collected, codes)
 
     def edited(self, codes: Tensor, layers: Collection[int]) -> Rendering:
         """The same batch with other codes (N, L, D) at the given layers, and there only.
@@ -108,8 +131,24 @@ class Pass:
         features = {s: x for s, x in self.rendering.features.items() if s < start}
         with autocast(generator.device, self.precision):
             state = advance(generator, self._states[start], codes, start, len(generator.strata), features, self._wanted)
-            images = _finished(generator, state, codes.shape[0])
-        return Rendering(images.float(), features)
+            images = finished(generator, state, codes.shape[0])
+        return self._rendering(images, features, codes, start)
+
+    def _begun(self) -> State:
+        return _state(self.generator, self.generator.begin(self._inputs), "begin")
+
+    def _rendering(self, images: Tensor, features: dict[int, Tensor], codes: Tensor, start: int = 0) -> Rendering:
+        """The pictures that strata `start` .. S made of codes, held against being finite."""
+        finite = finite_rows(images)
+        if finite is None:
+            return Rendering(images.float(), features, composed=True)
+        if not self.tolerant:
+            with autocast(self.generator.device, self.precision):
+                state = self._states[start] if start else self._begun()
+                where = where_lost(self.generator, state, codes, start, first_lost(finite))
+            raise refusal(self.generator, finite, self._inputs.index, where)
+        kept = {s: blank(x, finite, 0.0) for s, x in features.items()}
+        return Rendering(blank(images.float(), finite, PLACEHOLDER), kept, finite=finite, composed=True)
 
 
 def render(

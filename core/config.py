@@ -86,6 +86,9 @@ class Synthesis(Section):
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="of everything random in the run")
     batch_size: Batch | Literal["auto"] = Field(default="auto", description="images in one pass")
     mixing: float = Field(default=0.0, ge=0.0, le=1.0, description="share of samples with two styles, for learners of w+")
+    allow_nonfinite: float = Field(
+        default=0.0, ge=0.0, lt=1.0, description="share of pictures that may hold NaN or infinity: they are left out and counted; more is an error"
+    )
 
 
 class Rescoring(Section):
@@ -202,6 +205,7 @@ class RunConfig(Section):
     report: Report = Report()
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda|cuda:\d+)$", description="auto, cpu, cuda or cuda:N; auto: CUDA where there is one")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(default="auto", description="auto: fp32; fp16 needs CUDA")
+    checks: bool = Field(default=True, description="look at a few pictures and scores of the plugins before a run begins")
     engine: Engine = Engine()
 
     @field_validator("scorers")

@@ -7,7 +7,7 @@ Every plugin is built as `Plugin(config, device)`, where config is an instance o
 from __future__ import annotations
 
 import hashlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from .errors import ShapeError
+from .picture_checks import check_given
+from .plugin import Plugin, owner_of
 from .randomness import Stream, Use, normals
 from .records import Boundaries, Concept, Inputs, Latents, Match, ModelCard, Rendering, State, Stratum
 from .shapes import check_shape
@@ -27,22 +29,28 @@ if TYPE_CHECKING:
     from .recognition import Examined
 
 
-class PluginConfig(BaseModel):
-    """Base of every plugin's Config: frozen, and unknown fields are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Generator(ABC):
+class Generator(Plugin):
     """A pretrained network as a stack of strata; the core composes them.
 
     Only `card`, `strata`, `stratum` and `finish` must be given. The defaults are a normal prior, no
     mapping network, plain broadcast and no condition.
+
+    Attributes:
+        card: what the network is, and its sizes.
+        strata: its layers, first to last.
+        judges_range: whether the range of its first pictures is judged when it is built; False where the network's range is
+            known, so that what weights make of it is their affair, or lies far outside of [0, 1] by design.
     """
 
-    Config: ClassVar[type[PluginConfig]] = PluginConfig
+    noun = "generator"
+    relief = "give a smaller synthesis.batch_size, fewer engine.workers, or another device"
+    guarded = (
+        "card", "strata", "fingerprint", "space", "layer_scale", "groups", "sample", "map", "broadcast", "begin", "stratum", "finish",
+        "style", "style_weights",
+    )  # fmt: skip
     card: ModelCard
     strata: tuple[Stratum, ...]
+    judges_range: bool = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Hold map() and broadcast() of every plugin against the shapes that the contract names."""
@@ -50,9 +58,6 @@ class Generator(ABC):
         for name, checked in (("map", _checked_map), ("broadcast", _checked_broadcast)):
             if name in cls.__dict__:
                 setattr(cls, name, checked(cls.__dict__[name]))
-
-    def __init__(self, config: PluginConfig, device: torch.device) -> None:
-        self.config, self.device = config, device
 
     @cached_property
     def fingerprint(self) -> str:
@@ -129,6 +134,7 @@ def _checked_map(method: Callable[[Any, Tensor, Tensor | None], Tensor]) -> Call
     def map(self: Generator, z: Tensor, condition: Tensor | None = None) -> Tensor:  # noqa: A001 - the method's own name
         check_shape(z, "N Z", where="z handed to map", Z=self.card.latent_size)
         w = method(self, z, condition)
+        _check_tensor(w, f"{owner_of(self)}: map")
         check_shape(w, "N D", where=f"w returned by {type(self).__qualname__}.map", N=z.shape[0], D=self.card.code_size)
         return w
 
@@ -140,6 +146,7 @@ def _checked_broadcast(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any
     def broadcast(self: Generator, w: Tensor) -> Tensor:
         check_shape(w, "N D", where="w handed to broadcast", D=self.card.code_size)
         codes = method(self, w)
+        _check_tensor(codes, f"{owner_of(self)}: broadcast")
         where = f"codes returned by {type(self).__qualname__}.broadcast"
         check_shape(codes, "N L D", where=where, N=w.shape[0], L=self.card.layers, D=self.card.code_size)
         return codes
@@ -147,7 +154,12 @@ def _checked_broadcast(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any
     return broadcast
 
 
-class Scorer(ABC):
+def _check_tensor(value: object, method: str) -> None:
+    if not isinstance(value, Tensor):
+        raise ShapeError(f"{method} returned {type(value).__name__}; a torch.Tensor was expected")
+
+
+class Scorer(Plugin):
     """Gives each image a number per concept.
 
     Attributes:
@@ -155,18 +167,26 @@ class Scorer(ABC):
         features: numbers of the strata whose feature maps score() reads; none by default.
         extras: names of numbers that are kept beside the scores but are no concepts.
         checkpoint: hash of the network's file, if there is one.
+        judges_range: whether the range of the first pictures that are given from outside a run is judged.
     """
 
-    Config: ClassVar[type[PluginConfig]] = PluginConfig
+    noun = "scorer"
+    relief = "give a smaller synthesis.batch_size, fewer engine.workers, or another device"
+    guarded = ("concepts", "features", "extras", "checkpoint", "check", "score", "extra", "logits", "labels")
     concepts: tuple[Concept, ...]
     features: tuple[int, ...] = ()
     extras: tuple[str, ...] = ()
     checkpoint: str = ""
+    judges_range: bool = True
 
-    def __init__(self, config: PluginConfig, device: torch.device) -> None:
-        self.config, self.device = config, device
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Hold what every scorer is given against what it takes."""
+        super().__init_subclass__(**kwargs)
+        for name in ("score", "extra", "logits", "labels"):
+            if name in cls.__dict__:
+                setattr(cls, name, _given(cls.__dict__[name]))
 
-    def check(self, samples: int) -> None:  # noqa: B027 - most scorers do for any run
+    def check(self, samples: int) -> None:
         """Refuse a run of so many samples before any work is done.
 
         Raises:
@@ -180,6 +200,16 @@ class Scorer(ABC):
     def extra(self, rendering: Rendering) -> Tensor:
         """The numbers that `extras` names, (N, E): how far a score can be trusted, for example."""
         return rendering.images.new_zeros((rendering.images.shape[0], 0))
+
+
+def _given(method: Callable[[Any, Rendering], Tensor]) -> Callable[[Any, Rendering], Tensor]:
+    @wraps(method)
+    def call(self: Scorer, rendering: Rendering) -> Tensor:
+        check_given(rendering, owner_of(self), judge_range=self.judges_range)
+        self.judges_range = False  # once for each scorer
+        return method(self, rendering)
+
+    return call
 
 
 class Segmenter(Scorer):
@@ -203,7 +233,7 @@ class Segmenter(Scorer):
         return counts.view(n, classes).float() / labels.shape[1]
 
 
-class BoundaryLearner(ABC):
+class BoundaryLearner(Plugin):
     """Finds a direction per concept in a latent space.
 
     Attributes:
@@ -216,15 +246,14 @@ class BoundaryLearner(ABC):
             conditional generator drew, and compares samples of one class with each other.
     """
 
-    Config: ClassVar[type[PluginConfig]] = PluginConfig
+    noun = "boundary learner"
+    relief = "give fewer synthesis.samples"
+    guarded = ("layerwise", "supervised", "within_classes", "check", "learn")
     supervised: ClassVar[bool] = True
     layerwise: bool = False
     within_classes: ClassVar[bool] = False
 
-    def __init__(self, config: PluginConfig, device: torch.device) -> None:
-        self.config, self.device = config, device
-
-    def check(self, samples: int) -> None:  # noqa: B027 - most learners take any number
+    def check(self, samples: int) -> None:
         """Refuse a run of so many samples before any work is done.
 
         Raises:

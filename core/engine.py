@@ -171,7 +171,7 @@ def _begin(config: dict[str, Any], batch: int) -> None:
     validated = RunConfig.model_validate(config)
     torch.set_num_threads(validated.engine.threads)
     try:
-        _prepared = prepare(validated, batch=batch)
+        _prepared = prepare(validated, batch=batch, check=False)  # the parent has
     except (Exception, SystemExit) as error:
         _failure = _in_words(error)
 

@@ -68,7 +68,15 @@ class PluginNotFound(UserError):
 
 
 class PluginBroken(GanstrataError):
-    """A plugin is installed but does not load, or breaks its contract."""
+    """A plugin is installed but does not load, breaks its contract, or fails."""
+
+
+class MemoryExhausted(GanstrataError):
+    """Memory ran out inside a plugin, on whatever device."""
+
+
+class PictureError(GanstrataError):
+    """A generator made a picture that holds NaN or infinity."""
 
 
 class PluginConflict(GanstrataError):

@@ -83,7 +83,7 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
     known = Run.open(out) if (out / "run.json").is_file() else None
     if known is not None and not differing(known.manifest["config"], config.model_dump(mode="json", by_alias=True)):
         # Groups in another order are the same config, but layer sets stand in the arrays in the order of the first.
-        config = known.config.model_copy(update={"engine": config.engine})
+        config = known.config.model_copy(update={"engine": config.engine, "checks": config.checks})
     prepared = prepare(config, source=source, batch=None if known is None else known.batch)
     facts = facts_of(prepared)
     with locked(out):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -14,14 +14,17 @@ from torch import Tensor
 
 from .composition import Pass, first_reader
 from .config import RunConfig, Use
+from .conformance.passes import SAMPLES
+from .conformance.scores import check_scorer
 from .contracts import BoundaryLearner, Generator, Scorer
 from .device import auto_batch, resolve_device, resolve_precision
-from .errors import ConfigError, Fault, ScoreError, UserError, nearest
+from .errors import ConfigError, Fault, UserError, nearest
 from .layers import default_groups, layer_sets, parse_layers
 from .loading import build
 from .randomness import Stream, noise_seed
 from .records import Concept, Rendering
 from .registry import Kind, registry
+from .scoring import checked_scores
 from .spawning import end_if_imported_again
 
 
@@ -71,7 +74,9 @@ class Prepared:
             start += len(scorer.concepts)
         raise KeyError(alias)
 
-    def render(self, codes: Tensor, condition: Tensor | None, index: Tensor, stream: Stream, edits: Iterable[Collection[int]] = ()) -> Pass:
+    def render(
+        self, codes: Tensor, condition: Tensor | None, index: Tensor, stream: Stream, edits: Iterable[Collection[int]] = (), *, strict: bool = False
+    ) -> Pass:
         """A batch rendered as this run renders, ready to restart at the layer sets of `edits`.
 
         Args:
@@ -80,6 +85,10 @@ class Prepared:
             index: absolute index of each sample (N,).
             stream: whose samples these are; it decides their fresh noise.
             edits: layer sets that will be edited.
+            strict: refuse pictures that are not finite even where synthesis.allow_nonfinite lets some pass.
+
+        Raises:
+            PictureError: a picture is not finite.
         """
         return Pass(
             self.generator,
@@ -90,6 +99,7 @@ class Prepared:
             precision=self.precision,
             features=self.features,
             restarts={first_reader(self.generator, layers) for layers in edits},
+            tolerant=self.config.synthesis.allow_nonfinite > 0.0 and not strict,
         )
 
     def score(self, rendering: Rendering) -> NDArray[np.float32]:
@@ -98,16 +108,17 @@ class Prepared:
         Raises:
             ScoreError: a scorer broke its contract; the message names it and the concept.
         """
-        return np.concatenate([checked_scores(alias, scorer, rendering) for alias, scorer in self.scorers.items()], axis=1)
+        return np.concatenate([checked_scores(scorer, rendering) for scorer in self.scorers.values()], axis=1)
 
 
-def prepare(config: RunConfig, *, source: str = "config", batch: int | None = None) -> Prepared:
+def prepare(config: RunConfig, *, source: str = "config", batch: int | None = None, check: bool = True) -> Prepared:
     """Build generator, scorers and learner, and check what only they can tell.
 
     Args:
         config: validated.
         source: the config's file, for messages.
         batch: the batch size that `auto` stood for when the run began.
+        check: whether plugins are checked by what they make, where the config does not switch that off.
 
     Raises:
         GanstrataError: a plugin, checkpoint, layer or concept pattern does not fit.
@@ -115,9 +126,11 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
     end_if_imported_again()
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
-    generator = cast("Generator", _built("generator", config.generator, ("generator",), device, source))
-    scorers = {s.alias: cast("Scorer", _built("scorer", s, ("scorers", i), device, source)) for i, s in enumerate(config.scorers)}
-    learner = cast("BoundaryLearner", _built("boundary", config.boundary, ("boundary",), device, source))
+    check = check and config.checks
+    building = Building(source, device, check)
+    generator = cast("Generator", building.built("generator", config.generator, ("generator",)))
+    scorers = {s.alias: cast("Scorer", building.built("scorer", s, ("scorers", i), s.alias)) for i, s in enumerate(config.scorers)}
+    learner = cast("BoundaryLearner", building.built("boundary", config.boundary, ("boundary",)))
     concepts = tuple(replace(c, name=f"{alias}/{c.name}") for alias, scorer in scorers.items() for c in scorer.concepts)
     faults: list[Fault] = []
     for alias, scorer in scorers.items():
@@ -161,44 +174,48 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
         raise ConfigError(source, faults)
     size = config.synthesis.batch_size
     resolved = auto_batch(generator.card.resolution, device) if size == "auto" else size
-    return Prepared(config, generator, scorers, learner, concepts, chosen, groups, sets, device, precision, batch or resolved)
+    prepared = Prepared(config, generator, scorers, learner, concepts, chosen, groups, sets, device, precision, batch or resolved)
+    if check:
+        _check_scorers(prepared)
+    return prepared
 
 
-def _built(kind: Kind, used: Use, place: tuple[str | int, ...], device: torch.device, source: str) -> Generator | Scorer | BoundaryLearner:
-    """A plugin of the config; what its files or data lack is told with its place in the config.
+class Building(NamedTuple):
+    """How the plugins of one config are built: its file, for messages, the device, and whether what they make is checked."""
+
+    source: str
+    device: torch.device
+    check: bool
+
+    def built(self, kind: Kind, used: Use, place: tuple[str | int, ...], alias: str = "") -> Generator | Scorer | BoundaryLearner:
+        """A plugin of the config; what its files or data lack is told with its place in the config.
+
+        Raises:
+            ConfigError: the user's mistake.
+            GanstrataError: the plugin's.
+        """
+        try:
+            return build(kind, used.use, used.options, device=str(self.device), alias=alias, check=self.check)
+        except ConfigError as error:
+            raise ConfigError(self.source, [Fault((*place, *fault.path), fault.message) for fault in error.faults]) from error
+        except UserError as error:
+            raise ConfigError(self.source, [Fault((*place, "with"), f"'{used.use}': {error}")]) from error
+
+
+@torch.inference_mode()
+def _check_scorers(prepared: Prepared) -> None:
+    """Have every scorer score a few of the generator's pictures.
 
     Raises:
-        ConfigError: the user's mistake.
-        GanstrataError: the plugin's.
+        GanstrataError: a scorer breaks the contract.
     """
-    try:
-        return build(kind, used.use, used.options, device=str(device))
-    except ConfigError as error:
-        inside = [fault.path[fault.path[:1] == place :] for fault in error.faults]  # some plugins say `generator` themselves
-        raise ConfigError(source, [Fault((*place, *path), fault.message) for path, fault in zip(inside, error.faults, strict=True)]) from error
-    except UserError as error:
-        raise ConfigError(source, [Fault((*place, "with"), f"'{used.use}': {error}")]) from error
-
-
-def checked_scores(alias: str, scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
-    """One scorer's scores (N, C), held against its contract.
-
-    Raises:
-        ScoreError: wrong shape, infinite, or NaN where the concept may not be undefined.
-    """
-    scores = scorer.score(rendering).float().cpu().numpy()
-    expected = (rendering.images.shape[0], len(scorer.concepts))
-    if scores.shape != expected:
-        raise ScoreError(f"{_owner(alias, scorer)} returned scores of shape {scores.shape}; {expected} was expected (images, concepts)")
-    for j, concept in enumerate(scorer.concepts):
-        column = scores[:, j]
-        bad = np.isinf(column) if concept.may_be_undefined else ~np.isfinite(column)
-        if bad.any():
-            raise ScoreError(
-                f"{_owner(alias, scorer)} gave {column[bad][0]} as the score of '{concept.name}' for {int(bad.sum())} of {len(column)} images; "
-                "only concepts declared may_be_undefined may be NaN, and none may be infinite"
-            )
-    return scores
+    generator = prepared.generator
+    latents = generator.sample(SAMPLES, prepared.config.synthesis.seed, 0, Stream.PROBING)
+    codes = generator.broadcast(generator.map(latents.z, latents.condition))
+    rendering = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
+    rendering.index = latents.index
+    for scorer in prepared.scorers.values():
+        check_scorer(scorer, rendering)
 
 
 def describe_plugins(config: RunConfig) -> dict[str, str]:
@@ -213,10 +230,6 @@ def describe_plugins(config: RunConfig) -> dict[str, str]:
         if isinstance(nested, dict) and isinstance(nested.get("use"), str):
             uses.append(("scorer", nested["use"]))
     return {f"{kind} {name}": registry().info(kind, name).distribution for kind, name in uses}
-
-
-def _owner(alias: str, scorer: Scorer) -> str:
-    return f"scorer '{alias}' ({type(scorer).__module__}.{type(scorer).__qualname__})"
 
 
 def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dict[str, tuple[int, ...]]:

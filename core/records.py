@@ -127,12 +127,23 @@ class Rendering:
         features: State.x after the strata that were asked for, by number of the stratum.
         index: which of a run's samples these are, (N,), where they are probing samples, unedited; None
             elsewhere. What people said of pictures can only be looked up by it.
+        finite: which pictures the generator made without NaN and infinity, (N,); None where all are. The
+            others are grey, and have no scores.
+        composed: whether the core composed the pictures, and vouches for their kind, shape and finiteness.
     """
 
-    def __init__(self, images: torch.Tensor, features: Mapping[int, torch.Tensor] | None = None, index: torch.Tensor | None = None) -> None:
+    def __init__(
+        self,
+        images: torch.Tensor,
+        features: Mapping[int, torch.Tensor] | None = None,
+        index: torch.Tensor | None = None,
+        *,
+        finite: torch.Tensor | None = None,
+        composed: bool = False,
+    ) -> None:
         self.images = images
         self.features = dict(features or {})
-        self.index = index
+        self.index, self.finite, self.composed = index, finite, composed
         self._once: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, function: Callable[[], T]) -> T:

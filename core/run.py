@@ -21,7 +21,7 @@ STAGES = ("synthesize", "learn", "rescore", "edit", "report")
 FORMAT = 1
 PACKAGES = ("ganstrata", "torch", "numpy", "scikit-learn", "zarr", "pydantic")
 LOCK = "run.lock"
-FREE_KEYS = ("engine",)  # sections that do not change results
+FREE_KEYS = ("checks", "engine")  # sections that do not change results
 SCORING = ("scorers", "concepts", "conditions")  # sections that a finished run may be given anew: its samples stay
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from .contracts import PluginConfig
 from .counts import ceil_share, floor_share
 from .errors import DataError
+from .plugin import PluginConfig
 
 Floats = NDArray[np.floating]
 Rows = NDArray[np.int64]

@@ -127,7 +127,8 @@ def _pass(prepared: Prepared, gauge: Gauge, unit: str) -> Costs:
     features: dict[int, torch.Tensor] = {}
     with autocast(generator.device, prepared.precision):
         strata, images = strata_work(generator, Inputs(1, latents.condition, latents.index, noise), codes, gauge, features, prepared.features)
-    rendering = Rendering(images.float(), features)
+    # What it costs to score a picture does not depend on whether this one is finite.
+    rendering = Rendering(images.float().nan_to_num(0.5, 0.5, 0.5), features, composed=True)
     _, scoring = gauge(lambda: prepared.score(rendering))
     return Costs(strata, scoring, unit)
 

@@ -18,7 +18,7 @@ from ..engine import Engine
 from ..errors import DataError, LayerError, ScoreError, UserError, nearest
 from ..layers import layer_sets
 from ..pictures import Pixels, to_pixels
-from ..prepare import Prepared, checked_scores
+from ..prepare import Prepared
 from ..progress import Progress
 from ..randomness import Stream
 from ..records import Boundary
@@ -26,6 +26,7 @@ from ..report.masks import sheet
 from ..report.objects import FOLDER, INDEX, TABLE, Hop, Objects, read_objects, stamp, table_text
 from ..resultfolder import index_text, replace_folder
 from ..run import Run
+from ..scoring import checked_scores, untouched
 from ..stages.synthesis import draw
 from ..statistics import bootstrap_means, bootstrap_weights, interval
 from ..transitions import Entries, count, is_stuff, joined, returned, share, transitions
@@ -199,7 +200,7 @@ def _having(prepared: Prepared, task: tuple[int, str, int, float]) -> list[int]:
     start, alias, column, threshold = task
     latents, _, codes = draw(prepared, start, Stream.EDITING)
     rendering = prepared.render(codes, latents.condition, latents.index, Stream.EDITING).rendering
-    scores = checked_scores(alias, prepared.scorers[alias], rendering)[:, column]
+    scores = checked_scores(prepared.scorers[alias], rendering)[:, column]
     return [start + int(i) for i in np.flatnonzero(scores > threshold)]
 
 
@@ -225,18 +226,21 @@ def _look(prepared: Prepared, batch: Batch) -> Seen:
     segmenter = prepared.scorers[batch.segmenter]
     assert isinstance(segmenter, Segmenter)
     codes, condition, index = _gathered(prepared, batch.indices)
-    base = prepared.render(codes, condition, index, Stream.EDITING, [batch.layers])
+    base = prepared.render(codes, condition, index, Stream.EDITING, [batch.layers], strict=True)
     renderings = [base.rendering]
     for field in batch.fields:
         codes = move(codes, field, 1.0)
         renderings.append(base.edited(codes, batch.layers))
-    labels = [segmenter.labels(rendering).cpu().numpy()[:n] for rendering in renderings]
+    labels = []
+    for rendering in renderings:
+        with untouched(segmenter, rendering):
+            labels.append(segmenter.labels(rendering).cpu().numpy()[:n])
     if labels[0].ndim != 3 or len(labels[0]) != n:
         raise ScoreError(f"segmenter '{batch.segmenter}' gave labels of shape {labels[0].shape} for {n} images; (images, height, width) was expected")
     scores = np.empty((n, len(batch.fields), 2), np.float32)
     for hop, (alias, column) in enumerate(batch.columns):
         for side in (0, 1):
-            scores[:, hop, side] = checked_scores(alias, prepared.scorers[alias], renderings[hop + side])[:n, column]
+            scores[:, hop, side] = checked_scores(prepared.scorers[alias], renderings[hop + side])[:n, column]
     return Seen(
         position=batch.position,
         hops=[count(a, b, len(segmenter.concepts), start=batch.position) for a, b in pairwise(labels)],

@@ -34,7 +34,7 @@ def opened(path: Path, device: str | None = None, stages: tuple[str, ...] = STAG
     run.require(*stages)
     source = str(path / "run.json")
     config = validate(run.manifest["config"] | ({} if device is None else {"device": device}), source)
-    prepared = prepare(config, source=source, batch=run.batch)
+    prepared = prepare(config, source=source, batch=run.batch, check=False)
     known, found = run.manifest["checkpoints"], facts_of(prepared)["checkpoints"]
     changed = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
     if changed:

@@ -74,7 +74,7 @@ def export_samples(run: Run, out: Path) -> Exported:
     """The probing samples of a run for HiGAN's training of boundaries.
 
     w.npy or z.npy (N, D) by the generator's space; wp.npy (N, L, D) where codes were style-mixed; and
-    for each concept `NAME_scores.npy` (N, 1).
+    for each concept `NAME_scores.npy` (N, 1). Samples whose picture is not finite are left out.
 
     Raises:
         UserError: the run has no samples, or files are there already.
@@ -95,6 +95,9 @@ def _arrays_of(run: Run) -> dict[str, NDArray[Any]]:
         table = samples.read(f"scores/{scorer.alias}")  # (N, C)
         own = [name for name in ids if name.split("/", 1)[0] == scorer.alias]
         arrays |= {f"{stems[name]}_scores": table[:, [column]] for column, name in enumerate(own)}
+    if run.config.synthesis.allow_nonfinite > 0.0:
+        finite = samples.read("finite").astype(bool)
+        arrays = {name: values[finite] for name, values in arrays.items()}
     return {f"{name}.npy": values for name, values in arrays.items()}
 
 

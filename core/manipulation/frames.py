@@ -63,7 +63,7 @@ class Table:
             kept = min(self.prepared.batch, count - start)
             codes, index = self.source.codes[rows.to(self.source.codes.device)], self.source.index[rows]
             condition = None if self.source.condition is None else self.source.condition[rows.to(self.source.condition.device)]
-            base = self.prepared.render(codes, condition, index, self.source.stream, [strip.layers for strip in strips])
+            base = self.prepared.render(codes, condition, index, self.source.stream, [strip.layers for strip in strips], strict=True)
             plain = self.prepared.score(base.rendering) if self.scored else None
             for s, strip in enumerate(strips):
                 columns = [self._column(base, codes, index, strip, t, done) for t in range(strip.distances.shape[1])]

@@ -17,11 +17,13 @@ from ..composition import Pass
 from ..disk import make_folder, write_bytes, write_text
 from ..editing import move, move_jointly, step_field
 from ..engine import Engine
+from ..errors import PictureError
 from ..filenames import file_stem
 from ..pictures import png, tile, to_pixels
 from ..prepare import Prepared
 from ..progress import Progress
 from ..randomness import Stream
+from ..records import Rendering
 from ..rescored import Rescored
 from ..run import Run
 from ..tables import csv_text
@@ -92,9 +94,12 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
     ]
     scores: dict[tuple[str, str], list[list[float]]] = {}
     with progress.stage("edit", total=len(strips)) as step:
-        for boundary, set_name, values in engine.map(_strip, strips):
+        lost = 0
+        for boundary, set_name, values, nonfinite in engine.map(_strip, strips):
             scores[boundary, set_name] = values
+            lost += nonfinite
             step(1)
+        _check_share(prepared, lost, len(strips))
         parts = joint_parts(rescored, prepared.config.rescoring.distance)
         if len(parts) > 1:
             _joint(run, prepared, parts, [s.field for p in parts for s in strips if (s.boundary, s.set_name) == (p.name, p.group)])
@@ -103,7 +108,22 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
     write_text(run.path / INDEX, json.dumps(index, indent=2) + "\n")
     files = [strip_name(s.boundary, s.set_name) for s in strips] + (["edits/joint.png"] if len(parts) > 1 else [])
     count = len(strips) * prepared.config.editing.samples * prepared.config.editing.steps
-    run.finish("edit", seconds=step.seconds, files=(*files, TABLE, INDEX), images=count)
+    run.finish("edit", seconds=step.seconds, files=(*files, TABLE, INDEX), images=count, nonfinite=lost)
+
+
+def _check_share(prepared: Prepared, lost: int, strips: int) -> None:
+    """Refuse edits that make more pictures lose their finiteness than the config allows.
+
+    Raises:
+        PictureError: they do.
+    """
+    editing, allowed = prepared.config.editing, prepared.config.synthesis.allow_nonfinite
+    total = strips * editing.samples * editing.steps
+    if lost > allowed * total:
+        raise PictureError(
+            f"{lost} of {total} edited pictures are not finite; synthesis.allow_nonfinite: {allowed:g} allows {int(allowed * total)}. "
+            "Bring editing.start and editing.end nearer to 0"
+        )
 
 
 def joint_parts(rescored: Rescored, amount: float) -> list[Part]:
@@ -121,9 +141,13 @@ def joint_parts(rescored: Rescored, amount: float) -> list[Part]:
 
 
 @torch.inference_mode()
-def _strip(prepared: Prepared, strip: Strip) -> tuple[str, str, list[list[float]]]:
-    """Write one strip; returns its names and the scores of its own concept, a row per sample."""
-    pictures, scores = [], []
+def _strip(prepared: Prepared, strip: Strip) -> tuple[str, str, list[list[float]], int]:
+    """Write one strip.
+
+    Returns:
+        Its names, the scores of its own concept, a row per sample, and how many pictures only the edit made other than finite.
+    """
+    pictures, scores, lost = [], [], 0
     for start in _starts(prepared):
         baseline, codes = _baseline(prepared, start)
         frames, columns = [], []
@@ -131,10 +155,18 @@ def _strip(prepared: Prepared, strip: Strip) -> tuple[str, str, list[list[float]
             rendering = baseline.edited(move(codes, strip.field, amount), strip.layers)
             frames.append(to_pixels(rendering.images))
             columns.append(prepared.score(rendering)[:, strip.column])
+            lost += _newly_lost(baseline.rendering, rendering)
         pictures.append(np.stack(frames, axis=1))
         scores.append(np.stack(columns, axis=1))
     write_bytes(strip.path / strip_name(strip.boundary, strip.set_name), png(tile(np.concatenate(pictures))))
-    return strip.boundary, strip.set_name, np.concatenate(scores).tolist()
+    return strip.boundary, strip.set_name, np.concatenate(scores).tolist(), lost
+
+
+def _newly_lost(before: Rendering, after: Rendering) -> int:
+    """Pictures that are finite before an edit and not after it."""
+    if after.finite is None:
+        return 0
+    return int((~after.finite if before.finite is None else before.finite & ~after.finite).sum())
 
 
 def _starts(prepared: Prepared) -> range:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from ..boundaryfile import FILES, save_boundaries
 from ..config import Condition
+from ..conformance import chance
+from ..conformance.learned import check_learned
+from ..contracts import BoundaryLearner, Generator
 from ..editing import conditioned
 from ..engine import Engine
 from ..errors import DataError
@@ -23,7 +26,7 @@ from ..run import Run
 from .null import FILE as NULL_FILE
 from .null import Fit, permuted_directions, save_directions
 from .relearning import learn_again
-from .synthesis import read_classes, read_latents, read_scores
+from .synthesis import read_classes, read_finite, read_latents, read_scores
 
 Floats = NDArray[np.float32]
 
@@ -46,10 +49,12 @@ class _Lessons:
 
     @classmethod
     def read(cls, run: Run, prepared: Prepared, columns: Sequence[int], w: Floats, codes: Floats | None) -> _Lessons:
-        """Of the samples of a run, with the concepts of these columns."""
+        """Of the samples of a run that have a finite picture, with the concepts of these columns."""
         latents = codes if prepared.learner.layerwise and codes is not None else w
+        finite = read_finite(run, prepared)
         classes = read_classes(run, prepared) if prepared.learner.within_classes else None
-        return cls(prepared, latents, read_scores(run, prepared)[:, columns], [prepared.concepts[j] for j in columns], classes)
+        scores, concepts = read_scores(run, prepared)[:, columns], [prepared.concepts[j] for j in columns]
+        return cls(prepared, latents[finite], scores[finite], concepts, None if classes is None else classes[finite])
 
     def without(self, refused: Collection[str]) -> _Lessons:
         """The same but for some concepts."""
@@ -64,7 +69,7 @@ class _Lessons:
     def fit(self, seed: int) -> Fit:
         """The run's learner, with all that it is given beside latents, scores and concepts."""
         extra: dict[str, Any] = {} if self.classes is None else {"classes": self.classes}
-        return partial(self.prepared.learner.learn, generator=self.prepared.generator, seed=seed, **extra)
+        return partial(_checked, self.prepared.learner, self.prepared.generator, seed, extra)
 
     def learn(self, seed: int) -> tuple[Boundaries, dict[str, str]]:
         """Boundaries, and why other concepts have none."""
@@ -98,7 +103,9 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
         step(len(columns))
         if config.learning_resamples:
             again = partial(_learn_again, lessons, conditions)
-            relearnt = learn_again(again, boundaries, w, count=config.learning_resamples, seed=seed, done=lambda: step(len(columns)))
+            relearnt = learn_again(
+                again, boundaries, w[read_finite(run, prepared)], count=config.learning_resamples, seed=seed, done=lambda: step(len(columns))
+            )
             relearnt.resampled.save(run.path)
             files, facts = (*files, RESAMPLED_FILE), {"not_relearnt": relearnt.facts}
     save_boundaries(boundaries, run.path, skipped)
@@ -115,6 +122,15 @@ def _learn_again(lessons: _Lessons, conditions: Sequence[Condition], rows: NDArr
         except DataError as error:  # here what is to be kept may lie too near
             reasons[f"{condition.edit}|{','.join(condition.keep)}"] = str(error)
     return Boundaries(made), reasons
+
+
+def _checked(
+    learner: BoundaryLearner, generator: Generator, seed: int, extra: Mapping[str, Any], latents: Floats, scores: Floats, concepts: Sequence[Concept]
+) -> Boundaries:
+    """What the learner gives, held against the contract; where it draws from global random numbers, they are those of the seed."""
+    with chance.seeded(seed):
+        returned = learner.learn(latents, scores, concepts, generator=generator, seed=seed, **extra)
+    return check_learned(returned, learner, concepts, generator)
 
 
 def _learn(fit: Fit, latents: Floats, scores: Floats, concepts: Sequence[Concept]) -> tuple[Boundaries, dict[str, str]]:

@@ -25,6 +25,7 @@ from ..disk import file_hash
 from ..editing import move, step_field
 from ..effects import FIELDS, SIGNS, sums_of
 from ..engine import Engine
+from ..errors import PictureError
 from ..learning_variance import replicate_samples
 from ..prepare import Prepared
 from ..progress import Progress
@@ -127,8 +128,31 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
             step(sum(_images(prepared, unit) for unit in set(needed) - set(missing)))
         step(total - step.done)  # what need not be done
         rescored = Rescored.read(run)
+        nonfinite = _check_share(prepared, rescored)
         write_table(rescored, run.path / "rescoring.csv")
-    run.finish("rescore", seconds=step.seconds, files=("rescoring.csv", "rescoring.zarr"), images=images, factors=rescored.found)
+    run.finish("rescore", seconds=step.seconds, files=("rescoring.csv", "rescoring.zarr"), images=images, nonfinite=nonfinite, factors=rescored.found)
+
+
+def _check_share(prepared: Prepared, rescored: Rescored) -> int:
+    """How many pairs of pictures were left out of everything because one of the two was not finite.
+
+    Raises:
+        PictureError: more than the config allows.
+    """
+    allowed = prepared.config.synthesis.allow_nonfinite
+    if allowed == 0.0:
+        return 0
+    # Pairs that no concept has a change for: where all concepts may be undefined, some of them may be finite.
+    lost = rescored.effects.undefined.min(axis=3)  # (B, S, 2)
+    count, total = int(lost.sum()), int(2 * rescored.used.sum())
+    if count > allowed * total:
+        b, s, _ = np.unravel_index(int(lost.argmax()), lost.shape)
+        where = f"most of them when '{rescored.boundaries[b].name}' is moved at the layers '{list(rescored.sets)[s]}'"
+        raise PictureError(
+            f"{count} of {total} pairs of pictures are not finite, {where}; synthesis.allow_nonfinite: {allowed:g} allows {int(allowed * total)}. "
+            "A smaller rescoring.distance moves less far"
+        )
+    return count
 
 
 def _stamp(run: Run, prepared: Prepared) -> str:

@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from ..engine import Engine
-from ..prepare import Prepared, checked_scores
+from ..errors import PictureError
+from ..prepare import Prepared
 from ..progress import Progress
 from ..randomness import Stream, Use, uniforms
 from ..records import Latents, Rendering
 from ..run import Run
+from ..scoring import checked_extras, checked_scores
 from ..shards import Shards
 from ..summary import summarise
 
@@ -57,9 +59,12 @@ def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
     with progress.stage("synthesize", total=n, done=n - sum(piece.stop - piece.start for piece in missing)) as step:
         for count in engine.map(_shard, [(str(run.path), piece) for piece in missing]):
             step(count)
-        tables = summarise(prepared, read_scores(run, prepared), read_latents(run, prepared)[0])
+        finite = read_finite(run, prepared)
+        nonfinite = int((~finite).sum())
+        _check_share(prepared, finite)
+        tables = summarise(prepared, read_scores(run, prepared)[finite], read_latents(run, prepared)[0][finite])
     run.manifest.update(tables)
-    run.finish("synthesize", seconds=step.seconds, files=("samples.zarr",), images=n)
+    run.finish("synthesize", seconds=step.seconds, files=("samples.zarr",), images=n, nonfinite=nonfinite)
 
 
 def is_complete(run: Run, prepared: Prepared) -> bool:
@@ -114,6 +119,32 @@ def read_classes(run: Run, prepared: Prepared) -> NDArray[np.int64] | None:
     return np.asarray(drawn, dtype=np.int64)
 
 
+def read_finite(run: Run, prepared: Prepared) -> NDArray[np.bool_]:
+    """Which samples have a picture without NaN and infinity, (N,); all, where the config lets no others pass."""
+    if prepared.config.synthesis.allow_nonfinite == 0.0:
+        return np.ones(prepared.config.synthesis.samples, dtype=np.bool_)
+    return np.asarray(open_samples(run).read("finite"), dtype=np.bool_)
+
+
+def _check_share(prepared: Prepared, finite: NDArray[np.bool_]) -> None:
+    """Refuse samples of which more are not finite than the config allows.
+
+    Raises:
+        PictureError: with the first of them, and where it began.
+    """
+    allowed, lost = prepared.config.synthesis.allow_nonfinite, np.flatnonzero(~finite)
+    if len(lost) <= allowed * len(finite) and len(lost) < len(finite):
+        return
+    start = int(lost[0]) // prepared.batch * prepared.batch
+    latents, _, codes = draw(prepared, start, Stream.PROBING)
+    said = f"{len(lost)} of {len(finite)} pictures are not finite; synthesis.allow_nonfinite: {allowed:g} allows {int(allowed * len(finite))}"
+    try:
+        prepared.render(codes, latents.condition, latents.index, Stream.PROBING, strict=True)
+    except PictureError as error:
+        raise PictureError(f"{said}. {error}") from None
+    raise PictureError(f"{said}. The first is sample {lost[0]}, which is finite when it is made again")
+
+
 @torch.inference_mode()
 def draw(prepared: Prepared, start: int, stream: Stream) -> tuple[Latents, torch.Tensor, torch.Tensor]:
     """One batch of the fixed grid: latents, w (B, D) and codes (B, L, D)."""
@@ -148,11 +179,16 @@ def _shard(prepared: Prepared, task: tuple[str, Piece]) -> int:
     # whatever the number of samples, so that its bytes do not depend on it.
     for begin in range(start, stop, prepared.batch):
         latents, w, codes = draw(prepared, begin, Stream.PROBING)
-        if owners != (LATENTS,):
+        rendering = None
+        if owners != (LATENTS,) or prepared.config.synthesis.allow_nonfinite > 0.0:
             rendering = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
             rendering.index = latents.index
         for owner in owners:
-            found = _latents(prepared, latents, w, codes) if owner == LATENTS else _scores(prepared, owner, rendering)
+            if owner == LATENTS:
+                found = _latents(prepared, latents, w, codes, rendering)
+            else:
+                assert rendering is not None
+                found = _scores(prepared, owner, rendering)
             for name, values in found.items():
                 parts.setdefault((owner, name), []).append(values[: stop - begin])
     run = Run.open(path)
@@ -163,20 +199,23 @@ def _shard(prepared: Prepared, task: tuple[str, Piece]) -> int:
     return stop - start
 
 
-def _latents(prepared: Prepared, latents: Latents, w: torch.Tensor, codes: torch.Tensor) -> dict[str, NDArray[Any]]:
-    found = {"w": w.float().cpu().numpy(), "index": latents.index.cpu().numpy()}
+def _latents(prepared: Prepared, latents: Latents, w: torch.Tensor, codes: torch.Tensor, rendering: Rendering | None) -> dict[str, NDArray[Any]]:
+    found: dict[str, NDArray[Any]] = {"w": w.float().cpu().numpy(), "index": latents.index.cpu().numpy()}
     if latents.condition is not None:
         found["condition"] = latents.condition.cpu().numpy()
     if prepared.config.synthesis.mixing > 0.0:
         found["codes"] = codes.float().cpu().numpy()
+    if prepared.config.synthesis.allow_nonfinite > 0.0:
+        assert rendering is not None
+        found["finite"] = np.ones(len(w), np.bool_) if rendering.finite is None else rendering.finite.cpu().numpy()
     return found
 
 
 def _scores(prepared: Prepared, alias: str, rendering: Rendering) -> dict[str, NDArray[Any]]:
     scorer = prepared.scorers[alias]
-    found: dict[str, NDArray[Any]] = {f"scores/{alias}": checked_scores(alias, scorer, rendering)}
+    found: dict[str, NDArray[Any]] = {f"scores/{alias}": checked_scores(scorer, rendering)}
     if scorer.extras:
-        found[f"extras/{alias}"] = scorer.extra(rendering).float().cpu().numpy()
+        found[f"extras/{alias}"] = checked_extras(scorer, rendering)
     return found
 
 
@@ -187,6 +226,8 @@ def _layout(prepared: Prepared, n: int, size: int) -> dict[str, tuple[tuple[int,
         "w": ((n, card.code_size), (chunk, card.code_size), "float32"),
         "index": ((n,), (chunk,), "int64"),
     }
+    if prepared.config.synthesis.allow_nonfinite > 0.0:
+        arrays["finite"] = ((n,), (chunk,), "bool")
     for alias, scorer in prepared.scorers.items():
         arrays[f"scores/{alias}"] = ((n, len(scorer.concepts)), (chunk, len(scorer.concepts)), "float32")
         if scorer.extras:

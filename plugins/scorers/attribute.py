@@ -10,9 +10,10 @@ from pydantic import Field
 from torch import Tensor
 
 from ...core.checkpoints import locate, read_checkpoint, read_npy
-from ...core.contracts import PluginConfig, Scorer
+from ...core.contracts import Scorer
 from ...core.errors import CheckpointError
 from ...core.paths import user_path
+from ...core.plugin import PluginConfig
 from ...core.records import Concept, Rendering
 from .networks.places365 import PlacesModel, attribute_names, is_residual, load_places, read_names
 from .scenes import SceneModel, load_scenes

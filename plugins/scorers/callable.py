@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
 from ...core.config import Level
-from ...core.contracts import PluginConfig, Scorer
+from ...core.contracts import Scorer
 from ...core.dotted import PATTERN, check_arguments, find, reason
 from ...core.errors import ConfigError, Fault, ScoreError, UserError
 from ...core.naming import checked
+from ...core.plugin import PluginConfig
 from ...core.records import Concept, Rendering
 
 

@@ -7,8 +7,9 @@ from pydantic import Field
 from torch import Tensor
 
 from ...core.checkpoints import locate, read_checkpoint
-from ...core.contracts import PluginConfig, Scorer
+from ...core.contracts import Scorer
 from ...core.errors import CheckpointError, nearest
+from ...core.plugin import PluginConfig
 from ...core.records import Concept, Rendering
 from .networks.places365 import PlacesModel, is_residual, load_places
 from .scenes import SceneModel, load_scenes

@@ -6,7 +6,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ...core.contracts import PluginConfig, Scorer
+from ...core.contracts import Scorer
+from ...core.plugin import PluginConfig
 from ...core.records import Concept, Rendering
 
 BINS = 12

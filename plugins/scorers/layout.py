@@ -13,9 +13,10 @@ from torch import Tensor
 
 from ...core.config import Use
 from ...core.configfile import check_options
-from ...core.contracts import PluginConfig, Scorer, Segmenter
+from ...core.contracts import Scorer, Segmenter
 from ...core.errors import ConfigError, Fault, nearest
 from ...core.loading import build
+from ...core.plugin import PluginConfig
 from ...core.records import Concept, Rendering
 from ...core.registry import registry
 from .networks.planar import LabelOrder

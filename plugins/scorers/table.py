@@ -8,10 +8,11 @@ from pydantic import Field
 from torch import Tensor
 
 from ...core.config import Level
-from ...core.contracts import PluginConfig, Scorer
+from ...core.contracts import Scorer
 from ...core.disk import file_hash
 from ...core.errors import DataError
 from ...core.paths import user_path
+from ...core.plugin import PluginConfig
 from ...core.records import Concept, Rendering
 from .samples_file import read_samples
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from ganstrata import Concept, ModelCard, Pass, PluginConfig, Rendering, State, Stratum, Stream, render
 from ganstrata.core.errors import PluginBroken, ScoreError, ShapeError
-from ganstrata.core.prepare import checked_scores
+from ganstrata.core.scoring import checked_scores
 from torch import Tensor
 
 CPU = torch.device("cpu")
@@ -157,15 +157,15 @@ def test_scores_that_break_the_contract_name_the_scorer(given: Tensor, message: 
     scorer = Flat(PluginConfig(), CPU)
     scorer.given = given
     with pytest.raises(ScoreError, match=message) as caught:
-        checked_scores("mine", scorer, Rendering(torch.zeros(2, 3, 4, 4)))
-    assert "scorer 'mine'" in str(caught.value)
+        checked_scores(scorer, Rendering(torch.zeros(2, 3, 4, 4)))
+    assert "scorer tests.core.test_contracts.Flat" in str(caught.value)
     assert "Flat" in str(caught.value)
 
 
 def test_scores_that_keep_the_contract() -> None:
     scorer = Flat(PluginConfig(), CPU)
     scorer.given = torch.tensor([[1.0, math.nan], [2.0, 3.0]], dtype=torch.bfloat16)
-    found = checked_scores("mine", scorer, Rendering(torch.zeros(2, 3, 4, 4)))
+    found = checked_scores(scorer, Rendering(torch.zeros(2, 3, 4, 4)))
     assert found.dtype == "float32"
     assert found[1].tolist() == [2.0, 3.0]
     assert scorer.extra(Rendering(torch.zeros(2, 3, 4, 4))).shape == (2, 0)

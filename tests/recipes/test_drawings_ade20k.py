@@ -16,7 +16,7 @@ import pytest
 import torch
 from ganstrata import Rendering, Segmenter
 from ganstrata.core.errors import ConfigError
-from ganstrata.core.prepare import checked_scores
+from ganstrata.core.scoring import checked_scores
 from torch import Tensor
 
 from recipes.rooms.factors import LABELS
@@ -51,7 +51,7 @@ def test_it_sees_the_furniture_of_drawn_rooms(deeplab: Segmenter, drawn: tuple[T
     images, truth = drawn
     names = [concept.name for concept in deeplab.concepts]
     rendering = Rendering(images)
-    assert np.allclose(checked_scores("deeplab", deeplab, rendering).sum(axis=1), 1.0, atol=1e-5)
+    assert np.allclose(checked_scores(deeplab, rendering).sum(axis=1), 1.0, atol=1e-5)
     found = deeplab.labels(rendering)
 
     def share(ours: str, theirs: str) -> float:
@@ -82,6 +82,6 @@ def test_layout_on_its_labels_needs_two_walls(deeplab: Segmenter, drawn: tuple[T
     assert scorer.checkpoint == deeplab.checkpoint
     rendering = Rendering(drawn[0])
     deeplab.score(rendering)
-    edge = checked_scores("layout", scorer, rendering)
+    edge = checked_scores(scorer, rendering)
     assert np.isfinite(edge[0, 0]), "this room has a window, whose edge is upright"
     assert edge[0, 0] < -0.3, "it is on the left"

@@ -57,6 +57,7 @@ class BigGAN(Generator):
         )
 
     config: Config
+    judges_range = False  # the family has one, and any weights are welcome
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)

@@ -7,15 +7,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ....core.conformance import passes
+from ....core.conformance.passes import COMPANY, SAME, SAMPLES
 from ....core.dotted import reason
 from ....core.errors import GanstrataError
+from ....core.picture_checks import range_fault
 from .config import ModuleConfig, mistake
 from .wiring import shown
-
-SAMPLES = 2
-SAME = 1e-4  # of the output's range: pictures of one batch shape computed in two ways
-COMPANY = 1e-3  # of the range: pictures computed in batches of two shapes, where kernels may differ
-BEYOND, SHARE = 0.25, 0.05  # more than this share of values further out than this part of the range is another range
 
 
 def first_call(run: Callable[[], Tensor], config: ModuleConfig, shape: tuple[int, ...]) -> Tensor:
@@ -46,12 +44,11 @@ def first_call(run: Callable[[], Tensor], config: ModuleConfig, shape: tuple[int
 
 def _check_range(x: Tensor, config: ModuleConfig) -> None:
     low, high = config.output.range
-    width, seen = high - low, f"go from {float(x.min()):.2f} to {float(x.max()):.2f}"
-    silence = "If it is right all the same, set output.check: false"
-    if float(((x < low - BEYOND * width) | (x > high + BEYOND * width)).float().mean()) > SHARE:
-        raise mistake("output.range", f"is [{low:g}, {high:g}], but the first pictures {seen}. {silence}")
-    if low < 0.0 and float(x.min()) >= (low + high) / 2.0:
-        raise mistake("output.range", f"is [{low:g}, {high:g}], but the first pictures {seen}: nothing is darker than the middle. {silence}")
+    fault = range_fault(x, low, high)
+    if fault:
+        raise mistake(
+            "output.range", f"is [{low:g}, {high:g}], but of the first pictures {fault}. If it is right all the same, set output.check: false"
+        )
 
 
 def repeatable(first: Tensor, again: Tensor, config: ModuleConfig) -> None:
@@ -110,7 +107,7 @@ def composed(direct: Tensor, run: Callable[[], Tensor], config: ModuleConfig, ke
 def distance(a: Tensor, b: Tensor, config: ModuleConfig) -> float:
     """The largest difference, in parts of the output's range."""
     low, high = config.output.range
-    return float((a - b).abs().max()) / (high - low) if a.shape == b.shape else float("inf")
+    return passes.distance(a, b, high - low)
 
 
 def writes_into(module: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, bool]:

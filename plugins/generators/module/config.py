@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ....core.config import FARTHEST
-from ....core.contracts import PluginConfig
 from ....core.errors import ConfigError, Fault
+from ....core.plugin import PluginConfig
 
 Brightness = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST)]
 
@@ -119,5 +119,5 @@ class ModuleConfig(PluginConfig):
 
 
 def mistake(key: str, message: str) -> ConfigError:
-    """The user's mistake at one field, such as `output.range`."""
-    return ConfigError("generator 'module'", [Fault(("generator", "with", *key.split(".")), message)])
+    """The user's mistake at one field of the plugin's config, such as `output.range`."""
+    return ConfigError("generator 'module'", [Fault(("with", *key.split(".")), message)])

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ....core.checkpoints import Checkpoint, digest
+from ....core.conformance.passes import SAMPLES
 from ....core.contracts import Generator
 from ....core.errors import CheckpointError
 from ....core.randomness import Stream, Use, normals, uniforms
@@ -54,6 +55,7 @@ class OwnModule(Generator):
         checkpoint = fill(module, config)
         weights = digest({name: value for name, value in module.state_dict().items() if isinstance(value, Tensor)}) if module.state_dict() else ""
         self.network: nn.Module = module.to(device).eval().requires_grad_(False)
+        self.judges_range = config.output.check
         self._call = Calling(self.network, config)
         try:
             self._classes = Classes("module", config.classes.count, config.classes.draw)
@@ -186,7 +188,7 @@ class OwnModule(Generator):
 
     def _probe(self, checkpoint: Checkpoint | None, weights: str) -> None:
         """Call the module on two samples; learn its sizes, and hold the config against what it does."""
-        config, n = self.config, checks.SAMPLES
+        config, n = self.config, SAMPLES
         latents = self.sample(n, 0, 0, Stream.PROBING)
         z, labels = latents.z, label(config, self._classes, latents.condition, latents.z)
         with seeded(0, self.device):

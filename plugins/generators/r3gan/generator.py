@@ -33,6 +33,7 @@ class R3GAN(Generator):
         """Checkpoint and classes."""
 
     config: Config
+    judges_range = False  # the family has one, and any weights are welcome
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)

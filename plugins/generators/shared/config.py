@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ....core.contracts import PluginConfig
+from ....core.plugin import PluginConfig
 
 
 class CheckpointConfig(PluginConfig):

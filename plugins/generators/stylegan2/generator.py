@@ -50,6 +50,7 @@ class StyleGAN2(Generator):
         """Checkpoint, truncation, noise and classes."""
 
     config: Config
+    judges_range = False  # the family has one, and any weights are welcome
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)

@@ -53,6 +53,7 @@ class StyleGAN3(Generator):
             return value
 
     config: Config
+    judges_range = False  # the family has one, and any weights are welcome
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)

@@ -18,11 +18,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ....core.contracts import PluginConfig
 from ....core.device import settled
 from ....core.errors import CheckpointError
 from ....core.naming import fault_of
 from ....core.paths import user_path
+from ....core.plugin import PluginConfig
 from ....core.text import shown
 from ..preprocessing import Mode, centre_cropped, normalised, resized
 

@@ -168,7 +168,7 @@ def state(**change: Tensor | None) -> dict[str, Tensor]:
 def test_a_checkpoint_that_does_not_fit(tmp_path: Path) -> None:
     torch.save(state(extra=torch.zeros(2), last__bias=None, norm__weight=torch.zeros(9)), tmp_path / "a.pt")
     said = fault(**CHAINED, checkpoint=str(tmp_path / "a.pt"))
-    assert said.startswith(f"generator -> with -> checkpoint: {tmp_path / 'a.pt'} does not fit the module: ")
+    assert said.startswith(f"with -> checkpoint: {tmp_path / 'a.pt'} does not fit the module: ")
     assert "missing last.bias; superfluous extra; norm.weight is (9,), expected (5,)" in said
     torch.save(Styled().state_dict(), tmp_path / "b.pt")
     assert "; and " in fault(**CHAINED, checkpoint=str(tmp_path / "b.pt")), "long lists are cut"

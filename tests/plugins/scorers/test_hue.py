@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def plain(red: float, green: float, blue: float, size: int = 4) -> Tensor:
-    return torch.tensor([red, green, blue])[None, :, None, None].expand(1, 3, size, size)
+    return torch.tensor([red, green, blue], dtype=torch.float32)[None, :, None, None].expand(1, 3, size, size)
 
 
 def scores_of(images: Tensor, *, soft: bool = False) -> dict[str, float]:

@@ -14,8 +14,9 @@ import torch
 from ganstrata import Concept, PluginConfig, Rendering, Segmenter
 from ganstrata.core.configfile import validate
 from ganstrata.core.errors import ConfigError, DataError
-from ganstrata.core.prepare import checked_scores, prepare
+from ganstrata.core.prepare import prepare
 from ganstrata.core.registry import PluginInfo, registry
+from ganstrata.core.scoring import checked_scores
 from ganstrata.plugins.scorers.layout import Layout, find_walls
 from ganstrata.plugins.scorers.networks.planar import PlanarNetwork
 from ganstrata.plugins.scorers.surfaces import SurfaceNetwork
@@ -75,7 +76,7 @@ ROOM = [["ceiling"] * 6, ["left_wall", "left_wall", "left_wall", "left_wall", "f
 def test_any_segmenter_whose_classes_name_the_walls() -> None:
     scorer = layout(segmenter={"use": "painted"})
     rendering = painted(ROOM)
-    assert checked_scores("layout", scorer, rendering)[0, 0] == pytest.approx((39.5 - 29.5) / 30.0)
+    assert checked_scores(scorer, rendering)[0, 0] == pytest.approx((39.5 - 29.5) / 30.0)
     assert scorer.extra(rendering).item() == pytest.approx(1.0 / 3.0)
     assert [scorer.concepts[0].name, scorer.extras] == ["wall_line", ("support",)]
     assert scorer.segmenter.passes == 1, "one pass for score and support"  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ import torch
 from ganstrata import Rendering, Scorer, Segmenter
 from ganstrata.core.checkpoints import locate, read_checkpoint
 from ganstrata.core.errors import CheckpointError, ConfigError
-from ganstrata.core.prepare import checked_scores
+from ganstrata.core.scoring import checked_scores
 from ganstrata.plugins.scorers.layout import wall_line
 from ganstrata.plugins.scorers.scenes import SceneNetwork
 from ganstrata.plugins.scorers.surfaces import SurfaceNetwork
@@ -175,7 +175,7 @@ def test_a_batch_does_not_change_a_score(name: str, images: Tensor) -> None:
 @pytest.mark.parametrize("shape", [(1, 3, 64, 64), (2, 3, 128, 128), (1, 3, 40, 70), (1, 3, 256, 256), (1, 3, 4, 4)])
 @pytest.mark.parametrize("fill", [0.0, 1.0, -3.0, 40.0])
 def test_any_picture_has_a_score_within_the_contract(name: str, shape: tuple[int, ...], fill: float) -> None:
-    scores = checked_scores(name, load(name), Rendering(torch.full(shape, fill)))
+    scores = checked_scores(load(name, check=False), Rendering(torch.full(shape, fill)))
     assert scores.shape[0] == shape[0]
 
 

@@ -1,0 +1,1 @@
+"""Holds plugins against what the contract says: what they declare, the pictures and scores they make, the boundaries they learn."""

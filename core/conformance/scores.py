@@ -1,0 +1,57 @@
+"""Checks the scores of a scorer on a few pictures: the same twice, whatever else is in the batch, and by no chance of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..contracts import Scorer
+from ..errors import PluginBroken
+from ..plugin import owner_of
+from ..records import Rendering
+from ..scoring import checked_extras, checked_scores
+from . import chance
+from .networks import check_evaluation_mode
+
+SAME = 1e-4  # of one computation twice, in units of the score, or parts of it where it exceeds 1
+COMPANY = 1e-2  # of batches of two shapes, where one pixel may change its class
+
+
+def check_scorer(scorer: Scorer, rendering: Rendering) -> None:
+    """Refuse a scorer whose scores of these pictures depend on more than the picture.
+
+    Args:
+        scorer: on the device of the pictures.
+        rendering: of two or more pictures, with the features that the scorer reads.
+
+    Raises:
+        ScoreError: the scores are not what its concepts allow.
+        PluginBroken: they depend on chance or on the batch, or the scorer writes into what it is given.
+    """
+    owner = owner_of(scorer)
+    check_evaluation_mode(scorer)
+    last = len(rendering.images) - 1
+    with torch.inference_mode(), chance.held(owner, "scoring"):
+        together = checked_scores(scorer, _rows(rendering, slice(None)))
+        alone = checked_scores(scorer, _rows(rendering, slice(last, None)))
+        again = checked_scores(scorer, _rows(rendering, slice(last, None)))
+        if scorer.extras:
+            checked_extras(scorer, _rows(rendering, slice(None)))
+    _compare(scorer, alone, again, SAME, "gives the same picture another score when it is scored again; scores may depend on the picture only")
+    _compare(scorer, together[last:], alone, COMPANY, "scores a picture otherwise in a batch than alone; scores may depend on the picture only")
+
+
+def _rows(rendering: Rendering, rows: slice) -> Rendering:
+    """Some of the pictures, with nothing remembered of what scorers share."""
+    features = {s: x[rows] for s, x in rendering.features.items()}
+    index = None if rendering.index is None else rendering.index[rows]
+    finite = None if rendering.finite is None else rendering.finite[rows]
+    return Rendering(rendering.images[rows], features, index, finite=finite, composed=True)
+
+
+def _compare(scorer: Scorer, a: NDArray[np.float32], b: NDArray[np.float32], tolerance: float, fault: str) -> None:
+    same = np.isclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
+    if not same.all():
+        row, j = np.argwhere(~same)[0]
+        raise PluginBroken(f"{owner_of(scorer)} {fault}: '{scorer.concepts[j].name}' is {a[row, j]:.4g} once and {b[row, j]:.4g} then")
