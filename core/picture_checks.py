@@ -32,10 +32,10 @@ def range_fault(images: Tensor, low: float = 0.0, high: float = 1.0) -> str:
     >>> range_fault(torch.rand(2, 3, 8, 8))
     ''
     >>> range_fault(torch.tensor([-1.0, -0.5, 0.5, 1.0]).view(1, 1, 2, 2))
-    'the values go from -1.00 to 1.00'
+    'go from -1.00 to 1.00'
     """
     x, width = images.detach().float(), high - low
-    seen = f"the values go from {float(x.min()):.2f} to {float(x.max()):.2f}"
+    seen = f"go from {float(x.min()):.2f} to {float(x.max()):.2f}"
     if float(((x < low - BEYOND * width) | (x > high + BEYOND * width)).float().mean()) > SHARE:
         return seen
     if float(x.max()) < low + BLACK * width:

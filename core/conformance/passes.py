@@ -118,7 +118,7 @@ def _check_range(images: Tensor, owner: str) -> None:
     else:
         cure = ""
     raise PluginBroken(
-        f"{owner}: pictures are expected in [0, 1], a little beyond allowed, but of the first {fault}{cure}. Where that is meant, "
+        f"{owner}: pictures are expected in [0, 1], a little beyond allowed, but the first {fault}{cure}. Where that is meant, "
         "the plugin sets judges_range = False, or the config checks: false"
     )
 

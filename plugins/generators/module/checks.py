@@ -47,7 +47,7 @@ def _check_range(x: Tensor, config: ModuleConfig) -> None:
     fault = range_fault(x, low, high)
     if fault:
         raise mistake(
-            "output.range", f"is [{low:g}, {high:g}], but of the first pictures {fault}. If it is right all the same, set output.check: false"
+            "output.range", f"is [{low:g}, {high:g}], but the first pictures {fault}. If it is right all the same, set output.check: false"
         )
 
 
