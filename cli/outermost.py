@@ -57,6 +57,8 @@ def exit_code(perform: Callable[[], int | None], *, own_process: bool) -> int:
         show_traceback(error)
         streams.tell(internal_error(error))
         return 1
+    finally:
+        streams.no_more_interruptions()  # which would only spoil the end of the process
     return code
 
 

@@ -66,3 +66,6 @@ def no_more_interruptions() -> None:
     """From here on Ctrl-C does nothing: a command's own process is about to end by itself."""
     if _ours and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # CPython notes a Ctrl-C that comes while it evaluates text, as dataclasses do, and would end by the signal although
+        # the exception was handled. Evaluating any text makes it forget.
+        exec("")

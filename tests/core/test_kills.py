@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -149,3 +150,22 @@ def test_a_command_that_is_killed_leaves_what_was_there_or_all_that_it_writes(
     assert invoke(*command).exit_code == 0
     assert contents(out) == wanted
     assert not unfinished(tmp_path)
+
+
+FORGETFUL = """
+import os, signal, sys
+from ganstrata.cli import streams
+streams.prepare()
+try:
+    exec("import os, signal, time\\nos.kill(os.getpid(), signal.SIGINT)\\ntime.sleep(9)")
+except KeyboardInterrupt:
+    streams.no_more_interruptions()
+os.kill(os.getpid(), signal.SIGINT)
+sys.exit(130)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends signals")
+def test_an_interruption_that_was_handled_does_not_end_the_process_a_second_time() -> None:
+    done = subprocess.run([sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
