@@ -17,15 +17,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .core.checkpoints.content import Part
     from .core.composition import Pass, render
     from .core.contracts import BoundaryLearner, Generator, Scorer, Segmenter
+    from .core.errors import CheckpointError, ConfigError, DataError, GanstrataError, PictureError, PluginBroken, ScoreError, ShapeError, UserError
     from .core.hookspecs import hookimpl
     from .core.loading import load_generator, load_learner, load_scorer
     from .core.manipulation.manipulate import manipulate
     from .core.pipeline import open_run, run
     from .core.plugin import PluginConfig
     from .core.randomness import Stream
-    from .core.records import Boundaries, Boundary, Concept, Inputs, Latents, ModelCard, Rendering, State, Stratum
+    from .core.recognition import Examined
+    from .core.records import Boundaries, Boundary, Concept, Inputs, Latents, Match, ModelCard, Rendering, State, Stratum
 
 __version__ = "0.1.0"
 
@@ -33,19 +36,31 @@ _HOMES = {
     "Boundaries": "records",
     "Boundary": "records",
     "BoundaryLearner": "contracts",
+    "CheckpointError": "errors",
     "Concept": "records",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "Examined": "recognition",
+    "GanstrataError": "errors",
     "Generator": "contracts",
     "Inputs": "records",
     "Latents": "records",
+    "Match": "records",
     "ModelCard": "records",
+    "Part": "checkpoints.content",
     "Pass": "composition",
+    "PictureError": "errors",
+    "PluginBroken": "errors",
     "PluginConfig": "plugin",
     "Rendering": "records",
+    "ScoreError": "errors",
     "Scorer": "contracts",
     "Segmenter": "contracts",
+    "ShapeError": "errors",
     "State": "records",
     "Stratum": "records",
     "Stream": "randomness",
+    "UserError": "errors",
     "hookimpl": "hookspecs",
     "load_generator": "loading",
     "load_learner": "loading",
@@ -60,19 +75,31 @@ __all__ = [
     "Boundaries",
     "Boundary",
     "BoundaryLearner",
+    "CheckpointError",
     "Concept",
+    "ConfigError",
+    "DataError",
+    "Examined",
+    "GanstrataError",
     "Generator",
     "Inputs",
     "Latents",
+    "Match",
     "ModelCard",
+    "Part",
     "Pass",
+    "PictureError",
+    "PluginBroken",
     "PluginConfig",
     "Rendering",
+    "ScoreError",
     "Scorer",
     "Segmenter",
+    "ShapeError",
     "State",
     "Stratum",
     "Stream",
+    "UserError",
     "__version__",
     "hookimpl",
     "load_generator",

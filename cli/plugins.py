@@ -44,7 +44,8 @@ def list_plugins(as_json: bool) -> None:
     Example:
       ganstrata plugins list --json
     """
-    found = registry()
+    with reported():
+        found = registry()
     if as_json:
         content = {"plugins": [vars(info) for info in found.infos()], "broken": [vars(b) for b in found.broken]}
         say(json.dumps(content, indent=2))

@@ -166,7 +166,7 @@ class Scorer(Plugin):
         concepts: what the columns of score() are.
         features: numbers of the strata whose feature maps score() reads; none by default.
         extras: names of numbers that are kept beside the scores but are no concepts.
-        checkpoint: hash of the network's file, if there is one.
+        checkpoint: hash of the network's file, if there is one; scores are made again where it is another one.
         judges_range: whether the range of the first pictures that are given from outside a run is judged.
     """
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .blame import calling
 from .checkpoints import BUNDLED, Part, locate, read_checkpoint
+from .contracts import Generator
 from .errors import GanstrataError, PluginBroken
 from .identify import describe, mixture, seems
 from .recognition import Candidate, Claims, Examined, ask, disputed
@@ -137,13 +141,14 @@ def examine(claim: Candidate) -> Examined | None:
         CheckpointError: the part cannot be what the plugin took it for.
         PluginBroken: the plugin itself fails.
     """
-    plugin = registry().generator(claim.plugin)
-    try:
-        return plugin.examine(claim.part)
-    except GanstrataError:
-        raise
-    except Exception as error:
-        raise PluginBroken(f"the generator plugin '{claim.plugin}' fails on this file: {type(error).__name__}: {error}") from error
+    info = registry().info("generator", claim.plugin)
+    plugin: type[Generator] = info.load()
+    owner = f"generator '{claim.plugin}' from {info.distribution}"
+    with calling(owner, "examine", home=plugin.__module__), redirect_stdout(sys.stderr):
+        found: object = plugin.examine(claim.part)
+    if found is not None and not isinstance(found, Examined):
+        raise PluginBroken(f"{owner}: examine returned {type(found).__name__}; a ganstrata.Examined or None was expected")
+    return found
 
 
 def _misfits(found: Examined, part: Part) -> tuple[str, ...]:

@@ -124,6 +124,7 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
         GanstrataError: a plugin, checkpoint, layer or concept pattern does not fit.
     """
     end_if_imported_again()
+    registry().require_sound_hooks()
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
     check = check and config.checks

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .blame import calling
 from .checkpoints import Checkpoint, Part, locate, read_checkpoint
 from .errors import CheckpointError, GanstrataError, PluginBroken
 from .identify import describe, mixture
 from .records import Match
-from .registry import registry
+from .registry import PluginInfo, registry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,15 +89,25 @@ def ask(checkpoint: Checkpoint) -> Claims:
         try:
             plugin = info.load()
             for part in checkpoint.parts:
-                match = plugin.recognise(part.shapes, part.settings)
+                match = _recognised(info, plugin, part)
                 if match is not None:
-                    found.append(Candidate(info.name, part, Match(float(match.confidence), str(match.reason))))
+                    found.append(Candidate(info.name, part, match))
         except GanstrataError as error:
             failed.append(str(error))
-        except Exception as error:
-            failed.append(f"the generator plugin '{info.name}' from {info.distribution} failed when asked: {type(error).__name__}: {error}")
     places = {id(part): i for i, part in enumerate(checkpoint.parts)}
     return Claims(tuple(sorted(found, key=lambda c: (-c.match.confidence, places[id(c.part)]))), tuple(failed))
+
+
+def _recognised(info: PluginInfo, plugin: type[Generator], part: Part) -> Match | None:
+    owner = f"generator '{info.name}' from {info.distribution}"
+    # Standard output is for results: what a plugin prints goes where messages go.
+    with calling(owner, "recognise", home=plugin.__module__), redirect_stdout(sys.stderr):
+        match: object = plugin.recognise(part.shapes, part.settings)
+        if match is None:
+            return None
+        if not isinstance(match, Match):
+            raise PluginBroken(f"{owner}: recognise returned {type(match).__name__}; a ganstrata.Match or None was expected")
+        return Match(float(match.confidence), str(match.reason))
 
 
 def candidates(checkpoint: Checkpoint) -> list[Candidate]:

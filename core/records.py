@@ -22,17 +22,31 @@ SPACES = ("z", "w", "w+", "s")
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a generator is and where it comes from."""
+    """What a generator is and where it comes from.
+
+    Attributes:
+        family: name of the architecture.
+        resolution: of its pictures in pixels, the longer side.
+        layers: L, how many layers of codes it has.
+        code_size: D, numbers in the code of a layer.
+        latent_size: Z, numbers in a latent z.
+        licence: of the weights.
+        source: where they come from, in words.
+        sha256: of the checkpoint's file; empty if there is none. A run that is continued with another one is refused.
+        weights: of the weights themselves, whatever file they are in (core.checkpoints.digest). The fingerprint, by which
+            boundaries know their generator, is made of it; without it of sha256, and without that of the plugin's config.
+        truncation: in words.
+    """
 
     family: str
     resolution: int
-    layers: int  # L
-    code_size: int  # D
-    latent_size: int  # Z
+    layers: int
+    code_size: int
+    latent_size: int
     licence: str = "unknown"
     source: str = "unknown"
-    sha256: str = ""  # of the checkpoint's file; empty if there is none
-    weights: str = ""  # of the weights themselves, whatever file they are in: see core.checkpoints.digest
+    sha256: str = ""
+    weights: str = ""
     truncation: str = "none"
 
 

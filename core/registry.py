@@ -1,17 +1,21 @@
 """Finds plugins, names them, and says where they come from and why one does not work.
 
 Entry points of the group `ganstrata` are loaded one by one: a broken plugin is listed with its
-distribution and reason, and stops only those who ask for it. `GANSTRATA_PLUGINS=a,b` loads only the
-entry points or distributions named; `GANSTRATA_TRACE=1` prints every hook call to standard error.
+distribution and reason, and stops only those who ask for it; one whose hooks are none stops every run,
+since it may follow runs and would do so in silence. `GANSTRATA_PLUGINS=a,b` loads only the entry points or
+distributions named; `GANSTRATA_TRACE=1` prints every hook call to standard error. What plugins print when
+they are imported goes there too: standard output is for results.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -20,13 +24,16 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import pluggy
 
 from . import hookspecs
+from .blame import one_line
 from .errors import PluginBroken, PluginConflict, PluginNotFound, nearest
+from .text import visible
 
 if TYPE_CHECKING:
     from .contracts import BoundaryLearner, Generator, Scorer
 
 Kind = Literal["generator", "scorer", "boundary"]
 KINDS: tuple[Kind, ...] = ("generator", "scorer", "boundary")
+RESERVED = "auto"  # no generator's name: see config.AUTO
 _HOOKS = {"generator": "generators", "scorer": "scorers", "boundary": "boundaries"}
 _NOUNS = {"generator": "generator", "scorer": "scorer", "boundary": "boundary learner"}
 _BASES = {"generator": "Generator", "scorer": "Scorer", "boundary": "BoundaryLearner"}
@@ -49,28 +56,41 @@ class PluginInfo:
             PluginBroken: it does not import, or is no plugin of its kind.
         """
         from . import contracts
+        from .plugin import PluginConfig
 
         module_name, _, class_name = self.target.partition(":")
         try:
-            found = getattr(importlib.import_module(module_name), class_name)
-        except Exception as error:
+            with redirect_stdout(sys.stderr):
+                found = getattr(importlib.import_module(module_name), class_name)
+        except (Exception, SystemExit) as error:
             raise PluginBroken(
                 f"{_NOUNS[self.kind].capitalize()} '{self.name}' comes from {self.distribution}, which does not load:\n  {_reason(error)}"
             ) from error
         base = getattr(contracts, _BASES[self.kind])
         if not (isinstance(found, type) and issubclass(found, base)):
             raise PluginBroken(f"{self.target} from {self.distribution} is registered as a {_NOUNS[self.kind]} but is no {base.__name__}.")
+        config: object = getattr(found, "Config", None)
+        if not (isinstance(config, type) and issubclass(config, PluginConfig)):
+            raise PluginBroken(
+                f"{_NOUNS[self.kind].capitalize()} '{self.name}' from {self.distribution} has a Config that is no ganstrata.PluginConfig; "
+                "derive it from that, or leave it out where there is nothing to configure."
+            )
         return found
 
 
 @dataclass(frozen=True)
 class BrokenPlugin:
-    """An entry point that does not load."""
+    """An entry point that does not load.
+
+    Attributes:
+        bad_hook: whether that is because it has a hook that is none, or one that is not as it must be.
+    """
 
     entry_point: str
     distribution: str
     target: str
     reason: str
+    bad_hook: bool = False
 
 
 class Register:
@@ -79,10 +99,15 @@ class Register:
     def __init__(self, kind: Kind, distribution: str, registry: Registry) -> None:
         self._kind, self._distribution, self._registry = kind, distribution, registry
 
+    def __repr__(self) -> str:
+        return f"<{self._kind}s of {self._distribution}>"
+
     def __call__(self, name: str, target: str, summary: str) -> None:
         """Register `target` ("package.module:Class") under a name, with one line that says what it is."""
         if not name.isidentifier():
             raise ValueError(f"plugin name '{name}' must be letters, digits and underscores")
+        if self._kind == "generator" and name == RESERVED:
+            raise ValueError(f"no generator can be called '{RESERVED}': in a config, that leaves the choice to the checkpoint")
         if target.count(":") != 1:
             raise ValueError(f"plugin '{name}': target '{target}' must read 'package.module:Class'")
         self._registry.add(PluginInfo(self._kind, name, target, summary, self._distribution))
@@ -98,20 +123,23 @@ class Registry:
         self._found: dict[tuple[Kind, str], list[PluginInfo]] = {}
         if os.environ.get("GANSTRATA_TRACE") == "1":
             self.hooks.add_hookcall_monitoring(_announce, lambda *_: None)
-        known = entry_points(group=hookspecs.PROJECT) if points is None else points
-        for point in sorted(known, key=lambda p: (_distribution(p), p.name)):
-            if _wanted(point):
+        known = list(entry_points(group=hookspecs.PROJECT) if points is None else points)
+        with redirect_stdout(sys.stderr):
+            for point in sorted(_wanted(known), key=lambda p: (_distribution(p), p.name)):
                 self._load(point)
 
     def _load(self, point: EntryPoint) -> None:
         distribution = _distribution(point)
         try:
             plugin = point.load()
+            self._check_hooks(plugin)
             self.hooks.register(plugin, name=f"{distribution}:{point.name}")
             self.hooks.check_pending()
         except (Exception, SystemExit) as error:
             self.hooks.unregister(name=f"{distribution}:{point.name}")
-            self.broken.append(BrokenPlugin(point.name, distribution, point.value, _reason(error)))
+            bad_hook = isinstance(error, pluggy.PluginValidationError)
+            reason = str(error) if bad_hook else _reason(error)
+            self.broken.append(BrokenPlugin(point.name, distribution, point.value, reason, bad_hook))
             return
         for kind in KINDS:
             name = f"ganstrata_register_{_HOOKS[kind]}"
@@ -121,8 +149,32 @@ class Registry:
             caller = self.hooks.subset_hook_caller(name, [p for p in self.hooks.get_plugins() if p is not plugin])
             try:
                 caller(register=Register(kind, distribution, self))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.broken.append(BrokenPlugin(point.name, distribution, point.value, _reason(error)))
+
+    def _check_hooks(self, plugin: object) -> None:
+        """Refuse hooks whose name is none, and functions with the name of a hook that are not marked as one.
+
+        Raises:
+            PluginValidationError: with the nearest name.
+        """
+        known = [name for name in vars(hookspecs) if name.startswith(f"{hookspecs.PROJECT}_")]
+        for name in dir(plugin):
+            marked = self.hooks.parse_hookimpl_opts(plugin, name) is not None
+            if marked and name not in known:
+                raise pluggy.PluginValidationError(plugin, f"it has a hook {name}, which is none.{nearest(name, known)} There are {', '.join(known)}")
+            if name in known and not marked:
+                raise pluggy.PluginValidationError(plugin, f"its {name} has a hook's name, but not its mark: @ganstrata.hookimpl")
+
+    def require_sound_hooks(self) -> None:
+        """Refuse to go on where a plugin has hooks that are none: it may follow runs, and would not.
+
+        Raises:
+            PluginBroken: it names them all.
+        """
+        bad = [f"{broken.distribution} (entry point {broken.entry_point}): {broken.reason}" for broken in self.broken if broken.bad_hook]
+        if bad:
+            raise PluginBroken("A plugin has hooks that are never called. Mend it, or leave it out with GANSTRATA_PLUGINS.\n  " + "\n  ".join(bad))
 
     def add(self, info: PluginInfo) -> None:
         """Take a plugin in; names that clash are kept and complained about when asked for."""
@@ -180,13 +232,31 @@ def registry() -> Registry:
     return Registry()
 
 
-def _wanted(point: EntryPoint) -> bool:
+def _wanted(points: Sequence[EntryPoint]) -> list[EntryPoint]:
+    """Those that GANSTRATA_PLUGINS names; all where it is not set.
+
+    Raises:
+        PluginNotFound: it names something that is not installed.
+    """
     chosen = os.environ.get("GANSTRATA_PLUGINS")
     if chosen is None:
-        return True
-    names = {name.strip() for name in chosen.split(",")}
-    owner = point.dist.name if point.dist is not None else ""
-    return point.name in names or owner in names
+        return list(points)
+    names = {name.strip() for name in chosen.split(",")} - {""}
+    known = {point.name for point in points} | {point.dist.name for point in points if point.dist is not None}
+    plain = {_plain(name) for name in known}
+    unknown = sorted(name for name in names if name not in known and _plain(name) not in plain)
+    if unknown:
+        raise PluginNotFound(
+            f"GANSTRATA_PLUGINS names '{visible(unknown[0])}', which is no installed distribution with plugins and none of their entry points."
+            f"{nearest(unknown[0], known)} Installed: {', '.join(sorted(known)) or 'none'}."
+        )
+    chosen_plain = {_plain(name) for name in names}
+    return [point for point in points if point.name in names or (point.dist is not None and _plain(point.dist.name) in chosen_plain)]
+
+
+def _plain(name: str) -> str:
+    """A distribution's name as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _distribution(point: EntryPoint) -> str:
@@ -195,9 +265,14 @@ def _distribution(point: EntryPoint) -> str:
 
 def _reason(error: BaseException) -> str:
     """The error with the file and line it came from."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename and not f.filename.startswith("<")]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_machinery(f.filename)]
     place = f"   ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f"{one_line(error)}{place}"
+
+
+def _is_machinery(file: str) -> bool:
+    """Whether a file has to do with how plugins are found, and not with what is wrong in them."""
+    return file.startswith("<") or "importlib" in file or file == __file__ or os.path.dirname(file) == os.path.dirname(pluggy.__file__)
 
 
 def _announce(hook_name: str, _implementations: object, arguments: Mapping[str, Any]) -> None:

@@ -231,7 +231,7 @@ class Crashing(Own):
         (Odd, PluginBroken, "'own' describes its network with values that JSON does not have"),
         (Complex, GanstrataError, "cannot hold one of the tensors: .*complex128"),
         (Silent, CheckpointError, "'own', which has no examine"),
-        (Crashing, PluginBroken, "'own' fails on this file: ZeroDivisionError: by zero"),
+        (Crashing, PluginBroken, "'own' from test 0 failed in examine: ZeroDivisionError: by zero"),
     ],
 )
 def test_a_plugin_that_cannot_be_trusted_writes_nothing(

@@ -121,6 +121,11 @@ def test_a_broken_plugin_stops_only_those_who_ask_for_it(folder: Folder) -> None
         ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_register_generator(register): ...", "ganstrata_register_generator"),
         ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_register_scorers(registry): ...", "registry"),
         ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_register_scorers(register): raise OSError('gone')", "OSError: gone"),
+        (
+            "ganstrata_stage_finished = lambda stage, run: None",
+            "its ganstrata_stage_finished has a hook's name, but not its mark: @ganstrata.hookimpl",
+        ),
+        (good("auto", "their_broken").replace("scorers", "generators"), "no generator can be called 'auto'"),
         (good("not a name", "their_broken"), "must be letters, digits and underscores"),
         (good("mine", "their_broken").replace("their_broken:Mine", "their_broken.Mine"), "must read 'package.module:Class'"),
     ],
@@ -132,6 +137,7 @@ def test_whatever_is_wrong_is_listed(folder: Folder, source: str, reason: str) -
     (broken,) = found.broken
     assert broken.distribution == "their-broken 1.2"
     assert reason in broken.reason
+    assert "registry.py" not in broken.reason, "the place is the plugin's"
     assert [info.name for info in found.infos()] == ["mine"]
 
 
@@ -187,7 +193,7 @@ def test_a_clash_can_be_decided_with_ganstrata_plugins(folder: Folder, monkeypat
     folder.install("second-dist", "second", good("same", "second") + SCORER)
     monkeypatch.setenv("GANSTRATA_PLUGINS", "first-dist")
     assert folder.registry().info("scorer", "same").distribution == "first-dist 1.2"
-    monkeypatch.setenv("GANSTRATA_PLUGINS", "something, second")
+    monkeypatch.setenv("GANSTRATA_PLUGINS", "second, ")
     assert folder.registry().info("scorer", "same").distribution == "second-dist 1.2"
     monkeypatch.setenv("GANSTRATA_PLUGINS", "")
     assert folder.registry().infos() == []
@@ -195,6 +201,7 @@ def test_a_clash_can_be_decided_with_ganstrata_plugins(folder: Folder, monkeypat
 
 def test_what_is_not_wanted_is_not_even_imported(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.install("first", "first", "raise SystemExit('imported')")
+    folder.install("second", "second", "")
     monkeypatch.setenv("GANSTRATA_PLUGINS", "second")
     found = folder.registry()
     assert not found.broken
@@ -214,13 +221,55 @@ def test_an_unknown_name_gets_the_nearest_the_known_and_how_to_install() -> None
         Registry([]).info("generator", "x")
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_stage_finishd(stage): ...", "Did you mean 'ganstrata_stage_finished'?"),
+        ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_stage_finished(stagw): ...", "stagw"),
+        ("def ganstrata_stage_started(stage): ...", "@ganstrata.hookimpl"),
+    ],
+)
+def test_hooks_that_would_never_be_called_stop_every_run(folder: Folder, source: str, words: str) -> None:
+    folder.install("their-listener", "their_listener", source)
+    folder.install("gone", "gone", "import no_such_module_here")
+    with pytest.raises(PluginBroken) as caught:
+        folder.registry().require_sound_hooks()
+    assert "their-listener 1.2 (entry point their_listener)" in str(caught.value)
+    assert words in str(caught.value)
+    assert "gone" not in str(caught.value), "what does not import stops only those who ask for it"
+
+
+def test_an_unknown_name_in_ganstrata_plugins_is_an_error_with_the_nearest(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.install("first-dist", "first", good("mine", "first"))
+    monkeypatch.setenv("GANSTRATA_PLUGINS", "first, first-dits")
+    with pytest.raises(PluginNotFound, match=r"'first-dits'.* Did you mean 'first-dist'\? Installed: first, first-dist"):
+        folder.registry()
+    monkeypatch.setenv("GANSTRATA_PLUGINS", "First_Dist")
+    assert [info.name for info in folder.registry().infos()] == ["mine"], "as package indexes compare names"
+
+
+def test_what_a_plugin_prints_when_it_is_imported_is_no_result(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.install("loud", "loud", "print('at import')\n" + good("mine", "loud") + "    print('in a hook')\n" + SCORER)
+    folder.registry().scorer("mine")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "at import\nin a hook\n"
+
+
+def test_a_config_that_is_none(folder: Folder) -> None:
+    for i, config in enumerate(("Config = None", "class Config: pass")):
+        folder.install(f"odd{i}", f"odd{i}", good(f"mine{i}", f"odd{i}") + SCORER + f"\n    {config}\n")
+        with pytest.raises(PluginBroken, match=rf"'mine{i}' from odd{i} 1\.2 has a Config that is no ganstrata\.PluginConfig"):
+            folder.registry().scorer(f"mine{i}")
+
+
 def test_trace_prints_every_hook_call(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     folder.install("first", "first", good("mine", "first"))
     folder.registry()
     assert capsys.readouterr().err == ""
     monkeypatch.setenv("GANSTRATA_TRACE", "1")
     found = folder.registry()
-    assert "hook ganstrata_register_scorers(register=" in capsys.readouterr().err
+    assert "hook ganstrata_register_scorers(register=<scorers of first 1.2>)" in capsys.readouterr().err
     found.hooks.hook.ganstrata_stage_started(stage="learn", run=None)
     assert capsys.readouterr().err == "hook ganstrata_stage_started(stage='learn', run=None)\n"
 

@@ -46,9 +46,7 @@ def _check_range(x: Tensor, config: ModuleConfig) -> None:
     low, high = config.output.range
     fault = range_fault(x, low, high)
     if fault:
-        raise mistake(
-            "output.range", f"is [{low:g}, {high:g}], but the first pictures {fault}. If it is right all the same, set output.check: false"
-        )
+        raise mistake("output.range", f"is [{low:g}, {high:g}], but the first pictures {fault}. If it is right all the same, set output.check: false")
 
 
 def repeatable(first: Tensor, again: Tensor, config: ModuleConfig) -> None:
