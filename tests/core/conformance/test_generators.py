@@ -1,0 +1,232 @@
+"""Generators that break the contract in one way each: every one is refused by name, with what is wrong."""
+
+from __future__ import annotations
+
+import random
+from typing import ClassVar
+
+import ganstrata
+import numpy as np
+import pytest
+import torch
+from ganstrata import Inputs, Latents, PluginConfig, State, Stream
+from ganstrata.core.errors import GanstrataError, PictureError
+from sound_plugins import SIZE, Sound
+from torch import Tensor, nn
+
+
+class MinusOne(Sound):
+    def finish(self, state: State) -> Tensor:
+        return 2.0 * super().finish(state) - 1.0
+
+
+class Bytes(Sound):
+    def finish(self, state: State) -> Tensor:
+        return 255.0 * super().finish(state)
+
+
+class Whole(Sound):
+    def finish(self, state: State) -> Tensor:
+        return (255.0 * super().finish(state)).byte()
+
+
+class Double(Sound):
+    def finish(self, state: State) -> Tensor:
+        return super().finish(state).double()
+
+
+class Black(Sound):
+    def finish(self, state: State) -> Tensor:
+        return super().finish(state) / 255.0
+
+
+class Smaller(Sound):
+    def finish(self, state: State) -> Tensor:
+        return super().finish(state)[:, :, ::2, ::2]
+
+
+class Last(Sound):
+    def finish(self, state: State) -> Tensor:
+        return super().finish(state).permute(0, 2, 3, 1)
+
+
+class Array(Sound):
+    def finish(self, state: State) -> Tensor:
+        return super().finish(state).numpy()  # type: ignore[return-value]
+
+
+class Bare(Sound):
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        return super().stratum(s, state, code).x  # type: ignore[return-value]
+
+
+class Torch(Sound):
+    def finish(self, state: State) -> Tensor:
+        images = super().finish(state)
+        return images + 0.01 * torch.rand_like(images)
+
+
+class Reseeding(Sound):
+    def finish(self, state: State) -> Tensor:
+        torch.manual_seed(3)
+        return super().finish(state)
+
+
+class Numpy(Sound):
+    def finish(self, state: State) -> Tensor:
+        return super().finish(state) + 0.01 * float(np.random.rand())  # noqa: NPY002 - the fault
+
+
+class Python(Sound):
+    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
+        random.random()
+        return super().sample(n, seed, start, stream)
+
+
+class OwnNoise(Sound):
+    def finish(self, state: State) -> Tensor:
+        images = super().finish(state)
+        return images + 0.01 * float(np.random.default_rng().random())
+
+
+class Company(Sound):
+    def finish(self, state: State) -> Tensor:
+        images = super().finish(state)
+        return images - images.mean() + 0.5
+
+
+class ByPlace(Sound):
+    """The noise of a sample goes by its place in the batch."""
+
+    def begin(self, inputs: Inputs) -> State:
+        return State(None, kept={"place": torch.arange(inputs.n)})
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        found = super().stratum(s, state, code)
+        return State(found.x, kept=state.kept)
+
+    def finish(self, state: State) -> Tensor:
+        return super().finish(state) + 0.1 * state.kept["place"][:, None, None, None]
+
+
+class Drawing(Sound):
+    """A sample is another one by itself than in a batch."""
+
+    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
+        rng = np.random.default_rng([seed, start])
+        z = torch.from_numpy(rng.standard_normal((n, 3)).astype(np.float32))
+        return Latents(z, None, torch.arange(start, start + n))
+
+
+class Training(Sound):
+    def __init__(self, config: PluginConfig, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.parts = {"head": nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)).eval()}
+        self.parts["head"][1].train()
+
+
+class Writing(Sound):
+    """Its second stratum adds to what the first has made."""
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        assert code is not None
+        if s == 0:
+            return State(torch.zeros(len(code), 3, SIZE, SIZE) + code[:, :1, None, None])
+        assert state.x is not None
+        return State(state.x.add_(code[:, :, None, None]).sigmoid())
+
+
+class Dark(Sound):
+    """No picture is finite from the second stratum on."""
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        found = super().stratum(s, state, code)
+        return found if s == 0 else State(found.x * float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"),
+    [
+        (MinusOne, r"look like \[-1, 1\], so add 1 and divide by 2 in finish\(\)"),
+        (Bytes, r"look like \[0, 255\], so divide by 255 in finish\(\)"),
+        (Whole, r"finish returned torch\.uint8; .*\.float\(\) / 255"),
+        (Double, r"finish returned torch\.float64; float32, float16 or bfloat16"),
+        (Black, "nothing is brighter than black"),
+        (Smaller, "pictures of 4 x 4 pixels; its card says resolution 8"),
+        (Last, r"Last\.finish: expected \(N=2, 3, H, W\), got \(2, 8, 8, 3\)"),
+        (Array, r"finish returned ndarray; a torch\.Tensor"),
+        (Bare, r"stratum\(0\) returned Tensor; a ganstrata\.State"),
+        (Torch, "draws from or seeds torch's global random numbers in making pictures"),
+        (Reseeding, "draws from or seeds torch's global random numbers"),
+        (Numpy, "draws from or seeds numpy's global random numbers"),
+        (Python, "draws from or seeds Python's global random numbers"),
+        (OwnNoise, "does not give the same picture twice"),
+        (Company, "changes by .* with the samples that it is computed with"),
+        (ByPlace, "changes by .* with the samples that it is computed with"),
+        (Drawing, r"sample\(\) gives another sample 1 in a batch of samples 0 and 1 than alone"),
+        (Training, r"leaves parts\['head'\]\.1 in training mode.*\.eval\(\)"),
+        (Writing, r"stratum\(1\) writes into the state's x"),
+        (Dark, r"the picture of sample 0 is not finite .* it began in stratum 1 \('paint'\)"),
+    ],
+)
+def test_what_a_generator_makes_is_checked_when_it_is_built(plugin: type, words: str, register) -> None:
+    register("generator", "broken", plugin)
+    with pytest.raises(GanstrataError, match=words) as caught:
+        ganstrata.load_generator("broken", device="cpu")
+    assert caught.value.exit_code == 1
+    assert "generator 'broken' from test 0" in str(caught.value) or "Last.finish" in str(caught.value)
+    assert isinstance(ganstrata.load_generator("broken", device="cpu", check=False), plugin), "the checks can be switched off"
+
+
+class Counted(Sound):
+    made: ClassVar[list[int]] = []
+
+    def finish(self, state: State) -> Tensor:
+        images = super().finish(state)
+        self.made.append(len(images))
+        return images
+
+
+def test_a_sound_generator_is_checked_once_in_a_process_and_leaves_no_trace(register) -> None:
+    made = Counted.made
+    register("generator", "counted", Counted)
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002 - to be left alone
+    random.seed(5)
+    before = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    ganstrata.load_generator("counted", device="cpu")
+    assert made == [2, 1, 1]
+    ganstrata.load_generator("counted", device="cpu")
+    assert made == [2, 1, 1], "checked once"
+    after = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    assert before == after
+
+
+def test_a_constructor_may_draw_weights_and_the_caller_keeps_its_numbers(register) -> None:
+    register("generator", "drawn", Drawn)
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    ganstrata.load_generator("drawn", device="cpu")
+    assert torch.equal(torch.rand(3), expected)
+
+
+class Drawn(Sound):
+    def __init__(self, config: PluginConfig, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.network = nn.Linear(3, 3).eval()
+
+
+def test_a_range_that_is_meant_is_left_alone(register) -> None:
+    register("generator", "wide", Wide)
+    assert ganstrata.load_generator("wide", device="cpu").judges_range is False
+
+
+class Wide(Bytes):
+    judges_range = False
+
+
+def test_a_picture_without_finite_values_is_a_picture_error(register) -> None:
+    register("generator", "dark", Dark)
+    with pytest.raises(PictureError):
+        ganstrata.load_generator("dark", device="cpu")
