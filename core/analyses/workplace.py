@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from ..boundaryfile import check_fits, load_boundaries
@@ -14,18 +15,19 @@ from ..pipeline import facts_of
 from ..prepare import prepare
 from ..progress import Progress
 from ..records import Boundary
-from ..run import STAGES, Run, locked
+from ..run import LOCK, STAGES, Run, locked
 from ..stages.report import report
 
 
 @contextmanager
-def opened(path: Path, device: str | None = None, stages: tuple[str, ...] = STAGES) -> Iterator[tuple[Run, Engine]]:
+def opened(path: Path, device: str | None = None, stages: tuple[str, ...] = STAGES, *, writes: bool = True) -> Iterator[tuple[Run, Engine]]:
     """A finished run, locked, with its plugins built as the run built them.
 
     Args:
         path: the run directory.
         device: to compute on; None for that of the run's config.
         stages: that must be finished.
+        writes: whether something will be written into the run. One that is only read need not be writable.
 
     Raises:
         RunError: no run, not finished, or its checkpoints have changed since.
@@ -39,7 +41,9 @@ def opened(path: Path, device: str | None = None, stages: tuple[str, ...] = STAG
     changed = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
     if changed:
         raise RunError(f"{path}: the checkpoint of {' and of '.join(changed)} is not the one that this run was made with; make a new run")
-    with locked(path), Engine(prepared) as engine:
+    # Where nobody here may write there is nothing to be kept from, and no lock could be made.
+    is_writable = os.access(path, os.W_OK) and (os.access(path / LOCK, os.W_OK) or not (path / LOCK).exists())
+    with locked(path) if writes or is_writable else nullcontext(), Engine(prepared) as engine:
         yield run, engine
 
 

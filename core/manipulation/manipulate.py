@@ -137,7 +137,7 @@ def perform(path: Path, ask: Ask, *, progress: Progress) -> Manipulated:
     if "mp4" in ask.kinds:
         films.video_library()
     stages = ("synthesize", "learn") if ask.boundaries is None else ("synthesize",)
-    with workplace.opened(path, ask.device, stages) as (run, engine):
+    with workplace.opened(path, ask.device, stages, writes=ask.out is None) as (run, engine):
         return _perform(run, engine, ask, progress)
 
 

@@ -75,7 +75,7 @@ def make_study(path: Path, out: Path, ask: Ask, *, progress: Progress) -> Key:
         GanstrataError: `out` cannot be written.
     """
     _check(ask, out)
-    with opened(path, ask.device) as (run, engine):
+    with opened(path, ask.device, writes=False) as (run, engine):
         prepared = engine.prepared
         groups = dict(prepared.groups)
         if len(groups) < 2:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -211,3 +213,16 @@ def test_mistakes(made, along, rest, words: str) -> None:
     with pytest.raises(UserError) as caught:
         made(*along, **rest)
     assert words in str(caught.value)
+
+
+def test_a_run_that_cannot_be_written_to_is_edited_elsewhere(made, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contents) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EROFS, os.strerror(errno.EROFS))
+
+    before = contents(copied)
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    monkeypatch.setattr("ganstrata.core.analyses.workplace.os.access", lambda *_: False)
+    assert made("seen/red", steps=1, out=tmp_path / "elsewhere").frames
+    with pytest.raises(GanstrataError, match=r"Read-only file system.*change the permissions of this place"):
+        made("seen/red", steps=1)
+    assert contents(copied) == before
