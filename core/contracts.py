@@ -166,7 +166,9 @@ class Scorer(Plugin):
         concepts: what the columns of score() are.
         features: numbers of the strata whose feature maps score() reads; none by default.
         extras: names of numbers that are kept beside the scores but are no concepts.
-        checkpoint: hash of the network's file, if there is one; scores are made again where it is another one.
+        checkpoint: hash of the network's weights, if it has any. Scores are computed again when it changes, when a
+            file that the config names does, or the plugin's own source or version.
+        packages: further distributions, beside those that the plugin's own requires, whose version decides scores.
         judges_range: whether the range of the first pictures that are given from outside a run is judged.
     """
 
@@ -178,6 +180,7 @@ class Scorer(Plugin):
     extras: tuple[str, ...] = ()
     checkpoint: str = ""
     judges_range: bool = True
+    packages: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Hold what every scorer is given against what it takes."""

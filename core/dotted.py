@@ -21,6 +21,8 @@ from .paths import user_path
 PATTERN = r"^.+:[A-Za-z_][A-Za-z0-9_.]*$"
 """What a target looks like: `package.module:Name`, or `FILE.py:Name`. The last colon counts: that of a drive, `C:\\net.py:Name`, comes before it."""
 
+_companions: dict[str, set[str]] = {}  # of a file that was run: names of the modules beside it that came with it
+
 
 def find(target: str) -> Any:
     """The object behind `package.module:Name` or `FILE.py:Name`.
@@ -81,22 +83,50 @@ def _import(place: str) -> ModuleType:
         raise UserError(f"{place} does not import: {reason(error)}") from error
 
 
+def own_name(path: Path) -> str:
+    """The name under which a file of the user's is a module here."""
+    return f"ganstrata_own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+
+
 def _import_file(path: Path) -> ModuleType:
+    """Run a file, as it is now, and with it the files beside it that it imports.
+
+    No byte code is kept of them: Python tells it from that of an edited file by size and second alone.
+    """
     if not path.is_file():
         raise FileNotFoundError(path)
     path = path.resolve()
-    name = f"ganstrata_own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    name = own_name(path)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
-    assert spec.loader is not None
     found = importlib.util.module_from_spec(spec)
+    for companion in _companions.pop(name, ()):  # they may have been edited as well
+        sys.modules.pop(companion, None)
+    before = set(sys.modules)
     sys.modules[name] = found  # dataclasses look their module up
     sys.path.insert(0, str(path.parent))  # the files beside it
+    kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        spec.loader.exec_module(found)
+        exec(compile(path.read_bytes(), path, "exec"), vars(found))
     except BaseException:
         del sys.modules[name]
         raise
     finally:
         sys.path.remove(str(path.parent))
+        sys.dont_write_bytecode = kept
+    _companions[name] = set() if is_installation(path.parent) else {key for key in set(sys.modules) - before - {name} if _lies_in(key, path.parent)}
     return found
+
+
+def is_installation(folder: Path) -> bool:
+    """Whether pip puts packages into a folder: what lies side by side there does not belong together."""
+    return folder.name in ("site-packages", "dist-packages") or next(folder.glob("*.dist-info"), None) is not None
+
+
+def _lies_in(module: str, folder: Path) -> bool:
+    """Whether a module is a file of this folder, or in a package of it."""
+    top, file = module.split(".")[0], getattr(sys.modules[module], "__file__", None)
+    if file is None:
+        return False
+    path = Path(file).resolve()
+    return path == folder / f"{top}.py" or ((folder / top / "__init__.py").is_file() and path.is_relative_to(folder / top))

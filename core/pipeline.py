@@ -16,11 +16,14 @@ from .engine import Engine
 from .errors import GanstrataError, RunError
 from .learning_variance import replicate_samples
 from .listeners import tell
-from .prepare import Prepared, describe_plugins, prepare
+from .manifest import GeneratorRecord
+from .prepare import Prepared, prepare
 from .progress import Progress, duration
+from .provenance.describe import describe
+from .provenance.keys import keys_of
 from .randomness import Stream
-from .resultfolder import damaged_results
-from .run import STAGES, Run, differing, locked, scoring_changes
+from .resultfolder import damaged_results, stale_results
+from .run import STAGES, Begun, Run, data_of, differing, locked
 from .stages import edit, learning, report, rescoring, synthesis
 from .text import listed
 
@@ -81,26 +84,31 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
     """The given stages of a run, which is begun or continued."""
     began = time.monotonic()
     known = Run.open(out) if (out / "run.json").is_file() else None
-    if known is not None and not differing(known.manifest["config"], config.model_dump(mode="json", by_alias=True)):
+    if known is not None and not differing(data_of(known.config), data_of(config)):
         # Groups in another order are the same config, but layer sets stand in the arrays in the order of the first.
         config = known.config.model_copy(update={"engine": config.engine, "checks": config.checks})
-    prepared = prepare(config, source=source, batch=None if known is None else known.batch)
-    facts = facts_of(prepared)
+    settled = known is not None and config.synthesis.batch_size == "auto"
+    prepared = prepare(config, source=source, batch=known.batch if known is not None and settled else None)
     with locked(out):
-        changed = [] if known is None else scoring_changes(known.manifest, config.model_dump(mode="json", by_alias=True), facts)
-        current = Run.begin(out, config, facts)
-        if changed:
-            progress.say(f"{out}: {' and '.join(changed)} changed; the samples and the scores of all other scorers stay, what follows is done again")
+        begun = Run.begin(out, config, facts_of(prepared))
+        current = begun.run
         for name in STAGES[: STAGES.index(stages[0])]:
+            if name in begun.stale:
+                raise RunError(f"{out}: {'; '.join(begun.changes)}; the stage `{name}` must be run again first: `ganstrata {name} {out}`")
             if not _STAGES[name].is_complete(current, prepared):
                 raise RunError(f"{out}: what the stage `{name}` wrote is not there or has changed; run `ganstrata {name} {out}` first")
         if "synthesize" in stages and not current.is_done("synthesize"):
             _check_room(prepared, out)
+        if begun.changes:
+            progress.say(f"{out}: {_consequences(begun, known)}")
         with Engine(prepared) as engine:
             if any(name != "report" and not current.is_done(name) for name in stages):
                 progress.say(forecast(prepared, engine.workers))
                 if prepared.generator.card.layers == 1:
                     progress.say("this generator has one layer: layer-wise analysis does not apply, everything else is done")
+            # Only now does the run begin: what could not be built or has no room has changed nothing.
+            if begun.is_new or begun.changes:
+                current.save()
             for name in stages:
                 _perform(name, current, engine, progress)
         if stages == STAGES and (damaged := damaged_results(out)):
@@ -108,6 +116,8 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
                 f"{out}: the run is complete, but results that other commands left in it are not what they wrote: {listed(damaged)}. "
                 "Give these commands again, or remove these folders."
             )
+        if stages == STAGES and (stale := stale_results(out, current.keys.stages)):
+            progress.say(f"{listed(stale)} in {out}: made from what the run was before; give these commands again")
     progress.say(f"{out}: complete after {duration(time.monotonic() - began)}")
     return current
 
@@ -118,23 +128,40 @@ def resume(path: Path, stage: str, *, progress: Progress) -> Run:
     earlier = STAGES[: STAGES.index(stage)]
     current.require(*earlier)
     source = str(path / "run.json")
-    return perform(validate(current.manifest["config"], source), path, (stage,), source=source, progress=progress)
+    return perform(validate(data_of(current.config), source), path, (stage,), source=source, progress=progress)
 
 
 def facts_of(prepared: Prepared) -> dict[str, Any]:
-    """What run.json records of plugins, checkpoints, device and sizes."""
+    """What run.json records of plugins, checkpoints, device and sizes, and of what numbers are computed from."""
+    provenance = describe(prepared)
+    layers = {"sets": [[name, list(found)] for name, found in prepared.sets.items()]}
+    layers |= {"groups": [[name, list(found)] for name, found in prepared.groups.items()]}
+    plugins = [record for plugin in (provenance.generator, *provenance.scorers.values(), provenance.boundary) for record in plugin.all()]
     card = prepared.generator.card
     checkpoints = {"generator": card.sha256, **{alias: s.checkpoint for alias, s in prepared.scorers.items()}}
     return {
-        "generator": {**vars(card), "space": prepared.generator.space, "fingerprint": prepared.generator.fingerprint},
-        "plugins": describe_plugins(prepared.config),
+        "generator": GeneratorRecord(**vars(card), space=prepared.generator.space, fingerprint=prepared.generator.fingerprint),
+        "plugins": {f"{record.kind} {record.name}": record.distribution for record in plugins},
         "checkpoints": {name: digest for name, digest in checkpoints.items() if digest},
         "batch_size": prepared.batch,
         "device": str(prepared.device),
         "precision": prepared.precision,
         "layer_sets": {name: list(layers) for name, layers in prepared.sets.items()},
         "groups": {name: list(layers) for name, layers in prepared.groups.items()},
+        "provenance": provenance,
+        "keys": keys_of(prepared.config, provenance, layers),
     }
+
+
+def _consequences(begun: Begun, known: Run | None) -> str:
+    """What changed, and what is therefore done again."""
+    said = "; ".join(begun.changes)
+    if begun.stale:
+        said += f". Done again: {', '.join(begun.stale)}"
+    there = None if known is None else known.record.keys
+    if there is not None and there.latents == begun.run.keys.latents:
+        said += "; the samples and the scores of all other scorers stay" if there.scores != begun.run.keys.scores else "; the samples and scores stay"
+    return said
 
 
 def forecast(prepared: Prepared, workers: int) -> str:

@@ -219,18 +219,6 @@ def _check_scorers(prepared: Prepared) -> None:
         check_scorer(scorer, rendering)
 
 
-def describe_plugins(config: RunConfig) -> dict[str, str]:
-    """Which distribution each plugin of a config comes from."""
-    uses: list[tuple[Any, str]] = [
-        ("generator", config.generator.use),
-        *(("scorer", s.use) for s in config.scorers),
-        ("boundary", config.boundary.use),
-    ]
-    for scorer in config.scorers:  # a scorer may stand on another
-        nested = scorer.options.get("segmenter")
-        if isinstance(nested, dict) and isinstance(nested.get("use"), str):
-            uses.append(("scorer", nested["use"]))
-    return {f"{kind} {name}": registry().info(kind, name).distribution for kind, name in uses}
 
 
 def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dict[str, tuple[int, ...]]:

@@ -78,13 +78,13 @@ class Rescored:
     @classmethod
     def read(cls, run: Run) -> Rescored:
         """Compute the effects from the sums in rescoring.zarr."""
-        manifest, config = run.manifest, run.config
+        config = run.config
         boundaries, _ = load_boundaries(run.path)
-        concepts = manifest["concepts"]
+        concepts = run.concepts
         ids = [row["id"] for row in concepts]
         own = np.array([ids.index(boundary.concept) for boundary in boundaries])
         unit = concept_units(concepts)
-        sets = {name: tuple(layers) for name, layers in manifest["layer_sets"].items()}
+        sets = {name: tuple(layers) for name, layers in run.record.layer_sets.items()}
         everywhere = list(sets).index("all")
         rescoring, seed = config.rescoring, config.synthesis.seed
         units, count = Shards(run.path / "rescoring.zarr"), len(boundaries)
@@ -110,7 +110,7 @@ class Rescored:
             )
             used = np.full(sums.shape[:2], rescoring.samples)
         learning_error, replicates = np.full(count, np.nan), np.zeros(count, dtype=np.int64)
-        if RESAMPLED_FILE in manifest["stages"].get("learn", {"files": ()})["files"]:
+        if "learn" in run.record.stages and RESAMPLED_FILE in run.record.stages["learn"].files:
             resampled, relearnt = Resampled.load(run.path), units.read("resampled").astype(np.float64)
             learning_error, freedom = errors_of(relearnt, resampled.dilutions(boundaries))
             effects = over_learning(effects, learning_error, freedom, own, all_set=everywhere)
@@ -122,7 +122,7 @@ class Rescored:
             boundaries=boundaries,
             concepts=concepts,
             sets=sets,
-            groups={name: tuple(layers) for name, layers in manifest["groups"].items()},
+            groups={name: tuple(layers) for name, layers in run.record.groups.items()},
             effects=effects,
             changes=own_changes / unit[own][:, None, None, None],
             own=own,

@@ -62,6 +62,24 @@ def damaged_results(run: Path) -> list[str]:
     return found
 
 
+def stale_results(run: Path, stages: Mapping[str, str]) -> list[str]:
+    """Name the results of analyses and edits in a run that stand on what a stage wrote under another key.
+
+    Args:
+        run: the directory.
+        stages: keys of what each stage has written now.
+    """
+    found = []
+    for file in sorted([*run.glob("analysis/*/*.json"), *run.glob("manipulations/*/manipulate.json")]):
+        try:
+            stands_on = read_index(file)["stands_on"]
+            stale = any(stages.get(stage) != key for stage, key in stands_on.items())
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            continue  # no index, one of an early version, or damaged, which is told elsewhere
+        found += [file.parent.relative_to(run).as_posix()] if stale else []
+    return found
+
+
 def _owner(name: str) -> str:
     """Name of a folder of results, or of what stands beside it while it is replaced."""
     return name[1:].removesuffix(_PART).removesuffix(_OLD) if name.startswith(".") and name.endswith((_PART, _OLD)) else name

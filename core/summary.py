@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .config import Level
+from .errors import DataError
+from .manifest import ConceptStats
 from .prepare import Prepared
 from .records import Concept
 
@@ -34,9 +38,13 @@ def least_spread(concepts: Sequence[Concept], deviations: NDArray[np.float64]) -
     return np.array([0.1 * middle if concept.least is None else concept.least for concept in concepts])
 
 
-def summarise(prepared: Prepared, scores: NDArray[np.float32], w: NDArray[np.float32]) -> dict[str, Any]:
-    """Facts for run.json: the spread of w, and a row per concept."""
-    rows = []
+def summarise(prepared: Prepared, scores: NDArray[np.float32], w: NDArray[np.float32]) -> tuple[float, list[ConceptStats]]:
+    """Facts for run.json: the spread of w, and a row per concept.
+
+    Raises:
+        DataError: w is not finite.
+    """
+    rows: list[ConceptStats] = []
     for alias, scorer in prepared.scorers.items():
         columns = prepared.columns(alias)
         values = scores[:, columns].astype(np.float64)  # (N, C')
@@ -49,21 +57,24 @@ def summarise(prepared: Prepared, scores: NDArray[np.float32], w: NDArray[np.flo
         for j, concept in enumerate(prepared.concepts[columns]):
             column = values[defined[:, j], j]
             rows.append(
-                {
-                    "id": concept.name,
-                    "level": concept.level,
-                    "samples": int(counts[j]),
-                    "undefined": int(len(values) - counts[j]),
-                    "mean": _number(means[j]),
-                    "sd": float(deviations[j]),
-                    "least": float(least[j]),
-                    "varies": bool(deviations[j] >= least[j] and deviations[j] > 0.0),
-                    "threshold": concept.threshold,
-                    "positive_share": None if concept.threshold is None or not len(column) else float((column > concept.threshold).mean()),
-                    "quantiles": [] if not len(column) else [float(q) for q in np.quantile(column, (0.0, 0.05, 0.5, 0.95, 1.0))],
-                }
+                ConceptStats(
+                    id=concept.name,
+                    level=cast("Level", concept.level),
+                    samples=int(counts[j]),
+                    undefined=int(len(values) - counts[j]),
+                    mean=_number(means[j]),
+                    sd=float(deviations[j]),
+                    least=float(least[j]),
+                    varies=bool(deviations[j] >= least[j] and deviations[j] > 0.0),
+                    threshold=concept.threshold,
+                    positive_share=None if concept.threshold is None or not len(column) else float((column > concept.threshold).mean()),
+                    quantiles=[] if not len(column) else [float(q) for q in np.quantile(column, (0.0, 0.05, 0.5, 0.95, 1.0))],
+                )
             )
-    return {"spread": spread_of(w), "concepts": rows}
+    spread = spread_of(w)
+    if not math.isfinite(spread):
+        raise DataError(f"the codes of the generator '{prepared.config.generator.use}' are not finite: their spread is {spread}")
+    return spread, rows
 
 
 def _number(value: float) -> float | None:

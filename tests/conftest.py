@@ -85,6 +85,22 @@ def config() -> dict[str, Any]:
     return deepcopy(CONFIG)
 
 
+def _compacted(config: dict[str, Any]) -> dict[str, Any]:
+    config["scorers"] += [{"use": "hue", "as": "colour"}, {"use": "fake_regions", "as": "parts"}]
+    config["concepts"] = {"include": ["seen/left", "seen/red"]}
+    config["boundary"]["with"] = {"positives": 20, "negatives": 20}
+    config["synthesis"]["samples"] = 96
+    config["rescoring"] |= {"layers": ["all", "top"], "samples": 16, "null_directions": 3, "bootstrap": 100}
+    config["editing"], config["report"] = {"samples": 1, "steps": 2}, {"samples": 2}
+    return config
+
+
+@pytest.fixture
+def compact(config: dict[str, Any]) -> dict[str, Any]:
+    """A run with three scorers, two of them without a boundary, that takes the least time; change it at will."""
+    return _compacted(config)
+
+
 @contextmanager
 def _on_path(site: Path) -> Iterator[ModuleType]:
     kept = os.environ.get("PYTHONPATH")
@@ -185,6 +201,13 @@ def finished(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A whole run of CONFIG with one worker. Tests must not write into it: `copied` is for that."""
     with _on_path(site):
         return ganstrata.run(deepcopy(CONFIG), tmp_path_factory.mktemp("finished") / "run")
+
+
+@pytest.fixture(scope="session")
+def compacted(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A whole run of `compact`. Tests must not write into it."""
+    with _on_path(site):
+        return ganstrata.run(_compacted(deepcopy(CONFIG)), tmp_path_factory.mktemp("compacted") / "run")
 
 
 @pytest.fixture(scope="session")

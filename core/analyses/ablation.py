@@ -78,7 +78,7 @@ def ablation(source: Source, ask: Ask) -> Answer:
     rescored = source.rescored
     name, at = set_meant(rescored, ask.layers)
     meant = boundaries_meant(rescored, ask, by_strength(rescored, at))
-    rows = [judged(rescored, i, at, source.run.manifest["config"]["boundary"].get("with") or {}) for i in meant]
+    rows = [judged(rescored, i, at, source.run.config.boundary.options) for i in meant]
     factors = sum(row.is_factor for row in rows)
     orders = [sorted_by(rows, k) for k in range(len(RANKINGS))]
     table = [["place", *RANKINGS]]

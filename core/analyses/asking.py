@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..boundaryfile import FILES
+from ..config import UseScorer
 from ..disk import file_hash
 from ..errors import ConfigError, Fault, LayerError, UserError, nearest
 from ..layers import layer_sets
+from ..provenance.changes import plugin_changes
 from ..records import LEVELS
 from ..report.figures import Figure
 from ..rescored import Rescored
@@ -84,9 +86,9 @@ class Answer:
             "analysis": self.name,
             "asked": self.asked,
             "runs": [
-                {"label": s.label, "generator": s.run.manifest["generator"]["fingerprint"], **{f: file_hash(s.run.path / f) for f in FILES}}
-                for s in sources
+                {"label": s.label, "generator": s.run.record.generator.fingerprint, **{f: file_hash(s.run.path / f) for f in FILES}} for s in sources
             ],
+            "stands_on": {"rescore": sources[0].run.keys.stages["rescore"]},
             "sentences": self.sentences,
         }
         return found | {f"{self.name}.json": index_text(index, found)}
@@ -190,17 +192,20 @@ def check_meet(sources: Sequence[Source]) -> list[str]:
     first, faults = sources[0], []
     for other in sources[1:]:
         where = (f"{first.label} and {other.label}",)
-        a, b = first.run.manifest, other.run.manifest
-        mine, theirs = ({row["as"]: row for row in manifest["config"]["scorers"]} for manifest in (a, b))
+        a, b = first.run.record, other.run.record
+        mine, theirs = ({scorer.alias: scorer for scorer in record.config.scorers} for record in (a, b))
         for alias in sorted(mine.keys() & theirs.keys()):
             if mine[alias] != theirs[alias]:
                 faults.append(Fault(where, f"the scorer '{alias}' is not the same: {_plainly(mine[alias])} there, {_plainly(theirs[alias])} here"))
-            elif a["checkpoints"].get(alias) != b["checkpoints"].get(alias):
+            elif a.checkpoints.get(alias) != b.checkpoints.get(alias):
                 faults.append(Fault(where, f"the checkpoint of the scorer '{alias}' is not the same"))
+            elif a.provenance is not None and b.provenance is not None:
+                pair = (record.scorers[alias].essence for record in (a.provenance, b.provenance))
+                faults += [Fault(where, said) for said in plugin_changes(f"the scorer '{alias}'", *pair)]
         if not _scored(first) & _scored(other):
             faults.append(Fault(where, f"no concept is scored in both: {_some(_scored(first))} there, {_some(_scored(other))} here"))
         for key, words in (("distance", "samples were moved {} there, {} here"), ("distance_unit", "distances are in {} there, in {} here")):
-            old, new = (manifest["config"]["rescoring"][key] for manifest in (a, b))
+            old, new = (getattr(record.config.rescoring, key) for record in (a, b))
             if old != new:
                 faults.append(Fault(where, "rescoring: " + words.format(old, new)))
     if faults:
@@ -222,8 +227,8 @@ def _scored(source: Source) -> set[str]:
     return {row["id"] for row in source.rescored.concepts}
 
 
-def _plainly(scorer: Mapping[str, Any]) -> str:
-    return f"{scorer['use']} {json.dumps(scorer.get('with') or {}, sort_keys=True)}"
+def _plainly(scorer: UseScorer) -> str:
+    return f"{scorer.use} {json.dumps(scorer.options, sort_keys=True, default=str)}"
 
 
 def _some(names: set[str]) -> str:

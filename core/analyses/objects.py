@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from ..progress import Progress
 from ..randomness import Stream
 from ..records import Boundary
 from ..report.masks import sheet
-from ..report.objects import FOLDER, INDEX, TABLE, Hop, Objects, read_objects, stamp, table_text
+from ..report.objects import FOLDER, INDEX, TABLE, Hop, Objects, read_objects, scorers_of, stamp, table_text
 from ..resultfolder import index_text, replace_folder
 from ..run import Run
 from ..scoring import checked_scores, untouched
@@ -253,7 +254,7 @@ def _look(prepared: Prepared, batch: Batch) -> Seen:
     )
 
 
-def _write(run: Run, prepared: Prepared, boundaries: list[Boundary], seen: list[Seen], asked: dict[str, object]) -> None:
+def _write(run: Run, prepared: Prepared, boundaries: list[Boundary], seen: list[Seen], asked: dict[str, Any]) -> None:
     """All files of the analysis at once."""
     rescoring = prepared.config.rescoring
     names = tuple(concept.name for concept in prepared.scorers[str(asked["segmenter"])].concepts)
@@ -284,7 +285,7 @@ def _write(run: Run, prepared: Prepared, boundaries: list[Boundary], seen: list[
         "classes": names,
         "stuff": found.stuff,
         "hops": [asdict(hop) for hop in hops],
-        "stamp": stamp(run, str(asked["segmenter"])),
+        "stamp": stamp(run, scorers_of(str(asked["segmenter"]), [*(hop.concept for hop in hops), asked["start"]])),
     }
     replace_folder(run.path / FOLDER, INDEX, files | {INDEX: index_text(index, files)})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import RunError
 from ..loading import load_generator
 from ..paths import user_path
 from ..run import Run
@@ -30,12 +29,7 @@ def assumed(generator: str) -> Assumed:
     """
     path = user_path(generator)
     if path.is_dir():
-        manifest = Run.open(path).manifest
-        try:
-            card = manifest["generator"]
-            words = f"{card['family']}, {card['source']}"
-            return Assumed(str(card["fingerprint"]), str(card["space"]), int(card["layers"]), int(card["code_size"]), words)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{path / 'run.json'} does not say which generator it used ({type(error).__name__}: {error})") from None
+        card = Run.open(path).record.generator
+        return Assumed(card.fingerprint, card.space, card.layers, card.code_size, f"{card.family}, {card.source}")
     built = load_generator("auto", checkpoint=generator, device="cpu")
     return Assumed(built.fingerprint, built.space, built.card.layers, built.card.code_size, f"{built.card.family}, {built.card.source}")

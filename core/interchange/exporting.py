@@ -86,10 +86,10 @@ def _arrays_of(run: Run) -> dict[str, NDArray[Any]]:
     """Codes and scores of the samples, by name of the file."""
     run.require("synthesize")
     samples = Shards(run.path / "samples.zarr")
-    arrays = {"z" if run.manifest["generator"]["space"] == "z" else "w": samples.read("w")}
+    arrays = {"z" if run.record.generator.space == "z" else "w": samples.read("w")}
     if run.config.synthesis.mixing > 0.0:
         arrays["wp"] = samples.read("codes")
-    ids = [row["id"] for row in run.manifest["concepts"]]
+    ids = [row["id"] for row in run.concepts]
     stems = dict(zip(ids, _plain(ids), strict=True))
     for scorer in run.config.scorers:
         table = samples.read(f"scores/{scorer.alias}")  # (N, C)

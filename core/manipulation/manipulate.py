@@ -159,7 +159,7 @@ def _perform(run: Run, engine: Engine, ask: Ask, progress: Progress) -> Manipula
     with progress.stage("manipulate", total=total) as done:
         if ask.search:
             steps = coarse.coarse_steps(-SEARCHED if ask.start is None else ask.start, SEARCHED if ask.end is None else ask.end)
-            strips = _searched(parts, coarse.measure(prepared, parts, run.manifest["concepts"], steps, unit, done), strips, ask)
+            strips = _searched(parts, coarse.measure(prepared, parts, run.concepts, steps, unit, done), strips, ask)
         table = Table(prepared, source, ruler, scored=ask.scores)
         before, frames = table.draw(strips, done)
         grid = table.grid(strips[0], done) if "grid" in ask.kinds else None
@@ -236,7 +236,8 @@ def _record(
             for strip in strips
         ],
         "generator": {"family": card.family, "source": card.source, "fingerprint": prepared.generator.fingerprint},
-        "checkpoints": run.manifest["checkpoints"],
+        "checkpoints": run.record.checkpoints,
+        "stands_on": {"learn": run.keys.stages["learn"]},
         "config": {key: run.manifest["config"][key] for key in ("generator", "scorers", "synthesis")} | {"scale": run.config.editing.scale},
         "batch_size": prepared.batch,
         "device": str(prepared.device),
@@ -251,7 +252,7 @@ def _files(
     """What was asked for, by name."""
     files: dict[str, bytes] = {"steps.csv": steps_text(source.names, edited).encode()}
     if ask.scores:
-        files["scores.csv"] = scores_text(source.names, edited, run.manifest["concepts"]).encode()
+        files["scores.csv"] = scores_text(source.names, edited, run.concepts).encode()
     for each in edited:
         stem = "joint" if ask.mode == "joint" else file_stem(each.strip.parts[0].boundary.name, each.strip.parts[0].set_name)
         if "strip" in ask.kinds:

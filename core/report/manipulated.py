@@ -65,7 +65,7 @@ def build_page(run: Run, names: Sequence[str], edited: Sequence[Edited], record:
     """All strips as one page that opens offline."""
     environment = templates(__package__)
     environment.filters |= {"number": _number, "signed": signed}
-    concepts = run.manifest["concepts"]
+    concepts = run.concepts
     return environment.get_template("manipulated.html.j2").render(
         style=Markup(STYLE + _asset("report.css") + _asset("manipulated.css")),
         script=Markup(_asset("report.js") + _asset("manipulated.js")),

@@ -6,8 +6,7 @@ import base64
 import csv
 import hashlib
 import io
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,12 +189,15 @@ def _read_table(text: str) -> list[Transition]:
     ]
 
 
-def stamp(run: Run, segmenter: str) -> dict[str, str]:
-    """What the analysis is computed from: hashes of the boundaries' files, and of the segmenter's plugin, config and checkpoint."""
-    found = {name: file_hash(run.path / name) for name in FILES}
-    used = next((scorer for scorer in run.manifest["config"]["scorers"] if scorer["as"] == segmenter), None)
-    text = json.dumps([used, run.manifest["checkpoints"].get(segmenter)], sort_keys=True)
-    return found | {"segmenter": hashlib.sha256(text.encode()).hexdigest()}
+def stamp(run: Run, aliases: Iterable[str]) -> dict[str, Any]:
+    """What the analysis is computed from: the boundaries' files, and the keys of the scores of all scorers that it uses."""
+    found: dict[str, Any] = {name: file_hash(run.path / name) for name in FILES}
+    return found | {"scores": {alias: run.keys.scores.get(alias) for alias in sorted(set(aliases))}, "scale": run.config.editing.scale}
+
+
+def scorers_of(segmenter: str, concepts: Iterable[str | None]) -> list[str]:
+    """Aliases of the segmenter and of the scorers of concepts."""
+    return [segmenter, *(concept.split("/", 1)[0] for concept in concepts if concept is not None)]
 
 
 def read_objects(run: Run) -> Objects | None:
@@ -214,8 +216,9 @@ def read_objects(run: Run) -> Objects | None:
         if changed:
             return _faulty(f"{', '.join(changed)} in {FOLDER} {'is' if len(changed) == 1 else 'are'} not what the analysis wrote.")
         hops = [Hop(**hop | {"returned": None if hop["returned"] is None else tuple(hop["returned"])}) for hop in index["hops"]]
-        if stamp(run, index["asked"]["segmenter"]) != index["stamp"]:
-            return _faulty("The boundaries of this run have been learnt again since, or its segmenter is another.", hops)
+        used = scorers_of(index["asked"]["segmenter"], [*(hop.concept for hop in hops), index["asked"]["start"]])
+        if stamp(run, used) != index["stamp"]:
+            return _faulty("The boundaries of this run have been learnt again since, or its segmenter is another, or a scorer that was used.", hops)
         return Objects(
             asked=index["asked"],
             classes=tuple(index["classes"]),

@@ -62,7 +62,7 @@ def is_complete(run: Run, prepared: Prepared) -> bool:
         return False
     boundaries, _ = load_boundaries(run.path)
     strips = {strip_name(name, set_name) for name in boundaries.names for set_name in shown_sets(prepared)}
-    return strips <= set(run.manifest["stages"]["edit"]["files"])
+    return strips <= set(run.record.stages["edit"].files)
 
 
 def amounts(prepared: Prepared) -> list[float]:

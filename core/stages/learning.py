@@ -80,7 +80,7 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
     """Write boundaries.safetensors and boundaries.json, and what resampled samples give."""
     prepared = engine.prepared
     config, conditions, seed = prepared.config.rescoring, prepared.config.conditions, prepared.config.synthesis.seed
-    varies = {row["id"]: row for row in run.manifest["concepts"]}
+    varies = {row["id"]: row for row in run.concepts}
     wanted = [prepared.concepts[j] for j in prepared.chosen]
     skipped = {c.name: _invariant(varies[c.name]) for c in wanted if not varies[c.name]["varies"]}
     columns = [j for j in prepared.chosen if prepared.concepts[j].name not in skipped]

@@ -39,7 +39,7 @@ from ..sequential import look_sizes
 from ..shards import Shards
 from . import null
 from .looks import DECIDING, RESAMPLED, Question, rounds
-from .synthesis import draw, scorer_key
+from .synthesis import draw
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
     for boundary in boundaries:
         check_fits(boundary, prepared.generator)
     units = open_units(run)
-    units.create(_layout(prepared, len(boundaries)), _stamp(run, prepared))
+    units.create(_layout(prepared, len(boundaries)), _stamp(run))
     total, images = images_needed(prepared, len(boundaries)), 0
     plan = _plan(run, prepared, boundaries)
     needed = next(plan)
@@ -155,17 +155,16 @@ def _check_share(prepared: Prepared, rescored: Rescored) -> int:
     return count
 
 
-def _stamp(run: Run, prepared: Prepared) -> str:
-    """What the units are computed from: the scorers in their order, and byte for byte all directions that files hold."""
+def _stamp(run: Run) -> str:
+    """What the units are computed from: the key of this stage, and byte for byte all directions that files hold."""
     config = run.config.rescoring
     names = (*FILES, *[null.FILE] * (config.null == "permuted"), *[RESAMPLED_FILE] * (config.learning_resamples > 0))
-    scorers = [f"{alias}:{scorer_key(prepared, alias)}" for alias in prepared.scorers]
-    return hashlib.sha256(" ".join([*(file_hash(run.path / name) for name in names), *scorers]).encode()).hexdigest()
+    return hashlib.sha256(" ".join([run.keys.stages["rescore"], *(file_hash(run.path / name) for name in names)]).encode()).hexdigest()
 
 
 def _plan(run: Run, prepared: Prepared, boundaries: Boundaries) -> Iterator[list[Unit]]:
     """All units; with adaptive sampling round after round, each of which must be done before the next is asked for."""
-    config, path, stamp, sets = prepared.config.rescoring, str(run.path), _stamp(run, prepared), tuple(range(len(prepared.sets)))
+    config, path, stamp, sets = prepared.config.rescoring, str(run.path), _stamp(run), tuple(range(len(prepared.sets)))
     count = len(boundaries)
     resampled = Resampled.load(run.path) if config.learning_resamples else None
     again = np.zeros(count, dtype=int) if resampled is None else resampled.learnt.sum(axis=0)  # (B,)
@@ -183,7 +182,7 @@ def _plan(run: Run, prepared: Prepared, boundaries: Boundaries) -> Iterator[list
         yield every
         return
     own = np.array([_column(prepared, boundary.concept) for boundary in boundaries])
-    varies = np.array([row["varies"] for row in run.manifest["concepts"]])
+    varies = np.array([row["varies"] for row in run.concepts])
     dilutions = None if resampled is None else resampled.dilutions(boundaries)
     question = Question.of(config, prepared.batch, own, varies, list(prepared.sets), dilutions)
     for wanted in rounds(question, open_units(run)):
@@ -254,7 +253,7 @@ def _move_resampled(prepared: Prepared, unit: Unit, run: Run) -> None:
 
 def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
     boundaries, chance, _ = _directions(unit, run, prepared)
-    spread = float(run.manifest["spread"])
+    spread = run.spread
     baseline, codes, scores = _baseline(prepared, unit.start)
     here = min(prepared.batch, prepared.config.rescoring.samples - unit.start)
     is_boundary = unit.direction < len(boundaries)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +12,7 @@ from ..engine import Engine
 from ..errors import PictureError
 from ..prepare import Prepared
 from ..progress import Progress
+from ..provenance.keys import Keys
 from ..randomness import Stream, Use, uniforms
 from ..records import Latents, Rendering
 from ..run import Run
@@ -38,11 +37,11 @@ LATENTS = ""  # in place of a scorer's alias: w, index, condition and codes
 
 
 class Piece(NamedTuple):
-    """Samples start .. stop, and whose arrays lack them: aliases of scorers, or LATENTS."""
+    """Samples start .. stop, and the marks of whose arrays lack them: of aliases of scorers, or LATENTS."""
 
     start: int
     stop: int
-    owners: tuple[str, ...]
+    marks: tuple[tuple[str, str], ...]
 
 
 def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
@@ -54,7 +53,7 @@ def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
     prepared = engine.prepared
     n = prepared.config.synthesis.samples
     samples = open_samples(run)
-    samples.create(_layout(prepared, n, shard_size(prepared.batch)))
+    samples.create(_layout(prepared, n, shard_size(prepared.batch)), run.keys.latents)
     missing = _missing(run, prepared)
     with progress.stage("synthesize", total=n, done=n - sum(piece.stop - piece.start for piece in missing)) as step:
         for count in engine.map(_shard, [(str(run.path), piece) for piece in missing]):
@@ -62,8 +61,7 @@ def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
         finite = read_finite(run, prepared)
         nonfinite = int((~finite).sum())
         _check_share(prepared, finite)
-        tables = summarise(prepared, read_scores(run, prepared)[finite], read_latents(run, prepared)[0][finite])
-    run.manifest.update(tables)
+        run.record.spread, run.record.concepts = summarise(prepared, read_scores(run, prepared)[finite], read_latents(run, prepared)[0][finite])
     run.finish("synthesize", seconds=step.seconds, files=("samples.zarr",), images=n, nonfinite=nonfinite)
 
 
@@ -78,23 +76,17 @@ def _missing(run: Run, prepared: Prepared) -> list[Piece]:
     found = []
     for start in range(0, n, size):
         stop = min(start + size, n)
-        owners = tuple(owner for owner in (LATENTS, *prepared.scorers) if not samples.is_whole(_mark(prepared, owner, start, stop)))
-        if owners:
-            found.append(Piece(start, stop, owners))
+        marks = {owner: _mark(run.keys, owner, start, stop) for owner in (LATENTS, *prepared.scorers)}
+        lacking = tuple((owner, mark) for owner, mark in marks.items() if not samples.is_whole(mark))
+        if lacking:
+            found.append(Piece(start, stop, lacking))
     return found
 
 
-def _mark(prepared: Prepared, owner: str, start: int, stop: int) -> str:
-    """Names a finished piece; with what the scores depend on, so that those of another config are no longer known."""
+def _mark(keys: Keys, owner: str, start: int, stop: int) -> str:
+    """Names a finished piece; with the key of its scores, so that those of anything else are no longer known."""
     piece = f"{start:09d}-{stop:09d}"
-    return piece if owner == LATENTS else f"{owner}-{scorer_key(prepared, owner)}-{piece}"
-
-
-def scorer_key(prepared: Prepared, alias: str) -> str:
-    """Of a scorer's plugin, config and checkpoint."""
-    used = next(scorer for scorer in prepared.config.scorers if scorer.alias == alias)
-    text = json.dumps([used.use, used.options, prepared.scorers[alias].checkpoint], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return piece if owner == LATENTS else f"{owner}-{keys.scores[owner]}-{piece}"
 
 
 def read_latents(run: Run, prepared: Prepared) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -173,14 +165,15 @@ def _mix(prepared: Prepared, latents: Latents, codes: torch.Tensor, start: int) 
 @torch.inference_mode()
 def _shard(prepared: Prepared, task: tuple[str, Piece]) -> int:
     """Compute what a piece lacks; returns how many samples it has."""
-    path, (start, stop, owners) = task
+    path, (start, stop, marks) = task
+    owners = [owner for owner, _ in marks]
     parts: dict[tuple[str, str], list[NDArray[Any]]] = {}
     # Batches lie on a fixed grid, and the last is full: every sample is computed in the same company
     # whatever the number of samples, so that its bytes do not depend on it.
     for begin in range(start, stop, prepared.batch):
         latents, w, codes = draw(prepared, begin, Stream.PROBING)
         rendering = None
-        if owners != (LATENTS,) or prepared.config.synthesis.allow_nonfinite > 0.0:
+        if owners != [LATENTS] or prepared.config.synthesis.allow_nonfinite > 0.0:
             rendering = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
             rendering.index = latents.index
         for owner in owners:
@@ -192,10 +185,10 @@ def _shard(prepared: Prepared, task: tuple[str, Piece]) -> int:
             for name, values in found.items():
                 parts.setdefault((owner, name), []).append(values[: stop - begin])
     run = Run.open(path)
-    for owner in owners:
+    for owner, mark in marks:
         arrays = {name: np.concatenate(values) for (whose, name), values in parts.items() if whose == owner}
         regions = {name: ((slice(start, stop), *(slice(0, size) for size in values.shape[1:])), values) for name, values in arrays.items()}
-        open_samples(run).write(_mark(prepared, owner, start, stop), regions)
+        open_samples(run).write(mark, regions)
     return stop - start
 
 

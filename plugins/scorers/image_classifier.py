@@ -9,7 +9,7 @@ from torch import Tensor
 from ...core.config import Level
 from ...core.contracts import Scorer
 from ...core.records import Concept, Rendering
-from .networks.huggingface import HubConfig, load
+from .networks.huggingface import LIBRARY, HubConfig, load
 
 
 class ImageClassifier(Scorer):
@@ -25,7 +25,7 @@ class ImageClassifier(Scorer):
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
         self.loaded = load("AutoModelForImageClassification", config, device)
-        self.checkpoint = self.loaded.sha256
+        self.checkpoint, self.packages = self.loaded.sha256, LIBRARY
         self._several = self.loaded.settings.get("problem_type") == "multi_label_classification"
         self.concepts = tuple(Concept(name, config.level) for name in self.loaded.labels())
 

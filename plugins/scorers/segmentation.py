@@ -9,7 +9,7 @@ from torch import Tensor
 from ...core.checkpoints import locate, read_checkpoint
 from ...core.contracts import Segmenter
 from ...core.records import Concept, Rendering
-from .networks.huggingface import HubConfig
+from .networks.huggingface import LIBRARY, HubConfig
 from .networks.planar import LabelOrder
 from .networks.segmenters import SegmentationModel, load_checkpoint_segmenter, load_hub_segmenter
 
@@ -49,6 +49,7 @@ class Segmentation(Segmenter):
             self.model = load_checkpoint_segmenter(checkpoint, device, config.label_order)
         else:
             self.model = load_hub_segmenter(config, device)
+            self.packages = LIBRARY
         self.checkpoint = self.model.sha256
         self.concepts = tuple(Concept(name, "object", threshold=0.02) for name in self.model.classes)
 

@@ -6,6 +6,7 @@ section 3.1; Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training".
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from ...core.contracts import Scorer
 from ...core.errors import CheckpointError
 from ...core.naming import checked
 from ...core.records import Concept, Rendering
-from .networks.huggingface import HubConfig, installed, load, quiet, tokenizer
+from .networks.huggingface import LIBRARY, HubConfig, installed, load, quiet, tokenizer
 
 
 class Sentences(BaseModel):
@@ -76,7 +77,7 @@ class Text(Scorer):
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
         self.loaded = load("AutoModel", config, device)
-        self.checkpoint = self.loaded.sha256
+        self.packages = LIBRARY
         network: Any = self.loaded.network
         if not all(hasattr(network, name) for name in ("get_text_features", "get_image_features", "logit_scale")):
             raise CheckpointError(
@@ -88,6 +89,9 @@ class Text(Scorer):
             self._scale = float(network.logit_scale.detach().float().exp())
         # Inference tensors would not take part in gradients.
         self._difference = torch.stack([present - absent for present, absent in embedded]).clone().to(device)  # (C, E)
+        # The sentences' embeddings stand for the tokenizer, of which the model knows nothing.
+        said = self._difference.cpu().numpy().tobytes()
+        self.checkpoint = hashlib.sha256(self.loaded.sha256.encode() + said).hexdigest()
 
     def _said(self, sentences: str | Sequence[str]) -> Tensor:
         """The direction of some sentences in all templates, (E,), of length one."""
@@ -121,7 +125,7 @@ class Text(Scorer):
                 _pooled(network.get_image_features(pixel_values=self.loaded.prepare(rendering.images))).float(), dim=1
             )
 
-        embedded = rendering.once(("text", self.checkpoint), compute)  # (N, E)
+        embedded = rendering.once(("text", self.loaded.sha256), compute)  # (N, E)
         return self._scale * embedded @ self._difference.t()
 
 

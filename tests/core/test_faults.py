@@ -178,3 +178,24 @@ def test_a_condition_in_the_span_of_its_own_is_a_user_error(fakes, config, tmp_p
     config["conditions"] = [{"edit": "seen/left", "keep": ["seen/left"]}]
     with pytest.raises(DataError, match="nothing is left to move along"):
         ganstrata.run(config, tmp_path / "run")
+
+
+def broken(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    section, name = key.split(".")
+    return {**config, section: {**config[section], name: value}}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("synthesis.samples", 10_000_000_000_000), ("synthesis.batch_size", 100_000_000_000), ("boundary.with", {"positives": 10**9})]
+)
+def test_a_run_that_could_not_begin_leaves_nothing_behind(key: str, value: Any, invoke, written, config, tmp_path: Path) -> None:
+    out = tmp_path / "runs/of/mine"
+    result = invoke("run", written(broken(config, key, value)), "--out", out)
+    assert result.exit_code in (1, 2)
+    assert not (tmp_path / "runs").exists()
+    assert invoke("synthesize", out).exit_code == 2
+    assert not (tmp_path / "runs").exists()
+    out.mkdir(parents=True)
+    invoke("run", written(broken(config, key, value)), "--out", out)
+    assert list(out.iterdir()) == []
+    assert invoke("run", written(config), "--out", out).exit_code == 0

@@ -11,7 +11,7 @@ import torch
 from ganstrata import Concept, Rendering
 from ganstrata.core.configfile import validate
 from ganstrata.core.errors import ConfigError
-from ganstrata.core.prepare import describe_plugins, prepare
+from ganstrata.core.prepare import prepare
 from torch import Tensor
 
 
@@ -140,14 +140,6 @@ def test_groups_are_the_configs_the_generators_or_cut_by_share(fakes, config) ->
     prepared = prepare(validate(config, "x"))
     assert prepared.sets["early"] == (0, 1, 2, 3, 4)
     assert list(prepared.sets)[:3] == ["all", "0", "1"]
-
-
-def test_run_json_can_say_where_every_plugin_comes_from(fakes, config) -> None:
-    config["scorers"].append({"use": "hue"})
-    described = describe_plugins(validate(config, "x"))
-    assert described["generator fake_layers"] == "ganstrata-fakes 1.0"
-    assert described["scorer hue"] == described["boundary ridge"] == f"ganstrata {ganstrata.__version__}"
-    assert set(described) == {"generator fake_layers", "scorer fake_readings", "scorer hue", "boundary ridge"}
 
 
 def test_what_a_plugins_files_lack_is_told_with_its_place_in_the_config(fakes, config) -> None:

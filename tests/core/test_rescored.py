@@ -34,8 +34,13 @@ def run(tmp_path):
         "synthesis": {"seed": 5},
         "rescoring": {"samples": K, "distance": 1.5, "null_directions": R, "bootstrap": 200},
     }
-    manifest = {"batch_size": BATCH, "checkpoints": {}, "layer_sets": SETS, "groups": {"low": [0, 1]}, "spread": 2.0, "concepts": CONCEPTS}
-    made = Run.begin(tmp_path, RunConfig.model_validate(config), manifest)
+    sizes = {"resolution": 8, "layers": 3, "code_size": 4, "latent_size": 4}
+    names = dict.fromkeys(("family", "licence", "source", "sha256", "weights", "truncation", "space", "fingerprint"), "none")
+    unknown = {"samples": 10, "undefined": 0, "mean": 0.0, "threshold": None, "positive_share": None, "quantiles": []}
+    manifest = {"batch_size": BATCH, "checkpoints": {}, "layer_sets": {name: list(layers) for name, layers in SETS.items()}}
+    manifest |= {"groups": {"low": [0, 1]}, "spread": 2.0, "concepts": [row | unknown for row in CONCEPTS]}
+    manifest |= {"generator": sizes | names, "plugins": {}, "device": "cpu", "precision": "fp32"}
+    made = Run.begin(tmp_path, RunConfig.model_validate(config), manifest).run
     ids = [row["id"] for row in CONCEPTS]
     boundaries = []
     for name in EFFECT:
@@ -134,7 +139,8 @@ def test_single_layers_are_found_wherever_they_stand_if_all_are_there(run, missi
 
 def test_a_raw_step_is_not_scaled(run):
     made = run[0]
-    made.manifest["config"]["rescoring"]["distance_unit"] = "raw"
+    raw = made.config.rescoring.model_copy(update={"distance_unit": "raw"})
+    made.record.config = made.config.model_copy(update={"rescoring": raw})
     assert Rescored.read(made).step == 1.5
 
 

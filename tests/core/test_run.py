@@ -6,19 +6,36 @@ import errno
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ganstrata.core.configfile import validate
 from ganstrata.core.disk import write_bytes, write_text
 from ganstrata.core.errors import GanstrataError, RunError
+from ganstrata.core.manifest import ConceptStats
+from ganstrata.core.pipeline import facts_of
+from ganstrata.core.prepare import prepare
 from ganstrata.core.run import STAGES, Run, differing, locked
+
+STATS = {"id": "seen/left", "level": "layout", "samples": 9, "undefined": 0, "mean": 0.0, "sd": 1.0, "least": 0.1, "varies": True}
+STATS |= {"threshold": None, "positive_share": None, "quantiles": [0.0]}
 
 
 @pytest.fixture
-def run(fakes, config, tmp_path: Path) -> Run:
-    facts = {"checkpoints": {"generator": "aa"}, "batch_size": 32}
+def facts(fakes, config) -> dict[str, Any]:
+    return facts_of(prepare(validate(config, "test")))
+
+
+@pytest.fixture
+def run(facts, config, tmp_path: Path) -> Run:
     (tmp_path / "run").mkdir()
-    return Run.begin(tmp_path / "run", validate(config, "test"), facts)
+    begun = Run.begin(tmp_path / "run", validate(config, "test"), facts)
+    begun.run.record.spread = 1.0
+    begun.run.record.concepts = [ConceptStats.model_validate(STATS)]
+    assert begun.is_new
+    assert not begun.changes
+    begun.run.save()
+    return begun.run
 
 
 def test_what_is_begun_can_be_opened(run: Run, config) -> None:
@@ -36,7 +53,7 @@ def test_what_is_begun_can_be_opened(run: Run, config) -> None:
         ("[1]", "is damaged"),
         ("{}", "is damaged"),
         ("\udcff\udcfe", "is damaged"),
-        ('{"format": 1}', "is damaged .it has no config, batch_size"),
+        ('{"format": 1}', "is damaged: config: is missing; generator: is missing"),
         ('{"format": 99}', "has format 99; this version reads format 1"),
     ],
 )
@@ -53,9 +70,17 @@ def test_no_run_is_told_from_no_directory(tmp_path: Path) -> None:
         Run.open(tmp_path / "nowhere")
 
 
-def test_another_checkpoint_is_another_run(run: Run, config) -> None:
-    with pytest.raises(RunError, match=r'checkpoint of\.generator: "aa" there, "bb" here'):
-        Run.begin(run.path, validate(config, "test"), {"checkpoints": {"generator": "bb"}, "batch_size": 32})
+def test_what_is_begun_is_not_written_before_it_is_saved(facts, config, tmp_path: Path) -> None:
+    Run.begin(tmp_path / "run", validate(config, "test"), facts)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_changed_is_nothing_due(run: Run, facts, config) -> None:
+    for name in STAGES:
+        run.finish(name, seconds=0.0)
+    config["engine"] = {"workers": 5, "threads": 3}
+    again = Run.begin(run.path, validate(config, "test"), facts)
+    assert (again.changes, again.stale, again.run.manifest) == ((), (), run.manifest)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ganstrata import Concept
 from ganstrata.core.configfile import validate
+from ganstrata.core.errors import DataError
 from ganstrata.core.prepare import prepare
 from ganstrata.core.summary import least_spread, spread_of, summarise
 
@@ -43,8 +44,10 @@ def test_rows_say_what_the_scores_look_like(fakes, config) -> None:
     scores[:, ids.index("seen/half")] = np.nan
     scores[3, ids.index("seen/half")] = 0.7
     scores[:, ids.index("seen/chance")] *= 0.001
-    found = summarise(prepared, scores, rng.standard_normal((50, 16)).astype(np.float32))
-    rows = {row["id"]: row for row in found["concepts"]}
+    w = rng.standard_normal((50, 16)).astype(np.float32)
+    spread, concepts = summarise(prepared, scores, w)
+    assert spread == spread_of(w)
+    rows = {row.id: row.model_dump() for row in concepts}
     assert list(rows) == ids
     left = scores[:, ids.index("seen/left")].astype(np.float64)
     assert rows["seen/left"]["mean"] == pytest.approx(left.mean())
@@ -57,5 +60,7 @@ def test_rows_say_what_the_scores_look_like(fakes, config) -> None:
     assert (rows["seen/half"]["samples"], rows["seen/half"]["undefined"], rows["seen/half"]["sd"]) == (1, 49, 0.0)
     assert rows["seen/half"]["positive_share"] is None  # it has no threshold
     scores[3, ids.index("seen/half")] = np.nan
-    row = summarise(prepared, scores, np.eye(16, dtype=np.float32))["concepts"][ids.index("seen/half")]
-    assert (row["mean"], row["quantiles"], row["varies"]) == (None, [], False)
+    row = summarise(prepared, scores, np.eye(16, dtype=np.float32))[1][ids.index("seen/half")]
+    assert (row.mean, row.quantiles, row.varies) == (None, [], False)
+    with pytest.raises(DataError, match="codes of the generator 'fake_layers' are not finite: their spread is nan"):
+        summarise(prepared, scores, np.full((50, 16), np.nan, dtype=np.float32))

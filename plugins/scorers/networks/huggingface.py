@@ -26,6 +26,7 @@ from ....core.plugin import PluginConfig
 from ....core.text import shown
 from ..preprocessing import Mode, centre_cropped, normalised, resized
 
+LIBRARY = ("transformers",)  # the distribution whose version decides numbers
 INSTALL = "pip install 'ganstrata[transformers]'"
 RESAMPLING: Mapping[int, Mode] = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 

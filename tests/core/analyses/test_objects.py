@@ -195,7 +195,7 @@ def test_what_is_damaged_or_out_of_date_is_not_shown(look, refurnished: Path) ->
     assert whole is not None
     assert whole.faults == []
     assert table_text(whole.rows) == kept
-    run.manifest["config"]["scorers"][1]["with"] = {"anything": 1}
+    run.keys.scores["regions"] = "another"
     other = read_objects(run)
     assert other is not None
     assert "its segmenter is another" in other.faults[0]

@@ -1,0 +1,196 @@
+"""What a run is computed from: code, configs, files, packages; what changed of it, in words."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import ganstrata
+import pytest
+import torch
+from ganstrata import Concept, PluginConfig, Rendering
+from ganstrata.core.config import Use
+from ganstrata.core.configfile import validate
+from ganstrata.core.dotted import find
+from ganstrata.core.pipeline import facts_of
+from ganstrata.core.prepare import prepare
+from ganstrata.core.provenance.changes import changes, code_changes, plugin_changes
+from ganstrata.core.provenance.describe import describe, plugin_record
+from ganstrata.core.provenance.files import files_named, values_in
+from ganstrata.core.provenance.sources import class_digest, module_files, target_digest
+from pydantic import Field
+
+
+class Reads(ganstrata.Scorer):
+    """Its config names files in every way there is."""
+
+    class Inner(PluginConfig):
+        paths: tuple[Path, ...] = ()
+
+    class Config(PluginConfig):
+        file: str = ""
+        folder: Path | None = None
+        inner: tuple[Reads.Inner, ...] = ()
+        model: str = ""
+        also: dict[str, Any] = Field(default={})
+
+    concepts = (Concept("x", "attribute"),)
+
+    def score(self, rendering: Rendering) -> torch.Tensor:
+        return rendering.images.mean(dim=(1, 2, 3))[:, None]
+
+
+Reads.Config.model_rebuild()
+
+
+def record(**options: Any):
+    return plugin_record("scorer", Use.model_validate({"use": "reads", "with": options}))
+
+
+@pytest.fixture
+def reads(fakes, register) -> None:
+    register("scorer", "reads", Reads)
+
+
+def test_every_file_that_a_config_names_is_digested(reads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder/sub").mkdir(parents=True)
+    names = ("a.csv", "b.bin", "folder/sub/c.json", "d.txt", "folder/e.txt")
+    for name in names:
+        (tmp_path / name).write_text("1", encoding="utf-8")
+    options = {
+        "file": "a.csv",
+        "inner": [{"paths": [str(tmp_path / "b.bin")]}],
+        "folder": "folder",
+        "also": {"deep": [{"er": "./d.txt"}, 3, None]},
+        "model": "folder",
+    }
+    before = record(**options)
+    assert set(before.files) == {"file", "inner.0.paths.0", "folder", "also.deep.0.er"}
+    assert record(**options) == before
+    for name, place in zip(names, ("file", "inner.0.paths.0", "folder", "also.deep.0.er", "folder"), strict=True):
+        file = tmp_path / name
+        times = file.stat()
+        file.write_text("2", encoding="utf-8")
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert plugin_changes("it", before, record(**options)) == [f"it: what its config names at '{place}' changed"]
+        file.write_text("1", encoding="utf-8")
+    (tmp_path / "folder/new").write_text("", encoding="utf-8")
+    assert plugin_changes("it", before, record(**options)) == ["it: what its config names at 'folder' changed"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no such file", "a\0b", "x" * 100_000, "~nobody_of_this_name/x", "bundled:nothing", "bundled:*", ".", "..", "/", "a\nb"]
+)
+def test_other_texts_are_no_files(text: str) -> None:
+    assert files_named({"text": text}) == {}
+
+
+def test_a_bundle_counts_by_its_files() -> None:
+    assert list(files_named({"checkpoint": "bundled:rooms"})) == ["checkpoint"]
+
+
+def test_values_are_found_wherever_they_are() -> None:
+    assert dict(values_in({"a": ["x", {"b": ("y",)}], "c": {"z"}, "d": Path("w")})) == {"a.0": "x", "a.1.b.0": "y", "c.0": "z", "d": Path("w")}
+
+
+def test_a_plugin_in_a_config_is_recorded_with_its_own_distribution(fakes, config) -> None:
+    layout = {"use": "layout", "with": {"segmenter": {"use": "fake_regions"}, "walls": ["wall", "sofa"]}}
+    config["scorers"].append(layout)
+    facts = facts_of(prepare(validate(config, "x")))
+    assert set(facts["plugins"]) == {"generator fake_layers", "scorer fake_readings", "scorer layout", "scorer fake_regions", "boundary ridge"}
+    assert facts["plugins"]["scorer fake_regions"] == "ganstrata-fakes 1.0"
+    assert facts["plugins"]["scorer layout"] == facts["plugins"]["boundary ridge"] == f"ganstrata {ganstrata.__version__}"
+    new = facts["provenance"]
+    scorer = new.scorers["layout"]
+    other = scorer.model_copy(update={"parts": {"segmenter": scorer.parts["segmenter"].model_copy(update={"code": "0"})}})
+    old = new.model_copy(update={"scorers": new.scorers | {"layout": other}})
+    assert changes(old, new) == code_changes(old, new) == ["scorer 'layout', segmenter: its source changed"]
+
+
+def test_versions_alone_do_not_keep_analyses_from_a_run(fakes, config) -> None:
+    new = describe(prepare(validate(config, "x")))
+    old = new.model_copy(
+        update={
+            "environment": new.environment.model_copy(update={"packages": new.environment.packages | {"torch": "1.0"}, "batch": 1}),
+            "generator": new.generator.model_copy(update={"distribution": "fakes 0.1"}),
+        }
+    )
+    assert code_changes(old, new) == []
+    assert changes(old, new) == [
+        "batch size was 1, is 32",
+        f"torch was 1.0, is {new.environment.packages['torch']}",
+        "generator 'fake_layers': was from fakes 0.1, is from ganstrata-fakes 1.0",
+    ]
+    assert changes(None, new) == ["nothing is recorded of what its numbers were computed from"]
+
+
+def test_code_of_ganstrata_is_known_by_family_and_version() -> None:
+    assert module_files("ganstrata.core.prepare") == []
+    scorers = module_files("ganstrata.plugins.scorers")
+    assert {path.name for path in scorers} > {"hue.py", "layout.py", "places365.py"}
+    assert "newton.py" not in {path.name for path in scorers}
+
+
+def test_a_function_with_the_files_beside_it(tmp_path: Path) -> None:
+    """Imports in functions and in turn count, packages as a whole, what is not imported not at all."""
+    (tmp_path / "pack").mkdir()
+    texts = {
+        "own.py": "import torch\nimport first\ndef f(x):\n    from pack.inner import g\n",
+        "first.py": "from second import h\n",
+        "second.py": "h = 1\n",
+        "pack/__init__.py": "",
+        "pack/inner.py": "g = 2\n",
+        "other.py": "",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    target = f"{tmp_path / 'own.py'}:f"
+    before = target_digest(target)
+    for name, text in texts.items():
+        (tmp_path / name).write_text(f"{text}# edited\n", encoding="utf-8")
+        assert (target_digest(target) != before) == (name != "other.py"), name
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert target_digest(target) == before
+    assert target_digest("torch.nn:Module") is None
+    assert target_digest("no_such_module:f") is None
+    assert target_digest("bundled:rooms") is None
+
+
+def test_what_was_imported_counts_as_it_was_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code that runs is what numbers come from, not what a file has become since."""
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "mine_once.py"
+    file.write_text("class A:\n    pass\n", encoding="utf-8")
+    plugin = find("mine_once:A")
+    before = class_digest(plugin)
+    file.write_text("class A:\n    x = 1\n", encoding="utf-8")
+    assert class_digest(plugin) == before
+    del sys.modules["mine_once"]
+    assert class_digest(find("mine_once:A")) != before
+    del sys.modules["mine_once"]
+
+
+def test_a_class_without_a_file_counts_by_its_byte_code() -> None:
+    def made(body: str) -> type:
+        module = types.ModuleType("in_a_notebook")
+        exec(f"class A:\n    def f(self):\n        return [{body} for _ in range(3)]\n", vars(module))
+        found: type = module.A
+        return found
+
+    assert class_digest(made("1")) == class_digest(made("1"))
+    assert class_digest(made("1")) != class_digest(made("2"))
+
+
+def test_a_file_is_run_as_it_is_now_with_those_beside_it(tmp_path: Path) -> None:
+    """Python keeps byte code by size and second."""
+    (tmp_path / "own.py").write_text("from beside_it import a\nb = 1\n", encoding="utf-8")
+    (tmp_path / "beside_it.py").write_text("a = 1\n", encoding="utf-8")
+    assert (find(f"{tmp_path / 'own.py'}:a"), find(f"{tmp_path / 'own.py'}:b")) == (1, 1)
+    (tmp_path / "own.py").write_text("from beside_it import a\nb = 2\n", encoding="utf-8")
+    (tmp_path / "beside_it.py").write_text("a = 2\n", encoding="utf-8")
+    assert (find(f"{tmp_path / 'own.py'}:a"), find(f"{tmp_path / 'own.py'}:b")) == (2, 2)
+    assert sys.modules["torch"] is torch
