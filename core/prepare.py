@@ -219,8 +219,6 @@ def _check_scorers(prepared: Prepared) -> None:
         check_scorer(scorer, rendering)
 
 
-
-
 def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dict[str, tuple[int, ...]]:
     asked = config.rescoring.groups
     if asked is None:

@@ -11,10 +11,10 @@ from ..boundaryfile import check_fits, load_boundaries
 from ..configfile import validate
 from ..engine import Engine
 from ..errors import ConfigError, Fault, RunError, UserError, nearest
+from ..pipeline import facts_of
 from ..prepare import prepare
 from ..progress import Progress
 from ..provenance.changes import code_changes
-from ..provenance.describe import describe
 from ..records import Boundary
 from ..run import LOCK, STAGES, Run, locked
 from ..stages.report import report
@@ -39,9 +39,14 @@ def opened(path: Path, device: str | None = None, stages: tuple[str, ...] = STAG
     source = str(path / "run.json")
     config = validate(run.config.model_dump(mode="json", by_alias=True) | ({} if device is None else {"device": device}), source)
     prepared = prepare(config, source=source, batch=run.batch, check=False)
-    changed = code_changes(run.record.provenance, describe(prepared))
+    facts = facts_of(prepared)
+    changed = code_changes(run.record.provenance, facts["provenance"])
     if changed:
         raise RunError(f"{path}: {'; '.join(changed)}. `ganstrata run` on it computes again what that concerns; or make a new run")
+    known, found = run.record.checkpoints, facts["checkpoints"]
+    others = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
+    if others:
+        raise RunError(f"{path}: the checkpoint of {' and of '.join(others)} is not the one that this run was made with; make a new run")
     # Where nobody here may write there is nothing to be kept from, and no lock could be made.
     is_writable = os.access(path, os.W_OK) and (os.access(path / LOCK, os.W_OK) or not (path / LOCK).exists())
     with locked(path) if writes or is_writable else nullcontext(), Engine(prepared) as engine:

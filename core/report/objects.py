@@ -6,7 +6,7 @@ import base64
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -217,8 +217,9 @@ def read_objects(run: Run) -> Objects | None:
             return _faulty(f"{', '.join(changed)} in {FOLDER} {'is' if len(changed) == 1 else 'are'} not what the analysis wrote.")
         hops = [Hop(**hop | {"returned": None if hop["returned"] is None else tuple(hop["returned"])}) for hop in index["hops"]]
         used = scorers_of(index["asked"]["segmenter"], [*(hop.concept for hop in hops), index["asked"]["start"]])
-        if stamp(run, used) != index["stamp"]:
-            return _faulty("The boundaries of this run have been learnt again since, or its segmenter is another, or a scorer that was used.", hops)
+        now, then = stamp(run, used), index["stamp"]
+        if now != then:
+            return _faulty(_outdated(now, then, used[0]), hops)
         return Objects(
             asked=index["asked"],
             classes=tuple(index["classes"]),
@@ -229,6 +230,13 @@ def read_objects(run: Run) -> Objects | None:
         )
     except (OSError, ValueError, LookupError, TypeError) as error:
         return _faulty(f"{Path(FOLDER) / INDEX} is damaged or incomplete ({type(error).__name__}).")
+
+
+def _outdated(now: Mapping[str, Any], then: Mapping[str, Any], segmenter: str) -> str:
+    """Why a chapter is no longer that of its run."""
+    if any(now[name] != then[name] for name in FILES) or now["scores"][segmenter] != then["scores"][segmenter]:
+        return "The boundaries of this run have been learnt again since, or its segmenter is another."
+    return "A scorer that was used, or editing.scale, has changed since."
 
 
 def _faulty(fault: str, hops: Sequence[Hop] = ()) -> Objects:

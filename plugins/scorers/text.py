@@ -6,7 +6,6 @@ section 3.1; Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training".
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,7 +76,7 @@ class Text(Scorer):
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
         self.loaded = load("AutoModel", config, device)
-        self.packages = LIBRARY
+        self.checkpoint, self.packages = self.loaded.sha256, LIBRARY
         network: Any = self.loaded.network
         if not all(hasattr(network, name) for name in ("get_text_features", "get_image_features", "logit_scale")):
             raise CheckpointError(
@@ -89,9 +88,6 @@ class Text(Scorer):
             self._scale = float(network.logit_scale.detach().float().exp())
         # Inference tensors would not take part in gradients.
         self._difference = torch.stack([present - absent for present, absent in embedded]).clone().to(device)  # (C, E)
-        # The sentences' embeddings stand for the tokenizer, of which the model knows nothing.
-        said = self._difference.cpu().numpy().tobytes()
-        self.checkpoint = hashlib.sha256(self.loaded.sha256.encode() + said).hexdigest()
 
     def _said(self, sentences: str | Sequence[str]) -> Tensor:
         """The direction of some sentences in all templates, (E,), of length one."""
@@ -125,7 +121,7 @@ class Text(Scorer):
                 _pooled(network.get_image_features(pixel_values=self.loaded.prepare(rendering.images))).float(), dim=1
             )
 
-        embedded = rendering.once(("text", self.loaded.sha256), compute)  # (N, E)
+        embedded = rendering.once(("text", self.checkpoint), compute)  # (N, E)
         return self._scale * embedded @ self._difference.t()
 
 

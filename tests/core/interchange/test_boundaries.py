@@ -221,7 +221,7 @@ def test_runs_and_files_that_tell_of_no_generator(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no run directory"):
         assumed(str(tmp_path))
     (tmp_path / "run.json").write_text(json.dumps({"format": 1, "config": {}, "batch_size": 1, "checkpoints": {}, "stages": {}}))
-    with pytest.raises(UserError, match="run.json is damaged: .*generator: is missing"):
+    with pytest.raises(UserError, match=r"run\.json is damaged: .*generator: is missing"):
         assumed(str(tmp_path))
     with pytest.raises(UserError, match="no checkpoint file"):
         assumed(str(tmp_path / "none.pth"))
