@@ -179,8 +179,8 @@ class Scorer(Plugin):
     features: tuple[int, ...] = ()
     extras: tuple[str, ...] = ()
     checkpoint: str = ""
-    judges_range: bool = True
     packages: tuple[str, ...] = ()
+    judges_range: bool = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Hold what every scorer is given against what it takes."""

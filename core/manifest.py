@@ -46,6 +46,7 @@ class StageRecord(_Part):
     finished: str
     files: dict[FileName, str]
     images: NonNegativeInt = 0
+    nonfinite: NonNegativeInt = 0
     factors: list[str] = []
     boundaries: NonNegativeInt = 0
     skipped: NonNegativeInt = 0

@@ -16,7 +16,7 @@ from ..prepare import prepare
 from ..progress import Progress
 from ..provenance.changes import code_changes
 from ..records import Boundary
-from ..run import LOCK, STAGES, Run, locked
+from ..run import LOCK, STAGES, Run, data_of, locked
 from ..stages.report import report
 
 
@@ -37,7 +37,7 @@ def opened(path: Path, device: str | None = None, stages: tuple[str, ...] = STAG
     run = Run.open(path)
     run.require(*stages)
     source = str(path / "run.json")
-    config = validate(run.config.model_dump(mode="json", by_alias=True) | ({} if device is None else {"device": device}), source)
+    config = validate(data_of(run.config) | ({} if device is None else {"device": device}), source)
     prepared = prepare(config, source=source, batch=run.batch, check=False)
     facts = facts_of(prepared)
     changed = code_changes(run.record.provenance, facts["provenance"])

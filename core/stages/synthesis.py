@@ -61,7 +61,8 @@ def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
         finite = read_finite(run, prepared)
         nonfinite = int((~finite).sum())
         _check_share(prepared, finite)
-        run.record.spread, run.record.concepts = summarise(prepared, read_scores(run, prepared)[finite], read_latents(run, prepared)[0][finite])
+        tables = summarise(prepared, read_scores(run, prepared)[finite], read_latents(run, prepared)[0][finite])
+    run.record.spread, run.record.concepts = tables
     run.finish("synthesize", seconds=step.seconds, files=("samples.zarr",), images=n, nonfinite=nonfinite)
 
 
