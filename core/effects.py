@@ -236,6 +236,6 @@ def variation_factors(effects: Effects, own: NDArray[np.int64], varies: NDArray[
     An interval over learning samples that is not known does not count against a boundary.
     """
     at = (np.arange(len(own)), all_set, 0, own)
-    q, low = effects.q[at], np.fmin(effects.low[at], effects.low_total[at])
     with np.errstate(invalid="ignore"):
-        return np.asarray((q < rate) & (low > 0.0) & varies[own])
+        above = (effects.low[at] > 0.0) & ~(effects.low_total[at] <= 0.0)
+        return np.asarray((effects.q[at] < rate) & above & varies[own])

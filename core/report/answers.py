@@ -111,6 +111,24 @@ def fewer_extremes(boundaries: Iterable[Boundary]) -> list[str]:
     return said
 
 
+def left_out(stages: Mapping[str, Mapping[str, Any]], samples: int) -> list[str]:
+    """What was left out because pictures are not finite; nothing if all are.
+
+    >>> left_out({"synthesize": {"nonfinite": 6}, "rescore": {"nonfinite": 0}}, 320)
+    ['The pictures of 6 of 320 samples are not finite (NaN or infinity): they have no scores, and nothing was learnt from them.']
+    """
+    count, pairs, edits = (int(stages.get(name, {}).get("nonfinite", 0)) for name in ("synthesize", "rescore", "edit"))
+    said = []
+    if count:
+        are = "is" if count == 1 else "are"
+        said.append(
+            f"The pictures of {count} of {samples} samples {are} not finite (NaN or infinity): they have no scores, and nothing was learnt from them."
+        )
+    if pairs or edits:
+        said.append(f"So are {pairs} pairs of pictures in re-scoring, which count nowhere, and {edits} of the strips' pictures, which are grey.")
+    return said
+
+
 def not_relearnt(missing: Mapping[str, Mapping[str, Any]], resamples: int) -> list[str]:
     """Which boundaries some of the resamplings did not give, how many, and why.
 

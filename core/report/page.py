@@ -57,6 +57,7 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
         order=answers.order(found.hierarchy) if found.hierarchy is not None else [],
         found=found,
         remarks=[
+            *answers.left_out(manifest["stages"], manifest["config"]["synthesis"]["samples"]),
             *answers.null_gaps(rescored.null_gaps(rescored.all_set), len(rescored.null)),
             *answers.fewer_extremes(rescored.boundaries),
             *answers.not_relearnt(run.record.stages["learn"].not_relearnt, run.config.rescoring.learning_resamples),

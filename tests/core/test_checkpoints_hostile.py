@@ -57,7 +57,7 @@ def hostile(marker: Path) -> dict[str, tuple[Any, str]]:
         "exec": (calling(exec, command), "builtins.exec"),
         "getattr": (calling(getattr, Path, "mkdir"), "builtins.getattr"),
         "partial": (functools.partial(os.mkdir, str(marker)), "functools.partial"),
-        "open": (calling(open, str(marker), "w"), "io.open"),
+        "open": (calling(open, str(marker), "w"), f"{open.__module__}.open"),  # io until Python 3.11, _io since
         "import": (calling(builtins.__import__, "os"), "builtins.__import__"),
         "chain": (calling(calling, mkdir), f"{__name__}.calling"),
         "load": (calling(pickle.loads, pickle.dumps(mkdir)), "_pickle.loads"),

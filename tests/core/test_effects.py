@@ -170,6 +170,9 @@ def table(**columns):
         ({"q": [0.01] * 4, "low": [0.1, 0.0, -0.1, np.nan]}, [True] * 4, [True, False, False, False]),
         ({"q": [0.01] * 4, "low": [0.1] * 4}, [True, False, True, False], [True, False, True, False]),
         ({"q": [np.nan, 0.01, 0.01, 0.01], "low": [0.1] * 4}, [True] * 4, [False, True, True, True]),
+        # Where there is an interval over learning samples, that one must lie above zero as well.
+        ({"q": [0.01] * 4, "low": [0.1, 0.1, 0.1, -0.1], "low_total": [0.01, 0.0, np.nan, 0.1]}, [True] * 4, [True, False, True, False]),
+        ({"q": [0.01] * 4, "low": [np.nan] * 4, "low_total": [0.1] * 4}, [True] * 4, [False] * 4),
     ],
 )
 def test_a_variation_factor_beats_chance_varies_and_is_surely_above_zero(columns, varies, expected):

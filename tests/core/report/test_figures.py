@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -134,3 +135,17 @@ def test_numbers_that_are_missing_leave_gaps() -> None:
     assert "nan" not in ablated.inline.lower()
     for figure in (found, empty, ablated):
         ET.fromstring(figure.file)
+
+
+def test_the_interval_over_learning_samples_is_a_thin_whisker_around_the_thick_one() -> None:
+    row = RankedConcept("a", "layout", 1.0, 0.8, 1.2, 0.6, 1.5, math.nan, math.nan, 0.01, True)
+    (thick,) = re.findall(r'<line x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)" y2="[\d.]+" class="whisker thick"/>', (drawn := ranking([row]).inline))
+    thin = [float(x) for pair in re.findall(r'<line x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)" y2="[\d.]+" class="whisker"/>', drawn) for x in pair]
+    scale = (float(thick[1]) - float(thick[0])) / 0.4  # pixels per unit
+    assert min(thin) == pytest.approx(float(thick[0]) - 0.2 * scale, abs=0.2)
+    assert max(thin) == pytest.approx(float(thick[1]) + 0.3 * scale, abs=0.2)
+    assert "over learning samples too [0.60, 1.50]" in drawn
+    alone = RankedConcept("a", "layout", 1.0, 0.8, 1.2, *[math.nan] * 4, 0.01, True)
+    assert 'class="whisker thick"' not in ranking([alone]).inline
+    assert 'class="whisker"' in ranking([alone]).inline
+    assert ranking([row]).csv.splitlines()[0].split(",")[3:7] == ["low", "high", "low_total", "high_total"]

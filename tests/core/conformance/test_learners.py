@@ -1,0 +1,132 @@
+"""Learners that break the contract in one way each: every one is refused by name, before anything is written of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import ganstrata
+import numpy as np
+import pytest
+from ganstrata import Boundaries, Boundary, Concept, DataError, PluginBroken
+from numpy.typing import NDArray
+
+
+class Axes(ganstrata.BoundaryLearner):
+    """Axis i for the i-th concept, spoilt by `spoil`."""
+
+    def learn(
+        self,
+        latents: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        concepts: Sequence[Concept],
+        *,
+        generator: ganstrata.Generator | None = None,
+        seed: int = 0,
+    ) -> Boundaries:
+        assert generator is not None
+        rows = []
+        for i, concept in enumerate(concepts):
+            normal = np.eye(latents.shape[-1], dtype=np.float32)[i]
+            rows.append(Boundary(concept.name, concept.level, normal, np.zeros((), np.float32), generator.space, generator.fingerprint))
+        return self.spoil(rows)
+
+    def spoil(self, rows: list[Boundary]) -> Any:
+        return Boundaries(rows)
+
+
+def spoilt(how: Callable[[list[Boundary]], Any]) -> type[Axes]:
+    """Boundaries after one change."""
+    return type("Spoilt", (Axes,), {"spoil": lambda self, rows: how(rows), "__module__": __name__})
+
+
+def first(**change: Any) -> type[Axes]:
+    """The first boundary with other values."""
+    return spoilt(lambda rows: Boundaries([replace(rows[0], **change), *rows[1:]]))
+
+
+def scaled(factor: float) -> type[Axes]:
+    return spoilt(lambda rows: Boundaries([replace(rows[0], normal=rows[0].normal * np.float32(factor)), *rows[1:]]))
+
+
+def failing(rows: list[Boundary]) -> Any:
+    raise ValueError("no margin")
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"),
+    [
+        (scaled(0.14), r"the boundary 'seen/left' has a normal of length 0\.14; .*divide by np\.linalg\.norm\(normal\)"),
+        (scaled(5.0), "has a normal of length 5"),
+        (scaled(float("nan")), "has a normal or an offset that is not finite"),
+        (first(offset=np.float32(np.inf)), "has a normal or an offset that is not finite"),
+        (first(normal=np.eye(15, dtype=np.float32)[0]), r"does not fit: .*normal of shape \(15,\); this generator needs \(16,\)"),
+        (first(offset=np.zeros(3, np.float32)), r"an offset of shape \(3,\)"),
+        (first(normal=np.arange(16)), "has a normal of int64"),
+        (first(generator="another"), "does not fit: .*was learnt for generator another"),
+        (first(space="z"), "does not fit: .*lies in space z"),
+        (first(level="color"), "has the level 'color'; levels are layout"),
+        (first(concept="seen/right"), "gave boundaries that were not asked for: seen/right"),
+        (first(concept="../up"), "has a name that cannot be used"),
+        (spoilt(lambda rows: Boundaries(rows[1:])), "gave no boundary for seen/left, and no reason; .*ganstrata.DataError"),
+        (spoilt(lambda rows: Boundaries([])), "gave no boundary for seen/left, seen/checks"),
+        (spoilt(lambda rows: Boundaries([*rows, rows[0]])), "gave two boundaries called 'seen/left'"),
+        (spoilt(lambda rows: None), r"learn returned NoneType; ganstrata\.Boundaries was expected"),
+        (spoilt(lambda rows: [1.0]), r"learn returned float among its boundaries"),
+        (spoilt(failing), r"failed in learn: ValueError: no margin \(.*test_learners\.py:\d+\)"),
+    ],
+)
+def test_what_a_learner_gives_is_checked(plugin: type[Axes], words: str, fakes, register, config, tmp_path: Path) -> None:
+    globals()["Spoilt"] = plugin
+    plugin.__qualname__ = "Spoilt"
+    register("boundary", "spoilt", plugin)
+    config |= {"boundary": {"use": "spoilt"}, "concepts": {"exclude": ["seen/half", "seen/chance"]}}
+    with pytest.raises(PluginBroken, match=words) as caught:
+        ganstrata.run(config, tmp_path / "run")
+    assert "boundary learner 'spoilt' from test 0" in str(caught.value)
+    assert not (tmp_path / "run" / "boundaries.json").exists()
+
+
+class Choosy(Axes):
+    """Cannot learn one of the concepts, and says so."""
+
+    def learn(self, latents: Any, scores: Any, concepts: Sequence[Concept], **more: Any) -> Boundaries:
+        if any(concept.name == "seen/left" for concept in concepts):
+            raise DataError("left is beyond me")
+        return super().learn(latents, scores, concepts, **more)
+
+
+class Lottery(Axes):
+    """Draws from numpy's global random numbers."""
+
+    def spoil(self, rows: list[Boundary]) -> Any:
+        found = []
+        for row in rows:
+            normal = row.normal + 0.1 * np.random.standard_normal(row.normal.shape)  # noqa: NPY002 - as old estimators do
+            found.append(replace(row, normal=(normal / np.linalg.norm(normal)).astype(np.float32)))
+        return Boundaries(found)
+
+
+def test_a_reason_is_kept_and_the_others_are_learnt(fakes, register, config, tmp_path: Path) -> None:
+    register("boundary", "choosy", Choosy)
+    config["boundary"] = {"use": "choosy"}
+    run = ganstrata.run(config, tmp_path / "run")
+    from ganstrata.core.boundaryfile import load_boundaries
+
+    boundaries, skipped = load_boundaries(run.path)
+    assert skipped["seen/left"] == "left is beyond me"
+    assert "seen/checks" in boundaries.names
+
+
+def test_a_learner_that_draws_is_the_same_again_and_leaves_the_callers_numbers(fakes, register, config, tmp_path: Path) -> None:
+    register("boundary", "lottery", Lottery)
+    config["boundary"] = {"use": "lottery"}
+    np.random.seed(1)  # noqa: NPY002 - to be left alone
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    ganstrata.run(config, tmp_path / "a")
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+    np.random.seed(2)  # noqa: NPY002
+    ganstrata.run(config, tmp_path / "b")
+    assert (tmp_path / "a/boundaries.safetensors").read_bytes() == (tmp_path / "b/boundaries.safetensors").read_bytes()
