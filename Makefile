@@ -20,7 +20,7 @@ SOURCES := $(sort $(shell find core plugins cli weights -type f ! -path '*/__pyc
 	__init__.py py.typed pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-lowest processors check clean python FORCE
+.PHONY: help demo test test-full test-lowest processors mutants check clean python FORCE
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,8 @@ test-full: check ## The same with the tests that take long
 test-lowest: export GANSTRATA_WHEEL := 1
 test-lowest: $(LOWEST)/installed ## The tests with the lowest versions that pyproject.toml allows (Python 3.11 has them all)
 	$(LOWEST)/bin/pytest $(PYTEST)
+mutants: $(TEST)/installed ## Make small faults and see whether the tests notice, MUTANTS='core/effects.py --share 1' (hours for all)
+	PYTHONPATH=tests/mutation $(TEST)/bin/python tests/mutation/run.py $(MUTANTS)
 
 processors: $(TEST)/installed ## Run the tests that compare bits as other processors and libraries compute, and print a table (an hour)
 	PYTHONPATH=tests $(TEST)/bin/python tests/processors.py $(PYTEST)

@@ -1,0 +1,189 @@
+"""Do the tests see small faults? Makes them one at a time, in a copy, and runs the tests that should fail.
+
+    make mutants                                                    a tenth of all faults, and the page
+    make mutants MUTANTS='core/effects.py --share 1 --processes 2'  all faults of one file
+
+Which faults are taken depends on the seed alone. Results are kept after every fault, and what is known of the
+same fault in the same source is not tried again, so that a run may be ended and continued.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import queue
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from operators import Mutant, mutants_of, mutated
+from page import write_page
+from trial import ROOT, TIMED_OUT
+
+HERE = Path(__file__).parent
+RESULTS, ARGUED, PAGE = HERE / "results.json", HERE / "argued.toml", ROOT / "docs/mutants.md"
+SURVIVED = "survived"
+
+
+def chosen(files: Sequence[str], share: float, seed: int) -> list[tuple[Mutant, str]]:
+    """A share of the faults of every file, each with the digest of its source; a larger share holds a smaller one."""
+    picked = []
+    for file in files:
+        source = (ROOT / file).read_text(encoding="utf-8")
+        faults = mutants_of(file, source)
+        order = random.Random(f"{seed} {file}").sample(range(len(faults)), len(faults))
+        taken = sorted(order[: -int(-len(faults) * share // 1)])
+        picked += [(faults[i], hashlib.sha256(source.encode()).hexdigest()[:16]) for i in taken]
+    return picked
+
+
+def rounds_of(file: str) -> list[list[str]]:
+    """What pytest is given, round after round."""
+    targets = tomllib.loads((HERE / "targets.toml").read_text(encoding="utf-8"))
+    return [[f"tests/{word}" if ".py" in word else word for word in part] for part in targets[file]["rounds"]]
+
+
+class Worker:
+    """A process that tries faults in a copy of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, str(HERE / "trial.py"), str(folder)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(self, file: str, source: str, tests: Sequence[Sequence[str]], limit: float) -> dict[str, Any]:
+        """The exit status of the tests, and how long they took."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"file": file, "source": source, "tests": tests, "limit": limit}) + "\n")
+        self.process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.terminate()
+        self.process.wait()
+
+
+class Board:
+    """What is known, on disk after every fault; `changed` are results that are to be forgotten."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.lock = path, threading.Lock()
+        self.rows: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def is_known(self, mutant: Mutant, digest: str, again: bool) -> bool:
+        row = self.rows.get(mutant.key)
+        return row is not None and row["source"] == digest and not (again and row["result"] == SURVIVED)
+
+    def keep(self, mutant: Mutant, digest: str, result: str, seconds: float) -> None:
+        with self.lock:
+            self.rows[mutant.key] = asdict(mutant) | {"source": digest, "result": result, "seconds": seconds}
+            part = self.path.with_suffix(".part")
+            part.write_text(json.dumps(self.rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            part.replace(self.path)
+
+    def forget(self, file: str, keys: set[str]) -> None:
+        """Rows of a file's faults that can no longer be made."""
+        self.rows = {key: row for key, row in self.rows.items() if row["file"] != file or key in keys}
+
+
+def tried(worker: Worker, mutant: Mutant, limits: dict[str, float]) -> tuple[str, float]:
+    """How a fault fared: which round killed it, that it ran out of time, or that it survived."""
+    source = mutated((ROOT / mutant.file).read_text(encoding="utf-8"), mutant.number)
+    try:
+        compile(source, mutant.file, "exec")
+    except SyntaxError:
+        return "killed", 0.0
+    seconds = 0.0
+    for tests in rounds_of(mutant.file):
+        answer = worker.run(mutant.file, source, [tests], limits[" ".join(tests)])
+        seconds += answer["seconds"]
+        if answer["status"] != 0:
+            return ("timed out" if answer["status"] == TIMED_OUT else "killed"), round(seconds, 1)
+    return SURVIVED, round(seconds, 1)
+
+
+def baselines(worker: Worker, files: Sequence[str]) -> dict[str, float]:
+    """How long the tests of each round may take, from how long they take without a fault."""
+    limits: dict[str, float] = {}
+    for file in files:
+        source = (ROOT / file).read_text(encoding="utf-8")
+        for tests in rounds_of(file):
+            name = " ".join(tests)
+            if name not in limits:
+                answer = worker.run(file, source, [tests], 1200.0)
+                if answer["status"] != 0:
+                    said = Path(answer["log"]).read_text(encoding="utf-8", errors="replace") if Path(answer["log"]).is_file() else ""
+                    raise SystemExit(f"{said[-3000:]}\n{name}: the tests fail without any fault (pytest ends with {answer['status']})")
+                limits[name] = 30.0 + 4.0 * answer["seconds"]
+                print(f"  {answer['seconds']:6.1f} s  {name}", flush=True)
+    return limits
+
+
+def main() -> None:
+    """See the module's docstring."""
+    known = list(tomllib.loads((HERE / "targets.toml").read_text(encoding="utf-8")))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*", help=f"of {', '.join(known)}; default: all")
+    parser.add_argument("--share", type=float, default=0.1, help="of each file's faults")
+    parser.add_argument("--seed", type=int, default=0, help="which faults are taken")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--again", action="store_true", help="try those again that survived, after tests were added")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further fault after so long")
+    parser.add_argument("--list", action="store_true", help="print the faults, and try none")
+    asked = parser.parse_args()
+    unknown = [file for file in asked.files if file not in known]
+    if unknown:
+        parser.error(f"{unknown[0]} is none of {', '.join(known)}")
+    files, board, began = asked.files or known, Board(RESULTS), time.monotonic()
+    for file in files:
+        board.forget(file, {mutant.key for mutant in mutants_of(file, (ROOT / file).read_text(encoding="utf-8"))})
+    todo = [(mutant, digest) for mutant, digest in chosen(files, asked.share, asked.seed) if not board.is_known(mutant, digest, asked.again)]
+    print(f"{len(todo)} faults to try", flush=True)
+    if asked.list:
+        print("\n".join(f"{mutant.line:4d} {mutant.operator:18s} {mutant.key}" for mutant, _ in todo))
+        return
+    if todo:
+        _try_all(todo, board, asked.processes, began + asked.seconds)
+    write_page(PAGE, list(board.rows.values()), tomllib.loads(ARGUED.read_text(encoding="utf-8")) if ARGUED.is_file() else {})
+
+
+def _try_all(todo: Sequence[tuple[Mutant, str]], board: Board, processes: int, end: float) -> None:
+    waiting: queue.SimpleQueue[tuple[Mutant, str]] = queue.SimpleQueue()
+    for each in todo:
+        waiting.put(each)
+    with tempfile.TemporaryDirectory() as place:
+        workers = [Worker(Path(place) / str(i)) for i in range(processes)]
+        limits = baselines(workers[0], list(dict.fromkeys(mutant.file for mutant, _ in todo)))
+
+        def work(worker: Worker) -> None:
+            while time.monotonic() < end:
+                try:
+                    mutant, digest = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                result, seconds = tried(worker, mutant, limits)
+                board.keep(mutant, digest, result, seconds)
+                print(f"{result:10s} {seconds:6.1f} s  {mutant.file}:{mutant.line}  {mutant.before}  ->  {mutant.after}", flush=True)
+
+        threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for worker in workers:
+            worker.close()
+
+
+if __name__ == "__main__":
+    main()

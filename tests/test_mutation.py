@@ -1,0 +1,107 @@
+"""`make mutants`: its faults are real ones, each only one, and the same for everybody."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent / "mutation"
+sys.path.insert(0, str(HERE))
+from operators import mutants_of, mutated  # noqa: E402
+from page import write_page  # noqa: E402
+from run import chosen, rounds_of  # noqa: E402
+
+sys.path.remove(str(HERE))
+
+SOURCE = '''"""Docstring 1."""
+LEAST = 8
+
+def f(x: int = 2, *, keep: bool = True) -> float:
+    """Docstring 2."""
+    total = 0.0
+    for value in sorted(x, key=abs):
+        if value < LEAST and not keep:
+            continue
+        total += max(value, 1) / 2.0
+    if total is None:
+        raise ValueError(f"{total + 3} of 4")
+    return np.nansum(total, axis=-1)
+'''
+
+
+def test_faults_are_single_and_compile() -> None:
+    whole = ast.unparse(ast.parse(SOURCE)).splitlines()
+    mutants = mutants_of("f.py", SOURCE)
+    seen = set()
+    for mutant in mutants:
+        source = mutated(SOURCE, mutant.number)
+        compile(source, "f.py", "exec")
+        lines = source.splitlines()
+        assert len(lines) == len(whole)
+        assert sum(a != b for a, b in zip(lines, whole, strict=True)) == 1
+        seen.add(source)
+    assert len(seen) == len(mutants) == len({mutant.key for mutant in mutants})
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("value < LEAST", "value <= LEAST"),
+        ("value < LEAST", "value > LEAST"),
+        ("value < LEAST and (not keep)", "value < LEAST or not keep"),
+        ("not keep", "keep"),
+        ("8", "9"),
+        ("2", "1"),
+        ("2.0", "1.0"),
+        ("True", "False"),
+        ("total += max(value, 1) / 2.0", "total -= max(value, 1) / 2.0"),
+        ("total += max(value, 1) / 2.0", "pass"),
+        ("max(value, 1) / 2.0", "max(value, 1) * 2.0"),
+        ("max(value, 1)", "min(value, 1)"),
+        ("sorted(x, key=abs)", "sorted(x)"),
+        ("sorted(x, key=abs)", "list(x)"),
+        ("np.nansum(total, axis=-1)", "np.sum(total, axis=-1)"),
+        ("np.nansum(total, axis=-1)", "np.nansum(total)"),
+        ("-1", "1"),
+        ("continue", "pass"),
+        ("total is None", "total is not None"),
+        ("return np.nansum(total, axis=-1)", "return None"),
+    ],
+)
+def test_faults_of_every_kind_are_made(before: str, after: str) -> None:
+    assert [m for m in mutants_of("f.py", SOURCE) if (m.before, m.after) == (before, after)]
+
+
+def test_words_for_people_are_left_alone() -> None:
+    assert not [m for m in mutants_of("f.py", SOURCE) if "Docstring" in m.before or m.line == 12 or "int" in m.before]
+
+
+def test_a_larger_share_holds_a_smaller_one_and_depends_on_the_seed_alone() -> None:
+    file = "core/counts.py"
+    few, more, other = (chosen([file], share, seed) for share, seed in ((0.2, 0), (0.6, 0), (0.2, 1)))
+    assert few == chosen([file], 0.2, 0)
+    assert {m.key for m, _ in few} < {m.key for m, _ in more}
+    assert {m.key for m, _ in few} != {m.key for m, _ in other}
+    assert len(chosen([file], 1.0, 5)) == len(mutants_of(file, (HERE.parents[1] / file).read_text(encoding="utf-8")))
+
+
+def test_every_target_and_its_tests_are_there() -> None:
+    for file in tomllib.loads((HERE / "targets.toml").read_text(encoding="utf-8")):
+        assert (HERE.parents[1] / file).is_file()
+        for tests in rounds_of(file):
+            assert all((HERE.parents[1] / word.partition("::")[0]).is_file() for word in tests if ".py" in word)
+
+
+def test_what_may_live_stands_in_the_page_with_its_reason(tmp_path: Path) -> None:
+    row = {"file": "a.py", "function": "f", "line": 3, "operator": "constant", "before": "1", "after": "2", "seconds": 36.0}
+    rows = [row | {"result": result, "line": i} for i, result in enumerate(("killed", "timed out", "survived", "survived"))]
+    rows[3] |= {"after": "0"}
+    write_page(tmp_path / "page.md", rows, {"a.py": {"f: 1 -> 2": "it changes nothing"}})
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "| [a.py](../a.py) | 4 | 2 | 2 | 1 | 75.0 % |" in page
+    assert "- `a.py:2`, f: `1` → `2`: it changes nothing\n" in page
+    assert "- `a.py:3`, f: `1` → `0`: **not argued**\n" in page
