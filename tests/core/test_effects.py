@@ -234,3 +234,14 @@ def test_null_directions_without_an_effect_are_left_out_and_counted():
     np.testing.assert_allclose(found.q[at][:2], stats.false_discovery_control(found.p[at][:2]))
     assert variation_factors(found, np.arange(4), np.ones(4, dtype=bool), all_set=0, rate=0.05).tolist()[::2] == [True, False]
     assert not variation_factors(found, np.arange(4), np.ones(4, dtype=bool), all_set=0, rate=1.0)[2:].any()
+
+
+def test_two_pairs_have_a_standard_error_and_one_has_none():
+    after = np.array([[1.0, 5.0], [3.0, np.nan]], np.float32)
+    sums = sums_of(np.zeros((2, 2), np.float32), after)
+    changes = after.T[:, None, None].repeat(2, axis=2).astype(float)
+    null = np.ones((3, 1, 2, len(FIELDS)))
+    found = effects_of(
+        sums[None, None, None].repeat(2, 0).repeat(2, 2), null, changes, np.arange(2), samples=2, unit=np.ones(2), all_set=0, bootstrap=50, seed=0
+    )
+    assert found.error[0, 0, 0].tolist() == [pytest.approx(1.0), pytest.approx(np.nan, nan_ok=True)]

@@ -249,3 +249,27 @@ def test_train_shares_are_those_that_were_asked_for() -> None:
 def test_a_count_that_is_not_whole_is_refused() -> None:
     with pytest.raises(DataError, match=r"a/x: 250.5 positives were asked for; give a whole number, or a share up to 0.5"):
         count_of(250.5, 1000, "positives", "a/x")
+
+
+def test_the_defaults_are_those_of_the_docs() -> None:
+    extremes = Extremes()
+    assert (extremes.positives, extremes.negatives, extremes.train_share) == (2000, 2000, 0.7)
+    for wrong in ({"negatives": 0}, {"positives": -1}):
+        with pytest.raises(ValidationError):
+            Extremes(**wrong)
+
+
+@pytest.mark.parametrize(("available", "change"), [(2, "lower"), (3, "lower"), (4, "raise"), (5, "raise")])
+def test_one_sample_is_too_few_where_two_are_possible(available: int, change: str) -> None:
+    with pytest.raises(DataError, match=f"; {change} boundary.with.positives or raise"):
+        count_of(1, available, "positives", "a/x")
+
+
+def test_ends_that_touch_in_one_score_are_not_apart() -> None:
+    with pytest.raises(DataError, match=r"2 highest and 2 lowest scores are not apart: 3 of 5 samples score 2;"):
+        chosen(np.array([3.0, 2.0, 2.0, 2.0, 1.0]), 2, 2)
+    assert chosen(np.array([3.0, 2.0, 1.9, 1.0]), 2, 2)[1:] == ({0, 1}, {2, 3})
+
+
+def test_what_has_no_size_gets_no_share_though_there_is_room() -> None:
+    assert apportion(5, np.array([0, 3]), np.array([4, 3])).tolist() == [0, 3]

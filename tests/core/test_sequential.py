@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ganstrata.core.effects import FIELDS, effects_of_looks, variation_factors
+from ganstrata.core.effects import FIELDS, effects_of_looks, samples_used, variation_factors
 from ganstrata.core.hierarchy import hierarchy_of
 from ganstrata.core.sequential import half_width, look_sizes, sequential_p, spending
 from ganstrata.core.stages.looks import Question, judge
@@ -271,3 +271,27 @@ def test_other_sets_spend_with_the_samples_and_all_spends_late() -> None:
         low, high = stats.ttest_1samp(made.changes[i, :, i], 0.0).confidence_interval(0.95)
         assert (found.low[i, 0, 0, i], found.high[i, 0, 0, i]) == (pytest.approx(low), pytest.approx(high))
         assert found.low[i, 1, 0, i] < low
+
+
+def test_two_changes_have_an_interval_and_one_has_none() -> None:
+    found = half_width(np.array([[1.0, 2.0, np.nan], [1.0, np.nan, np.nan]]))
+    assert found.tolist() == [pytest.approx(stats.t.ppf(0.975, 1) * 0.5), np.inf]
+
+
+def test_null_directions_are_counted_at_the_look_that_was_taken() -> None:
+    """Two null directions have no score in the first batches; a boundary that stopped there knows of eighteen."""
+    made = World(5, [0.3, 0.6])
+    q, every = made.question, made.sums()
+    seen = every.copy()
+    seen[0, 2:] = np.nan  # stopped at 32
+    null = seen[2:, :, :, 0].copy()
+    null[:2, :2, :, :, :] = 0.0
+    found = effects_of_looks(seen[:2], null, q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0)
+    assert found.null_count[[0, 1], 0, 0, [0, 1]].tolist() == [18.0, 20.0]
+    assert np.isnan(found.null_count[:, :, 1]).all()
+
+
+def test_samples_used_are_counted_of_directions_that_are_moved_one_way() -> None:
+    sums = np.full((2, 3, 1, 2, 2, 5), np.nan)
+    sums[0, :2], sums[1, :3, :, 0] = 1.0, 1.0  # a boundary, and a null direction, which is not moved backwards
+    assert samples_used(sums, 40, 16).tolist() == [[32], [40]]

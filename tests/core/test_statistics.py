@@ -284,3 +284,19 @@ def test_a_null_that_differs_by_rounding_alone_does_not_vary(shift):
     for two_sided in (False, True):
         assert null_p_value(np.array([0.8]), null, two_sided=two_sided)[0] == 1.0
     assert null_p_value(np.array([0.8]), 0.7 + 1e-6 * np.arange(5.0)[:, None], two_sided=False)[0] < 1e-3
+
+
+@pytest.mark.parametrize("count", [5, 12])
+def test_the_interval_of_a_rank_correlation_is_that_of_bonett_and_wright(count):
+    rng = np.random.default_rng(count)
+    a = rng.permutation(count).astype(float)
+    b = np.where(np.arange(count) % 3 == 0, a, rng.permutation(count))
+    r, low, high = rank_correlation(a, b)
+    half = 1.959964 * np.sqrt((1.0 + r**2 / 2.0) / (count - 3))
+    assert abs(r) > 0.1
+    assert (np.arctanh(low), np.arctanh(high)) == pytest.approx((np.arctanh(r) - half, np.arctanh(r) + half), rel=1e-5)
+
+
+def test_corrected_p_values_go_up_to_one():
+    assert holm(np.array([0.3, 0.4, 0.9])).tolist() == pytest.approx([0.9, 0.9, 0.9])
+    assert holm(np.array([0.6, 0.7])).tolist() == [1.0, 1.0]

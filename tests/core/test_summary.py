@@ -64,3 +64,35 @@ def test_rows_say_what_the_scores_look_like(fakes, config) -> None:
     assert (row.mean, row.quantiles, row.varies) == (None, [], False)
     with pytest.raises(DataError, match="codes of the generator 'fake_layers' are not finite: their spread is nan"):
         summarise(prepared, scores, np.full((50, 16), np.nan, dtype=np.float32))
+
+
+def test_what_is_undefined_is_left_out_of_mean_spread_and_share(fakes, config) -> None:
+    prepared = prepare(validate(config, "test"))
+    ids = [concept.name for concept in prepared.concepts]
+    scores = np.random.default_rng(1).standard_normal((40, 7)).astype(np.float32)
+    column = ids.index("seen/half")
+    scores[::3, column] = np.nan
+    known = scores[~np.isnan(scores[:, column]), column].astype(np.float64)
+    row = summarise(prepared, scores, np.eye(40, dtype=np.float32))[1][column]
+    assert (row.samples, row.undefined, row.level, row.varies) == (26, 14, "layout", True)
+    assert (row.mean, row.sd) == (pytest.approx(known.mean()), pytest.approx(known.std(ddof=1)))
+    assert row.quantiles == pytest.approx(np.quantile(known, [0.0, 0.05, 0.5, 0.95, 1.0]).tolist())
+    scores[3:, column] = np.nan  # two are left: a spread of two is one
+    row = summarise(prepared, scores, np.eye(40, dtype=np.float32))[1][column]
+    assert row.sd == pytest.approx(abs(float(scores[1, column]) - float(scores[2, column])) / np.sqrt(2.0))
+
+
+def test_margins_that_are_all_the_same_do_not_vary_though_their_least_is_nothing(fakes, config) -> None:
+    config["scorers"] = [{"use": "fake_still", "as": "still"}]
+    rows = summarise(prepare(validate(config, "test")), np.full((40, 2), -3.5, np.float32), np.eye(40, dtype=np.float32))[1]
+    assert [(row.sd, row.least, row.varies) for row in rows] == [(0.0, 0.0, False)] * 2
+
+
+def test_a_spread_of_exactly_the_least_varies(fakes, config) -> None:
+    prepared = prepare(validate(config, "test"))
+    column = [concept.name for concept in prepared.concepts].index("seen/chance")  # its least is 0.02
+    scores = np.random.default_rng(2).standard_normal((50, 7))
+    for width, varies in ((0.0201, True), (0.0199, False)):
+        scores[:, column] = np.where(np.arange(50) % 2, 1.0, -1.0) * width * np.sqrt(49 / 50)
+        row = summarise(prepared, scores.astype(np.float32), np.eye(50, dtype=np.float32))[1][column]
+        assert (row.sd, row.varies) == (pytest.approx(width, rel=1e-4), varies)
