@@ -8,10 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from .checkpoints import Checkpoint, Part
 from .registry import registry
+from .text import listed, visible
 
+COMPARED = 3_000  # names of a part that are compared with the tables; a whole GAN has some 500
+DESCRIBED = 8  # parts that are described
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -136,12 +140,12 @@ BUNDLED = {
 def describe(checkpoint: Checkpoint) -> str:
     """What a file seems to be, part by part, for messages."""
     told: dict[str, list[str]] = {}
-    for part in checkpoint.parts:
+    for part in checkpoint.parts[:DESCRIBED]:
         told.setdefault(seems(part), []).append(part.name)
     if len(told) == 1:
         return next(iter(told))
-    shown = [f"its part{'s' * (len(names) > 1)} {', '.join(name or 'without a name' for name in names)}: {words}" for words, names in told.items()]
-    return "; ".join(shown[:5])
+    kinds = islice(told.items(), 5)
+    return "; ".join(f"its part{'s' * (len(names) > 1)} {listed(name or 'without a name' for name in names)}: {words}" for words, names in kinds)
 
 
 def seems(part: Part) -> str:
@@ -150,8 +154,8 @@ def seems(part: Part) -> str:
     if isinstance(architecture, str) and architecture in BUNDLED:
         return f"it is {BUNDLED[architecture]}"
     if isinstance(part.settings.get("plugin"), str):
-        return f"it was converted for the generator plugin '{part.settings['plugin']}', which is not installed or no longer knows it"
-    names = "\n".join(part.tensors)
+        return f"it was converted for the generator plugin '{visible(part.settings['plugin'])}', which is not installed or no longer knows it"
+    names = _names(part)
     for look in RELATIVES:
         if look.fits(names):
             return f"it seems to be {look.words}"
@@ -171,15 +175,21 @@ def seems(part: Part) -> str:
 
 def mixture(part: Part) -> list[str]:
     """The families of generators of which a part has tensors, each with whose names they are: more than one is a fault."""
-    names = "\n".join(part.tensors)
+    names = _names(part)
     return [look.words for look in GENERATORS if look.fits(names)]
 
 
+def _names(part: Part) -> str:
+    """Names of its tensors, a line each, as far as they are compared with the tables."""
+    return "\n".join(islice(part.tensors, COMPARED))
+
+
 def _examples(part: Part) -> str:
-    names = list(part.tensors)
-    if not names:
+    count = len(part.tensors)
+    if not count:
         return "it holds no tensors"
-    return f"its {len(names)} tensor{'s are' if len(names) > 1 else ' is'} called {', '.join(names[:4])}{' ...' if len(names) > 4 else ''}"
+    first = ", ".join(visible(name) for name in islice(part.tensors, 4))
+    return f"its {count} tensor{'s are' if count > 1 else ' is'} called {first}{' ...' if count > 4 else ''}"
 
 
 def _places(look: Look, shapes: Shapes) -> str:

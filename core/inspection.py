@@ -14,9 +14,12 @@ from .blame import calling
 from .checkpoints import BUNDLED, Part, locate, read_checkpoint
 from .contracts import Generator
 from .errors import GanstrataError, PluginBroken
-from .identify import describe, mixture, seems
+from .identify import DESCRIBED, describe, mixture, seems
 from .recognition import Candidate, Claims, Examined, ask, disputed
 from .registry import registry
+from .text import shown, visible
+
+SAID = 500  # characters of a licence, or of what a file says of its source
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,9 @@ def inspect(file: str) -> Inspection:
         "bytes": checkpoint.path.stat().st_size,
         "sha256": checkpoint.sha256,
         "container": checkpoint.container,
-        "parts": tuple(_count(part, claims, used=best is not None and part is best.part) for part in checkpoint.parts),
+        "parts": tuple(
+            _count(part, claims, used=best is not None and part is best.part, described=i < DESCRIBED) for i, part in enumerate(checkpoint.parts)
+        ),
         "remarks": claims.failed,
     }
     if claims.rivals[1:]:
@@ -108,7 +113,7 @@ def inspect(file: str) -> Inspection:
     if best is None:
         return Inspection(**facts, faults=(f"it belongs to no generator plugin that is installed: {describe(checkpoint)}",))
     facts |= {"plugin": best.plugin, "distribution": _distribution(best.plugin), "reason": best.match.reason}
-    facts |= {key: str(best.part.settings[key]) for key in ("licence", "source") if key in best.part.settings}
+    facts |= {key: _told(best.part.settings[key]) for key in ("licence", "source") if key in best.part.settings}
     try:
         found = examine(best)
     except GanstrataError as error:
@@ -167,10 +172,15 @@ def _misfits(found: Examined, part: Part) -> tuple[str, ...]:
     return tuple(faults)
 
 
-def _count(part: Part, claims: Claims, *, used: bool) -> PartFacts:
+def _count(part: Part, claims: Claims, *, used: bool, described: bool) -> PartFacts:
     reasons = [claim.match.reason for claim in claims.found if claim.part is part]
     parameters = sum(tensor.numel() for tensor in part.tensors.values())
-    return PartFacts(part.name, len(part.tensors), parameters, used, reasons[0] if reasons else seems(part))
+    return PartFacts(part.name, len(part.tensors), parameters, used, reasons[0] if reasons else seems(part) if described else "not looked at")
+
+
+def _told(value: object) -> str:
+    """What a file says of itself, in bearable length."""
+    return visible(value, SAID) if isinstance(value, str) else shown(value, SAID)
 
 
 def _distribution(plugin: str) -> str:

@@ -6,9 +6,9 @@ STEPS = 2_000_000  # operations of a pickle; published checkpoints take some ten
 DEPTH = 64  # of modules in modules, of settings in settings
 DIMENSIONS = 16  # of a tensor
 EXTENT = 2**31  # of a dimension; of tensors without numbers the file says nothing else that bounds it
-TENSORS = 100_000  # of a file; the largest published checkpoints have some 20,000
+TENSORS = 50_000  # of a file; the largest published checkpoints have some 20,000
 LENGTH = 300  # characters of a tensor's name
-NAMES = 8_000_000  # characters of the names of all tensors
+NAMES = 4_000_000  # characters of the names of all tensors
 SLACK = 4  # tensors may share storage, and data be kept in another form, but not claim more than this many times the file
 SPARE = 2**24  # bytes that small files may take beyond that
 

@@ -170,7 +170,7 @@ class Allowed:
         return known
 
     def _paid(self, items: Any = (), *rest: Any) -> dict[Any, Any]:
-        self._budget.step(len(items) if isinstance(items, tuple | list) else 0)
+        self._budget.step(2 * len(items) if isinstance(items, tuple | list) else 0)
         return _dictionary(items, *rest)
 
     def _encode(self, text: Any = "", encoding: Any = "utf-8", *_: Any) -> bytes:

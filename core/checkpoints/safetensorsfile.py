@@ -14,7 +14,7 @@ from .arrays import are_sizes
 from .limits import TENSORS, Budget, Damaged, Refused
 
 SETTINGS = "ganstrata"  # key in the header that holds our JSON
-HEADER = 2**24  # bytes of the header; that of 20,000 tensors takes some 3 million
+HEADER = 2**23  # bytes of the header; that of 20,000 tensors takes some 3 million
 JSON = 1_000_000  # characters of our JSON
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count, takewhile
 from typing import Any, Self
 
 from ....core.checkpoints import Part
@@ -47,12 +48,10 @@ class Architecture:
         return Network(self.z_dim, self.classes, self.embedding, self.widths, self.insides, self.groups, self.size, self.kernel)
 
 
-def _numbers(shapes: Shapes, pattern: str) -> Iterator[int]:
-    """0, 1, 2 ... as long as some tensor's name begins with the pattern, filled with the number."""
-    i = 0
-    while any(name.startswith(pattern.format(i)) for name in shapes):
-        yield i
-        i += 1
+def _numbers(shapes: Shapes, prefix: str) -> Iterator[int]:
+    """0, 1, 2 ... as long as some tensor's name begins with the prefix and the number."""
+    seen = {name.removeprefix(prefix).partition(".")[0] for name in shapes if name.startswith(prefix)}
+    return takewhile(lambda i: str(i) in seen, count())
 
 
 def infer(shapes: Shapes) -> Architecture:
@@ -64,8 +63,8 @@ def infer(shapes: Shapes) -> Architecture:
     try:
         embedding, classes = shapes.get("embed.weight", (0, 0))
         widths, insides, groups = [], [], []
-        for stage in _numbers(shapes, "stages.{}."):
-            blocks = [shapes[f"stages.{stage}.blocks.{i}.conv2.weight"] for i in _numbers(shapes, f"stages.{stage}.blocks.{{}}.")]
+        for stage in _numbers(shapes, "stages."):
+            blocks = [shapes[f"stages.{stage}.blocks.{i}.conv2.weight"] for i in _numbers(shapes, f"stages.{stage}.blocks.")]
             widths.append(shapes[f"stages.{stage}.blocks.0.conv1.weight"][1])
             insides.append(tuple(outputs for outputs, *_ in blocks))
             groups.append(tuple(outputs // each for outputs, each, *_ in blocks))

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from ....core.errors import CheckpointError
 from ....core.recognition import Examined
+from ....core.text import shown
 from .layouts import Layout, Translated
 
+LARGEST = 2**14  # pixels
 N = TypeVar("N", bound=nn.Module)
 
 
@@ -97,14 +99,20 @@ def examined(
         tensors: the same with what the plugin completed; default as translated.
         layers: L.
         code_size: D.
+
+    Raises:
+        CheckpointError: there is no network of the sizes that the file claims.
     """
+    resolution = architecture.resolution
+    if not 1 <= resolution <= LARGEST:
+        raise CheckpointError(f"this {family} would make images {shown(resolution)} pixels wide; up to {LARGEST} can be used")
     tensors = translated.tensors if tensors is None else tensors
     misfits = compare(architecture.build, tensors, translated.origin)
     return Examined(
         family=family,
         layout=layout.name,
         architecture=asdict(architecture),
-        resolution=architecture.resolution,
+        resolution=resolution,
         layers=layers,
         latent_size=architecture.z_dim,
         code_size=code_size,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ....core.errors import CheckpointError
 
+TENSORS = 10_000  # of one network; the largest that is known here has some 1,000
 Shapes = Mapping[str, tuple[int, ...]]
 Change = Callable[[Tensor], Tensor]
 Naming = Callable[[re.Match[str]], str | None]
@@ -113,7 +114,9 @@ class Layout:
 
 
 def find(layouts: Sequence[Layout], names: Mapping[str, object]) -> Layout | None:
-    """The first layout that fits."""
+    """The first layout that fits; none fits more tensors than any generator has."""
+    if len(names) > TENSORS:
+        return None
     return next((layout for layout in layouts if layout.fits(names)), None)
 
 

@@ -19,12 +19,14 @@ from ..shared.layouts import find
 from ..shared.mapping import Mapping
 from .layouts import LAYOUTS
 from .network import LayerSizes, Network, Synthesis
-from .sampling import Sampling, by_settings, by_shapes, number
+from .sampling import FILTER, Sampling, by_settings, by_shapes, number
 
 CLAMP = 256.0
 SCALE = 0.25
 LAYER = r"synthesis\.L(\d{1,3})_(\d{1,6})_(\d{1,6})"
 
+SIZE = 2**20  # of anything in a stored architecture
+DEPTH = 100  # layers of the mapping, or of the synthesis
 Shapes = MappingType[str, tuple[int, ...]]
 
 
@@ -68,6 +70,9 @@ class Architecture:
             raise CheckpointError(f"the architecture stored in the file: {'.'.join(str(p) for p in first['loc'])}: {reason}") from None
         counts = [found.z_dim, found.w_dim, found.mapping_layers, found.mapping_width, *found.rates]
         counts += [value for layer in found.layers for name, value in asdict(layer).items() if name not in ("up_taps", "down_taps", "radial")]
+        lengths = [taps for layer in found.layers for taps in (layer.up_taps, layer.down_taps)]
+        if max(*counts, len(found.layers)) > SIZE or max(found.mapping_layers, len(found.layers)) > DEPTH or max(lengths, default=0) > FILTER:
+            raise CheckpointError("the architecture stored in the file is larger than any StyleGAN3")
         if len(found.layers) < 2 or len(found.layers) != len(found.rates) or min(counts) < 1 or not found.bandwidth > 0.0:
             raise CheckpointError("the architecture stored in the file is none of a StyleGAN3")
         return found

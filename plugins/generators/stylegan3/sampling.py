@@ -21,6 +21,7 @@ from ....core.text import shown
 FIRST_CUTOFF = 2.0
 FIRST_STOPBAND = 2.0**2.1
 TAPS = 6  # of a filter, times its factor
+FILTER = 1_000  # taps of a filter, at most; published ones have up to 48
 TOLERANCE = 1e-3  # within which a stored filter is one of the paper's: weights may be stored in 16 bits
 
 
@@ -94,6 +95,9 @@ def by_shapes(sizes: Sequence[int], lengths: Sequence[tuple[int, int]], first_fi
         CheckpointError: they do not fit together.
     """
     resolution, last = sizes[-1], len(sizes) - 1
+    longest = max((length for pair in lengths for length in pair), default=0)
+    if longest > FILTER:
+        raise CheckpointError(f"this StyleGAN3 has a filter of {longest} taps; up to {FILTER} can be used")
     taps, finer = _taps(lengths)
     if resolution < 4:
         raise CheckpointError(f"by its names this StyleGAN3 makes images {resolution} pixels wide")

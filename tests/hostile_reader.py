@@ -1,0 +1,90 @@
+"""Reads hostile files one after the other, and tells of each what it took; run as a process of its own, which may be ended.
+
+Paths come in, a line each; a line of JSON goes out for each.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ganstrata.cli.model import _lines
+from ganstrata.core.checkpoints import read_npy, read_npz
+from ganstrata.core.errors import GanstrataError
+from ganstrata.core.inspection import inspect
+from ganstrata.core.interchange.arrays import boundary_of, read_codes, read_scores
+from ganstrata.core.interchange.lists import read_list
+from ganstrata.core.study.key import Key
+from ganstrata.core.study.votes import read_ballot
+from ganstrata.plugins.scorers.networks.places365 import read_names
+from ganstrata.plugins.scorers.samples_file import read_samples
+
+try:
+    from resource import RUSAGE_SELF, getrusage
+except ImportError:  # Windows
+    getrusage = None  # type: ignore[assignment]
+
+SPACES = ("codes", "w", "z", "condition", "index")
+
+
+def inspected(path: Path) -> None:
+    """As `ganstrata model inspect` does, in both of its forms."""
+    found = inspect(str(path))
+    "\n".join(_lines(found))
+    json.dumps(found.plain())
+    if found.faults:
+        raise GanstrataError("\n".join(found.faults))
+
+
+READERS: dict[str, tuple[Callable[[Path], Any], ...]] = {
+    ".npy": (lambda path: boundary_of(read_npy(path), path), read_scores, read_codes, inspected),
+    ".npz": (lambda path: read_npz(path, SPACES), inspected),
+    ".csv": (lambda path: read_samples(path, "index", None),),
+    ".txt": (read_list, lambda path: read_names(str(path), "name"), inspected),
+    ".json": (lambda path: Key.read(path.parent), lambda path: read_ballot(None, path)),  # type: ignore[arg-type] # asked for after it was read
+}
+
+
+def read(path: Path) -> tuple[str, list[str]]:
+    """What was wrong, and what should not have happened."""
+    messages: list[str] = []
+    crashes = []
+    for reader in READERS.get(path.suffix, (inspected,)):
+        try:
+            reader(path)
+        except GanstrataError as error:
+            messages.append(str(error))
+        except AttributeError as error:
+            if "'study'" not in str(error):  # a ballot without a fault is held against no key here
+                crashes.append(f"{type(error).__name__}: {str(error)[:500]}")
+        except BaseException as error:
+            crashes.append(f"{type(error).__name__}: {str(error)[:500]}")
+    return max(messages, key=len, default=""), crashes
+
+
+def memory() -> float:
+    """The most that this process has taken so far, in MB; 0 where that is not known."""
+    if getrusage is None:
+        return 0.0
+    return getrusage(RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def main() -> None:
+    """Answer every line."""
+    print(json.dumps({"memory": memory()}), flush=True)
+    for line in sys.stdin:
+        path = Path(line.strip())
+        began = time.process_time()
+        message, crashes = read(path)
+        seconds = time.process_time() - began
+        hidden = [sign for sign in message if not (sign.isprintable() or sign in "\n\t")]
+        answer = {"seconds": seconds, "memory": memory(), "length": len(message), "refused": bool(message), "hidden": hidden, "crashes": crashes}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
