@@ -116,14 +116,14 @@ def sample(config: RunConfig, fresh: int) -> Sampled:
     w, codes_, scores, classes = (np.concatenate(parts)[: n + fresh] if parts else None for parts in kept.values())
     assert w is not None
     assert scores is not None
-    facts = describe(prepared, scores[:n], w[:n])
-    columns = [j for j in prepared.chosen if facts["concepts"][j]["varies"]]
-    unit = concept_units([facts["concepts"][j] for j in columns])
+    spread, rows = describe(prepared, scores[:n], w[:n])
+    columns = [j for j in prepared.chosen if rows[j].varies]
+    unit = concept_units([rows[j].model_dump() for j in columns])
     scores = scores[:, columns]
     first, rest = (None if codes_ is None else codes_[part] for part in (slice(n), slice(n, None)))
     several = classes is not None and len(np.unique(classes[:n])) > 1
     told = classes[:n].astype(np.int64) if classes is not None and several else None
-    return Sampled(prepared, columns, w[:n], first, scores[:n], told, facts["spread"], unit, (w[n:], rest, scores[n:]))
+    return Sampled(prepared, columns, w[:n], first, scores[:n], told, spread, unit, (w[n:], rest, scores[n:]))
 
 
 def built(entry: Entry, sampled: Sampled) -> BoundaryLearner:

@@ -21,7 +21,7 @@ import numpy as np
 import scorer_models
 import torch
 from ganstrata.core.memory import keep_freed_memory
-from ganstrata.core.prepare import checked_scores
+from ganstrata.core.scoring import checked_scores
 from ganstrata.plugins.scorers.preprocessing import normalised, resized
 from measure import arguments, machine
 from PIL import Image
@@ -97,7 +97,7 @@ def together(scorers: Mapping[str, Any], images: Tensor, *names: str) -> Case:
 
     def call() -> object:
         rendering = ganstrata.Rendering(images)
-        return [checked_scores(name, scorers[name], rendering) for name in names]
+        return [checked_scores(scorers[name], rendering) for name in names]
 
     return call
 

@@ -165,7 +165,7 @@ def test_who_cannot_take_part_is_named_and_stops_nobody(compare):
         *("refusing", "failing", "infinite", "nobody", "per_layer", "sklearn, estimator: Nothing", "ridge, alpah: 1"),
     ]
     assert board.left["refusing"] == "these samples will not do"
-    assert board.left["failing"] == "ZeroDivisionError: by zero"
+    assert "ZeroDivisionError: by zero" in board.left["failing"]
     assert "not finite" in board.left["infinite"]
     assert "--mixing" in board.left["per_layer"]
     assert "alpha" in board.left["ridge, alpah: 1"]

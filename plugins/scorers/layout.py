@@ -173,6 +173,7 @@ class Layout(Scorer):
             declared = getattr(self.segmenter.model, "walls", ())
         else:
             self.segmenter = cast("Segmenter", build("scorer", config.segmenter.use, config.segmenter.options, device=str(device)))
+        self.segmenter.judges_range = False  # this scorer is given the same pictures, and judges them itself
         classes = [concept.name for concept in self.segmenter.concepts]
         self.walls = declared if declared and not config.walls else find_walls(config.walls, classes)
         self.features, self.checkpoint = self.segmenter.features, self.segmenter.checkpoint
