@@ -12,6 +12,7 @@ from .config import Level, RunConfig
 from .errors import RunError
 from .provenance.keys import STAGES, Keys
 from .provenance.records import Provenance
+from .seal import read_sealed
 from .text import shown, visible
 
 FORMAT = 1
@@ -117,6 +118,7 @@ class Manifest(_Part):
         leftovers: files that stages wrote before they had to be run again.
         spread: of w, the unit of a step.
         concepts: a row per concept, as the columns of scores.
+        digest: of the file it was read from, see core.seal; nothing in runs of early versions.
     """
 
     format: Literal[1]
@@ -137,6 +139,7 @@ class Manifest(_Part):
     leftovers: dict[Stage, list[FileName]] = Field(default_factory=dict)
     spread: NonNegativeFloat | None = None
     concepts: list[ConceptStats] = Field(default_factory=list)
+    digest: str | None = Field(default=None, exclude=True)
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
@@ -173,9 +176,14 @@ def read_manifest(file: Path) -> Manifest:
     except OSError as error:
         raise RunError(f"{file} cannot be read ({error.strerror or error}); {cure}") from None
     try:
-        return Manifest.model_validate_json(content)
+        found = Manifest.model_validate_json(content)
+        if found.digest is not None:
+            read_sealed(content)
+        return found
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
+    except ValueError:
+        raise RunError(f"{file} is damaged: it is not what was written, a byte of it has changed or somebody has edited it; {cure}") from None
     other = next((fault["input"] for fault in faults if fault["loc"] == ("format",) and fault["type"] == "literal_error"), None)
     if isinstance(other, int) and not isinstance(other, bool):
         raise RunError(f"{file} has format {shown(other)}; this version reads format {FORMAT}")

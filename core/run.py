@@ -21,6 +21,7 @@ from .manifest import Manifest, Stage, StageRecord, read_manifest
 from .provenance.changes import changes
 from .provenance.keys import STAGES as STAGES
 from .provenance.keys import Keys
+from .seal import sealed_text
 
 PACKAGES = ("ganstrata", "torch", "numpy", "scipy", "scikit-learn", "zarr", "pydantic")
 LOCK = "run.lock"
@@ -121,7 +122,7 @@ class Run:
 
     def save(self) -> None:
         """Write run.json in one step: it is never half there."""
-        write_text(self.path / "run.json", json.dumps(self.manifest, indent=2) + "\n")
+        write_text(self.path / "run.json", sealed_text(self.manifest))
 
     def is_done(self, stage: str) -> bool:
         """Whether a stage is complete and its files are what it wrote."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from ganstrata.core.disk import file_hash
+from ganstrata.core.seal import sealed_text
 
 
 def bytes_of(run: Path) -> dict[str, bytes]:
@@ -71,7 +72,7 @@ def test_a_run_without_a_segmenter_is_told_how_to_get_one(invoke, copied: Path) 
 def test_a_run_that_is_not_finished_is_told_what_is_missing(invoke, refurnished: Path) -> None:
     manifest = json.loads((refurnished / "run.json").read_text(encoding="utf-8"))
     del manifest["stages"]["edit"]
-    (refurnished / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (refurnished / "run.json").write_text(sealed_text(manifest), encoding="utf-8")
     result = invoke("analysis", "objects", refurnished, "--along", "seen/red")
     assert result.exit_code == 2
     assert f"the stage `edit` is not complete; run `ganstrata edit {refurnished}` first" in result.stderr
@@ -87,7 +88,7 @@ def test_boundaries_of_another_space_or_generator_are_refused(invoke, refurnishe
     boundaries.write_text(json.dumps(content), encoding="utf-8")
     manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
     manifest["stages"]["learn"]["files"]["boundaries.json"] = file_hash(boundaries)
-    manifest_file.write_text(json.dumps(manifest), encoding="utf-8")
+    manifest_file.write_text(sealed_text(manifest), encoding="utf-8")
     result = invoke("analysis", "objects", refurnished, "--along", "seen/red")
     assert result.exit_code == 2
     assert words in result.stderr
@@ -98,7 +99,7 @@ def test_a_checkpoint_that_has_changed_is_refused(invoke, refurnished: Path) -> 
     file = refurnished / "run.json"
     manifest = json.loads(file.read_text(encoding="utf-8"))
     manifest["checkpoints"]["regions"] = "0" * 64
-    file.write_text(json.dumps(manifest), encoding="utf-8")
+    file.write_text(sealed_text(manifest), encoding="utf-8")
     result = invoke("analysis", "objects", refurnished, "--along", "seen/red")
     assert result.exit_code == 2
     assert "the checkpoint of regions is not the one that this run was made with" in result.stderr

@@ -23,6 +23,7 @@ from ganstrata.core.pipeline import resume
 from ganstrata.core.progress import Progress
 from ganstrata.core.registry import registry
 from ganstrata.core.run import STAGES, Run
+from ganstrata.core.seal import sealed_text
 
 Config = dict[str, Any]
 FUNCTION = "import torch\nimport helper\n\ndef score(images):\n    return {factor} * helper.mean(images)\n"
@@ -225,7 +226,7 @@ def test_a_batch_size_edited_by_hand_mixes_no_pieces(fakes, small: Config, tmp_p
     text = json.loads((tmp_path / "run/run.json").read_text(encoding="utf-8"))
     assert text["batch_size"] == 64
     text["batch_size"] = 16
-    (tmp_path / "run/run.json").write_text(json.dumps(text), encoding="utf-8")
+    (tmp_path / "run/run.json").write_text(sealed_text(text), encoding="utf-8")
     worked.clear()
     continued = ganstrata.run(small, tmp_path / "run")
     assert worked == list(STAGES)

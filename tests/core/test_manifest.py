@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from ganstrata.core.errors import GanstrataError, RunError
 from ganstrata.core.run import Run
+from ganstrata.core.seal import sealed_text
 
 Data = dict[str, Any]
 
@@ -87,7 +89,7 @@ EDITS = [
 def test_an_edited_run_is_an_error_with_its_key(edit: Callable[[Data], None], words: str, copied: Path) -> None:
     data = json.loads((copied / "run.json").read_text(encoding="utf-8"))
     edit(data)
-    (copied / "run.json").write_text(json.dumps(data), encoding="utf-8")
+    (copied / "run.json").write_text(sealed_text(data), encoding="utf-8")
     with pytest.raises(RunError, match=words) as caught:
         Run.open(copied)
     assert str(copied / "run.json") in str(caught.value)
@@ -119,7 +121,7 @@ def test_no_edit_anywhere_is_a_traceback(invoke, copied: Path, finished: Run) ->
                 break
             place = place[key]
         place[key] = rng.choice(values)
-        (copied / "run.json").write_text(json.dumps(data), encoding="utf-8")
+        (copied / "run.json").write_text(sealed_text(data), encoding="utf-8")
         command = (("boundaries", "list", copied), ("analysis", "ranking", copied), ("manipulate", copied, "--along", "nothing"))[trial % 3]
         result = invoke(*command)
         assert result.exception is None or isinstance(result.exception, SystemExit), (path, place[key], result.exc_info)
@@ -130,7 +132,19 @@ def test_a_run_of_an_early_version_is_read_and_computed_again(fakes, copied: Pat
 
     data = json.loads((copied / "run.json").read_text(encoding="utf-8"))
     del data["keys"], data["provenance"]
-    (copied / "run.json").write_text(json.dumps(data), encoding="utf-8")
+    (copied / "run.json").write_text(sealed_text(data), encoding="utf-8")
     with pytest.raises(GanstrataError, match="nothing is recorded of what its numbers were computed from"):
         ganstrata.manipulate(copied, "seen/red")
     assert ganstrata.open_run(copied).spread == data["spread"]
+
+
+def test_a_changed_byte_that_leaves_good_json_is_noticed(copied: Path) -> None:
+    file = copied / "run.json"
+    whole = file.read_text(encoding="utf-8")
+    places = [match.start() for match in re.finditer(r"(?<=[0-9])[0-9](?=[0-9])", whole)]
+    for place in [*places[:: max(len(places) // 20, 1)], whole.index("  "), whole.index("sd")]:
+        file.write_text(whole[:place] + chr(ord(whole[place]) ^ 1) + whole[place + 1 :], encoding="utf-8")
+        with pytest.raises(RunError, match=r"run\.json is damaged"):
+            Run.open(copied)
+    file.write_text(whole, encoding="utf-8")
+    assert Run.open(copied).is_done("report")

@@ -17,6 +17,7 @@ from ganstrata.core.pipeline import resume
 from ganstrata.core.progress import Progress
 from ganstrata.core.registry import registry
 from ganstrata.core.run import STAGES, Run
+from ganstrata.core.seal import sealed_text
 
 QUIET = Progress(quiet=True)
 EDITING_AND_REPORT = 300  # images at most, with two batches that measure the speed
@@ -174,7 +175,7 @@ def test_how_the_work_is_spread_may_change(worked, copied: Path, config) -> None
 def test_a_stage_wants_those_before_it(fakes, copied: Path) -> None:
     manifest = json.loads((copied / "run.json").read_text(encoding="utf-8"))
     del manifest["stages"]["learn"]
-    (copied / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (copied / "run.json").write_text(sealed_text(manifest), encoding="utf-8")
     with pytest.raises(RunError, match="the stage `learn` is not complete"):
         resume(copied, "rescore", progress=QUIET)
 

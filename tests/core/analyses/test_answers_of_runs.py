@@ -29,6 +29,7 @@ from ganstrata.core.progress import Progress
 from ganstrata.core.records import LEVELS
 from ganstrata.core.rescored import Rescored
 from ganstrata.core.run import Run
+from ganstrata.core.seal import sealed_text
 
 pytestmark = pytest.mark.usefixtures("fakes")
 
@@ -55,7 +56,7 @@ def other(copied: Path, tmp_path: Path) -> Callable[[Callable[[dict], None]], Pa
         path = Path(shutil.copytree(copied, tmp_path / "other"))
         manifest = json.loads((path / "run.json").read_text(encoding="utf-8"))
         change(manifest)
-        (path / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+        (path / "run.json").write_text(sealed_text(manifest), encoding="utf-8")
         return path
 
     return make
@@ -284,7 +285,7 @@ def test_runs_that_do_not_meet_are_refused(copied: Path, other, tmp_path: Path, 
         manifest = json.loads((path / "run.json").read_text(encoding="utf-8"))
         digest = hashlib.sha256((path / "boundaries.json").read_bytes()).hexdigest()
         manifest["stages"]["learn"]["files"]["boundaries.json"] = digest
-        (path / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+        (path / "run.json").write_text(sealed_text(manifest), encoding="utf-8")
     with pytest.raises(ConfigError, match="cannot stand in one figure") as told:
         ask_many([copied, path], Ask(out=tmp_path / "both"), analysis, "x")
     assert words in str(told.value)

@@ -23,6 +23,7 @@ from ganstrata.core.pictures import read_picture
 from ganstrata.core.progress import Progress
 from ganstrata.core.report.objects import Objects, read_objects, table_text
 from ganstrata.core.run import Run
+from ganstrata.core.seal import sealed_text
 from ganstrata.core.transitions import Transition
 
 FILES = ("transitions.csv", "flow.svg", "flow.csv", "masks.png", "objects.json")
@@ -255,7 +256,7 @@ def test_workers_find_the_same(look, refurnished: Path) -> None:
     alone = {name: (folder / name).read_bytes() for name in FILES}
     manifest = json.loads((refurnished / "run.json").read_text(encoding="utf-8"))
     manifest["config"]["engine"]["workers"] = 2
-    (refurnished / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (refurnished / "run.json").write_text(sealed_text(manifest), encoding="utf-8")
     look("seen/red", samples=100, start="seen/left")
     assert {name: (folder / name).read_bytes() for name in FILES} == alone
 

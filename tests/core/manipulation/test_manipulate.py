@@ -19,6 +19,7 @@ from ganstrata.core.manipulation.manipulate import Manipulated
 from ganstrata.core.pictures import read_picture
 from ganstrata.core.report.page import split_strip
 from ganstrata.core.run import Run
+from ganstrata.core.seal import sealed_text
 from ganstrata.core.shards import Shards
 
 LEFT, CHECKS, STRIPES, RED = range(4)
@@ -119,10 +120,10 @@ def test_a_run_that_has_learnt_is_enough(made, copied: Path) -> None:
     file = copied / "run.json"
     manifest = json.loads(file.read_text(encoding="utf-8"))
     manifest["stages"] = {name: manifest["stages"][name] for name in ("synthesize", "learn")}
-    file.write_text(json.dumps(manifest), encoding="utf-8")
+    file.write_text(sealed_text(manifest), encoding="utf-8")
     assert made("seen/red", steps=1).frames
     del manifest["stages"]["learn"]
-    file.write_text(json.dumps(manifest), encoding="utf-8")
+    file.write_text(sealed_text(manifest), encoding="utf-8")
     with pytest.raises(RunError, match="the stage `learn` is not complete"):
         made("seen/red")
 
