@@ -14,6 +14,7 @@ from .disk import write_bytes
 from .errors import RunError
 from .learning_variance import dilution
 from .records import Boundaries
+from .text import visible
 
 FILE = "resampled.safetensors"
 
@@ -46,14 +47,21 @@ class Resampled:
         write_bytes(folder / FILE, save({"normals": np.ascontiguousarray(self.normals), "spreads": self.spreads}))
 
     @classmethod
-    def load(cls, folder: Path) -> Resampled:
-        """Read the file.
+    def load(cls, folder: Path, boundaries: Boundaries) -> Resampled:
+        """Read the file that stands beside these boundaries.
 
         Raises:
-            RunError: it is missing or damaged.
+            RunError: it is missing or damaged, or belongs to other boundaries.
         """
         try:
             tensors = load_file(folder / FILE)
-            return cls(np.asarray(tensors["normals"]), np.asarray(tensors["spreads"]))
-        except (OSError, KeyError, SafetensorError) as error:
-            raise RunError(f"{folder / FILE} cannot be read ({type(error).__name__}: {error}); run `ganstrata learn {folder}` again") from None
+            normals, spreads = np.asarray(tensors["normals"]), np.asarray(tensors["spreads"])
+            wanted = (len(spreads), len(boundaries), *boundaries[0].normal.shape)
+            if normals.shape != wanted or normals.dtype != np.float32:
+                raise ValueError(f"its normals are {normals.dtype} of shape {normals.shape}; the boundaries beside it need float32 of {wanted}")
+            if spreads.ndim != 1 or spreads.dtype != np.float64 or not np.isfinite(spreads).all():
+                raise ValueError("its spreads of w are not finite numbers, one for each resampling")
+            return cls(normals, spreads)
+        except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
+            reason = f"{type(error).__name__}: {visible(str(error), 200)}"
+            raise RunError(f"{folder / FILE} cannot be read ({reason}); run `ganstrata learn {folder}` again") from None

@@ -111,7 +111,7 @@ class Rescored:
             used = np.full(sums.shape[:2], rescoring.samples)
         learning_error, replicates = np.full(count, np.nan), np.zeros(count, dtype=np.int64)
         if "learn" in run.record.stages and RESAMPLED_FILE in run.record.stages["learn"].files:
-            resampled, relearnt = Resampled.load(run.path), units.read("resampled").astype(np.float64)
+            resampled, relearnt = Resampled.load(run.path, boundaries), units.read("resampled").astype(np.float64)
             learning_error, freedom = errors_of(relearnt, resampled.dilutions(boundaries))
             effects = over_learning(effects, learning_error, freedom, own, all_set=everywhere)
             replicates = (resampled.learnt & ~np.isnan(relearnt).all(axis=2)).sum(axis=0)

@@ -23,7 +23,7 @@ READ_BY = {
     "concepts": "learn",
     "boundary": "learn",
     "conditions": "learn",
-    "rescoring": "learn",  # its null, if that is of permuted scores, is learnt with the boundaries
+    "rescoring": "learn",  # its null of permuted scores, and what resampled samples give, are learnt with the boundaries
     "editing": "edit",
     "report": "report",
 }

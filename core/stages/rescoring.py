@@ -166,7 +166,7 @@ def _plan(run: Run, prepared: Prepared, boundaries: Boundaries) -> Iterator[list
     """All units; with adaptive sampling round after round, each of which must be done before the next is asked for."""
     config, path, stamp, sets = prepared.config.rescoring, str(run.path), _stamp(run), tuple(range(len(prepared.sets)))
     count = len(boundaries)
-    resampled = Resampled.load(run.path) if config.learning_resamples else None
+    resampled = Resampled.load(run.path, boundaries) if config.learning_resamples else None
     again = np.zeros(count, dtype=int) if resampled is None else resampled.learnt.sum(axis=0)  # (B,)
     if not config.adaptive:
         every: list[Unit] = []
@@ -285,8 +285,9 @@ def _directions(unit: Unit, run: Run, prepared: Prepared) -> tuple[Boundaries, N
     kept = prepared.memory.get("directions")
     if kept is None or kept[0] != unit.stamp:
         path = Path(unit.path)
-        resampled = Resampled.load(path) if prepared.config.rescoring.learning_resamples else None
-        kept = (unit.stamp, load_boundaries(path)[0], null.null_directions(run, prepared), resampled)
+        boundaries, _ = load_boundaries(path)
+        resampled = Resampled.load(path, boundaries) if prepared.config.rescoring.learning_resamples else None
+        kept = (unit.stamp, boundaries, null.null_directions(run, prepared), resampled)
         prepared.memory["directions"] = kept
     return kept[1], kept[2], kept[3]
 

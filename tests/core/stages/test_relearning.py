@@ -27,12 +27,17 @@ from ganstrata.core.shards import Shards
 from ganstrata.core.stages.relearning import learn_again
 from ganstrata.core.stages.synthesis import open_samples
 from ganstrata.plugins.boundaries.ridge import Ridge
+from safetensors.numpy import save
 
 STAGES = ("synthesize", "learn", "rescore")
 
 
 def made(config: dict[str, Any], path: Path, stages: tuple[str, ...] = STAGES) -> Run:
     return perform(validate(config, "test"), path, stages, source="test", progress=Progress(quiet=True))
+
+
+def of_run(run: Run) -> Resampled:
+    return Resampled.load(run.path, load_boundaries(run.path)[0])
 
 
 def own(rescored: Rescored, table: np.ndarray) -> np.ndarray:
@@ -42,7 +47,7 @@ def own(rescored: Rescored, table: np.ndarray) -> np.ndarray:
 
 def test_replicates_are_what_the_learner_makes_of_resampled_samples(fakes, finished: Run) -> None:
     boundaries, _ = load_boundaries(finished.path)
-    resampled, samples, seed = Resampled.load(finished.path), open_samples(finished), finished.config.synthesis.seed
+    resampled, samples, seed = of_run(finished), open_samples(finished), finished.config.synthesis.seed
     w, scores = samples.read("w"), samples.read("scores/seen")
     prepared = prepare(finished.config, batch=finished.batch)
     assert resampled.normals.shape == (12, len(boundaries), w.shape[1])
@@ -57,7 +62,7 @@ def test_replicates_are_what_the_learner_makes_of_resampled_samples(fakes, finis
 
 def test_replicates_are_moved_at_all_layers_with_their_own_step(fakes, finished: Run) -> None:
     prepared, rescored = prepare(finished.config, batch=finished.batch), Rescored.read(finished)
-    resampled, found = Resampled.load(finished.path), Shards(finished.path / "rescoring.zarr").read("resampled")
+    resampled, found = of_run(finished), Shards(finished.path / "rescoring.zarr").read("resampled")
     assert found.shape == (12, len(rescored.boundaries), 64)
     assert np.isnan(found[:, :, 32:]).all()  # half of the samples
     generator = prepared.generator
@@ -112,7 +117,7 @@ def test_conditional_directions_come_from_boundaries_that_were_learnt_again(fake
     config["conditions"] = [{"edit": "seen/left", "keep": ["seen/red", "seen/checks"]}]
     run = made(config, tmp_path / "run", ("synthesize", "learn"))
     names = load_boundaries(run.path)[0].names
-    for normals in Resampled.load(run.path).normals:
+    for normals in of_run(run).normals:
         of = dict(zip(names, normals, strict=True))
         wanted = conditioned(of["seen/left"], [of["seen/red"], of["seen/checks"]], name="", names=())
         np.testing.assert_allclose(of["seen/left|seen/red,seen/checks"], wanted, atol=1e-6)
@@ -122,7 +127,7 @@ def test_boundaries_per_layer_are_learnt_again_for_each_layer(fakes, config, tmp
     config["boundary"]["use"] = "fake_per_layer"
     config["synthesis"]["mixing"] = 0.5
     run = made(config, tmp_path / "run")
-    resampled = Resampled.load(run.path)
+    resampled = of_run(run)
     assert resampled.normals.shape[2:] == (8, 16)
     assert resampled.learnt.all()
     rescored = Rescored.read(run)
@@ -138,7 +143,7 @@ def test_classes_are_resampled_with_their_samples(fakes, config, tmp_path: Path)
     learner = prepared.learner
     assert isinstance(learner, Ridge)
     (wanted,) = learner.learn(w[rows], scores[rows][:, [0]], prepared.concepts[:1], seed=seed, classes=classes[rows])
-    np.testing.assert_allclose(Resampled.load(run.path).normals[4, 0], wanted.normal, atol=1e-5)
+    np.testing.assert_allclose(of_run(run).normals[4, 0], wanted.normal, atol=1e-5)
 
 
 def test_what_a_resampling_does_not_give_is_counted_and_told(fakes, config, tmp_path: Path) -> None:
@@ -195,10 +200,24 @@ def test_an_effect_that_other_samples_would_not_have_shown_is_no_factor(copied: 
     assert [a and i != at for i, a in enumerate(before.factors)] == after.factors.tolist()
 
 
-def test_a_damaged_file_is_told(copied: Path) -> None:
-    (copied / FILE).write_bytes(b"no tensors")
-    with pytest.raises(RunError, match=r"resampled.safetensors cannot be read .* run `ganstrata learn"):
-        Resampled.load(copied)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"no tensors", "SafetensorError"),
+        (save({"normals": np.zeros((4, 6, 16), np.float32)}), "KeyError: 'spreads'"),
+        (save({"normals": np.zeros((4, 5, 16), np.float32), "spreads": np.ones(4)}), r"need float32 of \(4, 6, 16\)"),
+        (save({"normals": np.zeros((4, 6, 16)), "spreads": np.ones(4)}), "its normals are float64"),
+        (save({"normals": np.zeros((3, 6, 16), np.float32), "spreads": np.ones(4)}), r"its normals are float32 of shape \(3, 6, 16\)"),
+        (save({"normals": np.zeros((4, 6, 16), np.float32), "spreads": np.full(4, np.nan)}), "its spreads of w are not finite"),
+        (None, "FileNotFoundError"),
+    ],
+)
+def test_a_damaged_file_is_told(content: bytes | None, said: str, copied: Path) -> None:
+    (copied / FILE).unlink()
+    if content is not None:
+        (copied / FILE).write_bytes(content)
+    with pytest.raises(RunError, match=rf"resampled.safetensors cannot be read \(.*{said}.*run `ganstrata learn"):
+        of_run(Run.open(copied))
 
 
 def test_only_variation_factors_of_an_adaptive_run_are_moved_again(fakes, config, tmp_path: Path) -> None:
@@ -222,7 +241,7 @@ def test_a_learner_without_scores_is_resampled_too(fakes, config, register, tmp_
     config["boundary"] = {"use": "fixed"}
     rescored = Rescored.read(made(config, tmp_path / "run"))
     # Its directions do not depend on the samples, but the length of the step does, by the spread of w; effects are linear in it here.
-    spreads = Resampled.load(tmp_path / "run").spreads
+    spreads = of_run(Run.open(tmp_path / "run")).spreads
     wanted = own(rescored, rescored.effects.mean)[:4] * spreads.std(ddof=1) / spreads.mean()
     np.testing.assert_allclose(rescored.learning_error[:4], wanted, rtol=0.1)
 
