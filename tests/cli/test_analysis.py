@@ -42,8 +42,8 @@ def test_it_says_what_it_found_and_where(invoke, refurnished: Path) -> None:
         (("--along", "seen/red", "--layers", "each"), "that is 8 layer sets; name one"),
         (("--along", "seen/red", "--layers", "5-9"), "there is no layer 9"),
         (("--along", "seen/red", "--step", "0"), "--step 0: give a length other than 0"),
-        (("--along", "seen/red", "--step", "nan"), "--step nan: give a length other than 0"),
-        (("--along", "seen/red", "--samples", "0"), "0 is not in the range x>=1"),
+        (("--along", "seen/red", "--step", "nan"), "nan is not a finite number"),
+        (("--along", "seen/red", "--samples", "0"), "0 is not in the range 1<=x<="),
         (("--along", "seen/red", "--start", "seen/rde"), "there is no such concept. Did you mean 'seen/red'?"),
         (("--along", "seen/red", "--start", "seen/half"), "has no threshold"),
         (("--along", "seen/red", "--start", "seen/constant", "--samples", "1"), "only 0 of 3200 samples have it, and 1 were asked for"),
@@ -139,7 +139,7 @@ def test_each_analysis_prints_a_table_and_says_where_it_wrote(invoke, refurnishe
         (("ranking", "--layers", "3-4"), "were not re-scored together"),
         (("hierarchy", "--levels", "object"), "no boundary is of level object"),
         (("layers", "--levels", "light"), "there is no such level"),
-        (("ablation", "--top", "0"), "0 is not in the range x>=1"),
+        (("ablation", "--top", "0"), "0 is not in the range 1<=x<="),
     ],
 )
 def test_a_question_that_does_not_fit_writes_nothing(invoke, refurnished: Path, arguments: tuple[str, ...], words: str) -> None:

@@ -138,7 +138,7 @@ def test_scores_that_may_not_be_undefined_are_a_failure(invoke, written, config,
     config["scorers"] = [{"use": "fake_unsound"}]
     result = invoke("run", written(config), "--out", tmp_path / "run")
     assert result.exit_code == 1
-    assert "scorer 'fake_unsound' (ganstrata_fakes.Unsound) gave nan as the score of 'ill'" in result.stderr
+    assert "scorer 'fake_unsound' from ganstrata-fakes 1.0 gave nan as the score of 'ill'" in result.stderr
 
 
 def test_the_demo_asks_for_what_exists() -> None:

@@ -15,7 +15,7 @@ def test_defaults() -> None:
     assert dumped["generator"] == {"use": "g", "with": {}}
     assert dumped["scorers"] == [{"use": "s", "with": {}, "as": "s"}]
     assert dumped["concepts"] == {"include": ["*"], "exclude": [], "levels": ["layout", "category", "attribute", "colour", "object"]}
-    assert dumped["synthesis"] == {"samples": 10_000, "seed": 0, "batch_size": "auto", "mixing": 0.0}
+    assert dumped["synthesis"] == {"samples": 10_000, "seed": 0, "batch_size": "auto", "mixing": 0.0, "allow_nonfinite": 0.0}
     rescoring = dumped["rescoring"]
     assert (rescoring["samples"], rescoring["distance"], rescoring["distance_unit"]) == (500, 2.0, "sd")
     assert (rescoring["layers"], rescoring["groups"], rescoring["null_directions"]) == (["all", "each", "groups"], None, 20)

@@ -13,7 +13,7 @@ def test_the_users_mistakes_exit_with_2_and_failures_with_1() -> None:
     kinds = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, GanstrataError)]
     assert len(kinds) > 10
     failures = {c.__name__ for c in kinds if c.exit_code == 1}
-    assert failures == {"GanstrataError", "PluginBroken", "PluginConflict", "ScoreError", "ShapeError"}
+    assert failures == {"GanstrataError", "MemoryExhausted", "PictureError", "PluginBroken", "PluginConflict", "ScoreError", "ShapeError"}
     assert {c.exit_code for c in kinds if issubclass(c, UserError)} == {2}
 
 

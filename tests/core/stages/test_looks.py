@@ -93,7 +93,7 @@ def test_changes_are_those_of_the_full_run_as_far_as_they_go(stopped: Run, whole
 
 def test_images_are_counted_as_they_are_made(fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "log"
-    config = adaptive()
+    config = adaptive() | {"checks": False}  # which make pictures of their own
     quiet = Progress(quiet=True)
     run = perform(validate(config, "test"), tmp_path / "run", ("synthesize", "learn"), source="test", progress=quiet)
     monkeypatch.setenv("FAKES_LOG", str(log))
