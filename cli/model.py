@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..core.inspection import Inspection
     from ..core.zoo import Published
 
+LISTED = 1_000  # names that do not fit, of each kind
 BAD = 2  # exit code for a file that cannot be used
 
 
@@ -129,7 +130,9 @@ def _lines(found: Inspection) -> list[str]:
         rows += [("network" if i == 0 else "", line) for i, line in enumerate(_architecture(found.architecture))]
     rows += [(key, value) for key, value in (("licence", found.licence), ("source", found.source)) if value is not None]
     for key, names in (("missing", found.missing), ("superfluous", found.superfluous), ("wrong shape", found.misshapen)):
-        rows += [(key if i == 0 else "", name) for i, name in enumerate(names)]
+        rows += [(key if i == 0 else "", name) for i, name in enumerate(names[:LISTED])]
+        if len(names) > LISTED:
+            rows.append(("", f"and {len(names) - LISTED} more, which --json lists"))
     rows += [("remark", remark) for remark in found.remarks]
     lines = [clean(found.file, lines=False), *(f"  {key:<12}{clean(value, lines=False)}" for key, value in rows)]
     if found.config is not None and not found.faults:

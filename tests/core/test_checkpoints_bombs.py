@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,15 @@ from ganstrata.core.errors import CheckpointError
 MANY = 1_000_000  # operations; twice as many are allowed
 
 
+SECONDS = 10.0  # of a processor
+
+
 def refused(path: Path, content: bytes) -> str:
     path.write_bytes(content.ljust(16, b"\0"))
+    began = time.process_time()
     with pytest.raises(CheckpointError) as caught:
         read_checkpoint(path)
+    assert time.process_time() - began < SECONDS
     assert len(str(caught.value)) < 1000
     return str(caught.value)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from ....core.checkpoints import Checkpoint
 from ....core.errors import CheckpointError
 from ....core.records import Rendering
+from ....core.text import shown
 from ..surfaces import ARCHITECTURE, load_surfaces
 from .faces import is_face_parser, load_face_parser
 from .huggingface import HubConfig, Loaded, installed, load, place, unique
@@ -67,7 +68,7 @@ def load_checkpoint_segmenter(checkpoint: Checkpoint, device: torch.device, labe
     found = checkpoint.settings.get("architecture")
     if found == ARCHITECTURE:
         return load_surfaces(checkpoint, device)
-    named = "no architecture" if found is None else repr(found)
+    named = "no architecture" if found is None else shown(found)
     raise CheckpointError(
         f"{checkpoint.path} is no segmentation network that is read here: its header names {named}. "
         f"Read are surface networks of this project ('{ARCHITECTURE}'), planar networks of LSUN-room (model.resnet.* and model.planar_seg.*), "
