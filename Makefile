@@ -40,6 +40,7 @@ test-full: check ## The same with the tests that take long
 test-lowest: export GANSTRATA_WHEEL := 1
 test-lowest: $(LOWEST)/installed ## The tests with the lowest versions that pyproject.toml allows (Python 3.11 has them all)
 	$(LOWEST)/bin/pytest $(PYTEST)
+
 mutants: $(TEST)/installed ## Make small faults and see whether the tests notice, MUTANTS='core/effects.py --share 1' (hours for all)
 	PYTHONPATH=tests/mutation $(TEST)/bin/python tests/mutation/run.py $(MUTANTS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -54,6 +55,7 @@ class Mutant:
         context: first line of the statement.
         before, after: the expression or statement.
         number: of all faults of the file, in order.
+        source: digest of the function or class that it is in.
         repeat: how many times the same was there before in statements that look the same.
     """
 
@@ -65,6 +67,7 @@ class Mutant:
     before: str
     after: str
     number: int
+    source: str
     repeat: int = 0
 
     @property
@@ -81,16 +84,22 @@ class _Site:
     node: ast.AST
     function: str
     statement: ast.stmt
+    top: ast.stmt
 
 
 def mutants_of(file: str, source: str) -> list[Mutant]:
     """All faults that can be made in a file, in the order of its lines."""
     found: list[Mutant] = []
     seen: Counter[str] = Counter()
-    for number, (site, operator, replacement) in enumerate(_faults(ast.parse(source))):
+    tree = ast.parse(source)
+    digests = {part: hashlib.sha256(ast.unparse(part).encode()).hexdigest()[:12] for part in tree.body}
+    contexts: dict[ast.stmt, str] = {}
+    for number, (site, operator, replacement) in enumerate(_faults(tree)):
         line = getattr(site.node, "lineno", site.statement.lineno)
-        context = ast.unparse(site.statement).splitlines()[0][:160]
-        mutant = Mutant(file, site.function, line, operator, context, _shown(site.node), _shown(replacement), number)
+        if site.statement not in contexts:
+            contexts[site.statement] = ast.unparse(site.statement).splitlines()[0][:160]
+        before, after = _shown(site.node), _shown(replacement)
+        mutant = Mutant(file, site.function, line, operator, contexts[site.statement], before, after, number, digests[site.top])
         found.append(replace(mutant, repeat=seen[mutant.key]))
         seen[mutant.key] += 1
     return found
@@ -117,7 +126,7 @@ def _faults(tree: ast.Module) -> Iterator[tuple[_Site, str, ast.AST]]:
 def _sites(tree: ast.Module) -> Iterator[_Site]:
     """Nodes that may be changed: no annotations, decorators, docstrings, imports, messages of errors, or format strings."""
 
-    def walk(node: ast.AST, function: str, statement: ast.stmt | None) -> Iterator[_Site]:
+    def walk(node: ast.AST, function: str, statement: ast.stmt | None, top: ast.stmt | None) -> Iterator[_Site]:
         for field, value in ast.iter_fields(node):
             if field in ("annotation", "returns", "decorator_list", "bases"):
                 continue
@@ -130,11 +139,12 @@ def _sites(tree: ast.Module) -> Iterator[_Site]:
                 inside = function
                 if isinstance(child, ast.FunctionDef | ast.ClassDef):
                     inside = child.name if function == "<module>" else f"{function}.{child.name}"
-                if own is not None:
-                    yield _Site(node, field, index, child, inside, own)
-                yield from walk(child, inside, own)
+                whole = top or own
+                if own is not None and whole is not None:
+                    yield _Site(node, field, index, child, inside, own, whole)
+                yield from walk(child, inside, own, whole)
 
-    yield from walk(tree, "<module>", None)
+    yield from walk(tree, "<module>", None, None)
 
 
 def _alternatives(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
@@ -175,7 +185,7 @@ def _alternatives(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 def _calls(function: ast.expr, arguments: list[ast.expr], keywords: list[ast.keyword]) -> Iterator[tuple[str, ast.AST]]:
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     for i, keyword in enumerate(keywords):
-        if keyword.arg is not None and keyword.arg not in KEPT:
+        if keyword.arg is not None and keyword.arg not in KEPT and not name[:1].isupper():  # a record without a field is no record
             yield "argument left out", ast.Call(function, arguments, [*keywords[:i], *keywords[i + 1 :]])
     if name in SWAPS:
         other: Any = (

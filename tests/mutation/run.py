@@ -13,7 +13,6 @@ import argparse
 import hashlib
 import json
 import queue
-import random
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import time
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,16 @@ RESULTS, ARGUED, PAGE = HERE / "results.json", HERE / "argued.toml", ROOT / "doc
 SURVIVED = "survived"
 
 
-def chosen(files: Sequence[str], share: float, seed: int) -> list[tuple[Mutant, str]]:
-    """A share of the faults of every file, each with the digest of its source; a larger share holds a smaller one."""
-    picked = []
-    for file in files:
-        source = (ROOT / file).read_text(encoding="utf-8")
-        faults = mutants_of(file, source)
-        order = random.Random(f"{seed} {file}").sample(range(len(faults)), len(faults))
-        taken = sorted(order[: -int(-len(faults) * share // 1)])
-        picked += [(faults[i], hashlib.sha256(source.encode()).hexdigest()[:16]) for i in taken]
-    return picked
+@cache
+def source_of(file: str) -> str:
+    """A file as it was when it was first asked for: it may be worked on meanwhile."""
+    return (ROOT / file).read_text(encoding="utf-8")
+
+
+def chosen(files: Sequence[str], share: float, seed: int) -> list[Mutant]:
+    """A share of the faults of every file, by what they are: a larger share holds a smaller one, and those of code that stays the same stay."""
+    faults = [mutant for file in files for mutant in mutants_of(file, source_of(file))]
+    return [mutant for mutant in faults if int(hashlib.sha256(f"{seed} {mutant.key}".encode()).hexdigest()[:8], 16) < share * 2**32]
 
 
 def rounds_of(file: str) -> list[list[str]]:
@@ -75,31 +75,35 @@ class Worker:
 
 
 class Board:
-    """What is known, on disk after every fault; `changed` are results that are to be forgotten."""
+    """What is known, on disk after every fault."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.lock = path, threading.Lock()
         self.rows: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
-    def is_known(self, mutant: Mutant, digest: str, again: bool) -> bool:
+    def is_known(self, mutant: Mutant, again: bool) -> bool:
+        """Whether the fault was tried in the function as it is."""
         row = self.rows.get(mutant.key)
-        return row is not None and row["source"] == digest and not (again and row["result"] == SURVIVED)
+        return row is not None and row["source"] == mutant.source and not (again and row["result"] == SURVIVED)
 
-    def keep(self, mutant: Mutant, digest: str, result: str, seconds: float) -> None:
+    def keep(self, mutant: Mutant, result: str, seconds: float) -> None:
+        """Write a result down."""
         with self.lock:
-            self.rows[mutant.key] = asdict(mutant) | {"source": digest, "result": result, "seconds": seconds}
+            self.rows[mutant.key] = asdict(mutant) | {"result": result, "seconds": seconds}
             part = self.path.with_suffix(".part")
             part.write_text(json.dumps(self.rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             part.replace(self.path)
 
-    def forget(self, file: str, keys: set[str]) -> None:
-        """Rows of a file's faults that can no longer be made."""
-        self.rows = {key: row for key, row in self.rows.items() if row["file"] != file or key in keys}
+    def renew(self, file: str) -> None:
+        """Forget faults of a file that can no longer be made, or whose function has changed; of the others say where they are now."""
+        now = {mutant.key: asdict(mutant) for mutant in mutants_of(file, source_of(file))}
+        kept = {key: row for key, row in self.rows.items() if row["file"] != file or (key in now and now[key]["source"] == row["source"])}
+        self.rows = {key: row | now.get(key, {}) for key, row in kept.items()}
 
 
 def tried(worker: Worker, mutant: Mutant, limits: dict[str, float]) -> tuple[str, float]:
     """How a fault fared: which round killed it, that it ran out of time, or that it survived."""
-    source = mutated((ROOT / mutant.file).read_text(encoding="utf-8"), mutant.number)
+    source = mutated(source_of(mutant.file), mutant.number)
     try:
         compile(source, mutant.file, "exec")
     except SyntaxError:
@@ -117,7 +121,7 @@ def baselines(worker: Worker, files: Sequence[str]) -> dict[str, float]:
     """How long the tests of each round may take, from how long they take without a fault."""
     limits: dict[str, float] = {}
     for file in files:
-        source = (ROOT / file).read_text(encoding="utf-8")
+        source = source_of(file)
         for tests in rounds_of(file):
             name = " ".join(tests)
             if name not in limits:
@@ -146,34 +150,34 @@ def main() -> None:
     if unknown:
         parser.error(f"{unknown[0]} is none of {', '.join(known)}")
     files, board, began = asked.files or known, Board(RESULTS), time.monotonic()
-    for file in files:
-        board.forget(file, {mutant.key for mutant in mutants_of(file, (ROOT / file).read_text(encoding="utf-8"))})
-    todo = [(mutant, digest) for mutant, digest in chosen(files, asked.share, asked.seed) if not board.is_known(mutant, digest, asked.again)]
+    for file in known:
+        board.renew(file)
+    todo = [mutant for mutant in chosen(files, asked.share, asked.seed) if not board.is_known(mutant, asked.again)]
     print(f"{len(todo)} faults to try", flush=True)
     if asked.list:
-        print("\n".join(f"{mutant.line:4d} {mutant.operator:18s} {mutant.key}" for mutant, _ in todo))
+        print("\n".join(f"{mutant.line:4d} {mutant.operator:18s} {mutant.key}" for mutant in todo))
         return
     if todo:
         _try_all(todo, board, asked.processes, began + asked.seconds)
     write_page(PAGE, list(board.rows.values()), tomllib.loads(ARGUED.read_text(encoding="utf-8")) if ARGUED.is_file() else {})
 
 
-def _try_all(todo: Sequence[tuple[Mutant, str]], board: Board, processes: int, end: float) -> None:
-    waiting: queue.SimpleQueue[tuple[Mutant, str]] = queue.SimpleQueue()
+def _try_all(todo: Sequence[Mutant], board: Board, processes: int, end: float) -> None:
+    waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
     for each in todo:
         waiting.put(each)
     with tempfile.TemporaryDirectory() as place:
         workers = [Worker(Path(place) / str(i)) for i in range(processes)]
-        limits = baselines(workers[0], list(dict.fromkeys(mutant.file for mutant, _ in todo)))
+        limits = baselines(workers[0], list(dict.fromkeys(mutant.file for mutant in todo)))
 
         def work(worker: Worker) -> None:
             while time.monotonic() < end:
                 try:
-                    mutant, digest = waiting.get_nowait()
+                    mutant = waiting.get_nowait()
                 except queue.Empty:
                     return
                 result, seconds = tried(worker, mutant, limits)
-                board.keep(mutant, digest, result, seconds)
+                board.keep(mutant, result, seconds)
                 print(f"{result:10s} {seconds:6.1f} s  {mutant.file}:{mutant.line}  {mutant.before}  ->  {mutant.after}", flush=True)
 
         threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
