@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ganstrata.core.effects import FIELDS, Effects, effects_of, sums_of, variation_factors
+from ganstrata.core.effects import FIELDS, Effects, effects_of, over_learning, sums_of, variation_factors
 from ganstrata.core.statistics import bootstrap_means, bootstrap_weights, interval
 from scipy import stats
 
@@ -245,3 +245,27 @@ def test_two_pairs_have_a_standard_error_and_one_has_none():
         sums[None, None, None].repeat(2, 0).repeat(2, 2), null, changes, np.arange(2), samples=2, unit=np.ones(2), all_set=0, bootstrap=50, seed=0
     )
     assert found.error[0, 0, 0].tolist() == [pytest.approx(1.0), pytest.approx(np.nan, nan_ok=True)]
+
+
+def test_the_papers_figure_of_one_pair_is_its_rise():
+    found = one_concept(np.array([[0.5, np.nan], [-0.5, np.nan]]), np.zeros((3, 2)))
+    assert found.clipped[[0, 1], 0, 0, [0, 1]].tolist() == [0.5, 0.0]
+
+
+def test_intervals_over_learning_are_those_of_the_own_concept_at_all_layers_and_never_the_narrower(scores):
+    found = effects(*scores)
+    error, freedom = np.array([0.1, 0.0, np.nan]), np.array([7, 7, 0])
+    total = over_learning(found, error, freedom, OWN, all_set=ALL)
+    at = (np.arange(B), ALL, 0, OWN)
+    half = stats.t.ppf(0.975, 7) * error
+    np.testing.assert_allclose(total.low_total[at], found.mean[at] - np.hypot(found.mean[at] - found.low[at], half))
+    np.testing.assert_allclose(total.high_total[at], found.mean[at] + np.hypot(found.high[at] - found.mean[at], half))
+    for array in (total.low_total, total.high_total):
+        array[at] = 0.0
+        assert np.isnan(array).sum() == array.size - B
+        assert np.isnan(found.low_total).all()
+
+
+def test_an_interval_over_learning_that_holds_zero_makes_no_factor():
+    columns = {"q": [0.01] * 4, "low": [0.1] * 4, "low_total": [0.1, 0.0, -0.1, np.nan]}
+    assert variation_factors(table(**columns), np.arange(4), np.ones(4, dtype=bool), all_set=0, rate=0.05).tolist() == [True, False, False, True]

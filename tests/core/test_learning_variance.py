@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ganstrata.core.learning_variance import LARGEST_DILUTION, dilution, errors_of, learning_error, resampled_rows, total_interval
+from ganstrata.core.learning_variance import (
+    LARGEST_DILUTION,
+    dilution,
+    errors_of,
+    learning_error,
+    replicate_samples,
+    resampled_rows,
+    total_interval,
+)
 from scipy import stats
 
 
@@ -131,3 +139,31 @@ def test_each_boundary_has_its_own_error() -> None:
     error, freedom = errors_of(tables, np.array([1.0, 1.0, 1.2]))
     assert freedom.tolist() == [5, 5, 5]
     assert error.tolist() == [learning_error(tables[:, i], s)[0] for i, s in enumerate((1.0, 1.0, 1.2))]
+
+
+def test_the_error_by_the_formulas_with_a_score_missing() -> None:
+    """Analysis of variance by hand: 12 changes of 3 replicates on 4 samples, and the same without one of them."""
+    table = np.array([[1.0, 2.0, 4.0, 3.0], [2.0, 2.0, 7.0, 5.0], [9.0, 8.0, 9.0, 6.0]])
+    for holes in ([], [(1, 2)]):
+        rows = table.copy()
+        for hole in holes:
+            rows[hole] = np.nan
+        known = ~np.isnan(rows)
+        apart = rows - np.nanmean(rows, axis=0)
+        means = np.array([np.nanmean(row) for row in apart])
+        means -= means.mean()
+        left = np.nansum((apart - means[:, None]) ** 2)
+        noise = left / (known.sum() - 3 - 4 + 1) / (known.sum() / 3)
+        assert learning_error(rows) == (pytest.approx(np.sqrt((means**2).sum() / 2 - noise)), 2)
+
+
+def test_dilution_of_two_replicates_by_hand() -> None:
+    normal, tilted = np.eye(3)[0], np.array([0.8, 0.6, 0.0])
+    assert dilution(normal, np.stack([tilted, np.array([0.8, 0.0, 0.6])])) == pytest.approx(0.8 / 0.64)
+    # Replicates that agree with each other more than with the boundary are not made less of.
+    assert dilution(normal, np.stack([tilted, tilted])) == 1.0
+    assert dilution(normal, np.stack([tilted, np.array([0.8, -0.6, 0.0])])) == pytest.approx(np.sqrt(2.0))
+
+
+def test_how_many_samples_replicates_are_moved_on() -> None:
+    assert [replicate_samples(samples, 1) for samples in (10, 32, 60, 64, 65, 66, 1000)] == [10, 32, 32, 32, 33, 33, 500]

@@ -273,3 +273,19 @@ def test_ends_that_touch_in_one_score_are_not_apart() -> None:
 
 def test_what_has_no_size_gets_no_share_though_there_is_room() -> None:
     assert apportion(5, np.array([0, 3]), np.array([4, 3])).tolist() == [0, 3]
+
+
+def test_a_class_whose_ends_are_just_apart_supplies_both() -> None:
+    """Classes of four, halves asked for; and one of six whose two highest are followed by a tie with the second."""
+    for scores, asked in (([3.0, 2.0, 1.0, 0.0], 0.5), ([5.0, 4.0, 4.0, 3.5, 3.0, 2.0], 0.34)):
+        values, classes = np.tile(scores, 3) + np.repeat([0.0, 10.0, 20.0], len(scores)), np.repeat([0, 1, 2], len(scores))
+        selection = select(values, Extremes(positives=asked, negatives=asked), concept="a/x", seed=0, classes=classes)
+        rows = np.concatenate([selection.train, selection.held_out])
+        assert np.bincount(classes[rows]).tolist() == [4, 4, 4]
+
+
+def test_small_classes_supply_one_of_each_end_though_few_negatives_are_wanted() -> None:
+    high, low = ends(10, 2, np.full(10, 3))
+    assert (high.sum(), low.sum()) == (4, 2)
+    assert ((high > 0) == (low > 0)).all()
+    assert [share.sum() for share in ends(2, 2, np.array([1, 1, 1, 1]))] == [0, 0]

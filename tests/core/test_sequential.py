@@ -295,3 +295,12 @@ def test_samples_used_are_counted_of_directions_that_are_moved_one_way() -> None
     sums = np.full((2, 3, 1, 2, 2, 5), np.nan)
     sums[0, :2], sums[1, :3, :, 0] = 1.0, 1.0  # a boundary, and a null direction, which is not moved backwards
     assert samples_used(sums, 40, 16).tolist() == [[32], [40]]
+
+
+def test_pairs_without_a_score_are_counted_among_those_that_were_moved() -> None:
+    made = World(3, [0.3, 0.6])
+    q, seen = made.question, made.sums()
+    seen[0, 2:] = np.nan  # stopped at 32
+    seen[0, 1, 0, 0, 0, 0] -= 5.0
+    found = effects_of_looks(seen[:2], seen[2:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0)
+    assert found.undefined[:, 0, 0].tolist() == [[5.0, 0.0], [0.0, 0.0]]

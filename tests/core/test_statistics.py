@@ -300,3 +300,24 @@ def test_the_interval_of_a_rank_correlation_is_that_of_bonett_and_wright(count):
 def test_corrected_p_values_go_up_to_one():
     assert holm(np.array([0.3, 0.4, 0.9])).tolist() == pytest.approx([0.9, 0.9, 0.9])
     assert holm(np.array([0.6, 0.7])).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_rankings_that_agree_wholly_have_an_interval(sign):
+    for count in (5, 6, 7, 10, 33):
+        r, low, high = rank_correlation(np.arange(count) * 1.0, sign * np.arange(count))
+        assert r == pytest.approx(sign)
+        assert -1.0 <= low <= high <= 1.0
+        assert sign * low > 0.99
+        assert sign * high > 0.99
+    assert np.isnan(rank_correlation(np.arange(6.0), np.ones(6))).all()
+
+
+def test_the_interval_of_a_high_rank_correlation_lies_about_it():
+    a = np.arange(20.0)
+    for sign in (1.0, -1.0):
+        b = sign * np.where(a < 2, 1.0 - a, a)  # the first two change places
+        r, low, high = rank_correlation(a, b)
+        half = 1.959964 * np.sqrt((1.0 + r**2 / 2.0) / 17.0)
+        assert 0.99 < abs(r) < 1.0
+        assert (np.arctanh(low), np.arctanh(high)) == pytest.approx((np.arctanh(r) - half, np.arctanh(r) + half), rel=1e-5)
