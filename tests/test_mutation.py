@@ -13,7 +13,7 @@ HERE = Path(__file__).parent / "mutation"
 sys.path.insert(0, str(HERE))
 from operators import mutants_of, mutated  # noqa: E402
 from page import write_page  # noqa: E402
-from run import chosen, rounds_of  # noqa: E402
+from run import ARGUED, chosen, rounds_of  # noqa: E402
 
 sys.path.remove(str(HERE))
 
@@ -97,11 +97,18 @@ def test_every_target_and_its_tests_are_there() -> None:
 
 
 def test_what_may_live_stands_in_the_page_with_its_reason(tmp_path: Path) -> None:
-    row = {"file": "a.py", "function": "f", "line": 3, "operator": "constant", "before": "1", "after": "2", "seconds": 36.0}
+    row = {"file": "a.py", "function": "f", "line": 3, "operator": "constant", "context": "x = 1 + 1", "before": "1", "after": "2"}
+    row |= {"repeat": 1, "seconds": 36.0}
     rows = [row | {"result": result, "line": i} for i, result in enumerate(("killed", "timed out", "survived", "survived"))]
-    rows[3] |= {"after": "0"}
-    write_page(tmp_path / "page.md", rows, {"a.py": {"f: 1 -> 2": "it changes nothing"}})
+    rows[3] |= {"repeat": 0}
+    write_page(tmp_path / "page.md", rows, {"a.py": {"f | x = 1 + 1 | 1 -> 2 | 1": "it changes nothing"}})
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "| [a.py](../a.py) | 4 | 2 | 2 | 1 | 75.0 % |" in page
     assert "- `a.py:2`, f: `1` → `2`: it changes nothing\n" in page
-    assert "- `a.py:3`, f: `1` → `0`: **not argued**\n" in page
+    assert "- `a.py:3`, f: `1` → `2`: **not argued**\n" in page
+
+
+def test_every_fault_that_is_argued_can_still_be_made() -> None:
+    for file, reasons in tomllib.loads(ARGUED.read_text(encoding="utf-8")).items():
+        keys = {mutant.key for mutant in mutants_of(file, (HERE.parents[1] / file).read_text(encoding="utf-8"))}
+        assert {f"{file} | {key}" for key in reasons} <= keys

@@ -240,3 +240,17 @@ def test_curves_of_few_samples_are_as_uncertain_as_students_interval_says(sample
     half = stats.t.ppf(0.975, samples - 1) * stats.sem(changes[:, :, :samples], axis=2)
     np.testing.assert_allclose((found.concept_curve.high - found.concept_curve.low) / 2, half, rtol=0.15)
     assert np.mean((found.concept_curve.high - found.concept_curve.low) / 2 / half) == pytest.approx(1.0, abs=0.05)
+
+
+def test_levels_that_are_moved_alike_are_not_in_order() -> None:
+    """Their depths are the same in every resampling: all of them lie on both sides of no difference."""
+    changes = np.repeat(planted([at(3)]), 2, axis=0)
+    orders = hierarchy(changes, ["layout", "colour"]).orders
+    assert orders.p[0, 1] == orders.p[1, 0] == orders.corrected[0, 1] == 1.0
+    assert (orders.difference.value[0, 1], orders.difference.low[0, 1], orders.difference.high[0, 1]) == (0.0, 0.0, 0.0)
+
+
+def test_resamplings_without_a_difference_speak_for_neither_order() -> None:
+    depths = np.array([[0.0, 1.0]] * 90 + [[1.0, 1.0]] * 9)
+    found = _orders(Estimate(np.array([0.0, 1.0]), np.zeros(2), np.ones(2)), depths)
+    assert found.p[0, 1] == found.p[1, 0] == pytest.approx(2.0 * (9 + 1) / (99 + 1))

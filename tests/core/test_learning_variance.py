@@ -167,3 +167,9 @@ def test_dilution_of_two_replicates_by_hand() -> None:
 
 def test_how_many_samples_replicates_are_moved_on() -> None:
     assert [replicate_samples(samples, 1) for samples in (10, 32, 60, 64, 65, 66, 1000)] == [10, 32, 32, 32, 33, 33, 500]
+
+
+def test_seeds_of_replicates_are_of_all_that_every_learner_takes() -> None:
+    seeds = np.array([resampled_rows(4, 0, m)[1] for m in range(400)]) / 2**31
+    assert (seeds.min(), seeds.max()) == (pytest.approx(0.0, abs=0.05), pytest.approx(1.0, abs=0.05))
+    assert (seeds < 1.0).all()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ganstrata.core.counts import ceil_share, floor_share
 from ganstrata.core.errors import DataError
-from ganstrata.core.selection import Extremes, accuracy, apportion, count_of, ends, select
+from ganstrata.core.selection import Extremes, _within_classes, accuracy, apportion, count_of, ends, select
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -289,3 +289,17 @@ def test_small_classes_supply_one_of_each_end_though_few_negatives_are_wanted() 
     assert (high.sum(), low.sum()) == (4, 2)
     assert ((high > 0) == (low > 0)).all()
     assert [share.sum() for share in ends(2, 2, np.array([1, 1, 1, 1]))] == [0, 0]
+
+
+def test_a_share_below_one_sample_goes_to_the_first_classes_of_one_sample() -> None:
+    assert apportion(2, np.array([1, 1, 1])).tolist() == [1, 1, 0]
+
+
+def test_ties_between_classes_are_broken_by_class_and_position() -> None:
+    """Which of equal samples are trained on must not depend on how a processor sorts."""
+    rng = np.random.default_rng(0)
+    scores, classes = rng.integers(0, 6, 2000).astype(np.float64), rng.integers(0, 3, 2000)
+    order = np.argsort(-scores, kind="stable")
+    for rows in _within_classes(scores, order, classes, 600, 600, "a/x"):
+        assert len(rows) == 600
+        assert rows.tolist() == sorted(rows.tolist(), key=lambda i: (-scores[i], classes[i], i))

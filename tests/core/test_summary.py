@@ -96,3 +96,19 @@ def test_a_spread_of_exactly_the_least_varies(fakes, config) -> None:
         scores[:, column] = np.where(np.arange(50) % 2, 1.0, -1.0) * width * np.sqrt(49 / 50)
         row = summarise(prepared, scores.astype(np.float32), np.eye(50, dtype=np.float32))[1][column]
         assert (row.sd, row.varies) == (pytest.approx(width, rel=1e-4), varies)
+
+
+def test_a_spread_of_exactly_the_least_is_variation(fakes, config) -> None:
+    config["scorers"] = [{"use": "fake_still", "as": "still"}]
+    scores = np.array([1.0, 1.0, 0.0, -1.0, -1.0])[:, None] * np.array([1.0, 19.0])  # a tenth of the median of 1 and 19 is 1
+    rows = summarise(prepare(validate(config, "test")), scores.astype(np.float32), np.eye(5, dtype=np.float32))[1]
+    assert [(row.sd, row.least, row.varies) for row in rows] == [(1.0, 1.0, True), (19.0, 1.0, True)]
+
+
+def test_a_margin_of_one_sample_has_no_spread_that_could_count_among_the_others(fakes, config) -> None:
+    config["scorers"] = [{"use": "fake_still", "as": "still"}]
+    scores = np.stack([np.arange(40.0), np.where(np.arange(40) == 7, 3.0, np.nan)], axis=1).astype(np.float32)
+    rows = summarise(prepare(validate(config, "test")), scores, np.eye(40, dtype=np.float32))[1]
+    spread = np.arange(40.0).std(ddof=1)
+    assert [row.least for row in rows] == pytest.approx([0.1 * spread, 0.1 * spread])
+    assert (rows[1].mean, rows[1].sd, rows[1].varies) == (3.0, 0.0, False)

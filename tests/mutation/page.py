@@ -28,7 +28,7 @@ def write_page(path: Path, rows: Sequence[Mapping[str, Any]], argued: Mapping[st
     Args:
         path: of the page.
         rows: results of all faults that were tried.
-        argued: by file, the reason for each fault that may live, by function and what it changes: `function: before -> after`.
+        argued: by file, the reason for each fault that may live, by the key that results.json gives it, less the file.
     """
     lines = [HEAD, "| file | tried | seen | survive | of them argued | seen or argued |", "| --- | ---: | ---: | ---: | ---: | ---: |"]
     left: list[Mapping[str, Any]] = []
@@ -57,7 +57,8 @@ def write_page(path: Path, rows: Sequence[Mapping[str, Any]], argued: Mapping[st
 
 def reason_for(row: Mapping[str, Any], argued: Mapping[str, Mapping[str, str]]) -> str:
     """Why a fault may live; empty where nobody has said."""
-    return argued.get(row["file"], {}).get(f"{row['function']}: {row['before']} -> {row['after']}", "")
+    key = " | ".join((row["function"], row["context"], f"{row['before']} -> {row['after']}", str(row["repeat"])))
+    return argued.get(row["file"], {}).get(key, "")
 
 
 def _line(name: str, counts: Mapping[str, int]) -> str:
