@@ -240,8 +240,8 @@ class BoundaryLearner(Plugin):
     """Finds a direction per concept in a latent space.
 
     Attributes:
-        supervised: False for learners that use the generator instead of scores and name their
-            directions themselves.
+        supervised: False for learners that use the generator instead of scores and choose themselves which
+            of the concepts their directions are of.
         layerwise: True for learners of w+, which are given codes (N, L, D); with plain w the
             boundaries of all layers would be the same, so they need synthesis.mixing above 0. A
             learner may leave it to its config and set it when it is built.

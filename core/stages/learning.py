@@ -18,11 +18,13 @@ from ..contracts import BoundaryLearner, Generator
 from ..editing import conditioned
 from ..engine import Engine
 from ..errors import DataError
+from ..plugin import owner_of
 from ..prepare import Prepared
 from ..progress import Progress
 from ..records import Boundaries, Boundary, Concept
 from ..resampled import FILE as RESAMPLED_FILE
 from ..run import Run
+from ..text import listed, visible
 from .null import FILE as NULL_FILE
 from .null import Fit, permuted_directions, save_directions
 from .relearning import learn_again
@@ -92,6 +94,7 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
         if not plain:
             reasons = "\n".join(f"  {name}: {reason}" for name, reason in list(skipped.items())[:8])
             raise DataError(f"no boundary could be learnt:\n{reasons}")
+        _check_named(plain, prepared)
         lessons = lessons.without(refused)
         files: tuple[str, ...] = FILES
         facts: dict[str, Any] = {}
@@ -110,6 +113,21 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
             files, facts = (*files, RESAMPLED_FILE), {"not_relearnt": relearnt.facts}
     save_boundaries(boundaries, run.path, skipped)
     run.finish("learn", seconds=step.seconds, files=files, boundaries=len(boundaries), skipped=len(skipped), **facts)
+
+
+def _check_named(boundaries: Boundaries, prepared: Prepared) -> None:
+    """Refuse directions that have no concept: a run judges each by the scores of its own.
+
+    Raises:
+        DataError: an unsupervised learner named some as no concept is.
+    """
+    known = {concept.name for concept in prepared.concepts}
+    strange = [visible(boundary.concept) for boundary in boundaries if boundary.concept not in known]
+    if strange:
+        raise DataError(
+            f"{owner_of(prepared.learner)} gave directions that are called {listed(strange)}, which no scorer scores; a run judges a direction by "
+            "the scores of its own concept, so it has to have the name of one. From Python, load_learner(...).learn(...) gives such directions too"
+        )
 
 
 def _learn_again(lessons: _Lessons, conditions: Sequence[Condition], rows: NDArray[np.int64], seed: int) -> tuple[Boundaries, dict[str, str]]:

@@ -130,3 +130,20 @@ def test_a_learner_that_draws_is_the_same_again_and_leaves_the_callers_numbers(f
     np.random.seed(2)  # noqa: NPY002
     ganstrata.run(config, tmp_path / "b")
     assert (tmp_path / "a/boundaries.safetensors").read_bytes() == (tmp_path / "b/boundaries.safetensors").read_bytes()
+
+
+class Components(Axes):
+    """Names its directions itself, as no concept is called."""
+
+    supervised = False
+
+    def spoil(self, rows: list[Boundary]) -> Any:
+        return Boundaries([replace(row, concept=f"pca/{i}") for i, row in enumerate(rows)])
+
+
+def test_directions_without_a_concept_are_refused_before_they_are_moved(fakes, register, config, tmp_path: Path) -> None:
+    register("boundary", "components", Components)
+    config["boundary"] = {"use": "components"}
+    with pytest.raises(DataError, match=r"learner 'components' from test 0 gave directions that are called pca/0, pca/1.*which no scorer scores"):
+        ganstrata.run(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "boundaries.json").exists()
