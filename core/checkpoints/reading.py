@@ -29,7 +29,7 @@ from .kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refus
 from .limits import LENGTH, NAMES, Budget, Damaged, Refused
 from .parts import OURS, parts
 from .parts import container as pickle_kind
-from .safetensorsfile import read_safetensors
+from .safetensorsfile import read_safetensors, whole
 from .torchfile import read_archive, read_pickle
 
 BUNDLED = "bundled:"
@@ -141,7 +141,7 @@ def beside(path: Path) -> dict[str, Any]:
     try:
         if not config.is_file() or config.stat().st_size > CONFIG:
             return {}
-        found = json.loads(config.read_bytes())
+        found = json.loads(config.read_bytes(), parse_int=whole)
     except (OSError, ValueError, RecursionError):
         return {}
     return {key: value for key, value in found.items() if key not in OURS} if isinstance(found, dict) and "layers" in found else {}

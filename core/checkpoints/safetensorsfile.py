@@ -15,6 +15,7 @@ from .limits import TENSORS, Budget, Damaged, Refused
 
 SETTINGS = "ganstrata"  # key in the header that holds our JSON
 HEADER = 2**23  # bytes of the header; that of 20,000 tensors takes some 3 million
+DIGITS = 40  # of a whole number in it
 JSON = 1_000_000  # characters of our JSON
 
 
@@ -44,6 +45,17 @@ def read_safetensors(path: Path, budget: Budget) -> tuple[dict[str, Tensor], dic
         raise Damaged(visible(str(error), 400)) from None
 
 
+def whole(text: str) -> int:
+    """A whole number of JSON, of so many digits that it can be computed with.
+
+    Raises:
+        ValueError: it has more.
+    """
+    if len(text) > DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
 def _settings(text: str | None) -> dict[str, Any] | None:
     """What our header says.
 
@@ -55,7 +67,7 @@ def _settings(text: str | None) -> dict[str, Any] | None:
     if len(text) > JSON:
         raise Refused(f"the settings in its header have {len(text)} characters; {JSON} are read")
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_int=whole)
     except (ValueError, RecursionError) as error:
         raise Refused(f"the settings in its header are no JSON: {visible(str(error))}") from None
     if not isinstance(found, dict):

@@ -202,7 +202,7 @@ HEADERS = {
     "many dimensions": (header(["w"], [0] * 17), "its tensor w has the shape"),
     "a long dimension": (header(["w"], [0, 2**40]), "its tensor w has the shape (0, 1099511627776)"),
     "settings without end": (header(["w"], ganstrata="[" * 100_000), "the settings in its header are no JSON"),
-    "a number without end": (header(["w"], ganstrata="1" * 10_000), "the settings in its header are no"),
+    "a number without end": (header(["w"], ganstrata="[" + "1" * 1_000 + "]"), "are no JSON: a number of 1000 digits"),
     "long settings": (header(["w"], ganstrata=" " * 1_000_001), "the settings in its header have 1000001 characters"),
     "a list of settings": (header(["w"], ganstrata="[]"), "the settings in its header are no object"),
     "a name that moves the cursor": (header(["\x1b[2J"]), "signs that cannot be printed"),
