@@ -27,10 +27,10 @@ SECONDS = 10.0
 
 def refused(kind: type[GanstrataError], call: Callable[[], Any]) -> str:
     """The message, which is short and came soon."""
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(kind) as caught:
         call()
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     assert len(str(caught.value)) <= MESSAGE
     return str(caught.value)
 

@@ -215,6 +215,7 @@ def test_headers_of_safetensors(tmp_path: Path, name: str) -> None:
     assert words in refused(tmp_path / "a.safetensors", content)
 
 
+@pytest.mark.full
 def test_as_many_tensors_as_the_largest_published_checkpoints_have(tmp_path: Path) -> None:
     tensors = {f"blocks.{i}.layer.weight": torch.zeros(1) for i in range(20_000)}
     save_file(tensors, tmp_path / "a.safetensors")

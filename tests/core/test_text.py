@@ -70,9 +70,9 @@ class Talkative:
 
 @pytest.mark.parametrize("name", HUGE)
 def test_a_value_of_any_size_is_shown_in_little_time_and_room(name: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     text = shown(HUGE[name])
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
     assert 0 < len(text) <= VALUE
     assert text.isprintable()
 
@@ -172,8 +172,8 @@ def test_a_fault_at_a_number_without_end() -> None:
 
 
 def test_a_hint_takes_little_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert nearest("a" * 100_000, ["a" * 99_999]) == ""
     assert nearest("hue", ["hues", "h" * 10_000_000]) == " Did you mean 'hues'?"
     nearest("hue", (f"name{i}" for i in range(10_000_000)))
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1

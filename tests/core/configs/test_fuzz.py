@@ -67,7 +67,7 @@ def check(seed: int, folder: Path, *, overriding: bool) -> str:
     """What became of one case; it fails where anything but a refusal in our words is raised."""
     rng = random.Random(seed)
     overrides = [override(rng, rng.choice(BASES)) for _ in range(rng.choice([1, 1, 2]))] if overriding else []
-    began = time.monotonic()
+    began = time.process_time()
     try:
         config = outcome(folder, rng, overrides)
         assert config is not None
@@ -82,7 +82,7 @@ def check(seed: int, folder: Path, *, overriding: bool) -> str:
         for words in ("Input should", "input should", "pydantic", "valid dictionary", "Extra inputs"):
             assert words not in message
         said = type(error).__name__
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
     return said
 
 

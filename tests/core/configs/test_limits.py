@@ -24,10 +24,10 @@ MERGES = "a: &a {x: 1}\n" + "".join(f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 6)
 def refused(folder: Path, text: str | bytes, name: str = "run.yaml", *overrides: str) -> str:
     file = folder / name
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(UserError) as caught:
         read_config(file, overrides)
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
     message = str(caught.value)
     assert len(message) <= 2000
     assert message.startswith((str(file), f"cannot read {file}", "--set"))
@@ -219,9 +219,9 @@ def test_a_path_that_no_system_takes(path: str) -> None:
 def test_a_long_but_sound_config_is_read_in_time(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(YAML + "concepts: {include: ['*', " + ",".join(f"'pattern {i} */*'" for i in range(20_000)) + "]}")
-    began = time.monotonic()
+    began = time.process_time()
     assert len(read_config(file).concepts.include) == 20_001
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
 
 
 def test_numbers_of_numpy_and_tuples_are_taken_from_python() -> None:
