@@ -304,3 +304,14 @@ def test_pairs_without_a_score_are_counted_among_those_that_were_moved() -> None
     seen[0, 1, 0, 0, 0, 0] -= 5.0
     found = effects_of_looks(seen[:2], seen[2:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0)
     assert found.undefined[:, 0, 0].tolist() == [[5.0, 0.0], [0.0, 0.0]]
+
+
+def test_half_widths_of_a_table_are_those_of_its_rows_and_grow_with_the_confidence() -> None:
+    changes = np.random.default_rng(2).standard_normal((2, 3, 9))
+    changes[0, 1, 3:] = np.nan
+    found = half_width(changes, 0.8)
+    assert found.shape == (2, 3)
+    for at in np.ndindex(2, 3):
+        known = changes[at][~np.isnan(changes[at])]
+        low, high = stats.ttest_1samp(known, 0.0).confidence_interval(0.8)
+        assert found[at] == pytest.approx((high - low) / 2)

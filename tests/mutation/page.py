@@ -16,8 +16,8 @@ what it writes. The script is [tests/mutation/run.py](../tests/mutation/run.py),
 [results.json](../tests/mutation/results.json).
 
 Which faults are taken depends on a seed alone, and a larger share holds a smaller one. `make mutants MUTANTS='core/effects.py --share 1
---processes 2'` tries all of one file; what was ended goes on where it was, and `--again` tries those that survived once more. A fault with
-which the tests never end counts as seen. Some faults change nothing that is promised: those are argued below, from
+--processes 2'` tries all of one file; what was ended goes on where it was, and `--again` tries those once more that survived and are not
+argued. A fault with which the tests never end counts as seen. Some faults change nothing that is promised: those are argued below, from
 [argued.toml](../tests/mutation/argued.toml).
 """
 

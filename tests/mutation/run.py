@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from operators import Mutant, mutants_of, mutated
-from page import write_page
+from page import reason_for, write_page
 from trial import ROOT, TIMED_OUT
 
 HERE = Path(__file__).parent
@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.1, help="of each file's faults")
     parser.add_argument("--seed", type=int, default=0, help="which faults are taken")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--again", action="store_true", help="try those again that survived, after tests were added")
+    parser.add_argument("--again", action="store_true", help="try those again that survived and are not argued, after tests were added")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further fault after so long")
     parser.add_argument("--list", action="store_true", help="print the faults, and try none")
     asked = parser.parse_args()
@@ -152,14 +152,19 @@ def main() -> None:
     files, board, began = asked.files or known, Board(RESULTS), time.monotonic()
     for file in known:
         board.renew(file)
-    todo = [mutant for mutant in chosen(files, asked.share, asked.seed) if not board.is_known(mutant, asked.again)]
+    argued = tomllib.loads(ARGUED.read_text(encoding="utf-8")) if ARGUED.is_file() else {}
+    todo = [
+        mutant
+        for mutant in chosen(files, asked.share, asked.seed)
+        if not board.is_known(mutant, asked.again and not reason_for(asdict(mutant), argued))
+    ]
     print(f"{len(todo)} faults to try", flush=True)
     if asked.list:
         print("\n".join(f"{mutant.line:4d} {mutant.operator:18s} {mutant.key}" for mutant in todo))
         return
     if todo:
         _try_all(todo, board, asked.processes, began + asked.seconds)
-    write_page(PAGE, list(board.rows.values()), tomllib.loads(ARGUED.read_text(encoding="utf-8")) if ARGUED.is_file() else {})
+    write_page(PAGE, list(board.rows.values()), argued)
 
 
 def _try_all(todo: Sequence[Mutant], board: Board, processes: int, end: float) -> None:
