@@ -16,8 +16,9 @@ from ..errors import GanstrataError, UserError
 from ..prepare import Prepared
 from ..registry import KINDS, Kind, registry
 from .files import files_named, values_in
+from .imports import OURS
 from .records import Environment, PluginRecord, Provenance, digest
-from .sources import OURS, class_digest, target_digest
+from .sources import class_code, target_code
 
 NUMERIC = (OURS, "torch", "numpy", "scipy", "scikit-learn")
 """Distributions whose version counts for every number."""
@@ -51,21 +52,22 @@ def plugin_record(kind: Kind, used: Use, built: Plugin | None = None) -> PluginR
     info = registry().info(kind, used.use)
     plugin = info.load() if built is None else type(built)
     options = validated(plugin.Config, used.options)
-    targets = {place: found for place, value in values_in(options) if isinstance(value, str) and (found := target_digest(value)) is not None}
+    code = class_code(plugin, info.distribution)
+    targets = {place: found for place, value in values_in(options) if isinstance(value, str) and (found := target_code(value)) is not None}
     try:
-        files = files_named(options) | targets
+        files = files_named(options) | {place: found.digest for place, found in targets.items()}
     except OSError as error:
         raise UserError(f"{kind} '{used.use}': cannot read {error.filename}: {error.strerror or error}") from None
     return PluginRecord(
         kind=kind,
         name=used.use,
         distribution=info.distribution,
-        code=class_digest(plugin, info.distribution),
+        code=code.digest,
         config=digest(options),
         output=digest(_output(built)),
         weights=_weights(built),
         files=files,
-        packages=_packages(info.distribution, built),
+        packages=_packages(info.distribution, built, code.distributions.union(*(found.distributions for found in targets.values()))),
         parts={place: plugin_record(inner, use) for place, inner, use in _parts(options)},
     )
 
@@ -90,16 +92,16 @@ def _weights(built: Plugin | None) -> str:
     return built.checkpoint if isinstance(built, Scorer) else ""
 
 
-def _packages(owner: str, built: Plugin | None) -> dict[str, str]:
-    """Versions of what a third party's distribution requires, and of what the plugin names."""
-    name = owner.rpartition(" ")[0]
+def _packages(owner: str, built: Plugin | None, imported: set[str]) -> dict[str, str]:
+    """Versions of what a third party's distribution requires, of what the plugin names, and of what its code imports."""
+    own = owner.rpartition(" ")[0]
     try:
-        needed = [] if name in ("", OURS) else requires(name) or []
+        needed = [] if own in ("", OURS) else requires(own) or []
     except (PackageNotFoundError, ValueError):
         needed = []
     names = {match[0] for text in needed if "extra ==" not in text and (match := re.match(r"[A-Za-z0-9._-]+", text))}
-    names |= set(getattr(built, "packages", ()))
-    return {name: version_of(name) for name in sorted(names - set(NUMERIC))}
+    names |= imported | set(getattr(built, "packages", ()))
+    return {name: version_of(name) for name in sorted(names - {own, *NUMERIC})}
 
 
 def _parts(options: Any, place: str = "") -> Iterator[tuple[str, Kind, Use]]:

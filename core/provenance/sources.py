@@ -2,9 +2,9 @@
 
 What is digested, of a class and of every class that it inherits from:
 
-- of a package, all Python files and compiled modules of its top package; of a single file, that file and
-  the files beside it that it imports, directly or in turn;
+- of a package, all Python files and compiled modules of its top package; of a single file, that file;
 - all Python files that its distribution lists;
+- what these import, directly or in turn, where no distribution installed it; else the version of the distribution counts;
 - of the plugins that come with ganstrata, their whole family. The rest of ganstrata, Python and the large
   numeric packages are known by their version.
 
@@ -15,7 +15,6 @@ A file that was imported counts as it was when it was first digested: what runs 
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import inspect
 import os
@@ -25,21 +24,24 @@ from collections.abc import Collection, Iterable, Iterator
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import NamedTuple
 
 from ..disk import file_hash
-from ..dotted import is_installation
-from .files import all_files
+from .imports import BY_VERSION, CODE, OURS, code_in, followed
 from .records import DIGEST, digest
-
-OURS = __name__.split(".core.")[0]
-CODE = (".py", ".so", ".pyd")
-BY_VERSION = {"torch", "numpy", "scipy", "sklearn", "pydantic", "pydantic_core", "transformers", *sys.stdlib_module_names} - {"__main__"}
 
 _imported: dict[str, tuple[ModuleSpec, str]] = {}  # digest of a file when it was first looked at, while the same import is in force
 
 
-def class_digest(plugin: type, owner: str = "") -> str:
-    """Digest of a plugin's code.
+class Code(NamedTuple):
+    """Code that was found: a digest of it, and the installed distributions that it imports."""
+
+    digest: str
+    distributions: set[str]
+
+
+def class_code(plugin: type, owner: str = "") -> Code:
+    """Find the code of a plugin.
 
     Args:
         plugin: the class.
@@ -55,11 +57,12 @@ def class_digest(plugin: type, owner: str = "") -> str:
         files |= set(own)
         if not own and not base.__module__.startswith(f"{OURS}."):
             texts.append(_text(base))
-    return digest([_digests(files), texts])
+    files, distributions = followed(files)
+    return Code(digest([_digests(files), texts]), distributions)
 
 
-def target_digest(target: str) -> str | None:
-    """Digest of the code behind `package.module:Name` or `FILE.py:Name`, or None where there is none."""
+def target_code(target: str) -> Code | None:
+    """Find the code behind `package.module:Name` or `FILE.py:Name`, or None where there is none."""
     place, separator, name = target.rpartition(":")
     if not separator or not name.replace(".", "_").isidentifier():
         return None
@@ -68,29 +71,27 @@ def target_digest(target: str) -> str | None:
         is_file = path.suffix == ".py" and path.is_file()
     except (OSError, RuntimeError, ValueError):
         return None
-    if is_file:
-        return digest(_digests(_with_companions(path.resolve())))
-    files = module_files(place) if place in sys.modules and place.split(".")[0] not in BY_VERSION else []
-    return digest(_digests(files)) if files else None
+    imported = place in sys.modules and place.split(".")[0] not in BY_VERSION
+    files = [path.resolve()] if is_file else module_files(place) if imported else []
+    if not files:
+        return None
+    found, distributions = followed(files)
+    return Code(digest(_digests(found)), distributions)
 
 
 def module_files(name: str) -> list[Path]:
     """The files that an imported module's code is in, or none for a module without a file and for ganstrata's own core."""
     if name.startswith(f"{OURS}."):
         family = name.split(".")[:3]
-        return _code_in(Path(sys.modules[OURS].__path__[0], *family[1:])) if family[1:2] == ["plugins"] and len(family) == 3 else []
+        return code_in(Path(sys.modules[OURS].__path__[0], *family[1:])) if family[1:2] == ["plugins"] and len(family) == 3 else []
     parts = name.split(".")
     for count in range(1, len(parts) + 1):
         module = sys.modules.get(".".join(parts[:count]))
         file = getattr(module, "__file__", None)
         if file is not None and Path(file).is_file():
             path = Path(file).resolve()
-            return _code_in(path.parent) if hasattr(module, "__path__") else _with_companions(path)
+            return code_in(path.parent) if hasattr(module, "__path__") else [path]
     return []
-
-
-def _code_in(folder: Path) -> list[Path]:
-    return [path for path in all_files(folder) if path.suffix in CODE]
 
 
 def _distributed(name: str) -> list[Path]:
@@ -101,34 +102,6 @@ def _distributed(name: str) -> list[Path]:
         return []
     paths = (Path(str(entry.locate())) for entry in listed or () if entry.suffix in CODE)
     return [path.resolve() for path in paths if path.is_file()]
-
-
-def _with_companions(file: Path) -> list[Path]:
-    """A single file, and the files and packages beside it that it imports."""
-    found, left = {file}, [file]
-    while left:
-        path = left.pop()
-        if path.suffix != ".py" or is_installation(path.parent):
-            continue
-        for name in _imports(path) - BY_VERSION:
-            folder, beside = path.parent / name, path.parent / f"{name}.py"
-            if (folder / "__init__.py").is_file():
-                found |= set(_code_in(folder))
-            elif beside.is_file() and beside not in found:
-                found.add(beside)
-                left.append(beside)
-    return sorted(found)
-
-
-def _imports(path: Path) -> set[str]:
-    """Top-level names of what a file imports, wherever in it."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
-        return set()
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
-    return {name.split(".")[0] for name in names}
 
 
 def _digests(files: Iterable[Path]) -> list[list[str]]:

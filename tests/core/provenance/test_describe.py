@@ -17,10 +17,11 @@ from ganstrata.core.configfile import validate
 from ganstrata.core.dotted import find
 from ganstrata.core.pipeline import facts_of
 from ganstrata.core.prepare import prepare
+from ganstrata.core.provenance import imports
 from ganstrata.core.provenance.changes import changes, code_changes, plugin_changes
 from ganstrata.core.provenance.describe import describe, plugin_record
 from ganstrata.core.provenance.files import files_named, values_in
-from ganstrata.core.provenance.sources import class_digest, module_files, target_digest
+from ganstrata.core.provenance.sources import class_code, module_files, target_code
 from pydantic import Field
 
 
@@ -149,15 +150,82 @@ def test_a_function_with_the_files_beside_it(tmp_path: Path) -> None:
     for name, text in texts.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     target = f"{tmp_path / 'own.py'}:f"
-    before = target_digest(target)
+    before = target_code(target)
     for name, text in texts.items():
         (tmp_path / name).write_text(f"{text}# edited\n", encoding="utf-8")
-        assert (target_digest(target) != before) == (name != "other.py"), name
+        assert (target_code(target) != before) == (name != "other.py"), name
         (tmp_path / name).write_text(text, encoding="utf-8")
-    assert target_digest(target) == before
-    assert target_digest("torch.nn:Module") is None
-    assert target_digest("no_such_module:f") is None
-    assert target_digest("bundled:rooms") is None
+    assert target_code(target) == before
+    assert target_code("torch.nn:Module") is None
+    assert target_code("no_such_module:f") is None
+    assert target_code("bundled:rooms") is None
+
+
+LIBRARY = {"METADATA": "Metadata-Version: 2.1\nName: a-library\nVersion: {}\n", "top_level.txt": "a_library\n"}
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("from grouped.helper import h\n", "grouped/helper.py"),
+        ("from grouped import helper\n", "grouped/helper.py"),
+        ("import importlib\nh = importlib.import_module('helper')\n", "helper.py"),
+        ("def f():\n    from importlib import import_module\n    return import_module('grouped.helper')\n", "grouped/helper.py"),
+        ("import elsewhere_helper\n", "path/elsewhere_helper.py"),
+        ("from elsewhere.deep import helper\n", "path/elsewhere/deep/helper.py"),
+        ("import elsewhere_whole\n", "path/elsewhere_whole/inner/part.py"),
+        ("import unlisted_helper\n", "site-packages/unlisted_helper.py"),
+    ],
+)
+def test_what_a_function_imports_counts_wherever_it_lies(text: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders without __init__.py, names in texts, and Python's path, as long as no distribution installed it."""
+    for folder in ("path", "site-packages"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.syspath_prepend(tmp_path / folder)
+    file = tmp_path / where
+    file.parent.mkdir(exist_ok=True, parents=True)
+    file.write_text("h = 1\n", encoding="utf-8")
+    if "whole" in where:
+        for folder in (file.parent, file.parents[1]):
+            (folder / "__init__.py").write_text("", encoding="utf-8")
+    (tmp_path / "own.py").write_text(f"{text}def score(images): ...\n", encoding="utf-8")
+    target = f"{tmp_path / 'own.py'}:score"
+    before = target_code(target)
+    assert target_code(target) == before
+    file.write_text("h = 2\n", encoding="utf-8")
+    assert target_code(target) != before
+
+
+def test_a_module_in_a_folder_without_init_counts_with_those_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = tmp_path / "loose_folder"
+    folder.mkdir()
+    (folder / "own.py").write_text("from loose_folder.a import x\nfrom . import b\ndef score(images): ...\n", encoding="utf-8")
+    for name in ("a", "b"):
+        (folder / f"{name}.py").write_text("x = 1\n", encoding="utf-8")
+    find("loose_folder.own:score")
+    for name in ("a", "b"):
+        before = target_code("loose_folder.own:score")
+        (folder / f"{name}.py").write_text("x = 2\n", encoding="utf-8")
+        del sys.modules[f"loose_folder.{name}"]
+        assert target_code("loose_folder.own:score") != before, name
+
+
+def test_an_installed_library_counts_by_its_version(reads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where no requirement names it, as for a function of the user's own."""
+    site = tmp_path / "site-packages"
+    (site / "a_library-1.0.dist-info").mkdir(parents=True)
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setattr(imports, "_owners", imports._owners.__wrapped__)
+    (site / "a_library.py").write_text("x = 1\n", encoding="utf-8")
+    (tmp_path / "own.py").write_text("import a_library\ndef score(images): ...\n", encoding="utf-8")
+    seen = []
+    for version in ("1.0", "2.0"):
+        for name, text in LIBRARY.items():
+            (site / "a_library-1.0.dist-info" / name).write_text(text.format(version), encoding="utf-8")
+        seen.append(record(model=f"{tmp_path / 'own.py'}:score"))
+    assert plugin_changes("it", *seen) == ["it: a-library was 1.0, is 2.0"]
+    assert seen[0].essence == seen[1].essence
 
 
 def test_what_was_imported_counts_as_it_was_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,11 +234,11 @@ def test_what_was_imported_counts_as_it_was_imported(tmp_path: Path, monkeypatch
     file = tmp_path / "mine_once.py"
     file.write_text("class A:\n    pass\n", encoding="utf-8")
     plugin = find("mine_once:A")
-    before = class_digest(plugin)
+    before = class_code(plugin).digest
     file.write_text("class A:\n    x = 1\n", encoding="utf-8")
-    assert class_digest(plugin) == before
+    assert class_code(plugin).digest == before
     del sys.modules["mine_once"]
-    assert class_digest(find("mine_once:A")) != before
+    assert class_code(find("mine_once:A")).digest != before
     del sys.modules["mine_once"]
 
 
@@ -181,8 +249,8 @@ def test_a_class_without_a_file_counts_by_its_byte_code() -> None:
         found: type = module.A
         return found
 
-    assert class_digest(made("1")) == class_digest(made("1"))
-    assert class_digest(made("1")) != class_digest(made("2"))
+    assert class_code(made("1")).digest == class_code(made("1")).digest
+    assert class_code(made("1")).digest != class_code(made("2")).digest
 
 
 def test_a_file_is_run_as_it_is_now_with_those_beside_it(tmp_path: Path) -> None:
