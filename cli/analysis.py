@@ -12,7 +12,7 @@ from .types import LENGTH, PATH
 from .work import working
 
 directory = click.argument("run_dir", type=PATH)
-silent = click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
+silent = click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
 device_option = click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]")
 
 

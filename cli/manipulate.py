@@ -40,7 +40,7 @@ from .work import working
 @click.option("--fps", type=Number(0.1, 100.0), default=8.0, show_default=True, metavar="X", help="Steps per second in films.")
 @click.option("--out", type=PATH, metavar="DIR", help="[default: RUN_DIR/manipulations/NAMES.MODE]")
 @click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]")
-@click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
+@click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
 def manipulate(
     run_dir: Path,
     along: tuple[str, ...],

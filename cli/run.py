@@ -16,7 +16,7 @@ from .work import working
 @click.option("--out", type=PATH, help="The run directory.  [default: runs/<name of the config>]")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one value of the config; may be repeated.")
 @click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute; overrides the config.")
-@click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
+@click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
 def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str | None, quiet: bool) -> None:
     """Synthesise, learn, re-score, edit and report, as CONFIG (YAML, TOML or JSON) says.
 

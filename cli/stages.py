@@ -11,7 +11,7 @@ from .types import PATH
 from .work import working
 
 directory = click.argument("run_dir", type=PATH)
-silent = click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
+silent = click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
 
 
 def _do(run_dir: Path, stage: str, quiet: bool) -> None:

@@ -34,7 +34,7 @@ def study() -> None:
 @click.option("--words", multiple=True, metavar="NAME=TEXT", help="What the page calls a boundary; may be repeated.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="S", help="Of samples and shuffling.  [default: drawn, and kept in key.json]")
 @click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]")
-@click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
+@click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
 def make_command(
     run_dir: Path,
     out: Path,

@@ -20,6 +20,7 @@ import ganstrata
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from ganstrata import hookimpl
 from ganstrata.cli.main import main
 from ganstrata.core.registry import PluginInfo, registry
 from ganstrata.core.run import Run
@@ -137,6 +138,20 @@ def fakes(site: Path) -> Iterator[ModuleType]:
     """The fake plugins, found by this process, by workers and by commands until the test ends."""
     with _on_path(site) as module:
         yield module
+
+
+@pytest.fixture
+def worked(fakes: ModuleType) -> list[str]:
+    """The stages that had work to do."""
+    stages: list[str] = []
+
+    class Listener:
+        @hookimpl
+        def ganstrata_stage_finished(self, stage: str) -> None:
+            stages.append(stage)
+
+    registry().hooks.register(Listener())
+    return stages
 
 
 @pytest.fixture

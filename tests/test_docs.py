@@ -141,7 +141,13 @@ def test_every_dependency_is_explained() -> None:
 
 def test_the_plugin_of_the_readme_is_found(tmp_path: Path) -> None:
     distribution("README.md", tmp_path)
-    assert "ganstrata-contrast" in command(tmp_path, "plugins", "show", "contrast")
+    assert "ganstrata-contrast" in command(tmp_path, "plugins", "show", "rms_contrast")
+
+
+def test_all_plugins_of_the_documentation_can_be_installed_together(tmp_path: Path) -> None:
+    distribution("README.md", tmp_path)
+    distribution("docs/plugins.md", tmp_path)
+    assert "ganstrata-discs" in command(tmp_path, "plugins", "show", "contrast")
 
 
 def test_the_plugins_of_the_documentation_make_a_run(tmp_path: Path) -> None:

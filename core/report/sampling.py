@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import Rescoring
+from ..learning_variance import replicate_samples
 from ..rescored import Rescored
 from ..sequential import look_sizes
 
@@ -34,9 +35,9 @@ def sampling(rescored: Rescored, config: Rescoring, batch: int, work: dict[str, 
         said.append(f"All {config.samples} samples were moved along every direction at every layer set.")
     again = int((rescored.replicates > 0).sum())
     if again:
-        said.append(
-            f"In place of {again} boundaries, what {config.learning_resamples} resamplings gave was moved at all layers on half of the samples."
-        )
+        moved = "half of its samples, 32 at least" if config.adaptive else f"{replicate_samples(config.samples, batch)} of the samples"
+        replaced = "one boundary" if again == 1 else f"each of {again} boundaries"
+        said.append(f"In place of {replaced}, what {config.learning_resamples} resamplings gave was moved at all layers on {moved}.")
     if work is not None:
         first = f"{100.0 * work['done'] / work['full']:.0f} % of the work of moving all samples, and " if config.adaptive else ""
         amount = f"{work['done']:.3g} {work['unit']}" if work["unit"] == "FLOPs" else f"{work['done']:.3g} seconds"

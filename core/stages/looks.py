@@ -6,7 +6,7 @@
    half its interval is `precision` of the boundary's effect at `all`.
 
 Between the two, what resampled samples give in place of each variation factor is moved at `all` on half of the samples that
-the factor itself was moved on, and only factors whose interval holds over other learning samples too remain.
+the factor itself was moved on (32 at least), and only factors whose interval holds over other learning samples too remain.
 
 Null directions go as far as the boundary that went farthest at the same set. What is done next
 depends on what was found alone, so that a run that is continued takes the same way.

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import struct
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from checkpoint_files import named, raw_pickle, storage, text
 from ganstrata.core.checkpoints import read_checkpoint
-from ganstrata.core.errors import CheckpointError
+from refusals import refused
 
 MANY = 1_000_000  # operations; twice as many are allowed
-
-
-SECONDS = 10.0  # of a processor
-
-
-def refused(path: Path, content: bytes) -> str:
-    path.write_bytes(content.ljust(16, b"\0"))
-    began = time.process_time()
-    with pytest.raises(CheckpointError) as caught:
-        read_checkpoint(path)
-    assert time.process_time() - began < SECONDS
-    assert len(str(caught.value)) < 1000
-    return str(caught.value)
 
 
 def nested_modules() -> bytes:

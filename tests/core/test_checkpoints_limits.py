@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import json
 import struct
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from checkpoint_files import named, raw_pickle, storage, text
 from ganstrata.core.checkpoints import read_checkpoint
-from ganstrata.core.errors import CheckpointError
-from ganstrata.core.text import MESSAGE
+from refusals import refused
 from safetensors.torch import save_file
-
-SECONDS = 10.0  # of a processor
-
-
-def refused(path: Path, content: bytes) -> str:
-    path.write_bytes(content.ljust(16, b"\0"))
-    began = time.process_time()
-    with pytest.raises(CheckpointError) as caught:
-        read_checkpoint(path)
-    assert time.process_time() - began < SECONDS
-    assert len(str(caught.value)) <= MESSAGE
-    return str(caught.value)
 
 
 def ladder(kind: str = "tuple", levels: int = 12) -> bytes:

@@ -13,7 +13,6 @@ from typing import Any
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata import hookimpl
 from ganstrata.core.analyses.answering import ask_one
 from ganstrata.core.analyses.asking import Ask
 from ganstrata.core.analyses.entanglement import entanglement
@@ -21,7 +20,6 @@ from ganstrata.core.configfile import validate
 from ganstrata.core.errors import GanstrataError, RunError
 from ganstrata.core.pipeline import resume
 from ganstrata.core.progress import Progress
-from ganstrata.core.registry import registry
 from ganstrata.core.run import STAGES, Run
 from ganstrata.core.seal import sealed_text
 
@@ -44,20 +42,6 @@ class Network(torch.nn.Module):
 @pytest.fixture
 def small(compact: Config) -> Config:
     return compact
-
-
-@pytest.fixture
-def worked(fakes) -> list[str]:
-    """The stages that had work to do."""
-    stages: list[str] = []
-
-    class Listener:
-        @hookimpl
-        def ganstrata_stage_finished(self, stage: str) -> None:
-            stages.append(stage)
-
-    registry().hooks.register(Listener())
-    return stages
 
 
 @pytest.fixture

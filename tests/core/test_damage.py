@@ -29,7 +29,6 @@ KINDS = (
     "boundaries.safetensors",
     "resampled.safetensors",
     "null.safetensors",
-    "resampled.safetensors",
     "rescoring.zarr/zarr.json",
     "rescoring.zarr/own/zarr.json",
     "rescoring.zarr/sums/zarr.json",

@@ -10,31 +10,16 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata import Boundaries, hookimpl
+from ganstrata import Boundaries
 from ganstrata.core.boundaryfile import load_boundaries, save_boundaries
 from ganstrata.core.errors import RunError
 from ganstrata.core.pipeline import resume
 from ganstrata.core.progress import Progress
-from ganstrata.core.registry import registry
 from ganstrata.core.run import STAGES, Run
 from ganstrata.core.seal import sealed_text
 
 QUIET = Progress(quiet=True)
 EDITING_AND_REPORT = 300  # images at most, with two batches that measure the speed
-
-
-@pytest.fixture
-def worked(fakes) -> list[str]:
-    """The stages that had work to do."""
-    stages: list[str] = []
-
-    class Listener:
-        @hookimpl
-        def ganstrata_stage_finished(self, stage: str) -> None:
-            stages.append(stage)
-
-    registry().hooks.register(Listener())
-    return stages
 
 
 @pytest.fixture
