@@ -101,9 +101,9 @@ def test_what_may_live_stands_in_the_page_with_its_reason(tmp_path: Path) -> Non
     row |= {"repeat": 1, "seconds": 36.0}
     rows = [row | {"result": result, "line": i} for i, result in enumerate(("killed", "timed out", "survived", "survived"))]
     rows[3] |= {"repeat": 0}
-    write_page(tmp_path / "page.md", rows, {"a.py": {"f | x = 1 + 1 | 1 -> 2 | 1": "it changes nothing"}})
+    write_page(tmp_path / "page.md", rows, {"a.py": {"f | x = 1 + 1 | 1 -> 2 | 1": "it changes nothing"}}, {"a.py": 9})
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
-    assert "| [a.py](../a.py) | 4 | 2 | 2 | 1 | 75.0 % |" in page
+    assert "| [a.py](../a.py) | 9 | 4 | 2 | 2 | 1 | 75.0 % |" in page
     assert "- `a.py:2`, f: `1` → `2`: it changes nothing\n" in page
     assert "- `a.py:3`, f: `1` → `2`: **not argued**\n" in page
 

@@ -254,3 +254,8 @@ def test_resamplings_without_a_difference_speak_for_neither_order() -> None:
     depths = np.array([[0.0, 1.0]] * 90 + [[1.0, 1.0]] * 9)
     found = _orders(Estimate(np.array([0.0, 1.0]), np.zeros(2), np.ones(2)), depths)
     assert found.p[0, 1] == found.p[1, 0] == pytest.approx(2.0 * (9 + 1) / (99 + 1))
+
+
+def test_levels_of_which_one_never_has_a_depth_are_in_no_order_though_others_are() -> None:
+    found = _earlier(np.array([[0.0, np.nan, 1.0]] * 5))
+    np.testing.assert_array_equal(found, [[0.0, np.nan, 1.0], [np.nan, np.nan, np.nan], [0.0, np.nan, 0.0]])

@@ -173,3 +173,12 @@ def test_seeds_of_replicates_are_of_all_that_every_learner_takes() -> None:
     seeds = np.array([resampled_rows(4, 0, m)[1] for m in range(400)]) / 2**31
     assert (seeds.min(), seeds.max()) == (pytest.approx(0.0, abs=0.05), pytest.approx(1.0, abs=0.05))
     assert (seeds < 1.0).all()
+
+
+def test_replicates_that_have_nothing_in_common_with_each_other_or_with_the_boundary_are_noise() -> None:
+    assert dilution(np.full(4, 0.5), np.eye(4)) == LARGEST_DILUTION
+    assert dilution(np.eye(3)[0], np.eye(3)[[1, 1]]) == LARGEST_DILUTION
+
+
+def test_on_one_sample_all_that_replicates_differ_by_counts_as_learning() -> None:
+    assert learning_error(np.array([[0.0], [1.0], [4.0]])) == (pytest.approx(np.std([0.0, 1.0, 4.0], ddof=1)), 2)

@@ -303,3 +303,17 @@ def test_ties_between_classes_are_broken_by_class_and_position() -> None:
     for rows in _within_classes(scores, order, classes, 600, 600, "a/x"):
         assert len(rows) == 600
         assert rows.tolist() == sorted(rows.tolist(), key=lambda i: (-scores[i], classes[i], i))
+
+
+def test_a_share_of_all_samples_is_too_much_and_not_one_sample() -> None:
+    with pytest.raises(DataError, match=r"; lower boundary\.with\.positives or raise"):
+        count_of(1.0, 100, "positives", "a/x")
+
+
+def test_a_sample_in_the_middle_of_the_scores_is_a_negative_of_the_rest() -> None:
+    selection = chosen(np.array([4.0, 3.0, 2.0, 1.0, 0.0]), 2, 2)[0]
+    assert (selection.rest.tolist(), selection.rest_labels.tolist()) == ([2], [0])
+
+
+def test_of_equal_remainders_the_first_are_rounded_up() -> None:
+    assert apportion(50, np.full(100, 5)).tolist() == [1] * 50 + [0] * 50

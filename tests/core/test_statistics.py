@@ -321,3 +321,8 @@ def test_the_interval_of_a_high_rank_correlation_lies_about_it():
         half = 1.959964 * np.sqrt((1.0 + r**2 / 2.0) / 17.0)
         assert 0.99 < abs(r) < 1.0
         assert (np.arctanh(low), np.arctanh(high)) == pytest.approx((np.arctanh(r) - half, np.arctanh(r) + half), rel=1e-5)
+
+
+def test_a_null_of_equal_decreases_does_not_vary_either() -> None:
+    for two_sided in (False, True):
+        assert null_p_value(np.array([0.8]), np.full((5, 1), -0.7), two_sided=two_sided)[0] == 1.0

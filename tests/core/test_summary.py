@@ -112,3 +112,14 @@ def test_a_margin_of_one_sample_has_no_spread_that_could_count_among_the_others(
     spread = np.arange(40.0).std(ddof=1)
     assert [row.least for row in rows] == pytest.approx([0.1 * spread, 0.1 * spread])
     assert (rows[1].mean, rows[1].sd, rows[1].varies) == (3.0, 0.0, False)
+
+
+def test_a_score_at_the_threshold_is_not_positive_and_without_scores_there_is_no_share(fakes, config) -> None:
+    prepared = prepare(validate(config, "test"))
+    column = [concept.name for concept in prepared.concepts].index("seen/left")
+    assert prepared.concepts[column].threshold == 0.0
+    scores = np.random.default_rng(3).standard_normal((8, 7)).astype(np.float32)
+    scores[:, column] = [-1.0, 0.0, 0.0, 2.0, 3.0, -2.0, 0.0, -3.0]
+    assert summarise(prepared, scores, np.eye(8, dtype=np.float32))[1][column].positive_share == 2 / 8
+    scores[:, column] = np.nan
+    assert summarise(prepared, scores, np.eye(8, dtype=np.float32))[1][column].positive_share is None

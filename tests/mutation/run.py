@@ -164,7 +164,7 @@ def main() -> None:
         return
     if todo:
         _try_all(todo, board, asked.processes, began + asked.seconds)
-    write_page(PAGE, list(board.rows.values()), argued)
+    write_page(PAGE, list(board.rows.values()), argued, {file: len(mutants_of(file, source_of(file))) for file in known})
 
 
 def _try_all(todo: Sequence[Mutant], board: Board, processes: int, end: float) -> None:
