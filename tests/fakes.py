@@ -86,7 +86,8 @@ class Layered(ganstrata.Generator):
         assert state.x is not None
         if os.environ.get("FAKES_DEADLY") and multiprocessing.parent_process() is not None:
             os._exit(9)
-        time.sleep(float(os.environ.get("FAKES_SLEEP", "0")))
+        if pause := os.environ.get("FAKES_SLEEP"):
+            time.sleep(float(pause))
         if log := os.environ.get("FAKES_LOG"):
             with open(log, "a", encoding="utf-8") as file:
                 file.write(f"{os.getpid()} {len(state.x)}\n")
