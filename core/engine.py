@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from multiprocessing import connection, resource_tracker
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, TypeVar
@@ -133,10 +133,10 @@ def _end(workers: Sequence[BaseProcess]) -> None:
     for process in workers:
         process.terminate()
     for process in workers:
-        process.join(PATIENCE)
-        if process.is_alive():
+        # Not `is_alive`: that says true of a process that has ended while another thread is about to note it.
+        if not connection.wait([process.sentinel], PATIENCE):
             process.kill()
-            process.join(PATIENCE)
+        process.join(PATIENCE)
 
 
 @contextmanager

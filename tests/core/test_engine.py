@@ -6,6 +6,7 @@ import multiprocessing
 import subprocess
 import sys
 import time
+from multiprocessing import connection
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,8 @@ def test_only_the_engines_own_processes_are_ended(prepared: Prepared, fakes) -> 
         workers = [process for process in multiprocessing.active_children() if process.pid != mine.pid]
         assert len(workers) == 2
         engine.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
-        assert not any(worker.is_alive() for worker in workers)
+        # Another thread may have waited for a worker that has ended, and not have noted it yet: `is_alive` says true meanwhile.
+        assert len(connection.wait([worker.sentinel for worker in workers], timeout=0)) == 2
         assert mine.is_alive()
     finally:
         mine.kill()
