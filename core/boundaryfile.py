@@ -15,9 +15,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from .configs.describe import describe
-from .contracts import Generator
 from .disk import write_bytes, write_text
-from .errors import MismatchError, UserError
+from .errors import UserError
 from .naming import fault_of
 from .records import Boundaries, Boundary
 from .run import Run
@@ -141,22 +140,3 @@ def _boundary(row: _Row, key: str, tensors: Mapping[str, NDArray[Any]]) -> Bound
         given=tuple(row.given),
         facts=row.facts,
     )
-
-
-def check_fits(boundary: Boundary, generator: Generator) -> None:
-    """Refuse to apply a boundary to another generator or latent space.
-
-    Raises:
-        MismatchError: it says which two things do not match.
-    """
-    card = generator.card
-    if boundary.generator and boundary.generator != generator.fingerprint:
-        raise MismatchError(
-            f"boundary '{boundary.concept}' was learnt for generator {boundary.generator}; "
-            f"this one is {generator.fingerprint} ({card.family}, {card.source})"
-        )
-    if boundary.space not in (generator.space, "w+"):
-        raise MismatchError(f"boundary '{boundary.concept}' lies in space {boundary.space}, but the codes of this generator are in {generator.space}")
-    expected = (card.layers, card.code_size) if boundary.space == "w+" else (card.code_size,)
-    if boundary.normal.shape != expected:
-        raise MismatchError(f"boundary '{boundary.concept}' has a normal of shape {boundary.normal.shape}; this generator needs {expected}")

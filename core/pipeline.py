@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 from .config import AUTO, RunConfig
 from .configfile import read_config, validate
 from .engine import Engine
-from .errors import GanstrataError, RunError
-from .learning_variance import replicate_samples
+from .errors import RunError
+from .facts import facts_of
+from .forecast import check_room, forecast
 from .listeners import tell
-from .manifest import GeneratorRecord
 from .prepare import Prepared, prepare
 from .progress import Progress, duration
-from .provenance.describe import describe
-from .provenance.keys import keys_of
-from .randomness import Stream
 from .resultfolder import damaged_results, stale_results
 from .run import STAGES, Begun, Run, data_of, differing, locked
 from .stages import edit, learning, report, rescoring, synthesis
 from .text import listed
-
-ROOM_FACTOR = 1.2  # what must be free, over what the arrays will take
 
 
 class Stage(NamedTuple):
@@ -98,7 +90,7 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
             if not _STAGES[name].is_complete(current, prepared):
                 raise RunError(f"{out}: what the stage `{name}` wrote is not there or has changed; run `ganstrata {name} {out}` first")
         if "synthesize" in stages and not current.is_done("synthesize"):
-            _check_room(prepared, out)
+            check_room(prepared, out)
         if begun.changes:
             progress.say(f"{out}: {_consequences(begun, known)}")
         with Engine(prepared) as engine:
@@ -131,28 +123,6 @@ def resume(path: Path, stage: str, *, progress: Progress) -> Run:
     return perform(validate(data_of(current.config), source), path, (stage,), source=source, progress=progress)
 
 
-def facts_of(prepared: Prepared) -> dict[str, Any]:
-    """What run.json records of plugins, checkpoints, device and sizes, and of what numbers are computed from."""
-    provenance = describe(prepared)
-    layers = {"sets": [[name, list(found)] for name, found in prepared.sets.items()]}
-    layers |= {"groups": [[name, list(found)] for name, found in prepared.groups.items()]}
-    plugins = [record for plugin in (provenance.generator, *provenance.scorers.values(), provenance.boundary) for record in plugin.all()]
-    card = prepared.generator.card
-    checkpoints = {"generator": card.sha256, **{alias: s.checkpoint for alias, s in prepared.scorers.items()}}
-    return {
-        "generator": GeneratorRecord(**vars(card), space=prepared.generator.space, fingerprint=prepared.generator.fingerprint),
-        "plugins": {f"{record.kind} {record.name}": record.distribution for record in plugins},
-        "checkpoints": {name: digest for name, digest in checkpoints.items() if digest},
-        "batch_size": prepared.batch,
-        "device": str(prepared.device),
-        "precision": prepared.precision,
-        "layer_sets": {name: list(layers) for name, layers in prepared.sets.items()},
-        "groups": {name: list(layers) for name, layers in prepared.groups.items()},
-        "provenance": provenance,
-        "keys": keys_of(prepared.config, provenance, layers),
-    }
-
-
 def _consequences(begun: Begun, known: Run | None) -> str:
     """What changed, and what is therefore done again."""
     said = "; ".join(begun.changes)
@@ -162,39 +132,6 @@ def _consequences(begun: Begun, known: Run | None) -> str:
     if there is not None and there.latents == begun.run.keys.latents:
         said += "; the samples and the scores of all other scorers stay" if there.scores != begun.run.keys.scores else "; the samples and scores stay"
     return said
-
-
-def forecast(prepared: Prepared, workers: int) -> str:
-    """How many images the run will make, by formula (method B), and about how long that takes here."""
-    config = prepared.config
-    boundaries = len(prepared.chosen) + len(config.conditions)
-    probing, verifying = config.synthesis.samples, rescoring.images_needed(prepared, boundaries)
-    editing = boundaries * len(edit.shown_sets(prepared)) * config.editing.samples * config.editing.steps
-    total = probing + verifying + editing
-    per_image = _measure(prepared)
-    samples, null, sets = config.rescoring.samples, config.rescoring.null_directions, len(prepared.sets)
-    baselines, adaptive = rescoring.baselines(prepared), config.rescoring.adaptive
-    resamples, fewer = config.rescoring.learning_resamples, replicate_samples(samples, prepared.batch)
-    again = f" + {fewer} x {resamples} resamplings x {boundaries} boundaries" if resamples else ""
-    return (
-        f"{'at most ' if adaptive else ''}{total} images to make and score: {probing} for probing, {verifying} for re-scoring = "
-        f"{samples} x ({baselines} + (2 x {boundaries} boundaries + {null} random) x {sets} layer sets){again}, "
-        f"{editing} for edits.\nAt {1000 * per_image:.1f} ms each and {workers} worker{'s' if workers > 1 else ''}: "
-        f"at most about {duration(total * per_image / workers)}, less where edits begin late in the generator"
-        f"{', and where re-scoring stops early' if adaptive else ''}."
-    )
-
-
-@torch.inference_mode()
-def _measure(prepared: Prepared) -> float:
-    """Seconds per image of one batch, after one to warm up."""
-    latents, _, codes = synthesis.draw(prepared, 0, Stream.PROBING)
-    best = float("inf")
-    for _ in range(2):
-        began = time.monotonic()
-        prepared.score(prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering)
-        best = min(best, time.monotonic() - began)
-    return best / prepared.batch
 
 
 def _perform(name: str, current: Run, engine: Engine, progress: Progress) -> None:
@@ -209,15 +146,3 @@ def _perform(name: str, current: Run, engine: Engine, progress: Progress) -> Non
         tell("ganstrata_stage_failed", name, current, progress, error=error)
         raise
     tell("ganstrata_stage_finished", name, current, progress)
-
-
-def _check_room(prepared: Prepared, out: Path) -> None:
-    """Refuse to begin where the disk cannot hold the samples."""
-    card, n = prepared.generator.card, prepared.config.synthesis.samples
-    width = card.code_size + len(prepared.concepts)
-    if prepared.config.synthesis.mixing > 0.0:
-        width += card.layers * card.code_size
-    needed = int(4 * n * width * ROOM_FACTOR)
-    free = shutil.disk_usage(out).free
-    if free < needed:
-        raise GanstrataError(f"{out}: the samples need about {needed / 2**20:.0f} MiB, but {free / 2**20:.0f} MiB are free on this disk")

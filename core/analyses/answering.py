@@ -10,9 +10,12 @@ from ..progress import Progress
 from ..rescored import Rescored
 from ..resultfolder import check_free, replace_folder
 from ..run import Run, locked
-from . import workplace
+from ..session import open_finished_run
+from ..stages.report import report
+from . import objects as objects_of
 from .asking import Answer, Ask, Source, labels_of
 from .layers import layers
+from .object_results import Objects
 
 NEEDED = ("synthesize", "learn", "rescore")
 
@@ -56,12 +59,24 @@ def ask_layers(path: Path, ask: Ask, *, progress: Progress) -> tuple[Answer, Pat
     """
     if ask.out is not None:
         return ask_one(path, ask, layers, "layers")
-    with workplace.opened(path) as (run, engine):
+    with open_finished_run(path) as (run, engine):
         source = Source(labels_of([path])[0], run, Rescored.read(run))
         found = layers(source, ask)
         replace_folder(path / "analysis/layers", "layers.json", found.files([source]))
-        workplace.remake_report(run, engine, progress)
+        report(run, engine, progress)
     return found, path / "analysis/layers"
+
+
+def objects(path: Path, ask: objects_of.Ask, *, progress: Progress) -> Objects:
+    """Write analysis/objects/ of a finished run, and make its report anew.
+
+    Raises:
+        GanstrataError: what was asked for does not fit the run; then nothing was written.
+    """
+    with open_finished_run(path, ask.device) as (run, engine):
+        found = objects_of.follow_objects(run, engine, ask, progress=progress)
+        report(run, engine, progress)
+    return found
 
 
 def _answered(paths: Sequence[Path], ask: Ask, analyse: Callable[[Sequence[Source], Ask], Answer], target: Path) -> tuple[Answer, Path]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..by_name import boundaries_named
 from ..contracts import Segmenter
 from ..editing import move, step_field
 from ..engine import Engine
@@ -24,14 +24,13 @@ from ..progress import Progress
 from ..randomness import Stream
 from ..records import Boundary
 from ..report.masks import sheet
-from ..report.objects import FOLDER, INDEX, TABLE, Hop, Objects, read_objects, scorers_of, stamp, table_text
 from ..resultfolder import index_text, replace_folder
 from ..run import Run
 from ..scoring import checked_scores, untouched
 from ..stages.synthesis import draw
 from ..statistics import bootstrap_means, bootstrap_weights, interval
 from ..transitions import Entries, count, is_stuff, joined, returned, share, transitions
-from . import workplace
+from .object_results import FOLDER, INDEX, TABLE, Hop, Objects, read_objects, scorers_of, stamp, table_text
 
 SHOWN = 4  # samples whose masks are drawn
 PAPERS = "lower"  # the group where the paper's generators have categories
@@ -85,40 +84,36 @@ class Seen:
     labels: NDArray[np.int64]  # (n, hops + 1, h, w)
 
 
-def objects(path: Path, ask: Ask, *, progress: Progress) -> Objects:
-    """Write analysis/objects/ of a finished run, and make its report anew.
+def follow_objects(run: Run, engine: Engine, ask: Ask, *, progress: Progress) -> Objects:
+    """Move samples along boundaries in turn, and write what becomes of their objects to analysis/objects/.
 
     Raises:
         GanstrataError: what was asked for does not fit the run; then nothing was written.
     """
-    with workplace.opened(path, ask.device) as (run, engine):
-        prepared = engine.prepared
-        boundaries = workplace.boundaries_named(run, engine, ask.along)
-        alias = _segmenter(prepared, ask.segmenter)
-        set_name, layers = _layers(prepared, ask.layers)
-        step = prepared.config.rescoring.distance if ask.step is None else ask.step
-        if step == 0.0 or not math.isfinite(step):
-            raise UserError(f"--step {step:g}: give a length other than 0")
-        if ask.samples < 1:
-            raise UserError(f"--samples {ask.samples}: give at least 1")
-        columns = tuple(_column(prepared, boundary.concept) for boundary in boundaries)
-        begin = None if ask.start is None else _start(prepared, ask.start)
-        unit = run.step_unit
-        with progress.stage("objects", total=ask.samples) as done:
-            chosen = list(range(ask.samples)) if begin is None else _chosen(engine, begin, ask.samples)
-            fields = tuple(step_field(boundary.normal, layers, prepared.edit_scale) * np.float32(step * unit) for boundary in boundaries)
-            tasks = [
-                Batch(at, tuple(chosen[at : at + prepared.batch]), alias, layers, fields, columns) for at in range(0, len(chosen), prepared.batch)
-            ]
-            seen: list[Seen] = []
-            for part in engine.map(_look, tasks):
-                seen.append(part)
-                done(len(part.scores))
-            seen.sort(key=lambda part: part.position)
-            asked = {"segmenter": alias, "set": set_name, "layers": list(layers), "samples": ask.samples, "step": step, "step_in_w": step * unit}
-            asked |= {"unit": prepared.config.rescoring.distance_unit, "start": ask.start}
-            _write(run, prepared, boundaries, seen, asked)
-        workplace.remake_report(run, engine, progress)
+    prepared = engine.prepared
+    boundaries = boundaries_named(run, engine, ask.along)
+    alias = _segmenter(prepared, ask.segmenter)
+    set_name, layers = _layers(prepared, ask.layers)
+    step = prepared.config.rescoring.distance if ask.step is None else ask.step
+    if step == 0.0 or not math.isfinite(step):
+        raise UserError(f"--step {step:g}: give a length other than 0")
+    if ask.samples < 1:
+        raise UserError(f"--samples {ask.samples}: give at least 1")
+    columns = tuple(_column(prepared, boundary.concept) for boundary in boundaries)
+    begin = None if ask.start is None else _start(prepared, ask.start)
+    unit = run.step_unit
+    with progress.stage("objects", total=ask.samples) as done:
+        chosen = list(range(ask.samples)) if begin is None else _chosen(engine, begin, ask.samples)
+        fields = tuple(step_field(boundary.normal, layers, prepared.edit_scale) * np.float32(step * unit) for boundary in boundaries)
+        tasks = [Batch(at, tuple(chosen[at : at + prepared.batch]), alias, layers, fields, columns) for at in range(0, len(chosen), prepared.batch)]
+        seen: list[Seen] = []
+        for part in engine.map(_look, tasks):
+            seen.append(part)
+            done(len(part.scores))
+        seen.sort(key=lambda part: part.position)
+        asked = {"segmenter": alias, "set": set_name, "layers": list(layers), "samples": ask.samples, "step": step, "step_in_w": step * unit}
+        asked |= {"unit": prepared.config.rescoring.distance_unit, "start": ask.start}
+        _write(run, prepared, boundaries, seen, asked)
     found = read_objects(run)
     assert found is not None
     return found
@@ -137,7 +132,7 @@ def _segmenter(prepared: Prepared, asked: str | None) -> str:
             '  - {use: segmentation, as: object, with: {checkpoint: "bundled:rooms"}}\n'
             "and run `ganstrata run` with the same --out: the samples of a finished run stay, and what the new scorer lacks is computed"
         )
-    return workplace.one_of(asked, known, what="segmenter", option="--segmenter")
+    return _one_of(asked, known, what="segmenter", option="--segmenter")
 
 
 def _layers(prepared: Prepared, asked: str | None) -> tuple[str, tuple[int, ...]]:
@@ -313,3 +308,23 @@ def _cosine(first: Boundary, second: Boundary) -> float:
     """Between two normals; of those with one per layer, the mean over layers."""
     a, b = (np.atleast_2d(boundary.normal).astype(np.float64) for boundary in (first, second))
     return float((a * b).sum(axis=1).mean() / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)).mean())
+
+
+def _one_of(asked: str | None, known: tuple[str, ...], *, what: str, option: str) -> str:
+    """The only one there is, or the one that was asked for.
+
+    Raises:
+        UserError: there are several, or none of the name.
+    """
+    if asked is None and len(known) == 1:
+        return known[0]
+    listed = ", ".join(known)
+    if asked is None:
+        raise UserError(f"this run has {len(known)} {what}s: {listed}; say which with {option}")
+    if asked not in known:
+        raise UserError(f"{option} {asked}: no {what} of this run has this name.{nearest(asked, known)} There {_are(known)} {listed}")
+    return asked
+
+
+def _are(names: tuple[str, ...]) -> str:
+    return "is" if len(names) == 1 else "are"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import naming
-from ..boundaryfile import check_fits
+from ..compatibility import check_fits
 from ..contracts import BoundaryLearner, Generator
 from ..errors import MismatchError, PluginBroken
 from ..plugin import owner_of

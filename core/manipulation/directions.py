@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..boundaryfile import FILES, boundaries_in, check_fits, load_boundaries
+from ..boundaryfile import FILES, boundaries_in, load_boundaries
+from ..compatibility import check_fits
 from ..contracts import Generator
 from ..disk import file_hash
 from ..editing import conditioned, step_field

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analyses import workplace
 from ..engine import Engine
 from ..errors import DataError, UserError
 from ..filenames import file_stem
@@ -20,6 +19,7 @@ from ..progress import Progress
 from ..report.manipulated import Edited, build_page, scores_text, steps_text
 from ..resultfolder import check_free, index_text, replace_folder
 from ..run import Run, versions
+from ..session import open_finished_run
 from . import coarse, films, sheets
 from .ask import JITTER, SEARCHED, Ask
 from .codes import Source, find_source
@@ -137,7 +137,7 @@ def perform(path: Path, ask: Ask, *, progress: Progress) -> Manipulated:
     if "mp4" in ask.kinds:
         films.video_library()
     stages = ("synthesize", "learn") if ask.boundaries is None else ("synthesize",)
-    with workplace.opened(path, ask.device, stages, writes=ask.out is None) as (run, engine):
+    with open_finished_run(path, ask.device, stages, writes=ask.out is None) as (run, engine):
         return _perform(run, engine, ask, progress)
 
 

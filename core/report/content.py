@@ -13,6 +13,7 @@ from ..analyses.ablation import figure_of, judged
 from ..analyses.entanglement import cosine_figure, matrix_figure
 from ..analyses.hierarchy import depth_rows, figures_for, hierarchy_for, levels_of_factors
 from ..analyses.layers import Layers, read_layers
+from ..analyses.object_results import Objects, read_objects
 from ..analyses.ranking import ranked
 from ..boundaryfile import load_boundaries
 from ..hierarchy import Hierarchy
@@ -20,7 +21,6 @@ from ..rescored import Rescored
 from ..run import Run
 from . import figures
 from .figures import Figure
-from .objects import Objects, read_objects
 
 Floats = NDArray[np.float64]
 

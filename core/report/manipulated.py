@@ -16,9 +16,8 @@ from ..manipulation.steps import Strip, signed
 from ..rescored import concept_units
 from ..run import Run
 from ..tables import csv_text
-from .markup import templates
-from .page import _asset, _number, data_uri
-from .svg import STYLE, Canvas, Scale
+from .pages import asset, data_uri, page_script, page_style, templates
+from .svg import Canvas, Scale
 
 SHOWN = 3  # scores named under a picture, beside those that were to move
 SIDE = 128  # smaller pictures are enlarged
@@ -64,11 +63,11 @@ def scores_text(names: Sequence[str], edited: Sequence[Edited], concepts: Sequen
 def build_page(run: Run, names: Sequence[str], edited: Sequence[Edited], record: Mapping[str, Any]) -> str:
     """All strips as one page that opens offline."""
     environment = templates(__package__)
-    environment.filters |= {"number": _number, "signed": signed}
+    environment.filters["signed"] = signed
     concepts = run.concepts
     return environment.get_template("manipulated.html.j2").render(
-        style=Markup(STYLE + _asset("report.css") + _asset("manipulated.css")),
-        script=Markup(_asset("report.js") + _asset("manipulated.js")),
+        style=Markup(page_style() + asset(__package__, "manipulated.css")),
+        script=Markup(page_script() + asset(__package__, "manipulated.js")),
         manifest=run.manifest,
         record=record,
         unit="standard deviations of w" if record["unit"]["name"] == "sd" else "units of w",

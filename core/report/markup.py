@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from html import escape
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from ..text import escaped
 
 HIDDEN = re.compile(
@@ -31,20 +29,3 @@ def visible_signs(text: str) -> str:
     'a\\u202eb\nc'
     """
     return HIDDEN.sub(lambda match: escaped(match[0]), text)
-
-
-def templates(package: str, *, lstrip_blocks: bool = True) -> Environment:
-    """The templates of a package, in which every value is made safe where it is shown.
-
-    Args:
-        package: of the templates' files.
-        lstrip_blocks: whether the space before a block goes.
-    """
-    return Environment(
-        loader=PackageLoader(package, ""),
-        autoescape=select_autoescape(["html", "j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=lstrip_blocks,
-        finalize=lambda value: visible_signs(value) if type(value) is str else value,  # Markup is finished
-    )

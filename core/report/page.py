@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..filenames import file_stem
 from ..layers import show_layers
-from ..pictures import Pixels, jpeg, read_picture, tile
+from ..pictures import Pixels, read_picture, tile
 from ..progress import duration
 from ..records import LEVELS
 from ..rescored import concept_units
@@ -22,10 +20,9 @@ from ..run import Run
 from ..stages.edit import strip_name
 from . import answers
 from .content import Found
-from .markup import templates
+from .pages import data_uri, page_script, page_style, templates
 from .sampling import sampling
 from .strips import GAP, split_strip
-from .svg import STYLE
 
 LISTED = 3  # concepts named under each sample, per level
 
@@ -41,13 +38,13 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
         work: of re-scoring, as core.work counts it.
     """
     environment = templates(__package__)
-    environment.filters |= {"number": _number, "percent": _percent, "layers": show_layers, "duration": duration}
+    environment.filters |= {"percent": _percent, "layers": show_layers, "duration": duration}
     manifest, rescored = run.manifest, found.rescored
     candidates = sum(not b.given for b in rescored.boundaries)
     index = json.loads((run.path / "edits/edits.json").read_text(encoding="utf-8"))
     return environment.get_template("report.html.j2").render(
-        style=Markup(STYLE + _asset("report.css")),
-        script=Markup(_asset("report.js")),
+        style=Markup(page_style()),
+        script=Markup(page_script()),
         manifest=manifest,
         config=yaml.safe_dump(manifest["config"], sort_keys=False, width=100),
         images=sum(stage.images for stage in run.record.stages.values()),
@@ -126,24 +123,6 @@ def _joint(run: Run, parts: list[dict[str, Any]]) -> dict[str, Any] | None:
     if not parts:
         return None
     return {"parts": parts, "image": data_uri(read_picture((run.path / "edits/joint.png").read_bytes()))}
-
-
-def data_uri(picture: Pixels) -> str:
-    """A picture (H, W, 3) that travels inside the page."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture)).decode("ascii")
-
-
-def _asset(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
-
-
-def _number(value: float | None, digits: int = 2) -> str:
-    """A number for a table: a dash where there is none, powers of ten where it is tiny."""
-    if value is None or np.isnan(value):
-        return "–"
-    if value != 0.0 and abs(value) < 10.0**-digits:
-        return f"{value:.0e}".replace("e-0", "e-").replace("-", "−")
-    return f"{value:.{digits}f}".replace("-", "−")
 
 
 def _percent(value: float | None) -> str:

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..boundaryfile import FILES, check_fits, load_boundaries
+from ..boundaryfile import FILES, load_boundaries
+from ..compatibility import check_fits
 from ..composition import Pass
 from ..disk import file_hash
 from ..editing import move, step_field

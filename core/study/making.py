@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..analyses.workplace import opened
-from ..boundaryfile import check_fits
+from ..compatibility import check_fits
 from ..editing import move, step_field
 from ..engine import Engine
 from ..errors import RunError, UserError, nearest
@@ -25,6 +24,7 @@ from ..records import Boundaries, Boundary
 from ..rescored import Rescored
 from ..resultfolder import add_files
 from ..run import Run
+from ..session import open_finished_run
 from ..stages.synthesis import draw
 from .key import KEY, PAGE, Key, Question, shuffled
 from .page import build_page
@@ -75,7 +75,7 @@ def make_study(path: Path, out: Path, ask: Ask, *, progress: Progress) -> Key:
         GanstrataError: `out` cannot be written.
     """
     _check(ask, out)
-    with opened(path, ask.device, writes=False) as (run, engine):
+    with open_finished_run(path, ask.device, writes=False) as (run, engine):
         prepared = engine.prepared
         groups = dict(prepared.groups)
         if len(groups) < 2:

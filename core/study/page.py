@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from importlib.resources import files
 
 from markupsafe import Markup
 
-from ..report.markup import templates
+from ..report.pages import asset, templates
 from .key import Key
 
 
@@ -28,14 +27,10 @@ def build_page(key: Key, strips: Sequence[Sequence[tuple[str, bytes]]]) -> str:
     data = json.dumps({"study": key.study, "questions": questions}).replace("<", "\\u003c")
     environment = templates(__package__, lstrip_blocks=False)
     return environment.get_template("page.html.j2").render(
-        style=Markup(_asset("page.css")),
-        script=Markup(_asset("page.js")),
+        style=Markup(asset(__package__, "page.css")),
+        script=Markup(asset(__package__, "page.js")),
         data=Markup(data),
         count=len(questions),
         rows=len(key.groups),
         columns=len(key.amounts),
     )
-
-
-def _asset(name: str) -> str:
-    return (files(__package__) / name).read_text(encoding="utf-8")

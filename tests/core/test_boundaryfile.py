@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ganstrata.core.boundaryfile import FILES, check_fits, load_boundaries, save_boundaries
+from ganstrata.core.boundaryfile import FILES, load_boundaries, save_boundaries
+from ganstrata.core.compatibility import check_fits
 from ganstrata.core.errors import MismatchError, UserError
 from ganstrata.core.records import Boundaries, Boundary, ModelCard
 from hypothesis import given, settings

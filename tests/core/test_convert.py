@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from ganstrata import Stream, render
-from ganstrata.core.boundaryfile import check_fits
 from ganstrata.core.checkpoints import Part, read_checkpoint
+from ganstrata.core.compatibility import check_fits
 from ganstrata.core.convert import convert
 from ganstrata.core.errors import CheckpointError, GanstrataError, PluginBroken, UserError
 from ganstrata.core.recognition import Examined

@@ -59,7 +59,7 @@ def test_a_disk_that_fills_up_anywhere_stops_the_run_and_no_more(
 
 
 def test_too_little_room_is_said_before_the_work(invoke, written, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganstrata.core.pipeline.shutil.disk_usage", lambda _: type("Usage", (), {"free": 10_000})())
+    monkeypatch.setattr("ganstrata.core.forecast.shutil.disk_usage", lambda _: type("Usage", (), {"free": 10_000})())
     result = invoke("run", written(config), "--out", tmp_path / "run")
     assert result.exit_code == 1
     assert "the samples need about" in result.stderr

@@ -12,8 +12,8 @@ import pytest
 from ganstrata.core.configfile import validate
 from ganstrata.core.disk import write_bytes, write_text
 from ganstrata.core.errors import GanstrataError, RunError
+from ganstrata.core.facts import facts_of
 from ganstrata.core.manifest import ConceptStats
-from ganstrata.core.pipeline import facts_of
 from ganstrata.core.prepare import prepare
 from ganstrata.core.run import STAGES, Run, differing, locked
 

@@ -14,14 +14,15 @@ import pytest
 import torch
 from ganstrata import Stream
 from ganstrata.core import resultfolder
-from ganstrata.core.analyses import workplace
-from ganstrata.core.analyses.objects import Ask, objects
+from ganstrata.core.analyses import objects as analysis
+from ganstrata.core.analyses.answering import objects
+from ganstrata.core.analyses.object_results import Objects, read_objects, table_text
+from ganstrata.core.analyses.objects import Ask
 from ganstrata.core.boundaryfile import load_boundaries
 from ganstrata.core.editing import move, step_field
 from ganstrata.core.errors import GanstrataError, UserError
 from ganstrata.core.pictures import read_picture
 from ganstrata.core.progress import Progress
-from ganstrata.core.report.objects import Objects, read_objects, table_text
 from ganstrata.core.run import Run
 from ganstrata.core.seal import sealed_text
 from ganstrata.core.transitions import Transition
@@ -240,7 +241,7 @@ def test_a_write_that_fails_leaves_what_was_there(look, refurnished: Path, monke
 
 
 def test_of_several_one_must_be_named() -> None:
-    choose = workplace.one_of
+    choose = analysis._one_of
     assert choose(None, ("a",), what="segmenter", option="--segmenter") == "a"
     assert choose("b", ("a", "b"), what="segmenter", option="--segmenter") == "b"
     with pytest.raises(UserError, match="2 segmenters: a, b; say which with --segmenter"):

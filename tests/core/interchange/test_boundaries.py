@@ -11,7 +11,8 @@ import ganstrata
 import numpy as np
 import pytest
 import torch
-from ganstrata.core.boundaryfile import check_fits, load_boundaries, save_boundaries
+from ganstrata.core.boundaryfile import load_boundaries, save_boundaries
+from ganstrata.core.compatibility import check_fits
 from ganstrata.core.composition import Pass
 from ganstrata.core.editing import move, step_field
 from ganstrata.core.errors import RunError, UserError

@@ -222,7 +222,7 @@ def test_a_run_that_cannot_be_written_to_is_edited_elsewhere(made, copied: Path,
 
     before = contents(copied)
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
-    monkeypatch.setattr("ganstrata.core.analyses.workplace.os.access", lambda *_: False)
+    monkeypatch.setattr("ganstrata.core.session.os.access", lambda *_: False)
     assert made("seen/red", steps=1, out=tmp_path / "elsewhere").frames
     with pytest.raises(GanstrataError, match=r"Read-only file system.*change the permissions of this place"):
         made("seen/red", steps=1)

@@ -15,7 +15,7 @@ from ganstrata import Concept, PluginConfig, Rendering
 from ganstrata.core.config import Use
 from ganstrata.core.configfile import validate
 from ganstrata.core.dotted import find
-from ganstrata.core.pipeline import facts_of
+from ganstrata.core.facts import facts_of
 from ganstrata.core.prepare import prepare
 from ganstrata.core.provenance import imports
 from ganstrata.core.provenance.changes import changes, code_changes, plugin_changes

@@ -15,8 +15,9 @@ import pytest
 from conftest import CONFIG, _on_path
 from ganstrata.core.configfile import validate
 from ganstrata.core.errors import ConfigError
+from ganstrata.core.forecast import forecast
 from ganstrata.core.hierarchy import mean_depth
-from ganstrata.core.pipeline import forecast, perform, resume
+from ganstrata.core.pipeline import perform, resume
 from ganstrata.core.prepare import prepare
 from ganstrata.core.progress import Progress
 from ganstrata.core.rescored import Rescored

@@ -14,12 +14,12 @@ from typing import Any
 from ..boundaryfile import FILES
 from ..disk import file_hash
 from ..layers import show_layers
+from ..report.figures import Figure
+from ..report.flow import flow
 from ..resultfolder import read_index
 from ..run import Run
 from ..tables import csv_text, name_in
 from ..transitions import Transition, mapped, staying
-from .figures import Figure
-from .flow import flow
 
 FOLDER = "analysis/objects"
 INDEX, TABLE = "objects.json", "transitions.csv"

@@ -1,0 +1,32 @@
+"""Gathers what the manifest records of the plugins of a run and of what its numbers are computed from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .manifest import GeneratorRecord
+from .prepare import Prepared
+from .provenance.describe import describe
+from .provenance.keys import keys_of
+
+
+def facts_of(prepared: Prepared) -> dict[str, Any]:
+    """Return what run.json records of plugins, checkpoints, device and sizes, and of what numbers are computed from."""
+    provenance = describe(prepared)
+    layers = {"sets": [[name, list(found)] for name, found in prepared.sets.items()]}
+    layers |= {"groups": [[name, list(found)] for name, found in prepared.groups.items()]}
+    plugins = [record for plugin in (provenance.generator, *provenance.scorers.values(), provenance.boundary) for record in plugin.all()]
+    card = prepared.generator.card
+    checkpoints = {"generator": card.sha256, **{alias: s.checkpoint for alias, s in prepared.scorers.items()}}
+    return {
+        "generator": GeneratorRecord(**vars(card), space=prepared.generator.space, fingerprint=prepared.generator.fingerprint),
+        "plugins": {f"{record.kind} {record.name}": record.distribution for record in plugins},
+        "checkpoints": {name: digest for name, digest in checkpoints.items() if digest},
+        "batch_size": prepared.batch,
+        "device": str(prepared.device),
+        "precision": prepared.precision,
+        "layer_sets": {name: list(layers) for name, layers in prepared.sets.items()},
+        "groups": {name: list(layers) for name, layers in prepared.groups.items()},
+        "provenance": provenance,
+        "keys": keys_of(prepared.config, provenance, layers),
+    }
