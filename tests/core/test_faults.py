@@ -67,9 +67,14 @@ def test_too_little_room_is_said_before_the_work(invoke, written, config, tmp_pa
 
 
 def test_a_directory_that_is_in_use_is_refused(invoke, written, config, copied: Path, contents) -> None:
-    program = (
-        f"from ganstrata.core.run import locked\nfrom pathlib import Path\nwith locked(Path({str(copied)!r})):\n print('held', flush=True)\n input()"
+    lines = (
+        "from pathlib import Path",
+        "from ganstrata.core.run import locked",
+        f"with locked(Path({str(copied)!r})):",
+        "    print('held', flush=True)",
+        "    input()",
     )
+    program = "\n".join(lines)
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"

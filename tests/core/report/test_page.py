@@ -16,7 +16,8 @@ import pytest
 from ganstrata.core.analyses.answering import ask_layers
 from ganstrata.core.analyses.asking import Ask
 from ganstrata.core.progress import Progress
-from ganstrata.core.report.page import _number, _percent
+from ganstrata.core.report.page import _percent
+from ganstrata.core.report.pages import number
 from ganstrata.core.run import Run
 from ganstrata.core.seal import sealed_text
 
@@ -222,7 +223,7 @@ def test_names_that_differ_by_metacharacters_keep_their_own_strips(marked: Run) 
     [(None, 2, "–"), (np.nan, 2, "–"), (0.0, 2, "0.00"), (-1.234, 2, "−1.23"), (0.004, 2, "4e−3"), (-2.5e-12, 3, "−2e−12"), (0.01, 2, "0.01")],
 )
 def test_numbers_are_short(value: float | None, digits: int, wanted: str) -> None:
-    assert _number(value, digits) == wanted
+    assert number(value, digits) == wanted
 
 
 def test_shares_are_percentages() -> None:
@@ -248,12 +249,12 @@ def test_the_chapter_on_layers_is_well_built_and_says_what_the_files_say(fakes, 
     assert len(cells) == 11
     for name, where, own, *_ in cells[1:]:
         row = table[name, where.removesuffix(", right")]
-        assert own.split()[0] == _number(float(row["value"]))
+        assert own.split()[0] == number(float(row["value"]))
         assert where.endswith(", right") == (row["right"] == "True")
 
 
 def test_depths_stand_in_a_table(page: Page, finished: Run) -> None:
     (cells,) = [rows for rows in page.cells if rows[0][:3] == ["Level or concept", "Level", "Mean depth"]]
     with (finished.path / "figures/depth.csv").open(encoding="utf-8", newline="") as file:
-        expected = {(row["concept"] or f"{row['level']}, all"): _number(float(row["mean_depth"] or "nan")) for row in csv.DictReader(file)}
+        expected = {(row["concept"] or f"{row['level']}, all"): number(float(row["mean_depth"] or "nan")) for row in csv.DictReader(file)}
     assert {row[0]: row[2] for row in cells[1:]} == expected
