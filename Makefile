@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both make environments of their own and leave yours alone.
 #
 #   make test PYTEST='tests/core -x'                                        some of the tests
+#   PROCESSES=8 make test                                                   in eight processes, where there are the cores and 1 GB each
 #   PYTHON=python3.12 make test                                             another interpreter
 #   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo      torch without CUDA, a far smaller download
 
@@ -10,6 +11,9 @@ DEMO := .demo
 TEST := $(WORK)/test
 LOWEST := $(WORK)/lowest
 OUT  := runs/rooms
+PROCESSES ?= 2
+# A file stays in one process: its tests share what they set up.
+SPREAD := -n $(PROCESSES) --dist loadfile
 
 # Modules that lie in the checkout (`core`, `cli`) must never be imported by accident: no folder is put on the path unasked.
 export PYTHONSAFEPATH := 1
@@ -32,14 +36,14 @@ demo: $(DEMO)/installed ## Install into .demo, run the method on the bundled mod
 
 test test-full: export GANSTRATA_WHEEL := 1
 test: check ## Build the wheel, install it into .make, check style, types and layers, run the tests
-	$(TEST)/bin/pytest $(PYTEST)
+	$(TEST)/bin/pytest $(SPREAD) $(PYTEST)
 
 test-full: check ## The same with the tests that take long
-	$(TEST)/bin/pytest -m "" $(PYTEST)
+	$(TEST)/bin/pytest $(SPREAD) -m "" $(PYTEST)
 
 test-lowest: export GANSTRATA_WHEEL := 1
 test-lowest: $(LOWEST)/installed ## The tests with the lowest versions that pyproject.toml allows (Python 3.11 has them all)
-	$(LOWEST)/bin/pytest $(PYTEST)
+	$(LOWEST)/bin/pytest $(SPREAD) $(PYTEST)
 
 mutants: $(TEST)/installed ## Make small faults and see whether the tests notice, MUTANTS='core/effects.py --share 1' (hours for all)
 	PYTHONPATH=tests/mutation $(TEST)/bin/python tests/mutation/run.py $(MUTANTS)
