@@ -20,7 +20,8 @@ from ganstrata.core.interchange.importing import Ask, import_boundaries
 from ganstrata.core.loading import load_scorer
 from ganstrata.core.naming import fault_of
 from ganstrata.core.records import Boundaries, Boundary, Concept
-from ganstrata.core.report.markup import markup, templates
+from ganstrata.core.report.markup import markup
+from ganstrata.core.report.pages import templates
 from ganstrata.core.report.svg import Canvas
 from ganstrata.core.tables import csv_text, name_in
 
