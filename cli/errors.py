@@ -15,7 +15,29 @@ from ..core.text import MESSAGE, message, visible
 from . import streams
 
 INTERRUPTED = 130
+ENOUGH = 141  # whoever was reading the output has gone: 128 and the number of SIGPIPE
 TRACEBACK = "GANSTRATA_TRACEBACK"  # the environment variable that asks for whole tracebacks
+
+
+class BrokenPipe(Exception):
+    """A broken pipe under a name that click lets pass: it ends the process at any, whosever it is, without a word."""
+
+    def __init__(self, error: BrokenPipeError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextmanager
+def unhidden() -> Iterator[None]:
+    """Let a broken pipe pass through click.
+
+    Raises:
+        BrokenPipe: instead of it.
+    """
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise BrokenPipe(error) from error
 
 
 @contextmanager

@@ -40,6 +40,20 @@ class Lazy(click.Group):
 
         sys.exit(exit_code(perform, own_process=args is None))
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """As click does; this prints the help."""
+        from .errors import unhidden
+
+        with unhidden():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does."""
+        from .errors import unhidden
+
+        with unhidden():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of use."""
         return list(COMMANDS)

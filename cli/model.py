@@ -129,7 +129,8 @@ def _lines(found: Inspection) -> list[str]:
         assert found.architecture is not None
         rows += [("network" if i == 0 else "", line) for i, line in enumerate(_architecture(found.architecture))]
     rows += [(key, value) for key, value in (("licence", found.licence), ("source", found.source)) if value is not None]
-    for key, names in (("missing", found.missing), ("superfluous", found.superfluous), ("wrong shape", found.misshapen)):
+    misfits = (("missing", found.missing), ("superfluous", found.superfluous), ("wrong shape", found.misshapen), ("not finite", found.unreal))
+    for key, names in misfits:
         rows += [(key if i == 0 else "", name) for i, name in enumerate(names[:LISTED])]
         if len(names) > LISTED:
             rows.append(("", f"and {len(names) - LISTED} more, which --json lists"))

@@ -13,7 +13,7 @@ import click
 
 from ..core.text import message, visible
 from . import streams
-from .errors import INTERRUPTED, TRACEBACK, show_traceback
+from .errors import ENOUGH, INTERRUPTED, TRACEBACK, BrokenPipe, show_traceback
 
 USAGE = 1_500  # characters of what is wrong with an option, beside the usage
 HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # its text is a command's help
@@ -42,14 +42,10 @@ def exit_code(perform: Callable[[], int | None], *, own_process: bool) -> int:
         streams.no_more_interruptions()
         streams.tell("Error: interrupted.")
         return INTERRUPTED
-    except BrokenPipeError:
-        streams.abandon(sys.stdout)  # whoever was reading has enough
-        return 1
+    except BrokenPipe as error:
+        return _failed_by(error.error)
     except OSError as error:
-        streams.tell(f"Error: {_system_error(error)}")
-        if error.filename is None:
-            streams.abandon(sys.stdout)
-        return 1
+        return _failed_by(error)
     except MemoryError:
         streams.tell("Error: it needs more memory than there is. What was computed before is kept.")
         return 1
@@ -70,6 +66,17 @@ def internal_error(error: Exception) -> str:
         f"Error: this is a mistake in ganstrata, not yours: {type(error).__name__}: {visible(str(error), 500)}{place}\n"
         f"Please report it with this line and the command; {TRACEBACK}=1 shows the whole traceback. What was computed before is kept."
     )
+
+
+def _failed_by(error: OSError) -> int:
+    """The exit code after an error of the system, which is told unless whoever was reading has enough."""
+    if isinstance(error, BrokenPipeError) and streams.has_no_reader(sys.stdout):
+        streams.abandon(sys.stdout)
+        return ENOUGH
+    streams.tell(f"Error: {_system_error(error)}")
+    if error.filename is None:
+        streams.abandon(sys.stdout)
+    return 1
 
 
 def _system_error(error: OSError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -50,6 +51,16 @@ def tell(text: str, *, limit: int | None = MESSAGE) -> None:
     with suppress(OSError, ValueError):
         click.echo(escaped(text, lines=True) if limit is None else message(text, limit), err=True)
         sys.stderr.flush()
+
+
+def has_no_reader(stream: TextIO) -> bool:
+    """Whether whoever was reading a stream has gone; where the system does not tell, it is taken to be so."""
+    try:
+        asked = select.poll()
+        asked.register(stream.fileno(), select.POLLERR)
+        return bool(asked.poll(0))
+    except (AttributeError, OSError, ValueError):  # of Windows, which has no poll(); of streams that are no files
+        return True
 
 
 def abandon(stream: TextIO) -> None:

@@ -100,7 +100,7 @@ def _complete(claim: Candidate, checkpoint: Checkpoint) -> Examined:
         raise CheckpointError(f"{checkpoint.path}: {error}") from None
     if found is None:
         raise CheckpointError(f"{checkpoint.path} belongs to the generator plugin '{claim.plugin}', which has no examine() and cannot convert")
-    faults = [*(f"missing {name}" for name in found.missing), *(f"superfluous {name}" for name in found.superfluous), *found.misshapen]
+    faults = found.faults
     if faults:
         more = f" and {len(faults) - 5} more; `ganstrata model inspect` lists all" if len(faults) > 5 else ""
         raise CheckpointError(f"{checkpoint.path} does not fit a {found.family} ({found.layout} names): {'; '.join(faults[:5])}{more}")

@@ -51,6 +51,7 @@ class Inspection:
         family, layout, architecture, resolution, layers, latent_size, code_size, classes: what the plugin found.
         licence, source: as the file says.
         missing, superfluous, misshapen: tensors that do not fit, all of them.
+        unreal: tensors in which not all values are finite real numbers.
         faults: why the file cannot be used, in words; none if it can.
         remarks: what else is worth knowing: broken plugins, other parts.
         config: how to write it in a config.
@@ -77,6 +78,7 @@ class Inspection:
     missing: tuple[str, ...] = ()
     superfluous: tuple[str, ...] = ()
     misshapen: tuple[str, ...] = ()
+    unreal: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     config: str | None = None
@@ -134,6 +136,7 @@ def inspect(file: str) -> Inspection:
         missing=found.missing,
         superfluous=found.superfluous,
         misshapen=found.misshapen,
+        unreal=found.unreal,
         faults=_misfits(found, best.part),
         config=_config(facts["file"], best.plugin, found.classes),
     )
@@ -160,7 +163,12 @@ def _misfits(found: Examined, part: Part) -> tuple[str, ...]:
     """What stands against loading it, in words."""
     counts = [
         f"{len(names)} tensor{'s' * (len(names) > 1)} {what}"
-        for what, names in (("missing", found.missing), ("superfluous", found.superfluous), ("of the wrong shape", found.misshapen))
+        for what, names in (
+            ("missing", found.missing),
+            ("superfluous", found.superfluous),
+            ("of the wrong shape", found.misshapen),
+            ("with values that are no finite real numbers", found.unreal),
+        )
         if names
     ]
     if not counts:

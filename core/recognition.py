@@ -6,10 +6,11 @@ import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .blame import calling
-from .checkpoints import Checkpoint, Part, locate, read_checkpoint
+from .checkpoints import Checkpoint, Part, locate, read_checkpoint, unreal
 from .errors import CheckpointError, GanstrataError, PluginBroken
 from .identify import describe, mixture
 from .records import Match
@@ -49,6 +50,21 @@ class Examined:
     superfluous: tuple[str, ...] = ()
     misshapen: tuple[str, ...] = ()
     classes: int = 0
+
+    @cached_property
+    def unreal(self) -> tuple[str, ...]:
+        """Names of its tensors in which not all values are finite real numbers."""
+        return tuple(unreal(self.tensors))
+
+    @property
+    def faults(self) -> list[str]:
+        """Why no network can be built of it, a few words for each tensor; nothing if one can."""
+        return [
+            *(f"missing {name}" for name in self.missing),
+            *(f"superfluous {name}" for name in self.superfluous),
+            *self.misshapen,
+            *(f"{name} holds values that are no finite real numbers" for name in self.unreal),
+        ]
 
 
 @dataclass(frozen=True)

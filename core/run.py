@@ -25,6 +25,7 @@ from .seal import sealed_text
 
 PACKAGES = ("ganstrata", "torch", "numpy", "scipy", "scikit-learn", "zarr", "pydantic")
 LOCK = "run.lock"
+WRITTEN = ("samples.zarr", "boundaries.json", "rescoring.zarr")  # by which a run is known that lost its run.json
 FREE_KEYS = ("checks", "engine")  # sections that do not change results
 MAY_CHANGE = ("scorers", "concepts", "conditions", "editing", "report")  # sections that a finished run may be given anew: its samples stay
 
@@ -221,7 +222,9 @@ def locked(path: Path) -> Iterator[None]:
         RunError: it holds something else, or another process is at work in it.
     """
     if not (path / "run.json").is_file() and path.exists() and (not path.is_dir() or any(p.name != LOCK for p in path.iterdir())):
-        raise RunError(f"{path} exists and is no run directory; give an empty or a new one")
+        lost = path.is_dir() and any((path / name).exists() for name in WRITTEN)
+        cure = "put it back, it is not made anew: it says what the rest was computed from" if lost else "give an empty or a new one"
+        raise RunError(f"{path} exists and is no run directory: it has no run.json; {cure}")
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     make_folder(path)
     lock = FileLock(path / LOCK)

@@ -17,6 +17,7 @@ import generators_stylegan2
 import generators_stylegan3
 import numpy as np
 from hostile_pickles import Pickles, legacy, real, whole
+from hostile_scorers import scorer
 from torch import Tensor
 
 FAMILIES: dict[str, Callable[[], dict[str, Tensor]]] = {
@@ -148,6 +149,11 @@ def generator(rng: np.random.Generator) -> bytes:
         if rng.random() < 0.6:
             settings["network"] = {SETTINGS[rng.integers(len(SETTINGS))]: hostile_json(rng) for _ in range(int(rng.integers(0, 12)))}
     return safetensors(rng, tensors, settings)
+
+
+def scorers(rng: np.random.Generator) -> bytes:
+    """A checkpoint of a scorer."""
+    return safetensors(rng, *scorer(rng))
 
 
 def archive(rng: np.random.Generator, members: Mapping[str, bytes]) -> bytes:
@@ -306,6 +312,7 @@ KINDS: dict[str, tuple[Callable[[np.random.Generator], bytes], str, float]] = { 
     "damaged": (damaged, ".pt", 1),
     "safetensors": (safetensors, ".safetensors", 1),
     "generator": (generator, ".safetensors", 3),
+    "scorer": (scorers, ".scorer", 1),
     "npy": (npy, ".npy", 2),
     "npz": (npz, ".npz", 1),
     "table": (table, ".csv", 1),

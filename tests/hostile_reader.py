@@ -14,10 +14,11 @@ from typing import Any
 
 from ganstrata.cli.model import _lines
 from ganstrata.core.checkpoints import read_npy, read_npz
-from ganstrata.core.errors import GanstrataError
+from ganstrata.core.errors import GanstrataError, PluginBroken
 from ganstrata.core.inspection import inspect
 from ganstrata.core.interchange.arrays import boundary_of, read_codes, read_scores
 from ganstrata.core.interchange.lists import read_list
+from ganstrata.core.loading import build
 from ganstrata.core.study.key import Key
 from ganstrata.core.study.votes import read_ballot
 from ganstrata.plugins.scorers.networks.places365 import read_names
@@ -40,9 +41,15 @@ def inspected(path: Path) -> None:
         raise GanstrataError("\n".join(found.faults))
 
 
+def scored(name: str, **options: Any) -> Callable[[Path], Any]:
+    """As a scorer reads its checkpoint."""
+    return lambda path: build("scorer", name, {"checkpoint": str(path), **options}, device="cpu")
+
+
 READERS: dict[str, tuple[Callable[[Path], Any], ...]] = {
     ".npy": (lambda path: boundary_of(read_npy(path), path), read_scores, read_codes, inspected),
     ".npz": (lambda path: read_npz(path, SPACES), inspected),
+    ".scorer": (scored("category"), scored("category", max_pool=True), scored("attribute"), scored("segmentation"), scored("layout")),
     ".csv": (lambda path: read_samples(path, "index", None),),
     ".txt": (read_list, lambda path: read_names(str(path), "name"), inspected),
     ".json": (lambda path: Key.read(path.parent), lambda path: read_ballot(None, path)),  # type: ignore[arg-type] # asked for after it was read
@@ -56,6 +63,8 @@ def read(path: Path) -> tuple[str, list[str]]:
     for reader in READERS.get(path.suffix, (inspected,)):
         try:
             reader(path)
+        except PluginBroken as error:  # a file is not the plugin's fault
+            crashes.append(str(error)[:500])
         except GanstrataError as error:
             messages.append(str(error))
         except AttributeError as error:

@@ -1,8 +1,8 @@
 """Checkpoints: what a file holds, read without running anything in it."""
 
-from .content import Checkpoint, Part, digest
+from .content import Checkpoint, Part, digest, unreal
 from .npy import read_npy, read_npz
 from .reading import BUNDLED, WEIGHTS, locate, read_checkpoint
 from .safetensorsfile import SETTINGS
 
-__all__ = ["BUNDLED", "SETTINGS", "WEIGHTS", "Checkpoint", "Part", "digest", "locate", "read_checkpoint", "read_npy", "read_npz"]
+__all__ = ["BUNDLED", "SETTINGS", "WEIGHTS", "Checkpoint", "Part", "digest", "locate", "read_checkpoint", "read_npy", "read_npz", "unreal"]

@@ -59,6 +59,23 @@ class Checkpoint:
         return self.parts[0].settings
 
 
+def unreal(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Names of tensors with values that are no finite real numbers, with which no network computes.
+
+    >>> import torch
+    >>> unreal({"a": torch.ones(2), "b": torch.tensor([1.0, float("nan")]), "c": torch.ones(1, dtype=torch.complex64)})
+    ['b', 'c']
+    """
+    return [name for name, tensor in tensors.items() if tensor.is_complex() or not _is_finite(tensor)]
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    if not tensor.is_floating_point():
+        return True
+    # Of eight bits torch knows the numbers, but not which of them are finite.
+    return bool((tensor.float() if tensor.element_size() == 1 else tensor).isfinite().all())
+
+
 def digest(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of weights whatever file they come from: names, shapes and values in float32, in order of name.
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ...core.checkpoints import Checkpoint
+from ...core.checkpoints import Checkpoint, unreal
 from ...core.errors import CheckpointError
-from ...core.text import shown
+from ...core.naming import fault_of
+from ...core.text import shown, visible
+
+COUNTER = "num_batches_tracked"
+N = TypeVar("N", bound=nn.Module)
 
 
 def to_size(images: Tensor, size: int) -> Tensor:
@@ -47,32 +58,51 @@ def require(checkpoint: Checkpoint, architecture: str, what: str) -> None:
 
 
 def names(checkpoint: Checkpoint, key: str) -> tuple[str, ...]:
-    """A list of names from a checkpoint's header.
+    """A list of names from a checkpoint's header, each of which may name a concept.
 
     Raises:
-        CheckpointError: it is not there.
+        CheckpointError: it is not there, or has a name that is no name, or comes twice.
     """
     found = checkpoint.settings.get(key)
     if not isinstance(found, list) or not found or not all(isinstance(name, str) for name in found):
         raise CheckpointError(f"{checkpoint.path}: its header lists no {key}")
+    for name, count in Counter(found).items():
+        fault = "comes twice" if count > 1 else "holds '/', which stands between a scorer and its concepts" if "/" in name else fault_of(name)
+        if fault:
+            raise CheckpointError(f"{checkpoint.path}: of the {key} in its header, '{visible(name)}' {fault}")
     return tuple(found)
 
 
-def fit(network: nn.Module, checkpoint: Checkpoint) -> None:
-    """Load a checkpoint's tensors into a network, in float32, for inference.
+def fitted(build: Callable[[], N], tensors: Mapping[str, Tensor], path: Path, what: str = "its architecture") -> N:
+    """A network with a checkpoint's tensors, in float32.
+
+    It is built where tensors have shapes only, so whatever sizes a file claims, no memory is taken before all fit.
+
+    Args:
+        build: makes the network.
+        tensors: the file's; counters of batch normalisations, which inference does not ask for, may be missing.
+        path: of the file.
+        what: the network is, for messages.
 
     Raises:
-        CheckpointError: tensors are missing, superfluous or of another shape.
+        CheckpointError: tensors are missing, superfluous, of another shape, or hold values that are no finite real numbers.
     """
-    expected = {name: tuple(t.shape) for name, t in network.state_dict().items()}
-    found = {name: tuple(t.shape) for name, t in checkpoint.tensors.items()}
+    try:
+        with warnings.catch_warnings(action="ignore"), torch.device("meta"):  # about sizes of 0
+            network = build()
+    except (RuntimeError, ValueError, OverflowError, ZeroDivisionError):  # of torch: a size below zero, or beyond what can be counted
+        raise CheckpointError(f"{path}: there is no network of the sizes that its tensors claim") from None
+    wanted = network.state_dict()
+    tensors = {**{name: torch.zeros((), dtype=torch.long) for name in wanted if name.endswith(COUNTER)}, **tensors}
+    expected, found = ({name: tuple(t.shape) for name, t in held.items()} for held in (wanted, tensors))
     faults = sorted(
         f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'no such tensor')}"
         for name in expected.keys() | found.keys()
         if expected.get(name) != found.get(name)
     )
+    faults += [f"{name} holds values that are no finite real numbers" for name in unreal(tensors)]
     if faults:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
-        raise CheckpointError(f"{checkpoint.path} does not fit its architecture: {'; '.join(faults[:3])}{more}")
-    network.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in checkpoint.tensors.items()})
-    fuse(network)
+        raise CheckpointError(f"{path} does not fit {what}: {'; '.join(faults[:3])}{more}")
+    network.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}, assign=True)
+    return network

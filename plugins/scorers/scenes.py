@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ...core.checkpoints import Checkpoint
 from ...core.device import settled
 from ...core.records import Rendering
-from .bundles import convolution, fit, names, require, to_size
+from .bundles import convolution, fitted, fuse, names, require, to_size
 
 ARCHITECTURE = "rooms-scenes-1"
 SIZE = 64
@@ -69,6 +69,6 @@ def load_scenes(checkpoint: Checkpoint, device: torch.device) -> SceneModel:
     """
     require(checkpoint, ARCHITECTURE, "scene network")
     categories, attributes = names(checkpoint, "categories"), names(checkpoint, "attributes")
-    network = SceneNetwork(len(categories), len(attributes))
-    fit(network, checkpoint)
+    network = fitted(lambda: SceneNetwork(len(categories), len(attributes)), checkpoint.tensors, checkpoint.path)
+    fuse(network)
     return SceneModel(settled(network, device), categories, attributes, checkpoint.sha256)

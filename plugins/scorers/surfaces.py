@@ -12,7 +12,8 @@ from ...core.checkpoints import Checkpoint
 from ...core.device import settled
 from ...core.errors import CheckpointError
 from ...core.records import Rendering
-from .bundles import convolution, fit, names, require, to_size
+from ...core.text import shown
+from .bundles import convolution, fitted, fuse, names, require, to_size
 
 ARCHITECTURE = "rooms-surfaces-1"
 SIZE = 64
@@ -85,8 +86,8 @@ def load_surfaces(checkpoint: Checkpoint, device: torch.device) -> SurfaceModel:
     require(checkpoint, ARCHITECTURE, "surface network")
     classes, walls = names(checkpoint, "classes"), names(checkpoint, "walls")
     if not set(walls) <= set(classes) or len(walls) < 2:
-        raise CheckpointError(f"{checkpoint.path}: its header names the walls {list(walls)}, which are not two or more of its classes")
-    network = SurfaceNetwork(len(classes))
-    fit(network, checkpoint)
+        raise CheckpointError(f"{checkpoint.path}: its header names the walls {shown(walls)}, which are not two or more of its classes")
+    network = fitted(lambda: SurfaceNetwork(len(classes)), checkpoint.tensors, checkpoint.path)
+    fuse(network)
     indices = tuple(classes.index(wall) for wall in walls)
     return SurfaceModel(settled(network, device), classes, indices, checkpoint.sha256)

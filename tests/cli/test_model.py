@@ -49,6 +49,36 @@ def changed(folder: Path, **tensors: torch.Tensor | None) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.full((16,), float("nan")),
+        torch.tensor([float("inf"), *[0.0] * 15]),
+        torch.ones(16, dtype=torch.complex64),
+        torch.full((16,), float("nan")).to(torch.float8_e4m3fn),
+    ],
+)
+def test_values_that_are_no_finite_real_numbers_are_told_by_all_commands(tensor: torch.Tensor, invoke, tmp_path: Path) -> None:
+    file = changed(tmp_path, mapping__fc0__bias=tensor)
+    result = invoke("model", "inspect", file)
+    assert result.exit_code == 2
+    assert "not finite  mapping.fc0.bias" in result.stdout
+    assert "1 tensor with values that are no finite real numbers" in result.stderr
+    assert json.loads(invoke("model", "inspect", file, "--json").stdout)["unreal"] == ["mapping.fc0.bias"]
+    result = invoke("model", "convert", file, tmp_path / "out.safetensors")
+    assert result.exit_code == 2
+    assert "mapping.fc0.bias holds values that are no finite real numbers" in result.stderr
+    assert not (tmp_path / "out.safetensors").exists()
+    with pytest.raises(ganstrata.CheckpointError, match=r"mapping\.fc0\.bias holds values that are no finite real numbers"):
+        ganstrata.load_generator("stylegan2", checkpoint=str(file), device="cpu")
+
+
+def test_finite_numbers_of_eight_bits_are_read(invoke, tmp_path: Path) -> None:
+    file = changed(tmp_path, mapping__fc0__bias=torch.ones(16).to(torch.float8_e4m3fn))
+    assert invoke("model", "inspect", file).exit_code == 0
+    assert ganstrata.load_generator("stylegan2", checkpoint=str(file), device="cpu").card.resolution == 32
+
+
 def test_inspect_tells_what_it_is(invoke) -> None:
     result = invoke("model", "inspect", UNCOND)
     assert result.exit_code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import ganstrata
 import pytest
+from ganstrata.cli.outermost import exit_code
 from ganstrata.core.progress import Progress
 from ganstrata.core.run import Run
 
@@ -60,8 +62,19 @@ def test_a_closed_stream_is_no_failure() -> None:
 
 @posix
 def test_a_reader_who_has_enough_hears_no_complaint() -> None:
-    done = shell('("$@"; echo $? >&2) | (sleep 0.1; true)', "model", "list", "--json")
-    assert done.stderr in ("1\n", "0\n")
+    done = shell('("$@"; echo $? >&2) | (exec 0<&-; sleep 0.1)', "model", "list", "--json")
+    assert done.stderr == "141\n"  # as a shell says of whoever ends by SIGPIPE
+
+
+@posix
+def test_another_broken_pipe_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken() -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with (tmp_path / "out").open("w", encoding="utf-8") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        assert exit_code(broken, own_process=False) == 1
+    assert capsys.readouterr().err.startswith("Error: cannot write the output: Broken pipe.")
 
 
 @posix

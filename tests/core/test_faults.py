@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,6 +88,16 @@ def test_a_directory_that_is_in_use_is_refused(invoke, written, config, copied: 
         other.communicate("\n")
     with locked(copied):
         pass
+
+
+def test_a_run_without_its_manifest_is_named_and_left_alone(fakes, finished: Run, config, tmp_path: Path, contents) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(finished.path, path)
+    (path / "run.json").unlink()
+    before = contents(path)
+    with pytest.raises(RunError, match=r"it has no run\.json; put it back"):
+        ganstrata.run(config, path)
+    assert contents(path) == before
 
 
 def test_a_directory_that_holds_something_else_is_refused(fakes, config, tmp_path: Path) -> None:

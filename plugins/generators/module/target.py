@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
-from ....core.checkpoints import Checkpoint, Part, locate, read_checkpoint
+from ....core.checkpoints import Checkpoint, Part, locate, read_checkpoint, unreal
 from ....core.dotted import check_arguments, find, reason
 from ....core.errors import UserError, nearest
-from ....core.text import shown
+from ....core.text import listed, shown
 from .config import ModuleConfig, mistake
 
 SHOWN = 8  # faults of a checkpoint that a message lists
+PREFIXES = 20  # that are tried on all names; of 50,000 tensors each may end with the name of the module's first
 
 
 def build(config: ModuleConfig) -> nn.Module:
@@ -74,6 +76,8 @@ def fill(module: nn.Module, config: ModuleConfig) -> Checkpoint | None:
         inside = f" (part {part.name})" if part.name else ""
         hint = _prefix_hint(module, part, config.prefix)
         raise mistake("checkpoint", f"{checkpoint.path}{inside} does not fit the module: {'; '.join(faults[:SHOWN])}{more}{hint}")
+    if senseless := unreal(tensors):
+        raise mistake("checkpoint", f"{checkpoint.path}: {listed(senseless)}: these tensors hold values that are no finite real numbers")
     module.load_state_dict(tensors, strict=False)
     return checkpoint
 
@@ -109,8 +113,8 @@ def _misfits(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
 def _prefix_hint(module: nn.Module, part: Part, prefix: str) -> str:
     """The prefix with which everything would fit, if there is one."""
     first = next(iter(module.state_dict()), "")
-    for name in part.tensors:
-        other = name.removesuffix(first)
-        if first and name.endswith(first) and other != prefix and not _misfits(module, _stripped(part, other)):
+    others = (name.removesuffix(first) for name in part.tensors if first and name.endswith(first))
+    for other in islice(others, PREFIXES):
+        if other != prefix and not _misfits(module, _stripped(part, other)):
             return f". All fits with prefix: {shown(other)}"
     return ""

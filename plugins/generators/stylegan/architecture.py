@@ -187,5 +187,5 @@ def _check_lod(lod: Tensor) -> None:
 
 
 def _check_filter(name: str, kernel: Tensor) -> None:
-    if kernel.shape[-2:] != (3, 3) or not torch.allclose(kernel.float(), binomial().expand(kernel.shape), atol=1e-4):
+    if kernel.shape[-2:] != (3, 3) or kernel.is_complex() or not torch.allclose(kernel.float(), binomial().expand(kernel.shape), atol=1e-4):
         raise CheckpointError(f"{name} is not the low-pass filter [1, 2, 1]; other filters are not supported")

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from ....core.checkpoints import Checkpoint
 from ....core.device import settled
 from ....core.errors import CheckpointError
-from .square import SquareSegmenter, fitted, size_of
+from ..bundles import fitted
+from .square import SquareSegmenter, size_of
 
 SIZE = 512
 TABLE = Path(__file__).resolve().parents[1] / "labels" / "celebamask.json"
@@ -100,7 +101,7 @@ def load_face_parser(checkpoint: Checkpoint, device: torch.device) -> SquareSegm
     if names is None:
         known = "the 19 of CelebAMask-HQ, or 15 where left and right are one"
         raise CheckpointError(f"{checkpoint.path} has {classes} classes; a face parser has {known}")
-    network = fitted(lambda: FaceParser(widths, classes), checkpoint.tensors, checkpoint)
+    network = fitted(lambda: FaceParser(widths, classes), checkpoint.tensors, checkpoint.path)
     return SquareSegmenter(settled(network, device), tuple(names), checkpoint.sha256, SIZE, _prepared)
 
 

@@ -24,6 +24,7 @@ from ....core.naming import fault_of
 from ....core.paths import user_path
 from ....core.records import Rendering
 from ....core.text import visible
+from ..bundles import COUNTER, fitted
 from ..preprocessing import centre_cropped, normalised, resized
 from .resnet import ResNet, infer
 
@@ -97,20 +98,9 @@ def load_places(
         shape = infer(checkpoint.parts[0].shapes)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    tensors = {name: tensor.float() for name, tensor in checkpoint.tensors.items() if not name.endswith("num_batches_tracked")}
-    with torch.device("meta"):
-        network = ResNet(shape, max_pool=_has_pooling(checkpoint, max_pool, bottleneck=shape.bottleneck))
-    expected = {name: tuple(t.shape) for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
-    faults = [f"missing {name}" for name in expected if name not in tensors] + [f"superfluous {name}" for name in tensors if name not in expected]
-    faults += [
-        f"{name} is {tuple(t.shape)}, expected {expected[name]}"
-        for name, t in tensors.items()
-        if tuple(t.shape) != expected.get(name, tuple(t.shape))
-    ]
-    if faults:
-        raise CheckpointError(f"{path} does not fit a residual network: {'; '.join(faults[:4])}")
-    counters = {name: torch.zeros((), dtype=torch.long) for name in network.state_dict() if name.endswith("num_batches_tracked")}
-    network.load_state_dict({**tensors, **counters}, assign=True)
+    pooled = _has_pooling(checkpoint, max_pool, bottleneck=shape.bottleneck)
+    tensors = {name: tensor for name, tensor in checkpoint.tensors.items() if not name.endswith(COUNTER)}
+    network = fitted(lambda: ResNet(shape, max_pool=pooled), tensors, path, "a residual network")
     network.eval().requires_grad_(False).fuse()
     names, indoor = _names(labels, shape.classes, path) if named else ((), ())
     return PlacesModel(settled(network, device), names, indoor, checkpoint.sha256, crop=network.max_pool)

@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from ....core.checkpoints import Checkpoint
 from ....core.device import settled
 from ....core.errors import CheckpointError
-from ..bundles import to_size
+from ..bundles import fitted, to_size
 from .resnet import ResNet, ResNetShape, infer
-from .square import SquareSegmenter, fitted, size_of
+from .square import SquareSegmenter, size_of
 
 SIZE = 320
 TABLE = Path(__file__).resolve().parents[1] / "labels" / "lsun_room.json"
@@ -131,8 +131,7 @@ def load_planar(checkpoint: Checkpoint, device: torch.device, order: LabelOrder 
         trunk = infer({**bare, "fc.weight": (1, head.deep)})
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    network = fitted(lambda: PlanarNetwork(trunk, head), tensors, checkpoint)
-    assert isinstance(network, PlanarNetwork)
+    network = fitted(lambda: PlanarNetwork(trunk, head), tensors, path)
     network.resnet.eval().fuse()
     return SquareSegmenter(settled(network, device), names, checkpoint.sha256, SIZE, _prepared)
 

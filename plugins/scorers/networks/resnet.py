@@ -18,6 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ....core.errors import CheckpointError
 
 Shapes = Mapping[str, tuple[int, ...]]
+BLOCKS = 400  # of all stages; a network of 152 layers has 50
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def infer(shapes: Shapes) -> ResNetShape:
     try:
         if 0 in counts:
             raise KeyError(f"layer{counts.index(0) + 1}.0.conv1.weight")
+        if sum(counts) > BLOCKS:
+            raise CheckpointError(f"it has {sum(counts)} blocks; a residual network of up to {BLOCKS} is read")
         return ResNetShape(
             stem=shapes["conv1.weight"][0],
             widths=tuple(shapes[f"layer{stage}.0.conv1.weight"][0] for stage in (1, 2, 3, 4)),

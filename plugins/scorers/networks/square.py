@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ....core.checkpoints import Checkpoint
 from ....core.errors import CheckpointError
 from ....core.records import Rendering
-from ..bundles import fit
 
 PIXELS = 2**20  # in one pass; at 512 pixels the first maps of a picture alone take 100 MB
 
@@ -51,20 +49,6 @@ class SquareSegmenter:
             return torch.cat([planes.max(dim=0).indices[None] for planes in self.logits(rendering)])
 
         return rendering.once(("segmentation labels", self.sha256, self.size), label)
-
-
-def fitted(build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], checkpoint: Checkpoint) -> nn.Module:
-    """A network with published tensors, which may lack the counters of old batch normalisations.
-
-    Raises:
-        CheckpointError: a tensor is missing, superfluous or of another shape.
-    """
-    with torch.device("meta"):
-        network = build()
-    network.to_empty(device="cpu")
-    counters = {name: torch.zeros((), dtype=torch.long) for name in network.state_dict() if name.endswith("num_batches_tracked")}
-    fit(network, replace(checkpoint, parts=(replace(checkpoint.parts[0], tensors={**counters, **tensors}),)))
-    return network
 
 
 def size_of(shapes: Mapping[str, tuple[int, ...]], name: str, axis: int, path: object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from ganstrata.core.errors import CheckpointError, ConfigError
 from own_models import CHAIN, Chain, Styled, Z
+from safetensors.torch import save_file
 from torch import Tensor
 
 SHAPED = {"size": Z, "shape": [Z, 1, 1]}
@@ -187,6 +189,21 @@ def test_a_prefix_is_proposed_and_then_taken(tmp_path: Path) -> None:
     assert "prefix: 'net.'" in fault(**config)
     assert ganstrata.load_generator("module", device="cpu", **config, prefix="net.").card.resolution == 8
     assert "missing first.weight" in fault(**config, prefix="nett.")
+
+
+def test_a_prefix_is_looked_for_among_a_few_only(tmp_path: Path) -> None:
+    first = next(iter(state()))
+    save_file({f"{i}.{first}": torch.zeros(0) for i in range(20_000)}, tmp_path / "many.safetensors")
+    began = time.process_time()
+    assert f"missing {first}" in fault(**CHAINED, checkpoint=str(tmp_path / "many.safetensors"))
+    assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(value: float, tmp_path: Path) -> None:
+    first = next(iter(state()))
+    save_file(state(**{first.replace(".", "__"): torch.full_like(state()[first], value)}), tmp_path / "odd.safetensors")
+    assert f"{first}: these tensors hold values" in fault(**CHAINED, checkpoint=str(tmp_path / "odd.safetensors"))
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from ganstrata.core.checkpoints import locate, read_checkpoint
 from ganstrata.core.errors import CheckpointError, ConfigError
 from ganstrata.core.scoring import checked_scores
 from ganstrata.plugins.scorers.layout import wall_line
+from ganstrata.plugins.scorers.networks.resnet import ResNet
 from ganstrata.plugins.scorers.scenes import SceneNetwork
 from ganstrata.plugins.scorers.surfaces import SurfaceNetwork
+from hostile_scorers import SHAPE
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -214,6 +217,9 @@ def test_checkpoints_of_another_kind(name: str, tmp_path: Path) -> None:
     [
         ({"categories": []}, "its header lists no categories"),
         ({"attributes": "many"}, "its header lists no attributes"),
+        ({"categories": ["one", "two", "\x1b[2J"]}, r"of the categories in its header, '\\x1b\[2J' holds the sign U\+001B"),
+        ({"categories": ["one", "two", "a/b"]}, "of the categories in its header, 'a/b' holds '/'"),
+        ({"attributes": ["one", "two", "one"]}, "of the attributes in its header, 'one' comes twice"),
         ({"categories": ["one", "two"]}, r"does not fit its architecture: category\.bias is \(3,\), expected \(2,\)"),
     ],
 )
@@ -241,3 +247,47 @@ def test_cpu_and_cuda_agree(name: str, images: Tensor) -> None:
     device = ganstrata.load_scorer(name, checkpoint="bundled:rooms", device="cuda")
     found = device.score(Rendering(images.cuda())).cpu()
     assert torch.allclose(found, load(name).score(Rendering(images)), atol=2e-2, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("category.bias", torch.tensor([0.0, float("nan"), 0.0])),
+        ("category.bias", torch.ones(3, dtype=torch.complex64)),
+    ],
+)
+def test_numbers_with_which_nothing_can_be_computed(name: str, tensor: Tensor, tmp_path: Path) -> None:
+    source = locate("bundled:rooms", "scenes")
+    settings = json.dumps(dict(read_checkpoint(source).settings))
+    save_file(load_file(source) | {name: tensor}, tmp_path / "a", metadata={"ganstrata": settings})
+    with pytest.raises(CheckpointError, match=r"category\.bias holds values that are no finite real numbers"):
+        load("category", tmp_path / "a")
+
+
+def nothing(*shape: int) -> Tensor:
+    """A tensor of any extent, without numbers."""
+    return torch.empty(*shape, 0)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "message"), [("", "it has 40000 blocks; a residual network of up to 400 is read"), ("resnet.", "it has 40000 blocks")]
+)
+def test_layers_without_end_are_refused_before_a_network_is_built(prefix: str, message: str, tmp_path: Path) -> None:
+    blocks = [f"{prefix}layer{stage}.{i}.conv1.weight" for stage in (1, 2, 3, 4) for i in range(10_000)]
+    others = [f"{prefix}{name}.weight" for name in ("conv1", "bn1", "fc")] + [f"planar_seg.clf{i}.weight" for i in (1, 2, 3)]
+    tensors = {name: nothing(4, 4) for name in (*blocks, *others)}
+    tensors |= {"planar_seg.fc_stage2.weight": nothing(5, 5)} if prefix else {}
+    save_file(tensors, tmp_path / "a")
+    began = time.process_time()
+    with pytest.raises(CheckpointError, match=message):
+        load("segmentation" if prefix else "category", tmp_path / "a")
+    assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize("extent", [2**20, 2**30])
+def test_sizes_without_end_take_no_memory(extent: int, tmp_path: Path) -> None:
+    state = {name: tensor for name, tensor in ResNet(SHAPE, max_pool=True).state_dict().items() if tensor.dim()}
+    state |= {f"layer{stage}.0.conv1.weight": nothing(extent) for stage in (1, 2, 3, 4)}
+    save_file(state, tmp_path / "a")
+    with pytest.raises(CheckpointError, match=r"does not fit a residual network|there is no network of the sizes"):
+        load("category", tmp_path / "a", max_pool=True)
