@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from .configs.describe import describe
-from .disk import write_bytes, write_text
+from .disk import read_bytes, write_bytes, write_text
 from .errors import UserError
 from .naming import fault_of
 from .records import Boundaries, Boundary
@@ -23,6 +23,7 @@ from .run import Run
 from .text import visible
 
 FILES = ("boundaries.safetensors", "boundaries.json")
+LARGEST = 2**30  # bytes of either; a thousand boundaries of 18 layers have some forty million
 
 
 class _Row(BaseModel):
@@ -86,16 +87,18 @@ def load_boundaries(folder: Path) -> tuple[Boundaries, dict[str, str]]:
     """
     where = FILES[0]
     try:
-        stored = (folder / FILES[0]).read_bytes()
+        stored = read_bytes(folder / FILES[0], LARGEST)
         tensors = load(stored)
         where = FILES[1]
-        data = json.loads((folder / FILES[1]).read_bytes())
+        data = json.loads(read_bytes(folder / FILES[1], LARGEST))
         content = _Content.model_validate(data)
         if content.tensors not in (None, hashlib.sha256(stored).hexdigest()):
             raise ValueError(f"{FILES[0]} is not the file that was written with it")
         return Boundaries(_boundary(row, f"{i:04d}", tensors) for i, row in enumerate(content.boundaries)), content.skipped
     except ValidationError as error:
         reason = f"{where} -> {describe(error, _Content, data)[0]}"
+    except UserError as error:
+        reason = str(error)
     except (OSError, SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
         reason = f"{where}: {type(error).__name__}: {visible(str(error), 200)}"
     raise UserError(f"{folder}: its boundaries are missing or damaged ({reason}); run `ganstrata learn {folder}` again") from None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +22,27 @@ _CURES = (
     ((errno.EMFILE, errno.ENFILE), "close some of the files that are open, or raise the limit, then run the same command again"),
 )
 """Numbers of errors, and what helps."""
+HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")  # where a shell hands over pipes
+
+
+def open_file(path: Path) -> io.BufferedReader:
+    """Open a file to be read.
+
+    A named pipe to which nobody writes would keep its reader waiting for ever, and a device may have no end. Pipes that a shell
+    hands over, as in `<(...)`, are read.
+
+    Raises:
+        OSError: it cannot be opened, or is neither a file nor such a pipe.
+    """
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115 - for the caller
+    mode = os.fstat(file.fileno()).st_mode
+    if stat.S_ISREG(mode):
+        return file
+    if stat.S_ISFIFO(mode) and str(path).startswith(HANDED):
+        os.set_blocking(file.fileno(), True)
+        return file
+    file.close()
+    raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))
 
 
 def read_bytes(path: Path, most: int) -> bytes:
@@ -29,7 +52,7 @@ def read_bytes(path: Path, most: int) -> bytes:
         OSError: it cannot be read.
         UserError: it has more than `most` bytes.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise UserError(f"{path} has more than {most} bytes, and is not what was expected")
@@ -84,7 +107,7 @@ def remove(path: Path) -> None:
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

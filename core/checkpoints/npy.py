@@ -14,6 +14,7 @@ from zipfile import ZipFile
 
 import numpy as np
 
+from ..disk import open_file
 from ..errors import CheckpointError
 from ..text import shown, visible
 from .archive import member, opened
@@ -36,7 +37,7 @@ def read_npy(path: Path) -> Any:
     Raises:
         CheckpointError: the file is missing, damaged, unsafe, or no such file.
     """
-    with _told(path, "a NumPy array"), path.open("rb") as file:
+    with _told(path, "a NumPy array"), open_file(path) as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise Refused("it does not begin as NumPy's files do")
         content = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))

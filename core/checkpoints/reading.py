@@ -19,6 +19,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..disk import open_file
 from ..errors import CheckpointError, nearest
 from ..paths import user_path
 from ..text import shown, visible
@@ -69,7 +70,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: the file is missing, damaged, unsafe, or no checkpoint.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
             head = file.read(HEAD)
             if is_safetensors(head):

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import yaml
 
+from ..disk import open_file
 from ..errors import UserError
 from .limits import BYTES, DEPTH, DIGITS, VALUES
 
@@ -30,7 +31,7 @@ def read_data(path: Path) -> Any:
         UserError: no such file, not UTF-8, too large, or not of its format.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             content = file.read(BYTES + 1)
     except FileNotFoundError:
         raise UserError(f"no config file {path}") from None

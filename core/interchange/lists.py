@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..disk import open_file
 from ..errors import ConfigError, Fault, UserError
 from ..text import visible
 
@@ -101,7 +102,7 @@ def read_list(path: Path) -> BoundaryList:
         UserError: the file is missing, is no text, or cannot be read as a list.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             content = file.read(LONGEST + 1)
         if len(content) > LONGEST:
             raise UserError(f"{path}: a list of boundaries has less than {LONGEST} bytes")

@@ -14,6 +14,7 @@ from .records import DIGEST
 
 LONGEST = 4096  # characters of a path, at most
 SKIPPED = ("__pycache__", ".git")  # folders whose content is no input
+SYSTEM = tuple(map(Path, ("/proc", "/sys")))  # what stands there is made while it is read, and may have no end
 
 
 def values_in(data: Any, place: str = "") -> Iterator[tuple[str, str | os.PathLike[str]]]:
@@ -57,6 +58,8 @@ def _digest(value: str | os.PathLike[str]) -> str | None:
         path = Path(text).expanduser()
         is_file, is_folder = path.is_file(), path.is_dir()
     except (OSError, RuntimeError, ValueError):  # a name that no file can have
+        return None
+    if any(path.resolve().is_relative_to(place) for place in SYSTEM):
         return None
     if is_file:
         return file_hash(path)[:DIGEST]

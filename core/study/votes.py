@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..configs.describe import describe
+from ..disk import open_file
 from ..errors import ConfigError, Fault, UserError
 from .key import Key
 from .shares import MISSING
@@ -92,7 +93,7 @@ def read_ballot(key: Key, path: Path) -> Ballot:
         UserError: missing, damaged, of another study, or with votes on what was not asked.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise UserError(f"it has more than {LARGEST} bytes; no exported votes have")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from array import array
 from collections import Counter
@@ -14,6 +15,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.disk import open_file
 from ...core.errors import DataError
 from ...core.naming import fault_of
 from ...core.text import listed, shown, visible
@@ -85,7 +87,7 @@ def read_samples(path: Path, index: str, columns: Sequence[str] | None) -> Sampl
             limits of this module; the message lists the first lines that are wrong.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(open_file(path), encoding="utf-8-sig", newline="") as file:
             lines = _Lines(file, path)
             reader = csv.reader(iter(lines))
             heading = _heading(next(reader, []), path, index, columns)
