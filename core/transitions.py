@@ -60,14 +60,14 @@ def count(before: Labels, after: Labels, classes: int, *, start: int = 0) -> Ent
     if before.shape != after.shape or before.ndim != 3:
         raise ScoreError(f"label maps have the shapes {before.shape} and {after.shape}; the same (images, height, width) was expected")
     for labels in (before, after):
-        if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
             raise ScoreError(f"label maps hold labels from {labels.min()} to {labels.max()}; there are {classes} classes, from 0")
     pairs = before.reshape(len(before), -1).astype(np.int64) * classes + after.reshape(len(after), -1)  # (N, H*W)
     found = [np.unique(row, return_counts=True) for row in pairs]
     return Entries(
         np.repeat(np.arange(start, start + len(pairs), dtype=np.int64), [len(pair) for pair, _ in found]),
-        np.concatenate([pair for pair, _ in found]) if found else np.empty(0, np.int64),
-        np.concatenate([pixels for _, pixels in found]).astype(np.int64) if found else np.empty(0, np.int64),
+        np.concatenate([pair for pair, _ in found]),
+        np.concatenate([pixels for _, pixels in found]).astype(np.int64),
     )
 
 

@@ -106,7 +106,7 @@ class Loop:
 
     def images(self, codes: torch.Tensor) -> torch.Tensor:
         state = self.generator.begin(Inputs(len(codes), None, self.latents.index, noise_seed(self.seed, self.stream)))
-        for layer in range(8):
+        for layer in range(self.generator.card.layers):
             state = self.generator.stratum(layer, state, codes[:, layer])
         return self.generator.finish(state)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..boundaryfile import load_boundaries
 from ..composition import Pass
+from ..counts import floor_share
 from ..disk import make_folder, write_bytes, write_text
 from ..editing import move, move_jointly, step_field
 from ..engine import Engine
@@ -119,9 +120,9 @@ def _check_share(prepared: Prepared, lost: int, strips: int) -> None:
     """
     editing, allowed = prepared.config.editing, prepared.config.synthesis.allow_nonfinite
     total = strips * editing.samples * editing.steps
-    if lost > allowed * total:
+    if lost > (most := floor_share(allowed, total)):
         raise PictureError(
-            f"{lost} of {total} edited pictures are not finite; synthesis.allow_nonfinite: {allowed:g} allows {int(allowed * total)}. "
+            f"{lost} of {total} edited pictures are not finite; synthesis.allow_nonfinite: {allowed:g} allows {most}. "
             "Bring editing.start and editing.end nearer to 0"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -155,11 +156,8 @@ def _learn(fit: Fit, latents: Floats, scores: Floats, concepts: Sequence[Concept
     """All concepts at once; if that is refused, those that can be learnt, and why the others cannot."""
     if not concepts:
         return Boundaries(), {}
-    try:
+    with suppress(DataError):
         return fit(latents, scores, concepts), {}
-    except DataError as error:
-        if len(concepts) == 1:
-            return Boundaries(), {concepts[0].name: str(error)}
     refused: dict[str, str] = {}
     for j, concept in enumerate(concepts):
         try:

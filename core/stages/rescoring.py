@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..boundaryfile import FILES, load_boundaries
 from ..compatibility import check_fits
 from ..composition import Pass
+from ..counts import floor_share
 from ..disk import file_hash
 from ..editing import move, step_field
 from ..effects import FIELDS, SIGNS, sums_of
@@ -146,11 +147,11 @@ def _check_share(prepared: Prepared, rescored: Rescored) -> int:
     # Pairs that no concept has a change for: where all concepts may be undefined, some of them may be finite.
     lost = rescored.effects.undefined.min(axis=3)  # (B, S, 2)
     count, total = int(lost.sum()), int(2 * rescored.used.sum())
-    if count > allowed * total:
+    if count > (most := floor_share(allowed, total)):
         b, s, _ = np.unravel_index(int(lost.argmax()), lost.shape)
         where = f"most of them when '{rescored.boundaries[b].name}' is moved at the layers '{list(rescored.sets)[s]}'"
         raise PictureError(
-            f"{count} of {total} pairs of pictures are not finite, {where}; synthesis.allow_nonfinite: {allowed:g} allows {int(allowed * total)}. "
+            f"{count} of {total} pairs of pictures are not finite, {where}; synthesis.allow_nonfinite: {allowed:g} allows {most}. "
             "A smaller rescoring.distance moves less far"
         )
     return count
@@ -264,7 +265,7 @@ def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
     places = 1 if unit.part == DECIDING else len(every)
     sums = np.full((places, 2, len(prepared.concepts), len(FIELDS)), np.nan)
     own = np.full((places, 2, here), np.nan, dtype=np.float32)
-    column = _column(prepared, boundaries[unit.direction].concept) if is_boundary else 0
+    column = _column(prepared, boundaries[unit.direction].concept) if is_boundary else None
     signs = SIGNS if is_boundary else SIGNS[:1]
     for s in unit.sets:
         at, layers = 0 if unit.part == DECIDING else s, every[s]
@@ -272,7 +273,8 @@ def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
         for k, sign in enumerate(signs):
             edited = prepared.score(baseline.edited(move(codes, field, sign * step), layers))
             sums[at, k] = sums_of(scores[:here], edited[:here])
-            own[at, k] = edited[:here, column] - scores[:here, column]
+            if column is not None:
+                own[at, k] = edited[:here, column] - scores[:here, column]
     d, b, ending = unit.direction, unit.start // prepared.batch, f"_{DECIDING}" if unit.part == DECIDING else ""
     everything = tuple(slice(0, size) for size in sums.shape)
     arrays: dict[str, tuple[tuple[int | slice, ...], NDArray[Any]]] = {f"sums{ending}": ((d, b, *everything), sums)}

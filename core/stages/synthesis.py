@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..counts import floor_share
 from ..engine import Engine
 from ..errors import PictureError
 from ..prepare import Prepared
@@ -126,11 +127,12 @@ def _check_share(prepared: Prepared, finite: NDArray[np.bool_]) -> None:
         PictureError: with the first of them, and where it began.
     """
     allowed, lost = prepared.config.synthesis.allow_nonfinite, np.flatnonzero(~finite)
-    if len(lost) <= allowed * len(finite) and len(lost) < len(finite):
+    most = floor_share(allowed, len(finite))
+    if len(lost) <= most and len(lost) < len(finite):
         return
     start = int(lost[0]) // prepared.batch * prepared.batch
     latents, _, codes = draw(prepared, start, Stream.PROBING)
-    said = f"{len(lost)} of {len(finite)} pictures are not finite; synthesis.allow_nonfinite: {allowed:g} allows {int(allowed * len(finite))}"
+    said = f"{len(lost)} of {len(finite)} pictures are not finite; synthesis.allow_nonfinite: {allowed:g} allows {most}"
     try:
         prepared.render(codes, latents.condition, latents.index, Stream.PROBING, strict=True)
     except PictureError as error:

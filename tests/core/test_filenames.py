@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from itertools import combinations, product
 
@@ -116,6 +117,17 @@ def test_ordinary_names_stay_as_they_are(name: str) -> None:
     assert file_stem(name) == name.replace("/", ".")
     assert file_stem("a/x|b/y,b/z") == "a.x_given_b.y_and_b.z"
     assert file_stem("attribute/Wearing_Hat").startswith("attribute.Wearing_Hat-")
+
+
+@pytest.mark.parametrize("device", ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))])
+def test_no_file_has_the_name_of_a_device(device: str) -> None:
+    for name in (device, f"{device}/red", f"{device}.txt"):
+        assert re.fullmatch(r"_.*-[0-9a-f]{12}", file_stem(name))
+
+
+@pytest.mark.parametrize("name", ["com", "com10", "lpt10", "console", "auxiliary", "a/con"])
+def test_names_that_only_begin_like_a_device_stay_as_they_are(name: str) -> None:
+    assert file_stem(name) == name.replace("/", ".")
 
 
 def test_exported_names_keep_apart_though_they_lose_their_alias() -> None:

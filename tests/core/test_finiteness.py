@@ -9,35 +9,10 @@ import ganstrata
 import numpy as np
 import pytest
 import torch
-from ganstrata import Inputs, PictureError, PluginConfig, State
+from ganstrata import PictureError
 from ganstrata.core.composition import Pass, render
-from pydantic import Field
-from sound_plugins import Sound
+from sound_plugins import Leaky
 from torch import Tensor
-
-
-class Leaky(Sound):
-    """Some samples lose their picture: by index, or where a code goes far."""
-
-    class Config(PluginConfig):
-        every: int = Field(default=0, description="of the indices, each so-manieth is lost; 0 for none")
-        value: str = Field(default="nan", description="what they become, as text: a config holds finite numbers only")
-        far: float = Field(default=1e30, description="codes beyond this are lost")
-        where: int = Field(default=1, description="the stratum")
-
-    config: Config
-
-    def begin(self, inputs: Inputs) -> State:
-        return State(None, kept={"index": inputs.index})
-
-    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        assert code is not None
-        found, index = super().stratum(s, state, code).x, state.kept["index"]
-        assert found is not None
-        lost = code.abs().amax(dim=1) > self.config.far
-        if self.config.every and s == self.config.where:
-            lost = lost | (index % self.config.every == self.config.every - 1)
-        return State(torch.where(lost[:, None, None, None], float(self.config.value), found), kept=state.kept)
 
 
 def codes_of(generator: ganstrata.Generator, n: int) -> Tensor:

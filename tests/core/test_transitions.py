@@ -176,3 +176,18 @@ def test_bounds_of_what_is_told_belong_to_it() -> None:
     assert len(staying([row("sky", "sky", samples=8), row("rug", "rug", picture=0.002)], ["sky", "rug"])) == 2
     assert len(mapped([row("bed", "sofa", samples=8, picture=0.002)], ["bed", "sofa"])) == 1
     assert mapped([row("bed", "sofa", samples=7), row("sofa", "bed", picture=0.0019)], ["bed", "sofa"]) == []
+
+
+def test_resamplings_with_a_single_pixel_count() -> None:
+    _, low, high = share(np.array([[1, 1], [1, 0]]), np.array([[1.0, 0.0], [0.0, 1.0]]))
+    assert (low, high) == (0.0, 1.0)
+
+
+def test_transitions_of_one_size_stand_in_the_order_of_their_classes() -> None:
+    names = tuple("abcdef")
+    pairs = [(a, b) for a in range(6) for b in range(6)]
+    sizes = [1 + i % 3 for i in range(36)]
+    before, after = (np.repeat([pair[k] for pair in pairs], sizes).reshape(2, 6, 6) for k in (0, 1))
+    found = transitions(count(before, after, 6), names, bootstrap_weights(2, 50, 0), hop=1)
+    wanted = [(names[a], names[b]) for size in (3, 2, 1) for (a, b), own in zip(pairs, sizes, strict=True) if own == size]
+    assert [(row.source, row.target) for row in found] == wanted

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import zarr
 from closeness import LEVEL, assert_near
 from ganstrata import Stream
 from ganstrata.core.boundaryfile import load_boundaries
@@ -17,11 +19,17 @@ from ganstrata.core.report.page import split_strip
 from ganstrata.core.resampled import Resampled
 from ganstrata.core.rescored import Rescored
 from ganstrata.core.run import Run
+from ganstrata.core.sequential import half_width
 from ganstrata.core.shards import Shards
 from ganstrata.core.stages.null import null_directions
+from ganstrata.core.stages.synthesis import read_latents
 from small_runs import BATCH, GROUPS, MOVED, NULL, SAMPLES, SETS, SHOWN, Loop, Made
 
 pytestmark = pytest.mark.usefixtures("fakes")
+
+
+def arrays(path: Path) -> set[str]:
+    return {part.name for part in path.iterdir()} - {"done", "zarr.json"}
 
 
 def test_samples_and_scores_are_those_of_full_passes(plain: Made) -> None:
@@ -34,8 +42,8 @@ def test_samples_and_scores_are_those_of_full_passes(plain: Made) -> None:
     assert_near(samples.read("scores/still"), scores[:, :2])
     assert_near(samples.read("scores/seen")[:, steady[:5]], scores[:, 2:][:, steady[:5]])
     assert_near(samples.read("extras/seen"), torch.stack([images.amax(dim=1), images.amin(dim=1)], dim=1).numpy())
-    chunks = {samples.read(name).shape[0] for name in ("w", "index", "scores/seen", "scores/still", "extras/seen")}
-    assert chunks == {SAMPLES}
+    assert arrays(plain.run.path / "samples.zarr") == {"w", "index", "scores", "extras"}
+    assert read_latents(plain.run, loop.prepared)[1] is None
 
 
 def expected_changes(loop: Loop, normal: np.ndarray, layers: range, amount: float) -> np.ndarray:
@@ -89,6 +97,56 @@ def test_moves_of_an_adaptive_run_are_those_of_full_passes(adaptive: Made) -> No
     check_moves(adaptive.run, "", SETS, used, BATCH)
 
 
+def test_each_boundary_goes_on_until_its_effect_is_known(adaptive: Made) -> None:
+    """At `all` until half the interval is a tenth of the effect, elsewhere of the effect at `all`; what is no factor has the first look."""
+    rescored, units = Rescored.read(adaptive.run), Shards(adaptive.run.path / "rescoring.zarr")
+    assert rescored.factors.tolist() == [True, True, True, False]
+    everywhere, others = units.read("own_all")[:, 0, 0].astype(float), units.read("own")[:, :, 0].astype(float)
+    for i in range(4):
+        size = abs(np.nanmean(everywhere[i]))
+        for s in range(len(SETS)):
+            changes = everywhere[i] if s == 1 else others[i, s]
+            due = (20, 40, MOVED)
+            if s == 1:
+                known = [half_width(changes[:look]) <= 0.1 * abs(np.nanmean(changes[:look])) for look in due]
+            else:
+                known = [half_width(changes[:look]) <= 0.1 * size for look in due]
+            last = due[known.index(True)] if any(known) else MOVED
+            assert rescored.used[i, s] == (last if rescored.factors[i] else 20)
+    assert (rescored.null_used == rescored.used.max(axis=0)).all()
+
+
+@pytest.mark.parametrize("kind", ["plain", "adaptive"])
+def test_the_null_is_that_of_the_steps_forwards(kind: str, request: pytest.FixtureRequest) -> None:
+    run: Run = request.getfixturevalue(kind).run
+    loop, rescored = Loop(run, Stream.VERIFICATION, MOVED), Rescored.read(run)
+    directions = null_directions(run, loop.prepared)
+    for s, layers in enumerate(SETS.values()):
+        used = rescored.null_used[s]
+        changes = np.stack([expected_changes(loop, normal, layers, 1.5 * run.spread)[:used] for normal in directions])
+        means = np.stack([[np.nanmean(changes[r, :, c].astype(float)) for c in STEADY] for r in range(NULL)])
+        with np.errstate(invalid="ignore"):
+            assert_near(rescored.null[:, s][:, STEADY, 1] / rescored.null[:, s][:, STEADY, 0], means)
+        if s == 1:
+            assert_near(rescored.null_mean[STEADY], means.mean(axis=0))
+            assert_near(rescored.null_sd[STEADY], means.std(axis=0, ddof=1))
+
+
+def test_a_unit_has_chunks_of_its_own(plain: Made, adaptive: Made) -> None:
+    """Otherwise two processes would write into one file."""
+    for made, step in ((plain, BATCH), (adaptive, 10)):
+        group = zarr.open_group(made.run.path / "rescoring.zarr", mode="r")
+        for name in arrays(made.run.path / "rescoring.zarr"):
+            array = group[name]
+            if name.startswith("sums"):
+                assert array.chunks[:2] == (1, 1)
+            else:
+                assert array.chunks[-1] == step
+                assert array.chunks[1 if name == "resampled" else 0] == 1
+        samples = zarr.open_group(made.run.path / "samples.zarr", mode="r")
+        assert {samples[name].chunks[0] for name in ("w", "index", "scores/seen", "extras/seen")} == {BATCH}
+
+
 @pytest.mark.parametrize("kind", ["plain", "adaptive"])
 def test_replicates_are_moved_at_all_with_steps_of_their_own_spread(kind: str, request: pytest.FixtureRequest) -> None:
     run: Run = request.getfixturevalue(kind).run
@@ -125,6 +183,12 @@ def test_pictures_are_counted_as_they_are_made(kind: str, request: pytest.Fixtur
     assert counted["rescore"] == baselines + 2 * rescored.used.sum() + NULL * rescored.null_used.sum() + again
     strips = len(rescored.boundaries) * 3
     assert counted["edit"] == strips * SHOWN * 3
+    assert {stage.get("nonfinite", 0) for stage in made.run.manifest["stages"].values()} == {0}
+    files = {name: set(stage["files"]) for name, stage in made.run.manifest["stages"].items()}
+    assert files["synthesize"] == {"samples.zarr"}
+    assert files["learn"] == {"boundaries.safetensors", "boundaries.json", "resampled.safetensors"}
+    assert files["rescore"] == {"rescoring.csv", "rescoring.zarr"}
+    assert files["edit"] == {f"edits/{path.name}" for path in (made.run.path / "edits").iterdir()}
 
 
 def test_strips_are_those_of_full_passes(plain: Made) -> None:
@@ -149,7 +213,9 @@ def test_the_joint_edit_shows_each_alone_and_all_together(plain: Made) -> None:
     run = plain.run
     loop, boundaries = Loop(run, Stream.EDITING, SHOWN), load_boundaries(run.path)[0]
     parts = json.loads((run.path / "edits/edits.json").read_text(encoding="utf-8"))["joint"]
-    assert len(parts) > 1
+    strength = {name: rank for rank, name in enumerate(Rescored.read(run).found)}
+    strongest = min(("seen/left", "seen/half"), key=lambda name: strength[name])
+    assert {(part["name"], part["group"]) for part in parts} == {(strongest, "lower"), ("seen/red", "upper")}
     frames = split_strip(read_picture((run.path / "edits/joint.png").read_bytes()), 2 + len(parts)).astype(int)
     together = loop.codes.clone()
     wanted = [loop.codes]

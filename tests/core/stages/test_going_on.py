@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from ganstrata.core.boundaryfile import load_boundaries
 from ganstrata.core.prepare import prepare
+from ganstrata.core.resampled import Resampled
 from ganstrata.core.run import Run
+from ganstrata.core.shards import Shards
 from ganstrata.core.stages import edit, rescoring, synthesis
 from small_runs import BATCH, MOVED, NULL, SAMPLES, SETS, SHOWN, Made, awkward, stage_by_stage
 
@@ -98,6 +103,7 @@ def test_moves_of_each_part_that_are_lost(adaptive: Made, tmp_path: Path, conten
     made = stage_by_stage(awkward(adaptive=True), again)
     assert made.pictures["rescore"] == BATCH * (1 + 2 + 4 + 1 + len(SETS) - 1)  # the baseline of the first batch is still there
     assert made.progress.steps["rescore"].done == made.progress.steps["rescore"].total
+    assert made.progress.counts["rescore"][-1] == adaptive.progress.counts["rescore"][-1]  # what need not be done
     assert min(made.progress.counts["rescore"]) >= 0
     counted = [m.run.manifest["stages"]["rescore"]["images"] for m in (made, adaptive)]
     assert counted[0] == counted[1]
@@ -110,3 +116,33 @@ def test_strips_that_are_lost(plain: Made, again: Path, contents) -> None:
     made = stage_by_stage(awkward(adaptive=False), again)
     assert made.pictures["edit"] >= 4 * 3 * SHOWN * 3
     assert contents(again) == contents(plain.run.path)
+
+
+def test_other_replicates_are_moved_anew(plain: Made, again: Path) -> None:
+    run = Run.open(again)
+    boundaries, _ = load_boundaries(again)
+    resampled = Resampled.load(again, boundaries)
+    Resampled(np.roll(resampled.normals, 1, axis=0), resampled.spreads).save(again)
+    run.finish("learn", seconds=0.0, files=tuple(run.manifest["stages"]["learn"]["files"]))
+    made = stage_by_stage(awkward(adaptive=False), again)
+    assert made.pictures["rescore"] == plain.pictures["rescore"]
+    before, after = (Shards(path / "rescoring.zarr").read("resampled") for path in (plain.run.path, again))
+    steps = resampled.spreads / np.roll(resampled.spreads, 1)  # the same directions with other steps
+    assert np.nanmean(after[:, 1] / np.roll(before[:, 1], 1, axis=0), axis=1) == pytest.approx(steps, rel=0.02)
+
+
+def test_one_factor_without_replicates_has_no_joint_edit(tmp_path: Path) -> None:
+    config = awkward(adaptive=False)
+    config |= {"concepts": {"include": ["seen/red"]}, "conditions": []}
+    config["rescoring"] |= {"learning_resamples": 0, "layers": ["all", "upper"]}
+    made = stage_by_stage(config, tmp_path / "run")
+    assert complete(made.run) == [True] * 3
+    assert made.run.manifest["stages"]["rescore"]["factors"] == ["seen/red"]
+    assert set(made.run.manifest["stages"]["edit"]["files"]) == {
+        *(f"edits/seen.red.{name}.png" for name in ("all", "lower", "upper")),
+        *("edits/edits.csv", "edits/edits.json"),
+    }
+    assert json.loads((made.run.path / "edits/edits.json").read_text(encoding="utf-8")) == {"amounts": [-1.0, 0.5, 2.0], "joint": []}
+    assert made.run.manifest["stages"]["rescore"]["images"] == MOVED * (1 + (2 + NULL) * 2) == made.progress.steps["rescore"].total
+    assert not (made.run.path / "resampled.safetensors").exists()
+    assert "resampled" not in [part.name for part in (made.run.path / "rescoring.zarr").iterdir()]
