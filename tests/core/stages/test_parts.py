@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -90,7 +90,7 @@ def test_exactly_the_share_that_is_allowed_may_be_lost(lost: int, allowed: float
 
 
 class Several(Sound):
-    """As many classes as the truncation of the index says, one where nothing is said."""
+    """Classes in turn, of which there is one."""
 
     classes = 1
 
@@ -100,6 +100,8 @@ class Several(Sound):
 
 
 class Two(Several):
+    """Two of them."""
+
     classes = 2
 
 
@@ -206,7 +208,7 @@ class Noting(BoundaryLearner):
     """Knows its directions, and notes what it is given."""
 
     supervised = False
-    given: list[tuple[int, bool, np.ndarray]] = []
+    given: ClassVar[list[tuple[int, bool, np.ndarray]]] = []
 
     def learn(self, latents, scores, concepts, *, generator=None, seed=0):
         self.given.append((seed, generator is not None, latents))
