@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .learning_variance import total_interval
 from .sequential import AT_ALL, ELSEWHERE, sequential_p, spending
-from .statistics import benjamini_hochberg, bootstrap_means, bootstrap_weights, interval, mean_interval, null_moments, null_p_value, rank_p_value
+from .statistics import benjamini_hochberg, mean_interval, null_moments, null_p_value, rank_p_value, skewed_interval
 
 Floats = NDArray[np.float64]
 
@@ -35,8 +35,8 @@ class Effects:
 
     Attributes:
         count: pairs of images that both have a score, (B, S, 2, C).
-        mean, error, low, high: mean change, its standard error and 95 % interval. The interval is a
-            bootstrap for a boundary's own concept, as wide as Student's, and Student's elsewhere. It holds over other verification samples.
+        mean, error, low, high: mean change, its standard error and 95 % interval. The interval allows for skewed
+            changes where it is of a boundary's own concept, and is Student's elsewhere. It holds over other verification samples.
         clipped: the paper's figure, mean of max(change, 0).
         undefined, made_undefined: pairs left out; those whose score the edit made undefined.
         in_sd: mean over the larger of the concept's sd and its least; NaN where both are 0.
@@ -75,8 +75,6 @@ def effects_of(
     samples: int,
     unit: Floats,
     all_set: int,
-    bootstrap: int,
-    seed: int,
 ) -> Effects:
     """Turn sums into effects.
 
@@ -88,15 +86,11 @@ def effects_of(
         samples: K.
         unit: what a change is divided by for in_sd, (C,): the larger of sd and least.
         all_set: which layer set is `all`.
-        bootstrap: number of resamplings.
-        seed: of the resamplings.
     """
     count, mean, error, clipped, made = _moments(sums)
     low, high = mean_interval(mean, error, count)
     rows = np.arange(len(own))
-    weights = bootstrap_weights(samples, bootstrap, seed)
-    own_low, own_high = interval(bootstrap_means(own_changes, weights))  # (B, S, 2)
-    low[rows, :, :, own], high[rows, :, :, own] = own_low, own_high
+    low[rows, :, :, own], high[rows, :, :, own] = skewed_interval(own_changes)  # (B, S, 2)
     p, rank, null_count = _against(mean, null_means(null), own)
     return Effects(
         count=count,

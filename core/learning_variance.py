@@ -85,7 +85,7 @@ def learning_error(changes: Floats, scale: float = 1.0) -> tuple[float, int]:
     With a_m the mean deviation of replicate m from the mean of all replicates on the same sample, and s^2 the mean square of what
     is left when samples and replicates are taken out,
 
-        error^2 = scale^2 max(sum_m a_m^2 / (M - 1) - s^2 / K, 0)
+        error^2 = scale^2 excess(sum_m a_m^2 / (M - 1), s^2 / K)
 
     Args:
         changes: of the boundary's own concept, a row per replicate and a column per verification sample, (M, K). NaN where a pair has no
@@ -108,8 +108,27 @@ def learning_error(changes: Floats, scale: float = 1.0) -> tuple[float, int]:
     left = np.where(known, deviations - means[:, None], 0.0)
     freedom = int(known.sum()) - count - rows.shape[1] + 1
     noise = float(np.square(left).sum()) / freedom / float(per_row.mean()) if freedom > 0 else 0.0
-    variance = float(np.square(means).sum()) / (count - 1) - noise
-    return scale * float(np.sqrt(max(variance, 0.0))), count - 1
+    return scale * float(np.sqrt(excess(float(np.square(means).sum()) / (count - 1), noise, count - 1))), count - 1
+
+
+def excess(variance: float, noise: float, freedom: int) -> float:
+    """By how much a variance that was estimated exceeds that of the noise in it; at least 0, and 0 only for no variance.
+
+    The plain max(variance - noise, 0) is zero in half of all cases where noise prevails, and then an interval does as if nothing
+    had to be learnt. So the mean over what the estimate might have been, variance X / f with X chi-squared of f degrees of
+    freedom, is taken of it, which is what bagging it gives (Buehlmann and Yu, Analyzing bagging, Annals of Statistics 30, 2002):
+
+        variance P(X' > c) - noise P(X > c)    c = f noise / variance, X' chi-squared of f + 2
+
+    Where there is little noise this is the difference.
+
+    >>> round(excess(4.0, 1.0, 11), 2), round(excess(1.0, 1.0, 11), 2), round(excess(0.5, 1.0, 11), 3)
+    (3.0, 0.17, 0.003)
+    """
+    if not variance > 0.0:
+        return 0.0
+    cut = freedom * noise / variance
+    return float(variance * stats.chi2.sf(cut, freedom + 2) - noise * stats.chi2.sf(cut, freedom))
 
 
 def total_interval(

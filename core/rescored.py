@@ -105,8 +105,6 @@ class Rescored:
                 samples=rescoring.samples,
                 unit=unit,
                 all_set=everywhere,
-                bootstrap=rescoring.bootstrap,
-                seed=seed,
             )
             used = np.full(sums.shape[:2], rescoring.samples)
         learning_error, replicates = np.full(count, np.nan), np.zeros(count, dtype=np.int64)

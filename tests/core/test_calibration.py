@@ -50,7 +50,7 @@ def experiment(seed: int, *, informed: bool) -> tuple[np.ndarray, np.ndarray]:
     null = np.array([[sums_of(baseline, changed(n / np.linalg.norm(n), STEP))] for n in raw])  # (R, 1, C, 5)
     own = np.array([[[m[:, j] - baseline[:, j] for m in pair]] for j, pair in enumerate(moved)], dtype=np.float64)
     sd = scores.std(axis=0)
-    effects = effects_of(sums, null, own, np.arange(C), samples=K, unit=sd, all_set=0, bootstrap=200, seed=seed)
+    effects = effects_of(sums, null, own, np.arange(C), samples=K, unit=sd, all_set=0)
     factors = variation_factors(effects, np.arange(C), sd > 0.02, all_set=0, rate=0.05)
     return factors, effects.p[np.arange(C), 0, 0, np.arange(C)]
 
@@ -88,7 +88,7 @@ def test_planted_effects_are_estimated_without_bias_and_intervals_cover_them(str
     sums, changes = planted(np.full(repetitions, strength), samples, seed=1)
     null = np.zeros((4, repetitions, 1, len(FIELDS)))
     null[..., 0] = samples
-    found = effects_of(sums, null, changes, np.array([0]), samples=samples, unit=np.array([0.5]), all_set=0, bootstrap=500, seed=0)
+    found = effects_of(sums, null, changes, np.array([0]), samples=samples, unit=np.array([0.5]), all_set=0)
     standard_error = 1.0 / np.sqrt(samples * repetitions)
     for k, sign in enumerate((1.0, -1.0)):
         mean, low, high = (x[0, :, k, 0] for x in (found.mean, found.low, found.high))

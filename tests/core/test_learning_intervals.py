@@ -76,7 +76,7 @@ class World:
             sums[i, 0, 0, i] = sums_of(np.zeros((K, 1), np.float32), moved[i][:, None].astype(np.float32))[0]
         both = np.stack([moved, moved], axis=1)[:, None]  # (C, 1, 2, K)
         null = np.ones((4, 1, C, 5))
-        effects = effects_of(sums, null, both, own, samples=K, unit=np.ones(C), all_set=0, bootstrap=400, seed=seed)
+        effects = effects_of(sums, null, both, own, samples=K, unit=np.ones(C), all_set=0)
         error, freedom = errors_of(relearnt, resampled.dilutions(boundaries))
         effects = over_learning(effects, error, freedom, own, all_set=0)
         return tuple(table[own, 0, 0, own] for table in (effects.low, effects.high, effects.low_total, effects.high_total))

@@ -8,6 +8,7 @@ from ganstrata.core.learning_variance import (
     LARGEST_DILUTION,
     dilution,
     errors_of,
+    excess,
     learning_error,
     replicate_samples,
     resampled_rows,
@@ -80,10 +81,27 @@ def test_the_variance_due_to_learning_is_estimated_without_bias(learning: float,
     tables = crossed(np.random.default_rng(2), size, m, k, learning, 3.0, rest)
     found = np.array([learning_error(table) for table in tables])
     assert (found[:, 1] == m - 1).all()
-    # Where it is cut off at zero the mean lies a little above.
+    # Where noise prevails the mean lies above, because a variance is not below zero; `excess` adds as much again.
     sd = (learning**2 + rest**2 / k) * np.sqrt(2.0 / (m - 1))
-    cut = sd * stats.norm.pdf(0.0) if learning == 0.0 else 0.0
-    assert np.square(found[:, 0]).mean() == pytest.approx(learning**2 + cut, abs=5.0 * sd / np.sqrt(size) + 0.1 * cut)
+    above = np.sqrt(2.0) * sd * stats.norm.pdf(0.0) if learning == 0.0 else 0.0
+    assert np.square(found[:, 0]).mean() == pytest.approx(learning**2 + above, abs=5.0 * sd / np.sqrt(size) + 0.15 * above + 0.01 * learning**2)
+
+
+@pytest.mark.parametrize(("variance", "noise", "freedom"), [(2.0, 1.0, 11), (1.0, 1.0, 11), (0.6, 1.0, 11), (1.0, 1.0, 1), (3.0, 0.5, 4)])
+def test_excess_is_the_mean_over_what_the_estimate_might_have_been(variance: float, noise: float, freedom: int) -> None:
+    draws = variance * np.random.default_rng(freedom).chisquare(freedom, 200_000) / freedom
+    drawn = np.maximum(draws - noise, 0.0)
+    assert excess(variance, noise, freedom) == pytest.approx(drawn.mean(), abs=5.0 * drawn.std() / np.sqrt(200_000))
+
+
+def test_excess_of_a_clear_variance_is_the_difference_and_that_of_none_is_none() -> None:
+    assert excess(3.0, 0.0, 11) == pytest.approx(3.0)
+    assert excess(3.0, 0.1, 11) == pytest.approx(2.9, rel=1e-4)
+    assert excess(0.0, 1.0, 11) == 0.0
+    assert excess(0.0, 0.0, 11) == 0.0
+    found = [excess(x, 1.0, 11) for x in np.linspace(0.1, 5.0, 50)]
+    assert (np.diff([0.0, *found]) > 0.0).all()
+    assert (np.array(found) >= np.maximum(np.linspace(0.1, 5.0, 50) - 1.0, 0.0)).all()
 
 
 def test_what_samples_add_by_themselves_does_not_matter() -> None:
@@ -154,7 +172,7 @@ def test_the_error_by_the_formulas_with_a_score_missing() -> None:
         means -= means.mean()
         left = np.nansum((apart - means[:, None]) ** 2)
         noise = left / (known.sum() - 3 - 4 + 1) / (known.sum() / 3)
-        assert learning_error(rows) == (pytest.approx(np.sqrt((means**2).sum() / 2 - noise)), 2)
+        assert learning_error(rows) == (pytest.approx(np.sqrt(excess((means**2).sum() / 2, noise, 2))), 2)
 
 
 def test_dilution_of_two_replicates_by_hand() -> None:
