@@ -103,7 +103,7 @@ class Rescoring(Section):
         default="random", description="what effects are held against: random directions, or those that the learner finds in permuted scores"
     )
     null_directions: int = Field(default=20, ge=3, le=100_000, description="how many of them")
-    bootstrap: int = Field(default=2000, ge=100, le=1_000_000, description="resamplings behind each interval")
+    bootstrap: int = Field(default=2000, ge=100, le=1_000_000, description="resamplings behind the intervals of curves, shares, depths and ranks")
     learning_resamples: int = Field(
         default=12,
         ge=0,
