@@ -111,19 +111,16 @@ def effects_of(
     )
 
 
-def effects_of_looks(
-    sums: Floats, null: Floats, own_changes: Floats, own: NDArray[np.int64], *, looks: Sequence[int], step: int, unit: Floats, all_set: int
-) -> Effects:
+def effects_of_looks(sums: Floats, null: Floats, own: NDArray[np.int64], *, looks: Sequence[int], step: int, unit: Floats, all_set: int) -> Effects:
     """Effects where each boundary stopped at a look of its own at each layer set.
 
     A p value is that of all looks taken together, and so is the interval at the set `all`, where
     decisions were taken: each look has its share of the error rate (core.sequential). At other sets
-    sampling stops for precision, which leaves the interval as it is.
+    sampling stops for precision, which leaves Student's interval as it is.
 
     Args:
         sums: of the boundaries by batch, (B, N, S, 2, C, 5); NaN where a batch was not moved.
         null: of the null directions at the positive step, (R, N, S, C, 5), as far as any boundary went.
-        own_changes: each boundary's changes of its own concept, (B, S, 2, K); NaN where it was not moved.
         own: column of each boundary's concept, (B,).
         looks: samples at each of them.
         step: samples in a batch.
@@ -144,12 +141,10 @@ def effects_of_looks(
     rank, null_count = (np.take_along_axis(np.stack([row[k] for row in taken]), last[None, :, :, None, None], axis=0)[0] for k in (1, 2))
     count, mean, error, clipped, made = _moments(np.nansum(sums, axis=1))
     low, high = mean_interval(mean, error, count)
-    rows = np.arange(len(own))
-    low[rows, :, :, own], high[rows, :, :, own] = skewed_interval(own_changes)
-    for i, j in enumerate(own):
-        at, confidence = (i, all_set), 1.0 - 0.05 * weights[last[i, all_set], all_set]
-        low[at], high[at] = mean_interval(mean[at], error[at], count[at], confidence)
-        low[at][:, j], high[at][:, j] = skewed_interval(own_changes[at], confidence)
+    for i in range(len(own)):
+        share = weights[last[i, all_set], all_set]
+        at = (i, all_set)
+        low[at], high[at] = mean_interval(mean[at], error[at], count[at], 1.0 - 0.05 * share)
     return Effects(
         count=count,
         mean=mean,

@@ -91,7 +91,7 @@ class Rescored:
         if rescoring.adaptive:
             step, looks = look_sizes(rescoring.samples, rescoring.looks, run.batch)
             sums, own_changes = _merged(units, everywhere)  # (directions, batches, S, 2, C, 5), (B, S, 2, K)
-            effects = effects_of_looks(sums[:count], sums[count:, :, :, 0], own_changes, own, looks=looks, step=step, unit=unit, all_set=everywhere)
+            effects = effects_of_looks(sums[:count], sums[count:, :, :, 0], own, looks=looks, step=step, unit=unit, all_set=everywhere)
             used = samples_used(sums, rescoring.samples, step)
             sums = np.nansum(sums, axis=1)
         else:

@@ -107,13 +107,13 @@ def _confirm(question: Question, units: Shards, found: Flags, dilutions: Floats)
     """Move what resampled samples give in place of each variation factor; returns which remain."""
     if not found.any():
         return found
-    sums, own = units.read(f"sums_{DECIDING}"), units.read(f"own_{DECIDING}").astype(np.float64)
+    sums = units.read(f"sums_{DECIDING}")
     reached = samples_used(sums, question.looks[-1], question.step)[:, 0]  # (B + R,)
     wanted = {int(i): replicate_samples(int(reached[i]), question.step) for i in np.flatnonzero(found)}
     starts = range(0, max(wanted.values()), question.step)
     yield [Move(RESAMPLED, start, i, (question.all_set,)) for start in starts for i, count in wanted.items() if start < count]
     error, freedom = errors_of(units.read(RESAMPLED).astype(np.float64), dilutions)
-    effects = over_learning(_effects(question, sums, own), error, freedom, question.own, all_set=0)
+    effects = over_learning(_effects(question, sums), error, freedom, question.own, all_set=0)
     return variation_factors(effects, question.own, question.varies, all_set=0, rate=question.rate)
 
 
@@ -152,7 +152,7 @@ def judge(question: Question, sums: Floats, own: Floats, look: int) -> tuple[Fla
     batches = -(-look // question.step)
     sums, own = sums[:, :batches], own[..., :look]
     null = sums[len(rows) :, :, :, 0]  # (R, N, 1, C, 5)
-    effects = _effects(question, sums, own)
+    effects = _effects(question, sums)
     found = variation_factors(effects, columns, question.varies, all_set=0, rate=question.rate)
     chance = null_means(np.nansum(null[:, :, 0], axis=1))[:, columns]  # (R, B)
     best = null_p_value(effects.high[rows, 0, 0, columns], chance, two_sided=False)
@@ -161,10 +161,10 @@ def judge(question: Question, sums: Floats, own: Floats, look: int) -> tuple[Fla
     return found, hopeless, half_width(own[:, 0, 0]) <= question.precision * scale, scale
 
 
-def _effects(question: Question, sums: Floats, own: Floats) -> Effects:
-    """Effects at `all`, from the sums of all directions by batch (B + R, N, 1, 2, C, 5) and the changes of own concepts (B, 1, 2, K)."""
+def _effects(question: Question, sums: Floats) -> Effects:
+    """Effects at `all`, from the sums of all directions by batch (B + R, N, 1, 2, C, 5)."""
     count, unit = len(question.own), np.ones(sums.shape[-2])
-    return effects_of_looks(sums[:count], sums[count:, :, :, 0], own, question.own, looks=question.looks, step=question.step, unit=unit, all_set=0)
+    return effects_of_looks(sums[:count], sums[count:, :, :, 0], question.own, looks=question.looks, step=question.step, unit=unit, all_set=0)
 
 
 def _moves(question: Question, part: str, active: Flags, before: int, look: int) -> list[Move]:

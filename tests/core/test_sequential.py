@@ -8,7 +8,6 @@ from ganstrata.core.effects import FIELDS, effects_of_looks, samples_used, varia
 from ganstrata.core.hierarchy import hierarchy_of
 from ganstrata.core.sequential import half_width, look_sizes, sequential_p, spending
 from ganstrata.core.stages.looks import Question, judge
-from ganstrata.core.statistics import skewed_interval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -99,36 +98,30 @@ class World:
         assert len(fields) == len(FIELDS)
         return np.stack(fields, axis=-1)[:, :, None, None].repeat(2, axis=3)
 
-    def own(self, used=None):
-        """Changes of own concepts, (B, 1, 2, K), on the first `used` samples (B,) of each boundary; default: all."""
-        count, samples = len(self.effects), self.changes.shape[1]
-        own = np.stack([self.changes[i, :, i] for i in range(count)])
-        held = np.full(count, samples) if used is None else np.asarray(used)
-        return np.where(np.arange(samples) < held[:, None], own, np.nan)[:, None, None].repeat(2, axis=2)
-
     def stop(self):
         """Effects and factors after the looks at `all` as the stage takes them, and the samples of each boundary."""
         q, count, every = self.question, len(self.effects), self.sums()
         seen, used, active = np.full(every.shape, np.nan), np.zeros(count, dtype=int), np.ones(count, dtype=bool)
+        own = np.stack([self.changes[i, :, i] for i in range(count)])[:, None, None].repeat(2, axis=2)
         for look in q.looks:
             moved = np.concatenate([active, np.ones(q.null, dtype=bool)])
             part = slice(used.max() // q.step, look // q.step)
             seen[moved, part] = every[moved, part]
             used[active] = look
-            found, hopeless, precise, _ = judge(q, seen, self.own(used), look)
+            held = np.where(np.arange(own.shape[-1]) < used[:, None, None, None], own, np.nan)
+            found, hopeless, precise, _ = judge(q, seen, held, look)
             self.decided = np.where(active, found, self.decided)
             active &= ~(hopeless | (found & precise))
             if not active.any():
                 break
-        null, unit = seen[count:, :, :, 0], np.ones(count)
-        effects = effects_of_looks(seen[:count], null, self.own(used), q.own, looks=q.looks, step=q.step, unit=unit, all_set=0)
+        effects = effects_of_looks(seen[:count], seen[count:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=0)
         return effects, variation_factors(effects, q.own, q.varies, all_set=0, rate=q.rate), used
 
     def whole(self):
         """Factors with all samples and one look."""
         q, every, count = self.question, self.sums(), len(self.effects)
-        null, unit = every[count:, :, :, 0], np.ones(count)
-        effects = effects_of_looks(every[:count], null, self.own(), q.own, looks=q.looks[-1:], step=q.step, unit=unit, all_set=0)
+        looks = q.looks[-1:]
+        effects = effects_of_looks(every[:count], every[count:, :, :, 0], q.own, looks=looks, step=q.step, unit=np.ones(count), all_set=0)
         return variation_factors(effects, q.own, q.varies, all_set=0, rate=q.rate)
 
 
@@ -188,12 +181,12 @@ def layered(seed: int, *, skewed: bool = False, precision: float = 0.2):
 
 
 def layer_rates(repetitions: int, **world):
-    """Coverage of single layers by their own interval and by the bootstrap, of the depth where one is told, how often, and the share of samples."""
-    single, curve, depth, told, share = [], [], [], [], []
+    """Coverage of single layers by Student's interval and by the bootstrap, of the depth where one is told, how often, and the share of samples."""
+    student, curve, depth, told, share = [], [], [], [], []
     for seed in range(repetitions):
         truth, used, changes = layered(seed, **world)
-        low, high = skewed_interval(changes)
-        single.append(((low < truth) & (truth < high)).mean())
+        half, mean = half_width(changes), np.nanmean(changes, axis=1)
+        student.append((abs(mean - truth) < half).mean())
         found = hierarchy_of(changes[None], ["a/x"], ["layout"], ["layout"], {"low": (0, 1, 2, 3), "high": (4, 5, 6, 7)}, bootstrap=400, seed=seed)
         curve.append(((found.concept_curve.low[0] < truth) & (truth < found.concept_curve.high[0])).mean())
         wanted = truth @ np.arange(8) / truth.sum()
@@ -201,13 +194,13 @@ def layer_rates(repetitions: int, **world):
         if told[-1]:
             depth.append(found.concept_depth.low[0] < wanted < found.concept_depth.high[0])
         share.append(used.mean() / 128)
-    named = {"single": single, "curve": curve, "depth": depth, "told": told, "share": share}
+    named = {"student": student, "curve": curve, "depth": depth, "told": told, "share": share}
     return {name: float(np.mean(values)) for name, values in named.items()}
 
 
 def test_layers_and_depth_are_covered_although_sampling_stops_for_precision() -> None:
     found = layer_rates(150)
-    assert 0.92 < found["single"] < 0.98
+    assert 0.92 < found["student"] < 0.98
     assert 0.92 < found["curve"] < 0.98
     assert found["depth"] > 0.90
     assert found["told"] > 0.75
@@ -226,7 +219,7 @@ def test_rates_at_length(skewed: bool) -> None:
     assert chance["false"] < 0.05 + 2.0 * np.sqrt(0.05 * 0.95 / 1000)
     assert planted["false"] < 0.05
     assert planted["covered"] >= few
-    assert few <= layers["single"] <= 0.97
+    assert few <= layers["student"] <= 0.97
     assert few <= layers["curve"] <= 0.975
     assert layers["depth"] >= few
 
@@ -236,8 +229,7 @@ def test_p_and_interval_of_looks_by_hand() -> None:
     q, count, every = made.question, 3, made.sums()
     seen = every.copy()
     seen[0, 4:] = np.nan  # the first boundary stopped at 64 of 128, after batches of 16
-    own = made.own([64, 128, 128])
-    found = effects_of_looks(seen[:count], seen[count:, :, :, 0], own, q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=0)
+    found = effects_of_looks(seen[:count], seen[count:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=0)
     shares = np.diff((np.array([16, 32, 64, 128]) / 128) ** 3, prepend=0.0)
     for i, last in ((0, 2), (1, 3)):
         p = []
@@ -246,10 +238,8 @@ def test_p_and_interval_of_looks_by_hand() -> None:
             p.append(stats.ttest_ind([means[i, i]], means[count:, i], alternative="greater").pvalue)
         assert found.p[i, 0, 0, i] == pytest.approx(min(1.0, (np.array(p) / shares[: last + 1]).min()))
         changes = made.changes[i, : q.looks[last], i]
-        assert (found.low[i, 0, 0, i], found.high[i, 0, 0, i]) == pytest.approx(skewed_interval(changes, 1.0 - 0.05 * shares[last]))
-        other = made.changes[i, : q.looks[last], 1 - i]
-        low, high = stats.ttest_1samp(other, 0.0).confidence_interval(1.0 - 0.05 * shares[last])
-        assert (found.low[i, 0, 0, 1 - i], found.high[i, 0, 0, 1 - i]) == (pytest.approx(low), pytest.approx(high))
+        low, high = stats.ttest_1samp(changes, 0.0).confidence_interval(1.0 - 0.05 * shares[last])
+        assert (found.low[i, 0, 0, i], found.high[i, 0, 0, i]) == (pytest.approx(low), pytest.approx(high))
         assert found.mean[i, 0, 0, i] == pytest.approx(changes.mean())
         assert found.rank[i, 0, 0, i] == pytest.approx((1 + (made.changes[count:, : len(changes), i].mean(axis=1) >= changes.mean()).sum()) / 21)
 
@@ -268,8 +258,7 @@ def test_other_sets_spend_with_the_samples_and_all_spends_late() -> None:
     """Two layer sets with the same numbers, the second of which is `all`: p at each by its own spending function."""
     made = World(7, [0.4, np.nan, 0.2])
     q, count, every = made.question, 3, made.sums().repeat(2, axis=2)
-    null, own = every[count:, :, :, 0], made.own().repeat(2, axis=1)
-    found = effects_of_looks(every[:count], null, own, q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=1)
+    found = effects_of_looks(every[:count], every[count:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=1)
     t = np.array(q.looks) / q.looks[-1]
     for i in range(count):
         p = []
@@ -278,8 +267,8 @@ def test_other_sets_spend_with_the_samples_and_all_spends_late() -> None:
             p.append(stats.ttest_ind([means[i, i]], means[count:, i], alternative="greater").pvalue)
         for s, power in ((0, 1.0), (1, 3.0)):
             assert found.p[i, s, 0, i] == pytest.approx(min(1.0, (np.array(p) / np.diff(t**power, prepend=0.0)).min()))
-        # 95 % where sampling stops for precision; wider at `all`, of whose looks the last has 0.875 of the error.
-        low, high = skewed_interval(made.changes[i, :, i])
+        # Student's 95 % where sampling stops for precision; wider at `all`, of whose looks the last has 0.875 of the error.
+        low, high = stats.ttest_1samp(made.changes[i, :, i], 0.0).confidence_interval(0.95)
         assert (found.low[i, 0, 0, i], found.high[i, 0, 0, i]) == (pytest.approx(low), pytest.approx(high))
         assert found.low[i, 1, 0, i] < low
 
@@ -297,7 +286,7 @@ def test_null_directions_are_counted_at_the_look_that_was_taken() -> None:
     seen[0, 2:] = np.nan  # stopped at 32
     null = seen[2:, :, :, 0].copy()
     null[:2, :2, :, :, :] = 0.0
-    found = effects_of_looks(seen[:2], null, made.own([32, 128]), q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0)
+    found = effects_of_looks(seen[:2], null, q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0)
     assert found.null_count[[0, 1], 0, 0, [0, 1]].tolist() == [18.0, 20.0]
     assert np.isnan(found.null_count[:, :, 1]).all()
 
@@ -313,8 +302,7 @@ def test_pairs_without_a_score_are_counted_among_those_that_were_moved() -> None
     q, seen = made.question, made.sums()
     seen[0, 2:] = np.nan  # stopped at 32
     seen[0, 1, 0, 0, 0, 0] -= 5.0
-    own = made.own([32, 128])
-    found = effects_of_looks(seen[:2], seen[2:, :, :, 0], own, q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0)
+    found = effects_of_looks(seen[:2], seen[2:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0)
     assert found.undefined[:, 0, 0].tolist() == [[5.0, 0.0], [0.0, 0.0]]
 
 
