@@ -231,9 +231,7 @@ def test_two_pairs_have_a_standard_error_and_one_has_none():
     sums = sums_of(np.zeros((2, 2), np.float32), after)
     changes = after.T[:, None, None].repeat(2, axis=2).astype(float)
     null = np.ones((3, 1, 2, len(FIELDS)))
-    found = effects_of(
-        sums[None, None, None].repeat(2, 0).repeat(2, 2), null, changes, np.arange(2), samples=2, unit=np.ones(2), all_set=0
-    )
+    found = effects_of(sums[None, None, None].repeat(2, 0).repeat(2, 2), null, changes, np.arange(2), samples=2, unit=np.ones(2), all_set=0)
     assert found.error[0, 0, 0].tolist() == [pytest.approx(1.0), pytest.approx(np.nan, nan_ok=True)]
 
 
