@@ -36,10 +36,17 @@ def calling(owner: str, what: str, *, home: str = "", relief: str = "") -> Itera
     """
     try:
         yield
-    except GanstrataError:
+    except KeyboardInterrupt:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # SystemExit, and whatever else would pass by those who expect an Exception
+        if is_meant(error):
+            raise
         raise blamed(error, owner, what, home=home, relief=relief) from error
+
+
+def is_meant(error: BaseException) -> bool:
+    """Whether an exception of a plugin is one of ours, which is shown as it is; one that says nothing is not."""
+    return isinstance(error, GanstrataError) and bool(text_of(error).strip())
 
 
 def blamed(error: BaseException, owner: str, what: str, *, home: str = "", relief: str = "") -> GanstrataError:
@@ -56,9 +63,21 @@ def one_line(error: BaseException) -> str:
     >>> one_line(ValueError("first\\n  second"))
     'ValueError: first second'
     """
-    text = visible(" ".join(str(error)[: 4 * LONGEST].split()), LONGEST)
+    text = visible(" ".join(text_of(error)[: 4 * LONGEST].split()), LONGEST)
     name = type(error).__name__
     return f"{name}: {text}" if text else name
+
+
+def text_of(error: BaseException) -> str:
+    """An exception's own text; empty where it fails to say it, as the class of somebody else may.
+
+    >>> text_of(ValueError("too wide"))
+    'too wide'
+    """
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def place_of(error: BaseException, home: str = "") -> str:
@@ -71,7 +90,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     torch = sys.modules.get("torch")
     if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(sign in str(error)[:10_000].lower() for sign in _NO_MEMORY)
+    return isinstance(error, RuntimeError) and any(sign in text_of(error)[:10_000].lower() for sign in _NO_MEMORY)
 
 
 def _innermost(trace: TracebackType | None, root: str) -> str:

@@ -6,7 +6,7 @@ the states at those strata, so an edited image costs only the strata behind them
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -42,9 +42,26 @@ def advance(generator: Generator, state: State, codes: Tensor, start: int, stop:
     return state
 
 
+def begun(generator: Generator, inputs: Inputs) -> State:
+    """The state before the first stratum.
+
+    Raises:
+        PluginBroken: it is none.
+    """
+    return _state(generator, generator.begin(inputs), "begin")
+
+
 def _state(generator: Generator, returned: object, method: str) -> State:
+    said = f"{owner_of(generator)}: {method} returned"
     if not isinstance(returned, State):
-        raise PluginBroken(f"{owner_of(generator)}: {method} returned {type(returned).__name__}; a ganstrata.State was expected")
+        raise PluginBroken(f"{said} {type(returned).__name__}; a ganstrata.State was expected")
+    held: dict[str, object] = {"x": returned.x, "rgb": returned.rgb}
+    for name, value in held.items():
+        if value is not None and not isinstance(value, Tensor):
+            raise PluginBroken(f"{said} a State with {type(value).__name__} for {name}; a torch.Tensor or None was expected")
+    kept: object = returned.kept
+    if not isinstance(kept, Mapping):
+        raise PluginBroken(f"{said} a State with {type(kept).__name__} for kept; a mapping of names to tensors was expected")
     return returned
 
 
@@ -52,15 +69,21 @@ def finished(generator: Generator, state: State, n: int) -> Tensor:
     """Images (n, 3, H, W) of the state after the last stratum.
 
     Raises:
-        PluginBroken: no tensor, or one of another type.
+        PluginBroken: no tensor, or one of whole numbers, of another device, or of another size than before.
         ShapeError: of another shape.
     """
     images = generator.finish(state)
+    owner = owner_of(generator)
     if not isinstance(images, Tensor):
-        raise PluginBroken(f"{owner_of(generator)}: finish returned {type(images).__name__}; a torch.Tensor was expected")
+        raise PluginBroken(f"{owner}: finish returned {type(images).__name__}; a torch.Tensor was expected")
     if not images.is_floating_point():
-        raise PluginBroken(f"{owner_of(generator)}: finish returned {images.dtype}; floats in [0, 1] were expected, such as images.float() / 255")
-    check_shape(images, "N 3 H W", where=f"images returned by {type(generator).__qualname__}.finish", N=n)
+        raise PluginBroken(f"{owner}: finish returned {images.dtype}; floats in [0, 1] were expected, such as images.float() / 255")
+    if images.layout != torch.strided or images.device.type != generator.device.type:
+        raise PluginBroken(f"{owner}: finish returned a {images.layout} tensor on {images.device}; a plain one on {generator.device} was expected")
+    check_shape(images, "N 3 H W", where=f"{owner}: images returned by finish", N=n)
+    before = generator.__dict__.setdefault("_pictured", tuple(images.shape[2:]))
+    if before != tuple(images.shape[2:]):
+        raise PluginBroken(f"{owner} makes pictures of {images.shape[2]} x {images.shape[3]} pixels, and before of {before[0]} x {before[1]}")
     return images
 
 
@@ -135,7 +158,7 @@ class Pass:
         return self._rendering(images, features, codes, start)
 
     def _begun(self) -> State:
-        return _state(self.generator, self.generator.begin(self._inputs), "begin")
+        return begun(self.generator, self._inputs)
 
     def _rendering(self, images: Tensor, features: dict[int, Tensor], codes: Tensor, start: int = 0) -> Rendering:
         """The pictures that strata `start` .. S made of codes, held against being finite."""

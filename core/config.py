@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from .configs.whole import NumbersAreNumbers
 from .filenames import RESERVED
+from .naming import group_fault
 from .randomness import LARGEST_SEED
 from .records import LEVELS
 
@@ -23,7 +25,7 @@ FEWEST_RESAMPLES = 4  # with which a boundary is learnt again: Student's factor 
 AUTO = "auto"  # for a generator plugin's name: the checkpoint decides
 
 
-class Section(BaseModel):
+class Section(NumbersAreNumbers):
     """Base of all sections: frozen, and unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
@@ -154,10 +156,8 @@ class Rescoring(Section):
     @classmethod
     def _legal_names(cls, value: dict[str, str] | None) -> dict[str, str] | None:
         for name in value or {}:
-            if name in ("all", "each", "groups") or not name.replace("_", "").replace("-", "").isalnum() or name[0].isdigit():
-                raise ValueError(
-                    f"'{name}' cannot name a group: use letters, digits, - and _, beginning with a letter; all, each and groups are taken"
-                )
+            if fault := group_fault(name):
+                raise ValueError(f"'{name}' {fault}")
         return value
 
 

@@ -10,19 +10,21 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .errors import ShapeError
+from .configs.contents import name_of
+from .errors import PluginBroken, ShapeError
 from .picture_checks import check_given
 from .plugin import Plugin, owner_of
 from .randomness import Stream, Use, normals
 from .records import Boundaries, Concept, Inputs, Latents, Match, ModelCard, Rendering, State, Stratum
 from .shapes import check_shape
+from .text import shown
 
 if TYPE_CHECKING:
     from .checkpoints import Part
@@ -53,16 +55,16 @@ class Generator(Plugin):
     judges_range: bool = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Hold map() and broadcast() of every plugin against the shapes that the contract names."""
+        """Hold what sample(), map() and broadcast() of every plugin give against what the contract says."""
         super().__init_subclass__(**kwargs)
-        for name, checked in (("map", _checked_map), ("broadcast", _checked_broadcast)):
+        for name, checked in (("sample", _checked_sample), ("map", _checked_map), ("broadcast", _checked_broadcast)):
             if name in cls.__dict__:
                 setattr(cls, name, checked(cls.__dict__[name]))
 
     @cached_property
     def fingerprint(self) -> str:
         """Names the latent space: boundaries learnt for one generator refuse another."""
-        checkpoint = self.card.weights or self.card.sha256 or f"{type(self).__module__}.{type(self).__qualname__} {self.config.model_dump_json()}"
+        checkpoint = self.card.weights or self.card.sha256 or f"{type(self).__module__}.{type(self).__qualname__} {name_of(self.config)}"
         return hashlib.sha256(f"{self.card.family} {checkpoint}".encode()).hexdigest()[:16]
 
     @property
@@ -129,13 +131,50 @@ class Generator(Plugin):
         return None
 
 
+def _checked_sample(method: Callable[..., Latents]) -> Callable[..., Latents]:
+    @wraps(method)
+    def sample(self: Generator, n: int, seed: int, start: int, stream: Stream) -> Latents:
+        returned: object = method(self, n, seed, start, stream)
+        fault = _fault_of_samples(returned, n, start)
+        if not fault:
+            # Arrays are made for what the first samples were like.
+            drawn = cast("Latents", returned).condition
+            kind = None if drawn is None else (tuple(drawn.shape[1:]), drawn.dtype)
+            before = self.__dict__.setdefault("_conditioned", kind)
+            fault = "" if kind == before else f"a condition of another kind than before ({shown(kind)} and not {shown(before)})"
+        if fault:
+            raise PluginBroken(f"{owner_of(self)}: sample({n}, ..., start={start}, ...) returned {fault}")
+        return cast("Latents", returned)
+
+    return sample
+
+
+def _fault_of_samples(returned: object, n: int, start: int) -> str:
+    """What is wrong with what sample() gave; nothing if it will do."""
+    if not isinstance(returned, Latents):
+        return f"{type(returned).__name__}; a ganstrata.Latents was expected"
+    rows: dict[str, object] = {"z": returned.z, "index": returned.index}
+    if returned.condition is not None:
+        rows["condition"] = returned.condition
+    for name, values in rows.items():
+        if not isinstance(values, Tensor):
+            return f"{name} as {type(values).__name__}; a torch.Tensor was expected"
+        if values.ndim == 0 or len(values) != n:
+            return f"{name} of shape {tuple(values.shape)}; it needs {n} rows"
+    if not returned.z.is_floating_point():
+        return f"z of {returned.z.dtype}; floats were expected"
+    if returned.index.tolist() != list(range(start, start + n)):
+        return f"another index than {start} to {start + n - 1}, by which samples are known: torch.arange(start, start + n)"
+    return ""
+
+
 def _checked_map(method: Callable[[Any, Tensor, Tensor | None], Tensor]) -> Callable[[Any, Tensor, Tensor | None], Tensor]:
     @wraps(method)
     def map(self: Generator, z: Tensor, condition: Tensor | None = None) -> Tensor:  # noqa: A001 - the method's own name
         check_shape(z, "N Z", where="z handed to map", Z=self.card.latent_size)
         w = method(self, z, condition)
         _check_tensor(w, f"{owner_of(self)}: map")
-        check_shape(w, "N D", where=f"w returned by {type(self).__qualname__}.map", N=z.shape[0], D=self.card.code_size)
+        check_shape(w, "N D", where=f"{owner_of(self)}: w returned by map", N=z.shape[0], D=self.card.code_size)
         return w
 
     return map
@@ -147,7 +186,7 @@ def _checked_broadcast(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any
         check_shape(w, "N D", where="w handed to broadcast", D=self.card.code_size)
         codes = method(self, w)
         _check_tensor(codes, f"{owner_of(self)}: broadcast")
-        where = f"codes returned by {type(self).__qualname__}.broadcast"
+        where = f"{owner_of(self)}: codes returned by broadcast"
         check_shape(codes, "N L D", where=where, N=w.shape[0], L=self.card.layers, D=self.card.code_size)
         return codes
 
@@ -157,6 +196,8 @@ def _checked_broadcast(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any
 def _check_tensor(value: object, method: str) -> None:
     if not isinstance(value, Tensor):
         raise ShapeError(f"{method} returned {type(value).__name__}; a torch.Tensor was expected")
+    if not value.is_floating_point():
+        raise ShapeError(f"{method} returned {value.dtype}; floats were expected")
 
 
 class Scorer(Plugin):
@@ -181,6 +222,11 @@ class Scorer(Plugin):
     checkpoint: str = ""
     packages: tuple[str, ...] = ()
     judges_range: bool = True
+
+    @cached_property
+    def declared(self) -> tuple[Concept, ...]:
+        """The concepts as they were when this was first asked for: they must not become others."""
+        return tuple(self.concepts)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Hold what every scorer is given against what it takes."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .blame import one_line
 from .errors import UserError, nearest
 from .paths import user_path
 
@@ -65,7 +66,7 @@ def reason(error: BaseException) -> str:
         if not file.startswith("<") and "/torch/" not in file.replace("\\", "/"):
             place = f" ({file}:{trace.tb_lineno})"
         trace = trace.tb_next
-    return f"{type(error).__name__}: {error}{place}"
+    return f"{one_line(error)}{place}"
 
 
 def _import(place: str) -> ModuleType:
@@ -79,7 +80,9 @@ def _import(place: str) -> ModuleType:
             raise UserError(f"{place} does not import: {reason(error)}") from error
         hint = "install its package, put its folder on PYTHONPATH, or name the file as FILE.py:Name"
         raise UserError(f"there is no module '{error.name}' to import; {hint}") from None
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise UserError(f"{place} does not import: {reason(error)}") from error
 
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from .blame import one_line
 from .config import RunConfig
 from .device import cores, resolve_device
 from .errors import GanstrataError, UserError
@@ -25,7 +26,7 @@ from .interrupts import deferred
 from .memory import keep_freed_memory
 from .prepare import Prepared, prepare
 from .spawning import MEMORY, why_workers_ended
-from .text import message, visible
+from .text import message
 
 T = TypeVar("T")
 Work = Callable[[Prepared, Any], T]
@@ -172,7 +173,7 @@ def _begin(config: dict[str, Any], batch: int) -> None:
     torch.set_num_threads(validated.engine.threads)
     try:
         _prepared = prepare(validated, batch=batch, check=False)  # the parent has
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         _failure = _in_words(error)
 
 
@@ -183,7 +184,7 @@ def _work(function: Work[T], task: Any) -> tuple[str, int, T | None]:
     assert _prepared is not None
     try:
         return "", 0, function(_prepared, task)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         return *_in_words(error), None
 
 
@@ -195,7 +196,7 @@ def _in_words(error: BaseException) -> tuple[str, int]:
         return f"a worker process needs more memory than there is. What was finished is kept; {MEMORY}", GanstrataError.exit_code
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}:{frames[-1].lineno}, in {frames[-1].name})" if frames else ""
-    return f"a worker process failed: {type(error).__name__}: {visible(str(error), 500)}{place}. What was finished is kept", GanstrataError.exit_code
+    return f"a worker process failed: {one_line(error)}{place}. What was finished is kept", GanstrataError.exit_code
 
 
 def _unwrap(result: tuple[str, int, Any]) -> Any:

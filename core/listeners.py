@@ -6,6 +6,7 @@ import traceback
 from copy import deepcopy
 from typing import Any, Literal
 
+from .blame import one_line
 from .progress import Progress
 from .registry import registry
 from .run import Run
@@ -32,8 +33,10 @@ def tell(event: Event, stage: str, run: Run, progress: Progress, **more: Any) ->
         others = [plugin for plugin in hooks.get_plugins() if plugin is not implementation.plugin]
         try:
             hooks.subset_hook_caller(event, others)(stage=stage, run=deepcopy(run), **more)
-        except (Exception, SystemExit) as error:
-            reason = f"{type(error).__name__}: {visible(str(error), 300)}{_place(error, implementation.function)}"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            reason = f"{one_line(error)}{_place(error, implementation.function)}"
             progress.warn(f"listener {visible(implementation.plugin_name)} failed in {event} of `{stage}`: {reason}. The run goes on.")
 
 

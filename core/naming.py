@@ -41,6 +41,17 @@ def fault_of(name: str, *, apart: str = APART) -> str:
     return f"has a part '{part}' between its slashes, as a path has" if part else "has nothing before, between or behind its slashes"
 
 
+def group_fault(name: str) -> str:
+    """Why this cannot be the name of a group of layers, which a config and the columns of tables name; nothing if it can.
+
+    >>> group_fault("lower-half"), group_fault("all")
+    ('', 'cannot name a group: use letters, digits, - and _, beginning with a letter; all, each and groups are taken')
+    """
+    if name not in ("all", "each", "groups") and name.replace("_", "").replace("-", "").isalnum() and not name[0].isdigit():
+        return ""
+    return "cannot name a group: use letters, digits, - and _, beginning with a letter; all, each and groups are taken"
+
+
 def checked(name: str) -> str:
     """The same name, for the validators of configs.
 

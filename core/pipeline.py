@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from .config import AUTO, RunConfig
 from .configfile import read_config, validate
+from .conformance.batches import check_batch
 from .engine import Engine
 from .errors import RunError
 from .facts import facts_of
@@ -95,6 +96,8 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
             progress.say(f"{out}: {_consequences(begun, known)}")
         with Engine(prepared) as engine:
             if any(name != "report" and not current.is_done(name) for name in stages):
+                if config.checks:
+                    check_batch(prepared)
                 progress.say(forecast(prepared, engine.workers))
                 if prepared.generator.card.layers == 1:
                     progress.say("this generator has one layer: layer-wise analysis does not apply, everything else is done")

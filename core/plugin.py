@@ -9,13 +9,14 @@ from types import FunctionType
 from typing import Any, ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
-from .blame import blamed
-from .errors import GanstrataError
+from .blame import blamed, is_meant
+from .configs.whole import NumbersAreNumbers
+from .surroundings import Surroundings
 
 
-class PluginConfig(BaseModel):
+class PluginConfig(NumbersAreNumbers):
     """Base of every plugin's Config: frozen, and unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -71,12 +72,17 @@ def _reported(name: str, method: Callable[..., Any] | None) -> Callable[..., Any
 
     @wraps(method)
     def call(self: Plugin, *args: Any, **kwargs: Any) -> Any:
+        before = Surroundings.now()
         try:
             return method(self, *args, **kwargs)
-        except GanstrataError:
+        except KeyboardInterrupt:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if is_meant(error):
+                raise
             what = f"{name}({args[0]})" if name in ("stratum", "style", "style_weights") and args else name
             raise blamed(error, owner_of(self), what, home=type(self).__module__, relief=self.relief) from error
+        finally:
+            before.restore()
 
     return call

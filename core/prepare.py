@@ -223,7 +223,7 @@ def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dic
     asked = config.rescoring.groups
     if asked is None:
         own = generator.groups
-        return default_groups(generator.card.layers) if own is None else dict(own)
+        return default_groups(generator.card.layers) if own is None else {name: tuple(map(int, layers)) for name, layers in own.items()}
     groups = {}
     for name, text in asked.items():
         try:

@@ -15,6 +15,7 @@ from .errors import CheckpointError, GanstrataError, PluginBroken
 from .identify import describe, mixture
 from .records import Match
 from .registry import PluginInfo, registry
+from .text import visible
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -164,10 +165,8 @@ def own_part(plugin: type[Generator], checkpoint: Checkpoint) -> Part:
         PluginBroken: the plugin fails when it is asked.
     """
     for part in checkpoint.parts:
-        try:
+        with calling(f"generator {plugin.__module__}.{plugin.__qualname__}", f"recognise on {visible(str(checkpoint.path))}", home=plugin.__module__):
             match = plugin.recognise(part.shapes, part.settings)
-        except Exception as error:
-            raise PluginBroken(f"{plugin.__name__}.recognise() fails on {checkpoint.path}: {type(error).__name__}: {error}") from error
         if match is not None:
             return part
     others = sorted({c.plugin for c in candidates(checkpoint)})

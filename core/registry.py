@@ -57,15 +57,21 @@ class PluginInfo:
         """
         from . import contracts
         from .plugin import PluginConfig
+        from .surroundings import Surroundings
 
+        before = Surroundings.now()
         module_name, _, class_name = self.target.partition(":")
         try:
             with redirect_stdout(sys.stderr):
                 found = getattr(importlib.import_module(module_name), class_name)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PluginBroken(
                 f"{_NOUNS[self.kind].capitalize()} '{self.name}' comes from {self.distribution}, which does not load:\n  {_reason(error)}"
             ) from error
+        finally:
+            before.restore()
         base = getattr(contracts, _BASES[self.kind])
         if not (isinstance(found, type) and issubclass(found, base)):
             raise PluginBroken(f"{self.target} from {self.distribution} is registered as a {_NOUNS[self.kind]} but is no {base.__name__}.")
@@ -135,7 +141,9 @@ class Registry:
             self._check_hooks(plugin)
             self.hooks.register(plugin, name=f"{distribution}:{point.name}")
             self.hooks.check_pending()
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self.hooks.unregister(name=f"{distribution}:{point.name}")
             bad_hook = isinstance(error, pluggy.PluginValidationError)
             reason = str(error) if bad_hook else _reason(error)
@@ -149,7 +157,9 @@ class Registry:
             caller = self.hooks.subset_hook_caller(name, [p for p in self.hooks.get_plugins() if p is not plugin])
             try:
                 caller(register=Register(kind, distribution, self))
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 self.broken.append(BrokenPlugin(point.name, distribution, point.value, _reason(error)))
 
     def _check_hooks(self, plugin: object) -> None:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .blame import one_line
 from .contracts import Scorer
 from .errors import PluginBroken, ScoreError
 from .plugin import owner_of
@@ -23,10 +24,12 @@ def checked_scores(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
 
     Raises:
         ScoreError: no tensor, wrong shape, infinite, or NaN where the concept may not be undefined.
-        PluginBroken: it fails, or writes into what it is given.
+        PluginBroken: it fails, or writes into what it is given, or has other concepts than before.
     """
     with untouched(scorer, rendering):
         scores = _table(scorer, scorer.score(rendering), "scores", (len(rendering.images), len(scorer.concepts)), "images, concepts")
+    if tuple(scorer.concepts) != scorer.declared:
+        raise PluginBroken(f"{owner_of(scorer)} has other concepts after a call of score than before; columns would stand under names of others")
     kept = slice(None) if rendering.finite is None else rendering.finite.cpu().numpy()
     for j, concept in enumerate(scorer.concepts):
         column = scores[kept, j]
@@ -61,8 +64,8 @@ def untouched(scorer: Scorer, rendering: Rendering) -> Iterator[None]:
     before = _contents(rendering)
     yield
     after = _contents(rendering)
-    for what, digest in before.items():
-        if after.get(what) != digest:
+    for what in {**before, **after}:
+        if after.get(what) != before.get(what):
             raise PluginBroken(
                 f"{owner_of(scorer)} writes into the {what} that it is given, which other scorers are given too; have it work on a copy (.clone())"
             )
@@ -77,7 +80,10 @@ def _table(scorer: Scorer, returned: object, what: str, expected: tuple[int, int
         raise ScoreError(f"{owner_of(scorer)} returned {what} of shape {tuple(returned.shape)}; {expected} was expected ({axes})")
     if returned.is_complex():
         raise ScoreError(f"{owner_of(scorer)} returned complex {what}; real numbers were expected")
-    return np.array(returned.detach().float().cpu().numpy())
+    try:
+        return np.array(returned.detach().float().cpu().numpy())
+    except (RuntimeError, TypeError) as error:  # sparse, quantised, or of a device that holds no numbers
+        raise ScoreError(f"{owner_of(scorer)} returned {what} that cannot be read as an array: {one_line(error)}") from error
 
 
 def _without_lost(values: NDArray[np.float32], rendering: Rendering) -> NDArray[np.float32]:
@@ -88,15 +94,16 @@ def _without_lost(values: NDArray[np.float32], rendering: Rendering) -> NDArray[
 
 def _contents(rendering: Rendering) -> dict[str, tuple[object, ...]]:
     """What shows whether something was written: of each tensor its place, shape and the sums of its bits along two ways."""
-    held = {"images": rendering.images, **{f"features of stratum {s}": x for s, x in rendering.features.items()}}
-    if rendering.index is not None:
-        held["index"] = rendering.index
-    return {what: (id(tensor), tuple(tensor.shape), _digest(tensor)) for what, tensor in held.items()}
+    held: dict[str, object] = {"images": rendering.images, **{f"features of stratum {s}": x for s, x in rendering.features.items()}}
+    held |= {"index": rendering.index, "record of which pictures are finite": rendering.finite}
+    return {what: (id(x), tuple(x.shape), digest(x)) if isinstance(x, Tensor) else (id(x),) for what, x in held.items()}
 
 
-def _digest(tensor: Tensor) -> tuple[int, ...]:
+def digest(tensor: Tensor) -> tuple[int, ...]:
     """Sums of a tensor's bits, of all and of the first half along each axis, so that an exchange shows too; they may overflow."""
     values = tensor.detach()
+    if values.element_size() not in _WORDS:  # complex numbers of two float64
+        values = torch.view_as_real(values)
     strides = values.stride()
     values = values.permute(sorted(range(values.ndim), key=lambda axis: -strides[axis]))  # as it lies in memory
     if values.is_contiguous() and values.ndim > 2:

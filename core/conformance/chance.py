@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import PluginBroken
+from ..surroundings import Surroundings
 
 ADVICE = (
     "Take random numbers from a torch.Generator or numpy.random.Generator of its own, seeded by what the call is given, "
@@ -20,12 +21,13 @@ ADVICE = (
 
 @contextmanager
 def preserved() -> Iterator[None]:
-    """Put the global random states back as they were."""
-    before = _states()
+    """Put the global random states back as they were, and the settings of the process."""
+    before, surroundings = _states(), Surroundings.now()
     try:
         yield
     finally:
         _restore(before)
+        surroundings.restore()
 
 
 @contextmanager

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import numbers
+import operator
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from .. import naming
 from ..contracts import Generator, Scorer
 from ..errors import PluginBroken
 from ..plugin import Plugin, owner_of
-from ..records import LEVELS, Concept, ModelCard, Stratum
-from ..text import visible
+from ..records import LEVELS, SPACES, Concept, ModelCard, Stratum
+from ..text import shown, visible
+
+SIZES = ("resolution", "layers", "code_size", "latent_size")  # of a card: whole numbers
+WORDS = ("family", "licence", "source", "sha256", "weights", "truncation")  # of a card: text
 
 
 def check_declared(plugin: Plugin) -> None:
@@ -33,26 +41,63 @@ def _check_generator(generator: Generator, owner: str) -> None:
     card, strata = getattr(generator, "card", None), getattr(generator, "strata", None)
     if not isinstance(card, ModelCard):
         raise PluginBroken(f"{owner} has {_instead(card, 'card')}; its constructor must set self.card to a ganstrata.ModelCard.")
-    for size in ("resolution", "layers", "code_size", "latent_size"):
-        value = getattr(card, size)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise PluginBroken(f"{owner}: card.{size} is {visible(repr(value))}; a whole number above 0 was expected.")
+    for name in SIZES:
+        if not _is_whole(getattr(card, name), least=1):
+            raise PluginBroken(f"{owner}: card.{name} is {_kind(getattr(card, name))}; a whole number above 0 was expected{_as('int', card, name)}.")
+    for name in WORDS:
+        if not isinstance(getattr(card, name), str):
+            raise PluginBroken(f"{owner}: card.{name} is {_kind(getattr(card, name))}; text was expected{_as('str', card, name)}.")
     if not isinstance(strata, list | tuple) or not all(isinstance(stratum, Stratum) for stratum in strata):
         raise PluginBroken(f"{owner} has {_instead(strata, 'strata')}; its constructor must set self.strata to a tuple of ganstrata.Stratum.")
     if not strata:
         raise PluginBroken(f"{owner} has no strata.")
+    for s, stratum in enumerate(strata):
+        _check_stratum(stratum, f"{owner}: strata[{s}]")
     read, layers = {stratum.reads for stratum in strata if stratum.reads is not None}, card.layers
     if read != set(range(layers)):
-        raise PluginBroken(f"{owner} declares {layers} layer{'' if layers == 1 else 's'}, but its strata read {sorted(read)}.")
-    shape = getattr(generator.layer_scale, "shape", None)
-    if shape != (layers,):
-        raise PluginBroken(f"{owner}: layer_scale has shape {shape}, expected ({layers},).")
-    groups = generator.groups
-    if groups is not None and not isinstance(groups, Mapping):
+        raise PluginBroken(f"{owner} declares {layers} layer{'' if layers == 1 else 's'}, but its strata read {shown(sorted(read))}.")
+    scale: object = generator.layer_scale
+    if not isinstance(scale, np.ndarray) or scale.shape != (layers,) or scale.dtype.kind != "f" or not np.isfinite(scale).all():
+        raise PluginBroken(f"{owner}: layer_scale is {shown(scale)}; a numpy array of {layers} finite floats, of shape ({layers},), was expected.")
+    _check_groups(generator.groups, layers, owner)
+    if generator.space not in SPACES:
+        raise PluginBroken(f"{owner}: space is {_kind(generator.space)}; it must be one of {', '.join(SPACES)}.")
+    fingerprint: object = generator.fingerprint
+    if not isinstance(fingerprint, str) or not fingerprint:
+        raise PluginBroken(f"{owner}: fingerprint is {_kind(fingerprint)}; text that names the latent space was expected.")
+    if generator.fingerprint != fingerprint:
+        raise PluginBroken(f"{owner}: fingerprint is another each time it is asked for; boundaries know their generator by it.")
+
+
+def _check_stratum(stratum: Stratum, where: str) -> None:
+    wrong = (
+        ("name", isinstance(stratum.name, str), "text"),
+        ("reads", stratum.reads is None or _is_whole(stratum.reads), "the number of a layer, or None,"),
+        ("size", _is_whole(stratum.size, least=1), "a whole number above 0"),
+        ("margin", _is_whole(stratum.margin), "a whole number"),
+        ("is_feature", isinstance(stratum.is_feature, bool), "True or False"),
+        ("style_width", stratum.style_width is None or _is_whole(stratum.style_width, least=1), "a whole number above 0, or None,"),
+    )
+    for name, fits, expected in wrong:
+        if not fits:
+            raise PluginBroken(f"{where}.{name} is {_kind(getattr(stratum, name))}; {expected} was expected{_as('int', stratum, name)}.")
+
+
+def _check_groups(groups: object, layers: int, owner: str) -> None:
+    if groups is None:
+        return
+    if not isinstance(groups, Mapping):
         raise PluginBroken(f"{owner}: groups is {type(groups).__name__}; a mapping of names to layers, or None, was expected.")
-    for name, chosen in (groups or {}).items():
-        if not chosen or not set(chosen) <= set(range(layers)):
-            raise PluginBroken(f"{owner}: the group '{visible(str(name))}' has layers {visible(str(list(chosen)))}; there are 0 to {layers - 1}.")
+    for name, chosen in groups.items():
+        fault = naming.group_fault(name) if isinstance(name, str) else "is no text"
+        if fault:
+            raise PluginBroken(f"{owner}: '{visible(name) if isinstance(name, str) else shown(name)}' in groups {fault}.")
+        try:
+            numbers_ = [operator.index(layer) for layer in chosen]
+        except TypeError:
+            numbers_ = []
+        if not numbers_ or not set(numbers_) <= set(range(layers)):
+            raise PluginBroken(f"{owner}: the group '{visible(name)}' has layers {shown(chosen)}; there are 0 to {layers - 1}.")
 
 
 def _check_scorer(scorer: Scorer, owner: str) -> None:
@@ -67,19 +112,66 @@ def _check_scorer(scorer: Scorer, owner: str) -> None:
         )
     if not concepts:
         raise PluginBroken(f"{owner} has no concepts.")
-    names = [concept.name for concept in concepts]
-    faults = ((name, naming.fault_of(name)) for name in names)
-    awkward = next(((name, fault) for name, fault in faults if fault), None)
-    if awkward is not None:
-        raise PluginBroken(f"{owner}: the name of the concept '{visible(awkward[0])}' {awkward[1]}.")
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise PluginBroken(f"{owner} has two concepts called '{twice[0]}'.")
-    if not all(isinstance(s, int) for s in scorer.features):
-        raise PluginBroken(f"{owner}: features must hold numbers of strata.")
+    for concept in concepts:
+        _check_concept(concept, owner)
+    _check_distinct([concept.name for concept in concepts], f"{owner} has two concepts called")
+    if scorer.declared != tuple(concepts):
+        raise PluginBroken(f"{owner} has other concepts each time that they are asked for.")
+    features: object = scorer.features
+    if not isinstance(features, list | tuple) or not all(_is_whole(s) for s in features):
+        raise PluginBroken(f"{owner}: features is {shown(features)}; it must be a tuple of numbers of strata.")
     extras: object = scorer.extras
     if not isinstance(extras, list | tuple) or not all(isinstance(name, str) for name in extras):
         raise PluginBroken(f"{owner}: extras must be a tuple of names.")
+    _check_distinct(extras, f"{owner} has two extras called")
+    if not isinstance(scorer.checkpoint, str):
+        raise PluginBroken(f"{owner}: checkpoint is {_kind(scorer.checkpoint)}; the hash of its weights, as text, was expected.")
+    packages: object = scorer.packages
+    if not isinstance(packages, list | tuple) or not all(isinstance(name, str) for name in packages):
+        raise PluginBroken(f"{owner}: packages is {shown(packages)}; it must be a tuple of names of distributions.")
+
+
+def _check_concept(concept: Concept, owner: str) -> None:
+    if not isinstance(concept.name, str):
+        raise PluginBroken(f"{owner}: the name of a concept is {_kind(concept.name)}; text was expected.")
+    fault = naming.fault_of(concept.name)
+    if fault:
+        raise PluginBroken(f"{owner}: the name of the concept '{visible(concept.name)}' {fault}.")
+    where = f"{owner}: of the concept '{visible(concept.name)}'"
+    for name, fits, expected in (
+        ("least", concept.least is None or (_is_number(concept.least) and concept.least >= 0.0), "a number that is not negative, or None,"),
+        ("threshold", concept.threshold is None or _is_number(concept.threshold), "a finite number, or None,"),
+        ("may_be_undefined", isinstance(concept.may_be_undefined, bool), "True or False"),
+    ):
+        if not fits:
+            raise PluginBroken(f"{where} {name} is {_kind(getattr(concept, name))}; {expected} was expected{_as('float', concept, name)}.")
+
+
+def _check_distinct(names: Sequence[str], said: str) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise PluginBroken(f"{said} '{visible(twice[0])}'.")
+
+
+def _is_whole(value: object, least: int = 0) -> bool:
+    """Whether a value is a whole number of Python's own: others are no JSON, and not what they seem when they are compared or hashed."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _kind(value: object) -> str:
+    """A value, with its type where that is none of Python's own."""
+    kind = type(value)
+    return shown(value) if kind.__module__ == "builtins" else f"{shown(value)} ({visible(f'{kind.__module__}.{kind.__name__}')})"
+
+
+def _as(kind: str, record: object, name: str) -> str:
+    """The cure where a number is one of numpy's or torch's."""
+    value = getattr(record, name)
+    return f"; write {kind}(...)" if not isinstance(value, bool | int | float | str) and isinstance(value, numbers.Number) else ""
 
 
 def _instead(value: object, name: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..composition import advance, finished
+from ..composition import advance, begun, finished
 from ..contracts import Generator
 from ..errors import PluginBroken
 from ..finiteness import finite_rows, refusal, where_lost
@@ -15,6 +16,8 @@ from ..picture_checks import FLOATS, range_fault
 from ..plugin import owner_of
 from ..randomness import Stream
 from ..records import Inputs, Latents, State
+from ..scoring import digest
+from ..text import shown
 from . import chance
 from .networks import check_evaluation_mode
 
@@ -27,7 +30,7 @@ NOISE = 1  # seed of fresh noise
 def check_generator(generator: Generator) -> None:
     """Refuse a generator whose pictures are not what the core takes them for.
 
-    Two samples are made together, and the second alone, twice. Without `judges_range` the range is left out.
+    Two samples are made together, and the second alone, twice, with the first alone between. Without `judges_range` the range is left out.
 
     Raises:
         PluginBroken: what is wrong, with the cure.
@@ -36,9 +39,11 @@ def check_generator(generator: Generator) -> None:
     owner = owner_of(generator)
     check_evaluation_mode(generator)
     with torch.no_grad(), chance.held(owner, "making pictures"):
-        together, latents = _pictures(generator, SAMPLES, 0)
-        alone, single = _pictures(generator, 1, SAMPLES - 1)
-        again, _ = _pictures(generator, 1, SAMPLES - 1)
+        together, latents, _ = _pictures(generator, SAMPLES, 0)
+        alone, single, held = _pictures(generator, 1, SAMPLES - 1)
+        _pictures(generator, 1, 0)
+        _check_untouched(held, owner)
+        again, _, _ = _pictures(generator, 1, SAMPLES - 1)
     height, across = together.shape[2:]
     if max(height, across) != generator.card.resolution:
         raise PluginBroken(f"{owner} makes pictures of {height} x {across} pixels; its card says resolution {generator.card.resolution}")
@@ -48,17 +53,26 @@ def check_generator(generator: Generator) -> None:
             _refuse(generator, latents, finite)
         return  # how many may be so is for the run to say
     if generator.judges_range:
-        _check_range(together, owner)
+        check_range(together, owner)
     width = max(1.0, float(together.max() - together.min()))
-    apart = distance(alone, again, width)
+    check_same(alone, again, width, owner)
+    apart = distance(together[-1:], alone, width)
+    if not apart <= COMPANY:
+        raise PluginBroken(f"{owner}: {_company(generator, latents, single, apart)}")
+
+
+def check_same(first: Tensor, second: Tensor, width: float, owner: str) -> None:
+    """Refuse pictures that are others when they are made again.
+
+    Raises:
+        PluginBroken: they are.
+    """
+    apart = distance(first, second, width)
     if not apart <= SAME:
         raise PluginBroken(
             f"{owner} does not give the same picture twice: it differs by {apart:.2g} of the range. Noise of a sample may depend on "
             "Inputs.noise, its Inputs.index and the stratum only. " + chance.ADVICE
         )
-    apart = distance(together[-1:], alone, width)
-    if not apart <= COMPANY:
-        raise PluginBroken(f"{owner}: {_company(generator, latents, single, apart)}")
 
 
 def distance(a: Tensor, b: Tensor, width: float = 1.0) -> float:
@@ -66,47 +80,83 @@ def distance(a: Tensor, b: Tensor, width: float = 1.0) -> float:
     return float((a - b).abs().max()) / width if a.shape == b.shape else float("inf")
 
 
-def _pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, Latents]:
-    """Pictures (n, 3, H, W) of samples start .. start + n, made stratum by stratum."""
+@dataclass(frozen=True)
+class _Held:
+    """A tensor that a plugin was given or gave, and what was in it then."""
+
+    what: str
+    given_to: str
+    tensor: Tensor
+    content: tuple[int, ...]
+
+    @property
+    def is_written(self) -> bool:
+        return digest(self.tensor) != self.content
+
+
+def _pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, Latents, list[_Held]]:
+    """Pictures (n, 3, H, W) of samples start .. start + n, made stratum by stratum, and all tensors on the way."""
     latents = generator.sample(n, 0, start, Stream.PROBING)
-    _check_latents(generator, latents, n)
-    codes = generator.broadcast(generator.map(latents.z, latents.condition))
-    state = generator.begin(Inputs(n, latents.condition, latents.index, NOISE))
-    for s in range(len(generator.strata)):
-        before = [(name, tensor, tensor._version) for name, tensor in _tensors(state, codes)]
-        following = advance(generator, state, codes, s, s + 1, {}, ())
-        written = [name for name, tensor, version in before if tensor._version != version]
-        if written:
+    held: list[_Held] = []
+
+    def handed(method: str, tensors: Mapping[str, object]) -> list[_Held]:
+        return [_Held(what, method, x, digest(x)) for what, x in tensors.items() if isinstance(x, Tensor)]
+
+    def after(given: list[_Held]) -> None:
+        written = next((one for one in given if one.is_written), None)
+        if written is not None:
             raise PluginBroken(
-                f"{owner_of(generator)}: stratum({s}) writes into {written[0]} that it is given, from which edits begin again; "
+                f"{owner_of(generator)}: {written.given_to} writes into {written.what} that it is given, from which edits begin again; "
                 "have it work on a copy, without operations in place (add_, mul_, x[...] = )"
             )
-        state = following
+        held.extend(given)
+
+    given = handed("map", {"the z": latents.z, "the condition": latents.condition})
+    w = generator.map(latents.z, latents.condition)
+    after(given)
+    given = handed("broadcast", {"the w": w})
+    codes = generator.broadcast(w)
+    after(given)
+    state = begun(generator, Inputs(n, latents.condition, latents.index, NOISE))
+    for s in range(len(generator.strata)):
+        given = handed(f"stratum({s})", _tensors(state) | {"the codes": codes})
+        state = advance(generator, state, codes, s, s + 1, {}, ())
+        after(given)
+    given = handed("finish", _tensors(state))
     images = finished(generator, state, n)
+    after(given)
+    held += handed("", {"the pictures": images})
     if images.dtype not in FLOATS:
         raise PluginBroken(f"{owner_of(generator)}: finish returned {images.dtype}; float32, float16 or bfloat16 was expected: images.float()")
-    return images.float(), latents
+    return images.float(), latents, held
 
 
-def _check_latents(generator: Generator, latents: object, n: int) -> None:
-    owner = owner_of(generator)
-    if not isinstance(latents, Latents):
-        raise PluginBroken(f"{owner}: sample returned {type(latents).__name__}; a ganstrata.Latents was expected")
-    rows = {"z": latents.z, "index": latents.index, **({} if latents.condition is None else {"condition": latents.condition})}
-    for name, values in rows.items():
-        if not isinstance(values, Tensor):
-            raise PluginBroken(f"{owner}: sample returned {name} as {type(values).__name__}; a torch.Tensor was expected")
-        if values.ndim == 0 or len(values) != n:
-            raise PluginBroken(f"{owner}: sample({n}, ...) returned {name} of shape {tuple(values.shape)}; it needs {n} rows")
+def _check_untouched(held: Sequence[_Held], owner: str) -> None:
+    """Refuse a generator that gives memory into which it writes again in a later pass.
+
+    Raises:
+        PluginBroken: it does.
+    """
+    written = next((one for one in held if one.is_written), None)
+    if written is not None:
+        what = "pictures" if not written.given_to else f"{written.what}, as {written.given_to} is given it,"
+        raise PluginBroken(
+            f"{owner} gives {what} in memory that it writes into again when it makes other pictures; edits begin again from "
+            "states of before, so give new tensors, not buffers that are used again (out=, copy_)"
+        )
 
 
-def _tensors(state: State, codes: Tensor) -> Iterator[tuple[str, Tensor]]:
-    named = {"the codes": codes, "the state's x": state.x, "the state's rgb": state.rgb}
-    named |= {f"the state's kept '{name}'": value for name, value in state.kept.items()}
-    return ((name, tensor) for name, tensor in named.items() if isinstance(tensor, Tensor) and not tensor.is_inference())
+def _tensors(state: State) -> dict[str, object]:
+    named: dict[str, object] = {"the state's x": state.x, "the state's rgb": state.rgb}
+    return named | {f"the state's kept {shown(name)}": value for name, value in state.kept.items()}
 
 
-def _check_range(images: Tensor, owner: str) -> None:
+def check_range(images: Tensor, owner: str) -> None:
+    """Refuse unedited pictures (N, 3, H, W), all finite, of another range than [0, 1].
+
+    Raises:
+        PluginBroken: they are.
+    """
     fault = range_fault(images)
     if not fault:
         return
@@ -137,5 +187,5 @@ def _company(generator: Generator, together: Latents, alone: Latents, apart: flo
 
 def _refuse(generator: Generator, latents: Latents, finite: Tensor) -> None:
     codes = generator.broadcast(generator.map(latents.z, latents.condition))
-    state = generator.begin(Inputs(len(codes), latents.condition, latents.index, NOISE))
+    state = begun(generator, Inputs(len(codes), latents.condition, latents.index, NOISE))
     raise refusal(generator, finite, latents.index, where_lost(generator, state, codes, 0, 0))

@@ -33,25 +33,39 @@ def check_scorer(scorer: Scorer, rendering: Rendering) -> None:
     check_evaluation_mode(scorer)
     last = len(rendering.images) - 1
     with torch.inference_mode(), chance.held(owner, "scoring"):
-        together = checked_scores(scorer, _rows(rendering, slice(None)))
-        alone = checked_scores(scorer, _rows(rendering, slice(last, None)))
-        again = checked_scores(scorer, _rows(rendering, slice(last, None)))
+        together = scores_of(scorer, rendering, slice(None))
+        alone = scores_of(scorer, rendering, slice(last, None))
+        again = scores_of(scorer, rendering, slice(last, None))
         if scorer.extras:
             checked_extras(scorer, _rows(rendering, slice(None)))
-    _compare(scorer, alone, again, SAME, "gives the same picture another score when it is scored again; scores may depend on the picture only")
-    _compare(scorer, together[last:], alone, COMPANY, "scores a picture otherwise in a batch than alone; scores may depend on the picture only")
+    compare(scorer, alone, again)
+    compare(scorer, together[last:], alone, in_company=True)
+
+
+def scores_of(scorer: Scorer, rendering: Rendering, rows: slice) -> NDArray[np.float32]:
+    """Scores of some of the pictures, with nothing remembered of what scorers share."""
+    return checked_scores(scorer, _rows(rendering, rows))
 
 
 def _rows(rendering: Rendering, rows: slice) -> Rendering:
-    """Some of the pictures, with nothing remembered of what scorers share."""
     features = {s: x[rows] for s, x in rendering.features.items()}
     index = None if rendering.index is None else rendering.index[rows]
     finite = None if rendering.finite is None else rendering.finite[rows]
     return Rendering(rendering.images[rows], features, index, finite=finite, composed=True)
 
 
-def _compare(scorer: Scorer, a: NDArray[np.float32], b: NDArray[np.float32], tolerance: float, fault: str) -> None:
+def compare(scorer: Scorer, a: NDArray[np.float32], b: NDArray[np.float32], *, in_company: bool = False) -> None:
+    """Refuse scores of the same pictures that differ, when they were scored again or in other company.
+
+    Raises:
+        PluginBroken: they do.
+    """
+    tolerance = COMPANY if in_company else SAME
     same = np.isclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
     if not same.all():
         row, j = np.argwhere(~same)[0]
-        raise PluginBroken(f"{owner_of(scorer)} {fault}: '{scorer.concepts[j].name}' is {a[row, j]:.4g} once and {b[row, j]:.4g} then")
+        fault = "scores a picture otherwise in a batch than alone" if in_company else "gives the same picture another score when it is scored again"
+        raise PluginBroken(
+            f"{owner_of(scorer)} {fault}; scores may depend on the picture only: '{scorer.concepts[j].name}' is {a[row, j]:.4g} once "
+            f"and {b[row, j]:.4g} then"
+        )

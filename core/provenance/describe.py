@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..config import Use
+from ..configs.contents import contents
 from ..contracts import BoundaryLearner, Generator, Scorer
 from ..errors import GanstrataError, UserError
 from ..prepare import Prepared
@@ -74,7 +75,7 @@ def plugin_record(kind: Kind, used: Use, built: Plugin | None = None) -> PluginR
 
 def validated(model: type[BaseModel], options: Mapping[str, Any]) -> Any:
     """A plugin's config as plain data, defaults included, so that to leave out a value and to write its default is the same."""
-    return model.model_validate(dict(options)).model_dump(by_alias=True)
+    return contents(model.model_validate(dict(options)))
 
 
 def _output(built: Plugin | None) -> Any:

@@ -8,7 +8,8 @@ What is digested, of a class and of every class that it inherits from:
 - of the plugins that come with ganstrata, their whole family. The rest of ganstrata, Python and the large
   numeric packages are known by their version.
 
-Of a class that has no file, such as one of a notebook, its source text, or else its byte code.
+Of a class or function that has no file, such as one of a notebook, its source text or byte code, with its defaults and with
+what it uses of the same module.
 
 A file that was imported counts as it was when it was first digested: what runs is what was imported.
 """
@@ -18,6 +19,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
+import pickle
+import re
 import sys
 import types
 from collections.abc import Collection, Iterable, Iterator
@@ -30,6 +33,7 @@ from ..disk import file_hash
 from .imports import BY_VERSION, CODE, OURS, code_in, followed
 from .records import DIGEST, digest
 
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # of an object in memory: another in each process
 _imported: dict[str, tuple[ModuleSpec, str]] = {}  # digest of a file when it was first looked at, while the same import is in force
 
 
@@ -56,7 +60,7 @@ def class_code(plugin: type, owner: str = "") -> Code:
         own = module_files(base.__module__)
         files |= set(own)
         if not own and not base.__module__.startswith(f"{OURS}."):
-            texts.append(_text(base))
+            texts.append(object_text(base))
     files, distributions = followed(files)
     return Code(digest([_digests(files), texts]), distributions)
 
@@ -74,7 +78,7 @@ def target_code(target: str) -> Code | None:
     imported = place in sys.modules and place.split(".")[0] not in BY_VERSION
     files = [path.resolve()] if is_file else module_files(place) if imported else []
     if not files:
-        return None
+        return _without_file(place, name) if imported else None
     found, distributions = followed(files)
     return Code(digest(_digests(found)), distributions)
 
@@ -128,12 +132,70 @@ def _loaded(names: Collection[str]) -> Iterator[tuple[Path, ModuleSpec]]:
             yield Path(spec.origin).resolve(), spec
 
 
-def _text(base: type) -> str:
+def _without_file(module: str, name: str) -> Code | None:
+    """The code of an object whose module has no file, such as a notebook's."""
+    found: object = sys.modules[module]
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return None if found is None else Code(digest(object_text(found)), set())
+
+
+def object_text(value: object) -> list[str]:
+    """Texts that say what a class or function without a file does.
+
+    They are its source or byte code, its defaults, what it encloses, and what it uses of its own module, in turn.
+    """
+    texts: list[str] = []
+    seen: set[int] = set()
+    left = [("", value)]
+    while left:
+        name, item = left.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        function = inspect.unwrap(item) if callable(item) and not isinstance(item, type) else item
+        if isinstance(function, types.MethodType):
+            function = function.__func__
+        if isinstance(function, types.FunctionType):
+            texts.append(f"{name} {_text(function)}")
+            used = function.__globals__
+            left += [(f"{name}.{i}", default) for i, default in enumerate(function.__defaults__ or ())]
+            left += list((function.__kwdefaults__ or {}).items())
+            left += [(f"{name}.{i}", cell.cell_contents) for i, cell in enumerate(function.__closure__ or ()) if cell != types.CellType()]
+            left += [(named, used[named]) for named in sorted(_names(function.__code__)) if named in used]
+        elif isinstance(item, type):
+            if item.__module__.split(".")[0] in BY_VERSION - {"__main__"} or module_files(item.__module__) or item.__module__.startswith(OURS):
+                texts.append(f"{name} {item.__module__}.{item.__qualname__}")
+                continue
+            texts.append(f"{name} {_text(item)}")
+            left += [(named, found) for named, found in sorted(vars(item).items()) if not named.startswith("__") or inspect.isfunction(found)]
+        elif isinstance(item, types.ModuleType):
+            texts.append(f"{name} {item.__name__}")
+        else:
+            texts.append(f"{name} {_content(item)}")
+    return texts
+
+
+def _content(item: object) -> str:
+    """What an object holds; what it says of itself may leave out most of it."""
     try:
-        return inspect.getsource(base)
+        return hashlib.sha256(pickle.dumps(item)).hexdigest()
+    except Exception:  # whatever somebody's class raises
+        return _ADDRESS.sub("", object.__repr__(item))
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """Names that byte code uses, with that of the functions in it."""
+    return set(code.co_names).union(*(_names(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)))
+
+
+def _text(item: type | types.FunctionType) -> str:
+    if isinstance(item, types.FunctionType):
+        return _bytecode(item.__code__)
+    try:
+        return inspect.getsource(item)
     except (OSError, TypeError):
-        functions = sorted((name, getattr(value, "__wrapped__", value)) for name, value in vars(base).items() if inspect.isfunction(value))
-        return "".join(f"{name} {_bytecode(function.__code__)}\n" for name, function in functions)
+        return item.__qualname__
 
 
 def _bytecode(code: types.CodeType) -> str:

@@ -104,7 +104,9 @@ def fewer_extremes(boundaries: Iterable[Boundary]) -> list[str]:
     for boundary in boundaries:
         facts = next(iter(boundary.facts.get("layers", ())), boundary.facts)
         short = [
-            f"{facts[end]} of {facts[f'{end}_asked']} {end}" for end in ("positives", "negatives") if facts.get(end, 0) < facts.get(f"{end}_asked", 0)
+            f"{facts.get(end, 0)} of {facts[f'{end}_asked']} {end}"
+            for end in ("positives", "negatives")
+            if facts.get(end, 0) < facts.get(f"{end}_asked", 0)
         ]
         if short and not boundary.given:
             said.append(f"{boundary.name}: learnt from {' and '.join(short)}; its classes are too small, or score the same, to supply all.")

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..boundaryfile import FILES, save_boundaries
@@ -18,13 +19,14 @@ from ..conformance.learned import check_learned
 from ..contracts import BoundaryLearner, Generator
 from ..editing import conditioned
 from ..engine import Engine
-from ..errors import DataError
+from ..errors import DataError, PluginBroken
 from ..plugin import owner_of
 from ..prepare import Prepared
 from ..progress import Progress
 from ..records import Boundaries, Boundary, Concept
 from ..resampled import FILE as RESAMPLED_FILE
 from ..run import Run
+from ..scoring import digest
 from ..text import listed, visible
 from .null import FILE as NULL_FILE
 from .null import Fit, permuted_directions, save_directions
@@ -147,8 +149,13 @@ def _checked(
     learner: BoundaryLearner, generator: Generator, seed: int, extra: Mapping[str, Any], latents: Floats, scores: Floats, concepts: Sequence[Concept]
 ) -> Boundaries:
     """What the learner gives, held against the contract; where it draws from global random numbers, they are those of the seed."""
+    given = {"latents": latents, "scores": scores, **{name: value for name, value in extra.items() if isinstance(value, np.ndarray)}}
+    before = {name: digest(torch.from_numpy(values)) for name, values in given.items()}
     with chance.seeded(seed):
         returned = learner.learn(latents, scores, concepts, generator=generator, seed=seed, **extra)
+    for name, values in given.items():
+        if digest(torch.from_numpy(values)) != before[name]:
+            raise PluginBroken(f"{owner_of(learner)} writes into the {name} that it is given, from which it learns again; have it work on a copy")
     return check_learned(returned, learner, concepts, generator)
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 from torch import Tensor
 
 from ...core.config import Level
+from ...core.configs.whole import NumbersAreNumbers
 from ...core.contracts import Scorer
 from ...core.dotted import PATTERN, check_arguments, find, reason
 from ...core.errors import ConfigError, Fault, ScoreError, UserError
@@ -19,7 +20,7 @@ from ...core.plugin import PluginConfig
 from ...core.records import Concept, Rendering
 
 
-class Column(BaseModel):
+class Column(NumbersAreNumbers):
     """A concept that the function scores."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -6,14 +6,17 @@ section 3.1; Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training".
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 from torch import Tensor
 
 from ...core.config import Level
+from ...core.configs.whole import NumbersAreNumbers
 from ...core.contracts import Scorer
 from ...core.errors import CheckpointError
 from ...core.naming import checked
@@ -21,7 +24,7 @@ from ...core.records import Concept, Rendering
 from .networks.huggingface import LIBRARY, HubConfig, installed, load, quiet, tokenizer
 
 
-class Sentences(BaseModel):
+class Sentences(NumbersAreNumbers):
     """A concept, and what is said of pictures that have it and of those that do not."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -76,7 +79,8 @@ class Text(Scorer):
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
         self.loaded = load("AutoModel", config, device)
-        self.checkpoint, self.packages = self.loaded.sha256, LIBRARY
+        self.packages = LIBRARY
+        self._read = hashlib.sha256(self.loaded.sha256.encode())  # with what the tokenizer makes of the sentences: it is no part of the weights
         network: Any = self.loaded.network
         if not all(hasattr(network, name) for name in ("get_text_features", "get_image_features", "logit_scale")):
             raise CheckpointError(
@@ -86,6 +90,7 @@ class Text(Scorer):
         with torch.inference_mode():
             embedded = [(self._said(c.present), self._said(c.absent)) for c in config.concepts]
             self._scale = float(network.logit_scale.detach().float().exp())
+        self.checkpoint = self._read.hexdigest()
         # Inference tensors would not take part in gradients.
         self._difference = torch.stack([present - absent for present, absent in embedded]).clone().to(device)  # (C, E)
 
@@ -101,6 +106,7 @@ class Text(Scorer):
             too_long = [t for t, ids in zip(texts, split(texts)["input_ids"], strict=True) if len(ids) > limit]
         if too_long:
             raise CheckpointError(f"concepts: '{too_long[0]}' is longer than the {limit} tokens that model {self.config.model} reads")
+        self._read.update(json.dumps(tokens["input_ids"].tolist()).encode())
         wanted = {key: value.to(self.device) for key, value in tokens.items() if key in ("input_ids", "attention_mask")}
         network: Any = self.loaded.network
         if "siglip" in str(self.loaded.settings.get("model_type", "")):
@@ -121,7 +127,7 @@ class Text(Scorer):
                 _pooled(network.get_image_features(pixel_values=self.loaded.prepare(rendering.images))).float(), dim=1
             )
 
-        embedded = rendering.once(("text", self.checkpoint), compute)  # (N, E)
+        embedded = rendering.once(("text", self.loaded.sha256), compute)  # (N, E)
         return self._scale * embedded @ self._difference.t()
 
 

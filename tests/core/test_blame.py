@@ -44,6 +44,15 @@ def test_a_file_that_a_constructor_cannot_open_is_told_with_its_place(options: d
     assert fault.message.startswith(words)
 
 
+class Mute(ValueError):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Outside(BaseException):
+    """Passes by those who expect an Exception."""
+
+
 class Failing(Sound):
     """Fails in the call that its config names."""
 
@@ -65,6 +74,12 @@ class Failing(Sound):
             "cpu": RuntimeError("[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
             "cublas": RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
             "own": ganstrata.DataError("as I say"),
+            "nothing": ganstrata.DataError(""),
+            "mute": Mute(),
+            "long": ValueError("x" * 1_000_000),
+            "outside": Outside("gone"),
+            "closing": GeneratorExit(),
+            "many": BaseExceptionGroup("all", [KeyboardInterrupt()]),
             "interrupt": KeyboardInterrupt(),
         }[self.config.error]
 
@@ -111,7 +126,7 @@ CALLS = ("layer_scale", "groups", "sample", "map", "broadcast", "begin", "stratu
 
 
 @pytest.mark.parametrize("where", CALLS)
-@pytest.mark.parametrize(("error", "words"), [("value", "ValueError: ouch"), ("stop", "StopIteration: early"), ("exit", "SystemExit: 3")])
+@pytest.mark.parametrize(("error", "words"), [("value", "ValueError: ouch"), ("exit", "SystemExit: 3"), ("outside", "Outside: gone")])
 def test_an_exception_in_any_call_is_the_plugins(where: str, error: str, words: str, register) -> None:
     register("generator", "failing", Failing)
     with pytest.raises(PluginBroken) as caught:
@@ -119,6 +134,28 @@ def test_an_exception_in_any_call_is_the_plugins(where: str, error: str, words: 
     said = str(caught.value)
     assert said.startswith(f"generator 'failing' from test 0 failed in {where}: {words} ({__file__}:")
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("stop", "StopIteration: early"),
+        ("mute", "Mute"),
+        ("nothing", "DataError"),
+        ("long", "ValueError: xxx"),
+        ("closing", "GeneratorExit"),
+        ("many", r"BaseExceptionGroup: all (1 sub-exception)"),
+    ],
+)
+def test_exceptions_of_every_kind_are_told_in_one_short_line(error: str, words: str, register) -> None:
+    register("generator", "failing", Failing)
+    with pytest.raises(PluginBroken) as caught:
+        ganstrata.load_generator("failing", device="cpu", where="finish", error=error)
+    said = str(caught.value)
+    assert said.startswith(f"generator 'failing' from test 0 failed in finish: {words}")
+    assert f"({__file__}:" in said
+    assert "\n" not in said
+    assert len(said) < 1000
 
 
 def test_calls_outside_of_a_run_are_the_plugins_too(register) -> None:

@@ -194,7 +194,7 @@ def test_images_of_another_shape_name_the_generator() -> None:
         def finish(self, state: State) -> Tensor:
             return super().finish(state)[:, :1]
 
-    with pytest.raises(ShapeError, match=r"images returned by .*Grey\.finish: expected \(N=2, 3, H, W\), got \(2, 1, 4, 4\)"):
+    with pytest.raises(ShapeError, match=r"Grey: images returned by finish: expected \(N=2, 3, H, W\), got \(2, 1, 4, 4\)"):
         render(Grey(), codes_of(Ladder(), 2))
 
 

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from ....core.configs.whole import NumbersAreNumbers
 
 Row = tuple[float, float, float]
 Matrix = tuple[Row, Row, Row]
@@ -15,7 +17,7 @@ Matrix = tuple[Row, Row, Row]
 Shift = Annotated[float, Field(ge=-1000.0, le=1000.0)]  # beyond, float32 has no digits left for the place within the picture
 
 
-class Movement(BaseModel):
+class Movement(NumbersAreNumbers):
     """A turn about the centre of the picture, then a shift."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from ganstrata import Inputs, Latents, PluginConfig, State, Stream
 from ganstrata.core.errors import GanstrataError, PictureError
+from ganstrata.core.surroundings import Surroundings
 from sound_plugins import SIZE, Sound
 from torch import Tensor, nn
 
@@ -136,6 +138,85 @@ class Writing(Sound):
         return State(state.x.add_(code[:, :, None, None]).sigmoid())
 
 
+class Quietly(Sound):
+    """The same through memory that torch does not watch."""
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        if s == 0:
+            found = super().stratum(s, state, code).x
+            assert found is not None
+            return State(found.contiguous())
+        assert state.x is not None
+        state.x.numpy()[:] += 0.1
+        return super().stratum(s, state, code)
+
+
+class InFinish(Sound):
+    def finish(self, state: State) -> Tensor:
+        assert state.x is not None
+        return state.x.mul_(0.9)
+
+
+class InMap(Sound):
+    def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        return z.mul_(0.5)
+
+
+class Buffers(Sound):
+    """States lie in memory that the next pass uses again."""
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        made = super().stratum(s, state, code).x
+        assert made is not None
+        kept = self.__dict__.setdefault(f"kept{s}_{len(made)}", torch.empty(made.shape))
+        return State(kept.copy_(made))
+
+
+class Canvas(Sound):
+    """So do pictures."""
+
+    def finish(self, state: State) -> Tensor:
+        made = super().finish(state)
+        return self.__dict__.setdefault(f"kept_{len(made)}", torch.empty(made.shape)).copy_(made)
+
+
+class Misnumbered(Sound):
+    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
+        found = super().sample(n, seed, start, stream)
+        return Latents(found.z, None, found.index + 1)
+
+
+class WholeZ(Sound):
+    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
+        found = super().sample(n, seed, start, stream)
+        return Latents((9.0 * found.z).long(), None, found.index)
+
+
+class WholeW(Sound):
+    def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        return (9.0 * z).int()
+
+
+class NoState(Sound):
+    def begin(self, inputs: Inputs) -> State:
+        return None  # type: ignore[return-value]
+
+
+class OddKept(Sound):
+    def begin(self, inputs: Inputs) -> State:
+        return State(None, kept=[1])  # type: ignore[arg-type]
+
+
+class Sparse(Sound):
+    def finish(self, state: State) -> Tensor:
+        return super().finish(state).to_sparse()
+
+
+class Nowhere(Sound):
+    def finish(self, state: State) -> Tensor:
+        return super().finish(state).to("meta")
+
+
 class Dark(Sound):
     """No picture is finite from the second stratum on."""
 
@@ -153,7 +234,7 @@ class Dark(Sound):
         (Double, r"finish returned torch\.float64; float32, float16 or bfloat16"),
         (Black, "nothing is brighter than black"),
         (Smaller, "pictures of 4 x 4 pixels; its card says resolution 8"),
-        (Last, r"Last\.finish: expected \(N=2, 3, H, W\), got \(2, 8, 8, 3\)"),
+        (Last, r"images returned by finish: expected \(N=2, 3, H, W\), got \(2, 8, 8, 3\)"),
         (Array, r"finish returned ndarray; a torch\.Tensor"),
         (Bare, r"stratum\(0\) returned Tensor; a ganstrata\.State"),
         (Torch, "draws from or seeds torch's global random numbers in making pictures"),
@@ -166,6 +247,18 @@ class Dark(Sound):
         (Drawing, r"sample\(\) gives another sample 1 in a batch of samples 0 and 1 than alone"),
         (Training, r"leaves parts\['head'\]\.1 in training mode.*\.eval\(\)"),
         (Writing, r"stratum\(1\) writes into the state's x"),
+        (Quietly, r"stratum\(1\) writes into the state's x"),
+        (InFinish, r"finish writes into the state's x"),
+        (InMap, "map writes into the z"),
+        (Buffers, r"gives the state's x, as stratum\(1\) is given it, in memory that it writes into again"),
+        (Canvas, "gives pictures in memory that it writes into again"),
+        (Misnumbered, r"sample\(2, \.\.\., start=0, \.\.\.\) returned another index than 0 to 1"),
+        (WholeZ, r"returned z of torch\.int64; floats were expected"),
+        (WholeW, r"map returned torch\.int32; floats were expected"),
+        (NoState, r"begin returned NoneType; a ganstrata\.State"),
+        (OddKept, "begin returned a State with list for kept"),
+        (Sparse, r"finish returned a torch\.sparse_coo tensor"),
+        (Nowhere, "finish returned a .* tensor on meta"),
         (Dark, r"the picture of sample 0 is not finite .* it began in stratum 1 \('paint'\)"),
     ],
 )
@@ -174,8 +267,39 @@ def test_what_a_generator_makes_is_checked_when_it_is_built(plugin: type, words:
     with pytest.raises(GanstrataError, match=words) as caught:
         ganstrata.load_generator("broken", device="cpu")
     assert caught.value.exit_code == 1
-    assert "generator 'broken' from test 0" in str(caught.value) or "Last.finish" in str(caught.value)
+    assert "generator 'broken' from test 0" in str(caught.value)
     assert isinstance(ganstrata.load_generator("broken", device="cpu", check=False), plugin), "the checks can be switched off"
+
+
+class Meddling(Sound):
+    """Changes what holds for the whole process, wherever it is called."""
+
+    def __init__(self, config: PluginConfig, device: torch.device) -> None:
+        super().__init__(config, device)
+        self._meddle()
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        found = super().stratum(s, state, code)
+        self._meddle()
+        return found
+
+    def _meddle(self) -> None:
+        torch.set_default_dtype(torch.float64)
+        torch.set_default_device("meta")
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        torch.set_grad_enabled(not torch.is_grad_enabled())
+        torch.set_float32_matmul_precision("medium")
+        np.seterr(all="raise")
+        os.chdir(os.path.dirname(os.getcwd()))
+
+
+def test_settings_of_the_process_are_what_they_were_after_every_call(register) -> None:
+    register("generator", "meddling", Meddling)
+    before = Surroundings.now()
+    generator = ganstrata.load_generator("meddling", device="cpu")
+    assert Surroundings.now() == before
+    generator.stratum(0, State(None), torch.zeros(1, 3))
+    assert Surroundings.now() == before
 
 
 class Counted(Sound):
@@ -195,9 +319,9 @@ def test_a_sound_generator_is_checked_once_in_a_process_and_leaves_no_trace(regi
     random.seed(5)
     before = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     ganstrata.load_generator("counted", device="cpu")
-    assert made == [2, 1, 1]
+    assert made == [2, 1, 1, 1]
     ganstrata.load_generator("counted", device="cpu")
-    assert made == [2, 1, 1], "checked once"
+    assert made == [2, 1, 1, 1], "checked once"
     after = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     assert before == after
 

@@ -51,6 +51,16 @@ def scaled(factor: float) -> type[Axes]:
     return spoilt(lambda rows: Boundaries([replace(rows[0], normal=rows[0].normal * np.float32(factor)), *rows[1:]]))
 
 
+def writing(what: str) -> type[Axes]:
+    """Changes what it is given in place."""
+
+    def learn(self: Axes, latents: Any, scores: Any, concepts: Any, **more: Any) -> Boundaries:
+        {"latents": latents, "scores": scores}[what][3] *= 2.0
+        return Axes.learn(self, latents, scores, concepts, **more)
+
+    return type("Spoilt", (Axes,), {"learn": learn, "__module__": __name__})
+
+
 def failing(rows: list[Boundary]) -> Any:
     raise ValueError("no margin")
 
@@ -65,8 +75,26 @@ def failing(rows: list[Boundary]) -> Any:
         (first(normal=np.eye(15, dtype=np.float32)[0]), r"does not fit: .*normal of shape \(15,\); this generator needs \(16,\)"),
         (first(offset=np.zeros(3, np.float32)), r"an offset of shape \(3,\)"),
         (first(normal=np.arange(16)), "has a normal of int64"),
-        (first(generator="another"), "does not fit: .*was learnt for generator another"),
+        (first(generator="another"), "does not fit: it lies in space 'w' of generator 'another'"),
+        (first(generator=""), "does not fit: it lies in space 'w' of generator ''"),
         (first(space="z"), "does not fit: .*lies in space z"),
+        (first(space=None), "does not fit: it lies in space None"),
+        (first(level="object"), "has the level object; that of its concept is layout"),
+        (first(normal=np.eye(16, dtype=np.float32)[0].tolist()), r"has a normal that is \[1\.0, .*; a numpy array was expected"),
+        (first(offset=np.float64(1e300)), "has a normal or an offset that is not finite"),
+        (first(layers=(np.int64(1),)), r"has .* for layers; a tuple of numbers from 0 to 7"),
+        (first(layers=(8,)), r"has \(8,\) for layers"),
+        (first(layers="all"), "has 'all' for layers"),
+        (first(given=None), "has None for given; a tuple of names"),
+        (first(facts=None), "has NoneType for facts; a mapping"),
+        (first(facts={"a": np.float32(1)}), r"has facts that cannot be written as JSON .*float\(\.\.\.\)"),
+        (first(facts={"held_out_accuracy": "high"}), "has 'high' for held_out_accuracy in its facts; a share from 0 to 1"),
+        (first(facts={"held_out_accuracy": 7.5}), r"has 7\.5 for held_out_accuracy"),
+        (first(facts={"positives": "many"}), "has 'many' for positives in its facts; a count"),
+        (first(facts={"layers": 5}), "has 5 for layers in its facts"),
+        (first(facts={"a": "x" * 1_000_001}), "has facts of 1000010 characters; 1000000 are allowed"),
+        (writing("latents"), "writes into the latents that it is given, from which it learns again"),
+        (writing("scores"), "writes into the scores that it is given"),
         (first(level="color"), "has the level 'color'; levels are layout"),
         (first(concept="seen/right"), "gave boundaries that were not asked for: seen/right"),
         (first(concept="../up"), "has a name that cannot be used"),

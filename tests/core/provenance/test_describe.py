@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import ganstrata
 import pytest
@@ -14,6 +15,7 @@ import torch
 from ganstrata import Concept, PluginConfig, Rendering
 from ganstrata.core.config import Use
 from ganstrata.core.configfile import validate
+from ganstrata.core.configs.contents import name_of
 from ganstrata.core.dotted import find
 from ganstrata.core.facts import facts_of
 from ganstrata.core.prepare import prepare
@@ -22,7 +24,7 @@ from ganstrata.core.provenance.changes import changes, code_changes, plugin_chan
 from ganstrata.core.provenance.describe import describe, plugin_record
 from ganstrata.core.provenance.files import files_named, values_in
 from ganstrata.core.provenance.sources import class_code, module_files, target_code
-from pydantic import Field
+from pydantic import BeforeValidator, Field, SecretStr, field_serializer
 
 
 class Reads(ganstrata.Scorer):
@@ -262,3 +264,111 @@ def test_a_file_is_run_as_it_is_now_with_those_beside_it(tmp_path: Path) -> None
     (tmp_path / "beside_it.py").write_text("a = 2\n", encoding="utf-8")
     assert (find(f"{tmp_path / 'own.py'}:a"), find(f"{tmp_path / 'own.py'}:b")) == (2, 2)
     assert sys.modules["torch"] is torch
+
+
+class Hidden(PluginConfig):
+    """What is derived of a model may hold more than the model."""
+
+    word: str = ""
+
+
+class Further(Hidden):
+    size: int = 0
+
+
+class Secretive(ganstrata.Scorer):
+    """Its config has values that it leaves out, hides or rounds when it is written."""
+
+    class Config(PluginConfig):
+        secret: SecretStr = SecretStr("")
+        left_out: int = Field(default=0, exclude=True)
+        rounded: float = 0.0
+        names: frozenset[str] = frozenset()
+        further: Annotated[Hidden, BeforeValidator(lambda given: Further.model_validate(given))] = Field(default_factory=Further)
+        file: str = Field(default="", exclude=True)
+
+        @field_serializer("rounded")
+        def _rounded(self, value: float) -> int:
+            return round(value)
+
+    concepts = (Concept("x", "attribute"),)
+
+    def score(self, rendering: Rendering) -> torch.Tensor:
+        return rendering.images.mean(dim=(1, 2, 3))[:, None]
+
+
+Secretive.Config.model_rebuild()
+
+
+def secretive(**options: Any):
+    return plugin_record("scorer", Use.model_validate({"use": "secretive", "with": options}))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"secret": "a"}, {"left_out": 1}, {"rounded": 0.25}, {"names": ["a"]}, {"further": {"size": 3}}],
+    ids=lambda options: next(iter(options)),
+)
+def test_values_that_a_config_does_not_write_count_too(options: dict[str, Any], fakes, register) -> None:
+    register("scorer", "secretive", Secretive)
+    assert secretive(**options).config != secretive().config
+    assert secretive(**options) == secretive(**options)
+    assert "secret" not in secretive(secret="my secret").model_dump_json().replace("secretive", "")
+
+
+def test_files_of_values_that_a_config_does_not_write_are_digested(fakes, register, tmp_path: Path) -> None:
+    register("scorer", "secretive", Secretive)
+    (tmp_path / "a.csv").write_text("1", encoding="utf-8")
+    before = secretive(file=str(tmp_path / "a.csv"))
+    (tmp_path / "a.csv").write_text("2", encoding="utf-8")
+    assert secretive(file=str(tmp_path / "a.csv")).files != before.files
+
+
+def test_sets_are_the_same_in_all_processes() -> None:
+    program = (
+        "from ganstrata import PluginConfig\n"
+        "from ganstrata.core.configs.contents import contents, name_of\n"
+        "class C(PluginConfig):\n    names: frozenset[str] = frozenset('abcdefgh')\n"
+        "print(contents(C()), name_of(C()))\n"
+    )
+    said = {
+        subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+        for seed in "12"
+    }
+    assert len(said) == 1
+
+
+def test_plain_configs_keep_the_names_that_boundaries_know_generators_by() -> None:
+    config = Further(word="ü", size=3)
+    assert name_of(config) == config.model_dump_json()
+
+
+BOOK = """
+FACTOR = {factor}
+def helper(images, power={power}):
+    return FACTOR * images.mean(dim=(1, 2, 3)) ** power
+def score(images):
+    return helper(images)
+class Net:
+    size = {size}
+    def forward(self):
+        return helper
+"""
+
+
+@pytest.mark.parametrize("name", ["score", "Net"])
+def test_a_function_or_class_without_a_file_counts_with_what_it_uses(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = types.ModuleType("a_notebook")
+    monkeypatch.setitem(sys.modules, "a_notebook", book)
+
+    def code(**change: int) -> str:
+        exec(BOOK.format(**({"factor": 1, "power": 1, "size": 1} | change)), vars(book))
+        found = target_code(f"a_notebook:{name}")
+        assert found is not None
+        return found.digest
+
+    before = code()
+    assert code() == before
+    assert code(factor=2) != before
+    assert code(power=2) != before
+    assert (code(size=2) != before) == (name == "Net")

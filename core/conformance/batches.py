@@ -1,0 +1,68 @@
+"""Checks a run's plugins on one batch as the run makes it: some faults show only in a batch of that size, or in edits."""
+
+from __future__ import annotations
+
+import torch
+
+from ..composition import first_reader
+from ..errors import PluginBroken
+from ..finiteness import finite_rows
+from ..plugin import owner_of
+from ..prepare import Prepared
+from ..randomness import Stream
+from . import chance
+from .passes import COMPANY, SAME, SAMPLES, check_range, check_same, distance
+from .scores import compare, scores_of
+
+NEARBY = 1.01  # what codes are multiplied by where there are no others to take
+
+
+@torch.inference_mode()
+def check_batch(prepared: Prepared) -> None:
+    """Refuse plugins whose first batch differs from itself, from its first samples alone, or from itself after an edit.
+
+    Raises:
+        PluginBroken: one does; the message names it.
+        PictureError, ScoreError, ShapeError: as in any batch.
+    """
+    generator = prepared.generator
+    owner = owner_of(generator)
+    seed = prepared.config.synthesis.seed
+    with chance.held(owner, "making pictures"):
+        latents = generator.sample(prepared.batch, seed, 0, Stream.PROBING)
+        codes = generator.broadcast(generator.map(latents.z, latents.condition))
+        whole = prepared.render(codes, latents.condition, latents.index, Stream.PROBING, prepared.sets.values())
+        images = whole.rendering.images.clone()
+        if finite_rows(images) is not None or whole.rendering.finite is not None:
+            return  # how many may be so is for the run to say
+        width = max(1.0, float(images.max() - images.min()))
+        if generator.judges_range:
+            check_range(images, owner)
+        few = generator.sample(min(SAMPLES, prepared.batch), seed, 0, Stream.PROBING)
+        few_codes = generator.broadcast(generator.map(few.z, few.condition))
+        part = prepared.render(few_codes, few.condition, few.index, Stream.PROBING).rendering
+        apart = distance(images[: len(few.z)], part.images, width)
+        if not apart <= COMPANY:
+            raise PluginBroken(
+                f"{owner}: pictures change by {apart:.2g} of the range when they are made in a batch of {prepared.batch} and not of {len(few.z)}; "
+                "a picture may depend on its own sample only"
+            )
+        # The earliest edit runs through all that later ones begin from.
+        earliest, *others = sorted(prepared.sets.values(), key=lambda layers: first_reader(generator, layers))
+        whole.edited(codes.roll(1, 0) if len(codes) > 1 else NEARBY * codes, earliest)
+        for layers in others[-1:]:
+            apart = distance(images, whole.edited(codes, layers).images, width)
+            if not apart <= SAME:
+                raise PluginBroken(
+                    f"{owner}: an edit that changes nothing, after another edit, changes the picture by {apart:.2g} of the range; strata write "
+                    "into states that they are given, or give memory that they write into again"
+                )
+        again = whole.edited(codes, earliest)
+        check_same(images, again.images, width, owner)
+    again.index = latents.index
+    for scorer in prepared.scorers.values():
+        with chance.held(owner_of(scorer), "scoring"):
+            together, repeated = scores_of(scorer, again, slice(None)), scores_of(scorer, again, slice(None))
+            alone = scores_of(scorer, again, slice(0, SAMPLES))
+        compare(scorer, together, repeated)
+        compare(scorer, together[: len(alone)], alone, in_company=True)

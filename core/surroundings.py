@@ -1,0 +1,66 @@
+"""Settings of the whole process that decide numbers of others too: what a plugin changes of them is put back after each call."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+
+class Surroundings(NamedTuple):
+    """What is in force."""
+
+    dtype: torch.dtype
+    device: torch.device
+    threads: int
+    grad: bool
+    matmul: str
+    deterministic: bool
+    errors: dict[str, Any]
+    folder: str
+
+    @classmethod
+    def now(cls) -> Surroundings:
+        """Of this process and thread."""
+        return cls(
+            torch.get_default_dtype(),
+            torch.get_default_device(),
+            torch.get_num_threads(),
+            torch.is_grad_enabled(),
+            torch.get_float32_matmul_precision(),
+            torch.are_deterministic_algorithms_enabled(),
+            dict(np.geterr()),
+            _folder(),
+        )
+
+    def restore(self) -> None:
+        """Put back what is another now."""
+        now = Surroundings.now()
+        if now == self:
+            return
+        if now.dtype != self.dtype:
+            torch.set_default_dtype(self.dtype)
+        if now.device != self.device:
+            torch.set_default_device(None if self.device.type == "cpu" else self.device)
+        if now.threads != self.threads:
+            torch.set_num_threads(self.threads)
+        if now.grad != self.grad:
+            torch.set_grad_enabled(self.grad)
+        if now.matmul != self.matmul:
+            torch.set_float32_matmul_precision(self.matmul)
+        if now.deterministic != self.deterministic:
+            torch.use_deterministic_algorithms(self.deterministic)
+        np.seterr(**self.errors)
+        if now.folder != self.folder:
+            with suppress(OSError):
+                os.chdir(self.folder)
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return ""

@@ -1,0 +1,131 @@
+"""Plugins whose faults show only in batches of the run's size, or in edits: each is refused before the run begins."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import ganstrata
+import pytest
+import torch
+from fakes import Layered, Readings
+from ganstrata import GanstrataError, Latents, Rendering, State, Stream
+from torch import Tensor
+
+
+class Averaged(Layered):
+    def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        w = super().map(z)
+        return w - w.mean(dim=0) if len(w) > 2 else w
+
+
+class Ranged(Layered):
+    def finish(self, state: State) -> Tensor:
+        images = super().finish(state)
+        return 255.0 * images if len(images) > 2 else images
+
+
+class Buffered(Layered):
+    """States of large batches lie in memory that is used again."""
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        made = super().stratum(s, state, code).x
+        assert made is not None
+        if len(made) <= 2:
+            return State(made)
+        return State(self.__dict__.setdefault(f"kept{s}", torch.empty_like(made)).copy_(made))
+
+
+class Shrinking(Layered):
+    def finish(self, state: State) -> Tensor:
+        images = super().finish(state)
+        return images[:, :, :4, :4] if len(images) > 2 else images
+
+
+class Misnumbered(Layered):
+    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
+        found = super().sample(n, seed, start, stream)
+        return Latents(found.z, None, found.index + (n > 2))
+
+
+class Conditioned(Layered):
+    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
+        found = super().sample(n, seed, start, stream)
+        return Latents(found.z, found.index % 3 if n > 2 else None, found.index)
+
+
+class Centred(Readings):
+    def score(self, rendering: Rendering) -> Tensor:
+        scores = super().score(rendering)
+        return scores - scores[:, :1].max() if len(scores) > 2 else scores
+
+
+class Drawing(Readings):
+    def score(self, rendering: Rendering) -> Tensor:
+        if len(rendering.images) > 2:
+            torch.rand(1)
+        return super().score(rendering)
+
+
+class Hiding(Readings):
+    """Has others take pictures for such that are not finite."""
+
+    def score(self, rendering: Rendering) -> Tensor:
+        rendering.finite = torch.zeros(len(rendering.images), dtype=torch.bool)
+        return super().score(rendering)
+
+
+class Adding(Readings):
+    def score(self, rendering: Rendering) -> Tensor:
+        rendering.features[99] = 1  # type: ignore[assignment]
+        return super().score(rendering)
+
+
+class Fewer(Readings):
+    concepts: Any = Readings.concepts
+
+    def score(self, rendering: Rendering) -> Tensor:
+        self.concepts = Readings.concepts[:2]
+        return super().score(rendering)[:, :2]
+
+
+class Sparse(Readings):
+    def score(self, rendering: Rendering) -> Tensor:
+        return super().score(rendering).nan_to_num().to_sparse()
+
+
+class Infinite(Readings):
+    def score(self, rendering: Rendering) -> Tensor:
+        scores = super().score(rendering)
+        scores[2:, 0] = math.inf
+        return scores
+
+
+@pytest.mark.parametrize(
+    ("kind", "plugin", "words"),
+    [
+        ("generator", Averaged, "pictures change by .* when they are made in a batch of 32 and not of 2"),
+        ("generator", Ranged, r"look like \[0, 255\]"),
+        ("generator", Buffered, "an edit that changes nothing, after another edit, changes the picture by"),
+        ("generator", Shrinking, "makes pictures of 4 x 4 pixels, and before of 8 x 8"),
+        ("generator", Misnumbered, "returned another index than 0 to 31"),
+        ("generator", Conditioned, "returned a condition of another kind than before"),
+        ("scorer", Centred, "scores a picture otherwise in a batch than alone"),
+        ("scorer", Drawing, "draws from or seeds torch's global random numbers in scoring"),
+        ("scorer", Hiding, "writes into the record of which pictures are finite"),
+        ("scorer", Adding, "writes into the features of stratum 99"),
+        ("scorer", Fewer, "has other concepts after a call of score than before"),
+        ("scorer", Sparse, "returned scores that cannot be read as an array"),
+        ("scorer", Infinite, "gave inf as the score of 'left' for 30 of 32 images"),
+    ],
+)
+def test_a_first_batch_is_held_against_few_samples_and_against_itself(
+    kind: str, plugin: type, words: str, fakes, register, compact: dict[str, Any], tmp_path: Path
+) -> None:
+    register(kind, "broken", plugin)
+    compact |= {"generator": {"use": "broken"}} if kind == "generator" else {"scorers": [{"use": "broken", "as": "seen"}]}
+    with pytest.raises(GanstrataError, match=words) as caught:
+        ganstrata.run(compact, tmp_path / "run")
+    assert "'broken' from test 0" in str(caught.value) or "('broken' from test 0)" in str(caught.value)
+    assert not (tmp_path / "run").exists(), "nothing is written"
