@@ -19,7 +19,7 @@ from ganstrata.core.run import STAGES, Run
 from ganstrata.core.seal import sealed_text
 
 QUIET = Progress(quiet=True)
-EDITING_AND_REPORT = 300  # images at most, with two batches that measure the speed
+EDITING_AND_REPORT = 400  # images at most, with the five batches that check the plugins and measure the speed
 
 
 @pytest.fixture
