@@ -23,7 +23,6 @@ from .run import Run
 from .text import visible
 
 FILES = ("boundaries.safetensors", "boundaries.json")
-LARGEST = 2**30  # bytes of either; a thousand boundaries of 18 layers have some forty million
 
 
 class _Row(BaseModel):
@@ -87,10 +86,10 @@ def load_boundaries(folder: Path) -> tuple[Boundaries, dict[str, str]]:
     """
     where = FILES[0]
     try:
-        stored = read_bytes(folder / FILES[0], LARGEST)
+        stored = read_bytes(folder / FILES[0])
         tensors = load(stored)
         where = FILES[1]
-        data = json.loads(read_bytes(folder / FILES[1], LARGEST))
+        data = json.loads(read_bytes(folder / FILES[1]))
         content = _Content.model_validate(data)
         if content.tensors not in (None, hashlib.sha256(stored).hexdigest()):
             raise ValueError(f"{FILES[0]} is not the file that was written with it")

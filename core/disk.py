@@ -22,6 +22,7 @@ _CURES = (
     ((errno.EMFILE, errno.ENFILE), "close some of the files that are open, or raise the limit, then run the same command again"),
 )
 """Numbers of errors, and what helps."""
+LARGEST = 2**30  # bytes of a file that is read as a whole
 HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")  # where a shell hands over pipes
 
 
@@ -45,8 +46,8 @@ def open_file(path: Path) -> io.BufferedReader:
     raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """What a file holds that should be short.
+def read_bytes(path: Path, most: int = LARGEST) -> bytes:
+    """What a file holds that should be no longer.
 
     Raises:
         OSError: it cannot be read.

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .disk import content_hash, disk_error, make_folder, remove, write_bytes
-from .errors import RunError
+from .disk import content_hash, disk_error, make_folder, read_bytes, remove, write_bytes
+from .errors import RunError, UserError
 from .interrupts import deferred
 from .seal import read_sealed, sealed_text
 from .text import listed
@@ -34,9 +34,12 @@ def read_index(file: Path) -> dict[str, Any]:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is damaged.
+        ValueError: it is damaged, or far too large.
     """
-    return read_sealed(file.read_bytes())
+    try:
+        return read_sealed(read_bytes(file))
+    except UserError as error:
+        raise ValueError(str(error)) from None
 
 
 def faults_of(folder: Path, index: str) -> list[str]:

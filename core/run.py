@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from .config import RunConfig
 from .disk import content_hash, disk_error, make_folder, write_text
-from .errors import RunError
+from .errors import GanstrataError, RunError
 from .manifest import Manifest, Stage, StageRecord, read_manifest
 from .provenance.changes import changes
 from .provenance.keys import STAGES as STAGES
@@ -226,7 +226,11 @@ def locked(path: Path) -> Iterator[None]:
         cure = "put it back, it is not made anew: it says what the rest was computed from" if lost else "give an empty or a new one"
         raise RunError(f"{path} exists and is no run directory: it has no run.json; {cure}")
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    make_folder(path)
+    try:
+        make_folder(path)
+    except GanstrataError:
+        _remove_empty(made)
+        raise
     lock = FileLock(path / LOCK)
     try:
         lock.acquire(timeout=0)
@@ -251,8 +255,8 @@ def locked(path: Path) -> Iterator[None]:
 
 def _remove_empty(folders: Sequence[Path]) -> None:
     """Remove folders that are empty, the innermost first."""
-    with suppress(OSError):
-        for folder in folders:
+    for folder in folders:
+        with suppress(OSError):
             folder.rmdir()
 
 

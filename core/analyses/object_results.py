@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..boundaryfile import FILES
-from ..disk import file_hash
+from ..disk import file_hash, read_bytes
 from ..layers import show_layers
 from ..report.figures import Figure
 from ..report.flow import flow
@@ -211,7 +211,7 @@ def read_objects(run: Run) -> Objects | None:
         return None
     try:
         index = read_index(folder / INDEX)
-        content = {name: (folder / name).read_bytes() for name in index["files"]}
+        content = {name: read_bytes(folder / name) for name in index["files"]}
         changed = [name for name, digest in index["files"].items() if hashlib.sha256(content[name]).hexdigest() != digest]
         if changed:
             return _faulty(f"{', '.join(changed)} in {FOLDER} {'is' if len(changed) == 1 else 'are'} not what the analysis wrote.")

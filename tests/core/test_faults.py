@@ -100,6 +100,12 @@ def test_a_run_without_its_manifest_is_named_and_left_alone(fakes, finished: Run
     assert contents(path) == before
 
 
+def test_a_directory_that_cannot_be_made_leaves_none_above_it(tmp_path: Path) -> None:
+    with pytest.raises(GanstrataError, match="cannot write"), locked(tmp_path / "new" / ("a" * 300)):
+        pass
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_directory_that_holds_something_else_is_refused(fakes, config, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious", encoding="utf-8")
     with pytest.raises(RunError, match="exists and is no run directory"):
