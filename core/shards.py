@@ -92,7 +92,7 @@ class Shards:
             for name, (region, values) in arrays.items():
                 cast("zarr.Array[Any]", group[name])[region] = _plain(values)
         except OSError as error:
-            raise disk_error(error, self.path) from error
+            raise disk_error(error, Path(error.filename2 or self.path)) from error
         mark = {name: [_as_lists(region), _checksum(values)] for name, (region, values) in arrays.items()}
         write_text(self._marks / f"{piece}.json", _sealed(json.dumps(mark)))
 

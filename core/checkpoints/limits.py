@@ -9,7 +9,8 @@ EXTENT = 2**31  # of a dimension; of tensors without numbers the file says nothi
 TENSORS = 50_000  # of a file; the largest published checkpoints have some 20,000
 LENGTH = 300  # characters of a tensor's name
 NAMES = 4_000_000  # characters of the names of all tensors
-SLACK = 4  # tensors may share storage, and data be kept in another form, but not claim more than this many times the file
+SLACK = 4  # data may be kept in another form, but not claim more than this many times the file
+SHARED = 3  # times the file: what all tensors may claim that look at the same numbers, since each may be copied
 SPARE = 2**24  # bytes that small files may take beyond that
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..text import shown, visible
 from .content import Part
-from .limits import LENGTH, SLACK, TENSORS, Budget, Damaged, Refused
+from .limits import LENGTH, SHARED, TENSORS, Budget, Damaged, Refused
 from .machine import Name, Record
 from .modules import as_tensor, is_module, is_network, is_persistent, is_tensorflow, network, plain
 
@@ -87,7 +87,7 @@ def parts(content: Any, budget: Budget) -> tuple[Part, ...]:
         raise Refused(f"it holds {_words(content)} where a state dict, names with tensors, is expected")
     distinct = {id(tensor): tensor for part in found for tensor in part.tensors.values()}
     for tensors in (distinct.values(), *(part.tensors.values() for part in found)):  # each may be copied
-        if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > SLACK * budget.size + 2**20:
+        if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > SHARED * budget.size + 2**20:
             raise Damaged(f"its tensors claim more than the {budget.size} bytes that the file has")
     return tuple(Part(part.name, part.tensors, {key: value for key, value in part.settings.items() if key not in OURS}) for part in found)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from checkpoint_files import named, raw_pickle, storage, text
 from ganstrata.core.checkpoints import read_checkpoint
+from ganstrata.core.errors import CheckpointError
 from refusals import refused
 from safetensors.torch import save_file
 
@@ -209,3 +210,14 @@ def test_as_many_tensors_as_the_largest_published_checkpoints_have(tmp_path: Pat
     torch.save(tensors, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
     for name in ("a.safetensors", "a.pt", "a.pth"):
         assert len(read_checkpoint(tmp_path / name).tensors) == 20_000
+
+
+@pytest.mark.parametrize(("count", "read"), [(3, True), (4, False)])
+def test_tensors_that_look_at_the_same_numbers_claim_no_more_than_three_times_the_file(count: int, read: bool, tmp_path: Path) -> None:
+    numbers = torch.zeros(2**21)
+    torch.save({f"w{i}": numbers.as_strided((2, 2**20), (1, 2)) for i in range(count)}, tmp_path / "a.pt")
+    if read:
+        assert len(read_checkpoint(tmp_path / "a.pt").tensors) == count
+    else:
+        with pytest.raises(CheckpointError, match=r"its tensors claim more than the \d+ bytes that the file has"):
+            read_checkpoint(tmp_path / "a.pt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -119,3 +120,12 @@ def test_arrays_that_cannot_be_made_are_an_error_in_words(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(GanstrataError, match=r"cannot write"):
         Shards(tmp_path / "file" / "a.zarr").create(LAYOUT)
+
+
+def test_a_folder_in_place_of_a_chunk_is_named(shards: Shards) -> None:
+    file = chunk(shards, "w")
+    file.unlink()
+    (file / "mine").mkdir(parents=True)
+    with pytest.raises(GanstrataError, match=re.escape(f"cannot write {file}: Is a directory")):
+        shards.write("third", piece(8, 10))
+    assert (file / "mine").is_dir()
