@@ -135,11 +135,12 @@ def test_a_command_that_is_killed_leaves_what_was_there_or_all_that_it_writes(
         return  # it refuses what is there
     before = contents(out) if earlier else {}
     for _ in range(3):
+        since, began = time.time(), time.monotonic()
         process = start(*command)
-        began = time.monotonic()
+        # What the kill before has left says nothing of this one, which would be killed before Python itself has begun.
         until(
-            lambda process=process, began=began: (
-                process.poll() is not None or any(".ganstrata" in p.name for p in tmp_path.iterdir()) or time.monotonic() - began > 20
+            lambda process=process, since=since, began=began: (
+                process.poll() is not None or bool(unfinished(tmp_path, since)) or time.monotonic() - began > 20
             )
         )
         time.sleep(chance.uniform(0.0, 0.05))
