@@ -71,6 +71,10 @@ def summarise(prepared: Prepared, scores: NDArray[np.float32], w: NDArray[np.flo
                     quantiles=[] if not len(column) else [float(q) for q in np.quantile(column, (0.0, 0.05, 0.5, 0.95, 1.0))],
                 )
             )
+    if len(w) < 2:
+        raise DataError(
+            f"{'one sample' if len(w) else 'no sample'} with a finite picture has no spread, from which steps are measured; raise synthesis.samples"
+        )
     spread = spread_of(w)
     if not math.isfinite(spread):
         raise DataError(f"the codes of the generator '{prepared.config.generator.use}' are not finite: their spread is {spread}")

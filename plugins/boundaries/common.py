@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.exceptions import ConvergenceWarning
 
+from ...core.blame import one_line
 from ...core.contracts import BoundaryLearner, Generator
+from ...core.errors import DataError
 from ...core.planes import boundary_of, unit_plane
 from ...core.records import Boundaries, Concept
 from ...core.selection import Extremes, Selection, accuracy
@@ -98,12 +100,23 @@ class Learner(BoundaryLearner):
         layer's codes alone, and `facts` has a list of them under `layers`.
 
         Raises:
-            DataError: too few samples for the positives and negatives, or scores that do not vary.
+            DataError: too few samples for the positives and negatives, scores that do not vary, codes that are not finite, or so
+                large or so much alike that no direction can be computed from them.
         """
+        if not np.isfinite(latents).all():
+            raise DataError("the codes to learn from hold NaN or infinity")
         flat = latents.ndim == 2
         samples = Samples(latents[:, None] if flat else latents, scores, concepts, self.config, seed, classes)
+        try:
+            found = list(self.find(samples))
+        except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:
+            size = float(np.abs(latents).max(initial=0.0))
+            raise DataError(
+                f"the equations of the learner cannot be solved in double precision ({one_line(error)}); codes go up to {size:.3g}. "
+                "A smaller weight of errors, or codes of another scale, may help"
+            ) from error
         boundaries = []
-        for concept, layers in zip(concepts, self.find(samples), strict=True):
+        for concept, layers in zip(concepts, found, strict=True):
             normals, offsets, facts = zip(*layers, strict=True)
             if flat:
                 boundaries.append(boundary_of(concept, normals[0], offsets[0], generator, facts[0]))

@@ -123,3 +123,10 @@ def test_a_score_at_the_threshold_is_not_positive_and_without_scores_there_is_no
     assert summarise(prepared, scores, np.eye(8, dtype=np.float32))[1][column].positive_share == 2 / 8
     scores[:, column] = np.nan
     assert summarise(prepared, scores, np.eye(8, dtype=np.float32))[1][column].positive_share is None
+
+
+def test_one_sample_has_no_spread(fakes, config) -> None:
+    prepared = prepare(validate(config, "test"))
+    scores = np.zeros((1, len(prepared.concepts)), dtype=np.float32)
+    with pytest.raises(DataError, match=r"one sample with a finite picture has no spread, .*raise synthesis\.samples"):
+        summarise(prepared, scores, np.zeros((1, 16), dtype=np.float32))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ganstrata
 import numpy as np
 import pytest
+import torch
 from ganstrata.core.boundaryfile import load_boundaries, save_boundaries
 from ganstrata.core.errors import ConfigError, DataError
 from ganstrata.core.records import Concept
@@ -167,3 +168,27 @@ def test_more_codes_than_samples(which):
     (boundary,) = learner(which, positives=20, negatives=20).learn(w, scores, CONCEPTS[:1])
     assert boundary.normal[0] > 0.2  # chance gives 0.1
     assert boundary.normal[0] == np.abs(boundary.normal).max()
+
+
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError("singular"), torch.linalg.LinAlgError("not positive-definite")])
+def test_equations_that_cannot_be_solved_are_told_as_that(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = ganstrata.load_learner("ridge", device="cpu", positives=20, negatives=20)
+
+    def fail(samples: object) -> object:
+        raise error
+
+    monkeypatch.setattr(learner, "find", fail)
+    rng = np.random.default_rng(0)
+    codes, scores = rng.standard_normal((60, 4)).astype(np.float32), rng.standard_normal((60, 1)).astype(np.float32)
+    with pytest.raises(DataError, match=r"cannot be solved in double precision \(.*LinAlgError: .*codes go up to"):
+        learner.learn(codes, scores, [Concept("a", "object")])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_codes_that_are_not_finite_are_refused(value: float) -> None:
+    learner = ganstrata.load_learner("linear_svm", device="cpu", positives=20, negatives=20)
+    rng = np.random.default_rng(0)
+    codes, scores = rng.standard_normal((60, 4)).astype(np.float32), rng.standard_normal((60, 1)).astype(np.float32)
+    codes[3, 1] = value
+    with pytest.raises(DataError, match="codes to learn from hold NaN or infinity"):
+        learner.learn(codes, scores, [Concept("a", "object")])
