@@ -18,6 +18,7 @@ from PIL import Image
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 import hub_models  # noqa: E402 - needs transformers
+from ganstrata.plugins.scorers import text  # noqa: E402
 from ganstrata.plugins.scorers.networks.huggingface import preparation_of  # noqa: E402
 from ganstrata.plugins.scorers.networks.segmenters import labelled  # noqa: E402
 
@@ -164,7 +165,8 @@ def test_flat_pictures_of_any_size(hub, fill: float, size: int) -> None:
 def test_two_scorers_on_one_model_share_its_pass(hub, monkeypatch: pytest.MonkeyPatch) -> None:
     one = ganstrata.load_scorer("text", model=hub("clip"), concepts=CONCEPTS[:1], device="cpu")
     two = ganstrata.load_scorer("text", model=hub("clip"), concepts=CONCEPTS[1:], device="cpu")
-    assert one.checkpoint == two.checkpoint
+    assert one.loaded.sha256 == two.loaded.sha256
+    assert one.checkpoint != two.checkpoint, "they read other sentences"
     given = rendering()
     one.score(given)
     monkeypatch.setattr(two.loaded.network, "get_image_features", None)
@@ -237,3 +239,13 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(CheckpointError, match=r"needs the package transformers, which is not there .*: pip install 'ganstrata\[transformers\]'"):
         ganstrata.load_scorer("image_classifier", model="a/b", device="cpu")
+
+
+def test_a_tokenizer_that_splits_sentences_otherwise_is_noticed(hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def checkpoint() -> str:
+        return ganstrata.load_scorer("text", model=hub("clip"), concepts=CONCEPTS[:1], device="cpu").checkpoint
+
+    before, own = checkpoint(), text.tokenizer
+    assert checkpoint() == before
+    monkeypatch.setattr(text, "tokenizer", lambda config: lambda texts, **more: own(config)([f"the {words}" for words in texts], **more))
+    assert checkpoint() != before
