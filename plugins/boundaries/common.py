@@ -109,7 +109,7 @@ class Learner(BoundaryLearner):
         samples = Samples(latents[:, None] if flat else latents, scores, concepts, self.config, seed, classes)
         try:
             found = list(self.find(samples))
-        except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:
+        except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
             size = float(np.abs(latents).max(initial=0.0))
             raise DataError(
                 f"the equations of the learner cannot be solved in double precision ({one_line(error)}); codes go up to {size:.3g}. "
