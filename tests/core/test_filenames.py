@@ -130,6 +130,11 @@ def test_names_that_only_begin_like_a_device_stay_as_they_are(name: str) -> None
     assert file_stem(name) == name.replace("/", ".")
 
 
+def test_the_longest_name_that_is_kept_whole() -> None:
+    assert file_stem("a" * 150) == "a" * 150
+    assert re.fullmatch(r"a{150}-[0-9a-f]{12}", file_stem("a" * 151))
+
+
 def test_exported_names_keep_apart_though_they_lose_their_alias() -> None:
     names = ["a/x/y", "x/y", "b/y", "a/sofa", "b/Sofa", "c/x.y"]
     assert len({on_disk(stem) for stem in _plain(names)}) == len(names)
