@@ -44,7 +44,7 @@ def awkward(*, adaptive: bool) -> dict[str, Any]:
         "precision": 0.1,
     }
     config["conditions"] = [{"edit": "seen/half", "keep": ["seen/left"]}]  # of which little is left
-    config["editing"] = {"samples": SHOWN, "steps": 3, "start": -1.0, "end": 2.0}
+    config["editing"] = {"samples": SHOWN, "steps": 3, "start": -1.0, "end": 2.0, "scale": not adaptive}
     return config | {"checks": False}
 
 
@@ -77,7 +77,7 @@ def stage_by_stage(config: dict[str, Any], folder: Path) -> Made:
     """Begin or continue the run in a folder, in this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ganstrata.core.stages.synthesis.SHARD", BATCH)
-        patch.setattr("ganstrata.core.pipeline._measure", lambda prepared: 1.0)
+        patch.setattr("ganstrata.core.pipeline.forecast", lambda prepared, workers: "")  # which makes pictures to be timed
         log = folder.with_suffix(".log")
         patch.setenv("FAKES_LOG", str(log))
         pictures, progress = {}, Counting()
@@ -114,9 +114,9 @@ class Loop:
         rendering = Rendering(self.images(codes))
         return np.concatenate([scorer.score(rendering).numpy() for scorer in self.prepared.scorers.values()], axis=1)
 
-    def moved(self, normal: np.ndarray, layers: range, amount: float) -> torch.Tensor:
-        """Codes moved at some layers, in the measure in which truncation has shrunk each."""
+    def moved(self, normal: np.ndarray, layers: range, amount: float, *, scaled: bool = True) -> torch.Tensor:
+        """Codes moved at some layers, in the measure in which truncation has shrunk each, or as far at every layer."""
         codes = self.codes.clone()
         for layer in layers:
-            codes[:, layer] += amount * float(self.generator.layer_scale[layer]) * torch.from_numpy(normal)
+            codes[:, layer] += amount * (float(self.generator.layer_scale[layer]) if scaled else 1.0) * torch.from_numpy(normal)
         return codes

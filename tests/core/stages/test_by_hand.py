@@ -101,6 +101,8 @@ def test_each_boundary_goes_on_until_its_effect_is_known(adaptive: Made) -> None
     """At `all` until half the interval is a tenth of the effect, elsewhere of the effect at `all`; what is no factor has the first look."""
     rescored, units = Rescored.read(adaptive.run), Shards(adaptive.run.path / "rescoring.zarr")
     assert rescored.factors.tolist() == [True, True, True, False]
+    size = rescored.units[rescored.own][:, None]
+    np.testing.assert_allclose(rescored.changes[:, 1, 0] * size, units.read("own_all")[:, 0, 0], rtol=1e-5)
     everywhere, others = units.read("own_all")[:, 0, 0].astype(float), units.read("own")[:, :, 0].astype(float)
     for i in range(4):
         size = abs(np.nanmean(everywhere[i]))
@@ -155,6 +157,7 @@ def test_replicates_are_moved_at_all_with_steps_of_their_own_spread(kind: str, r
     resampled, found = Resampled.load(run.path, boundaries), Shards(run.path / "rescoring.zarr").read("resampled")
     assert found.shape == (4, len(boundaries), MOVED)
     assert resampled.learnt.any()
+    assert (rescored.replicates > 0).tolist() == ([True] * 4 if kind == "plain" else rescored.factors.tolist())
     for i in range(len(boundaries)):
         # Half of the samples, 32 at least, in whole batches; with adaptive sampling those of variation factors alone.
         count = 40 if kind == "plain" else min(40, rescored.used[i, 1]) if rescored.replicates[i] else 0
@@ -191,8 +194,9 @@ def test_pictures_are_counted_as_they_are_made(kind: str, request: pytest.Fixtur
     assert files["edit"] == {f"edits/{path.name}" for path in (made.run.path / "edits").iterdir()}
 
 
-def test_strips_are_those_of_full_passes(plain: Made) -> None:
-    run = plain.run
+@pytest.mark.parametrize("kind", ["plain", "adaptive"])
+def test_strips_are_those_of_full_passes(kind: str, request: pytest.FixtureRequest) -> None:
+    run: Run = request.getfixturevalue(kind).run
     loop, rescored = Loop(run, Stream.EDITING, SHOWN), Rescored.read(run)
     with (run.path / "edits/edits.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -203,7 +207,7 @@ def test_strips_are_those_of_full_passes(plain: Made) -> None:
             file = run.path / f"edits/{boundary.name.replace('/', '.').replace('|', '_given_')}.{name}.png"
             frames = split_strip(read_picture(file.read_bytes()), 3).astype(int)
             for k, amount in enumerate((-1.0, 0.5, 2.0)):
-                codes = loop.moved(boundary.normal, layers, amount * run.spread)
+                codes = loop.moved(boundary.normal, layers, amount * run.spread, scaled=kind == "plain")
                 wanted = loop.scores(codes)[:, column]
                 np.testing.assert_allclose([found[boundary.name, name, i, f"{amount:g}"] for i in range(SHOWN)], wanted, atol=2e-5)
                 assert np.abs(frames[:, k] - to_pixels(loop.images(codes))).max() <= LEVEL

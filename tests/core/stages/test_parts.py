@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from closeness import assert_pictures_near
 from ganstrata import Boundaries, Boundary, BoundaryLearner, Latents, PictureError, Stream
+from ganstrata.core.boundaryfile import load_boundaries
 from ganstrata.core.configfile import validate
 from ganstrata.core.effects import sums_of
 from ganstrata.core.engine import Engine
@@ -20,6 +21,7 @@ from ganstrata.core.pictures import to_pixels
 from ganstrata.core.pipeline import perform
 from ganstrata.core.prepare import prepare
 from ganstrata.core.progress import Progress
+from ganstrata.core.resampled import Resampled
 from ganstrata.core.rescored import Rescored
 from ganstrata.core.run import Run
 from ganstrata.core.shards import Shards
@@ -145,18 +147,25 @@ def test_what_is_lost_is_counted_by_pairs_and_pictures(register, tmp_path: Path)
     """A picture is lost where any code goes far: of samples, of moved samples, and of strips where the edit alone is to blame."""
     register("generator", "leaky", Leaky)
     config = sound("leaky", far=2.2)
-    config["synthesis"]["allow_nonfinite"] = 0.9
+    config["synthesis"]["allow_nonfinite"], config["editing"]["samples"], config["rescoring"]["learning_resamples"] = 0.9, 30, 4
     run = performed(config, tmp_path / "run", "synthesize", "learn", "rescore", "edit")
     rescored, stages = Rescored.read(run), run.manifest["stages"]
 
     def lost(codes: np.ndarray) -> np.ndarray:
         return (np.abs(codes) > 2.2).any(axis=(1, 2))
 
-    loops = {stream: Loop(run, stream, n) for stream, n in ((Stream.PROBING, 64), (Stream.VERIFICATION, 24), (Stream.EDITING, 12))}
+    loops = {stream: Loop(run, stream, n) for stream, n in ((Stream.PROBING, 64), (Stream.VERIFICATION, 24), (Stream.EDITING, 30))}
     finite = ~lost(loops[Stream.PROBING].codes.numpy())
     assert 0 < (~finite).sum() == stages["synthesize"]["nonfinite"]
     np.testing.assert_array_equal(synthesis.read_finite(run, loops[Stream.PROBING].prepared), finite)
     np.testing.assert_array_equal(~np.isnan(Shards(run.path / "samples.zarr").read("scores/hue")[:, 12]), finite)
+    (value,) = [row for row in run.concepts if row["id"] == "hue/value"]
+    assert (value["samples"], value["undefined"]) == (finite.sum(), 0)
+    resampled = Resampled.load(run.path, rescored.boundaries)
+    rows = resampled_rows(int(finite.sum()), 0, 2)[0]
+    w = loops[Stream.PROBING].w.numpy()[finite]
+    assert resampled.spreads[2] == pytest.approx(np.sqrt(w[rows].var(axis=0, ddof=1).mean()))
+    assert lost(loops[Stream.EDITING].codes.numpy()).any()
     verified, edited = 0, 0
     for boundary in rescored.boundaries:
         for layers in rescored.sets.values():
@@ -171,6 +180,27 @@ def test_what_is_lost_is_counted_by_pairs_and_pictures(register, tmp_path: Path)
                 edited += int((~lost(loop.codes.numpy()) & lost(moved.numpy())).sum())
     assert 0 < verified == stages["rescore"]["nonfinite"]
     assert 0 < edited == stages["edit"]["nonfinite"]
+
+
+class LeakyClasses(Leaky):
+    """The same with two classes."""
+
+    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
+        latents = super().sample(n, seed, start, stream)
+        return Latents(latents.z, latents.index % 2, latents.index)
+
+
+def test_classes_of_pictures_that_are_lost_are_left_out_of_learning(register, tmp_path: Path) -> None:
+    register("generator", "leaky", LeakyClasses)
+    config = sound("leaky", every=5)
+    config["synthesis"]["allow_nonfinite"] = 0.9
+    run = performed(config, tmp_path / "run", "synthesize", "learn")
+    prepared, (boundaries, _) = prepare(run.config, check=False), load_boundaries(run.path)
+    finite, w, scores = np.arange(64) % 5 != 4, synthesis.read_latents(run, prepared)[0], synthesis.read_scores(run, prepared)
+    column = [concept.name for concept in prepared.concepts].index("hue/value")
+    classes = (np.arange(64) % 2)[finite]
+    (wanted,) = prepared.learner.learn(w[finite], scores[finite][:, [column]], [prepared.concepts[column]], seed=0, classes=classes)
+    np.testing.assert_allclose(boundaries.of("hue/value").normal, wanted.normal, atol=1e-5)
 
 
 def test_samples_of_other_streams_are_not_mixed(fakes, config) -> None:
