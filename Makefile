@@ -45,7 +45,7 @@ test-lowest: export GANSTRATA_WHEEL := 1
 test-lowest: $(LOWEST)/installed ## The tests with the lowest versions that pyproject.toml allows (Python 3.11 has them all)
 	$(LOWEST)/bin/pytest $(SPREAD) $(PYTEST)
 
-mutants: $(TEST)/installed ## Make small faults and see whether the tests notice, MUTANTS='core/effects.py --share 1' (hours for all)
+mutants: $(TEST)/installed ## Make small faults and see whether the tests notice, MUTANTS='core/rescoring/effects.py --share 1' (hours for all)
 	PYTHONPATH=tests/mutation $(TEST)/bin/python tests/mutation/run.py $(MUTANTS)
 
 processors: $(TEST)/installed ## Run the tests that compare bits as other processors and libraries compute, and print a table (an hour)

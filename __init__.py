@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .core.checkpoints.content import Part
-    from .core.composition import Pass, render
-    from .core.contracts import BoundaryLearner, Generator, Scorer, Segmenter
+    from .core.checkpoints.detect import Examined
+    from .core.editing.manipulate import manipulate
     from .core.errors import (
         CheckpointError,
         ConfigError,
@@ -37,60 +37,60 @@ if TYPE_CHECKING:
         ShapeError,
         UserError,
     )
-    from .core.hookspecs import hookimpl
-    from .core.loading import load_generator, load_learner, load_scorer
-    from .core.manipulation.manipulate import manipulate
-    from .core.pipeline import open_run, run
-    from .core.plugin import PluginConfig
+    from .core.pipeline.perform import open_run, run
+    from .core.plugins.base import PluginConfig
+    from .core.plugins.contracts import BoundaryLearner, Generator, Scorer, Segmenter
+    from .core.plugins.hookspecs import hookimpl
+    from .core.plugins.records import Boundaries, Boundary, Concept, Inputs, Latents, Match, ModelCard, Rendering, State, Stratum
     from .core.randomness import Stream
-    from .core.recognition import Examined
-    from .core.records import Boundaries, Boundary, Concept, Inputs, Latents, Match, ModelCard, Rendering, State, Stratum
+    from .core.runs.loading import load_generator, load_learner, load_scorer
+    from .core.strata.composition import Pass, render
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Boundaries": "records",
-    "Boundary": "records",
-    "BoundaryLearner": "contracts",
+    "Boundaries": "plugins.records",
+    "Boundary": "plugins.records",
+    "BoundaryLearner": "plugins.contracts",
     "CheckpointError": "errors",
-    "Concept": "records",
+    "Concept": "plugins.records",
     "ConfigError": "errors",
     "DataError": "errors",
-    "Examined": "recognition",
+    "Examined": "checkpoints.detect",
     "GanstrataError": "errors",
-    "Generator": "contracts",
-    "Inputs": "records",
-    "Latents": "records",
+    "Generator": "plugins.contracts",
+    "Inputs": "plugins.records",
+    "Latents": "plugins.records",
     "LayerError": "errors",
-    "Match": "records",
+    "Match": "plugins.records",
     "MemoryExhausted": "errors",
     "MismatchError": "errors",
-    "ModelCard": "records",
+    "ModelCard": "plugins.records",
     "Part": "checkpoints.content",
-    "Pass": "composition",
+    "Pass": "strata.composition",
     "PictureError": "errors",
     "PluginBroken": "errors",
-    "PluginConfig": "plugin",
+    "PluginConfig": "plugins.base",
     "PluginConflict": "errors",
     "PluginNotFound": "errors",
-    "Rendering": "records",
+    "Rendering": "plugins.records",
     "RunError": "errors",
     "ScoreError": "errors",
-    "Scorer": "contracts",
-    "Segmenter": "contracts",
+    "Scorer": "plugins.contracts",
+    "Segmenter": "plugins.contracts",
     "ShapeError": "errors",
-    "State": "records",
-    "Stratum": "records",
+    "State": "plugins.records",
+    "Stratum": "plugins.records",
     "Stream": "randomness",
     "UserError": "errors",
-    "hookimpl": "hookspecs",
-    "load_generator": "loading",
-    "load_learner": "loading",
-    "load_scorer": "loading",
-    "manipulate": "manipulation.manipulate",
-    "open_run": "pipeline",
-    "render": "composition",
-    "run": "pipeline",
+    "hookimpl": "plugins.hookspecs",
+    "load_generator": "runs.loading",
+    "load_learner": "runs.loading",
+    "load_scorer": "runs.loading",
+    "manipulate": "editing.manipulate",
+    "open_run": "pipeline.perform",
+    "render": "strata.composition",
+    "run": "pipeline.perform",
 }
 
 __all__ = [

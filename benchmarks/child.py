@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import torch
-from ganstrata.core.memory import keep_freed_memory
+from ganstrata.core.runs.malloc import keep_freed_memory
 from measure import alternate
 from subject import Call, Subject
 

@@ -23,23 +23,23 @@ import torch
 import yaml
 from directions_numbers import STEPS, Floats, by_concept, q_values, summarise
 from directions_page import Board, Row, write
-from ganstrata.core.config import RunConfig
-from ganstrata.core.configfile import read_config
-from ganstrata.core.contracts import BoundaryLearner
-from ganstrata.core.editing import move, step_field
+from ganstrata.core.boundaries.hyperplane import boundary_of
+from ganstrata.core.boundaries.null_directions import random_directions
+from ganstrata.core.boundaries.selection import Extremes, accuracy, select
+from ganstrata.core.config.reading import read_config
+from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.errors import DataError, GanstrataError
-from ganstrata.core.loading import build
-from ganstrata.core.memory import keep_freed_memory
-from ganstrata.core.planes import boundary_of
-from ganstrata.core.prepare import Prepared, prepare
+from ganstrata.core.plugins.contracts import BoundaryLearner
+from ganstrata.core.plugins.records import Boundaries, Concept
+from ganstrata.core.plugins.registry import registry
+from ganstrata.core.probing.concept_stats import summarise as describe
+from ganstrata.core.probing.stage import draw
 from ganstrata.core.randomness import Stream
-from ganstrata.core.records import Boundaries, Concept
-from ganstrata.core.registry import registry
-from ganstrata.core.rescored import concept_units
-from ganstrata.core.selection import Extremes, accuracy, select
-from ganstrata.core.stages.null import random_directions
-from ganstrata.core.stages.synthesis import draw
-from ganstrata.core.summary import summarise as describe
+from ganstrata.core.rescoring.results import concept_units
+from ganstrata.core.runs.loading import build
+from ganstrata.core.runs.malloc import keep_freed_memory
+from ganstrata.core.runs.prepare import Prepared, prepare
+from ganstrata.core.strata.moves import move, step_field
 from measure import alternate, machine
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from directions_numbers import Estimate, Floats
-from ganstrata.core.records import Concept
-from ganstrata.core.report.figures import LETTER, longest
-from ganstrata.core.report.svg import Canvas, Scale
+from ganstrata.core.figures.charts import LETTER, longest
+from ganstrata.core.figures.svg import Canvas, Scale
+from ganstrata.core.plugins.records import Concept
 from ganstrata.core.statistics import share_interval
 from numpy.typing import NDArray
 

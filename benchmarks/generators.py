@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 from child import ask
-from ganstrata.core.composition import Pass, first_reader
 from ganstrata.core.device import resolve_device
-from ganstrata.core.memory import keep_freed_memory
+from ganstrata.core.runs.malloc import keep_freed_memory
+from ganstrata.core.strata.composition import Pass, first_reader
 from making import FAMILIES, make
 from measure import arguments, machine, spread, table, turns
 from subject import LAST, PLAIN, RENDER, Call, Subject

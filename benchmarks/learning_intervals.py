@@ -20,17 +20,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from ganstrata.core.config import RunConfig
-from ganstrata.core.configfile import read_config
-from ganstrata.core.editing import move, step_field
-from ganstrata.core.learning_variance import learning_error
-from ganstrata.core.pipeline import perform
-from ganstrata.core.prepare import prepare
-from ganstrata.core.progress import Progress
+from ganstrata.core.boundaries.learning_variance import learning_error
+from ganstrata.core.config.reading import read_config
+from ganstrata.core.config.schema import RunConfig
+from ganstrata.core.pipeline.perform import perform
+from ganstrata.core.probing.stage import draw
 from ganstrata.core.randomness import Stream
-from ganstrata.core.rescored import Rescored
-from ganstrata.core.run import Run
-from ganstrata.core.stages.synthesis import draw
+from ganstrata.core.rescoring.results import Rescored
+from ganstrata.core.runs.prepare import prepare
+from ganstrata.core.runs.progress import Progress
+from ganstrata.core.runs.run import Run
+from ganstrata.core.strata.moves import move, step_field
 from measure import machine
 from numpy.typing import NDArray
 

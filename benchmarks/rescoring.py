@@ -22,14 +22,14 @@ from typing import Any
 import ganstrata
 import numpy as np
 import torch
-from ganstrata.core.composition import Pass, first_reader
-from ganstrata.core.configfile import validate
-from ganstrata.core.editing import move, step_field
-from ganstrata.core.memory import keep_freed_memory
-from ganstrata.core.prepare import Prepared, prepare
+from ganstrata.core.config.reading import validate
+from ganstrata.core.plugins.records import Inputs
 from ganstrata.core.randomness import Use, normals
-from ganstrata.core.records import Inputs
-from ganstrata.core.work import Costs, flops, naive_work, shared_work, strata_work
+from ganstrata.core.rescoring.cost import Costs, flops, naive_work, shared_work, strata_work
+from ganstrata.core.runs.malloc import keep_freed_memory
+from ganstrata.core.runs.prepare import Prepared, prepare
+from ganstrata.core.strata.composition import Pass, first_reader
+from ganstrata.core.strata.moves import move, step_field
 from making import FAMILIES, make
 from measure import alternate, arguments, machine, table
 

@@ -20,8 +20,8 @@ import ganstrata
 import numpy as np
 import scorer_models
 import torch
-from ganstrata.core.memory import keep_freed_memory
-from ganstrata.core.scoring import checked_scores
+from ganstrata.core.plugins.scoring import checked_scores
+from ganstrata.core.runs.malloc import keep_freed_memory
 from ganstrata.plugins.scorers.preprocessing import normalised, resized
 from measure import arguments, machine
 from PIL import Image

@@ -14,13 +14,13 @@ from typing import Any
 
 import ganstrata
 import numpy as np
-from ganstrata.core.configfile import read_config
-from ganstrata.core.hierarchy import Hierarchy, hierarchy_of
-from ganstrata.core.prepare import prepare
-from ganstrata.core.records import LEVELS
-from ganstrata.core.rescored import Rescored
-from ganstrata.core.run import Run
-from ganstrata.core.work import counted
+from ganstrata.core.config.reading import read_config
+from ganstrata.core.plugins.records import LEVELS
+from ganstrata.core.rescoring.cost import counted
+from ganstrata.core.rescoring.hierarchy import Hierarchy, hierarchy_of
+from ganstrata.core.rescoring.results import Rescored
+from ganstrata.core.runs.prepare import prepare
+from ganstrata.core.runs.run import Run
 from measure import machine
 
 

@@ -10,9 +10,9 @@ import ganstrata
 import plain
 import torch
 from ganstrata.core.checkpoints import locate, read_checkpoint
+from ganstrata.core.checkpoints.detect import choose
+from ganstrata.core.checkpoints.inspect import examine
 from ganstrata.core.device import auto_batch, autocast
-from ganstrata.core.inspection import examine
-from ganstrata.core.recognition import choose
 from measure import clock_of
 from torch import Tensor
 

@@ -63,8 +63,8 @@ def objects_command(
         --along category/bedroom-vs-living_room --along category/dining_room-vs-bedroom
     """
     with working("What was there before is kept; run the same command again.", quiet=quiet) as progress:
-        from ..core.analyses.answering import objects
         from ..core.analyses.objects import Ask
+        from ..core.pipeline.analyse import objects
 
         ask = Ask(along=along, segmenter=segmenter, layers=layers, samples=samples, step=step, start=start, device=device)
         found = objects(run_dir, ask, progress=progress)

@@ -14,7 +14,7 @@ from .types import PATH
 from .work import working
 
 if TYPE_CHECKING:
-    from ..core.analyses.asking import Answer, Ask
+    from ..core.analyses.base import Answer, Ask
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,7 +45,7 @@ def options(*, top: str, layers: str | None, several: bool = False) -> Callable[
 
 
 def _ask(options: dict[str, Any]) -> Ask:
-    from ..core.analyses.asking import Ask
+    from ..core.analyses.base import Ask
 
     return Ask(**{key: value for key, value in options.items() if key != "quiet"})
 
@@ -83,8 +83,8 @@ def ranking_command(run_dirs: tuple[Path, ...], **asked: Any) -> None:
       ganstrata analysis ranking runs/rooms --levels attribute --top 10
     """
     with working(KEPT, quiet=True):
-        from ..core.analyses.answering import ask_many
         from ..core.analyses.ranking import ranking
+        from ..core.pipeline.analyse import ask_many
 
         found = ask_many(run_dirs, _ask(asked), ranking, "ranking")
     _show(found, quiet=asked["quiet"])
@@ -103,8 +103,8 @@ def hierarchy_command(run_dirs: tuple[Path, ...], **asked: Any) -> None:
       ganstrata analysis hierarchy runs/rooms runs/churches --out both
     """
     with working(KEPT, quiet=True):
-        from ..core.analyses.answering import ask_many
         from ..core.analyses.hierarchy import hierarchy
+        from ..core.pipeline.analyse import ask_many
 
         found = ask_many(run_dirs, _ask(asked), hierarchy, "hierarchy")
     _show(found, quiet=asked["quiet"])
@@ -124,8 +124,8 @@ def entanglement_command(run_dir: Path, **asked: Any) -> None:
       ganstrata analysis entanglement runs/rooms --layers upper --cluster
     """
     with working(KEPT, quiet=True):
-        from ..core.analyses.answering import ask_one
         from ..core.analyses.entanglement import entanglement
+        from ..core.pipeline.analyse import ask_one
 
         found = ask_one(run_dir, _ask(asked), entanglement, "entanglement")
     _show(found, quiet=asked["quiet"])
@@ -145,7 +145,7 @@ def ablation_command(run_dir: Path, **asked: Any) -> None:
     """
     with working(KEPT, quiet=True):
         from ..core.analyses.ablation import ablation
-        from ..core.analyses.answering import ask_one
+        from ..core.pipeline.analyse import ask_one
 
         found = ask_one(run_dir, _ask(asked), ablation, "ablation")
     _show(found, quiet=asked["quiet"])
@@ -167,7 +167,7 @@ def layers_command(run_dir: Path, **asked: Any) -> None:
       ganstrata analysis layers runs/rooms --concepts attribute/indoor_lighting --layers upper
     """
     with working(KEPT, quiet=asked["quiet"]) as progress:
-        from ..core.analyses.answering import ask_layers
+        from ..core.pipeline.analyse import ask_layers
 
         found = ask_layers(run_dir, _ask(asked), progress=progress)
     more = "" if asked["out"] else f"; the report has a chapter on it: {run_dir / 'report.html'}"

@@ -112,7 +112,7 @@ def export_boundaries(run_dir: Path, out: Path, form: str, only: tuple[str, ...]
     with reported():
         from ..core.interchange.exporting import As
         from ..core.interchange.exporting import export_boundaries as convert
-        from ..core.run import Run
+        from ..core.runs.run import Run
 
         run = Run.open(run_dir) if samples else None
         written = convert(run_dir, out, form=cast("As", form), only=only, absolute=absolute, samples=run)

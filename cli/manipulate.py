@@ -74,8 +74,8 @@ def manipulate(
       ganstrata manipulate runs/rooms --mode joint --along layout/line:4@bottom --along colour/blue:2@6-9 --as grid,gif
     """
     with working("What was there before is kept; run the same command again.", quiet=quiet) as progress:
-        from ..core.manipulation.ask import Ask
-        from ..core.manipulation.manipulate import perform
+        from ..core.editing.manipulate import perform
+        from ..core.editing.request import Ask
 
         ask = Ask(
             along=along,

@@ -15,8 +15,8 @@ from .streams import say, tell
 from .types import PATH
 
 if TYPE_CHECKING:
-    from ..core.inspection import Inspection
-    from ..core.zoo import Published
+    from ..core.checkpoints.inspect import Inspection
+    from ..core.checkpoints.zoo import Published
 
 LISTED = 1_000  # names that do not fit, of each kind
 BAD = 2  # exit code for a file that cannot be used
@@ -50,7 +50,7 @@ def inspect_model(ctx: click.Context, file: str, as_json: bool) -> None:
       ganstrata model inspect G_ema.pth --json
     """
     with reported():
-        from ..core.inspection import inspect
+        from ..core.checkpoints.inspect import inspect
 
         found = inspect(file)
     say(json.dumps(found.plain(), indent=2) if as_json else "\n".join(_lines(found)))
@@ -75,7 +75,7 @@ def convert(file: str, out: Path, force: bool) -> None:
       ganstrata model convert network-snapshot.pkl network.safetensors
     """
     with reported():
-        from ..core.convert import convert as write
+        from ..core.checkpoints.convert import convert as write
 
         written = write(file, out, force=force)
     say(f"{written.path}: {written.header['family']}, {written.tensors} tensors, {_size(written.bytes)}, read back and equal")
@@ -98,7 +98,7 @@ def list_models(name: str | None, family: str | None, dead: bool | None, as_json
       ganstrata model list stylegan2_church
     """
     with reported():
-        from ..core.zoo import find
+        from ..core.checkpoints.zoo import find
 
         found = find(name, family=family, dead=dead)
     if as_json:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 import click
 
 from ..core.errors import nearest
-from ..core.registry import KINDS, registry
+from ..core.plugins.registry import KINDS, registry
 from ..core.text import visible
 from .errors import reported
 from .streams import say, tell
 
 if TYPE_CHECKING:
-    from ..core.registry import PluginInfo
+    from ..core.plugins.registry import PluginInfo
 
 TITLES = {"generator": "Generators", "scorer": "Scorers", "boundary": "Boundary learners"}
 

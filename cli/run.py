@@ -29,9 +29,9 @@ def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str 
     """
     out = Path("runs") / config.stem if out is None else out
     with working(f"The same command continues the run in {out}.", quiet=quiet) as progress:
-        from ..core.configfile import read_config
-        from ..core.pipeline import perform
-        from ..core.run import STAGES
+        from ..core.config.reading import read_config
+        from ..core.pipeline.perform import perform
+        from ..core.runs.run import STAGES
 
         changed = (*overrides, f"device={device}") if device is not None else overrides
         validated = read_config(config, changed)

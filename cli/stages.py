@@ -16,7 +16,7 @@ silent = click.option("--quiet", is_flag=True, help="Show no progress: only the 
 
 def _do(run_dir: Path, stage: str, quiet: bool) -> None:
     with working(f"`ganstrata {stage} {run_dir}` continues.", quiet=quiet) as progress:
-        from ..core.pipeline import resume
+        from ..core.pipeline.perform import resume
 
         resume(run_dir, stage, progress=progress)
 
@@ -39,8 +39,8 @@ def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], q
         _do(run_dir, "synthesize", quiet)
         return
     with working(f"The same command continues the run in {run_dir}.", quiet=quiet) as progress:
-        from ..core.configfile import read_config
-        from ..core.pipeline import perform
+        from ..core.config.reading import read_config
+        from ..core.pipeline.perform import perform
 
         perform(read_config(config, overrides), run_dir, ("synthesize",), source=str(config), progress=progress)
 

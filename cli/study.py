@@ -59,8 +59,8 @@ def make_command(
     if wrong:
         raise click.BadParameter(f"'{wrong[0]}' is not of the form NAME=TEXT", param_hint="'--words'")
     with working("Run the same command again.", quiet=quiet) as progress:
+        from ..core.study.create import Ask, make_study
         from ..core.study.key import KEY, PAGE
-        from ..core.study.making import Ask, make_study
 
         named = dict(text.split("=", 1) for text in words)
         key = make_study(run_dir, out, Ask(concepts, strips, steps, named, seed, device), progress=progress)

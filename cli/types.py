@@ -9,7 +9,7 @@ from typing import cast
 import click
 
 from ..core.errors import UserError
-from ..core.paths import user_path
+from ..core.storage.paths import user_path
 
 
 class UserPath(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
@@ -18,7 +18,7 @@ class UserPath(click.ParamType):  # type: ignore[type-arg]  # generic since clic
     name = "path"
 
     def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """As core.paths does."""
+        """As core.storage.paths does."""
         try:
             return user_path(value)
         except UserError as error:
@@ -37,5 +37,5 @@ class Number(click.FloatRange):
 
 
 PATH = UserPath()
-FARTHEST = 1e6  # as core.config has it for steps, which is not imported here because help must be quick
+FARTHEST = 1e6  # as core.config.schema has it for steps, which is not imported here because help must be quick
 LENGTH = Number(-FARTHEST, FARTHEST)

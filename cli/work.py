@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .errors import reported
 
 if TYPE_CHECKING:
-    from ..core.progress import Progress
+    from ..core.runs.progress import Progress
 
 
 @contextmanager
@@ -21,8 +21,8 @@ def working(kept: str, *, quiet: bool) -> Iterator[Progress]:
         quiet: whether to show nothing.
     """
     with reported(kept):
-        from ..core.memory import keep_freed_memory
-        from ..core.progress import Progress
+        from ..core.runs.malloc import keep_freed_memory
+        from ..core.runs.progress import Progress
 
         keep_freed_memory()
         yield Progress(quiet=quiet)

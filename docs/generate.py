@@ -16,8 +16,8 @@ from typing import Any, get_args
 import click
 from click.testing import CliRunner
 from ganstrata.cli.main import COMMANDS, main
-from ganstrata.core.config import RunConfig
-from ganstrata.core.registry import KINDS, registry
+from ganstrata.core.config.schema import RunConfig
+from ganstrata.core.plugins.registry import KINDS, registry
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 

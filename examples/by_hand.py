@@ -11,9 +11,9 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import torch
-from ganstrata.core.editing import move, step_field
-from ganstrata.core.pictures import png, tile, to_pixels
-from ganstrata.core.summary import spread_of
+from ganstrata.core.figures.pictures import png, tile, to_pixels
+from ganstrata.core.probing.concept_stats import spread_of
+from ganstrata.core.strata.moves import move, step_field
 
 SAMPLES, FRESH, DISTANCE = 512, 32, 3.0
 

@@ -22,8 +22,8 @@ import torch
 from click.testing import CliRunner, Result
 from ganstrata import hookimpl
 from ganstrata.cli.main import main
-from ganstrata.core.registry import PluginInfo, registry
-from ganstrata.core.run import Run
+from ganstrata.core.plugins.registry import PluginInfo, registry
+from ganstrata.core.runs.run import Run
 
 
 def pytest_configure() -> None:

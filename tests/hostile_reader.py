@@ -14,11 +14,11 @@ from typing import Any
 
 from ganstrata.cli.model import _lines
 from ganstrata.core.checkpoints import read_npy, read_npz
+from ganstrata.core.checkpoints.inspect import inspect
 from ganstrata.core.errors import GanstrataError, PluginBroken
-from ganstrata.core.inspection import inspect
 from ganstrata.core.interchange.arrays import boundary_of, read_codes, read_scores
 from ganstrata.core.interchange.lists import read_list
-from ganstrata.core.loading import build
+from ganstrata.core.runs.loading import build
 from ganstrata.core.study.key import Key
 from ganstrata.core.study.votes import read_ballot
 from ganstrata.plugins.scorers.networks.places365 import read_names

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from closeness import TOLERANCE
 from ganstrata import Rendering, Stream
-from ganstrata.core.stages.null import random_directions
+from ganstrata.core.boundaries.null_directions import random_directions
 
 TESTS = Path(__file__).resolve().parent
 BITS = re.compile(r"torch\.equal|array_equal|\.tobytes\(\)|contents\(|assert_(pictures_)?near")  # what a test calls that compares results

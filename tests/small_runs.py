@@ -15,12 +15,12 @@ import pytest
 import torch
 from conftest import CONFIG, _on_path
 from ganstrata import Inputs, Rendering, Stream
-from ganstrata.core.configfile import validate
-from ganstrata.core.pipeline import perform
-from ganstrata.core.prepare import prepare
-from ganstrata.core.progress import Progress, Step
+from ganstrata.core.config.reading import validate
+from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.randomness import noise_seed
-from ganstrata.core.run import Run
+from ganstrata.core.runs.prepare import prepare
+from ganstrata.core.runs.progress import Progress, Step
+from ganstrata.core.runs.run import Run
 
 STAGES = ("synthesize", "learn", "rescore", "edit")
 BATCH, SAMPLES, MOVED, SHOWN, NULL = 10, 75, 47, 12, 6
@@ -76,8 +76,8 @@ class Made(NamedTuple):
 def stage_by_stage(config: dict[str, Any], folder: Path) -> Made:
     """Begin or continue the run in a folder, in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ganstrata.core.stages.synthesis.SHARD", BATCH)
-        patch.setattr("ganstrata.core.pipeline.forecast", lambda prepared, workers: "")  # which makes pictures to be timed
+        patch.setattr("ganstrata.core.probing.stage.SHARD", BATCH)
+        patch.setattr("ganstrata.core.pipeline.perform.forecast", lambda prepared, workers: "")  # which makes pictures to be timed
         log = folder.with_suffix(".log")
         patch.setenv("FAKES_LOG", str(log))
         pictures, progress = {}, Counting()

@@ -15,7 +15,7 @@ import ganstrata
 import numpy as np
 import pytest
 from closeness import assert_near
-from ganstrata.core.configfile import validate
+from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import DataError
 from ganstrata.plugins.boundaries.linear_svm import LinearSVM
 

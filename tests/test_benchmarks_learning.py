@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ganstrata.core.config import RunConfig
+from ganstrata.core.config.schema import RunConfig
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 

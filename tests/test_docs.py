@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import pytest
 import yaml
-from ganstrata.core.configfile import validate
-from ganstrata.core.hookspecs import PROJECT
-from ganstrata.core.registry import registry
+from ganstrata.core.config.reading import validate
+from ganstrata.core.plugins.hookspecs import PROJECT
+from ganstrata.core.plugins.registry import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("recipes/**/*.md")])

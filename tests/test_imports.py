@@ -33,7 +33,7 @@ def test_a_plugin_module_needs_only_hookimpl_to_register(tmp_path: Path) -> None
 
 
 def test_finding_plugins_does_not_import_them(tmp_path: Path) -> None:
-    program = "from ganstrata.core.registry import registry\nassert len(registry().infos()) >= 8"
+    program = "from ganstrata.core.plugins.registry import registry\nassert len(registry().infos()) >= 8"
     found = loaded_after(program, tmp_path)
     assert not found & (set(HEAVY) - {"pluggy"})
     assert "ganstrata.plugins.scorers" in found

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from ganstrata import Stream
-from ganstrata.core.boundaryfile import load_boundaries
-from ganstrata.core.run import Run
+from ganstrata.core.boundaries.files import load_boundaries
+from ganstrata.core.runs.run import Run
 from scipy import stats
 
 SETS = {"all": range(8), "5": [5], "lower": [2, 3]}
@@ -34,7 +34,7 @@ def changes(run: Run, normal: np.ndarray, layers, amount: float) -> np.ndarray:
 
 
 def step_of(run: Run) -> float:
-    w = ganstrata.core.shards.Shards(run.path / "samples.zarr").read("w")
+    w = ganstrata.core.storage.shards.Shards(run.path / "samples.zarr").read("w")
     return 2.0 * float(np.sqrt(np.trace(np.cov(w.T.astype(np.float64))) / 16))
 
 
@@ -58,9 +58,9 @@ def test_effects_are_the_changes_of_moved_samples(fakes, finished: Run, layers: 
 
 
 def test_p_values_hold_effects_against_random_directions(fakes, finished: Run) -> None:
-    from ganstrata.core.configfile import validate
-    from ganstrata.core.prepare import prepare
-    from ganstrata.core.stages.null import null_directions
+    from ganstrata.core.boundaries.null_directions import null_directions
+    from ganstrata.core.config.reading import validate
+    from ganstrata.core.runs.prepare import prepare
 
     directions = null_directions(finished, prepare(validate(finished.manifest["config"], "test")))
     assert directions.shape == (12, 16)
@@ -92,7 +92,7 @@ def test_q_values_are_corrected_apart_for_own_and_other_concepts(finished: Run) 
 
 
 def test_boundaries_are_signed_distances_that_tell_the_extremes_apart(finished: Run) -> None:
-    shards = ganstrata.core.shards.Shards(finished.path / "samples.zarr")
+    shards = ganstrata.core.storage.shards.Shards(finished.path / "samples.zarr")
     w, scores = shards.read("w"), shards.read("scores/seen")
     for boundary in load_boundaries(finished.path)[0]:
         assert np.linalg.norm(boundary.normal) == pytest.approx(1.0, abs=1e-6)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from ganstrata import Stream
 from ganstrata.core.errors import ConfigError, PluginNotFound, RunError
-from ganstrata.core.run import Run
+from ganstrata.core.runs.run import Run
 
 
 def test_every_public_name_is_there() -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..report import figures
-from ..report.figures import Figure
-from ..rescored import Rescored
-from ..selection import Extremes
+from ..boundaries.selection import Extremes
+from ..figures import charts as figures
+from ..figures.charts import Figure
+from ..rescoring.results import Rescored
 from ..statistics import rank_correlation, share_interval
-from .asking import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, set_meant
+from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, set_meant
 from .ranking import by_strength, ranked
 
 RANKINGS = ("share of positive samples", "held-out accuracy", "re-scoring")

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..report import figures
-from ..report.figures import Figure
-from ..rescored import Rescored
+from ..figures import charts as figures
+from ..figures.charts import Figure
+from ..rescoring.results import Rescored
 from ..statistics import benjamini_hochberg, interval
-from .asking import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, plain, set_meant, unmeasured
+from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, plain, set_meant, unmeasured
 from .ranking import by_strength
 
 Floats = NDArray[np.float64]

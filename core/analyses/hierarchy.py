@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, Fault, UserError
-from ..hierarchy import Estimate, Hierarchy, hierarchy_of, level_means
-from ..layers import show_layers
-from ..records import LEVELS
-from ..report import answers, figures
-from ..report.figures import Figure
-from ..report.panels import hierarchies
-from ..rescored import Rescored
+from ..figures import charts as figures
+from ..figures.charts import Figure
+from ..figures.panels import hierarchies
+from ..plugins.records import LEVELS
+from ..rescoring.hierarchy import Estimate, Hierarchy, hierarchy_of, level_means
+from ..rescoring.results import Rescored
 from ..statistics import bootstrap_means, bootstrap_weights, interval, sample_means
-from .asking import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, check_meet, shared_rows
+from ..strata.layers import show_layers
+from . import sentences as answers
+from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, check_meet, shared_rows
 
 
 def hierarchy_for(rescored: Rescored, rows: Sequence[int] | None = None) -> Hierarchy | None:

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..boundaryfile import FILES
-from ..disk import file_hash, read_bytes
-from ..layers import show_layers
-from ..report.figures import Figure
-from ..report.flow import flow
-from ..resultfolder import read_index
-from ..run import Run
-from ..tables import csv_text, name_in
-from ..transitions import Transition, mapped, staying
+from ..boundaries.files import FILES
+from ..figures.charts import Figure
+from ..figures.flow import flow
+from ..rescoring.transitions import Transition, mapped, staying
+from ..runs.run import Run
+from ..storage.csv_tables import csv_text, name_in
+from ..storage.disk import file_hash, read_bytes
+from ..storage.result_folder import read_index
+from ..strata.layers import show_layers
 
 FOLDER = "analysis/objects"
 INDEX, TABLE = "objects.json", "transitions.csv"

@@ -12,24 +12,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..by_name import boundaries_named
-from ..contracts import Segmenter
-from ..editing import move, step_field
-from ..engine import Engine
+from ..boundaries.by_name import boundaries_named
 from ..errors import DataError, LayerError, ScoreError, UserError, nearest
-from ..layers import layer_sets
-from ..pictures import Pixels, to_pixels
-from ..prepare import Prepared
-from ..progress import Progress
+from ..figures.masks import sheet
+from ..figures.pictures import Pixels, to_pixels
+from ..plugins.contracts import Segmenter
+from ..plugins.records import Boundary
+from ..plugins.scoring import checked_scores, untouched
+from ..probing.stage import draw
 from ..randomness import Stream
-from ..records import Boundary
-from ..report.masks import sheet
-from ..resultfolder import index_text, replace_folder
-from ..run import Run
-from ..scoring import checked_scores, untouched
-from ..stages.synthesis import draw
+from ..rescoring.transitions import Entries, count, is_stuff, joined, returned, share, transitions
+from ..runs.engine import Engine
+from ..runs.prepare import Prepared
+from ..runs.progress import Progress
+from ..runs.run import Run
 from ..statistics import bootstrap_means, bootstrap_weights, interval
-from ..transitions import Entries, count, is_stuff, joined, returned, share, transitions
+from ..storage.result_folder import index_text, replace_folder
+from ..strata.layers import layer_sets
+from ..strata.moves import move, step_field
 from .object_results import FOLDER, INDEX, TABLE, Hop, Objects, read_objects, scorers_of, stamp, table_text
 
 SHOWN = 4  # samples whose masks are drawn

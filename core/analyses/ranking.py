@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..effects import null_means
-from ..report import answers, figures
-from ..report.figures import RankedConcept
-from ..report.panels import rankings
-from ..rescored import Rescored
+from ..figures import charts as figures
+from ..figures.charts import RankedConcept
+from ..figures.panels import rankings
+from ..rescoring.effects import null_means
+from ..rescoring.results import Rescored
 from ..statistics import bootstrap_means, bootstrap_weights, interval, null_moments, rank_correlation
-from .asking import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, check_meet, in_words, plain, set_meant, shared_rows
+from . import sentences as answers
+from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, check_meet, in_words, plain, set_meant, shared_rows
 
 Floats = NDArray[np.float64]
 

@@ -3,6 +3,6 @@
 from .content import Checkpoint, Part, digest, unreal
 from .npy import read_npy, read_npz
 from .reading import BUNDLED, WEIGHTS, locate, read_checkpoint
-from .safetensorsfile import SETTINGS
+from .safetensors_file import SETTINGS
 
 __all__ = ["BUNDLED", "SETTINGS", "WEIGHTS", "Checkpoint", "Part", "digest", "locate", "read_checkpoint", "read_npy", "read_npz", "unreal"]

@@ -14,14 +14,14 @@ from zipfile import ZipFile
 
 import numpy as np
 
-from ..disk import open_file
 from ..errors import CheckpointError
+from ..storage.disk import open_file
 from ..text import shown, visible
 from .archive import member, opened
-from .arrays import KINDS, Array, are_sizes, numbers
 from .limits import DEPTH, Budget, Damaged, Refused
-from .machine import Machine
-from .names import Allowed
+from .pickles.arrays import KINDS, Array, are_sizes, numbers
+from .pickles.names import Allowed
+from .pickles.unpickler import Machine
 
 MAGIC = b"\x93NUMPY"
 HEADER = 64 * 1024  # bytes, more than any header has

@@ -13,8 +13,8 @@ from torch import Tensor
 from ..text import shown, visible
 from .content import Part
 from .limits import LENGTH, SHARED, TENSORS, Budget, Damaged, Refused
-from .machine import Name, Record
-from .modules import as_tensor, is_module, is_network, is_persistent, is_tensorflow, network, plain
+from .pickles.modules import as_tensor, is_module, is_network, is_persistent, is_tensorflow, network, plain
+from .pickles.unpickler import Name, Record
 
 AVERAGES = ("g_ema", "generator_ema", "generator_smooth", "gs", "netg_ema", "ema", "params_ema", "model_ema", "g_smooth", "g_running")
 GENERATORS = ("g", "generator", "decoder", "netg", "gen", "state_dict", "model", "model_state_dict", "params", "net", "")

@@ -19,9 +19,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..disk import open_file
 from ..errors import CheckpointError, nearest
-from ..paths import user_path
+from ..storage.disk import open_file
+from ..storage.paths import user_path
 from ..text import shown, visible
 from .alignment import aligned
 from .archive import check_archive, opened
@@ -30,8 +30,8 @@ from .kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refus
 from .limits import LENGTH, NAMES, Budget, Damaged, Refused
 from .parts import OURS, parts
 from .parts import container as pickle_kind
-from .safetensorsfile import read_safetensors, whole
-from .torchfile import read_archive, read_pickle
+from .safetensors_file import read_safetensors, whole
+from .torch_file import read_archive, read_pickle
 
 BUNDLED = "bundled:"
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from ..composition import first_reader
 from ..errors import PluginBroken
-from ..finiteness import finite_rows
-from ..plugin import owner_of
-from ..prepare import Prepared
+from ..plugins.base import owner_of
+from ..plugins.finiteness import finite_rows
 from ..randomness import Stream
+from ..runs.prepare import Prepared
+from ..strata.composition import first_reader
 from . import chance
 from .passes import COMPANY, SAME, SAMPLES, check_range, check_same, distance
 from .scores import compare, scores_of

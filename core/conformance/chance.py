@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import PluginBroken
-from ..surroundings import Surroundings
+from ..plugins.surroundings import Surroundings
 
 ADVICE = (
     "Take random numbers from a torch.Generator or numpy.random.Generator of its own, seeded by what the call is given, "

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .. import naming
-from ..contracts import Generator, Scorer
 from ..errors import PluginBroken
-from ..plugin import Plugin, owner_of
-from ..records import LEVELS, SPACES, Concept, ModelCard, Stratum
+from ..plugins.base import Plugin, owner_of
+from ..plugins.contracts import Generator, Scorer
+from ..plugins.records import LEVELS, SPACES, Concept, ModelCard, Stratum
+from ..storage import naming
 from ..text import shown, visible
 
 SIZES = ("resolution", "layers", "code_size", "latent_size")  # of a card: whole numbers

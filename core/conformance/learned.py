@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .. import naming
-from ..blame import one_line
-from ..compatibility import check_fits
-from ..contracts import BoundaryLearner, Generator
 from ..errors import MismatchError, PluginBroken
-from ..plugin import owner_of
-from ..records import LEVELS, SPACES, Boundaries, Boundary, Concept
+from ..plugins.base import owner_of
+from ..plugins.blame import one_line
+from ..plugins.compatibility import check_fits
+from ..plugins.contracts import BoundaryLearner, Generator
+from ..plugins.records import LEVELS, SPACES, Boundaries, Boundary, Concept
+from ..storage import naming
 from ..text import listed, shown, visible
 
 LONGEST = 1_000_000  # characters of a boundary's facts

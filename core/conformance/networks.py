@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import PluginBroken
-from ..plugin import Plugin, owner_of
+from ..plugins.base import Plugin, owner_of
 from ..text import listed
 
 DEPTH = 3  # of containers in a plugin's attributes

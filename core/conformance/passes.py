@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..composition import advance, begun, finished
-from ..contracts import Generator
 from ..errors import PluginBroken
-from ..finiteness import finite_rows, refusal, where_lost
-from ..picture_checks import FLOATS, range_fault
-from ..plugin import owner_of
+from ..plugins.base import owner_of
+from ..plugins.contracts import Generator
+from ..plugins.finiteness import finite_rows, refusal, where_lost
+from ..plugins.picture_checks import FLOATS, range_fault
+from ..plugins.records import Inputs, Latents, State
+from ..plugins.scoring import digest
 from ..randomness import Stream
-from ..records import Inputs, Latents, State
-from ..scoring import digest
+from ..strata.composition import advance, begun, finished
 from ..text import shown
 from . import chance
 from .networks import check_evaluation_mode

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..contracts import Scorer
 from ..errors import PluginBroken
-from ..plugin import owner_of
-from ..records import Rendering
-from ..scoring import checked_extras, checked_scores
+from ..plugins.base import owner_of
+from ..plugins.contracts import Scorer
+from ..plugins.records import Rendering
+from ..plugins.scoring import checked_extras, checked_scores
 from . import chance
 from .networks import check_evaluation_mode
 

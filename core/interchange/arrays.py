@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checkpoints import read_npy
-from ..disk import file_hash, write_bytes
 from ..errors import DataError
+from ..storage.disk import file_hash, write_bytes
 from ..text import listed, shown, visible
 
 Floats = NDArray[np.float64]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..loading import load_generator
-from ..paths import user_path
-from ..run import Run
+from ..runs.loading import load_generator
+from ..runs.run import Run
+from ..storage.paths import user_path
 
 
 @dataclass(frozen=True)

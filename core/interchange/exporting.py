@@ -12,14 +12,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boundaryfile import boundaries_in
-from ..disk import write_text
+from ..boundaries.files import boundaries_in
 from ..errors import RunError, UserError, nearest
-from ..filenames import file_stem
-from ..records import Boundaries, Boundary
-from ..resultfolder import staged
-from ..run import Run
-from ..shards import Shards
+from ..plugins.records import Boundaries, Boundary
+from ..runs.run import Run
+from ..storage.disk import write_text
+from ..storage.filenames import file_stem
+from ..storage.result_folder import staged
+from ..storage.shards import Shards
 from .arrays import write_array
 from .lists import SPACES, list_text
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..boundaryfile import FILES, save_boundaries
+from ..boundaries.files import FILES, save_boundaries
 from ..errors import ConfigError, Fault, RunError, UserError, nearest
-from ..layers import parse_layers, show_layers
-from ..naming import fault_of
-from ..records import LEVELS, Boundaries, Boundary
-from ..resultfolder import staged
+from ..plugins.records import LEVELS, Boundaries, Boundary
+from ..storage.naming import fault_of
+from ..storage.result_folder import staged
+from ..strata.layers import parse_layers, show_layers
 from ..text import visible
 from .arrays import ForeignBoundary, read_boundary
 from .assumed import Assumed

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..disk import open_file
 from ..errors import ConfigError, Fault, UserError
+from ..storage.disk import open_file
 from ..text import visible
 
 LINE = re.compile(r"\((?P<name>[^(),]*[^(),\s][^(),]*),(?P<space>[^(),]*)\)\s*:(?P<path>.*\S.*)")

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..boundaryfile import FILES, boundaries_in
+from ..boundaries.files import FILES, boundaries_in
 from ..checkpoints import read_npy
 from ..errors import UserError
-from ..layers import show_layers
+from ..strata.layers import show_layers
 from .arrays import boundary_of, describe
 from .lists import read_list
 

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from ..analyses.ablation import figure_of, judged
 from ..analyses.entanglement import cosine_figure, matrix_figure
 from ..analyses.hierarchy import depth_rows, figures_for, hierarchy_for, levels_of_factors
-from ..analyses.layers import Layers, read_layers
 from ..analyses.object_results import Objects, read_objects
 from ..analyses.ranking import ranked
-from ..boundaryfile import load_boundaries
-from ..hierarchy import Hierarchy
-from ..rescored import Rescored
-from ..run import Run
-from . import figures
-from .figures import Figure
+from ..analyses.right_layers import Layers, read_layers
+from ..boundaries.files import load_boundaries
+from ..figures import charts as figures
+from ..figures.charts import Figure
+from ..rescoring.hierarchy import Hierarchy
+from ..rescoring.results import Rescored
+from ..runs.run import Run
 
 Floats = NDArray[np.float64]
 

@@ -10,19 +10,19 @@ import yaml
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..filenames import file_stem
-from ..layers import show_layers
-from ..pictures import Pixels, read_picture, tile
-from ..progress import duration
-from ..records import LEVELS
-from ..rescored import concept_units
-from ..run import Run
-from ..stages.edit import strip_name
-from . import answers
+from ..analyses import sentences as answers
+from ..editing.stage import strip_name
+from ..editing.strips import GAP, split_strip
+from ..figures.pages import data_uri, page_script, page_style, templates
+from ..figures.pictures import Pixels, read_picture, tile
+from ..plugins.records import LEVELS
+from ..rescoring.results import concept_units
+from ..runs.progress import duration
+from ..runs.run import Run
+from ..storage.filenames import file_stem
+from ..strata.layers import show_layers
 from .content import Found
-from .pages import data_uri, page_script, page_style, templates
 from .sampling import sampling
-from .strips import GAP, split_strip
 
 LISTED = 3  # concepts named under each sample, per level
 
@@ -35,7 +35,7 @@ def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.floa
         found: figures and tables.
         pictures: the first samples, (n, H, W, 3).
         scores: of these samples, (n, C).
-        work: of re-scoring, as core.work counts it.
+        work: of re-scoring, as core.rescoring.cost counts it.
     """
     environment = templates(__package__)
     environment.filters |= {"percent": _percent, "layers": show_layers, "duration": duration}

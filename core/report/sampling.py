@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import Rescoring
-from ..learning_variance import replicate_samples
-from ..rescored import Rescored
-from ..sequential import look_sizes
+from ..boundaries.learning_variance import replicate_samples
+from ..config.schema import Rescoring
+from ..rescoring.interim import look_sizes
+from ..rescoring.results import Rescored
 
 
 def sampling(rescored: Rescored, config: Rescoring, batch: int, work: dict[str, Any] | None) -> list[str]:
@@ -21,7 +21,7 @@ def sampling(rescored: Rescored, config: Rescoring, batch: int, work: dict[str, 
         rescored: of the run.
         config: of re-scoring.
         batch: of the run, in images.
-        work: as core.work counts it; None where it was not.
+        work: as core.rescoring.cost counts it; None where it was not.
     """
     said = []
     if config.adaptive:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import show_layers
-from ..report.figures import LETTER, Figure
-from ..report.svg import Canvas, Scale
+from ..figures.charts import LETTER, Figure
+from ..figures.svg import Canvas, Scale
+from ..strata.layers import show_layers
 from .shares import Shares
 
 

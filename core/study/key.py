@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..configs.describe import describe
-from ..disk import read_bytes
+from ..config.describe import describe
 from ..errors import UserError
+from ..storage.disk import read_bytes
 
 KEY, PAGE = "key.json", "study.html"
 FORMAT = "ganstrata study key 1"

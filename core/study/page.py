@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from ..report.pages import asset, templates
+from ..figures.pages import asset, templates
 from .key import Key
 
 

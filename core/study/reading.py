@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import RunError
-from ..records import LEVELS
-from ..report.figures import Figure
-from ..resultfolder import add_files
-from ..tables import csv_text
+from ..figures.charts import Figure
+from ..plugins.records import LEVELS
+from ..storage.csv_tables import csv_text
+from ..storage.result_folder import add_files
 from .agreement import kappa_interval
 from .figure import votes_figure
 from .key import Key

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..configs.describe import describe
-from ..disk import open_file
+from ..config.describe import describe
 from ..errors import ConfigError, Fault, UserError
+from ..storage.disk import open_file
 from .key import Key
 from .shares import MISSING
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.exceptions import ConvergenceWarning
 
-from ...core.blame import one_line
-from ...core.contracts import BoundaryLearner, Generator
+from ...core.boundaries.hyperplane import boundary_of, unit_plane
+from ...core.boundaries.selection import Extremes, Selection, accuracy
 from ...core.errors import DataError
-from ...core.planes import boundary_of, unit_plane
-from ...core.records import Boundaries, Concept
-from ...core.selection import Extremes, Selection, accuracy
+from ...core.plugins.blame import one_line
+from ...core.plugins.contracts import BoundaryLearner, Generator
+from ...core.plugins.records import Boundaries, Concept
 
 Facts = dict[str, Any]
 TOGETHER = 16  # boundaries judged in one pass over all codes

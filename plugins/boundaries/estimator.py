@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ...core.dotted import PATTERN, check_arguments, find, reason
 from ...core.errors import ConfigError, DataError, Fault, UserError
+from ...core.plugins.imports import PATTERN, check_arguments, find, reason
 from .common import Facts, Found, Plane, Samples, Settings, convergence
 from .extremes import ExtremesLearner
 from .regression import on_scores

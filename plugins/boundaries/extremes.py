@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.selection import select
+from ...core.boundaries.selection import select
 from .common import Facts, Found, Learner, Plane, Samples, judged
 
 

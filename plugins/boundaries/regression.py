@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.boundaries.selection import Selection, select
 from ...core.counts import ceil_share
 from ...core.errors import DataError
-from ...core.selection import Selection, select
 from .common import Found, Plane, Samples, judged
 
 Regression = Callable[[NDArray[np.float64], NDArray[np.float64]], Iterable[Plane]]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...core.hookspecs import hookimpl
-from ...core.registry import Register
+from ...core.plugins.hookspecs import hookimpl
+from ...core.plugins.registry import Register
 
 
 @hookimpl

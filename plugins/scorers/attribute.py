@@ -10,11 +10,11 @@ from pydantic import Field
 from torch import Tensor
 
 from ...core.checkpoints import locate, read_checkpoint, read_npy
-from ...core.contracts import Scorer
 from ...core.errors import CheckpointError
-from ...core.paths import user_path
-from ...core.plugin import PluginConfig
-from ...core.records import Concept, Rendering
+from ...core.plugins.base import PluginConfig
+from ...core.plugins.contracts import Scorer
+from ...core.plugins.records import Concept, Rendering
+from ...core.storage.paths import user_path
 from .networks.places365 import PlacesModel, attribute_names, is_residual, load_places, read_names
 from .scenes import SceneModel, load_scenes
 

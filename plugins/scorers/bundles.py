@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...core.checkpoints import Checkpoint, unreal
 from ...core.errors import CheckpointError
-from ...core.naming import fault_of
+from ...core.storage.naming import fault_of
 from ...core.text import shown, visible
 
 COUNTER = "num_batches_tracked"

@@ -10,14 +10,14 @@ import torch
 from pydantic import ConfigDict, Field, field_validator
 from torch import Tensor
 
-from ...core.config import Level
-from ...core.configs.whole import NumbersAreNumbers
-from ...core.contracts import Scorer
-from ...core.dotted import PATTERN, check_arguments, find, reason
+from ...core.config.schema import Level
 from ...core.errors import ConfigError, Fault, ScoreError, UserError
-from ...core.naming import checked
-from ...core.plugin import PluginConfig
-from ...core.records import Concept, Rendering
+from ...core.plugins.base import PluginConfig
+from ...core.plugins.contracts import Scorer
+from ...core.plugins.imports import PATTERN, check_arguments, find, reason
+from ...core.plugins.records import Concept, Rendering
+from ...core.plugins.whole_numbers import NumbersAreNumbers
+from ...core.storage.naming import checked
 
 
 class Column(NumbersAreNumbers):

@@ -7,10 +7,10 @@ from pydantic import Field
 from torch import Tensor
 
 from ...core.checkpoints import locate, read_checkpoint
-from ...core.contracts import Scorer
 from ...core.errors import CheckpointError, nearest
-from ...core.plugin import PluginConfig
-from ...core.records import Concept, Rendering
+from ...core.plugins.base import PluginConfig
+from ...core.plugins.contracts import Scorer
+from ...core.plugins.records import Concept, Rendering
 from .networks.places365 import PlacesModel, is_residual, load_places
 from .scenes import SceneModel, load_scenes
 

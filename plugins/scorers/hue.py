@@ -6,9 +6,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ...core.contracts import Scorer
-from ...core.plugin import PluginConfig
-from ...core.records import Concept, Rendering
+from ...core.plugins.base import PluginConfig
+from ...core.plugins.contracts import Scorer
+from ...core.plugins.records import Concept, Rendering
 
 BINS = 12
 NAMES = ("red", "orange", "yellow", "chartreuse", "green", "spring_green", "cyan", "azure", "blue", "violet", "magenta", "rose")

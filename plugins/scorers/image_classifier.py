@@ -6,9 +6,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ...core.config import Level
-from ...core.contracts import Scorer
-from ...core.records import Concept, Rendering
+from ...core.config.schema import Level
+from ...core.plugins.contracts import Scorer
+from ...core.plugins.records import Concept, Rendering
 from .networks.huggingface import LIBRARY, HubConfig, load
 
 

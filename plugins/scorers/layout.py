@@ -11,14 +11,14 @@ import torch
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
-from ...core.config import Use
-from ...core.configfile import check_options
-from ...core.contracts import Scorer, Segmenter
+from ...core.config.reading import check_options
+from ...core.config.schema import Use
 from ...core.errors import ConfigError, Fault, nearest
-from ...core.loading import build
-from ...core.plugin import PluginConfig
-from ...core.records import Concept, Rendering
-from ...core.registry import registry
+from ...core.plugins.base import PluginConfig
+from ...core.plugins.contracts import Scorer, Segmenter
+from ...core.plugins.records import Concept, Rendering
+from ...core.plugins.registry import registry
+from ...core.runs.loading import build
 from .networks.planar import LabelOrder
 from .segmentation import Segmentation
 

@@ -15,9 +15,9 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.disk import open_file
 from ...core.errors import DataError
-from ...core.naming import fault_of
+from ...core.storage.disk import open_file
+from ...core.storage.naming import fault_of
 from ...core.text import listed, shown, visible
 
 MISSING = ("", "na", "nan", "none", "null", "-")

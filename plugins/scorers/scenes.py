@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...core.checkpoints import Checkpoint
 from ...core.device import settled
-from ...core.records import Rendering
+from ...core.plugins.records import Rendering
 from .bundles import convolution, fitted, fuse, names, require, to_size
 
 ARCHITECTURE = "rooms-scenes-1"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ...core.checkpoints import Checkpoint
 from ...core.device import settled
 from ...core.errors import CheckpointError
-from ...core.records import Rendering
+from ...core.plugins.records import Rendering
 from ...core.text import shown
 from .bundles import convolution, fitted, fuse, names, require, to_size
 

@@ -7,13 +7,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ...core.config import Level
-from ...core.contracts import Scorer
-from ...core.disk import file_hash
+from ...core.config.schema import Level
 from ...core.errors import DataError
-from ...core.paths import user_path
-from ...core.plugin import PluginConfig
-from ...core.records import Concept, Rendering
+from ...core.plugins.base import PluginConfig
+from ...core.plugins.contracts import Scorer
+from ...core.plugins.records import Concept, Rendering
+from ...core.storage.disk import file_hash
+from ...core.storage.paths import user_path
 from .samples_file import read_samples
 
 

@@ -15,12 +15,12 @@ import torch
 from pydantic import ConfigDict, Field, field_validator
 from torch import Tensor
 
-from ...core.config import Level
-from ...core.configs.whole import NumbersAreNumbers
-from ...core.contracts import Scorer
+from ...core.config.schema import Level
 from ...core.errors import CheckpointError
-from ...core.naming import checked
-from ...core.records import Concept, Rendering
+from ...core.plugins.contracts import Scorer
+from ...core.plugins.records import Concept, Rendering
+from ...core.plugins.whole_numbers import NumbersAreNumbers
+from ...core.storage.naming import checked
 from .networks.huggingface import LIBRARY, HubConfig, installed, load, quiet, tokenizer
 
 

@@ -21,7 +21,7 @@ import ganstrata
 import numpy as np
 import torch
 import torch.nn.functional as F
-from ganstrata.core.contracts import Scorer
+from ganstrata.core.plugins.contracts import Scorer
 from ganstrata.plugins.scorers.hue import BINS, hue_saturation_value
 from ganstrata.plugins.scorers.layout import wall_line
 from numpy.typing import NDArray

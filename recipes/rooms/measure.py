@@ -20,8 +20,8 @@ from typing import Any
 import ganstrata
 import numpy as np
 import torch
-from ganstrata.core.contracts import Scorer
-from ganstrata.core.pictures import to_pixels
+from ganstrata.core.figures.pictures import to_pixels
+from ganstrata.core.plugins.contracts import Scorer
 from ganstrata.plugins.scorers.bundles import to_size
 from ganstrata.plugins.scorers.scenes import SIZE
 from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from ganstrata.core.report.svg import Canvas, Scale
+from ganstrata.core.figures.svg import Canvas, Scale
 from numpy.typing import NDArray
 from scipy.stats import beta
 from sklearn.isotonic import IsotonicRegression

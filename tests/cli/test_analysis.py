@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from ganstrata.core.disk import file_hash
-from ganstrata.core.seal import sealed_text
+from ganstrata.core.storage.disk import file_hash
+from ganstrata.core.storage.seal import sealed_text
 
 
 def bytes_of(run: Path) -> dict[str, bytes]:

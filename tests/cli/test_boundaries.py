@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ganstrata.core.boundaryfile import load_boundaries
+from ganstrata.core.boundaries.files import load_boundaries
 
 
 def put(path: Path, size: int = 16) -> Path:

@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from ganstrata.cli.main import COMMANDS, main
-from ganstrata.core.run import Run
+from ganstrata.core.runs.run import Run
 
 TEXTS = [
     "", " ", "0", "1", "-1", "3", "nan", "inf", "-inf", "1e308", "-1e308", "1e-320", "9" * 5000, "0x10", "²", "٣", "1_0", "0-1", "1-0",

@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from ganstrata.core.checkpoints import read_checkpoint
-from ganstrata.core.records import Match
+from ganstrata.core.plugins.records import Match
 from safetensors.torch import load_file, save_file
 
 DATA = Path(__file__).parents[1] / "data"

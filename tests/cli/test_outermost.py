@@ -17,7 +17,7 @@ def failing(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> click.test
     def find(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("ganstrata.core.zoo.find", find)
+    monkeypatch.setattr("ganstrata.core.checkpoints.zoo.find", find)
     return CliRunner().invoke(main, ["model", "list"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import ganstrata
 import pytest
 import yaml
-from ganstrata.core.run import Run
+from ganstrata.core.runs.run import Run
 
 
 def test_a_run_from_yaml_says_its_images_and_its_report(invoke, config, tmp_path: Path, contents, finished: Run) -> None:
@@ -142,8 +142,8 @@ def test_scores_that_may_not_be_undefined_are_a_failure(invoke, written, config,
 
 
 def test_the_demo_asks_for_what_exists() -> None:
-    from ganstrata.core.configfile import read_config
-    from ganstrata.core.prepare import prepare
+    from ganstrata.core.config.reading import read_config
+    from ganstrata.core.runs.prepare import prepare
 
     file = Path(__file__).parents[2] / "examples" / "rooms.yaml"
     prepared = prepare(read_config(file), source=str(file))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import ganstrata
 import pytest
-from ganstrata.core.run import STAGES, Run
+from ganstrata.core.runs.run import STAGES, Run
 
 
 def test_stages_one_by_one_make_the_same_run(invoke, written, config, tmp_path: Path, contents, finished: Run) -> None:

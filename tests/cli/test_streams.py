@@ -14,8 +14,8 @@ from pathlib import Path
 import ganstrata
 import pytest
 from ganstrata.cli.outermost import exit_code
-from ganstrata.core.progress import Progress
-from ganstrata.core.run import Run
+from ganstrata.core.runs.progress import Progress
+from ganstrata.core.runs.run import Run
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -15,7 +15,7 @@ what it writes. The script is [tests/mutation/run.py](../tests/mutation/run.py),
 [operators.py](../tests/mutation/operators.py), the tests of each file in [targets.toml](../tests/mutation/targets.toml), and every result in
 [results.json](../tests/mutation/results.json).
 
-Which faults are taken depends on a seed alone, and a larger share holds a smaller one. `make mutants MUTANTS='core/effects.py --share 1
+Which faults are taken depends on a seed alone, and a larger share holds a smaller one. `make mutants MUTANTS='core/rescoring/effects.py --share 1
 --processes 2'` tries all of one file; what was ended goes on where it was, and `--again` tries those once more that survived and are not
 argued. A fault with which the tests never end counts as seen. Some faults change nothing that is promised: those are argued below, from
 [argued.toml](../tests/mutation/argued.toml). Tests were added for faults that survived, so of those that nobody has tried yet more will survive.

@@ -1,7 +1,7 @@
 """Do the tests see small faults? Makes them one at a time, in a copy, and runs the tests that should fail.
 
     make mutants                                                    a tenth of all faults, and the page
-    make mutants MUTANTS='core/effects.py --share 1 --processes 2'  all faults of one file
+    make mutants MUTANTS='core/rescoring/effects.py --share 1 --processes 2'  all faults of one file
 
 Which faults are taken depends on the seed alone. Results are kept after every fault, and what is known of the
 same fault in the same source is not tried again, so that a run may be ended and continued.

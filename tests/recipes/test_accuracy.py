@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from ganstrata.core.contracts import Scorer
-from ganstrata.core.records import Rendering
+from ganstrata.core.plugins.contracts import Scorer
+from ganstrata.core.plugins.records import Rendering
 from ganstrata.plugins.scorers.hue import BINS
 from PIL import Image
 from scipy.stats import binomtest

@@ -16,7 +16,7 @@ import pytest
 import torch
 from ganstrata import Rendering, Segmenter
 from ganstrata.core.errors import ConfigError
-from ganstrata.core.scoring import checked_scores
+from ganstrata.core.plugins.scoring import checked_scores
 from torch import Tensor
 
 from recipes.rooms.factors import LABELS

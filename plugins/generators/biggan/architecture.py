@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any, Self
 
 from ....core.checkpoints import Part
+from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.recognition import Examined
 from ....core.text import shown
 from ..shared.fitting import examined
 from ..shared.layouts import find

@@ -11,11 +11,11 @@ from pydantic import Field
 from torch import Tensor
 
 from ....core.checkpoints import Part
-from ....core.contracts import Generator
+from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, settled
+from ....core.plugins.contracts import Generator
+from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
 from ....core.randomness import Stream
-from ....core.recognition import Examined
-from ....core.records import Inputs, Latents, Match, ModelCard, State, Stratum
 from ..shared.classes import Classes
 from ..shared.config import ClassConfig
 from ..shared.fitting import load

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ....core import text
 from ....core.errors import DataError, nearest
-from ....core.shapes import check_shape
+from ....core.plugins.shapes import check_shape
 from ..shared.classes import Classes
 from .config import ModuleConfig, mistake
 from .wiring import shown

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ....core.conformance import passes
 from ....core.conformance.passes import COMPANY, SAME, SAMPLES
-from ....core.dotted import reason
 from ....core.errors import GanstrataError
-from ....core.picture_checks import range_fault
+from ....core.plugins.imports import reason
+from ....core.plugins.picture_checks import range_fault
 from .config import ModuleConfig, mistake
 from .wiring import shown
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ....core.config import FARTHEST
+from ....core.config.schema import FARTHEST
 from ....core.errors import ConfigError, Fault
-from ....core.plugin import PluginConfig
+from ....core.plugins.base import PluginConfig
 
 Brightness = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST)]
 

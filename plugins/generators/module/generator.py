@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from ....core.checkpoints import Checkpoint, digest
 from ....core.conformance.passes import SAMPLES
-from ....core.contracts import Generator
 from ....core.errors import CheckpointError
+from ....core.plugins.contracts import Generator
+from ....core.plugins.records import Inputs, Latents, ModelCard, State, Stratum
 from ....core.randomness import Stream, Use, normals, uniforms
-from ....core.records import Inputs, Latents, ModelCard, State, Stratum
 from ..shared import noise
 from ..shared.classes import Classes
 from ..shared.prior import truncated_normals

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ....core.checkpoints import Checkpoint, Part, locate, read_checkpoint, unreal
-from ....core.dotted import check_arguments, find, reason
 from ....core.errors import UserError, nearest
+from ....core.plugins.imports import check_arguments, find, reason
 from ....core.text import listed, shown
 from .config import ModuleConfig, mistake
 

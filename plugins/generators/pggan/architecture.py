@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ....core.checkpoints import Part
+from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.recognition import Examined
 from ....core.text import shown
 from ..shared.fitting import examined
 from ..shared.layouts import Layout, find

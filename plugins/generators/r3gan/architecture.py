@@ -9,8 +9,8 @@ from itertools import count, takewhile
 from typing import Any, Self
 
 from ....core.checkpoints import Part
+from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.recognition import Examined
 from ..shared.fitting import examined
 from ..shared.layouts import find
 from .layouts import LAYOUTS

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ....core.errors import CheckpointError, DataError
+from ....core.plugins.records import Latents
+from ....core.plugins.shapes import check_shape
 from ....core.randomness import Stream, Use, uniforms
-from ....core.records import Latents
-from ....core.shapes import check_shape
 
 
 class Classes:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ....core.plugin import PluginConfig
+from ....core.plugins.base import PluginConfig
 
 
 class CheckpointConfig(PluginConfig):

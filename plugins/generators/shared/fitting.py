@@ -11,8 +11,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.recognition import Examined
 from ....core.text import shown
 from .layouts import Layout, Translated
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ....core.plugins.records import Inputs
 from ....core.randomness import Stream, Use, normals
-from ....core.records import Inputs
 
 
 def keys(inputs: Inputs) -> Tensor:

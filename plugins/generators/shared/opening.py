@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ....core.checkpoints import Checkpoint, Part, digest, locate, read_checkpoint
-from ....core.contracts import Generator
+from ....core.checkpoints.detect import Examined, own_part
 from ....core.errors import CheckpointError
-from ....core.recognition import Examined, own_part
-from ....core.records import ModelCard
+from ....core.plugins.contracts import Generator
+from ....core.plugins.records import ModelCard
 from .config import CheckpointConfig
 
 

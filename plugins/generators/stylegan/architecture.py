@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ....core.checkpoints import Part
+from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.recognition import Examined
 from ..shared.fitting import examined
 from ..shared.layouts import Layout, Shapes, Translated, find
 from .completion import complete

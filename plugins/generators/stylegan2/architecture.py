@@ -10,8 +10,8 @@ from typing import Any, Self
 import torch
 
 from ....core.checkpoints import Part
+from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.recognition import Examined
 from ..shared.fitting import compare, examined
 from ..shared.layouts import Shapes, find
 from .completion import complete

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ....core.checkpoints import Part
-from ....core.contracts import Generator
+from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, settled
-from ....core.layers import resolution_groups
+from ....core.plugins.contracts import Generator
+from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
 from ....core.randomness import Stream, Use, normals
-from ....core.recognition import Examined
-from ....core.records import Inputs, Latents, Match, ModelCard, State, Stratum
+from ....core.strata.layers import resolution_groups
 from ..shared import noise, truncation
 from ..shared.classes import Classes
 from ..shared.config import StyleConfig

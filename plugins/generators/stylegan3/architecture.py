@@ -11,9 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from ....core.checkpoints import Part
-from ....core.configs.describe import reason_of
+from ....core.checkpoints.detect import Examined
+from ....core.config.describe import reason_of
 from ....core.errors import CheckpointError
-from ....core.recognition import Examined
 from ..shared.fitting import examined
 from ..shared.layouts import find
 from ..shared.mapping import Mapping

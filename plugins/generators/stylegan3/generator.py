@@ -11,12 +11,12 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from ....core.checkpoints import Part
-from ....core.contracts import Generator
+from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, settled
-from ....core.layers import GROUP_NAMES
+from ....core.plugins.contracts import Generator
+from ....core.plugins.records import Latents, Match, ModelCard, State, Stratum
 from ....core.randomness import Stream
-from ....core.recognition import Examined
-from ....core.records import Latents, Match, ModelCard, State, Stratum
+from ....core.strata.layers import GROUP_NAMES
 from ..shared import truncation
 from ..shared.classes import Classes
 from ..shared.config import TruncationConfig

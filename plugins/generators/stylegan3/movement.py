@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
-from ....core.configs.whole import NumbersAreNumbers
+from ....core.plugins.whole_numbers import NumbersAreNumbers
 
 Row = tuple[float, float, float]
 Matrix = tuple[Row, Row, Row]

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from ....core.device import settled
 from ....core.errors import CheckpointError
-from ....core.naming import fault_of
-from ....core.paths import user_path
-from ....core.plugin import PluginConfig
+from ....core.plugins.base import PluginConfig
+from ....core.storage.naming import fault_of
+from ....core.storage.paths import user_path
 from ....core.text import shown
 from ..preprocessing import Mode, centre_cropped, normalised, resized
 

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from ....core.checkpoints import Checkpoint
 from ....core.device import settled
-from ....core.disk import read_bytes
 from ....core.errors import CheckpointError
-from ....core.naming import fault_of
-from ....core.paths import user_path
-from ....core.records import Rendering
+from ....core.plugins.records import Rendering
+from ....core.storage.disk import read_bytes
+from ....core.storage.naming import fault_of
+from ....core.storage.paths import user_path
 from ....core.text import visible
 from ..bundles import COUNTER, fitted
 from ..preprocessing import centre_cropped, normalised, resized

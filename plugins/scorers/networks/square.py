@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ....core.errors import CheckpointError
-from ....core.records import Rendering
+from ....core.plugins.records import Rendering
 
 PIXELS = 2**20  # in one pass; at 512 pixels the first maps of a picture alone take 100 MB
 

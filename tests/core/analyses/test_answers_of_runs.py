@@ -14,22 +14,22 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata.core import resultfolder
 from ganstrata.core.analyses.ablation import ablation
-from ganstrata.core.analyses.answering import ask_layers, ask_many, ask_one
-from ganstrata.core.analyses.asking import Answer, Ask, boundaries_meant, set_meant
+from ganstrata.core.analyses.base import Answer, Ask, boundaries_meant, set_meant
 from ganstrata.core.analyses.entanglement import entanglement
 from ganstrata.core.analyses.hierarchy import hierarchy, order_rows
-from ganstrata.core.analyses.layers import read_layers
 from ganstrata.core.analyses.ranking import ranking
+from ganstrata.core.analyses.right_layers import read_layers
 from ganstrata.core.errors import ConfigError, GanstrataError, LayerError, RunError, UserError
-from ganstrata.core.hierarchy import hierarchy_of
-from ganstrata.core.pictures import read_picture
-from ganstrata.core.progress import Progress
-from ganstrata.core.records import LEVELS
-from ganstrata.core.rescored import Rescored
-from ganstrata.core.run import Run
-from ganstrata.core.seal import sealed_text
+from ganstrata.core.figures.pictures import read_picture
+from ganstrata.core.pipeline.analyse import ask_layers, ask_many, ask_one
+from ganstrata.core.plugins.records import LEVELS
+from ganstrata.core.rescoring.hierarchy import hierarchy_of
+from ganstrata.core.rescoring.results import Rescored
+from ganstrata.core.runs.progress import Progress
+from ganstrata.core.runs.run import Run
+from ganstrata.core.storage import result_folder as resultfolder
+from ganstrata.core.storage.seal import sealed_text
 
 pytestmark = pytest.mark.usefixtures("fakes")
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import ganstrata
 import pytest
 from ganstrata.core.analyses.ablation import ablation
-from ganstrata.core.analyses.answering import ask_layers, ask_many, ask_one
-from ganstrata.core.analyses.asking import Ask
+from ganstrata.core.analyses.base import Ask
 from ganstrata.core.analyses.entanglement import entanglement
 from ganstrata.core.analyses.hierarchy import hierarchy
 from ganstrata.core.analyses.ranking import ranking
-from ganstrata.core.progress import Progress
-from ganstrata.core.rescored import Rescored
+from ganstrata.core.pipeline.analyse import ask_layers, ask_many, ask_one
+from ganstrata.core.rescoring.results import Rescored
+from ganstrata.core.runs.progress import Progress
 
 SAID = "Does not vary here, so that changes of it have no unit: still/margin, still/place."
 

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 import torch
 from ganstrata import Stream
-from ganstrata.core import resultfolder
 from ganstrata.core.analyses import objects as analysis
-from ganstrata.core.analyses.answering import objects
 from ganstrata.core.analyses.object_results import Objects, read_objects, table_text
 from ganstrata.core.analyses.objects import Ask
-from ganstrata.core.boundaryfile import load_boundaries
-from ganstrata.core.editing import move, step_field
+from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.errors import GanstrataError, UserError
-from ganstrata.core.pictures import read_picture
-from ganstrata.core.progress import Progress
-from ganstrata.core.run import Run
-from ganstrata.core.seal import sealed_text
-from ganstrata.core.transitions import Transition
+from ganstrata.core.figures.pictures import read_picture
+from ganstrata.core.pipeline.analyse import objects
+from ganstrata.core.rescoring.transitions import Transition
+from ganstrata.core.runs.progress import Progress
+from ganstrata.core.runs.run import Run
+from ganstrata.core.storage import result_folder as resultfolder
+from ganstrata.core.storage.seal import sealed_text
+from ganstrata.core.strata.moves import move, step_field
 
 FILES = ("transitions.csv", "flow.svg", "flow.csv", "masks.png", "objects.json")
 QUIET = Progress(quiet=True)

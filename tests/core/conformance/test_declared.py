@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from ganstrata import Concept, ModelCard, PluginConfig, Stratum
-from ganstrata.core.configfile import validate
+from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import PluginBroken
-from ganstrata.core.prepare import prepare
+from ganstrata.core.runs.prepare import prepare
 from sound_plugins import SIZE, Sound
 from torch import Tensor
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from ganstrata import Inputs, Latents, PluginConfig, State, Stream
 from ganstrata.core.errors import GanstrataError, PictureError
-from ganstrata.core.surroundings import Surroundings
+from ganstrata.core.plugins.surroundings import Surroundings
 from sound_plugins import SIZE, Sound
 from torch import Tensor, nn
 

@@ -141,7 +141,7 @@ def test_a_reason_is_kept_and_the_others_are_learnt(fakes, register, config, tmp
     register("boundary", "choosy", Choosy)
     config["boundary"] = {"use": "choosy"}
     run = ganstrata.run(config, tmp_path / "run")
-    from ganstrata.core.boundaryfile import load_boundaries
+    from ganstrata.core.boundaries.files import load_boundaries
 
     boundaries, skipped = load_boundaries(run.path)
     assert skipped["seen/left"] == "left is beyond me"

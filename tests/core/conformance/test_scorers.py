@@ -12,7 +12,7 @@ import torch
 from ganstrata import Concept, DataError, GanstrataError, PluginBroken, PluginConfig, Rendering, ScoreError
 from ganstrata.core.conformance.scores import check_scorer
 from ganstrata.core.errors import MemoryExhausted
-from ganstrata.core.scoring import checked_extras, checked_scores
+from ganstrata.core.plugins.scoring import checked_extras, checked_scores
 from torch import Tensor, nn
 
 CPU = torch.device("cpu")

@@ -11,16 +11,16 @@ import ganstrata
 import numpy as np
 import pytest
 import torch
-from ganstrata.core.boundaryfile import load_boundaries, save_boundaries
-from ganstrata.core.compatibility import check_fits
-from ganstrata.core.composition import Pass
-from ganstrata.core.editing import move, step_field
+from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
 from ganstrata.core.errors import RunError, UserError
 from ganstrata.core.interchange.assumed import Assumed, assumed
 from ganstrata.core.interchange.exporting import export_boundaries, export_samples
 from ganstrata.core.interchange.importing import Ask, import_boundaries, write_imported
-from ganstrata.core.records import Boundaries, Boundary
-from ganstrata.core.run import Run
+from ganstrata.core.plugins.compatibility import check_fits
+from ganstrata.core.plugins.records import Boundaries, Boundary
+from ganstrata.core.runs.run import Run
+from ganstrata.core.strata.composition import Pass
+from ganstrata.core.strata.moves import move, step_field
 from generators_stylegan import small_state
 from safetensors.numpy import load_file
 

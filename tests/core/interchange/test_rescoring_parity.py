@@ -13,10 +13,10 @@ import ganstrata
 import numpy as np
 import pytest
 import torch
-from ganstrata.core.composition import Pass
-from ganstrata.core.editing import move, step_field
-from ganstrata.core.effects import FIELDS, sums_of
-from ganstrata.core.pictures import to_pixels
+from ganstrata.core.figures.pictures import to_pixels
+from ganstrata.core.rescoring.effects import FIELDS, sums_of
+from ganstrata.core.strata.composition import Pass
+from ganstrata.core.strata.moves import move, step_field
 from numpy.typing import NDArray
 
 DATA = Path(__file__).parents[2] / "data"

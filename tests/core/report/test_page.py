@@ -13,13 +13,13 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata.core.analyses.answering import ask_layers
-from ganstrata.core.analyses.asking import Ask
-from ganstrata.core.progress import Progress
+from ganstrata.core.analyses.base import Ask
+from ganstrata.core.figures.pages import number
+from ganstrata.core.pipeline.analyse import ask_layers
 from ganstrata.core.report.page import _percent
-from ganstrata.core.report.pages import number
-from ganstrata.core.run import Run
-from ganstrata.core.seal import sealed_text
+from ganstrata.core.runs.progress import Progress
+from ganstrata.core.runs.run import Run
+from ganstrata.core.storage.seal import sealed_text
 
 VOID = {"meta", "img", "input", "br", "link", "hr"}
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ganstrata.core.report.sampling import sampling
-from ganstrata.core.rescored import Rescored
-from ganstrata.core.run import Run
+from ganstrata.core.rescoring.results import Rescored
+from ganstrata.core.runs.run import Run
 
 
 def test_it_says_on_how_many_samples_resamplings_were_moved(fakes, finished: Run, compacted: Run) -> None:

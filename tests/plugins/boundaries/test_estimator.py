@@ -7,9 +7,9 @@ import warnings
 import ganstrata
 import numpy as np
 import pytest
+from ganstrata.core.boundaries.selection import Extremes, select
 from ganstrata.core.errors import ConfigError, DataError
-from ganstrata.core.records import Concept
-from ganstrata.core.selection import Extremes, select
+from ganstrata.core.plugins.records import Concept
 from sklearn.linear_model import LogisticRegression, Ridge
 
 D = 6

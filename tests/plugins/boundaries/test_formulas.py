@@ -5,8 +5,8 @@ from __future__ import annotations
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata.core.records import Concept
-from ganstrata.core.selection import Extremes, select
+from ganstrata.core.boundaries.selection import Extremes, select
+from ganstrata.core.plugins.records import Concept
 from scipy import optimize
 from sklearn.covariance import ledoit_wolf
 

@@ -6,9 +6,9 @@ import ganstrata
 import numpy as np
 import pytest
 import torch
-from ganstrata.core.boundaryfile import load_boundaries, save_boundaries
+from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
 from ganstrata.core.errors import ConfigError, DataError
-from ganstrata.core.records import Concept
+from ganstrata.core.plugins.records import Concept
 from scipy import stats
 
 D = 8

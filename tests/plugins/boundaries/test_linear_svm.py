@@ -9,9 +9,9 @@ import ganstrata
 import numpy as np
 import pytest
 import torch
+from ganstrata.core.boundaries.selection import select
 from ganstrata.core.errors import ConfigError, DataError
-from ganstrata.core.records import Concept
-from ganstrata.core.selection import select
+from ganstrata.core.plugins.records import Concept
 from ganstrata.plugins.boundaries import linear_svm
 from ganstrata.plugins.boundaries.extremes import Problem
 from ganstrata.plugins.boundaries.linear_svm import LinearSVM

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from ganstrata.core.errors import DataError
-from ganstrata.core.records import Concept
+from ganstrata.core.plugins.records import Concept
 from ganstrata.plugins.boundaries.ridge import Ridge
 from sklearn.linear_model import Ridge as Plain
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ganstrata
 import pytest
-from ganstrata.core.boundaryfile import load_boundaries
-from ganstrata.core.configfile import validate
+from ganstrata.core.boundaries.files import load_boundaries
+from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import ConfigError
-from ganstrata.core.prepare import prepare
+from ganstrata.core.runs.prepare import prepare
 
 
 def with_learner(config, name, **options):

@@ -13,8 +13,8 @@ import pytest
 import torch
 from ganstrata import Generator, render
 from ganstrata.core.checkpoints import Part
+from ganstrata.core.checkpoints.detect import Examined
 from ganstrata.core.errors import CheckpointError
-from ganstrata.core.recognition import Examined
 from ganstrata.plugins.generators.biggan.architecture import infer
 from ganstrata.plugins.generators.biggan.generator import BigGAN
 from generators_biggan import DEEP_256, LAYOUTS, ORIGINAL_128, State, hugging_face, own_statistics, plain, pytorch, small_state

@@ -10,8 +10,8 @@ import pytest
 import torch
 from closeness import assert_near
 from ganstrata import Generator, Pass, Stream, render
+from ganstrata.core.checkpoints.detect import candidates, read_checkpoint
 from ganstrata.core.errors import DataError
-from ganstrata.core.recognition import candidates, read_checkpoint
 from own_models import CHAIN, Chain, Direct, Rows, Styled, Z
 from safetensors.torch import save_file
 from torch import Tensor, nn

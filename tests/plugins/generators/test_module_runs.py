@@ -20,8 +20,8 @@ import pytest
 import torch
 import yaml
 from ganstrata import Pass, Rendering, Stream
-from ganstrata.core.configfile import check_options
-from ganstrata.core.run import Run
+from ganstrata.core.config.reading import check_options
+from ganstrata.core.runs.run import Run
 from own_models import Brightness, Z
 
 EXAMPLES = Path(__file__).parents[3] / "examples/own_model"

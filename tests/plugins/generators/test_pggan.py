@@ -12,8 +12,8 @@ import torch
 from closeness import assert_near
 from ganstrata import Generator, Pass, Stream, render
 from ganstrata.core.checkpoints import Part, read_checkpoint
+from ganstrata.core.checkpoints.detect import choose
 from ganstrata.core.errors import CheckpointError, ConfigError, DataError
-from ganstrata.core.recognition import choose
 from ganstrata.plugins.generators.pggan.generator import ProgressiveGAN
 from generators_pggan import LAYOUTS, plain, small_state, weights
 from safetensors.torch import save_file

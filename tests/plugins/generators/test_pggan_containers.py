@@ -10,7 +10,7 @@ import pytest
 import torch
 from checkpoint_files import hostile_source, pretending, tensorflow, tree
 from ganstrata import Stream, render
-from ganstrata.core.inspection import inspect
+from ganstrata.core.checkpoints.inspect import inspect
 from generators_pggan import SETTINGS, plain, small_state, weights
 from generators_r3gan import plain as plain_r3gan
 from generators_r3gan import small_state as small_r3gan

@@ -14,8 +14,8 @@ import pytest
 import torch
 from ganstrata import Generator, Pass, Stream, render
 from ganstrata.core.checkpoints import Part, read_checkpoint
+from ganstrata.core.checkpoints.detect import choose
 from ganstrata.core.errors import CheckpointError, DataError
-from ganstrata.core.recognition import choose
 from ganstrata.plugins.generators.r3gan.generator import R3GAN
 from generators_r3gan import LAYOUTS, plain, small_state
 from safetensors.torch import save_file

@@ -13,8 +13,8 @@ import pytest
 import torch
 from ganstrata import Inputs, Latents, Stream
 from ganstrata.core.checkpoints import digest
+from ganstrata.core.checkpoints.detect import Examined
 from ganstrata.core.errors import CheckpointError, ConfigError, DataError, ShapeError
-from ganstrata.core.recognition import Examined
 from ganstrata.plugins.generators.shared import noise, truncation
 from ganstrata.plugins.generators.shared.classes import Classes
 from ganstrata.plugins.generators.shared.config import CheckpointConfig

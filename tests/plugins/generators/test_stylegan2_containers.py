@@ -14,8 +14,8 @@ import torch
 from checkpoint_files import nvidia, tensorflow
 from ganstrata import Generator, Stream, render
 from ganstrata.core.checkpoints import read_checkpoint
-from ganstrata.core.convert import convert
-from ganstrata.core.recognition import choose
+from ganstrata.core.checkpoints.convert import convert
+from ganstrata.core.checkpoints.detect import choose
 from generators_stylegan2 import random_state, small_state, stored
 from safetensors.torch import save_file
 from torch import Tensor

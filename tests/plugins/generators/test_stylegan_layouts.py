@@ -12,9 +12,9 @@ import torch
 from checkpoint_files import hostile_source, tensorflow
 from ganstrata import Generator, Stream, render
 from ganstrata.core.checkpoints import Part, read_checkpoint
+from ganstrata.core.checkpoints.inspect import inspect
 from ganstrata.core.errors import CheckpointError
-from ganstrata.core.inspection import inspect
-from ganstrata.core.registry import registry
+from ganstrata.core.plugins.registry import registry
 from ganstrata.plugins.generators.stylegan.generator import StyleGAN
 from generators_stylegan import COMPLETE, LAYOUTS, SETTINGS, plain, plain_w, small_state, weights
 from safetensors.torch import save_file

@@ -12,11 +12,11 @@ import published_segmenters as published
 import pytest
 import torch
 from ganstrata import Concept, PluginConfig, Rendering, Segmenter
-from ganstrata.core.configfile import validate
+from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import ConfigError, DataError
-from ganstrata.core.prepare import prepare
-from ganstrata.core.registry import PluginInfo, registry
-from ganstrata.core.scoring import checked_scores
+from ganstrata.core.plugins.registry import PluginInfo, registry
+from ganstrata.core.plugins.scoring import checked_scores
+from ganstrata.core.runs.prepare import prepare
 from ganstrata.plugins.scorers.layout import Layout, find_walls
 from ganstrata.plugins.scorers.networks.planar import PlanarNetwork
 from ganstrata.plugins.scorers.surfaces import SurfaceNetwork

@@ -14,7 +14,7 @@ import torch
 from ganstrata import Rendering, Scorer, Segmenter
 from ganstrata.core.checkpoints import locate, read_checkpoint
 from ganstrata.core.errors import CheckpointError, ConfigError
-from ganstrata.core.scoring import checked_scores
+from ganstrata.core.plugins.scoring import checked_scores
 from ganstrata.plugins.scorers.layout import wall_line
 from ganstrata.plugins.scorers.networks.resnet import ResNet
 from ganstrata.plugins.scorers.scenes import SceneNetwork

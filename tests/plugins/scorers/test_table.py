@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from ganstrata.core.errors import ConfigError, DataError
-from ganstrata.core.stages.synthesis import open_samples
+from ganstrata.core.probing.stage import open_samples
 
 
 def write(folder: Path, text: str) -> str:

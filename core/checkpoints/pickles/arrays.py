@@ -1,0 +1,237 @@
+"""Tensors and arrays out of pickles, made by our own code from bytes whose number was checked."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...text import shown, visible
+from ..limits import DIMENSIONS, EXTENT, Budget, Damaged, Refused
+from .unpickler import Name
+
+DTYPES = {
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+    "UntypedStorage": torch.uint8,
+}
+PLAIN = {str(dtype): dtype for dtype in DTYPES.values()}  # torch.float32 as a pickle names it
+CODE = 16  # characters of a type's code
+KINDS = re.compile(r"\|?([?]|b1|[biu][1248]|f[248]|[SU]\d{1,6})")  # of numbers and text; no objects
+
+
+class Storage:
+    """Numbers that one or more tensors view; they may arrive after the tensors have been made."""
+
+    def __init__(self, dtype: torch.dtype, count: int, budget: Budget) -> None:
+        if type(count) is not int or count < 0:
+            raise Damaged(f"a tensor's storage of {shown(count)} numbers")
+        self.dtype, self.count, self.filled = dtype, count, False
+        self._budget = budget
+        budget.hold()
+        budget.take(self.size)
+        self._flat = torch.empty(count, dtype=dtype)
+
+    @property
+    def size(self) -> int:
+        """How many it takes."""
+        return self.count * self.dtype.itemsize
+
+    def known_as(self, dtype: torch.dtype, count: int) -> Storage:
+        """Itself, if it is what another tensor says of it."""
+        if (dtype, count) != (self.dtype, self.count):
+            raise Damaged(f"tensors that say different things of the {self.count} numbers that they share")
+        return self
+
+    def fill(self, data: memoryview | bytes) -> None:
+        """Take the numbers."""
+        if self.filled:
+            raise Damaged("a tensor's numbers that are given twice")
+        if len(data) != self.size:
+            raise Damaged(f"a tensor's storage has {len(data)} bytes where {self.size} are declared")
+        self.filled = True
+        if self.size:
+            self._flat.view(torch.uint8).numpy()[:] = np.frombuffer(data, np.uint8)
+
+    def part(self, offset: int, count: int) -> Storage:
+        """A storage that looks at a part of this one, as very old files have it."""
+        if type(offset) is not int or type(count) is not int or not 0 <= offset <= offset + count <= self.count:
+            raise Damaged("a part of a tensor's numbers that is not there")
+        found = Storage(self.dtype, 0, self._budget)
+        found.count, found.filled, found._flat = count, True, self._flat[offset : offset + count]
+        return found
+
+    def view(self, offset: Any, size: Any, stride: Any, dtype: torch.dtype | None = None) -> Tensor:
+        """A tensor that looks at a part of it.
+
+        Raises:
+            Damaged: the part is not in it, or is not stored in full.
+        """
+        if not are_sizes(size) or not are_sizes(stride) or len(size) != len(stride) or not are_sizes((offset,), 2**48):
+            raise Damaged(f"a tensor of shape {shown(size)} with steps {shown(stride)} from {shown(offset)}")
+        self._budget.hold()
+        flat = self._flat if dtype in (None, self.dtype) else self._flat.view(dtype)
+        numbers = math.prod(size)
+        last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if numbers else 0
+        if numbers > len(flat) or (numbers and last >= len(flat)):
+            raise Damaged(f"a tensor {size} is not stored in full, as weights are: its storage has {len(flat)} numbers")
+        return flat.as_strided(size, stride, flat.storage_offset() + offset) if numbers else flat.new_empty(size)
+
+
+def are_sizes(values: Any, most: int = EXTENT) -> bool:
+    """Whether it is the shape of a tensor, or its steps: a few whole numbers from 0 to below `most`."""
+    return isinstance(values, tuple) and len(values) <= DIMENSIONS and all(type(n) is int and 0 <= n < most for n in values)
+
+
+def tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
+    """torch._utils._rebuild_tensor and _rebuild_tensor_v2; whether it has a gradient does not matter here."""
+    if not isinstance(storage, Storage):
+        raise Damaged("a tensor without numbers")
+    return storage.view(offset, size, stride)
+
+
+def typed_tensor(storage: Any, offset: Any, size: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any, *_: Any) -> Tensor:
+    """torch._utils._rebuild_tensor_v3, of a storage without a type."""
+    if not isinstance(storage, Storage) or not isinstance(dtype, Name) or dtype.full not in PLAIN:
+        raise Damaged("a tensor without numbers")
+    return storage.view(offset, size, stride, PLAIN[dtype.full])
+
+
+def parameter(data: Any, *_: Any) -> Any:
+    """torch._utils._rebuild_parameter."""
+    if not isinstance(data, Tensor):
+        raise Damaged("a parameter that is no tensor")
+    return data
+
+
+class Dtype:
+    """numpy.dtype: its code, and the order of bytes that its state brings."""
+
+    def __init__(self, code: Any = None, *_: Any) -> None:
+        if isinstance(code, str) and len(code) > CODE:
+            raise Refused(f"it has an array of type {shown(code)}; numbers and text are read")
+        self.code = code if isinstance(code, str) else ""
+        self.order = "<"
+
+    def build(self, state: Any) -> None:
+        """Take the state, (version, order, ...)."""
+        if isinstance(state, tuple) and len(state) > 1 and isinstance(state[1], str) and state[1] in ("<", ">", "|", "="):
+            self.order = state[1].replace("=", "<")
+
+    @property
+    def objects(self) -> bool:
+        """Whether it stands for Python objects."""
+        return self.code in ("O", "O8", "|O")
+
+    def numpy(self) -> np.dtype[Any]:
+        """The true one.
+
+        Raises:
+            Refused: it is neither of numbers nor of text.
+        """
+        code = self.code.lstrip("<>=|")
+        order = self.code[0] if self.code[:1] in "<>" and self.code else self.order
+        if not KINDS.fullmatch(code):
+            raise Refused(f"it has an array of type {shown(self.code)}; numbers and text are read")
+        found = np.dtype(code).newbyteorder(">" if order == ">" else "<")
+        if not found.itemsize:
+            raise Damaged("it has an array of empty texts")
+        return found
+
+
+class Array:
+    """numpy.ndarray: empty as it is made, and filled by its state.
+
+    Attributes:
+        values: the array, or, where objects are allowed, the one object in it; None before the state has come.
+    """
+
+    def __init__(self, budget: Budget, *, objects: bool = False) -> None:
+        self.values: Any = None
+        self._budget, self._objects = budget, objects
+
+    def build(self, state: Any) -> None:
+        """Take the state, ([version,] shape, dtype, in the order of Fortran, data)."""
+        if not isinstance(state, tuple) or len(state) not in (4, 5):
+            raise Damaged("an array without numbers")
+        shape, dtype, fortran, data = state[-4:]
+        if not isinstance(fortran, bool | int):
+            raise Damaged("an array without an order")
+        if isinstance(dtype, Dtype) and dtype.objects and self._objects:
+            if not isinstance(shape, tuple) or shape or not isinstance(data, list) or len(data) != 1:
+                raise Refused("it has an array of objects; one object is read")
+            self.values = data[0]
+        else:
+            self.fill(data, dtype, shape, fortran=bool(fortran))
+
+    def fill(self, data: Any, dtype: Any, shape: Any, *, fortran: bool) -> None:
+        """Take the numbers."""
+        if not isinstance(dtype, Dtype):
+            raise Damaged("an array without a type")
+        self.values = numbers(data, dtype.numpy(), shape, self._budget, fortran=fortran)
+
+    @cached_property
+    def tensor(self) -> Tensor | None:
+        """The same numbers as a tensor; None if they are of a type that torch does not have."""
+        values = self.values
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf" or values.dtype in (np.uint16, np.uint32, np.uint64):
+            return None
+        return torch.from_numpy(values)
+
+
+def numbers(data: Any, dtype: np.dtype[Any], shape: Any, budget: Budget, *, fortran: bool) -> NDArray[Any]:
+    """An array of its own, in the order of bytes of this machine.
+
+    Raises:
+        Damaged: the bytes are more or fewer than the shape needs, or more than the file has.
+    """
+    if not are_sizes(shape, 2**48):
+        raise Damaged(f"an array of shape {shown(shape)}")
+    budget.hold()
+    length = math.prod(shape) * dtype.itemsize
+    budget.take(length)
+    found: NDArray[Any] = np.frombuffer(raw(data, length), dtype).reshape(shape, order="F" if fortran else "C")
+    return found.astype(dtype.newbyteorder("="), order="C", copy=True)
+
+
+def raw(data: Any, length: int) -> bytes | memoryview:
+    """Bytes, which Python 2 stored as text.
+
+    Raises:
+        Damaged: there are more or fewer than `length`.
+    """
+    if not isinstance(data, str | bytes | memoryview):
+        raise Damaged(f"an array whose numbers are {shown(data)}")
+    if len(data) != length:
+        raise Damaged(f"an array of {length} bytes of which the file has {len(data)}")
+    return data.encode("latin-1") if isinstance(data, str) else data
+
+
+def scalar(budget: Budget, dtype: Any, data: Any = None, *_: Any) -> Any:
+    """A single number or text of numpy, as Python has it."""
+    if not isinstance(dtype, Dtype) or dtype.objects:
+        raise Refused("it has a number of numpy that is an object")
+    kind = dtype.numpy()
+    budget.copy(2 * kind.itemsize)  # the same bytes may be asked for again and again
+    return np.frombuffer(raw(data, kind.itemsize), kind)[0].item()
+
+
+def dtype_of(name: Any) -> torch.dtype:
+    """Of a storage's class."""
+    if not isinstance(name, Name) or name.last.removeprefix("_") not in DTYPES or not name.full.startswith("torch."):
+        raise Refused(f"a tensor of type {visible(name.full) if isinstance(name, Name) else shown(name)}; real numbers are read")
+    return DTYPES[name.last.removeprefix("_")]

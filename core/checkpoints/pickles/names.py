@@ -1,0 +1,204 @@
+"""The names that a pickle may use, and what stands for each: our own function, or only a record.
+
+Nothing here is ever imported from where the name points to. Whatever is not on the list refuses the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from ...text import visible
+from ..limits import Budget, Damaged, Refused
+from . import arrays
+from .unpickler import LINE, Function, Name, Record
+
+NETWORKS = ("dnnlib.tflib.network.Network", "tfutil.Network")  # NVIDIA's, of TensorFlow
+PERSISTENT = "torch_utils.persistence"  # NVIDIA's, of PyTorch: name of the records
+CURE = "Save the network's state_dict() with safetensors, or with torch.save, and give that file."
+
+# Classes whose objects are written down: they hold settings, or are of no interest but stand in many files.
+RECORDED = {
+    *NETWORKS,
+    "argparse.Namespace",
+    "builtins.bool",
+    "builtins.complex",
+    "builtins.dict",
+    "builtins.float",
+    "builtins.int",
+    "builtins.list",
+    "builtins.object",
+    "builtins.range",
+    "builtins.slice",
+    "builtins.str",
+    "builtins.tuple",
+    "collections.deque",
+    "datetime.date",
+    "datetime.datetime",
+    "datetime.timedelta",
+    "numpy.ndarray",
+    "torch.Generator",
+    "torch.Tensor",
+    "torch.device",
+    "torch.nn.parameter.Buffer",
+    "torch.nn.parameter.Parameter",
+    "types.SimpleNamespace",
+    "typing.Any",
+    *arrays.PLAIN,
+    *(f"torch.{where}{name}" for where in ("", "cuda.") for name in arrays.DTYPES),
+    *(f"torch.storage.{name}" for name in ("UntypedStorage", "_UntypedStorage", "TypedStorage")),
+}
+# Packages of which every class is written down.
+PACKAGES = re.compile(
+    r"(torch\.nn\.(modules|utils|parallel|init|functional)|torch\.optim|numpy\.random|pathlib"
+    r"|training|torch_utils|R3GAN|pg_modules|feature_networks|timm"  # NVIDIA's, R3GAN's and StyleGAN-XL's networks
+    r"|mmcv|mmengine|mmgen|mmagic|addict|easydict|omegaconf|lightning|lightning_fabric|pytorch_lightning)\.[\w.]+"
+    r"|numpy\.(bool|float|int|uint)\d*_?"
+)
+OLD = (  # the same thing under an earlier name
+    ("__builtin__.", "builtins."),
+    ("copy_reg.", "copyreg."),
+    ("numpy.core.", "numpy._core."),
+    ("numpy.random.mtrand.", "numpy.random."),
+)
+ENCODINGS = ("latin1", "latin-1", "iso-8859-1", "utf-8", "utf8", "ascii")
+
+
+def _dictionary(items: Any = (), *_: Any) -> dict[Any, Any]:
+    """OrderedDict, EasyDict and the like: made empty, or of pairs."""
+    if isinstance(items, dict):
+        return items
+    if not isinstance(items, tuple | list):
+        return {}  # defaultdict, of the class of its values
+    if any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in items):
+        raise Damaged("a dictionary of something else than pairs")
+    return {key: value for key, value in items if isinstance(key, str)}
+
+
+def _same(items: Any = (), *_: Any) -> Any:
+    """Sets, sizes and frozen sets: what they are made of."""
+    return items
+
+
+def _persistent(meta: Any = None, *_: Any) -> Record:
+    """What NVIDIA's reader would run the source code of."""
+    if not isinstance(meta, dict):
+        raise Damaged("an NVIDIA object without a description")
+    return Record(Name(PERSISTENT), (meta,), meta.get("state"))
+
+
+def _member(of: Any, name: Any) -> Name:
+    """getattr, which mmengine's history needs for its own methods, and nobody else."""
+    if isinstance(of, Name) and of.full.startswith("mmengine.") and isinstance(name, str) and len(of.full) + len(name) < LINE:
+        return Name(f"{of.full}.{name}")
+    raise Refused(forbidden("builtins.getattr"))
+
+
+def forbidden(full: str) -> str:
+    """The message for a name that is not on the list."""
+    return (
+        f"it names {full}, which no network's weights need, and is refused: a reader that follows such names could run code. "
+        f"Nothing was run.\n  {CURE}"
+    )
+
+
+class Allowed:
+    """The list, for the reading of one file.
+
+    Args:
+        budget: of the file.
+        payload: reads a torch file inside the pickle.
+        objects: whether arrays may hold a Python object.
+    """
+
+    def __init__(self, budget: Budget, payload: Callable[[Any], Any] | None = None, *, objects: bool = False) -> None:
+        self._budget = budget
+        self._known: dict[str, Name] = {}
+        self._tensors: Mapping[str, Callable[..., Any]] = {
+            "torch._utils._rebuild_tensor": arrays.tensor,
+            "torch._utils._rebuild_tensor_v2": arrays.tensor,
+            "torch._utils._rebuild_tensor_v3": arrays.typed_tensor,
+            "torch._utils._rebuild_parameter": arrays.parameter,
+            "torch._utils._rebuild_parameter_with_state": arrays.parameter,
+        }
+        self._functions: dict[str, Callable[..., Any]] = {
+            **self._tensors,
+            "torch._tensor._rebuild_from_type_v2": self._typed,
+            "torch.Size": _same,
+            "torch.serialization._get_layout": _same,
+            "collections.OrderedDict": self._paid,
+            "collections.defaultdict": self._paid,
+            "collections.Counter": self._paid,
+            "dnnlib.util.EasyDict": self._paid,
+            "builtins.set": _same,
+            "builtins.frozenset": _same,
+            "builtins.bytes": self._bytes,
+            "builtins.bytearray": self._bytes,
+            "builtins.getattr": _member,
+            "_codecs.encode": self._encode,
+            "copyreg._reconstructor": self._reconstructor,
+            f"{PERSISTENT}._reconstruct_persistent_obj": _persistent,
+            "numpy.dtype": arrays.Dtype,
+            "numpy._core.multiarray.scalar": partial(arrays.scalar, budget),
+            "numpy._core.multiarray._reconstruct": lambda *_: arrays.Array(budget, objects=objects),
+            "numpy._core.numeric._frombuffer": self._from_buffer,
+        }
+        if payload is not None:
+            self._functions["torch.storage._load_from_bytes"] = payload
+
+    def find(self, full: str) -> Name:
+        """What stands for a name.
+
+        Raises:
+            Refused: it is not on the list; the message says the name.
+        """
+        known = self._known.get(full)
+        if known is None:
+            new = full
+            for old, now in OLD:
+                if new.startswith(old):
+                    new = now + new.removeprefix(old)
+            if new in self._functions:
+                known = Function(new, self._functions[new])
+            elif new in RECORDED or PACKAGES.fullmatch(new):
+                known = Name(new)
+            else:
+                raise Refused(forbidden(visible(full)))
+            self._known[full] = known
+        return known
+
+    def _paid(self, items: Any = (), *rest: Any) -> dict[Any, Any]:
+        self._budget.step(2 * len(items) if isinstance(items, tuple | list) else 0)
+        return _dictionary(items, *rest)
+
+    def _encode(self, text: Any = "", encoding: Any = "utf-8", *_: Any) -> bytes:
+        """_codecs.encode, with which protocol 2 stores bytes."""
+        if not isinstance(text, str) or not isinstance(encoding, str) or encoding not in ENCODINGS:
+            raise Damaged("bytes that are no text")
+        self._budget.copy(2 * len(text))
+        return text.encode(encoding)
+
+    def _bytes(self, data: Any = (), *_: Any) -> Any:
+        if isinstance(data, str):
+            return self._encode(data, "latin-1")
+        return data if isinstance(data, bytes | memoryview) else b""
+
+    def _typed(self, function: Any, _kind: Any, args: Any, *_: Any) -> Any:
+        """A tensor with attributes, which are left out."""
+        if not isinstance(function, Function) or function.full not in self._tensors or not isinstance(args, tuple):
+            raise Damaged("a tensor that is made by something else")
+        self._budget.step(len(args))
+        return function.make(*args)
+
+    def _reconstructor(self, kind: Any, *_: Any) -> Any:
+        """An object of protocol 2 or below."""
+        if not isinstance(kind, Name):
+            raise Damaged("an object without a class")
+        return kind.make() if isinstance(kind, Function) else Record(kind)
+
+    def _from_buffer(self, data: Any, dtype: Any, shape: Any, order: Any = "C", *_: Any) -> arrays.Array:
+        found = arrays.Array(self._budget)
+        found.fill(data, dtype, shape, fortran=isinstance(order, str) and order == "F")
+        return found

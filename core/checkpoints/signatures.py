@@ -1,0 +1,201 @@
+"""Says in words what a checkpoint seems to be when no generator plugin knows it.
+
+Tables of tensor names: what the common networks call theirs. Nothing depends on them but messages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from ..plugins.registry import registry
+from ..text import listed, visible
+from . import Checkpoint, Part
+
+COMPARED = 3_000  # names of a part that are compared with the tables; a whole GAN has some 500
+DESCRIBED = 8  # parts that are described
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a network looks like from outside.
+
+    Attributes:
+        words: what it is; {n} is filled with the first size of `counted`.
+        every: patterns, each of which some name must contain; `<` stands for the beginning of a name
+            or of a part of it after a dot.
+        absent: patterns that no name may contain.
+        counted: pattern of the name whose first size is told.
+    """
+
+    words: str
+    every: tuple[str, ...]
+    absent: tuple[str, ...] = ()
+    counted: str = ""
+
+    def fits(self, names: str) -> bool:
+        """Whether tensors with these names, a line each, look like it."""
+        return all(_search(pattern, names) for pattern in self.every) and not any(_search(pattern, names) for pattern in self.absent)
+
+    def describe(self, shapes: Shapes) -> str:
+        """The words, with the number in them."""
+        sizes = [shape[0] for name, shape in shapes.items() if shape and self.counted and _search(self.counted, name)]
+        return self.words.replace("{n}", str(sizes[-1]) if sizes else "an unknown number of")
+
+
+# Relatives of generators that are known, and are not supported. They come first: they share names with those that are.
+RELATIVES = (
+    Look("an encoder of images together with its generator (e4e or pSp)", (r"^encoder\.", r"^decoder\.(convs|conv1)\.")),
+    Look("a StyleGAN-XL generator; StyleGAN-XL is not supported", (r"<mapping\.embed_proj\.",)),
+    # Without classes it has no projection of them, but still their table, which unlike StyleGAN3's has no bias.
+    Look(
+        "a StyleGAN-XL generator; StyleGAN-XL is not supported",
+        (r"<synthesis\.L\d+_\d+_\d+\.", r"<mapping\.embed\.weight$"),
+        (r"<mapping\.embed\.bias$",),
+    ),
+    Look("a StyleGAN-V generator of videos; StyleGAN-V is not supported", (r"<synthesis\.motion_encoder\.",)),
+    Look("a StyleGAN-T generator of images for texts; StyleGAN-T is not supported", (r"<mapping\.clip\.",)),
+    Look("an EG3D generator of scenes in three dimensions; EG3D is not supported", (r"<backbone\.synthesis\.b\d+\.", r"<superresolution\.")),
+    Look("a GigaGAN network; GigaGAN is not supported", (r"<style_to_conv_modulations\.",)),
+    Look("a StyleGAN2 of lucidrains' stylegan2-pytorch, which names and builds it in its own way", (r"<blocks\.\d+\.to_style1\.",)),
+    Look("a BigBiGAN, or a BigGAN without class embedding; neither is supported", (r"<big_gan\.blocks\.\d+\.",)),
+)
+
+# What only generators of a family have, in every published way of naming them.
+GENERATORS = (
+    Look("StyleGAN3", (r"<synthesis\.L\d+_\d+_\d+\.",)),
+    Look("StyleGAN2 (NVIDIA's names)", (r"<synthesis\.b\d+\.(conv[01]|torgb)\.affine\.",)),
+    Look("StyleGAN2 (rosinality's names)", (r"<(convs\.\d+|conv1)\.conv\.modulation\.",)),
+    Look("StyleGAN2 (genforce's names)", (r"<synthesis\.(early_layer\.const|layer\d+\.noise_strength)$",)),
+    Look("StyleGAN2 (mmgeneration's names)", (r"\.conv\.style_modulation\.",)),
+    Look("StyleGAN (HiGAN's names)", (r"<synthesis\.layer\d+\.epilogue\.",)),
+    Look("StyleGAN (genforce's names)", (r"<synthesis\.layer\d+\.apply_noise\.",)),
+    Look("StyleGAN (lernapparat's names)", (r"<g_synthesis\.blocks\.",)),
+    Look("ProgressiveGAN (HiGAN's or genforce's names)", (r"^(generator\.|module\.)?output\d+\.(conv\.)?weight$",)),
+    Look("BigGAN", (r"<blocks\.\d+\.\d+\.bn\d\.(gain|bias)\.weight$",)),
+    Look("BigGAN-deep", (r"<layers\.\d+\.bn_\d\.(scale|offset)\.weight",)),
+    Look("R3GAN", (r"<Model\.MainLayers\.", r"<Model\.AggregationLayer\.")),
+    Look("generator of TensorFlow variables", (r"(^|/)\d+x\d+/(Conv0_up|Conv1|ToRGB)/weight$|(^|/)ToRGB_lod\d+/weight$",), (r"FromRGB",)),
+)
+
+OTHERS = (
+    Look("a discriminator of StyleGAN2 or StyleGAN3 (NVIDIA's names), which makes no images", (r"<b\d+\.fromrgb\.weight$",)),
+    Look("a discriminator of StyleGAN2 (rosinality's or mmgeneration's names), which makes no images", (r"<final_linear\.\d", r"<convs\.0\.0\.")),
+    Look("a discriminator of ProgressiveGAN, StyleGAN or StyleGAN2 (genforce's names), which makes no images", (r"<input\d+\.(conv\.)?weight$",)),
+    Look("a discriminator of R3GAN, which makes no images", (r"<Model\.ExtractionLayer\.",)),
+    Look("a discriminator in TensorFlow variables, which makes no images", (r"FromRGB(_lod\d+)?/weight$",)),
+    Look("a discriminator on top of pretrained features (Projected GAN), which makes no images", (r"<feature_networks?\.", r"<discriminators?\.")),
+    Look(
+        "a discriminator of BigGAN, which makes no images",
+        (r"<blocks\.\d+\.\d+\.conv1\.(u0|weight)$", r"<embed\.weight$"),
+        (r"<shared\.", r"\.bn\d\."),
+    ),
+    Look("an encoder of images into StyleGAN2's codes (e4e or pSp), without the generator", (r"<styles\.\d+\.(convs|linear)", r"<input_layer\.0\.")),
+    Look("an encoder of images into StyleGAN's codes (idinvert)", (r"^block\d+\.conv1?\.weight$", r"^block\d+\.fc\.weight$")),
+    Look("a face recogniser (ArcFace)", (r"<input_layer\.0\.weight$", r"<output_layer\.\d+\.", r"<body\.\d+\.res_layer\.")),
+    Look("LoRA weights, which change a diffusion or language model", (r"lora_(A|B|up|down|unet|te)",)),
+    Look("a diffusion model (Stable Diffusion or a relative)", (r"<model\.diffusion_model\.",)),
+    Look("the UNet of a diffusion model (diffusers' names)", (r"<down_blocks\.\d+\.", r"<time_embedding\.linear_1\.")),
+    Look("the UNet of a diffusion model", (r"<input_blocks\.\d+\.\d+\.", r"<time_embed\.0\.")),
+    Look("the UNet of a diffusion model (EDM)", (r"<map_layer0\.weight$", r"<enc\.\d+x\d+_")),
+    Look("a diffusion transformer", (r"<(double_blocks|joint_blocks|transformer_blocks)\.\d+\.|<x_embedder\.",)),
+    Look("an autoencoder of a diffusion model (VAE)", (r"<encoder\.(down_blocks|down)\.\d+\.", r"<decoder\.(up_blocks|up)\.\d+\.")),
+    Look(
+        "CLIP or a relative, which compares images with texts",
+        (r"<visual\.(conv1|transformer|layer\d)|<vision_model\.", r"<(text_model|token_embedding|logit_scale)"),
+    ),
+    Look("the image half of CLIP or a relative", (r"<visual\.(transformer|attnpool)|<vision_model\.",)),
+    Look("a segmentation network (SegFormer)", (r"<segformer\.|<decode_head\.linear_(c|fuse)",)),
+    Look("a segmentation network (DeepLab)", (r"<aspp\.|<classifier\.0\.convs\.\d|<ASPP\.",)),
+    Look("a segmentation network (UPerNet or PSPNet)", (r"<ppm(_conv)?\.\d|<psp_modules?\.|<decode_head\.psp",)),
+    Look("a segmentation network (Mask2Former or MaskFormer)", (r"mask_embed|transformer_module\.decoder|<sem_seg_head\.",)),
+    Look("a segmentation network of faces (BiSeNet)", (r"<cp\.(resnet|arm16)", r"<ffm\.")),
+    Look("a segmentation or detection network on a ResNet", (r"<backbone\.(body\.)?layer4\.",)),
+    Look("a perceptual distance (LPIPS)", (r"<lin0\.model\.\d\.weight$",)),
+    Look("a classifier: an Inception network of {n} classes", (r"<Mixed_7c\.", r"<Conv2d_1a_3x3\."), (), r"<fc\.weight$"),
+    Look("a classifier: a ResNet of {n} classes", (r"<layer4\.\d+\.conv\d\.weight$", r"<fc\.weight$"), (), r"<fc\.weight$"),
+    Look("a ResNet without its classifier", (r"<layer4\.\d+\.conv\d\.weight$",)),
+    Look("a classifier: a DenseNet of {n} classes", (r"<features\.denseblock\d",), (), r"<classifier\.weight$"),
+    Look("a classifier: a VGG or AlexNet of {n} classes", (r"<features\.0\.weight$", r"<classifier\.\d\.weight$"), (), r"<classifier\.\d\.weight$"),
+    Look("the features of a VGG", (r"<features\.0\.weight$", r"<features\.2\d\.weight$")),
+    Look("a vision transformer", (r"<patch_embed(dings)?\.", r"<(blocks|layers?|encoder)\.")),
+    Look("a classifier (ConvNeXt or EfficientNet)", (r"<stages\.\d+\.(blocks\.)?\d+\.|<conv_stem\.|<features\.\d+\.\d+\.block\.",)),
+    Look("a language model", (r"<(lm_head|wte|embed_tokens|word_embeddings)\.weight$|<self_attn\.q_proj\.weight$",)),
+    Look("the state of an optimiser, not a network", (r"exp_avg|momentum_buffer",)),
+    Look("boundaries that ganstrata has learnt, not a generator", (r"^\d{4}\.normal$", r"^\d{4}\.offset$")),
+)
+
+PLAIN = Look("a plain stack of numbered layers", (r"^(module\.)?(main|model|net|layers|gen|network)\.\d+\.",))
+MODULE = "module"  # the plugin for generators of classes that we do not have
+
+BUNDLED = {
+    "rooms-scenes-1": "the bundled scorer of scenes (rooms.scenes): the scorers `category` and `attribute` read it",
+    "rooms-surfaces-1": "the bundled scorer of surfaces (rooms.surfaces): the scorers `layout` and `segmentation` read it",
+}
+
+
+def describe(checkpoint: Checkpoint) -> str:
+    """What a file seems to be, part by part, for messages."""
+    told: dict[str, list[str]] = {}
+    for part in checkpoint.parts[:DESCRIBED]:
+        told.setdefault(seems(part), []).append(part.name)
+    if len(told) == 1:
+        return next(iter(told))
+    kinds = islice(told.items(), 5)
+    return "; ".join(f"its part{'s' * (len(names) > 1)} {listed(name or 'without a name' for name in names)}: {words}" for words, names in kinds)
+
+
+def seems(part: Part) -> str:
+    """What one part seems to be."""
+    architecture = part.settings.get("architecture")
+    if isinstance(architecture, str) and architecture in BUNDLED:
+        return f"it is {BUNDLED[architecture]}"
+    if isinstance(part.settings.get("plugin"), str):
+        return f"it was converted for the generator plugin '{visible(part.settings['plugin'])}', which is not installed or no longer knows it"
+    names = _names(part)
+    for look in RELATIVES:
+        if look.fits(names):
+            return f"it seems to be {look.words}"
+    families = mixture(part)
+    if len(families) > 1:
+        return f"it mixes tensors of several generators: {', '.join(families[:-1])} and {families[-1]}"
+    if families:
+        return f"it has tensors of a {families[0]} generator, but not all that tell one: {_examples(part)}"
+    for look in OTHERS:
+        if look.fits(names):
+            return f"it seems to be {look.describe(part.shapes)}{_places(look, part.shapes)}"
+    kind = f"it seems to be {PLAIN.words}: " if PLAIN.fits(names) else ""
+    known = any(info.name == MODULE for info in registry().infos("generator"))
+    hint = f"; if it is a generator of a class of its own, `use: {MODULE}` loads it" if known and names else ""
+    return kind + _examples(part) + hint
+
+
+def mixture(part: Part) -> list[str]:
+    """The families of generators of which a part has tensors, each with whose names they are: more than one is a fault."""
+    names = _names(part)
+    return [look.words for look in GENERATORS if look.fits(names)]
+
+
+def _names(part: Part) -> str:
+    """Names of its tensors, a line each, as far as they are compared with the tables."""
+    return "\n".join(islice(part.tensors, COMPARED))
+
+
+def _examples(part: Part) -> str:
+    count = len(part.tensors)
+    if not count:
+        return "it holds no tensors"
+    first = ", ".join(visible(name) for name in islice(part.tensors, 4))
+    return f"its {count} tensor{'s are' if count > 1 else ' is'} called {first}{' ...' if count > 4 else ''}"
+
+
+def _places(look: Look, shapes: Shapes) -> str:
+    """Places365 is known by its number of classes."""
+    return " (Places365)" if look.counted and look.describe(shapes).endswith(" 365 classes") else ""
+
+
+def _search(pattern: str, names: str) -> re.Match[str] | None:
+    return re.search(pattern.replace("<", r"(?:^|\.)"), names, re.MULTILINE)

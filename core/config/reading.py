@@ -1,0 +1,112 @@
+"""Reads a config file, applies --set, and reports every fault at once with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..errors import ConfigError, Fault, GanstrataError, UserError
+from ..plugins.registry import Kind, registry
+from ..text import shown
+from .describe import describe
+from .limits import plain
+from .overrides import override
+from .parsing import read_data
+from .schema import AUTO, RunConfig
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """A validated config from YAML, TOML or JSON, with `key=value` overrides.
+
+    Raises:
+        UserError: the file is missing or is not of its format.
+        ConfigError: the config has faults; the error lists all of them.
+    """
+    data = read_data(path)
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: expected sections such as `generator:` and `scorers:`, got {shown(data, 60)}")
+    if overrides:
+        data, faults = plain(data, str(path))  # what YAML shares through aliases is changed in one place only
+        if faults:
+            raise ConfigError(str(path), faults)
+        for text in overrides:
+            override(data, text)
+    return validate(data, str(path))
+
+
+def validate(data: Mapping[str, Any], source: str) -> RunConfig:
+    """A config from plain data; plugins' own configs are checked too.
+
+    Raises:
+        ConfigError: with every fault of the run's and of the plugins' configs.
+    """
+    config: RunConfig | None = None
+    data, faults = plain(data, source)
+    if not isinstance(data, dict):
+        raise ConfigError(source, [Fault((), f"expected sections such as `generator` and `scorers`, got {shown(data, 60)}")])
+    data = _recognised(data, faults)
+    try:
+        config = RunConfig.model_validate(data)
+    except ValidationError as error:
+        faults += describe(error, RunConfig, data)
+    for path, kind, name, options in _plugins(data):
+        faults += check_options(kind, name, options, path)
+    if faults or config is None:
+        first: dict[tuple[str | int, ...], Fault] = {}
+        for fault in faults:
+            first.setdefault(fault.path, fault)
+        raise ConfigError(source, tuple(first.values()))
+    return config
+
+
+def _recognised(data: Mapping[str, Any], faults: list[Fault]) -> Mapping[str, Any]:
+    """The same data, with the plugin's name where `use: auto` leaves it to the checkpoint."""
+    generator = data.get("generator")
+    if not (isinstance(generator, dict) and generator.get("use") == AUTO):
+        return data
+    from ..checkpoints.detect import plugin_for  # imports torch
+
+    options = generator.get("with")
+    checkpoint = options.get("checkpoint") if isinstance(options, dict) else None
+    place = ("generator", "with", "checkpoint")
+    try:
+        if not isinstance(checkpoint, str):
+            raise UserError(f"is missing: `use: {AUTO}` looks into a file to find its plugin")
+        return {**data, "generator": {**generator, "use": plugin_for(checkpoint)}}
+    except GanstrataError as error:
+        faults.append(Fault(place, str(error)))
+        return data
+
+
+def check_options(kind: Kind, name: str, options: object, path: tuple[str | int, ...]) -> list[Fault]:
+    """The faults of one plugin's config, under the path where it stands."""
+    try:
+        info = registry().info(kind, name)
+        model = info.load().Config
+    except GanstrataError as error:
+        return [Fault((*path, "use"), str(error))]
+    try:
+        model.model_validate(options)
+    except ValidationError as error:
+        return describe(error, model, options, (*path, "with"), f"'{name}' (from {info.distribution})")
+    return []
+
+
+def _plugins(data: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Kind, str, object]]:
+    """Where plugins are named in a config, as far as it is readable."""
+    places: list[tuple[tuple[str | int, ...], Kind, object]] = [(("generator",), "generator", data.get("generator"))]
+    scorers = data.get("scorers")
+    if isinstance(scorers, list):
+        places += [(("scorers", i), "scorer", item) for i, item in enumerate(scorers)]
+    places.append((("boundary",), "boundary", data.get("boundary")))
+    found = []
+    for path, kind, item in places:
+        if kind == "generator" and isinstance(item, dict) and item.get("use") == AUTO:
+            continue  # its file told nothing, which is a fault already
+        if isinstance(item, dict) and isinstance(item.get("use"), str):
+            options = item.get("with", {})
+            found.append((path, kind, item["use"], {} if options is None else options))
+    return found

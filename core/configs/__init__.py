@@ -1,1 +1,0 @@
-"""Reads configs: text to plain data within limits, `--set`, and what is wrong with them in words."""

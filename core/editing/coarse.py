@@ -1,0 +1,145 @@
+"""Measures what a boundary does at coarse steps, beside random directions: what a range is found from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..boundaries.null_directions import random_directions
+from ..errors import UserError
+from ..plugins.records import Rendering
+from ..probing.stage import draw
+from ..randomness import Stream
+from ..rescoring.results import concept_units
+from ..runs.prepare import Prepared
+from ..runs.progress import Step
+from ..statistics import sample_means
+from ..strata.composition import Pass
+from ..strata.moves import move, step_field
+from .directions import Part
+from .range_search import Coarse
+
+Floats = NDArray[np.float64]
+
+SAMPLES = 32  # at least, in whole batches
+TRIED = 17  # steps, 0 among them
+DIRECTIONS = 5  # random ones
+SPARSE = 4  # every so many steps they are taken; between, their effects are interpolated
+
+
+def coarse_steps(start: float, end: float) -> Floats:
+    """About TRIED steps from start to end, 0 among them, evenly to either side.
+
+    Raises:
+        UserError: 0 does not lie between them.
+
+    Example:
+        >>> coarse_steps(-1.0, 3.0)[[0, 1, 4, 5, -1]].tolist()
+        [-1.0, -0.75, 0.0, 0.25, 3.0]
+    """
+    if not start <= 0.0 <= end or start == end:
+        raise UserError(f"--search looks to both sides of the picture: --start {start:g} must be 0 or below, --end {end:g} 0 or above, and one not 0")
+    below = min(max(round((TRIED - 1) * -start / (end - start)), 1 if start else 0), TRIED - 2 if end else TRIED - 1)
+    return np.concatenate([np.linspace(start, 0.0, below + 1)[:-1], np.linspace(0.0, end, TRIED - below)])
+
+
+def work(parts: Sequence[Part]) -> int:
+    """How many columns of pictures `measure` makes for each batch."""
+    return TRIED * len(parts) + len(_sparse(np.arange(TRIED))) * DIRECTIONS * len({part.layers for part in parts})
+
+
+def batches(prepared: Prepared) -> int:
+    """How many batches it looks at."""
+    return -(-SAMPLES // prepared.batch)
+
+
+@torch.inference_mode()
+def measure(prepared: Prepared, parts: Sequence[Part], concepts: Sequence[Mapping[str, Any]], steps: Floats, unit: float, done: Step) -> list[Coarse]:
+    """One table per part, on fresh samples and against random directions of the same length at the same layers.
+
+    Args:
+        prepared: generator and scorers.
+        parts: whose concepts are scored.
+        concepts: rows of run.json, for what their spread is.
+        steps: to take, 0 among them.
+        unit: length of one step in w.
+        done: told of every column of pictures.
+
+    Raises:
+        UserError: nothing scores the concept of a boundary.
+    """
+    for part in parts:
+        if part.column is None:
+            raise UserError(f"--search: no scorer of this run scores {part.boundary.concept}; give --start and --end instead")
+    scale = prepared.edit_scale
+    random = random_directions(prepared.generator, DIRECTIONS, prepared.config.synthesis.seed, layerwise=False)
+    fields = {(i, -1): (part.field, part.layers) for i, part in enumerate(parts)}
+    for layers in dict.fromkeys(part.layers for part in parts):
+        at = next(i for i, part in enumerate(parts) if part.layers == layers)
+        fields |= {(at, r): (step_field(normal, layers, scale) * np.float32(unit), layers) for r, normal in enumerate(random)}
+    few = _sparse(steps)
+    tables: dict[tuple[int, int], list[tuple[Floats, Floats]]] = {key: [] for key in fields}
+    for b in range(batches(prepared)):
+        latents, _, codes = draw(prepared, b * prepared.batch, Stream.VERIFICATION)
+        base = prepared.render(codes, latents.condition, latents.index, Stream.VERIFICATION, {part.layers for part in parts})
+        for key, (field, layers) in fields.items():
+            columns = []
+            for step in steps if key[1] < 0 else few:
+                columns.append(_column(prepared, base, move(codes, field, float(step)), layers))
+                done(prepared.batch)
+            tables[key].append((np.stack([c[0] for c in columns], axis=1), np.stack([c[1] for c in columns], axis=1)))
+    whole = {key: tuple(np.concatenate([part[i] for part in rows]) for i in (0, 1)) for key, rows in tables.items()}
+    zero, few_zero = (int(np.flatnonzero(taken == 0.0)[0]) for taken in (steps, few))
+    found = []
+    for i, part in enumerate(parts):
+        own = part.column
+        assert own is not None
+        twin = next(j for j, other in enumerate(parts) if other.layers == part.layers)
+        scores, clipped = whole[i, -1]
+        null = [whole[twin, r][0] for r in range(DIRECTIONS)]
+        others = [j for j, row in enumerate(concepts) if j != own and row["varies"]]
+        units = concept_units([concepts[j] for j in others])
+        found.append(
+            Coarse(
+                steps=steps,
+                scores=scores[:, :, own],
+                clipped=clipped,
+                others=_drift(scores[:, :, others], zero, units),
+                null=np.stack([np.interp(steps, few, _drift(table[:, :, others], few_zero, units)) for table in null]),
+                null_scores=np.stack([np.interp(steps, few, _mean(table[:, :, own] - table[:, [few_zero], own])) for table in null]),
+            )
+        )
+    return found
+
+
+def _sparse(steps: NDArray[Any]) -> NDArray[Any]:
+    """Every SPARSE-th step to either side of the middle, with 0 and the ends."""
+    zero = int(np.flatnonzero(steps == 0.0)[0])
+    taken = [t for t in range(len(steps)) if (t - zero) % SPARSE == 0 or t in (0, len(steps) - 1)]
+    return steps[taken]
+
+
+def _column(prepared: Prepared, base: Pass, codes: torch.Tensor, layers: tuple[int, ...]) -> tuple[Floats, Floats]:
+    """Scores (N, C) and share of values outside [0, 1] (N,) at one step."""
+    rendering: Rendering = base.edited(codes, layers)
+    outside = (rendering.images < 0.0) | (rendering.images > 1.0)
+    return prepared.score(rendering).astype(np.float64), outside.flatten(1).double().mean(dim=1).cpu().numpy()
+
+
+def _drift(scores: Floats, zero: int, unit: Floats) -> Floats:
+    """Mean over concepts of how far their mean has moved, in their sd: (T,) from scores (K, T, C).
+
+    Concepts without a score at a step are left out of its mean; NaN where all are.
+    """
+    if not scores.shape[2]:
+        return np.zeros(scores.shape[1])
+    return sample_means(np.abs(_mean(scores - scores[:, [zero]])) / unit)
+
+
+def _mean(changes: Floats) -> Floats:
+    """Mean over samples (K, ...) without those that are NaN; NaN where all are."""
+    return sample_means(np.moveaxis(changes, 0, -1))

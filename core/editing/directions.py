@@ -1,0 +1,176 @@
+"""From the names that a person gives to normals, layers and steps that fit the generator."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..boundaries.files import FILES, boundaries_in, load_boundaries
+from ..errors import DataError, LayerError, UserError, nearest
+from ..plugins.compatibility import check_fits
+from ..plugins.contracts import Generator
+from ..plugins.records import Boundaries, Boundary
+from ..runs.prepare import Prepared
+from ..runs.run import Run
+from ..storage.disk import file_hash
+from ..strata.layers import layer_sets, show_layers
+from ..strata.moves import conditioned, step_field
+from .request import Ask, Move, parse_move
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One boundary to move along, ready to use.
+
+    Attributes:
+        boundary: as it was learnt, or with the directions to keep taken out.
+        set_name: how the layers are called.
+        layers: to move.
+        amount: distance at the last step, or None for that of all.
+        field: what one unit of distance adds to the codes, (L, D).
+        column: of its concept among all scores; None if nothing scores it.
+    """
+
+    boundary: Boundary
+    set_name: str
+    layers: tuple[int, ...]
+    amount: float | None
+    field: Floats
+    column: int | None
+
+    @property
+    def name(self) -> str:
+        """The boundary and its layers."""
+        return f"{self.boundary.name} at {self.set_name}"
+
+    @property
+    def where(self) -> str:
+        """The layers in words."""
+        shown = show_layers(self.layers)
+        return f"layers {shown}" if self.set_name == shown else f"{self.set_name} layers ({shown})"
+
+    def record(self) -> dict[str, Any]:
+        """For manipulate.json."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.boundary.normal, dtype=np.float32).tobytes()).hexdigest()
+        facts: dict[str, Any] = {"boundary": self.boundary.name, "space": self.boundary.space, "kept": list(self.boundary.given)}
+        return facts | {"layers": list(self.layers), "layer_set": self.set_name, "normal_sha256": digest}
+
+
+def find_boundaries(run: Run, folder: Path | None) -> tuple[Boundaries, dict[str, Any]]:
+    """Those of the run, or of a folder (or one of its files) in the same form; and what to record of them.
+
+    Raises:
+        UserError: there are none, or they are damaged.
+    """
+    if folder is None:
+        return load_boundaries(run.path)[0], {"from": "run", "sha256": file_hash(run.path / FILES[0])}
+    place = folder.parent if folder.name in FILES else folder
+    missing = [name for name in FILES if not (place / name).is_file()]
+    if missing:
+        raise UserError(f"--boundaries {folder}: there is no {' and no '.join(missing)} in {place}")
+    return boundaries_in(place)[0], {"from": place.name, "sha256": file_hash(place / FILES[0])}
+
+
+def find_parts(prepared: Prepared, known: Boundaries, ask: Ask, unit: float) -> tuple[Part, ...]:
+    """One part for each --along, all mistakes in names first.
+
+    Args:
+        prepared: whose generator the boundaries must fit.
+        known: boundaries to choose from.
+        ask: what was asked for.
+        unit: length of one step in w.
+
+    Raises:
+        UserError: a name, an amount or layers that do not exist.
+        MismatchError: a boundary of another generator or latent space.
+        DataError: a direction that lies in the span of what must be kept.
+    """
+    moves = [parse_move(text, known.names) for text in ask.along]
+    unknown = [name for name in ask.keep if name not in known.names]
+    if unknown:
+        raise UserError(f"--keep {unknown[0]}: no boundary has this name.{nearest(unknown[0], known.names)} There are {', '.join(known.names)}")
+    kept = [known.of(name) for name in ask.keep]
+    for boundary in [*(known.of(move.name) for move in moves), *kept]:
+        check_fits(boundary, prepared.generator)
+    parts = tuple(_part(prepared, known.of(move.name), kept, move, unit) for move in moves)
+    twice = sorted({part.name for part in parts if sum(other.name == part.name for other in parts) > 1})
+    if twice:
+        raise UserError(f"{twice[0]} layers is named twice; name each boundary once for the same layers")
+    if ask.mode == "absolute":
+        dead = sorted({layer for part in parts for layer in part.layers if prepared.generator.layer_scale[layer] == 0.0})
+        if dead:
+            raise LayerError(f"an absolute edit is impossible on layers {dead}: truncation has scaled them to 0")
+    return parts
+
+
+def _part(prepared: Prepared, boundary: Boundary, kept: list[Boundary], move: Move, unit: float) -> Part:
+    count = prepared.generator.card.layers
+    if move.layers is None and boundary.layers is not None:
+        beyond = [layer for layer in boundary.layers if layer >= count]
+        if beyond:
+            raise LayerError(
+                f"boundary '{boundary.name}' is meant for layer {beyond[0]}; this generator has layers 0 to {count - 1}; name others with @"
+            )
+        name, layers = show_layers(boundary.layers), tuple(sorted(boundary.layers))
+    else:
+        sets = layer_sets([move.layers or "all"], prepared.groups, count)
+        if len(sets) != 1:
+            raise LayerError(
+                f"{move.name}@{move.layers}: that is {len(sets)} layer sets; name one, such as all, {', '.join(prepared.groups) or '0'}, or 0,2,5-7"
+            )
+        name, layers = next(iter(sets.items()))
+    if kept:
+        boundary = keeping(boundary, kept)
+    scale = prepared.edit_scale
+    ids = [concept.name for concept in prepared.concepts]
+    column = ids.index(boundary.concept) if boundary.concept in ids else None
+    return Part(boundary, name, layers, move.amount, step_field(boundary.normal, layers, scale) * np.float32(unit), column)
+
+
+def keeping(boundary: Boundary, kept: list[Boundary]) -> Boundary:
+    """The boundary with the directions of others taken out of its normal (method C, conditional), layer by layer if it has a normal for each.
+
+    The offset is that of the original boundary, seen along the new normal, as for the conditions of a run.
+
+    Raises:
+        DataError: nothing is left, or one has a normal per layer and the other has not.
+    """
+    shapes = {b.normal.ndim for b in (boundary, *kept)}
+    if len(shapes) != 1:
+        raise DataError(f"'{boundary.name}' and what it is to keep must all have one normal, or all one per layer")
+    names = [other.name for other in kept]
+    rows, conditions = np.atleast_2d(boundary.normal), [np.atleast_2d(other.normal) for other in kept]
+    normal = np.stack([conditioned(row, [c[i] for c in conditions], name=boundary.name, names=names) for i, row in enumerate(rows)])
+    cosine = (normal * rows).sum(axis=1)
+    offset = np.atleast_1d(boundary.offset) / cosine
+    flat = boundary.normal.ndim == 1
+    return replace(
+        boundary,
+        normal=(normal[0] if flat else normal).astype(np.float32),
+        offset=np.asarray(offset[0] if flat else offset, dtype=np.float32),
+        given=(*boundary.given, *names),
+    )
+
+
+@torch.inference_mode()
+def mean_code(generator: Generator) -> Tensor | None:
+    """The w towards which truncation pulls, for each layer (L, D); None if broadcast() is no truncation towards a point.
+
+    broadcast(0)_l = (1 - scale_l) mean_l gives it where truncation acts; elsewhere no mean is needed.
+    """
+    card = generator.card
+    probe = torch.stack([torch.zeros(card.code_size), torch.ones(card.code_size)]).to(generator.device)
+    base, ones = generator.broadcast(probe).float()
+    scale = torch.from_numpy(np.asarray(generator.layer_scale, dtype=np.float32)).to(base)[:, None]
+    if not torch.allclose(ones - base, scale.expand_as(base), atol=1e-4, rtol=1e-4):
+        return None
+    return torch.where(scale == 1.0, torch.zeros_like(base), base / torch.where(scale == 1.0, torch.ones_like(scale), 1.0 - scale))

@@ -1,0 +1,84 @@
+"""Films that go through the steps and back: GIF with Pillow, MP4 with PyAV where it is installed."""
+
+from __future__ import annotations
+
+import io
+import math
+from fractions import Fraction
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..errors import UserError
+from ..figures.pictures import Pixels, tile
+from ..figures.sheets import enlarged
+
+SIDE = 256  # a smaller picture is enlarged by a whole number to at least this
+QUALITY = 16  # constant rate factor of x264: no loss that is seen
+# What looks ahead in x264 reads memory beside the picture that nobody has written: the same frames would not give the same bytes.
+SETTINGS = "mbtree=0:b-adapt=0:scenecut=0:weightp=0"
+
+
+def frames(pictures: Pixels) -> Pixels:
+    """Pictures (N, T, H, W, 3) as frames: all samples in one picture, steps forwards and then backwards without the ends."""
+    count, steps = pictures.shape[:2]
+    across = math.ceil(math.sqrt(count))
+    large = enlarged(pictures, SIDE if count == 1 else SIDE // 2)
+    sheets = []
+    for t in range(steps):
+        cells = np.full((-(-count // across) * across, *large.shape[2:]), 255, np.uint8)
+        cells[:count] = large[:, t]
+        sheets.append(tile(cells.reshape(-1, across, *large.shape[2:]), gap=4))
+    order = [*range(steps), *range(steps - 2, 0, -1)]
+    return np.stack([sheets[t] for t in order])
+
+
+def gif(film: Pixels, fps: float) -> bytes:
+    """Frames (F, H, W, 3) as an endless GIF, every frame with colours of its own."""
+    pages = [Image.fromarray(frame).quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in film]
+    buffer = io.BytesIO()
+    # A GIF counts in hundredths of a second; disposal 1 and no optimisation keep one page per frame.
+    pages[0].save(buffer, "GIF", save_all=True, append_images=pages[1:], duration=10 * max(round(100.0 / fps), 1), loop=0, disposal=1)
+    return buffer.getvalue()
+
+
+def video_library() -> Any:
+    """PyAV.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        return import_module("av")
+    except ImportError:
+        raise UserError(
+            "MP4 needs the package av (PyAV), which is not installed: pip install 'ganstrata[video]'. A GIF needs nothing: --as gif"
+        ) from None
+
+
+def mp4(film: Pixels, fps: float) -> bytes:
+    """Frames (F, H, W, 3) as MP4 (H.264); white is added to odd sides.
+
+    Raises:
+        UserError: PyAV is not installed, or without H.264.
+    """
+    av = video_library()
+    height, width = (side + side % 2 for side in film.shape[1:3])
+    padded = np.full((len(film), height, width, 3), 255, np.uint8)
+    padded[:, : film.shape[1], : film.shape[2]] = film
+    buffer = io.BytesIO()
+    try:
+        # One thread and no dates: the same frames give the same bytes.
+        with av.open(buffer, "w", format="mp4", options={"fflags": "bitexact"}) as container:
+            options = {"crf": str(QUALITY), "preset": "medium", "x264-params": SETTINGS}
+            stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options=options)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.codec_context.thread_count = 1
+            for frame in padded:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode())
+    except (av.error.FFmpegError, ValueError) as error:
+        raise UserError(f"the MP4 could not be made by PyAV {av.__version__}: {error}. A GIF needs nothing: --as gif") from None
+    return buffer.getvalue()

@@ -1,0 +1,158 @@
+"""Whose pictures are edited: fresh ones, the run's own, or those of a file."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..checkpoints import read_npy, read_npz
+from ..errors import DataError, UserError
+from ..interchange.arrays import describe
+from ..probing.stage import draw
+from ..randomness import Stream
+from ..runs.prepare import Prepared
+from ..storage.disk import file_hash
+from ..text import listed
+from .request import MOST, Ask, parse_numbers
+
+SPACES = ("codes", "w", "z")
+BESIDE = ("condition", "index")  # what a file may hold beside the codes
+
+
+@dataclass(frozen=True)
+class Source:
+    """Pictures to edit.
+
+    Attributes:
+        codes: (N, L, D).
+        condition: class indices or weights, or None.
+        index: of each sample in its stream (N,); it decides fresh noise and jitter.
+        stream: whose noise.
+        names: how people call them.
+        record: where they come from, for manipulate.json.
+    """
+
+    codes: Tensor
+    condition: Tensor | None
+    index: Tensor
+    stream: Stream
+    names: tuple[str, ...]
+    record: Mapping[str, Any]
+
+
+def find_source(prepared: Prepared, ask: Ask) -> Source:
+    """The pictures that were asked for; without a word, those that the report edits.
+
+    Raises:
+        UserError: numbers beyond the run's samples, or a file that does not fit the generator.
+    """
+    if ask.codes is not None:
+        return _from_file(prepared, ask.codes)
+    if ask.samples is not None:
+        indices, count = parse_numbers(ask.samples, "--samples"), prepared.config.synthesis.samples
+        beyond = [i for i in indices if i >= count]
+        if beyond:
+            raise UserError(f"--samples {ask.samples}: there is no sample {beyond[0]}; this run has 0 to {count - 1}. --seeds makes fresh ones")
+        return _drawn(prepared, indices, Stream.PROBING, "sample")
+    return _drawn(prepared, parse_numbers(ask.seeds or f"0-{prepared.config.editing.samples - 1}", "--seeds"), Stream.EDITING, "seed")
+
+
+def _drawn(prepared: Prepared, indices: tuple[int, ...], stream: Stream, word: str) -> Source:
+    codes, condition = gathered(prepared, indices, stream)
+    record = {"from": f"{word}s", "indices": list(indices), "seed": prepared.config.synthesis.seed}
+    return Source(codes, condition, torch.tensor(indices), stream, tuple(f"{word} {i}" for i in indices), record)
+
+
+@torch.inference_mode()
+def gathered(prepared: Prepared, indices: tuple[int, ...], stream: Stream) -> tuple[Tensor, Tensor | None]:
+    """Codes (N, L, D) and condition of samples anywhere in a stream, from the batches of the fixed grid."""
+    batches = {start: draw(prepared, start, stream) for start in sorted({i // prepared.batch * prepared.batch for i in indices})}
+    places = [(batches[i // prepared.batch * prepared.batch], i % prepared.batch) for i in indices]
+    codes = torch.stack([codes[row] for (_, _, codes), row in places])
+    conditions = [latents.condition[row] for (latents, _, _), row in places if latents.condition is not None]
+    return codes, torch.stack(conditions) if conditions else None
+
+
+@torch.inference_mode()
+def _from_file(prepared: Prepared, path: Path) -> Source:
+    generator, card = prepared.generator, prepared.generator.card
+    held = _read(path)
+    kinds = [key for key in SPACES if key in held]
+    if len(kinds) != 1:
+        raise UserError(
+            f"{path} holds {listed(held) or 'nothing'}; exactly one of {', '.join(SPACES)} is needed, with {' and '.join(BESIDE)} if wanted"
+        )
+    kind, values = kinds[0], held[kinds[0]]
+    shape = {"codes": (card.layers, card.code_size), "w": (card.code_size,), "z": (card.latent_size,)}[kind]
+    if values.shape[1:] != shape or not len(values):
+        wanted = " x ".join(("N", *map(str, shape)))
+        hint = f" or {card.layers} x {card.code_size} (codes) behind the number of samples" if kind == "w" else ""
+        raise UserError(f"{path}: {kind} has shape {_times(values.shape)}; this generator needs {wanted}{hint}")
+    if len(values) > MOST:
+        raise UserError(f"{path}: {kind} holds {len(values)} samples; at most {MOST} are edited at once")
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise UserError(f"{path}: {kind} holds numbers that are not finite, or too large for single precision")
+    condition = _condition(prepared, held, len(values), path)
+    tensor = torch.from_numpy(values).to(prepared.device)
+    # Batches of one size, as everywhere else: the last one is filled up.
+    parts = []
+    for start in range(0, len(values), prepared.batch):
+        rows = torch.arange(start, start + prepared.batch).clamp(max=len(values) - 1)
+        part = tensor[rows]
+        if kind == "z":
+            part = generator.map(part, None if condition is None else condition[rows.to(condition.device)])
+        parts.append(part if kind == "codes" else generator.broadcast(part))
+    codes = torch.cat(parts)[: len(values)]
+    index = _index(held, len(values), path)
+    record = {"from": "file", "file": path.name, "sha256": file_hash(path), "kind": kind, "count": len(values)}
+    return Source(codes, condition, index, Stream.EDITING, tuple(f"code {i}" for i in range(len(values))), record)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Arrays of a file by name; a .npy has codes or w, by the number of its axes."""
+    if not path.is_file():
+        raise UserError(f"--codes {path}: there is no such file")
+    if zipfile.is_zipfile(path):
+        held = read_npz(path, (*SPACES, *BESIDE))
+    else:
+        values = read_npy(path)
+        held = {"codes" if getattr(values, "ndim", 0) == 3 else "w": values}
+    for values in held.values():
+        if values is not None and not (isinstance(values, np.ndarray) and values.dtype.kind in "fiu"):
+            raise UserError(f"{path} holds {describe(values)}; arrays of numbers are needed")
+    return held
+
+
+def _condition(prepared: Prepared, held: Mapping[str, NDArray[Any]], count: int, path: Path) -> Tensor | None:
+    drawn = prepared.generator.sample(1, 0, 0, Stream.EDITING).condition
+    given = held.get("condition")
+    if drawn is None:
+        if given is not None:
+            raise DataError(f"{path} has a condition, but this generator takes none")
+        return None
+    if given is None:
+        raise DataError(f"{path}: this generator draws classes; save the codes with their classes, as np.savez(FILE, codes=..., condition=...)")
+    if given.shape != (count, *drawn.shape[1:]):
+        raise DataError(f"{path}: condition has shape {_times(given.shape)}; {_times((count, *drawn.shape[1:]))} is needed")
+    return torch.from_numpy(np.ascontiguousarray(given)).to(drawn)
+
+
+def _index(held: Mapping[str, NDArray[Any]], count: int, path: Path) -> Tensor:
+    index = held.get("index", np.arange(count))
+    if index.shape != (count,) or index.dtype.kind not in "iu" or (index < 0).any():
+        raise DataError(f"{path}: index must hold a number, 0 or more, for each of {count} samples")
+    return torch.from_numpy(index.astype(np.int64))
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "of one number"

@@ -1,0 +1,211 @@
+"""Stage 4: strips of edited images for every boundary and layer group, and a joint edit (method C)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..boundaries.files import load_boundaries
+from ..counts import floor_share
+from ..errors import PictureError
+from ..figures.pictures import png, tile, to_pixels
+from ..plugins.records import Rendering
+from ..probing.stage import draw
+from ..randomness import Stream
+from ..rescoring.results import Rescored
+from ..runs.engine import Engine
+from ..runs.prepare import Prepared
+from ..runs.progress import Progress
+from ..runs.run import Run
+from ..storage.csv_tables import csv_text
+from ..storage.disk import make_folder, write_bytes, write_text
+from ..storage.filenames import file_stem
+from ..strata.composition import Pass
+from ..strata.moves import move, move_jointly, step_field
+
+TABLE = "edits/edits.csv"
+INDEX = "edits/edits.json"
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One boundary moved at one layer set; plain data. `field` (L, D) is one unit of the edit."""
+
+    path: Path
+    boundary: str
+    set_name: str
+    layers: tuple[int, ...]
+    field: NDArray[np.float32]
+    column: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One factor of the joint edit: boundary, and the group where it works best."""
+
+    boundary: int
+    name: str
+    level: str
+    group: str
+    amount: float
+
+
+def is_complete(run: Run, prepared: Prepared) -> bool:
+    """Whether all strips are there, as they were written, and under the names that this version gives them."""
+    if not run.is_done("edit"):
+        return False
+    boundaries, _ = load_boundaries(run.path)
+    strips = {strip_name(name, set_name) for name in boundaries.names for set_name in shown_sets(prepared)}
+    return strips <= set(run.record.stages["edit"].files)
+
+
+def amounts(prepared: Prepared) -> list[float]:
+    """The steps of a strip, in the unit of the config."""
+    editing = prepared.config.editing
+    return [float(a) for a in np.linspace(editing.start, editing.end, editing.steps)]
+
+
+def strip_name(boundary: str, set_name: str) -> str:
+    """Where a strip is kept, relative to the run."""
+    return f"edits/{file_stem(boundary, set_name)}.png"
+
+
+def shown_sets(prepared: Prepared) -> dict[str, tuple[int, ...]]:
+    """Layer sets that get a strip: all layers, and the groups."""
+    return {"all": tuple(range(prepared.generator.card.layers)), **prepared.groups}
+
+
+def edit(run: Run, engine: Engine, progress: Progress) -> None:
+    """Write edits/*.png, edits/edits.csv and edits/edits.json."""
+    run.require("rescore")
+    prepared = engine.prepared
+    rescored = Rescored.read(run)
+    make_folder(run.path / "edits")
+    strips = [
+        Strip(run.path, boundary.name, name, layers, step_field(boundary.normal, layers, prepared.edit_scale) * run.step_unit, int(rescored.own[b]))
+        for b, boundary in enumerate(rescored.boundaries)
+        for name, layers in shown_sets(prepared).items()
+    ]
+    scores: dict[tuple[str, str], list[list[float]]] = {}
+    with progress.stage("edit", total=len(strips)) as step:
+        lost = 0
+        for boundary, set_name, values, nonfinite in engine.map(_strip, strips):
+            scores[boundary, set_name] = values
+            lost += nonfinite
+            step(1)
+        _check_share(prepared, lost, len(strips))
+        parts = joint_parts(rescored, prepared.config.rescoring.distance)
+        if len(parts) > 1:
+            _joint(run, prepared, parts, [s.field for p in parts for s in strips if (s.boundary, s.set_name) == (p.name, p.group)])
+    _write_table(run, prepared, {(s.boundary, s.set_name): scores[s.boundary, s.set_name] for s in strips})
+    index = {"amounts": amounts(prepared), "joint": [asdict(part) for part in parts] if len(parts) > 1 else []}
+    write_text(run.path / INDEX, json.dumps(index, indent=2) + "\n")
+    files = [strip_name(s.boundary, s.set_name) for s in strips] + (["edits/joint.png"] if len(parts) > 1 else [])
+    count = len(strips) * prepared.config.editing.samples * prepared.config.editing.steps
+    run.finish("edit", seconds=step.seconds, files=(*files, TABLE, INDEX), images=count, nonfinite=lost)
+
+
+def _check_share(prepared: Prepared, lost: int, strips: int) -> None:
+    """Refuse edits that make more pictures lose their finiteness than the config allows.
+
+    Raises:
+        PictureError: they do.
+    """
+    editing, allowed = prepared.config.editing, prepared.config.synthesis.allow_nonfinite
+    total = strips * editing.samples * editing.steps
+    if lost > (most := floor_share(allowed, total)):
+        raise PictureError(
+            f"{lost} of {total} edited pictures are not finite; synthesis.allow_nonfinite: {allowed:g} allows {most}. "
+            "Bring editing.start and editing.end nearer to 0"
+        )
+
+
+def joint_parts(rescored: Rescored, amount: float) -> list[Part]:
+    """The strongest factor of each level, each at the group where it moves its own score most."""
+    groups = [name for name in rescored.sets if name in rescored.groups]
+    parts: dict[str, Part] = {}
+    for i in rescored.ranking():
+        boundary = rescored.boundaries[i]
+        if not rescored.factors[i] or boundary.level in parts or not groups:
+            continue
+        effect = {g: rescored.effects.mean[i, list(rescored.sets).index(g), 0, rescored.own[i]] for g in groups}
+        best = max(groups, key=lambda g: -np.inf if np.isnan(effect[g]) else effect[g])
+        parts[boundary.level] = Part(i, boundary.name, boundary.level, best, amount)
+    return sorted(parts.values(), key=lambda part: groups.index(part.group))
+
+
+@torch.inference_mode()
+def _strip(prepared: Prepared, strip: Strip) -> tuple[str, str, list[list[float]], int]:
+    """Write one strip.
+
+    Returns:
+        Its names, the scores of its own concept, a row per sample, and how many pictures only the edit made other than finite.
+    """
+    pictures, scores, lost = [], [], 0
+    for start in _starts(prepared):
+        baseline, codes = _baseline(prepared, start)
+        frames, columns = [], []
+        for amount in amounts(prepared):
+            rendering = baseline.edited(move(codes, strip.field, amount), strip.layers)
+            frames.append(to_pixels(rendering.images))
+            columns.append(prepared.score(rendering)[:, strip.column])
+            lost += _newly_lost(baseline.rendering, rendering)
+        pictures.append(np.stack(frames, axis=1))
+        scores.append(np.stack(columns, axis=1))
+    write_bytes(strip.path / strip_name(strip.boundary, strip.set_name), png(tile(np.concatenate(pictures))))
+    return strip.boundary, strip.set_name, np.concatenate(scores).tolist(), lost
+
+
+def _newly_lost(before: Rendering, after: Rendering) -> int:
+    """Pictures that are finite before an edit and not after it."""
+    if after.finite is None:
+        return 0
+    return int((~after.finite if before.finite is None else before.finite & ~after.finite).sum())
+
+
+def _starts(prepared: Prepared) -> range:
+    """First samples of the batches that are shown."""
+    return range(0, prepared.config.editing.samples, prepared.batch)
+
+
+def _baseline(prepared: Prepared, start: int) -> tuple[Pass, Tensor]:
+    """The unedited pass of a batch of the samples that are shown, and their codes; the last one is kept for the next strip."""
+    kept = prepared.memory.get("editing")
+    if kept is None or kept[0] != start:
+        here = min(prepared.batch, prepared.config.editing.samples - start)
+        latents, _, codes = draw(prepared, start, Stream.EDITING)
+        codes, condition = codes[:here], None if latents.condition is None else latents.condition[:here]
+        baseline = prepared.render(codes, condition, torch.arange(start, start + here), Stream.EDITING, shown_sets(prepared).values())
+        kept = prepared.memory["editing"] = (start, baseline, codes)
+    return kept[1], kept[2]
+
+
+@torch.inference_mode()
+def _joint(run: Run, prepared: Prepared, parts: list[Part], fields: list[NDArray[np.float32]]) -> None:
+    """Columns: the samples, each edit by itself, all edits together (paper, fig. 4b)."""
+    everywhere = {layer for part in parts for layer in prepared.groups[part.group]}
+    rows = []
+    for start in _starts(prepared):
+        baseline, codes = _baseline(prepared, start)
+        columns = [to_pixels(baseline.rendering.images)]
+        for part, field in zip(parts, fields, strict=True):
+            columns.append(to_pixels(baseline.edited(move(codes, field, part.amount), prepared.groups[part.group]).images))
+        together = move_jointly(codes, fields, [part.amount for part in parts])
+        columns.append(to_pixels(baseline.edited(together, everywhere).images))
+        rows.append(np.stack(columns, axis=1))
+    write_bytes(run.path / "edits/joint.png", png(tile(np.concatenate(rows))))
+
+
+def _write_table(run: Run, prepared: Prepared, scores: dict[tuple[str, str], list[list[float]]]) -> None:
+    table: list[tuple[Any, ...]] = [("boundary", "layers", "sample", "amount", "score")]
+    for (boundary, set_name), rows in scores.items():
+        for sample, values in enumerate(rows):
+            table += [(boundary, set_name, sample, f"{amount:g}", value) for amount, value in zip(amounts(prepared), values, strict=True)]
+    write_text(run.path / TABLE, csv_text(table))

@@ -1,0 +1,67 @@
+"""Picture strips of stage `edit`, read back: the same samples at right and at wrong layers, side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..figures.pictures import Pixels, read_picture, tile
+from ..runs.run import Run
+from ..storage.filenames import file_stem
+from .stage import strip_name
+
+GAP = 2  # pixels between the frames of a strip
+SHOWN = 3  # samples of a sheet
+SIDE = 128  # frames of a file of its own are enlarged by a whole number to at least this
+LINE = 16  # height of a line of text
+
+
+def split_strip(strip: Pixels, steps: int) -> Pixels:
+    """A strip's frames, (samples, steps, H, W, 3)."""
+    side = (strip.shape[1] + GAP) // steps - GAP
+    rows = (strip.shape[0] + GAP) // (side + GAP)
+    return np.stack([[strip[r * (side + GAP) :][:side, c * (side + GAP) :][:, :side] for c in range(steps)] for r in range(rows)])
+
+
+def sheet_of(run: Run, boundary: str, sets: Sequence[tuple[str, bool]], *, enlarge: bool) -> tuple[str, Pixels | None]:
+    """Samples as they are, and moved as far as the strips go at each layer set; None where no set has a strip.
+
+    Args:
+        run: whose stage `edit` is complete.
+        boundary: its name.
+        sets: layer sets in the order of the columns, and whether they are the right ones; those without a strip are left out.
+        enlarge: whether small frames are made larger.
+
+    Returns:
+        The stem of the boundary's files, and the sheet.
+    """
+    stem = file_stem(boundary)
+    amounts = json.loads((run.path / "edits/edits.json").read_text(encoding="utf-8"))["amounts"]
+    files = [(name, right, run.path / strip_name(boundary, name)) for name, right in sets]
+    strips = [(name, right, split_strip(read_picture(file.read_bytes()), len(amounts))[:SHOWN]) for name, right, file in files if file.is_file()]
+    if not strips:
+        return stem, None
+    still = int(np.abs(amounts).argmin())
+    columns = [strips[0][2][:, still], *(frames[:, -1] for _, _, frames in strips)]
+    first = "unedited" if amounts[still] == 0.0 else f"{amounts[still]:+.1f}"
+    heads = [(first, ""), *((name, f"{'right' if right else 'wrong' if name != 'all' else ''}") for name, right, _ in strips)]
+    grid = np.stack(columns, axis=1)  # (n, columns, H, W, 3)
+    factor = -(-SIDE // max(grid.shape[2:4])) if enlarge else 1
+    return stem, _headed(tile(grid.repeat(factor, axis=2).repeat(factor, axis=3), gap=GAP), heads, grid.shape[3] * factor + GAP)
+
+
+def _headed(grid: Pixels, heads: Sequence[tuple[str, str]], pitch: int) -> Pixels:
+    """A grid with two lines over every column."""
+    font = ImageFont.load_default()
+    canvas = Image.new("RGB", (grid.shape[1], grid.shape[0] + 2 * LINE), "white")
+    canvas.paste(Image.fromarray(grid), (0, 2 * LINE))
+    draw = ImageDraw.Draw(canvas)
+    for column, lines in enumerate(heads):
+        for row, line in enumerate(lines):
+            while line and font.getlength(line) > pitch - 2 * GAP:
+                line = line[:-1]
+            draw.text((column * pitch + GAP, row * LINE + 1), line, fill="black", font=font)
+    return np.asarray(canvas)

@@ -1,0 +1,124 @@
+"""Class colours, and pictures with their label masks side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from .pictures import Pixels, png, tile
+
+Floats = NDArray[np.float64]
+
+GAP = 4  # pixels between frames
+SIDE = 128  # a smaller frame is enlarged by a whole number to at least this
+LINE = 18  # height of a line of text
+LOUDEST = 72.0  # chroma: pure primaries outshout the pictures beside them
+GROUNDS = ((255, 255, 255), (21, 26, 33))  # of the page, light and dark: class colours keep away from both
+
+
+def lab(colours: NDArray[np.floating]) -> Floats:
+    """SRGB (..., 3) in [0, 1] as CIE L*a*b* (D65), in which distances are about as large as they look."""
+    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    matrix = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    xyz = linear @ matrix.T / matrix.sum(axis=1)
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
+
+
+@cache
+def _candidates() -> tuple[Floats, Floats]:
+    """Colours of a lattice that show on both grounds, and where they lie in L*a*b*."""
+    steps = np.linspace(0.0, 1.0, 11)
+    lattice = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    places = lab(lattice)
+    usable = (places[:, 0] > 38) & (places[:, 0] < 88) & (np.hypot(places[:, 1], places[:, 2]) < LOUDEST)
+    return lattice[usable], places[usable]
+
+
+@cache
+def _palette(count: int) -> tuple[tuple[int, int, int], ...]:
+    colours, places = _candidates()
+    nearest = np.linalg.norm(places[:, None] - lab(np.array(GROUNDS) / 255.0), axis=2).min(axis=1)
+    chosen = []
+    for _ in range(count):
+        best = int(nearest.argmax())
+        chosen.append(best)
+        nearest = np.minimum(nearest, np.linalg.norm(places - places[best], axis=1))
+    return tuple(tuple(int(v) for v in np.rint(colours[i] * 255)) for i in chosen)  # type: ignore[misc]
+
+
+def class_colours(count: int) -> NDArray[np.uint8]:
+    """A colour per class, (count, 3): that of class i is the same however many there are.
+
+    Each is the one farthest from all before it and from the grounds, of some hundred candidates.
+
+    >>> bool((class_colours(150)[:18] == class_colours(18)).all())
+    True
+    """
+    return np.array(_palette(count), dtype=np.uint8).reshape(count, 3)
+
+
+def hexadecimal(colour: Sequence[int] | NDArray[np.uint8]) -> str:
+    """As pages write a colour.
+
+    >>> hexadecimal((255, 0, 16))
+    '#ff0010'
+    """
+    return "#" + "".join(f"{int(v):02x}" for v in colour)
+
+
+def sheet(pictures: Pixels, labels: NDArray[np.integer], names: Sequence[str], along: Sequence[str]) -> bytes:
+    """Pictures and masks before and after every hop as PNG: a row per sample, with headings and the classes that occur.
+
+    Args:
+        pictures: (n, hops + 1, H, W, 3).
+        labels: of the same, at any resolution, (n, hops + 1, h, w).
+        names: of all classes.
+        along: what was moved along, per hop.
+    """
+    samples, stages, height, width, _ = pictures.shape
+    colours = class_colours(len(names))
+    rows, columns = np.arange(height) * labels.shape[2] // height, np.arange(width) * labels.shape[3] // width
+    masks = colours[labels[:, :, rows][:, :, :, columns]]  # (n, hops + 1, H, W, 3)
+    frames = np.stack([pictures, masks], axis=2).reshape(samples, 2 * stages, height, width, 3)
+    factor = -(-SIDE // max(height, width))
+    grid = tile(frames.repeat(factor, axis=2).repeat(factor, axis=3), gap=GAP)
+    return png(_labelled(grid, 2 * (width * factor + GAP), [(i, names[i], colours[i]) for i in np.unique(labels)], ["before", *along]))
+
+
+def _labelled(grid: Pixels, pitch: int, classes: list[tuple[int, str, NDArray[np.uint8]]], heads: list[str]) -> Pixels:
+    """A grid with a heading over every pair of columns, and a legend below."""
+    font = ImageFont.load_default()
+    places, x, y = [], GAP, 2 * LINE + grid.shape[0] + GAP
+    for _, name, colour in classes:
+        room = int(font.getlength(name)) + 34
+        if x + room > grid.shape[1] and x > GAP:
+            x, y = GAP, y + LINE
+        places.append((x, y, name, colour))
+        x += room
+    canvas = Image.new("RGB", (grid.shape[1], y + LINE + GAP), "white")
+    canvas.paste(Image.fromarray(grid), (0, 2 * LINE))
+    draw = ImageDraw.Draw(canvas)
+    for stage, head in enumerate(heads):
+        lines = [head] if stage == 0 else [f"after hop {stage}, along", head]
+        for i, line in enumerate(lines):
+            draw.text(
+                (stage * pitch, LINE * i + (LINE if len(lines) == 1 else 0) + 2), _fitting(line, font, pitch - 2 * GAP), fill="black", font=font
+            )
+    for x, y, name, colour in places:
+        draw.rectangle((x, y + 3, x + 12, y + 15), fill=tuple(int(v) for v in colour))
+        draw.text((x + 17, y + 2), name, fill="black", font=font)
+    return np.asarray(canvas)
+
+
+def _fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: int) -> str:
+    """Words cut to a width, with dots where something is missing."""
+    if font.getlength(words) <= room:
+        return words
+    while words and font.getlength(words + "...") > room:
+        words = words[:-1]
+    return words + "..."

@@ -1,0 +1,65 @@
+"""Builds pages of one file: templates, style sheets and scripts beside them, pictures and numbers in them."""
+
+from __future__ import annotations
+
+import base64
+from importlib.resources import files
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from .markup import visible_signs
+from .pictures import Pixels, jpeg
+from .svg import STYLE
+
+
+def templates(package: str, *, lstrip_blocks: bool = True) -> Environment:
+    """Return the templates of a package, in which every value is made safe where it is shown.
+
+    Args:
+        package: of the templates' files.
+        lstrip_blocks: whether the space before a block goes.
+    """
+    environment = Environment(
+        loader=PackageLoader(package, ""),
+        autoescape=select_autoescape(["html", "j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=lstrip_blocks,
+        finalize=lambda value: visible_signs(value) if type(value) is str else value,  # Markup is finished
+    )
+    environment.filters["number"] = number
+    return environment
+
+
+def asset(package: str, name: str) -> str:
+    """Read a style sheet or a script that lies in a package."""
+    return (files(package) / name).read_text(encoding="utf-8")
+
+
+def page_style() -> str:
+    """Return the style sheet of every page, that of the figures included."""
+    return STYLE + asset(__package__, "page.css")
+
+
+def page_script() -> str:
+    """Return the script of every page."""
+    return asset(__package__, "page.js")
+
+
+def data_uri(picture: Pixels) -> str:
+    """Return a picture (H, W, 3) as a JPEG that travels inside the page."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture)).decode("ascii")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Write a number for a table: a dash where there is none, powers of ten where it is tiny.
+
+    >>> number(None), number(-1.234), number(0.0004)
+    ('–', '−1.23', '4e−4')
+    """
+    if value is None or np.isnan(value):
+        return "–"
+    if value != 0.0 and abs(value) < 10.0**-digits:
+        return f"{value:.0e}".replace("e-0", "e-").replace("-", "−")
+    return f"{value:.{digits}f}".replace("-", "−")

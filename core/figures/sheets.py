@@ -1,0 +1,57 @@
+"""Strips and grids as PNG, with what each row and column is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .pictures import Pixels, png
+
+SIDE = 128  # a smaller frame is enlarged by a whole number to at least this
+GAP = 4  # pixels between frames
+LINE = 18  # height of a line of text
+
+
+def enlarged(pictures: Pixels, side: int = SIDE) -> Pixels:
+    """Pictures (..., H, W, 3) whose longer side is `side` or more: each pixel a square."""
+    factor = max(-(-side // max(pictures.shape[-3:-1])), 1)
+    return pictures.repeat(factor, axis=-3).repeat(factor, axis=-2)
+
+
+def sheet(pictures: Pixels, heads: Sequence[str], names: Sequence[str], *, apart: bool = False) -> bytes:
+    """Rows of pictures as PNG.
+
+    Args:
+        pictures: (rows, columns, H, W, 3).
+        heads: of the columns.
+        names: of the rows.
+        apart: whether a wider gap follows the first column.
+    """
+    frames = enlarged(pictures)
+    rows, columns, height, width, _ = frames.shape
+    font = ImageFont.load_default()
+    heads, names = ([words.replace("−", "-") for words in given] for given in (heads, names))  # these letters have no minus sign
+    left = max(int(font.getlength(name)) for name in names) + 3 * GAP
+    places = [left + c * (width + GAP) + (2 * GAP if apart and c else 0) for c in range(columns)]
+    canvas = Image.new("RGB", (places[-1] + width, LINE + rows * (height + GAP) - GAP), "white")
+    draw = ImageDraw.Draw(canvas)
+    for c, head in enumerate(heads):
+        words = fitting(head, font, width)
+        draw.text((places[c] + (width - font.getlength(words)) / 2, 2), words, fill="black", font=font)
+    for r in range(rows):
+        y = LINE + r * (height + GAP)
+        draw.text((GAP, y + height // 2 - 6), names[r], fill="black", font=font)
+        for c in range(columns):
+            canvas.paste(Image.fromarray(frames[r, c]), (places[c], y))
+    return png(np.asarray(canvas))
+
+
+def fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float) -> str:
+    """Words cut to a width, with dots where something is missing."""
+    if font.getlength(words) <= room:
+        return words
+    while words and font.getlength(words + "...") > room:
+        words = words[:-1]
+    return words + "..."

@@ -1,1 +1,0 @@
-"""Editing for people: chosen pictures, chosen boundaries, chosen layers, as strips, grids, films and a page."""

@@ -1,0 +1,65 @@
+"""Says before a run begins how many images it will make, about how long that takes, and whether the disk has room."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import torch
+
+from ..boundaries.learning_variance import replicate_samples
+from ..editing import stage as edit
+from ..errors import GanstrataError
+from ..probing import stage as synthesis
+from ..randomness import Stream
+from ..rescoring import stage as rescoring
+from ..runs.prepare import Prepared
+from ..runs.progress import duration
+
+ROOM_FACTOR = 1.2  # what must be free, over what the arrays will take
+
+
+def forecast(prepared: Prepared, workers: int) -> str:
+    """Say how many images the run will make, by formula (method B), and about how long that takes here."""
+    config = prepared.config
+    boundaries = len(prepared.chosen) + len(config.conditions)
+    probing, verifying = config.synthesis.samples, rescoring.images_needed(prepared, boundaries)
+    editing = boundaries * len(edit.shown_sets(prepared)) * config.editing.samples * config.editing.steps
+    total = probing + verifying + editing
+    per_image = _measure(prepared)
+    samples, null, sets = config.rescoring.samples, config.rescoring.null_directions, len(prepared.sets)
+    baselines, adaptive = rescoring.baselines(prepared), config.rescoring.adaptive
+    resamples, fewer = config.rescoring.learning_resamples, replicate_samples(samples, prepared.batch)
+    again = f" + {fewer} x {resamples} resamplings x {boundaries} boundaries" if resamples else ""
+    return (
+        f"{'at most ' if adaptive else ''}{total} images to make and score: {probing} for probing, {verifying} for re-scoring = "
+        f"{samples} x ({baselines} + (2 x {boundaries} boundaries + {null} random) x {sets} layer sets){again}, "
+        f"{editing} for edits.\nAt {1000 * per_image:.1f} ms each and {workers} worker{'s' if workers > 1 else ''}: "
+        f"at most about {duration(total * per_image / workers)}, less where edits begin late in the generator"
+        f"{', and where re-scoring stops early' if adaptive else ''}."
+    )
+
+
+@torch.inference_mode()
+def _measure(prepared: Prepared) -> float:
+    """Measure the seconds per image of one batch, after one to warm up."""
+    latents, _, codes = synthesis.draw(prepared, 0, Stream.PROBING)
+    best = float("inf")
+    for _ in range(1 if prepared.config.checks else 2):
+        began = time.monotonic()
+        prepared.score(prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering)
+        best = min(best, time.monotonic() - began)
+    return best / prepared.batch
+
+
+def check_room(prepared: Prepared, out: Path) -> None:
+    """Refuse to begin where the disk cannot hold the samples."""
+    card, n = prepared.generator.card, prepared.config.synthesis.samples
+    width = card.code_size + len(prepared.concepts)
+    if prepared.config.synthesis.mixing > 0.0:
+        width += card.layers * card.code_size
+    needed = int(4 * n * width * ROOM_FACTOR)
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise GanstrataError(f"{out}: the samples need about {needed / 2**20:.0f} MiB, but {free / 2**20:.0f} MiB are free on this disk")

@@ -1,0 +1,155 @@
+"""Runs the stages in order, says first what they will cost, and never does finished work again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..boundaries import stage as learning
+from ..config.reading import read_config, validate
+from ..config.schema import AUTO, RunConfig
+from ..conformance.batches import check_batch
+from ..editing import stage as edit
+from ..errors import RunError
+from ..probing import stage as synthesis
+from ..report import stage as report
+from ..rescoring import stage as rescoring
+from ..runs.engine import Engine
+from ..runs.facts import facts_of
+from ..runs.listeners import tell
+from ..runs.prepare import Prepared, prepare
+from ..runs.progress import Progress, duration
+from ..runs.run import STAGES, Begun, Run, data_of, differing, locked
+from ..storage.result_folder import damaged_results, stale_results
+from ..text import listed
+from .forecast import check_room, forecast
+
+
+class Stage(NamedTuple):
+    """What a stage does, and how to tell that it is done."""
+
+    work: Callable[[Run, Engine, Progress], None]
+    is_complete: Callable[[Run, Prepared], bool]
+
+
+_STAGES: Mapping[str, Stage] = {
+    "synthesize": Stage(synthesis.synthesize, synthesis.is_complete),
+    "learn": Stage(learning.learn, lambda run, _: run.is_done("learn")),
+    "rescore": Stage(rescoring.rescore, rescoring.is_complete),
+    "edit": Stage(edit.edit, edit.is_complete),
+    "report": Stage(report.report, lambda run, _: run.is_done("report")),
+}
+assert tuple(_STAGES) == STAGES
+
+
+def run(config: RunConfig | Mapping[str, Any] | str | Path, out: Path | str, *, quiet: bool = True) -> Run:
+    """Do everything a config asks for, into a run directory; what is there already is not done again.
+
+    Several workers are processes of their own: call this from a script under
+    `if __name__ == "__main__":`, or set engine.workers to 1.
+
+    Args:
+        config: a validated config, plain data, or a file.
+        out: the run directory; made if missing, continued if it holds a run of this config.
+        quiet: whether to say nothing.
+
+    Raises:
+        GanstrataError: the config, a plugin, a checkpoint or the directory is not as it must be.
+    """
+    source = "config"
+    if isinstance(config, str | Path):
+        source, config = str(config), read_config(Path(config))
+    elif not isinstance(config, RunConfig):
+        config = validate(config, source)
+    elif config.generator.use == AUTO:
+        config = validate(config.model_dump(mode="json", by_alias=True), source)
+    return perform(config, Path(out), STAGES, source=source, progress=Progress(quiet=quiet))
+
+
+def open_run(path: Path | str) -> Run:
+    """An existing run directory, for reading.
+
+    Raises:
+        RunError: it is none.
+    """
+    return Run.open(path)
+
+
+def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: str, progress: Progress) -> Run:
+    """The given stages of a run, which is begun or continued."""
+    began = time.monotonic()
+    known = Run.open(out) if (out / "run.json").is_file() else None
+    if known is not None and not differing(data_of(known.config), data_of(config)):
+        # Groups in another order are the same config, but layer sets stand in the arrays in the order of the first.
+        config = known.config.model_copy(update={"engine": config.engine, "checks": config.checks})
+    settled = known is not None and config.synthesis.batch_size == "auto"
+    prepared = prepare(config, source=source, batch=known.batch if known is not None and settled else None)
+    with locked(out):
+        begun = Run.begin(out, config, facts_of(prepared))
+        current = begun.run
+        for name in STAGES[: STAGES.index(stages[0])]:
+            if name in begun.stale:
+                raise RunError(f"{out}: {'; '.join(begun.changes)}; the stage `{name}` must be run again first: `ganstrata {name} {out}`")
+            if not _STAGES[name].is_complete(current, prepared):
+                raise RunError(f"{out}: what the stage `{name}` wrote is not there or has changed; run `ganstrata {name} {out}` first")
+        if "synthesize" in stages and not current.is_done("synthesize"):
+            check_room(prepared, out)
+        if begun.changes:
+            progress.say(f"{out}: {_consequences(begun, known)}")
+        with Engine(prepared) as engine:
+            if any(name != "report" and not current.is_done(name) for name in stages):
+                if config.checks:
+                    check_batch(prepared)
+                progress.say(forecast(prepared, engine.workers))
+                if prepared.generator.card.layers == 1:
+                    progress.say("this generator has one layer: layer-wise analysis does not apply, everything else is done")
+            # Only now does the run begin: what could not be built or has no room has changed nothing.
+            if begun.is_new or begun.changes:
+                current.save()
+            for name in stages:
+                _perform(name, current, engine, progress)
+        if stages == STAGES and (damaged := damaged_results(out)):
+            raise RunError(
+                f"{out}: the run is complete, but results that other commands left in it are not what they wrote: {listed(damaged)}. "
+                "Give these commands again, or remove these folders."
+            )
+        if stages == STAGES and (stale := stale_results(out, current.keys.stages)):
+            progress.say(f"{listed(stale)} in {out}: made from what the run was before; give these commands again")
+    progress.say(f"{out}: complete after {duration(time.monotonic() - began)}")
+    return current
+
+
+def resume(path: Path, stage: str, *, progress: Progress) -> Run:
+    """One stage of an existing run; the stages before it must be complete."""
+    current = Run.open(path)
+    earlier = STAGES[: STAGES.index(stage)]
+    current.require(*earlier)
+    source = str(path / "run.json")
+    return perform(validate(data_of(current.config), source), path, (stage,), source=source, progress=progress)
+
+
+def _consequences(begun: Begun, known: Run | None) -> str:
+    """What changed, and what is therefore done again."""
+    said = "; ".join(begun.changes)
+    if begun.stale:
+        said += f". Done again: {', '.join(begun.stale)}"
+    there = None if known is None else known.record.keys
+    if there is not None and there.latents == begun.run.keys.latents:
+        said += "; the samples and the scores of all other scorers stay" if there.scores != begun.run.keys.scores else "; the samples and scores stay"
+    return said
+
+
+def _perform(name: str, current: Run, engine: Engine, progress: Progress) -> None:
+    stage = _STAGES[name]
+    if stage.is_complete(current, engine.prepared):
+        progress.say(f"{name}: was done before")
+        return
+    tell("ganstrata_stage_started", name, current, progress)
+    try:
+        stage.work(current, engine, progress)
+    except BaseException as error:  # Ctrl-C too: whoever notes that a stage began is to know how it ended
+        tell("ganstrata_stage_failed", name, current, progress, error=error)
+        raise
+    tell("ganstrata_stage_finished", name, current, progress)

@@ -1,0 +1,136 @@
+"""Reports an exception in a plugin as the plugin's: who it is, what it was doing, and its own file and line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import TracebackType
+
+from ..errors import GanstrataError, MemoryExhausted, PluginBroken
+from ..text import visible
+
+LONGEST = 400
+"""Characters of an exception's own text that a message repeats."""
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_OURS = (os.path.join(_PACKAGE, "core"), os.path.join(_PACKAGE, "cli"))
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed", "failed to allocate")
+
+
+@contextmanager
+def calling(owner: str, what: str, *, home: str = "", relief: str = "") -> Iterator[None]:
+    """Turn whatever the block raises into an error that names the plugin.
+
+    Args:
+        owner: the plugin in words, such as "scorer 'contrast' from ganstrata-discs 0.1".
+        what: what it was asked to do.
+        home: name of the module that defines the plugin's class.
+        relief: what to do where memory runs out.
+
+    Raises:
+        GanstrataError: as the plugin raised it, or made of what it raised. KeyboardInterrupt passes.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit, and whatever else would pass by those who expect an Exception
+        if is_meant(error):
+            raise
+        raise blamed(error, owner, what, home=home, relief=relief) from error
+
+
+def is_meant(error: BaseException) -> bool:
+    """Whether an exception of a plugin is one of ours, which is shown as it is; one that says nothing is not."""
+    return isinstance(error, GanstrataError) and bool(text_of(error).strip())
+
+
+def blamed(error: BaseException, owner: str, what: str, *, home: str = "", relief: str = "") -> GanstrataError:
+    """The error to raise in place of a plugin's exception; arguments as for `calling`."""
+    said = f"{owner} failed in {what}: {one_line(error)}{place_of(error, home)}"
+    if is_out_of_memory(error):
+        return MemoryExhausted(f"{said}. Memory ran out; {relief or 'try smaller batches'}")
+    return PluginBroken(said)
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's type and text in one line of bearable length.
+
+    >>> one_line(ValueError("first\\n  second"))
+    'ValueError: first second'
+    """
+    text = visible(" ".join(text_of(error)[: 4 * LONGEST].split()), LONGEST)
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name
+
+
+def text_of(error: BaseException) -> str:
+    """An exception's own text; empty where it fails to say it, as the class of somebody else may.
+
+    >>> text_of(ValueError("too wide"))
+    'too wide'
+    """
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def place_of(error: BaseException, home: str = "") -> str:
+    """Where an exception arose, " (FILE:LINE)": the innermost frame in the plugin's or the user's own code; empty if there is none."""
+    return _innermost(error.__traceback__, _root(home))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory ran out, on any device."""
+    torch = sys.modules.get("torch")
+    if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in text_of(error)[:10_000].lower() for sign in _NO_MEMORY)
+
+
+def _innermost(trace: TracebackType | None, root: str) -> str:
+    place = ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if _is_own(file, root):
+            place = f" ({file}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return place
+
+
+def _is_own(file: str, root: str) -> bool:
+    """Whether a file is the plugin's, or anybody's who is neither ganstrata nor an installed library."""
+    if file.startswith("<"):
+        return False
+    path = _normal(file)
+    if any(_within(path, _normal(folder)) for folder in _OURS) or path == _normal(os.path.join(_PACKAGE, "__init__.py")):
+        return False
+    return (root != "" and _within(path, root)) or not any(_within(path, folder) for folder in _libraries())
+
+
+def _root(home: str) -> str:
+    """The folder of the top package of a module, or its file where it is no package."""
+    module = sys.modules.get(home.partition(".")[0])
+    file = getattr(module, "__file__", None)
+    if not file:
+        return ""
+    return _normal(os.path.dirname(file) if os.path.basename(file).startswith("__init__.") else file)
+
+
+@cache
+def _libraries() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    return tuple({_normal(paths[key]) for key in ("stdlib", "platstdlib", "purelib", "platlib") if key in paths})
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _normal(path: str) -> str:
+    return os.path.normcase(os.path.abspath(path))

@@ -1,0 +1,54 @@
+"""Stage 5: figures as SVG, their numbers as CSV, and one self-contained page."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..figures.pictures import Pixels, to_pixels
+from ..probing.stage import draw, read_scores
+from ..randomness import Stream
+from ..rescoring.cost import counted
+from ..runs.engine import Engine
+from ..runs.prepare import Prepared
+from ..runs.progress import Progress
+from ..runs.run import Run
+from ..storage.disk import make_folder, write_text
+from .content import gather
+from .page import build_page
+
+PAGE = "report.html"
+
+
+def report(run: Run, engine: Engine, progress: Progress) -> None:
+    """Write figures/*.svg, figures/*.csv and report.html."""
+    run.require("synthesize", "learn", "rescore", "edit")
+    prepared = engine.prepared
+    count = min(run.config.report.samples, run.config.synthesis.samples)
+    with progress.stage("report", total=3) as step:
+        found = gather(run)
+        work = counted(prepared, found.rescored.used, found.rescored.null_used, found.rescored.replicates)
+        step(1)
+        folder = run.path / "figures"
+        make_folder(folder)
+        files = []
+        for name, figure in found.figures.items():
+            write_text(folder / f"{name}.svg", figure.file)
+            write_text(folder / f"{name}.csv", figure.csv)
+            files += [f"figures/{name}.svg", f"figures/{name}.csv"]
+        step(1)
+        page = build_page(run, found, _first(prepared, count), read_scores(run, prepared)[:count], work)
+        write_text(run.path / PAGE, page)
+        step(1)
+    run.finish("report", seconds=step.seconds, files=(*files, PAGE), work=work)
+
+
+@torch.inference_mode()
+def _first(prepared: Prepared, count: int) -> Pixels:
+    """The first samples of the run as pictures, (count, H, W, 3)."""
+    parts = []
+    for start in range(0, count, prepared.batch):
+        latents, _, codes = draw(prepared, start, Stream.PROBING)
+        images = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering.images
+        parts.append(to_pixels(images))
+    return np.concatenate(parts)[:count]

@@ -1,0 +1,254 @@
+"""From a validated config to plugins that fit each other, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..config.schema import RunConfig, Use
+from ..conformance.passes import SAMPLES
+from ..conformance.scores import check_scorer
+from ..device import auto_batch, resolve_device, resolve_precision
+from ..errors import ConfigError, Fault, UserError, nearest
+from ..plugins.contracts import BoundaryLearner, Generator, Scorer
+from ..plugins.records import Concept, Rendering
+from ..plugins.registry import Kind, registry
+from ..plugins.scoring import checked_scores
+from ..randomness import Stream, noise_seed
+from ..strata.composition import Pass, first_reader
+from ..strata.layers import default_groups, layer_sets, parse_layers
+from .loading import build
+from .spawning import end_if_imported_again
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a stage works with.
+
+    Attributes:
+        scorers: by alias, in the order of the config.
+        concepts: of all scorers, with their ids as names: the columns of every score table.
+        chosen: columns of the concepts that are to get a boundary.
+        groups: named layer groups.
+        sets: layer sets to move in re-scoring, by name.
+        memory: what a stage keeps from one task to the next in this process.
+    """
+
+    config: RunConfig
+    generator: Generator
+    scorers: Mapping[str, Scorer]
+    learner: BoundaryLearner
+    concepts: tuple[Concept, ...]
+    chosen: tuple[int, ...]
+    groups: Mapping[str, tuple[int, ...]]
+    sets: Mapping[str, tuple[int, ...]]
+    device: torch.device
+    precision: str
+    batch: int
+    memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """Strata whose feature maps some scorer reads."""
+        return tuple(sorted({s for scorer in self.scorers.values() for s in scorer.features}))
+
+    @property
+    def edit_scale(self) -> NDArray[np.float32]:
+        """By how much each layer of an edit is shrunk (L,): as truncation shrinks w, or not at all where the config says so."""
+        scale = self.generator.layer_scale
+        return scale if self.config.editing.scale else np.ones_like(scale)
+
+    def columns(self, alias: str) -> slice:
+        """Where one scorer's concepts stand among all columns."""
+        start = 0
+        for name, scorer in self.scorers.items():
+            if name == alias:
+                return slice(start, start + len(scorer.concepts))
+            start += len(scorer.concepts)
+        raise KeyError(alias)
+
+    def render(
+        self, codes: Tensor, condition: Tensor | None, index: Tensor, stream: Stream, edits: Iterable[Collection[int]] = (), *, strict: bool = False
+    ) -> Pass:
+        """A batch rendered as this run renders, ready to restart at the layer sets of `edits`.
+
+        Args:
+            codes: (N, L, D).
+            condition: of these samples, or None.
+            index: absolute index of each sample (N,).
+            stream: whose samples these are; it decides their fresh noise.
+            edits: layer sets that will be edited.
+            strict: refuse pictures that are not finite even where synthesis.allow_nonfinite lets some pass.
+
+        Raises:
+            PictureError: a picture is not finite.
+        """
+        return Pass(
+            self.generator,
+            codes,
+            condition=condition,
+            index=index,
+            noise=noise_seed(self.config.synthesis.seed, stream),
+            precision=self.precision,
+            features=self.features,
+            restarts={first_reader(self.generator, layers) for layers in edits},
+            tolerant=self.config.synthesis.allow_nonfinite > 0.0 and not strict,
+        )
+
+    def score(self, rendering: Rendering) -> NDArray[np.float32]:
+        """All scores of a batch, (N, C).
+
+        Raises:
+            ScoreError: a scorer broke its contract; the message names it and the concept.
+        """
+        return np.concatenate([checked_scores(scorer, rendering) for scorer in self.scorers.values()], axis=1)
+
+
+def prepare(config: RunConfig, *, source: str = "config", batch: int | None = None, check: bool = True) -> Prepared:
+    """Build generator, scorers and learner, and check what only they can tell.
+
+    Args:
+        config: validated.
+        source: the config's file, for messages.
+        batch: the batch size that `auto` stood for when the run began.
+        check: whether plugins are checked by what they make, where the config does not switch that off.
+
+    Raises:
+        GanstrataError: a plugin, checkpoint, layer or concept pattern does not fit.
+    """
+    end_if_imported_again()
+    registry().require_sound_hooks()
+    device = resolve_device(config.device)
+    precision = resolve_precision(config.precision, device)
+    check = check and config.checks
+    building = Building(source, device, check)
+    generator = cast("Generator", building.built("generator", config.generator, ("generator",)))
+    scorers = {s.alias: cast("Scorer", building.built("scorer", s, ("scorers", i), s.alias)) for i, s in enumerate(config.scorers)}
+    learner = cast("BoundaryLearner", building.built("boundary", config.boundary, ("boundary",)))
+    concepts = tuple(replace(c, name=f"{alias}/{c.name}") for alias, scorer in scorers.items() for c in scorer.concepts)
+    faults: list[Fault] = []
+    for alias, scorer in scorers.items():
+        faults.extend(
+            Fault(("scorers",), f"'{alias}' reads features of stratum {s}, which this generator does not have")
+            for s in scorer.features
+            if not 0 <= s < len(generator.strata) or not generator.strata[s].is_feature
+        )
+    groups = _groups(config, generator, faults)
+    chosen = _choose(config, concepts, faults)
+    named = {concepts[j].name for j in chosen}
+    for i, condition in enumerate(config.conditions):
+        faults.extend(
+            Fault(("conditions", i), f"'{name}' is none of the concepts that get a boundary.{nearest(name, named)}")
+            for name in (condition.edit, *condition.keep)
+            if name not in named
+        )
+    sets: dict[str, tuple[int, ...]] = {}
+    try:
+        sets = layer_sets(config.rescoring.layers, groups, generator.card.layers)
+    except UserError as error:
+        faults.append(Fault(("rescoring", "layers"), str(error)))
+    try:
+        learner.check(config.synthesis.samples)
+    except UserError as error:
+        faults.append(Fault(("boundary", "with"), str(error)))
+    for i, (alias, scorer) in enumerate(scorers.items()):
+        try:
+            scorer.check(config.synthesis.samples)
+        except UserError as error:
+            faults.append(Fault(("scorers", i), f"'{alias}': {error}"))
+    if sets and "all" not in sets:
+        faults.append(Fault(("rescoring", "layers"), "must contain `all`: whether a concept is a variation factor is decided there"))
+    if learner.layerwise and config.synthesis.mixing == 0.0:
+        faults.append(
+            Fault(("synthesis", "mixing"), f"'{config.boundary.use}' learns a boundary per layer, which needs style-mixed codes: set it above 0")
+        )
+    if config.rescoring.null == "permuted" and not learner.supervised:
+        faults.append(Fault(("rescoring", "null"), f"'{config.boundary.use}' uses no scores, so permuting them changes nothing; use random"))
+    if faults:
+        raise ConfigError(source, faults)
+    size = config.synthesis.batch_size
+    resolved = auto_batch(generator.card.resolution, device) if size == "auto" else size
+    prepared = Prepared(config, generator, scorers, learner, concepts, chosen, groups, sets, device, precision, batch or resolved)
+    if check:
+        _check_scorers(prepared)
+    return prepared
+
+
+class Building(NamedTuple):
+    """How the plugins of one config are built: its file, for messages, the device, and whether what they make is checked."""
+
+    source: str
+    device: torch.device
+    check: bool
+
+    def built(self, kind: Kind, used: Use, place: tuple[str | int, ...], alias: str = "") -> Generator | Scorer | BoundaryLearner:
+        """A plugin of the config; what its files or data lack is told with its place in the config.
+
+        Raises:
+            ConfigError: the user's mistake.
+            GanstrataError: the plugin's.
+        """
+        try:
+            return build(kind, used.use, used.options, device=str(self.device), alias=alias, check=self.check)
+        except ConfigError as error:
+            raise ConfigError(self.source, [Fault((*place, *fault.path), fault.message) for fault in error.faults]) from error
+        except UserError as error:
+            raise ConfigError(self.source, [Fault((*place, "with"), f"'{used.use}': {error}")]) from error
+
+
+@torch.inference_mode()
+def _check_scorers(prepared: Prepared) -> None:
+    """Have every scorer score a few of the generator's pictures.
+
+    Raises:
+        GanstrataError: a scorer breaks the contract.
+    """
+    generator = prepared.generator
+    latents = generator.sample(SAMPLES, prepared.config.synthesis.seed, 0, Stream.PROBING)
+    codes = generator.broadcast(generator.map(latents.z, latents.condition))
+    rendering = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
+    rendering.index = latents.index
+    for scorer in prepared.scorers.values():
+        check_scorer(scorer, rendering)
+
+
+def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dict[str, tuple[int, ...]]:
+    asked = config.rescoring.groups
+    if asked is None:
+        own = generator.groups
+        return default_groups(generator.card.layers) if own is None else {name: tuple(map(int, layers)) for name, layers in own.items()}
+    groups = {}
+    for name, text in asked.items():
+        try:
+            groups[name] = parse_layers(text, generator.card.layers)
+        except UserError as error:
+            faults.append(Fault(("rescoring", "groups", name), str(error)))
+    return groups
+
+
+def _choose(config: RunConfig, concepts: tuple[Concept, ...], faults: list[Fault]) -> tuple[int, ...]:
+    """Columns of the concepts that are wanted; a pattern that matches nothing is a fault."""
+    ids = [concept.name for concept in concepts]
+    for key, patterns in (("include", config.concepts.include), ("exclude", config.concepts.exclude)):
+        faults.extend(
+            Fault(("concepts", key), f"'{pattern}' matches no concept.{nearest(pattern, ids)} Concepts are named alias/name, such as {ids[0]}")
+            for pattern in patterns
+            if not any(fnmatchcase(name, pattern) for name in ids)
+        )
+    chosen = tuple(
+        j
+        for j, concept in enumerate(concepts)
+        if concept.level in config.concepts.levels
+        and any(fnmatchcase(concept.name, p) for p in config.concepts.include)
+        and not any(fnmatchcase(concept.name, p) for p in config.concepts.exclude)
+    )
+    if not chosen and not faults:
+        faults.append(Fault(("concepts",), "no concept is left by include, exclude and levels"))
+    return chosen

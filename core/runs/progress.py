@@ -1,0 +1,113 @@
+"""Says how long work goes on: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
+
+from ..text import escaped
+
+EVERY = 10.0  # seconds between two plain lines
+
+
+class Step:
+    """Counts what is done; `seconds` is how long it has taken so far."""
+
+    def __init__(self, report: Progress, label: str, total: int, done: int) -> None:
+        self._report, self._label, self.total, self.done = report, label, total, done
+        self._first, self._began, self._spoke = done, time.monotonic(), time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the stage began."""
+        return time.monotonic() - self._began
+
+    def __call__(self, count: int) -> None:
+        """Note that so many more are done."""
+        self.done += count
+        self._report.advance(self, count)
+        now = time.monotonic()
+        if now - self._spoke >= EVERY:
+            self._spoke = now
+            rate = (self.done - self._first) / max(self.seconds, 1e-9)
+            left = (self.total - self.done) / max(rate, 1e-9)
+            self._report.line(f"{self._label}: {self.done} of {self.total}, {rate:.0f}/s, {duration(left)} left")
+
+
+class Progress:
+    """Where progress is shown."""
+
+    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self._stream: TextIO | None = stream if stream is not None else sys.stderr
+        self._quiet = quiet or self._stream is None  # None: the process has no standard error
+        self._live = self._stream is not None and not quiet and self._stream.isatty()
+        self._bar: object | None = None
+        self._task: object | None = None
+
+    def say(self, text: str) -> None:
+        """A line, unless quiet or nobody can read it any more: work does not end with the terminal that shows it."""
+        if self._quiet:
+            return
+        try:
+            print(escaped(text, lines=True), file=self._stream, flush=True)
+        except (OSError, ValueError):
+            self._quiet, self._live = True, False
+
+    def warn(self, text: str) -> None:
+        """A line about what went wrong, even if quiet."""
+        print(f"Warning: {text}", file=self._stream, flush=True)
+
+    def line(self, text: str) -> None:
+        """A line where there is no bar."""
+        if not self._live:
+            self.say(text)
+
+    @contextmanager
+    def stage(self, name: str, *, total: int, done: int = 0) -> Iterator[Step]:
+        """Frame a stage: a bar while it lasts and a line at its end."""
+        step = Step(self, name, total, done)
+        if done:
+            self.say(f"{name}: {done} of {total} were done before")
+        with self._shown(name, total, done):
+            yield step
+        self.say(f"{name}: done in {duration(step.seconds)}")
+
+    def advance(self, step: Step, count: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            with suppress(OSError, ValueError):
+                self._bar.advance(self._task, count)  # type: ignore[attr-defined]
+
+    @contextmanager
+    def _shown(self, name: str, total: int, done: int) -> Iterator[None]:
+        if not self._live:
+            yield
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Bar(*columns, console=Console(file=self._stream), transient=True) as bar:
+            self._bar, self._task = bar, bar.add_task(name, total=total, completed=done)
+            try:
+                yield
+            finally:
+                self._bar = None
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it.
+
+    >>> duration(4.2), duration(100), duration(4000)
+    ('4 s', '1 min 40 s', '1 h 06 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,131 @@
+"""Describes what a run is about to be computed from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Any
+
+from pydantic import BaseModel
+
+from ...config.schema import Use
+from ...errors import GanstrataError, UserError
+from ...plugins.config_contents import contents
+from ...plugins.contracts import BoundaryLearner, Generator, Scorer
+from ...plugins.registry import KINDS, Kind, registry
+from ..prepare import Prepared
+from .files import files_named, values_in
+from .imports import OURS
+from .records import Environment, PluginRecord, Provenance, digest
+from .sources import class_code, target_code
+
+NUMERIC = (OURS, "torch", "numpy", "scipy", "scikit-learn")
+"""Distributions whose version counts for every number."""
+
+Plugin = Generator | Scorer | BoundaryLearner
+
+
+def describe(prepared: Prepared) -> Provenance:
+    """Digests of all plugins of a run, and its numeric environment.
+
+    Raises:
+        UserError: a file that the config names cannot be read.
+    """
+    config = prepared.config
+    return Provenance(
+        environment=Environment(
+            batch=prepared.batch, device=prepared.device.type, precision=prepared.precision, packages={name: version_of(name) for name in NUMERIC}
+        ),
+        generator=plugin_record("generator", config.generator, prepared.generator),
+        scorers={used.alias: plugin_record("scorer", used, prepared.scorers[used.alias]) for used in config.scorers},
+        boundary=plugin_record("boundary", config.boundary, prepared.learner),
+    )
+
+
+def plugin_record(kind: Kind, used: Use, built: Plugin | None = None) -> PluginRecord:
+    """Everything that one plugin's numbers depend on; without the plugin itself, what its config tells.
+
+    Raises:
+        UserError: a file that the config names cannot be read.
+    """
+    info = registry().info(kind, used.use)
+    plugin = info.load() if built is None else type(built)
+    options = validated(plugin.Config, used.options)
+    code = class_code(plugin, info.distribution)
+    targets = {place: found for place, value in values_in(options) if isinstance(value, str) and (found := target_code(value)) is not None}
+    try:
+        files = files_named(options) | {place: found.digest for place, found in targets.items()}
+    except OSError as error:
+        raise UserError(f"{kind} '{used.use}': cannot read {error.filename}: {error.strerror or error}") from None
+    return PluginRecord(
+        kind=kind,
+        name=used.use,
+        distribution=info.distribution,
+        code=code.digest,
+        config=digest(options),
+        output=digest(_output(built)),
+        weights=_weights(built),
+        files=files,
+        packages=_packages(info.distribution, built, code.distributions.union(*(found.distributions for found in targets.values()))),
+        parts={place: plugin_record(inner, use) for place, inner, use in _parts(options)},
+    )
+
+
+def validated(model: type[BaseModel], options: Mapping[str, Any]) -> Any:
+    """A plugin's config as plain data, defaults included, so that to leave out a value and to write its default is the same."""
+    return contents(model.model_validate(dict(options)))
+
+
+def _output(built: Plugin | None) -> Any:
+    """What a plugin says of what it gives."""
+    if isinstance(built, Generator):
+        return [asdict(built.card), built.fingerprint, built.space, [asdict(stratum) for stratum in built.strata], built.layer_scale.tolist()]
+    if isinstance(built, Scorer):
+        return [[asdict(concept) for concept in built.concepts], list(built.extras), list(built.features)]
+    return []
+
+
+def _weights(built: Plugin | None) -> str:
+    if isinstance(built, Generator):
+        return " ".join(filter(None, (built.card.sha256, built.card.weights)))
+    return built.checkpoint if isinstance(built, Scorer) else ""
+
+
+def _packages(owner: str, built: Plugin | None, imported: set[str]) -> dict[str, str]:
+    """Versions of what a third party's distribution requires, of what the plugin names, and of what its code imports."""
+    own = owner.rpartition(" ")[0]
+    try:
+        needed = [] if own in ("", OURS) else requires(own) or []
+    except (PackageNotFoundError, ValueError):
+        needed = []
+    names = {match[0] for text in needed if "extra ==" not in text and (match := re.match(r"[A-Za-z0-9._-]+", text))}
+    names |= imported | set(getattr(built, "packages", ()))
+    return {name: version_of(name) for name in sorted(names - {own, *NUMERIC})}
+
+
+def _parts(options: Any, place: str = "") -> Iterator[tuple[str, Kind, Use]]:
+    """Plugins that a config names in turn, as {use: ..., with: {...}}."""
+    if isinstance(options, Mapping):
+        if isinstance(options.get("use"), str):
+            for kind in KINDS:
+                try:
+                    registry().info(kind, options["use"]).load()
+                    yield place, kind, Use.model_validate({"use": options["use"], "with": options.get("with") or {}})
+                    break
+                except (GanstrataError, ValueError):
+                    continue
+        for key, value in options.items():
+            yield from _parts(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(options, list | tuple):
+        for i, value in enumerate(options):
+            yield from _parts(value, f"{place}.{i}" if place else str(i))
+
+
+def version_of(name: str) -> str:
+    """Version of an installed distribution."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,51 @@
+"""Opens a finished run with its plugins, for what is asked of it afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from ..config.reading import validate
+from ..errors import RunError
+from .engine import Engine
+from .facts import facts_of
+from .prepare import prepare
+from .provenance.changes import code_changes
+from .run import LOCK, STAGES, Run, data_of, locked
+
+
+@contextmanager
+def open_finished_run(
+    path: Path, device: str | None = None, stages: tuple[str, ...] = STAGES, *, writes: bool = True
+) -> Iterator[tuple[Run, Engine]]:
+    """Open a finished run, locked, with its plugins built as the run built them.
+
+    Args:
+        path: the run directory.
+        device: to compute on; None for that of the run's config.
+        stages: that must be finished.
+        writes: whether something will be written into the run. One that is only read need not be writable.
+
+    Raises:
+        RunError: no run, not finished, or the code, files or weights of its plugins have changed since. Versions
+            of packages may have, and the device: what an analysis computes, it computes here as a whole.
+    """
+    run = Run.open(path)
+    run.require(*stages)
+    source = str(path / "run.json")
+    config = validate(data_of(run.config) | ({} if device is None else {"device": device}), source)
+    prepared = prepare(config, source=source, batch=run.batch, check=False)
+    facts = facts_of(prepared)
+    changed = code_changes(run.record.provenance, facts["provenance"])
+    if changed:
+        raise RunError(f"{path}: {'; '.join(changed)}. `ganstrata run` on it computes again what that concerns; or make a new run")
+    known, found = run.record.checkpoints, facts["checkpoints"]
+    others = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
+    if others:
+        raise RunError(f"{path}: the checkpoint of {' and of '.join(others)} is not the one that this run was made with; make a new run")
+    # Where nobody here may write there is nothing to be kept from, and no lock could be made.
+    is_writable = os.access(path, os.W_OK) and (os.access(path / LOCK, os.W_OK) or not (path / LOCK).exists())
+    with locked(path) if writes or is_writable else nullcontext(), Engine(prepared) as engine:
+        yield run, engine

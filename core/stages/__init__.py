@@ -1,1 +1,0 @@
-"""The five stages of a run; each is a function over its directory."""

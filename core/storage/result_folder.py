@@ -1,0 +1,246 @@
+"""Folders of results: written as a whole or not at all, with an index by which they are known again.
+
+While a folder is replaced, the new one is made beside it and the old one stands aside; whoever dies in
+between leaves both, and the next call puts things right. Nothing that the index does not list is removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunError, UserError
+from ..text import listed
+from .disk import content_hash, disk_error, make_folder, read_bytes, remove, write_bytes
+from .interrupts import deferred
+from .seal import read_sealed, sealed_text
+
+ANALYSES = tuple(f"{name}.json" for name in ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking"))
+_UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError)
+_PART, _OLD, _READY = ".ganstrata-part", ".ganstrata-old", ".ganstrata-ready"
+
+
+def index_text(content: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
+    """Return an index: the content, SHA-256 of every file by name, and a digest of all that."""
+    hashes = {name: hashlib.sha256(file).hexdigest() for name, file in files.items()}
+    return sealed_text({**content, "files": hashes}).encode()
+
+
+def read_index(file: Path) -> dict[str, Any]:
+    """Read an index that `index_text` made.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged, or far too large.
+    """
+    try:
+        return read_sealed(read_bytes(file))
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
+def faults_of(folder: Path, index: str) -> list[str]:
+    """Names of the files of a folder that are missing or not what was written, by its index; the index itself, if it is damaged."""
+    try:
+        hashes = read_index(folder / index)["files"]
+    except _UNREADABLE:
+        return [index]
+    return [name for name, digest in hashes.items() if not _is_as_written(folder / name, digest)]
+
+
+def damaged_results(run: Path) -> list[str]:
+    """Name the results of analyses and edits in a run that are not what was written, after finishing what a call that died has left."""
+    found = []
+    for parent in (run / "analysis", run / "manipulations"):
+        for name in sorted({_owner(path.name) for path in parent.glob("*") if path.is_dir()}):
+            folder, index = parent / name, "manipulate.json" if parent.name == "manipulations" else f"{name}.json"
+            if parent.name == "analysis" and index not in ANALYSES:
+                continue
+            settle(folder, index)
+            faults = faults_of(folder, index) if folder.exists() else []
+            found += [f"{parent.name}/{name} ({listed(faults, 3)})"] if faults else []
+    return found
+
+
+def stale_results(run: Path, stages: Mapping[str, str]) -> list[str]:
+    """Name the results of analyses and edits in a run that stand on what a stage wrote under another key.
+
+    Args:
+        run: the directory.
+        stages: keys of what each stage has written now.
+    """
+    found = []
+    for file in sorted([*run.glob("analysis/*/*.json"), *run.glob("manipulations/*/manipulate.json")]):
+        try:
+            stands_on = read_index(file)["stands_on"]
+            stale = any(stages.get(stage) != key for stage, key in stands_on.items())
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            continue  # no index, one of an early version, or damaged, which is told elsewhere
+        found += [file.parent.relative_to(run).as_posix()] if stale else []
+    return found
+
+
+def _owner(name: str) -> str:
+    """Name of a folder of results, or of what stands beside it while it is replaced."""
+    return name[1:].removesuffix(_PART).removesuffix(_OLD) if name.startswith(".") and name.endswith((_PART, _OLD)) else name
+
+
+def check_free(folder: Path, index: str, command: str) -> None:
+    """Refuse a folder that holds anything but what an earlier call of a command wrote: it would be replaced.
+
+    Raises:
+        RunError: it does; the message names what is in the way.
+    """
+    settle(folder, index)
+    if not folder.exists():
+        return
+    strange = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
+    if (folder / index).is_file() and not (folder / index).is_symlink():
+        hashes = _listed(folder, index)
+        strange = [name for name in strange if name != index and not _is_as_written(folder / name, hashes.get(name))]
+        strange += [] if hashes else [index]
+    if strange:
+        shown = ", ".join(name[:80] for name in strange[:3]) + (f" and {len(strange) - 3} more" if len(strange) > 3 else "")
+        raise RunError(f"{folder} exists and holds something else than `{command}` wrote there: {shown}; give an empty or a new --out")
+
+
+def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None:
+    """Replace a folder of results in one step: all of the files are there, or what was there before.
+
+    What is there and not listed by the earlier index stays.
+
+    Raises:
+        RunError: a folder has the name of one of the files.
+        GanstrataError: the disk is full or the directory cannot be written.
+    """
+    folder = _real(folder)
+    settle(folder, index)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        add_files(folder, files)
+        return
+    taken = [name for name in files if (folder / name).is_dir()]
+    if taken:
+        raise RunError(f"{folder} has a folder {taken[0]}, and a file of this name is to be written; move it aside")
+    fresh, old = _beside(folder)
+    try:
+        _stage(fresh, files)
+        with deferred():
+            folder.rename(old)
+            try:
+                fresh.rename(folder)
+            except OSError:
+                old.rename(folder)
+                raise
+        settle(folder, index)
+    except OSError as error:
+        raise disk_error(error, folder) from error
+    finally:
+        _discard(fresh)
+
+
+def add_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into a folder, which is made if it is missing: all of them or none."""
+    with staged(folder) as place:
+        for name, content in files.items():
+            write_bytes(place / name, content)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """Hand out a place to write files to; they move into the folder together when the block ends without an error.
+
+    Raises:
+        GanstrataError: the disk is full or the directory cannot be written.
+    """
+    folder = _real(folder)
+    settle(folder, "")
+    exists = folder.is_dir()
+    place = folder / _PART if exists else _beside(folder)[0]
+    try:
+        remove(place)
+        place.mkdir(parents=True)
+        yield place
+        with deferred():
+            if exists:
+                place.rename(folder / _READY)
+                _move(folder / _READY, folder)
+            else:
+                place.rename(folder)
+    except OSError as error:
+        raise disk_error(error, folder) from error
+    finally:
+        _discard(place)
+
+
+def settle(folder: Path, index: str) -> None:
+    """Finish or undo what a call that died has left of replacing a folder.
+
+    Raises:
+        GanstrataError: the directory cannot be written.
+    """
+    folder = _real(folder)
+    fresh, old = _beside(folder)
+    try:
+        if old.is_dir() and not folder.exists():
+            old.rename(folder)
+        elif old.is_dir():
+            known = {index, *_listed(old, index), *(path.name for path in folder.iterdir())}
+            for path in list(old.iterdir()):
+                if path.name in known and (path.is_symlink() or not path.is_dir()):
+                    path.unlink()
+                else:
+                    path.rename(folder / path.name)
+            old.rmdir()
+        if (folder / _READY).is_dir():
+            _move(folder / _READY, folder)
+        remove(fresh)
+        remove(folder / _PART)
+    except OSError as error:
+        raise disk_error(error, folder) from error
+
+
+def _stage(fresh: Path, files: Mapping[str, bytes]) -> None:
+    remove(fresh)
+    make_folder(fresh)
+    for name, content in files.items():
+        write_bytes(fresh / name, content)
+
+
+def _move(ready: Path, folder: Path) -> None:
+    """Move files that are complete to where they belong; whatever is left is moved by the next call."""
+    for path in list(ready.iterdir()):
+        path.replace(folder / path.name)
+    ready.rmdir()
+
+
+def _listed(folder: Path, index: str) -> dict[str, str]:
+    """Files of an index with their digests; none where it cannot be read."""
+    try:
+        return dict(read_index(folder / index)["files"])
+    except _UNREADABLE:
+        return {}
+
+
+def _is_as_written(file: Path, digest: str | None) -> bool:
+    return digest is not None and not file.is_symlink() and content_hash(file) == digest
+
+
+def _real(folder: Path) -> Path:
+    """Return where a folder really is: a link to it stays a link."""
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise RunError(f"{folder} is no place to write to: {error}") from None
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    return folder.parent / f".{folder.name}{_PART}", folder.parent / f".{folder.name}{_OLD}"
+
+
+def _discard(place: Path) -> None:
+    """Remove what is no longer needed, if that is possible."""
+    with suppress(OSError):
+        remove(place)

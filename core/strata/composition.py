@@ -1,0 +1,194 @@
+"""Composes strata into images: full passes, and passes that restart where an edit begins.
+
+An edit at layer l leaves everything before the first stratum that reads l as it was. A `Pass` keeps
+the states at those strata, so an edited image costs only the strata behind them (prefix reuse).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from ..device import autocast
+from ..errors import LayerError, PluginBroken
+from ..plugins.base import owner_of
+from ..plugins.contracts import Generator
+from ..plugins.finiteness import PLACEHOLDER, blank, finite_rows, first_lost, refusal, where_lost
+from ..plugins.records import Inputs, Rendering, State
+from ..plugins.shapes import check_shape
+
+
+def first_reader(generator: Generator, layers: Collection[int]) -> int:
+    """The first stratum that reads one of the layers: where an edit of them begins.
+
+    Raises:
+        LayerError: no stratum reads any of them.
+    """
+    for s, stratum in enumerate(generator.strata):
+        if stratum.reads is not None and stratum.reads in layers:
+            return s
+    raise LayerError(f"no stratum of this generator reads layers {sorted(layers)}")
+
+
+def advance(generator: Generator, state: State, codes: Tensor, start: int, stop: int, features: dict[int, Tensor], wanted: Collection[int]) -> State:
+    """Run strata start .. stop on codes (N, L, D); feature maps of the wanted ones are put into `features`."""
+    for s in range(start, stop):
+        layer = generator.strata[s].reads
+        state = _state(generator, generator.stratum(s, state, None if layer is None else codes[:, layer]), f"stratum({s})")
+        if s in wanted and state.x is not None:
+            features[s] = state.x
+    return state
+
+
+def begun(generator: Generator, inputs: Inputs) -> State:
+    """The state before the first stratum.
+
+    Raises:
+        PluginBroken: it is none.
+    """
+    return _state(generator, generator.begin(inputs), "begin")
+
+
+def _state(generator: Generator, returned: object, method: str) -> State:
+    said = f"{owner_of(generator)}: {method} returned"
+    if not isinstance(returned, State):
+        raise PluginBroken(f"{said} {type(returned).__name__}; a ganstrata.State was expected")
+    held: dict[str, object] = {"x": returned.x, "rgb": returned.rgb}
+    for name, value in held.items():
+        if value is not None and not isinstance(value, Tensor):
+            raise PluginBroken(f"{said} a State with {type(value).__name__} for {name}; a torch.Tensor or None was expected")
+    kept: object = returned.kept
+    if not isinstance(kept, Mapping):
+        raise PluginBroken(f"{said} a State with {type(kept).__name__} for kept; a mapping of names to tensors was expected")
+    return returned
+
+
+def finished(generator: Generator, state: State, n: int) -> Tensor:
+    """Images (n, 3, H, W) of the state after the last stratum.
+
+    Raises:
+        PluginBroken: no tensor, or one of whole numbers, of another device, or of another size than before.
+        ShapeError: of another shape.
+    """
+    images = generator.finish(state)
+    owner = owner_of(generator)
+    if not isinstance(images, Tensor):
+        raise PluginBroken(f"{owner}: finish returned {type(images).__name__}; a torch.Tensor was expected")
+    if not images.is_floating_point():
+        raise PluginBroken(f"{owner}: finish returned {images.dtype}; floats in [0, 1] were expected, such as images.float() / 255")
+    if images.layout != torch.strided or images.device.type != generator.device.type:
+        raise PluginBroken(f"{owner}: finish returned a {images.layout} tensor on {images.device}; a plain one on {generator.device} was expected")
+    check_shape(images, "N 3 H W", where=f"{owner}: images returned by finish", N=n)
+    before = generator.__dict__.setdefault("_pictured", tuple(images.shape[2:]))
+    if before != tuple(images.shape[2:]):
+        raise PluginBroken(f"{owner} makes pictures of {images.shape[2]} x {images.shape[3]} pixels, and before of {before[0]} x {before[1]}")
+    return images
+
+
+class Pass:
+    """One batch rendered in full, with the states at which edits may restart.
+
+    Args:
+        generator: whose strata are composed.
+        codes: (N, L, D).
+        condition: as the generator's sample() gives it, or None.
+        index: absolute index of each sample (N,), for fresh noise; default 0, 1, ...
+        noise: seed of fresh noise.
+        precision: fp32, bf16 or fp16.
+        features: numbers of the strata whose feature maps are wanted.
+        restarts: strata at which states are kept.
+        tolerant: whether pictures that are not finite are marked in `rendering.finite` and not refused.
+
+    Attributes:
+        rendering: images (N, 3, H, W) and features.
+
+    Raises:
+        PictureError: a picture is not finite; the message names its sample and where that began.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        codes: Tensor,
+        *,
+        condition: Tensor | None = None,
+        index: Tensor | None = None,
+        noise: int = 0,
+        precision: str = "fp32",
+        features: Collection[int] = (),
+        restarts: Iterable[int] = (),
+        tolerant: bool = False,
+    ) -> None:
+        card = generator.card
+        check_shape(codes, "N L D", where="codes handed to render", L=card.layers, D=card.code_size)
+        self.generator, self.precision, self.tolerant = generator, precision, tolerant
+        self._wanted = frozenset(features)
+        self._inputs = Inputs(codes.shape[0], condition, torch.arange(codes.shape[0]) if index is None else index, noise)
+        self._states: dict[int, State] = {}
+        collected: dict[int, Tensor] = {}
+        with autocast(generator.device, precision):
+            state = self._begun()
+            position = 0
+            for stop in sorted({*restarts, len(generator.strata)}):
+                state = advance(generator, state, codes, position, stop, collected, self._wanted)
+                self._states[stop] = state
+                position = stop
+            images = finished(generator, self._states.pop(len(generator.strata)), codes.shape[0])
+        self.rendering = self._rendering(images, collected, codes)
+
+    def edited(self, codes: Tensor, layers: Collection[int]) -> Rendering:
+        """The same batch with other codes (N, L, D) at the given layers, and there only.
+
+        Restarts from the last kept state before the first stratum that reads one of them.
+        """
+        generator = self.generator
+        n = self.rendering.images.shape[0]
+        check_shape(codes, "N L D", where="edited codes", N=n, L=generator.card.layers, D=generator.card.code_size)
+        begin = first_reader(generator, layers)
+        kept = [s for s in self._states if s <= begin]
+        if not kept:
+            raise LayerError(f"no state is kept at or before stratum {begin}, where layers {sorted(layers)} begin")
+        start = max(kept)
+        features = {s: x for s, x in self.rendering.features.items() if s < start}
+        with autocast(generator.device, self.precision):
+            state = advance(generator, self._states[start], codes, start, len(generator.strata), features, self._wanted)
+            images = finished(generator, state, codes.shape[0])
+        return self._rendering(images, features, codes, start)
+
+    def _begun(self) -> State:
+        return begun(self.generator, self._inputs)
+
+    def _rendering(self, images: Tensor, features: dict[int, Tensor], codes: Tensor, start: int = 0) -> Rendering:
+        """The pictures that strata `start` .. S made of codes, held against being finite."""
+        finite = finite_rows(images)
+        if finite is None:
+            return Rendering(images.float(), features, composed=True)
+        if not self.tolerant:
+            with autocast(self.generator.device, self.precision):
+                state = self._states[start] if start else self._begun()
+                where = where_lost(self.generator, state, codes, start, first_lost(finite))
+            raise refusal(self.generator, finite, self._inputs.index, where)
+        kept = {s: blank(x, finite, 0.0) for s, x in features.items()}
+        return Rendering(blank(images.float(), finite, PLACEHOLDER), kept, finite=finite, composed=True)
+
+
+def render(
+    generator: Generator,
+    codes: Tensor,
+    *,
+    condition: Tensor | None = None,
+    index: Tensor | None = None,
+    noise: int = 0,
+    precision: str = "fp32",
+) -> Tensor:
+    """Images (N, 3, H, W), RGB, nominally in [0, 1], not clamped, of codes (N, L, D).
+
+    Gradients flow to the codes. `index` (N,) and `noise` decide fresh noise, where the generator
+    uses it; see `Pass` for features and for restarts.
+
+    Raises:
+        ShapeError: codes of another shape.
+    """
+    return Pass(generator, codes, condition=condition, index=index, noise=noise, precision=precision).rendering.images

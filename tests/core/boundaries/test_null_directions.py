@@ -1,0 +1,116 @@
+"""The two nulls: random directions, and what the learner finds in scores that have nothing to do with the latents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ganstrata
+import numpy as np
+import pytest
+from ganstrata import Boundary, BoundaryLearner, Concept
+from ganstrata.core.boundaries.null_directions import FILE, null_directions, permuted_directions
+from ganstrata.core.errors import ConfigError, RunError
+from ganstrata.core.runs.prepare import prepare
+from ganstrata.core.runs.run import Run
+
+CONCEPTS = (Concept("up", "attribute"), Concept("side", "attribute"))
+
+
+def latents_and_scores(n: int = 4000, d: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """Latents that are eight times as wide along the first axis, and scores that are two of the others."""
+    rng = np.random.default_rng(5)
+    latents = rng.standard_normal((n, d)).astype(np.float32)
+    latents[:, 0] *= 8.0
+    return latents, latents[:, 1:3].copy()
+
+
+@pytest.fixture(scope="module")
+def permuted() -> np.ndarray:
+    latents, scores = latents_and_scores()
+    learner = ganstrata.load_learner("ridge", device="cpu", positives=500, negatives=500)
+    return permuted_directions(learner.learn, latents, scores, CONCEPTS, count=60, seed=0)
+
+
+def test_permuted_scores_lead_nowhere_in_particular(permuted: np.ndarray) -> None:
+    assert permuted.shape == (60, 12)
+    np.testing.assert_allclose(np.linalg.norm(permuted, axis=1), 1.0, rtol=1e-5)
+    assert abs(permuted[0::2, 1].mean()) < 4.0 * 0.3 / np.sqrt(30)  # the axis of the first concept
+    assert np.abs(permuted[:, 1]).max() < 0.95
+    assert np.abs(np.triu(permuted @ permuted.T, 1)).max() < 0.99  # each is a permutation of its own
+
+
+def test_permuted_directions_know_the_spread_of_the_latents(permuted: np.ndarray) -> None:
+    """A slope fitted to noise is an eighth as large along an axis that is eight times as wide."""
+    assert np.sqrt((permuted[:, 0] ** 2).mean()) == pytest.approx(np.sqrt((permuted[:, 1:] ** 2).mean()) / 8.0, rel=0.4)
+
+
+def test_permuted_directions_depend_on_the_seed_alone(permuted: np.ndarray) -> None:
+    latents, scores = latents_and_scores()
+    learner = ganstrata.load_learner("ridge", device="cpu", positives=500, negatives=500)
+    again = permuted_directions(learner.learn, latents, scores, CONCEPTS, count=3, seed=0)
+    np.testing.assert_array_equal(again, permuted[:3])
+    other = permuted_directions(learner.learn, latents, scores, CONCEPTS, count=3, seed=1)
+    assert not np.allclose(other, again)
+
+
+def test_a_run_against_permuted_scores(fakes, config, tmp_path: Path) -> None:
+    config["rescoring"] |= {"null": "permuted", "layers": ["all"]}
+    run = ganstrata.run(config, tmp_path / "run")
+    directions = null_directions(run, prepare(run.config))
+    assert directions.shape == (12, 16)
+    assert FILE in run.manifest["stages"]["learn"]["files"]
+    found = set(run.manifest["stages"]["rescore"]["factors"])
+    assert {"seen/left", "seen/red"} <= found
+    assert "permuted scores" in (run.path / "report.html").read_text(encoding="utf-8")
+
+    (run.path / FILE).write_bytes(b"damaged")
+    with pytest.raises(RunError, match="ganstrata learn"):
+        null_directions(run, prepare(run.config))
+    again = ganstrata.run(config, run.path)  # what was damaged is noticed, and made again
+    np.testing.assert_array_equal(null_directions(again, prepare(again.config)), directions)
+
+
+def test_random_directions_are_kept_nowhere(fakes, finished: Run) -> None:
+    assert not (finished.path / FILE).exists()
+    directions = null_directions(finished, prepare(finished.config))
+    np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1.0, rtol=1e-5)
+
+
+class Axes(BoundaryLearner):
+    """Names its own directions, and looks at no score."""
+
+    supervised = False
+
+    def learn(self, latents, scores, concepts, *, generator=None, seed=0):
+        raise NotImplementedError
+
+
+def test_a_learner_that_looks_at_no_score_has_no_permuted_null(fakes, config, register) -> None:
+    register("boundary", "axes", Axes)
+    config["boundary"] = {"use": "axes"}
+    config["rescoring"]["null"] = "permuted"
+    from ganstrata.core.config.reading import validate
+
+    with pytest.raises(ConfigError, match="uses no scores"):
+        prepare(validate(config, "test"))
+
+
+def test_scores_are_permuted_within_their_class() -> None:
+    """So that what a class gives to all of its samples is no direction of chance, and nothing of the class goes to another."""
+    classes = np.random.default_rng(0).integers(0, 3, 60)
+    scores = np.arange(60, dtype=np.float32)[:, None]
+    given: list[np.ndarray] = []
+
+    def fit(latents, values, concepts):
+        given.append(values[:, 0])
+        return [Boundary("up", "attribute", np.eye(4, dtype=np.float32)[0], np.zeros((), np.float32), "w", "")]
+
+    permuted_directions(fit, np.zeros((60, 4), np.float32), scores, CONCEPTS[:1], count=5, seed=0, classes=classes)
+    for values in given:
+        assert sorted(values) == list(range(60))
+        assert (classes[values.astype(int)] == classes).all()
+        assert (values.astype(int) != np.arange(60)).mean() > 0.8
+    assert len({values.tobytes() for values in given}) == 5
+    given.clear()
+    permuted_directions(fit, np.zeros((60, 4), np.float32), scores, CONCEPTS[:1], count=5, seed=0)
+    assert any((classes[values.astype(int)] != classes).any() for values in given)

@@ -1,0 +1,126 @@
+"""Configs and overrides that are wrong in any way are refused in few words and little time, or are right."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ganstrata.core.config.reading import read_config, validate
+from ganstrata.core.config.schema import RunConfig
+from ganstrata.core.errors import GanstrataError
+from ganstrata.core.runs.prepare import prepare
+from hostile_values import mutated, override, written
+
+BASES: list[dict[str, Any]] = [
+    {
+        "generator": {"use": "fake_layers", "with": {"gain": 0.1}},
+        "scorers": [
+            {"use": "fake_readings", "as": "seen"},
+            {"use": "hue", "with": {"soft": True}},
+            {
+                "use": "callable",
+                "as": "mine",
+                "with": {"target": "torch:mean", "concepts": [{"name": "bright", "least": 0.1}], "arguments": {"dim": [1]}},
+            },
+        ],
+        "concepts": {"include": ["seen/*"], "exclude": ["seen/left"], "levels": ["layout", "attribute", "colour"]},
+        "boundary": {"use": "ridge", "with": {"positives": 100, "negatives": 0.1, "alpha": 1.0}},
+        "conditions": [{"edit": "seen/red", "keep": ["seen/stripes"]}],
+        "synthesis": {"samples": 640, "seed": 3, "batch_size": 32, "mixing": 0.1},
+        "rescoring": {"samples": 64, "groups": {"bottom": "0-1", "top": "6-7"}, "layers": ["all", "each", "0-1", 3], "looks": [0.5, 1.0]},
+        "editing": {"samples": 2, "steps": 3, "start": -1, "end": 1.5},
+        "report": {"samples": 4},
+        "device": "cpu",
+        "precision": "auto",
+        "engine": {"workers": 1, "threads": 1},
+    },
+    {
+        "generator": {
+            "use": "module",
+            "with": {"target": "torch.nn:Identity", "latent": {"size": 4, "shape": [2, 2]}, "output": {"range": [-1, 1]}, "classes": {"count": 2}},
+        },
+        "scorers": [{"use": "table", "with": {"file": "none.csv", "columns": ["a"]}}, {"use": "layout", "with": {"checkpoint": "bundled:rooms"}}],
+        "boundary": {"use": "linear_svm", "with": {"C": 1.0, "max_iterations": 10, "tolerance": 0.1}},
+    },
+    {
+        "generator": {"use": "auto", "with": {"checkpoint": "bundled:rooms", "truncation_psi": 0.5, "classes": "sampled"}},
+        "scorers": [{"use": "category", "with": {"checkpoint": "bundled:rooms", "against": [["bedroom", "living_room"]]}}],
+        "boundary": {"use": "sklearn", "with": {"target": "scores", "estimator": "sklearn.linear_model:Ridge", "arguments": {"alpha": 1.0}}},
+    },
+]
+
+
+def outcome(folder: Path, rng: random.Random, overrides: list[str]) -> RunConfig | None:
+    """The config, or None where it was refused as it must be."""
+    base = rng.choice(BASES)
+    if overrides or rng.random() < 0.7:
+        name, content = written(rng, base if overrides else mutated(rng, base))
+        (folder / name).write_bytes(content)
+        return read_config(folder / name, overrides)
+    return validate(mutated(rng, base), "here")
+
+
+def check(seed: int, folder: Path, *, overriding: bool) -> str:
+    """What became of one case; it fails where anything but a refusal in our words is raised."""
+    rng = random.Random(seed)
+    overrides = [override(rng, rng.choice(BASES)) for _ in range(rng.choice([1, 1, 2]))] if overriding else []
+    began = time.process_time()
+    try:
+        config = outcome(folder, rng, overrides)
+        assert config is not None
+        assert validate(config.model_dump(mode="json", by_alias=True), "run.json") == config, "a config that was accepted is read back as it was"
+        prepare(config, check=False)  # what plugins make is not what is asked here
+        said = "right"
+    except GanstrataError as error:
+        message = str(error)
+        assert message
+        assert len(message) <= 2000
+        assert all(line.replace("\t", "").isprintable() for line in message.splitlines())
+        for words in ("Input should", "input should", "pydantic", "valid dictionary", "Extra inputs"):
+            assert words not in message
+        said = type(error).__name__
+    assert time.process_time() - began < 20
+    return said
+
+
+@pytest.fixture
+def folder(fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def hold(seeds: range, folder: Path, *, overriding: bool) -> None:
+    said = []
+    for seed in seeds:
+        try:
+            said.append(check(seed, folder, overriding=overriding))
+        except Exception as error:
+            pytest.fail(f"seed {seed}: {type(error).__name__}: {str(error)[:1000]}")
+    assert {"ConfigError", "UserError"} <= set(said), "it finds both"
+    if not overriding:
+        assert "right" in said, "some changes do no harm, and what stands behind the config is reached"
+
+
+def test_configs(folder: Path) -> None:
+    hold(range(150), folder, overriding=False)
+
+
+def test_overrides(folder: Path) -> None:
+    hold(range(100), folder, overriding=True)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("start", range(1000, 4000, 500))
+def test_many_configs(start: int, folder: Path) -> None:
+    hold(range(start, start + 500), folder, overriding=False)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("start", range(1000, 2500, 500))
+def test_many_overrides(start: int, folder: Path) -> None:
+    hold(range(start, start + 500), folder, overriding=True)

@@ -1,0 +1,59 @@
+"""The config's defaults, which the design fixes, and its sections."""
+
+from __future__ import annotations
+
+import pytest
+from ganstrata.core.config.schema import RunConfig, Section
+from pydantic import BaseModel, ValidationError
+
+LEAST = {"generator": {"use": "g"}, "scorers": [{"use": "s"}], "boundary": {"use": "b"}}
+
+
+def test_defaults() -> None:
+    config = RunConfig.model_validate(LEAST)
+    dumped = config.model_dump(mode="json", by_alias=True)
+    assert dumped["generator"] == {"use": "g", "with": {}}
+    assert dumped["scorers"] == [{"use": "s", "with": {}, "as": "s"}]
+    assert dumped["concepts"] == {"include": ["*"], "exclude": [], "levels": ["layout", "category", "attribute", "colour", "object"]}
+    assert dumped["synthesis"] == {"samples": 10_000, "seed": 0, "batch_size": "auto", "mixing": 0.0, "allow_nonfinite": 0.0}
+    rescoring = dumped["rescoring"]
+    assert (rescoring["samples"], rescoring["distance"], rescoring["distance_unit"]) == (500, 2.0, "sd")
+    assert (rescoring["layers"], rescoring["groups"], rescoring["null_directions"]) == (["all", "each", "groups"], None, 20)
+    assert dumped["editing"] == {"samples": 5, "start": -3.0, "end": 3.0, "steps": 7, "scale": True}
+    assert (dumped["device"], dumped["precision"]) == ("auto", "auto")
+    assert dumped["engine"]["kind"] == "local"
+    assert dumped["engine"]["workers"] == "auto"
+    assert dumped["conditions"] == []
+
+
+def sections() -> list[type[BaseModel]]:
+    found = [Section]
+    for section in found:
+        found += section.__subclasses__()
+    return found[1:]
+
+
+@pytest.mark.parametrize("section", sections(), ids=lambda s: s.__name__)
+def test_sections_are_frozen_closed_and_documented(section: type[BaseModel]) -> None:
+    assert section.__doc__
+    assert section.model_config["extra"] == "forbid"
+    assert section.model_config["frozen"]
+    undescribed = [name for name, field in section.model_fields.items() if not field.description]
+    assert undescribed == [] or section is RunConfig, "a fault quotes the description"
+
+
+def test_an_empty_alias_is_the_plugins_name() -> None:
+    config = RunConfig.model_validate({**LEAST, "scorers": [{"use": "s", "as": ""}]})
+    assert config.scorers[0].alias == "s"
+
+
+def test_seeds_up_to_the_largest() -> None:
+    assert RunConfig.model_validate({**LEAST, "synthesis": {"seed": 2**63 - 1}}).synthesis.seed == 2**63 - 1
+    with pytest.raises(ValidationError):
+        RunConfig.model_validate({**LEAST, "synthesis": {"seed": 2**63}})
+
+
+def test_a_lone_layer_may_be_a_number_but_not_a_flag() -> None:
+    assert RunConfig.model_validate({**LEAST, "rescoring": {"layers": ["all", 0, "1-2"], "groups": {"a": 3}}}).rescoring.layers == ["all", "0", "1-2"]
+    with pytest.raises(ValidationError):
+        RunConfig.model_validate({**LEAST, "rescoring": {"layers": ["all", True]}})

@@ -1,0 +1,19 @@
+"""Edits of pictures of a small run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ganstrata
+import pytest
+from ganstrata.core.editing.manipulate import Manipulated
+
+
+@pytest.fixture
+def made(fakes, copied: Path):
+    """made("seen/red", ...) edits pictures of a copy of the run."""
+
+    def call(*along: str, **rest) -> Manipulated:
+        return ganstrata.manipulate(copied, along, **{"kinds": ()} | rest)
+
+    return call

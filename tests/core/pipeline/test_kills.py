@@ -1,0 +1,172 @@
+"""Kills at random moments: no worker lives on, nothing is lost, and the same command ends with the same bytes."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import ganstrata
+import pytest
+from ganstrata.core.runs.run import Run
+from processes import children, is_alive, marks, needs_proc, until
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+def killed(process: subprocess.Popen[str], number: signal.Signals, *, worker: bool) -> str:
+    """Send a signal to a command, or to one of its workers; returns what it said once all of them are gone."""
+    family = children(process.pid)
+    victims = family if worker and family else [process.pid]
+    with suppress(ProcessLookupError):  # it was done
+        os.kill(victims[-1], number)
+    _, said = process.communicate(timeout=60)
+    until(lambda: not any(is_alive(child) for child in family))
+    assert "Traceback" not in said
+    return said
+
+
+@needs_proc
+def test_killed_in_three_ways_and_continued_is_the_same(
+    fakes, finished: Run, config, tmp_path: Path, contents, written, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, file = tmp_path / "run", written(config)
+    monkeypatch.setenv("FAKES_SLEEP", "0.02")
+    moments: list[tuple[Callable[[], bool], signal.Signals, bool]] = [
+        (lambda: marks(run, "samples.zarr") > 0, signal.SIGKILL, True),
+        (lambda: marks(run, "rescoring.zarr") > 0, signal.SIGKILL, False),  # its workers must not live on and write
+        (lambda: marks(run, "rescoring.zarr") > 8, signal.SIGTERM, False),
+    ]
+    for moment, number, worker in moments:
+        process = start("run", file, "--out", run, "--set", "engine.workers=2")
+        until(lambda moment=moment, process=process: moment() or process.poll() is not None)
+        said = killed(process, number, worker=worker)
+        assert process.returncode == (1 if worker else -number)
+        assert ("a worker process ended unexpectedly" in said) == worker
+        assert not (run / "rescoring.csv").exists()
+    monkeypatch.delenv("FAKES_SLEEP")
+    ganstrata.run(config, run)
+    assert contents(run) == contents(finished.path)
+
+
+@needs_proc
+def test_a_second_interruption_changes_nothing(
+    fakes, finished: Run, config, tmp_path: Path, contents, written, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, file = tmp_path / "run", written(config)
+    monkeypatch.setenv("FAKES_SLEEP", "0.02")
+    process = start("run", file, "--out", run, "--set", "engine.workers=2")
+    until(lambda: marks(run, "rescoring.zarr") > 0)
+    for _ in range(5):  # as someone impatient does, to the whole group, as a terminal does
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.05)
+    said = killed(process, signal.SIGCONT, worker=False)
+    assert process.returncode == 130
+    assert said.count("Error: interrupted.") == 1
+    monkeypatch.delenv("FAKES_SLEEP")
+    ganstrata.run(config, run)
+    assert contents(run) == contents(finished.path)
+
+
+@needs_proc
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(8))
+def test_killed_again_and_again_at_random_is_the_same(
+    seed: int, fakes, finished: Run, config, tmp_path: Path, contents, written, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, file, chance = tmp_path / "run", written(config), random.Random(seed)
+    monkeypatch.setenv("FAKES_SLEEP", "0.02")
+    for _ in range(4):
+        process = start("run", file, "--out", run, "--set", f"engine.workers={1 + seed % 2}")
+        until(lambda process=process: run.exists() or process.poll() is not None)
+        time.sleep(chance.uniform(0.0, 6.0))
+        worker = chance.random() < 0.3
+        killed(process, chance.choice(SIGNALS[:2] if worker else SIGNALS), worker=worker)  # workers leave Ctrl-C to their parent
+    monkeypatch.delenv("FAKES_SLEEP")
+    ganstrata.run(config, run)
+    assert contents(run) == contents(finished.path)
+
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "manipulate": ("manipulate", "{run}", "--along", "seen/red", "--seeds", "0-5", "--out", "{out}", "--as", "strip", "--as", "gif", "--quiet"),
+    "ranking": ("analysis", "ranking", "{run}", "--out", "{out}", "--quiet"),
+    "export": ("boundaries", "export", "{run}", "--samples", "--out", "{out}"),
+    "import": ("boundaries", "import", "{lists}", "--assume", "{run}", "--space", "w", "--level", "layout", "--out", "{out}"),
+}
+
+
+def unfinished(folder: Path, since: float = 0.0) -> list[str]:
+    """What stands beside a folder while it is being written, begun after a moment."""
+    found = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            if ".ganstrata" in path.name and path.stat().st_mtime >= since:
+                found.append(path.name)
+    return found
+
+
+@needs_proc
+@pytest.mark.full
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_command_that_is_killed_leaves_what_was_there_or_all_that_it_writes(
+    name: str, earlier: bool, fakes, invoke, finished: Run, tmp_path: Path, contents, start: Start
+) -> None:
+    chance, run, out, lists = random.Random(name), tmp_path / "run", tmp_path / "out", tmp_path / "lists"
+    shutil.copytree(finished.path, run)
+    assert invoke("boundaries", "export", run, "--as", "npy", "--out", lists).exit_code == 0
+    command = [part.format(run=run, out=out, lists=lists) for part in COMMANDS[name]]
+    assert invoke(*command).exit_code == 0
+    wanted = contents(out)
+    replaces = name in ("manipulate", "ranking")
+    if not earlier:
+        shutil.rmtree(out)
+    elif not replaces:
+        return  # it refuses what is there
+    before = contents(out) if earlier else {}
+    for _ in range(3):
+        since, began = time.time(), time.monotonic()
+        process = start(*command)
+        # What the kill before has left says nothing of this one, which would be killed before Python itself has begun.
+        until(
+            lambda process=process, since=since, began=began: (
+                process.poll() is not None or bool(unfinished(tmp_path, since)) or time.monotonic() - began > 20
+            )
+        )
+        time.sleep(chance.uniform(0.0, 0.05))
+        killed(process, chance.choice(SIGNALS), worker=False)
+        assert contents(out) in (before, wanted)
+        if contents(out) == wanted and not replaces:
+            shutil.rmtree(out)
+    assert invoke(*command).exit_code == 0
+    assert contents(out) == wanted
+    assert not unfinished(tmp_path)
+
+
+FORGETFUL = """
+import os, signal, sys
+from ganstrata.cli import streams
+streams.prepare()
+try:
+    exec("import os, signal, time\\nos.kill(os.getpid(), signal.SIGINT)\\ntime.sleep(9)")
+except KeyboardInterrupt:
+    streams.no_more_interruptions()
+os.kill(os.getpid(), signal.SIGINT)
+sys.exit(130)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends signals")
+def test_an_interruption_that_was_handled_does_not_end_the_process_a_second_time() -> None:
+    done = subprocess.run([sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (130, "")

@@ -1,0 +1,283 @@
+"""Plugins are found, named and blamed: entry points of distributions that lie in a folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+from ganstrata.core.errors import PluginBroken, PluginConflict, PluginNotFound
+from ganstrata.core.plugins.registry import KINDS, PluginInfo, Registry, registry
+
+GOOD = """
+from ganstrata import hookimpl
+
+@hookimpl
+def ganstrata_register_scorers(register):
+    register("{name}", "{module}:{target}", "one line")
+"""
+SCORER = """
+import ganstrata
+
+class Mine(ganstrata.Scorer):
+    concepts = (ganstrata.Concept("x", "object"),)
+
+    def score(self, rendering):
+        return rendering.images.mean(dim=(2, 3))[:, :1]
+"""
+
+
+class Folder:
+    """Distributions in a folder that is on sys.path."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def install(self, distribution: str, module: str, source: str, *, entry: str | None = None) -> Path:
+        file = self.path / f"{module}.py"
+        file.write_text(source)
+        info = self.path / f"{distribution.replace('-', '_')}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[ganstrata]\n{entry or module} = {module}\n")
+        return file
+
+    def registry(self) -> Registry:
+        return Registry([point for d in distributions(path=[str(self.path)]) for point in d.entry_points])
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("GANSTRATA_PLUGINS", raising=False)
+    before = set(sys.modules)
+    yield Folder(tmp_path)
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", None) and str(tmp_path) in str(sys.modules[name].__file__):
+            del sys.modules[name]
+
+
+def good(name: str, module: str, target: str = "Mine") -> str:
+    return GOOD.format(name=name, module=module, target=target)
+
+
+def test_built_ins_come_in_by_the_same_door() -> None:
+    found = {(info.kind, info.name): info for info in registry().infos()}
+    assert {
+        ("generator", "stylegan2"),
+        ("scorer", "layout"),
+        ("scorer", "category"),
+        ("scorer", "attribute"),
+        ("scorer", "hue"),
+        ("scorer", "segmentation"),
+        ("boundary", "linear_svm"),
+        ("boundary", "ridge"),
+    } <= set(found)
+    assert all(info.distribution.startswith("ganstrata ") for key, info in found.items() if key == ("generator", "stylegan2"))
+    assert not registry().broken
+
+
+@pytest.mark.parametrize("info", registry().infos(), ids=lambda info: f"{info.kind}-{info.name}")
+def test_every_built_in_loads_and_describes_its_options(info: PluginInfo) -> None:
+    plugin = info.load()
+    assert info.summary
+    assert plugin.__doc__
+    assert all(field.description for field in plugin.Config.model_fields.values())
+    assert plugin.Config.model_config["extra"] == "forbid"
+
+
+def test_a_plugin_of_a_third_party(folder: Folder) -> None:
+    folder.install("their-scorer", "their_scorer", good("mine", "their_scorer") + SCORER)
+    found = folder.registry()
+    assert [(i.kind, i.name, i.distribution, i.summary) for i in found.infos()] == [("scorer", "mine", "their-scorer 1.2", "one line")]
+    assert found.scorer("mine").__name__ == "Mine"
+    assert found.infos("generator") == []
+
+
+def test_a_broken_plugin_stops_only_those_who_ask_for_it(folder: Folder) -> None:
+    file = folder.install("their-broken", "broken_thing", "import math\n\nimport no_such_module_here\n")
+    folder.install("their-scorer", "their_scorer", good("mine", "their_scorer") + SCORER)
+    found = folder.registry()
+    assert found.scorer("mine").__name__ == "Mine"
+    (broken,) = found.broken
+    assert (broken.entry_point, broken.distribution, broken.target) == ("broken_thing", "their-broken 1.2", "broken_thing")
+    assert broken.reason.startswith("ModuleNotFoundError: No module named 'no_such_module_here'")
+    assert f"{file}:3" in broken.reason
+    with pytest.raises(PluginBroken, match=r"their-broken 1\.2, which does not load:\n  ModuleNotFoundError"):
+        found.info("scorer", "broken_thing")
+    with pytest.raises(PluginNotFound, match=r"Broken and not loaded: broken_thing from their-broken 1\.2"):
+        found.info("scorer", "other")
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("def f(:", "SyntaxError"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("raise SystemExit('needs a licence server')", "SystemExit: needs a licence server"),
+        ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_register_generator(register): ...", "ganstrata_register_generator"),
+        ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_register_scorers(registry): ...", "registry"),
+        ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_register_scorers(register): raise OSError('gone')", "OSError: gone"),
+        (
+            "ganstrata_stage_finished = lambda stage, run: None",
+            "its ganstrata_stage_finished has a hook's name, but not its mark: @ganstrata.hookimpl",
+        ),
+        (good("auto", "their_broken").replace("scorers", "generators"), "no generator can be called 'auto'"),
+        (good("not a name", "their_broken"), "must be letters, digits and underscores"),
+        (good("mine", "their_broken").replace("their_broken:Mine", "their_broken.Mine"), "must read 'package.module:Class'"),
+    ],
+)
+def test_whatever_is_wrong_is_listed(folder: Folder, source: str, reason: str) -> None:
+    folder.install("their-broken", "their_broken", source)
+    folder.install("their-scorer", "their_scorer", good("mine", "their_scorer") + SCORER)
+    found = folder.registry()
+    (broken,) = found.broken
+    assert broken.distribution == "their-broken 1.2"
+    assert reason in broken.reason
+    assert "registry.py" not in broken.reason, "the place is the plugin's"
+    assert [info.name for info in found.infos()] == ["mine"]
+
+
+def test_an_entry_point_that_names_no_module(folder: Folder) -> None:
+    folder.install("their-broken", "their_broken", "").unlink()
+    (broken,) = folder.registry().broken
+    assert "No module named 'their_broken'" in broken.reason
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("their_scorer:Absent", "has no attribute 'Absent'"),
+        ("absent_module:Mine", "No module named 'absent_module'"),
+        ("their_scorer:ganstrata", "is registered as a scorer but is no Scorer"),
+        ("ganstrata.core.plugins.contracts:Generator", "is registered as a scorer but is no Scorer"),
+    ],
+)
+def test_a_registered_class_that_is_not_there_or_is_something_else(folder: Folder, target: str, message: str) -> None:
+    folder.install("their-scorer", "their_scorer", good("mine", "their_scorer").replace("their_scorer:Mine", target) + SCORER)
+    found = folder.registry()
+    assert not found.broken, "registration itself imports nothing"
+    with pytest.raises(PluginBroken, match=message) as caught:
+        found.scorer("mine")
+    assert "their-scorer 1.2" in str(caught.value)
+
+
+def test_a_clash_names_both_distributions_and_spares_the_others(folder: Folder) -> None:
+    folder.install("first", "first", good("same", "first") + SCORER + good("lone", "first").replace("scorers", "generators"))
+    folder.install("second", "second", good("same", "second") + SCORER)
+    found = folder.registry()
+    with pytest.raises(PluginConflict) as caught:
+        found.info("scorer", "same")
+    message = str(caught.value)
+    assert "first 1.2 (first:Mine)" in message
+    assert "second 1.2 (second:Mine)" in message
+    assert "GANSTRATA_PLUGINS" in message
+    assert [[info.distribution for info in clash] for clash in found.clashes()] == [["first 1.2", "second 1.2"]]
+    assert found.info("generator", "lone").distribution == "first 1.2"
+    assert len(found.infos("scorer")) == 2
+
+
+def test_one_name_in_two_kinds_is_no_clash(folder: Folder) -> None:
+    folder.install("first", "first", good("same", "first") + good("same", "first").replace("scorers", "boundaries"))
+    found = folder.registry()
+    assert not found.clashes()
+    assert found.info("scorer", "same").kind == "scorer"
+    assert found.info("boundary", "same").kind == "boundary"
+
+
+def test_a_clash_can_be_decided_with_ganstrata_plugins(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.install("first-dist", "first", good("same", "first") + SCORER)
+    folder.install("second-dist", "second", good("same", "second") + SCORER)
+    monkeypatch.setenv("GANSTRATA_PLUGINS", "first-dist")
+    assert folder.registry().info("scorer", "same").distribution == "first-dist 1.2"
+    monkeypatch.setenv("GANSTRATA_PLUGINS", "second, ")
+    assert folder.registry().info("scorer", "same").distribution == "second-dist 1.2"
+    monkeypatch.setenv("GANSTRATA_PLUGINS", "")
+    assert folder.registry().infos() == []
+
+
+def test_what_is_not_wanted_is_not_even_imported(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.install("first", "first", "raise SystemExit('imported')")
+    folder.install("second", "second", "")
+    monkeypatch.setenv("GANSTRATA_PLUGINS", "second")
+    found = folder.registry()
+    assert not found.broken
+    assert "first" not in sys.modules
+
+
+def test_an_unknown_name_gets_the_nearest_the_known_and_how_to_install() -> None:
+    with pytest.raises(PluginNotFound) as caught:
+        registry().info("boundary", "linear_smv")
+    message = str(caught.value)
+    assert "No boundary learner named 'linear_smv'. Did you mean 'linear_svm'?" in message
+    assert "linear_svm, " in message
+    assert ", ridge" in message
+    assert "pip install" in message
+    assert "hue" not in message, "only names of that kind help"
+    with pytest.raises(PluginNotFound, match="Known: none"):
+        Registry([]).info("generator", "x")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_stage_finishd(stage): ...", "Did you mean 'ganstrata_stage_finished'?"),
+        ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_stage_finished(stagw): ...", "stagw"),
+        ("def ganstrata_stage_started(stage): ...", "@ganstrata.hookimpl"),
+    ],
+)
+def test_hooks_that_would_never_be_called_stop_every_run(folder: Folder, source: str, words: str) -> None:
+    folder.install("their-listener", "their_listener", source)
+    folder.install("gone", "gone", "import no_such_module_here")
+    with pytest.raises(PluginBroken) as caught:
+        folder.registry().require_sound_hooks()
+    assert "their-listener 1.2 (entry point their_listener)" in str(caught.value)
+    assert words in str(caught.value)
+    assert "gone" not in str(caught.value), "what does not import stops only those who ask for it"
+
+
+def test_an_unknown_name_in_ganstrata_plugins_is_an_error_with_the_nearest(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.install("first-dist", "first", good("mine", "first"))
+    monkeypatch.setenv("GANSTRATA_PLUGINS", "first, first-dits")
+    with pytest.raises(PluginNotFound, match=r"'first-dits'.* Did you mean 'first-dist'\? Installed: first, first-dist"):
+        folder.registry()
+    monkeypatch.setenv("GANSTRATA_PLUGINS", "First_Dist")
+    assert [info.name for info in folder.registry().infos()] == ["mine"], "as package indexes compare names"
+
+
+def test_what_a_plugin_prints_when_it_is_imported_is_no_result(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.install("loud", "loud", "print('at import')\n" + good("mine", "loud") + "    print('in a hook')\n" + SCORER)
+    folder.registry().scorer("mine")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "at import\nin a hook\n"
+
+
+def test_a_config_that_is_none(folder: Folder) -> None:
+    for i, config in enumerate(("Config = None", "class Config: pass")):
+        folder.install(f"odd{i}", f"odd{i}", good(f"mine{i}", f"odd{i}") + SCORER + f"\n    {config}\n")
+        with pytest.raises(PluginBroken, match=rf"'mine{i}' from odd{i} 1\.2 has a Config that is no ganstrata\.PluginConfig"):
+            folder.registry().scorer(f"mine{i}")
+
+
+def test_trace_prints_every_hook_call(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.install("first", "first", good("mine", "first"))
+    folder.registry()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("GANSTRATA_TRACE", "1")
+    found = folder.registry()
+    assert "hook ganstrata_register_scorers(register=<scorers of first 1.2>)" in capsys.readouterr().err
+    found.hooks.hook.ganstrata_stage_started(stage="learn", run=None)
+    assert capsys.readouterr().err == "hook ganstrata_stage_started(stage='learn', run=None)\n"
+
+
+def test_the_order_of_installation_does_not_matter(folder: Folder) -> None:
+    for module in ("zeta", "alpha", "mid"):
+        folder.install(module, module, good(f"p_{module}", module))
+    points = [point for d in distributions(path=[str(folder.path)]) for point in d.entry_points]
+    orders = [[i.name for i in Registry(order).infos()] for order in (points, points[::-1])]
+    assert orders[0] == orders[1] == ["p_alpha", "p_mid", "p_zeta"]
+    assert KINDS == ("generator", "scorer", "boundary")

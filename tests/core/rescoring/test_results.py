@@ -1,0 +1,168 @@
+"""What is read back from a run of which every number is known."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from ganstrata.core.boundaries.files import save_boundaries
+from ganstrata.core.config.schema import RunConfig
+from ganstrata.core.plugins.records import Boundaries, Boundary
+from ganstrata.core.rescoring.effects import FIELDS, sums_of
+from ganstrata.core.rescoring.results import COLUMNS, Rescored, write_table
+from ganstrata.core.runs.run import Run
+from ganstrata.core.storage.shards import Shards
+
+K, BATCH, R = 24, 8, 6
+SETS = {"0": [0], "all": [0, 1, 2], "1": [1], "2": [2], "low": [0, 1]}
+CONCEPTS = [
+    {"id": "seen/red", "level": "colour", "sd": 0.5, "least": 0.02, "varies": True},
+    {"id": "seen/flat", "level": "object", "sd": 0.001, "least": 0.02, "varies": False},
+    {"id": "seen/left", "level": "layout", "sd": 2.0, "least": 0.1, "varies": True},
+]
+EFFECT = {"seen/left": 1.0, "seen/red": 0.75, "seen/flat": 0.1, "seen/red|seen/left": 0.6}
+"""Planted at all layers, in raw units; half of it when a part is moved, and the opposite backwards."""
+
+
+@pytest.fixture
+def run(tmp_path):
+    config = {
+        "generator": {"use": "none"},
+        "scorers": [{"use": "seen"}],
+        "boundary": {"use": "none"},
+        "synthesis": {"seed": 5},
+        "rescoring": {"samples": K, "distance": 1.5, "null_directions": R, "bootstrap": 200},
+    }
+    sizes = {"resolution": 8, "layers": 3, "code_size": 4, "latent_size": 4}
+    names = dict.fromkeys(("family", "licence", "source", "sha256", "weights", "truncation", "space", "fingerprint"), "none")
+    unknown = {"samples": 10, "undefined": 0, "mean": 0.0, "threshold": None, "positive_share": None, "quantiles": []}
+    manifest = {"batch_size": BATCH, "checkpoints": {}, "layer_sets": {name: list(layers) for name, layers in SETS.items()}}
+    manifest |= {"groups": {"low": [0, 1]}, "spread": 2.0, "concepts": [row | unknown for row in CONCEPTS]}
+    manifest |= {"generator": sizes | names, "plugins": {}, "device": "cpu", "precision": "fp32"}
+    made = Run.begin(tmp_path, RunConfig.model_validate(config), manifest).run
+    ids = [row["id"] for row in CONCEPTS]
+    boundaries = []
+    for name in EFFECT:
+        concept, _, given = name.partition("|")
+        level = CONCEPTS[ids.index(concept)]["level"]
+        boundaries.append(
+            Boundary(concept, level, np.eye(4, dtype=np.float32)[0], np.zeros((), np.float32), "w", "", given=(given,) if given else ())
+        )
+    save_boundaries(Boundaries(boundaries), tmp_path)
+    rng = np.random.default_rng(0)
+    directions = len(boundaries) + R
+    changes = 0.05 * rng.standard_normal((directions, len(SETS), 2, K, 3))
+    changes[len(boundaries) :] += 0.01 * rng.standard_normal((R, len(SETS), 1, 1, 3))
+    for i, (name, strength) in enumerate(EFFECT.items()):
+        part = np.array([1.0 if s == "all" else 0.5 for s in SETS])
+        changes[i, :, :, :, ids.index(name.partition("|")[0])] += strength * part[:, None, None] * np.array([1.0, -1.0])[:, None]
+    changes = changes.astype(np.float32)
+    baseline = np.zeros((K, 3), np.float32)
+    sums = np.full((directions, K // BATCH, len(SETS), 2, 3, len(FIELDS)), np.nan)
+    for d, b, s, k in np.ndindex(sums.shape[:4]):
+        if d < len(boundaries) or k == 0:  # null directions are moved once
+            part = slice(b * BATCH, (b + 1) * BATCH)
+            sums[d, b, s, k] = sums_of(baseline[part], changes[d, s, k, part])
+    own = np.stack([changes[i, ..., ids.index(b.concept)] for i, b in enumerate(boundaries)])
+    shards = Shards(tmp_path / "rescoring.zarr")
+    shards.create({"sums": (sums.shape, sums.shape, "float64"), "own": (own.shape, own.shape, "float32")})
+    shards.write("all", {name: (tuple(slice(0, n) for n in a.shape), a) for name, a in (("sums", sums), ("own", own))})
+    return made, changes.astype(np.float64)
+
+
+def test_effects_and_factors(run):
+    made, changes = run
+    rescored = Rescored.read(made)
+    assert rescored.all_set == 1
+    assert rescored.own.tolist() == [2, 0, 1, 0]
+    np.testing.assert_allclose(rescored.effects.mean, changes[:4].mean(axis=3), rtol=1e-4, atol=1e-6)
+    # In units of the larger of sd and least.
+    unit = np.array([0.5, 0.02, 2.0])
+    np.testing.assert_allclose(rescored.effects.in_sd, changes[:4].mean(axis=3) / unit, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(rescored.changes[2], changes[2, ..., 1] / 0.02, rtol=1e-4, atol=1e-5)
+    # What does not vary is no factor, however large its effect in units of its `least`.
+    assert rescored.factors.tolist() == [True, True, False, True]
+    null = changes[4:, 1, 0].mean(axis=1)
+    np.testing.assert_allclose(rescored.null_mean, null.mean(axis=0), rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(rescored.null_sd, null.std(axis=0, ddof=1), rtol=1e-4)
+    assert rescored.step == 3.0  # 1.5 times the spread of w
+    assert (rescored.seed, rescored.bootstrap, rescored.rate) == (5, 200, 0.05)
+
+
+def test_ranking_is_by_effect_in_sd_units_without_conditional_directions(run):
+    rescored = Rescored.read(run[0])
+    # 0.1 / 0.02 = 5, 0.75 / 0.5 = 1.5, 0.6 / 0.5 = 1.2, 1.0 / 2.0 = 0.5
+    assert rescored.ranking() == [2, 1, 0]
+    assert rescored.ranking(conditional=True) == [2, 1, 3, 0]
+    assert rescored.found == ["seen/red", "seen/left"]
+
+
+def test_null_directions_that_leave_a_concept_undefined_are_left_out_and_counted(run, tmp_path):
+    made, changes = run
+    units = Shards(made.path / "rescoring.zarr")
+    sums = units.read("sums")
+    sums[4, :, 1, 0, 2] = 0.0  # of `seen/left`, at all layers, no sample has a score along the first null direction
+    sums[5:, :, 1, 0, 1] = 0.0  # of `seen/flat` along all but the first
+    units.write("holes", {"sums": (tuple(slice(0, n) for n in sums.shape), sums)})
+    rescored = Rescored.read(made)
+    assert rescored.null_gaps(1) == {"seen/left": R - 1, "seen/flat": 1}
+    assert rescored.null_gaps(0) == {}
+    assert rescored.found == ["seen/red", "seen/left"]
+    null = changes[5:, 1, 0, :, 2].mean(axis=1)
+    assert rescored.null_mean[2] == pytest.approx(null.mean(), rel=1e-3)
+    assert rescored.null_sd[2] == pytest.approx(null.std(ddof=1), rel=1e-3)
+    assert np.isnan(rescored.null_sd[1])
+    write_table(rescored, tmp_path / "rescoring.csv")
+    with (tmp_path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
+        rows = {(r["boundary"], r["layers"], r["step"], r["concept"]): r for r in csv.DictReader(file)}
+    assert rows["seen/left", "all", "3", "seen/left"]["null_directions"] == str(R - 1)
+    assert rows["seen/left", "all", "3", "seen/red"]["null_directions"] == str(R)
+    assert rows["seen/left", "all", "-3", "seen/left"]["null_directions"] == ""
+    flat = rows["seen/flat", "all", "3", "seen/flat"]
+    assert (flat["null_directions"], flat["p_value"], flat["q_value"]) == ("1", "", "")
+
+
+def test_an_undefined_effect_is_ranked_last(run):
+    rescored = Rescored.read(run[0])
+    rescored.effects.in_sd[2, 1, 0, 1] = np.nan
+    assert rescored.ranking(conditional=True) == [1, 3, 0, 2]
+
+
+@pytest.mark.parametrize("missing", ["0", "1", "2", "low"])
+def test_single_layers_are_found_wherever_they_stand_if_all_are_there(run, missing):
+    rescored = Rescored.read(run[0])
+    assert rescored.single_layers() == [0, 2, 3]
+    rescored.sets.pop(missing)
+    assert rescored.single_layers() == ([0, 2, 3] if missing == "low" else [])
+
+
+def test_a_raw_step_is_not_scaled(run):
+    made = run[0]
+    raw = made.config.rescoring.model_copy(update={"distance_unit": "raw"})
+    made.record.config = made.config.model_copy(update={"rescoring": raw})
+    assert Rescored.read(made).step == 1.5
+
+
+def test_the_table_has_every_number_once(run, tmp_path):
+    rescored = Rescored.read(run[0])
+    write_table(rescored, tmp_path / "rescoring.csv")
+    with (tmp_path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    keys = [(r["boundary"], r["layers"], r["step"], r["concept"]) for r in rows]
+    assert len(rows) == len(set(keys)) == 4 * len(SETS) * 2 * 3
+    assert {r["step"] for r in rows} == {"3", "-3"}
+    row = rows[keys.index(("seen/red|seen/left", "low", "-3", "seen/red"))]
+    e, at = rescored.effects, (3, 4, 1, 0)
+    assert (row["boundary_level"], row["concept_level"]) == ("colour", "colour")
+    expected = {"clipped_mean": e.clipped, "mean": e.mean, "standard_error": e.error, "low": e.low, "high": e.high, "mean_in_sd": e.in_sd}
+    for column, values in expected.items():
+        assert float(row[column]) == pytest.approx(values[at], rel=1e-5)
+    # Null directions are moved forwards only.
+    assert (row["p_value"], row["q_value"], row["rank_p"]) == ("", "", "")
+    assert (row["samples"], row["undefined"], row["made_undefined"]) == (str(K), "0", "0")
+    row = rows[keys.index(("seen/left", "all", "3", "seen/left"))]
+    for column, values in {"p_value": e.p, "q_value": e.q, "rank_p": e.rank}.items():
+        assert float(row[column]) == pytest.approx(values[0, 1, 0, 2], rel=1e-5)
+    assert float(row["rank_p"]) == pytest.approx(1.0 / (R + 1), rel=1e-5)

@@ -1,0 +1,116 @@
+"""Tasks spread over processes, or done in this one: results, errors and threads."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+import time
+from multiprocessing import connection
+from pathlib import Path
+
+import pytest
+import torch
+from ganstrata.core.config.reading import validate
+from ganstrata.core.config.schema import RunConfig
+from ganstrata.core.errors import DataError, UserError
+from ganstrata.core.runs.engine import Engine, WorkerError, worker_count
+from ganstrata.core.runs.prepare import Prepared, prepare
+
+
+@pytest.fixture
+def prepared(fakes, config, request: pytest.FixtureRequest) -> Prepared:
+    config["engine"] = {"workers": getattr(request, "param", 1), "threads": 2}
+    return prepare(validate(config, "test"))
+
+
+def test_one_worker_does_the_tasks_here_in_order(prepared: Prepared, fakes) -> None:
+    before = torch.get_num_threads()
+    with Engine(prepared) as engine:
+        assert list(engine.map(fakes.double, range(5))) == [0, 2, 4, 6, 8]
+        assert list(engine.map(fakes.double, [])) == []
+        assert list(engine.map(fakes.threads, [0])) == [2]
+        with pytest.raises(DataError, match="task 1 cannot be done"):
+            list(engine.map(fakes.refuse, [1]))
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("prepared", [2], indirect=True)
+def test_two_workers_do_every_task_once_and_report_errors(prepared: Prepared, fakes) -> None:
+    with Engine(prepared) as engine:
+        assert sorted(engine.map(fakes.double, range(23))) == list(range(0, 46, 2))
+        # The same workers go on after an error, which keeps its words and its exit code.
+        with pytest.raises(UserError, match=r"task \d cannot be done") as refused:
+            list(engine.map(fakes.refuse, range(3)))
+        assert refused.value.exit_code == 2
+        with pytest.raises(WorkerError, match=r"task \d failed") as failed:
+            list(engine.map(fakes.fail, range(3)))
+        assert failed.value.exit_code == 1
+        assert set(engine.map(fakes.threads, range(4))) == {2}
+
+
+@pytest.mark.parametrize(("workers", "threads", "cores", "wanted"), [(3, 1, 8, 3), ("auto", 1, 8, 8), ("auto", 2, 8, 4), ("auto", 4, 2, 1)])
+def test_auto_is_a_worker_per_core(fakes, config, workers, threads: int, cores: int, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganstrata.core.runs.engine.cores", lambda: cores)
+    config["engine"] = {"workers": workers, "threads": threads}
+    assert worker_count(RunConfig.model_validate(config)) == wanted
+
+
+def test_a_worker_that_cannot_begin_says_why(fakes, config, monkeypatch: pytest.MonkeyPatch) -> None:
+    config["engine"] = {"workers": 2}
+    ready = prepare(validate(config, "test"))
+    monkeypatch.setenv("GANSTRATA_PLUGINS", "ganstrata")  # the workers will not know the fakes
+    with pytest.raises(UserError, match="No generator named 'fake_layers'"), Engine(ready) as engine:
+        list(engine.map(fakes.double, range(4)))
+
+
+@pytest.mark.parametrize("prepared", [2], indirect=True)
+def test_only_the_engines_own_processes_are_ended(prepared: Prepared, fakes) -> None:
+    mine = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    mine.start()
+    try:
+        engine = Engine(prepared).__enter__()
+        assert sorted(engine.map(fakes.double, range(4))) == [0, 2, 4, 6]
+        workers = [process for process in multiprocessing.active_children() if process.pid != mine.pid]
+        assert len(workers) == 2
+        engine.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+        # Another thread may have waited for a worker that has ended, and not have noted it yet: `is_alive` says true meanwhile.
+        assert len(connection.wait([worker.sentinel for worker in workers], timeout=0)) == 2
+        assert mine.is_alive()
+    finally:
+        mine.kill()
+        mine.join()
+
+
+@pytest.mark.parametrize("prepared", [2], indirect=True)
+def test_whatever_a_worker_raises_comes_back_in_words(prepared: Prepared, fakes) -> None:
+    with Engine(prepared) as engine:
+        for kind, words in (
+            ("unpicklable", r"Odd: no pickle of this.*fakes\.py:\d+"),
+            ("memory", "more memory than there is"),
+            ("exit", "SystemExit: 7"),
+        ):
+            with pytest.raises(WorkerError, match=words) as caught:
+                list(engine.map(fakes.misbehave, [kind, kind]))
+            assert caught.value.exit_code == 1
+            assert len(str(caught.value)) < 2000
+
+
+SCRIPT = """
+import sys
+import ganstrata
+try:
+    ganstrata.run(sys.argv[1], sys.argv[2])
+except ganstrata.core.errors.GanstrataError as error:
+    print("said:", error)
+"""
+
+
+def test_a_script_without_a_guard_is_told_what_it_lacks(fakes, written, config, tmp_path: Path) -> None:
+    config["engine"] = {"workers": 2}
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "script.py"), str(written(config)), str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert 'if __name__ == "__main__":' in done.stdout
+    assert "memory" not in done.stdout
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,72 @@
+"""What is said while work goes on: lines, a bar on a terminal, or nothing."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from ganstrata.core.runs import progress as module
+from ganstrata.core.runs.progress import Progress, duration
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_plain_lines_come_every_ten_seconds(clock: list[float]) -> None:
+    said = io.StringIO()
+    with Progress(stream=said).stage("rescore", total=1000, done=200) as step:
+        for _ in range(8):
+            clock[0] += 4.0
+            step(50)
+    assert said.getvalue().splitlines() == [
+        "rescore: 200 of 1000 were done before",
+        "rescore: 350 of 1000, 12/s, 52 s left",
+        "rescore: 500 of 1000, 12/s, 40 s left",
+        "rescore: done in 32 s",
+    ]
+    assert step.done == 600
+    assert step.seconds == 32.0
+
+
+def test_quiet_says_nothing() -> None:
+    said = Terminal()
+    reporter = Progress(quiet=True, stream=said)
+    with reporter.stage("learn", total=3) as step:
+        step(3)
+    reporter.say("words")
+    assert said.getvalue() == ""
+    assert step.done == 3
+
+
+def test_a_terminal_has_a_bar() -> None:
+    said = Terminal()
+    reporter = Progress(stream=said)
+    with reporter.stage("edit", total=4, done=1) as step:
+        step(3)
+        assert reporter._bar is not None
+        assert reporter._bar.tasks[0].completed == 4
+        reporter.line("not shown beside a bar")
+    assert reporter._bar is None
+    assert "not shown" not in said.getvalue()
+    assert said.getvalue().rstrip().endswith("edit: done in 0 s")
+
+
+def test_an_error_ends_the_bar_and_is_not_swallowed() -> None:
+    reporter = Progress(stream=Terminal())
+    with pytest.raises(KeyboardInterrupt), reporter.stage("edit", total=4):
+        raise KeyboardInterrupt
+    assert reporter._bar is None
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3599.7, "1 h 00 min"), (7380, "2 h 03 min")])
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

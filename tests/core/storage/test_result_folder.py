@@ -1,0 +1,193 @@
+"""Folders of results: replaced in one step, healed after a kill, and nothing lost that was not written by the same command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from ganstrata.core.errors import GanstrataError, RunError
+from ganstrata.core.storage.result_folder import add_files, check_free, faults_of, index_text, replace_folder, settle, staged
+
+INDEX = "found.json"
+
+
+def files(**content: str) -> dict[str, bytes]:
+    made = {f"{name}.csv": text.encode() for name, text in content.items()}
+    return made | {INDEX: index_text({"asked": [1, 2]}, made)}
+
+
+def there(folder: Path) -> dict[str, bytes]:
+    """Everything in a folder and beside it."""
+    return {str(file.relative_to(folder.parent)): file.read_bytes() for file in sorted(folder.parent.rglob("*")) if file.is_file()}
+
+
+def within(name: str, content: dict[str, bytes]) -> dict[str, bytes]:
+    return {f"{name}/{key}": value for key, value in content.items()}
+
+
+OLD, NEW = files(a="1", b="2"), files(b="3", c="4")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    replace_folder(tmp_path / "x", INDEX, OLD)
+    return tmp_path / "x"
+
+
+def test_the_new_files_are_there_and_no_others(folder: Path) -> None:
+    assert there(folder) == within("x", OLD)
+    replace_folder(folder, INDEX, NEW)
+    assert there(folder) == within("x", NEW)
+    assert faults_of(folder, INDEX) == []
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, method: str, at: int, error: BaseException) -> None:
+    calls = iter(range(1000))
+    kept: Callable[..., Path] = getattr(Path, method)
+
+    def fail(self: Path, target: Path) -> Path:
+        if next(calls) == at:
+            raise error
+        return kept(self, target)
+
+    monkeypatch.setattr(Path, method, fail)
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_rename_that_fails_leaves_what_was_there(folder: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        failing(patched, "rename", at, PermissionError(13, "Permission denied"))
+        with pytest.raises(GanstrataError, match=r"cannot write .*Permission denied"):
+            replace_folder(folder, INDEX, NEW)
+    assert there(folder) == within("x", OLD)
+    replace_folder(folder, INDEX, NEW)
+    assert there(folder) == within("x", NEW)
+
+
+class Died(BaseException):
+    """Nothing may handle it."""
+
+
+@pytest.mark.parametrize("at", range(6))
+@pytest.mark.parametrize("method", ["rename", "replace"])
+def test_whoever_dies_at_any_rename_leaves_one_of_both(folder: Path, method: str, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "mine.txt").write_text("mine", encoding="utf-8")
+    with monkeypatch.context() as patched:
+        failing(patched, method, at, Died())
+        patched.setattr("ganstrata.core.storage.result_folder._discard", lambda _: None)
+        with suppress(Died):
+            replace_folder(folder, INDEX, NEW)
+    settle(folder, INDEX)
+    assert there(folder) in ({**within("x", OLD), "x/mine.txt": b"mine"}, {**within("x", NEW), "x/mine.txt": b"mine"})
+    replace_folder(folder, INDEX, NEW)
+    assert there(folder) == {**within("x", NEW), "x/mine.txt": b"mine"}
+
+
+def test_what_nobody_listed_stays(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept.txt").write_text("kept", encoding="utf-8")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "deep.md").write_text("deep", encoding="utf-8")
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    (folder / "mine.csv").write_text("mine", encoding="utf-8")
+    replace_folder(folder, INDEX, NEW)
+    assert (folder / "notes" / "deep.md").read_text(encoding="utf-8") == "deep"
+    assert (folder / "mine.csv").read_text(encoding="utf-8") == "mine"
+    assert (folder / "link").is_symlink()
+    assert (tmp_path / "elsewhere" / "kept.txt").exists()
+    assert sorted(p.name for p in folder.iterdir()) == sorted([*NEW, "notes", "link", "mine.csv"])
+
+
+def test_a_link_to_a_folder_stays_one(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    replace_folder(tmp_path / "link", INDEX, NEW)
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(p.name for p in folder.iterdir()) == sorted(NEW)
+
+
+def test_a_folder_of_the_name_of_a_file_is_refused(folder: Path) -> None:
+    (folder / "c.csv").mkdir()
+    with pytest.raises(RunError, match=r"has a folder c\.csv"):
+        replace_folder(folder, INDEX, NEW)
+    assert sorted(p.name for p in folder.iterdir()) == sorted([*OLD, "c.csv"])
+
+
+def hand_made(folder: Path) -> None:
+    (folder / INDEX).write_text(json.dumps({"files": {"a.csv": "0", "b.csv": "0"}}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (lambda folder: (folder / "my_notes.md").write_text("x", encoding="utf-8"), "my_notes.md"),
+        (lambda folder: (folder / "sub").mkdir(), "sub"),
+        (lambda folder: (folder / "link").symlink_to(folder / "a.csv"), "link"),
+        (lambda folder: (folder / "a.csv").write_text("annotated", encoding="utf-8"), "a.csv"),
+        (lambda folder: ((folder / "a.csv").unlink(), (folder / "a.csv").mkdir()), "a.csv"),
+        (lambda folder: (folder / INDEX).unlink(), "a.csv, b.csv"),
+        (hand_made, INDEX),
+    ],
+)
+def test_only_what_the_command_itself_has_written_is_free(folder: Path, spoil: Callable[[Path], object], named: str) -> None:
+    check_free(folder, INDEX, "do it")
+    spoil(folder)
+    before = there(folder)
+    with pytest.raises(RunError, match="holds something else than `do it` wrote there") as caught:
+        check_free(folder, INDEX, "do it")
+    assert named in str(caught.value)
+    assert there(folder) == before
+
+
+def test_new_and_empty_places_are_free_and_files_are_not(tmp_path: Path) -> None:
+    check_free(tmp_path, INDEX, "do it")
+    check_free(tmp_path / "new" / "deep", INDEX, "do it")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(RunError, match="holds something else"):
+        check_free(tmp_path / "file", INDEX, "do it")
+
+
+def test_many_strangers_are_counted(tmp_path: Path) -> None:
+    for i in range(50):
+        (tmp_path / ("x" * 200 + str(i))).write_text("", encoding="utf-8")
+    with pytest.raises(RunError, match="and 47 more") as caught:
+        check_free(tmp_path, INDEX, "do it")
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("name", sorted(OLD))
+def test_every_changed_byte_is_known(folder: Path, name: str) -> None:
+    content = (folder / name).read_bytes()
+    for place in range(len(content)):
+        (folder / name).write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert faults_of(folder, INDEX) == [name]
+    (folder / name).write_bytes(content[:-2])
+    assert faults_of(folder, INDEX) == [name]
+    (folder / name).unlink()
+    assert faults_of(folder, INDEX) == [name]
+
+
+def test_files_are_added_all_or_none(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "mine").write_text("mine", encoding="utf-8")
+    for folder in (tmp_path / "there", tmp_path / "new"):
+        with pytest.raises(TypeError), staged(folder) as place:
+            (place / "a").write_bytes("no bytes")  # type: ignore[arg-type]
+    assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*"))] == ["there", str(Path("there/mine"))]
+    for folder in (tmp_path / "there", tmp_path / "new"):
+        add_files(folder, {"a": b"1", "b": b"2"})
+        assert {p.name for p in folder.iterdir()} - {"mine"} == {"a", "b"}
+    assert {p.name for p in tmp_path.iterdir()} == {"there", "new"}
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_files_that_were_being_added_are_all_there_after_the_next_call(tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        failing(patched, "replace", 2 + at, Died())  # the first two write the files
+        with pytest.raises(Died):
+            add_files(tmp_path, {"a": b"1", "b": b"2"})
+    settle(tmp_path, "")
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"1", "b": b"2"}

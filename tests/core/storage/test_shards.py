@@ -1,0 +1,131 @@
+"""Pieces of arrays: written, marked, verified, and thrown away when they are stale."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ganstrata.core.errors import GanstrataError, RunError
+from ganstrata.core.storage.shards import Shards
+
+LAYOUT = {"w": ((10, 3), (4, 3), "float32"), "n": ((10,), (4,), "int64"), "deep/s": ((10, 2), (4, 2), "float32")}
+
+
+def piece(start: int, stop: int, shift: float = 0.0) -> dict[str, tuple[tuple[slice, ...], np.ndarray]]:
+    rows = np.arange(start, stop)
+    w = (rows[:, None] + np.array([0.0, 0.25, shift])).astype(np.float32)
+    scores = np.where(rows[:, None] % 2 == 0, np.nan, w[:, :2]).astype(np.float32)
+    region = slice(start, stop)
+    return {"w": ((region, slice(0, 3)), w), "n": ((region,), rows), "deep/s": ((region, slice(0, 2)), scores)}
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Shards:
+    made = Shards(tmp_path / "a.zarr")
+    made.create(LAYOUT, "one")
+    for name, start, stop in (("first", 0, 4), ("second", 4, 8), ("third", 8, 10)):
+        made.write(name, piece(start, stop))
+    return made
+
+
+def chunk(shards: Shards, name: str) -> Path:
+    return max((file for file in (shards.path / name).rglob("*") if file.is_file() and file.name != "zarr.json"), key=str)
+
+
+def test_what_is_written_is_read(shards: Shards) -> None:
+    assert np.array_equal(shards.read("n"), np.arange(10))
+    assert np.array_equal(shards.read("w")[:, 1], np.arange(10) + 0.25)
+    assert np.array_equal(np.isnan(shards.read("deep/s")[:, 0]), np.arange(10) % 2 == 0)
+    assert all(shards.is_whole(name) for name in ("first", "second", "third"))
+    assert not shards.is_whole("fourth")
+
+
+def test_floats_begin_as_nan(tmp_path: Path) -> None:
+    shards = Shards(tmp_path / "a.zarr")
+    shards.create(LAYOUT)
+    shards.write("second", piece(4, 8))
+    assert np.isnan(shards.read("w")[[0, 3, 8, 9]]).all()
+    assert np.array_equal(shards.read("n")[4:8], [4, 5, 6, 7])
+
+
+def test_nan_of_either_sign_is_the_same(shards: Shards) -> None:
+    arrays = piece(0, 4)
+    region, values = arrays["deep/s"]
+    arrays["deep/s"] = (region, np.copysign(values, -1.0))
+    assert np.signbit(arrays["deep/s"][1][0]).all()
+    shards.write("first", arrays)
+    assert shards.is_whole("first")
+
+
+@pytest.mark.parametrize("name", ["w", "n", "deep/s"])
+def test_a_changed_byte_is_noticed(shards: Shards, name: str) -> None:
+    file, before, noticed = chunk(shards, name), shards.read(name), 0
+    content = bytearray(file.read_bytes())
+    for place in range(len(content)):
+        content[place] ^= 0x01
+        file.write_bytes(bytes(content))
+        if shards.is_whole("third"):
+            np.testing.assert_array_equal(shards.read(name), before)  # some bytes of a compressed chunk mean nothing
+        else:
+            noticed += 1
+        content[place] ^= 0x01
+    assert noticed > len(content) // 2
+    file.write_bytes(bytes(content))
+    assert shards.is_whole("third")
+    file.write_bytes(bytes(content[: len(content) // 2]))
+    assert not shards.is_whole("third")
+    file.unlink()
+    assert not shards.is_whole("third")
+    assert shards.is_whole("first")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"w": 3}', '{"missing": [[[0, 4]], 1]}'])
+def test_a_damaged_mark_is_no_mark(shards: Shards, content: str) -> None:
+    (shards.path / "done" / "first.json").write_text(content, encoding="utf-8")
+    assert not shards.is_whole("first")
+
+
+def test_a_piece_written_twice_is_the_later_one(shards: Shards) -> None:
+    shards.write("first", piece(0, 4, shift=9.0))
+    assert shards.is_whole("first")
+    assert np.array_equal(shards.read("w")[:4, 2], np.arange(4) + 9.0)
+
+
+def test_making_the_arrays_again_keeps_them_unless_the_stamp_is_another(shards: Shards) -> None:
+    shards.create(LAYOUT, "one")
+    assert shards.is_whole("first")
+    shards.create(LAYOUT, "two")
+    assert not shards.is_whole("first")
+    assert np.isnan(shards.read("w")).all()
+
+
+def test_arrays_without_a_stamp_are_not_trusted(shards: Shards) -> None:
+    # Removing stale arrays may have been interrupted after the stamp was gone.
+    (shards.path / "done" / "stamp").unlink()
+    shards.create(LAYOUT, "two")
+    assert not shards.is_whole("first")
+
+
+def test_what_cannot_be_read_is_an_error_in_words(shards: Shards) -> None:
+    with pytest.raises(RunError, match=r"a.zarr/missing cannot be read"):
+        shards.read("missing")
+    chunk(shards, "w").write_bytes(b"\x00")
+    with pytest.raises(RunError, match=r"run the stage that writes it again"):
+        shards.read("w")
+
+
+def test_arrays_that_cannot_be_made_are_an_error_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(GanstrataError, match=r"cannot write"):
+        Shards(tmp_path / "file" / "a.zarr").create(LAYOUT)
+
+
+def test_a_folder_in_place_of_a_chunk_is_named(shards: Shards) -> None:
+    file = chunk(shards, "w")
+    file.unlink()
+    (file / "mine").mkdir(parents=True)
+    with pytest.raises(GanstrataError, match=re.escape(f"cannot write {file}: Is a directory")):
+        shards.write("third", piece(8, 10))
+    assert (file / "mine").is_dir()
