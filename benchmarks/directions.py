@@ -33,7 +33,6 @@ from ganstrata.core.plugins.contracts import BoundaryLearner
 from ganstrata.core.plugins.records import Boundaries, Concept
 from ganstrata.core.plugins.registry import registry
 from ganstrata.core.probing.concept_stats import summarise as describe
-from ganstrata.core.probing.stage import draw
 from ganstrata.core.randomness import Stream
 from ganstrata.core.rescoring.results import concept_units
 from ganstrata.core.runs.loading import build
@@ -106,7 +105,7 @@ def sample(config: RunConfig, fresh: int) -> Sampled:
     n = config.synthesis.samples
     kept: dict[str, list[Any]] = {"w": [], "codes": [], "scores": [], "classes": []}
     for start in range(0, n + fresh, prepared.batch):
-        latents, w, codes = draw(prepared, start, Stream.PROBING)
+        latents, w, codes = prepared.draw(start, Stream.PROBING)
         kept["w"].append(w.cpu().numpy())
         kept["scores"].append(prepared.score(prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering))
         if config.synthesis.mixing > 0.0:
@@ -208,7 +207,7 @@ def moved(sampled: Sampled, moves: Sequence[tuple[NDArray[np.float32], float]]) 
     layers = range(prepared.generator.card.layers)
     found = np.empty((len(moves), samples, len(sampled.columns)), dtype=np.float32)
     for start in range(0, samples, prepared.batch):
-        latents, _, codes = draw(prepared, start, Stream.VERIFICATION)
+        latents, _, codes = prepared.draw(start, Stream.VERIFICATION)
         baseline = prepared.render(codes, latents.condition, latents.index, Stream.VERIFICATION, [layers])
         scores = prepared.score(baseline.rendering)
         here = min(prepared.batch, samples - start)

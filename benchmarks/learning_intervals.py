@@ -24,7 +24,6 @@ from ganstrata.core.boundaries.learning_variance import learning_error
 from ganstrata.core.config.reading import read_config
 from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.pipeline.perform import perform
-from ganstrata.core.probing.stage import draw
 from ganstrata.core.randomness import Stream
 from ganstrata.core.rescoring.results import Rescored
 from ganstrata.core.runs.prepare import prepare
@@ -69,7 +68,7 @@ def on_common_samples(run: Run, seed: int, file: Path) -> Floats:
     layers, scale = prepared.sets["all"], prepared.generator.layer_scale
     changes = np.full((len(rescored.boundaries), COMMON), np.nan)
     for start in range(0, COMMON, prepared.batch):
-        latents, _, codes = draw(prepared, start, Stream.VERIFICATION)
+        latents, _, codes = prepared.draw(start, Stream.VERIFICATION)
         baseline = prepared.render(codes, latents.condition, latents.index, Stream.VERIFICATION, [layers])
         scores, stop = prepared.score(baseline.rendering), min(start + prepared.batch, COMMON)
         for i, boundary in enumerate(rescored.boundaries):

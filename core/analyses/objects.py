@@ -19,7 +19,6 @@ from ..figures.pictures import Pixels, to_pixels
 from ..plugins.contracts import Segmenter
 from ..plugins.records import Boundary
 from ..plugins.scoring import checked_scores, untouched
-from ..probing.stage import draw
 from ..randomness import Stream
 from ..rescoring.transitions import Entries, count, is_stuff, joined, returned, share, transitions
 from ..runs.engine import Engine
@@ -194,7 +193,7 @@ def _chosen(engine: Engine, begin: tuple[str, int, float], wanted: int) -> list[
 def _having(prepared: Prepared, task: tuple[int, str, int, float]) -> list[int]:
     """Which samples of one batch score above a threshold."""
     start, alias, column, threshold = task
-    latents, _, codes = draw(prepared, start, Stream.EDITING)
+    latents, _, codes = prepared.draw(start, Stream.EDITING)
     rendering = prepared.render(codes, latents.condition, latents.index, Stream.EDITING).rendering
     scores = checked_scores(prepared.scorers[alias], rendering)[:, column]
     return [start + int(i) for i in np.flatnonzero(scores > threshold)]
@@ -207,7 +206,7 @@ def _gathered(prepared: Prepared, indices: tuple[int, ...]) -> tuple[Tensor, Ten
     codes: list[Tensor] = []
     conditions: list[Tensor] = []
     for start in torch.unique_consecutive(grid).tolist():
-        latents, _, drawn = draw(prepared, start, Stream.EDITING)
+        latents, _, drawn = prepared.draw(start, Stream.EDITING)
         rows = (index[grid == start] - start).to(drawn.device)
         codes.append(drawn[rows])
         if latents.condition is not None:

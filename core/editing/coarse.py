@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..boundaries.null_directions import random_directions
 from ..errors import UserError
 from ..plugins.records import Rendering
-from ..probing.stage import draw
 from ..randomness import Stream
 from ..rescoring.results import concept_units
 from ..runs.prepare import Prepared
@@ -84,7 +83,7 @@ def measure(prepared: Prepared, parts: Sequence[Part], concepts: Sequence[Mappin
     few = _sparse(steps)
     tables: dict[tuple[int, int], list[tuple[Floats, Floats]]] = {key: [] for key in fields}
     for b in range(batches(prepared)):
-        latents, _, codes = draw(prepared, b * prepared.batch, Stream.VERIFICATION)
+        latents, _, codes = prepared.draw(b * prepared.batch, Stream.VERIFICATION)
         base = prepared.render(codes, latents.condition, latents.index, Stream.VERIFICATION, {part.layers for part in parts})
         for key, (field, layers) in fields.items():
             columns = []

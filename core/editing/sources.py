@@ -16,7 +16,6 @@ from torch import Tensor
 from ..checkpoints import read_npy, read_npz
 from ..errors import DataError, UserError
 from ..interchange.arrays import describe
-from ..probing.stage import draw
 from ..randomness import Stream
 from ..runs.prepare import Prepared
 from ..storage.disk import file_hash
@@ -74,7 +73,7 @@ def _drawn(prepared: Prepared, indices: tuple[int, ...], stream: Stream, word: s
 @torch.inference_mode()
 def gathered(prepared: Prepared, indices: tuple[int, ...], stream: Stream) -> tuple[Tensor, Tensor | None]:
     """Codes (N, L, D) and condition of samples anywhere in a stream, from the batches of the fixed grid."""
-    batches = {start: draw(prepared, start, stream) for start in sorted({i // prepared.batch * prepared.batch for i in indices})}
+    batches = {start: prepared.draw(start, stream) for start in sorted({i // prepared.batch * prepared.batch for i in indices})}
     places = [(batches[i // prepared.batch * prepared.batch], i % prepared.batch) for i in indices]
     codes = torch.stack([codes[row] for (_, _, codes), row in places])
     conditions = [latents.condition[row] for (latents, _, _), row in places if latents.condition is not None]

@@ -17,7 +17,6 @@ from ..counts import floor_share
 from ..errors import PictureError
 from ..figures.pictures import png, tile, to_pixels
 from ..plugins.records import Rendering
-from ..probing.stage import draw
 from ..randomness import Stream
 from ..rescoring.results import Rescored
 from ..runs.engine import Engine
@@ -180,7 +179,7 @@ def _baseline(prepared: Prepared, start: int) -> tuple[Pass, Tensor]:
     kept = prepared.memory.get("editing")
     if kept is None or kept[0] != start:
         here = min(prepared.batch, prepared.config.editing.samples - start)
-        latents, _, codes = draw(prepared, start, Stream.EDITING)
+        latents, _, codes = prepared.draw(start, Stream.EDITING)
         codes, condition = codes[:here], None if latents.condition is None else latents.condition[:here]
         baseline = prepared.render(codes, condition, torch.arange(start, start + here), Stream.EDITING, shown_sets(prepared).values())
         kept = prepared.memory["editing"] = (start, baseline, codes)

@@ -11,7 +11,6 @@ import torch
 from ..boundaries.learning_variance import replicate_samples
 from ..editing import stage as edit
 from ..errors import GanstrataError
-from ..probing import stage as synthesis
 from ..randomness import Stream
 from ..rescoring import stage as rescoring
 from ..runs.prepare import Prepared
@@ -44,7 +43,7 @@ def forecast(prepared: Prepared, workers: int) -> str:
 @torch.inference_mode()
 def _measure(prepared: Prepared) -> float:
     """Measure the seconds per image of one batch, after one to warm up."""
-    latents, _, codes = synthesis.draw(prepared, 0, Stream.PROBING)
+    latents, _, codes = prepared.draw(0, Stream.PROBING)
     best = float("inf")
     for _ in range(1 if prepared.config.checks else 2):
         began = time.monotonic()

@@ -12,7 +12,7 @@ from ..counts import floor_share
 from ..errors import PictureError
 from ..plugins.records import Latents, Rendering
 from ..plugins.scoring import checked_extras, checked_scores
-from ..randomness import Stream, Use, uniforms
+from ..randomness import Stream
 from ..runs.engine import Engine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
@@ -131,38 +131,13 @@ def _check_share(prepared: Prepared, finite: NDArray[np.bool_]) -> None:
     if len(lost) <= most and len(lost) < len(finite):
         return
     start = int(lost[0]) // prepared.batch * prepared.batch
-    latents, _, codes = draw(prepared, start, Stream.PROBING)
+    latents, _, codes = prepared.draw(start, Stream.PROBING)
     said = f"{len(lost)} of {len(finite)} pictures are not finite; synthesis.allow_nonfinite: {allowed:g} allows {most}"
     try:
         prepared.render(codes, latents.condition, latents.index, Stream.PROBING, strict=True)
     except PictureError as error:
         raise PictureError(f"{said}. {error}") from None
     raise PictureError(f"{said}. The first is sample {lost[0]}, which is finite when it is made again")
-
-
-@torch.inference_mode()
-def draw(prepared: Prepared, start: int, stream: Stream) -> tuple[Latents, torch.Tensor, torch.Tensor]:
-    """One batch of the fixed grid: latents, w (B, D) and codes (B, L, D)."""
-    generator, synthesis = prepared.generator, prepared.config.synthesis
-    latents = generator.sample(prepared.batch, synthesis.seed, start, stream)
-    w = generator.map(latents.z, latents.condition)
-    codes = generator.broadcast(w)
-    if synthesis.mixing > 0.0 and stream == Stream.PROBING:
-        codes = _mix(prepared, latents, codes, start)
-    return latents, w, codes
-
-
-def _mix(prepared: Prepared, latents: Latents, codes: torch.Tensor, start: int) -> torch.Tensor:
-    """Give a share of the samples a second style from a random layer on."""
-    generator, synthesis = prepared.generator, prepared.config.synthesis
-    layers = generator.card.layers
-    # The second styles are samples of their own, far beyond those of the run.
-    other = generator.sample(prepared.batch, synthesis.seed, start + 2**40, Stream.PROBING)
-    second = generator.broadcast(generator.map(other.z, latents.condition))
-    draws = np.array([uniforms(synthesis.seed, Stream.PROBING, Use.MIXING, start + i, 2) for i in range(prepared.batch)])
-    cut = np.where(draws[:, 0] < synthesis.mixing, 1 + (draws[:, 1] * (layers - 1)).astype(int), layers)
-    late = torch.from_numpy(np.arange(layers)[None] >= cut[:, None]).to(codes.device)  # (B, L)
-    return torch.where(late[:, :, None], second, codes)
 
 
 @torch.inference_mode()
@@ -174,7 +149,7 @@ def _shard(prepared: Prepared, task: tuple[str, Piece]) -> int:
     # Batches lie on a fixed grid, and the last is full: every sample is computed in the same company
     # whatever the number of samples, so that its bytes do not depend on it.
     for begin in range(start, stop, prepared.batch):
-        latents, w, codes = draw(prepared, begin, Stream.PROBING)
+        latents, w, codes = prepared.draw(begin, Stream.PROBING)
         rendering = None
         if owners != [LATENTS] or prepared.config.synthesis.allow_nonfinite > 0.0:
             rendering = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..figures.pictures import Pixels, to_pixels
-from ..probing.stage import draw, read_scores
+from ..probing.stage import read_scores
 from ..randomness import Stream
 from ..rescoring.cost import counted
 from ..runs.engine import Engine
@@ -48,7 +48,7 @@ def _first(prepared: Prepared, count: int) -> Pixels:
     """The first samples of the run as pictures, (count, H, W, 3)."""
     parts = []
     for start in range(0, count, prepared.batch):
-        latents, _, codes = draw(prepared, start, Stream.PROBING)
+        latents, _, codes = prepared.draw(start, Stream.PROBING)
         images = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering.images
         parts.append(to_pixels(images))
     return np.concatenate(parts)[:count]

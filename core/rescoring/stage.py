@@ -28,7 +28,6 @@ from ..counts import floor_share
 from ..errors import PictureError
 from ..plugins.compatibility import check_fits
 from ..plugins.records import Boundaries
-from ..probing.stage import draw
 from ..randomness import Stream
 from ..runs.engine import Engine
 from ..runs.prepare import Prepared
@@ -299,7 +298,7 @@ def _baseline(prepared: Prepared, start: int) -> tuple[Pass, torch.Tensor, NDArr
     """The unedited pass of a batch, its codes (B, L, D) and its scores (B, C); the last one is kept."""
     kept = prepared.memory.get("baseline")
     if kept is None or kept[0] != start:
-        latents, _, codes = draw(prepared, start, Stream.VERIFICATION)
+        latents, _, codes = prepared.draw(start, Stream.VERIFICATION)
         baseline = prepared.render(codes, latents.condition, latents.index, Stream.VERIFICATION, prepared.sets.values())
         kept = (start, baseline, codes, prepared.score(baseline.rendering))
         prepared.memory["baseline"] = kept

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..config.schema import RunConfig, Use
 from ..conformance.passes import SAMPLES
@@ -18,97 +17,42 @@ from ..conformance.scores import check_scorer
 from ..device import auto_batch, resolve_device, resolve_precision
 from ..errors import ConfigError, Fault, UserError, nearest
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
-from ..plugins.records import Concept, Rendering
+from ..plugins.records import Concept
 from ..plugins.registry import Kind, registry
-from ..plugins.scoring import checked_scores
-from ..randomness import Stream, noise_seed
-from ..strata.composition import Pass, first_reader
+from ..randomness import Stream
 from ..strata.layers import default_groups, layer_sets, parse_layers
+from ..strata.scored import ScoredGenerator
 from .loading import build
 from .spawning import end_if_imported_again
 
 
-@dataclass(frozen=True)
-class Prepared:
+@dataclass(frozen=True, kw_only=True)
+class Prepared(ScoredGenerator):
     """Everything a stage works with.
 
     Attributes:
-        scorers: by alias, in the order of the config.
-        concepts: of all scorers, with their ids as names: the columns of every score table.
+        config: of the run.
+        learner: of boundaries.
         chosen: columns of the concepts that are to get a boundary.
         groups: named layer groups.
         sets: layer sets to move in re-scoring, by name.
+        device: to compute on.
         memory: what a stage keeps from one task to the next in this process.
     """
 
     config: RunConfig
-    generator: Generator
-    scorers: Mapping[str, Scorer]
     learner: BoundaryLearner
-    concepts: tuple[Concept, ...]
     chosen: tuple[int, ...]
     groups: Mapping[str, tuple[int, ...]]
     sets: Mapping[str, tuple[int, ...]]
     device: torch.device
-    precision: str
-    batch: int
     memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-
-    @property
-    def features(self) -> tuple[int, ...]:
-        """Strata whose feature maps some scorer reads."""
-        return tuple(sorted({s for scorer in self.scorers.values() for s in scorer.features}))
 
     @property
     def edit_scale(self) -> NDArray[np.float32]:
         """By how much each layer of an edit is shrunk (L,): as truncation shrinks w, or not at all where the config says so."""
         scale = self.generator.layer_scale
         return scale if self.config.editing.scale else np.ones_like(scale)
-
-    def columns(self, alias: str) -> slice:
-        """Where one scorer's concepts stand among all columns."""
-        start = 0
-        for name, scorer in self.scorers.items():
-            if name == alias:
-                return slice(start, start + len(scorer.concepts))
-            start += len(scorer.concepts)
-        raise KeyError(alias)
-
-    def render(
-        self, codes: Tensor, condition: Tensor | None, index: Tensor, stream: Stream, edits: Iterable[Collection[int]] = (), *, strict: bool = False
-    ) -> Pass:
-        """A batch rendered as this run renders, ready to restart at the layer sets of `edits`.
-
-        Args:
-            codes: (N, L, D).
-            condition: of these samples, or None.
-            index: absolute index of each sample (N,).
-            stream: whose samples these are; it decides their fresh noise.
-            edits: layer sets that will be edited.
-            strict: refuse pictures that are not finite even where synthesis.allow_nonfinite lets some pass.
-
-        Raises:
-            PictureError: a picture is not finite.
-        """
-        return Pass(
-            self.generator,
-            codes,
-            condition=condition,
-            index=index,
-            noise=noise_seed(self.config.synthesis.seed, stream),
-            precision=self.precision,
-            features=self.features,
-            restarts={first_reader(self.generator, layers) for layers in edits},
-            tolerant=self.config.synthesis.allow_nonfinite > 0.0 and not strict,
-        )
-
-    def score(self, rendering: Rendering) -> NDArray[np.float32]:
-        """All scores of a batch, (N, C).
-
-        Raises:
-            ScoreError: a scorer broke its contract; the message names it and the concept.
-        """
-        return np.concatenate([checked_scores(scorer, rendering) for scorer in self.scorers.values()], axis=1)
 
 
 def prepare(config: RunConfig, *, source: str = "config", batch: int | None = None, check: bool = True) -> Prepared:
@@ -132,7 +76,7 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
     generator = cast("Generator", building.built("generator", config.generator, ("generator",)))
     scorers = {s.alias: cast("Scorer", building.built("scorer", s, ("scorers", i), s.alias)) for i, s in enumerate(config.scorers)}
     learner = cast("BoundaryLearner", building.built("boundary", config.boundary, ("boundary",)))
-    concepts = tuple(replace(c, name=f"{alias}/{c.name}") for alias, scorer in scorers.items() for c in scorer.concepts)
+    concepts = ScoredGenerator(generator=generator, scorers=scorers, batch=1).concepts
     faults: list[Fault] = []
     for alias, scorer in scorers.items():
         faults.extend(
@@ -175,7 +119,21 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
         raise ConfigError(source, faults)
     size = config.synthesis.batch_size
     resolved = auto_batch(generator.card.resolution, device) if size == "auto" else size
-    prepared = Prepared(config, generator, scorers, learner, concepts, chosen, groups, sets, device, precision, batch or resolved)
+    prepared = Prepared(
+        generator=generator,
+        scorers=scorers,
+        batch=batch or resolved,
+        seed=config.synthesis.seed,
+        precision=precision,
+        mixing=config.synthesis.mixing,
+        tolerant=config.synthesis.allow_nonfinite > 0.0,
+        config=config,
+        learner=learner,
+        chosen=chosen,
+        groups=groups,
+        sets=sets,
+        device=device,
+    )
     if check:
         _check_scorers(prepared)
     return prepared

@@ -16,7 +16,6 @@ from ..errors import RunError, UserError, nearest
 from ..figures.pictures import jpeg, png, tile, to_pixels
 from ..plugins.compatibility import check_fits
 from ..plugins.records import Boundaries, Boundary
-from ..probing.stage import draw
 from ..randomness import Stream
 from ..rescoring.results import Rescored
 from ..runs.engine import Engine
@@ -179,7 +178,7 @@ def _strips(run: Run, engine: Engine, key: Key, chosen: Boundaries, progress: Pr
 def _render(prepared: Prepared, task: Task) -> tuple[str, list[tuple[str, bytes]]]:
     """The rows of one question, with its name; every picture is computed by itself, at one batch shape."""
     start = task.sample // prepared.batch * prepared.batch
-    latents, _, codes = draw(prepared, start, Stream.EDITING)
+    latents, _, codes = prepared.draw(start, Stream.EDITING)
     row = slice(task.sample - start, task.sample - start + 1)
     condition = None if latents.condition is None else latents.condition[row]
     codes = codes[row]
