@@ -35,11 +35,10 @@ from ..runs.progress import Progress
 from ..runs.run import Run
 from ..storage.disk import file_hash
 from ..storage.shards import Shards
-from ..strata.composition import Pass
-from ..strata.moves import move, step_field
 from .adaptive import DECIDING, RESAMPLED, Question, rounds
-from .effects import FIELDS, SIGNS, sums_of
+from .effects import FIELDS
 from .interim import look_sizes
+from .measure import Baseline, baseline_of, changes_along, scores_along
 from .results import Rescored, write_table
 
 
@@ -241,45 +240,46 @@ def _unit(prepared: Prepared, unit: Unit) -> int:
 def _move_resampled(prepared: Prepared, unit: Unit, run: Run) -> None:
     boundaries, _, resampled = _directions(unit, run, prepared)
     assert resampled is not None
-    baseline, codes, scores = _baseline(prepared, unit.start)
+    baseline = _baseline(prepared, unit.start)
     here, i = min(prepared.batch, prepared.config.rescoring.samples - unit.start), unit.direction
     column, layers = _column(prepared, boundaries[i].concept), prepared.sets["all"]
     changes = np.full((len(resampled.spreads), here), np.nan, dtype=np.float32)
     for m in np.flatnonzero(resampled.learnt[:, i]):
-        field = step_field(resampled.normals[m, i], layers, prepared.generator.layer_scale)
-        edited = prepared.score(baseline.edited(move(codes, field, step_length(prepared, float(resampled.spreads[m]))), layers))
-        changes[m] = edited[:here, column] - scores[:here, column]
+        edited = scores_along(prepared, baseline, resampled.normals[m, i], step_length(prepared, float(resampled.spreads[m])), layers)
+        changes[m] = edited[:here, column] - baseline.scores[:here, column]
     open_units(run).write(_name(unit), {RESAMPLED: ((slice(0, len(changes)), i, slice(unit.start, unit.start + here)), changes)})
 
 
 def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
     boundaries, chance, _ = _directions(unit, run, prepared)
-    spread = run.spread
-    baseline, codes, scores = _baseline(prepared, unit.start)
+    d, is_boundary = unit.direction, unit.direction < len(boundaries)
     here = min(prepared.batch, prepared.config.rescoring.samples - unit.start)
-    is_boundary = unit.direction < len(boundaries)
-    normal = boundaries[unit.direction].normal if is_boundary else chance[unit.direction - len(boundaries)]
-    step, scale = step_length(prepared, spread), prepared.generator.layer_scale
     every = list(prepared.sets.values())
-    places = 1 if unit.part == DECIDING else len(every)
-    sums = np.full((places, 2, len(prepared.concepts), len(FIELDS)), np.nan)
-    own = np.full((places, 2, here), np.nan, dtype=np.float32)
-    column = _column(prepared, boundaries[unit.direction].concept) if is_boundary else None
-    signs = SIGNS if is_boundary else SIGNS[:1]
-    for s in unit.sets:
-        at, layers = 0 if unit.part == DECIDING else s, every[s]
-        field = step_field(normal, layers, scale)
-        for k, sign in enumerate(signs):
-            edited = prepared.score(baseline.edited(move(codes, field, sign * step), layers))
-            sums[at, k] = sums_of(scores[:here], edited[:here])
-            if column is not None:
-                own[at, k] = edited[:here, column] - scores[:here, column]
-    d, b, ending = unit.direction, unit.start // prepared.batch, f"_{DECIDING}" if unit.part == DECIDING else ""
+    sums, own = changes_along(
+        prepared,
+        _baseline(prepared, unit.start),
+        boundaries[d].normal if is_boundary else chance[d - len(boundaries)],
+        step_length(prepared, run.spread),
+        [every[s] for s in unit.sets],
+        column=_column(prepared, boundaries[d].concept) if is_boundary else None,
+        count=here,
+    )
+    # Of adaptive sampling the decisions have arrays of one layer set; elsewhere sets that were not moved stay NaN.
+    places, at = (1, (0,)) if unit.part == DECIDING else (len(every), unit.sets)
+    sums, own = _placed(sums, places, at), _placed(own, places, at)
+    b, ending = unit.start // prepared.batch, f"_{DECIDING}" if unit.part == DECIDING else ""
     everything = tuple(slice(0, size) for size in sums.shape)
     arrays: dict[str, tuple[tuple[int | slice, ...], NDArray[Any]]] = {f"sums{ending}": ((d, b, *everything), sums)}
     if is_boundary:
         arrays[f"own{ending}"] = ((d, slice(0, own.shape[0]), slice(0, 2), slice(unit.start, unit.start + here)), own)
     open_units(run).write(_name(unit), arrays)
+
+
+def _placed(rows: NDArray[Any], places: int, at: tuple[int, ...]) -> NDArray[Any]:
+    """Put rows at their places among others that are NaN."""
+    placed = np.full((places, *rows.shape[1:]), np.nan, dtype=rows.dtype)
+    placed[list(at)] = rows
+    return placed
 
 
 def _directions(unit: Unit, run: Run, prepared: Prepared) -> tuple[Boundaries, NDArray[np.float32], Resampled | None]:
@@ -294,15 +294,14 @@ def _directions(unit: Unit, run: Run, prepared: Prepared) -> tuple[Boundaries, N
     return kept[1], kept[2], kept[3]
 
 
-def _baseline(prepared: Prepared, start: int) -> tuple[Pass, torch.Tensor, NDArray[np.float32]]:
-    """The unedited pass of a batch, its codes (B, L, D) and its scores (B, C); the last one is kept."""
+def _baseline(prepared: Prepared, start: int) -> Baseline:
+    """The unedited samples of a batch; the last one is kept."""
     kept = prepared.memory.get("baseline")
     if kept is None or kept[0] != start:
-        latents, _, codes = prepared.draw(start, Stream.VERIFICATION)
-        baseline = prepared.render(codes, latents.condition, latents.index, Stream.VERIFICATION, prepared.sets.values())
-        kept = (start, baseline, codes, prepared.score(baseline.rendering))
+        kept = (start, baseline_of(prepared, start, Stream.VERIFICATION, list(prepared.sets.values())))
         prepared.memory["baseline"] = kept
-    return kept[1], kept[2], kept[3]
+    baseline: Baseline = kept[1]
+    return baseline
 
 
 def _column(prepared: Prepared, concept: str) -> int:

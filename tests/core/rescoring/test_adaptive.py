@@ -112,7 +112,7 @@ def test_two_workers_and_a_run_that_was_interrupted_give_the_same_bytes(
     config["engine"] = {"workers": 2}
     assert contents(ganstrata.run(config, tmp_path / "two").path) == contents(stopped.path)
     config["engine"] = {"workers": 1}
-    calls, kept = 0, ganstrata.core.rescoring.stage.sums_of
+    calls, kept = 0, ganstrata.core.rescoring.measure.sums_of
 
     def interrupt(*arguments: Any) -> Any:
         nonlocal calls
@@ -121,7 +121,7 @@ def test_two_workers_and_a_run_that_was_interrupted_give_the_same_bytes(
             raise KeyboardInterrupt
         return kept(*arguments)
 
-    monkeypatch.setattr("ganstrata.core.rescoring.stage.sums_of", interrupt)
+    monkeypatch.setattr("ganstrata.core.rescoring.measure.sums_of", interrupt)
     stops = 0
     while True:
         try:
