@@ -25,7 +25,7 @@ from ganstrata.core.config.reading import read_config
 from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.randomness import Stream
-from ganstrata.core.rescoring.results import Rescored
+from ganstrata.core.rescoring.results import Effects
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
@@ -64,7 +64,7 @@ def on_common_samples(run: Run, seed: int, file: Path) -> Floats:
         return kept
     config = run.config
     config = config.model_copy(update={"synthesis": config.synthesis.model_copy(update={"seed": seed})})
-    prepared, rescored = prepare(config, batch=run.batch), Rescored.read(run)
+    prepared, rescored = prepare(config, batch=run.batch), Effects.read(run)
     layers, scale = prepared.sets["all"], prepared.generator.layer_scale
     changes = np.full((len(rescored.boundaries), COMMON), np.nan)
     for start in range(0, COMMON, prepared.batch):
@@ -79,7 +79,7 @@ def on_common_samples(run: Run, seed: int, file: Path) -> Floats:
     return changes
 
 
-def row(name: str, runs: Sequence[Rescored], common: Sequence[Floats]) -> dict[str, Any]:
+def row(name: str, runs: Sequence[Effects], common: Sequence[Floats]) -> dict[str, Any]:
     """One boundary's effect on its own concept over the runs that have it, in units of the concept.
 
     Args:
@@ -98,7 +98,7 @@ def row(name: str, runs: Sequence[Rescored], common: Sequence[Floats]) -> dict[s
         if name not in rescored.boundaries.names:
             continue
         i = rescored.boundaries.names.index(name)
-        j, effects = int(rescored.own[i]), rescored.effects
+        j, effects = int(rescored.own[i]), rescored
         at, unit = (i, rescored.all_set, 0, j), max(rescored.concepts[j]["sd"], rescored.concepts[j]["least"])
         tables = (effects.mean, effects.error, effects.low, effects.high, effects.low_total, effects.high_total)
         same.append(changes[i] / unit)
@@ -159,7 +159,7 @@ def main() -> None:
     for seed in range(options.seeds):
         asked = configured(config, seed, options.samples, options.scorers)
         runs.append(perform(asked, options.out / f"seed-{seed:02d}", STAGES, source=str(options.config), progress=Progress(quiet=False)))
-    rescored = [Rescored.read(run) for run in runs]
+    rescored = [Effects.read(run) for run in runs]
     names = list(dict.fromkeys(name for one in rescored for name in one.boundaries.names))
     common = [on_common_samples(run, options.seeds, options.out / f"common-{seed:02d}.npy") for seed, run in enumerate(runs)]
     rows = [row(name, rescored, common) for name in names]

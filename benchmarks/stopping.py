@@ -18,13 +18,13 @@ from ganstrata.core.config.reading import read_config
 from ganstrata.core.plugins.records import LEVELS
 from ganstrata.core.rescoring.cost import counted
 from ganstrata.core.rescoring.hierarchy import Hierarchy, hierarchy_of
-from ganstrata.core.rescoring.results import Rescored
+from ganstrata.core.rescoring.results import Effects
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import Run
 from measure import machine
 
 
-def hierarchy(rescored: Rescored, rows: list[int]) -> Hierarchy:
+def hierarchy(rescored: Effects, rows: list[int]) -> Hierarchy:
     """Levels and factors by layer, of the given boundaries."""
     changes = rescored.changes[rows][:, rescored.single_layers(), 0]  # (F, L, K)
     names, levels = ([getattr(rescored.boundaries[i], field) for i in rows] for field in ("name", "level"))
@@ -33,7 +33,7 @@ def hierarchy(rescored: Rescored, rows: list[int]) -> Hierarchy:
 
 def compare(full: Run, few: Run) -> None:
     """Print work, seconds and what the two runs decide."""
-    all_, stopped = Rescored.read(full), Rescored.read(few)
+    all_, stopped = Effects.read(full), Effects.read(few)
     work: dict[str, Any] = counted(prepare(few.config, batch=few.batch), stopped.used, stopped.null_used, stopped.replicates)
     stages = [run.manifest["stages"]["rescore"] for run in (full, few)]
     print(f"work          {work['done'] / work['full']:.3f} of all samples, {work['done'] / work['naive']:.3f} of the naive order ({work['unit']})")
@@ -48,7 +48,7 @@ def compare(full: Run, few: Run) -> None:
     for i in np.flatnonzero(~same):
         print(f"              {all_.boundaries[i].name}: {all_.factors[i]} with all samples, {stopped.factors[i]} when stopped")
     rows = np.arange(len(same))
-    found = [r.effects.q[rows, :, 0, r.own] < r.rate for r in (all_, stopped)]
+    found = [r.q[rows, :, 0, r.own] < r.rate for r in (all_, stopped)]
     others = np.arange(len(stopped.sets)) != stopped.all_set
     print(f"q at other sets {(found[0] == found[1])[:, others].mean():.3f} of the decisions agree (q below the rate)")
     both = [i for i in all_.ranking() if all_.factors[i] and stopped.factors[i]]

@@ -53,7 +53,7 @@ def rescored(mean: float, error: float, learning: float) -> SimpleNamespace:
         own=np.array([0]),
         all_set=0,
         concepts=[{"sd": 2.0, "least": 0.1}],
-        effects=effects,
+        **vars(effects),
         learning_error=np.array([learning]),
     )
 

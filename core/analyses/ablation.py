@@ -12,7 +12,7 @@ import numpy as np
 from ..boundaries.selection import Extremes
 from ..figures import charts as figures
 from ..figures.charts import Figure
-from ..rescoring.results import Rescored
+from ..rescoring.results import Effects
 from ..statistics import rank_correlation, share_interval
 from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, set_meant
 from .ranking import by_strength, ranked
@@ -30,7 +30,7 @@ class Judged:
     scores: tuple[tuple[float, float, float], ...]
 
 
-def judged(rescored: Rescored, i: int, at: int, settings: Mapping[str, Any] | None = None) -> Judged:
+def judged(rescored: Effects, i: int, at: int, settings: Mapping[str, Any] | None = None) -> Judged:
     """The three scores of one boundary.
 
     Args:

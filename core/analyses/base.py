@@ -16,7 +16,7 @@ from ..config.schema import UseScorer
 from ..errors import ConfigError, Fault, LayerError, UserError, nearest
 from ..figures.charts import Figure
 from ..plugins.records import LEVELS
-from ..rescoring.results import Rescored
+from ..rescoring.results import Effects
 from ..runs.provenance.changes import plugin_changes
 from ..runs.run import Run
 from ..storage.csv_tables import csv_text
@@ -52,7 +52,7 @@ class Source:
 
     label: str
     run: Run
-    rescored: Rescored
+    rescored: Effects
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def asked_of(ask: Ask, **understood: Any) -> dict[str, Any]:
     return {key: value for key, value in asdict(ask).items() if key not in ("out", "cluster")} | understood
 
 
-def boundaries_meant(rescored: Rescored, ask: Ask, order: Sequence[int] | None = None, *, beside: Sequence[Source] = ()) -> list[int]:
+def boundaries_meant(rescored: Effects, ask: Ask, order: Sequence[int] | None = None, *, beside: Sequence[Source] = ()) -> list[int]:
     """Boundaries that fit the patterns and levels, strongest first.
 
     Args:
@@ -140,13 +140,13 @@ def boundaries_meant(rescored: Rescored, ask: Ask, order: Sequence[int] | None =
     return found
 
 
-def unmeasured(rescored: Rescored) -> list[str]:
+def unmeasured(rescored: Effects) -> list[str]:
     """A sentence about concepts whose changes have no size here, if there are any."""
     names = rescored.constant
     return [f"Does not vary here, so that changes of it have no unit: {', '.join(names)}."] if names else []
 
 
-def set_meant(rescored: Rescored, asked: str | None, *, usual: str = "all") -> tuple[str, int]:
+def set_meant(rescored: Effects, asked: str | None, *, usual: str = "all") -> tuple[str, int]:
     """Name and position of one layer set that was re-scored.
 
     Raises:
@@ -254,6 +254,6 @@ def plain(value: float, digits: int = 2) -> str:
     return (f"{value:.0e}" if tiny else f"{value:.{digits}f}").replace("-", "−")
 
 
-def in_words(name: str, rescored: Rescored) -> str:
+def in_words(name: str, rescored: Effects) -> str:
     """A layer set for a sentence."""
     return "all layers" if name == "all" else f"the {name} layers" if name in rescored.groups else f"layers {name}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..figures import charts as figures
 from ..figures.charts import Figure
-from ..rescoring.results import Rescored
+from ..rescoring.results import Effects
 from ..statistics import benjamini_hochberg, interval
 from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, plain, set_meant, unmeasured
 from .ranking import by_strength
@@ -22,27 +22,27 @@ LISTED = 12  # pairs that are printed
 FEWEST = 4  # concepts below which no share is told
 
 
-def q_values(rescored: Rescored, at: int) -> Floats:
+def q_values(rescored: Effects, at: int) -> Floats:
     """Corrected p values at a layer set, (B, C): own concepts as one family, all other pairs of the run as another."""
-    q = np.array(rescored.effects.q[:, at, 0])
+    q = np.array(rescored.q[:, at, 0])
     others = np.ones(q.shape, dtype=bool)
     others[np.arange(len(q)), rescored.own] = False
-    q[others] = benjamini_hochberg(rescored.effects.p[:, at, 0][others])
+    q[others] = benjamini_hochberg(rescored.p[:, at, 0][others])
     return q
 
 
-def matrix_figure(rescored: Rescored, order: Sequence[int], at: int) -> Figure:
+def matrix_figure(rescored: Effects, order: Sequence[int], at: int) -> Figure:
     """Effect of boundaries (rows, conditional ones last) on the concepts of the plain ones among them (columns)."""
     rows = [*[i for i in order if not rescored.boundaries[i].given], *[i for i in order if rescored.boundaries[i].given]]
     columns = [int(rescored.own[i]) for i in rows if not rescored.boundaries[i].given] or sorted({int(rescored.own[i]) for i in rows})
-    values = rescored.effects.in_sd[rows, at, 0][:, columns]
+    values = rescored.in_sd[rows, at, 0][:, columns]
     marks = q_values(rescored, at)[rows][:, columns] < rescored.rate
     names, concepts = [rescored.boundaries[i].name for i in rows], [rescored.concepts[j]["id"] for j in columns]
     description = "What each direction does to every concept, in standard deviations. Bold: beyond null directions."
     return figures.heat("entanglement", names, concepts, values, marks, description=description, entry="mean_in_sd")
 
 
-def cosines(rescored: Rescored, rows: Sequence[int], layers: Sequence[int] | None = None) -> Floats:
+def cosines(rescored: Effects, rows: Sequence[int], layers: Sequence[int] | None = None) -> Floats:
     """Cosines between normals, (M, M); of those with one per layer, over the layers that are moved."""
     normals = []
     for i in rows:
@@ -54,7 +54,7 @@ def cosines(rescored: Rescored, rows: Sequence[int], layers: Sequence[int] | Non
     return stacked @ stacked.T
 
 
-def cosine_figure(rescored: Rescored, order: Sequence[int]) -> Figure:
+def cosine_figure(rescored: Effects, order: Sequence[int]) -> Figure:
     """Cosines between the boundaries' normals."""
     values = cosines(rescored, order)
     np.fill_diagonal(values, np.nan)
@@ -121,7 +121,7 @@ def entanglement(source: Source, ask: Ask) -> Answer:
     plainly = [i for i in meant if not rescored.boundaries[i].given][: ask.top]
     given = [i for i in meant if rescored.boundaries[i].given and (ask.top is None or rescored.boundaries[i].concept in _concepts(rescored, plainly))]
     own = [int(rescored.own[i]) for i in plainly]
-    values = rescored.effects.in_sd[plainly, at, 0][:, own]
+    values = rescored.in_sd[plainly, at, 0][:, own]
     cosine = cosines(rescored, plainly, rescored.sets[name]) if plainly else np.zeros((0, 0))
     if ask.cluster:
         order = clustered(values)
@@ -143,13 +143,13 @@ def entanglement(source: Source, ask: Ask) -> Answer:
     return Answer("entanglement", shown, sentences, figures_, {"pairs": table, "explained": numbers}, asked)
 
 
-def _concepts(rescored: Rescored, rows: Sequence[int]) -> set[str]:
+def _concepts(rescored: Effects, rows: Sequence[int]) -> set[str]:
     return {rescored.boundaries[i].concept for i in rows}
 
 
-def _pairs(rescored: Rescored, rows: Sequence[int], at: int, ask: Ask) -> tuple[list[list[Any]], list[list[Any]]]:
+def _pairs(rescored: Effects, rows: Sequence[int], at: int, ask: Ask) -> tuple[list[list[Any]], list[list[Any]]]:
     """A row per boundary and scored concept, as numbers: those with the chosen concepts, and all of them."""
-    effects, q = rescored.effects, q_values(rescored, at)
+    effects, q = rescored, q_values(rescored, at)
     heads = ["boundary", "boundary_level", "concept", "concept_level", "own", "mean_in_sd", "low", "high", "q_value", "significant", "cosine"]
     found: list[list[Any]] = [heads]
     units = rescored.units.tolist()

@@ -13,14 +13,14 @@ from ..figures.charts import Figure
 from ..figures.panels import hierarchies
 from ..plugins.records import LEVELS
 from ..rescoring.hierarchy import Estimate, Hierarchy, hierarchy_of, level_means
-from ..rescoring.results import Rescored
+from ..rescoring.results import Effects
 from ..statistics import bootstrap_means, bootstrap_weights, interval, sample_means
 from ..strata.layers import show_layers
 from . import sentences as answers
 from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, check_meet, shared_rows
 
 
-def hierarchy_for(rescored: Rescored, rows: Sequence[int] | None = None) -> Hierarchy | None:
+def hierarchy_for(rescored: Effects, rows: Sequence[int] | None = None) -> Hierarchy | None:
     """Where variation factors sit, of those among `rows`; None where single layers were not moved, or nothing was found."""
     layers = rescored.single_layers()
     rows = [i for i in (rescored.ranking() if rows is None else rows) if rescored.factors[i]]
@@ -32,7 +32,7 @@ def hierarchy_for(rescored: Rescored, rows: Sequence[int] | None = None) -> Hier
     return hierarchy_of(changes, names, levels, LEVELS, rescored.groups, bootstrap=rescored.bootstrap, seed=rescored.seed)
 
 
-def figures_for(rescored: Rescored, hierarchy: Hierarchy) -> dict[str, Figure]:
+def figures_for(rescored: Effects, hierarchy: Hierarchy) -> dict[str, Figure]:
     """The figures of one run."""
     groups = rescored.groups
     levels_of = levels_of_factors(rescored, hierarchy)
@@ -51,12 +51,12 @@ def figures_for(rescored: Rescored, hierarchy: Hierarchy) -> dict[str, Figure]:
     return drawn
 
 
-def levels_of_factors(rescored: Rescored, hierarchy: Hierarchy) -> list[str]:
+def levels_of_factors(rescored: Effects, hierarchy: Hierarchy) -> list[str]:
     """The level of each factor, (F,)."""
     return [rescored.boundaries.of(name).level for name in hierarchy.factors]
 
 
-def _groups_at_once(rescored: Rescored, hierarchy: Hierarchy) -> Figure | None:
+def _groups_at_once(rescored: Effects, hierarchy: Hierarchy) -> Figure | None:
     """Mean change in sd units when all layers of a group move together, averaged over a level's factors."""
     names = list(rescored.sets)
     if not all(group in names for group in rescored.groups):
@@ -152,7 +152,7 @@ def hierarchy(sources: Sequence[Source], ask: Ask) -> Answer:
     return Answer("hierarchy", table, sentences + left_out, drawn, tables, asked_of(ask))
 
 
-def _top(rescored: Rescored, rows: Sequence[int], top: int | None) -> list[int]:
+def _top(rescored: Effects, rows: Sequence[int], top: int | None) -> list[int]:
     """The strongest factors of each level."""
     factors = [i for i in rows if rescored.factors[i]]
     if top is None:

@@ -13,7 +13,7 @@ from ..figures import charts as figures
 from ..figures.charts import RankedConcept
 from ..figures.panels import rankings
 from ..rescoring.effects import null_means
-from ..rescoring.results import Rescored
+from ..rescoring.results import Effects
 from ..statistics import bootstrap_means, bootstrap_weights, interval, null_moments, rank_correlation
 from . import sentences as answers
 from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, check_meet, in_words, plain, set_meant, shared_rows
@@ -23,21 +23,21 @@ Floats = NDArray[np.float64]
 PAPERS = 10  # concepts that the paper shows of each model
 
 
-def strengths(rescored: Rescored, at: int) -> Floats:
+def strengths(rescored: Effects, at: int) -> Floats:
     """Each boundary's effect on its own concept at a layer set, in sd units, (B,)."""
-    return np.asarray(rescored.effects.in_sd[np.arange(len(rescored.own)), at, 0, rescored.own])
+    return np.asarray(rescored.in_sd[np.arange(len(rescored.own)), at, 0, rescored.own])
 
 
-def by_strength(rescored: Rescored, at: int, *, conditional: bool = False) -> list[int]:
+def by_strength(rescored: Effects, at: int, *, conditional: bool = False) -> list[int]:
     """Boundaries by their effect at a layer set, strongest first; what has none comes last."""
     strength = strengths(rescored, at)
     rows = [i for i, b in enumerate(rescored.boundaries) if conditional or not b.given]
     return sorted(rows, key=lambda i: (np.isnan(strength[i]), -strength[i]))
 
 
-def ranked(rescored: Rescored, i: int, at: int) -> RankedConcept:
+def ranked(rescored: Effects, i: int, at: int) -> RankedConcept:
     """One boundary at a layer set, with its intervals and that of random directions (mean -+ 2 sd)."""
-    effects, j = rescored.effects, int(rescored.own[i])
+    effects, j = rescored, int(rescored.own[i])
     unit = float(rescored.units[j])
     _, centre, spread = (float(moment) for moment in null_moments(null_means(rescored.null[:, at, j]) / unit))
     return RankedConcept(
@@ -55,7 +55,7 @@ def ranked(rescored: Rescored, i: int, at: int) -> RankedConcept:
     )
 
 
-def places(rescored: Rescored, rows: Sequence[int], at: int) -> tuple[Floats, Floats]:
+def places(rescored: Effects, rows: Sequence[int], at: int) -> tuple[Floats, Floats]:
     """95 % of the places, from 1, that each of these boundaries takes over resamplings of the samples: two of (len(rows),)."""
     changes = rescored.changes[list(rows)][:, at, 0]  # (F, K)
     means = bootstrap_means(changes, bootstrap_weights(changes.shape[1], rescored.bootstrap, rescored.seed))  # (R, F)

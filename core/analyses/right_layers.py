@@ -16,7 +16,7 @@ from ..figures.panels import layer_effects
 from ..figures.pictures import Pixels, png
 from ..plugins.records import LEVELS
 from ..rescoring.hierarchy import Hierarchy
-from ..rescoring.results import Rescored
+from ..rescoring.results import Effects
 from ..runs.run import Run
 from ..statistics import benjamini_hochberg
 from ..storage.result_folder import read_index
@@ -72,7 +72,7 @@ class Layers:
         return layer_effects(self.rows, self.levels)
 
 
-def right_layers(rescored: Rescored, hierarchy: Hierarchy | None) -> dict[str, tuple[str, float]]:
+def right_layers(rescored: Effects, hierarchy: Hierarchy | None) -> dict[str, tuple[str, float]]:
     """Of each level, the group where its effect peaks, and how often resamplings put it there."""
     found = {}
     for m, level in enumerate(hierarchy.levels if hierarchy is not None else ()):
@@ -84,7 +84,7 @@ def right_layers(rescored: Rescored, hierarchy: Hierarchy | None) -> dict[str, t
     return found
 
 
-def default_rows(rescored: Rescored, meant: Sequence[int], top: int) -> list[int]:
+def default_rows(rescored: Effects, meant: Sequence[int], top: int) -> list[int]:
     """The strongest variation factors of each level, levels in their order."""
     kept: list[int] = []
     for level in LEVELS:
@@ -92,7 +92,7 @@ def default_rows(rescored: Rescored, meant: Sequence[int], top: int) -> list[int
     return kept
 
 
-def compare(run: Run, rescored: Rescored, ask: Ask) -> Layers:
+def compare(run: Run, rescored: Effects, ask: Ask) -> Layers:
     """The right layers of some boundaries against all other groups, and against all layers.
 
     Raises:
@@ -126,9 +126,9 @@ def compare(run: Run, rescored: Rescored, ask: Ask) -> Layers:
     return Layers(found, surety, sentences + _wrong(rescored, found, groups) + unmeasured(rescored), pairs)
 
 
-def moved(rescored: Rescored, i: int, at: int, beyond: NDArray[np.bool_], *, is_right: bool) -> Moved:
+def moved(rescored: Effects, i: int, at: int, beyond: NDArray[np.bool_], *, is_right: bool) -> Moved:
     """One boundary at one layer set."""
-    boundary, effects, own = rescored.boundaries[i], rescored.effects, int(rescored.own[i])
+    boundary, effects, own = rescored.boundaries[i], rescored, int(rescored.own[i])
     unit = float(rescored.units[own])
     target = tuple(float(array[i, at, 0, own]) / unit for array in (effects.mean, effects.low, effects.high))
     others = {
@@ -150,9 +150,9 @@ def moved(rescored: Rescored, i: int, at: int, beyond: NDArray[np.bool_], *, is_
     )
 
 
-def _significant(rescored: Rescored, rows: Sequence[int], sets: Sequence[int]) -> tuple[NDArray[np.bool_], list[list[Any]]]:
+def _significant(rescored: Effects, rows: Sequence[int], sets: Sequence[int]) -> tuple[NDArray[np.bool_], list[list[Any]]]:
     """Which effects on other concepts go beyond chance, (B, S, C), corrected over all that are looked at; and all numbers as a table."""
-    effects, names, units = rescored.effects, list(rescored.sets), rescored.units.tolist()
+    effects, names, units = rescored, list(rescored.sets), rescored.units.tolist()
     places = [(i, s, j) for i in rows for s in sets for j in range(len(rescored.concepts)) if j != rescored.own[i]]
     index = tuple(np.array([place[k] for place in places], dtype=np.int64) for k in range(3))
     q = benjamini_hochberg(effects.p[index[0], index[1], 0, index[2]])
@@ -170,7 +170,7 @@ def _significant(rescored: Rescored, rows: Sequence[int], sets: Sequence[int]) -
     return np.nan_to_num(full, nan=1.0) < rescored.rate, table
 
 
-def _said(rescored: Rescored, rows: Sequence[Moved], surety: Mapping[str, float]) -> list[str]:
+def _said(rescored: Effects, rows: Sequence[Moved], surety: Mapping[str, float]) -> list[str]:
     """One boundary: its own concept, then what else moves at the right layers and at all."""
     right, whole = (next((r for r in rows if r.is_right), rows[0]), next(r for r in rows if r.set_name == "all"))
     why = f", where {right.level} peaks in {100 * surety[right.name]:.0f} % of resamplings" if right.name in surety else ""
@@ -199,7 +199,7 @@ def _said(rescored: Rescored, rows: Sequence[Moved], surety: Mapping[str, float]
     return said
 
 
-def _wrong(rescored: Rescored, rows: Sequence[Moved], groups: Sequence[str]) -> list[str]:
+def _wrong(rescored: Effects, rows: Sequence[Moved], groups: Sequence[str]) -> list[str]:
     """Of each group: what moves most when it is the wrong place (paper, fig. 19)."""
     said = []
     for group in groups:
@@ -245,7 +245,7 @@ def sheets(run: Run, found: Layers, *, enlarge: bool) -> dict[str, Pixels]:
     return made
 
 
-def read_layers(run: Run, rescored: Rescored) -> Layers | None:
+def read_layers(run: Run, rescored: Effects) -> Layers | None:
     """The chapter of a run, computed from the run as it is now; None where `ganstrata analysis layers` was never asked."""
     file = run.path / FOLDER / INDEX
     if not file.is_file():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rescoring.effects import null_means
-from ..rescoring.results import Rescored, concept_units
+from ..rescoring.results import Effects, concept_units
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Aside:
     beyond: int
 
 
-def aside(rescored: Rescored, pairs: Sequence[tuple[int, int]], at: int, beyond: NDArray[np.bool_]) -> Aside:
+def aside(rescored: Effects, pairs: Sequence[tuple[int, int]], at: int, beyond: NDArray[np.bool_]) -> Aside:
     """Root mean square of the effects of pairs (boundary, concept), free of what noise adds to squares.
 
     The mean of m^2 - s^2 estimates the mean square of the true effects without bias, m being a mean
     change and s its standard error. The interval takes the errors of all pairs as if they went
     together: it is too wide rather than too narrow, however concepts hang together.
     """
-    effects = rescored.effects
+    effects = rescored
     unit = concept_units([rescored.concepts[j] for _, j in pairs])
     i, j = (np.array([pair[k] for pair in pairs]) for k in (0, 1))
     mean, error = effects.mean[i, at, 0, j] / unit, effects.error[i, at, 0, j] / unit
@@ -52,7 +52,7 @@ def aside(rescored: Rescored, pairs: Sequence[tuple[int, int]], at: int, beyond:
     return Aside(value, low, high, _random(rescored, sorted({int(c) for c in j}), at), int(known.sum()), int(beyond[i, at, j][known].sum()))
 
 
-def _random(rescored: Rescored, columns: Sequence[int], at: int) -> float:
+def _random(rescored: Effects, columns: Sequence[int], at: int) -> float:
     """The same of random directions on these concepts."""
     unit = concept_units([rescored.concepts[j] for j in columns])
     part = rescored.null[:, at, columns]  # (R, n, 5)

@@ -18,7 +18,7 @@ from ..errors import PictureError
 from ..figures.pictures import png, tile, to_pixels
 from ..plugins.records import Rendering
 from ..randomness import Stream
-from ..rescoring.results import Rescored
+from ..rescoring.results import Effects
 from ..runs.engine import Engine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
@@ -85,7 +85,7 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
     """Write edits/*.png, edits/edits.csv and edits/edits.json."""
     run.require("rescore")
     prepared = engine.prepared
-    rescored = Rescored.read(run)
+    rescored = Effects.read(run)
     make_folder(run.path / "edits")
     strips = [
         Strip(run.path, boundary.name, name, layers, step_field(boundary.normal, layers, prepared.edit_scale) * run.step_unit, int(rescored.own[b]))
@@ -126,7 +126,7 @@ def _check_share(prepared: Prepared, lost: int, strips: int) -> None:
         )
 
 
-def joint_parts(rescored: Rescored, amount: float) -> list[Part]:
+def joint_parts(rescored: Effects, amount: float) -> list[Part]:
     """The strongest factor of each level, each at the group where it moves its own score most."""
     groups = [name for name in rescored.sets if name in rescored.groups]
     parts: dict[str, Part] = {}
@@ -134,7 +134,7 @@ def joint_parts(rescored: Rescored, amount: float) -> list[Part]:
         boundary = rescored.boundaries[i]
         if not rescored.factors[i] or boundary.level in parts or not groups:
             continue
-        effect = {g: rescored.effects.mean[i, list(rescored.sets).index(g), 0, rescored.own[i]] for g in groups}
+        effect = {g: rescored.mean[i, list(rescored.sets).index(g), 0, rescored.own[i]] for g in groups}
         best = max(groups, key=lambda g: -np.inf if np.isnan(effect[g]) else effect[g])
         parts[boundary.level] = Part(i, boundary.name, boundary.level, best, amount)
     return sorted(parts.values(), key=lambda part: groups.index(part.group))

@@ -19,7 +19,7 @@ from ..boundaries.files import load_boundaries
 from ..figures import charts as figures
 from ..figures.charts import Figure
 from ..rescoring.hierarchy import Hierarchy
-from ..rescoring.results import Rescored
+from ..rescoring.results import Effects
 from ..runs.run import Run
 
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 class Found:
     """Everything that is computed for the report."""
 
-    rescored: Rescored
+    rescored: Effects
     hierarchy: Hierarchy | None
     figures: dict[str, Figure]
     concepts: list[dict[str, Any]]  # a row per learnt boundary
@@ -42,7 +42,7 @@ class Found:
 
 def gather(run: Run) -> Found:
     """Compute figures and tables from what the stages wrote."""
-    rescored = Rescored.read(run)
+    rescored = Effects.read(run)
     _, skipped = load_boundaries(run.path)
     order = rescored.ranking()
     everywhere = rescored.all_set
@@ -61,12 +61,12 @@ def gather(run: Run) -> Found:
     return Found(rescored, hierarchy, drawn, rows, _conditions(rescored), skipped, read_objects(run), layers, depths)
 
 
-def _at_all(rescored: Rescored, array: Floats, i: int, j: int) -> float:
+def _at_all(rescored: Effects, array: Floats, i: int, j: int) -> float:
     return float(array[i, rescored.all_set, 0, j])
 
 
-def _row(rescored: Rescored, i: int) -> dict[str, Any]:
-    boundary, effects, j = rescored.boundaries[i], rescored.effects, int(rescored.own[i])
+def _row(rescored: Effects, i: int) -> dict[str, Any]:
+    boundary, effects, j = rescored.boundaries[i], rescored, int(rescored.own[i])
     values = {
         name: _at_all(rescored, getattr(effects, name), i, j)
         for name in ("in_sd", "mean", "error", "low", "high", "low_total", "high_total", "clipped", "p", "q", "rank", "undefined", "made_undefined")
@@ -83,7 +83,7 @@ def _row(rescored: Rescored, i: int) -> dict[str, Any]:
     }
 
 
-def _conditions(rescored: Rescored) -> list[dict[str, Any]]:
+def _conditions(rescored: Effects) -> list[dict[str, Any]]:
     """For each conditional direction: what it and the plain one do to its own and to the kept concepts."""
     found = []
     for i, boundary in enumerate(rescored.boundaries):
@@ -99,9 +99,7 @@ def _conditions(rescored: Rescored) -> list[dict[str, Any]]:
                     "concept": rescored.concepts[j]["id"],
                     "own": j == columns[0],
                     **{
-                        which: tuple(
-                            _at_all(rescored, a, row, j) / unit for a in (rescored.effects.mean, rescored.effects.low, rescored.effects.high)
-                        )
+                        which: tuple(_at_all(rescored, a, row, j) / unit for a in (rescored.mean, rescored.low, rescored.high))
                         for which, row in (("plain", plain), ("conditional", i))
                     },
                 }

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ..boundaries.learning_variance import replicate_samples
 from ..config.schema import Rescoring
 from ..rescoring.interim import look_sizes
-from ..rescoring.results import Rescored
+from ..rescoring.results import Effects
 
 
-def sampling(rescored: Rescored, config: Rescoring, batch: int, work: dict[str, Any] | None) -> list[str]:
+def sampling(rescored: Effects, config: Rescoring, batch: int, work: dict[str, Any] | None) -> list[str]:
     """Sentences for the report.
 
     Args:

@@ -25,7 +25,7 @@ from ..boundaries.learning_variance import errors_of, replicate_samples
 from ..config.schema import Rescoring
 from ..statistics import null_p_value
 from ..storage.shards import Shards
-from .effects import Effects, effects_of_looks, null_means, over_learning, samples_used, variation_factors
+from .effects import EffectArrays, effects_of_looks, null_means, over_learning, samples_used, variation_factors
 from .interim import half_width, look_sizes
 
 Floats = NDArray[np.float64]
@@ -161,7 +161,7 @@ def judge(question: Question, sums: Floats, own: Floats, look: int) -> tuple[Fla
     return found, hopeless, half_width(own[:, 0, 0]) <= question.precision * scale, scale
 
 
-def _effects(question: Question, sums: Floats) -> Effects:
+def _effects(question: Question, sums: Floats) -> EffectArrays:
     """Effects at `all`, from the sums of all directions by batch (B + R, N, 1, 2, C, 5)."""
     count, unit = len(question.own), np.ones(sums.shape[-2])
     return effects_of_looks(sums[:count], sums[count:, :, :, 0], question.own, looks=question.looks, step=question.step, unit=unit, all_set=0)

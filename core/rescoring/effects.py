@@ -30,7 +30,7 @@ def sums_of(baseline: NDArray[np.float32], edited: NDArray[np.float32]) -> Float
 
 
 @dataclass(frozen=True)
-class Effects:
+class EffectArrays:
     """Effects of B boundaries on C concepts at S layer sets; axis 2 is the sign of the step.
 
     Attributes:
@@ -75,7 +75,7 @@ def effects_of(
     samples: int,
     unit: Floats,
     all_set: int,
-) -> Effects:
+) -> EffectArrays:
     """Turn sums into effects.
 
     Args:
@@ -92,7 +92,7 @@ def effects_of(
     rows = np.arange(len(own))
     low[rows, :, :, own], high[rows, :, :, own] = skewed_interval(own_changes)  # (B, S, 2)
     p, rank, null_count = _against(mean, null_means(null), own)
-    return Effects(
+    return EffectArrays(
         count=count,
         mean=mean,
         error=error,
@@ -111,7 +111,9 @@ def effects_of(
     )
 
 
-def effects_of_looks(sums: Floats, null: Floats, own: NDArray[np.int64], *, looks: Sequence[int], step: int, unit: Floats, all_set: int) -> Effects:
+def effects_of_looks(
+    sums: Floats, null: Floats, own: NDArray[np.int64], *, looks: Sequence[int], step: int, unit: Floats, all_set: int
+) -> EffectArrays:
     """Effects where each boundary stopped at a look of its own at each layer set.
 
     A p value is that of all looks taken together, and so is the interval at the set `all`, where
@@ -145,7 +147,7 @@ def effects_of_looks(sums: Floats, null: Floats, own: NDArray[np.int64], *, look
         share = weights[last[i, all_set], all_set]
         at = (i, all_set)
         low[at], high[at] = mean_interval(mean[at], error[at], count[at], 1.0 - 0.05 * share)
-    return Effects(
+    return EffectArrays(
         count=count,
         mean=mean,
         error=error,
@@ -164,7 +166,7 @@ def effects_of_looks(sums: Floats, null: Floats, own: NDArray[np.int64], *, look
     )
 
 
-def over_learning(effects: Effects, error: Floats, freedom: NDArray[np.int64], own: NDArray[np.int64], *, all_set: int) -> Effects:
+def over_learning(effects: EffectArrays, error: Floats, freedom: NDArray[np.int64], own: NDArray[np.int64], *, all_set: int) -> EffectArrays:
     """Add the intervals that hold over other learning samples too.
 
     Args:
@@ -224,7 +226,7 @@ def _corrected(p: Floats, own: NDArray[np.int64], all_set: int) -> Floats:
     return q
 
 
-def variation_factors(effects: Effects, own: NDArray[np.int64], varies: NDArray[np.bool_], *, all_set: int, rate: float) -> NDArray[np.bool_]:
+def variation_factors(effects: EffectArrays, own: NDArray[np.int64], varies: NDArray[np.bool_], *, all_set: int, rate: float) -> NDArray[np.bool_]:
     """Which boundaries are variation factors (B,): q < rate at all layers, concept varies, both intervals above zero.
 
     An interval over learning samples that is not known does not count against a boundary.

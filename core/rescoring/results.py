@@ -20,7 +20,7 @@ from ..statistics import null_moments
 from ..storage.csv_tables import csv_text
 from ..storage.disk import write_text
 from ..storage.shards import Shards
-from .effects import SIGNS, Effects, effects_of, effects_of_looks, null_means, over_learning, samples_used, variation_factors
+from .effects import SIGNS, EffectArrays, effects_of, effects_of_looks, null_means, over_learning, samples_used, variation_factors
 from .interim import look_sizes
 
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Rescored:
+class Effects(EffectArrays):
     """Effects of a run with the names of their axes.
 
     Attributes:
@@ -59,7 +59,6 @@ class Rescored:
     concepts: list[dict[str, Any]]
     sets: Mapping[str, tuple[int, ...]]
     groups: Mapping[str, tuple[int, ...]]
-    effects: Effects
     changes: Floats
     own: NDArray[np.int64]
     factors: NDArray[np.bool_]
@@ -76,7 +75,7 @@ class Rescored:
     replicates: NDArray[np.int64]
 
     @classmethod
-    def read(cls, run: Run) -> Rescored:
+    def read(cls, run: Run) -> Effects:
         """Compute the effects from the sums in rescoring.zarr."""
         config = run.config
         boundaries, _ = load_boundaries(run.path)
@@ -121,7 +120,7 @@ class Rescored:
             concepts=concepts,
             sets=sets,
             groups={name: tuple(layers) for name, layers in run.record.groups.items()},
-            effects=effects,
+            **vars(effects),
             changes=own_changes / unit[own][:, None, None, None],
             own=own,
             factors=factors,
@@ -160,7 +159,7 @@ class Rescored:
 
     def ranking(self, *, conditional: bool = False) -> list[int]:
         """Boundaries by their effect on their own concept in sd units at all layers, strongest first."""
-        strength = self.effects.in_sd[np.arange(len(self.own)), self.all_set, 0, self.own]
+        strength = self.in_sd[np.arange(len(self.own)), self.all_set, 0, self.own]
         rows = [i for i, b in enumerate(self.boundaries) if conditional or not b.given]
         return sorted(rows, key=lambda i: (np.isnan(strength[i]), -strength[i]))
 
@@ -169,7 +168,7 @@ class Rescored:
 
         A null direction drops out where it leaves the concept undefined in every sample.
         """
-        count = self.effects.null_count[np.arange(len(self.own)), at, 0, self.own]
+        count = self.null_count[np.arange(len(self.own)), at, 0, self.own]
         return {boundary.name: int(n) for boundary, n in zip(self.boundaries, count, strict=True) if n < len(self.null)}
 
     def single_layers(self) -> list[int]:
@@ -200,10 +199,10 @@ def _merged(units: Shards, everywhere: int) -> tuple[Floats, Floats]:
     return sums, own
 
 
-def write_table(rescored: Rescored, path: Path) -> None:
+def write_table(rescored: Effects, path: Path) -> None:
     """rescoring.csv: a row per boundary, layer set, sign and concept."""
     rows: list[Sequence[Any]] = [COLUMNS]
-    effects = rescored.effects
+    effects = rescored
     for i, boundary in enumerate(rescored.boundaries):
         for s, name in enumerate(rescored.sets):
             for k, sign in enumerate(SIGNS):

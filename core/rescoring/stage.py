@@ -39,7 +39,7 @@ from .adaptive import DECIDING, RESAMPLED, Question, rounds
 from .effects import FIELDS
 from .interim import look_sizes
 from .measure import Baseline, baseline_of, changes_along, scores_along
-from .results import Rescored, write_table
+from .results import Effects, write_table
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,13 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
             missing = _missing(units, needed)
             step(sum(_images(prepared, unit) for unit in set(needed) - set(missing)))
         step(total - step.done)  # what need not be done
-        rescored = Rescored.read(run)
+        rescored = Effects.read(run)
         nonfinite = _check_share(prepared, rescored)
         write_table(rescored, run.path / "rescoring.csv")
     run.finish("rescore", seconds=step.seconds, files=("rescoring.csv", "rescoring.zarr"), images=images, nonfinite=nonfinite, factors=rescored.found)
 
 
-def _check_share(prepared: Prepared, rescored: Rescored) -> int:
+def _check_share(prepared: Prepared, rescored: Effects) -> int:
     """How many pairs of pictures were left out of everything because one of the two was not finite.
 
     Raises:
@@ -143,7 +143,7 @@ def _check_share(prepared: Prepared, rescored: Rescored) -> int:
     if allowed == 0.0:
         return 0
     # Pairs that no concept has a change for: where all concepts may be undefined, some of them may be finite.
-    lost = rescored.effects.undefined.min(axis=3)  # (B, S, 2)
+    lost = rescored.undefined.min(axis=3)  # (B, S, 2)
     count, total = int(lost.sum()), int(2 * rescored.used.sum())
     if count > (most := floor_share(allowed, total)):
         b, s, _ = np.unravel_index(int(lost.argmax()), lost.shape)

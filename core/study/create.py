@@ -17,7 +17,7 @@ from ..figures.pictures import jpeg, png, tile, to_pixels
 from ..plugins.compatibility import check_fits
 from ..plugins.records import Boundaries, Boundary
 from ..randomness import Stream
-from ..rescoring.results import Rescored
+from ..rescoring.results import Effects
 from ..runs.engine import Engine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
@@ -79,7 +79,7 @@ def make_study(path: Path, out: Path, ask: Ask, *, progress: Progress) -> Key:
         groups = dict(prepared.groups)
         if len(groups) < 2:
             raise UserError(f"{path} has {len(groups)} layer groups, and a study compares two or more; say rescoring.groups in a config of a new run")
-        chosen = _chosen(Rescored.read(run), ask, path)
+        chosen = _chosen(Effects.read(run), ask, path)
         for boundary in chosen:
             check_fits(boundary, prepared.generator)
         seed = secrets.randbits(48) if ask.seed is None else ask.seed
@@ -112,7 +112,7 @@ def _check(ask: Ask, out: Path) -> None:
         raise RunError(f"{out} is a file; give a folder as --out")
 
 
-def _chosen(rescored: Rescored, ask: Ask, path: Path) -> Boundaries:
+def _chosen(rescored: Effects, ask: Ask, path: Path) -> Boundaries:
     known = rescored.boundaries
     for pattern in ask.concepts:
         if not any(fnmatchcase(name, pattern) for name in known.names):

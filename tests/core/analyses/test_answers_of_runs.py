@@ -25,7 +25,7 @@ from ganstrata.core.figures.pictures import read_picture
 from ganstrata.core.pipeline.analyse import ask_layers, ask_many, ask_one
 from ganstrata.core.plugins.records import LEVELS
 from ganstrata.core.rescoring.hierarchy import hierarchy_of
-from ganstrata.core.rescoring.results import Rescored
+from ganstrata.core.rescoring.results import Effects
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage import result_folder as resultfolder
@@ -44,8 +44,8 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def rescored(finished: Run) -> Rescored:
-    return Rescored.read(finished)
+def rescored(finished: Run) -> Effects:
+    return Effects.read(finished)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def check_files(answer: Answer, folder: Path) -> None:
     assert len({len(row) for row in answer.table}) == 1
 
 
-def test_ranking_is_that_of_the_report_with_places(copied: Path, rescored: Rescored) -> None:
+def test_ranking_is_that_of_the_report_with_places(copied: Path, rescored: Effects) -> None:
     answer, folder = ask_many([copied], Ask(), ranking, "ranking")
     check_files(answer, folder)
     assert folder == copied / "analysis/ranking"
@@ -85,7 +85,7 @@ def test_ranking_is_that_of_the_report_with_places(copied: Path, rescored: Resco
     assert all(float(by_name[name]["place_high"]) <= 5.0 for name in LAYER)  # seen/half is seen/left where it is defined
 
 
-def test_ranking_at_some_layers_holds_effects_against_chance_there(copied: Path, rescored: Rescored) -> None:
+def test_ranking_at_some_layers_holds_effects_against_chance_there(copied: Path, rescored: Effects) -> None:
     _, folder = ask_many([copied], Ask(layers="6-7", levels=("colour", "layout"), top=2), ranking, "ranking")
     table = rows(folder / "ranking.csv")
     assert table[0]["boundary"] == "seen/red"
@@ -143,12 +143,12 @@ def test_hierarchies_of_several_runs(copied: Path, other, tmp_path: Path) -> Non
     assert "Colour peaks at the top layers in all 2 runs that have it." in answer.sentences
 
 
-def test_entanglement_is_the_whole_matrix(copied: Path, rescored: Rescored) -> None:
+def test_entanglement_is_the_whole_matrix(copied: Path, rescored: Effects) -> None:
     answer, folder = ask_one(copied, Ask(), entanglement, "entanglement")
     check_files(answer, folder)
     table = {(row["boundary"], row["concept"]): row for row in rows(folder / "pairs.csv")}
     assert len(table) == len(rescored.boundaries) * len(rescored.concepts)
-    q = rescored.effects.q[:, rescored.all_set, 0]
+    q = rescored.q[:, rescored.all_set, 0]
     for (name, concept), row in table.items():
         i, j = rescored.boundaries.names.index(name), [c["id"] for c in rescored.concepts].index(concept)
         np.testing.assert_allclose(float(row["q_value"] or "nan"), q[i, j], rtol=1e-4)
@@ -170,7 +170,7 @@ def test_entanglement_can_be_narrowed_and_clustered(copied: Path) -> None:
     assert abs(red["seen/red"]) < 0.1  # it lives in the last layer
 
 
-def test_ablation_sets_three_rankings_side_by_side(copied: Path, rescored: Rescored) -> None:
+def test_ablation_sets_three_rankings_side_by_side(copied: Path, rescored: Effects) -> None:
     answer, folder = ask_one(copied, Ask(), ablation, "ablation")
     check_files(answer, folder)
     assert (folder / "ablation.csv").read_bytes() == (copied / "figures/ablation.csv").read_bytes()
@@ -185,7 +185,7 @@ def test_ablation_sets_three_rankings_side_by_side(copied: Path, rescored: Resco
     assert f"{factors} by re-scoring." in answer.sentences[-1]
 
 
-def test_right_and_wrong_layers(copied: Path, rescored: Rescored) -> None:
+def test_right_and_wrong_layers(copied: Path, rescored: Effects) -> None:
     answer, folder = ask_layers(copied, Ask(concepts=tuple(LAYER)), progress=QUIET)
     check_files(answer, folder)
     table = rows(folder / "sides.csv")
@@ -211,7 +211,7 @@ def test_the_right_layers_can_be_named(copied: Path) -> None:
     assert "By itself seen/red rises most at the top layers: --layers top may be the better place." in answer.sentences
 
 
-def test_the_chapter_follows_the_run_and_tells_what_no_longer_fits(copied: Path, rescored: Rescored) -> None:
+def test_the_chapter_follows_the_run_and_tells_what_no_longer_fits(copied: Path, rescored: Effects) -> None:
     run = Run.open(copied)
     assert read_layers(run, rescored) is None
     ask_layers(copied, Ask(concepts=("seen/red",)), progress=QUIET)
@@ -228,7 +228,7 @@ def test_the_chapter_follows_the_run_and_tells_what_no_longer_fits(copied: Path,
     assert "is damaged" in damaged.fault
 
 
-def test_a_layer_set_goes_by_its_name_or_its_numbers(rescored: Rescored) -> None:
+def test_a_layer_set_goes_by_its_name_or_its_numbers(rescored: Effects) -> None:
     names = list(rescored.sets)
     assert set_meant(rescored, None) == ("all", names.index("all"))
     assert set_meant(rescored, "upper") == set_meant(rescored, "4,5") == ("upper", names.index("upper"))
@@ -239,7 +239,7 @@ def test_a_layer_set_goes_by_its_name_or_its_numbers(rescored: Rescored) -> None
         set_meant(rescored, "groups")
 
 
-def test_wrong_names_are_told_at_once(rescored: Rescored) -> None:
+def test_wrong_names_are_told_at_once(rescored: Effects) -> None:
     with pytest.raises(ConfigError) as told:
         boundaries_meant(rescored, Ask(concepts=("seen/rde", "seen/*"), levels=("color",)))
     assert len(told.value.faults) == 2
@@ -344,7 +344,7 @@ def test_a_write_that_fails_leaves_what_was_there(copied: Path, monkeypatch: pyt
 def test_runs_that_stopped_early_are_analysed_too(config, tmp_path: Path) -> None:
     config["rescoring"] |= {"adaptive": True, "samples": 96}
     run = ganstrata.run(config, tmp_path / "adaptive")
-    run_rescored = Rescored.read(run)
+    run_rescored = Effects.read(run)
     _, folder = ask_many([run.path], Ask(), hierarchy, "hierarchy")
     depth = {row["concept"]: row for row in rows(folder / "depths.csv")}
     for name in ("seen/left", "seen/red"):
@@ -373,7 +373,7 @@ def test_a_generator_of_one_layer_has_no_hierarchy_but_a_ranking(config, tmp_pat
     assert "seen/red" in {row[1] for row in answer.table}
 
 
-def test_of_two_levels_the_shallower_is_named_first(rescored: Rescored) -> None:
+def test_of_two_levels_the_shallower_is_named_first(rescored: Effects) -> None:
     """Whichever stands first in the table of levels."""
     rows = [rescored.boundaries.names.index(name) for name in ("seen/left", "seen/red")]
     changes = rescored.changes[rows][:, rescored.single_layers(), 0]

@@ -56,7 +56,7 @@ def planted(truth: np.ndarray, error: float, *, shared: bool, seed: int) -> Simp
     null = np.zeros((6, 1, len(truth), 5))
     null[..., 0], null[..., 1] = 100.0, 100.0 * 2.0 * (0.05 * rng.standard_normal((6, 1, len(truth))))
     null[..., 2] = null[..., 1] ** 2 / 100.0  # no spread among samples
-    return SimpleNamespace(effects=SimpleNamespace(mean=mean, error=np.full(mean.shape, 2.0 * error)), concepts=concepts, null=null)
+    return SimpleNamespace(mean=mean, error=np.full(mean.shape, 2.0 * error), concepts=concepts, null=null)
 
 
 def test_noise_alone_is_no_side_effect() -> None:
@@ -82,7 +82,7 @@ def test_the_interval_covers_however_errors_hang_together(shared: bool) -> None:
 
 def test_concepts_without_a_score_are_left_out() -> None:
     rescored = planted(np.array([0.5, 0.5, 0.5]), 0.001, shared=False, seed=0)
-    rescored.effects.mean[..., 1] = np.nan
+    rescored.mean[..., 1] = np.nan
     beyond = np.array([[[True, True, False]]])
     found = aside(rescored, [(0, 0), (0, 1), (0, 2)], 0, beyond)
     assert (found.concepts, found.beyond) == (2, 1)

@@ -25,7 +25,7 @@ from ganstrata.core.report import stage as reporting
 from ganstrata.core.rescoring import stage as rescoring
 from ganstrata.core.rescoring.adaptive import Question, judge
 from ganstrata.core.rescoring.effects import sums_of
-from ganstrata.core.rescoring.results import Rescored
+from ganstrata.core.rescoring.results import Effects
 from ganstrata.core.runs.engine import Engine
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
@@ -152,7 +152,7 @@ def test_what_is_lost_is_counted_by_pairs_and_pictures(register, tmp_path: Path)
     config = sound("leaky", far=2.2)
     config["synthesis"]["allow_nonfinite"], config["editing"]["samples"], config["rescoring"]["learning_resamples"] = 0.9, 30, 4
     run = performed(config, tmp_path / "run", "synthesize", "learn", "rescore", "edit")
-    rescored, stages = Rescored.read(run), run.manifest["stages"]
+    rescored, stages = Effects.read(run), run.manifest["stages"]
 
     def lost(codes: np.ndarray) -> np.ndarray:
         return (np.abs(codes) > 2.2).any(axis=(1, 2))
@@ -224,13 +224,13 @@ def test_samples_of_other_streams_are_not_mixed(fakes, config) -> None:
 
 
 def test_where_an_effect_is_not_known_no_joint_edit_is_made(fakes, plain: Made) -> None:
-    rescored = Rescored.read(plain.run)
+    rescored = Effects.read(plain.run)
     first = rescored.ranking()[0]
     column, upper, lower = rescored.own[first], list(rescored.sets).index("upper"), list(rescored.sets).index("lower")
     for gone, best in ((upper, "lower"), (lower, "upper")):
-        mean = rescored.effects.mean.copy()
+        mean = rescored.mean.copy()
         mean[first, gone, 0, column] = np.nan
-        parts = edit.joint_parts(replace(rescored, effects=replace(rescored.effects, mean=mean)), 2.5)
+        parts = edit.joint_parts(replace(rescored, effects=replace(rescored, mean=mean)), 2.5)
         (part,) = [part for part in parts if part.boundary == first]
         assert (part.group, part.amount) == (best, 2.5)
     assert edit.joint_parts(replace(rescored, factors=np.zeros(4, dtype=bool)), 2.5) == []
@@ -283,7 +283,7 @@ def test_why_a_concept_does_not_vary() -> None:
 def test_the_report_shows_the_first_samples_and_keeps_its_figures(fakes, plain: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
     figures = {"one": SimpleNamespace(file="<svg/>\n", csv="a\n1\n"), "two": SimpleNamespace(file="<svg></svg>\n", csv="b\n2\n")}
-    found = SimpleNamespace(rescored=Rescored.read(plain.run), figures=figures)
+    found = SimpleNamespace(rescored=Effects.read(plain.run), figures=figures)
 
     def page(run, content, pictures, scores, work) -> str:
         given.update(pictures=pictures, scores=scores, work=work)

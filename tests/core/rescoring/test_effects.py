@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ganstrata.core.rescoring.effects import FIELDS, Effects, effects_of, over_learning, sums_of, variation_factors
+from ganstrata.core.rescoring.effects import FIELDS, EffectArrays, effects_of, over_learning, sums_of, variation_factors
 from ganstrata.core.statistics import skewed_interval
 from scipy import stats
 
@@ -152,10 +152,10 @@ def test_the_papers_figure_as_the_authors_compute_it():
 def table(**columns):
     """Effects of four boundaries on four own concepts at one layer set, of which only some fields matter."""
     blank = np.full((4, 1, 2, 4), np.nan)
-    fields = {name: blank.copy() for name in Effects.__dataclass_fields__}
+    fields = {name: blank.copy() for name in EffectArrays.__dataclass_fields__}
     for name, values in columns.items():
         fields[name][np.arange(4), 0, 0, np.arange(4)] = values
-    return Effects(**fields)
+    return EffectArrays(**fields)
 
 
 @pytest.mark.parametrize(

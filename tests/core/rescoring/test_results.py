@@ -10,7 +10,7 @@ from ganstrata.core.boundaries.files import save_boundaries
 from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.plugins.records import Boundaries, Boundary
 from ganstrata.core.rescoring.effects import FIELDS, sums_of
-from ganstrata.core.rescoring.results import COLUMNS, Rescored, write_table
+from ganstrata.core.rescoring.results import COLUMNS, Effects, write_table
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.shards import Shards
 
@@ -73,13 +73,13 @@ def run(tmp_path):
 
 def test_effects_and_factors(run):
     made, changes = run
-    rescored = Rescored.read(made)
+    rescored = Effects.read(made)
     assert rescored.all_set == 1
     assert rescored.own.tolist() == [2, 0, 1, 0]
-    np.testing.assert_allclose(rescored.effects.mean, changes[:4].mean(axis=3), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(rescored.mean, changes[:4].mean(axis=3), rtol=1e-4, atol=1e-6)
     # In units of the larger of sd and least.
     unit = np.array([0.5, 0.02, 2.0])
-    np.testing.assert_allclose(rescored.effects.in_sd, changes[:4].mean(axis=3) / unit, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(rescored.in_sd, changes[:4].mean(axis=3) / unit, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(rescored.changes[2], changes[2, ..., 1] / 0.02, rtol=1e-4, atol=1e-5)
     # What does not vary is no factor, however large its effect in units of its `least`.
     assert rescored.factors.tolist() == [True, True, False, True]
@@ -91,7 +91,7 @@ def test_effects_and_factors(run):
 
 
 def test_ranking_is_by_effect_in_sd_units_without_conditional_directions(run):
-    rescored = Rescored.read(run[0])
+    rescored = Effects.read(run[0])
     # 0.1 / 0.02 = 5, 0.75 / 0.5 = 1.5, 0.6 / 0.5 = 1.2, 1.0 / 2.0 = 0.5
     assert rescored.ranking() == [2, 1, 0]
     assert rescored.ranking(conditional=True) == [2, 1, 3, 0]
@@ -105,7 +105,7 @@ def test_null_directions_that_leave_a_concept_undefined_are_left_out_and_counted
     sums[4, :, 1, 0, 2] = 0.0  # of `seen/left`, at all layers, no sample has a score along the first null direction
     sums[5:, :, 1, 0, 1] = 0.0  # of `seen/flat` along all but the first
     units.write("holes", {"sums": (tuple(slice(0, n) for n in sums.shape), sums)})
-    rescored = Rescored.read(made)
+    rescored = Effects.read(made)
     assert rescored.null_gaps(1) == {"seen/left": R - 1, "seen/flat": 1}
     assert rescored.null_gaps(0) == {}
     assert rescored.found == ["seen/red", "seen/left"]
@@ -124,14 +124,14 @@ def test_null_directions_that_leave_a_concept_undefined_are_left_out_and_counted
 
 
 def test_an_undefined_effect_is_ranked_last(run):
-    rescored = Rescored.read(run[0])
-    rescored.effects.in_sd[2, 1, 0, 1] = np.nan
+    rescored = Effects.read(run[0])
+    rescored.in_sd[2, 1, 0, 1] = np.nan
     assert rescored.ranking(conditional=True) == [1, 3, 0, 2]
 
 
 @pytest.mark.parametrize("missing", ["0", "1", "2", "low"])
 def test_single_layers_are_found_wherever_they_stand_if_all_are_there(run, missing):
-    rescored = Rescored.read(run[0])
+    rescored = Effects.read(run[0])
     assert rescored.single_layers() == [0, 2, 3]
     rescored.sets.pop(missing)
     assert rescored.single_layers() == ([0, 2, 3] if missing == "low" else [])
@@ -141,11 +141,11 @@ def test_a_raw_step_is_not_scaled(run):
     made = run[0]
     raw = made.config.rescoring.model_copy(update={"distance_unit": "raw"})
     made.record.config = made.config.model_copy(update={"rescoring": raw})
-    assert Rescored.read(made).step == 1.5
+    assert Effects.read(made).step == 1.5
 
 
 def test_the_table_has_every_number_once(run, tmp_path):
-    rescored = Rescored.read(run[0])
+    rescored = Effects.read(run[0])
     write_table(rescored, tmp_path / "rescoring.csv")
     with (tmp_path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -154,7 +154,7 @@ def test_the_table_has_every_number_once(run, tmp_path):
     assert len(rows) == len(set(keys)) == 4 * len(SETS) * 2 * 3
     assert {r["step"] for r in rows} == {"3", "-3"}
     row = rows[keys.index(("seen/red|seen/left", "low", "-3", "seen/red"))]
-    e, at = rescored.effects, (3, 4, 1, 0)
+    e, at = rescored, (3, 4, 1, 0)
     assert (row["boundary_level"], row["concept_level"]) == ("colour", "colour")
     expected = {"clipped_mean": e.clipped, "mean": e.mean, "standard_error": e.error, "low": e.low, "high": e.high, "mean_in_sd": e.in_sd}
     for column, values in expected.items():
