@@ -27,6 +27,7 @@ class Plugin(ABC):  # noqa: B024 - what is abstract differs by kind
 
     Attributes:
         origin: name and distribution in words, for messages; set when the plugin is built by its name.
+        name: under which it is registered; empty where it was not built by its name.
     """
 
     Config: ClassVar[type[PluginConfig]] = PluginConfig
@@ -34,6 +35,7 @@ class Plugin(ABC):  # noqa: B024 - what is abstract differs by kind
     relief: ClassVar[str] = ""  # what helps where memory runs out
     guarded: ClassVar[tuple[str, ...]] = ()  # names of the methods and properties that the core calls
     origin: str = ""
+    name: str = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Have what the core calls report its exceptions as the plugin's."""

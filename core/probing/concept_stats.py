@@ -1,4 +1,4 @@
-"""What the samples look like: the spread of w, and for each concept its spread and whether it varies."""
+"""Statistics of probing samples: the spread of w, and for each concept its spread and whether it varies."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from ..config.schema import Level
 from ..errors import DataError
+from ..plugins.base import owner_of
 from ..plugins.records import Concept
 from ..runs.manifest import ConceptStats
-from ..runs.prepare import Prepared
+from ..strata.scored import ScoredGenerator
 
 
 def spread_of(w: NDArray[np.float32]) -> float:
@@ -38,15 +39,27 @@ def least_spread(concepts: Sequence[Concept], deviations: NDArray[np.float64]) -
     return np.array([0.1 * middle if concept.least is None else concept.least for concept in concepts])
 
 
-def summarise(prepared: Prepared, scores: NDArray[np.float32], w: NDArray[np.float32]) -> tuple[float, list[ConceptStats]]:
-    """Facts for run.json: the spread of w, and a row per concept.
+def summarise(scored: ScoredGenerator, scores: NDArray[np.float32], w: NDArray[np.float32]) -> tuple[float, list[ConceptStats]]:
+    """Return the spread of w (N, D), and a row of statistics per concept of the scores (N, C).
 
     Raises:
-        DataError: w is not finite.
+        DataError: w is not finite, or of fewer than two samples.
     """
+    if len(w) < 2:
+        raise DataError(
+            f"{'one sample' if len(w) else 'no sample'} with a finite picture has no spread, from which steps are measured; raise synthesis.samples"
+        )
+    spread = spread_of(w)
+    if not math.isfinite(spread):
+        raise DataError(f"the codes of the {owner_of(scored.generator)} are not finite: their spread is {spread}")
+    return spread, statistics_of(scored, scores)
+
+
+def statistics_of(scored: ScoredGenerator, scores: NDArray[np.float32]) -> list[ConceptStats]:
+    """Return a row of statistics per concept of the scores (N, C); those that are NaN are left out."""
     rows: list[ConceptStats] = []
-    for alias, scorer in prepared.scorers.items():
-        columns = prepared.columns(alias)
+    for alias, scorer in scored.scorers.items():
+        columns = scored.columns(alias)
         values = scores[:, columns].astype(np.float64)  # (N, C')
         defined = ~np.isnan(values)
         counts = defined.sum(axis=0)
@@ -54,7 +67,7 @@ def summarise(prepared: Prepared, scores: NDArray[np.float32], w: NDArray[np.flo
         squares = np.nansum((values - means) ** 2, axis=0)
         deviations = np.where(counts > 1, np.sqrt(squares / np.maximum(counts - 1, 1)), np.nan)
         least, deviations = least_spread(scorer.concepts, deviations), np.nan_to_num(deviations)
-        for j, concept in enumerate(prepared.concepts[columns]):
+        for j, concept in enumerate(scored.concepts[columns]):
             column = values[defined[:, j], j]
             rows.append(
                 ConceptStats(
@@ -71,14 +84,7 @@ def summarise(prepared: Prepared, scores: NDArray[np.float32], w: NDArray[np.flo
                     quantiles=[] if not len(column) else [float(q) for q in np.quantile(column, (0.0, 0.05, 0.5, 0.95, 1.0))],
                 )
             )
-    if len(w) < 2:
-        raise DataError(
-            f"{'one sample' if len(w) else 'no sample'} with a finite picture has no spread, from which steps are measured; raise synthesis.samples"
-        )
-    spread = spread_of(w)
-    if not math.isfinite(spread):
-        raise DataError(f"the codes of the generator '{prepared.config.generator.use}' are not finite: their spread is {spread}")
-    return spread, rows
+    return rows
 
 
 def _number(value: float) -> float | None:

@@ -20,6 +20,7 @@ from ..runs.provenance.keys import Keys
 from ..runs.run import Run
 from ..storage.shards import Shards
 from .concept_stats import summarise
+from .samples import classes_of
 
 SHARD = 512  # samples in a piece, about: enough to make files few, little enough to lose
 
@@ -107,10 +108,7 @@ def read_classes(run: Run, prepared: Prepared) -> NDArray[np.int64] | None:
     """The class of every sample (N,), where a conditional generator draws several; None elsewhere."""
     if "condition" not in _layout(prepared, 1, 1):
         return None
-    drawn = open_samples(run).read("condition")
-    if drawn.ndim != 1 or len(np.unique(drawn)) < 2:
-        return None
-    return np.asarray(drawn, dtype=np.int64)
+    return classes_of(open_samples(run).read("condition"))
 
 
 def read_finite(run: Run, prepared: Prepared) -> NDArray[np.bool_]:

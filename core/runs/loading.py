@@ -64,7 +64,7 @@ def build(
             if fault is None:
                 raise
             raise ConfigError(source, [fault]) from error
-    built.origin = origin
+    built.origin, built.name = origin, name
     check_declared(built)
     if isinstance(built, Generator) and check:
         key = (plugin, json.dumps(dict(options), sort_keys=True, default=str), str(where), built.fingerprint)

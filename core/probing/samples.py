@@ -1,0 +1,194 @@
+"""Samples of a generator with their scores, in memory (method A.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..device import auto_batch
+from ..errors import UserError, nearest
+from ..plugins.contracts import Generator, Scorer
+from ..plugins.records import Concept
+from ..randomness import Stream
+from ..runs.manifest import ConceptStats
+from ..strata.scored import ScoredGenerator
+from .concept_stats import spread_of, statistics_of
+
+Scorers = Scorer | Sequence[Scorer] | Mapping[str, Scorer]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """N samples of a generator's prior with their scores.
+
+    Attributes:
+        w: (N, D).
+        scores: (N, C), NaN where a concept is undefined.
+        concepts: of the columns of scores, named `alias/name`.
+        statistics: of each concept's scores: mean, sd, the least sd that counts as variation, whether it varies.
+        codes: (N, L, D) where styles were mixed; None where every layer has w.
+        classes: drawn by a conditional generator, (N,); None elsewhere.
+    """
+
+    w: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    concepts: tuple[Concept, ...]
+    statistics: tuple[ConceptStats, ...]
+    codes: NDArray[np.float32] | None = None
+    classes: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.w)
+
+    def __repr__(self) -> str:
+        """Name the sizes, not the numbers."""
+        return f"Samples(N={len(self)}, D={self.w.shape[1]}, concepts={len(self.concepts)}, varying={sum(row.varies for row in self.statistics)})"
+
+    @property
+    def spread(self) -> float:
+        """s_w = sqrt(trace Cov(w) / D), the unit of a step."""
+        return spread_of(self.w)
+
+    def of(self, concept: str) -> NDArray[np.float32]:
+        """Return the scores of one concept, (N,).
+
+        Raises:
+            UserError: there is none of this name.
+        """
+        return self.scores[:, self.column(concept)]
+
+    def column(self, concept: str) -> int:
+        """Return the column of a concept in `scores`.
+
+        Raises:
+            UserError: there is none of this name.
+        """
+        names = [known.name for known in self.concepts]
+        if concept not in names:
+            raise UserError(f"no concept is called '{concept}'.{nearest(concept, names)} There are {', '.join(names)}")
+        return names.index(concept)
+
+    def resampled(self, rows: NDArray[np.int64]) -> Samples:
+        """Return these rows, some of them perhaps several times; statistics stay those of all samples."""
+        codes = None if self.codes is None else self.codes[rows]
+        classes = None if self.classes is None else self.classes[rows]
+        return replace(self, w=self.w[rows], scores=self.scores[rows], codes=codes, classes=classes)
+
+
+def scorers_by_alias(scorers: Scorers) -> dict[str, Scorer]:
+    """Return scorers by the alias that their concepts bear.
+
+    Args:
+        scorers: one, several, or by alias. Without aliases each has the name under which it is registered, or that of its class.
+
+    Raises:
+        UserError: there are none, or two have one name.
+    """
+    if isinstance(scorers, Mapping):
+        named = dict(scorers)
+    else:
+        several = [scorers] if isinstance(scorers, Scorer) else list(scorers)
+        names = [scorer.name or type(scorer).__name__.lower() for scorer in several]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise UserError(f"two scorers are called '{twice[0]}'; give them names: {{'first': scorer, 'second': other}}")
+        named = dict(zip(names, several, strict=True))
+    if not named:
+        raise UserError("no scorers were given; ganstrata.load_scorer makes one")
+    return named
+
+
+def scored_generator(
+    generator: Generator, scorers: Scorers, *, seed: int, batch: int | None, precision: str = "fp32", mixing: float = 0.0
+) -> ScoredGenerator:
+    """Return a generator with its scorers, in batches that suit its device where none is given.
+
+    Raises:
+        UserError: a scorer reads features that the generator does not have, or names clash.
+    """
+    scored = ScoredGenerator(
+        generator=generator,
+        scorers=scorers_by_alias(scorers),
+        batch=batch or auto_batch(generator.card.resolution, generator.device),
+        seed=seed,
+        precision=precision,
+        mixing=mixing,
+    )
+    for alias, scorer in scored.scorers.items():
+        for s in scorer.features:
+            if not 0 <= s < len(generator.strata) or not generator.strata[s].is_feature:
+                raise UserError(f"the scorer '{alias}' reads features of stratum {s}, which this generator does not have")
+    return scored
+
+
+@torch.inference_mode()
+def probe(
+    generator: Generator,
+    scorers: Scorers,
+    *,
+    samples: int = 10_000,
+    seed: int = 0,
+    mixing: float = 0.0,
+    batch: int | None = None,
+    precision: str = "fp32",
+) -> Samples:
+    """Draw samples from a generator's prior, synthesise their images, and score them; the images are not kept.
+
+    Sample k is that of a run with the same seed and batch: it depends on seed and k alone.
+
+    Args:
+        generator: whose prior is sampled.
+        scorers: one, several, or by alias; concepts are named `alias/name`.
+        samples: N.
+        seed: of latents and of fresh noise.
+        mixing: share of the samples that get a second style from a random layer on, for learners of w+.
+        batch: samples in one pass; None for what suits the device.
+        precision: fp32, bf16, or on CUDA fp16.
+
+    Raises:
+        UserError: scorers that do not fit the generator, or numbers out of range.
+        GanstrataError: a plugin breaks its contract, or a picture is not finite.
+
+    Example:
+        >>> import ganstrata
+        >>> generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
+        >>> ganstrata.probe(generator, ganstrata.load_scorer("hue", device="cpu"), samples=64)
+        Samples(N=64, D=128, concepts=14, varying=14)
+    """
+    if samples < 2:
+        raise UserError(f"{samples} samples have no spread; give at least 2")
+    if not 0.0 <= mixing <= 1.0:
+        raise UserError(f"mixing is the share of samples with two styles, from 0 to 1; {mixing:g} was given")
+    scored = scored_generator(generator, scorers, seed=seed, batch=batch, precision=precision, mixing=mixing)
+    every: dict[str, list[NDArray[np.float32]]] = {"w": [], "codes": [], "scores": [], "condition": []}
+    for start in range(0, samples, scored.batch):
+        latents, w, codes = scored.draw(start, Stream.PROBING)
+        rendering = scored.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
+        rendering.index = latents.index
+        every["w"].append(w.float().cpu().numpy())
+        every["scores"].append(scored.score(rendering))
+        if mixing > 0.0:
+            every["codes"].append(codes.float().cpu().numpy())
+        if latents.condition is not None:
+            every["condition"].append(latents.condition.cpu().numpy())
+    tables = {name: np.concatenate(parts)[:samples] for name, parts in every.items() if parts}
+    return Samples(
+        w=tables["w"],
+        scores=tables["scores"],
+        concepts=scored.concepts,
+        statistics=tuple(statistics_of(scored, tables["scores"])),
+        codes=tables.get("codes"),
+        classes=classes_of(tables.get("condition")),
+    )
+
+
+def classes_of(condition: NDArray[np.generic] | None) -> NDArray[np.int64] | None:
+    """Return the class of every sample (N,) where several were drawn; None elsewhere."""
+    if condition is None or condition.ndim != 1 or len(np.unique(condition)) < 2:
+        return None
+    return np.asarray(condition, dtype=np.int64)
