@@ -26,6 +26,7 @@ from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.randomness import Stream
 from ganstrata.core.rescoring.results import Effects
+from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
@@ -64,7 +65,7 @@ def on_common_samples(run: Run, seed: int, file: Path) -> Floats:
         return kept
     config = run.config
     config = config.model_copy(update={"synthesis": config.synthesis.model_copy(update={"seed": seed})})
-    prepared, rescored = prepare(config, batch=run.batch), Effects.read(run)
+    prepared, rescored = prepare(config, batch=run.batch), read_effects(run)
     layers, scale = prepared.sets["all"], prepared.generator.layer_scale
     changes = np.full((len(rescored.boundaries), COMMON), np.nan)
     for start in range(0, COMMON, prepared.batch):
@@ -159,7 +160,7 @@ def main() -> None:
     for seed in range(options.seeds):
         asked = configured(config, seed, options.samples, options.scorers)
         runs.append(perform(asked, options.out / f"seed-{seed:02d}", STAGES, source=str(options.config), progress=Progress(quiet=False)))
-    rescored = [Effects.read(run) for run in runs]
+    rescored = [read_effects(run) for run in runs]
     names = list(dict.fromkeys(name for one in rescored for name in one.boundaries.names))
     common = [on_common_samples(run, options.seeds, options.out / f"common-{seed:02d}.npy") for seed, run in enumerate(runs)]
     rows = [row(name, rescored, common) for name in names]

@@ -19,6 +19,7 @@ from ganstrata.core.plugins.records import LEVELS
 from ganstrata.core.rescoring.cost import counted
 from ganstrata.core.rescoring.hierarchy import Hierarchy, hierarchy_of
 from ganstrata.core.rescoring.results import Effects
+from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import Run
 from measure import machine
@@ -33,7 +34,7 @@ def hierarchy(rescored: Effects, rows: list[int]) -> Hierarchy:
 
 def compare(full: Run, few: Run) -> None:
     """Print work, seconds and what the two runs decide."""
-    all_, stopped = Effects.read(full), Effects.read(few)
+    all_, stopped = read_effects(full), read_effects(few)
     work: dict[str, Any] = counted(prepare(few.config, batch=few.batch), stopped.used, stopped.null_used, stopped.replicates)
     stages = [run.manifest["stages"]["rescore"] for run in (full, few)]
     print(f"work          {work['done'] / work['full']:.3f} of all samples, {work['done'] / work['naive']:.3f} of the naive order ({work['unit']})")

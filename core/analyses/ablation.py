@@ -13,9 +13,10 @@ from ..boundaries.selection import Extremes
 from ..figures import charts as figures
 from ..figures.charts import Figure
 from ..rescoring.results import Effects
+from ..rescoring.tables import ranked
 from ..statistics import rank_correlation, share_interval
 from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, set_meant
-from .ranking import by_strength, ranked
+from .ranking import by_strength
 
 RANKINGS = ("share of positive samples", "held-out accuracy", "re-scoring")
 

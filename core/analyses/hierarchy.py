@@ -12,24 +12,12 @@ from ..figures import charts as figures
 from ..figures.charts import Figure
 from ..figures.panels import hierarchies
 from ..plugins.records import LEVELS
-from ..rescoring.hierarchy import Estimate, Hierarchy, hierarchy_of, level_means
+from ..rescoring.hierarchy import Estimate, Hierarchy, level_means
 from ..rescoring.results import Effects
 from ..statistics import bootstrap_means, bootstrap_weights, interval, sample_means
 from ..strata.layers import show_layers
 from . import sentences as answers
 from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, check_meet, shared_rows
-
-
-def hierarchy_for(rescored: Effects, rows: Sequence[int] | None = None) -> Hierarchy | None:
-    """Where variation factors sit, of those among `rows`; None where single layers were not moved, or nothing was found."""
-    layers = rescored.single_layers()
-    rows = [i for i in (rescored.ranking() if rows is None else rows) if rescored.factors[i]]
-    if not layers or not rows:
-        return None
-    changes = rescored.changes[rows][:, layers, 0]  # (F, L, K)
-    names = [rescored.boundaries[i].name for i in rows]
-    levels = [rescored.boundaries[i].level for i in rows]
-    return hierarchy_of(changes, names, levels, LEVELS, rescored.groups, bootstrap=rescored.bootstrap, seed=rescored.seed)
 
 
 def figures_for(rescored: Effects, hierarchy: Hierarchy) -> dict[str, Figure]:
@@ -165,7 +153,7 @@ def _top(rescored: Effects, rows: Sequence[int], top: int | None) -> list[int]:
 
 
 def _settled(source: Source, rows: Sequence[int]) -> Hierarchy:
-    found = hierarchy_for(source.rescored, rows)
+    found = source.rescored.hierarchy(rows)
     if found is not None:
         return found
     if len(source.rescored.sets["all"]) == 1:

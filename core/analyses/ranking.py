@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ..figures import charts as figures
 from ..figures.charts import RankedConcept
 from ..figures.panels import rankings
-from ..rescoring.effects import null_means
 from ..rescoring.results import Effects
-from ..statistics import bootstrap_means, bootstrap_weights, interval, null_moments, rank_correlation
+from ..rescoring.tables import ranked
+from ..statistics import bootstrap_means, bootstrap_weights, interval, rank_correlation
 from . import sentences as answers
 from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, check_meet, in_words, plain, set_meant, shared_rows
 
@@ -33,26 +33,6 @@ def by_strength(rescored: Effects, at: int, *, conditional: bool = False) -> lis
     strength = strengths(rescored, at)
     rows = [i for i, b in enumerate(rescored.boundaries) if conditional or not b.given]
     return sorted(rows, key=lambda i: (np.isnan(strength[i]), -strength[i]))
-
-
-def ranked(rescored: Effects, i: int, at: int) -> RankedConcept:
-    """One boundary at a layer set, with its intervals and that of random directions (mean -+ 2 sd)."""
-    effects, j = rescored, int(rescored.own[i])
-    unit = float(rescored.units[j])
-    _, centre, spread = (float(moment) for moment in null_moments(null_means(rescored.null[:, at, j]) / unit))
-    return RankedConcept(
-        name=rescored.boundaries[i].name,
-        level=rescored.boundaries[i].level,
-        value=float(effects.in_sd[i, at, 0, j]),
-        low=float(effects.low[i, at, 0, j]) / unit,
-        high=float(effects.high[i, at, 0, j]) / unit,
-        low_total=float(effects.low_total[i, at, 0, j]) / unit,
-        high_total=float(effects.high_total[i, at, 0, j]) / unit,
-        null_low=centre - 2.0 * spread,
-        null_high=centre + 2.0 * spread,
-        q=float(effects.q[i, at, 0, j]),
-        is_factor=bool(rescored.factors[i]),
-    )
 
 
 def places(rescored: Effects, rows: Sequence[int], at: int) -> tuple[Floats, Floats]:

@@ -21,7 +21,6 @@ from ..runs.run import Run
 from ..statistics import benjamini_hochberg
 from ..storage.result_folder import read_index
 from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, plain, set_meant, unmeasured
-from .hierarchy import hierarchy_for
 from .side_effects import Aside, aside
 
 FOLDER, INDEX = "analysis/layers", "layers.json"
@@ -108,7 +107,7 @@ def compare(run: Run, rescored: Effects, ask: Ask) -> Layers:
     rows = default_rows(rescored, meant, ask.top or 1) if not ask.concepts else meant[: ask.top]
     if not rows:
         raise UserError("none of the concepts asked for is a variation factor; name concepts to see them all the same")
-    peaks = right_layers(rescored, hierarchy_for(rescored))
+    peaks = right_layers(rescored, rescored.hierarchy())
     own = None if ask.layers is None else set_meant(rescored, ask.layers)[0]
     lost = sorted({rescored.boundaries[i].level for i in rows} - peaks.keys()) if own is None else []
     if lost:

@@ -19,6 +19,7 @@ from ..figures.pictures import png, tile, to_pixels
 from ..plugins.records import Rendering
 from ..randomness import Stream
 from ..rescoring.results import Effects
+from ..rescoring.stored import read_effects
 from ..runs.engine import Engine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
@@ -85,7 +86,7 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
     """Write edits/*.png, edits/edits.csv and edits/edits.json."""
     run.require("rescore")
     prepared = engine.prepared
-    rescored = Effects.read(run)
+    rescored = read_effects(run)
     make_folder(run.path / "edits")
     strips = [
         Strip(run.path, boundary.name, name, layers, step_field(boundary.normal, layers, prepared.edit_scale) * run.step_unit, int(rescored.own[b]))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rescoring.hierarchy import Estimate, Hierarchy
 from ..storage.csv_tables import csv_text
 from ..strata.layers import show_layers
 from .svg import Canvas, Scale
+
+if TYPE_CHECKING:
+    from ..rescoring.hierarchy import Estimate, Hierarchy
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +40,10 @@ class Figure:
     def file(self) -> str:
         """For a file of its own."""
         return self.canvas.svg(self.description, alone=True)
+
+    def _repr_svg_(self) -> str:
+        """Show the drawing in a notebook."""
+        return self.file
 
     @property
     def csv(self) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..rescoring.transitions import Transition
 from .charts import LETTER, Figure, longest
 from .masks import class_colours, hexadecimal
 from .svg import Canvas
+
+if TYPE_CHECKING:
+    from ..rescoring.transitions import Transition
 
 TALL = 540.0  # pixels that stand for the whole picture
 WIDTH = 980.0

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..rescoring.hierarchy import Hierarchy
 from ..strata.layers import show_layers
 from .charts import LETTER, NUMBERS, Figure, RankedConcept, grid, legend, longest
 from .svg import Canvas, Scale
 
 if TYPE_CHECKING:
     from ..analyses.right_layers import Moved
+    from ..rescoring.hierarchy import Hierarchy
 
 ABREAST = 3  # panels in a row at most
 LINE = 22.0

@@ -11,7 +11,7 @@ from ..analyses.object_results import Objects
 from ..analyses.right_layers import layers
 from ..errors import UserError
 from ..report.stage import report
-from ..rescoring.results import Effects
+from ..rescoring.stored import read_effects
 from ..runs.progress import Progress
 from ..runs.run import Run, locked
 from ..runs.session import open_finished_run
@@ -60,7 +60,7 @@ def ask_layers(path: Path, ask: Ask, *, progress: Progress) -> tuple[Answer, Pat
     if ask.out is not None:
         return ask_one(path, ask, layers, "layers")
     with open_finished_run(path) as (run, engine):
-        source = Source(labels_of([path])[0], run, Effects.read(run))
+        source = Source(labels_of([path])[0], run, read_effects(run))
         found = layers(source, ask)
         replace_folder(path / "analysis/layers", "layers.json", found.files([source]))
         report(run, engine, progress)
@@ -84,7 +84,7 @@ def _answered(paths: Sequence[Path], ask: Ask, analyse: Callable[[Sequence[Sourc
     for label, path in zip(labels_of(paths), paths, strict=True):
         run = Run.open(path)
         run.require(*NEEDED)
-        sources.append(Source(label, run, Effects.read(run)))
+        sources.append(Source(label, run, read_effects(run)))
     found = analyse(sources, ask)
     replace_folder(target, f"{found.name}.json", found.files(sources))
     return found, target

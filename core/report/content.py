@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 
 from ..analyses.ablation import figure_of, judged
 from ..analyses.entanglement import cosine_figure, matrix_figure
-from ..analyses.hierarchy import depth_rows, figures_for, hierarchy_for, levels_of_factors
+from ..analyses.hierarchy import depth_rows, figures_for, levels_of_factors
 from ..analyses.object_results import Objects, read_objects
-from ..analyses.ranking import ranked
 from ..analyses.right_layers import Layers, read_layers
 from ..boundaries.files import load_boundaries
 from ..figures import charts as figures
 from ..figures.charts import Figure
 from ..rescoring.hierarchy import Hierarchy
 from ..rescoring.results import Effects
+from ..rescoring.stored import read_effects
+from ..rescoring.tables import ranked
 from ..runs.run import Run
 
 Floats = NDArray[np.float64]
@@ -42,12 +43,12 @@ class Found:
 
 def gather(run: Run) -> Found:
     """Compute figures and tables from what the stages wrote."""
-    rescored = Effects.read(run)
+    rescored = read_effects(run)
     _, skipped = load_boundaries(run.path)
     order = rescored.ranking()
     everywhere = rescored.all_set
     drawn = {"ranking": figures.ranking([ranked(rescored, i, everywhere) for i in order])}
-    hierarchy = hierarchy_for(rescored)
+    hierarchy = rescored.hierarchy()
     if hierarchy is not None:
         drawn |= figures_for(rescored, hierarchy)
     drawn["entanglement"] = matrix_figure(rescored, rescored.ranking(conditional=True), everywhere)

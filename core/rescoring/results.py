@@ -1,40 +1,57 @@
-"""What re-scoring found, read back from a run: effects, factors, and the table people open."""
+"""Effects with the names of their axes: which boundary, moved at which layers, changes which concept (method B)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boundaries.files import load_boundaries
 from ..boundaries.learning_variance import errors_of
-from ..boundaries.relearnt import FILE as RESAMPLED_FILE
-from ..boundaries.relearnt import Resampled
-from ..plugins.records import Boundaries
-from ..runs.run import Run
+from ..figures import charts
+from ..figures.charts import Figure
+from ..plugins.records import LEVELS, Boundaries
 from ..statistics import null_moments
-from ..storage.csv_tables import csv_text
-from ..storage.disk import write_text
-from ..storage.shards import Shards
-from .effects import SIGNS, EffectArrays, effects_of, effects_of_looks, null_means, over_learning, samples_used, variation_factors
-from .interim import look_sizes
+from .effects import EffectArrays, effects_of, effects_of_looks, null_means, over_learning, samples_used, variation_factors
+from .hierarchy import Hierarchy, hierarchy_of
+from .tables import html_of, ranked, rows_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 
 Floats = NDArray[np.float64]
 
-COLUMNS = (
-    "boundary", "boundary_level", "layers", "concept", "concept_level", "samples", "clipped_mean", "mean", "standard_error",
-    "low", "high", "mean_in_sd", "p_value", "q_value", "step", "undefined", "made_undefined", "rank_p", "null_directions",
-    "low_total", "high_total",
-)  # fmt: skip
+
+@dataclass(frozen=True)
+class Sums:
+    """What re-scoring sums up, before anything is concluded.
+
+    Attributes:
+        sums: of effects.FIELDS of every direction, boundaries first: (B + R, S, 2, C, 5), or with looks by batch, (B + R, N, S, 2, C, 5).
+        changes: of each boundary's own concept, (B, S, 2, K).
+        relearnt: the same of what resampled learning samples give in place of each boundary, moved at `all`, (M, B, K); None without.
+        dilutions: see boundaries.learning_variance.dilution, (B,).
+        looks: numbers of samples after which sampling might stop; None where all were taken.
+        batch: samples in a batch.
+    """
+
+    sums: Floats
+    changes: Floats
+    relearnt: Floats | None = None
+    dilutions: Floats | None = None
+    looks: tuple[int, ...] | None = None
+    batch: int = 0
 
 
 @dataclass(frozen=True)
 class Effects(EffectArrays):
-    """Effects of a run with the names of their axes.
+    """Effects of B boundaries on C concepts at S layer sets, with the names of these axes.
+
+    `effects.mean[b, s, k, c]` is how much the score of concept c changes when samples are moved along boundary b at the layer
+    set s, forwards (k = 0) or backwards (k = 1): mean over samples of s(c + lambda scale n) - s(c).
 
     Attributes:
         boundaries: axis 0; learnt ones first, then conditional ones.
@@ -75,62 +92,78 @@ class Effects(EffectArrays):
     replicates: NDArray[np.int64]
 
     @classmethod
-    def read(cls, run: Run) -> Effects:
-        """Compute the effects from the sums in rescoring.zarr."""
-        config = run.config
-        boundaries, _ = load_boundaries(run.path)
-        concepts = run.concepts
+    def of(
+        cls,
+        measured: Sums,
+        *,
+        boundaries: Boundaries,
+        concepts: list[dict[str, Any]],
+        sets: Mapping[str, tuple[int, ...]],
+        groups: Mapping[str, tuple[int, ...]],
+        samples: int,
+        step: float,
+        rate: float,
+        seed: int,
+        bootstrap: int,
+    ) -> Effects:
+        """Compute effects, intervals, p and q values from sums.
+
+        Args:
+            measured: the sums.
+            boundaries: B of them.
+            concepts: statistics of each, as in run.json, (C,).
+            sets: layer sets by name, one of them `all`.
+            groups: which layers are named groups.
+            samples: K; with looks the most that were taken.
+            step: lambda, in units of w.
+            rate: of false discoveries among variation factors.
+            seed: of the resamplings.
+            bootstrap: how many of them.
+        """
+        count, all_set = len(boundaries), list(sets).index("all")
         ids = [row["id"] for row in concepts]
         own = np.array([ids.index(boundary.concept) for boundary in boundaries])
         unit = concept_units(concepts)
-        sets = {name: tuple(layers) for name, layers in run.record.layer_sets.items()}
-        everywhere = list(sets).index("all")
-        rescoring, seed = config.rescoring, config.synthesis.seed
-        units, count = Shards(run.path / "rescoring.zarr"), len(boundaries)
-        if rescoring.adaptive:
-            step, looks = look_sizes(rescoring.samples, rescoring.looks, run.batch)
-            sums, own_changes = _merged(units, everywhere)  # (directions, batches, S, 2, C, 5), (B, S, 2, K)
-            effects = effects_of_looks(sums[:count], sums[count:, :, :, 0], own, looks=looks, step=step, unit=unit, all_set=everywhere)
-            used = samples_used(sums, rescoring.samples, step)
+        sums = measured.sums
+        if measured.looks is not None:
+            boundary_sums, null_sums = sums[:count], sums[count:, :, :, 0]
+            arrays = effects_of_looks(boundary_sums, null_sums, own, looks=measured.looks, step=measured.batch, unit=unit, all_set=all_set)
+            used = samples_used(sums, samples, measured.batch)
             sums = np.nansum(sums, axis=1)
         else:
-            sums = units.read("sums").sum(axis=1)  # (directions, S, 2, C, 5) over batches
-            own_changes = units.read("own").astype(np.float64)
-            effects = effects_of(
+            arrays = effects_of(
                 sums[:count],
                 sums[count:, :, 0],
-                own_changes,
+                measured.changes,
                 own,
-                samples=rescoring.samples,
+                samples=samples,
                 unit=unit,
-                all_set=everywhere,
+                all_set=all_set,
             )
-            used = np.full(sums.shape[:2], rescoring.samples)
+            used = np.full(sums.shape[:2], samples)
         learning_error, replicates = np.full(count, np.nan), np.zeros(count, dtype=np.int64)
-        if "learn" in run.record.stages and RESAMPLED_FILE in run.record.stages["learn"].files:
-            resampled, relearnt = Resampled.load(run.path, boundaries), units.read("resampled").astype(np.float64)
-            learning_error, freedom = errors_of(relearnt, resampled.dilutions(boundaries))
-            effects = over_learning(effects, learning_error, freedom, own, all_set=everywhere)
-            replicates = (resampled.learnt & ~np.isnan(relearnt).all(axis=2)).sum(axis=0)
+        if measured.relearnt is not None and measured.dilutions is not None:
+            learning_error, freedom = errors_of(measured.relearnt, measured.dilutions)
+            arrays = over_learning(arrays, learning_error, freedom, own, all_set=all_set)
+            replicates = (~np.isnan(measured.relearnt).all(axis=2)).sum(axis=0)
         varies = np.array([row["varies"] for row in concepts])
-        _, null_mean, null_sd = null_moments(null_means(sums[count:, everywhere, 0]))
-        factors = variation_factors(effects, own, varies, all_set=everywhere, rate=rescoring.false_discovery_rate)
+        _, null_mean, null_sd = null_moments(null_means(sums[count:, all_set, 0]))
         return cls(
+            **vars(arrays),
             boundaries=boundaries,
             concepts=concepts,
             sets=sets,
-            groups={name: tuple(layers) for name, layers in run.record.groups.items()},
-            **vars(effects),
-            changes=own_changes / unit[own][:, None, None, None],
+            groups=groups,
+            changes=measured.changes / unit[own][:, None, None, None],
             own=own,
-            factors=factors,
+            factors=variation_factors(arrays, own, varies, all_set=all_set, rate=rate),
             null=sums[count:, :, 0],
             null_mean=null_mean,
             null_sd=null_sd,
-            step=rescoring.distance * run.step_unit,
-            rate=rescoring.false_discovery_rate,
+            step=step,
+            rate=rate,
             seed=seed,
-            bootstrap=rescoring.bootstrap,
+            bootstrap=bootstrap,
             used=used[:count],
             null_used=used[count],
             learning_error=learning_error,
@@ -177,6 +210,55 @@ class Effects(EffectArrays):
         names = list(self.sets)
         return [names.index(str(layer)) for layer in range(count)] if count > 1 and all(str(layer) in names for layer in range(count)) else []
 
+    def hierarchy(self, rows: Sequence[int] | None = None) -> Hierarchy | None:
+        """Tell which level of meaning settles in which layer.
+
+        Args:
+            rows: boundaries to look at; None for all but conditional directions.
+
+        Returns:
+            None where single layers were not moved, or none of the boundaries is a variation factor.
+        """
+        layers = self.single_layers()
+        rows = [i for i in (self.ranking() if rows is None else rows) if self.factors[i]]
+        if not layers or not rows:
+            return None
+        return hierarchy_of(
+            self.changes[rows][:, layers, 0],  # (F, L, K)
+            [self.boundaries[i].name for i in rows],
+            [self.boundaries[i].level for i in rows],
+            LEVELS,
+            self.groups,
+            bootstrap=self.bootstrap,
+            seed=self.seed,
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row per boundary, layer set, sign and concept: the table of rescoring.csv."""
+        return rows_of(self)
+
+    def to_pandas(self) -> DataFrame:
+        """Return `rows()` as a data frame.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        from pandas import DataFrame
+
+        return DataFrame(self.rows())
+
+    def plot(self) -> Figure:
+        """Draw each boundary's effect on its own concept at all layers, with intervals; a notebook shows what is returned."""
+        return charts.ranking([ranked(self, i, self.all_set) for i in self.ranking()])
+
+    def __repr__(self) -> str:
+        """Name the sizes, not the numbers."""
+        return f"Effects(boundaries={len(self.boundaries)}, sets={len(self.sets)}, concepts={len(self.concepts)}, factors={int(self.factors.sum())})"
+
+    def _repr_html_(self) -> str:
+        """Show a table of the boundaries in a notebook."""
+        return html_of(self)
+
 
 def concept_units(concepts: Sequence[Mapping[str, Any]]) -> Floats:
     """The size that changes of concepts are held against, (C,), from their rows in run.json.
@@ -189,42 +271,3 @@ def concept_units(concepts: Sequence[Mapping[str, Any]]) -> Floats:
     """
     sizes = np.array([max(row["sd"], row["least"]) for row in concepts], dtype=np.float64)
     return np.where(sizes > 0.0, sizes, np.nan)
-
-
-def _merged(units: Shards, everywhere: int) -> tuple[Floats, Floats]:
-    """Sums by batch and own changes of adaptive sampling, with those at the set `all` in their place."""
-    sums, own = units.read("sums"), units.read("own").astype(np.float64)
-    sums[:, :, everywhere] = units.read("sums_all")[:, :, 0]
-    own[:, everywhere] = units.read("own_all")[:, 0]
-    return sums, own
-
-
-def write_table(rescored: Effects, path: Path) -> None:
-    """rescoring.csv: a row per boundary, layer set, sign and concept."""
-    rows: list[Sequence[Any]] = [COLUMNS]
-    effects = rescored
-    for i, boundary in enumerate(rescored.boundaries):
-        for s, name in enumerate(rescored.sets):
-            for k, sign in enumerate(SIGNS):
-                for j, concept in enumerate(rescored.concepts):
-                    at = (i, s, k, j)
-                    values = (effects.clipped, effects.mean, effects.error, effects.low, effects.high, effects.in_sd, effects.p, effects.q)
-                    rows.append(
-                        [
-                            boundary.name,
-                            boundary.level,
-                            name,
-                            concept["id"],
-                            concept["level"],
-                            int(effects.count[at]),
-                            *(float(array[at]) for array in values),
-                            float(sign * rescored.step),
-                            int(effects.undefined[at]),
-                            int(effects.made_undefined[at]),
-                            float(effects.rank[at]),
-                            float(effects.null_count[at]),
-                            float(effects.low_total[at]),
-                            float(effects.high_total[at]),
-                        ]
-                    )
-    write_text(path, csv_text(rows))

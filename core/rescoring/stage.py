@@ -39,7 +39,8 @@ from .adaptive import DECIDING, RESAMPLED, Question, rounds
 from .effects import FIELDS
 from .interim import look_sizes
 from .measure import Baseline, baseline_of, changes_along, scores_along
-from .results import Effects, write_table
+from .results import Effects
+from .stored import read_effects, write_table
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
             missing = _missing(units, needed)
             step(sum(_images(prepared, unit) for unit in set(needed) - set(missing)))
         step(total - step.done)  # what need not be done
-        rescored = Effects.read(run)
+        rescored = read_effects(run)
         nonfinite = _check_share(prepared, rescored)
         write_table(rescored, run.path / "rescoring.csv")
     run.finish("rescore", seconds=step.seconds, files=("rescoring.csv", "rescoring.zarr"), images=images, nonfinite=nonfinite, factors=rescored.found)

@@ -18,6 +18,7 @@ from ..plugins.compatibility import check_fits
 from ..plugins.records import Boundaries, Boundary
 from ..randomness import Stream
 from ..rescoring.results import Effects
+from ..rescoring.stored import read_effects
 from ..runs.engine import Engine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
@@ -79,7 +80,7 @@ def make_study(path: Path, out: Path, ask: Ask, *, progress: Progress) -> Key:
         groups = dict(prepared.groups)
         if len(groups) < 2:
             raise UserError(f"{path} has {len(groups)} layer groups, and a study compares two or more; say rescoring.groups in a config of a new run")
-        chosen = _chosen(Effects.read(run), ask, path)
+        chosen = _chosen(read_effects(run), ask, path)
         for boundary in chosen:
             check_fits(boundary, prepared.generator)
         seed = secrets.randbits(48) if ask.seed is None else ask.seed

@@ -26,6 +26,7 @@ from ganstrata.core.pipeline.analyse import ask_layers, ask_many, ask_one
 from ganstrata.core.plugins.records import LEVELS
 from ganstrata.core.rescoring.hierarchy import hierarchy_of
 from ganstrata.core.rescoring.results import Effects
+from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage import result_folder as resultfolder
@@ -45,7 +46,7 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def rescored(finished: Run) -> Effects:
-    return Effects.read(finished)
+    return read_effects(finished)
 
 
 @pytest.fixture
@@ -344,7 +345,7 @@ def test_a_write_that_fails_leaves_what_was_there(copied: Path, monkeypatch: pyt
 def test_runs_that_stopped_early_are_analysed_too(config, tmp_path: Path) -> None:
     config["rescoring"] |= {"adaptive": True, "samples": 96}
     run = ganstrata.run(config, tmp_path / "adaptive")
-    run_rescored = Effects.read(run)
+    run_rescored = read_effects(run)
     _, folder = ask_many([run.path], Ask(), hierarchy, "hierarchy")
     depth = {row["concept"]: row for row in rows(folder / "depths.csv")}
     for name in ("seen/left", "seen/red"):

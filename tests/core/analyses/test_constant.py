@@ -14,7 +14,7 @@ from ganstrata.core.analyses.entanglement import entanglement
 from ganstrata.core.analyses.hierarchy import hierarchy
 from ganstrata.core.analyses.ranking import ranking
 from ganstrata.core.pipeline.analyse import ask_layers, ask_many, ask_one
-from ganstrata.core.rescoring.results import Effects
+from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.progress import Progress
 
 SAID = "Does not vary here, so that changes of it have no unit: still/margin, still/place."
@@ -31,7 +31,7 @@ def still(fakes, config, tmp_path: Path) -> Path:
 
 
 def test_every_analysis_does_without_a_unit(still: Path) -> None:
-    rescored = Effects.read(ganstrata.open_run(still))
+    rescored = read_effects(ganstrata.open_run(still))
     assert rescored.constant == ["still/margin", "still/place"]
     assert "does not vary here" in (still / "report.html").read_text(encoding="utf-8")
     with (still / "rescoring.csv").open(encoding="utf-8", newline="") as file:

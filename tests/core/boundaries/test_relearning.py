@@ -21,6 +21,7 @@ from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.probing.stage import open_samples
 from ganstrata.core.randomness import Stream
 from ganstrata.core.rescoring.results import Effects
+from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
@@ -61,7 +62,7 @@ def test_replicates_are_what_the_learner_makes_of_resampled_samples(fakes, finis
 
 
 def test_replicates_are_moved_at_all_layers_with_their_own_step(fakes, finished: Run) -> None:
-    prepared, rescored = prepare(finished.config, batch=finished.batch), Effects.read(finished)
+    prepared, rescored = prepare(finished.config, batch=finished.batch), read_effects(finished)
     resampled, found = of_run(finished), Shards(finished.path / "rescoring.zarr").read("resampled")
     assert found.shape == (12, len(rescored.boundaries), 64)
     assert np.isnan(found[:, :, 32:]).all()  # half of the samples
@@ -80,7 +81,7 @@ def test_replicates_are_moved_at_all_layers_with_their_own_step(fakes, finished:
 
 
 def test_both_intervals_are_in_the_table(finished: Run) -> None:
-    rescored = Effects.read(finished)
+    rescored = read_effects(finished)
     low, high, low_total, high_total = (own(rescored, t) for t in (rescored.low, rescored.high, rescored.low_total, rescored.high_total))
     assert (low_total <= low).all()
     assert (high_total >= high).all()
@@ -97,7 +98,7 @@ def test_both_intervals_are_in_the_table(finished: Run) -> None:
 def test_without_resamplings_there_is_one_interval(fakes, config, tmp_path: Path) -> None:
     config["rescoring"]["learning_resamples"] = 0
     run = made(config, tmp_path / "run")
-    rescored = Effects.read(run)
+    rescored = read_effects(run)
     assert not (run.path / FILE).exists()
     assert np.isnan(rescored.low_total).all()
     assert (rescored.replicates == 0).all()
@@ -128,7 +129,7 @@ def test_boundaries_per_layer_are_learnt_again_for_each_layer(fakes, config, tmp
     resampled = of_run(run)
     assert resampled.normals.shape[2:] == (8, 16)
     assert resampled.learnt.all()
-    rescored = Effects.read(run)
+    rescored = read_effects(run)
     assert not np.isnan(own(rescored, rescored.low_total)).any()
 
 
@@ -155,7 +156,7 @@ def test_what_a_resampling_does_not_give_is_counted_and_told(fakes, config, tmp_
     missing = run.manifest["stages"]["learn"]["not_relearnt"]
     assert set(missing) == {"seen/half"}
     assert "150 positives were asked for" in missing["seen/half"]["reason"]
-    rescored, at = Effects.read(run), names.index("seen/half")
+    rescored, at = read_effects(run), names.index("seen/half")
     assert 2 <= rescored.replicates[at] == 12 - missing["seen/half"]["resamplings"] < 12
     assert not np.isnan(own(rescored, rescored.low_total)[at])
     page = (run.path / "report.html").read_text(encoding="utf-8")
@@ -184,7 +185,7 @@ def test_a_boundary_that_no_resampling_gives_is_missing_with_its_reason() -> Non
 
 
 def test_an_effect_that_other_samples_would_not_have_shown_is_no_factor(copied: Path, finished: Run) -> None:
-    before = Effects.read(finished)
+    before = read_effects(finished)
     run, shards = Run.open(copied), Shards(copied / "rescoring.zarr")
     relearnt = shards.read("resampled")
     at = before.boundaries.names.index("seen/red")
@@ -192,7 +193,7 @@ def test_an_effect_that_other_samples_would_not_have_shown_is_no_factor(copied: 
     scale = float(own(before, before.mean)[at])
     relearnt[:, at] += (scale * np.linspace(-1.5, 1.5, 12))[:, None].astype(np.float32)  # now stronger, now backwards
     shards.write("turned", {"resampled": (tuple(slice(0, n) for n in relearnt.shape), relearnt)})
-    after = Effects.read(run)
+    after = read_effects(run)
     assert own(after, after.low)[at] == own(before, before.low)[at] > 0.0
     assert own(after, after.low_total)[at] < 0.0
     assert [a and i != at for i, a in enumerate(before.factors)] == after.factors.tolist()
@@ -221,7 +222,7 @@ def test_a_damaged_file_is_told(content: bytes | None, said: str, copied: Path) 
 def test_only_variation_factors_of_an_adaptive_run_are_moved_again(fakes, config, tmp_path: Path) -> None:
     config["rescoring"] |= {"samples": 128, "adaptive": True, "layers": ["all", "1"]}
     run = made(config, tmp_path / "run")
-    rescored = Effects.read(run)
+    rescored = read_effects(run)
     total = own(rescored, rescored.low_total)
     assert rescored.factors.any()
     assert not rescored.factors.all()
@@ -237,7 +238,7 @@ def test_only_variation_factors_of_an_adaptive_run_are_moved_again(fakes, config
 def test_a_learner_without_scores_is_resampled_too(fakes, config, register, tmp_path: Path) -> None:
     register("boundary", "fixed", Fixed)
     config["boundary"] = {"use": "fixed"}
-    rescored = Effects.read(made(config, tmp_path / "run"))
+    rescored = read_effects(made(config, tmp_path / "run"))
     # Its directions do not depend on the samples, but the length of the step does, by the spread of w; effects are linear in it here.
     spreads = of_run(Run.open(tmp_path / "run")).spreads
     wanted = own(rescored, rescored.mean)[:4] * spreads.std(ddof=1) / spreads.mean()

@@ -18,7 +18,7 @@ from ganstrata.core.errors import ConfigError
 from ganstrata.core.pipeline.forecast import forecast
 from ganstrata.core.pipeline.perform import perform, resume
 from ganstrata.core.rescoring.hierarchy import mean_depth
-from ganstrata.core.rescoring.results import Effects
+from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
@@ -48,7 +48,7 @@ def whole(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_it_finds_what_the_full_run_finds_with_half_the_work(stopped: Run, whole: Run) -> None:
-    few, all_ = Effects.read(stopped), Effects.read(whole)
+    few, all_ = read_effects(stopped), read_effects(whole)
     assert set(few.found) == set(all_.found) == {"seen/left", "seen/checks", "seen/stripes", "seen/red", "seen/half"}
     work, full = (run.manifest["stages"]["report"]["work"] for run in (stopped, whole))
     assert full["done"] == full["full"] == pytest.approx(work["full"], rel=0.9)
@@ -62,7 +62,7 @@ def test_it_finds_what_the_full_run_finds_with_half_the_work(stopped: Run, whole
 
 
 def test_what_cannot_become_a_factor_is_left_after_few_samples(stopped: Run) -> None:
-    rescored = Effects.read(stopped)
+    rescored = read_effects(stopped)
     chance = rescored.boundaries.names.index("seen/chance")
     others = np.arange(len(rescored.sets)) != rescored.all_set
     assert not rescored.factors[chance]
@@ -70,7 +70,7 @@ def test_what_cannot_become_a_factor_is_left_after_few_samples(stopped: Run) -> 
 
 
 def test_samples_are_those_of_the_looks_and_null_directions_go_as_far(stopped: Run) -> None:
-    rescored = Effects.read(stopped)
+    rescored = read_effects(stopped)
     assert set(np.unique(rescored.used)) <= {16, 32, 64, 128}
     assert (rescored.null_used == rescored.used.max(axis=0)).all()
     with (stopped.path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
@@ -81,7 +81,7 @@ def test_samples_are_those_of_the_looks_and_null_directions_go_as_far(stopped: R
 
 def test_changes_are_those_of_the_full_run_as_far_as_they_go(stopped: Run, whole: Run) -> None:
     few, all_ = Shards(stopped.path / "rescoring.zarr"), Shards(whole.path / "rescoring.zarr")
-    rescored = Effects.read(stopped)
+    rescored = read_effects(stopped)
     every = all_.read("own")
     for i, s in np.ndindex(rescored.used.shape):
         if "chance" in rescored.boundaries[i].name:
@@ -148,7 +148,7 @@ def test_one_layer_permuted_nulls_and_sets_in_any_order(change: dict[str, Any], 
     config["rescoring"] |= change.get("rescoring", {}) | ({"groups": None} if flat else {})
     config |= {"generator": change["generator"]} if flat else {}
     run = ganstrata.run(config, tmp_path / "run")
-    rescored = Effects.read(run)
+    rescored = read_effects(run)
     assert {"seen/left", "seen/checks"} <= set(rescored.found)
     assert rescored.used.shape == (6, 1 if flat else 2)
     assert (rescored.null_used == rescored.used.max(axis=0)).all()

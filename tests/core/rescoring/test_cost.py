@@ -15,7 +15,7 @@ from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.plugins.records import Inputs, ModelCard, State, Stratum
 from ganstrata.core.rescoring import stage as rescoring
 from ganstrata.core.rescoring.cost import Costs, counted, flops, measured, naive_work, shared_work, strata_work
-from ganstrata.core.rescoring.results import Effects
+from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.engine import Engine
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
@@ -55,7 +55,7 @@ def test_what_a_run_says_it_did_is_what_torch_saw(adaptive: bool, fakes, config,
     run = perform(validate(config, "test"), tmp_path / "run", ("synthesize", "learn"), source="test", progress=quiet)
     with Engine(prepare(run.config, batch=run.batch)) as engine, FlopCounterMode(display=False) as counter:
         rescoring.rescore(run, engine, quiet)
-    rescored = Effects.read(run)
+    rescored = read_effects(run)
     work = counted(engine.prepared, rescored.used, rescored.null_used, rescored.replicates)
     assert work["done"] == pytest.approx(counter.get_total_flops(), rel=1e-12)
     assert (work["done"] < work["full"]) == adaptive

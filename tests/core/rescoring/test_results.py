@@ -10,7 +10,8 @@ from ganstrata.core.boundaries.files import save_boundaries
 from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.plugins.records import Boundaries, Boundary
 from ganstrata.core.rescoring.effects import FIELDS, sums_of
-from ganstrata.core.rescoring.results import COLUMNS, Effects, write_table
+from ganstrata.core.rescoring.stored import read_effects, write_table
+from ganstrata.core.rescoring.tables import COLUMNS
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.shards import Shards
 
@@ -73,7 +74,7 @@ def run(tmp_path):
 
 def test_effects_and_factors(run):
     made, changes = run
-    rescored = Effects.read(made)
+    rescored = read_effects(made)
     assert rescored.all_set == 1
     assert rescored.own.tolist() == [2, 0, 1, 0]
     np.testing.assert_allclose(rescored.mean, changes[:4].mean(axis=3), rtol=1e-4, atol=1e-6)
@@ -91,7 +92,7 @@ def test_effects_and_factors(run):
 
 
 def test_ranking_is_by_effect_in_sd_units_without_conditional_directions(run):
-    rescored = Effects.read(run[0])
+    rescored = read_effects(run[0])
     # 0.1 / 0.02 = 5, 0.75 / 0.5 = 1.5, 0.6 / 0.5 = 1.2, 1.0 / 2.0 = 0.5
     assert rescored.ranking() == [2, 1, 0]
     assert rescored.ranking(conditional=True) == [2, 1, 3, 0]
@@ -105,7 +106,7 @@ def test_null_directions_that_leave_a_concept_undefined_are_left_out_and_counted
     sums[4, :, 1, 0, 2] = 0.0  # of `seen/left`, at all layers, no sample has a score along the first null direction
     sums[5:, :, 1, 0, 1] = 0.0  # of `seen/flat` along all but the first
     units.write("holes", {"sums": (tuple(slice(0, n) for n in sums.shape), sums)})
-    rescored = Effects.read(made)
+    rescored = read_effects(made)
     assert rescored.null_gaps(1) == {"seen/left": R - 1, "seen/flat": 1}
     assert rescored.null_gaps(0) == {}
     assert rescored.found == ["seen/red", "seen/left"]
@@ -124,14 +125,14 @@ def test_null_directions_that_leave_a_concept_undefined_are_left_out_and_counted
 
 
 def test_an_undefined_effect_is_ranked_last(run):
-    rescored = Effects.read(run[0])
+    rescored = read_effects(run[0])
     rescored.in_sd[2, 1, 0, 1] = np.nan
     assert rescored.ranking(conditional=True) == [1, 3, 0, 2]
 
 
 @pytest.mark.parametrize("missing", ["0", "1", "2", "low"])
 def test_single_layers_are_found_wherever_they_stand_if_all_are_there(run, missing):
-    rescored = Effects.read(run[0])
+    rescored = read_effects(run[0])
     assert rescored.single_layers() == [0, 2, 3]
     rescored.sets.pop(missing)
     assert rescored.single_layers() == ([0, 2, 3] if missing == "low" else [])
@@ -141,11 +142,11 @@ def test_a_raw_step_is_not_scaled(run):
     made = run[0]
     raw = made.config.rescoring.model_copy(update={"distance_unit": "raw"})
     made.record.config = made.config.model_copy(update={"rescoring": raw})
-    assert Effects.read(made).step == 1.5
+    assert read_effects(made).step == 1.5
 
 
 def test_the_table_has_every_number_once(run, tmp_path):
-    rescored = Effects.read(run[0])
+    rescored = read_effects(run[0])
     write_table(rescored, tmp_path / "rescoring.csv")
     with (tmp_path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

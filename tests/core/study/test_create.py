@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ganstrata.core.errors import UserError
-from ganstrata.core.rescoring.results import Effects
+from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.engine import Engine
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
@@ -105,7 +105,7 @@ def test_a_seed_makes_the_same_study_and_none_makes_another(fakes, copied: Path,
 
 def test_without_names_the_variation_factors_are_asked_about(fakes, copied: Path, tmp_path: Path) -> None:
     key = make_study(copied, tmp_path / "study", Ask(strips=1, steps=3, words={"seen/red": "a red tint"}), progress=QUIET)
-    factors = set(Effects.read(Run.open(copied)).found)
+    factors = set(read_effects(Run.open(copied)).found)
     assert {question.boundary for question in key.questions} == factors
     assert set(HOME) <= factors
     assert {question.words for question in key.questions if question.boundary in HOME} == {"left", "checks", "stripes", "a red tint"}

@@ -1,0 +1,68 @@
+"""Effects of a run: read back from its sums, and written as the table that people open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..boundaries.files import load_boundaries
+from ..boundaries.relearnt import FILE as RESAMPLED_FILE
+from ..boundaries.relearnt import Resampled
+from ..runs.run import Run
+from ..storage.csv_tables import csv_text
+from ..storage.disk import write_text
+from ..storage.shards import Shards
+from .interim import look_sizes
+from .results import Effects, Sums
+from .tables import COLUMNS
+
+Floats = NDArray[np.float64]
+
+
+def read_effects(run: Run) -> Effects:
+    """Compute the effects of a run from the sums in its rescoring.zarr.
+
+    Raises:
+        GanstrataError: what the stages wrote is missing or damaged.
+    """
+    config, units = run.config.rescoring, Shards(run.path / "rescoring.zarr")
+    boundaries, _ = load_boundaries(run.path)
+    sets = {name: tuple(layers) for name, layers in run.record.layer_sets.items()}
+    looks, batch = None, run.batch
+    if config.adaptive:
+        batch, looks = look_sizes(config.samples, config.looks, run.batch)
+        sums, changes = _merged(units, list(sets).index("all"))  # (B + R, N, S, 2, C, 5), (B, S, 2, K)
+    else:
+        sums = units.read("sums").sum(axis=1)  # (B + R, S, 2, C, 5), over batches
+        changes = units.read("own").astype(np.float64)
+    relearnt, dilutions = None, None
+    if "learn" in run.record.stages and RESAMPLED_FILE in run.record.stages["learn"].files:
+        relearnt = units.read("resampled").astype(np.float64)
+        dilutions = Resampled.load(run.path, boundaries).dilutions(boundaries)
+    return Effects.of(
+        Sums(sums, changes, relearnt, dilutions, looks, batch),
+        boundaries=boundaries,
+        concepts=run.concepts,
+        sets=sets,
+        groups={name: tuple(layers) for name, layers in run.record.groups.items()},
+        samples=config.samples,
+        step=config.distance * run.step_unit,
+        rate=config.false_discovery_rate,
+        seed=run.config.synthesis.seed,
+        bootstrap=config.bootstrap,
+    )
+
+
+def _merged(units: Shards, everywhere: int) -> tuple[Floats, Floats]:
+    """Sums by batch and own changes of adaptive sampling, with those at the set `all` in their place."""
+    sums, own = units.read("sums"), units.read("own").astype(np.float64)
+    sums[:, :, everywhere] = units.read("sums_all")[:, :, 0]
+    own[:, everywhere] = units.read("own_all")[:, 0]
+    return sums, own
+
+
+def write_table(effects: Effects, path: Path) -> None:
+    """Write rescoring.csv: a row per boundary, layer set, sign and concept."""
+    write_text(path, csv_text([COLUMNS, *(tuple(row.values()) for row in effects.rows())]))
