@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .core.boundaries.learn import Learnt, learn
     from .core.checkpoints.content import Part
     from .core.checkpoints.detect import Examined
     from .core.editing.manipulate import manipulate
@@ -37,12 +38,17 @@ if TYPE_CHECKING:
         ShapeError,
         UserError,
     )
-    from .core.pipeline.perform import open_run, run
+    from .core.pipeline.perform import run
+    from .core.pipeline.results import Results, open_run
     from .core.plugins.base import PluginConfig
     from .core.plugins.contracts import BoundaryLearner, Generator, Scorer, Segmenter
     from .core.plugins.hookspecs import hookimpl
     from .core.plugins.records import Boundaries, Boundary, Concept, Inputs, Latents, Match, ModelCard, Rendering, State, Stratum
+    from .core.probing.samples import Samples, probe
     from .core.randomness import Stream
+    from .core.rescoring.hierarchy import Hierarchy
+    from .core.rescoring.rescore import hierarchy, rescore
+    from .core.rescoring.results import Effects
     from .core.runs.loading import load_generator, load_learner, load_scorer
     from .core.strata.composition import Pass, render
 
@@ -56,12 +62,15 @@ _HOMES = {
     "Concept": "plugins.records",
     "ConfigError": "errors",
     "DataError": "errors",
+    "Effects": "rescoring.results",
     "Examined": "checkpoints.detect",
     "GanstrataError": "errors",
     "Generator": "plugins.contracts",
+    "Hierarchy": "rescoring.hierarchy",
     "Inputs": "plugins.records",
     "Latents": "plugins.records",
     "LayerError": "errors",
+    "Learnt": "boundaries.learn",
     "Match": "plugins.records",
     "MemoryExhausted": "errors",
     "MismatchError": "errors",
@@ -74,7 +83,9 @@ _HOMES = {
     "PluginConflict": "errors",
     "PluginNotFound": "errors",
     "Rendering": "plugins.records",
+    "Results": "pipeline.results",
     "RunError": "errors",
+    "Samples": "probing.samples",
     "ScoreError": "errors",
     "Scorer": "plugins.contracts",
     "Segmenter": "plugins.contracts",
@@ -83,13 +94,17 @@ _HOMES = {
     "Stratum": "plugins.records",
     "Stream": "randomness",
     "UserError": "errors",
+    "hierarchy": "rescoring.rescore",
     "hookimpl": "plugins.hookspecs",
+    "learn": "boundaries.learn",
     "load_generator": "runs.loading",
     "load_learner": "runs.loading",
     "load_scorer": "runs.loading",
     "manipulate": "editing.manipulate",
-    "open_run": "pipeline.perform",
+    "open_run": "pipeline.results",
+    "probe": "probing.samples",
     "render": "strata.composition",
+    "rescore": "rescoring.rescore",
     "run": "pipeline.perform",
 }
 
@@ -101,12 +116,15 @@ __all__ = [
     "Concept",
     "ConfigError",
     "DataError",
+    "Effects",
     "Examined",
     "GanstrataError",
     "Generator",
+    "Hierarchy",
     "Inputs",
     "Latents",
     "LayerError",
+    "Learnt",
     "Match",
     "MemoryExhausted",
     "MismatchError",
@@ -119,7 +137,9 @@ __all__ = [
     "PluginConflict",
     "PluginNotFound",
     "Rendering",
+    "Results",
     "RunError",
+    "Samples",
     "ScoreError",
     "Scorer",
     "Segmenter",
@@ -129,13 +149,17 @@ __all__ = [
     "Stream",
     "UserError",
     "__version__",
+    "hierarchy",
     "hookimpl",
+    "learn",
     "load_generator",
     "load_learner",
     "load_scorer",
     "manipulate",
     "open_run",
+    "probe",
     "render",
+    "rescore",
     "run",
 ]
 

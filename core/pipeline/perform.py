@@ -25,6 +25,7 @@ from ..runs.run import STAGES, Begun, Run, data_of, differing, locked
 from ..storage.result_folder import damaged_results, stale_results
 from ..text import listed
 from .forecast import check_room, forecast
+from .results import Results
 
 
 class Stage(NamedTuple):
@@ -44,7 +45,7 @@ _STAGES: Mapping[str, Stage] = {
 assert tuple(_STAGES) == STAGES
 
 
-def run(config: RunConfig | Mapping[str, Any] | str | Path, out: Path | str, *, quiet: bool = True) -> Run:
+def run(config: RunConfig | Mapping[str, Any] | str | Path, out: Path | str, *, quiet: bool = True) -> Results:
     """Do everything a config asks for, into a run directory; what is there already is not done again.
 
     Several workers are processes of their own: call this from a script under
@@ -65,16 +66,8 @@ def run(config: RunConfig | Mapping[str, Any] | str | Path, out: Path | str, *, 
         config = validate(config, source)
     elif config.generator.use == AUTO:
         config = validate(config.model_dump(mode="json", by_alias=True), source)
-    return perform(config, Path(out), STAGES, source=source, progress=Progress(quiet=quiet))
-
-
-def open_run(path: Path | str) -> Run:
-    """An existing run directory, for reading.
-
-    Raises:
-        RunError: it is none.
-    """
-    return Run.open(path)
+    done = perform(config, Path(out), STAGES, source=source, progress=Progress(quiet=quiet))
+    return Results(done.path, done.record)
 
 
 def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: str, progress: Progress) -> Run:

@@ -114,6 +114,10 @@ class Shards:
             return False
 
     @deferred()
+    def has(self, name: str) -> bool:
+        """Whether there is an array of this name."""
+        return (self.path / name / "zarr.json").is_file()
+
     def read(self, name: str) -> NDArray[Any]:
         """A whole array.
 

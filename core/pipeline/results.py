@@ -1,0 +1,106 @@
+"""A finished run as an object: its samples, boundaries and effects, read when they are asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..boundaries.files import load_boundaries
+from ..boundaries.learn import Learnt
+from ..boundaries.relearnt import FILE as RELEARNT
+from ..boundaries.relearnt import Resampled
+from ..errors import UserError
+from ..plugins.records import Concept
+from ..probing.samples import Samples, classes_of
+from ..probing.stage import open_samples
+from ..rescoring.hierarchy import Hierarchy
+from ..rescoring.results import Effects
+from ..rescoring.stored import read_effects
+from ..runs.run import Run
+
+
+class Results(Run):
+    """A run directory with what its stages found; nothing is written, and no network is loaded.
+
+    Attributes:
+        path: the directory.
+        config: of the run.
+        manifest: run.json.
+    """
+
+    @cached_property
+    def samples(self) -> Samples:
+        """Samples of the stage `synthesize` that have a finite picture.
+
+        Raises:
+            RunError: the stage is not complete, or its files are damaged.
+        """
+        self.require("synthesize")
+        stored, config = open_samples(self), self.config.synthesis
+        finite = stored.read("finite") if config.allow_nonfinite > 0.0 else np.ones(config.samples, dtype=bool)
+        rows = self.record.concepts
+        condition = stored.read("condition")[finite] if stored.has("condition") else None
+        return Samples(
+            w=stored.read("w")[finite],
+            scores=np.concatenate([stored.read(f"scores/{scorer.alias}") for scorer in self.config.scorers], axis=1)[finite],
+            concepts=tuple(Concept(row.id, row.level, threshold=row.threshold) for row in rows),
+            statistics=tuple(rows),
+            codes=stored.read("codes")[finite] if config.mixing > 0.0 else None,
+            classes=classes_of(condition),
+        )
+
+    @cached_property
+    def boundaries(self) -> Learnt:
+        """Boundaries of the stage `learn`, with why other concepts have none.
+
+        Raises:
+            GanstrataError: the stage is not complete, or its files are damaged.
+        """
+        self.require("learn")
+        boundaries, skipped = load_boundaries(self.path)
+        learnt = Learnt(boundaries)
+        learnt.skipped = skipped
+        if RELEARNT in self.record.stages["learn"].files:
+            learnt.relearnt = Resampled.load(self.path, boundaries)
+        return learnt
+
+    @cached_property
+    def effects(self) -> Effects:
+        """Effects of the stage `rescore`.
+
+        Raises:
+            GanstrataError: the stage is not complete, or its files are damaged.
+        """
+        self.require("synthesize", "learn", "rescore")
+        return read_effects(self)
+
+    def hierarchy(self) -> Hierarchy:
+        """Tell which level of meaning settles in which layer.
+
+        Raises:
+            UserError: single layers were not moved, or nothing is a variation factor.
+        """
+        found = self.effects.hierarchy()
+        if found is None:
+            reason = (
+                "nothing is a variation factor" if self.effects.single_layers() else "single layers were not moved (rescoring.layers lacks `each`)"
+            )
+            raise UserError(f"{self.path}: {reason}, so nothing can be said of layers")
+        return found
+
+
+def open_run(path: Path | str) -> Results:
+    """Open an existing run directory, for reading.
+
+    Raises:
+        RunError: it is none.
+
+    Example:
+        >>> open_run("nowhere")
+        Traceback (most recent call last):
+        ...
+        ganstrata.core.errors.RunError: nowhere is no run directory: there is no such directory. `ganstrata run CONFIG --out nowhere` makes one.
+    """
+    return Results.open(path)

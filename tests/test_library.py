@@ -1,0 +1,180 @@
+"""The method as a library: in memory it gives the numbers of a run, and shows them."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import fields
+
+import ganstrata
+import numpy as np
+import pytest
+from ganstrata import Boundaries, BoundaryLearner, DataError, Effects, Generator, Samples, Scorer, UserError
+from ganstrata.core.boundaries.files import load_boundaries
+from ganstrata.core.boundaries.learn import Learnt
+from ganstrata.core.rescoring.effects import EffectArrays
+from ganstrata.core.rescoring.stored import read_effects
+from ganstrata.core.rescoring.tables import COLUMNS
+from ganstrata.core.runs.run import Run
+from ganstrata.core.storage.shards import Shards
+
+GROUPS = {"bottom": (0, 1), "lower": (2, 3), "upper": (4, 5), "top": (6, 7)}
+RESCORING = {"groups": GROUPS, "samples": 64, "null_directions": 12, "bootstrap": 200, "seed": 3, "batch": 32}
+
+
+@pytest.fixture
+def generator(fakes) -> Generator:
+    return ganstrata.load_generator("fake_layers", device="cpu")
+
+
+@pytest.fixture
+def seen(fakes) -> Scorer:
+    return ganstrata.load_scorer("fake_readings", device="cpu")
+
+
+@pytest.fixture
+def samples(generator: Generator, seen: Scorer) -> Samples:
+    return ganstrata.probe(generator, {"seen": seen}, samples=640, seed=3, batch=32)
+
+
+@pytest.fixture
+def learner(fakes) -> BoundaryLearner:
+    return ganstrata.load_learner("ridge", device="cpu", positives=100, negatives=100)
+
+
+@pytest.fixture
+def learnt(samples: Samples, generator: Generator, learner: BoundaryLearner) -> Learnt:
+    """Boundaries of two concepts, learnt once."""
+    return ganstrata.learn(samples, learner, generator, concepts=["seen/red", "seen/left"], resamples=0, seed=3)
+
+
+def test_samples_are_those_of_a_run(samples: Samples, finished: Run) -> None:
+    stored = Shards(finished.path / "samples.zarr")
+    np.testing.assert_allclose(samples.w, stored.read("w"), atol=1e-5)
+    np.testing.assert_allclose(samples.scores, stored.read("scores/seen"), atol=1e-4)
+    assert samples.spread == pytest.approx(finished.spread, rel=1e-5)
+    assert [row.varies for row in samples.statistics] == [row["varies"] for row in finished.concepts]
+    assert len(samples) == 640
+    assert samples.codes is samples.classes is None
+    assert repr(samples) == f"Samples(N=640, D=16, concepts=7, varying={sum(row['varies'] for row in finished.concepts)})"
+    np.testing.assert_array_equal(samples.of("seen/red"), samples.scores[:, samples.column("seen/red")])
+
+
+def test_boundaries_and_effects_are_those_of_a_run(
+    samples: Samples, learner: BoundaryLearner, generator: Generator, seen: Scorer, finished: Run
+) -> None:
+    learnt = ganstrata.learn(samples, learner, generator, seed=3)
+    stored, skipped = load_boundaries(finished.path)
+    assert learnt.names == stored.names
+    assert learnt.skipped == skipped
+    for mine, theirs in zip(learnt, stored, strict=True):
+        np.testing.assert_allclose(mine.normal, theirs.normal, atol=1e-4)
+        np.testing.assert_allclose(mine.offset, theirs.offset, atol=1e-3)
+    assert learnt.relearnt is not None
+    assert learnt.relearnt.normals.shape == (12, len(stored), 16)
+    mine = ganstrata.rescore(generator, {"seen": seen}, learnt, probed=samples, **RESCORING)
+    theirs = read_effects(finished)
+    assert list(mine.sets) == list(theirs.sets)
+    assert mine.groups == theirs.groups
+    assert mine.step == pytest.approx(theirs.step, rel=1e-5)
+    chance = [row["id"] for row in mine.concepts].index("seen/chance")  # its scores hang on the last digits
+    kept = np.arange(len(mine.concepts)) != chance
+    for name in (field.name for field in fields(EffectArrays)):
+        np.testing.assert_allclose(getattr(mine, name)[..., kept], getattr(theirs, name)[..., kept], rtol=2e-3, atol=2e-4, err_msg=name)
+    np.testing.assert_allclose(mine.changes, theirs.changes, atol=1e-3)
+    np.testing.assert_array_equal(mine.factors, theirs.factors)
+    np.testing.assert_array_equal(mine.replicates, theirs.replicates)
+    assert mine.found == theirs.found
+    hierarchy = ganstrata.hierarchy(mine)
+    np.testing.assert_allclose(hierarchy.depth.value, theirs.hierarchy().depth.value, atol=1e-3)
+
+
+def test_without_samples_the_moved_ones_give_the_statistics(learnt: Learnt, generator: Generator, seen: Scorer) -> None:
+    found = ganstrata.rescore(generator, {"seen": seen}, list(learnt), layers=["all"], **RESCORING)
+    fresh = generator.map(generator.sample(64, 3, 0, ganstrata.Stream.VERIFICATION).z).numpy()
+    assert found.step == pytest.approx(2.0 * np.sqrt(fresh.var(axis=0, ddof=1).mean()), rel=1e-5)
+    assert found.concepts[0]["samples"] == 64
+    assert np.isnan(found.low_total).all()  # a plain list of boundaries says nothing of other learning samples
+    with pytest.raises(UserError, match=r"single layers were not moved.*layers=\['all', 'each'\]"):
+        ganstrata.hierarchy(found)
+
+
+def test_raw_steps_are_as_long_as_they_say(learnt: Learnt, samples: Samples, generator: Generator, seen: Scorer) -> None:
+    given = {"layers": ["all", "4-5"], "unit": "raw", "distance": 2.0 * samples.spread} | RESCORING
+    raw = ganstrata.rescore(generator, {"seen": seen}, Boundaries(learnt), probed=samples, **given)
+    sd = ganstrata.rescore(generator, {"seen": seen}, Boundaries(learnt), probed=samples, **(given | {"unit": "sd", "distance": 2.0}))
+    assert list(raw.sets) == ["all", "4-5"]
+    np.testing.assert_array_equal(raw.mean, sd.mean)
+
+
+def test_effects_show_themselves(finished: Run) -> None:
+    effects: Effects = read_effects(finished)
+    with (finished.path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
+        stored = list(csv.DictReader(file))
+    rows = effects.rows()
+    assert len(rows) == len(stored) == len(effects.boundaries) * len(effects.sets) * 2 * 7
+    assert list(rows[0]) == list(COLUMNS) == list(stored[0])
+    assert [row["boundary"] for row in rows] == [row["boundary"] for row in stored]
+    html = effects._repr_html_()
+    assert html.count("<tr>") == 1 + len(effects.boundaries)
+    strongest = effects.boundaries[effects.ranking()[0]].name
+    assert html.index(strongest) == min(html.index(name) for name in effects.boundaries.names)
+    figure = effects.plot()
+    assert figure._repr_svg_().startswith("<svg")
+    assert strongest in figure._repr_svg_()
+    assert repr(effects) == f"Effects(boundaries={len(effects.boundaries)}, sets={len(effects.sets)}, concepts=7, factors={len(effects.found)})"
+
+
+def test_effects_become_a_data_frame(finished: Run) -> None:
+    pandas = pytest.importorskip("pandas")
+    effects = read_effects(finished)
+    frame = effects.to_pandas()
+    assert isinstance(frame, pandas.DataFrame)
+    red = frame[(frame.boundary == "seen/red") & (frame.layers == "all") & (frame.concept == "seen/red") & (frame.step > 0)]
+    i = effects.boundaries.names.index("seen/red")
+    assert float(red["mean"].iloc[0]) == effects.mean[i, effects.all_set, 0, effects.own[i]]
+
+
+def test_scorers_have_names(generator: Generator, seen: Scorer) -> None:
+    alone = ganstrata.probe(generator, seen, samples=32)
+    assert alone.concepts[0].name == "fake_readings/left"
+    two = ganstrata.probe(generator, [seen, ganstrata.load_scorer("hue", device="cpu")], samples=32)
+    assert {concept.name.split("/")[0] for concept in two.concepts} == {"fake_readings", "hue"}
+    with pytest.raises(UserError, match="two scorers are called 'fake_readings'; give them names"):
+        ganstrata.probe(generator, [seen, seen], samples=32)
+    with pytest.raises(UserError, match="no scorers were given"):
+        ganstrata.probe(generator, [], samples=32)
+
+
+def test_mistakes_are_told(learnt: Learnt, samples: Samples, generator: Generator, seen: Scorer, learner: BoundaryLearner) -> None:
+    with pytest.raises(UserError, match="1 samples have no spread"):
+        ganstrata.probe(generator, seen, samples=1)
+    with pytest.raises(UserError, match="from 0 to 1; 2 was given"):
+        ganstrata.probe(generator, seen, samples=32, mixing=2.0)
+    with pytest.raises(UserError, match="'seen/rde' matches none. Did you mean 'seen/red'"):
+        ganstrata.learn(samples, learner, generator, concepts=["seen/rde"])
+    with pytest.raises(DataError, match="no boundary could be learnt:\n  seen/constant: does not vary here"):
+        ganstrata.learn(samples, learner, generator, concepts=["seen/constant"])
+    with pytest.raises(UserError, match=r"samples=4: at least 8; distance=0: a length above 0; unit='cm': 'sd' or 'raw'"):
+        ganstrata.rescore(generator, seen, learnt, samples=4, distance=0.0, unit="cm")
+    with pytest.raises(UserError, match="must contain 'all'"):
+        ganstrata.rescore(generator, {"seen": seen}, learnt, layers=["each"])
+    with pytest.raises(UserError, match=r"the boundary 'seen/\w+' is of a concept that no scorer has"):
+        ganstrata.rescore(generator, {"others": seen}, learnt)
+    with pytest.raises(UserError, match="`probed` has the concepts"):
+        ganstrata.rescore(generator, {"seen": seen, "hue": ganstrata.load_scorer("hue", device="cpu")}, learnt, probed=samples)
+    with pytest.raises(UserError, match="no boundaries were given"):
+        ganstrata.rescore(generator, {"seen": seen}, Boundaries())
+
+
+def test_learners_of_layers_need_codes(generator: Generator, seen: Scorer) -> None:
+    learner = ganstrata.load_learner("ridge", device="cpu", positives=100, negatives=100, per_layer=True)
+    plain = ganstrata.probe(generator, {"seen": seen}, samples=320, seed=3)
+    with pytest.raises(DataError, match="give probe\\(\\) mixing above 0"):
+        ganstrata.learn(plain, learner, generator)
+    mixed = ganstrata.probe(generator, {"seen": seen}, samples=320, seed=3, mixing=0.9)
+    assert mixed.codes is not None
+    assert mixed.codes.shape == (320, 8, 16)
+    found = ganstrata.learn(mixed, learner, generator, concepts=["seen/red"], resamples=0)
+    assert found[0].normal.shape == (8, 16)
+    effects = ganstrata.rescore(generator, {"seen": seen}, found, probed=mixed, layers=["all"], samples=32, null_directions=3, bootstrap=100)
+    assert effects.in_sd[0, 0, 0, effects.own[0]] > 0.5
