@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import fields
+from pathlib import Path
 
 import ganstrata
 import numpy as np
@@ -150,7 +151,7 @@ def test_mistakes_are_told(learnt: Learnt, samples: Samples, generator: Generato
         ganstrata.probe(generator, seen, samples=1)
     with pytest.raises(UserError, match="from 0 to 1; 2 was given"):
         ganstrata.probe(generator, seen, samples=32, mixing=2.0)
-    with pytest.raises(UserError, match="'seen/rde' matches none. Did you mean 'seen/red'"):
+    with pytest.raises(UserError, match=r"'seen/rde' matches none\. Did you mean 'seen/red'"):
         ganstrata.learn(samples, learner, generator, concepts=["seen/rde"])
     with pytest.raises(DataError, match="no boundary could be learnt:\n  seen/constant: does not vary here"):
         ganstrata.learn(samples, learner, generator, concepts=["seen/constant"])
@@ -178,3 +179,28 @@ def test_learners_of_layers_need_codes(generator: Generator, seen: Scorer) -> No
     assert found[0].normal.shape == (8, 16)
     effects = ganstrata.rescore(generator, {"seen": seen}, found, probed=mixed, layers=["all"], samples=32, null_directions=3, bootstrap=100)
     assert effects.in_sd[0, 0, 0, effects.own[0]] > 0.5
+
+
+def test_a_run_has_results(finished: Run, furnished: Run) -> None:
+    results = ganstrata.open_run(finished.path)
+    assert isinstance(results, Run)
+    assert len(results.samples) == 640
+    assert results.samples.spread == pytest.approx(results.spread)
+    assert [concept.name for concept in results.samples.concepts] == [row["id"] for row in results.concepts]
+    assert results.samples.statistics == tuple(results.record.concepts)
+    assert results.boundaries.names == load_boundaries(finished.path)[0].names
+    assert results.boundaries.relearnt is not None
+    assert set(results.boundaries.skipped) == {"seen/constant"}
+    assert results.effects.found == read_effects(finished).found
+    assert results.hierarchy().levels
+    assert ganstrata.open_run(furnished.path).samples.scores.shape[1] == len(furnished.concepts)
+
+
+def test_results_that_are_not_there_are_told(copied: Path) -> None:
+    (copied / "boundaries.json").unlink()
+    results = ganstrata.open_run(copied)
+    assert len(results.samples) == 640
+    with pytest.raises(ganstrata.GanstrataError, match="the stage `learn` is not complete"):
+        _ = results.boundaries
+    with pytest.raises(ganstrata.GanstrataError, match="the stage `learn` is not complete"):
+        _ = results.effects

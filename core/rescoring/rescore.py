@@ -89,10 +89,10 @@ def rescore(
         >>> import ganstrata
         >>> generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
         >>> hue = ganstrata.load_scorer("hue", device="cpu")
-        >>> found = ganstrata.probe(generator, hue, samples=128)
-        >>> learner = ganstrata.load_learner("ridge", device="cpu", positives=20, negatives=20)
+        >>> found = ganstrata.probe(generator, hue, samples=512)
+        >>> learner = ganstrata.load_learner("ridge", device="cpu", positives=100, negatives=100)
         >>> boundaries = ganstrata.learn(found, learner, generator, concepts=["hue/saturation"], resamples=0)
-        >>> ganstrata.rescore(generator, hue, boundaries, probed=found, layers=["all"], samples=16, null_directions=3)
+        >>> ganstrata.rescore(generator, hue, boundaries, probed=found, layers=["all"], samples=32, null_directions=10)
         Effects(boundaries=1, sets=1, concepts=14, factors=1)
     """
     _check_numbers(samples, distance, unit, null_directions, rate, bootstrap)
