@@ -142,8 +142,8 @@ def test_interrupting_one_worker_leaves_a_run_that_continues(
             raise KeyboardInterrupt
         return kept(*_)
 
-    kept = ganstrata.core.rescoring.stage.sums_of
-    monkeypatch.setattr("ganstrata.core.rescoring.stage.sums_of", interrupt)
+    kept = ganstrata.core.rescoring.measure.sums_of
+    monkeypatch.setattr("ganstrata.core.rescoring.measure.sums_of", interrupt)
     result = invoke("run", written(config), "--out", run)
     assert result.exit_code == 130
     assert "continues the run" in result.stderr
