@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import torch
 
 from ..errors import PluginBroken
 from ..plugins.base import owner_of
 from ..plugins.finiteness import finite_rows
 from ..randomness import Stream
-from ..runs.prepare import Prepared
 from ..strata.composition import first_reader
+from ..strata.scored import ScoredGenerator
 from . import chance
 from .passes import COMPANY, SAME, SAMPLES, check_range, check_same, distance
 from .scores import compare, scores_of
@@ -18,37 +20,41 @@ NEARBY = 1.01  # what codes are multiplied by where there are no others to take
 
 
 @torch.inference_mode()
-def check_batch(prepared: Prepared) -> None:
+def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> None:
     """Refuse plugins whose first batch differs from itself, from its first samples alone, or from itself after an edit.
+
+    Args:
+        scored: a generator with its scorers.
+        sets: layer sets that will be edited.
 
     Raises:
         PluginBroken: one does; the message names it.
         PictureError, ScoreError, ShapeError: as in any batch.
     """
-    generator = prepared.generator
+    generator = scored.generator
     owner = owner_of(generator)
-    seed = prepared.config.synthesis.seed
+    seed = scored.seed
     with chance.held(owner, "making pictures"):
-        latents = generator.sample(prepared.batch, seed, 0, Stream.PROBING)
+        latents = generator.sample(scored.batch, seed, 0, Stream.PROBING)
         codes = generator.broadcast(generator.map(latents.z, latents.condition))
-        whole = prepared.render(codes, latents.condition, latents.index, Stream.PROBING, prepared.sets.values())
+        whole = scored.render(codes, latents.condition, latents.index, Stream.PROBING, sets)
         images = whole.rendering.images.clone()
         if finite_rows(images) is not None or whole.rendering.finite is not None:
             return  # how many may be so is for the run to say
         width = max(1.0, float(images.max() - images.min()))
         if generator.judges_range:
             check_range(images, owner)
-        few = generator.sample(min(SAMPLES, prepared.batch), seed, 0, Stream.PROBING)
+        few = generator.sample(min(SAMPLES, scored.batch), seed, 0, Stream.PROBING)
         few_codes = generator.broadcast(generator.map(few.z, few.condition))
-        part = prepared.render(few_codes, few.condition, few.index, Stream.PROBING).rendering
+        part = scored.render(few_codes, few.condition, few.index, Stream.PROBING).rendering
         apart = distance(images[: len(few.z)], part.images, width)
         if not apart <= COMPANY:
             raise PluginBroken(
-                f"{owner}: pictures change by {apart:.2g} of the range when they are made in a batch of {prepared.batch} and not of {len(few.z)}; "
+                f"{owner}: pictures change by {apart:.2g} of the range when they are made in a batch of {scored.batch} and not of {len(few.z)}; "
                 "a picture may depend on its own sample only"
             )
         # The earliest edit runs through all that later ones begin from.
-        earliest, *others = sorted(prepared.sets.values(), key=lambda layers: first_reader(generator, layers))
+        earliest, *others = sorted(sets, key=lambda layers: first_reader(generator, layers))
         whole.edited(codes.roll(1, 0) if len(codes) > 1 else NEARBY * codes, earliest)
         for layers in others[-1:]:
             apart = distance(images, whole.edited(codes, layers).images, width)
@@ -60,7 +66,7 @@ def check_batch(prepared: Prepared) -> None:
         again = whole.edited(codes, earliest)
         check_same(images, again.images, width, owner)
     again.index = latents.index
-    for scorer in prepared.scorers.values():
+    for scorer in scored.scorers.values():
         with chance.held(owner_of(scorer), "scoring"):
             together, repeated = scores_of(scorer, again, slice(None)), scores_of(scorer, again, slice(None))
             alone = scores_of(scorer, again, slice(0, SAMPLES))

@@ -94,7 +94,7 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
         with Engine(prepared) as engine:
             if any(name != "report" and not current.is_done(name) for name in stages):
                 if config.checks:
-                    check_batch(prepared)
+                    check_batch(prepared, list(prepared.sets.values()))
                 progress.say(forecast(prepared, engine.workers))
                 if prepared.generator.card.layers == 1:
                     progress.say("this generator has one layer: layer-wise analysis does not apply, everything else is done")
