@@ -38,7 +38,7 @@ from ganstrata.core.rescoring.results import concept_units
 from ganstrata.core.runs.loading import build
 from ganstrata.core.runs.malloc import keep_freed_memory
 from ganstrata.core.runs.prepare import Prepared, prepare
-from ganstrata.core.strata.moves import move, step_field
+from ganstrata.core.strata.moves import edit_direction, move
 from measure import alternate, machine
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -212,7 +212,7 @@ def moved(sampled: Sampled, moves: Sequence[tuple[NDArray[np.float32], float]]) 
         scores = prepared.score(baseline.rendering)
         here = min(prepared.batch, samples - start)
         for m, (normal, step) in enumerate(moves):
-            field = step_field(normal, layers, prepared.generator.layer_scale)
+            field = edit_direction(normal, layers, prepared.generator.layer_scale)
             edited = prepared.score(baseline.edited(move(codes, field, step * sampled.spread), layers))
             found[m, start : start + here] = (edited - scores)[:here, sampled.columns] / sampled.unit
     return found

@@ -30,7 +30,7 @@ from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
-from ganstrata.core.strata.moves import move, step_field
+from ganstrata.core.strata.moves import edit_direction, move
 from measure import machine
 from numpy.typing import NDArray
 
@@ -73,7 +73,7 @@ def on_common_samples(run: Run, seed: int, file: Path) -> Floats:
         baseline = prepared.render(codes, latents.condition, latents.index, Stream.VERIFICATION, [layers])
         scores, stop = prepared.score(baseline.rendering), min(start + prepared.batch, COMMON)
         for i, boundary in enumerate(rescored.boundaries):
-            moved = move(codes, step_field(boundary.normal, layers, scale), rescored.step)
+            moved = move(codes, edit_direction(boundary.normal, layers, scale), rescored.step)
             edited = prepared.score(baseline.edited(moved, layers))
             changes[i, start:stop] = (edited - scores)[: stop - start, rescored.own[i]]
     np.save(file, changes)

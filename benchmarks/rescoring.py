@@ -29,7 +29,7 @@ from ganstrata.core.rescoring.cost import Costs, flops, naive_work, shared_work,
 from ganstrata.core.runs.malloc import keep_freed_memory
 from ganstrata.core.runs.prepare import Prepared, prepare
 from ganstrata.core.strata.composition import Pass, first_reader
-from ganstrata.core.strata.moves import move, step_field
+from ganstrata.core.strata.moves import edit_direction, move
 from making import FAMILIES, make
 from measure import alternate, arguments, machine, table
 
@@ -62,7 +62,7 @@ class Bench:
     def edits(self, normal: np.ndarray) -> Sequence[tuple[tuple[int, ...], torch.Tensor]]:
         """Layers and moved codes, for every layer set and sign."""
         scale = self.generator.layer_scale
-        fields = [(layers, step_field(normal, layers, scale)) for layers in self.prepared.sets.values()]
+        fields = [(layers, edit_direction(normal, layers, scale)) for layers in self.prepared.sets.values()]
         return [(layers, move(self.codes, field, sign * self.distance)) for layers, field in fields for sign in SIGNS]
 
     def naive(self) -> np.ndarray:

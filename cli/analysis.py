@@ -63,10 +63,10 @@ def objects_command(
         --along category/bedroom-vs-living_room --along category/dining_room-vs-bedroom
     """
     with working("What was there before is kept; run the same command again.", quiet=quiet) as progress:
-        from ..core.analyses.objects import Ask
+        from ..core.analyses.objects import TransitionRequest
         from ..core.pipeline.analyse import objects
 
-        ask = Ask(along=along, segmenter=segmenter, layers=layers, samples=samples, step=step, start=start, device=device)
+        ask = TransitionRequest(along=along, segmenter=segmenter, layers=layers, samples=samples, step=step, start=start, device=device)
         found = objects(run_dir, ask, progress=progress)
     say(found.setting)
     for hop, name in enumerate(found.along, start=1):

@@ -14,7 +14,7 @@ from .types import PATH
 from .work import working
 
 if TYPE_CHECKING:
-    from ..core.analyses.base import Answer, Ask
+    from ..core.analyses.base import AnalysisRequest, Answer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,10 +44,10 @@ def options(*, top: str, layers: str | None, several: bool = False) -> Callable[
     return add
 
 
-def _ask(options: dict[str, Any]) -> Ask:
-    from ..core.analyses.base import Ask
+def _ask(options: dict[str, Any]) -> AnalysisRequest:
+    from ..core.analyses.base import AnalysisRequest
 
-    return Ask(**{key: value for key, value in options.items() if key != "quiet"})
+    return AnalysisRequest(**{key: value for key, value in options.items() if key != "quiet"})
 
 
 def _show(found: tuple[Answer, Path], *, quiet: bool, more: str = "") -> None:

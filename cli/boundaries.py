@@ -15,7 +15,7 @@ from .streams import say, tell
 from .types import PATH
 
 if TYPE_CHECKING:
-    from ..core.interchange.survey import Row
+    from ..core.interchange.survey import SurveyRow
 
 COLUMNS = ("kind", "name", "level", "space", "shape", "layers", "generator", "remark")
 
@@ -81,13 +81,13 @@ def import_boundaries(
     """
     with reported():
         from ..core.interchange.assumed import assumed
-        from ..core.interchange.importing import Ask, check_free, write_imported
+        from ..core.interchange.importing import ImportOptions, check_free, write_imported
         from ..core.interchange.importing import import_boundaries as convert
 
         check_free(out)
         named = dict(text.rsplit("=", 1) for text in levels if "=" in text)
         common = [text for text in levels if "=" not in text]
-        ask = Ask(space, common[-1] if common else None, named, layers, alias, root)
+        ask = ImportOptions(space, common[-1] if common else None, named, layers, alias, root)
         generator = assumed(assume)
         found = convert(source, generator, ask)
         write_imported(found, out)
@@ -125,7 +125,7 @@ def _say(remarks: Sequence[str]) -> None:
         tell(f"Note: {clean(remark)}")
 
 
-def _table(rows: Sequence[Row]) -> list[str]:
+def _table(rows: Sequence[SurveyRow]) -> list[str]:
     """A line per row; columns in which nothing stands are left out."""
     cells = [[_cell(getattr(row, column)) for column in COLUMNS] for row in rows]
     kept = [i for i in range(len(COLUMNS)) if any(line[i] for line in cells)]

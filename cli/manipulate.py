@@ -75,9 +75,9 @@ def manipulate(
     """
     with working("What was there before is kept; run the same command again.", quiet=quiet) as progress:
         from ..core.editing.manipulate import perform
-        from ..core.editing.request import Ask
+        from ..core.editing.request import EditRequest
 
-        ask = Ask(
+        ask = EditRequest(
             along=along,
             keep=keep,
             mode=mode,

@@ -59,11 +59,11 @@ def make_command(
     if wrong:
         raise click.BadParameter(f"'{wrong[0]}' is not of the form NAME=TEXT", param_hint="'--words'")
     with working("Run the same command again.", quiet=quiet) as progress:
-        from ..core.study.create import Ask, make_study
+        from ..core.study.create import StudyRequest, make_study
         from ..core.study.key import KEY, PAGE
 
         named = dict(text.split("=", 1) for text in words)
-        key = make_study(run_dir, out, Ask(concepts, strips, steps, named, seed, device), progress=progress)
+        key = make_study(run_dir, out, StudyRequest(concepts, strips, steps, named, seed, device), progress=progress)
     asked = len({question.boundary for question in key.questions})
     say(f"{len(key.questions)} questions about {asked} concepts, {len(key.groups)} rows each.")
     say(f"Give {out / PAGE} to people; keep {out / KEY}, which says what they saw.")

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from ganstrata.core.figures.pictures import png, tile, to_pixels
 from ganstrata.core.probing.concept_stats import spread_of
-from ganstrata.core.strata.moves import move, step_field
+from ganstrata.core.strata.moves import edit_direction, move
 
 SAMPLES, FRESH, DISTANCE = 512, 32, 3.0
 
@@ -43,7 +43,7 @@ def main(picture: Path) -> None:
     before = score(images)[:, column]
     columns = [to_pixels(images[:4])]
     for name, layers in {"all": range(generator.card.layers), **(generator.groups or {})}.items():
-        field = step_field(boundary.normal, layers, generator.layer_scale)  # one unit of the edit, (L, D)
+        field = edit_direction(boundary.normal, layers, generator.layer_scale)  # one unit of the edit, (L, D)
         edited = ganstrata.render(generator, move(codes, field, step))
         change = score(edited)[:, column] - before
         error = float(change.std()) / FRESH**0.5

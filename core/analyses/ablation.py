@@ -15,7 +15,7 @@ from ..figures.charts import Figure
 from ..rescoring.results import Effects
 from ..rescoring.tables import ranked
 from ..statistics import rank_correlation, share_interval
-from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, set_meant
+from .base import AnalysisRequest, Answer, LabelledRun, asked_of, bracketed, in_words, select_boundaries, select_layer_set
 from .ranking import by_strength
 
 RANKINGS = ("share of positive samples", "held-out accuracy", "re-scoring")
@@ -70,15 +70,15 @@ def figure_of(rows: Sequence[Judged]) -> Figure:
     )
 
 
-def ablation(source: Source, ask: Ask) -> Answer:
+def ablation(source: LabelledRun, ask: AnalysisRequest) -> Answer:
     """Three rankings side by side, how far they agree, and how many variation factors stand first in each.
 
     Raises:
         GanstrataError: what was asked for does not fit the run.
     """
     rescored = source.rescored
-    name, at = set_meant(rescored, ask.layers)
-    meant = boundaries_meant(rescored, ask, by_strength(rescored, at))
+    name, at = select_layer_set(rescored, ask.layers)
+    meant = select_boundaries(rescored, ask, by_strength(rescored, at))
     rows = [judged(rescored, i, at, source.run.config.boundary.options) for i in meant]
     factors = sum(row.is_factor for row in rows)
     orders = [sorted_by(rows, k) for k in range(len(RANKINGS))]

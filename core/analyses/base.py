@@ -26,7 +26,7 @@ from ..strata.layers import layer_sets
 
 
 @dataclass(frozen=True)
-class Ask:
+class AnalysisRequest:
     """What to look at.
 
     Attributes:
@@ -47,7 +47,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Source:
+class LabelledRun:
     """A run that has been re-scored, with the name it has in figures."""
 
     label: str
@@ -77,7 +77,7 @@ class Answer:
     asked: dict[str, Any]
     pictures: dict[str, bytes] = field(default_factory=dict)
 
-    def files(self, sources: Sequence[Source]) -> dict[str, bytes]:
+    def files(self, sources: Sequence[LabelledRun]) -> dict[str, bytes]:
         """Everything that is written; NAME.json says what was asked of which runs."""
         found = {f"{figure.name}.svg": figure.file.encode() for figure in self.figures}
         found |= {f"{figure.name}.csv": figure.csv.encode() for figure in self.figures}
@@ -94,19 +94,19 @@ class Answer:
         return found | {f"{self.name}.json": index_text(index, found)}
 
 
-def asked_of(ask: Ask, **understood: Any) -> dict[str, Any]:
+def asked_of(ask: AnalysisRequest, **understood: Any) -> dict[str, Any]:
     """The question as NAME.json keeps it; where the files go does not belong to it."""
     return {key: value for key, value in asdict(ask).items() if key not in ("out", "cluster")} | understood
 
 
-def boundaries_meant(rescored: Effects, ask: Ask, order: Sequence[int] | None = None, *, beside: Sequence[Source] = ()) -> list[int]:
+def select_boundaries(rescored: Effects, ask: AnalysisRequest, order: Sequence[int] | None = None, *, runs: Sequence[LabelledRun] = ()) -> list[int]:
     """Boundaries that fit the patterns and levels, strongest first.
 
     Args:
         rescored: of the run.
         ask: patterns and levels.
         order: boundaries to choose from, in their order; None for the ranking at all layers, without conditional directions.
-        beside: the runs of one figure; a pattern need only fit a boundary of one of them.
+        runs: the runs of one figure; a pattern need only fit a boundary of one of them.
 
     Raises:
         ConfigError: patterns that fit no boundary and unknown levels, all of them at once.
@@ -117,7 +117,7 @@ def boundaries_meant(rescored: Effects, ask: Ask, order: Sequence[int] | None = 
     faults = [
         Fault((f"--concepts {pattern}",), f"no boundary of this run fits.{nearest(pattern, names)}")
         for pattern in ask.concepts
-        if not any(fnmatchcase(name, pattern) for name in [*names, *(b.name for source in beside for b in source.rescored.boundaries)])
+        if not any(fnmatchcase(name, pattern) for name in [*names, *(b.name for source in runs for b in source.rescored.boundaries)])
     ]
     faults += [
         Fault((f"--levels {level}",), f"there is no such level.{nearest(level, LEVELS)} Levels: {', '.join(LEVELS)}")
@@ -134,7 +134,7 @@ def boundaries_meant(rescored: Effects, ask: Ask, order: Sequence[int] | None = 
     ]
     if not found:
         there = ", ".join(dict.fromkeys(rescored.boundaries[i].level for i in order))
-        label = next((f"{source.label}: " for source in beside[1:] and beside if source.rescored is rescored), "")
+        label = next((f"{source.label}: " for source in runs[1:] and runs if source.rescored is rescored), "")
         wanted = [*(f"is of level {' or '.join(ask.levels)}" for _ in ask.levels[:1]), *(f"fits {', '.join(ask.concepts)}" for _ in ask.concepts[:1])]
         raise UserError(f"{label}no boundary {' and '.join(wanted) or 'was learnt'}; there are boundaries of {there or 'no level'}")
     return found
@@ -146,7 +146,7 @@ def unmeasured(rescored: Effects) -> list[str]:
     return [f"Does not vary here, so that changes of it have no unit: {', '.join(names)}."] if names else []
 
 
-def set_meant(rescored: Effects, asked: str | None, *, usual: str = "all") -> tuple[str, int]:
+def select_layer_set(rescored: Effects, asked: str | None, *, usual: str = "all") -> tuple[str, int]:
     """Name and position of one layer set that was re-scored.
 
     Raises:
@@ -180,7 +180,7 @@ def labels_of(paths: Sequence[Path]) -> list[str]:
     return found
 
 
-def check_meet(sources: Sequence[Source]) -> list[str]:
+def check_comparable(sources: Sequence[LabelledRun]) -> list[str]:
     """Refuse runs whose numbers cannot stand side by side; sentences about what is left out.
 
     Numbers meet when the scorers that runs have in common are the same plugin with the same settings
@@ -217,13 +217,13 @@ def check_meet(sources: Sequence[Source]) -> list[str]:
     return [f"Left out, because not every run scores them: {', '.join(apart)}."] if apart else []
 
 
-def shared_rows(sources: Sequence[Source], rows: Sequence[Sequence[int]]) -> list[list[int]]:
+def shared_rows(sources: Sequence[LabelledRun], rows: Sequence[Sequence[int]]) -> list[list[int]]:
     """Of boundaries of each run, those of concepts that every run scores."""
     shared = set.intersection(*(_scored(source) for source in sources))
     return [[i for i in mine if source.rescored.boundaries[i].concept in shared] for source, mine in zip(sources, rows, strict=True)]
 
 
-def _scored(source: Source) -> set[str]:
+def _scored(source: LabelledRun) -> set[str]:
     return {row["id"] for row in source.rescored.concepts}
 
 

@@ -13,7 +13,7 @@ from ..figures import charts as figures
 from ..figures.charts import Figure
 from ..rescoring.results import Effects
 from ..statistics import benjamini_hochberg, interval
-from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, plain, set_meant, unmeasured
+from .base import AnalysisRequest, Answer, LabelledRun, asked_of, bracketed, in_words, plain, select_boundaries, select_layer_set, unmeasured
 from .ranking import by_strength
 
 Floats = NDArray[np.float64]
@@ -109,15 +109,15 @@ def clustered(values: Floats) -> list[int]:
     return [int(i) for i in leaves_list(linkage(squareform(distance, checks=False), "average", optimal_ordering=True))]
 
 
-def entanglement(source: Source, ask: Ask) -> Answer:
+def entanglement(source: LabelledRun, ask: AnalysisRequest) -> Answer:
     """The full matrix at a layer set, what stands out in it, and what cosines say of it.
 
     Raises:
         GanstrataError: what was asked for does not fit the run.
     """
     rescored = source.rescored
-    name, at = set_meant(rescored, ask.layers)
-    meant = boundaries_meant(rescored, ask, by_strength(rescored, at, conditional=True))
+    name, at = select_layer_set(rescored, ask.layers)
+    meant = select_boundaries(rescored, ask, by_strength(rescored, at, conditional=True))
     plainly = [i for i in meant if not rescored.boundaries[i].given][: ask.top]
     given = [i for i in meant if rescored.boundaries[i].given and (ask.top is None or rescored.boundaries[i].concept in _concepts(rescored, plainly))]
     own = [int(rescored.own[i]) for i in plainly]
@@ -147,7 +147,7 @@ def _concepts(rescored: Effects, rows: Sequence[int]) -> set[str]:
     return {rescored.boundaries[i].concept for i in rows}
 
 
-def _pairs(rescored: Effects, rows: Sequence[int], at: int, ask: Ask) -> tuple[list[list[Any]], list[list[Any]]]:
+def _pairs(rescored: Effects, rows: Sequence[int], at: int, ask: AnalysisRequest) -> tuple[list[list[Any]], list[list[Any]]]:
     """A row per boundary and scored concept, as numbers: those with the chosen concepts, and all of them."""
     effects, q = rescored, q_values(rescored, at)
     heads = ["boundary", "boundary_level", "concept", "concept_level", "own", "mean_in_sd", "low", "high", "q_value", "significant", "cosine"]

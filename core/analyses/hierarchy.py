@@ -17,7 +17,7 @@ from ..rescoring.results import Effects
 from ..statistics import bootstrap_means, bootstrap_weights, interval, sample_means
 from ..strata.layers import show_layers
 from . import sentences as answers
-from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, check_meet, shared_rows
+from .base import AnalysisRequest, Answer, LabelledRun, asked_of, bracketed, check_comparable, select_boundaries, shared_rows
 
 
 def figures_for(rescored: Effects, hierarchy: Hierarchy) -> dict[str, Figure]:
@@ -93,15 +93,15 @@ def order_rows(hierarchy: Hierarchy) -> list[tuple[Any, ...]]:
     return found
 
 
-def hierarchy(sources: Sequence[Source], ask: Ask) -> Answer:
+def hierarchy(sources: Sequence[LabelledRun], ask: AnalysisRequest) -> Answer:
     """Levels by layers, depths and their order, of one run or of several in one figure.
 
     Raises:
         GanstrataError: what was asked for does not fit a run, single layers were not moved, or runs do not meet.
     """
-    left_out = check_meet(sources)
+    left_out = check_comparable(sources)
     _check_groups(sources)
-    rows = shared_rows(sources, [_top(s.rescored, boundaries_meant(s.rescored, ask, beside=sources), ask.top) for s in sources])
+    rows = shared_rows(sources, [_top(s.rescored, select_boundaries(s.rescored, ask, runs=sources), ask.top) for s in sources])
     found = [(source, _settled(source, mine)) for source, mine in zip(sources, rows, strict=True)]
     several = len(sources) > 1
     depth: list[list[Any]] = [["run", "level", "concept", "mean_depth", "low", "high", "layers"]]
@@ -127,7 +127,7 @@ def hierarchy(sources: Sequence[Source], ask: Ask) -> Answer:
                 numbers_ = (h.groups.value, h.groups.low, h.groups.high, h.peak)
                 by_group.append([source.label, level, group, show_layers(source.rescored.groups[group]), *(float(a[m, g]) for a in numbers_)])
         said = [
-            *answers.peaks(h, [source.rescored.boundaries[i].level for i in boundaries_meant(source.rescored, ask, beside=sources)]),
+            *answers.peaks(h, [source.rescored.boundaries[i].level for i in select_boundaries(source.rescored, ask, runs=sources)]),
             *answers.order(h),
         ]
         sentences += [f"{source.label}: {sentence}" if several else sentence for sentence in said]
@@ -152,7 +152,7 @@ def _top(rescored: Effects, rows: Sequence[int], top: int | None) -> list[int]:
     return kept
 
 
-def _settled(source: Source, rows: Sequence[int]) -> Hierarchy:
+def _settled(source: LabelledRun, rows: Sequence[int]) -> Hierarchy:
     found = source.rescored.hierarchy(rows)
     if found is not None:
         return found
@@ -163,7 +163,7 @@ def _settled(source: Source, rows: Sequence[int]) -> Hierarchy:
     raise UserError(f"{source.label}: none of the concepts asked for is a variation factor, so nothing can be said of layers")
 
 
-def _check_groups(sources: Sequence[Source]) -> None:
+def _check_groups(sources: Sequence[LabelledRun]) -> None:
     """Refuse to put groups of different names side by side.
 
     Raises:
@@ -182,7 +182,7 @@ def _check_groups(sources: Sequence[Source]) -> None:
         raise ConfigError("these runs cannot stand in one figure", faults)
 
 
-def _together(found: Sequence[tuple[Source, Hierarchy]]) -> list[str]:
+def _together(found: Sequence[tuple[LabelledRun, Hierarchy]]) -> list[str]:
     """At which groups the levels peak in every run."""
     said = []
     for level in LEVELS:

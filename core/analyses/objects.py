@@ -28,7 +28,7 @@ from ..runs.run import Run
 from ..statistics import bootstrap_means, bootstrap_weights, interval
 from ..storage.result_folder import index_text, replace_folder
 from ..strata.layers import layer_sets
-from ..strata.moves import move, step_field
+from ..strata.moves import edit_direction, move
 from .object_results import FOLDER, INDEX, TABLE, Hop, Objects, read_objects, scorers_of, stamp, table_text
 
 SHOWN = 4  # samples whose masks are drawn
@@ -37,7 +37,7 @@ TRIED = 100  # times as many samples are looked at as are wanted, before a start
 
 
 @dataclass(frozen=True)
-class Ask:
+class TransitionRequest:
     """What to analyse.
 
     Attributes:
@@ -72,7 +72,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Seen:
+class BatchTransitions:
     """Of one batch: transitions of each hop; scores of its concept before and after it (N, hops, 2); pictures and labels of the first samples."""
 
     position: int
@@ -83,7 +83,7 @@ class Seen:
     labels: NDArray[np.int64]  # (n, hops + 1, h, w)
 
 
-def follow_objects(run: Run, engine: Engine, ask: Ask, *, progress: Progress) -> Objects:
+def follow_objects(run: Run, engine: Engine, ask: TransitionRequest, *, progress: Progress) -> Objects:
     """Move samples along boundaries in turn, and write what becomes of their objects to analysis/objects/.
 
     Raises:
@@ -103,9 +103,9 @@ def follow_objects(run: Run, engine: Engine, ask: Ask, *, progress: Progress) ->
     unit = run.step_unit
     with progress.stage("objects", total=ask.samples) as done:
         chosen = list(range(ask.samples)) if begin is None else _chosen(engine, begin, ask.samples)
-        fields = tuple(step_field(boundary.normal, layers, prepared.edit_scale) * np.float32(step * unit) for boundary in boundaries)
+        fields = tuple(edit_direction(boundary.normal, layers, prepared.edit_scale) * np.float32(step * unit) for boundary in boundaries)
         tasks = [Batch(at, tuple(chosen[at : at + prepared.batch]), alias, layers, fields, columns) for at in range(0, len(chosen), prepared.batch)]
-        seen: list[Seen] = []
+        seen: list[BatchTransitions] = []
         for part in engine.map(_look, tasks):
             seen.append(part)
             done(len(part.scores))
@@ -215,7 +215,7 @@ def _gathered(prepared: Prepared, indices: tuple[int, ...]) -> tuple[Tensor, Ten
 
 
 @torch.inference_mode()
-def _look(prepared: Prepared, batch: Batch) -> Seen:
+def _look(prepared: Prepared, batch: Batch) -> BatchTransitions:
     """Segment before and after every hop; each hop begins at the code that the one before it left."""
     n, shown = len(batch.indices), max(min(SHOWN - batch.position, len(batch.indices)), 0)
     segmenter = prepared.scorers[batch.segmenter]
@@ -236,7 +236,7 @@ def _look(prepared: Prepared, batch: Batch) -> Seen:
     for hop, (alias, column) in enumerate(batch.columns):
         for side in (0, 1):
             scores[:, hop, side] = checked_scores(prepared.scorers[alias], renderings[hop + side])[:n, column]
-    return Seen(
+    return BatchTransitions(
         position=batch.position,
         hops=[count(a, b, len(segmenter.concepts), start=batch.position) for a, b in pairwise(labels)],
         scores=scores,
@@ -248,7 +248,7 @@ def _look(prepared: Prepared, batch: Batch) -> Seen:
     )
 
 
-def _write(run: Run, prepared: Prepared, boundaries: list[Boundary], seen: list[Seen], asked: dict[str, Any]) -> None:
+def _write(run: Run, prepared: Prepared, boundaries: list[Boundary], seen: list[BatchTransitions], asked: dict[str, Any]) -> None:
     """All files of the analysis at once."""
     rescoring = prepared.config.rescoring
     names = tuple(concept.name for concept in prepared.scorers[str(asked["segmenter"])].concepts)

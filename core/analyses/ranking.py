@@ -16,7 +16,19 @@ from ..rescoring.results import Effects
 from ..rescoring.tables import ranked
 from ..statistics import bootstrap_means, bootstrap_weights, interval, rank_correlation
 from . import sentences as answers
-from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, check_meet, in_words, plain, set_meant, shared_rows
+from .base import (
+    AnalysisRequest,
+    Answer,
+    LabelledRun,
+    asked_of,
+    bracketed,
+    check_comparable,
+    in_words,
+    plain,
+    select_boundaries,
+    select_layer_set,
+    shared_rows,
+)
 
 Floats = NDArray[np.float64]
 
@@ -43,15 +55,15 @@ def places(rescored: Effects, rows: Sequence[int], at: int) -> tuple[Floats, Flo
     return interval(order.astype(np.float64) + 1.0)
 
 
-def ranking(sources: Sequence[Source], ask: Ask) -> Answer:
+def ranking(sources: Sequence[LabelledRun], ask: AnalysisRequest) -> Answer:
     """Concepts by re-scoring, of one run or of several in one figure.
 
     Raises:
         GanstrataError: what was asked for does not fit a run, or runs do not meet.
     """
-    left_out = check_meet(sources)
-    at = {source.label: set_meant(source.rescored, ask.layers) for source in sources}
-    meant = [boundaries_meant(s.rescored, ask, by_strength(s.rescored, at[s.label][1]), beside=sources) for s in sources]
+    left_out = check_comparable(sources)
+    at = {source.label: select_layer_set(source.rescored, ask.layers) for source in sources}
+    meant = [select_boundaries(s.rescored, ask, by_strength(s.rescored, at[s.label][1]), runs=sources) for s in sources]
     rows = shared_rows(sources, meant)
     top = ask.top or (PAPERS if len(sources) > 1 else None)
     heads = ["run"] if len(sources) > 1 else []

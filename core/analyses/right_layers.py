@@ -20,8 +20,8 @@ from ..rescoring.results import Effects
 from ..runs.run import Run
 from ..statistics import benjamini_hochberg
 from ..storage.result_folder import read_index
-from .base import Answer, Ask, Source, asked_of, boundaries_meant, bracketed, in_words, plain, set_meant, unmeasured
-from .side_effects import Aside, aside
+from .base import AnalysisRequest, Answer, LabelledRun, asked_of, bracketed, in_words, plain, select_boundaries, select_layer_set, unmeasured
+from .side_effects import SideEffect, side_effect
 
 FOLDER, INDEX = "analysis/layers", "layers.json"
 
@@ -36,8 +36,8 @@ class Moved:
     layers: tuple[int, ...]
     is_right: bool
     target: tuple[float, float, float]
-    levels: Mapping[str, Aside]
-    elsewhere: Aside  # over all other levels
+    levels: Mapping[str, SideEffect]
+    elsewhere: SideEffect  # over all other levels
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Layers:
 
     Attributes:
         rows: by boundary, the right layers first.
-        surety: of each boundary whose right layers are the peak of its level, how often resamplings put the peak there.
+        peak_share: of each boundary whose right layers are the peak of its level, how often resamplings put the peak there.
         sentences: what the numbers say.
         pairs: the numbers of every single concept, the first row naming the columns.
         pictures: a labelled sheet per boundary.
@@ -54,7 +54,7 @@ class Layers:
     """
 
     rows: list[Moved]
-    surety: dict[str, float]
+    peak_share: dict[str, float]
     sentences: list[str]
     pairs: list[list[Any]]
     pictures: dict[str, Pixels] = field(default_factory=dict)
@@ -91,7 +91,7 @@ def default_rows(rescored: Effects, meant: Sequence[int], top: int) -> list[int]
     return kept
 
 
-def compare(run: Run, rescored: Effects, ask: Ask) -> Layers:
+def compare(run: Run, rescored: Effects, ask: AnalysisRequest) -> Layers:
     """The right layers of some boundaries against all other groups, and against all layers.
 
     Raises:
@@ -103,26 +103,26 @@ def compare(run: Run, rescored: Effects, ask: Ask) -> Layers:
         raise UserError("this generator has one layer, so there are no right and wrong layers")
     if len(groups) < 2:
         raise UserError("layer groups were not re-scored; make a run with rescoring.layers: [all, each, groups]")
-    meant = boundaries_meant(rescored, ask)
+    meant = select_boundaries(rescored, ask)
     rows = default_rows(rescored, meant, ask.top or 1) if not ask.concepts else meant[: ask.top]
     if not rows:
         raise UserError("none of the concepts asked for is a variation factor; name concepts to see them all the same")
     peaks = right_layers(rescored, rescored.hierarchy())
-    own = None if ask.layers is None else set_meant(rescored, ask.layers)[0]
+    own = None if ask.layers is None else select_layer_set(rescored, ask.layers)[0]
     lost = sorted({rescored.boundaries[i].level for i in rows} - peaks.keys()) if own is None else []
     if lost:
         raise UserError(f"where {' and '.join(lost)} peaks is not known from single layers; say with --layers which layers are the right ones")
     beyond, pairs = _significant(rescored, rows, [names.index(g) for g in dict.fromkeys([*groups, *([own] if own else []), "all"])])
     found: list[Moved] = []
-    surety: dict[str, float] = {}
+    peak_share: dict[str, float] = {}
     for i in rows:
         boundary = rescored.boundaries[i]
         right = own or peaks[boundary.level][0]
         if own is None:
-            surety[boundary.name] = peaks[boundary.level][1]
+            peak_share[boundary.name] = peaks[boundary.level][1]
         found += [moved(rescored, i, names.index(name), beyond, is_right=name == right) for name in dict.fromkeys([right, *groups, "all"])]
-    sentences = [s for i in rows for s in _said(rescored, [r for r in found if r.name == rescored.boundaries[i].name], surety)]
-    return Layers(found, surety, sentences + _wrong(rescored, found, groups) + unmeasured(rescored), pairs)
+    sentences = [s for i in rows for s in _said(rescored, [r for r in found if r.name == rescored.boundaries[i].name], peak_share)]
+    return Layers(found, peak_share, sentences + _wrong(rescored, found, groups) + unmeasured(rescored), pairs)
 
 
 def moved(rescored: Effects, i: int, at: int, beyond: NDArray[np.bool_], *, is_right: bool) -> Moved:
@@ -142,10 +142,10 @@ def moved(rescored: Effects, i: int, at: int, beyond: NDArray[np.bool_], *, is_r
         layers=rescored.sets[name],
         is_right=is_right,
         target=(target[0], target[1], target[2]),
-        levels={level: aside(rescored, pairs, at, beyond) for level, pairs in others.items() if pairs},
-        elsewhere=aside(rescored, [pair for level, pairs in others.items() if level != boundary.level for pair in pairs], at, beyond)
+        levels={level: side_effect(rescored, pairs, at, beyond) for level, pairs in others.items() if pairs},
+        elsewhere=side_effect(rescored, [pair for level, pairs in others.items() if level != boundary.level for pair in pairs], at, beyond)
         if any(pairs for level, pairs in others.items() if level != boundary.level)
-        else Aside(np.nan, np.nan, np.nan, np.nan, 0, 0),
+        else SideEffect(np.nan, np.nan, np.nan, np.nan, 0, 0),
     )
 
 
@@ -169,10 +169,10 @@ def _significant(rescored: Effects, rows: Sequence[int], sets: Sequence[int]) ->
     return np.nan_to_num(full, nan=1.0) < rescored.rate, table
 
 
-def _said(rescored: Effects, rows: Sequence[Moved], surety: Mapping[str, float]) -> list[str]:
+def _said(rescored: Effects, rows: Sequence[Moved], peak_share: Mapping[str, float]) -> list[str]:
     """One boundary: its own concept, then what else moves at the right layers and at all."""
     right, whole = (next((r for r in rows if r.is_right), rows[0]), next(r for r in rows if r.set_name == "all"))
-    why = f", where {right.level} peaks in {100 * surety[right.name]:.0f} % of resamplings" if right.name in surety else ""
+    why = f", where {right.level} peaks in {100 * peak_share[right.name]:.0f} % of resamplings" if right.name in peak_share else ""
     wrong = [f"{bracketed(*r.target)} at {in_words(r.set_name, rescored)}" for r in rows if r is not right and r is not whole]
     first = f"{right.name} rises by {bracketed(*right.target)} standard deviations at {in_words(right.set_name, rescored)}{why}"
     if right is not whole:
@@ -212,7 +212,7 @@ def _wrong(rescored: Effects, rows: Sequence[Moved], groups: Sequence[str]) -> l
     return said
 
 
-def layers(source: Source, ask: Ask) -> Answer:
+def layers(source: LabelledRun, ask: AnalysisRequest) -> Answer:
     """Right and wrong layers, as a table, a figure and picture strips.
 
     Raises:
@@ -251,7 +251,7 @@ def read_layers(run: Run, rescored: Effects) -> Layers | None:
         return None
     try:
         asked = read_index(file)["asked"]
-        ask = Ask(tuple(asked["concepts"]), tuple(asked["levels"]), asked["top"], asked["layers"])
+        ask = AnalysisRequest(tuple(asked["concepts"]), tuple(asked["levels"]), asked["top"], asked["layers"])
         found = compare(run, rescored, ask)
         return replace(found, pictures=sheets(run, found, enlarge=False))
     except (OSError, ValueError, LookupError, TypeError, GanstrataError) as error:

@@ -13,7 +13,7 @@ from ..rescoring.results import Effects, concept_units
 
 
 @dataclass(frozen=True)
-class Aside:
+class SideEffect:
     """How far concepts move that were not meant to, in sd units: root mean square with its interval, and that of random directions.
 
     Attributes:
@@ -31,7 +31,7 @@ class Aside:
     beyond: int
 
 
-def aside(rescored: Effects, pairs: Sequence[tuple[int, int]], at: int, beyond: NDArray[np.bool_]) -> Aside:
+def side_effect(rescored: Effects, pairs: Sequence[tuple[int, int]], at: int, beyond: NDArray[np.bool_]) -> SideEffect:
     """Root mean square of the effects of pairs (boundary, concept), free of what noise adds to squares.
 
     The mean of m^2 - s^2 estimates the mean square of the true effects without bias, m being a mean
@@ -44,12 +44,12 @@ def aside(rescored: Effects, pairs: Sequence[tuple[int, int]], at: int, beyond: 
     mean, error = effects.mean[i, at, 0, j] / unit, effects.error[i, at, 0, j] / unit
     known = ~(np.isnan(mean) | np.isnan(error))
     if not known.any():
-        return Aside(np.nan, np.nan, np.nan, np.nan, 0, 0)
+        return SideEffect(np.nan, np.nan, np.nan, np.nan, 0, 0)
     square = (mean**2 - error**2)[known]
     spread = np.sqrt(4.0 * mean**2 * error**2 + 2.0 * error**4)[known]
     middle, half = float(square.mean()), 1.96 * float(spread.mean())
     value, low, high = (float(np.sqrt(max(v, 0.0))) for v in (middle, middle - half, middle + half))
-    return Aside(value, low, high, _random(rescored, sorted({int(c) for c in j}), at), int(known.sum()), int(beyond[i, at, j][known].sum()))
+    return SideEffect(value, low, high, _random(rescored, sorted({int(c) for c in j}), at), int(known.sum()), int(beyond[i, at, j][known].sum()))
 
 
 def _random(rescored: Effects, columns: Sequence[int], at: int) -> float:

@@ -15,14 +15,14 @@ from ..plugins.records import Boundary, Concept
 Floats = NDArray[np.floating]
 
 
-def unit_plane(coefficients: Floats, intercept: float, *, concept: str) -> tuple[NDArray[np.float64], float]:
+def normalise_hyperplane(coefficients: Floats, intercept: float, *, concept: str) -> tuple[NDArray[np.float64], float]:
     """Normal (D,) of length one and offset, so that n.w + b is a signed distance.
 
     Raises:
         DataError: the coefficients are all zero or not finite: nothing was learnt.
 
     Example:
-        >>> normal, offset = unit_plane(np.array([3.0, 4.0]), 10.0, concept="colour/red")
+        >>> normal, offset = normalise_hyperplane(np.array([3.0, 4.0]), 10.0, concept="colour/red")
         >>> normal.tolist(), offset
         ([0.6, 0.8], 2.0)
     """

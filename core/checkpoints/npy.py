@@ -21,7 +21,7 @@ from .archive import member, opened
 from .limits import DEPTH, Budget, Damaged, Refused
 from .pickles.arrays import KINDS, Array, are_sizes, numbers
 from .pickles.names import Allowed
-from .pickles.unpickler import Machine
+from .pickles.unpickler import Unpickler
 
 MAGIC = b"\x93NUMPY"
 HEADER = 64 * 1024  # bytes, more than any header has
@@ -104,7 +104,7 @@ def _read(data: memoryview, budget: Budget) -> Any:
         raise Damaged(f"an array of shape {shown(shape)}")
     body = data[start.tell() :]
     if dtype == np.dtype(object):
-        return _plain(Machine(body, Allowed(budget, objects=True), budget).run(), 0, budget)
+        return _plain(Unpickler(body, Allowed(budget, objects=True), budget).run(), 0, budget)
     if not KINDS.fullmatch(dtype.str[1:]) or not dtype.itemsize:
         raise Refused(f"it is an array of type {visible(str(dtype))}; numbers and text are read")
     length = math.prod(shape) * dtype.itemsize

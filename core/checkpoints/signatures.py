@@ -20,7 +20,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Look:
+class Signature:
     """What a network looks like from outside.
 
     Attributes:
@@ -48,87 +48,97 @@ class Look:
 
 # Relatives of generators that are known, and are not supported. They come first: they share names with those that are.
 RELATIVES = (
-    Look("an encoder of images together with its generator (e4e or pSp)", (r"^encoder\.", r"^decoder\.(convs|conv1)\.")),
-    Look("a StyleGAN-XL generator; StyleGAN-XL is not supported", (r"<mapping\.embed_proj\.",)),
+    Signature("an encoder of images together with its generator (e4e or pSp)", (r"^encoder\.", r"^decoder\.(convs|conv1)\.")),
+    Signature("a StyleGAN-XL generator; StyleGAN-XL is not supported", (r"<mapping\.embed_proj\.",)),
     # Without classes it has no projection of them, but still their table, which unlike StyleGAN3's has no bias.
-    Look(
+    Signature(
         "a StyleGAN-XL generator; StyleGAN-XL is not supported",
         (r"<synthesis\.L\d+_\d+_\d+\.", r"<mapping\.embed\.weight$"),
         (r"<mapping\.embed\.bias$",),
     ),
-    Look("a StyleGAN-V generator of videos; StyleGAN-V is not supported", (r"<synthesis\.motion_encoder\.",)),
-    Look("a StyleGAN-T generator of images for texts; StyleGAN-T is not supported", (r"<mapping\.clip\.",)),
-    Look("an EG3D generator of scenes in three dimensions; EG3D is not supported", (r"<backbone\.synthesis\.b\d+\.", r"<superresolution\.")),
-    Look("a GigaGAN network; GigaGAN is not supported", (r"<style_to_conv_modulations\.",)),
-    Look("a StyleGAN2 of lucidrains' stylegan2-pytorch, which names and builds it in its own way", (r"<blocks\.\d+\.to_style1\.",)),
-    Look("a BigBiGAN, or a BigGAN without class embedding; neither is supported", (r"<big_gan\.blocks\.\d+\.",)),
+    Signature("a StyleGAN-V generator of videos; StyleGAN-V is not supported", (r"<synthesis\.motion_encoder\.",)),
+    Signature("a StyleGAN-T generator of images for texts; StyleGAN-T is not supported", (r"<mapping\.clip\.",)),
+    Signature("an EG3D generator of scenes in three dimensions; EG3D is not supported", (r"<backbone\.synthesis\.b\d+\.", r"<superresolution\.")),
+    Signature("a GigaGAN network; GigaGAN is not supported", (r"<style_to_conv_modulations\.",)),
+    Signature("a StyleGAN2 of lucidrains' stylegan2-pytorch, which names and builds it in its own way", (r"<blocks\.\d+\.to_style1\.",)),
+    Signature("a BigBiGAN, or a BigGAN without class embedding; neither is supported", (r"<big_gan\.blocks\.\d+\.",)),
 )
 
 # What only generators of a family have, in every published way of naming them.
 GENERATORS = (
-    Look("StyleGAN3", (r"<synthesis\.L\d+_\d+_\d+\.",)),
-    Look("StyleGAN2 (NVIDIA's names)", (r"<synthesis\.b\d+\.(conv[01]|torgb)\.affine\.",)),
-    Look("StyleGAN2 (rosinality's names)", (r"<(convs\.\d+|conv1)\.conv\.modulation\.",)),
-    Look("StyleGAN2 (genforce's names)", (r"<synthesis\.(early_layer\.const|layer\d+\.noise_strength)$",)),
-    Look("StyleGAN2 (mmgeneration's names)", (r"\.conv\.style_modulation\.",)),
-    Look("StyleGAN (HiGAN's names)", (r"<synthesis\.layer\d+\.epilogue\.",)),
-    Look("StyleGAN (genforce's names)", (r"<synthesis\.layer\d+\.apply_noise\.",)),
-    Look("StyleGAN (lernapparat's names)", (r"<g_synthesis\.blocks\.",)),
-    Look("ProgressiveGAN (HiGAN's or genforce's names)", (r"^(generator\.|module\.)?output\d+\.(conv\.)?weight$",)),
-    Look("BigGAN", (r"<blocks\.\d+\.\d+\.bn\d\.(gain|bias)\.weight$",)),
-    Look("BigGAN-deep", (r"<layers\.\d+\.bn_\d\.(scale|offset)\.weight",)),
-    Look("R3GAN", (r"<Model\.MainLayers\.", r"<Model\.AggregationLayer\.")),
-    Look("generator of TensorFlow variables", (r"(^|/)\d+x\d+/(Conv0_up|Conv1|ToRGB)/weight$|(^|/)ToRGB_lod\d+/weight$",), (r"FromRGB",)),
+    Signature("StyleGAN3", (r"<synthesis\.L\d+_\d+_\d+\.",)),
+    Signature("StyleGAN2 (NVIDIA's names)", (r"<synthesis\.b\d+\.(conv[01]|torgb)\.affine\.",)),
+    Signature("StyleGAN2 (rosinality's names)", (r"<(convs\.\d+|conv1)\.conv\.modulation\.",)),
+    Signature("StyleGAN2 (genforce's names)", (r"<synthesis\.(early_layer\.const|layer\d+\.noise_strength)$",)),
+    Signature("StyleGAN2 (mmgeneration's names)", (r"\.conv\.style_modulation\.",)),
+    Signature("StyleGAN (HiGAN's names)", (r"<synthesis\.layer\d+\.epilogue\.",)),
+    Signature("StyleGAN (genforce's names)", (r"<synthesis\.layer\d+\.apply_noise\.",)),
+    Signature("StyleGAN (lernapparat's names)", (r"<g_synthesis\.blocks\.",)),
+    Signature("ProgressiveGAN (HiGAN's or genforce's names)", (r"^(generator\.|module\.)?output\d+\.(conv\.)?weight$",)),
+    Signature("BigGAN", (r"<blocks\.\d+\.\d+\.bn\d\.(gain|bias)\.weight$",)),
+    Signature("BigGAN-deep", (r"<layers\.\d+\.bn_\d\.(scale|offset)\.weight",)),
+    Signature("R3GAN", (r"<Model\.MainLayers\.", r"<Model\.AggregationLayer\.")),
+    Signature("generator of TensorFlow variables", (r"(^|/)\d+x\d+/(Conv0_up|Conv1|ToRGB)/weight$|(^|/)ToRGB_lod\d+/weight$",), (r"FromRGB",)),
 )
 
 OTHERS = (
-    Look("a discriminator of StyleGAN2 or StyleGAN3 (NVIDIA's names), which makes no images", (r"<b\d+\.fromrgb\.weight$",)),
-    Look("a discriminator of StyleGAN2 (rosinality's or mmgeneration's names), which makes no images", (r"<final_linear\.\d", r"<convs\.0\.0\.")),
-    Look("a discriminator of ProgressiveGAN, StyleGAN or StyleGAN2 (genforce's names), which makes no images", (r"<input\d+\.(conv\.)?weight$",)),
-    Look("a discriminator of R3GAN, which makes no images", (r"<Model\.ExtractionLayer\.",)),
-    Look("a discriminator in TensorFlow variables, which makes no images", (r"FromRGB(_lod\d+)?/weight$",)),
-    Look("a discriminator on top of pretrained features (Projected GAN), which makes no images", (r"<feature_networks?\.", r"<discriminators?\.")),
-    Look(
+    Signature("a discriminator of StyleGAN2 or StyleGAN3 (NVIDIA's names), which makes no images", (r"<b\d+\.fromrgb\.weight$",)),
+    Signature(
+        "a discriminator of StyleGAN2 (rosinality's or mmgeneration's names), which makes no images", (r"<final_linear\.\d", r"<convs\.0\.0\.")
+    ),
+    Signature(
+        "a discriminator of ProgressiveGAN, StyleGAN or StyleGAN2 (genforce's names), which makes no images", (r"<input\d+\.(conv\.)?weight$",)
+    ),
+    Signature("a discriminator of R3GAN, which makes no images", (r"<Model\.ExtractionLayer\.",)),
+    Signature("a discriminator in TensorFlow variables, which makes no images", (r"FromRGB(_lod\d+)?/weight$",)),
+    Signature(
+        "a discriminator on top of pretrained features (Projected GAN), which makes no images", (r"<feature_networks?\.", r"<discriminators?\.")
+    ),
+    Signature(
         "a discriminator of BigGAN, which makes no images",
         (r"<blocks\.\d+\.\d+\.conv1\.(u0|weight)$", r"<embed\.weight$"),
         (r"<shared\.", r"\.bn\d\."),
     ),
-    Look("an encoder of images into StyleGAN2's codes (e4e or pSp), without the generator", (r"<styles\.\d+\.(convs|linear)", r"<input_layer\.0\.")),
-    Look("an encoder of images into StyleGAN's codes (idinvert)", (r"^block\d+\.conv1?\.weight$", r"^block\d+\.fc\.weight$")),
-    Look("a face recogniser (ArcFace)", (r"<input_layer\.0\.weight$", r"<output_layer\.\d+\.", r"<body\.\d+\.res_layer\.")),
-    Look("LoRA weights, which change a diffusion or language model", (r"lora_(A|B|up|down|unet|te)",)),
-    Look("a diffusion model (Stable Diffusion or a relative)", (r"<model\.diffusion_model\.",)),
-    Look("the UNet of a diffusion model (diffusers' names)", (r"<down_blocks\.\d+\.", r"<time_embedding\.linear_1\.")),
-    Look("the UNet of a diffusion model", (r"<input_blocks\.\d+\.\d+\.", r"<time_embed\.0\.")),
-    Look("the UNet of a diffusion model (EDM)", (r"<map_layer0\.weight$", r"<enc\.\d+x\d+_")),
-    Look("a diffusion transformer", (r"<(double_blocks|joint_blocks|transformer_blocks)\.\d+\.|<x_embedder\.",)),
-    Look("an autoencoder of a diffusion model (VAE)", (r"<encoder\.(down_blocks|down)\.\d+\.", r"<decoder\.(up_blocks|up)\.\d+\.")),
-    Look(
+    Signature(
+        "an encoder of images into StyleGAN2's codes (e4e or pSp), without the generator", (r"<styles\.\d+\.(convs|linear)", r"<input_layer\.0\.")
+    ),
+    Signature("an encoder of images into StyleGAN's codes (idinvert)", (r"^block\d+\.conv1?\.weight$", r"^block\d+\.fc\.weight$")),
+    Signature("a face recogniser (ArcFace)", (r"<input_layer\.0\.weight$", r"<output_layer\.\d+\.", r"<body\.\d+\.res_layer\.")),
+    Signature("LoRA weights, which change a diffusion or language model", (r"lora_(A|B|up|down|unet|te)",)),
+    Signature("a diffusion model (Stable Diffusion or a relative)", (r"<model\.diffusion_model\.",)),
+    Signature("the UNet of a diffusion model (diffusers' names)", (r"<down_blocks\.\d+\.", r"<time_embedding\.linear_1\.")),
+    Signature("the UNet of a diffusion model", (r"<input_blocks\.\d+\.\d+\.", r"<time_embed\.0\.")),
+    Signature("the UNet of a diffusion model (EDM)", (r"<map_layer0\.weight$", r"<enc\.\d+x\d+_")),
+    Signature("a diffusion transformer", (r"<(double_blocks|joint_blocks|transformer_blocks)\.\d+\.|<x_embedder\.",)),
+    Signature("an autoencoder of a diffusion model (VAE)", (r"<encoder\.(down_blocks|down)\.\d+\.", r"<decoder\.(up_blocks|up)\.\d+\.")),
+    Signature(
         "CLIP or a relative, which compares images with texts",
         (r"<visual\.(conv1|transformer|layer\d)|<vision_model\.", r"<(text_model|token_embedding|logit_scale)"),
     ),
-    Look("the image half of CLIP or a relative", (r"<visual\.(transformer|attnpool)|<vision_model\.",)),
-    Look("a segmentation network (SegFormer)", (r"<segformer\.|<decode_head\.linear_(c|fuse)",)),
-    Look("a segmentation network (DeepLab)", (r"<aspp\.|<classifier\.0\.convs\.\d|<ASPP\.",)),
-    Look("a segmentation network (UPerNet or PSPNet)", (r"<ppm(_conv)?\.\d|<psp_modules?\.|<decode_head\.psp",)),
-    Look("a segmentation network (Mask2Former or MaskFormer)", (r"mask_embed|transformer_module\.decoder|<sem_seg_head\.",)),
-    Look("a segmentation network of faces (BiSeNet)", (r"<cp\.(resnet|arm16)", r"<ffm\.")),
-    Look("a segmentation or detection network on a ResNet", (r"<backbone\.(body\.)?layer4\.",)),
-    Look("a perceptual distance (LPIPS)", (r"<lin0\.model\.\d\.weight$",)),
-    Look("a classifier: an Inception network of {n} classes", (r"<Mixed_7c\.", r"<Conv2d_1a_3x3\."), (), r"<fc\.weight$"),
-    Look("a classifier: a ResNet of {n} classes", (r"<layer4\.\d+\.conv\d\.weight$", r"<fc\.weight$"), (), r"<fc\.weight$"),
-    Look("a ResNet without its classifier", (r"<layer4\.\d+\.conv\d\.weight$",)),
-    Look("a classifier: a DenseNet of {n} classes", (r"<features\.denseblock\d",), (), r"<classifier\.weight$"),
-    Look("a classifier: a VGG or AlexNet of {n} classes", (r"<features\.0\.weight$", r"<classifier\.\d\.weight$"), (), r"<classifier\.\d\.weight$"),
-    Look("the features of a VGG", (r"<features\.0\.weight$", r"<features\.2\d\.weight$")),
-    Look("a vision transformer", (r"<patch_embed(dings)?\.", r"<(blocks|layers?|encoder)\.")),
-    Look("a classifier (ConvNeXt or EfficientNet)", (r"<stages\.\d+\.(blocks\.)?\d+\.|<conv_stem\.|<features\.\d+\.\d+\.block\.",)),
-    Look("a language model", (r"<(lm_head|wte|embed_tokens|word_embeddings)\.weight$|<self_attn\.q_proj\.weight$",)),
-    Look("the state of an optimiser, not a network", (r"exp_avg|momentum_buffer",)),
-    Look("boundaries that ganstrata has learnt, not a generator", (r"^\d{4}\.normal$", r"^\d{4}\.offset$")),
+    Signature("the image half of CLIP or a relative", (r"<visual\.(transformer|attnpool)|<vision_model\.",)),
+    Signature("a segmentation network (SegFormer)", (r"<segformer\.|<decode_head\.linear_(c|fuse)",)),
+    Signature("a segmentation network (DeepLab)", (r"<aspp\.|<classifier\.0\.convs\.\d|<ASPP\.",)),
+    Signature("a segmentation network (UPerNet or PSPNet)", (r"<ppm(_conv)?\.\d|<psp_modules?\.|<decode_head\.psp",)),
+    Signature("a segmentation network (Mask2Former or MaskFormer)", (r"mask_embed|transformer_module\.decoder|<sem_seg_head\.",)),
+    Signature("a segmentation network of faces (BiSeNet)", (r"<cp\.(resnet|arm16)", r"<ffm\.")),
+    Signature("a segmentation or detection network on a ResNet", (r"<backbone\.(body\.)?layer4\.",)),
+    Signature("a perceptual distance (LPIPS)", (r"<lin0\.model\.\d\.weight$",)),
+    Signature("a classifier: an Inception network of {n} classes", (r"<Mixed_7c\.", r"<Conv2d_1a_3x3\."), (), r"<fc\.weight$"),
+    Signature("a classifier: a ResNet of {n} classes", (r"<layer4\.\d+\.conv\d\.weight$", r"<fc\.weight$"), (), r"<fc\.weight$"),
+    Signature("a ResNet without its classifier", (r"<layer4\.\d+\.conv\d\.weight$",)),
+    Signature("a classifier: a DenseNet of {n} classes", (r"<features\.denseblock\d",), (), r"<classifier\.weight$"),
+    Signature(
+        "a classifier: a VGG or AlexNet of {n} classes", (r"<features\.0\.weight$", r"<classifier\.\d\.weight$"), (), r"<classifier\.\d\.weight$"
+    ),
+    Signature("the features of a VGG", (r"<features\.0\.weight$", r"<features\.2\d\.weight$")),
+    Signature("a vision transformer", (r"<patch_embed(dings)?\.", r"<(blocks|layers?|encoder)\.")),
+    Signature("a classifier (ConvNeXt or EfficientNet)", (r"<stages\.\d+\.(blocks\.)?\d+\.|<conv_stem\.|<features\.\d+\.\d+\.block\.",)),
+    Signature("a language model", (r"<(lm_head|wte|embed_tokens|word_embeddings)\.weight$|<self_attn\.q_proj\.weight$",)),
+    Signature("the state of an optimiser, not a network", (r"exp_avg|momentum_buffer",)),
+    Signature("boundaries that ganstrata has learnt, not a generator", (r"^\d{4}\.normal$", r"^\d{4}\.offset$")),
 )
 
-PLAIN = Look("a plain stack of numbered layers", (r"^(module\.)?(main|model|net|layers|gen|network)\.\d+\.",))
+PLAIN = Signature("a plain stack of numbered layers", (r"^(module\.)?(main|model|net|layers|gen|network)\.\d+\.",))
 MODULE = "module"  # the plugin for generators of classes that we do not have
 
 BUNDLED = {
@@ -192,7 +202,7 @@ def _examples(part: Part) -> str:
     return f"its {count} tensor{'s are' if count > 1 else ' is'} called {first}{' ...' if count > 4 else ''}"
 
 
-def _places(look: Look, shapes: Shapes) -> str:
+def _places(look: Signature, shapes: Shapes) -> str:
     """Places365 is known by its number of classes."""
     return " (Places365)" if look.counted and look.describe(shapes).endswith(" 365 classes") else ""
 

@@ -12,7 +12,7 @@ from .archive import member
 from .limits import Budget, Damaged, Refused
 from .pickles.arrays import Storage, dtype_of
 from .pickles.names import Allowed
-from .pickles.unpickler import Machine
+from .pickles.unpickler import Unpickler
 
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of the older files
 
@@ -35,7 +35,7 @@ def read_archive(archive: zipfile.ZipFile, budget: Budget) -> Any:
             found.fill(member(archive, f"{root}data/{name}", budget))
         return found.known_as(dtype, count)
 
-    return Machine(memoryview(member(archive, pickles[0], budget)), Allowed(budget), budget, outside).run()
+    return Unpickler(memoryview(member(archive, pickles[0], budget)), Allowed(budget), budget, outside).run()
 
 
 def described(key: Any) -> tuple[Any, str, int]:
@@ -71,7 +71,7 @@ def read_legacy(data: memoryview, budget: Budget, position: int = 0, allowed: Ca
             raise Damaged("a view of a tensor's numbers that makes no sense")
         return found.part(view[1], view[2])
 
-    machine = Machine(data, allowed() if allowed else Allowed(budget), budget, outside, position)
+    machine = Unpickler(data, allowed() if allowed else Allowed(budget), budget, outside, position)
     if not is_magic(machine.run()):
         raise Damaged("its pickle is no torch file")
     machine.run()  # the version
@@ -107,7 +107,7 @@ def read_pickle(data: memoryview, budget: Budget, *, objects: bool = False) -> t
             raise Damaged("a tensor without numbers")
         return read_legacy(memoryview(inner), budget, allowed=lambda: Allowed(budget))
 
-    machine = Machine(data, Allowed(budget, payload, objects=objects), budget)
+    machine = Unpickler(data, Allowed(budget, payload, objects=objects), budget)
     found = machine.run()
     if is_magic(found):
         return read_legacy(data, budget), "torch legacy"

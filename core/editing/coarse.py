@@ -18,8 +18,8 @@ from ..runs.prepare import Prepared
 from ..runs.progress import Step
 from ..statistics import sample_means
 from ..strata.composition import Pass
-from ..strata.moves import move, step_field
-from .directions import Part
+from ..strata.moves import edit_direction, move
+from .directions import EditPart
 from .range_search import Coarse
 
 Floats = NDArray[np.float64]
@@ -46,7 +46,7 @@ def coarse_steps(start: float, end: float) -> Floats:
     return np.concatenate([np.linspace(start, 0.0, below + 1)[:-1], np.linspace(0.0, end, TRIED - below)])
 
 
-def work(parts: Sequence[Part]) -> int:
+def work(parts: Sequence[EditPart]) -> int:
     """How many columns of pictures `measure` makes for each batch."""
     return TRIED * len(parts) + len(_sparse(np.arange(TRIED))) * DIRECTIONS * len({part.layers for part in parts})
 
@@ -57,7 +57,9 @@ def batches(prepared: Prepared) -> int:
 
 
 @torch.inference_mode()
-def measure(prepared: Prepared, parts: Sequence[Part], concepts: Sequence[Mapping[str, Any]], steps: Floats, unit: float, done: Step) -> list[Coarse]:
+def measure(
+    prepared: Prepared, parts: Sequence[EditPart], concepts: Sequence[Mapping[str, Any]], steps: Floats, unit: float, done: Step
+) -> list[Coarse]:
     """One table per part, on fresh samples and against random directions of the same length at the same layers.
 
     Args:
@@ -79,7 +81,7 @@ def measure(prepared: Prepared, parts: Sequence[Part], concepts: Sequence[Mappin
     fields = {(i, -1): (part.field, part.layers) for i, part in enumerate(parts)}
     for layers in dict.fromkeys(part.layers for part in parts):
         at = next(i for i, part in enumerate(parts) if part.layers == layers)
-        fields |= {(at, r): (step_field(normal, layers, scale) * np.float32(unit), layers) for r, normal in enumerate(random)}
+        fields |= {(at, r): (edit_direction(normal, layers, scale) * np.float32(unit), layers) for r, normal in enumerate(random)}
     few = _sparse(steps)
     tables: dict[tuple[int, int], list[tuple[Floats, Floats]]] = {key: [] for key in fields}
     for b in range(batches(prepared)):

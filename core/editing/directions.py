@@ -21,14 +21,14 @@ from ..runs.prepare import Prepared
 from ..runs.run import Run
 from ..storage.disk import file_hash
 from ..strata.layers import layer_sets, show_layers
-from ..strata.moves import conditioned, step_field
-from .request import Ask, Move, parse_move
+from ..strata.moves import conditioned, edit_direction
+from .request import EditRequest, Move, parse_move
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Part:
+class EditPart:
     """One boundary to move along, ready to use.
 
     Attributes:
@@ -80,7 +80,7 @@ def find_boundaries(run: Run, folder: Path | None) -> tuple[Boundaries, dict[str
     return boundaries_in(place)[0], {"from": place.name, "sha256": file_hash(place / FILES[0])}
 
 
-def find_parts(prepared: Prepared, known: Boundaries, ask: Ask, unit: float) -> tuple[Part, ...]:
+def find_parts(prepared: Prepared, known: Boundaries, ask: EditRequest, unit: float) -> tuple[EditPart, ...]:
     """One part for each --along, all mistakes in names first.
 
     Args:
@@ -112,7 +112,7 @@ def find_parts(prepared: Prepared, known: Boundaries, ask: Ask, unit: float) -> 
     return parts
 
 
-def _part(prepared: Prepared, boundary: Boundary, kept: list[Boundary], move: Move, unit: float) -> Part:
+def _part(prepared: Prepared, boundary: Boundary, kept: list[Boundary], move: Move, unit: float) -> EditPart:
     count = prepared.generator.card.layers
     if move.layers is None and boundary.layers is not None:
         beyond = [layer for layer in boundary.layers if layer >= count]
@@ -133,7 +133,7 @@ def _part(prepared: Prepared, boundary: Boundary, kept: list[Boundary], move: Mo
     scale = prepared.edit_scale
     ids = [concept.name for concept in prepared.concepts]
     column = ids.index(boundary.concept) if boundary.concept in ids else None
-    return Part(boundary, name, layers, move.amount, step_field(boundary.normal, layers, scale) * np.float32(unit), column)
+    return EditPart(boundary, name, layers, move.amount, edit_direction(boundary.normal, layers, scale) * np.float32(unit), column)
 
 
 def keeping(boundary: Boundary, kept: list[Boundary]) -> Boundary:

@@ -21,11 +21,11 @@ from ..runs.session import open_finished_run
 from ..storage.filenames import file_stem
 from ..storage.result_folder import check_free, index_text, replace_folder
 from . import coarse, films
-from .directions import Part, find_boundaries, find_parts, mean_code
+from .directions import EditPart, find_boundaries, find_parts, mean_code
 from .page import Edited, build_page, scores_text, steps_text
 from .range_search import Coarse, even_steps, find_range
 from .render import Frames, Ruler, Table
-from .request import JITTER, SEARCHED, Ask
+from .request import JITTER, SEARCHED, EditRequest
 from .sources import Source, find_source
 from .steps import Strip, positions, strips_of
 
@@ -110,7 +110,7 @@ def manipulate(
         >>> list(signature(manipulate).parameters)[:4]
         ['run', 'along', 'keep', 'mode']
     """
-    ask = Ask(
+    ask = EditRequest(
         along=(along,) if isinstance(along, str) else tuple(along),
         keep=(keep,) if isinstance(keep, str) else tuple(keep),
         mode=mode,
@@ -132,7 +132,7 @@ def manipulate(
     return perform(run.path if isinstance(run, Run) else Path(run), ask, progress=Progress(quiet=quiet))
 
 
-def perform(path: Path, ask: Ask, *, progress: Progress) -> Manipulated:
+def perform(path: Path, ask: EditRequest, *, progress: Progress) -> Manipulated:
     """As `manipulate`, with everything that was asked for in one record."""
     ask.check()
     if "mp4" in ask.kinds:
@@ -142,7 +142,7 @@ def perform(path: Path, ask: Ask, *, progress: Progress) -> Manipulated:
         return _perform(run, engine, ask, progress)
 
 
-def _perform(run: Run, engine: Engine, ask: Ask, progress: Progress) -> Manipulated:
+def _perform(run: Run, engine: Engine, ask: EditRequest, progress: Progress) -> Manipulated:
     prepared, editing = engine.prepared, run.config.editing
     unit = run.step_unit
     known, boundary_record = find_boundaries(run, ask.boundaries)
@@ -177,7 +177,7 @@ def _numbers(given: str | Sequence[int] | None) -> str | None:
     return given if given is None or isinstance(given, str) else ",".join(str(int(i)) for i in given)
 
 
-def _folder(run: Run, ask: Ask, strips: Sequence[Strip]) -> Path:
+def _folder(run: Run, ask: EditRequest, strips: Sequence[Strip]) -> Path:
     """Return where to write: in the run, or a folder that is new, empty, or holds earlier edits alone.
 
     Raises:
@@ -190,7 +190,7 @@ def _folder(run: Run, ask: Ask, strips: Sequence[Strip]) -> Path:
     return run.path / FOLDER / f"{name}.{ask.mode}"
 
 
-def _searched(parts: Sequence[Part], tables: Sequence[Coarse], strips: list[Strip], ask: Ask) -> list[Strip]:
+def _searched(parts: Sequence[EditPart], tables: Sequence[Coarse], strips: list[Strip], ask: EditRequest) -> list[Strip]:
     """The strips with the steps that a search finds for each part."""
     for part in parts:
         if part.amount is not None:
@@ -208,7 +208,7 @@ def _searched(parts: Sequence[Part], tables: Sequence[Coarse], strips: list[Stri
 
 
 def _record(
-    run: Run, prepared: Prepared, ask: Ask, source: Source, strips: Sequence[Strip], boundaries: Mapping[str, Any], unit: float
+    run: Run, prepared: Prepared, ask: EditRequest, source: Source, strips: Sequence[Strip], boundaries: Mapping[str, Any], unit: float
 ) -> dict[str, Any]:
     """Everything needed to make the same again."""
     card = prepared.generator.card
@@ -248,7 +248,7 @@ def _record(
 
 
 def _files(
-    run: Run, ask: Ask, source: Source, edited: Sequence[Edited], grid: NDArray[np.uint8] | None, record: Mapping[str, Any]
+    run: Run, ask: EditRequest, source: Source, edited: Sequence[Edited], grid: NDArray[np.uint8] | None, record: Mapping[str, Any]
 ) -> dict[str, bytes]:
     """What was asked for, by name."""
     files: dict[str, bytes] = {"steps.csv": steps_text(source.names, edited).encode()}

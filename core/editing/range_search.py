@@ -19,7 +19,7 @@ REACHED, STALLED, CLIPPED, SPOILT = "the end of what was tried", "the score no l
 
 
 @dataclass(frozen=True)
-class Limits:
+class SearchLimits:
     """When an edit has gone too far.
 
     Attributes:
@@ -70,7 +70,7 @@ class Range:
     below: str
     above: str
     curve: tuple[tuple[float, ...], ...]
-    limits: Limits
+    limits: SearchLimits
 
     def record(self) -> dict[str, Any]:
         """For manipulate.json."""
@@ -79,7 +79,7 @@ class Range:
         return {"low": self.low, "high": self.high, "below": self.below, "above": self.above, "limits": asdict(self.limits), "curve": rows}
 
 
-def find_range(coarse: Coarse, limits: Limits | None = None, *, name: str = "the boundary") -> Range:
+def find_range(coarse: Coarse, limits: SearchLimits | None = None, *, name: str = "the boundary") -> Range:
     """Walk from 0 to both sides until a limit is met.
 
     From one step to the next the score moves if the mean of the samples' changes rises, its 95 %
@@ -89,7 +89,7 @@ def find_range(coarse: Coarse, limits: Limits | None = None, *, name: str = "the
     Raises:
         DataError: the score moves on neither side.
     """
-    limits = limits or Limits()
+    limits = limits or SearchLimits()
     steps, zero = coarse.steps, int(np.flatnonzero(coarse.steps == 0.0)[0])
     gaps = np.diff(steps)
     slope, slope_low = _slopes(coarse.scores, gaps)

@@ -16,7 +16,7 @@ from ..runs.prepare import Prepared
 from ..runs.progress import Step
 from ..strata.composition import Pass
 from ..strata.moves import jitter, move, move_jointly, move_to, signed_distance
-from .directions import Part
+from .directions import EditPart
 from .sources import Source
 from .steps import Strip
 
@@ -99,7 +99,7 @@ class Table:
         rows = [normals(seed, self.source.stream, Use.JITTER, range(i, i + 1), size, part=draw) for i in index.tolist()]
         return torch.from_numpy(np.concatenate(rows)).view(codes.shape).to(codes) * self.ruler.noise
 
-    def _frames(self, columns: Sequence[tuple[Pixels, Floats | None, Tensor]], parts: tuple[Part, ...], kept: int) -> Frames:
+    def _frames(self, columns: Sequence[tuple[Pixels, Floats | None, Tensor]], parts: tuple[EditPart, ...], kept: int) -> Frames:
         scores = [column[1] for column in columns if column[1] is not None]
         return Frames(
             np.stack([pixels[:kept] for pixels, _, _ in columns], axis=1),
@@ -107,7 +107,7 @@ class Table:
             np.stack([np.stack([self._distance(codes, part) for part in parts], axis=1) for _, _, codes in columns], axis=1)[:kept],
         )
 
-    def _distance(self, codes: Tensor, part: Part) -> Floats:
+    def _distance(self, codes: Tensor, part: EditPart) -> Floats:
         """Signed distance from the boundary (N,), mean over the layers that are moved."""
         if self.ruler.mean is None:
             return np.full(len(codes), np.nan, dtype=np.float32)

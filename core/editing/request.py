@@ -27,7 +27,7 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Ask:
+class EditRequest:
     """Everything that decides an edit, as a person says it. Lengths are in the unit of rescoring.distance_unit.
 
     Attributes:

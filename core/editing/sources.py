@@ -20,7 +20,7 @@ from ..randomness import Stream
 from ..runs.prepare import Prepared
 from ..storage.disk import file_hash
 from ..text import listed
-from .request import MOST, Ask, parse_numbers
+from .request import MOST, EditRequest, parse_numbers
 
 SPACES = ("codes", "w", "z")
 BESIDE = ("condition", "index")  # what a file may hold beside the codes
@@ -47,7 +47,7 @@ class Source:
     record: Mapping[str, Any]
 
 
-def find_source(prepared: Prepared, ask: Ask) -> Source:
+def find_source(prepared: Prepared, ask: EditRequest) -> Source:
     """The pictures that were asked for; without a word, those that the report edits.
 
     Raises:

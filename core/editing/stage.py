@@ -28,14 +28,14 @@ from ..storage.csv_tables import csv_text
 from ..storage.disk import make_folder, write_bytes, write_text
 from ..storage.filenames import file_stem
 from ..strata.composition import Pass
-from ..strata.moves import move, move_jointly, step_field
+from ..strata.moves import edit_direction, move, move_jointly
 
 TABLE = "edits/edits.csv"
 INDEX = "edits/edits.json"
 
 
 @dataclass(frozen=True)
-class Strip:
+class StripTask:
     """One boundary moved at one layer set; plain data. `field` (L, D) is one unit of the edit."""
 
     path: Path
@@ -47,7 +47,7 @@ class Strip:
 
 
 @dataclass(frozen=True)
-class Part:
+class JointPart:
     """One factor of the joint edit: boundary, and the group where it works best."""
 
     boundary: int
@@ -89,7 +89,9 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
     rescored = read_effects(run)
     make_folder(run.path / "edits")
     strips = [
-        Strip(run.path, boundary.name, name, layers, step_field(boundary.normal, layers, prepared.edit_scale) * run.step_unit, int(rescored.own[b]))
+        StripTask(
+            run.path, boundary.name, name, layers, edit_direction(boundary.normal, layers, prepared.edit_scale) * run.step_unit, int(rescored.own[b])
+        )
         for b, boundary in enumerate(rescored.boundaries)
         for name, layers in shown_sets(prepared).items()
     ]
@@ -127,22 +129,22 @@ def _check_share(prepared: Prepared, lost: int, strips: int) -> None:
         )
 
 
-def joint_parts(rescored: Effects, amount: float) -> list[Part]:
+def joint_parts(rescored: Effects, amount: float) -> list[JointPart]:
     """The strongest factor of each level, each at the group where it moves its own score most."""
     groups = [name for name in rescored.sets if name in rescored.groups]
-    parts: dict[str, Part] = {}
+    parts: dict[str, JointPart] = {}
     for i in rescored.ranking():
         boundary = rescored.boundaries[i]
         if not rescored.factors[i] or boundary.level in parts or not groups:
             continue
         effect = {g: rescored.mean[i, list(rescored.sets).index(g), 0, rescored.own[i]] for g in groups}
         best = max(groups, key=lambda g: -np.inf if np.isnan(effect[g]) else effect[g])
-        parts[boundary.level] = Part(i, boundary.name, boundary.level, best, amount)
+        parts[boundary.level] = JointPart(i, boundary.name, boundary.level, best, amount)
     return sorted(parts.values(), key=lambda part: groups.index(part.group))
 
 
 @torch.inference_mode()
-def _strip(prepared: Prepared, strip: Strip) -> tuple[str, str, list[list[float]], int]:
+def _strip(prepared: Prepared, strip: StripTask) -> tuple[str, str, list[list[float]], int]:
     """Write one strip.
 
     Returns:
@@ -188,7 +190,7 @@ def _baseline(prepared: Prepared, start: int) -> tuple[Pass, Tensor]:
 
 
 @torch.inference_mode()
-def _joint(run: Run, prepared: Prepared, parts: list[Part], fields: list[NDArray[np.float32]]) -> None:
+def _joint(run: Run, prepared: Prepared, parts: list[JointPart], fields: list[NDArray[np.float32]]) -> None:
     """Columns: the samples, each edit by itself, all edits together (paper, fig. 4b)."""
     everywhere = {layer for part in parts for layer in prepared.groups[part.group]}
     rows = []

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .directions import Part
-from .request import Ask
+from .directions import EditPart
+from .request import EditRequest
 
 Floats = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ class Strip:
 
     Attributes:
         name: for people.
-        mode: one of the modes of an Ask.
+        mode: one of the modes of an EditRequest.
         parts: what is moved, together.
         distances: of each part at each step, (P, T): how far, or how far from the boundary in mode absolute.
         search: how the distances were found, of each part; empty if they were given.
@@ -29,7 +29,7 @@ class Strip:
 
     name: str
     mode: str
-    parts: tuple[Part, ...]
+    parts: tuple[EditPart, ...]
     distances: Floats
     search: tuple[dict[str, Any], ...] = ()
 
@@ -47,7 +47,7 @@ class Strip:
         return tuple(" ".join(signed(value, digits) for value in column) for column in self.distances.T)
 
 
-def positions(ask: Ask, start: float, end: float, steps: int) -> Floats:
+def positions(ask: EditRequest, start: float, end: float, steps: int) -> Floats:
     """Distances from start to end; the options go before the run's config.
 
     Raises:
@@ -64,7 +64,7 @@ def positions(ask: Ask, start: float, end: float, steps: int) -> Floats:
     return np.linspace(start, end, steps)
 
 
-def strips_of(parts: tuple[Part, ...], where: Floats, mode: str) -> list[Strip]:
+def strips_of(parts: tuple[EditPart, ...], where: Floats, mode: str) -> list[Strip]:
     """One strip per part, or one of all of them in mode joint.
 
     A part with an amount of its own is there at the last step, and in proportion before.

@@ -26,7 +26,7 @@ OFFSET = "unknown, set to 0: the file has a normal only, so signed distances are
 
 
 @dataclass(frozen=True)
-class Ask:
+class ImportOptions:
     """What the user says of the boundaries.
 
     Attributes:
@@ -63,14 +63,14 @@ class Imported:
     remarks: list[str] = field(default_factory=list)
 
 
-def import_boundaries(sources: Sequence[Path], generator: Assumed, ask: Ask | None = None) -> Imported:
+def import_boundaries(sources: Sequence[Path], generator: Assumed, ask: ImportOptions | None = None) -> Imported:
     """Boundaries from lists, .npy files, and folders of .npy files.
 
     Raises:
         ConfigError: whatever does not fit, all of it at once.
         UserError: a list that cannot be read, or an option that means nothing.
     """
-    ask = ask or Ask()
+    ask = ask or ImportOptions()
     _check(ask)
     faults: list[Fault] = []
     remarks: list[str] = []
@@ -116,7 +116,7 @@ def check_free(out: Path) -> None:
         raise RunError(f"{out} is a file; give a folder as --out")
 
 
-def _check(ask: Ask) -> None:
+def _check(ask: ImportOptions) -> None:
     if ask.space is not None and space_of(ask.space) is None:
         raise UserError(f"--space {ask.space}: there is no such latent space; {', '.join(SPACES)} are known")
     for level in [*([] if ask.level is None else [ask.level]), *ask.levels.values()]:
@@ -126,7 +126,7 @@ def _check(ask: Ask) -> None:
         raise UserError(f"--alias '{visible(ask.alias)}': it {fault_of(ask.alias) or 'holds a /'}; give a name without the signs / , and |")
 
 
-def _named(sources: Sequence[Path], ask: Ask, faults: list[Fault], remarks: list[str]) -> Iterable[Named]:
+def _named(sources: Sequence[Path], ask: ImportOptions, faults: list[Fault], remarks: list[str]) -> Iterable[Named]:
     """Every file, in order; those that are missing become faults."""
     for source in sources:
         if source.is_dir():
@@ -150,7 +150,7 @@ def _named(sources: Sequence[Path], ask: Ask, faults: list[Fault], remarks: list
                     yield Named((*where, str(path)), entry.name, entry.space, path)
 
 
-def _alone(files: Iterable[Path], ask: Ask, faults: list[Fault]) -> Iterable[Named]:
+def _alone(files: Iterable[Path], ask: ImportOptions, faults: list[Fault]) -> Iterable[Named]:
     """Files that no list names: their space is the user's to say."""
     for file in files:
         if not file.is_file():
@@ -167,7 +167,7 @@ def _resolve(written: str, folder: Path, root: Path | None) -> Path | None:
     return next((place / written for place in places if (place / written).is_file()), None)
 
 
-def _boundary(named: Named, foreign: ForeignBoundary, generator: Assumed, ask: Ask, remarks: list[str]) -> Boundary:
+def _boundary(named: Named, foreign: ForeignBoundary, generator: Assumed, ask: ImportOptions, remarks: list[str]) -> Boundary:
     """One boundary, held against the generator.
 
     Raises:

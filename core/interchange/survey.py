@@ -18,7 +18,7 @@ from .lists import read_list
 
 
 @dataclass(frozen=True)
-class Row:
+class SurveyRow:
     """One thing that was found; what is unknown is None.
 
     Attributes:
@@ -39,7 +39,7 @@ class Row:
     remark: str = ""
 
 
-def survey(folder: Path) -> list[Row]:
+def survey(folder: Path) -> list[SurveyRow]:
     """The project's boundaries in a folder, or in a run; else every .npy file and every list of boundaries.
 
     Raises:
@@ -55,40 +55,40 @@ def survey(folder: Path) -> list[Row]:
     return rows
 
 
-def _own(folder: Path) -> Iterator[Row]:
+def _own(folder: Path) -> Iterator[SurveyRow]:
     found, skipped = boundaries_in(folder)
     for b in found:
         layers = None if b.layers is None else show_layers(b.layers)
         accuracy = b.facts.get("held_out_accuracy")
         remark = f"held-out accuracy {accuracy:.3f}" if isinstance(accuracy, float) else f"from {b.facts['source']}" if "source" in b.facts else ""
-        yield Row("boundary", b.name, b.level, b.space, b.normal.shape, layers, b.generator, remark)
+        yield SurveyRow("boundary", b.name, b.level, b.space, b.normal.shape, layers, b.generator, remark)
     for name, reason in skipped.items():
-        yield Row("none", name, remark=reason)
+        yield SurveyRow("none", name, remark=reason)
 
 
-def _array(path: Path) -> Row:
+def _array(path: Path) -> SurveyRow:
     try:
         content: Any = read_npy(path)
     except UserError as error:
-        return Row("unreadable", path.name, remark=str(error))
+        return SurveyRow("unreadable", path.name, remark=str(error))
     try:
         foreign = boundary_of(content, path)
     except UserError:
         if isinstance(content, np.ndarray):
-            return Row("array", path.name, shape=content.shape, remark=f"{content.dtype}; codes or scores")
-        return Row("dictionary", path.name, remark=describe(content))
+            return SurveyRow("array", path.name, shape=content.shape, remark=f"{content.dtype}; codes or scores")
+        return SurveyRow("dictionary", path.name, remark=describe(content))
     if foreign.container == "array" and not foreign.was_unit:
-        return Row("array", path.name, shape=content.shape, remark=f"{content.dtype}; one code, or a boundary of length {foreign.length:.4g}")
+        return SurveyRow("array", path.name, shape=content.shape, remark=f"{content.dtype}; one code, or a boundary of length {foreign.length:.4g}")
     remark = foreign.container if foreign.was_unit else f"{foreign.container}, length {foreign.length:.4g}"
-    return Row("boundary", path.name, foreign.kind, None, foreign.normal.shape, foreign.layers, None, remark)
+    return SurveyRow("boundary", path.name, foreign.kind, None, foreign.normal.shape, foreign.layers, None, remark)
 
 
-def _lists(folder: Path) -> Iterator[Row]:
+def _lists(folder: Path) -> Iterator[SurveyRow]:
     for path in sorted(folder.glob("*.txt")):
         try:
             listed = read_list(path)
         except UserError:
             continue  # any text may lie there
         off = f", {len(listed.disabled)} lines switched off" if listed.disabled else ""
-        yield Row("list", path.name, remark=f"{len(listed.entries)} boundaries{off}")
-        yield from (Row("entry", entry.name, space=entry.space, remark=f"line {entry.line}: {entry.path}") for entry in listed.entries)
+        yield SurveyRow("list", path.name, remark=f"{len(listed.entries)} boundaries{off}")
+        yield from (SurveyRow("entry", entry.name, space=entry.space, remark=f"line {entry.line}: {entry.path}") for entry in listed.entries)

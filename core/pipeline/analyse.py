@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..analyses import objects as objects_of
-from ..analyses.base import Answer, Ask, Source, labels_of
+from ..analyses.base import AnalysisRequest, Answer, LabelledRun, labels_of
 from ..analyses.object_results import Objects
 from ..analyses.right_layers import layers
 from ..errors import UserError
@@ -20,7 +20,7 @@ from ..storage.result_folder import check_free, replace_folder
 NEEDED = ("synthesize", "learn", "rescore")
 
 
-def ask_one(path: Path, ask: Ask, analyse: Callable[[Source, Ask], Answer], name: str) -> tuple[Answer, Path]:
+def ask_one(path: Path, ask: AnalysisRequest, analyse: Callable[[LabelledRun, AnalysisRequest], Answer], name: str) -> tuple[Answer, Path]:
     """Put a question to one run, and write what it found; no network is loaded.
 
     Returns:
@@ -32,7 +32,9 @@ def ask_one(path: Path, ask: Ask, analyse: Callable[[Source, Ask], Answer], name
     return ask_many([path], ask, lambda sources, question: analyse(sources[0], question), name)
 
 
-def ask_many(paths: Sequence[Path], ask: Ask, analyse: Callable[[Sequence[Source], Ask], Answer], name: str) -> tuple[Answer, Path]:
+def ask_many(
+    paths: Sequence[Path], ask: AnalysisRequest, analyse: Callable[[Sequence[LabelledRun], AnalysisRequest], Answer], name: str
+) -> tuple[Answer, Path]:
     """Put a question to one run or several at once.
 
     Raises:
@@ -51,7 +53,7 @@ def ask_many(paths: Sequence[Path], ask: Ask, analyse: Callable[[Sequence[Source
         return _answered(paths, ask, analyse, target)
 
 
-def ask_layers(path: Path, ask: Ask, *, progress: Progress) -> tuple[Answer, Path]:
+def ask_layers(path: Path, ask: AnalysisRequest, *, progress: Progress) -> tuple[Answer, Path]:
     """Right and wrong layers of one run; written into the run, it becomes a chapter of the report.
 
     Raises:
@@ -60,14 +62,14 @@ def ask_layers(path: Path, ask: Ask, *, progress: Progress) -> tuple[Answer, Pat
     if ask.out is not None:
         return ask_one(path, ask, layers, "layers")
     with open_finished_run(path) as (run, engine):
-        source = Source(labels_of([path])[0], run, read_effects(run))
+        source = LabelledRun(labels_of([path])[0], run, read_effects(run))
         found = layers(source, ask)
         replace_folder(path / "analysis/layers", "layers.json", found.files([source]))
         report(run, engine, progress)
     return found, path / "analysis/layers"
 
 
-def objects(path: Path, ask: objects_of.Ask, *, progress: Progress) -> Objects:
+def objects(path: Path, ask: objects_of.TransitionRequest, *, progress: Progress) -> Objects:
     """Write analysis/objects/ of a finished run, and make its report anew.
 
     Raises:
@@ -79,12 +81,14 @@ def objects(path: Path, ask: objects_of.Ask, *, progress: Progress) -> Objects:
     return found
 
 
-def _answered(paths: Sequence[Path], ask: Ask, analyse: Callable[[Sequence[Source], Ask], Answer], target: Path) -> tuple[Answer, Path]:
+def _answered(
+    paths: Sequence[Path], ask: AnalysisRequest, analyse: Callable[[Sequence[LabelledRun], AnalysisRequest], Answer], target: Path
+) -> tuple[Answer, Path]:
     sources = []
     for label, path in zip(labels_of(paths), paths, strict=True):
         run = Run.open(path)
         run.require(*NEEDED)
-        sources.append(Source(label, run, read_effects(run)))
+        sources.append(LabelledRun(label, run, read_effects(run)))
     found = analyse(sources, ask)
     replace_folder(target, f"{found.name}.json", found.files(sources))
     return found, target

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Found:
+class ReportContent:
     """Everything that is computed for the report."""
 
     rescored: Effects
@@ -41,7 +41,7 @@ class Found:
     depths: Sequence[tuple[str, str, float, float, float]] = ()  # level, concept or nothing, mean depth and interval
 
 
-def gather(run: Run) -> Found:
+def gather(run: Run) -> ReportContent:
     """Compute figures and tables from what the stages wrote."""
     rescored = read_effects(run)
     _, skipped = load_boundaries(run.path)
@@ -59,7 +59,7 @@ def gather(run: Run) -> Found:
         drawn["layers"] = layers.figure
     depths = [] if hierarchy is None else depth_rows(hierarchy, levels_of_factors(rescored, hierarchy))
     rows = [_row(rescored, i) for i in order]
-    return Found(rescored, hierarchy, drawn, rows, _conditions(rescored), skipped, read_objects(run), layers, depths)
+    return ReportContent(rescored, hierarchy, drawn, rows, _conditions(rescored), skipped, read_objects(run), layers, depths)
 
 
 def _at_all(rescored: Effects, array: Floats, i: int, j: int) -> float:

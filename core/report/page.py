@@ -21,13 +21,13 @@ from ..runs.progress import duration
 from ..runs.run import Run
 from ..storage.filenames import file_stem
 from ..strata.layers import show_layers
-from .content import Found
+from .content import ReportContent
 from .sampling import sampling
 
 LISTED = 3  # concepts named under each sample, per level
 
 
-def build_page(run: Run, found: Found, pictures: Pixels, scores: NDArray[np.float32], work: dict[str, Any] | None = None) -> str:
+def build_page(run: Run, found: ReportContent, pictures: Pixels, scores: NDArray[np.float32], work: dict[str, Any] | None = None) -> str:
     """The report of a run as HTML.
 
     Args:
@@ -89,7 +89,7 @@ def _samples(concepts: list[dict[str, Any]], pictures: Pixels, scores: NDArray[n
     return shown
 
 
-def _edits(run: Run, found: Found, amounts: list[float]) -> list[dict[str, Any]]:
+def _edits(run: Run, found: ReportContent, amounts: list[float]) -> list[dict[str, Any]]:
     """For each variation factor a sheet per sample: rows are layer groups, columns are steps (paper, fig. 3c)."""
     rescored = found.rescored
     sets = list(rescored.groups) or ["all"]
@@ -110,7 +110,7 @@ def _edits(run: Run, found: Found, amounts: list[float]) -> list[dict[str, Any]]
     return cards
 
 
-def _layer_sheets(found: Found) -> list[dict[str, Any]]:
+def _layer_sheets(found: ReportContent) -> list[dict[str, Any]]:
     """Pictures of the chapter on right and wrong layers."""
     if found.layers is None:
         return []

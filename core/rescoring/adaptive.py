@@ -35,7 +35,7 @@ DECIDING, RESOLVING, RESAMPLED = "all", "layers", "resampled"
 """The parts; each has its arrays, because they are written at different times."""
 
 
-class Move(NamedTuple):
+class ScheduledMove(NamedTuple):
     """A batch of samples to move along a direction at some layer sets."""
 
     part: str
@@ -45,7 +45,7 @@ class Move(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Question:
+class Design:
     """What is asked of a run.
 
     Attributes:
@@ -70,7 +70,7 @@ class Question:
     dilutions: Floats | None = None
 
     @classmethod
-    def of(cls, config: Rescoring, batch: int, own: NDArray[np.int64], varies: Flags, sets: list[str], dilutions: Floats | None = None) -> Question:
+    def of(cls, config: Rescoring, batch: int, own: NDArray[np.int64], varies: Flags, sets: list[str], dilutions: Floats | None = None) -> Design:
         """From the config of a run."""
         step, looks = look_sizes(config.samples, config.looks, batch)
         return cls(
@@ -78,7 +78,7 @@ class Question:
         )
 
 
-def rounds(question: Question, units: Shards) -> Iterator[list[Move]]:
+def rounds(question: Design, units: Shards) -> Iterator[list[ScheduledMove]]:
     """What to do next, look after look; what was yielded must be done before the next is asked for."""
     found, scale = yield from _decide(question, units)
     if question.dilutions is not None:
@@ -87,7 +87,7 @@ def rounds(question: Question, units: Shards) -> Iterator[list[Move]]:
         yield from _resolve(question, units, found, scale)
 
 
-def _decide(question: Question, units: Shards) -> Generator[list[Move], None, tuple[Flags, Floats]]:
+def _decide(question: Design, units: Shards) -> Generator[list[ScheduledMove], None, tuple[Flags, Floats]]:
     """Looks at `all`; returns the variation factors (B,) and the size of every effect (B,)."""
     active = np.ones(len(question.own), dtype=bool)
     before = 0
@@ -103,7 +103,7 @@ def _decide(question: Question, units: Shards) -> Generator[list[Move], None, tu
     return found, scale
 
 
-def _confirm(question: Question, units: Shards, found: Flags, dilutions: Floats) -> Generator[list[Move], None, Flags]:
+def _confirm(question: Design, units: Shards, found: Flags, dilutions: Floats) -> Generator[list[ScheduledMove], None, Flags]:
     """Move what resampled samples give in place of each variation factor; returns which remain."""
     if not found.any():
         return found
@@ -111,13 +111,13 @@ def _confirm(question: Question, units: Shards, found: Flags, dilutions: Floats)
     reached = samples_used(sums, question.looks[-1], question.step)[:, 0]  # (B + R,)
     wanted = {int(i): replicate_samples(int(reached[i]), question.step) for i in np.flatnonzero(found)}
     starts = range(0, max(wanted.values()), question.step)
-    yield [Move(RESAMPLED, start, i, (question.all_set,)) for start in starts for i, count in wanted.items() if start < count]
+    yield [ScheduledMove(RESAMPLED, start, i, (question.all_set,)) for start in starts for i, count in wanted.items() if start < count]
     error, freedom = errors_of(units.read(RESAMPLED).astype(np.float64), dilutions)
     effects = over_learning(_effects(question, sums), error, freedom, question.own, all_set=0)
     return variation_factors(effects, question.own, question.varies, all_set=0, rate=question.rate)
 
 
-def _resolve(question: Question, units: Shards, found: Flags, scale: Floats) -> Iterator[list[Move]]:
+def _resolve(question: Design, units: Shards, found: Flags, scale: Floats) -> Iterator[list[ScheduledMove]]:
     """Looks at the other sets."""
     active = np.ones((len(question.own), question.sets), dtype=bool)
     active[:, question.all_set] = False
@@ -131,7 +131,7 @@ def _resolve(question: Question, units: Shards, found: Flags, scale: Floats) -> 
             break
 
 
-def judge(question: Question, sums: Floats, own: Floats, look: int) -> tuple[Flags, Flags, Flags, Floats]:
+def judge(question: Design, sums: Floats, own: Floats, look: int) -> tuple[Flags, Flags, Flags, Floats]:
     """What is known at `all` after a look.
 
     A boundary cannot become a variation factor, for all we know, if neither its p value nor the one
@@ -161,14 +161,16 @@ def judge(question: Question, sums: Floats, own: Floats, look: int) -> tuple[Fla
     return found, hopeless, half_width(own[:, 0, 0]) <= question.precision * scale, scale
 
 
-def _effects(question: Question, sums: Floats) -> EffectArrays:
+def _effects(question: Design, sums: Floats) -> EffectArrays:
     """Effects at `all`, from the sums of all directions by batch (B + R, N, 1, 2, C, 5)."""
     count, unit = len(question.own), np.ones(sums.shape[-2])
     return effects_of_looks(sums[:count], sums[count:, :, :, 0], question.own, looks=question.looks, step=question.step, unit=unit, all_set=0)
 
 
-def _moves(question: Question, part: str, active: Flags, before: int, look: int) -> list[Move]:
+def _moves(question: Design, part: str, active: Flags, before: int, look: int) -> list[ScheduledMove]:
     """Samples before .. look of all active boundaries (B, S), and of the null directions where any is active."""
     chance = np.repeat(active.any(axis=0, keepdims=True), question.null, axis=0)
     chosen = [tuple(int(s) for s in np.flatnonzero(row)) for row in np.concatenate([active, chance])]
-    return [Move(part, start, direction, sets) for start in range(before, look, question.step) for direction, sets in enumerate(chosen) if sets]
+    return [
+        ScheduledMove(part, start, direction, sets) for start in range(before, look, question.step) for direction, sets in enumerate(chosen) if sets
+    ]

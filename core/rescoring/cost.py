@@ -30,7 +30,7 @@ from ..runs.prepare import Prepared
 from ..strata.composition import advance, first_reader
 from .interim import look_sizes
 
-Gauge = Callable[[Callable[[], Any]], tuple[Any, float]]
+Meter = Callable[[Callable[[], Any]], tuple[Any, float]]
 """Runs a function and gives its result with what it cost."""
 Counts = NDArray[np.int64]
 REPETITIONS = 3  # of which the fastest counts, where work is timed
@@ -120,7 +120,7 @@ def measured(prepared: Prepared) -> Costs:
     return Costs(strata, min(p.scoring for p in passes), "seconds")
 
 
-def _pass(prepared: Prepared, gauge: Gauge, unit: str) -> Costs:
+def _pass(prepared: Prepared, gauge: Meter, unit: str) -> Costs:
     generator, noise = prepared.generator, noise_seed(prepared.config.synthesis.seed, Stream.VERIFICATION)
     latents = generator.sample(1, prepared.config.synthesis.seed, 0, Stream.VERIFICATION)
     codes = generator.broadcast(generator.map(latents.z, latents.condition))
@@ -137,7 +137,7 @@ def strata_work(
     generator: Generator,
     inputs: Inputs,
     codes: torch.Tensor,
-    gauge: Gauge,
+    gauge: Meter,
     features: dict[int, torch.Tensor],
     wanted: Sequence[int] = (),
 ) -> tuple[tuple[float, ...], torch.Tensor]:

@@ -23,7 +23,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Orders:
+class OrderTests:
     """Whether one level sits before another, for every pair of M levels; the samples were resampled, the concepts were not.
 
     Attributes:
@@ -74,7 +74,7 @@ class Hierarchy:
     concept_depth: Estimate
     earlier: Floats
     peak: Floats
-    orders: Orders
+    orders: OrderTests
 
 
 def mean_depth(means: Floats) -> Floats:
@@ -180,7 +180,7 @@ def _earlier(depths: Floats) -> Floats:
     return np.where(both.any(axis=0), before / np.maximum(both.sum(axis=0), 1), np.nan)
 
 
-def _orders(depth: Estimate, replicas: Floats) -> Orders:
+def _orders(depth: Estimate, replicas: Floats) -> OrderTests:
     """The test of every pair, from the depths of levels (M,) and of their resamplings (R, M)."""
     difference = replicas[:, None, :] - replicas[:, :, None]  # (R, M, M)
     rarer = np.minimum((difference <= 0.0).sum(axis=0), (difference >= 0.0).sum(axis=0))
@@ -194,4 +194,4 @@ def _orders(depth: Estimate, replicas: Floats) -> Orders:
     corrected.T[upper] = corrected[upper]
     value = np.where(np.isnan(p), np.nan, depth.value[None, :] - depth.value[:, None])
     low, high = (np.where(np.isnan(p), np.nan, bound) for bound in interval(difference))
-    return Orders(Estimate(value, low, high), p, corrected)
+    return OrderTests(Estimate(value, low, high), p, corrected)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..randomness import Stream
 from ..strata.composition import Pass
-from ..strata.moves import move, step_field
+from ..strata.moves import edit_direction, move
 from ..strata.scored import ScoredGenerator
 from .effects import FIELDS, SIGNS, sums_of
 
@@ -62,7 +62,7 @@ def scores_along(scored: ScoredGenerator, baseline: Baseline, normal: NDArray[np
     Returns:
         Scores (N, C).
     """
-    field = step_field(normal, layers, scored.generator.layer_scale)  # (L, D)
+    field = edit_direction(normal, layers, scored.generator.layer_scale)  # (L, D)
     return scored.score(baseline.rendered.edited(move(baseline.codes, field, amount), layers))
 
 

@@ -35,7 +35,7 @@ from ..runs.progress import Progress
 from ..runs.run import Run
 from ..storage.disk import file_hash
 from ..storage.shards import Shards
-from .adaptive import DECIDING, RESAMPLED, Question, rounds
+from .adaptive import DECIDING, RESAMPLED, Design, rounds
 from .effects import FIELDS
 from .interim import look_sizes
 from .measure import Baseline, baseline_of, changes_along, scores_along
@@ -185,7 +185,7 @@ def _plan(run: Run, prepared: Prepared, boundaries: Boundaries) -> Iterator[list
     own = np.array([_column(prepared, boundary.concept) for boundary in boundaries])
     varies = np.array([row["varies"] for row in run.concepts])
     dilutions = None if resampled is None else resampled.dilutions(boundaries)
-    question = Question.of(config, prepared.batch, own, varies, list(prepared.sets), dilutions)
+    question = Design.of(config, prepared.batch, own, varies, list(prepared.sets), dilutions)
     for wanted in rounds(question, open_units(run)):
         seen: set[int] = set()
         units = []

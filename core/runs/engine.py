@@ -22,7 +22,7 @@ from ..config.schema import RunConfig
 from ..device import cores, resolve_device
 from ..errors import GanstrataError, UserError
 from ..plugins.blame import one_line
-from ..storage.interrupts import deferred
+from ..storage.interrupts import defer_interrupt
 from ..text import message
 from .malloc import keep_freed_memory
 from .prepare import Prepared, prepare
@@ -70,7 +70,7 @@ class Engine:
             torch.set_num_threads(self.prepared.config.engine.threads)
         return self
 
-    @deferred()
+    @defer_interrupt()
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         torch.set_num_threads(self._threads)
         pool, self._pool = self._pool, None

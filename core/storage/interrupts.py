@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
+def defer_interrupt() -> Iterator[None]:
     """Ctrl-C waits until this is over; also a decorator.
 
     Only the main thread is ever interrupted, and only where Python's own handler is in force: elsewhere

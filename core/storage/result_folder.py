@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import RunError, UserError
 from ..text import listed
 from .disk import content_hash, disk_error, make_folder, read_bytes, remove, write_bytes
-from .interrupts import deferred
+from .interrupts import defer_interrupt
 from .seal import read_sealed, sealed_text
 
 ANALYSES = tuple(f"{name}.json" for name in ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking"))
@@ -127,7 +127,7 @@ def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None
     fresh, old = _beside(folder)
     try:
         _stage(fresh, files)
-        with deferred():
+        with defer_interrupt():
             folder.rename(old)
             try:
                 fresh.rename(folder)
@@ -163,7 +163,7 @@ def staged(folder: Path) -> Iterator[Path]:
         remove(place)
         place.mkdir(parents=True)
         yield place
-        with deferred():
+        with defer_interrupt():
             if exists:
                 place.rename(folder / _READY)
                 _move(folder / _READY, folder)

@@ -21,7 +21,7 @@ from zarr.storage import MemoryStore
 
 from ..errors import RunError
 from .disk import disk_error, remove, write_bytes, write_text
-from .interrupts import deferred
+from .interrupts import defer_interrupt
 
 Region = tuple[slice | int, ...]
 Arrays = Mapping[str, tuple[Region, NDArray[Any]]]
@@ -44,7 +44,7 @@ class Shards:
         self.path = path
         self._marks = path / "done"
 
-    @deferred()
+    @defer_interrupt()
     def create(self, arrays: Layout, stamp: str = "") -> None:
         """Make the arrays that are not there yet, not of this layout, or damaged; floats begin as NaN.
 
@@ -80,7 +80,7 @@ class Shards:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(file, document)
 
-    @deferred()
+    @defer_interrupt()
     def write(self, piece: str, arrays: Arrays) -> None:
         """Write one piece, name to (region, values), and mark it as finished.
 
@@ -96,7 +96,7 @@ class Shards:
         mark = {name: [_as_lists(region), _checksum(values)] for name, (region, values) in arrays.items()}
         write_text(self._marks / f"{piece}.json", _sealed(json.dumps(mark)))
 
-    @deferred()
+    @defer_interrupt()
     def is_whole(self, piece: str) -> bool:
         """Whether a piece is marked and its data are what was written."""
         try:
@@ -113,7 +113,7 @@ class Shards:
             # A mark or chunk that cannot be read in whatever way is one that is not whole.
             return False
 
-    @deferred()
+    @defer_interrupt()
     def has(self, name: str) -> bool:
         """Whether there is an array of this name."""
         return (self.path / name / "zarr.json").is_file()

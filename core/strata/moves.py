@@ -19,7 +19,7 @@ Floats = NDArray[np.floating]
 DEGENERATE = 1e-6
 
 
-def step_field(normal: Floats, layers: Sequence[int], scale: Floats) -> NDArray[np.float32]:
+def edit_direction(normal: Floats, layers: Sequence[int], scale: Floats) -> NDArray[np.float32]:
     """What one unit of an edit adds to each layer: (L, D), zero on layers that are not edited."""
     field = np.zeros((len(scale), normal.shape[-1]), dtype=np.float32)
     chosen = list(layers)

@@ -25,7 +25,7 @@ from ..runs.progress import Progress
 from ..runs.run import Run
 from ..runs.session import open_finished_run
 from ..storage.result_folder import add_files
-from ..strata.moves import move, step_field
+from ..strata.moves import edit_direction, move
 from .key import KEY, PAGE, Key, Question, shuffled
 from .page import build_page
 
@@ -36,7 +36,7 @@ POOL = 100_000  # samples from which those of a study are taken
 
 
 @dataclass(frozen=True)
-class Ask:
+class StudyRequest:
     """What a study is to show.
 
     Attributes:
@@ -67,7 +67,7 @@ class Task:
     amounts: tuple[float, ...]
 
 
-def make_study(path: Path, out: Path, ask: Ask, *, progress: Progress) -> Key:
+def make_study(path: Path, out: Path, ask: StudyRequest, *, progress: Progress) -> Key:
     """Write study.html, to be given away, and key.json, to be kept, into a new folder.
 
     Raises:
@@ -101,7 +101,7 @@ def plain_words(name: str) -> str:
     return " ".join(concept.replace("-vs-", " rather than ").replace("_", " ").split())
 
 
-def _check(ask: Ask, out: Path) -> None:
+def _check(ask: StudyRequest, out: Path) -> None:
     if ask.steps < 3 or ask.steps % 2 == 0:
         raise UserError(f"--steps {ask.steps}: give an odd number from 3 on, so that the unedited picture stands in the middle")
     if ask.strips < 1:
@@ -113,7 +113,7 @@ def _check(ask: Ask, out: Path) -> None:
         raise RunError(f"{out} is a file; give a folder as --out")
 
 
-def _chosen(rescored: Effects, ask: Ask, path: Path) -> Boundaries:
+def _chosen(rescored: Effects, ask: StudyRequest, path: Path) -> Boundaries:
     known = rescored.boundaries
     for pattern in ask.concepts:
         if not any(fnmatchcase(name, pattern) for name in known.names):
@@ -138,7 +138,7 @@ def _amounts(run: Run, steps: int) -> NDArray[np.float64]:
 
 
 def _key(
-    run: Run, prepared: Prepared, chosen: Boundaries, groups: dict[str, tuple[int, ...]], amounts: tuple[float, ...], ask: Ask, seed: int
+    run: Run, prepared: Prepared, chosen: Boundaries, groups: dict[str, tuple[int, ...]], amounts: tuple[float, ...], ask: StudyRequest, seed: int
 ) -> Key:
     """The questions, in random order and under random names; each group stands at each place equally often for a concept."""
     rng = np.random.default_rng([seed, 0])
@@ -165,7 +165,7 @@ def _strips(run: Run, engine: Engine, key: Key, chosen: Boundaries, progress: Pr
     def task(question: Question) -> Task:
         layers = tuple(key.groups[name] for name in question.order)
         boundary: Boundary = chosen.of(question.boundary)
-        return Task(question.id, question.sample, tuple(step_field(boundary.normal, row, scale) * unit for row in layers), layers, key.amounts)
+        return Task(question.id, question.sample, tuple(edit_direction(boundary.normal, row, scale) * unit for row in layers), layers, key.amounts)
 
     found: dict[str, list[tuple[str, bytes]]] = {}
     with progress.stage("study", total=len(key.questions)) as step:

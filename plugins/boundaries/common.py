@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.exceptions import ConvergenceWarning
 
-from ...core.boundaries.hyperplane import boundary_of, unit_plane
+from ...core.boundaries.hyperplane import boundary_of, normalise_hyperplane
 from ...core.boundaries.selection import Extremes, Selection, accuracy
 from ...core.errors import DataError
 from ...core.plugins.blame import one_line
@@ -32,7 +32,7 @@ class Settings(Extremes):
     per_layer: bool = Field(default=False, description="a boundary for each layer, from style-mixed codes; needs `synthesis.mixing` above 0")
 
 
-class Plane(NamedTuple):
+class Hyperplane(NamedTuple):
     """What a linear machine found: positive where coefficients.w + intercept is."""
 
     coefficients: NDArray[np.float64]  # (D,)
@@ -40,7 +40,7 @@ class Plane(NamedTuple):
     facts: Facts
 
 
-class Found(NamedTuple):
+class LinearFit(NamedTuple):
     """A boundary's half: unit normal, signed distance of the origin, and how well it does."""
 
     normal: NDArray[np.float64]  # (D,)
@@ -125,11 +125,11 @@ class Learner(BoundaryLearner):
         return Boundaries(boundaries)
 
     @abstractmethod
-    def find(self, samples: Samples) -> Iterable[Sequence[Found]]:
+    def find(self, samples: Samples) -> Iterable[Sequence[LinearFit]]:
         """For each concept what was found at each layer."""
 
 
-def judged(w: NDArray[np.float32], planes: Sequence[Plane], selections: Sequence[Selection], concepts: Sequence[str]) -> list[Found]:
+def evaluated(w: NDArray[np.float32], planes: Sequence[Hyperplane], selections: Sequence[Selection], concepts: Sequence[str]) -> list[LinearFit]:
     """Planes of one layer as boundaries, with their accuracy on the held-out extremes and on the rest.
 
     Args:
@@ -138,7 +138,7 @@ def judged(w: NDArray[np.float32], planes: Sequence[Plane], selections: Sequence
         selections: the concepts'; what was fitted stands in their `train`.
         concepts: ids, for messages.
     """
-    halves = [unit_plane(plane.coefficients, plane.intercept, concept=concept) for plane, concept in zip(planes, concepts, strict=True)]
+    halves = [normalise_hyperplane(plane.coefficients, plane.intercept, concept=concept) for plane, concept in zip(planes, concepts, strict=True)]
     normals = np.stack([normal for normal, _ in halves]).astype(np.float32)  # (C, D)
     found = []
     for start in range(0, len(halves), TOGETHER):
@@ -149,7 +149,7 @@ def judged(w: NDArray[np.float32], planes: Sequence[Plane], selections: Sequence
         for k, selection in enumerate(selections[start : start + TOGETHER]):
             normal, offset = halves[start + k]
             facts = _facts(products[:, k] + np.float32(offset), selection)
-            found.append(Found(normal, offset, facts | planes[start + k].facts))
+            found.append(LinearFit(normal, offset, facts | planes[start + k].facts))
     return found
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ...core.errors import ConfigError, DataError, Fault, UserError
 from ...core.plugins.imports import PATTERN, check_arguments, find, reason
-from .common import Facts, Found, Plane, Samples, Settings, convergence
+from .common import Facts, Hyperplane, LinearFit, Samples, Settings, convergence
 from .extremes import ExtremesLearner
 from .regression import on_scores
 
@@ -52,17 +52,17 @@ class Estimator(ExtremesLearner):
             raise _mistake("arguments", str(error)) from None
         self._try()
 
-    def find(self, samples: Samples) -> list[list[Found]]:
+    def find(self, samples: Samples) -> list[list[LinearFit]]:
         """One estimator for each concept and layer."""
         if self.config.target == "labels":
             return super().find(samples)
 
-        def regress(x: NDArray[np.float64], y: NDArray[np.float64]) -> Iterator[Plane]:
+        def regress(x: NDArray[np.float64], y: NDArray[np.float64]) -> Iterator[Hyperplane]:
             centre = x.mean(axis=0)
             centred = x - centre
             for column in y.T:
                 coefficients, intercept, facts = self._fitted(centred, column, samples.seed)
-                yield Plane(coefficients, intercept - float(coefficients @ centre), facts)
+                yield Hyperplane(coefficients, intercept - float(coefficients @ centre), facts)
 
         return on_scores(samples, regress)
 

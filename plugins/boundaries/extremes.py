@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.boundaries.selection import select
-from .common import Facts, Found, Learner, Plane, Samples, judged
+from .common import Facts, Hyperplane, Learner, LinearFit, Samples, evaluated
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Problem:
         return codes, centre
 
 
-Solver = Callable[[Sequence[Problem]], Iterable[Plane]]
+Solver = Callable[[Sequence[Problem]], Iterable[Hyperplane]]
 
 
-def on_extremes(samples: Samples, solve: Solver) -> list[list[Found]]:
+def on_extremes(samples: Samples, solve: Solver) -> list[list[LinearFit]]:
     """For each concept what `solve` finds at each layer, judged on what it was not given.
 
     Raises:
@@ -50,23 +50,23 @@ def on_extremes(samples: Samples, solve: Solver) -> list[list[Found]]:
     problems = [Problem(samples.layer(layer), s.train, s.train_labels) for layer in samples.layers for s in selections]
     planes = list(solve(problems))
     count, names = len(selections), [concept.name for concept in samples.concepts]
-    by_layer = [judged(samples.layer(layer), planes[layer * count : (layer + 1) * count], selections, names) for layer in samples.layers]
+    by_layer = [evaluated(samples.layer(layer), planes[layer * count : (layer + 1) * count], selections, names) for layer in samples.layers]
     return [list(layers) for layers in zip(*by_layer, strict=True)]
 
 
 class ExtremesLearner(Learner):
     """A classifier of extremes; subclasses fit one problem, or override solve() to fit many together."""
 
-    def find(self, samples: Samples) -> list[list[Found]]:
+    def find(self, samples: Samples) -> list[list[LinearFit]]:
         """One classifier for each concept and layer."""
         return on_extremes(samples, lambda problems: self.solve(problems, samples.seed))
 
-    def solve(self, problems: Sequence[Problem], seed: int) -> Iterator[Plane]:
+    def solve(self, problems: Sequence[Problem], seed: int) -> Iterator[Hyperplane]:
         """A plane for each problem; codes are centred for the fit."""
         for problem in problems:
             x, centre = problem.centred()
             coefficients, intercept, facts = self.fit(x, problem.labels, seed)
-            yield Plane(coefficients, intercept - float(coefficients @ centre), facts)
+            yield Hyperplane(coefficients, intercept - float(coefficients @ centre), facts)
 
     @abstractmethod
     def fit(self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.float64], float, Facts]:

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from sklearn.svm import SVC, LinearSVC
 from torch.nn.utils.rnn import pad_sequence
 
-from .common import Facts, Plane, Settings, convergence
+from .common import Facts, Hyperplane, Settings, convergence
 from .extremes import ExtremesLearner, Problem
 from .newton import squared_hinge
 
@@ -81,14 +81,14 @@ class LinearSVM(ExtremesLearner):
 
     config: Config
 
-    def solve(self, problems: Sequence[Problem], seed: int) -> Iterator[Plane]:
+    def solve(self, problems: Sequence[Problem], seed: int) -> Iterator[Hyperplane]:
         """A plane for each problem, by the solver of the config."""
         if self.config.solver == "batched":
             for chunk in _chunks(problems, MEMORY.get(self.device.type, MEMORY["cpu"])):
                 yield from self._together(chunk)
         elif self.config.solver == "exact":
             for problem in problems:
-                yield Plane(*self.fit(problem.codes(), problem.labels, seed))
+                yield Hyperplane(*self.fit(problem.codes(), problem.labels, seed))
         else:
             yield from super().solve(problems, seed)
 
@@ -103,7 +103,7 @@ class LinearSVM(ExtremesLearner):
             machine.fit(x, labels)
         return machine.coef_[0], float(machine.intercept_[0]), facts | {"iterations": int(np.max(machine.n_iter_))}
 
-    def _together(self, problems: Sequence[Problem]) -> Iterator[Plane]:
+    def _together(self, problems: Sequence[Problem]) -> Iterator[Hyperplane]:
         """The machines of a chunk; shorter problems are filled up with rows that count for nothing."""
         centred = [problem.centred() for problem in problems]
         codes = [torch.from_numpy(codes) for codes, _ in centred]
@@ -113,7 +113,7 @@ class LinearSVM(ExtremesLearner):
         coefficients, intercepts = solved.coefficients.cpu().numpy(), solved.intercepts.cpu().numpy()
         for i, (_, centre) in enumerate(centred):
             facts = {"converged": bool(solved.converged[i]), "iterations": int(solved.steps[i])}
-            yield Plane(coefficients[i], float(intercepts[i] - coefficients[i] @ centre), facts)
+            yield Hyperplane(coefficients[i], float(intercepts[i] - coefficients[i] @ centre), facts)
 
 
 def _chunks(problems: Sequence[Problem], memory: int) -> Iterator[list[Problem]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .common import Facts, Plane
+from .common import Facts, Hyperplane
 from .extremes import ExtremesLearner, Problem
 
 
@@ -18,10 +18,10 @@ class MeanDifference(ExtremesLearner):
     directions in which codes are spread widely. No solver, and nothing to choose.
     """
 
-    def solve(self, problems: Sequence[Problem], seed: int) -> Iterator[Plane]:
+    def solve(self, problems: Sequence[Problem], seed: int) -> Iterator[Hyperplane]:
         """A plane for each problem; the codes are not copied to be centred."""
         for problem in problems:
-            yield Plane(*self.fit(problem.codes(), problem.labels, seed))
+            yield Hyperplane(*self.fit(problem.codes(), problem.labels, seed))
 
     def fit(self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.float64], float, Facts]:
         """Coefficients (D,), intercept and no facts for codes (n, D) and labels (n,)."""

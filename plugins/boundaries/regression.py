@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from ...core.boundaries.selection import Selection, select
 from ...core.counts import ceil_share
 from ...core.errors import DataError
-from .common import Found, Plane, Samples, judged
+from .common import Hyperplane, LinearFit, Samples, evaluated
 
-Regression = Callable[[NDArray[np.float64], NDArray[np.float64]], Iterable[Plane]]
+Regression = Callable[[NDArray[np.float64], NDArray[np.float64]], Iterable[Hyperplane]]
 """Codes (n, D) and scores (n, K) to a plane for each of K scores, which it predicts: coefficients.w + intercept."""
 
 
-def on_scores(samples: Samples, regress: Regression) -> list[list[Found]]:
+def on_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
     """For each concept what `regress` finds at each layer.
 
     The boundary lies where the predicted score is the mean score. Concepts that are undefined for
@@ -31,7 +31,7 @@ def on_scores(samples: Samples, regress: Regression) -> list[list[Found]]:
     fitted = np.zeros(n, dtype=bool)
     fitted[np.random.default_rng(samples.seed).permutation(n)[: ceil_share(samples.settings.train_share, n)]] = True
     defined = ~np.isnan(samples.scores)  # (N, C)
-    found: dict[int, list[Found]] = {}
+    found: dict[int, list[LinearFit]] = {}
     for pattern in np.unique(defined, axis=1).T:  # columns that are undefined for the same samples
         columns = np.flatnonzero((defined == pattern[:, None]).all(axis=0))
         rows = fitted & pattern
@@ -55,7 +55,7 @@ def on_scores(samples: Samples, regress: Regression) -> list[list[Found]]:
                 plane._replace(intercept=plane.intercept - float(mean), facts={"samples": count, **plane.facts})
                 for plane, mean in zip(regress(x, y), means, strict=True)
             ]
-            by_layer.append(judged(w, planes, selections, names))
+            by_layer.append(evaluated(w, planes, selections, names))
         found |= {int(j): list(layers) for j, layers in zip(columns, zip(*by_layer, strict=True), strict=True)}
     return [found[j] for j in range(len(samples.concepts))]
 

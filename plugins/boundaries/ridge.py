@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.linear_model import Ridge as Regression
 
-from .common import Found, Learner, Plane, Samples, Settings
+from .common import Hyperplane, Learner, LinearFit, Samples, Settings
 from .regression import on_scores
 
 
@@ -26,11 +26,11 @@ class Ridge(Learner):
 
     config: Config
 
-    def find(self, samples: Samples) -> list[list[Found]]:
+    def find(self, samples: Samples) -> list[list[LinearFit]]:
         """One regression for all concepts that are defined for the same samples, at each layer."""
         return on_scores(samples, self._regress)
 
-    def _regress(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Iterator[Plane]:
+    def _regress(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Iterator[Hyperplane]:
         fitted = Regression(alpha=self.config.alpha).fit(x, y)
         for slope, level in zip(np.atleast_2d(fitted.coef_), np.atleast_1d(fitted.intercept_), strict=True):
-            yield Plane(slope, float(level), {})
+            yield Hyperplane(slope, float(level), {})

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from ..limits import Damaged, Refused
 
 if TYPE_CHECKING:
-    from .unpickler import Machine
+    from .unpickler import Unpickler
 
 LONG = 64  # bytes of a whole number
 TEXT = 1_000_000  # bytes of text that may hold any signs; longer text is the numbers of an array, as Latin-1
 WIDE = re.compile(rb"[\xc4-\xff]")  # in UTF-8: signs that take more memory than bytes
 
-Operation = Callable[["Machine"], None]
+Operation = Callable[["Unpickler"], None]
 OPERATIONS: dict[int, Operation] = {}
 STOP = ord(".")
 
@@ -29,21 +29,21 @@ def _on(code: str) -> Callable[[Operation], Operation]:
     return register
 
 
-def _pushes(code: str, value: Callable[[Machine], Any]) -> None:
-    def push(machine: Machine) -> None:
+def _pushes(code: str, value: Callable[[Unpickler], Any]) -> None:
+    def push(machine: Unpickler) -> None:
         found = value(machine)  # before the stack is asked for: a mark gives way to the stack below it
         machine.stack.append(found)
 
     OPERATIONS[ord(code)] = push
 
 
-def _long(machine: Machine, length: int) -> int:
+def _long(machine: Unpickler, length: int) -> int:
     if not 0 <= length <= LONG:
         raise Damaged(f"its pickle has a number of {length} bytes at byte {machine.position}")
     return int.from_bytes(machine.take(length), "little", signed=True)
 
 
-def _text(machine: Machine, length: int) -> str:
+def _text(machine: Unpickler, length: int) -> str:
     data = machine.take(length)
     if length > TEXT and WIDE.search(data):
         raise Damaged(f"its pickle has text of {length} bytes at byte {machine.position - length}")
@@ -51,7 +51,7 @@ def _text(machine: Machine, length: int) -> str:
     return str(data, "utf-8", "replace")
 
 
-def _latin(machine: Machine, length: int) -> str:
+def _latin(machine: Unpickler, length: int) -> str:
     machine.budget.copy(length)
     return str(machine.take(length), "latin-1")  # text of Python 2, or its bytes: see arrays.raw
 
@@ -91,27 +91,27 @@ _pushes("Q", lambda m: m.outside(m.stack.pop()))
 
 
 @_on("\x80")
-def _protocol(machine: Machine) -> None:
+def _protocol(machine: Unpickler) -> None:
     version = machine.number("<B")
     if version > 5:
         raise Damaged(f"it would be a pickle of protocol {version}, which does not exist")
 
 
 @_on("\x95")
-def _frame(machine: Machine) -> None:
+def _frame(machine: Unpickler) -> None:
     length = machine.number("<Q")
     if length > len(machine.data) - machine.position:
         raise Damaged(f"its pickle claims {length} bytes at byte {machine.position}, and {len(machine.data) - machine.position} are left")
 
 
 @_on("(")
-def _mark(machine: Machine) -> None:
+def _mark(machine: Unpickler) -> None:
     machine.below.append(machine.stack)
     machine.stack = []
 
 
 @_on("0")
-def _pop(machine: Machine) -> None:
+def _pop(machine: Unpickler) -> None:
     if machine.stack:
         machine.stack.pop()
     else:
@@ -119,78 +119,78 @@ def _pop(machine: Machine) -> None:
 
 
 @_on("1")
-def _pop_mark(machine: Machine) -> None:
+def _pop_mark(machine: Unpickler) -> None:
     machine.marked()
 
 
 @_on("q")
-def _put_short(machine: Machine) -> None:
+def _put_short(machine: Unpickler) -> None:
     machine.put(machine.number("<B"))
 
 
 @_on("r")
-def _put_long(machine: Machine) -> None:
+def _put_long(machine: Unpickler) -> None:
     machine.put(machine.number("<I"))
 
 
 @_on("\x94")
-def _memoize(machine: Machine) -> None:
+def _memoize(machine: Unpickler) -> None:
     machine.put(len(machine.memo))
 
 
 @_on("a")
-def _append(machine: Machine) -> None:
+def _append(machine: Unpickler) -> None:
     item = machine.stack.pop()
     machine.extend(machine.stack[-1], [item])
 
 
 @_on("e")
 @_on("\x90")
-def _appends(machine: Machine) -> None:
+def _appends(machine: Unpickler) -> None:
     items = machine.marked()
     machine.extend(machine.stack[-1], items)
 
 
 @_on("s")
-def _set_item(machine: Machine) -> None:
+def _set_item(machine: Unpickler) -> None:
     value, key = machine.stack.pop(), machine.stack.pop()
     machine.enter(machine.stack[-1], [key, value])
 
 
 @_on("u")
-def _set_items(machine: Machine) -> None:
+def _set_items(machine: Unpickler) -> None:
     pairs = machine.marked()
     machine.enter(machine.stack[-1], pairs)
 
 
 @_on("d")
-def _dictionary(machine: Machine) -> None:
+def _dictionary(machine: Unpickler) -> None:
     found: dict[Any, Any] = {}
     machine.enter(found, machine.marked())
     machine.stack.append(found)
 
 
 @_on("c")
-def _global(machine: Machine) -> None:
+def _global(machine: Unpickler) -> None:
     module, name = machine.line(), machine.line()
     machine.named(module, name)
 
 
 @_on("\x93")
-def _global_on_stack(machine: Machine) -> None:
+def _global_on_stack(machine: Unpickler) -> None:
     name, module = machine.stack.pop(), machine.stack.pop()
     machine.named(module, name)
 
 
 @_on("R")
 @_on("\x81")
-def _call(machine: Machine) -> None:
+def _call(machine: Unpickler) -> None:
     args, what = machine.stack.pop(), machine.stack.pop()
     machine.stack.append(machine.make(what, args))
 
 
 @_on("\x92")
-def _call_with_keywords(machine: Machine) -> None:
+def _call_with_keywords(machine: Unpickler) -> None:
     keywords, args, what = machine.stack.pop(), machine.stack.pop(), machine.stack.pop()
     if keywords:
         raise Refused("its pickle calls with keywords, which no checkpoint does")
@@ -198,20 +198,20 @@ def _call_with_keywords(machine: Machine) -> None:
 
 
 @_on("i")
-def _instance(machine: Machine) -> None:
+def _instance(machine: Unpickler) -> None:
     _global(machine)
     what, args = machine.stack.pop(), machine.marked()
     machine.stack.append(machine.make(what, args))
 
 
 @_on("o")
-def _instance_on_stack(machine: Machine) -> None:
+def _instance_on_stack(machine: Unpickler) -> None:
     what, *args = machine.marked()
     machine.stack.append(machine.make(what, args))
 
 
 @_on("b")
-def _build(machine: Machine) -> None:
+def _build(machine: Unpickler) -> None:
     state = machine.stack.pop()
     build = getattr(machine.stack[-1], "build", None)
     if build is not None:
@@ -221,11 +221,11 @@ def _build(machine: Machine) -> None:
 @_on("\x82")
 @_on("\x83")
 @_on("\x84")
-def _extension(machine: Machine) -> None:
+def _extension(machine: Unpickler) -> None:
     raise Refused("its pickle asks for names by number, which no checkpoint does")
 
 
 @_on("\x97")
 @_on("\x98")
-def _buffer(machine: Machine) -> None:
+def _buffer(machine: Unpickler) -> None:
     raise Refused("its pickle asks for data that are not in it")

@@ -77,7 +77,7 @@ def unpersistent(_: Any) -> Any:
     raise Refused("its pickle asks for objects that are not in it")
 
 
-class Machine:
+class Unpickler:
     """One or more pickles, one after the other.
 
     Args:

@@ -15,7 +15,7 @@ import ganstrata
 import numpy as np
 import pytest
 from ganstrata.core.analyses.ablation import ablation
-from ganstrata.core.analyses.base import Answer, Ask, boundaries_meant, set_meant
+from ganstrata.core.analyses.base import AnalysisRequest, Answer, select_boundaries, select_layer_set
 from ganstrata.core.analyses.entanglement import entanglement
 from ganstrata.core.analyses.hierarchy import hierarchy, order_rows
 from ganstrata.core.analyses.ranking import ranking
@@ -72,7 +72,7 @@ def check_files(answer: Answer, folder: Path) -> None:
 
 
 def test_ranking_is_that_of_the_report_with_places(copied: Path, rescored: Effects) -> None:
-    answer, folder = ask_many([copied], Ask(), ranking, "ranking")
+    answer, folder = ask_many([copied], AnalysisRequest(), ranking, "ranking")
     check_files(answer, folder)
     assert folder == copied / "analysis/ranking"
     assert (folder / "ranking.csv").read_bytes() == (copied / "figures/ranking.csv").read_bytes()
@@ -87,7 +87,7 @@ def test_ranking_is_that_of_the_report_with_places(copied: Path, rescored: Effec
 
 
 def test_ranking_at_some_layers_holds_effects_against_chance_there(copied: Path, rescored: Effects) -> None:
-    _, folder = ask_many([copied], Ask(layers="6-7", levels=("colour", "layout"), top=2), ranking, "ranking")
+    _, folder = ask_many([copied], AnalysisRequest(layers="6-7", levels=("colour", "layout"), top=2), ranking, "ranking")
     table = rows(folder / "ranking.csv")
     assert table[0]["boundary"] == "seen/red"
     assert len(table) == 2
@@ -99,7 +99,7 @@ def test_ranking_at_some_layers_holds_effects_against_chance_there(copied: Path,
 
 
 def test_several_rankings_stand_in_one_figure(copied: Path, other, tmp_path: Path) -> None:
-    answer, folder = ask_many([copied, other()], Ask(out=tmp_path / "both"), ranking, "ranking")
+    answer, folder = ask_many([copied, other()], AnalysisRequest(out=tmp_path / "both"), ranking, "ranking")
     check_files(answer, folder)
     assert not (copied / "analysis").exists()
     table = rows(folder / "ranking.csv")
@@ -112,7 +112,7 @@ def test_several_rankings_stand_in_one_figure(copied: Path, other, tmp_path: Pat
 
 
 def test_depths_and_their_order(copied: Path) -> None:
-    answer, folder = ask_many([copied], Ask(), hierarchy, "hierarchy")
+    answer, folder = ask_many([copied], AnalysisRequest(), hierarchy, "hierarchy")
     check_files(answer, folder)
     for row in rows(folder / "depths.csv"):
         if row["concept"] in LAYER:
@@ -132,7 +132,7 @@ def test_depths_and_their_order(copied: Path) -> None:
 
 
 def test_hierarchies_of_several_runs(copied: Path, other, tmp_path: Path) -> None:
-    ask = Ask(levels=("layout", "colour"), top=1, out=tmp_path / "both")
+    ask = AnalysisRequest(levels=("layout", "colour"), top=1, out=tmp_path / "both")
     answer, folder = ask_many([copied, other()], ask, hierarchy, "hierarchy")
     check_files(answer, folder)
     assert {(row["run"], row["level"]) for row in rows(folder / "hierarchy.csv")} == {
@@ -145,7 +145,7 @@ def test_hierarchies_of_several_runs(copied: Path, other, tmp_path: Path) -> Non
 
 
 def test_entanglement_is_the_whole_matrix(copied: Path, rescored: Effects) -> None:
-    answer, folder = ask_one(copied, Ask(), entanglement, "entanglement")
+    answer, folder = ask_one(copied, AnalysisRequest(), entanglement, "entanglement")
     check_files(answer, folder)
     table = {(row["boundary"], row["concept"]): row for row in rows(folder / "pairs.csv")}
     assert len(table) == len(rescored.boundaries) * len(rescored.concepts)
@@ -161,7 +161,7 @@ def test_entanglement_is_the_whole_matrix(copied: Path, rescored: Effects) -> No
 
 
 def test_entanglement_can_be_narrowed_and_clustered(copied: Path) -> None:
-    ask = Ask(concepts=("seen/left", "seen/red", "seen/half"), layers="bottom", cluster=True)
+    ask = AnalysisRequest(concepts=("seen/left", "seen/red", "seen/half"), layers="bottom", cluster=True)
     _, folder = ask_one(copied, ask, entanglement, "entanglement")
     table = rows(folder / "pairs.csv")
     assert {row["boundary"] for row in table} == set(ask.concepts)
@@ -172,7 +172,7 @@ def test_entanglement_can_be_narrowed_and_clustered(copied: Path) -> None:
 
 
 def test_ablation_sets_three_rankings_side_by_side(copied: Path, rescored: Effects) -> None:
-    answer, folder = ask_one(copied, Ask(), ablation, "ablation")
+    answer, folder = ask_one(copied, AnalysisRequest(), ablation, "ablation")
     check_files(answer, folder)
     assert (folder / "ablation.csv").read_bytes() == (copied / "figures/ablation.csv").read_bytes()
     table = rows(folder / "rankings.csv")
@@ -187,7 +187,7 @@ def test_ablation_sets_three_rankings_side_by_side(copied: Path, rescored: Effec
 
 
 def test_right_and_wrong_layers(copied: Path, rescored: Effects) -> None:
-    answer, folder = ask_layers(copied, Ask(concepts=tuple(LAYER)), progress=QUIET)
+    answer, folder = ask_layers(copied, AnalysisRequest(concepts=tuple(LAYER)), progress=QUIET)
     check_files(answer, folder)
     table = rows(folder / "sides.csv")
     for name, group in GROUP.items():
@@ -206,7 +206,7 @@ def test_right_and_wrong_layers(copied: Path, rescored: Effects) -> None:
 
 
 def test_the_right_layers_can_be_named(copied: Path) -> None:
-    answer, folder = ask_layers(copied, Ask(concepts=("seen/red",), layers="0"), progress=QUIET)
+    answer, folder = ask_layers(copied, AnalysisRequest(concepts=("seen/red",), layers="0"), progress=QUIET)
     table = rows(folder / "layers.csv")
     assert {row["layers"] for row in table if row["right"] == "True"} == {"0"}
     assert "By itself seen/red rises most at the top layers: --layers top may be the better place." in answer.sentences
@@ -215,7 +215,7 @@ def test_the_right_layers_can_be_named(copied: Path) -> None:
 def test_the_chapter_follows_the_run_and_tells_what_no_longer_fits(copied: Path, rescored: Effects) -> None:
     run = Run.open(copied)
     assert read_layers(run, rescored) is None
-    ask_layers(copied, Ask(concepts=("seen/red",)), progress=QUIET)
+    ask_layers(copied, AnalysisRequest(concepts=("seen/red",)), progress=QUIET)
     found = read_layers(run, rescored)
     assert found is not None
     assert found.fault == ""
@@ -231,23 +231,23 @@ def test_the_chapter_follows_the_run_and_tells_what_no_longer_fits(copied: Path,
 
 def test_a_layer_set_goes_by_its_name_or_its_numbers(rescored: Effects) -> None:
     names = list(rescored.sets)
-    assert set_meant(rescored, None) == ("all", names.index("all"))
-    assert set_meant(rescored, "upper") == set_meant(rescored, "4,5") == ("upper", names.index("upper"))
-    assert set_meant(rescored, "0-7")[0] == "all"
+    assert select_layer_set(rescored, None) == ("all", names.index("all"))
+    assert select_layer_set(rescored, "upper") == select_layer_set(rescored, "4,5") == ("upper", names.index("upper"))
+    assert select_layer_set(rescored, "0-7")[0] == "all"
     with pytest.raises(LayerError, match=r"were not re-scored together\. This run has all, 0, 1"):
-        set_meant(rescored, "3-4")
+        select_layer_set(rescored, "3-4")
     with pytest.raises(LayerError, match="several layer sets"):
-        set_meant(rescored, "groups")
+        select_layer_set(rescored, "groups")
 
 
 def test_wrong_names_are_told_at_once(rescored: Effects) -> None:
     with pytest.raises(ConfigError) as told:
-        boundaries_meant(rescored, Ask(concepts=("seen/rde", "seen/*"), levels=("color",)))
+        select_boundaries(rescored, AnalysisRequest(concepts=("seen/rde", "seen/*"), levels=("color",)))
     assert len(told.value.faults) == 2
     assert "Did you mean 'seen/red'?" in str(told.value)
     assert "Did you mean 'colour'?" in str(told.value)
     with pytest.raises(UserError, match="no boundary is of level layout and fits seen/red; there are boundaries of"):
-        boundaries_meant(rescored, Ask(concepts=("seen/red",), levels=("layout",)))
+        select_boundaries(rescored, AnalysisRequest(concepts=("seen/red",), levels=("layout",)))
 
 
 def changed_scorer(manifest: dict) -> None:
@@ -288,7 +288,7 @@ def test_runs_that_do_not_meet_are_refused(copied: Path, other, tmp_path: Path, 
         manifest["stages"]["learn"]["files"]["boundaries.json"] = digest
         (path / "run.json").write_text(sealed_text(manifest), encoding="utf-8")
     with pytest.raises(ConfigError, match="cannot stand in one figure") as told:
-        ask_many([copied, path], Ask(out=tmp_path / "both"), analysis, "x")
+        ask_many([copied, path], AnalysisRequest(out=tmp_path / "both"), analysis, "x")
     assert words in str(told.value)
     assert "copied and other" in str(told.value)
     assert not (tmp_path / "both").exists()
@@ -299,35 +299,35 @@ def test_groups_of_other_names_are_refused(copied: Path, other, tmp_path: Path) 
         manifest["groups"] = {"early": [0, 1, 2, 3], "late": [4, 5, 6, 7]}
 
     with pytest.raises(ConfigError, match="the layer groups differ: bottom, lower, upper, top there, early, late here"):
-        ask_many([copied, other(change)], Ask(out=tmp_path / "both"), hierarchy, "hierarchy")
+        ask_many([copied, other(change)], AnalysisRequest(out=tmp_path / "both"), hierarchy, "hierarchy")
 
 
 def test_where_an_answer_may_be_written(copied: Path, other, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="2 runs: say with --out"):
-        ask_many([copied, other()], Ask(), ranking, "ranking")
+        ask_many([copied, other()], AnalysisRequest(), ranking, "ranking")
     with pytest.raises(UserError, match="the same run is named twice"):
-        ask_many([copied, copied / "."], Ask(out=tmp_path / "x"), ranking, "ranking")
+        ask_many([copied, copied / "."], AnalysisRequest(out=tmp_path / "x"), ranking, "ranking")
     with pytest.raises(RunError, match="no run directory"):
-        ask_many([tmp_path / "missing"], Ask(), ranking, "ranking")
+        ask_many([tmp_path / "missing"], AnalysisRequest(), ranking, "ranking")
     assert not (tmp_path / "missing").exists()
     taken = tmp_path / "taken"
     taken.mkdir()
     (taken / "thesis.tex").write_text("years of work")
     with pytest.raises(RunError, match="holds something else"):
-        ask_many([copied], Ask(out=taken), ranking, "ranking")
+        ask_many([copied], AnalysisRequest(out=taken), ranking, "ranking")
     (taken / "thesis.tex").unlink()
     for top in (1, 2):  # an earlier answer is replaced
-        ask_many([copied], Ask(out=taken, top=top), ranking, "ranking")
+        ask_many([copied], AnalysisRequest(out=taken, top=top), ranking, "ranking")
         assert len(rows(taken / "ranking.csv")) == top
     (taken / "thesis.tex").write_text("years of work")
     with pytest.raises(RunError, match="holds something else"):
-        ask_many([copied], Ask(out=taken), ranking, "ranking")
+        ask_many([copied], AnalysisRequest(out=taken), ranking, "ranking")
     with pytest.raises(RunError, match="holds something else"):
-        ask_one(copied, Ask(out=copied), ablation, "ablation")
+        ask_one(copied, AnalysisRequest(out=copied), ablation, "ablation")
 
 
 def test_a_write_that_fails_leaves_what_was_there(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, folder = ask_one(copied, Ask(), ablation, "ablation")
+    _, folder = ask_one(copied, AnalysisRequest(), ablation, "ablation")
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     write = resultfolder.write_bytes
 
@@ -338,7 +338,7 @@ def test_a_write_that_fails_leaves_what_was_there(copied: Path, monkeypatch: pyt
 
     monkeypatch.setattr(resultfolder, "write_bytes", full)
     with pytest.raises(GanstrataError, match="the disk is full"):
-        ask_one(copied, Ask(top=1), ablation, "ablation")
+        ask_one(copied, AnalysisRequest(top=1), ablation, "ablation")
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
@@ -346,17 +346,17 @@ def test_runs_that_stopped_early_are_analysed_too(config, tmp_path: Path) -> Non
     config["rescoring"] |= {"adaptive": True, "samples": 96}
     run = ganstrata.run(config, tmp_path / "adaptive")
     run_rescored = read_effects(run)
-    _, folder = ask_many([run.path], Ask(), hierarchy, "hierarchy")
+    _, folder = ask_many([run.path], AnalysisRequest(), hierarchy, "hierarchy")
     depth = {row["concept"]: row for row in rows(folder / "depths.csv")}
     for name in ("seen/left", "seen/red"):
         assert float(depth[name]["low"]) - 0.3 <= LAYER[name] <= float(depth[name]["high"]) + 0.3
-    _, folder = ask_layers(run.path, Ask(concepts=("seen/red",)), progress=QUIET)
+    _, folder = ask_layers(run.path, AnalysisRequest(concepts=("seen/red",)), progress=QUIET)
     own = {row["layers"]: float(row["value"]) for row in rows(folder / "sides.csv") if row["of"] == "own concept"}
     assert own["top"] == pytest.approx(own["all"], rel=0.2)
     assert all(row["random"] for row in rows(folder / "sides.csv") if row["of"] not in ("own concept", "object"))
-    answer, _ = ask_one(run.path, Ask(), entanglement, "entanglement")
+    answer, _ = ask_one(run.path, AnalysisRequest(), entanglement, "entanglement")
     assert answer.sentences[0].startswith("Moved at all layers: 0 of 36 effects")  # what is planted is orthogonal
-    answer, _ = ask_one(run.path, Ask(), ablation, "ablation")
+    answer, _ = ask_one(run.path, AnalysisRequest(), ablation, "ablation")
     assert [row[3].split()[0] for row in answer.table[1:5]] == [run_rescored.boundaries[i].name for i in run_rescored.ranking()[:4]]
 
 
@@ -365,12 +365,12 @@ def test_a_generator_of_one_layer_has_no_hierarchy_but_a_ranking(config, tmp_pat
     config["rescoring"].pop("groups")
     run = ganstrata.run(config, tmp_path / "flat")
     for analyse, words in (
-        (lambda: ask_many([run.path], Ask(), hierarchy, "hierarchy"), "one layer"),
-        (lambda: ask_layers(run.path, Ask(), progress=QUIET), "no right and wrong"),
+        (lambda: ask_many([run.path], AnalysisRequest(), hierarchy, "hierarchy"), "one layer"),
+        (lambda: ask_layers(run.path, AnalysisRequest(), progress=QUIET), "no right and wrong"),
     ):
         with pytest.raises(UserError, match=words):
             analyse()
-    answer, _ = ask_many([run.path], Ask(), ranking, "ranking")
+    answer, _ = ask_many([run.path], AnalysisRequest(), ranking, "ranking")
     assert "seen/red" in {row[1] for row in answer.table}
 
 

@@ -15,7 +15,7 @@ import torch
 from ganstrata import Stream
 from ganstrata.core.analyses import objects as analysis
 from ganstrata.core.analyses.object_results import Objects, read_objects, table_text
-from ganstrata.core.analyses.objects import Ask
+from ganstrata.core.analyses.objects import TransitionRequest
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.errors import GanstrataError, UserError
 from ganstrata.core.figures.pictures import read_picture
@@ -25,7 +25,7 @@ from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage import result_folder as resultfolder
 from ganstrata.core.storage.seal import sealed_text
-from ganstrata.core.strata.moves import move, step_field
+from ganstrata.core.strata.moves import edit_direction, move
 
 FILES = ("transitions.csv", "flow.svg", "flow.csv", "masks.png", "objects.json")
 QUIET = Progress(quiet=True)
@@ -36,7 +36,7 @@ def look(fakes, refurnished: Path):
     """look(along, ...) analyses a copy of the run."""
 
     def call(*along: str, samples: int = 40, step: float | None = 4.0, layers: str | None = "all", **rest) -> Objects:
-        return objects(refurnished, Ask(along, samples=samples, step=step, layers=layers, **rest), progress=QUIET)
+        return objects(refurnished, TransitionRequest(along, samples=samples, step=step, layers=layers, **rest), progress=QUIET)
 
     return call
 
@@ -76,7 +76,7 @@ def test_counts_are_those_of_full_passes(look, refurnished: Path) -> None:
         labels = []
         for name in (None, "seen/red", "seen/left"):
             if name is not None:
-                codes = move(codes, step_field(boundaries.of(name).normal, layers, np.ones(8)), -0.5 * run.manifest["spread"])
+                codes = move(codes, edit_direction(boundaries.of(name).normal, layers, np.ones(8)), -0.5 * run.manifest["spread"])
             labels.append(segmenter.labels(ganstrata.Rendering(ganstrata.render(generator, codes))).numpy())
     for hop in (1, 2):
         rows = rows_of(found, hop)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ganstrata.core.analyses.base import bracketed, plain
 from ganstrata.core.analyses.entanglement import clustered, explained
-from ganstrata.core.analyses.side_effects import aside
+from ganstrata.core.analyses.side_effects import side_effect
 
 
 def rotated(count: int, seed: int) -> np.ndarray:
@@ -61,7 +61,7 @@ def planted(truth: np.ndarray, error: float, *, shared: bool, seed: int) -> Simp
 
 def test_noise_alone_is_no_side_effect() -> None:
     none = np.zeros((1, 1, 3000), dtype=bool)
-    found = aside(planted(np.zeros(3000), 0.3, shared=False, seed=0), [(0, j) for j in range(3000)], 0, none)
+    found = side_effect(planted(np.zeros(3000), 0.3, shared=False, seed=0), [(0, j) for j in range(3000)], 0, none)
     assert found.low == 0.0
     assert found.value < 0.1  # the root mean square itself would be 0.3
     assert found.random == pytest.approx(0.05, rel=0.05)
@@ -75,7 +75,7 @@ def test_the_interval_covers_however_errors_hang_together(shared: bool) -> None:
     none = np.zeros((1, 1, 11), dtype=bool)
     covered = 0
     for seed in range(200):
-        found = aside(planted(truth, 0.08, shared=shared, seed=seed), [(0, j) for j in range(11)], 0, none)
+        found = side_effect(planted(truth, 0.08, shared=shared, seed=seed), [(0, j) for j in range(11)], 0, none)
         covered += found.low <= wanted <= found.high
     assert covered / 200 > 0.93
 
@@ -84,10 +84,10 @@ def test_concepts_without_a_score_are_left_out() -> None:
     rescored = planted(np.array([0.5, 0.5, 0.5]), 0.001, shared=False, seed=0)
     rescored.mean[..., 1] = np.nan
     beyond = np.array([[[True, True, False]]])
-    found = aside(rescored, [(0, 0), (0, 1), (0, 2)], 0, beyond)
+    found = side_effect(rescored, [(0, 0), (0, 1), (0, 2)], 0, beyond)
     assert (found.concepts, found.beyond) == (2, 1)
     assert found.value == pytest.approx(0.5, abs=0.01)
-    assert np.isnan(aside(rescored, [(0, 1)], 0, beyond).value)
+    assert np.isnan(side_effect(rescored, [(0, 1)], 0, beyond).value)
 
 
 def test_numbers_in_words() -> None:
@@ -107,9 +107,9 @@ def test_noise_is_taken_out_of_the_squares_of_random_directions_too() -> None:
     rescored.null = sums[:, None]
     none = np.zeros((1, 1, 40), dtype=bool)
     pairs = [(0, j) for j in range(40)]
-    assert aside(rescored, pairs, 0, none).random < 0.04  # with the noise 0.11, in units of 2
+    assert side_effect(rescored, pairs, 0, none).random < 0.04  # with the noise 0.11, in units of 2
     true = sums.copy()
     true[..., 1] += 20 * 0.5
     true[..., 2] += 20 * 0.25 + 2 * 0.5 * sums[..., 1]
     rescored.null = true[:, None]
-    assert aside(rescored, pairs, 0, none).random == pytest.approx(0.25, abs=0.02)
+    assert side_effect(rescored, pairs, 0, none).random == pytest.approx(0.25, abs=0.02)

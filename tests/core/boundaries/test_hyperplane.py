@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ganstrata.core.boundaries.hyperplane import boundary_of, unit_plane
+from ganstrata.core.boundaries.hyperplane import boundary_of, normalise_hyperplane
 from ganstrata.core.errors import DataError
 from ganstrata.core.plugins.records import Concept
 from hypothesis import given, settings
@@ -20,7 +20,7 @@ CONCEPT = Concept("a/x", "colour")
 def test_the_plane_and_its_sides_stay_where_they_were(seed, length, intercept):
     rng = np.random.default_rng(seed)
     coefficients = length * rng.standard_normal(6)
-    normal, offset = unit_plane(coefficients, intercept * length, concept="a/x")
+    normal, offset = normalise_hyperplane(coefficients, intercept * length, concept="a/x")
     points = rng.standard_normal((20, 6))
     decision = points @ coefficients + intercept * length
     np.testing.assert_allclose(np.linalg.norm(normal), 1.0, rtol=1e-12)
@@ -29,7 +29,7 @@ def test_the_plane_and_its_sides_stay_where_they_were(seed, length, intercept):
 
 
 def test_the_offset_is_the_signed_distance_of_the_origin():
-    normal, offset = unit_plane(np.array([3.0, 4.0]), 10.0, concept="a/x")
+    normal, offset = normalise_hyperplane(np.array([3.0, 4.0]), 10.0, concept="a/x")
     foot = -offset * normal  # the point of the plane nearest to the origin
     assert foot @ [3.0, 4.0] + 10.0 == pytest.approx(0.0)
     assert np.linalg.norm(foot) == pytest.approx(2.0)
@@ -39,7 +39,7 @@ def test_the_offset_is_the_signed_distance_of_the_origin():
 @pytest.mark.parametrize("coefficients", [np.zeros(3), np.array([1.0, np.nan, 0.0]), np.array([np.inf, 0.0, 0.0])])
 def test_no_direction_is_an_error(coefficients):
     with pytest.raises(DataError, match="a/x: the learner found no direction"):
-        unit_plane(coefficients, 1.0, concept="a/x")
+        normalise_hyperplane(coefficients, 1.0, concept="a/x")
 
 
 @pytest.mark.parametrize("space", ["z", "w"])

@@ -15,7 +15,7 @@ import pytest
 import torch
 from ganstrata.core.errors import LayerError
 from ganstrata.core.strata.layers import parse_layers
-from ganstrata.core.strata.moves import move, step_field
+from ganstrata.core.strata.moves import edit_direction, move
 from ganstrata.plugins.generators.shared.truncation import scale
 
 DATA = Path(__file__).parents[2] / "data"
@@ -53,7 +53,7 @@ def test_moves(editor) -> None:
         layers = chosen(asked.get("manipulate_layers")) if layerwise else (0,)
         strength = np.broadcast_to(asked.get("layerwise_manipulation_strength", 1.0) if layerwise else 1.0, (LAYERS,) if layerwise else (1,))
         codes = codes if codes.ndim == 3 else codes[:, None].repeat(LAYERS if layerwise else 1, axis=1)
-        field = step_field(boundary[0], layers, strength.astype(np.float32))
+        field = edit_direction(boundary[0], layers, strength.astype(np.float32))
         for t, distance in enumerate(np.linspace(asked["start_distance"], asked["end_distance"], asked["step"])):
             moved = move(torch.from_numpy(codes), field, float(distance)).numpy()
             np.testing.assert_allclose(moved if layerwise else moved[:, 0], expected[:, t], atol=1e-6, err_msg=name)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ganstrata.core.editing.coarse import TRIED, coarse_steps
-from ganstrata.core.editing.range_search import CLIPPED, REACHED, SPOILT, STALLED, Coarse, Limits, even_steps, find_range
+from ganstrata.core.editing.range_search import CLIPPED, REACHED, SPOILT, STALLED, Coarse, SearchLimits, even_steps, find_range
 from ganstrata.core.errors import DataError, UserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,8 +31,8 @@ def test_a_sigmoid_ends_where_its_slope_is_a_tenth() -> None:
     # Between 3 and 4.5 a logistic curve rises by 0.115 of its steepest, between 4.5 and 6 by 0.027.
     found = find_range(table())
     assert (found.low, found.high, found.below, found.above) == (-4.5, 4.5, STALLED, STALLED)
-    assert find_range(table(), Limits(slope=0.02)).high == 6.0
-    assert find_range(table(), Limits(slope=0.2)).high == 3.0
+    assert find_range(table(), SearchLimits(slope=0.02)).high == 6.0
+    assert find_range(table(), SearchLimits(slope=0.2)).high == 3.0
 
 
 @pytest.mark.parametrize("centre", [-3.0, 0.0, 3.0])
@@ -113,7 +113,7 @@ def test_samples_without_a_score_are_left_out() -> None:
 )
 def test_steps_rise_within_the_range_and_are_even_in_what_was_measured(rises, count) -> None:
     values = np.concatenate([[0.0], np.cumsum(rises)])
-    found = find_range(table(lambda t: np.interp(t, STEPS, values), noise=1e-4), Limits(slope=0.0))
+    found = find_range(table(lambda t: np.interp(t, STEPS, values), noise=1e-4), SearchLimits(slope=0.0))
     steps = even_steps(found, count)
     assert len(steps) == count
     assert (np.diff(steps) > 0.0).all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ganstrata.core.editing.request import Ask, Move, parse_move, parse_numbers
+from ganstrata.core.editing.request import EditRequest, Move, parse_move, parse_numbers
 from ganstrata.core.errors import UserError
 
 KNOWN = ("colour/red", "colour/red|colour/blue", "odd/a:2", "odd/a", "mail/x@y")
@@ -73,6 +73,6 @@ def test_numbers_keep_their_order_and_come_once() -> None:
 )
 def test_what_does_not_go_together(given: dict, words: str) -> None:
     with pytest.raises(UserError) as caught:
-        Ask(**{"along": ("a",)} | given).check()
+        EditRequest(**{"along": ("a",)} | given).check()
     assert words in str(caught.value)
-    Ask(along=("a",)).check()
+    EditRequest(along=("a",)).check()

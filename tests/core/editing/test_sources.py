@@ -16,7 +16,7 @@ from ganstrata import Stream
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.config.reading import validate
 from ganstrata.core.editing.directions import keeping, mean_code
-from ganstrata.core.editing.request import Ask
+from ganstrata.core.editing.request import EditRequest
 from ganstrata.core.editing.sources import find_source
 from ganstrata.core.errors import DataError, GanstrataError, LayerError, MismatchError, UserError
 from ganstrata.core.runs.prepare import prepare
@@ -127,15 +127,15 @@ def test_classes_come_with_the_codes(fakes, config, tmp_path: Path) -> None:
     prepared = prepare(validate(config, "test"))
     np.savez(tmp_path / "bare.npz", w=np.zeros((2, 16)))
     with pytest.raises(DataError, match="save the codes with their classes"):
-        find_source(prepared, Ask(("x",), codes=tmp_path / "bare.npz"))
+        find_source(prepared, EditRequest(("x",), codes=tmp_path / "bare.npz"))
     np.savez(tmp_path / "whole.npz", z=np.zeros((2, 16)), condition=np.array([1, 2]))
-    source = find_source(prepared, Ask(("x",), codes=tmp_path / "whole.npz"))
+    source = find_source(prepared, EditRequest(("x",), codes=tmp_path / "whole.npz"))
     assert source.codes[:, 0, -1].tolist() == [1.0, 2.0]
-    drawn = find_source(prepared, Ask(("x",), seeds="4,2"))
+    drawn = find_source(prepared, EditRequest(("x",), seeds="4,2"))
     assert drawn.condition.tolist() == [1, 2]
     np.savez(tmp_path / "short.npz", w=np.zeros((2, 16)), condition=np.array([1]))
     with pytest.raises(DataError, match="condition has shape 1; 2 is needed"):
-        find_source(prepared, Ask(("x",), codes=tmp_path / "short.npz"))
+        find_source(prepared, EditRequest(("x",), codes=tmp_path / "short.npz"))
 
 
 def test_boundaries_from_elsewhere(made, copied: Path, tmp_path: Path) -> None:

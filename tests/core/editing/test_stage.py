@@ -17,7 +17,7 @@ from ganstrata.core.report.page import split_strip
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
-from ganstrata.core.study.create import Ask, make_study
+from ganstrata.core.study.create import StudyRequest, make_study
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_no_pass_is_larger_than_a_batch(fakes, config, finished: Run, tmp_path: 
     config["report"]["samples"] = 30
     run = ganstrata.run(config, tmp_path / "run")
     ganstrata.manipulate(run, "seen/red", seeds="0-20", steps=3)
-    make_study(run.path, tmp_path / "study", Ask(concepts=("seen/red",), strips=12, seed=1), progress=Progress(quiet=True))
+    make_study(run.path, tmp_path / "study", StudyRequest(concepts=("seen/red",), strips=12, seed=1), progress=Progress(quiet=True))
     passes = [int(line.split()[1]) for line in log.read_text(encoding="utf-8").splitlines()]
     assert max(passes) == 8
     shown = strip(run, "seen.red.all")

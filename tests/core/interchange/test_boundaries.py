@@ -15,12 +15,12 @@ from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
 from ganstrata.core.errors import RunError, UserError
 from ganstrata.core.interchange.assumed import Assumed, assumed
 from ganstrata.core.interchange.exporting import export_boundaries, export_samples
-from ganstrata.core.interchange.importing import Ask, import_boundaries, write_imported
+from ganstrata.core.interchange.importing import ImportOptions, import_boundaries, write_imported
 from ganstrata.core.plugins.compatibility import check_fits
 from ganstrata.core.plugins.records import Boundaries, Boundary
 from ganstrata.core.runs.run import Run
 from ganstrata.core.strata.composition import Pass
-from ganstrata.core.strata.moves import move, step_field
+from ganstrata.core.strata.moves import edit_direction, move
 from generators_stylegan import small_state
 from safetensors.numpy import load_file
 
@@ -48,7 +48,7 @@ def test_a_list_with_every_kind(tmp_path: Path) -> None:
     put(tmp_path / "lists" / "view.npy", 3.0 * view)
     file = tmp_path / "lists" / "list.txt"
     file.write_text("(wood, w): a/wood.npy\n(dirt, wp): dirt.npy\n(view, w): view.npy\n(view, W): view.npy\n")
-    found = import_boundaries([file], GENERATOR, Ask(levels={"dirt": "category", "view": "layout"}, alias="higan"))
+    found = import_boundaries([file], GENERATOR, ImportOptions(levels={"dirt": "category", "view": "layout"}, alias="higan"))
     write_imported(found, tmp_path / "out")
     read, _ = load_boundaries(tmp_path / "out")
     assert read.names == ("higan/wood", "higan/dirt", "higan/view")
@@ -77,7 +77,7 @@ def test_paths_of_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path / "cwd")
 
     def normal(name: str, **ask: Any) -> np.ndarray:
-        return np.asarray(import_boundaries([tmp_path / "lists" / name], GENERATOR, Ask(level="layout", **ask)).boundaries[0].normal)
+        return np.asarray(import_boundaries([tmp_path / "lists" / name], GENERATOR, ImportOptions(level="layout", **ask)).boundaries[0].normal)
 
     np.testing.assert_allclose(normal("a.txt"), beside[0], atol=1e-6)
     np.testing.assert_allclose(normal("b.txt"), here[0], atol=1e-6)
@@ -89,38 +89,38 @@ def test_paths_of_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_nothing_is_taken_from_the_name_of_a_file(tmp_path: Path) -> None:
     put(tmp_path / "stylegan_bedroom" / "wood_w_boundary.npy", unit(1, 6))
     with pytest.raises(UserError, match="does not say which latent space it lies in; say --space z, --space w, --space wp"):
-        import_boundaries([tmp_path / "stylegan_bedroom"], GENERATOR, Ask(level="attribute"))
+        import_boundaries([tmp_path / "stylegan_bedroom"], GENERATOR, ImportOptions(level="attribute"))
     with pytest.raises(UserError, match="does not say its level; say it with --level, or --level wood_w=LEVEL"):
-        import_boundaries([tmp_path / "stylegan_bedroom"], GENERATOR, Ask(space="w"))
+        import_boundaries([tmp_path / "stylegan_bedroom"], GENERATOR, ImportOptions(space="w"))
 
 
 def test_level_and_layers_that_are_said_count_before_those_of_the_file(tmp_path: Path) -> None:
     put(tmp_path / "a_boundary.npy", {"boundary": unit(1, 6), "meta_data": {"type": "attribute", "manipulate_layers": "2-3"}})
-    found = import_boundaries([tmp_path / "a_boundary.npy"], GENERATOR, Ask(space="w", level="layout", layers="0-1"))
+    found = import_boundaries([tmp_path / "a_boundary.npy"], GENERATOR, ImportOptions(space="w", level="layout", layers="0-1"))
     assert (found.boundaries[0].concept, found.boundaries[0].level, found.boundaries[0].layers) == ("imported/a", "layout", (0, 1))
     assert len(found.remarks) == 2
-    found = import_boundaries([tmp_path / "a_boundary.npy"], GENERATOR, Ask(space="w", layers="all"))
+    found = import_boundaries([tmp_path / "a_boundary.npy"], GENERATOR, ImportOptions(space="w", layers="all"))
     assert found.boundaries[0].layers is None
 
 
 @pytest.mark.parametrize(
     ("content", "ask", "words"),
     [
-        (unit(1, 7), Ask("w", "layout"), "it has D = 7, but the codes of this generator (StyleGAN, some.pth) have D = 6"),
-        (unit(1, 3, 6), Ask("wp", "layout"), "normals for 3 layers, but this generator (StyleGAN, some.pth) has 4"),
-        (unit(1, 4, 6), Ask("w", "layout"), "has a normal per layer, shape (4, 6), but is said to lie in w"),
-        (unit(1, 6), Ask("wp", "layout"), "has one normal, shape (6,), but is said to lie in w+"),
-        (unit(1, 6), Ask("z", "layout"), "it lies in space z, but the codes of this generator (StyleGAN, some.pth) are in w"),
-        (unit(1, 6), Ask("q", "layout"), "--space q: there is no such latent space; z, w, wp are known"),
-        (unit(1, 6), Ask("w", "layuot"), "--level layuot: there is no such level. Did you mean 'layout'?"),
-        (unit(1, 6), Ask("w", "layout", {"b": "layout"}), "--level b=layout: no boundary has this name."),
-        (unit(1, 6), Ask("w", "layout", layers="3-4"), "there is no layer 4; this generator has layers 0 to 3"),
-        (unit(1, 6), Ask("w", "layout", alias="a/b"), "--alias 'a/b'"),
-        (unit(5, 6), Ask("w", "layout"), "holds an array (5, 6) of float32; a boundary has the shape"),
-        ({"boundary": unit(1, 6), "meta_data": {"type": "smell"}}, Ask("w"), "calls its level 'smell', which is none of layout,"),
+        (unit(1, 7), ImportOptions("w", "layout"), "it has D = 7, but the codes of this generator (StyleGAN, some.pth) have D = 6"),
+        (unit(1, 3, 6), ImportOptions("wp", "layout"), "normals for 3 layers, but this generator (StyleGAN, some.pth) has 4"),
+        (unit(1, 4, 6), ImportOptions("w", "layout"), "has a normal per layer, shape (4, 6), but is said to lie in w"),
+        (unit(1, 6), ImportOptions("wp", "layout"), "has one normal, shape (6,), but is said to lie in w+"),
+        (unit(1, 6), ImportOptions("z", "layout"), "it lies in space z, but the codes of this generator (StyleGAN, some.pth) are in w"),
+        (unit(1, 6), ImportOptions("q", "layout"), "--space q: there is no such latent space; z, w, wp are known"),
+        (unit(1, 6), ImportOptions("w", "layuot"), "--level layuot: there is no such level. Did you mean 'layout'?"),
+        (unit(1, 6), ImportOptions("w", "layout", {"b": "layout"}), "--level b=layout: no boundary has this name."),
+        (unit(1, 6), ImportOptions("w", "layout", layers="3-4"), "there is no layer 4; this generator has layers 0 to 3"),
+        (unit(1, 6), ImportOptions("w", "layout", alias="a/b"), "--alias 'a/b'"),
+        (unit(5, 6), ImportOptions("w", "layout"), "holds an array (5, 6) of float32; a boundary has the shape"),
+        ({"boundary": unit(1, 6), "meta_data": {"type": "smell"}}, ImportOptions("w"), "calls its level 'smell', which is none of layout,"),
     ],
 )
-def test_what_does_not_fit(tmp_path: Path, content: Any, ask: Ask, words: str) -> None:
+def test_what_does_not_fit(tmp_path: Path, content: Any, ask: ImportOptions, words: str) -> None:
     with pytest.raises(UserError) as caught:
         import_boundaries([put(tmp_path / "a.npy", content)], GENERATOR, ask)
     assert words in str(caught.value)
@@ -133,7 +133,7 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     put(tmp_path / "d" / "c_boundary.npy", unit(1, 6))
     sources = [tmp_path / "a.txt", tmp_path / "zero.npy", tmp_path / "zero.txt", tmp_path / "empty", tmp_path / "c.npy", tmp_path / "d"]
     with pytest.raises(UserError) as caught:
-        import_boundaries(sources, GENERATOR, Ask("w", "layout"))
+        import_boundaries(sources, GENERATOR, ImportOptions("w", "layout"))
     message = str(caught.value)
     assert "6 faults, nothing was written" in message
     for words in (
@@ -169,7 +169,7 @@ def test_there_and_back(tmp_path: Path) -> None:
         plain = np.load(path, allow_pickle=False)
         assert plain.dtype == np.float32
         assert np.array_equal(plain, row.normal[None])
-    found = import_boundaries([tmp_path / "theirs" / "boundary_list.txt"], GENERATOR, Ask(level="attribute")).boundaries
+    found = import_boundaries([tmp_path / "theirs" / "boundary_list.txt"], GENERATOR, ImportOptions(level="attribute")).boundaries
     assert [b.space for b in found] == ["w", "w", "w+", "w"]
     for back, row in zip(found, rows, strict=True):
         np.testing.assert_allclose(back.normal, row.normal, atol=1e-7)
@@ -192,7 +192,7 @@ def test_export_chooses_and_overwrites_nothing(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_boundaries_is_left_alone(tmp_path: Path) -> None:
-    found = import_boundaries([put(tmp_path / "a.npy", unit(1, 6))], GENERATOR, Ask("w", "layout"))
+    found = import_boundaries([put(tmp_path / "a.npy", unit(1, 6))], GENERATOR, ImportOptions("w", "layout"))
     write_imported(found, tmp_path / "out")
     with pytest.raises(UserError, match=r"has a boundaries\.safetensors already"):
         write_imported(found, tmp_path / "out")
@@ -241,7 +241,7 @@ def test_the_published_boundaries_load_and_edit(tmp_path: Path) -> None:
     assert said.fingerprint == generator.fingerprint
     lines = [f"({key.replace('/', '.')}, w): {facts[key]['file']}" for key in truth]
     (tmp_path / "list.txt").write_text("\n".join(lines))
-    found = import_boundaries([tmp_path / "list.txt"], said, Ask(level="attribute", root=folder)).boundaries
+    found = import_boundaries([tmp_path / "list.txt"], said, ImportOptions(level="attribute", root=folder)).boundaries
     assert len(found) == 50
     with torch.inference_mode():
         codes = generator.broadcast(generator.map(torch.randn(1, 512, generator=torch.Generator().manual_seed(0))))
@@ -255,7 +255,7 @@ def test_the_published_boundaries_load_and_edit(tmp_path: Path) -> None:
     with torch.inference_mode():
         for boundary in found[::10]:
             layers = boundary.layers or tuple(range(14))
-            moved = base.edited(move(codes, step_field(boundary.normal, layers, generator.layer_scale), 3.0), layers).images
+            moved = base.edited(move(codes, edit_direction(boundary.normal, layers, generator.layer_scale), 3.0), layers).images
             assert moved.isfinite().all()
             assert (moved - base.rendering.images).abs().mean() > 1e-4
 

@@ -16,7 +16,7 @@ import torch
 from ganstrata.core.figures.pictures import to_pixels
 from ganstrata.core.rescoring.effects import FIELDS, sums_of
 from ganstrata.core.strata.composition import Pass
-from ganstrata.core.strata.moves import move, step_field
+from ganstrata.core.strata.moves import edit_direction, move
 from numpy.typing import NDArray
 
 DATA = Path(__file__).parents[2] / "data"
@@ -49,7 +49,7 @@ def rescored(generator: ganstrata.Generator, given: Arrays, wanted: Arrays) -> N
         normal = given[f"boundary_{name}"][0]
         columns = [scored(base.rendering.images, given["scorer_W"])[:, key]]
         for chosen in [tuple(range(layers)), *((layer,) for layer in range(layers))]:
-            rendering = base.edited(move(codes, step_field(normal, chosen, scale), STEP), chosen)
+            rendering = base.edited(move(codes, edit_direction(normal, chosen, scale), STEP), chosen)
             columns.append(scored(rendering.images, given["scorer_W"])[:, key])
         compare(np.stack(columns, axis=1), wanted, f"{name}.{space}")
     moved = generator.broadcast(generator.map(z + STEP * torch.from_numpy(given["boundary_z_attr_b"])))

@@ -13,7 +13,7 @@ from typing import Any
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata.core.analyses.base import Ask
+from ganstrata.core.analyses.base import AnalysisRequest
 from ganstrata.core.analyses.entanglement import entanglement
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import GanstrataError, RunError
@@ -232,7 +232,7 @@ def test_a_single_stage_refuses_what_no_longer_stands(fakes, small: Config, tmp_
 
 def test_answers_to_what_the_run_was_before_are_named(fakes, small: Config, tmp_path: Path, capsys) -> None:
     run = ganstrata.run(small, tmp_path / "run")
-    ask_one(run.path, Ask(), entanglement, "entanglement")
+    ask_one(run.path, AnalysisRequest(), entanglement, "entanglement")
     ganstrata.manipulate(run.path, "seen/red", kinds="strip", seeds="0")
     ganstrata.run(small, tmp_path / "run", quiet=False)
     assert "made from what the run was before" not in capsys.readouterr().err

@@ -23,7 +23,7 @@ from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.probing import stage as synthesis
 from ganstrata.core.report import stage as reporting
 from ganstrata.core.rescoring import stage as rescoring
-from ganstrata.core.rescoring.adaptive import Question, judge
+from ganstrata.core.rescoring.adaptive import Design, judge
 from ganstrata.core.rescoring.effects import sums_of
 from ganstrata.core.rescoring.results import Effects
 from ganstrata.core.runs.engine import Engine
@@ -70,7 +70,7 @@ def test_judgement_is_of_the_steps_forwards() -> None:
             sums[0, b, 0, k] = sums_of(zero, own[k, 16 * b : 16 * b + 16])
         for r in range(8):
             sums[1 + r, b, 0, 0] = sums_of(zero, np.full((16, 1), null[r], np.float32))
-    question = Question(np.array([0]), np.array([True]), 8, 1, 0, 16, (16, 32), 0.2, 0.05)
+    question = Design(np.array([0]), np.array([True]), 8, 1, 0, 16, (16, 32), 0.2, 0.05)
     found, hopeless, precise, scale = judge(question, sums, own.transpose(2, 0, 1)[:, None].astype(float), 32)
     assert (found.tolist(), hopeless.tolist(), precise.tolist()) == ([False], [False], [False])
     assert scale == pytest.approx([0.15])

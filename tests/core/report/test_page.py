@@ -13,7 +13,7 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata.core.analyses.base import Ask
+from ganstrata.core.analyses.base import AnalysisRequest
 from ganstrata.core.figures.pages import number
 from ganstrata.core.pipeline.analyse import ask_layers
 from ganstrata.core.report.page import _percent
@@ -231,7 +231,7 @@ def test_shares_are_percentages() -> None:
 
 
 def test_the_chapter_on_layers_is_well_built_and_says_what_the_files_say(fakes, copied: Path) -> None:
-    ask_layers(copied, Ask(concepts=("seen/red", "seen/left")), progress=Progress(quiet=True))
+    ask_layers(copied, AnalysisRequest(concepts=("seen/red", "seen/left")), progress=Progress(quiet=True))
     page = Page(copied / "report.html")
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ganstrata.core.rescoring.adaptive import Question, judge
+from ganstrata.core.rescoring.adaptive import Design, judge
 from ganstrata.core.rescoring.effects import FIELDS, effects_of_looks, samples_used, variation_factors
 from ganstrata.core.rescoring.hierarchy import hierarchy_of
 from ganstrata.core.rescoring.interim import half_width, look_sizes, sequential_p, spending
@@ -82,7 +82,7 @@ class World:
         self.changes = self.truth[:, None] + scatter  # (B + R, K, C)
         step, looks = look_sizes(samples, SHARES, 32)
         self.decided = np.zeros(count, dtype=bool)  # what was thought of each boundary when it stopped
-        self.question = Question(np.arange(count), np.ones(count, dtype=bool), null, 1, 0, step, looks, 0.2, 0.05)
+        self.question = Design(np.arange(count), np.ones(count, dtype=bool), null, 1, 0, step, looks, 0.2, 0.05)
 
     def sums(self):
         """By batch, (B + R, N, 1, 2, C, 5)."""

@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from ganstrata.core.storage.interrupts import deferred
+from ganstrata.core.storage.interrupts import defer_interrupt
 
 
 def interrupted(then: Callable[[], object]) -> None:
     """A step that is interrupted, and then does something."""
-    with deferred():
+    with defer_interrupt():
         os.kill(os.getpid(), signal.SIGINT)
         then()
 
@@ -27,7 +27,7 @@ def test_an_interruption_waits_until_the_step_is_over() -> None:
 
 
 def test_without_an_interruption_nothing_happens() -> None:
-    with deferred(), deferred():
+    with defer_interrupt(), defer_interrupt():
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -35,7 +35,7 @@ def test_without_an_interruption_nothing_happens() -> None:
 def test_an_inner_step_does_not_end_the_waiting_of_the_outer() -> None:
     steps: list[str] = []
 
-    @deferred()
+    @defer_interrupt()
     def outer() -> None:
         interrupted(lambda: steps.append("inner"))
         steps.append("outer")
@@ -55,7 +55,7 @@ def test_other_threads_are_left_alone() -> None:
     seen = []
 
     def step() -> None:
-        with deferred():
+        with defer_interrupt():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=step)
@@ -68,7 +68,7 @@ def test_a_handler_of_the_callers_own_stays_in_force() -> None:
     came = []
     before = signal.signal(signal.SIGINT, lambda *_: came.append(True))
     try:
-        with deferred():
+        with defer_interrupt():
             os.kill(os.getpid(), signal.SIGINT)
         assert came == [True]
     finally:

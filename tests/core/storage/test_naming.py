@@ -19,7 +19,7 @@ from ganstrata.core.figures.markup import markup
 from ganstrata.core.figures.pages import templates
 from ganstrata.core.figures.svg import Canvas
 from ganstrata.core.interchange.assumed import Assumed
-from ganstrata.core.interchange.importing import Ask, import_boundaries
+from ganstrata.core.interchange.importing import ImportOptions, import_boundaries
 from ganstrata.core.plugins.records import Boundaries, Boundary, Concept
 from ganstrata.core.runs.loading import load_scorer
 from ganstrata.core.storage.csv_tables import csv_text, name_in
@@ -106,7 +106,7 @@ def test_boundaries_from_elsewhere_have_sound_names(name: str, tmp_path: Path) -
     for source in ([tmp_path / "list.txt"], [path for path in tmp_path.glob("*.npy") if "sound" not in path.name]):
         if source:
             with pytest.raises(UserError) as caught:
-                import_boundaries(source, generator, Ask(space="w", level="attribute"))
+                import_boundaries(source, generator, ImportOptions(space="w", level="attribute"))
             assert all(line.isprintable() for line in str(caught.value).splitlines())
     (tmp_path / "own").mkdir()
     save_boundaries(Boundaries([Boundary("a/b", "attribute", normal[0], np.zeros(1, np.float32)[0], "w", "")]), tmp_path / "own")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from closeness import assert_near
 from ganstrata.core.errors import DataError, LayerError
-from ganstrata.core.strata.moves import conditioned, jitter, move, move_jointly, move_to, signed_distance, step_field
+from ganstrata.core.strata.moves import conditioned, edit_direction, jitter, move, move_jointly, move_to, signed_distance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,14 +32,14 @@ def test_independent_edit(layered):
     expected = c.numpy().copy()
     for layer in (1, 2, 4):
         expected[:, layer] += 1.5 * SCALE[layer] * (n[layer] if layered else n)
-    moved = move(c, step_field(n, (1, 2, 4), SCALE), 1.5)
+    moved = move(c, edit_direction(n, (1, 2, 4), SCALE), 1.5)
     np.testing.assert_allclose(moved, expected, rtol=1e-6, atol=1e-6)
     assert torch.equal(moved[:, [0, 3]], c[:, [0, 3]])
     assert torch.equal(c, codes())
 
 
 def test_a_step_of_its_own_for_every_sample():
-    c, field = codes(), step_field(unit(D), range(L), SCALE)
+    c, field = codes(), edit_direction(unit(D), range(L), SCALE)
     amounts = torch.tensor([-2.0, 0.0, 3.0], dtype=torch.float64)
     moved = move(c, field, amounts)
     assert moved.dtype == c.dtype
@@ -49,7 +49,7 @@ def test_a_step_of_its_own_for_every_sample():
 
 
 def test_there_and_back():
-    c, field = codes().double(), step_field(unit(D), (0, 3), SCALE)
+    c, field = codes().double(), edit_direction(unit(D), (0, 3), SCALE)
     np.testing.assert_allclose(move(move(c, field, 2.0), field, -2.0), c, atol=1e-12)
 
 
@@ -60,7 +60,7 @@ def test_joint_edit_is_the_sum_of_its_parts():
     for layers, amount, n in parts:
         for layer in layers:
             expected[:, layer] += amount * SCALE[layer] * (n if n.ndim == 1 else n[layer])
-    fields = [step_field(n, layers, SCALE) for layers, _, n in parts]
+    fields = [edit_direction(n, layers, SCALE) for layers, _, n in parts]
     before = [field.copy() for field in fields]
     np.testing.assert_allclose(move_jointly(c, fields, [a for _, a, _ in parts]), expected, rtol=1e-5, atol=1e-6)
     assert all((a == b).all() for a, b in zip(fields, before, strict=True))
@@ -71,7 +71,7 @@ def test_joint_edit_is_the_sum_of_its_parts():
 def test_jitter_adds_noise_on_the_edited_layers_only():
     c, noise = codes(), codes(seed=9)
     layers = (1, 3)
-    field = step_field(unit(D), layers, SCALE)
+    field = edit_direction(unit(D), layers, SCALE)
     moved = jitter(c, field, 2.0, noise, layers)
     plain = move(c, field, 2.0)
     np.testing.assert_allclose(moved[:, layers], (plain + noise)[:, layers])
@@ -111,7 +111,7 @@ def test_the_distance_after_an_absolute_edit_is_its_target(layered):
     moved = move_to(codes().double(), n, offset, 1.25, (0, 2, 3), SCALE, mean)
     np.testing.assert_allclose(signed_distance(moved, n, offset, (0, 2, 3), SCALE, mean), 1.25, atol=1e-6)
     # A relative step of 1 shrinks with truncation, so that it is 1 before truncation on every layer.
-    stepped = move(codes().double(), step_field(n, (0, 2, 3), SCALE), 1.0)
+    stepped = move(codes().double(), edit_direction(n, (0, 2, 3), SCALE), 1.0)
     np.testing.assert_allclose(signed_distance(stepped, n, offset, (0, 2, 3), SCALE, mean) - before, 1.0, atol=1e-6)
 
 
@@ -204,6 +204,6 @@ def test_absolute_and_relative_steps_as_the_authors_compute_them(reference):
         np.testing.assert_allclose(move_to(z, n, 0.0, float(target), (0,), scale, mean)[0, 0], row, atol=1e-6)
     wp = torch.from_numpy(reference["code_wp"].astype(np.float64))
     expected = reference["interfacegan.linear_interpolate_wp"]
-    field = step_field(n, range(wp.shape[1]), np.ones(wp.shape[1]))
+    field = edit_direction(n, range(wp.shape[1]), np.ones(wp.shape[1]))
     for amount, row in zip(np.linspace(-3.0, 3.0, len(expected)), expected, strict=True):
         np.testing.assert_allclose(move(wp, field, float(amount))[0], row, atol=1e-6)

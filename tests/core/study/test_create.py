@@ -15,7 +15,7 @@ from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.engine import Engine
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
-from ganstrata.core.study.create import Ask, make_study, plain_words
+from ganstrata.core.study.create import StudyRequest, make_study, plain_words
 from ganstrata.core.study.key import KEY, PAGE, Key
 from ganstrata.core.study.page import build_page
 from PIL import Image
@@ -40,7 +40,7 @@ def shown(page: str) -> dict[str, list[np.ndarray]]:
 
 @pytest.fixture
 def made(fakes, copied: Path, tmp_path: Path) -> tuple[Key, Path]:
-    key = make_study(copied, tmp_path / "study", Ask(concepts=tuple(HOME), strips=4, seed=5), progress=QUIET)
+    key = make_study(copied, tmp_path / "study", StudyRequest(concepts=tuple(HOME), strips=4, seed=5), progress=QUIET)
     return key, tmp_path / "study"
 
 
@@ -61,7 +61,7 @@ def test_rows_show_what_the_key_says(made: tuple[Key, Path]) -> None:
 
 
 def test_workers_may_finish_in_any_order(fakes, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ask = Ask(concepts=tuple(HOME), strips=2, seed=5)
+    ask = StudyRequest(concepts=tuple(HOME), strips=2, seed=5)
     make_study(copied, tmp_path / "one", ask, progress=QUIET)
     monkeypatch.setattr(Engine, "map", lambda self, function, tasks: iter([function(self.prepared, task) for task in tasks][::-1]))
     make_study(copied, tmp_path / "two", ask, progress=QUIET)
@@ -95,16 +95,16 @@ def test_it_needs_no_network(made: tuple[Key, Path]) -> None:
 
 def test_a_seed_makes_the_same_study_and_none_makes_another(fakes, copied: Path, tmp_path: Path) -> None:
     ask = {"concepts": ("seen/red",), "strips": 2}
-    keys = [make_study(copied, tmp_path / str(i), Ask(**ask, seed=s), progress=QUIET) for i, s in enumerate((5, 5, 6, None, None))]
+    keys = [make_study(copied, tmp_path / str(i), StudyRequest(**ask, seed=s), progress=QUIET) for i, s in enumerate((5, 5, 6, None, None))]
     assert keys[0] == keys[1]
     assert (tmp_path / "0" / PAGE).read_bytes() == (tmp_path / "1" / PAGE).read_bytes()
     assert len({key.study for key in keys}) == 4
-    again = make_study(copied, tmp_path / "again", Ask(**ask, seed=keys[3].seed), progress=QUIET)
+    again = make_study(copied, tmp_path / "again", StudyRequest(**ask, seed=keys[3].seed), progress=QUIET)
     assert again == keys[3]
 
 
 def test_without_names_the_variation_factors_are_asked_about(fakes, copied: Path, tmp_path: Path) -> None:
-    key = make_study(copied, tmp_path / "study", Ask(strips=1, steps=3, words={"seen/red": "a red tint"}), progress=QUIET)
+    key = make_study(copied, tmp_path / "study", StudyRequest(strips=1, steps=3, words={"seen/red": "a red tint"}), progress=QUIET)
     factors = set(read_effects(Run.open(copied)).found)
     assert {question.boundary for question in key.questions} == factors
     assert set(HOME) <= factors
@@ -115,13 +115,13 @@ def test_without_names_the_variation_factors_are_asked_about(fakes, copied: Path
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
-        (Ask(("seen/rde",)), r"--concepts seen/rde: no boundary of .* Did you mean 'seen/red'\?"),
-        (Ask(words={"seen/rde": "x"}), r"--words seen/rde=...: no boundary of .* Did you mean 'seen/red'\?"),
-        (Ask(steps=4), "--steps 4: give an odd number"),
-        (Ask(strips=0), "--strips 0: give 1 or more"),
+        (StudyRequest(("seen/rde",)), r"--concepts seen/rde: no boundary of .* Did you mean 'seen/red'\?"),
+        (StudyRequest(words={"seen/rde": "x"}), r"--words seen/rde=...: no boundary of .* Did you mean 'seen/red'\?"),
+        (StudyRequest(steps=4), "--steps 4: give an odd number"),
+        (StudyRequest(strips=0), "--strips 0: give 1 or more"),
     ],
 )
-def test_mistakes_write_nothing(fakes, copied: Path, tmp_path: Path, ask: Ask, words: str) -> None:
+def test_mistakes_write_nothing(fakes, copied: Path, tmp_path: Path, ask: StudyRequest, words: str) -> None:
     with pytest.raises(UserError, match=words):
         make_study(copied, tmp_path / "study", ask, progress=QUIET)
     assert not (tmp_path / "study").exists()
@@ -129,11 +129,11 @@ def test_mistakes_write_nothing(fakes, copied: Path, tmp_path: Path, ask: Ask, w
 
 def test_a_study_is_never_overwritten(fakes, made: tuple[Key, Path], finished: Run) -> None:
     with pytest.raises(UserError, match=r"has key\.json and study\.html already"):
-        make_study(finished.path, made[1], Ask(), progress=QUIET)
+        make_study(finished.path, made[1], StudyRequest(), progress=QUIET)
     with pytest.raises(UserError, match=r"has run\.json already"):
-        make_study(finished.path, finished.path, Ask(), progress=QUIET)
+        make_study(finished.path, finished.path, StudyRequest(), progress=QUIET)
     with pytest.raises(UserError, match="is a file"):
-        make_study(finished.path, made[1] / KEY, Ask(), progress=QUIET)
+        make_study(finished.path, made[1] / KEY, StudyRequest(), progress=QUIET)
 
 
 def test_words_of_concepts_cannot_end_the_script_or_become_markup() -> None:
