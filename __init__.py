@@ -43,7 +43,18 @@ if TYPE_CHECKING:
     from .core.plugins.base import PluginConfig
     from .core.plugins.contracts import BoundaryLearner, Generator, Scorer, Segmenter
     from .core.plugins.hookspecs import hookimpl
-    from .core.plugins.records import Boundaries, Boundary, Concept, Inputs, Latents, Match, ModelCard, Rendering, State, Stratum
+    from .core.plugins.records import (
+        Boundaries,
+        Boundary,
+        Concept,
+        Inputs,
+        Latents,
+        Match,
+        ModelCard,
+        Rendering,
+        State,
+        Stratum,
+    )
     from .core.probing.samples import Samples, probe
     from .core.randomness import Stream
     from .core.rescoring.hierarchy import Hierarchy

@@ -47,9 +47,13 @@ class World:
     true: np.ndarray  # (C, D) unit
     extremes: int
 
-    def learner(self, name: str, device: str = "cpu", **config: object) -> Callable[[int], ganstrata.Boundaries]:
+    def learner(
+        self, name: str, device: str = "cpu", **config: object
+    ) -> Callable[[int], ganstrata.Boundaries]:
         """A function that learns the first so many concepts."""
-        built = ganstrata.load_learner(name, device=device, positives=self.extremes, negatives=self.extremes, **config)
+        built = ganstrata.load_learner(
+            name, device=device, positives=self.extremes, negatives=self.extremes, **config
+        )
         concepts = [ganstrata.Concept(f"made/{j}", "attribute") for j in range(len(self.true))]
         return lambda count: built.learn(self.w, self.scores[:, :count], concepts[:count])
 
@@ -91,7 +95,9 @@ def compare(made: World, c: int, few: int, fewest: int, rounds: int) -> None:
     table(f"{c} boundaries", alternate(cases, rounds, warm=False), unit="per boundary", per=c)
     cases = {
         "LinearSVC in a loop": lambda: made.loop(lambda: LinearSVC(dual=False), few),
-        "LinearSVC(tol=1e-6) in a loop": lambda: made.loop(lambda: LinearSVC(dual=False, tol=1e-6, max_iter=10_000), few),
+        "LinearSVC(tol=1e-6) in a loop": lambda: made.loop(
+            lambda: LinearSVC(dual=False, tol=1e-6, max_iter=10_000), few
+        ),
         "linear_svm, batched": lambda: batched(few),
         "linear_svm, solver: sklearn": lambda: again(few),
     }
@@ -110,10 +116,17 @@ def compare(made: World, c: int, few: int, fewest: int, rounds: int) -> None:
 
     cases = {
         "LinearSVC in a loop": lambda: loop("LinearSVC as it comes", lambda: LinearSVC(dual=False), fewest),
-        'SVC(kernel="linear") in a loop': lambda: loop("SVC(kernel='linear')", lambda: SVC(kernel="linear"), fewest),
+        'SVC(kernel="linear") in a loop': lambda: loop(
+            "SVC(kernel='linear')", lambda: SVC(kernel="linear"), fewest
+        ),
     }
     table(f"{fewest} by the paper's call", alternate(cases, 1, warm=False), unit="per boundary", per=fewest)
-    table(f"Every learner, {few} boundaries", alternate({k: partial(learn, k) for k in LEARNERS}, 1, warm=False), unit="per boundary", per=few)
+    table(
+        f"Every learner, {few} boundaries",
+        alternate({k: partial(learn, k) for k in LEARNERS}, 1, warm=False),
+        unit="per boundary",
+        per=few,
+    )
     print("\n  cosine with the true direction; how many did not converge")
     for label, normals in found.items():
         stopped = f"  {early[label]} of {few}" if early.get(label) else ""
@@ -134,7 +147,9 @@ def main() -> None:
     warnings.simplefilter("ignore")  # of baselines that stop early
     few, fewest = min(options.few, options.concepts), min(options.fewest, options.concepts)
     print(machine())
-    print(f"{options.samples} codes of length {options.size}, {options.concepts} concepts, {options.extremes} positives and as many negatives")
+    print(
+        f"{options.samples} codes of length {options.size}, {options.concepts} concepts, {options.extremes} positives and as many negatives"
+    )
     if not torch.cuda.is_available():
         print("No CUDA device: the batched solver is not measured there.")
     for noise in (float(part) for part in options.noise.split(",")):

@@ -21,12 +21,27 @@ from subject import Call, Subject
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def ask(what: str, checkpoint: str, case: str, precision: str, batch: int, rounds: int, device: str) -> float | None:
+def ask(
+    what: str, checkpoint: str, case: str, precision: str, batch: int, rounds: int, device: str
+) -> float | None:
     """The number, from a fresh process; None where the system does not tell."""
-    command = [sys.executable, __file__, what, checkpoint, case, precision, str(batch), str(rounds), device, str(torch.get_num_threads())]
+    command = [
+        sys.executable,
+        __file__,
+        what,
+        checkpoint,
+        case,
+        precision,
+        str(batch),
+        str(rounds),
+        device,
+        str(torch.get_num_threads()),
+    ]
     # A script finds the files beside it, unless this keeps it from doing so.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
-    answer = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
+    answer = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment
+    ).stdout.strip()
     return None if answer == "unknown" else float(answer)
 
 

@@ -88,7 +88,9 @@ def entries(asked: Sequence[str]) -> list[Entry]:
         if not isinstance(given, dict):
             raise SystemExit(f"--learners {text}: write options as name:{{option: value}}")
         options = {**NEEDED.get(use, {}), **given}
-        shown = (f"{key}: {str(value).rpartition(':')[2]}" for key, value in options.items())  # of a dotted path, the name
+        shown = (
+            f"{key}: {str(value).rpartition(':')[2]}" for key, value in options.items()
+        )  # of a dotted path, the name
         found.append(Entry(", ".join([use, *shown]), use, options))
     return found
 
@@ -107,12 +109,16 @@ def sample(config: RunConfig, fresh: int) -> Sampled:
     for start in range(0, n + fresh, prepared.batch):
         latents, w, codes = prepared.draw(start, Stream.PROBING)
         kept["w"].append(w.cpu().numpy())
-        kept["scores"].append(prepared.score(prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering))
+        kept["scores"].append(
+            prepared.score(prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering)
+        )
         if config.synthesis.mixing > 0.0:
             kept["codes"].append(codes.cpu().numpy())
         if latents.condition is not None and latents.condition.ndim == 1:
             kept["classes"].append(latents.condition.cpu().numpy())
-    w, codes_, scores, classes = (np.concatenate(parts)[: n + fresh] if parts else None for parts in kept.values())
+    w, codes_, scores, classes = (
+        np.concatenate(parts)[: n + fresh] if parts else None for parts in kept.values()
+    )
     assert w is not None
     assert scores is not None
     spread, rows = describe(prepared, scores[:n], w[:n])
@@ -133,7 +139,10 @@ def built(entry: Entry, sampled: Sampled) -> BoundaryLearner:
     """
     fields = registry().boundary(entry.use).Config.model_fields
     common = {name: SHARE for name in ("positives", "negatives") if name in fields}
-    learner = cast("BoundaryLearner", build("boundary", entry.use, {**common, **entry.options}, device=str(sampled.prepared.device)))
+    learner = cast(
+        "BoundaryLearner",
+        build("boundary", entry.use, {**common, **entry.options}, device=str(sampled.prepared.device)),
+    )
     learner.check(len(sampled.w))
     if learner.layerwise and sampled.codes is None:
         raise DataError("learns a boundary per layer, which needs style-mixed codes: --mixing 0.5")
@@ -147,13 +156,20 @@ def learn(learner: BoundaryLearner, sampled: Sampled) -> Boundaries:
         DataError: a boundary of another shape, or one that is not finite.
     """
     latents = sampled.codes if learner.layerwise and sampled.codes is not None else sampled.w
-    more: dict[str, Any] = {"classes": sampled.classes} if learner.within_classes and sampled.classes is not None else {}
+    more: dict[str, Any] = (
+        {"classes": sampled.classes} if learner.within_classes and sampled.classes is not None else {}
+    )
     generator, seed = sampled.prepared.generator, sampled.prepared.config.synthesis.seed
     found = learner.learn(latents, sampled.scores, sampled.concepts, generator=generator, seed=seed, **more)
     card = generator.card
     for boundary in found:
-        if boundary.normal.shape not in ((card.code_size,), (card.layers, card.code_size)) or not np.isfinite(boundary.normal).all():
-            raise DataError(f"its boundary '{boundary.name}' has shape {boundary.normal.shape}, or is not finite")
+        if (
+            boundary.normal.shape not in ((card.code_size,), (card.layers, card.code_size))
+            or not np.isfinite(boundary.normal).all()
+        ):
+            raise DataError(
+                f"its boundary '{boundary.name}' has shape {boundary.normal.shape}, or is not finite"
+            )
     if not found:
         raise DataError("it found no direction")
     by_name = {boundary.concept: boundary for boundary in found}
@@ -176,16 +192,22 @@ def matched(found: Boundaries, sampled: Sampled) -> Boundaries:
         sign = 1.0 if agreement[best] >= 0.0 else -1.0
         middle = float(np.median(sign * projected[best][known]))
         facts = {"matched": found[best].name, "correlation": float(agreement[best])}
-        chosen.append(boundary_of(concept, sign * found[best].normal, -middle, sampled.prepared.generator, facts))
+        chosen.append(
+            boundary_of(concept, sign * found[best].normal, -middle, sampled.prepared.generator, facts)
+        )
     return Boundaries(chosen)
 
 
-def distances(w: NDArray[np.float32], codes: NDArray[np.float32] | None, normal: NDArray[np.float32], offset: Any = 0.0) -> Floats:
+def distances(
+    w: NDArray[np.float32], codes: NDArray[np.float32] | None, normal: NDArray[np.float32], offset: Any = 0.0
+) -> Floats:
     """Signed distances (N,); those of a normal per layer are averaged over layers."""
     if normal.ndim == 1:
         return np.asarray(w @ normal + float(np.mean(offset)), dtype=np.float64)
     source = np.broadcast_to(w[:, None], (len(w), *normal.shape)) if codes is None else codes
-    return np.asarray((np.einsum("nld,ld->nl", source, normal) + np.asarray(offset)).mean(axis=1), dtype=np.float64)
+    return np.asarray(
+        (np.einsum("nld,ld->nl", source, normal) + np.asarray(offset)).mean(axis=1), dtype=np.float64
+    )
 
 
 def accuracies(boundaries: Boundaries, sampled: Sampled) -> Floats:
@@ -193,8 +215,16 @@ def accuracies(boundaries: Boundaries, sampled: Sampled) -> Floats:
     w, codes, scores = sampled.fresh
     rows = []
     for boundary, column in zip(boundaries, scores.T, strict=True):
-        ends = select(column, Extremes(positives=SHARE, negatives=SHARE, train_share=0.5), concept=boundary.concept, seed=0)
-        there, labels = np.concatenate([ends.train, ends.held_out]), np.concatenate([ends.train_labels, ends.held_out_labels])
+        ends = select(
+            column,
+            Extremes(positives=SHARE, negatives=SHARE, train_share=0.5),
+            concept=boundary.concept,
+            seed=0,
+        )
+        there, labels = (
+            np.concatenate([ends.train, ends.held_out]),
+            np.concatenate([ends.train_labels, ends.held_out_labels]),
+        )
         found = accuracy(distances(w, codes, boundary.normal, boundary.offset)[there], labels)
         rows.append(np.nan if found is None else found)
     return np.array(rows)
@@ -228,40 +258,89 @@ def compare(config: RunConfig, asked: Sequence[Entry], *, fresh: int, rounds: in
             kept[entry.label] = learn(learners[entry.label], sampled)
         except Exception as error:  # whatever a learner does wrong, the others go on
             learners.pop(entry.label, None)
-            left[entry.label] = str(error) if isinstance(error, GanstrataError) else f"{type(error).__name__}: {error}"
+            left[entry.label] = (
+                str(error) if isinstance(error, GanstrataError) else f"{type(error).__name__}: {error}"
+            )
     if not kept:
-        raise SystemExit("no learner is left:\n" + "\n".join(f"  {label}: {reason}" for label, reason in left.items()))
-    seconds = alternate({label: partial(learn, learner, sampled) for label, learner in learners.items()}, rounds, warm=False)
+        raise SystemExit(
+            "no learner is left:\n" + "\n".join(f"  {label}: {reason}" for label, reason in left.items())
+        )
+    seconds = alternate(
+        {label: partial(learn, learner, sampled) for label, learner in learners.items()}, rounds, warm=False
+    )
     settings, count = config.rescoring, len(sampled.columns)
-    chance = random_directions(sampled.prepared.generator, settings.null_directions, config.synthesis.seed, layerwise=False)
+    chance = random_directions(
+        sampled.prepared.generator, settings.null_directions, config.synthesis.seed, layerwise=False
+    )
     around = [step for step in STEPS if step]
-    moves = [(boundary.normal, step) for boundaries in kept.values() for boundary in boundaries for step in around]
+    moves = [
+        (boundary.normal, step) for boundaries in kept.values() for boundary in boundaries for step in around
+    ]
     found = moved(sampled, [*moves, *((normal, STEPS[-1]) for normal in chance)]).astype(np.float64)
     changes = np.zeros((len(kept), count, len(STEPS), settings.samples, count))
-    changes[:, :, [STEPS.index(step) for step in around]] = found[: len(moves)].reshape(len(kept), count, len(around), settings.samples, count)
+    changes[:, :, [STEPS.index(step) for step in around]] = found[: len(moves)].reshape(
+        len(kept), count, len(around), settings.samples, count
+    )
     null = found[len(moves) :]
     right = np.stack([accuracies(boundaries, sampled) for boundaries in kept.values()])
-    single = {name: values[0] for name, values in by_concept(changes, null, np.ones((1, settings.samples))).items()} | {"accuracy": right}
+    single = {
+        name: values[0] for name, values in by_concept(changes, null, np.ones((1, settings.samples))).items()
+    } | {"accuracy": right}
     rows = []
     for label, boundaries in kept.items():
-        along = np.array([distances(sampled.w, sampled.codes, boundary.normal).std() / sampled.spread for boundary in boundaries])
-        facts, normals = [boundary.facts for boundary in boundaries], [boundary.normal for boundary in boundaries]
-        rows.append(Row(label, learners[label].supervised, normals, along, 1000.0 * seconds[label] / count, facts))
+        along = np.array(
+            [
+                distances(sampled.w, sampled.codes, boundary.normal).std() / sampled.spread
+                for boundary in boundaries
+            ]
+        )
+        facts, normals = (
+            [boundary.facts for boundary in boundaries],
+            [boundary.normal for boundary in boundaries],
+        )
+        rows.append(
+            Row(label, learners[label].supervised, normals, along, 1000.0 * seconds[label] / count, facts)
+        )
     estimates = summarise(changes, null, right, resamplings=settings.bootstrap, seed=config.synthesis.seed)
     baseline = list(kept).index(BASELINE) if BASELINE in kept else 0
-    return Board(rows, sampled.concepts, single, q_values(changes, null), estimates, left, baseline, settings.false_discovery_rate)
+    return Board(
+        rows,
+        sampled.concepts,
+        single,
+        q_values(changes, null),
+        estimates,
+        left,
+        baseline,
+        settings.false_discovery_rate,
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--learners", nargs="+", metavar="NAME[:{OPTIONS}]", help="default: all that are registered, and some variants")
-    parser.add_argument("--config", type=Path, default=ROOT / "examples/rooms.yaml", help="generator, scorers and concepts; default: the demo's")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--learners",
+        nargs="+",
+        metavar="NAME[:{OPTIONS}]",
+        help="default: all that are registered, and some variants",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=ROOT / "examples/rooms.yaml",
+        help="generator, scorers and concepts; default: the demo's",
+    )
     parser.add_argument("--samples", type=int, default=4000, help="to learn from (4000)")
     parser.add_argument("--fresh", type=int, default=1000, help="for accuracy, given to no learner (1000)")
     parser.add_argument("--verify", type=int, default=96, help="samples that are moved (96)")
     parser.add_argument("--null", type=int, default=20, help="random directions (20)")
-    parser.add_argument("--mixing", type=float, default=0.0, help="share of samples with two styles, for learners of w+ (0)")
-    parser.add_argument("--rounds", type=int, default=3, help="of fitting, of which the median time counts (3)")
+    parser.add_argument(
+        "--mixing", type=float, default=0.0, help="share of samples with two styles, for learners of w+ (0)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="of fitting, of which the median time counts (3)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of everything (0)")
     parser.add_argument("--out", type=Path, help="folder for CSV and SVG")
     parser.add_argument("--page", type=Path, help="page whose tables are renewed")
@@ -272,13 +351,29 @@ def main() -> None:
     warnings.simplefilter("ignore")  # of estimators that stop early
     began = time.process_time()
     changes = (
-        *(f"synthesis.{name}={value}" for name, value in (("samples", options.samples), ("seed", options.seed), ("mixing", options.mixing))),
-        *(f"rescoring.{name}={value}" for name, value in (("samples", options.verify), ("null_directions", options.null), ("layers", "[all]"))),
+        *(
+            f"synthesis.{name}={value}"
+            for name, value in (
+                ("samples", options.samples),
+                ("seed", options.seed),
+                ("mixing", options.mixing),
+            )
+        ),
+        *(
+            f"rescoring.{name}={value}"
+            for name, value in (
+                ("samples", options.verify),
+                ("null_directions", options.null),
+                ("layers", "[all]"),
+            )
+        ),
         f"boundary={{use: mean_difference, with: {{positives: {SHARE}, negatives: {SHARE}}}}}",  # has to be there; is not used
         "conditions=[]",
     )
     config = read_config(options.config, changes)
-    board = compare(config, entries(options.learners or registered()), fresh=options.fresh, rounds=options.rounds)
+    board = compare(
+        config, entries(options.learners or registered()), fresh=options.fresh, rounds=options.rounds
+    )
     print(write(board, options.out, options.page))
     print(f"{machine()}\n{time.process_time() - began:.0f} s of processor time")
 

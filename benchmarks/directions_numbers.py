@@ -94,7 +94,9 @@ def over_concepts(values: Floats, weights: Floats) -> Floats:
         return np.asarray(totals / (known * weights[:, None]).sum(axis=-1))
 
 
-def summarise(changes: Floats, null: Floats, accuracy: Floats, *, resamplings: int, seed: int) -> dict[str, Estimate]:
+def summarise(
+    changes: Floats, null: Floats, accuracy: Floats, *, resamplings: int, seed: int
+) -> dict[str, Estimate]:
     """All that has an interval, by name: those of `by_concept` as means over concepts, leak and accuracy.
 
     Leak is others over target.
@@ -110,9 +112,15 @@ def summarise(changes: Floats, null: Floats, accuracy: Floats, *, resamplings: i
     found: dict[str, Floats] = {}
     for part, some, which in (
         ("value", np.ones((1, samples)), np.ones((1, count))),
-        ("drawn", bootstrap_weights(samples, resamplings, seed), bootstrap_weights(count, resamplings, seed + 1)),
+        (
+            "drawn",
+            bootstrap_weights(samples, resamplings, seed),
+            bootstrap_weights(count, resamplings, seed + 1),
+        ),
     ):
-        single = by_concept(changes, null, some) | {"accuracy": np.broadcast_to(accuracy, (len(some), *accuracy.shape))}
+        single = by_concept(changes, null, some) | {
+            "accuracy": np.broadcast_to(accuracy, (len(some), *accuracy.shape))
+        }
         means = {name: over_concepts(values, which) for name, values in single.items()}
         means["leak"] = means["others"] / means["target"]
         found |= {f"{part} {name}": values for name, values in means.items()}

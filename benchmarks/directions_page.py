@@ -25,7 +25,12 @@ MEASURES = {
     "straightness": "straightness",
     "accuracy": "accuracy",
 }
-BETTER = {"target": "more is better", "others": "less is better", "leak": "less is better", "steadiness": "more is better"}
+BETTER = {
+    "target": "more is better",
+    "others": "less is better",
+    "leak": "less is better",
+    "steadiness": "more is better",
+}
 
 
 class Row(NamedTuple):
@@ -76,7 +81,11 @@ class Board:
     def cosine(self, e: int) -> float:
         """Between this learner's normals and the baseline's, mean over concepts; NaN where one has a normal per layer."""
         pairs = list(zip(self.rows[e].normals, self.rows[self.baseline].normals, strict=True))
-        return float(np.mean([a @ b for a, b in pairs])) if all(a.ndim == b.ndim == 1 for a, b in pairs) else np.nan
+        return (
+            float(np.mean([a @ b for a, b in pairs]))
+            if all(a.ndim == b.ndim == 1 for a, b in pairs)
+            else np.nan
+        )
 
 
 class Table(NamedTuple):
@@ -88,7 +97,12 @@ class Table(NamedTuple):
 
     def markdown(self) -> str:
         """For a page."""
-        lines = [f"### {self.title}", "", f"| {' | '.join(self.columns)} |", f"| --- |{' ---: |' * (len(self.columns) - 1)}"]
+        lines = [
+            f"### {self.title}",
+            "",
+            f"| {' | '.join(self.columns)} |",
+            f"| --- |{' ---: |' * (len(self.columns) - 1)}",
+        ]
         return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in self.rows), ""])
 
 
@@ -101,21 +115,34 @@ def tables(board: Board) -> list[Table]:
     """The leaderboard, differences from the baseline, and effects by concept."""
     estimates, base = board.estimates, board.rows[board.baseline]
     count = len(board.concepts)
-    first = Table("Leaderboard", ["learner", *MEASURES.values(), f"beat the null, of {count}", "spread along", "fit, ms", "ratio"], [])
+    first = Table(
+        "Leaderboard",
+        ["learner", *MEASURES.values(), f"beat the null, of {count}", "spread along", "fit, ms", "ratio"],
+        [],
+    )
     second = Table(f"Differences from {base.label}", ["learner", *MEASURES.values(), "cosine"], [])
-    third = Table("Effect on target by concept, sd", ["concept", *(board.rows[e].label for e in board.order)], [])
+    third = Table(
+        "Effect on target by concept, sd", ["concept", *(board.rows[e].label for e in board.order)], []
+    )
     for e in board.order:
         row, (share, low, high) = board.rows[e], board.share(e)
         marked = row.label if row.supervised else f"{row.label} (unsupervised)"
         won = f"{round(share * count)} [{low:.0%}, {high:.0%}]"
         time = [f"{row.milliseconds:.1f}", f"{row.milliseconds / base.milliseconds:.2f}"]
-        first.rows.append([marked, *(shown(estimates[name], e) for name in MEASURES), won, f"{row.along.mean():.2f}", *time])
+        first.rows.append(
+            [marked, *(shown(estimates[name], e) for name in MEASURES), won, f"{row.along.mean():.2f}", *time]
+        )
         if e != board.baseline:
             apart = {name: estimates[name].against(board.baseline) for name in MEASURES}
-            second.rows.append([marked, *(_decided(apart[name], e) for name in MEASURES), f"{board.cosine(e):.2f}"])
+            second.rows.append(
+                [marked, *(_decided(apart[name], e) for name in MEASURES), f"{board.cosine(e):.2f}"]
+            )
     for b, concept in enumerate(board.concepts):
         effects = [f"{board.single['target'][e, b]:.2f}".replace("-0.00", "0.00") for e in board.order]
-        cells = [text if board.q[e, b] < board.rate else f"{text} (not found)" for text, e in zip(effects, board.order, strict=True)]
+        cells = [
+            text if board.q[e, b] < board.rate else f"{text} (not found)"
+            for text, e in zip(effects, board.order, strict=True)
+        ]
         third.rows.append([concept.name, *cells])
     return [first, second, third]
 
@@ -128,8 +155,12 @@ def _decided(found: Estimate, e: int) -> str:
 
 def numbers(board: Board) -> dict[str, list[list[Any]]]:
     """All numbers for CSV: by learner, and by learner and concept."""
-    learners: list[list[Any]] = [["learner", "measure", "value", "low", "high", "difference", "difference_low", "difference_high"]]
-    concepts: list[list[Any]] = [["learner", "concept", *board.single, "q", "spread_along", "converged", "direction"]]
+    learners: list[list[Any]] = [
+        ["learner", "measure", "value", "low", "high", "difference", "difference_low", "difference_high"]
+    ]
+    concepts: list[list[Any]] = [
+        ["learner", "concept", *board.single, "q", "spread_along", "converged", "direction"]
+    ]
     for e in board.order:
         row = board.rows[e]
         for name in MEASURES:
@@ -140,7 +171,16 @@ def numbers(board: Board) -> dict[str, list[list[Any]]]:
         for b, concept in enumerate(board.concepts):
             facts = row.facts[b]
             values = [f"{found[e, b]:.6g}" for found in (*board.single.values(), board.q)]
-            concepts.append([row.label, concept.name, *values, f"{row.along[b]:.6g}", facts.get("converged", ""), facts.get("matched", "")])
+            concepts.append(
+                [
+                    row.label,
+                    concept.name,
+                    *values,
+                    f"{row.along[b]:.6g}",
+                    facts.get("converged", ""),
+                    facts.get("matched", ""),
+                ]
+            )
     return {"learners": learners, "concepts": concepts}
 
 
@@ -150,11 +190,23 @@ def picture(board: Board) -> str:
     Dots have two intervals: the thin, grey one is the learner's own, the strong one that of its
     difference from the baseline, whose value is the upright line.
     """
-    left, width, gap, line, top = 30.0 + LETTER * longest([row.label for row in board.rows]), 150.0, 42.0, 26.0, 44.0
+    left, width, gap, line, top = (
+        30.0 + LETTER * longest([row.label for row in board.rows]),
+        150.0,
+        42.0,
+        26.0,
+        44.0,
+    )
     bottom = top + line * len(board.rows)
     canvas = Canvas(left + len(BETTER) * (width + gap) - gap + 20, bottom + 30)
     for at, e in enumerate(board.order):
-        canvas.text(left - 18, top + line * (at + 0.5) + 4, board.rows[e].label, anchor="end", css="strong" if e == board.baseline else "")
+        canvas.text(
+            left - 18,
+            top + line * (at + 0.5) + 4,
+            board.rows[e].label,
+            anchor="end",
+            css="strong" if e == board.baseline else "",
+        )
     for p, (name, note) in enumerate(BETTER.items()):
         found, apart = board.estimates[name], board.estimates[name].against(board.baseline)
         start = left + p * (width + gap)
@@ -172,9 +224,20 @@ def picture(board: Board) -> str:
                 y, centre = top + line * (at + 0.5), float(found.value[board.baseline])
                 canvas.line(scale(float(found.low[e])), y, scale(float(found.high[e])), y, "axis")
                 if e != board.baseline:
-                    canvas.whisker(scale(centre + float(apart.low[e])), scale(centre + float(apart.high[e])), y)
-                canvas.circle(scale(float(found.value[e])), y, 4.5, "f-attribute", title=f"{board.rows[e].label}: {shown(found, e)}")
-    return canvas.svg("Effect on target, effect on others, leak and steadiness of each learner, with 95 % intervals", alone=True)
+                    canvas.whisker(
+                        scale(centre + float(apart.low[e])), scale(centre + float(apart.high[e])), y
+                    )
+                canvas.circle(
+                    scale(float(found.value[e])),
+                    y,
+                    4.5,
+                    "f-attribute",
+                    title=f"{board.rows[e].label}: {shown(found, e)}",
+                )
+    return canvas.svg(
+        "Effect on target, effect on others, leak and steadiness of each learner, with 95 % intervals",
+        alone=True,
+    )
 
 
 def write(board: Board, folder: Path | None, page: Path | None) -> str:
@@ -183,7 +246,9 @@ def write(board: Board, folder: Path | None, page: Path | None) -> str:
     Raises:
         ValueError: the page has no marks between which the tables go.
     """
-    left = "".join(f"Left out: `{label}`: {' '.join(reason.split())}\n" for label, reason in board.left.items())
+    left = "".join(
+        f"Left out: `{label}`: {' '.join(reason.split())}\n" for label, reason in board.left.items()
+    )
     text = "\n".join(table.markdown() for table in tables(board)) + (f"\n{left}" if left else "")
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -205,4 +270,6 @@ def put(page: Path, text: str) -> None:
     old = page.read_text(encoding="utf-8")
     if BEGIN not in old or END not in old:
         raise ValueError(f"{page} lacks the lines {BEGIN} and {END}, between which the tables go")
-    page.write_text(old[: old.index(BEGIN) + len(BEGIN)] + "\n\n" + text + "\n" + old[old.index(END) :], encoding="utf-8")
+    page.write_text(
+        old[: old.index(BEGIN) + len(BEGIN)] + "\n\n" + text + "\n" + old[old.index(END) :], encoding="utf-8"
+    )

@@ -47,7 +47,10 @@ def cases(subject: Subject, names: Sequence[str]) -> dict[str, Call]:
     for precision in ("bf16", "fp16") if cuda else ("bf16",):
         found |= {f"{name}, {precision}": subject.case(name, precision) for name in (LAST, RENDER)}
     if cuda:
-        found |= {f"{RENDER}{end}, CUDA graph": graphed(subject.case(RENDER, precision)) for end, precision in (("", "fp32"), (", fp16", "fp16"))}
+        found |= {
+            f"{RENDER}{end}, CUDA graph": graphed(subject.case(RENDER, precision))
+            for end, precision in (("", "fp32"), (", fp16", "fp16"))
+        }
     return found
 
 
@@ -56,7 +59,10 @@ def timed(subject: Subject, calls: Mapping[str, Call], rounds: int) -> dict[str,
     ready = {name: waited(call, subject.device) for name, call in calls.items()}
     wall = subject.device.type == "cuda"
     found = turns(ready, rounds, wall=wall, budget=BUDGET)
-    if max(spread(values) for values in found.values()) > UNSTEADY and sum(sum(values) for values in found.values()) < BUDGET / 2.0:
+    if (
+        max(spread(values) for values in found.values()) > UNSTEADY
+        and sum(sum(values) for values in found.values()) < BUDGET / 2.0
+    ):
         more = turns(ready, rounds, wall=wall, warm=False, budget=BUDGET / 2.0)
         found = {name: values + more[name] for name, values in found.items()}
     return found
@@ -76,7 +82,9 @@ def report(subject: Subject, seconds: Mapping[str, list[float]]) -> None:
     once = [name for name, values in seconds.items() if len(values) == 1]
     if once:
         print(f"  measured once, for it takes long: {', '.join(once)}")
-    print(f"  {RENDER} over '{best}': {ratio:.2f}, {'within' if ratio <= ALLOWED else 'ABOVE'} the {ALLOWED:.2f} that are allowed")
+    print(
+        f"  {RENDER} over '{best}': {ratio:.2f}, {'within' if ratio <= ALLOWED else 'ABOVE'} the {ALLOWED:.2f} that are allowed"
+    )
     print(f"  {rounds} rounds; quartiles lie apart by {100.0 * worst:.0f} % of the median at most")
     if subject.device.type != "cuda":
         print("  fp16, CUDA graphs: not measured, no CUDA device")
@@ -88,11 +96,24 @@ def reuse(subject: Subject, rounds: int) -> None:
     if generator.card.layers == 1 or not groups:
         print("\nPrefix reuse: one layer, which everything reads; nothing to reuse")
         return
-    kept = Pass(generator, subject.codes, condition=subject.classes, restarts={first_reader(generator, layers) for layers in groups.values()})
+    kept = Pass(
+        generator,
+        subject.codes,
+        condition=subject.classes,
+        restarts={first_reader(generator, layers) for layers in groups.values()},
+    )
     edits: dict[str, Call] = {"full pass": subject.case(RENDER)}
-    edits |= {f"{name}, layers {min(at)}-{max(at)}": lambda at=at: kept.edited(subject.codes, at).images for name, at in groups.items()}
+    edits |= {
+        f"{name}, layers {min(at)}-{max(at)}": lambda at=at: kept.edited(subject.codes, at).images
+        for name, at in groups.items()
+    }
     medians = {name: statistics.median(values) for name, values in timed(subject, edits, rounds).items()}
-    table("Prefix reuse: an edited image from the state before its first layer", medians, unit="per image", per=subject.batch)
+    table(
+        "Prefix reuse: an edited image from the state before its first layer",
+        medians,
+        unit="per image",
+        per=subject.batch,
+    )
 
 
 def memory(subject: Subject, checkpoint: str, names: Sequence[str]) -> None:
@@ -105,7 +126,9 @@ def memory(subject: Subject, checkpoint: str, names: Sequence[str]) -> None:
         found[case if precision == "fp32" else f"{case}, {precision}"] = peak
     print(f"\nPeak memory of a pass beyond the network, MiB per image\n{'':20}{'MiB':>28}  {'ratio':>6}")
     for name, value in found.items():
-        print(f"  {name:<24}  {value / subject.batch / 2**20:>20.1f}  {value / next(iter(found.values())):>6.2f}")
+        print(
+            f"  {name:<24}  {value / subject.batch / 2**20:>20.1f}  {value / next(iter(found.values())):>6.2f}"
+        )
 
 
 def freed(checkpoint: str, batch: int, rounds: int) -> None:
@@ -115,7 +138,12 @@ def freed(checkpoint: str, batch: int, rounds: int) -> None:
     for _ in range(3):
         for what, name in names.items():
             found[name].append(ask(what, checkpoint, RENDER, "fp32", batch, rounds, "cpu") or 0.0)
-    table("Memory that a batch frees", {name: statistics.median(values) for name, values in found.items()}, unit="per image", per=batch)
+    table(
+        "Memory that a batch frees",
+        {name: statistics.median(values) for name, values in found.items()},
+        unit="per image",
+        per=batch,
+    )
 
 
 def compilation(subject: Subject, rounds: int) -> None:
@@ -153,11 +181,17 @@ def main() -> None:
             subject = Subject(checkpoint, options.batch, str(device))
             disagreement, once = subject.compare()
             if not disagreement < TOLERANCE:
-                raise SystemExit(f"{family}: the plain passes do not compute the same picture: {disagreement:.1e}")
-            slow = {name: [seconds] for name, seconds in once.items() if seconds > max(SLOW, 3.0 * once[RENDER])}
+                raise SystemExit(
+                    f"{family}: the plain passes do not compute the same picture: {disagreement:.1e}"
+                )
+            slow = {
+                name: [seconds] for name, seconds in once.items() if seconds > max(SLOW, 3.0 * once[RENDER])
+            }
             names = [name for name in subject.names if name not in slow]
             words = "bundled:rooms, 64 px" if family == ROOMS else f"{FAMILIES[family].words}, random weights"
-            print(f"\n\n{words}: batches of {subject.batch}; images agree to {disagreement:.0e} of their spread")
+            print(
+                f"\n\n{words}: batches of {subject.batch}; images agree to {disagreement:.0e} of their spread"
+            )
             report(subject, {**slow, **timed(subject, cases(subject, names), options.rounds)})
             memory(subject, checkpoint, names)
             reuse(subject, options.rounds)

@@ -44,7 +44,11 @@ def configured(config: RunConfig, seed: int, samples: int, scorers: Sequence[str
     """The config of one run: its seed, samples and the set `all`, and of scorers, concepts and conditions those that are asked for."""
     raw = config.model_dump(mode="json", by_alias=True)
     raw["synthesis"]["seed"] = seed
-    raw["rescoring"] |= {"layers": ["all"], "null_directions": NULL, "samples": samples or raw["rescoring"]["samples"]}
+    raw["rescoring"] |= {
+        "layers": ["all"],
+        "null_directions": NULL,
+        "samples": samples or raw["rescoring"]["samples"],
+    }
     raw["engine"]["workers"] = 1
     kept = scorers or [scorer["as"] for scorer in raw["scorers"]]
 
@@ -53,7 +57,9 @@ def configured(config: RunConfig, seed: int, samples: int, scorers: Sequence[str
 
     raw["scorers"] = [scorer for scorer in raw["scorers"] if scorer["as"] in kept]
     raw["concepts"]["include"] = [pattern for pattern in raw["concepts"]["include"] if belongs(pattern)]
-    raw["conditions"] = [c for c in raw["conditions"] if all(belongs(name) for name in (c["edit"], *c["keep"]))]
+    raw["conditions"] = [
+        c for c in raw["conditions"] if all(belongs(name) for name in (c["edit"], *c["keep"]))
+    ]
     return RunConfig.model_validate(raw)
 
 
@@ -101,9 +107,18 @@ def row(name: str, runs: Sequence[Effects], common: Sequence[Floats]) -> dict[st
         i = rescored.boundaries.names.index(name)
         j, effects = int(rescored.own[i]), rescored
         at, unit = (i, rescored.all_set, 0, j), max(rescored.concepts[j]["sd"], rescored.concepts[j]["least"])
-        tables = (effects.mean, effects.error, effects.low, effects.high, effects.low_total, effects.high_total)
+        tables = (
+            effects.mean,
+            effects.error,
+            effects.low,
+            effects.high,
+            effects.low_total,
+            effects.high_total,
+        )
         same.append(changes[i] / unit)
-        found.append([*(float(table[at]) / unit for table in tables), float(rescored.learning_error[i]) / unit])
+        found.append(
+            [*(float(table[at]) / unit for table in tables), float(rescored.learning_error[i]) / unit]
+        )
     mean, error, low, high, low_total, high_total, learning = np.array(found).T
     centre = float(mean.mean())
     return {
@@ -144,27 +159,46 @@ def shown(rows: Sequence[dict[str, Any]]) -> str:
         lines.append(f"| {r['concept']} | {' | '.join(str(cell) for cell in cells)} |")
     total = sum(r["runs"] for r in rows)
     missed = [sum(r[field] for r in rows) for field in ("misses", "misses_total")]
-    lines.append(f"| all | | | | | {missed[0]} of {total}: {missed[0] / total:.1%} | {missed[1]} of {total}: {missed[1] / total:.1%} | | |")
+    lines.append(
+        f"| all | | | | | {missed[0]} of {total}: {missed[0] / total:.1%} | {missed[1]} of {total}: {missed[1] / total:.1%} | | |"
+    )
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("config", type=Path, help="of all runs")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and result.json")
     parser.add_argument("--seeds", type=int, default=16, help="how many runs")
-    parser.add_argument("--samples", type=int, default=0, help="of each run, to verify on; default: the config's")
+    parser.add_argument(
+        "--samples", type=int, default=0, help="of each run, to verify on; default: the config's"
+    )
     parser.add_argument("--scorers", nargs="*", default=[], help="names of the scorers to keep; default: all")
     options = parser.parse_args()
     config, runs = read_config(options.config), []
     for seed in range(options.seeds):
         asked = configured(config, seed, options.samples, options.scorers)
-        runs.append(perform(asked, options.out / f"seed-{seed:02d}", STAGES, source=str(options.config), progress=Progress(quiet=False)))
+        runs.append(
+            perform(
+                asked,
+                options.out / f"seed-{seed:02d}",
+                STAGES,
+                source=str(options.config),
+                progress=Progress(quiet=False),
+            )
+        )
     rescored = [read_effects(run) for run in runs]
     names = list(dict.fromkeys(name for one in rescored for name in one.boundaries.names))
-    common = [on_common_samples(run, options.seeds, options.out / f"common-{seed:02d}.npy") for seed, run in enumerate(runs)]
+    common = [
+        on_common_samples(run, options.seeds, options.out / f"common-{seed:02d}.npy")
+        for seed, run in enumerate(runs)
+    ]
     rows = [row(name, rescored, common) for name in names]
-    (options.out / "result.json").write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n", encoding="utf-8")
+    (options.out / "result.json").write_text(
+        json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n", encoding="utf-8"
+    )
     print(machine())
     print(shown(rows))
 

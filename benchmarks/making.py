@@ -40,24 +40,32 @@ def _widths(resolution: int, base: int, most: int) -> list[int]:
 def _stylegan(tiny: bool) -> Any:
     widths = tuple(_widths(16, 64, 8) if tiny else _widths(256, 16384, 512))
     size = 8 if tiny else 512
-    return stylegan.Architecture(widths, z_dim=size, w_dim=size, mapping_layers=8, mapping_width=size, mean=size)
+    return stylegan.Architecture(
+        widths, z_dim=size, w_dim=size, mapping_layers=8, mapping_width=size, mean=size
+    )
 
 
 def _stylegan2(tiny: bool) -> Any:
     widths = _widths(16, 64, 8) if tiny else _widths(256, 32768, 512)
     size = 8 if tiny else 512
     channels = {4 * 2**level: width for level, width in enumerate(widths)}
-    return stylegan2.Architecture(channels, z_dim=size, w_dim=size, mapping_layers=8, mapping_width=size, classes=0)
+    return stylegan2.Architecture(
+        channels, z_dim=size, w_dim=size, mapping_layers=8, mapping_width=size, classes=0
+    )
 
 
 def _pggan(tiny: bool) -> Any:
-    return pggan.Architecture(tuple(_widths(16, 64, 8) if tiny else _widths(256, 16384, 512)), inputs=8 if tiny else 512)
+    return pggan.Architecture(
+        tuple(_widths(16, 64, 8) if tiny else _widths(256, 16384, 512)), inputs=8 if tiny else 512
+    )
 
 
 def _r3gan(tiny: bool) -> Any:
     widths = (8, 8, 4) if tiny else (768, 768, 768, 768, 384, 192, 96)
     insides = tuple((2 * width, 2 * width) for width in widths)
-    return r3gan.Architecture(8 if tiny else 64, 0, 0, widths, insides, ((4 if tiny else 96,) * 2,) * len(widths))
+    return r3gan.Architecture(
+        8 if tiny else 64, 0, 0, widths, insides, ((4 if tiny else 96,) * 2,) * len(widths)
+    )
 
 
 def _biggan(tiny: bool) -> Any:
@@ -67,7 +75,16 @@ def _biggan(tiny: bool) -> Any:
     at = len(blocks) - 2  # behind it are 64 pixels of 128
     attention = {at: (widths[at + 1] // 8, widths[at + 1] // 2)}
     z = chunk * (len(blocks) + 1)
-    return _of_biggan(deep=False, blocks=blocks, attention=attention, classes=classes, embedding=embedding, z_dim=z, first=chunk, chunk=chunk)
+    return _of_biggan(
+        deep=False,
+        blocks=blocks,
+        attention=attention,
+        classes=classes,
+        embedding=embedding,
+        z_dim=z,
+        first=chunk,
+        chunk=chunk,
+    )
 
 
 def _biggan_deep(tiny: bool) -> Any:
@@ -78,11 +95,22 @@ def _biggan_deep(tiny: bool) -> Any:
         blocks += [biggan.Block(a, a // 4, a, False), biggan.Block(a, a // 4, b, True)]
     at = len(blocks) - 5 if not tiny else 1  # behind it are 64 pixels of 256
     attention = {at: (blocks[at].outputs // 8, blocks[at].outputs // 2)}
-    return _of_biggan(deep=True, blocks=tuple(blocks), attention=attention, classes=classes, embedding=size, z_dim=size, first=size, chunk=size)
+    return _of_biggan(
+        deep=True,
+        blocks=tuple(blocks),
+        attention=attention,
+        classes=classes,
+        embedding=size,
+        z_dim=size,
+        first=size,
+        chunk=size,
+    )
 
 
 def _of_biggan(**sizes: Any) -> Any:
-    return biggan.Architecture(shared=True, bottom=4, statistics=1, colours=3, sigma="iterated", z_first=False, eps=1e-5, **sizes)
+    return biggan.Architecture(
+        shared=True, bottom=4, statistics=1, colours=3, sigma="iterated", z_first=False, eps=1e-5, **sizes
+    )
 
 
 def _stylegan3(tiny: bool, *, rotates: bool) -> Any:
@@ -136,7 +164,13 @@ def make(name: str, folder: Path, *, tiny: bool = False) -> Path:
         torch.manual_seed(0)
         state = architecture.build().state_dict()
         tensors = {key: _alive(key, tensor).contiguous() for key, tensor in state.items()}
-    header = {"plugin": family.plugin, "family": name, "network": asdict(architecture), "source": "random weights", "source_sha256": "0" * 64}
+    header = {
+        "plugin": family.plugin,
+        "family": name,
+        "network": asdict(architecture),
+        "source": "random weights",
+        "source_sha256": "0" * 64,
+    }
     path = folder / f"{name}.safetensors"
     save_file(tensors, path, metadata={SETTINGS: json.dumps(header)})
     return path
@@ -144,7 +178,9 @@ def make(name: str, folder: Path, *, tiny: bool = False) -> Path:
 
 def _alive(name: str, tensor: Tensor) -> Tensor:
     """Random values where a new network has none that are worth computing with: BigGAN's weights, noise that does nothing."""
-    if name.startswith("mapping.layers.") and tensor.ndim == 2:  # StyleGAN's, which are stored a hundred times too large
+    if (
+        name.startswith("mapping.layers.") and tensor.ndim == 2
+    ):  # StyleGAN's, which are stored a hundred times too large
         return tensor * 100.0
     if name.endswith("noise_strength"):
         return torch.full_like(tensor, 0.1)

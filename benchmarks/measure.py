@@ -16,7 +16,9 @@ from threadpoolctl import threadpool_limits
 
 def arguments(description: str | None, **more: tuple[object, str]) -> argparse.Namespace:
     """Parse the command line; `more` maps an option to its default and its help."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     common: dict[str, tuple[object, str]] = {
         "threads": (1, "of torch, numpy and scikit-learn"),
         "rounds": (7, "repetitions; the median counts"),
@@ -29,13 +31,21 @@ def arguments(description: str | None, **more: tuple[object, str]) -> argparse.N
     return chosen
 
 
-def alternate(cases: Mapping[str, Callable[[], object]], rounds: int, *, warm: bool = True) -> dict[str, float]:
+def alternate(
+    cases: Mapping[str, Callable[[], object]], rounds: int, *, warm: bool = True
+) -> dict[str, float]:
     """Median seconds of each case; cases take turns."""
     return {name: statistics.median(values) for name, values in turns(cases, rounds, warm=warm).items()}
 
 
 def turns(
-    cases: Mapping[str, Callable[[], object]], rounds: int, *, warm: bool = True, wall: bool = False, least: int = 3, budget: float = math.inf
+    cases: Mapping[str, Callable[[], object]],
+    rounds: int,
+    *,
+    warm: bool = True,
+    wall: bool = False,
+    least: int = 3,
+    budget: float = math.inf,
 ) -> dict[str, list[float]]:
     """Seconds of each case in every round; in a round all cases take their turn.
 
@@ -74,11 +84,15 @@ def clock_of(*, wall: bool = False) -> Callable[[], float]:
 
 def spread(values: Sequence[float]) -> float:
     """The distance of the quartiles over the median."""
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else (values * 3)[:3]
+    low, middle, high = (
+        statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else (values * 3)[:3]
+    )
     return (high - low) / middle
 
 
-def table(title: str, seconds: Mapping[str, float], *, unit: str, per: float, baseline: str | None = None) -> None:
+def table(
+    title: str, seconds: Mapping[str, float], *, unit: str, per: float, baseline: str | None = None
+) -> None:
     """Print each case with its time in milliseconds per unit and its ratio to the baseline (the first, unless named)."""
     reference = seconds[baseline or next(iter(seconds))]
     width = max(len(name) for name in seconds)

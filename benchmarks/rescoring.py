@@ -36,7 +36,10 @@ from measure import alternate, arguments, machine, table
 SIGNS = (1.0, -1.0)
 CONFIG: dict[str, Any] = {
     "generator": {"use": "stylegan2", "with": {"checkpoint": "bundled:rooms"}},
-    "scorers": [{"use": name, "with": {"checkpoint": "bundled:rooms"}} for name in ("layout", "category", "attribute", "segmentation")]
+    "scorers": [
+        {"use": name, "with": {"checkpoint": "bundled:rooms"}}
+        for name in ("layout", "category", "attribute", "segmentation")
+    ]
     + [{"use": "hue"}],
     "boundary": {"use": "linear_svm"},
     "device": "cpu",
@@ -63,7 +66,11 @@ class Bench:
         """Layers and moved codes, for every layer set and sign."""
         scale = self.generator.layer_scale
         fields = [(layers, edit_direction(normal, layers, scale)) for layers in self.prepared.sets.values()]
-        return [(layers, move(self.codes, field, sign * self.distance)) for layers, field in fields for sign in SIGNS]
+        return [
+            (layers, move(self.codes, field, sign * self.distance))
+            for layers, field in fields
+            for sign in SIGNS
+        ]
 
     def naive(self) -> np.ndarray:
         """Mean changes (B, S x 2, C)."""
@@ -90,7 +97,11 @@ class Bench:
         effects = []
         for normal in self.normals:
             for layers, codes in self.edits(normal):
-                after = score(baseline.edited(codes, layers) if reuse else ganstrata.Rendering(ganstrata.render(g, codes)))
+                after = score(
+                    baseline.edited(codes, layers)
+                    if reuse
+                    else ganstrata.Rendering(ganstrata.render(g, codes))
+                )
                 self.count(every - starts[layers] if reuse else every)
                 effects.append(np.nanmean(after - before, axis=0))
         return np.array(effects)
@@ -99,19 +110,33 @@ class Bench:
 def single_layers(family: str, rounds: int) -> None:
     """The cost of each layer's edit, and ratios for some numbers of boundaries, null directions and signs."""
     with tempfile.TemporaryDirectory() as folder:
-        generator = ganstrata.load_generator(FAMILIES[family].plugin, checkpoint=str(make(family, Path(folder))), device="cpu")
+        generator = ganstrata.load_generator(
+            FAMILIES[family].plugin, checkpoint=str(make(family, Path(folder))), device="cpu"
+        )
     latents = generator.sample(1, 0, 0, ganstrata.Stream.VERIFICATION)
-    codes, layers = generator.broadcast(generator.map(latents.z, latents.condition)), range(generator.card.layers)
+    codes, layers = (
+        generator.broadcast(generator.map(latents.z, latents.condition)),
+        range(generator.card.layers),
+    )
     starts = [first_reader(generator, [layer]) for layer in layers]
     strata, _ = strata_work(generator, Inputs(1, latents.condition, latents.index, 0), codes, flops, {})
     whole = partial(Pass, generator, codes, condition=latents.condition, index=latents.index)
     baseline = whole(restarts=set(starts))
-    cases = {"full pass": whole} | {f"layer {layer}": partial(baseline.edited, codes, [layer]) for layer in layers}
+    cases = {"full pass": whole} | {
+        f"layer {layer}": partial(baseline.edited, codes, [layer]) for layer in layers
+    }
     seconds = alternate(cases, rounds)
-    print(f"\n{FAMILIES[family].words}, one sample\n  {'':<9}  {'GFLOPs':>8}  {'ratio':>6}  {'ms':>8}  {'ratio':>6}")
+    print(
+        f"\n{FAMILIES[family].words}, one sample\n  {'':<9}  {'GFLOPs':>8}  {'ratio':>6}  {'ms':>8}  {'ratio':>6}"
+    )
     for name, start in zip(cases, [0, *starts], strict=True):
         work = sum(strata[start:])
-        values = (work / 1e9, work / sum(strata), 1000.0 * seconds[name], seconds[name] / seconds["full pass"])
+        values = (
+            work / 1e9,
+            work / sum(strata),
+            1000.0 * seconds[name],
+            seconds[name] / seconds["full pass"],
+        )
         print("  {:<9}  {:>8.2f}  {:>6.2f}  {:>8.0f}  {:>6.2f}".format(name, *values))
     # What begins at a layer, in seconds: a table in which those behind a stratum add up to the time of its edit.
     timed = [seconds[f"layer {layer}"] for layer in layers]
@@ -119,8 +144,12 @@ def single_layers(family: str, rounds: int) -> None:
         "FLOPs": Costs(strata, 0.0, "FLOPs"),
         "seconds": Costs((*(a - b for a, b in pairwise(timed)), timed[-1]), 0.0, "seconds"),
     }
-    print("\nOur order over a naive one that makes the unedited images anew for each direction, or for each edit")
-    print(f"  {'boundaries, null, signs':<24}  {'direction, FLOPs':>16}  {'seconds':>7}  {'edit, FLOPs':>11}  {'seconds':>7}")
+    print(
+        "\nOur order over a naive one that makes the unedited images anew for each direction, or for each edit"
+    )
+    print(
+        f"  {'boundaries, null, signs':<24}  {'direction, FLOPs':>16}  {'seconds':>7}  {'edit, FLOPs':>11}  {'seconds':>7}"
+    )
     for boundaries, null, signs in ((1, 0, 1), (50, 0, 1), (10, 20, 2)):
         used, found = np.ones((boundaries, len(layers)), dtype=np.int64), []
         for per_edit in (False, True):
@@ -128,8 +157,18 @@ def single_layers(family: str, rounds: int) -> None:
                 begins = starts if unit == "FLOPs" else list(layers)
                 ours = shared_work(costs, begins, used, used[0], null, 1, signs=signs)
                 edits = 2 * len(layers) * (signs * boundaries + null) * costs.edited()
-                found.append(ours / (edits if per_edit else naive_work(costs, 1, len(layers), boundaries, null, signs=signs)))
-        print(f"  {f'{boundaries}, {null}, {signs}':<24}" + "  {:>16.2f}  {:>7.2f}  {:>11.2f}  {:>7.2f}".format(*found))
+                found.append(
+                    ours
+                    / (
+                        edits
+                        if per_edit
+                        else naive_work(costs, 1, len(layers), boundaries, null, signs=signs)
+                    )
+                )
+        print(
+            f"  {f'{boundaries}, {null}, {signs}':<24}"
+            + "  {:>16.2f}  {:>7.2f}  {:>11.2f}  {:>7.2f}".format(*found)
+        )
 
 
 @torch.inference_mode()
@@ -154,7 +193,9 @@ def main() -> None:
         "shared baseline and prefix reuse": lambda: bench.shared(reuse=True),
     }
     print(machine())
-    print(f"{options.boundaries} boundaries, {len(bench.prepared.sets)} layer sets, both signs, {options.batch} samples, all scorers")
+    print(
+        f"{options.boundaries} boundaries, {len(bench.prepared.sets)} layer sets, both signs, {options.batch} samples, all scorers"
+    )
     width = max(len(name) for name in orders)
     print(f"\nWhat is computed\n  {'':<{width}}  {'images':>8}  {'ratio':>6}  {'strata':>8}  {'ratio':>6}")
     reference, images, strata = None, 1, 1
@@ -164,8 +205,15 @@ def main() -> None:
             reference, images, strata = effects, bench.images, bench.strata
         worst = float(np.nanmax(np.abs(effects - reference)))
         assert worst < 1e-3, f"{name} gives other effects: {worst}"
-        print(f"  {name:<{width}}  {bench.images:>8}  {bench.images / images:>6.2f}  {bench.strata:>8}  {bench.strata / strata:>6.2f}")
-    table("What it costs", alternate(orders, options.rounds, warm=False), unit="per edited image", per=images / 2)
+        print(
+            f"  {name:<{width}}  {bench.images:>8}  {bench.images / images:>6.2f}  {bench.strata:>8}  {bench.strata / strata:>6.2f}"
+        )
+    table(
+        "What it costs",
+        alternate(orders, options.rounds, warm=False),
+        unit="per edited image",
+        per=images / 2,
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,14 @@ import numpy as np
 import torch
 from ganstrata.plugins.scorers.networks.resnet import ResNet, ResNetShape
 
-PREPARED = {"do_resize": True, "do_normalize": True, "do_rescale": True, "rescale_factor": 1 / 255, "image_mean": [0.5] * 3, "image_std": [0.25] * 3}
+PREPARED = {
+    "do_resize": True,
+    "do_normalize": True,
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "image_mean": [0.5] * 3,
+    "image_std": [0.25] * 3,
+}
 WIDTHS = (64, 128, 256, 512)
 PLACES = {
     "wideresnet18": (ResNetShape(64, WIDTHS, (2, 2, 2, 2), False, 365), False),
@@ -26,7 +33,10 @@ def places(name: str, folder: Path) -> tuple[Path, Path]:
     state = {f"module.{key}": value for key, value in ResNet(shape, max_pool=pooling).state_dict().items()}
     path, weights = folder / f"{name}_places365.pth.tar", folder / f"W_sceneattribute_{name}.npy"
     torch.save({"epoch": 90, "arch": name, "state_dict": state}, path)
-    np.save(weights, np.random.default_rng(0).normal(size=(102, state["module.fc.weight"].shape[1])).astype(np.float32))
+    np.save(
+        weights,
+        np.random.default_rng(0).normal(size=(102, state["module.fc.weight"].shape[1])).astype(np.float32),
+    )
     return path, weights
 
 
@@ -35,7 +45,13 @@ def segformer(folder: Path) -> Path:
     import transformers
 
     config = transformers.SegformerConfig(num_labels=150)
-    return _save(transformers.SegformerForSemanticSegmentation, config, folder / "segformer", size={"height": 512, "width": 512}, resample=2)
+    return _save(
+        transformers.SegformerForSemanticSegmentation,
+        config,
+        folder / "segformer",
+        size={"height": 512, "width": 512},
+        resample=2,
+    )
 
 
 def clip(folder: Path) -> Path:
@@ -48,14 +64,22 @@ def clip(folder: Path) -> Path:
 
     into = folder / "clip"
     config = transformers.CLIPConfig()
-    first, last, pad = config.text_config.bos_token_id, config.text_config.eos_token_id, config.text_config.pad_token_id
+    first, last, pad = (
+        config.text_config.bos_token_id,
+        config.text_config.eos_token_id,
+        config.text_config.pad_token_id,
+    )
     known = {word: 10 + i for i, word in enumerate(("<unk>", *WORDS))} | {"<s>": first, "</s>": last}
     known |= {"<pad>": pad} if pad not in (first, last) else {}
     split = Tokenizer(WordLevel(known, unk_token="<unk>"))
     split.pre_tokenizer = Whitespace()
-    split.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", first), ("</s>", last)])
+    split.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", first), ("</s>", last)]
+    )
     filler = next(word for word, place in known.items() if place == pad)
-    quick = transformers.PreTrainedTokenizerFast(tokenizer_object=split, bos_token="<s>", eos_token="</s>", pad_token=filler, unk_token="<unk>")
+    quick = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=split, bos_token="<s>", eos_token="</s>", pad_token=filler, unk_token="<unk>"
+    )
     quick.save_pretrained(into)
     crop = {"do_center_crop": True, "crop_size": {"height": 224, "width": 224}}
     return _save(transformers.CLIPModel, config, into, size={"shortest_edge": 224}, resample=3, **crop)
@@ -68,5 +92,7 @@ def _save(kind: Any, config: Any, folder: Path, **preparation: object) -> Path:
     transformers.utils.logging.disable_progress_bar()
     torch.manual_seed(0)
     kind(config).eval().save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps({**PREPARED, **preparation}), encoding="utf-8")
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps({**PREPARED, **preparation}), encoding="utf-8"
+    )
     return folder

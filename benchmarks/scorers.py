@@ -64,26 +64,37 @@ def table(title: str, seconds: Mapping[str, list[float]], peaks: Mapping[str, fl
     """Medians, and ratios to the first case of the same round."""
     first = next(iter(seconds.values()))
     width = max(len(name) for name in seconds)
-    print(f"\n{title}\n  {'':<{width}}  {'s per 1000':>11}  {'ratio':>6}  {'lowest-highest':>14}  {'peak MiB':>9}")
+    print(
+        f"\n{title}\n  {'':<{width}}  {'s per 1000':>11}  {'ratio':>6}  {'lowest-highest':>14}  {'peak MiB':>9}"
+    )
     for name, values in seconds.items():
         ratios = [value / bare for value, bare in zip(values, first, strict=True)]
         spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
         thousand = 1000.0 * statistics.median(values) / batch
-        print(f"  {name:<{width}}  {thousand:>11.3f}  {statistics.median(ratios):>6.3f}  {spread:>14}  {peaks[name] / MIB:>9.1f}")
+        print(
+            f"  {name:<{width}}  {thousand:>11.3f}  {statistics.median(ratios):>6.3f}  {spread:>14}  {peaks[name] / MIB:>9.1f}"
+        )
 
 
 def networks(thing: object, depth: int = 4) -> list[nn.Module]:
     """All networks that a scorer holds, however deep they lie in it."""
     if isinstance(thing, nn.Module):
         return [thing]
-    return [network for part in getattr(thing, "__dict__", {}).values() for network in networks(part, depth - 1)] if depth else []
+    return (
+        [network for part in getattr(thing, "__dict__", {}).values() for network in networks(part, depth - 1)]
+        if depth
+        else []
+    )
 
 
 def passes(scorers: Mapping[str, Any], images: Tensor, *names: str) -> int:
     """How often a network is gone through when these scorers score one batch, told by hooks on the first convolution of each."""
     calls: list[str] = []
     loaded = {id(network): network for name in names for network in networks(scorers[name])}
-    firsts = [next(module for module in network.modules() if isinstance(module, nn.Conv2d)) for network in loaded.values()]
+    firsts = [
+        next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+        for network in loaded.values()
+    ]
     hooks = [module.register_forward_pre_hook(lambda *_: calls.append("")) for module in firsts]
     together(scorers, images, *names)()
     for hook in hooks:
@@ -111,7 +122,10 @@ def bundled(batch: int) -> dict[str, tuple[dict[str, Case], int]]:
     g = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
     images = ganstrata.render(g, g.broadcast(g.map(g.sample(batch, 0, 0, ganstrata.Stream.PROBING).z)))
     names = ("category", "attribute", "segmentation", "layout")
-    scorers = {name: scorer(name, checkpoint="bundled:rooms") for name in names} | {"hue": scorer("hue"), "soft": scorer("hue", soft=True)}
+    scorers = {name: scorer(name, checkpoint="bundled:rooms") for name in names} | {
+        "hue": scorer("hue"),
+        "soft": scorer("hue", soft=True),
+    }
     pixels = images.clamp(0.0, 1.0)
     scenes, surfaces = scorers["category"].model.network, scorers["segmentation"].model.network
     passes(scorers, images, "category", "attribute"), passes(scorers, images, "segmentation", "layout")
@@ -151,7 +165,10 @@ def published(folder: Path, batch: int, size: int) -> dict[str, tuple[dict[str, 
     found: dict[str, tuple[dict[str, Case], int]] = {}
     for name in scorer_models.PLACES:
         path, weights = scorer_models.places(name, folder)
-        both = {"category": scorer("category", checkpoint=str(path)), "attribute": scorer("attribute", checkpoint=str(path), weights=str(weights))}
+        both = {
+            "category": scorer("category", checkpoint=str(path)),
+            "attribute": scorer("attribute", checkpoint=str(path), weights=str(weights)),
+        }
         model = both["category"].model
         pair = together(both, images, "category", "attribute")
         print(f"{name}: ", end="")
@@ -169,11 +186,17 @@ def published(folder: Path, batch: int, size: int) -> dict[str, tuple[dict[str, 
         return found
     segments = {"segmentation": scorer("segmentation", model=str(scorer_models.segformer(folder)))}
     loaded = segments["segmentation"].model.loaded
-    found[f"SegFormer-B0, 150 classes, {size} px"] = (_hub(segments, loaded, images, lambda ready: loaded.network(pixel_values=ready)), batch)
+    found[f"SegFormer-B0, 150 classes, {size} px"] = (
+        _hub(segments, loaded, images, lambda ready: loaded.network(pixel_values=ready)),
+        batch,
+    )
     said = {"name": "cluttered", "present": "a photo of a cluttered room", "absent": "a photo of a tidy room"}
     text = {"text": scorer("text", model=str(scorer_models.clip(folder)), concepts=[said])}
     clip = text["text"].loaded
-    found[f"CLIP ViT-B/32, {size} px"] = (_hub(text, clip, images, lambda ready: clip.network.get_image_features(pixel_values=ready)), batch)
+    found[f"CLIP ViT-B/32, {size} px"] = (
+        _hub(text, clip, images, lambda ready: clip.network.get_image_features(pixel_values=ready)),
+        batch,
+    )
     return found
 
 
@@ -181,7 +204,9 @@ def resizing(batch: int, to: int = 224) -> dict[str, tuple[dict[str, Case], int]
     """Pictures of some sizes made 224 px large: by Pillow from 8 bits, and by us from floating point; the results are equal."""
     found: dict[str, tuple[dict[str, Case], int]] = {}
     for size in (64, 256, 512, 1024):
-        levels = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        levels = torch.randint(
+            0, 256, (batch, size, size, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+        )
         images = levels.permute(0, 3, 1, 2).float() / 255.0
         pillow = [Image.fromarray(picture) for picture in levels.numpy()]
 
@@ -190,13 +215,21 @@ def resizing(batch: int, to: int = 224) -> dict[str, tuple[dict[str, Case], int]
             return torch.from_numpy(np.stack(made)).permute(0, 3, 1, 2).float() / 255.0
 
         assert torch.equal(by_pillow(), resized(images, to))
-        found[f"Resizing from {size} to {to} px"] = ({"Pillow": by_pillow, "ours": lambda images=images: resized(images, to)}, batch)
+        found[f"Resizing from {size} to {to} px"] = (
+            {"Pillow": by_pillow, "ours": lambda images=images: resized(images, to)},
+            batch,
+        )
     return found
 
 
-def _hub(scorers: Mapping[str, Any], loaded: Any, images: Tensor, forward: Callable[[Tensor], object]) -> dict[str, Case]:
+def _hub(
+    scorers: Mapping[str, Any], loaded: Any, images: Tensor, forward: Callable[[Tensor], object]
+) -> dict[str, Case]:
     ready = loaded.prepare(images)
-    cases: dict[str, Case] = {"bare network": lambda: forward(ready), "preparation alone": lambda: loaded.prepare(images)}
+    cases: dict[str, Case] = {
+        "bare network": lambda: forward(ready),
+        "preparation alone": lambda: loaded.prepare(images),
+    }
     return cases | {name: together(scorers, images, name) for name in scorers}
 
 
@@ -217,7 +250,9 @@ def main() -> None:
         for case in cases.values():  # first calls are slow, and what they keep is not the scorer's
             case()
     # Memory first: afterwards it is kept.
-    peaks = {title: {name: peak(case) for name, case in cases.items()} for title, (cases, _) in sections.items()}
+    peaks = {
+        title: {name: peak(case) for name, case in cases.items()} for title, (cases, _) in sections.items()
+    }
     keep_freed_memory()
     for title, (cases, batch) in sections.items():
         turns(cases, 1)

@@ -16,7 +16,12 @@ from ganstrata.core.device import auto_batch, autocast
 from measure import clock_of
 from torch import Tensor
 
-PLAIN, LAST, GROUPED, RENDER = "plain", "plain, channels last", "plain, weights per sample", "ganstrata.render"
+PLAIN, LAST, GROUPED, RENDER = (
+    "plain",
+    "plain, channels last",
+    "plain, weights per sample",
+    "ganstrata.render",
+)
 LAYOUTS = {PLAIN: torch.contiguous_format, LAST: torch.channels_last}
 
 Call = Callable[[], Tensor]
@@ -43,8 +48,12 @@ class Subject:
         latents = self.generator.sample(self.batch, 0, 0, ganstrata.Stream.PROBING)
         self.codes: Tensor = self.generator.broadcast(self.generator.map(latents.z, latents.condition))
         self.classes: Tensor | None = None
-        if latents.condition is not None:  # as weights: they need no check of their values, for which a GPU would have to be waited for
-            self.classes = torch.nn.functional.one_hot(latents.condition.long(), found.classes).float().to(self.device)
+        if (
+            latents.condition is not None
+        ):  # as weights: they need no check of their values, for which a GPU would have to be waited for
+            self.classes = (
+                torch.nn.functional.one_hot(latents.condition.long(), found.classes).float().to(self.device)
+            )
 
     def case(self, name: str, precision: str = "fp32", *, n: int | None = None) -> Call:
         """One way of rendering the first n images, all by default."""
@@ -78,7 +87,12 @@ class Subject:
 
     @cached_property
     def _forwards(self) -> dict[str, plain.Forward]:
-        found = {name: plain.prepare(self.plugin, self.tensors, self.architecture, layout) for name, layout in LAYOUTS.items()}
+        found = {
+            name: plain.prepare(self.plugin, self.tensors, self.architecture, layout)
+            for name, layout in LAYOUTS.items()
+        }
         if GROUPED in self.names:
-            found[GROUPED] = plain.prepare(self.plugin, self.tensors, self.architecture, torch.contiguous_format, grouped=True)
+            found[GROUPED] = plain.prepare(
+                self.plugin, self.tensors, self.architecture, torch.contiguous_format, grouped=True
+            )
         return found

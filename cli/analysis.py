@@ -13,7 +13,9 @@ from .work import working
 
 directory = click.argument("run_dir", type=PATH)
 silent = click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
-device_option = click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]")
+device_option = click.option(
+    "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]"
+)
 
 
 @click.group()
@@ -29,15 +31,37 @@ def analysis() -> None:
 @analysis.command("objects")
 @directory
 @click.option(
-    "--along", multiple=True, required=True, metavar="NAME", help="A boundary of the run; repeat it to move on from where the last one led."
+    "--along",
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help="A boundary of the run; repeat it to move on from where the last one led.",
 )
 @click.option("--segmenter", metavar="ALIAS", help="The scorer that labels pixels.  [default: the only one]")
 @click.option(
-    "--layers", metavar="SET", help="Where to move: all, a group, or numbers such as 2-5.  [default: lower if there is such a group, else all]"
+    "--layers",
+    metavar="SET",
+    help="Where to move: all, a group, or numbers such as 2-5.  [default: lower if there is such a group, else all]",
 )
-@click.option("--samples", type=click.IntRange(1, 100_000_000), default=500, show_default=True, metavar="N", help="How many samples to move.")
-@click.option("--step", type=LENGTH, metavar="X", help="Length of each move, in the unit of rescoring.distance_unit.  [default: rescoring.distance]")
-@click.option("--start", metavar="CONCEPT", help="Only samples that have this concept, such as category/living_room.  [default: all samples]")
+@click.option(
+    "--samples",
+    type=click.IntRange(1, 100_000_000),
+    default=500,
+    show_default=True,
+    metavar="N",
+    help="How many samples to move.",
+)
+@click.option(
+    "--step",
+    type=LENGTH,
+    metavar="X",
+    help="Length of each move, in the unit of rescoring.distance_unit.  [default: rescoring.distance]",
+)
+@click.option(
+    "--start",
+    metavar="CONCEPT",
+    help="Only samples that have this concept, such as category/living_room.  [default: all samples]",
+)
 @device_option
 @silent
 def objects_command(
@@ -66,7 +90,15 @@ def objects_command(
         from ..core.analyses.objects import TransitionRequest
         from ..core.pipeline.analyse import objects
 
-        ask = TransitionRequest(along=along, segmenter=segmenter, layers=layers, samples=samples, step=step, start=start, device=device)
+        ask = TransitionRequest(
+            along=along,
+            segmenter=segmenter,
+            layers=layers,
+            samples=samples,
+            step=step,
+            start=start,
+            device=device,
+        )
         found = objects(run_dir, ask, progress=progress)
     say(found.setting)
     for hop, name in enumerate(found.along, start=1):

@@ -28,8 +28,18 @@ def options(*, top: str, layers: str | None, several: bool = False) -> Callable[
     """The options that all of these share."""
     where = "analysis/NAME in the run" + ("; needed with several runs" if several else "")
     shared = [
-        click.option("--concepts", multiple=True, metavar="PATTERN", help="Only these, such as attribute/wood or 'colour/*'; may be repeated."),
-        click.option("--levels", multiple=True, metavar="LEVEL", help="Only concepts of this level, such as attribute; may be repeated."),
+        click.option(
+            "--concepts",
+            multiple=True,
+            metavar="PATTERN",
+            help="Only these, such as attribute/wood or 'colour/*'; may be repeated.",
+        ),
+        click.option(
+            "--levels",
+            multiple=True,
+            metavar="LEVEL",
+            help="Only concepts of this level, such as attribute; may be repeated.",
+        ),
         click.option("--top", type=click.IntRange(1, 1_000_000), metavar="N", help=top),
         *([click.option("--layers", metavar="SET", help=layers)] if layers else []),
         click.option("--out", type=PATH, metavar="DIR", help=f"Folder to write.  [default: {where}]"),
@@ -92,7 +102,9 @@ def ranking_command(run_dirs: tuple[Path, ...], **asked: Any) -> None:
 
 @click.command("hierarchy")
 @directories
-@options(top="Only the N strongest variation factors of each level.  [default: all]", layers=None, several=True)
+@options(
+    top="Only the N strongest variation factors of each level.  [default: all]", layers=None, several=True
+)
 def hierarchy_command(run_dirs: tuple[Path, ...], **asked: Any) -> None:
     """Which level settles in which layers, how deep each concept sits, and whether one level sits before another (paper, fig. 3a).
 
@@ -113,7 +125,11 @@ def hierarchy_command(run_dirs: tuple[Path, ...], **asked: Any) -> None:
 @click.command("entanglement")
 @directory
 @options(top="Only the N strongest concepts.  [default: all]", layers=SETS)
-@click.option("--cluster", is_flag=True, help="Put concepts that move each other side by side, instead of the strongest first.")
+@click.option(
+    "--cluster",
+    is_flag=True,
+    help="Put concepts that move each other side by side, instead of the strongest first.",
+)
 def entanglement_command(run_dir: Path, **asked: Any) -> None:
     """What each direction does to every other concept, and how much of it cosines between normals explain (paper, fig. 8).
 

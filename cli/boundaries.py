@@ -54,8 +54,15 @@ def list_boundaries(folder: Path, as_json: bool) -> None:
 
 @boundaries.command("import")
 @click.argument("source", metavar="SOURCE...", nargs=-1, required=True, type=PATH)
-@click.option("--assume", required=True, metavar="GENERATOR", help="Whose boundaries they are: a checkpoint, bundled:NAME, or a run directory.")
-@click.option("--out", required=True, type=PATH, help="A folder for boundaries.safetensors and boundaries.json.")
+@click.option(
+    "--assume",
+    required=True,
+    metavar="GENERATOR",
+    help="Whose boundaries they are: a checkpoint, bundled:NAME, or a run directory.",
+)
+@click.option(
+    "--out", required=True, type=PATH, help="A folder for boundaries.safetensors and boundaries.json."
+)
 @click.option("--space", metavar="z|w|wp", help="Of .npy files that no list names.")
 @click.option(
     "--level",
@@ -64,11 +71,24 @@ def list_boundaries(folder: Path, as_json: bool) -> None:
     metavar="[NAME=]LEVEL",
     help="layout, category, attribute, colour or object; of one boundary with its NAME. May be repeated.  [default: as the files say]",
 )
-@click.option("--layers", metavar="LAYERS", help="For which they are meant, such as 6-11, or all.  [default: as the files say, else all]")
+@click.option(
+    "--layers",
+    metavar="LAYERS",
+    help="For which they are meant, such as 6-11, or all.  [default: as the files say, else all]",
+)
 @click.option("--alias", default="imported", show_default=True, help="Boundaries are called ALIAS/name.")
-@click.option("--root", type=PATH, help="Where a list's paths begin.  [default: its folder, then the working directory]")
+@click.option(
+    "--root", type=PATH, help="Where a list's paths begin.  [default: its folder, then the working directory]"
+)
 def import_boundaries(
-    source: tuple[Path, ...], assume: str, out: Path, space: str | None, levels: tuple[str, ...], layers: str | None, alias: str, root: Path | None
+    source: tuple[Path, ...],
+    assume: str,
+    out: Path,
+    space: str | None,
+    levels: tuple[str, ...],
+    layers: str | None,
+    alias: str,
+    root: Path | None,
 ) -> None:
     """Make the project's boundaries of HiGAN's: SOURCE is a list, an .npy file, or a folder of .npy files.
 
@@ -92,17 +112,35 @@ def import_boundaries(
         found = convert(source, generator, ask)
         write_imported(found, out)
     _say(found.remarks)
-    say(f"{out}: {len(found.boundaries)} boundaries for the generator {generator.fingerprint} ({clean(generator.words, lines=False)})")
+    say(
+        f"{out}: {len(found.boundaries)} boundaries for the generator {generator.fingerprint} ({clean(generator.words, lines=False)})"
+    )
 
 
 @boundaries.command("export")
 @click.argument("run_dir", type=PATH)
 @click.option("--out", required=True, type=PATH, help="A folder for the files; nothing in it is overwritten.")
-@click.option("--as", "form", type=click.Choice(("npy", "list")), default="list", show_default=True, help="The .npy files alone, or with a list.")
-@click.option("--only", multiple=True, metavar="PATTERN", help="Only boundaries of such a name, such as 'category/*'; may be repeated.")
-@click.option("--absolute", is_flag=True, help="Absolute paths in the list: HiGAN looks from its working directory.")
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(("npy", "list")),
+    default="list",
+    show_default=True,
+    help="The .npy files alone, or with a list.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only boundaries of such a name, such as 'category/*'; may be repeated.",
+)
+@click.option(
+    "--absolute", is_flag=True, help="Absolute paths in the list: HiGAN looks from its working directory."
+)
 @click.option("--samples", is_flag=True, help="Also the run's codes, w.npy, and the scores of each concept.")
-def export_boundaries(run_dir: Path, out: Path, form: str, only: tuple[str, ...], absolute: bool, samples: bool) -> None:
+def export_boundaries(
+    run_dir: Path, out: Path, form: str, only: tuple[str, ...], absolute: bool, samples: bool
+) -> None:
     """Write the boundaries of RUN_DIR, or of a folder that has some, as HiGAN reads them: plain .npy files and a list.
 
     \b
@@ -131,7 +169,10 @@ def _table(rows: Sequence[SurveyRow]) -> list[str]:
     kept = [i for i in range(len(COLUMNS)) if any(line[i] for line in cells)]
     lines = [[COLUMNS[i] for i in kept], *([line[i] for i in kept] for line in cells)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(kept))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
 
 
 def _cell(value: object) -> str:

@@ -14,9 +14,15 @@ from .work import working
 @click.command()
 @click.argument("run_dir", type=PATH)
 @click.option(
-    "--along", multiple=True, required=True, metavar="NAME[:AMOUNT][@LAYERS]", help="A boundary; how far at the last step; where. Repeatable."
+    "--along",
+    multiple=True,
+    required=True,
+    metavar="NAME[:AMOUNT][@LAYERS]",
+    help="A boundary; how far at the last step; where. Repeatable.",
 )
-@click.option("--keep", multiple=True, metavar="NAME", help="A boundary to leave alone (conditional edit). Repeatable.")
+@click.option(
+    "--keep", multiple=True, metavar="NAME", help="A boundary to leave alone (conditional edit). Repeatable."
+)
 @click.option(
     "--mode",
     default="independent",
@@ -26,20 +32,62 @@ from .work import working
 )
 @click.option("--seeds", metavar="0-9", help="Fresh pictures.  [default: those that the report edits]")
 @click.option("--samples", metavar="3,17,40-44", help="The run's own pictures, by number.")
-@click.option("--codes", type=PATH, metavar="FILE", help="Saved codes: .npy or .npz with w (N, D) or codes (N, L, D).")
-@click.option("--start", type=LENGTH, metavar="X", help="First distance, in the unit of rescoring.distance_unit.  [default: editing.start]")
-@click.option("--end", type=LENGTH, metavar="X", help="Last distance.  [default: editing.end]")
-@click.option("--steps", type=click.IntRange(1, 1000), metavar="N", help="How many.  [default: editing.steps]")
-@click.option("--search", is_flag=True, help="Find how far each boundary goes (within --start and --end, or 12), and step evenly in its score.")
-@click.option("--noise-sd", type=LENGTH, metavar="X", help="With --mode jitter: the noise, in the same unit.  [default: 0.5]")
-@click.option("--boundaries", type=PATH, metavar="DIR", help="Boundaries from elsewhere: boundaries.json and .safetensors.")
-@click.option("--scores/--no-scores", default=True, show_default=True, help="Score every picture, and tell what changed.")
 @click.option(
-    "--as", "kinds", default="strip,html", show_default=True, metavar="strip,grid,gif,mp4,html", help="What to write; a grid crosses two boundaries."
+    "--codes", type=PATH, metavar="FILE", help="Saved codes: .npy or .npz with w (N, D) or codes (N, L, D)."
 )
-@click.option("--fps", type=Number(0.1, 100.0), default=8.0, show_default=True, metavar="X", help="Steps per second in films.")
+@click.option(
+    "--start",
+    type=LENGTH,
+    metavar="X",
+    help="First distance, in the unit of rescoring.distance_unit.  [default: editing.start]",
+)
+@click.option("--end", type=LENGTH, metavar="X", help="Last distance.  [default: editing.end]")
+@click.option(
+    "--steps", type=click.IntRange(1, 1000), metavar="N", help="How many.  [default: editing.steps]"
+)
+@click.option(
+    "--search",
+    is_flag=True,
+    help="Find how far each boundary goes (within --start and --end, or 12), and step evenly in its score.",
+)
+@click.option(
+    "--noise-sd",
+    type=LENGTH,
+    metavar="X",
+    help="With --mode jitter: the noise, in the same unit.  [default: 0.5]",
+)
+@click.option(
+    "--boundaries",
+    type=PATH,
+    metavar="DIR",
+    help="Boundaries from elsewhere: boundaries.json and .safetensors.",
+)
+@click.option(
+    "--scores/--no-scores",
+    default=True,
+    show_default=True,
+    help="Score every picture, and tell what changed.",
+)
+@click.option(
+    "--as",
+    "kinds",
+    default="strip,html",
+    show_default=True,
+    metavar="strip,grid,gif,mp4,html",
+    help="What to write; a grid crosses two boundaries.",
+)
+@click.option(
+    "--fps",
+    type=Number(0.1, 100.0),
+    default=8.0,
+    show_default=True,
+    metavar="X",
+    help="Steps per second in films.",
+)
 @click.option("--out", type=PATH, metavar="DIR", help="[default: RUN_DIR/manipulations/NAMES.MODE]")
-@click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]")
+@click.option(
+    "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]"
+)
 @click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
 def manipulate(
     run_dir: Path,

@@ -78,14 +78,21 @@ def convert(file: str, out: Path, force: bool) -> None:
         from ..core.checkpoints.convert import convert as write
 
         written = write(file, out, force=force)
-    say(f"{written.path}: {written.header['family']}, {written.tensors} tensors, {_size(written.bytes)}, read back and equal")
+    say(
+        f"{written.path}: {written.header['family']}, {written.tensors} tensors, {_size(written.bytes)}, read back and equal"
+    )
     say(f"SHA-256 {written.sha256}")
 
 
 @model.command("list")
 @click.argument("name", required=False)
 @click.option("--family", help="One family, such as StyleGAN2.")
-@click.option("--dead/--alive", "dead", default=None, help="Links that are known to be dead, or all others (no link is tried).")
+@click.option(
+    "--dead/--alive",
+    "dead",
+    default=None,
+    help="Links that are known to be dead, or all others (no link is tried).",
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_models(name: str | None, family: str | None, dead: bool | None, as_json: bool) -> None:
     """List the generators that the papers published, as facts; nothing is downloaded and no link is tried.
@@ -102,7 +109,11 @@ def list_models(name: str | None, family: str | None, dead: bool | None, as_json
 
         found = find(name, family=family, dead=dead)
     if as_json:
-        say(json.dumps([asdict(entry) | {"link": entry.link} for entry in found], indent=2, ensure_ascii=False))
+        say(
+            json.dumps(
+                [asdict(entry) | {"link": entry.link} for entry in found], indent=2, ensure_ascii=False
+            )
+        )
     elif name is not None:
         say("\n\n".join("\n".join(_details(entry)) for entry in found))
     else:
@@ -111,7 +122,10 @@ def list_models(name: str | None, family: str | None, dead: bool | None, as_json
 
 def _lines(found: Inspection) -> list[str]:
     """An inspection for people."""
-    rows: list[tuple[str, str]] = [("container", f"{found.container}, {_size(found.bytes)}"), ("SHA-256", found.sha256)]
+    rows: list[tuple[str, str]] = [
+        ("container", f"{found.container}, {_size(found.bytes)}"),
+        ("SHA-256", found.sha256),
+    ]
     for part in found.parts:
         name = f"{part.name}: " if part.name else ""
         what = "; used" if part.used else f"; {part.what}" if len(found.parts) > 1 else ""
@@ -127,15 +141,29 @@ def _lines(found: Inspection) -> list[str]:
             ("classes", str(found.classes or "none")),
         ]
         assert found.architecture is not None
-        rows += [("network" if i == 0 else "", line) for i, line in enumerate(_architecture(found.architecture))]
-    rows += [(key, value) for key, value in (("licence", found.licence), ("source", found.source)) if value is not None]
-    misfits = (("missing", found.missing), ("superfluous", found.superfluous), ("wrong shape", found.misshapen), ("not finite", found.unreal))
+        rows += [
+            ("network" if i == 0 else "", line) for i, line in enumerate(_architecture(found.architecture))
+        ]
+    rows += [
+        (key, value)
+        for key, value in (("licence", found.licence), ("source", found.source))
+        if value is not None
+    ]
+    misfits = (
+        ("missing", found.missing),
+        ("superfluous", found.superfluous),
+        ("wrong shape", found.misshapen),
+        ("not finite", found.unreal),
+    )
     for key, names in misfits:
         rows += [(key if i == 0 else "", name) for i, name in enumerate(names[:LISTED])]
         if len(names) > LISTED:
             rows.append(("", f"and {len(names) - LISTED} more, which --json lists"))
     rows += [("remark", remark) for remark in found.remarks]
-    lines = [clean(found.file, lines=False), *(f"  {key:<12}{clean(value, lines=False)}" for key, value in rows)]
+    lines = [
+        clean(found.file, lines=False),
+        *(f"  {key:<12}{clean(value, lines=False)}" for key, value in rows),
+    ]
     if found.config is not None and not found.faults:
         lines += ["", "In a config:", f"  {found.config}"]
     return lines
@@ -158,16 +186,30 @@ def _plain(value: Any) -> str:
         return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(_plain(item) for item in value) or "none"
-    return {None: "none", True: "yes", False: "no"}[value] if value is None or isinstance(value, bool) else str(value)
+    return (
+        {None: "none", True: "yes", False: "no"}[value]
+        if value is None or isinstance(value, bool)
+        else str(value)
+    )
 
 
 def _table(found: Sequence[Published]) -> list[str]:
     head = ("name", "family", "pixels", "trained on", "truncation", "link")
-    rows = [(entry.name, entry.family, str(entry.resolution), entry.data, entry.truncation, entry.link) for entry in found]
+    rows = [
+        (entry.name, entry.family, str(entry.resolution), entry.data, entry.truncation, entry.link)
+        for entry in found
+    ]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [head, *rows]
+    ]
     dead = sum(entry.link_dead is True for entry in found)
-    return [*lines, "", f"{len(found)} models, {dead} with a link that is known to be dead. `ganstrata model list NAME` tells more."]
+    return [
+        *lines,
+        "",
+        f"{len(found)} models, {dead} with a link that is known to be dead. `ganstrata model list NAME` tells more.",
+    ]
 
 
 def _details(entry: Published) -> list[str]:

@@ -60,8 +60,14 @@ def exit_code(perform: Callable[[], int | None], *, own_process: bool) -> int:
 
 def internal_error(error: Exception) -> str:
     """What to say of an exception that nobody expected: its kind, its text, and where in ganstrata it arose."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if ROOT in Path(frame.filename).parents]
-    place = f" ({Path(frames[-1].filename).relative_to(ROOT).as_posix()}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else ""
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if ROOT in Path(frame.filename).parents
+    ]
+    place = (
+        f" ({Path(frames[-1].filename).relative_to(ROOT).as_posix()}, line {frames[-1].lineno}, in {frames[-1].name})"
+        if frames
+        else ""
+    )
     return (
         f"Error: this is a mistake in ganstrata, not yours: {type(error).__name__}: {visible(str(error), 500)}{place}\n"
         f"Please report it with this line and the command; {TRACEBACK}=1 shows the whole traceback. What was computed before is kept."

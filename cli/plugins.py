@@ -47,7 +47,10 @@ def list_plugins(as_json: bool) -> None:
     with reported():
         found = registry()
     if as_json:
-        content = {"plugins": [vars(info) for info in found.infos()], "broken": [vars(b) for b in found.broken]}
+        content = {
+            "plugins": [vars(info) for info in found.infos()],
+            "broken": [vars(b) for b in found.broken],
+        }
         say(json.dumps(content, indent=2))
         return
     width = max((len(info.name) for info in found.infos()), default=0)
@@ -59,7 +62,9 @@ def list_plugins(as_json: bool) -> None:
         owners = " and ".join(visible(info.distribution) for info in clash)
         tell(f"\nClash: {clash[0].kind} '{clash[0].name}' is registered by {owners}; neither can be used.")
     for broken in found.broken:
-        tell(f"\nBroken: {visible(broken.entry_point)} from {visible(broken.distribution)}\n  {visible(broken.reason, 1000)}")
+        tell(
+            f"\nBroken: {visible(broken.entry_point)} from {visible(broken.distribution)}\n  {visible(broken.reason, 1000)}"
+        )
 
 
 @plugins.command("show")
@@ -85,7 +90,9 @@ def _describe(info: PluginInfo) -> None:
     plugin = info.load()
     module = sys.modules[plugin.__module__]
     say(f"{info.name}: {info.kind}, {visible(info.summary)}")
-    say(f"  from {visible(info.distribution)}, {plugin.__module__}.{plugin.__qualname__} in {module.__file__}")
+    say(
+        f"  from {visible(info.distribution)}, {plugin.__module__}.{plugin.__qualname__} in {module.__file__}"
+    )
     if plugin.__doc__:
         say("\n" + "\n".join("  " + line.strip() for line in plugin.__doc__.strip().splitlines()))
     say("\n  Config:")
@@ -93,8 +100,14 @@ def _describe(info: PluginInfo) -> None:
     if not fields:
         say("    none")
     for key, field in fields.items():
-        default = "required" if field.is_required() else f"default {_plain(field.get_default(call_default_factory=True))}"
-        say(f"    {field.alias or key}  ({_type(field.annotation)}, {default})  {visible(field.description or '', 500)}")
+        default = (
+            "required"
+            if field.is_required()
+            else f"default {_plain(field.get_default(call_default_factory=True))}"
+        )
+        say(
+            f"    {field.alias or key}  ({_type(field.annotation)}, {default})  {visible(field.description or '', 500)}"
+        )
     say("")
 
 

@@ -14,7 +14,13 @@ from .work import working
 @click.command()
 @click.argument("config", type=PATH)
 @click.option("--out", type=PATH, help="The run directory.  [default: runs/<name of the config>]")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one value of the config; may be repeated.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one value of the config; may be repeated.",
+)
 @click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute; overrides the config.")
 @click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
 def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str | None, quiet: bool) -> None:

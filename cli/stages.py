@@ -24,7 +24,9 @@ def _do(run_dir: Path, stage: str, quiet: bool) -> None:
 @click.command()
 @directory
 @click.option("--config", type=PATH, help="Begin a new run of this config in RUN_DIR.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="With --config: change one value of it.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="With --config: change one value of it."
+)
 @silent
 def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], quiet: bool) -> None:
     """Stage 1: sample latents, synthesise images and score them, into samples.zarr.
@@ -35,14 +37,18 @@ def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], q
     """
     if config is None:
         if overrides:
-            raise click.UsageError("--set goes with --config: an existing run keeps the config it was made from")
+            raise click.UsageError(
+                "--set goes with --config: an existing run keeps the config it was made from"
+            )
         _do(run_dir, "synthesize", quiet)
         return
     with working(f"The same command continues the run in {run_dir}.", quiet=quiet) as progress:
         from ..core.config.reading import read_config
         from ..core.pipeline.perform import perform
 
-        perform(read_config(config, overrides), run_dir, ("synthesize",), source=str(config), progress=progress)
+        perform(
+            read_config(config, overrides), run_dir, ("synthesize",), source=str(config), progress=progress
+        )
 
 
 @click.command()

@@ -59,7 +59,11 @@ def has_no_reader(stream: TextIO) -> bool:
         asked = select.poll()
         asked.register(stream.fileno(), select.POLLERR)
         return bool(asked.poll(0))
-    except (AttributeError, OSError, ValueError):  # of Windows, which has no poll(); of streams that are no files
+    except (
+        AttributeError,
+        OSError,
+        ValueError,
+    ):  # of Windows, which has no poll(); of streams that are no files
         return True
 
 

@@ -27,13 +27,39 @@ def study() -> None:
 @click.argument("run_dir", type=PATH)
 @click.option("--out", required=True, type=PATH, help="A new folder, for study.html and key.json.")
 @click.option(
-    "--concepts", multiple=True, metavar="PATTERN", help="Boundaries to ask about, such as 'attribute/*'; may be repeated.  [default: the factors]"
+    "--concepts",
+    multiple=True,
+    metavar="PATTERN",
+    help="Boundaries to ask about, such as 'attribute/*'; may be repeated.  [default: the factors]",
 )
-@click.option("--strips", type=click.IntRange(1, 1000), default=3, show_default=True, metavar="N", help="Samples shown for each of them.")
-@click.option("--steps", type=click.IntRange(3, 101), default=5, show_default=True, metavar="N", help="Pictures in a row; an odd number.")
-@click.option("--words", multiple=True, metavar="NAME=TEXT", help="What the page calls a boundary; may be repeated.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="S", help="Of samples and shuffling.  [default: drawn, and kept in key.json]")
-@click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]")
+@click.option(
+    "--strips",
+    type=click.IntRange(1, 1000),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Samples shown for each of them.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(3, 101),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Pictures in a row; an odd number.",
+)
+@click.option(
+    "--words", multiple=True, metavar="NAME=TEXT", help="What the page calls a boundary; may be repeated."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    metavar="S",
+    help="Of samples and shuffling.  [default: drawn, and kept in key.json]",
+)
+@click.option(
+    "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]"
+)
 @click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
 def make_command(
     run_dir: Path,
@@ -63,7 +89,9 @@ def make_command(
         from ..core.study.key import KEY, PAGE
 
         named = dict(text.split("=", 1) for text in words)
-        key = make_study(run_dir, out, StudyRequest(concepts, strips, steps, named, seed, device), progress=progress)
+        key = make_study(
+            run_dir, out, StudyRequest(concepts, strips, steps, named, seed, device), progress=progress
+        )
     asked = len({question.boundary for question in key.questions})
     say(f"{len(key.questions)} questions about {asked} concepts, {len(key.groups)} rows each.")
     say(f"Give {out / PAGE} to people; keep {out / KEY}, which says what they saw.")

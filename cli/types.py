@@ -37,5 +37,7 @@ class Number(click.FloatRange):
 
 
 PATH = UserPath()
-FARTHEST = 1e6  # as core.config.schema has it for steps, which is not imported here because help must be quick
+FARTHEST = (
+    1e6  # as core.config.schema has it for steps, which is not imported here because help must be quick
+)
 LENGTH = Number(-FARTHEST, FARTHEST)

@@ -29,9 +29,13 @@ def resolve_device(name: str) -> torch.device:
         raise UserError(f"device '{name}' is none of auto, cpu, cuda, cuda:N") from None
     if device.type == "cuda":
         if not torch.cuda.is_available():
-            raise UserError(f"device '{name}' was asked for, but torch sees no CUDA device here; use --device cpu or auto")
+            raise UserError(
+                f"device '{name}' was asked for, but torch sees no CUDA device here; use --device cpu or auto"
+            )
         if device.index is not None and device.index >= torch.cuda.device_count():
-            raise UserError(f"device '{name}' does not exist; there are cuda:0 to cuda:{torch.cuda.device_count() - 1}")
+            raise UserError(
+                f"device '{name}' does not exist; there are cuda:0 to cuda:{torch.cuda.device_count() - 1}"
+            )
     elif device.type != "cpu":
         raise UserError(f"device '{name}' is none of auto, cpu, cuda, cuda:N")
     return device
@@ -44,14 +48,18 @@ def resolve_precision(name: str, device: torch.device) -> str:
         UserError: fp16 on a CPU, where convolutions do not support it well.
     """
     if name == "fp16" and device.type == "cpu":
-        raise UserError("precision fp16 needs CUDA; on the CPU use fp32, or bf16 where the processor is fast at it")
+        raise UserError(
+            "precision fp16 needs CUDA; on the CPU use fp32, or bf16 where the processor is fast at it"
+        )
     return "fp32" if name == "auto" else name
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """A context in which torch computes in the given precision where that is safe."""
     enabled = precision != "fp32"
-    return torch.autocast(device.type, dtype=PRECISIONS[precision] if enabled else torch.bfloat16, enabled=enabled)
+    return torch.autocast(
+        device.type, dtype=PRECISIONS[precision] if enabled else torch.bfloat16, enabled=enabled
+    )
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:

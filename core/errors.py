@@ -41,7 +41,10 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        where = " -> ".join(visible(part) if isinstance(part, str) else shown(part) for part in self.path) or "the file as a whole"
+        where = (
+            " -> ".join(visible(part) if isinstance(part, str) else shown(part) for part in self.path)
+            or "the file as a whole"
+        )
         return message(f"{where}: {self.message}", FAULT)
 
 
@@ -121,5 +124,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     if len(name) > LONGEST:
         return ""
-    matches = get_close_matches(name, [one for one in islice(known, KNOWN) if len(one) <= LONGEST], n=1, cutoff=0.6)
+    matches = get_close_matches(
+        name, [one for one in islice(known, KNOWN) if len(one) <= LONGEST], n=1, cutoff=0.6
+    )
     return f" Did you mean '{visible(matches[0])}'?" if matches else ""

@@ -56,7 +56,9 @@ def noise_seed(seed: int, stream: Stream) -> int:
     return int(_bits(seed, stream, Use.NOISE_SEED, 0, 0, 1)[0] >> np.uint64(1))
 
 
-def uniforms(seed: int, stream: Stream, use: Use, sample: int, count: int, *, part: int = 0) -> NDArray[np.float64]:
+def uniforms(
+    seed: int, stream: Stream, use: Use, sample: int, count: int, *, part: int = 0
+) -> NDArray[np.float64]:
     """`count` numbers in the open interval (0, 1) for one sample.
 
     >>> uniforms(0, Stream.PROBING, Use.LATENT, 7, 2).round(6).tolist()
@@ -67,7 +69,9 @@ def uniforms(seed: int, stream: Stream, use: Use, sample: int, count: int, *, pa
     return np.minimum(((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53, 1.0 - 2.0**-53)
 
 
-def normals(seed: int, stream: Stream, use: Use, samples: range, count: int, *, part: int = 0) -> NDArray[np.float32]:
+def normals(
+    seed: int, stream: Stream, use: Use, samples: range, count: int, *, part: int = 0
+) -> NDArray[np.float32]:
     """Standard normal variables (len(samples), count), a row per sample.
 
     >>> both = normals(0, Stream.PROBING, Use.LATENT, range(4, 6), 3)
@@ -102,7 +106,9 @@ _TAIL = (
 )  # fmt: skip
 
 
-def _ratio(x: NDArray[np.float64], polynomials: tuple[tuple[float, ...], tuple[float, ...]]) -> NDArray[np.float64]:
+def _ratio(
+    x: NDArray[np.float64], polynomials: tuple[tuple[float, ...], tuple[float, ...]]
+) -> NDArray[np.float64]:
     above, below = (_polynomial(x, coefficients) for coefficients in polynomials)
     return above / below
 

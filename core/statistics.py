@@ -75,7 +75,9 @@ def bootstrap_means(changes: Floats, weights: Floats) -> Floats:
         changes: NaN is left out.
         weights: how often each sample is drawn, (R, K).
     """
-    return widened(resampled_means(changes, weights), sample_means(changes), (~np.isnan(changes)).sum(axis=-1))
+    return widened(
+        resampled_means(changes, weights), sample_means(changes), (~np.isnan(changes)).sum(axis=-1)
+    )
 
 
 def interval(replicates: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
@@ -92,7 +94,9 @@ def interval(replicates: Floats, confidence: float = 0.95) -> tuple[Floats, Floa
     return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
 
 
-def mean_interval(mean: Floats, error: Floats, count: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
+def mean_interval(
+    mean: Floats, error: Floats, count: Floats, confidence: float = 0.95
+) -> tuple[Floats, Floats]:
     """Student's interval from a mean, its standard error and the number of samples."""
     factor = stats.t.ppf(0.5 + confidence / 2.0, np.maximum(count - 1.0, 1.0))
     return mean - factor * error, mean + factor * error
@@ -153,7 +157,11 @@ def null_moments(null: Floats) -> tuple[Floats, Floats, Floats]:
     count = valid.sum(axis=0)
     centre = np.where(count > 0, np.where(valid, null, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
     squares = (np.where(valid, null - centre, 0.0) ** 2).sum(axis=0)
-    return count.astype(np.float64), centre, np.where(count > 1, np.sqrt(squares / np.maximum(count - 1, 1)), np.nan)
+    return (
+        count.astype(np.float64),
+        centre,
+        np.where(count > 1, np.sqrt(squares / np.maximum(count - 1, 1)), np.nan),
+    )
 
 
 def null_p_value(effect: Floats, null: Floats, *, two_sided: bool) -> Floats:

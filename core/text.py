@@ -85,7 +85,11 @@ def _without_middle(text: str, limit: int, gap: str, *, lines: bool) -> str:
     start = limit - end - len(gap)
     if start <= 0:
         return escaped(text[:limit], lines=lines)[:limit]
-    return escaped(text[:start], lines=lines)[:start].rstrip("\\") + gap + escaped(text[-end:], lines=lines)[-end:]
+    return (
+        escaped(text[:start], lines=lines)[:start].rstrip("\\")
+        + gap
+        + escaped(text[-end:], lines=lines)[-end:]
+    )
 
 
 def escaped(text: str, *, lines: bool = False) -> str:
@@ -96,7 +100,12 @@ def escaped(text: str, *, lines: bool = False) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or (lines and c in "\n\t") else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+    return "".join(
+        c
+        if c.isprintable() or (lines and c in "\n\t")
+        else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for c in text
+    )
 
 
 def _ending(text: str, limit: int) -> str:
@@ -110,7 +119,9 @@ def _rendered(value: object, room: int, depth: int) -> str:
         return str(value)
     if isinstance(value, int):
         size = value.bit_length()
-        return str(int(value)) if size <= BITS else f"a whole number of about {int(size * 0.30103) + 1} digits"
+        return (
+            str(int(value)) if size <= BITS else f"a whole number of about {int(size * 0.30103) + 1} digits"
+        )
     if isinstance(value, float):
         return str(float(value))
     if isinstance(value, str):
@@ -121,7 +132,12 @@ def _rendered(value: object, room: int, depth: int) -> str:
         return "{" + _joined(value.items(), room - 2, depth - 1, ": ") + "}"
     if isinstance(value, list | tuple | set | frozenset):
         opening, closing = "[]" if isinstance(value, list) else "()" if isinstance(value, tuple) else "{}"
-        return opening + _joined(value, room - 2, depth - 1) + ("," if isinstance(value, tuple) and len(value) == 1 else "") + closing
+        return (
+            opening
+            + _joined(value, room - 2, depth - 1)
+            + ("," if isinstance(value, tuple) and len(value) == 1 else "")
+            + closing
+        )
     return _named(value, room, depth)
 
 
@@ -133,7 +149,9 @@ def _named(value: object, room: int, depth: int) -> str:
         return visible(str(value), room + len(GAP))
     if isinstance(value, type):
         return visible(f"{value.__module__}.{value.__qualname__}")
-    if type(value).__module__ in ("numpy", "torch") and isinstance(shape := getattr(value, "shape", None), tuple):
+    if type(value).__module__ in ("numpy", "torch") and isinstance(
+        shape := getattr(value, "shape", None), tuple
+    ):
         kind = type(value).__name__
         return _rendered(value.item(), room, depth) if not shape else f"{kind} of shape {shown(tuple(shape))}"  # type: ignore[attr-defined]
     return f"an object of type {visible(type(value).__name__)}"

@@ -44,8 +44,14 @@ def table(rows: Iterator[tuple[str, FieldInfo]]) -> str:
     for path, field in rows:
         section = _section(field.annotation)
         allowed = "section" if section is not None and not get_args(field.annotation) else _allowed(field)
-        meaning = field.description or (section.__doc__ or "").split("\n")[0] if section is not None else field.description or ""
-        lines.append(f"| `{path}` | {allowed} | {_default(field, section)} | {meaning} |".replace("|  |", "| |"))
+        meaning = (
+            field.description or (section.__doc__ or "").split("\n")[0]
+            if section is not None
+            else field.description or ""
+        )
+        lines.append(
+            f"| `{path}` | {allowed} | {_default(field, section)} | {meaning} |".replace("|  |", "| |")
+        )
     return "\n".join(lines)
 
 
@@ -62,7 +68,9 @@ def plugin_fields() -> str:
             if info.distribution.startswith(OWN):
                 model = info.load().Config
                 body = table(fields(model)) if model.model_fields else "No fields."
-                parts.append(f"### {info.name} ({kind})\n\n{info.summary[:1].upper()}{info.summary[1:]}.\n\n{body}")
+                parts.append(
+                    f"### {info.name} ({kind})\n\n{info.summary[:1].upper()}{info.summary[1:]}.\n\n{body}"
+                )
     return "\n\n".join(parts)
 
 
@@ -77,12 +85,18 @@ def commands() -> str:
     runner = CliRunner()
     parts = []
     for words in names:
-        text = runner.invoke(main, [*words, "--help"], prog_name="ganstrata", terminal_width=100).output.rstrip()
+        text = runner.invoke(
+            main, [*words, "--help"], prog_name="ganstrata", terminal_width=100
+        ).output.rstrip()
         parts.append(f"## {' '.join(('ganstrata', *words))}\n\n```text\n{text}\n```")
     return "\n\n".join(parts)
 
 
-SOURCES: dict[str, Callable[[], str]] = {"run fields": run_fields, "plugin fields": plugin_fields, "commands": commands}
+SOURCES: dict[str, Callable[[], str]] = {
+    "run fields": run_fields,
+    "plugin fields": plugin_fields,
+    "commands": commands,
+}
 
 
 def filled(page: str) -> str:
@@ -93,7 +107,9 @@ def filled(page: str) -> str:
 def _section(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for argument in get_args(annotation) if (found := _section(argument)) is not None), None)
+    return next(
+        (found for argument in get_args(annotation) if (found := _section(argument)) is not None), None
+    )
 
 
 def _allowed(field: FieldInfo) -> str:
@@ -109,8 +125,17 @@ def _allowed(field: FieldInfo) -> str:
 
 def _rules(field: FieldInfo) -> list[Any]:
     """Limits of a field, and those of the branches of a union."""
-    branches = [rule for argument in get_args(field.annotation) for rule in getattr(argument, "__metadata__", ())]
-    return [*field.metadata, *(rule for branch in branches for rule in (branch.metadata if isinstance(branch, FieldInfo) else [branch]))]
+    branches = [
+        rule for argument in get_args(field.annotation) for rule in getattr(argument, "__metadata__", ())
+    ]
+    return [
+        *field.metadata,
+        *(
+            rule
+            for branch in branches
+            for rule in (branch.metadata if isinstance(branch, FieldInfo) else [branch])
+        ),
+    ]
 
 
 def _type(annotation: Any) -> str:

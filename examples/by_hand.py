@@ -30,10 +30,14 @@ def main(picture: Path) -> None:
 
     latents = generator.sample(SAMPLES, seed=0, start=0, stream=ganstrata.Stream.PROBING)
     w = generator.map(latents.z)  # (N, D)
-    scores = torch.cat([score(ganstrata.render(generator, generator.broadcast(part))) for part in w.split(32)])
+    scores = torch.cat(
+        [score(ganstrata.render(generator, generator.broadcast(part))) for part in w.split(32)]
+    )
 
     column = [concept.name for concept in scorer.concepts].index("saturation")
-    boundary = learner.learn(w.numpy(), scores[:, [column]].numpy(), [scorer.concepts[column]], generator=generator)[0]
+    boundary = learner.learn(
+        w.numpy(), scores[:, [column]].numpy(), [scorer.concepts[column]], generator=generator
+    )[0]
     step = DISTANCE * spread_of(w.numpy())
 
     # Other samples than those the boundary was learnt from.
@@ -47,7 +51,9 @@ def main(picture: Path) -> None:
         edited = ganstrata.render(generator, move(codes, field, step))
         change = score(edited)[:, column] - before
         error = float(change.std()) / FRESH**0.5
-        print(f"{name:<6} layers: saturation changes by {float(change.mean()):+.4f}, standard error {error:.4f}")
+        print(
+            f"{name:<6} layers: saturation changes by {float(change.mean()):+.4f}, standard error {error:.4f}"
+        )
         columns.append(to_pixels(edited[:4]))
     picture.write_bytes(png(tile(np.stack(columns, axis=1))))
     print(f"wrote {picture}: unedited, all layers, then {', '.join(generator.groups or {})}")

@@ -55,7 +55,9 @@ def _reconstruct_persistent_obj(meta: dict[str, Any]) -> Any:
 class Persistent(nn.Module):
     """A module as NVIDIA's persistence decorator pickles it."""
 
-    def __init__(self, class_name: str, source: str, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, class_name: str, source: str, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> None:
         super().__init__()
         self._about = {"type": "class", "version": 6, "module_src": source, "class_name": class_name}
         self._init_args, self._init_kwargs = args, kwargs or {}
@@ -65,7 +67,17 @@ class Persistent(nn.Module):
         return _reconstruct_persistent_obj, (EasyDict(self._about, state=state),), None
 
 
-BUFFERS = ("w_avg", "resample_filter", "noise_const", "freqs", "phases", "transform", "magnitude_ema", "up_filter", "down_filter")
+BUFFERS = (
+    "w_avg",
+    "resample_filter",
+    "noise_const",
+    "freqs",
+    "phases",
+    "transform",
+    "magnitude_ema",
+    "up_filter",
+    "down_filter",
+)
 
 
 def tree(state: Mapping[str, Tensor], make: Any, buffers: tuple[str, ...] = BUFFERS) -> Any:
@@ -86,14 +98,22 @@ def tree(state: Mapping[str, Tensor], make: Any, buffers: tuple[str, ...] = BUFF
 
 
 def persistent(
-    state: Mapping[str, Tensor], kwargs: dict[str, Any] | None = None, source: str = "", class_name: str = "Generator", args: tuple[Any, ...] = ()
+    state: Mapping[str, Tensor],
+    kwargs: dict[str, Any] | None = None,
+    source: str = "",
+    class_name: str = "Generator",
+    args: tuple[Any, ...] = (),
 ) -> Persistent:
     """A network of NVIDIA's, with what stands beside its tensors: numbers of numpy, arrays, buffers that are not stored, None."""
     network: Persistent = tree(state, lambda: Persistent("Layer", source))
     network._about["class_name"] = class_name
     network._init_args, network._init_kwargs = args, kwargs or {}
     inner: Any = next(iter(network.children()), network)
-    inner.in_size, inner.gain, inner.up_factor = np.broadcast_to(np.asarray(36), [2]), np.sqrt(2.0), np.int64(2)
+    inner.in_size, inner.gain, inner.up_factor = (
+        np.broadcast_to(np.asarray(36), [2]),
+        np.sqrt(2.0),
+        np.int64(2),
+    )
     inner.register_buffer("passing", torch.zeros(3), persistent=False)
     inner.register_parameter("absent", None)
     return network
@@ -101,18 +121,27 @@ def persistent(
 
 def write_nvidia(path: Path, content: Any, protocol: int = pickle.HIGHEST_PROTOCOL) -> Path:
     """Pickle it where `torch_utils.persistence` and `dnnlib.util` are as NVIDIA has them."""
-    with pretending(dnnlib__util__EasyDict=EasyDict, torch_utils__persistence___reconstruct_persistent_obj=_reconstruct_persistent_obj):
+    with pretending(
+        dnnlib__util__EasyDict=EasyDict,
+        torch_utils__persistence___reconstruct_persistent_obj=_reconstruct_persistent_obj,
+    ):
         path.write_bytes(pickle.dumps(content, protocol))
     return path
 
 
-def nvidia(path: Path, state: Mapping[str, Tensor], kwargs: dict[str, Any] | None = None, source: str = "") -> Path:
+def nvidia(
+    path: Path, state: Mapping[str, Tensor], kwargs: dict[str, Any] | None = None, source: str = ""
+) -> Path:
     """A network snapshot of StyleGAN2-ADA or StyleGAN3: the given weights are those of G_ema."""
     other = {name: tensor + 1 if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     content = {
-        "training_set_kwargs": EasyDict(class_name="training.dataset.ImageFolderDataset", path="x.zip", resolution=32),
+        "training_set_kwargs": EasyDict(
+            class_name="training.dataset.ImageFolderDataset", path="x.zip", resolution=32
+        ),
         "G": persistent(other, kwargs, source),
-        "D": persistent({"b32.fromrgb.weight": torch.zeros(4, 3, 1, 1)}, {"c_dim": 0}, source, "Discriminator"),
+        "D": persistent(
+            {"b32.fromrgb.weight": torch.zeros(4, 3, 1, 1)}, {"c_dim": 0}, source, "Discriminator"
+        ),
         "G_ema": persistent(state, kwargs, source),
         "augment_pipe": None,
     }
@@ -122,7 +151,14 @@ def nvidia(path: Path, state: Mapping[str, Tensor], kwargs: dict[str, Any] | Non
 class Network:
     """dnnlib.tflib's Network, as far as its pickle goes."""
 
-    def __init__(self, name: str, variables: Mapping[str, Any], settings: dict[str, Any], source: str, **components: Network) -> None:
+    def __init__(
+        self,
+        name: str,
+        variables: Mapping[str, Any],
+        settings: dict[str, Any],
+        source: str,
+        **components: Network,
+    ) -> None:
         self._state = {
             "version": 4,
             "name": name,
@@ -145,14 +181,25 @@ def write_tensorflow(path: Path, content: Any, protocol: int = 4, *, progressive
     return path
 
 
-def tensorflow(path: Path, outer: Mapping[str, Any], components: Mapping[str, Mapping[str, Any]], settings: dict[str, Any], **options: Any) -> Path:
+def tensorflow(
+    path: Path,
+    outer: Mapping[str, Any],
+    components: Mapping[str, Mapping[str, Any]],
+    settings: dict[str, Any],
+    **options: Any,
+) -> Path:
     """A triple (G, D, Gs): the given variables are those of Gs."""
     source = options.pop("source", "")
 
     def generator(shift: float) -> Network:
-        moved = {name: {key: value + np.float32(shift) for key, value in variables.items()} for name, variables in components.items()}
+        moved = {
+            name: {key: value + np.float32(shift) for key, value in variables.items()}
+            for name, variables in components.items()
+        }
         inner = {name: Network(f"G_{name}", variables, {}, source) for name, variables in moved.items()}
-        return Network("G", {key: value + np.float32(shift) for key, value in outer.items()}, settings, source, **inner)
+        return Network(
+            "G", {key: value + np.float32(shift) for key, value in outer.items()}, settings, source, **inner
+        )
 
     discriminator = Network("D", {"32x32/FromRGB/weight": np.zeros((1, 1, 3, 4), np.float32)}, {}, source)
     return write_tensorflow(path, (generator(1.0), discriminator, generator(0.0)), **options)
@@ -184,4 +231,10 @@ def inside(content: Any) -> bytes:
 def storage(tensor: Tensor) -> bytes:
     """The operations that push a tensor's numbers."""
     payload = inside(tensor._typed_storage())
-    return named("torch.storage._load_from_bytes") + b"B" + len(payload).to_bytes(4, "little") + payload + b"\x85R"
+    return (
+        named("torch.storage._load_from_bytes")
+        + b"B"
+        + len(payload).to_bytes(4, "little")
+        + payload
+        + b"\x85R"
+    )

@@ -21,10 +21,16 @@ TOLERANCE = 1e-5  # of the greatest number that is wanted, or of 1: what docs/de
 LEVEL = 1  # of 256: numbers that differ by rounding may fall on either side of the middle between two levels
 
 
-def assert_near(found: Tensor | NDArray[Any], wanted: Tensor | NDArray[Any], tolerance: float = TOLERANCE) -> None:
+def assert_near(
+    found: Tensor | NDArray[Any], wanted: Tensor | NDArray[Any], tolerance: float = TOLERANCE
+) -> None:
     """Raise AssertionError unless both have one shape and type, are NaN in the same places, and differ by rounding alone."""
     one, other = (torch.as_tensor(value).detach() for value in (found, wanted))
-    scale = max(1.0, float(other.double().abs().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).max())) if other.numel() else 1.0
+    scale = (
+        max(1.0, float(other.double().abs().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).max()))
+        if other.numel()
+        else 1.0
+    )
     torch.testing.assert_close(one, other, rtol=0.0, atol=tolerance * scale, equal_nan=True)
 
 

@@ -39,7 +39,9 @@ def seeded() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    torch.set_num_threads(int(os.environ.get("GANSTRATA_TEST_THREADS", "1")))  # more are for tests/processors.py
+    torch.set_num_threads(
+        int(os.environ.get("GANSTRATA_TEST_THREADS", "1"))
+    )  # more are for tests/processors.py
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +57,9 @@ def register() -> Iterator[Callable[[str, str, type], None]]:
     before = {key: list(infos) for key, infos in known._found.items()}
 
     def add(kind: str, name: str, plugin: type) -> None:
-        known.add(PluginInfo(kind, name, f"{plugin.__module__}:{plugin.__qualname__}", "made by a test", "test 0"))
+        known.add(
+            PluginInfo(kind, name, f"{plugin.__module__}:{plugin.__qualname__}", "made by a test", "test 0")
+        )
 
     yield add
     known._found.clear()
@@ -125,10 +129,14 @@ def _on_path(site: Path) -> Iterator[ModuleType]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds tests/fakes.py as pip would have installed it."""
     folder = tmp_path_factory.mktemp("site")
-    (folder / "ganstrata_fakes.py").write_text(Path(__file__).with_name("fakes.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "ganstrata_fakes.py").write_text(
+        Path(__file__).with_name("fakes.py").read_text(encoding="utf-8"), encoding="utf-8"
+    )
     info = folder / "ganstrata_fakes-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ganstrata-fakes\nVersion: 1.0\n", encoding="utf-8")
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: ganstrata-fakes\nVersion: 1.0\n", encoding="utf-8"
+    )
     (info / "entry_points.txt").write_text("[ganstrata]\nfakes = ganstrata_fakes\n", encoding="utf-8")
     return folder
 
@@ -171,7 +179,9 @@ def start(fakes: ModuleType) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     def call(*arguments: object) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "ganstrata.cli.main", *(str(argument) for argument in arguments)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
         begun.append(process)
         return process
 
@@ -205,8 +215,16 @@ def contents() -> Callable[[Path], dict[str, bytes]]:
     """contents(run) gives every file's bytes by name, but for those that say when they were made and what a kill left half-written."""
 
     def read(path: Path) -> dict[str, bytes]:
-        files = [file for file in path.rglob("*") if file.is_file() and file.name not in ("run.json", "report.html", "run.lock")]
-        return {str(file.relative_to(path)): file.read_bytes() for file in files if file.suffix not in (".part", ".partial")}
+        files = [
+            file
+            for file in path.rglob("*")
+            if file.is_file() and file.name not in ("run.json", "report.html", "run.lock")
+        ]
+        return {
+            str(file.relative_to(path)): file.read_bytes()
+            for file in files
+            if file.suffix not in (".part", ".partial")
+        }
 
     return read
 

@@ -19,7 +19,19 @@ from typing import Any
 import ganstrata
 import numpy as np
 import torch
-from ganstrata import Boundaries, Concept, Inputs, Latents, ModelCard, PluginConfig, Rendering, State, Stratum, Stream, hookimpl
+from ganstrata import (
+    Boundaries,
+    Concept,
+    Inputs,
+    Latents,
+    ModelCard,
+    PluginConfig,
+    Rendering,
+    State,
+    Stratum,
+    Stream,
+    hookimpl,
+)
 from ganstrata.core.errors import DataError, GanstrataError
 from ganstrata.plugins.boundaries.linear_svm import LinearSVM
 from numpy.typing import NDArray
@@ -57,11 +69,20 @@ class Layered(ganstrata.Generator):
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        self.card = ModelCard("fake", resolution=SIZE, layers=self.layers, code_size=WIDTH, latent_size=WIDTH, source="fakes & <more>")
+        self.card = ModelCard(
+            "fake",
+            resolution=SIZE,
+            layers=self.layers,
+            code_size=WIDTH,
+            latent_size=WIDTH,
+            source="fakes & <more>",
+        )
         self.strata = tuple(Stratum(f"s{layer}", layer, SIZE) for layer in range(self.layers))
         rng = np.random.default_rng(7)
         # So many turns of the sine that a step changes it by nothing on average: exp(-8) of its amplitude.
-        self.texture = torch.from_numpy(rng.standard_normal((self.layers, WIDTH, 3 * SIZE * SIZE)).astype(np.float32) / 2.0)
+        self.texture = torch.from_numpy(
+            rng.standard_normal((self.layers, WIDTH, 3 * SIZE * SIZE)).astype(np.float32) / 2.0
+        )
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """W is twice z, so that the spread of w is 2."""
@@ -219,7 +240,12 @@ class Unsound(ganstrata.Scorer):
 class Regions(ganstrata.Segmenter):
     """Above a wall; below a sofa in blue pictures and a bed in red ones; in the corner a lamp in those that are dark at the left."""
 
-    concepts = (Concept("wall", "object"), Concept("sofa", "object"), Concept("bed", "object"), Concept("lamp", "object"))
+    concepts = (
+        Concept("wall", "object"),
+        Concept("sofa", "object"),
+        Concept("bed", "object"),
+        Concept("lamp", "object"),
+    )
 
     def logits(self, rendering: Rendering) -> Tensor:
         """(N, 4, SIZE, SIZE)."""
@@ -262,7 +288,16 @@ class Axes(ganstrata.BoundaryLearner):
         rows: list[Any] = []
         for i, concept in enumerate(concepts):
             normal = np.eye(WIDTH, dtype=np.float32)[i]
-            rows.append(ganstrata.Boundary(concept.name, concept.level, normal, np.zeros((), np.float32), generator.space, generator.fingerprint))
+            rows.append(
+                ganstrata.Boundary(
+                    concept.name,
+                    concept.level,
+                    normal,
+                    np.zeros((), np.float32),
+                    generator.space,
+                    generator.fingerprint,
+                )
+            )
         return Boundaries(rows)
 
 

@@ -16,7 +16,9 @@ ORIGINAL_128, DEEP_256 = (16, 16, 8, 4, 2, 1), (16, 16, 8, 8, 4, 2, 1)
 Z_FIRST = {"theta": "theta", "phi": "phi", "g": "g", "o": "o_conv"}
 
 
-def _weight(state: State, name: str, shape: Sequence[int], random: torch.Generator, *, spectral: bool, bias: bool) -> None:
+def _weight(
+    state: State, name: str, shape: Sequence[int], random: torch.Generator, *, spectral: bool, bias: bool
+) -> None:
     state[f"{name}.weight"] = torch.randn(*shape, generator=random) / math.prod(shape[1:]) ** 0.5
     if bias:
         state[f"{name}.bias"] = torch.randn(shape[0], generator=random) / 4
@@ -83,12 +85,26 @@ def pytorch(
         shapes = ((a, h, 1), (h, h, 3), (h, h, 3), (h, b, 1)) if deep else ((a, b, 3), (b, b, 3))
         for j, (inputs, outputs, kernel) in enumerate(shapes, start=1):
             norm(f"blocks.{i}.0.bn{j}", inputs)
-            _weight(state, f"blocks.{i}.0.conv{j}", (outputs, inputs, kernel, kernel), random, spectral=spectral, bias=True)
+            _weight(
+                state,
+                f"blocks.{i}.0.conv{j}",
+                (outputs, inputs, kernel, kernel),
+                random,
+                spectral=spectral,
+                bias=True,
+            )
         if not deep:
             _weight(state, f"blocks.{i}.0.conv_sc", (b, a, 1, 1), random, spectral=spectral, bias=True)
         if i in attention:
-            for name, o, inputs in (("theta", b // 8 or 1, b), ("phi", b // 8 or 1, b), ("g", b // 2, b), ("o", b, b // 2)):
-                _weight(state, f"blocks.{i}.1.{name}", (o, inputs, 1, 1), random, spectral=spectral, bias=False)
+            for name, o, inputs in (
+                ("theta", b // 8 or 1, b),
+                ("phi", b // 8 or 1, b),
+                ("g", b // 2, b),
+                ("o", b, b // 2),
+            ):
+                _weight(
+                    state, f"blocks.{i}.1.{name}", (o, inputs, 1, 1), random, spectral=spectral, bias=False
+                )
             state[f"blocks.{i}.1.gamma"] = torch.tensor(0.7)
     state["output_layer.0.gain"] = torch.rand(widths[-1], generator=random) / 4 + 0.1
     state["output_layer.0.bias"] = torch.randn(widths[-1], generator=random) / 4
@@ -148,7 +164,9 @@ def hugging_face(deep: State | None = None, *, rows: int = 51, vary: bool = Fals
     def statistics(theirs: str, ours: str) -> None:
         step = torch.linspace(0.0, 1.0, rows)[:, None] if vary else torch.zeros(rows, 1)
         state[f"{theirs}.running_means"] = deep[f"{ours}.stored_mean"] + step * 0.2
-        state[f"{theirs}.running_vars"] = deep[f"{ours}.stored_var"] * (1.0 + step) - 9e-5  # 1e-4 is added to these, 1e-5 to those
+        state[f"{theirs}.running_vars"] = (
+            deep[f"{ours}.stored_var"] * (1.0 + step) - 9e-5
+        )  # 1e-4 is added to these, 1e-5 to those
 
     weight("generator.gen_z", "linear", rows_by_pixel=True)
     blocks = 1 + max(int(name.split(".")[1]) for name in deep if name.startswith("blocks."))
@@ -167,10 +185,18 @@ def hugging_face(deep: State | None = None, *, rows: int = 51, vary: bool = Fals
             state[f"generator.layers.{layer}.gamma"] = deep[f"blocks.{i}.1.gamma"].view(1)
             layer += 1
     statistics("generator.bn", "output_layer.0")
-    state["generator.bn.weight"], state["generator.bn.bias"] = deep["output_layer.0.gain"], deep["output_layer.0.bias"]
+    state["generator.bn.weight"], state["generator.bn.bias"] = (
+        deep["output_layer.0.gain"],
+        deep["output_layer.0.bias"],
+    )
     weight("generator.conv_to_rgb", "output_layer.2")
     if colours > 3:
-        wider = torch.cat([state["generator.conv_to_rgb.weight_orig"], torch.zeros(colours - 3, *deep["output_layer.2.weight"].shape[1:])])
+        wider = torch.cat(
+            [
+                state["generator.conv_to_rgb.weight_orig"],
+                torch.zeros(colours - 3, *deep["output_layer.2.weight"].shape[1:]),
+            ]
+        )
         state["generator.conv_to_rgb.weight_orig"] = wider
         for part in ("bias", "weight_u"):
             name = f"generator.conv_to_rgb.{part}"
@@ -224,7 +250,9 @@ def plain(state: State, z: Tensor, weights: Tensor, *, up: Sequence[bool] | None
 
     def norm(name: str, x: Tensor, y: Tensor) -> Tensor:
         shared = "shared.weight" in state
-        gain, bias = (y @ (w(f"{name}.{part}").t() if shared else w(f"{name}.{part}")) for part in ("gain", "bias"))
+        gain, bias = (
+            y @ (w(f"{name}.{part}").t() if shared else w(f"{name}.{part}")) for part in ("gain", "bias")
+        )
         x = F.batch_norm(x, state[f"{name}.stored_mean"], state[f"{name}.stored_var"], eps=1e-5)
         return F.relu(x * (1 + gain)[:, :, None, None] + bias[:, :, None, None])
 
@@ -261,5 +289,12 @@ def plain(state: State, z: Tensor, weights: Tensor, *, up: Sequence[bool] | None
             seen = value @ torch.softmax(query.transpose(1, 2) @ key, dim=-1).transpose(1, 2)
             x = x + state[f"{name}.gamma"] * conv(f"{name}.o", seen.unflatten(2, x.shape[2:]))
     name = "output_layer.0"
-    x = F.batch_norm(x, state[f"{name}.stored_mean"], state[f"{name}.stored_var"], state[f"{name}.gain"], state[f"{name}.bias"], eps=1e-5)
+    x = F.batch_norm(
+        x,
+        state[f"{name}.stored_mean"],
+        state[f"{name}.stored_var"],
+        state[f"{name}.gain"],
+        state[f"{name}.bias"],
+        eps=1e-5,
+    )
     return torch.tanh(conv("output_layer.2", F.relu(x)))

@@ -8,11 +8,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LAYOUTS = ("ganstrata", "higan", "higan_fused", "genforce", "genforce_fused", "tensorflow", "tensorflow_fused", "mmgen", "mmgen_fused", "mmgen_ema")
-SETTINGS = {"resolution": 16, "num_channels": 3, "label_size": 0, "fmap_base": 64, "fused_scale": True}  # as NVIDIA's static_kwargs
+LAYOUTS = (
+    "ganstrata",
+    "higan",
+    "higan_fused",
+    "genforce",
+    "genforce_fused",
+    "tensorflow",
+    "tensorflow_fused",
+    "mmgen",
+    "mmgen_fused",
+    "mmgen_ema",
+)
+SETTINGS = {
+    "resolution": 16,
+    "num_channels": 3,
+    "label_size": 0,
+    "fmap_base": 64,
+    "fused_scale": True,
+}  # as NVIDIA's static_kwargs
 
 
-def weights(widths: tuple[int, ...] = (6, 5, 4), inputs: int = 7, colours: int = 3, seed: int = 0) -> dict[str, Tensor]:
+def weights(
+    widths: tuple[int, ...] = (6, 5, 4), inputs: int = 7, colours: int = 3, seed: int = 0
+) -> dict[str, Tensor]:
     """Weights by the package's own names, all outputs included: convolutions (O, I, k, k) with stored values about N(0, 1)."""
     random = torch.Generator().manual_seed(seed)
 
@@ -31,7 +50,9 @@ def weights(widths: tuple[int, ...] = (6, 5, 4), inputs: int = 7, colours: int =
     return found
 
 
-def small_state(layout: str = "genforce", lod: float | None = 0.0, own: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+def small_state(
+    layout: str = "genforce", lod: float | None = 0.0, own: dict[str, Tensor] | None = None
+) -> dict[str, Tensor]:
     """The same network in one of LAYOUTS.
 
     `own` is what weights() gives. A fused layout stores the transposed convolution that does the same.
@@ -45,8 +66,14 @@ def small_state(layout: str = "genforce", lod: float | None = 0.0, own: dict[str
     if lod is not None and layout.split("_")[0] in ("higan", "genforce", "tensorflow"):
         found["lod"] = torch.tensor(lod)
     if layout == "mmgen_ema":
-        found |= {"generator." + name.removeprefix("generator_ema."): torch.randn_like(tensor) for name, tensor in found.items()}
-        found |= {name: torch.tensor(16.0) for name in ("shown_nkimg", "_curr_transition_weight", "_next_scale_int", "_curr_scale_int")}
+        found |= {
+            "generator." + name.removeprefix("generator_ema."): torch.randn_like(tensor)
+            for name, tensor in found.items()
+        }
+        found |= {
+            name: torch.tensor(16.0)
+            for name in ("shown_nkimg", "_curr_transition_weight", "_next_scale_int", "_curr_scale_int")
+        }
         found["discriminator.decision.linear1.weight_orig"] = torch.zeros(2, 3)
     return {name: tensor.clone().contiguous() for name, tensor in found.items()}
 
@@ -60,16 +87,35 @@ def _stored(layout: str, kind: str, i: int, what: str, tensor: Tensor, count: in
         short = f"{kind[:-1]}{i}"
         if what == "bias":
             return {f"{short}.wscale.bias": tensor}
-        return {f"{short}.weight": tensor.flip(2, 3).permute(2, 3, 1, 0)} if up and fused else {f"{short}.conv.weight": tensor}
+        return (
+            {f"{short}.weight": tensor.flip(2, 3).permute(2, 3, 1, 0)}
+            if up and fused
+            else {f"{short}.conv.weight": tensor}
+        )
     if family == "genforce":
-        return {f"{kind[:-1]}{i}.{what}": tensor.flip(2, 3).transpose(0, 1) if up and fused and what == "weight" else tensor}
+        return {
+            f"{kind[:-1]}{i}.{what}": tensor.flip(2, 3).transpose(0, 1)
+            if up and fused and what == "weight"
+            else tensor
+        }
     if family == "tensorflow":
-        return {_tensorflow(kind, i, count, fused=fused) + what: _as_tensorflow(kind, i, tensor, up_fused=bool(up and fused))}
-    prefix, stored = "generator_ema." if layout == "mmgen_ema" else "", "weight_orig" if what == "weight" else "bias"
+        return {
+            _tensorflow(kind, i, count, fused=fused) + what: _as_tensorflow(
+                kind, i, tensor, up_fused=bool(up and fused)
+            )
+        }
+    prefix, stored = (
+        "generator_ema." if layout == "mmgen_ema" else "",
+        "weight_orig" if what == "weight" else "bias",
+    )
     if kind == "outputs":
         return {f"{prefix}torgb_layers.{i}.conv.{stored}": tensor}
     if i == 0:
-        return {f"{prefix}noise2feat.bias": tensor.view(1, -1, 1, 1)} if what == "bias" else {f"{prefix}noise2feat.linear.{stored}": _matrix(tensor)}
+        return (
+            {f"{prefix}noise2feat.bias": tensor.view(1, -1, 1, 1)}
+            if what == "bias"
+            else {f"{prefix}noise2feat.linear.{stored}": _matrix(tensor)}
+        )
     if up and layout != "mmgen" and what == "weight":
         # Its factor is computed from the second dimension, which is the number of outputs here.
         tensor = (tensor * math.sqrt(tensor.shape[0] / tensor.shape[1])).flip(2, 3).transpose(0, 1)
@@ -102,7 +148,15 @@ def _norm(x: Tensor, epsilon: float, *, outside: bool) -> Tensor:
     return x / (square.sqrt() + epsilon) if outside else x / (square + epsilon).sqrt()
 
 
-def plain(own: dict[str, Tensor], z: Tensor, *, epsilon: float = 1e-8, outside: bool = False, normalise: bool = True, leak: float = 0.2) -> Tensor:
+def plain(
+    own: dict[str, Tensor],
+    z: Tensor,
+    *,
+    epsilon: float = 1e-8,
+    outside: bool = False,
+    normalise: bool = True,
+    leak: float = 0.2,
+) -> Tensor:
     """Images (N, C, H, W) in [-1, 1] at level of detail 0, in double precision, by the layers as the paper draws them."""
     count = sum(name.startswith("layers.") for name in own) // 2
     x = _norm(z.double(), epsilon, outside=outside)[:, :, None, None]

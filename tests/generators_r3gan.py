@@ -84,16 +84,25 @@ def _interpolated(x: Tensor, kernel: Tensor) -> Tensor:
     spread = F.pad(spread, (before, after, before, after))
     height, width = 2 * x.shape[2], 2 * x.shape[3]
     kernel = kernel.flip(0, 1)
-    return sum(4.0 * kernel[a, b] * spread[:, :, a : a + height, b : b + width] for a in range(size) for b in range(size))  # type: ignore[return-value]
+    return sum(
+        4.0 * kernel[a, b] * spread[:, :, a : a + height, b : b + width]
+        for a in range(size)
+        for b in range(size)
+    )  # type: ignore[return-value]
 
 
 def _inside(x: Tensor, own: dict[str, Tensor], at: str) -> Tensor:
     """What a residual block adds."""
-    x = torch.einsum("oi,niyx->noyx", own[at + "LinearLayer1.Layer.weight"][:, :, 0, 0], x) + own[at + "NonLinearity1.Bias"][:, None, None]
+    x = (
+        torch.einsum("oi,niyx->noyx", own[at + "LinearLayer1.Layer.weight"][:, :, 0, 0], x)
+        + own[at + "NonLinearity1.Bias"][:, None, None]
+    )
     x = torch.where(x > 0.0, x, 0.2 * x)
     weight = own[at + "LinearLayer2.Layer.weight"]
     each = weight.shape[1]
-    parts = [F.conv2d(x[:, g : g + each], weight[g : g + each], padding=1) for g in range(0, weight.shape[0], each)]
+    parts = [
+        F.conv2d(x[:, g : g + each], weight[g : g + each], padding=1) for g in range(0, weight.shape[0], each)
+    ]
     x = torch.cat(parts, dim=1) + own[at + "NonLinearity2.Bias"][:, None, None]
     x = torch.where(x > 0.0, x, 0.2 * x)
     return torch.einsum("oi,niyx->noyx", own[at + "LinearLayer3.Layer.weight"][:, :, 0, 0], x)

@@ -11,7 +11,13 @@ from torch import Tensor
 
 LAYOUTS = ("ganstrata", "higan", "interfacegan", "genforce", "tensorflow", "trainables", "lernapparat")
 COMPLETE = LAYOUTS[:5]  # those that store noise and the mean w
-SETTINGS = {"resolution": 16, "num_channels": 3, "label_size": 0, "fmap_base": 64, "dlatent_size": 5}  # as NVIDIA's static_kwargs
+SETTINGS = {
+    "resolution": 16,
+    "num_channels": 3,
+    "label_size": 0,
+    "fmap_base": 64,
+    "dlatent_size": 5,
+}  # as NVIDIA's static_kwargs
 
 
 def weights(
@@ -64,7 +70,12 @@ def _is_fused(i: int, fused_from: int) -> bool:
 
 
 def small_state(
-    layout: str = "genforce", own: dict[str, Tensor] | None = None, *, lod: float | None = 0.0, fused_from: int = 128, **sizes: Any
+    layout: str = "genforce",
+    own: dict[str, Tensor] | None = None,
+    *,
+    lod: float | None = 0.0,
+    fused_from: int = 128,
+    **sizes: Any,
 ) -> dict[str, Tensor]:
     """The same network in one of LAYOUTS; `own` is what weights() gives, fused_from says from how many pixels up weights are fused."""
     own = weights(**sizes) if own is None else own
@@ -78,29 +89,37 @@ def small_state(
         row = torch.tensor([1.0, 2.0, 1.0])
         for i in range(2, 2 * levels, 2):
             found[f"synthesis.layer{i}.blur.kernel"] = (
-                (torch.outer(row, row) / 16.0).expand(own[f"synthesis.layers.{i}.bias"].shape[0], 1, 3, 3).clone()
+                (torch.outer(row, row) / 16.0)
+                .expand(own[f"synthesis.layers.{i}.bias"].shape[0], 1, 3, 3)
+                .clone()
             )
         if layout != "genforce":
             found["truncation.truncation"] = torch.ones(1, 2 * levels, 1)
     if layout == "lernapparat":
         for level in range(1, levels):
-            found[f"g_synthesis.blocks.{4 * 2**level}x{4 * 2**level}.conv0_up.intermediate.kernel"] = torch.tensor(
-                [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
-            )[None, None].div(16.0)
+            found[f"g_synthesis.blocks.{4 * 2**level}x{4 * 2**level}.conv0_up.intermediate.kernel"] = (
+                torch.tensor([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]])[None, None].div(16.0)
+            )
     if lod is not None and layout in ("higan", "interfacegan", "genforce", "tensorflow"):
         found["lod" if layout == "tensorflow" else "synthesis.lod"] = torch.tensor(lod)
     return found
 
 
-def _stored(layout: str, name: str, tensor: Tensor, levels: int, fused_from: int) -> tuple[str, Tensor] | None:
+def _stored(
+    layout: str, name: str, tensor: Tensor, levels: int, fused_from: int
+) -> tuple[str, Tensor] | None:
     """What a layout calls a tensor of ours, and how it stores it."""
     part, _, rest = name.partition(".")
-    number, _, what = rest.partition(".") if part == "outputs" else rest.removeprefix("layers.").partition(".")
+    number, _, what = (
+        rest.partition(".") if part == "outputs" else rest.removeprefix("layers.").partition(".")
+    )
     i = int(number) if number.isdigit() else 0
     if layout == "ganstrata":
         if part == "outputs":
             return (f"synthesis.output.{what}", tensor) if i == levels - 1 else None
-        return name, tensor.flip(2, 3) if what == "weight" and tensor.ndim == 4 and _is_fused(i, fused_from) else tensor
+        return name, tensor.flip(2, 3) if what == "weight" and tensor.ndim == 4 and _is_fused(
+            i, fused_from
+        ) else tensor
     if layout in ("higan", "interfacegan"):
         return _higan(layout, part, rest, i, what, tensor, fused_from)
     if layout == "genforce":
@@ -110,7 +129,9 @@ def _stored(layout: str, name: str, tensor: Tensor, levels: int, fused_from: int
     return _tensorflow(part, rest, i, what, tensor, levels, trainables=layout == "trainables")
 
 
-def _higan(layout: str, part: str, rest: str, i: int, what: str, tensor: Tensor, fused_from: int) -> tuple[str, Tensor]:
+def _higan(
+    layout: str, part: str, rest: str, i: int, what: str, tensor: Tensor, fused_from: int
+) -> tuple[str, Tensor]:
     fc = "fc" if layout == "higan" else "linear"
     if rest == "labels":
         return "mapping.label_weight", tensor
@@ -146,11 +167,15 @@ def _genforce(part: str, rest: str, i: int, what: str, tensor: Tensor) -> tuple[
         return f"mapping.dense{i}.{what}", tensor
     if part == "outputs":
         return f"synthesis.output{i}.{what}", tensor
-    what = {"noise_strength": "apply_noise.weight", "noise_const": "apply_noise.noise"}.get(what, what.replace("affine", "style"))
+    what = {"noise_strength": "apply_noise.weight", "noise_const": "apply_noise.noise"}.get(
+        what, what.replace("affine", "style")
+    )
     return f"synthesis.layer{i}.{what}", tensor[None, None] if what == "apply_noise.noise" else tensor
 
 
-def _tensorflow(part: str, rest: str, i: int, what: str, tensor: Tensor, levels: int, *, trainables: bool) -> tuple[str, Tensor] | None:
+def _tensorflow(
+    part: str, rest: str, i: int, what: str, tensor: Tensor, levels: int, *, trainables: bool
+) -> tuple[str, Tensor] | None:
     mapping, synthesis = ("G_mapping/", "G_synthesis/") if trainables else ("", "")
     if rest == "labels":
         return mapping + "LabelConcat/weight", tensor
@@ -161,16 +186,26 @@ def _tensorflow(part: str, rest: str, i: int, what: str, tensor: Tensor, levels:
     if part == "mapping":
         return f"{mapping}Dense{i}/{what}", tensor.t() if tensor.ndim == 2 else tensor
     if part == "outputs":
-        return f"{synthesis}ToRGB_lod{levels - 1 - i}/{what}", tensor.permute(2, 3, 1, 0) if tensor.ndim == 4 else tensor
+        return f"{synthesis}ToRGB_lod{levels - 1 - i}/{what}", tensor.permute(
+            2, 3, 1, 0
+        ) if tensor.ndim == 4 else tensor
     if what == "noise_const":
         return None if trainables else (f"noise{i}", tensor[None, None])
     size = 4 * 2 ** (i // 2)
     block = f"{synthesis}{size}x{size}/{('Const', 'Conv')[i] if i < 2 else ('Conv0_up', 'Conv1')[i % 2]}/"
-    what = {"noise_strength": "Noise/weight", "affine.weight": "StyleMod/weight", "affine.bias": "StyleMod/bias"}.get(what, what)
-    return block + what, tensor.permute(2, 3, 1, 0) if tensor.ndim == 4 else tensor.t() if tensor.ndim == 2 else tensor
+    what = {
+        "noise_strength": "Noise/weight",
+        "affine.weight": "StyleMod/weight",
+        "affine.bias": "StyleMod/bias",
+    }.get(what, what)
+    return block + what, tensor.permute(
+        2, 3, 1, 0
+    ) if tensor.ndim == 4 else tensor.t() if tensor.ndim == 2 else tensor
 
 
-def _lernapparat(part: str, rest: str, i: int, what: str, tensor: Tensor, levels: int) -> tuple[str, Tensor] | None:
+def _lernapparat(
+    part: str, rest: str, i: int, what: str, tensor: Tensor, levels: int
+) -> tuple[str, Tensor] | None:
     if rest in ("labels", "w_avg") or what == "noise_const":
         return None
     if rest == "const":
@@ -190,13 +225,17 @@ def _lernapparat(part: str, rest: str, i: int, what: str, tensor: Tensor, levels
     return f"{start}{'conv' if i == 1 else ('conv0_up', 'conv1')[i % 2]}.{what}", tensor
 
 
-def plain_w(own: dict[str, Tensor], z: Tensor, classes: Tensor | None = None, *, lr_multiplier: float = 0.01) -> Tensor:
+def plain_w(
+    own: dict[str, Tensor], z: Tensor, classes: Tensor | None = None, *, lr_multiplier: float = 0.01
+) -> Tensor:
     """The mapping network: z (N, Z), and class weights (N, Y), to w."""
     x = z if classes is None else torch.cat([z, classes @ own["mapping.labels"]], dim=1)
     x = x / (x.square().mean(dim=1, keepdim=True) + 1e-8).sqrt()
     for i in range(sum(name.startswith("mapping.layers.") for name in own) // 2):
         weight, bias = own[f"mapping.layers.{i}.weight"], own[f"mapping.layers.{i}.bias"]
-        x = F.leaky_relu(x @ weight.t() * (math.sqrt(2.0 / weight.shape[1]) * lr_multiplier) + bias * lr_multiplier, 0.2)
+        x = F.leaky_relu(
+            x @ weight.t() * (math.sqrt(2.0 / weight.shape[1]) * lr_multiplier) + bias * lr_multiplier, 0.2
+        )
     return x
 
 
@@ -205,18 +244,28 @@ def plain(own: dict[str, Tensor], codes: Tensor, *, noise: bool = True, fused_fr
     x = own["synthesis.const"][None].expand(len(codes), -1, -1, -1)
     row = torch.tensor([1.0, 2.0, 1.0])
     for i in range(codes.shape[1]):
-        layer = {name.removeprefix(f"synthesis.layers.{i}."): t for name, t in own.items() if name.startswith(f"synthesis.layers.{i}.")}
+        layer = {
+            name.removeprefix(f"synthesis.layers.{i}."): t
+            for name, t in own.items()
+            if name.startswith(f"synthesis.layers.{i}.")
+        }
         channels = layer["bias"].shape[0]
         if i:
             weight = layer["weight"] * math.sqrt(2.0 / layer["weight"][0].numel())
             if _is_fused(i, fused_from):
                 kernel = F.pad(weight, (1, 1, 1, 1))
-                kernel = kernel[..., 1:, 1:] + kernel[..., 1:, :-1] + kernel[..., :-1, 1:] + kernel[..., :-1, :-1]
+                kernel = (
+                    kernel[..., 1:, 1:] + kernel[..., 1:, :-1] + kernel[..., :-1, 1:] + kernel[..., :-1, :-1]
+                )
                 x = F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2, padding=1)
             else:
-                x = F.conv2d(F.interpolate(x, scale_factor=2.0, mode="nearest") if i % 2 == 0 else x, weight, padding=1)
+                x = F.conv2d(
+                    F.interpolate(x, scale_factor=2.0, mode="nearest") if i % 2 == 0 else x, weight, padding=1
+                )
             if i % 2 == 0:
-                x = F.conv2d(x, (torch.outer(row, row) / 16.0).expand(channels, 1, 3, 3), padding=1, groups=channels)
+                x = F.conv2d(
+                    x, (torch.outer(row, row) / 16.0).expand(channels, 1, 3, 3), padding=1, groups=channels
+                )
         if noise:
             x = x + layer["noise_const"] * layer["noise_strength"][:, None, None]
         x = F.leaky_relu(x + layer["bias"][:, None, None], 0.2)

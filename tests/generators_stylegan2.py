@@ -18,7 +18,14 @@ def random_state(**sizes: Any) -> dict[str, Tensor]:
     """The state dict of a small random network by NVIDIA's names, every tensor of it alive; sizes as Network takes them."""
     with torch.random.fork_rng():
         torch.manual_seed(sizes.pop("seed", 0))
-        settings = {"channels": {4: 6, 8: 5, 16: 4}, "z_dim": 7, "w_dim": 5, "mapping_layers": 3, "mapping_width": 8, **sizes}
+        settings = {
+            "channels": {4: 6, 8: 5, 16: 4},
+            "z_dim": 7,
+            "w_dim": 5,
+            "mapping_layers": 3,
+            "mapping_width": 8,
+            **sizes,
+        }
         state = {name: value.clone().contiguous() for name, value in Network(**settings).state_dict().items()}
         for name, value in state.items():
             if name.endswith(("noise_strength", "bias", "w_avg")):
@@ -73,12 +80,20 @@ def _genforce(name: str, t: Tensor, *, older: bool) -> tuple[str, Tensor] | None
     if FILTERS.fullmatch(name):
         if module == "conv0":
             return f"synthesis.layer{_number(size, module)}.filter.kernel", 4.0 * t[None, None]
-        return ("synthesis.upsample.kernel", 4.0 * t[None, None]) if name == "synthesis.b4.resample_filter" else None
+        return (
+            ("synthesis.upsample.kernel", 4.0 * t[None, None])
+            if name == "synthesis.b4.resample_filter"
+            else None
+        )
     place = f"synthesis.{'output' if module == 'torgb' else 'layer'}{_number(size, module)}."
     if leaf == "weight":
         t = t.flip(2, 3) if module == "conv0" else t
         return place + "weight", t.permute(2, 3, 1, 0) if older else t
-    new = {"noise_const": "noise", "affine.weight": "style.fc.weight" if older else "style.weight", "affine.bias": "style.bias"}.get(leaf, leaf)
+    new = {
+        "noise_const": "noise",
+        "affine.weight": "style.fc.weight" if older else "style.weight",
+        "affine.bias": "style.bias",
+    }.get(leaf, leaf)
     return place + new, t[None, None] if leaf == "noise_const" else t - 1.0 if leaf == "affine.bias" else t
 
 
@@ -99,7 +114,11 @@ def _rosinality(name: str, t: Tensor) -> tuple[str, Tensor] | None:
     if leaf == "noise_const":
         return f"noises.noise_{number}", t[None, None]
     rgb = module == "torgb"
-    place = ("to_rgb1." if first else f"to_rgbs.{number - 1}.") if rgb else ("conv1." if first else f"convs.{number - 1}.")
+    place = (
+        ("to_rgb1." if first else f"to_rgbs.{number - 1}.")
+        if rgb
+        else ("conv1." if first else f"convs.{number - 1}.")
+    )
     if leaf == "weight":
         return place + "conv.weight", t[None]
     if leaf == "noise_strength":
@@ -116,10 +135,18 @@ def _mmgeneration(name: str, t: Tensor) -> tuple[str, Tensor] | None:
     old, t = pair
     if old.startswith("style."):
         return re.sub(
-            r"style\.(\d+)\.(weight|bias)", lambda m: f"style_mapping.{m[1]}.{'linear.weight_orig' if m[2] == 'weight' else 'bias'}", old
+            r"style\.(\d+)\.(weight|bias)",
+            lambda m: f"style_mapping.{m[1]}.{'linear.weight_orig' if m[2] == 'weight' else 'bias'}",
+            old,
         ), t
-    old = old.replace("input.input", "constant_input.input").replace("noises.noise_", "injected_noise_").replace(".noise.", ".noise_injector.")
-    old = old.replace("conv.modulation.weight", "conv.style_modulation.linear.weight_orig").replace("conv.modulation.", "conv.style_modulation.")
+    old = (
+        old.replace("input.input", "constant_input.input")
+        .replace("noises.noise_", "injected_noise_")
+        .replace(".noise.", ".noise_injector.")
+    )
+    old = old.replace("conv.modulation.weight", "conv.style_modulation.linear.weight_orig").replace(
+        "conv.modulation.", "conv.style_modulation."
+    )
     return re.sub(r"\.conv\.weight$", ".conv.weight_orig", old), t
 
 
@@ -137,7 +164,12 @@ def _tensorflow(name: str, t: Tensor) -> tuple[str, Tensor] | None:
         return "4x4/Const/const", t[None]
     if leaf == "noise_const":
         return f"noise{_number(size, module)}", t[None, None]
-    place = f"{size}x{size}/" + {"conv0": "Conv0_up", "conv1": "Conv" if size == 4 else "Conv1", "torgb": "ToRGB", "skip": "Skip"}[module]
+    place = (
+        f"{size}x{size}/"
+        + {"conv0": "Conv0_up", "conv1": "Conv" if size == 4 else "Conv1", "torgb": "ToRGB", "skip": "Skip"}[
+            module
+        ]
+    )
     if leaf == "weight":
         return f"{place}/weight", (t.flip(2, 3) if module == "conv0" else t).permute(2, 3, 1, 0)
     if leaf.startswith("affine"):

@@ -24,7 +24,15 @@ SMALL: dict[str, Any] = {
     "num_layers": 5,
 }
 RADIAL: dict[str, Any] = {"conv_kernel": 1, "use_radial_filters": True}
-FULL_T: dict[str, Any] = {**SMALL, "z_dim": 512, "w_dim": 512, "img_resolution": 256, "channel_base": 32768, "channel_max": 512, "num_layers": 14}
+FULL_T: dict[str, Any] = {
+    **SMALL,
+    "z_dim": 512,
+    "w_dim": 512,
+    "img_resolution": 256,
+    "channel_base": 32768,
+    "channel_max": 512,
+    "num_layers": 14,
+}
 FULL_R: dict[str, Any] = {**FULL_T, **RADIAL, "channel_base": 65536, "channel_max": 1024}
 
 
@@ -37,7 +45,9 @@ def radial(taps: int, cutoff: float, half_width: float, rate: float) -> NDArray[
     return values / values.sum()
 
 
-def small_state(settings: Mapping[str, Any] = SMALL, *, seed: int = 0, spread: float = 1.0, **changes: Any) -> dict[str, Tensor]:
+def small_state(
+    settings: Mapping[str, Any] = SMALL, *, seed: int = 0, spread: float = 1.0, **changes: Any
+) -> dict[str, Tensor]:
     """The state dict of a network with these constructor arguments.
 
     Args:
@@ -68,7 +78,10 @@ def small_state(settings: Mapping[str, Any] = SMALL, *, seed: int = 0, spread: f
     state: dict[str, Tensor] = {}
     inputs = of["z_dim"]
     if of["c_dim"]:
-        state["mapping.embed.weight"], state["mapping.embed.bias"] = weights(w_dim, of["c_dim"]), weights(w_dim)
+        state["mapping.embed.weight"], state["mapping.embed.bias"] = (
+            weights(w_dim, of["c_dim"]),
+            weights(w_dim),
+        )
         inputs += w_dim
     for i in range(of["mapping_kwargs"]["num_layers"]):
         state[f"mapping.fc{i}.weight"] = weights(w_dim, inputs if i == 0 else w_dim) * 100.0
@@ -96,7 +109,11 @@ def small_state(settings: Mapping[str, Any] = SMALL, *, seed: int = 0, spread: f
         for end, at in (("up", before), ("down", i)):
             factor = int(between / rates[at])
             if factor > 1 and not rgb:
-                round_one = end == "down" and of.get("use_radial_filters", False) and i < n - of.get("num_critical", 2)
+                round_one = (
+                    end == "down"
+                    and of.get("use_radial_filters", False)
+                    and i < n - of.get("num_critical", 2)
+                )
                 made = (radial if round_one else low_pass)(taps * factor, cutoffs[at], widths[at], between)
                 state[f"{name}.{end}_filter"] = torch.from_numpy(made).float()
     return state

@@ -84,29 +84,72 @@ SETTINGS = [
 
 def hostile_json(rng: np.random.Generator, depth: int = 0) -> Any:
     """A value that JSON can hold, of any type and size."""
-    leaves: list[Any] = [None, True, -1, 0, 1, 4, 2**16, 2**31, 2**63, 10**300, 1e308, -0.5, "", "x" * 3000, "\x1b[31m", [], {}]
+    leaves: list[Any] = [
+        None,
+        True,
+        -1,
+        0,
+        1,
+        4,
+        2**16,
+        2**31,
+        2**63,
+        10**300,
+        1e308,
+        -0.5,
+        "",
+        "x" * 3000,
+        "\x1b[31m",
+        [],
+        {},
+    ]
     if depth < 3 and rng.random() < 0.4:
         count = int(10 ** rng.uniform(0, 2 - depth / 2))
         items = [hostile_json(rng, depth + 1) for _ in range(count)]
-        return items if rng.random() < 0.5 else {SETTINGS[rng.integers(len(SETTINGS))]: item for item in items}
+        return (
+            items if rng.random() < 0.5 else {SETTINGS[rng.integers(len(SETTINGS))]: item for item in items}
+        )
     return leaves[rng.integers(len(leaves))]
 
 
-def safetensors(rng: np.random.Generator, tensors: Mapping[str, Any] | None = None, settings: Any = None) -> bytes:
+def safetensors(
+    rng: np.random.Generator, tensors: Mapping[str, Any] | None = None, settings: Any = None
+) -> bytes:
     """A file of safetensors: (dtype, shape, bytes) by name, and our header."""
     wrong = tensors is None
     if tensors is None:
         count = int(10 ** rng.uniform(0, 4.3))
         long = "n" * int(10 ** rng.uniform(0, 5.5)) if count < 20 else ""
-        shapes: list[Any] = [[2], [0], [0, 2**40], [1] * 17, [1] * 10_000, [2**63], [-1], [1.5], [[2]], "x", [10**400]]
+        shapes: list[Any] = [
+            [2],
+            [0],
+            [0, 2**40],
+            [1] * 17,
+            [1] * 10_000,
+            [2**63],
+            [-1],
+            [1.5],
+            [[2]],
+            "x",
+            [10**400],
+        ]
         shape = shapes[rng.integers(len(shapes))] if count < 100 and rng.random() < 0.8 else [0]
         tensors = {
-            f"{long}{i}": (["F32", "F16", "BOOL", "U64", "F8_E4M3", "X"][rng.integers(6)] if i == 0 else "F32", shape, b"") for i in range(count)
+            f"{long}{i}": (
+                ["F32", "F16", "BOOL", "U64", "F8_E4M3", "X"][rng.integers(6)] if i == 0 else "F32",
+                shape,
+                b"",
+            )
+            for i in range(count)
         }
     header: dict[str, Any] = {} if settings is None else {"__metadata__": {"ganstrata": json.dumps(settings)}}
     content = bytearray()
     for name, (dtype, shape, data) in tensors.items():
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(content), len(content) + len(data)]}
+        header[name] = {
+            "dtype": dtype,
+            "shape": shape,
+            "data_offsets": [len(content), len(content) + len(data)],
+        }
         content += data
     text = json.dumps(header).encode()
     if wrong and rng.random() < 0.1:
@@ -118,7 +161,10 @@ def safetensors(rng: np.random.Generator, tensors: Mapping[str, Any] | None = No
 def generator(rng: np.random.Generator) -> bytes:
     """A generator of a family that is known, in which names, shapes or settings are hostile."""
     state = FAMILIES[list(FAMILIES)[rng.integers(len(FAMILIES))]]()
-    tensors: dict[str, Any] = {name: ("F32", list(tensor.shape), tensor.float().contiguous().numpy().tobytes()) for name, tensor in state.items()}
+    tensors: dict[str, Any] = {
+        name: ("F32", list(tensor.shape), tensor.float().contiguous().numpy().tobytes())
+        for name, tensor in state.items()
+    }
     names = list(tensors)
     how = rng.integers(6)
     if how == 0:  # tensors without numbers, and of any extent
@@ -135,7 +181,9 @@ def generator(rng: np.random.Generator) -> bytes:
         for name in (names[i] for i in rng.integers(len(names), size=4)):
             digits = [i for i, sign in enumerate(name) if sign.isdigit()]
             value = ["9" * 250, "1024", "65536", "0", "00", "²"][rng.integers(6)]
-            tensors[name if not digits else f"{name[: digits[-1]]}{value}{name[digits[-1] + 1 :]}"] = tensors[name]
+            tensors[name if not digits else f"{name[: digits[-1]]}{value}{name[digits[-1] + 1 :]}"] = tensors[
+                name
+            ]
     elif how == 3:  # a long filter, which is compared with many others
         long = int(10 ** rng.uniform(1, 5))
         for name in names:
@@ -145,9 +193,14 @@ def generator(rng: np.random.Generator) -> bytes:
         tensors = {name: tensors[name] for name in names if rng.random() < 0.7}
     settings: Any = None
     if rng.random() < 0.6:
-        settings = {SETTINGS[rng.integers(len(SETTINGS))]: hostile_json(rng) for _ in range(int(rng.integers(0, 5)))}
+        settings = {
+            SETTINGS[rng.integers(len(SETTINGS))]: hostile_json(rng) for _ in range(int(rng.integers(0, 5)))
+        }
         if rng.random() < 0.6:
-            settings["network"] = {SETTINGS[rng.integers(len(SETTINGS))]: hostile_json(rng) for _ in range(int(rng.integers(0, 12)))}
+            settings["network"] = {
+                SETTINGS[rng.integers(len(SETTINGS))]: hostile_json(rng)
+                for _ in range(int(rng.integers(0, 12)))
+            }
     return safetensors(rng, tensors, settings)
 
 
@@ -224,11 +277,29 @@ def npy_header(rng: np.random.Generator) -> bytes:
         "(3.0,)",
         "(1,)*9",
     ]
-    dtypes = ["<f4", "<f8", "|O", "<U99999", "|S999999", "|V8", "<M8[s]", "x" * 4000, ">i4", "<c8", "f4," * 2000]
+    dtypes = [
+        "<f4",
+        "<f8",
+        "|O",
+        "<U99999",
+        "|S999999",
+        "|V8",
+        "<M8[s]",
+        "x" * 4000,
+        ">i4",
+        "<c8",
+        "f4," * 2000,
+    ]
     shape = shapes[rng.integers(len(shapes))] if rng.random() < 0.6 else "(3,)"
     dtype = dtypes[rng.integers(len(dtypes))] if rng.random() < 0.6 else "<f4"
     header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".encode() + b"\n"
-    return b"\x93NUMPY" + bytes([int(rng.choice([1, 1, 1, 2, 3])), 0]) + struct.pack("<H", min(len(header), 65535)) + header + bytes(12)
+    return (
+        b"\x93NUMPY"
+        + bytes([int(rng.choice([1, 1, 1, 2, 3])), 0])
+        + struct.pack("<H", min(len(header), 65535))
+        + header
+        + bytes(12)
+    )
 
 
 def npy(rng: np.random.Generator) -> bytes:
@@ -252,7 +323,9 @@ def scores(pickles: Pickles) -> bytes:
     from hostile_pickles import dict_of
 
     keys = ("boundary", "meta_data", "score", "name_to_idx", "manipulate_layers", "type")
-    return dict_of(*((text(key), pickles.any_of(pickles.array, pickles.many, pickles.hostile)) for key in keys))
+    return dict_of(
+        *((text(key), pickles.any_of(pickles.array, pickles.many, pickles.hostile)) for key in keys)
+    )
 
 
 def npz(rng: np.random.Generator) -> bytes:
@@ -268,13 +341,30 @@ def table(rng: np.random.Generator) -> bytes:
     """A table of samples."""
     columns = int(10 ** rng.uniform(0, 4))
     rows = int(10 ** rng.uniform(0, 5 if columns < 10 else 1))
-    cells = ["1", "", "nan", "1e39", "x" * 2000, '"', '"a\n"', "\x00", "\x1b", "9" * 5000, "-1", "0x1", "1_0", "١"]
+    cells = [
+        "1",
+        "",
+        "nan",
+        "1e39",
+        "x" * 2000,
+        '"',
+        '"a\n"',
+        "\x00",
+        "\x1b",
+        "9" * 5000,
+        "-1",
+        "0x1",
+        "1_0",
+        "١",
+    ]
     cell = cells[rng.integers(len(cells))] if rng.random() < 0.5 else "1"
     if len(cell) > 10:
         columns, rows = min(columns, 10), min(rows, 1000)
     heading = ["index", *(f"c{i}" for i in range(columns))]
     if rng.random() < 0.3:
-        heading[rng.integers(len(heading))] = ["c1", "", "a/b", "a,b", "n" * 200_000, "\x1b[2J", "index"][rng.integers(7)]
+        heading[rng.integers(len(heading))] = ["c1", "", "a/b", "a,b", "n" * 200_000, "\x1b[2J", "index"][
+            rng.integers(7)
+        ]
     body = "".join(f"{i}{f',{cell}' * columns}\n" for i in range(rows))
     return (",".join(heading) + "\n" + body).encode("utf-8", "surrogatepass")
 
@@ -297,15 +387,23 @@ def names(rng: np.random.Generator) -> bytes:
 
 def ballot(rng: np.random.Generator) -> bytes:
     """Votes, or the key of a study."""
-    content = {"format": ["ganstrata study votes 1", "ganstrata study key 1"][rng.integers(2)], "study": "abcdefgh", "rater": "0" * 16}
+    content = {
+        "format": ["ganstrata study votes 1", "ganstrata study key 1"][rng.integers(2)],
+        "study": "abcdefgh",
+        "rater": "0" * 16,
+    }
     content |= {
-        key: hostile_json(rng) for key in ("saved", "votes", "questions", "groups", "amounts", "seed", "run", "generator") if rng.random() < 0.7
+        key: hostile_json(rng)
+        for key in ("saved", "votes", "questions", "groups", "amounts", "seed", "run", "generator")
+        if rng.random() < 0.7
     }
     text = json.dumps(content).encode()
     return text if rng.random() < 0.8 else text[:-2] + b"[" * int(10 ** rng.uniform(1, 6))
 
 
-KINDS: dict[str, tuple[Callable[[np.random.Generator], bytes], str, float]] = {  # how it is made, how its name ends, how often
+KINDS: dict[
+    str, tuple[Callable[[np.random.Generator], bytes], str, float]
+] = {  # how it is made, how its name ends, how often
     "torch zip": (torch_zip, ".pt", 3),
     "torch legacy": (torch_legacy, ".pth", 3),
     "pickle": (plain_pickle, ".pkl", 4),

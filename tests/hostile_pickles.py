@@ -17,7 +17,9 @@ from checkpoint_files import named, text
 Value = bytes  # operations that push one value
 
 LADDER = 12  # levels of a bomb, each ten times the one before
-TORCH_KINDS = [f"torch.{name}Storage" for name in ("Float", "Half", "Long", "Byte", "Bool", "BFloat16", "ComplexFloat")]
+TORCH_KINDS = [
+    f"torch.{name}Storage" for name in ("Float", "Half", "Long", "Byte", "Bool", "BFloat16", "ComplexFloat")
+]
 NAMES = [
     "argparse.Namespace",
     "collections.OrderedDict",
@@ -47,8 +49,29 @@ NAMES = [
     "mmengine.logging.history_buffer.HistoryBuffer",
     *TORCH_KINDS,
 ]
-KEYS = ["w", "G_ema", "state_dict", "_modules", "_parameters", "_buffers", "_non_persistent_buffers_set", "variables", "components", "static_kwargs"]
-KEYS += ["state", "module_src", "class_name", "_init_args", "_init_kwargs", "w_avg", "generator.w", "module.module.w", "optimizer"]
+KEYS = [
+    "w",
+    "G_ema",
+    "state_dict",
+    "_modules",
+    "_parameters",
+    "_buffers",
+    "_non_persistent_buffers_set",
+    "variables",
+    "components",
+    "static_kwargs",
+]
+KEYS += [
+    "state",
+    "module_src",
+    "class_name",
+    "_init_args",
+    "_init_kwargs",
+    "w_avg",
+    "generator.w",
+    "module.module.w",
+    "optimizer",
+]
 
 
 def number(value: int) -> Value:
@@ -179,7 +202,13 @@ class Pickles:
             return call("torch._utils._rebuild_parameter", made, b"\x89", b"}")
         if self.rng.random() < 0.1:
             inner = self.place(named("torch._utils._rebuild_tensor_v2"))
-            return call("torch._tensor._rebuild_from_type_v2", inner, named("torch.Tensor"), self.place(tuple_of(*args)), b"}")
+            return call(
+                "torch._tensor._rebuild_from_type_v2",
+                inner,
+                named("torch.Tensor"),
+                self.place(tuple_of(*args)),
+                b"}",
+            )
         return made
 
     def dtype(self) -> Value:
@@ -187,14 +216,26 @@ class Pickles:
         codes = ["f4", "f8", "i8", "b1", "S999999", "U9999", "O8", "V8", "M8[ns]", "f4" * 1000]
         code = codes[self.rng.integers(len(codes))] if self.rng.random() < 3 * self.wrong else codes[0]
         state = [number(3), text("<"), b"N", b"N", b"N", number(-1), number(-1), number(0)]
-        return call("numpy.dtype", self.place(text(code)), b"\x89", b"\x88") + self.place(tuple_of(*(self.place(part) for part in state))) + b"b"
+        return (
+            call("numpy.dtype", self.place(text(code)), b"\x89", b"\x88")
+            + self.place(tuple_of(*(self.place(part) for part in state)))
+            + b"b"
+        )
 
     def array(self) -> Value:
         """An array of NumPy's."""
         content = self.place(data(bytes(16)))
         if self.rng.random() < 0.2:
-            return call("numpy._core.numeric._frombuffer", content, self.dtype(), self.size(2, 2), self.place(text("C")))
-        made = call("numpy.core.multiarray._reconstruct", named("numpy.ndarray"), tuple_of(number(0)), data(b"b"))
+            return call(
+                "numpy._core.numeric._frombuffer",
+                content,
+                self.dtype(),
+                self.size(2, 2),
+                self.place(text("C")),
+            )
+        made = call(
+            "numpy.core.multiarray._reconstruct", named("numpy.ndarray"), tuple_of(number(0)), data(b"b")
+        )
         state = [number(1), self.size(2, 2), self.dtype(), self.place(b"\x89"), content]
         return made + self.place(tuple_of(*state)) + b"b"
 
@@ -206,7 +247,10 @@ class Pickles:
         """A whole network of torch's, or of NVIDIA's."""
         inner = [(text("sub"), self.module(depth + 1))] if depth < 3 and self.rng.random() < 0.6 else []
         state = dict_of(
-            (text("_parameters"), self.place(dict_of((self.place(text("weight")), self.place(self.tensor()))))),
+            (
+                text("_parameters"),
+                self.place(dict_of((self.place(text("weight")), self.place(self.tensor())))),
+            ),
             (text("_buffers"), self.place(dict_of((text("noise"), self.place(self.tensor()))))),
             (text("_non_persistent_buffers_set"), self.place(b"\x8f")),
             (text("_modules"), self.place(dict_of(*inner))),
@@ -215,7 +259,9 @@ class Pickles:
         )
         if self.rng.random() < 0.5:
             meta = dict_of(
-                (text("class_name"), self.place(text("G"))), (text("module_src"), self.place(text("1/0"))), (text("state"), self.place(state))
+                (text("class_name"), self.place(text("G"))),
+                (text("module_src"), self.place(text("1/0"))),
+                (text("state"), self.place(state)),
             )
             return call("torch_utils.persistence._reconstruct_persistent_obj", self.place(meta))
         return named("torch.nn.modules.linear.Linear") + b")\x81" + state + b"b"
@@ -248,15 +294,27 @@ class Pickles:
         times = int(10 ** self.rng.uniform(2, 4.7))
         big = data(bytes(int(10 ** self.rng.uniform(3, 6))))
         what, args = [
-            (named("numpy.core.multiarray.scalar"), tuple_of(call("numpy.dtype", text("S999999")), data(bytes(999_999)))),
+            (
+                named("numpy.core.multiarray.scalar"),
+                tuple_of(call("numpy.dtype", text("S999999")), data(bytes(999_999))),
+            ),
             (named("argparse.Namespace"), list_of(*[b"N"] * int(10 ** self.rng.uniform(2, 5)))),
             (named("_codecs.encode"), tuple_of(text("x" * 10**6), text("latin1"))),
             (named("collections.OrderedDict"), tuple_of(list_of(*[tuple_of(text("a"), b"N")] * 10_000))),
-            (named("numpy._core.numeric._frombuffer"), tuple_of(big, call("numpy.dtype", text("u1")), tuple_of(number(1000)), text("C"))),
-            (named("torch.storage._load_from_bytes") if not self._beside else named("torch.Size"), tuple_of(big)),
+            (
+                named("numpy._core.numeric._frombuffer"),
+                tuple_of(big, call("numpy.dtype", text("u1")), tuple_of(number(1000)), text("C")),
+            ),
+            (
+                named("torch.storage._load_from_bytes") if not self._beside else named("torch.Size"),
+                tuple_of(big),
+            ),
             (named("mmengine.a.b"), tuple_of(big)),
             (named("builtins.getattr"), tuple_of(named("mmengine.a.b"), text("x" * 10**5))),
-            (named("torch._tensor._rebuild_from_type_v2"), tuple_of(named("torch._utils._rebuild_tensor_v2"), b"N", tuple_of(*[b"N"] * 10**5))),
+            (
+                named("torch._tensor._rebuild_from_type_v2"),
+                tuple_of(named("torch._utils._rebuild_tensor_v2"), b"N", tuple_of(*[b"N"] * 10**5)),
+            ),
         ][self.rng.integers(9)]
         return what + b"q\x010" + args + b"q\x020" + list_of(*[b"h\x01h\x02R"] * times)
 
@@ -291,7 +349,10 @@ class Pickles:
             self.many,
         )
         rest = [
-            (self.place(text(self.name(KEYS))), self.place(self.any_of(self.tensor, self.array, self.module, self.hostile)))
+            (
+                self.place(text(self.name(KEYS))),
+                self.place(self.any_of(self.tensor, self.array, self.module, self.hostile)),
+            )
             for _ in range(self.rng.integers(0, 3))
         ]
         if self.rng.random() < 0.1:
@@ -308,8 +369,15 @@ def whole(program: Value, protocol: int = 4) -> bytes:
 def legacy(pickles: Pickles, content: Value) -> bytes:
     """A file of torch of before its archives: four pickles, the names of storages, and their numbers."""
     rng = pickles.rng
-    magic = whole(pickles.place(number(0x1950A86A20F9469CFC6C)) if rng.random() < 0.1 else number(0x1950A86A20F9469CFC6C))
-    version, system = whole(pickles.place(number(1001))), whole(pickles.place(dict_of((text("little_endian"), pickles.place(b"\x88")))))
+    magic = whole(
+        pickles.place(number(0x1950A86A20F9469CFC6C))
+        if rng.random() < 0.1
+        else number(0x1950A86A20F9469CFC6C)
+    )
+    version, system = (
+        whole(pickles.place(number(1001))),
+        whole(pickles.place(dict_of((text("little_endian"), pickles.place(b"\x88"))))),
+    )
     keys = whole(pickles.place(list_of(*(pickles.place(text(str(i))) for i in range(3)))))
     counts = [4 if rng.random() > pickles.wrong else int(rng.choice([0, -1, 2**62])) for _ in range(3)]
     numbers = b"".join(struct.pack("<q", count) + bytes(16) for count in counts)

@@ -49,7 +49,13 @@ def scored(name: str, **options: Any) -> Callable[[Path], Any]:
 READERS: dict[str, tuple[Callable[[Path], Any], ...]] = {
     ".npy": (lambda path: boundary_of(read_npy(path), path), read_scores, read_codes, inspected),
     ".npz": (lambda path: read_npz(path, SPACES), inspected),
-    ".scorer": (scored("category"), scored("category", max_pool=True), scored("attribute"), scored("segmentation"), scored("layout")),
+    ".scorer": (
+        scored("category"),
+        scored("category", max_pool=True),
+        scored("attribute"),
+        scored("segmentation"),
+        scored("layout"),
+    ),
     ".csv": (lambda path: read_samples(path, "index", None),),
     ".txt": (read_list, lambda path: read_names(str(path), "name"), inspected),
     ".json": (lambda path: Key.read(path.parent), lambda path: read_ballot(None, path)),  # type: ignore[arg-type] # asked for after it was read
@@ -78,8 +84,19 @@ def read(path: Path) -> tuple[str, list[str]]:
 def memory() -> float:
     """The most that this process has taken so far, in MB; 0 where that is not known."""
     status = Path("/proc/self/status")
-    if status.is_file():  # a process of Linux's inherits the maximum that getrusage tells from the one that began it
-        return float(next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM")).split()[1]) / 1e3
+    if (
+        status.is_file()
+    ):  # a process of Linux's inherits the maximum that getrusage tells from the one that began it
+        return (
+            float(
+                next(
+                    line
+                    for line in status.read_text(encoding="ascii").splitlines()
+                    if line.startswith("VmHWM")
+                ).split()[1]
+            )
+            / 1e3
+        )
     if getrusage is None:
         return 0.0
     return getrusage(RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
@@ -94,7 +111,14 @@ def main() -> None:
         message, crashes = read(path)
         seconds = time.process_time() - began
         hidden = [sign for sign in message if not (sign.isprintable() or sign in "\n\t")]
-        answer = {"seconds": seconds, "memory": memory(), "length": len(message), "refused": bool(message), "hidden": hidden, "crashes": crashes}
+        answer = {
+            "seconds": seconds,
+            "memory": memory(),
+            "length": len(message),
+            "refused": bool(message),
+            "hidden": hidden,
+            "crashes": crashes,
+        }
         print(json.dumps(answer), flush=True)
 
 

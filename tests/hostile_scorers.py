@@ -23,8 +23,26 @@ NETWORKS: dict[str, Callable[[], Mapping[str, Tensor]]] = {
     "faces": lambda: published_segmenters.face_parser(15, 16),
 }
 BUNDLED = ("rooms.scenes", "rooms.surfaces")
-SIZES = {"F64": 8, "F16": 2, "BF16": 2, "I8": 1, "U16": 2, "U64": 8, "F8_E4M3": 1, "C64": 8}  # bytes of a number, by type
-EXTENTS: list[list[int]] = [[2**30, 0], [2**20, 0, 3, 3], [0, 2**20], [0], [0] * 5, [2**31 - 1, 0], [], [100_000, 0, 3, 3]]
+SIZES = {
+    "F64": 8,
+    "F16": 2,
+    "BF16": 2,
+    "I8": 1,
+    "U16": 2,
+    "U64": 8,
+    "F8_E4M3": 1,
+    "C64": 8,
+}  # bytes of a number, by type
+EXTENTS: list[list[int]] = [
+    [2**30, 0],
+    [2**20, 0, 3, 3],
+    [0, 2**20],
+    [0],
+    [0] * 5,
+    [2**31 - 1, 0],
+    [],
+    [100_000, 0, 3, 3],
+]
 WRONG: list[Any] = ["", "\x1b[2J", "a/b", "\ud800", "x" * 5000, 1, None, ["a"]]
 LAYER = "layer{stage}.{i}.conv1.weight"
 
@@ -36,12 +54,18 @@ def bundled(name: str) -> tuple[Stored, dict[str, Any]]:
     header = json.loads(content[8 : 8 + length])
     settings: dict[str, Any] = json.loads(header.pop("__metadata__")["ganstrata"])
     numbers = content[8 + length :]
-    return {key: (value["dtype"], value["shape"], numbers[slice(*value["data_offsets"])]) for key, value in header.items()}, settings
+    return {
+        key: (value["dtype"], value["shape"], numbers[slice(*value["data_offsets"])])
+        for key, value in header.items()
+    }, settings
 
 
 def published(name: str) -> Stored:
     """The tensors of a small network of a published kind."""
-    return {key: ("F32", list(tensor.shape), tensor.float().contiguous().numpy().tobytes()) for key, tensor in NETWORKS[name]().items()}
+    return {
+        key: ("F32", list(tensor.shape), tensor.float().contiguous().numpy().tobytes())
+        for key, tensor in NETWORKS[name]().items()
+    }
 
 
 def scorer(rng: np.random.Generator) -> tuple[Stored, Any]:
@@ -56,14 +80,23 @@ def scorer(rng: np.random.Generator) -> tuple[Stored, Any]:
     else:
         tensors, settings = published(list(NETWORKS)[rng.integers(len(NETWORKS))]), None
         if rng.random() < 0.2:
-            names = (LAYER.format(stage=stage, i=i) for stage in (1, 2, 3, 4) for i in range(int(10 ** rng.uniform(1, 4))))
-            tensors |= dict.fromkeys((f"{prefix}{name}" for prefix in ("", "model.resnet.") for name in names), ("F32", [4, 0], b""))
+            names = (
+                LAYER.format(stage=stage, i=i)
+                for stage in (1, 2, 3, 4)
+                for i in range(int(10 ** rng.uniform(1, 4)))
+            )
+            tensors |= dict.fromkeys(
+                (f"{prefix}{name}" for prefix in ("", "model.resnet.") for name in names),
+                ("F32", [4, 0], b""),
+            )
     for name in (list(tensors)[i] for i in rng.integers(len(tensors), size=int(rng.integers(0, 6)))):
         tensors[name] = wrongly(rng, *tensors[name])
     return tensors, settings
 
 
-def wrongly(rng: np.random.Generator, kind: str, shape: list[int], data: bytes) -> tuple[str, list[int], bytes]:
+def wrongly(
+    rng: np.random.Generator, kind: str, shape: list[int], data: bytes
+) -> tuple[str, list[int], bytes]:
     """One tensor without numbers and of any extent, or of another type, or with numbers that are none."""
     how = rng.integers(3)
     if how == 0:

@@ -34,7 +34,9 @@ SPECIAL_YAML = [
 def bomb() -> str:
     """YAML whose aliases stand for 9^9 values."""
     names = "abcdefghij"
-    return "&a [x, x, x]\n" + "".join(f"{b}0: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise(names))
+    return "&a [x, x, x]\n" + "".join(
+        f"{b}0: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise(names)
+    )
 
 
 def places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -82,7 +84,9 @@ def _change(rng: random.Random, parent: Any, key: Any) -> None:
         parent[key] = [parent[key]] if rng.random() < 0.5 else {rng.choice(KEYS): parent[key]}
     elif kind == 4 and isinstance(parent, dict):
         name = str(key)
-        renamed = rng.choice([name.capitalize(), name.upper(), name + "s", name[:-1], name * 50, rng.choice(KEYS)])
+        renamed = rng.choice(
+            [name.capitalize(), name.upper(), name + "s", name[:-1], name * 50, rng.choice(KEYS)]
+        )
         parent[renamed] = parent.pop(key)
     elif kind == 5:
         del parent[key]
@@ -96,7 +100,11 @@ def written(rng: random.Random, data: Any) -> tuple[str, bytes]:
     """Name and content of a file that holds the data, in one of the formats, now and then with a piece of hostile text."""
     if rng.random() < 0.35:
         return "config.json", json.dumps(data).encode()
-    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=rng.random() < 0.5).encode(errors="surrogatepass").decode(errors="replace")
+    text = (
+        yaml.safe_dump(data, sort_keys=False, allow_unicode=rng.random() < 0.5)
+        .encode(errors="surrogatepass")
+        .decode(errors="replace")
+    )
     if rng.random() < 0.6:
         lines = text.splitlines(keepends=True)
         at = rng.randrange(len(lines))
@@ -114,7 +122,14 @@ def written(rng: random.Random, data: Any) -> tuple[str, bytes]:
         text = "".join(lines)
     content = text.encode(errors="replace")
     start = rng.random()
-    return "config.yaml", content if start > 0.05 else b"\xef\xbb\xbf" + content if start > 0.02 else text.encode("utf-16", errors="replace")
+    return (
+        "config.yaml",
+        content
+        if start > 0.05
+        else b"\xef\xbb\xbf" + content
+        if start > 0.02
+        else text.encode("utf-16", errors="replace"),
+    )
 
 
 def override(rng: random.Random, data: dict[str, Any]) -> str:

@@ -58,7 +58,9 @@ class Styled(nn.Module):
         super().__init__()
         self.rows, self.leak, self.noise = rows, leak, noise
         self.embed = nn.Embedding(classes, Z) if classes else None
-        self.mapping = nn.Sequential(nn.Linear(Z, Z), nn.Tanh(), nn.Unflatten(1, (1, Z)) if rows else nn.Identity())
+        self.mapping = nn.Sequential(
+            nn.Linear(Z, Z), nn.Tanh(), nn.Unflatten(1, (1, Z)) if rows else nn.Identity()
+        )
         self.const = nn.Parameter(torch.randn(1, 4, 4, 4))
         self.low, self.middle, self.high = Layer(4, 4), Layer(4, 4), Layer(4, 3)
 
@@ -157,4 +159,6 @@ class Brightness(Scorer):
 
     def score(self, rendering: Rendering) -> Tensor:
         lightness = rendering.images.mean(dim=1)  # (N, H, W)
-        return torch.stack([lightness.mean(dim=(1, 2)), lightness[:, : lightness.shape[1] // 2].mean(dim=(1, 2))], dim=1)
+        return torch.stack(
+            [lightness.mean(dim=(1, 2)), lightness[:, : lightness.shape[1] // 2].mean(dim=(1, 2))], dim=1
+        )

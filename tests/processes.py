@@ -10,7 +10,9 @@ import pytest
 
 DEADLINE = 120.0
 
-needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds a command's workers through /proc")
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/task").exists(), reason="finds a command's workers through /proc"
+)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -24,7 +26,10 @@ def until(condition: Callable[[], bool]) -> None:
 def children(pid: int) -> list[int]:
     """Processes that a process has started; none if it is gone."""
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
+        return [
+            int(child)
+            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+        ]
     except OSError:
         return []
 

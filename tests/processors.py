@@ -28,7 +28,9 @@ from ganstrata import Rendering, Stream
 from ganstrata.core.boundaries.null_directions import random_directions
 
 TESTS = Path(__file__).resolve().parent
-BITS = re.compile(r"torch\.equal|array_equal|\.tobytes\(\)|contents\(|assert_(pictures_)?near")  # what a test calls that compares results
+BITS = re.compile(
+    r"torch\.equal|array_equal|\.tobytes\(\)|contents\(|assert_(pictures_)?near"
+)  # what a test calls that compares results
 FOLDERS = ("core", "plugins")
 WAYS: dict[str, dict[str, str]] = {
     "as it is": {},
@@ -40,7 +42,13 @@ WAYS: dict[str, dict[str, str]] = {
     "two threads": {"OMP_NUM_THREADS": "2", "GANSTRATA_TEST_THREADS": "2"},
 }
 EVERYWHERE = "bytes"  # begins the names of arrays that are the same bytes on any machine
-SCORERS = {"category": "bundled:rooms", "segmentation": "bundled:rooms", "layout": "bundled:rooms", "attribute": "bundled:rooms", "hue": ""}
+SCORERS = {
+    "category": "bundled:rooms",
+    "segmentation": "bundled:rooms",
+    "layout": "bundled:rooms",
+    "attribute": "bundled:rooms",
+    "hue": "",
+}
 
 
 def chosen() -> list[str]:
@@ -48,8 +56,16 @@ def chosen() -> list[str]:
     found = []
     for file in sorted(file for folder in FOLDERS for file in (TESTS / folder).rglob("test_*.py")):
         text = file.read_text(encoding="utf-8")
-        functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
-        found += [f"{file}::{node.name}" for node in functions if BITS.search(ast.get_source_segment(text, node) or "")]
+        functions = [
+            node
+            for node in ast.parse(text).body
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        ]
+        found += [
+            f"{file}::{node.name}"
+            for node in functions
+            if BITS.search(ast.get_source_segment(text, node) or "")
+        ]
     return found
 
 
@@ -57,19 +73,29 @@ def sample(file: Path) -> None:
     """Write z, codes, pictures and scores, computed in the way that this process was started in."""
     torch.set_num_threads(int(os.environ.get("GANSTRATA_TEST_THREADS", "1")))
     found: dict[str, np.ndarray] = {}
-    networks = [path for path in sorted((TESTS / "data").glob("*.safetensors")) if not path.name.startswith("places365")]
+    networks = [
+        path
+        for path in sorted((TESTS / "data").glob("*.safetensors"))
+        if not path.name.startswith("places365")
+    ]
     for checkpoint in ["bundled:rooms", *map(str, networks)]:
         generator = ganstrata.load_generator("auto", checkpoint=checkpoint, device="cpu")
         latents = generator.sample(4, 7, 100, Stream.VERIFICATION)
         codes = generator.broadcast(generator.map(latents.z, latents.condition))
         images = ganstrata.render(generator, codes, condition=latents.condition, index=latents.index, noise=7)
         name = Path(checkpoint).stem
-        found |= {f"{EVERYWHERE} z {name}": latents.z.numpy(), f"codes {name}": codes.numpy(), f"pictures {name}": images.numpy()}
+        found |= {
+            f"{EVERYWHERE} z {name}": latents.z.numpy(),
+            f"codes {name}": codes.numpy(),
+            f"pictures {name}": images.numpy(),
+        }
         found[f"{EVERYWHERE} null {name}"] = random_directions(generator, 8, 7, layerwise=True)
         if checkpoint.startswith("bundled"):
             for scorer, weights in SCORERS.items():
                 config = {"checkpoint": weights} if weights else {}
-                found[f"scores {scorer}"] = ganstrata.load_scorer(scorer, device="cpu", **config).score(Rendering(images)).numpy()
+                found[f"scores {scorer}"] = (
+                    ganstrata.load_scorer(scorer, device="cpu", **config).score(Rendering(images)).numpy()
+                )
     np.savez(file, **found)
 
 
@@ -92,15 +118,31 @@ def apart(one: Path, other: Path) -> dict[str, float]:
 
 def tests(environment: dict[str, str], arguments: list[str], report: Path) -> tuple[int, int, int]:
     """Run the tests; how many passed, failed and were skipped. What failed is shown."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *chosen(), *arguments]
-    done = subprocess.run(command, env=environment, cwd=TESTS.parent, capture_output=True, text=True, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        f"--junitxml={report}",
+        *chosen(),
+        *arguments,
+    ]
+    done = subprocess.run(
+        command, env=environment, cwd=TESTS.parent, capture_output=True, text=True, check=False
+    )
     if done.returncode not in (0, 1) or not report.exists():
         raise SystemExit(f"pytest ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     if done.returncode:
-        print("\n".join(line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), file=sys.stderr)
+        print(
+            "\n".join(line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))),
+            file=sys.stderr,
+        )
     suites = list(ElementTree.parse(report).getroot().iter("testsuite"))
     total, bad, skipped = (
-        sum(int(suite.get(key, 0)) for suite in suites for key in keys) for keys in (("tests",), ("failures", "errors"), ("skipped",))
+        sum(int(suite.get(key, 0)) for suite in suites for key in keys)
+        for keys in (("tests",), ("failures", "errors"), ("skipped",))
     )
     return total - bad - skipped, bad, skipped
 
@@ -115,14 +157,22 @@ def processor() -> str:
 
 def main() -> None:
     """Run every way, print the table, and end with 1 where something failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", choices=list(WAYS)[1:], help="one of the ways, besides the first")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", action="append", choices=list(WAYS)[1:], help="one of the ways, besides the first"
+    )
     parser.add_argument("--sample", type=Path, help=argparse.SUPPRESS)
     options, arguments = parser.parse_known_args()
     if options.sample:
         sample(options.sample)
         return
-    ways = {name: switches for name, switches in WAYS.items() if not options.only or name in ("as it is", *options.only)}
+    ways = {
+        name: switches
+        for name, switches in WAYS.items()
+        if not options.only or name in ("as it is", *options.only)
+    }
     print(f"{processor()}; {len(chosen())} tests, most of them with several parameters\n")
     print("| way | passed | failed | skipped | codes | pictures | scores | z, null directions | minutes |")
     print("|---|---:|---:|---:|---:|---:|---:|---|---:|", flush=True)
@@ -137,8 +187,13 @@ def main() -> None:
             passed, failed, skipped = tests(environment, arguments, Path(folder) / f"{i}.xml")
             good &= not failed and max(found.values()) <= TOLERANCE
             same = "the same bytes" if found[EVERYWHERE] == 0.0 else "DIFFERENT"
-            differences = " | ".join(f"{found[kind]:.0e}" if found[kind] else "0" for kind in ("codes", "pictures", "scores"))
-            print(f"| {name} | {passed} | {failed} | {skipped} | {differences} | {same} | {(time.monotonic() - begun) / 60.0:.1f} |", flush=True)
+            differences = " | ".join(
+                f"{found[kind]:.0e}" if found[kind] else "0" for kind in ("codes", "pictures", "scores")
+            )
+            print(
+                f"| {name} | {passed} | {failed} | {skipped} | {differences} | {same} | {(time.monotonic() - begun) / 60.0:.1f} |",
+                flush=True,
+            )
     sys.exit(not good)
 
 

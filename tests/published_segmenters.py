@@ -26,12 +26,18 @@ class Weights:
         self.tensors[name] = torch.randn(*shape, generator=self.random).mul_(spread).add_(mean)
 
     def convolution(self, name: str, inputs: int, outputs: int, size: int, *, bias: bool = False) -> None:
-        self.normal(f"{name}.weight", outputs, inputs, size, size, spread=(2.0 / (inputs * size * size)) ** 0.5)
+        self.normal(
+            f"{name}.weight", outputs, inputs, size, size, spread=(2.0 / (inputs * size * size)) ** 0.5
+        )
         if bias:
             self.normal(f"{name}.bias", outputs, spread=0.1)
 
-    def transposed(self, name: str, inputs: int, outputs: int, size: int, stride: int, *, bias: bool = False) -> None:
-        self.normal(f"{name}.weight", inputs, outputs, size, size, spread=stride / (inputs * size * size) ** 0.5)
+    def transposed(
+        self, name: str, inputs: int, outputs: int, size: int, stride: int, *, bias: bool = False
+    ) -> None:
+        self.normal(
+            f"{name}.weight", inputs, outputs, size, size, spread=stride / (inputs * size * size) ** 0.5
+        )
         if bias:
             self.normal(f"{name}.bias", outputs, spread=0.1)
 
@@ -62,7 +68,10 @@ def planar(
         for i in range(count):
             name = f"resnet.layer{stage}.{i}"
             outputs = 4 * middle if bottleneck else middle
-            three, two = [(inputs, middle, 1), (middle, middle, 3), (middle, outputs, 1)], [(inputs, middle, 3), (middle, middle, 3)]
+            three, two = (
+                [(inputs, middle, 1), (middle, middle, 3), (middle, outputs, 1)],
+                [(inputs, middle, 3), (middle, middle, 3)],
+            )
             for k, (before, after, size) in enumerate(three if bottleneck else two, start=1):
                 make.convolution(f"{name}.conv{k}", before, after, size)
                 make.norm(f"{name}.bn{k}", after, scale=0.3 if k > 1 else 1.0)
@@ -87,9 +96,13 @@ def planar_logits(tensors: Mapping[str, Tensor], images: Tensor) -> Tensor:
     t = {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
 
     def normed(x: Tensor, name: str) -> Tensor:
-        return F.batch_norm(x, *(t[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")))
+        return F.batch_norm(
+            x, *(t[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
+        )
 
-    x = F.relu(normed(F.conv2d((images - 0.5) / 0.5, t["resnet.conv1.weight"], stride=2, padding=3), "resnet.bn1"))
+    x = F.relu(
+        normed(F.conv2d((images - 0.5) / 0.5, t["resnet.conv1.weight"], stride=2, padding=3), "resnet.bn1")
+    )
     x = F.max_pool2d(x, 3, 2, 1)
     seen = {}
     for stage in (1, 2, 3, 4):
@@ -98,17 +111,27 @@ def planar_logits(tensors: Mapping[str, Tensor], images: Tensor) -> Tensor:
             stride = 2 if stage > 1 and i == 0 else 1
             if f"{name}.conv3.weight" in t:
                 y = F.relu(normed(F.conv2d(x, t[f"{name}.conv1.weight"]), f"{name}.bn1"))
-                y = F.relu(normed(F.conv2d(y, t[f"{name}.conv2.weight"], stride=stride, padding=1), f"{name}.bn2"))
+                y = F.relu(
+                    normed(F.conv2d(y, t[f"{name}.conv2.weight"], stride=stride, padding=1), f"{name}.bn2")
+                )
                 y = normed(F.conv2d(y, t[f"{name}.conv3.weight"]), f"{name}.bn3")
             else:
-                y = F.relu(normed(F.conv2d(x, t[f"{name}.conv1.weight"], stride=stride, padding=1), f"{name}.bn1"))
+                y = F.relu(
+                    normed(F.conv2d(x, t[f"{name}.conv1.weight"], stride=stride, padding=1), f"{name}.bn1")
+                )
                 y = normed(F.conv2d(y, t[f"{name}.conv2.weight"], padding=1), f"{name}.bn2")
             if f"{name}.downsample.0.weight" in t:
-                x = normed(F.conv2d(x, t[f"{name}.downsample.0.weight"], stride=stride), f"{name}.downsample.1")
+                x = normed(
+                    F.conv2d(x, t[f"{name}.downsample.0.weight"], stride=stride), f"{name}.downsample.1"
+                )
             x, i = F.relu(x + y), i + 1
         seen[stage] = x
     e5, e6, e7 = seen[3], seen[4], F.max_pool2d(seen[4], 3, 2, 1)
-    head = {name.removeprefix("planar_seg."): tensor for name, tensor in t.items() if name.startswith("planar_seg.")}
+    head = {
+        name.removeprefix("planar_seg."): tensor
+        for name, tensor in t.items()
+        if name.startswith("planar_seg.")
+    }
     x = F.relu(normed(F.conv2d(e7, head["fc_conv.weight"]), "planar_seg.bn"))
     d6 = F.conv_transpose2d(F.conv2d(x, head["clf1.weight"]), head["dec1.weight"], stride=2, padding=1)
     d5 = F.conv_transpose2d(F.conv2d(e6, head["clf2.weight"]) + d6, head["dec2.weight"], stride=2, padding=1)
@@ -126,7 +149,9 @@ def face_parser(classes: int = 15, feature_scale: int = 4, seed: int = 0) -> Ten
             make.convolution(f"{name}.conv{k}.0", before, outputs, 3, bias=True)
             make.norm(f"{name}.conv{k}.1", outputs)
 
-    for name, inputs, outputs in zip(("conv1", "conv2", "conv3", "conv4", "center"), (3, *widths), widths, strict=False):
+    for name, inputs, outputs in zip(
+        ("conv1", "conv2", "conv3", "conv4", "center"), (3, *widths), widths, strict=False
+    ):
         twice(name, inputs, outputs)
     for k in (4, 3, 2, 1):
         twice(f"up_concat{k}.conv", widths[k], widths[k - 1])
@@ -141,7 +166,15 @@ def face_logits(t: Mapping[str, Tensor], images: Tensor) -> Tensor:
     def twice(x: Tensor, name: str) -> Tensor:
         for k in (1, 2):
             x = F.conv2d(x, t[f"{name}.conv{k}.0.weight"], t[f"{name}.conv{k}.0.bias"], padding=1)
-            x = F.relu(F.batch_norm(x, *(t[f"{name}.conv{k}.1.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))))
+            x = F.relu(
+                F.batch_norm(
+                    x,
+                    *(
+                        t[f"{name}.conv{k}.1.{part}"]
+                        for part in ("running_mean", "running_var", "weight", "bias")
+                    ),
+                )
+            )
         return x
 
     conv1 = twice(images * 2.0 - 1.0, "conv1")

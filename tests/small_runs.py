@@ -30,11 +30,19 @@ SETS = {"upper": GROUPS["upper"], "all": range(8), "1": range(1, 2), "lower": GR
 
 def awkward(*, adaptive: bool) -> dict[str, Any]:
     config = deepcopy(CONFIG)
-    config |= {"generator": {"use": "fake_grainy"}, "concepts": {"include": ["seen/left", "seen/red", "seen/half"]}}
+    config |= {
+        "generator": {"use": "fake_grainy"},
+        "concepts": {"include": ["seen/left", "seen/red", "seen/half"]},
+    }
     config["scorers"] = [{"use": "fake_constant", "as": "still"}, {"use": "fake_trusting", "as": "seen"}]
     config["boundary"] = {"use": "ridge", "with": {"positives": 15, "negatives": 15}}
     config["synthesis"] = {"samples": SAMPLES, "seed": 3, "batch_size": BATCH}
-    config["rescoring"] = {"samples": MOVED, "distance": 1.5, "layers": list(SETS), "groups": {"lower": "0-3", "upper": "4-7"}}
+    config["rescoring"] = {
+        "samples": MOVED,
+        "distance": 1.5,
+        "layers": list(SETS),
+        "groups": {"lower": "0-3", "upper": "4-7"},
+    }
     config["rescoring"] |= {
         "null_directions": NULL,
         "bootstrap": 100,
@@ -77,14 +85,18 @@ def stage_by_stage(config: dict[str, Any], folder: Path) -> Made:
     """Begin or continue the run in a folder, in this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ganstrata.core.probing.stage.SHARD", BATCH)
-        patch.setattr("ganstrata.core.pipeline.perform.forecast", lambda prepared, workers: "")  # which makes pictures to be timed
+        patch.setattr(
+            "ganstrata.core.pipeline.perform.forecast", lambda prepared, workers: ""
+        )  # which makes pictures to be timed
         log = folder.with_suffix(".log")
         patch.setenv("FAKES_LOG", str(log))
         pictures, progress = {}, Counting()
         for stage in STAGES:
             log.write_text("", encoding="utf-8")
             run = perform(validate(config, "test"), folder, (stage,), source="test", progress=progress)
-            pictures[stage] = sum(int(line.split()[1]) for line in log.read_text(encoding="utf-8").splitlines())
+            pictures[stage] = sum(
+                int(line.split()[1]) for line in log.read_text(encoding="utf-8").splitlines()
+            )
     return Made(run, pictures, progress)
 
 
@@ -105,18 +117,26 @@ class Loop:
         self.codes = self.generator.broadcast(self.w)
 
     def images(self, codes: torch.Tensor) -> torch.Tensor:
-        state = self.generator.begin(Inputs(len(codes), None, self.latents.index, noise_seed(self.seed, self.stream)))
+        state = self.generator.begin(
+            Inputs(len(codes), None, self.latents.index, noise_seed(self.seed, self.stream))
+        )
         for layer in range(self.generator.card.layers):
             state = self.generator.stratum(layer, state, codes[:, layer])
         return self.generator.finish(state)
 
     def scores(self, codes: torch.Tensor) -> np.ndarray:
         rendering = Rendering(self.images(codes))
-        return np.concatenate([scorer.score(rendering).numpy() for scorer in self.prepared.scorers.values()], axis=1)
+        return np.concatenate(
+            [scorer.score(rendering).numpy() for scorer in self.prepared.scorers.values()], axis=1
+        )
 
     def moved(self, normal: np.ndarray, layers: range, amount: float, *, scaled: bool = True) -> torch.Tensor:
         """Codes moved at some layers, in the measure in which truncation has shrunk each, or as far at every layer."""
         codes = self.codes.clone()
         for layer in layers:
-            codes[:, layer] += amount * (float(self.generator.layer_scale[layer]) if scaled else 1.0) * torch.from_numpy(normal)
+            codes[:, layer] += (
+                amount
+                * (float(self.generator.layer_scale[layer]) if scaled else 1.0)
+                * torch.from_numpy(normal)
+            )
         return codes

@@ -37,7 +37,9 @@ class Leaky(Sound):
 
     class Config(PluginConfig):
         every: int = Field(default=0, description="of the indices, each so-manieth is lost; 0 for none")
-        value: str = Field(default="nan", description="what they become, as text: a config holds finite numbers only")
+        value: str = Field(
+            default="nan", description="what they become, as text: a config holds finite numbers only"
+        )
         far: float = Field(default=1e30, description="codes beyond this are lost")
         where: int = Field(default=1, description="the stratum")
 

@@ -12,15 +12,26 @@ from ganstrata.core.study.votes import FORMAT
 from numpy.typing import NDArray
 
 GROUPS = {"bottom": (0, 1), "lower": (2, 3), "upper": (4, 5), "top": (6, 7)}
-CONCEPTS = {"a/line": "layout", "b/bed": "category", "b/sofa": "category", "c/wood": "attribute", "d/red": "colour"}
+CONCEPTS = {
+    "a/line": "layout",
+    "b/bed": "category",
+    "b/sofa": "category",
+    "c/wood": "attribute",
+    "d/red": "colour",
+}
 CHOICES = [*GROUPS, "none"]
 
 
 def make_key(strips: int = 3, seed: int = 0) -> Key:
     rng = np.random.default_rng(seed)
-    rows = [(concept, level, order) for concept, level in CONCEPTS.items() for order in shuffled(tuple(GROUPS), strips, rng)]
+    rows = [
+        (concept, level, order)
+        for concept, level in CONCEPTS.items()
+        for order in shuffled(tuple(GROUPS), strips, rng)
+    ]
     questions = [
-        Question(f"{i:012x}", concept, level, concept.split("/")[1], 100 + i, order) for i, (concept, level, order) in enumerate(rows, start=1)
+        Question(f"{i:012x}", concept, level, concept.split("/")[1], 100 + i, order)
+        for i, (concept, level, order) in enumerate(rows, start=1)
     ]
     return Key("abcdefabcdef", seed, "some run", "f" * 16, GROUPS, (-3.0, 0.0, 3.0), tuple(questions))
 
@@ -32,7 +43,13 @@ def ballot(key: Key, choices: list[str], rater: int, **changes: Any) -> dict[str
         for question, choice in zip(key.questions, choices, strict=True)
         if choice
     ]
-    return {"format": FORMAT, "study": key.study, "rater": f"{rater:016x}", "saved": "2026-11-21T10:00:00.000Z", "votes": votes} | changes
+    return {
+        "format": FORMAT,
+        "study": key.study,
+        "rater": f"{rater:016x}",
+        "saved": "2026-11-21T10:00:00.000Z",
+        "votes": votes,
+    } | changes
 
 
 def put(path: Path, content: object) -> Path:
@@ -45,10 +62,22 @@ def softmax(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
-def vote(preference: NDArray[np.float64], raters: int, strips: int, rng: np.random.Generator, *, taste: float, luck: float) -> NDArray[np.int64]:
+def vote(
+    preference: NDArray[np.float64],
+    raters: int,
+    strips: int,
+    rng: np.random.Generator,
+    *,
+    taste: float,
+    luck: float,
+) -> NDArray[np.int64]:
     """Choices (R, Q): everybody leans to `preference` (C,), raters have tastes of their own, and strips come out differently."""
     count = len(preference)
-    p = softmax(preference + taste * rng.standard_normal((raters, 1, count)) + luck * rng.standard_normal((1, strips, count)))
+    p = softmax(
+        preference
+        + taste * rng.standard_normal((raters, 1, count))
+        + luck * rng.standard_normal((1, strips, count))
+    )
     return np.asarray((rng.random((raters, strips, 1)) > p.cumsum(axis=-1)).sum(axis=-1).clip(0, count - 1))
 
 
@@ -56,4 +85,8 @@ def expected(preference: NDArray[np.float64], *, taste: float, luck: float) -> N
     """The share of each choice over all raters and strips there could be."""
     rng = np.random.default_rng(99)
     shape = (200_000, len(preference))
-    return np.asarray(softmax(preference + taste * rng.standard_normal(shape) + luck * rng.standard_normal(shape)).mean(axis=0))
+    return np.asarray(
+        softmax(preference + taste * rng.standard_normal(shape) + luck * rng.standard_normal(shape)).mean(
+            axis=0
+        )
+    )

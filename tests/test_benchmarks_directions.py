@@ -42,19 +42,32 @@ def numbers(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     yield from part("directions_numbers", monkeypatch)
 
 
-def rotated(angle: float, generator: ganstrata.Generator, concepts: Sequence[ganstrata.Concept]) -> ganstrata.Boundaries:
+def rotated(
+    angle: float, generator: ganstrata.Generator, concepts: Sequence[ganstrata.Concept]
+) -> ganstrata.Boundaries:
     """The planted axis of each concept, turned away by an angle towards an axis of which nothing depends."""
     made = []
     for i, concept in enumerate(concepts):
         normal = np.cos(angle) * np.eye(16)[i] + np.sin(angle) * np.eye(16)[8 + i]
-        made.append(ganstrata.Boundary(concept.name, concept.level, normal.astype(np.float32), np.zeros((), np.float32), "w", generator.fingerprint))
+        made.append(
+            ganstrata.Boundary(
+                concept.name,
+                concept.level,
+                normal.astype(np.float32),
+                np.zeros((), np.float32),
+                "w",
+                generator.fingerprint,
+            )
+        )
     return ganstrata.Boundaries(made)
 
 
 class Turned(ganstrata.BoundaryLearner):
     """Sixty degrees from the truth: half the effect on the target."""
 
-    def learn(self, latents: Any, scores: Any, concepts: Any, *, generator: Any = None, seed: int = 0) -> ganstrata.Boundaries:
+    def learn(
+        self, latents: Any, scores: Any, concepts: Any, *, generator: Any = None, seed: int = 0
+    ) -> ganstrata.Boundaries:
         return rotated(np.pi / 3, generator, concepts)
 
 
@@ -63,10 +76,14 @@ class Unsupervised(ganstrata.BoundaryLearner):
 
     supervised = False
 
-    def learn(self, latents: Any, scores: Any, concepts: Any, *, generator: Any = None, seed: int = 0) -> ganstrata.Boundaries:
+    def learn(
+        self, latents: Any, scores: Any, concepts: Any, *, generator: Any = None, seed: int = 0
+    ) -> ganstrata.Boundaries:
         zero = np.zeros((), np.float32)
         return ganstrata.Boundaries(
-            ganstrata.Boundary(f"axis {i}", "attribute", -np.eye(16, dtype=np.float32)[i], zero, "w", generator.fingerprint)
+            ganstrata.Boundary(
+                f"axis {i}", "attribute", -np.eye(16, dtype=np.float32)[i], zero, "w", generator.fingerprint
+            )
             for i in reversed(range(16))
         )
 
@@ -74,23 +91,31 @@ class Unsupervised(ganstrata.BoundaryLearner):
 class Refusing(ganstrata.BoundaryLearner):
     """Never content."""
 
-    def learn(self, latents: Any, scores: Any, concepts: Any, *, generator: Any = None, seed: int = 0) -> ganstrata.Boundaries:
+    def learn(
+        self, latents: Any, scores: Any, concepts: Any, *, generator: Any = None, seed: int = 0
+    ) -> ganstrata.Boundaries:
         raise DataError("these samples will not do")
 
 
 class Failing(ganstrata.BoundaryLearner):
     """Has a bug."""
 
-    def learn(self, latents: Any, scores: Any, concepts: Any, *, generator: Any = None, seed: int = 0) -> ganstrata.Boundaries:
+    def learn(
+        self, latents: Any, scores: Any, concepts: Any, *, generator: Any = None, seed: int = 0
+    ) -> ganstrata.Boundaries:
         raise ZeroDivisionError("by zero")
 
 
 class Infinite(ganstrata.BoundaryLearner):
     """Directions that are none."""
 
-    def learn(self, latents: Any, scores: Any, concepts: Any, *, generator: Any = None, seed: int = 0) -> ganstrata.Boundaries:
+    def learn(
+        self, latents: Any, scores: Any, concepts: Any, *, generator: Any = None, seed: int = 0
+    ) -> ganstrata.Boundaries:
         nan, zero = np.full(16, np.nan, np.float32), np.zeros((), np.float32)
-        return ganstrata.Boundaries(ganstrata.Boundary(c.name, c.level, nan, zero, "w", generator.fingerprint) for c in concepts)
+        return ganstrata.Boundaries(
+            ganstrata.Boundary(c.name, c.level, nan, zero, "w", generator.fingerprint) for c in concepts
+        )
 
 
 class PerLayer(LinearSVM):
@@ -102,7 +127,12 @@ class PerLayer(LinearSVM):
 @pytest.fixture
 def compare(benchmark, config, fakes, register):
     """compare(learners, ...) on the fake generator, whose scores are linear in w: 0.1 per unit of the axis of each concept."""
-    for name, plugin in (("turned", Turned), ("unsupervised", Unsupervised), ("refusing", Refusing), ("failing", Failing)):
+    for name, plugin in (
+        ("turned", Turned),
+        ("unsupervised", Unsupervised),
+        ("refusing", Refusing),
+        ("failing", Failing),
+    ):
         register("boundary", name, plugin)
     register("boundary", "infinite", Infinite)
     register("boundary", "per_layer", PerLayer)
@@ -127,7 +157,9 @@ def test_known_directions_get_the_numbers_they_must(compare):
     # The pictures' texture moves scores a little; the axes themselves do not move each other's.
     assert board.estimates["others"].value == pytest.approx(board.estimates["others"].value[0], abs=0.03)
     assert board.estimates["others"].value[0] < 0.0  # a random direction moves them more
-    assert board.estimates["leak"].value == pytest.approx(board.estimates["others"].value / board.estimates["target"].value)
+    assert board.estimates["leak"].value == pytest.approx(
+        board.estimates["others"].value / board.estimates["target"].value
+    )
     assert board.estimates["straightness"].value == pytest.approx(1.0, abs=0.02)
     assert board.estimates["steadiness"].value == pytest.approx(1.0, abs=0.02)
     assert board.single["accuracy"][0] == pytest.approx(1.0, abs=0.02)
@@ -159,10 +191,27 @@ def test_learners_that_name_their_own_directions_are_matched(compare):
 
 
 def test_who_cannot_take_part_is_named_and_stops_nobody(compare):
-    board = compare("refusing", "ridge", "failing", "infinite", "nobody", "per_layer", "sklearn:{estimator: nowhere:Nothing}", "ridge:{alpah: 1}")
+    board = compare(
+        "refusing",
+        "ridge",
+        "failing",
+        "infinite",
+        "nobody",
+        "per_layer",
+        "sklearn:{estimator: nowhere:Nothing}",
+        "ridge:{alpah: 1}",
+    )
     assert [row.label for row in board.rows] == ["ridge"]
     assert list(board.left) == [
-        *("refusing", "failing", "infinite", "nobody", "per_layer", "sklearn, estimator: Nothing", "ridge, alpah: 1"),
+        *(
+            "refusing",
+            "failing",
+            "infinite",
+            "nobody",
+            "per_layer",
+            "sklearn, estimator: Nothing",
+            "ridge, alpah: 1",
+        ),
     ]
     assert board.left["refusing"] == "these samples will not do"
     assert "ZeroDivisionError: by zero" in board.left["failing"]
@@ -189,7 +238,11 @@ def test_every_registered_learner_takes_part_by_default(benchmark, compare):
     assert {"linear_svm", "ridge", "sklearn", "turned", "fake_axes"} <= set(asked)
     labels = [entry.label for entry in benchmark.entries(asked)]
     assert len(set(labels)) == len(labels)
-    built_in = [name for name in asked if name.partition(":")[0] in ("lda", "linear_svm", "logistic", "mean_difference", "ridge", "sklearn")]
+    built_in = [
+        name
+        for name in asked
+        if name.partition(":")[0] in ("lda", "linear_svm", "logistic", "mean_difference", "ridge", "sklearn")
+    ]
     board = compare(*built_in)
     assert not board.left
     assert board.rows[board.baseline].label == "linear_svm"
@@ -224,10 +277,14 @@ def test_table_files_and_page(compare, benchmark, tmp_path):
     assert ET.parse(tmp_path / "out/leaderboard.svg").getroot().tag.endswith("svg")
     with (tmp_path / "out/concepts.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["learner"], row["concept"]) for row in rows[:4]] == [(board.rows[board.order[0]].label, name) for name in CONCEPTS]
+    assert [(row["learner"], row["concept"]) for row in rows[:4]] == [
+        (board.rows[board.order[0]].label, name) for name in CONCEPTS
+    ]
     with (tmp_path / "out/learners.csv").open(newline="") as file:
         found = {(row["learner"], row["measure"]): row for row in csv.DictReader(file)}
-    assert float(found["linear_svm", "target"]["value"]) == pytest.approx(board.estimates["target"].value[0], rel=1e-5)
+    assert float(found["linear_svm", "target"]["value"]) == pytest.approx(
+        board.estimates["target"].value[0], rel=1e-5
+    )
     assert float(found["linear_svm", "target"]["difference"]) == 0.0
     with pytest.raises(ValueError, match="lacks the lines"):
         benchmark.write(board, None, FOLDER / "README.md")
@@ -279,6 +336,8 @@ def test_intervals_hold_what_they_promise(numbers):
         changes = np.zeros((1, 16, 5, 40, 16))
         noise = rng.normal(0.0, 0.8, size=(16, 40))
         changes[0, np.arange(16), -1, :, np.arange(16)] = means[:, None] + noise
-        found = numbers.summarise(changes, np.zeros((3, 40, 16)), np.ones((1, 16)), resamplings=200, seed=0)["target"]
+        found = numbers.summarise(changes, np.zeros((3, 40, 16)), np.ones((1, 16)), resamplings=200, seed=0)[
+            "target"
+        ]
         held += bool(found.low[0] <= 1.0 <= found.high[0])
     assert 106 <= held <= 120

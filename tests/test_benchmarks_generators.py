@@ -41,9 +41,13 @@ def subject_of(scripts: Any, name: str, folder: Path, batch: int = 3) -> Any:
 def test_there_is_a_network_of_every_family_in_its_published_size(scripts: Any) -> None:
     families = scripts("making").FAMILIES
     found = {name: family.architecture(False) for name, family in families.items()}
-    assert {name: a.resolution for name, a in found.items()} == {name: 128 if name == "biggan" else 256 for name in NAMES}
+    assert {name: a.resolution for name, a in found.items()} == {
+        name: 128 if name == "biggan" else 256 for name in NAMES
+    }
     with torch.device("meta"):
-        millions = {name: round(sum(p.numel() for p in a.build().parameters()) / 1e6) for name, a in found.items()}
+        millions = {
+            name: round(sum(p.numel() for p in a.build().parameters()) / 1e6) for name, a in found.items()
+        }
     assert millions == {
         "stylegan": 26,
         "stylegan2": 30,
@@ -88,7 +92,11 @@ def test_plain_passes_use_nothing_of_the_package() -> None:
 
 
 def test_the_verdict_compares_round_by_round_with_the_better_plain_pass(scripts: Any) -> None:
-    seconds = {"plain": [9.0, 9.0, 9.0], "plain, channels last": [2.0, 4.0, 8.0], "ganstrata.render": [2.2, 4.0, 8.8]}
+    seconds = {
+        "plain": [9.0, 9.0, 9.0],
+        "plain, channels last": [2.0, 4.0, 8.0],
+        "ganstrata.render": [2.2, 4.0, 8.8],
+    }
     ratio, best = scripts("generators").verdict(seconds)
     assert (round(ratio, 6), best) == (1.1, "plain, channels last")
 
@@ -136,14 +144,30 @@ def test_where_compiling_fails_the_reason_is_told(scripts: Any, monkeypatch: pyt
     assert words.startswith("compiled in ")
 
 
-def test_the_whole_script(scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_whole_script(
+    scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     generators, make = scripts("generators"), scripts("making").make
     monkeypatch.setattr(generators, "make", lambda name, folder: make(name, folder, tiny=True))
     monkeypatch.setattr(generators, "ask", lambda *_: 3.0 * 2**20)
     monkeypatch.setattr(generators, "keep_freed_memory", lambda: True)  # it acts on the whole process
     monkeypatch.setattr(generators, "compiled", lambda _: (None, "not measured: no compiler"))
     monkeypatch.setattr(
-        sys, "argv", ["generators.py", "--families", "stylegan2,pggan", "--rounds", "1", "--batch", "2", "--device", "cpu", "--compile", "1"]
+        sys,
+        "argv",
+        [
+            "generators.py",
+            "--families",
+            "stylegan2,pggan",
+            "--rounds",
+            "1",
+            "--batch",
+            "2",
+            "--device",
+            "cpu",
+            "--compile",
+            "1",
+        ],
     )
     generators.main()
     said = capsys.readouterr().out

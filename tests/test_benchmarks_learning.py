@@ -27,10 +27,15 @@ def study(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         del sys.modules[name]
 
 
-def test_runs_differ_in_the_seed_and_keep_what_is_asked_for(study: ModuleType, config: dict[str, Any]) -> None:
+def test_runs_differ_in_the_seed_and_keep_what_is_asked_for(
+    study: ModuleType, config: dict[str, Any]
+) -> None:
     config["scorers"].append({"use": "fake_regions", "as": "regions"})
     config["concepts"] = {"include": ["seen/left", "regions/*", "seen/red"]}
-    config["conditions"] = [{"edit": "seen/left", "keep": ["regions/bed"]}, {"edit": "seen/left", "keep": ["seen/red"]}]
+    config["conditions"] = [
+        {"edit": "seen/left", "keep": ["regions/bed"]},
+        {"edit": "seen/left", "keep": ["seen/red"]},
+    ]
     whole = RunConfig.model_validate(config)
     made = study.configured(whole, 5, 16, ["seen"])
     assert (made.synthesis.seed, made.rescoring.samples, made.rescoring.layers) == (5, 16, ["all"])
@@ -45,7 +50,13 @@ def test_runs_differ_in_the_seed_and_keep_what_is_asked_for(study: ModuleType, c
 
 def rescored(mean: float, error: float, learning: float) -> SimpleNamespace:
     """A run with one boundary, whose concept has a standard deviation of 2."""
-    half = {"low": -1.96 * error, "high": 1.96 * error, "low_total": -2.5 * error, "high_total": 2.5 * error, "mean": 0.0}
+    half = {
+        "low": -1.96 * error,
+        "high": 1.96 * error,
+        "low_total": -2.5 * error,
+        "high_total": 2.5 * error,
+        "mean": 0.0,
+    }
     tables = {name: np.full((1, 1, 2, 1), mean + shift) for name, shift in half.items()}
     effects = SimpleNamespace(**tables, error=np.full((1, 1, 2, 1), error))
     return SimpleNamespace(
@@ -73,12 +84,16 @@ def test_a_row_by_hand(study: ModuleType) -> None:
     assert "1 of 3: 33.3%" in table
 
 
-def test_the_study_on_a_small_generator(study: ModuleType, fakes, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_the_study_on_a_small_generator(
+    study: ModuleType, fakes, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
     config["rescoring"] |= {"samples": 32, "learning_resamples": 4}
     config["synthesis"]["samples"] = 320
     file = tmp_path / "config.json"
     file.write_text(json.dumps(config), encoding="utf-8")
-    monkeypatch.setattr(sys, "argv", ["learning_intervals.py", str(file), "--out", str(tmp_path / "runs"), "--seeds", "3"])
+    monkeypatch.setattr(
+        sys, "argv", ["learning_intervals.py", str(file), "--out", str(tmp_path / "runs"), "--seeds", "3"]
+    )
     study.main()
     result = json.loads((tmp_path / "runs" / "result.json").read_text(encoding="utf-8"))
     rows = {row["concept"]: row for row in result["rows"]}

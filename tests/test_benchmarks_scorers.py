@@ -33,9 +33,14 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 def places(benchmark, tmp_path, monkeypatch):
     """Category and attribute on one narrow Places365 checkpoint, as the benchmark makes them."""
     models = benchmark.scorer_models
-    monkeypatch.setitem(models.PLACES, "wideresnet18", (ResNetShape(4, (4, 4, 8, 8), (1, 1, 1, 1), False, 365), False))
+    monkeypatch.setitem(
+        models.PLACES, "wideresnet18", (ResNetShape(4, (4, 4, 8, 8), (1, 1, 1, 1), False, 365), False)
+    )
     path, weights = models.places("wideresnet18", tmp_path)
-    made = {"category": {"checkpoint": str(path)}, "attribute": {"checkpoint": str(path), "weights": str(weights)}}
+    made = {
+        "category": {"checkpoint": str(path)},
+        "attribute": {"checkpoint": str(path), "weights": str(weights)},
+    }
     return {name: ganstrata.load_scorer(name, device="cpu", **config) for name, config in made.items()}
 
 
@@ -48,7 +53,8 @@ def test_category_and_attribute_go_through_a_published_network_once(benchmark, p
 def test_so_do_the_bundled_scorers(benchmark):
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     scorers = {
-        name: ganstrata.load_scorer(name, device="cpu", checkpoint="bundled:rooms") for name in ("category", "attribute", "segmentation", "layout")
+        name: ganstrata.load_scorer(name, device="cpu", checkpoint="bundled:rooms")
+        for name in ("category", "attribute", "segmentation", "layout")
     }
     assert benchmark.passes(scorers, images, "category", "attribute") == 1
     assert benchmark.passes(scorers, images, "layout", "segmentation") == 1
@@ -90,5 +96,7 @@ def test_the_peak_of_memory_is_that_of_the_case():
     # In a process of its own: one in which others have kept freed memory takes no more from the system.
     code = "import scorers, torch; print(scorers.peak(lambda: torch.ones(64, 2**20).sum()) / 2**20)"
     environment = {**os.environ, "PYTHONPATH": str(FOLDER)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert 250 < float(done.stdout) < 270

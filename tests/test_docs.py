@@ -19,7 +19,14 @@ from ganstrata.core.plugins.hookspecs import PROJECT
 from ganstrata.core.plugins.registry import registry
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("recipes/**/*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("benchmarks/*.md"),
+        *ROOT.glob("recipes/**/*.md"),
+    ]
+)
 FENCE = re.compile(r"^```(\w*)[ ]?(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -39,7 +46,13 @@ class Block(NamedTuple):
 
 BLOCKS = [Block(page, *match) for page in PAGES for match in FENCE.findall(page.read_text(encoding="utf-8"))]
 RUNNABLE = [block for block in BLOCKS if block.word == "runnable"]
-CONFIGS = [block for block in BLOCKS if block.language == "yaml" and not block.word and {"generator", "scorers"} <= set(yaml.safe_load(block.text))]
+CONFIGS = [
+    block
+    for block in BLOCKS
+    if block.language == "yaml"
+    and not block.word
+    and {"generator", "scorers"} <= set(yaml.safe_load(block.text))
+]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +75,9 @@ def distribution(page: str, folder: Path) -> dict[str, str]:
     project = tomllib.loads(files["pyproject.toml"])["project"]
     info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
     points = "".join(f"{key} = {value}\n" for key, value in project["entry-points"]["ganstrata"].items())
     (info / "entry_points.txt").write_text(f"[ganstrata]\n{points}")
     return files
@@ -105,7 +120,9 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert file.exists(), f"{target} does not exist"
         if anchor:
             headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
+            assert anchor in [
+                re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings
+            ]
 
 
 @pytest.mark.parametrize("page", ["config.md", "cli.md"])
@@ -117,7 +134,10 @@ def test_generated_parts_are_up_to_date(page: str, generate: ModuleType) -> None
 
 def test_every_field_is_described(generate: ModuleType) -> None:
     undescribed = [
-        line for table in (generate.run_fields(), generate.plugin_fields()) for line in table.splitlines() if line.endswith(("| |", "|  |"))
+        line
+        for table in (generate.run_fields(), generate.plugin_fields())
+        for line in table.splitlines()
+        if line.endswith(("| |", "|  |"))
     ]
     assert undescribed == []
 
@@ -135,7 +155,9 @@ def test_every_dependency_is_explained() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     names = sorted(re.split(r"[<>=!~ \[]", line)[0] for line in declared)
-    explained = re.findall(r"^\| ([A-Za-z0-9-]+) \|", (ROOT / "docs/dependencies.md").read_text(encoding="utf-8"), re.MULTILINE)
+    explained = re.findall(
+        r"^\| ([A-Za-z0-9-]+) \|", (ROOT / "docs/dependencies.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert sorted(name for name in explained if name not in ("package", "---")) == names
 
 
@@ -157,5 +179,9 @@ def test_the_plugins_of_the_documentation_make_a_run(tmp_path: Path) -> None:
     assert (tmp_path / "run/report.html").is_file()
     # The disc's colour is decided at layer 1 alone, so lightness cannot move at layer 0 by more than the disc's rim.
     rows = (line.split(",") for line in (tmp_path / "run/rescoring.csv").read_text().splitlines())
-    moved = {row[2]: float(row[7]) for row in rows if row[0] == row[3] == "contrast/lightness" and float(row[14]) > 0.0}
+    moved = {
+        row[2]: float(row[7])
+        for row in rows
+        if row[0] == row[3] == "contrast/lightness" and float(row[14]) > 0.0
+    }
     assert moved["1"] > 10.0 * abs(moved["0"])

@@ -37,7 +37,11 @@ def test_example(test: doctest.DocTest, capsys: pytest.CaptureFixture[str]) -> N
 def test_the_examples_are_found() -> None:
     names = {test.name for test in EXAMPLES}
     assert len(names) > 15
-    assert {"ganstrata", "ganstrata.core.errors.nearest", "ganstrata.core.runs.loading.load_generator"} <= names
+    assert {
+        "ganstrata",
+        "ganstrata.core.errors.nearest",
+        "ganstrata.core.runs.loading.load_generator",
+    } <= names
     assert len(modules()) > 50
     assert all(name == "ganstrata" or name.startswith("ganstrata.") for name in modules())
     assert ganstrata.__name__ == "ganstrata"

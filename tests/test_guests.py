@@ -34,11 +34,27 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 def install(names: tuple[str, ...], work: Path) -> Path:
     """The folder into which pip put the guests; nothing is fetched, and nothing is left in the checkout."""
-    sources = [shutil.copytree(GUESTS / name, work / "source" / name, ignore=shutil.ignore_patterns("__pycache__")) for name in names]
+    sources = [
+        shutil.copytree(GUESTS / name, work / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in names
+    ]
     target = work / "site"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--target",
+        str(target),
+    ]
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    done = subprocess.run([*command, *map(str, sources)], capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(
+        [*command, *map(str, sources)], capture_output=True, text=True, check=False, env=environment
+    )
     assert done.returncode == 0, done.stderr
     return target
 
@@ -50,7 +66,14 @@ def commands(site: Path, folder: Path) -> Command:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("GANSTRATA_")}
         path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
         line = [sys.executable, "-m", "ganstrata.cli.main", *arguments]
-        return subprocess.run(line, capture_output=True, text=True, check=False, cwd=folder, env={**kept, "PYTHONPATH": path, **environment})
+        return subprocess.run(
+            line,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,
+            env={**kept, "PYTHONPATH": path, **environment},
+        )
 
     return call
 
@@ -84,10 +107,16 @@ def test_three_guests_make_a_run_to_the_end(ganstrata: Command, tmp_path: Path) 
         "boundary median_split": "ganstrata-guest-axis 2.1",
     }
     stages = ("synthesize", "learn", "rescore", "edit", "report")
-    assert (tmp_path / "heard.txt").read_text().splitlines() == [f"{event}" for s in stages for event in (f"started {s}", f"finished {s} True")]
+    assert (tmp_path / "heard.txt").read_text().splitlines() == [
+        f"{event}" for s in stages for event in (f"started {s}", f"finished {s} True")
+    ]
 
     with (tmp_path / "out/rescoring.csv").open() as file:
-        effect = {(r["boundary"], r["layers"], r["concept"]): float(r["mean"]) for r in csv.DictReader(file) if float(r["step"]) > 0.0}
+        effect = {
+            (r["boundary"], r["layers"], r["concept"]): float(r["mean"])
+            for r in csv.DictReader(file)
+            if float(r["step"]) > 0.0
+        }
     for concept, layer, other in (("seen/bright", "0", "1"), ("seen/striped", "1", "0")):
         assert effect[concept, layer, concept] > 0.1, "what the generator puts there is found there"
         assert abs(effect[concept, other, concept]) < 1e-6
@@ -96,13 +125,19 @@ def test_three_guests_make_a_run_to_the_end(ganstrata: Command, tmp_path: Path) 
     again = ganstrata("run", "run.yaml", "--out", "out")
     assert again.returncode == 0
     assert "was done before" in again.stdout + again.stderr
-    assert len((tmp_path / "heard.txt").read_text().splitlines()) == 10, "finished work is not announced again"
+    assert len((tmp_path / "heard.txt").read_text().splitlines()) == 10, (
+        "finished work is not announced again"
+    )
 
 
 def test_the_list_shows_guests_beside_built_ins_and_what_is_wrong(ganstrata: Command) -> None:
     done = ganstrata("plugins", "list")
     assert done.returncode == 0
-    for words in ("pictures with stripes  [ganstrata-guest-stripes 0.3]", "[ganstrata-guest-contrast 1.0]", "[ganstrata-guest-axis 2.1]"):
+    for words in (
+        "pictures with stripes  [ganstrata-guest-stripes 0.3]",
+        "[ganstrata-guest-contrast 1.0]",
+        "[ganstrata-guest-axis 2.1]",
+    ):
         assert words in done.stdout
     assert "stylegan2" in done.stdout
     assert "Clash: scorer 'hue' is registered by ganstrata " in done.stderr
@@ -116,7 +151,10 @@ def test_the_list_shows_guests_beside_built_ins_and_what_is_wrong(ganstrata: Com
 def test_the_list_is_json_too(ganstrata: Command) -> None:
     found = json.loads(ganstrata("plugins", "list", "--json").stdout)
     assert {"stripes", "contrast", "median_split", "stylegan2"} <= {info["name"] for info in found["plugins"]}
-    assert sorted(info["distribution"].split()[0] for info in found["plugins"] if info["name"] == "hue") == ["ganstrata", "ganstrata-guest-clash"]
+    assert sorted(info["distribution"].split()[0] for info in found["plugins"] if info["name"] == "hue") == [
+        "ganstrata",
+        "ganstrata-guest-clash",
+    ]
     (broken,) = found["broken"]
     assert (broken["entry_point"], broken["distribution"]) == ("broken", "ganstrata-guest-broken 0.1")
 
@@ -124,19 +162,27 @@ def test_the_list_is_json_too(ganstrata: Command) -> None:
 def test_show_describes_a_guest(ganstrata: Command, site: Path) -> None:
     done = ganstrata("plugins", "show", "stripes")
     assert done.returncode == 0
-    assert f"from ganstrata-guest-stripes 0.3, guest_stripes.Stripes in {site / 'guest_stripes.py'}" in done.stdout
+    assert (
+        f"from ganstrata-guest-stripes 0.3, guest_stripes.Stripes in {site / 'guest_stripes.py'}"
+        in done.stdout
+    )
     assert "size  (int, default 8)  width and height in pixels" in done.stdout
 
 
 def test_asking_for_the_broken_one_says_why(ganstrata: Command) -> None:
-    for done in (ganstrata("plugins", "show", "broken"), ganstrata("run", "run.yaml", "--out", "out", "--set", "generator.use=broken")):
+    for done in (
+        ganstrata("plugins", "show", "broken"),
+        ganstrata("run", "run.yaml", "--out", "out", "--set", "generator.use=broken"),
+    ):
         assert done.returncode in (1, 2)
         assert "comes from ganstrata-guest-broken 0.1, which does not load" in done.stderr
         assert "No module named 'a_library_that_nobody_has'" in done.stderr
         assert "Traceback" not in done.stderr
 
 
-def test_asking_for_the_clashing_name_is_refused_and_can_be_decided(ganstrata: Command, tmp_path: Path) -> None:
+def test_asking_for_the_clashing_name_is_refused_and_can_be_decided(
+    ganstrata: Command, tmp_path: Path
+) -> None:
     done = ganstrata("run", "run.yaml", "--out", "out", "--set", "scorers.0={use: hue}")
     assert done.returncode == 2
     assert "Two scorers are called 'hue': ganstrata " in done.stderr
@@ -169,4 +215,7 @@ def test_a_misspelt_guest_gets_a_hint_and_the_broken_one_is_mentioned(ganstrata:
     assert "No boundary learner named 'median_splt'. Did you mean 'median_split'?" in done.stderr
     assert "Broken and not loaded: broken from ganstrata-guest-broken 0.1." in done.stderr
     done = ganstrata("run", "run.yaml", "--out", "out", "--set", "generator.with.sizes=8")
-    assert "generator -> with -> sizes: is not an option of 'stripes' (from ganstrata-guest-stripes 0.3). Did you mean 'size'?" in done.stderr
+    assert (
+        "generator -> with -> sizes: is not an option of 'stripes' (from ganstrata-guest-stripes 0.3). Did you mean 'size'?"
+        in done.stderr
+    )

@@ -11,13 +11,28 @@ from pathlib import Path
 import ganstrata
 import pytest
 
-HEAVY = ["PIL", "jinja2", "numpy", "pluggy", "pydantic", "rich", "safetensors", "scipy", "sklearn", "torch", "yaml", "zarr"]
+HEAVY = [
+    "PIL",
+    "jinja2",
+    "numpy",
+    "pluggy",
+    "pydantic",
+    "rich",
+    "safetensors",
+    "scipy",
+    "sklearn",
+    "torch",
+    "yaml",
+    "zarr",
+]
 
 
 def loaded_after(program: str, folder: Path) -> set[str]:
     """Which packages a fresh process has loaded in the end."""
     program += "\nimport json, sys\nprint(json.dumps(list(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=folder)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=folder
+    )
     modules = json.loads(done.stdout.splitlines()[-1])
     return {name for name in modules if "." not in name or name.startswith("ganstrata.")}
 

@@ -11,7 +11,9 @@ import ganstrata
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-wheel_only = pytest.mark.skipif("GANSTRATA_WHEEL" not in os.environ, reason="only `make test` installs the wheel")
+wheel_only = pytest.mark.skipif(
+    "GANSTRATA_WHEEL" not in os.environ, reason="only `make test` installs the wheel"
+)
 
 
 @wheel_only
@@ -22,8 +24,17 @@ def test_the_wheel_is_imported_and_not_the_checkout() -> None:
 
 @wheel_only
 def test_the_wheel_holds_what_a_run_needs_and_no_more() -> None:
-    files = {str(file) for file in distribution("ganstrata").files or () if "dist-info" not in str(file) and "__pycache__" not in str(file)}
-    needed = [path for folder in ("core", "plugins", "cli", "weights") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    files = {
+        str(file)
+        for file in distribution("ganstrata").files or ()
+        if "dist-info" not in str(file) and "__pycache__" not in str(file)
+    }
+    needed = [
+        path
+        for folder in ("core", "plugins", "cli", "weights")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file()
+    ]
     wanted = {f"ganstrata/{path.relative_to(ROOT)}" for path in needed if "__pycache__" not in path.parts}
     inside = {file for file in files if file.startswith("ganstrata/")}
     assert inside == wanted | {"ganstrata/__init__.py", "ganstrata/py.typed"}

@@ -45,7 +45,9 @@ def learner(fakes) -> BoundaryLearner:
 @pytest.fixture
 def learnt(samples: Samples, generator: Generator, learner: BoundaryLearner) -> Learnt:
     """Boundaries of two concepts, learnt once."""
-    return ganstrata.learn(samples, learner, generator, concepts=["seen/red", "seen/left"], resamples=0, seed=3)
+    return ganstrata.learn(
+        samples, learner, generator, concepts=["seen/red", "seen/left"], resamples=0, seed=3
+    )
 
 
 def test_samples_are_those_of_a_run(samples: Samples, finished: Run) -> None:
@@ -56,7 +58,10 @@ def test_samples_are_those_of_a_run(samples: Samples, finished: Run) -> None:
     assert [row.varies for row in samples.statistics] == [row["varies"] for row in finished.concepts]
     assert len(samples) == 640
     assert samples.codes is samples.classes is None
-    assert repr(samples) == f"Samples(N=640, D=16, concepts=7, varying={sum(row['varies'] for row in finished.concepts)})"
+    assert (
+        repr(samples)
+        == f"Samples(N=640, D=16, concepts=7, varying={sum(row['varies'] for row in finished.concepts)})"
+    )
     np.testing.assert_array_equal(samples.of("seen/red"), samples.scores[:, samples.column("seen/red")])
 
 
@@ -80,7 +85,13 @@ def test_boundaries_and_effects_are_those_of_a_run(
     chance = [row["id"] for row in mine.concepts].index("seen/chance")  # its scores hang on the last digits
     kept = np.arange(len(mine.concepts)) != chance
     for name in (field.name for field in fields(EffectArrays)):
-        np.testing.assert_allclose(getattr(mine, name)[..., kept], getattr(theirs, name)[..., kept], rtol=2e-3, atol=2e-4, err_msg=name)
+        np.testing.assert_allclose(
+            getattr(mine, name)[..., kept],
+            getattr(theirs, name)[..., kept],
+            rtol=2e-3,
+            atol=2e-4,
+            err_msg=name,
+        )
     np.testing.assert_allclose(mine.changes, theirs.changes, atol=1e-3)
     np.testing.assert_array_equal(mine.factors, theirs.factors)
     np.testing.assert_array_equal(mine.replicates, theirs.replicates)
@@ -89,20 +100,32 @@ def test_boundaries_and_effects_are_those_of_a_run(
     np.testing.assert_allclose(hierarchy.depth.value, theirs.hierarchy().depth.value, atol=1e-3)
 
 
-def test_without_samples_the_moved_ones_give_the_statistics(learnt: Learnt, generator: Generator, seen: Scorer) -> None:
+def test_without_samples_the_moved_ones_give_the_statistics(
+    learnt: Learnt, generator: Generator, seen: Scorer
+) -> None:
     found = ganstrata.rescore(generator, {"seen": seen}, list(learnt), layers=["all"], **RESCORING)
     fresh = generator.map(generator.sample(64, 3, 0, ganstrata.Stream.VERIFICATION).z).numpy()
     assert found.step == pytest.approx(2.0 * np.sqrt(fresh.var(axis=0, ddof=1).mean()), rel=1e-5)
     assert found.concepts[0]["samples"] == 64
-    assert np.isnan(found.low_total).all()  # a plain list of boundaries says nothing of other learning samples
+    assert np.isnan(
+        found.low_total
+    ).all()  # a plain list of boundaries says nothing of other learning samples
     with pytest.raises(UserError, match=r"single layers were not moved.*layers=\['all', 'each'\]"):
         ganstrata.hierarchy(found)
 
 
-def test_raw_steps_are_as_long_as_they_say(learnt: Learnt, samples: Samples, generator: Generator, seen: Scorer) -> None:
+def test_raw_steps_are_as_long_as_they_say(
+    learnt: Learnt, samples: Samples, generator: Generator, seen: Scorer
+) -> None:
     given = {"layers": ["all", "4-5"], "unit": "raw", "distance": 2.0 * samples.spread} | RESCORING
     raw = ganstrata.rescore(generator, {"seen": seen}, Boundaries(learnt), probed=samples, **given)
-    sd = ganstrata.rescore(generator, {"seen": seen}, Boundaries(learnt), probed=samples, **(given | {"unit": "sd", "distance": 2.0}))
+    sd = ganstrata.rescore(
+        generator,
+        {"seen": seen},
+        Boundaries(learnt),
+        probed=samples,
+        **(given | {"unit": "sd", "distance": 2.0}),
+    )
     assert list(raw.sets) == ["all", "4-5"]
     np.testing.assert_array_equal(raw.mean, sd.mean)
 
@@ -122,7 +145,10 @@ def test_effects_show_themselves(finished: Run) -> None:
     figure = effects.plot()
     assert figure._repr_svg_().startswith("<svg")
     assert strongest in figure._repr_svg_()
-    assert repr(effects) == f"Effects(boundaries={len(effects.boundaries)}, sets={len(effects.sets)}, concepts=7, factors={len(effects.found)})"
+    assert (
+        repr(effects)
+        == f"Effects(boundaries={len(effects.boundaries)}, sets={len(effects.sets)}, concepts=7, factors={len(effects.found)})"
+    )
 
 
 def test_effects_become_a_data_frame(finished: Run) -> None:
@@ -130,7 +156,12 @@ def test_effects_become_a_data_frame(finished: Run) -> None:
     effects = read_effects(finished)
     frame = effects.to_pandas()
     assert isinstance(frame, pandas.DataFrame)
-    red = frame[(frame.boundary == "seen/red") & (frame.layers == "all") & (frame.concept == "seen/red") & (frame.step > 0)]
+    red = frame[
+        (frame.boundary == "seen/red")
+        & (frame.layers == "all")
+        & (frame.concept == "seen/red")
+        & (frame.step > 0)
+    ]
     i = effects.boundaries.names.index("seen/red")
     assert float(red["mean"].iloc[0]) == effects.mean[i, effects.all_set, 0, effects.own[i]]
 
@@ -146,7 +177,9 @@ def test_scorers_have_names(generator: Generator, seen: Scorer) -> None:
         ganstrata.probe(generator, [], samples=32)
 
 
-def test_mistakes_are_told(learnt: Learnt, samples: Samples, generator: Generator, seen: Scorer, learner: BoundaryLearner) -> None:
+def test_mistakes_are_told(
+    learnt: Learnt, samples: Samples, generator: Generator, seen: Scorer, learner: BoundaryLearner
+) -> None:
     with pytest.raises(UserError, match="1 samples have no spread"):
         ganstrata.probe(generator, seen, samples=1)
     with pytest.raises(UserError, match="from 0 to 1; 2 was given"):
@@ -155,14 +188,21 @@ def test_mistakes_are_told(learnt: Learnt, samples: Samples, generator: Generato
         ganstrata.learn(samples, learner, generator, concepts=["seen/rde"])
     with pytest.raises(DataError, match="no boundary could be learnt:\n  seen/constant: does not vary here"):
         ganstrata.learn(samples, learner, generator, concepts=["seen/constant"])
-    with pytest.raises(UserError, match=r"samples=4: at least 8; distance=0: a length above 0; unit='cm': 'sd' or 'raw'"):
+    with pytest.raises(
+        UserError, match=r"samples=4: at least 8; distance=0: a length above 0; unit='cm': 'sd' or 'raw'"
+    ):
         ganstrata.rescore(generator, seen, learnt, samples=4, distance=0.0, unit="cm")
     with pytest.raises(UserError, match="must contain 'all'"):
         ganstrata.rescore(generator, {"seen": seen}, learnt, layers=["each"])
     with pytest.raises(UserError, match=r"the boundary 'seen/\w+' is of a concept that no scorer has"):
         ganstrata.rescore(generator, {"others": seen}, learnt)
     with pytest.raises(UserError, match="`probed` has the concepts"):
-        ganstrata.rescore(generator, {"seen": seen, "hue": ganstrata.load_scorer("hue", device="cpu")}, learnt, probed=samples)
+        ganstrata.rescore(
+            generator,
+            {"seen": seen, "hue": ganstrata.load_scorer("hue", device="cpu")},
+            learnt,
+            probed=samples,
+        )
     with pytest.raises(UserError, match="no boundaries were given"):
         ganstrata.rescore(generator, {"seen": seen}, Boundaries())
 
@@ -177,7 +217,16 @@ def test_learners_of_layers_need_codes(generator: Generator, seen: Scorer) -> No
     assert mixed.codes.shape == (320, 8, 16)
     found = ganstrata.learn(mixed, learner, generator, concepts=["seen/red"], resamples=0)
     assert found[0].normal.shape == (8, 16)
-    effects = ganstrata.rescore(generator, {"seen": seen}, found, probed=mixed, layers=["all"], samples=32, null_directions=3, bootstrap=100)
+    effects = ganstrata.rescore(
+        generator,
+        {"seen": seen},
+        found,
+        probed=mixed,
+        layers=["all"],
+        samples=32,
+        null_directions=3,
+        bootstrap=100,
+    )
     assert effects.in_sd[0, 0, 0, effects.own[0]] > 0.5
 
 

@@ -77,7 +77,9 @@ def test_faults_of_every_kind_are_made(before: str, after: str) -> None:
 
 
 def test_words_for_people_are_left_alone() -> None:
-    assert not [m for m in mutants_of("f.py", SOURCE) if "Docstring" in m.before or m.line == 12 or "int" in m.before]
+    assert not [
+        m for m in mutants_of("f.py", SOURCE) if "Docstring" in m.before or m.line == 12 or "int" in m.before
+    ]
 
 
 def test_a_larger_share_holds_a_smaller_one_and_depends_on_the_seed_alone() -> None:
@@ -86,22 +88,42 @@ def test_a_larger_share_holds_a_smaller_one_and_depends_on_the_seed_alone() -> N
     assert few == chosen([file], 0.2, 0)
     assert {m.key for m in few} < {m.key for m in more}
     assert {m.key for m in few} != {m.key for m in other}
-    assert len(chosen([file], 1.0, 5)) == len(mutants_of(file, (HERE.parents[1] / file).read_text(encoding="utf-8")))
+    assert len(chosen([file], 1.0, 5)) == len(
+        mutants_of(file, (HERE.parents[1] / file).read_text(encoding="utf-8"))
+    )
 
 
 def test_every_target_and_its_tests_are_there() -> None:
     for file in tomllib.loads((HERE / "targets.toml").read_text(encoding="utf-8")):
         assert (HERE.parents[1] / file).is_file()
         for tests in rounds_of(file):
-            assert all((HERE.parents[1] / word.partition("::")[0]).is_file() for word in tests if ".py" in word)
+            assert all(
+                (HERE.parents[1] / word.partition("::")[0]).is_file() for word in tests if ".py" in word
+            )
 
 
 def test_what_may_live_stands_in_the_page_with_its_reason(tmp_path: Path) -> None:
-    row = {"file": "a.py", "function": "f", "line": 3, "operator": "constant", "context": "x = 1 + 1", "before": "1", "after": "2"}
+    row = {
+        "file": "a.py",
+        "function": "f",
+        "line": 3,
+        "operator": "constant",
+        "context": "x = 1 + 1",
+        "before": "1",
+        "after": "2",
+    }
     row |= {"repeat": 1, "seconds": 36.0}
-    rows = [row | {"result": result, "line": i} for i, result in enumerate(("killed", "timed out", "survived", "survived"))]
+    rows = [
+        row | {"result": result, "line": i}
+        for i, result in enumerate(("killed", "timed out", "survived", "survived"))
+    ]
     rows[3] |= {"repeat": 0}
-    write_page(tmp_path / "page.md", rows, {"a.py": {"f | x = 1 + 1 | 1 -> 2 | 1": "it changes nothing"}}, {"a.py": 9})
+    write_page(
+        tmp_path / "page.md",
+        rows,
+        {"a.py": {"f | x = 1 + 1 | 1 -> 2 | 1": "it changes nothing"}},
+        {"a.py": 9},
+    )
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "| [a.py](../a.py) | 9 | 4 | 2 | 2 | 1 | 75.0 % |" in page
     assert "- `a.py:2`, f: `1` → `2`: it changes nothing\n" in page
@@ -110,5 +132,7 @@ def test_what_may_live_stands_in_the_page_with_its_reason(tmp_path: Path) -> Non
 
 def test_every_fault_that_is_argued_can_still_be_made() -> None:
     for file, reasons in tomllib.loads(ARGUED.read_text(encoding="utf-8")).items():
-        keys = {mutant.key for mutant in mutants_of(file, (HERE.parents[1] / file).read_text(encoding="utf-8"))}
+        keys = {
+            mutant.key for mutant in mutants_of(file, (HERE.parents[1] / file).read_text(encoding="utf-8"))
+        }
         assert {f"{file} | {key}" for key in reasons} <= keys

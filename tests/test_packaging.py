@@ -73,7 +73,11 @@ def test_what_ships_is_there_to_be_read() -> None:
 
 def test_entry_points_lead_to_hooks() -> None:
     declared = PROJECT["project"]["entry-points"]["ganstrata"]
-    mine = [point for point in entry_points(group="ganstrata") if point.dist is not None and point.dist.name == "ganstrata"]
+    mine = [
+        point
+        for point in entry_points(group="ganstrata")
+        if point.dist is not None and point.dist.name == "ganstrata"
+    ]
     assert {point.name: point.value for point in mine} == declared, "install the package again"
     for target in declared.values():
         module = importlib.import_module(target)
@@ -92,11 +96,26 @@ def test_the_command_leads_to_the_command_line() -> None:
 def test_the_lowest_versions_are_those_that_are_tested() -> None:
     """What `make test-lowest` installs is what pyproject.toml allows, for all that the package needs to run."""
     extras = PROJECT["project"]["optional-dependencies"]
-    allowed = [Requirement(line) for line in (*PROJECT["project"]["dependencies"], *extras["video"], *extras["pandas"], *extras["transformers"])]
-    tested = [Requirement(line) for line in (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    allowed = [
+        Requirement(line)
+        for line in (
+            *PROJECT["project"]["dependencies"],
+            *extras["video"],
+            *extras["pandas"],
+            *extras["transformers"],
+        )
+    ]
+    tested = [
+        Requirement(line)
+        for line in (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    ]
     assert [requirement.name for requirement in tested] == sorted(requirement.name for requirement in allowed)
     for requirement in allowed:
-        (bound,), (pin,) = requirement.specifier, next(one.specifier for one in tested if one.name == requirement.name)
+        (bound,), (pin,) = (
+            requirement.specifier,
+            next(one.specifier for one in tested if one.name == requirement.name),
+        )
         assert (bound.operator, pin.operator) == (">=", "==")
         assert Version(bound.version) == Version(pin.version), requirement.name
 
@@ -112,7 +131,13 @@ def test_the_package_imports_itself_relatively() -> None:
     for top in SHIPPED:
         for path in (ROOT / top).rglob("*.py"):
             lines = path.read_text(encoding="utf-8").splitlines()
-            wrong = [line for line in lines if line.strip().startswith(("from ganstrata", "import ganstrata", "from core", "from plugins"))]
+            wrong = [
+                line
+                for line in lines
+                if line.strip().startswith(
+                    ("from ganstrata", "import ganstrata", "from core", "from plugins")
+                )
+            ]
             assert not wrong, f"{path.relative_to(ROOT)}: {wrong[0]}"
 
 
@@ -121,15 +146,40 @@ def test_the_wheel_holds_weights_and_templates_but_no_tests(tmp_path: Path) -> N
     source = tmp_path / "ganstrata"
     ignored = shutil.ignore_patterns(".*", "build", "dist", "runs", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, source, ignore=ignored)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(tmp_path), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--wheel-dir",
+        str(tmp_path),
+        str(source),
+    ]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    )
     assert done.returncode == 0, done.stderr
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     inside = {name for name in names if ".dist-info/" not in name}
-    wanted = [path for top in SHIPPED for path in (source / top).rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    assert inside == {f"ganstrata/{path.relative_to(source).as_posix()}" for path in wanted} | {"ganstrata/__init__.py", "ganstrata/py.typed"}
+    wanted = [
+        path
+        for top in SHIPPED
+        for path in (source / top).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    ]
+    assert inside == {f"ganstrata/{path.relative_to(source).as_posix()}" for path in wanted} | {
+        "ganstrata/__init__.py",
+        "ganstrata/py.typed",
+    }
     assert "ganstrata/weights/rooms.generator.safetensors" in inside
     assert not [name for name in inside if name.split("/")[1] in OUTSIDE]
     assert any(name.endswith("entry_points.txt") for name in names)

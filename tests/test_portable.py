@@ -47,10 +47,34 @@ POSIX = {
             "O_NOFOLLOW",
         ),
     },
-    "signal": {"pthread_sigmask", "pthread_kill", "sigwait", "alarm", "setitimer", "SIGKILL", "SIGHUP", "SIGPIPE", "SIGUSR1", "SIGALRM", "SIG_BLOCK"},
+    "signal": {
+        "pthread_sigmask",
+        "pthread_kill",
+        "sigwait",
+        "alarm",
+        "setitimer",
+        "SIGKILL",
+        "SIGHUP",
+        "SIGPIPE",
+        "SIGUSR1",
+        "SIGALRM",
+        "SIG_BLOCK",
+    },
     "time": {"clock_gettime", "pthread_getcpuclockid", "tzset"},
 }
-MODULES = {"fcntl", "grp", "pwd", "resource", "termios", "tty", "pty", "curses", "readline", "msvcrt", "winreg"}
+MODULES = {
+    "fcntl",
+    "grp",
+    "pwd",
+    "resource",
+    "termios",
+    "tty",
+    "pty",
+    "curses",
+    "readline",
+    "msvcrt",
+    "winreg",
+}
 
 
 def functions(tree: ast.Module) -> Iterator[ast.AST]:
@@ -66,23 +90,59 @@ def faults(text: str) -> Iterator[str]:
         asked = {
             (call.args[0].id, call.args[1].value)
             for call in ast.walk(function)
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("hasattr", "getattr") and len(call.args) > 1
+            if isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Name)
+            and call.func.id in ("hasattr", "getattr")
+            and len(call.args) > 1
             if isinstance(call.args[0], ast.Name) and isinstance(call.args[1], ast.Constant)
         }
         for node in ast.walk(function):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr in POSIX.get(node.value.id, ()):
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.attr in POSIX.get(node.value.id, ())
+            ):
                 if not {name for place, name in asked if place == node.value.id}:
                     yield f"{node.value.id}.{node.attr}"
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(("/proc/", "/dev/", "/tmp/", "/etc/")):
+            elif (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and node.value.startswith(("/proc/", "/dev/", "/tmp/", "/etc/"))
+            ):
                 yield node.value
     for node in ast.walk(tree):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) else []
+        names = (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
         yield from (f"import {name}" for name in names if name in MODULES)
         if isinstance(node, ast.Call) and not any(keyword.arg == "encoding" for keyword in node.keywords):
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
-            mode = next((arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)), "")
-            place = node.func.value.id if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) else ""
-            if name == "read_text" or (name == "open" and place in ("", "path", "file", "io") and "b" not in mode):
+            name = (
+                node.func.attr
+                if isinstance(node.func, ast.Attribute)
+                else node.func.id
+                if isinstance(node.func, ast.Name)
+                else ""
+            )
+            mode = next(
+                (
+                    arg.value
+                    for arg in node.args
+                    if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+                ),
+                "",
+            )
+            place = (
+                node.func.value.id
+                if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
+                else ""
+            )
+            if name == "read_text" or (
+                name == "open" and place in ("", "path", "file", "io") and "b" not in mode
+            ):
                 yield f"line {node.lineno}: {name} without encoding"
 
 
@@ -112,10 +172,26 @@ def test_what_is_asked_for_first_may_be_used() -> None:
 
 
 def test_no_two_files_are_one_where_capitals_do_not_count() -> None:
-    names = [path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)]
+    names = [
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.rglob("*")
+        if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    ]
     assert len({name.casefold() for name in names}) == len(names)
-    forbidden = {"con", "prn", "aux", "nul", *(f"{device}{n}" for device in ("com", "lpt") for n in range(1, 10))}
-    wrong = [name for name in names if set('<>:"\\|?*') & set(name) or name.endswith((".", " ")) or Path(name).stem.casefold() in forbidden]
+    forbidden = {
+        "con",
+        "prn",
+        "aux",
+        "nul",
+        *(f"{device}{n}" for device in ("com", "lpt") for n in range(1, 10)),
+    }
+    wrong = [
+        name
+        for name in names
+        if set('<>:"\\|?*') & set(name)
+        or name.endswith((".", " "))
+        or Path(name).stem.casefold() in forbidden
+    ]
     assert not wrong
 
 
@@ -123,8 +199,12 @@ def test_a_file_may_lie_under_spaces_and_colons(tmp_path: Path) -> None:
     """The last colon divides file and name."""
     folder = tmp_path / ("own models" if os.name == "nt" else "C: own models")
     folder.mkdir()
-    (folder / "my net.py").write_text("def light(images):\n    return images.mean(dim=(1, 2, 3))\n", encoding="utf-8")
-    scorer = ganstrata.load_scorer("callable", target=f"{folder / 'my net.py'}:light", concepts=[{"name": "light"}], device="cpu")
+    (folder / "my net.py").write_text(
+        "def light(images):\n    return images.mean(dim=(1, 2, 3))\n", encoding="utf-8"
+    )
+    scorer = ganstrata.load_scorer(
+        "callable", target=f"{folder / 'my net.py'}:light", concepts=[{"name": "light"}], device="cpu"
+    )
     assert scorer.score(ganstrata.Rendering(torch.full((2, 3, 4, 4), 0.5))).tolist() == [[0.5], [0.5]]
 
 

@@ -22,13 +22,21 @@ def test_every_public_name_is_there() -> None:
 
 def test_from_latents_to_boundaries_by_hand(fakes) -> None:
     generator = ganstrata.load_generator("fake_layers", device="cpu", gain=0.04)
-    scorer, learner = ganstrata.load_scorer("fake_readings", device="cpu"), ganstrata.load_learner("linear_svm", positives=60, negatives=60)
+    scorer, learner = (
+        ganstrata.load_scorer("fake_readings", device="cpu"),
+        ganstrata.load_learner("linear_svm", positives=60, negatives=60),
+    )
     latents = generator.sample(300, seed=1, start=0, stream=Stream.PROBING)
     w = generator.map(latents.z, condition=None)
     codes = generator.broadcast(w)
     images = ganstrata.render(generator, codes, condition=None)
     scores = scorer.score(ganstrata.Rendering(images))
-    assert (tuple(w.shape), tuple(codes.shape), tuple(images.shape), tuple(scores.shape)) == ((300, 16), (300, 8, 16), (300, 3, 8, 8), (300, 7))
+    assert (tuple(w.shape), tuple(codes.shape), tuple(images.shape), tuple(scores.shape)) == (
+        (300, 16),
+        (300, 8, 16),
+        (300, 3, 8, 8),
+        (300, 7),
+    )
     boundaries = learner.learn(w.numpy(), scores.numpy()[:, :4], scorer.concepts[:4], generator=generator)
     for axis, boundary in enumerate(boundaries):
         assert boundary.normal[axis] > 0.9
@@ -54,7 +62,9 @@ def test_wrong_names_and_options_are_user_errors(fakes) -> None:
         ganstrata.load_learner("hue")
 
 
-def test_a_run_takes_data_a_validated_config_or_a_file(fakes, config, written, tmp_path: Path, finished: Run) -> None:
+def test_a_run_takes_data_a_validated_config_or_a_file(
+    fakes, config, written, tmp_path: Path, finished: Run
+) -> None:
     config["rescoring"]["layers"] = ["all"]
     runs = [ganstrata.run(config, str(tmp_path / "a"))]
     runs.append(ganstrata.run(runs[0].config, tmp_path / "b"))

@@ -23,8 +23,19 @@ from torch import Tensor
 Forward = Callable[[Tensor, Tensor | None], Tensor]
 
 
-def prepare(plugin: str, tensors: Mapping[str, Tensor], architecture: Mapping[str, Any], layout: torch.memory_format, **more: Any) -> Forward:
+def prepare(
+    plugin: str,
+    tensors: Mapping[str, Tensor],
+    architecture: Mapping[str, Any],
+    layout: torch.memory_format,
+    **more: Any,
+) -> Forward:
     """The forward pass of a generator plugin's network; `more` is what its module takes besides."""
-    laid_out = {name: tensor.float().contiguous(memory_format=layout) if tensor.ndim == 4 else tensor.float() for name, tensor in tensors.items()}
-    forward: Forward = importlib.import_module(f"plain.{plugin}").prepare(laid_out, architecture, layout, **more)
+    laid_out = {
+        name: tensor.float().contiguous(memory_format=layout) if tensor.ndim == 4 else tensor.float()
+        for name, tensor in tensors.items()
+    }
+    forward: Forward = importlib.import_module(f"plain.{plugin}").prepare(
+        laid_out, architecture, layout, **more
+    )
     return forward

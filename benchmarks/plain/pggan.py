@@ -20,7 +20,10 @@ def prepare(t: Mapping[str, Tensor], architecture: Mapping[str, Any], layout: to
     for name, weight in t.items():
         if name.endswith(".weight"):
             gain = 1.0 if name.startswith("outputs") else 2.0**0.5
-            weights[name.removesuffix(".weight")] = weight * (gain / weight[0].numel() ** 0.5), t[name.replace("weight", "bias")]
+            weights[name.removesuffix(".weight")] = (
+                weight * (gain / weight[0].numel() ** 0.5),
+                t[name.replace("weight", "bias")],
+            )
 
     def forward(codes: Tensor, _: Tensor | None = None) -> Tensor:
         x = pixel_norm(codes[:, 0], epsilon)[:, :, None, None].contiguous(memory_format=layout)

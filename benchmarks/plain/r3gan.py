@@ -17,11 +17,15 @@ def prepare(t: Mapping[str, Tensor], architecture: Mapping[str, Any], layout: to
         if f"{name}.conv.weight" in t:
             x = F.conv2d(x, t[f"{name}.conv.weight"])
         channels = x.shape[1]
-        return F.conv_transpose2d(x, (4.0 * t[f"{name}.kernel"]).expand(channels, 1, 4, 4), stride=2, padding=1, groups=channels)
+        return F.conv_transpose2d(
+            x, (4.0 * t[f"{name}.kernel"]).expand(channels, 1, 4, 4), stride=2, padding=1, groups=channels
+        )
 
     def block(x: Tensor, name: str, group: int) -> Tensor:
         y = F.leaky_relu(F.conv2d(x, t[f"{name}.conv1.weight"], t[f"{name}.bias1"]), 0.2)
-        y = F.leaky_relu(F.conv2d(y, t[f"{name}.conv2.weight"], t[f"{name}.bias2"], padding=1, groups=group), 0.2)
+        y = F.leaky_relu(
+            F.conv2d(y, t[f"{name}.conv2.weight"], t[f"{name}.bias2"], padding=1, groups=group), 0.2
+        )
         return x + F.conv2d(y, t[f"{name}.conv3.weight"])
 
     def forward(codes: Tensor, _: Tensor | None = None) -> Tensor:

@@ -15,8 +15,16 @@ ROOT = 2.0**0.5
 def prepare(t: Mapping[str, Tensor], architecture: Mapping[str, Any], layout: torch.memory_format) -> Any:
     layers = 2 * len(architecture["widths"])
     names = [f"synthesis.layers.{i}" for i in range(layers)]
-    weights = [t[f"{name}.weight"] * (ROOT / t[f"{name}.weight"][0].numel() ** 0.5) if f"{name}.weight" in t else None for name in names]
-    affines = [(t[f"{name}.affine.weight"] / t[f"{name}.affine.weight"].shape[1] ** 0.5, t[f"{name}.affine.bias"]) for name in names]
+    weights = [
+        t[f"{name}.weight"] * (ROOT / t[f"{name}.weight"][0].numel() ** 0.5)
+        if f"{name}.weight" in t
+        else None
+        for name in names
+    ]
+    affines = [
+        (t[f"{name}.affine.weight"] / t[f"{name}.affine.weight"].shape[1] ** 0.5, t[f"{name}.affine.bias"])
+        for name in names
+    ]
     noises = [t[f"{name}.noise_const"] * t[f"{name}.noise_strength"][:, None, None] for name in names]
     output = t["synthesis.output.weight"] / t["synthesis.output.weight"].shape[1] ** 0.5
     row = torch.tensor([0.25, 0.5, 0.25], device=output.device)

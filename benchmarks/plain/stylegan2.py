@@ -34,7 +34,11 @@ class Layer:
             x = self._grouped(x, style, demodulation, up=up)
         else:
             x = x * style[:, :, None, None]
-            x = F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2) if up else F.conv2d(x, self.weight, padding=1)
+            x = (
+                F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
+                if up
+                else F.conv2d(x, self.weight, padding=1)
+            )
             x = x * demodulation[:, :, None, None]
         if up:
             x = F.conv2d(x, (4.0 * self.kernel).expand(x.shape[1], 1, 4, 4), padding=1, groups=x.shape[1])
@@ -42,18 +46,33 @@ class Layer:
 
     def _grouped(self, x: Tensor, style: Tensor, demodulation: Tensor, *, up: bool) -> Tensor:
         n, inputs = style.shape
-        weight = self.weight * style[:, None, :, None, None] * demodulation[:, :, None, None, None]  # (N, O, I, 3, 3)
+        weight = (
+            self.weight * style[:, None, :, None, None] * demodulation[:, :, None, None, None]
+        )  # (N, O, I, 3, 3)
         x = x.reshape(1, n * inputs, *x.shape[2:])
         if up:
-            x = F.conv_transpose2d(x, weight.transpose(1, 2).reshape(n * inputs, -1, 3, 3), stride=2, groups=n)
+            x = F.conv_transpose2d(
+                x, weight.transpose(1, 2).reshape(n * inputs, -1, 3, 3), stride=2, groups=n
+            )
         else:
             x = F.conv2d(x, weight.reshape(-1, inputs, 3, 3), padding=1, groups=n)
         return x.reshape(n, -1, *x.shape[2:])
 
 
-def prepare(t: Mapping[str, Tensor], architecture: Mapping[str, Any], layout: torch.memory_format, *, grouped: bool = False) -> Any:
+def prepare(
+    t: Mapping[str, Tensor],
+    architecture: Mapping[str, Any],
+    layout: torch.memory_format,
+    *,
+    grouped: bool = False,
+) -> Any:
     sizes = sorted(int(size) for size in architecture["channels"])
-    names = [f"synthesis.b{size}.{name}" for size in sizes for name in ("conv0", "conv1", "torgb") if size > 4 or name != "conv0"]
+    names = [
+        f"synthesis.b{size}.{name}"
+        for size in sizes
+        for name in ("conv0", "conv1", "torgb")
+        if size > 4 or name != "conv0"
+    ]
     layers = {name: Layer(t, name, grouped=grouped) for name in names}
 
     def forward(codes: Tensor, _: Tensor | None = None) -> Tensor:

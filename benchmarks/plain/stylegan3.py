@@ -26,7 +26,9 @@ def upsampled(x: Tensor, kernel: Tensor, up: int, start: int, end: int) -> Tenso
     """Zeros between the samples, so many at the begin and the end, and the filter."""
     c, reach = x.shape[1], kernel.shape[0]
     for weight in kernels(kernel, c):
-        x = F.conv_transpose2d(x, weight, stride=[up if size > 1 else 1 for size in weight.shape[2:]], groups=c)
+        x = F.conv_transpose2d(
+            x, weight, stride=[up if size > 1 else 1 for size in weight.shape[2:]], groups=c
+        )
     return F.pad(x, (start - reach + 1, end + up - reach) * 2)
 
 
@@ -44,7 +46,11 @@ class Fourier:
     def __init__(self, t: Mapping[str, Tensor], size: int, rate: int, bandwidth: float) -> None:
         name = "synthesis.input"
         self.affine, self.size, self.rate, self.bandwidth = affine(t, name), size, rate, bandwidth
-        self.freqs, self.phases, self.transform = t[f"{name}.freqs"], t[f"{name}.phases"], t[f"{name}.transform"]
+        self.freqs, self.phases, self.transform = (
+            t[f"{name}.freqs"],
+            t[f"{name}.phases"],
+            t[f"{name}.transform"],
+        )
         self.weight = t[f"{name}.weight"] / t[f"{name}.weight"].shape[1] ** 0.5
 
     def __call__(self, code: Tensor) -> Tensor:
@@ -57,18 +63,30 @@ class Fourier:
         transform = turn @ shift @ self.transform
         phases = self.phases + (self.freqs @ transform[:, :2, 2:]).squeeze(2)  # (N, C)
         freqs = self.freqs @ transform[:, :2, :2]  # (N, C, 2)
-        amplitudes = (1.0 - (freqs.norm(dim=2) - self.bandwidth) / (self.rate / 2.0 - self.bandwidth)).clamp(0.0, 1.0)
+        amplitudes = (1.0 - (freqs.norm(dim=2) - self.bandwidth) / (self.rate / 2.0 - self.bandwidth)).clamp(
+            0.0, 1.0
+        )
         at = (torch.arange(self.size, device=code.device) - (self.size - 1) / 2.0) / self.rate
-        grid = torch.stack([at.expand(self.size, -1), at[:, None].expand(-1, self.size)], dim=2)  # (H, W, 2): x, y
+        grid = torch.stack(
+            [at.expand(self.size, -1), at[:, None].expand(-1, self.size)], dim=2
+        )  # (H, W, 2): x, y
         waves = torch.einsum("hwk,nck->nhwc", grid, freqs) + phases[:, None, None]
-        return F.linear(torch.sin(2.0 * math.pi * waves) * amplitudes[:, None, None], self.weight).permute(0, 3, 1, 2)
+        return F.linear(torch.sin(2.0 * math.pi * waves) * amplitudes[:, None, None], self.weight).permute(
+            0, 3, 1, 2
+        )
 
 
 class Layer:
     """A modulated convolution and what follows it."""
 
-    def __init__(self, t: Mapping[str, Tensor], name: str, sizes: Mapping[str, Any], clamp: float | None) -> None:
-        self.affine, self.weight, self.bias = affine(t, name), t[f"{name}.weight"], t[f"{name}.bias"][:, None, None]
+    def __init__(
+        self, t: Mapping[str, Tensor], name: str, sizes: Mapping[str, Any], clamp: float | None
+    ) -> None:
+        self.affine, self.weight, self.bias = (
+            affine(t, name),
+            t[f"{name}.weight"],
+            t[f"{name}.bias"][:, None, None],
+        )
         self.gain = t[f"{name}.magnitude_ema"].rsqrt()
         self.energy = self.weight.square().sum(dim=(2, 3))
         self.up, self.down, self.clamp = sizes["up"], sizes["down"], clamp
@@ -85,7 +103,11 @@ class Layer:
         demodulation = torch.rsqrt(style.square() @ self.energy.t() + 1e-8)
         x = F.conv2d(x * style[:, :, None, None], self.weight, padding=self.weight.shape[2] - 1)
         x = x * (demodulation * self.gain)[:, :, None, None] + self.bias
-        x = F.pad(x, self.padding * 2) if self.up_filter is None else upsampled(x, self.up * self.up_filter, self.up, *self.padding)
+        x = (
+            F.pad(x, self.padding * 2)
+            if self.up_filter is None
+            else upsampled(x, self.up * self.up_filter, self.up, *self.padding)
+        )
         x = F.leaky_relu(x, 0.2) * 2.0**0.5
         x = x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
         return x if self.down_filter is None else downsampled(x, self.down_filter, self.down)

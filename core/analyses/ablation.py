@@ -15,7 +15,16 @@ from ..figures.charts import Figure
 from ..rescoring.results import Effects
 from ..rescoring.tables import ranked
 from ..statistics import rank_correlation, share_interval
-from .base import AnalysisRequest, Answer, LabelledRun, asked_of, bracketed, in_words, select_boundaries, select_layer_set
+from .base import (
+    AnalysisRequest,
+    Answer,
+    LabelledRun,
+    asked_of,
+    bracketed,
+    in_words,
+    select_boundaries,
+    select_layer_set,
+)
 from .ranking import by_strength
 
 RANKINGS = ("share of positive samples", "held-out accuracy", "re-scoring")
@@ -42,10 +51,20 @@ def judged(rescored: Effects, i: int, at: int, settings: Mapping[str, Any] | Non
     """
     concept, boundary = rescored.concepts[int(rescored.own[i])], rescored.boundaries[i]
     share, accuracy = concept["positive_share"], boundary.facts.get("held_out_accuracy")
-    positives = (np.nan, np.nan, np.nan) if share is None else (float(share), *share_interval(float(share), concept["samples"]))
-    held = (np.nan, np.nan, np.nan) if accuracy is None else (float(accuracy), *share_interval(float(accuracy), _held_out(boundary.facts, settings)))
+    positives = (
+        (np.nan, np.nan, np.nan)
+        if share is None
+        else (float(share), *share_interval(float(share), concept["samples"]))
+    )
+    held = (
+        (np.nan, np.nan, np.nan)
+        if accuracy is None
+        else (float(accuracy), *share_interval(float(accuracy), _held_out(boundary.facts, settings)))
+    )
     row = ranked(rescored, i, at)
-    return Judged(boundary.name, boundary.level, row.is_factor, (positives, held, (row.value, row.low, row.high)))
+    return Judged(
+        boundary.name, boundary.level, row.is_factor, (positives, held, (row.value, row.low, row.high))
+    )
 
 
 def _held_out(facts: Mapping[str, Any], settings: Mapping[str, Any] | None) -> float:
@@ -66,7 +85,10 @@ def sorted_by(rows: Sequence[Judged], ranking: int) -> list[Judged]:
 def figure_of(rows: Sequence[Judged]) -> Figure:
     """The three rankings of the paper's figure 12."""
     return figures.three_rankings(
-        [(title, [(row.name, row.level, row.scores[k][0], row.is_factor) for row in sorted_by(rows, k)]) for k, title in enumerate(RANKINGS)]
+        [
+            (title, [(row.name, row.level, row.scores[k][0], row.is_factor) for row in sorted_by(rows, k)])
+            for k, title in enumerate(RANKINGS)
+        ]
     )
 
 
@@ -84,23 +106,36 @@ def ablation(source: LabelledRun, ask: AnalysisRequest) -> Answer:
     orders = [sorted_by(rows, k) for k in range(len(RANKINGS))]
     table = [["place", *RANKINGS]]
     for place in range(min(len(rows), ask.top or len(rows))):
-        cells = [f"{order[place].name} {bracketed(*order[place].scores[k])}" for k, order in enumerate(orders)]
+        cells = [
+            f"{order[place].name} {bracketed(*order[place].scores[k])}" for k, order in enumerate(orders)
+        ]
         table.append([str(place + 1), *cells])
-    numbers: list[list[Any]] = [["ranking", "place", "concept", "level", "value", "low", "high", "variation_factor"]]
+    numbers: list[list[Any]] = [
+        ["ranking", "place", "concept", "level", "value", "low", "high", "variation_factor"]
+    ]
     numbers += [
         [RANKINGS[k], place, row.name, row.level, *row.scores[k], row.is_factor]
         for k, order in enumerate(orders)
         for place, row in enumerate(order, start=1)
     ]
     agreement: list[list[Any]] = [["ranking", "other_ranking", "concepts", "rank_correlation", "low", "high"]]
-    sentences = [f"{len(rows)} concepts, {factors} of them variation factors; re-scoring at {in_words(name, rescored)}."]
+    sentences = [
+        f"{len(rows)} concepts, {factors} of them variation factors; re-scoring at {in_words(name, rescored)}."
+    ]
     for a, b in combinations(range(len(RANKINGS)), 2):
         found = rank_correlation(*(np.array([row.scores[k][0] for row in rows]) for k in (a, b)))
         agreement.append([RANKINGS[a], RANKINGS[b], len(rows), *found])
-        told = "too few concepts to say how far they agree" if np.isnan(found[0]) else f"rank correlation {bracketed(*found)}{_verdict(found)}"
+        told = (
+            "too few concepts to say how far they agree"
+            if np.isnan(found[0])
+            else f"rank correlation {bracketed(*found)}{_verdict(found)}"
+        )
         sentences.append(f"{RANKINGS[a].capitalize()} and {RANKINGS[b]}: {told}.")
     if 0 < factors < len(rows):
-        first = [f"{sum(row.is_factor for row in order[:factors])} by {RANKINGS[k]}" for k, order in enumerate(orders)]
+        first = [
+            f"{sum(row.is_factor for row in order[:factors])} by {RANKINGS[k]}"
+            for k, order in enumerate(orders)
+        ]
         sentences.append(f"Of the first {factors} concepts, variation factors are: {', '.join(first)}.")
     shown = [row for row in rows if row in orders[2][: ask.top or len(rows)]]
     tables = {"rankings": numbers, "agreement": agreement}

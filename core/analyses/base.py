@@ -81,12 +81,19 @@ class Answer:
         """Everything that is written; NAME.json says what was asked of which runs."""
         found = {f"{figure.name}.svg": figure.file.encode() for figure in self.figures}
         found |= {f"{figure.name}.csv": figure.csv.encode() for figure in self.figures}
-        found |= {f"{name}.csv": csv_text(rows).encode() for name, rows in self.tables.items()} | self.pictures
+        found |= {
+            f"{name}.csv": csv_text(rows).encode() for name, rows in self.tables.items()
+        } | self.pictures
         index = {
             "analysis": self.name,
             "asked": self.asked,
             "runs": [
-                {"label": s.label, "generator": s.run.record.generator.fingerprint, **{f: file_hash(s.run.path / f) for f in FILES}} for s in sources
+                {
+                    "label": s.label,
+                    "generator": s.run.record.generator.fingerprint,
+                    **{f: file_hash(s.run.path / f) for f in FILES},
+                }
+                for s in sources
             ],
             "stands_on": {"rescore": sources[0].run.keys.stages["rescore"]},
             "sentences": self.sentences,
@@ -99,7 +106,13 @@ def asked_of(ask: AnalysisRequest, **understood: Any) -> dict[str, Any]:
     return {key: value for key, value in asdict(ask).items() if key not in ("out", "cluster")} | understood
 
 
-def select_boundaries(rescored: Effects, ask: AnalysisRequest, order: Sequence[int] | None = None, *, runs: Sequence[LabelledRun] = ()) -> list[int]:
+def select_boundaries(
+    rescored: Effects,
+    ask: AnalysisRequest,
+    order: Sequence[int] | None = None,
+    *,
+    runs: Sequence[LabelledRun] = (),
+) -> list[int]:
     """Boundaries that fit the patterns and levels, strongest first.
 
     Args:
@@ -117,10 +130,16 @@ def select_boundaries(rescored: Effects, ask: AnalysisRequest, order: Sequence[i
     faults = [
         Fault((f"--concepts {pattern}",), f"no boundary of this run fits.{nearest(pattern, names)}")
         for pattern in ask.concepts
-        if not any(fnmatchcase(name, pattern) for name in [*names, *(b.name for source in runs for b in source.rescored.boundaries)])
+        if not any(
+            fnmatchcase(name, pattern)
+            for name in [*names, *(b.name for source in runs for b in source.rescored.boundaries)]
+        )
     ]
     faults += [
-        Fault((f"--levels {level}",), f"there is no such level.{nearest(level, LEVELS)} Levels: {', '.join(LEVELS)}")
+        Fault(
+            (f"--levels {level}",),
+            f"there is no such level.{nearest(level, LEVELS)} Levels: {', '.join(LEVELS)}",
+        )
         for level in ask.levels
         if level not in LEVELS
     ]
@@ -135,8 +154,13 @@ def select_boundaries(rescored: Effects, ask: AnalysisRequest, order: Sequence[i
     if not found:
         there = ", ".join(dict.fromkeys(rescored.boundaries[i].level for i in order))
         label = next((f"{source.label}: " for source in runs[1:] and runs if source.rescored is rescored), "")
-        wanted = [*(f"is of level {' or '.join(ask.levels)}" for _ in ask.levels[:1]), *(f"fits {', '.join(ask.concepts)}" for _ in ask.concepts[:1])]
-        raise UserError(f"{label}no boundary {' and '.join(wanted) or 'was learnt'}; there are boundaries of {there or 'no level'}")
+        wanted = [
+            *(f"is of level {' or '.join(ask.levels)}" for _ in ask.levels[:1]),
+            *(f"fits {', '.join(ask.concepts)}" for _ in ask.concepts[:1]),
+        ]
+        raise UserError(
+            f"{label}no boundary {' and '.join(wanted) or 'was learnt'}; there are boundaries of {there or 'no level'}"
+        )
     return found
 
 
@@ -160,8 +184,14 @@ def select_layer_set(rescored: Effects, asked: str | None, *, usual: str = "all"
     meant = layer_sets([asked], rescored.groups, count)
     same = [name for name in names if rescored.sets[name] in meant.values()]
     if len(meant) != 1 or not same:
-        what = "that is several layer sets; name one" if len(meant) != 1 else "these layers were not re-scored together"
-        raise LayerError(f"--layers {asked}: {what}. This run has {', '.join(names)}; more are made by rescoring.layers")
+        what = (
+            "that is several layer sets; name one"
+            if len(meant) != 1
+            else "these layers were not re-scored together"
+        )
+        raise LayerError(
+            f"--layers {asked}: {what}. This run has {', '.join(names)}; more are made by rescoring.layers"
+        )
     return same[0], names.index(same[0])
 
 
@@ -175,7 +205,9 @@ def labels_of(paths: Sequence[Path]) -> list[str]:
     found = []
     for i, own in enumerate(parts):
         others = [other for j, other in enumerate(parts) if j != i]
-        length = next((n for n in range(1, len(own) + 1) if all(other[-n:] != own[-n:] for other in others)), len(own))
+        length = next(
+            (n for n in range(1, len(own) + 1) if all(other[-n:] != own[-n:] for other in others)), len(own)
+        )
         found.append("/".join(own[-length:]))
     return found
 
@@ -196,15 +228,28 @@ def check_comparable(sources: Sequence[LabelledRun]) -> list[str]:
         mine, theirs = ({scorer.alias: scorer for scorer in record.config.scorers} for record in (a, b))
         for alias in sorted(mine.keys() & theirs.keys()):
             if mine[alias] != theirs[alias]:
-                faults.append(Fault(where, f"the scorer '{alias}' is not the same: {_plainly(mine[alias])} there, {_plainly(theirs[alias])} here"))
+                faults.append(
+                    Fault(
+                        where,
+                        f"the scorer '{alias}' is not the same: {_plainly(mine[alias])} there, {_plainly(theirs[alias])} here",
+                    )
+                )
             elif a.checkpoints.get(alias) != b.checkpoints.get(alias):
                 faults.append(Fault(where, f"the checkpoint of the scorer '{alias}' is not the same"))
             elif a.provenance is not None and b.provenance is not None:
                 pair = (record.scorers[alias].essence for record in (a.provenance, b.provenance))
                 faults += [Fault(where, said) for said in plugin_changes(f"the scorer '{alias}'", *pair)]
         if not _scored(first) & _scored(other):
-            faults.append(Fault(where, f"no concept is scored in both: {_some(_scored(first))} there, {_some(_scored(other))} here"))
-        for key, words in (("distance", "samples were moved {} there, {} here"), ("distance_unit", "distances are in {} there, in {} here")):
+            faults.append(
+                Fault(
+                    where,
+                    f"no concept is scored in both: {_some(_scored(first))} there, {_some(_scored(other))} here",
+                )
+            )
+        for key, words in (
+            ("distance", "samples were moved {} there, {} here"),
+            ("distance_unit", "distances are in {} there, in {} here"),
+        ):
             old, new = (getattr(record.config.rescoring, key) for record in (a, b))
             if old != new:
                 faults.append(Fault(where, "rescoring: " + words.format(old, new)))
@@ -212,15 +257,24 @@ def check_comparable(sources: Sequence[LabelledRun]) -> list[str]:
         raise ConfigError("these runs cannot stand in one figure", faults)
     shared = set.intersection(*(_scored(source) for source in sources))
     if not shared:
-        raise ConfigError("these runs cannot stand in one figure", [Fault(("all of them",), "no concept is scored in every run")])
-    apart = sorted({source.rescored.boundaries[i].concept for source in sources for i in source.rescored.ranking()} - shared)
+        raise ConfigError(
+            "these runs cannot stand in one figure",
+            [Fault(("all of them",), "no concept is scored in every run")],
+        )
+    apart = sorted(
+        {source.rescored.boundaries[i].concept for source in sources for i in source.rescored.ranking()}
+        - shared
+    )
     return [f"Left out, because not every run scores them: {', '.join(apart)}."] if apart else []
 
 
 def shared_rows(sources: Sequence[LabelledRun], rows: Sequence[Sequence[int]]) -> list[list[int]]:
     """Of boundaries of each run, those of concepts that every run scores."""
     shared = set.intersection(*(_scored(source) for source in sources))
-    return [[i for i in mine if source.rescored.boundaries[i].concept in shared] for source, mine in zip(sources, rows, strict=True)]
+    return [
+        [i for i in mine if source.rescored.boundaries[i].concept in shared]
+        for source, mine in zip(sources, rows, strict=True)
+    ]
 
 
 def _scored(source: LabelledRun) -> set[str]:
@@ -242,7 +296,10 @@ def bracketed(value: float, low: float, high: float, digits: int = 2) -> str:
     >>> bracketed(-0.5, -0.75, float("nan"))
     '−0.50 [−0.75, –]'
     """
-    shown = ["–" if np.isnan(v) else f"{round(v, digits) + 0.0:.{digits}f}".replace("-", "−") for v in (value, low, high)]
+    shown = [
+        "–" if np.isnan(v) else f"{round(v, digits) + 0.0:.{digits}f}".replace("-", "−")
+        for v in (value, low, high)
+    ]
     return shown[0] if np.isnan(value) else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
@@ -256,4 +313,10 @@ def plain(value: float, digits: int = 2) -> str:
 
 def in_words(name: str, rescored: Effects) -> str:
     """A layer set for a sentence."""
-    return "all layers" if name == "all" else f"the {name} layers" if name in rescored.groups else f"layers {name}"
+    return (
+        "all layers"
+        if name == "all"
+        else f"the {name} layers"
+        if name in rescored.groups
+        else f"layers {name}"
+    )

@@ -17,7 +17,16 @@ from ..rescoring.results import Effects
 from ..statistics import bootstrap_means, bootstrap_weights, interval, sample_means
 from ..strata.layers import show_layers
 from . import sentences as answers
-from .base import AnalysisRequest, Answer, LabelledRun, asked_of, bracketed, check_comparable, select_boundaries, shared_rows
+from .base import (
+    AnalysisRequest,
+    Answer,
+    LabelledRun,
+    asked_of,
+    bracketed,
+    check_comparable,
+    select_boundaries,
+    shared_rows,
+)
 
 
 def figures_for(rescored: Effects, hierarchy: Hierarchy) -> dict[str, Figure]:
@@ -31,7 +40,12 @@ def figures_for(rescored: Effects, hierarchy: Hierarchy) -> dict[str, Figure]:
     if groups:
         description = "Share of each level's effect by layer group, from single layers (paper, fig. 3a)."
         drawn["hierarchy_groups"] = figures.grouped_bars(
-            "hierarchy_groups", hierarchy, hierarchy.groups, groups, axis="share of the level's effect", description=description
+            "hierarchy_groups",
+            hierarchy,
+            hierarchy.groups,
+            groups,
+            axis="share of the level's effect",
+            description=description,
         )
         at_once = _groups_at_once(rescored, hierarchy)
         if at_once is not None:
@@ -52,7 +66,9 @@ def _groups_at_once(rescored: Effects, hierarchy: Hierarchy) -> Figure | None:
     rows = [rescored.boundaries.names.index(name) for name in hierarchy.factors]
     changes = rescored.changes[rows][:, [names.index(g) for g in rescored.groups], 0]  # (F, G, K)
     weights = bootstrap_weights(changes.shape[-1], rescored.bootstrap, rescored.seed)
-    member = np.array([[rescored.boundaries[i].level == level for i in rows] for level in hierarchy.levels], dtype=float)
+    member = np.array(
+        [[rescored.boundaries[i].level == level for i in rows] for level in hierarchy.levels], dtype=float
+    )
     low, high = interval(level_means(member, bootstrap_means(changes, weights)))
     value = level_means(member, sample_means(changes))
     return figures.grouped_bars(
@@ -71,7 +87,9 @@ def depth_rows(hierarchy: Hierarchy, levels_of: Sequence[str]) -> list[tuple[str
     for m, level in enumerate(hierarchy.levels):
         rows.append((level, "", *_numbers(hierarchy.depth, m)))
         members = [f for f, own in enumerate(levels_of) if own == level]
-        members.sort(key=lambda f: (np.isnan(hierarchy.concept_depth.value[f]), hierarchy.concept_depth.value[f]))
+        members.sort(
+            key=lambda f: (np.isnan(hierarchy.concept_depth.value[f]), hierarchy.concept_depth.value[f])
+        )
         rows += [(level, hierarchy.factors[f], *_numbers(hierarchy.concept_depth, f)) for f in members]
     return rows
 
@@ -88,8 +106,17 @@ def order_rows(hierarchy: Hierarchy) -> list[tuple[Any, ...]]:
         for b in range(a + 1, count):
             first, second = (b, a) if orders.difference.value[a, b] < 0.0 else (a, b)
             at = (first, second)
-            numbers = (orders.difference.value, orders.difference.low, orders.difference.high, hierarchy.earlier, orders.p, orders.corrected)
-            found.append((hierarchy.levels[first], hierarchy.levels[second], *(float(array[at]) for array in numbers)))
+            numbers = (
+                orders.difference.value,
+                orders.difference.low,
+                orders.difference.high,
+                hierarchy.earlier,
+                orders.p,
+                orders.corrected,
+            )
+            found.append(
+                (hierarchy.levels[first], hierarchy.levels[second], *(float(array[at]) for array in numbers))
+            )
     return found
 
 
@@ -101,13 +128,32 @@ def hierarchy(sources: Sequence[LabelledRun], ask: AnalysisRequest) -> Answer:
     """
     left_out = check_comparable(sources)
     _check_groups(sources)
-    rows = shared_rows(sources, [_top(s.rescored, select_boundaries(s.rescored, ask, runs=sources), ask.top) for s in sources])
+    rows = shared_rows(
+        sources,
+        [_top(s.rescored, select_boundaries(s.rescored, ask, runs=sources), ask.top) for s in sources],
+    )
     found = [(source, _settled(source, mine)) for source, mine in zip(sources, rows, strict=True)]
     several = len(sources) > 1
     depth: list[list[Any]] = [["run", "level", "concept", "mean_depth", "low", "high", "layers"]]
-    order: list[list[Any]] = [["run", "level", "other_level", "deeper_by", "low", "high", "before_in_share", "p_value", "p_corrected"]]
-    by_layer: list[list[Any]] = [["run", "level", "layer", "mean_in_sd", "low", "high", "share", "share_low", "share_high"]]
-    by_group: list[list[Any]] = [["run", "level", "group", "layers", "share", "low", "high", "largest_in_share"]]
+    order: list[list[Any]] = [
+        [
+            "run",
+            "level",
+            "other_level",
+            "deeper_by",
+            "low",
+            "high",
+            "before_in_share",
+            "p_value",
+            "p_corrected",
+        ]
+    ]
+    by_layer: list[list[Any]] = [
+        ["run", "level", "layer", "mean_in_sd", "low", "high", "share", "share_low", "share_high"]
+    ]
+    by_group: list[list[Any]] = [
+        ["run", "level", "group", "layers", "share", "low", "high", "largest_in_share"]
+    ]
     table = [[*(["run"] if several else []), "level", "concept", "mean depth", *found[0][1].group_names]]
     sentences: list[str] = []
     for source, h in found:
@@ -116,18 +162,37 @@ def hierarchy(sources: Sequence[LabelledRun], ask: AnalysisRequest) -> Answer:
         for level, concept, value, low, high in depth_rows(h, levels_of_factors(source.rescored, h)):
             depth.append([source.label, level, concept, value, low, high, count])
             m = h.levels.index(level)
-            shares = ["" if concept else bracketed(h.groups.value[m, g], h.groups.low[m, g], h.groups.high[m, g]) for g in range(len(h.group_names))]
+            shares = [
+                "" if concept else bracketed(h.groups.value[m, g], h.groups.low[m, g], h.groups.high[m, g])
+                for g in range(len(h.group_names))
+            ]
             table.append([*lead, level, concept, bracketed(value, low, high), *shares])
         order += [[source.label, *row] for row in order_rows(h)]
         for m, level in enumerate(h.levels):
             for layer in range(count):
-                curve, share = ((float(a[m, layer]) for a in (e.value, e.low, e.high)) for e in (h.curve, h.share))
+                curve, share = (
+                    (float(a[m, layer]) for a in (e.value, e.low, e.high)) for e in (h.curve, h.share)
+                )
                 by_layer.append([source.label, level, layer, *curve, *share])
             for g, group in enumerate(h.group_names):
                 numbers_ = (h.groups.value, h.groups.low, h.groups.high, h.peak)
-                by_group.append([source.label, level, group, show_layers(source.rescored.groups[group]), *(float(a[m, g]) for a in numbers_)])
+                by_group.append(
+                    [
+                        source.label,
+                        level,
+                        group,
+                        show_layers(source.rescored.groups[group]),
+                        *(float(a[m, g]) for a in numbers_),
+                    ]
+                )
         said = [
-            *answers.peaks(h, [source.rescored.boundaries[i].level for i in select_boundaries(source.rescored, ask, runs=sources)]),
+            *answers.peaks(
+                h,
+                [
+                    source.rescored.boundaries[i].level
+                    for i in select_boundaries(source.rescored, ask, runs=sources)
+                ],
+            ),
             *answers.order(h),
         ]
         sentences += [f"{source.label}: {sentence}" if several else sentence for sentence in said]
@@ -157,10 +222,16 @@ def _settled(source: LabelledRun, rows: Sequence[int]) -> Hierarchy:
     if found is not None:
         return found
     if len(source.rescored.sets["all"]) == 1:
-        raise UserError(f"{source.label}: this generator has one layer, so layer-wise analysis does not apply")
+        raise UserError(
+            f"{source.label}: this generator has one layer, so layer-wise analysis does not apply"
+        )
     if not source.rescored.single_layers():
-        raise UserError(f"{source.label}: single layers were not re-scored; make a run with rescoring.layers: [all, each, groups]")
-    raise UserError(f"{source.label}: none of the concepts asked for is a variation factor, so nothing can be said of layers")
+        raise UserError(
+            f"{source.label}: single layers were not re-scored; make a run with rescoring.layers: [all, each, groups]"
+        )
+    raise UserError(
+        f"{source.label}: none of the concepts asked for is a variation factor, so nothing can be said of layers"
+    )
 
 
 def _check_groups(sources: Sequence[LabelledRun]) -> None:
@@ -188,11 +259,19 @@ def _together(found: Sequence[tuple[LabelledRun, Hierarchy]]) -> list[str]:
     for level in LEVELS:
         peaks = {}
         for source, h in found:
-            if level in h.levels and h.group_names and not np.isnan(h.groups.value[h.levels.index(level)]).all():
+            if (
+                level in h.levels
+                and h.group_names
+                and not np.isnan(h.groups.value[h.levels.index(level)]).all()
+            ):
                 peaks[source.label] = h.group_names[int(np.nanargmax(h.groups.value[h.levels.index(level)]))]
         if len(peaks) > 1:
             where = set(peaks.values())
-            words = f"the {next(iter(where))} layers in all {len(peaks)} runs that have it" if len(where) == 1 else ""
+            words = (
+                f"the {next(iter(where))} layers in all {len(peaks)} runs that have it"
+                if len(where) == 1
+                else ""
+            )
             listed = words or ", ".join(f"the {group} layers in {label}" for label, group in peaks.items())
             said.append(f"{level.capitalize()} peaks at {listed}.")
     return said

@@ -43,7 +43,9 @@ class Hop:
     above_before: float | None
     above_after: float | None
     cosine: float | None = None  # with the direction of the hop before
-    returned: tuple[float, float, float] | None = None  # of the pixels that hop changed: the share with their earlier label again, and its interval
+    returned: tuple[float, float, float] | None = (
+        None  # of the pixels that hop changed: the share with their earlier label again, and its interval
+    )
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,13 @@ class Objects:
         which = f" that have {asked['start']}" if asked["start"] else ""
         many = "sample" if asked["samples"] == 1 else "samples"
         layers = show_layers(asked["layers"])
-        place = f"layers {layers}" if asked["set"] == layers else f"the {asked['set']} layers ({layers})" if asked["set"] != "all" else "all layers"
+        place = (
+            f"layers {layers}"
+            if asked["set"] == layers
+            else f"the {asked['set']} layers ({layers})"
+            if asked["set"] != "all"
+            else "all layers"
+        )
         return (
             f"{asked['samples']} fresh {many}{which} moved along {', then from there along '.join(self.along)}, "
             f"{asked['step']:g} {unit} each, at {place}; labelled by the segmenter '{asked['segmenter']}'."
@@ -124,7 +132,9 @@ def _raised(hop: Hop, step: float) -> list[str]:
         words += f"; {hop.above_before:.0%} of the samples have it before, {hop.above_after:.0%} after"
     found = [words.replace("%", " %") + "."]
     if step > 0.0 and hop.above_after is not None and hop.above_after < HALF:
-        found.append("So most samples have not become what this hop was for; a longer --step or other --layers may do it.")
+        found.append(
+            "So most samples have not become what this hop was for; a longer --step or other --layers may do it."
+        )
     return found
 
 
@@ -144,7 +154,10 @@ def _stays(rows: Sequence[Transition], stuff: Sequence[str]) -> list[str]:
         return ["No stuff class is large enough to tell whether it stays."]
     sentences = []
     for title, part in (
-        ("Stuff that stays, by the share of its pixels that keep their label", [row for row in found if row.low > HALF]),
+        (
+            "Stuff that stays, by the share of its pixels that keep their label",
+            [row for row in found if row.low > HALF],
+        ),
         ("Stuff that does not", [row for row in found if row.high < HALF]),
         ("Not settled", [row for row in found if row.low <= HALF <= row.high]),
     ):
@@ -175,7 +188,10 @@ def _plain(value: float) -> str:
 
 def table_text(rows: Sequence[Transition]) -> str:
     """transitions.csv."""
-    cells = [(r.hop, r.source, r.target, r.pixels, r.of_picture, r.of_source, r.low, r.high, r.samples) for r in rows]
+    cells = [
+        (r.hop, r.source, r.target, r.pixels, r.of_picture, r.of_source, r.low, r.high, r.samples)
+        for r in rows
+    ]
     return csv_text([COLUMNS, *cells])
 
 
@@ -184,7 +200,17 @@ def _read_table(text: str) -> list[Transition]:
     if tuple(rows[0]) != COLUMNS:
         raise ValueError(f"{TABLE} has other columns")
     return [
-        Transition(int(h), name_in(a), name_in(b), int(n), float(picture), float(source), float(low or "nan"), float(high or "nan"), int(k))
+        Transition(
+            int(h),
+            name_in(a),
+            name_in(b),
+            int(n),
+            float(picture),
+            float(source),
+            float(low or "nan"),
+            float(high or "nan"),
+            int(k),
+        )
         for h, a, b, n, picture, source, low, high, k in rows[1:]
     ]
 
@@ -192,7 +218,10 @@ def _read_table(text: str) -> list[Transition]:
 def stamp(run: Run, aliases: Iterable[str]) -> dict[str, Any]:
     """What the analysis is computed from: the boundaries' files, and the keys of the scores of all scorers that it uses."""
     found: dict[str, Any] = {name: file_hash(run.path / name) for name in FILES}
-    return found | {"scores": {alias: run.keys.scores.get(alias) for alias in sorted(set(aliases))}, "scale": run.config.editing.scale}
+    return found | {
+        "scores": {alias: run.keys.scores.get(alias) for alias in sorted(set(aliases))},
+        "scale": run.config.editing.scale,
+    }
 
 
 def scorers_of(segmenter: str, concepts: Iterable[str | None]) -> list[str]:
@@ -212,11 +241,22 @@ def read_objects(run: Run) -> Objects | None:
     try:
         index = read_index(folder / INDEX)
         content = {name: read_bytes(folder / name) for name in index["files"]}
-        changed = [name for name, digest in index["files"].items() if hashlib.sha256(content[name]).hexdigest() != digest]
+        changed = [
+            name
+            for name, digest in index["files"].items()
+            if hashlib.sha256(content[name]).hexdigest() != digest
+        ]
         if changed:
-            return _faulty(f"{', '.join(changed)} in {FOLDER} {'is' if len(changed) == 1 else 'are'} not what the analysis wrote.")
-        hops = [Hop(**hop | {"returned": None if hop["returned"] is None else tuple(hop["returned"])}) for hop in index["hops"]]
-        used = scorers_of(index["asked"]["segmenter"], [*(hop.concept for hop in hops), index["asked"]["start"]])
+            return _faulty(
+                f"{', '.join(changed)} in {FOLDER} {'is' if len(changed) == 1 else 'are'} not what the analysis wrote."
+            )
+        hops = [
+            Hop(**hop | {"returned": None if hop["returned"] is None else tuple(hop["returned"])})
+            for hop in index["hops"]
+        ]
+        used = scorers_of(
+            index["asked"]["segmenter"], [*(hop.concept for hop in hops), index["asked"]["start"]]
+        )
         now, then = stamp(run, used), index["stamp"]
         if now != then:
             return _faulty(_outdated(now, then, used[0]), hops)
@@ -234,7 +274,10 @@ def read_objects(run: Run) -> Objects | None:
 
 def _outdated(now: Mapping[str, Any], then: Mapping[str, Any], segmenter: str) -> str:
     """Why a chapter is no longer that of its run."""
-    if any(now[name] != then[name] for name in FILES) or now["scores"][segmenter] != then["scores"][segmenter]:
+    if (
+        any(now[name] != then[name] for name in FILES)
+        or now["scores"][segmenter] != then["scores"][segmenter]
+    ):
         return "The boundaries of this run have been learnt again since, or its segmenter is another."
     return "A scorer that was used, or editing.scale, has changed since."
 

@@ -103,14 +103,27 @@ def follow_objects(run: Run, engine: Engine, ask: TransitionRequest, *, progress
     unit = run.step_unit
     with progress.stage("objects", total=ask.samples) as done:
         chosen = list(range(ask.samples)) if begin is None else _chosen(engine, begin, ask.samples)
-        fields = tuple(edit_direction(boundary.normal, layers, prepared.edit_scale) * np.float32(step * unit) for boundary in boundaries)
-        tasks = [Batch(at, tuple(chosen[at : at + prepared.batch]), alias, layers, fields, columns) for at in range(0, len(chosen), prepared.batch)]
+        fields = tuple(
+            edit_direction(boundary.normal, layers, prepared.edit_scale) * np.float32(step * unit)
+            for boundary in boundaries
+        )
+        tasks = [
+            Batch(at, tuple(chosen[at : at + prepared.batch]), alias, layers, fields, columns)
+            for at in range(0, len(chosen), prepared.batch)
+        ]
         seen: list[BatchTransitions] = []
         for part in engine.map(_look, tasks):
             seen.append(part)
             done(len(part.scores))
         seen.sort(key=lambda part: part.position)
-        asked = {"segmenter": alias, "set": set_name, "layers": list(layers), "samples": ask.samples, "step": step, "step_in_w": step * unit}
+        asked = {
+            "segmenter": alias,
+            "set": set_name,
+            "layers": list(layers),
+            "samples": ask.samples,
+            "step": step,
+            "step_in_w": step * unit,
+        }
         asked |= {"unit": prepared.config.rescoring.distance_unit, "start": ask.start}
         _write(run, prepared, boundaries, seen, asked)
     found = read_objects(run)
@@ -140,9 +153,15 @@ def _layers(prepared: Prepared, asked: str | None) -> tuple[str, tuple[int, ...]
     Raises:
         LayerError: several sets, or none of the name.
     """
-    sets = layer_sets([asked or (PAPERS if PAPERS in prepared.groups else "all")], prepared.groups, prepared.generator.card.layers)
+    sets = layer_sets(
+        [asked or (PAPERS if PAPERS in prepared.groups else "all")],
+        prepared.groups,
+        prepared.generator.card.layers,
+    )
     if len(sets) != 1:
-        raise LayerError(f"--layers {asked}: that is {len(sets)} layer sets; name one, such as all, {', '.join(prepared.groups) or '0'}, or 0,2,5-7")
+        raise LayerError(
+            f"--layers {asked}: that is {len(sets)} layer sets; name one, such as all, {', '.join(prepared.groups) or '0'}, or 0,2,5-7"
+        )
     return next(iter(sets.items()))
 
 
@@ -160,7 +179,9 @@ def _start(prepared: Prepared, concept: str) -> tuple[str, int, float]:
     """
     ids = [c.name for c in prepared.concepts]
     if concept not in ids:
-        raise UserError(f"--start {concept}: there is no such concept.{nearest(concept, ids)} Concepts are named alias/name, such as {ids[0]}")
+        raise UserError(
+            f"--start {concept}: there is no such concept.{nearest(concept, ids)} Concepts are named alias/name, such as {ids[0]}"
+        )
     threshold = prepared.concepts[ids.index(concept)].threshold
     if threshold is None:
         raise UserError(f"--start {concept}: this concept has no threshold above which a picture has it")
@@ -184,7 +205,11 @@ def _chosen(engine: Engine, begin: tuple[str, int, float], wanted: int) -> list[
                 f"--start {alias}/{name}: only {len(found)} of {start} samples have it, and {wanted} were asked for; ask for fewer --samples"
             )
         stop = start + batch * max(engine.workers, -(-(wanted - len(found)) // batch))
-        found += sorted(index for indices in engine.map(_having, [(at, *begin) for at in range(start, stop, batch)]) for index in indices)
+        found += sorted(
+            index
+            for indices in engine.map(_having, [(at, *begin) for at in range(start, stop, batch)])
+            for index in indices
+        )
         start = stop
     return found[:wanted]
 
@@ -231,7 +256,9 @@ def _look(prepared: Prepared, batch: Batch) -> BatchTransitions:
         with untouched(segmenter, rendering):
             labels.append(segmenter.labels(rendering).cpu().numpy()[:n])
     if labels[0].ndim != 3 or len(labels[0]) != n:
-        raise ScoreError(f"segmenter '{batch.segmenter}' gave labels of shape {labels[0].shape} for {n} images; (images, height, width) was expected")
+        raise ScoreError(
+            f"segmenter '{batch.segmenter}' gave labels of shape {labels[0].shape} for {n} images; (images, height, width) was expected"
+        )
     scores = np.empty((n, len(batch.fields), 2), np.float32)
     for hop, (alias, column) in enumerate(batch.columns):
         for side in (0, 1):
@@ -248,13 +275,23 @@ def _look(prepared: Prepared, batch: Batch) -> BatchTransitions:
     )
 
 
-def _write(run: Run, prepared: Prepared, boundaries: list[Boundary], seen: list[BatchTransitions], asked: dict[str, Any]) -> None:
+def _write(
+    run: Run,
+    prepared: Prepared,
+    boundaries: list[Boundary],
+    seen: list[BatchTransitions],
+    asked: dict[str, Any],
+) -> None:
     """All files of the analysis at once."""
     rescoring = prepared.config.rescoring
     names = tuple(concept.name for concept in prepared.scorers[str(asked["segmenter"])].concepts)
     scores = np.concatenate([part.scores for part in seen]).astype(np.float64)  # (K, hops, 2)
     weights = bootstrap_weights(len(scores), rescoring.bootstrap, prepared.config.synthesis.seed)
-    rows = [row for hop in range(len(boundaries)) for row in transitions(joined([part.hops[hop] for part in seen]), names, weights, hop=hop + 1)]
+    rows = [
+        row
+        for hop in range(len(boundaries))
+        for row in transitions(joined([part.hops[hop] for part in seen]), names, weights, hop=hop + 1)
+    ]
     returns = np.concatenate([part.returns for part in seen])  # (K, hops - 1, 2)
     hops: list[Hop] = []
     for hop, boundary in enumerate(boundaries):
@@ -262,11 +299,23 @@ def _write(run: Run, prepared: Prepared, boundaries: list[Boundary], seen: list[
         made = _hop(boundary, prepared.scorers[alias].concepts[column].threshold, scores[:, hop], weights)
         if hop > 0:
             back = share(returns[:, hop - 1], weights)
-            made = replace(made, cosine=_cosine(boundaries[hop - 1], boundary), returned=None if math.isnan(back[1]) else back)
+            made = replace(
+                made,
+                cosine=_cosine(boundaries[hop - 1], boundary),
+                returned=None if math.isnan(back[1]) else back,
+            )
         hops.append(made)
-    found = Objects(asked=asked, classes=names, stuff=tuple(name for name in names if is_stuff(name)), hops=hops, rows=rows)
+    found = Objects(
+        asked=asked,
+        classes=names,
+        stuff=tuple(name for name in names if is_stuff(name)),
+        hops=hops,
+        rows=rows,
+    )
     drawn = [part for part in seen if len(part.pictures)]
-    pictures, labels = (np.concatenate([getattr(part, kind) for part in drawn]) for kind in ("pictures", "labels"))
+    pictures, labels = (
+        np.concatenate([getattr(part, kind) for part in drawn]) for kind in ("pictures", "labels")
+    )
     figure = found.figure
     files = {
         TABLE: table_text(rows).encode(),
@@ -279,17 +328,25 @@ def _write(run: Run, prepared: Prepared, boundaries: list[Boundary], seen: list[
         "classes": names,
         "stuff": found.stuff,
         "hops": [asdict(hop) for hop in hops],
-        "stamp": stamp(run, scorers_of(str(asked["segmenter"]), [*(hop.concept for hop in hops), asked["start"]])),
+        "stamp": stamp(
+            run, scorers_of(str(asked["segmenter"]), [*(hop.concept for hop in hops), asked["start"]])
+        ),
     }
     replace_folder(run.path / FOLDER, INDEX, files | {INDEX: index_text(index, files)})
 
 
-def _hop(boundary: Boundary, threshold: float | None, scores: NDArray[np.float64], weights: NDArray[np.float64]) -> Hop:
+def _hop(
+    boundary: Boundary, threshold: float | None, scores: NDArray[np.float64], weights: NDArray[np.float64]
+) -> Hop:
     """What a hop did to its own concept; scores (K, 2) before and after, NaN where there is none."""
     known = scores[~np.isnan(scores).any(axis=1)]
     change = scores[:, 1] - scores[:, 0]
     low, high = interval(bootstrap_means(change, weights))
-    above = [None, None] if threshold is None or not len(known) else [float((known[:, side] > threshold).mean()) for side in (0, 1)]
+    above = (
+        [None, None]
+        if threshold is None or not len(known)
+        else [float((known[:, side] > threshold).mean()) for side in (0, 1)]
+    )
     return Hop(
         along=boundary.name,
         concept=boundary.concept,
@@ -321,7 +378,9 @@ def _one_of(asked: str | None, known: tuple[str, ...], *, what: str, option: str
     if asked is None:
         raise UserError(f"this run has {len(known)} {what}s: {listed}; say which with {option}")
     if asked not in known:
-        raise UserError(f"{option} {asked}: no {what} of this run has this name.{nearest(asked, known)} There {_are(known)} {listed}")
+        raise UserError(
+            f"{option} {asked}: no {what} of this run has this name.{nearest(asked, known)} There {_are(known)} {listed}"
+        )
     return asked
 
 

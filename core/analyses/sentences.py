@@ -31,8 +31,14 @@ def peaks(hierarchy: Hierarchy, asked: Sequence[str]) -> list[str]:
             continue
         best = int(shares.argmax())
         group, share = hierarchy.group_names[best], float(shares[best])
-        low, high, often = float(hierarchy.groups.low[m, best]), float(hierarchy.groups.high[m, best]), float(hierarchy.peak[m, best])
-        sure = f"in {100 * often:.0f} % of resamplings" + ("" if often >= SURE else ", so this is not settled")
+        low, high, often = (
+            float(hierarchy.groups.low[m, best]),
+            float(hierarchy.groups.high[m, best]),
+            float(hierarchy.peak[m, best]),
+        )
+        sure = f"in {100 * often:.0f} % of resamplings" + (
+            "" if often >= SURE else ", so this is not settled"
+        )
         expected = PAPER.get(level)
         if expected is None or expected not in hierarchy.group_names:
             verdict = ""
@@ -40,14 +46,25 @@ def peaks(hierarchy: Hierarchy, asked: Sequence[str]) -> list[str]:
             verdict = " This is where the paper's generators have it."
         else:
             verdict = f" The paper's generators have it at the {expected} layers: not so here."
-        sentences.append(f"{level.capitalize()} peaks at the {group} layers with {share:.2f} of its effect [{low:.2f}, {high:.2f}], {sure}.{verdict}")
+        sentences.append(
+            f"{level.capitalize()} peaks at the {group} layers with {share:.2f} of its effect [{low:.2f}, {high:.2f}], {sure}.{verdict}"
+        )
     for name, curve in zip(hierarchy.factors, hierarchy.concept_curve.value, strict=True):
         unknown = [layer for layer, value in enumerate(curve) if math.isnan(value)]
         if unknown:
-            many = f"layers {show_layers(unknown)}, which are" if len(unknown) > 1 else f"layer {unknown[0]}, which is"
-            sentences.append(f"{name} has no score in any sample that is moved at {many} left out of its share and depth.")
+            many = (
+                f"layers {show_layers(unknown)}, which are"
+                if len(unknown) > 1
+                else f"layer {unknown[0]}, which is"
+            )
+            sentences.append(
+                f"{name} has no score in any sample that is moved at {many} left out of its share and depth."
+            )
     missing = [level for level in dict.fromkeys(asked) if level not in hierarchy.levels]
-    sentences += [f"{level.capitalize()}: none of its concepts is a variation factor here, so nothing is said of its place." for level in missing]
+    sentences += [
+        f"{level.capitalize()}: none of its concepts is a variation factor here, so nothing is said of its place."
+        for level in missing
+    ]
     return sentences
 
 
@@ -66,11 +83,15 @@ def order(hierarchy: Hierarchy) -> list[str]:
     for a, b in pairwise(ranked):
         chance, p = float(hierarchy.earlier[a, b]), float(hierarchy.orders.corrected[a, b])
         first, second = hierarchy.levels[a], hierarchy.levels[b]
-        tested = f"{100 * chance:.1f} % of resamplings (p {p:.2g}" + (f", corrected for {pairs} pairs)" if pairs > 1 else ")")
+        tested = f"{100 * chance:.1f} % of resamplings (p {p:.2g}" + (
+            f", corrected for {pairs} pairs)" if pairs > 1 else ")"
+        )
         if p < 1.0 - SURE:
             sentences.append(f"{first.capitalize()} sits before {second} in {tested}.")
         else:
-            sentences.append(f"{first.capitalize()} and {second} are not told apart: {first} comes first in {tested}.")
+            sentences.append(
+                f"{first.capitalize()} and {second} are not told apart: {first} comes first in {tested}."
+            )
     wanted = [level for level in PAPER if level in [hierarchy.levels[m] for m in ranked]]
     found = [hierarchy.levels[m] for m in ranked if hierarchy.levels[m] in PAPER]
     if len(wanted) > 2:
@@ -92,7 +113,11 @@ def null_gaps(gaps: Mapping[str, int], directions: int) -> list[str]:
         if count >= LEAST_NULL:
             said.append(f"{name}: p rests on {count} of {directions} null directions; {rest}.")
         else:
-            few = f"{count} of {directions} null directions has" if count else f"none of {directions} null directions has"
+            few = (
+                f"{count} of {directions} null directions has"
+                if count
+                else f"none of {directions} null directions has"
+            )
             needed = f"a defined effect on it, and {LEAST_NULL} are needed for a p value"
             said.append(f"{name}: {few} {needed}; {rest}, so it cannot be a variation factor.")
     return said
@@ -109,7 +134,9 @@ def fewer_extremes(boundaries: Iterable[Boundary]) -> list[str]:
             if facts.get(end, 0) < facts.get(f"{end}_asked", 0)
         ]
         if short and not boundary.given:
-            said.append(f"{boundary.name}: learnt from {' and '.join(short)}; its classes are too small, or score the same, to supply all.")
+            said.append(
+                f"{boundary.name}: learnt from {' and '.join(short)}; its classes are too small, or score the same, to supply all."
+            )
     return said
 
 
@@ -119,7 +146,9 @@ def left_out(stages: Mapping[str, Mapping[str, Any]], samples: int) -> list[str]
     >>> left_out({"synthesize": {"nonfinite": 6}, "rescore": {"nonfinite": 0}}, 320)
     ['The pictures of 6 of 320 samples are not finite (NaN or infinity): they have no scores, and nothing was learnt from them.']
     """
-    count, pairs, edits = (int(stages.get(name, {}).get("nonfinite", 0)) for name in ("synthesize", "rescore", "edit"))
+    count, pairs, edits = (
+        int(stages.get(name, {}).get("nonfinite", 0)) for name in ("synthesize", "rescore", "edit")
+    )
     said = []
     if count:
         are = "is" if count == 1 else "are"
@@ -127,7 +156,9 @@ def left_out(stages: Mapping[str, Mapping[str, Any]], samples: int) -> list[str]
             f"The pictures of {count} of {samples} samples {are} not finite (NaN or infinity): they have no scores, and nothing was learnt from them."
         )
     if pairs or edits:
-        said.append(f"So are {pairs} pairs of pictures in re-scoring, which count nowhere, and {edits} of the strips' pictures, which are grey.")
+        said.append(
+            f"So are {pairs} pairs of pictures in re-scoring, which count nowhere, and {edits} of the strips' pictures, which are grey."
+        )
     return said
 
 
@@ -141,8 +172,14 @@ def not_relearnt(missing: Mapping[str, Mapping[str, Any]], resamples: int) -> li
     said = []
     for name, row in missing.items():
         count, reason = int(row["resamplings"]), str(row["reason"])
-        rest = "its interval over the learning rests on the others" if resamples - count >= 2 else "it has no interval over the learning"
-        said.append(f"{name}: {count} of {resamples} resamplings of the samples gave no boundary, so {rest}. The reason: {reason}.")
+        rest = (
+            "its interval over the learning rests on the others"
+            if resamples - count >= 2
+            else "it has no interval over the learning"
+        )
+        said.append(
+            f"{name}: {count} of {resamples} resamplings of the samples gave no boundary, so {rest}. The reason: {reason}."
+        )
     return said
 
 

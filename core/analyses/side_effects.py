@@ -31,7 +31,9 @@ class SideEffect:
     beyond: int
 
 
-def side_effect(rescored: Effects, pairs: Sequence[tuple[int, int]], at: int, beyond: NDArray[np.bool_]) -> SideEffect:
+def side_effect(
+    rescored: Effects, pairs: Sequence[tuple[int, int]], at: int, beyond: NDArray[np.bool_]
+) -> SideEffect:
     """Root mean square of the effects of pairs (boundary, concept), free of what noise adds to squares.
 
     The mean of m^2 - s^2 estimates the mean square of the true effects without bias, m being a mean
@@ -49,7 +51,14 @@ def side_effect(rescored: Effects, pairs: Sequence[tuple[int, int]], at: int, be
     spread = np.sqrt(4.0 * mean**2 * error**2 + 2.0 * error**4)[known]
     middle, half = float(square.mean()), 1.96 * float(spread.mean())
     value, low, high = (float(np.sqrt(max(v, 0.0))) for v in (middle, middle - half, middle + half))
-    return SideEffect(value, low, high, _random(rescored, sorted({int(c) for c in j}), at), int(known.sum()), int(beyond[i, at, j][known].sum()))
+    return SideEffect(
+        value,
+        low,
+        high,
+        _random(rescored, sorted({int(c) for c in j}), at),
+        int(known.sum()),
+        int(beyond[i, at, j][known].sum()),
+    )
 
 
 def _random(rescored: Effects, columns: Sequence[int], at: int) -> float:

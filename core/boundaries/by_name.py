@@ -21,7 +21,10 @@ def boundaries_named(run: Run, engine: Engine, names: tuple[str, ...]) -> list[B
     unknown = [name for name in names if name not in known.names]
     if unknown:
         listed = ", ".join(known.names)
-        faults = [Fault((f"boundary {name}",), f"there is none of this name.{nearest(name, known.names)}") for name in unknown]
+        faults = [
+            Fault((f"boundary {name}",), f"there is none of this name.{nearest(name, known.names)}")
+            for name in unknown
+        ]
         raise ConfigError(f"{run.path} (its boundaries: {listed})", faults)
     found = [known.of(name) for name in names]
     for boundary in found:

@@ -73,7 +73,11 @@ def save_boundaries(boundaries: Boundaries, folder: Path, skipped: Mapping[str, 
             }
         )
     stored = save(tensors)
-    content = {"boundaries": rows, "skipped": dict(skipped or {}), "tensors": hashlib.sha256(stored).hexdigest()}
+    content = {
+        "boundaries": rows,
+        "skipped": dict(skipped or {}),
+        "tensors": hashlib.sha256(stored).hexdigest(),
+    }
     write_bytes(folder / FILES[0], stored)
     write_text(folder / FILES[1], json.dumps(content, indent=2) + "\n")
 
@@ -93,14 +97,18 @@ def load_boundaries(folder: Path) -> tuple[Boundaries, dict[str, str]]:
         content = _Content.model_validate(data)
         if content.tensors not in (None, hashlib.sha256(stored).hexdigest()):
             raise ValueError(f"{FILES[0]} is not the file that was written with it")
-        return Boundaries(_boundary(row, f"{i:04d}", tensors) for i, row in enumerate(content.boundaries)), content.skipped
+        return Boundaries(
+            _boundary(row, f"{i:04d}", tensors) for i, row in enumerate(content.boundaries)
+        ), content.skipped
     except ValidationError as error:
         reason = f"{where} -> {describe(error, _Content, data)[0]}"
     except UserError as error:
         reason = str(error)
     except (OSError, SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
         reason = f"{where}: {type(error).__name__}: {visible(str(error), 200)}"
-    raise UserError(f"{folder}: its boundaries are missing or damaged ({reason}); run `ganstrata learn {folder}` again") from None
+    raise UserError(
+        f"{folder}: its boundaries are missing or damaged ({reason}); run `ganstrata learn {folder}` again"
+    ) from None
 
 
 def boundaries_in(folder: Path) -> tuple[Boundaries, dict[str, str]]:
@@ -127,7 +135,12 @@ def _boundary(row: _Row, key: str, tensors: Mapping[str, NDArray[Any]]) -> Bound
             raise ValueError(f"the name '{visible(name)}' {fault}")
     normal, offset = tensors[f"{key}.normal"], tensors[f"{key}.offset"]
     rows = len(normal) if normal.ndim == 2 else 1
-    if normal.ndim not in (1, 2) or normal.dtype != np.float32 or offset.dtype != np.float32 or offset.shape != (rows,):
+    if (
+        normal.ndim not in (1, 2)
+        or normal.dtype != np.float32
+        or offset.dtype != np.float32
+        or offset.shape != (rows,)
+    ):
         raise ValueError(
             f"boundary {key} has a normal {normal.dtype} {normal.shape[:4]} and an offset {offset.dtype} {offset.shape[:4]} in {FILES[0]}"
         )

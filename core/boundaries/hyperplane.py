@@ -15,7 +15,9 @@ from ..plugins.records import Boundary, Concept
 Floats = NDArray[np.floating]
 
 
-def normalise_hyperplane(coefficients: Floats, intercept: float, *, concept: str) -> tuple[NDArray[np.float64], float]:
+def normalise_hyperplane(
+    coefficients: Floats, intercept: float, *, concept: str
+) -> tuple[NDArray[np.float64], float]:
     """Normal (D,) of length one and offset, so that n.w + b is a signed distance.
 
     Raises:

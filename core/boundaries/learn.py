@@ -110,15 +110,28 @@ def learn(
     names = [concept.name for concept in samples.concepts]
     for pattern in concepts:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise UserError(f"concepts: '{pattern}' matches none.{nearest(pattern, names)} There are {listed(names)}")
+            raise UserError(
+                f"concepts: '{pattern}' matches none.{nearest(pattern, names)} There are {listed(names)}"
+            )
     if learner.layerwise and samples.codes is None:
-        raise DataError(f"{owner_of(learner)} learns a boundary per layer, which needs codes of mixed styles: give probe() mixing above 0")
+        raise DataError(
+            f"{owner_of(learner)} learns a boundary per layer, which needs codes of mixed styles: give probe() mixing above 0"
+        )
     wanted = [j for j, name in enumerate(names) if any(fnmatchcase(name, pattern) for pattern in concepts)]
     columns = [j for j in wanted if samples.statistics[j].varies]
-    skipped = {names[j]: why_invariant(samples.statistics[j].model_dump()) for j in wanted if j not in columns}
+    skipped = {
+        names[j]: why_invariant(samples.statistics[j].model_dump()) for j in wanted if j not in columns
+    }
     latents = samples.codes if learner.layerwise and samples.codes is not None else samples.w
     classes = samples.classes if learner.within_classes else None
-    lessons = Lessons(learner, generator, latents, samples.scores[:, columns], [samples.concepts[j] for j in columns], classes)
+    lessons = Lessons(
+        learner,
+        generator,
+        latents,
+        samples.scores[:, columns],
+        [samples.concepts[j] for j in columns],
+        classes,
+    )
     plain, refused = lessons.learn(seed)
     skipped |= refused
     if not plain:
@@ -127,7 +140,9 @@ def learn(
     learnt.skipped = MappingProxyType(skipped)
     if resamples:
         again = partial(learn_again_from, lessons.without(refused), conditions)
-        learnt.relearnt = learn_again(again, learnt, samples.w, count=resamples, seed=seed, done=lambda: None).resampled
+        learnt.relearnt = learn_again(
+            again, learnt, samples.w, count=resamples, seed=seed, done=lambda: None
+        ).resampled
     return learnt
 
 
@@ -143,7 +158,9 @@ def why_invariant(row: Mapping[str, Any]) -> str:
     return f"does not vary here: its spread is {row['sd']:.3g}, the least that counts is {row['least']:.3g}"
 
 
-def learn_again_from(lessons: Lessons, conditions: Sequence[Condition], rows: NDArray[np.int64], seed: int) -> tuple[Boundaries, dict[str, str]]:
+def learn_again_from(
+    lessons: Lessons, conditions: Sequence[Condition], rows: NDArray[np.int64], seed: int
+) -> tuple[Boundaries, dict[str, str]]:
     """Boundaries and conditional directions from resampled samples, and why others are missing."""
     plain, reasons = lessons.resampled(rows).learn(seed)
     made = list(plain)
@@ -156,20 +173,34 @@ def learn_again_from(lessons: Lessons, conditions: Sequence[Condition], rows: ND
 
 
 def _checked(
-    learner: BoundaryLearner, generator: Generator, seed: int, extra: Mapping[str, Any], latents: Floats, scores: Floats, concepts: Sequence[Concept]
+    learner: BoundaryLearner,
+    generator: Generator,
+    seed: int,
+    extra: Mapping[str, Any],
+    latents: Floats,
+    scores: Floats,
+    concepts: Sequence[Concept],
 ) -> Boundaries:
     """What the learner gives, held against the contract; where it draws from global random numbers, they are those of the seed."""
-    given = {"latents": latents, "scores": scores, **{name: value for name, value in extra.items() if isinstance(value, np.ndarray)}}
+    given = {
+        "latents": latents,
+        "scores": scores,
+        **{name: value for name, value in extra.items() if isinstance(value, np.ndarray)},
+    }
     before = {name: digest(torch.from_numpy(values)) for name, values in given.items()}
     with chance.seeded(seed):
         returned = learner.learn(latents, scores, concepts, generator=generator, seed=seed, **extra)
     for name, values in given.items():
         if digest(torch.from_numpy(values)) != before[name]:
-            raise PluginBroken(f"{owner_of(learner)} writes into the {name} that it is given, from which it learns again; have it work on a copy")
+            raise PluginBroken(
+                f"{owner_of(learner)} writes into the {name} that it is given, from which it learns again; have it work on a copy"
+            )
     return check_learned(returned, learner, concepts, generator)
 
 
-def _learn(fit: Fit, latents: Floats, scores: Floats, concepts: Sequence[Concept]) -> tuple[Boundaries, dict[str, str]]:
+def _learn(
+    fit: Fit, latents: Floats, scores: Floats, concepts: Sequence[Concept]
+) -> tuple[Boundaries, dict[str, str]]:
     """All concepts at once; if that is refused, those that can be learnt, and why the others cannot."""
     if not concepts:
         return Boundaries(), {}
@@ -199,8 +230,15 @@ def conditional(boundaries: Boundaries, conditions: Sequence[Condition]) -> list
             continue
         primal = boundaries.of(condition.edit)
         if primal.normal.ndim != 1:
-            raise DataError(f"conditions: '{condition.edit}' has a boundary per layer; conditional directions need one for all layers")
-        normal = conditioned(primal.normal, [boundaries.of(name).normal for name in condition.keep], name=condition.edit, names=condition.keep)
+            raise DataError(
+                f"conditions: '{condition.edit}' has a boundary per layer; conditional directions need one for all layers"
+            )
+        normal = conditioned(
+            primal.normal,
+            [boundaries.of(name).normal for name in condition.keep],
+            name=condition.edit,
+            names=condition.keep,
+        )
         cosine = float(normal @ primal.normal.astype(np.float64))
         made.append(
             replace(

@@ -73,7 +73,9 @@ def dilution(normal: NDArray[np.floating], replicates: NDArray[np.floating]) -> 
     flat = flat / np.linalg.norm(flat, axis=1, keepdims=True)
     own = normal.reshape(-1).astype(np.float64)
     with_own = float((flat @ own).mean() / np.linalg.norm(own))
-    among = float((np.square(flat.sum(axis=0)).sum() - count) / (count * (count - 1)))  # mean cosine of two of them
+    among = float(
+        (np.square(flat.sum(axis=0)).sum() - count) / (count * (count - 1))
+    )  # mean cosine of two of them
     if among <= 0.0 or with_own <= 0.0:
         return float(LARGEST_DILUTION)
     return float(np.clip(with_own / among, 1.0, LARGEST_DILUTION))
@@ -108,7 +110,9 @@ def learning_error(changes: Floats, scale: float = 1.0) -> tuple[float, int]:
     left = np.where(known, deviations - means[:, None], 0.0)
     freedom = int(known.sum()) - count - rows.shape[1] + 1
     noise = float(np.square(left).sum()) / freedom / float(per_row.mean()) if freedom > 0 else 0.0
-    return scale * float(np.sqrt(excess(float(np.square(means).sum()) / (count - 1), noise, count - 1))), count - 1
+    return scale * float(
+        np.sqrt(excess(float(np.square(means).sum()) / (count - 1), noise, count - 1))
+    ), count - 1
 
 
 def excess(variance: float, noise: float, freedom: int) -> float:
@@ -132,7 +136,12 @@ def excess(variance: float, noise: float, freedom: int) -> float:
 
 
 def total_interval(
-    mean: Floats, low: Floats, high: Floats, error: Floats, freedom: NDArray[np.int64], confidence: float = 0.95
+    mean: Floats,
+    low: Floats,
+    high: Floats,
+    error: Floats,
+    freedom: NDArray[np.int64],
+    confidence: float = 0.95,
 ) -> tuple[Floats, Floats]:
     """The interval that holds over other learning samples too, from one that holds over verification samples.
 
@@ -154,4 +163,6 @@ def total_interval(
 def errors_of(changes: Floats, scales: Floats) -> tuple[Floats, NDArray[np.int64]]:
     """learning_error of each of B boundaries from changes (M, B, K): two of (B,)."""
     found = [learning_error(changes[:, i], scale) for i, scale in enumerate(scales)]
-    return np.array([error for error, _ in found]), np.array([freedom for _, freedom in found], dtype=np.int64)
+    return np.array([error for error, _ in found]), np.array(
+        [freedom for _, freedom in found], dtype=np.int64
+    )

@@ -31,11 +31,18 @@ def null_directions(run: Run, prepared: Prepared) -> Floats:
     """
     config = prepared.config
     if config.rescoring.null == "random":
-        return random_directions(prepared.generator, config.rescoring.null_directions, config.synthesis.seed, layerwise=prepared.learner.layerwise)
+        return random_directions(
+            prepared.generator,
+            config.rescoring.null_directions,
+            config.synthesis.seed,
+            layerwise=prepared.learner.layerwise,
+        )
     try:
         return np.asarray(load_file(run.path / FILE)["normals"])
     except (OSError, KeyError, SafetensorError) as error:
-        raise RunError(f"{run.path / FILE} cannot be read ({type(error).__name__}: {error}); run `ganstrata learn {run.path}` again") from None
+        raise RunError(
+            f"{run.path / FILE} cannot be read ({type(error).__name__}: {error}); run `ganstrata learn {run.path}` again"
+        ) from None
 
 
 def random_directions(generator: Generator, count: int, seed: int, *, layerwise: bool) -> Floats:
@@ -48,7 +55,14 @@ def random_directions(generator: Generator, count: int, seed: int, *, layerwise:
 
 
 def permuted_directions(
-    fit: Fit, latents: Floats, scores: Floats, concepts: Sequence[Concept], *, count: int, seed: int, classes: NDArray[np.int64] | None = None
+    fit: Fit,
+    latents: Floats,
+    scores: Floats,
+    concepts: Sequence[Concept],
+    *,
+    count: int,
+    seed: int,
+    classes: NDArray[np.int64] | None = None,
 ) -> Floats:
     """What the learner makes of scores that have nothing to do with the latents, concept after concept.
 

@@ -35,10 +35,21 @@ class Relearnt:
     @property
     def facts(self) -> dict[str, dict[str, int | str]]:
         """For run.json."""
-        return {name: {"resamplings": missing.resamplings, "reason": missing.reason} for name, missing in self.missing.items()}
+        return {
+            name: {"resamplings": missing.resamplings, "reason": missing.reason}
+            for name, missing in self.missing.items()
+        }
 
 
-def learn_again(learn: Learn, boundaries: Boundaries, w: NDArray[np.float32], *, count: int, seed: int, done: Callable[[], None]) -> Relearnt:
+def learn_again(
+    learn: Learn,
+    boundaries: Boundaries,
+    w: NDArray[np.float32],
+    *,
+    count: int,
+    seed: int,
+    done: Callable[[], None],
+) -> Relearnt:
     """Learn from `count` resamplings of the samples what `boundaries` were learnt from all of them.
 
     Args:
@@ -62,6 +73,10 @@ def learn_again(learn: Learn, boundaries: Boundaries, w: NDArray[np.float32], *,
             if not np.isfinite(normals[m, i]).all():
                 missing = relearnt.missing.setdefault(boundary.name, Missing())
                 missing.resamplings += 1
-                missing.reason = refused.get(boundary.name) or refused.get(boundary.concept) or "the learner gave no finite normal"
+                missing.reason = (
+                    refused.get(boundary.name)
+                    or refused.get(boundary.concept)
+                    or "the learner gave no finite normal"
+                )
         done()
     return relearnt

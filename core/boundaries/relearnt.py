@@ -40,11 +40,18 @@ class Resampled:
     def dilutions(self, boundaries: Boundaries) -> NDArray[np.float64]:
         """What the spread of each boundary's replicates is multiplied by, (B,)."""
         learnt = self.learnt
-        return np.array([dilution(boundary.normal, self.normals[learnt[:, i], i]) for i, boundary in enumerate(boundaries)])
+        return np.array(
+            [
+                dilution(boundary.normal, self.normals[learnt[:, i], i])
+                for i, boundary in enumerate(boundaries)
+            ]
+        )
 
     def save(self, folder: Path) -> None:
         """Write the file."""
-        write_bytes(folder / FILE, save({"normals": np.ascontiguousarray(self.normals), "spreads": self.spreads}))
+        write_bytes(
+            folder / FILE, save({"normals": np.ascontiguousarray(self.normals), "spreads": self.spreads})
+        )
 
     @classmethod
     def load(cls, folder: Path, boundaries: Boundaries) -> Resampled:
@@ -58,10 +65,14 @@ class Resampled:
             normals, spreads = np.asarray(tensors["normals"]), np.asarray(tensors["spreads"])
             wanted = (len(spreads), len(boundaries), *boundaries[0].normal.shape)
             if normals.shape != wanted or normals.dtype != np.float32:
-                raise ValueError(f"its normals are {normals.dtype} of shape {normals.shape}; the boundaries beside it need float32 of {wanted}")
+                raise ValueError(
+                    f"its normals are {normals.dtype} of shape {normals.shape}; the boundaries beside it need float32 of {wanted}"
+                )
             if spreads.ndim != 1 or spreads.dtype != np.float64 or not np.isfinite(spreads).all():
                 raise ValueError("its spreads of w are not finite numbers, one for each resampling")
             return cls(normals, spreads)
         except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
             reason = f"{type(error).__name__}: {visible(str(error), 200)}"
-            raise RunError(f"{folder / FILE} cannot be read ({reason}); run `ganstrata learn {folder}` again") from None
+            raise RunError(
+                f"{folder / FILE} cannot be read ({reason}); run `ganstrata learn {folder}` again"
+            ) from None

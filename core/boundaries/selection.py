@@ -20,9 +20,15 @@ Rows = NDArray[np.int64]
 class Extremes(PluginConfig):
     """Config of learners that set the highest scores against the lowest."""
 
-    positives: int | float = Field(default=2000, gt=0, description="highest scores: a count, or a share up to 0.5")
-    negatives: int | float = Field(default=2000, gt=0, description="lowest scores: a count, or a share up to 0.5")
-    train_share: float = Field(default=0.7, gt=0.0, lt=1.0, description="of the chosen; the others measure accuracy")
+    positives: int | float = Field(
+        default=2000, gt=0, description="highest scores: a count, or a share up to 0.5"
+    )
+    negatives: int | float = Field(
+        default=2000, gt=0, description="lowest scores: a count, or a share up to 0.5"
+    )
+    train_share: float = Field(
+        default=0.7, gt=0.0, lt=1.0, description="of the chosen; the others measure accuracy"
+    )
 
     def check(self, samples: int) -> None:
         """Refuse numbers that so many samples cannot supply, before any work is done.
@@ -59,7 +65,9 @@ def count_of(asked: int | float, available: int, what: str, concept: str) -> int
     """
     share = isinstance(asked, float) and asked <= 1.0
     if not share and asked != int(asked):
-        raise DataError(f"{concept}: {asked:g} {what} were asked for; give a whole number, or a share up to 0.5")
+        raise DataError(
+            f"{concept}: {asked:g} {what} were asked for; give a whole number, or a share up to 0.5"
+        )
     count = floor_share(asked, available) if share else int(asked)
     if count < 2 or count > available // 2:
         change = "raise" if count < 2 <= available // 2 else "lower"
@@ -70,7 +78,9 @@ def count_of(asked: int | float, available: int, what: str, concept: str) -> int
     return count
 
 
-def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int, classes: Rows | None = None) -> Selection:
+def select(
+    scores: Floats, extremes: Extremes, *, concept: str, seed: int, classes: Rows | None = None
+) -> Selection:
     """Highest and lowest scores, split into training and held-out parts of equal composition.
 
     Args:
@@ -103,7 +113,10 @@ def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int, class
             f"score {value:g}; ask for fewer positives or negatives, or exclude the concept"
         )
     rng = np.random.default_rng([seed, zlib.crc32(concept.encode())])
-    cut_high, cut_low = ceil_share(extremes.train_share, positives), ceil_share(extremes.train_share, negatives)
+    cut_high, cut_low = (
+        ceil_share(extremes.train_share, positives),
+        ceil_share(extremes.train_share, negatives),
+    )
     high, low = rng.permutation(high), rng.permutation(low)
     left = ~np.isnan(scores)
     left[high], left[low] = False, False
@@ -120,7 +133,9 @@ def select(scores: Floats, extremes: Extremes, *, concept: str, seed: int, class
     )
 
 
-def _within_classes(scores: Floats, order: Rows, classes: Rows, positives: int, negatives: int, concept: str) -> tuple[Rows, Rows]:
+def _within_classes(
+    scores: Floats, order: Rows, classes: Rows, positives: int, negatives: int, concept: str
+) -> tuple[Rows, Rows]:
     """Positives and negatives by class; a class whose ends do not differ supplies none.
 
     Args:
@@ -147,7 +162,9 @@ def _within_classes(scores: Floats, order: Rows, classes: Rows, positives: int, 
     return high[np.argsort(-scores[high], kind="stable")], low[np.argsort(-scores[low], kind="stable")]
 
 
-def ends(positives: int, negatives: int, sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def ends(
+    positives: int, negatives: int, sizes: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How many positives and how many negatives each class supplies, in proportion to its size and to each other.
 
     The fewer of the two are shared out first, so that no class has one end alone; both ends of a class
@@ -164,7 +181,9 @@ def ends(positives: int, negatives: int, sizes: NDArray[np.int64]) -> tuple[NDAr
     return (many, few) if positives > negatives else (few, many)
 
 
-def apportion(total: int, sizes: NDArray[np.int64], most: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+def apportion(
+    total: int, sizes: NDArray[np.int64], most: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
     """Shares of a total in proportion to sizes, by largest remainders; of equal ones the first.
 
     Args:

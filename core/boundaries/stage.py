@@ -31,7 +31,11 @@ Floats = NDArray[np.float32]
 def learn(run: Run, engine: Engine, progress: Progress) -> None:
     """Write boundaries.safetensors and boundaries.json, and what resampled samples give."""
     prepared = engine.prepared
-    config, conditions, seed = prepared.config.rescoring, prepared.config.conditions, prepared.config.synthesis.seed
+    config, conditions, seed = (
+        prepared.config.rescoring,
+        prepared.config.conditions,
+        prepared.config.synthesis.seed,
+    )
     varies = {row["id"]: row for row in run.concepts}
     wanted = [prepared.concepts[j] for j in prepared.chosen]
     skipped = {c.name: why_invariant(varies[c.name]) for c in wanted if not varies[c.name]["varies"]}
@@ -49,19 +53,29 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
         facts: dict[str, Any] = {}
         if config.null == "permuted":
             given = (lessons.fit(seed), lessons.latents, lessons.scores, lessons.concepts)
-            save_directions(run, permuted_directions(*given, count=config.null_directions, seed=seed, classes=lessons.classes))
+            save_directions(
+                run,
+                permuted_directions(*given, count=config.null_directions, seed=seed, classes=lessons.classes),
+            )
             files = (*files, NULL_FILE)
         boundaries = Boundaries([*plain, *conditional(plain, conditions)])
         step(len(columns))
         if config.learning_resamples:
             again = partial(learn_again_from, lessons, conditions)
             relearnt = learn_again(
-                again, boundaries, w[read_finite(run, prepared)], count=config.learning_resamples, seed=seed, done=lambda: step(len(columns))
+                again,
+                boundaries,
+                w[read_finite(run, prepared)],
+                count=config.learning_resamples,
+                seed=seed,
+                done=lambda: step(len(columns)),
             )
             relearnt.resampled.save(run.path)
             files, facts = (*files, RESAMPLED_FILE), {"not_relearnt": relearnt.facts}
     save_boundaries(boundaries, run.path, skipped)
-    run.finish("learn", seconds=step.seconds, files=files, boundaries=len(boundaries), skipped=len(skipped), **facts)
+    run.finish(
+        "learn", seconds=step.seconds, files=files, boundaries=len(boundaries), skipped=len(skipped), **facts
+    )
 
 
 def _read(run: Run, prepared: Prepared, columns: Sequence[int], w: Floats, codes: Floats | None) -> Lessons:

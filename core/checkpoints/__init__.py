@@ -5,4 +5,16 @@ from .npy import read_npy, read_npz
 from .reading import BUNDLED, WEIGHTS, locate, read_checkpoint
 from .safetensors_file import SETTINGS
 
-__all__ = ["BUNDLED", "SETTINGS", "WEIGHTS", "Checkpoint", "Part", "digest", "locate", "read_checkpoint", "read_npy", "read_npz", "unreal"]
+__all__ = [
+    "BUNDLED",
+    "SETTINGS",
+    "WEIGHTS",
+    "Checkpoint",
+    "Part",
+    "digest",
+    "locate",
+    "read_checkpoint",
+    "read_npy",
+    "read_npz",
+    "unreal",
+]

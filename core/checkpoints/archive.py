@@ -23,7 +23,9 @@ class _Bounded(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if self.opening and size is not None and size > CONTENTS:
-            raise Refused(f"it is an archive with a table of contents of {size} bytes: no checkpoint that torch wrote")
+            raise Refused(
+                f"it is an archive with a table of contents of {size} bytes: no checkpoint that torch wrote"
+            )
         return super().read(size)
 
 
@@ -48,13 +50,22 @@ def check_archive(archive: zipfile.ZipFile, size: int) -> None:
     entries = archive.infolist()
     unpacked = sum(entry.file_size for entry in entries)
     if unpacked > size or any(entry.compress_type not in METHODS for entry in entries):
-        raise Refused(f"it is a compressed archive of {size} bytes that claims to hold {unpacked}: no checkpoint that torch wrote")
+        raise Refused(
+            f"it is a compressed archive of {size} bytes that claims to hold {unpacked}: no checkpoint that torch wrote"
+        )
     names = [entry.filename for entry in entries]
     if len(set(names)) != len(names):
         raise Refused("it is an archive that holds the same name twice: no checkpoint that torch wrote")
     for entry in entries:
-        if entry.filename.startswith("/") or "\\" in entry.filename or ".." in entry.filename.split("/") or stat.S_ISLNK(entry.external_attr >> 16):
-            raise Refused(f"it is an archive with the entry {visible(entry.filename)}, which points outside of it: no checkpoint that torch wrote")
+        if (
+            entry.filename.startswith("/")
+            or "\\" in entry.filename
+            or ".." in entry.filename.split("/")
+            or stat.S_ISLNK(entry.external_attr >> 16)
+        ):
+            raise Refused(
+                f"it is an archive with the entry {visible(entry.filename)}, which points outside of it: no checkpoint that torch wrote"
+            )
 
 
 def member(archive: zipfile.ZipFile, name: str, budget: Budget) -> bytes:
@@ -68,7 +79,9 @@ def member(archive: zipfile.ZipFile, name: str, budget: Budget) -> bytes:
         raise Damaged(f"it has no {visible(name)}, which its pickle asks for")
     entry = archive.getinfo(name)
     if entry.compress_type not in METHODS:
-        raise Refused(f"its {visible(name)} is compressed in a way that is not read here; stored and deflated members are")
+        raise Refused(
+            f"its {visible(name)} is compressed in a way that is not read here; stored and deflated members are"
+        )
     budget.copy(entry.file_size)
     with archive.open(entry) as file:
         found = file.read(entry.file_size + 1)

@@ -99,11 +99,15 @@ def _complete(claim: Candidate, checkpoint: Checkpoint) -> Examined:
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from None
     if found is None:
-        raise CheckpointError(f"{checkpoint.path} belongs to the generator plugin '{claim.plugin}', which has no examine() and cannot convert")
+        raise CheckpointError(
+            f"{checkpoint.path} belongs to the generator plugin '{claim.plugin}', which has no examine() and cannot convert"
+        )
     faults = found.faults
     if faults:
         more = f" and {len(faults) - 5} more; `ganstrata model inspect` lists all" if len(faults) > 5 else ""
-        raise CheckpointError(f"{checkpoint.path} does not fit a {found.family} ({found.layout} names): {'; '.join(faults[:5])}{more}")
+        raise CheckpointError(
+            f"{checkpoint.path} does not fit a {found.family} ({found.layout} names): {'; '.join(faults[:5])}{more}"
+        )
     return found
 
 
@@ -122,7 +126,11 @@ def _header(claim: Candidate, found: Examined, checkpoint: Checkpoint) -> dict[s
         "ganstrata_version": _version(),
     }
     if {"plugin", "source_sha256"} <= settings.keys():
-        header |= {key: settings[key] for key in ("layout", "source", "source_sha256", "source_container", "source_part") if key in settings}
+        header |= {
+            key: settings[key]
+            for key in ("layout", "source", "source_sha256", "source_container", "source_part")
+            if key in settings
+        }
     if "licence" in settings:
         header["licence"] = settings["licence"]
     return header
@@ -132,7 +140,9 @@ def _json(header: Mapping[str, Any], plugin: str) -> str:
     try:
         return json.dumps(header, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError) as error:
-        raise PluginBroken(f"the generator plugin '{plugin}' describes its network with values that JSON does not have: {error}") from None
+        raise PluginBroken(
+            f"the generator plugin '{plugin}' describes its network with values that JSON does not have: {error}"
+        ) from None
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], header: str) -> None:
@@ -142,7 +152,9 @@ def _write(path: Path, tensors: Mapping[str, Tensor], header: str) -> None:
         save_file(_apart(tensors), path, metadata={SETTINGS: header})
     except (LookupError, ValueError, RuntimeError) as error:
         raise GanstrataError(f"safetensors cannot hold one of the tensors: {error}") from error
-    with path.open("r+b") as file:  # Windows brings nothing to the disk through a file that is open for reading alone
+    with path.open(
+        "r+b"
+    ) as file:  # Windows brings nothing to the disk through a file that is open for reading alone
         os.fsync(file.fileno())
 
 
@@ -152,7 +164,10 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     apart = {}
     for name, tensor in sorted(tensors.items()):
         own = tensor.detach().cpu().contiguous()
-        if own.untyped_storage().data_ptr() in taken or own.untyped_storage().nbytes() != own.numel() * own.element_size():
+        if (
+            own.untyped_storage().data_ptr() in taken
+            or own.untyped_storage().nbytes() != own.numel() * own.element_size()
+        ):
             own = own.clone()
         taken.add(own.untyped_storage().data_ptr())
         apart[name] = own
@@ -170,17 +185,39 @@ def _verify(written: Path, claim: Candidate, found: Examined) -> str:
         again = choose(checkpoint)
         second = examine(again)
     except GanstrataError as error:
-        raise PluginBroken(f"the generator plugin '{claim.plugin}' does not know its own tensor names: {error}") from None
+        raise PluginBroken(
+            f"the generator plugin '{claim.plugin}' does not know its own tensor names: {error}"
+        ) from None
     if again.plugin != claim.plugin or second is None:
-        raise PluginBroken(f"the generator plugin '{claim.plugin}' does not know its own tensor names: '{again.plugin}' claims them")
-    if second.missing or second.superfluous or second.misshapen or second.tensors.keys() != found.tensors.keys():
-        odd = sorted({*second.missing, *second.superfluous, *second.misshapen, *(second.tensors.keys() ^ found.tensors.keys())})
-        raise PluginBroken(f"the generator plugin '{claim.plugin}' does not read back what it gave: {', '.join(odd[:5])}")
+        raise PluginBroken(
+            f"the generator plugin '{claim.plugin}' does not know its own tensor names: '{again.plugin}' claims them"
+        )
+    if (
+        second.missing
+        or second.superfluous
+        or second.misshapen
+        or second.tensors.keys() != found.tensors.keys()
+    ):
+        odd = sorted(
+            {
+                *second.missing,
+                *second.superfluous,
+                *second.misshapen,
+                *(second.tensors.keys() ^ found.tensors.keys()),
+            }
+        )
+        raise PluginBroken(
+            f"the generator plugin '{claim.plugin}' does not read back what it gave: {', '.join(odd[:5])}"
+        )
     changed = [name for name, tensor in found.tensors.items() if not _same(tensor, second.tensors[name])]
     if changed:
-        raise PluginBroken(f"the generator plugin '{claim.plugin}' reads back other values: {', '.join(changed[:5])}")
+        raise PluginBroken(
+            f"the generator plugin '{claim.plugin}' reads back other values: {', '.join(changed[:5])}"
+        )
     if json.loads(json.dumps(dict(second.architecture))) != json.loads(json.dumps(dict(found.architecture))):
-        raise PluginBroken(f"the generator plugin '{claim.plugin}' reads back another architecture: {second.architecture}")
+        raise PluginBroken(
+            f"the generator plugin '{claim.plugin}' reads back another architecture: {second.architecture}"
+        )
     return checkpoint.sha256
 
 
@@ -188,7 +225,12 @@ def _same(a: Tensor, b: Tensor) -> bool:
     """Bit for bit."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
-    return bool(torch.equal(a.detach().contiguous().reshape(-1).view(torch.uint8), b.detach().contiguous().reshape(-1).view(torch.uint8)))
+    return bool(
+        torch.equal(
+            a.detach().contiguous().reshape(-1).view(torch.uint8),
+            b.detach().contiguous().reshape(-1).view(torch.uint8),
+        )
+    )
 
 
 def _version() -> str:

@@ -95,7 +95,13 @@ class Claims:
         if not self.found:
             return []
         best = self.found[0]
-        return sorted({c.plugin for c in self.found if c.match.confidence == best.match.confidence and c.part is best.part})
+        return sorted(
+            {
+                c.plugin
+                for c in self.found
+                if c.match.confidence == best.match.confidence and c.part is best.part
+            }
+        )
 
 
 def ask(checkpoint: Checkpoint) -> Claims:
@@ -112,7 +118,9 @@ def ask(checkpoint: Checkpoint) -> Claims:
         except GanstrataError as error:
             failed.append(str(error))
     places = {id(part): i for i, part in enumerate(checkpoint.parts)}
-    return Claims(tuple(sorted(found, key=lambda c: (-c.match.confidence, places[id(c.part)]))), tuple(failed))
+    return Claims(
+        tuple(sorted(found, key=lambda c: (-c.match.confidence, places[id(c.part)]))), tuple(failed)
+    )
 
 
 def _recognised(info: PluginInfo, plugin: type[Generator], part: Part) -> Match | None:
@@ -123,7 +131,9 @@ def _recognised(info: PluginInfo, plugin: type[Generator], part: Part) -> Match 
         if match is None:
             return None
         if not isinstance(match, Match):
-            raise PluginBroken(f"{owner}: recognise returned {type(match).__name__}; a ganstrata.Match or None was expected")
+            raise PluginBroken(
+                f"{owner}: recognise returned {type(match).__name__}; a ganstrata.Match or None was expected"
+            )
         return Match(float(match.confidence), str(match.reason))
 
 
@@ -141,7 +151,9 @@ def choose(checkpoint: Checkpoint) -> Candidate:
     claims = ask(checkpoint)
     if not claims.found:
         failed = "".join(f"\n  {line}" for line in claims.failed)
-        raise CheckpointError(f"{checkpoint.path} belongs to no generator plugin that is installed: {describe(checkpoint)}{failed}")
+        raise CheckpointError(
+            f"{checkpoint.path} belongs to no generator plugin that is installed: {describe(checkpoint)}{failed}"
+        )
     best = claims.found[0]
     if len(claims.rivals) > 1:
         raise CheckpointError(f"{checkpoint.path} is claimed by {disputed(claims)}")
@@ -165,12 +177,20 @@ def own_part(plugin: type[Generator], checkpoint: Checkpoint) -> Part:
         PluginBroken: the plugin fails when it is asked.
     """
     for part in checkpoint.parts:
-        with calling(f"generator {plugin.__module__}.{plugin.__qualname__}", f"recognise on {visible(str(checkpoint.path))}", home=plugin.__module__):
+        with calling(
+            f"generator {plugin.__module__}.{plugin.__qualname__}",
+            f"recognise on {visible(str(checkpoint.path))}",
+            home=plugin.__module__,
+        ):
             match = plugin.recognise(part.shapes, part.settings)
         if match is not None:
             return part
     others = sorted({c.plugin for c in candidates(checkpoint)})
-    hint = f"it belongs to the generator plugin {' or '.join(others)}: write `use: {others[0]}`, or `use: auto`" if others else describe(checkpoint)
+    hint = (
+        f"it belongs to the generator plugin {' or '.join(others)}: write `use: {others[0]}`, or `use: auto`"
+        if others
+        else describe(checkpoint)
+    )
     raise CheckpointError(f"{checkpoint.path} is no {plugin.__name__} generator: {hint}")
 
 

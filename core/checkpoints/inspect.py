@@ -106,23 +106,30 @@ def inspect(file: str) -> Inspection:
         "sha256": checkpoint.sha256,
         "container": checkpoint.container,
         "parts": tuple(
-            _count(part, claims, used=best is not None and part is best.part, described=i < DESCRIBED) for i, part in enumerate(checkpoint.parts)
+            _count(part, claims, used=best is not None and part is best.part, described=i < DESCRIBED)
+            for i, part in enumerate(checkpoint.parts)
         ),
         "remarks": claims.failed,
     }
     if claims.rivals[1:]:
         return Inspection(**facts, faults=(f"it is claimed by {disputed(claims)}",))
     if best is None:
-        return Inspection(**facts, faults=(f"it belongs to no generator plugin that is installed: {describe(checkpoint)}",))
+        return Inspection(
+            **facts, faults=(f"it belongs to no generator plugin that is installed: {describe(checkpoint)}",)
+        )
     facts |= {"plugin": best.plugin, "distribution": _distribution(best.plugin), "reason": best.match.reason}
-    facts |= {key: _told(best.part.settings[key]) for key in ("licence", "source") if key in best.part.settings}
+    facts |= {
+        key: _told(best.part.settings[key]) for key in ("licence", "source") if key in best.part.settings
+    }
     try:
         found = examine(best)
     except GanstrataError as error:
         return Inspection(**facts, faults=(str(error),))
     if found is None:
         remark = f"the plugin '{best.plugin}' tells no more: it has no examine()"
-        return Inspection(**{**facts, "remarks": (*claims.failed, remark)}, config=_config(file, best.plugin, 0))
+        return Inspection(
+            **{**facts, "remarks": (*claims.failed, remark)}, config=_config(file, best.plugin, 0)
+        )
     return Inspection(
         **facts,
         family=found.family,
@@ -155,7 +162,9 @@ def examine(claim: Candidate) -> Examined | None:
     with calling(owner, "examine", home=plugin.__module__), redirect_stdout(sys.stderr):
         found: object = plugin.examine(claim.part)
     if found is not None and not isinstance(found, Examined):
-        raise PluginBroken(f"{owner}: examine returned {type(found).__name__}; a ganstrata.Examined or None was expected")
+        raise PluginBroken(
+            f"{owner}: examine returned {type(found).__name__}; a ganstrata.Examined or None was expected"
+        )
     return found
 
 
@@ -183,7 +192,13 @@ def _misfits(found: Examined, part: Part) -> tuple[str, ...]:
 def _count(part: Part, claims: Claims, *, used: bool, described: bool) -> PartFacts:
     reasons = [claim.match.reason for claim in claims.found if claim.part is part]
     parameters = sum(tensor.numel() for tensor in part.tensors.values())
-    return PartFacts(part.name, len(part.tensors), parameters, used, reasons[0] if reasons else seems(part) if described else "not looked at")
+    return PartFacts(
+        part.name,
+        len(part.tensors),
+        parameters,
+        used,
+        reasons[0] if reasons else seems(part) if described else "not looked at",
+    )
 
 
 def _told(value: object) -> str:

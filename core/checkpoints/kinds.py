@@ -21,7 +21,12 @@ DOWNLOAD = "Download it again, and look at its size."
 
 # How files begin that are taken for checkpoints: what they are, and what to do.
 BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"version https://git-lfs", "a pointer of Git LFS, a text file that stands for the true one", "Fetch the true one with `git lfs pull`."),
+    (
+        0,
+        b"version https://git-lfs",
+        "a pointer of Git LFS, a text file that stands for the true one",
+        "Fetch the true one with `git lfs pull`.",
+    ),
     (0, b"\x1f\x8b", "a gzip archive", UNPACK),
     (0, b"BZh", "a bzip2 archive", UNPACK),
     (0, b"\xfd7zXZ\0", "an xz archive", UNPACK),
@@ -79,7 +84,9 @@ def refuse_other_kinds(head: bytes, size: int) -> None:
     if WEB.match(head):
         raise Refused(f"it seems to be a web page: the download has failed. {DOWNLOAD}")
     if TEXT_PICKLE.match(head):
-        raise Refused(f"it seems to be a pickle of protocol 0 or 1, in which no checkpoint is stored. {STATE.format(where='where it loads')}")
+        raise Refused(
+            f"it seems to be a pickle of protocol 0 or 1, in which no checkpoint is stored. {STATE.format(where='where it loads')}"
+        )
     if ONNX.match(head):
         raise Refused(f"it seems to be an ONNX model. {CONVERT}")
     if FLAX.match(head):
@@ -87,7 +94,9 @@ def refuse_other_kinds(head: bytes, size: int) -> None:
     if SAVED_MODEL.match(head):
         raise Refused(f"it seems to be a protocol buffer, as TensorFlow and ONNX write. {CONVERT}")
     if _is_text(head):
-        raise Refused(f"it seems to be a text file that begins with {shown(head[:40].decode('utf-8', 'replace'))}; {READ}")
+        raise Refused(
+            f"it seems to be a text file that begins with {shown(head[:40].decode('utf-8', 'replace'))}; {READ}"
+        )
     if not any(head):
         raise Refused(f"it begins with nothing but zeros: a download that was never finished. {DOWNLOAD}")
     raise Refused(f"it is of a kind that is not known here; {READ}")
@@ -107,11 +116,15 @@ def refuse_other_archives(names: list[str]) -> None:
     inner = {name.partition("/")[2] for name in names}
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
         state = STATE.format(where="model = torch.jit.load(FILE) where you trust it")
-        raise Refused(f"it is a TorchScript archive: loading it runs the code in it, which may read files.\n  {state}")
+        raise Refused(
+            f"it is a TorchScript archive: loading it runs the code in it, which may read files.\n  {state}"
+        )
     exported = {"archive_format", "serialized_exported_program.json"} & (inner | set(names))
     if exported or any(name.startswith("models/") for name in inner):
         state = STATE.format(where="model = torch.export.load(FILE) where you trust it")
-        raise Refused(f"it is an exported program (torch.export): loading it unpickles what is in it, and builds code.\n  {state}")
+        raise Refused(
+            f"it is an exported program (torch.export): loading it unpickles what is in it, and builds code.\n  {state}"
+        )
     if any(name.startswith(".data/extern_modules") for name in inner):
         state = STATE.format(where="where it loads")
         raise Refused(f"it is a torch.package archive: loading it runs the code in it.\n  {state}")
@@ -120,4 +133,6 @@ def refuse_other_archives(names: list[str]) -> None:
     if names and all(name.endswith(".npy") for name in names):
         raise Refused(f"it is a NumPy archive (.npz); {READ}")
     if not any(name.endswith("data.pkl") for name in names):
-        raise Refused("it is a zip archive, but none that torch.save wrote. If a checkpoint is in it, unpack it first.")
+        raise Refused(
+            "it is a zip archive, but none that torch.save wrote. If a checkpoint is in it, unpack it first."
+        )

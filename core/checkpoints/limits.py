@@ -10,7 +10,9 @@ TENSORS = 50_000  # of a file; the largest published checkpoints have some 20,00
 LENGTH = 300  # characters of a tensor's name
 NAMES = 4_000_000  # characters of the names of all tensors
 SLACK = 4  # data may be kept in another form, but not claim more than this many times the file
-SHARED = 3  # times the file: what all tensors may claim that look at the same numbers, since each may be copied
+SHARED = (
+    3  # times the file: what all tensors may claim that look at the same numbers, since each may be copied
+)
 SPARE = 2**24  # bytes that small files may take beyond that
 
 

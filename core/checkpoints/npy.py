@@ -51,7 +51,11 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, Any]:
         CheckpointError: the file is missing, damaged, unsafe, no such file, or unpacks to more than UNPACKED bytes and its own size.
     """
     with _told(path, "a NumPy archive"), opened(path) as archive:
-        held = {entry.filename.removesuffix(SUFFIX): entry.filename for entry in archive.infolist() if entry.filename.endswith(SUFFIX)}
+        held = {
+            entry.filename.removesuffix(SUFFIX): entry.filename
+            for entry in archive.infolist()
+            if entry.filename.endswith(SUFFIX)
+        }
         wanted = {name: held[name] for name in names if name in held}
         most = max(UNPACKED, path.stat().st_size)
         claimed = sum(archive.getinfo(inner).file_size for inner in wanted.values())
@@ -88,8 +92,12 @@ def _told(path: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from None
     except Exception as error:  # headers that are no Python raise many things
-        reason = str(error) if isinstance(error, Damaged) else f"{type(error).__name__}: {visible(str(error))}"
-        raise CheckpointError(f"{path} looks like {what} but is damaged or cut short; nothing in it was run: {reason}") from None
+        reason = (
+            str(error) if isinstance(error, Damaged) else f"{type(error).__name__}: {visible(str(error))}"
+        )
+        raise CheckpointError(
+            f"{path} looks like {what} but is damaged or cut short; nothing in it was run: {reason}"
+        ) from None
 
 
 def _read(data: memoryview, budget: Budget) -> Any:
@@ -117,11 +125,15 @@ def _plain(value: Any, depth: int, budget: Budget) -> Any:
     if depth > DEPTH:
         raise Refused("what it holds is nested without end")
     if isinstance(value, Array):
-        return value.values if isinstance(value.values, np.ndarray) else _plain(value.values, depth + 1, budget)
+        return (
+            value.values if isinstance(value.values, np.ndarray) else _plain(value.values, depth + 1, budget)
+        )
     if isinstance(value, dict):
         return {key: _plain(item, depth + 1, budget) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_plain(item, depth + 1, budget) for item in value)
     if value is None or isinstance(value, str | bool | int | float):
         return value
-    raise Refused(f"it holds a {type(value).__name__}; arrays, numbers, text, lists and dictionaries are read")
+    raise Refused(
+        f"it holds a {type(value).__name__}; arrays, numbers, text, lists and dictionaries are read"
+    )

@@ -16,13 +16,55 @@ from .limits import LENGTH, SHARED, TENSORS, Budget, Damaged, Refused
 from .pickles.modules import as_tensor, is_module, is_network, is_persistent, is_tensorflow, network, plain
 from .pickles.unpickler import Name, Record
 
-AVERAGES = ("g_ema", "generator_ema", "generator_smooth", "gs", "netg_ema", "ema", "params_ema", "model_ema", "g_smooth", "g_running")
-GENERATORS = ("g", "generator", "decoder", "netg", "gen", "state_dict", "model", "model_state_dict", "params", "net", "")
-OTHERS = re.compile(r"(^|[_.])(d|dis|disc|discriminator\w*|netd|critic|encoder|e|augment_pipe|inception|lpips|vgg\w*)([_.]|$)")
+AVERAGES = (
+    "g_ema",
+    "generator_ema",
+    "generator_smooth",
+    "gs",
+    "netg_ema",
+    "ema",
+    "params_ema",
+    "model_ema",
+    "g_smooth",
+    "g_running",
+)
+GENERATORS = (
+    "g",
+    "generator",
+    "decoder",
+    "netg",
+    "gen",
+    "state_dict",
+    "model",
+    "model_state_dict",
+    "params",
+    "net",
+    "",
+)
+OTHERS = re.compile(
+    r"(^|[_.])(d|dis|disc|discriminator\w*|netd|critic|encoder|e|augment_pipe|inception|lpips|vgg\w*)([_.]|$)"
+)
 AVERAGE = re.compile(r"(^|[_.])(ema|smooth|running|average|gs)([_.]|$)")
 GENERATOR = re.compile(r"(^|[_.])(g|gen|generator|netg|decoder|synthesis)([_.]|$)")
-ROLES = ("generator_ema", "generator", "discriminator", "encoder", "decoder", "g_ema", "G_ema", "netG_ema", "netG", "netD", "G", "D", "g", "d")
-BESIDE = re.compile(r"(\w*latent|w|d?latent)_avg|mean_latent|truncation_latent")  # tensors that belong to a generator but stand outside of it
+ROLES = (
+    "generator_ema",
+    "generator",
+    "discriminator",
+    "encoder",
+    "decoder",
+    "g_ema",
+    "G_ema",
+    "netG_ema",
+    "netG",
+    "netD",
+    "G",
+    "D",
+    "g",
+    "d",
+)
+BESIDE = re.compile(
+    r"(\w*latent|w|d?latent)_avg|mean_latent|truncation_latent"
+)  # tensors that belong to a generator but stand outside of it
 OURS = ("plugin", "network")  # keys of our own header, which no other file may fill
 NESTED = 4
 PARTS = 64
@@ -57,7 +99,13 @@ def rank(name: str) -> tuple[int, int]:
 
 def container(content: Any) -> str:
     """What kind of pickle it is, in words."""
-    entries = list(content.values()) if isinstance(content, dict) else list(content) if isinstance(content, tuple | list) else [content]
+    entries = (
+        list(content.values())
+        if isinstance(content, dict)
+        else list(content)
+        if isinstance(content, tuple | list)
+        else [content]
+    )
     if any(is_tensorflow(entry) for entry in entries):
         return "NVIDIA TensorFlow pickle"
     if any(is_persistent(entry) or is_module(entry) for entry in entries):
@@ -89,7 +137,10 @@ def parts(content: Any, budget: Budget) -> tuple[Part, ...]:
     for tensors in (distinct.values(), *(part.tensors.values() for part in found)):  # each may be copied
         if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > SHARED * budget.size + 2**20:
             raise Damaged(f"its tensors claim more than the {budget.size} bytes that the file has")
-    return tuple(Part(part.name, part.tensors, {key: value for key, value in part.settings.items() if key not in OURS}) for part in found)
+    return tuple(
+        Part(part.name, part.tensors, {key: value for key, value in part.settings.items() if key not in OURS})
+        for part in found
+    )
 
 
 def _network(name: str, value: Record, budget: Budget) -> _Found:
@@ -114,9 +165,13 @@ class _Sorter:
         if len(loose) > len(beside) + 8:
             found += _bare("", loose, {}, first=True)
         self._budget.step(len(found) * len(beside))
-        return sorted((_joined(part, beside, settings) for part in _renamed(found)), key=lambda part: rank(part.name))
+        return sorted(
+            (_joined(part, beside, settings) for part in _renamed(found)), key=lambda part: rank(part.name)
+        )
 
-    def _sorted(self, content: dict[Any, Any]) -> tuple[dict[str, Tensor], list[tuple[str, Any]], dict[str, Any]]:
+    def _sorted(
+        self, content: dict[Any, Any]
+    ) -> tuple[dict[str, Tensor], list[tuple[str, Any]], dict[str, Any]]:
         """Tensors, entries that may hold some, and plain values."""
         loose: dict[str, Tensor] = {}
         inner: list[tuple[str, Any]] = []
@@ -155,7 +210,11 @@ class _Sorter:
         if is_network(value):
             return [_network(name, value, self._budget)]
         loose, inner, settings = self._sorted(value)
-        found = [part for key, entry in inner for part in self._entry(key, entry, depth + 1)] if depth < NESTED else []
+        found = (
+            [part for key, entry in inner for part in self._entry(key, entry, depth + 1)]
+            if depth < NESTED
+            else []
+        )
         beside = {key: tensor for key, tensor in loose.items() if BESIDE.fullmatch(key)}
         if not found or len(loose) > len(beside):
             found += _bare(name, loose, {}, first=False)
@@ -181,7 +240,15 @@ def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *,
     roles = [role for role in ROLES if any(head[0] == role for head in heads.values())]
     if not roles or any(head[0] not in roles or not head[2] for head in heads.values()):
         return [whole]
-    split = [_Found(role, {head[2]: tensors[key] for key, head in heads.items() if head[0] == role}, settings, own=False) for role in roles]
+    split = [
+        _Found(
+            role,
+            {head[2]: tensors[key] for key, head in heads.items() if head[0] == role},
+            settings,
+            own=False,
+        )
+        for role in roles
+    ]
     return [whole, *split] if first else [*split, whole]
 
 
@@ -191,7 +258,9 @@ def _renamed(found: list[_Found]) -> list[_Found]:
     result = []
     for part in found:
         seen[part.name] = count = seen.get(part.name, 0) + 1
-        result.append(part if count == 1 else _Found(f"{part.name}.{count}", part.tensors, part.settings, part.own))
+        result.append(
+            part if count == 1 else _Found(f"{part.name}.{count}", part.tensors, part.settings, part.own)
+        )
     return result
 
 

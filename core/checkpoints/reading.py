@@ -53,13 +53,18 @@ def locate(checkpoint: str, role: str) -> Path:
         if path.is_dir():
             raise CheckpointError(f"checkpoint {path} is a folder; name a file")
         if not path.is_file():
-            raise CheckpointError(f"no checkpoint file {path}" + (f" (looked in {Path.cwd()})" if not path.is_absolute() else ""))
+            raise CheckpointError(
+                f"no checkpoint file {path}"
+                + (f" (looked in {Path.cwd()})" if not path.is_absolute() else "")
+            )
         return path
     name = checkpoint.removeprefix(BUNDLED)
     path = WEIGHTS / f"{name}.{role}.safetensors"
     if not path.is_file():
         known = sorted(p.name.split(".")[0] for p in WEIGHTS.glob(f"*.{role}.safetensors"))
-        raise CheckpointError(f"no bundled {role} checkpoint called '{name}'.{nearest(name, known)} Bundled: {', '.join(known) or 'none'}")
+        raise CheckpointError(
+            f"no bundled {role} checkpoint called '{name}'.{nearest(name, known)} Bundled: {', '.join(known) or 'none'}"
+        )
     return path
 
 
@@ -87,7 +92,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except Refused as error:
         raise CheckpointError(f"{path} is no checkpoint that can be read: {error}") from None
     except Damaged as error:
-        raise CheckpointError(f"{path} looks like {kind(head)} but is damaged or cut short; nothing in it was run: {error}") from None
+        raise CheckpointError(
+            f"{path} looks like {kind(head)} but is damaged or cut short; nothing in it was run: {error}"
+        ) from None
     except OSError as error:
         raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror or error}") from None
     return Checkpoint(path, digest, container, found)
@@ -100,9 +107,13 @@ def _check_names(found: tuple[Part, ...]) -> None:
         for name in (part.name, *part.tensors):
             length += len(name)
             if len(name) > LENGTH:
-                raise Refused(f"it has a tensor or a part whose name has {len(name)} characters, {visible(name)}; {LENGTH} are read")
+                raise Refused(
+                    f"it has a tensor or a part whose name has {len(name)} characters, {visible(name)}; {LENGTH} are read"
+                )
             if not name.isprintable():
-                raise Damaged(f"it has a tensor or a part with the name {shown(name)}, in which there are signs that cannot be printed")
+                raise Damaged(
+                    f"it has a tensor or a part with the name {shown(name)}, in which there are signs that cannot be printed"
+                )
     if length > NAMES:
         raise Refused(f"the names of its tensors have {length} characters; {NAMES} are read")
 
@@ -145,4 +156,8 @@ def beside(path: Path) -> dict[str, Any]:
         found = json.loads(config.read_bytes(), parse_int=whole)
     except (OSError, ValueError, RecursionError):
         return {}
-    return {key: value for key, value in found.items() if key not in OURS} if isinstance(found, dict) and "layers" in found else {}
+    return (
+        {key: value for key, value in found.items() if key not in OURS}
+        if isinstance(found, dict) and "layers" in found
+        else {}
+    )

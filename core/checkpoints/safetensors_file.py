@@ -40,7 +40,9 @@ def read_safetensors(path: Path, budget: Budget) -> tuple[dict[str, Tensor], dic
                 budget.hold()
                 if not are_sizes(shape := tuple(file.get_slice(name).get_shape())):
                     raise Damaged(f"its tensor {visible(name)} has the shape {shown(shape)}")
-            return {name: file.get_tensor(name).clone() for name in names}, settings  # what is got looks into the file
+            return {
+                name: file.get_tensor(name).clone() for name in names
+            }, settings  # what is got looks into the file
     except (SafetensorError, OSError, ValueError, RuntimeError, KeyError, AttributeError) as error:
         raise Damaged(visible(str(error), 400)) from None
 

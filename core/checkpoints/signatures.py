@@ -38,17 +38,26 @@ class Signature:
 
     def fits(self, names: str) -> bool:
         """Whether tensors with these names, a line each, look like it."""
-        return all(_search(pattern, names) for pattern in self.every) and not any(_search(pattern, names) for pattern in self.absent)
+        return all(_search(pattern, names) for pattern in self.every) and not any(
+            _search(pattern, names) for pattern in self.absent
+        )
 
     def describe(self, shapes: Shapes) -> str:
         """The words, with the number in them."""
-        sizes = [shape[0] for name, shape in shapes.items() if shape and self.counted and _search(self.counted, name)]
+        sizes = [
+            shape[0]
+            for name, shape in shapes.items()
+            if shape and self.counted and _search(self.counted, name)
+        ]
         return self.words.replace("{n}", str(sizes[-1]) if sizes else "an unknown number of")
 
 
 # Relatives of generators that are known, and are not supported. They come first: they share names with those that are.
 RELATIVES = (
-    Signature("an encoder of images together with its generator (e4e or pSp)", (r"^encoder\.", r"^decoder\.(convs|conv1)\.")),
+    Signature(
+        "an encoder of images together with its generator (e4e or pSp)",
+        (r"^encoder\.", r"^decoder\.(convs|conv1)\."),
+    ),
     Signature("a StyleGAN-XL generator; StyleGAN-XL is not supported", (r"<mapping\.embed_proj\.",)),
     # Without classes it has no projection of them, but still their table, which unlike StyleGAN3's has no bias.
     Signature(
@@ -56,12 +65,24 @@ RELATIVES = (
         (r"<synthesis\.L\d+_\d+_\d+\.", r"<mapping\.embed\.weight$"),
         (r"<mapping\.embed\.bias$",),
     ),
-    Signature("a StyleGAN-V generator of videos; StyleGAN-V is not supported", (r"<synthesis\.motion_encoder\.",)),
-    Signature("a StyleGAN-T generator of images for texts; StyleGAN-T is not supported", (r"<mapping\.clip\.",)),
-    Signature("an EG3D generator of scenes in three dimensions; EG3D is not supported", (r"<backbone\.synthesis\.b\d+\.", r"<superresolution\.")),
+    Signature(
+        "a StyleGAN-V generator of videos; StyleGAN-V is not supported", (r"<synthesis\.motion_encoder\.",)
+    ),
+    Signature(
+        "a StyleGAN-T generator of images for texts; StyleGAN-T is not supported", (r"<mapping\.clip\.",)
+    ),
+    Signature(
+        "an EG3D generator of scenes in three dimensions; EG3D is not supported",
+        (r"<backbone\.synthesis\.b\d+\.", r"<superresolution\."),
+    ),
     Signature("a GigaGAN network; GigaGAN is not supported", (r"<style_to_conv_modulations\.",)),
-    Signature("a StyleGAN2 of lucidrains' stylegan2-pytorch, which names and builds it in its own way", (r"<blocks\.\d+\.to_style1\.",)),
-    Signature("a BigBiGAN, or a BigGAN without class embedding; neither is supported", (r"<big_gan\.blocks\.\d+\.",)),
+    Signature(
+        "a StyleGAN2 of lucidrains' stylegan2-pytorch, which names and builds it in its own way",
+        (r"<blocks\.\d+\.to_style1\.",),
+    ),
+    Signature(
+        "a BigBiGAN, or a BigGAN without class embedding; neither is supported", (r"<big_gan\.blocks\.\d+\.",)
+    ),
 )
 
 # What only generators of a family have, in every published way of naming them.
@@ -69,30 +90,47 @@ GENERATORS = (
     Signature("StyleGAN3", (r"<synthesis\.L\d+_\d+_\d+\.",)),
     Signature("StyleGAN2 (NVIDIA's names)", (r"<synthesis\.b\d+\.(conv[01]|torgb)\.affine\.",)),
     Signature("StyleGAN2 (rosinality's names)", (r"<(convs\.\d+|conv1)\.conv\.modulation\.",)),
-    Signature("StyleGAN2 (genforce's names)", (r"<synthesis\.(early_layer\.const|layer\d+\.noise_strength)$",)),
+    Signature(
+        "StyleGAN2 (genforce's names)", (r"<synthesis\.(early_layer\.const|layer\d+\.noise_strength)$",)
+    ),
     Signature("StyleGAN2 (mmgeneration's names)", (r"\.conv\.style_modulation\.",)),
     Signature("StyleGAN (HiGAN's names)", (r"<synthesis\.layer\d+\.epilogue\.",)),
     Signature("StyleGAN (genforce's names)", (r"<synthesis\.layer\d+\.apply_noise\.",)),
     Signature("StyleGAN (lernapparat's names)", (r"<g_synthesis\.blocks\.",)),
-    Signature("ProgressiveGAN (HiGAN's or genforce's names)", (r"^(generator\.|module\.)?output\d+\.(conv\.)?weight$",)),
+    Signature(
+        "ProgressiveGAN (HiGAN's or genforce's names)",
+        (r"^(generator\.|module\.)?output\d+\.(conv\.)?weight$",),
+    ),
     Signature("BigGAN", (r"<blocks\.\d+\.\d+\.bn\d\.(gain|bias)\.weight$",)),
     Signature("BigGAN-deep", (r"<layers\.\d+\.bn_\d\.(scale|offset)\.weight",)),
     Signature("R3GAN", (r"<Model\.MainLayers\.", r"<Model\.AggregationLayer\.")),
-    Signature("generator of TensorFlow variables", (r"(^|/)\d+x\d+/(Conv0_up|Conv1|ToRGB)/weight$|(^|/)ToRGB_lod\d+/weight$",), (r"FromRGB",)),
+    Signature(
+        "generator of TensorFlow variables",
+        (r"(^|/)\d+x\d+/(Conv0_up|Conv1|ToRGB)/weight$|(^|/)ToRGB_lod\d+/weight$",),
+        (r"FromRGB",),
+    ),
 )
 
 OTHERS = (
-    Signature("a discriminator of StyleGAN2 or StyleGAN3 (NVIDIA's names), which makes no images", (r"<b\d+\.fromrgb\.weight$",)),
     Signature(
-        "a discriminator of StyleGAN2 (rosinality's or mmgeneration's names), which makes no images", (r"<final_linear\.\d", r"<convs\.0\.0\.")
+        "a discriminator of StyleGAN2 or StyleGAN3 (NVIDIA's names), which makes no images",
+        (r"<b\d+\.fromrgb\.weight$",),
     ),
     Signature(
-        "a discriminator of ProgressiveGAN, StyleGAN or StyleGAN2 (genforce's names), which makes no images", (r"<input\d+\.(conv\.)?weight$",)
+        "a discriminator of StyleGAN2 (rosinality's or mmgeneration's names), which makes no images",
+        (r"<final_linear\.\d", r"<convs\.0\.0\."),
+    ),
+    Signature(
+        "a discriminator of ProgressiveGAN, StyleGAN or StyleGAN2 (genforce's names), which makes no images",
+        (r"<input\d+\.(conv\.)?weight$",),
     ),
     Signature("a discriminator of R3GAN, which makes no images", (r"<Model\.ExtractionLayer\.",)),
-    Signature("a discriminator in TensorFlow variables, which makes no images", (r"FromRGB(_lod\d+)?/weight$",)),
     Signature(
-        "a discriminator on top of pretrained features (Projected GAN), which makes no images", (r"<feature_networks?\.", r"<discriminators?\.")
+        "a discriminator in TensorFlow variables, which makes no images", (r"FromRGB(_lod\d+)?/weight$",)
+    ),
+    Signature(
+        "a discriminator on top of pretrained features (Projected GAN), which makes no images",
+        (r"<feature_networks?\.", r"<discriminators?\."),
     ),
     Signature(
         "a discriminator of BigGAN, which makes no images",
@@ -100,45 +138,93 @@ OTHERS = (
         (r"<shared\.", r"\.bn\d\."),
     ),
     Signature(
-        "an encoder of images into StyleGAN2's codes (e4e or pSp), without the generator", (r"<styles\.\d+\.(convs|linear)", r"<input_layer\.0\.")
+        "an encoder of images into StyleGAN2's codes (e4e or pSp), without the generator",
+        (r"<styles\.\d+\.(convs|linear)", r"<input_layer\.0\."),
     ),
-    Signature("an encoder of images into StyleGAN's codes (idinvert)", (r"^block\d+\.conv1?\.weight$", r"^block\d+\.fc\.weight$")),
-    Signature("a face recogniser (ArcFace)", (r"<input_layer\.0\.weight$", r"<output_layer\.\d+\.", r"<body\.\d+\.res_layer\.")),
+    Signature(
+        "an encoder of images into StyleGAN's codes (idinvert)",
+        (r"^block\d+\.conv1?\.weight$", r"^block\d+\.fc\.weight$"),
+    ),
+    Signature(
+        "a face recogniser (ArcFace)",
+        (r"<input_layer\.0\.weight$", r"<output_layer\.\d+\.", r"<body\.\d+\.res_layer\."),
+    ),
     Signature("LoRA weights, which change a diffusion or language model", (r"lora_(A|B|up|down|unet|te)",)),
     Signature("a diffusion model (Stable Diffusion or a relative)", (r"<model\.diffusion_model\.",)),
-    Signature("the UNet of a diffusion model (diffusers' names)", (r"<down_blocks\.\d+\.", r"<time_embedding\.linear_1\.")),
+    Signature(
+        "the UNet of a diffusion model (diffusers' names)",
+        (r"<down_blocks\.\d+\.", r"<time_embedding\.linear_1\."),
+    ),
     Signature("the UNet of a diffusion model", (r"<input_blocks\.\d+\.\d+\.", r"<time_embed\.0\.")),
     Signature("the UNet of a diffusion model (EDM)", (r"<map_layer0\.weight$", r"<enc\.\d+x\d+_")),
-    Signature("a diffusion transformer", (r"<(double_blocks|joint_blocks|transformer_blocks)\.\d+\.|<x_embedder\.",)),
-    Signature("an autoencoder of a diffusion model (VAE)", (r"<encoder\.(down_blocks|down)\.\d+\.", r"<decoder\.(up_blocks|up)\.\d+\.")),
+    Signature(
+        "a diffusion transformer", (r"<(double_blocks|joint_blocks|transformer_blocks)\.\d+\.|<x_embedder\.",)
+    ),
+    Signature(
+        "an autoencoder of a diffusion model (VAE)",
+        (r"<encoder\.(down_blocks|down)\.\d+\.", r"<decoder\.(up_blocks|up)\.\d+\."),
+    ),
     Signature(
         "CLIP or a relative, which compares images with texts",
-        (r"<visual\.(conv1|transformer|layer\d)|<vision_model\.", r"<(text_model|token_embedding|logit_scale)"),
+        (
+            r"<visual\.(conv1|transformer|layer\d)|<vision_model\.",
+            r"<(text_model|token_embedding|logit_scale)",
+        ),
     ),
     Signature("the image half of CLIP or a relative", (r"<visual\.(transformer|attnpool)|<vision_model\.",)),
     Signature("a segmentation network (SegFormer)", (r"<segformer\.|<decode_head\.linear_(c|fuse)",)),
     Signature("a segmentation network (DeepLab)", (r"<aspp\.|<classifier\.0\.convs\.\d|<ASPP\.",)),
-    Signature("a segmentation network (UPerNet or PSPNet)", (r"<ppm(_conv)?\.\d|<psp_modules?\.|<decode_head\.psp",)),
-    Signature("a segmentation network (Mask2Former or MaskFormer)", (r"mask_embed|transformer_module\.decoder|<sem_seg_head\.",)),
+    Signature(
+        "a segmentation network (UPerNet or PSPNet)", (r"<ppm(_conv)?\.\d|<psp_modules?\.|<decode_head\.psp",)
+    ),
+    Signature(
+        "a segmentation network (Mask2Former or MaskFormer)",
+        (r"mask_embed|transformer_module\.decoder|<sem_seg_head\.",),
+    ),
     Signature("a segmentation network of faces (BiSeNet)", (r"<cp\.(resnet|arm16)", r"<ffm\.")),
     Signature("a segmentation or detection network on a ResNet", (r"<backbone\.(body\.)?layer4\.",)),
     Signature("a perceptual distance (LPIPS)", (r"<lin0\.model\.\d\.weight$",)),
-    Signature("a classifier: an Inception network of {n} classes", (r"<Mixed_7c\.", r"<Conv2d_1a_3x3\."), (), r"<fc\.weight$"),
-    Signature("a classifier: a ResNet of {n} classes", (r"<layer4\.\d+\.conv\d\.weight$", r"<fc\.weight$"), (), r"<fc\.weight$"),
-    Signature("a ResNet without its classifier", (r"<layer4\.\d+\.conv\d\.weight$",)),
-    Signature("a classifier: a DenseNet of {n} classes", (r"<features\.denseblock\d",), (), r"<classifier\.weight$"),
     Signature(
-        "a classifier: a VGG or AlexNet of {n} classes", (r"<features\.0\.weight$", r"<classifier\.\d\.weight$"), (), r"<classifier\.\d\.weight$"
+        "a classifier: an Inception network of {n} classes",
+        (r"<Mixed_7c\.", r"<Conv2d_1a_3x3\."),
+        (),
+        r"<fc\.weight$",
+    ),
+    Signature(
+        "a classifier: a ResNet of {n} classes",
+        (r"<layer4\.\d+\.conv\d\.weight$", r"<fc\.weight$"),
+        (),
+        r"<fc\.weight$",
+    ),
+    Signature("a ResNet without its classifier", (r"<layer4\.\d+\.conv\d\.weight$",)),
+    Signature(
+        "a classifier: a DenseNet of {n} classes", (r"<features\.denseblock\d",), (), r"<classifier\.weight$"
+    ),
+    Signature(
+        "a classifier: a VGG or AlexNet of {n} classes",
+        (r"<features\.0\.weight$", r"<classifier\.\d\.weight$"),
+        (),
+        r"<classifier\.\d\.weight$",
     ),
     Signature("the features of a VGG", (r"<features\.0\.weight$", r"<features\.2\d\.weight$")),
     Signature("a vision transformer", (r"<patch_embed(dings)?\.", r"<(blocks|layers?|encoder)\.")),
-    Signature("a classifier (ConvNeXt or EfficientNet)", (r"<stages\.\d+\.(blocks\.)?\d+\.|<conv_stem\.|<features\.\d+\.\d+\.block\.",)),
-    Signature("a language model", (r"<(lm_head|wte|embed_tokens|word_embeddings)\.weight$|<self_attn\.q_proj\.weight$",)),
+    Signature(
+        "a classifier (ConvNeXt or EfficientNet)",
+        (r"<stages\.\d+\.(blocks\.)?\d+\.|<conv_stem\.|<features\.\d+\.\d+\.block\.",),
+    ),
+    Signature(
+        "a language model",
+        (r"<(lm_head|wte|embed_tokens|word_embeddings)\.weight$|<self_attn\.q_proj\.weight$",),
+    ),
     Signature("the state of an optimiser, not a network", (r"exp_avg|momentum_buffer",)),
-    Signature("boundaries that ganstrata has learnt, not a generator", (r"^\d{4}\.normal$", r"^\d{4}\.offset$")),
+    Signature(
+        "boundaries that ganstrata has learnt, not a generator", (r"^\d{4}\.normal$", r"^\d{4}\.offset$")
+    ),
 )
 
-PLAIN = Signature("a plain stack of numbered layers", (r"^(module\.)?(main|model|net|layers|gen|network)\.\d+\.",))
+PLAIN = Signature(
+    "a plain stack of numbered layers", (r"^(module\.)?(main|model|net|layers|gen|network)\.\d+\.",)
+)
 MODULE = "module"  # the plugin for generators of classes that we do not have
 
 BUNDLED = {
@@ -155,7 +241,10 @@ def describe(checkpoint: Checkpoint) -> str:
     if len(told) == 1:
         return next(iter(told))
     kinds = islice(told.items(), 5)
-    return "; ".join(f"its part{'s' * (len(names) > 1)} {listed(name or 'without a name' for name in names)}: {words}" for words, names in kinds)
+    return "; ".join(
+        f"its part{'s' * (len(names) > 1)} {listed(name or 'without a name' for name in names)}: {words}"
+        for words, names in kinds
+    )
 
 
 def seems(part: Part) -> str:
@@ -179,7 +268,9 @@ def seems(part: Part) -> str:
             return f"it seems to be {look.describe(part.shapes)}{_places(look, part.shapes)}"
     kind = f"it seems to be {PLAIN.words}: " if PLAIN.fits(names) else ""
     known = any(info.name == MODULE for info in registry().infos("generator"))
-    hint = f"; if it is a generator of a class of its own, `use: {MODULE}` loads it" if known and names else ""
+    hint = (
+        f"; if it is a generator of a class of its own, `use: {MODULE}` loads it" if known and names else ""
+    )
     return kind + _examples(part) + hint
 
 

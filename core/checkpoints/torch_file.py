@@ -48,7 +48,9 @@ def described(key: Any) -> tuple[Any, str, int]:
     return dtype_of(kind), name, count
 
 
-def read_legacy(data: memoryview, budget: Budget, position: int = 0, allowed: Callable[[], Any] | None = None) -> Any:
+def read_legacy(
+    data: memoryview, budget: Budget, position: int = 0, allowed: Callable[[], Any] | None = None
+) -> Any:
     """What torch.save was given, when it still wrote pickles one after the other.
 
     Args:

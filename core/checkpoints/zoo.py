@@ -88,7 +88,9 @@ def published() -> tuple[Published, ...]:
     return tuple(found)
 
 
-def find(pattern: str | None = None, *, family: str | None = None, dead: bool | None = None) -> Sequence[Published]:
+def find(
+    pattern: str | None = None, *, family: str | None = None, dead: bool | None = None
+) -> Sequence[Published]:
     """Those that a pattern, a family and the state of the link leave.
 
     Args:
@@ -103,12 +105,16 @@ def find(pattern: str | None = None, *, family: str | None = None, dead: bool | 
     if family is not None:
         families = sorted({model.family for model in found})
         if family.lower() not in [name.lower() for name in families]:
-            raise UserError(f"no published models of a family '{family}'.{nearest(family, families)} Families: {', '.join(families)}")
+            raise UserError(
+                f"no published models of a family '{family}'.{nearest(family, families)} Families: {', '.join(families)}"
+            )
         found = tuple(model for model in found if model.family.lower() == family.lower())
     if pattern is not None:
         wanted = pattern.lower() if set(pattern) & set("*?[") else f"*{pattern.lower()}*"
         named = tuple(model for model in found if fnmatchcase(model.name.lower(), wanted))
         if not named:
-            raise UserError(f"no published model is called '{pattern}'.{nearest(pattern, [model.name for model in found])}")
+            raise UserError(
+                f"no published model is called '{pattern}'.{nearest(pattern, [model.name for model in found])}"
+            )
         found = named
     return [model for model in found if dead is None or (model.link_dead is True) == dead]

@@ -16,7 +16,13 @@ Path = tuple[str | int, ...]
 
 _SHAPES = {  # what was expected, by the kinds of errors that say nothing more of the value
     "a list": ("list_type", "tuple_type", "iterable_type"),
-    "a section with keys and values": ("dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type"),
+    "a section with keys and values": (
+        "dict_type",
+        "mapping_type",
+        "model_type",
+        "model_attributes_type",
+        "dataclass_type",
+    ),
 }
 _VALUES = {
     "text": ("string_type", "string_sub_type", "path_type"),
@@ -36,9 +42,15 @@ _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "multiple_of": lambda c: f"must be a multiple of {_number(c['multiple_of'])}",
     "literal_error": lambda c: f"must be {c['expected']}",
     "enum": lambda c: f"must be {c['expected']}",
-    "too_short": lambda c: f"must have at least {c['min_length']} item{'s' * (c['min_length'] != 1)}, but has {c['actual_length']}",
-    "too_long": lambda c: f"must have at most {c['max_length']} item{'s' * (c['max_length'] != 1)}, but has {c['actual_length']}",
-    "string_too_short": lambda c: f"must have at least {c['min_length']} character{'s' * (c['min_length'] != 1)}",
+    "too_short": lambda c: (
+        f"must have at least {c['min_length']} item{'s' * (c['min_length'] != 1)}, but has {c['actual_length']}"
+    ),
+    "too_long": lambda c: (
+        f"must have at most {c['max_length']} item{'s' * (c['max_length'] != 1)}, but has {c['actual_length']}"
+    ),
+    "string_too_short": lambda c: (
+        f"must have at least {c['min_length']} character{'s' * (c['min_length'] != 1)}"
+    ),
     "string_too_long": lambda c: f"must have at most {c['max_length']} characters",
     "string_pattern_mismatch": lambda c: f"must have the form {c['pattern']}",
 }
@@ -53,7 +65,9 @@ class _Place:
     is_shape: bool  # only that the value is of the wrong kind, such as a number for a section
 
 
-def describe(error: ValidationError, model: type[BaseModel], data: object, path: Path = (), owner: str = "") -> list[Fault]:
+def describe(
+    error: ValidationError, model: type[BaseModel], data: object, path: Path = (), owner: str = ""
+) -> list[Fault]:
     """A fault for each place of the data: the value, what is allowed, the nearest name.
 
     Args:
@@ -72,7 +86,9 @@ def describe(error: ValidationError, model: type[BaseModel], data: object, path:
             reason = f"is not an option{f' of {owner}' if owner else ''}.{nearest(str(where[-1]), known)} Allowed: {', '.join(known) or 'none'}"
         elif kind == "missing":
             field = _field_at(model, where, branches)
-            reason = "is missing" + (f": {field.description}" if field is not None and field.description else "")
+            reason = "is missing" + (
+                f": {field.description}" if field is not None and field.description else ""
+            )
         else:
             reason = reason_of(item["type"], item["msg"], item.get("ctx", {}))
             given = "" if isinstance(item["input"], Mapping) else f" (got {shown(item['input'], 60)})"
@@ -102,13 +118,21 @@ def locate(loc: Sequence[str | int], kind: str, value: object, data: object) -> 
         >>> locate(("a", "int"), "string_type", 3, {"a": value})
         (('a', 'int'), ())
     """
-    steps, last = (loc[:-1], loc[-1:]) if kind == "missing" else (loc, ())  # the last is the key that is not there
+    steps, last = (
+        (loc[:-1], loc[-1:]) if kind == "missing" else (loc, ())
+    )  # the last is the key that is not there
     ways: list[tuple[Path, tuple[str, ...], object]] = [((), (), data)]
     for part in steps:
         longer = []
         for path, branches, here in ways:
             if isinstance(part, int):
-                longer.append(((*path, part), branches, here[part] if isinstance(here, list | tuple) and part < len(here) else None))
+                longer.append(
+                    (
+                        (*path, part),
+                        branches,
+                        here[part] if isinstance(here, list | tuple) and part < len(here) else None,
+                    )
+                )
                 continue
             if isinstance(here, Mapping) and part in here:
                 longer.append(((*path, part), branches, here[part]))
@@ -124,7 +148,11 @@ def reason_of(kind: str, message: str, context: Mapping[str, Any]) -> str:
         return f"must be {_EXPECTED[kind]}"
     if kind in _BOUNDS:
         return _BOUNDS[kind](context)
-    text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ").replace("Input should be", "must be")
+    text = (
+        message.removeprefix("Value error, ")
+        .removeprefix("Assertion failed, ")
+        .replace("Input should be", "must be")
+    )
     return f"{text[:1].lower()}{text[1:]}"
 
 
@@ -139,7 +167,11 @@ def _joined(reasons: Sequence[str]) -> str:
 
 def _names_at(model: type[BaseModel], path: Path, branches: Sequence[str]) -> list[str]:
     """Names of the options allowed at a path."""
-    names = [info.alias or key for found in _models_at(model, path, branches) for key, info in found.model_fields.items()]
+    names = [
+        info.alias or key
+        for found in _models_at(model, path, branches)
+        for key, info in found.model_fields.items()
+    ]
     return list(dict.fromkeys(names))
 
 

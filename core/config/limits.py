@@ -45,7 +45,10 @@ class _Copier:
         """The value at a path."""
         self._left -= 1
         if self._left < 0:
-            raise ConfigError(self._source, [Fault((), f"holds more than {VALUES} values, where an alias counts as often as it is used")])
+            raise ConfigError(
+                self._source,
+                [Fault((), f"holds more than {VALUES} values, where an alias counts as often as it is used")],
+            )
         if isinstance(value, Mapping | list | tuple):
             if len(path) >= DEPTH:
                 raise ConfigError(self._source, [Fault(path[:4], f"is nested more than {DEPTH} deep")])
@@ -58,12 +61,19 @@ class _Copier:
             return None
         if value is None or isinstance(value, str | bool):
             return value
-        return int(value) if isinstance(value, numbers.Integral) else float(cast("float", value))  # of NumPy too
+        return (
+            int(value) if isinstance(value, numbers.Integral) else float(cast("float", value))
+        )  # of NumPy too
 
     def _pairs(self, value: Mapping[Any, Any], path: Path) -> Iterator[tuple[str, Any]]:
         for key, item in value.items():
             if not isinstance(key, str):
-                self.faults.append(Fault((*path, shown(key, 60)), f"keys must be text, but this one is {_kind(key)}; write it in quotes"))
+                self.faults.append(
+                    Fault(
+                        (*path, shown(key, 60)),
+                        f"keys must be text, but this one is {_kind(key)}; write it in quotes",
+                    )
+                )
                 continue
             awkward = _awkward(key)
             if awkward:
@@ -79,7 +89,11 @@ def _fault_of(value: object) -> str:
     if isinstance(value, str):
         return _awkward(value)
     if isinstance(value, numbers.Integral):
-        return f"has more than the {DIGITS} digits that a number may have" if abs(int(value)) >= 10**DIGITS else ""
+        return (
+            f"has more than the {DIGITS} digits that a number may have"
+            if abs(int(value)) >= 10**DIGITS
+            else ""
+        )
     if isinstance(value, numbers.Real):
         return "" if math.isfinite(value) else f"must be a finite number (got {value})"
     return f"is {_kind(value)}, which a config cannot hold; write it as text, in quotes"
@@ -88,7 +102,12 @@ def _fault_of(value: object) -> str:
 def _awkward(text: str) -> str:
     """What text holds that no name, path or description may; line breaks and tabs are allowed."""
     for sign in text:
-        if sign >= " " and sign != "\x7f" and not "\x80" <= sign <= "\x9f" and not "\ud800" <= sign <= "\udfff":
+        if (
+            sign >= " "
+            and sign != "\x7f"
+            and not "\x80" <= sign <= "\x9f"
+            and not "\ud800" <= sign <= "\udfff"
+        ):
             continue
         if sign not in "\n\r\t":
             name = "half of a surrogate pair" if unicodedata.category(sign) == "Cs" else "a control character"

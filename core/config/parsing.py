@@ -19,9 +19,13 @@ from ..storage.disk import open_file
 from .limits import BYTES, DEPTH, DIGITS, VALUES
 
 _PART = r"""(?:(?<![\w-])[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
-_LONG_KEY = re.compile(rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{DEPTH}}}")  # takes tomllib time with the square of its length
+_LONG_KEY = re.compile(
+    rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{DEPTH}}}"
+)  # takes tomllib time with the square of its length
 _TAG = "tag:yaml.org,2002:"
-_PLAIN = frozenset(f"{_TAG}{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge", "value"))
+_PLAIN = frozenset(
+    f"{_TAG}{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge", "value")
+)
 
 
 def read_data(path: Path) -> Any:
@@ -38,12 +42,16 @@ def read_data(path: Path) -> Any:
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     if len(content) > BYTES:
-        raise UserError(f"cannot read {path}: it has more than {BYTES // 2**20} MiB, which is what a config may have")
+        raise UserError(
+            f"cannot read {path}: it has more than {BYTES // 2**20} MiB, which is what a config may have"
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         hint = "; it seems to be UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
-        raise UserError(f"cannot read {path}: it is not UTF-8 from byte {error.start} on{hint}. Save it as UTF-8") from None
+        raise UserError(
+            f"cannot read {path}: it is not UTF-8 from byte {error.start} on{hint}. Save it as UTF-8"
+        ) from None
     read = {".toml": _toml, ".json": _json}.get(path.suffix, parse_yaml)
     try:
         return read(text)
@@ -67,12 +75,16 @@ def parse_yaml(text: str) -> Any:
 def _toml(text: str) -> Any:
     long = _LONG_KEY.search(text)
     if long:
-        raise ValueError(f"line {text.count(chr(10), 0, long.start()) + 1}: a key has more than {DEPTH} parts")
+        raise ValueError(
+            f"line {text.count(chr(10), 0, long.start()) + 1}: a key has more than {DEPTH} parts"
+        )
     return tomllib.loads(text)
 
 
 def _json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_without_repetition, parse_int=_number(int), parse_float=_number(float))
+    return json.loads(
+        text, object_pairs_hook=_without_repetition, parse_int=_number(int), parse_float=_number(float)
+    )
 
 
 def _number(kind: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -111,23 +123,37 @@ class _YAML(yaml.SafeLoader):
         if node is None:
             return None
         if isinstance(event, yaml.AliasEvent):
-            _refuse(node not in self._sizes, f"the alias '{(event.anchor or '')[:DIGITS]}' stands within what it stands for", event)
+            _refuse(
+                node not in self._sizes,
+                f"the alias '{(event.anchor or '')[:DIGITS]}' stands within what it stands for",
+                event,
+            )
             self._composed += self._sizes[node]
         else:
             self._sizes[node] = 1 + sum(self._sizes[inner] for inner in _inner(node))
             self._composed += 1
-        _refuse(self._composed > VALUES, f"it holds more than {VALUES} values, where an alias counts as often as it is used", event)
+        _refuse(
+            self._composed > VALUES,
+            f"it holds more than {VALUES} values, where an alias counts as often as it is used",
+            event,
+        )
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """As the base class does, for plain types only."""
         kind = node.tag.removeprefix(_TAG)
         _refuse(node.tag not in _PLAIN, f"the tag {kind[:DIGITS]} has no place in a config", node)
-        _refuse(kind in ("int", "float") and len(node.value) > DIGITS, f"a number has {len(node.value)} digits; {DIGITS} are allowed", node)
+        _refuse(
+            kind in ("int", "float") and len(node.value) > DIGITS,
+            f"a number has {len(node.value)} digits; {DIGITS} are allowed",
+            node,
+        )
         try:
             return super().construct_object(node, deep=deep)
         except (ValueError, KeyError, IndexError, AttributeError, OverflowError):
-            raise yaml.constructor.ConstructorError(None, None, f"this is no {kind}", node.start_mark) from None
+            raise yaml.constructor.ConstructorError(
+                None, None, f"this is no {kind}", node.start_mark
+            ) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """As the base class does, after a look at the keys: by itself the last of two values would win in silence."""
@@ -151,7 +177,8 @@ def _inner(node: yaml.Node) -> list[yaml.Node]:
 
 
 _YAML.yaml_implicit_resolvers = {
-    sign: [(tag, pattern) for tag, pattern in known if tag != f"{_TAG}timestamp"] for sign, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    sign: [(tag, pattern) for tag, pattern in known if tag != f"{_TAG}timestamp"]
+    for sign, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 for _name in ("merge", "value"):  # a lone << or = is text
     _YAML.add_constructor(f"{_TAG}{_name}", lambda loader, node: str(node.value))

@@ -27,7 +27,9 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """
     data = read_data(path)
     if not isinstance(data, dict):
-        raise UserError(f"{path}: expected sections such as `generator:` and `scorers:`, got {shown(data, 60)}")
+        raise UserError(
+            f"{path}: expected sections such as `generator:` and `scorers:`, got {shown(data, 60)}"
+        )
     if overrides:
         data, faults = plain(data, str(path))  # what YAML shares through aliases is changed in one place only
         if faults:
@@ -46,7 +48,9 @@ def validate(data: Mapping[str, Any], source: str) -> RunConfig:
     config: RunConfig | None = None
     data, faults = plain(data, source)
     if not isinstance(data, dict):
-        raise ConfigError(source, [Fault((), f"expected sections such as `generator` and `scorers`, got {shown(data, 60)}")])
+        raise ConfigError(
+            source, [Fault((), f"expected sections such as `generator` and `scorers`, got {shown(data, 60)}")]
+        )
     data = _recognised(data, faults)
     try:
         config = RunConfig.model_validate(data)
@@ -97,7 +101,9 @@ def check_options(kind: Kind, name: str, options: object, path: tuple[str | int,
 
 def _plugins(data: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Kind, str, object]]:
     """Where plugins are named in a config, as far as it is readable."""
-    places: list[tuple[tuple[str | int, ...], Kind, object]] = [(("generator",), "generator", data.get("generator"))]
+    places: list[tuple[tuple[str | int, ...], Kind, object]] = [
+        (("generator",), "generator", data.get("generator"))
+    ]
     scorers = data.get("scorers")
     if isinstance(scorers, list):
         places += [(("scorers", i), "scorer", item) for i, item in enumerate(scorers)]

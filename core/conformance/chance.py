@@ -64,7 +64,10 @@ def _states() -> dict[str, Any]:
         "Python's global random numbers (`random`)": random.getstate(),
     }
     if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        states |= {f"torch's global random numbers on cuda:{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
+        states |= {
+            f"torch's global random numbers on cuda:{i}": state
+            for i, state in enumerate(torch.cuda.get_rng_state_all())
+        }
     return states
 
 

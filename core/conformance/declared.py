@@ -30,7 +30,9 @@ def check_declared(plugin: Plugin) -> None:
     owner = owner_of(plugin)
     missing = [name for name in ("config", "device") if not hasattr(plugin, name)]
     if missing:
-        raise PluginBroken(f"{owner} has no {' and no '.join(missing)}: its constructor must call super().__init__(config, device).")
+        raise PluginBroken(
+            f"{owner} has no {' and no '.join(missing)}: its constructor must call super().__init__(config, device)."
+        )
     if isinstance(plugin, Generator):
         _check_generator(plugin, owner)
     if isinstance(plugin, Scorer):
@@ -40,33 +42,56 @@ def check_declared(plugin: Plugin) -> None:
 def _check_generator(generator: Generator, owner: str) -> None:
     card, strata = getattr(generator, "card", None), getattr(generator, "strata", None)
     if not isinstance(card, ModelCard):
-        raise PluginBroken(f"{owner} has {_instead(card, 'card')}; its constructor must set self.card to a ganstrata.ModelCard.")
+        raise PluginBroken(
+            f"{owner} has {_instead(card, 'card')}; its constructor must set self.card to a ganstrata.ModelCard."
+        )
     for name in SIZES:
         if not _is_whole(getattr(card, name), least=1):
-            raise PluginBroken(f"{owner}: card.{name} is {_kind(getattr(card, name))}; a whole number above 0 was expected{_as('int', card, name)}.")
+            raise PluginBroken(
+                f"{owner}: card.{name} is {_kind(getattr(card, name))}; a whole number above 0 was expected{_as('int', card, name)}."
+            )
     for name in WORDS:
         if not isinstance(getattr(card, name), str):
-            raise PluginBroken(f"{owner}: card.{name} is {_kind(getattr(card, name))}; text was expected{_as('str', card, name)}.")
+            raise PluginBroken(
+                f"{owner}: card.{name} is {_kind(getattr(card, name))}; text was expected{_as('str', card, name)}."
+            )
     if not isinstance(strata, list | tuple) or not all(isinstance(stratum, Stratum) for stratum in strata):
-        raise PluginBroken(f"{owner} has {_instead(strata, 'strata')}; its constructor must set self.strata to a tuple of ganstrata.Stratum.")
+        raise PluginBroken(
+            f"{owner} has {_instead(strata, 'strata')}; its constructor must set self.strata to a tuple of ganstrata.Stratum."
+        )
     if not strata:
         raise PluginBroken(f"{owner} has no strata.")
     for s, stratum in enumerate(strata):
         _check_stratum(stratum, f"{owner}: strata[{s}]")
     read, layers = {stratum.reads for stratum in strata if stratum.reads is not None}, card.layers
     if read != set(range(layers)):
-        raise PluginBroken(f"{owner} declares {layers} layer{'' if layers == 1 else 's'}, but its strata read {shown(sorted(read))}.")
+        raise PluginBroken(
+            f"{owner} declares {layers} layer{'' if layers == 1 else 's'}, but its strata read {shown(sorted(read))}."
+        )
     scale: object = generator.layer_scale
-    if not isinstance(scale, np.ndarray) or scale.shape != (layers,) or scale.dtype.kind != "f" or not np.isfinite(scale).all():
-        raise PluginBroken(f"{owner}: layer_scale is {shown(scale)}; a numpy array of {layers} finite floats, of shape ({layers},), was expected.")
+    if (
+        not isinstance(scale, np.ndarray)
+        or scale.shape != (layers,)
+        or scale.dtype.kind != "f"
+        or not np.isfinite(scale).all()
+    ):
+        raise PluginBroken(
+            f"{owner}: layer_scale is {shown(scale)}; a numpy array of {layers} finite floats, of shape ({layers},), was expected."
+        )
     _check_groups(generator.groups, layers, owner)
     if generator.space not in SPACES:
-        raise PluginBroken(f"{owner}: space is {_kind(generator.space)}; it must be one of {', '.join(SPACES)}.")
+        raise PluginBroken(
+            f"{owner}: space is {_kind(generator.space)}; it must be one of {', '.join(SPACES)}."
+        )
     fingerprint: object = generator.fingerprint
     if not isinstance(fingerprint, str) or not fingerprint:
-        raise PluginBroken(f"{owner}: fingerprint is {_kind(fingerprint)}; text that names the latent space was expected.")
+        raise PluginBroken(
+            f"{owner}: fingerprint is {_kind(fingerprint)}; text that names the latent space was expected."
+        )
     if generator.fingerprint != fingerprint:
-        raise PluginBroken(f"{owner}: fingerprint is another each time it is asked for; boundaries know their generator by it.")
+        raise PluginBroken(
+            f"{owner}: fingerprint is another each time it is asked for; boundaries know their generator by it."
+        )
 
 
 def _check_stratum(stratum: Stratum, where: str) -> None:
@@ -76,34 +101,48 @@ def _check_stratum(stratum: Stratum, where: str) -> None:
         ("size", _is_whole(stratum.size, least=1), "a whole number above 0"),
         ("margin", _is_whole(stratum.margin), "a whole number"),
         ("is_feature", isinstance(stratum.is_feature, bool), "True or False"),
-        ("style_width", stratum.style_width is None or _is_whole(stratum.style_width, least=1), "a whole number above 0, or None,"),
+        (
+            "style_width",
+            stratum.style_width is None or _is_whole(stratum.style_width, least=1),
+            "a whole number above 0, or None,",
+        ),
     )
     for name, fits, expected in wrong:
         if not fits:
-            raise PluginBroken(f"{where}.{name} is {_kind(getattr(stratum, name))}; {expected} was expected{_as('int', stratum, name)}.")
+            raise PluginBroken(
+                f"{where}.{name} is {_kind(getattr(stratum, name))}; {expected} was expected{_as('int', stratum, name)}."
+            )
 
 
 def _check_groups(groups: object, layers: int, owner: str) -> None:
     if groups is None:
         return
     if not isinstance(groups, Mapping):
-        raise PluginBroken(f"{owner}: groups is {type(groups).__name__}; a mapping of names to layers, or None, was expected.")
+        raise PluginBroken(
+            f"{owner}: groups is {type(groups).__name__}; a mapping of names to layers, or None, was expected."
+        )
     for name, chosen in groups.items():
         fault = naming.group_fault(name) if isinstance(name, str) else "is no text"
         if fault:
-            raise PluginBroken(f"{owner}: '{visible(name) if isinstance(name, str) else shown(name)}' in groups {fault}.")
+            raise PluginBroken(
+                f"{owner}: '{visible(name) if isinstance(name, str) else shown(name)}' in groups {fault}."
+            )
         try:
             numbers_ = [operator.index(layer) for layer in chosen]
         except TypeError:
             numbers_ = []
         if not numbers_ or not set(numbers_) <= set(range(layers)):
-            raise PluginBroken(f"{owner}: the group '{visible(name)}' has layers {shown(chosen)}; there are 0 to {layers - 1}.")
+            raise PluginBroken(
+                f"{owner}: the group '{visible(name)}' has layers {shown(chosen)}; there are 0 to {layers - 1}."
+            )
 
 
 def _check_scorer(scorer: Scorer, owner: str) -> None:
     concepts = getattr(scorer, "concepts", None)
     if not isinstance(concepts, list | tuple):
-        raise PluginBroken(f"{owner} has {_instead(concepts, 'concepts')}; a tuple of ganstrata.Concept was expected.")
+        raise PluginBroken(
+            f"{owner} has {_instead(concepts, 'concepts')}; a tuple of ganstrata.Concept was expected."
+        )
     wrong = next((concept for concept in concepts if not isinstance(concept, Concept)), None)
     if wrong is not None:
         hint = f", such as Concept('{visible(wrong, 40)}', 'attribute')" if isinstance(wrong, str) else ""
@@ -119,16 +158,22 @@ def _check_scorer(scorer: Scorer, owner: str) -> None:
         raise PluginBroken(f"{owner} has other concepts each time that they are asked for.")
     features: object = scorer.features
     if not isinstance(features, list | tuple) or not all(_is_whole(s) for s in features):
-        raise PluginBroken(f"{owner}: features is {shown(features)}; it must be a tuple of numbers of strata.")
+        raise PluginBroken(
+            f"{owner}: features is {shown(features)}; it must be a tuple of numbers of strata."
+        )
     extras: object = scorer.extras
     if not isinstance(extras, list | tuple) or not all(isinstance(name, str) for name in extras):
         raise PluginBroken(f"{owner}: extras must be a tuple of names.")
     _check_distinct(extras, f"{owner} has two extras called")
     if not isinstance(scorer.checkpoint, str):
-        raise PluginBroken(f"{owner}: checkpoint is {_kind(scorer.checkpoint)}; the hash of its weights, as text, was expected.")
+        raise PluginBroken(
+            f"{owner}: checkpoint is {_kind(scorer.checkpoint)}; the hash of its weights, as text, was expected."
+        )
     packages: object = scorer.packages
     if not isinstance(packages, list | tuple) or not all(isinstance(name, str) for name in packages):
-        raise PluginBroken(f"{owner}: packages is {shown(packages)}; it must be a tuple of names of distributions.")
+        raise PluginBroken(
+            f"{owner}: packages is {shown(packages)}; it must be a tuple of names of distributions."
+        )
 
 
 def _check_concept(concept: Concept, owner: str) -> None:
@@ -139,12 +184,22 @@ def _check_concept(concept: Concept, owner: str) -> None:
         raise PluginBroken(f"{owner}: the name of the concept '{visible(concept.name)}' {fault}.")
     where = f"{owner}: of the concept '{visible(concept.name)}'"
     for name, fits, expected in (
-        ("least", concept.least is None or (_is_number(concept.least) and concept.least >= 0.0), "a number that is not negative, or None,"),
-        ("threshold", concept.threshold is None or _is_number(concept.threshold), "a finite number, or None,"),
+        (
+            "least",
+            concept.least is None or (_is_number(concept.least) and concept.least >= 0.0),
+            "a number that is not negative, or None,",
+        ),
+        (
+            "threshold",
+            concept.threshold is None or _is_number(concept.threshold),
+            "a finite number, or None,",
+        ),
         ("may_be_undefined", isinstance(concept.may_be_undefined, bool), "True or False"),
     ):
         if not fits:
-            raise PluginBroken(f"{where} {name} is {_kind(getattr(concept, name))}; {expected} was expected{_as('float', concept, name)}.")
+            raise PluginBroken(
+                f"{where} {name} is {_kind(getattr(concept, name))}; {expected} was expected{_as('float', concept, name)}."
+            )
 
 
 def _check_distinct(names: Sequence[str], said: str) -> None:
@@ -165,13 +220,21 @@ def _is_number(value: object) -> bool:
 def _kind(value: object) -> str:
     """A value, with its type where that is none of Python's own."""
     kind = type(value)
-    return shown(value) if kind.__module__ == "builtins" else f"{shown(value)} ({visible(f'{kind.__module__}.{kind.__name__}')})"
+    return (
+        shown(value)
+        if kind.__module__ == "builtins"
+        else f"{shown(value)} ({visible(f'{kind.__module__}.{kind.__name__}')})"
+    )
 
 
 def _as(kind: str, record: object, name: str) -> str:
     """The cure where a number is one of numpy's or torch's."""
     value = getattr(record, name)
-    return f"; write {kind}(...)" if not isinstance(value, bool | int | float | str) and isinstance(value, numbers.Number) else ""
+    return (
+        f"; write {kind}(...)"
+        if not isinstance(value, bool | int | float | str) and isinstance(value, numbers.Number)
+        else ""
+    )
 
 
 def _instead(value: object, name: str) -> str:

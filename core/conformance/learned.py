@@ -19,12 +19,20 @@ from ..storage import naming
 from ..text import listed, shown, visible
 
 LONGEST = 1_000_000  # characters of a boundary's facts
-COUNTS = ("positives", "negatives", "positives_asked", "negatives_asked", "held_out")  # facts that reports and analyses know by name
+COUNTS = (
+    "positives",
+    "negatives",
+    "positives_asked",
+    "negatives_asked",
+    "held_out",
+)  # facts that reports and analyses know by name
 SHARES = ("held_out_accuracy", "rest_accuracy")
 UNIT = 1e-3  # how far from 1 the length of a normal may be
 
 
-def check_learned(returned: object, learner: BoundaryLearner, concepts: Sequence[Concept], generator: Generator) -> Boundaries:
+def check_learned(
+    returned: object, learner: BoundaryLearner, concepts: Sequence[Concept], generator: Generator
+) -> Boundaries:
     """Return a learner's boundaries, which fit the generator and the concepts that were asked for.
 
     Args:
@@ -38,10 +46,14 @@ def check_learned(returned: object, learner: BoundaryLearner, concepts: Sequence
     """
     owner = owner_of(learner)
     if not isinstance(returned, list | tuple):
-        raise PluginBroken(f"{owner}: learn returned {type(returned).__name__}; ganstrata.Boundaries was expected")
+        raise PluginBroken(
+            f"{owner}: learn returned {type(returned).__name__}; ganstrata.Boundaries was expected"
+        )
     for boundary in returned:
         if not isinstance(boundary, Boundary):
-            raise PluginBroken(f"{owner}: learn returned {type(boundary).__name__} among its boundaries; each must be a ganstrata.Boundary")
+            raise PluginBroken(
+                f"{owner}: learn returned {type(boundary).__name__} among its boundaries; each must be a ganstrata.Boundary"
+            )
         fault = _fault(boundary, generator)
         if fault:
             name = visible(boundary.concept) if isinstance(boundary.concept, str) else shown(boundary.concept)
@@ -56,14 +68,20 @@ def check_learned(returned: object, learner: BoundaryLearner, concepts: Sequence
     for boundary in returned:
         level = levels.get(boundary.concept, boundary.level)
         if boundary.level != level:
-            raise PluginBroken(f"{owner}: the boundary '{visible(boundary.name)}' has the level {boundary.level}; that of its concept is {level}")
+            raise PluginBroken(
+                f"{owner}: the boundary '{visible(boundary.name)}' has the level {boundary.level}; that of its concept is {level}"
+            )
     return Boundaries(returned)
 
 
 def _check_names(given: Sequence[str], asked: Sequence[str], owner: str) -> None:
-    missing, unasked = ([visible(name) for name in a if name not in b] for a, b in ((asked, given), (given, asked)))
+    missing, unasked = (
+        [visible(name) for name in a if name not in b] for a, b in ((asked, given), (given, asked))
+    )
     if unasked:
-        raise PluginBroken(f"{owner} gave boundaries that were not asked for: {listed(unasked)}; a boundary has the name of its concept")
+        raise PluginBroken(
+            f"{owner} gave boundaries that were not asked for: {listed(unasked)}; a boundary has the name of its concept"
+        )
     if missing:
         raise PluginBroken(
             f"{owner} gave no boundary for {listed(missing)}, and no reason; where one cannot be learnt, learn() raises ganstrata.DataError with why"
@@ -73,14 +91,19 @@ def _check_names(given: Sequence[str], asked: Sequence[str], owner: str) -> None
 def _fault(boundary: Boundary, generator: Generator) -> str:
     """What is wrong with one boundary; nothing if it will do."""
     if not isinstance(boundary.concept, str) or naming.fault_of(boundary.concept):
-        return "has a name that cannot be used: it " + (naming.fault_of(boundary.concept) if isinstance(boundary.concept, str) else "is no text")
+        return "has a name that cannot be used: it " + (
+            naming.fault_of(boundary.concept) if isinstance(boundary.concept, str) else "is no text"
+        )
     if boundary.level not in LEVELS:
         return f"has the level {visible(repr(boundary.level))}; levels are {', '.join(LEVELS)}"
-    if not isinstance(boundary.given, list | tuple) or not all(isinstance(name, str) for name in boundary.given):
+    if not isinstance(boundary.given, list | tuple) or not all(
+        isinstance(name, str) for name in boundary.given
+    ):
         return f"has {shown(boundary.given)} for given; a tuple of names was expected"
     layers = boundary.layers
     if layers is not None and not (
-        isinstance(layers, list | tuple) and all(type(layer) is int and 0 <= layer < generator.card.layers for layer in layers)
+        isinstance(layers, list | tuple)
+        and all(type(layer) is int and 0 <= layer < generator.card.layers for layer in layers)
     ):
         return f"has {shown(layers)} for layers; a tuple of numbers from 0 to {generator.card.layers - 1}, or None, was expected"
     if boundary.space not in SPACES or boundary.generator != generator.fingerprint:

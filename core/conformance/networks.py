@@ -32,7 +32,9 @@ def _networks(plugin: Plugin) -> Iterator[tuple[str, nn.Module]]:
     """Every module that the attributes of a plugin hold, with its name."""
     for attribute, value in vars(plugin).items():
         for name, module in _held(attribute, value, DEPTH):
-            yield from ((f"{name}.{inner}" if inner else name, part) for inner, part in module.named_modules())
+            yield from (
+                (f"{name}.{inner}" if inner else name, part) for inner, part in module.named_modules()
+            )
 
 
 def _held(name: str, value: Any, depth: int) -> Iterator[tuple[str, nn.Module]]:

@@ -46,7 +46,9 @@ def check_generator(generator: Generator) -> None:
         again, _, _ = _pictures(generator, 1, SAMPLES - 1)
     height, across = together.shape[2:]
     if max(height, across) != generator.card.resolution:
-        raise PluginBroken(f"{owner} makes pictures of {height} x {across} pixels; its card says resolution {generator.card.resolution}")
+        raise PluginBroken(
+            f"{owner} makes pictures of {height} x {across} pixels; its card says resolution {generator.card.resolution}"
+        )
     finite = finite_rows(together)
     if finite is not None:
         if not bool(finite.any()):
@@ -127,7 +129,9 @@ def _pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, Latents
     after(given)
     held += handed("", {"the pictures": images})
     if images.dtype not in FLOATS:
-        raise PluginBroken(f"{owner_of(generator)}: finish returned {images.dtype}; float32, float16 or bfloat16 was expected: images.float()")
+        raise PluginBroken(
+            f"{owner_of(generator)}: finish returned {images.dtype}; float32, float16 or bfloat16 was expected: images.float()"
+        )
     return images.float(), latents, held
 
 
@@ -176,7 +180,9 @@ def check_range(images: Tensor, owner: str) -> None:
 def _company(generator: Generator, together: Latents, alone: Latents, apart: float) -> str:
     """What a sample that differs by its company differs in first."""
     if distance(together.z[-1:], alone.z) > 0.0 or (
-        alone.condition is not None and together.condition is not None and not torch.equal(together.condition[-1:], alone.condition)
+        alone.condition is not None
+        and together.condition is not None
+        and not torch.equal(together.condition[-1:], alone.condition)
     ):
         return "sample() gives another sample 1 in a batch of samples 0 and 1 than alone; it may depend on the seed, the stream and the index only"
     return (

@@ -54,7 +54,9 @@ def _rows(rendering: Rendering, rows: slice) -> Rendering:
     return Rendering(rendering.images[rows], features, index, finite=finite, composed=True)
 
 
-def compare(scorer: Scorer, a: NDArray[np.float32], b: NDArray[np.float32], *, in_company: bool = False) -> None:
+def compare(
+    scorer: Scorer, a: NDArray[np.float32], b: NDArray[np.float32], *, in_company: bool = False
+) -> None:
     """Refuse scores of the same pictures that differ, when they were scored again or in other company.
 
     Raises:
@@ -64,7 +66,11 @@ def compare(scorer: Scorer, a: NDArray[np.float32], b: NDArray[np.float32], *, i
     same = np.isclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
     if not same.all():
         row, j = np.argwhere(~same)[0]
-        fault = "scores a picture otherwise in a batch than alone" if in_company else "gives the same picture another score when it is scored again"
+        fault = (
+            "scores a picture otherwise in a batch than alone"
+            if in_company
+            else "gives the same picture another score when it is scored again"
+        )
         raise PluginBroken(
             f"{owner_of(scorer)} {fault}; scores may depend on the picture only: '{scorer.concepts[j].name}' is {a[row, j]:.4g} once "
             f"and {b[row, j]:.4g} then"

@@ -41,14 +41,20 @@ def coarse_steps(start: float, end: float) -> Floats:
         [-1.0, -0.75, 0.0, 0.25, 3.0]
     """
     if not start <= 0.0 <= end or start == end:
-        raise UserError(f"--search looks to both sides of the picture: --start {start:g} must be 0 or below, --end {end:g} 0 or above, and one not 0")
-    below = min(max(round((TRIED - 1) * -start / (end - start)), 1 if start else 0), TRIED - 2 if end else TRIED - 1)
+        raise UserError(
+            f"--search looks to both sides of the picture: --start {start:g} must be 0 or below, --end {end:g} 0 or above, and one not 0"
+        )
+    below = min(
+        max(round((TRIED - 1) * -start / (end - start)), 1 if start else 0), TRIED - 2 if end else TRIED - 1
+    )
     return np.concatenate([np.linspace(start, 0.0, below + 1)[:-1], np.linspace(0.0, end, TRIED - below)])
 
 
 def work(parts: Sequence[EditPart]) -> int:
     """How many columns of pictures `measure` makes for each batch."""
-    return TRIED * len(parts) + len(_sparse(np.arange(TRIED))) * DIRECTIONS * len({part.layers for part in parts})
+    return TRIED * len(parts) + len(_sparse(np.arange(TRIED))) * DIRECTIONS * len(
+        {part.layers for part in parts}
+    )
 
 
 def batches(prepared: Prepared) -> int:
@@ -58,7 +64,12 @@ def batches(prepared: Prepared) -> int:
 
 @torch.inference_mode()
 def measure(
-    prepared: Prepared, parts: Sequence[EditPart], concepts: Sequence[Mapping[str, Any]], steps: Floats, unit: float, done: Step
+    prepared: Prepared,
+    parts: Sequence[EditPart],
+    concepts: Sequence[Mapping[str, Any]],
+    steps: Floats,
+    unit: float,
+    done: Step,
 ) -> list[Coarse]:
     """One table per part, on fresh samples and against random directions of the same length at the same layers.
 
@@ -75,25 +86,38 @@ def measure(
     """
     for part in parts:
         if part.column is None:
-            raise UserError(f"--search: no scorer of this run scores {part.boundary.concept}; give --start and --end instead")
+            raise UserError(
+                f"--search: no scorer of this run scores {part.boundary.concept}; give --start and --end instead"
+            )
     scale = prepared.edit_scale
-    random = random_directions(prepared.generator, DIRECTIONS, prepared.config.synthesis.seed, layerwise=False)
+    random = random_directions(
+        prepared.generator, DIRECTIONS, prepared.config.synthesis.seed, layerwise=False
+    )
     fields = {(i, -1): (part.field, part.layers) for i, part in enumerate(parts)}
     for layers in dict.fromkeys(part.layers for part in parts):
         at = next(i for i, part in enumerate(parts) if part.layers == layers)
-        fields |= {(at, r): (edit_direction(normal, layers, scale) * np.float32(unit), layers) for r, normal in enumerate(random)}
+        fields |= {
+            (at, r): (edit_direction(normal, layers, scale) * np.float32(unit), layers)
+            for r, normal in enumerate(random)
+        }
     few = _sparse(steps)
     tables: dict[tuple[int, int], list[tuple[Floats, Floats]]] = {key: [] for key in fields}
     for b in range(batches(prepared)):
         latents, _, codes = prepared.draw(b * prepared.batch, Stream.VERIFICATION)
-        base = prepared.render(codes, latents.condition, latents.index, Stream.VERIFICATION, {part.layers for part in parts})
+        base = prepared.render(
+            codes, latents.condition, latents.index, Stream.VERIFICATION, {part.layers for part in parts}
+        )
         for key, (field, layers) in fields.items():
             columns = []
             for step in steps if key[1] < 0 else few:
                 columns.append(_column(prepared, base, move(codes, field, float(step)), layers))
                 done(prepared.batch)
-            tables[key].append((np.stack([c[0] for c in columns], axis=1), np.stack([c[1] for c in columns], axis=1)))
-    whole = {key: tuple(np.concatenate([part[i] for part in rows]) for i in (0, 1)) for key, rows in tables.items()}
+            tables[key].append(
+                (np.stack([c[0] for c in columns], axis=1), np.stack([c[1] for c in columns], axis=1))
+            )
+    whole = {
+        key: tuple(np.concatenate([part[i] for part in rows]) for i in (0, 1)) for key, rows in tables.items()
+    }
     zero, few_zero = (int(np.flatnonzero(taken == 0.0)[0]) for taken in (steps, few))
     found = []
     for i, part in enumerate(parts):
@@ -110,8 +134,15 @@ def measure(
                 scores=scores[:, :, own],
                 clipped=clipped,
                 others=_drift(scores[:, :, others], zero, units),
-                null=np.stack([np.interp(steps, few, _drift(table[:, :, others], few_zero, units)) for table in null]),
-                null_scores=np.stack([np.interp(steps, few, _mean(table[:, :, own] - table[:, [few_zero], own])) for table in null]),
+                null=np.stack(
+                    [np.interp(steps, few, _drift(table[:, :, others], few_zero, units)) for table in null]
+                ),
+                null_scores=np.stack(
+                    [
+                        np.interp(steps, few, _mean(table[:, :, own] - table[:, [few_zero], own]))
+                        for table in null
+                    ]
+                ),
             )
         )
     return found
@@ -124,7 +155,9 @@ def _sparse(steps: NDArray[Any]) -> NDArray[Any]:
     return steps[taken]
 
 
-def _column(prepared: Prepared, base: Pass, codes: torch.Tensor, layers: tuple[int, ...]) -> tuple[Floats, Floats]:
+def _column(
+    prepared: Prepared, base: Pass, codes: torch.Tensor, layers: tuple[int, ...]
+) -> tuple[Floats, Floats]:
     """Scores (N, C) and share of values outside [0, 1] (N,) at one step."""
     rendering: Rendering = base.edited(codes, layers)
     outside = (rendering.images < 0.0) | (rendering.images > 1.0)

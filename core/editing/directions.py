@@ -60,8 +60,14 @@ class EditPart:
 
     def record(self) -> dict[str, Any]:
         """For manipulate.json."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.boundary.normal, dtype=np.float32).tobytes()).hexdigest()
-        facts: dict[str, Any] = {"boundary": self.boundary.name, "space": self.boundary.space, "kept": list(self.boundary.given)}
+        digest = hashlib.sha256(
+            np.ascontiguousarray(self.boundary.normal, dtype=np.float32).tobytes()
+        ).hexdigest()
+        facts: dict[str, Any] = {
+            "boundary": self.boundary.name,
+            "space": self.boundary.space,
+            "kept": list(self.boundary.given),
+        }
         return facts | {"layers": list(self.layers), "layer_set": self.set_name, "normal_sha256": digest}
 
 
@@ -97,7 +103,9 @@ def find_parts(prepared: Prepared, known: Boundaries, ask: EditRequest, unit: fl
     moves = [parse_move(text, known.names) for text in ask.along]
     unknown = [name for name in ask.keep if name not in known.names]
     if unknown:
-        raise UserError(f"--keep {unknown[0]}: no boundary has this name.{nearest(unknown[0], known.names)} There are {', '.join(known.names)}")
+        raise UserError(
+            f"--keep {unknown[0]}: no boundary has this name.{nearest(unknown[0], known.names)} There are {', '.join(known.names)}"
+        )
     kept = [known.of(name) for name in ask.keep]
     for boundary in [*(known.of(move.name) for move in moves), *kept]:
         check_fits(boundary, prepared.generator)
@@ -106,9 +114,13 @@ def find_parts(prepared: Prepared, known: Boundaries, ask: EditRequest, unit: fl
     if twice:
         raise UserError(f"{twice[0]} layers is named twice; name each boundary once for the same layers")
     if ask.mode == "absolute":
-        dead = sorted({layer for part in parts for layer in part.layers if prepared.generator.layer_scale[layer] == 0.0})
+        dead = sorted(
+            {layer for part in parts for layer in part.layers if prepared.generator.layer_scale[layer] == 0.0}
+        )
         if dead:
-            raise LayerError(f"an absolute edit is impossible on layers {dead}: truncation has scaled them to 0")
+            raise LayerError(
+                f"an absolute edit is impossible on layers {dead}: truncation has scaled them to 0"
+            )
     return parts
 
 
@@ -133,7 +145,14 @@ def _part(prepared: Prepared, boundary: Boundary, kept: list[Boundary], move: Mo
     scale = prepared.edit_scale
     ids = [concept.name for concept in prepared.concepts]
     column = ids.index(boundary.concept) if boundary.concept in ids else None
-    return EditPart(boundary, name, layers, move.amount, edit_direction(boundary.normal, layers, scale) * np.float32(unit), column)
+    return EditPart(
+        boundary,
+        name,
+        layers,
+        move.amount,
+        edit_direction(boundary.normal, layers, scale) * np.float32(unit),
+        column,
+    )
 
 
 def keeping(boundary: Boundary, kept: list[Boundary]) -> Boundary:
@@ -146,10 +165,17 @@ def keeping(boundary: Boundary, kept: list[Boundary]) -> Boundary:
     """
     shapes = {b.normal.ndim for b in (boundary, *kept)}
     if len(shapes) != 1:
-        raise DataError(f"'{boundary.name}' and what it is to keep must all have one normal, or all one per layer")
+        raise DataError(
+            f"'{boundary.name}' and what it is to keep must all have one normal, or all one per layer"
+        )
     names = [other.name for other in kept]
     rows, conditions = np.atleast_2d(boundary.normal), [np.atleast_2d(other.normal) for other in kept]
-    normal = np.stack([conditioned(row, [c[i] for c in conditions], name=boundary.name, names=names) for i, row in enumerate(rows)])
+    normal = np.stack(
+        [
+            conditioned(row, [c[i] for c in conditions], name=boundary.name, names=names)
+            for i, row in enumerate(rows)
+        ]
+    )
     cosine = (normal * rows).sum(axis=1)
     offset = np.atleast_1d(boundary.offset) / cosine
     flat = boundary.normal.ndim == 1
@@ -173,4 +199,8 @@ def mean_code(generator: Generator) -> Tensor | None:
     scale = torch.from_numpy(np.asarray(generator.layer_scale, dtype=np.float32)).to(base)[:, None]
     if not torch.allclose(ones - base, scale.expand_as(base), atol=1e-4, rtol=1e-4):
         return None
-    return torch.where(scale == 1.0, torch.zeros_like(base), base / torch.where(scale == 1.0, torch.ones_like(scale), 1.0 - scale))
+    return torch.where(
+        scale == 1.0,
+        torch.zeros_like(base),
+        base / torch.where(scale == 1.0, torch.ones_like(scale), 1.0 - scale),
+    )

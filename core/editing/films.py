@@ -40,7 +40,15 @@ def gif(film: Pixels, fps: float) -> bytes:
     pages = [Image.fromarray(frame).quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in film]
     buffer = io.BytesIO()
     # A GIF counts in hundredths of a second; disposal 1 and no optimisation keep one page per frame.
-    pages[0].save(buffer, "GIF", save_all=True, append_images=pages[1:], duration=10 * max(round(100.0 / fps), 1), loop=0, disposal=1)
+    pages[0].save(
+        buffer,
+        "GIF",
+        save_all=True,
+        append_images=pages[1:],
+        duration=10 * max(round(100.0 / fps), 1),
+        loop=0,
+        disposal=1,
+    )
     return buffer.getvalue()
 
 
@@ -73,12 +81,16 @@ def mp4(film: Pixels, fps: float) -> bytes:
         # One thread and no dates: the same frames give the same bytes.
         with av.open(buffer, "w", format="mp4", options={"fflags": "bitexact"}) as container:
             options = {"crf": str(QUALITY), "preset": "medium", "x264-params": SETTINGS}
-            stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options=options)
+            stream = container.add_stream(
+                "libx264", rate=Fraction(fps).limit_denominator(1000), options=options
+            )
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             stream.codec_context.thread_count = 1
             for frame in padded:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode())
     except (av.error.FFmpegError, ValueError) as error:
-        raise UserError(f"the MP4 could not be made by PyAV {av.__version__}: {error}. A GIF needs nothing: --as gif") from None
+        raise UserError(
+            f"the MP4 could not be made by PyAV {av.__version__}: {error}. A GIF needs nothing: --as gif"
+        ) from None
     return buffer.getvalue()

@@ -149,9 +149,13 @@ def _perform(run: Run, engine: Engine, ask: EditRequest, progress: Progress) -> 
     parts = find_parts(prepared, known, ask, unit)
     source = find_source(prepared, ask)
     strips = strips_of(parts, positions(ask, editing.start, editing.end, editing.steps), ask.mode)
-    ruler = Ruler(unit, mean_code(prepared.generator), (JITTER if ask.noise_sd is None else ask.noise_sd) * unit)
+    ruler = Ruler(
+        unit, mean_code(prepared.generator), (JITTER if ask.noise_sd is None else ask.noise_sd) * unit
+    )
     if ask.mode == "absolute" and ruler.mean is None:
-        raise DataError("an absolute edit is impossible with this generator: what its broadcast() does is no truncation towards a point")
+        raise DataError(
+            "an absolute edit is impossible with this generator: what its broadcast() does is no truncation towards a point"
+        )
     out = _folder(run, ask, strips)
     rows = -(-len(source.codes) // prepared.batch) * prepared.batch
     columns = strips[0].distances.shape[1]
@@ -159,8 +163,12 @@ def _perform(run: Run, engine: Engine, ask: EditRequest, progress: Progress) -> 
     total += coarse.work(parts) * coarse.batches(prepared) * prepared.batch if ask.search else 0
     with progress.stage("manipulate", total=total) as done:
         if ask.search:
-            steps = coarse.coarse_steps(-SEARCHED if ask.start is None else ask.start, SEARCHED if ask.end is None else ask.end)
-            strips = _searched(parts, coarse.measure(prepared, parts, run.concepts, steps, unit, done), strips, ask)
+            steps = coarse.coarse_steps(
+                -SEARCHED if ask.start is None else ask.start, SEARCHED if ask.end is None else ask.end
+            )
+            strips = _searched(
+                parts, coarse.measure(prepared, parts, run.concepts, steps, unit, done), strips, ask
+            )
         table = Table(prepared, source, ruler, scored=ask.scores)
         before, frames = table.draw(strips, done)
         grid = table.grid(strips[0], done) if "grid" in ask.kinds else None
@@ -190,11 +198,15 @@ def _folder(run: Run, ask: EditRequest, strips: Sequence[Strip]) -> Path:
     return run.path / FOLDER / f"{name}.{ask.mode}"
 
 
-def _searched(parts: Sequence[EditPart], tables: Sequence[Coarse], strips: list[Strip], ask: EditRequest) -> list[Strip]:
+def _searched(
+    parts: Sequence[EditPart], tables: Sequence[Coarse], strips: list[Strip], ask: EditRequest
+) -> list[Strip]:
     """The strips with the steps that a search finds for each part."""
     for part in parts:
         if part.amount is not None:
-            raise UserError(f"{part.boundary.name}:{part.amount:g} says how far to go, and --search finds it; leave one of them out")
+            raise UserError(
+                f"{part.boundary.name}:{part.amount:g} says how far to go, and --search finds it; leave one of them out"
+            )
     count = strips[0].distances.shape[1]
     found = {part.name: find_range(table, name=part.name) for part, table in zip(parts, tables, strict=True)}
     return [
@@ -208,7 +220,13 @@ def _searched(parts: Sequence[EditPart], tables: Sequence[Coarse], strips: list[
 
 
 def _record(
-    run: Run, prepared: Prepared, ask: EditRequest, source: Source, strips: Sequence[Strip], boundaries: Mapping[str, Any], unit: float
+    run: Run,
+    prepared: Prepared,
+    ask: EditRequest,
+    source: Source,
+    strips: Sequence[Strip],
+    boundaries: Mapping[str, Any],
+    unit: float,
 ) -> dict[str, Any]:
     """Everything needed to make the same again."""
     card = prepared.generator.card
@@ -231,15 +249,23 @@ def _record(
         "strips": [
             {
                 "name": strip.name,
-                "parts": [part.record() | {"distances": row.tolist()} for part, row in zip(strip.parts, strip.distances, strict=True)],
+                "parts": [
+                    part.record() | {"distances": row.tolist()}
+                    for part, row in zip(strip.parts, strip.distances, strict=True)
+                ],
                 "search": list(strip.search),
             }
             for strip in strips
         ],
-        "generator": {"family": card.family, "source": card.source, "fingerprint": prepared.generator.fingerprint},
+        "generator": {
+            "family": card.family,
+            "source": card.source,
+            "fingerprint": prepared.generator.fingerprint,
+        },
         "checkpoints": run.record.checkpoints,
         "stands_on": {"learn": run.keys.stages["learn"]},
-        "config": {key: run.manifest["config"][key] for key in ("generator", "scorers", "synthesis")} | {"scale": run.config.editing.scale},
+        "config": {key: run.manifest["config"][key] for key in ("generator", "scorers", "synthesis")}
+        | {"scale": run.config.editing.scale},
         "batch_size": prepared.batch,
         "device": str(prepared.device),
         "precision": prepared.precision,
@@ -248,17 +274,28 @@ def _record(
 
 
 def _files(
-    run: Run, ask: EditRequest, source: Source, edited: Sequence[Edited], grid: NDArray[np.uint8] | None, record: Mapping[str, Any]
+    run: Run,
+    ask: EditRequest,
+    source: Source,
+    edited: Sequence[Edited],
+    grid: NDArray[np.uint8] | None,
+    record: Mapping[str, Any],
 ) -> dict[str, bytes]:
     """What was asked for, by name."""
     files: dict[str, bytes] = {"steps.csv": steps_text(source.names, edited).encode()}
     if ask.scores:
         files["scores.csv"] = scores_text(source.names, edited, run.concepts).encode()
     for each in edited:
-        stem = "joint" if ask.mode == "joint" else file_stem(each.strip.parts[0].boundary.name, each.strip.parts[0].set_name)
+        stem = (
+            "joint"
+            if ask.mode == "joint"
+            else file_stem(each.strip.parts[0].boundary.name, each.strip.parts[0].set_name)
+        )
         if "strip" in ask.kinds:
             row: Pixels = np.concatenate([each.before.pictures, each.frames.pictures], axis=1)
-            files[f"{stem}.png"] = sheets.sheet(row, ["unedited", *each.strip.labels], source.names, apart=True)
+            files[f"{stem}.png"] = sheets.sheet(
+                row, ["unedited", *each.strip.labels], source.names, apart=True
+            )
         film = films.frames(each.frames.pictures) if {"gif", "mp4"} & set(ask.kinds) else None
         if film is not None and "gif" in ask.kinds:
             files[f"{stem}.gif"] = films.gif(film, ask.fps)

@@ -55,7 +55,10 @@ def scores_text(names: Sequence[str], edited: Sequence[Edited], concepts: Sequen
         assert each.before.scores is not None
         assert each.frames.scores is not None
         for k, name in enumerate(names):
-            table = [("unedited", each.before.scores[k, 0]), *((str(t), row) for t, row in enumerate(each.frames.scores[k]))]
+            table = [
+                ("unedited", each.before.scores[k, 0]),
+                *((str(t), row) for t, row in enumerate(each.frames.scores[k])),
+            ]
             rows += [[each.strip.name, name, t, *map(_cell, row)] for t, row in table]
     return csv_text(rows)
 
@@ -81,7 +84,10 @@ def _strip(names: Sequence[str], each: Edited, concepts: Sequence[Mapping[str, A
     for k, name in enumerate(names):
         plain = None if each.before.scores is None else each.before.scores[k, 0]
         cells = [_cell_of(each.before, k, 0, None, None, own, concepts)]
-        cells += [_cell_of(each.frames, k, t, plain, each.strip, own, concepts) for t in range(each.strip.distances.shape[1])]
+        cells += [
+            _cell_of(each.frames, k, t, plain, each.strip, own, concepts)
+            for t in range(each.strip.distances.shape[1])
+        ]
         rows.append({"name": name, "cells": cells})
     return {
         "name": each.strip.name,
@@ -94,14 +100,26 @@ def _strip(names: Sequence[str], each: Edited, concepts: Sequence[Mapping[str, A
         "labels": each.strip.labels,
         "rows": rows,
         "searches": [
-            {"boundary": part.boundary.name, "figure": Markup(response(part.name, found, row).svg(_described(part.name, found))), **found}
-            for part, found, row in zip(each.strip.parts, each.strip.search, each.strip.distances, strict=False)
+            {
+                "boundary": part.boundary.name,
+                "figure": Markup(response(part.name, found, row).svg(_described(part.name, found))),
+                **found,
+            }
+            for part, found, row in zip(
+                each.strip.parts, each.strip.search, each.strip.distances, strict=False
+            )
         ],
     }
 
 
 def _cell_of(
-    frames: Frames, k: int, t: int, plain: Any, strip: Strip | None, own: Sequence[int], concepts: Sequence[Mapping[str, Any]]
+    frames: Frames,
+    k: int,
+    t: int,
+    plain: Any,
+    strip: Strip | None,
+    own: Sequence[int],
+    concepts: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """One picture with its distances, the scores that were to move, and those that changed most."""
     scores = None if frames.scores is None else frames.scores[k, t]
@@ -109,14 +127,28 @@ def _cell_of(
     if scores is not None:
         unit = concept_units(concepts)
         change = np.full(len(scores), np.nan) if plain is None else (scores - plain) / unit
-        others = [j for j in np.argsort(-np.nan_to_num(np.abs(change)), kind="stable") if j not in own and abs(np.nan_to_num(change[j])) >= NOTABLE]
+        others = [
+            j
+            for j in np.argsort(-np.nan_to_num(np.abs(change)), kind="stable")
+            if j not in own and abs(np.nan_to_num(change[j])) >= NOTABLE
+        ]
         for j in [*dict.fromkeys(own), *others[:SHOWN]]:
             name, number = concepts[j]["id"].split("/", 1)[1], float(scores[j])
-            shown.append({"name": name, "level": concepts[j]["level"], "value": number, "change": float(change[j]), "own": j in own})
+            shown.append(
+                {
+                    "name": name,
+                    "level": concepts[j]["level"],
+                    "value": number,
+                    "change": float(change[j]),
+                    "own": j in own,
+                }
+            )
     distances = [float(d) for d in frames.distances[k, t]]
     return {
         "image": data_uri(enlarged(frames.pictures[k, t], SIDE)),
-        "layers": [] if strip is None else list(dict.fromkeys(show_layers(part.layers) for part in strip.parts)),
+        "layers": []
+        if strip is None
+        else list(dict.fromkeys(show_layers(part.layers) for part in strip.parts)),
         "distances": [signed(d, 2) for d in distances if not np.isnan(d)],
         "scores": [s | {"change": None if np.isnan(s["change"]) else signed(s["change"])} for s in shown],
         "alt": "unedited" if strip is None else f"step {strip.labels[t]}",
@@ -128,7 +160,10 @@ def response(name: str, found: Mapping[str, Any], chosen: Any) -> Canvas:
     rows = [row for row in found["curve"] if row["score"] is not None]
     canvas = Canvas(560, 230)
     bounds = [row[key] if row[key] is not None else row["score"] for row in rows for key in ("low", "high")]
-    x, y = Scale(rows[0]["step"], rows[-1]["step"], 60, 545, ticks=8), Scale(min(bounds), max(bounds), 185, 12, ticks=4)
+    x, y = (
+        Scale(rows[0]["step"], rows[-1]["step"], 60, 545, ticks=8),
+        Scale(min(bounds), max(bounds), 185, 12, ticks=4),
+    )
     canvas.rect(x(found["low"]), 12, x(found["high"]) - x(found["low"]), 173, "null", opacity=0.5)
     for tick in y.ticks():
         canvas.line(60, y(tick), 545, y(tick), "rule")
@@ -137,13 +172,21 @@ def response(name: str, found: Mapping[str, Any], chosen: Any) -> Canvas:
         canvas.text(x(tick), 203, x.show(tick), css="soft", anchor="middle")
     canvas.text(302, 222, "distance moved; dots are the steps taken", css="soft", anchor="middle")
     known = [row for row in rows if row["low"] is not None]
-    area = [(x(row["step"]), y(row["high"])) for row in known] + [(x(row["step"]), y(row["low"])) for row in reversed(known)]
+    area = [(x(row["step"]), y(row["high"])) for row in known] + [
+        (x(row["step"]), y(row["low"])) for row in reversed(known)
+    ]
     if area:
         canvas.path(area, "band f-layout", closed=True)
     canvas.path([(x(row["step"]), y(row["score"])) for row in rows], "line s-layout")
     steps, scores = [row["step"] for row in rows], [row["score"] for row in rows]
     for distance in chosen:
-        canvas.circle(x(distance), y(float(np.interp(distance, steps, scores))), 4.0, "f-category", title=f"{signed(distance, 2)}")
+        canvas.circle(
+            x(distance),
+            y(float(np.interp(distance, steps, scores))),
+            4.0,
+            "f-category",
+            title=f"{signed(distance, 2)}",
+        )
     return canvas
 
 

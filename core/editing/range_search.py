@@ -15,7 +15,12 @@ from ..statistics import mean_interval, null_moments
 
 Floats = NDArray[np.float64]
 
-REACHED, STALLED, CLIPPED, SPOILT = "the end of what was tried", "the score no longer moves", "pixels are cut off", "other scores move too far"
+REACHED, STALLED, CLIPPED, SPOILT = (
+    "the end of what was tried",
+    "the score no longer moves",
+    "pixels are cut off",
+    "other scores move too far",
+)
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,21 @@ class Range:
     def record(self) -> dict[str, Any]:
         """For manipulate.json."""
         names = ("step", "score", "low", "high", "clipped", "others", "others_limit")
-        rows = [{name: round(value, 6) if np.isfinite(value) else None for name, value in zip(names, row, strict=True)} for row in self.curve]
-        return {"low": self.low, "high": self.high, "below": self.below, "above": self.above, "limits": asdict(self.limits), "curve": rows}
+        rows = [
+            {
+                name: round(value, 6) if np.isfinite(value) else None
+                for name, value in zip(names, row, strict=True)
+            }
+            for row in self.curve
+        ]
+        return {
+            "low": self.low,
+            "high": self.high,
+            "below": self.below,
+            "above": self.above,
+            "limits": asdict(self.limits),
+            "curve": rows,
+        }
 
 
 def find_range(coarse: Coarse, limits: SearchLimits | None = None, *, name: str = "the boundary") -> Range:
@@ -140,7 +158,9 @@ def even_steps(found: Range, count: int) -> Floats:
     rising = PchipInterpolator(steps, isotonic_regression(scores).x)
     fine = np.linspace(found.low, found.high, 2001)
     # The smallest slope keeps the inverse defined where pooling has left a flat stretch.
-    values = np.maximum.accumulate(rising(fine)) + 1e-9 * (scores.max() - scores.min()) * np.linspace(0.0, 1.0, len(fine))
+    values = np.maximum.accumulate(rising(fine)) + 1e-9 * (scores.max() - scores.min()) * np.linspace(
+        0.0, 1.0, len(fine)
+    )
     wanted = np.linspace(values[0], values[-1], count)
     return np.concatenate([[found.low], np.interp(wanted[1:-1], values, fine), [found.high]])
 

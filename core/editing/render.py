@@ -59,20 +59,34 @@ class Table:
         count = len(self.source.codes)
         found: list[list[Frames]] = [[] for _ in range(2 * len(strips))]
         for start in range(0, count, self.prepared.batch):
-            rows = torch.arange(start, start + self.prepared.batch).clamp(max=count - 1)  # the last batch is filled up
+            rows = torch.arange(start, start + self.prepared.batch).clamp(
+                max=count - 1
+            )  # the last batch is filled up
             kept = min(self.prepared.batch, count - start)
             codes, index = self.source.codes[rows.to(self.source.codes.device)], self.source.index[rows]
-            condition = None if self.source.condition is None else self.source.condition[rows.to(self.source.condition.device)]
-            base = self.prepared.render(codes, condition, index, self.source.stream, [strip.layers for strip in strips], strict=True)
+            condition = (
+                None
+                if self.source.condition is None
+                else self.source.condition[rows.to(self.source.condition.device)]
+            )
+            base = self.prepared.render(
+                codes, condition, index, self.source.stream, [strip.layers for strip in strips], strict=True
+            )
             plain = self.prepared.score(base.rendering) if self.scored else None
             for s, strip in enumerate(strips):
-                columns = [self._column(base, codes, index, strip, t, done) for t in range(strip.distances.shape[1])]
-                found[2 * s].append(self._frames([(to_pixels(base.rendering.images), plain, codes)], strip.parts, kept))
+                columns = [
+                    self._column(base, codes, index, strip, t, done) for t in range(strip.distances.shape[1])
+                ]
+                found[2 * s].append(
+                    self._frames([(to_pixels(base.rendering.images), plain, codes)], strip.parts, kept)
+                )
                 found[2 * s + 1].append(self._frames(columns, strip.parts, kept))
         whole = [_joined(parts) for parts in found]
         return whole[::2], whole[1::2]
 
-    def _column(self, base: Pass, codes: Tensor, index: Tensor, strip: Strip, t: int, done: Step) -> tuple[Pixels, Floats | None, Tensor]:
+    def _column(
+        self, base: Pass, codes: Tensor, index: Tensor, strip: Strip, t: int, done: Step
+    ) -> tuple[Pixels, Floats | None, Tensor]:
         """Pictures, scores and codes at step t; of what was computed for them nothing is kept, however many steps there are."""
         moved = self.moved(codes, index, strip, t)
         rendering = base.edited(moved, strip.layers)
@@ -88,7 +102,15 @@ class Table:
         if strip.mode == "absolute":
             assert self.ruler.mean is not None
             scale, target = self.prepared.generator.layer_scale, amounts[0] * self.ruler.unit
-            return move_to(codes, part.boundary.normal, part.boundary.offset, target, part.layers, scale, self.ruler.mean.to(codes))
+            return move_to(
+                codes,
+                part.boundary.normal,
+                part.boundary.offset,
+                target,
+                part.layers,
+                scale,
+                self.ruler.mean.to(codes),
+            )
         if strip.mode == "jitter":
             return jitter(codes, part.field, amounts[0], self._noise(codes, index, t), part.layers)
         return move(codes, part.field, amounts[0])
@@ -96,15 +118,26 @@ class Table:
     def _noise(self, codes: Tensor, index: Tensor, draw: int) -> Tensor:
         """Normal noise (N, L, D) that depends on the seed, the sample and the draw alone."""
         seed, size = self.prepared.config.synthesis.seed, codes.shape[1] * codes.shape[2]
-        rows = [normals(seed, self.source.stream, Use.JITTER, range(i, i + 1), size, part=draw) for i in index.tolist()]
+        rows = [
+            normals(seed, self.source.stream, Use.JITTER, range(i, i + 1), size, part=draw)
+            for i in index.tolist()
+        ]
         return torch.from_numpy(np.concatenate(rows)).view(codes.shape).to(codes) * self.ruler.noise
 
-    def _frames(self, columns: Sequence[tuple[Pixels, Floats | None, Tensor]], parts: tuple[EditPart, ...], kept: int) -> Frames:
+    def _frames(
+        self, columns: Sequence[tuple[Pixels, Floats | None, Tensor]], parts: tuple[EditPart, ...], kept: int
+    ) -> Frames:
         scores = [column[1] for column in columns if column[1] is not None]
         return Frames(
             np.stack([pixels[:kept] for pixels, _, _ in columns], axis=1),
             np.stack(scores, axis=1)[:kept] if scores else None,
-            np.stack([np.stack([self._distance(codes, part) for part in parts], axis=1) for _, _, codes in columns], axis=1)[:kept],
+            np.stack(
+                [
+                    np.stack([self._distance(codes, part) for part in parts], axis=1)
+                    for _, _, codes in columns
+                ],
+                axis=1,
+            )[:kept],
         )
 
     def _distance(self, codes: Tensor, part: EditPart) -> Floats:
@@ -112,7 +145,9 @@ class Table:
         if self.ruler.mean is None:
             return np.full(len(codes), np.nan, dtype=np.float32)
         b, scale = part.boundary, self.prepared.generator.layer_scale
-        found = signed_distance(codes.float(), b.normal, b.offset, part.layers, scale, self.ruler.mean.to(codes.device))
+        found = signed_distance(
+            codes.float(), b.normal, b.offset, part.layers, scale, self.ruler.mean.to(codes.device)
+        )
         return np.asarray(found.cpu().numpy() / self.ruler.unit, dtype=np.float32)
 
     @torch.inference_mode()
@@ -120,7 +155,12 @@ class Table:
         """Two parts crossed: (N, T, T, H, W, 3), the first from left to right, the second from bottom to top."""
         steps = strip.distances.shape[1]
         cells = [(down, across) for down in range(steps - 1, -1, -1) for across in range(steps)]
-        crossed = np.array([[strip.distances[0, across] for _, across in cells], [strip.distances[1, down] for down, _ in cells]])
+        crossed = np.array(
+            [
+                [strip.distances[0, across] for _, across in cells],
+                [strip.distances[1, down] for down, _ in cells],
+            ]
+        )
         plain = Table(self.prepared, self.source, self.ruler, scored=False)
         _, (frames,) = plain.draw([Strip(strip.name, "joint", strip.parts, crossed)], done)
         n, _, height, width, _ = frames.pictures.shape

@@ -72,20 +72,34 @@ class EditRequest:
         """
         if not self.along:
             raise UserError("name at least one boundary to move along")
-        for what, value, known in (("mode", self.mode, MODES), *(("output", kind, KINDS) for kind in self.kinds)):
+        for what, value, known in (
+            ("mode", self.mode, MODES),
+            *(("output", kind, KINDS) for kind in self.kinds),
+        ):
             if value not in known:
-                raise UserError(f"'{value}' is no {what}.{nearest(value, known)} There are {', '.join(known)}")
+                raise UserError(
+                    f"'{value}' is no {what}.{nearest(value, known)} There are {', '.join(known)}"
+                )
         if sum(source is not None for source in (self.seeds, self.samples, self.codes)) > 1:
-            raise UserError("--seeds, --samples and --codes each say whose pictures to edit; give one of them")
+            raise UserError(
+                "--seeds, --samples and --codes each say whose pictures to edit; give one of them"
+            )
         if self.search and self.mode in ("absolute", "jitter"):
-            raise UserError(f"--search finds how far to move from each picture; mode {self.mode} does not step that way, use independent or joint")
+            raise UserError(
+                f"--search finds how far to move from each picture; mode {self.mode} does not step that way, use independent or joint"
+            )
         if self.search and not self.scores:
             raise UserError("--search looks at scores; leave out --no-scores")
         if self.noise_sd is not None and self.mode != "jitter":
             raise UserError("--noise-sd is the noise of --mode jitter")
         if "grid" in self.kinds and (self.mode != "joint" or len(self.along) != 2):
             raise UserError("a grid crosses two boundaries: give --along twice and --mode joint")
-        for option, number in (("--start", self.start), ("--end", self.end), ("--noise-sd", self.noise_sd), ("--fps", self.fps)):
+        for option, number in (
+            ("--start", self.start),
+            ("--end", self.end),
+            ("--noise-sd", self.noise_sd),
+            ("--fps", self.fps),
+        ):
             if number is not None and not math.isfinite(number):
                 raise UserError(f"{option} {number}: give a finite number")
         if self.noise_sd is not None and self.noise_sd <= 0.0:
@@ -113,7 +127,9 @@ def parse_move(text: str, known: Collection[str]) -> Move:
     fitting = [name for name in known if text == name or (text.startswith(name) and text[len(name)] in ":@")]
     if not fitting:
         name = re.split(r"[:@]", text)[0]
-        raise UserError(f"{name or text}: no boundary has this name.{nearest(name, known)} There are {', '.join(known) or 'none'}")
+        raise UserError(
+            f"{name or text}: no boundary has this name.{nearest(name, known)} There are {', '.join(known) or 'none'}"
+        )
     name = max(fitting, key=len)
     amount, at, layers = text[len(name) :].partition("@")
     if at and not layers.strip():
@@ -125,7 +141,9 @@ def parse_move(text: str, known: Collection[str]) -> Move:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or value == 0.0:
-        raise UserError(f"{text}: '{amount[1:]}' is no distance to move; write for example {name}:2.5 or {name}:-1@2-5")
+        raise UserError(
+            f"{text}: '{amount[1:]}' is no distance to move; write for example {name}:2.5 or {name}:-1@2-5"
+        )
     return Move(name, value, layers.strip() or None)
 
 
@@ -143,7 +161,9 @@ def parse_numbers(text: str, option: str) -> tuple[int, ...]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,15})\s*(?:-\s*(\d{1,15})\s*)?", part)
         if match is None or (match[2] is not None and int(match[2]) < int(match[1])):
-            raise UserError(f"{option} {text}: '{part.strip()}' is neither a number nor a range; write for example 0-9 or 3,17,40-44")
+            raise UserError(
+                f"{option} {text}: '{part.strip()}' is neither a number nor a range; write for example 0-9 or 3,17,40-44"
+            )
         first, last = int(match[1]), int(match[2] or match[1])
         if last - first + len(found) >= MOST:
             raise UserError(f"{option} {text}: that is more than {MOST} pictures; give fewer")

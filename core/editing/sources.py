@@ -59,21 +59,33 @@ def find_source(prepared: Prepared, ask: EditRequest) -> Source:
         indices, count = parse_numbers(ask.samples, "--samples"), prepared.config.synthesis.samples
         beyond = [i for i in indices if i >= count]
         if beyond:
-            raise UserError(f"--samples {ask.samples}: there is no sample {beyond[0]}; this run has 0 to {count - 1}. --seeds makes fresh ones")
+            raise UserError(
+                f"--samples {ask.samples}: there is no sample {beyond[0]}; this run has 0 to {count - 1}. --seeds makes fresh ones"
+            )
         return _drawn(prepared, indices, Stream.PROBING, "sample")
-    return _drawn(prepared, parse_numbers(ask.seeds or f"0-{prepared.config.editing.samples - 1}", "--seeds"), Stream.EDITING, "seed")
+    return _drawn(
+        prepared,
+        parse_numbers(ask.seeds or f"0-{prepared.config.editing.samples - 1}", "--seeds"),
+        Stream.EDITING,
+        "seed",
+    )
 
 
 def _drawn(prepared: Prepared, indices: tuple[int, ...], stream: Stream, word: str) -> Source:
     codes, condition = gathered(prepared, indices, stream)
     record = {"from": f"{word}s", "indices": list(indices), "seed": prepared.config.synthesis.seed}
-    return Source(codes, condition, torch.tensor(indices), stream, tuple(f"{word} {i}" for i in indices), record)
+    return Source(
+        codes, condition, torch.tensor(indices), stream, tuple(f"{word} {i}" for i in indices), record
+    )
 
 
 @torch.inference_mode()
 def gathered(prepared: Prepared, indices: tuple[int, ...], stream: Stream) -> tuple[Tensor, Tensor | None]:
     """Codes (N, L, D) and condition of samples anywhere in a stream, from the batches of the fixed grid."""
-    batches = {start: prepared.draw(start, stream) for start in sorted({i // prepared.batch * prepared.batch for i in indices})}
+    batches = {
+        start: prepared.draw(start, stream)
+        for start in sorted({i // prepared.batch * prepared.batch for i in indices})
+    }
     places = [(batches[i // prepared.batch * prepared.batch], i % prepared.batch) for i in indices]
     codes = torch.stack([codes[row] for (_, _, codes), row in places])
     conditions = [latents.condition[row] for (latents, _, _), row in places if latents.condition is not None]
@@ -93,14 +105,22 @@ def _from_file(prepared: Prepared, path: Path) -> Source:
     shape = {"codes": (card.layers, card.code_size), "w": (card.code_size,), "z": (card.latent_size,)}[kind]
     if values.shape[1:] != shape or not len(values):
         wanted = " x ".join(("N", *map(str, shape)))
-        hint = f" or {card.layers} x {card.code_size} (codes) behind the number of samples" if kind == "w" else ""
-        raise UserError(f"{path}: {kind} has shape {_times(values.shape)}; this generator needs {wanted}{hint}")
+        hint = (
+            f" or {card.layers} x {card.code_size} (codes) behind the number of samples"
+            if kind == "w"
+            else ""
+        )
+        raise UserError(
+            f"{path}: {kind} has shape {_times(values.shape)}; this generator needs {wanted}{hint}"
+        )
     if len(values) > MOST:
         raise UserError(f"{path}: {kind} holds {len(values)} samples; at most {MOST} are edited at once")
     with np.errstate(over="ignore"):
         values = values.astype(np.float32)
     if not np.isfinite(values).all():
-        raise UserError(f"{path}: {kind} holds numbers that are not finite, or too large for single precision")
+        raise UserError(
+            f"{path}: {kind} holds numbers that are not finite, or too large for single precision"
+        )
     condition = _condition(prepared, held, len(values), path)
     tensor = torch.from_numpy(values).to(prepared.device)
     # Batches of one size, as everywhere else: the last one is filled up.
@@ -113,8 +133,16 @@ def _from_file(prepared: Prepared, path: Path) -> Source:
         parts.append(part if kind == "codes" else generator.broadcast(part))
     codes = torch.cat(parts)[: len(values)]
     index = _index(held, len(values), path)
-    record = {"from": "file", "file": path.name, "sha256": file_hash(path), "kind": kind, "count": len(values)}
-    return Source(codes, condition, index, Stream.EDITING, tuple(f"code {i}" for i in range(len(values))), record)
+    record = {
+        "from": "file",
+        "file": path.name,
+        "sha256": file_hash(path),
+        "kind": kind,
+        "count": len(values),
+    }
+    return Source(
+        codes, condition, index, Stream.EDITING, tuple(f"code {i}" for i in range(len(values))), record
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -140,9 +168,13 @@ def _condition(prepared: Prepared, held: Mapping[str, NDArray[Any]], count: int,
             raise DataError(f"{path} has a condition, but this generator takes none")
         return None
     if given is None:
-        raise DataError(f"{path}: this generator draws classes; save the codes with their classes, as np.savez(FILE, codes=..., condition=...)")
+        raise DataError(
+            f"{path}: this generator draws classes; save the codes with their classes, as np.savez(FILE, codes=..., condition=...)"
+        )
     if given.shape != (count, *drawn.shape[1:]):
-        raise DataError(f"{path}: condition has shape {_times(given.shape)}; {_times((count, *drawn.shape[1:]))} is needed")
+        raise DataError(
+            f"{path}: condition has shape {_times(given.shape)}; {_times((count, *drawn.shape[1:]))} is needed"
+        )
     return torch.from_numpy(np.ascontiguousarray(given)).to(drawn)
 
 

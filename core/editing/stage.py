@@ -90,7 +90,12 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
     make_folder(run.path / "edits")
     strips = [
         StripTask(
-            run.path, boundary.name, name, layers, edit_direction(boundary.normal, layers, prepared.edit_scale) * run.step_unit, int(rescored.own[b])
+            run.path,
+            boundary.name,
+            name,
+            layers,
+            edit_direction(boundary.normal, layers, prepared.edit_scale) * run.step_unit,
+            int(rescored.own[b]),
         )
         for b, boundary in enumerate(rescored.boundaries)
         for name, layers in shown_sets(prepared).items()
@@ -105,11 +110,21 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
         _check_share(prepared, lost, len(strips))
         parts = joint_parts(rescored, prepared.config.rescoring.distance)
         if len(parts) > 1:
-            _joint(run, prepared, parts, [s.field for p in parts for s in strips if (s.boundary, s.set_name) == (p.name, p.group)])
+            _joint(
+                run,
+                prepared,
+                parts,
+                [s.field for p in parts for s in strips if (s.boundary, s.set_name) == (p.name, p.group)],
+            )
     _write_table(run, prepared, {(s.boundary, s.set_name): scores[s.boundary, s.set_name] for s in strips})
-    index = {"amounts": amounts(prepared), "joint": [asdict(part) for part in parts] if len(parts) > 1 else []}
+    index = {
+        "amounts": amounts(prepared),
+        "joint": [asdict(part) for part in parts] if len(parts) > 1 else [],
+    }
     write_text(run.path / INDEX, json.dumps(index, indent=2) + "\n")
-    files = [strip_name(s.boundary, s.set_name) for s in strips] + (["edits/joint.png"] if len(parts) > 1 else [])
+    files = [strip_name(s.boundary, s.set_name) for s in strips] + (
+        ["edits/joint.png"] if len(parts) > 1 else []
+    )
     count = len(strips) * prepared.config.editing.samples * prepared.config.editing.steps
     run.finish("edit", seconds=step.seconds, files=(*files, TABLE, INDEX), images=count, nonfinite=lost)
 
@@ -184,7 +199,9 @@ def _baseline(prepared: Prepared, start: int) -> tuple[Pass, Tensor]:
         here = min(prepared.batch, prepared.config.editing.samples - start)
         latents, _, codes = prepared.draw(start, Stream.EDITING)
         codes, condition = codes[:here], None if latents.condition is None else latents.condition[:here]
-        baseline = prepared.render(codes, condition, torch.arange(start, start + here), Stream.EDITING, shown_sets(prepared).values())
+        baseline = prepared.render(
+            codes, condition, torch.arange(start, start + here), Stream.EDITING, shown_sets(prepared).values()
+        )
         kept = prepared.memory["editing"] = (start, baseline, codes)
     return kept[1], kept[2]
 
@@ -198,7 +215,11 @@ def _joint(run: Run, prepared: Prepared, parts: list[JointPart], fields: list[ND
         baseline, codes = _baseline(prepared, start)
         columns = [to_pixels(baseline.rendering.images)]
         for part, field in zip(parts, fields, strict=True):
-            columns.append(to_pixels(baseline.edited(move(codes, field, part.amount), prepared.groups[part.group]).images))
+            columns.append(
+                to_pixels(
+                    baseline.edited(move(codes, field, part.amount), prepared.groups[part.group]).images
+                )
+            )
         together = move_jointly(codes, fields, [part.amount for part in parts])
         columns.append(to_pixels(baseline.edited(together, everywhere).images))
         rows.append(np.stack(columns, axis=1))
@@ -209,5 +230,8 @@ def _write_table(run: Run, prepared: Prepared, scores: dict[tuple[str, str], lis
     table: list[tuple[Any, ...]] = [("boundary", "layers", "sample", "amount", "score")]
     for (boundary, set_name), rows in scores.items():
         for sample, values in enumerate(rows):
-            table += [(boundary, set_name, sample, f"{amount:g}", value) for amount, value in zip(amounts(prepared), values, strict=True)]
+            table += [
+                (boundary, set_name, sample, f"{amount:g}", value)
+                for amount, value in zip(amounts(prepared), values, strict=True)
+            ]
     write_text(run.path / TABLE, csv_text(table))

@@ -60,7 +60,9 @@ def positions(ask: EditRequest, start: float, end: float, steps: int) -> Floats:
     if steps == 1:
         return np.array([end])
     if start == end:
-        raise UserError(f"--start and --end are both {start:g}: {steps} steps would show the same; give --steps 1, or another end")
+        raise UserError(
+            f"--start and --end are both {start:g}: {steps} steps would show the same; give --steps 1, or another end"
+        )
     return np.linspace(start, end, steps)
 
 

@@ -23,10 +23,17 @@ def split_strip(strip: Pixels, steps: int) -> Pixels:
     """A strip's frames, (samples, steps, H, W, 3)."""
     side = (strip.shape[1] + GAP) // steps - GAP
     rows = (strip.shape[0] + GAP) // (side + GAP)
-    return np.stack([[strip[r * (side + GAP) :][:side, c * (side + GAP) :][:, :side] for c in range(steps)] for r in range(rows)])
+    return np.stack(
+        [
+            [strip[r * (side + GAP) :][:side, c * (side + GAP) :][:, :side] for c in range(steps)]
+            for r in range(rows)
+        ]
+    )
 
 
-def sheet_of(run: Run, boundary: str, sets: Sequence[tuple[str, bool]], *, enlarge: bool) -> tuple[str, Pixels | None]:
+def sheet_of(
+    run: Run, boundary: str, sets: Sequence[tuple[str, bool]], *, enlarge: bool
+) -> tuple[str, Pixels | None]:
     """Samples as they are, and moved as far as the strips go at each layer set; None where no set has a strip.
 
     Args:
@@ -41,16 +48,25 @@ def sheet_of(run: Run, boundary: str, sets: Sequence[tuple[str, bool]], *, enlar
     stem = file_stem(boundary)
     amounts = json.loads((run.path / "edits/edits.json").read_text(encoding="utf-8"))["amounts"]
     files = [(name, right, run.path / strip_name(boundary, name)) for name, right in sets]
-    strips = [(name, right, split_strip(read_picture(file.read_bytes()), len(amounts))[:SHOWN]) for name, right, file in files if file.is_file()]
+    strips = [
+        (name, right, split_strip(read_picture(file.read_bytes()), len(amounts))[:SHOWN])
+        for name, right, file in files
+        if file.is_file()
+    ]
     if not strips:
         return stem, None
     still = int(np.abs(amounts).argmin())
     columns = [strips[0][2][:, still], *(frames[:, -1] for _, _, frames in strips)]
     first = "unedited" if amounts[still] == 0.0 else f"{amounts[still]:+.1f}"
-    heads = [(first, ""), *((name, f"{'right' if right else 'wrong' if name != 'all' else ''}") for name, right, _ in strips)]
+    heads = [
+        (first, ""),
+        *((name, f"{'right' if right else 'wrong' if name != 'all' else ''}") for name, right, _ in strips),
+    ]
     grid = np.stack(columns, axis=1)  # (n, columns, H, W, 3)
     factor = -(-SIDE // max(grid.shape[2:4])) if enlarge else 1
-    return stem, _headed(tile(grid.repeat(factor, axis=2).repeat(factor, axis=3), gap=GAP), heads, grid.shape[3] * factor + GAP)
+    return stem, _headed(
+        tile(grid.repeat(factor, axis=2).repeat(factor, axis=3), gap=GAP), heads, grid.shape[3] * factor + GAP
+    )
 
 
 def _headed(grid: Pixels, heads: Sequence[tuple[str, str]], pitch: int) -> Pixels:

@@ -75,21 +75,49 @@ class RankedConcept:
     @property
     def numbers(self) -> tuple[float | bool, ...]:
         """What tables show of it, under NUMBERS."""
-        return self.value, self.low, self.high, self.low_total, self.high_total, self.null_low, self.null_high, self.q, self.is_factor
+        return (
+            self.value,
+            self.low,
+            self.high,
+            self.low_total,
+            self.high_total,
+            self.null_low,
+            self.null_high,
+            self.q,
+            self.is_factor,
+        )
 
     @property
     def ends(self) -> tuple[float, ...]:
         """What has to fit into a figure, as far as it is known."""
-        return tuple(v for v in (self.low, self.high, self.low_total, self.high_total, self.null_low, self.null_high) if np.isfinite(v))
+        return tuple(
+            v
+            for v in (self.low, self.high, self.low_total, self.high_total, self.null_low, self.null_high)
+            if np.isfinite(v)
+        )
 
     @property
     def note(self) -> str:
         """What is shown on hovering."""
-        total = f", over learning samples too [{self.low_total:.2f}, {self.high_total:.2f}]" if np.isfinite(self.low_total) else ""
+        total = (
+            f", over learning samples too [{self.low_total:.2f}, {self.high_total:.2f}]"
+            if np.isfinite(self.low_total)
+            else ""
+        )
         return f"{self.name}: {self.value:.2f} [{self.low:.2f}, {self.high:.2f}]{total}, q {self.q:.2g}"
 
 
-NUMBERS = ("mean_in_sd", "low", "high", "low_total", "high_total", "null_low", "null_high", "q_value", "variation_factor")
+NUMBERS = (
+    "mean_in_sd",
+    "low",
+    "high",
+    "low_total",
+    "high_total",
+    "null_low",
+    "null_high",
+    "q_value",
+    "variation_factor",
+)
 
 
 def longest(names: Sequence[str]) -> int:
@@ -101,7 +129,11 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
     """Bars with intervals, those that beat the null above those that do not; grey bands are the null."""
     left, right, line = 24.0 + LETTER * longest([r.name for r in rows]), 60.0, 26.0
     found, other = [r for r in rows if r.is_factor], [r for r in rows if not r.is_factor]
-    sections = [(title, part) for title, part in (("variation factors", found), ("not told from chance, or not varying", other)) if part]
+    sections = [
+        (title, part)
+        for title, part in (("variation factors", found), ("not told from chance, or not varying", other))
+        if part
+    ]
     height = 34.0 + sum(30.0 + line * len(part) for _, part in sections) + 20.0
     canvas = Canvas(760, height)
     numbers = [v for r in rows for v in (*r.ends, 0.0)] or [0.0, 1.0]
@@ -110,7 +142,13 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
     for tick in scale.ticks():
         canvas.line(scale(tick), 8, scale(tick), bottom, "rule")
         canvas.text(scale(tick), bottom + 16, scale.show(tick), css="soft", anchor="middle")
-    canvas.text((left + 760 - right) / 2, height - 2, "change of the concept in its standard deviations", css="soft", anchor="middle")
+    canvas.text(
+        (left + 760 - right) / 2,
+        height - 2,
+        "change of the concept in its standard deviations",
+        css="soft",
+        anchor="middle",
+    )
     y = 20.0
     for title, part in sections:
         canvas.text(8, y + 4, title, css="soft strong")
@@ -118,11 +156,27 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
         for row in part:
             canvas.text(left - 10, y + 4, row.name, anchor="end")
             if np.isfinite(row.null_low):
-                canvas.rect(scale(row.null_low), y - 9, scale(row.null_high) - scale(row.null_low), 18, "null", title="null directions: mean +- 2 sd")
+                canvas.rect(
+                    scale(row.null_low),
+                    y - 9,
+                    scale(row.null_high) - scale(row.null_low),
+                    18,
+                    "null",
+                    title="null directions: mean +- 2 sd",
+                )
             if np.isfinite(row.value):
                 start, stop = sorted((scale(0.0), scale(row.value)))
-                canvas.rect(start, y - 6, stop - start, 12, f"f-{row.level}" + ("" if row.is_factor else " faint"), title=row.note)
-                canvas.nested_whiskers((scale(row.low), scale(row.high)), (scale(row.low_total), scale(row.high_total)), y)
+                canvas.rect(
+                    start,
+                    y - 6,
+                    stop - start,
+                    12,
+                    f"f-{row.level}" + ("" if row.is_factor else " faint"),
+                    title=row.note,
+                )
+                canvas.nested_whiskers(
+                    (scale(row.low), scale(row.high)), (scale(row.low_total), scale(row.high_total)), y
+                )
                 canvas.text(scale(max(row.value, *row.ends)) + 8, y + 4, f"{row.value:.2f}", css="soft")
             y += line
         y += 4.0
@@ -133,7 +187,13 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
 
 
 def grouped_bars(
-    name: str, hierarchy: Hierarchy, estimate: Estimate, groups: Mapping[str, tuple[int, ...]], *, axis: str, description: str
+    name: str,
+    hierarchy: Hierarchy,
+    estimate: Estimate,
+    groups: Mapping[str, tuple[int, ...]],
+    *,
+    axis: str,
+    description: str,
 ) -> Figure:
     """Bars of every level side by side at each layer group, with intervals; estimate is (M, G)."""
     left, top, bottom, width = 62.0, 34.0, 250.0, 760.0
@@ -158,7 +218,14 @@ def grouped_bars(
                 continue
             x = middle + bar * (m - len(hierarchy.levels) / 2)
             start, stop = sorted((scale(0.0), scale(value)))
-            canvas.rect(x + 1, start, bar - 2, stop - start, f"f-{level}", title=f"{level}, {group}: {value:.2f} [{low:.2f}, {high:.2f}]")
+            canvas.rect(
+                x + 1,
+                start,
+                bar - 2,
+                stop - start,
+                f"f-{level}",
+                title=f"{level}, {group}: {value:.2f} [{low:.2f}, {high:.2f}]",
+            )
             canvas.whisker(scale(low), scale(high), x + bar / 2, upright=True)
     canvas.line(left, scale(0.0), width - 10, scale(0.0), "axis")
     canvas.text(16, (top + bottom) / 2, axis, css="soft", anchor="middle", turn=-90)
@@ -171,14 +238,23 @@ def layer_curves(hierarchy: Hierarchy, groups: Mapping[str, tuple[int, ...]]) ->
     canvas, layers = Canvas(width, 300), hierarchy.curve.value.shape[1]
     finite = np.concatenate([hierarchy.curve.low.ravel(), hierarchy.curve.high.ravel(), [0.0]])
     finite = finite[np.isfinite(finite)]
-    scale, across = Scale(float(finite.min()), float(finite.max()), bottom, top), (width - 30 - left) / max(layers - 1, 1)
+    scale, across = (
+        Scale(float(finite.min()), float(finite.max()), bottom, top),
+        (width - 30 - left) / max(layers - 1, 1),
+    )
     grid(canvas, scale, left, width - 10)
     legend(canvas, hierarchy.levels, left)
     for group, members in groups.items():
         x = left + 10 + across * (members[0] + members[-1]) / 2
         canvas.text(x, bottom + 37, group, css="soft", anchor="middle")
         if members[0] > 0:
-            canvas.line(left + 10 + across * (members[0] - 0.5), top, left + 10 + across * (members[0] - 0.5), bottom + 30, "rule")
+            canvas.line(
+                left + 10 + across * (members[0] - 0.5),
+                top,
+                left + 10 + across * (members[0] - 0.5),
+                bottom + 30,
+                "rule",
+            )
     for layer in range(layers):
         canvas.text(left + 10 + across * layer, bottom + 18, str(layer), anchor="middle")
     canvas.line(left, scale(0.0), width - 10, scale(0.0), "axis")
@@ -186,16 +262,31 @@ def layer_curves(hierarchy: Hierarchy, groups: Mapping[str, tuple[int, ...]]) ->
     for m, level in enumerate(hierarchy.levels):
         xs = [left + 10 + across * layer for layer in range(layers)]
         low, high, value = hierarchy.curve.low[m], hierarchy.curve.high[m], hierarchy.curve.value[m]
-        band = [(x, scale(v)) for x, v in zip(xs, high, strict=True)] + [(x, scale(v)) for x, v in zip(xs[::-1], low[::-1], strict=True)]
+        band = [(x, scale(v)) for x, v in zip(xs, high, strict=True)] + [
+            (x, scale(v)) for x, v in zip(xs[::-1], low[::-1], strict=True)
+        ]
         canvas.path(band, f"band f-{level}", closed=True)
         canvas.path([(x, scale(v)) for x, v in zip(xs, value, strict=True)], f"line s-{level}")
         for layer, x in enumerate(xs):
             canvas.circle(
-                x, scale(value[layer]), 3.2, f"f-{level}", title=f"{level}, layer {layer}: {value[layer]:.2f} [{low[layer]:.2f}, {high[layer]:.2f}]"
+                x,
+                scale(value[layer]),
+                3.2,
+                f"f-{level}",
+                title=f"{level}, layer {layer}: {value[layer]:.2f} [{low[layer]:.2f}, {high[layer]:.2f}]",
             )
-            table.append([level, layer, value[layer], low[layer], high[layer], hierarchy.share.value[m, layer]])
-    canvas.text(16, (top + bottom) / 2, "change in standard deviations", css="soft", anchor="middle", turn=-90)
-    return Figure("hierarchy_layers", canvas, "Effect of moving one layer at a time, by level: the curve behind the hierarchy.", table)
+            table.append(
+                [level, layer, value[layer], low[layer], high[layer], hierarchy.share.value[m, layer]]
+            )
+    canvas.text(
+        16, (top + bottom) / 2, "change in standard deviations", css="soft", anchor="middle", turn=-90
+    )
+    return Figure(
+        "hierarchy_layers",
+        canvas,
+        "Effect of moving one layer at a time, by level: the curve behind the hierarchy.",
+        table,
+    )
 
 
 def depths(hierarchy: Hierarchy, levels_of: Sequence[str], groups: Mapping[str, tuple[int, ...]]) -> Figure:
@@ -204,7 +295,11 @@ def depths(hierarchy: Hierarchy, levels_of: Sequence[str], groups: Mapping[str, 
     rows: list[tuple[str, str, Estimate, int, bool]] = []
     for m, level in enumerate(hierarchy.levels):
         rows.append((level, level, hierarchy.depth, m, True))
-        rows += [(name, level, hierarchy.concept_depth, f, False) for f, name in enumerate(hierarchy.factors) if levels_of[f] == level]
+        rows += [
+            (name, level, hierarchy.concept_depth, f, False)
+            for f, name in enumerate(hierarchy.factors)
+            if levels_of[f] == level
+        ]
     height = 40.0 + line * len(rows) + 30.0
     canvas, layers = Canvas(width, height), hierarchy.curve.value.shape[1]
     scale = Scale(0.0, float(layers - 1), left, width - 30, ticks=max(layers - 1, 1))
@@ -221,17 +316,38 @@ def depths(hierarchy: Hierarchy, levels_of: Sequence[str], groups: Mapping[str, 
         canvas.text(left - 10, y + 4, label, anchor="end", css="strong" if is_level else "soft")
         if np.isfinite(value):
             canvas.whisker(scale(low), scale(high), y)
-            canvas.circle(scale(value), y, 6.0 if is_level else 3.6, f"f-{level}", title=f"{label}: {value:.2f} [{low:.2f}, {high:.2f}]")
+            canvas.circle(
+                scale(value),
+                y,
+                6.0 if is_level else 3.6,
+                f"f-{level}",
+                title=f"{label}: {value:.2f} [{low:.2f}, {high:.2f}]",
+            )
         else:
             canvas.text(scale(0.0), y + 4, "not told by single layers", css="soft")
         table.append([level, "" if is_level else label, value, low, high])
         y += line
-    return Figure("depth", canvas, "Mean depth of each level and concept: the layer index weighted by effect.", table)
+    return Figure(
+        "depth", canvas, "Mean depth of each level and concept: the layer index weighted by effect.", table
+    )
 
 
-def heat(name: str, rows: Sequence[str], columns: Sequence[str], values: Floats, marks: NDArray[np.bool_], *, description: str, entry: str) -> Figure:
+def heat(
+    name: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    values: Floats,
+    marks: NDArray[np.bool_],
+    *,
+    description: str,
+    entry: str,
+) -> Figure:
     """A matrix of numbers in shaded cells; marked cells stand in bold, cells of NaN are empty."""
-    left, cell_w, cell_h = 24.0 + LETTER * longest(rows), max(38.0, min(64.0, 560.0 / max(len(columns), 1))), 27.0
+    left, cell_w, cell_h = (
+        24.0 + LETTER * longest(rows),
+        max(38.0, min(64.0, 560.0 / max(len(columns), 1))),
+        27.0,
+    )
     slant = LETTER * longest(columns) * 0.75  # names lean by half a right angle
     top = slant + 20.0
     canvas = Canvas(left + cell_w * len(columns) + slant, top + cell_h * len(rows) + 10)
@@ -249,7 +365,15 @@ def heat(name: str, rows: Sequence[str], columns: Sequence[str], values: Floats,
                 continue
             shade = 0.08 + 0.72 * min(abs(value) / max(largest, 1e-9), 1.0)
             sign = "up" if value >= 0 else "down"
-            canvas.rect(left + cell_w * j + 1, y + 1, cell_w - 2, cell_h - 2, sign, title=f"{row} -> {column}: {value:+.2f}", opacity=shade)
+            canvas.rect(
+                left + cell_w * j + 1,
+                y + 1,
+                cell_w - 2,
+                cell_h - 2,
+                sign,
+                title=f"{row} -> {column}: {value:+.2f}",
+                opacity=shade,
+            )
             canvas.text(
                 left + cell_w * (j + 0.5),
                 y + cell_h / 2 + 4,
@@ -276,10 +400,22 @@ def three_rankings(columns: Sequence[tuple[str, Sequence[tuple[str, str, float, 
             canvas.text(x + 168, y + 4, name, anchor="end", css="" if is_factor else "soft")
             if np.isfinite(value):
                 start, stop = sorted((scale(0.0), scale(value)))
-                canvas.rect(x + 176 + start, y - 6, stop - start, 12, f"f-{level}" + ("" if is_factor else " faint"), title=f"{name}: {value:.3f}")
+                canvas.rect(
+                    x + 176 + start,
+                    y - 6,
+                    stop - start,
+                    12,
+                    f"f-{level}" + ("" if is_factor else " faint"),
+                    title=f"{name}: {value:.3f}",
+                )
                 canvas.text(x + 182 + stop, y + 4, f"{value:.2f}", css="soft")
             table.append([title, place + 1, name, level, value, is_factor])
-    return Figure("ablation", canvas, "The same concepts ranked by share of positives, by accuracy of the boundary, and by re-scoring.", table)
+    return Figure(
+        "ablation",
+        canvas,
+        "The same concepts ranked by share of positives, by accuracy of the boundary, and by re-scoring.",
+        table,
+    )
 
 
 def grid(canvas: Canvas, scale: Scale, left: float, right: float) -> None:

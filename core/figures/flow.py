@@ -26,17 +26,36 @@ class FlowCanvas(Canvas):
 
     def bar(self, x: float, y: float, height: float, colour: str, title: str) -> None:
         """A class at one stage."""
-        self._shape(f'rect x="{x:.1f}" y="{y:.1f}" width="{BAR:.1f}" height="{height:.2f}" fill="{colour}"', "bar", title)
+        self._shape(
+            f'rect x="{x:.1f}" y="{y:.1f}" width="{BAR:.1f}" height="{height:.2f}" fill="{colour}"',
+            "bar",
+            title,
+        )
 
-    def ribbon(self, x: tuple[float, float], y: tuple[float, float], height: float, colour: str, title: str, *, stays: bool) -> None:
+    def ribbon(
+        self,
+        x: tuple[float, float],
+        y: tuple[float, float],
+        height: float,
+        colour: str,
+        title: str,
+        *,
+        stays: bool,
+    ) -> None:
         """A flow between two stages: from its place at the left to that at the right."""
         (a, b), (c, d), middle = x, y, (x[0] + x[1]) / 2
         upper = f"M{a:.1f},{c:.2f} C{middle:.1f},{c:.2f} {middle:.1f},{d:.2f} {b:.1f},{d:.2f}"
         lower = f"L{b:.1f},{d + height:.2f} C{middle:.1f},{d + height:.2f} {middle:.1f},{c + height:.2f} {a:.1f},{c + height:.2f} Z"
-        self._shape(f'path d="{upper} {lower}" fill="{colour}" fill-opacity="{0.22 if stays else 0.62}"', "ribbon", title)
+        self._shape(
+            f'path d="{upper} {lower}" fill="{colour}" fill-opacity="{0.22 if stays else 0.62}"',
+            "ribbon",
+            title,
+        )
 
 
-def merged(rows: Sequence[Transition], stuff: Collection[str]) -> tuple[list[dict[tuple[str, str], float]], list[str]]:
+def merged(
+    rows: Sequence[Transition], stuff: Collection[str]
+) -> tuple[list[dict[tuple[str, str], float]], list[str]]:
     """Flows as drawn, as shares of the picture, per hop, and the classes from top to bottom.
 
     Classes that are small at every stage are put together, objects with objects and stuff with stuff.
@@ -65,12 +84,19 @@ def merged(rows: Sequence[Transition], stuff: Collection[str]) -> tuple[list[dic
     names = {name for found in flows for pair in found for name in pair}
 
     def place(name: str) -> tuple[bool, bool, float, str]:
-        return name in stuff or name == OTHER_STUFF, name in (OTHER_OBJECTS, OTHER_STUFF), -largest.get(name, 0.0), name
+        return (
+            name in stuff or name == OTHER_STUFF,
+            name in (OTHER_OBJECTS, OTHER_STUFF),
+            -largest.get(name, 0.0),
+            name,
+        )
 
     return flows, sorted(names, key=place)
 
 
-def flow(rows: Sequence[Transition], classes: Sequence[str], stuff: Collection[str], along: Sequence[str]) -> Figure:
+def flow(
+    rows: Sequence[Transition], classes: Sequence[str], stuff: Collection[str], along: Sequence[str]
+) -> Figure:
     """Stages from left to right, classes as bars, and ribbons from what was to what became of it.
 
     Args:
@@ -84,7 +110,10 @@ def flow(rows: Sequence[Transition], classes: Sequence[str], stuff: Collection[s
     side = 20.0 + LETTER * longest([f"{name} 00.0 %" for name in order])
     stages = len(flows) + 1
     xs = [side + (WIDTH - 2 * side - BAR) * s / (stages - 1) for s in range(stages)]
-    shares = [{name: sum(v for (a, _), v in flows[min(s, stages - 2)].items() if a == name) for name in order} for s in range(stages - 1)]
+    shares = [
+        {name: sum(v for (a, _), v in flows[min(s, stages - 2)].items() if a == name) for name in order}
+        for s in range(stages - 1)
+    ]
     shares.append({name: sum(v for (_, b), v in flows[-1].items() if b == name) for name in order})
     # Every class has its own band of the height, the same at all stages, so that what stays runs straight.
     slots = {name: max(SLOT, TALL * max(share[name] for share in shares)) for name in order}
@@ -95,14 +124,24 @@ def flow(rows: Sequence[Transition], classes: Sequence[str], stuff: Collection[s
         y += slots[name] + 5.0
     canvas = FlowCanvas(WIDTH, y + 6.0)
     _heads(canvas, xs, along)
-    starts = [{name: tops[name] + (slots[name] - TALL * share[name]) / 2 for name in order} for share in shares]
+    starts = [
+        {name: tops[name] + (slots[name] - TALL * share[name]) / 2 for name in order} for share in shares
+    ]
     for hop, found in enumerate(flows):
-        _ribbons(canvas, hop, found, order, (xs[hop] + BAR, xs[hop + 1]), (starts[hop], starts[hop + 1]), colours)
+        _ribbons(
+            canvas, hop, found, order, (xs[hop] + BAR, xs[hop + 1]), (starts[hop], starts[hop + 1]), colours
+        )
     for s in range(stages):
         for name in order:
             share = shares[s][name]
             if share > 0.0:
-                canvas.bar(xs[s], starts[s][name], max(TALL * share, 0.8), colours.get(name, "#8a94a3"), f"{name}: {share:.1%} of the picture")
+                canvas.bar(
+                    xs[s],
+                    starts[s][name],
+                    max(TALL * share, 0.8),
+                    colours.get(name, "#8a94a3"),
+                    f"{name}: {share:.1%} of the picture",
+                )
             number, middle = f"{100 * share:.1f} %", tops[name] + slots[name] / 2 + 4.5
             if s == 0:
                 canvas.text(xs[s] - 8, middle, f"{name} {number}", anchor="end", css="over")
@@ -112,11 +151,27 @@ def flow(rows: Sequence[Transition], classes: Sequence[str], stuff: Collection[s
                 canvas.text(xs[s] + BAR + 8, middle, number, css="over")
     table: list[list[Any]] = [["hop", "along", "from", "to", "share_of_picture"]]
     for hop, found in enumerate(flows):
-        table += [[hop + 1, along[hop], a, b, v] for (a, b), v in sorted(found.items(), key=lambda item: -item[1])]
-    moves = [(v, a, b) for found in flows for (a, b), v in found.items() if a != b and not {a, b} & {OTHER_STUFF, OTHER_OBJECTS}]
+        table += [
+            [hop + 1, along[hop], a, b, v] for (a, b), v in sorted(found.items(), key=lambda item: -item[1])
+        ]
+    moves = [
+        (v, a, b)
+        for found in flows
+        for (a, b), v in found.items()
+        if a != b and not {a, b} & {OTHER_STUFF, OTHER_OBJECTS}
+    ]
     most = max(moves, default=None)
-    told = "" if most is None else f" The largest flow between two classes: {most[1]} to {most[2]}, {most[0]:.1%} of the picture."
-    return Figure("flow", canvas, f"What becomes of each class of pixels, moving along {', then along '.join(along)}.{told}", table)
+    told = (
+        ""
+        if most is None
+        else f" The largest flow between two classes: {most[1]} to {most[2]}, {most[0]:.1%} of the picture."
+    )
+    return Figure(
+        "flow",
+        canvas,
+        f"What becomes of each class of pixels, moving along {', then along '.join(along)}.{told}",
+        table,
+    )
 
 
 def _heads(canvas: Canvas, xs: Sequence[float], along: Sequence[str]) -> None:
@@ -124,7 +179,9 @@ def _heads(canvas: Canvas, xs: Sequence[float], along: Sequence[str]) -> None:
     for s, x in enumerate(xs):
         canvas.text(x + BAR / 2, 40, "before" if s == 0 else f"after hop {s}", anchor="middle", css="strong")
     for hop, name in enumerate(along):
-        canvas.text((xs[hop] + xs[hop + 1] + BAR) / 2, 16, f"hop {hop + 1}: {name}", anchor="middle", css="soft")
+        canvas.text(
+            (xs[hop] + xs[hop + 1] + BAR) / 2, 16, f"hop {hop + 1}: {name}", anchor="middle", css="soft"
+        )
 
 
 def _ribbons(
@@ -150,4 +207,11 @@ def _ribbons(
     for (a, b), share in sorted(found.items(), key=lambda item: (item[0][0] != item[0][1], -item[1])):
         if share >= THINNEST:
             words = f"hop {hop + 1}: {a} to {b}, {share:.1%} of the picture, {share / totals[a]:.0%} of {a}"
-            canvas.ribbon(x, (tops[a, b][0], tops[a, b][1]), TALL * share, colours.get(a, "#8a94a3"), words, stays=a == b)
+            canvas.ribbon(
+                x,
+                (tops[a, b][0], tops[a, b][1]),
+                TALL * share,
+                colours.get(a, "#8a94a3"),
+                words,
+                stays=a == b,
+            )

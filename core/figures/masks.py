@@ -23,10 +23,18 @@ GROUNDS = ((255, 255, 255), (21, 26, 33))  # of the page, light and dark: class 
 def lab(colours: NDArray[np.floating]) -> Floats:
     """SRGB (..., 3) in [0, 1] as CIE L*a*b* (D65), in which distances are about as large as they look."""
     linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
-    matrix = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    matrix = np.array(
+        [
+            [0.4124564, 0.3575761, 0.1804375],
+            [0.2126729, 0.7151522, 0.0721750],
+            [0.0193339, 0.1191920, 0.9503041],
+        ]
+    )
     xyz = linear @ matrix.T / matrix.sum(axis=1)
     f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
-    return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
+    return np.stack(
+        [116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1
+    )
 
 
 @cache
@@ -87,10 +95,19 @@ def sheet(pictures: Pixels, labels: NDArray[np.integer], names: Sequence[str], a
     frames = np.stack([pictures, masks], axis=2).reshape(samples, 2 * stages, height, width, 3)
     factor = -(-SIDE // max(height, width))
     grid = tile(frames.repeat(factor, axis=2).repeat(factor, axis=3), gap=GAP)
-    return png(_labelled(grid, 2 * (width * factor + GAP), [(i, names[i], colours[i]) for i in np.unique(labels)], ["before", *along]))
+    return png(
+        _labelled(
+            grid,
+            2 * (width * factor + GAP),
+            [(i, names[i], colours[i]) for i in np.unique(labels)],
+            ["before", *along],
+        )
+    )
 
 
-def _labelled(grid: Pixels, pitch: int, classes: list[tuple[int, str, NDArray[np.uint8]]], heads: list[str]) -> Pixels:
+def _labelled(
+    grid: Pixels, pitch: int, classes: list[tuple[int, str, NDArray[np.uint8]]], heads: list[str]
+) -> Pixels:
     """A grid with a heading over every pair of columns, and a legend below."""
     font = ImageFont.load_default()
     places, x, y = [], GAP, 2 * LINE + grid.shape[0] + GAP
@@ -107,7 +124,10 @@ def _labelled(grid: Pixels, pitch: int, classes: list[tuple[int, str, NDArray[np
         lines = [head] if stage == 0 else [f"after hop {stage}, along", head]
         for i, line in enumerate(lines):
             draw.text(
-                (stage * pitch, LINE * i + (LINE if len(lines) == 1 else 0) + 2), _fitting(line, font, pitch - 2 * GAP), fill="black", font=font
+                (stage * pitch, LINE * i + (LINE if len(lines) == 1 else 0) + 2),
+                _fitting(line, font, pitch - 2 * GAP),
+                fill="black",
+                font=font,
             )
     for x, y, name, colour in places:
         draw.rectangle((x, y + 3, x + 12, y + 15), fill=tuple(int(v) for v in colour))

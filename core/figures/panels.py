@@ -40,20 +40,46 @@ def rankings(panels: Sequence[tuple[str, Sequence[RankedConcept]]]) -> Figure:
             y = top + 40.0 + LINE * place
             _bar(canvas, scale, row, y)
             canvas.text(left + words - 8, y + 4, row.name, anchor="end", css="" if row.is_factor else "soft")
-            canvas.text(left + words + bars + 8, y + 4, "–" if np.isnan(row.value) else f"{row.value:.2f}".replace("-", "−"), css="soft")
+            canvas.text(
+                left + words + bars + 8,
+                y + 4,
+                "–" if np.isnan(row.value) else f"{row.value:.2f}".replace("-", "−"),
+                css="soft",
+            )
             table.append([label, place + 1, row.name, row.level, *row.numbers])
         canvas.line(scale(0.0), top + 26, scale(0.0), bottom, "axis")
     models = ", ".join(label for label, _ in panels)
-    return Figure("ranking", canvas, f"Concepts ranked by re-scoring, change in standard deviations, side by side for {models}.", table)
+    return Figure(
+        "ranking",
+        canvas,
+        f"Concepts ranked by re-scoring, change in standard deviations, side by side for {models}.",
+        table,
+    )
 
 
 def _bar(canvas: Canvas, scale: Scale, row: RankedConcept, y: float) -> None:
     if np.isfinite(row.null_low):
-        canvas.rect(scale(row.null_low), y - 8, scale(row.null_high) - scale(row.null_low), 16, "null", title="null directions: mean +- 2 sd")
+        canvas.rect(
+            scale(row.null_low),
+            y - 8,
+            scale(row.null_high) - scale(row.null_low),
+            16,
+            "null",
+            title="null directions: mean +- 2 sd",
+        )
     if np.isfinite(row.value):
         start, stop = sorted((scale(0.0), scale(row.value)))
-        canvas.rect(start, y - 5, stop - start, 10, f"f-{row.level}" + ("" if row.is_factor else " faint"), title=row.note)
-        canvas.nested_whiskers((scale(row.low), scale(row.high)), (scale(row.low_total), scale(row.high_total)), y)
+        canvas.rect(
+            start,
+            y - 5,
+            stop - start,
+            10,
+            f"f-{row.level}" + ("" if row.is_factor else " faint"),
+            title=row.note,
+        )
+        canvas.nested_whiskers(
+            (scale(row.low), scale(row.high)), (scale(row.low_total), scale(row.high_total)), y
+        )
 
 
 def hierarchies(panels: Sequence[tuple[str, Hierarchy, Mapping[str, tuple[int, ...]]]]) -> Figure:
@@ -63,13 +89,28 @@ def hierarchies(panels: Sequence[tuple[str, Hierarchy, Mapping[str, tuple[int, .
     levels = list(dict.fromkeys(level for _, h, _ in panels for level in h.levels))
     legend(canvas, levels, left)
     ends = [v for _, h, _ in panels for v in (*h.groups.high.ravel(), 0.0, 1.0) if np.isfinite(v)]
-    table: list[list[Any]] = [["run", "level", "group", "layers", "share", "low", "high", "depth_as_part", "depth_low", "depth_high"]]
+    table: list[list[Any]] = [
+        [
+            "run",
+            "level",
+            "group",
+            "layers",
+            "share",
+            "low",
+            "high",
+            "depth_as_part",
+            "depth_low",
+            "depth_high",
+        ]
+    ]
     for p, (label, h, groups) in enumerate(panels):
         top, bottom = 62.0 + height * p, 186.0 + height * p
         canvas.text(left, top - 10, label, css="strong")
         scale = Scale(0.0, max(ends), bottom, top, ticks=4)
         grid(canvas, scale, left, width - 10)
-        depths, depth_low, depth_high = (a / max(h.curve.value.shape[1] - 1, 1) for a in (h.depth.value, h.depth.low, h.depth.high))
+        depths, depth_low, depth_high = (
+            a / max(h.curve.value.shape[1] - 1, 1) for a in (h.depth.value, h.depth.low, h.depth.high)
+        )
         room = (width - 10 - left) / max(len(groups), 1)
         bar = min(26.0, room * 0.8 / max(len(levels), 1))
         for g, (group, members) in enumerate(groups.items()):
@@ -77,11 +118,24 @@ def hierarchies(panels: Sequence[tuple[str, Hierarchy, Mapping[str, tuple[int, .
             canvas.text(middle, bottom + 17, f"{group} {show_layers(members)}", anchor="middle", css="soft")
             for m, level in enumerate(h.levels):
                 value, low, high = (float(a[m, g]) for a in (h.groups.value, h.groups.low, h.groups.high))
-                table.append([label, level, group, show_layers(members), value, low, high, *(float(a[m]) for a in (depths, depth_low, depth_high))])
+                table.append(
+                    [
+                        label,
+                        level,
+                        group,
+                        show_layers(members),
+                        value,
+                        low,
+                        high,
+                        *(float(a[m]) for a in (depths, depth_low, depth_high)),
+                    ]
+                )
                 if np.isfinite(value):
                     x = middle + bar * (levels.index(level) - len(levels) / 2)
                     note = f"{label}, {level}, {group}: {value:.2f} [{low:.2f}, {high:.2f}]"
-                    canvas.rect(x + 1, scale(value), bar - 2, scale(0.0) - scale(value), f"f-{level}", title=note)
+                    canvas.rect(
+                        x + 1, scale(value), bar - 2, scale(0.0) - scale(value), f"f-{level}", title=note
+                    )
                     canvas.whisker(scale(low), scale(high), x + bar / 2, upright=True)
         canvas.line(left, scale(0.0), width - 10, scale(0.0), "axis")
         canvas.text(16, (top + bottom) / 2, "share of effect", css="soft", anchor="middle", turn=-90)
@@ -92,11 +146,22 @@ def hierarchies(panels: Sequence[tuple[str, Hierarchy, Mapping[str, tuple[int, .
             if np.isfinite(depths[m]):
                 y = bottom + 38 + 5.0 * (m - (len(h.levels) - 1) / 2)
                 canvas.whisker(along(float(depth_low[m])), along(float(depth_high[m])), y, cap=2.0)
-                canvas.circle(along(float(depths[m])), y, 4.5, f"f-{level}", title=f"{label}, {level}: {100 * float(depths[m]):.0f} % of the way")
+                canvas.circle(
+                    along(float(depths[m])),
+                    y,
+                    4.5,
+                    f"f-{level}",
+                    title=f"{label}, {level}: {100 * float(depths[m]):.0f} % of the way",
+                )
         canvas.text(left, bottom + 60, "first layer", css="soft")
         canvas.text(width - 30, bottom + 60, "last layer", css="soft", anchor="end")
     models = ", ".join(label for label, _, _ in panels)
-    return Figure("hierarchy", canvas, f"Share of each level's effect by layer group, and mean depths, for {models}.", table)
+    return Figure(
+        "hierarchy",
+        canvas,
+        f"Share of each level's effect by layer group, and mean depths, for {models}.",
+        table,
+    )
 
 
 def layer_effects(rows: Sequence[Moved], levels: Sequence[str]) -> Figure:
@@ -107,10 +172,22 @@ def layer_effects(rows: Sequence[Moved], levels: Sequence[str]) -> Figure:
     blocks = [[row for row in rows if row.name == name] for name in dict.fromkeys(row.name for row in rows)]
     height = 30.0 + sum(52.0 + line * len(block) for block in blocks) + 26.0
     canvas = Canvas(words + cell * len(columns), height)
-    ends = [0.0] + [v for row in rows for v in (*row.target, *(w for a in row.levels.values() for w in (a.high, a.random))) if np.isfinite(v)]
-    least = min(ends) if min(ends) < -0.05 * max(ends) else 0.0  # a whisker a little below zero needs no room of its own
-    scales = [Scale(least, max(ends), words + cell * c + 4, words + cell * (c + 1) - 22, ticks=3) for c in range(len(columns))]
-    table: list[list[Any]] = [["boundary", "boundary_level", "layers", "right", "of", "value", "low", "high", "random"]]
+    ends = [0.0] + [
+        v
+        for row in rows
+        for v in (*row.target, *(w for a in row.levels.values() for w in (a.high, a.random)))
+        if np.isfinite(v)
+    ]
+    least = (
+        min(ends) if min(ends) < -0.05 * max(ends) else 0.0
+    )  # a whisker a little below zero needs no room of its own
+    scales = [
+        Scale(least, max(ends), words + cell * c + 4, words + cell * (c + 1) - 22, ticks=3)
+        for c in range(len(columns))
+    ]
+    table: list[list[Any]] = [
+        ["boundary", "boundary_level", "layers", "right", "of", "value", "low", "high", "random"]
+    ]
     y = 18.0
     for c, title in enumerate(columns):
         canvas.text(scales[c](0.0), y, title, css="strong" if c == 0 else "soft strong")
@@ -121,7 +198,13 @@ def layer_effects(rows: Sequence[Moved], levels: Sequence[str]) -> Figure:
         start = y
         for row in block:
             middle = y + line / 2
-            canvas.text(words - 8, middle + 4, f"{row.set_name} {show_layers(row.layers)}", anchor="end", css="strong" if row.is_right else "soft")
+            canvas.text(
+                words - 8,
+                middle + 4,
+                f"{row.set_name} {show_layers(row.layers)}",
+                anchor="end",
+                css="strong" if row.is_right else "soft",
+            )
             if row.is_right:
                 canvas.circle(14, middle, 4.0, f"f-{row.level}", title="the right layers")
             for c, of in enumerate(columns):
@@ -129,15 +212,41 @@ def layer_effects(rows: Sequence[Moved], levels: Sequence[str]) -> Figure:
                 if c > 0 and side is None:
                     continue
                 value, low, high = row.target if side is None else (side.value, side.low, side.high)
-                table.append([row.name, row.level, row.set_name, row.is_right, of, value, low, high, float("nan") if side is None else side.random])
+                table.append(
+                    [
+                        row.name,
+                        row.level,
+                        row.set_name,
+                        row.is_right,
+                        of,
+                        value,
+                        low,
+                        high,
+                        float("nan") if side is None else side.random,
+                    ]
+                )
                 if not np.isfinite(value):
                     continue
                 scale = scales[c]
                 if side is not None and np.isfinite(side.random):
-                    canvas.rect(scale(0.0), middle - 8, scale(side.random) - scale(0.0), 16, "null", title=f"null directions: {side.random:.2f}")
+                    canvas.rect(
+                        scale(0.0),
+                        middle - 8,
+                        scale(side.random) - scale(0.0),
+                        16,
+                        "null",
+                        title=f"null directions: {side.random:.2f}",
+                    )
                 begin, stop = sorted((scale(0.0), scale(value)))
                 note = f"{row.name} at {row.set_name}, {of}: {value:.2f} [{low:.2f}, {high:.2f}]"
-                canvas.rect(begin, middle - 5, stop - begin, 10, f"f-{row.level if c == 0 else of}" + ("" if row.is_right else " faint"), title=note)
+                canvas.rect(
+                    begin,
+                    middle - 5,
+                    stop - begin,
+                    10,
+                    f"f-{row.level if c == 0 else of}" + ("" if row.is_right else " faint"),
+                    title=note,
+                )
                 canvas.whisker(scale(low), scale(high), middle)
             y += line
         for scale in scales:
@@ -148,7 +257,12 @@ def layer_effects(rows: Sequence[Moved], levels: Sequence[str]) -> Figure:
             canvas.line(scale(tick), y - 18, scale(tick), y - 14, "axis")
             if tick == 0.0 or tick in (scale.ticks()[0], scale.ticks()[-1]):
                 canvas.text(scale(tick), y - 2, scale.show(tick), css="soft", anchor="middle")
-    canvas.text(words, y + 20, "change in standard deviations; of other concepts the root mean square by level, noise taken out", css="soft")
+    canvas.text(
+        words,
+        y + 20,
+        "change in standard deviations; of other concepts the root mean square by level, noise taken out",
+        css="soft",
+    )
     return Figure(
         "layers",
         canvas,

@@ -32,7 +32,9 @@ def sheet(pictures: Pixels, heads: Sequence[str], names: Sequence[str], *, apart
     frames = enlarged(pictures)
     rows, columns, height, width, _ = frames.shape
     font = ImageFont.load_default()
-    heads, names = ([words.replace("−", "-") for words in given] for given in (heads, names))  # these letters have no minus sign
+    heads, names = (
+        [words.replace("−", "-") for words in given] for given in (heads, names)
+    )  # these letters have no minus sign
     left = max(int(font.getlength(name)) for name in names) + 3 * GAP
     places = [left + c * (width + GAP) + (2 * GAP if apart and c else 0) for c in range(columns)]
     canvas = Image.new("RGB", (places[-1] + width, LINE + rows * (height + GAP) - GAP), "white")

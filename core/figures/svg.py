@@ -43,10 +43,24 @@ class Canvas:
         self.width, self.height = width, height
         self._parts: list[str] = []
 
-    def rect(self, x: float, y: float, width: float, height: float, css: str, *, title: str = "", opacity: float | None = None) -> None:
+    def rect(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        css: str,
+        *,
+        title: str = "",
+        opacity: float | None = None,
+    ) -> None:
         """A rectangle; its title is shown on hovering."""
         shade = "" if opacity is None else f' fill-opacity="{opacity:.3f}"'
-        self._shape(f'rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.0):.1f}" height="{max(height, 0.0):.1f}"{shade}', css, title)
+        self._shape(
+            f'rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.0):.1f}" height="{max(height, 0.0):.1f}"{shade}',
+            css,
+            title,
+        )
 
     def circle(self, x: float, y: float, radius: float, css: str, *, title: str = "") -> None:
         """A disc."""
@@ -66,10 +80,14 @@ class Canvas:
         trace = " L".join(f"{x:.1f},{y:.1f}" for x, y in points)
         self._shape(f'path d="M{trace}{" Z" if closed else ""}"', css, "")
 
-    def text(self, x: float, y: float, words: str, *, css: str = "", anchor: str = "start", turn: float = 0.0) -> None:
+    def text(
+        self, x: float, y: float, words: str, *, css: str = "", anchor: str = "start", turn: float = 0.0
+    ) -> None:
         """Words; `turn` rotates them about their anchor."""
         turned = f' transform="rotate({turn:.0f} {x:.1f} {y:.1f})"' if turn else ""
-        self._parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{css}"{turned}>{markup(words)}</text>')
+        self._parts.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{css}"{turned}>{markup(words)}</text>'
+        )
 
     def whisker(self, x1: float, x2: float, y: float, *, upright: bool = False, cap: float = 3.0) -> None:
         """An error bar from x1 to x2 at height y; upright, from y = x1 to x2 at column y."""
@@ -89,13 +107,19 @@ class Canvas:
 
     def _shape(self, element: str, css: str, title: str) -> None:
         if title:
-            self._parts.append(f'<{element} class="{css}"><title>{markup(title)}</title></{element.split(" ", 1)[0]}>')
+            self._parts.append(
+                f'<{element} class="{css}"><title>{markup(title)}</title></{element.split(" ", 1)[0]}>'
+            )
         else:
             self._parts.append(f'<{element} class="{css}"/>')
 
     def svg(self, description: str, *, alone: bool = False) -> str:
         """The drawing; `alone` adds the style and a ground, for a file of its own."""
-        style = f'<style>{STYLE}</style><rect width="100%" height="100%" style="fill: var(--ground)"/>' if alone else ""
+        style = (
+            f'<style>{STYLE}</style><rect width="100%" height="100%" style="fill: var(--ground)"/>'
+            if alone
+            else ""
+        )
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="figure" viewBox="0 0 {self.width:.0f} {self.height:.0f}" '
             f'width="{self.width:.0f}" height="{self.height:.0f}" role="img" aria-label="{markup(description)}">'
@@ -110,7 +134,10 @@ class Scale:
         if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
             low, high = (0.0, 1.0) if not math.isfinite(low + high) else (low - 0.5, low + 0.5)
         self.step = nice_step((high - low) / ticks)
-        self.low, self.high = math.floor(low / self.step + 1e-9) * self.step, math.ceil(high / self.step - 1e-9) * self.step
+        self.low, self.high = (
+            math.floor(low / self.step + 1e-9) * self.step,
+            math.ceil(high / self.step - 1e-9) * self.step,
+        )
         self.start, self.stop = start, stop
 
     def __call__(self, value: float) -> float:

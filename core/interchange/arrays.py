@@ -78,7 +78,9 @@ def boundary_of(content: Any, path: Path) -> ForeignBoundary:
         raise DataError(f"{path} holds {describe(content)}; a boundary is an array of numbers")
     rows = content[0] if content.ndim in (2, 3) and content.shape[0] == 1 else content
     if rows.ndim not in (1, 2) or not rows.size or (rows.ndim == 2 and content.ndim != 3):
-        raise DataError(f"{path} holds {describe(content)}; a boundary has the shape (1, D), or (1, L, D) with a normal per layer")
+        raise DataError(
+            f"{path} holds {describe(content)}; a boundary has the shape (1, D), or (1, L, D) with a normal per layer"
+        )
     if rows.size > LONGEST:
         raise DataError(f"{path} holds {describe(content)}; a boundary has at most {LONGEST} numbers")
     rows = rows.astype(np.float64)
@@ -106,11 +108,17 @@ def _layers_text(value: Any, path: Path) -> str | None:
         return None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if isinstance(value, list | tuple) and len(value) <= LAYERS and all(isinstance(item, int) and not isinstance(item, bool) for item in value):
+    if (
+        isinstance(value, list | tuple)
+        and len(value) <= LAYERS
+        and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
+    ):
         return ",".join(str(item) for item in value)
     if isinstance(value, str):
         return visible(value)
-    raise DataError(f"{path}: its 'manipulate_layers' is {describe(value)}; numbers or text such as 6-11 were expected")
+    raise DataError(
+        f"{path}: its 'manipulate_layers' is {describe(value)}; numbers or text such as 6-11 were expected"
+    )
 
 
 def read_codes(path: Path, *, layers: int | None = None, size: int | None = None) -> NDArray[np.float32]:
@@ -126,8 +134,15 @@ def read_codes(path: Path, *, layers: int | None = None, size: int | None = None
         DataError: no codes, or of another generator's sizes.
     """
     content = read_npy(path)
-    if not isinstance(content, np.ndarray) or content.dtype.kind != "f" or content.ndim not in (2, 3) or not content.size:
-        raise DataError(f"{path} holds {describe(content)}; codes have the shape (N, D), or (N, L, D) with one per layer")
+    if (
+        not isinstance(content, np.ndarray)
+        or content.dtype.kind != "f"
+        or content.ndim not in (2, 3)
+        or not content.size
+    ):
+        raise DataError(
+            f"{path} holds {describe(content)}; codes have the shape (N, D), or (N, L, D) with one per layer"
+        )
     if size is not None and content.shape[-1] != size:
         raise DataError(f"{path}: its codes have {content.shape[-1]} numbers; this generator's have {size}")
     if layers is not None and content.ndim == 3 and content.shape[1] != layers:
@@ -152,7 +167,9 @@ def read_scores(path: Path) -> dict[str, NDArray[np.float32]]:
     named = dict(content)
     if isinstance(named.get(SCORES), np.ndarray) and isinstance(named.get(INDICES), Mapping):
         table, indices = named[SCORES], named[INDICES]
-        if table.ndim != 2 or not all(isinstance(i, int) and 0 <= i < table.shape[1] for i in indices.values()):
+        if table.ndim != 2 or not all(
+            isinstance(i, int) and 0 <= i < table.shape[1] for i in indices.values()
+        ):
             raise DataError(f"{path}: its '{INDICES}' does not fit its '{SCORES}' of shape {table.shape}")
         _check_size(len(indices) * len(table), path)
         named = {name: table[:, column] for name, column in indices.items()}
@@ -160,10 +177,14 @@ def read_scores(path: Path) -> dict[str, NDArray[np.float32]]:
     size = 0
     for name, values in named.items():
         is_column = (
-            isinstance(values, np.ndarray) and values.dtype.kind in "fiu" and (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1))
+            isinstance(values, np.ndarray)
+            and values.dtype.kind in "fiu"
+            and (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1))
         )
         if not isinstance(name, str) or not is_column:
-            raise DataError(f"{path}: {shown(name)} is {describe(values)}; scores have the shape (N,) or (N, 1)")
+            raise DataError(
+                f"{path}: {shown(name)} is {describe(values)}; scores have the shape (N,) or (N, 1)"
+            )
         size += len(values)
         _check_size(size, path)
         found[name] = values.reshape(-1).astype(np.float32)

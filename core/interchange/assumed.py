@@ -30,6 +30,14 @@ def assumed(generator: str) -> Assumed:
     path = user_path(generator)
     if path.is_dir():
         card = Run.open(path).record.generator
-        return Assumed(card.fingerprint, card.space, card.layers, card.code_size, f"{card.family}, {card.source}")
+        return Assumed(
+            card.fingerprint, card.space, card.layers, card.code_size, f"{card.family}, {card.source}"
+        )
     built = load_generator("auto", checkpoint=generator, device="cpu")
-    return Assumed(built.fingerprint, built.space, built.card.layers, built.card.code_size, f"{built.card.family}, {built.card.source}")
+    return Assumed(
+        built.fingerprint,
+        built.space,
+        built.card.layers,
+        built.card.code_size,
+        f"{built.card.family}, {built.card.source}",
+    )

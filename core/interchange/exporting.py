@@ -36,7 +36,13 @@ class Exported:
 
 
 def export_boundaries(
-    folder: Path, out: Path, *, form: As = "list", only: Sequence[str] = (), absolute: bool = False, samples: Run | None = None
+    folder: Path,
+    out: Path,
+    *,
+    form: As = "list",
+    only: Sequence[str] = (),
+    absolute: bool = False,
+    samples: Run | None = None,
 ) -> Exported:
     """Every boundary of a run, or of a folder with boundaries, as (1, D) or (1, L, D) float32: all files appear at once.
 
@@ -55,8 +61,13 @@ def export_boundaries(
     boundaries = _chosen(boundaries_in(folder)[0], only, folder)
     names = plain_names(boundaries)
     files = [f"{name}_boundary.npy" for name in names]
-    arrays = {file: np.asarray(b.normal, dtype=np.float32)[None] for file, b in zip(files, boundaries, strict=True)}
-    rows = [(name, b.space, str((out / file).resolve()) if absolute else file) for name, b, file in zip(names, boundaries, files, strict=True)]
+    arrays = {
+        file: np.asarray(b.normal, dtype=np.float32)[None] for file, b in zip(files, boundaries, strict=True)
+    }
+    rows = [
+        (name, b.space, str((out / file).resolve()) if absolute else file)
+        for name, b, file in zip(names, boundaries, files, strict=True)
+    ]
     if samples is not None:
         arrays |= _arrays_of(samples)
     written = _write(out, arrays, {LIST: list_text(rows)} if form == "list" else {})
@@ -132,8 +143,12 @@ def _plain(names: Sequence[str]) -> list[str]:
 def _chosen(boundaries: Boundaries, only: Sequence[str], folder: Path) -> Boundaries:
     for pattern in only:
         if not any(fnmatchcase(name, pattern) for name in boundaries.names):
-            raise UserError(f"--only {pattern}: no boundary of {folder} has such a name.{nearest(pattern, boundaries.names)}")
-    chosen = Boundaries(b for b in boundaries if not only or any(fnmatchcase(b.name, pattern) for pattern in only))
+            raise UserError(
+                f"--only {pattern}: no boundary of {folder} has such a name.{nearest(pattern, boundaries.names)}"
+            )
+    chosen = Boundaries(
+        b for b in boundaries if not only or any(fnmatchcase(b.name, pattern) for pattern in only)
+    )
     if not chosen:
         raise UserError(f"{folder} has no boundaries")
     _check_spaces(chosen)
@@ -143,11 +158,15 @@ def _chosen(boundaries: Boundaries, only: Sequence[str], folder: Path) -> Bounda
 def _check_spaces(boundaries: Sequence[Boundary]) -> None:
     for boundary in boundaries:
         if boundary.space not in SPACES.values():
-            raise UserError(f"boundary '{boundary.name}' lies in space {boundary.space}, which HiGAN does not have; leave it out with --only")
+            raise UserError(
+                f"boundary '{boundary.name}' lies in space {boundary.space}, which HiGAN does not have; leave it out with --only"
+            )
 
 
 def _check_new(out: Path, files: Iterable[Path]) -> None:
     """Refuse to write over anything."""
     taken = [path.name for path in files if path.exists()]
     if taken:
-        raise RunError(f"{out} has {', '.join(taken[:5])}{' and others' if len(taken) > 5 else ''} already; give another --out")
+        raise RunError(
+            f"{out} has {', '.join(taken[:5])}{' and others' if len(taken) > 5 else ''} already; give another --out"
+        )

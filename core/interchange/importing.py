@@ -63,7 +63,9 @@ class Imported:
     remarks: list[str] = field(default_factory=list)
 
 
-def import_boundaries(sources: Sequence[Path], generator: Assumed, ask: ImportOptions | None = None) -> Imported:
+def import_boundaries(
+    sources: Sequence[Path], generator: Assumed, ask: ImportOptions | None = None
+) -> Imported:
     """Boundaries from lists, .npy files, and folders of .npy files.
 
     Raises:
@@ -84,12 +86,20 @@ def import_boundaries(sources: Sequence[Path], generator: Assumed, ask: ImportOp
             continue
         if boundary.concept in found:
             other = " -> ".join(places[boundary.concept].where)
-            faults.append(Fault(named.where, f"'{named.name}' was there already ({other}); import one of them apart, with another --alias"))
+            faults.append(
+                Fault(
+                    named.where,
+                    f"'{named.name}' was there already ({other}); import one of them apart, with another --alias",
+                )
+            )
         found[boundary.concept], places[boundary.concept] = boundary, named
     names = {named.name for named in places.values()}
     if not faults:  # else a name may be among those that failed
         unknown = [(name, level) for name, level in ask.levels.items() if name not in names]
-        faults += [Fault((f"--level {name}={level}",), f"no boundary has this name.{nearest(name, names)}") for name, level in unknown]
+        faults += [
+            Fault((f"--level {name}={level}",), f"no boundary has this name.{nearest(name, names)}")
+            for name, level in unknown
+        ]
     if faults:
         raise ConfigError("boundaries to import", faults)
     return Imported(Boundaries(found.values()), remarks)
@@ -121,18 +131,28 @@ def _check(ask: ImportOptions) -> None:
         raise UserError(f"--space {ask.space}: there is no such latent space; {', '.join(SPACES)} are known")
     for level in [*([] if ask.level is None else [ask.level]), *ask.levels.values()]:
         if level not in LEVELS:
-            raise UserError(f"--level {level}: there is no such level.{nearest(level, LEVELS)} There are {', '.join(LEVELS)}")
+            raise UserError(
+                f"--level {level}: there is no such level.{nearest(level, LEVELS)} There are {', '.join(LEVELS)}"
+            )
     if "/" in ask.alias or fault_of(ask.alias):
-        raise UserError(f"--alias '{visible(ask.alias)}': it {fault_of(ask.alias) or 'holds a /'}; give a name without the signs / , and |")
+        raise UserError(
+            f"--alias '{visible(ask.alias)}': it {fault_of(ask.alias) or 'holds a /'}; give a name without the signs / , and |"
+        )
 
 
-def _named(sources: Sequence[Path], ask: ImportOptions, faults: list[Fault], remarks: list[str]) -> Iterable[Named]:
+def _named(
+    sources: Sequence[Path], ask: ImportOptions, faults: list[Fault], remarks: list[str]
+) -> Iterable[Named]:
     """Every file, in order; those that are missing become faults."""
     for source in sources:
         if source.is_dir():
             files = sorted(source.glob("*.npy"))
             if not files:
-                hint = "; it holds the project's own boundaries, which need no import" if (source / FILES[1]).is_file() else ""
+                hint = (
+                    "; it holds the project's own boundaries, which need no import"
+                    if (source / FILES[1]).is_file()
+                    else ""
+                )
                 faults.append(Fault((str(source),), f"there is no .npy file in this folder{hint}"))
             yield from _alone(files, ask, faults)
         elif source.suffix == ".npy" or not source.exists():
@@ -156,9 +176,16 @@ def _alone(files: Iterable[Path], ask: ImportOptions, faults: list[Fault]) -> It
         if not file.is_file():
             faults.append(Fault((str(file),), "there is no such file"))
         elif ask.space is None:
-            faults.append(Fault((str(file),), f"it does not say which latent space it lies in; say --space {', --space '.join(SPACES)}"))
+            faults.append(
+                Fault(
+                    (str(file),),
+                    f"it does not say which latent space it lies in; say --space {', --space '.join(SPACES)}",
+                )
+            )
         else:
-            yield Named((str(file),), file.stem.removesuffix(STEM) or file.stem, space_of(ask.space) or "", file)
+            yield Named(
+                (str(file),), file.stem.removesuffix(STEM) or file.stem, space_of(ask.space) or "", file
+            )
 
 
 def _resolve(written: str, folder: Path, root: Path | None) -> Path | None:
@@ -167,7 +194,9 @@ def _resolve(written: str, folder: Path, root: Path | None) -> Path | None:
     return next((place / written for place in places if (place / written).is_file()), None)
 
 
-def _boundary(named: Named, foreign: ForeignBoundary, generator: Assumed, ask: ImportOptions, remarks: list[str]) -> Boundary:
+def _boundary(
+    named: Named, foreign: ForeignBoundary, generator: Assumed, ask: ImportOptions, remarks: list[str]
+) -> Boundary:
     """One boundary, held against the generator.
 
     Raises:
@@ -177,7 +206,11 @@ def _boundary(named: Named, foreign: ForeignBoundary, generator: Assumed, ask: I
     kind = foreign.kind if foreign.kind in LEVELS else None
     level = ask.levels.get(named.name, ask.level or kind)
     if level is None:
-        said = f"it calls its level '{foreign.kind}', which is none of {', '.join(LEVELS)}" if foreign.kind else "it does not say its level"
+        said = (
+            f"it calls its level '{foreign.kind}', which is none of {', '.join(LEVELS)}"
+            if foreign.kind
+            else "it does not say its level"
+        )
         raise UserError(f"{said}; say it with --level, or --level {named.name}=LEVEL for this one alone")
     if kind is not None and kind != level:
         remarks.append(f"{named.path} calls itself {kind}; it becomes {level}, as --level says")
@@ -192,27 +225,45 @@ def _boundary(named: Named, foreign: ForeignBoundary, generator: Assumed, ask: I
     }
     if not foreign.was_unit:
         facts["length"] = f"{foreign.length:.6g}"
-        remarks.append(f"{named.path}: its normal had length {foreign.length:.6g}; it was normalised, so steps are not those of its authors")
+        remarks.append(
+            f"{named.path}: its normal had length {foreign.length:.6g}; it was normalised, so steps are not those of its authors"
+        )
     if ask.layers is not None and foreign.layers is not None and ask.layers != foreign.layers:
         shown = "all layers" if layers is None else f"layers {show_layers(layers)}"
-        remarks.append(f"{named.path} is meant for layers {foreign.layers}; it gets {shown}, as --layers says")
+        remarks.append(
+            f"{named.path} is meant for layers {foreign.layers}; it gets {shown}, as --layers says"
+        )
     offset = np.zeros(foreign.normal.shape[:-1], dtype=np.float32)
     concept = named.name if "/" in named.name else f"{ask.alias}/{named.name}"
     fault = fault_of(concept)
     if fault:
         raise UserError(f"its name '{visible(concept)}' {fault}; give it another in a list")
     normal = foreign.normal.astype(np.float32)
-    return Boundary(concept, level, normal, offset, named.space, generator.fingerprint, layers=layers, facts=facts)
+    return Boundary(
+        concept, level, normal, offset, named.space, generator.fingerprint, layers=layers, facts=facts
+    )
 
 
 def _check_shape(named: Named, foreign: ForeignBoundary, generator: Assumed) -> None:
     shape, size, layers = foreign.normal.shape, generator.code_size, generator.layers
     if named.space not in (generator.space, "w+"):
-        raise UserError(f"it lies in space {named.space}, but the codes of this generator ({generator.words}) are in {generator.space}")
+        raise UserError(
+            f"it lies in space {named.space}, but the codes of this generator ({generator.words}) are in {generator.space}"
+        )
     if (named.space == "w+") != (len(shape) == 2):
-        has, needs = ("a normal per layer", "one normal (1, D)") if len(shape) == 2 else ("one normal", "a normal per layer (1, L, D)")
-        raise UserError(f"it has {has}, shape {shape}, but is said to lie in {named.space}, where a boundary has {needs}")
+        has, needs = (
+            ("a normal per layer", "one normal (1, D)")
+            if len(shape) == 2
+            else ("one normal", "a normal per layer (1, L, D)")
+        )
+        raise UserError(
+            f"it has {has}, shape {shape}, but is said to lie in {named.space}, where a boundary has {needs}"
+        )
     if shape[-1] != size:
-        raise UserError(f"it has D = {shape[-1]}, but the codes of this generator ({generator.words}) have D = {size}")
+        raise UserError(
+            f"it has D = {shape[-1]}, but the codes of this generator ({generator.words}) have D = {size}"
+        )
     if len(shape) == 2 and shape[0] != layers:
-        raise UserError(f"it has normals for {shape[0]} layers, but this generator ({generator.words}) has {layers}")
+        raise UserError(
+            f"it has normals for {shape[0]} layers, but this generator ({generator.words}) has {layers}"
+        )

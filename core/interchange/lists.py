@@ -76,22 +76,33 @@ def parse_list(text: str, source: str) -> BoundaryList:
             continue
         match = LINE.fullmatch(line) if len(line) <= LENGTH else None
         if match is None:
-            faults.append(Fault((f"line {number}",), f"'{visible(line, 80)}' is not of the form `(name, space): path`"))
+            faults.append(
+                Fault((f"line {number}",), f"'{visible(line, 80)}' is not of the form `(name, space): path`")
+            )
             continue
         space = space_of(match["space"])
         if space is None:
-            faults.append(Fault((f"line {number}",), f"'{visible(match['space'].strip())}' is no latent space; {', '.join(SPACES)} are known"))
+            faults.append(
+                Fault(
+                    (f"line {number}",),
+                    f"'{visible(match['space'].strip())}' is no latent space; {', '.join(SPACES)} are known",
+                )
+            )
             continue
         entry = Entry(match["name"].strip(), space, match["path"].strip(), number)
         before = found.pop((entry.name, space), None)
         if before is not None:
-            remarks.append(f"{source}: '{visible(entry.name)}' in {space} comes in line {before.line} and in line {number}; the last counts")
+            remarks.append(
+                f"{source}: '{visible(entry.name)}' in {space} comes in line {before.line} and in line {number}; the last counts"
+            )
         found[entry.name, space] = entry
     if faults:
         raise ConfigError(source, faults)
     if not found:
         switched = f"; {len(disabled)} lines are switched off" if disabled else ""
-        raise UserError(f"{source}: the list names no boundary{switched}. Its lines have the form `(name, space): path`")
+        raise UserError(
+            f"{source}: the list names no boundary{switched}. Its lines have the form `(name, space): path`"
+        )
     return BoundaryList(tuple(found.values()), tuple(disabled), tuple(remarks))
 
 

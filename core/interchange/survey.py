@@ -60,7 +60,13 @@ def _own(folder: Path) -> Iterator[SurveyRow]:
     for b in found:
         layers = None if b.layers is None else show_layers(b.layers)
         accuracy = b.facts.get("held_out_accuracy")
-        remark = f"held-out accuracy {accuracy:.3f}" if isinstance(accuracy, float) else f"from {b.facts['source']}" if "source" in b.facts else ""
+        remark = (
+            f"held-out accuracy {accuracy:.3f}"
+            if isinstance(accuracy, float)
+            else f"from {b.facts['source']}"
+            if "source" in b.facts
+            else ""
+        )
         yield SurveyRow("boundary", b.name, b.level, b.space, b.normal.shape, layers, b.generator, remark)
     for name, reason in skipped.items():
         yield SurveyRow("none", name, remark=reason)
@@ -75,12 +81,21 @@ def _array(path: Path) -> SurveyRow:
         foreign = boundary_of(content, path)
     except UserError:
         if isinstance(content, np.ndarray):
-            return SurveyRow("array", path.name, shape=content.shape, remark=f"{content.dtype}; codes or scores")
+            return SurveyRow(
+                "array", path.name, shape=content.shape, remark=f"{content.dtype}; codes or scores"
+            )
         return SurveyRow("dictionary", path.name, remark=describe(content))
     if foreign.container == "array" and not foreign.was_unit:
-        return SurveyRow("array", path.name, shape=content.shape, remark=f"{content.dtype}; one code, or a boundary of length {foreign.length:.4g}")
+        return SurveyRow(
+            "array",
+            path.name,
+            shape=content.shape,
+            remark=f"{content.dtype}; one code, or a boundary of length {foreign.length:.4g}",
+        )
     remark = foreign.container if foreign.was_unit else f"{foreign.container}, length {foreign.length:.4g}"
-    return SurveyRow("boundary", path.name, foreign.kind, None, foreign.normal.shape, foreign.layers, None, remark)
+    return SurveyRow(
+        "boundary", path.name, foreign.kind, None, foreign.normal.shape, foreign.layers, None, remark
+    )
 
 
 def _lists(folder: Path) -> Iterator[SurveyRow]:
@@ -91,4 +106,7 @@ def _lists(folder: Path) -> Iterator[SurveyRow]:
             continue  # any text may lie there
         off = f", {len(listed.disabled)} lines switched off" if listed.disabled else ""
         yield SurveyRow("list", path.name, remark=f"{len(listed.entries)} boundaries{off}")
-        yield from (SurveyRow("entry", entry.name, space=entry.space, remark=f"line {entry.line}: {entry.path}") for entry in listed.entries)
+        yield from (
+            SurveyRow("entry", entry.name, space=entry.space, remark=f"line {entry.line}: {entry.path}")
+            for entry in listed.entries
+        )

@@ -20,7 +20,9 @@ from ..storage.result_folder import check_free, replace_folder
 NEEDED = ("synthesize", "learn", "rescore")
 
 
-def ask_one(path: Path, ask: AnalysisRequest, analyse: Callable[[LabelledRun, AnalysisRequest], Answer], name: str) -> tuple[Answer, Path]:
+def ask_one(
+    path: Path, ask: AnalysisRequest, analyse: Callable[[LabelledRun, AnalysisRequest], Answer], name: str
+) -> tuple[Answer, Path]:
     """Put a question to one run, and write what it found; no network is loaded.
 
     Returns:
@@ -33,7 +35,10 @@ def ask_one(path: Path, ask: AnalysisRequest, analyse: Callable[[LabelledRun, An
 
 
 def ask_many(
-    paths: Sequence[Path], ask: AnalysisRequest, analyse: Callable[[Sequence[LabelledRun], AnalysisRequest], Answer], name: str
+    paths: Sequence[Path],
+    ask: AnalysisRequest,
+    analyse: Callable[[Sequence[LabelledRun], AnalysisRequest], Answer],
+    name: str,
 ) -> tuple[Answer, Path]:
     """Put a question to one run or several at once.
 
@@ -82,7 +87,10 @@ def objects(path: Path, ask: objects_of.TransitionRequest, *, progress: Progress
 
 
 def _answered(
-    paths: Sequence[Path], ask: AnalysisRequest, analyse: Callable[[Sequence[LabelledRun], AnalysisRequest], Answer], target: Path
+    paths: Sequence[Path],
+    ask: AnalysisRequest,
+    analyse: Callable[[Sequence[LabelledRun], AnalysisRequest], Answer],
+    target: Path,
 ) -> tuple[Answer, Path]:
     sources = []
     for label, path in zip(labels_of(paths), paths, strict=True):

@@ -61,4 +61,6 @@ def check_room(prepared: Prepared, out: Path) -> None:
     needed = int(4 * n * width * ROOM_FACTOR)
     free = shutil.disk_usage(out).free
     if free < needed:
-        raise GanstrataError(f"{out}: the samples need about {needed / 2**20:.0f} MiB, but {free / 2**20:.0f} MiB are free on this disk")
+        raise GanstrataError(
+            f"{out}: the samples need about {needed / 2**20:.0f} MiB, but {free / 2**20:.0f} MiB are free on this disk"
+        )

@@ -45,7 +45,9 @@ _STAGES: Mapping[str, Stage] = {
 assert tuple(_STAGES) == STAGES
 
 
-def run(config: RunConfig | Mapping[str, Any] | str | Path, out: Path | str, *, quiet: bool = True) -> Results:
+def run(
+    config: RunConfig | Mapping[str, Any] | str | Path, out: Path | str, *, quiet: bool = True
+) -> Results:
     """Do everything a config asks for, into a run directory; what is there already is not done again.
 
     Several workers are processes of their own: call this from a script under
@@ -84,9 +86,13 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
         current = begun.run
         for name in STAGES[: STAGES.index(stages[0])]:
             if name in begun.stale:
-                raise RunError(f"{out}: {'; '.join(begun.changes)}; the stage `{name}` must be run again first: `ganstrata {name} {out}`")
+                raise RunError(
+                    f"{out}: {'; '.join(begun.changes)}; the stage `{name}` must be run again first: `ganstrata {name} {out}`"
+                )
             if not _STAGES[name].is_complete(current, prepared):
-                raise RunError(f"{out}: what the stage `{name}` wrote is not there or has changed; run `ganstrata {name} {out}` first")
+                raise RunError(
+                    f"{out}: what the stage `{name}` wrote is not there or has changed; run `ganstrata {name} {out}` first"
+                )
         if "synthesize" in stages and not current.is_done("synthesize"):
             check_room(prepared, out)
         if begun.changes:
@@ -97,7 +103,9 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
                     check_batch(prepared, list(prepared.sets.values()))
                 progress.say(forecast(prepared, engine.workers))
                 if prepared.generator.card.layers == 1:
-                    progress.say("this generator has one layer: layer-wise analysis does not apply, everything else is done")
+                    progress.say(
+                        "this generator has one layer: layer-wise analysis does not apply, everything else is done"
+                    )
             # Only now does the run begin: what could not be built or has no room has changed nothing.
             if begun.is_new or begun.changes:
                 current.save()
@@ -109,7 +117,9 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
                 "Give these commands again, or remove these folders."
             )
         if stages == STAGES and (stale := stale_results(out, current.keys.stages)):
-            progress.say(f"{listed(stale)} in {out}: made from what the run was before; give these commands again")
+            progress.say(
+                f"{listed(stale)} in {out}: made from what the run was before; give these commands again"
+            )
     progress.say(f"{out}: complete after {duration(time.monotonic() - began)}")
     return current
 
@@ -120,7 +130,9 @@ def resume(path: Path, stage: str, *, progress: Progress) -> Run:
     earlier = STAGES[: STAGES.index(stage)]
     current.require(*earlier)
     source = str(path / "run.json")
-    return perform(validate(data_of(current.config), source), path, (stage,), source=source, progress=progress)
+    return perform(
+        validate(data_of(current.config), source), path, (stage,), source=source, progress=progress
+    )
 
 
 def _consequences(begun: Begun, known: Run | None) -> str:
@@ -130,7 +142,11 @@ def _consequences(begun: Begun, known: Run | None) -> str:
         said += f". Done again: {', '.join(begun.stale)}"
     there = None if known is None else known.record.keys
     if there is not None and there.latents == begun.run.keys.latents:
-        said += "; the samples and the scores of all other scorers stay" if there.scores != begun.run.keys.scores else "; the samples and scores stay"
+        said += (
+            "; the samples and the scores of all other scorers stay"
+            if there.scores != begun.run.keys.scores
+            else "; the samples and scores stay"
+        )
     return said
 
 

@@ -39,12 +39,16 @@ class Results(Run):
         """
         self.require("synthesize")
         stored, config = open_samples(self), self.config.synthesis
-        finite = stored.read("finite") if config.allow_nonfinite > 0.0 else np.ones(config.samples, dtype=bool)
+        finite = (
+            stored.read("finite") if config.allow_nonfinite > 0.0 else np.ones(config.samples, dtype=bool)
+        )
         rows = self.record.concepts
         condition = stored.read("condition")[finite] if stored.has("condition") else None
         return Samples(
             w=stored.read("w")[finite],
-            scores=np.concatenate([stored.read(f"scores/{scorer.alias}") for scorer in self.config.scorers], axis=1)[finite],
+            scores=np.concatenate(
+                [stored.read(f"scores/{scorer.alias}") for scorer in self.config.scorers], axis=1
+            )[finite],
             concepts=tuple(Concept(row.id, row.level, threshold=row.threshold) for row in rows),
             statistics=tuple(rows),
             codes=stored.read("codes")[finite] if config.mixing > 0.0 else None,
@@ -85,7 +89,9 @@ class Results(Run):
         found = self.effects.hierarchy()
         if found is None:
             reason = (
-                "nothing is a variation factor" if self.effects.single_layers() else "single layers were not moved (rescoring.layers lacks `each`)"
+                "nothing is a variation factor"
+                if self.effects.single_layers()
+                else "single layers were not moved (rescoring.layers lacks `each`)"
             )
             raise UserError(f"{self.path}: {reason}, so nothing can be said of layers")
         return found

@@ -42,7 +42,11 @@ class Plugin(ABC):  # noqa: B024 - what is abstract differs by kind
         super().__init_subclass__(**kwargs)
         for name, defined in _own(cls, cls.guarded):
             if isinstance(defined, property):
-                setattr(cls, name, property(_reported(name, defined.fget), defined.fset, defined.fdel, defined.__doc__))
+                setattr(
+                    cls,
+                    name,
+                    property(_reported(name, defined.fget), defined.fset, defined.fdel, defined.__doc__),
+                )
             elif isinstance(defined, cached_property):
                 replaced: cached_property[Any] = cached_property(_reported(name, defined.func))
                 setattr(cls, name, replaced)
@@ -83,7 +87,9 @@ def _reported(name: str, method: Callable[..., Any] | None) -> Callable[..., Any
             if is_meant(error):
                 raise
             what = f"{name}({args[0]})" if name in ("stratum", "style", "style_weights") and args else name
-            raise blamed(error, owner_of(self), what, home=type(self).__module__, relief=self.relief) from error
+            raise blamed(
+                error, owner_of(self), what, home=type(self).__module__, relief=self.relief
+            ) from error
         finally:
             before.restore()
 

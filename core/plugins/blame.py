@@ -18,7 +18,14 @@ LONGEST = 400
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _OURS = (os.path.join(_PACKAGE, "core"), os.path.join(_PACKAGE, "cli"))
-_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed", "failed to allocate")
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "alloc_failed",
+    "failed to allocate",
+)
 
 
 @contextmanager
@@ -38,7 +45,9 @@ def calling(owner: str, what: str, *, home: str = "", relief: str = "") -> Itera
         yield
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # SystemExit, and whatever else would pass by those who expect an Exception
+    except (
+        BaseException
+    ) as error:  # SystemExit, and whatever else would pass by those who expect an Exception
         if is_meant(error):
             raise
         raise blamed(error, owner, what, home=home, relief=relief) from error
@@ -49,7 +58,9 @@ def is_meant(error: BaseException) -> bool:
     return isinstance(error, GanstrataError) and bool(text_of(error).strip())
 
 
-def blamed(error: BaseException, owner: str, what: str, *, home: str = "", relief: str = "") -> GanstrataError:
+def blamed(
+    error: BaseException, owner: str, what: str, *, home: str = "", relief: str = ""
+) -> GanstrataError:
     """The error to raise in place of a plugin's exception; arguments as for `calling`."""
     said = f"{owner} failed in {what}: {one_line(error)}{place_of(error, home)}"
     if is_out_of_memory(error):
@@ -90,7 +101,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     torch = sys.modules.get("torch")
     if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(sign in text_of(error)[:10_000].lower() for sign in _NO_MEMORY)
+    return isinstance(error, RuntimeError) and any(
+        sign in text_of(error)[:10_000].lower() for sign in _NO_MEMORY
+    )
 
 
 def _innermost(trace: TracebackType | None, root: str) -> str:
@@ -108,7 +121,9 @@ def _is_own(file: str, root: str) -> bool:
     if file.startswith("<"):
         return False
     path = _normal(file)
-    if any(_within(path, _normal(folder)) for folder in _OURS) or path == _normal(os.path.join(_PACKAGE, "__init__.py")):
+    if any(_within(path, _normal(folder)) for folder in _OURS) or path == _normal(
+        os.path.join(_PACKAGE, "__init__.py")
+    ):
         return False
     return (root != "" and _within(path, root)) or not any(_within(path, folder) for folder in _libraries())
 
@@ -125,7 +140,9 @@ def _root(home: str) -> str:
 @cache
 def _libraries() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
-    return tuple({_normal(paths[key]) for key in ("stdlib", "platstdlib", "purelib", "platlib") if key in paths})
+    return tuple(
+        {_normal(paths[key]) for key in ("stdlib", "platstdlib", "purelib", "platlib") if key in paths}
+    )
 
 
 def _within(path: str, folder: str) -> bool:

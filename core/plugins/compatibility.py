@@ -20,7 +20,11 @@ def check_fits(boundary: Boundary, generator: Generator) -> None:
             f"this one is {generator.fingerprint} ({card.family}, {card.source})"
         )
     if boundary.space not in (generator.space, "w+"):
-        raise MismatchError(f"boundary '{boundary.concept}' lies in space {boundary.space}, but the codes of this generator are in {generator.space}")
+        raise MismatchError(
+            f"boundary '{boundary.concept}' lies in space {boundary.space}, but the codes of this generator are in {generator.space}"
+        )
     expected = (card.layers, card.code_size) if boundary.space == "w+" else (card.code_size,)
     if boundary.normal.shape != expected:
-        raise MismatchError(f"boundary '{boundary.concept}' has a normal of shape {boundary.normal.shape}; this generator needs {expected}")
+        raise MismatchError(
+            f"boundary '{boundary.concept}' has a normal of shape {boundary.normal.shape}; this generator needs {expected}"
+        )

@@ -23,18 +23,25 @@ def contents(value: Any) -> Any:
     >>> contents({"a": {"y", "x"}, "b": SecretStr("s")})
     {'a': ['x', 'y'], 'b': 's'}
     """
-    if value is None or (isinstance(value, bool | int | float | str | os.PathLike) and not isinstance(value, enum.Enum)):
+    if value is None or (
+        isinstance(value, bool | int | float | str | os.PathLike) and not isinstance(value, enum.Enum)
+    ):
         return value
     if isinstance(value, BaseModel):
         known = type(value).model_fields
-        found = {field.serialization_alias or field.alias or name: contents(getattr(value, name)) for name, field in known.items()}
+        found = {
+            field.serialization_alias or field.alias or name: contents(getattr(value, name))
+            for name, field in known.items()
+        }
         return found | {name: contents(further) for name, further in (value.model_extra or {}).items()}
     if isinstance(value, Mapping):
         return {str(key): contents(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [contents(item) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted((contents(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True, default=str))
+        return sorted(
+            (contents(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True, default=str)
+        )
     if isinstance(value, enum.Enum):
         return contents(value.value)
     if isinstance(value, SecretStr | SecretBytes):
@@ -57,4 +64,6 @@ def _holds_sets(value: Any) -> bool:
         return any(_holds_sets(getattr(value, name)) for name in type(value).model_fields)
     if isinstance(value, Mapping):
         return any(map(_holds_sets, value.values()))
-    return isinstance(value, set | frozenset) or (isinstance(value, list | tuple) and any(map(_holds_sets, value)))
+    return isinstance(value, set | frozenset) or (
+        isinstance(value, list | tuple) and any(map(_holds_sets, value))
+    )

@@ -57,14 +57,22 @@ class Generator(Plugin):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Hold what sample(), map() and broadcast() of every plugin give against what the contract says."""
         super().__init_subclass__(**kwargs)
-        for name, checked in (("sample", _checked_sample), ("map", _checked_map), ("broadcast", _checked_broadcast)):
+        for name, checked in (
+            ("sample", _checked_sample),
+            ("map", _checked_map),
+            ("broadcast", _checked_broadcast),
+        ):
             if name in cls.__dict__:
                 setattr(cls, name, checked(cls.__dict__[name]))
 
     @cached_property
     def fingerprint(self) -> str:
         """Names the latent space: boundaries learnt for one generator refuse another."""
-        checkpoint = self.card.weights or self.card.sha256 or f"{type(self).__module__}.{type(self).__qualname__} {name_of(self.config)}"
+        checkpoint = (
+            self.card.weights
+            or self.card.sha256
+            or f"{type(self).__module__}.{type(self).__qualname__} {name_of(self.config)}"
+        )
         return hashlib.sha256(f"{self.card.family} {checkpoint}".encode()).hexdigest()[:16]
 
     @property
@@ -118,7 +126,9 @@ class Generator(Plugin):
         return None
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         """Whether a checkpoint with these tensors and settings belongs to this plugin."""
         return None
 
@@ -141,7 +151,11 @@ def _checked_sample(method: Callable[..., Latents]) -> Callable[..., Latents]:
             drawn = cast("Latents", returned).condition
             kind = None if drawn is None else (tuple(drawn.shape[1:]), drawn.dtype)
             before = self.__dict__.setdefault("_conditioned", kind)
-            fault = "" if kind == before else f"a condition of another kind than before ({shown(kind)} and not {shown(before)})"
+            fault = (
+                ""
+                if kind == before
+                else f"a condition of another kind than before ({shown(kind)} and not {shown(before)})"
+            )
         if fault:
             raise PluginBroken(f"{owner_of(self)}: sample({n}, ..., start={start}, ...) returned {fault}")
         return cast("Latents", returned)
@@ -168,13 +182,17 @@ def _fault_of_samples(returned: object, n: int, start: int) -> str:
     return ""
 
 
-def _checked_map(method: Callable[[Any, Tensor, Tensor | None], Tensor]) -> Callable[[Any, Tensor, Tensor | None], Tensor]:
+def _checked_map(
+    method: Callable[[Any, Tensor, Tensor | None], Tensor],
+) -> Callable[[Any, Tensor, Tensor | None], Tensor]:
     @wraps(method)
     def map(self: Generator, z: Tensor, condition: Tensor | None = None) -> Tensor:  # noqa: A001 - the method's own name
         check_shape(z, "N Z", where="z handed to map", Z=self.card.latent_size)
         w = method(self, z, condition)
         _check_tensor(w, f"{owner_of(self)}: map")
-        check_shape(w, "N D", where=f"{owner_of(self)}: w returned by map", N=z.shape[0], D=self.card.code_size)
+        check_shape(
+            w, "N D", where=f"{owner_of(self)}: w returned by map", N=z.shape[0], D=self.card.code_size
+        )
         return w
 
     return map

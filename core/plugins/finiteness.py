@@ -80,5 +80,9 @@ def first_lost(finite: Tensor) -> int:
 
 
 def _is_finite(state: State, row: int, n: int) -> bool:
-    tensors = [t for t in (state.x, state.rgb, *state.kept.values()) if isinstance(t, Tensor) and t.is_floating_point()]
+    tensors = [
+        t
+        for t in (state.x, state.rgb, *state.kept.values())
+        if isinstance(t, Tensor) and t.is_floating_point()
+    ]
     return all(bool((t[row] if len(t) == n else t).isfinite().all()) for t in tensors if t.ndim)

@@ -22,7 +22,9 @@ from .blame import one_line
 PATTERN = r"^.+:[A-Za-z_][A-Za-z0-9_.]*$"
 """What a target looks like: `package.module:Name`, or `FILE.py:Name`. The last colon counts: that of a drive, `C:\\net.py:Name`, comes before it."""
 
-_companions: dict[str, set[str]] = {}  # of a file that was run: names of the modules beside it that came with it
+_companions: dict[
+    str, set[str]
+] = {}  # of a file that was run: names of the modules beside it that came with it
 
 
 def find(target: str) -> Any:
@@ -74,7 +76,9 @@ def _import(place: str) -> ModuleType:
     try:
         return _import_file(path) if path.suffix == ".py" else importlib.import_module(place)
     except FileNotFoundError:
-        raise UserError(f"no file {path}" + (f" (looked in {Path.cwd()})" if not path.is_absolute() else "")) from None
+        raise UserError(
+            f"no file {path}" + (f" (looked in {Path.cwd()})" if not path.is_absolute() else "")
+        ) from None
     except ModuleNotFoundError as error:
         if path.suffix == ".py" or error.name is None or not f"{place}.".startswith(f"{error.name}."):
             raise UserError(f"{place} does not import: {reason(error)}") from error
@@ -117,13 +121,20 @@ def _import_file(path: Path) -> ModuleType:
     finally:
         sys.path.remove(str(path.parent))
         sys.dont_write_bytecode = kept
-    _companions[name] = set() if is_installation(path.parent) else {key for key in set(sys.modules) - before - {name} if _lies_in(key, path.parent)}
+    _companions[name] = (
+        set()
+        if is_installation(path.parent)
+        else {key for key in set(sys.modules) - before - {name} if _lies_in(key, path.parent)}
+    )
     return found
 
 
 def is_installation(folder: Path) -> bool:
     """Whether pip puts packages into a folder: what lies side by side there does not belong together."""
-    return folder.name in ("site-packages", "dist-packages") or next(folder.glob("*.dist-info"), None) is not None
+    return (
+        folder.name in ("site-packages", "dist-packages")
+        or next(folder.glob("*.dist-info"), None) is not None
+    )
 
 
 def _lies_in(module: str, folder: Path) -> bool:
@@ -132,4 +143,6 @@ def _lies_in(module: str, folder: Path) -> bool:
     if file is None:
         return False
     path = Path(file).resolve()
-    return path == folder / f"{top}.py" or ((folder / top / "__init__.py").is_file() and path.is_relative_to(folder / top))
+    return path == folder / f"{top}.py" or (
+        (folder / top / "__init__.py").is_file() and path.is_relative_to(folder / top)
+    )

@@ -15,7 +15,10 @@ from .records import Rendering
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
-BEYOND, SHARE = 0.25, 0.05  # generators: more than this share of values further out than this part of the range
+BEYOND, SHARE = (
+    0.25,
+    0.05,
+)  # generators: more than this share of values further out than this part of the range
 BLACK = 0.02  # generators: nothing brighter than this part of the range
 FAR_BELOW, FAR_ABOVE, GIVEN_SHARE = -0.25, 2.0, 0.1  # scorers: this share of values beyond one of these
 BYTES = 10.0  # scorers: what some value of pictures in [0, 255] exceeds, and no value of edited pictures does

@@ -74,7 +74,9 @@ class PluginInfo:
             before.restore()
         base = getattr(contracts, _BASES[self.kind])
         if not (isinstance(found, type) and issubclass(found, base)):
-            raise PluginBroken(f"{self.target} from {self.distribution} is registered as a {_NOUNS[self.kind]} but is no {base.__name__}.")
+            raise PluginBroken(
+                f"{self.target} from {self.distribution} is registered as a {_NOUNS[self.kind]} but is no {base.__name__}."
+            )
         config: object = getattr(found, "Config", None)
         if not (isinstance(config, type) and issubclass(config, PluginConfig)):
             raise PluginBroken(
@@ -113,7 +115,9 @@ class Register:
         if not name.isidentifier():
             raise ValueError(f"plugin name '{name}' must be letters, digits and underscores")
         if self._kind == "generator" and name == RESERVED:
-            raise ValueError(f"no generator can be called '{RESERVED}': in a config, that leaves the choice to the checkpoint")
+            raise ValueError(
+                f"no generator can be called '{RESERVED}': in a config, that leaves the choice to the checkpoint"
+            )
         if target.count(":") != 1:
             raise ValueError(f"plugin '{name}': target '{target}' must read 'package.module:Class'")
         self._registry.add(PluginInfo(self._kind, name, target, summary, self._distribution))
@@ -154,7 +158,9 @@ class Registry:
             implementation = getattr(plugin, name, None)
             if implementation is None:
                 continue
-            caller = self.hooks.subset_hook_caller(name, [p for p in self.hooks.get_plugins() if p is not plugin])
+            caller = self.hooks.subset_hook_caller(
+                name, [p for p in self.hooks.get_plugins() if p is not plugin]
+            )
             try:
                 caller(register=Register(kind, distribution, self))
             except KeyboardInterrupt:
@@ -172,9 +178,14 @@ class Registry:
         for name in dir(plugin):
             marked = self.hooks.parse_hookimpl_opts(plugin, name) is not None
             if marked and name not in known:
-                raise pluggy.PluginValidationError(plugin, f"it has a hook {name}, which is none.{nearest(name, known)} There are {', '.join(known)}")
+                raise pluggy.PluginValidationError(
+                    plugin,
+                    f"it has a hook {name}, which is none.{nearest(name, known)} There are {', '.join(known)}",
+                )
             if name in known and not marked:
-                raise pluggy.PluginValidationError(plugin, f"its {name} has a hook's name, but not its mark: @ganstrata.hookimpl")
+                raise pluggy.PluginValidationError(
+                    plugin, f"its {name} has a hook's name, but not its mark: @ganstrata.hookimpl"
+                )
 
     def require_sound_hooks(self) -> None:
         """Refuse to go on where a plugin has hooks that are none: it may follow runs, and would not.
@@ -182,9 +193,16 @@ class Registry:
         Raises:
             PluginBroken: it names them all.
         """
-        bad = [f"{broken.distribution} (entry point {broken.entry_point}): {broken.reason}" for broken in self.broken if broken.bad_hook]
+        bad = [
+            f"{broken.distribution} (entry point {broken.entry_point}): {broken.reason}"
+            for broken in self.broken
+            if broken.bad_hook
+        ]
         if bad:
-            raise PluginBroken("A plugin has hooks that are never called. Mend it, or leave it out with GANSTRATA_PLUGINS.\n  " + "\n  ".join(bad))
+            raise PluginBroken(
+                "A plugin has hooks that are never called. Mend it, or leave it out with GANSTRATA_PLUGINS.\n  "
+                + "\n  ".join(bad)
+            )
 
     def add(self, info: PluginInfo) -> None:
         """Take a plugin in; names that clash are kept and complained about when asked for."""
@@ -212,15 +230,25 @@ class Registry:
             return infos[0]
         if infos:
             owners = " and ".join(f"{i.distribution} ({i.target})" for i in infos)
-            raise PluginConflict(f"Two {_NOUNS[kind]}s are called '{name}': {owners}. Uninstall one, or choose with GANSTRATA_PLUGINS.")
+            raise PluginConflict(
+                f"Two {_NOUNS[kind]}s are called '{name}': {owners}. Uninstall one, or choose with GANSTRATA_PLUGINS."
+            )
         for broken in self.broken:
             if broken.entry_point == name:
-                raise PluginBroken(f"Plugin '{name}' comes from {broken.distribution}, which does not load:\n  {broken.reason}")
+                raise PluginBroken(
+                    f"Plugin '{name}' comes from {broken.distribution}, which does not load:\n  {broken.reason}"
+                )
         names = sorted({n for k, n in self._found if k == kind})
-        message = f"No {_NOUNS[kind]} named '{name}'.{nearest(name, names)}\n  Known: {', '.join(names) or 'none'}."
+        message = (
+            f"No {_NOUNS[kind]} named '{name}'.{nearest(name, names)}\n  Known: {', '.join(names) or 'none'}."
+        )
         message += " Third parties bring more: `pip install` their package, then `ganstrata plugins list`."
         if self.broken:
-            message += "\n  Broken and not loaded: " + ", ".join(f"{b.entry_point} from {b.distribution}" for b in self.broken) + "."
+            message += (
+                "\n  Broken and not loaded: "
+                + ", ".join(f"{b.entry_point} from {b.distribution}" for b in self.broken)
+                + "."
+            )
         raise PluginNotFound(message)
 
     def generator(self, name: str) -> type[Generator]:
@@ -261,7 +289,11 @@ def _wanted(points: Sequence[EntryPoint]) -> list[EntryPoint]:
             f"{nearest(unknown[0], known)} Installed: {', '.join(sorted(known)) or 'none'}."
         )
     chosen_plain = {_plain(name) for name in names}
-    return [point for point in points if point.name in names or (point.dist is not None and _plain(point.dist.name) in chosen_plain)]
+    return [
+        point
+        for point in points
+        if point.name in names or (point.dist is not None and _plain(point.dist.name) in chosen_plain)
+    ]
 
 
 def _plain(name: str) -> str:
@@ -282,7 +314,12 @@ def _reason(error: BaseException) -> str:
 
 def _is_machinery(file: str) -> bool:
     """Whether a file has to do with how plugins are found, and not with what is wrong in them."""
-    return file.startswith("<") or "importlib" in file or file == __file__ or os.path.dirname(file) == os.path.dirname(pluggy.__file__)
+    return (
+        file.startswith("<")
+        or "importlib" in file
+        or file == __file__
+        or os.path.dirname(file) == os.path.dirname(pluggy.__file__)
+    )
 
 
 def _announce(hook_name: str, _implementations: object, arguments: Mapping[str, Any]) -> None:

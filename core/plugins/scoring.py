@@ -27,9 +27,17 @@ def checked_scores(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
         PluginBroken: it fails, or writes into what it is given, or has other concepts than before.
     """
     with untouched(scorer, rendering):
-        scores = _table(scorer, scorer.score(rendering), "scores", (len(rendering.images), len(scorer.concepts)), "images, concepts")
+        scores = _table(
+            scorer,
+            scorer.score(rendering),
+            "scores",
+            (len(rendering.images), len(scorer.concepts)),
+            "images, concepts",
+        )
     if tuple(scorer.concepts) != scorer.declared:
-        raise PluginBroken(f"{owner_of(scorer)} has other concepts after a call of score than before; columns would stand under names of others")
+        raise PluginBroken(
+            f"{owner_of(scorer)} has other concepts after a call of score than before; columns would stand under names of others"
+        )
     kept = slice(None) if rendering.finite is None else rendering.finite.cpu().numpy()
     for j, concept in enumerate(scorer.concepts):
         column = scores[kept, j]
@@ -50,7 +58,13 @@ def checked_extras(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
         PluginBroken: it fails, or writes into what it is given.
     """
     with untouched(scorer, rendering):
-        extras = _table(scorer, scorer.extra(rendering), "extras", (len(rendering.images), len(scorer.extras)), "images, extras")
+        extras = _table(
+            scorer,
+            scorer.extra(rendering),
+            "extras",
+            (len(rendering.images), len(scorer.extras)),
+            "images, extras",
+        )
     return _without_lost(extras, rendering)
 
 
@@ -71,19 +85,25 @@ def untouched(scorer: Scorer, rendering: Rendering) -> Iterator[None]:
             )
 
 
-def _table(scorer: Scorer, returned: object, what: str, expected: tuple[int, int], axes: str) -> NDArray[np.float32]:
+def _table(
+    scorer: Scorer, returned: object, what: str, expected: tuple[int, int], axes: str
+) -> NDArray[np.float32]:
     if not isinstance(returned, Tensor):
         kind = f"{type(returned).__module__}.{type(returned).__name__}".removeprefix("builtins.")
         hint = "; torch.from_numpy makes one" if isinstance(returned, np.ndarray) else ""
         raise ScoreError(f"{owner_of(scorer)} returned {what} as {kind}; a torch.Tensor was expected{hint}")
     if tuple(returned.shape) != expected:
-        raise ScoreError(f"{owner_of(scorer)} returned {what} of shape {tuple(returned.shape)}; {expected} was expected ({axes})")
+        raise ScoreError(
+            f"{owner_of(scorer)} returned {what} of shape {tuple(returned.shape)}; {expected} was expected ({axes})"
+        )
     if returned.is_complex():
         raise ScoreError(f"{owner_of(scorer)} returned complex {what}; real numbers were expected")
     try:
         return np.array(returned.detach().float().cpu().numpy())
     except (RuntimeError, TypeError) as error:  # sparse, quantised, or of a device that holds no numbers
-        raise ScoreError(f"{owner_of(scorer)} returned {what} that cannot be read as an array: {one_line(error)}") from error
+        raise ScoreError(
+            f"{owner_of(scorer)} returned {what} that cannot be read as an array: {one_line(error)}"
+        ) from error
 
 
 def _without_lost(values: NDArray[np.float32], rendering: Rendering) -> NDArray[np.float32]:
@@ -94,9 +114,15 @@ def _without_lost(values: NDArray[np.float32], rendering: Rendering) -> NDArray[
 
 def _contents(rendering: Rendering) -> dict[str, tuple[object, ...]]:
     """What shows whether something was written: of each tensor its place, shape and the sums of its bits along two ways."""
-    held: dict[str, object] = {"images": rendering.images, **{f"features of stratum {s}": x for s, x in rendering.features.items()}}
+    held: dict[str, object] = {
+        "images": rendering.images,
+        **{f"features of stratum {s}": x for s, x in rendering.features.items()},
+    }
     held |= {"index": rendering.index, "record of which pictures are finite": rendering.finite}
-    return {what: (id(x), tuple(x.shape), digest(x)) if isinstance(x, Tensor) else (id(x),) for what, x in held.items()}
+    return {
+        what: (id(x), tuple(x.shape), digest(x)) if isinstance(x, Tensor) else (id(x),)
+        for what, x in held.items()
+    }
 
 
 def digest(tensor: Tensor) -> tuple[int, ...]:
@@ -105,14 +131,23 @@ def digest(tensor: Tensor) -> tuple[int, ...]:
     if values.element_size() not in _WORDS:  # complex numbers of two float64
         values = torch.view_as_real(values)
     strides = values.stride()
-    values = values.permute(sorted(range(values.ndim), key=lambda axis: -strides[axis]))  # as it lies in memory
+    values = values.permute(
+        sorted(range(values.ndim), key=lambda axis: -strides[axis])
+    )  # as it lies in memory
     if values.is_contiguous() and values.ndim > 2:
         values = values.flatten(2)
     size = values.element_size()
     bits = values.view(_WORDS[size])
     # Few long words are added up several times faster than many short ones.
-    if values.ndim and values.is_contiguous() and values.shape[-1] * size % 8 == 0 and values.storage_offset() * size % 8 == 0:
+    if (
+        values.ndim
+        and values.is_contiguous()
+        and values.shape[-1] * size % 8 == 0
+        and values.storage_offset() * size % 8 == 0
+    ):
         bits = bits.view(torch.int64)
     sums = [bits.sum(dtype=bits.dtype)]
-    sums += [bits.narrow(axis, 0, (bits.shape[axis] + 1) // 2).sum(dtype=bits.dtype) for axis in range(bits.ndim)]
+    sums += [
+        bits.narrow(axis, 0, (bits.shape[axis] + 1) // 2).sum(dtype=bits.dtype) for axis in range(bits.ndim)
+    ]
     return tuple(torch.stack(sums).tolist())

@@ -7,7 +7,10 @@ from typing import Any
 from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
-NUMBERS = {"int": "int_type", "float": "float_type"}  # kinds of fields, and what pydantic calls a value of another kind
+NUMBERS = {
+    "int": "int_type",
+    "float": "float_type",
+}  # kinds of fields, and what pydantic calls a value of another kind
 
 
 def _refusing(error: str) -> Any:
@@ -37,14 +40,19 @@ def _guarded(schema: Any) -> Any:
         return core_schema.no_info_before_validator_function(_REFUSE[kind], schema)
     if kind == "function-before" and schema.get("function", {}).get("function") in _REFUSE.values():
         return schema
-    return {key: value if key in ("metadata", "default", "expected", "serialization") else _guarded(value) for key, value in schema.items()}
+    return {
+        key: value if key in ("metadata", "default", "expected", "serialization") else _guarded(value)
+        for key, value in schema.items()
+    }
 
 
 class NumbersAreNumbers(BaseModel):
     """Base of configs: a field of a number, wherever in lists, mappings and unions, takes no truth value."""
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        cls, source: type[BaseModel], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         """As of any model, with a look at what numbers are made of."""
         guarded: CoreSchema = _guarded(handler(source))
         return guarded

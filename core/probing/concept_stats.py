@@ -39,7 +39,9 @@ def least_spread(concepts: Sequence[Concept], deviations: NDArray[np.float64]) -
     return np.array([0.1 * middle if concept.least is None else concept.least for concept in concepts])
 
 
-def summarise(scored: ScoredGenerator, scores: NDArray[np.float32], w: NDArray[np.float32]) -> tuple[float, list[ConceptStats]]:
+def summarise(
+    scored: ScoredGenerator, scores: NDArray[np.float32], w: NDArray[np.float32]
+) -> tuple[float, list[ConceptStats]]:
     """Return the spread of w (N, D), and a row of statistics per concept of the scores (N, C).
 
     Raises:
@@ -51,7 +53,9 @@ def summarise(scored: ScoredGenerator, scores: NDArray[np.float32], w: NDArray[n
         )
     spread = spread_of(w)
     if not math.isfinite(spread):
-        raise DataError(f"the codes of the {owner_of(scored.generator)} are not finite: their spread is {spread}")
+        raise DataError(
+            f"the codes of the {owner_of(scored.generator)} are not finite: their spread is {spread}"
+        )
     return spread, statistics_of(scored, scores)
 
 
@@ -80,8 +84,12 @@ def statistics_of(scored: ScoredGenerator, scores: NDArray[np.float32]) -> list[
                     least=float(least[j]),
                     varies=bool(deviations[j] >= least[j] and deviations[j] > 0.0),
                     threshold=concept.threshold,
-                    positive_share=None if concept.threshold is None or not len(column) else float((column > concept.threshold).mean()),
-                    quantiles=[] if not len(column) else [float(q) for q in np.quantile(column, (0.0, 0.05, 0.5, 0.95, 1.0))],
+                    positive_share=None
+                    if concept.threshold is None or not len(column)
+                    else float((column > concept.threshold).mean()),
+                    quantiles=[]
+                    if not len(column)
+                    else [float(q) for q in np.quantile(column, (0.0, 0.05, 0.5, 0.95, 1.0))],
                 )
             )
     return rows

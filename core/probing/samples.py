@@ -70,7 +70,9 @@ class Samples:
         """
         names = [known.name for known in self.concepts]
         if concept not in names:
-            raise UserError(f"no concept is called '{concept}'.{nearest(concept, names)} There are {', '.join(names)}")
+            raise UserError(
+                f"no concept is called '{concept}'.{nearest(concept, names)} There are {', '.join(names)}"
+            )
         return names.index(concept)
 
     def resampled(self, rows: NDArray[np.int64]) -> Samples:
@@ -96,7 +98,9 @@ def scorers_by_alias(scorers: Scorers) -> dict[str, Scorer]:
         names = [scorer.name or type(scorer).__name__.lower() for scorer in several]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise UserError(f"two scorers are called '{twice[0]}'; give them names: {{'first': scorer, 'second': other}}")
+            raise UserError(
+                f"two scorers are called '{twice[0]}'; give them names: {{'first': scorer, 'second': other}}"
+            )
         named = dict(zip(names, several, strict=True))
     if not named:
         raise UserError("no scorers were given; ganstrata.load_scorer makes one")
@@ -104,7 +108,13 @@ def scorers_by_alias(scorers: Scorers) -> dict[str, Scorer]:
 
 
 def scored_generator(
-    generator: Generator, scorers: Scorers, *, seed: int, batch: int | None, precision: str = "fp32", mixing: float = 0.0
+    generator: Generator,
+    scorers: Scorers,
+    *,
+    seed: int,
+    batch: int | None,
+    precision: str = "fp32",
+    mixing: float = 0.0,
 ) -> ScoredGenerator:
     """Return a generator with its scorers, in batches that suit its device where none is given.
 
@@ -122,7 +132,9 @@ def scored_generator(
     for alias, scorer in scored.scorers.items():
         for s in scorer.features:
             if not 0 <= s < len(generator.strata) or not generator.strata[s].is_feature:
-                raise UserError(f"the scorer '{alias}' reads features of stratum {s}, which this generator does not have")
+                raise UserError(
+                    f"the scorer '{alias}' reads features of stratum {s}, which this generator does not have"
+                )
     return scored
 
 

@@ -57,13 +57,17 @@ def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
     samples = open_samples(run)
     samples.create(_layout(prepared, n, shard_size(prepared.batch)), run.keys.latents)
     missing = _missing(run, prepared)
-    with progress.stage("synthesize", total=n, done=n - sum(piece.stop - piece.start for piece in missing)) as step:
+    with progress.stage(
+        "synthesize", total=n, done=n - sum(piece.stop - piece.start for piece in missing)
+    ) as step:
         for count in engine.map(_shard, [(str(run.path), piece) for piece in missing]):
             step(count)
         finite = read_finite(run, prepared)
         nonfinite = int((~finite).sum())
         _check_share(prepared, finite)
-        tables = summarise(prepared, read_scores(run, prepared)[finite], read_latents(run, prepared)[0][finite])
+        tables = summarise(
+            prepared, read_scores(run, prepared)[finite], read_latents(run, prepared)[0][finite]
+        )
     run.record.spread, run.record.concepts = tables
     run.finish("synthesize", seconds=step.seconds, files=("samples.zarr",), images=n, nonfinite=nonfinite)
 
@@ -163,12 +167,17 @@ def _shard(prepared: Prepared, task: tuple[str, Piece]) -> int:
     run = Run.open(path)
     for owner, mark in marks:
         arrays = {name: np.concatenate(values) for (whose, name), values in parts.items() if whose == owner}
-        regions = {name: ((slice(start, stop), *(slice(0, size) for size in values.shape[1:])), values) for name, values in arrays.items()}
+        regions = {
+            name: ((slice(start, stop), *(slice(0, size) for size in values.shape[1:])), values)
+            for name, values in arrays.items()
+        }
         open_samples(run).write(mark, regions)
     return stop - start
 
 
-def _latents(prepared: Prepared, latents: Latents, w: torch.Tensor, codes: torch.Tensor, rendering: Rendering | None) -> dict[str, NDArray[Any]]:
+def _latents(
+    prepared: Prepared, latents: Latents, w: torch.Tensor, codes: torch.Tensor, rendering: Rendering | None
+) -> dict[str, NDArray[Any]]:
     found: dict[str, NDArray[Any]] = {"w": w.float().cpu().numpy(), "index": latents.index.cpu().numpy()}
     if latents.condition is not None:
         found["condition"] = latents.condition.cpu().numpy()
@@ -176,7 +185,9 @@ def _latents(prepared: Prepared, latents: Latents, w: torch.Tensor, codes: torch
         found["codes"] = codes.float().cpu().numpy()
     if prepared.config.synthesis.allow_nonfinite > 0.0:
         assert rendering is not None
-        found["finite"] = np.ones(len(w), np.bool_) if rendering.finite is None else rendering.finite.cpu().numpy()
+        found["finite"] = (
+            np.ones(len(w), np.bool_) if rendering.finite is None else rendering.finite.cpu().numpy()
+        )
     return found
 
 
@@ -204,7 +215,11 @@ def _layout(prepared: Prepared, n: int, size: int) -> dict[str, tuple[tuple[int,
     condition = prepared.generator.sample(1, 0, 0, Stream.PROBING).condition
     if condition is not None:
         tail = tuple(condition.shape[1:])
-        arrays["condition"] = ((n, *tail), (chunk, *tail), "float32" if condition.is_floating_point() else "int64")
+        arrays["condition"] = (
+            (n, *tail),
+            (chunk, *tail),
+            "float32" if condition.is_floating_point() else "int64",
+        )
     if prepared.config.synthesis.mixing > 0.0:
         arrays["codes"] = ((n, card.layers, card.code_size), (chunk, card.layers, card.code_size), "float32")
     return arrays

@@ -38,7 +38,9 @@ class ReportContent:
     skipped: dict[str, str]
     objects: Objects | None = None  # of `ganstrata analysis objects`
     layers: Layers | None = None  # of `ganstrata analysis layers`
-    depths: Sequence[tuple[str, str, float, float, float]] = ()  # level, concept or nothing, mean depth and interval
+    depths: Sequence[
+        tuple[str, str, float, float, float]
+    ] = ()  # level, concept or nothing, mean depth and interval
 
 
 def gather(run: Run) -> ReportContent:
@@ -59,7 +61,9 @@ def gather(run: Run) -> ReportContent:
         drawn["layers"] = layers.figure
     depths = [] if hierarchy is None else depth_rows(hierarchy, levels_of_factors(rescored, hierarchy))
     rows = [_row(rescored, i) for i in order]
-    return ReportContent(rescored, hierarchy, drawn, rows, _conditions(rescored), skipped, read_objects(run), layers, depths)
+    return ReportContent(
+        rescored, hierarchy, drawn, rows, _conditions(rescored), skipped, read_objects(run), layers, depths
+    )
 
 
 def _at_all(rescored: Effects, array: Floats, i: int, j: int) -> float:
@@ -70,7 +74,21 @@ def _row(rescored: Effects, i: int) -> dict[str, Any]:
     boundary, effects, j = rescored.boundaries[i], rescored, int(rescored.own[i])
     values = {
         name: _at_all(rescored, getattr(effects, name), i, j)
-        for name in ("in_sd", "mean", "error", "low", "high", "low_total", "high_total", "clipped", "p", "q", "rank", "undefined", "made_undefined")
+        for name in (
+            "in_sd",
+            "mean",
+            "error",
+            "low",
+            "high",
+            "low_total",
+            "high_total",
+            "clipped",
+            "p",
+            "q",
+            "rank",
+            "undefined",
+            "made_undefined",
+        )
     }
     return {
         "name": boundary.name,
@@ -91,7 +109,9 @@ def _conditions(rescored: Effects) -> list[dict[str, Any]]:
         if not boundary.given:
             continue
         plain = rescored.boundaries.names.index(boundary.concept)
-        columns = [int(rescored.own[i])] + [[row["id"] for row in rescored.concepts].index(name) for name in boundary.given]
+        columns = [int(rescored.own[i])] + [
+            [row["id"] for row in rescored.concepts].index(name) for name in boundary.given
+        ]
         effects = []
         for j in columns:
             unit = float(rescored.units[j])
@@ -100,7 +120,10 @@ def _conditions(rescored: Effects) -> list[dict[str, Any]]:
                     "concept": rescored.concepts[j]["id"],
                     "own": j == columns[0],
                     **{
-                        which: tuple(_at_all(rescored, a, row, j) / unit for a in (rescored.mean, rescored.low, rescored.high))
+                        which: tuple(
+                            _at_all(rescored, a, row, j) / unit
+                            for a in (rescored.mean, rescored.low, rescored.high)
+                        )
                         for which, row in (("plain", plain), ("conditional", i))
                     },
                 }

@@ -27,7 +27,13 @@ from .sampling import sampling
 LISTED = 3  # concepts named under each sample, per level
 
 
-def build_page(run: Run, found: ReportContent, pictures: Pixels, scores: NDArray[np.float32], work: dict[str, Any] | None = None) -> str:
+def build_page(
+    run: Run,
+    found: ReportContent,
+    pictures: Pixels,
+    scores: NDArray[np.float32],
+    work: dict[str, Any] | None = None,
+) -> str:
     """The report of a run as HTML.
 
     Args:
@@ -50,14 +56,18 @@ def build_page(run: Run, found: ReportContent, pictures: Pixels, scores: NDArray
         images=sum(stage.images for stage in run.record.stages.values()),
         seconds=sum(stage.seconds for stage in run.record.stages.values()),
         headline=answers.found(rescored.found, candidates, rescored.rate),
-        peaks=answers.peaks(found.hierarchy, [b.level for b in rescored.boundaries]) if found.hierarchy is not None else [],
+        peaks=answers.peaks(found.hierarchy, [b.level for b in rescored.boundaries])
+        if found.hierarchy is not None
+        else [],
         order=answers.order(found.hierarchy) if found.hierarchy is not None else [],
         found=found,
         remarks=[
             *answers.left_out(manifest["stages"], manifest["config"]["synthesis"]["samples"]),
             *answers.null_gaps(rescored.null_gaps(rescored.all_set), len(rescored.null)),
             *answers.fewer_extremes(rescored.boundaries),
-            *answers.not_relearnt(run.record.stages["learn"].not_relearnt, run.config.rescoring.learning_resamples),
+            *answers.not_relearnt(
+                run.record.stages["learn"].not_relearnt, run.config.rescoring.learning_resamples
+            ),
         ],
         figures={name: Markup(figure.inline) for name, figure in found.figures.items()},
         samples=_samples(rescored.concepts, pictures, scores),
@@ -70,11 +80,15 @@ def build_page(run: Run, found: ReportContent, pictures: Pixels, scores: NDArray
         replicates=int(rescored.replicates.max(initial=0)),
         sampling=sampling(rescored, run.config.rescoring, run.batch, work),
         layer_sheets=_layer_sheets(found),
-        flow=Markup(found.objects.figure.inline) if found.objects is not None and not found.objects.faults else None,
+        flow=Markup(found.objects.figure.inline)
+        if found.objects is not None and not found.objects.faults
+        else None,
     )
 
 
-def _samples(concepts: list[dict[str, Any]], pictures: Pixels, scores: NDArray[np.float32]) -> list[dict[str, Any]]:
+def _samples(
+    concepts: list[dict[str, Any]], pictures: Pixels, scores: NDArray[np.float32]
+) -> list[dict[str, Any]]:
     """Each sample with the concepts that stand out in it, by level."""
     shown, units = [], concept_units(concepts)
     for picture, row in zip(pictures, scores, strict=True):
@@ -82,9 +96,16 @@ def _samples(concepts: list[dict[str, Any]], pictures: Pixels, scores: NDArray[n
         for level in LEVELS:
             columns = [j for j, c in enumerate(concepts) if c["level"] == level and not np.isnan(row[j])]
             # What stands out is what lies far above its mean; a position has no above.
-            distance = {j: float(np.nan_to_num((row[j] - (concepts[j]["mean"] or 0.0)) / units[j])) for j in columns}
-            columns = sorted((j for j in columns if distance[j] > 0.0 or level == "layout"), key=lambda j: -distance[j])
-            lines += [(level, concepts[j]["id"].split("/", 1)[1], float(row[j])) for j in columns[: 1 if level == "layout" else LISTED - 1]]
+            distance = {
+                j: float(np.nan_to_num((row[j] - (concepts[j]["mean"] or 0.0)) / units[j])) for j in columns
+            }
+            columns = sorted(
+                (j for j in columns if distance[j] > 0.0 or level == "layout"), key=lambda j: -distance[j]
+            )
+            lines += [
+                (level, concepts[j]["id"].split("/", 1)[1], float(row[j]))
+                for j in columns[: 1 if level == "layout" else LISTED - 1]
+            ]
         shown.append({"image": data_uri(picture), "scores": lines})
     return shown
 
@@ -96,13 +117,22 @@ def _edits(run: Run, found: ReportContent, amounts: list[float]) -> list[dict[st
     cards = []
     for name in rescored.found:
         boundary = rescored.boundaries.of(name)
-        strips = [split_strip(read_picture((run.path / strip_name(name, s)).read_bytes()), len(amounts)) for s in sets]
+        strips = [
+            split_strip(read_picture((run.path / strip_name(name, s)).read_bytes()), len(amounts))
+            for s in sets
+        ]
         frames = np.stack(strips, axis=1)  # (samples, sets, steps, H, W, 3)
         cards.append(
             {
                 "name": name,
                 "level": boundary.level,
-                "sets": [{"name": s, "layers": show_layers(rescored.sets[s] if s in rescored.sets else rescored.groups[s])} for s in sets],
+                "sets": [
+                    {
+                        "name": s,
+                        "layers": show_layers(rescored.sets[s] if s in rescored.sets else rescored.groups[s]),
+                    }
+                    for s in sets
+                ],
                 "sheets": [data_uri(tile(sheet, gap=GAP)) for sheet in frames],
                 "size": frames.shape[3],
             }
@@ -115,8 +145,13 @@ def _layer_sheets(found: ReportContent) -> list[dict[str, Any]]:
     if found.layers is None:
         return []
     names = {file_stem(row.name): row.name for row in found.layers.rows}
-    sets = {stem: [row.set_name for row in found.layers.rows if row.name == name] for stem, name in names.items()}
-    return [{"name": names[stem], "sets": sets[stem], "image": data_uri(sheet)} for stem, sheet in found.layers.pictures.items()]
+    sets = {
+        stem: [row.set_name for row in found.layers.rows if row.name == name] for stem, name in names.items()
+    }
+    return [
+        {"name": names[stem], "sets": sets[stem], "image": data_uri(sheet)}
+        for stem, sheet in found.layers.pictures.items()
+    ]
 
 
 def _joint(run: Run, parts: list[dict[str, Any]]) -> dict[str, Any] | None:

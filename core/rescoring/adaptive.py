@@ -25,7 +25,14 @@ from ..boundaries.learning_variance import errors_of, replicate_samples
 from ..config.schema import Rescoring
 from ..statistics import null_p_value
 from ..storage.shards import Shards
-from .effects import EffectArrays, effects_of_looks, null_means, over_learning, samples_used, variation_factors
+from .effects import (
+    EffectArrays,
+    effects_of_looks,
+    null_means,
+    over_learning,
+    samples_used,
+    variation_factors,
+)
 from .interim import half_width, look_sizes
 
 Floats = NDArray[np.float64]
@@ -70,11 +77,28 @@ class Design:
     dilutions: Floats | None = None
 
     @classmethod
-    def of(cls, config: Rescoring, batch: int, own: NDArray[np.int64], varies: Flags, sets: list[str], dilutions: Floats | None = None) -> Design:
+    def of(
+        cls,
+        config: Rescoring,
+        batch: int,
+        own: NDArray[np.int64],
+        varies: Flags,
+        sets: list[str],
+        dilutions: Floats | None = None,
+    ) -> Design:
         """From the config of a run."""
         step, looks = look_sizes(config.samples, config.looks, batch)
         return cls(
-            own, varies, config.null_directions, len(sets), sets.index("all"), step, looks, config.precision, config.false_discovery_rate, dilutions
+            own,
+            varies,
+            config.null_directions,
+            len(sets),
+            sets.index("all"),
+            step,
+            looks,
+            config.precision,
+            config.false_discovery_rate,
+            dilutions,
         )
 
 
@@ -95,7 +119,9 @@ def _decide(question: Design, units: Shards) -> Generator[list[ScheduledMove], N
         everywhere = np.zeros((len(active), question.sets), dtype=bool)
         everywhere[:, question.all_set] = active
         yield _moves(question, DECIDING, everywhere, before, look)
-        found, hopeless, precise, scale = judge(question, units.read(f"sums_{DECIDING}"), units.read(f"own_{DECIDING}").astype(np.float64), look)
+        found, hopeless, precise, scale = judge(
+            question, units.read(f"sums_{DECIDING}"), units.read(f"own_{DECIDING}").astype(np.float64), look
+        )
         active &= ~(hopeless | (found & precise))
         before = look
         if not active.any():
@@ -103,7 +129,9 @@ def _decide(question: Design, units: Shards) -> Generator[list[ScheduledMove], N
     return found, scale
 
 
-def _confirm(question: Design, units: Shards, found: Flags, dilutions: Floats) -> Generator[list[ScheduledMove], None, Flags]:
+def _confirm(
+    question: Design, units: Shards, found: Flags, dilutions: Floats
+) -> Generator[list[ScheduledMove], None, Flags]:
     """Move what resampled samples give in place of each variation factor; returns which remain."""
     if not found.any():
         return found
@@ -111,7 +139,12 @@ def _confirm(question: Design, units: Shards, found: Flags, dilutions: Floats) -
     reached = samples_used(sums, question.looks[-1], question.step)[:, 0]  # (B + R,)
     wanted = {int(i): replicate_samples(int(reached[i]), question.step) for i in np.flatnonzero(found)}
     starts = range(0, max(wanted.values()), question.step)
-    yield [ScheduledMove(RESAMPLED, start, i, (question.all_set,)) for start in starts for i, count in wanted.items() if start < count]
+    yield [
+        ScheduledMove(RESAMPLED, start, i, (question.all_set,))
+        for start in starts
+        for i, count in wanted.items()
+        if start < count
+    ]
     error, freedom = errors_of(units.read(RESAMPLED).astype(np.float64), dilutions)
     effects = over_learning(_effects(question, sums), error, freedom, question.own, all_set=0)
     return variation_factors(effects, question.own, question.varies, all_set=0, rate=question.rate)
@@ -156,7 +189,9 @@ def judge(question: Design, sums: Floats, own: Floats, look: int) -> tuple[Flags
     found = variation_factors(effects, columns, question.varies, all_set=0, rate=question.rate)
     chance = null_means(np.nansum(null[:, :, 0], axis=1))[:, columns]  # (R, B)
     best = null_p_value(effects.high[rows, 0, 0, columns], chance, two_sided=False)
-    hopeless = ((effects.p[rows, 0, 0, columns] > question.rate) & (best > question.rate)) | ~question.varies[columns]
+    hopeless = ((effects.p[rows, 0, 0, columns] > question.rate) & (best > question.rate)) | ~question.varies[
+        columns
+    ]
     scale = np.abs(effects.mean[rows, 0, 0, columns])
     return found, hopeless, half_width(own[:, 0, 0]) <= question.precision * scale, scale
 
@@ -164,7 +199,15 @@ def judge(question: Design, sums: Floats, own: Floats, look: int) -> tuple[Flags
 def _effects(question: Design, sums: Floats) -> EffectArrays:
     """Effects at `all`, from the sums of all directions by batch (B + R, N, 1, 2, C, 5)."""
     count, unit = len(question.own), np.ones(sums.shape[-2])
-    return effects_of_looks(sums[:count], sums[count:, :, :, 0], question.own, looks=question.looks, step=question.step, unit=unit, all_set=0)
+    return effects_of_looks(
+        sums[:count],
+        sums[count:, :, :, 0],
+        question.own,
+        looks=question.looks,
+        step=question.step,
+        unit=unit,
+        all_set=0,
+    )
 
 
 def _moves(question: Design, part: str, active: Flags, before: int, look: int) -> list[ScheduledMove]:
@@ -172,5 +215,8 @@ def _moves(question: Design, part: str, active: Flags, before: int, look: int) -
     chance = np.repeat(active.any(axis=0, keepdims=True), question.null, axis=0)
     chosen = [tuple(int(s) for s in np.flatnonzero(row)) for row in np.concatenate([active, chance])]
     return [
-        ScheduledMove(part, start, direction, sets) for start in range(before, look, question.step) for direction, sets in enumerate(chosen) if sets
+        ScheduledMove(part, start, direction, sets)
+        for start in range(before, look, question.step)
+        for direction, sets in enumerate(chosen)
+        if sets
     ]

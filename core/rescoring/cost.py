@@ -60,7 +60,16 @@ def naive_work(costs: Costs, samples: int, sets: int, boundaries: int, null: int
     return samples * costs.edited() * (boundaries * (1 + signs * sets) + null * (1 + sets))
 
 
-def shared_work(costs: Costs, starts: Sequence[int], used: Counts, null_used: Counts, null: int, baselines: int, *, signs: int = 2) -> float:
+def shared_work(
+    costs: Costs,
+    starts: Sequence[int],
+    used: Counts,
+    null_used: Counts,
+    null: int,
+    baselines: int,
+    *,
+    signs: int = 2,
+) -> float:
     """With shared baselines and prefix reuse.
 
     Args:
@@ -91,11 +100,19 @@ def counted(prepared: Prepared, used: Counts, null_used: Counts, replicates: Cou
     everywhere = list(prepared.sets).index("all")
     others = [s for s in range(sets) if s != everywhere]
     step = look_sizes(config.samples, config.looks, prepared.batch)[0] if config.adaptive else prepared.batch
-    again = np.array([replicate_samples(int(count), step) for count in used[:, everywhere]]) * (replicates > 0)
+    again = np.array([replicate_samples(int(count), step) for count in used[:, everywhere]]) * (
+        replicates > 0
+    )
     baselines = config.samples
-    if config.adaptive:  # the baseline of the decisions at `all` is made again for replicates, and for the other sets
-        baselines = int(used[:, everywhere].max()) + int(again.max()) + (int(used[:, others].max()) if others else 0)
-    relearnt = costs.edited(starts[everywhere]) * np.array([replicates @ again, replicates.sum() * replicate_samples(config.samples, step)])
+    if (
+        config.adaptive
+    ):  # the baseline of the decisions at `all` is made again for replicates, and for the other sets
+        baselines = (
+            int(used[:, everywhere].max()) + int(again.max()) + (int(used[:, others].max()) if others else 0)
+        )
+    relearnt = costs.edited(starts[everywhere]) * np.array(
+        [replicates @ again, replicates.sum() * replicate_samples(config.samples, step)]
+    )
     full = np.full_like(used, config.samples)
     return {
         "unit": costs.unit,
@@ -126,7 +143,14 @@ def _pass(prepared: Prepared, gauge: Meter, unit: str) -> Costs:
     codes = generator.broadcast(generator.map(latents.z, latents.condition))
     features: dict[int, torch.Tensor] = {}
     with autocast(generator.device, prepared.precision):
-        strata, images = strata_work(generator, Inputs(1, latents.condition, latents.index, noise), codes, gauge, features, prepared.features)
+        strata, images = strata_work(
+            generator,
+            Inputs(1, latents.condition, latents.index, noise),
+            codes,
+            gauge,
+            features,
+            prepared.features,
+        )
     # What it costs to score a picture does not depend on whether this one is finite.
     rendering = Rendering(images.float().nan_to_num(0.5, 0.5, 0.5), features, composed=True)
     _, scoring = gauge(lambda: prepared.score(rendering))

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boundaries.learning_variance import total_interval
-from ..statistics import benjamini_hochberg, mean_interval, null_moments, null_p_value, rank_p_value, skewed_interval
+from ..statistics import (
+    benjamini_hochberg,
+    mean_interval,
+    null_moments,
+    null_p_value,
+    rank_p_value,
+    skewed_interval,
+)
 from .interim import AT_ALL, ELSEWHERE, sequential_p, spending
 
 Floats = NDArray[np.float64]
@@ -26,7 +33,9 @@ def sums_of(baseline: NDArray[np.float32], edited: NDArray[np.float32]) -> Float
     valid = ~np.isnan(changes)
     known = np.where(valid, changes, 0.0)
     lost = ~np.isnan(baseline) & np.isnan(edited)
-    return np.stack([valid.sum(0), known.sum(0), (known**2).sum(0), np.maximum(known, 0.0).sum(0), lost.sum(0)], axis=1)
+    return np.stack(
+        [valid.sum(0), known.sum(0), (known**2).sum(0), np.maximum(known, 0.0).sum(0), lost.sum(0)], axis=1
+    )
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,14 @@ def effects_of(
 
 
 def effects_of_looks(
-    sums: Floats, null: Floats, own: NDArray[np.int64], *, looks: Sequence[int], step: int, unit: Floats, all_set: int
+    sums: Floats,
+    null: Floats,
+    own: NDArray[np.int64],
+    *,
+    looks: Sequence[int],
+    step: int,
+    unit: Floats,
+    all_set: int,
 ) -> EffectArrays:
     """Effects where each boundary stopped at a look of its own at each layer set.
 
@@ -138,9 +154,16 @@ def effects_of_looks(
         taken.append(_against(mean, null_means(np.nansum(null[:, :batches], axis=1)), own))
     last = done.sum(axis=0) - 1  # (B, S)
     everywhere = np.arange(sums.shape[2]) == all_set
-    weights = np.where(everywhere, spending(looks, AT_ALL)[:, None], spending(looks, ELSEWHERE)[:, None])  # (looks, S)
-    p = sequential_p(np.stack([p for p, _, _ in taken]), weights[:, None, :, None, None], done[..., None, None])
-    rank, null_count = (np.take_along_axis(np.stack([row[k] for row in taken]), last[None, :, :, None, None], axis=0)[0] for k in (1, 2))
+    weights = np.where(
+        everywhere, spending(looks, AT_ALL)[:, None], spending(looks, ELSEWHERE)[:, None]
+    )  # (looks, S)
+    p = sequential_p(
+        np.stack([p for p, _, _ in taken]), weights[:, None, :, None, None], done[..., None, None]
+    )
+    rank, null_count = (
+        np.take_along_axis(np.stack([row[k] for row in taken]), last[None, :, :, None, None], axis=0)[0]
+        for k in (1, 2)
+    )
     count, mean, error, clipped, made = _moments(np.nansum(sums, axis=1))
     low, high = mean_interval(mean, error, count)
     for i in range(len(own)):
@@ -166,7 +189,9 @@ def effects_of_looks(
     )
 
 
-def over_learning(effects: EffectArrays, error: Floats, freedom: NDArray[np.int64], own: NDArray[np.int64], *, all_set: int) -> EffectArrays:
+def over_learning(
+    effects: EffectArrays, error: Floats, freedom: NDArray[np.int64], own: NDArray[np.int64], *, all_set: int
+) -> EffectArrays:
     """Add the intervals that hold over other learning samples too.
 
     Args:
@@ -226,7 +251,9 @@ def _corrected(p: Floats, own: NDArray[np.int64], all_set: int) -> Floats:
     return q
 
 
-def variation_factors(effects: EffectArrays, own: NDArray[np.int64], varies: NDArray[np.bool_], *, all_set: int, rate: float) -> NDArray[np.bool_]:
+def variation_factors(
+    effects: EffectArrays, own: NDArray[np.int64], varies: NDArray[np.bool_], *, all_set: int, rate: float
+) -> NDArray[np.bool_]:
     """Which boundaries are variation factors (B,): q < rate at all layers, concept varies, both intervals above zero.
 
     An interval over learning samples that is not known does not count against a boundary.

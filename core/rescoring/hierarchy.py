@@ -137,11 +137,15 @@ def hierarchy_of(
     present = tuple(level for level in order if level in levels)
     member = np.array([[name == level for name in levels] for level in present], dtype=np.float64)  # (M, F)
     names_of_groups = tuple(groups)
-    in_group = np.array([[layer in groups[g] for g in names_of_groups] for layer in range(changes.shape[1])], dtype=np.float64)  # (L, G)
+    in_group = np.array(
+        [[layer in groups[g] for g in names_of_groups] for layer in range(changes.shape[1])], dtype=np.float64
+    )  # (L, G)
     point = sample_means(changes)[None]  # (1, F, L)
     replicas = bootstrap_means(changes, bootstrap_weights(changes.shape[2], bootstrap, seed))  # (R, F, L)
 
-    def estimate(function: Callable[[Floats], Floats], point_means: Floats, replica_means: Floats) -> Estimate:
+    def estimate(
+        function: Callable[[Floats], Floats], point_means: Floats, replica_means: Floats
+    ) -> Estimate:
         low, high = interval(function(replica_means))
         return Estimate(function(point_means)[0], low, high)
 
@@ -149,7 +153,9 @@ def hierarchy_of(
         # Where the effects of all layers may add up to nothing, their quotient can be any number.
         settled = interval(np.nan_to_num(replica_means).sum(axis=-1))[0] > 0.0
         found = estimate(mean_depth, point_means, replica_means)
-        return Estimate(*(np.where(settled, numbers, np.nan) for numbers in (found.value, found.low, found.high)))
+        return Estimate(
+            *(np.where(settled, numbers, np.nan) for numbers in (found.value, found.low, found.high))
+        )
 
     level_point, level_replicas = level_means(member, point), level_means(member, replicas)
     depths = mean_depth(level_replicas)  # (R, M)

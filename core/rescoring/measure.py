@@ -33,7 +33,9 @@ class Baseline:
     scores: Scores
 
 
-def baseline_of(scored: ScoredGenerator, start: int, stream: Stream, sets: Collection[Sequence[int]]) -> Baseline:
+def baseline_of(
+    scored: ScoredGenerator, start: int, stream: Stream, sets: Collection[Sequence[int]]
+) -> Baseline:
     """Draw, render and score one batch of the fixed grid.
 
     Args:
@@ -47,7 +49,13 @@ def baseline_of(scored: ScoredGenerator, start: int, stream: Stream, sets: Colle
     return Baseline(rendered, codes, scored.score(rendered.rendering))
 
 
-def scores_along(scored: ScoredGenerator, baseline: Baseline, normal: NDArray[np.floating], amount: float, layers: Sequence[int]) -> Scores:
+def scores_along(
+    scored: ScoredGenerator,
+    baseline: Baseline,
+    normal: NDArray[np.floating],
+    amount: float,
+    layers: Sequence[int],
+) -> Scores:
     """Score a batch again after a step along a unit normal n at the layers S.
 
     c'_l = c_l + amount scale_l n for l in S, and c_l elsewhere; scale is the generator's layer_scale.

@@ -99,7 +99,9 @@ def rescore(
     scored = scored_generator(generator, scorers, seed=seed, batch=batch, precision=precision)
     moved = Boundaries(boundaries)
     columns = _columns(moved, scored)
-    named = {name: tuple(chosen) for name, chosen in groups.items()} if groups is not None else generator.groups
+    named = (
+        {name: tuple(chosen) for name, chosen in groups.items()} if groups is not None else generator.groups
+    )
     named = dict(default_groups(generator.card.layers) if named is None else named)
     sets = layer_sets(layers, named, generator.card.layers)
     if "all" not in sets:
@@ -118,13 +120,17 @@ def rescore(
         baseline = baseline_of(scored, start, Stream.VERIFICATION, list(sets.values()))
         for d, normal in enumerate([*(boundary.normal for boundary in moved), *null]):
             column = columns[d] if d < len(moved) else None
-            sums, own = changes_along(scored, baseline, normal, step, list(sets.values()), column=column, count=count)
+            sums, own = changes_along(
+                scored, baseline, normal, step, list(sets.values()), column=column, count=count
+            )
             total[d] += sums
             if column is not None:
                 changes[d, :, :, here] = own
         if again is not None and relearnt is not None and start < replicate_samples(samples, scored.batch):
             steps = distance * (relearnt.spreads if unit == "sd" else np.ones(len(relearnt.spreads)))
-            again[:, :, here] = _changes_again(scored, baseline, relearnt, columns, sets["all"], steps)[:, :, :count]
+            again[:, :, here] = _changes_again(scored, baseline, relearnt, columns, sets["all"], steps)[
+                :, :, :count
+            ]
     return Effects.of(
         Sums(total, changes, again, None if relearnt is None else relearnt.dilutions(moved)),
         boundaries=moved,
@@ -149,13 +155,17 @@ def hierarchy(effects: Effects) -> Hierarchy:
     """
     found = effects.hierarchy()
     if found is None and not effects.single_layers():
-        raise UserError("single layers were not moved, so nothing can be said of them: give rescore() layers=['all', 'each']")
+        raise UserError(
+            "single layers were not moved, so nothing can be said of them: give rescore() layers=['all', 'each']"
+        )
     if found is None:
         raise UserError("no boundary is a variation factor, so nothing can be said of layers")
     return found
 
 
-def _check_numbers(samples: int, distance: float, unit: str, null_directions: int, rate: float, bootstrap: int) -> None:
+def _check_numbers(
+    samples: int, distance: float, unit: str, null_directions: int, rate: float, bootstrap: int
+) -> None:
     """Refuse numbers with which nothing could be concluded.
 
     Raises:
@@ -197,14 +207,18 @@ def _columns(boundaries: Boundaries, scored: ScoredGenerator) -> list[int]:
     return [names.index(boundary.concept) for boundary in boundaries]
 
 
-def _statistics(scored: ScoredGenerator, probed: Samples | None, samples: int) -> tuple[float, list[dict[str, Any]]]:
+def _statistics(
+    scored: ScoredGenerator, probed: Samples | None, samples: int
+) -> tuple[float, list[dict[str, Any]]]:
     """Return the spread of w, and statistics of each concept: of the probing samples, or else of those that will be moved.
 
     Raises:
         UserError: the probing samples have other concepts.
     """
     if probed is not None:
-        known, given = ([concept.name for concept in concepts] for concepts in (scored.concepts, probed.concepts))
+        known, given = (
+            [concept.name for concept in concepts] for concepts in (scored.concepts, probed.concepts)
+        )
         if known != given:
             raise UserError(
                 f"`probed` has the concepts {listed(given)}, but the scorers have {listed(known)}; give probe() and rescore() the same scorers"
@@ -214,13 +228,22 @@ def _statistics(scored: ScoredGenerator, probed: Samples | None, samples: int) -
     for start in range(0, samples, scored.batch):
         latents, codes_of_w, codes = scored.draw(start, Stream.VERIFICATION)
         w.append(codes_of_w.float().cpu().numpy())
-        scores.append(scored.score(scored.render(codes, latents.condition, latents.index, Stream.VERIFICATION).rendering))
+        scores.append(
+            scored.score(
+                scored.render(codes, latents.condition, latents.index, Stream.VERIFICATION).rendering
+            )
+        )
     rows = statistics_of(scored, np.concatenate(scores)[:samples])
     return spread_of(np.concatenate(w)[:samples]), [row.model_dump() for row in rows]
 
 
 def _changes_again(
-    scored: ScoredGenerator, baseline: Baseline, relearnt: Resampled, columns: Sequence[int], layers: Sequence[int], steps: Floats
+    scored: ScoredGenerator,
+    baseline: Baseline,
+    relearnt: Resampled,
+    columns: Sequence[int],
+    layers: Sequence[int],
+    steps: Floats,
 ) -> Floats:
     """Return how a batch changes along what resampled samples give in place of each boundary, (M, B, N); NaN where they gave none."""
     changes = np.full((len(steps), len(columns), len(baseline.scores)), np.nan)

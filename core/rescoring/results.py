@@ -14,7 +14,15 @@ from ..figures import charts
 from ..figures.charts import Figure
 from ..plugins.records import LEVELS, Boundaries
 from ..statistics import null_moments
-from .effects import EffectArrays, effects_of, effects_of_looks, null_means, over_learning, samples_used, variation_factors
+from .effects import (
+    EffectArrays,
+    effects_of,
+    effects_of_looks,
+    null_means,
+    over_learning,
+    samples_used,
+    variation_factors,
+)
 from .hierarchy import Hierarchy, hierarchy_of
 from .tables import html_of, ranked, rows_of
 
@@ -127,7 +135,15 @@ class Effects(EffectArrays):
         sums = measured.sums
         if measured.looks is not None:
             boundary_sums, null_sums = sums[:count], sums[count:, :, :, 0]
-            arrays = effects_of_looks(boundary_sums, null_sums, own, looks=measured.looks, step=measured.batch, unit=unit, all_set=all_set)
+            arrays = effects_of_looks(
+                boundary_sums,
+                null_sums,
+                own,
+                looks=measured.looks,
+                step=measured.batch,
+                unit=unit,
+                all_set=all_set,
+            )
             used = samples_used(sums, samples, measured.batch)
             sums = np.nansum(sums, axis=1)
         else:
@@ -202,13 +218,21 @@ class Effects(EffectArrays):
         A null direction drops out where it leaves the concept undefined in every sample.
         """
         count = self.null_count[np.arange(len(self.own)), at, 0, self.own]
-        return {boundary.name: int(n) for boundary, n in zip(self.boundaries, count, strict=True) if n < len(self.null)}
+        return {
+            boundary.name: int(n)
+            for boundary, n in zip(self.boundaries, count, strict=True)
+            if n < len(self.null)
+        }
 
     def single_layers(self) -> list[int]:
         """Positions on axis 1 of the sets that are one layer, by layer; empty if not all were asked for."""
         count = len(self.sets["all"])
         names = list(self.sets)
-        return [names.index(str(layer)) for layer in range(count)] if count > 1 and all(str(layer) in names for layer in range(count)) else []
+        return (
+            [names.index(str(layer)) for layer in range(count)]
+            if count > 1 and all(str(layer) in names for layer in range(count))
+            else []
+        )
 
     def hierarchy(self, rows: Sequence[int] | None = None) -> Hierarchy | None:
         """Tell which level of meaning settles in which layer.

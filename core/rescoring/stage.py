@@ -100,7 +100,11 @@ def is_complete(run: Run, prepared: Prepared) -> bool:
     if not run.is_done("rescore"):
         return False
     units = open_units(run)
-    return all(units.is_whole(_name(unit)) for needed in _plan(run, prepared, load_boundaries(run.path)[0]) for unit in needed)
+    return all(
+        units.is_whole(_name(unit))
+        for needed in _plan(run, prepared, load_boundaries(run.path)[0])
+        for unit in needed
+    )
 
 
 def rescore(run: Run, engine: Engine, progress: Progress) -> None:
@@ -131,7 +135,14 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
         rescored = read_effects(run)
         nonfinite = _check_share(prepared, rescored)
         write_table(rescored, run.path / "rescoring.csv")
-    run.finish("rescore", seconds=step.seconds, files=("rescoring.csv", "rescoring.zarr"), images=images, nonfinite=nonfinite, factors=rescored.found)
+    run.finish(
+        "rescore",
+        seconds=step.seconds,
+        files=("rescoring.csv", "rescoring.zarr"),
+        images=images,
+        nonfinite=nonfinite,
+        factors=rescored.found,
+    )
 
 
 def _check_share(prepared: Prepared, rescored: Effects) -> int:
@@ -159,13 +170,24 @@ def _check_share(prepared: Prepared, rescored: Effects) -> int:
 def _stamp(run: Run) -> str:
     """What the units are computed from: the key of this stage, and byte for byte all directions that files hold."""
     config = run.config.rescoring
-    names = (*FILES, *[null.FILE] * (config.null == "permuted"), *[RESAMPLED_FILE] * (config.learning_resamples > 0))
-    return hashlib.sha256(" ".join([run.keys.stages["rescore"], *(file_hash(run.path / name) for name in names)]).encode()).hexdigest()
+    names = (
+        *FILES,
+        *[null.FILE] * (config.null == "permuted"),
+        *[RESAMPLED_FILE] * (config.learning_resamples > 0),
+    )
+    return hashlib.sha256(
+        " ".join([run.keys.stages["rescore"], *(file_hash(run.path / name) for name in names)]).encode()
+    ).hexdigest()
 
 
 def _plan(run: Run, prepared: Prepared, boundaries: Boundaries) -> Iterator[list[Unit]]:
     """All units; with adaptive sampling round after round, each of which must be done before the next is asked for."""
-    config, path, stamp, sets = prepared.config.rescoring, str(run.path), _stamp(run), tuple(range(len(prepared.sets)))
+    config, path, stamp, sets = (
+        prepared.config.rescoring,
+        str(run.path),
+        _stamp(run),
+        tuple(range(len(prepared.sets))),
+    )
     count = len(boundaries)
     resampled = Resampled.load(run.path, boundaries) if config.learning_resamples else None
     again = np.zeros(count, dtype=int) if resampled is None else resampled.learnt.sum(axis=0)  # (B,)
@@ -174,9 +196,21 @@ def _plan(run: Run, prepared: Prepared, boundaries: Boundaries) -> Iterator[list
         for start in range(0, config.samples, prepared.batch):
             for direction in range(count + config.null_directions):
                 moves = len(sets) * (2 if direction < count else 1)
-                every.append(Unit(path, stamp, start, direction, sets, prepared.batch, "", moves, first=direction == 0))
+                every.append(
+                    Unit(path, stamp, start, direction, sets, prepared.batch, "", moves, first=direction == 0)
+                )
             every += [
-                Unit(path, stamp, start, int(i), (list(prepared.sets).index("all"),), prepared.batch, RESAMPLED, int(again[i]), first=False)
+                Unit(
+                    path,
+                    stamp,
+                    start,
+                    int(i),
+                    (list(prepared.sets).index("all"),),
+                    prepared.batch,
+                    RESAMPLED,
+                    int(again[i]),
+                    first=False,
+                )
                 for i in np.flatnonzero(again)
                 if start < replicate_samples(config.samples, prepared.batch)
             ]
@@ -191,8 +225,24 @@ def _plan(run: Run, prepared: Prepared, boundaries: Boundaries) -> Iterator[list
         units = []
         for move_ in wanted:
             is_boundary, start = move_.direction < count, move_.start
-            count_of = int(again[move_.direction]) if move_.part == RESAMPLED else len(move_.sets) * (2 if is_boundary else 1)
-            units.append(Unit(path, stamp, start, move_.direction, move_.sets, question.step, move_.part, count_of, first=start not in seen))
+            count_of = (
+                int(again[move_.direction])
+                if move_.part == RESAMPLED
+                else len(move_.sets) * (2 if is_boundary else 1)
+            )
+            units.append(
+                Unit(
+                    path,
+                    stamp,
+                    start,
+                    move_.direction,
+                    move_.sets,
+                    question.step,
+                    move_.part,
+                    count_of,
+                    first=start not in seen,
+                )
+            )
             seen.add(move_.start)
         yield units
 
@@ -219,8 +269,16 @@ def _layout(prepared: Prepared, boundaries: int) -> dict[str, tuple[tuple[int, .
 
     def kinds(ending: str, sets: int) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], str]]:
         return {
-            f"sums{ending}": ((directions, batches, sets, 2, concepts, len(FIELDS)), (1, 1, sets, 2, concepts, len(FIELDS)), "float64"),
-            f"own{ending}": ((boundaries, sets, 2, config.samples), (1, sets, 2, min(step, config.samples)), "float32"),
+            f"sums{ending}": (
+                (directions, batches, sets, 2, concepts, len(FIELDS)),
+                (1, 1, sets, 2, concepts, len(FIELDS)),
+                "float64",
+            ),
+            f"own{ending}": (
+                (boundaries, sets, 2, config.samples),
+                (1, sets, 2, min(step, config.samples)),
+                "float32",
+            ),
         }
 
     layout = kinds("", sets) | (kinds(f"_{DECIDING}", 1) if config.adaptive else {})
@@ -246,9 +304,17 @@ def _move_resampled(prepared: Prepared, unit: Unit, run: Run) -> None:
     column, layers = _column(prepared, boundaries[i].concept), prepared.sets["all"]
     changes = np.full((len(resampled.spreads), here), np.nan, dtype=np.float32)
     for m in np.flatnonzero(resampled.learnt[:, i]):
-        edited = scores_along(prepared, baseline, resampled.normals[m, i], step_length(prepared, float(resampled.spreads[m])), layers)
+        edited = scores_along(
+            prepared,
+            baseline,
+            resampled.normals[m, i],
+            step_length(prepared, float(resampled.spreads[m])),
+            layers,
+        )
         changes[m] = edited[:here, column] - baseline.scores[:here, column]
-    open_units(run).write(_name(unit), {RESAMPLED: ((slice(0, len(changes)), i, slice(unit.start, unit.start + here)), changes)})
+    open_units(run).write(
+        _name(unit), {RESAMPLED: ((slice(0, len(changes)), i, slice(unit.start, unit.start + here)), changes)}
+    )
 
 
 def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
@@ -270,9 +336,14 @@ def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
     sums, own = _placed(sums, places, at), _placed(own, places, at)
     b, ending = unit.start // prepared.batch, f"_{DECIDING}" if unit.part == DECIDING else ""
     everything = tuple(slice(0, size) for size in sums.shape)
-    arrays: dict[str, tuple[tuple[int | slice, ...], NDArray[Any]]] = {f"sums{ending}": ((d, b, *everything), sums)}
+    arrays: dict[str, tuple[tuple[int | slice, ...], NDArray[Any]]] = {
+        f"sums{ending}": ((d, b, *everything), sums)
+    }
     if is_boundary:
-        arrays[f"own{ending}"] = ((d, slice(0, own.shape[0]), slice(0, 2), slice(unit.start, unit.start + here)), own)
+        arrays[f"own{ending}"] = (
+            (d, slice(0, own.shape[0]), slice(0, 2), slice(unit.start, unit.start + here)),
+            own,
+        )
     open_units(run).write(_name(unit), arrays)
 
 
@@ -283,7 +354,9 @@ def _placed(rows: NDArray[Any], places: int, at: tuple[int, ...]) -> NDArray[Any
     return placed
 
 
-def _directions(unit: Unit, run: Run, prepared: Prepared) -> tuple[Boundaries, NDArray[np.float32], Resampled | None]:
+def _directions(
+    unit: Unit, run: Run, prepared: Prepared
+) -> tuple[Boundaries, NDArray[np.float32], Resampled | None]:
     """Boundaries, null directions and what resampled samples give, read once per process and stamp."""
     kept = prepared.memory.get("directions")
     if kept is None or kept[0] != unit.stamp:

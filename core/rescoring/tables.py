@@ -27,7 +27,16 @@ def rows_of(effects: Effects) -> list[dict[str, Any]]:
             for k, sign in enumerate(SIGNS):
                 for j, concept in enumerate(effects.concepts):
                     at = (i, s, k, j)
-                    values = (effects.clipped, effects.mean, effects.error, effects.low, effects.high, effects.in_sd, effects.p, effects.q)
+                    values = (
+                        effects.clipped,
+                        effects.mean,
+                        effects.error,
+                        effects.low,
+                        effects.high,
+                        effects.in_sd,
+                        effects.p,
+                        effects.q,
+                    )
                     row = (
                         boundary.name,
                         boundary.level,
@@ -70,7 +79,16 @@ def ranked(effects: Effects, i: int, at: int) -> RankedConcept:
 
 def html_of(effects: Effects) -> str:
     """Return a table of the boundaries, the strongest first: effect at all layers in sd, intervals, p and q."""
-    heads = ("boundary", "level", "effect in sd", "over verification samples", "over learning samples too", "p", "q", "variation factor")
+    heads = (
+        "boundary",
+        "level",
+        "effect in sd",
+        "over verification samples",
+        "over learning samples too",
+        "p",
+        "q",
+        "variation factor",
+    )
     lines = ["<table><thead><tr>", *(f"<th>{head}</th>" for head in heads), "</tr></thead><tbody>"]
     for i in effects.ranking():
         row, p = ranked(effects, i, effects.all_set), effects.p[i, effects.all_set, 0, effects.own[i]]

@@ -25,7 +25,20 @@ STUFF = frozenset(
     {
         *("wall", "floor", "flooring", "ceiling", "rug", "carpet"),
         *("sky", "clouds", "background", "building", "house", "skyscraper", "bridge"),
-        *("ground", "earth", "land", "dirt", "grass", "field", "lawn", "sand", "snow", "rock", "hill", "mountain"),
+        *(
+            "ground",
+            "earth",
+            "land",
+            "dirt",
+            "grass",
+            "field",
+            "lawn",
+            "sand",
+            "snow",
+            "rock",
+            "hill",
+            "mountain",
+        ),
         *("road", "street", "sidewalk", "pavement", "path", "runway", "tree", "trees", "vegetation"),
         *("water", "sea", "ocean", "river", "lake", "waterfall"),
     }
@@ -58,11 +71,17 @@ def count(before: Labels, after: Labels, classes: int, *, start: int = 0) -> Ent
         ScoreError: maps of different shapes, or labels that are no classes.
     """
     if before.shape != after.shape or before.ndim != 3:
-        raise ScoreError(f"label maps have the shapes {before.shape} and {after.shape}; the same (images, height, width) was expected")
+        raise ScoreError(
+            f"label maps have the shapes {before.shape} and {after.shape}; the same (images, height, width) was expected"
+        )
     for labels in (before, after):
         if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-            raise ScoreError(f"label maps hold labels from {labels.min()} to {labels.max()}; there are {classes} classes, from 0")
-    pairs = before.reshape(len(before), -1).astype(np.int64) * classes + after.reshape(len(after), -1)  # (N, H*W)
+            raise ScoreError(
+                f"label maps hold labels from {labels.min()} to {labels.max()}; there are {classes} classes, from 0"
+            )
+    pairs = before.reshape(len(before), -1).astype(np.int64) * classes + after.reshape(
+        len(after), -1
+    )  # (N, H*W)
     found = [np.unique(row, return_counts=True) for row in pairs]
     return Entries(
         np.repeat(np.arange(start, start + len(pairs), dtype=np.int64), [len(pair) for pair, _ in found]),
@@ -147,7 +166,9 @@ def transitions(entries: Entries, names: Sequence[str], weights: Floats, *, hop:
     """
     classes, samples = len(names), weights.shape[1]
     pairs, column = np.unique(entries.pair, return_inverse=True)  # (P,)
-    table = csr_array((entries.pixels.astype(np.float64), (entries.sample, column)), shape=(samples, len(pairs)))
+    table = csr_array(
+        (entries.pixels.astype(np.float64), (entries.sample, column)), shape=(samples, len(pairs))
+    )
     source = pairs // classes
     totals = np.asarray(table.sum(axis=0)).ravel()  # (P,)
     resampled = np.asarray((table.T @ weights.T).T)  # (R, P)
@@ -158,7 +179,9 @@ def transitions(entries: Entries, names: Sequence[str], weights: Floats, *, hop:
         mine = source == a
         of_source[mine] = totals[mine] / totals[mine].sum()
         drawn = resampled[:, mine].sum(axis=1, keepdims=True)
-        low[mine], high[mine] = _share_interval(resampled[:, mine], drawn, of_source[mine], int(occurs[:, a].sum()))
+        low[mine], high[mine] = _share_interval(
+            resampled[:, mine], drawn, of_source[mine], int(occurs[:, a].sum())
+        )
     order = np.argsort(-totals, kind="stable")
     everything = float(totals.sum())
     return [
@@ -202,4 +225,7 @@ def mapped(rows: Sequence[Transition], kinds: Sequence[str]) -> list[Transition]
     """The flows of one hop from one of these classes to another, the largest share of the picture first."""
     known = set(kinds)
     flows = [row for row in rows if row.source != row.target and row.source in known and row.target in known]
-    return sorted((row for row in flows if row.of_picture >= LEAST_SHARE and row.samples >= LEAST_SAMPLES), key=lambda row: -row.pixels)
+    return sorted(
+        (row for row in flows if row.of_picture >= LEAST_SHARE and row.samples >= LEAST_SAMPLES),
+        key=lambda row: -row.pixels,
+    )

@@ -71,7 +71,9 @@ class Engine:
         return self
 
     @defer_interrupt()
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         torch.set_num_threads(self._threads)
         pool, self._pool = self._pool, None
         if pool is None:
@@ -193,10 +195,16 @@ def _in_words(error: BaseException) -> tuple[str, int]:
     if isinstance(error, GanstrataError):
         return message(str(error)), error.exit_code
     if isinstance(error, MemoryError):
-        return f"a worker process needs more memory than there is. What was finished is kept; {MEMORY}", GanstrataError.exit_code
+        return (
+            f"a worker process needs more memory than there is. What was finished is kept; {MEMORY}",
+            GanstrataError.exit_code,
+        )
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}:{frames[-1].lineno}, in {frames[-1].name})" if frames else ""
-    return f"a worker process failed: {one_line(error)}{place}. What was finished is kept", GanstrataError.exit_code
+    return (
+        f"a worker process failed: {one_line(error)}{place}. What was finished is kept",
+        GanstrataError.exit_code,
+    )
 
 
 def _unwrap(result: tuple[str, int, Any]) -> Any:

@@ -15,11 +15,17 @@ def facts_of(prepared: Prepared) -> dict[str, Any]:
     provenance = describe(prepared)
     layers = {"sets": [[name, list(found)] for name, found in prepared.sets.items()]}
     layers |= {"groups": [[name, list(found)] for name, found in prepared.groups.items()]}
-    plugins = [record for plugin in (provenance.generator, *provenance.scorers.values(), provenance.boundary) for record in plugin.all()]
+    plugins = [
+        record
+        for plugin in (provenance.generator, *provenance.scorers.values(), provenance.boundary)
+        for record in plugin.all()
+    ]
     card = prepared.generator.card
     checkpoints = {"generator": card.sha256, **{alias: s.checkpoint for alias, s in prepared.scorers.items()}}
     return {
-        "generator": GeneratorRecord(**vars(card), space=prepared.generator.space, fingerprint=prepared.generator.fingerprint),
+        "generator": GeneratorRecord(
+            **vars(card), space=prepared.generator.space, fingerprint=prepared.generator.fingerprint
+        ),
         "plugins": {f"{record.kind} {record.name}": record.distribution for record in plugins},
         "checkpoints": {name: digest for name, digest in checkpoints.items() if digest},
         "batch_size": prepared.batch,

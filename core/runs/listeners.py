@@ -37,7 +37,9 @@ def tell(event: Event, stage: str, run: Run, progress: Progress, **more: Any) ->
             raise
         except BaseException as error:
             reason = f"{one_line(error)}{_place(error, implementation.function)}"
-            progress.warn(f"listener {visible(implementation.plugin_name)} failed in {event} of `{stage}`: {reason}. The run goes on.")
+            progress.warn(
+                f"listener {visible(implementation.plugin_name)} failed in {event} of `{stage}`: {reason}. The run goes on."
+            )
 
 
 def _place(error: BaseException, function: Any) -> str:

@@ -25,7 +25,13 @@ _checked: set[tuple[type, str, str, str]] = set()  # generators that were checke
 
 
 def build(
-    kind: Kind, name: str, options: Mapping[str, Any], *, device: str = "auto", alias: str = "", check: bool = True
+    kind: Kind,
+    name: str,
+    options: Mapping[str, Any],
+    *,
+    device: str = "auto",
+    alias: str = "",
+    check: bool = True,
 ) -> Generator | Scorer | BoundaryLearner:
     """A plugin of any kind; the generator `auto` is the one that the option `checkpoint` belongs to.
 

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from ..config.schema import Level, RunConfig
 from ..errors import RunError
@@ -26,7 +36,14 @@ assert Stage.__args__ == STAGES  # type: ignore[attr-defined]
 def _inside(name: str) -> str:
     """A file's name that stays within the run on every system."""
     path = PureWindowsPath(name)
-    if not name or path.is_absolute() or path.drive or PurePosixPath(name).is_absolute() or {"..", "."} & set(name.split("/")) or "\\" in name:
+    if (
+        not name
+        or path.is_absolute()
+        or path.drive
+        or PurePosixPath(name).is_absolute()
+        or {"..", "."} & set(name.split("/"))
+        or "\\" in name
+    ):
         raise ValueError("must be a path within the run directory")
     return name
 
@@ -145,9 +162,16 @@ class Manifest(_Part):
     def _consistent(self) -> Manifest:
         if "all" not in self.layer_sets:
             raise ValueError("layer_sets has no `all`")
-        beyond = [name for sets in (self.layer_sets, self.groups) for name, layers in sets.items() if any(n >= self.generator.layers for n in layers)]
+        beyond = [
+            name
+            for sets in (self.layer_sets, self.groups)
+            for name, layers in sets.items()
+            if any(n >= self.generator.layers for n in layers)
+        ]
         if beyond:
-            raise ValueError(f"{visible(beyond[0])} has layers that a generator of {self.generator.layers} does not have")
+            raise ValueError(
+                f"{visible(beyond[0])} has layers that a generator of {self.generator.layers} does not have"
+            )
         if "synthesize" in self.stages and (self.spread is None or not self.concepts):
             raise ValueError("the stage synthesize is complete, but spread or concepts are missing")
         ids = [row.id for row in self.concepts]
@@ -159,7 +183,11 @@ class Manifest(_Part):
         """As plain data, as run.json has it."""
         data = self.model_dump(mode="json", by_alias=True, exclude=None if self.leftovers else {"leftovers"})
         # A stage says what it knows and no more.
-        return data | {"stages": {name: stage.model_dump(mode="json", exclude_unset=True) for name, stage in self.stages.items()}}
+        return data | {
+            "stages": {
+                name: stage.model_dump(mode="json", exclude_unset=True) for name, stage in self.stages.items()
+            }
+        }
 
 
 def read_manifest(file: Path) -> Manifest:
@@ -183,8 +211,17 @@ def read_manifest(file: Path) -> Manifest:
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
     except ValueError:
-        raise RunError(f"{file} is damaged: it is not what was written, a byte of it has changed or somebody has edited it; {cure}") from None
-    other = next((fault["input"] for fault in faults if fault["loc"] == ("format",) and fault["type"] == "literal_error"), None)
+        raise RunError(
+            f"{file} is damaged: it is not what was written, a byte of it has changed or somebody has edited it; {cure}"
+        ) from None
+    other = next(
+        (
+            fault["input"]
+            for fault in faults
+            if fault["loc"] == ("format",) and fault["type"] == "literal_error"
+        ),
+        None,
+    )
     if isinstance(other, int) and not isinstance(other, bool):
         raise RunError(f"{file} has format {shown(other)}; this version reads format {FORMAT}")
     raise RunError(f"{file} is damaged: {'; '.join(_said(faults))}; {cure}")
@@ -197,7 +234,11 @@ def _said(faults: list[Any]) -> Iterator[str]:
         reason = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "missing":
             reason = "is missing"
-        given = "" if fault["type"] in ("missing", "json_invalid", "value_error") else f" (it is {shown(fault['input'], 60)})"
+        given = (
+            ""
+            if fault["type"] in ("missing", "json_invalid", "value_error")
+            else f" (it is {shown(fault['input'], 60)})"
+        )
         yield f"{where}: {reason}{given}" if where else f"{reason}"
     if len(faults) > SHOWN:
         yield f"and {len(faults) - SHOWN} more"

@@ -55,7 +55,9 @@ class Prepared(ScoredGenerator):
         return scale if self.config.editing.scale else np.ones_like(scale)
 
 
-def prepare(config: RunConfig, *, source: str = "config", batch: int | None = None, check: bool = True) -> Prepared:
+def prepare(
+    config: RunConfig, *, source: str = "config", batch: int | None = None, check: bool = True
+) -> Prepared:
     """Build generator, scorers and learner, and check what only they can tell.
 
     Args:
@@ -74,13 +76,18 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
     check = check and config.checks
     building = Building(source, device, check)
     generator = cast("Generator", building.built("generator", config.generator, ("generator",)))
-    scorers = {s.alias: cast("Scorer", building.built("scorer", s, ("scorers", i), s.alias)) for i, s in enumerate(config.scorers)}
+    scorers = {
+        s.alias: cast("Scorer", building.built("scorer", s, ("scorers", i), s.alias))
+        for i, s in enumerate(config.scorers)
+    }
     learner = cast("BoundaryLearner", building.built("boundary", config.boundary, ("boundary",)))
     concepts = ScoredGenerator(generator=generator, scorers=scorers, batch=1).concepts
     faults: list[Fault] = []
     for alias, scorer in scorers.items():
         faults.extend(
-            Fault(("scorers",), f"'{alias}' reads features of stratum {s}, which this generator does not have")
+            Fault(
+                ("scorers",), f"'{alias}' reads features of stratum {s}, which this generator does not have"
+            )
             for s in scorer.features
             if not 0 <= s < len(generator.strata) or not generator.strata[s].is_feature
         )
@@ -89,7 +96,10 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
     named = {concepts[j].name for j in chosen}
     for i, condition in enumerate(config.conditions):
         faults.extend(
-            Fault(("conditions", i), f"'{name}' is none of the concepts that get a boundary.{nearest(name, named)}")
+            Fault(
+                ("conditions", i),
+                f"'{name}' is none of the concepts that get a boundary.{nearest(name, named)}",
+            )
             for name in (condition.edit, *condition.keep)
             if name not in named
         )
@@ -108,13 +118,26 @@ def prepare(config: RunConfig, *, source: str = "config", batch: int | None = No
         except UserError as error:
             faults.append(Fault(("scorers", i), f"'{alias}': {error}"))
     if sets and "all" not in sets:
-        faults.append(Fault(("rescoring", "layers"), "must contain `all`: whether a concept is a variation factor is decided there"))
+        faults.append(
+            Fault(
+                ("rescoring", "layers"),
+                "must contain `all`: whether a concept is a variation factor is decided there",
+            )
+        )
     if learner.layerwise and config.synthesis.mixing == 0.0:
         faults.append(
-            Fault(("synthesis", "mixing"), f"'{config.boundary.use}' learns a boundary per layer, which needs style-mixed codes: set it above 0")
+            Fault(
+                ("synthesis", "mixing"),
+                f"'{config.boundary.use}' learns a boundary per layer, which needs style-mixed codes: set it above 0",
+            )
         )
     if config.rescoring.null == "permuted" and not learner.supervised:
-        faults.append(Fault(("rescoring", "null"), f"'{config.boundary.use}' uses no scores, so permuting them changes nothing; use random"))
+        faults.append(
+            Fault(
+                ("rescoring", "null"),
+                f"'{config.boundary.use}' uses no scores, so permuting them changes nothing; use random",
+            )
+        )
     if faults:
         raise ConfigError(source, faults)
     size = config.synthesis.batch_size
@@ -146,7 +169,9 @@ class Building(NamedTuple):
     device: torch.device
     check: bool
 
-    def built(self, kind: Kind, used: Use, place: tuple[str | int, ...], alias: str = "") -> Generator | Scorer | BoundaryLearner:
+    def built(
+        self, kind: Kind, used: Use, place: tuple[str | int, ...], alias: str = ""
+    ) -> Generator | Scorer | BoundaryLearner:
         """A plugin of the config; what its files or data lack is told with its place in the config.
 
         Raises:
@@ -156,7 +181,9 @@ class Building(NamedTuple):
         try:
             return build(kind, used.use, used.options, device=str(self.device), alias=alias, check=self.check)
         except ConfigError as error:
-            raise ConfigError(self.source, [Fault((*place, *fault.path), fault.message) for fault in error.faults]) from error
+            raise ConfigError(
+                self.source, [Fault((*place, *fault.path), fault.message) for fault in error.faults]
+            ) from error
         except UserError as error:
             raise ConfigError(self.source, [Fault((*place, "with"), f"'{used.use}': {error}")]) from error
 
@@ -181,7 +208,11 @@ def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dic
     asked = config.rescoring.groups
     if asked is None:
         own = generator.groups
-        return default_groups(generator.card.layers) if own is None else {name: tuple(map(int, layers)) for name, layers in own.items()}
+        return (
+            default_groups(generator.card.layers)
+            if own is None
+            else {name: tuple(map(int, layers)) for name, layers in own.items()}
+        )
     groups = {}
     for name, text in asked.items():
         try:
@@ -196,7 +227,10 @@ def _choose(config: RunConfig, concepts: tuple[Concept, ...], faults: list[Fault
     ids = [concept.name for concept in concepts]
     for key, patterns in (("include", config.concepts.include), ("exclude", config.concepts.exclude)):
         faults.extend(
-            Fault(("concepts", key), f"'{pattern}' matches no concept.{nearest(pattern, ids)} Concepts are named alias/name, such as {ids[0]}")
+            Fault(
+                ("concepts", key),
+                f"'{pattern}' matches no concept.{nearest(pattern, ids)} Concepts are named alias/name, such as {ids[0]}",
+            )
             for pattern in patterns
             if not any(fnmatchcase(name, pattern) for name in ids)
         )

@@ -34,7 +34,9 @@ class Step:
             self._spoke = now
             rate = (self.done - self._first) / max(self.seconds, 1e-9)
             left = (self.total - self.done) / max(rate, 1e-9)
-            self._report.line(f"{self._label}: {self.done} of {self.total}, {rate:.0f}/s, {duration(left)} left")
+            self._report.line(
+                f"{self._label}: {self.done} of {self.total}, {rate:.0f}/s, {duration(left)} left"
+            )
 
 
 class Progress:
@@ -90,7 +92,12 @@ class Progress:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
-        columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description:>10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with Bar(*columns, console=Console(file=self._stream), transient=True) as bar:
             self._bar, self._task = bar, bar.add_task(name, total=total, completed=done)
             try:

@@ -25,9 +25,19 @@ from .provenance.keys import Keys
 
 PACKAGES = ("ganstrata", "torch", "numpy", "scipy", "scikit-learn", "zarr", "pydantic")
 LOCK = "run.lock"
-WRITTEN = ("samples.zarr", "boundaries.json", "rescoring.zarr")  # by which a run is known that lost its run.json
+WRITTEN = (
+    "samples.zarr",
+    "boundaries.json",
+    "rescoring.zarr",
+)  # by which a run is known that lost its run.json
 FREE_KEYS = ("checks", "engine")  # sections that do not change results
-MAY_CHANGE = ("scorers", "concepts", "conditions", "editing", "report")  # sections that a finished run may be given anew: its samples stay
+MAY_CHANGE = (
+    "scorers",
+    "concepts",
+    "conditions",
+    "editing",
+    "report",
+)  # sections that a finished run may be given anew: its samples stay
 
 
 class Run:
@@ -65,7 +75,9 @@ class Run:
             RunError: an early version wrote the run, which did not record it.
         """
         if self.record.keys is None:
-            raise RunError(f"{self.path / 'run.json'} does not record what its numbers were computed from; run `ganstrata run` on it again")
+            raise RunError(
+                f"{self.path / 'run.json'} does not record what its numbers were computed from; run `ganstrata run` on it again"
+            )
         return self.record.keys
 
     @property
@@ -76,7 +88,9 @@ class Run:
             RunError: the samples are not there yet.
         """
         if self.record.spread is None:
-            raise RunError(f"{self.path}: the stage `synthesize` is not complete; run `ganstrata synthesize {self.path}` first")
+            raise RunError(
+                f"{self.path}: the stage `synthesize` is not complete; run `ganstrata synthesize {self.path}` first"
+            )
         return self.record.spread
 
     @property
@@ -100,7 +114,9 @@ class Run:
         file = path / "run.json"
         if not file.is_file():
             what = "there is no such directory" if not path.is_dir() else "it has no run.json"
-            raise RunError(f"{path} is no run directory: {what}. `ganstrata run CONFIG --out {path}` makes one.")
+            raise RunError(
+                f"{path} is no run directory: {what}. `ganstrata run CONFIG --out {path}` makes one."
+            )
         return cls(path, read_manifest(file))
 
     @classmethod
@@ -118,8 +134,17 @@ class Run:
         path = Path(path)
         if (path / "run.json").is_file():
             return continued(cls.open(path), config, facts)
-        machine = {"system": platform.platform(), "processor": platform.machine(), "python": platform.python_version()}
-        return Begun(cls(path, Manifest(format=1, config=config, versions=versions(), machine=machine, **facts)), (), (), is_new=True)
+        machine = {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "python": platform.python_version(),
+        }
+        return Begun(
+            cls(path, Manifest(format=1, config=config, versions=versions(), machine=machine, **facts)),
+            (),
+            (),
+            is_new=True,
+        )
 
     def save(self) -> None:
         """Write run.json in one step: it is never half there."""
@@ -140,7 +165,9 @@ class Run:
         """
         for stage in stages:
             if not self.is_done(stage):
-                raise RunError(f"{self.path}: the stage `{stage}` is not complete; run `ganstrata {stage} {self.path}` first")
+                raise RunError(
+                    f"{self.path}: the stage `{stage}` is not complete; run `ganstrata {stage} {self.path}` first"
+                )
 
     def finish(self, stage: str, *, seconds: float, files: tuple[str, ...] = (), **facts: Any) -> None:
         """Record a stage as complete and remove what it had written before and no longer does; stages behind it must be run again."""
@@ -148,7 +175,9 @@ class Run:
         self.drop(STAGES[STAGES.index(name) + 1 :])
         digests = {file: content_hash(self.path / file) or "" for file in files}
         finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        self.record.stages[name] = StageRecord(seconds=round(seconds, 2), finished=finished, files=digests, **facts)
+        self.record.stages[name] = StageRecord(
+            seconds=round(seconds, 2), finished=finished, files=digests, **facts
+        )
         for file in set(self.record.leftovers.pop(name, [])) - set(files):
             with suppress(OSError):
                 (self.path / file).unlink(missing_ok=True)
@@ -194,14 +223,29 @@ def continued(run: Run, config: RunConfig, facts: Mapping[str, Any]) -> Begun:
         )
     old, new = ({} if found is None else found.stages for found in (record.keys, facts["keys"]))
     due = [stage for stage in STAGES if old.get(stage) != new[stage]]
-    own = {"config": config, "stages": dict(record.stages), "leftovers": dict(record.leftovers), "versions": versions()} if due else {}
+    own = (
+        {
+            "config": config,
+            "stages": dict(record.stages),
+            "leftovers": dict(record.leftovers),
+            "versions": versions(),
+        }
+        if due
+        else {}
+    )
     fresh = Run(run.path, record.model_copy(update={**facts, **own}))
     if not due:
         return Begun(fresh, (), ())
     stale = tuple(stage for stage in due if stage in record.stages)
     fresh.drop(due)
-    sections = [f"{section} changed" for section in MAY_CHANGE if section != "scorers" and there[section] != here[section]]
-    said = (*sections, *changes(record.provenance, facts["provenance"])) or ("the layers that are moved changed",)
+    sections = [
+        f"{section} changed"
+        for section in MAY_CHANGE
+        if section != "scorers" and there[section] != here[section]
+    ]
+    said = (*sections, *changes(record.provenance, facts["provenance"])) or (
+        "the layers that are moved changed",
+    )
     return Begun(fresh, said, stale)
 
 
@@ -221,9 +265,17 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         RunError: it holds something else, or another process is at work in it.
     """
-    if not (path / "run.json").is_file() and path.exists() and (not path.is_dir() or any(p.name != LOCK for p in path.iterdir())):
+    if (
+        not (path / "run.json").is_file()
+        and path.exists()
+        and (not path.is_dir() or any(p.name != LOCK for p in path.iterdir()))
+    ):
         lost = path.is_dir() and any((path / name).exists() for name in WRITTEN)
-        cure = "put it back, it is not made anew: it says what the rest was computed from" if lost else "give an empty or a new one"
+        cure = (
+            "put it back, it is not made anew: it says what the rest was computed from"
+            if lost
+            else "give an empty or a new one"
+        )
         raise RunError(f"{path} exists and is no run directory: it has no run.json; {cure}")
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:

@@ -40,11 +40,15 @@ def open_finished_run(
     facts = facts_of(prepared)
     changed = code_changes(run.record.provenance, facts["provenance"])
     if changed:
-        raise RunError(f"{path}: {'; '.join(changed)}. `ganstrata run` on it computes again what that concerns; or make a new run")
+        raise RunError(
+            f"{path}: {'; '.join(changed)}. `ganstrata run` on it computes again what that concerns; or make a new run"
+        )
     known, found = run.record.checkpoints, facts["checkpoints"]
     others = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
     if others:
-        raise RunError(f"{path}: the checkpoint of {' and of '.join(others)} is not the one that this run was made with; make a new run")
+        raise RunError(
+            f"{path}: the checkpoint of {' and of '.join(others)} is not the one that this run was made with; make a new run"
+        )
     # Where nobody here may write there is nothing to be kept from, and no lock could be made.
     is_writable = os.access(path, os.W_OK) and (os.access(path / LOCK, os.W_OK) or not (path / LOCK).exists())
     with locked(path) if writes or is_writable else nullcontext(), Engine(prepared) as engine:

@@ -18,8 +18,14 @@ _CURES = (
     (_FULL, "make room, then run the same command again"),
     ((errno.EACCES, errno.EPERM, errno.EROFS), "change the permissions of this place, or name another"),
     ((errno.ENAMETOOLONG,), "name a place with a shorter path"),
-    ((errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY), "something is in the way; move it aside, or name another place"),
-    ((errno.EMFILE, errno.ENFILE), "close some of the files that are open, or raise the limit, then run the same command again"),
+    (
+        (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),
+        "something is in the way; move it aside, or name another place",
+    ),
+    (
+        (errno.EMFILE, errno.ENFILE),
+        "close some of the files that are open, or raise the limit, then run the same command again",
+    ),
 )
 """Numbers of errors, and what helps."""
 LARGEST = 2**30  # bytes of a file that is read as a whole
@@ -126,7 +132,9 @@ def content_hash(path: Path) -> str | None:
 
 def _folder_hash(path: Path) -> str:
     found = hashlib.sha256()
-    for name, file in sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file()):
+    for name, file in sorted(
+        (file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file()
+    ):
         if file.suffix in (".part", ".partial") or file.name.startswith("."):
             continue
         content = file.read_bytes() if file.suffix == ".json" or file.name == "stamp" else b""
@@ -138,5 +146,8 @@ def _folder_hash(path: Path) -> str:
 def disk_error(error: OSError, path: Path) -> GanstrataError:
     """Say what a failed write means, and what helps."""
     reason = error.strerror or str(error)
-    cure = next((words for numbers, words in _CURES if error.errno in numbers), "when that is mended, run the same command again")
+    cure = next(
+        (words for numbers, words in _CURES if error.errno in numbers),
+        "when that is mended, run the same command again",
+    )
     return GanstrataError(f"cannot write {path}: {reason}. What was computed before is kept: {cure}.")

@@ -10,7 +10,17 @@ from typing import Literal
 LONGEST = 150  # characters that are taken from names
 PLAIN = re.compile(r"[a-z0-9_][a-z0-9_-]*(\.[a-z0-9_-]+)*")
 DIGEST = re.compile(r"-[0-9a-f]{12}")
-RESERVED = frozenset({"con", "prn", "aux", "nul", "conin$", "conout$", *(f"{device}{n}" for device in ("com", "lpt") for n in range(10))})
+RESERVED = frozenset(
+    {
+        "con",
+        "prn",
+        "aux",
+        "nul",
+        "conin$",
+        "conout$",
+        *(f"{device}{n}" for device in ("com", "lpt") for n in range(10)),
+    }
+)
 """Devices of Windows, whatever follows after a dot."""
 SIGNS = {"/": ".", "|": "_given_", ",": "_and_"}
 """What stands in a file's name for the signs of a concept's or boundary's name."""
@@ -39,9 +49,17 @@ def file_stem(*names: str, between: Literal[".", "+"] = ".") -> str:
     """
     parts = [_readable(name) for name in names]
     words = between.join(parts)
-    alone = between == "+" or not any("." in part for part in parts[1:])  # it can be told where each name ends
+    alone = between == "+" or not any(
+        "." in part for part in parts[1:]
+    )  # it can be told where each name ends
     plain = all(_is_plain(name, part) for name, part in zip(names, parts, strict=True))
-    if plain and alone and len(words) <= LONGEST and not DIGEST.fullmatch(words[-13:]) and not _is_device(words):
+    if (
+        plain
+        and alone
+        and len(words) <= LONGEST
+        and not DIGEST.fullmatch(words[-13:])
+        and not _is_device(words)
+    ):
         return words
     safe = re.sub(r"[^A-Za-z0-9._+-]", "_", words)[:LONGEST]
     lead = "_" if not safe or safe[0] in ".-" or _is_device(safe) else ""

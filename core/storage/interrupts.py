@@ -18,7 +18,10 @@ def defer_interrupt() -> Iterator[None]:
     Raises:
         KeyboardInterrupt: after the block, if Ctrl-C came during it.
     """
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
         yield
         return
     came = threading.Event()

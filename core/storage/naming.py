@@ -38,7 +38,11 @@ def fault_of(name: str, *, apart: str = APART) -> str:
     part = next((part for part in name.split("/") if part in ("", ".", "..")), None)
     if part is None:
         return ""
-    return f"has a part '{part}' between its slashes, as a path has" if part else "has nothing before, between or behind its slashes"
+    return (
+        f"has a part '{part}' between its slashes, as a path has"
+        if part
+        else "has nothing before, between or behind its slashes"
+    )
 
 
 def group_fault(name: str) -> str:
@@ -47,7 +51,11 @@ def group_fault(name: str) -> str:
     >>> group_fault("lower-half"), group_fault("all")
     ('', 'cannot name a group: use letters, digits, - and _, beginning with a letter; all, each and groups are taken')
     """
-    if name not in ("all", "each", "groups") and name.replace("_", "").replace("-", "").isalnum() and not name[0].isdigit():
+    if (
+        name not in ("all", "each", "groups")
+        and name.replace("_", "").replace("-", "").isalnum()
+        and not name[0].isdigit()
+    ):
         return ""
     return "cannot name a group: use letters, digits, - and _, beginning with a letter; all, each and groups are taken"
 

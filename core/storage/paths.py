@@ -24,7 +24,9 @@ def user_path(text: str | Path) -> Path:
         path = Path(text).expanduser()
         path.stat()
     except RuntimeError:
-        raise UserError(f"the path {shown} begins with the home folder of a user that is not known here") from None
+        raise UserError(
+            f"the path {shown} begins with the home folder of a user that is not known here"
+        ) from None
     except ValueError as error:
         raise UserError(f"the path {shown} cannot be used: {error}") from None
     except OSError as error:

@@ -18,7 +18,9 @@ from .disk import content_hash, disk_error, make_folder, read_bytes, remove, wri
 from .interrupts import defer_interrupt
 from .seal import read_sealed, sealed_text
 
-ANALYSES = tuple(f"{name}.json" for name in ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking"))
+ANALYSES = tuple(
+    f"{name}.json" for name in ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking")
+)
 _UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError)
 _PART, _OLD, _READY = ".ganstrata-part", ".ganstrata-old", ".ganstrata-ready"
 
@@ -56,7 +58,10 @@ def damaged_results(run: Path) -> list[str]:
     found = []
     for parent in (run / "analysis", run / "manipulations"):
         for name in sorted({_owner(path.name) for path in parent.glob("*") if path.is_dir()}):
-            folder, index = parent / name, "manipulate.json" if parent.name == "manipulations" else f"{name}.json"
+            folder, index = (
+                parent / name,
+                "manipulate.json" if parent.name == "manipulations" else f"{name}.json",
+            )
             if parent.name == "analysis" and index not in ANALYSES:
                 continue
             settle(folder, index)
@@ -85,7 +90,11 @@ def stale_results(run: Path, stages: Mapping[str, str]) -> list[str]:
 
 def _owner(name: str) -> str:
     """Name of a folder of results, or of what stands beside it while it is replaced."""
-    return name[1:].removesuffix(_PART).removesuffix(_OLD) if name.startswith(".") and name.endswith((_PART, _OLD)) else name
+    return (
+        name[1:].removesuffix(_PART).removesuffix(_OLD)
+        if name.startswith(".") and name.endswith((_PART, _OLD))
+        else name
+    )
 
 
 def check_free(folder: Path, index: str, command: str) -> None:
@@ -100,11 +109,17 @@ def check_free(folder: Path, index: str, command: str) -> None:
     strange = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
     if (folder / index).is_file() and not (folder / index).is_symlink():
         hashes = _listed(folder, index)
-        strange = [name for name in strange if name != index and not _is_as_written(folder / name, hashes.get(name))]
+        strange = [
+            name for name in strange if name != index and not _is_as_written(folder / name, hashes.get(name))
+        ]
         strange += [] if hashes else [index]
     if strange:
-        shown = ", ".join(name[:80] for name in strange[:3]) + (f" and {len(strange) - 3} more" if len(strange) > 3 else "")
-        raise RunError(f"{folder} exists and holds something else than `{command}` wrote there: {shown}; give an empty or a new --out")
+        shown = ", ".join(name[:80] for name in strange[:3]) + (
+            f" and {len(strange) - 3} more" if len(strange) > 3 else ""
+        )
+        raise RunError(
+            f"{folder} exists and holds something else than `{command}` wrote there: {shown}; give an empty or a new --out"
+        )
 
 
 def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None:
@@ -123,7 +138,9 @@ def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None
         return
     taken = [name for name in files if (folder / name).is_dir()]
     if taken:
-        raise RunError(f"{folder} has a folder {taken[0]}, and a file of this name is to be written; move it aside")
+        raise RunError(
+            f"{folder} has a folder {taken[0]}, and a file of this name is to be written; move it aside"
+        )
     fresh, old = _beside(folder)
     try:
         _stage(fresh, files)

@@ -128,7 +128,9 @@ class Shards:
             return np.asarray(cast("zarr.Array[Any]", zarr.open_group(self.path, mode="r")[name])[:])
         except Exception as error:
             words = str(error)[:300]
-            raise RunError(f"{self.path / name} cannot be read ({type(error).__name__}: {words}); run the stage that writes it again") from None
+            raise RunError(
+                f"{self.path / name} cannot be read ({type(error).__name__}: {words}); run the stage that writes it again"
+            ) from None
 
 
 def _documents(arrays: Layout) -> dict[str, bytes]:
@@ -137,8 +139,17 @@ def _documents(arrays: Layout) -> dict[str, bytes]:
     group = zarr.open_group(MemoryStore(store), mode="w", zarr_format=3)
     for name, (shape, chunks, dtype) in arrays.items():
         fill = np.nan if np.dtype(dtype).kind == "f" else 0
-        group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, fill_value=fill, compressors=(ZstdCodec(level=0), Crc32cCodec()))
-    outside_in = sorted((name for name in store if name.endswith(DOCUMENT)), key=lambda name: (name.count("/"), name))
+        group.create_array(
+            name,
+            shape=shape,
+            chunks=chunks,
+            dtype=dtype,
+            fill_value=fill,
+            compressors=(ZstdCodec(level=0), Crc32cCodec()),
+        )
+    outside_in = sorted(
+        (name for name in store if name.endswith(DOCUMENT)), key=lambda name: (name.count("/"), name)
+    )
     return {name: store[name].to_bytes() for name in outside_in}
 
 
@@ -158,7 +169,11 @@ def _sealed(content: str) -> str:
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:
     """The same values with one bit pattern for NaN: zarr does not keep its sign."""
-    return np.where(np.isnan(values), np.array(np.nan, values.dtype), values) if values.dtype.kind == "f" else values
+    return (
+        np.where(np.isnan(values), np.array(np.nan, values.dtype), values)
+        if values.dtype.kind == "f"
+        else values
+    )
 
 
 def _checksum(values: NDArray[Any]) -> int:

@@ -32,11 +32,23 @@ def first_reader(generator: Generator, layers: Collection[int]) -> int:
     raise LayerError(f"no stratum of this generator reads layers {sorted(layers)}")
 
 
-def advance(generator: Generator, state: State, codes: Tensor, start: int, stop: int, features: dict[int, Tensor], wanted: Collection[int]) -> State:
+def advance(
+    generator: Generator,
+    state: State,
+    codes: Tensor,
+    start: int,
+    stop: int,
+    features: dict[int, Tensor],
+    wanted: Collection[int],
+) -> State:
     """Run strata start .. stop on codes (N, L, D); feature maps of the wanted ones are put into `features`."""
     for s in range(start, stop):
         layer = generator.strata[s].reads
-        state = _state(generator, generator.stratum(s, state, None if layer is None else codes[:, layer]), f"stratum({s})")
+        state = _state(
+            generator,
+            generator.stratum(s, state, None if layer is None else codes[:, layer]),
+            f"stratum({s})",
+        )
         if s in wanted and state.x is not None:
             features[s] = state.x
     return state
@@ -58,10 +70,14 @@ def _state(generator: Generator, returned: object, method: str) -> State:
     held: dict[str, object] = {"x": returned.x, "rgb": returned.rgb}
     for name, value in held.items():
         if value is not None and not isinstance(value, Tensor):
-            raise PluginBroken(f"{said} a State with {type(value).__name__} for {name}; a torch.Tensor or None was expected")
+            raise PluginBroken(
+                f"{said} a State with {type(value).__name__} for {name}; a torch.Tensor or None was expected"
+            )
     kept: object = returned.kept
     if not isinstance(kept, Mapping):
-        raise PluginBroken(f"{said} a State with {type(kept).__name__} for kept; a mapping of names to tensors was expected")
+        raise PluginBroken(
+            f"{said} a State with {type(kept).__name__} for kept; a mapping of names to tensors was expected"
+        )
     return returned
 
 
@@ -77,13 +93,19 @@ def finished(generator: Generator, state: State, n: int) -> Tensor:
     if not isinstance(images, Tensor):
         raise PluginBroken(f"{owner}: finish returned {type(images).__name__}; a torch.Tensor was expected")
     if not images.is_floating_point():
-        raise PluginBroken(f"{owner}: finish returned {images.dtype}; floats in [0, 1] were expected, such as images.float() / 255")
+        raise PluginBroken(
+            f"{owner}: finish returned {images.dtype}; floats in [0, 1] were expected, such as images.float() / 255"
+        )
     if images.layout != torch.strided or images.device.type != generator.device.type:
-        raise PluginBroken(f"{owner}: finish returned a {images.layout} tensor on {images.device}; a plain one on {generator.device} was expected")
+        raise PluginBroken(
+            f"{owner}: finish returned a {images.layout} tensor on {images.device}; a plain one on {generator.device} was expected"
+        )
     check_shape(images, "N 3 H W", where=f"{owner}: images returned by finish", N=n)
     before = generator.__dict__.setdefault("_pictured", tuple(images.shape[2:]))
     if before != tuple(images.shape[2:]):
-        raise PluginBroken(f"{owner} makes pictures of {images.shape[2]} x {images.shape[3]} pixels, and before of {before[0]} x {before[1]}")
+        raise PluginBroken(
+            f"{owner} makes pictures of {images.shape[2]} x {images.shape[3]} pixels, and before of {before[0]} x {before[1]}"
+        )
     return images
 
 
@@ -125,7 +147,9 @@ class Pass:
         check_shape(codes, "N L D", where="codes handed to render", L=card.layers, D=card.code_size)
         self.generator, self.precision, self.tolerant = generator, precision, tolerant
         self._wanted = frozenset(features)
-        self._inputs = Inputs(codes.shape[0], condition, torch.arange(codes.shape[0]) if index is None else index, noise)
+        self._inputs = Inputs(
+            codes.shape[0], condition, torch.arange(codes.shape[0]) if index is None else index, noise
+        )
         self._states: dict[int, State] = {}
         collected: dict[int, Tensor] = {}
         with autocast(generator.device, precision):
@@ -145,22 +169,30 @@ class Pass:
         """
         generator = self.generator
         n = self.rendering.images.shape[0]
-        check_shape(codes, "N L D", where="edited codes", N=n, L=generator.card.layers, D=generator.card.code_size)
+        check_shape(
+            codes, "N L D", where="edited codes", N=n, L=generator.card.layers, D=generator.card.code_size
+        )
         begin = first_reader(generator, layers)
         kept = [s for s in self._states if s <= begin]
         if not kept:
-            raise LayerError(f"no state is kept at or before stratum {begin}, where layers {sorted(layers)} begin")
+            raise LayerError(
+                f"no state is kept at or before stratum {begin}, where layers {sorted(layers)} begin"
+            )
         start = max(kept)
         features = {s: x for s, x in self.rendering.features.items() if s < start}
         with autocast(generator.device, self.precision):
-            state = advance(generator, self._states[start], codes, start, len(generator.strata), features, self._wanted)
+            state = advance(
+                generator, self._states[start], codes, start, len(generator.strata), features, self._wanted
+            )
             images = finished(generator, state, codes.shape[0])
         return self._rendering(images, features, codes, start)
 
     def _begun(self) -> State:
         return begun(self.generator, self._inputs)
 
-    def _rendering(self, images: Tensor, features: dict[int, Tensor], codes: Tensor, start: int = 0) -> Rendering:
+    def _rendering(
+        self, images: Tensor, features: dict[int, Tensor], codes: Tensor, start: int = 0
+    ) -> Rendering:
         """The pictures that strata `start` .. S made of codes, held against being finite."""
         finite = finite_rows(images)
         if finite is None:
@@ -191,4 +223,6 @@ def render(
     Raises:
         ShapeError: codes of another shape.
     """
-    return Pass(generator, codes, condition=condition, index=index, noise=noise, precision=precision).rendering.images
+    return Pass(
+        generator, codes, condition=condition, index=index, noise=noise, precision=precision
+    ).rendering.images

@@ -33,13 +33,19 @@ def parse_layers(text: str, count: int) -> tuple[int, ...]:
         match = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", part, re.ASCII)
         if match is None:
             shown = f"'{part.strip()}'" if part.strip() else "an empty part"
-            raise LayerError(f"layers '{text}': {shown} is neither a number nor a range; write for example 6-11 or 0,2,5-7")
+            raise LayerError(
+                f"layers '{text}': {shown} is neither a number nor a range; write for example 6-11 or 0,2,5-7"
+            )
         first = int(match[1])
         last = first if match[2] is None else int(match[2])
         if last < first:
-            raise LayerError(f"layers '{text}': the range {first}-{last} runs backwards; write {last}-{first}")
+            raise LayerError(
+                f"layers '{text}': the range {first}-{last} runs backwards; write {last}-{first}"
+            )
         if last >= count:
-            raise LayerError(f"layers '{text}': there is no layer {last}; this generator has layers 0 to {count - 1}")
+            raise LayerError(
+                f"layers '{text}': there is no layer {last}; this generator has layers 0 to {count - 1}"
+            )
         chosen.update(range(first, last + 1))
     return tuple(sorted(chosen))
 
@@ -85,11 +91,15 @@ def resolution_groups(resolution: int) -> dict[str, tuple[int, ...]]:
     steps = resolution.bit_length() - 2  # resolutions from 4 to the last
     lower = max(steps - 2, 0) // 2
     cuts = [0, 1, 1 + lower, max(steps - 1, 1), steps]
-    groups = {name: tuple(range(2 * a, 2 * b)) for name, a, b in zip(GROUP_NAMES, cuts, cuts[1:], strict=False)}
+    groups = {
+        name: tuple(range(2 * a, 2 * b)) for name, a, b in zip(GROUP_NAMES, cuts, cuts[1:], strict=False)
+    }
     return {name: layers for name, layers in groups.items() if layers}
 
 
-def layer_sets(asked: Sequence[str], groups: Mapping[str, tuple[int, ...]], count: int) -> dict[str, tuple[int, ...]]:
+def layer_sets(
+    asked: Sequence[str], groups: Mapping[str, tuple[int, ...]], count: int
+) -> dict[str, tuple[int, ...]]:
     """What to move together: name to layers, in the order asked for.
 
     Args:
@@ -119,7 +129,9 @@ def layer_sets(asked: Sequence[str], groups: Mapping[str, tuple[int, ...]], coun
             sets[show_layers(layers)] = layers
         else:
             known = ["all", "each", "groups", *groups]
-            raise LayerError(f"'{item}' names no layers.{nearest(item, known)} Allowed: {', '.join(known)}, or numbers such as 6-11 or 0,2,5-7")
+            raise LayerError(
+                f"'{item}' names no layers.{nearest(item, known)} Allowed: {', '.join(known)}, or numbers such as 6-11 or 0,2,5-7"
+            )
     if not sets:
         raise LayerError("no layers are named; write for example layers: [all, each, groups]")
     return sets

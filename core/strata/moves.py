@@ -23,7 +23,9 @@ def edit_direction(normal: Floats, layers: Sequence[int], scale: Floats) -> NDAr
     """What one unit of an edit adds to each layer: (L, D), zero on layers that are not edited."""
     field = np.zeros((len(scale), normal.shape[-1]), dtype=np.float32)
     chosen = list(layers)
-    field[chosen] = (normal if normal.ndim == 1 else normal[chosen]) * np.asarray(scale, dtype=np.float32)[chosen, None]
+    field[chosen] = (normal if normal.ndim == 1 else normal[chosen]) * np.asarray(scale, dtype=np.float32)[
+        chosen, None
+    ]
     return field
 
 
@@ -43,7 +45,9 @@ def move_jointly(codes: Tensor, fields: Sequence[Floats], amounts: Sequence[floa
     return move(codes, total, 1.0)
 
 
-def conditioned(normal: Floats, conditions: Sequence[Floats], *, name: str = "the direction", names: Sequence[str] = ()) -> NDArray[np.float64]:
+def conditioned(
+    normal: Floats, conditions: Sequence[Floats], *, name: str = "the direction", names: Sequence[str] = ()
+) -> NDArray[np.float64]:
     """The direction that leaves the conditions alone: normalise(n - C^+ C n), C the conditions as rows.
 
     Any number of conditions, by least squares. Conditions that depend on each other to within single
@@ -65,7 +69,9 @@ def conditioned(normal: Floats, conditions: Sequence[Floats], *, name: str = "th
     length = float(np.linalg.norm(rest))
     if length < DEGENERATE:
         listed = ", ".join(names) or f"{len(rows)} directions"
-        raise DataError(f"{name} lies in the span of its conditions ({listed}): nothing is left to move along; drop a condition")
+        raise DataError(
+            f"{name} lies in the span of its conditions ({listed}): nothing is left to move along; drop a condition"
+        )
     return np.asarray(rest / length)
 
 
@@ -76,7 +82,15 @@ def jitter(codes: Tensor, field: Floats, amount: float, noise: Tensor, layers: S
     return move(codes, field, amount) + torch.where(mask[:, None], noise.to(codes), 0.0)
 
 
-def move_to(codes: Tensor, normal: Floats, offset: Floats | float, target: float, layers: Sequence[int], scale: Floats, mean: Tensor) -> Tensor:
+def move_to(
+    codes: Tensor,
+    normal: Floats,
+    offset: Floats | float,
+    target: float,
+    layers: Sequence[int],
+    scale: Floats,
+    mean: Tensor,
+) -> Tensor:
     """Absolute edit: on every layer, to the signed distance `target` from the boundary.
 
     w_l = mean + (c_l - mean) / scale_l, a_l = target - (n.w_l + b), c'_l = c_l + a_l scale_l n.
@@ -99,7 +113,9 @@ def move_to(codes: Tensor, normal: Floats, offset: Floats | float, target: float
     edited = codes.clone()
     offsets = np.broadcast_to(np.asarray(offset), (codes.shape[1],))
     for layer in layers:
-        n = torch.as_tensor(np.asarray(normal if normal.ndim == 1 else normal[layer]), dtype=codes.dtype, device=codes.device)
+        n = torch.as_tensor(
+            np.asarray(normal if normal.ndim == 1 else normal[layer]), dtype=codes.dtype, device=codes.device
+        )
         w = untruncated(codes, layer, scale, mean)  # (N, D)
         amount = target - (w @ n + float(offsets[layer]))  # (N,)
         edited[:, layer] = codes[:, layer] + (amount * float(scale[layer]))[:, None] * n
@@ -112,7 +128,9 @@ def untruncated(codes: Tensor, layer: int, scale: Floats, mean: Tensor) -> Tenso
     return centre + (codes[:, layer] - centre) / float(scale[layer])
 
 
-def signed_distance(codes: Tensor, normal: Floats, offset: Floats | float, layers: Sequence[int], scale: Floats, mean: Tensor) -> Tensor:
+def signed_distance(
+    codes: Tensor, normal: Floats, offset: Floats | float, layers: Sequence[int], scale: Floats, mean: Tensor
+) -> Tensor:
     """How far codes (N, L, D) lie beyond a boundary, n.w_l + b averaged over the layers: (N,), in units of w.
 
     Arguments are those of `move_to`, which makes it `target` on each of the layers. Layers that truncation
@@ -122,6 +140,10 @@ def signed_distance(codes: Tensor, normal: Floats, offset: Floats | float, layer
     found = []
     for layer in layers:
         if scale[layer] != 0.0:
-            n = torch.as_tensor(np.asarray(normal if normal.ndim == 1 else normal[layer]), dtype=codes.dtype, device=codes.device)
+            n = torch.as_tensor(
+                np.asarray(normal if normal.ndim == 1 else normal[layer]),
+                dtype=codes.dtype,
+                device=codes.device,
+            )
             found.append(untruncated(codes, layer, scale, mean) @ n + float(offsets[layer]))
     return torch.stack(found).mean(dim=0) if found else codes.new_full((codes.shape[0],), float("nan"))

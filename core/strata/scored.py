@@ -48,7 +48,11 @@ class ScoredGenerator:
     @cached_property
     def concepts(self) -> tuple[Concept, ...]:
         """Concepts of all scorers (C,), named `alias/name`: the columns of every table of scores."""
-        return tuple(replace(c, name=f"{alias}/{c.name}") for alias, scorer in self.scorers.items() for c in scorer.concepts)
+        return tuple(
+            replace(c, name=f"{alias}/{c.name}")
+            for alias, scorer in self.scorers.items()
+            for c in scorer.concepts
+        )
 
     @property
     def features(self) -> tuple[int, ...]:
@@ -91,13 +95,22 @@ class ScoredGenerator:
         generator, layers = self.generator, self.generator.card.layers
         other = generator.sample(self.batch, self.seed, start + BEYOND, Stream.PROBING)
         second = generator.broadcast(generator.map(other.z, latents.condition))
-        draws = np.array([uniforms(self.seed, Stream.PROBING, Use.MIXING, start + i, 2) for i in range(self.batch)])
+        draws = np.array(
+            [uniforms(self.seed, Stream.PROBING, Use.MIXING, start + i, 2) for i in range(self.batch)]
+        )
         cut = np.where(draws[:, 0] < self.mixing, 1 + (draws[:, 1] * (layers - 1)).astype(int), layers)
         late = torch.from_numpy(np.arange(layers)[None] >= cut[:, None]).to(codes.device)  # (N, L)
         return torch.where(late[:, :, None], second, codes)
 
     def render(
-        self, codes: Tensor, condition: Tensor | None, index: Tensor, stream: Stream, edits: Iterable[Collection[int]] = (), *, strict: bool = False
+        self,
+        codes: Tensor,
+        condition: Tensor | None,
+        index: Tensor,
+        stream: Stream,
+        edits: Iterable[Collection[int]] = (),
+        *,
+        strict: bool = False,
     ) -> Pass:
         """Render a batch, ready to restart at the layer sets of `edits`.
 

@@ -43,7 +43,10 @@ def kappa_interval(choices: Counts, count: int) -> tuple[float, float, float]:
     counts = made.sum(axis=0).astype(np.float64)
     without_strip = _kappas(np.stack([np.delete(counts, q, axis=0) for q in range(strips)]))
     without_rater = _kappas(np.stack([counts - made[r] for r in range(raters)]))
-    variance = sum(float((n - 1) / n * ((left - left.mean()) ** 2).sum()) for n, left in ((strips, without_strip), (raters, without_rater)))
+    variance = sum(
+        float((n - 1) / n * ((left - left.mean()) ** 2).sum())
+        for n, left in ((strips, without_strip), (raters, without_rater))
+    )
     reach = float(stats.t.ppf(0.975, min(raters, strips) - 1)) * variance**0.5
     return value, max(value - reach, -1.0), min(value + reach, 1.0)
 
@@ -55,7 +58,9 @@ def _kappas(counts: Floats) -> Floats:
     pairs = np.maximum(raters * (raters - 1.0), 1.0)
     told = (raters > 1.0).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        agreed = ((counts * (counts - 1.0)).sum(axis=2) / pairs).sum(axis=1) / np.where(told > 0, told, np.nan)
+        agreed = ((counts * (counts - 1.0)).sum(axis=2) / pairs).sum(axis=1) / np.where(
+            told > 0, told, np.nan
+        )
         shares = counts.sum(axis=1) / counts.sum(axis=(1, 2))[:, None]
         chance = (shares**2).sum(axis=1)
         return np.asarray(np.where(chance < 1.0 - 1e-12, (agreed - chance) / (1.0 - chance), np.nan))

@@ -79,7 +79,9 @@ def make_study(path: Path, out: Path, ask: StudyRequest, *, progress: Progress) 
         prepared = engine.prepared
         groups = dict(prepared.groups)
         if len(groups) < 2:
-            raise UserError(f"{path} has {len(groups)} layer groups, and a study compares two or more; say rescoring.groups in a config of a new run")
+            raise UserError(
+                f"{path} has {len(groups)} layer groups, and a study compares two or more; say rescoring.groups in a config of a new run"
+            )
         chosen = _chosen(read_effects(run), ask, path)
         for boundary in chosen:
             check_fits(boundary, prepared.generator)
@@ -103,7 +105,9 @@ def plain_words(name: str) -> str:
 
 def _check(ask: StudyRequest, out: Path) -> None:
     if ask.steps < 3 or ask.steps % 2 == 0:
-        raise UserError(f"--steps {ask.steps}: give an odd number from 3 on, so that the unedited picture stands in the middle")
+        raise UserError(
+            f"--steps {ask.steps}: give an odd number from 3 on, so that the unedited picture stands in the middle"
+        )
     if ask.strips < 1:
         raise UserError(f"--strips {ask.strips}: give 1 or more")
     taken = [name for name in (KEY, PAGE, "run.json") if (out / name).exists()]
@@ -117,10 +121,14 @@ def _chosen(rescored: Effects, ask: StudyRequest, path: Path) -> Boundaries:
     known = rescored.boundaries
     for pattern in ask.concepts:
         if not any(fnmatchcase(name, pattern) for name in known.names):
-            raise UserError(f"--concepts {pattern}: no boundary of {path} has such a name.{nearest(pattern, known.names)}")
+            raise UserError(
+                f"--concepts {pattern}: no boundary of {path} has such a name.{nearest(pattern, known.names)}"
+            )
     for name in ask.words:
         if name not in known.names:
-            raise UserError(f"--words {name}=...: no boundary of {path} has this name.{nearest(name, known.names)}")
+            raise UserError(
+                f"--words {name}=...: no boundary of {path} has this name.{nearest(name, known.names)}"
+            )
     if ask.concepts:
         return Boundaries(b for b in known if any(fnmatchcase(b.name, pattern) for pattern in ask.concepts))
     if not rescored.found:
@@ -132,20 +140,30 @@ def _amounts(run: Run, steps: int) -> NDArray[np.float64]:
     """From the first step of the run's strips over none to the last."""
     editing = run.config.editing
     if not editing.start < 0.0 < editing.end:
-        raise UserError(f"{run.path}: editing goes from {editing.start:g} to {editing.end:g}; a study needs both directions")
+        raise UserError(
+            f"{run.path}: editing goes from {editing.start:g} to {editing.end:g}; a study needs both directions"
+        )
     half = steps // 2 + 1
     return np.concatenate([np.linspace(editing.start, 0.0, half)[:-1], np.linspace(0.0, editing.end, half)])
 
 
 def _key(
-    run: Run, prepared: Prepared, chosen: Boundaries, groups: dict[str, tuple[int, ...]], amounts: tuple[float, ...], ask: StudyRequest, seed: int
+    run: Run,
+    prepared: Prepared,
+    chosen: Boundaries,
+    groups: dict[str, tuple[int, ...]],
+    amounts: tuple[float, ...],
+    ask: StudyRequest,
+    seed: int,
 ) -> Key:
     """The questions, in random order and under random names; each group stands at each place equally often for a concept."""
     rng = np.random.default_rng([seed, 0])
     first = run.config.editing.samples  # those of the report are known
     samples = iter(first + rng.choice(POOL, size=len(chosen) * ask.strips, replace=False))
     questions = [
-        Question("unnamed", b.name, b.level, ask.words.get(b.name, plain_words(b.name)), int(next(samples)), order)
+        Question(
+            "unnamed", b.name, b.level, ask.words.get(b.name, plain_words(b.name)), int(next(samples)), order
+        )
         for b in chosen
         for order in shuffled(tuple(groups), ask.strips, rng)
     ]
@@ -158,14 +176,22 @@ def _key(
     return Key(names[0], seed, run.path.name, prepared.generator.fingerprint, groups, amounts, asked)
 
 
-def _strips(run: Run, engine: Engine, key: Key, chosen: Boundaries, progress: Progress) -> list[list[tuple[str, bytes]]]:
+def _strips(
+    run: Run, engine: Engine, key: Key, chosen: Boundaries, progress: Progress
+) -> list[list[tuple[str, bytes]]]:
     """Pictures of every question, row by row."""
     unit, scale = run.step_unit, engine.prepared.edit_scale
 
     def task(question: Question) -> Task:
         layers = tuple(key.groups[name] for name in question.order)
         boundary: Boundary = chosen.of(question.boundary)
-        return Task(question.id, question.sample, tuple(edit_direction(boundary.normal, row, scale) * unit for row in layers), layers, key.amounts)
+        return Task(
+            question.id,
+            question.sample,
+            tuple(edit_direction(boundary.normal, row, scale) * unit for row in layers),
+            layers,
+            key.amounts,
+        )
 
     found: dict[str, list[tuple[str, bytes]]] = {}
     with progress.stage("study", total=len(key.questions)) as step:
@@ -186,7 +212,10 @@ def _render(prepared: Prepared, task: Task) -> tuple[str, list[tuple[str, bytes]
     base = prepared.render(codes, condition, torch.tensor([task.sample]), Stream.EDITING, task.layers)
     found = []
     for unit, layers in zip(task.fields, task.layers, strict=True):
-        frames = [(base.edited(move(codes, unit, amount), layers) if amount else base.rendering).images for amount in task.amounts]
+        frames = [
+            (base.edited(move(codes, unit, amount), layers) if amount else base.rendering).images
+            for amount in task.amounts
+        ]
         found.append(_encoded(to_pixels(torch.cat(frames))))
     return task.question, found
 

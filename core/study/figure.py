@@ -34,7 +34,9 @@ def votes_figure(found: Mapping[str, Shares], groups: Mapping[str, tuple[int, ..
         middle = left + room * (g + 0.5)
         layers = show_layers(groups[name]) if name in groups else ""
         canvas.text(middle, bottom + 20, name, anchor="middle", css="strong")
-        canvas.text(middle, bottom + 37, f"layers {layers}" if layers else "of the rows", anchor="middle", css="soft")
+        canvas.text(
+            middle, bottom + 37, f"layers {layers}" if layers else "of the rows", anchor="middle", css="soft"
+        )
         for m, (level, shares) in enumerate(found.items()):
             value, low, high = (float(numbers[g]) for numbers in (shares.value, shares.low, shares.high))
             table.append([level, name, layers, shares.votes, value, low, high])
@@ -49,6 +51,12 @@ def votes_figure(found: Mapping[str, Shares], groups: Mapping[str, tuple[int, ..
     canvas.line(left, scale(0.0), width - 10, scale(0.0), "axis")
     canvas.text(16, (top + bottom) / 2, "share of votes", css="soft", anchor="middle", turn=-90)
     canvas.text(left, 308, f"{raters} raters; whiskers are 95 % intervals over raters and strips", css="soft")
-    best = [f"{level}: {names[int(np.argmax(shares.value))]}" for level, shares in found.items() if shares.votes]
-    description = f"Share of votes per layer group and level. Most votes for {', '.join(best)}." if best else "No votes."
+    best = [
+        f"{level}: {names[int(np.argmax(shares.value))]}" for level, shares in found.items() if shares.votes
+    ]
+    description = (
+        f"Share of votes per layer group and level. Most votes for {', '.join(best)}."
+        if best
+        else "No votes."
+    )
     return Figure("votes", canvas, description, table)

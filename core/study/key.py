@@ -104,14 +104,18 @@ class Key:
                 raise UserError(f"{path} is no key of a study")
             found = _Content.model_validate(content)
         except OSError as error:
-            raise UserError(f"{folder} holds no study: cannot read {path} ({error.strerror or error}); `ganstrata study make` writes it") from None
+            raise UserError(
+                f"{folder} holds no study: cannot read {path} ({error.strerror or error}); `ganstrata study make` writes it"
+            ) from None
         except ValidationError as error:
             raise UserError(f"{path} is damaged: {describe(error, _Content, content)[0]}") from None
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path} is damaged: {error}") from None
         questions = tuple(Question(**row.model_dump()) for row in found.questions)
         groups = {name: tuple(layers) for name, layers in found.groups.items()}
-        return cls(found.study, found.seed, found.run, found.generator, groups, tuple(found.amounts), questions)
+        return cls(
+            found.study, found.seed, found.run, found.generator, groups, tuple(found.amounts), questions
+        )
 
 
 def shuffled(names: Sequence[str], count: int, rng: np.random.Generator) -> list[tuple[str, ...]]:

@@ -20,7 +20,13 @@ def build_page(key: Key, strips: Sequence[Sequence[tuple[str, bytes]]]) -> str:
         strips: of each question, of each row: media type and bytes of its picture.
     """
     questions = [
-        {"id": row.id, "words": row.words, "rows": [f"data:{kind};base64,{base64.b64encode(content).decode()}" for kind, content in pictures]}
+        {
+            "id": row.id,
+            "words": row.words,
+            "rows": [
+                f"data:{kind};base64,{base64.b64encode(content).decode()}" for kind, content in pictures
+            ],
+        }
         for row, pictures in zip(key.questions, strips, strict=True)
     ]
     # `<` in a text could end the script that holds the data.

@@ -83,7 +83,11 @@ class Study:
             numbers = f"{found.value[best]:.2f} [{found.low[best]:.2f}, {found.high[best]:.2f}]"
             lines.append(f"{level}: most votes for {said}, {numbers} of {found.votes}")
         for row in (row for row in self.agreement if row.of == "rows"):
-            told = "undefined" if np.isnan(row.value) else f"{row.value:.2f}" + ("" if np.isnan(row.low) else f" [{row.low:.2f}, {row.high:.2f}]")
+            told = (
+                "undefined"
+                if np.isnan(row.value)
+                else f"{row.value:.2f}" + ("" if np.isnan(row.low) else f" [{row.low:.2f}, {row.high:.2f}]")
+            )
             lines.append(f"agreement on rows, {row.strips}: Fleiss' kappa {told} over {row.count} strips")
         return lines
 
@@ -102,7 +106,10 @@ def analyse(key: Key, votes: Votes) -> Study:
 
     def agreed(name: str, columns: list[int]) -> list[Agreement]:
         tables = {"rows": votes.rows, "groups": votes.choices}
-        return [Agreement(name, of, len(columns), *kappa_interval(table[:, columns], count)) for of, table in tables.items()]
+        return [
+            Agreement(name, of, len(columns), *kappa_interval(table[:, columns], count))
+            for of, table in tables.items()
+        ]
 
     agreement = agreed("all", list(range(len(key.questions))))
     for level, columns in by_level.items():
@@ -141,7 +148,15 @@ def read_study(folder: Path, paths: Sequence[Path], out: Path) -> Study:
         ("votes.svg", figure.file),
         ("votes.csv", figure.csv),
         ("concepts.csv", _concepts(study)),
-        ("agreement.csv", csv_text([["strips", "of", "count", "kappa", "low", "high"], *([*vars(row).values()] for row in study.agreement)])),
+        (
+            "agreement.csv",
+            csv_text(
+                [
+                    ["strips", "of", "count", "kappa", "low", "high"],
+                    *([*vars(row).values()] for row in study.agreement),
+                ]
+            ),
+        ),
         ("ballots.csv", _ballots(study)),
         ("study.json", json.dumps(summary, indent=2) + "\n"),
     )
@@ -154,7 +169,10 @@ def _concepts(study: Study) -> str:
     level_of = {row.boundary: row.level for row in study.key.questions}
     rows: list[list[Any]] = [["boundary", "level", "group", "votes", "share", "low", "high"]]
     for concept, found in study.concepts.items():
-        rows += [[concept, level_of[concept], name, found.votes, found.value[g], found.low[g], found.high[g]] for g, name in enumerate(names)]
+        rows += [
+            [concept, level_of[concept], name, found.votes, found.value[g], found.low[g], found.high[g]]
+            for g, name in enumerate(names)
+        ]
     return csv_text(rows)
 
 
@@ -164,7 +182,16 @@ def _ballots(study: Study) -> str:
     for r, rater in enumerate(study.votes.raters):
         for q, row in enumerate(study.key.questions):
             choice = int(study.votes.choices[r, q])
-            rows.append([rater, row.id, row.boundary, row.level, row.sample, "" if choice == MISSING else names[choice]])
+            rows.append(
+                [
+                    rater,
+                    row.id,
+                    row.boundary,
+                    row.level,
+                    row.sample,
+                    "" if choice == MISSING else names[choice],
+                ]
+            )
     return csv_text(rows)
 
 

@@ -106,7 +106,9 @@ def read_ballot(key: Key, path: Path) -> Ballot:
     except OSError as error:
         raise UserError(f"it cannot be read: {error.strerror or error}") from None
     except ValidationError as error:
-        raise UserError(f"these are no exported votes, or they are damaged: {describe(error, _Ballot, data)[0]}") from None
+        raise UserError(
+            f"these are no exported votes, or they are damaged: {describe(error, _Ballot, data)[0]}"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"it is damaged: {error}") from None
     if found.study != key.study:
@@ -119,12 +121,16 @@ def read_ballot(key: Key, path: Path) -> Ballot:
         if vote.question not in rows:
             raise UserError(f"it has a vote on question '{vote.question}', which this study does not ask")
         if vote.choice != NONE and not 0 <= int(vote.choice) < rows[vote.question]:
-            raise UserError(f"its vote on question '{vote.question}' is for row {vote.choice}; there are rows 0 to {rows[vote.question] - 1}")
+            raise UserError(
+                f"its vote on question '{vote.question}' is for row {vote.choice}; there are rows 0 to {rows[vote.question] - 1}"
+            )
         if vote.question in votes:
             twice.add(vote.question)
         votes[vote.question] = vote.choice
     if twice:
-        remarks.append(f"rater {found.rater}: {path.name} has several votes on {len(twice)} questions; the last of each counts")
+        remarks.append(
+            f"rater {found.rater}: {path.name} has several votes on {len(twice)} questions; the last of each counts"
+        )
     return Ballot(path.name, found.rater, saved, votes, tuple(remarks))
 
 
@@ -136,7 +142,9 @@ def tabulated(key: Key, ballots: Sequence[Ballot]) -> Votes:
         before = chosen.get(ballot.rater)
         if before is not None:
             same = "the same votes" if before.votes == ballot.votes else "other votes"
-            remarks.append(f"rater {ballot.rater}: {ballot.source} was saved after {before.source}, with {same}; it counts, the other does not")
+            remarks.append(
+                f"rater {ballot.rater}: {ballot.source} was saved after {before.source}, with {same}; it counts, the other does not"
+            )
         chosen[ballot.rater] = ballot
     names = [*key.groups]
     choices = np.full((len(chosen), len(key.questions)), MISSING, dtype=np.int64)
@@ -154,5 +162,7 @@ def tabulated(key: Key, ballots: Sequence[Ballot]) -> Votes:
         places = list(ballot.votes.values())
         if len(places) >= 8 and len(set(places)) == 1:
             shown = "none" if places[0] == NONE else f"row {int(places[0]) + 1}"
-            remarks.append(f"rater {ballot.rater}: all {len(places)} votes are for {shown}; the votes count, look whether they should")
+            remarks.append(
+                f"rater {ballot.rater}: all {len(places)} votes are for {shown}; the votes count, look whether they should"
+            )
     return Votes(tuple(chosen), choices, rows, tuple(remarks))

@@ -10,9 +10,25 @@ from ...core.plugins.registry import Register
 def ganstrata_register_boundaries(register: Register) -> None:
     """Names only: the classes are imported when they are built."""
     here = "ganstrata.plugins.boundaries"
-    register("lda", f"{here}.lda:Lda", "linear discriminant with a shrunk covariance on the highest and lowest scores")
-    register("linear_svm", f"{here}.linear_svm:LinearSVM", "linear support vector machine on the highest and lowest scores")
+    register(
+        "lda",
+        f"{here}.lda:Lda",
+        "linear discriminant with a shrunk covariance on the highest and lowest scores",
+    )
+    register(
+        "linear_svm",
+        f"{here}.linear_svm:LinearSVM",
+        "linear support vector machine on the highest and lowest scores",
+    )
     register("logistic", f"{here}.logistic:Logistic", "logistic regression on the highest and lowest scores")
-    register("mean_difference", f"{here}.mean_difference:MeanDifference", "from the mean of the lowest scores to that of the highest")
+    register(
+        "mean_difference",
+        f"{here}.mean_difference:MeanDifference",
+        "from the mean of the lowest scores to that of the highest",
+    )
     register("ridge", f"{here}.ridge:Ridge", "ridge regression on all scores, all concepts at once")
-    register("sklearn", f"{here}.estimator:Estimator", "any linear estimator of scikit-learn's kind, by dotted path")
+    register(
+        "sklearn",
+        f"{here}.estimator:Estimator",
+        "any linear estimator of scikit-learn's kind, by dotted path",
+    )

@@ -29,7 +29,10 @@ TOGETHER = 16  # boundaries judged in one pass over all codes
 class Settings(Extremes):
     """Which samples are extreme, and for how many layers at once a boundary stands."""
 
-    per_layer: bool = Field(default=False, description="a boundary for each layer, from style-mixed codes; needs `synthesis.mixing` above 0")
+    per_layer: bool = Field(
+        default=False,
+        description="a boundary for each layer, from style-mixed codes; needs `synthesis.mixing` above 0",
+    )
 
 
 class Hyperplane(NamedTuple):
@@ -121,7 +124,11 @@ class Learner(BoundaryLearner):
             if flat:
                 boundaries.append(boundary_of(concept, normals[0], offsets[0], generator, facts[0]))
             else:
-                boundaries.append(boundary_of(concept, np.stack(normals), np.array(offsets), generator, {"layers": list(facts)}))
+                boundaries.append(
+                    boundary_of(
+                        concept, np.stack(normals), np.array(offsets), generator, {"layers": list(facts)}
+                    )
+                )
         return Boundaries(boundaries)
 
     @abstractmethod
@@ -129,7 +136,12 @@ class Learner(BoundaryLearner):
         """For each concept what was found at each layer."""
 
 
-def evaluated(w: NDArray[np.float32], planes: Sequence[Hyperplane], selections: Sequence[Selection], concepts: Sequence[str]) -> list[LinearFit]:
+def evaluated(
+    w: NDArray[np.float32],
+    planes: Sequence[Hyperplane],
+    selections: Sequence[Selection],
+    concepts: Sequence[str],
+) -> list[LinearFit]:
     """Planes of one layer as boundaries, with their accuracy on the held-out extremes and on the rest.
 
     Args:
@@ -138,7 +150,10 @@ def evaluated(w: NDArray[np.float32], planes: Sequence[Hyperplane], selections: 
         selections: the concepts'; what was fitted stands in their `train`.
         concepts: ids, for messages.
     """
-    halves = [normalise_hyperplane(plane.coefficients, plane.intercept, concept=concept) for plane, concept in zip(planes, concepts, strict=True)]
+    halves = [
+        normalise_hyperplane(plane.coefficients, plane.intercept, concept=concept)
+        for plane, concept in zip(planes, concepts, strict=True)
+    ]
     normals = np.stack([normal for normal, _ in halves]).astype(np.float32)  # (C, D)
     found = []
     for start in range(0, len(halves), TOGETHER):

@@ -32,9 +32,13 @@ class Estimator(ExtremesLearner):
     class Config(Settings):
         """Which estimator, and what it is given."""
 
-        estimator: str = Field(pattern=PATTERN, description="its class: `package.module:Name`, or `FILE.py:Name`")
+        estimator: str = Field(
+            pattern=PATTERN, description="its class: `package.module:Name`, or `FILE.py:Name`"
+        )
         arguments: dict[str, Any] = Field(default={}, description="for the class, by name")
-        target: Literal["labels", "scores"] = Field(default="labels", description="the extremes, or the scores of all samples")
+        target: Literal["labels", "scores"] = Field(
+            default="labels", description="the extremes, or the scores of all samples"
+        )
 
     config: Config
 
@@ -66,11 +70,15 @@ class Estimator(ExtremesLearner):
 
         return on_scores(samples, regress)
 
-    def fit(self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.float64], float, Facts]:
+    def fit(
+        self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int
+    ) -> tuple[NDArray[np.float64], float, Facts]:
         """Coefficients (D,), intercept and facts for centred codes (n, D) and labels (n,)."""
         return self._fitted(x, 2 * labels - 1, seed)
 
-    def _fitted(self, x: NDArray[np.float64], y: NDArray[Any], seed: int) -> tuple[NDArray[np.float64], float, Facts]:
+    def _fitted(
+        self, x: NDArray[np.float64], y: NDArray[Any], seed: int
+    ) -> tuple[NDArray[np.float64], float, Facts]:
         """What one estimator makes of targets (n,).
 
         Raises:
@@ -84,14 +92,23 @@ class Estimator(ExtremesLearner):
                 machine = self._made(**arguments)
                 machine.fit(x, y)
         except Exception as error:
-            raise DataError(f"{self.config.estimator} failed on {len(x)} codes of length {x.shape[1]}: {reason(error)}") from error
+            raise DataError(
+                f"{self.config.estimator} failed on {len(x)} codes of length {x.shape[1]}: {reason(error)}"
+            ) from error
         for name in ("coef_", "intercept_"):
             if not hasattr(machine, name):
-                raise DataError(f"{self.config.estimator} has no {name} after fit(): only linear estimators do, and no pipelines")
-        coefficients, intercept = np.asarray(machine.coef_, dtype=np.float64), np.asarray(machine.intercept_, dtype=np.float64)
+                raise DataError(
+                    f"{self.config.estimator} has no {name} after fit(): only linear estimators do, and no pipelines"
+                )
+        coefficients, intercept = (
+            np.asarray(machine.coef_, dtype=np.float64),
+            np.asarray(machine.intercept_, dtype=np.float64),
+        )
         if coefficients.size != x.shape[1] or intercept.size != 1:
             shapes = f"coef_ of shape {coefficients.shape} and intercept_ of shape {intercept.shape}"
-            raise DataError(f"{self.config.estimator} gives {shapes} for codes of length {x.shape[1]}; one direction is needed")
+            raise DataError(
+                f"{self.config.estimator} gives {shapes} for codes of length {x.shape[1]}; one direction is needed"
+            )
         return coefficients.reshape(-1), float(intercept.reshape(())), facts
 
     def _try(self) -> None:

@@ -43,14 +43,25 @@ def on_extremes(samples: Samples, solve: Solver) -> list[list[LinearFit]]:
         DataError: too few samples for the positives and negatives, scores that do not vary, or no direction.
     """
     selections = [
-        select(samples.scores[:, j], samples.settings, concept=concept.name, seed=samples.seed, classes=samples.classes)
+        select(
+            samples.scores[:, j],
+            samples.settings,
+            concept=concept.name,
+            seed=samples.seed,
+            classes=samples.classes,
+        )
         for j, concept in enumerate(samples.concepts)
     ]
     # Concept after concept within a layer, as they are judged.
-    problems = [Problem(samples.layer(layer), s.train, s.train_labels) for layer in samples.layers for s in selections]
+    problems = [
+        Problem(samples.layer(layer), s.train, s.train_labels) for layer in samples.layers for s in selections
+    ]
     planes = list(solve(problems))
     count, names = len(selections), [concept.name for concept in samples.concepts]
-    by_layer = [evaluated(samples.layer(layer), planes[layer * count : (layer + 1) * count], selections, names) for layer in samples.layers]
+    by_layer = [
+        evaluated(samples.layer(layer), planes[layer * count : (layer + 1) * count], selections, names)
+        for layer in samples.layers
+    ]
     return [list(layers) for layers in zip(*by_layer, strict=True)]
 
 
@@ -69,5 +80,7 @@ class ExtremesLearner(Learner):
             yield Hyperplane(coefficients, intercept - float(coefficients @ centre), facts)
 
     @abstractmethod
-    def fit(self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.float64], float, Facts]:
+    def fit(
+        self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int
+    ) -> tuple[NDArray[np.float64], float, Facts]:
         """Coefficients (D,), intercept and facts for centred codes (n, D) and labels (n,), 1 or 0."""

@@ -17,7 +17,9 @@ class Lda(ExtremesLearner):
     say, so that it has an inverse with few samples too.
     """
 
-    def fit(self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.float64], float, Facts]:
+    def fit(
+        self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int
+    ) -> tuple[NDArray[np.float64], float, Facts]:
         """Coefficients (D,), intercept and no facts for centred codes (n, D) and labels (n,)."""
         machine = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(x, labels)
         return machine.coef_[0], float(machine.intercept_[0]), {}

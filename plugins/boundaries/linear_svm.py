@@ -17,9 +17,17 @@ from .extremes import ExtremesLearner, Problem
 from .newton import squared_hinge
 
 # Of gradients, as each library reckons it, unless the config says. The hinge comes down so slowly that scikit-learn's own must do.
-TOLERANCE = {("batched", "squared_hinge"): 1e-6, ("sklearn", "squared_hinge"): 1e-6, ("sklearn", "hinge"): 1e-4, ("exact", "hinge"): 1e-3}
+TOLERANCE = {
+    ("batched", "squared_hinge"): 1e-6,
+    ("sklearn", "squared_hinge"): 1e-6,
+    ("sklearn", "hinge"): 1e-4,
+    ("exact", "hinge"): 1e-3,
+}
 MOST = {"batched": 200, "sklearn": 10_000, "exact": -1}  # iterations, unless the config says
-MEMORY = {"cpu": 64 * 2**20, "cuda": 4 * 2**30}  # bytes that problems fitted together may take; few stay near the cache
+MEMORY = {
+    "cpu": 64 * 2**20,
+    "cuda": 4 * 2**30,
+}  # bytes that problems fitted together may take; few stay near the cache
 
 
 class LinearSVM(ExtremesLearner):
@@ -36,13 +44,21 @@ class LinearSVM(ExtremesLearner):
     class Config(Settings):
         """Which samples, and how strictly they are separated."""
 
-        C: float = Field(default=1.0, gt=0.0, le=1e12, description="weight of errors against the width of the margin")
-        loss: Literal["squared_hinge", "hinge"] = Field(default="squared_hinge", description="hinge is the paper's, and the default with `exact`")
+        C: float = Field(
+            default=1.0, gt=0.0, le=1e12, description="weight of errors against the width of the margin"
+        )
+        loss: Literal["squared_hinge", "hinge"] = Field(
+            default="squared_hinge", description="hinge is the paper's, and the default with `exact`"
+        )
         solver: Literal["batched", "sklearn", "exact"] = Field(
-            default="batched", description="all machines together, squared hinge; LinearSVC, the default with hinge; or the authors' SVC, hinge"
+            default="batched",
+            description="all machines together, squared hinge; LinearSVC, the default with hinge; or the authors' SVC, hinge",
         )
         max_iterations: int | None = Field(
-            default=None, ge=1, le=10_000_000, description="of the solver; null is 200 for `batched`, 10,000 for `sklearn`, no limit for `exact`"
+            default=None,
+            ge=1,
+            le=10_000_000,
+            description="of the solver; null is 200 for `batched`, 10,000 for `sklearn`, no limit for `exact`",
         )
 
         tolerance: float | None = Field(
@@ -64,9 +80,13 @@ class LinearSVM(ExtremesLearner):
         @model_validator(mode="after")
         def _consistent(self) -> LinearSVM.Config:
             if self.loss == "hinge" and self.solver == "batched":
-                raise ValueError("solver 'batched' has no hinge loss; take `loss: squared_hinge`, or `solver: sklearn` (or `exact`, which is slow)")
+                raise ValueError(
+                    "solver 'batched' has no hinge loss; take `loss: squared_hinge`, or `solver: sklearn` (or `exact`, which is slow)"
+                )
             if self.loss == "squared_hinge" and self.solver == "exact":
-                raise ValueError("solver 'exact' has hinge loss only; take `loss: hinge`, or `solver: batched` (or `sklearn`)")
+                raise ValueError(
+                    "solver 'exact' has hinge loss only; take `loss: hinge`, or `solver: batched` (or `sklearn`)"
+                )
             return self
 
         @property
@@ -92,24 +112,40 @@ class LinearSVM(ExtremesLearner):
         else:
             yield from super().solve(problems, seed)
 
-    def fit(self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.float64], float, Facts]:
+    def fit(
+        self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int
+    ) -> tuple[NDArray[np.float64], float, Facts]:
         """One machine by scikit-learn: coefficients (D,), intercept and facts."""
         settings = {"C": self.config.C, "tol": self.config.fineness, "max_iter": self.config.most}
         if self.config.solver == "exact":
             machine = SVC(kernel="linear", **settings)
         else:
-            machine = LinearSVC(loss=self.config.loss, dual=self.config.loss == "hinge", random_state=seed % 2**32, **settings)
+            machine = LinearSVC(
+                loss=self.config.loss, dual=self.config.loss == "hinge", random_state=seed % 2**32, **settings
+            )
         with convergence() as facts:
             machine.fit(x, labels)
-        return machine.coef_[0], float(machine.intercept_[0]), facts | {"iterations": int(np.max(machine.n_iter_))}
+        return (
+            machine.coef_[0],
+            float(machine.intercept_[0]),
+            facts | {"iterations": int(np.max(machine.n_iter_))},
+        )
 
     def _together(self, problems: Sequence[Problem]) -> Iterator[Hyperplane]:
         """The machines of a chunk; shorter problems are filled up with rows that count for nothing."""
         centred = [problem.centred() for problem in problems]
         codes = [torch.from_numpy(codes) for codes, _ in centred]
         x = codes[0][None] if len(codes) == 1 else pad_sequence(codes, batch_first=True)  # (B, n, D)
-        y = pad_sequence([torch.from_numpy(2.0 * problem.labels - 1.0) for problem in problems], batch_first=True)
-        solved = squared_hinge(x.to(self.device), y.to(self.device), self.config.C, tolerance=self.config.fineness, steps=self.config.most)
+        y = pad_sequence(
+            [torch.from_numpy(2.0 * problem.labels - 1.0) for problem in problems], batch_first=True
+        )
+        solved = squared_hinge(
+            x.to(self.device),
+            y.to(self.device),
+            self.config.C,
+            tolerance=self.config.fineness,
+            steps=self.config.most,
+        )
         coefficients, intercepts = solved.coefficients.cpu().numpy(), solved.intercepts.cpu().numpy()
         for i, (_, centre) in enumerate(centred):
             facts = {"converged": bool(solved.converged[i]), "iterations": int(solved.steps[i])}

@@ -21,12 +21,19 @@ class Logistic(ExtremesLearner):
     class Config(Settings):
         """Which samples, and how strictly they are separated."""
 
-        C: float = Field(default=1.0, gt=0.0, le=1e12, description="weight of errors against the length of the coefficients")
+        C: float = Field(
+            default=1.0,
+            gt=0.0,
+            le=1e12,
+            description="weight of errors against the length of the coefficients",
+        )
         max_iterations: int = Field(default=1000, ge=1, le=1_000_000, description="of the solver")
 
     config: Config
 
-    def fit(self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.float64], float, Facts]:
+    def fit(
+        self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int
+    ) -> tuple[NDArray[np.float64], float, Facts]:
         """Coefficients (D,), intercept and facts for centred codes (n, D) and labels (n,)."""
         machine = LogisticRegression(C=self.config.C, max_iter=self.config.max_iterations)
         with convergence() as facts:

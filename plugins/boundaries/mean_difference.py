@@ -23,7 +23,9 @@ class MeanDifference(ExtremesLearner):
         for problem in problems:
             yield Hyperplane(*self.fit(problem.codes(), problem.labels, seed))
 
-    def fit(self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> tuple[NDArray[np.float64], float, Facts]:
+    def fit(
+        self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int
+    ) -> tuple[NDArray[np.float64], float, Facts]:
         """Coefficients (D,), intercept and no facts for codes (n, D) and labels (n,)."""
         high, low = x[labels == 1].mean(axis=0), x[labels == 0].mean(axis=0)
         difference = high - low

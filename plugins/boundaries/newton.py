@@ -158,7 +158,9 @@ class _Hessian:
                 self.refine()
                 factor = torch.linalg.cholesky(self._matrix())
             self._factor = factor
-        return torch.cholesky_solve(gradient[:, :, None].to(self._factor.dtype), self._factor)[:, :, 0].to(gradient.dtype)
+        return torch.cholesky_solve(gradient[:, :, None].to(self._factor.dtype), self._factor)[:, :, 0].to(
+            gradient.dtype
+        )
 
     def _matrix(self) -> Tensor:
         matrix = self._sum * (2.0 * self._weight.to(self._sum.dtype))[:, None, None]

@@ -29,7 +29,9 @@ def on_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
     """
     n = len(samples.scores)
     fitted = np.zeros(n, dtype=bool)
-    fitted[np.random.default_rng(samples.seed).permutation(n)[: ceil_share(samples.settings.train_share, n)]] = True
+    fitted[
+        np.random.default_rng(samples.seed).permutation(n)[: ceil_share(samples.settings.train_share, n)]
+    ] = True
     defined = ~np.isnan(samples.scores)  # (N, C)
     found: dict[int, list[LinearFit]] = {}
     for pattern in np.unique(defined, axis=1).T:  # columns that are undefined for the same samples
@@ -52,21 +54,39 @@ def on_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
                 x, y = within(x, samples.classes[rows]), within(y, samples.classes[rows])
             count = int(rows.sum())
             planes = [
-                plane._replace(intercept=plane.intercept - float(mean), facts={"samples": count, **plane.facts})
+                plane._replace(
+                    intercept=plane.intercept - float(mean), facts={"samples": count, **plane.facts}
+                )
                 for plane, mean in zip(regress(x, y), means, strict=True)
             ]
             by_layer.append(evaluated(w, planes, selections, names))
-        found |= {int(j): list(layers) for j, layers in zip(columns, zip(*by_layer, strict=True), strict=True)}
+        found |= {
+            int(j): list(layers) for j, layers in zip(columns, zip(*by_layer, strict=True), strict=True)
+        }
     return [found[j] for j in range(len(samples.concepts))]
 
 
 def _unseen(samples: Samples, column: int, fitted: NDArray[np.bool_]) -> Selection:
     """The concept's extremes and rest, of which only rows that were not fitted are to be judged on."""
-    chosen = select(samples.scores[:, column], samples.settings, concept=samples.concepts[column].name, seed=samples.seed, classes=samples.classes)
+    chosen = select(
+        samples.scores[:, column],
+        samples.settings,
+        concept=samples.concepts[column].name,
+        seed=samples.seed,
+        classes=samples.classes,
+    )
     extremes = np.concatenate([chosen.train, chosen.held_out])
     labels = np.concatenate([chosen.train_labels, chosen.held_out_labels])
     seen, rest = fitted[extremes], ~fitted[chosen.rest]
-    return Selection(extremes[seen], labels[seen], extremes[~seen], labels[~seen], chosen.rest[rest], chosen.rest_labels[rest], chosen.asked)
+    return Selection(
+        extremes[seen],
+        labels[seen],
+        extremes[~seen],
+        labels[~seen],
+        chosen.rest[rest],
+        chosen.rest_labels[rest],
+        chosen.asked,
+    )
 
 
 def within(values: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:

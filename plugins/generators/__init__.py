@@ -9,12 +9,36 @@ from ...core.plugins.registry import Register
 @hookimpl
 def ganstrata_register_generators(register: Register) -> None:
     """Names only: the classes are imported when they are built."""
-    register("biggan", "ganstrata.plugins.generators.biggan.generator:BigGAN", "BigGAN and BigGAN-deep, class-conditional, w = z (Brock et al. 2019)")
-    register("stylegan", "ganstrata.plugins.generators.stylegan.generator:StyleGAN", "StyleGAN, layer-wise codes (Karras et al. 2019)")
     register(
-        "stylegan2", "ganstrata.plugins.generators.stylegan2.generator:StyleGAN2", "StyleGAN2 with skip RGB, layer-wise codes (Karras et al. 2020)"
+        "biggan",
+        "ganstrata.plugins.generators.biggan.generator:BigGAN",
+        "BigGAN and BigGAN-deep, class-conditional, w = z (Brock et al. 2019)",
     )
-    register("pggan", "ganstrata.plugins.generators.pggan.generator:ProgressiveGAN", "ProgressiveGAN, one layer (Karras et al. 2018)")
-    register("r3gan", "ganstrata.plugins.generators.r3gan.generator:R3GAN", "R3GAN, one layer (Huang et al. 2024)")
-    register("module", "ganstrata.plugins.generators.module.generator:OwnModule", "any torch.nn.Module by dotted path")
-    register("stylegan3", "ganstrata.plugins.generators.stylegan3.generator:StyleGAN3", "StyleGAN3, -t and -r, alias-free (Karras et al. 2021)")
+    register(
+        "stylegan",
+        "ganstrata.plugins.generators.stylegan.generator:StyleGAN",
+        "StyleGAN, layer-wise codes (Karras et al. 2019)",
+    )
+    register(
+        "stylegan2",
+        "ganstrata.plugins.generators.stylegan2.generator:StyleGAN2",
+        "StyleGAN2 with skip RGB, layer-wise codes (Karras et al. 2020)",
+    )
+    register(
+        "pggan",
+        "ganstrata.plugins.generators.pggan.generator:ProgressiveGAN",
+        "ProgressiveGAN, one layer (Karras et al. 2018)",
+    )
+    register(
+        "r3gan", "ganstrata.plugins.generators.r3gan.generator:R3GAN", "R3GAN, one layer (Huang et al. 2024)"
+    )
+    register(
+        "module",
+        "ganstrata.plugins.generators.module.generator:OwnModule",
+        "any torch.nn.Module by dotted path",
+    )
+    register(
+        "stylegan3",
+        "ganstrata.plugins.generators.stylegan3.generator:StyleGAN3",
+        "StyleGAN3, -t and -r, alias-free (Karras et al. 2021)",
+    )

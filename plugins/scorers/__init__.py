@@ -12,10 +12,22 @@ def ganstrata_register_scorers(register: Register) -> None:
     here = "ganstrata.plugins.scorers"
     register("attribute", f"{here}.attribute:Attribute", "scene attributes as raw margins")
     register("callable", f"{here}.callable:Callable", "any Python function, by dotted path")
-    register("category", f"{here}.category:Category", "scene categories as probabilities, and pairs of them as log ratios")
+    register(
+        "category",
+        f"{here}.category:Category",
+        "scene categories as probabilities, and pairs of them as log ratios",
+    )
     register("hue", f"{here}.hue:Hue", "share of twelve hues, mean saturation and mean value (HSV)")
-    register("image_classifier", f"{here}.image_classifier:ImageClassifier", "any image classifier of the transformers library")
+    register(
+        "image_classifier",
+        f"{here}.image_classifier:ImageClassifier",
+        "any image classifier of the transformers library",
+    )
     register("layout", f"{here}.layout:Layout", "where the line between two walls stands")
-    register("segmentation", f"{here}.segmentation:Segmentation", "share of the picture that each class of object takes")
+    register(
+        "segmentation",
+        f"{here}.segmentation:Segmentation",
+        "share of the picture that each class of object takes",
+    )
     register("table", f"{here}.table:Table", "what people said of the samples, from a CSV file")
     register("text", f"{here}.text:Text", "concepts from two sentences each, by CLIP or SigLIP")

@@ -29,10 +29,21 @@ class Attribute(Scorer):
     class Config(PluginConfig):
         """Which network, and which weights on its feature."""
 
-        checkpoint: str = Field(description="a Places365 network (wideresnet18 for the published weights), or bundled:rooms")
-        weights: str | None = Field(default=None, description="for Places365 networks: W_sceneattribute_wideresnet18.npy, or any (attributes, F)")
-        labels: str | None = Field(default=None, description="a text file with the names of other attributes than SUN's, one per line")
-        max_pool: bool | None = Field(default=None, description="pooling behind the first convolution; default: as the file's `arch` says")
+        checkpoint: str = Field(
+            description="a Places365 network (wideresnet18 for the published weights), or bundled:rooms"
+        )
+        weights: str | None = Field(
+            default=None,
+            description="for Places365 networks: W_sceneattribute_wideresnet18.npy, or any (attributes, F)",
+        )
+        labels: str | None = Field(
+            default=None,
+            description="a text file with the names of other attributes than SUN's, one per line",
+        )
+        max_pool: bool | None = Field(
+            default=None,
+            description="pooling behind the first convolution; default: as the file's `arch` says",
+        )
 
     config: Config
 
@@ -42,20 +53,30 @@ class Attribute(Scorer):
         self.model: SceneModel | PlacesModel
         if is_residual(checkpoint):
             if config.weights is None:
-                raise CheckpointError("weights: missing. A Places365 network has no attributes of its own; give W_sceneattribute_wideresnet18.npy")
+                raise CheckpointError(
+                    "weights: missing. A Places365 network has no attributes of its own; give W_sceneattribute_wideresnet18.npy"
+                )
             width = checkpoint.tensors["fc.weight"].shape[1]
             self._weights = _read_weights(user_path(config.weights), int(width)).to(device)  # (B, F)
             names = attribute_names() if config.labels is None else read_names(config.labels, "attribute")
             if len(names) != len(self._weights):
                 whose = "SUN has" if config.labels is None else f"{config.labels} has"
-                cure = "give `labels:`, a text file with their names" if config.labels is None else "they must be as many"
-                raise CheckpointError(f"weights: {config.weights} holds {len(self._weights)} attributes, but {whose} {len(names)} names; {cure}")
+                cure = (
+                    "give `labels:`, a text file with their names"
+                    if config.labels is None
+                    else "they must be as many"
+                )
+                raise CheckpointError(
+                    f"weights: {config.weights} holds {len(self._weights)} attributes, but {whose} {len(names)} names; {cure}"
+                )
             # The feature does not depend on the classifier, so its labels are not needed.
             self.model = load_places(checkpoint, device, max_pool=config.max_pool, named=False)
         else:
             given = [key for key in ("weights", "labels", "max_pool") if key in config.model_fields_set]
             if given:
-                raise CheckpointError(f"{' and '.join(given)}: meant for Places365 networks, which {checkpoint.path} is not; leave it out")
+                raise CheckpointError(
+                    f"{' and '.join(given)}: meant for Places365 networks, which {checkpoint.path} is not; leave it out"
+                )
             self.model = load_scenes(checkpoint, device)
             names = self.model.attributes
         self.checkpoint = self.model.sha256
@@ -80,7 +101,12 @@ def _read_weights(path: Path, width: int) -> Tensor:
         found = read_npy(path)
     except CheckpointError as error:
         raise CheckpointError(f"weights: {error}") from None
-    if not isinstance(found, np.ndarray) or found.ndim != 2 or found.dtype.kind != "f" or not np.isfinite(found).all():
+    if (
+        not isinstance(found, np.ndarray)
+        or found.ndim != 2
+        or found.dtype.kind != "f"
+        or not np.isfinite(found).all()
+    ):
         raise CheckpointError(f"weights: {path} must hold finite numbers of shape (attributes, {width})")
     if found.shape[1] != width:
         raise CheckpointError(

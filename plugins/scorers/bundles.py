@@ -32,7 +32,9 @@ def to_size(images: Tensor, size: int) -> Tensor:
 
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """3x3 convolution, batch normalisation, ReLU."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
 
 
 def fuse(network: nn.Module) -> None:
@@ -54,7 +56,9 @@ def require(checkpoint: Checkpoint, architecture: str, what: str) -> None:
     found = checkpoint.settings.get("architecture")
     if found != architecture:
         named = f"names {shown(found)}" if found is not None else "names no architecture"
-        raise CheckpointError(f"{checkpoint.path} is no {what}: its header {named}, expected '{architecture}'")
+        raise CheckpointError(
+            f"{checkpoint.path} is no {what}: its header {named}, expected '{architecture}'"
+        )
 
 
 def names(checkpoint: Checkpoint, key: str) -> tuple[str, ...]:
@@ -67,13 +71,21 @@ def names(checkpoint: Checkpoint, key: str) -> tuple[str, ...]:
     if not isinstance(found, list) or not found or not all(isinstance(name, str) for name in found):
         raise CheckpointError(f"{checkpoint.path}: its header lists no {key}")
     for name, count in Counter(found).items():
-        fault = "comes twice" if count > 1 else "holds '/', which stands between a scorer and its concepts" if "/" in name else fault_of(name)
+        fault = (
+            "comes twice"
+            if count > 1
+            else "holds '/', which stands between a scorer and its concepts"
+            if "/" in name
+            else fault_of(name)
+        )
         if fault:
             raise CheckpointError(f"{checkpoint.path}: of the {key} in its header, '{visible(name)}' {fault}")
     return tuple(found)
 
 
-def fitted(build: Callable[[], N], tensors: Mapping[str, Tensor], path: Path, what: str = "its architecture") -> N:
+def fitted(
+    build: Callable[[], N], tensors: Mapping[str, Tensor], path: Path, what: str = "its architecture"
+) -> N:
     """A network with a checkpoint's tensors, in float32.
 
     It is built where tensors have shapes only, so whatever sizes a file claims, no memory is taken before all fit.
@@ -90,10 +102,18 @@ def fitted(build: Callable[[], N], tensors: Mapping[str, Tensor], path: Path, wh
     try:
         with warnings.catch_warnings(action="ignore"), torch.device("meta"):  # about sizes of 0
             network = build()
-    except (RuntimeError, ValueError, OverflowError, ZeroDivisionError):  # of torch: a size below zero, or beyond what can be counted
+    except (
+        RuntimeError,
+        ValueError,
+        OverflowError,
+        ZeroDivisionError,
+    ):  # of torch: a size below zero, or beyond what can be counted
         raise CheckpointError(f"{path}: there is no network of the sizes that its tensors claim") from None
     wanted = network.state_dict()
-    tensors = {**{name: torch.zeros((), dtype=torch.long) for name in wanted if name.endswith(COUNTER)}, **tensors}
+    tensors = {
+        **{name: torch.zeros((), dtype=torch.long) for name in wanted if name.endswith(COUNTER)},
+        **tensors,
+    }
     expected, found = ({name: tuple(t.shape) for name, t in held.items()} for held in (wanted, tensors))
     faults = sorted(
         f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'no such tensor')}"
@@ -104,5 +124,7 @@ def fitted(build: Callable[[], N], tensors: Mapping[str, Tensor], path: Path, wh
     if faults:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise CheckpointError(f"{path} does not fit {what}: {'; '.join(faults[:3])}{more}")
-    network.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}, assign=True)
+    network.load_state_dict(
+        {name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}, assign=True
+    )
     return network

@@ -27,8 +27,14 @@ class Column(NumbersAreNumbers):
 
     name: str = Field(pattern=r"^[^/,|\s]+$", description="of the concept")
     level: Level = Field(default="attribute", description="its level")
-    least: float | None = Field(default=None, gt=0.0, description="smallest spread that counts as variation; default: a tenth of the median spread")
-    threshold: float | None = Field(default=None, description="a score above it means present; default: that has no meaning here")
+    least: float | None = Field(
+        default=None,
+        gt=0.0,
+        description="smallest spread that counts as variation; default: a tenth of the median spread",
+    )
+    threshold: float | None = Field(
+        default=None, description="a score above it means present; default: that has no meaning here"
+    )
     may_be_undefined: bool = Field(default=False, description="whether a score may be NaN")
 
     _fit = field_validator("name")(checked)
@@ -46,7 +52,9 @@ class Callable(Scorer):
         """Which function, and what it scores."""
 
         target: str = Field(pattern=PATTERN, description="package.module:function, or FILE.py:function")
-        concepts: list[Column] = Field(min_length=1, description="name, level, least, threshold, may_be_undefined of each column")
+        concepts: list[Column] = Field(
+            min_length=1, description="name, level, least, threshold, may_be_undefined of each column"
+        )
         arguments: dict[str, Any] = Field(default={}, description="keyword arguments of the function")
 
         @field_validator("concepts")
@@ -69,10 +77,14 @@ class Callable(Scorer):
         if not callable(self.function):
             raise _mistake("target", f"{config.target} is no function, but {type(self.function).__name__}")
         try:
-            check_arguments(self.function, config.target, {**_first_argument(self.function), **config.arguments})
+            check_arguments(
+                self.function, config.target, {**_first_argument(self.function), **config.arguments}
+            )
         except UserError as error:
             raise _mistake("arguments", str(error)) from None
-        self.concepts = tuple(Concept(c.name, c.level, c.least, c.threshold, c.may_be_undefined) for c in config.concepts)
+        self.concepts = tuple(
+            Concept(c.name, c.level, c.least, c.threshold, c.may_be_undefined) for c in config.concepts
+        )
 
     def score(self, rendering: Rendering) -> Tensor:
         """What the function returns, (N, C), float32.
@@ -94,7 +106,9 @@ class Callable(Scorer):
                 ) from None
         found = found[:, None] if found.ndim == 1 else found
         if tuple(found.shape) != (n, wanted):
-            raise ScoreError(f"{self.config.target} returned shape {tuple(found.shape)} for {n} images; ({n},) or ({n}, {wanted}) was expected")
+            raise ScoreError(
+                f"{self.config.target} returned shape {tuple(found.shape)} for {n} images; ({n},) or ({n}, {wanted}) was expected"
+            )
         return found.to(rendering.images.device, torch.float32)
 
 
@@ -104,7 +118,10 @@ def _first_argument(function: Any) -> dict[str, Any]:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return {}
-    if parameters and parameters[0].kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY):
+    if parameters and parameters[0].kind in (
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.KEYWORD_ONLY,
+    ):
         return {parameters[0].name: None}
     return {}
 

@@ -28,11 +28,23 @@ class Category(Scorer):
     class Config(PluginConfig):
         """Which scene network, and which pairs."""
 
-        checkpoint: str = Field(description="a Places365 network, another residual classifier, or bundled:rooms")
-        against: list[tuple[str, str]] = Field(default=[], description="pairs [a, b] scored as log p_a - log p_b")
-        labels: str | None = Field(default=None, description="for networks with categories of their own: a text file, one per line")
-        max_pool: bool | None = Field(default=None, description="pooling behind the first convolution; default: as the file's `arch` says")
-        clamp_fc: bool = Field(default=False, description="zero the classifier's negative weights, as the paper's code does by accident")
+        checkpoint: str = Field(
+            description="a Places365 network, another residual classifier, or bundled:rooms"
+        )
+        against: list[tuple[str, str]] = Field(
+            default=[], description="pairs [a, b] scored as log p_a - log p_b"
+        )
+        labels: str | None = Field(
+            default=None, description="for networks with categories of their own: a text file, one per line"
+        )
+        max_pool: bool | None = Field(
+            default=None,
+            description="pooling behind the first convolution; default: as the file's `arch` says",
+        )
+        clamp_fc: bool = Field(
+            default=False,
+            description="zero the classifier's negative weights, as the paper's code does by accident",
+        )
 
     config: Config
 
@@ -48,16 +60,24 @@ class Category(Scorer):
             self.model = load_scenes(checkpoint, device)
             given = [key for key in ("labels", "max_pool", "clamp_fc") if key in config.model_fields_set]
             if given:
-                raise CheckpointError(f"{' and '.join(given)}: meant for Places365 networks, which {checkpoint.path} is not; leave it out")
+                raise CheckpointError(
+                    f"{' and '.join(given)}: meant for Places365 networks, which {checkpoint.path} is not; leave it out"
+                )
         self.checkpoint = self.model.sha256
         names = self.model.categories
         for name in sorted({name for pair in config.against for name in pair} - set(names)):
-            shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-            raise CheckpointError(f"against: this network knows no category '{name}'.{nearest(name, names)} Known: {shown}")
+            shown = ", ".join(names[:SHOWN]) + (
+                f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            )
+            raise CheckpointError(
+                f"against: this network knows no category '{name}'.{nearest(name, names)} Known: {shown}"
+            )
         self._pairs = [(names.index(a), names.index(b)) for a, b in config.against]
         self._indoor = torch.tensor(indoor, dtype=torch.long, device=device)
         single = tuple(Concept(name, "category") for name in names)
-        pairs = tuple(Concept(f"{a}-vs-{b}", "category", least=None, threshold=0.0) for a, b in config.against)
+        pairs = tuple(
+            Concept(f"{a}-vs-{b}", "category", least=None, threshold=0.0) for a, b in config.against
+        )
         self.concepts = (*single, *pairs, *((Concept("indoor", "category"),) if indoor else ()))
 
     def score(self, rendering: Rendering) -> Tensor:

@@ -11,7 +11,20 @@ from ...core.plugins.contracts import Scorer
 from ...core.plugins.records import Concept, Rendering
 
 BINS = 12
-NAMES = ("red", "orange", "yellow", "chartreuse", "green", "spring_green", "cyan", "azure", "blue", "violet", "magenta", "rose")
+NAMES = (
+    "red",
+    "orange",
+    "yellow",
+    "chartreuse",
+    "green",
+    "spring_green",
+    "cyan",
+    "azure",
+    "blue",
+    "violet",
+    "magenta",
+    "rose",
+)
 LEAST_COLOUR = 0.02  # mean weight under which a picture counts as grey
 
 

@@ -24,7 +24,9 @@ from .segmentation import Segmentation
 
 TOLERANCE = 2.0  # pixels at width 64 that a row may lie off the line; grows with the width
 LEAST_SUPPORT = 0.15  # share of rows below which the line is not believed
-OBVIOUS = re.compile(r"(left|right|front(al)?|cent(er|re)|middle|back) wall|wall (left|right|front(al)?|cent(er|re)|middle|back)")
+OBVIOUS = re.compile(
+    r"(left|right|front(al)?|cent(er|re)|middle|back) wall|wall (left|right|front(al)?|cent(er|re)|middle|back)"
+)
 ROUNDS = 3  # of fitting a line and dropping the rows that lie off it
 
 
@@ -47,7 +49,9 @@ def wall_line(labels: Tensor, walls: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     best = torch.full((n,), torch.nan, device=labels.device)
     most = torch.zeros(n, device=labels.device)
     # How far the last column lies ahead: the larger, the earlier. Small integers, of which a processor takes many at once.
-    ahead = torch.arange(width - 1, 0, -1, device=labels.device, dtype=torch.int16 if width < 2**15 else torch.int32)
+    ahead = torch.arange(
+        width - 1, 0, -1, device=labels.device, dtype=torch.int16 if width < 2**15 else torch.int32
+    )
     where = {wall: labels == wall for wall in walls}
     rows = torch.arange(height, device=labels.device, dtype=torch.float32).expand(n, height)
     tolerance = max(TOLERANCE, TOLERANCE * width / 64.0)
@@ -80,7 +84,9 @@ def _fit(rows: Tensor, place: Tensor, speaks: Tensor, tolerance: float) -> tuple
         centre_row = (weight * rows).sum(dim=1, keepdim=True) / total
         centre_place = known.sum(dim=1, keepdim=True) / total
         spread = (weight * (rows - centre_row).square()).sum(dim=1, keepdim=True)
-        slope = (weight * (rows - centre_row) * (known - centre_place)).sum(dim=1, keepdim=True) / spread.clamp(min=1.0)
+        slope = (weight * (rows - centre_row) * (known - centre_place)).sum(
+            dim=1, keepdim=True
+        ) / spread.clamp(min=1.0)
         inlier = speaks & ((place - centre_place - slope * (rows - centre_row)).abs() <= tolerance)
     found = inlier.any(dim=1)
     lowest = torch.where(inlier, rows, torch.inf).amin(dim=1)
@@ -105,13 +111,28 @@ def find_walls(wanted: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]
     unknown = [name for name in wanted if _plain(name) not in known]
     path = ("walls",)
     if unknown:
-        faults = [Fault(path, f"'{name}' is no class of the segmenter.{nearest(_plain(name), known)} Classes: {_some(classes)}") for name in unknown]
+        faults = [
+            Fault(
+                path,
+                f"'{name}' is no class of the segmenter.{nearest(_plain(name), known)} Classes: {_some(classes)}",
+            )
+            for name in unknown
+        ]
         raise ConfigError("config of scorer 'layout'", faults)
-    found = [known[_plain(name)] for name in wanted] or [i for name, i in known.items() if OBVIOUS.fullmatch(name)]
+    found = [known[_plain(name)] for name in wanted] or [
+        i for name, i in known.items() if OBVIOUS.fullmatch(name)
+    ]
     found = list(dict.fromkeys(found))
     if len(found) < 2:
-        why = "a line is where two walls meet" if wanted else "no two classes of the segmenter are called left, right or front wall"
-        raise ConfigError("config of scorer 'layout'", [Fault(path, f"name two classes or more: {why}. Classes: {_some(classes)}")])
+        why = (
+            "a line is where two walls meet"
+            if wanted
+            else "no two classes of the segmenter are called left, right or front wall"
+        )
+        raise ConfigError(
+            "config of scorer 'layout'",
+            [Fault(path, f"name two classes or more: {why}. Classes: {_some(classes)}")],
+        )
     return tuple(found)
 
 
@@ -133,13 +154,20 @@ class Layout(Scorer):
     class Config(PluginConfig):
         """What labels the pixels, and which labels are walls."""
 
-        checkpoint: str | None = Field(default=None, description="a surface network, a planar network of LSUN-room, or bundled:rooms")
-        segmenter: Use | None = Field(default=None, description="or any scorer that labels pixels, with its config: {use: ..., with: {...}}")
+        checkpoint: str | None = Field(
+            default=None, description="a surface network, a planar network of LSUN-room, or bundled:rooms"
+        )
+        segmenter: Use | None = Field(
+            default=None,
+            description="or any scorer that labels pixels, with its config: {use: ..., with: {...}}",
+        )
         walls: tuple[str, ...] = Field(
-            default=(), description="names of the classes that are walls; default: those that the file or their names declare to be"
+            default=(),
+            description="names of the classes that are walls; default: those that the file or their names declare to be",
         )
         label_order: LabelOrder | None = Field(
-            default=None, description="of a planar network trained anew: ids as in the published network (default) or as in LSUN's toolkit"
+            default=None,
+            description="of a planar network trained anew: ids as in the published network (default) or as in LSUN's toolkit",
         )
 
         @field_validator("segmenter")
@@ -158,7 +186,9 @@ class Layout(Scorer):
             if bool(self.checkpoint) == bool(self.segmenter):
                 raise ValueError("needs either `checkpoint` or `segmenter`")
             if self.label_order is not None and self.segmenter is not None:
-                raise ValueError("`label_order` goes with `checkpoint`; write it into the `with` of the segmenter")
+                raise ValueError(
+                    "`label_order` goes with `checkpoint`; write it into the `with` of the segmenter"
+                )
             return self
 
     config: Config
@@ -169,16 +199,28 @@ class Layout(Scorer):
         super().__init__(config, device)
         declared: tuple[int, ...] = ()
         if config.segmenter is None:
-            self.segmenter: Segmenter = Segmentation(Segmentation.Config(checkpoint=config.checkpoint, label_order=config.label_order), device)
+            self.segmenter: Segmenter = Segmentation(
+                Segmentation.Config(checkpoint=config.checkpoint, label_order=config.label_order), device
+            )
             declared = getattr(self.segmenter.model, "walls", ())
         else:
-            self.segmenter = cast("Segmenter", build("scorer", config.segmenter.use, config.segmenter.options, device=str(device)))
+            self.segmenter = cast(
+                "Segmenter",
+                build("scorer", config.segmenter.use, config.segmenter.options, device=str(device)),
+            )
         self.segmenter.judges_range = False  # this scorer is given the same pictures, and judges them itself
         classes = [concept.name for concept in self.segmenter.concepts]
         self.walls = declared if declared and not config.walls else find_walls(config.walls, classes)
         self.features, self.checkpoint = self.segmenter.features, self.segmenter.checkpoint
         plugin = type(self.segmenter)
-        self._key = ("wall line", plugin.__module__, plugin.__qualname__, self.segmenter.config.model_dump_json(), self.checkpoint, self.walls)
+        self._key = (
+            "wall line",
+            plugin.__module__,
+            plugin.__qualname__,
+            self.segmenter.config.model_dump_json(),
+            self.checkpoint,
+            self.walls,
+        )
 
     def check(self, samples: int) -> None:
         """As the segmenter does."""

@@ -14,7 +14,10 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Mode = Literal["bilinear", "bicubic"]
 FIXED = 2.0**22  # Pillow's fixed point
 BAND = 32  # rows or columns of the result that are made by one product
-PIXELS = {"cpu": 2**18, "cuda": 2**24}  # of pictures resized at once, before and after: bounds the memory, and fits a processor's cache
+PIXELS = {
+    "cpu": 2**18,
+    "cuda": 2**24,
+}  # of pictures resized at once, before and after: bounds the memory, and fits a processor's cache
 
 
 def resized(images: Tensor, height: int, width: int | None = None, *, mode: Mode = "bilinear") -> Tensor:
@@ -106,7 +109,11 @@ def centre_cropped(images: Tensor, size: int) -> Tensor:
     return images[..., top : top + size, left : left + size]
 
 
-def normalised(images: Tensor, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD) -> Tensor:
+def normalised(
+    images: Tensor, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD
+) -> Tensor:
     """Images (N, 3, H, W) in [0, 1], minus a mean and divided by a standard deviation per channel."""
     shape = (1, 3, 1, 1)
-    return (images - torch.tensor(mean, device=images.device).view(shape)) / torch.tensor(std, device=images.device).view(shape)
+    return (images - torch.tensor(mean, device=images.device).view(shape)) / torch.tensor(
+        std, device=images.device
+    ).view(shape)

@@ -116,9 +116,13 @@ def _heading(row: list[str], path: Path, index: str, columns: Sequence[str] | No
     names = tuple(others if columns is None else columns)
     unknown = [name for name in names if name not in places or name == index]
     if unknown or not names:
-        raise DataError(f"columns: {path} has no column '{visible(unknown[0] if unknown else '')}'; it has {listed(others, NAMES)}")
+        raise DataError(
+            f"columns: {path} has no column '{visible(unknown[0] if unknown else '')}'; it has {listed(others, NAMES)}"
+        )
     if len(names) > CONCEPTS:
-        raise DataError(f"file: {path} has {len(names)} columns beside the index; {CONCEPTS} can be concepts. Name those you want with `columns:`")
+        raise DataError(
+            f"file: {path} has {len(names)} columns beside the index; {CONCEPTS} can be concepts. Name those you want with `columns:`"
+        )
     for name in names:
         fault = "holds '/', which stands between a scorer and its concepts" if "/" in name else fault_of(name)
         if fault:
@@ -146,7 +150,9 @@ def _rows(reader: Iterator[list[str]], lines: _Lines, heading: _Heading, path: P
         values.extend(found)
         starts.append(line)
         if len(indices) > ROWS or len(values) > CELLS:
-            raise DataError(f"file: {path} has more than {ROWS} rows, or {CELLS} values in the columns that are used")
+            raise DataError(
+                f"file: {path} has more than {ROWS} rows, or {CELLS} values in the columns that are used"
+            )
     index = np.array(indices, dtype=np.int64)
     order = np.argsort(index, kind="stable")
     again = order[1:][np.diff(index[order]) == 0]
@@ -159,7 +165,11 @@ def _rows(reader: Iterator[list[str]], lines: _Lines, heading: _Heading, path: P
         raise DataError(f"file: {path} has lines that cannot be used:\n  " + "\n  ".join(faults) + more)
     if not len(index):
         raise DataError(f"file: {path} has no rows below its heading")
-    return Samples(heading.names, index[order], np.array(values, dtype=np.float32).reshape(len(index), len(heading.names))[order])
+    return Samples(
+        heading.names,
+        index[order],
+        np.array(values, dtype=np.float32).reshape(len(index), len(heading.names))[order],
+    )
 
 
 def _read_row(row: list[str], heading: _Heading) -> tuple[str, int, list[float]]:
@@ -168,7 +178,11 @@ def _read_row(row: list[str], heading: _Heading) -> tuple[str, int, list[float]]
         return f"{len(row)} cells, but the heading has {len(heading.every)}", -1, []
     text = row[heading.key].strip()
     if not text.isdecimal() or not text.isascii() or len(text) > DIGITS:
-        return f"{visible(heading.every[heading.key])} is {shown(text)}, expected a whole number from 0, of at most {DIGITS} digits", -1, []
+        return (
+            f"{visible(heading.every[heading.key])} is {shown(text)}, expected a whole number from 0, of at most {DIGITS} digits",
+            -1,
+            [],
+        )
     found = []
     for name, place in zip(heading.names, heading.places, strict=True):
         cell = row[place]
@@ -178,7 +192,11 @@ def _read_row(row: list[str], heading: _Heading) -> tuple[str, int, list[float]]
             value = math.nan
         if not abs(value) <= LARGEST:
             if cell.strip().lower() not in MISSING:
-                expected = f"a number up to {LARGEST:.3g}" if math.isfinite(value) else "a number, or nothing where there is none"
+                expected = (
+                    f"a number up to {LARGEST:.3g}"
+                    if math.isfinite(value)
+                    else "a number, or nothing where there is none"
+                )
                 return f"{visible(name)} is {shown(cell.strip())}, expected {expected}", -1, []
             value = math.nan
         found.append(value)

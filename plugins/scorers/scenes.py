@@ -69,6 +69,8 @@ def load_scenes(checkpoint: Checkpoint, device: torch.device) -> SceneModel:
     """
     require(checkpoint, ARCHITECTURE, "scene network")
     categories, attributes = names(checkpoint, "categories"), names(checkpoint, "attributes")
-    network = fitted(lambda: SceneNetwork(len(categories), len(attributes)), checkpoint.tensors, checkpoint.path)
+    network = fitted(
+        lambda: SceneNetwork(len(categories), len(attributes)), checkpoint.tensors, checkpoint.path
+    )
     fuse(network)
     return SceneModel(settled(network, device), categories, attributes, checkpoint.sha256)

@@ -26,11 +26,13 @@ class Segmentation(Segmenter):
         """Which network: either a checkpoint or a model of the transformers library."""
 
         checkpoint: str | None = Field(
-            default=None, description="bundled:rooms, or a file: a surface network, a planar network of LSUN-room, a face parser of CelebAMask-HQ"
+            default=None,
+            description="bundled:rooms, or a file: a surface network, a planar network of LSUN-room, a face parser of CelebAMask-HQ",
         )
         model: str = Field(default="", description="or a transformers model: a local folder, or a hub id")
         label_order: LabelOrder | None = Field(
-            default=None, description="of a planar network trained anew: ids as in the published network (default) or as in LSUN's toolkit"
+            default=None,
+            description="of a planar network trained anew: ids as in the published network (default) or as in LSUN's toolkit",
         )
 
         @model_validator(mode="after")

@@ -32,7 +32,11 @@ class SurfaceNetwork(nn.Module):
         self.down16 = nn.Sequential(convolution(40, 80, 2), convolution(80, 80))
         self.down8 = nn.Sequential(convolution(80, 128, 2), convolution(128, 128))
         self.context = nn.Linear(128, 64)
-        self.side8, self.side16, self.side32 = nn.Conv2d(128, 64, 1), nn.Conv2d(80, 64, 1), nn.Conv2d(40, 64, 1)
+        self.side8, self.side16, self.side32 = (
+            nn.Conv2d(128, 64, 1),
+            nn.Conv2d(80, 64, 1),
+            nn.Conv2d(40, 64, 1),
+        )
         self.up16, self.up32 = convolution(64, 64), convolution(64, 48)
         self.label = nn.Sequential(nn.Conv2d(48, 4 * classes, 1), nn.PixelShuffle(2))
 
@@ -86,7 +90,9 @@ def load_surfaces(checkpoint: Checkpoint, device: torch.device) -> SurfaceModel:
     require(checkpoint, ARCHITECTURE, "surface network")
     classes, walls = names(checkpoint, "classes"), names(checkpoint, "walls")
     if not set(walls) <= set(classes) or len(walls) < 2:
-        raise CheckpointError(f"{checkpoint.path}: its header names the walls {shown(walls)}, which are not two or more of its classes")
+        raise CheckpointError(
+            f"{checkpoint.path}: its header names the walls {shown(walls)}, which are not two or more of its classes"
+        )
     network = fitted(lambda: SurfaceNetwork(len(classes)), checkpoint.tensors, checkpoint.path)
     fuse(network)
     indices = tuple(classes.index(wall) for wall in walls)

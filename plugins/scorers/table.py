@@ -29,10 +29,16 @@ class Table(Scorer):
         """Which file, and what its columns are."""
 
         file: str = Field(description="a CSV file with a heading; each row is one sample")
-        index: str = Field(default="index", description="the column that holds the sample's index, counted from 0")
-        columns: list[str] | None = Field(default=None, min_length=1, description="columns that are concepts; default: all others")
+        index: str = Field(
+            default="index", description="the column that holds the sample's index, counted from 0"
+        )
+        columns: list[str] | None = Field(
+            default=None, min_length=1, description="columns that are concepts; default: all others"
+        )
         level: Level = Field(default="attribute", description="level of all its concepts")
-        threshold: float | None = Field(default=None, description="a score above it means present, such as 0.5 for labels 0 and 1")
+        threshold: float | None = Field(
+            default=None, description="a score above it means present, such as 0.5 for labels 0 and 1"
+        )
 
     config: Config
 
@@ -42,7 +48,10 @@ class Table(Scorer):
         samples = read_samples(path, config.index, config.columns)
         self._index, self._values = samples.index, samples.values
         self.checkpoint = file_hash(path)
-        self.concepts = tuple(Concept(name, config.level, least=None, threshold=config.threshold, may_be_undefined=True) for name in samples.names)
+        self.concepts = tuple(
+            Concept(name, config.level, least=None, threshold=config.threshold, may_be_undefined=True)
+            for name in samples.names
+        )
 
     def check(self, samples: int) -> None:
         """Refuse rows about samples that a run does not have.

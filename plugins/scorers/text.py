@@ -30,7 +30,9 @@ class Sentences(NumbersAreNumbers):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[^/,|\s]+$", description="of the concept")
-    present: str | list[str] = Field(description="what is said of a picture that has it: a sentence or several")
+    present: str | list[str] = Field(
+        description="what is said of a picture that has it: a sentence or several"
+    )
     absent: str | list[str] = Field(description="what is said of one that does not")
     level: Level = Field(default="attribute", description="its level")
 
@@ -39,7 +41,9 @@ class Sentences(NumbersAreNumbers):
     @field_validator("present", "absent")
     @classmethod
     def _said(cls, value: str | list[str]) -> str | list[str]:
-        if not value or any(not sentence.strip() for sentence in ([value] if isinstance(value, str) else value)):
+        if not value or any(
+            not sentence.strip() for sentence in ([value] if isinstance(value, str) else value)
+        ):
             raise ValueError("needs at least one sentence")
         return value
 
@@ -55,7 +59,9 @@ class Text(Scorer):
         """Which model, and which concepts."""
 
         concepts: list[Sentences] = Field(min_length=1, description="name, present, absent, level of each")
-        templates: list[str] = Field(default=["{}"], min_length=1, description="into which sentences are put, such as `a photo of {}`")
+        templates: list[str] = Field(
+            default=["{}"], min_length=1, description="into which sentences are put, such as `a photo of {}`"
+        )
 
         @field_validator("templates")
         @classmethod
@@ -80,9 +86,13 @@ class Text(Scorer):
         super().__init__(config, device)
         self.loaded = load("AutoModel", config, device)
         self.packages = LIBRARY
-        self._read = hashlib.sha256(self.loaded.sha256.encode())  # with what the tokenizer makes of the sentences: it is no part of the weights
+        self._read = hashlib.sha256(
+            self.loaded.sha256.encode()
+        )  # with what the tokenizer makes of the sentences: it is no part of the weights
         network: Any = self.loaded.network
-        if not all(hasattr(network, name) for name in ("get_text_features", "get_image_features", "logit_scale")):
+        if not all(
+            hasattr(network, name) for name in ("get_text_features", "get_image_features", "logit_scale")
+        ):
             raise CheckpointError(
                 f"model {config.model} is a {type(network).__name__}, which does not compare pictures with sentences; give a CLIP or SigLIP model"
             )
@@ -92,7 +102,9 @@ class Text(Scorer):
             self._scale = float(network.logit_scale.detach().float().exp())
         self.checkpoint = self._read.hexdigest()
         # Inference tensors would not take part in gradients.
-        self._difference = torch.stack([present - absent for present, absent in embedded]).clone().to(device)  # (C, E)
+        self._difference = (
+            torch.stack([present - absent for present, absent in embedded]).clone().to(device)
+        )  # (C, E)
 
     def _said(self, sentences: str | Sequence[str]) -> Tensor:
         """The direction of some sentences in all templates, (E,), of length one."""
@@ -102,12 +114,22 @@ class Text(Scorer):
         limit = self._longest()
         with quiet(installed()):
             # SigLIP was trained on sentences filled up to a fixed length; CLIP reads only as far as the end mark.
-            tokens = split(texts, padding="max_length", max_length=limit, truncation=True, return_tensors="pt")
-            too_long = [t for t, ids in zip(texts, split(texts)["input_ids"], strict=True) if len(ids) > limit]
+            tokens = split(
+                texts, padding="max_length", max_length=limit, truncation=True, return_tensors="pt"
+            )
+            too_long = [
+                t for t, ids in zip(texts, split(texts)["input_ids"], strict=True) if len(ids) > limit
+            ]
         if too_long:
-            raise CheckpointError(f"concepts: '{too_long[0]}' is longer than the {limit} tokens that model {self.config.model} reads")
+            raise CheckpointError(
+                f"concepts: '{too_long[0]}' is longer than the {limit} tokens that model {self.config.model} reads"
+            )
         self._read.update(json.dumps(tokens["input_ids"].tolist()).encode())
-        wanted = {key: value.to(self.device) for key, value in tokens.items() if key in ("input_ids", "attention_mask")}
+        wanted = {
+            key: value.to(self.device)
+            for key, value in tokens.items()
+            if key in ("input_ids", "attention_mask")
+        }
         network: Any = self.loaded.network
         if "siglip" in str(self.loaded.settings.get("model_type", "")):
             wanted.pop("attention_mask", None)  # it was trained without one
@@ -124,7 +146,10 @@ class Text(Scorer):
         def compute() -> Tensor:
             network: Any = self.loaded.network
             return torch.nn.functional.normalize(
-                _pooled(network.get_image_features(pixel_values=self.loaded.prepare(rendering.images))).float(), dim=1
+                _pooled(
+                    network.get_image_features(pixel_values=self.loaded.prepare(rendering.images))
+                ).float(),
+                dim=1,
             )
 
         embedded = rendering.once(("text", self.loaded.sha256), compute)  # (N, E)

@@ -29,7 +29,18 @@ from torch import Tensor
 
 from .factors import CATEGORIES, LABELS
 from .measure import load_scorers
-from .reliability import Panel, auc, calibration_error, chance_error, curve, draw, equal_counts, isotonic, share, sigmoid
+from .reliability import (
+    Panel,
+    auc,
+    calibration_error,
+    chance_error,
+    curve,
+    draw,
+    equal_counts,
+    isotonic,
+    share,
+    sigmoid,
+)
 from .render import render_set
 from .train_scorers import ATTRIBUTES, WALLS, Rooms, augment
 
@@ -74,7 +85,9 @@ class Read(NamedTuple):
 
 def conditions(x: Tensor) -> dict[str, Tensor]:
     """Pictures (N, 3, 64, 64) as rendered, augmented as in the training, and shrunk to 16 px and enlarged."""
-    coarse = F.interpolate(F.avg_pool2d(x, x.shape[-1] // 16), size=x.shape[-2:], mode="bilinear", align_corners=False)
+    coarse = F.interpolate(
+        F.avg_pool2d(x, x.shape[-1] // 16), size=x.shape[-2:], mode="bilinear", align_corners=False
+    )
     return {"rendered": x, "bent": augment(x), "coarse": coarse}
 
 
@@ -103,12 +116,23 @@ def read(rooms: Rooms, scorers: dict[str, Scorer], *, seed: int) -> Read:
         labels = segmentation.labels(rendering)
         one = torch.arange(len(block))[:, None] * m
         every = torch.ones_like(maps).double()
-        for name, classes, weight in (("shared", maps, (maps == labels).double()), ("labelled", labels, every), ("real", maps, every)):
-            keep(name, torch.bincount((one + classes.flatten(1)).flatten(), weight.flatten(), len(block) * m).view(-1, m))
+        for name, classes, weight in (
+            ("shared", maps, (maps == labels).double()),
+            ("labelled", labels, every),
+            ("real", maps, every),
+        ):
+            keep(
+                name,
+                torch.bincount((one + classes.flatten(1)).flatten(), weight.flatten(), len(block) * m).view(
+                    -1, m
+                ),
+            )
         keep("hue", scorers["hue"].score(rendering))
         keep("wall_hue", _mean_hue(x, torch.isin(maps, walls)))
     table = {name: torch.cat(parts).double().numpy() for name, parts in found.items()}
-    by_condition = {what: {name: table.pop(f"{what} {name}") for name in CONDITIONS} for what in ("probability", "margin")}
+    by_condition = {
+        what: {name: table.pop(f"{what} {name}") for name in CONDITIONS} for what in ("probability", "margin")
+    }
     factors = {name: np.asarray(values, np.float64) for name, values in rooms.factors.items()}
     return Read(category=rooms.category, factors=factors, **by_condition, **table)  # type: ignore[arg-type]
 
@@ -129,7 +153,11 @@ def percent(found: tuple[float, float, float], digits: int = 2) -> str:
 
 def resampled(count: int, seed: int) -> Array:
     """How often each room is drawn in each of RESAMPLES resamplings, (RESAMPLES, N)."""
-    return np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), size=RESAMPLES).astype(np.float64)
+    return (
+        np.random.default_rng(seed)
+        .multinomial(count, np.full(count, 1.0 / count), size=RESAMPLES)
+        .astype(np.float64)
+    )
 
 
 def interval(values: Array, value: float, digits: int) -> str:
@@ -149,10 +177,28 @@ def category_tables(found: Read) -> list[Table]:
             counts = np.bincount(guess[found.category == i], minlength=len(CATEGORIES))
             confusion.append((words, category, *(f"{count}" for count in counts)))
         error, chance = calibration_error(sure, right.astype(float)), chance_error(sure)
-        summary.append((words, percent(share(int(right.sum()), len(right))), f"{sure.mean():.4f}", f"{error:.4f}", f"{chance:.4f}"))
+        summary.append(
+            (
+                words,
+                percent(share(int(right.sum()), len(right))),
+                f"{sure.mean():.4f}",
+                f"{error:.4f}",
+                f"{chance:.4f}",
+            )
+        )
     return [
-        Table("category", "Category", ("pictures", "accuracy, %", "mean of the largest probability", "ECE", "ECE if calibrated"), summary),
-        Table("category-confusion", "Who is taken for whom", ("pictures", "is", *(f"called {name}" for name in CATEGORIES)), confusion),
+        Table(
+            "category",
+            "Category",
+            ("pictures", "accuracy, %", "mean of the largest probability", "ECE", "ECE if calibrated"),
+            summary,
+        ),
+        Table(
+            "category-confusion",
+            "Who is taken for whom",
+            ("pictures", "is", *(f"called {name}" for name in CATEGORIES)),
+            confusion,
+        ),
     ]
 
 
@@ -165,7 +211,14 @@ def attribute_tables(found: Read) -> list[Table]:
         area = [auc(present, found.margin[condition][:, i]) for condition in CONDITIONS]
         margin = found.margin["rendered"][:, i]
         correlation = np.corrcoef(found.truth[:, i], sigmoid(margin))[0, 1]
-        areas.append((name, f"{present.mean():.3f}", *(f"{a.value:.4f} [{a.low:.4f}, {a.high:.4f}]" for a in area), f"{correlation:.3f}"))
+        areas.append(
+            (
+                name,
+                f"{present.mean():.3f}",
+                *(f"{a.value:.4f} [{a.low:.4f}, {a.high:.4f}]" for a in area),
+                f"{correlation:.3f}",
+            )
+        )
         plain, fitted = sigmoid(margin), isotonic(margin[even], present[even], margin[~even])
         other = present[~even].astype(float)
         numbers = (
@@ -176,11 +229,27 @@ def attribute_tables(found: Read) -> list[Table]:
         )
         calibrated.append((name, *(f"{number:.4f}" for number in numbers)))
     return [
-        Table("attribute", "Attributes", ("attribute", "present", *(f"AUC, {words}" for words in CONDITIONS.values()), "r with the amount"), areas),
+        Table(
+            "attribute",
+            "Attributes",
+            (
+                "attribute",
+                "present",
+                *(f"AUC, {words}" for words in CONDITIONS.values()),
+                "r with the amount",
+            ),
+            areas,
+        ),
         Table(
             "attribute-calibration",
             "Calibration of the margins",
-            ("attribute", "ECE, sigmoid as P(present)", "ECE, sigmoid as amount", "ECE, isotonic as P(present)", "the last, if calibrated"),
+            (
+                "attribute",
+                "ECE, sigmoid as P(present)",
+                "ECE, sigmoid as amount",
+                "ECE, isotonic as P(present)",
+                "the last, if calibrated",
+            ),
             calibrated,
         ),
     ]
@@ -191,13 +260,24 @@ def layout_tables(found: Read, weights: Array) -> list[Table]:
     half = 32.0  # pixels of half a picture
     seen, true = ~np.isnan(found.line), ~np.isnan(found.true_line)
     error = np.where(seen & true, np.abs(found.line - found.true_line) * half, 0.0)
-    columns = ("support of the scorer's line", "rooms", "mean, px", "median", "95th percentile", f"beyond {FAR:.0f} px, %")
+    columns = (
+        "support of the scorer's line",
+        "rooms",
+        "mean, px",
+        "median",
+        "95th percentile",
+        f"beyond {FAR:.0f} px, %",
+    )
     rows = []
     groups = {"all": seen & true}
     for low, high in ((0.15, 0.3), (0.3, 0.45), (0.45, 0.6), (0.6, 1.01)):
-        groups[f"{low:.2f} to {min(high, 1.0):.2f}"] = seen & true & (found.support >= low) & (found.support < high)
+        groups[f"{low:.2f} to {min(high, 1.0):.2f}"] = (
+            seen & true & (found.support >= low) & (found.support < high)
+        )
     for lines in (1, 2):
-        groups[f"rooms with {lines} line{'s' if lines > 1 else ''}"] = seen & true & (found.factors["lines"] == lines)
+        groups[f"rooms with {lines} line{'s' if lines > 1 else ''}"] = (
+            seen & true & (found.factors["lines"] == lines)
+        )
     for name, chosen in groups.items():
         if not chosen.any():
             continue
@@ -205,18 +285,39 @@ def layout_tables(found: Read, weights: Array) -> list[Table]:
         here = error[chosen]
         beyond = share(int((here > FAR).sum()), len(here))
         rows.append(
-            (name, f"{len(here)}", interval(means, here.mean(), 2), f"{np.median(here):.2f}", f"{np.percentile(here, 95):.2f}", percent(beyond, 1))
+            (
+                name,
+                f"{len(here)}",
+                interval(means, here.mean(), 2),
+                f"{np.median(here):.2f}",
+                f"{np.percentile(here, 95):.2f}",
+                percent(beyond, 1),
+            )
         )
     defined = []
     cases = {"the true map has a line": true, "the true map has none": ~true}
     for low, high in ((0.0, 0.05), (0.05, 0.15), (0.15, 0.2), (0.2, 0.3), (0.3, 1.01)):
-        cases[f"support in the true map {low:.2f} to {min(high, 1.0):.2f}"] = (found.true_support >= low) & (found.true_support < high)
+        cases[f"support in the true map {low:.2f} to {min(high, 1.0):.2f}"] = (found.true_support >= low) & (
+            found.true_support < high
+        )
     for words, chosen in cases.items():
         n = int(chosen.sum())
-        defined.append((words, f"{n}", percent(share(int((~seen & chosen).sum()), n)) if n else "", f"{int((seen & chosen).sum())}"))
+        defined.append(
+            (
+                words,
+                f"{n}",
+                percent(share(int((~seen & chosen).sum()), n)) if n else "",
+                f"{int((seen & chosen).sum())}",
+            )
+        )
     return [
         Table("layout", "Wall line", columns, rows),
-        Table("layout-undefined", "Whether there is a line", ("", "rooms", "scorer says undefined, %", "scorer gives a line"), defined),
+        Table(
+            "layout-undefined",
+            "Whether there is a line",
+            ("", "rooms", "scorer says undefined, %", "scorer gives a line"),
+            defined,
+        ),
     ]
 
 
@@ -249,11 +350,24 @@ def segmentation_tables(found: Read, weights: Array) -> list[Table]:
         )
     summary = [
         ("mean IoU, pooled over rooms", interval(np.nanmean(again, axis=1), float(np.nanmean(point)), 4)),
-        ("mean IoU, per room over the classes seen or said, then averaged", interval(weights @ each / len(each), float(each.mean()), 4)),
+        (
+            "mean IoU, per room over the classes seen or said, then averaged",
+            interval(weights @ each / len(each), float(each.mean()), 4),
+        ),
         ("pixel accuracy", interval(agreed, float(found.shared.sum() / found.real.sum()), 4)),
     ]
-    classes = ("class, worst first", "rooms that have it", "IoU", "mean share, %", "error of the share, mean absolute, points", "bias, points")
-    return [Table("segmentation", "Segmentation", ("", "value"), summary), Table("segmentation-classes", "By class", classes, rows)]
+    classes = (
+        "class, worst first",
+        "rooms that have it",
+        "IoU",
+        "mean share, %",
+        "error of the share, mean absolute, points",
+        "bias, points",
+    )
+    return [
+        Table("segmentation", "Segmentation", ("", "value"), summary),
+        Table("segmentation-classes", "By class", classes, rows),
+    ]
 
 
 def by_colorsys(picture: NDArray[np.uint8]) -> Array:
@@ -268,7 +382,14 @@ def by_colorsys(picture: NDArray[np.uint8]) -> Array:
         between += s * v if abs(place - round(place)) < 1e-5 else 0.0
     n = len(pixels)
     coloured = weight / n >= 0.02
-    return np.array([*(shares / weight if coloured else np.full(BINS, np.nan)), saturation / n, value / n, between / weight if coloured else 0.0])
+    return np.array(
+        [
+            *(shares / weight if coloured else np.full(BINS, np.nan)),
+            saturation / n,
+            value / n,
+            between / weight if coloured else 0.0,
+        ]
+    )
 
 
 def hue_tables(found: Read, images: NDArray[np.uint8]) -> list[Table]:
@@ -277,11 +398,21 @@ def hue_tables(found: Read, images: NDArray[np.uint8]) -> list[Table]:
     reference = np.stack([by_colorsys(np.asarray(picture)) for picture in images[:n]])
     gap = np.abs(found.hue[:n] - reference[:, : BINS + 2])
     settled = np.maximum(gap[:, :BINS] - reference[:, -1:], 0.0)
-    parts = {"hue shares": gap[:, :BINS], "the same beyond pixels whose hue lies just between two bins": settled}
+    parts = {
+        "hue shares": gap[:, :BINS],
+        "the same beyond pixels whose hue lies just between two bins": settled,
+    }
     parts |= {"mean saturation": gap[:, BINS], "mean value": gap[:, BINS + 1]}
-    exact = [(name, f"{n}", f"{np.nanmean(part):.1e}", f"{np.nanmax(part):.1e}") for name, part in parts.items()]
+    exact = [
+        (name, f"{n}", f"{np.nanmean(part):.1e}", f"{np.nanmax(part):.1e}") for name, part in parts.items()
+    ]
     exact.append(
-        ("pictures called grey by one and not the other", f"{n}", "", f"{int((np.isnan(found.hue[:n, 0]) != np.isnan(reference[:, 0])).sum())}")
+        (
+            "pictures called grey by one and not the other",
+            f"{n}",
+            "",
+            f"{int((np.isnan(found.hue[:n, 0]) != np.isnan(reference[:, 0])).sum())}",
+        )
     )
     painted = 360.0 * found.factors["hue"]
     bin_painted = np.floor(painted / 30.0 + 0.5).astype(int) % BINS
@@ -291,7 +422,9 @@ def hue_tables(found: Read, images: NDArray[np.uint8]) -> list[Table]:
     steps = np.minimum((largest - bin_painted) % BINS, (bin_painted - largest) % BINS)
     rows = []
     for low, high in ((0.08, 0.5), (0.08, 0.18), (0.18, 0.29), (0.29, 0.4), (0.4, 0.5)):
-        chosen = coloured & (found.factors["saturation"] >= low - 1e-6) & (found.factors["saturation"] <= high)
+        chosen = (
+            coloured & (found.factors["saturation"] >= low - 1e-6) & (found.factors["saturation"] <= high)
+        )
         k = int(chosen.sum())
         if k:
             same, near = (share(int((steps[chosen] <= d).sum()), k) for d in (0, 1))
@@ -324,8 +457,18 @@ def curves(found: Read) -> tuple[dict[str, str], list[Table]]:
         numbers += [("category", name, *_point(p), "", "") for p in points]
         right = found.probability[name].argmax(1) == found.category
         error = calibration_error(found.probability[name].max(1), right.astype(float))
-        panels.append(Panel(title, f"ECE {error:.4f}, accuracy {right.mean():.4f}", points, [("rule", diagonal, diagonal)], "predicted probability"))
-    pictures = {"reliability-category": draw(panels, 3, "f-category", "Reliability of the category probabilities")}
+        panels.append(
+            Panel(
+                title,
+                f"ECE {error:.4f}, accuracy {right.mean():.4f}",
+                points,
+                [("rule", diagonal, diagonal)],
+                "predicted probability",
+            )
+        )
+    pictures = {
+        "reliability-category": draw(panels, 3, "f-category", "Reliability of the category probabilities")
+    }
     panels = []
     even = np.arange(len(found.truth)) % 2 == 0
     for i, name in enumerate(ATTRIBUTES):
@@ -335,22 +478,57 @@ def curves(found: Read) -> tuple[dict[str, str], list[Table]]:
         grid = np.linspace(held.min(), held.max(), 80)
         steps = isotonic(fit, present[even], grid)
         means = np.array([p.mean for p in points])
-        for p, smooth, fitted in zip(points, sigmoid(means), isotonic(fit, present[even], means), strict=True):
+        for p, smooth, fitted in zip(
+            points, sigmoid(means), isotonic(fit, present[even], means), strict=True
+        ):
             numbers.append((f"attribute {name}", "rendered", *_point(p), f"{smooth:.4f}", f"{fitted:.4f}"))
         note = f"AUC {auc(present, margin).value:.4f}, {len(held)} rooms"
-        panels.append(Panel(name, note, points, [("axis", grid, sigmoid(grid)), ("line s-category", grid, steps)], "margin"))
-    pictures["reliability-attributes"] = draw(panels, 3, "f-attribute", "Observed frequency of each attribute against its margin")
-    columns = ("curve", "pictures", "first", "last", "mean prediction", "rooms", "observed", "low", "high", "sigmoid", "isotonic")
+        panels.append(
+            Panel(
+                name,
+                note,
+                points,
+                [("axis", grid, sigmoid(grid)), ("line s-category", grid, steps)],
+                "margin",
+            )
+        )
+    pictures["reliability-attributes"] = draw(
+        panels, 3, "f-attribute", "Observed frequency of each attribute against its margin"
+    )
+    columns = (
+        "curve",
+        "pictures",
+        "first",
+        "last",
+        "mean prediction",
+        "rooms",
+        "observed",
+        "low",
+        "high",
+        "sigmoid",
+        "isotonic",
+    )
     return pictures, [Table("reliability", "Reliability", columns, numbers)]
 
 
 def _point(p: Any) -> tuple[str, ...]:
-    return (f"{p.first:.4f}", f"{p.last:.4f}", f"{p.mean:.4f}", f"{p.count}", *(f"{value:.4f}" for value in p.observed))
+    return (
+        f"{p.first:.4f}",
+        f"{p.last:.4f}",
+        f"{p.mean:.4f}",
+        f"{p.count}",
+        *(f"{value:.4f}" for value in p.observed),
+    )
 
 
 def markdown(table: Table) -> str:
     """A table of the page."""
-    lines = [f"### {table.title}", "", f"| {' | '.join(table.columns)} |", f"| --- |{' ---: |' * (len(table.columns) - 1)}"]
+    lines = [
+        f"### {table.title}",
+        "",
+        f"| {' | '.join(table.columns)} |",
+        f"| --- |{' ---: |' * (len(table.columns) - 1)}",
+    ]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in table.rows), ""])
 
 
@@ -363,7 +541,9 @@ def put(page: Path, text: str) -> None:
     old = page.read_text(encoding="utf-8")
     if BEGIN not in old or END not in old:
         raise ValueError(f"{page} lacks the lines {BEGIN} and {END}, between which the tables go")
-    page.write_text(old[: old.index(BEGIN) + len(BEGIN)] + "\n\n" + text + "\n" + old[old.index(END) :], encoding="utf-8")
+    page.write_text(
+        old[: old.index(BEGIN) + len(BEGIN)] + "\n\n" + text + "\n" + old[old.index(END) :], encoding="utf-8"
+    )
 
 
 def main() -> None:

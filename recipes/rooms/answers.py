@@ -100,8 +100,12 @@ def main() -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("number", *answers.scores))
         rows = np.stack(list(answers.scores.values()), axis=1)
-        writer.writerows((i, *("" if np.isnan(v) else f"{v:.3f}" for v in row)) for i, row in enumerate(rows.tolist()))
-    print(f"{args.out / 'generated.jpg'}: {len(pictures)} rooms of seed {args.seed}, weights {generator.card.sha256[:12]}")
+        writer.writerows(
+            (i, *("" if np.isnan(v) else f"{v:.3f}" for v in row)) for i, row in enumerate(rows.tolist())
+        )
+    print(
+        f"{args.out / 'generated.jpg'}: {len(pictures)} rooms of seed {args.seed}, weights {generator.card.sha256[:12]}"
+    )
 
 
 if __name__ == "__main__":

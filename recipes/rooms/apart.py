@@ -27,7 +27,11 @@ def network() -> nn.Sequential:
     widths = (3, 32, 48, 64, 96)
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
-        layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2, inplace=True)]
+        layers += [
+            nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], 1))
 
 
@@ -36,7 +40,15 @@ def _tensor(pictures: Pixels) -> Tensor:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
-def tell_apart(generated: Pixels, rendered: Pixels, *, passes: int = 8, batch: int = 64, held_out: float = 0.2, seed: int = 0) -> Verdict:
+def tell_apart(
+    generated: Pixels,
+    rendered: Pixels,
+    *,
+    passes: int = 8,
+    batch: int = 64,
+    held_out: float = 0.2,
+    seed: int = 0,
+) -> Verdict:
     """Train on most of both sets, judge on the rest; 0.5 means indistinguishable, 1 told apart at sight.
 
     The number of passes is fixed beforehand and the network is judged once, after the last.
@@ -55,7 +67,10 @@ def tell_apart(generated: Pixels, rendered: Pixels, *, passes: int = 8, batch: i
     truth = np.repeat(np.float32([1.0, 0.0]), n)
     kept = round(n * held_out)
     split = rng.permutation(n)
-    test, rest = np.concatenate([split[:kept], n + split[:kept]]), np.concatenate([split[kept:], n + split[kept:]])
+    test, rest = (
+        np.concatenate([split[:kept], n + split[:kept]]),
+        np.concatenate([split[kept:], n + split[kept:]]),
+    )
     batch = min(batch, len(rest))
     steps = passes * (len(rest) // batch)
     with torch.random.fork_rng(devices=[]):
@@ -80,6 +95,11 @@ def tell_apart(generated: Pixels, rendered: Pixels, *, passes: int = 8, batch: i
             right.append(float(((margin > 0) == (y > 0.5)).float().mean()))
     model.eval()
     with torch.inference_mode():
-        margins = torch.cat([model(_tensor(pictures[block]))[:, 0] for block in np.array_split(test, max(1, len(test) // 250))])
+        margins = torch.cat(
+            [
+                model(_tensor(pictures[block]))[:, 0]
+                for block in np.array_split(test, max(1, len(test) // 250))
+            ]
+        )
     accuracy = float(((margins.numpy() > 0) == (truth[test] > 0.5)).mean())
     return Verdict(accuracy, float(np.mean(right)), len(test))

@@ -48,9 +48,19 @@ def counts(path: Path) -> dict[str, Any]:
     """Parameters (without buffers), bytes and hash of a checkpoint."""
     checkpoint = read_checkpoint(path)
     kept = ("running_", "num_batches", "resample_filter", "noise_const", "w_avg")
-    numbers = sum(tensor.numel() for name, tensor in checkpoint.tensors.items() if not any(part in name for part in kept))
+    numbers = sum(
+        tensor.numel()
+        for name, tensor in checkpoint.tensors.items()
+        if not any(part in name for part in kept)
+    )
     shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
-    return {"parameters": numbers, "bytes": path.stat().st_size, "sha256": checkpoint.sha256, "settings": checkpoint.settings, "shapes": shapes}
+    return {
+        "parameters": numbers,
+        "bytes": path.stat().st_size,
+        "sha256": checkpoint.sha256,
+        "settings": checkpoint.settings,
+        "shapes": shapes,
+    }
 
 
 def seed_of(folder: Path) -> int:
@@ -87,7 +97,10 @@ def data_facts(args: argparse.Namespace) -> list[tuple[str, ...]]:
     """What was trained on, what was held out."""
     sets = [np.load(folder / "images.npy", mmap_mode="r") for folder in (args.data, args.held_out)]
     return [
-        ("training data", f"{len(sets[0]):,} rooms of `recipes/rooms/render.py`, seed {seed_of(args.data)}; no photographs, no people"),
+        (
+            "training data",
+            f"{len(sets[0]):,} rooms of `recipes/rooms/render.py`, seed {seed_of(args.data)}; no photographs, no people",
+        ),
         ("held-out data", f"{len(sets[1]):,} other rooms, seed {seed_of(args.held_out)}"),
     ]
 
@@ -108,10 +121,16 @@ def generator_card(args: argparse.Namespace) -> str:
     exported = found["settings"].get("images_seen")
     log = [row for row in log if exported is not None and row[1] <= exported]
     if not log or log[-1][1] != exported:
-        raise ValueError(f"{args.training / 'progress.csv'} does not tell of the {exported} images that {path} has seen: export again")
+        raise ValueError(
+            f"{args.training / 'progress.csv'} does not tell of the {exported} images that {path} has seen: export again"
+        )
     ends = {size: (seen, seconds) for size, seen, seconds in log}
-    stages = ", ".join(f"{size} px up to {seen:,} ({duration(seconds)})" for size, (seen, seconds) in ends.items())
-    blocks = sorted(int(name.split(".b")[1].split(".")[0]) for name in found["shapes"] if name.endswith("conv1.bias"))
+    stages = ", ".join(
+        f"{size} px up to {seen:,} ({duration(seconds)})" for size, (seen, seconds) in ends.items()
+    )
+    blocks = sorted(
+        int(name.split(".b")[1].split(".")[0]) for name in found["shapes"] if name.endswith("conv1.bias")
+    )
     widths = "-".join(str(found["shapes"][f"synthesis.b{size}.conv1.bias"][0]) for size in blocks)
     size = blocks[-1]
     text = header(
@@ -120,7 +139,10 @@ def generator_card(args: argparse.Namespace) -> str:
         "Loaded by the `stylegan2` plugin as `bundled:rooms`.",
         [
             *common(found, path, args.machine),
-            ("architecture", f"StyleGAN2 with skip RGB, z = w = {W_DIM}, {MAPPING_LAYERS} mapping layers, channels {widths} from 4 to {size} px"),
+            (
+                "architecture",
+                f"StyleGAN2 with skip RGB, z = w = {W_DIM}, {MAPPING_LAYERS} mapping layers, channels {widths} from 4 to {size} px",
+            ),
             ("layers", f"{2 * len(blocks)} codes"),
             *data_facts(args),
             (
@@ -151,41 +173,87 @@ def quality_text(quality: dict[str, Any], named: Path | None, sha256: str) -> li
         outcome = json.loads(named.read_text())
         if outcome["sha256"] != sha256:
             raise ValueError(f"{named} is about other weights: name again")
-        row = {"name": f"{outcome['pictures']} samples named by eye as by the network", "value": outcome["right"], "met": outcome["met"], "note": ""}
+        row = {
+            "name": f"{outcome['pictures']} samples named by eye as by the network",
+            "value": outcome["right"],
+            "met": outcome["met"],
+            "note": "",
+        }
         targets.append({**row, "target": f">= {outcome['target']}"})
     missed = [row for row in targets if not row["met"]]
     how = f"{about['samples']:,} samples (seed {about['seed']}, noise {about['noise']})"
-    text = ["## Quality", "", f"{how} against {about['samples']:,} held-out renders, read by the bundled scorers."]
+    text = [
+        "## Quality",
+        "",
+        f"{how} against {about['samples']:,} held-out renders, read by the bundled scorers.",
+    ]
     text += ["", *lines_of([_target_row(row) for row in targets], ("measured", "target", "found", ""))]
     if missed:
-        named_ones = "; ".join(f"{row['name']} {row['value']:.3f}" + (f" ({row['note']})" if row["note"] else "") for row in missed)
+        named_ones = "; ".join(
+            f"{row['name']} {row['value']:.3f}" + (f" ({row['note']})" if row["note"] else "")
+            for row in missed
+        )
         text += ["", f"**Missed:** {named_ones}."]
-        beyond = [f"{row['factor']} {row['distance']:.2f}" for row in quality["factors"] if row["distance"] > TARGETS["factor"]]
+        beyond = [
+            f"{row['factor']} {row['distance']:.2f}"
+            for row in quality["factors"]
+            if row["distance"] > TARGETS["factor"]
+        ]
         text += [f"Factors beyond a distance of {TARGETS['factor']}: {', '.join(beyond)}."] if beyond else []
     else:
         text += ["", "All targets are met."]
     if named is None or not named.exists():
         text += ["", "Naming by eye has not been done for these weights."]
-    pairs = [("told apart by a small network (0.5 = not at all)", "apart", "accuracy"), ("k-NN precision (k = 3)", "neighbours", "precision")]
-    pairs += [("k-NN recall (k = 3)", "neighbours", "recall"), ("KID x 1000, mean", "kid", "mean"), ("KID x 1000, sd over subsets", "kid", "sd")]
+    pairs = [
+        ("told apart by a small network (0.5 = not at all)", "apart", "accuracy"),
+        ("k-NN precision (k = 3)", "neighbours", "precision"),
+    ]
+    pairs += [
+        ("k-NN recall (k = 3)", "neighbours", "recall"),
+        ("KID x 1000, mean", "kid", "mean"),
+        ("KID x 1000, sd over subsets", "kid", "sd"),
+    ]
     rows = []
     for label, key, part in pairs:
         times = 1000.0 if key == "kid" else 1.0
-        rows.append((label, *(f"{times * quality[key][which][part]:.3f}" for which in ("generated", "other_renders"))))
+        rows.append(
+            (label, *(f"{times * quality[key][which][part]:.3f}" for which in ("generated", "other_renders")))
+        )
     rows.insert(
-        1, ("told apart where all samples share one noise (`noise: const`)", f"{quality['apart']['generated_const_noise']['accuracy']:.3f}", "")
+        1,
+        (
+            "told apart where all samples share one noise (`noise: const`)",
+            f"{quality['apart']['generated_const_noise']['accuracy']:.3f}",
+            "",
+        ),
     )
-    text += ["", "Beside them what other held-out renders reach, in the features of the category network:", ""]
+    text += [
+        "",
+        "Beside them what other held-out renders reach, in the features of the category network:",
+        "",
+    ]
     text += lines_of(rows, ("against held-out renders", "samples", "other renders"))
     furniture = [
         (name, f"{quality['generated']['categories'][name]['furniture']:.3f}", f"{row['furniture']:.3f}")
         for name, row in quality["rendered"]["categories"].items()
     ]
-    text += ["", "Share of each category in which the segmentation shows its furniture over 2 % of the picture:", ""]
+    text += [
+        "",
+        "Share of each category in which the segmentation shows its furniture over 2 % of the picture:",
+        "",
+    ]
     text += lines_of(furniture, ("category", "samples", "held-out renders"))
-    worst = [(row["factor"], *(f"{row[key]:.3f}" for key in ("distance", "rounded", "generated", "rendered"))) for row in quality["factors"][:16]]
+    worst = [
+        (row["factor"], *(f"{row[key]:.3f}" for key in ("distance", "rounded", "generated", "rendered")))
+        for row in quality["factors"][:16]
+    ]
     text += ["", "The factors that lie farthest from the renders' (Kolmogorov-Smirnov):", ""]
-    text += [*lines_of(worst, ("factor", "distance", "shares rounded to 2 %", "mean of samples", "mean of renders")), ""]
+    text += [
+        *lines_of(
+            worst, ("factor", "distance", "shares rounded to 2 %", "mean of samples", "mean of renders")
+        ),
+        "",
+    ]
     return text
 
 
@@ -194,13 +262,24 @@ def _target_row(row: dict[str, Any]) -> tuple[str, ...]:
     return row["name"] + note, row["target"], f"{row['value']:.3f}", "met" if row["met"] else "**missed**"
 
 
-def scorer_facts(args: argparse.Namespace, part: str, architecture: str) -> tuple[list[tuple[str, ...]], dict[str, Any], dict[str, Any]]:
+def scorer_facts(
+    args: argparse.Namespace, part: str, architecture: str
+) -> tuple[list[tuple[str, ...]], dict[str, Any], dict[str, Any]]:
     """The facts of a scorer's card, what its checkpoint holds, and what was measured."""
     path = args.weights / f"rooms.{part}.safetensors"
     found, logged = counts(path), json.loads((args.scorers / f"{part}.json").read_text())
     facts = [*common(found, path, args.machine), ("architecture", architecture), *data_facts(args)]
-    facts += [("training", "AdamW, one cycle of the rate, bf16; pictures are bent, blurred or sharpened, and grained")]
-    facts += [("seed", str(logged["seed"])), ("images seen", f"{logged['pictures_seen']:,}"), ("wall time", duration(logged["seconds"]))]
+    facts += [
+        (
+            "training",
+            "AdamW, one cycle of the rate, bf16; pictures are bent, blurred or sharpened, and grained",
+        )
+    ]
+    facts += [
+        ("seed", str(logged["seed"])),
+        ("images seen", f"{logged['pictures_seen']:,}"),
+        ("wall time", duration(logged["seconds"])),
+    ]
     return facts, found, logged
 
 
@@ -216,15 +295,23 @@ LIMITS = [
 
 def scenes_card(args: argparse.Namespace) -> str:
     """rooms.scenes.md."""
-    facts, found, logged = scorer_facts(args, "scenes", "five 3x3 convolutions (32 to 128 channels), mean and maximum, two linear heads")
-    n = f"{logged['pictures']:,}"
-    what = (
-        f"Names rooms ({', '.join(found['settings']['categories'])}) and reads attributes off them. Shared by the `category` and `attribute` plugins."
+    facts, found, logged = scorer_facts(
+        args, "scenes", "five 3x3 convolutions (32 to 128 channels), mean and maximum, two linear heads"
     )
+    n = f"{logged['pictures']:,}"
+    categories = ", ".join(found["settings"]["categories"])
+    what = f"Names rooms ({categories}) and reads attributes off them. Shared by the `category` and `attribute` plugins."
     text = header("rooms.scenes", what, facts)
     each = ", ".join(f"{name} {value:.4f}" for name, value in logged["accuracy_per_category"].items())
-    text += ["## Quality", "", f"On {n} held-out renders: category accuracy **{logged['accuracy']:.4f}** ({each}).", ""]
-    rows = [(name, f"{value:.4f}", f"{logged['correlation'][name]:.3f}") for name, value in logged["auc"].items()]
+    text += [
+        "## Quality",
+        "",
+        f"On {n} held-out renders: category accuracy **{logged['accuracy']:.4f}** ({each}).",
+        "",
+    ]
+    rows = [
+        (name, f"{value:.4f}", f"{logged['correlation'][name]:.3f}") for name, value in logged["auc"].items()
+    ]
     text += lines_of(rows, ("attribute", "AUC (truth above a half)", "correlation of probability with truth"))
     return "\n".join(text + LIMITS) + "\n"
 
@@ -232,12 +319,13 @@ def scenes_card(args: argparse.Namespace) -> str:
 def surfaces_card(args: argparse.Namespace) -> str:
     """rooms.surfaces.md."""
     facts, found, logged = scorer_facts(
-        args, "surfaces", "feature pyramid at 32, 16 and 8 px with global context; 2x2 squares as channels on the way in and out"
+        args,
+        "surfaces",
+        "feature pyramid at 32, 16 and 8 px with global context; 2x2 squares as channels on the way in and out",
     )
     settings = found["settings"]
-    what = (
-        f"Labels each pixel with one of {len(settings['classes'])} classes; layout is read off the meeting lines of {', '.join(settings['walls'])}."
-    )
+    walls = ", ".join(settings["walls"])
+    what = f"Labels each pixel with one of {len(settings['classes'])} classes; layout is read off the meeting lines of {walls}."
     text = header("rooms.surfaces", what + " Shared by the `segmentation` and `layout` plugins.", facts)
     error, defined = logged["layout_error_pixels"], logged["layout_defined"]
     measured = [
@@ -249,7 +337,14 @@ def surfaces_card(args: argparse.Namespace) -> str:
         ("pictures with a wall-wall line", f"{defined['truth']:.3f}"),
         ("agreement on whether there is one", f"{defined['agreement']:.4f}"),
     ]
-    text += ["## Quality", "", f"On {logged['pictures']:,} held-out renders:", "", *lines_of(measured, ("", "")), ""]
+    text += [
+        "## Quality",
+        "",
+        f"On {logged['pictures']:,} held-out renders:",
+        "",
+        *lines_of(measured, ("", "")),
+        "",
+    ]
     ranked = sorted(logged["iou"].items(), key=lambda item: item[1])
     text += lines_of([(name, f"{value:.3f}") for name, value in ranked], ("class, worst first", "IoU"))
     return "\n".join(text + LIMITS) + "\n"
@@ -282,9 +377,17 @@ def check_size(weights: Path) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--quality", type=Path, help="what measure wrote; without it the generator's card is left alone")
-    parser.add_argument("--training", type=Path, default=Path("build/rooms/generator"), help="folder with progress.csv")
-    parser.add_argument("--scorers", type=Path, help="folder with scenes.json and surfaces.json; without it their cards are left alone")
+    parser.add_argument(
+        "--quality", type=Path, help="what measure wrote; without it the generator's card is left alone"
+    )
+    parser.add_argument(
+        "--training", type=Path, default=Path("build/rooms/generator"), help="folder with progress.csv"
+    )
+    parser.add_argument(
+        "--scorers",
+        type=Path,
+        help="folder with scenes.json and surfaces.json; without it their cards are left alone",
+    )
     parser.add_argument("--data", type=Path, default=Path("build/rooms/train"))
     parser.add_argument("--held-out", type=Path, default=Path("build/rooms/held_out"))
     parser.add_argument("--named", type=Path, help="outcome.json of naming")
@@ -295,7 +398,10 @@ def main() -> None:
     try:
         if args.quality is not None:
             (args.weights / "rooms.generator.md").write_text(generator_card(args))
-            save_grid(args.weights / "rooms.generator.safetensors", seed=json.loads(args.quality.read_text())["about"]["seed"])
+            save_grid(
+                args.weights / "rooms.generator.safetensors",
+                seed=json.loads(args.quality.read_text())["about"]["seed"],
+            )
         if args.scorers is not None:
             (args.weights / "rooms.scenes.md").write_text(scenes_card(args))
             (args.weights / "rooms.surfaces.md").write_text(surfaces_card(args))

@@ -24,7 +24,10 @@ COMMON = {"licence": "MIT", "source": "bundled:rooms"}
 def write(state: dict[str, torch.Tensor], settings: dict[str, Any], path: Path) -> None:
     """One checkpoint; floating point tensors become float16, but for the statistics of normalisation."""
     tensors = {
-        name: (tensor.half() if tensor.is_floating_point() and "running_" not in name else tensor).contiguous() for name, tensor in state.items()
+        name: (
+            tensor.half() if tensor.is_floating_point() and "running_" not in name else tensor
+        ).contiguous()
+        for name, tensor in state.items()
     }
     save_file(tensors, path, metadata={SETTINGS: json.dumps({**COMMON, **settings})})
     path.chmod(0o644)  # save_file() lets nobody else read it
@@ -37,14 +40,26 @@ def export(generator: Path | None, scorers: Path | None, out: Path) -> None:
     if generator is not None:
         state = torch.load(generator / "state.pt", weights_only=True, map_location="cpu")
         seen, _, seconds = state["counters"]
-        settings: dict[str, Any] = {"architecture": "stylegan2", "images_seen": seen, "training_seconds": round(seconds)}
+        settings: dict[str, Any] = {
+            "architecture": "stylegan2",
+            "images_seen": seen,
+            "training_seconds": round(seconds),
+        }
         write(state["average"], settings, out / "rooms.generator.safetensors")
     if scorers is not None:
         state = torch.load(scorers / "scenes.pt", weights_only=True)
-        settings = {"architecture": scenes.ARCHITECTURE, "categories": list(CATEGORIES), "attributes": list(ATTRIBUTES)}
+        settings = {
+            "architecture": scenes.ARCHITECTURE,
+            "categories": list(CATEGORIES),
+            "attributes": list(ATTRIBUTES),
+        }
         write(state, settings, out / "rooms.scenes.safetensors")
         state = torch.load(scorers / "surfaces.pt", weights_only=True)
-        settings = {"architecture": surfaces.ARCHITECTURE, "classes": list(LABELS), "walls": [LABELS[i] for i in WALLS]}
+        settings = {
+            "architecture": surfaces.ARCHITECTURE,
+            "classes": list(LABELS),
+            "walls": [LABELS[i] for i in WALLS],
+        }
         write(state, settings, out / "rooms.surfaces.safetensors")
 
 

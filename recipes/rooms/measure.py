@@ -48,12 +48,17 @@ class Scored:
     def of(self, scorer: str) -> tuple[tuple[str, ...], Array]:
         """A scorer's concepts and their scores (N, C)."""
         ids = [name for name in self.scores if name.startswith(f"{scorer}/")]
-        return tuple(name.split("/")[1] for name in ids), np.stack([self.scores[name] for name in ids], axis=1)
+        return tuple(name.split("/")[1] for name in ids), np.stack(
+            [self.scores[name] for name in ids], axis=1
+        )
 
 
 def load_scorers(checkpoint: str = "bundled:rooms") -> dict[str, Scorer]:
     """The scorers that read factors off pictures, by name, on the CPU."""
-    reading = {name: ganstrata.load_scorer(name, device="cpu", checkpoint=checkpoint) for name in ("layout", "category", "attribute", "segmentation")}
+    reading = {
+        name: ganstrata.load_scorer(name, device="cpu", checkpoint=checkpoint)
+        for name in ("layout", "category", "attribute", "segmentation")
+    }
     return {**reading, "hue": ganstrata.load_scorer("hue", device="cpu")}
 
 
@@ -64,7 +69,9 @@ def generate(generator: ganstrata.Generator, n: int, *, seed: int, batch: int = 
     for start in range(0, n, batch):
         latents = generator.sample(min(batch, n - start), seed, start, ganstrata.Stream.VERIFICATION)
         codes = generator.broadcast(generator.map(latents.z, latents.condition))
-        blocks.append(to_pixels(ganstrata.render(generator, codes, condition=latents.condition, index=latents.index)))
+        blocks.append(
+            to_pixels(ganstrata.render(generator, codes, condition=latents.condition, index=latents.index))
+        )
     return np.concatenate(blocks)
 
 
@@ -74,7 +81,9 @@ def score(pictures: Pixels, scorers: dict[str, Scorer], *, batch: int = 100) -> 
     network = scorers["category"].model.network  # type: ignore[attr-defined]
     columns, features = [], []
     for start in range(0, len(pictures), batch):
-        images = torch.from_numpy(np.array(pictures[start : start + batch])).permute(0, 3, 1, 2).float() / 255.0
+        images = (
+            torch.from_numpy(np.array(pictures[start : start + batch])).permute(0, 3, 1, 2).float() / 255.0
+        )
         rendering = ganstrata.Rendering(images)
         columns.append(torch.cat([scorer.score(rendering) for scorer in scorers.values()], dim=1))
         features.append(network.features(to_size(images, SIZE)))
@@ -95,8 +104,20 @@ def factor_distances(generated: Scored, rendered: Scored) -> list[dict[str, Any]
     for name, a in generated.scores.items():
         b = rendered.scores[name]
         distance = ks_distance(a, b)
-        rounded = distance if name.startswith(("attribute/", "layout/")) else ks_distance(np.round(a / FINENESS), np.round(b / FINENESS))
-        rows.append({"factor": name, "distance": distance, "rounded": rounded, "generated": float(np.nanmean(a)), "rendered": float(np.nanmean(b))})
+        rounded = (
+            distance
+            if name.startswith(("attribute/", "layout/"))
+            else ks_distance(np.round(a / FINENESS), np.round(b / FINENESS))
+        )
+        rows.append(
+            {
+                "factor": name,
+                "distance": distance,
+                "rounded": rounded,
+                "generated": float(np.nanmean(a)),
+                "rendered": float(np.nanmean(b)),
+            }
+        )
     return sorted(rows, key=lambda row: -row["distance"])
 
 
@@ -119,17 +140,39 @@ def targets_of(result: dict[str, Any]) -> list[dict[str, Any]]:
     for scorer in dict.fromkeys(row["factor"].split("/")[0] for row in result["factors"]):
         worst = next(row for row in result["factors"] if row["factor"].startswith(f"{scorer}/"))
         name, distance = f"KS distance, worst of {scorer}", worst["distance"]
-        rows.append((name, f"<= {TARGETS['factor']}", distance, distance <= TARGETS["factor"], worst["factor"]))
+        rows.append(
+            (name, f"<= {TARGETS['factor']}", distance, distance <= TARGETS["factor"], worst["factor"])
+        )
     for name, row in table["categories"].items():
         what = " and ".join(FURNITURE[name])
-        rows.append((f"{name} shows its {what}", f">= {TARGETS['furniture']}", row["furniture"], row["furniture"] >= TARGETS["furniture"], ""))
+        rows.append(
+            (
+                f"{name} shows its {what}",
+                f">= {TARGETS['furniture']}",
+                row["furniture"],
+                row["furniture"] >= TARGETS["furniture"],
+                "",
+            )
+        )
     for name, row in table["categories"].items():
-        rows.append((f"share of {name}", f">= {TARGETS['share']}", row["share"], row["share"] >= TARGETS["share"], ""))
-    rows.append((f"category sure (p > {SURE})", f">= {TARGETS['sure']}", table["sure"], table["sure"] >= TARGETS["sure"], ""))
+        rows.append(
+            (f"share of {name}", f">= {TARGETS['share']}", row["share"], row["share"] >= TARGETS["share"], "")
+        )
+    rows.append(
+        (
+            f"category sure (p > {SURE})",
+            f">= {TARGETS['sure']}",
+            table["sure"],
+            table["sure"] >= TARGETS["sure"],
+            "",
+        )
+    )
     return [{"name": a, "target": b, "value": c, "met": bool(d), "note": e} for a, b, c, d, e in rows]
 
 
-def measure(generated: Scored, rendered: Scored, others: Scored, *, passes: int = 8, subset: int = 1000, seed: int = 0) -> dict[str, Any]:
+def measure(
+    generated: Scored, rendered: Scored, others: Scored, *, passes: int = 8, subset: int = 1000, seed: int = 0
+) -> dict[str, Any]:
     """All numbers; `others` are further held-out renders, which say what two equal sets would reach."""
     pairs = {"generated": generated, "other_renders": others}
     # The kernel of KID is made for features of about unit size.
@@ -141,9 +184,17 @@ def measure(generated: Scored, rendered: Scored, others: Scored, *, passes: int 
         "factors_beyond_target": sum(row["distance"] > TARGETS["factor"] for row in factors),
         "generated": category_table(generated),
         "rendered": category_table(rendered),
-        "apart": {name: tell_apart(x.pictures, rendered.pictures, passes=passes, seed=seed)._asdict() for name, x in pairs.items()},
-        "kid": {name: kid(x.features / unit, rendered.features / unit, size=subset, seed=seed)._asdict() for name, x in pairs.items()},
-        "neighbours": {name: precision_recall(x.features, rendered.features)._asdict() for name, x in pairs.items()},
+        "apart": {
+            name: tell_apart(x.pictures, rendered.pictures, passes=passes, seed=seed)._asdict()
+            for name, x in pairs.items()
+        },
+        "kid": {
+            name: kid(x.features / unit, rendered.features / unit, size=subset, seed=seed)._asdict()
+            for name, x in pairs.items()
+        },
+        "neighbours": {
+            name: precision_recall(x.features, rendered.features)._asdict() for name, x in pairs.items()
+        },
     }
     return {**result, "targets": targets_of(result)}
 
@@ -152,30 +203,59 @@ def table(result: dict[str, Any]) -> str:
     """All numbers for people."""
     lines = [f"{'target':42} {'wanted':>8} {'found':>8}"]
     for row in result["targets"]:
-        lines.append(f"{row['name']:42} {row['target']:>8} {row['value']:8.3f}  {'met' if row['met'] else 'MISSED'}  {row['note']}")
-    lines += ["", f"{'factor, by distance':30} {'distance':>8} {'rounded':>9} {'generated':>9} {'rendered':>9}"]
+        lines.append(
+            f"{row['name']:42} {row['target']:>8} {row['value']:8.3f}  {'met' if row['met'] else 'MISSED'}  {row['note']}"
+        )
+    lines += [
+        "",
+        f"{'factor, by distance':30} {'distance':>8} {'rounded':>9} {'generated':>9} {'rendered':>9}",
+    ]
     for row in result["factors"]:
-        lines.append(f"{row['factor']:30} {row['distance']:8.3f} {row['rounded']:9.3f} {row['generated']:9.3f} {row['rendered']:9.3f}")
-    lines += ["", f"two sets of renders: worst distance {result['calibration']['distance']:.3f} ({result['calibration']['factor']})"]
+        lines.append(
+            f"{row['factor']:30} {row['distance']:8.3f} {row['rounded']:9.3f} {row['generated']:9.3f} {row['rendered']:9.3f}"
+        )
+    lines += [
+        "",
+        f"two sets of renders: worst distance {result['calibration']['distance']:.3f} ({result['calibration']['factor']})",
+    ]
     lines += ["", f"{'':30} {'generated':>10} {'renders':>10}"]
     for name, row in result["rendered"]["categories"].items():
-        lines.append(f"{name + ' furniture':30} {result['generated']['categories'][name]['furniture']:10.3f} {row['furniture']:10.3f}")
+        lines.append(
+            f"{name + ' furniture':30} {result['generated']['categories'][name]['furniture']:10.3f} {row['furniture']:10.3f}"
+        )
     for name, row in result["rendered"]["categories"].items():
-        lines.append(f"{name + ' share':30} {result['generated']['categories'][name]['share']:10.3f} {row['share']:10.3f}")
-    pairs = [("told apart from renders", "apart", "accuracy", 1), ("KID x 1000", "kid", "mean", 1000), ("  its sd", "kid", "sd", 1000)]
+        lines.append(
+            f"{name + ' share':30} {result['generated']['categories'][name]['share']:10.3f} {row['share']:10.3f}"
+        )
+    pairs = [
+        ("told apart from renders", "apart", "accuracy", 1),
+        ("KID x 1000", "kid", "mean", 1000),
+        ("  its sd", "kid", "sd", 1000),
+    ]
     pairs += [("precision", "neighbours", "precision", 1), ("recall", "neighbours", "recall", 1)]
     for label, key, part, factor in pairs:
-        lines.append(f"{label:30} {factor * result[key]['generated'][part]:10.3f} {factor * result[key]['other_renders'][part]:10.3f}")
+        lines.append(
+            f"{label:30} {factor * result[key]['generated'][part]:10.3f} {factor * result[key]['other_renders'][part]:10.3f}"
+        )
     if "generated_const_noise" in result["apart"]:
-        lines.append(f"{'told apart, one noise for all':30} {result['apart']['generated_const_noise']['accuracy']:10.3f}")
+        lines.append(
+            f"{'told apart, one noise for all':30} {result['apart']['generated_const_noise']['accuracy']:10.3f}"
+        )
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default="bundled:rooms", help="generator: a file, or bundled:rooms")
-    parser.add_argument("--held-out", type=Path, required=True, help="rendered rooms that nothing was trained on")
-    parser.add_argument("--samples", type=int, default=5000, help="generated pictures, and rendered ones; twice as many renders are needed")
+    parser.add_argument(
+        "--held-out", type=Path, required=True, help="rendered rooms that nothing was trained on"
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=5000,
+        help="generated pictures, and rendered ones; twice as many renders are needed",
+    )
     parser.add_argument("--noise", default="fresh", choices=("fresh", "const", "none"), help="of the samples")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="JSON")
@@ -186,7 +266,9 @@ def main() -> None:
     renders = np.load(args.held_out / "images.npy", mmap_mode="r")
     if len(renders) < 2 * n:
         parser.error(f"{args.held_out} holds {len(renders)} pictures; {2 * n} are needed")
-    generator = ganstrata.load_generator("stylegan2", device="cpu", checkpoint=args.checkpoint, noise=args.noise)
+    generator = ganstrata.load_generator(
+        "stylegan2", device="cpu", checkpoint=args.checkpoint, noise=args.noise
+    )
     fixed = ganstrata.load_generator("stylegan2", device="cpu", checkpoint=args.checkpoint, noise="const")
     scorers = load_scorers()
     sets = [generate(generator, n, seed=args.seed), renders[:n], renders[n : 2 * n]]
@@ -194,7 +276,9 @@ def main() -> None:
     scored = [score(pictures, scorers) for pictures in sets]
     print(f"scored, {time.monotonic() - began:.0f} s", flush=True)
     result = measure(*scored, seed=args.seed)
-    result["apart"]["generated_const_noise"] = tell_apart(generate(fixed, n, seed=args.seed), sets[1], seed=args.seed)._asdict()
+    result["apart"]["generated_const_noise"] = tell_apart(
+        generate(fixed, n, seed=args.seed), sets[1], seed=args.seed
+    )._asdict()
     about = {
         "checkpoint": args.checkpoint,
         "sha256": generator.card.sha256,

@@ -88,7 +88,9 @@ def read_list(path: Path, count: int) -> list[str]:
             number, name = int(row["number"]), row["name"].strip().lower()
             name = SHORT.get(name, name)
             if name not in CATEGORIES:
-                raise ValueError(f"{path}: picture {number} is named '{name}', which is none of {', '.join(CATEGORIES)}")
+                raise ValueError(
+                    f"{path}: picture {number} is named '{name}', which is none of {', '.join(CATEGORIES)}"
+                )
             if number in named:
                 raise ValueError(f"{path}: picture {number} is named twice")
             named[number] = name
@@ -108,7 +110,11 @@ def compare(named: list[str], network: list[str]) -> dict[str, Any]:
         "target": TARGET,
         "met": share >= TARGET,
         "right_per_category": {name: sum(r) / len(r) for name, r in per.items() if r},
-        "differences": [{"number": i + 1, "by_eye": named[i], "by_network": network[i]} for i, same in enumerate(right) if not same],
+        "differences": [
+            {"number": i + 1, "by_eye": named[i], "by_network": network[i]}
+            for i, same in enumerate(right)
+            if not same
+        ],
     }
 
 
@@ -129,7 +135,9 @@ def make_sheet(checkpoint: str, out: Path, *, seed: int, pool: int) -> None:
     (out / "sheet.json").write_text(json.dumps(about, indent=2) + "\n")
     for stale in ("outcome.csv", "outcome.json"):
         (out / stale).unlink(missing_ok=True)
-    print(f"Look at {out / 'grid.png'} and fill in {out / 'list.csv'}: bedroom, living_room or dining_room (or b, l, d).")
+    print(
+        f"Look at {out / 'grid.png'} and fill in {out / 'list.csv'}: bedroom, living_room or dining_room (or b, l, d)."
+    )
 
 
 def make_outcome(checkpoint: str, out: Path) -> dict[str, Any]:
@@ -162,7 +170,9 @@ def main() -> None:
     parser.add_argument("step", choices=("sheet", "compare"))
     parser.add_argument("--checkpoint", default="bundled:rooms")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=48, help="of pictures and order; other pictures than measured")
+    parser.add_argument(
+        "--seed", type=int, default=48, help="of pictures and order; other pictures than measured"
+    )
     parser.add_argument("--pool", type=int, default=300, help="pictures to choose from")
     args = parser.parse_args()
     torch.set_num_threads(1)

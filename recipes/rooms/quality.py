@@ -63,7 +63,10 @@ def kid(x: Array, y: Array, *, subsets: int = 50, size: int = 1000, seed: int = 
     rng = np.random.default_rng(seed)
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     size = min(size, len(x), len(y))
-    values = [squared_mmd(x[rng.choice(len(x), size, replace=False)], y[rng.choice(len(y), size, replace=False)]) for _ in range(subsets)]
+    values = [
+        squared_mmd(x[rng.choice(len(x), size, replace=False)], y[rng.choice(len(y), size, replace=False)])
+        for _ in range(subsets)
+    ]
     return Kid(float(np.mean(values)), float(np.std(values)))
 
 
@@ -82,12 +85,20 @@ def _squared_distances(x: Array, y: Array) -> Array:
 def _radii(x: Array, k: int, block: int) -> Array:
     """Squared distance of each row to its k-th nearest other row (N,)."""
     # Rank 0 is the row itself.
-    return np.concatenate([np.partition(_squared_distances(x[i : i + block], x), k, axis=1)[:, k] for i in range(0, len(x), block)])
+    return np.concatenate(
+        [
+            np.partition(_squared_distances(x[i : i + block], x), k, axis=1)[:, k]
+            for i in range(0, len(x), block)
+        ]
+    )
 
 
 def _covered(x: Array, manifold: Array, radii: Array, block: int) -> float:
     """Share of rows of x that lie in one of the balls around the rows of a manifold."""
-    inside = [(_squared_distances(x[i : i + block], manifold) <= radii[None]).any(axis=1) for i in range(0, len(x), block)]
+    inside = [
+        (_squared_distances(x[i : i + block], manifold) <= radii[None]).any(axis=1)
+        for i in range(0, len(x), block)
+    ]
     return float(np.concatenate(inside).mean())
 
 
@@ -99,14 +110,19 @@ def precision_recall(generated: Array, rendered: Array, *, k: int = 3, block: in
     """
     # Distances are differences of large numbers: the common mean goes first.
     centre = np.asarray(rendered, np.float64).mean(0)
-    generated, rendered = np.asarray(generated, np.float64) - centre, np.asarray(rendered, np.float64) - centre
+    generated, rendered = (
+        np.asarray(generated, np.float64) - centre,
+        np.asarray(rendered, np.float64) - centre,
+    )
     return Neighbours(
         precision=_covered(generated, rendered, _radii(rendered, k, block), block),
         recall=_covered(rendered, generated, _radii(generated, k, block), block),
     )
 
 
-def shows(shares: Array, names: tuple[str, ...], category: str, *, least: float = 0.02, part: float = 0.002) -> NDArray[np.bool_]:
+def shows(
+    shares: Array, names: tuple[str, ...], category: str, *, least: float = 0.02, part: float = 0.002
+) -> NDArray[np.bool_]:
     """Whether the segmentation shows the furniture of a category over `least` of the picture (N,).
 
     Args:
@@ -118,7 +134,9 @@ def shows(shares: Array, names: tuple[str, ...], category: str, *, least: float 
     """
     wanted = FURNITURE[category]
     columns = shares[:, [names.index(name) for name in wanted]]
-    enough: NDArray[np.bool_] = (columns.sum(axis=1) > least) & (columns > (part if len(wanted) > 1 else least)).all(axis=1)
+    enough: NDArray[np.bool_] = (columns.sum(axis=1) > least) & (
+        columns > (part if len(wanted) > 1 else least)
+    ).all(axis=1)
     return enough
 
 

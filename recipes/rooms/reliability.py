@@ -62,7 +62,9 @@ def auc(present: NDArray[np.bool_], score: Array) -> Auc:
 
     def beaten(values: Array, others: Array) -> Array:
         """Share of `others` below each value, ties as halves."""
-        return (np.searchsorted(others, values, "left") + np.searchsorted(others, values, "right")) / (2.0 * len(others))
+        return (np.searchsorted(others, values, "left") + np.searchsorted(others, values, "right")) / (
+            2.0 * len(others)
+        )
 
     above, below = beaten(positives, negatives), 1.0 - beaten(negatives, positives)
     spread = 1.96 * float(np.sqrt(above.var(ddof=1) / len(above) + below.var(ddof=1) / len(below)))
@@ -84,7 +86,15 @@ def curve(predicted: Array, happened: NDArray[np.bool_], edges: Array) -> list[P
         inside = place == i
         if inside.any():
             observed = share(int(happened[inside].sum()), int(inside.sum()))
-            points.append(Point(float(edges[i]), float(edges[i + 1]), float(predicted[inside].mean()), int(inside.sum()), observed))
+            points.append(
+                Point(
+                    float(edges[i]),
+                    float(edges[i + 1]),
+                    float(predicted[inside].mean()),
+                    int(inside.sum()),
+                    observed,
+                )
+            )
     return points
 
 
@@ -108,12 +118,21 @@ def calibration_error(probability: Array, truth: Array) -> float:
 def chance_error(probability: Array, seed: int = 0) -> float:
     """The calibration error that these predictions would show on average if they were true probabilities."""
     rng = np.random.default_rng(seed)
-    return float(np.mean([calibration_error(probability, (rng.random(len(probability)) < probability).astype(float)) for _ in range(DRAWS)]))
+    return float(
+        np.mean(
+            [
+                calibration_error(probability, (rng.random(len(probability)) < probability).astype(float))
+                for _ in range(DRAWS)
+            ]
+        )
+    )
 
 
 def isotonic(margin: Array, happened: NDArray[np.bool_], wanted: Array) -> Array:
     """Probabilities of `wanted` margins (M,) by a rising step function fitted to others (N,) (Zadrozny and Elkan 2002)."""
-    fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(margin, happened.astype(float))
+    fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(
+        margin, happened.astype(float)
+    )
     return np.asarray(fitted.predict(wanted), dtype=np.float64)
 
 
@@ -158,9 +177,17 @@ def _panel(canvas: Canvas, panel: Panel, left: float, top: float, css: str) -> N
     canvas.line(x.start, y.start, x.stop, y.start, "axis")
     canvas.text((x.start + x.stop) / 2.0, y.start + 31.0, panel.along, css="soft", anchor="middle")
     for style, horizontal, vertical in panel.curves:
-        canvas.path([(x(a), y(b)) for a, b in zip(horizontal.tolist(), vertical.tolist(), strict=True)], style)
+        canvas.path(
+            [(x(a), y(b)) for a, b in zip(horizontal.tolist(), vertical.tolist(), strict=True)], style
+        )
     largest = max((point.count for point in panel.points), default=1)
     for point in panel.points:
         canvas.whisker(y(point.observed.low), y(point.observed.high), x(point.mean), upright=True, cap=2.0)
         size = 2.0 + 3.0 * float(np.sqrt(point.count / largest))
-        canvas.circle(x(point.mean), y(point.observed.value), size, css, title=f"{point.count} cases, observed {point.observed.value:.3f}")
+        canvas.circle(
+            x(point.mean),
+            y(point.observed.value),
+            size,
+            css,
+            title=f"{point.count} cases, observed {point.observed.value:.3f}",
+        )

@@ -36,7 +36,9 @@ def rasterise(scene: Scene, size: int) -> tuple[NDArray[np.float32], NDArray[np.
     counts = [len(face.corners) for face in scene.faces]
     seen = scene.camera.see(np.array([corner for face in scene.faces for corner in face.corners]))
     colours = (np.clip([face.colour for face in scene.faces], 0.0, 1.0) * 255.0).astype(int).tolist()
-    for face, corners, colour in zip(scene.faces, np.split(seen, np.cumsum(counts)[:-1]), colours, strict=True):
+    for face, corners, colour in zip(
+        scene.faces, np.split(seen, np.cumsum(counts)[:-1]), colours, strict=True
+    ):
         polygon = scene.camera.project(corners, width)
         if polygon is not None:
             paint.polygon(polygon, fill=tuple(colour))
@@ -73,14 +75,18 @@ def render(seed: int, index: int, size: int = 64, *, independent: bool = False) 
     return (np.clip(picture, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8), np.ascontiguousarray(labels), factors
 
 
-def _block(task: tuple[int, int, int, int, bool]) -> tuple[int, NDArray[np.uint8], NDArray[np.uint8], list[dict[str, float]]]:
+def _block(
+    task: tuple[int, int, int, int, bool],
+) -> tuple[int, NDArray[np.uint8], NDArray[np.uint8], list[dict[str, float]]]:
     seed, start, stop, size, independent = task
     pictures = [render(seed, i, size, independent=independent) for i in range(start, stop)]
     images, labels, factors = zip(*pictures, strict=True)
     return start, np.stack(images), np.stack(labels), [f.as_row() for f in factors]
 
 
-def render_set(out: Path, count: int, seed: int, size: int, *, workers: int = 2, independent: bool = False) -> None:
+def render_set(
+    out: Path, count: int, seed: int, size: int, *, workers: int = 2, independent: bool = False
+) -> None:
     """Write images.npy (N, size, size, 3), labels.npy (N, size, size) and factors.npz (a column each)."""
     out.mkdir(parents=True, exist_ok=True)
     images = np.lib.format.open_memmap(out / "images.npy", "w+", np.uint8, (count, size, size, 3))
@@ -94,15 +100,25 @@ def render_set(out: Path, count: int, seed: int, size: int, *, workers: int = 2,
             labels[start : start + len(block)] = marks
             rows += factors
             if (start // 250) % 40 == 0:
-                print(f"{start + len(block)} of {count}, {(start + len(block)) / (time.monotonic() - began):.0f} pictures/s", flush=True)
-    np.savez(out / "factors.npz", **{name: np.array([row[name] for row in rows], np.float32) for name in rows[0]})
+                print(
+                    f"{start + len(block)} of {count}, {(start + len(block)) / (time.monotonic() - began):.0f} pictures/s",
+                    flush=True,
+                )
+    np.savez(
+        out / "factors.npz", **{name: np.array([row[name] for row in rows], np.float32) for name in rows[0]}
+    )
 
 
 def grid(images: NDArray[np.uint8], columns: int, scale: int = 2) -> Image.Image:
     """Pictures (N, H, W, 3) side by side, row by row."""
     n, h, w, _ = images.shape
     rows = n // columns
-    sheet = images[: rows * columns].reshape(rows, columns, h, w, 3).transpose(0, 2, 1, 3, 4).reshape(rows * h, columns * w, 3)
+    sheet = (
+        images[: rows * columns]
+        .reshape(rows, columns, h, w, 3)
+        .transpose(0, 2, 1, 3, 4)
+        .reshape(rows * h, columns * w, 3)
+    )
     return Image.fromarray(sheet).resize((columns * w * scale, rows * h * scale), Image.Resampling.NEAREST)
 
 

@@ -56,7 +56,9 @@ def _camera(rng: np.random.Generator, factors: Factors) -> Camera:
     )
 
 
-def _wall_patch(wall: str, a: float, b: float, low: float, high: float, off: float = 0.0) -> list[tuple[float, float, float]]:
+def _wall_patch(
+    wall: str, a: float, b: float, low: float, high: float, off: float = 0.0
+) -> list[tuple[float, float, float]]:
     """A rectangle on a wall: from a to b along it, from low to high above the floor."""
     if wall == "x":
         return [(off, low, a), (off, high, a), (off, high, b), (off, low, b)]
@@ -87,13 +89,19 @@ def build(rng: np.random.Generator, factors: Factors) -> Scene:
 
     # Shell. Two lines: left, frontal and right wall; one: left and right; none: frontal.
     wall = hsv(factors.hue, factors.saturation, uniform(0.75, 0.95))
-    names = {0: ("left_wall", "frontal_wall"), 1: ("left_wall", "right_wall"), 2: ("left_wall", "frontal_wall")}
+    names = {
+        0: ("left_wall", "frontal_wall"),
+        1: ("left_wall", "right_wall"),
+        2: ("left_wall", "frontal_wall"),
+    }
     left_name, right_name = names[factors.lines]
     add(_wall_patch("x", 0.0, FAR, 0.0, HEIGHT), wall * 0.97, left_name)
     add(_wall_patch("z", 0.0, width, 0.0, HEIGHT), wall * 0.82, right_name)
     if factors.lines == 2:
         add(_wall_patch("x", 0.0, FAR, 0.0, HEIGHT, width), wall * 0.92, "right_wall")
-    add([(0.0, HEIGHT, 0.0), (0.0, HEIGHT, FAR), (width, HEIGHT, FAR), (width, HEIGHT, 0.0)], WHITE, "ceiling")
+    add(
+        [(0.0, HEIGHT, 0.0), (0.0, HEIGHT, FAR), (width, HEIGHT, FAR), (width, HEIGHT, 0.0)], WHITE, "ceiling"
+    )
     _floor(rng, factors, width, add)
     # Furniture stands where the camera looks.
     category = CATEGORIES[factors.category]
@@ -129,7 +137,11 @@ def _floor(rng: np.random.Generator, factors: Factors, width: float, add: Add) -
         for x in np.arange(0.35, min(width, 6.0), 0.35).tolist():
             add(_floor_patch(x, x + 0.06, 0.0, FAR), colour * 0.68, "floor")
         return
-    add(_floor_patch(0.0, width, 0.0, FAR), hsv(rng.uniform(), rng.uniform(0.0, 0.1), rng.uniform(0.55, 0.78)), "floor")
+    add(
+        _floor_patch(0.0, width, 0.0, FAR),
+        hsv(rng.uniform(), rng.uniform(0.0, 0.1), rng.uniform(0.55, 0.78)),
+        "floor",
+    )
 
 
 def _window(
@@ -160,7 +172,9 @@ def _window(
     return place, faces
 
 
-def _painting(rng: np.random.Generator, window: tuple[float, float, float], centre: float, width: float, add: Add) -> None:
+def _painting(
+    rng: np.random.Generator, window: tuple[float, float, float], centre: float, width: float, add: Add
+) -> None:
     on_wall_z = window[0] > 0.0
     a = window[0] + 1.15 if on_wall_z else centre + rng.uniform(-0.6, 0.1)
     if a + 0.75 > width:
@@ -174,7 +188,18 @@ def _clutter(rng: np.random.Generator, count: int, x: float, group: float) -> li
     for _ in range(count):
         size = rng.uniform(0.14, 0.26)
         cx, cz = x + rng.uniform(-0.3, group + 0.2), rng.uniform(0.9, 3.0)
-        boxes.append(box(cx, 0.0, cz, size, size * rng.uniform(0.6, 1.2), size, hsv(rng.uniform(), 0.75, 0.9), "clutter"))
+        boxes.append(
+            box(
+                cx,
+                0.0,
+                cz,
+                size,
+                size * rng.uniform(0.6, 1.2),
+                size,
+                hsv(rng.uniform(), 0.75, 0.9),
+                "clutter",
+            )
+        )
     return boxes
 
 
@@ -183,7 +208,9 @@ def _box_faces(boxes: list[Box], camera: Camera, light: Colour) -> list[Face]:
     ex, ey, ez = camera.eye.tolist()
 
     def distance(item: Box) -> float:
-        return sum(((a + b) / 2.0 - e) ** 2 for a, b, e in zip(item.low, item.high, (ex, ey, ez), strict=True))
+        return sum(
+            ((a + b) / 2.0 - e) ** 2 for a, b, e in zip(item.low, item.high, (ex, ey, ez), strict=True)
+        )
 
     faces = []
     for item in sorted(boxes, key=distance, reverse=True):
@@ -192,12 +219,18 @@ def _box_faces(boxes: list[Box], camera: Camera, light: Colour) -> list[Face]:
         side, front = (0.95, 0.85) if item.glows else (0.80, 0.64)
         if ex > x1 or ex < x0:
             x = x1 if ex > x1 else x0
-            faces.append(Face([(x, y0, z0), (x, y1, z0), (x, y1, z1), (x, y0, z1)], colour * side, item.label))
+            faces.append(
+                Face([(x, y0, z0), (x, y1, z0), (x, y1, z1), (x, y0, z1)], colour * side, item.label)
+            )
         if ez > z1 or ez < z0:
             z = z1 if ez > z1 else z0
-            faces.append(Face([(x0, y0, z), (x0, y1, z), (x1, y1, z), (x1, y0, z)], colour * front, item.label))
+            faces.append(
+                Face([(x0, y0, z), (x0, y1, z), (x1, y1, z), (x1, y0, z)], colour * front, item.label)
+            )
         if ey > y1:
             faces.append(Face([(x0, y1, z0), (x0, y1, z1), (x1, y1, z1), (x1, y1, z0)], colour, item.label))
         elif ey < y0:
-            faces.append(Face([(x0, y0, z0), (x0, y0, z1), (x1, y0, z1), (x1, y0, z0)], colour * 0.6, item.label))
+            faces.append(
+                Face([(x0, y0, z0), (x0, y0, z1), (x1, y0, z1), (x1, y0, z0)], colour * 0.6, item.label)
+            )
     return faces

@@ -119,14 +119,28 @@ class Pictures:
     def batch(self, n: int, size: int, device: torch.device) -> Tensor:
         """(n, 3, size, size) in [-1, 1]."""
         chosen = self.rng.integers(0, len(self.images), n)
-        x = torch.from_numpy(self.images[np.sort(chosen)]).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        x = (
+            torch.from_numpy(self.images[np.sort(chosen)]).to(device).permute(0, 3, 1, 2).float() / 127.5
+            - 1.0
+        )
         return x if size == x.shape[-1] else F.avg_pool2d(x, x.shape[-1] // size)
 
 
 class Trainer:
     """Generator, adversary, their optimisers and the moving average."""
 
-    def __init__(self, data: Path, out: Path, *, size: int, batch: int, seed: int, device: str, rank: int = 0, processes: int = 1) -> None:
+    def __init__(
+        self,
+        data: Path,
+        out: Path,
+        *,
+        size: int,
+        batch: int,
+        seed: int,
+        device: str,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
         torch.manual_seed(seed)
         self.device, self.dtype, self.out = torch.device(device), torch.bfloat16, out
         self.batch, self.rank, self.processes = batch // processes, rank, processes
@@ -137,7 +151,10 @@ class Trainer:
             self.network.block(r).torgb.weight.data.mul_(0.02)
         self.judge = Discriminator(up_to(JUDGE_CHANNELS, size)).to(self.device)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self.optimisers = [torch.optim.Adam(m.parameters(), 2.5e-3, (0.0, 0.99), foreach=True) for m in (self.network, self.judge)]
+        self.optimisers = [
+            torch.optim.Adam(m.parameters(), 2.5e-3, (0.0, 0.99), foreach=True)
+            for m in (self.network, self.judge)
+        ]
         self.seen, self.step, self.seconds = 0, 0, 0.0
         self.fixed = torch.randn(64, Z_DIM)
         self.diverge()
@@ -190,7 +207,10 @@ class Trainer:
         generator.step()
         self.judge.requires_grad_(True)
         real = self.pictures.batch(self.batch, stage.size, self.device)
-        judge_loss = F.softplus(self.judge(fake.detach(), self.dtype)).mean() + F.softplus(-self.judge(real, self.dtype)).mean()
+        judge_loss = (
+            F.softplus(self.judge(fake.detach(), self.dtype)).mean()
+            + F.softplus(-self.judge(real, self.dtype)).mean()
+        )
         total = judge_loss
         if self.step % R1_EVERY == 0:
             probe = real[: self.batch // 2].clone().requires_grad_()
@@ -238,7 +258,14 @@ class Trainer:
                 if self.rank > 0:
                     continue
                 judge, generator = np.mean(losses, axis=0).tolist()
-                row = (stage.size, self.seen, round((self.seen - start) / elapsed, 1), round(judge, 3), round(generator, 3), round(self.seconds))
+                row = (
+                    stage.size,
+                    self.seen,
+                    round((self.seen - start) / elapsed, 1),
+                    round(judge, 3),
+                    round(generator, 3),
+                    round(self.seconds),
+                )
                 print("size {}, {} pictures, {}/s, adversary {}, generator {}, {} s".format(*row), flush=True)
                 with (self.out / "progress.csv").open("a", newline="") as file:
                     csv.writer(file).writerow(row)
@@ -253,7 +280,16 @@ def work(rank: int, processes: int, args: argparse.Namespace) -> None:
     if processes > 1:
         meeting = f"file://{(args.out / 'meeting').resolve()}"
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
-    trainer = Trainer(args.data, args.out, size=args.size, batch=args.batch, seed=args.seed, device=args.device, rank=rank, processes=processes)
+    trainer = Trainer(
+        args.data,
+        args.out,
+        size=args.size,
+        batch=args.batch,
+        seed=args.seed,
+        device=args.device,
+        rank=rank,
+        processes=processes,
+    )
     if (args.out / "state.pt").exists():
         trainer.load()
     trainer.run(plan(args.size), every=args.every)
@@ -263,7 +299,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--size", type=int, default=64, choices=(64, 128), help="of the pictures; 128 wants a GPU")
+    parser.add_argument(
+        "--size", type=int, default=64, choices=(64, 128), help="of the pictures; 128 wants a GPU"
+    )
     parser.add_argument("--batch", type=int, default=32, help="pictures in a step, over all processes")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)

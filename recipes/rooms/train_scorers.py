@@ -58,7 +58,10 @@ class Rooms:
         def share(name: str) -> Tensor:
             return (maps == LABELS.index(name)).float().mean(dim=(1, 2))
 
-        factor = {name: torch.from_numpy(self.factors[name][chosen]) for name in ("indoor_light", "daylight", "wood", "saturation")}
+        factor = {
+            name: torch.from_numpy(self.factors[name][chosen])
+            for name in ("indoor_light", "daylight", "wood", "saturation")
+        }
         columns = (
             factor["indoor_light"],
             factor["daylight"],
@@ -73,7 +76,9 @@ class Rooms:
 def augment(x: Tensor) -> Tensor:
     """Pictures as a generator might have made them: bent, soft or ringing, grained."""
     n, size = x.shape[0], x.shape[-1]
-    bend = F.interpolate(torch.randn(n, 2, 5, 5) * 0.012, size=(size, size), mode="bicubic", align_corners=True)
+    bend = F.interpolate(
+        torch.randn(n, 2, 5, 5) * 0.012, size=(size, size), mode="bicubic", align_corners=True
+    )
     identity = F.affine_grid(torch.eye(2, 3).expand(n, -1, -1), [n, 3, size, size], align_corners=False)
     bent = F.grid_sample(x, identity + bend.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
     x = torch.where(torch.rand(n, 1, 1, 1) < 0.5, bent, x)
@@ -87,18 +92,25 @@ def augment(x: Tensor) -> Tensor:
     return x.clamp(0.0, 1.0)
 
 
-def loss_of(part: str, network: nn.Module, x: Tensor, category: Tensor, maps: Tensor, attributes: Tensor) -> Tensor:
+def loss_of(
+    part: str, network: nn.Module, x: Tensor, category: Tensor, maps: Tensor, attributes: Tensor
+) -> Tensor:
     """Cross-entropies of one batch."""
     if part == "surfaces":
         return F.cross_entropy(network(x).float(), maps)
     logits, margins = network(x)
-    return F.cross_entropy(logits.float(), category) + F.binary_cross_entropy_with_logits(margins.float(), attributes) * 2.0
+    return (
+        F.cross_entropy(logits.float(), category)
+        + F.binary_cross_entropy_with_logits(margins.float(), attributes) * 2.0
+    )
 
 
 def train(part: str, rooms: Rooms, *, pictures: int, seed: int, out: Path) -> tuple[nn.Module, float]:
     """AdamW with a rate that rises and falls once, in bf16; goes on where an interrupted training stopped. Gives the network and its seconds."""
     torch.manual_seed(seed)
-    network: nn.Module = SceneNetwork(len(CATEGORIES), len(ATTRIBUTES)) if part == "scenes" else SurfaceNetwork(len(LABELS))
+    network: nn.Module = (
+        SceneNetwork(len(CATEGORIES), len(ATTRIBUTES)) if part == "scenes" else SurfaceNetwork(len(LABELS))
+    )
     network = network.to(memory_format=torch.channels_last)
     steps = pictures // BATCH
     optimiser = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=1e-3)
@@ -116,7 +128,14 @@ def train(part: str, rooms: Rooms, *, pictures: int, seed: int, out: Path) -> tu
         maps = rooms.maps(chosen)
         x = augment(rooms.pictures(chosen)).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            loss = loss_of(part, network, x, torch.from_numpy(rooms.category[chosen]), maps, rooms.attributes(chosen, maps))
+            loss = loss_of(
+                part,
+                network,
+                x,
+                torch.from_numpy(rooms.category[chosen]),
+                maps,
+                rooms.attributes(chosen, maps),
+            )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -126,8 +145,15 @@ def train(part: str, rooms: Rooms, *, pictures: int, seed: int, out: Path) -> tu
             seen = (step + 1) * BATCH
             speed = (step + 1 - first) * BATCH / (time.monotonic() - began)
             print(f"{part}: {seen} pictures, loss {running:.4f}, {speed:.0f}/s", flush=True)
-            parts = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
-            torch.save({**parts, "step": step + 1, "seconds": spent + time.monotonic() - began}, state.with_suffix(".part"))
+            parts = {
+                "network": network.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "schedule": schedule.state_dict(),
+            }
+            torch.save(
+                {**parts, "step": step + 1, "seconds": spent + time.monotonic() - began},
+                state.with_suffix(".part"),
+            )
             state.with_suffix(".part").replace(state)
     torch.save(network.state_dict(), out / f"{part}.pt")
     state.unlink(missing_ok=True)
@@ -142,14 +168,23 @@ def measure_scenes(network: nn.Module, rooms: Rooms) -> dict[str, Any]:
     for block in np.split(np.arange(n), range(500, n, 500)):
         a, b = network(rooms.pictures(block))
         logits.append(a), margins.append(b), truth.append(rooms.attributes(block, rooms.maps(block)))
-    guess, margin, true = torch.cat(logits).argmax(1).numpy(), torch.cat(margins).numpy(), torch.cat(truth).numpy()
+    guess, margin, true = (
+        torch.cat(logits).argmax(1).numpy(),
+        torch.cat(margins).numpy(),
+        torch.cat(truth).numpy(),
+    )
     accuracy = {name: float((guess == i)[rooms.category == i].mean()) for i, name in enumerate(CATEGORIES)}
     return {
         "pictures": n,
         "accuracy": float((guess == rooms.category).mean()),
         "accuracy_per_category": accuracy,
-        "auc": {name: float(roc_auc_score(true[:, i] > 0.5, margin[:, i])) for i, name in enumerate(ATTRIBUTES)},
-        "correlation": {name: float(np.corrcoef(true[:, i], 1.0 / (1.0 + np.exp(-margin[:, i])))[0, 1]) for i, name in enumerate(ATTRIBUTES)},
+        "auc": {
+            name: float(roc_auc_score(true[:, i] > 0.5, margin[:, i])) for i, name in enumerate(ATTRIBUTES)
+        },
+        "correlation": {
+            name: float(np.corrcoef(true[:, i], 1.0 / (1.0 + np.exp(-margin[:, i])))[0, 1])
+            for i, name in enumerate(ATTRIBUTES)
+        },
     }
 
 
@@ -173,8 +208,15 @@ def measure_surfaces(network: nn.Module, rooms: Rooms) -> dict[str, Any]:
         "pixel_accuracy": float(confusion.diag().sum() / confusion.sum()),
         "mean_iou": float(iou.mean()),
         "iou": {name: round(float(v), 4) for name, v in zip(LABELS, iou, strict=True)},
-        "layout_error_pixels": {"mean": float(error.mean()), "median": float(error.median()), "p95": float(error.quantile(0.95))},
-        "layout_defined": {"truth": float((~truth.isnan()).float().mean()), "agreement": float((line.isnan() == truth.isnan()).float().mean())},
+        "layout_error_pixels": {
+            "mean": float(error.mean()),
+            "median": float(error.median()),
+            "p95": float(error.quantile(0.95)),
+        },
+        "layout_defined": {
+            "truth": float((~truth.isnan()).float().mean()),
+            "agreement": float((line.isnan() == truth.isnan()).float().mean()),
+        },
     }
 
 
@@ -189,9 +231,16 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
-    network, seconds = train(args.part, Rooms(args.data), pictures=args.pictures, seed=args.seed, out=args.out)
+    network, seconds = train(
+        args.part, Rooms(args.data), pictures=args.pictures, seed=args.seed, out=args.out
+    )
     measure = measure_scenes if args.part == "scenes" else measure_surfaces
-    facts = {"seed": args.seed, "pictures_seen": args.pictures, "seconds": round(seconds), **measure(network, Rooms(args.held_out))}
+    facts = {
+        "seed": args.seed,
+        "pictures_seen": args.pictures,
+        "seconds": round(seconds),
+        **measure(network, Rooms(args.held_out)),
+    }
     (args.out / f"{args.part}.json").write_text(json.dumps(facts, indent=2) + "\n")
     print(json.dumps(facts, indent=2))
 

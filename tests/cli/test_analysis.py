@@ -11,18 +11,38 @@ from ganstrata.core.storage.seal import sealed_text
 
 
 def bytes_of(run: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(run)): file.read_bytes() for file in run.rglob("*") if file.is_file() and file.name != "run.lock"}
+    return {
+        str(file.relative_to(run)): file.read_bytes()
+        for file in run.rglob("*")
+        if file.is_file() and file.name != "run.lock"
+    }
 
 
 def test_it_says_what_it_found_and_where(invoke, refurnished: Path) -> None:
     run = refurnished
     result = invoke(
-        "analysis", "objects", run, "--along", "seen/red", "--along", "seen/left", "--layers", "all", "--samples", 24, "--step", 4, "--quiet"
+        "analysis",
+        "objects",
+        run,
+        "--along",
+        "seen/red",
+        "--along",
+        "seen/left",
+        "--layers",
+        "all",
+        "--samples",
+        24,
+        "--step",
+        4,
+        "--quiet",
     )
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     lines = result.stdout.splitlines()
-    assert "24 fresh samples moved along seen/red, then from there along seen/left, 4 standard deviations of w each, at all layers;" in lines[0]
+    assert (
+        "24 fresh samples moved along seen/red, then from there along seen/left, 4 standard deviations of w each, at all layers;"
+        in lines[0]
+    )
     assert "Hop 1, along seen/red" in lines
     assert "Hop 2, along seen/left" in lines
     assert "sofa to bed 1.00 [1.00, 1.00]" in result.stdout
@@ -44,14 +64,22 @@ def test_it_says_what_it_found_and_where(invoke, refurnished: Path) -> None:
         (("--along", "seen/red", "--step", "0"), "--step 0: give a length other than 0"),
         (("--along", "seen/red", "--step", "nan"), "nan is not a finite number"),
         (("--along", "seen/red", "--samples", "0"), "0 is not in the range 1<=x<="),
-        (("--along", "seen/red", "--start", "seen/rde"), "there is no such concept. Did you mean 'seen/red'?"),
+        (
+            ("--along", "seen/red", "--start", "seen/rde"),
+            "there is no such concept. Did you mean 'seen/red'?",
+        ),
         (("--along", "seen/red", "--start", "seen/half"), "has no threshold"),
-        (("--along", "seen/red", "--start", "seen/constant", "--samples", "1"), "only 0 of 3200 samples have it, and 1 were asked for"),
+        (
+            ("--along", "seen/red", "--start", "seen/constant", "--samples", "1"),
+            "only 0 of 3200 samples have it, and 1 were asked for",
+        ),
         (("--along", "seen/red", "--device", "abacus"), "abacus"),
         ((), "Missing option '--along'"),
     ],
 )
-def test_mistakes_are_told_and_nothing_is_written(invoke, refurnished: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_mistakes_are_told_and_nothing_is_written(
+    invoke, refurnished: Path, arguments: tuple[str, ...], words: str
+) -> None:
     before = bytes_of(refurnished)
     result = invoke("analysis", "objects", refurnished, *arguments)
     assert result.exit_code == 2, result.output
@@ -79,8 +107,13 @@ def test_a_run_that_is_not_finished_is_told_what_is_missing(invoke, refurnished:
     assert not (refurnished / "analysis").exists()
 
 
-@pytest.mark.parametrize(("key", "value", "words"), [("space", "s", "lies in space s"), ("generator", "0" * 16, "was learnt for generator 0000")])
-def test_boundaries_of_another_space_or_generator_are_refused(invoke, refurnished: Path, key: str, value: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [("space", "s", "lies in space s"), ("generator", "0" * 16, "was learnt for generator 0000")],
+)
+def test_boundaries_of_another_space_or_generator_are_refused(
+    invoke, refurnished: Path, key: str, value: str, words: str
+) -> None:
     boundaries, manifest_file = refurnished / "boundaries.json", refurnished / "run.json"
     content = json.loads(boundaries.read_text(encoding="utf-8"))
     for row in content["boundaries"]:
@@ -122,7 +155,9 @@ def test_it_wants_a_run_directory(invoke, tmp_path: Path) -> None:
         (("layers", "--concepts", "seen/red"), "the report has a chapter on it"),
     ],
 )
-def test_each_analysis_prints_a_table_and_says_where_it_wrote(invoke, refurnished: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_each_analysis_prints_a_table_and_says_where_it_wrote(
+    invoke, refurnished: Path, arguments: tuple[str, ...], words: str
+) -> None:
     name, *rest = arguments
     result = invoke("analysis", name, refurnished, *rest)
     assert result.exit_code == 0, result.output
@@ -142,7 +177,9 @@ def test_each_analysis_prints_a_table_and_says_where_it_wrote(invoke, refurnishe
         (("ablation", "--top", "0"), "0 is not in the range 1<=x<="),
     ],
 )
-def test_a_question_that_does_not_fit_writes_nothing(invoke, refurnished: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_a_question_that_does_not_fit_writes_nothing(
+    invoke, refurnished: Path, arguments: tuple[str, ...], words: str
+) -> None:
     before = bytes_of(refurnished)
     name, *rest = arguments
     result = invoke("analysis", name, refurnished, *rest)

@@ -13,7 +13,14 @@ from ganstrata.core.boundaries.files import load_boundaries
 def put(path: Path, size: int = 16) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     normal = np.random.default_rng(size).standard_normal((1, size))
-    np.save(path, {"boundary": normal / np.linalg.norm(normal), "meta_data": {"type": "attribute", "manipulate_layers": "2-5"}}, allow_pickle=True)
+    np.save(
+        path,
+        {
+            "boundary": normal / np.linalg.norm(normal),
+            "meta_data": {"type": "attribute", "manipulate_layers": "2-5"},
+        },
+        allow_pickle=True,
+    )
     return path
 
 
@@ -55,11 +62,27 @@ def test_there_and_back(invoke, finished, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "Note: offsets are left out" in result.stderr
     assert (out / "w.npy").is_file()
-    assert (out / "boundary_list.txt").read_text() == "(left, w): left_boundary.npy\n(red, w): red_boundary.npy\n"
-    arguments = ("--assume", finished.path, "--out", back, "--level", "layout", "--level", "red=colour", "--alias", "seen")
+    assert (
+        out / "boundary_list.txt"
+    ).read_text() == "(left, w): left_boundary.npy\n(red, w): red_boundary.npy\n"
+    arguments = (
+        "--assume",
+        finished.path,
+        "--out",
+        back,
+        "--level",
+        "layout",
+        "--level",
+        "red=colour",
+        "--alias",
+        "seen",
+    )
     result = invoke("boundaries", "import", out / "boundary_list.txt", *arguments)
     assert result.exit_code == 0, result.output
-    assert f"{back}: 2 boundaries for the generator {finished.manifest['generator']['fingerprint']} (fake," in result.stdout
+    assert (
+        f"{back}: 2 boundaries for the generator {finished.manifest['generator']['fingerprint']} (fake,"
+        in result.stdout
+    )
     was, now = load_boundaries(finished.path)[0], load_boundaries(back)[0]
     assert [(b.name, b.level) for b in now] == [("seen/left", "layout"), ("seen/red", "colour")]
     for boundary in now:
@@ -72,11 +95,37 @@ def test_there_and_back(invoke, finished, tmp_path: Path) -> None:
     [
         (("import", "{}/wood.npy", "--out", "{}/out"), "Missing option '--assume'"),
         (("import", "{}/wood.npy", "--out", "{}/out", "--assume", "{run}"), "say --space"),
-        (("import", "{}/wood.npy", "--out", "{}/out", "--assume", "{}/none.pth", "--space", "w"), "no checkpoint file"),
-        (("import", "{}/wood.npy", "--out", "{}/out", "--assume", "bundled:rooms", "--space", "w"), "it has D = 16, but the codes"),
-        (("import", "{}/nil.npy", "--out", "{}/out", "--assume", "{run}", "--space", "w"), "there is no such file"),
-        (("import", "{}/wood.npy", "--out", "{run}", "--assume", "{run}", "--space", "w"), "has a run.json already"),
-        (("import", "{}/wood.npy", "--out", "{}/out", "--assume", "{run}", "--space", "w", "--layers", "9"), "there is no layer 9"),
+        (
+            ("import", "{}/wood.npy", "--out", "{}/out", "--assume", "{}/none.pth", "--space", "w"),
+            "no checkpoint file",
+        ),
+        (
+            ("import", "{}/wood.npy", "--out", "{}/out", "--assume", "bundled:rooms", "--space", "w"),
+            "it has D = 16, but the codes",
+        ),
+        (
+            ("import", "{}/nil.npy", "--out", "{}/out", "--assume", "{run}", "--space", "w"),
+            "there is no such file",
+        ),
+        (
+            ("import", "{}/wood.npy", "--out", "{run}", "--assume", "{run}", "--space", "w"),
+            "has a run.json already",
+        ),
+        (
+            (
+                "import",
+                "{}/wood.npy",
+                "--out",
+                "{}/out",
+                "--assume",
+                "{run}",
+                "--space",
+                "w",
+                "--layers",
+                "9",
+            ),
+            "there is no layer 9",
+        ),
         (("export", "{}", "--out", "{}/out"), "boundaries are missing or damaged"),
         (("export", "{run}", "--out", "{}/out", "--only", "seen/rde"), "Did you mean 'seen/red'?"),
         (("export", "{run}", "--out", "{}/out", "--as", "pickle"), "'pickle' is not one of 'npy', 'list'"),
@@ -84,10 +133,15 @@ def test_there_and_back(invoke, finished, tmp_path: Path) -> None:
         (("list", "{}/empty"), "has neither boundaries.json nor .npy files nor a list"),
     ],
 )
-def test_mistakes_are_told_and_nothing_is_written(invoke, finished, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_mistakes_are_told_and_nothing_is_written(
+    invoke, finished, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
     put(tmp_path / "wood.npy")
     (tmp_path / "empty").mkdir()
-    result = invoke("boundaries", *(a.replace("{run}", str(finished.path)).replace("{}", str(tmp_path)) for a in arguments))
+    result = invoke(
+        "boundaries",
+        *(a.replace("{run}", str(finished.path)).replace("{}", str(tmp_path)) for a in arguments),
+    )
     assert result.exit_code == 2, result.output
     assert words in result.stderr
     assert "Traceback" not in result.output

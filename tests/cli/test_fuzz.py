@@ -52,10 +52,14 @@ def arguments(rng: random.Random, words: tuple[str, ...], command: click.Command
                 given.append(option)
                 continue
             for _ in range(rng.choice([1, 2]) if parameter.multiple else 1):
-                usual = {"along": "seen/red", "out": f"out{rng.randrange(10**9)}", "assume": "run"}.get(parameter.name or "")
+                usual = {"along": "seen/red", "out": f"out{rng.randrange(10**9)}", "assume": "run"}.get(
+                    parameter.name or ""
+                )
                 given += [option, usual if usual is not None and rng.random() < 0.7 else rng.choice(TEXTS)]
     if rng.random() < 0.05:
-        given.insert(rng.randrange(len(given) + 1), rng.choice([*TEXTS, "--nonsense", "--help", "--" + "x" * 5000]))
+        given.insert(
+            rng.randrange(len(given) + 1), rng.choice([*TEXTS, "--nonsense", "--help", "--" + "x" * 5000])
+        )
     return given
 
 

@@ -54,14 +54,19 @@ def test_version() -> None:
     assert (result.exit_code, result.output) == (0, f"ganstrata, version {ganstrata.__version__}\n")
 
 
-@pytest.mark.parametrize(("typed", "hint"), [("rnu", "run"), ("synthesise", "synthesize"), ("plugin", "plugins"), ("re-score", "rescore")])
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [("rnu", "run"), ("synthesise", "synthesize"), ("plugin", "plugins"), ("re-score", "rescore")],
+)
 def test_a_misspelt_command_gets_a_hint(typed: str, hint: str) -> None:
     result = CliRunner().invoke(main, [typed, "x"])
     assert result.exit_code == 2
     assert f"No such command '{typed}'. Did you mean '{hint}'?" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["frobnicate"], ["run"], ["run", "a.yaml", "--nonsense"], ["rescore"], ["plugins", "show"]])
+@pytest.mark.parametrize(
+    "arguments", [["frobnicate"], ["run"], ["run", "a.yaml", "--nonsense"], ["rescore"], ["plugins", "show"]]
+)
 def test_wrong_use_is_exit_code_2_without_a_traceback(arguments: list[str]) -> None:
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
@@ -77,5 +82,7 @@ def test_light_commands_import_nothing_heavy(tmp_path: Path) -> None:
         "codes = [CliRunner().invoke(main, a).exit_code for a in (['--help'], ['--version'], ['run', '--help'], ['plugins', 'list'])]\n"
         "print(json.dumps([codes, sorted({'torch', 'numpy', 'zarr', 'sklearn', 'scipy', 'pydantic'} & set(sys.modules))]))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
     assert json.loads(done.stdout) == [[0, 0, 0, 0], []]

@@ -9,18 +9,27 @@ import pytest
 
 
 def contents_of(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file() and file.name != "run.lock"}
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file() and file.name != "run.lock"
+    }
 
 
 def test_it_says_what_it_made_and_where(invoke, copied: Path) -> None:
-    result = invoke("manipulate", copied, "--along", "seen/red:2@top", "--along", "seen/left", "--seeds", "0", "--quiet")
+    result = invoke(
+        "manipulate", copied, "--along", "seen/red:2@top", "--along", "seen/left", "--seeds", "0", "--quiet"
+    )
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     lines = result.stdout.splitlines()
     assert lines[0] == "seen/red, top layers (6-7): -2.00 +0.00 +2.00"
     assert lines[1] == "seen/left, all layers (0-7): -3.00 +0.00 +3.00"
     folder = copied / "manipulations/seen.red+seen.left.independent"
-    assert lines[2] == f"In {folder}: steps.csv, scores.csv, seen.red.top.png, seen.left.all.png, manipulate.html, manipulate.json"
+    assert (
+        lines[2]
+        == f"In {folder}: steps.csv, scores.csv, seen.red.top.png, seen.left.all.png, manipulate.html, manipulate.json"
+    )
     assert (folder / "manipulate.html").is_file()
 
 
@@ -37,7 +46,9 @@ def test_it_says_what_it_made_and_where(invoke, copied: Path) -> None:
         ((), "Missing option '--along'"),
     ],
 )
-def test_mistakes_are_told_and_nothing_is_written(invoke, copied: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_mistakes_are_told_and_nothing_is_written(
+    invoke, copied: Path, arguments: tuple[str, ...], words: str
+) -> None:
     before = contents_of(copied)
     result = invoke("manipulate", copied, *arguments)
     assert result.exit_code == 2, result.output
@@ -46,7 +57,9 @@ def test_mistakes_are_told_and_nothing_is_written(invoke, copied: Path, argument
     assert contents_of(copied) == before
 
 
-def test_films_without_their_library_are_refused_before_the_work(invoke, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_films_without_their_library_are_refused_before_the_work(
+    invoke, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     before = contents_of(copied)
     result = invoke("manipulate", copied, "--along", "seen/red", "--as", "mp4")

@@ -24,7 +24,9 @@ class Rival(ganstrata.Generator):
     """Claims what StyleGAN2 claims."""
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         return Match(1.0, "mine") if "mapping.fc0.weight" in names_and_shapes else None
 
 
@@ -32,7 +34,9 @@ class Silent(ganstrata.Generator):
     """Claims one kind of file, and tells nothing of it."""
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         return Match(1.0, "one of mine") if "alpha" in names_and_shapes else None
 
 
@@ -58,7 +62,9 @@ def changed(folder: Path, **tensors: torch.Tensor | None) -> Path:
         torch.full((16,), float("nan")).to(torch.float8_e4m3fn),
     ],
 )
-def test_values_that_are_no_finite_real_numbers_are_told_by_all_commands(tensor: torch.Tensor, invoke, tmp_path: Path) -> None:
+def test_values_that_are_no_finite_real_numbers_are_told_by_all_commands(
+    tensor: torch.Tensor, invoke, tmp_path: Path
+) -> None:
     file = changed(tmp_path, mapping__fc0__bias=tensor)
     result = invoke("model", "inspect", file)
     assert result.exit_code == 2
@@ -69,7 +75,9 @@ def test_values_that_are_no_finite_real_numbers_are_told_by_all_commands(tensor:
     assert result.exit_code == 2
     assert "mapping.fc0.bias holds values that are no finite real numbers" in result.stderr
     assert not (tmp_path / "out.safetensors").exists()
-    with pytest.raises(ganstrata.CheckpointError, match=r"mapping\.fc0\.bias holds values that are no finite real numbers"):
+    with pytest.raises(
+        ganstrata.CheckpointError, match=r"mapping\.fc0\.bias holds values that are no finite real numbers"
+    ):
         ganstrata.load_generator("stylegan2", checkpoint=str(file), device="cpu")
 
 
@@ -115,7 +123,10 @@ def test_a_path_with_odd_characters_survives_the_config(invoke, tmp_path: Path) 
 
 
 def test_everything_that_does_not_fit_is_listed(invoke, tmp_path: Path) -> None:
-    missing = {f"synthesis__b{size}__torgb__bias": None for size in (4, 8, 16, 32)} | {"mapping__w_avg": None, "synthesis__b4__const": None}
+    missing = {f"synthesis__b{size}__torgb__bias": None for size in (4, 8, 16, 32)} | {
+        "mapping__w_avg": None,
+        "synthesis__b4__const": None,
+    }
     path = changed(tmp_path, **missing, extra=torch.zeros(2), synthesis__b8__conv0__bias=torch.zeros(3))
     result = invoke("model", "inspect", path)
     assert result.exit_code == 2
@@ -123,7 +134,10 @@ def test_everything_that_does_not_fit_is_listed(invoke, tmp_path: Path) -> None:
         assert name.replace("__", ".") in result.stdout
     assert "extra" in result.stdout
     assert "synthesis.b8.conv0.bias is (3,)" in result.stdout
-    assert "does not fit a StyleGAN2: 6 tensors missing, 1 tensor superfluous, 1 tensor of the wrong shape" in result.stderr
+    assert (
+        "does not fit a StyleGAN2: 6 tensors missing, 1 tensor superfluous, 1 tensor of the wrong shape"
+        in result.stderr
+    )
     assert "In a config:" not in result.stdout
     found = json.loads(invoke("model", "inspect", path, "--json").stdout)
     assert len(found["missing"]) == 6
@@ -160,7 +174,10 @@ def test_a_file_that_nobody_knows_is_described(invoke, tmp_path: Path) -> None:
     torch.save({"layer4.0.conv1.weight": torch.zeros(2), "fc.weight": torch.zeros(10, 2)}, path)
     result = invoke("model", "inspect", path)
     assert result.exit_code == 2
-    assert "belongs to no generator plugin that is installed: it seems to be a classifier: a ResNet of 10 classes" in result.stderr
+    assert (
+        "belongs to no generator plugin that is installed: it seems to be a classifier: a ResNet of 10 classes"
+        in result.stderr
+    )
     assert json.loads(invoke("model", "inspect", path, "--json").stdout)["plugin"] is None
 
 
@@ -171,7 +188,9 @@ def test_rivals_are_both_named(invoke, register: Register) -> None:
     assert "claimed by the generator plugins rival and stylegan2 with equal right" in result.stderr
 
 
-def test_a_plugin_without_examine_is_told_apart_from_a_fault(invoke, register: Register, tmp_path: Path) -> None:
+def test_a_plugin_without_examine_is_told_apart_from_a_fault(
+    invoke, register: Register, tmp_path: Path
+) -> None:
     register("generator", "silent", Silent)
     path = tmp_path / "alpha.pt"
     torch.save({"alpha": torch.zeros(2)}, path)
@@ -182,12 +201,19 @@ def test_a_plugin_without_examine_is_told_apart_from_a_fault(invoke, register: R
 
 
 @pytest.mark.parametrize("command", [["inspect"], ["convert"]], ids=str)
-@pytest.mark.parametrize(("content", "words"), [(None, "no checkpoint file"), (b"", "has 0 bytes"), (b"just some text, no weights", "text")])
-def test_bad_files_end_with_a_message(command: list[str], content: bytes | None, words: str, invoke, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "no checkpoint file"), (b"", "has 0 bytes"), (b"just some text, no weights", "text")],
+)
+def test_bad_files_end_with_a_message(
+    command: list[str], content: bytes | None, words: str, invoke, tmp_path: Path
+) -> None:
     path = tmp_path / "bad.pt"
     if content is not None:
         path.write_bytes(content)
-    result = invoke("model", *command, path, *([tmp_path / "out.safetensors"] if command == ["convert"] else []))
+    result = invoke(
+        "model", *command, path, *([tmp_path / "out.safetensors"] if command == ["convert"] else [])
+    )
     assert result.exit_code == 2
     assert words in result.stderr
     assert "Traceback" not in result.output
@@ -209,7 +235,13 @@ def test_convert_says_what_it_wrote(invoke, tmp_path: Path) -> None:
 def test_the_list_has_a_line_for_each_model(invoke) -> None:
     lines = invoke("model", "list", "--family", "stylegan").stdout.splitlines()
     assert lines[0].split()[:3] == ["name", "family", "pixels"]
-    assert [line.split()[0] for line in lines[1:6]] == ["stylegan_ffhq", "stylegan_celebahq", "stylegan_bedroom", "stylegan_cat", "stylegan_car"]
+    assert [line.split()[0] for line in lines[1:6]] == [
+        "stylegan_ffhq",
+        "stylegan_celebahq",
+        "stylegan_bedroom",
+        "stylegan_cat",
+        "stylegan_car",
+    ]
     assert lines[-1].startswith("17 models, 12 with a link that is known to be dead.")
     assert all(line.endswith(("dead", "unknown")) for line in lines[1:-2])
 
@@ -234,7 +266,9 @@ def test_a_name_brings_everything_that_is_known(invoke) -> None:
 
 def test_the_list_is_json_for_programs(invoke) -> None:
     found = json.loads(invoke("model", "list", "apartment", "--json").stdout)
-    assert [(model["name"], model["link"], model["resolution"]) for model in found] == [("stylegan_apartment", "dead", 256)]
+    assert [(model["name"], model["link"], model["resolution"]) for model in found] == [
+        ("stylegan_apartment", "dead", 256)
+    ]
 
 
 def test_a_misspelt_name_gets_a_hint(invoke) -> None:

@@ -49,12 +49,18 @@ def test_the_whole_traceback_is_there_for_the_asking(monkeypatch: pytest.MonkeyP
     [
         (KeyboardInterrupt(), 130, "Error: interrupted."),
         (MemoryError(), 1, "Error: it needs more memory than there is."),
-        (PermissionError(errno.EACCES, "Permission denied", "/some/file"), 1, "Error: /some/file: Permission denied"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/some/file"),
+            1,
+            "Error: /some/file: Permission denied",
+        ),
         (OSError(errno.EIO, "Input/output error"), 1, "Error: cannot write the output: Input/output error."),
         (RecursionError("deep"), 1, "RecursionError: deep"),
     ],
 )
-def test_what_the_machine_does_is_not_called_a_mistake(error: BaseException, code: int, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_machine_does_is_not_called_a_mistake(
+    error: BaseException, code: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = failing(error, monkeypatch)
     assert result.exit_code == code
     assert words in result.stderr
@@ -98,7 +104,12 @@ def test_numbers_that_nothing_can_be_computed_with(option: str, value: str) -> N
 )
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("x" * 300, "cannot be used"), ("y/" * 4000, "cannot be used"), ("a\0b", "cannot be used"), ("~nosuchuser/x", "not known here")],
+    [
+        ("x" * 300, "cannot be used"),
+        ("y/" * 4000, "cannot be used"),
+        ("a\0b", "cannot be used"),
+        ("~nosuchuser/x", "not known here"),
+    ],
     ids=["long", "deep", "NUL", "nobody"],
 )
 def test_paths_that_no_system_takes(arguments: list[str], path: str, words: str) -> None:

@@ -11,10 +11,16 @@ def test_the_list_names_kind_purpose_and_owner(invoke) -> None:
     result = invoke("plugins", "list")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert [line for line in lines if not line.startswith(" ")] == ["Generators:", "Scorers:", "Boundary learners:"]
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "Generators:",
+        "Scorers:",
+        "Boundary learners:",
+    ]
     (fake,) = [line for line in lines if line.startswith("  fake_layers ")]
     assert fake.endswith("eight layers with planted directions  [ganstrata-fakes 1.0]")
-    assert {"stylegan2", "layout", "hue", "linear_svm", "ridge"} <= {line.split()[0] for line in lines if line.startswith("  ")}
+    assert {"stylegan2", "layout", "hue", "linear_svm", "ridge"} <= {
+        line.split()[0] for line in lines if line.startswith("  ")
+    }
 
 
 def test_the_list_is_json_for_programs(invoke) -> None:
@@ -61,10 +67,15 @@ def test_show_says_what_is_required_and_where_it_comes_from(invoke) -> None:
     assert "checkpoint  (" in shown
     assert ", required)" in shown
     assert "ganstrata.plugins.generators.stylegan2.generator.StyleGAN2" in shown
-    assert "from ganstrata-fakes 1.0, ganstrata_fakes.Layered in" in invoke("plugins", "show", "fake_layers").stdout
+    assert (
+        "from ganstrata-fakes 1.0, ganstrata_fakes.Layered in"
+        in invoke("plugins", "show", "fake_layers").stdout
+    )
 
 
-@pytest.mark.parametrize(("typed", "hint"), [("linear_smv", "linear_svm"), ("huee", "hue"), ("stylgan2", "stylegan2")])
+@pytest.mark.parametrize(
+    ("typed", "hint"), [("linear_smv", "linear_svm"), ("huee", "hue"), ("stylgan2", "stylegan2")]
+)
 def test_show_of_a_misspelt_name_hints_at_plugins_of_any_kind(typed: str, hint: str, invoke) -> None:
     result = invoke("plugins", "show", typed)
     assert result.exit_code == 2

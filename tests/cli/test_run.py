@@ -11,7 +11,9 @@ import yaml
 from ganstrata.core.runs.run import Run
 
 
-def test_a_run_from_yaml_says_its_images_and_its_report(invoke, config, tmp_path: Path, contents, finished: Run) -> None:
+def test_a_run_from_yaml_says_its_images_and_its_report(
+    invoke, config, tmp_path: Path, contents, finished: Run
+) -> None:
     file = tmp_path / "fake.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     result = invoke("run", file, "--out", tmp_path / "run")
@@ -20,17 +22,35 @@ def test_a_run_from_yaml_says_its_images_and_its_report(invoke, config, tmp_path
     lines = result.stderr.splitlines()
     # Seven concepts are chosen; that one does not vary is known only after the samples.
     verifying = 64 * (1 + 26 * 13) + 32 * 12 * 7
-    assert lines[0].startswith(f"{640 + verifying + 7 * 30} images to make and score: 640 for probing, {verifying} for re-scoring")
-    assert [line.split(":")[0] for line in lines if ": done in " in line] == ["synthesize", "learn", "rescore", "edit", "report"]
+    assert lines[0].startswith(
+        f"{640 + verifying + 7 * 30} images to make and score: 640 for probing, {verifying} for re-scoring"
+    )
+    assert [line.split(":")[0] for line in lines if ": done in " in line] == [
+        "synthesize",
+        "learn",
+        "rescore",
+        "edit",
+        "report",
+    ]
     assert contents(tmp_path / "run") == contents(finished.path)
     again = invoke("run", file, "--out", tmp_path / "run")
     assert again.stderr.count("was done before") == 5
 
 
-def test_the_directory_is_named_after_the_config(invoke, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_directory_is_named_after_the_config(
+    invoke, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("tiny.json").write_text(json.dumps(config), encoding="utf-8")
-    result = invoke("run", "tiny.json", "--quiet", "--set", "concepts.include=[seen/left]", "--set", "rescoring.layers=[all]")
+    result = invoke(
+        "run",
+        "tiny.json",
+        "--quiet",
+        "--set",
+        "concepts.include=[seen/left]",
+        "--set",
+        "rescoring.layers=[all]",
+    )
     assert (result.exit_code, result.stderr) == (0, "")
     run = ganstrata.open_run(tmp_path / "runs" / "tiny")
     assert run.config.concepts.include == ["seen/left"]
@@ -38,18 +58,30 @@ def test_the_directory_is_named_after_the_config(invoke, config, tmp_path: Path,
 
 
 FAULTS = [
-    ({"generator": {"use": "fake_layer"}}, "generator -> use: No generator named 'fake_layer'. Did you mean 'fake_layers'?"),
-    ({"generator": {"use": "fake_layers", "with": {"gian": 0.1}}}, "generator -> with -> gian: is not an option of 'fake_layers'"),
+    (
+        {"generator": {"use": "fake_layer"}},
+        "generator -> use: No generator named 'fake_layer'. Did you mean 'fake_layers'?",
+    ),
+    (
+        {"generator": {"use": "fake_layers", "with": {"gian": 0.1}}},
+        "generator -> with -> gian: is not an option of 'fake_layers'",
+    ),
     ({"generator": {"use": "fake_layers", "with": {"gain": "much"}}}, "generator -> with -> gain: "),
     ({"generator": {"use": "fake_layers", "with": {"gain": 2.0}}}, "(got 2.0)"),
     ({"scorers": []}, "scorers: "),
-    ({"scorers": [{"use": "fake_readings"}, {"use": "fake_readings"}]}, "two scorers are called 'fake_readings'"),
+    (
+        {"scorers": [{"use": "fake_readings"}, {"use": "fake_readings"}]},
+        "two scorers are called 'fake_readings'",
+    ),
     ({"boundary": {"with": {}}}, "boundary -> use: is missing: name of the plugin"),
     ({"synthesis": {"sample": 3}}, "synthesis -> sample: is not an option. Did you mean 'samples'?"),
     ({"synthesis": {"samples": "many"}}, "synthesis -> samples: "),
     ({"synthesis": {"samples": 0}}, "synthesis -> samples: "),
     ({"synthesis": {"seed": -1}}, "synthesis -> seed: "),
-    ({"rescoring": {"groups": {"low": "6-99"}}}, "rescoring -> groups -> low: layers '6-99': there is no layer 99; this generator has layers 0 to 7"),
+    (
+        {"rescoring": {"groups": {"low": "6-99"}}},
+        "rescoring -> groups -> low: layers '6-99': there is no layer 99; this generator has layers 0 to 7",
+    ),
     ({"rescoring": {"groups": {"low": "1-2-3"}}}, "'1-2-3' is neither a number nor a range"),
     ({"rescoring": {"groups": {"low": ""}}}, "an empty part is neither a number nor a range"),
     ({"rescoring": {"layers": ["all", "6-99"]}}, "rescoring -> layers: layers '6-99'"),
@@ -58,16 +90,27 @@ FAULTS = [
     ({"rescoring": {"layers": ["all", "bottm"]}}, "'bottm' names no layers. Did you mean 'bottom'?"),
     ({"rescoring": {"layers": ["each"]}}, "must contain `all`"),
     ({"concepts": {"include": ["seen/leftt"]}}, "'seen/leftt' matches no concept"),
-    ({"conditions": [{"edit": "seen/left", "keep": ["seen/blue"]}]}, "conditions -> 0: 'seen/blue' is none of the concepts that get a boundary"),
+    (
+        {"conditions": [{"edit": "seen/left", "keep": ["seen/blue"]}]},
+        "conditions -> 0: 'seen/blue' is none of the concepts that get a boundary",
+    ),
     ({"editing": {"start": 3.0, "end": -3.0}}, "end (-3.0) must lie above start (3.0)"),
     ({"device": "gpu"}, "device: "),
-    ({"boundary": {"use": "ridge", "with": {"positives": 400}}}, "boundary -> with: every concept: 400 positives were asked for"),
-    ({"boundary": {"use": "fake_per_layer"}}, "synthesis -> mixing: 'fake_per_layer' learns a boundary per layer"),
+    (
+        {"boundary": {"use": "ridge", "with": {"positives": 400}}},
+        "boundary -> with: every concept: 400 positives were asked for",
+    ),
+    (
+        {"boundary": {"use": "fake_per_layer"}},
+        "synthesis -> mixing: 'fake_per_layer' learns a boundary per layer",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("change", "words"), FAULTS)
-def test_a_wrong_config_is_refused_before_anything_is_written(change: dict, words: str, invoke, written, config, tmp_path: Path) -> None:
+def test_a_wrong_config_is_refused_before_anything_is_written(
+    change: dict, words: str, invoke, written, config, tmp_path: Path
+) -> None:
     result = invoke("run", written(config | change), "--out", tmp_path / "run")
     assert result.exit_code == 2
     assert isinstance(result.exception, SystemExit)
@@ -77,11 +120,22 @@ def test_a_wrong_config_is_refused_before_anything_is_written(change: dict, word
 
 
 def test_all_faults_come_at_once(invoke, written, config, tmp_path: Path) -> None:
-    config |= {"synthesis": {"samples": -1, "sead": 3}, "device": "tpu", "colour": 1, "generator": {"use": "nothing"}}
+    config |= {
+        "synthesis": {"samples": -1, "sead": 3},
+        "device": "tpu",
+        "colour": 1,
+        "generator": {"use": "nothing"},
+    }
     result = invoke("run", written(config), "--out", tmp_path / "run")
     assert result.exit_code == 2
     assert "5 faults, nothing was written." in result.stderr
-    for place in ("generator -> use: ", "synthesis -> samples: ", "synthesis -> sead: ", "device: ", "colour: "):
+    for place in (
+        "generator -> use: ",
+        "synthesis -> samples: ",
+        "synthesis -> sead: ",
+        "device: ",
+        "colour: ",
+    ):
         assert f"\n  {place}" in result.stderr
 
 
@@ -97,7 +151,9 @@ def test_all_faults_come_at_once(invoke, written, config, tmp_path: Path) -> Non
         ("bytes.yaml", b"\xff\xfe\x00", "cannot read"),
     ],
 )
-def test_a_file_that_is_no_config_is_refused(name: str, content: str | bytes | None, words: str, invoke, tmp_path: Path) -> None:
+def test_a_file_that_is_no_config_is_refused(
+    name: str, content: str | bytes | None, words: str, invoke, tmp_path: Path
+) -> None:
     file = tmp_path / name
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -118,7 +174,15 @@ def test_a_missing_checkpoint_is_refused(invoke, written, config, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "override", ["samples", "=3", "synthesis.samples.deep=3", "scorers.7.use=hue", "synthesis.samples=[", "synthesis.samples=two"]
+    "override",
+    [
+        "samples",
+        "=3",
+        "synthesis.samples.deep=3",
+        "scorers.7.use=hue",
+        "synthesis.samples=[",
+        "synthesis.samples=two",
+    ],
 )
 def test_a_wrong_override_is_refused(override: str, invoke, written, config, tmp_path: Path) -> None:
     result = invoke("run", written(config), "--out", tmp_path / "run", "--set", override)
@@ -129,9 +193,21 @@ def test_a_wrong_override_is_refused(override: str, invoke, written, config, tmp
 
 
 def test_another_config_in_the_same_directory_is_refused(invoke, written, config, finished: Run) -> None:
-    result = invoke("run", written(config), "--out", finished.path, "--set", "rescoring.distance=3.0", "--set", "engine.workers=2")
+    result = invoke(
+        "run",
+        written(config),
+        "--out",
+        finished.path,
+        "--set",
+        "rescoring.distance=3.0",
+        "--set",
+        "engine.workers=2",
+    )
     assert result.exit_code == 2
-    assert f"{finished.path} holds a run of another config; these differ: rescoring.distance: 2.0 there, 3.0 here. " in result.stderr
+    assert (
+        f"{finished.path} holds a run of another config; these differ: rescoring.distance: 2.0 there, 3.0 here. "
+        in result.stderr
+    )
 
 
 def test_scores_that_may_not_be_undefined_are_a_failure(invoke, written, config, tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ import pytest
 from ganstrata.core.runs.run import STAGES, Run
 
 
-def test_stages_one_by_one_make_the_same_run(invoke, written, config, tmp_path: Path, contents, finished: Run) -> None:
+def test_stages_one_by_one_make_the_same_run(
+    invoke, written, config, tmp_path: Path, contents, finished: Run
+) -> None:
     run = tmp_path / "run"
     assert invoke("synthesize", run, "--config", written(config)).exit_code == 0
     for stage in STAGES[1:]:

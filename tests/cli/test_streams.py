@@ -25,7 +25,14 @@ PROGRAM = [sys.executable, "-m", "ganstrata.cli.main"]
 def shell(line: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """A line for a shell in which "$@" is ganstrata with these arguments."""
     command = ["sh", "-c", line, "sh", *PROGRAM, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="surrogateescape", env={**os.environ, **environment})
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        env={**os.environ, **environment},
+    )
 
 
 @posix
@@ -34,7 +41,10 @@ def shell(line: str, *arguments: object, **environment: str) -> subprocess.Compl
 def test_output_that_cannot_be_written_is_a_failure_in_one_line(arguments: tuple[str, ...]) -> None:
     done = shell('"$@" > /dev/full', *arguments)
     assert done.returncode == 1
-    assert done.stderr == "Error: cannot write the output: No space left on device. What was computed before is kept.\n"
+    assert (
+        done.stderr
+        == "Error: cannot write the output: No space left on device. What was computed before is kept.\n"
+    )
 
 
 @posix
@@ -67,7 +77,9 @@ def test_a_reader_who_has_enough_hears_no_complaint() -> None:
 
 
 @posix
-def test_another_broken_pipe_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_another_broken_pipe_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def broken() -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
@@ -78,9 +90,16 @@ def test_another_broken_pipe_is_told(capsys: pytest.CaptureFixture[str], monkeyp
 
 
 @posix
-@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+@pytest.mark.parametrize(
+    "environment",
+    [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
+)
 def test_letters_that_a_stream_lacks_stop_no_message(environment: dict[str, str], tmp_path: Path) -> None:
-    done = subprocess.run([*PROGRAM, "boundaries", "list", str(tmp_path / "rämme")], capture_output=True, env={**os.environ, **environment})
+    done = subprocess.run(
+        [*PROGRAM, "boundaries", "list", str(tmp_path / "rämme")],
+        capture_output=True,
+        env={**os.environ, **environment},
+    )
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
     assert done.stderr.startswith(b"Error: there is no folder ")
@@ -89,7 +108,9 @@ def test_letters_that_a_stream_lacks_stop_no_message(environment: dict[str, str]
 @posix
 @full
 @pytest.mark.parametrize("silenced", ["> /dev/full", "2> /dev/full", "2>&-", "2>&1 >/dev/null | true"])
-def test_work_is_not_lost_with_its_output(silenced: str, written, config, fakes, tmp_path: Path, finished: Run, contents) -> None:
+def test_work_is_not_lost_with_its_output(
+    silenced: str, written, config, fakes, tmp_path: Path, finished: Run, contents
+) -> None:
     done = shell(f'"$@" {silenced}', "run", written(config), "--out", tmp_path / "run")
     assert done.returncode == (1 if silenced == "> /dev/full" else 0)
     assert "Traceback" not in done.stdout + done.stderr
@@ -119,7 +140,14 @@ def test_progress_without_standard_error_is_quiet(monkeypatch: pytest.MonkeyPatc
 @posix
 @pytest.mark.parametrize("gap", [0.02, 0.3, 1.0])
 def test_ctrl_c_again_and_again_ends_a_run_of_two_workers_once(
-    gap: float, start: Callable[..., subprocess.Popen[str]], written, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: Run, contents
+    gap: float,
+    start: Callable[..., subprocess.Popen[str]],
+    written,
+    config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    finished: Run,
+    contents,
 ) -> None:
     monkeypatch.setenv("FAKES_SLEEP", "0.05")
     process = start("run", written(config), "--out", tmp_path / "run", "--set", "engine.workers=2")

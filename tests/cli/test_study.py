@@ -23,11 +23,20 @@ def look(page: str, rater: int) -> dict[str, object]:
     rng = np.random.default_rng(rater)
     votes = []
     for question in data["questions"]:
-        sheets = [np.asarray(Image.open(io.BytesIO(base64.b64decode(row.split(",")[1])))).astype(float) for row in question["rows"]]
+        sheets = [
+            np.asarray(Image.open(io.BytesIO(base64.b64decode(row.split(",")[1])))).astype(float)
+            for row in question["rows"]
+        ]
         best = int(np.argmax([np.abs(sheet[:, :8] - sheet[:, -8:]).mean() for sheet in sheets]))
         votes.append({"question": question["id"], "choice": best if rng.random() < 0.9 else "none"})
     saved = "2026-11-21T10:00:00.000Z"
-    return {"format": "ganstrata study votes 1", "study": data["study"], "rater": f"{rater:016x}", "saved": saved, "votes": votes}
+    return {
+        "format": "ganstrata study votes 1",
+        "study": data["study"],
+        "rater": f"{rater:016x}",
+        "saved": saved,
+        "votes": votes,
+    }
 
 
 def test_from_a_run_to_the_figure(invoke, copied: Path, tmp_path: Path) -> None:
@@ -42,7 +51,12 @@ def test_from_a_run_to_the_figure(invoke, copied: Path, tmp_path: Path) -> None:
         paths[-1].write_text(json.dumps(look(page, rater)))
     result = invoke("study", "read", tmp_path / "study", *paths, "--out", tmp_path / "result")
     assert result.exit_code == 0, result.output
-    for level, concept in (("layout", "left"), ("category", "checks"), ("attribute", "stripes"), ("colour", "red")):
+    for level, concept in (
+        ("layout", "left"),
+        ("category", "checks"),
+        ("attribute", "stripes"),
+        ("colour", "red"),
+    ):
         assert f"{level}: most votes for {HOME[concept]}, " in result.stdout
     assert "6 raters; the figure is" in result.stdout
     assert (tmp_path / "result/votes.svg").is_file()
@@ -60,8 +74,12 @@ def test_from_a_run_to_the_figure(invoke, copied: Path, tmp_path: Path) -> None:
         (("read", "{}", "--out", "{}/out"), "Missing argument 'VOTES...'"),
     ],
 )
-def test_mistakes_are_told_and_nothing_is_written(invoke, copied: Path, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
-    result = invoke("study", *(a.replace("{run}", str(copied)).replace("{}", str(tmp_path)) for a in arguments))
+def test_mistakes_are_told_and_nothing_is_written(
+    invoke, copied: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    result = invoke(
+        "study", *(a.replace("{run}", str(copied)).replace("{}", str(tmp_path)) for a in arguments)
+    )
     assert result.exit_code == 2, result.output
     assert words in result.stderr
     assert "Traceback" not in result.output

@@ -6,7 +6,15 @@ import os
 
 import pytest
 import torch
-from ganstrata.core.device import auto_batch, autocast, compute_dtype, cores, resolve_device, resolve_precision, settled
+from ganstrata.core.device import (
+    auto_batch,
+    autocast,
+    compute_dtype,
+    cores,
+    resolve_device,
+    resolve_precision,
+    settled,
+)
 from ganstrata.core.errors import UserError
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -38,7 +46,9 @@ def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> Non
         ("cuda:x", 1, "none of auto, cpu, cuda, cuda:N"),
     ],
 )
-def test_devices_that_are_not_there(name: str, count: int, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_devices_that_are_not_there(
+    name: str, count: int, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pretend(monkeypatch, count)
     with pytest.raises(UserError, match=message) as caught:
         resolve_device(name)
@@ -64,7 +74,9 @@ def test_autocast_decides_what_convolutions_compute_in(precision: str, dtype: to
 
 def test_full_precision_is_full_within_anothers_autocast() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16), autocast(CPU, "fp32"):
-        assert torch.nn.functional.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3)).dtype == torch.float32
+        assert (
+            torch.nn.functional.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3)).dtype == torch.float32
+        )
 
 
 def test_batches_hold_a_fixed_number_of_pixels() -> None:
@@ -92,7 +104,9 @@ def test_cores_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> No
     assert cores() == 1
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to a processor")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system binds no process to a processor"
+)
 def test_a_process_that_is_bound_to_one_processor_has_one() -> None:
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})

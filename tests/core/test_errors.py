@@ -13,12 +13,22 @@ def test_the_users_mistakes_exit_with_2_and_failures_with_1() -> None:
     kinds = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, GanstrataError)]
     assert len(kinds) > 10
     failures = {c.__name__ for c in kinds if c.exit_code == 1}
-    assert failures == {"GanstrataError", "MemoryExhausted", "PictureError", "PluginBroken", "PluginConflict", "ScoreError", "ShapeError"}
+    assert failures == {
+        "GanstrataError",
+        "MemoryExhausted",
+        "PictureError",
+        "PluginBroken",
+        "PluginConflict",
+        "ScoreError",
+        "ShapeError",
+    }
     assert {c.exit_code for c in kinds if issubclass(c, UserError)} == {2}
 
 
 def test_a_fault_shows_its_place() -> None:
-    assert str(Fault(("scorers", 1, "with", "soft"), "is no flag")) == "scorers -> 1 -> with -> soft: is no flag"
+    assert (
+        str(Fault(("scorers", 1, "with", "soft"), "is no flag")) == "scorers -> 1 -> with -> soft: is no flag"
+    )
     assert str(Fault((), "is empty")) == "the file as a whole: is empty"
 
 
@@ -33,7 +43,13 @@ def test_a_config_error_lists_every_fault() -> None:
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("stylgan2", "'stylegan2'"), ("stylegan2", "'stylegan2'"), ("hues", "'hue'"), ("", ""), ("completely_different", "")],
+    [
+        ("stylgan2", "'stylegan2'"),
+        ("stylegan2", "'stylegan2'"),
+        ("hues", "'hue'"),
+        ("", ""),
+        ("completely_different", ""),
+    ],
 )
 def test_nearest(name: str, hint: str) -> None:
     found = nearest(name, ["stylegan2", "hue", "layout"])

@@ -34,7 +34,12 @@ def philox(counter: list[int], key: list[int]) -> list[int]:
 
 def test_the_reference_used_here_gives_the_published_vector():
     # From the known-answer tests that accompany the paper.
-    assert philox([0] * 4, [0] * 2) == [0x16554D9ECA36314C, 0xDB20FE9D672D0FDC, 0xD7E772CEE186176B, 0x7E68B68AEC7BA23B]
+    assert philox([0] * 4, [0] * 2) == [
+        0x16554D9ECA36314C,
+        0xDB20FE9D672D0FDC,
+        0xD7E772CEE186176B,
+        0x7E68B68AEC7BA23B,
+    ]
 
 
 @pytest.mark.parametrize(("seed", "sample", "part"), [(0, 0, 0), (1, 2**40 + 3, 0), (LARGEST_SEED, 5, 7)])
@@ -54,11 +59,20 @@ def test_numbers_are_what_they_always_were():
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(0, LARGEST_SEED), st.integers(0, 2**41), st.integers(1, 9), st.integers(0, 9), st.integers(1, 7))
+@given(
+    st.integers(0, LARGEST_SEED),
+    st.integers(0, 2**41),
+    st.integers(1, 9),
+    st.integers(0, 9),
+    st.integers(1, 7),
+)
 def test_slicing_changes_no_byte(seed, start, length, cut, width):
     whole = normals(seed, Stream.PROBING, Use.LATENT, range(start, start + length), width)
     middle = start + min(cut, length)
-    parts = [normals(seed, Stream.PROBING, Use.LATENT, part, width) for part in (range(start, middle), range(middle, start + length))]
+    parts = [
+        normals(seed, Stream.PROBING, Use.LATENT, part, width)
+        for part in (range(start, middle), range(middle, start + length))
+    ]
     assert np.concatenate(parts).tobytes() == whole.tobytes()
     narrower = normals(seed, Stream.PROBING, Use.LATENT, range(start, start + length), 1)
     assert narrower.tobytes() == whole[:, :1].tobytes()
@@ -97,7 +111,13 @@ def test_values_are_standard_normal(stream):
 
 def test_inverse_normal_agrees_with_scipy():
     rng = np.random.default_rng(0)
-    p = np.concatenate([rng.uniform(size=20_000), 10.0 ** rng.uniform(-16.2, 0.0, 20_000), 1.0 - 10.0 ** rng.uniform(-15.9, 0.0, 20_000)])
+    p = np.concatenate(
+        [
+            rng.uniform(size=20_000),
+            10.0 ** rng.uniform(-16.2, 0.0, 20_000),
+            1.0 - 10.0 ** rng.uniform(-15.9, 0.0, 20_000),
+        ]
+    )
     p = p[(p > 0.0) & (p < 1.0)]
     found, expected = inverse_normal(p), special.ndtri(p)
     # Near one half the value is near zero and the difference p - 1/2 is all there is.
@@ -115,7 +135,12 @@ def test_inverse_normal_is_odd(p):
 
 
 def test_the_logarithm_is_exact_to_rounding():
-    x = np.concatenate([10.0 ** np.random.default_rng(1).uniform(-300, 0, 5000), [1.0, 0.5, 0.70710678118654752440, 2.0**-54]])
+    x = np.concatenate(
+        [
+            10.0 ** np.random.default_rng(1).uniform(-300, 0, 5000),
+            [1.0, 0.5, 0.70710678118654752440, 2.0**-54],
+        ]
+    )
     np.testing.assert_allclose(randomness._logarithm(x), np.log(x), rtol=1e-15, atol=2e-16)
 
 

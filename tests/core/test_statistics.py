@@ -41,7 +41,10 @@ def slow_q_values(p):
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.one_of(st.floats(0.0, 1.0), st.sampled_from([0.0, 0.01, 0.05, 1.0])), min_size=1, max_size=9), st.integers(0, 4))
+@given(
+    st.lists(st.one_of(st.floats(0.0, 1.0), st.sampled_from([0.0, 0.01, 0.05, 1.0])), min_size=1, max_size=9),
+    st.integers(0, 4),
+)
 def test_benjamini_hochberg_against_the_procedure_itself(p, holes):
     table = np.array([*p, *[np.nan] * holes])
     order = np.random.default_rng(len(p)).permutation(len(table))
@@ -156,14 +159,18 @@ def test_the_interval_of_skewed_samples_is_where_halls_transformation_has_studen
     a = ((x - x.mean(axis=1, keepdims=True)) ** 3).mean(axis=1) / x.std(axis=1, ddof=1) ** 3 / np.sqrt(15)
     for end, tail in zip(ends, (0.5 + confidence / 2.0, 0.5 - confidence / 2.0), strict=True):
         t = (x.mean(axis=1) - end) / stats.sem(x, axis=1)
-        np.testing.assert_allclose(t + a * t**2 / 3.0 + a**2 * t**3 / 27.0 + a / 6.0, stats.t.ppf(tail, 14), rtol=1e-9)
+        np.testing.assert_allclose(
+            t + a * t**2 / 3.0 + a**2 * t**3 / 27.0 + a / 6.0, stats.t.ppf(tail, 14), rtol=1e-9
+        )
 
 
 def test_without_skewness_the_interval_is_students():
     x = np.array([-3.0, -1.0, 0.0, 1.0, 3.0]) + 0.7
     expected = stats.ttest_1samp(x, 0.0).confidence_interval(0.8)
     np.testing.assert_allclose(skewed_interval(x, 0.8), (expected.low, expected.high))
-    low, high = skewed_interval(np.array([[1.0, 2.0], [2.0, 2.0]]))  # two samples are never skewed; equal ones vary by nothing
+    low, high = skewed_interval(
+        np.array([[1.0, 2.0], [2.0, 2.0]])
+    )  # two samples are never skewed; equal ones vary by nothing
     expected = stats.ttest_1samp([1.0, 2.0], 0.0).confidence_interval(0.95)
     np.testing.assert_allclose([low, high], [[expected.low, 2.0], [expected.high, 2.0]])
 
@@ -185,13 +192,17 @@ def test_the_interval_of_skewed_samples_leaves_out_what_is_not_defined():
     assert np.isnan([low[2:], high[2:]]).all()
 
 
-@pytest.mark.parametrize("draw", [lambda rng, size: rng.standard_normal(size), lambda rng, size: rng.exponential(size=size) - 1.0])
+@pytest.mark.parametrize(
+    "draw", [lambda rng, size: rng.standard_normal(size), lambda rng, size: rng.exponential(size=size) - 1.0]
+)
 def test_intervals_cover_the_truth(draw):
     rng = np.random.default_rng(5)
     repetitions, samples = 2000, 100
     x = draw(rng, (repetitions, samples)) + 0.3
     low, high = interval(resampled_means(x, bootstrap_weights(samples, 600, 0)))
-    student = mean_interval(x.mean(axis=1), x.std(axis=1, ddof=1) / 10.0, np.full(repetitions, float(samples)))
+    student = mean_interval(
+        x.mean(axis=1), x.std(axis=1, ddof=1) / 10.0, np.full(repetitions, float(samples))
+    )
     for a, b in ((low, high), student):
         covered = ((a < 0.3) & (b > 0.3)).mean()
         # Skewed samples and percentiles of 100 cost up to 1.5 % of the nominal 95; chance adds 2.
@@ -239,7 +250,9 @@ def test_p_value_without_a_null_or_an_effect():
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=12), st.integers(-4, 4))
 def test_rank_counts_those_as_good_or_better(null, effect):
     expected = (1 + sum(value >= effect for value in null)) / (1 + len(null))
-    assert float(rank_p_value(np.array(float(effect)), np.array(null, dtype=float))) == pytest.approx(expected)
+    assert float(rank_p_value(np.array(float(effect)), np.array(null, dtype=float))) == pytest.approx(
+        expected
+    )
 
 
 def test_rank_of_chance_is_uniform():
@@ -315,7 +328,9 @@ def test_widening_takes_as_many_samples_as_are_defined():
     assert np.isnan(found[:, 1:3]).all()  # nothing is known of the spread of one sample
     for row, n in ((0, 16), (3, 30)):
         plain = resampled_means(x[row], weights)
-        np.testing.assert_allclose(found[:, row], np.nanmean(x[row]) + widening(np.array(n)) * (plain - np.nanmean(x[row])))
+        np.testing.assert_allclose(
+            found[:, row], np.nanmean(x[row]) + widening(np.array(n)) * (plain - np.nanmean(x[row]))
+        )
     np.testing.assert_allclose(sample_means(x), [x[0, :16].mean(), x[1, 0], np.nan, x[3].mean()])
     assert np.isnan(widened(np.ones((5, 1)), np.ones(1), np.array([1]))).all()
 
@@ -342,7 +357,11 @@ def test_undefined_null_directions_are_as_if_they_were_not_there(seed, lost, two
         assert np.isnan(p[1])
     else:
         assert p[1] == pytest.approx(float(null_p_value(effect[1], left[:, 1], two_sided=two_sided)))
-    assert np.isnan(rank[1]) if not len(left) else rank[1] == pytest.approx((1 + (left[:, 1] >= effect[1]).sum()) / (1 + len(left)))
+    assert (
+        np.isnan(rank[1])
+        if not len(left)
+        else rank[1] == pytest.approx((1 + (left[:, 1] >= effect[1]).sum()) / (1 + len(left)))
+    )
 
 
 @pytest.mark.parametrize("shift", [1e-12, -3e-13])
@@ -363,7 +382,9 @@ def test_the_interval_of_a_rank_correlation_is_that_of_bonett_and_wright(count):
     r, low, high = rank_correlation(a, b)
     half = 1.959964 * np.sqrt((1.0 + r**2 / 2.0) / (count - 3))
     assert abs(r) > 0.1
-    assert (np.arctanh(low), np.arctanh(high)) == pytest.approx((np.arctanh(r) - half, np.arctanh(r) + half), rel=1e-5)
+    assert (np.arctanh(low), np.arctanh(high)) == pytest.approx(
+        (np.arctanh(r) - half, np.arctanh(r) + half), rel=1e-5
+    )
 
 
 def test_corrected_p_values_go_up_to_one():
@@ -389,7 +410,9 @@ def test_the_interval_of_a_high_rank_correlation_lies_about_it():
         r, low, high = rank_correlation(a, b)
         half = 1.959964 * np.sqrt((1.0 + r**2 / 2.0) / 17.0)
         assert 0.99 < abs(r) < 1.0
-        assert (np.arctanh(low), np.arctanh(high)) == pytest.approx((np.arctanh(r) - half, np.arctanh(r) + half), rel=1e-5)
+        assert (np.arctanh(low), np.arctanh(high)) == pytest.approx(
+            (np.arctanh(r) - half, np.arctanh(r) + half), rel=1e-5
+        )
 
 
 def test_a_null_of_equal_decreases_does_not_vary_either() -> None:

@@ -83,7 +83,25 @@ def test_an_object_is_named_by_its_type_and_not_asked() -> None:
 
 
 def test_plain_values_are_shown_as_python_writes_them() -> None:
-    for value in (None, True, 0, -5, 2.5, float("nan"), "it's", 'say "so"', (), (1,), (1, 2), [], [1, "a"], {}, {"a": [1]}, {1}, b"ab"):
+    for value in (
+        None,
+        True,
+        0,
+        -5,
+        2.5,
+        float("nan"),
+        "it's",
+        'say "so"',
+        (),
+        (1,),
+        (1, 2),
+        [],
+        [1, "a"],
+        {},
+        {"a": [1]},
+        {1},
+        b"ab",
+    ):
         assert shown(value) == repr(value)
     assert shown(datetime.date(2001, 2, 3)) == "2001-02-03"
     assert shown(PurePosixPath("a/b")) == "a/b"
@@ -95,7 +113,9 @@ def test_plain_values_are_shown_as_python_writes_them() -> None:
 
 any_value = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
-    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text() | st.integers(), inner),
+    lambda inner: (
+        st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text() | st.integers(), inner)
+    ),
 )
 
 

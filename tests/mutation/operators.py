@@ -32,9 +32,20 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitAnd: ast.BitOr,
     ast.BitOr: ast.BitAnd,
 }
-TWINS = [("minimum", "maximum"), ("min", "max"), ("argmin", "argmax"), ("any", "all"), ("sum", "mean"), ("zeros", "ones")]
+TWINS = [
+    ("minimum", "maximum"),
+    ("min", "max"),
+    ("argmin", "argmax"),
+    ("any", "all"),
+    ("sum", "mean"),
+    ("zeros", "ones"),
+]
 TWINS += [("floor", "ceil"), ("floor_share", "ceil_share")]
-SWAPS = dict(TWINS) | {b: a for a, b in TWINS} | {f"nan{name}": name for name in ("sum", "mean", "max", "min", "median", "quantile")}
+SWAPS = (
+    dict(TWINS)
+    | {b: a for a, b in TWINS}
+    | {f"nan{name}": name for name in ("sum", "mean", "max", "min", "median", "quantile")}
+)
 SWAPS |= {"sf": "cdf", "std": "var", "bootstrap_means": "resampled_means", "sorted": "list"}
 """One function for another."""
 UNDONE = frozenset({"nan_to_num", "abs", "sqrt", "clip", "widened", "unique"})
@@ -73,7 +84,9 @@ class Mutant:
     @property
     def key(self) -> str:
         """What it is, wherever it stands: lines may move."""
-        return " | ".join((self.file, self.function, self.context, f"{self.before} -> {self.after}", str(self.repeat)))
+        return " | ".join(
+            (self.file, self.function, self.context, f"{self.before} -> {self.after}", str(self.repeat))
+        )
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,17 @@ def mutants_of(file: str, source: str) -> list[Mutant]:
         if site.statement not in contexts:
             contexts[site.statement] = ast.unparse(site.statement).splitlines()[0][:160]
         before, after = _shown(site.node), _shown(replacement)
-        mutant = Mutant(file, site.function, line, operator, contexts[site.statement], before, after, number, digests[site.top])
+        mutant = Mutant(
+            file,
+            site.function,
+            line,
+            operator,
+            contexts[site.statement],
+            before,
+            after,
+            number,
+            digests[site.top],
+        )
         found.append(replace(mutant, repeat=seen[mutant.key]))
         seen[mutant.key] += 1
     return found
@@ -126,12 +149,16 @@ def _faults(tree: ast.Module) -> Iterator[tuple[_Site, str, ast.AST]]:
 def _sites(tree: ast.Module) -> Iterator[_Site]:
     """Nodes that may be changed: no annotations, decorators, docstrings, imports, messages of errors, or format strings."""
 
-    def walk(node: ast.AST, function: str, statement: ast.stmt | None, top: ast.stmt | None) -> Iterator[_Site]:
+    def walk(
+        node: ast.AST, function: str, statement: ast.stmt | None, top: ast.stmt | None
+    ) -> Iterator[_Site]:
         for field, value in ast.iter_fields(node):
             if field in ("annotation", "returns", "decorator_list", "bases"):
                 continue
             for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
-                if not isinstance(child, ast.AST) or isinstance(child, ast.JoinedStr | ast.Raise | ast.Import | ast.ImportFrom):
+                if not isinstance(child, ast.AST) or isinstance(
+                    child, ast.JoinedStr | ast.Raise | ast.Import | ast.ImportFrom
+                ):
                     continue
                 if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
                     continue
@@ -153,7 +180,9 @@ def _alternatives(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
             for i, op in enumerate(ops):
                 for other in COMPARISONS.get(type(op), ()):
                     yield "comparison", ast.Compare(left, [*ops[:i], other(), *ops[i + 1 :]], comparators)
-        case ast.BinOp(left, op, right) if type(op) in ARITHMETIC and not _is_text(left) and not _is_text(right):
+        case ast.BinOp(left, op, right) if (
+            type(op) in ARITHMETIC and not _is_text(left) and not _is_text(right)
+        ):
             yield "arithmetic", ast.BinOp(left, ARITHMETIC[type(op)](), right)
         case ast.AugAssign(target, op, value) if type(op) in ARITHMETIC:
             yield "arithmetic", ast.AugAssign(target, ARITHMETIC[type(op)](), value)
@@ -164,14 +193,19 @@ def _alternatives(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
             yield "and, or", ast.BoolOp(ast.Or() if isinstance(op, ast.And) else ast.And(), values)
         case ast.Constant(value):
             yield from (("constant", ast.Constant(other)) for other in _constants(value))
-        case ast.Return(value) if value is not None and not (isinstance(value, ast.Constant) and value.value is None):
+        case ast.Return(value) if value is not None and not (
+            isinstance(value, ast.Constant) and value.value is None
+        ):
             yield "returns nothing", ast.Return(ast.Constant(None))
         case ast.If(test, body, orelse):
             yield "condition", ast.If(ast.UnaryOp(ast.Not(), test), body, orelse)
         case ast.IfExp(test, body, orelse):
             yield "condition", ast.IfExp(test, orelse, body)
         case ast.comprehension(target, iterable, ifs, is_async) if ifs:
-            yield "condition", ast.comprehension(target, iterable, [ast.UnaryOp(ast.Not(), ifs[0]), *ifs[1:]], is_async)
+            yield (
+                "condition",
+                ast.comprehension(target, iterable, [ast.UnaryOp(ast.Not(), ifs[0]), *ifs[1:]], is_async),
+            )
         case ast.Break() | ast.Continue():
             yield "left out", ast.Pass()
         case ast.Expr(ast.Call()):
@@ -182,14 +216,20 @@ def _alternatives(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
             yield from _calls(function, arguments, keywords)
 
 
-def _calls(function: ast.expr, arguments: list[ast.expr], keywords: list[ast.keyword]) -> Iterator[tuple[str, ast.AST]]:
+def _calls(
+    function: ast.expr, arguments: list[ast.expr], keywords: list[ast.keyword]
+) -> Iterator[tuple[str, ast.AST]]:
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     for i, keyword in enumerate(keywords):
-        if keyword.arg is not None and keyword.arg not in KEPT and not name[:1].isupper():  # a record without a field is no record
+        if (
+            keyword.arg is not None and keyword.arg not in KEPT and not name[:1].isupper()
+        ):  # a record without a field is no record
             yield "argument left out", ast.Call(function, arguments, [*keywords[:i], *keywords[i + 1 :]])
     if name in SWAPS:
         other: Any = (
-            ast.Attribute(function.value, SWAPS[name], ast.Load()) if isinstance(function, ast.Attribute) else ast.Name(SWAPS[name], ast.Load())
+            ast.Attribute(function.value, SWAPS[name], ast.Load())
+            if isinstance(function, ast.Attribute)
+            else ast.Name(SWAPS[name], ast.Load())
         )
         dropped = [] if name == "sorted" else keywords
         yield "function", ast.Call(other, arguments, dropped)

@@ -22,7 +22,12 @@ argued. A fault with which the tests never end counts as seen. Some faults chang
 """
 
 
-def write_page(path: Path, rows: Sequence[Mapping[str, Any]], argued: Mapping[str, Mapping[str, str]], possible: Mapping[str, int]) -> None:
+def write_page(
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    argued: Mapping[str, Mapping[str, str]],
+    possible: Mapping[str, int],
+) -> None:
     """The table by file and by operator, then what survives.
 
     Args:
@@ -31,14 +36,26 @@ def write_page(path: Path, rows: Sequence[Mapping[str, Any]], argued: Mapping[st
         argued: by file, the reason for each fault that may live, by the key that results.json gives it, less the file.
         possible: how many faults there are of each file.
     """
-    lines = [HEAD, "| file | faults | tried | seen | survive | of them argued | seen or argued |", "| --- |" + 6 * " ---: |"]
+    lines = [
+        HEAD,
+        "| file | faults | tried | seen | survive | of them argued | seen or argued |",
+        "| --- |" + 6 * " ---: |",
+    ]
     left: list[Mapping[str, Any]] = []
     total: Counter[str] = Counter()
     for file in sorted({row["file"] for row in rows}):
         own = [row for row in rows if row["file"] == file]
         alive = [row for row in own if row["result"] == "survived"]
         reasons = [row for row in alive if reason_for(row, argued)]
-        counts = Counter({"possible": possible[file], "tried": len(own), "seen": len(own) - len(alive), "alive": len(alive), "argued": len(reasons)})
+        counts = Counter(
+            {
+                "possible": possible[file],
+                "tried": len(own),
+                "seen": len(own) - len(alive),
+                "alive": len(alive),
+                "argued": len(reasons),
+            }
+        )
         total += counts
         left += alive
         lines.append(_line(f"[{file}](../{file})", counts))
@@ -52,13 +69,17 @@ def write_page(path: Path, rows: Sequence[Mapping[str, Any]], argued: Mapping[st
     lines += ["", f"{hours:.1f} hours of one process.", "", "## Those that survive", ""]
     for row in sorted(left, key=lambda row: (row["file"], row["line"])):
         reason = reason_for(row, argued) or "**not argued**"
-        lines.append(f"- `{row['file']}:{row['line']}`, {row['function']}: `{_cut(row['before'])}` → `{_cut(row['after'])}`: {reason}")
+        lines.append(
+            f"- `{row['file']}:{row['line']}`, {row['function']}: `{_cut(row['before'])}` → `{_cut(row['after'])}`: {reason}"
+        )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def reason_for(row: Mapping[str, Any], argued: Mapping[str, Mapping[str, str]]) -> str:
     """Why a fault may live; empty where nobody has said."""
-    key = " | ".join((row["function"], row["context"], f"{row['before']} -> {row['after']}", str(row["repeat"])))
+    key = " | ".join(
+        (row["function"], row["context"], f"{row['before']} -> {row['after']}", str(row["repeat"]))
+    )
     return argued.get(row["file"], {}).get(key, "")
 
 

@@ -43,7 +43,11 @@ def source_of(file: str) -> str:
 def chosen(files: Sequence[str], share: float, seed: int) -> list[Mutant]:
     """A share of the faults of every file, by what they are: a larger share holds a smaller one, and those of code that stays the same stay."""
     faults = [mutant for file in files for mutant in mutants_of(file, source_of(file))]
-    return [mutant for mutant in faults if int(hashlib.sha256(f"{seed} {mutant.key}".encode()).hexdigest()[:8], 16) < share * 2**32]
+    return [
+        mutant
+        for mutant in faults
+        if int(hashlib.sha256(f"{seed} {mutant.key}".encode()).hexdigest()[:8], 16) < share * 2**32
+    ]
 
 
 def rounds_of(file: str) -> list[list[str]]:
@@ -63,7 +67,9 @@ class Worker:
         """The exit status of the tests, and how long they took."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"file": file, "source": source, "tests": tests, "limit": limit}) + "\n")
+        self.process.stdin.write(
+            json.dumps({"file": file, "source": source, "tests": tests, "limit": limit}) + "\n"
+        )
         self.process.stdin.flush()
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         return answer
@@ -79,12 +85,16 @@ class Board:
 
     def __init__(self, path: Path) -> None:
         self.path, self.lock = path, threading.Lock()
-        self.rows: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        self.rows: dict[str, dict[str, Any]] = (
+            json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        )
 
     def is_known(self, mutant: Mutant, again: bool) -> bool:
         """Whether the fault was tried in the function as it is."""
         row = self.rows.get(mutant.key)
-        return row is not None and row["source"] == mutant.source and not (again and row["result"] == SURVIVED)
+        return (
+            row is not None and row["source"] == mutant.source and not (again and row["result"] == SURVIVED)
+        )
 
     def keep(self, mutant: Mutant, result: str, seconds: float) -> None:
         """Write a result down."""
@@ -97,7 +107,11 @@ class Board:
     def renew(self, file: str) -> None:
         """Forget faults of a file that can no longer be made, or whose function has changed; of the others say where they are now."""
         now = {mutant.key: asdict(mutant) for mutant in mutants_of(file, source_of(file))}
-        kept = {key: row for key, row in self.rows.items() if row["file"] != file or (key in now and now[key]["source"] == row["source"])}
+        kept = {
+            key: row
+            for key, row in self.rows.items()
+            if row["file"] != file or (key in now and now[key]["source"] == row["source"])
+        }
         self.rows = {key: row | now.get(key, {}) for key, row in kept.items()}
 
 
@@ -127,8 +141,14 @@ def baselines(worker: Worker, files: Sequence[str]) -> dict[str, float]:
             if name not in limits:
                 answer = worker.run(file, source, [tests], 1200.0)
                 if answer["status"] != 0:
-                    said = Path(answer["log"]).read_text(encoding="utf-8", errors="replace") if Path(answer["log"]).is_file() else ""
-                    raise SystemExit(f"{said[-3000:]}\n{name}: the tests fail without any fault (pytest ends with {answer['status']})")
+                    said = (
+                        Path(answer["log"]).read_text(encoding="utf-8", errors="replace")
+                        if Path(answer["log"]).is_file()
+                        else ""
+                    )
+                    raise SystemExit(
+                        f"{said[-3000:]}\n{name}: the tests fail without any fault (pytest ends with {answer['status']})"
+                    )
                 limits[name] = 30.0 + 4.0 * answer["seconds"]
                 print(f"  {answer['seconds']:6.1f} s  {name}", flush=True)
     return limits
@@ -137,13 +157,21 @@ def baselines(worker: Worker, files: Sequence[str]) -> dict[str, float]:
 def main() -> None:
     """See the module's docstring."""
     known = list(tomllib.loads((HERE / "targets.toml").read_text(encoding="utf-8")))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("files", nargs="*", help=f"of {', '.join(known)}; default: all")
     parser.add_argument("--share", type=float, default=0.1, help="of each file's faults")
     parser.add_argument("--seed", type=int, default=0, help="which faults are taken")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--again", action="store_true", help="try those again that survived and are not argued, after tests were added")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further fault after so long")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="try those again that survived and are not argued, after tests were added",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="begin no further fault after so long"
+    )
     parser.add_argument("--list", action="store_true", help="print the faults, and try none")
     asked = parser.parse_args()
     unknown = [file for file in asked.files if file not in known]
@@ -164,7 +192,12 @@ def main() -> None:
         return
     if todo:
         _try_all(todo, board, asked.processes, began + asked.seconds)
-    write_page(PAGE, list(board.rows.values()), argued, {file: len(mutants_of(file, source_of(file))) for file in known})
+    write_page(
+        PAGE,
+        list(board.rows.values()),
+        argued,
+        {file: len(mutants_of(file, source_of(file))) for file in known},
+    )
 
 
 def _try_all(todo: Sequence[Mutant], board: Board, processes: int, end: float) -> None:
@@ -183,7 +216,10 @@ def _try_all(todo: Sequence[Mutant], board: Board, processes: int, end: float) -
                     return
                 result, seconds = tried(worker, mutant, limits)
                 board.keep(mutant, result, seconds)
-                print(f"{result:10s} {seconds:6.1f} s  {mutant.file}:{mutant.line}  {mutant.before}  ->  {mutant.after}", flush=True)
+                print(
+                    f"{result:10s} {seconds:6.1f} s  {mutant.file}:{mutant.line}  {mutant.before}  ->  {mutant.after}",
+                    flush=True,
+                )
 
         threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
         for thread in threads:

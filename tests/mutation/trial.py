@@ -18,8 +18,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("core", "cli", "plugins", "weights", "tests", "examples", "recipes", "benchmarks", "__init__.py", "py.typed", "pyproject.toml")
-HEAVY = ("hypothesis.strategies", "numpy", "pydantic", "pytest", "rich.progress", "safetensors.torch", "scipy.stats", "sklearn.linear_model")
+PARTS = (
+    "core",
+    "cli",
+    "plugins",
+    "weights",
+    "tests",
+    "examples",
+    "recipes",
+    "benchmarks",
+    "__init__.py",
+    "py.typed",
+    "pyproject.toml",
+)
+HEAVY = (
+    "hypothesis.strategies",
+    "numpy",
+    "pydantic",
+    "pytest",
+    "rich.progress",
+    "safetensors.torch",
+    "scipy.stats",
+    "sklearn.linear_model",
+)
 HEAVY += ("sklearn.svm", "torch", "torch.utils.flop_counter", "yaml", "zarr")
 OPTIONS = (
     "-x",
@@ -44,7 +65,12 @@ def copied(folder: Path) -> Path:
     for name in PARTS:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, home / name, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".hypothesis"))
+            shutil.copytree(
+                source,
+                home / name,
+                dirs_exist_ok=True,
+                ignore=shutil.ignore_patterns("__pycache__", ".hypothesis"),
+            )
         elif source.exists():
             shutil.copy2(source, home / name)
     return home
@@ -55,7 +81,13 @@ def outcome(home: Path, tests: Sequence[str], limit: float) -> int:
     arguments = [*OPTIONS, *tests]
     if not hasattr(os, "fork"):
         try:
-            return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=home, timeout=limit, capture_output=True, check=False).returncode
+            return subprocess.run(
+                [sys.executable, "-m", "pytest", *arguments],
+                cwd=home,
+                timeout=limit,
+                capture_output=True,
+                check=False,
+            ).returncode
         except subprocess.TimeoutExpired:
             return TIMED_OUT
     child = os.fork()
@@ -93,7 +125,14 @@ def main() -> None:
     """Jobs from standard input, results on standard output."""
     folder = Path(sys.argv[1])
     home = copied(folder)
-    sys.path[:] = [str(folder), *(entry for entry in sys.path if Path(entry or ".").resolve() not in (ROOT.parent, ROOT, Path(__file__).parent))]
+    sys.path[:] = [
+        str(folder),
+        *(
+            entry
+            for entry in sys.path
+            if Path(entry or ".").resolve() not in (ROOT.parent, ROOT, Path(__file__).parent)
+        ),
+    ]
     os.environ["PYTHONPATH"] = str(folder)
     for name in HEAVY:
         importlib.import_module(name)
@@ -113,7 +152,12 @@ def main() -> None:
         finally:
             file.write_bytes(kept)
             os.utime(file, (stamp + 2 * number + 1, stamp + 2 * number + 1))
-        print(json.dumps({"status": status, "seconds": round(time.monotonic() - began, 1), "log": str(home / LOG)}), flush=True)
+        print(
+            json.dumps(
+                {"status": status, "seconds": round(time.monotonic() - began, 1), "log": str(home / LOG)}
+            ),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

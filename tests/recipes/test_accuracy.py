@@ -33,7 +33,10 @@ def scorers():
 
 @pytest.mark.parametrize(("successes", "count"), [(0, 7), (7, 7), (3, 11)])
 def test_intervals_of_shares_are_exact(successes, count):
-    found, expected = reliability.share(successes, count), binomtest(successes, count).proportion_ci(method="exact")
+    found, expected = (
+        reliability.share(successes, count),
+        binomtest(successes, count).proportion_ci(method="exact"),
+    )
     assert found == pytest.approx((successes / count, expected.low, expected.high))
 
 
@@ -73,7 +76,9 @@ def test_steps_fitted_to_margins_are_probabilities(rng):
     found = reliability.isotonic(margin, happened, wanted)
     assert (np.diff(found) >= 0).all()
     assert np.abs(found - reliability.sigmoid(4.0 * wanted)).max() < 0.1
-    assert reliability.isotonic(margin, happened, np.array([-99.0, 99.0])).tolist() == pytest.approx([0.0, 1.0], abs=0.02)
+    assert reliability.isotonic(margin, happened, np.array([-99.0, 99.0])).tolist() == pytest.approx(
+        [0.0, 1.0], abs=0.02
+    )
 
 
 def test_the_hue_scorer_agrees_with_colorsys(scorers, pictures):
@@ -111,7 +116,9 @@ def test_scorers_that_are_right_are_found_to_be(renders, scorers, monkeypatch):
     found = accuracy.read(rooms, {**scorers, **true}, seed=0)
     right, confusion = accuracy.category_tables(found)
     assert right.rows[0][1].startswith("100.00 [")
-    assert [row[2 + i] for i, row in enumerate(confusion.rows)] == [f"{n}" for n in np.bincount(rooms.category)]
+    assert [row[2 + i] for i, row in enumerate(confusion.rows)] == [
+        f"{n}" for n in np.bincount(rooms.category)
+    ]
     areas, calibrated = accuracy.attribute_tables(found)
     assert {row[2] for row in areas.rows} == {"1.0000 [1.0000, 1.0000]"}
     assert all(float(row[2]) < 1e-3 for row in calibrated.rows)  # as amounts
@@ -138,7 +145,12 @@ def test_lines_and_masks_of_known_error(renders, scorers):
     labelled, shared = found.real.copy(), found.real.copy()
     labelled[:, i], shared[:, i] = found.real[:, i] / 2, found.real[:, i] / 2
     labelled[:, j] += found.real[:, i] / 2
-    rows = {row[0]: row for row in accuracy.segmentation_tables(found._replace(labelled=labelled, shared=shared), weights)[1].rows}
+    rows = {
+        row[0]: row
+        for row in accuracy.segmentation_tables(found._replace(labelled=labelled, shared=shared), weights)[
+            1
+        ].rows
+    }
     assert rows["bed"][2] == "0.500 [0.500, 0.500]"
     assert float(rows["sofa"][-1]) == pytest.approx(-float(rows["bed"][-1]), abs=1e-3)
     assert float(rows["bed"][-1]) < 0
@@ -164,7 +176,10 @@ def test_the_command_makes_the_same_tables_twice(tmp_path, monkeypatch):
     assert len(tables) == texts[0].count("### ")
     with (tmp_path / "first/reliability.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert sum(int(row["rooms"]) for row in rows if row["curve"] == "category" and row["pictures"] == "rendered") == 180
+    assert (
+        sum(int(row["rooms"]) for row in rows if row["curve"] == "category" and row["pictures"] == "rendered")
+        == 180
+    )
     assert sum(int(row["rooms"]) for row in rows if row["curve"] == "attribute wood") == 30
     with pytest.raises(ValueError, match="lacks the lines"):
         accuracy.put(tmp_path / "first/reliability.csv", "text")
@@ -179,6 +194,8 @@ def test_the_sheet_of_answers(tmp_path, monkeypatch):
         rows = list(csv.DictReader(file))
     assert [row["number"] for row in rows] == [f"{i}" for i in range(9)]
     for row in rows:
-        assert sum(float(value) for name, value in row.items() if name.startswith("category/")) == pytest.approx(1.0, abs=0.002)
+        assert sum(
+            float(value) for name, value in row.items() if name.startswith("category/")
+        ) == pytest.approx(1.0, abs=0.002)
         assert (row["layout/wall_line"] == "") == (float(row["layout/support"]) < 0.15)
     assert set(answers.COLOURS) == set(LABELS)

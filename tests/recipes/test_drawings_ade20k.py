@@ -24,7 +24,8 @@ from recipes.rooms.render import render
 
 FOLDER = Path(os.environ.get("GANSTRATA_REAL", "")) / "ade20k_deeplab"
 pytestmark = pytest.mark.skipif(
-    not ("GANSTRATA_REAL" in os.environ and FOLDER.is_dir()), reason="GANSTRATA_REAL names no folder with ade20k_deeplab in it"
+    not ("GANSTRATA_REAL" in os.environ and FOLDER.is_dir()),
+    reason="GANSTRATA_REAL names no folder with ade20k_deeplab in it",
 )
 GUEST = Path(__file__).parents[1] / "guests" / "deeplab"
 
@@ -44,7 +45,9 @@ def deeplab(register: Callable[[str, str, type], None], monkeypatch: pytest.Monk
 def drawn() -> tuple[Tensor, Tensor]:
     """Four rendered rooms (N, 3, 512, 512) with their true labels (N, 512, 512)."""
     pictures, labels, _ = zip(*(render(5, i, 512) for i in range(4)), strict=True)
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 255.0, torch.from_numpy(np.stack(labels))
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 255.0, torch.from_numpy(
+        np.stack(labels)
+    )
 
 
 def test_it_sees_the_furniture_of_drawn_rooms(deeplab: Segmenter, drawn: tuple[Tensor, Tensor]) -> None:
@@ -65,18 +68,34 @@ def test_it_sees_the_furniture_of_drawn_rooms(deeplab: Segmenter, drawn: tuple[T
 
 
 def test_it_finds_rooms_in_the_generators_pictures(deeplab: Segmenter, rooms: ganstrata.Generator) -> None:
-    images = ganstrata.render(rooms, rooms.broadcast(rooms.map(rooms.sample(3, 0, 0, ganstrata.Stream.PROBING).z)))
-    shares = dict(zip([c.name for c in deeplab.concepts], deeplab.score(Rendering(images)).mean(dim=0).tolist(), strict=True))
+    images = ganstrata.render(
+        rooms, rooms.broadcast(rooms.map(rooms.sample(3, 0, 0, ganstrata.Stream.PROBING).z))
+    )
+    shares = dict(
+        zip(
+            [c.name for c in deeplab.concepts],
+            deeplab.score(Rendering(images)).mean(dim=0).tolist(),
+            strict=True,
+        )
+    )
     assert shares["wall"] > 0.4
-    assert shares["wall"] + sum(shares[name] for name in ("floor", "ceiling", "bed", "table", "chair", "windowpane", "sofa")) > 0.8
+    assert (
+        shares["wall"]
+        + sum(shares[name] for name in ("floor", "ceiling", "bed", "table", "chair", "windowpane", "sofa"))
+        > 0.8
+    )
 
 
 def test_layout_on_its_labels_needs_two_walls(deeplab: Segmenter, drawn: tuple[Tensor, Tensor]) -> None:
     """ADE20K has one class of wall, which no line can be read off; any two classes that are named will do."""
     used = {"use": "deeplab", "with": {"folder": str(FOLDER)}}
-    with pytest.raises(ConfigError, match="no two classes of the segmenter are called left, right or front wall"):
+    with pytest.raises(
+        ConfigError, match="no two classes of the segmenter are called left, right or front wall"
+    ):
         ganstrata.load_scorer("layout", segmenter=used, device="cpu")
-    with pytest.raises(ConfigError, match=r"'windowpan' is no class of the segmenter\. Did you mean 'windowpane'"):
+    with pytest.raises(
+        ConfigError, match=r"'windowpan' is no class of the segmenter\. Did you mean 'windowpane'"
+    ):
         ganstrata.load_scorer("layout", segmenter=used, walls=["wall", "windowpan"], device="cpu")
     scorer = ganstrata.load_scorer("layout", segmenter=used, walls=["wall", "windowpane"], device="cpu")
     assert scorer.checkpoint == deeplab.checkpoint

@@ -46,7 +46,9 @@ def test_sets_of_other_colours_are_told_apart_and_equal_ones_are_not():
     assert found.accuracy > 0.95
     assert found.held_out == 96
     assert 0.3 < tell_apart(grey[:240], grey[240:], passes=4, batch=16).accuracy < 0.7
-    assert tell_apart(reddish, grey[240:], passes=1, batch=16) == tell_apart(reddish, grey[240:], passes=1, batch=16)
+    assert tell_apart(reddish, grey[240:], passes=1, batch=16) == tell_apart(
+        reddish, grey[240:], passes=1, batch=16
+    )
 
 
 def test_generated_pictures_do_not_depend_on_the_batch(rooms):
@@ -82,7 +84,12 @@ def test_what_misses_the_bar_is_said(pictures, truth, scorers):
     rendered = measure.score(pictures[60:100], scorers)
     result = tiny(bedrooms, rendered, rendered)
     missed = {row["name"] for row in result["targets"] if not row["met"]}
-    assert {"share of living_room", "share of dining_room", "KS distance, worst of hue", "KS distance, worst of category"} <= missed
+    assert {
+        "share of living_room",
+        "share of dining_room",
+        "KS distance, worst of hue",
+        "KS distance, worst of category",
+    } <= missed
     assert "share of bedroom" not in missed
     distances = [row["distance"] for row in result["factors"]]
     assert distances == sorted(distances, reverse=True)
@@ -121,7 +128,10 @@ def test_first_letters_will_do(tmp_path):
 
 
 def test_the_comparison_counts_and_lists_differences():
-    outcome = naming.compare(["bedroom", "bedroom", "dining_room", "dining_room"], ["bedroom", "living_room", "dining_room", "dining_room"])
+    outcome = naming.compare(
+        ["bedroom", "bedroom", "dining_room", "dining_room"],
+        ["bedroom", "living_room", "dining_room", "dining_room"],
+    )
     assert outcome["right"] == 0.75
     assert not outcome["met"]
     assert outcome["right_per_category"] == {"bedroom": 1.0, "living_room": 0.0, "dining_room": 1.0}
@@ -163,18 +173,58 @@ def made(tmp_path, renders, monkeypatch):
         source = Path(locate("bundled:rooms", part))
         (weights / source.name).write_bytes(source.read_bytes())
     generator = weights / "rooms.generator.safetensors"
-    write(read_checkpoint(locate("bundled:rooms", "generator")).tensors, {"architecture": "stylegan2", "images_seen": 5432}, generator)
+    write(
+        read_checkpoint(locate("bundled:rooms", "generator")).tensors,
+        {"architecture": "stylegan2", "images_seen": 5432},
+        generator,
+    )
     # Training went on after the export.
-    (training / "progress.csv").write_text("16,2000,200,0.8,1.8,100\n32,3000,100,0.8,1.8,4000\n64,5432,50,0.7,1.5,7260\n64,9999,50,0.7,1.5,9999\n")
+    (training / "progress.csv").write_text(
+        "16,2000,200,0.8,1.8,100\n32,3000,100,0.8,1.8,4000\n64,5432,50,0.7,1.5,7260\n64,9999,50,0.7,1.5,9999\n"
+    )
     common = {"seed": 4, "pictures_seen": 7777, "seconds": 300, "pictures": 60}
-    scenes = {"accuracy": 0.987, "accuracy_per_category": {"bedroom": 0.91}, "auc": {"wood": 0.951}, "correlation": {"wood": 0.842}}
+    scenes = {
+        "accuracy": 0.987,
+        "accuracy_per_category": {"bedroom": 0.91},
+        "auc": {"wood": 0.951},
+        "correlation": {"wood": 0.842},
+    }
     (scorers / "scenes.json").write_text(json.dumps(common | scenes))
-    layout = {"layout_error_pixels": {"mean": 0.53, "median": 0.06, "p95": 0.39}, "layout_defined": {"truth": 0.87, "agreement": 0.9944}}
-    surfaces = {"pixel_accuracy": 0.9801, "mean_iou": 0.9334, "iou": {"bed": 0.974, "clutter": 0.779}} | layout
+    layout = {
+        "layout_error_pixels": {"mean": 0.53, "median": 0.06, "p95": 0.39},
+        "layout_defined": {"truth": 0.87, "agreement": 0.9944},
+    }
+    surfaces = {
+        "pixel_accuracy": 0.9801,
+        "mean_iou": 0.9334,
+        "iou": {"bed": 0.974, "clutter": 0.779},
+    } | layout
     (scorers / "surfaces.json").write_text(json.dumps(common | surfaces))
     quality = tmp_path / "quality.json"
-    run(measure, "--checkpoint", generator, "--held-out", renders, "--samples", 60, "--out", quality, monkeypatch=monkeypatch)
-    words = ["--weights", weights, "--quality", quality, "--training", training, "--scorers", scorers, "--machine", "an abacus"]
+    run(
+        measure,
+        "--checkpoint",
+        generator,
+        "--held-out",
+        renders,
+        "--samples",
+        60,
+        "--out",
+        quality,
+        monkeypatch=monkeypatch,
+    )
+    words = [
+        "--weights",
+        weights,
+        "--quality",
+        quality,
+        "--training",
+        training,
+        "--scorers",
+        scorers,
+        "--machine",
+        "an abacus",
+    ]
     return weights, quality, [*words, "--data", renders, "--held-out", renders, "--seed", 9]
 
 
@@ -273,10 +323,24 @@ def test_the_seed_of_a_set_is_found_by_rendering_it_again(renders, tmp_path):
 
 
 def test_durations_are_in_hours_and_minutes():
-    assert [cards.duration(seconds) for seconds in (29, 520, 3599, 11181)] == ["0 min", "9 min", "1 h 00 min", "3 h 06 min"]
+    assert [cards.duration(seconds) for seconds in (29, 520, 3599, 11181)] == [
+        "0 min",
+        "9 min",
+        "1 h 00 min",
+        "3 h 06 min",
+    ]
 
 
 def test_too_few_renders_are_refused(renders, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
-        run(measure, "--held-out", renders, "--samples", 66, "--out", tmp_path / "q.json", monkeypatch=monkeypatch)
+        run(
+            measure,
+            "--held-out",
+            renders,
+            "--samples",
+            66,
+            "--out",
+            tmp_path / "q.json",
+            monkeypatch=monkeypatch,
+        )
     assert "130 pictures; 132 are needed" in capsys.readouterr().err

@@ -42,12 +42,16 @@ def test_squared_mmd_is_the_unbiased_estimate_with_sklearns_kernel(rng):
         values = polynomial_kernel(a, b, degree=3, gamma=1 / 6, coef0=1)
         return values[~np.eye(len(a), dtype=bool)].mean() if same else values.mean()
 
-    assert squared_mmd(x, y) == pytest.approx(mean(x, x, same=True) + mean(y, y, same=True) - 2 * mean(x, y, same=False))
+    assert squared_mmd(x, y) == pytest.approx(
+        mean(x, x, same=True) + mean(y, y, same=True) - 2 * mean(x, y, same=False)
+    )
 
 
 def test_kid_is_about_zero_for_one_distribution_and_grows_with_a_shift(rng):
     rendered = rng.normal(size=(800, 8))
-    same, near, far = (kid(rng.normal(size=(800, 8)) + shift, rendered, subsets=30, size=200) for shift in (0.0, 0.3, 1.0))
+    same, near, far = (
+        kid(rng.normal(size=(800, 8)) + shift, rendered, subsets=30, size=200) for shift in (0.0, 0.3, 1.0)
+    )
     assert abs(same.mean) < same.sd
     assert near.mean > 3 * near.sd / np.sqrt(30)
     assert near.mean > 5 * abs(same.mean)
@@ -81,7 +85,9 @@ def test_precision_is_that_of_sklearns_neighbours(rng, k):
     generated, rendered = 3.0 + rng.normal(size=(70, 4)), 3.0 + rng.normal(size=(90, 4)) * 0.8
     radii = NearestNeighbors(n_neighbors=k + 1).fit(rendered).kneighbors(rendered)[0][:, k]
     distances = np.linalg.norm(generated[:, None] - rendered[None], axis=2)
-    assert precision_recall(generated, rendered, k=k, block=32).precision == pytest.approx((distances <= radii).any(axis=1).mean())
+    assert precision_recall(generated, rendered, k=k, block=32).precision == pytest.approx(
+        (distances <= radii).any(axis=1).mean()
+    )
 
 
 def test_furniture_counts_from_two_percent_and_a_table_needs_its_chairs():

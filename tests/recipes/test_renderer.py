@@ -42,7 +42,11 @@ def test_a_picture_is_a_function_of_seed_and_index():
 def test_a_set_holds_the_single_pictures_whatever_the_number_of_workers(tmp_path):
     for workers in (1, 2):
         render_set(tmp_path, 260, 2, 16, workers=workers)
-        images, labels, factors = np.load(tmp_path / "images.npy"), np.load(tmp_path / "labels.npy"), np.load(tmp_path / "factors.npz")
+        images, labels, factors = (
+            np.load(tmp_path / "images.npy"),
+            np.load(tmp_path / "labels.npy"),
+            np.load(tmp_path / "factors.npz"),
+        )
         for i in (0, 249, 250, 259):
             picture, marks, causes = render(2, i, 16)
             assert (images[i] == picture).all()
@@ -87,14 +91,27 @@ def test_left_is_left_of_right_also_when_mirrored(rooms):
 def test_the_designed_correlations_and_their_switch(independent):
     table = drawn(independent=independent)
     light = np.corrcoef(column(table, "daylight"), column(table, "indoor_light"))[0, 1]
-    wood = np.corrcoef(column(table, "wood"), column(table, "category") == CATEGORIES.index("dining_room"))[0, 1]
+    wood = np.corrcoef(column(table, "wood"), column(table, "category") == CATEGORIES.index("dining_room"))[
+        0, 1
+    ]
     assert light == pytest.approx(0.0 if independent else -0.5, abs=0.03)
     assert wood == pytest.approx(0.0 if independent else 0.6, abs=0.03)
 
 
 def test_no_other_pair_of_factors_is_correlated():
     table = drawn(independent=False)
-    names = ("indoor_light", "daylight", "wood", "clutter", "hue", "saturation", "accent_hue", "curtains", "rug", "painting")
+    names = (
+        "indoor_light",
+        "daylight",
+        "wood",
+        "clutter",
+        "hue",
+        "saturation",
+        "accent_hue",
+        "curtains",
+        "rug",
+        "painting",
+    )
     matrix = np.corrcoef([column(table, name) for name in names]) - np.eye(len(names))
     matrix[0, 1] = matrix[1, 0] = 0.0
     assert np.abs(matrix).max() < 0.04
@@ -109,7 +126,10 @@ def test_the_switch_leaves_the_share_of_wooden_floors():
 def test_the_map_shows_the_furniture_of_the_category_and_of_no_other(rooms, category):
     chosen = [labels for _, labels, factors in rooms if CATEGORIES[factors.category] == category]
     own = [(labels == LABELS.index(OWN[category])).mean() for labels in chosen]
-    others = [np.isin(labels, [LABELS.index(name) for key, name in OWN.items() if key != category]).any() for labels in chosen]
+    others = [
+        np.isin(labels, [LABELS.index(name) for key, name in OWN.items() if key != category]).any()
+        for labels in chosen
+    ]
     assert len(chosen) > 60
     assert np.mean(np.array(own) > 0.01) > 0.95
     assert not any(others)
@@ -119,7 +139,9 @@ def test_light_makes_rooms_brighter_and_a_wooden_floor_brown(rooms):
     brightness = [picture.mean() for picture, _, _ in rooms]
     light = [0.44 * factors.indoor_light + 0.30 * factors.daylight for _, _, factors in rooms]
     assert np.corrcoef(brightness, light)[0, 1] > 0.8
-    floors = [picture[labels == LABELS.index("floor")].astype(float).mean(axis=0) for picture, labels, _ in rooms]
+    floors = [
+        picture[labels == LABELS.index("floor")].astype(float).mean(axis=0) for picture, labels, _ in rooms
+    ]
     browner = [floor[0] / floor[2] for floor in floors]
     wood = np.array([factors.wood for _, _, factors in rooms])
     assert min(np.array(browner)[wood]) > np.median(np.array(browner)[~wood])

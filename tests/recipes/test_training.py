@@ -40,9 +40,13 @@ def test_the_generator_trains_saves_and_goes_on(trainer, out):
     before = {name: value.clone() for name, value in first.network.state_dict().items()}
     first.run((Stage(16, 24),), every=16)
     assert (first.seen, first.step) == (24, 3)
-    changed = [name for name, value in first.network.named_parameters() if not torch.equal(value, before[name])]
+    changed = [
+        name for name, value in first.network.named_parameters() if not torch.equal(value, before[name])
+    ]
     # Noise is off at this stage: its strengths are all that stays.
-    assert {name for name, _ in first.network.named_parameters()} - set(changed) == {name for name in before if name.endswith("noise_strength")}
+    assert {name for name, _ in first.network.named_parameters()} - set(changed) == {
+        name for name in before if name.endswith("noise_strength")
+    }
     with (out / "progress.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert [row[:2] for row in rows] == [["16", "16"], ["16", "24"]]
@@ -114,7 +118,10 @@ def test_the_adversary_sees_whether_pictures_differ():
     judge = Discriminator({4: 8, 8: 8, 16: 8}, group=4)
     picture = torch.randn(1, 3, 16, 16)
     with torch.no_grad():
-        alike, varied = judge(picture.expand(4, -1, -1, -1)), judge(torch.cat([picture, torch.randn(3, 3, 16, 16)]))
+        alike, varied = (
+            judge(picture.expand(4, -1, -1, -1)),
+            judge(torch.cat([picture, torch.randn(3, 3, 16, 16)])),
+        )
         small = judge(torch.randn(4, 3, 8, 8))
     assert alike.shape == small.shape == (4, 1)
     assert alike.std() == pytest.approx(0.0, abs=1e-6)
@@ -163,11 +170,16 @@ def test_what_is_exported_loads_through_the_plugins(trainer, renders, out, monke
     trained.run((Stage(16, 8),), every=8)
     monkeypatch.setattr(train_scorers, "BATCH", 4)
     rooms = train_scorers.Rooms(renders)
-    networks = {part: train_scorers.train(part, rooms, pictures=8, seed=0, out=out)[0] for part in ("scenes", "surfaces")}
+    networks = {
+        part: train_scorers.train(part, rooms, pictures=8, seed=0, out=out)[0]
+        for part in ("scenes", "surfaces")
+    }
     weights = out / "weights"
     export(out, out, weights)
 
-    generator = ganstrata.load_generator("stylegan2", checkpoint=str(weights / "rooms.generator.safetensors"), noise="none", device="cpu")
+    generator = ganstrata.load_generator(
+        "stylegan2", checkpoint=str(weights / "rooms.generator.safetensors"), noise="none", device="cpu"
+    )
     assert (generator.card.resolution, generator.card.layers, generator.card.licence) == (16, 6, "MIT")
     latents = generator.sample(4, 0, 0, ganstrata.Stream.PROBING)
     with torch.inference_mode():
@@ -179,9 +191,12 @@ def test_what_is_exported_loads_through_the_plugins(trainer, renders, out, monke
     images = rooms.pictures(np.arange(6))
     rendering = ganstrata.Rendering(images)
     scorers = {
-        name: ganstrata.load_scorer(name, checkpoint=str(weights / "rooms.scenes.safetensors"), device="cpu") for name in ("category", "attribute")
+        name: ganstrata.load_scorer(name, checkpoint=str(weights / "rooms.scenes.safetensors"), device="cpu")
+        for name in ("category", "attribute")
     }
-    surfaces = ganstrata.load_scorer("segmentation", checkpoint=str(weights / "rooms.surfaces.safetensors"), device="cpu")
+    surfaces = ganstrata.load_scorer(
+        "segmentation", checkpoint=str(weights / "rooms.surfaces.safetensors"), device="cpu"
+    )
     with torch.inference_mode():
         logits, margins = networks["scenes"](images)
         assert torch.allclose(scorers["category"].score(rendering), logits.softmax(dim=1), atol=5e-3)
@@ -192,10 +207,14 @@ def test_what_is_exported_loads_through_the_plugins(trainer, renders, out, monke
 
 def test_the_bundled_scorers_read_rooms_they_have_never_seen(renders):
     rooms = train_scorers.Rooms(renders)
-    scenes = train_scorers.measure_scenes(load_scenes(read_checkpoint(locate("bundled:rooms", "scenes")), CPU).network, rooms)
+    scenes = train_scorers.measure_scenes(
+        load_scenes(read_checkpoint(locate("bundled:rooms", "scenes")), CPU).network, rooms
+    )
     assert scenes["accuracy"] > 0.98
     assert min(scenes["auc"].values()) > 0.93
-    surfaces = train_scorers.measure_surfaces(load_surfaces(read_checkpoint(locate("bundled:rooms", "surfaces")), CPU).network, rooms)
+    surfaces = train_scorers.measure_surfaces(
+        load_surfaces(read_checkpoint(locate("bundled:rooms", "surfaces")), CPU).network, rooms
+    )
     assert surfaces["pixel_accuracy"] > 0.95
     assert surfaces["layout_error_pixels"]["median"] < 1.0
     assert surfaces["layout_defined"]["agreement"] > 0.95

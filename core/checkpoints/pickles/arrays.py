@@ -69,7 +69,11 @@ class Storage:
 
     def part(self, offset: int, count: int) -> Storage:
         """A storage that looks at a part of this one, as very old files have it."""
-        if type(offset) is not int or type(count) is not int or not 0 <= offset <= offset + count <= self.count:
+        if (
+            type(offset) is not int
+            or type(count) is not int
+            or not 0 <= offset <= offset + count <= self.count
+        ):
             raise Damaged("a part of a tensor's numbers that is not there")
         found = Storage(self.dtype, 0, self._budget)
         found.count, found.filled, found._flat = count, True, self._flat[offset : offset + count]
@@ -81,20 +85,33 @@ class Storage:
         Raises:
             Damaged: the part is not in it, or is not stored in full.
         """
-        if not are_sizes(size) or not are_sizes(stride) or len(size) != len(stride) or not are_sizes((offset,), 2**48):
+        if (
+            not are_sizes(size)
+            or not are_sizes(stride)
+            or len(size) != len(stride)
+            or not are_sizes((offset,), 2**48)
+        ):
             raise Damaged(f"a tensor of shape {shown(size)} with steps {shown(stride)} from {shown(offset)}")
         self._budget.hold()
         flat = self._flat if dtype in (None, self.dtype) else self._flat.view(dtype)
         numbers = math.prod(size)
         last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if numbers else 0
         if numbers > len(flat) or (numbers and last >= len(flat)):
-            raise Damaged(f"a tensor {size} is not stored in full, as weights are: its storage has {len(flat)} numbers")
-        return flat.as_strided(size, stride, flat.storage_offset() + offset) if numbers else flat.new_empty(size)
+            raise Damaged(
+                f"a tensor {size} is not stored in full, as weights are: its storage has {len(flat)} numbers"
+            )
+        return (
+            flat.as_strided(size, stride, flat.storage_offset() + offset) if numbers else flat.new_empty(size)
+        )
 
 
 def are_sizes(values: Any, most: int = EXTENT) -> bool:
     """Whether it is the shape of a tensor, or its steps: a few whole numbers from 0 to below `most`."""
-    return isinstance(values, tuple) and len(values) <= DIMENSIONS and all(type(n) is int and 0 <= n < most for n in values)
+    return (
+        isinstance(values, tuple)
+        and len(values) <= DIMENSIONS
+        and all(type(n) is int and 0 <= n < most for n in values)
+    )
 
 
 def tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
@@ -104,7 +121,9 @@ def tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor
     return storage.view(offset, size, stride)
 
 
-def typed_tensor(storage: Any, offset: Any, size: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any, *_: Any) -> Tensor:
+def typed_tensor(
+    storage: Any, offset: Any, size: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any, *_: Any
+) -> Tensor:
     """torch._utils._rebuild_tensor_v3, of a storage without a type."""
     if not isinstance(storage, Storage) or not isinstance(dtype, Name) or dtype.full not in PLAIN:
         raise Damaged("a tensor without numbers")
@@ -129,7 +148,12 @@ class Dtype:
 
     def build(self, state: Any) -> None:
         """Take the state, (version, order, ...)."""
-        if isinstance(state, tuple) and len(state) > 1 and isinstance(state[1], str) and state[1] in ("<", ">", "|", "="):
+        if (
+            isinstance(state, tuple)
+            and len(state) > 1
+            and isinstance(state[1], str)
+            and state[1] in ("<", ">", "|", "=")
+        ):
             self.order = state[1].replace("=", "<")
 
     @property
@@ -188,7 +212,11 @@ class Array:
     def tensor(self) -> Tensor | None:
         """The same numbers as a tensor; None if they are of a type that torch does not have."""
         values = self.values
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf" or values.dtype in (np.uint16, np.uint32, np.uint64):
+        if (
+            not isinstance(values, np.ndarray)
+            or values.dtype.kind not in "biuf"
+            or values.dtype in (np.uint16, np.uint32, np.uint64)
+        ):
             return None
         return torch.from_numpy(values)
 
@@ -204,7 +232,9 @@ def numbers(data: Any, dtype: np.dtype[Any], shape: Any, budget: Budget, *, fort
     budget.hold()
     length = math.prod(shape) * dtype.itemsize
     budget.take(length)
-    found: NDArray[Any] = np.frombuffer(raw(data, length), dtype).reshape(shape, order="F" if fortran else "C")
+    found: NDArray[Any] = np.frombuffer(raw(data, length), dtype).reshape(
+        shape, order="F" if fortran else "C"
+    )
     return found.astype(dtype.newbyteorder("="), order="C", copy=True)
 
 
@@ -232,6 +262,12 @@ def scalar(budget: Budget, dtype: Any, data: Any = None, *_: Any) -> Any:
 
 def dtype_of(name: Any) -> torch.dtype:
     """Of a storage's class."""
-    if not isinstance(name, Name) or name.last.removeprefix("_") not in DTYPES or not name.full.startswith("torch."):
-        raise Refused(f"a tensor of type {visible(name.full) if isinstance(name, Name) else shown(name)}; real numbers are read")
+    if (
+        not isinstance(name, Name)
+        or name.last.removeprefix("_") not in DTYPES
+        or not name.full.startswith("torch.")
+    ):
+        raise Refused(
+            f"a tensor of type {visible(name.full) if isinstance(name, Name) else shown(name)}; real numbers are read"
+        )
     return DTYPES[name.last.removeprefix("_")]

@@ -24,12 +24,21 @@ def is_tensorflow(value: Any) -> bool:
 
 def is_persistent(value: Any) -> bool:
     """Whether it is an object of NVIDIA's PyTorch releases, stored with its source code."""
-    return isinstance(value, Record) and value.name.full == PERSISTENT and len(value.args) == 1 and isinstance(value.args[0], dict)
+    return (
+        isinstance(value, Record)
+        and value.name.full == PERSISTENT
+        and len(value.args) == 1
+        and isinstance(value.args[0], dict)
+    )
 
 
 def is_module(value: Any) -> bool:
     """Whether it is a torch module."""
-    return isinstance(value, Record) and isinstance(value.state, dict) and isinstance(value.state.get("_modules"), dict)
+    return (
+        isinstance(value, Record)
+        and isinstance(value.state, dict)
+        and isinstance(value.state.get("_modules"), dict)
+    )
 
 
 def is_network(value: Any) -> bool:
@@ -63,7 +72,9 @@ def _name(prefix: str, name: str) -> str:
         Damaged: it is longer than any.
     """
     if len(prefix) + len(name) > LENGTH:
-        raise Damaged(f"it has a tensor or a module whose name has {len(prefix) + len(name)} characters; {LENGTH} are read")
+        raise Damaged(
+            f"it has a tensor or a module whose name has {len(prefix) + len(name)} characters; {LENGTH} are read"
+        )
     return prefix + name
 
 
@@ -81,13 +92,19 @@ def _state_dict(module: Record, budget: Budget) -> dict[str, Tensor]:
             continue
         marked = state.get("_non_persistent_buffers_set")
         budget.step(len(marked) if isinstance(marked, list | tuple) else 0)
-        passing = {name for name in marked if isinstance(name, str)} if isinstance(marked, list | tuple) else ()
+        passing = (
+            {name for name in marked if isinstance(name, str)} if isinstance(marked, list | tuple) else ()
+        )
         for kind in ("_parameters", "_buffers"):
             stored = state.get(kind)
             for name, value in stored.items() if isinstance(stored, dict) else ():
                 budget.step()
                 tensor = as_tensor(value)
-                if isinstance(name, str) and tensor is not None and not (kind == "_buffers" and name in passing):
+                if (
+                    isinstance(name, str)
+                    and tensor is not None
+                    and not (kind == "_buffers" and name in passing)
+                ):
                     found[_name(prefix, name)] = tensor
         inner = state.get("_modules")
         for name, value in reversed(inner.items()) if isinstance(inner, dict) else ():
@@ -138,7 +155,9 @@ def _tensorflow(outer: Record, budget: Budget) -> tuple[dict[str, Tensor], dict[
             waiting.extend(value for value in components.values() if is_tensorflow(value))
     settings = plain(outer.state.get("static_kwargs"), budget)
     settings = settings if isinstance(settings, dict) else {}
-    return found, settings | {key: plain(outer.state.get(key), budget) for key in ("build_func_name", "version", "name")}
+    return found, settings | {
+        key: plain(outer.state.get(key), budget) for key in ("build_func_name", "version", "name")
+    }
 
 
 _LEFT_OUT = object()
@@ -159,14 +178,20 @@ def _plain(value: Any, depth: int, budget: Budget) -> Any:
     if isinstance(value, Name):
         return value.full  # torch.float16
     if isinstance(value, Record):
-        value = value.state if value.entries is None and value.name.last in ("Namespace", "SimpleNamespace") else value.entries
+        value = (
+            value.state
+            if value.entries is None and value.name.last in ("Namespace", "SimpleNamespace")
+            else value.entries
+        )
     if isinstance(value, Array) and isinstance(value.values, np.ndarray) and value.values.size <= DEPTH:
         budget.step(value.values.size)
         return value.values.tolist() if value.values.dtype.kind in "biuf" else _LEFT_OUT
     if depth > DEPTH:
         return _LEFT_OUT
     if isinstance(value, dict):
-        pairs = ((key, _plain(item, depth + 1, budget)) for key, item in value.items() if isinstance(key, str))
+        pairs = (
+            (key, _plain(item, depth + 1, budget)) for key, item in value.items() if isinstance(key, str)
+        )
         return {key: item for key, item in pairs if item is not _LEFT_OUT}
     if isinstance(value, list | tuple):
         items = [_plain(item, depth + 1, budget) for item in value]

@@ -91,7 +91,12 @@ def _persistent(meta: Any = None, *_: Any) -> Record:
 
 def _member(of: Any, name: Any) -> Name:
     """getattr, which mmengine's history needs for its own methods, and nobody else."""
-    if isinstance(of, Name) and of.full.startswith("mmengine.") and isinstance(name, str) and len(of.full) + len(name) < LINE:
+    if (
+        isinstance(of, Name)
+        and of.full.startswith("mmengine.")
+        and isinstance(name, str)
+        and len(of.full) + len(name) < LINE
+    ):
         return Name(f"{of.full}.{name}")
     raise Refused(forbidden("builtins.getattr"))
 
@@ -113,7 +118,9 @@ class Allowed:
         objects: whether arrays may hold a Python object.
     """
 
-    def __init__(self, budget: Budget, payload: Callable[[Any], Any] | None = None, *, objects: bool = False) -> None:
+    def __init__(
+        self, budget: Budget, payload: Callable[[Any], Any] | None = None, *, objects: bool = False
+    ) -> None:
         self._budget = budget
         self._known: dict[str, Name] = {}
         self._tensors: Mapping[str, Callable[..., Any]] = {
@@ -187,7 +194,11 @@ class Allowed:
 
     def _typed(self, function: Any, _kind: Any, args: Any, *_: Any) -> Any:
         """A tensor with attributes, which are left out."""
-        if not isinstance(function, Function) or function.full not in self._tensors or not isinstance(args, tuple):
+        if (
+            not isinstance(function, Function)
+            or function.full not in self._tensors
+            or not isinstance(args, tuple)
+        ):
             raise Damaged("a tensor that is made by something else")
         self._budget.step(len(args))
         return function.make(*args)

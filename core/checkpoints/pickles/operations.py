@@ -101,7 +101,9 @@ def _protocol(machine: Unpickler) -> None:
 def _frame(machine: Unpickler) -> None:
     length = machine.number("<Q")
     if length > len(machine.data) - machine.position:
-        raise Damaged(f"its pickle claims {length} bytes at byte {machine.position}, and {len(machine.data) - machine.position} are left")
+        raise Damaged(
+            f"its pickle claims {length} bytes at byte {machine.position}, and {len(machine.data) - machine.position} are left"
+        )
 
 
 @_on("(")

@@ -88,7 +88,14 @@ class Unpickler:
         position: where to begin; after `run` it is where the pickle has ended.
     """
 
-    def __init__(self, data: memoryview, names: Names, budget: Budget, outside: Callable[[Any], Any] = unpersistent, position: int = 0) -> None:
+    def __init__(
+        self,
+        data: memoryview,
+        names: Names,
+        budget: Budget,
+        outside: Callable[[Any], Any] = unpersistent,
+        position: int = 0,
+    ) -> None:
         self.data, self.names, self.budget, self.position = data, names, budget, position
         self.outside: Callable[[Any], Any] = outside
         self.stack: list[Any] = []
@@ -113,18 +120,26 @@ class Unpickler:
                     return self.stack.pop()
                 operation = operations.get(code)
                 if operation is None:
-                    raise Damaged(f"there is no operation {code} in the pickles that are read here (byte {self.position - 1})")
+                    raise Damaged(
+                        f"there is no operation {code} in the pickles that are read here (byte {self.position - 1})"
+                    )
                 operation(self)
         except IndexError:
-            raise Damaged(f"its pickle ends too soon or takes more than it has, at byte {self.position}") from None
+            raise Damaged(
+                f"its pickle ends too soon or takes more than it has, at byte {self.position}"
+            ) from None
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError, struct.error) as error:
-            raise Damaged(f"its pickle makes no sense at byte {self.position}: {type(error).__name__}: {visible(str(error))}") from None
+            raise Damaged(
+                f"its pickle makes no sense at byte {self.position}: {type(error).__name__}: {visible(str(error))}"
+            ) from None
 
     def take(self, count: int) -> memoryview:
         """The next bytes, not copied."""
         end = self.position + count
         if end > len(self.data):
-            raise Damaged(f"its pickle claims {count} bytes at byte {self.position}, and {len(self.data) - self.position} are left")
+            raise Damaged(
+                f"its pickle claims {count} bytes at byte {self.position}, and {len(self.data) - self.position} are left"
+            )
         found = self.data[self.position : end]
         self.position = end
         return found
@@ -174,7 +189,9 @@ class Unpickler:
             target.entries = {} if target.entries is None else target.entries
             target = target.entries
         if not isinstance(target, dict):
-            raise Damaged(f"its pickle takes {type(target).__name__} for a dictionary at byte {self.position}")
+            raise Damaged(
+                f"its pickle takes {type(target).__name__} for a dictionary at byte {self.position}"
+            )
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
             if isinstance(key, str | Name) or (isinstance(key, int) and abs(key) < KEY):
                 target[key] = value

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 
 from .records import PluginRecord, Provenance
 
-_DIGESTS = (("config", "its config changed"), ("code", "its source changed"), ("weights", "its weights changed"))
+_DIGESTS = (
+    ("config", "its config changed"),
+    ("code", "its source changed"),
+    ("weights", "its weights changed"),
+)
 
 
 def changes(old: Provenance | None, new: Provenance) -> list[str]:
@@ -30,8 +34,15 @@ def changes(old: Provenance | None, new: Provenance) -> list[str]:
     said += plugin_changes(f"generator '{new.generator.name}'", old.generator, new.generator)
     said += [f"scorer '{alias}' was taken out" for alias in old.scorers if alias not in new.scorers]
     for alias, scorer in new.scorers.items():
-        said += plugin_changes(f"scorer '{alias}'", old.scorers[alias], scorer) if alias in old.scorers else [f"scorer '{alias}' is new"]
-    kept = [[alias for alias in side if alias in old.scorers and alias in new.scorers] for side in (old.scorers, new.scorers)]
+        said += (
+            plugin_changes(f"scorer '{alias}'", old.scorers[alias], scorer)
+            if alias in old.scorers
+            else [f"scorer '{alias}' is new"]
+        )
+    kept = [
+        [alias for alias in side if alias in old.scorers and alias in new.scorers]
+        for side in (old.scorers, new.scorers)
+    ]
     if kept[0] != kept[1]:
         said.append("scorers stand in another order")
     return said + plugin_changes(f"learner '{new.boundary.name}'", old.boundary, new.boundary)
@@ -44,7 +55,9 @@ def code_changes(old: Provenance | None, new: Provenance) -> list[str]:
     said = plugin_changes(f"generator '{new.generator.name}'", old.generator.essence, new.generator.essence)
     for alias, scorer in new.scorers.items():
         said += (
-            plugin_changes(f"scorer '{alias}'", old.scorers[alias].essence, scorer.essence) if alias in old.scorers else [f"scorer '{alias}' is new"]
+            plugin_changes(f"scorer '{alias}'", old.scorers[alias].essence, scorer.essence)
+            if alias in old.scorers
+            else [f"scorer '{alias}' is new"]
         )
     return said
 
@@ -57,7 +70,11 @@ def plugin_changes(who: str, old: PluginRecord, new: PluginRecord) -> list[str]:
     if old.distribution != new.distribution:
         said.append(f"{who}: was from {old.distribution}, is from {new.distribution}")
     said += [f"{who}: {words}" for field, words in _DIGESTS if getattr(old, field) != getattr(new, field)]
-    said += [f"{who}: what its config names at '{place}' changed" for place in sorted(_unequal(old.files, new.files)) if old.config == new.config]
+    said += [
+        f"{who}: what its config names at '{place}' changed"
+        for place in sorted(_unequal(old.files, new.files))
+        if old.config == new.config
+    ]
     said += [f"{who}: {words}" for words in _versions(old.packages, new.packages)]
     for place in sorted({*old.parts, *new.parts}):
         if place in old.parts and place in new.parts:
@@ -68,7 +85,10 @@ def plugin_changes(who: str, old: PluginRecord, new: PluginRecord) -> list[str]:
 
 
 def _versions(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    return [f"{name} was {old.get(name, 'not used')}, is {new.get(name, 'not used')}" for name in sorted(_unequal(old, new))]
+    return [
+        f"{name} was {old.get(name, 'not used')}, is {new.get(name, 'not used')}"
+        for name in sorted(_unequal(old, new))
+    ]
 
 
 def _unequal(old: Mapping[str, str], new: Mapping[str, str]) -> set[str]:

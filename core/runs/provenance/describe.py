@@ -36,10 +36,15 @@ def describe(prepared: Prepared) -> Provenance:
     config = prepared.config
     return Provenance(
         environment=Environment(
-            batch=prepared.batch, device=prepared.device.type, precision=prepared.precision, packages={name: version_of(name) for name in NUMERIC}
+            batch=prepared.batch,
+            device=prepared.device.type,
+            precision=prepared.precision,
+            packages={name: version_of(name) for name in NUMERIC},
         ),
         generator=plugin_record("generator", config.generator, prepared.generator),
-        scorers={used.alias: plugin_record("scorer", used, prepared.scorers[used.alias]) for used in config.scorers},
+        scorers={
+            used.alias: plugin_record("scorer", used, prepared.scorers[used.alias]) for used in config.scorers
+        },
         boundary=plugin_record("boundary", config.boundary, prepared.learner),
     )
 
@@ -54,11 +59,17 @@ def plugin_record(kind: Kind, used: Use, built: Plugin | None = None) -> PluginR
     plugin = info.load() if built is None else type(built)
     options = validated(plugin.Config, used.options)
     code = class_code(plugin, info.distribution)
-    targets = {place: found for place, value in values_in(options) if isinstance(value, str) and (found := target_code(value)) is not None}
+    targets = {
+        place: found
+        for place, value in values_in(options)
+        if isinstance(value, str) and (found := target_code(value)) is not None
+    }
     try:
         files = files_named(options) | {place: found.digest for place, found in targets.items()}
     except OSError as error:
-        raise UserError(f"{kind} '{used.use}': cannot read {error.filename}: {error.strerror or error}") from None
+        raise UserError(
+            f"{kind} '{used.use}': cannot read {error.filename}: {error.strerror or error}"
+        ) from None
     return PluginRecord(
         kind=kind,
         name=used.use,
@@ -68,7 +79,11 @@ def plugin_record(kind: Kind, used: Use, built: Plugin | None = None) -> PluginR
         output=digest(_output(built)),
         weights=_weights(built),
         files=files,
-        packages=_packages(info.distribution, built, code.distributions.union(*(found.distributions for found in targets.values()))),
+        packages=_packages(
+            info.distribution,
+            built,
+            code.distributions.union(*(found.distributions for found in targets.values())),
+        ),
         parts={place: plugin_record(inner, use) for place, inner, use in _parts(options)},
     )
 
@@ -81,7 +96,13 @@ def validated(model: type[BaseModel], options: Mapping[str, Any]) -> Any:
 def _output(built: Plugin | None) -> Any:
     """What a plugin says of what it gives."""
     if isinstance(built, Generator):
-        return [asdict(built.card), built.fingerprint, built.space, [asdict(stratum) for stratum in built.strata], built.layer_scale.tolist()]
+        return [
+            asdict(built.card),
+            built.fingerprint,
+            built.space,
+            [asdict(stratum) for stratum in built.strata],
+            built.layer_scale.tolist(),
+        ]
     if isinstance(built, Scorer):
         return [[asdict(concept) for concept in built.concepts], list(built.extras), list(built.features)]
     return []
@@ -100,7 +121,11 @@ def _packages(owner: str, built: Plugin | None, imported: set[str]) -> dict[str,
         needed = [] if own in ("", OURS) else requires(own) or []
     except (PackageNotFoundError, ValueError):
         needed = []
-    names = {match[0] for text in needed if "extra ==" not in text and (match := re.match(r"[A-Za-z0-9._-]+", text))}
+    names = {
+        match[0]
+        for text in needed
+        if "extra ==" not in text and (match := re.match(r"[A-Za-z0-9._-]+", text))
+    }
     names |= imported | set(getattr(built, "packages", ()))
     return {name: version_of(name) for name in sorted(names - {own, *NUMERIC})}
 
@@ -112,7 +137,11 @@ def _parts(options: Any, place: str = "") -> Iterator[tuple[str, Kind, Use]]:
             for kind in KINDS:
                 try:
                     registry().info(kind, options["use"]).load()
-                    yield place, kind, Use.model_validate({"use": options["use"], "with": options.get("with") or {}})
+                    yield (
+                        place,
+                        kind,
+                        Use.model_validate({"use": options["use"], "with": options.get("with") or {}}),
+                    )
                     break
                 except (GanstrataError, ValueError):
                     continue

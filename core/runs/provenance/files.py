@@ -14,7 +14,9 @@ from .records import DIGEST
 
 LONGEST = 4096  # characters of a path, at most
 SKIPPED = ("__pycache__", ".git")  # folders whose content is no input
-SYSTEM = tuple(map(Path, ("/proc", "/sys")))  # what stands there is made while it is read, and may have no end
+SYSTEM = tuple(
+    map(Path, ("/proc", "/sys"))
+)  # what stands there is made while it is read, and may have no end
 
 
 def values_in(data: Any, place: str = "") -> Iterator[tuple[str, str | os.PathLike[str]]]:
@@ -63,7 +65,10 @@ def _digest(value: str | os.PathLike[str]) -> str | None:
         return None
     if is_file:
         return file_hash(path)[:DIGEST]
-    if is_folder and (not isinstance(value, str) or (_reads_as_folder(text) and not Path.cwd().is_relative_to(path.resolve()))):
+    if is_folder and (
+        not isinstance(value, str)
+        or (_reads_as_folder(text) and not Path.cwd().is_relative_to(path.resolve()))
+    ):
         return folder_hash(path)
     return None
 
@@ -76,7 +81,9 @@ def folder_hash(folder: Path) -> str:
     """Digest of a folder: names and contents of all files in it."""
     found = hashlib.sha256()
     for path in sorted(all_files(folder)):
-        found.update(f"{path.relative_to(folder).as_posix()}\0{file_hash(path)}\n".encode("utf-8", "surrogateescape"))
+        found.update(
+            f"{path.relative_to(folder).as_posix()}\0{file_hash(path)}\n".encode("utf-8", "surrogateescape")
+        )
     return found.hexdigest()[:DIGEST]
 
 
@@ -88,5 +95,9 @@ def all_files(folder: Path) -> Iterator[Path]:
 
 
 def _bundle(value: str) -> str | None:
-    files = sorted(WEIGHTS.glob(f"{value.removeprefix(BUNDLED)}.*.safetensors")) if "/" not in value and "*" not in value else []
+    files = (
+        sorted(WEIGHTS.glob(f"{value.removeprefix(BUNDLED)}.*.safetensors"))
+        if "/" not in value and "*" not in value
+        else []
+    )
     return hashlib.sha256("".join(map(file_hash, files)).encode()).hexdigest()[:DIGEST] if files else None

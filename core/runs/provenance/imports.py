@@ -14,7 +14,16 @@ from .files import all_files
 
 OURS = __name__.split(".core.")[0]
 CODE = (".py", ".so", ".pyd")
-BY_VERSION = {"torch", "numpy", "scipy", "sklearn", "pydantic", "pydantic_core", "transformers", *sys.stdlib_module_names} - {"__main__"}
+BY_VERSION = {
+    "torch",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "pydantic",
+    "pydantic_core",
+    "transformers",
+    *sys.stdlib_module_names,
+} - {"__main__"}
 """Packages that are not followed: those whose version is recorded for every run, and the standard library."""
 INIT = "__init__.py"
 OWN = Path(__file__).resolve().parents[3]
@@ -59,7 +68,11 @@ def _located(names: tuple[str, ...], above: int, folder: Path) -> Path | None:
     if not names or names[0] in BY_VERSION or names[0] == OURS:
         return None
     beside = None if is_installation(folder) else _within(folder, names)
-    return beside or _loaded(names) or next(filter(None, (_within(Path(root or "."), names) for root in sys.path)), None)
+    return (
+        beside
+        or _loaded(names)
+        or next(filter(None, (_within(Path(root or "."), names) for root in sys.path)), None)
+    )
 
 
 def _within(root: Path, names: tuple[str, ...]) -> Path | None:
@@ -70,7 +83,11 @@ def _within(root: Path, names: tuple[str, ...]) -> Path | None:
         if (file := root / f"{name}.py").is_file():
             return file.resolve()
         if not (root / name).is_dir():
-            compiled = (path for path in root.glob(f"{name}.*") if path.suffix in CODE) if root.is_dir() else iter(())
+            compiled = (
+                (path for path in root.glob(f"{name}.*") if path.suffix in CODE)
+                if root.is_dir()
+                else iter(())
+            )
             return next((path.resolve() for path in sorted(compiled)), None)
         root /= name
     return None
@@ -114,4 +131,10 @@ def _imports(path: Path) -> Iterator[tuple[tuple[str, ...], int]]:
 
 
 def _name(function: ast.expr) -> str:
-    return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    return (
+        function.attr
+        if isinstance(function, ast.Attribute)
+        else function.id
+        if isinstance(function, ast.Name)
+        else ""
+    )

@@ -29,7 +29,13 @@ READ_BY = {
 }
 """Sections of the config, and the first stage that reads all of each. `engine` changes no result and is read by none."""
 
-RECORDED = ("generator", "scorers", "boundary", "device", "precision")  # sections whose record in the provenance says more than their text
+RECORDED = (
+    "generator",
+    "scorers",
+    "boundary",
+    "device",
+    "precision",
+)  # sections whose record in the provenance says more than their text
 
 
 class Keys(Record):
@@ -55,7 +61,9 @@ def keys_of(config: RunConfig, provenance: Provenance, layers: Mapping[str, Any]
         layers: layer sets and groups as they were resolved, in their order.
     """
     sections = config.model_dump(mode="json", by_alias=True)
-    latents = digest([provenance.environment.model_dump(), provenance.generator.model_dump(), sections["synthesis"]])
+    latents = digest(
+        [provenance.environment.model_dump(), provenance.generator.model_dump(), sections["synthesis"]]
+    )
     scores = {alias: digest([latents, scorer.model_dump()]) for alias, scorer in provenance.scorers.items()}
     further: dict[str, Any] = {
         "synthesize": [latents, list(scores.items())],
@@ -65,6 +73,10 @@ def keys_of(config: RunConfig, provenance: Provenance, layers: Mapping[str, Any]
     stages: dict[str, str] = {}
     before = ""
     for stage in STAGES:
-        read = {name: sections[name] for name, reader in READ_BY.items() if reader == stage and name not in RECORDED}
+        read = {
+            name: sections[name]
+            for name, reader in READ_BY.items()
+            if reader == stage and name not in RECORDED
+        }
         before = stages[stage] = digest([stage, before, read, further.get(stage)])
     return Keys(latents=latents, scores=scores, stages=stages)

@@ -34,7 +34,9 @@ from .imports import BY_VERSION, CODE, OURS, code_in, followed
 from .records import DIGEST, digest
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # of an object in memory: another in each process
-_imported: dict[str, tuple[ModuleSpec, str]] = {}  # digest of a file when it was first looked at, while the same import is in force
+_imported: dict[
+    str, tuple[ModuleSpec, str]
+] = {}  # digest of a file when it was first looked at, while the same import is in force
 
 
 class Code(NamedTuple):
@@ -87,7 +89,11 @@ def module_files(name: str) -> list[Path]:
     """The files that an imported module's code is in, or none for a module without a file and for ganstrata's own core."""
     if name.startswith(f"{OURS}."):
         family = name.split(".")[:3]
-        return code_in(Path(sys.modules[OURS].__path__[0], *family[1:])) if family[1:2] == ["plugins"] and len(family) == 3 else []
+        return (
+            code_in(Path(sys.modules[OURS].__path__[0], *family[1:]))
+            if family[1:2] == ["plugins"] and len(family) == 3
+            else []
+        )
     parts = name.split(".")
     for count in range(1, len(parts) + 1):
         module = sys.modules.get(".".join(parts[:count]))
@@ -128,7 +134,12 @@ def _loaded(names: Collection[str]) -> Iterator[tuple[Path, ModuleSpec]]:
     """Files of these names that modules of this process came from, with what tells one import from another."""
     for module in list(sys.modules.values()):
         spec = getattr(module, "__spec__", None)
-        if isinstance(spec, ModuleSpec) and spec.origin is not None and spec.has_location and os.path.basename(spec.origin) in names:
+        if (
+            isinstance(spec, ModuleSpec)
+            and spec.origin is not None
+            and spec.has_location
+            and os.path.basename(spec.origin) in names
+        ):
             yield Path(spec.origin).resolve(), spec
 
 
@@ -161,14 +172,26 @@ def object_text(value: object) -> list[str]:
             used = function.__globals__
             left += [(f"{name}.{i}", default) for i, default in enumerate(function.__defaults__ or ())]
             left += list((function.__kwdefaults__ or {}).items())
-            left += [(f"{name}.{i}", cell.cell_contents) for i, cell in enumerate(function.__closure__ or ()) if cell != types.CellType()]
+            left += [
+                (f"{name}.{i}", cell.cell_contents)
+                for i, cell in enumerate(function.__closure__ or ())
+                if cell != types.CellType()
+            ]
             left += [(named, used[named]) for named in sorted(_names(function.__code__)) if named in used]
         elif isinstance(item, type):
-            if item.__module__.split(".")[0] in BY_VERSION - {"__main__"} or module_files(item.__module__) or item.__module__.startswith(OURS):
+            if (
+                item.__module__.split(".")[0] in BY_VERSION - {"__main__"}
+                or module_files(item.__module__)
+                or item.__module__.startswith(OURS)
+            ):
                 texts.append(f"{name} {item.__module__}.{item.__qualname__}")
                 continue
             texts.append(f"{name} {_text(item)}")
-            left += [(named, found) for named, found in sorted(vars(item).items()) if not named.startswith("__") or inspect.isfunction(found)]
+            left += [
+                (named, found)
+                for named, found in sorted(vars(item).items())
+                if not named.startswith("__") or inspect.isfunction(found)
+            ]
         elif isinstance(item, types.ModuleType):
             texts.append(f"{name} {item.__name__}")
         else:
@@ -186,7 +209,9 @@ def _content(item: object) -> str:
 
 def _names(code: types.CodeType) -> set[str]:
     """Names that byte code uses, with that of the functions in it."""
-    return set(code.co_names).union(*(_names(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)))
+    return set(code.co_names).union(
+        *(_names(constant) for constant in code.co_consts if isinstance(constant, types.CodeType))
+    )
 
 
 def _text(item: type | types.FunctionType) -> str:
@@ -200,5 +225,7 @@ def _text(item: type | types.FunctionType) -> str:
 
 def _bytecode(code: types.CodeType) -> str:
     """Digest of a function's byte code, with those of the functions in it."""
-    constants = [_bytecode(value) if isinstance(value, types.CodeType) else repr(value) for value in code.co_consts]
+    constants = [
+        _bytecode(value) if isinstance(value, types.CodeType) else repr(value) for value in code.co_consts
+    ]
     return hashlib.sha256(repr((code.co_code, code.co_names, constants)).encode()).hexdigest()

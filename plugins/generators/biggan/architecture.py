@@ -138,7 +138,10 @@ def _infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
     bottom = math.isqrt(linear[0] // widths[0][0])
     found = Architecture(
         deep=deep,
-        blocks=tuple(Block(*w, up) for w, up in zip(widths, _upsampling(widths, deep, sigma, header, settings), strict=True)),
+        blocks=tuple(
+            Block(*w, up)
+            for w, up in zip(widths, _upsampling(widths, deep, sigma, header, settings), strict=True)
+        ),
         attention=_attention(shapes, len(widths)),
         classes=classes,
         embedding=embedding,
@@ -156,22 +159,30 @@ def _infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
     if min(min(width) for width in widths) < 1:
         raise CheckpointError("a BigGAN with a block that has no channels")
     if bottom**2 * widths[0][0] != linear[0]:
-        raise CheckpointError(f"a BigGAN whose first linear map gives {linear[0]} values: no square of pixels with {widths[0][0]} channels")
+        raise CheckpointError(
+            f"a BigGAN whose first linear map gives {linear[0]} values: no square of pixels with {widths[0][0]} channels"
+        )
     if min(first, classes, embedding, found.statistics, bottom) < 1 or chunk < 0:
         raise CheckpointError(
             f"a BigGAN whose linear maps read {linear[1]} and {read} values, {embedding} of them for the class: nothing is left of z"
         )
     if not deep and chunk not in (0, first):
-        raise CheckpointError(f"a BigGAN whose first linear map reads {first} entries of z and whose normalisations read {chunk}, not as many")
+        raise CheckpointError(
+            f"a BigGAN whose first linear map reads {first} entries of z and whose normalisations read {chunk}, not as many"
+        )
     # Development versions of the PyTorch code had 128 and read class and z in the other order.
     if found.colours < 3 or (sigma != STORED and found.colours != 3):
-        raise CheckpointError(f"a BigGAN whose last convolution gives {found.colours} channels; 3 are expected")
+        raise CheckpointError(
+            f"a BigGAN whose last convolution gives {found.colours} channels; 3 are expected"
+        )
     return found
 
 
 def _widths(shapes: Shapes, deep: bool) -> list[tuple[int, int, int]]:
     """Input, hidden and output width of every block."""
-    numbers = sorted(int(m[1]) for name in shapes if (m := re.fullmatch(r"blocks\.(\d+)\.conv1\.weight", name)))
+    numbers = sorted(
+        int(m[1]) for name in shapes if (m := re.fullmatch(r"blocks\.(\d+)\.conv1\.weight", name))
+    )
     if not numbers or numbers != list(range(len(numbers))):
         raise CheckpointError(f"a BigGAN has blocks 0, 1, 2 ...; this file has {numbers or 'none'}")
     widths = []
@@ -180,13 +191,23 @@ def _widths(shapes: Shapes, deep: bool) -> list[tuple[int, int, int]]:
         widths.append((inputs, hidden, shapes[f"blocks.{i}.conv4.weight"][0] if deep else hidden))
     for i, (before, after) in enumerate(pairwise(widths)):
         if before[2] != after[0]:
-            raise CheckpointError(f"a BigGAN whose block {i} gives {before[2]} channels and whose block {i + 1} reads {after[0]}")
+            raise CheckpointError(
+                f"a BigGAN whose block {i} gives {before[2]} channels and whose block {i + 1} reads {after[0]}"
+            )
     if deep and any(outputs > inputs for inputs, _, outputs in widths):
-        raise CheckpointError("a BigGAN-deep with a block that gives more channels than it reads: its shortcut can only drop channels")
+        raise CheckpointError(
+            "a BigGAN-deep with a block that gives more channels than it reads: its shortcut can only drop channels"
+        )
     return widths
 
 
-def _upsampling(widths: Sequence[tuple[int, int, int]], deep: bool, sigma: str, header: Mapping[str, Any], settings: Mapping[str, Any]) -> list[bool]:
+def _upsampling(
+    widths: Sequence[tuple[int, int, int]],
+    deep: bool,
+    sigma: str,
+    header: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> list[bool]:
     """Which blocks double the size: as stored, else every one in the original and the last of each pair in deep."""
     told = _told(header.get("blocks"), "up") or _told(settings.get("layers"), 0)
     if told:
@@ -199,7 +220,9 @@ def _upsampling(widths: Sequence[tuple[int, int, int]], deep: bool, sigma: str, 
     equal = sigma != STORED and len({w for block in widths for w in (block[0], block[2])}) == 1
     depth = len(widths) // 3 if equal and len(widths) % 3 == 0 else 2
     if len(widths) % depth:
-        raise CheckpointError(f"a BigGAN-deep of {len(widths)} blocks: which of them double the size is neither stored nor to be seen from shapes")
+        raise CheckpointError(
+            f"a BigGAN-deep of {len(widths)} blocks: which of them double the size is neither stored nor to be seen from shapes"
+        )
     return [i % depth == depth - 1 for i in range(len(widths))]
 
 
@@ -247,5 +270,10 @@ def examine(part: Part) -> Examined | None:
     shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
     architecture = infer(shapes, part.settings)
     return examined(
-        "BigGAN-deep" if architecture.deep else "BigGAN", layout, architecture, translated, layers=architecture.layers, code_size=architecture.z_dim
+        "BigGAN-deep" if architecture.deep else "BigGAN",
+        layout,
+        architecture,
+        translated,
+        layers=architecture.layers,
+        code_size=architecture.z_dim,
     )

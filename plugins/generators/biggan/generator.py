@@ -66,7 +66,9 @@ class BigGAN(Generator):
         stored = load(self.architecture.build, opened.found, opened.checkpoint.path)
         with torch.no_grad():
             self.network = settled(Network(self.architecture, stored, config.truncation), device)
-        self.card: ModelCard = opened.card(truncation="none" if config.truncation == 1.0 else f"z times {config.truncation:g}")
+        self.card: ModelCard = opened.card(
+            truncation="none" if config.truncation == 1.0 else f"z times {config.truncation:g}"
+        )
         self._classes = Classes(self.card.family, self.architecture.classes, config.classes)
         placed = self._place()
         self._places = tuple(place for place, _ in placed)
@@ -84,19 +86,27 @@ class BigGAN(Generator):
             elif isinstance(module, Original):
                 for half, kind in enumerate(("first", "second")):
                     maps = module.conditions[half : half + 1] if a.chunk else ()
-                    placed.append(self._reader(kind, i, f"block{i}.conv{half + 1}", maps, a.part(i), 2 * i + half, size))
+                    placed.append(
+                        self._reader(kind, i, f"block{i}.conv{half + 1}", maps, a.part(i), 2 * i + half, size)
+                    )
             if i in a.attention:
                 placed.append((_Place("attention", i), Stratum(f"block{i}.attention", None, size)))
         placed.append((_Place("output"), Stratum("output", None, size, is_feature=False)))
         return placed
 
     @staticmethod
-    def _reader(kind: str, block: int, name: str, maps: tuple[Condition, ...], part: slice, layer: int, size: int) -> tuple[_Place, Stratum]:
+    def _reader(
+        kind: str, block: int, name: str, maps: tuple[Condition, ...], part: slice, layer: int, size: int
+    ) -> tuple[_Place, Stratum]:
         width = sum(m.constant.shape[0] for m in maps) or None
-        return _Place(kind, block, maps, part), Stratum(name, layer if maps else None, size, style_width=width)
+        return _Place(kind, block, maps, part), Stratum(
+            name, layer if maps else None, size, style_width=width
+        )
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         """By its tensor names, in any of the published layouts."""
         layout = find(LAYOUTS, names_and_shapes)
         return None if layout is None else Match(1.0, f"BigGAN in the {layout.name} layout")
@@ -110,11 +120,15 @@ class BigGAN(Generator):
     def groups(self) -> Mapping[str, tuple[int, ...]]:
         """The lower and the upper half of the layers; none where there is one layer."""
         count = self.card.layers
-        return {"lower": tuple(range(count // 2)), "upper": tuple(range(count // 2, count))} if count > 1 else {}
+        return (
+            {"lower": tuple(range(count // 2)), "upper": tuple(range(count // 2, count))} if count > 1 else {}
+        )
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
         """Truncated normal z, and a class each, drawn evenly from those configured."""
-        z = truncated_normals(seed, stream, range(start, start + n), self.card.latent_size, self.config.truncation)
+        z = truncated_normals(
+            seed, stream, range(start, start + n), self.card.latent_size, self.config.truncation
+        )
         latents = Latents(torch.from_numpy(z).to(self.device), None, torch.arange(start, start + n))
         return self._classes.sample(latents, seed, stream)
 

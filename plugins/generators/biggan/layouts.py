@@ -71,7 +71,12 @@ _PYTORCH = (
     Rule(r"output_layer\.2\.u0", "output.u", _flat),
 )
 _CONDITION = r"blocks\.(\d+)\.0\.bn(\d)\.(gain|bias)\.weight"
-_SIGNATURE = (r"linear\.weight", r"blocks\.0\.0\.conv2\.weight", r"blocks\.0\.0\.bn1\.gain\.weight", r"output_layer\.2\.weight")
+_SIGNATURE = (
+    r"linear\.weight",
+    r"blocks\.0\.0\.conv2\.weight",
+    r"blocks\.0\.0\.bn1\.gain\.weight",
+    r"output_layer\.2\.weight",
+)
 _SHARED = r"shared\.weight|blocks\.0\.0\.bn1\.gain\.u0"
 _DEEP = r"blocks\.0\.0\.conv4\.weight"
 
@@ -81,7 +86,9 @@ PYTORCH = Layout(
     rules=(*_PYTORCH, Rule(_CONDITION, r"blocks.\1.norm\2.\3.weight")),
     absent=(_DEEP,),
 )
-PYTORCH_DEEP = replace(PYTORCH, name="BigGAN-PyTorch, deep", signature=(*_SIGNATURE, _SHARED, _DEEP), absent=())
+PYTORCH_DEEP = replace(
+    PYTORCH, name="BigGAN-PyTorch, deep", signature=(*_SIGNATURE, _SHARED, _DEEP), absent=()
+)
 PYTORCH_UNSHARED = Layout(
     "BigGAN-PyTorch, an embedding per normalisation",
     signature=_SIGNATURE,
@@ -138,7 +145,11 @@ def _hugging_face(attention: tuple[int, ...]) -> tuple[Rule, ...]:
 
 HUGGING_FACE = Layout(
     "pytorch-pretrained-BigGAN",
-    signature=(r"embeddings\.weight", r"generator\.gen_z\.weight_orig", r"generator\.layers\.0\.bn_0\.running_means"),
+    signature=(
+        r"embeddings\.weight",
+        r"generator\.gen_z\.weight_orig",
+        r"generator\.layers\.0\.bn_0\.running_means",
+    ),
     rules=(),
 )
 
@@ -149,7 +160,11 @@ def numbered(layout: Layout, names: Mapping[str, object]) -> Layout:
     """The layout with rules for a file of these names: pytorch-pretrained-BigGAN counts attention among its layers."""
     if layout is not HUGGING_FACE:
         return layout
-    attention = {int(m[1]) for name in names if (m := re.fullmatch(r"generator\.layers\.(\d+)\.(gamma|snconv1x1_.*)", name))}
+    attention = {
+        int(m[1])
+        for name in names
+        if (m := re.fullmatch(r"generator\.layers\.(\d+)\.(gamma|snconv1x1_.*)", name))
+    }
     return replace(layout, rules=_hugging_face(tuple(sorted(attention))))
 
 

@@ -73,15 +73,23 @@ class Attention(nn.Module):
 
     def __init__(self, a: stored.Attention) -> None:
         super().__init__()
-        self.query, self.key, self.value = (Convolution(w.effective(), None) for w in (a.query, a.key, a.value))
+        self.query, self.key, self.value = (
+            Convolution(w.effective(), None) for w in (a.query, a.key, a.value)
+        )
         self.out = Convolution(a.gamma * a.out.effective(), None)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same."""
-        query, key, value = _pixels(self.query(x)), _pixels(F.max_pool2d(self.key(x), 2)), _pixels(F.max_pool2d(self.value(x), 2))
+        query, key, value = (
+            _pixels(self.query(x)),
+            _pixels(F.max_pool2d(self.key(x), 2)),
+            _pixels(F.max_pool2d(self.value(x), 2)),
+        )
         # Zeros add nothing to products, and where queries are as wide as values torch need not store who looks at whom.
         wider = (0, max(0, value.shape[-1] - key.shape[-1]))
-        seen = F.scaled_dot_product_attention(F.pad(query, wider), F.pad(key, wider), value, scale=1.0)  # (N, 1, H*W, C')
+        seen = F.scaled_dot_product_attention(
+            F.pad(query, wider), F.pad(key, wider), value, scale=1.0
+        )  # (N, 1, H*W, C')
         n, _, height, width = x.shape
         attended: Tensor = self.out(seen.reshape(n, height, width, -1).permute(0, 3, 1, 2))
         return x + attended
@@ -94,9 +102,15 @@ def _pixels(x: Tensor) -> Tensor:
 class Original(nn.Module):
     """A residual block of two convolutions, in two halves."""
 
-    def __init__(self, block: Block, norms: list[Norm], convolutions: list[Convolution], shortcut: Convolution) -> None:
+    def __init__(
+        self, block: Block, norms: list[Norm], convolutions: list[Convolution], shortcut: Convolution
+    ) -> None:
         super().__init__()
-        self.norms, self.convolutions, self.shortcut = nn.ModuleList(norms), nn.ModuleList(convolutions), shortcut
+        self.norms, self.convolutions, self.shortcut = (
+            nn.ModuleList(norms),
+            nn.ModuleList(convolutions),
+            shortcut,
+        )
         self.conditions = tuple(norm.condition for norm in norms)
         self.up = block.up
 
@@ -127,7 +141,9 @@ class Deep(nn.Module):
     def forward(self, x: Tensor, style: Tensor, e: Tensor) -> Tensor:
         """X (N, I, H, W), style (N, the sum of the normalisations' widths): to (N, O, H, W) or twice the size."""
         h = x
-        for j, (part, norm, convolution) in enumerate(zip(torch.split(style, self.widths, dim=1), self.norms, self.convolutions, strict=True)):
+        for j, (part, norm, convolution) in enumerate(
+            zip(torch.split(style, self.widths, dim=1), self.norms, self.convolutions, strict=True)
+        ):
             h = norm(h, part, e)
             h = convolution(double(h) if self.up and j == 1 else h)
         skip = x[:, : self.outputs]
@@ -144,15 +160,26 @@ class Network(nn.Module):
         weight, bias = source.linear.effective(), source.linear.bias
         assert bias is not None
         self.linear = Condition(*_split(a, weight), bias) if a.deep else Condition(weight, None, bias)
-        self.blocks = nn.ModuleList(_fold_block(a, block, module, truncation) for block, module in zip(a.blocks, source.blocks, strict=True))
-        self.attention = nn.ModuleDict({i: Attention(module) for i, module in source.attention.items() if isinstance(module, stored.Attention)})
+        self.blocks = nn.ModuleList(
+            _fold_block(a, block, module, truncation)
+            for block, module in zip(a.blocks, source.blocks, strict=True)
+        )
+        self.attention = nn.ModuleDict(
+            {
+                i: Attention(module)
+                for i, module in source.attention.items()
+                if isinstance(module, stored.Attention)
+            }
+        )
         mean, inverse = source.output_norm.at(truncation, a.eps)
         gain = source.output_norm.gain * inverse
         self.register_buffer("output_scale", gain[None, :, None, None])
         self.register_buffer("output_shift", (source.output_norm.bias - mean * gain)[None, :, None, None])
         output_bias = source.output.bias
         assert output_bias is not None
-        self.output = Convolution(source.output.effective()[:3], output_bias[:3])  # further channels are not used
+        self.output = Convolution(
+            source.output.effective()[:3], output_bias[:3]
+        )  # further channels are not used
 
     output_scale: Tensor
     output_shift: Tensor

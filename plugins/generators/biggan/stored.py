@@ -124,12 +124,16 @@ class Network(nn.Module):
         for b in a.blocks:
             block = nn.Module()
             for j, (inputs, outputs, kernel) in enumerate(b.convolutions(deep=a.deep), start=1):
-                norm = ConditionalNorm(a.statistics, inputs, a.embedding + a.chunk, a.sigma if a.shared else PLAIN)
+                norm = ConditionalNorm(
+                    a.statistics, inputs, a.embedding + a.chunk, a.sigma if a.shared else PLAIN
+                )
                 block.add_module(f"norm{j}", norm)
                 block.add_module(f"conv{j}", Weight((outputs, inputs, kernel, kernel), a.sigma, bias=True))
             if not a.deep:
                 block.add_module("shortcut", Weight((b.outputs, b.inputs, 1, 1), a.sigma, bias=True))
             self.blocks.append(block)
-        self.attention = nn.ModuleDict({str(i): Attention(a.blocks[i].outputs, *widths, a.sigma) for i, widths in a.attention.items()})
+        self.attention = nn.ModuleDict(
+            {str(i): Attention(a.blocks[i].outputs, *widths, a.sigma) for i, widths in a.attention.items()}
+        )
         self.output_norm = Norm(a.statistics, a.blocks[-1].outputs)
         self.output = Weight((a.colours, a.blocks[-1].outputs, 3, 3), a.sigma, bias=True)

@@ -31,7 +31,9 @@ class Calling:
         method = config.call.method
         found: Any = module if method == "forward" else getattr(module, method, None)
         if not callable(found):
-            raise mistake("call.method", f"the module has no method '{method}'.{nearest(method, dir(module))}")
+            raise mistake(
+                "call.method", f"the module has no method '{method}'.{nearest(method, dir(module))}"
+            )
         self._function: Callable[..., Any] = found
 
     def __call__(self, latent: Tensor, label: Tensor | None) -> Tensor:
@@ -55,9 +57,14 @@ class Calling:
             try:
                 returned = returned[item]
             except (KeyError, IndexError, TypeError):
-                raise mistake("output.item", f"there is no item {text.shown(item)} in what the call returns: {_inside(returned)}") from None
+                raise mistake(
+                    "output.item",
+                    f"there is no item {text.shown(item)} in what the call returns: {_inside(returned)}",
+                ) from None
         if not isinstance(returned, Tensor):
-            raise mistake("output.item", f"the call returns {_inside(returned)}; say which item is the picture")
+            raise mistake(
+                "output.item", f"the call returns {_inside(returned)}; say which item is the picture"
+            )
         return returned
 
 
@@ -77,7 +84,9 @@ def label(config: ModuleConfig, classes: Classes, condition: Tensor | None, like
     if weights is None or condition is None or config.classes.form == "one_hot":
         return weights
     if condition.is_floating_point():
-        raise DataError("this module takes classes as whole numbers (form: index); class weights mean nothing to it")
+        raise DataError(
+            "this module takes classes as whole numbers (form: index); class weights mean nothing to it"
+        )
     check_shape(condition, "N", where="classes", N=like.shape[0])
     return condition.long().to(like.device)
 
@@ -92,7 +101,9 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 def _inside(returned: object) -> str:
     if isinstance(returned, dict):
-        return "a dictionary with " + ", ".join(f"{text.shown(key)}: {shown(value)}" for key, value in islice(returned.items(), 8))
+        return "a dictionary with " + ", ".join(
+            f"{text.shown(key)}: {shown(value)}" for key, value in islice(returned.items(), 8)
+        )
     if isinstance(returned, list | tuple):
         return f"a {type(returned).__name__} of " + ", ".join(shown(value) for value in returned[:8])
     return shown(returned)

@@ -26,17 +26,34 @@ def first_call(run: Callable[[], Tensor], config: ModuleConfig, shape: tuple[int
     try:
         x = run()
     except TypeError as error:
-        raise mistake("call", f"the module does not take {z} with these arguments (`call`, `classes`, `latent.argument`): {reason(error)}") from error
+        raise mistake(
+            "call",
+            f"the module does not take {z} with these arguments (`call`, `classes`, `latent.argument`): {reason(error)}",
+        ) from error
     except GanstrataError:
         raise
     except Exception as error:
-        raise mistake("latent.shape", f"the module failed when it was called with {z}: {reason(error)}") from error
-    if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim != 4 or x.shape[0] != SAMPLES or x.shape[1] not in (1, 3):
+        raise mistake(
+            "latent.shape", f"the module failed when it was called with {z}: {reason(error)}"
+        ) from error
+    if (
+        not isinstance(x, Tensor)
+        or not x.is_floating_point()
+        or x.ndim != 4
+        or x.shape[0] != SAMPLES
+        or x.shape[1] not in (1, 3)
+    ):
         hint = "; it seems to have its channels last" if x.ndim == 4 and x.shape[3] in (1, 3) else ""
-        raise mistake("output", f"{SAMPLES} latents give {shown(x)} of {x.dtype}, expected ({SAMPLES}, 1 or 3, height, width){hint}")
+        raise mistake(
+            "output",
+            f"{SAMPLES} latents give {shown(x)} of {x.dtype}, expected ({SAMPLES}, 1 or 3, height, width){hint}",
+        )
     if not x.isfinite().all():
         share = float((~x.isfinite()).float().mean())
-        raise mistake("output", f"the pictures are not finite: {100.0 * share:.0f} % of their values are NaN or infinite")
+        raise mistake(
+            "output",
+            f"the pictures are not finite: {100.0 * share:.0f} % of their values are NaN or infinite",
+        )
     if config.output.check:
         _check_range(x, config)
     return x
@@ -46,7 +63,10 @@ def _check_range(x: Tensor, config: ModuleConfig) -> None:
     low, high = config.output.range
     fault = range_fault(x, low, high)
     if fault:
-        raise mistake("output.range", f"is [{low:g}, {high:g}], but the first pictures {fault}. If it is right all the same, set output.check: false")
+        raise mistake(
+            "output.range",
+            f"is [{low:g}, {high:g}], but the first pictures {fault}. If it is right all the same, set output.check: false",
+        )
 
 
 def repeatable(first: Tensor, again: Tensor, config: ModuleConfig) -> None:
@@ -65,7 +85,9 @@ def repeatable(first: Tensor, again: Tensor, config: ModuleConfig) -> None:
             f"{said}: the module draws noise of its own. Set noise: fixed (the same for all samples) or noise: fresh (each sample's own); "
             "both compute every sample by itself, which is slower. Or switch its noise off by `arguments` or `call.arguments`",
         )
-    raise mistake("noise", f"{said}, though torch's generators were seeded: the module draws numbers from elsewhere")
+    raise mistake(
+        "noise", f"{said}, though torch's generators were seeded: the module draws numbers from elsewhere"
+    )
 
 
 def alone(first: Tensor, single: Tensor, config: ModuleConfig) -> None:
@@ -96,10 +118,16 @@ def composed(direct: Tensor, run: Callable[[], Tensor], config: ModuleConfig, ke
     except Exception as error:
         raise mistake(key, f"putting the picture together failed: {reason(error)}. {advice}") from error
     if not isinstance(x, Tensor) or x.shape != direct.shape:
-        raise mistake(key, f"put together they give {shown(x)}, the module itself a tensor {tuple(direct.shape)}. {advice}")
+        raise mistake(
+            key,
+            f"put together they give {shown(x)}, the module itself a tensor {tuple(direct.shape)}. {advice}",
+        )
     apart = distance(direct, x, config)
     if not apart <= SAME:
-        raise mistake(key, f"put together they give a picture that differs from the module's own by {apart:.2g} of the range. {advice}")
+        raise mistake(
+            key,
+            f"put together they give a picture that differs from the module's own by {apart:.2g} of the range. {advice}",
+        )
 
 
 def distance(a: Tensor, b: Tensor, config: ModuleConfig) -> float:

@@ -18,14 +18,24 @@ class Latent(PluginConfig):
     """How z is drawn and handed over."""
 
     size: int = Field(gt=0, le=1_000_000, description="how many numbers z has")
-    shape: list[int] | None = Field(default=None, description="of one sample as the call takes it, such as [100, 1, 1]; default [size]")
+    shape: list[int] | None = Field(
+        default=None, description="of one sample as the call takes it, such as [100, 1, 1]; default [size]"
+    )
     prior: Literal["normal", "uniform", "truncated"] = Field(
-        default="normal", description="normal; uniform between low and high; or normal within [-2, 2], as BigGAN has it"
+        default="normal",
+        description="normal; uniform between low and high; or normal within [-2, 2], as BigGAN has it",
     )
     low: float = Field(default=-1.0, ge=-FARTHEST, le=FARTHEST, description="of the uniform prior")
     high: float = Field(default=1.0, ge=-FARTHEST, le=FARTHEST, description="of the uniform prior")
-    scale: float = Field(default=1.0, gt=0.0, le=FARTHEST, description="z is multiplied by it; truncated with 0.5 is BigGAN's truncation at 0.5")
-    argument: str | None = Field(default=None, description="name of the argument that takes z; default the first")
+    scale: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=FARTHEST,
+        description="z is multiplied by it; truncated with 0.5 is BigGAN's truncation at 0.5",
+    )
+    argument: str | None = Field(
+        default=None, description="name of the argument that takes z; default the first"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -46,18 +56,35 @@ class Call(PluginConfig):
 class ClassLabels(PluginConfig):
     """Labels of a conditional module."""
 
-    count: int = Field(default=0, ge=0, le=1_000_000, description="how many classes there are; 0 where the module is unconditional")
-    form: Literal["index", "one_hot"] = Field(default="index", description="index: whole numbers (N,); one_hot: weights (N, count)")
-    argument: str | None = Field(default=None, description="name of the argument that takes them; default the one behind z")
-    draw: Literal["sampled"] | int | list[int] = Field(default="sampled", description="one class, a list to draw from evenly, or sampled from all")
+    count: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="how many classes there are; 0 where the module is unconditional",
+    )
+    form: Literal["index", "one_hot"] = Field(
+        default="index", description="index: whole numbers (N,); one_hot: weights (N, count)"
+    )
+    argument: str | None = Field(
+        default=None, description="name of the argument that takes them; default the one behind z"
+    )
+    draw: Literal["sampled"] | int | list[int] = Field(
+        default="sampled", description="one class, a list to draw from evenly, or sampled from all"
+    )
 
 
 class Output(PluginConfig):
     """What the call returns."""
 
-    range: tuple[Brightness, Brightness] = Field(default=(-1.0, 1.0), description="values of black and of full colour")
-    item: int | str | None = Field(default=None, description="which item is the picture, where a tuple, list or dictionary is returned")
-    check: bool = Field(default=True, description="refuse pictures that do not look as if they had this range")
+    range: tuple[Brightness, Brightness] = Field(
+        default=(-1.0, 1.0), description="values of black and of full colour"
+    )
+    item: int | str | None = Field(
+        default=None, description="which item is the picture, where a tuple, list or dictionary is returned"
+    )
+    check: bool = Field(
+        default=True, description="refuse pictures that do not look as if they had this range"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -69,22 +96,40 @@ class Output(PluginConfig):
 class ModuleConfig(PluginConfig):
     """The module, its weights, how it is called, and where codes enter it."""
 
-    target: str = Field(description="a class, or a function that returns the module: my_package.my_model:Generator or FILE.py:Generator")
-    arguments: dict[str, Any] = Field(default={}, description="what the class or function is called with, by name")
-    checkpoint: str | None = Field(default=None, description="a file of any known container; none where the target brings its weights")
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$", description="refuse the file if it has another hash")
-    part: str | None = Field(default=None, description="entry of the file, such as G_ema; default the first that fits")
-    prefix: str = Field(default="", description="take only tensors whose names begin so, without these letters, such as `module.`")
+    target: str = Field(
+        description="a class, or a function that returns the module: my_package.my_model:Generator or FILE.py:Generator"
+    )
+    arguments: dict[str, Any] = Field(
+        default={}, description="what the class or function is called with, by name"
+    )
+    checkpoint: str | None = Field(
+        default=None, description="a file of any known container; none where the target brings its weights"
+    )
+    sha256: str | None = Field(
+        default=None, pattern=r"^[0-9a-fA-F]{64}$", description="refuse the file if it has another hash"
+    )
+    part: str | None = Field(
+        default=None, description="entry of the file, such as G_ema; default the first that fits"
+    )
+    prefix: str = Field(
+        default="",
+        description="take only tensors whose names begin so, without these letters, such as `module.`",
+    )
     latent: Latent = Field(description="how z is drawn and handed over")
     call: Call = Field(default=Call(), description="how it is called")
     classes: ClassLabels = Field(default=ClassLabels(), description="labels of a conditional module")
     output: Output = Field(default=Output(), description="what it returns")
     noise: Literal["none", "fixed", "fresh"] = Field(
-        default="none", description="of modules that draw noise themselves: fixed is the same for all samples, fresh is each sample's own"
+        default="none",
+        description="of modules that draw noise themselves: fixed is the same for all samples, fresh is each sample's own",
     )
     mapping: str | None = Field(default=None, description="sub-module that makes w of z")
-    strata: list[str] = Field(default=[], description="sub-modules that are passed one after the other and make the whole call")
-    codes: list[str | list[str]] = Field(default=[], description="sub-modules that take the code, a layer each; a list of them shares a layer")
+    strata: list[str] = Field(
+        default=[], description="sub-modules that are passed one after the other and make the whole call"
+    )
+    codes: list[str | list[str]] = Field(
+        default=[], description="sub-modules that take the code, a layer each; a list of them shares a layer"
+    )
 
     @field_validator("target")
     @classmethod

@@ -53,7 +53,11 @@ class OwnModule(Generator):
         super().__init__(config, device)
         module = build(config)
         checkpoint = fill(module, config)
-        weights = digest({name: value for name, value in module.state_dict().items() if isinstance(value, Tensor)}) if module.state_dict() else ""
+        weights = (
+            digest({name: value for name, value in module.state_dict().items() if isinstance(value, Tensor)})
+            if module.state_dict()
+            else ""
+        )
         self.network: nn.Module = module.to(device).eval().requires_grad_(False)
         self.judges_range = config.output.check
         self._call = Calling(self.network, config)
@@ -61,7 +65,9 @@ class OwnModule(Generator):
             self._classes = Classes("module", config.classes.count, config.classes.draw)
         except CheckpointError as error:
             raise mistake("classes.draw", str(error)) from None
-        self._mapping = None if config.mapping is None else Mapping(submodule(self.network, config.mapping, "mapping"))
+        self._mapping = (
+            None if config.mapping is None else Mapping(submodule(self.network, config.mapping, "mapping"))
+        )
         self._root: int | None = None  # the layer whose code the call itself is given, where one is named
         self._sockets = self._sockets_of(config.codes)
         self._chain = [submodule(self.network, name, f"strata.{i}") for i, name in enumerate(config.strata)]
@@ -82,9 +88,13 @@ class OwnModule(Generator):
         elif latent.prior == "truncated":
             z = torch.from_numpy(truncated_normals(seed, stream, samples, latent.size, latent.scale))
         else:
-            rows = torch.stack([torch.from_numpy(uniforms(seed, stream, Use.LATENT, i, latent.size)) for i in samples])
+            rows = torch.stack(
+                [torch.from_numpy(uniforms(seed, stream, Use.LATENT, i, latent.size)) for i in samples]
+            )
             z = ((latent.low + (latent.high - latent.low) * rows) * latent.scale).float()
-        return self._classes.sample(Latents(z.to(self.device), None, torch.arange(start, start + n)), seed, stream)
+        return self._classes.sample(
+            Latents(z.to(self.device), None, torch.arange(start, start + n)), seed, stream
+        )
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """What the mapping network gives, (N, D), as the module itself calls it; z where there is none."""
@@ -97,7 +107,9 @@ class OwnModule(Generator):
         """Labels, and the key of each sample's noise where it is fresh."""
         kept = {}
         # Whatever is on the right device will do: labels are made from the condition alone.
-        labels = label(self.config, self._classes, inputs.condition, torch.empty(inputs.n, 0, device=self.device))
+        labels = label(
+            self.config, self._classes, inputs.condition, torch.empty(inputs.n, 0, device=self.device)
+        )
         if labels is not None:
             kept["label"] = labels
         if self.config.noise == "fresh":
@@ -137,7 +149,11 @@ class OwnModule(Generator):
                     continue
                 module = submodule(self.network, name, f"codes.{layer}")
                 if module in taken:
-                    raise mistake(f"codes.{layer}", f"'{name}' is listed already" + (f", as '{taken[module]}'" if taken[module] != name else ""))
+                    raise mistake(
+                        f"codes.{layer}",
+                        f"'{name}' is listed already"
+                        + (f", as '{taken[module]}'" if taken[module] != name else ""),
+                    )
                 taken[module] = name
                 found[-1].append(Socket(module, name, f"codes.{layer}"))
         return found
@@ -146,9 +162,19 @@ class OwnModule(Generator):
         """A code (N, D) in the shape that the first of the chain takes."""
         if self._mapping is None:
             return code.reshape(-1, *self._call.shape)
-        return code[:, None].expand(-1, *self._mapping.shape) if self._mapping.stacked else code.reshape(-1, *self._mapping.shape)
+        return (
+            code[:, None].expand(-1, *self._mapping.shape)
+            if self._mapping.stacked
+            else code.reshape(-1, *self._mapping.shape)
+        )
 
-    def _pictures(self, codes: Sequence[Tensor], labels: Tensor | None, keys: Tensor | None = None, root: Tensor | None = None) -> Tensor:
+    def _pictures(
+        self,
+        codes: Sequence[Tensor],
+        labels: Tensor | None,
+        keys: Tensor | None = None,
+        root: Tensor | None = None,
+    ) -> Tensor:
         """The module's pictures (N, 1 or 3, H, W) with a code (N, D) per layer.
 
         Args:
@@ -158,7 +184,11 @@ class OwnModule(Generator):
             root: what the call itself is given; default a layer's code.
         """
         root = codes[self._root or 0] if root is None else root
-        return self._rows(lambda rows: self._with_codes([c[rows] for c in codes], _of(labels, rows), root[rows]), len(root), keys)
+        return self._rows(
+            lambda rows: self._with_codes([c[rows] for c in codes], _of(labels, rows), root[rows]),
+            len(root),
+            keys,
+        )
 
     def _directly(self, z: Tensor, labels: Tensor | None, keys: Tensor | None) -> Tensor:
         """What the module makes of latents by itself."""
@@ -170,7 +200,11 @@ class OwnModule(Generator):
             return run(slice(None))
         found = []
         for i in range(n):
-            seed = 0 if keys is None else int(uniforms(int(keys[i, 0]), Stream.PROBING, Use.NOISE, int(keys[i, 1]), 1)[0] * 2**53)
+            seed = (
+                0
+                if keys is None
+                else int(uniforms(int(keys[i, 0]), Stream.PROBING, Use.NOISE, int(keys[i, 1]), 1)[0] * 2**53)
+            )
             with seeded(seed, self.device):
                 found.append(run(slice(i, i + 1)))
         return torch.cat(found)
@@ -199,7 +233,11 @@ class OwnModule(Generator):
         for sockets in self._sockets:
             for socket in sockets:
                 socket.learn(w)
-        layers = len(self._sockets) or (self._mapping.shape[0] if self._mapping is not None and self._mapping.stacked and not self._chain else 1)
+        layers = len(self._sockets) or (
+            self._mapping.shape[0]
+            if self._mapping is not None and self._mapping.stacked and not self._chain
+            else 1
+        )
         self.card = ModelCard(
             family=config.target.rpartition(":")[2],
             resolution=max(pictures.shape[2:]),
@@ -207,7 +245,9 @@ class OwnModule(Generator):
             code_size=w.shape[1],
             latent_size=config.latent.size,
             licence="unknown" if checkpoint is None else str(checkpoint.settings.get("licence", "unknown")),
-            source=config.target if checkpoint is None else str(checkpoint.settings.get("source", checkpoint.path.name)),
+            source=config.target
+            if checkpoint is None
+            else str(checkpoint.settings.get("source", checkpoint.path.name)),
             sha256="" if checkpoint is None else checkpoint.sha256,
             weights=weights,
         )
@@ -229,7 +269,12 @@ class OwnModule(Generator):
             checks.composed(pictures, lambda: self._passed(w, sizes), config, "strata", ADVICE_CHAIN)
             last = len(self._chain) - 1
             self.strata = tuple(
-                Stratum(name, None if i else 0, x.shape[-1] if x.ndim == 4 else 1, is_feature=x.ndim == 4 and i < last)
+                Stratum(
+                    name,
+                    None if i else 0,
+                    x.shape[-1] if x.ndim == 4 else 1,
+                    is_feature=x.ndim == 4 and i < last,
+                )
                 for i, (name, x) in enumerate(zip(config.strata, sizes, strict=True))
             )
             return
@@ -237,13 +282,19 @@ class OwnModule(Generator):
         if self._sockets:
             # If the listed sub-modules are all that take the code, the call itself may be given the codes of other samples.
             root = w.flip(0) if self._root is None else w
-            checks.composed(pictures, lambda: self._pictures(codes, labels, keys, root), config, "codes", ADVICE_CODES)
+            checks.composed(
+                pictures, lambda: self._pictures(codes, labels, keys, root), config, "codes", ADVICE_CODES
+            )
         elif self._mapping is not None:
-            checks.composed(pictures, lambda: self._pictures(codes, labels, keys), config, "mapping", ADVICE_MAPPING)
+            checks.composed(
+                pictures, lambda: self._pictures(codes, labels, keys), config, "mapping", ADVICE_MAPPING
+            )
         if self.card.layers == 1 and not self._sockets:
             self.strata = (Stratum(self.card.family, 0, size, is_feature=False),)
             return
-        names = ["+".join([item] if isinstance(item, str) else item) for item in config.codes] or [f"row {i}" for i in range(self.card.layers)]
+        names = ["+".join([item] if isinstance(item, str) else item) for item in config.codes] or [
+            f"row {i}" for i in range(self.card.layers)
+        ]
         collecting = [Stratum(name, layer, size, is_feature=False) for layer, name in enumerate(names)]
         self.strata = (*collecting, Stratum(self.card.family, None, size, is_feature=False))
 
@@ -253,7 +304,10 @@ class OwnModule(Generator):
         for i, (name, module) in enumerate(zip(self.config.strata, self._chain, strict=True)):
             x, self._writes[i] = checks.writes_into(module, x)
             if not isinstance(x, Tensor) or x.shape[:1] != w.shape[:1]:
-                raise mistake(f"strata.{i}", f"'{name}' returns {shown(x)}, expected a tensor with {len(w)} rows. {ADVICE_CHAIN}")
+                raise mistake(
+                    f"strata.{i}",
+                    f"'{name}' returns {shown(x)}, expected a tensor with {len(w)} rows. {ADVICE_CHAIN}",
+                )
             outputs.append(x)
         self._writes[0] = True  # codes are the caller's
         return x

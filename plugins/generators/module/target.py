@@ -15,7 +15,9 @@ from ....core.text import listed, shown
 from .config import ModuleConfig, mistake
 
 SHOWN = 8  # faults of a checkpoint that a message lists
-PREFIXES = 20  # that are tried on all names; of 50,000 tensors each may end with the name of the module's first
+PREFIXES = (
+    20  # that are tried on all names; of 50,000 tensors each may end with the name of the module's first
+)
 
 
 def build(config: ModuleConfig) -> nn.Module:
@@ -32,7 +34,10 @@ def build(config: ModuleConfig) -> nn.Module:
         raise mistake("target", str(error)) from error
     name = config.target.rpartition(":")[2]
     if isinstance(found, nn.Module):
-        raise mistake("target", f"'{name}' is a module that is built already; name its class, or a function that returns it")
+        raise mistake(
+            "target",
+            f"'{name}' is a module that is built already; name its class, or a function that returns it",
+        )
     if not callable(found):
         raise mistake("target", f"'{name}' is no class and no function, but {type(found).__name__}")
     try:
@@ -44,7 +49,10 @@ def build(config: ModuleConfig) -> nn.Module:
             torch.manual_seed(0)
             module = found(**config.arguments)
     except Exception as error:
-        raise mistake("arguments", f"{name}({', '.join(f'{k}={shown(v)}' for k, v in config.arguments.items())}) failed: {reason(error)}") from error
+        raise mistake(
+            "arguments",
+            f"{name}({', '.join(f'{k}={shown(v)}' for k, v in config.arguments.items())}) failed: {reason(error)}",
+        ) from error
     if not isinstance(module, nn.Module):
         raise mistake("target", f"{name}(...) gives {type(module).__name__}, no torch.nn.Module")
     return module.float()
@@ -65,7 +73,10 @@ def fill(module: nn.Module, config: ModuleConfig) -> Checkpoint | None:
     parts = {part.name: part for part in checkpoint.parts}
     if config.part is not None and config.part not in parts:
         known = ", ".join(name for name in parts if name) or "one, unnamed"
-        raise mistake("part", f"{checkpoint.path} has no part '{config.part}'.{nearest(config.part, parts)} It has {known}")
+        raise mistake(
+            "part",
+            f"{checkpoint.path} has no part '{config.part}'.{nearest(config.part, parts)} It has {known}",
+        )
     chosen = checkpoint.parts if config.part is None else (parts[config.part],)
     # Several may fit: a generator and its moving average, which comes first.
     part = next((p for p in chosen if not _misfits(module, _stripped(p, config.prefix))), chosen[0])
@@ -75,9 +86,15 @@ def fill(module: nn.Module, config: ModuleConfig) -> Checkpoint | None:
         more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
         inside = f" (part {part.name})" if part.name else ""
         hint = _prefix_hint(module, part, config.prefix)
-        raise mistake("checkpoint", f"{checkpoint.path}{inside} does not fit the module: {'; '.join(faults[:SHOWN])}{more}{hint}")
+        raise mistake(
+            "checkpoint",
+            f"{checkpoint.path}{inside} does not fit the module: {'; '.join(faults[:SHOWN])}{more}{hint}",
+        )
     if senseless := unreal(tensors):
-        raise mistake("checkpoint", f"{checkpoint.path}: {listed(senseless)}: these tensors hold values that are no finite real numbers")
+        raise mistake(
+            "checkpoint",
+            f"{checkpoint.path}: {listed(senseless)}: these tensors hold values that are no finite real numbers",
+        )
     module.load_state_dict(tensors, strict=False)
     return checkpoint
 
@@ -91,22 +108,35 @@ def submodule(module: nn.Module, name: str, key: str) -> nn.Module:
     names = dict(module.named_modules(remove_duplicate=False))
     if not name or name not in names:
         top = [child for child, _ in module.named_children()]
-        raise mistake(key, f"the module has no sub-module '{name}'.{nearest(name, names)} At its top it has {', '.join(top) or 'none'}")
+        raise mistake(
+            key,
+            f"the module has no sub-module '{name}'.{nearest(name, names)} At its top it has {', '.join(top) or 'none'}",
+        )
     found: nn.Module = names[name]
     return found
 
 
 def _stripped(part: Part, prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in part.tensors.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): tensor for name, tensor in part.tensors.items() if name.startswith(prefix)
+    }
 
 
 def _misfits(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
     """What is missing, superfluous or of another shape. Counters of batch normalisation may be missing: they change nothing."""
-    own = {name: tuple(value.shape) for name, value in module.state_dict().items() if isinstance(value, Tensor)}
-    missing = [f"missing {name}" for name in own if name not in tensors and not name.endswith("num_batches_tracked")]
+    own = {
+        name: tuple(value.shape) for name, value in module.state_dict().items() if isinstance(value, Tensor)
+    }
+    missing = [
+        f"missing {name}" for name in own if name not in tensors and not name.endswith("num_batches_tracked")
+    ]
     superfluous = [f"superfluous {name}" for name in tensors if name not in own]
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    misshapen = [f"{name} is {shape}, expected {own[name]}" for name, shape in shapes.items() if name in own and shape != own[name]]
+    misshapen = [
+        f"{name} is {shape}, expected {own[name]}"
+        for name, shape in shapes.items()
+        if name in own and shape != own[name]
+    ]
     return [*missing, *superfluous, *misshapen]
 
 

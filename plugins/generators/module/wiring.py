@@ -55,7 +55,9 @@ class Mapping:
         if w is None:
             raise mistake("mapping", "this sub-module is not called when a picture is made")
         if not isinstance(w, Tensor) or w.ndim < 2 or w.shape[0] != n or not w.is_floating_point():
-            raise mistake("mapping", f"returns {shown(w)} for {n} latents, expected numbers with a row for each")
+            raise mistake(
+                "mapping", f"returns {shown(w)} for {n} latents, expected numbers with a row for each"
+            )
         self.shape = tuple(w.shape[1:])
         self.stacked = w.ndim == 3 and torch.equal(w, w[:, :1].expand_as(w))
 
@@ -99,7 +101,9 @@ class Socket:
         self._code: Tensor | None = None
         module.register_forward_pre_hook(self._hook, with_kwargs=True)
 
-    def _hook(self, _: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    def _hook(
+        self, _: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         if self._code is None:
             if not self._places and self._seen is None:
                 self._seen = arguments, named
@@ -125,7 +129,12 @@ class Socket:
         given: dict[int | str, Any] = dict(enumerate(positional))
         given.update(named)
         for place, value in given.items():
-            if isinstance(value, Tensor) and value.shape[:1] == w.shape[:1] and value.numel() == w.numel() and torch.equal(value.flatten(1), w):
+            if (
+                isinstance(value, Tensor)
+                and value.shape[:1] == w.shape[:1]
+                and value.numel() == w.numel()
+                and torch.equal(value.flatten(1), w)
+            ):
                 self._places[place] = tuple(value.shape[1:])
         if not self._places:
             seen = ", ".join(shown(value) for value in given.values()) or "nothing"

@@ -54,11 +54,17 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if not 0 <= self.classes < self.inputs:
-            raise CheckpointError(f"a ProgressiveGAN with {self.inputs} inputs, of which {self.classes} are classes, has no latent code")
+            raise CheckpointError(
+                f"a ProgressiveGAN with {self.inputs} inputs, of which {self.classes} are classes, has no latent code"
+            )
         if not (math.isfinite(self.lod) and 0.0 <= self.lod <= len(self.widths) - 1):
-            raise CheckpointError(f"a ProgressiveGAN of {len(self.widths)} levels has levels of detail 0 to {len(self.widths) - 1}, not {self.lod:g}")
+            raise CheckpointError(
+                f"a ProgressiveGAN of {len(self.widths)} levels has levels of detail 0 to {len(self.widths) - 1}, not {self.lod:g}"
+            )
         if self.colours not in (1, 3):
-            raise CheckpointError(f"a ProgressiveGAN that makes pictures of {self.colours} channels; 3, or 1 for grey, can be used")
+            raise CheckpointError(
+                f"a ProgressiveGAN that makes pictures of {self.colours} channels; 3, or 1 for grey, can be used"
+            )
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
@@ -118,7 +124,9 @@ def infer(shapes: Shapes, options: Mapping[str, Any]) -> Architecture:
             f"a ProgressiveGAN has two layers for each of 4, 8, 16 ... pixels, numbered 0, 1, 2 ...; this file has {count}: {found}"
         )
     if any(len(shapes[name]) != 1 for name in wanted) or len(shapes.get("layers.0.weight", ())) != 4:
-        raise CheckpointError("a ProgressiveGAN whose biases are vectors and whose first layer is a 4x4 convolution or a matrix was expected")
+        raise CheckpointError(
+            "a ProgressiveGAN whose biases are vectors and whose first layer is a 4x4 convolution or a matrix was expected"
+        )
     last = f"outputs.{count // 2 - 1}.bias"
     colours = shapes.get(last, shapes.get("outputs.0.bias", (3,)))
     return Architecture(
@@ -141,10 +149,16 @@ def examine(part: Part) -> Examined | None:
     translated, lod = translate(layout, dict(part.tensors))
     shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
     architecture = infer(shapes, {"lod": lod, **_of_layout(layout), **_stored(part.settings)})
-    unused = {f"outputs.{level}.{what}" for level in range(levels(translated.tensors)) for what in ("weight", "bias")}
+    unused = {
+        f"outputs.{level}.{what}"
+        for level in range(levels(translated.tensors))
+        for what in ("weight", "bias")
+    }
     unused -= {f"outputs.{level}.{what}" for level in architecture.outputs for what in ("weight", "bias")}
     tensors = {name: tensor for name, tensor in translated.tensors.items() if name not in unused}
-    return examined("ProgressiveGAN", layout, architecture, translated, tensors, layers=1, code_size=architecture.z_dim)
+    return examined(
+        "ProgressiveGAN", layout, architecture, translated, tensors, layers=1, code_size=architecture.z_dim
+    )
 
 
 def _of_layout(layout: Layout) -> dict[str, Any]:
@@ -177,8 +191,14 @@ def _stored(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What a file says about itself: in our own header, or in the constructor arguments of NVIDIA's network."""
     network = settings.get("network")
     if isinstance(network, Mapping):
-        return {ours: _checked(ours, network[ours], kind) for ours, kind in _OPTIONS.items() if ours in network}
-    found = {ours: _checked(theirs, settings[theirs], kind) for theirs, (ours, kind) in _ARGUMENTS.items() if settings.get(theirs) is not None}
+        return {
+            ours: _checked(ours, network[ours], kind) for ours, kind in _OPTIONS.items() if ours in network
+        }
+    found = {
+        ours: _checked(theirs, settings[theirs], kind)
+        for theirs, (ours, kind) in _ARGUMENTS.items()
+        if settings.get(theirs) is not None
+    }
     if settings.get("use_leakyrelu") is False:
         found["leak"] = 0.0
     return found
@@ -193,4 +213,6 @@ def _checked(name: str, value: object, kind: type) -> Any:
     whole = isinstance(value, int) and not isinstance(value, bool)
     if (whole or (kind is float and isinstance(value, float))) and 0 <= value < math.inf:  # type: ignore[operator]
         return kind(value)
-    raise CheckpointError(f"{name} stored in the file is {shown(value)}, expected a {'whole ' if kind is int else ''}number from 0 up")
+    raise CheckpointError(
+        f"{name} stored in the file is {shown(value)}, expected a {'whole ' if kind is int else ''}number from 0 up"
+    )

@@ -60,7 +60,12 @@ class ProgressiveGAN(Generator):
         architecture = _with_labels(Architecture.from_plain(opened.found.architecture), config.labels)
         self.architecture = architecture
         network = load(architecture.build, opened.found, opened.checkpoint.path)
-        found = replace(opened.found, latent_size=architecture.z_dim, code_size=architecture.z_dim, classes=architecture.classes)
+        found = replace(
+            opened.found,
+            latent_size=architecture.z_dim,
+            code_size=architecture.z_dim,
+            classes=architecture.classes,
+        )
         self.card: ModelCard = replace(opened, found=found).card()
         self._classes = Classes("ProgressiveGAN", architecture.classes, config.classes)
         strata: list[Stratum] = []
@@ -70,14 +75,25 @@ class ProgressiveGAN(Generator):
                 layers.append(self._ready(network, i))
                 strata.append(Stratum(f"layer{i}", None if i else 0, 4 * 2**level))
             if level in architecture.outputs:
-                layers.append(Ready(_at(network.outputs, str(level)), "same", 1.0 if architecture.equalised else None, None))
+                layers.append(
+                    Ready(
+                        _at(network.outputs, str(level)),
+                        "same",
+                        1.0 if architecture.equalised else None,
+                        None,
+                    )
+                )
                 strata.append(Stratum(f"output{level}", None, 4 * 2**level, is_feature=False))
         self.network = settled(torch.nn.ModuleList(layers), device)
         self.strata = tuple(strata)
-        self._places = [_Place(layer, not stratum.is_feature) for layer, stratum in zip(layers, strata, strict=True)]
+        self._places = [
+            _Place(layer, not stratum.is_feature) for layer, stratum in zip(layers, strata, strict=True)
+        ]
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         """By its tensor names and the shape of its first layer, in any of the published layouts."""
         layout = recognised(names_and_shapes)
         return None if layout is None else Match(1.0, f"ProgressiveGAN in the {layout.name} layout")
@@ -138,7 +154,12 @@ class ProgressiveGAN(Generator):
 
     def _ready(self, network: Network, i: int) -> Ready:
         kind = "dense" if i == 0 else "same" if i % 2 else "up"
-        return Ready(_at(network.layers, str(i)), kind, GAIN if self.architecture.equalised else None, self.architecture.leak)
+        return Ready(
+            _at(network.layers, str(i)),
+            kind,
+            GAIN if self.architecture.equalised else None,
+            self.architecture.leak,
+        )
 
 
 def _at(modules: torch.nn.Module, name: str) -> Convolution:
@@ -152,5 +173,7 @@ def _with_labels(architecture: Architecture, labels: int | None) -> Architecture
     if labels is None or labels == architecture.classes:
         return architecture
     if architecture.classes:
-        raise CheckpointError(f"labels: {labels} is configured, but the file says that this ProgressiveGAN has {architecture.classes} classes")
+        raise CheckpointError(
+            f"labels: {labels} is configured, but the file says that this ProgressiveGAN has {architecture.classes} classes"
+        )
     return replace(architecture, classes=labels)

@@ -17,7 +17,11 @@ from ..shared.layouts import Layout, Naming, Rule
 
 def _dense(weight: Tensor) -> Tensor:
     """TensorFlow's first layer (Z, 16 C) as a 4x4 convolution (C, Z, 4, 4) that meets one pixel."""
-    return weight.view(weight.shape[0], -1, 4, 4).permute(1, 0, 2, 3).flip(2, 3) if weight.ndim == 2 and weight.shape[1] % 16 == 0 else weight
+    return (
+        weight.view(weight.shape[0], -1, 4, 4).permute(1, 0, 2, 3).flip(2, 3)
+        if weight.ndim == 2 and weight.shape[1] % 16 == 0
+        else weight
+    )
 
 
 def _matrix(weight: Tensor) -> Tensor:
@@ -105,23 +109,32 @@ TENSORFLOW = Layout(
 def _mmgeneration(name: str, prefix: str, others: str, absent: tuple[str, ...]) -> Layout:
     return Layout(
         name,
-        signature=(prefix + r"noise2feat\.linear\.weight_orig", prefix + r"torgb_layers\.0\.conv\.weight_orig"),
+        signature=(
+            prefix + r"noise2feat\.linear\.weight_orig",
+            prefix + r"torgb_layers\.0\.conv\.weight_orig",
+        ),
         absent=absent,
         rules=(
             Rule(prefix + r"noise2feat\.linear\.weight_orig", "layers.0.weight", _matrix),
             Rule(prefix + r"noise2feat\.bias", "layers.0.bias", lambda bias: bias.flatten()),
-            Rule(prefix + r"conv_blocks\.(\d+)\.conv\.weight_orig", lambda m: f"layers.{int(m[1]) + 1}.weight"),
+            Rule(
+                prefix + r"conv_blocks\.(\d+)\.conv\.weight_orig", lambda m: f"layers.{int(m[1]) + 1}.weight"
+            ),
             Rule(prefix + r"conv_blocks\.(\d+)\.conv\.bias", lambda m: f"layers.{int(m[1]) + 1}.bias"),
             Rule(prefix + r"torgb_layers\.(\d+)\.conv\.weight_orig", r"outputs.\1.weight"),
             Rule(prefix + r"torgb_layers\.(\d+)\.conv\.bias", r"outputs.\1.bias"),
             Rule(rf"({others})\..*", None),
-            Rule(r"shown_nkimg|_curr_transition_weight|_next_scale_int|_curr_scale_int", None),  # where training stands
+            Rule(
+                r"shown_nkimg|_curr_transition_weight|_next_scale_int|_curr_scale_int", None
+            ),  # where training stands
         ),
     )
 
 
 MMGENERATION = _mmgeneration("MMGeneration", r"(?:generator\.)?", "discriminator", (r"generator_ema\..*",))
-MMGENERATION_AVERAGE = _mmgeneration("MMGeneration, moving average", r"generator_ema\.", "generator|discriminator", ())
+MMGENERATION_AVERAGE = _mmgeneration(
+    "MMGeneration, moving average", r"generator_ema\.", "generator|discriminator", ()
+)
 
 LAYOUTS = (OWN, HIGAN, GENFORCE, TENSORFLOW, MMGENERATION_AVERAGE, MMGENERATION)
 MATRICES = (TENSORFLOW, MMGENERATION_AVERAGE, MMGENERATION)  # store the first layer as a matrix

@@ -42,7 +42,9 @@ class Network(nn.Module):
             below = widths[level - 1] if level else inputs
             self.layers.append(Convolution(below, width, 3 if level else 4))
             self.layers.append(Convolution(width, width, 3))
-        self.outputs = nn.ModuleDict({str(level): Convolution(widths[level], colours, 1) for level in outputs})
+        self.outputs = nn.ModuleDict(
+            {str(level): Convolution(widths[level], colours, 1) for level in outputs}
+        )
 
 
 def as_matrix(weight: Tensor) -> Tensor:

@@ -52,7 +52,11 @@ def _turn(tensors: dict[str, Tensor], *, usual: bool, own_fan_in: bool) -> None:
         usual: whether they are transposed where every width is the same, so that shapes do not tell.
         own_fan_in: False if a transposed weight's factor was computed from its number of outputs, as MMGeneration does.
     """
-    ups = [i for i in range(2, 2 * levels(tensors), 2) if f"layers.{i}.weight" in tensors and f"layers.{i}.bias" in tensors]
+    ups = [
+        i
+        for i in range(2, 2 * levels(tensors), 2)
+        if f"layers.{i}.weight" in tensors and f"layers.{i}.bias" in tensors
+    ]
     transposed = None
     for i in ups:
         shape, outputs = tuple(tensors[f"layers.{i}.weight"].shape), tensors[f"layers.{i}.bias"].numel()
@@ -64,4 +68,6 @@ def _turn(tensors: dict[str, Tensor], *, usual: bool, own_fan_in: bool) -> None:
         weight = tensors[f"layers.{i}.weight"]
         if weight.ndim == 4 and weight.numel():
             turned = weight.transpose(0, 1).flip(2, 3)  # (O, I, 3, 3)
-            tensors[f"layers.{i}.weight"] = turned if own_fan_in else turned * math.sqrt(turned.shape[1] / turned.shape[0])
+            tensors[f"layers.{i}.weight"] = (
+                turned if own_fan_in else turned * math.sqrt(turned.shape[1] / turned.shape[0])
+            )

@@ -45,7 +45,16 @@ class Architecture:
 
     def build(self) -> Network:
         """The network, with new weights."""
-        return Network(self.z_dim, self.classes, self.embedding, self.widths, self.insides, self.groups, self.size, self.kernel)
+        return Network(
+            self.z_dim,
+            self.classes,
+            self.embedding,
+            self.widths,
+            self.insides,
+            self.groups,
+            self.size,
+            self.kernel,
+        )
 
 
 def _numbers(shapes: Shapes, prefix: str) -> Iterator[int]:
@@ -64,11 +73,16 @@ def infer(shapes: Shapes) -> Architecture:
         embedding, classes = shapes.get("embed.weight", (0, 0))
         widths, insides, groups = [], [], []
         for stage in _numbers(shapes, "stages."):
-            blocks = [shapes[f"stages.{stage}.blocks.{i}.conv2.weight"] for i in _numbers(shapes, f"stages.{stage}.blocks.")]
+            blocks = [
+                shapes[f"stages.{stage}.blocks.{i}.conv2.weight"]
+                for i in _numbers(shapes, f"stages.{stage}.blocks.")
+            ]
             widths.append(shapes[f"stages.{stage}.blocks.0.conv1.weight"][1])
             insides.append(tuple(outputs for outputs, *_ in blocks))
             groups.append(tuple(outputs // each for outputs, each, *_ in blocks))
-        kernels = {shape[0] for name, shape in shapes.items() if re.fullmatch(r"stages\.\d+\.up\.kernel", name)} or {4}
+        kernels = {
+            shape[0] for name, shape in shapes.items() if re.fullmatch(r"stages\.\d+\.up\.kernel", name)
+        } or {4}
         sizes = {shape[2] for name, shape in shapes.items() if name.endswith(".conv2.weight")}
         found = Architecture(
             z_dim=shapes["basis.linear.weight"][1] - embedding,
@@ -83,9 +97,24 @@ def infer(shapes: Shapes) -> Architecture:
     except KeyError as error:
         raise CheckpointError(f"an R3GAN generator without {error}") from None
     except (IndexError, ValueError, ZeroDivisionError) as error:
-        raise CheckpointError(f"an R3GAN generator with tensors of shapes that do not go together: {error}") from None
-    uneven = any(inside % group for row in zip(found.insides, found.groups, strict=True) for inside, group in zip(*row, strict=True) if group)
-    if found.z_dim < 1 or sizes or kernels or found.size % 2 == 0 or found.kernel % 2 or uneven or not all(all(row) for row in found.groups):
+        raise CheckpointError(
+            f"an R3GAN generator with tensors of shapes that do not go together: {error}"
+        ) from None
+    uneven = any(
+        inside % group
+        for row in zip(found.insides, found.groups, strict=True)
+        for inside, group in zip(*row, strict=True)
+        if group
+    )
+    if (
+        found.z_dim < 1
+        or sizes
+        or kernels
+        or found.size % 2 == 0
+        or found.kernel % 2
+        or uneven
+        or not all(all(row) for row in found.groups)
+    ):
         raise CheckpointError("an R3GAN generator with tensors of shapes that do not go together")
     return found
 

@@ -47,14 +47,20 @@ class R3GAN(Generator):
         for i, stage in enumerate(self.network.stages):
             size = 4 * 2**i
             for name, module in stage.named_children():
-                parts = [(f"b{size}.up", module)] if name == "up" else [(f"b{size}.block{j}", block) for j, block in module.named_children()]
+                parts = (
+                    [(f"b{size}.up", module)]
+                    if name == "up"
+                    else [(f"b{size}.block{j}", block) for j, block in module.named_children()]
+                )
                 self._modules += [part for _, part in parts]
                 strata += [Stratum(part, None, size) for part, _ in parts]
         self._modules.append(self.network.rgb)
         self.strata = (*strata, Stratum("rgb", None, self.architecture.resolution, is_feature=False))
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         """By its tensor names."""
         layout = find(LAYOUTS, names_and_shapes)
         return None if layout is None else Match(1.0, f"R3GAN in the {layout.name} layout")
@@ -75,7 +81,14 @@ class R3GAN(Generator):
             return State(None)
         with torch.autocast(self.device.type, enabled=False):
             embedded = F.linear(weights, self.network.embed.weight)  # (N, E)
-            return State(None, kept={"class": F.linear(embedded, self.network.basis.linear.weight[:, self.architecture.z_dim :])})
+            return State(
+                None,
+                kept={
+                    "class": F.linear(
+                        embedded, self.network.basis.linear.weight[:, self.architecture.z_dim :]
+                    )
+                },
+            )
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """The basis, upsampling, a residual block, or RGB."""

@@ -28,9 +28,16 @@ PUBLISHED = Layout(
         Rule(_PREFIX + r"MainLayers\.0\.Layers\.0\.Basis", "basis.pattern"),
         Rule(_PREFIX + r"MainLayers\.0\.Layers\.0\.LinearLayer\.weight", "basis.linear.weight"),
         Rule(_PREFIX + r"MainLayers\.(\d+)\.Layers\.0\.Resampler\.Kernel", r"stages.\1.up.kernel"),
-        Rule(_PREFIX + r"MainLayers\.(\d+)\.Layers\.0\.LinearLayer\.Layer\.weight", r"stages.\1.up.conv.weight"),
-        Rule(_BLOCK + r"LinearLayer([123])\.Layer\.weight", lambda m: f"stages.{m[1]}.blocks.{int(m[2]) - 1}.conv{m[3]}.weight"),
-        Rule(_BLOCK + r"NonLinearity([12])\.Bias", lambda m: f"stages.{m[1]}.blocks.{int(m[2]) - 1}.bias{m[3]}"),
+        Rule(
+            _PREFIX + r"MainLayers\.(\d+)\.Layers\.0\.LinearLayer\.Layer\.weight", r"stages.\1.up.conv.weight"
+        ),
+        Rule(
+            _BLOCK + r"LinearLayer([123])\.Layer\.weight",
+            lambda m: f"stages.{m[1]}.blocks.{int(m[2]) - 1}.conv{m[3]}.weight",
+        ),
+        Rule(
+            _BLOCK + r"NonLinearity([12])\.Bias", lambda m: f"stages.{m[1]}.blocks.{int(m[2]) - 1}.bias{m[3]}"
+        ),
     ),
 )
 

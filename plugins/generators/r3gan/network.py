@@ -54,7 +54,9 @@ class Convolution(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, size: int = 1, groups: int = 1) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs // groups, size, size) / (inputs // groups * size**2) ** 0.5)
+        self.weight = nn.Parameter(
+            torch.randn(outputs, inputs // groups, size, size) / (inputs // groups * size**2) ** 0.5
+        )
         self.groups = groups
 
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -62,7 +64,9 @@ class Convolution(nn.Module):
         weight, padding = self.weight.to(x.dtype), self.weight.shape[2] // 2
         if bias is None:
             return F.conv2d(x, weight, padding=padding, groups=self.groups)
-        return F.leaky_relu(F.conv2d(x, weight, bias.to(x.dtype), padding=padding, groups=self.groups), LEAK, inplace=True)
+        return F.leaky_relu(
+            F.conv2d(x, weight, bias.to(x.dtype), padding=padding, groups=self.groups), LEAK, inplace=True
+        )
 
 
 class Block(nn.Module):
@@ -106,11 +110,21 @@ class Up(nn.Module):
 class Stage(nn.Module):
     """All of one resolution: `up`, but for the first, and its blocks."""
 
-    def __init__(self, below: int | None, width: int, insides: tuple[int, ...], groups: tuple[int, ...], size: int, kernel: int) -> None:
+    def __init__(
+        self,
+        below: int | None,
+        width: int,
+        insides: tuple[int, ...],
+        groups: tuple[int, ...],
+        size: int,
+        kernel: int,
+    ) -> None:
         super().__init__()
         if below is not None:
             self.up = Up(below, width, kernel)
-        self.blocks = nn.ModuleList(Block(width, inside, group, size) for inside, group in zip(insides, groups, strict=True))
+        self.blocks = nn.ModuleList(
+            Block(width, inside, group, size) for inside, group in zip(insides, groups, strict=True)
+        )
 
 
 class Network(nn.Module):
@@ -142,5 +156,7 @@ class Network(nn.Module):
             self.embed = Embedding(classes, embedding)
         self.basis = Basis(z_dim + embedding, widths[0])
         below = [None, *widths[:-1]]
-        self.stages = nn.ModuleList(Stage(b, w, i, g, size, kernel) for b, w, i, g in zip(below, widths, insides, groups, strict=True))
+        self.stages = nn.ModuleList(
+            Stage(b, w, i, g, size, kernel) for b, w, i, g in zip(below, widths, insides, groups, strict=True)
+        )
         self.rgb = Convolution(widths[-1], 3)

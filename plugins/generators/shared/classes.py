@@ -32,7 +32,9 @@ class Classes:
             return
         wanted = [asked] if isinstance(asked, int) else list(asked)
         if not count:
-            raise CheckpointError(f"classes are configured, but this {family} is unconditional; leave `classes` out")
+            raise CheckpointError(
+                f"classes are configured, but this {family} is unconditional; leave `classes` out"
+            )
         if not wanted or any(not 0 <= c < count for c in wanted):
             raise CheckpointError(f"classes {asked}: this {family} has classes 0 to {count - 1}")
         self.drawn = wanted
@@ -59,11 +61,15 @@ class Classes:
             return None
         n = like.shape[0]
         if condition is None:
-            raise DataError(f"this {self.family} is conditional: it needs a class from 0 to {self.count - 1} for every sample")
+            raise DataError(
+                f"this {self.family} is conditional: it needs a class from 0 to {self.count - 1} for every sample"
+            )
         if condition.is_floating_point():
             check_shape(condition, "N Y", where="class weights", N=n, Y=self.count)
             return condition.to(like)
         check_shape(condition, "N", where="classes", N=n)
         if ((condition < 0) | (condition >= self.count)).any():
-            raise DataError(f"this {self.family} has classes 0 to {self.count - 1}; it was given {sorted(set(condition.tolist()))}")
+            raise DataError(
+                f"this {self.family} has classes 0 to {self.count - 1}; it was given {sorted(set(condition.tolist()))}"
+            )
         return torch.nn.functional.one_hot(condition.long(), self.count).to(like)

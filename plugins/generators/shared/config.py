@@ -13,25 +13,34 @@ class CheckpointConfig(PluginConfig):
     """A checkpoint, and if wanted the hash it must have."""
 
     checkpoint: str = Field(description="a file of any known container, or bundled:NAME")
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$", description="refuse the file if it has another hash")
+    sha256: str | None = Field(
+        default=None, pattern=r"^[0-9a-fA-F]{64}$", description="refuse the file if it has another hash"
+    )
 
 
 class ClassConfig(CheckpointConfig):
     """Which classes of a conditional network are drawn."""
 
     classes: Literal["sampled"] | int | list[int] = Field(
-        default="sampled", description="for conditional networks: one class, a list to draw from evenly, or sampled from all"
+        default="sampled",
+        description="for conditional networks: one class, a list to draw from evenly, or sampled from all",
     )
 
 
 class TruncationConfig(ClassConfig):
     """What every generator with a mapping network lets one choose."""
 
-    truncation_psi: float = Field(default=1.0, ge=0.0, le=1.0, description="pulls w towards its mean; 1 is none")
-    truncation_layers: int | None = Field(default=None, ge=0, description="how many layers are truncated; default all")
+    truncation_psi: float = Field(
+        default=1.0, ge=0.0, le=1.0, description="pulls w towards its mean; 1 is none"
+    )
+    truncation_layers: int | None = Field(
+        default=None, ge=0, description="how many layers are truncated; default all"
+    )
 
 
 class StyleConfig(TruncationConfig):
     """The same for generators with noise."""
 
-    noise: Literal["const", "fresh", "none"] = Field(default="const", description="const: as in the checkpoint; fresh: per sample")
+    noise: Literal["const", "fresh", "none"] = Field(
+        default="const", description="const: as in the checkpoint; fresh: per sample"
+    )

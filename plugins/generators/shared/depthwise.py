@@ -16,4 +16,6 @@ def interpolate(x: Tensor, kernel: Tensor, stride: Pair, padding: Pair, output_p
     """
     wide = x.float() if x.device.type == "cpu" and x.dtype in (torch.bfloat16, torch.float16) else x
     weight = kernel.to(wide.dtype).expand(x.shape[1], 1, *kernel.shape)
-    return F.conv_transpose2d(wide, weight, stride=stride, padding=padding, output_padding=output_padding, groups=x.shape[1]).to(x.dtype)
+    return F.conv_transpose2d(
+        wide, weight, stride=stride, padding=padding, output_padding=output_padding, groups=x.shape[1]
+    ).to(x.dtype)

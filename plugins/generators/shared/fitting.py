@@ -28,7 +28,9 @@ class Misfits(NamedTuple):
     misshapen: tuple[str, ...]
 
 
-def compare(build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], origin: Mapping[str, str]) -> Misfits:
+def compare(
+    build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], origin: Mapping[str, str]
+) -> Misfits:
     """What a network of this architecture misses in a translated state dict, and what it has no place for.
 
     Args:
@@ -43,7 +45,12 @@ def compare(build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], origi
     try:
         with warnings.catch_warnings(action="ignore"), torch.device("meta"):  # about sizes of 0
             expected = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
-    except (RuntimeError, ValueError, OverflowError, ZeroDivisionError):  # of torch: a size below zero, or beyond what can be counted
+    except (
+        RuntimeError,
+        ValueError,
+        OverflowError,
+        ZeroDivisionError,
+    ):  # of torch: a size below zero, or beyond what can be counted
         raise CheckpointError("there is no network of the sizes that its tensors claim") from None
     misshapen = []
     for name in sorted(expected.keys() & tensors.keys()):
@@ -106,7 +113,9 @@ def examined(
     """
     resolution = architecture.resolution
     if not 1 <= resolution <= LARGEST:
-        raise CheckpointError(f"this {family} would make images {shown(resolution)} pixels wide; up to {LARGEST} can be used")
+        raise CheckpointError(
+            f"this {family} would make images {shown(resolution)} pixels wide; up to {LARGEST} can be used"
+        )
     tensors = translated.tensors if tensors is None else tensors
     misfits = compare(architecture.build, tensors, translated.origin)
     return Examined(
@@ -135,8 +144,12 @@ def load(build: Callable[[], N], found: Examined, path: Path) -> N:
     faults = found.faults
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
-        raise CheckpointError(f"{path} does not fit a {found.family} ({found.layout} names): {'; '.join(faults[:5])}{more}")
+        raise CheckpointError(
+            f"{path} does not fit a {found.family} ({found.layout} names): {'; '.join(faults[:5])}{more}"
+        )
     with torch.device("meta"):
         network = build()
-    network.load_state_dict({name: tensor.float().contiguous() for name, tensor in found.tensors.items()}, assign=True)
+    network.load_state_dict(
+        {name: tensor.float().contiguous() for name, tensor in found.tensors.items()}, assign=True
+    )
     return network.eval().requires_grad_(False)

@@ -78,7 +78,9 @@ class Layout:
 
     def fits(self, names: Mapping[str, object]) -> bool:
         """Whether tensors of these names are stored in this layout."""
-        return all(_any(pattern, names) for pattern in self.signature) and not any(_any(pattern, names) for pattern in self.absent)
+        return all(_any(pattern, names) for pattern in self.signature) and not any(
+            _any(pattern, names) for pattern in self.absent
+        )
 
     def translate(self, tensors: Mapping[str, Tensor]) -> Translated:
         """The tensors by our names, changed where the layout stores them in another way.
@@ -110,7 +112,9 @@ class Layout:
         try:
             return change(tensor)
         except (IndexError, RuntimeError, ValueError):
-            raise CheckpointError(f"{stored} has the shape {tuple(tensor.shape)}, which it never has in the {self.name} layout") from None
+            raise CheckpointError(
+                f"{stored} has the shape {tuple(tensor.shape)}, which it never has in the {self.name} layout"
+            ) from None
 
 
 def find(layouts: Sequence[Layout], names: Mapping[str, object]) -> Layout | None:

@@ -77,7 +77,9 @@ class Mapping(nn.Module):
             inputs += embedding
         for i in range(layers):
             last = i == layers - 1
-            fc = FullyConnected(inputs if i == 0 else width, w_dim if last else width, lr_multiplier=lr_multiplier)
+            fc = FullyConnected(
+                inputs if i == 0 else width, w_dim if last else width, lr_multiplier=lr_multiplier
+            )
             self.add_module(f"fc{i}", fc)
         if means:
             self.register_buffer("w_avg", torch.zeros(w_dim) if means == 1 else torch.zeros(means, w_dim))

@@ -17,5 +17,8 @@ def keys(inputs: Inputs) -> Tensor:
 
 def fresh(key: Tensor, s: int, size: int, device: torch.device) -> Tensor:
     """Standard normal noise of stratum s for keys (N, 2): (N, 1, size, size)."""
-    rows = [normals(seed, Stream.PROBING, Use.NOISE, range(i, i + 1), size * size, part=s).reshape(1, size, size) for seed, i in key.tolist()]
+    rows = [
+        normals(seed, Stream.PROBING, Use.NOISE, range(i, i + 1), size * size, part=s).reshape(1, size, size)
+        for seed, i in key.tolist()
+    ]
     return torch.from_numpy(np.stack(rows)).to(device)

@@ -45,7 +45,9 @@ def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> Opened
     """
     checkpoint = read_checkpoint(locate(config.checkpoint, "generator"))
     if config.sha256 is not None and config.sha256.lower() != checkpoint.sha256:
-        raise CheckpointError(f"{checkpoint.path} has the SHA-256 {checkpoint.sha256}, but the config asks for {config.sha256.lower()}")
+        raise CheckpointError(
+            f"{checkpoint.path} has the SHA-256 {checkpoint.sha256}, but the config asks for {config.sha256.lower()}"
+        )
     part = own_part(plugin, checkpoint)
     try:
         found = plugin.examine(part)

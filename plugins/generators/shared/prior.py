@@ -11,7 +11,9 @@ BOUND = 2.0
 _BELOW = 0.022750131948179207  # the standard normal distribution function at -BOUND
 
 
-def truncated_normals(seed: int, stream: Stream, samples: range, count: int, scale: float = 1.0) -> NDArray[np.float32]:
+def truncated_normals(
+    seed: int, stream: Stream, samples: range, count: int, scale: float = 1.0
+) -> NDArray[np.float32]:
     """Normal variables that lie within [-2, 2], times `scale`: (len(samples), count), a row per sample.
 
     A uniform number is put between the distribution function at -2 and at 2 and inverted. Only

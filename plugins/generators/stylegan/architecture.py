@@ -76,7 +76,15 @@ class Architecture:
         """The network, with new weights."""
         inputs = self.z_dim * (2 if self.classes else 1)
         mapping = (inputs, *[self.mapping_width] * (self.mapping_layers - 1), self.code_size)
-        return Network(self.widths, self.w_dim, mapping, classes=self.classes, z_dim=self.z_dim, mean=self.mean, colours=self.colours)
+        return Network(
+            self.widths,
+            self.w_dim,
+            mapping,
+            classes=self.classes,
+            z_dim=self.z_dim,
+            mean=self.mean,
+            colours=self.colours,
+        )
 
 
 def infer(shapes: Shapes, said: Told, *, incomplete: bool = False, inverted: bool = False) -> Architecture:
@@ -95,12 +103,18 @@ def infer(shapes: Shapes, said: Told, *, incomplete: bool = False, inverted: boo
     depth = sum(bool(re.fullmatch(r"mapping\.layers\.\d+\.weight", name)) for name in shapes)
     biases = [shapes.get(f"synthesis.layers.{i}.bias", ()) for i in range(count)]
     if not count or count % 2 or any(len(shape) != 1 for shape in biases):
-        raise CheckpointError(f"a StyleGAN has two layers, each with a bias, for each of 4, 8, 16 ... pixels; this file has {count}, or with gaps")
+        raise CheckpointError(
+            f"a StyleGAN has two layers, each with a bias, for each of 4, 8, 16 ... pixels; this file has {count}, or with gaps"
+        )
     if count > 2 * LEVELS:
-        raise CheckpointError(f"a StyleGAN of {count} layers; up to {2 * LEVELS}, which is {2 ** (LEVELS + 1)} pixels, can be used")
+        raise CheckpointError(
+            f"a StyleGAN of {count} layers; up to {2 * LEVELS}, which is {2 ** (LEVELS + 1)} pixels, can be used"
+        )
     dense = [shapes.get(f"mapping.layers.{i}.weight", ()) for i in range(depth)]
     if not depth or any(len(shape) != 2 for shape in dense):
-        raise CheckpointError(f"a StyleGAN has a mapping network of layers 0, 1, 2 ...; this file has {depth}, or with gaps")
+        raise CheckpointError(
+            f"a StyleGAN has a mapping network of layers 0, 1, 2 ...; this file has {depth}, or with gaps"
+        )
     affine, labels = shapes.get("synthesis.layers.0.affine.weight", ()), shapes.get("mapping.labels", (0, 0))
     if len(affine) != 2 or len(labels) != 2:
         raise CheckpointError("a StyleGAN whose affine maps and label embedding are matrices was expected")
@@ -123,7 +137,9 @@ def infer(shapes: Shapes, said: Told, *, incomplete: bool = False, inverted: boo
     if min(found.z_dim, found.w_dim, *found.widths) < 1 or (depth > 1 and found.mapping_width < 1):
         raise CheckpointError(f"a StyleGAN whose sizes do not go together: {asdict(found)}")
     if found.colours not in (1, 3):
-        raise CheckpointError(f"a StyleGAN that makes pictures of {found.colours} channels; 3, or 1 for grey, can be used")
+        raise CheckpointError(
+            f"a StyleGAN that makes pictures of {found.colours} channels; 3, or 1 for grey, can be used"
+        )
     return found
 
 
@@ -143,7 +159,15 @@ def examine(part: Part) -> Examined | None:
     incomplete = layout.name in INCOMPLETE
     architecture = infer(shapes, said, incomplete=incomplete or said.unaveraged, inverted=layout is HIGAN)
     tensors |= complete(architecture.build, tensors, fixed_noise=incomplete)
-    return examined("StyleGAN", layout, architecture, translated, tensors, layers=architecture.layers, code_size=architecture.code_size)
+    return examined(
+        "StyleGAN",
+        layout,
+        architecture,
+        translated,
+        tensors,
+        layers=architecture.layers,
+        code_size=architecture.code_size,
+    )
 
 
 def recognised(shapes: Shapes) -> Layout | None:
@@ -178,7 +202,9 @@ def _reduced(translated: Translated) -> Translated:
 
 def _check_lod(lod: Tensor) -> None:
     if lod.numel() != 1:
-        raise CheckpointError(f"the level of detail stored in the file has the shape {tuple(lod.shape)}, expected a single number")
+        raise CheckpointError(
+            f"the level of detail stored in the file has the shape {tuple(lod.shape)}, expected a single number"
+        )
     if float(lod) != 0.0:
         raise CheckpointError(
             f"this StyleGAN was saved while it was still growing: its level of detail (lod) is {float(lod):g}, 0 in a finished network; "
@@ -187,5 +213,9 @@ def _check_lod(lod: Tensor) -> None:
 
 
 def _check_filter(name: str, kernel: Tensor) -> None:
-    if kernel.shape[-2:] != (3, 3) or kernel.is_complex() or not torch.allclose(kernel.float(), binomial().expand(kernel.shape), atol=1e-4):
+    if (
+        kernel.shape[-2:] != (3, 3)
+        or kernel.is_complex()
+        or not torch.allclose(kernel.float(), binomial().expand(kernel.shape), atol=1e-4)
+    ):
         raise CheckpointError(f"{name} is not the low-pass filter [1, 2, 1]; other filters are not supported")

@@ -12,7 +12,9 @@ from ....core.randomness import Stream, Use, normals
 NOISE = (".noise_strength", ".noise_const")
 
 
-def complete(build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], *, fixed_noise: bool) -> dict[str, Tensor]:
+def complete(
+    build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], *, fixed_noise: bool
+) -> dict[str, Tensor]:
     """What is added to a file's tensors before they are compared with the network.
 
     - A network that was built without noise stores none of it: strength 0.
@@ -39,4 +41,6 @@ def complete(build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], *, f
 
 
 def _drawn(size: int, part: int) -> Tensor:
-    return torch.from_numpy(normals(0, Stream.PROBING, Use.NOISE, range(1), size * size, part=part)).reshape(size, size)
+    return torch.from_numpy(normals(0, Stream.PROBING, Use.NOISE, range(1), size * size, part=part)).reshape(
+        size, size
+    )

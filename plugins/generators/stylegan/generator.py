@@ -55,12 +55,17 @@ class StyleGAN(Generator):
         self._scale = truncation.scale(architecture.layers, config.truncation_psi, config.truncation_layers)
         self.card: ModelCard = opened.card(truncation=truncation.describe(self._scale))
         self._classes = Classes("StyleGAN", architecture.classes, config.classes)
-        strata = [Stratum(f"layer{i}", i, 4 * 2 ** (i // 2), style_width=2 * layer.bias.shape[0]) for i, layer in enumerate(self._layers)]
+        strata = [
+            Stratum(f"layer{i}", i, 4 * 2 ** (i // 2), style_width=2 * layer.bias.shape[0])
+            for i, layer in enumerate(self._layers)
+        ]
         self.strata = (*strata, Stratum("output", None, architecture.resolution, is_feature=False))
         self._mean = self._mean_w(stored.mapping.w_avg.to(device) if architecture.mean else None)
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         """By its tensor names, in any of the published layouts."""
         layout = recognised(names_and_shapes)
         return None if layout is None else Match(1.0, f"StyleGAN in the {layout.name} layout")
@@ -150,8 +155,12 @@ class StyleGAN(Generator):
         if not (self._scale < 1.0).any():
             return torch.zeros(size, device=self.device)
         with torch.no_grad():
-            z = torch.from_numpy(normals(0, Stream.PROBING, Use.LATENT, range(MEANT), self.architecture.z_dim, part=1))
-            w = torch.cat([self._mapping(z[i : i + 1000].to(self.device), None) for i in range(0, MEANT, 1000)])
+            z = torch.from_numpy(
+                normals(0, Stream.PROBING, Use.LATENT, range(MEANT), self.architecture.z_dim, part=1)
+            )
+            w = torch.cat(
+                [self._mapping(z[i : i + 1000].to(self.device), None) for i in range(0, MEANT, 1000)]
+            )
             return w.double().mean(dim=0).float()
 
     def _noise(self, s: int, state: State) -> Tensor | None:

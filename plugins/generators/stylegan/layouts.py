@@ -69,7 +69,10 @@ OWN = Layout(
     signature=(r"mapping\.layers\.0\.weight", r"synthesis\.const", r"synthesis\.layers\.0\.affine\.weight"),
     rules=(
         Rule(r"(mapping\.(?:layers\.\d+\.(?:weight|bias)|labels|w_avg))", r"\1"),
-        Rule(r"(synthesis\.layers\.\d+\.(?:weight|bias|noise_strength|noise_const|affine\.weight|affine\.bias))", r"\1"),
+        Rule(
+            r"(synthesis\.layers\.\d+\.(?:weight|bias|noise_strength|noise_const|affine\.weight|affine\.bias))",
+            r"\1",
+        ),
         Rule(r"(synthesis\.(?:const|output\.(?:weight|bias)))", r"\1"),
     ),
 )
@@ -77,7 +80,10 @@ OWN = Layout(
 # `fc` is called `linear` in InterFaceGAN and, as its first layer, `const` `first_layer`.
 HIGAN = Layout(
     "HiGAN, InterFaceGAN and idinvert",
-    signature=(r"mapping\.dense0\.(fc|linear)\.weight", r"synthesis\.layer0\.epilogue\.style_mod\.dense\.(fc|linear)\.weight"),
+    signature=(
+        r"mapping\.dense0\.(fc|linear)\.weight",
+        r"synthesis\.layer0\.epilogue\.style_mod\.dense\.(fc|linear)\.weight",
+    ),
     rules=(
         Rule(r"mapping\.dense(\d+)\.(?:fc|linear)\.weight", r"mapping.layers.\1.weight"),
         Rule(r"mapping\.dense(\d+)\.wscale\.bias", r"mapping.layers.\1.bias"),
@@ -91,9 +97,17 @@ HIGAN = Layout(
         Rule(r"synthesis\.layer(\d+)\.blur\.kernel", r"blur.\1"),
         Rule(r"synthesis\.layer(\d+)\.epilogue\.bias", r"synthesis.layers.\1.bias"),
         Rule(r"synthesis\.layer(\d+)\.epilogue\.apply_noise\.weight", r"synthesis.layers.\1.noise_strength"),
-        Rule(r"synthesis\.layer(\d+)\.epilogue\.apply_noise\.noise", r"synthesis.layers.\1.noise_const", _plane),
-        Rule(r"synthesis\.layer(\d+)\.epilogue\.style_mod\.dense\.(?:fc|linear)\.weight", r"synthesis.layers.\1.affine.weight"),
-        Rule(r"synthesis\.layer(\d+)\.epilogue\.style_mod\.dense\.wscale\.bias", r"synthesis.layers.\1.affine.bias"),
+        Rule(
+            r"synthesis\.layer(\d+)\.epilogue\.apply_noise\.noise", r"synthesis.layers.\1.noise_const", _plane
+        ),
+        Rule(
+            r"synthesis\.layer(\d+)\.epilogue\.style_mod\.dense\.(?:fc|linear)\.weight",
+            r"synthesis.layers.\1.affine.weight",
+        ),
+        Rule(
+            r"synthesis\.layer(\d+)\.epilogue\.style_mod\.dense\.wscale\.bias",
+            r"synthesis.layers.\1.affine.bias",
+        ),
         Rule(r"synthesis\.output(\d{1,4})\.conv\.weight", r"outputs.\1.weight"),
         Rule(r"synthesis\.output(\d{1,4})\.bias", r"outputs.\1.bias"),
     ),
@@ -104,7 +118,11 @@ def _genforce(fused_from: int) -> Layout:
     fused = "|".join(str(_layer(str(size), second=False)) for size in SIZES if size >= fused_from) or "none"
     return Layout(
         "GenForce and SeFa",
-        signature=(r"mapping\.dense0\.weight", r"synthesis\.layer0\.const", r"synthesis\.layer0\.style\.weight"),
+        signature=(
+            r"mapping\.dense0\.weight",
+            r"synthesis\.layer0\.const",
+            r"synthesis\.layer0\.style\.weight",
+        ),
         rules=(
             Rule(r"mapping\.dense(\d+)\.(weight|bias)", r"mapping.layers.\1.\2"),
             Rule(r"mapping\.label_weight", "mapping.labels"),
@@ -125,7 +143,12 @@ def _genforce(fused_from: int) -> Layout:
 def _tensorflow(name: str, fused_from: int, mapping: str = "", synthesis: str = "") -> Layout:
     """Variables of NVIDIA's networks; the parts of the network may be prefixes."""
     fused = "|".join(str(size) for size in SIZES if size >= fused_from) or "none"
-    layers = (("4", "Const", False), ("4", "Conv", True), (r"\d{1,5}", "Conv0_up", False), (r"\d{1,5}", "Conv1", True))
+    layers = (
+        ("4", "Const", False),
+        ("4", "Conv", True),
+        (r"\d{1,5}", "Conv0_up", False),
+        (r"\d{1,5}", "Conv1", True),
+    )
     rules = [
         Rule(mapping + r"Dense(\d+)/weight", r"mapping.layers.\1.weight", _transposed),
         Rule(mapping + r"Dense(\d+)/bias", r"mapping.layers.\1.bias"),
@@ -147,7 +170,11 @@ def _tensorflow(name: str, fused_from: int, mapping: str = "", synthesis: str = 
             Rule(start + "StyleMod/weight", _sized(second, "affine.weight"), _transposed),
             Rule(start + "StyleMod/bias", _sized(second, "affine.bias")),
         ]
-    return Layout(name, signature=(mapping + r"Dense0/weight", synthesis + r"4x4/Const/StyleMod/weight"), rules=tuple(rules))
+    return Layout(
+        name,
+        signature=(mapping + r"Dense0/weight", synthesis + r"4x4/Const/StyleMod/weight"),
+        rules=tuple(rules),
+    )
 
 
 def _lernapparat(fused_from: int) -> Layout:
@@ -161,15 +188,28 @@ def _lernapparat(fused_from: int) -> Layout:
         Rule(start + rf"({fused})x\d+\.conv0_up\.weight", _sized(False, "weight"), _unfused),
         Rule(start + r"(\d{1,5})x\d+\.conv0_up\.(weight|bias)", _sized(False, r"\2")),
         Rule(start + r"(\d{1,5})x\d+\.conv1?\.(weight|bias)", _sized(True, r"\2")),
-        Rule(start + r"(\d{1,5})x\d+\.conv0_up\.intermediate\.kernel", lambda m: f"blur.{_layer(m[1], second=False)}"),
+        Rule(
+            start + r"(\d{1,5})x\d+\.conv0_up\.intermediate\.kernel",
+            lambda m: f"blur.{_layer(m[1], second=False)}",
+        ),
         Rule(r"g_synthesis\.torgb\.(weight|bias)", r"outputs.lod0.\1"),
     ]
     for number, second in ((1, False), (2, True)):
         rules += [
-            Rule(rf"{start}(\d{{1,5}})x\d+\.epi{number}\.top_epi\.noise\.weight", _sized(second, "noise_strength")),
-            Rule(rf"{start}(\d{{1,5}})x\d+\.epi{number}\.style_mod\.lin\.(weight|bias)", _sized(second, r"affine.\2")),
+            Rule(
+                rf"{start}(\d{{1,5}})x\d+\.epi{number}\.top_epi\.noise\.weight",
+                _sized(second, "noise_strength"),
+            ),
+            Rule(
+                rf"{start}(\d{{1,5}})x\d+\.epi{number}\.style_mod\.lin\.(weight|bias)",
+                _sized(second, r"affine.\2"),
+            ),
         ]
-    return Layout("lernapparat", signature=(r"g_mapping\.dense0\.weight", start + r"4x4\.epi1\.style_mod\.lin\.weight"), rules=tuple(rules))
+    return Layout(
+        "lernapparat",
+        signature=(r"g_mapping\.dense0\.weight", start + r"4x4\.epi1\.style_mod\.lin\.weight"),
+        rules=tuple(rules),
+    )
 
 
 LERNAPPARAT_TRAINABLES = "TensorFlow names, trained variables only"

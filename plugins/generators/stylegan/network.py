@@ -96,7 +96,17 @@ class Network(nn.Module):
         colours: channels of the picture.
     """
 
-    def __init__(self, widths: Sequence[int], w_dim: int, mapping: Sequence[int], *, classes: int, z_dim: int, mean: int, colours: int) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int],
+        w_dim: int,
+        mapping: Sequence[int],
+        *,
+        classes: int,
+        z_dim: int,
+        mean: int,
+        colours: int,
+    ) -> None:
         super().__init__()
         self.mapping = StoredMapping(mapping, classes, z_dim, mean)
         self.synthesis = StoredSynthesis(widths, w_dim, colours)
@@ -192,7 +202,9 @@ class Layer(nn.Module):
         super().__init__()
         weight = equalised(stored.weight.detach(), GAIN) if hasattr(stored, "weight") else None
         channels = stored.bias.shape[0]
-        self.register_buffer("weight", with_upsampling(weight).contiguous() if up and weight is not None else weight)
+        self.register_buffer(
+            "weight", with_upsampling(weight).contiguous() if up and weight is not None else weight
+        )
         self.register_buffer("blur", binomial().expand(channels, 1, 3, 3).contiguous() if up else None)
         self.register_buffer("bias", stored.bias.detach().clone())
         self.register_buffer("noise_strength", stored.noise_strength.detach()[None, :, None, None].clone())

@@ -53,13 +53,23 @@ def told(settings: Mapping[str, Any]) -> Told:
         tanh = network.get("tanh")
         if tanh is not None and not isinstance(tanh, bool):
             raise CheckpointError(f"tanh stored in the file is {shown(tanh)}, expected true or false")
-        return Told(lr_multiplier=_multiplier(network.get("lr_multiplier", 0.01)), tanh=tanh, unaveraged=network.get("mean") == 0)
+        return Told(
+            lr_multiplier=_multiplier(network.get("lr_multiplier", 0.01)),
+            tanh=tanh,
+            unaveraged=network.get("mean") == 0,
+        )
     for name, value in _ONLY.items():
         if settings.get(name, value) != value:
-            raise CheckpointError(f"this StyleGAN was built with {name} = {shown(settings[name])}; only {shown(value)} is supported")
+            raise CheckpointError(
+                f"this StyleGAN was built with {name} = {shown(settings[name])}; only {shown(value)} is supported"
+            )
     if list(_sequence(settings.get("blur_filter", (1, 2, 1)))) != [1, 2, 1]:
-        raise CheckpointError(f"this StyleGAN has the low-pass filter {shown(settings['blur_filter'])}; only [1, 2, 1] is supported")
-    return Told(_fused_from(settings.get("fused_scale", "auto")), _multiplier(settings.get("mapping_lrmul", 0.01)))
+        raise CheckpointError(
+            f"this StyleGAN has the low-pass filter {shown(settings['blur_filter'])}; only [1, 2, 1] is supported"
+        )
+    return Told(
+        _fused_from(settings.get("fused_scale", "auto")), _multiplier(settings.get("mapping_lrmul", 0.01))
+    )
 
 
 def _sequence(value: object) -> list[object]:
@@ -79,5 +89,7 @@ def _fused_from(fused: object) -> int:
 
 def _multiplier(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < math.inf:
-        raise CheckpointError(f"the mapping's learning rate multiplier stored in the file is {shown(value)}, expected a number above 0")
+        raise CheckpointError(
+            f"the mapping's learning rate multiplier stored in the file is {shown(value)}, expected a number above 0"
+        )
     return float(value)

@@ -83,13 +83,23 @@ def infer(shapes: Shapes, said: Told | None = None, *, means: int = 1) -> Archit
         CheckpointError: tensors that decide about it are missing, or it is one that is not supported.
     """
     said = said or Told()
-    channels = {int(m[1]): shape[0] for name, shape in shapes.items() if shape and (m := re.fullmatch(r"synthesis\.b(\d{1,4})\.conv1\.bias", name))}
-    mapping = sorted(int(m[1]) for name in shapes if (m := re.fullmatch(r"mapping\.fc(\d{1,2})\.weight", name)))
+    channels = {
+        int(m[1]): shape[0]
+        for name, shape in shapes.items()
+        if shape and (m := re.fullmatch(r"synthesis\.b(\d{1,4})\.conv1\.bias", name))
+    }
+    mapping = sorted(
+        int(m[1]) for name in shapes if (m := re.fullmatch(r"mapping\.fc(\d{1,2})\.weight", name))
+    )
     sizes = [4 * 2**i for i in range(len(channels))]
     if not channels or sorted(channels) != sizes:
-        raise CheckpointError(f"a StyleGAN2 has blocks for 4, 8, 16 ... pixels; this file has them for {sorted(channels) or 'none'}")
+        raise CheckpointError(
+            f"a StyleGAN2 has blocks for 4, 8, 16 ... pixels; this file has them for {sorted(channels) or 'none'}"
+        )
     if not mapping or mapping != list(range(len(mapping))):
-        raise CheckpointError(f"a StyleGAN2 has mapping layers 0, 1, 2 ...; this file has {mapping or 'none'}")
+        raise CheckpointError(
+            f"a StyleGAN2 has mapping layers 0, 1, 2 ...; this file has {mapping or 'none'}"
+        )
     try:
         classes, embedding, joined = _classes(shapes)
         first = shapes["mapping.fc0.weight"]
@@ -111,7 +121,9 @@ def infer(shapes: Shapes, said: Told | None = None, *, means: int = 1) -> Archit
     except KeyError as error:
         raise CheckpointError(f"a StyleGAN2 generator without {error}") from None
     except (IndexError, ValueError):
-        raise CheckpointError("a StyleGAN2 generator in which a tensor that decides about its sizes has too few dimensions") from None
+        raise CheckpointError(
+            "a StyleGAN2 generator in which a tensor that decides about its sizes has too few dimensions"
+        ) from None
     if min(found.z_dim, found.w_dim, found.mapping_width, *channels.values()) < 1:
         raise CheckpointError(f"a StyleGAN2 whose sizes do not go together: {asdict(found)}")
     return found
@@ -131,7 +143,11 @@ def _classes(shapes: Shapes) -> tuple[int, int, int]:
 def _kind(shapes: Shapes, sizes: list[int]) -> Kind:
     if any(f"synthesis.b{size}.skip.weight" in shapes for size in sizes):
         return "resnet"
-    return "skip" if any(f"synthesis.b{size}.torgb.weight" in shapes for size in sizes[:-1]) or len(sizes) == 1 else "orig"
+    return (
+        "skip"
+        if any(f"synthesis.b{size}.torgb.weight" in shapes for size in sizes[:-1]) or len(sizes) == 1
+        else "orig"
+    )
 
 
 def _means(shapes: Shapes, layers: int, otherwise: int) -> int:
@@ -143,14 +159,20 @@ def _means(shapes: Shapes, layers: int, otherwise: int) -> int:
 
 def _colours(found: int) -> int:
     if found not in (1, 3):
-        raise CheckpointError(f"this StyleGAN2 makes images of {found} channels; those of 3, and of 1 for grey, are supported")
+        raise CheckpointError(
+            f"this StyleGAN2 makes images of {found} channels; those of 3, and of 1 for grey, are supported"
+        )
     return found
 
 
 def _taps(shapes: Shapes, said: Told) -> int:
-    shape = next((shapes[name] for name in sorted(shapes) if name.endswith(".resample_filter")), (len(said.taps),) * 2)
+    shape = next(
+        (shapes[name] for name in sorted(shapes) if name.endswith(".resample_filter")), (len(said.taps),) * 2
+    )
     if len(shape) != 2 or shape[0] != shape[1] or shape[0] % 2 or not 2 <= shape[0] <= 16:
-        raise CheckpointError(f"this StyleGAN2 has low-pass filters of the shape {shape}; square ones of even width are supported")
+        raise CheckpointError(
+            f"this StyleGAN2 has low-pass filters of the shape {shape}; square ones of even width are supported"
+        )
     return shape[0]
 
 
@@ -172,4 +194,12 @@ def examine(part: Part) -> Examined | None:
     with torch.device("meta"):
         network = architecture.build()
     tensors = {**tensors, **complete(network, tensors, taps=said.taps, fixed_noise=layout.name in UNAVERAGED)}
-    return examined("StyleGAN2", layout, architecture, translated, tensors, layers=architecture.layers, code_size=architecture.w_dim)
+    return examined(
+        "StyleGAN2",
+        layout,
+        architecture,
+        translated,
+        tensors,
+        layers=architecture.layers,
+        code_size=architecture.w_dim,
+    )

@@ -58,7 +58,9 @@ class StyleGAN2(Generator):
         self.architecture = Architecture.from_plain(opened.found.architecture)
         self.network = settled(load(self.architecture.build, opened.found, opened.checkpoint.path), device)
         self.network.settle()
-        self._scale = truncation.scale(self.architecture.layers, config.truncation_psi, config.truncation_layers)
+        self._scale = truncation.scale(
+            self.architecture.layers, config.truncation_psi, config.truncation_layers
+        )
         self.card: ModelCard = opened.card(truncation=truncation.describe(self._scale))
         self._classes = Classes("StyleGAN2", self.architecture.classes, config.classes)
         self._places: list[_Place] = []
@@ -73,12 +75,22 @@ class StyleGAN2(Generator):
                 layer += 1
             if block.has_rgb:
                 self._places.append(_Place(block, block.torgb, size))
-                strata.append(Stratum(f"b{size}.torgb", layer, size, is_feature=False, style_width=block.torgb.weight.shape[1]))
+                strata.append(
+                    Stratum(
+                        f"b{size}.torgb",
+                        layer,
+                        size,
+                        is_feature=False,
+                        style_width=block.torgb.weight.shape[1],
+                    )
+                )
         self.strata = tuple(strata)
         self._mean = self._mean_w()
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         """By its tensor names, in any of the published layouts."""
         layout = find(LAYOUTS, names_and_shapes)
         return None if layout is None else Match(1.0, f"StyleGAN2 in the {layout.name} layout")
@@ -166,8 +178,12 @@ class StyleGAN2(Generator):
         if not (self._scale < 1.0).any():
             return torch.zeros(self.architecture.w_dim, device=self.device)
         with torch.no_grad():
-            z = torch.from_numpy(normals(0, Stream.PROBING, Use.LATENT, range(MEANT), self.architecture.z_dim, part=1))
-            w = torch.cat([self.network.mapping(z[i : i + 1000].to(self.device)) for i in range(0, MEANT, 1000)])
+            z = torch.from_numpy(
+                normals(0, Stream.PROBING, Use.LATENT, range(MEANT), self.architecture.z_dim, part=1)
+            )
+            w = torch.cat(
+                [self.network.mapping(z[i : i + 1000].to(self.device)) for i in range(0, MEANT, 1000)]
+            )
             return w.double().mean(dim=0).float()
 
     def _noise(self, s: int, place: _Place, state: State) -> Tensor | None:

@@ -82,7 +82,9 @@ NVIDIA = Layout(
 )
 
 
-def _genforce(dense: str, style: str, up: Change, flat: Change | None, colours: Change | None) -> tuple[Rule, ...]:
+def _genforce(
+    dense: str, style: str, up: Change, flat: Change | None, colours: Change | None
+) -> tuple[Rule, ...]:
     """Rules of HiGAN's lab; two generations store weights in different ways under names that are nearly the same."""
     layer, output = r"synthesis\.layer(\d{1,2})\.", r"synthesis\.output(\d{1,2})\."
     return (
@@ -111,12 +113,20 @@ def _genforce(dense: str, style: str, up: Change, flat: Change | None, colours: 
 
 HIGAN = Layout(
     "HiGAN",
-    signature=(r"mapping\.dense0\.fc\.weight", r"synthesis\.early_layer\.const", r"synthesis\.layer0\.style\.fc\.weight"),
+    signature=(
+        r"mapping\.dense0\.fc\.weight",
+        r"synthesis\.early_layer\.const",
+        r"synthesis\.layer0\.style\.fc\.weight",
+    ),
     rules=_genforce(r"fc\.weight", r"style\.fc\.weight", _hwio_turned, _hwio, _hwio),
 )
 GENFORCE = Layout(
     "GenForce",
-    signature=(r"mapping\.dense0\.weight", r"synthesis\.early_layer\.const", r"synthesis\.layer0\.style\.weight"),
+    signature=(
+        r"mapping\.dense0\.weight",
+        r"synthesis\.early_layer\.const",
+        r"synthesis\.layer0\.style\.weight",
+    ),
     rules=_genforce("weight", r"style\.weight", _turned, None, None),
 )
 
@@ -147,7 +157,9 @@ def _rosinality(start: str, weight: str, style: str, noise: str, dense: tuple[Ru
         *rgb(rf"conv\.{style}", "affine.weight"),
         *rgb(rf"conv\.{style.split('.')[0]}\.bias", "affine.bias"),
         *rgb(r"bias", "bias", _vector),
-        Rule(rf"{start}to_rgbs\.(\d{{1,2}})\.upsample\.kernel", _of_block("resample_filter", start=1), _kernel),
+        Rule(
+            rf"{start}to_rgbs\.(\d{{1,2}})\.upsample\.kernel", _of_block("resample_filter", start=1), _kernel
+        ),
     )
 
 
@@ -158,14 +170,22 @@ def _shifted(leaf: str) -> Naming:
 
 ROSINALITY = Layout(
     "rosinality",
-    signature=(r"style\.1\.weight", r"input\.input", r"conv1\.conv\.modulation\.weight", r"to_rgb1\.conv\.weight"),
+    signature=(
+        r"style\.1\.weight",
+        r"input\.input",
+        r"conv1\.conv\.modulation\.weight",
+        r"to_rgb1\.conv\.weight",
+    ),
     rules=(
         *_rosinality(
             "",
             "weight",
             r"modulation.weight",
             "noise",
-            (Rule(r"style\.([1-9]\d?)\.weight", _shifted("weight")), Rule(r"style\.([1-9]\d?)\.bias", _shifted("bias"))),
+            (
+                Rule(r"style\.([1-9]\d?)\.weight", _shifted("weight")),
+                Rule(r"style\.([1-9]\d?)\.bias", _shifted("bias")),
+            ),
         ),
         Rule(r"input\.input", "synthesis.b4.const", _first),
         Rule(r"noises\.noise_(\d{1,2})", _numbered("noise_const"), _plane),
@@ -207,7 +227,11 @@ _LAYER = r"(?:synthesis/)?(\d{1,4})x\1/(Conv|Conv0_up|Conv1|ToRGB)/"
 _DENSE = r"(?:mapping/)?Dense(\d{1,2})/"
 TENSORFLOW = Layout(
     "NVIDIA TensorFlow",
-    signature=(r"(?:mapping/)?Dense0/weight", r"(?:synthesis/)?4x4/Conv/mod_weight", r"(?:synthesis/)?(\d+)x\1/ToRGB/mod_weight"),
+    signature=(
+        r"(?:mapping/)?Dense0/weight",
+        r"(?:synthesis/)?4x4/Conv/mod_weight",
+        r"(?:synthesis/)?(\d+)x\1/ToRGB/mod_weight",
+    ),
     rules=(
         Rule(_DENSE + "weight", r"mapping.fc\1.weight", _transposed),
         Rule(_DENSE + "bias", r"mapping.fc\1.bias"),
@@ -218,8 +242,14 @@ TENSORFLOW = Layout(
         Rule(r"(?:synthesis/)?lod", None),
         Rule(r"(?:synthesis/)?noise(\d{1,2})", _numbered("noise_const"), _plane),
         Rule(r"(?:synthesis/)?4x4/Const/const", "synthesis.b4.const", _first),
-        Rule(r"(?:synthesis/)?(\d{1,4})x\1/(Conv0_up)/weight", lambda m: f"{_tensorflow(m)}.weight", _hwio_turned),
-        Rule(r"(?:synthesis/)?(\d{1,4})x\1/(Skip)/weight", lambda m: f"{_tensorflow(m)}.weight", _hwio_turned),
+        Rule(
+            r"(?:synthesis/)?(\d{1,4})x\1/(Conv0_up)/weight",
+            lambda m: f"{_tensorflow(m)}.weight",
+            _hwio_turned,
+        ),
+        Rule(
+            r"(?:synthesis/)?(\d{1,4})x\1/(Skip)/weight", lambda m: f"{_tensorflow(m)}.weight", _hwio_turned
+        ),
         Rule(_LAYER + "weight", lambda m: f"{_tensorflow(m)}.weight", _hwio),
         Rule(_LAYER + "bias", lambda m: f"{_tensorflow(m)}.bias"),
         Rule(_LAYER + "noise_strength", lambda m: f"{_tensorflow(m)}.noise_strength"),

@@ -102,8 +102,16 @@ class SynthesisLayer(nn.Module):
         if noise is not None:
             shift = shift + noise * self.noise_strength
         # In the layout of x, because addcmul gives its result the layout of its first operand.
-        like = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
-        x = torch.addcmul((GAIN * shift).to(x.dtype).contiguous(memory_format=like), x, (GAIN * scale)[:, :, None, None].to(x.dtype))
+        like = (
+            torch.channels_last
+            if x.is_contiguous(memory_format=torch.channels_last)
+            else torch.contiguous_format
+        )
+        x = torch.addcmul(
+            (GAIN * shift).to(x.dtype).contiguous(memory_format=like),
+            x,
+            (GAIN * scale)[:, :, None, None].to(x.dtype),
+        )
         x = F.leaky_relu(x, LEAK, inplace=True)
         return x if clamp is None else x.clamp(-clamp, clamp)
 
@@ -147,7 +155,16 @@ class Block(nn.Module):
     resample_filter: Tensor
 
     def __init__(
-        self, inputs: int, outputs: int, w_dim: int, size: int, *, rgb: bool = True, residual: bool = False, colours: int = 3, taps: int = 4
+        self,
+        inputs: int,
+        outputs: int,
+        w_dim: int,
+        size: int,
+        *,
+        rgb: bool = True,
+        residual: bool = False,
+        colours: int = 3,
+        taps: int = 4,
     ) -> None:
         super().__init__()
         self.has_rgb, self.has_residual = rgb, residual and inputs > 0
@@ -166,12 +183,26 @@ class Block(nn.Module):
 class Synthesis(nn.Module):
     """The blocks b4, b8, ... of a generator; channels maps each resolution to its width."""
 
-    def __init__(self, channels: dict[int, int], w_dim: int, *, kind: Kind = "skip", colours: int = 3, taps: int = 4) -> None:
+    def __init__(
+        self, channels: dict[int, int], w_dim: int, *, kind: Kind = "skip", colours: int = 3, taps: int = 4
+    ) -> None:
         super().__init__()
         inputs = 0
         for size, outputs in sorted(channels.items()):
             rgb = kind == "skip" or size == max(channels)
-            self.add_module(f"b{size}", Block(inputs, outputs, w_dim, size, rgb=rgb, residual=kind == "resnet", colours=colours, taps=taps))
+            self.add_module(
+                f"b{size}",
+                Block(
+                    inputs,
+                    outputs,
+                    w_dim,
+                    size,
+                    rgb=rgb,
+                    residual=kind == "resnet",
+                    colours=colours,
+                    taps=taps,
+                ),
+            )
             inputs = outputs
 
 
@@ -210,7 +241,14 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.mapping = Mapping(
-            z_dim, w_dim, mapping_layers, classes=classes, width=mapping_width, embedding=embedding, lr_multiplier=lr_multiplier, means=means
+            z_dim,
+            w_dim,
+            mapping_layers,
+            classes=classes,
+            width=mapping_width,
+            embedding=embedding,
+            lr_multiplier=lr_multiplier,
+            means=means,
         )
         self.synthesis = Synthesis(channels, w_dim, kind=kind, colours=colours, taps=taps)
         self.sizes = tuple(sorted(channels))

@@ -11,7 +11,12 @@ from ....core.text import shown
 from .network import TAPS
 
 # The arguments of NVIDIA's networks, by the name they have in TensorFlow and in PyTorch.
-_ACTIVATIONS = (("mapping_kwargs", "activation"), ("synthesis_kwargs", "activation"), ("", "mapping_nonlinearity"), ("", "nonlinearity"))
+_ACTIVATIONS = (
+    ("mapping_kwargs", "activation"),
+    ("synthesis_kwargs", "activation"),
+    ("", "mapping_nonlinearity"),
+    ("", "nonlinearity"),
+)
 _TAPS = (("synthesis_kwargs", "resample_filter"), ("", "resample_kernel"))
 _LR_MULTIPLIER = (("network", "lr_multiplier"), ("mapping_kwargs", "lr_multiplier"), ("", "mapping_lrmul"))
 _CLAMP = (("network", "clamp"), ("synthesis_kwargs", "conv_clamp"), ("", "conv_clamp"))
@@ -42,14 +47,22 @@ def told(settings: Mapping[str, Any]) -> Told:
     """
     for activation in _values(settings, _ACTIVATIONS):
         if activation != "lrelu":
-            raise CheckpointError(f"this StyleGAN2 uses the activation {shown(activation)}; leaky ReLU is supported")
+            raise CheckpointError(
+                f"this StyleGAN2 uses the activation {shown(activation)}; leaky ReLU is supported"
+            )
     if settings.get("normalize_latents") is False:
         raise CheckpointError("this StyleGAN2 does not normalise its latents; that is not supported")
     network = settings.get("network")
     multiplier = next(_values(settings, _LR_MULTIPLIER), 0.01)
     taps = next(_values(settings, _TAPS), TAPS)
-    if not isinstance(taps, list | tuple) or not all(_is_positive(tap) for tap in taps) or list(taps) != list(taps)[::-1]:
-        raise CheckpointError(f"this StyleGAN2 has the low-pass filter {shown(taps)}; symmetric ones such as [1, 3, 3, 1] are supported")
+    if (
+        not isinstance(taps, list | tuple)
+        or not all(_is_positive(tap) for tap in taps)
+        or list(taps) != list(taps)[::-1]
+    ):
+        raise CheckpointError(
+            f"this StyleGAN2 has the low-pass filter {shown(taps)}; symmetric ones such as [1, 3, 3, 1] are supported"
+        )
     return Told(
         clamp=next((_number("conv_clamp", value) for value in _values(settings, _CLAMP)), None),
         lr_multiplier=_number("mapping's lr_multiplier", multiplier),

@@ -67,13 +67,29 @@ class Architecture:
         except ValidationError as error:
             first = error.errors()[0]
             reason = reason_of(first["type"], first["msg"], first.get("ctx", {}))
-            raise CheckpointError(f"the architecture stored in the file: {'.'.join(str(p) for p in first['loc'])}: {reason}") from None
+            raise CheckpointError(
+                f"the architecture stored in the file: {'.'.join(str(p) for p in first['loc'])}: {reason}"
+            ) from None
         counts = [found.z_dim, found.w_dim, found.mapping_layers, found.mapping_width, *found.rates]
-        counts += [value for layer in found.layers for name, value in asdict(layer).items() if name not in ("up_taps", "down_taps", "radial")]
+        counts += [
+            value
+            for layer in found.layers
+            for name, value in asdict(layer).items()
+            if name not in ("up_taps", "down_taps", "radial")
+        ]
         lengths = [taps for layer in found.layers for taps in (layer.up_taps, layer.down_taps)]
-        if max(*counts, len(found.layers)) > SIZE or max(found.mapping_layers, len(found.layers)) > DEPTH or max(lengths, default=0) > FILTER:
+        if (
+            max(*counts, len(found.layers)) > SIZE
+            or max(found.mapping_layers, len(found.layers)) > DEPTH
+            or max(lengths, default=0) > FILTER
+        ):
             raise CheckpointError("the architecture stored in the file is larger than any StyleGAN3")
-        if len(found.layers) < 2 or len(found.layers) != len(found.rates) or min(counts) < 1 or not found.bandwidth > 0.0:
+        if (
+            len(found.layers) < 2
+            or len(found.layers) != len(found.rates)
+            or min(counts) < 1
+            or not found.bandwidth > 0.0
+        ):
             raise CheckpointError("the architecture stored in the file is none of a StyleGAN3")
         return found
 
@@ -90,7 +106,12 @@ class Architecture:
     def build(self) -> Network:
         """The network, with new weights."""
         mapping = Mapping(
-            self.z_dim, self.w_dim, self.mapping_layers, classes=self.classes, width=self.mapping_width, lr_multiplier=self.lr_multiplier
+            self.z_dim,
+            self.w_dim,
+            self.mapping_layers,
+            classes=self.classes,
+            width=self.mapping_width,
+            lr_multiplier=self.lr_multiplier,
         )
         return Network(mapping, Synthesis(self.layers, self.w_dim, self.rates[0], self.bandwidth))
 
@@ -107,9 +128,13 @@ def infer(tensors: MappingType[str, Tensor], settings: MappingType[str, Any]) ->
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     names = _layer_names(shapes)
-    mapping = sorted(int(m[1]) for name in shapes if (m := re.fullmatch(r"mapping\.fc(\d{1,2})\.weight", name)))
+    mapping = sorted(
+        int(m[1]) for name in shapes if (m := re.fullmatch(r"mapping\.fc(\d{1,2})\.weight", name))
+    )
     if not mapping or mapping != list(range(len(mapping))):
-        raise CheckpointError(f"a StyleGAN3 has mapping layers 0, 1, 2 ...; this file has {mapping or 'none'}")
+        raise CheckpointError(
+            f"a StyleGAN3 has mapping layers 0, 1, 2 ...; this file has {mapping or 'none'}"
+        )
     try:
         sampling = _sampling(names, tensors, settings)
         channels = [shapes["synthesis.input.weight"][0], *(int(name.rsplit("_", 1)[1]) for name in names)]
@@ -120,7 +145,20 @@ def infer(tensors: MappingType[str, Tensor], settings: MappingType[str, Any]) ->
             up_taps, down_taps = sampling.filters(i)
             radial = down_taps > 0 and len(shapes[f"{name}.down_filter"]) == 2
             kernel = shapes[f"{name}.weight"][2]
-            layers.append(LayerSizes(channels[i], channels[i + 1], sizes[i], sizes[i + 1], kernel, up, down, up_taps, down_taps, radial))
+            layers.append(
+                LayerSizes(
+                    channels[i],
+                    channels[i + 1],
+                    sizes[i],
+                    sizes[i + 1],
+                    kernel,
+                    up,
+                    down,
+                    up_taps,
+                    down_taps,
+                    radial,
+                )
+            )
         w_dim = shapes[f"{names[0]}.affine.weight"][1]
         classes = shapes["mapping.embed.weight"][1] if "mapping.embed.weight" in shapes else 0
         width, inputs = shapes["mapping.fc0.weight"]
@@ -158,8 +196,14 @@ def examine(part: Part) -> Examined | None:
         return None
     translated = layout.translate(part.tensors)
     stored = part.settings.get("network")
-    architecture = Architecture.from_plain(stored) if isinstance(stored, MappingType) else infer(translated.tensors, part.settings)
-    return examined("StyleGAN3", layout, architecture, translated, layers=architecture.codes, code_size=architecture.w_dim)
+    architecture = (
+        Architecture.from_plain(stored)
+        if isinstance(stored, MappingType)
+        else infer(translated.tensors, part.settings)
+    )
+    return examined(
+        "StyleGAN3", layout, architecture, translated, layers=architecture.codes, code_size=architecture.w_dim
+    )
 
 
 def _layer_names(shapes: Shapes) -> list[str]:
@@ -172,15 +216,29 @@ def _layer_names(shapes: Shapes) -> list[str]:
     return names
 
 
-def _sampling(names: list[str], tensors: MappingType[str, Tensor], settings: MappingType[str, Any]) -> Sampling:
+def _sampling(
+    names: list[str], tensors: MappingType[str, Tensor], settings: MappingType[str, Any]
+) -> Sampling:
     """From the constructor arguments where they are stored, else from names and filters."""
     sizes = tuple(int(name.split("_")[-2]) for name in names)
     if "img_resolution" in settings:
         sampling = by_settings(settings)
         if sampling.sizes != sizes:
             told, seen = (", ".join(map(str, row)) for row in (sampling.sizes, sizes))
-            raise CheckpointError(f"by the settings stored in the file the layers of this StyleGAN3 are {told} pixels wide, by its tensors {seen}")
+            raise CheckpointError(
+                f"by the settings stored in the file the layers of this StyleGAN3 are {told} pixels wide, by its tensors {seen}"
+            )
         return sampling
-    lengths = [tuple(tensors[key].shape[0] if (key := f"{name}.{end}_filter") in tensors else 0 for end in ("up", "down")) for name in names[:-1]]
+    lengths = [
+        tuple(
+            tensors[key].shape[0] if (key := f"{name}.{end}_filter") in tensors else 0
+            for end in ("up", "down")
+        )
+        for name in names[:-1]
+    ]
     first = tensors.get(f"{names[0]}.up_filter")
-    return by_shapes(sizes, [(up, down) for up, down in lengths], None if first is None or first.ndim != 1 else first.double().numpy())
+    return by_shapes(
+        sizes,
+        [(up, down) for up, down in lengths],
+        None if first is None or first.ndim != 1 else first.double().numpy(),
+    )

@@ -15,7 +15,9 @@ from torch import Tensor
 from ..shared.depthwise import interpolate
 from ..shared.mapping import LEAK
 
-BLOCK = 2**22  # values in what one step of filtered_lrelu holds at the high rate: more leaves the caches and costs fresh pages
+BLOCK = (
+    2**22
+)  # values in what one step of filtered_lrelu holds at the high rate: more leaves the caches and costs fresh pages
 
 
 class _Spread(torch.autograd.Function):
@@ -26,7 +28,14 @@ class _Spread(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: tuple[int, int], crop: tuple[int, int], extra: tuple[int, int]) -> Tensor:
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        kernel: Tensor,
+        stride: tuple[int, int],
+        crop: tuple[int, int],
+        extra: tuple[int, int],
+    ) -> Tensor:
         ctx.save_for_backward(kernel)
         ctx.settings = stride, crop
         return interpolate(x, kernel, stride, crop, extra)
@@ -41,7 +50,9 @@ class _Gather(torch.autograd.Function):
     """A depthwise filter of which only every stride-th value is computed; the gradient is _Spread."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, kernel: Tensor, stride: tuple[int, int], padding: tuple[int, int]
+    ) -> Tensor:
         ctx.save_for_backward(kernel)
         spans = [size + 2 * p - k for size, p, k in zip(x.shape[2:], padding, kernel.shape, strict=True)]
         ctx.settings = stride, padding, tuple(span % step for span, step in zip(spans, stride, strict=True))
@@ -91,7 +102,9 @@ class Resampling:
         return x if margins == (0, 0) else F.pad(x, (*margins, *margins))
 
 
-def filtered_lrelu(x: Tensor, up_filter: Tensor | None, down_filter: Tensor | None, place: Resampling, clamp: float | None) -> Tensor:
+def filtered_lrelu(
+    x: Tensor, up_filter: Tensor | None, down_filter: Tensor | None, place: Resampling, clamp: float | None
+) -> Tensor:
     """Leaky ReLU at a higher sampling rate, so that the frequencies it makes can be removed before they alias.
 
     Args:
@@ -110,11 +123,16 @@ def filtered_lrelu(x: Tensor, up_filter: Tensor | None, down_filter: Tensor | No
         channels = max(16, BLOCK // (x.shape[0] * place.width**2) // 16 * 16)
     if channels >= x.shape[1]:
         return _filtered(x, up_filter, down_filter, place, clamp)
-    parts = (x[:, i : i + channels].contiguous(memory_format=torch.channels_last) for i in range(0, x.shape[1], channels))
+    parts = (
+        x[:, i : i + channels].contiguous(memory_format=torch.channels_last)
+        for i in range(0, x.shape[1], channels)
+    )
     return torch.cat([_filtered(part, up_filter, down_filter, place, clamp) for part in parts], dim=1)
 
 
-def _filtered(x: Tensor, up_filter: Tensor | None, down_filter: Tensor | None, place: Resampling, clamp: float | None) -> Tensor:
+def _filtered(
+    x: Tensor, up_filter: Tensor | None, down_filter: Tensor | None, place: Resampling, clamp: float | None
+) -> Tensor:
     if up_filter is not None:
         fir = place.up * up_filter  # between the samples are zeros: the mean is to stay
         x = _Spread.apply(x, fir[None, :], (1, place.up), (0, place.crop), (0, place.extra))  # type: ignore[no-untyped-call]

@@ -61,7 +61,9 @@ class StyleGAN3(Generator):
         self.architecture = Architecture.from_plain(opened.found.architecture)
         self.network = settled(load(self.architecture.build, opened.found, opened.checkpoint.path), device)
         self.network.settle()
-        self._scale = truncation.scale(self.architecture.codes, config.truncation_psi, config.truncation_layers)
+        self._scale = truncation.scale(
+            self.architecture.codes, config.truncation_psi, config.truncation_layers
+        )
         self.card: ModelCard = opened.card(truncation=truncation.describe(self._scale))
         self._classes = Classes("StyleGAN3", self.architecture.classes, config.classes)
         self._layers = [self.network.layer(name) for name in self.network.synthesis.names]
@@ -71,7 +73,9 @@ class StyleGAN3(Generator):
         self.strata = self._strata()
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         """By its tensor names; StyleGAN-XL, which shares most of them, is another family."""
         layout = find(LAYOUTS, names_and_shapes)
         return None if layout is None else Match(1.0, f"StyleGAN3 in the {layout.name} layout")
@@ -99,7 +103,10 @@ class StyleGAN3(Generator):
         between = steps[1:-1]
         half = len(between) // 2
         cut = dict(zip(GROUP_NAMES, (steps[:1], between[:half], between[half:], steps[-1:]), strict=True))
-        groups = {name: tuple(layer for layer, rate in enumerate(rates) if rate in members) for name, members in cut.items()}
+        groups = {
+            name: tuple(layer for layer, rate in enumerate(rates) if rate in members)
+            for name, members in cut.items()
+        }
         return {name: layers for name, layers in groups.items() if layers}
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
@@ -155,8 +162,19 @@ class StyleGAN3(Generator):
         layers, rates = self.architecture.layers, self.architecture.rates
         margin = (layers[0].before - rates[0]) // 2
         strata = [Stratum("input", 0, layers[0].before - 2 * margin, margin, style_width=4)]
-        for i, (sizes, rate, name) in enumerate(zip(layers, rates, self.network.synthesis.names, strict=True)):
+        for i, (sizes, rate, name) in enumerate(
+            zip(layers, rates, self.network.synthesis.names, strict=True)
+        ):
             margin = max((sizes.after - rate) // 2, 0)
             last = i == len(layers) - 1
-            strata.append(Stratum(name, i + 1, sizes.after - 2 * margin, margin, is_feature=not last, style_width=sizes.inputs))
+            strata.append(
+                Stratum(
+                    name,
+                    i + 1,
+                    sizes.after - 2 * margin,
+                    margin,
+                    is_feature=not last,
+                    style_width=sizes.inputs,
+                )
+            )
         return tuple(strata)

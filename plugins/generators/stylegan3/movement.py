@@ -14,7 +14,9 @@ from ....core.plugins.whole_numbers import NumbersAreNumbers
 Row = tuple[float, float, float]
 Matrix = tuple[Row, Row, Row]
 
-Shift = Annotated[float, Field(ge=-1000.0, le=1000.0)]  # beyond, float32 has no digits left for the place within the picture
+Shift = Annotated[
+    float, Field(ge=-1000.0, le=1000.0)
+]  # beyond, float32 has no digits left for the place within the picture
 
 
 class Movement(NumbersAreNumbers):
@@ -22,7 +24,9 @@ class Movement(NumbersAreNumbers):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    translate: tuple[Shift, Shift] = Field(default=(0.0, 0.0), description="to the right and down, in picture widths")
+    translate: tuple[Shift, Shift] = Field(
+        default=(0.0, 0.0), description="to the right and down, in picture widths"
+    )
     rotate: float = Field(default=0.0, ge=-360.0, le=360.0, description="degrees, counter-clockwise")
 
 
@@ -42,7 +46,13 @@ def matrix_of(movement: Movement) -> NDArray[np.float64]:
     """Where each point of the picture goes, (3, 3); the origin is the centre, x points right, y down."""
     angle = math.radians(movement.rotate)
     right, down = movement.translate
-    return np.array([[math.cos(angle), math.sin(angle), right], [-math.sin(angle), math.cos(angle), down], [0.0, 0.0, 1.0]])
+    return np.array(
+        [
+            [math.cos(angle), math.sin(angle), right],
+            [-math.sin(angle), math.cos(angle), down],
+            [0.0, 0.0, 1.0],
+        ]
+    )
 
 
 def lookup(movement: Movement | Matrix) -> NDArray[np.float64]:

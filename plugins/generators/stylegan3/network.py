@@ -79,18 +79,24 @@ class FourierInput(nn.Module):
         # A wave that a rotation or scaling lifts above the band would alias: it fades out towards the Nyquist frequency.
         room = self.rate / 2.0 - self.bandwidth
         amplitudes = (1.0 - (freqs.norm(dim=2) - self.bandwidth) / room).clamp(0.0, 1.0)  # (N, C)
-        at = (torch.arange(self.size, device=style.device, dtype=torch.float32) - (self.size - 1) / 2.0) / self.rate  # (size,)
+        at = (
+            torch.arange(self.size, device=style.device, dtype=torch.float32) - (self.size - 1) / 2.0
+        ) / self.rate  # (size,)
         # sin(a + b) = sin a cos b + cos a sin b: sines of one axis at a time, not of every pixel.
         across = 2.0 * math.pi * (at[:, None] * freqs[:, None, :, 0] + phases[:, None])  # (N, W, C)
         along = 2.0 * math.pi * at[:, None] * freqs[:, None, :, 1]  # (N, H, C)
         waves = along.cos()[:, :, None] * (amplitudes[:, None] * across.sin())[:, None]
-        waves = waves + along.sin()[:, :, None] * (amplitudes[:, None] * across.cos())[:, None]  # (N, H, W, C)
+        waves = (
+            waves + along.sin()[:, :, None] * (amplitudes[:, None] * across.cos())[:, None]
+        )  # (N, H, W, C)
         return F.linear(waves, self.weight / math.sqrt(self.weight.shape[1])).permute(0, 3, 1, 2)
 
     def looked_up(self, style: Tensor, transform: Tensor) -> tuple[Tensor, Tensor]:
         """The map from points of the picture to points of the pattern: (N, 2, 2) and a shift (N, 2)."""
         cosine, sine, right, down = (style / style[:, :2].norm(dim=1, keepdim=True)).unbind(dim=1)
-        turn = torch.stack([torch.stack([cosine, -sine], dim=1), torch.stack([sine, cosine], dim=1)], dim=1)  # (N, 2, 2)
+        turn = torch.stack(
+            [torch.stack([cosine, -sine], dim=1), torch.stack([sine, cosine], dim=1)], dim=1
+        )  # (N, 2, 2)
         offset = transform[:2, 2] - torch.stack([right, down], dim=1)  # (N, 2)
         return turn @ transform[:2, :2], (turn @ offset[:, :, None]).squeeze(2)
 
@@ -108,11 +114,17 @@ class SynthesisLayer(nn.Module):
         self.weight = nn.Parameter(torch.randn(sizes.outputs, sizes.inputs, sizes.kernel, sizes.kernel))
         self.bias = nn.Parameter(torch.zeros(sizes.outputs))
         self.register_buffer("magnitude_ema", torch.ones([]))
-        self.register_buffer("up_filter", torch.ones(sizes.up_taps) / sizes.up_taps if sizes.up_taps else None)
+        self.register_buffer(
+            "up_filter", torch.ones(sizes.up_taps) / sizes.up_taps if sizes.up_taps else None
+        )
         shape = (sizes.down_taps,) * (2 if sizes.radial else 1)
-        self.register_buffer("down_filter", torch.ones(shape) / sizes.down_taps ** len(shape) if sizes.down_taps else None)
+        self.register_buffer(
+            "down_filter", torch.ones(shape) / sizes.down_taps ** len(shape) if sizes.down_taps else None
+        )
         convolved = sizes.before + sizes.kernel - 1  # zeros around the map, as far as the kernel reaches
-        self.place = Resampling(convolved, sizes.after, sizes.up, sizes.down, max(sizes.up_taps, 1), max(sizes.down_taps, 1))
+        self.place = Resampling(
+            convolved, sizes.after, sizes.up, sizes.down, max(sizes.up_taps, 1), max(sizes.down_taps, 1)
+        )
         self.energy: Tensor | None = None
 
     def settle(self) -> None:
@@ -123,7 +135,11 @@ class SynthesisLayer(nn.Module):
         """Scales of the input channels (N, I) and of the output channels (N, O), for what the affine gives (N, I)."""
         energy = self.weight.square().sum(dim=(2, 3)) if self.energy is None else self.energy
         # All scaled so that neither the sums nor the squares leave the range of 16 bits.
-        style = style * torch.rsqrt(style.square().mean(dim=1, keepdim=True) + EPSILON) / math.sqrt(self.weight[0].numel())
+        style = (
+            style
+            * torch.rsqrt(style.square().mean(dim=1, keepdim=True) + EPSILON)
+            / math.sqrt(self.weight[0].numel())
+        )
         demodulation = torch.rsqrt(style.square() @ energy.t() + EPSILON)
         return style, demodulation * torch.rsqrt(self.magnitude_ema)
 
@@ -141,7 +157,9 @@ class SynthesisLayer(nn.Module):
         """The last layer: neither demodulated nor filtered; to float32 (N, O, H, W)."""
         gain = torch.rsqrt(self.magnitude_ema) / math.sqrt(self.weight[0].numel())
         x = x * (style * gain)[:, :, None, None].to(x.dtype)
-        x = F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype), padding=self.weight.shape[2] - 1).float()
+        x = F.conv2d(
+            x, self.weight.to(x.dtype), self.bias.to(x.dtype), padding=self.weight.shape[2] - 1
+        ).float()
         x = self.place.select(x)
         return x if clamp is None else x.clamp(-clamp, clamp)
 

@@ -72,18 +72,25 @@ def by_settings(settings: Mapping[str, Any]) -> Sampling:
     first_stopband = number(settings, "first_stopband", FIRST_STOPBAND)
     last_stopband = resolution / 2.0 * number(settings, "last_stopband_rel", 2.0**0.3)
     if critical >= layers or layers > 99:
-        raise CheckpointError(f"settings for a StyleGAN3 of {layers} layers with {critical} critically sampled are stored in the file")
+        raise CheckpointError(
+            f"settings for a StyleGAN3 of {layers} layers with {critical} critically sampled are stored in the file"
+        )
     sizes, rates = [], []
     for i in range(layers + 1):
         stopband = first_stopband * (last_stopband / first_stopband) ** min(i / (layers - critical), 1.0)
         rate = 2 ** math.ceil(math.log2(min(2.0 * stopband, resolution)))
         rates.append(max(rate, 1))
         sizes.append(rates[-1] + 2 * margin if i < layers - 1 else resolution)
-    finer, taps = whole(settings, "lrelu_upsampling", 2, least=1), whole(settings, "filter_size", TAPS, least=1)
+    finer, taps = (
+        whole(settings, "lrelu_upsampling", 2, least=1),
+        whole(settings, "filter_size", TAPS, least=1),
+    )
     return Sampling(tuple(sizes), tuple(rates), first_cutoff, finer, taps)
 
 
-def by_shapes(sizes: Sequence[int], lengths: Sequence[tuple[int, int]], first_filter: NDArray[np.float64] | None) -> Sampling:
+def by_shapes(
+    sizes: Sequence[int], lengths: Sequence[tuple[int, int]], first_filter: NDArray[np.float64] | None
+) -> Sampling:
     """Read off a bare state dict: filters tell factors, factors tell rates, the first filter tells the bandwidth.
 
     Args:
@@ -108,14 +115,20 @@ def by_shapes(sizes: Sequence[int], lengths: Sequence[tuple[int, int]], first_fi
     margin = (sizes[0] - rates[0]) // 2
     found = Sampling(tuple(sizes), tuple(rates), FIRST_CUTOFF, finer, taps)
     expected = (*(rate + 2 * margin for rate in rates[:-2]), resolution, resolution)
-    if margin < 0 or found.sizes != expected or any(found.filters(i) != tuple(pair) for i, pair in enumerate(lengths)):
+    if (
+        margin < 0
+        or found.sizes != expected
+        or any(found.filters(i) != tuple(pair) for i, pair in enumerate(lengths))
+    ):
         raise CheckpointError(
             f"the layers of this StyleGAN3 are {_listed(sizes)} pixels wide with filters of {_listed(f'{up}/{down}' for up, down in lengths)} taps, "
             "which fit no choice of sampling rates and margin; its constructor arguments would settle it, and the file does not store them"
         )
     if first_filter is None:
         return found
-    return Sampling(found.sizes, found.rates, _bandwidth(first_filter, rates[0], rates[0] * finer), finer, taps)
+    return Sampling(
+        found.sizes, found.rates, _bandwidth(first_filter, rates[0], rates[0] * finer), finer, taps
+    )
 
 
 def low_pass(taps: int, cutoff: float, half_width: float, rate: float) -> NDArray[np.float64]:
@@ -165,7 +178,9 @@ def whole(settings: Mapping[str, Any], name: str, default: int, *, least: int) -
     """
     value = settings.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 2**16:
-        raise CheckpointError(f"{name} stored in the file is {shown(value)}, expected a whole number from {least} up")
+        raise CheckpointError(
+            f"{name} stored in the file is {shown(value)}, expected a whole number from {least} up"
+        )
     return value
 
 
@@ -191,12 +206,18 @@ def _bandwidth(stored: NDArray[np.float64], rate: int, between: int) -> float:
     stopbands = sorted({rate / 2.0, max(rate / 2.0, FIRST_STOPBAND)})
     if any(miss(FIRST_CUTOFF, stopband) < TOLERANCE / 4.0 for stopband in stopbands):
         return FIRST_CUTOFF
-    candidates = [(float(cutoff), stopband) for cutoff in np.linspace(0.0, rate / 2.0, 2**11 + 1)[1:-1] for stopband in stopbands]
+    candidates = [
+        (float(cutoff), stopband)
+        for cutoff in np.linspace(0.0, rate / 2.0, 2**11 + 1)[1:-1]
+        for stopband in stopbands
+    ]
     best, stopband = min(candidates, key=lambda pair: miss(*pair))
     step = candidates[0][0]
     best = min(np.linspace(best - step, best + step, 129), key=lambda cutoff: miss(cutoff, stopband))
     if not miss(best, stopband) < TOLERANCE:
-        raise CheckpointError("the first filter of this StyleGAN3 is none of the paper's, so that the bandwidth of its input is not known")
+        raise CheckpointError(
+            "the first filter of this StyleGAN3 is none of the paper's, so that the bandwidth of its input is not known"
+        )
     return float(best)
 
 

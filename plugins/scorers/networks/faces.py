@@ -36,7 +36,12 @@ class Twice(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         for i, channels in enumerate((inputs, outputs), start=1):
-            self.add_module(f"conv{i}", nn.Sequential(nn.Conv2d(channels, outputs, 3, 1, 1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)))
+            self.add_module(
+                f"conv{i}",
+                nn.Sequential(
+                    nn.Conv2d(channels, outputs, 3, 1, 1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+                ),
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, I, H, W) to (N, O, H, W)."""

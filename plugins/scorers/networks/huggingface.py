@@ -37,7 +37,10 @@ class HubConfig(PluginConfig):
     model: str = Field(
         description="a local folder with config.json and model.safetensors, or a hub id such as nvidia/segformer-b0-finetuned-ade-512-512"
     )
-    download: bool = Field(default=False, description="fetch a hub id that is not in the local cache; otherwise nothing is downloaded")
+    download: bool = Field(
+        default=False,
+        description="fetch a hub id that is not in the local cache; otherwise nothing is downloaded",
+    )
     revision: str | None = Field(default=None, description="of a hub id: a branch, a tag or a commit")
 
 
@@ -117,7 +120,11 @@ def load(kind: str, config: HubConfig, device: torch.device) -> Loaded:
     """
     library = installed()
     where = place(config)
-    options: dict[str, Any] = {"local_files_only": not config.download, "trust_remote_code": False, "revision": config.revision or "main"}
+    options: dict[str, Any] = {
+        "local_files_only": not config.download,
+        "trust_remote_code": False,
+        "revision": config.revision or "main",
+    }
     try:
         with quiet(library):
             network, report = getattr(library, kind).from_pretrained(
@@ -135,8 +142,14 @@ def load(kind: str, config: HubConfig, device: torch.device) -> Loaded:
     digest = hashlib.sha256(json.dumps([settings, repr(preparation)], sort_keys=True, default=str).encode())
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes() if tensor.dim() else str(tensor.item()).encode())
-    return Loaded(settled(cast("nn.Module", network), device), settings, preparation, digest.hexdigest(), config.model)
+        digest.update(
+            tensor.contiguous().view(torch.uint8).numpy().tobytes()
+            if tensor.dim()
+            else str(tensor.item()).encode()
+        )
+    return Loaded(
+        settled(cast("nn.Module", network), device), settings, preparation, digest.hexdigest(), config.model
+    )
 
 
 def tokenizer(config: HubConfig) -> Any:
@@ -149,10 +162,15 @@ def tokenizer(config: HubConfig) -> Any:
     try:
         with quiet(library):
             return library.AutoTokenizer.from_pretrained(
-                place(config), local_files_only=not config.download, trust_remote_code=False, revision=config.revision or "main"
+                place(config),
+                local_files_only=not config.download,
+                trust_remote_code=False,
+                revision=config.revision or "main",
             )
     except Exception as error:
-        raise CheckpointError(f"model {config.model} has no tokenizer that can be read here: {_first_line(error)}") from None
+        raise CheckpointError(
+            f"model {config.model} has no tokenizer that can be read here: {_first_line(error)}"
+        ) from None
 
 
 def installed() -> Any:
@@ -164,7 +182,9 @@ def installed() -> Any:
     try:
         return import_module("transformers")
     except ImportError as error:
-        raise CheckpointError(f"this scorer needs the package transformers, which is not there ({error}): {INSTALL}") from None
+        raise CheckpointError(
+            f"this scorer needs the package transformers, which is not there ({error}): {INSTALL}"
+        ) from None
 
 
 class quiet:
@@ -208,10 +228,19 @@ def place(config: HubConfig) -> str:
     folder = user_path(config.model)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise CheckpointError(f"model {folder} is a folder without config.json; give the folder that save_pretrained() wrote")
+            raise CheckpointError(
+                f"model {folder} is a folder without config.json; give the folder that save_pretrained() wrote"
+            )
         return str(folder)
-    if folder.is_absolute() or config.model.startswith((".", "~")) or config.model.count("/") != 1 or folder.exists():
-        raise CheckpointError(f"model {config.model}: there is no such folder, and it is no hub id either (owner/name)")
+    if (
+        folder.is_absolute()
+        or config.model.startswith((".", "~"))
+        or config.model.count("/") != 1
+        or folder.exists()
+    ):
+        raise CheckpointError(
+            f"model {config.model}: there is no such folder, and it is no hub id either (owner/name)"
+        )
     return config.model
 
 
@@ -230,7 +259,9 @@ def _cannot(config: HubConfig, kind: str, error: Exception) -> str:
             f"model {config.model} is not in the local cache, and nothing is downloaded unasked: write `download: true`, "
             f"or give a local folder ({text})"
         )
-    return f"model {config.model} cannot be fetched from the hub or is no {kind}: {type(error).__name__}: {text}"
+    return (
+        f"model {config.model} cannot be fetched from the hub or is no {kind}: {type(error).__name__}: {text}"
+    )
 
 
 def _first_line(error: Exception) -> str:
@@ -284,8 +315,12 @@ def preparation_of(values: Mapping[str, Any], where: str) -> Preparation:
     if values.get("do_normalize", True):
         mean, std = tuple(values.get("image_mean", (0.5,) * 3)), tuple(values.get("image_std", (0.5,) * 3))
     if len(mean) != 3 or len(std) != 3 or not all(s > 0.0 for s in std):
-        raise CheckpointError(f"model {where}: its preprocessor_config.json has the mean {mean} and the standard deviation {std}")
+        raise CheckpointError(
+            f"model {where}: its preprocessor_config.json has the mean {mean} and the standard deviation {std}"
+        )
     factor = values.get("rescale_factor", 1 / 255)
     if not values.get("do_rescale", True) or abs(float(factor) * 255 - 1) > 1e-3:
-        raise CheckpointError(f"model {where}: its preprocessor_config.json does not scale pictures to [0, 1] first, which is all that is known here")
+        raise CheckpointError(
+            f"model {where}: its preprocessor_config.json does not scale pictures to [0, 1] first, which is all that is known here"
+        )
     return Preparation(height, width, shortest, crop, RESAMPLING[resample], mean, std)

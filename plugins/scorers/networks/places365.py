@@ -78,7 +78,12 @@ def is_residual(checkpoint: Checkpoint) -> bool:
 
 
 def load_places(
-    checkpoint: Checkpoint, device: torch.device, *, labels: str | None = None, max_pool: bool | None = None, named: bool = True
+    checkpoint: Checkpoint,
+    device: torch.device,
+    *,
+    labels: str | None = None,
+    max_pool: bool | None = None,
+    named: bool = True,
 ) -> PlacesModel:
     """The network of a checkpoint.
 
@@ -121,14 +126,24 @@ def read_names(path: str, what: str) -> tuple[str, ...]:
         lines = [line.strip() for line in read_bytes(user_path(path), LARGEST).decode("utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise CheckpointError(f"labels: cannot read {path}: {reason}; give a text file with one {what} per line") from None
+        raise CheckpointError(
+            f"labels: cannot read {path}: {reason}; give a text file with one {what} per line"
+        ) from None
     long = next((line for line in lines if len(line) > LINE), None)
     if long is not None:
-        raise CheckpointError(f"labels: {visible(path)}: the line '{visible(long)}' has {len(long)} characters; {LINE} are read")
-    names = [re.sub(r"^/\w/", "", re.sub(r"\s+\d+$", "", line)).replace("/", "__").replace(" ", "_") for line in lines if line]
+        raise CheckpointError(
+            f"labels: {visible(path)}: the line '{visible(long)}' has {len(long)} characters; {LINE} are read"
+        )
+    names = [
+        re.sub(r"^/\w/", "", re.sub(r"\s+\d+$", "", line)).replace("/", "__").replace(" ", "_")
+        for line in lines
+        if line
+    ]
     for name, count in Counter(names).items():
         if count > 1 or fault_of(name):
-            raise CheckpointError(f"labels: {visible(path)}: the name '{visible(name)}' {fault_of(name) or 'comes twice'}")
+            raise CheckpointError(
+                f"labels: {visible(path)}: the name '{visible(name)}' {fault_of(name) or 'comes twice'}"
+            )
     return tuple(names)
 
 

@@ -53,7 +53,10 @@ class PlanarHead(nn.Module):
         for i, channels in enumerate((shape.deep, shape.deep, shape.middle), start=1):
             self.add_module(f"clf{i}", nn.Conv2d(channels, shape.inner, 1, bias=False))
         for i, stride in enumerate((2, 2, 16), start=1):
-            self.add_module(f"dec{i}", nn.ConvTranspose2d(shape.inner, shape.inner, 2 * stride, stride, stride // 2, bias=False))
+            self.add_module(
+                f"dec{i}",
+                nn.ConvTranspose2d(shape.inner, shape.inner, 2 * stride, stride, stride // 2, bias=False),
+            )
         self.fc_stage2 = nn.Conv2d(shape.inner, shape.classes, 1, bias=False)
 
     def forward(self, x16: Tensor, x32: Tensor) -> Tensor:
@@ -99,7 +102,9 @@ def is_planar(tensors: Mapping[str, Tensor]) -> bool:
     return any(name in (MARK, f"model.{MARK}") for name in tensors)
 
 
-def load_planar(checkpoint: Checkpoint, device: torch.device, order: LabelOrder = "network") -> SquareSegmenter:
+def load_planar(
+    checkpoint: Checkpoint, device: torch.device, order: LabelOrder = "network"
+) -> SquareSegmenter:
     """The network of a checkpoint, of any depth and width (ResNet-18 to 152; no ResNeXt, no wide bottlenecks).
 
     Args:
@@ -114,7 +119,11 @@ def load_planar(checkpoint: Checkpoint, device: torch.device, order: LabelOrder 
     prefix = "" if MARK in checkpoint.tensors else "model."
     # What else the training module kept, and the classifier of the residual network, play no part.
     wanted = tuple(f"{prefix}{part}." for part in ("resnet", "planar_seg"))
-    tensors = {name.removeprefix(prefix): tensor for name, tensor in checkpoint.tensors.items() if name.startswith(wanted)}
+    tensors = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in checkpoint.tensors.items()
+        if name.startswith(wanted)
+    }
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("resnet.fc.")}
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     head = HeadShape(
@@ -125,8 +134,12 @@ def load_planar(checkpoint: Checkpoint, device: torch.device, order: LabelOrder 
     )
     names = surfaces(order)
     if head.classes != len(names):
-        raise CheckpointError(f"{path} has {head.classes} planes, not the {len(names)} surfaces of LSUN: {', '.join(names)}")
-    bare = {name.removeprefix("resnet."): shape for name, shape in shapes.items() if name.startswith("resnet.")}
+        raise CheckpointError(
+            f"{path} has {head.classes} planes, not the {len(names)} surfaces of LSUN: {', '.join(names)}"
+        )
+    bare = {
+        name.removeprefix("resnet."): shape for name, shape in shapes.items() if name.startswith("resnet.")
+    }
     try:
         trunk = infer({**bare, "fc.weight": (1, head.deep)})
     except CheckpointError as error:

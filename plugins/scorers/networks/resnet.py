@@ -46,12 +46,17 @@ def infer(shapes: Shapes) -> ResNetShape:
     Raises:
         CheckpointError: these are not the tensors of a residual network.
     """
-    counts = [len({m[1] for name in shapes if (m := re.fullmatch(rf"layer{stage}\.(\d+)\.conv1\.weight", name))}) for stage in (1, 2, 3, 4)]
+    counts = [
+        len({m[1] for name in shapes if (m := re.fullmatch(rf"layer{stage}\.(\d+)\.conv1\.weight", name))})
+        for stage in (1, 2, 3, 4)
+    ]
     try:
         if 0 in counts:
             raise KeyError(f"layer{counts.index(0) + 1}.0.conv1.weight")
         if sum(counts) > BLOCKS:
-            raise CheckpointError(f"it has {sum(counts)} blocks; a residual network of up to {BLOCKS} is read")
+            raise CheckpointError(
+                f"it has {sum(counts)} blocks; a residual network of up to {BLOCKS} is read"
+            )
         return ResNetShape(
             stem=shapes["conv1.weight"][0],
             widths=tuple(shapes[f"layer{stage}.0.conv1.weight"][0] for stage in (1, 2, 3, 4)),
@@ -79,7 +84,9 @@ class Block(nn.Module):
             self.add_module(f"conv{i}", nn.Conv2d(before, after, kernel, step, kernel // 2, bias=False))
             self.add_module(f"bn{i}", nn.BatchNorm2d(after))
         if stride != 1 or inputs != outputs:
-            self.downsample: nn.Module = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            self.downsample: nn.Module = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
         else:
             self.downsample = nn.Identity()
 
@@ -105,7 +112,9 @@ class ResNet(nn.Module):
         for stage, (width, count) in enumerate(zip(shape.widths, shape.blocks, strict=True), start=1):
             blocks = []
             for i in range(count):
-                blocks.append(Block(inputs, width, 2 if stage > 1 and i == 0 else 1, bottleneck=shape.bottleneck))
+                blocks.append(
+                    Block(inputs, width, 2 if stage > 1 and i == 0 else 1, bottleneck=shape.bottleneck)
+                )
                 inputs = 4 * width if shape.bottleneck else width
             self.add_module(f"layer{stage}", nn.Sequential(*blocks))
         self.fc = nn.Linear(inputs, shape.classes)
@@ -130,7 +139,13 @@ class ResNet(nn.Module):
         for module in self.modules():
             children = dict(module.named_children())
             for name, child in children.items():
-                norm = name.replace("conv", "bn") if name.startswith("conv") else str(int(name) + 1) if name.isdigit() else ""
+                norm = (
+                    name.replace("conv", "bn")
+                    if name.startswith("conv")
+                    else str(int(name) + 1)
+                    if name.isdigit()
+                    else ""
+                )
                 if isinstance(child, nn.Conv2d) and isinstance(children.get(norm), nn.BatchNorm2d):
                     fused = fuse_conv_bn_eval(child.eval(), children[norm].eval())  # type: ignore[arg-type]
                     setattr(module, name, fused)

@@ -47,7 +47,9 @@ class SegmentationModel(Protocol):
         ...
 
 
-def load_checkpoint_segmenter(checkpoint: Checkpoint, device: torch.device, label_order: LabelOrder | None = None) -> SegmentationModel:
+def load_checkpoint_segmenter(
+    checkpoint: Checkpoint, device: torch.device, label_order: LabelOrder | None = None
+) -> SegmentationModel:
     """The network of a file, whichever it is.
 
     Args:
@@ -60,7 +62,9 @@ def load_checkpoint_segmenter(checkpoint: Checkpoint, device: torch.device, labe
     """
     planar = is_planar(checkpoint.tensors)
     if label_order is not None and not planar:
-        raise CheckpointError(f"label_order is for planar networks of LSUN-room, and {checkpoint.path} is none")
+        raise CheckpointError(
+            f"label_order is for planar networks of LSUN-room, and {checkpoint.path} is none"
+        )
     if planar:
         return load_planar(checkpoint, device, label_order or "network")
     if is_face_parser(checkpoint.tensors):
@@ -84,7 +88,9 @@ def labelled(logits: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(logits.shape[-2:]) == size:
         return logits.max(dim=1).indices
     # Slices of a batch keep its layout in memory; a picture with a new first axis does not, and is then enlarged four times as slowly.
-    enlarged = (F.interpolate(one, size=size, mode="bilinear", align_corners=False) for one in torch.split(logits, 1))
+    enlarged = (
+        F.interpolate(one, size=size, mode="bilinear", align_corners=False) for one in torch.split(logits, 1)
+    )
     return torch.cat([planes.max(dim=1).indices for planes in enlarged])
 
 
@@ -113,7 +119,9 @@ class HubSegmenter:
             if not hasattr(output, "class_queries_logits"):
                 found: Tensor = output.logits
                 return found.float()
-            share = output.class_queries_logits.float().softmax(dim=-1)[..., :-1]  # (N, Q, M): the last is "no object"
+            share = output.class_queries_logits.float().softmax(dim=-1)[
+                ..., :-1
+            ]  # (N, Q, M): the last is "no object"
             masks = output.masks_queries_logits.float().sigmoid()  # (N, Q, h, w)
             return torch.einsum("nqm,nqhw->nmhw", share, masks).clamp(min=1e-8).log()
 
@@ -122,7 +130,9 @@ class HubSegmenter:
     def labels(self, rendering: Rendering) -> Tensor:
         """The likeliest class of each pixel of the pictures, (N, H, W)."""
         size = (int(rendering.images.shape[-2]), int(rendering.images.shape[-1]))
-        return rendering.once(("segmentation labels", self.sha256), lambda: labelled(self.logits(rendering), size))
+        return rendering.once(
+            ("segmentation labels", self.sha256), lambda: labelled(self.logits(rendering), size)
+        )
 
 
 def load_hub_segmenter(config: HubConfig, device: torch.device) -> HubSegmenter:
@@ -133,7 +143,11 @@ def load_hub_segmenter(config: HubConfig, device: torch.device) -> HubSegmenter:
     """
     library = installed()
     with_queries = library.models.auto.modeling_auto.MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES
-    kind = "AutoModelForUniversalSegmentation" if _model_type(library, config) in with_queries else "AutoModelForSemanticSegmentation"
+    kind = (
+        "AutoModelForUniversalSegmentation"
+        if _model_type(library, config) in with_queries
+        else "AutoModelForSemanticSegmentation"
+    )
     loaded = load(kind, config, device)
     names = loaded.labels()
     if len(names) == ADE20K and all(re.fullmatch(r"(?i)label_\d+", name) for name in names):
@@ -145,7 +159,10 @@ def load_hub_segmenter(config: HubConfig, device: torch.device) -> HubSegmenter:
 def _model_type(library: Any, config: HubConfig) -> str:
     try:
         found = library.AutoConfig.from_pretrained(
-            place(config), local_files_only=not config.download, trust_remote_code=False, revision=config.revision or "main"
+            place(config),
+            local_files_only=not config.download,
+            trust_remote_code=False,
+            revision=config.revision or "main",
         )
     except CheckpointError:
         raise

@@ -37,7 +37,9 @@ class SquareSegmenter:
 
         def compute() -> Tensor:
             few = max(1, PIXELS // self.size**2)
-            return torch.cat([self.network(self.prepare(images)).float() for images in torch.split(rendering.images, few)])
+            return torch.cat(
+                [self.network(self.prepare(images)).float() for images in torch.split(rendering.images, few)]
+            )
 
         return rendering.once(("segmentation", self.sha256, self.size), compute)
 
@@ -59,5 +61,7 @@ def size_of(shapes: Mapping[str, tuple[int, ...]], name: str, axis: int, path: o
     """
     shape = shapes.get(name, ())
     if len(shape) <= axis or shape[axis] < 1:
-        raise CheckpointError(f"{path}: {name} is {shape or 'missing'}; it should have {axis + 1} axes or more, none of them empty")
+        raise CheckpointError(
+            f"{path}: {name} is {shape or 'missing'}; it should have {axis + 1} axes or more, none of them empty"
+        )
     return shape[axis]

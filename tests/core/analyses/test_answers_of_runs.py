@@ -66,7 +66,9 @@ def other(copied: Path, tmp_path: Path) -> Callable[[Callable[[dict], None]], Pa
 def check_files(answer: Answer, folder: Path) -> None:
     index = json.loads((folder / f"{answer.name}.json").read_text(encoding="utf-8"))
     assert {file.name for file in folder.iterdir()} == {*index["files"], f"{answer.name}.json"}
-    assert index["files"] == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in index["files"]}
+    assert index["files"] == {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in index["files"]
+    }
     assert index["sentences"] == answer.sentences
     assert len({len(row) for row in answer.table}) == 1
 
@@ -83,15 +85,22 @@ def test_ranking_is_that_of_the_report_with_places(copied: Path, rescored: Effec
         assert row["run"] == "copied"
     by_name = {row["concept"]: row for row in table}
     assert float(by_name["seen/chance"]["place_high"]) > 4.0  # the planted four stand before it
-    assert all(float(by_name[name]["place_high"]) <= 5.0 for name in LAYER)  # seen/half is seen/left where it is defined
+    assert all(
+        float(by_name[name]["place_high"]) <= 5.0 for name in LAYER
+    )  # seen/half is seen/left where it is defined
 
 
 def test_ranking_at_some_layers_holds_effects_against_chance_there(copied: Path, rescored: Effects) -> None:
-    _, folder = ask_many([copied], AnalysisRequest(layers="6-7", levels=("colour", "layout"), top=2), ranking, "ranking")
+    _, folder = ask_many(
+        [copied], AnalysisRequest(layers="6-7", levels=("colour", "layout"), top=2), ranking, "ranking"
+    )
     table = rows(folder / "ranking.csv")
     assert table[0]["boundary"] == "seen/red"
     assert len(table) == 2
-    place, j = list(rescored.sets).index("top"), int(rescored.own[rescored.boundaries.names.index("seen/red")])
+    place, j = (
+        list(rescored.sets).index("top"),
+        int(rescored.own[rescored.boundaries.names.index("seen/red")]),
+    )
     null = rescored.null[:, place, j]
     means = null[:, 1] / null[:, 0] / rescored.concepts[j]["sd"]
     assert float(table[0]["null_high"]) == pytest.approx(means.mean() + 2.0 * means.std(ddof=1), rel=1e-4)
@@ -104,11 +113,16 @@ def test_several_rankings_stand_in_one_figure(copied: Path, other, tmp_path: Pat
     assert not (copied / "analysis").exists()
     table = rows(folder / "ranking.csv")
     assert {row["run"] for row in table} == {"copied", "other"}
-    assert [row["boundary"] for row in table if row["run"] == "other"] == [row["boundary"] for row in table if row["run"] == "copied"]
+    assert [row["boundary"] for row in table if row["run"] == "other"] == [
+        row["boundary"] for row in table if row["run"] == "copied"
+    ]
     assert (folder / "ranking.svg").read_text(encoding="utf-8").count(">seen/red</text>") == 2
     (agreement,) = rows(folder / "agreement.csv")
     assert agreement["rank_correlation"] == "1"
-    assert "copied and other: 6 of 6 shown concepts are the same; rank correlation over 6 concepts 1.00" in " ".join(answer.sentences)
+    assert (
+        "copied and other: 6 of 6 shown concepts are the same; rank correlation over 6 concepts 1.00"
+        in " ".join(answer.sentences)
+    )
 
 
 def test_depths_and_their_order(copied: Path) -> None:
@@ -128,7 +142,9 @@ def test_depths_and_their_order(copied: Path) -> None:
     assert "Layout and category are not told apart" in " ".join(answer.sentences)
     shares = {(row["level"], row["group"]): float(row["share"]) for row in rows(folder / "groups.csv")}
     assert shares["attribute", "upper"] > 0.9
-    assert (folder / "hierarchy_groups.svg").read_bytes() == (copied / "figures/hierarchy_groups.svg").read_bytes()
+    assert (folder / "hierarchy_groups.svg").read_bytes() == (
+        copied / "figures/hierarchy_groups.svg"
+    ).read_bytes()
 
 
 def test_hierarchies_of_several_runs(copied: Path, other, tmp_path: Path) -> None:
@@ -156,7 +172,8 @@ def test_entanglement_is_the_whole_matrix(copied: Path, rescored: Effects) -> No
         assert (row["own"] == "True") == (concept == rescored.boundaries[i].concept)
     assert (folder / "entanglement.csv").read_bytes() == (copied / "figures/entanglement.csv").read_bytes()
     assert float(table["seen/red", "seen/half"]["cosine"]) == pytest.approx(
-        float(rescored.boundaries.of("seen/red").normal @ rescored.boundaries.of("seen/half").normal), abs=1e-4
+        float(rescored.boundaries.of("seen/red").normal @ rescored.boundaries.of("seen/half").normal),
+        abs=1e-4,
     )
 
 
@@ -178,7 +195,11 @@ def test_ablation_sets_three_rankings_side_by_side(copied: Path, rescored: Effec
     table = rows(folder / "rankings.csv")
     for row in table:
         assert not row["value"] or float(row["low"]) <= float(row["value"]) <= float(row["high"])
-    accuracy = {row["concept"]: float(row["high"]) - float(row["low"]) for row in table if row["ranking"] == "held-out accuracy"}
+    accuracy = {
+        row["concept"]: float(row["high"]) - float(row["low"])
+        for row in table
+        if row["ranking"] == "held-out accuracy"
+    }
     # 200 samples, of which 60 are held out: an accuracy near one half is known to a quarter.
     assert 0.2 < accuracy["seen/chance"] < 0.26
     assert {row["rank_correlation"] != "" for row in rows(folder / "agreement.csv")} == {True}
@@ -195,9 +216,17 @@ def test_right_and_wrong_layers(copied: Path, rescored: Effects) -> None:
         assert [label for label, row in own.items() if row["right"] == "True"] == [group]
         assert next(iter(own)) == group
         assert float(own[group]["value"]) == pytest.approx(float(own["all"]["value"]), rel=0.1)
-        assert all(abs(float(row["value"])) < 0.1 * float(own[group]["value"]) for label, row in own.items() if label not in (group, "all"))
+        assert all(
+            abs(float(row["value"])) < 0.1 * float(own[group]["value"])
+            for label, row in own.items()
+            if label not in (group, "all")
+        )
         picture = read_picture((folder / f"{name.replace('/', '.')}.png").read_bytes())
-        assert picture.shape == (2 * (128 + 2) - 2 + 32, 6 * (128 + 2) - 2, 3)  # two samples; unedited, four groups, all
+        assert picture.shape == (
+            2 * (128 + 2) - 2 + 32,
+            6 * (128 + 2) - 2,
+            3,
+        )  # two samples; unedited, four groups, all
     assert len(rows(folder / "concepts.csv")) == 4 * 5 * len(rescored.concepts)
     page = (copied / "report.html").read_text(encoding="utf-8")
     assert 'id="layers"' in page
@@ -209,7 +238,10 @@ def test_the_right_layers_can_be_named(copied: Path) -> None:
     answer, folder = ask_layers(copied, AnalysisRequest(concepts=("seen/red",), layers="0"), progress=QUIET)
     table = rows(folder / "layers.csv")
     assert {row["layers"] for row in table if row["right"] == "True"} == {"0"}
-    assert "By itself seen/red rises most at the top layers: --layers top may be the better place." in answer.sentences
+    assert (
+        "By itself seen/red rises most at the top layers: --layers top may be the better place."
+        in answer.sentences
+    )
 
 
 def test_the_chapter_follows_the_run_and_tells_what_no_longer_fits(copied: Path, rescored: Effects) -> None:
@@ -232,7 +264,11 @@ def test_the_chapter_follows_the_run_and_tells_what_no_longer_fits(copied: Path,
 def test_a_layer_set_goes_by_its_name_or_its_numbers(rescored: Effects) -> None:
     names = list(rescored.sets)
     assert select_layer_set(rescored, None) == ("all", names.index("all"))
-    assert select_layer_set(rescored, "upper") == select_layer_set(rescored, "4,5") == ("upper", names.index("upper"))
+    assert (
+        select_layer_set(rescored, "upper")
+        == select_layer_set(rescored, "4,5")
+        == ("upper", names.index("upper"))
+    )
     assert select_layer_set(rescored, "0-7")[0] == "all"
     with pytest.raises(LayerError, match=r"were not re-scored together\. This run has all, 0, 1"):
         select_layer_set(rescored, "3-4")
@@ -246,7 +282,9 @@ def test_wrong_names_are_told_at_once(rescored: Effects) -> None:
     assert len(told.value.faults) == 2
     assert "Did you mean 'seen/red'?" in str(told.value)
     assert "Did you mean 'colour'?" in str(told.value)
-    with pytest.raises(UserError, match="no boundary is of level layout and fits seen/red; there are boundaries of"):
+    with pytest.raises(
+        UserError, match="no boundary is of level layout and fits seen/red; there are boundaries of"
+    ):
         select_boundaries(rescored, AnalysisRequest(concepts=("seen/red",), levels=("layout",)))
 
 
@@ -271,14 +309,19 @@ def other_concepts(manifest: dict) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (changed_scorer, "the scorer 'seen' is not the same: fake_readings {} there, fake_readings {\"noise\": 1.0} here"),
+        (
+            changed_scorer,
+            "the scorer 'seen' is not the same: fake_readings {} there, fake_readings {\"noise\": 1.0} here",
+        ),
         (other_checkpoint, "the checkpoint of the scorer 'seen' is not the same"),
         (other_distance, "samples were moved 2.0 there, 3.0 here"),
         (other_concepts, "no concept is scored in both: seen/chance, seen/checks"),
     ],
 )
 @pytest.mark.parametrize("analysis", [ranking, hierarchy])
-def test_runs_that_do_not_meet_are_refused(copied: Path, other, tmp_path: Path, change, words: str, analysis) -> None:
+def test_runs_that_do_not_meet_are_refused(
+    copied: Path, other, tmp_path: Path, change, words: str, analysis
+) -> None:
     path = other(change)
     if change is other_concepts:
         text = (path / "boundaries.json").read_text(encoding="utf-8")
@@ -298,7 +341,9 @@ def test_groups_of_other_names_are_refused(copied: Path, other, tmp_path: Path) 
     def change(manifest: dict) -> None:
         manifest["groups"] = {"early": [0, 1, 2, 3], "late": [4, 5, 6, 7]}
 
-    with pytest.raises(ConfigError, match="the layer groups differ: bottom, lower, upper, top there, early, late here"):
+    with pytest.raises(
+        ConfigError, match="the layer groups differ: bottom, lower, upper, top there, early, late here"
+    ):
         ask_many([copied, other(change)], AnalysisRequest(out=tmp_path / "both"), hierarchy, "hierarchy")
 
 
@@ -351,13 +396,21 @@ def test_runs_that_stopped_early_are_analysed_too(config, tmp_path: Path) -> Non
     for name in ("seen/left", "seen/red"):
         assert float(depth[name]["low"]) - 0.3 <= LAYER[name] <= float(depth[name]["high"]) + 0.3
     _, folder = ask_layers(run.path, AnalysisRequest(concepts=("seen/red",)), progress=QUIET)
-    own = {row["layers"]: float(row["value"]) for row in rows(folder / "sides.csv") if row["of"] == "own concept"}
+    own = {
+        row["layers"]: float(row["value"]) for row in rows(folder / "sides.csv") if row["of"] == "own concept"
+    }
     assert own["top"] == pytest.approx(own["all"], rel=0.2)
-    assert all(row["random"] for row in rows(folder / "sides.csv") if row["of"] not in ("own concept", "object"))
+    assert all(
+        row["random"] for row in rows(folder / "sides.csv") if row["of"] not in ("own concept", "object")
+    )
     answer, _ = ask_one(run.path, AnalysisRequest(), entanglement, "entanglement")
-    assert answer.sentences[0].startswith("Moved at all layers: 0 of 36 effects")  # what is planted is orthogonal
+    assert answer.sentences[0].startswith(
+        "Moved at all layers: 0 of 36 effects"
+    )  # what is planted is orthogonal
     answer, _ = ask_one(run.path, AnalysisRequest(), ablation, "ablation")
-    assert [row[3].split()[0] for row in answer.table[1:5]] == [run_rescored.boundaries[i].name for i in run_rescored.ranking()[:4]]
+    assert [row[3].split()[0] for row in answer.table[1:5]] == [
+        run_rescored.boundaries[i].name for i in run_rescored.ranking()[:4]
+    ]
 
 
 def test_a_generator_of_one_layer_has_no_hierarchy_but_a_ranking(config, tmp_path: Path) -> None:
@@ -378,8 +431,13 @@ def test_of_two_levels_the_shallower_is_named_first(rescored: Effects) -> None:
     """Whichever stands first in the table of levels."""
     rows = [rescored.boundaries.names.index(name) for name in ("seen/left", "seen/red")]
     changes = rescored.changes[rows][:, rescored.single_layers(), 0]
-    for levels in (("colour", "layout"), ("layout", "colour")):  # of the concept at layer 1, and of that at layer 7
-        h = hierarchy_of(changes, ["seen/left", "seen/red"], levels, LEVELS, rescored.groups, bootstrap=100, seed=0)
+    for levels in (
+        ("colour", "layout"),
+        ("layout", "colour"),
+    ):  # of the concept at layer 1, and of that at layer 7
+        h = hierarchy_of(
+            changes, ["seen/left", "seen/red"], levels, LEVELS, rescored.groups, bootstrap=100, seed=0
+        )
         ((first, second, difference, low, high, before, p, corrected),) = order_rows(h)
         assert (first, second) == levels
         assert 5.0 < low < difference < high < 7.0

@@ -50,6 +50,8 @@ def test_every_analysis_does_without_a_unit(still: Path) -> None:
 
 
 def test_edited_pictures_show_their_scores_without_a_change(still: Path) -> None:
-    found = ganstrata.manipulate(still, ["seen/red"], kinds=("strip", "html"), search=True, start=-4.0, end=4.0, samples=[0, 1])
+    found = ganstrata.manipulate(
+        still, ["seen/red"], kinds=("strip", "html"), search=True, start=-4.0, end=4.0, samples=[0, 1]
+    )
     assert (found.path / "manipulate.html").is_file()
     shutil.rmtree(found.path)

@@ -35,8 +35,14 @@ QUIET = Progress(quiet=True)
 def look(fakes, refurnished: Path):
     """look(along, ...) analyses a copy of the run."""
 
-    def call(*along: str, samples: int = 40, step: float | None = 4.0, layers: str | None = "all", **rest) -> Objects:
-        return objects(refurnished, TransitionRequest(along, samples=samples, step=step, layers=layers, **rest), progress=QUIET)
+    def call(
+        *along: str, samples: int = 40, step: float | None = 4.0, layers: str | None = "all", **rest
+    ) -> Objects:
+        return objects(
+            refurnished,
+            TransitionRequest(along, samples=samples, step=step, layers=layers, **rest),
+            progress=QUIET,
+        )
 
     return call
 
@@ -70,22 +76,34 @@ def test_counts_are_those_of_full_passes(look, refurnished: Path) -> None:
     boundaries, _ = load_boundaries(refurnished)
     layers = (1, 6, 7)
     found = look("seen/red", "seen/left", step=-0.5, layers="7,1,6")
-    generator, segmenter = ganstrata.load_generator("fake_layers", device="cpu"), ganstrata.load_scorer("fake_regions", device="cpu")
+    generator, segmenter = (
+        ganstrata.load_generator("fake_layers", device="cpu"),
+        ganstrata.load_scorer("fake_regions", device="cpu"),
+    )
     with torch.inference_mode():
         codes = generator.broadcast(generator.map(generator.sample(40, 3, 0, Stream.EDITING).z))
         labels = []
         for name in (None, "seen/red", "seen/left"):
             if name is not None:
-                codes = move(codes, edit_direction(boundaries.of(name).normal, layers, np.ones(8)), -0.5 * run.manifest["spread"])
+                codes = move(
+                    codes,
+                    edit_direction(boundaries.of(name).normal, layers, np.ones(8)),
+                    -0.5 * run.manifest["spread"],
+                )
             labels.append(segmenter.labels(ganstrata.Rendering(ganstrata.render(generator, codes))).numpy())
     for hop in (1, 2):
         rows = rows_of(found, hop)
         pairs, pixels = np.unique(labels[hop - 1] * 4 + labels[hop], return_counts=True)
-        expected = {(found.classes[pair // 4], found.classes[pair % 4]): count for pair, count in zip(pairs, pixels, strict=True)}
+        expected = {
+            (found.classes[pair // 4], found.classes[pair % 4]): count
+            for pair, count in zip(pairs, pixels, strict=True)
+        }
         assert {key: row.pixels for key, row in rows.items()} == expected
     changed = labels[0] != labels[1]
     assert found.hops[1].returned is not None
-    assert found.hops[1].returned[0] == pytest.approx((changed & (labels[0] == labels[2])).sum() / changed.sum())
+    assert found.hops[1].returned[0] == pytest.approx(
+        (changed & (labels[0] == labels[2])).sum() / changed.sum()
+    )
 
 
 def test_a_hop_back_is_called_one(look) -> None:
@@ -97,7 +115,9 @@ def test_a_hop_back_is_called_one(look) -> None:
     assert words in on.sentences(2)
     assert not [sentence for sentence in on.sentences(1) if "earlier label" in sentence]
     back = replace(on, hops=[on.hops[0], replace(on.hops[1], returned=(0.9, 0.6, 0.95), cosine=-0.85)])
-    assert "so this hop mostly goes back; the cosine of the two directions is −0.85." in " ".join(back.sentences(2))
+    assert "so this hop mostly goes back; the cosine of the two directions is −0.85." in " ".join(
+        back.sentences(2)
+    )
     unsure = replace(on, hops=[on.hops[0], replace(on.hops[1], returned=(0.6, 0.4, 0.7))])
     assert "goes back" not in " ".join(unsure.sentences(2))
 
@@ -157,7 +177,9 @@ def test_files_are_written_and_say_the_same(look, refurnished: Path) -> None:
         assert 0.0 <= float(r["low"]) <= float(r["share_of_from"]) + 1e-6 <= float(r["high"]) + 2e-6
     index = json.loads((folder / "objects.json").read_text(encoding="utf-8"))
     assert index["asked"]["layers"] == list(range(8))
-    assert index["files"] == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES[:-1]}
+    assert index["files"] == {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES[:-1]
+    }
     masks = read_picture((folder / "masks.png").read_bytes())
     assert masks.shape[1] == 6 * 132 - 4
 
@@ -220,7 +242,9 @@ def test_a_run_without_the_analysis_has_no_chapter(furnished: Run) -> None:
     assert 'id="objects"' not in (furnished.path / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_write_that_fails_leaves_what_was_there(look, refurnished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_what_was_there(
+    look, refurnished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     look("seen/red")
     folder = refurnished / "analysis/objects"
     before = {file.name: file.read_bytes() for file in folder.iterdir()}

@@ -14,11 +14,16 @@ def built(means: dict[str, list[float]], noise: float = 0.01):
     """A hierarchy of one factor per level, from the mean change at each of four layers."""
     rng = np.random.default_rng(0)
     changes = np.array(list(means.values()))[:, :, None] + noise * rng.standard_normal((len(means), 4, 60))
-    return hierarchy_of(changes, [f"a/{level}" for level in means], list(means), LEVELS, GROUPS, bootstrap=300, seed=0)
+    return hierarchy_of(
+        changes, [f"a/{level}" for level in means], list(means), LEVELS, GROUPS, bootstrap=300, seed=0
+    )
 
 
 def test_peaks_say_whether_the_paper_agrees() -> None:
-    said = peaks(built({"layout": [1, 0, 0, 0], "colour": [0, 1, 0, 0], "object": [0, 0, 0, 1]}), ["layout", "colour", "object"])
+    said = peaks(
+        built({"layout": [1, 0, 0, 0], "colour": [0, 1, 0, 0], "object": [0, 0, 0, 1]}),
+        ["layout", "colour", "object"],
+    )
     assert said[0].startswith("Layout peaks at the bottom layers with 1.00 of its effect [")
     assert "in 100 % of resamplings. This is where the paper's generators have it." in said[0]
     assert "Colour peaks at the lower layers" in said[1]
@@ -60,33 +65,63 @@ def test_depths_that_overlap_are_not_told_apart() -> None:
 
 def test_how_many_are_found() -> None:
     assert found([], 3, 0.05) == "None of 3 concepts is a variation factor at a false discovery rate of 0.05."
-    assert found(["a/b"], 3, 0.1).startswith("1 of 3 concepts is a variation factor at a false discovery rate of 0.1; the strongest is a/b")
+    assert found(["a/b"], 3, 0.1).startswith(
+        "1 of 3 concepts is a variation factor at a false discovery rate of 0.1; the strongest is a/b"
+    )
     assert found(["a/b", "a/c"], 3, 0.1).startswith("2 of 3 concepts are variation factors")
 
 
 def test_a_layer_without_any_score_is_named() -> None:
-    changes = np.array([1.0, 0.0, 2.0, 0.0])[None, :, None] + 0.01 * np.random.default_rng(0).standard_normal((1, 4, 40))
+    changes = np.array([1.0, 0.0, 2.0, 0.0])[None, :, None] + 0.01 * np.random.default_rng(0).standard_normal(
+        (1, 4, 40)
+    )
     changes[0, [0, 3]] = np.nan
     hierarchy = hierarchy_of(changes, ["a/x"], ["layout"], LEVELS, GROUPS, bootstrap=100, seed=0)
     said = peaks(hierarchy, ["layout"])
     assert said[0].startswith("Layout peaks at the upper layers with 1.00")
-    assert said[1] == "a/x has no score in any sample that is moved at layers 0,3, which are left out of its share and depth."
+    assert (
+        said[1]
+        == "a/x has no score in any sample that is moved at layers 0,3, which are left out of its share and depth."
+    )
 
 
 def test_null_directions_that_drop_out_are_told_with_what_follows() -> None:
     assert null_gaps({}, 20) == []
     few, none, one = null_gaps({"a/x": 19, "a/y": 0, "a/z": 1}, 20)
-    assert few == "a/x: p rests on 19 of 20 null directions; the others leave the concept without a score in every sample."
-    assert none.startswith("a/y: none of 20 null directions has a defined effect on it, and 2 are needed for a p value")
+    assert (
+        few
+        == "a/x: p rests on 19 of 20 null directions; the others leave the concept without a score in every sample."
+    )
+    assert none.startswith(
+        "a/y: none of 20 null directions has a defined effect on it, and 2 are needed for a p value"
+    )
     assert one.startswith("a/z: 1 of 20 null directions has a defined effect on it")
     assert none.endswith("so it cannot be a variation factor.")
 
 
 def test_boundaries_learnt_from_fewer_samples_than_were_asked_for_are_named() -> None:
     def boundary(facts: dict, given: tuple[str, ...] = ()) -> Boundary:
-        return Boundary("a/x", "layout", np.eye(4, dtype=np.float32)[0], np.zeros((), np.float32), "w", "", given=given, facts=facts)
+        return Boundary(
+            "a/x",
+            "layout",
+            np.eye(4, dtype=np.float32)[0],
+            np.zeros((), np.float32),
+            "w",
+            "",
+            given=given,
+            facts=facts,
+        )
 
     short = {"positives": 80, "positives_asked": 100, "negatives": 80, "negatives_asked": 100}
     words = "a/x: learnt from 80 of 100 positives and 80 of 100 negatives; its classes are too small, or score the same, to supply all."
     assert fewer_extremes([boundary(short), boundary({"layers": [short, short]})]) == [words, words]
-    assert fewer_extremes([boundary(short | {"positives": 100, "negatives": 100}), boundary({}), boundary(short, given=("a/y",))]) == []
+    assert (
+        fewer_extremes(
+            [
+                boundary(short | {"positives": 100, "negatives": 100}),
+                boundary({}),
+                boundary(short, given=("a/y",)),
+            ]
+        )
+        == []
+    )

@@ -30,10 +30,16 @@ def test_effects_that_are_cosines_are_explained_and_others_are_not() -> None:
 
 
 def test_the_share_is_the_formula() -> None:
-    values = np.array([[1.0, 0.5, 0.0, 0.1], [0.2, 2.0, 0.0, 0.0], [0.0, 0.0, 1.0, np.nan], [0.0, 0.0, 0.3, 1.0]])
-    cosine = np.array([[1.0, 0.25, 0.0, 0.0], [0.25, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.5], [0.0, 0.0, 0.5, 1.0]])
+    values = np.array(
+        [[1.0, 0.5, 0.0, 0.1], [0.2, 2.0, 0.0, 0.0], [0.0, 0.0, 1.0, np.nan], [0.0, 0.0, 0.3, 1.0]]
+    )
+    cosine = np.array(
+        [[1.0, 0.25, 0.0, 0.0], [0.25, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.5], [0.0, 0.0, 0.5, 1.0]]
+    )
     # Squares: 0.25 + 0.01 + 0.04 + 0.09; missed: 0, 0.1^2, (0.2 - 0.25)^2, (0.3 - 0.5)^2.
-    assert explained(values, cosine, resamplings=100, seed=0)[0] == pytest.approx(1.0 - (0.01 + 0.0025 + 0.04) / 0.39)
+    assert explained(values, cosine, resamplings=100, seed=0)[0] == pytest.approx(
+        1.0 - (0.01 + 0.0025 + 0.04) / 0.39
+    )
     assert np.isnan(explained(values[:3, :3], cosine[:3, :3], resamplings=100, seed=0)).all()
 
 
@@ -61,7 +67,9 @@ def planted(truth: np.ndarray, error: float, *, shared: bool, seed: int) -> Simp
 
 def test_noise_alone_is_no_side_effect() -> None:
     none = np.zeros((1, 1, 3000), dtype=bool)
-    found = side_effect(planted(np.zeros(3000), 0.3, shared=False, seed=0), [(0, j) for j in range(3000)], 0, none)
+    found = side_effect(
+        planted(np.zeros(3000), 0.3, shared=False, seed=0), [(0, j) for j in range(3000)], 0, none
+    )
     assert found.low == 0.0
     assert found.value < 0.1  # the root mean square itself would be 0.3
     assert found.random == pytest.approx(0.05, rel=0.05)
@@ -75,7 +83,9 @@ def test_the_interval_covers_however_errors_hang_together(shared: bool) -> None:
     none = np.zeros((1, 1, 11), dtype=bool)
     covered = 0
     for seed in range(200):
-        found = side_effect(planted(truth, 0.08, shared=shared, seed=seed), [(0, j) for j in range(11)], 0, none)
+        found = side_effect(
+            planted(truth, 0.08, shared=shared, seed=seed), [(0, j) for j in range(11)], 0, none
+        )
         covered += found.low <= wanted <= found.high
     assert covered / 200 > 0.93
 
@@ -103,7 +113,16 @@ def test_noise_is_taken_out_of_the_squares_of_random_directions_too() -> None:
     rng = np.random.default_rng(0)
     changes = rng.standard_normal((50, 40, 20))  # (R, C, K)
     rescored = planted(np.zeros(40), 0.01, shared=False, seed=0)
-    sums = np.stack([np.full((50, 40), 20.0), changes.sum(2), (changes**2).sum(2), np.zeros((50, 40)), np.zeros((50, 40))], axis=-1)
+    sums = np.stack(
+        [
+            np.full((50, 40), 20.0),
+            changes.sum(2),
+            (changes**2).sum(2),
+            np.zeros((50, 40)),
+            np.zeros((50, 40)),
+        ],
+        axis=-1,
+    )
     rescored.null = sums[:, None]
     none = np.zeros((1, 1, 40), dtype=bool)
     pairs = [(0, j) for j in range(40)]

@@ -23,7 +23,15 @@ def boundary(seed=0, *, layers=None, **changes):
     offset = rng.standard_normal(() if layers is None else layers)
     facts = {"held_out_accuracy": 0.1 + 0.2, "converged": True, "rest_accuracy": None, "layers": [{"a": 1}]}
     space = "w" if layers is None else "w+"
-    made = Boundary(f"seen/{seed}", "colour", normal, np.asarray(offset, dtype=np.float32), space, "0123456789abcdef", facts=facts)
+    made = Boundary(
+        f"seen/{seed}",
+        "colour",
+        normal,
+        np.asarray(offset, dtype=np.float32),
+        space,
+        "0123456789abcdef",
+        facts=facts,
+    )
     return replace(made, **changes)
 
 
@@ -39,8 +47,16 @@ EVERY_WITH_LAYERS = Boundaries([*EVERY, replace(EVERY[0], concept="seen/some", l
 
 
 def same(a, b):
-    assert (a.normal.dtype, a.normal.shape, a.normal.tobytes()) == (b.normal.dtype, b.normal.shape, b.normal.tobytes())
-    assert (a.offset.dtype, a.offset.shape, a.offset.tobytes()) == (b.offset.dtype, b.offset.shape, b.offset.tobytes())
+    assert (a.normal.dtype, a.normal.shape, a.normal.tobytes()) == (
+        b.normal.dtype,
+        b.normal.shape,
+        b.normal.tobytes(),
+    )
+    assert (a.offset.dtype, a.offset.shape, a.offset.tobytes()) == (
+        b.offset.dtype,
+        b.offset.shape,
+        b.offset.tobytes(),
+    )
     for name in ("concept", "level", "space", "generator", "layers", "given", "facts", "name"):
         assert getattr(a, name) == getattr(b, name)
 
@@ -67,7 +83,10 @@ def test_reading_and_writing_again_changes_no_byte(tmp_path):
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=6), st.floats(width=32, allow_nan=False))
+@given(
+    st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=6),
+    st.floats(width=32, allow_nan=False),
+)
 def test_every_float_survives(tmp_path_factory, normal, offset):
     folder = tmp_path_factory.mktemp("boundaries")
     made = boundary(normal=np.array(normal, dtype=np.float32), offset=np.asarray(offset, dtype=np.float32))
@@ -114,9 +133,15 @@ def test_damaged_files_are_named(tmp_path, name, damage):
         lambda content: {"boundaries": content["boundaries"]},
         lambda content: {**content, "skipped": ["a"]},
         lambda content: {**content, "boundaries": [{**row, "given": None} for row in content["boundaries"]]},
-        lambda content: {**content, "boundaries": [{k: v for k, v in row.items() if k != "space"} for row in content["boundaries"]]},
+        lambda content: {
+            **content,
+            "boundaries": [{k: v for k, v in row.items() if k != "space"} for row in content["boundaries"]],
+        },
         lambda content: {**content, "boundaries": [None]},
-        lambda content: {**content, "boundaries": [*content["boundaries"], content["boundaries"][0]]},  # one without tensors
+        lambda content: {
+            **content,
+            "boundaries": [*content["boundaries"], content["boundaries"][0]],
+        },  # one without tensors
     ],
 )
 def test_json_of_another_form_is_damaged_too(tmp_path, spoil):
@@ -157,7 +182,9 @@ def test_a_wrong_value_is_named_with_its_key(tmp_path, key, value, words):
     assert len(str(caught.value)) < 1000 + len(str(tmp_path))
 
 
-@pytest.mark.parametrize("text", ["[" * 200_000, '{"boundaries": ' + "1" * 5000 + "}", "\ud800", '{"boundaries": NaN}'])
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000, '{"boundaries": ' + "1" * 5000 + "}", "\ud800", '{"boundaries": NaN}']
+)
 def test_text_that_breaks_a_reader_is_damaged_too(tmp_path, text):
     save_boundaries(EVERY, tmp_path)
     (tmp_path / FILES[1]).write_text(text, encoding="utf-8", errors="surrogatepass")
@@ -177,11 +204,19 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("normal", "offset"),
-    [(np.zeros((2, 2, 8)), np.zeros(2)), (np.zeros(()), np.zeros(1)), (np.zeros((5, 8)), np.zeros(4)), (np.zeros(8), np.zeros(2))],
+    [
+        (np.zeros((2, 2, 8)), np.zeros(2)),
+        (np.zeros(()), np.zeros(1)),
+        (np.zeros((5, 8)), np.zeros(4)),
+        (np.zeros(8), np.zeros(2)),
+    ],
 )
 def test_tensors_of_another_shape_are_damaged(tmp_path, normal, offset):
     save_boundaries(Boundaries([boundary()]), tmp_path)
-    save_file({"0000.normal": normal.astype(np.float32), "0000.offset": offset.astype(np.float32)}, tmp_path / FILES[0])
+    save_file(
+        {"0000.normal": normal.astype(np.float32), "0000.offset": offset.astype(np.float32)},
+        tmp_path / FILES[0],
+    )
     file = tmp_path / FILES[1]
     content = json.loads(file.read_text(encoding="utf-8"))
     del content["tensors"]  # as an older version wrote it
@@ -191,7 +226,11 @@ def test_tensors_of_another_shape_are_damaged(tmp_path, normal, offset):
 
 
 def generator(space="w", fingerprint="0123456789abcdef"):
-    return SimpleNamespace(card=ModelCard("stylegan2", 64, layers=5, code_size=8, latent_size=8, source="here"), space=space, fingerprint=fingerprint)
+    return SimpleNamespace(
+        card=ModelCard("stylegan2", 64, layers=5, code_size=8, latent_size=8, source="here"),
+        space=space,
+        fingerprint=fingerprint,
+    )
 
 
 def test_what_fits_is_let_through():
@@ -203,7 +242,11 @@ def test_what_fits_is_let_through():
 @pytest.mark.parametrize(
     ("made", "to", "words"),
     [
-        ({}, {"fingerprint": "fedcba9876543210"}, ["'seen/0'", "0123456789abcdef", "fedcba9876543210", "stylegan2", "here"]),
+        (
+            {},
+            {"fingerprint": "fedcba9876543210"},
+            ["'seen/0'", "0123456789abcdef", "fedcba9876543210", "stylegan2", "here"],
+        ),
         ({"space": "z"}, {}, ["'seen/0'", "space z", "in w"]),
         ({}, {"space": "z"}, ["space w", "in z"]),
         ({"space": "s"}, {}, ["space s", "in w"]),

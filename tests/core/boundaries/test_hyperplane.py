@@ -25,7 +25,9 @@ def test_the_plane_and_its_sides_stay_where_they_were(seed, length, intercept):
     decision = points @ coefficients + intercept * length
     np.testing.assert_allclose(np.linalg.norm(normal), 1.0, rtol=1e-12)
     # Distance of a point from a plane, from school.
-    np.testing.assert_allclose(points @ normal + offset, decision / np.sqrt((coefficients**2).sum()), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        points @ normal + offset, decision / np.sqrt((coefficients**2).sum()), rtol=1e-9, atol=1e-9
+    )
 
 
 def test_the_offset_is_the_signed_distance_of_the_origin():
@@ -36,7 +38,9 @@ def test_the_offset_is_the_signed_distance_of_the_origin():
     assert offset > 0.0  # the origin lies on the positive side
 
 
-@pytest.mark.parametrize("coefficients", [np.zeros(3), np.array([1.0, np.nan, 0.0]), np.array([np.inf, 0.0, 0.0])])
+@pytest.mark.parametrize(
+    "coefficients", [np.zeros(3), np.array([1.0, np.nan, 0.0]), np.array([np.inf, 0.0, 0.0])]
+)
 def test_no_direction_is_an_error(coefficients):
     with pytest.raises(DataError, match="a/x: the learner found no direction"):
         normalise_hyperplane(coefficients, 1.0, concept="a/x")

@@ -25,7 +25,9 @@ def test_resampled_rows_are_a_bootstrap() -> None:
     np.testing.assert_allclose(distinct, 1.0 - np.exp(-1.0), atol=0.03)
     assert (rows.min(), rows.max()) == (0, 1999)
     counts = np.stack([np.bincount(r, minlength=2000) for r in rows])
-    assert abs(np.corrcoef(counts)[np.triu_indices(20, 1)]).max() < 0.1  # replicates know nothing of each other
+    assert (
+        abs(np.corrcoef(counts)[np.triu_indices(20, 1)]).max() < 0.1
+    )  # replicates know nothing of each other
     assert counts.mean(axis=0).var() == pytest.approx(1.0 / 20, rel=0.2)
 
 
@@ -33,7 +35,9 @@ def test_resamplings_follow_seed_and_number_alone() -> None:
     (rows, seed), (again, same) = resampled_rows(50, 7, 2), resampled_rows(50, 7, 2)
     assert (rows.tolist(), seed) == (again.tolist(), same)
     assert len({tuple(resampled_rows(50, s, m)[0]) for s in range(3) for m in range(3)}) == 9
-    assert len({resampled_rows(50, s, m)[1] for s in range(3) for m in range(3)}) == 9  # the learner's seed is another each time
+    assert (
+        len({resampled_rows(50, s, m)[1] for s in range(3) for m in range(3)}) == 9
+    )  # the learner's seed is another each time
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -69,9 +73,14 @@ def test_dilution_has_bounds() -> None:
     assert dilution(normal, np.empty((0, 8))) == 1.0
 
 
-def crossed(rng: np.random.Generator, size: int, m: int, k: int, learning: float, common: float, rest: float) -> np.ndarray:
+def crossed(
+    rng: np.random.Generator, size: int, m: int, k: int, learning: float, common: float, rest: float
+) -> np.ndarray:
     """Changes (size, M, K): an effect, what each replicate adds, what each sample adds, and what the two do together."""
-    replicate, sample = learning * rng.standard_normal((size, m, 1)), common * rng.standard_normal((size, 1, k))
+    replicate, sample = (
+        learning * rng.standard_normal((size, m, 1)),
+        common * rng.standard_normal((size, 1, k)),
+    )
     return 0.5 + replicate + sample + rest * rng.standard_normal((size, m, k))
 
 
@@ -84,14 +93,23 @@ def test_the_variance_due_to_learning_is_estimated_without_bias(learning: float,
     # Where noise prevails the mean lies above, because a variance is not below zero; `excess` adds as much again.
     sd = (learning**2 + rest**2 / k) * np.sqrt(2.0 / (m - 1))
     above = np.sqrt(2.0) * sd * stats.norm.pdf(0.0) if learning == 0.0 else 0.0
-    assert np.square(found[:, 0]).mean() == pytest.approx(learning**2 + above, abs=5.0 * sd / np.sqrt(size) + 0.15 * above + 0.01 * learning**2)
+    assert np.square(found[:, 0]).mean() == pytest.approx(
+        learning**2 + above, abs=5.0 * sd / np.sqrt(size) + 0.15 * above + 0.01 * learning**2
+    )
 
 
-@pytest.mark.parametrize(("variance", "noise", "freedom"), [(2.0, 1.0, 11), (1.0, 1.0, 11), (0.6, 1.0, 11), (1.0, 1.0, 1), (3.0, 0.5, 4)])
-def test_excess_is_the_mean_over_what_the_estimate_might_have_been(variance: float, noise: float, freedom: int) -> None:
+@pytest.mark.parametrize(
+    ("variance", "noise", "freedom"),
+    [(2.0, 1.0, 11), (1.0, 1.0, 11), (0.6, 1.0, 11), (1.0, 1.0, 1), (3.0, 0.5, 4)],
+)
+def test_excess_is_the_mean_over_what_the_estimate_might_have_been(
+    variance: float, noise: float, freedom: int
+) -> None:
     draws = variance * np.random.default_rng(freedom).chisquare(freedom, 200_000) / freedom
     drawn = np.maximum(draws - noise, 0.0)
-    assert excess(variance, noise, freedom) == pytest.approx(drawn.mean(), abs=5.0 * drawn.std() / np.sqrt(200_000))
+    assert excess(variance, noise, freedom) == pytest.approx(
+        drawn.mean(), abs=5.0 * drawn.std() / np.sqrt(200_000)
+    )
 
 
 def test_excess_of_a_clear_variance_is_the_difference_and_that_of_none_is_none() -> None:
@@ -130,7 +148,14 @@ def test_missing_scores_and_replicates_are_left_out() -> None:
     assert (error, freedom) == (pytest.approx(whole[0], rel=0.1), 9)
 
 
-@pytest.mark.parametrize("table", [np.full((8, 20), np.nan), np.where(np.arange(8)[:, None] == 2, 1.0, np.nan) * np.ones(20), np.empty((0, 20))])
+@pytest.mark.parametrize(
+    "table",
+    [
+        np.full((8, 20), np.nan),
+        np.where(np.arange(8)[:, None] == 2, 1.0, np.nan) * np.ones(20),
+        np.empty((0, 20)),
+    ],
+)
 def test_of_fewer_than_two_replicates_nothing_is_known(table: np.ndarray) -> None:
     error, freedom = learning_error(table)
     assert np.isnan(error)
@@ -184,7 +209,15 @@ def test_dilution_of_two_replicates_by_hand() -> None:
 
 
 def test_how_many_samples_replicates_are_moved_on() -> None:
-    assert [replicate_samples(samples, 1) for samples in (10, 32, 60, 64, 65, 66, 1000)] == [10, 32, 32, 32, 33, 33, 500]
+    assert [replicate_samples(samples, 1) for samples in (10, 32, 60, 64, 65, 66, 1000)] == [
+        10,
+        32,
+        32,
+        32,
+        33,
+        33,
+        500,
+    ]
 
 
 def test_seeds_of_replicates_are_of_all_that_every_learner_takes() -> None:
@@ -199,4 +232,7 @@ def test_replicates_that_have_nothing_in_common_with_each_other_or_with_the_boun
 
 
 def test_on_one_sample_all_that_replicates_differ_by_counts_as_learning() -> None:
-    assert learning_error(np.array([[0.0], [1.0], [4.0]])) == (pytest.approx(np.std([0.0, 1.0, 4.0], ddof=1)), 2)
+    assert learning_error(np.array([[0.0], [1.0], [4.0]])) == (
+        pytest.approx(np.std([0.0, 1.0, 4.0], ddof=1)),
+        2,
+    )

@@ -41,7 +41,9 @@ def test_permuted_scores_lead_nowhere_in_particular(permuted: np.ndarray) -> Non
 
 def test_permuted_directions_know_the_spread_of_the_latents(permuted: np.ndarray) -> None:
     """A slope fitted to noise is an eighth as large along an axis that is eight times as wide."""
-    assert np.sqrt((permuted[:, 0] ** 2).mean()) == pytest.approx(np.sqrt((permuted[:, 1:] ** 2).mean()) / 8.0, rel=0.4)
+    assert np.sqrt((permuted[:, 0] ** 2).mean()) == pytest.approx(
+        np.sqrt((permuted[:, 1:] ** 2).mean()) / 8.0, rel=0.4
+    )
 
 
 def test_permuted_directions_depend_on_the_seed_alone(permuted: np.ndarray) -> None:
@@ -103,9 +105,13 @@ def test_scores_are_permuted_within_their_class() -> None:
 
     def fit(latents, values, concepts):
         given.append(values[:, 0])
-        return [Boundary("up", "attribute", np.eye(4, dtype=np.float32)[0], np.zeros((), np.float32), "w", "")]
+        return [
+            Boundary("up", "attribute", np.eye(4, dtype=np.float32)[0], np.zeros((), np.float32), "w", "")
+        ]
 
-    permuted_directions(fit, np.zeros((60, 4), np.float32), scores, CONCEPTS[:1], count=5, seed=0, classes=classes)
+    permuted_directions(
+        fit, np.zeros((60, 4), np.float32), scores, CONCEPTS[:1], count=5, seed=0, classes=classes
+    )
     for values in given:
         assert sorted(values) == list(range(60))
         assert (classes[values.astype(int)] == classes).all()

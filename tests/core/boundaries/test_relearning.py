@@ -54,10 +54,14 @@ def test_replicates_are_what_the_learner_makes_of_resampled_samples(fakes, finis
     assert resampled.normals.shape == (12, len(boundaries), w.shape[1])
     for m in (0, 7):
         rows, learner_seed = resampled_rows(len(w), seed, m)
-        assert resampled.spreads[m] == pytest.approx(np.sqrt(w[rows].astype(np.float64).var(axis=0, ddof=1).mean()))
+        assert resampled.spreads[m] == pytest.approx(
+            np.sqrt(w[rows].astype(np.float64).var(axis=0, ddof=1).mean())
+        )
         for i, boundary in enumerate(boundaries):
             j = [c.name for c in prepared.concepts].index(boundary.concept)
-            (wanted,) = prepared.learner.learn(w[rows], scores[rows][:, [j]], [prepared.concepts[j]], seed=learner_seed)
+            (wanted,) = prepared.learner.learn(
+                w[rows], scores[rows][:, [j]], [prepared.concepts[j]], seed=learner_seed
+            )
             np.testing.assert_allclose(resampled.normals[m, i], wanted.normal, atol=1e-5)
 
 
@@ -82,7 +86,9 @@ def test_replicates_are_moved_at_all_layers_with_their_own_step(fakes, finished:
 
 def test_both_intervals_are_in_the_table(finished: Run) -> None:
     rescored = read_effects(finished)
-    low, high, low_total, high_total = (own(rescored, t) for t in (rescored.low, rescored.high, rescored.low_total, rescored.high_total))
+    low, high, low_total, high_total = (
+        own(rescored, t) for t in (rescored.low, rescored.high, rescored.low_total, rescored.high_total)
+    )
     assert (low_total <= low).all()
     assert (high_total >= high).all()
     assert (high_total > high).any()
@@ -90,7 +96,9 @@ def test_both_intervals_are_in_the_table(finished: Run) -> None:
     with (finished.path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     there = [r for r in rows if r["low_total"]]
-    assert [(r["boundary"], r["layers"], r["concept"]) for r in there] == [(b.name, "all", b.concept) for b in rescored.boundaries]
+    assert [(r["boundary"], r["layers"], r["concept"]) for r in there] == [
+        (b.name, "all", b.concept) for b in rescored.boundaries
+    ]
     assert all(float(r["step"]) > 0.0 and r["high_total"] for r in there)
     np.testing.assert_allclose([float(r["low_total"]) for r in there], low_total, rtol=1e-4)
 
@@ -112,7 +120,9 @@ def test_too_few_resamplings_are_refused(count: int, fakes, config) -> None:
         validate(config, "test")
 
 
-def test_conditional_directions_come_from_boundaries_that_were_learnt_again(fakes, config, tmp_path: Path) -> None:
+def test_conditional_directions_come_from_boundaries_that_were_learnt_again(
+    fakes, config, tmp_path: Path
+) -> None:
     config["conditions"] = [{"edit": "seen/left", "keep": ["seen/red", "seen/checks"]}]
     run = made(config, tmp_path / "run", ("synthesize", "learn"))
     names = load_boundaries(run.path)[0].names
@@ -137,11 +147,17 @@ def test_classes_are_resampled_with_their_samples(fakes, config, tmp_path: Path)
     config["generator"]["use"] = "fake_classes"
     run = made(config, tmp_path / "run", ("synthesize", "learn"))
     samples, prepared = open_samples(run), prepare(run.config, batch=run.batch)
-    w, scores, classes = samples.read("w"), samples.read("scores/seen"), samples.read("condition").astype(np.int64)
+    w, scores, classes = (
+        samples.read("w"),
+        samples.read("scores/seen"),
+        samples.read("condition").astype(np.int64),
+    )
     rows, seed = resampled_rows(len(w), run.config.synthesis.seed, 4)
     learner = prepared.learner
     assert isinstance(learner, Ridge)
-    (wanted,) = learner.learn(w[rows], scores[rows][:, [0]], prepared.concepts[:1], seed=seed, classes=classes[rows])
+    (wanted,) = learner.learn(
+        w[rows], scores[rows][:, [0]], prepared.concepts[:1], seed=seed, classes=classes[rows]
+    )
     np.testing.assert_allclose(of_run(run).normals[4, 0], wanted.normal, atol=1e-5)
 
 
@@ -150,7 +166,13 @@ def test_what_a_resampling_does_not_give_is_counted_and_told(fakes, config, tmp_
     defined = 2 * 150  # of about 320
     config["boundary"]["with"] = {"positives": defined // 2, "negatives": defined // 2}
     config["synthesis"]["seed"] = 3
-    run = perform(validate(config, "test"), tmp_path / "run", (*STAGES, "edit", "report"), source="test", progress=Progress(quiet=True))
+    run = perform(
+        validate(config, "test"),
+        tmp_path / "run",
+        (*STAGES, "edit", "report"),
+        source="test",
+        progress=Progress(quiet=True),
+    )
     names = load_boundaries(run.path)[0].names
     assert "seen/half" in names
     missing = run.manifest["stages"]["learn"]["not_relearnt"]
@@ -160,15 +182,22 @@ def test_what_a_resampling_does_not_give_is_counted_and_told(fakes, config, tmp_
     assert 2 <= rescored.replicates[at] == 12 - missing["seen/half"]["resamplings"] < 12
     assert not np.isnan(own(rescored, rescored.low_total)[at])
     page = (run.path / "report.html").read_text(encoding="utf-8")
-    assert f"seen/half: {missing['seen/half']['resamplings']} of 12 resamplings of the samples gave no boundary" in page
+    assert (
+        f"seen/half: {missing['seen/half']['resamplings']} of 12 resamplings of the samples gave no boundary"
+        in page
+    )
 
 
 def boundary(name: str, normal: list[float]) -> ganstrata.Boundary:
-    return ganstrata.Boundary(name, "attribute", np.array(normal, dtype=np.float32), np.zeros((), np.float32), "w", "")
+    return ganstrata.Boundary(
+        name, "attribute", np.array(normal, dtype=np.float32), np.zeros((), np.float32), "w", ""
+    )
 
 
 def test_a_boundary_that_no_resampling_gives_is_missing_with_its_reason() -> None:
-    boundaries = Boundaries([boundary("a/x", [1.0, 0.0]), boundary("a/y", [0.0, 1.0]), boundary("a/z", [0.0, 1.0])])
+    boundaries = Boundaries(
+        [boundary("a/x", [1.0, 0.0]), boundary("a/y", [0.0, 1.0]), boundary("a/z", [0.0, 1.0])]
+    )
     steps: list[int] = []
 
     def learn(rows: np.ndarray, seed: int) -> tuple[Boundaries, dict[str, str]]:
@@ -191,7 +220,9 @@ def test_an_effect_that_other_samples_would_not_have_shown_is_no_factor(copied: 
     at = before.boundaries.names.index("seen/red")
     assert before.factors[at]
     scale = float(own(before, before.mean)[at])
-    relearnt[:, at] += (scale * np.linspace(-1.5, 1.5, 12))[:, None].astype(np.float32)  # now stronger, now backwards
+    relearnt[:, at] += (scale * np.linspace(-1.5, 1.5, 12))[:, None].astype(
+        np.float32
+    )  # now stronger, now backwards
     shards.write("turned", {"resampled": (tuple(slice(0, n) for n in relearnt.shape), relearnt)})
     after = read_effects(run)
     assert own(after, after.low)[at] == own(before, before.low)[at] > 0.0
@@ -204,10 +235,19 @@ def test_an_effect_that_other_samples_would_not_have_shown_is_no_factor(copied: 
     [
         (b"no tensors", "SafetensorError"),
         (save({"normals": np.zeros((4, 6, 16), np.float32)}), "KeyError: 'spreads'"),
-        (save({"normals": np.zeros((4, 5, 16), np.float32), "spreads": np.ones(4)}), r"need float32 of \(4, 6, 16\)"),
+        (
+            save({"normals": np.zeros((4, 5, 16), np.float32), "spreads": np.ones(4)}),
+            r"need float32 of \(4, 6, 16\)",
+        ),
         (save({"normals": np.zeros((4, 6, 16)), "spreads": np.ones(4)}), "its normals are float64"),
-        (save({"normals": np.zeros((3, 6, 16), np.float32), "spreads": np.ones(4)}), r"its normals are float32 of shape \(3, 6, 16\)"),
-        (save({"normals": np.zeros((4, 6, 16), np.float32), "spreads": np.full(4, np.nan)}), "its spreads of w are not finite"),
+        (
+            save({"normals": np.zeros((3, 6, 16), np.float32), "spreads": np.ones(4)}),
+            r"its normals are float32 of shape \(3, 6, 16\)",
+        ),
+        (
+            save({"normals": np.zeros((4, 6, 16), np.float32), "spreads": np.full(4, np.nan)}),
+            "its spreads of w are not finite",
+        ),
         (None, "FileNotFoundError"),
     ],
 )
@@ -215,7 +255,9 @@ def test_a_damaged_file_is_told(content: bytes | None, said: str, copied: Path) 
     (copied / FILE).unlink()
     if content is not None:
         (copied / FILE).write_bytes(content)
-    with pytest.raises(RunError, match=rf"resampled.safetensors cannot be read \(.*{said}.*run `ganstrata learn"):
+    with pytest.raises(
+        RunError, match=rf"resampled.safetensors cannot be read \(.*{said}.*run `ganstrata learn"
+    ):
         of_run(Run.open(copied))
 
 
@@ -232,7 +274,9 @@ def test_only_variation_factors_of_an_adaptive_run_are_moved_again(fakes, config
     moved = (~np.isnan(relearnt)).all(axis=0).sum(axis=1)
     for i in np.flatnonzero(rescored.factors):
         if rescored.boundaries[i].concept != "seen/half":
-            assert moved[i] == max(min(32, rescored.used[i, rescored.all_set]), rescored.used[i, rescored.all_set] // 2)
+            assert moved[i] == max(
+                min(32, rescored.used[i, rescored.all_set]), rescored.used[i, rescored.all_set] // 2
+            )
 
 
 def test_a_learner_without_scores_is_resampled_too(fakes, config, register, tmp_path: Path) -> None:

@@ -6,7 +6,15 @@ import re
 
 import numpy as np
 import pytest
-from ganstrata.core.boundaries.selection import Extremes, _within_classes, accuracy, apportion, count_of, ends, select
+from ganstrata.core.boundaries.selection import (
+    Extremes,
+    _within_classes,
+    accuracy,
+    apportion,
+    count_of,
+    ends,
+    select,
+)
 from ganstrata.core.counts import ceil_share, floor_share
 from ganstrata.core.errors import DataError
 from hypothesis import given, settings
@@ -15,7 +23,9 @@ from pydantic import ValidationError
 
 
 def chosen(scores, positives, negatives, *, seed=0, concept="a/x", **rest):
-    selection = select(scores, Extremes(positives=positives, negatives=negatives, **rest), concept=concept, seed=seed)
+    selection = select(
+        scores, Extremes(positives=positives, negatives=negatives, **rest), concept=concept, seed=seed
+    )
     rows = np.concatenate([selection.train, selection.held_out])
     labels = np.concatenate([selection.train_labels, selection.held_out_labels])
     return selection, set(rows[labels == 1].tolist()), set(rows[labels == 0].tolist())
@@ -77,7 +87,10 @@ def test_ties_are_broken_by_position():
 def test_ties_within_one_end_do_no_harm_but_across_both_do():
     scores = np.array([0.0] * 6 + [1.0] * 4)
     assert chosen(scores, 4, 4)[1] == {6, 7, 8, 9}
-    with pytest.raises(DataError, match=r"a/x: the 5 highest and 5 lowest scores are not apart: 6 of 10 samples score 0; ask for fewer"):
+    with pytest.raises(
+        DataError,
+        match=r"a/x: the 5 highest and 5 lowest scores are not apart: 6 of 10 samples score 0; ask for fewer",
+    ):
         chosen(scores, 5, 5)
 
 
@@ -89,7 +102,11 @@ def test_constant_scores_are_refused():
 @pytest.mark.parametrize(
     ("asked", "available", "message"),
     [
-        (51, 100, "a/x: 51 positives were asked for, but there are 100 samples with a score, so 2 to 50 are possible"),
+        (
+            51,
+            100,
+            "a/x: 51 positives were asked for, but there are 100 samples with a score, so 2 to 50 are possible",
+        ),
         (2000, 100, "2000 positives were asked for"),
         (0.51, 100, "0.51 positives were asked for"),
         (1, 100, "1 positives were asked for"),
@@ -99,7 +116,10 @@ def test_constant_scores_are_refused():
 def test_impossible_numbers_are_refused_with_the_possible_ones(asked, available, message):
     with pytest.raises(DataError, match=re.escape(message)) as caught:
         count_of(asked, available, "positives", "a/x")
-    assert f"{'lower' if asked > 50 or asked == 0.51 else 'raise'} boundary.with.positives or raise synthesis.samples" in str(caught.value)
+    assert (
+        f"{'lower' if asked > 50 or asked == 0.51 else 'raise'} boundary.with.positives or raise synthesis.samples"
+        in str(caught.value)
+    )
 
 
 def test_undefined_samples_do_not_count_as_available():
@@ -129,7 +149,13 @@ def test_the_config_refuses_before_the_work():
     with pytest.raises(DataError, match="every concept: 60 negatives"):
         Extremes(positives=10, negatives=60).check(100)
     Extremes(positives=0.5, negatives=50).check(100)
-    for wrong in ({"positives": 0}, {"negatives": -1}, {"train_share": 1.0}, {"train_share": 0.0}, {"positive": 3}):
+    for wrong in (
+        {"positives": 0},
+        {"negatives": -1},
+        {"train_share": 1.0},
+        {"train_share": 0.0},
+        {"positive": 3},
+    ):
         with pytest.raises(ValidationError):
             Extremes(**wrong)
 
@@ -147,7 +173,10 @@ def test_within_classes_positives_and_negatives_have_the_same_classes() -> None:
     classes = rng.integers(0, 4, 400)
     scores = rng.standard_normal(400) + 10.0 * classes  # without classes the label would be the class
     chosen = select(scores, Extremes(positives=60, negatives=60), concept="a/x", seed=0, classes=classes)
-    rows, labels = np.concatenate([chosen.train, chosen.held_out]), np.concatenate([chosen.train_labels, chosen.held_out_labels])
+    rows, labels = (
+        np.concatenate([chosen.train, chosen.held_out]),
+        np.concatenate([chosen.train_labels, chosen.held_out_labels]),
+    )
     for member in range(4):
         inside = classes[rows] == member
         high, low = rows[inside & (labels == 1)], rows[inside & (labels == 0)]
@@ -168,7 +197,13 @@ def test_a_class_whose_samples_score_the_same_supplies_none() -> None:
 
 def test_classes_too_small_to_have_two_ends() -> None:
     with pytest.raises(DataError, match="shared among 40 classes of up to 1 samples"):
-        select(np.arange(40.0), Extremes(positives=10, negatives=10), concept="a/x", seed=0, classes=np.arange(40))
+        select(
+            np.arange(40.0),
+            Extremes(positives=10, negatives=10),
+            concept="a/x",
+            seed=0,
+            classes=np.arange(40),
+        )
 
 
 @settings(deadline=None, max_examples=300)
@@ -187,7 +222,11 @@ def test_every_class_that_can_supplies_both_ends_in_one_proportion(data) -> None
         assert (high == low).all()
         # Nothing is left out but for want of room: every class is full, or all are there.
         assert high.sum() == min(positives, (sizes // 2).sum())
-        assert (abs(high - positives * sizes / sizes.sum()) < 1.0).all() or high.sum() == (sizes // 2).sum() or (high == sizes // 2).any()
+        assert (
+            (abs(high - positives * sizes / sizes.sum()) < 1.0).all()
+            or high.sum() == (sizes // 2).sum()
+            or (high == sizes // 2).any()
+        )
     if (sizes > 1).any():
         assert high.sum() > 0
         assert low.sum() > 0
@@ -216,9 +255,22 @@ def test_no_class_of_odd_size_is_dropped() -> None:
     """40 classes of 5, halves asked for: both ends would round up to 3, and overlap."""
     rng = np.random.default_rng(0)
     classes = np.repeat(np.arange(40), 5)
-    chosen = select(rng.standard_normal(200), Extremes(positives=0.5, negatives=0.5), concept="a/x", seed=0, classes=classes)
-    rows, labels = np.concatenate([chosen.train, chosen.held_out]), np.concatenate([chosen.train_labels, chosen.held_out_labels])
-    assert np.bincount(classes[rows[labels == 1]]).tolist() == np.bincount(classes[rows[labels == 0]]).tolist() == [2] * 40
+    chosen = select(
+        rng.standard_normal(200),
+        Extremes(positives=0.5, negatives=0.5),
+        concept="a/x",
+        seed=0,
+        classes=classes,
+    )
+    rows, labels = (
+        np.concatenate([chosen.train, chosen.held_out]),
+        np.concatenate([chosen.train_labels, chosen.held_out_labels]),
+    )
+    assert (
+        np.bincount(classes[rows[labels == 1]]).tolist()
+        == np.bincount(classes[rows[labels == 0]]).tolist()
+        == [2] * 40
+    )
     assert chosen.asked == (100, 100)
     assert len(np.unique(rows)) == 160
 
@@ -226,8 +278,17 @@ def test_no_class_of_odd_size_is_dropped() -> None:
 def test_unequal_numbers_of_positives_and_negatives_keep_their_proportion_in_every_class() -> None:
     rng = np.random.default_rng(1)
     classes = np.repeat(np.arange(10), 50)
-    chosen = select(rng.standard_normal(500), Extremes(positives=30, negatives=150), concept="a/x", seed=0, classes=classes)
-    rows, labels = np.concatenate([chosen.train, chosen.held_out]), np.concatenate([chosen.train_labels, chosen.held_out_labels])
+    chosen = select(
+        rng.standard_normal(500),
+        Extremes(positives=30, negatives=150),
+        concept="a/x",
+        seed=0,
+        classes=classes,
+    )
+    rows, labels = (
+        np.concatenate([chosen.train, chosen.held_out]),
+        np.concatenate([chosen.train_labels, chosen.held_out_labels]),
+    )
     assert np.bincount(classes[rows[labels == 1]]).tolist() == [3] * 10
     assert np.bincount(classes[rows[labels == 0]]).tolist() == [15] * 10
 
@@ -247,7 +308,9 @@ def test_train_shares_are_those_that_were_asked_for() -> None:
 
 
 def test_a_count_that_is_not_whole_is_refused() -> None:
-    with pytest.raises(DataError, match=r"a/x: 250.5 positives were asked for; give a whole number, or a share up to 0.5"):
+    with pytest.raises(
+        DataError, match=r"a/x: 250.5 positives were asked for; give a whole number, or a share up to 0.5"
+    ):
         count_of(250.5, 1000, "positives", "a/x")
 
 
@@ -266,7 +329,9 @@ def test_one_sample_is_too_few_where_two_are_possible(available: int, change: st
 
 
 def test_ends_that_touch_in_one_score_are_not_apart() -> None:
-    with pytest.raises(DataError, match=r"2 highest and 2 lowest scores are not apart: 3 of 5 samples score 2;"):
+    with pytest.raises(
+        DataError, match=r"2 highest and 2 lowest scores are not apart: 3 of 5 samples score 2;"
+    ):
         chosen(np.array([3.0, 2.0, 2.0, 2.0, 1.0]), 2, 2)
     assert chosen(np.array([3.0, 2.0, 1.9, 1.0]), 2, 2)[1:] == ({0, 1}, {2, 3})
 
@@ -278,8 +343,13 @@ def test_what_has_no_size_gets_no_share_though_there_is_room() -> None:
 def test_a_class_whose_ends_are_just_apart_supplies_both() -> None:
     """Classes of four, halves asked for; and one of six whose two highest are followed by a tie with the second."""
     for scores, asked in (([3.0, 2.0, 1.0, 0.0], 0.5), ([5.0, 4.0, 4.0, 3.5, 3.0, 2.0], 0.34)):
-        values, classes = np.tile(scores, 3) + np.repeat([0.0, 10.0, 20.0], len(scores)), np.repeat([0, 1, 2], len(scores))
-        selection = select(values, Extremes(positives=asked, negatives=asked), concept="a/x", seed=0, classes=classes)
+        values, classes = (
+            np.tile(scores, 3) + np.repeat([0.0, 10.0, 20.0], len(scores)),
+            np.repeat([0, 1, 2], len(scores)),
+        )
+        selection = select(
+            values, Extremes(positives=asked, negatives=asked), concept="a/x", seed=0, classes=classes
+        )
         rows = np.concatenate([selection.train, selection.held_out])
         assert np.bincount(classes[rows]).tolist() == [4, 4, 4]
 

@@ -14,7 +14,9 @@ from ganstrata.core.runs.progress import Progress
 
 
 def learnt(config: dict, path: Path) -> tuple[ganstrata.Boundaries, dict[str, str]]:
-    run = perform(validate(config, "test"), path, ("synthesize", "learn"), source="test", progress=Progress(quiet=True))
+    run = perform(
+        validate(config, "test"), path, ("synthesize", "learn"), source="test", progress=Progress(quiet=True)
+    )
     return load_boundaries(run.path)
 
 
@@ -36,7 +38,10 @@ def test_one_concept_that_cannot_be_learnt_does_not_stop_the_others(fakes, confi
 
 
 def test_conditions_on_concepts_without_a_boundary_are_left_out(fakes, config, tmp_path: Path) -> None:
-    config["conditions"] = [{"edit": "seen/left", "keep": ["seen/constant"]}, {"edit": "seen/left", "keep": ["seen/red"]}]
+    config["conditions"] = [
+        {"edit": "seen/left", "keep": ["seen/constant"]},
+        {"edit": "seen/left", "keep": ["seen/red"]},
+    ]
     boundaries, _ = learnt(config, tmp_path / "run")
     assert [b.name for b in boundaries if b.given] == ["seen/left|seen/red"]
     plain, conditional = boundaries.of("seen/left"), boundaries.of("seen/left|seen/red")

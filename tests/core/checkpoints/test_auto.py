@@ -13,7 +13,11 @@ from ganstrata.core.errors import CheckpointError, ConfigError
 
 
 def config(checkpoint: object, **options: object) -> dict[str, object]:
-    return {"generator": {"use": "auto", "with": {"checkpoint": checkpoint, **options}}, "scorers": [{"use": "hue"}], "boundary": {"use": "ridge"}}
+    return {
+        "generator": {"use": "auto", "with": {"checkpoint": checkpoint, **options}},
+        "scorers": [{"use": "hue"}],
+        "boundary": {"use": "ridge"},
+    }
 
 
 def test_a_config_gets_the_name_of_the_plugin() -> None:
@@ -30,7 +34,9 @@ def test_from_python() -> None:
 
 
 def test_options_are_those_of_the_plugin_that_was_found() -> None:
-    with pytest.raises(ConfigError, match=r"truncation: is not an option of 'stylegan2'.*Did you mean 'truncation_psi'"):
+    with pytest.raises(
+        ConfigError, match=r"truncation: is not an option of 'stylegan2'.*Did you mean 'truncation_psi'"
+    ):
         validate(config("bundled:rooms", truncation=0.5), "config")
 
 

@@ -18,7 +18,16 @@ def nested_modules() -> bytes:
     """Sixty modules, each twice in the next: 2^60 tensors."""
 
     def module(children: bytes) -> bytes:
-        return b"h\x00)\x81}(" + text("_modules") + b"}" + children + text("_parameters") + b"}" + text("_buffers") + b"}ub"
+        return (
+            b"h\x00)\x81}("
+            + text("_modules")
+            + b"}"
+            + children
+            + text("_parameters")
+            + b"}"
+            + text("_buffers")
+            + b"}ub"
+        )
 
     content = named("torch.nn.modules.linear.Linear") + b"q\x00" + module(b"")
     for i in range(60):
@@ -40,9 +49,19 @@ BOMBS = {
     "lists of themselves": b"}" + text("a") + b"]q\x00h\x00ah\x00as",
     "a place in memory": b"Nr\xff\xff\xff\xff",
     "steps": b"N0" * 2_000_000,
-    "numbers that hash alike": b"}(" + b"".join(b"\x8a\x0c" + (i * (2**61 - 1)).to_bytes(12, "little") + b"N" for i in range(1, 100_000)) + b"u",
-    "copies of a list": named("collections.OrderedDict") + b"q\x00(" + PAIR * 50_000 + b"tq\x01" + b"h\x00h\x01\x85R" * 100_000,
-    "copies of text": named("_codecs.encode") + b"q\x00" + text("a" * 10**6) + b"q\x01" + b"h\x00h\x01\x85R" * 100_000,
+    "numbers that hash alike": b"}("
+    + b"".join(b"\x8a\x0c" + (i * (2**61 - 1)).to_bytes(12, "little") + b"N" for i in range(1, 100_000))
+    + b"u",
+    "copies of a list": named("collections.OrderedDict")
+    + b"q\x00("
+    + PAIR * 50_000
+    + b"tq\x01"
+    + b"h\x00h\x01\x85R" * 100_000,
+    "copies of text": named("_codecs.encode")
+    + b"q\x00"
+    + text("a" * 10**6)
+    + b"q\x01"
+    + b"h\x00h\x01\x85R" * 100_000,
     "modules in modules": nested_modules(),
 }
 
@@ -56,7 +75,15 @@ def tensor_of(data: bytes, size: tuple[int, ...], stride: tuple[int, ...], offse
     def numbers(values: tuple[int, ...]) -> bytes:
         return b"(" + b"".join(b"\x8a\x09" + n.to_bytes(9, "little", signed=True) for n in values) + b"t"
 
-    return named("torch._utils._rebuild_tensor_v2") + b"(" + data + numbers((offset,))[1:-1] + numbers(size) + numbers(stride) + b"\x89}tR"
+    return (
+        named("torch._utils._rebuild_tensor_v2")
+        + b"("
+        + data
+        + numbers((offset,))[1:-1]
+        + numbers(size)
+        + numbers(stride)
+        + b"\x89}tR"
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,12 +103,17 @@ def tensor_of(data: bytes, size: tuple[int, ...], stride: tuple[int, ...], offse
         ((0, 2**47, 2**47), (1, 1, 1), 0),
     ],
 )
-def test_tensors_that_claim_more_than_they_have(tmp_path: Path, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> None:
+def test_tensors_that_claim_more_than_they_have(
+    tmp_path: Path, size: tuple[int, ...], stride: tuple[int, ...], offset: int
+) -> None:
     numbers = storage(torch.zeros(4))
     good = raw_pickle(b"}" + text("w") + tensor_of(numbers, (2, 2), (2, 1)) + b"s", protocol=3)
     (tmp_path / "good").write_bytes(good)
     assert read_checkpoint(tmp_path / "good").tensors["w"].tolist() == [[0, 0], [0, 0]]
-    refused(tmp_path / "a", raw_pickle(b"}" + text("w") + tensor_of(numbers, size, stride, offset) + b"s", protocol=3))
+    refused(
+        tmp_path / "a",
+        raw_pickle(b"}" + text("w") + tensor_of(numbers, size, stride, offset) + b"s", protocol=3),
+    )
 
 
 def test_many_views_of_the_same_numbers(tmp_path: Path) -> None:

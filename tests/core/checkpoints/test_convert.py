@@ -23,7 +23,11 @@ from torch import Tensor
 
 DATA = Path(__file__).parents[2] / "data"
 NAMES = ("stylegan2_uncond_32", "stylegan2_cond_64")
-FILES = [path for path in sorted(DATA.glob("*.safetensors")) if path.name.startswith(("stylegan", "pggan", "biggan"))]
+FILES = [
+    path
+    for path in sorted(DATA.glob("*.safetensors"))
+    if path.name.startswith(("stylegan", "pggan", "biggan"))
+]
 Register = Callable[[str, str, type], None]
 
 
@@ -54,7 +58,14 @@ def test_boundaries_of_one_work_on_the_other(tmp_path: Path) -> None:
     source = DATA / f"{NAMES[0]}.safetensors"
     old, _ = images(source)
     new, _ = images(convert(str(source), tmp_path / "out.safetensors").path)
-    boundary = Boundary("x", "scene", np.eye(1, old.card.code_size, dtype=np.float32)[0], 0.0, space="w", generator=old.fingerprint)
+    boundary = Boundary(
+        "x",
+        "scene",
+        np.eye(1, old.card.code_size, dtype=np.float32)[0],
+        0.0,
+        space="w",
+        generator=old.fingerprint,
+    )
     check_fits(boundary, new)
 
 
@@ -62,7 +73,10 @@ def test_the_header_says_what_it_is_and_where_it_came_from(tmp_path: Path) -> No
     source = DATA / f"{NAMES[1]}.safetensors"
     written = convert(str(source), tmp_path / "out.safetensors")
     told = header(written.path)
-    assert told.items() >= {"plugin": "stylegan2", "family": "StyleGAN2", "source": source.name, "source_part": ""}.items()
+    assert (
+        told.items()
+        >= {"plugin": "stylegan2", "family": "StyleGAN2", "source": source.name, "source_part": ""}.items()
+    )
     assert told["source_sha256"] == read_checkpoint(source).sha256
     assert told["network"]["classes"] == images(source)[0].architecture.classes > 0
     assert "licence" not in told
@@ -88,7 +102,9 @@ def test_types_are_kept_and_shared_memory_is_not(tmp_path: Path) -> None:
     state["synthesis.b4.const"] = state["synthesis.b4.const"].half()
     torch.save(state, tmp_path / "odd.pt")
     found = load_file(convert(str(tmp_path / "odd.pt"), tmp_path / "out.safetensors").path)
-    assert {name: (tensor.dtype, tensor.shape) for name, tensor in found.items()} == {n: (t.dtype, t.shape) for n, t in state.items()}
+    assert {name: (tensor.dtype, tensor.shape) for name, tensor in found.items()} == {
+        n: (t.dtype, t.shape) for n, t in state.items()
+    }
     assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
 
 
@@ -97,10 +113,15 @@ def test_types_are_kept_and_shared_memory_is_not(tmp_path: Path) -> None:
     [
         (lambda s: s.pop("synthesis.b8.torgb.bias"), "missing synthesis.b8.torgb.bias"),
         (lambda s: s.update(extra=torch.zeros(1)), "superfluous extra"),
-        (lambda s: s.update({"synthesis.b8.torgb.bias": torch.zeros(5)}), r"synthesis.b8.torgb.bias is \(5,\)"),
+        (
+            lambda s: s.update({"synthesis.b8.torgb.bias": torch.zeros(5)}),
+            r"synthesis.b8.torgb.bias is \(5,\)",
+        ),
     ],
 )
-def test_what_does_not_fit_is_refused(change: Callable[[dict[str, Tensor]], object], message: str, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_refused(
+    change: Callable[[dict[str, Tensor]], object], message: str, tmp_path: Path
+) -> None:
     state = load_file(DATA / f"{NAMES[0]}.safetensors")
     change(state)
     save_file(state, tmp_path / "bad.safetensors")
@@ -128,7 +149,11 @@ def test_a_source_is_never_its_own_target(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("place", "message"),
-    [("out.pt", "end in .safetensors"), ("no/out.safetensors", "there is no folder"), ("f.safetensors", "is a folder")],
+    [
+        ("out.pt", "end in .safetensors"),
+        ("no/out.safetensors", "there is no folder"),
+        ("f.safetensors", "is a folder"),
+    ],
 )
 def test_a_place_that_is_none_is_refused(place: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "f.safetensors").mkdir()
@@ -154,7 +179,9 @@ class Own(ganstrata.Generator):
     """One tensor; what goes wrong with it is up to the subclasses."""
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         return Match(1.0, "an own file") if set(names_and_shapes) & {"own", "ours"} else None
 
     @classmethod
@@ -170,7 +197,9 @@ class Forgetful(Own):
     """Does not know its own names."""
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         return Match(1.0, "an own file") if "own" in names_and_shapes else None
 
 
@@ -187,7 +216,9 @@ class Growing(Own):
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        return cls.found(dict.fromkeys(["ours"], next(iter(part.tensors.values()))), names=sorted(part.tensors))
+        return cls.found(
+            dict.fromkeys(["ours"], next(iter(part.tensors.values()))), names=sorted(part.tensors)
+        )
 
 
 class Odd(Own):

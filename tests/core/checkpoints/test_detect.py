@@ -24,7 +24,9 @@ class Meek(ganstrata.Generator):
     """Claims everything, without being sure."""
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         return Match(0.2, "anything")
 
 
@@ -32,7 +34,9 @@ class Rival(ganstrata.Generator):
     """Claims what StyleGAN2 claims, as surely."""
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         return Match(1.0, "mine") if "mapping.fc0.weight" in names_and_shapes else None
 
 
@@ -40,7 +44,9 @@ class Failing(ganstrata.Generator):
     """Breaks when it is asked."""
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         raise KeyError("weight of mine")
 
 
@@ -48,7 +54,9 @@ class Vague(ganstrata.Generator):
     """Answers with something that is no claim."""
 
     @classmethod
-    def recognise(cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]) -> Match | None:
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
         return True  # type: ignore[return-value]
 
 
@@ -69,7 +77,10 @@ def test_rivals_are_both_named(register: Register) -> None:
     register("generator", "rival", Rival)
     checkpoint = read_checkpoint(UNCOND)
     assert ask(checkpoint).rivals == ["rival", "stylegan2"]
-    with pytest.raises(CheckpointError, match=r"claimed by the generator plugins rival and stylegan2 with equal right; name one with `use:`"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"claimed by the generator plugins rival and stylegan2 with equal right; name one with `use:`",
+    ):
         choose(checkpoint)
 
 
@@ -77,14 +88,23 @@ def test_rivals_over_a_mixture_are_told_that_it_is_one(register: Register, tmp_p
     register("generator", "rival", Rival)
     state = load_file(UNCOND) | load_file(DATA / "pggan_higan_32.safetensors")
     torch.save(state, tmp_path / "mixed.pt")
-    with pytest.raises(CheckpointError, match=r"StyleGAN2 \(NVIDIA's names\) and ProgressiveGAN \(.*\): save one of them alone"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"StyleGAN2 \(NVIDIA's names\) and ProgressiveGAN \(.*\): save one of them alone",
+    ):
         choose(read_checkpoint(tmp_path / "mixed.pt"))
 
 
 @pytest.mark.parametrize(
-    ("plugin", "reason"), [(Failing, " failed in recognise: KeyError: 'weight of mine'"), (Vague, ": recognise returned bool; a ganstrata.Match")]
+    ("plugin", "reason"),
+    [
+        (Failing, " failed in recognise: KeyError: 'weight of mine'"),
+        (Vague, ": recognise returned bool; a ganstrata.Match"),
+    ],
 )
-def test_a_plugin_that_fails_when_asked_stops_nobody_else(plugin: type, reason: str, register: Register) -> None:
+def test_a_plugin_that_fails_when_asked_stops_nobody_else(
+    plugin: type, reason: str, register: Register
+) -> None:
     register("generator", "aaa_failing", plugin)
     claims = ask(read_checkpoint(UNCOND))
     assert [claim.plugin for claim in claims.found] == ["stylegan2"]
@@ -94,7 +114,10 @@ def test_a_plugin_that_fails_when_asked_stops_nobody_else(plugin: type, reason: 
 
 def test_it_is_reported_where_nobody_claims_the_file(register: Register, tmp_path: Path) -> None:
     register("generator", "failing", Failing)
-    with pytest.raises(CheckpointError, match=r"no generator plugin that is installed: its 1 tensor is called alpha.*\n.*'failing' from test 0"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"no generator plugin that is installed: its 1 tensor is called alpha.*\n.*'failing' from test 0",
+    ):
         choose(read_checkpoint(strange(tmp_path)))
 
 
@@ -105,7 +128,9 @@ def test_asked_by_name_a_failing_plugin_is_broken(tmp_path: Path) -> None:
 
 def test_asked_by_name_the_wrong_plugin_points_to_the_right_one(register: Register) -> None:
     register("generator", "meek", Meek)
-    with pytest.raises(CheckpointError, match="is no Layered generator: it belongs to the generator plugin meek or stylegan2"):
+    with pytest.raises(
+        CheckpointError, match="is no Layered generator: it belongs to the generator plugin meek or stylegan2"
+    ):
         own_part(type("Layered", (ganstrata.Generator,), {}), read_checkpoint(UNCOND))
 
 

@@ -38,17 +38,29 @@ class Hostile:
 
 
 def original(kind: str, folder: Path) -> bytes:
-    tensors = {"mapping.fc0.weight": torch.arange(12.0).reshape(3, 4), "b": torch.zeros(5, dtype=torch.float16), "c": torch.tensor(3)}
+    tensors = {
+        "mapping.fc0.weight": torch.arange(12.0).reshape(3, 4),
+        "b": torch.zeros(5, dtype=torch.float16),
+        "c": torch.tensor(3),
+    }
     arrays = {"4x4/Const/const": np.arange(6, dtype=np.float32).reshape(2, 3), "lod": np.float32(0)}
     path, source = folder / "original", files.hostile_source(folder / "it ran")
     if kind == "safetensors":
         save_file(tensors, path, metadata={"ganstrata": '{"licence": "MIT"}'})
     elif kind == "hostile":
-        path.write_bytes(pickle.dumps({"w": Hostile(folder / "it ran"), "list": [1, 2.5, "three"]}, protocol=2))
+        path.write_bytes(
+            pickle.dumps({"w": Hostile(folder / "it ran"), "list": [1, 2.5, "three"]}, protocol=2)
+        )
     elif kind.startswith("nvidia"):
-        files.write_nvidia(path, {"G_ema": files.persistent(tensors, {"z_dim": 4}, source), "D": None}, protocol=2 if "legacy" in kind else 4)
+        files.write_nvidia(
+            path,
+            {"G_ema": files.persistent(tensors, {"z_dim": 4}, source), "D": None},
+            protocol=2 if "legacy" in kind else 4,
+        )
     elif kind == "tensorflow":
-        files.tensorflow(path, {"lod": arrays.pop("lod")}, {"synthesis": arrays}, {"resolution": 8}, source=source)
+        files.tensorflow(
+            path, {"lod": arrays.pop("lod")}, {"synthesis": arrays}, {"resolution": 8}, source=source
+        )
     elif kind == "npy":
         file = io.BytesIO()
         np.save(file, {"boundary": np.zeros((1, 4)), "meta": {"layers": "6-11"}}, allow_pickle=True)  # type: ignore[arg-type]
@@ -108,7 +120,9 @@ def fuzz(kind: str, folder: Path, count: int, seed: int) -> None:
         else:
             good += 1
     assert [entry.name for entry in folder.iterdir()] == ["damaged"], "nothing has run, nothing was written"
-    assert not {name for name in set(sys.modules) - imported if name.startswith(("dnnlib", "torch_utils", "training"))}
+    assert not {
+        name for name in set(sys.modules) - imported if name.startswith(("dnnlib", "torch_utils", "training"))
+    }
     assert refused + good == count, "every message names the file"
     assert good == 0 or kind != "hostile"
     assert refused > count / 4, "the damage does not reach what matters"
@@ -168,7 +182,16 @@ LEAVES = st.one_of(
     KEYS,
     st.sampled_from(NAMES).map(files.named),
     st.sampled_from(
-        [files.storage(torch.arange(4.0)), b"C\x08" + bytes(8), b"K\x00", b"K\x02", b"J\xff\xff\xff\xff", b"N", b"\x88", b"G" + bytes(8)]
+        [
+            files.storage(torch.arange(4.0)),
+            b"C\x08" + bytes(8),
+            b"K\x00",
+            b"K\x02",
+            b"J\xff\xff\xff\xff",
+            b"N",
+            b"\x88",
+            b"G" + bytes(8),
+        ]
     ),
     st.sampled_from([b")", b"]", b"}", b"K\x02\x85", b"K\x01\x85", b"U\x02ab", b"K\x00\x85U\x01b"]),
 )
@@ -176,7 +199,11 @@ LEAVES = st.one_of(
 
 def grown(inner: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     """Operations that push one value, from others that do."""
-    calls = st.builds(lambda name, args: files.named(name) + args + b"R", st.sampled_from(NAMES), inner.map(lambda value: value + b"\x85") | inner)
+    calls = st.builds(
+        lambda name, args: files.named(name) + args + b"R",
+        st.sampled_from(NAMES),
+        inner.map(lambda value: value + b"\x85") | inner,
+    )
     entries = st.lists(st.tuples(KEYS, inner), max_size=4)
     return st.one_of(
         calls,
@@ -223,8 +250,17 @@ def test_many_pickles_of_any_operations(folder: Path, program: bytes, key: bytes
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8) | st.binary(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.tuples(inner, inner) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8)
+    | st.binary(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text(max_size=6), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 

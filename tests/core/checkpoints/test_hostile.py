@@ -24,8 +24,15 @@ from ganstrata.core.errors import CheckpointError
 
 VALUES = b"".join(
     [
-        *(named("numpy.core.multiarray._reconstruct"), named("numpy.ndarray"), b"K\x00\x85U\x01b\x87R(K\x01K\x01\x85"),
-        *(named("numpy.dtype"), b"U\x02f4K\x00K\x01\x87R\x89U\x04" + np.array([1.5], "<f4").tobytes() + b"tb"),
+        *(
+            named("numpy.core.multiarray._reconstruct"),
+            named("numpy.ndarray"),
+            b"K\x00\x85U\x01b\x87R(K\x01K\x01\x85",
+        ),
+        *(
+            named("numpy.dtype"),
+            b"U\x02f4K\x00K\x01\x87R\x89U\x04" + np.array([1.5], "<f4").tobytes() + b"tb",
+        ),
     ]
 )
 
@@ -57,7 +64,10 @@ def hostile(marker: Path) -> dict[str, tuple[Any, str]]:
         "exec": (calling(exec, command), "builtins.exec"),
         "getattr": (calling(getattr, Path, "mkdir"), "builtins.getattr"),
         "partial": (functools.partial(os.mkdir, str(marker)), "functools.partial"),
-        "open": (calling(open, str(marker), "w"), f"{open.__module__}.open"),  # io until Python 3.11, _io since
+        "open": (
+            calling(open, str(marker), "w"),
+            f"{open.__module__}.open",
+        ),  # io until Python 3.11, _io since
         "import": (calling(builtins.__import__, "os"), "builtins.__import__"),
         "chain": (calling(calling, mkdir), f"{__name__}.calling"),
         "load": (calling(pickle.loads, pickle.dumps(mkdir)), "_pickle.loads"),
@@ -66,7 +76,9 @@ def hostile(marker: Path) -> dict[str, tuple[Any, str]]:
         "numpy.load": (calling(np.load, str(marker)), "numpy.load"),
         "payload": (calling(torch.storage._load_from_bytes, inside(mkdir)), f"{os.mkdir.__module__}.mkdir"),
         "payload in payload": (
-            calling(torch.storage._load_from_bytes, inside(calling(torch.storage._load_from_bytes, inside(mkdir)))),
+            calling(
+                torch.storage._load_from_bytes, inside(calling(torch.storage._load_from_bytes, inside(mkdir)))
+            ),
             "torch.storage._load_from_bytes",
         ),
     }
@@ -86,14 +98,28 @@ def test_a_name_that_runs_something_is_refused_by_name(tmp_path: Path, case: str
         path = files.write_nvidia(tmp_path / "a", {"G_ema": network}, protocol=4)
     else:
         path = tmp_path / "a"
-        path.write_bytes(pickle.dumps({"alone": content, "beside": {"w": 1, "x": content}, "deep": [[({"a": content},)]]}[place]))
+        path.write_bytes(
+            pickle.dumps(
+                {"alone": content, "beside": {"w": 1, "x": content}, "deep": [[({"a": content},)]]}[place]
+            )
+        )
     message = refused(path, path.read_bytes())
     assert f"it names {name}" in message
     assert "Nothing was run" in message
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("name", ["os.system", "nt.system", "builtins.eval", "collections.OrderedDict.update", "numpy.f2py.compile", "a.b\x1b[2J"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "os.system",
+        "nt.system",
+        "builtins.eval",
+        "collections.OrderedDict.update",
+        "numpy.f2py.compile",
+        "a.b\x1b[2J",
+    ],
+)
 @pytest.mark.parametrize("form", ["global", "stack", "instance", "object", "new", "unused"])
 def test_every_way_to_use_a_name(tmp_path: Path, name: str, form: str) -> None:
     module, _, last = name.rpartition(".")
@@ -112,7 +138,10 @@ def test_every_way_to_use_a_name(tmp_path: Path, name: str, form: str) -> None:
 
 
 @pytest.mark.parametrize("attribute", ["__class__", "__dict__", "build", "make", "full", "name", "entries"])
-@pytest.mark.parametrize("target", ["argparse.Namespace", "collections.OrderedDict", "torch.nn.modules.linear.Linear", "numpy.dtype"])
+@pytest.mark.parametrize(
+    "target",
+    ["argparse.Namespace", "collections.OrderedDict", "torch.nn.modules.linear.Linear", "numpy.dtype"],
+)
 def test_a_state_sets_nothing(tmp_path: Path, attribute: str, target: str) -> None:
     """Neither as a dictionary, nor as (dictionary, slots): what is made of the name is what is kept, whatever it says of itself."""
     state = b"}" + text(attribute) + named("torch.nn.modules.linear.Linear") + b"s"
@@ -139,7 +168,15 @@ def test_a_class_with_setstate_is_not_asked(tmp_path: Path) -> None:
 
 def test_nothing_that_is_named_is_imported(tmp_path: Path) -> None:
     before = set(sys.modules)
-    content = b"}" + text("x") + named("timm.models.layers.Conv") + b")\x81s" + text("y") + named("mmcv.runner.Runner") + b")Rs"
+    content = (
+        b"}"
+        + text("x")
+        + named("timm.models.layers.Conv")
+        + b")\x81s"
+        + text("y")
+        + named("mmcv.runner.Runner")
+        + b")Rs"
+    )
     refused(tmp_path / "a", raw_pickle(content))
     assert not {name for name in set(sys.modules) - before if name.startswith(("timm", "mmcv"))}
 
@@ -157,9 +194,15 @@ def test_nothing_that_is_named_is_imported(tmp_path: Path) -> None:
         (b"]N\x85R", "calls something that it has made itself"),
         (b"}]NN\x87R", "makes no sense|calls"),
         (named("argparse.Namespace") + b")}" + text("a") + b"Ns\x92", "calls with keywords"),
-        (named("torch._utils._rebuild_tensor_v2") + b"(NK\x00K\x01\x85K\x01\x85tR", "a tensor without numbers"),
+        (
+            named("torch._utils._rebuild_tensor_v2") + b"(NK\x00K\x01\x85K\x01\x85tR",
+            "a tensor without numbers",
+        ),
         (named("torch._utils._rebuild_parameter") + b"N\x85R", "a parameter that is no tensor"),
-        (named("torch._tensor._rebuild_from_type_v2") + b"(" + named("collections.OrderedDict") + b"N)NtR", "made by something else"),
+        (
+            named("torch._tensor._rebuild_from_type_v2") + b"(" + named("collections.OrderedDict") + b"N)NtR",
+            "made by something else",
+        ),
         (b"\x8b\xff\xff\xff\x7f", "has a number of 2147483647 bytes"),
         (b"\x8b\xff\xff\xff\xff", "has a number of -1 bytes"),
         (b"\x8e" + struct.pack("<Q", 2**63), "claims 9223372036854775808 bytes"),
@@ -193,8 +236,21 @@ def test_operations_that_no_checkpoint_has(tmp_path: Path, operations: bytes, me
         ("import os", (1,), b"\0" * 8, "array of type"),
     ],
 )
-def test_arrays_that_are_none(tmp_path: Path, dtype: str, shape: tuple[int, ...], data: bytes, message: str) -> None:
+def test_arrays_that_are_none(
+    tmp_path: Path, dtype: str, shape: tuple[int, ...], data: bytes, message: str
+) -> None:
     sizes = b"(" + b"".join(b"\x8a\x08" + struct.pack("<q", n) for n in shape) + b"t"
     made = named("numpy._core.multiarray._reconstruct") + named("numpy.ndarray") + b"K\x00\x85U\x01b\x87R"
-    state = b"(K\x01" + sizes + named("numpy.dtype") + text(dtype) + b"\x89\x88\x87R\x89B" + struct.pack("<I", len(data)) + data + b"tb"
-    assert re.search(message, refused(tmp_path / "a", raw_pickle(b"}" + text("w") + made + state + b"s", protocol=4)))
+    state = (
+        b"(K\x01"
+        + sizes
+        + named("numpy.dtype")
+        + text(dtype)
+        + b"\x89\x88\x87R\x89B"
+        + struct.pack("<I", len(data))
+        + data
+        + b"tb"
+    )
+    assert re.search(
+        message, refused(tmp_path / "a", raw_pickle(b"}" + text("w") + made + state + b"s", protocol=4))
+    )

@@ -33,9 +33,16 @@ class Reader:
 
     def __init__(self, folder: Path) -> None:
         paths = [str(TESTS), *(path for path in sys.path if path)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONSAFEPATH": "1",
+            "OMP_NUM_THREADS": "1",
+        }
         command = [sys.executable, str(TESTS / "hostile_reader.py")]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=folder)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=folder
+        )
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
         self.answer(START)
@@ -78,7 +85,9 @@ def faults(answer: dict[str, Any] | None) -> list[str]:
     return found + (["its message has signs that cannot be printed"] if answer["hidden"] else [])
 
 
-def answers(seed: int, numbers: Iterable[int], folder: Path, kept: Path) -> Iterator[tuple[dict[str, Any], list[str]]]:
+def answers(
+    seed: int, numbers: Iterable[int], folder: Path, kept: Path
+) -> Iterator[tuple[dict[str, Any], list[str]]]:
     """What every file took, and what was wrong with that; files with which something was wrong are kept."""
     reader = None
     try:
@@ -112,12 +121,16 @@ def fuzz(seed: int, numbers: Iterable[int], tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
     for answer, found in answers(seed, numbers, folder, kept):
         if found:
-            failed.append(f"hostile_file({seed}, {answer['number']}), {answer['kind']}, kept in {kept}: {'; '.join(found)}")
+            failed.append(
+                f"hostile_file({seed}, {answer['number']}), {answer['kind']}, kept in {kept}: {'; '.join(found)}"
+            )
             print(failed[-1], flush=True)
         seen += [answer] if "seconds" in answer else []
     for measure in ("seconds", "memory", "length"):
         most = max(seen, key=lambda answer: answer[measure])
-        print(f"most {measure}: {most[measure]:.4g}, number {most['number']}, {most['kind']} of {most['size']} bytes")
+        print(
+            f"most {measure}: {most[measure]:.4g}, number {most['number']}, {most['kind']} of {most['size']} bytes"
+        )
     refused = {kind: sum(answer["refused"] for answer in seen if answer["kind"] == kind) for kind in KINDS}
     print(f"seed {seed}: {len(seen)} files, refused {refused}")
     assert not failed, "\n".join(failed[:20])

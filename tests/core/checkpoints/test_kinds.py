@@ -51,9 +51,15 @@ def array(compressed: bool = False) -> bytes:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (b"<html>\n<head><title>Google Drive - Virus scan warning</title></head>", "a web page: the download has failed"),
+        (
+            b"<html>\n<head><title>Google Drive - Virus scan warning</title></head>",
+            "a web page: the download has failed",
+        ),
         (b'\n <!doctype HTML public "-//W3C//DTD">' + bytes(30), "a web page: the download has failed"),
-        (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "a web page: the download has failed"),
+        (
+            b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
+            "a web page: the download has failed",
+        ),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "`git lfs pull`"),
         (b'{"error": "not found", "status": 404}', 'a text file that begins with \'{"error"'),
         ("Zeichen außerhalb von ASCII, viele davon".encode(), "a text file that begins with"),
@@ -64,7 +70,10 @@ def array(compressed: bool = False) -> bytes:
         (bytes([0x1C, 0, 0, 0]) + b"TFL3" + bytes(100), "a TensorFlow Lite file"),
         (b"\x08\x08\x12\x07pytorch\x1a\x052.1.0:\x80\x01", "an ONNX model. Convert"),
         (b"\x82\xa6params\x81\xa5Dense\x81\xa6kernel\xc7", "a Flax checkpoint"),
-        (b"\x08\x01\x12\x90\x05\x0a\x8d\x05\x0a\x12\x0a\x04Add\x12" + bytes(20), "a protocol buffer, as TensorFlow and ONNX write"),
+        (
+            b"\x08\x01\x12\x90\x05\x0a\x8d\x05\x0a\x12\x0a\x04Add\x12" + bytes(20),
+            "a protocol buffer, as TensorFlow and ONNX write",
+        ),
         (array(), "a NumPy array"),
         (array(compressed=True), "a NumPy archive (.npz)"),
         (picture("PNG"), "a PNG picture"),
@@ -78,7 +87,10 @@ def array(compressed: bool = False) -> bytes:
         (b"\x80\x02.", "it has 3 bytes"),
         (b"", "it has 0 bytes"),
         (pickle.dumps("a long text that is no state dict at all"), "it holds a str where a state dict"),
-        (pickle.dumps({"a": 1, "\x1b[31m": 2, "c": [3] * 9}), "it holds a dictionary with a, \\x1b[31m, c where a state dict"),
+        (
+            pickle.dumps({"a": 1, "\x1b[31m": 2, "c": [3] * 9}),
+            "it holds a dictionary with a, \\x1b[31m, c where a state dict",
+        ),
     ],
     ids=lambda value: repr(value)[:30] if isinstance(value, bytes) else None,
 )
@@ -116,7 +128,10 @@ def test_programs_of_torch_are_refused_with_the_way_out(tmp_path: Path) -> None:
     torch.jit.trace(Module(), torch.ones(2)).save(tmp_path / "a.pt")
     message = refused(tmp_path / "a.pt")
     assert "a TorchScript archive: loading it runs the code in it" in message
-    assert "model = torch.jit.load(FILE) where you trust it: torch.save(model.state_dict(), 'weights.pt')" in message
+    assert (
+        "model = torch.jit.load(FILE) where you trust it: torch.save(model.state_dict(), 'weights.pt')"
+        in message
+    )
     torch.export.save(torch.export.export(Module(), (torch.ones(2),)), tmp_path / "b.pt2")
     message = refused(tmp_path / "b.pt2")
     assert "an exported program (torch.export)" in message
@@ -181,9 +196,13 @@ def changed(name: str, content: bytes | None) -> dict[str, bytes]:
         ("byteorder", b"big", "another order of bytes"),
     ],
 )
-def test_archives_of_torch_that_do_not_fit(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+def test_archives_of_torch_that_do_not_fit(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
     assert message in refused(archive(tmp_path / "a.pt", changed(name, content)))
-    assert torch.equal(read_checkpoint(archive(tmp_path / "b.pt", entries())).tensors["a.weight"], TENSORS["a.weight"])
+    assert torch.equal(
+        read_checkpoint(archive(tmp_path / "b.pt", entries())).tensors["a.weight"], TENSORS["a.weight"]
+    )
 
 
 def test_numbers_that_were_changed_on_the_way(tmp_path: Path) -> None:
@@ -194,7 +213,10 @@ def test_numbers_that_were_changed_on_the_way(tmp_path: Path) -> None:
     assert "CRC" in refused(tmp_path / "a.pt")
 
 
-@pytest.mark.parametrize(("dtype", "message"), [(torch.complex64, "torch.ComplexFloatStorage"), (torch.float8_e5m2, "names torch.")])
+@pytest.mark.parametrize(
+    ("dtype", "message"),
+    [(torch.complex64, "torch.ComplexFloatStorage"), (torch.float8_e5m2, "names torch.")],
+)
 def test_numbers_of_other_types(tmp_path: Path, dtype: torch.dtype, message: str) -> None:
     torch.save({"a": torch.zeros(2, dtype=dtype)}, tmp_path / "a.pt")
     assert message in refused(tmp_path / "a.pt")

@@ -30,14 +30,27 @@ def place(name: str, **wrong: bytes) -> bytes:
     sizes, order = b"K\x02K\x02\x86", b"K\x02K\x01\x86"
     parts: dict[str, bytes]
     if name == "tensor":
-        parts = {"storage": storage(torch.zeros(4)), "offset": b"K\x00", "size": sizes, "stride": order, "grad": b"\x89", "hooks": b"}"}
+        parts = {
+            "storage": storage(torch.zeros(4)),
+            "offset": b"K\x00",
+            "size": sizes,
+            "stride": order,
+            "grad": b"\x89",
+            "hooks": b"}",
+        }
         return named("torch._utils._rebuild_tensor_v2") + b"(" + b"".join({**parts, **wrong}.values()) + b"tR"
     if name == "dtype":
         made = named("numpy.dtype") + b"(" + wrong.pop("code", text("f4")) + b"\x89\x88tR"
         parts = {"version": b"K\x03", "order": text("<"), "names": b"N", "fields": b"N"}
     else:
         made = named("numpy.core.multiarray._reconstruct") + named("numpy.ndarray") + b"K\x00\x85C\x01b\x87R"
-        parts = {"version": b"K\x01", "shape": sizes, "dtype": place("dtype"), "fortran": b"\x89", "data": b"C\x10" + bytes(16)}
+        parts = {
+            "version": b"K\x01",
+            "shape": sizes,
+            "dtype": place("dtype"),
+            "fortran": b"\x89",
+            "data": b"C\x10" + bytes(16),
+        }
     return made + b"(" + b"".join({**parts, **wrong}.values()) + b"tb"
 
 
@@ -72,10 +85,19 @@ def test_what_is_right_is_read(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "key", "value"),
-    [(*place, value) for place in PLACES for value in WRONG if (place[1], value) != ("fortran", "a long number")],  # which is true
+    [
+        (*place, value)
+        for place in PLACES
+        for value in WRONG
+        if (place[1], value) != ("fortran", "a long number")
+    ],  # which is true
 )
 def test_wrong_values_in_every_place(tmp_path: Path, name: str, key: str, value: str) -> None:
-    built = place("array", dtype=place("dtype", **{key: WRONG[value]})) if name == "dtype" else place(name, **{key: WRONG[value]})
+    built = (
+        place("array", dtype=place("dtype", **{key: WRONG[value]}))
+        if name == "dtype"
+        else place(name, **{key: WRONG[value]})
+    )
     refused(tmp_path / "a", written(tmp_path / "a", built))
 
 
@@ -112,13 +134,18 @@ def test_files_of_torch_of_other_parts(tmp_path: Path, at: int, value: str) -> N
 def test_numbers_that_are_given_twice(tmp_path: Path) -> None:
     asks = raw_pickle(b"}" + text("w") + b"(" + b"".join(KEY) + b"tQs")
     numbers = struct.pack("<q", 4) + bytes(16)
-    content = MAGIC + VERSION + SYSTEM + asks + raw_pickle(b"]" + text("0") + b"a" + text("0") + b"a") + numbers * 2
+    content = (
+        MAGIC + VERSION + SYSTEM + asks + raw_pickle(b"]" + text("0") + b"a" + text("0") + b"a") + numbers * 2
+    )
     assert "given twice" in refused(tmp_path / "a", content)
 
 
 MEGABYTE = b"B" + struct.pack("<I", 999_999) + bytes(999_999)
 CALLS = {
-    "a text of a megabyte": (named("numpy.core.multiarray.scalar"), named("numpy.dtype") + text("S999999") + b"\x85R" + MEGABYTE + b"\x86"),
+    "a text of a megabyte": (
+        named("numpy.core.multiarray.scalar"),
+        named("numpy.dtype") + text("S999999") + b"\x85R" + MEGABYTE + b"\x86",
+    ),
     "a list of arguments": (named("argparse.Namespace"), b"](" + b"N" * 50_000 + b"e"),
     "arguments of a function": (named("torch.Size"), b"(" + b"N" * 50_000 + b"t"),
     "arguments of a tensor": (
@@ -130,7 +157,10 @@ CALLS = {
         named("torch._utils._rebuild_tensor_v2"),
         b"(" + storage(torch.zeros(4)) + b"K\x00K\x00\x85K\x01\x85\x89}t",
     ),
-    "an array without numbers": (named("numpy._core.numeric._frombuffer"), b"(C\x00" + place("dtype") + b"K\x00\x85" + text("C") + b"t"),
+    "an array without numbers": (
+        named("numpy._core.numeric._frombuffer"),
+        b"(C\x00" + place("dtype") + b"K\x00\x85" + text("C") + b"t",
+    ),
     "text in another form": (named("_codecs.encode"), text("é" * 400_000) + text("utf-8") + b"\x86"),
 }
 
@@ -138,7 +168,10 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 def test_calls_that_cost_much_again_and_again(tmp_path: Path, name: str) -> None:
     what, args = CALLS[name]
-    refused(tmp_path / "a", raw_pickle(what + b"q\x010" + args + b"q\x020](" + b"h\x01h\x02R" * 150_000 + b"e", protocol=4))
+    refused(
+        tmp_path / "a",
+        raw_pickle(what + b"q\x010" + args + b"q\x020](" + b"h\x01h\x02R" * 150_000 + b"e", protocol=4),
+    )
 
 
 def test_source_that_many_networks_share(tmp_path: Path) -> None:
@@ -161,7 +194,9 @@ def test_tensors_that_stand_beside_every_part(tmp_path: Path) -> None:
 
 def test_text_that_takes_more_memory_than_bytes(tmp_path: Path) -> None:
     wide = text("a" * 5_000_000 + "\U0001f600")
-    assert "has text of 5000004 bytes" in refused(tmp_path / "a", raw_pickle(b"}" + text("w") + wide + b"s", protocol=4))
+    assert "has text of 5000004 bytes" in refused(
+        tmp_path / "a", raw_pickle(b"}" + text("w") + wide + b"s", protocol=4)
+    )
 
 
 def test_settings_are_no_texts_of_arrays(tmp_path: Path) -> None:
@@ -174,23 +209,43 @@ def test_settings_are_no_texts_of_arrays(tmp_path: Path) -> None:
 
 
 def header(names: list[str], shape: list[int] | None = None, **metadata: str) -> bytes:
-    entries: dict[str, object] = {name: {"dtype": "F32", "shape": shape or [0], "data_offsets": [0, 0]} for name in names}
+    entries: dict[str, object] = {
+        name: {"dtype": "F32", "shape": shape or [0], "data_offsets": [0, 0]} for name in names
+    }
     content = json.dumps({"__metadata__": metadata, **entries} if metadata else entries).encode()
     return struct.pack("<Q", len(content)) + content
 
 
 HEADERS = {
-    "more tensors than any": (header([str(i) for i in range(50_001)]), "it has 50001 tensors; 50000 are read"),
-    "long names": (header([f"{i:0300}" for i in range(20_000)]), "the names of its tensors have 6000000 characters"),
+    "more tensors than any": (
+        header([str(i) for i in range(50_001)]),
+        "it has 50001 tensors; 50000 are read",
+    ),
+    "long names": (
+        header([f"{i:0300}" for i in range(20_000)]),
+        "the names of its tensors have 6000000 characters",
+    ),
     "a long name": (header(["x" * 301]), "a tensor or a part whose name has 301 characters"),
     "a name of megabytes": (header(["x" * 7_000_000]), "whose name has 7000000 characters"),
     "a header of megabytes": (header(["x" * 9_000_000]), "; 8388608 are read"),
-    "a header of gigabytes": (struct.pack("<Q", 2**32 - 1) + b"{" + bytes(100), "a header of 4294967295 bytes"),
+    "a header of gigabytes": (
+        struct.pack("<Q", 2**32 - 1) + b"{" + bytes(100),
+        "a header of 4294967295 bytes",
+    ),
     "many dimensions": (header(["w"], [0] * 17), "its tensor w has the shape"),
     "a long dimension": (header(["w"], [0, 2**40]), "its tensor w has the shape (0, 1099511627776)"),
-    "settings without end": (header(["w"], ganstrata="[" * 100_000), "the settings in its header are no JSON"),
-    "a number without end": (header(["w"], ganstrata="[" + "1" * 1_000 + "]"), "are no JSON: a number of 1000 digits"),
-    "long settings": (header(["w"], ganstrata=" " * 1_000_001), "the settings in its header have 1000001 characters"),
+    "settings without end": (
+        header(["w"], ganstrata="[" * 100_000),
+        "the settings in its header are no JSON",
+    ),
+    "a number without end": (
+        header(["w"], ganstrata="[" + "1" * 1_000 + "]"),
+        "are no JSON: a number of 1000 digits",
+    ),
+    "long settings": (
+        header(["w"], ganstrata=" " * 1_000_001),
+        "the settings in its header have 1000001 characters",
+    ),
     "a list of settings": (header(["w"], ganstrata="[]"), "the settings in its header are no object"),
     "a name that moves the cursor": (header(["\x1b[2J"]), "signs that cannot be printed"),
 }
@@ -213,11 +268,15 @@ def test_as_many_tensors_as_the_largest_published_checkpoints_have(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("count", "read"), [(3, True), (4, False)])
-def test_tensors_that_look_at_the_same_numbers_claim_no_more_than_three_times_the_file(count: int, read: bool, tmp_path: Path) -> None:
+def test_tensors_that_look_at_the_same_numbers_claim_no_more_than_three_times_the_file(
+    count: int, read: bool, tmp_path: Path
+) -> None:
     numbers = torch.zeros(2**21)
     torch.save({f"w{i}": numbers.as_strided((2, 2**20), (1, 2)) for i in range(count)}, tmp_path / "a.pt")
     if read:
         assert len(read_checkpoint(tmp_path / "a.pt").tensors) == count
     else:
-        with pytest.raises(CheckpointError, match=r"its tensors claim more than the \d+ bytes that the file has"):
+        with pytest.raises(
+            CheckpointError, match=r"its tensors claim more than the \d+ bytes that the file has"
+        ):
             read_checkpoint(tmp_path / "a.pt")

@@ -98,7 +98,11 @@ class Hostile:
 @pytest.mark.parametrize("place", ["alone", "among", "in a list"])
 def test_a_hostile_one_runs_nothing(tmp_path: Path, place: str) -> None:
     hostile = Hostile(tmp_path / "it ran")
-    content: Any = {"alone": hostile, "among": {"boundary": BOUNDARY, "meta": hostile}, "in a list": {"a": [hostile]}}[place]
+    content: Any = {
+        "alone": hostile,
+        "among": {"boundary": BOUNDARY, "meta": hostile},
+        "in a list": {"a": [hostile]},
+    }[place]
     with pytest.raises(CheckpointError, match=rf"it names {os.mkdir.__module__}\.mkdir"):
         read_npy(saved(tmp_path, content))
     assert not (tmp_path / "it ran").exists()
@@ -114,12 +118,30 @@ def header(text: str, version: bytes = b"\x01\x00") -> bytes:
         (b"", "cannot be read|cannot read|is no array"),
         (b"<html></html> and more of it", "does not begin as NumPy's files do"),
         (b"\x93NUMPY", "damaged or cut short"),
-        (header("{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }\n"), "an array of 16 bytes of which the file has 0"),
-        (header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }\n") + bytes(16), "claim more than"),
-        (header("{'descr': '<f4', 'fortran_order': False, 'shape': (-4,), }\n") + bytes(16), "damaged or cut short"),
-        (header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }\n") + bytes(4), "numbers and text are read"),
-        (header("{'descr': '|V4', 'fortran_order': False, 'shape': (1,), }\n") + bytes(4), "numbers and text are read"),
-        (header("{'descr': '|O', 'fortran_order': False, 'shape': (), }\n") + bytes(4), "damaged or cut short"),
+        (
+            header("{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }\n"),
+            "an array of 16 bytes of which the file has 0",
+        ),
+        (
+            header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }\n") + bytes(16),
+            "claim more than",
+        ),
+        (
+            header("{'descr': '<f4', 'fortran_order': False, 'shape': (-4,), }\n") + bytes(16),
+            "damaged or cut short",
+        ),
+        (
+            header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }\n") + bytes(4),
+            "numbers and text are read",
+        ),
+        (
+            header("{'descr': '|V4', 'fortran_order': False, 'shape': (1,), }\n") + bytes(4),
+            "numbers and text are read",
+        ),
+        (
+            header("{'descr': '|O', 'fortran_order': False, 'shape': (), }\n") + bytes(4),
+            "damaged or cut short",
+        ),
         (header("__import__('os').mkdir('it ran')\n") + bytes(4), "damaged or cut short"),
         (header("(" * 5000) + bytes(4), "damaged or cut short"),
         (header("{}", b"\x09\x00"), "of version 9.0"),

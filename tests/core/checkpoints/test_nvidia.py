@@ -58,7 +58,10 @@ def test_a_snapshot_of_pytorch(tmp_path: Path, name: str) -> None:
     same(found.parts[0], state)
     name = next(iter(state))
     assert not torch.equal(found.parts[1].tensors[name], state[name]), "the average is another part"
-    assert found.settings == STORED | {"class_name": "Generator", "module_src_sha256": hashlib.sha256(source.encode()).hexdigest()}
+    assert found.settings == STORED | {
+        "class_name": "Generator",
+        "module_src_sha256": hashlib.sha256(source.encode()).hexdigest(),
+    }
     assert found.parts[2].settings["class_name"] == "Discriminator"
     assert not (tmp_path / "it ran").exists()
     json.dumps(dict(found.settings))
@@ -68,8 +71,13 @@ def test_a_snapshot_of_pytorch(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["nv_sg2ada_uncond_32", "nv_sg2ada_cond_64", "nv_sg3t_32", "nv_sg3r_32"])
 def test_snapshots_of_the_references(tmp_path: Path, name: str) -> None:
     folder = Path(str(PARITY)) / name
-    state, kwargs = load_file(folder / "state.safetensors"), json.loads((folder / "README.json").read_text())["init_kwargs"]
-    found = read_checkpoint(files.nvidia(tmp_path / "network.pkl", state, kwargs, files.hostile_source(tmp_path / "it ran")))
+    state, kwargs = (
+        load_file(folder / "state.safetensors"),
+        json.loads((folder / "README.json").read_text())["init_kwargs"],
+    )
+    found = read_checkpoint(
+        files.nvidia(tmp_path / "network.pkl", state, kwargs, files.hostile_source(tmp_path / "it ran"))
+    )
     same(found.parts[0], state)
     assert {key: value for key, value in found.settings.items() if key in kwargs} == kwargs
     assert not (tmp_path / "it ran").exists()
@@ -77,7 +85,11 @@ def test_snapshots_of_the_references(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_every_protocol(tmp_path: Path, protocol: int) -> None:
-    state = {"mapping.w_avg": torch.arange(3.0), "synthesis.b4.const": torch.ones(2, 4, 4).half(), "b": torch.tensor(7)}
+    state = {
+        "mapping.w_avg": torch.arange(3.0),
+        "synthesis.b4.const": torch.ones(2, 4, 4).half(),
+        "b": torch.tensor(7),
+    }
     network = files.persistent(state, {"img_resolution": 4}, args=(512, 0))
     found = read_checkpoint(files.write_nvidia(tmp_path / "a", {"G_ema": network, "D": None}, protocol))
     same(found.parts[0], state)
@@ -86,23 +98,32 @@ def test_every_protocol(tmp_path: Path, protocol: int) -> None:
 
 
 def test_a_network_alone_is_a_part_without_a_name(tmp_path: Path) -> None:
-    found = read_checkpoint(files.write_nvidia(tmp_path / "a", files.persistent({"a.weight": torch.ones(2)}, {"z_dim": 3})))
+    found = read_checkpoint(
+        files.write_nvidia(tmp_path / "a", files.persistent({"a.weight": torch.ones(2)}, {"z_dim": 3}))
+    )
     assert [part.name for part in found.parts] == [""]
     assert found.settings["z_dim"] == 3
 
 
 def test_a_pickle_of_modules_by_reference(tmp_path: Path) -> None:
     """As R3GAN has them: classes of its own and of torch, arrays and types among the attributes."""
-    kinds = {name: type("Kind", (nn.Module,), {}) for name in ("training__networks__Generator", "R3GAN__Networks__Generator", "R3GAN__Resamplers__R")}
+    kinds = {
+        name: type("Kind", (nn.Module,), {})
+        for name in ("training__networks__Generator", "R3GAN__Networks__Generator", "R3GAN__Resamplers__R")
+    }
     with files.pretending(**kinds):
         outer, inner = kinds["training__networks__Generator"](), kinds["R3GAN__Networks__Generator"]()
-        inner.MainLayers = nn.ModuleList([nn.Linear(3, 2), nn.Sequential(nn.Conv2d(1, 1, 1), nn.LeakyReLU(0.2))])
+        inner.MainLayers = nn.ModuleList(
+            [nn.Linear(3, 2), nn.Sequential(nn.Conv2d(1, 1, 1), nn.LeakyReLU(0.2))]
+        )
         inner.MainLayers[0].DataType, inner.Gain = torch.bfloat16, np.sqrt(2)
         inner.Resampler = kinds["R3GAN__Resamplers__R"]()
         inner.Resampler.register_buffer("Kernel", torch.ones(3, 3))
         outer.Model = inner
         state = outer.state_dict()
-        (tmp_path / "a").write_bytes(pickle.dumps({"G": outer, "D": None, "G_ema": outer, "augment_pipe": None}))
+        (tmp_path / "a").write_bytes(
+            pickle.dumps({"G": outer, "D": None, "G_ema": outer, "augment_pipe": None})
+        )
     found = read_checkpoint(tmp_path / "a")
     assert found.container == "NVIDIA pickle"
     assert [part.name for part in found.parts] == ["G_ema", "G"]
@@ -116,7 +137,8 @@ def test_a_whole_network_by_torch_save(tmp_path: Path, zipped: bool) -> None:
     state = {"synthesis.b4.const": torch.randn(2, 4, 4), "mapping.w_avg": torch.randn(3)}
     network = files.persistent(state, {"w_dim": 3})
     with files.pretending(
-        dnnlib__util__EasyDict=files.EasyDict, torch_utils__persistence___reconstruct_persistent_obj=files._reconstruct_persistent_obj
+        dnnlib__util__EasyDict=files.EasyDict,
+        torch_utils__persistence___reconstruct_persistent_obj=files._reconstruct_persistent_obj,
     ):
         torch.save(network, tmp_path / "a", _use_new_zipfile_serialization=zipped)
     found = read_checkpoint(tmp_path / "a")
@@ -125,14 +147,36 @@ def test_a_whole_network_by_torch_save(tmp_path: Path, zipped: bool) -> None:
     assert found.settings["w_dim"] == 3
 
 
-@pytest.mark.parametrize("options", [{"protocol": 2}, {"protocol": 4}, {"protocol": 5}, {"protocol": 3, "progressive": True}])
+@pytest.mark.parametrize(
+    "options", [{"protocol": 2}, {"protocol": 4}, {"protocol": 5}, {"protocol": 3, "progressive": True}]
+)
 def test_a_triple_of_tensorflow(tmp_path: Path, options: dict[str, Any]) -> None:
-    outer = {"dlatent_avg": np.arange(4, dtype=np.float32), "lod": np.float32(0.0), "shared": np.zeros(2, np.float32)}
-    mapping = {"Dense0/weight": np.arange(6, dtype=np.float32).reshape(2, 3), "shared": np.ones(2, np.float32)}
-    synthesis = {"4x4/Const/const": np.asfortranarray(np.arange(8, dtype=np.float32).reshape(1, 2, 2, 2)), "noise0": np.ones((1, 1), ">f4")}
-    settings = {"resolution": 32, "label_size": 0, "G_mapping": "training.networks_stylegan2.G_mapping", "act": None}
+    outer = {
+        "dlatent_avg": np.arange(4, dtype=np.float32),
+        "lod": np.float32(0.0),
+        "shared": np.zeros(2, np.float32),
+    }
+    mapping = {
+        "Dense0/weight": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "shared": np.ones(2, np.float32),
+    }
+    synthesis = {
+        "4x4/Const/const": np.asfortranarray(np.arange(8, dtype=np.float32).reshape(1, 2, 2, 2)),
+        "noise0": np.ones((1, 1), ">f4"),
+    }
+    settings = {
+        "resolution": 32,
+        "label_size": 0,
+        "G_mapping": "training.networks_stylegan2.G_mapping",
+        "act": None,
+    }
     path = files.tensorflow(
-        tmp_path / "a", outer, {"mapping": mapping, "synthesis": synthesis}, settings, source=files.hostile_source(tmp_path / "it ran"), **options
+        tmp_path / "a",
+        outer,
+        {"mapping": mapping, "synthesis": synthesis},
+        settings,
+        source=files.hostile_source(tmp_path / "it ran"),
+        **options,
     )
     found = read_checkpoint(path)
     assert found.container == "NVIDIA TensorFlow pickle"
@@ -157,8 +201,16 @@ def test_text_of_python_2_is_numbers(tmp_path: Path) -> None:
     """Protocol 2 of Python 2: old names, and bytes as text."""
     array = b"".join(
         [
-            *(files.named("numpy.core.multiarray._reconstruct"), files.named("numpy.ndarray"), b"K\x00\x85U\x01b\x87R"),
-            *(b"(K\x01K\x02\x85", files.named("numpy.dtype"), b"U\x02f4K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"),
+            *(
+                files.named("numpy.core.multiarray._reconstruct"),
+                files.named("numpy.ndarray"),
+                b"K\x00\x85U\x01b\x87R",
+            ),
+            *(
+                b"(K\x01K\x02\x85",
+                files.named("numpy.dtype"),
+                b"U\x02f4K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb",
+            ),
             b"\x89U\x08" + np.array([1.5, -2.0], "<f4").tobytes() + b"tb",
         ]
     )

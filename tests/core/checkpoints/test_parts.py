@@ -48,31 +48,58 @@ def test_rosinality(tmp_path: Path, zipped: bool) -> None:
     assert set(found["g_ema"].tensors) == {"conv.weight", "conv.bias", "latent_avg"}
     assert set(found["g"].tensors) == {"conv.weight", "conv.bias", "latent_avg"}
     assert set(found["d"].tensors) == {"conv.weight", "conv.bias"}
-    assert found["g_ema"].settings == {"args": {"size": 256, "lr": 0.002, "path": "data", "ckpt": None, "mixing": 0.9}, "ada_aug_p": 0.5}
+    assert found["g_ema"].settings == {
+        "args": {"size": 256, "lr": 0.002, "path": "data", "ckpt": None, "mixing": 0.9},
+        "ada_aug_p": 0.5,
+    }
 
 
 def test_e4e(tmp_path: Path) -> None:
     whole = {**state(1, "encoder.input.weight"), **state(2, "decoder.style.1.weight", "decoder.input.input")}
-    found = parts(tmp_path, {"state_dict": whole, "latent_avg": torch.zeros(18, 4), "opts": {"output_size": 1024, "device": torch.device("cpu")}})
+    found = parts(
+        tmp_path,
+        {
+            "state_dict": whole,
+            "latent_avg": torch.zeros(18, 4),
+            "opts": {"output_size": 1024, "device": torch.device("cpu")},
+        },
+    )
     assert next(iter(found)) == "decoder"
     assert list(found)[-1] == "encoder"
     assert set(found["decoder"].tensors) == {"style.1.weight", "input.input", "latent_avg"}
     assert set(found["encoder"].tensors) == {"input.weight"}
     assert found["decoder"].settings == {"opts": {"output_size": 1024}}
-    assert set(whole) <= set(found["state_dict"].tensors), "the whole stays a part, for networks that have both"
+    assert set(whole) <= set(found["state_dict"].tensors), (
+        "the whole stays a part, for networks that have both"
+    )
 
 
-@pytest.mark.parametrize("wrap", [lambda models: models, lambda models: {"models": models, "running_metadata": {"iter": 5}, "optimizers": {}}])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda models: models,
+        lambda models: {"models": models, "running_metadata": {"iter": 5}, "optimizers": {}},
+    ],
+)
 def test_genforce(tmp_path: Path, wrap: Any) -> None:
-    found = parts(tmp_path, wrap({"generator": state(1), "discriminator": state(2), "generator_smooth": state(3)}))
+    found = parts(
+        tmp_path, wrap({"generator": state(1), "discriminator": state(2), "generator_smooth": state(3)})
+    )
     assert list(found) == ["generator_smooth", "generator", "discriminator"]
     assert found["generator_smooth"].tensors["conv.weight"][0] == 3
 
 
 def test_mmgeneration(tmp_path: Path) -> None:
-    whole = {**state(1, "generator.convs.0.weight"), **state(2, "discriminator.convs.0.weight"), **state(3, "generator_ema.convs.0.weight")}
+    whole = {
+        **state(1, "generator.convs.0.weight"),
+        **state(2, "discriminator.convs.0.weight"),
+        **state(3, "generator_ema.convs.0.weight"),
+    }
     meta = {"env_info": "...", "iter": 7, "seed": np.int64(3), "time": np.float64(0.5)}
-    found = parts(tmp_path, {"meta": meta, "state_dict": whole, "optimizer": {"generator": {"state": {}, "param_groups": []}}})
+    found = parts(
+        tmp_path,
+        {"meta": meta, "state_dict": whole, "optimizer": {"generator": {"state": {}, "param_groups": []}}},
+    )
     assert list(found)[:2] == ["generator_ema", "generator"]
     assert list(found)[-1] == "discriminator"
     assert found["generator_ema"].tensors["convs.0.weight"][0] == 3
@@ -87,7 +114,10 @@ def test_the_history_of_mmengine_is_left_out(tmp_path: Path) -> None:
         def mean(self) -> None: ...
 
     with files.pretending(mmengine__logging__history_buffer__HistoryBuffer=HistoryBuffer):
-        HistoryBuffer.mean.__qualname__, HistoryBuffer.mean.__module__ = "HistoryBuffer.mean", HistoryBuffer.__module__
+        HistoryBuffer.mean.__qualname__, HistoryBuffer.mean.__module__ = (
+            "HistoryBuffer.mean",
+            HistoryBuffer.__module__,
+        )
         content = {"state_dict": state(1), "message_hub": {"log": {"loss": HistoryBuffer()}, "iter": 3}}
         for protocol in (2, 4):
             found = parts(tmp_path, content, pickle_protocol=protocol)
@@ -96,7 +126,10 @@ def test_the_history_of_mmengine_is_left_out(tmp_path: Path) -> None:
 
 
 def test_places365(tmp_path: Path) -> None:
-    found = parts(tmp_path, {"state_dict": state(1, "module.fc.weight", "module.fc.bias"), "arch": "wideresnet18", "epoch": 90})
+    found = parts(
+        tmp_path,
+        {"state_dict": state(1, "module.fc.weight", "module.fc.bias"), "arch": "wideresnet18", "epoch": 90},
+    )
     assert set(found["state_dict"].tensors) == {"fc.weight", "fc.bias"}
     assert found["state_dict"].settings == {"arch": "wideresnet18", "epoch": 90}
 
@@ -137,19 +170,31 @@ def test_names_that_occur_twice(tmp_path: Path) -> None:
         (["encoder", "generator", "generator_ema"], ["generator_ema", "generator", "encoder"]),
     ],
 )
-def test_moving_averages_come_first_and_discriminators_last(tmp_path: Path, names: list[str], order: list[str]) -> None:
+def test_moving_averages_come_first_and_discriminators_last(
+    tmp_path: Path, names: list[str], order: list[str]
+) -> None:
     assert list(parts(tmp_path, {name: state(1) for name in names})) == order
 
 
 def test_no_file_but_our_own_tells_a_plugin_what_to_build(tmp_path: Path) -> None:
-    found = parts(tmp_path, {"g_ema": state(1), "network": {"channels": {}}, "plugin": "stylegan2", "iter": 3})
+    found = parts(
+        tmp_path, {"g_ema": state(1), "network": {"channels": {}}, "plugin": "stylegan2", "iter": 3}
+    )
     assert found["g_ema"].settings == {"iter": 3}
 
 
 def test_settings_that_are_not_plain_are_left_out(tmp_path: Path) -> None:
     endless: list[Any] = []
     endless.append(endless)
-    content = {"state_dict": state(1), "ends": 1, "set": {1, 2}, "long": "x" * 200_000, "tuple": (1, (2,)), "deep": endless, "keys": {1: 2, "a": 3}}
+    content = {
+        "state_dict": state(1),
+        "ends": 1,
+        "set": {1, 2},
+        "long": "x" * 200_000,
+        "tuple": (1, (2,)),
+        "deep": endless,
+        "keys": {1: 2, "a": 3},
+    }
     settings = parts(tmp_path, content)["state_dict"].settings
     assert settings["ends"] == 1
     assert settings["tuple"] == [1, [2]]
@@ -186,7 +231,14 @@ def test_a_config_is_not_for_files_that_have_settings(tmp_path: Path) -> None:
 def test_tensors_that_share_their_numbers(tmp_path: Path) -> None:
     whole = torch.arange(12.0).reshape(3, 4)
     parameter = torch.nn.Parameter(whole.t())
-    content = {"whole": whole, "part": whole[1:, ::2], "turned": parameter, "empty": torch.zeros(0, 3), "brain": whole.bfloat16(), "yes": whole > 3}
+    content = {
+        "whole": whole,
+        "part": whole[1:, ::2],
+        "turned": parameter,
+        "empty": torch.zeros(0, 3),
+        "brain": whole.bfloat16(),
+        "yes": whole > 3,
+    }
     for zipped in (True, False):
         found = parts(tmp_path, content, _use_new_zipfile_serialization=zipped)[""].tensors
         for name, tensor in content.items():

@@ -37,7 +37,9 @@ def test_safetensors_with_settings(tmp_path: Path) -> None:
     save_file(TENSORS, path, metadata={"ganstrata": json.dumps({"licence": "MIT"}), "other": "x"})
     found = read_checkpoint(path)
     assert found.settings == {"licence": "MIT"}
-    assert {name: t.tolist() for name, t in found.tensors.items()} == {name: t.tolist() for name, t in TENSORS.items()}
+    assert {name: t.tolist() for name, t in found.tensors.items()} == {
+        name: t.tolist() for name, t in TENSORS.items()
+    }
     assert found.sha256 == sha256(path.read_bytes()).hexdigest()
 
 
@@ -63,7 +65,10 @@ def test_a_modules_state_dict(tmp_path: Path) -> None:
         (b"\x80\x02}", "it has 3 bytes"),
         (b"\x80\x02}q\x00.", "it has 6 bytes"),
         (b"<!DOCTYPE html><html><body>404</body></html>", "a web page: the download has failed"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", r"a pointer of Git LFS.*`git lfs pull`"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            r"a pointer of Git LFS.*`git lfs pull`",
+        ),
         (b"\x89PNG\r\n\x1a\n" + bytes(30), "a PNG picture"),
         (bytes(100), "nothing but zeros: a download that was never finished"),
         (b"\x01\xfe\x03" * 30, "of a kind that is not known"),
@@ -99,7 +104,9 @@ def test_places_that_are_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         locate("folder", "generator")
     with pytest.raises(CheckpointError, match=f"no checkpoint file a\\.pt \\(looked in {tmp_path}\\)"):
         locate("a.pt", "generator")
-    with pytest.raises(CheckpointError, match=r"no bundled generator checkpoint called 'room'\. Did you mean 'rooms'"):
+    with pytest.raises(
+        CheckpointError, match=r"no bundled generator checkpoint called 'room'\. Did you mean 'rooms'"
+    ):
         locate("bundled:room", "generator")
     with pytest.raises(CheckpointError, match=r"no bundled generator checkpoint called '\.\./x'"):
         locate("bundled:../x", "generator")
@@ -124,17 +131,25 @@ class Hostile:
         return os.mkdir, (str(self.marker),)
 
 
-@pytest.mark.parametrize("form", ["pickle", "pickle protocol 0", "torch", "torch legacy", "torch among tensors", "as a key"])
+@pytest.mark.parametrize(
+    "form", ["pickle", "pickle protocol 0", "torch", "torch legacy", "torch among tensors", "as a key"]
+)
 def test_a_hostile_pickle_runs_nothing(tmp_path: Path, form: str) -> None:
     marker = tmp_path / "it ran"
     path = tmp_path / "hostile.pt"
     hostile = Hostile(marker)
     if form.startswith("pickle"):
-        path.write_bytes(pickle.dumps({"weights": hostile, "padding": "x" * 50}, protocol=0 if "0" in form else 4))
+        path.write_bytes(
+            pickle.dumps({"weights": hostile, "padding": "x" * 50}, protocol=0 if "0" in form else 4)
+        )
     elif form == "as a key":
         torch.save({"w": torch.zeros(2), (1, hostile): torch.zeros(2)}, path)
     else:
-        torch.save({"w": torch.zeros(2), "x": hostile} if "among" in form else hostile, path, _use_new_zipfile_serialization="legacy" not in form)
+        torch.save(
+            {"w": torch.zeros(2), "x": hostile} if "among" in form else hostile,
+            path,
+            _use_new_zipfile_serialization="legacy" not in form,
+        )
     message = refused(path)
     assert not marker.exists()
     if "0" not in form:
@@ -156,7 +171,9 @@ def test_a_whole_module_of_torchs_own_classes_is_read_as_a_state_dict(tmp_path: 
     module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
     torch.save(module, tmp_path / "module.pt")
     found = read_checkpoint(tmp_path / "module.pt")
-    assert {name: t.tolist() for name, t in found.tensors.items()} == {name: t.tolist() for name, t in module.state_dict().items()}
+    assert {name: t.tolist() for name, t in found.tensors.items()} == {
+        name: t.tolist() for name, t in module.state_dict().items()
+    }
     assert found.settings == {"class_name": "torch.nn.modules.container.Sequential"}
 
 
@@ -187,7 +204,11 @@ def test_torch_files_that_hold_something_else(tmp_path: Path, content: object, f
 
 @pytest.mark.parametrize(
     "tensor",
-    [torch.zeros(1).expand(10**6, 10**6), torch.eye(3).to_sparse(), torch.zeros(4).as_strided((4, 4), (1, 0))],
+    [
+        torch.zeros(1).expand(10**6, 10**6),
+        torch.eye(3).to_sparse(),
+        torch.zeros(4).as_strided((4, 4), (1, 0)),
+    ],
     ids=["expanded", "sparse", "overlapping"],
 )
 def test_tensors_that_are_not_stored_in_full(tmp_path: Path, tensor: torch.Tensor) -> None:
@@ -197,7 +218,10 @@ def test_tensors_that_are_not_stored_in_full(tmp_path: Path, tensor: torch.Tenso
 
 def repacked(source: Path, target: Path, **changes: Any) -> Path:
     """The same archive with its entries compressed, or with one replaced."""
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", changes.get("compression", zipfile.ZIP_STORED)) as new:
+    with (
+        zipfile.ZipFile(source) as old,
+        zipfile.ZipFile(target, "w", changes.get("compression", zipfile.ZIP_STORED)) as new,
+    ):
         for entry in old.infolist():
             new.writestr(entry.filename, changes.get(Path(entry.filename).name, old.read(entry.filename)))
     return target
@@ -208,7 +232,9 @@ def test_a_compressed_archive_is_refused_before_it_is_unpacked(tmp_path: Path) -
     bomb = repacked(tmp_path / "plain.pt", tmp_path / "bomb.pt", compression=zipfile.ZIP_DEFLATED)
     assert bomb.stat().st_size < 10_000
     assert "claims to hold" in refused(bomb)
-    assert read_checkpoint(repacked(tmp_path / "plain.pt", tmp_path / "same.pt")).tensors["w"].shape == (200_000,)
+    assert read_checkpoint(repacked(tmp_path / "plain.pt", tmp_path / "same.pt")).tensors["w"].shape == (
+        200_000,
+    )
 
 
 def test_an_archive_whose_sizes_are_lies(tmp_path: Path) -> None:
@@ -223,7 +249,12 @@ def test_an_archive_whose_sizes_are_lies(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [2**62, 2**31, 10_000, 1])
 def test_a_safetensors_header_that_claims_another_length(tmp_path: Path, length: int) -> None:
-    refused(write(tmp_path / "a.safetensors", struct.pack("<Q", length) + b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' + bytes(4)))
+    refused(
+        write(
+            tmp_path / "a.safetensors",
+            struct.pack("<Q", length) + b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' + bytes(4),
+        )
+    )
 
 
 @pytest.mark.parametrize("shape", ["[1000000000000]", "[2]", "[-1]", "[4611686018427387904,4]"])
@@ -234,7 +265,12 @@ def test_a_safetensors_shape_that_its_data_do_not_fill(tmp_path: Path, shape: st
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [("{", "are no JSON"), ("[1]", "are no object"), ("[" * 100_000, "are no JSON"), ('"x"', "are no object")],
+    [
+        ("{", "are no JSON"),
+        ("[1]", "are no object"),
+        ("[" * 100_000, "are no JSON"),
+        ('"x"', "are no object"),
+    ],
 )
 def test_settings_that_cannot_be_read(tmp_path: Path, settings: str, message: str) -> None:
     save_file(TENSORS, tmp_path / "a", metadata={"ganstrata": settings})
@@ -251,7 +287,13 @@ def stored(folder: Path, tensors: dict[str, torch.Tensor], form: str) -> Path:
     elif form == "one storage":
         flat = torch.cat([torch.zeros(1), *(tensor.flatten() for tensor in tensors.values())])
         parts = flat[1:].split([tensor.numel() for tensor in tensors.values()])
-        torch.save({name: part.view(tensor.shape) for (name, tensor), part in zip(tensors.items(), parts, strict=True)}, path)
+        torch.save(
+            {
+                name: part.view(tensor.shape)
+                for (name, tensor), part in zip(tensors.items(), parts, strict=True)
+            },
+            path,
+        )
     elif form == "transposed":
         torch.save({name: tensor.t().contiguous().t() for name, tensor in tensors.items()}, path)
     else:
@@ -259,7 +301,17 @@ def stored(folder: Path, tensors: dict[str, torch.Tensor], form: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("form", [*(f"header {n}" for n in range(0, 64, 8)), "torch zip", "torch legacy", "one storage", "transposed", "arrays"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(f"header {n}" for n in range(0, 64, 8)),
+        "torch zip",
+        "torch legacy",
+        "one storage",
+        "transposed",
+        "arrays",
+    ],
+)
 def test_a_tensor_lies_in_memory_alike_whatever_file_it_came_from(tmp_path: Path, form: str) -> None:
     """Matrix products depend on where their operands begin and on how they are laid out."""
     wanted = {f"w{n}": torch.randn(n, 5, generator=torch.Generator().manual_seed(n)) for n in (1, 3, 16)}

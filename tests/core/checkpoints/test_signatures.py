@@ -22,33 +22,85 @@ def file(*parts: Part) -> Checkpoint:
     return Checkpoint(Path("some.pt"), "0" * 64, "torch", parts)
 
 
-RESNET = ("conv1.weight", "bn1.weight", "layer1.0.conv1.weight", "layer4.1.conv2.weight", "fc.weight", "fc.bias")
+RESNET = (
+    "conv1.weight",
+    "bn1.weight",
+    "layer1.0.conv1.weight",
+    "layer4.1.conv2.weight",
+    "fc.weight",
+    "fc.bias",
+)
 
 KNOWN = {
-    "a StyleGAN-XL generator": ("mapping.embed.weight", "mapping.embed_proj.weight", "synthesis.input.freqs", "synthesis.L0_36_512.weight"),
+    "a StyleGAN-XL generator": (
+        "mapping.embed.weight",
+        "mapping.embed_proj.weight",
+        "synthesis.input.freqs",
+        "synthesis.L0_36_512.weight",
+    ),
     "a StyleGAN-V generator": ("synthesis.motion_encoder.conv.weight", "synthesis.b4.conv1.affine.weight"),
-    "an EG3D generator": ("backbone.synthesis.b4.conv1.affine.weight", "superresolution.block0.conv0.weight", "decoder.net.0.weight"),
+    "an EG3D generator": (
+        "backbone.synthesis.b4.conv1.affine.weight",
+        "superresolution.block0.conv0.weight",
+        "decoder.net.0.weight",
+    ),
     "a GigaGAN network": ("style_to_conv_modulations.weight", "init_conv.weights"),
     "a discriminator of StyleGAN2 or StyleGAN3": ("b64.fromrgb.weight", "b64.conv0.weight", "b4.out.weight"),
-    "a discriminator of StyleGAN2 (rosinality's": ("convs.0.0.weight", "final_conv.0.weight", "final_linear.0.weight"),
+    "a discriminator of StyleGAN2 (rosinality's": (
+        "convs.0.0.weight",
+        "final_conv.0.weight",
+        "final_linear.0.weight",
+    ),
     "a discriminator of ProgressiveGAN, StyleGAN": ("input0.weight", "layer0.weight", "layer9.bias"),
     "a discriminator in TensorFlow": ("FromRGB_lod0/weight", "64x64/Conv0/weight", "4x4/Dense1/weight"),
-    "a discriminator of BigGAN": ("blocks.0.0.conv1.weight", "blocks.0.0.conv1.u0", "linear.weight", "embed.weight"),
-    "a discriminator of R3GAN": ("Model.MainLayers.0.Layers.0.LinearLayer1.Layer.weight", "Model.ExtractionLayer.Layer.weight"),
-    "an encoder of images into StyleGAN2's codes": ("input_layer.0.weight", "body.0.res_layer.1.weight", "styles.0.convs.0.weight"),
-    "an encoder of images into StyleGAN's codes": ("block0.conv.weight", "block1.conv1.weight", "block7.fc.weight"),
+    "a discriminator of BigGAN": (
+        "blocks.0.0.conv1.weight",
+        "blocks.0.0.conv1.u0",
+        "linear.weight",
+        "embed.weight",
+    ),
+    "a discriminator of R3GAN": (
+        "Model.MainLayers.0.Layers.0.LinearLayer1.Layer.weight",
+        "Model.ExtractionLayer.Layer.weight",
+    ),
+    "an encoder of images into StyleGAN2's codes": (
+        "input_layer.0.weight",
+        "body.0.res_layer.1.weight",
+        "styles.0.convs.0.weight",
+    ),
+    "an encoder of images into StyleGAN's codes": (
+        "block0.conv.weight",
+        "block1.conv1.weight",
+        "block7.fc.weight",
+    ),
     "a face recogniser": ("input_layer.0.weight", "body.0.res_layer.1.weight", "output_layer.0.weight"),
-    "a classifier: an Inception": ("Conv2d_1a_3x3.conv.weight", "Mixed_7c.branch1x1.conv.weight", "fc.weight"),
+    "a classifier: an Inception": (
+        "Conv2d_1a_3x3.conv.weight",
+        "Mixed_7c.branch1x1.conv.weight",
+        "fc.weight",
+    ),
     "a classifier: a VGG": ("features.0.weight", "features.28.weight", "classifier.6.weight"),
     "the features of a VGG": ("features.0.weight", "features.28.weight"),
     "CLIP or a relative": ("visual.conv1.weight", "token_embedding.weight", "logit_scale"),
     "a vision transformer": ("patch_embed.proj.weight", "blocks.0.attn.qkv.weight"),
-    "a segmentation network (SegFormer)": ("segformer.encoder.patch_embeddings.0.proj.weight", "decode_head.linear_c.0.proj.weight"),
+    "a segmentation network (SegFormer)": (
+        "segformer.encoder.patch_embeddings.0.proj.weight",
+        "decode_head.linear_c.0.proj.weight",
+    ),
     "a segmentation network (DeepLab)": ("backbone.layer4.0.conv1.weight", "classifier.0.convs.1.0.weight"),
     "a segmentation network (UPerNet": ("ppm_conv.0.0.weight", "fpn_in.0.0.weight"),
-    "a diffusion model (Stable": ("model.diffusion_model.input_blocks.0.0.weight", "first_stage_model.encoder.conv_in.weight"),
-    "the UNet of a diffusion model (diffusers": ("down_blocks.0.resnets.0.conv1.weight", "time_embedding.linear_1.weight"),
-    "an autoencoder of a diffusion model": ("encoder.down_blocks.0.resnets.0.conv1.weight", "decoder.up_blocks.0.resnets.0.conv1.weight"),
+    "a diffusion model (Stable": (
+        "model.diffusion_model.input_blocks.0.0.weight",
+        "first_stage_model.encoder.conv_in.weight",
+    ),
+    "the UNet of a diffusion model (diffusers": (
+        "down_blocks.0.resnets.0.conv1.weight",
+        "time_embedding.linear_1.weight",
+    ),
+    "an autoencoder of a diffusion model": (
+        "encoder.down_blocks.0.resnets.0.conv1.weight",
+        "decoder.up_blocks.0.resnets.0.conv1.weight",
+    ),
     "LoRA weights": ("lora_unet_down_blocks_0.lora_down.weight", "lora_unet_down_blocks_0.alpha"),
     "a language model": ("model.embed_tokens.weight", "model.layers.0.self_attn.q_proj.weight"),
     "the state of an optimiser": ("state.0.exp_avg", "state.0.exp_avg_sq"),
@@ -62,28 +114,42 @@ def test_networks_are_named(words: str) -> None:
     assert describe(file(part(*KNOWN[words]))).startswith(f"it seems to be {words}")
 
 
-WHOLE = ("boundaries that ganstrata has learnt", "an encoder of images into StyleGAN's codes", "a discriminator in TensorFlow")
+WHOLE = (
+    "boundaries that ganstrata has learnt",
+    "an encoder of images into StyleGAN's codes",
+    "a discriminator in TensorFlow",
+)
 
 
 @pytest.mark.parametrize("words", sorted(KNOWN.keys() - set(WHOLE)))
 def test_networks_inside_a_wrapper_are_named_too(words: str) -> None:
-    assert describe(file(part(*(f"module.{name}" for name in KNOWN[words])))).startswith(f"it seems to be {words}")
+    assert describe(file(part(*(f"module.{name}" for name in KNOWN[words])))).startswith(
+        f"it seems to be {words}"
+    )
 
 
 @pytest.mark.parametrize("rows", [2, 1000])
 def test_classifiers_come_with_their_number_of_classes(rows: int) -> None:
-    assert describe(file(part(*RESNET, rows=rows))) == f"it seems to be a classifier: a ResNet of {rows} classes"
+    assert (
+        describe(file(part(*RESNET, rows=rows))) == f"it seems to be a classifier: a ResNet of {rows} classes"
+    )
 
 
 def test_places365_is_named() -> None:
-    assert describe(file(part(*RESNET, rows=365))) == "it seems to be a classifier: a ResNet of 365 classes (Places365)"
+    assert (
+        describe(file(part(*RESNET, rows=365)))
+        == "it seems to be a classifier: a ResNet of 365 classes (Places365)"
+    )
 
 
 def test_a_resnet_without_its_last_layer_is_no_classifier() -> None:
     assert describe(file(part(*RESNET[:-2]))) == "it seems to be a ResNet without its classifier"
 
 
-@pytest.mark.parametrize(("bundle", "scorers"), [("rooms.scenes", "`category` and `attribute`"), ("rooms.surfaces", "`layout` and `segmentation`")])
+@pytest.mark.parametrize(
+    ("bundle", "scorers"),
+    [("rooms.scenes", "`category` and `attribute`"), ("rooms.surfaces", "`layout` and `segmentation`")],
+)
 def test_the_bundled_scorers_are_known(bundle: str, scorers: str) -> None:
     words = describe(read_checkpoint(WEIGHTS / f"{bundle}.safetensors"))
     assert bundle in words
@@ -101,7 +167,9 @@ def test_what_looks_like_nothing_is_shown() -> None:
     assert describe(file(part())) == "it holds no tensors"
 
 
-def test_the_plugin_for_other_classes_is_offered_where_it_is_installed(register: Callable[[str, str, type], None]) -> None:
+def test_the_plugin_for_other_classes_is_offered_where_it_is_installed(
+    register: Callable[[str, str, type], None],
+) -> None:
     register("generator", "module", ganstrata.Generator)
     hint = "; if it is a generator of a class of its own, `use: module` loads it"
     for names in (["alpha"], ["main.0.weight"]):
@@ -115,27 +183,47 @@ def test_an_encoder_with_its_generator_is_both() -> None:
 
 
 def test_parts_are_told_apart_and_equal_ones_together() -> None:
-    words = describe(file(part(*RESNET, name="model"), part(*RESNET, name="model_ema"), part("0.exp_avg", name="optimizer")))
+    words = describe(
+        file(
+            part(*RESNET, name="model"), part(*RESNET, name="model_ema"), part("0.exp_avg", name="optimizer")
+        )
+    )
     assert words.startswith("its parts model, model_ema: it seems to be a classifier")
     assert "its part optimizer: it seems to be the state of an optimiser" in words
 
 
-GENERATORS = [p for p in sorted(DATA.glob("*.safetensors")) if p.name.startswith(("stylegan", "pggan", "biggan"))]
+GENERATORS = [
+    p for p in sorted(DATA.glob("*.safetensors")) if p.name.startswith(("stylegan", "pggan", "biggan"))
+]
 
 
 @pytest.mark.parametrize("path", GENERATORS, ids=lambda path: path.stem)
 def test_every_generator_is_of_one_family(path: Path) -> None:
     found = mixture(read_checkpoint(path).parts[0])
     assert len(found) == 1
-    assert found[0].replace("-", "").lower().startswith({"s": "stylegan", "p": "progressivegan", "b": "biggan"}[path.name[0]])
+    assert (
+        found[0]
+        .replace("-", "")
+        .lower()
+        .startswith({"s": "stylegan", "p": "progressivegan", "b": "biggan"}[path.name[0]])
+    )
 
 
 def test_mixtures_name_all_their_families() -> None:
-    names = [name for stem in ("stylegan2_uncond_32", "pggan_higan_32") for name in read_checkpoint(DATA / f"{stem}.safetensors").parts[0].tensors]
+    names = [
+        name
+        for stem in ("stylegan2_uncond_32", "pggan_higan_32")
+        for name in read_checkpoint(DATA / f"{stem}.safetensors").parts[0].tensors
+    ]
     words = seems(part(*names))
-    assert words == "it mixes tensors of several generators: StyleGAN2 (NVIDIA's names) and ProgressiveGAN (HiGAN's or genforce's names)"
+    assert (
+        words
+        == "it mixes tensors of several generators: StyleGAN2 (NVIDIA's names) and ProgressiveGAN (HiGAN's or genforce's names)"
+    )
 
 
 def test_a_piece_of_a_generator_is_called_one() -> None:
     words = seems(part("synthesis.b8.conv0.affine.weight", "synthesis.b8.conv0.affine.bias"))
-    assert words.startswith("it has tensors of a StyleGAN2 (NVIDIA's names) generator, but not all that tell one")
+    assert words.startswith(
+        "it has tensors of a StyleGAN2 (NVIDIA's names) generator, but not all that tell one"
+    )

@@ -39,7 +39,9 @@ def test_facts_agree(model: Published) -> None:
     assert model.url.startswith("http")
     assert model.page.startswith("https://github.com/")
     assert (model.psi is None) == (model.family in ("ProgressiveGAN", "BigGAN", "BigGAN-deep"))
-    assert model.plugin == {"ProgressiveGAN": "pggan", "BigGAN-deep": "biggan"}.get(model.family, model.family.lower())
+    assert model.plugin == {"ProgressiveGAN": "pggan", "BigGAN-deep": "biggan"}.get(
+        model.family, model.family.lower()
+    )
     assert (model.classes > 0) == (model.data in ("ImageNet", "CIFAR-10"))
 
 
@@ -60,12 +62,18 @@ def test_dead_links_and_the_others_are_all() -> None:
 
 def test_a_name_may_be_a_part_or_a_pattern() -> None:
     assert [model.name for model in find("GAN2_church")] == ["stylegan2_church"]
-    assert {model.name for model in find("pggan_d*")} == {"pggan_diningroom", "pggan_dog", "pggan_diningtable"}
+    assert {model.name for model in find("pggan_d*")} == {
+        "pggan_diningroom",
+        "pggan_dog",
+        "pggan_diningtable",
+    }
     assert {model.family for model in find("ffhq", family="stylegan3")} == {"StyleGAN3"}
 
 
 def test_what_is_not_there_is_answered_with_what_is() -> None:
-    with pytest.raises(UserError, match=r"no published model is called 'stylegan_bedrom'\. Did you mean 'stylegan_bedroom'\?"):
+    with pytest.raises(
+        UserError, match=r"no published model is called 'stylegan_bedrom'\. Did you mean 'stylegan_bedroom'\?"
+    ):
         find("stylegan_bedrom")
     with pytest.raises(UserError, match=r"family 'pggan'.* Families: BigGAN, BigGAN-deep, ProgressiveGAN"):
         find(family="pggan")

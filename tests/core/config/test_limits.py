@@ -72,7 +72,10 @@ def refused(folder: Path, text: str | bytes, name: str = "run.yaml", *overrides:
         (YAML + "x: {a: 1, a: 1}", "'a' is given twice"),
         (YAML + f"x: {{{'k' * 5000}: 1, {'k' * 5000}: 1}}", "is given twice|not well-formed"),
         (YAML + "synthesis: {mixing: .inf}", "synthesis -> mixing: must be a finite number (got inf)"),
-        (YAML.replace("ridge", "ridge, with: {x: {y: .nan}}"), "boundary -> with -> x -> y: must be a finite number (got nan)"),
+        (
+            YAML.replace("ridge", "ridge, with: {x: {y: .nan}}"),
+            "boundary -> with -> x -> y: must be a finite number (got nan)",
+        ),
         (b"\xff\xfe" + YAML.encode("utf-16-le"), "it seems to be UTF-16. Save it as UTF-8"),
         (YAML.encode() + b"x: caf\xe9", "it is not UTF-8 from byte"),
         (YAML + "x: '" + "s" * BYTES + "'", "it has more than 1 MiB"),
@@ -89,7 +92,11 @@ def test_yaml(tmp_path: Path, text: str | bytes, words: str) -> None:
     [
         ("a.json", "{" + JSON + ', "x": ' + "[" * 100_000, f"nested more than {DEPTH} deep"),
         ("a.json", "{" + JSON + ', "x": ' + "[" * 40 + "]" * 40 + "}", f"nested more than {DEPTH} deep"),
-        ("a.json", "{" + JSON + ', "x": ' + "7" * 5000 + "}", f"a number has 5000 digits; {DIGITS} are allowed"),
+        (
+            "a.json",
+            "{" + JSON + ', "x": ' + "7" * 5000 + "}",
+            f"a number has 5000 digits; {DIGITS} are allowed",
+        ),
         ("a.json", "{" + JSON + ', "x": NaN}', "x: must be a finite number (got nan)"),
         ("a.json", "{" + JSON + ', "x": 1e999}', "x: must be a finite number (got inf)"),
         ("a.json", "{" + JSON + ', "x": "\\ud800"}', "x: holds half of a surrogate pair, U+D800"),
@@ -117,7 +124,10 @@ def test_json_and_toml(tmp_path: Path, name: str, text: str, words: str) -> None
     ("override", "words"),
     [
         ("synthesis.samples=" + "9" * 5000, f"a number has 5000 digits; {DIGITS} are allowed"),
-        ("synthesis.samples=2001-13-45", "synthesis -> samples: must be an integer, that is a whole number (got '2001-13-45')"),
+        (
+            "synthesis.samples=2001-13-45",
+            "synthesis -> samples: must be an integer, that is a whole number (got '2001-13-45')",
+        ),
         ("synthesis.samples=2001-12-31", "(got '2001-12-31')"),
         ("x=" + "[" * 3000, f"nested more than {DEPTH} deep"),
         ("x=" + "[" * 40 + "]" * 40, f"nested more than {DEPTH} deep"),
@@ -164,7 +174,9 @@ def test_overrides(tmp_path: Path, override: str, words: str) -> None:
         ("engine.threads", 1024),
     ],
 )
-def test_what_no_machine_could_follow_is_refused_with_the_limit(key: str, most: float, tmp_path: Path) -> None:
+def test_what_no_machine_could_follow_is_refused_with_the_limit(
+    key: str, most: float, tmp_path: Path
+) -> None:
     read_config(_file(tmp_path), [f"{key}={most:.1f}" if isinstance(most, float) else f"{key}={most}"])
     for beyond in (most + 1, 10**11, 10**18, 10**90):
         message = refused(tmp_path, YAML, "run.yaml", f"{key}={int(beyond)}")
@@ -180,12 +192,16 @@ def _file(folder: Path) -> Path:
 @pytest.mark.parametrize("size", [0, 10**9, 10**18])
 def test_a_module_of_latents_that_no_memory_holds_is_refused(size: int) -> None:
     with pytest.raises(ConfigError, match="generator -> with -> latent -> size: must be "):
-        validate({"generator": {"use": "module", "with": {"target": "a:B", "latent": {"size": size}}}}, "here")
+        validate(
+            {"generator": {"use": "module", "with": {"target": "a:B", "latent": {"size": size}}}}, "here"
+        )
 
 
 def test_an_alias_bomb_that_is_small_in_each_place_is_not_repeated_in_a_message(tmp_path: Path) -> None:
     inner = "&a [" + "x," * 30_000 + "]"
-    message = refused(tmp_path, YAML + f"synthesis: {{samples: {inner}, seed: *a}}\nconcepts: {{include: *a}}")
+    message = refused(
+        tmp_path, YAML + f"synthesis: {{samples: {inner}, seed: *a}}\nconcepts: {{include: *a}}"
+    )
     assert "synthesis -> samples: must be " in message
 
 
@@ -218,17 +234,27 @@ def test_a_path_that_no_system_takes(path: str) -> None:
 
 def test_a_long_but_sound_config_is_read_in_time(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
-    file.write_text(YAML + "concepts: {include: ['*', " + ",".join(f"'pattern {i} */*'" for i in range(20_000)) + "]}")
+    file.write_text(
+        YAML + "concepts: {include: ['*', " + ",".join(f"'pattern {i} */*'" for i in range(20_000)) + "]}"
+    )
     began = time.process_time()
     assert len(read_config(file).concepts.include) == 20_001
     assert time.process_time() - began < 20
 
 
 def test_numbers_of_numpy_and_tuples_are_taken_from_python() -> None:
-    data = {"generator": {"use": "stylegan2", "with": {"checkpoint": "bundled:rooms"}}, "scorers": ({"use": "hue"},), "boundary": {"use": "ridge"}}
+    data = {
+        "generator": {"use": "stylegan2", "with": {"checkpoint": "bundled:rooms"}},
+        "scorers": ({"use": "hue"},),
+        "boundary": {"use": "ridge"},
+    }
     config = validate({**data, "synthesis": {"samples": np.int64(7), "mixing": np.float32(0.5)}}, "here")
     assert isinstance(config, RunConfig)
-    assert (config.synthesis.samples, type(config.synthesis.samples), config.synthesis.mixing) == (7, int, 0.5)
+    assert (config.synthesis.samples, type(config.synthesis.samples), config.synthesis.mixing) == (
+        7,
+        int,
+        0.5,
+    )
 
 
 @pytest.mark.parametrize("value", [datetime.date(2001, 1, 1), {1, 2}, b"x", object(), len, 1j, float("nan")])
@@ -247,7 +273,10 @@ def test_data_that_hold_themselves_are_refused() -> None:
 
 @pytest.mark.parametrize(("learner", "key"), [("linear_svm", "C"), ("logistic", "C"), ("ridge", "alpha")])
 def test_penalties_beyond_what_solvers_bear_are_refused(learner: str, key: str) -> None:
-    base = {"generator": {"use": "stylegan2", "with": {"checkpoint": "bundled:rooms"}}, "scorers": [{"use": "hue"}]}
+    base = {
+        "generator": {"use": "stylegan2", "with": {"checkpoint": "bundled:rooms"}},
+        "scorers": [{"use": "hue"}],
+    }
     validate({**base, "boundary": {"use": learner, "with": {key: 1e12}}}, "here")
     with pytest.raises(ConfigError, match=f"boundary -> with -> {key}: must be less than or equal to"):
         validate({**base, "boundary": {"use": learner, "with": {key: 1e13}}}, "here")

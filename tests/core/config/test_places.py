@@ -11,7 +11,11 @@ from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.errors import ConfigError, UserError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-GOOD = {"generator": {"use": "stylegan2", "with": {"checkpoint": "bundled:rooms"}}, "scorers": [{"use": "hue"}], "boundary": {"use": "ridge"}}
+GOOD = {
+    "generator": {"use": "stylegan2", "with": {"checkpoint": "bundled:rooms"}},
+    "scorers": [{"use": "hue"}],
+    "boundary": {"use": "ridge"},
+}
 
 
 def faults_of(data: dict) -> dict[tuple, str]:
@@ -20,7 +24,23 @@ def faults_of(data: dict) -> dict[tuple, str]:
     return {fault.path: fault.message for fault in caught.value.faults}
 
 
-@pytest.mark.parametrize("key", ["Engine", "Synthesis", "ENGINE", "Scorers", "int", "str", "float", "bool", "dict[str", "literal['auto']", "A", "Ä"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "Engine",
+        "Synthesis",
+        "ENGINE",
+        "Scorers",
+        "int",
+        "str",
+        "float",
+        "bool",
+        "dict[str",
+        "literal['auto']",
+        "A",
+        "Ä",
+    ],
+)
 def test_a_key_that_looks_like_a_type_is_named(key: str) -> None:
     faults = faults_of({**GOOD, key: {"workers": 1}})
     assert list(faults) == [(key,)]
@@ -46,22 +66,36 @@ def test_capitalised_keys_in_lists_and_in_options_of_plugins() -> None:
     faults = faults_of(
         {
             **GOOD,
-            "generator": {"use": "stylegan2", "With": {}, "with": {"Checkpoint": "x", "checkpoint": "bundled:rooms"}},
+            "generator": {
+                "use": "stylegan2",
+                "With": {},
+                "with": {"Checkpoint": "x", "checkpoint": "bundled:rooms"},
+            },
             "scorers": [{"use": "hue", "As": "x"}],
             "conditions": [{"Edit": "a/b", "edit": "a/b", "keep": ["c/d"]}],
         }
     )
-    assert set(faults) == {("generator", "With"), ("generator", "with", "Checkpoint"), ("scorers", 0, "As"), ("conditions", 0, "Edit")}
+    assert set(faults) == {
+        ("generator", "With"),
+        ("generator", "with", "Checkpoint"),
+        ("scorers", 0, "As"),
+        ("conditions", 0, "Edit"),
+    }
     assert "Did you mean 'with'?" in faults["generator", "With"]
     assert "Did you mean 'checkpoint'?" in faults["generator", "with", "Checkpoint"]
 
 
 def test_names_of_the_users_own_stay_in_the_path() -> None:
     faults = faults_of({**GOOD, "rescoring": {"groups": {"Bottom": [0], "int": {"int": 3}, "low": "0-1"}}})
-    assert faults == {("rescoring", "groups", "Bottom"): "must be text (got [0])", ("rescoring", "groups", "int"): "must be text"}
+    assert faults == {
+        ("rescoring", "groups", "Bottom"): "must be text (got [0])",
+        ("rescoring", "groups", "int"): "must be text",
+    }
 
 
-@pytest.mark.parametrize("value", [{"int": 3}, {"constrained-int": 3}, {"literal['auto']": 1}, [1], 0, -1, 1.5, "some", None])
+@pytest.mark.parametrize(
+    "value", [{"int": 3}, {"constrained-int": 3}, {"literal['auto']": 1}, [1], 0, -1, 1.5, "some", None]
+)
 def test_of_a_value_that_may_be_of_two_kinds_the_place_is_the_value(value: object) -> None:
     faults = faults_of({**GOOD, "engine": {"workers": value}})
     assert list(faults) == [("engine", "workers")]
@@ -110,7 +144,9 @@ def test_models_of_a_plugin_that_may_be_one_of_several(data: dict, places: set) 
     assert "Square" not in words
 
 
-@pytest.mark.parametrize("section", ["concepts", "synthesis", "rescoring", "editing", "report", "engine", "conditions"])
+@pytest.mark.parametrize(
+    "section", ["concepts", "synthesis", "rescoring", "editing", "report", "engine", "conditions"]
+)
 def test_an_empty_section_means_its_defaults(section: str) -> None:
     assert validate({**GOOD, section: None}, "here") == validate(GOOD, "here")
 
@@ -123,7 +159,10 @@ def test_an_empty_section_that_is_needed_is_missing(section: str) -> None:
 
 
 def test_empty_options_of_a_plugin_and_empty_lists_mean_their_defaults() -> None:
-    config = validate({**GOOD, "scorers": [{"use": "hue", "with": None}], "concepts": {"include": None, "exclude": None}}, "here")
+    config = validate(
+        {**GOOD, "scorers": [{"use": "hue", "with": None}], "concepts": {"include": None, "exclude": None}},
+        "here",
+    )
     assert config.scorers[0].options == {}
     assert config.concepts == RunConfig.model_fields["concepts"].default
 
@@ -145,7 +184,10 @@ def test_a_single_value_left_empty_is_a_fault() -> None:
 )
 def test_a_value_can_be_set_in_an_empty_section(tmp_path: Path, line: str, override: str) -> None:
     file = tmp_path / "run.yaml"
-    file.write_text('generator: {use: stylegan2, with: {checkpoint: "bundled:rooms"}}\nscorers: [{use: hue}]\nboundary: {use: ridge}\n' + line)
+    file.write_text(
+        'generator: {use: stylegan2, with: {checkpoint: "bundled:rooms"}}\nscorers: [{use: hue}]\nboundary: {use: ridge}\n'
+        + line
+    )
     config = read_config(file, [override])
     assert config.synthesis.samples == 77
     assert config.engine == RunConfig.model_fields["engine"].default

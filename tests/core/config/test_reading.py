@@ -39,7 +39,10 @@ def faults_of(text: str, folder: Path, *overrides: str) -> dict[str, str]:
 def test_yaml_toml_and_json_mean_the_same(tmp_path: Path) -> None:
     data = {
         "generator": {"use": "stylegan2", "with": {"checkpoint": "bundled:rooms", "truncation_psi": 0.5}},
-        "scorers": [{"use": "hue", "as": "colour"}, {"use": "layout", "with": {"checkpoint": "bundled:rooms"}}],
+        "scorers": [
+            {"use": "hue", "as": "colour"},
+            {"use": "layout", "with": {"checkpoint": "bundled:rooms"}},
+        ],
         "boundary": {"use": "ridge"},
         "synthesis": {"samples": 50},
     }
@@ -60,7 +63,10 @@ def test_yaml_toml_and_json_mean_the_same(tmp_path: Path) -> None:
         boundary: {use: ridge}
         synthesis: {samples: 50}
     """
-    read = [read_config(written(tmp_path, text, f"a.{end}")) for text, end in ((yaml, "yaml"), (toml, "toml"), (json.dumps(data), "json"))]
+    read = [
+        read_config(written(tmp_path, text, f"a.{end}"))
+        for text, end in ((yaml, "yaml"), (toml, "toml"), (json.dumps(data), "json"))
+    ]
     assert read[0] == read[1] == read[2] == validate(data, "here")
     assert [s.alias for s in read[0].scorers] == ["colour", "layout"]
 
@@ -87,7 +93,10 @@ devise: cpu
     )
     assert "No generator named 'stylgan2'. Did you mean 'stylegan2'?" in faults.pop("generator -> use")
     assert faults.pop("scorers -> 0 -> with -> sotf").startswith("is not an option of 'hue' (from ganstrata ")
-    assert faults.pop("scorers -> 1 -> with -> checkpoint") == "is missing: a Places365 network, another residual classifier, or bundled:rooms"
+    assert (
+        faults.pop("scorers -> 1 -> with -> checkpoint")
+        == "is missing: a Places365 network, another residual classifier, or bundled:rooms"
+    )
     assert "greater than or equal to 0 (got -1)" in faults.pop("boundary -> with -> alpha")
     assert "greater than 0 (got 0)" in faults.pop("synthesis -> samples")
     seeds = faults.pop("synthesis -> seeds")
@@ -151,12 +160,39 @@ def test_sections_that_must_be_there(tmp_path: Path, section: str) -> None:
         (GOOD.replace("scorers: [{use: hue}]", "scorers: []"), "scorers", "at least 1"),
         (GOOD.replace("scorers: [{use: hue}]", "scorers: hue"), "scorers", "list"),
         (GOOD.replace("scorers: [{use: hue}]", "scorers: [hue]"), "scorers -> 0", "got 'hue'"),
-        (GOOD.replace("scorers: [{use: hue}]", "scorers: [{use: hue, with: 3}]"), "scorers -> 0 -> with", "section"),
-        (GOOD.replace("scorers: [{use: hue}]", "scorers: [{use: 3}]"), "scorers -> 0 -> use", "must be text (got 3)"),
-        (GOOD.replace("scorers: [{use: hue}]", "scorers: [{use: hue}, {use: hue}]"), "scorers", "two scorers are called 'hue'"),
-        (GOOD.replace("scorers: [{use: hue}]", "scorers: [{use: hue}, {use: layout, as: hue, with: {checkpoint: x}}]"), "scorers", "called 'hue'"),
-        (GOOD.replace("scorers: [{use: hue}]", "scorers: [{use: hue, as: a/b}]"), "scorers -> 0 -> as", "got 'a/b'"),
-        (GOOD.replace("generator: {use: stylegan2", "generator: {use: hue"), "generator -> use", "No generator named 'hue'"),
+        (
+            GOOD.replace("scorers: [{use: hue}]", "scorers: [{use: hue, with: 3}]"),
+            "scorers -> 0 -> with",
+            "section",
+        ),
+        (
+            GOOD.replace("scorers: [{use: hue}]", "scorers: [{use: 3}]"),
+            "scorers -> 0 -> use",
+            "must be text (got 3)",
+        ),
+        (
+            GOOD.replace("scorers: [{use: hue}]", "scorers: [{use: hue}, {use: hue}]"),
+            "scorers",
+            "two scorers are called 'hue'",
+        ),
+        (
+            GOOD.replace(
+                "scorers: [{use: hue}]",
+                "scorers: [{use: hue}, {use: layout, as: hue, with: {checkpoint: x}}]",
+            ),
+            "scorers",
+            "called 'hue'",
+        ),
+        (
+            GOOD.replace("scorers: [{use: hue}]", "scorers: [{use: hue, as: a/b}]"),
+            "scorers -> 0 -> as",
+            "got 'a/b'",
+        ),
+        (
+            GOOD.replace("generator: {use: stylegan2", "generator: {use: hue"),
+            "generator -> use",
+            "No generator named 'hue'",
+        ),
     ],
 )
 def test_plugins_named_wrongly(tmp_path: Path, text: str, place: str, message: str) -> None:
@@ -166,7 +202,9 @@ def test_plugins_named_wrongly(tmp_path: Path, text: str, place: str, message: s
 
 
 def test_one_scorer_twice_under_two_names(tmp_path: Path) -> None:
-    config = read_config(written(tmp_path, GOOD.replace("{use: hue}", "{use: hue}, {use: hue, as: soft, with: {soft: true}}")))
+    config = read_config(
+        written(tmp_path, GOOD.replace("{use: hue}", "{use: hue}, {use: hue, as: soft, with: {soft: true}}"))
+    )
     assert [s.alias for s in config.scorers] == ["hue", "soft"]
 
 
@@ -220,7 +258,11 @@ def test_faults_of_overrides_are_faults_of_the_config(tmp_path: Path) -> None:
         ("a.yaml", "# nothing but words\n", "got None"),
         ("a.yaml", "- generator\n- scorers\n", "expected sections"),
         ("a.yaml", "stylegan2", "expected sections .*, got 'stylegan2'"),
-        ("a.yaml", "generator:\n\tuse: stylegan2\n", "not well-formed.*(\n.*)*tab|not well-formed.*(\n.*)*\\\\t"),
+        (
+            "a.yaml",
+            "generator:\n\tuse: stylegan2\n",
+            "not well-formed.*(\n.*)*tab|not well-formed.*(\n.*)*\\\\t",
+        ),
         ("a.yaml", "generator: {use: x", "not well-formed"),
         ("a.yaml", "generator: !!python/object/apply:os.getcwd []", "not well-formed"),
         ("a.yaml", GOOD + "boundary: {use: linear_svm}", "'boundary' is given twice(\n.*)*line 5"),
@@ -256,12 +298,17 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_checked_config_survives_the_way_through_json(tmp_path: Path) -> None:
-    config = read_config(written(tmp_path, GOOD), ["rescoring.groups={low: 0-1}", "conditions=[{edit: a/b, keep: [c/d]}]"])
+    config = read_config(
+        written(tmp_path, GOOD), ["rescoring.groups={low: 0-1}", "conditions=[{edit: a/b, keep: [c/d]}]"]
+    )
     again: Any = json.loads(json.dumps(config.model_dump(mode="json", by_alias=True)))
     assert validate(again, "run.json") == config
 
 
 def test_a_broken_config_from_python_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="config: one fault, nothing was written"):
-        ganstrata.run({"generator": {"use": "stylegan2", "with": {"checkpoint": "x"}}, "scorers": [{"use": "hue"}]}, tmp_path / "run")
+        ganstrata.run(
+            {"generator": {"use": "stylegan2", "with": {"checkpoint": "x"}}, "scorers": [{"use": "hue"}]},
+            tmp_path / "run",
+        )
     assert not (tmp_path / "run").exists()

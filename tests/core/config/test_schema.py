@@ -14,11 +14,25 @@ def test_defaults() -> None:
     dumped = config.model_dump(mode="json", by_alias=True)
     assert dumped["generator"] == {"use": "g", "with": {}}
     assert dumped["scorers"] == [{"use": "s", "with": {}, "as": "s"}]
-    assert dumped["concepts"] == {"include": ["*"], "exclude": [], "levels": ["layout", "category", "attribute", "colour", "object"]}
-    assert dumped["synthesis"] == {"samples": 10_000, "seed": 0, "batch_size": "auto", "mixing": 0.0, "allow_nonfinite": 0.0}
+    assert dumped["concepts"] == {
+        "include": ["*"],
+        "exclude": [],
+        "levels": ["layout", "category", "attribute", "colour", "object"],
+    }
+    assert dumped["synthesis"] == {
+        "samples": 10_000,
+        "seed": 0,
+        "batch_size": "auto",
+        "mixing": 0.0,
+        "allow_nonfinite": 0.0,
+    }
     rescoring = dumped["rescoring"]
     assert (rescoring["samples"], rescoring["distance"], rescoring["distance_unit"]) == (500, 2.0, "sd")
-    assert (rescoring["layers"], rescoring["groups"], rescoring["null_directions"]) == (["all", "each", "groups"], None, 20)
+    assert (rescoring["layers"], rescoring["groups"], rescoring["null_directions"]) == (
+        ["all", "each", "groups"],
+        None,
+        20,
+    )
     assert dumped["editing"] == {"samples": 5, "start": -3.0, "end": 3.0, "steps": 7, "scale": True}
     assert (dumped["device"], dumped["precision"]) == ("auto", "auto")
     assert dumped["engine"]["kind"] == "local"
@@ -54,6 +68,8 @@ def test_seeds_up_to_the_largest() -> None:
 
 
 def test_a_lone_layer_may_be_a_number_but_not_a_flag() -> None:
-    assert RunConfig.model_validate({**LEAST, "rescoring": {"layers": ["all", 0, "1-2"], "groups": {"a": 3}}}).rescoring.layers == ["all", "0", "1-2"]
+    assert RunConfig.model_validate(
+        {**LEAST, "rescoring": {"layers": ["all", 0, "1-2"], "groups": {"a": 3}}}
+    ).rescoring.layers == ["all", "0", "1-2"]
     with pytest.raises(ValidationError):
         RunConfig.model_validate({**LEAST, "rescoring": {"layers": ["all", True]}})

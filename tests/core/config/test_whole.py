@@ -51,7 +51,17 @@ def test_a_number_takes_no_truth_value(options: dict[str, Any]) -> None:
 
 
 def test_what_may_be_a_truth_value_still_is_and_numbers_are_what_they_were() -> None:
-    made = Numbers.model_validate({"truth": True, "truth_or_number": True, "whole": 3.0, "real": 2, "either": 4, "bounded": 5, "type": 6})
+    made = Numbers.model_validate(
+        {
+            "truth": True,
+            "truth_or_number": True,
+            "whole": 3.0,
+            "real": 2,
+            "either": 4,
+            "bounded": 5,
+            "type": 6,
+        }
+    )
     assert made.truth is True
     assert made.truth_or_number is True
     assert (made.whole, made.real, made.either, made.bounded, made.type) == (3, 2.0, 4, 5, 6)
@@ -70,7 +80,9 @@ def test_what_may_be_a_truth_value_still_is_and_numbers_are_what_they_were() -> 
         (("boundary", "with", "positives"), "boundary -> with -> positives: must be"),
     ],
 )
-def test_yes_in_place_of_a_number_is_told_with_its_place(path: tuple[str, ...], words: str, fakes, config: dict[str, Any]) -> None:
+def test_yes_in_place_of_a_number_is_told_with_its_place(
+    path: tuple[str, ...], words: str, fakes, config: dict[str, Any]
+) -> None:
     data = deepcopy(config)
     override(data, f"{'.'.join(path)}=yes")
     with pytest.raises(ConfigError, match=words) as caught:

@@ -124,7 +124,11 @@ def test_a_first_batch_is_held_against_few_samples_and_against_itself(
     kind: str, plugin: type, words: str, fakes, register, compact: dict[str, Any], tmp_path: Path
 ) -> None:
     register(kind, "broken", plugin)
-    compact |= {"generator": {"use": "broken"}} if kind == "generator" else {"scorers": [{"use": "broken", "as": "seen"}]}
+    compact |= (
+        {"generator": {"use": "broken"}}
+        if kind == "generator"
+        else {"scorers": [{"use": "broken", "as": "seen"}]}
+    )
     with pytest.raises(GanstrataError, match=words) as caught:
         ganstrata.run(compact, tmp_path / "run")
     assert "'broken' from test 0" in str(caught.value) or "('broken' from test 0)" in str(caught.value)

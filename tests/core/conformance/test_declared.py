@@ -75,8 +75,14 @@ class Leaving(Sound):
         (OddCard, r"card\.code_size is 3\.0; a whole number"),
         (Forgetful, r"must call super\(\)\.__init__\(config, device\)"),
         (Grouped, r"the group 'low' has layers \(0, 5\); there are 0 to 1"),
-        (Unfinished, r"failed in its constructor: TypeError: Can't instantiate abstract class Unfinished.*finish.*stratum"),
-        (Raising, r"failed in its constructor: ValueError: no licence for this machine \(.*test_declared\.py:\d+\)"),
+        (
+            Unfinished,
+            r"failed in its constructor: TypeError: Can't instantiate abstract class Unfinished.*finish.*stratum",
+        ),
+        (
+            Raising,
+            r"failed in its constructor: ValueError: no licence for this machine \(.*test_declared\.py:\d+\)",
+        ),
         (Leaving, r"failed in its constructor: SystemExit: goodbye \(.*test_declared\.py:\d+\)"),
     ],
 )
@@ -127,18 +133,30 @@ COUNTER = count()
 @pytest.mark.parametrize(
     ("plugin", "words"),
     [
-        (with_card(resolution=np.int64(SIZE)), r"card\.resolution is 8 \(numpy\.int64\); a whole number above 0 was expected; write int\(\.\.\.\)"),
+        (
+            with_card(resolution=np.int64(SIZE)),
+            r"card\.resolution is 8 \(numpy\.int64\); a whole number above 0 was expected; write int\(\.\.\.\)",
+        ),
         (with_card(layers=True), r"card\.layers is True; a whole number"),
         (with_card(family=None), r"card\.family is None; text was expected"),
         (with_card(source=5), r"card\.source is 5; text was expected"),
         (with_card(sha256=b"ab"), r"card\.sha256 is b'ab'; text was expected"),
         (with_card(weights=float("nan")), r"card\.weights is nan; text was expected"),
-        (with_card(truncation=np.float32(0.5)), r"card\.truncation is 0\.5 \(numpy\.float32\); text was expected; write str\(\.\.\.\)"),
+        (
+            with_card(truncation=np.float32(0.5)),
+            r"card\.truncation is 0\.5 \(numpy\.float32\); text was expected; write str\(\.\.\.\)",
+        ),
         (with_stratum(name=5), r"strata\[0\]\.name is 5; text was expected"),
-        (with_stratum(reads=[0]), r"strata\[0\]\.reads is \[0\]; the number of a layer, or None, was expected"),
+        (
+            with_stratum(reads=[0]),
+            r"strata\[0\]\.reads is \[0\]; the number of a layer, or None, was expected",
+        ),
         (with_stratum(reads=np.int64(0)), r"strata\[0\]\.reads is 0 \(numpy\.int64\); .*write int\(\.\.\.\)"),
         (with_stratum(size=None), r"strata\[0\]\.size is None; a whole number above 0 was expected"),
-        (saying(layer_scale=[1.0, 1.0]), r"layer_scale is \[1\.0, 1\.0\]; a numpy array of 2 finite floats, of shape \(2,\)"),
+        (
+            saying(layer_scale=[1.0, 1.0]),
+            r"layer_scale is \[1\.0, 1\.0\]; a numpy array of 2 finite floats, of shape \(2,\)",
+        ),
         (saying(layer_scale=np.array([1.0, np.nan])), "layer_scale is ndarray of shape .*finite floats"),
         (saying(layer_scale=np.array(["a", "b"])), "layer_scale is ndarray of shape .*finite floats"),
         (saying(groups={"a": 3}), "the group 'a' has layers 3; there are 0 to 1"),
@@ -186,12 +204,27 @@ class Scoring(ganstrata.Scorer):
     ("change", "words"),
     [
         ({"concepts": (Concept(5, "object"),)}, "the name of a concept is 5; text was expected"),
-        ({"concepts": (Concept("one", "object", least="a"),)}, "of the concept 'one' least is 'a'; a number that is not negative, or None"),
-        ({"concepts": (Concept("one", "object", least=-1.0),)}, r"least is -1\.0; a number that is not negative"),
+        (
+            {"concepts": (Concept("one", "object", least="a"),)},
+            "of the concept 'one' least is 'a'; a number that is not negative, or None",
+        ),
+        (
+            {"concepts": (Concept("one", "object", least=-1.0),)},
+            r"least is -1\.0; a number that is not negative",
+        ),
         ({"concepts": (Concept("one", "object", least=float("nan")),)}, "least is nan"),
-        ({"concepts": (Concept("one", "object", threshold=np.float32(0.5)),)}, r"threshold is 0\.5 \(numpy\.float32\).*write float\(\.\.\.\)"),
-        ({"concepts": (Concept("one", "object", threshold=float("inf")),)}, "threshold is inf; a finite number, or None"),
-        ({"concepts": (Concept("one", "object", may_be_undefined="yes"),)}, "may_be_undefined is 'yes'; True or False"),
+        (
+            {"concepts": (Concept("one", "object", threshold=np.float32(0.5)),)},
+            r"threshold is 0\.5 \(numpy\.float32\).*write float\(\.\.\.\)",
+        ),
+        (
+            {"concepts": (Concept("one", "object", threshold=float("inf")),)},
+            "threshold is inf; a finite number, or None",
+        ),
+        (
+            {"concepts": (Concept("one", "object", may_be_undefined="yes"),)},
+            "may_be_undefined is 'yes'; True or False",
+        ),
         ({"checkpoint": None}, "checkpoint is None; the hash of its weights, as text"),
         ({"packages": "numpy"}, "packages is 'numpy'; it must be a tuple of names"),
         ({"features": 3}, "features is 3; it must be a tuple of numbers of strata"),

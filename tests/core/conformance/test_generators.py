@@ -268,7 +268,9 @@ def test_what_a_generator_makes_is_checked_when_it_is_built(plugin: type, words:
         ganstrata.load_generator("broken", device="cpu")
     assert caught.value.exit_code == 1
     assert "generator 'broken' from test 0" in str(caught.value)
-    assert isinstance(ganstrata.load_generator("broken", device="cpu", check=False), plugin), "the checks can be switched off"
+    assert isinstance(ganstrata.load_generator("broken", device="cpu", check=False), plugin), (
+        "the checks can be switched off"
+    )
 
 
 class Meddling(Sound):

@@ -30,7 +30,16 @@ class Axes(ganstrata.BoundaryLearner):
         rows = []
         for i, concept in enumerate(concepts):
             normal = np.eye(latents.shape[-1], dtype=np.float32)[i]
-            rows.append(Boundary(concept.name, concept.level, normal, np.zeros((), np.float32), generator.space, generator.fingerprint))
+            rows.append(
+                Boundary(
+                    concept.name,
+                    concept.level,
+                    normal,
+                    np.zeros((), np.float32),
+                    generator.space,
+                    generator.fingerprint,
+                )
+            )
         return self.spoil(rows)
 
     def spoil(self, rows: list[Boundary]) -> Any:
@@ -48,7 +57,9 @@ def first(**change: Any) -> type[Axes]:
 
 
 def scaled(factor: float) -> type[Axes]:
-    return spoilt(lambda rows: Boundaries([replace(rows[0], normal=rows[0].normal * np.float32(factor)), *rows[1:]]))
+    return spoilt(
+        lambda rows: Boundaries([replace(rows[0], normal=rows[0].normal * np.float32(factor)), *rows[1:]])
+    )
 
 
 def writing(what: str) -> type[Axes]:
@@ -68,11 +79,17 @@ def failing(rows: list[Boundary]) -> Any:
 @pytest.mark.parametrize(
     ("plugin", "words"),
     [
-        (scaled(0.14), r"the boundary 'seen/left' has a normal of length 0\.14; .*divide by np\.linalg\.norm\(normal\)"),
+        (
+            scaled(0.14),
+            r"the boundary 'seen/left' has a normal of length 0\.14; .*divide by np\.linalg\.norm\(normal\)",
+        ),
         (scaled(5.0), "has a normal of length 5"),
         (scaled(float("nan")), "has a normal or an offset that is not finite"),
         (first(offset=np.float32(np.inf)), "has a normal or an offset that is not finite"),
-        (first(normal=np.eye(15, dtype=np.float32)[0]), r"does not fit: .*normal of shape \(15,\); this generator needs \(16,\)"),
+        (
+            first(normal=np.eye(15, dtype=np.float32)[0]),
+            r"does not fit: .*normal of shape \(15,\); this generator needs \(16,\)",
+        ),
         (first(offset=np.zeros(3, np.float32)), r"an offset of shape \(3,\)"),
         (first(normal=np.arange(16)), "has a normal of int64"),
         (first(generator="another"), "does not fit: it lies in space 'w' of generator 'another'"),
@@ -80,7 +97,10 @@ def failing(rows: list[Boundary]) -> Any:
         (first(space="z"), "does not fit: .*lies in space z"),
         (first(space=None), "does not fit: it lies in space None"),
         (first(level="object"), "has the level object; that of its concept is layout"),
-        (first(normal=np.eye(16, dtype=np.float32)[0].tolist()), r"has a normal that is \[1\.0, .*; a numpy array was expected"),
+        (
+            first(normal=np.eye(16, dtype=np.float32)[0].tolist()),
+            r"has a normal that is \[1\.0, .*; a numpy array was expected",
+        ),
         (first(offset=np.float64(1e300)), "has a normal or an offset that is not finite"),
         (first(layers=(np.int64(1),)), r"has .* for layers; a tuple of numbers from 0 to 7"),
         (first(layers=(8,)), r"has \(8,\) for layers"),
@@ -88,7 +108,10 @@ def failing(rows: list[Boundary]) -> Any:
         (first(given=None), "has None for given; a tuple of names"),
         (first(facts=None), "has NoneType for facts; a mapping"),
         (first(facts={"a": np.float32(1)}), r"has facts that cannot be written as JSON .*float\(\.\.\.\)"),
-        (first(facts={"held_out_accuracy": "high"}), "has 'high' for held_out_accuracy in its facts; a share from 0 to 1"),
+        (
+            first(facts={"held_out_accuracy": "high"}),
+            "has 'high' for held_out_accuracy in its facts; a share from 0 to 1",
+        ),
         (first(facts={"held_out_accuracy": 7.5}), r"has 7\.5 for held_out_accuracy"),
         (first(facts={"positives": "many"}), "has 'many' for positives in its facts; a count"),
         (first(facts={"layers": 5}), "has 5 for layers in its facts"),
@@ -98,7 +121,10 @@ def failing(rows: list[Boundary]) -> Any:
         (first(level="color"), "has the level 'color'; levels are layout"),
         (first(concept="seen/right"), "gave boundaries that were not asked for: seen/right"),
         (first(concept="../up"), "has a name that cannot be used"),
-        (spoilt(lambda rows: Boundaries(rows[1:])), "gave no boundary for seen/left, and no reason; .*ganstrata.DataError"),
+        (
+            spoilt(lambda rows: Boundaries(rows[1:])),
+            "gave no boundary for seen/left, and no reason; .*ganstrata.DataError",
+        ),
         (spoilt(lambda rows: Boundaries([])), "gave no boundary for seen/left, seen/checks"),
         (spoilt(lambda rows: Boundaries([*rows, rows[0]])), "gave two boundaries called 'seen/left'"),
         (spoilt(lambda rows: None), r"learn returned NoneType; ganstrata\.Boundaries was expected"),
@@ -106,7 +132,9 @@ def failing(rows: list[Boundary]) -> Any:
         (spoilt(failing), r"failed in learn: ValueError: no margin \(.*test_learners\.py:\d+\)"),
     ],
 )
-def test_what_a_learner_gives_is_checked(plugin: type[Axes], words: str, fakes, register, config, tmp_path: Path) -> None:
+def test_what_a_learner_gives_is_checked(
+    plugin: type[Axes], words: str, fakes, register, config, tmp_path: Path
+) -> None:
     globals()["Spoilt"] = plugin
     plugin.__qualname__ = "Spoilt"
     register("boundary", "spoilt", plugin)
@@ -148,7 +176,9 @@ def test_a_reason_is_kept_and_the_others_are_learnt(fakes, register, config, tmp
     assert "seen/checks" in boundaries.names
 
 
-def test_a_learner_that_draws_is_the_same_again_and_leaves_the_callers_numbers(fakes, register, config, tmp_path: Path) -> None:
+def test_a_learner_that_draws_is_the_same_again_and_leaves_the_callers_numbers(
+    fakes, register, config, tmp_path: Path
+) -> None:
     register("boundary", "lottery", Lottery)
     config["boundary"] = {"use": "lottery"}
     np.random.seed(1)  # noqa: NPY002 - to be left alone
@@ -157,7 +187,9 @@ def test_a_learner_that_draws_is_the_same_again_and_leaves_the_callers_numbers(f
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
     np.random.seed(2)  # noqa: NPY002
     ganstrata.run(config, tmp_path / "b")
-    assert (tmp_path / "a/boundaries.safetensors").read_bytes() == (tmp_path / "b/boundaries.safetensors").read_bytes()
+    assert (tmp_path / "a/boundaries.safetensors").read_bytes() == (
+        tmp_path / "b/boundaries.safetensors"
+    ).read_bytes()
 
 
 class Components(Axes):
@@ -169,9 +201,14 @@ class Components(Axes):
         return Boundaries([replace(row, concept=f"pca/{i}") for i, row in enumerate(rows)])
 
 
-def test_directions_without_a_concept_are_refused_before_they_are_moved(fakes, register, config, tmp_path: Path) -> None:
+def test_directions_without_a_concept_are_refused_before_they_are_moved(
+    fakes, register, config, tmp_path: Path
+) -> None:
     register("boundary", "components", Components)
     config["boundary"] = {"use": "components"}
-    with pytest.raises(DataError, match=r"learner 'components' from test 0 gave directions that are called pca/0, pca/1.*which no scorer scores"):
+    with pytest.raises(
+        DataError,
+        match=r"learner 'components' from test 0 gave directions that are called pca/0, pca/1.*which no scorer scores",
+    ):
         ganstrata.run(config, tmp_path / "run")
     assert not (tmp_path / "run" / "boundaries.json").exists()

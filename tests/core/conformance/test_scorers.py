@@ -139,7 +139,10 @@ def pictures() -> Rendering:
 @pytest.mark.parametrize(
     ("plugin", "words"),
     [
-        (Array, r"returned scores as numpy\.ndarray; a torch\.Tensor was expected; torch\.from_numpy makes one"),
+        (
+            Array,
+            r"returned scores as numpy\.ndarray; a torch\.Tensor was expected; torch\.from_numpy makes one",
+        ),
         (Lists, r"returned scores as list; a torch\.Tensor"),
         (Nothing, r"returned scores as NoneType; a torch\.Tensor"),
         (Complex, "returned complex scores"),
@@ -175,7 +178,9 @@ def test_writing_is_seen_in_every_batch(plugin: type[Sound]) -> None:
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16])
-def test_one_changed_value_shows_in_every_kind_of_tensor(kind: torch.dtype, layout: torch.memory_format) -> None:
+def test_one_changed_value_shows_in_every_kind_of_tensor(
+    kind: torch.dtype, layout: torch.memory_format
+) -> None:
     class Poking(Sound):
         def score(self, rendering: Rendering) -> Tensor:
             rendering.images[1, 2, 3, 4] *= 1.01
@@ -201,9 +206,15 @@ def test_pictures_that_are_not_finite_have_no_scores() -> None:
         def extra(self, rendering: Rendering) -> Tensor:
             return torch.ones(len(rendering.images), 1)
 
-    rendering = Rendering(torch.full((3, 3, 4, 4), 0.5), finite=torch.tensor([True, False, True]), composed=True)
+    rendering = Rendering(
+        torch.full((3, 3, 4, 4), 0.5), finite=torch.tensor([True, False, True]), composed=True
+    )
     scorer = Trusting(PluginConfig(), CPU)
-    assert np.isnan(checked_scores(scorer, rendering)).tolist() == [[False, False], [True, True], [False, False]]
+    assert np.isnan(checked_scores(scorer, rendering)).tolist() == [
+        [False, False],
+        [True, True],
+        [False, False],
+    ]
     assert np.isnan(checked_extras(scorer, rendering)).tolist() == [[False], [True], [False]]
 
 
@@ -212,7 +223,10 @@ def test_pictures_that_are_not_finite_have_no_scores() -> None:
     [
         (None, r"has no concepts; a tuple of ganstrata\.Concept"),
         ("light", r"has str for concepts"),
-        (("light", "red"), r"has str among its concepts; each must be a ganstrata\.Concept, such as Concept\('light', 'attribute'\)"),
+        (
+            ("light", "red"),
+            r"has str among its concepts; each must be a ganstrata\.Concept, such as Concept\('light', 'attribute'\)",
+        ),
         ((), "has no concepts"),
         ((Concept("a", "object"), Concept("a", "colour")), "two concepts called 'a'"),
     ],
@@ -238,7 +252,10 @@ class Levels(Sound):
 
 def test_a_level_that_is_none(register) -> None:
     register("scorer", "levels", Levels)
-    with pytest.raises(PluginBroken, match=r"'levels' from test 0 failed in its constructor: .*level 'color' is none of .* \(.*test_scorers"):
+    with pytest.raises(
+        PluginBroken,
+        match=r"'levels' from test 0 failed in its constructor: .*level 'color' is none of .* \(.*test_scorers",
+    ):
         ganstrata.load_scorer("levels", device="cpu")
 
 
@@ -265,11 +282,24 @@ def test_pictures_from_python_that_are_none(given: Any, words: str) -> None:
 
 
 def test_a_tensor_in_place_of_a_rendering() -> None:
-    with pytest.raises(DataError, match=r"was given Tensor; it takes a ganstrata\.Rendering: write ganstrata\.Rendering\(images\)"):
+    with pytest.raises(
+        DataError,
+        match=r"was given Tensor; it takes a ganstrata\.Rendering: write ganstrata\.Rendering\(images\)",
+    ):
         Sound(PluginConfig(), CPU).score(UNIT)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("given", [1.6 * UNIT - 0.3, 0.02 * UNIT - 0.01, 0.0 * UNIT, 0.0 * UNIT + 1.0, 4.0 * UNIT - 2.0, (UNIT > 0.5).float()])
+@pytest.mark.parametrize(
+    "given",
+    [
+        1.6 * UNIT - 0.3,
+        0.02 * UNIT - 0.01,
+        0.0 * UNIT,
+        0.0 * UNIT + 1.0,
+        4.0 * UNIT - 2.0,
+        (UNIT > 0.5).float(),
+    ],
+)
 def test_edited_and_plain_pictures_are_taken_as_they_are(given: Tensor) -> None:
     assert Sound(PluginConfig(), CPU).score(Rendering(given)).shape == (1, 2)
 
@@ -293,12 +323,16 @@ def test_errors_have_their_kinds() -> None:
 
 
 @pytest.mark.parametrize(("checks", "caught"), [(True, True), (False, False)])
-def test_a_run_checks_its_scorers_before_anything_is_written(checks: bool, caught: bool, fakes, register, config, tmp_path) -> None:
+def test_a_run_checks_its_scorers_before_anything_is_written(
+    checks: bool, caught: bool, fakes, register, config, tmp_path
+) -> None:
     register("scorer", "chancy", Chance)
     config |= {"scorers": [*config["scorers"], {"use": "chancy", "as": "mine"}], "checks": checks}
     if not caught:
         ganstrata.run(config, tmp_path / "run")
         return
-    with pytest.raises(PluginBroken, match=r"scorer 'mine' \('chancy' from test 0\) draws from or seeds torch's global"):
+    with pytest.raises(
+        PluginBroken, match=r"scorer 'mine' \('chancy' from test 0\) draws from or seeds torch's global"
+    ):
         ganstrata.run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -62,7 +62,9 @@ def test_an_mp4_plays_every_frame() -> None:
         assert stream.average_rate == 8
         shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
     assert shown[0].shape == (258, 258, 3)
-    np.testing.assert_allclose([int(picture[100, 100, 1]) for picture in shown], [0, 50, 100, 150, 100, 50], atol=6)
+    np.testing.assert_allclose(
+        [int(picture[100, 100, 1]) for picture in shown], [0, 50, 100, 150, 100, 50], atol=6
+    )
 
 
 SOILED = """
@@ -85,7 +87,9 @@ print(len(found))
 
 def test_an_mp4_does_not_depend_on_what_memory_held_before(tmp_path) -> None:
     pytest.importorskip("av")
-    done = subprocess.run([sys.executable, "-c", SOILED], capture_output=True, text=True, check=True, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", SOILED], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
     assert done.stdout.split() == ["1"]
 
 
@@ -97,7 +101,14 @@ def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.Monkey
 
 def test_a_sheet_shows_the_pictures_under_their_heads() -> None:
     pictures = plain(2, 3, side=64) + np.uint8(20)
-    found = read_picture(sheet(pictures, ["unedited", "−1.0", "a head much longer than the picture is wide"], ["seed 0", "seed 1"], apart=True))
+    found = read_picture(
+        sheet(
+            pictures,
+            ["unedited", "−1.0", "a head much longer than the picture is wide"],
+            ["seed 0", "seed 1"],
+            apart=True,
+        )
+    )
     large = enlarged(pictures)
     assert large.shape == (2, 3, 128, 128, 3)
     height, width = found.shape[:2]

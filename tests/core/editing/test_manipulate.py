@@ -44,7 +44,11 @@ def test_the_default_is_the_strip_of_the_report(made, copied: Path) -> None:
 
 def test_each_concept_moves_by_its_own_layers_alone(made) -> None:
     found = made("seen/red@7", "seen/red@0-6", "seen/left:1@bottom", seeds="0-4", start=-2, end=2, steps=3)
-    assert [strip.name for strip in found.strips] == ["seen/red at 7", "seen/red at 0-6", "seen/left at bottom"]
+    assert [strip.name for strip in found.strips] == [
+        "seen/red at 7",
+        "seen/red at 0-6",
+        "seen/left at bottom",
+    ]
     assert found.strips[2].distances.tolist() == [[-1.0, 0.0, 1.0]]
     # One unit is the spread of w, about 2, and a unit of w is worth 0.05.
     red = changes(found, 0)[:, [0, 2], RED].mean(axis=0)
@@ -59,7 +63,9 @@ def test_distances_are_those_moved_and_lie_on_the_boundary_where_it_is(made, cop
     np.testing.assert_allclose(moved[..., 0], np.broadcast_to([-1.0, 0.25, 1.5], (10, 3)), atol=1e-5)
     boundary, unit = load_boundaries(copied)[0].of("seen/red"), Run.open(copied).manifest["spread"]
     w = Shards(copied / "samples.zarr").read("w")[:10]
-    np.testing.assert_allclose(found.before[0].distances[:, 0, 0], (w @ boundary.normal + boundary.offset) / unit, atol=1e-5)
+    np.testing.assert_allclose(
+        found.before[0].distances[:, 0, 0], (w @ boundary.normal + boundary.offset) / unit, atol=1e-5
+    )
 
 
 def test_a_joint_edit_moves_both_and_a_grid_crosses_them(made) -> None:
@@ -81,7 +87,9 @@ def test_a_joint_edit_moves_both_and_a_grid_crosses_them(made) -> None:
 
 def test_an_absolute_edit_reaches_its_distances_from_everywhere(made) -> None:
     found = made("seen/red:2@6-7", mode="absolute", seeds="0-39", start=-1, end=1, steps=3)
-    np.testing.assert_allclose(found.frames[0].distances[..., 0], np.broadcast_to([-2.0, 0.0, 2.0], (40, 3)), atol=1e-5)
+    np.testing.assert_allclose(
+        found.frames[0].distances[..., 0], np.broadcast_to([-2.0, 0.0, 2.0], (40, 3)), atol=1e-5
+    )
     assert found.before[0].distances.std() > 0.5
     # The score of all pictures is that of the distance, up to what the boundary misses.
     assert found.frames[0].scores[..., RED].std(axis=0).max() < 0.2 * found.before[0].scores[..., RED].std()
@@ -132,11 +140,21 @@ def test_the_same_command_writes_the_same_bytes(made, tmp_path: Path) -> None:
     written = []
     for name in ("a", "b"):
         out = tmp_path / name / "deep"
-        made("seen/red:2@top", "seen/left@bottom", mode="joint", search=False, seeds="0-2", kinds=("strip", "grid", "gif", "html"), out=out)
+        made(
+            "seen/red:2@top",
+            "seen/left@bottom",
+            mode="joint",
+            search=False,
+            seeds="0-2",
+            kinds=("strip", "grid", "gif", "html"),
+            out=out,
+        )
         written.append({file.name: file.read_bytes() for file in out.iterdir()})
     assert written[0] == written[1]
     record = json.loads(written[0].pop("manipulate.json"))
-    assert record["files"] == {name: hashlib.sha256(content).hexdigest() for name, content in written[0].items()}
+    assert record["files"] == {
+        name: hashlib.sha256(content).hexdigest() for name, content in written[0].items()
+    }
 
 
 def test_tables_hold_what_the_pictures_are(made) -> None:
@@ -161,7 +179,9 @@ def test_tables_hold_what_the_pictures_are(made) -> None:
     assert "scores.csv" not in bare.files
 
 
-def test_what_was_there_stays_until_all_is_made(made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_there_stays_until_all_is_made(
+    made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "edits"
     made("seen/red", out=out, kinds=("strip",))
     before = {file.name: file.read_bytes() for file in out.iterdir()}
@@ -202,7 +222,11 @@ def test_notes_beside_earlier_edits_are_not_lost(made, tmp_path: Path) -> None:
     ("along", "rest", "words"),
     [
         (("seen/red", "seen/red"), {}, "seen/red at all layers is named twice"),
-        (("seen/red",), {"keep": ("seen/lfet",)}, "--keep seen/lfet: no boundary has this name. Did you mean 'seen/left'?"),
+        (
+            ("seen/red",),
+            {"keep": ("seen/lfet",)},
+            "--keep seen/lfet: no boundary has this name. Did you mean 'seen/left'?",
+        ),
         (("seen/red@groups",), {}, "that is 4 layer sets; name one, such as all, bottom"),
         (("seen/red@8",), {}, "there is no layer 8"),
         (("seen/red",), {"samples": "640"}, "there is no sample 640; this run has 0 to 639"),
@@ -216,7 +240,9 @@ def test_mistakes(made, along, rest, words: str) -> None:
     assert words in str(caught.value)
 
 
-def test_a_run_that_cannot_be_written_to_is_edited_elsewhere(made, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contents) -> None:
+def test_a_run_that_cannot_be_written_to_is_edited_elsewhere(
+    made, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contents
+) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EROFS, os.strerror(errno.EROFS))
 

@@ -94,14 +94,19 @@ def test_only_what_changed_is_named_beside_what_was_to_move(made) -> None:
 def test_a_search_is_drawn_and_told(made) -> None:
     _, _, text = read(made("seen/red@top", search=True, start=-8, end=8, steps=5, seeds="0").path)
     assert "How far seen/red goes was searched on fresh samples." in text
-    assert "Downwards it ends at −2.0 (pixels are cut off), upwards at +2.0 (pixels are cut off)." in text  # they are grey and a step is 0.1
+    assert (
+        "Downwards it ends at −2.0 (pixels are cut off), upwards at +2.0 (pixels are cut off)." in text
+    )  # they are grey and a step is 0.1
     assert "dots are the steps taken" in text
 
 
 @pytest.mark.parametrize(
     ("rest", "words"),
     [
-        ({"mode": "absolute"}, "moved to −3.0 … +3.0 standard deviations of w from the boundary, whatever the distance was before."),
+        (
+            {"mode": "absolute"},
+            "moved to −3.0 … +3.0 standard deviations of w from the boundary, whatever the distance was before.",
+        ),
         ({"mode": "jitter"}, "each draw adds normal noise of 0.5 standard deviations of w to these layers"),
         ({"keep": ("seen/left",)}, "leaving seen/left alone"),
         ({"scores": False}, "the numbers are in steps.csv ."),
@@ -123,7 +128,9 @@ def test_names_are_text(fakes, config, tmp_path: Path) -> None:
     config["scorers"] = [{"use": "fake_markup", "as": "seen"}]
     config["boundary"] = {"use": "fake_axes"}
     run = ganstrata.run(config, tmp_path / "run")
-    found = ganstrata.manipulate(run, ["seen/</script>", "seen/<b>&\"'left"], seeds="0", steps=2, kinds=("html", "strip"))
+    found = ganstrata.manipulate(
+        run, ["seen/</script>", "seen/<b>&\"'left"], seeds="0", steps=2, kinds=("html", "strip")
+    )
     page, outline, text = read(found.path)
     assert page.count("</script>") == 1
     assert "seen/</script> at all" in text

@@ -22,8 +22,19 @@ DATA = Path(__file__).parents[2] / "data"
 PARITY = os.environ.get("GANSTRATA_PARITY")
 LAYERS = 6
 DEFAULTS = {"start_distance": -5.0, "end_distance": 5.0, "step": 21}
-SMALL = ("plain", "plain_f64_boundary_asym", "layerwise_range_strength", "layerwise_wp_boundary_wp", "layerwise_wp_int_layer")
-BROKEN = ("'1-2-3'", "'5-3'", "''", "None")  # they read these as no layers, which then means all; ours says what is wrong
+SMALL = (
+    "plain",
+    "plain_f64_boundary_asym",
+    "layerwise_range_strength",
+    "layerwise_wp_boundary_wp",
+    "layerwise_wp_int_layer",
+)
+BROKEN = (
+    "'1-2-3'",
+    "'5-3'",
+    "''",
+    "None",
+)  # they read these as no layers, which then means all; ours says what is wrong
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +47,11 @@ def editor() -> dict[str, object]:
             with np.load(folder / f"{name}.npz", allow_pickle=False) as file:
                 arrays |= dict(file)
         cases = json.loads((folder / "README.json").read_text(encoding="utf-8"))["manipulate_cases"]
-        return {"arrays": arrays, "cases": cases, "lists": json.loads((folder / "cases.json").read_text(encoding="utf-8"))}
+        return {
+            "arrays": arrays,
+            "cases": cases,
+            "lists": json.loads((folder / "cases.json").read_text(encoding="utf-8")),
+        }
     with np.load(DATA / "higan_editor.npz", allow_pickle=False) as file:
         return {"arrays": dict(file)} | json.loads((DATA / "higan_editor.json").read_text(encoding="utf-8"))
 
@@ -51,12 +66,19 @@ def test_moves(editor) -> None:
             continue  # codes of more axes than any generator here has
         layerwise = asked.get("layerwise_manipulation", False)
         layers = chosen(asked.get("manipulate_layers")) if layerwise else (0,)
-        strength = np.broadcast_to(asked.get("layerwise_manipulation_strength", 1.0) if layerwise else 1.0, (LAYERS,) if layerwise else (1,))
+        strength = np.broadcast_to(
+            asked.get("layerwise_manipulation_strength", 1.0) if layerwise else 1.0,
+            (LAYERS,) if layerwise else (1,),
+        )
         codes = codes if codes.ndim == 3 else codes[:, None].repeat(LAYERS if layerwise else 1, axis=1)
         field = edit_direction(boundary[0], layers, strength.astype(np.float32))
-        for t, distance in enumerate(np.linspace(asked["start_distance"], asked["end_distance"], asked["step"])):
+        for t, distance in enumerate(
+            np.linspace(asked["start_distance"], asked["end_distance"], asked["step"])
+        ):
             moved = move(torch.from_numpy(codes), field, float(distance)).numpy()
-            np.testing.assert_allclose(moved if layerwise else moved[:, 0], expected[:, t], atol=1e-6, err_msg=name)
+            np.testing.assert_allclose(
+                moved if layerwise else moved[:, 0], expected[:, t], atol=1e-6, err_msg=name
+            )
         tested.append(name)
     assert len(tested) == (12 if PARITY else len(SMALL))
 

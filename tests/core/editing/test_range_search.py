@@ -7,7 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ganstrata.core.editing.coarse import TRIED, coarse_steps
-from ganstrata.core.editing.range_search import CLIPPED, REACHED, SPOILT, STALLED, Coarse, SearchLimits, even_steps, find_range
+from ganstrata.core.editing.range_search import (
+    CLIPPED,
+    REACHED,
+    SPOILT,
+    STALLED,
+    Coarse,
+    SearchLimits,
+    even_steps,
+    find_range,
+)
 from ganstrata.core.errors import DataError, UserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,9 +31,13 @@ def sigmoid(t, centre=0.0, steep=1.0):
 def table(response=sigmoid, *, noise=0.01, samples=32, steps=STEPS, seed=0) -> Coarse:
     """Samples with offsets of their own that follow one response, beside random directions that do nothing."""
     rng = np.random.default_rng(seed)
-    scores = rng.normal(0.0, 0.3, (samples, 1)) + response(steps) + rng.normal(0.0, noise, (samples, len(steps)))
+    scores = (
+        rng.normal(0.0, 0.3, (samples, 1)) + response(steps) + rng.normal(0.0, noise, (samples, len(steps)))
+    )
     quiet = rng.normal(0.0, 1e-3, (5, len(steps)))
-    return Coarse(steps, scores, np.full((samples, len(steps)), 0.01), np.zeros(len(steps)), np.abs(quiet), quiet)
+    return Coarse(
+        steps, scores, np.full((samples, len(steps)), 0.01), np.zeros(len(steps)), np.abs(quiet), quiet
+    )
 
 
 def test_a_sigmoid_ends_where_its_slope_is_a_tenth() -> None:
@@ -79,7 +92,9 @@ def test_other_scores_end_it_only_beyond_what_random_directions_do() -> None:
 def test_a_score_that_random_directions_move_as_much_has_no_range() -> None:
     coarse = table(lambda t: 0.1 * t)
     slopes = np.array([-0.2, 0.15, 0.1, -0.1, 0.2])[:, None]
-    with pytest.raises(DataError, match=r"seen/red: no range was found\. Going down: the score no longer moves"):
+    with pytest.raises(
+        DataError, match=r"seen/red: no range was found\. Going down: the score no longer moves"
+    ):
         find_range(replace(coarse, null_scores=slopes * STEPS), name="seen/red")
 
 
@@ -126,7 +141,9 @@ def test_steps_rise_within_the_range_and_are_even_in_what_was_measured(rises, co
         assert STEPS[below] - 0.02 <= step <= STEPS[below + 1] + 0.02
 
 
-@pytest.mark.parametrize(("start", "end"), [(-12.0, 12.0), (0.0, 4.0), (-5.0, 0.0), (-0.01, 9.0), (-1.0, 3.0)])
+@pytest.mark.parametrize(
+    ("start", "end"), [(-12.0, 12.0), (0.0, 4.0), (-5.0, 0.0), (-0.01, 9.0), (-1.0, 3.0)]
+)
 def test_coarse_steps_hold_the_picture_itself(start: float, end: float) -> None:
     steps = coarse_steps(start, end)
     assert len(steps) == TRIED
@@ -164,7 +181,9 @@ def test_slopes_are_by_distance_where_steps_are_uneven(start: float, end: float)
     assert (found.low, found.high, found.below, found.above) == (start, end, REACHED, REACHED)
     # As a line of unit slope in random directions would hide it, whatever the step.
     with pytest.raises(DataError):
-        find_range(replace(table(lambda t: t, noise=1e-6, steps=steps), null_scores=1.01 * np.ones((5, 1)) * steps))
+        find_range(
+            replace(table(lambda t: t, noise=1e-6, steps=steps), null_scores=1.01 * np.ones((5, 1)) * steps)
+        )
 
 
 def test_random_directions_without_a_score_say_nothing() -> None:

@@ -45,13 +45,18 @@ def test_what_is_to_be_kept_is_left_alone(made, copied: Path) -> None:
     found = made("seen/red", keep=["seen/left", "seen/checks"], seeds="0-3", steps=2)
     part = found.strips[0].parts[0]
     assert part.boundary.name == "seen/red|seen/left,seen/checks"
-    assert max(abs(part.boundary.normal @ boundaries.of(name).normal) for name in ("seen/left", "seen/checks")) < 1e-6
+    assert (
+        max(abs(part.boundary.normal @ boundaries.of(name).normal) for name in ("seen/left", "seen/checks"))
+        < 1e-6
+    )
     assert np.linalg.norm(part.boundary.normal) == pytest.approx(1.0, abs=1e-6)
     with pytest.raises(DataError, match="seen/red lies in the span of its conditions"):
         made("seen/red", keep="seen/red")
 
 
-def test_the_offset_of_a_kept_direction_is_that_of_a_condition_of_the_run(copied: Path, config, fakes, tmp_path: Path) -> None:
+def test_the_offset_of_a_kept_direction_is_that_of_a_condition_of_the_run(
+    copied: Path, config, fakes, tmp_path: Path
+) -> None:
     config["conditions"] = [{"edit": "seen/red", "keep": ["seen/left"]}]
     run = ganstrata.run(config, tmp_path / "conditional")
     known = load_boundaries(run.path)[0]
@@ -63,7 +68,12 @@ def test_the_offset_of_a_kept_direction_is_that_of_a_condition_of_the_run(copied
 
 def test_directions_per_layer_are_conditioned_layer_by_layer() -> None:
     rng = np.random.default_rng(0)
-    a, b = (ganstrata.Boundary(f"x/{i}", "colour", unit(rng.standard_normal((4, 6))), np.ones(4, np.float32), "w+", "") for i in (0, 1))
+    a, b = (
+        ganstrata.Boundary(
+            f"x/{i}", "colour", unit(rng.standard_normal((4, 6))), np.ones(4, np.float32), "w+", ""
+        )
+        for i in (0, 1)
+    )
     found = keeping(a, [b])
     np.testing.assert_allclose((found.normal * b.normal).sum(axis=1), 0.0, atol=1e-6)
     flat = ganstrata.Boundary("x/2", "colour", unit(rng.standard_normal(6)), np.float32(0.0), "w", "")
@@ -72,7 +82,9 @@ def test_directions_per_layer_are_conditioned_layer_by_layer() -> None:
 
 
 @pytest.mark.parametrize("kind", ["w", "codes", "z"])
-def test_saved_codes_give_the_pictures_they_were_saved_from(made, copied: Path, tmp_path: Path, kind: str) -> None:
+def test_saved_codes_give_the_pictures_they_were_saved_from(
+    made, copied: Path, tmp_path: Path, kind: str
+) -> None:
     w = Shards(copied / "samples.zarr").read("w")[:40]
     file = tmp_path / "saved.npz"
     np.savez(file, **{kind: {"w": w, "z": w / 2.0, "codes": w[:, None].repeat(8, axis=1)}[kind]})
@@ -81,20 +93,34 @@ def test_saved_codes_give_the_pictures_they_were_saved_from(made, copied: Path, 
     assert_pictures_near(found.frames[0].pictures, own.frames[0].pictures)
     np.testing.assert_allclose(found.frames[0].scores, own.frames[0].scores, atol=1e-5)
     record = json.loads((found.path / "manipulate.json").read_text(encoding="utf-8"))["codes"]
-    assert record == {"from": "file", "file": "saved.npz", "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "kind": kind, "count": 40}
+    assert record == {
+        "from": "file",
+        "file": "saved.npz",
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "kind": kind,
+        "count": 40,
+    }
     if kind != "z":
         np.save(tmp_path / "saved.npy", np.load(file)[kind])
-        assert_pictures_near(made("seen/red", codes=tmp_path / "saved.npy", steps=2).frames[0].pictures, own.frames[0].pictures)
+        assert_pictures_near(
+            made("seen/red", codes=tmp_path / "saved.npy", steps=2).frames[0].pictures, own.frames[0].pictures
+        )
 
 
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"w": np.zeros((3, 5))}, "w has shape 3 x 5; this generator needs N x 16 or 8 x 16 (codes) behind the number of samples"),
+        (
+            {"w": np.zeros((3, 5))},
+            "w has shape 3 x 5; this generator needs N x 16 or 8 x 16 (codes) behind the number of samples",
+        ),
         ({"codes": np.zeros((3, 2, 16))}, "codes has shape 3 x 2 x 16; this generator needs N x 8 x 16"),
         ({"w": np.zeros((0, 16))}, "shape 0 x 16"),
         ({"w": np.full((2, 16), np.nan)}, "not finite"),
-        ({"w": np.zeros((2, 16)), "z": np.zeros((2, 16))}, "holds w, z; exactly one of codes, w, z is needed"),
+        (
+            {"w": np.zeros((2, 16)), "z": np.zeros((2, 16))},
+            "holds w, z; exactly one of codes, w, z is needed",
+        ),
         ({"latents": np.zeros((2, 16))}, "holds latents; exactly one of"),
         ({"w": np.zeros((2, 16)), "condition": np.zeros(2)}, "this generator takes none"),
         ({"w": np.zeros((2, 16)), "index": np.array([0, -1])}, "index must hold a number, 0 or more"),
@@ -145,7 +171,9 @@ def test_boundaries_from_elsewhere(made, copied: Path, tmp_path: Path) -> None:
         shutil.copy(copied / name, folder)
     own = made("seen/red", steps=2)
     for given in (folder, folder / "boundaries.json"):
-        np.testing.assert_array_equal(made("seen/red", boundaries=given, steps=2).frames[0].pictures, own.frames[0].pictures)
+        np.testing.assert_array_equal(
+            made("seen/red", boundaries=given, steps=2).frames[0].pictures, own.frames[0].pictures
+        )
     content = json.loads((folder / "boundaries.json").read_text(encoding="utf-8"))
     content["boundaries"][0] |= {"concept": "foreign/thing", "layers": [6, 7]}
     (folder / "boundaries.json").write_text(json.dumps(content), encoding="utf-8")
@@ -156,13 +184,16 @@ def test_boundaries_from_elsewhere(made, copied: Path, tmp_path: Path) -> None:
         made("foreign/thing", boundaries=folder, search=True)
     content["boundaries"][0] |= {"layers": [8]}
     (folder / "boundaries.json").write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(LayerError, match="meant for layer 8; this generator has layers 0 to 7; name others with @"):
+    with pytest.raises(
+        LayerError, match="meant for layer 8; this generator has layers 0 to 7; name others with @"
+    ):
         made("foreign/thing", boundaries=folder)
     assert made("foreign/thing@7", boundaries=folder, steps=1).strips[0].layers == (7,)
     content["boundaries"][0] |= {"generator": "0" * 16}
     (folder / "boundaries.json").write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(
-        MismatchError, match=rf"was learnt for generator 0{{16}}; this one is {Run.open(copied).manifest['generator']['fingerprint']}"
+        MismatchError,
+        match=rf"was learnt for generator 0{{16}}; this one is {Run.open(copied).manifest['generator']['fingerprint']}",
     ):
         made("foreign/thing@7", boundaries=folder)
     with pytest.raises(UserError, match=r"there is no boundaries\.safetensors and no boundaries\.json"):
@@ -170,10 +201,14 @@ def test_boundaries_from_elsewhere(made, copied: Path, tmp_path: Path) -> None:
 
 
 def test_the_mean_code_is_where_truncation_pulls() -> None:
-    generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", truncation_psi=0.6, truncation_layers=4, device="cpu")
+    generator = ganstrata.load_generator(
+        "stylegan2", checkpoint="bundled:rooms", truncation_psi=0.6, truncation_layers=4, device="cpu"
+    )
     mean = mean_code(generator)
     w = generator.map(generator.sample(3, 0, 0, Stream.EDITING).z)
-    nothing = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", truncation_psi=0.0, device="cpu")
+    nothing = ganstrata.load_generator(
+        "stylegan2", checkpoint="bundled:rooms", truncation_psi=0.0, device="cpu"
+    )
     torch.testing.assert_close(mean[:4], nothing.broadcast(w)[0, :4], atol=1e-5, rtol=0.0)
     normal = unit(np.random.default_rng(0).standard_normal(w.shape[1]))
     found = signed_distance(generator.broadcast(w), normal, 0.5, range(10), generator.layer_scale, mean)
@@ -198,7 +233,9 @@ def test_a_generator_of_one_layer(fakes, config, tmp_path: Path) -> None:
     assert [part.where for strip in found.strips for part in strip.parts] == ["all layers (0)", "layers 0"]
     assert (found.frames[0].scores - found.before[0].scores)[:, -1, 3].min() > 0.08
     np.save(tmp_path / "w.npy", np.zeros((3, 16)))
-    assert ganstrata.manipulate(run, "seen/red", codes=tmp_path / "w.npy", kinds=()).frames[0].pictures.shape == (3, 3, 8, 8, 3)
+    assert ganstrata.manipulate(run, "seen/red", codes=tmp_path / "w.npy", kinds=()).frames[
+        0
+    ].pictures.shape == (3, 3, 8, 8, 3)
     with pytest.raises(LayerError, match="'top' names no layers"):
         ganstrata.manipulate(run, "seen/red@top")
 
@@ -212,14 +249,31 @@ def layered(fakes, config, tmp_path: Path) -> Run:
 
 
 def test_boundaries_with_a_normal_per_layer(layered: Run) -> None:
-    found = ganstrata.manipulate(layered, ["seen/red@7", "seen/left@1"], keep="seen/checks", samples="0-4", start=-2, end=2, steps=2, kinds=())
+    found = ganstrata.manipulate(
+        layered,
+        ["seen/red@7", "seen/left@1"],
+        keep="seen/checks",
+        samples="0-4",
+        start=-2,
+        end=2,
+        steps=2,
+        kinds=(),
+    )
     assert found.strips[0].parts[0].boundary.normal.shape == (8, 16)
     change = (found.frames[0].scores - found.before[0].scores)[:, :, 3]
     assert change[:, 0].max() < -0.1
     assert change[:, 1].min() > 0.1
-    np.testing.assert_allclose((found.frames[0].distances - found.before[0].distances)[..., 0], np.broadcast_to([-2.0, 2.0], (5, 2)), atol=1e-5)
-    reached = ganstrata.manipulate(layered, "seen/red", mode="absolute", samples="0-4", start=-1, end=1, steps=2, kinds=())
-    np.testing.assert_allclose(reached.frames[0].distances[..., 0], np.broadcast_to([-1.0, 1.0], (5, 2)), atol=1e-5)
+    np.testing.assert_allclose(
+        (found.frames[0].distances - found.before[0].distances)[..., 0],
+        np.broadcast_to([-2.0, 2.0], (5, 2)),
+        atol=1e-5,
+    )
+    reached = ganstrata.manipulate(
+        layered, "seen/red", mode="absolute", samples="0-4", start=-1, end=1, steps=2, kinds=()
+    )
+    np.testing.assert_allclose(
+        reached.frames[0].distances[..., 0], np.broadcast_to([-1.0, 1.0], (5, 2)), atol=1e-5
+    )
 
 
 def test_the_runs_own_pictures_are_those_of_mixed_codes(layered: Run) -> None:

@@ -15,7 +15,16 @@ from ganstrata.core.figures.charts import RankedConcept, heat, ranking, three_ra
 from ganstrata.core.runs.run import Run
 
 SVG = "{http://www.w3.org/2000/svg}"
-NAMES = {"ranking", "hierarchy_groups", "hierarchy_layers", "hierarchy_at_once", "depth", "entanglement", "cosines", "ablation"}
+NAMES = {
+    "ranking",
+    "hierarchy_groups",
+    "hierarchy_layers",
+    "hierarchy_at_once",
+    "depth",
+    "entanglement",
+    "cosines",
+    "ablation",
+}
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -24,7 +33,10 @@ def table(path: Path) -> list[dict[str, str]]:
 
 
 def rescored(run: Run) -> dict[tuple[str, str, str, bool], dict[str, str]]:
-    return {(r["boundary"], r["layers"], r["concept"], float(r["step"]) > 0): r for r in table(run.path / "rescoring.csv")}
+    return {
+        (r["boundary"], r["layers"], r["concept"], float(r["step"]) > 0): r
+        for r in table(run.path / "rescoring.csv")
+    }
 
 
 def texts(root: ET.Element) -> list[str]:
@@ -33,7 +45,9 @@ def texts(root: ET.Element) -> list[str]:
 
 def test_every_figure_is_a_drawing_and_a_table(finished: Run) -> None:
     folder = finished.path / "figures"
-    assert {file.name for file in folder.iterdir()} == {f"{name}.{kind}" for name in NAMES for kind in ("svg", "csv")}
+    assert {file.name for file in folder.iterdir()} == {
+        f"{name}.{kind}" for name in NAMES for kind in ("svg", "csv")
+    }
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -48,9 +62,17 @@ def test_drawings_are_well_formed_and_stand_alone(name: str, finished: Run) -> N
         for key, value in element.attrib.items():
             assert "nan" not in value
             assert "inf" not in value
-            if element.tag != f"{SVG}svg" and key in ("x", "cx", "x1", "x2") and element.get("width") != "100%":
+            if (
+                element.tag != f"{SVG}svg"
+                and key in ("x", "cx", "x1", "x2")
+                and element.get("width") != "100%"
+            ):
                 assert -1.0 <= float(value) <= width + 1.0
-            if element.tag != f"{SVG}svg" and key in ("y", "cy", "y1", "y2") and element.get("height") != "100%":
+            if (
+                element.tag != f"{SVG}svg"
+                and key in ("y", "cy", "y1", "y2")
+                and element.get("height") != "100%"
+            ):
                 assert -1.0 <= float(value) <= height + 1.0
     assert texts(root)
 
@@ -68,7 +90,9 @@ def test_names_with_metacharacters_are_well_formed(fakes, config, tmp_path: Path
 def test_the_ranking_is_that_of_the_table(finished: Run) -> None:
     effects = rescored(finished)
     rows = table(finished.path / "figures" / "ranking.csv")
-    assert [float(r["mean_in_sd"]) for r in rows] == sorted((float(r["mean_in_sd"]) for r in rows), reverse=True)
+    assert [float(r["mean_in_sd"]) for r in rows] == sorted(
+        (float(r["mean_in_sd"]) for r in rows), reverse=True
+    )
     for row in rows:
         effect = effects[row["boundary"], "all", row["boundary"], True]
         assert row["mean_in_sd"] == effect["mean_in_sd"]
@@ -86,7 +110,9 @@ def test_the_layer_curves_are_those_of_the_table(finished: Run) -> None:
         red = effects["seen/red", layer, "seen/red", True]["mean_in_sd"]
         assert float(rows["colour", layer]["mean_in_sd"]) == pytest.approx(float(red), abs=2e-5)
         assert float(rows["colour", layer]["low"]) <= float(red) + 2e-5
-    assert sum(float(rows["colour", layer]["share"]) for layer in map(str, range(8))) == pytest.approx(1.0, abs=1e-4)
+    assert sum(float(rows["colour", layer]["share"]) for layer in map(str, range(8))) == pytest.approx(
+        1.0, abs=1e-4
+    )
 
 
 def test_groups_at_once_are_those_of_the_table(finished: Run) -> None:
@@ -109,7 +135,10 @@ def test_the_entanglement_matrix_is_that_of_the_table(finished: Run) -> None:
 
 def test_the_three_rankings_hold_the_same_concepts(finished: Run) -> None:
     rows = table(finished.path / "figures" / "ablation.csv")
-    by_title = {title: [r for r in rows if r["ranking"] == title] for title in dict.fromkeys(r["ranking"] for r in rows)}
+    by_title = {
+        title: [r for r in rows if r["ranking"] == title]
+        for title in dict.fromkeys(r["ranking"] for r in rows)
+    }
     assert list(by_title) == ["share of positive samples", "held-out accuracy", "re-scoring"]
     concepts = {row["concept"] for row in by_title["re-scoring"]}
     for part in by_title.values():
@@ -125,7 +154,12 @@ def test_the_three_rankings_hold_the_same_concepts(finished: Run) -> None:
 
 def test_numbers_that_are_missing_leave_gaps() -> None:
     nothing = math.nan
-    found = ranking([RankedConcept("a", "layout", *[nothing] * 8, False), RankedConcept("b", "colour", 1.0, 0.5, 1.5, *[nothing] * 4, 0.01, True)])
+    found = ranking(
+        [
+            RankedConcept("a", "layout", *[nothing] * 8, False),
+            RankedConcept("b", "colour", 1.0, 0.5, 1.5, *[nothing] * 4, 0.01, True),
+        ]
+    )
     assert "nan" not in found.inline.lower()
     assert found.csv.splitlines()[1] == "a,layout,,,,,,,,,False"
     empty = heat("h", ["a"], ["a"], np.array([[nothing]]), np.array([[False]]), description="d", entry="e")
@@ -139,8 +173,17 @@ def test_numbers_that_are_missing_leave_gaps() -> None:
 
 def test_the_interval_over_learning_samples_is_a_thin_whisker_around_the_thick_one() -> None:
     row = RankedConcept("a", "layout", 1.0, 0.8, 1.2, 0.6, 1.5, math.nan, math.nan, 0.01, True)
-    (thick,) = re.findall(r'<line x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)" y2="[\d.]+" class="whisker thick"/>', (drawn := ranking([row]).inline))
-    thin = [float(x) for pair in re.findall(r'<line x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)" y2="[\d.]+" class="whisker"/>', drawn) for x in pair]
+    (thick,) = re.findall(
+        r'<line x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)" y2="[\d.]+" class="whisker thick"/>',
+        (drawn := ranking([row]).inline),
+    )
+    thin = [
+        float(x)
+        for pair in re.findall(
+            r'<line x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)" y2="[\d.]+" class="whisker"/>', drawn
+        )
+        for x in pair
+    ]
     scale = (float(thick[1]) - float(thick[0])) / 0.4  # pixels per unit
     assert min(thin) == pytest.approx(float(thick[0]) - 0.2 * scale, abs=0.2)
     assert max(thin) == pytest.approx(float(thick[1]) + 0.3 * scale, abs=0.2)

@@ -20,9 +20,19 @@ def row(hop: int, source: str, target: str, share: float) -> Transition:
 
 
 ROWS = [
-    *(row(1, "wall", "wall", 0.5), row(1, "wall", "bed", 0.1), row(1, "sofa", "bed", 0.297), row(1, "sofa", "sofa", 0.1)),
+    *(
+        row(1, "wall", "wall", 0.5),
+        row(1, "wall", "bed", 0.1),
+        row(1, "sofa", "bed", 0.297),
+        row(1, "sofa", "sofa", 0.1),
+    ),
     *(row(1, "crumb", "bed", 0.002), row(1, "grass", "wall", 0.001)),
-    *(row(2, "wall", "wall", 0.501), row(2, "bed", "sofa", 0.3), row(2, "bed", "bed", 0.099), row(2, "sofa", "sofa", 0.1)),
+    *(
+        row(2, "wall", "wall", 0.501),
+        row(2, "bed", "sofa", 0.3),
+        row(2, "bed", "bed", 0.099),
+        row(2, "sofa", "sofa", 0.1),
+    ),
 ]
 
 

@@ -16,12 +16,17 @@ def test_a_class_keeps_its_colour_however_many_there_are() -> None:
 
 
 def test_colours_are_told_apart_and_from_the_page() -> None:
-    places = np.concatenate([lab(class_colours(20) / 255.0), lab(np.array([[255, 255, 255], [21, 26, 33]]) / 255.0)])
+    places = np.concatenate(
+        [lab(class_colours(20) / 255.0), lab(np.array([[255, 255, 255], [21, 26, 33]]) / 255.0)]
+    )
     distances = np.linalg.norm(places[:, None] - places, axis=2)[~np.eye(22, dtype=bool)]
     assert distances.min() > 25.0
 
 
-@pytest.mark.parametrize(("colour", "wanted"), [((1, 1, 1), (100, 0, 0)), ((0, 0, 0), (0, 0, 0)), ((1, 0, 0), (53.24, 80.09, 67.20))])
+@pytest.mark.parametrize(
+    ("colour", "wanted"),
+    [((1, 1, 1), (100, 0, 0)), ((0, 0, 0), (0, 0, 0)), ((1, 0, 0), (53.24, 80.09, 67.20))],
+)
 def test_lab_is_that_of_the_textbook(colour: tuple[float, ...], wanted: tuple[float, ...]) -> None:
     assert lab(np.array(colour, dtype=float)) == pytest.approx(np.array(wanted), abs=0.05)
 
@@ -56,9 +61,19 @@ def test_the_legend_names_the_classes_that_occur() -> None:
 
 
 def test_many_classes_take_more_lines() -> None:
-    pictures, labels = np.zeros((1, 1, 128, 128, 3), np.uint8), np.arange(128 * 128).reshape(1, 1, 128, 128) % 40
+    pictures, labels = (
+        np.zeros((1, 1, 128, 128, 3), np.uint8),
+        np.arange(128 * 128).reshape(1, 1, 128, 128) % 40,
+    )
     names = [f"a rather long name {i}" for i in range(40)]
     few = read_picture(sheet(pictures, np.zeros_like(labels), names, []))
-    many = read_picture(sheet(pictures, labels, names, ["along/something-with-a-name-that-cannot-fit-over-two-columns-of-pictures"]))
+    many = read_picture(
+        sheet(
+            pictures,
+            labels,
+            names,
+            ["along/something-with-a-name-that-cannot-fit-over-two-columns-of-pictures"],
+        )
+    )
     assert many.shape[1] == few.shape[1]
     assert many.shape[0] > few.shape[0] + 10 * LINE

@@ -20,7 +20,9 @@ def test_all_256_values_survive():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_values_are_rounded_to_the_nearest_and_clamped(dtype):
-    values = torch.tensor([-3.0, -0.001, 0.0, 0.49 / 255, 0.51 / 255, 100.4 / 255, 100.6 / 255, 1.0, 1.001, 7.0], dtype=dtype)
+    values = torch.tensor(
+        [-3.0, -0.001, 0.0, 0.49 / 255, 0.51 / 255, 100.4 / 255, 100.6 / 255, 1.0, 1.001, 7.0], dtype=dtype
+    )
     expected = np.rint(np.clip(values.double().numpy(), 0.0, 1.0) * 255.0)
     found = to_pixels(values.expand(2, 3, 1, -1).requires_grad_())
     assert found.shape == (2, 1, 10, 3)

@@ -30,18 +30,31 @@ def saved(path: Path, content: Any) -> Path:
 def test_plain_boundaries(tmp_path: Path, shape: tuple[int, ...], dtype: type) -> None:
     normal = unit(*shape).astype(dtype)
     found = read_boundary(saved(tmp_path, normal))
-    np.testing.assert_allclose(found.normal, normal.reshape(shape[-2:] if len(shape) == 3 else shape[-1:]), atol=1e-7)
+    np.testing.assert_allclose(
+        found.normal, normal.reshape(shape[-2:] if len(shape) == 3 else shape[-1:]), atol=1e-7
+    )
     assert found.was_unit
     assert (found.layers, found.kind, found.container) == (None, None, "array")
 
 
 @pytest.mark.parametrize(
     ("layers", "expected"),
-    [("6-11", "6-11"), ([2, 3, 4], "2,3,4"), ((0, 1), "0,1"), (4, "4"), (np.arange(3), "0,1,2"), ("", None), ([], None), (None, None)],
+    [
+        ("6-11", "6-11"),
+        ([2, 3, 4], "2,3,4"),
+        ((0, 1), "0,1"),
+        (4, "4"),
+        (np.arange(3), "0,1,2"),
+        ("", None),
+        ([], None),
+        (None, None),
+    ],
 )
 def test_pickled_dictionaries(tmp_path: Path, layers: Any, expected: str | None) -> None:
     normal = unit(1, 6)
-    found = read_boundary(saved(tmp_path, {"boundary": normal, "meta_data": {"type": "attribute", "manipulate_layers": layers}}))
+    found = read_boundary(
+        saved(tmp_path, {"boundary": normal, "meta_data": {"type": "attribute", "manipulate_layers": layers}})
+    )
     np.testing.assert_allclose(found.normal, normal[0], atol=1e-12)
     assert (found.layers, found.kind, found.container) == (expected, "attribute", "pickled dictionary")
 
@@ -77,8 +90,14 @@ def test_other_lengths_are_normalised_and_kept_in_mind(tmp_path: Path) -> None:
         ({"normal": np.ones(3)}, "a dictionary of 'normal', but no 'boundary'"),
         ({"boundary": [1.0, 2.0]}, "holds a list"),
         ({"boundary": np.ones((1, 3)), "meta_data": "6-11"}, "'meta_data' is a str"),
-        ({"boundary": np.ones((1, 3)), "meta_data": {"manipulate_layers": [0.5]}}, "'manipulate_layers' is a list"),
-        ({"boundary": np.ones((1, 3)), "meta_data": {"manipulate_layers": True}}, "'manipulate_layers' is a bool"),
+        (
+            {"boundary": np.ones((1, 3)), "meta_data": {"manipulate_layers": [0.5]}},
+            "'manipulate_layers' is a list",
+        ),
+        (
+            {"boundary": np.ones((1, 3)), "meta_data": {"manipulate_layers": True}},
+            "'manipulate_layers' is a bool",
+        ),
     ],
 )
 def test_what_is_no_boundary(tmp_path: Path, content: Any, words: str) -> None:
@@ -127,14 +146,22 @@ def test_what_are_no_codes(tmp_path: Path, content: Any, words: str) -> None:
 
 def test_scores_by_name(tmp_path: Path) -> None:
     found = read_scores(saved(tmp_path, {"wood": np.arange(3.0), "dirt": np.arange(3.0)[:, None] * 2}))
-    assert {name: values.tolist() for name, values in found.items()} == {"wood": [0.0, 1.0, 2.0], "dirt": [0.0, 2.0, 4.0]}
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "wood": [0.0, 1.0, 2.0],
+        "dirt": [0.0, 2.0, 4.0],
+    }
 
 
 def test_scores_as_higan_writes_them(tmp_path: Path) -> None:
     names = {"wood": 1, "dirt": 0}
     table = np.arange(6, dtype=np.float32).reshape(3, 2)
-    found = read_scores(saved(tmp_path, {"score": table, "name_to_idx": names, "idx_to_name": {0: "dirt", 1: "wood"}}))
-    assert {name: values.tolist() for name, values in found.items()} == {"wood": [1.0, 3.0, 5.0], "dirt": [0.0, 2.0, 4.0]}
+    found = read_scores(
+        saved(tmp_path, {"score": table, "name_to_idx": names, "idx_to_name": {0: "dirt", 1: "wood"}})
+    )
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "wood": [1.0, 3.0, 5.0],
+        "dirt": [0.0, 2.0, 4.0],
+    }
 
 
 @pytest.mark.parametrize(

@@ -43,12 +43,17 @@ def put(path: Path, content: Any) -> Path:
 
 def test_a_list_with_every_kind(tmp_path: Path) -> None:
     wood, dirt, view = unit(1, 6), unit(1, 4, 6), unit(1, 6)
-    put(tmp_path / "lists" / "a" / "wood.npy", {"boundary": wood, "meta_data": {"type": "attribute", "manipulate_layers": "2-3"}})
+    put(
+        tmp_path / "lists" / "a" / "wood.npy",
+        {"boundary": wood, "meta_data": {"type": "attribute", "manipulate_layers": "2-3"}},
+    )
     put(tmp_path / "lists" / "dirt.npy", {"boundary": dirt, "meta_data": {"manipulate_layers": [0, 1]}})
     put(tmp_path / "lists" / "view.npy", 3.0 * view)
     file = tmp_path / "lists" / "list.txt"
     file.write_text("(wood, w): a/wood.npy\n(dirt, wp): dirt.npy\n(view, w): view.npy\n(view, W): view.npy\n")
-    found = import_boundaries([file], GENERATOR, ImportOptions(levels={"dirt": "category", "view": "layout"}, alias="higan"))
+    found = import_boundaries(
+        [file], GENERATOR, ImportOptions(levels={"dirt": "category", "view": "layout"}, alias="higan")
+    )
     write_imported(found, tmp_path / "out")
     read, _ = load_boundaries(tmp_path / "out")
     assert read.names == ("higan/wood", "higan/dirt", "higan/view")
@@ -77,7 +82,11 @@ def test_paths_of_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path / "cwd")
 
     def normal(name: str, **ask: Any) -> np.ndarray:
-        return np.asarray(import_boundaries([tmp_path / "lists" / name], GENERATOR, ImportOptions(level="layout", **ask)).boundaries[0].normal)
+        return np.asarray(
+            import_boundaries([tmp_path / "lists" / name], GENERATOR, ImportOptions(level="layout", **ask))
+            .boundaries[0]
+            .normal
+        )
 
     np.testing.assert_allclose(normal("a.txt"), beside[0], atol=1e-6)
     np.testing.assert_allclose(normal("b.txt"), here[0], atol=1e-6)
@@ -88,36 +97,91 @@ def test_paths_of_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_nothing_is_taken_from_the_name_of_a_file(tmp_path: Path) -> None:
     put(tmp_path / "stylegan_bedroom" / "wood_w_boundary.npy", unit(1, 6))
-    with pytest.raises(UserError, match="does not say which latent space it lies in; say --space z, --space w, --space wp"):
+    with pytest.raises(
+        UserError, match="does not say which latent space it lies in; say --space z, --space w, --space wp"
+    ):
         import_boundaries([tmp_path / "stylegan_bedroom"], GENERATOR, ImportOptions(level="attribute"))
-    with pytest.raises(UserError, match="does not say its level; say it with --level, or --level wood_w=LEVEL"):
+    with pytest.raises(
+        UserError, match="does not say its level; say it with --level, or --level wood_w=LEVEL"
+    ):
         import_boundaries([tmp_path / "stylegan_bedroom"], GENERATOR, ImportOptions(space="w"))
 
 
 def test_level_and_layers_that_are_said_count_before_those_of_the_file(tmp_path: Path) -> None:
-    put(tmp_path / "a_boundary.npy", {"boundary": unit(1, 6), "meta_data": {"type": "attribute", "manipulate_layers": "2-3"}})
-    found = import_boundaries([tmp_path / "a_boundary.npy"], GENERATOR, ImportOptions(space="w", level="layout", layers="0-1"))
-    assert (found.boundaries[0].concept, found.boundaries[0].level, found.boundaries[0].layers) == ("imported/a", "layout", (0, 1))
+    put(
+        tmp_path / "a_boundary.npy",
+        {"boundary": unit(1, 6), "meta_data": {"type": "attribute", "manipulate_layers": "2-3"}},
+    )
+    found = import_boundaries(
+        [tmp_path / "a_boundary.npy"], GENERATOR, ImportOptions(space="w", level="layout", layers="0-1")
+    )
+    assert (found.boundaries[0].concept, found.boundaries[0].level, found.boundaries[0].layers) == (
+        "imported/a",
+        "layout",
+        (0, 1),
+    )
     assert len(found.remarks) == 2
-    found = import_boundaries([tmp_path / "a_boundary.npy"], GENERATOR, ImportOptions(space="w", layers="all"))
+    found = import_boundaries(
+        [tmp_path / "a_boundary.npy"], GENERATOR, ImportOptions(space="w", layers="all")
+    )
     assert found.boundaries[0].layers is None
 
 
 @pytest.mark.parametrize(
     ("content", "ask", "words"),
     [
-        (unit(1, 7), ImportOptions("w", "layout"), "it has D = 7, but the codes of this generator (StyleGAN, some.pth) have D = 6"),
-        (unit(1, 3, 6), ImportOptions("wp", "layout"), "normals for 3 layers, but this generator (StyleGAN, some.pth) has 4"),
-        (unit(1, 4, 6), ImportOptions("w", "layout"), "has a normal per layer, shape (4, 6), but is said to lie in w"),
+        (
+            unit(1, 7),
+            ImportOptions("w", "layout"),
+            "it has D = 7, but the codes of this generator (StyleGAN, some.pth) have D = 6",
+        ),
+        (
+            unit(1, 3, 6),
+            ImportOptions("wp", "layout"),
+            "normals for 3 layers, but this generator (StyleGAN, some.pth) has 4",
+        ),
+        (
+            unit(1, 4, 6),
+            ImportOptions("w", "layout"),
+            "has a normal per layer, shape (4, 6), but is said to lie in w",
+        ),
         (unit(1, 6), ImportOptions("wp", "layout"), "has one normal, shape (6,), but is said to lie in w+"),
-        (unit(1, 6), ImportOptions("z", "layout"), "it lies in space z, but the codes of this generator (StyleGAN, some.pth) are in w"),
-        (unit(1, 6), ImportOptions("q", "layout"), "--space q: there is no such latent space; z, w, wp are known"),
-        (unit(1, 6), ImportOptions("w", "layuot"), "--level layuot: there is no such level. Did you mean 'layout'?"),
-        (unit(1, 6), ImportOptions("w", "layout", {"b": "layout"}), "--level b=layout: no boundary has this name."),
-        (unit(1, 6), ImportOptions("w", "layout", layers="3-4"), "there is no layer 4; this generator has layers 0 to 3"),
+        (
+            unit(1, 6),
+            ImportOptions("z", "layout"),
+            "it lies in space z, but the codes of this generator (StyleGAN, some.pth) are in w",
+        ),
+        (
+            unit(1, 6),
+            ImportOptions("q", "layout"),
+            "--space q: there is no such latent space; z, w, wp are known",
+        ),
+        (
+            unit(1, 6),
+            ImportOptions("w", "layuot"),
+            "--level layuot: there is no such level. Did you mean 'layout'?",
+        ),
+        (
+            unit(1, 6),
+            ImportOptions("w", "layout", {"b": "layout"}),
+            "--level b=layout: no boundary has this name.",
+        ),
+        (
+            unit(1, 6),
+            ImportOptions("w", "layout", layers="3-4"),
+            "there is no layer 4; this generator has layers 0 to 3",
+        ),
         (unit(1, 6), ImportOptions("w", "layout", alias="a/b"), "--alias 'a/b'"),
-        (unit(5, 6), ImportOptions("w", "layout"), "holds an array (5, 6) of float32; a boundary has the shape"),
-        ({"boundary": unit(1, 6), "meta_data": {"type": "smell"}}, ImportOptions("w"), "calls its level 'smell', which is none of layout,"),
+        (
+            unit(5, 6),
+            ImportOptions("w", "layout"),
+            "holds an array (5, 6) of float32; a boundary has the shape",
+        ),
+        (
+            {"boundary": unit(1, 6), "meta_data": {"type": "smell"}},
+            ImportOptions("w"),
+            "calls its level 'smell', which is none of layout,",
+        ),
     ],
 )
 def test_what_does_not_fit(tmp_path: Path, content: Any, ask: ImportOptions, words: str) -> None:
@@ -131,7 +195,14 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("(a, w): none.npy\n\n(b, w): nil.npy\n")
     put(tmp_path / "c.npy", unit(1, 6))
     put(tmp_path / "d" / "c_boundary.npy", unit(1, 6))
-    sources = [tmp_path / "a.txt", tmp_path / "zero.npy", tmp_path / "zero.txt", tmp_path / "empty", tmp_path / "c.npy", tmp_path / "d"]
+    sources = [
+        tmp_path / "a.txt",
+        tmp_path / "zero.npy",
+        tmp_path / "zero.txt",
+        tmp_path / "empty",
+        tmp_path / "c.npy",
+        tmp_path / "d",
+    ]
     with pytest.raises(UserError) as caught:
         import_boundaries(sources, GENERATOR, ImportOptions("w", "layout"))
     message = str(caught.value)
@@ -163,13 +234,18 @@ def test_there_and_back(tmp_path: Path) -> None:
     folder, rows = made(tmp_path)
     written = export_boundaries(folder, tmp_path / "theirs")
     names = ["wood", "a.dirt", "b.dirt", "a.wood_given_a.dirt_and_b.dirt"]
-    assert [path.name for path in written.files] == [*(f"{name}_boundary.npy" for name in names), "boundary_list.txt"]
+    assert [path.name for path in written.files] == [
+        *(f"{name}_boundary.npy" for name in names),
+        "boundary_list.txt",
+    ]
     assert len(written.remarks) == 2
     for path, row in zip(written.files, rows, strict=False):
         plain = np.load(path, allow_pickle=False)
         assert plain.dtype == np.float32
         assert np.array_equal(plain, row.normal[None])
-    found = import_boundaries([tmp_path / "theirs" / "boundary_list.txt"], GENERATOR, ImportOptions(level="attribute")).boundaries
+    found = import_boundaries(
+        [tmp_path / "theirs" / "boundary_list.txt"], GENERATOR, ImportOptions(level="attribute")
+    ).boundaries
     assert [b.space for b in found] == ["w", "w", "w+", "w"]
     for back, row in zip(found, rows, strict=True):
         np.testing.assert_allclose(back.normal, row.normal, atol=1e-7)
@@ -188,7 +264,9 @@ def test_export_chooses_and_overwrites_nothing(tmp_path: Path) -> None:
         export_boundaries(folder, tmp_path / "two", only=["b/drit"])
     assert not (tmp_path / "two").exists()
     export_boundaries(folder, tmp_path / "three", only=["b/*"], absolute=True)
-    assert (tmp_path / "three" / "boundary_list.txt").read_text() == f"(dirt, wp): {(tmp_path / 'three' / 'dirt_boundary.npy').resolve()}\n"
+    assert (
+        tmp_path / "three" / "boundary_list.txt"
+    ).read_text() == f"(dirt, wp): {(tmp_path / 'three' / 'dirt_boundary.npy').resolve()}\n"
 
 
 def test_a_folder_with_boundaries_is_left_alone(tmp_path: Path) -> None:
@@ -213,15 +291,27 @@ def test_samples_of_a_run(tmp_path: Path, finished: Run) -> None:
 
 def test_the_generator_is_that_of_a_run_or_of_a_checkpoint(finished: Run, rooms: ganstrata.Generator) -> None:
     found = assumed(str(finished.path))
-    assert (found.fingerprint, found.layers, found.code_size, found.space) == (finished.manifest["generator"]["fingerprint"], 8, 16, "w")
+    assert (found.fingerprint, found.layers, found.code_size, found.space) == (
+        finished.manifest["generator"]["fingerprint"],
+        8,
+        16,
+        "w",
+    )
     found = assumed("bundled:rooms")
-    assert (found.fingerprint, found.layers, found.code_size, found.space) == (rooms.fingerprint, 10, 128, "w")
+    assert (found.fingerprint, found.layers, found.code_size, found.space) == (
+        rooms.fingerprint,
+        10,
+        128,
+        "w",
+    )
 
 
 def test_runs_and_files_that_tell_of_no_generator(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no run directory"):
         assumed(str(tmp_path))
-    (tmp_path / "run.json").write_text(json.dumps({"format": 1, "config": {}, "batch_size": 1, "checkpoints": {}, "stages": {}}))
+    (tmp_path / "run.json").write_text(
+        json.dumps({"format": 1, "config": {}, "batch_size": 1, "checkpoints": {}, "stages": {}})
+    )
     with pytest.raises(UserError, match=r"run\.json is damaged: .*generator: is missing"):
         assumed(str(tmp_path))
     with pytest.raises(UserError, match="no checkpoint file"):
@@ -232,7 +322,10 @@ def test_runs_and_files_that_tell_of_no_generator(tmp_path: Path) -> None:
 def test_the_published_boundaries_load_and_edit(tmp_path: Path) -> None:
     """All 50, with a random generator of the right sizes: 256 pixels, 14 layers, D = 512, very narrow."""
     folder = Path(str(PARITY)) / "higan_boundaries"
-    truth, facts = load_file(folder / "boundaries.safetensors"), json.loads((folder / "boundaries.json").read_text())
+    truth, facts = (
+        load_file(folder / "boundaries.safetensors"),
+        json.loads((folder / "boundaries.json").read_text()),
+    )
     state = small_state("higan", widths=(4,) * 7, z_dim=512, w_dim=512, depth=2, hidden=512)
     torch.save(state, tmp_path / "random.pth")
     generator = ganstrata.load_generator("auto", checkpoint=str(tmp_path / "random.pth"), device="cpu")
@@ -241,10 +334,14 @@ def test_the_published_boundaries_load_and_edit(tmp_path: Path) -> None:
     assert said.fingerprint == generator.fingerprint
     lines = [f"({key.replace('/', '.')}, w): {facts[key]['file']}" for key in truth]
     (tmp_path / "list.txt").write_text("\n".join(lines))
-    found = import_boundaries([tmp_path / "list.txt"], said, ImportOptions(level="attribute", root=folder)).boundaries
+    found = import_boundaries(
+        [tmp_path / "list.txt"], said, ImportOptions(level="attribute", root=folder)
+    ).boundaries
     assert len(found) == 50
     with torch.inference_mode():
-        codes = generator.broadcast(generator.map(torch.randn(1, 512, generator=torch.Generator().manual_seed(0))))
+        codes = generator.broadcast(
+            generator.map(torch.randn(1, 512, generator=torch.Generator().manual_seed(0)))
+        )
         base = Pass(generator, codes, restarts=[0])
     for boundary, (key, normal) in zip(found, truth.items(), strict=True):
         check_fits(boundary, generator)
@@ -255,7 +352,9 @@ def test_the_published_boundaries_load_and_edit(tmp_path: Path) -> None:
     with torch.inference_mode():
         for boundary in found[::10]:
             layers = boundary.layers or tuple(range(14))
-            moved = base.edited(move(codes, edit_direction(boundary.normal, layers, generator.layer_scale), 3.0), layers).images
+            moved = base.edited(
+                move(codes, edit_direction(boundary.normal, layers, generator.layer_scale), 3.0), layers
+            ).images
             assert moved.isfinite().all()
             assert (moved - base.rendering.images).abs().mean() > 1e-4
 
@@ -270,4 +369,6 @@ def test_boundaries_and_samples_are_exported_together_or_not_at_all(fakes, finis
     (out / "w.npy").unlink()
     written = export_boundaries(finished.path, out, samples=finished).files
     assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in written)
-    assert {"w.npy", "left_boundary.npy", "left_scores.npy", "boundary_list.txt"} <= {path.name for path in written}
+    assert {"w.npy", "left_boundary.npy", "left_scores.npy", "boundary_list.txt"} <= {
+        path.name for path in written
+    }

@@ -10,7 +10,14 @@ from ganstrata.core.interchange.lists import Entry, list_text, parse_list, read_
 
 
 def test_what_a_list_may_hold() -> None:
-    lines = ["# ours", "", "(wood, w): a/wood_boundary.npy", "  ( dirt ,WP ) :  b c.npy  ", "DISABLE(view, w): v.npy", "DISABLE nonsense"]
+    lines = [
+        "# ours",
+        "",
+        "(wood, w): a/wood_boundary.npy",
+        "  ( dirt ,WP ) :  b c.npy  ",
+        "DISABLE(view, w): v.npy",
+        "DISABLE nonsense",
+    ]
     text = "\ufeff" + "\r\n".join([*lines, "(far-away_horizon, z): x:y.npy"])
     found = parse_list(text, "list")
     assert found.entries == (
@@ -24,13 +31,20 @@ def test_what_a_list_may_hold() -> None:
 
 def test_of_a_pair_that_comes_twice_the_last_counts_and_is_told() -> None:
     found = parse_list("(a, w): 1.npy\n(b, w): 2.npy\n(a, W): 3.npy\n(a, z): 4.npy", "list")
-    assert [(e.name, e.space, e.path) for e in found.entries] == [("b", "w", "2.npy"), ("a", "w", "3.npy"), ("a", "z", "4.npy")]
+    assert [(e.name, e.space, e.path) for e in found.entries] == [
+        ("b", "w", "2.npy"),
+        ("a", "w", "3.npy"),
+        ("a", "z", "4.npy"),
+    ]
     assert found.remarks == ("list: 'a' in w comes in line 1 and in line 3; the last counts",)
 
 
 def test_all_lines_that_cannot_be_read_are_told_with_their_numbers() -> None:
     with pytest.raises(UserError) as caught:
-        parse_list("(a, w): 1.npy\nwood: 2.npy\n\n(b, q): 3.npy\n(c, w) 4.npy\n(d, w):\n(, w): 5.npy\n(e w): 6.npy", "some.txt")
+        parse_list(
+            "(a, w): 1.npy\nwood: 2.npy\n\n(b, q): 3.npy\n(c, w) 4.npy\n(d, w):\n(, w): 5.npy\n(e w): 6.npy",
+            "some.txt",
+        )
     message = str(caught.value)
     for line in (2, 4, 5, 6, 7, 8):
         assert f"line {line}: " in message
@@ -39,7 +53,10 @@ def test_all_lines_that_cannot_be_read_are_told_with_their_numbers() -> None:
     assert message.startswith("some.txt: 6 faults")
 
 
-@pytest.mark.parametrize(("text", "words"), [("", "names no boundary."), ("# all\nDISABLE(a, w): b", "names no boundary; 1 lines are switched off")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("", "names no boundary."), ("# all\nDISABLE(a, w): b", "names no boundary; 1 lines are switched off")],
+)
 def test_an_empty_list(text: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         parse_list(text, "some.txt")
@@ -69,12 +86,19 @@ def higans(text: str) -> dict[tuple[str, str], str]:
 
 
 def test_what_is_written_can_be_read_by_both() -> None:
-    rows = [("wood", "w", "wood_boundary.npy"), ("view", "z", "/a/b/view_boundary.npy"), ("dirt", "w+", "dirt_boundary.npy")]
+    rows = [
+        ("wood", "w", "wood_boundary.npy"),
+        ("view", "z", "/a/b/view_boundary.npy"),
+        ("dirt", "w+", "dirt_boundary.npy"),
+    ]
     text = list_text(rows)
     assert higans(text) == {("wood", "w"): rows[0][2], ("view", "z"): rows[1][2], ("dirt", "wp"): rows[2][2]}
     assert [(e.name, e.space, e.path) for e in parse_list(text, "list").entries] == rows
 
 
-@pytest.mark.parametrize(("word", "space"), [("z", "z"), ("W", "w"), ("wp", "w+"), ("W+", "w+"), (" w ", "w"), ("", None), ("s", None)])
+@pytest.mark.parametrize(
+    ("word", "space"),
+    [("z", "z"), ("W", "w"), ("wp", "w+"), ("W+", "w+"), (" w ", "w"), ("", None), ("s", None)],
+)
 def test_names_of_spaces(word: str, space: str | None) -> None:
     assert space_of(word) == space

@@ -65,7 +65,9 @@ def compare(scores: NDArray[np.float32], wanted: Arrays, key: str) -> None:
 
 
 def load(state: Path) -> ganstrata.Generator:
-    return ganstrata.load_generator("auto", checkpoint=str(state), device="cpu", truncation_psi=0.7, truncation_layers=8)
+    return ganstrata.load_generator(
+        "auto", checkpoint=str(state), device="cpu", truncation_psi=0.7, truncation_layers=8
+    )
 
 
 @torch.inference_mode()
@@ -80,5 +82,8 @@ def test_end_to_end() -> None:
 def test_end_to_end_from_the_folder_of_references() -> None:
     folder = Path(str(PARITY))
     item = folder / "rescore_end_to_end"
-    with np.load(item / "inputs.npz", allow_pickle=False) as given, np.load(item / "outputs.npz", allow_pickle=False) as wanted:
+    with (
+        np.load(item / "inputs.npz", allow_pickle=False) as given,
+        np.load(item / "outputs.npz", allow_pickle=False) as wanted,
+    ):
         rescored(load(folder / "higan_stylegan_32" / "state.safetensors"), dict(given), dict(wanted))

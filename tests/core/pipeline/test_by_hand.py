@@ -41,7 +41,9 @@ def test_samples_and_scores_are_those_of_full_passes(plain: Made) -> None:
     steady = [0, 1, 2, 3, 5, 6]  # `chance` is the last digits of a picture
     assert_near(samples.read("scores/still"), scores[:, :2])
     assert_near(samples.read("scores/seen")[:, steady[:5]], scores[:, 2:][:, steady[:5]])
-    assert_near(samples.read("extras/seen"), torch.stack([images.amax(dim=1), images.amin(dim=1)], dim=1).numpy())
+    assert_near(
+        samples.read("extras/seen"), torch.stack([images.amax(dim=1), images.amin(dim=1)], dim=1).numpy()
+    )
     assert arrays(plain.run.path / "samples.zarr") == {"w", "index", "scores", "extras"}
     assert read_latents(plain.run, loop.prepared)[1] is None
 
@@ -103,7 +105,10 @@ def test_each_boundary_goes_on_until_its_effect_is_known(adaptive: Made) -> None
     assert rescored.factors.tolist() == [True, True, True, False]
     size = rescored.units[rescored.own][:, None]
     np.testing.assert_allclose(rescored.changes[:, 1, 0] * size, units.read("own_all")[:, 0, 0], rtol=1e-5)
-    everywhere, others = units.read("own_all")[:, 0, 0].astype(float), units.read("own")[:, :, 0].astype(float)
+    everywhere, others = (
+        units.read("own_all")[:, 0, 0].astype(float),
+        units.read("own")[:, :, 0].astype(float),
+    )
     for i in range(4):
         size = abs(np.nanmean(everywhere[i]))
         for s in range(len(SETS)):
@@ -125,7 +130,9 @@ def test_the_null_is_that_of_the_steps_forwards(kind: str, request: pytest.Fixtu
     directions = null_directions(run, loop.prepared)
     for s, layers in enumerate(SETS.values()):
         used = rescored.null_used[s]
-        changes = np.stack([expected_changes(loop, normal, layers, 1.5 * run.spread)[:used] for normal in directions])
+        changes = np.stack(
+            [expected_changes(loop, normal, layers, 1.5 * run.spread)[:used] for normal in directions]
+        )
         means = np.stack([[np.nanmean(changes[r, :, c].astype(float)) for c in STEADY] for r in range(NULL)])
         with np.errstate(invalid="ignore"):
             assert_near(rescored.null[:, s][:, STEADY, 1] / rescored.null[:, s][:, STEADY, 0], means)
@@ -150,21 +157,30 @@ def test_a_unit_has_chunks_of_its_own(plain: Made, adaptive: Made) -> None:
 
 
 @pytest.mark.parametrize("kind", ["plain", "adaptive"])
-def test_replicates_are_moved_at_all_with_steps_of_their_own_spread(kind: str, request: pytest.FixtureRequest) -> None:
+def test_replicates_are_moved_at_all_with_steps_of_their_own_spread(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
     run: Run = request.getfixturevalue(kind).run
     loop, rescored = Loop(run, Stream.VERIFICATION, MOVED), Effects.read(run)
     boundaries, _ = load_boundaries(run.path)
-    resampled, found = Resampled.load(run.path, boundaries), Shards(run.path / "rescoring.zarr").read("resampled")
+    resampled, found = (
+        Resampled.load(run.path, boundaries),
+        Shards(run.path / "rescoring.zarr").read("resampled"),
+    )
     assert found.shape == (4, len(boundaries), MOVED)
     assert resampled.learnt.any()
-    assert (rescored.replicates > 0).tolist() == ([True] * 4 if kind == "plain" else rescored.factors.tolist())
+    assert (rescored.replicates > 0).tolist() == (
+        [True] * 4 if kind == "plain" else rescored.factors.tolist()
+    )
     for i in range(len(boundaries)):
         # Half of the samples, 32 at least, in whole batches; with adaptive sampling those of variation factors alone.
         count = 40 if kind == "plain" else min(40, rescored.used[i, 1]) if rescored.replicates[i] else 0
         for m in range(4):
             wanted = np.full(MOVED, np.nan)
             if resampled.learnt[m, i]:
-                changes = expected_changes(loop, resampled.normals[m, i], range(8), 1.5 * resampled.spreads[m])
+                changes = expected_changes(
+                    loop, resampled.normals[m, i], range(8), 1.5 * resampled.spreads[m]
+                )
                 wanted[:count] = changes[:count, rescored.own[i]]
             np.testing.assert_allclose(found[m, i], wanted, atol=2e-5)
 
@@ -173,7 +189,10 @@ def test_replicates_are_moved_at_all_with_steps_of_their_own_spread(kind: str, r
 def test_pictures_are_counted_as_they_are_made(kind: str, request: pytest.FixtureRequest) -> None:
     """But for the last batch, which is filled up when it is made and counted as what it holds."""
     made: Made = request.getfixturevalue(kind)
-    rescored, counted = Effects.read(made.run), {name: stage["images"] for name, stage in made.run.manifest["stages"].items() if name != "learn"}
+    rescored, counted = (
+        Effects.read(made.run),
+        {name: stage["images"] for name, stage in made.run.manifest["stages"].items() if name != "learn"},
+    )
     assert counted["synthesize"] == SAMPLES
     assert made.pictures["synthesize"] == 80
     replicates = rescored.replicates
@@ -200,7 +219,9 @@ def test_strips_are_those_of_full_passes(kind: str, request: pytest.FixtureReque
     loop, rescored = Loop(run, Stream.EDITING, SHOWN), Effects.read(run)
     with (run.path / "edits/edits.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    found = {(r["boundary"], r["layers"], int(r["sample"]), r["amount"]): float(r["score"] or "nan") for r in rows}
+    found = {
+        (r["boundary"], r["layers"], int(r["sample"]), r["amount"]): float(r["score"] or "nan") for r in rows
+    }
     assert len(found) == len(rows) == len(rescored.boundaries) * 3 * SHOWN * 3
     for boundary, column in zip(rescored.boundaries, rescored.own, strict=True):
         for name, layers in {"all": range(8), **GROUPS}.items():
@@ -209,7 +230,9 @@ def test_strips_are_those_of_full_passes(kind: str, request: pytest.FixtureReque
             for k, amount in enumerate((-1.0, 0.5, 2.0)):
                 codes = loop.moved(boundary.normal, layers, amount * run.spread, scaled=kind == "plain")
                 wanted = loop.scores(codes)[:, column]
-                np.testing.assert_allclose([found[boundary.name, name, i, f"{amount:g}"] for i in range(SHOWN)], wanted, atol=2e-5)
+                np.testing.assert_allclose(
+                    [found[boundary.name, name, i, f"{amount:g}"] for i in range(SHOWN)], wanted, atol=2e-5
+                )
                 assert np.abs(frames[:, k] - to_pixels(loop.images(codes))).max() <= LEVEL
 
 
@@ -220,13 +243,17 @@ def test_the_joint_edit_shows_each_alone_and_all_together(plain: Made) -> None:
     strength = {name: rank for rank, name in enumerate(Effects.read(run).found)}
     strongest = min(("seen/left", "seen/half"), key=lambda name: strength[name])
     assert {(part["name"], part["group"]) for part in parts} == {(strongest, "lower"), ("seen/red", "upper")}
-    frames = split_strip(read_picture((run.path / "edits/joint.png").read_bytes()), 2 + len(parts)).astype(int)
+    frames = split_strip(read_picture((run.path / "edits/joint.png").read_bytes()), 2 + len(parts)).astype(
+        int
+    )
     together = loop.codes.clone()
     wanted = [loop.codes]
     for part in parts:
         assert part["amount"] == 1.5
         assert part["level"] == boundaries.of(part["name"]).level
-        wanted.append(loop.moved(boundaries.of(part["name"]).normal, GROUPS[part["group"]], part["amount"] * run.spread))
+        wanted.append(
+            loop.moved(boundaries.of(part["name"]).normal, GROUPS[part["group"]], part["amount"] * run.spread)
+        )
         together += wanted[-1] - loop.codes
     for column, codes in enumerate([*wanted, together]):
         assert np.abs(frames[:, column] - to_pixels(loop.images(codes))).max() <= LEVEL

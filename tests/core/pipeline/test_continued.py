@@ -45,7 +45,9 @@ def small(compact: Config) -> Config:
 
 
 @pytest.fixture
-def continued_as_fresh(fakes, compacted: Run, tmp_path: Path, worked: list[str], contents, capsys) -> Callable[..., str]:
+def continued_as_fresh(
+    fakes, compacted: Run, tmp_path: Path, worked: list[str], contents, capsys
+) -> Callable[..., str]:
     """continued_as_fresh(before, change) holds a run that went on after a change against one that began after it; returns what was said."""
 
     def same(config: Config, change: Callable[[Config], object], *, again: tuple[str, ...] = STAGES) -> str:
@@ -61,7 +63,12 @@ def continued_as_fresh(fakes, compacted: Run, tmp_path: Path, worked: list[str],
         assert tuple(worked) == again
         fresh = ganstrata.run(changed, tmp_path / "fresh")
         there, here = (
-            {name: content for name, content in contents(run.path).items() if not name.startswith("samples.zarr")} for run in (continued, fresh)
+            {
+                name: content
+                for name, content in contents(run.path).items()
+                if not name.startswith("samples.zarr")
+            }
+            for run in (continued, fresh)
         )
         assert there.keys() == here.keys()
         assert [name for name in there if there[name] != here[name]] == []
@@ -121,20 +128,31 @@ def conditional(config: Config) -> None:
         (swapped, "scorer 'colour': was 'hue' from"),
     ],
 )
-def test_scorers_that_changed_are_heard_again(change: Callable[[Config], None], words: str, continued_as_fresh, small: Config) -> None:
+def test_scorers_that_changed_are_heard_again(
+    change: Callable[[Config], None], words: str, continued_as_fresh, small: Config
+) -> None:
     said = continued_as_fresh(small, change)
     assert words in said
     assert "Done again: synthesize, learn, rescore, edit, report; the samples and " in said
 
 
-@pytest.mark.parametrize(("change", "words"), [(fewer, "concepts changed"), (conditional, "conditions changed")])
-def test_other_boundaries_leave_the_samples(change: Callable[[Config], None], words: str, continued_as_fresh, small: Config) -> None:
+@pytest.mark.parametrize(
+    ("change", "words"), [(fewer, "concepts changed"), (conditional, "conditions changed")]
+)
+def test_other_boundaries_leave_the_samples(
+    change: Callable[[Config], None], words: str, continued_as_fresh, small: Config
+) -> None:
     said = continued_as_fresh(small, change, again=STAGES[1:])
     assert f"{words}. Done again: learn, rescore, edit, report; the samples and scores stay" in said
 
 
-@pytest.mark.parametrize(("section", "value", "again"), [("editing", {"samples": 2, "steps": 3}, STAGES[3:]), ("report", {"samples": 3}, STAGES[4:])])
-def test_what_comes_late_makes_nothing_early_due(section: str, value: Config, again: tuple[str, ...], continued_as_fresh, small: Config) -> None:
+@pytest.mark.parametrize(
+    ("section", "value", "again"),
+    [("editing", {"samples": 2, "steps": 3}, STAGES[3:]), ("report", {"samples": 3}, STAGES[4:])],
+)
+def test_what_comes_late_makes_nothing_early_due(
+    section: str, value: Config, again: tuple[str, ...], continued_as_fresh, small: Config
+) -> None:
     said = continued_as_fresh(small, lambda config: config.update({section: value}), again=again)
     assert f"{section} changed. Done again: {', '.join(again)}; the samples and scores stay" in said
 
@@ -158,11 +176,22 @@ def keeping_times(file: Path, content: bytes) -> None:
 def own_function(config: Config, folder: Path) -> None:
     (folder / "own.py").write_text(FUNCTION.format(factor=1), encoding="utf-8")
     (folder / "helper.py").write_text(HELPER.format(shift=0), encoding="utf-8")
-    config["scorers"].append({"use": "callable", "as": "own", "with": {"target": f"{folder / 'own.py'}:score", "concepts": [{"name": "mean"}]}})
+    config["scorers"].append(
+        {
+            "use": "callable",
+            "as": "own",
+            "with": {"target": f"{folder / 'own.py'}:score", "concepts": [{"name": "mean"}]},
+        }
+    )
 
 
-@pytest.mark.parametrize(("name", "text", "edited"), [("own.py", FUNCTION.format(factor=2), "1 *"), ("helper.py", HELPER.format(shift=7), "0")])
-def test_an_edited_function(name: str, text: str, edited: str, continued_as_fresh, small: Config, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "text", "edited"),
+    [("own.py", FUNCTION.format(factor=2), "1 *"), ("helper.py", HELPER.format(shift=7), "0")],
+)
+def test_an_edited_function(
+    name: str, text: str, edited: str, continued_as_fresh, small: Config, tmp_path: Path
+) -> None:
     """Also in the second in which it was written, and with the same number of letters: Python itself does not notice that."""
     own_function(small, tmp_path)
     assert edited in (tmp_path / name).read_text(encoding="utf-8")
@@ -175,10 +204,21 @@ def test_an_edited_network(continued_as_fresh, small: Config, tmp_path: Path) ->
     """A generator's code is another generator, so all is done again."""
     file = tmp_path / "network.py"
     file.write_text(NETWORK.format(form="sigmoid"), encoding="utf-8")
-    small["generator"] = {"use": "module", "with": {"target": f"{file}:Network", "latent": {"size": 16}, "output": {"range": [0, 1]}}}
+    small["generator"] = {
+        "use": "module",
+        "with": {"target": f"{file}:Network", "latent": {"size": 16}, "output": {"range": [0, 1]}},
+    }
     small["rescoring"] |= {"layers": ["all"], "groups": None}
-    said = continued_as_fresh(small, lambda _: file.write_text(NETWORK.format(form="tanh").replace(").view", ").abs().view"), encoding="utf-8"))
-    assert "generator 'module': what its config names at 'target' changed. Done again: synthesize, learn, rescore, edit, report" in said
+    said = continued_as_fresh(
+        small,
+        lambda _: file.write_text(
+            NETWORK.format(form="tanh").replace(").view", ").abs().view"), encoding="utf-8"
+        ),
+    )
+    assert (
+        "generator 'module': what its config names at 'target' changed. Done again: synthesize, learn, rescore, edit, report"
+        in said
+    )
     assert "stay" not in said
 
 
@@ -191,20 +231,31 @@ def test_a_table_replaced_at_its_place(continued_as_fresh, small: Config, tmp_pa
     file.write_bytes(rows(1.0))
     small["scorers"].append({"use": "table", "as": "votes", "with": {"file": str(file)}})
     said = continued_as_fresh(small, lambda _: keeping_times(file, rows(3.0)))
-    assert "scorer 'votes': its weights changed; scorer 'votes': what its config names at 'file' changed" in said
+    assert (
+        "scorer 'votes': its weights changed; scorer 'votes': what its config names at 'file' changed" in said
+    )
 
 
-def test_a_package_that_was_upgraded(continued_as_fresh, small: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_was_upgraded(
+    continued_as_fresh, small: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ganstrata.core.runs.provenance import describe
 
     version_of = describe.version_of
     upgrade = {"scikit-learn": "99.0"}
-    said = continued_as_fresh(small, lambda _: monkeypatch.setattr(describe, "version_of", lambda name: upgrade.get(name) or version_of(name)))
+    said = continued_as_fresh(
+        small,
+        lambda _: monkeypatch.setattr(
+            describe, "version_of", lambda name: upgrade.get(name) or version_of(name)
+        ),
+    )
     assert "scikit-learn was " in said
     assert ", is 99.0. Done again: synthesize, learn, rescore, edit, report" in said
 
 
-def test_a_batch_size_edited_by_hand_mixes_no_pieces(fakes, small: Config, tmp_path: Path, contents, worked: list[str]) -> None:
+def test_a_batch_size_edited_by_hand_mixes_no_pieces(
+    fakes, small: Config, tmp_path: Path, contents, worked: list[str]
+) -> None:
     small["synthesis"]["batch_size"] = "auto"
     ganstrata.run(small, tmp_path / "run")
     text = json.loads((tmp_path / "run/run.json").read_text(encoding="utf-8"))
@@ -225,7 +276,10 @@ def test_a_single_stage_refuses_what_no_longer_stands(fakes, small: Config, tmp_
     run = ganstrata.run(small, tmp_path / "run")
     before = (run.path / "run.json").read_bytes()
     (tmp_path / "helper.py").write_text(HELPER.format(shift=3), encoding="utf-8")
-    with pytest.raises(RunError, match=r"scorer 'own': what its config names at 'target' changed; the stage `synthesize` must be run again first"):
+    with pytest.raises(
+        RunError,
+        match=r"scorer 'own': what its config names at 'target' changed; the stage `synthesize` must be run again first",
+    ):
         resume(run.path, "report", progress=Progress(quiet=True))
     assert (run.path / "run.json").read_bytes() == before
 
@@ -238,7 +292,10 @@ def test_answers_to_what_the_run_was_before_are_named(fakes, small: Config, tmp_
     assert "made from what the run was before" not in capsys.readouterr().err
     fewer(small)
     ganstrata.run(small, tmp_path / "run", quiet=False)
-    assert f"analysis/entanglement, manipulations/seen.red.independent in {run.path}: made from what the run was before" in capsys.readouterr().err
+    assert (
+        f"analysis/entanglement, manipulations/seen.red.independent in {run.path}: made from what the run was before"
+        in capsys.readouterr().err
+    )
 
 
 def test_what_stands_on_a_run_refuses_plugins_that_changed(fakes, small: Config, tmp_path: Path) -> None:
@@ -263,7 +320,9 @@ def test_files_of_boundaries_that_are_gone_are_gone(fakes, small: Config, tmp_pa
     assert run.record.leftovers == {}
 
 
-def test_a_change_that_cannot_begin_keeps_what_is_there(fakes, small: Config, tmp_path: Path, contents) -> None:
+def test_a_change_that_cannot_begin_keeps_what_is_there(
+    fakes, small: Config, tmp_path: Path, contents
+) -> None:
     run = ganstrata.run(small, tmp_path / "run")
     before, said = contents(run.path), (run.path / "run.json").read_bytes()
     small["scorers"].append({"use": "fake_unsound"})
@@ -298,10 +357,14 @@ def plugin(site: Path, factor: int, version: str = "0.1", **helpers: str) -> Non
     package, info = site / "bright_plugin", site / f"bright_plugin-{version}.dist-info"
     package.mkdir(parents=True)
     info.mkdir()
-    (package / "__init__.py").write_text(PLUGIN.format(factor=factor, module="bright_plugin"), encoding="utf-8")
+    (package / "__init__.py").write_text(
+        PLUGIN.format(factor=factor, module="bright_plugin"), encoding="utf-8"
+    )
     for name, text in helpers.items():
         (package / f"{name}.py").write_text(text, encoding="utf-8")
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: bright-plugin\nVersion: {version}\n", encoding="utf-8")
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: bright-plugin\nVersion: {version}\n", encoding="utf-8"
+    )
     (info / "entry_points.txt").write_text("[ganstrata]\nbright = bright_plugin\n", encoding="utf-8")
 
 
@@ -310,12 +373,20 @@ def plugin(site: Path, factor: int, version: str = "0.1", **helpers: str) -> Non
     [
         ({"factor": 2}, "scorer 'bright': its source changed"),
         pytest.param(
-            {"factor": 1, "version": "0.2"}, "scorer 'bright': was from bright-plugin 0.1, is from bright-plugin 0.2", marks=pytest.mark.full
+            {"factor": 1, "version": "0.2"},
+            "scorer 'bright': was from bright-plugin 0.1, is from bright-plugin 0.2",
+            marks=pytest.mark.full,
         ),
-        pytest.param({"factor": 1, "table": "VALUES = (1, 2)\n"}, "scorer 'bright': its source changed", marks=pytest.mark.full),
+        pytest.param(
+            {"factor": 1, "table": "VALUES = (1, 2)\n"},
+            "scorer 'bright': its source changed",
+            marks=pytest.mark.full,
+        ),
     ],
 )
-def test_a_plugin_that_was_edited_or_upgraded(after: Config, words: str, start, small: Config, written, tmp_path: Path, monkeypatch) -> None:
+def test_a_plugin_that_was_edited_or_upgraded(
+    after: Config, words: str, start, small: Config, written, tmp_path: Path, monkeypatch
+) -> None:
     site = tmp_path / "third"
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ["PYTHONPATH"]]))
     small["scorers"] = [small["scorers"][0], {"use": "bright"}]

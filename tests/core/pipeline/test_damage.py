@@ -80,7 +80,10 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "cut": cut,
     "emptied": lambda file: file.write_bytes(b"" if file.stat().st_size else b"\0"),
     "removed": lambda file: file.unlink(),
-    **{f"flipped at {place}": flipped(place, bit) for place, bit in ((0.0, 3), (0.2, 0), (0.4, 4), (0.7, 1), (0.9, 6), (1.0, 2))},
+    **{
+        f"flipped at {place}": flipped(place, bit)
+        for place, bit in ((0.0, 3), (0.2, 0), (0.4, 4), (0.7, 1), (0.9, 6), (1.0, 2))
+    },
 }
 
 
@@ -90,21 +93,52 @@ def plan(furnished) -> dict[str, Any]:
     config = deepcopy(furnished.manifest["config"])
     config["synthesis"] |= {"samples": 256, "batch_size": 32}
     config["boundary"]["with"] = {"positives": 40, "negatives": 40}
-    config["rescoring"] |= {"samples": 32, "null": "permuted", "null_directions": 4, "layers": ["all", "groups"], "bootstrap": 100}
+    config["rescoring"] |= {
+        "samples": 32,
+        "null": "permuted",
+        "null_directions": 4,
+        "layers": ["all", "groups"],
+        "bootstrap": 100,
+    }
     config["editing"] |= {"samples": 1, "steps": 2}
     return config
 
 
 @pytest.fixture
-def whole(fakes, invoke: Invoke, plan, tmp_path_factory: pytest.TempPathFactory, _kept: dict[str, Path]) -> Path:
+def whole(
+    fakes, invoke: Invoke, plan, tmp_path_factory: pytest.TempPathFactory, _kept: dict[str, Path]
+) -> Path:
     """The finished run with what other commands have written into it; not to be changed."""
     if "run" not in _kept:
         path = tmp_path_factory.mktemp("whole") / "run"
         ganstrata.run(plan, path)
         for command in (
             ("analysis", "ranking", path, "--quiet"),
-            ("analysis", "objects", path, "--along", "seen/red", "--layers", "all", "--samples", 8, "--quiet"),
-            ("manipulate", path, "--along", "seen/red", "--seeds", "0", "--steps", 2, "--as", "strip", "--quiet"),
+            (
+                "analysis",
+                "objects",
+                path,
+                "--along",
+                "seen/red",
+                "--layers",
+                "all",
+                "--samples",
+                8,
+                "--quiet",
+            ),
+            (
+                "manipulate",
+                path,
+                "--along",
+                "seen/red",
+                "--seeds",
+                "0",
+                "--steps",
+                2,
+                "--as",
+                "strip",
+                "--quiet",
+            ),
         ):
             result = invoke(*command)
             assert result.exit_code == 0, result.stderr
@@ -130,7 +164,9 @@ def damaged(whole: Path, tmp_path: Path) -> Callable[[str, str], Path]:
     return make
 
 
-def check_that_run_finds_it(invoke: Invoke, file: Path, path: Path, kind: str, expected: dict[str, bytes], contents) -> None:
+def check_that_run_finds_it(
+    invoke: Invoke, file: Path, path: Path, kind: str, expected: dict[str, bytes], contents
+) -> None:
     result = invoke("run", file, "--out", path, "--quiet")
     assert isinstance(result.exception, SystemExit | None), result.exc_info
     if kind.startswith(MENDED_BY_OTHERS):
@@ -143,7 +179,9 @@ def check_that_run_finds_it(invoke: Invoke, file: Path, path: Path, kind: str, e
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_flipped_byte_is_mended_or_named(kind: str, damaged, written, plan, invoke: Invoke, contents, whole: Path) -> None:
+def test_a_flipped_byte_is_mended_or_named(
+    kind: str, damaged, written, plan, invoke: Invoke, contents, whole: Path
+) -> None:
     path = damaged(kind, "flipped")
     check_that_run_finds_it(invoke, written(plan), path, kind, contents(whole), contents)
 
@@ -151,7 +189,9 @@ def test_a_flipped_byte_is_mended_or_named(kind: str, damaged, written, plan, in
 @pytest.mark.full
 @pytest.mark.parametrize("how", [how for how in DAMAGES if how != "flipped"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_any_damage_is_mended_or_named(kind: str, how: str, damaged, written, plan, invoke: Invoke, contents, whole: Path) -> None:
+def test_any_damage_is_mended_or_named(
+    kind: str, how: str, damaged, written, plan, invoke: Invoke, contents, whole: Path
+) -> None:
     path = damaged(kind, how)
     check_that_run_finds_it(invoke, written(plan), path, kind, contents(whole), contents)
 
@@ -160,14 +200,31 @@ def commands(path: Path, out: Path) -> list[tuple[object, ...]]:
     return [
         ("report", path, "--quiet"),
         ("rescore", path, "--quiet"),
-        ("manipulate", path, "--along", "seen/left", "--samples", "3", "--steps", 2, "--as", "strip", "--out", out / "edits", "--quiet"),
+        (
+            "manipulate",
+            path,
+            "--along",
+            "seen/left",
+            "--samples",
+            "3",
+            "--steps",
+            2,
+            "--as",
+            "strip",
+            "--out",
+            out / "edits",
+            "--quiet",
+        ),
         ("analysis", "ranking", path, "--out", out / "ranking", "--quiet"),
         ("boundaries", "list", path),
         ("boundaries", "export", path, "--samples", "--out", out / "export"),
     ]
 
 
-@pytest.mark.parametrize("how", ["removed", pytest.param("cut", marks=pytest.mark.full), pytest.param("flipped", marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "how",
+    ["removed", pytest.param("cut", marks=pytest.mark.full), pytest.param("flipped", marks=pytest.mark.full)],
+)
 @pytest.mark.parametrize(
     "kind",
     [
@@ -179,11 +236,17 @@ def commands(path: Path, out: Path) -> list[tuple[object, ...]]:
         *(pytest.param(kind, marks=pytest.mark.full) for kind in KINDS),
     ],
 )
-def test_commands_on_a_damaged_run_are_right_or_refuse(kind: str, how: str, damaged, invoke: Invoke, whole: Path, tmp_path: Path) -> None:
+def test_commands_on_a_damaged_run_are_right_or_refuse(
+    kind: str, how: str, damaged, invoke: Invoke, whole: Path, tmp_path: Path
+) -> None:
     path = damaged(kind, how)
     kept = tmp_path / "kept"
     path.rename(kept)
-    right = {file.name: file.read_bytes() for file in (whole / "analysis/ranking").iterdir() if file.suffix == ".csv"}
+    right = {
+        file.name: file.read_bytes()
+        for file in (whole / "analysis/ranking").iterdir()
+        if file.suffix == ".csv"
+    }
     for number in range(len(commands(path, tmp_path))):
         shutil.copytree(kept, path)
         result = invoke(*commands(path, tmp_path)[number])
@@ -192,10 +255,14 @@ def test_commands_on_a_damaged_run_are_right_or_refuse(kind: str, how: str, dama
         assert len(result.stderr) < 2500
         shutil.rmtree(path)
     if (tmp_path / "ranking").exists():
-        assert {file.name: file.read_bytes() for file in (tmp_path / "ranking").iterdir() if file.suffix == ".csv"} == right
+        assert {
+            file.name: file.read_bytes() for file in (tmp_path / "ranking").iterdir() if file.suffix == ".csv"
+        } == right
 
 
-def test_a_lost_lock_and_notes_of_others_do_not_matter(whole: Path, written, plan, invoke: Invoke, contents, tmp_path: Path) -> None:
+def test_a_lost_lock_and_notes_of_others_do_not_matter(
+    whole: Path, written, plan, invoke: Invoke, contents, tmp_path: Path
+) -> None:
     path = tmp_path / "run"
     shutil.copytree(whole, path)
     (path / "run.lock").write_bytes(b"\xff")

@@ -22,7 +22,10 @@ def test_two_workers_are_the_same_as_one(fakes, finished, config, tmp_path: Path
 def test_another_seed_is_not_the_same(fakes, finished, config, tmp_path: Path, contents) -> None:
     config["synthesis"]["seed"] = 4
     ours, theirs = contents(ganstrata.run(config, tmp_path / "run").path), contents(finished.path)
-    assert all(ours[name] != theirs[name] for name in ("boundaries.safetensors", "rescoring.csv", "edits/joint.png", "figures/depth.csv"))
+    assert all(
+        ours[name] != theirs[name]
+        for name in ("boundaries.safetensors", "rescoring.csv", "edits/joint.png", "figures/depth.csv")
+    )
 
 
 def test_more_samples_begin_with_the_same(fakes, finished, config, tmp_path: Path) -> None:
@@ -47,10 +50,15 @@ def test_batch_size_changes_no_sample(fakes, finished, config, tmp_path: Path) -
     assert np.array_equal(ours["index"][:], theirs["index"][:])
     np.testing.assert_allclose(ours["w"][:], theirs["w"][:], atol=1e-5)
     np.testing.assert_allclose(ours["scores/seen"][:, :4], theirs["scores/seen"][:, :4], atol=1e-5)
-    assert set(run.manifest["stages"]["rescore"]["factors"]) == set(finished.manifest["stages"]["rescore"]["factors"])
+    assert set(run.manifest["stages"]["rescore"]["factors"]) == set(
+        finished.manifest["stages"]["rescore"]["factors"]
+    )
 
 
 def test_one_batch_of_the_bundled_model_is_the_same_twice(rooms: ganstrata.Generator) -> None:
     latents = rooms.sample(3, 11, 5, Stream.EDITING)
-    images = [ganstrata.render(rooms, rooms.broadcast(rooms.map(latents.z)), index=latents.index).numpy().tobytes() for _ in range(2)]
+    images = [
+        ganstrata.render(rooms, rooms.broadcast(rooms.map(latents.z)), index=latents.index).numpy().tobytes()
+        for _ in range(2)
+    ]
     assert images[0] == images[1]

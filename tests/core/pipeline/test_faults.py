@@ -59,8 +59,12 @@ def test_a_disk_that_fills_up_anywhere_stops_the_run_and_no_more(
     assert contents(run) == contents(finished.path)
 
 
-def test_too_little_room_is_said_before_the_work(invoke, written, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganstrata.core.pipeline.forecast.shutil.disk_usage", lambda _: type("Usage", (), {"free": 10_000})())
+def test_too_little_room_is_said_before_the_work(
+    invoke, written, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "ganstrata.core.pipeline.forecast.shutil.disk_usage", lambda _: type("Usage", (), {"free": 10_000})()
+    )
     result = invoke("run", written(config), "--out", tmp_path / "run")
     assert result.exit_code == 1
     assert "the samples need about" in result.stderr
@@ -76,7 +80,9 @@ def test_a_directory_that_is_in_use_is_refused(invoke, written, config, copied: 
         "    input()",
     )
     program = "\n".join(lines)
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         before = contents(copied)
@@ -90,7 +96,9 @@ def test_a_directory_that_is_in_use_is_refused(invoke, written, config, copied: 
         pass
 
 
-def test_a_run_without_its_manifest_is_named_and_left_alone(fakes, finished: Run, config, tmp_path: Path, contents) -> None:
+def test_a_run_without_its_manifest_is_named_and_left_alone(
+    fakes, finished: Run, config, tmp_path: Path, contents
+) -> None:
     path = tmp_path / "run"
     shutil.copytree(finished.path, path)
     (path / "run.json").unlink()
@@ -122,7 +130,9 @@ def test_interrupting_leaves_a_run_that_continues(
     monkeypatch.setenv("FAKES_SLEEP", "0.05")
     process = start("run", written(config), "--out", run, "--set", "engine.workers=2")
     until(lambda: (run / "samples.zarr" / "done" / "stamp").exists())
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers, which are just starting, get it too
+    os.killpg(
+        process.pid, signal.SIGINT
+    )  # as a terminal does: the workers, which are just starting, get it too
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert f"Error: interrupted. The same command continues the run in {run}." in said
@@ -149,12 +159,16 @@ def test_interrupting_one_worker_leaves_a_run_that_continues(
     assert "continues the run" in result.stderr
     assert invoke("rescore", run).exit_code == 0
     every = 2 * (2 * 6 + 12) * 13  # batches, directions and signs, layer sets
-    assert next(passes) <= every + 26 + 1  # of what was done before, only the unit that was interrupted was done again
+    assert (
+        next(passes) <= every + 26 + 1
+    )  # of what was done before, only the unit that was interrupted was done again
     assert invoke("run", written(config), "--out", run).exit_code == 0
     assert contents(run) == contents(finished.path)
 
 
-def test_a_worker_that_dies_is_reported(invoke, written, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_dies_is_reported(
+    invoke, written, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAKES_DEADLY", "1")
     config["engine"]["workers"] = 2
     result = invoke("run", written(config), "--out", tmp_path / "run")
@@ -162,33 +176,48 @@ def test_a_worker_that_dies_is_reported(invoke, written, config, tmp_path: Path,
     assert "Error: a worker process ended unexpectedly" in result.stderr
     assert "engine.workers" in result.stderr
     monkeypatch.delenv("FAKES_DEADLY")
-    assert invoke("run", written(config), "--out", tmp_path / "run", "--set", "engine.workers=1").exit_code == 0
+    assert (
+        invoke("run", written(config), "--out", tmp_path / "run", "--set", "engine.workers=1").exit_code == 0
+    )
 
 
 @pytest.mark.parametrize(
     ("gives", "words"),
     [
-        ("nan", r"scorer 'fake_unsound' from ganstrata-fakes .* gave nan as the score of 'ill' for 1 of 2 images"),
+        (
+            "nan",
+            r"scorer 'fake_unsound' from ganstrata-fakes .* gave nan as the score of 'ill' for 1 of 2 images",
+        ),
         ("inf", r"gave inf as the score of 'ill'"),
         ("shape", r"returned scores of shape \(2, 1\); \(2, 2\) was expected"),
     ],
 )
-def test_scores_that_break_the_contract_are_a_failure(gives: str, words: str, fakes, config, tmp_path: Path) -> None:
+def test_scores_that_break_the_contract_are_a_failure(
+    gives: str, words: str, fakes, config, tmp_path: Path
+) -> None:
     config["scorers"] = [{"use": "fake_unsound", "with": {"gives": gives}}]
     with pytest.raises(ScoreError, match=words) as caught:
         ganstrata.run(config, tmp_path / "run")
     assert caught.value.exit_code == 1
 
 
-def test_too_few_samples_for_the_positives_are_refused_before_anything_is_written(fakes, config, tmp_path: Path) -> None:
+def test_too_few_samples_for_the_positives_are_refused_before_anything_is_written(
+    fakes, config, tmp_path: Path
+) -> None:
     config["boundary"]["with"]["positives"] = 321
-    with pytest.raises(GanstrataError, match=r"boundary -> with: every concept: 321 positives were asked for.*2 to 320 are possible"):
+    with pytest.raises(
+        GanstrataError,
+        match=r"boundary -> with: every concept: 321 positives were asked for.*2 to 320 are possible",
+    ):
         ganstrata.run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_concept_with_too_few_scores_is_left_out_with_its_reason(fakes, config, tmp_path: Path) -> None:
-    config["boundary"]["with"] = {"positives": 300, "negatives": 300}  # enough samples, but half of `half` is undefined
+    config["boundary"]["with"] = {
+        "positives": 300,
+        "negatives": 300,
+    }  # enough samples, but half of `half` is undefined
     run = ganstrata.run(config, tmp_path / "run")
     page = (run.path / "report.html").read_text(encoding="utf-8")
     assert "seen/half: 300 positives were asked for" in page
@@ -208,9 +237,16 @@ def broken(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("synthesis.samples", 10_000_000_000_000), ("synthesis.batch_size", 100_000_000_000), ("boundary.with", {"positives": 10**9})]
+    ("key", "value"),
+    [
+        ("synthesis.samples", 10_000_000_000_000),
+        ("synthesis.batch_size", 100_000_000_000),
+        ("boundary.with", {"positives": 10**9}),
+    ],
 )
-def test_a_run_that_could_not_begin_leaves_nothing_behind(key: str, value: Any, invoke, written, config, tmp_path: Path) -> None:
+def test_a_run_that_could_not_begin_leaves_nothing_behind(
+    key: str, value: Any, invoke, written, config, tmp_path: Path
+) -> None:
     out = tmp_path / "runs/of/mine"
     result = invoke("run", written(broken(config, key, value)), "--out", out)
     assert result.exit_code in (1, 2)

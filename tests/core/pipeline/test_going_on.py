@@ -46,7 +46,12 @@ def test_progress_goes_up_to_what_was_promised(kind: str, request: pytest.Fixtur
         "edit": factors * 3,
     }
     for stage, total in promised.items():
-        assert made.progress.steps[stage].total == made.progress.steps[stage].done == sum(made.progress.counts[stage]) == total
+        assert (
+            made.progress.steps[stage].total
+            == made.progress.steps[stage].done
+            == sum(made.progress.counts[stage])
+            == total
+        )
         assert min(made.progress.counts[stage]) >= (0 if stage == "rescore" else 1)
     assert made.progress.counts["synthesize"] == [BATCH] * 7 + [5]
     if kind == "plain":
@@ -55,7 +60,11 @@ def test_progress_goes_up_to_what_was_promised(kind: str, request: pytest.Fixtur
         assert last == 7 * len(SETS)  # a null direction in the last batch
         assert made.run.manifest["stages"]["rescore"]["images"] == promised["rescore"]
     else:
-        assert made.progress.counts["rescore"][-1] == promised["rescore"] - made.run.manifest["stages"]["rescore"]["images"] > 0
+        assert (
+            made.progress.counts["rescore"][-1]
+            == promised["rescore"] - made.run.manifest["stages"]["rescore"]["images"]
+            > 0
+        )
 
 
 def test_a_finished_run_is_complete_and_left_alone(plain: Made, again: Path, contents) -> None:
@@ -91,7 +100,9 @@ def test_moves_that_are_lost(plain: Made, again: Path, contents) -> None:
     lost = [BATCH * (1 + 2 * len(SETS)), BATCH * 4, 7 * len(SETS)]
     assert sorted(made.progress.counts["rescore"])[1:] == sorted(lost)
     assert f"rescore: {total - sum(lost)} of {total} were done before" in made.progress.said
-    assert made.pictures["rescore"] == BATCH * (2 + 2 * len(SETS) + 4 + len(SETS))  # the last batch is filled up
+    assert made.pictures["rescore"] == BATCH * (
+        2 + 2 * len(SETS) + 4 + len(SETS)
+    )  # the last batch is filled up
     assert made.run.manifest["stages"]["rescore"]["images"] == total
     assert contents(again) == contents(plain.run.path)
 
@@ -103,9 +114,13 @@ def test_moves_of_each_part_that_are_lost(adaptive: Made, tmp_path: Path, conten
         (marks / f"{name}.json").unlink()
     assert complete(Run.open(again)) == [True, False, True]
     made = stage_by_stage(awkward(adaptive=True), again)
-    assert made.pictures["rescore"] == BATCH * (1 + 2 + 4 + 1 + len(SETS) - 1)  # the baseline of the first batch is still there
+    assert made.pictures["rescore"] == BATCH * (
+        1 + 2 + 4 + 1 + len(SETS) - 1
+    )  # the baseline of the first batch is still there
     assert made.progress.steps["rescore"].done == made.progress.steps["rescore"].total
-    assert made.progress.counts["rescore"][-1] == adaptive.progress.counts["rescore"][-1]  # what need not be done
+    assert (
+        made.progress.counts["rescore"][-1] == adaptive.progress.counts["rescore"][-1]
+    )  # what need not be done
     assert min(made.progress.counts["rescore"]) >= 0
     counted = [m.run.manifest["stages"]["rescore"]["images"] for m in (made, adaptive)]
     assert counted[0] == counted[1]
@@ -130,7 +145,9 @@ def test_other_replicates_are_moved_anew(plain: Made, again: Path) -> None:
     assert made.pictures["rescore"] == plain.pictures["rescore"]
     before, after = (Shards(path / "rescoring.zarr").read("resampled") for path in (plain.run.path, again))
     steps = resampled.spreads / np.roll(resampled.spreads, 1)  # the same directions with other steps
-    assert np.nanmean(after[:, 1] / np.roll(before[:, 1], 1, axis=0), axis=1) == pytest.approx(steps, rel=0.02)
+    assert np.nanmean(after[:, 1] / np.roll(before[:, 1], 1, axis=0), axis=1) == pytest.approx(
+        steps, rel=0.02
+    )
 
 
 def test_one_factor_without_replicates_has_no_joint_edit(tmp_path: Path) -> None:
@@ -144,7 +161,14 @@ def test_one_factor_without_replicates_has_no_joint_edit(tmp_path: Path) -> None
         *(f"edits/seen.red.{name}.png" for name in ("all", "lower", "upper")),
         *("edits/edits.csv", "edits/edits.json"),
     }
-    assert json.loads((made.run.path / "edits/edits.json").read_text(encoding="utf-8")) == {"amounts": [-1.0, 0.5, 2.0], "joint": []}
-    assert made.run.manifest["stages"]["rescore"]["images"] == MOVED * (1 + (2 + NULL) * 2) == made.progress.steps["rescore"].total
+    assert json.loads((made.run.path / "edits/edits.json").read_text(encoding="utf-8")) == {
+        "amounts": [-1.0, 0.5, 2.0],
+        "joint": [],
+    }
+    assert (
+        made.run.manifest["stages"]["rescore"]["images"]
+        == MOVED * (1 + (2 + NULL) * 2)
+        == made.progress.steps["rescore"].total
+    )
     assert not (made.run.path / "resampled.safetensors").exists()
     assert "resampled" not in [part.name for part in (made.run.path / "rescoring.zarr").iterdir()]

@@ -37,13 +37,24 @@ def killed(process: subprocess.Popen[str], number: signal.Signals, *, worker: bo
 
 @needs_proc
 def test_killed_in_three_ways_and_continued_is_the_same(
-    fakes, finished: Run, config, tmp_path: Path, contents, written, start: Start, monkeypatch: pytest.MonkeyPatch
+    fakes,
+    finished: Run,
+    config,
+    tmp_path: Path,
+    contents,
+    written,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, file = tmp_path / "run", written(config)
     monkeypatch.setenv("FAKES_SLEEP", "0.02")
     moments: list[tuple[Callable[[], bool], signal.Signals, bool]] = [
         (lambda: marks(run, "samples.zarr") > 0, signal.SIGKILL, True),
-        (lambda: marks(run, "rescoring.zarr") > 0, signal.SIGKILL, False),  # its workers must not live on and write
+        (
+            lambda: marks(run, "rescoring.zarr") > 0,
+            signal.SIGKILL,
+            False,
+        ),  # its workers must not live on and write
         (lambda: marks(run, "rescoring.zarr") > 8, signal.SIGTERM, False),
     ]
     for moment, number, worker in moments:
@@ -60,7 +71,14 @@ def test_killed_in_three_ways_and_continued_is_the_same(
 
 @needs_proc
 def test_a_second_interruption_changes_nothing(
-    fakes, finished: Run, config, tmp_path: Path, contents, written, start: Start, monkeypatch: pytest.MonkeyPatch
+    fakes,
+    finished: Run,
+    config,
+    tmp_path: Path,
+    contents,
+    written,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, file = tmp_path / "run", written(config)
     monkeypatch.setenv("FAKES_SLEEP", "0.02")
@@ -82,7 +100,15 @@ def test_a_second_interruption_changes_nothing(
 @pytest.mark.full
 @pytest.mark.parametrize("seed", range(8))
 def test_killed_again_and_again_at_random_is_the_same(
-    seed: int, fakes, finished: Run, config, tmp_path: Path, contents, written, start: Start, monkeypatch: pytest.MonkeyPatch
+    seed: int,
+    fakes,
+    finished: Run,
+    config,
+    tmp_path: Path,
+    contents,
+    written,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, file, chance = tmp_path / "run", written(config), random.Random(seed)
     monkeypatch.setenv("FAKES_SLEEP", "0.02")
@@ -91,17 +117,45 @@ def test_killed_again_and_again_at_random_is_the_same(
         until(lambda process=process: run.exists() or process.poll() is not None)
         time.sleep(chance.uniform(0.0, 6.0))
         worker = chance.random() < 0.3
-        killed(process, chance.choice(SIGNALS[:2] if worker else SIGNALS), worker=worker)  # workers leave Ctrl-C to their parent
+        killed(
+            process, chance.choice(SIGNALS[:2] if worker else SIGNALS), worker=worker
+        )  # workers leave Ctrl-C to their parent
     monkeypatch.delenv("FAKES_SLEEP")
     ganstrata.run(config, run)
     assert contents(run) == contents(finished.path)
 
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "manipulate": ("manipulate", "{run}", "--along", "seen/red", "--seeds", "0-5", "--out", "{out}", "--as", "strip", "--as", "gif", "--quiet"),
+    "manipulate": (
+        "manipulate",
+        "{run}",
+        "--along",
+        "seen/red",
+        "--seeds",
+        "0-5",
+        "--out",
+        "{out}",
+        "--as",
+        "strip",
+        "--as",
+        "gif",
+        "--quiet",
+    ),
     "ranking": ("analysis", "ranking", "{run}", "--out", "{out}", "--quiet"),
     "export": ("boundaries", "export", "{run}", "--samples", "--out", "{out}"),
-    "import": ("boundaries", "import", "{lists}", "--assume", "{run}", "--space", "w", "--level", "layout", "--out", "{out}"),
+    "import": (
+        "boundaries",
+        "import",
+        "{lists}",
+        "--assume",
+        "{run}",
+        "--space",
+        "w",
+        "--level",
+        "layout",
+        "--out",
+        "{out}",
+    ),
 }
 
 
@@ -140,7 +194,9 @@ def test_a_command_that_is_killed_leaves_what_was_there_or_all_that_it_writes(
         # What the kill before has left says nothing of this one, which would be killed before Python itself has begun.
         until(
             lambda process=process, since=since, began=began: (
-                process.poll() is not None or bool(unfinished(tmp_path, since)) or time.monotonic() - began > 20
+                process.poll() is not None
+                or bool(unfinished(tmp_path, since))
+                or time.monotonic() - began > 20
             )
         )
         time.sleep(chance.uniform(0.0, 0.05))
@@ -168,5 +224,7 @@ sys.exit(130)
 
 @pytest.mark.skipif(os.name == "nt", reason="sends signals")
 def test_an_interruption_that_was_handled_does_not_end_the_process_a_second_time() -> None:
-    done = subprocess.run([sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.returncode, done.stderr) == (130, "")

@@ -50,19 +50,31 @@ def performed(config: dict[str, Any], path: Path, *stages: str) -> Run:
         (True, 0, ["all"], 1),
     ],
 )
-def test_a_baseline_for_each_part(adaptive: bool, resamples: int, layers: list[str], baselines: int, fakes, config) -> None:
-    config["rescoring"] |= {"samples": 100, "null_directions": 20, "layers": layers, "adaptive": adaptive, "learning_resamples": resamples}
+def test_a_baseline_for_each_part(
+    adaptive: bool, resamples: int, layers: list[str], baselines: int, fakes, config
+) -> None:
+    config["rescoring"] |= {
+        "samples": 100,
+        "null_directions": 20,
+        "layers": layers,
+        "adaptive": adaptive,
+        "learning_resamples": resamples,
+    }
     prepared = prepare(validate(config, "test"), check=False)
     assert rescoring.baselines(prepared) == baselines
     sets = 9 if layers[-1] == "each" else len(layers)
-    assert rescoring.images_needed(prepared, 7) == 100 * (baselines + (2 * 7 + 20) * sets) + 64 * resamples * 7
+    assert (
+        rescoring.images_needed(prepared, 7) == 100 * (baselines + (2 * 7 + 20) * sets) + 64 * resamples * 7
+    )
 
 
 def test_judgement_is_of_the_steps_forwards() -> None:
     """Forwards an effect that may be one, known badly; backwards one that is none and known exactly."""
     rng, zero = np.random.default_rng(0), np.zeros((16, 1), np.float32)
     noise = rng.standard_normal((32, 1))
-    own = np.stack([0.15 + (noise - noise.mean()) / noise.std(), np.full((32, 1), -2.0)]).astype(np.float32)  # (2, K, 1)
+    own = np.stack([0.15 + (noise - noise.mean()) / noise.std(), np.full((32, 1), -2.0)]).astype(
+        np.float32
+    )  # (2, K, 1)
     null = np.linspace(-0.15, 0.15, 8)
     sums = np.full((9, 2, 1, 2, 1, 5), np.nan)
     for b in range(2):
@@ -78,8 +90,13 @@ def test_judgement_is_of_the_steps_forwards() -> None:
     assert judge(question, sums, own.transpose(2, 0, 1)[:, None].astype(float), 32)[1].tolist() == [True]
 
 
-@pytest.mark.parametrize(("lost", "allowed", "said"), [(29, 0.29, ""), (30, 0.29, "0.29 allows 29"), (1, 0.0, "0 allows 0"), (0, 0.0, "")])
-def test_exactly_the_share_that_is_allowed_may_be_lost(lost: int, allowed: float, said: str, fakes, config) -> None:
+@pytest.mark.parametrize(
+    ("lost", "allowed", "said"),
+    [(29, 0.29, ""), (30, 0.29, "0.29 allows 29"), (1, 0.0, "0 allows 0"), (0, 0.0, "")],
+)
+def test_exactly_the_share_that_is_allowed_may_be_lost(
+    lost: int, allowed: float, said: str, fakes, config
+) -> None:
     config["synthesis"]["allow_nonfinite"] = allowed
     config["editing"] = {"samples": 10, "steps": 5}
     prepared = prepare(validate(config, "test"), check=False)
@@ -88,7 +105,10 @@ def test_exactly_the_share_that_is_allowed_may_be_lost(lost: int, allowed: float
         synthesis._check_share(prepared, finite)
         edit._check_share(prepared, lost, 2)
         return
-    with pytest.raises(PictureError, match=rf"{lost} of 100 pictures are not finite; .*{said}\. The first is sample 0, which is finite when"):
+    with pytest.raises(
+        PictureError,
+        match=rf"{lost} of 100 pictures are not finite; .*{said}\. The first is sample 0, which is finite when",
+    ):
         synthesis._check_share(prepared, finite)
     with pytest.raises(PictureError, match=rf"{lost} of 100 edited pictures .*{said}\. Bring"):
         edit._check_share(prepared, lost, 2)
@@ -126,7 +146,13 @@ def sound(use: str, **options: Any) -> dict[str, Any]:
         "concepts": {"include": ["hue/value", "hue/saturation"]},
         "boundary": {"use": "ridge", "with": {"positives": 12, "negatives": 12}},
         "synthesis": {"samples": 64, "batch_size": 10},
-        "rescoring": {"samples": 24, "null_directions": 3, "bootstrap": 100, "layers": ["all", "1"], "learning_resamples": 0},
+        "rescoring": {
+            "samples": 24,
+            "null_directions": 3,
+            "bootstrap": 100,
+            "layers": ["all", "1"],
+            "learning_resamples": 0,
+        },
         "editing": {"samples": 12, "steps": 3},
         "device": "cpu",
         "checks": False,
@@ -134,8 +160,12 @@ def sound(use: str, **options: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(("generator", "wanted"), [(Sound, None), (Several, None), (Two, [0, 1] * 32), (Soft, None)])
-def test_classes_are_read_where_several_are_drawn(generator: type, wanted: list[int] | None, register, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("generator", "wanted"), [(Sound, None), (Several, None), (Two, [0, 1] * 32), (Soft, None)]
+)
+def test_classes_are_read_where_several_are_drawn(
+    generator: type, wanted: list[int] | None, register, tmp_path: Path
+) -> None:
     register("generator", "small", generator)
     run = performed(sound("small"), tmp_path / "run", "synthesize")
     prepared = prepare(run.config, check=False)
@@ -150,18 +180,27 @@ def test_what_is_lost_is_counted_by_pairs_and_pictures(register, tmp_path: Path)
     """A picture is lost where any code goes far: of samples, of moved samples, and of strips where the edit alone is to blame."""
     register("generator", "leaky", Leaky)
     config = sound("leaky", far=2.2)
-    config["synthesis"]["allow_nonfinite"], config["editing"]["samples"], config["rescoring"]["learning_resamples"] = 0.9, 30, 4
+    (
+        config["synthesis"]["allow_nonfinite"],
+        config["editing"]["samples"],
+        config["rescoring"]["learning_resamples"],
+    ) = 0.9, 30, 4
     run = performed(config, tmp_path / "run", "synthesize", "learn", "rescore", "edit")
     rescored, stages = Effects.read(run), run.manifest["stages"]
 
     def lost(codes: np.ndarray) -> np.ndarray:
         return (np.abs(codes) > 2.2).any(axis=(1, 2))
 
-    loops = {stream: Loop(run, stream, n) for stream, n in ((Stream.PROBING, 64), (Stream.VERIFICATION, 24), (Stream.EDITING, 30))}
+    loops = {
+        stream: Loop(run, stream, n)
+        for stream, n in ((Stream.PROBING, 64), (Stream.VERIFICATION, 24), (Stream.EDITING, 30))
+    }
     finite = ~lost(loops[Stream.PROBING].codes.numpy())
     assert 0 < (~finite).sum() == stages["synthesize"]["nonfinite"]
     np.testing.assert_array_equal(synthesis.read_finite(run, loops[Stream.PROBING].prepared), finite)
-    np.testing.assert_array_equal(~np.isnan(Shards(run.path / "samples.zarr").read("scores/hue")[:, 12]), finite)
+    np.testing.assert_array_equal(
+        ~np.isnan(Shards(run.path / "samples.zarr").read("scores/hue")[:, 12]), finite
+    )
     (value,) = [row for row in run.concepts if row["id"] == "hue/value"]
     assert (value["samples"], value["undefined"]) == (finite.sum(), 0)
     resampled = Resampled.load(run.path, rescored.boundaries)
@@ -199,10 +238,16 @@ def test_classes_of_pictures_that_are_lost_are_left_out_of_learning(register, tm
     config["synthesis"]["allow_nonfinite"] = 0.9
     run = performed(config, tmp_path / "run", "synthesize", "learn")
     prepared, (boundaries, _) = prepare(run.config, check=False), load_boundaries(run.path)
-    finite, w, scores = np.arange(64) % 5 != 4, synthesis.read_latents(run, prepared)[0], synthesis.read_scores(run, prepared)
+    finite, w, scores = (
+        np.arange(64) % 5 != 4,
+        synthesis.read_latents(run, prepared)[0],
+        synthesis.read_scores(run, prepared),
+    )
     column = [concept.name for concept in prepared.concepts].index("hue/value")
     classes = (np.arange(64) % 2)[finite]
-    (wanted,) = prepared.learner.learn(w[finite], scores[finite][:, [column]], [prepared.concepts[column]], seed=0, classes=classes)
+    (wanted,) = prepared.learner.learn(
+        w[finite], scores[finite][:, [column]], [prepared.concepts[column]], seed=0, classes=classes
+    )
     np.testing.assert_allclose(boundaries.of("hue/value").normal, wanted.normal, atol=1e-5)
 
 
@@ -214,7 +259,9 @@ def test_samples_of_other_streams_are_not_mixed(fakes, config) -> None:
     _, w, codes = synthesis.draw(prepared, 0, Stream.PROBING)
     own = (codes == w[:, None]).all(dim=2).numpy()
     cuts = own.sum(axis=1)
-    assert (own == (np.arange(8) < cuts[:, None])).all(), "the first layers have the first style, the others the second"
+    assert (own == (np.arange(8) < cuts[:, None])).all(), (
+        "the first layers have the first style, the others the second"
+    )
     assert set(cuts) == set(range(1, 9)), "the second begins anywhere but at the first layer"
     assert (cuts < 8).mean() == pytest.approx(0.8, abs=0.1)
     assert (codes.numpy()[~own] == np.repeat(codes[:, 7].numpy(), 8 - cuts, axis=0)).all()
@@ -226,7 +273,11 @@ def test_samples_of_other_streams_are_not_mixed(fakes, config) -> None:
 def test_where_an_effect_is_not_known_no_joint_edit_is_made(fakes, plain: Made) -> None:
     rescored = Effects.read(plain.run)
     first = rescored.ranking()[0]
-    column, upper, lower = rescored.own[first], list(rescored.sets).index("upper"), list(rescored.sets).index("lower")
+    column, upper, lower = (
+        rescored.own[first],
+        list(rescored.sets).index("upper"),
+        list(rescored.sets).index("lower"),
+    )
     for gone, best in ((upper, "lower"), (lower, "upper")):
         mean = rescored.mean.copy()
         mean[first, gone, 0, column] = np.nan
@@ -246,15 +297,28 @@ class Noting(BoundaryLearner):
     def learn(self, latents, scores, concepts, *, generator=None, seed=0):
         self.given.append((seed, generator is not None, latents))
         return Boundaries(
-            Boundary(c.name, c.level, np.eye(16, dtype=np.float32)[i], np.zeros((), np.float32), generator.space, generator.fingerprint)
+            Boundary(
+                c.name,
+                c.level,
+                np.eye(16, dtype=np.float32)[i],
+                np.zeros((), np.float32),
+                generator.space,
+                generator.fingerprint,
+            )
             for i, c in enumerate(concepts)
         )
 
 
-def test_a_learner_is_given_the_seed_of_the_run_and_each_resampling_its_own(fakes, register, config, tmp_path: Path) -> None:
+def test_a_learner_is_given_the_seed_of_the_run_and_each_resampling_its_own(
+    fakes, register, config, tmp_path: Path
+) -> None:
     register("boundary", "noting", Noting)
     Noting.given.clear()
-    config |= {"boundary": {"use": "noting"}, "concepts": {"include": ["seen/left", "seen/red"]}, "checks": False}
+    config |= {
+        "boundary": {"use": "noting"},
+        "concepts": {"include": ["seen/left", "seen/red"]},
+        "checks": False,
+    }
     config["synthesis"]["samples"] = 96
     config["rescoring"]["learning_resamples"] = 4
     run = performed(config, tmp_path / "run", "synthesize", "learn")
@@ -277,12 +341,20 @@ def test_a_conditional_direction_that_cannot_be_is_refused_by_name() -> None:
 
 def test_why_a_concept_does_not_vary() -> None:
     assert learning._invariant({"samples": 0, "sd": 0.0, "least": 0.02}) == "undefined for every sample"
-    assert learning._invariant({"samples": 1, "sd": 0.01, "least": 0.02}) == "does not vary here: its spread is 0.01, the least that counts is 0.02"
+    assert (
+        learning._invariant({"samples": 1, "sd": 0.01, "least": 0.02})
+        == "does not vary here: its spread is 0.01, the least that counts is 0.02"
+    )
 
 
-def test_the_report_shows_the_first_samples_and_keeps_its_figures(fakes, plain: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_shows_the_first_samples_and_keeps_its_figures(
+    fakes, plain: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given: dict[str, Any] = {}
-    figures = {"one": SimpleNamespace(file="<svg/>\n", csv="a\n1\n"), "two": SimpleNamespace(file="<svg></svg>\n", csv="b\n2\n")}
+    figures = {
+        "one": SimpleNamespace(file="<svg/>\n", csv="a\n1\n"),
+        "two": SimpleNamespace(file="<svg></svg>\n", csv="b\n2\n"),
+    }
     found = SimpleNamespace(rescored=Effects.read(plain.run), figures=figures)
 
     def page(run, content, pictures, scores, work) -> str:
@@ -290,11 +362,17 @@ def test_the_report_shows_the_first_samples_and_keeps_its_figures(fakes, plain: 
         return "a page\n"
 
     monkeypatch.setattr(reporting, "gather", lambda run: found)
-    monkeypatch.setattr(reporting, "counted", lambda prepared, used, null_used, replicates: {"done": int(used.sum()), "null": int(null_used.sum())})
+    monkeypatch.setattr(
+        reporting,
+        "counted",
+        lambda prepared, used, null_used, replicates: {"done": int(used.sum()), "null": int(null_used.sum())},
+    )
     monkeypatch.setattr(reporting, "build_page", page)
     run = Run(plain.run.path, plain.run.record.model_copy(deep=True))
     monkeypatch.setattr(run, "save", lambda: None)
-    monkeypatch.setattr(type(run), "config", plain.run.config.model_copy(update={"report": SimpleNamespace(samples=SHOWN)}))
+    monkeypatch.setattr(
+        type(run), "config", plain.run.config.model_copy(update={"report": SimpleNamespace(samples=SHOWN)})
+    )
     loop, progress = Loop(plain.run, Stream.PROBING, SHOWN), Counting()
     assert loop.prepared.batch == BATCH
     try:
@@ -302,7 +380,11 @@ def test_the_report_shows_the_first_samples_and_keeps_its_figures(fakes, plain: 
         assert progress.counts == {"report": [1, 1, 1]}
         assert progress.steps["report"].total == 3
         assert (run.path / "report.html").read_text(encoding="utf-8") == "a page\n"
-        written = {f"figures/{name}.{kind}": getattr(figures[name], field) for name in figures for kind, field in (("svg", "file"), ("csv", "csv"))}
+        written = {
+            f"figures/{name}.{kind}": getattr(figures[name], field)
+            for name in figures
+            for kind, field in (("svg", "file"), ("csv", "csv"))
+        }
         assert {name: (run.path / name).read_text(encoding="utf-8") for name in written} == written
         assert set(run.record.stages["report"].files) == {*written, "report.html"}
         assert run.record.stages["report"].work == given["work"] == {"done": 47 * 16, "null": 47 * 4}

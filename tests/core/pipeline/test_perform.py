@@ -32,7 +32,14 @@ def table(path: Path) -> list[dict[str, str]]:
 def test_all_files_of_a_run_are_there(finished: Run) -> None:
     names = {path.name for path in finished.path.iterdir()}
     assert names == {
-        *("run.json", "run.lock", "samples.zarr", "boundaries.safetensors", "boundaries.json", "resampled.safetensors"),
+        *(
+            "run.json",
+            "run.lock",
+            "samples.zarr",
+            "boundaries.safetensors",
+            "boundaries.json",
+            "resampled.safetensors",
+        ),
         *("rescoring.zarr", "rescoring.csv", "edits", "figures", "report.html"),
     }
     assert not list(finished.path.rglob("*.part"))
@@ -73,7 +80,9 @@ def test_planted_concepts_are_found_and_others_are_not(finished: Run) -> None:
     assert "seen/constant" not in {row["boundary"] for row in table(finished.path / "rescoring.csv")}
 
 
-@pytest.mark.parametrize(("concept", "layer"), [("seen/left", "1"), ("seen/checks", "2"), ("seen/stripes", "5"), ("seen/red", "7")])
+@pytest.mark.parametrize(
+    ("concept", "layer"), [("seen/left", "1"), ("seen/checks", "2"), ("seen/stripes", "5"), ("seen/red", "7")]
+)
 def test_an_effect_is_where_it_was_planted(finished: Run, concept: str, layer: str) -> None:
     effects = {
         row["layers"]: float(row["mean_in_sd"])
@@ -89,10 +98,20 @@ def test_an_effect_is_where_it_was_planted(finished: Run, concept: str, layer: s
 
 
 def test_levels_peak_at_their_groups(finished: Run) -> None:
-    shares = {(row["level"], row["group"]): float(row["value"]) for row in table(finished.path / "figures" / "hierarchy_groups.csv")}
-    for level, group in (("layout", "bottom"), ("category", "lower"), ("attribute", "upper"), ("colour", "top")):
+    shares = {
+        (row["level"], row["group"]): float(row["value"])
+        for row in table(finished.path / "figures" / "hierarchy_groups.csv")
+    }
+    for level, group in (
+        ("layout", "bottom"),
+        ("category", "lower"),
+        ("attribute", "upper"),
+        ("colour", "top"),
+    ):
         assert shares[level, group] > 0.98
-        assert sum(shares[level, other] for other in ("bottom", "lower", "upper", "top")) == pytest.approx(1.0, abs=1e-5)
+        assert sum(shares[level, other] for other in ("bottom", "lower", "upper", "top")) == pytest.approx(
+            1.0, abs=1e-5
+        )
 
 
 def test_undefined_scores_are_counted_and_left_out(finished: Run) -> None:
@@ -122,7 +141,9 @@ class Listener:
         self.at[stage] += self.made()
 
 
-def test_the_count_that_is_printed_is_the_count_that_is_made(fakes, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_count_that_is_printed_is_the_count_that_is_made(
+    fakes, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = tmp_path / "log"
     log.touch()
     monkeypatch.setenv("FAKES_LOG", str(log))
@@ -131,25 +152,36 @@ def test_the_count_that_is_printed_is_the_count_that_is_made(fakes, config, tmp_
     config["rescoring"]["layers"] = ["all", "groups", "2-3,7"]
     listener, said = Listener(log), io.StringIO()
     registry().hooks.register(listener)
-    run = perform(validate(config, "test"), tmp_path / "run", STAGES, source="test", progress=Progress(stream=said))
+    run = perform(
+        validate(config, "test"), tmp_path / "run", STAGES, source="test", progress=Progress(stream=said)
+    )
     assert list(listener.at) == list(STAGES)
     boundaries, samples, sets, null = 7, 64, 6, 12  # six concepts and a conditional direction
     verifying = samples * (1 + (2 * boundaries + null) * sets) + samples // 2 * 12 * boundaries
     strips = boundaries * 5 * 2 * 3
     first = said.getvalue().splitlines()[0]
     assert [int(n) for n in re.findall(r"\d+", first)[:3]] == [640 + verifying + strips, 640, verifying]
-    assert f"64 x (1 + (2 x 7 boundaries + 12 random) x 6 layer sets) + 32 x 12 resamplings x 7 boundaries, {strips} for edits" in first
+    assert (
+        f"64 x (1 + (2 x 7 boundaries + 12 random) x 6 layer sets) + 32 x 12 resamplings x 7 boundaries, {strips} for edits"
+        in first
+    )
     assert listener.at["synthesize"] == 640
     assert listener.at["rescore"] == verifying
     # Beside the strips, the two samples unedited, and the columns of the joint edit: four levels and all together.
     assert listener.at["edit"] == strips + 2 + 2 * 5
     stages = run.manifest["stages"]
-    assert (stages["synthesize"]["images"], stages["rescore"]["images"], stages["edit"]["images"]) == (640, verifying, strips)
+    assert (stages["synthesize"]["images"], stages["rescore"]["images"], stages["edit"]["images"]) == (
+        640,
+        verifying,
+        strips,
+    )
 
 
 def test_stages_can_be_run_one_by_one(fakes, config, tmp_path: Path, contents, finished: Run) -> None:
     for stage in STAGES:
-        perform(validate(config, "test"), tmp_path / "run", (stage,), source="test", progress=Progress(quiet=True))
+        perform(
+            validate(config, "test"), tmp_path / "run", (stage,), source="test", progress=Progress(quiet=True)
+        )
     assert contents(tmp_path / "run") == contents(finished.path)
 
 
@@ -181,7 +213,9 @@ def test_if_nothing_varies_the_run_ends_with_a_reason(fakes, config, tmp_path: P
     import ganstrata
 
     config["scorers"] = [{"use": "fake_constant"}]
-    with pytest.raises(GanstrataError, match=r"no boundary could be learnt:\n  fake_constant/one: does not vary here"):
+    with pytest.raises(
+        GanstrataError, match=r"no boundary could be learnt:\n  fake_constant/one: does not vary here"
+    ):
         ganstrata.run(config, tmp_path / "run")
     assert Run.open(tmp_path / "run").is_done("synthesize")
 

@@ -70,7 +70,9 @@ def test_a_flipped_bit_among_the_samples_is_noticed_and_mended(
     assert contents(copied) == contents(finished.path)
 
 
-def test_a_flipped_bit_in_rescoring_is_noticed_and_mended(worked, images, copied: Path, config, contents, finished: Run) -> None:
+def test_a_flipped_bit_in_rescoring_is_noticed_and_mended(
+    worked, images, copied: Path, config, contents, finished: Run
+) -> None:
     flip(chunks(copied / "rescoring.zarr" / "sums")[3])
     ganstrata.run(config, copied)
     assert worked == ["rescore", "edit", "report"]
@@ -90,7 +92,9 @@ def test_a_flipped_bit_in_rescoring_is_noticed_and_mended(worked, images, copied
         ("report.html", STAGES[4:]),
     ],
 )
-def test_what_is_deleted_is_made_again(missing: str, again, worked, copied: Path, config, contents, finished: Run) -> None:
+def test_what_is_deleted_is_made_again(
+    missing: str, again, worked, copied: Path, config, contents, finished: Run
+) -> None:
     path = copied / missing
     if path.is_dir():
         shutil.rmtree(path)
@@ -114,11 +118,15 @@ def test_other_boundaries_make_rescoring_stale(worked, images, copied: Path, con
     assert done.manifest["stages"]["rescore"]["factors"] == []
 
 
-def test_a_changed_boundary_file_is_not_trusted(worked, copied: Path, config, contents, finished: Run) -> None:
+def test_a_changed_boundary_file_is_not_trusted(
+    worked, copied: Path, config, contents, finished: Run
+) -> None:
     boundaries, skipped = load_boundaries(copied)
     moved = [ganstrata.Boundary(**{**vars(b), "normal": np.roll(b.normal, 1)}) for b in boundaries]
     save_boundaries(Boundaries(moved), copied, skipped)
-    with pytest.raises(RunError, match=re.escape(f"the stage `learn` is not complete; run `ganstrata learn {copied}` first")):
+    with pytest.raises(
+        RunError, match=re.escape(f"the stage `learn` is not complete; run `ganstrata learn {copied}` first")
+    ):
         resume(copied, "rescore", progress=QUIET)
     ganstrata.run(config, copied)
     assert worked == ["learn", "rescore", "edit", "report"]
@@ -142,7 +150,9 @@ def test_another_config_is_refused_by_the_names_of_its_keys(fakes, copied: Path,
     assert (copied / "run.json").read_bytes() == said
 
 
-def test_groups_in_another_order_are_the_same_config(fakes, copied: Path, config, contents, finished: Run) -> None:
+def test_groups_in_another_order_are_the_same_config(
+    fakes, copied: Path, config, contents, finished: Run
+) -> None:
     for mark in sorted((copied / "rescoring.zarr" / "done").glob("0*.json"))[::2]:
         mark.unlink()
     config["rescoring"]["groups"] = dict(reversed(config["rescoring"]["groups"].items()))
@@ -172,7 +182,9 @@ def test_a_single_stage_makes_later_ones_due(worked, copied: Path) -> None:
     assert list(Run.open(copied).manifest["stages"]) == ["synthesize", "learn", "rescore"]
 
 
-def test_the_batch_size_is_settled_when_the_run_begins(fakes, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_batch_size_is_settled_when_the_run_begins(
+    fakes, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config["synthesis"]["batch_size"] = "auto"
     first = ganstrata.run(config, tmp_path / "run")
     assert first.batch == 64

@@ -33,7 +33,9 @@ def scores_of(run: Run, alias: str) -> np.ndarray:
     return open_samples(run).read(f"scores/{alias}")
 
 
-def test_a_scorer_is_added(fakes, copied: Path, config, written, finished: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_scorer_is_added(
+    fakes, copied: Path, config, written, finished: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     more = deepcopy(config)
     more["scorers"].append({"use": "hue", "as": "colour"})
     run = ganstrata.run(more, copied, quiet=False)
@@ -47,7 +49,9 @@ def test_a_scorer_is_added(fakes, copied: Path, config, written, finished: Run, 
     assert run.is_done("report")
 
 
-def test_the_scores_are_those_of_a_run_that_had_the_scorer_from_the_start(fakes, copied: Path, config, tmp_path: Path, contents) -> None:
+def test_the_scores_are_those_of_a_run_that_had_the_scorer_from_the_start(
+    fakes, copied: Path, config, tmp_path: Path, contents
+) -> None:
     config["scorers"].append({"use": "hue", "as": "colour"})
     added = ganstrata.run(config, copied)
     whole = ganstrata.run(config, tmp_path / "whole")
@@ -64,7 +68,9 @@ def test_a_changed_config_concerns_its_own_scorer_alone(fakes, copied: Path, con
     assert np.abs(scores_of(run, "colour") - before).max() > 0.0
 
 
-def test_a_scorer_that_is_taken_out_and_put_back_is_not_asked_again(fakes, copied: Path, config, written, finished: Run) -> None:
+def test_a_scorer_that_is_taken_out_and_put_back_is_not_asked_again(
+    fakes, copied: Path, config, written, finished: Run
+) -> None:
     fewer, more = deepcopy(config), deepcopy(config)
     more["scorers"].append({"use": "hue", "as": "colour"})
     ganstrata.run(more, copied)

@@ -30,12 +30,18 @@ class Reading(Sound):
 @pytest.mark.parametrize(
     ("options", "path", "words"),
     [
-        ({"checkpoint": "nope.pth"}, ("with", "checkpoint"), "nope.pth: no such file or directory (looked in "),
+        (
+            {"checkpoint": "nope.pth"},
+            ("with", "checkpoint"),
+            "nope.pth: no such file or directory (looked in ",
+        ),
         ({"nested": {"g": "gone.pt"}}, ("with", "nested", "g"), "gone.pt: no such file or directory"),
         ({"checkpoint": "."}, ("with", "checkpoint"), ".: is a directory"),
     ],
 )
-def test_a_file_that_a_constructor_cannot_open_is_told_with_its_place(options: dict[str, Any], path: tuple[str, ...], words: str, register) -> None:
+def test_a_file_that_a_constructor_cannot_open_is_told_with_its_place(
+    options: dict[str, Any], path: tuple[str, ...], words: str, register
+) -> None:
     register("generator", "reading", Reading)
     with pytest.raises(ConfigError) as caught:
         ganstrata.load_generator("reading", device="cpu", **options)
@@ -71,8 +77,12 @@ class Failing(Sound):
             "exit": SystemExit(3),
             "memory": MemoryError(),
             "cuda": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
-            "cpu": RuntimeError("[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
-            "cublas": RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+            "cpu": RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+            ),
+            "cublas": RuntimeError(
+                "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
+            ),
             "own": ganstrata.DataError("as I say"),
             "nothing": ganstrata.DataError(""),
             "mute": Mute(),
@@ -126,7 +136,10 @@ CALLS = ("layer_scale", "groups", "sample", "map", "broadcast", "begin", "stratu
 
 
 @pytest.mark.parametrize("where", CALLS)
-@pytest.mark.parametrize(("error", "words"), [("value", "ValueError: ouch"), ("exit", "SystemExit: 3"), ("outside", "Outside: gone")])
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [("value", "ValueError: ouch"), ("exit", "SystemExit: 3"), ("outside", "Outside: gone")],
+)
 def test_an_exception_in_any_call_is_the_plugins(where: str, error: str, words: str, register) -> None:
     register("generator", "failing", Failing)
     with pytest.raises(PluginBroken) as caught:
@@ -163,14 +176,19 @@ def test_calls_outside_of_a_run_are_the_plugins_too(register) -> None:
     generator = ganstrata.load_generator("failing", device="cpu", where="style(1)")
     with pytest.raises(PluginBroken, match=r"failed in style\(1\): ValueError: ouch"):
         generator.style(1, torch.zeros(1, 3))
-    with pytest.raises(PluginBroken, match=r"^generator tests\.core\.plugins\.test_blame\.Failing failed in finish"):
+    with pytest.raises(
+        PluginBroken, match=r"^generator tests\.core\.plugins\.test_blame\.Failing failed in finish"
+    ):
         Failing(Failing.Config(where="finish"), torch.device("cpu")).finish(State(torch.zeros(1)))
 
 
 @pytest.mark.parametrize("error", ["memory", "cuda", "cpu", "cublas"])
 def test_memory_that_runs_out_is_told_with_a_way_out(error: str, register) -> None:
     register("generator", "failing", Failing)
-    with pytest.raises(MemoryExhausted, match=r"generator 'failing' from test 0 failed in stratum\(1\).*smaller synthesis\.batch_size"):
+    with pytest.raises(
+        MemoryExhausted,
+        match=r"generator 'failing' from test 0 failed in stratum\(1\).*smaller synthesis\.batch_size",
+    ):
         ganstrata.load_generator("failing", device="cpu", where="stratum(1)", error=error)
 
 

@@ -48,7 +48,9 @@ class Halves(ganstrata.Segmenter):
     concepts = tuple(Concept(name, "object") for name in ("left", "right", "never"))
 
     def logits(self, rendering: Rendering) -> Tensor:
-        ramp = torch.linspace(-1.0, 1.0, rendering.images.shape[-1]).expand(len(rendering.images), rendering.images.shape[-2], -1)
+        ramp = torch.linspace(-1.0, 1.0, rendering.images.shape[-1]).expand(
+            len(rendering.images), rendering.images.shape[-2], -1
+        )
         return torch.stack([-ramp, ramp, torch.full_like(ramp, -9.0)], dim=1)
 
 
@@ -92,7 +94,11 @@ def test_fingerprints_tell_generators_apart() -> None:
 
     one = Smallest(PluginConfig(), CPU).fingerprint
     assert one == Smallest(PluginConfig(), CPU).fingerprint
-    prints = {one, Other(PluginConfig(), CPU).fingerprint, *(Tuned(Tuned.Config(gain=g), CPU).fingerprint for g in (1.0, 2.0))}
+    prints = {
+        one,
+        Other(PluginConfig(), CPU).fingerprint,
+        *(Tuned(Tuned.Config(gain=g), CPU).fingerprint for g in (1.0, 2.0)),
+    }
     assert len(prints) == 4
     with_file = Smallest(PluginConfig(), CPU)
     with_file.card = ModelCard("smallest", 4, 1, 6, 6, sha256="ab")
@@ -138,7 +144,9 @@ def test_a_plugin_that_returns_another_shape_is_named() -> None:
     generator = Wide(PluginConfig(), CPU)
     with pytest.raises(ShapeError, match=r"Wide: w returned by map: expected \(N=2, D=6\), got \(2, 12\)"):
         generator.map(torch.zeros(2, 6))
-    with pytest.raises(ShapeError, match=r"Wide: codes returned by broadcast: expected \(N=2, L=1, D=6\), got \(2, 2, 6\)"):
+    with pytest.raises(
+        ShapeError, match=r"Wide: codes returned by broadcast: expected \(N=2, L=1, D=6\), got \(2, 2, 6\)"
+    ):
         generator.broadcast(torch.zeros(2, 6))
 
 
@@ -149,7 +157,10 @@ def test_a_plugin_that_returns_another_shape_is_named() -> None:
         (torch.zeros(3, 2), r"shape \(3, 2\)"),
         (torch.zeros(2), r"shape \(2,\)"),
         (torch.tensor([[math.nan, 0.0], [0.0, 0.0]]), "gave nan as the score of 'one' for 1 of 2 images"),
-        (torch.tensor([[math.inf, 0.0], [-math.inf, 0.0]]), "gave inf as the score of 'one' for 2 of 2 images"),
+        (
+            torch.tensor([[math.inf, 0.0], [-math.inf, 0.0]]),
+            "gave inf as the score of 'one' for 2 of 2 images",
+        ),
         (torch.tensor([[0.0, -math.inf], [0.0, 0.0]]), "gave -inf as the score of 'two'"),
     ],
 )
@@ -213,7 +224,11 @@ class TwiceTheSame(Flat):
     [
         ("generator", NoStrata, "has no strata"),
         ("generator", UnreadLayer, r"declares 3 layers, but its strata read \[0, 2\]"),
-        ("generator", WrongScale, r"layer_scale is .*; a numpy array of 1 finite floats, of shape \(1,\), was expected"),
+        (
+            "generator",
+            WrongScale,
+            r"layer_scale is .*; a numpy array of 1 finite floats, of shape \(1,\), was expected",
+        ),
         ("scorer", NoConcepts, "has no concepts"),
         ("scorer", TwiceTheSame, "has two concepts called 'a'"),
         ("scorer", Smallest, "is registered as a scorer but is no Scorer"),

@@ -30,7 +30,8 @@ def test_a_pass_names_sample_and_stratum(value: float, where: int, words: str) -
     generator = leaky(every=5, value=str(value), where=where)
     if (where == 0 and value != value) or where == 1:  # a sigmoid makes a number of infinity
         with pytest.raises(
-            PictureError, match=rf"Leaky: the picture of sample 4 is not finite .*, and those of 1 more of the 10 .*it began in {words}"
+            PictureError,
+            match=rf"Leaky: the picture of sample 4 is not finite .*, and those of 1 more of the 10 .*it began in {words}",
         ):
             render(generator, codes_of(generator, 10))
         with pytest.raises(PictureError, match="the picture of sample 104 is not finite"):
@@ -43,7 +44,10 @@ def test_an_edit_names_what_it_spoils() -> None:
     base = Pass(generator, codes, restarts=[0, 1])
     moved = codes.clone()
     moved[2, 1] = 99.0
-    with pytest.raises(PictureError, match=r"the picture of sample 2 is not finite .* it began in stratum 1 \('paint'\).*move them less far"):
+    with pytest.raises(
+        PictureError,
+        match=r"the picture of sample 2 is not finite .* it began in stratum 1 \('paint'\).*move them less far",
+    ):
         base.edited(moved, [1])
     moved[2, 1] = float("inf")
     with pytest.raises(PictureError, match="its code is not finite before the first stratum"):
@@ -86,7 +90,10 @@ def config_of(**options: Any) -> dict[str, Any]:
 def test_a_run_refuses_them_whatever_scores(value: float, leaking: None, tmp_path: Path) -> None:
     config = config_of(every=50, value=str(value))
     config["scorers"].append({"use": "segmentation", "as": "object", "with": {"checkpoint": "bundled:rooms"}})
-    with pytest.raises(PictureError, match=r"generator 'leaky' from test 0: the picture of sample 49 is not finite .*stratum 1 \('paint'\)"):
+    with pytest.raises(
+        PictureError,
+        match=r"generator 'leaky' from test 0: the picture of sample 49 is not finite .*stratum 1 \('paint'\)",
+    ):
         ganstrata.run(config, tmp_path / "run")
 
 
@@ -111,7 +118,10 @@ def test_a_share_that_is_allowed_is_left_out_counted_and_told(leaking: None, tmp
 def test_more_than_the_share_is_refused(leaking: None, tmp_path: Path) -> None:
     config = config_of(every=50)
     config["synthesis"]["allow_nonfinite"] = 0.01
-    with pytest.raises(PictureError, match=r"6 of 320 pictures are not finite; synthesis\.allow_nonfinite: 0\.01 allows 3\. .*sample 49.*stratum 1"):
+    with pytest.raises(
+        PictureError,
+        match=r"6 of 320 pictures are not finite; synthesis\.allow_nonfinite: 0\.01 allows 3\. .*sample 49.*stratum 1",
+    ):
         ganstrata.run(config, tmp_path / "run")
 
 

@@ -11,7 +11,9 @@ from ganstrata import Boundaries, Boundary, Concept, Rendering, State
 
 
 def boundary(concept: str, *given: str) -> Boundary:
-    return Boundary(concept, "object", np.ones(1, np.float32), np.zeros((), np.float32), "w", "g", given=given)
+    return Boundary(
+        concept, "object", np.ones(1, np.float32), np.zeros((), np.float32), "w", "g", given=given
+    )
 
 
 def test_once_is_once_per_key_and_rendering() -> None:
@@ -62,7 +64,9 @@ def test_a_state_with_another_feature_map() -> None:
 
 
 def test_levels_are_the_five() -> None:
-    with pytest.raises(ValueError, match="level 'color' is none of layout, category, attribute, colour, object"):
+    with pytest.raises(
+        ValueError, match="level 'color' is none of layout, category, attribute, colour, object"
+    ):
         Concept("x", "color")
     with pytest.raises(FrozenInstanceError):
         Concept("x", "colour").name = "y"  # type: ignore[misc]

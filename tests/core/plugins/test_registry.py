@@ -75,7 +75,11 @@ def test_built_ins_come_in_by_the_same_door() -> None:
         ("boundary", "linear_svm"),
         ("boundary", "ridge"),
     } <= set(found)
-    assert all(info.distribution.startswith("ganstrata ") for key, info in found.items() if key == ("generator", "stylegan2"))
+    assert all(
+        info.distribution.startswith("ganstrata ")
+        for key, info in found.items()
+        if key == ("generator", "stylegan2")
+    )
     assert not registry().broken
 
 
@@ -91,7 +95,9 @@ def test_every_built_in_loads_and_describes_its_options(info: PluginInfo) -> Non
 def test_a_plugin_of_a_third_party(folder: Folder) -> None:
     folder.install("their-scorer", "their_scorer", good("mine", "their_scorer") + SCORER)
     found = folder.registry()
-    assert [(i.kind, i.name, i.distribution, i.summary) for i in found.infos()] == [("scorer", "mine", "their-scorer 1.2", "one line")]
+    assert [(i.kind, i.name, i.distribution, i.summary) for i in found.infos()] == [
+        ("scorer", "mine", "their-scorer 1.2", "one line")
+    ]
     assert found.scorer("mine").__name__ == "Mine"
     assert found.infos("generator") == []
 
@@ -102,7 +108,11 @@ def test_a_broken_plugin_stops_only_those_who_ask_for_it(folder: Folder) -> None
     found = folder.registry()
     assert found.scorer("mine").__name__ == "Mine"
     (broken,) = found.broken
-    assert (broken.entry_point, broken.distribution, broken.target) == ("broken_thing", "their-broken 1.2", "broken_thing")
+    assert (broken.entry_point, broken.distribution, broken.target) == (
+        "broken_thing",
+        "their-broken 1.2",
+        "broken_thing",
+    )
     assert broken.reason.startswith("ModuleNotFoundError: No module named 'no_such_module_here'")
     assert f"{file}:3" in broken.reason
     with pytest.raises(PluginBroken, match=r"their-broken 1\.2, which does not load:\n  ModuleNotFoundError"):
@@ -118,16 +128,28 @@ def test_a_broken_plugin_stops_only_those_who_ask_for_it(folder: Folder) -> None
         ("def f(:", "SyntaxError"),
         ("1 / 0", "ZeroDivisionError"),
         ("raise SystemExit('needs a licence server')", "SystemExit: needs a licence server"),
-        ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_register_generator(register): ...", "ganstrata_register_generator"),
-        ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_register_scorers(registry): ...", "registry"),
-        ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_register_scorers(register): raise OSError('gone')", "OSError: gone"),
+        (
+            "from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_register_generator(register): ...",
+            "ganstrata_register_generator",
+        ),
+        (
+            "from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_register_scorers(registry): ...",
+            "registry",
+        ),
+        (
+            "from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_register_scorers(register): raise OSError('gone')",
+            "OSError: gone",
+        ),
         (
             "ganstrata_stage_finished = lambda stage, run: None",
             "its ganstrata_stage_finished has a hook's name, but not its mark: @ganstrata.hookimpl",
         ),
         (good("auto", "their_broken").replace("scorers", "generators"), "no generator can be called 'auto'"),
         (good("not a name", "their_broken"), "must be letters, digits and underscores"),
-        (good("mine", "their_broken").replace("their_broken:Mine", "their_broken.Mine"), "must read 'package.module:Class'"),
+        (
+            good("mine", "their_broken").replace("their_broken:Mine", "their_broken.Mine"),
+            "must read 'package.module:Class'",
+        ),
     ],
 )
 def test_whatever_is_wrong_is_listed(folder: Folder, source: str, reason: str) -> None:
@@ -156,8 +178,14 @@ def test_an_entry_point_that_names_no_module(folder: Folder) -> None:
         ("ganstrata.core.plugins.contracts:Generator", "is registered as a scorer but is no Scorer"),
     ],
 )
-def test_a_registered_class_that_is_not_there_or_is_something_else(folder: Folder, target: str, message: str) -> None:
-    folder.install("their-scorer", "their_scorer", good("mine", "their_scorer").replace("their_scorer:Mine", target) + SCORER)
+def test_a_registered_class_that_is_not_there_or_is_something_else(
+    folder: Folder, target: str, message: str
+) -> None:
+    folder.install(
+        "their-scorer",
+        "their_scorer",
+        good("mine", "their_scorer").replace("their_scorer:Mine", target) + SCORER,
+    )
     found = folder.registry()
     assert not found.broken, "registration itself imports nothing"
     with pytest.raises(PluginBroken, match=message) as caught:
@@ -166,7 +194,11 @@ def test_a_registered_class_that_is_not_there_or_is_something_else(folder: Folde
 
 
 def test_a_clash_names_both_distributions_and_spares_the_others(folder: Folder) -> None:
-    folder.install("first", "first", good("same", "first") + SCORER + good("lone", "first").replace("scorers", "generators"))
+    folder.install(
+        "first",
+        "first",
+        good("same", "first") + SCORER + good("lone", "first").replace("scorers", "generators"),
+    )
     folder.install("second", "second", good("same", "second") + SCORER)
     found = folder.registry()
     with pytest.raises(PluginConflict) as caught:
@@ -175,20 +207,26 @@ def test_a_clash_names_both_distributions_and_spares_the_others(folder: Folder) 
     assert "first 1.2 (first:Mine)" in message
     assert "second 1.2 (second:Mine)" in message
     assert "GANSTRATA_PLUGINS" in message
-    assert [[info.distribution for info in clash] for clash in found.clashes()] == [["first 1.2", "second 1.2"]]
+    assert [[info.distribution for info in clash] for clash in found.clashes()] == [
+        ["first 1.2", "second 1.2"]
+    ]
     assert found.info("generator", "lone").distribution == "first 1.2"
     assert len(found.infos("scorer")) == 2
 
 
 def test_one_name_in_two_kinds_is_no_clash(folder: Folder) -> None:
-    folder.install("first", "first", good("same", "first") + good("same", "first").replace("scorers", "boundaries"))
+    folder.install(
+        "first", "first", good("same", "first") + good("same", "first").replace("scorers", "boundaries")
+    )
     found = folder.registry()
     assert not found.clashes()
     assert found.info("scorer", "same").kind == "scorer"
     assert found.info("boundary", "same").kind == "boundary"
 
 
-def test_a_clash_can_be_decided_with_ganstrata_plugins(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clash_can_be_decided_with_ganstrata_plugins(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder.install("first-dist", "first", good("same", "first") + SCORER)
     folder.install("second-dist", "second", good("same", "second") + SCORER)
     monkeypatch.setenv("GANSTRATA_PLUGINS", "first-dist")
@@ -224,7 +262,10 @@ def test_an_unknown_name_gets_the_nearest_the_known_and_how_to_install() -> None
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_stage_finishd(stage): ...", "Did you mean 'ganstrata_stage_finished'?"),
+        (
+            "from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_stage_finishd(stage): ...",
+            "Did you mean 'ganstrata_stage_finished'?",
+        ),
         ("from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_stage_finished(stagw): ...", "stagw"),
         ("def ganstrata_stage_started(stage): ...", "@ganstrata.hookimpl"),
     ],
@@ -239,17 +280,25 @@ def test_hooks_that_would_never_be_called_stop_every_run(folder: Folder, source:
     assert "gone" not in str(caught.value), "what does not import stops only those who ask for it"
 
 
-def test_an_unknown_name_in_ganstrata_plugins_is_an_error_with_the_nearest(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_in_ganstrata_plugins_is_an_error_with_the_nearest(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder.install("first-dist", "first", good("mine", "first"))
     monkeypatch.setenv("GANSTRATA_PLUGINS", "first, first-dits")
-    with pytest.raises(PluginNotFound, match=r"'first-dits'.* Did you mean 'first-dist'\? Installed: first, first-dist"):
+    with pytest.raises(
+        PluginNotFound, match=r"'first-dits'.* Did you mean 'first-dist'\? Installed: first, first-dist"
+    ):
         folder.registry()
     monkeypatch.setenv("GANSTRATA_PLUGINS", "First_Dist")
     assert [info.name for info in folder.registry().infos()] == ["mine"], "as package indexes compare names"
 
 
-def test_what_a_plugin_prints_when_it_is_imported_is_no_result(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
-    folder.install("loud", "loud", "print('at import')\n" + good("mine", "loud") + "    print('in a hook')\n" + SCORER)
+def test_what_a_plugin_prints_when_it_is_imported_is_no_result(
+    folder: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder.install(
+        "loud", "loud", "print('at import')\n" + good("mine", "loud") + "    print('in a hook')\n" + SCORER
+    )
     folder.registry().scorer("mine")
     said = capsys.readouterr()
     assert said.out == ""
@@ -259,11 +308,15 @@ def test_what_a_plugin_prints_when_it_is_imported_is_no_result(folder: Folder, c
 def test_a_config_that_is_none(folder: Folder) -> None:
     for i, config in enumerate(("Config = None", "class Config: pass")):
         folder.install(f"odd{i}", f"odd{i}", good(f"mine{i}", f"odd{i}") + SCORER + f"\n    {config}\n")
-        with pytest.raises(PluginBroken, match=rf"'mine{i}' from odd{i} 1\.2 has a Config that is no ganstrata\.PluginConfig"):
+        with pytest.raises(
+            PluginBroken, match=rf"'mine{i}' from odd{i} 1\.2 has a Config that is no ganstrata\.PluginConfig"
+        ):
             folder.registry().scorer(f"mine{i}")
 
 
-def test_trace_prints_every_hook_call(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_trace_prints_every_hook_call(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder.install("first", "first", good("mine", "first"))
     folder.registry()
     assert capsys.readouterr().err == ""

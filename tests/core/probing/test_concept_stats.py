@@ -24,14 +24,20 @@ def test_margins_are_held_against_their_median() -> None:
         Concept("c", "attribute", least=None),
         Concept("d", "colour", least=0.5),
     ]
-    assert least_spread(concepts, np.array([4.0, 9.0, 2.0, 9.0])).tolist() == pytest.approx([0.3, 0.02, 0.3, 0.5])
+    assert least_spread(concepts, np.array([4.0, 9.0, 2.0, 9.0])).tolist() == pytest.approx(
+        [0.3, 0.02, 0.3, 0.5]
+    )
 
 
 def test_the_median_margin_is_no_mean_and_takes_those_that_are_defined() -> None:
     concepts = [Concept(name, "attribute", least=None) for name in "abcd"]
-    assert least_spread(concepts[:3], np.array([1.0, 2.0, 9.0])).tolist() == pytest.approx([0.2] * 3)  # their mean is 4
+    assert least_spread(concepts[:3], np.array([1.0, 2.0, 9.0])).tolist() == pytest.approx(
+        [0.2] * 3
+    )  # their mean is 4
     assert least_spread(concepts, np.array([1.0, 2.0, np.nan, 9.0])).tolist() == pytest.approx([0.2] * 4)
-    assert least_spread(concepts, np.array([1.0, 2.0, 0.0, 9.0])).tolist() == pytest.approx([0.15] * 4)  # it is defined, and does not vary
+    assert least_spread(concepts, np.array([1.0, 2.0, 0.0, 9.0])).tolist() == pytest.approx(
+        [0.15] * 4
+    )  # it is defined, and does not vary
     assert least_spread(concepts[:2], np.array([np.nan, np.nan])).tolist() == [0.0, 0.0]
 
 
@@ -56,13 +62,24 @@ def test_rows_say_what_the_scores_look_like(fakes, config) -> None:
     assert rows["seen/left"]["quantiles"] == pytest.approx(
         [left.min(), np.quantile(left, 0.05), np.median(left), np.quantile(left, 0.95), left.max()]
     )
-    assert [name for name, row in rows.items() if row["varies"]] == ["seen/left", "seen/checks", "seen/stripes", "seen/red"]
-    assert (rows["seen/half"]["samples"], rows["seen/half"]["undefined"], rows["seen/half"]["sd"]) == (1, 49, 0.0)
+    assert [name for name, row in rows.items() if row["varies"]] == [
+        "seen/left",
+        "seen/checks",
+        "seen/stripes",
+        "seen/red",
+    ]
+    assert (rows["seen/half"]["samples"], rows["seen/half"]["undefined"], rows["seen/half"]["sd"]) == (
+        1,
+        49,
+        0.0,
+    )
     assert rows["seen/half"]["positive_share"] is None  # it has no threshold
     scores[3, ids.index("seen/half")] = np.nan
     row = summarise(prepared, scores, np.eye(16, dtype=np.float32))[1][ids.index("seen/half")]
     assert (row.mean, row.quantiles, row.varies) == (None, [], False)
-    with pytest.raises(DataError, match=r"codes of the generator 'fake_layers'.* are not finite: their spread is nan"):
+    with pytest.raises(
+        DataError, match=r"codes of the generator 'fake_layers'.* are not finite: their spread is nan"
+    ):
         summarise(prepared, scores, np.full((50, 16), np.nan, dtype=np.float32))
 
 
@@ -84,7 +101,9 @@ def test_what_is_undefined_is_left_out_of_mean_spread_and_share(fakes, config) -
 
 def test_margins_that_are_all_the_same_do_not_vary_though_their_least_is_nothing(fakes, config) -> None:
     config["scorers"] = [{"use": "fake_still", "as": "still"}]
-    rows = summarise(prepare(validate(config, "test")), np.full((40, 2), -3.5, np.float32), np.eye(40, dtype=np.float32))[1]
+    rows = summarise(
+        prepare(validate(config, "test")), np.full((40, 2), -3.5, np.float32), np.eye(40, dtype=np.float32)
+    )[1]
     assert [(row.sd, row.least, row.varies) for row in rows] == [(0.0, 0.0, False)] * 2
 
 
@@ -100,8 +119,12 @@ def test_a_spread_of_exactly_the_least_varies(fakes, config) -> None:
 
 def test_a_spread_of_exactly_the_least_is_variation(fakes, config) -> None:
     config["scorers"] = [{"use": "fake_still", "as": "still"}]
-    scores = np.array([1.0, 1.0, 0.0, -1.0, -1.0])[:, None] * np.array([1.0, 19.0])  # a tenth of the median of 1 and 19 is 1
-    rows = summarise(prepare(validate(config, "test")), scores.astype(np.float32), np.eye(5, dtype=np.float32))[1]
+    scores = np.array([1.0, 1.0, 0.0, -1.0, -1.0])[:, None] * np.array(
+        [1.0, 19.0]
+    )  # a tenth of the median of 1 and 19 is 1
+    rows = summarise(
+        prepare(validate(config, "test")), scores.astype(np.float32), np.eye(5, dtype=np.float32)
+    )[1]
     assert [(row.sd, row.least, row.varies) for row in rows] == [(1.0, 1.0, True), (19.0, 1.0, True)]
 
 
@@ -128,5 +151,7 @@ def test_a_score_at_the_threshold_is_not_positive_and_without_scores_there_is_no
 def test_one_sample_has_no_spread(fakes, config) -> None:
     prepared = prepare(validate(config, "test"))
     scores = np.zeros((1, len(prepared.concepts)), dtype=np.float32)
-    with pytest.raises(DataError, match=r"one sample with a finite picture has no spread, .*raise synthesis\.samples"):
+    with pytest.raises(
+        DataError, match=r"one sample with a finite picture has no spread, .*raise synthesis\.samples"
+    ):
         summarise(prepared, scores, np.zeros((1, 16), dtype=np.float32))

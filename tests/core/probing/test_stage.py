@@ -23,13 +23,21 @@ def test_classes_and_extras_are_kept(fakes, config, tmp_path: Path) -> None:
     config["generator"]["use"], config["scorers"] = "fake_classes", [{"use": "fake_trusting"}]
     config["synthesis"] |= {"samples": 100, "batch_size": 30}
     config["boundary"]["with"] = {"positives": 20, "negatives": 20}
-    run = perform(validate(config, "test"), tmp_path / "run", ("synthesize",), source="test", progress=Progress(quiet=True))
+    run = perform(
+        validate(config, "test"),
+        tmp_path / "run",
+        ("synthesize",),
+        source="test",
+        progress=Progress(quiet=True),
+    )
     group = zarr.open_group(run.path / "samples.zarr", mode="r")
     assert np.array_equal(group["condition"][:], np.arange(100) % 3)
     assert group["extras/fake_trusting"].shape == (100, 2)
     assert (group["extras/fake_trusting"][:, 0] > group["extras/fake_trusting"][:, 1]).all()
     w = group["w"][:].astype(np.float64)
-    assert w[np.arange(100) % 3 == 2, 8:].mean() - w[np.arange(100) % 3 == 0, 8:].mean() == pytest.approx(2.0, abs=0.5)
+    assert w[np.arange(100) % 3 == 2, 8:].mean() - w[np.arange(100) % 3 == 0, 8:].mean() == pytest.approx(
+        2.0, abs=0.5
+    )
     assert "extras" not in ganstrata.open_run(run.path).manifest
 
 

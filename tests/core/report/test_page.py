@@ -126,7 +126,10 @@ def test_controls_have_labels_and_tables_have_heads(page: Page) -> None:
     assert page.all("html")[0]["lang"] == "en"
     assert all(attributes.get("scope") in ("col", "row") for attributes in page.all("th"))
     assert len(page.all("label")) == len(page.all("input", "select"))
-    assert all(attributes.get("aria-label") or attributes.get("aria-labelledby") for attributes in page.all("nav", "section"))
+    assert all(
+        attributes.get("aria-label") or attributes.get("aria-labelledby")
+        for attributes in page.all("nav", "section")
+    )
 
 
 def test_the_table_of_concepts_is_that_of_the_run(page: Page, finished: Run) -> None:
@@ -142,11 +145,23 @@ def test_the_table_of_concepts_is_that_of_the_run(page: Page, finished: Run) -> 
         row = forward[shown["Concept"]]
         low, high = shown["95 % interval"].split(" to ")
         for text, key, digits in (
-            *((shown["Change, sd"], "mean_in_sd", 2), (shown["Change"], "mean", 3), (low, "low", 3), (high, "high", 3)),
-            *((shown["Clipped mean"], "clipped_mean", 3), (shown["p"], "p_value", 3), (shown["q"], "q_value", 3), (shown["Rank p"], "rank_p", 3)),
+            *(
+                (shown["Change, sd"], "mean_in_sd", 2),
+                (shown["Change"], "mean", 3),
+                (low, "low", 3),
+                (high, "high", 3),
+            ),
+            *(
+                (shown["Clipped mean"], "clipped_mean", 3),
+                (shown["p"], "p_value", 3),
+                (shown["q"], "q_value", 3),
+                (shown["Rank p"], "rank_p", 3),
+            ),
         ):
             assert float(text.replace("−", "-")) == pytest.approx(float(row[key]), abs=0.51 * 10.0**-digits)
-        assert float(shown["Backwards, sd"].replace("−", "-")) == pytest.approx(float(back[shown["Concept"]]["mean_in_sd"]), abs=0.0051)
+        assert float(shown["Backwards, sd"].replace("−", "-")) == pytest.approx(
+            float(back[shown["Concept"]]["mean_in_sd"]), abs=0.0051
+        )
         assert int(shown["Pairs without a score"]) == int(row["undefined"])
         assert (shown["Factor"] == "yes") == (shown["Concept"] != "seen/chance")
         strengths.append(float(row["mean_in_sd"]))
@@ -156,7 +171,12 @@ def test_the_table_of_concepts_is_that_of_the_run(page: Page, finished: Run) -> 
 def test_it_says_what_was_found(page: Page) -> None:
     text = " ".join(page.words)
     assert "5 of 6 concepts are variation factors" in text
-    for level, group in (("Layout", "bottom"), ("Category", "lower"), ("Attribute", "upper"), ("Colour", "top")):
+    for level, group in (
+        ("Layout", "bottom"),
+        ("Category", "lower"),
+        ("Attribute", "upper"),
+        ("Colour", "top"),
+    ):
         assert f"{level} peaks at the {group} layers" in text
     assert "The paper's order, layout, category, attribute, colour, is the order of these depths." in text
     assert "seen/constant: does not vary here" in re.sub(r"\s+:", ":", text)
@@ -165,7 +185,9 @@ def test_it_says_what_was_found(page: Page) -> None:
 
 def test_names_are_escaped_everywhere(marked: Run) -> None:
     page = Page(marked.path / "report.html")
-    assert {cells[0] for cells in page.cells[0][1:]} == {f"fake_markup/{name}" for name in ("<b>&\"'left", "a<b", "a>b", "</script>")}
+    assert {cells[0] for cells in page.cells[0][1:]} == {
+        f"fake_markup/{name}" for name in ("<b>&\"'left", "a<b", "a>b", "</script>")
+    }
     assert not [attributes for attributes in page.all("b") if attributes]
     assert len(page.all("script")) == 1
     alts = [attributes["alt"] for attributes in page.all("img")]
@@ -175,7 +197,20 @@ def test_names_are_escaped_everywhere(marked: Run) -> None:
 
 def test_the_chapter_of_an_analysis_is_built_like_the_others(invoke, refurnished: Path) -> None:
     assert (
-        invoke("analysis", "objects", refurnished, "--along", "seen/red", "--along", "seen/left", "--layers", "all", "--samples", 32).exit_code == 0
+        invoke(
+            "analysis",
+            "objects",
+            refurnished,
+            "--along",
+            "seen/red",
+            "--along",
+            "seen/left",
+            "--layers",
+            "all",
+            "--samples",
+            32,
+        ).exit_code
+        == 0
     )
     page = Page(refurnished / "report.html")
     ids = Counter(attributes["id"] for _, attributes in page.elements if "id" in attributes)
@@ -188,7 +223,10 @@ def test_the_chapter_of_an_analysis_is_built_like_the_others(invoke, refurnished
     masks = [attributes for attributes in page.all("img") if attributes["src"].startswith("data:image/png")]
     assert len(masks) == 1
     assert "after moving along seen/red, and after moving along seen/left" in masks[0]["alt"]
-    assert any("What becomes of each class of pixels" in attributes.get("aria-label", "") for attributes in page.all("svg"))
+    assert any(
+        "What becomes of each class of pixels" in attributes.get("aria-label", "")
+        for attributes in page.all("svg")
+    )
     table = next(cells for cells in page.cells if cells[0][:3] == ["Hop", "From", "To"])
     assert ["1", "sofa", "bed"] in [row[:3] for row in table]
     depths = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
@@ -197,7 +235,12 @@ def test_the_chapter_of_an_analysis_is_built_like_the_others(invoke, refurnished
 
 
 def test_a_chapter_that_is_out_of_date_says_so_and_shows_no_number(invoke, refurnished: Path) -> None:
-    assert invoke("analysis", "objects", refurnished, "--along", "seen/red", "--layers", "all", "--samples", 32).exit_code == 0
+    assert (
+        invoke(
+            "analysis", "objects", refurnished, "--along", "seen/red", "--layers", "all", "--samples", 32
+        ).exit_code
+        == 0
+    )
     index = refurnished / "analysis/objects/objects.json"
     content = json.loads(index.read_text(encoding="utf-8"))
     content["stamp"]["boundaries.json"] = "0"
@@ -220,7 +263,15 @@ def test_names_that_differ_by_metacharacters_keep_their_own_strips(marked: Run) 
 
 @pytest.mark.parametrize(
     ("value", "digits", "wanted"),
-    [(None, 2, "–"), (np.nan, 2, "–"), (0.0, 2, "0.00"), (-1.234, 2, "−1.23"), (0.004, 2, "4e−3"), (-2.5e-12, 3, "−2e−12"), (0.01, 2, "0.01")],
+    [
+        (None, 2, "–"),
+        (np.nan, 2, "–"),
+        (0.0, 2, "0.00"),
+        (-1.234, 2, "−1.23"),
+        (0.004, 2, "4e−3"),
+        (-2.5e-12, 3, "−2e−12"),
+        (0.01, 2, "0.01"),
+    ],
 )
 def test_numbers_are_short(value: float | None, digits: int, wanted: str) -> None:
     assert number(value, digits) == wanted
@@ -238,13 +289,24 @@ def test_the_chapter_on_layers_is_well_built_and_says_what_the_files_say(fakes, 
     links = [attributes["href"] for attributes in page.all("a")]
     assert {"#layers", "figures/layers.svg", "figures/layers.csv"} <= set(links)
     assert all((copied / link).is_file() for link in links if not link.startswith(("#", "http")))
-    sheets = [attributes["alt"] for attributes in page.all("img") if "unedited; moved along" in attributes.get("alt", "")]
+    sheets = [
+        attributes["alt"]
+        for attributes in page.all("img")
+        if "unedited; moved along" in attributes.get("alt", "")
+    ]
     assert set(sheets) == {
         f"Rows are samples. Columns: unedited; moved along {name} at these layers: {layers}."
-        for name, layers in (("seen/left", "bottom, lower, upper, top, all"), ("seen/red", "top, bottom, lower, upper, all"))
+        for name, layers in (
+            ("seen/left", "bottom, lower, upper, top, all"),
+            ("seen/red", "top, bottom, lower, upper, all"),
+        )
     }
     with (copied / "analysis/layers/layers.csv").open(encoding="utf-8", newline="") as file:
-        table = {(row["boundary"], row["layers"]): row for row in csv.DictReader(file) if row["of"] == "own concept"}
+        table = {
+            (row["boundary"], row["layers"]): row
+            for row in csv.DictReader(file)
+            if row["of"] == "own concept"
+        }
     (cells,) = [rows for rows in page.cells if rows[0][:3] == ["Concept", "Layers", "Own concept"]]
     assert len(cells) == 11
     for name, where, own, *_ in cells[1:]:
@@ -256,5 +318,8 @@ def test_the_chapter_on_layers_is_well_built_and_says_what_the_files_say(fakes, 
 def test_depths_stand_in_a_table(page: Page, finished: Run) -> None:
     (cells,) = [rows for rows in page.cells if rows[0][:3] == ["Level or concept", "Level", "Mean depth"]]
     with (finished.path / "figures/depth.csv").open(encoding="utf-8", newline="") as file:
-        expected = {(row["concept"] or f"{row['level']}, all"): number(float(row["mean_depth"] or "nan")) for row in csv.DictReader(file)}
+        expected = {
+            (row["concept"] or f"{row['level']}, all"): number(float(row["mean_depth"] or "nan"))
+            for row in csv.DictReader(file)
+        }
     assert {row[0]: row[2] for row in cells[1:]} == expected

@@ -12,5 +12,11 @@ def test_it_says_on_how_many_samples_resamplings_were_moved(fakes, finished: Run
     for run, moved in ((finished, 32), (compacted, 16)):
         said = sampling(read_effects(run), run.config.rescoring, run.batch, None)
         boundaries = len(read_effects(run).boundaries)
-        assert said[0] == f"All {run.config.rescoring.samples} samples were moved along every direction at every layer set."
-        assert said[1] == f"In place of each of {boundaries} boundaries, what 12 resamplings gave was moved at all layers on {moved} of the samples."
+        assert (
+            said[0]
+            == f"All {run.config.rescoring.samples} samples were moved along every direction at every layer set."
+        )
+        assert (
+            said[1]
+            == f"In place of each of {boundaries} boundaries, what 12 resamplings gave was moved at all layers on {moved} of the samples."
+        )

@@ -49,11 +49,17 @@ def whole(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_it_finds_what_the_full_run_finds_with_half_the_work(stopped: Run, whole: Run) -> None:
     few, all_ = read_effects(stopped), read_effects(whole)
-    assert set(few.found) == set(all_.found) == {"seen/left", "seen/checks", "seen/stripes", "seen/red", "seen/half"}
+    assert (
+        set(few.found)
+        == set(all_.found)
+        == {"seen/left", "seen/checks", "seen/stripes", "seen/red", "seen/half"}
+    )
     work, full = (run.manifest["stages"]["report"]["work"] for run in (stopped, whole))
     assert full["done"] == full["full"] == pytest.approx(work["full"], rel=0.9)
     assert work["done"] < 0.5 * work["full"]
-    assert stopped.manifest["stages"]["rescore"]["images"] < 0.5 * whole.manifest["stages"]["rescore"]["images"]
+    assert (
+        stopped.manifest["stages"]["rescore"]["images"] < 0.5 * whole.manifest["stages"]["rescore"]["images"]
+    )
     depths = []
     for rescored in (few, all_):
         rows = [rescored.boundaries.names.index(name) for name in sorted(rescored.found)]
@@ -96,7 +102,9 @@ def test_images_are_counted_as_they_are_made(fakes, tmp_path: Path, monkeypatch:
     log = tmp_path / "log"
     config = adaptive() | {"checks": False}  # which make pictures of their own
     quiet = Progress(quiet=True)
-    run = perform(validate(config, "test"), tmp_path / "run", ("synthesize", "learn"), source="test", progress=quiet)
+    run = perform(
+        validate(config, "test"), tmp_path / "run", ("synthesize", "learn"), source="test", progress=quiet
+    )
     monkeypatch.setenv("FAKES_LOG", str(log))
     resume(run.path, "rescore", progress=quiet)
     made = sum(int(line.split()[1]) for line in log.read_text(encoding="utf-8").splitlines())
@@ -141,8 +149,13 @@ def test_a_piece_that_is_lost_is_made_again(fakes, stopped: Run, tmp_path: Path,
     assert contents(copied) == contents(stopped.path)
 
 
-@pytest.mark.parametrize("change", [{"generator": {"use": "fake_flat"}}, {"rescoring": {"null": "permuted", "layers": ["2-3", "all"]}}])
-def test_one_layer_permuted_nulls_and_sets_in_any_order(change: dict[str, Any], fakes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [{"generator": {"use": "fake_flat"}}, {"rescoring": {"null": "permuted", "layers": ["2-3", "all"]}}],
+)
+def test_one_layer_permuted_nulls_and_sets_in_any_order(
+    change: dict[str, Any], fakes, tmp_path: Path
+) -> None:
     config = adaptive()
     flat = "generator" in change
     config["rescoring"] |= change.get("rescoring", {}) | ({"groups": None} if flat else {})
@@ -160,7 +173,10 @@ def test_the_forecast_is_the_most_it_can_be(fakes) -> None:
     said = forecast(prepared, 1)
     assert said.startswith("at most ")
     # A baseline for the decisions, one for what resamplings gave, and one for the other sets.
-    assert "128 x (3 + (2 x 7 boundaries + 12 random) x 13 layer sets) + 64 x 12 resamplings x 7 boundaries" in said
+    assert (
+        "128 x (3 + (2 x 7 boundaries + 12 random) x 13 layer sets) + 64 x 12 resamplings x 7 boundaries"
+        in said
+    )
     assert f"{128 * (3 + (2 * 7 + 12) * 13) + 64 * 12 * 7} for re-scoring" in said
 
 
@@ -172,7 +188,9 @@ def test_looks_must_rise_to_all_samples(looks: list[float], fakes, config) -> No
 
 
 def test_the_report_says_how_many_samples_were_used(stopped: Run, whole: Run) -> None:
-    page, full = (json.dumps((run.path / "report.html").read_text(encoding="utf-8")) for run in (stopped, whole))
+    page, full = (
+        json.dumps((run.path / "report.html").read_text(encoding="utf-8")) for run in (stopped, whole)
+    )
     work = stopped.manifest["stages"]["report"]["work"]
     assert f"{100 * work['done'] / work['full']:.0f} %" in page
     assert "looks of 16, 32, 64 and 128" in page

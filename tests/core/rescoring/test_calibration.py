@@ -25,7 +25,9 @@ class World:
         self.wiggle = rng.standard_normal((D, C))
 
     def score(self, codes: np.ndarray) -> np.ndarray:
-        return (np.tanh(codes @ self.directions.T) + 0.3 * np.sin(3.0 * codes @ self.wiggle)).astype(np.float32)
+        return (np.tanh(codes @ self.directions.T) + 0.3 * np.sin(3.0 * codes @ self.wiggle)).astype(
+            np.float32
+        )
 
 
 def experiment(seed: int, *, informed: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +50,9 @@ def experiment(seed: int, *, informed: bool) -> tuple[np.ndarray, np.ndarray]:
     moved = [[changed(n, sign * STEP) for sign in (1.0, -1.0)] for n in learnt]
     sums = np.array([[[sums_of(baseline, m) for m in pair]] for pair in moved])  # (B, 1, 2, C, 5)
     null = np.array([[sums_of(baseline, changed(n / np.linalg.norm(n), STEP))] for n in raw])  # (R, 1, C, 5)
-    own = np.array([[[m[:, j] - baseline[:, j] for m in pair]] for j, pair in enumerate(moved)], dtype=np.float64)
+    own = np.array(
+        [[[m[:, j] - baseline[:, j] for m in pair]] for j, pair in enumerate(moved)], dtype=np.float64
+    )
     sd = scores.std(axis=0)
     effects = effects_of(sums, null, own, np.arange(C), samples=K, unit=sd, all_set=0)
     factors = variation_factors(effects, np.arange(C), sd > 0.02, all_set=0, rate=0.05)
@@ -56,7 +60,9 @@ def experiment(seed: int, *, informed: bool) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_what_is_not_there_is_not_found():
-    found, p = (np.array(x) for x in zip(*(experiment(seed, informed=False) for seed in range(150)), strict=True))
+    found, p = (
+        np.array(x) for x in zip(*(experiment(seed, informed=False) for seed in range(150)), strict=True)
+    )
     assert found.shape == (150, C)
     # False discoveries: in at most 5 % of the experiments is anything declared.
     assert found.any(axis=1).sum() <= stats.binom.ppf(0.999, 150, 0.05)
@@ -67,14 +73,20 @@ def test_what_is_not_there_is_not_found():
 
 
 def test_what_is_there_is_found():
-    found, _ = (np.array(x) for x in zip(*(experiment(seed, informed=True) for seed in range(20)), strict=True))
+    found, _ = (
+        np.array(x) for x in zip(*(experiment(seed, informed=True) for seed in range(20)), strict=True)
+    )
     assert found.mean() > 0.95
 
 
 def planted(strength: np.ndarray, samples: int, seed: int, draw=None) -> tuple[np.ndarray, np.ndarray]:
     """Sums (1, S, 2, 1, 5) and changes (1, S, 2, K) of S experiments whose true effect is strength (S,)."""
     rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((len(strength), 2, samples)) if draw is None else draw(rng, (len(strength), 2, samples))
+    noise = (
+        rng.standard_normal((len(strength), 2, samples))
+        if draw is None
+        else draw(rng, (len(strength), 2, samples))
+    )
     signs = np.array([1.0, -1.0])[:, None]
     changes = strength[:, None, None] * signs + noise
     baseline = np.zeros((samples, 1), np.float32)
@@ -96,7 +108,9 @@ def test_planted_effects_are_estimated_without_bias_and_intervals_cover_them(str
         assert abs(found.in_sd[0, :, k, 0].mean() - 2.0 * sign * strength) < 8.0 * standard_error
         covered = int(((low <= sign * strength) & (sign * strength <= high)).sum())
         # Percentile intervals of 80 samples cover nearly 94 %; chance adds three standard errors.
-        assert stats.binom.ppf(0.001, repetitions, 0.938) <= covered <= stats.binom.ppf(0.999, repetitions, 0.95)
+        assert (
+            stats.binom.ppf(0.001, repetitions, 0.938) <= covered <= stats.binom.ppf(0.999, repetitions, 0.95)
+        )
     # The standard error says how much the estimate really varies.
     assert found.error[0, :, 0, 0].mean() == pytest.approx(found.mean[0, :, 0, 0].std(), rel=0.1)
 

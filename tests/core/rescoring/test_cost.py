@@ -14,7 +14,15 @@ from ganstrata.core.config.reading import validate
 from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.plugins.records import Inputs, ModelCard, State, Stratum
 from ganstrata.core.rescoring import stage as rescoring
-from ganstrata.core.rescoring.cost import Costs, counted, flops, measured, naive_work, shared_work, strata_work
+from ganstrata.core.rescoring.cost import (
+    Costs,
+    counted,
+    flops,
+    measured,
+    naive_work,
+    shared_work,
+    strata_work,
+)
 from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.engine import Engine
 from ganstrata.core.runs.prepare import prepare
@@ -52,7 +60,9 @@ def test_strata_and_scorers_are_measured_apart(fakes, config) -> None:
 def test_what_a_run_says_it_did_is_what_torch_saw(adaptive: bool, fakes, config, tmp_path: Path) -> None:
     config["rescoring"] |= {"samples": 128, "adaptive": adaptive, "layers": ["all", "1", "6"]}
     quiet = Progress(quiet=True)
-    run = perform(validate(config, "test"), tmp_path / "run", ("synthesize", "learn"), source="test", progress=quiet)
+    run = perform(
+        validate(config, "test"), tmp_path / "run", ("synthesize", "learn"), source="test", progress=quiet
+    )
     with Engine(prepare(run.config, batch=run.batch)) as engine, FlopCounterMode(display=False) as counter:
         rescoring.rescore(run, engine, quiet)
     rescored = read_effects(run)
@@ -70,9 +80,13 @@ class Uncounted(ganstrata.Generator):
         self.card = ModelCard("sums", resolution=8, layers=3, code_size=4, latent_size=4)
         self.strata = tuple(Stratum(f"s{i}", i, 8) for i in range(3))
 
-    def stratum(self, s: int, state: State, code: torch.Tensor | None, style: torch.Tensor | None = None) -> State:
+    def stratum(
+        self, s: int, state: State, code: torch.Tensor | None, style: torch.Tensor | None = None
+    ) -> State:
         assert code is not None
-        return State(code.mean(dim=1)[:, None, None, None].expand(-1, 3, 8, 8) + (0.0 if state.x is None else state.x))
+        return State(
+            code.mean(dim=1)[:, None, None, None].expand(-1, 3, 8, 8) + (0.0 if state.x is None else state.x)
+        )
 
     def finish(self, state: State) -> torch.Tensor:
         assert state.x is not None
@@ -94,11 +108,22 @@ def test_what_cannot_be_counted_is_timed(fakes, config, register) -> None:
 def published(tmp_path_factory: pytest.TempPathFactory) -> Costs:
     """Generator work of StyleGAN in the size of the paper's networks: 256 pixels, 14 layers."""
     file = tmp_path_factory.mktemp("stylegan") / "bedroom.safetensors"
-    save_file(small_state("higan", widths=(512, 512, 512, 512, 256, 128, 64), z_dim=512, w_dim=512, depth=8, hidden=512), file)
+    save_file(
+        small_state(
+            "higan", widths=(512, 512, 512, 512, 256, 128, 64), z_dim=512, w_dim=512, depth=8, hidden=512
+        ),
+        file,
+    )
     generator = ganstrata.load_generator("stylegan", checkpoint=str(file), device="cpu")
     latents = generator.sample(1, 0, 0, ganstrata.Stream.VERIFICATION)
     with torch.inference_mode():
-        strata, images = strata_work(generator, Inputs(1, None, latents.index, 0), generator.broadcast(generator.map(latents.z)), flops, {})
+        strata, images = strata_work(
+            generator,
+            Inputs(1, None, latents.index, 0),
+            generator.broadcast(generator.map(latents.z)),
+            flops,
+            {},
+        )
     assert images.shape == (1, 3, 256, 256)
     return Costs(strata, 0.0, "FLOPs")
 

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ganstrata.core.rescoring.effects import FIELDS, EffectArrays, effects_of, over_learning, sums_of, variation_factors
+from ganstrata.core.rescoring.effects import (
+    FIELDS,
+    EffectArrays,
+    effects_of,
+    over_learning,
+    sums_of,
+    variation_factors,
+)
 from ganstrata.core.statistics import skewed_interval
 from scipy import stats
 
@@ -22,7 +29,9 @@ def scores():
     rng = np.random.default_rng(0)
     baseline = rng.standard_normal((K, C)).astype(np.float32)
     edited = (baseline + 0.3 + rng.standard_normal((B, S, 2, K, C))).astype(np.float32)
-    null = (baseline + 0.2 * rng.standard_normal((R, S, 1, C)) + 0.5 * rng.standard_normal((R, S, K, C))).astype(np.float32)
+    null = (
+        baseline + 0.2 * rng.standard_normal((R, S, 1, C)) + 0.5 * rng.standard_normal((R, S, K, C))
+    ).astype(np.float32)
     baseline[:4, 2] = np.nan
     edited[:, :, :, 2:9, 2] = np.nan
     null[:, :, 1:3, 2] = np.nan
@@ -51,13 +60,18 @@ def test_every_effect_is_the_formula_applied_to_its_changes(scores):
         assert found.in_sd[at] == pytest.approx(known.mean() / UNIT[j])
         if j != OWN[i]:
             expected = stats.ttest_1samp(known, 0.0).confidence_interval(0.95)
-            assert (found.low[at], found.high[at]) == (pytest.approx(expected.low), pytest.approx(expected.high))
+            assert (found.low[at], found.high[at]) == (
+                pytest.approx(expected.low),
+                pytest.approx(expected.high),
+            )
         if k == 1:
             assert np.isnan([found.p[at], found.rank[at], found.q[at]]).all()
             continue
         means = np.nanmean(null[:, s, :, j].astype(np.float64) - baseline[:, j], axis=1)
         alternative = "greater" if j == OWN[i] else "two-sided"
-        assert found.p[at] == pytest.approx(stats.ttest_ind([known.mean()], means, alternative=alternative).pvalue)
+        assert found.p[at] == pytest.approx(
+            stats.ttest_ind([known.mean()], means, alternative=alternative).pvalue
+        )
         assert found.rank[at] == pytest.approx((1 + (means >= known.mean()).sum()) / (R + 1))
 
 
@@ -85,7 +99,17 @@ def test_a_concept_without_any_pair_has_no_effect(scores):
     baseline, edited, null = scores
     edited[1, :, :, :, 0] = np.nan  # its own concept
     found = effects(baseline, edited, null)
-    for values in (found.mean, found.error, found.low, found.high, found.clipped, found.in_sd, found.p, found.q, found.rank):
+    for values in (
+        found.mean,
+        found.error,
+        found.low,
+        found.high,
+        found.clipped,
+        found.in_sd,
+        found.p,
+        found.q,
+        found.rank,
+    ):
         assert np.isnan(values[1, ALL, 0, 0])
     assert found.count[1, ALL, 0, 0] == 0
     assert found.made_undefined[1, ALL, 0, 0] == K
@@ -98,7 +122,9 @@ def test_own_concepts_are_one_family_and_the_others_at_all_layers_another(scores
     found = effects(*scores)
     rows = np.arange(B)
     for s in range(S):
-        np.testing.assert_allclose(found.q[rows, s, 0, OWN], stats.false_discovery_control(found.p[rows, s, 0, OWN]))
+        np.testing.assert_allclose(
+            found.q[rows, s, 0, OWN], stats.false_discovery_control(found.p[rows, s, 0, OWN])
+        )
     others = [(i, j) for i in range(B) for j in range(C) if j != OWN[i]]
     p = [found.p[i, ALL, 0, j] for i, j in others]
     np.testing.assert_allclose([found.q[i, ALL, 0, j] for i, j in others], stats.false_discovery_control(p))
@@ -133,7 +159,9 @@ def test_noise_looks_like_an_effect_only_in_the_clipped_mean():
     noise = np.random.default_rng(2).standard_normal((2000, 1)).astype(np.float32)
     _, total, _, clipped, _ = sums_of(np.zeros_like(noise), noise)[0] / 2000
     assert abs(total) < 4.0 / np.sqrt(2000)
-    assert clipped == pytest.approx(1.0 / np.sqrt(2.0 * np.pi), abs=4.0 * 0.584 / np.sqrt(2000))  # E max(x, 0)
+    assert clipped == pytest.approx(
+        1.0 / np.sqrt(2.0 * np.pi), abs=4.0 * 0.584 / np.sqrt(2000)
+    )  # E max(x, 0)
 
 
 def test_the_papers_figure_as_the_authors_compute_it():
@@ -166,7 +194,11 @@ def table(**columns):
         ({"q": [0.01] * 4, "low": [0.1] * 4}, [True, False, True, False], [True, False, True, False]),
         ({"q": [np.nan, 0.01, 0.01, 0.01], "low": [0.1] * 4}, [True] * 4, [False, True, True, True]),
         # Where there is an interval over learning samples, that one must lie above zero as well.
-        ({"q": [0.01] * 4, "low": [0.1, 0.1, 0.1, -0.1], "low_total": [0.01, 0.0, np.nan, 0.1]}, [True] * 4, [True, False, True, False]),
+        (
+            {"q": [0.01] * 4, "low": [0.1, 0.1, 0.1, -0.1], "low_total": [0.01, 0.0, np.nan, 0.1]},
+            [True] * 4,
+            [True, False, True, False],
+        ),
         ({"q": [0.01] * 4, "low": [np.nan] * 4, "low_total": [0.1] * 4}, [True] * 4, [False] * 4),
     ],
 )
@@ -178,11 +210,16 @@ def test_a_variation_factor_beats_chance_varies_and_is_surely_above_zero(columns
 def one_concept(changes, null):
     """Effects of boundaries on one concept each, from changes (B, K) and null means (R, B) at one layer set; K pairs are behind each."""
     count, samples = changes.shape
-    before, table = np.zeros((samples, count), np.float32), np.full((count, samples, count), np.nan, np.float32)
+    before, table = (
+        np.zeros((samples, count), np.float32),
+        np.full((count, samples, count), np.nan, np.float32),
+    )
     table[np.arange(count), :, np.arange(count)] = changes
     sums = np.stack([sums_of(before, edited) for edited in table])[:, None, None].repeat(2, axis=2)
     counts = np.where(np.isnan(null), 0.0, 1.0)
-    null_sums = np.stack([counts, np.nan_to_num(null), np.nan_to_num(null) ** 2, 0.0 * counts, 0.0 * counts], axis=-1)[:, None]
+    null_sums = np.stack(
+        [counts, np.nan_to_num(null), np.nan_to_num(null) ** 2, 0.0 * counts, 0.0 * counts], axis=-1
+    )[:, None]
     own = changes[:, None, None].repeat(2, axis=2)
     return effects_of(sums, null_sums, own, np.arange(count), samples=samples, unit=np.ones(count), all_set=0)
 
@@ -216,13 +253,17 @@ def test_null_directions_without_an_effect_are_left_out_and_counted():
     assert np.isnan(found.null_count[:, :, 1]).all()
     for i, known in ((0, 19), (1, 2)):
         rest = null[~np.isnan(null[:, i]), i]
-        assert found.p[at][i] == pytest.approx(stats.ttest_ind([changes[i].mean()], rest, alternative="greater").pvalue, rel=1e-3)
+        assert found.p[at][i] == pytest.approx(
+            stats.ttest_ind([changes[i].mean()], rest, alternative="greater").pvalue, rel=1e-3
+        )
         assert found.rank[at][i] == pytest.approx(1.0 / (known + 1))
     assert np.isnan(found.p[at][2:]).all()
     assert np.isnan(found.rank[at]).tolist() == [False, False, False, True]
     # The others are corrected as if these had not been asked.
     np.testing.assert_allclose(found.q[at][:2], stats.false_discovery_control(found.p[at][:2]))
-    assert variation_factors(found, np.arange(4), np.ones(4, dtype=bool), all_set=0, rate=0.05).tolist()[::2] == [True, False]
+    assert variation_factors(found, np.arange(4), np.ones(4, dtype=bool), all_set=0, rate=0.05).tolist()[
+        ::2
+    ] == [True, False]
     assert not variation_factors(found, np.arange(4), np.ones(4, dtype=bool), all_set=0, rate=1.0)[2:].any()
 
 
@@ -231,7 +272,15 @@ def test_two_pairs_have_a_standard_error_and_one_has_none():
     sums = sums_of(np.zeros((2, 2), np.float32), after)
     changes = after.T[:, None, None].repeat(2, axis=2).astype(float)
     null = np.ones((3, 1, 2, len(FIELDS)))
-    found = effects_of(sums[None, None, None].repeat(2, 0).repeat(2, 2), null, changes, np.arange(2), samples=2, unit=np.ones(2), all_set=0)
+    found = effects_of(
+        sums[None, None, None].repeat(2, 0).repeat(2, 2),
+        null,
+        changes,
+        np.arange(2),
+        samples=2,
+        unit=np.ones(2),
+        all_set=0,
+    )
     assert found.error[0, 0, 0].tolist() == [pytest.approx(1.0), pytest.approx(np.nan, nan_ok=True)]
 
 
@@ -246,8 +295,12 @@ def test_intervals_over_learning_are_those_of_the_own_concept_at_all_layers_and_
     total = over_learning(found, error, freedom, OWN, all_set=ALL)
     at = (np.arange(B), ALL, 0, OWN)
     half = stats.t.ppf(0.975, 7) * error
-    np.testing.assert_allclose(total.low_total[at], found.mean[at] - np.hypot(found.mean[at] - found.low[at], half))
-    np.testing.assert_allclose(total.high_total[at], found.mean[at] + np.hypot(found.high[at] - found.mean[at], half))
+    np.testing.assert_allclose(
+        total.low_total[at], found.mean[at] - np.hypot(found.mean[at] - found.low[at], half)
+    )
+    np.testing.assert_allclose(
+        total.high_total[at], found.mean[at] + np.hypot(found.high[at] - found.mean[at], half)
+    )
     for array in (total.low_total, total.high_total):
         array[at] = 0.0
         assert np.isnan(array).sum() == array.size - B
@@ -256,4 +309,6 @@ def test_intervals_over_learning_are_those_of_the_own_concept_at_all_layers_and_
 
 def test_an_interval_over_learning_that_holds_zero_makes_no_factor():
     columns = {"q": [0.01] * 4, "low": [0.1] * 4, "low_total": [0.1, 0.0, -0.1, np.nan]}
-    assert variation_factors(table(**columns), np.arange(4), np.ones(4, dtype=bool), all_set=0, rate=0.05).tolist() == [True, False, False, True]
+    assert variation_factors(
+        table(**columns), np.arange(4), np.ones(4, dtype=bool), all_set=0, rate=0.05
+    ).tolist() == [True, False, False, True]

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ganstrata.core.rescoring.hierarchy import Estimate, _earlier, _orders, hierarchy_of, layer_share, mean_depth
+from ganstrata.core.rescoring.hierarchy import (
+    Estimate,
+    _earlier,
+    _orders,
+    hierarchy_of,
+    layer_share,
+    mean_depth,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -39,7 +46,10 @@ def test_all_effect_in_one_layer_is_found_at_that_depth(layer):
     # Percentile intervals of a ratio cover nearly 94 %.
     assert stats.binom.ppf(0.001, 200, 0.935) <= covered
     assert np.median(high - low) < 1.1
-    assert abs(found.concept_depth.value.mean() - layer) < 4.0 * found.concept_depth.value.std() / np.sqrt(200) + 0.01
+    assert (
+        abs(found.concept_depth.value.mean() - layer)
+        < 4.0 * found.concept_depth.value.std() / np.sqrt(200) + 0.01
+    )
     group = next(g for g, layers in enumerate(GROUPS.values()) if layer in layers)
     assert found.groups.value[0, group] > 0.95
     assert found.peak[0, group] == 1.0
@@ -52,7 +62,9 @@ def test_the_depth_interval_covers_the_truth():
     found = hierarchy(planted(np.tile(profile, (300, 1)), noise=1.0, samples=120), ["layout"] * 300)
     covered = (found.concept_depth.low <= truth) & (truth <= found.concept_depth.high)
     assert 0.90 < covered.mean() < 0.985
-    assert found.concept_depth.value.mean() == pytest.approx(truth, abs=4.0 * found.concept_depth.value.std() / np.sqrt(300) + 0.03)
+    assert found.concept_depth.value.mean() == pytest.approx(
+        truth, abs=4.0 * found.concept_depth.value.std() / np.sqrt(300) + 0.03
+    )
 
 
 def test_clipped_means_would_pull_to_the_middle_and_signed_ones_do_not():
@@ -71,7 +83,9 @@ def test_figures_are_the_formulas():
     assert found.levels == ("layout", "colour")
     assert found.factors == ("colour/0", "layout/1", "colour/2")
     assert found.group_names == tuple(GROUPS)
-    means = np.array([[np.mean([x for x in row if not np.isnan(x)]) for row in factor] for factor in changes])  # (F, L)
+    means = np.array(
+        [[np.mean([x for x in row if not np.isnan(x)]) for row in factor] for factor in changes]
+    )  # (F, L)
     np.testing.assert_allclose(found.concept_curve.value, means)
     curves = np.stack([means[1], (means[0] + means[2]) / 2.0])
     np.testing.assert_allclose(found.curve.value, curves)
@@ -79,7 +93,10 @@ def test_figures_are_the_formulas():
     assert (curves < 0.0).any()
     shares = positive / positive.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(found.share.value, shares)
-    np.testing.assert_allclose(found.groups.value, np.stack([shares[:, list(layers)].sum(axis=1) for layers in GROUPS.values()], axis=1))
+    np.testing.assert_allclose(
+        found.groups.value,
+        np.stack([shares[:, list(layers)].sum(axis=1) for layers in GROUPS.values()], axis=1),
+    )
     np.testing.assert_allclose(found.depth.value, curves @ np.arange(L) / curves.sum(axis=1))
     for estimate in (found.curve, found.depth, found.concept_curve, found.concept_depth, found.groups):
         assert (estimate.low <= estimate.value + 1e-12).all()
@@ -95,7 +112,10 @@ def test_negative_means_count_nothing_in_the_shares_but_in_the_depth():
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.floats(0.0, 10.0), min_size=1, max_size=9).filter(lambda v: sum(v) > 0.01), st.floats(0.01, 100.0))
+@given(
+    st.lists(st.floats(0.0, 10.0), min_size=1, max_size=9).filter(lambda v: sum(v) > 0.01),
+    st.floats(0.01, 100.0),
+)
 def test_depth_and_share_ignore_the_strength(means, factor):
     means = np.array(means)
     assert mean_depth(factor * means) == pytest.approx(float(mean_depth(means)), abs=1e-9)
@@ -117,7 +137,10 @@ def test_the_order_of_levels_is_stated_with_its_certainty():
         assert found.earlier[b, a] == 0.0
     assert (np.diag(found.earlier) == 0.0).all()
     assert found.earlier[1, 2] + found.earlier[2, 1] == pytest.approx(1.0)
-    chances = [hierarchy(planted([at(3), at(3)], noise=0.2, seed=s), levels[:2], bootstrap=200).earlier[0, 1] for s in range(60)]
+    chances = [
+        hierarchy(planted([at(3), at(3)], noise=0.2, seed=s), levels[:2], bootstrap=200).earlier[0, 1]
+        for s in range(60)
+    ]
     # With the same truth, either is called earlier as often.
     assert np.mean(chances) == pytest.approx(0.5, abs=4.0 * np.std(chances) / np.sqrt(60))
 
@@ -176,19 +199,30 @@ def test_effects_that_cancel_have_no_depth_and_leave_that_of_others():
 def test_the_test_of_order_holds_its_rate_where_two_levels_sit_at_the_same_depth():
     """Profiles of different shape whose depths are equal, 150 experiments."""
     profiles = [at(3), 0.5 * at(1) + 0.5 * at(5)]
-    found = [hierarchy(planted(profiles, seed=seed, samples=60), ["layout", "colour"], bootstrap=200, seed=seed).orders for seed in range(150)]
+    found = [
+        hierarchy(
+            planted(profiles, seed=seed, samples=60), ["layout", "colour"], bootstrap=200, seed=seed
+        ).orders
+        for seed in range(150)
+    ]
     p = np.array([orders.p[0, 1] for orders in found])
-    assert stats.binom.ppf(0.001, 150, 0.05) <= (p < 0.05).sum() <= stats.binom.ppf(0.999, 150, 0.07)  # percentiles of few samples run a little ahead
+    assert (
+        stats.binom.ppf(0.001, 150, 0.05) <= (p < 0.05).sum() <= stats.binom.ppf(0.999, 150, 0.07)
+    )  # percentiles of few samples run a little ahead
     assert 0.4 < p.mean() < 0.6
     covered = [orders.difference.low[0, 1] <= 0.0 <= orders.difference.high[0, 1] for orders in found]
     assert np.mean(covered) > 0.88
 
 
 def test_levels_apart_are_told_apart_and_corrected_over_all_pairs():
-    found = hierarchy(planted([at(1), at(3), at(6)], noise=0.1), ["layout", "category", "colour"], bootstrap=999)
+    found = hierarchy(
+        planted([at(1), at(3), at(6)], noise=0.1), ["layout", "category", "colour"], bootstrap=999
+    )
     orders = found.orders
     assert orders.pairs == 3
-    np.testing.assert_allclose(orders.difference.value, [[np.nan, 2, 5], [-2, np.nan, 3], [-5, -3, np.nan]], atol=0.3)
+    np.testing.assert_allclose(
+        orders.difference.value, [[np.nan, 2, 5], [-2, np.nan, 3], [-5, -3, np.nan]], atol=0.3
+    )
     upper = np.triu_indices(3, 1)
     np.testing.assert_allclose(orders.p[upper], 0.002)  # the least that 999 resamplings can give
     np.testing.assert_allclose(orders.corrected[upper], 0.006)
@@ -239,7 +273,9 @@ def test_curves_of_few_samples_are_as_uncertain_as_students_interval_says(sample
     found = hierarchy(changes, ["layout", "colour"], bootstrap=4000)
     half = stats.t.ppf(0.975, samples - 1) * stats.sem(changes[:, :, :samples], axis=2)
     np.testing.assert_allclose((found.concept_curve.high - found.concept_curve.low) / 2, half, rtol=0.15)
-    assert np.mean((found.concept_curve.high - found.concept_curve.low) / 2 / half) == pytest.approx(1.0, abs=0.05)
+    assert np.mean((found.concept_curve.high - found.concept_curve.low) / 2 / half) == pytest.approx(
+        1.0, abs=0.05
+    )
 
 
 def test_levels_that_are_moved_alike_are_not_in_order() -> None:
@@ -247,7 +283,11 @@ def test_levels_that_are_moved_alike_are_not_in_order() -> None:
     changes = np.repeat(planted([at(3)]), 2, axis=0)
     orders = hierarchy(changes, ["layout", "colour"]).orders
     assert orders.p[0, 1] == orders.p[1, 0] == orders.corrected[0, 1] == 1.0
-    assert (orders.difference.value[0, 1], orders.difference.low[0, 1], orders.difference.high[0, 1]) == (0.0, 0.0, 0.0)
+    assert (orders.difference.value[0, 1], orders.difference.low[0, 1], orders.difference.high[0, 1]) == (
+        0.0,
+        0.0,
+        0.0,
+    )
 
 
 def test_resamplings_without_a_difference_speak_for_neither_order() -> None:

@@ -17,7 +17,9 @@ SHARES = (0.125, 0.25, 0.5, 1.0)
 
 @settings(deadline=None, max_examples=200)
 @given(st.integers(8, 3000), st.integers(1, 300), st.lists(st.integers(1, 99), max_size=5, unique=True))
-def test_looks_are_whole_batches_that_rise_to_all_samples(samples: int, batch: int, percents: list[int]) -> None:
+def test_looks_are_whole_batches_that_rise_to_all_samples(
+    samples: int, batch: int, percents: list[int]
+) -> None:
     step, looks = look_sizes(samples, [*(p / 100 for p in sorted(percents)), 1.0], batch)
     assert 1 <= step <= batch
     assert looks[-1] == samples
@@ -39,9 +41,13 @@ def test_p_values_of_looks_that_were_not_taken_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.9, 1.0])
-def test_p_values_are_valid_however_looks_depend_on_each_other_and_whatever_stops_them(correlation: float) -> None:
+def test_p_values_are_valid_however_looks_depend_on_each_other_and_whatever_stops_them(
+    correlation: float,
+) -> None:
     rng = np.random.default_rng(0)
-    z = np.sqrt(correlation) * rng.standard_normal(40_000) + np.sqrt(1.0 - correlation) * rng.standard_normal((4, 40_000))
+    z = np.sqrt(correlation) * rng.standard_normal(40_000) + np.sqrt(1.0 - correlation) * rng.standard_normal(
+        (4, 40_000)
+    )
     p = stats.norm.sf(z)
     for power in (1.0, 3.0):
         weights = spending((16, 32, 64, 128), power)[:, None]
@@ -68,10 +74,14 @@ class World:
     One layer set. Samples are common to all directions: a part of the noise is that of the sample.
     """
 
-    def __init__(self, seed: int, effects, *, null: int = 20, samples: int = 128, skewed: bool = False) -> None:
+    def __init__(
+        self, seed: int, effects, *, null: int = 20, samples: int = 128, skewed: bool = False
+    ) -> None:
         rng = np.random.default_rng(seed)
         self.effects, count = np.asarray(effects, dtype=np.float64), len(effects)
-        direction = np.where(np.isnan(self.effects), 0.1 * rng.standard_normal(count), self.effects)  # NaN: no better than chance
+        direction = np.where(
+            np.isnan(self.effects), 0.1 * rng.standard_normal(count), self.effects
+        )  # NaN: no better than chance
         chance = 0.1 * rng.standard_normal((null, count))  # of each null direction on each concept
         self.truth = np.concatenate([np.where(np.eye(count, dtype=bool), direction[:, None], 0.0), chance])
 
@@ -82,7 +92,9 @@ class World:
         self.changes = self.truth[:, None] + scatter  # (B + R, K, C)
         step, looks = look_sizes(samples, SHARES, 32)
         self.decided = np.zeros(count, dtype=bool)  # what was thought of each boundary when it stopped
-        self.question = Design(np.arange(count), np.ones(count, dtype=bool), null, 1, 0, step, looks, 0.2, 0.05)
+        self.question = Design(
+            np.arange(count), np.ones(count, dtype=bool), null, 1, 0, step, looks, 0.2, 0.05
+        )
 
     def sums(self):
         """By batch, (B + R, N, 1, 2, C, 5)."""
@@ -101,7 +113,11 @@ class World:
     def stop(self):
         """Effects and factors after the looks at `all` as the stage takes them, and the samples of each boundary."""
         q, count, every = self.question, len(self.effects), self.sums()
-        seen, used, active = np.full(every.shape, np.nan), np.zeros(count, dtype=int), np.ones(count, dtype=bool)
+        seen, used, active = (
+            np.full(every.shape, np.nan),
+            np.zeros(count, dtype=int),
+            np.ones(count, dtype=bool),
+        )
         own = np.stack([self.changes[i, :, i] for i in range(count)])[:, None, None].repeat(2, axis=2)
         for look in q.looks:
             moved = np.concatenate([active, np.ones(q.null, dtype=bool)])
@@ -114,14 +130,30 @@ class World:
             active &= ~(hopeless | (found & precise))
             if not active.any():
                 break
-        effects = effects_of_looks(seen[:count], seen[count:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=0)
+        effects = effects_of_looks(
+            seen[:count],
+            seen[count:, :, :, 0],
+            q.own,
+            looks=q.looks,
+            step=q.step,
+            unit=np.ones(count),
+            all_set=0,
+        )
         return effects, variation_factors(effects, q.own, q.varies, all_set=0, rate=q.rate), used
 
     def whole(self):
         """Factors with all samples and one look."""
         q, every, count = self.question, self.sums(), len(self.effects)
         looks = q.looks[-1:]
-        effects = effects_of_looks(every[:count], every[count:, :, :, 0], q.own, looks=looks, step=q.step, unit=np.ones(count), all_set=0)
+        effects = effects_of_looks(
+            every[:count],
+            every[count:, :, :, 0],
+            q.own,
+            looks=looks,
+            step=q.step,
+            unit=np.ones(count),
+            all_set=0,
+        )
         return variation_factors(effects, q.own, q.varies, all_set=0, rate=q.rate)
 
 
@@ -143,7 +175,14 @@ def rates(repetitions: int, effects, **world):
             errors.append((found.mean[at] - truth).mean())
     return {
         name: float(np.mean(v)) if v else np.nan
-        for name, v in {"false": false, "power": power, "covered": covered, "bias": errors, "share": shares, "agree": agree}.items()
+        for name, v in {
+            "false": false,
+            "power": power,
+            "covered": covered,
+            "bias": errors,
+            "share": shares,
+            "agree": agree,
+        }.items()
     }
 
 
@@ -187,7 +226,15 @@ def layer_rates(repetitions: int, **world):
         truth, used, changes = layered(seed, **world)
         half, mean = half_width(changes), np.nanmean(changes, axis=1)
         student.append((abs(mean - truth) < half).mean())
-        found = hierarchy_of(changes[None], ["a/x"], ["layout"], ["layout"], {"low": (0, 1, 2, 3), "high": (4, 5, 6, 7)}, bootstrap=400, seed=seed)
+        found = hierarchy_of(
+            changes[None],
+            ["a/x"],
+            ["layout"],
+            ["layout"],
+            {"low": (0, 1, 2, 3), "high": (4, 5, 6, 7)},
+            bootstrap=400,
+            seed=seed,
+        )
         curve.append(((found.concept_curve.low[0] < truth) & (truth < found.concept_curve.high[0])).mean())
         wanted = truth @ np.arange(8) / truth.sum()
         told.append(not np.isnan(found.concept_depth.low[0]))
@@ -229,7 +276,9 @@ def test_p_and_interval_of_looks_by_hand() -> None:
     q, count, every = made.question, 3, made.sums()
     seen = every.copy()
     seen[0, 4:] = np.nan  # the first boundary stopped at 64 of 128, after batches of 16
-    found = effects_of_looks(seen[:count], seen[count:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=0)
+    found = effects_of_looks(
+        seen[:count], seen[count:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=0
+    )
     shares = np.diff((np.array([16, 32, 64, 128]) / 128) ** 3, prepend=0.0)
     for i, last in ((0, 2), (1, 3)):
         p = []
@@ -241,7 +290,9 @@ def test_p_and_interval_of_looks_by_hand() -> None:
         low, high = stats.ttest_1samp(changes, 0.0).confidence_interval(1.0 - 0.05 * shares[last])
         assert (found.low[i, 0, 0, i], found.high[i, 0, 0, i]) == (pytest.approx(low), pytest.approx(high))
         assert found.mean[i, 0, 0, i] == pytest.approx(changes.mean())
-        assert found.rank[i, 0, 0, i] == pytest.approx((1 + (made.changes[count:, : len(changes), i].mean(axis=1) >= changes.mean()).sum()) / 21)
+        assert found.rank[i, 0, 0, i] == pytest.approx(
+            (1 + (made.changes[count:, : len(changes), i].mean(axis=1) >= changes.mean()).sum()) / 21
+        )
 
 
 def test_what_has_stopped_stays_decided_while_others_go_on() -> None:
@@ -258,7 +309,15 @@ def test_other_sets_spend_with_the_samples_and_all_spends_late() -> None:
     """Two layer sets with the same numbers, the second of which is `all`: p at each by its own spending function."""
     made = World(7, [0.4, np.nan, 0.2])
     q, count, every = made.question, 3, made.sums().repeat(2, axis=2)
-    found = effects_of_looks(every[:count], every[count:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=1)
+    found = effects_of_looks(
+        every[:count],
+        every[count:, :, :, 0],
+        q.own,
+        looks=q.looks,
+        step=q.step,
+        unit=np.ones(count),
+        all_set=1,
+    )
     t = np.array(q.looks) / q.looks[-1]
     for i in range(count):
         p = []
@@ -266,7 +325,9 @@ def test_other_sets_spend_with_the_samples_and_all_spends_late() -> None:
             means = made.changes[:, :look].mean(axis=1)
             p.append(stats.ttest_ind([means[i, i]], means[count:, i], alternative="greater").pvalue)
         for s, power in ((0, 1.0), (1, 3.0)):
-            assert found.p[i, s, 0, i] == pytest.approx(min(1.0, (np.array(p) / np.diff(t**power, prepend=0.0)).min()))
+            assert found.p[i, s, 0, i] == pytest.approx(
+                min(1.0, (np.array(p) / np.diff(t**power, prepend=0.0)).min())
+            )
         # Student's 95 % where sampling stops for precision; wider at `all`, of whose looks the last has 0.875 of the error.
         low, high = stats.ttest_1samp(made.changes[i, :, i], 0.0).confidence_interval(0.95)
         assert (found.low[i, 0, 0, i], found.high[i, 0, 0, i]) == (pytest.approx(low), pytest.approx(high))
@@ -293,7 +354,10 @@ def test_null_directions_are_counted_at_the_look_that_was_taken() -> None:
 
 def test_samples_used_are_counted_of_directions_that_are_moved_one_way() -> None:
     sums = np.full((2, 3, 1, 2, 2, 5), np.nan)
-    sums[0, :2], sums[1, :3, :, 0] = 1.0, 1.0  # a boundary, and a null direction, which is not moved backwards
+    sums[0, :2], sums[1, :3, :, 0] = (
+        1.0,
+        1.0,
+    )  # a boundary, and a null direction, which is not moved backwards
     assert samples_used(sums, 40, 16).tolist() == [[32], [40]]
 
 
@@ -302,7 +366,9 @@ def test_pairs_without_a_score_are_counted_among_those_that_were_moved() -> None
     q, seen = made.question, made.sums()
     seen[0, 2:] = np.nan  # stopped at 32
     seen[0, 1, 0, 0, 0, 0] -= 5.0
-    found = effects_of_looks(seen[:2], seen[2:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0)
+    found = effects_of_looks(
+        seen[:2], seen[2:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0
+    )
     assert found.undefined[:, 0, 0].tolist() == [[5.0, 0.0], [0.0, 0.0]]
 
 

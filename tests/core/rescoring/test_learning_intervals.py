@@ -29,7 +29,12 @@ def score(codes: np.ndarray) -> np.ndarray:
     """Scores (K, C) of codes (K, D): a clear concept, one that its own wiggle nearly drowns, one that few codes have, and wiggle alone."""
     along = codes @ DIRECTIONS.T
     wiggle = np.sin(2.0 * codes @ WIGGLE)
-    columns = (np.tanh(along[:, 0]) + 0.3 * wiggle[:, 0], 0.2 * along[:, 1] + wiggle[:, 1], np.exp(0.6 * along[:, 2]), wiggle[:, 3])
+    columns = (
+        np.tanh(along[:, 0]) + 0.3 * wiggle[:, 0],
+        0.2 * along[:, 1] + wiggle[:, 1],
+        np.exp(0.6 * along[:, 2]),
+        wiggle[:, 3],
+    )
     return np.stack(columns, axis=1).astype(np.float32)
 
 
@@ -39,7 +44,9 @@ class World:
     def __init__(self, learner: BoundaryLearner, samples: int) -> None:
         self.learner, self.samples = learner, samples
 
-    def learnt(self, rng: np.random.Generator) -> tuple[np.ndarray, Boundaries, Callable[[np.ndarray, int], tuple[Boundaries, dict[str, str]]]]:
+    def learnt(
+        self, rng: np.random.Generator
+    ) -> tuple[np.ndarray, Boundaries, Callable[[np.ndarray, int], tuple[Boundaries, dict[str, str]]]]:
         """Codes (N, D), what is learnt from them, and what learns from some of them."""
         codes = rng.standard_normal((self.samples, D)).astype(np.float32)
         scores = score(codes)
@@ -79,20 +86,32 @@ class World:
         effects = effects_of(sums, null, both, own, samples=K, unit=np.ones(C), all_set=0)
         error, freedom = errors_of(relearnt, resampled.dilutions(boundaries))
         effects = over_learning(effects, error, freedom, own, all_set=0)
-        return tuple(table[own, 0, 0, own] for table in (effects.low, effects.high, effects.low_total, effects.high_total))
+        return tuple(
+            table[own, 0, 0, own]
+            for table in (effects.low, effects.high, effects.low_total, effects.high_total)
+        )
 
 
 def changes(codes: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """How each concept changes along its own normal (C, D), (C, K)."""
     baseline = score(codes)
-    return np.stack([score(codes + STEP * normal)[:, j].astype(np.float64) - baseline[:, j] for j, normal in enumerate(normals)])
+    return np.stack(
+        [
+            score(codes + STEP * normal)[:, j].astype(np.float64) - baseline[:, j]
+            for j, normal in enumerate(normals)
+        ]
+    )
 
 
 def coverage(world: World, experiments: int, *, draws: int) -> tuple[np.ndarray, np.ndarray]:
     """Share of intervals that hold the truth: over verification samples, and over both, (C,)."""
     truth = world.truth(draws)
-    low, high, low_total, high_total = (np.array(x) for x in zip(*(world.experiment(seed) for seed in range(experiments)), strict=True))
-    return ((low <= truth) & (truth <= high)).mean(axis=0), ((low_total <= truth) & (truth <= high_total)).mean(axis=0)
+    low, high, low_total, high_total = (
+        np.array(x) for x in zip(*(world.experiment(seed) for seed in range(experiments)), strict=True)
+    )
+    return ((low <= truth) & (truth <= high)).mean(axis=0), (
+        (low_total <= truth) & (truth <= high_total)
+    ).mean(axis=0)
 
 
 CPU = torch.device("cpu")
@@ -105,7 +124,10 @@ def check(world: World, experiments: int) -> None:
     """The interval over verification samples misses where the learning matters; the one over both is right, concept by concept."""
     alone, both = coverage(world, experiments, draws=300)
     weak = [concept.name for concept in CONCEPTS].index("weak")
-    least, most = stats.binom.ppf(0.001, experiments, 0.94) / experiments, stats.binom.ppf(0.999, experiments, 0.88) / experiments
+    least, most = (
+        stats.binom.ppf(0.001, experiments, 0.94) / experiments,
+        stats.binom.ppf(0.999, experiments, 0.88) / experiments,
+    )
     assert alone[weak] <= most
     assert (both >= least).all(), both
     assert both.mean() <= 0.975

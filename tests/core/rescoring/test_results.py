@@ -36,9 +36,22 @@ def run(tmp_path):
         "rescoring": {"samples": K, "distance": 1.5, "null_directions": R, "bootstrap": 200},
     }
     sizes = {"resolution": 8, "layers": 3, "code_size": 4, "latent_size": 4}
-    names = dict.fromkeys(("family", "licence", "source", "sha256", "weights", "truncation", "space", "fingerprint"), "none")
-    unknown = {"samples": 10, "undefined": 0, "mean": 0.0, "threshold": None, "positive_share": None, "quantiles": []}
-    manifest = {"batch_size": BATCH, "checkpoints": {}, "layer_sets": {name: list(layers) for name, layers in SETS.items()}}
+    names = dict.fromkeys(
+        ("family", "licence", "source", "sha256", "weights", "truncation", "space", "fingerprint"), "none"
+    )
+    unknown = {
+        "samples": 10,
+        "undefined": 0,
+        "mean": 0.0,
+        "threshold": None,
+        "positive_share": None,
+        "quantiles": [],
+    }
+    manifest = {
+        "batch_size": BATCH,
+        "checkpoints": {},
+        "layer_sets": {name: list(layers) for name, layers in SETS.items()},
+    }
     manifest |= {"groups": {"low": [0, 1]}, "spread": 2.0, "concepts": [row | unknown for row in CONCEPTS]}
     manifest |= {"generator": sizes | names, "plugins": {}, "device": "cpu", "precision": "fp32"}
     made = Run.begin(tmp_path, RunConfig.model_validate(config), manifest).run
@@ -48,7 +61,15 @@ def run(tmp_path):
         concept, _, given = name.partition("|")
         level = CONCEPTS[ids.index(concept)]["level"]
         boundaries.append(
-            Boundary(concept, level, np.eye(4, dtype=np.float32)[0], np.zeros((), np.float32), "w", "", given=(given,) if given else ())
+            Boundary(
+                concept,
+                level,
+                np.eye(4, dtype=np.float32)[0],
+                np.zeros((), np.float32),
+                "w",
+                "",
+                given=(given,) if given else (),
+            )
         )
     save_boundaries(Boundaries(boundaries), tmp_path)
     rng = np.random.default_rng(0)
@@ -57,7 +78,9 @@ def run(tmp_path):
     changes[len(boundaries) :] += 0.01 * rng.standard_normal((R, len(SETS), 1, 1, 3))
     for i, (name, strength) in enumerate(EFFECT.items()):
         part = np.array([1.0 if s == "all" else 0.5 for s in SETS])
-        changes[i, :, :, :, ids.index(name.partition("|")[0])] += strength * part[:, None, None] * np.array([1.0, -1.0])[:, None]
+        changes[i, :, :, :, ids.index(name.partition("|")[0])] += (
+            strength * part[:, None, None] * np.array([1.0, -1.0])[:, None]
+        )
     changes = changes.astype(np.float32)
     baseline = np.zeros((K, 3), np.float32)
     sums = np.full((directions, K // BATCH, len(SETS), 2, 3, len(FIELDS)), np.nan)
@@ -68,7 +91,9 @@ def run(tmp_path):
     own = np.stack([changes[i, ..., ids.index(b.concept)] for i, b in enumerate(boundaries)])
     shards = Shards(tmp_path / "rescoring.zarr")
     shards.create({"sums": (sums.shape, sums.shape, "float64"), "own": (own.shape, own.shape, "float32")})
-    shards.write("all", {name: (tuple(slice(0, n) for n in a.shape), a) for name, a in (("sums", sums), ("own", own))})
+    shards.write(
+        "all", {name: (tuple(slice(0, n) for n in a.shape), a) for name, a in (("sums", sums), ("own", own))}
+    )
     return made, changes.astype(np.float64)
 
 
@@ -103,7 +128,9 @@ def test_null_directions_that_leave_a_concept_undefined_are_left_out_and_counted
     made, changes = run
     units = Shards(made.path / "rescoring.zarr")
     sums = units.read("sums")
-    sums[4, :, 1, 0, 2] = 0.0  # of `seen/left`, at all layers, no sample has a score along the first null direction
+    sums[4, :, 1, 0, 2] = (
+        0.0  # of `seen/left`, at all layers, no sample has a score along the first null direction
+    )
     sums[5:, :, 1, 0, 1] = 0.0  # of `seen/flat` along all but the first
     units.write("holes", {"sums": (tuple(slice(0, n) for n in sums.shape), sums)})
     rescored = read_effects(made)
@@ -157,7 +184,14 @@ def test_the_table_has_every_number_once(run, tmp_path):
     row = rows[keys.index(("seen/red|seen/left", "low", "-3", "seen/red"))]
     e, at = rescored, (3, 4, 1, 0)
     assert (row["boundary_level"], row["concept_level"]) == ("colour", "colour")
-    expected = {"clipped_mean": e.clipped, "mean": e.mean, "standard_error": e.error, "low": e.low, "high": e.high, "mean_in_sd": e.in_sd}
+    expected = {
+        "clipped_mean": e.clipped,
+        "mean": e.mean,
+        "standard_error": e.error,
+        "low": e.low,
+        "high": e.high,
+        "mean_in_sd": e.in_sd,
+    }
     for column, values in expected.items():
         assert float(row[column]) == pytest.approx(values[at], rel=1e-5)
     # Null directions are moved forwards only.

@@ -67,18 +67,28 @@ def test_boundaries_of_another_generator_are_refused(fakes, config, tmp_path: Pa
     from ganstrata.core.boundaries.files import save_boundaries
 
     quiet = Progress(quiet=True)
-    run = perform(validate(config, "test"), tmp_path / "run", ("synthesize", "learn"), source="test", progress=quiet)
+    run = perform(
+        validate(config, "test"), tmp_path / "run", ("synthesize", "learn"), source="test", progress=quiet
+    )
     boundaries, skipped = load_boundaries(run.path)
-    save_boundaries(ganstrata.Boundaries(replace(b, generator="0123456789abcdef") for b in boundaries), run.path, skipped)
+    save_boundaries(
+        ganstrata.Boundaries(replace(b, generator="0123456789abcdef") for b in boundaries), run.path, skipped
+    )
     run.finish("learn", seconds=0.0, files=("boundaries.safetensors", "boundaries.json"))
     with pytest.raises(MismatchError, match="was learnt for generator 0123456789abcdef; this one is"):
         resume(run.path, "rescore", progress=quiet)
 
 
 @pytest.mark.parametrize("adaptive", [False, True])
-def test_changes_are_those_of_full_passes_with_the_layers_scale_and_the_noise_of_verification(adaptive: bool, fakes, config, tmp_path: Path) -> None:
+def test_changes_are_those_of_full_passes_with_the_layers_scale_and_the_noise_of_verification(
+    adaptive: bool, fakes, config, tmp_path: Path
+) -> None:
     """delta_k = F(G(c_k + lambda scale n)) - F(G(c_k)) by hand: no restart, no stage, every sample from the first layer on."""
-    config |= {"generator": {"use": "fake_grainy"}, "boundary": {"use": "fake_axes"}, "concepts": {"include": ["seen/left", "seen/red"]}}
+    config |= {
+        "generator": {"use": "fake_grainy"},
+        "boundary": {"use": "fake_axes"},
+        "concepts": {"include": ["seen/left", "seen/red"]},
+    }
     config["rescoring"] |= {"samples": 32, "layers": ["all", "0-3"], "adaptive": adaptive, "looks": [1.0]}
     run = ganstrata.run(config, tmp_path / "run")
     prepared = prepare(run.config)

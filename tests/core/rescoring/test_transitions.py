@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ganstrata.core.errors import ScoreError
-from ganstrata.core.rescoring.transitions import Transition, count, is_stuff, joined, mapped, returned, share, staying, transitions
+from ganstrata.core.rescoring.transitions import (
+    Transition,
+    count,
+    is_stuff,
+    joined,
+    mapped,
+    returned,
+    share,
+    staying,
+    transitions,
+)
 from ganstrata.core.statistics import bootstrap_weights, widening
 
 NAMES = ("wall", "sofa", "bed", "lamp")
@@ -24,7 +34,13 @@ def rows_of(before: np.ndarray, after: np.ndarray, resamplings: int = 300) -> li
 def test_pixels_are_counted_by_sample_and_pair() -> None:
     before, after = maps(0)
     entries = count(before, after, 4, start=10)
-    found = dict(zip(zip(entries.sample.tolist(), entries.pair.tolist(), strict=True), entries.pixels.tolist(), strict=True))
+    found = dict(
+        zip(
+            zip(entries.sample.tolist(), entries.pair.tolist(), strict=True),
+            entries.pixels.tolist(),
+            strict=True,
+        )
+    )
     expected: dict[tuple[int, int], int] = {}
     for k in range(6):
         for y in range(5):
@@ -38,7 +54,9 @@ def test_batches_add_up_to_the_whole() -> None:
     before, after = maps(1)
     parts = [count(before[at : at + 2], after[at : at + 2], 4, start=at) for at in (4, 0, 2)]
     weights = bootstrap_weights(6, 100, 0)
-    assert transitions(joined(parts), NAMES, weights, hop=2) == transitions(count(before, after, 4), NAMES, weights, hop=2)
+    assert transitions(joined(parts), NAMES, weights, hop=2) == transitions(
+        count(before, after, 4), NAMES, weights, hop=2
+    )
 
 
 def test_shares_are_of_the_picture_and_of_what_was_there() -> None:
@@ -59,7 +77,11 @@ def test_shares_are_of_the_picture_and_of_what_was_there() -> None:
 def test_the_interval_resamples_whole_samples() -> None:
     before, after = maps(3)
     weights = bootstrap_weights(6, 400, 5)
-    row = next(r for r in transitions(count(before, after, 4), NAMES, weights, hop=1) if (r.source, r.target) == ("bed", "sofa"))
+    row = next(
+        r
+        for r in transitions(count(before, after, 4), NAMES, weights, hop=1)
+        if (r.source, r.target) == ("bed", "sofa")
+    )
     shares = []
     for drawn in weights.astype(int):
         chosen = np.repeat(np.arange(6), drawn)
@@ -94,8 +116,12 @@ def test_maps_that_are_none_are_refused(before: np.ndarray, after: np.ndarray, w
         count(before, after, 4)
 
 
-def row(source: str, target: str, *, picture: float = 0.1, part: float = 0.5, samples: int = 50) -> Transition:
-    return Transition(1, source, target, round(1000 * picture), picture, part, part - 0.1, part + 0.1, samples)
+def row(
+    source: str, target: str, *, picture: float = 0.1, part: float = 0.5, samples: int = 50
+) -> Transition:
+    return Transition(
+        1, source, target, round(1000 * picture), picture, part, part - 0.1, part + 0.1, samples
+    )
 
 
 def test_what_stays_is_told_of_classes_large_and_common_enough() -> None:
@@ -107,13 +133,27 @@ def test_what_stays_is_told_of_classes_large_and_common_enough() -> None:
         row("rug", "rug", picture=0.001),
     ]
     found = staying(rows, ["wall", "floor", "ceiling", "sky", "rug", "grass"])
-    assert [(r.source, r.target, r.of_source) for r in found] == [("floor", "floor", 0.9), ("wall", "wall", 0.6), ("ceiling", "ceiling", 0.0)]
+    assert [(r.source, r.target, r.of_source) for r in found] == [
+        ("floor", "floor", 0.9),
+        ("wall", "wall", 0.6),
+        ("ceiling", "ceiling", 0.0),
+    ]
 
 
 def test_flows_are_between_different_classes_of_the_kinds_asked_for() -> None:
     small, rare = row("lamp", "bed", picture=0.001), row("lamp", "sofa", samples=3)
-    rows = [row("bed", "bed"), row("sofa", "bed", picture=0.05), row("wall", "bed", picture=0.3), row("bed", "table", picture=0.2), small, rare]
-    assert [(r.source, r.target) for r in mapped(rows, ["bed", "sofa", "table", "lamp"])] == [("bed", "table"), ("sofa", "bed")]
+    rows = [
+        row("bed", "bed"),
+        row("sofa", "bed", picture=0.05),
+        row("wall", "bed", picture=0.3),
+        row("bed", "table", picture=0.2),
+        small,
+        rare,
+    ]
+    assert [(r.source, r.target) for r in mapped(rows, ["bed", "sofa", "table", "lamp"])] == [
+        ("bed", "table"),
+        ("sofa", "bed"),
+    ]
 
 
 def test_what_a_hop_changes_back_is_counted_among_what_the_last_one_changed() -> None:
@@ -132,12 +172,25 @@ def test_a_share_weighs_samples_by_their_pixels() -> None:
     assert np.isnan(share(np.zeros((3, 2), int), np.ones((5, 3)))).all()
 
 
-@pytest.mark.parametrize("name", ["wall", "left_wall", "Floor", "floor, flooring", "road;route", "swimming pool, water", "dirt track / grass"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wall",
+        "left_wall",
+        "Floor",
+        "floor, flooring",
+        "road;route",
+        "swimming pool, water",
+        "dirt track / grass",
+    ],
+)
 def test_stuff_is_known_by_its_last_word(name: str) -> None:
     assert is_stuff(name)
 
 
-@pytest.mark.parametrize("name", ["bed", "wall clock", "floor lamp", "windowpane", "curtain", "waterbed", "label_3"])
+@pytest.mark.parametrize(
+    "name", ["bed", "wall clock", "floor lamp", "windowpane", "curtain", "waterbed", "label_3"]
+)
 def test_objects_are_all_else(name: str) -> None:
     assert not is_stuff(name)
 
@@ -148,7 +201,9 @@ def test_the_interval_of_a_share_covers_the_truth_with_few_samples(samples: int)
     weights, covered = bootstrap_weights(samples, 600, 0), 0
     for _ in range(600):
         size = rng.gamma(3.0, 30.0, samples).astype(int) + 1
-        _, low, high = share(np.stack([size, np.rint(size * rng.beta(3.0, 2.0, samples)).astype(int)], axis=1), weights)
+        _, low, high = share(
+            np.stack([size, np.rint(size * rng.beta(3.0, 2.0, samples)).astype(int)], axis=1), weights
+        )
         covered += low <= 0.6 <= high
     assert 0.915 < covered / 600 < 0.975  # without Student's quantile 0.87 at 8 samples
 
@@ -166,7 +221,9 @@ def test_one_sample_says_nothing_of_others() -> None:
 
 
 def test_intervals_of_shares_stay_between_none_and_all() -> None:
-    low, high = np.array([share(np.array([[10, 9]] * 3 + [[10, k]]), bootstrap_weights(4, 200, 0))[1:] for k in (1, 10)]).T
+    low, high = np.array(
+        [share(np.array([[10, 9]] * 3 + [[10, k]]), bootstrap_weights(4, 200, 0))[1:] for k in (1, 10)]
+    ).T
     assert (low >= 0.0).all()
     assert (high <= 1.0).all()
 
@@ -189,5 +246,10 @@ def test_transitions_of_one_size_stand_in_the_order_of_their_classes() -> None:
     sizes = [1 + i % 3 for i in range(36)]
     before, after = (np.repeat([pair[k] for pair in pairs], sizes).reshape(2, 6, 6) for k in (0, 1))
     found = transitions(count(before, after, 6), names, bootstrap_weights(2, 50, 0), hop=1)
-    wanted = [(names[a], names[b]) for size in (3, 2, 1) for (a, b), own in zip(pairs, sizes, strict=True) if own == size]
+    wanted = [
+        (names[a], names[b])
+        for size in (3, 2, 1)
+        for (a, b), own in zip(pairs, sizes, strict=True)
+        if own == size
+    ]
     assert [(row.source, row.target) for row in found] == wanted

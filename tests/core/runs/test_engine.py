@@ -49,8 +49,13 @@ def test_two_workers_do_every_task_once_and_report_errors(prepared: Prepared, fa
         assert set(engine.map(fakes.threads, range(4))) == {2}
 
 
-@pytest.mark.parametrize(("workers", "threads", "cores", "wanted"), [(3, 1, 8, 3), ("auto", 1, 8, 8), ("auto", 2, 8, 4), ("auto", 4, 2, 1)])
-def test_auto_is_a_worker_per_core(fakes, config, workers, threads: int, cores: int, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("workers", "threads", "cores", "wanted"),
+    [(3, 1, 8, 3), ("auto", 1, 8, 8), ("auto", 2, 8, 4), ("auto", 4, 2, 1)],
+)
+def test_auto_is_a_worker_per_core(
+    fakes, config, workers, threads: int, cores: int, wanted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ganstrata.core.runs.engine.cores", lambda: cores)
     config["engine"] = {"workers": workers, "threads": threads}
     assert worker_count(RunConfig.model_validate(config)) == wanted

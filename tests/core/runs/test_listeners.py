@@ -68,7 +68,13 @@ def worked(fakes, config, copied: Path):
             registry().hooks.register(listener)
         (copied / "report.html").unlink()
         said = io.StringIO()
-        perform(validate(config, "test"), copied, STAGES, source="test", progress=Progress(quiet=True, stream=said))
+        perform(
+            validate(config, "test"),
+            copied,
+            STAGES,
+            source="test",
+            progress=Progress(quiet=True, stream=said),
+        )
         return said.getvalue()
 
     return work
@@ -77,9 +83,13 @@ def worked(fakes, config, copied: Path):
 HEARD = [("started", "report"), ("finished", "report", True)]
 
 
-@pytest.mark.parametrize("error", [ValueError("x" * 5000), SystemExit(3), RuntimeError("two\nlines \x1b[31m")])
+@pytest.mark.parametrize(
+    "error", [ValueError("x" * 5000), SystemExit(3), RuntimeError("two\nlines \x1b[31m")]
+)
 @pytest.mark.parametrize("at", ["started", "finished"])
-def test_a_listener_that_raises_is_named_and_the_run_goes_on(worked, copied: Path, error: BaseException, at: str, contents, finished: Run) -> None:
+def test_a_listener_that_raises_is_named_and_the_run_goes_on(
+    worked, copied: Path, error: BaseException, at: str, contents, finished: Run
+) -> None:
     first, last = Diary(), Diary()
     said = worked(first, Broken(error, at), last)
     assert first.heard == last.heard == HEARD
@@ -101,7 +111,9 @@ def test_a_plugin_is_named_with_its_distribution(worked, fakes, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("error", [DataError("no"), ZeroDivisionError(), KeyboardInterrupt(), SystemExit(4)])
-def test_a_failure_is_heard_and_raised_again(worked, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_heard_and_raised_again(
+    worked, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise error
 

@@ -64,4 +64,6 @@ def test_names_devices_and_kinds_that_are_not_there(register) -> None:
 def test_every_kind_can_be_built() -> None:
     assert isinstance(build("boundary", "ridge", {"alpha": 2.0}), ganstrata.BoundaryLearner)
     assert isinstance(build("scorer", "hue", {}), ganstrata.Scorer)
-    assert isinstance(build("generator", "stylegan2", {"checkpoint": "bundled:rooms"}, device="cpu"), ganstrata.Generator)
+    assert isinstance(
+        build("generator", "stylegan2", {"checkpoint": "bundled:rooms"}, device="cpu"), ganstrata.Generator
+    )

@@ -27,7 +27,9 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 5)
 
 
 def faults(keep: bool) -> int:
-    run = subprocess.run([sys.executable, "-c", ROUNDS.format(keep=keep)], check=True, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", ROUNDS.format(keep=keep)], check=True, capture_output=True, text=True
+    )
     return int(run.stdout)
 
 

@@ -86,7 +86,9 @@ EDITS = [
 
 
 @pytest.mark.parametrize(("edit", "words"), EDITS)
-def test_an_edited_run_is_an_error_with_its_key(edit: Callable[[Data], None], words: str, copied: Path) -> None:
+def test_an_edited_run_is_an_error_with_its_key(
+    edit: Callable[[Data], None], words: str, copied: Path
+) -> None:
     data = json.loads((copied / "run.json").read_text(encoding="utf-8"))
     edit(data)
     (copied / "run.json").write_text(sealed_text(data), encoding="utf-8")
@@ -97,11 +99,26 @@ def test_an_edited_run_is_an_error_with_its_key(edit: Callable[[Data], None], wo
 
 
 @pytest.mark.parametrize(
-    "content", [b"[" * 200_000, b'{"a":' * 200_000, b"", b"\xff\xfe", b"null", b'"', b"[]", b"3", b"9" * 100_000, b'{"format": NaN}', b"\0" * 1000]
+    "content",
+    [
+        b"[" * 200_000,
+        b'{"a":' * 200_000,
+        b"",
+        b"\xff\xfe",
+        b"null",
+        b'"',
+        b"[]",
+        b"3",
+        b"9" * 100_000,
+        b'{"format": NaN}',
+        b"\0" * 1000,
+    ],
 )
 def test_what_is_no_run_is_an_error_in_words(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_bytes(content)
-    with pytest.raises(RunError, match=r"run\.json is damaged: .*; the run cannot be continued, use another directory"):
+    with pytest.raises(
+        RunError, match=r"run\.json is damaged: .*; the run cannot be continued, use another directory"
+    ):
         Run.open(tmp_path)
 
 
@@ -122,9 +139,17 @@ def test_no_edit_anywhere_is_a_traceback(invoke, copied: Path, finished: Run) ->
             place = place[key]
         place[key] = rng.choice(values)
         (copied / "run.json").write_text(sealed_text(data), encoding="utf-8")
-        command = (("boundaries", "list", copied), ("analysis", "ranking", copied), ("manipulate", copied, "--along", "nothing"))[trial % 3]
+        command = (
+            ("boundaries", "list", copied),
+            ("analysis", "ranking", copied),
+            ("manipulate", copied, "--along", "nothing"),
+        )[trial % 3]
         result = invoke(*command)
-        assert result.exception is None or isinstance(result.exception, SystemExit), (path, place[key], result.exc_info)
+        assert result.exception is None or isinstance(result.exception, SystemExit), (
+            path,
+            place[key],
+            result.exc_info,
+        )
 
 
 def test_a_run_of_an_early_version_is_read_and_computed_again(fakes, copied: Path, config) -> None:

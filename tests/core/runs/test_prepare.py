@@ -47,20 +47,32 @@ def faults_of(config: dict[str, Any]) -> dict[str, str]:
 
 
 def test_columns_follow_the_scorers(fakes, config) -> None:
-    config["scorers"] = [{"use": "hue", "as": "colour"}, {"use": "fake_readings"}, {"use": "fake_constant", "as": "flat"}]
+    config["scorers"] = [
+        {"use": "hue", "as": "colour"},
+        {"use": "fake_readings"},
+        {"use": "fake_constant", "as": "flat"},
+    ]
     prepared = prepare(validate(config, "x"))
     names = [concept.name for concept in prepared.concepts]
     assert names[0] == "colour/red"
     assert names[14:16] == ["fake_readings/left", "fake_readings/checks"]
-    assert (prepared.columns("colour"), prepared.columns("fake_readings"), prepared.columns("flat")) == (slice(0, 14), slice(14, 21), slice(21, 23))
+    assert (prepared.columns("colour"), prepared.columns("fake_readings"), prepared.columns("flat")) == (
+        slice(0, 14),
+        slice(14, 21),
+        slice(21, 23),
+    )
     with pytest.raises(KeyError):
         prepared.columns("hue")
     latents = prepared.generator.sample(3, 0, 0, ganstrata.Stream.PROBING)
-    rendering = Rendering(ganstrata.render(prepared.generator, prepared.generator.broadcast(prepared.generator.map(latents.z))))
+    rendering = Rendering(
+        ganstrata.render(prepared.generator, prepared.generator.broadcast(prepared.generator.map(latents.z)))
+    )
     scores = prepared.score(rendering)
     assert scores.shape == (3, 23)
     for alias, scorer in prepared.scorers.items():
-        assert np.array_equal(scores[:, prepared.columns(alias)], scorer.score(rendering).numpy(), equal_nan=True)
+        assert np.array_equal(
+            scores[:, prepared.columns(alias)], scorer.score(rendering).numpy(), equal_nan=True
+        )
 
 
 @pytest.mark.parametrize(
@@ -92,9 +104,13 @@ def test_every_misfit_at_once(fakes, config, register) -> None:
     assert "there is no layer 9; this generator has layers 0 to 7" in faults.pop("rescoring -> groups -> low")
     assert "runs backwards" in faults.pop("rescoring -> groups -> back")
     assert "'tpo' names no layers. Did you mean 'top'?" in faults.pop("rescoring -> layers")
-    assert "'seen/strips' matches no concept. Did you mean 'seen/stripes'?" in faults.pop("concepts -> include")
+    assert "'seen/strips' matches no concept. Did you mean 'seen/stripes'?" in faults.pop(
+        "concepts -> include"
+    )
     assert "'other/*' matches no concept" in faults.pop("concepts -> exclude")
-    assert "'seen/rde' is none of the concepts that get a boundary. Did you mean 'seen/red'?" in faults.pop("conditions -> 0")
+    assert "'seen/rde' is none of the concepts that get a boundary. Did you mean 'seen/red'?" in faults.pop(
+        "conditions -> 0"
+    )
     assert "set it above 0" in faults.pop("synthesis -> mixing")
     assert not faults
 
@@ -105,15 +121,24 @@ def test_every_misfit_at_once(fakes, config, register) -> None:
         ({"rescoring": {"layers": ["each"]}}, "rescoring -> layers", "must contain `all`"),
         ({"concepts": {"exclude": ["*"]}}, "concepts", "no concept is left"),
         ({"concepts": {"include": ["seen/red"], "levels": ["layout"]}}, "concepts", "no concept is left"),
-        ({"boundary": {"use": "ridge", "with": {"positives": 400, "negatives": 400}}}, "boundary -> with", "640"),
         (
-            {"conditions": [{"edit": "seen/chance", "keep": ["seen/red"]}], "concepts": {"exclude": ["seen/chance"]}},
+            {"boundary": {"use": "ridge", "with": {"positives": 400, "negatives": 400}}},
+            "boundary -> with",
+            "640",
+        ),
+        (
+            {
+                "conditions": [{"edit": "seen/chance", "keep": ["seen/red"]}],
+                "concepts": {"exclude": ["seen/chance"]},
+            },
             "conditions -> 0",
             "'seen/chance'",
         ),
     ],
 )
-def test_what_only_the_plugins_can_tell(fakes, config, change: dict[str, Any], place: str, message: str) -> None:
+def test_what_only_the_plugins_can_tell(
+    fakes, config, change: dict[str, Any], place: str, message: str
+) -> None:
     faults = faults_of({**config, **change})
     assert list(faults) == [place]
     assert message in faults[place]
@@ -121,7 +146,11 @@ def test_what_only_the_plugins_can_tell(fakes, config, change: dict[str, Any], p
 
 def test_features_are_the_union_of_what_is_read(fakes, config, register) -> None:
     register("scorer", "deep", Deep)
-    config["scorers"] += [{"use": "deep"}, {"use": "deep", "as": "deeper", "with": {"stratum": 5}}, {"use": "deep", "as": "again"}]
+    config["scorers"] += [
+        {"use": "deep"},
+        {"use": "deep", "as": "deeper", "with": {"stratum": 5}},
+        {"use": "deep", "as": "again"},
+    ]
     assert prepare(validate(config, "x")).features == (2, 5)
 
 
@@ -133,7 +162,12 @@ def test_batch_size_is_resolved_once(fakes, config) -> None:
 
 
 def test_groups_are_the_configs_the_generators_or_cut_by_share(fakes, config) -> None:
-    assert dict(prepare(validate(config, "x")).groups) == {"bottom": (0, 1), "lower": (2, 3), "upper": (4, 5), "top": (6, 7)}
+    assert dict(prepare(validate(config, "x")).groups) == {
+        "bottom": (0, 1),
+        "lower": (2, 3),
+        "upper": (4, 5),
+        "top": (6, 7),
+    }
     config["rescoring"]["groups"] = None
     assert [len(layers) for layers in prepare(validate(config, "x")).groups.values()] == [1, 2, 4, 1]
     config["rescoring"]["groups"] = {"early": "0-4"}
@@ -145,9 +179,16 @@ def test_groups_are_the_configs_the_generators_or_cut_by_share(fakes, config) ->
 def test_what_a_plugins_files_lack_is_told_with_its_place_in_the_config(fakes, config) -> None:
     config["scorers"].append({"use": "category", "as": "scene", "with": {"checkpoint": "bundled:room"}})
     with pytest.raises(
-        ConfigError, match=r"^rooms\.yaml: one fault.*\n  scorers -> 1 -> with: 'category': no bundled scenes checkpoint called 'room'"
+        ConfigError,
+        match=r"^rooms\.yaml: one fault.*\n  scorers -> 1 -> with: 'category': no bundled scenes checkpoint called 'room'",
     ):
         prepare(validate(config, "x"), source="rooms.yaml")
-    config["scorers"][-1] = {"use": "callable", "with": {"target": "no_such_package_of_mine:f", "concepts": [{"name": "f"}]}}
-    with pytest.raises(ConfigError, match=r"scorers -> 1 -> with -> target: there is no module 'no_such_package_of_mine' to import"):
+    config["scorers"][-1] = {
+        "use": "callable",
+        "with": {"target": "no_such_package_of_mine:f", "concepts": [{"name": "f"}]},
+    }
+    with pytest.raises(
+        ConfigError,
+        match=r"scorers -> 1 -> with -> target: there is no module 'no_such_package_of_mine' to import",
+    ):
         prepare(validate(config, "x"))

@@ -17,7 +17,16 @@ from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import STAGES, Run, differing, locked
 from ganstrata.core.storage.disk import write_bytes, write_text
 
-STATS = {"id": "seen/left", "level": "layout", "samples": 9, "undefined": 0, "mean": 0.0, "sd": 1.0, "least": 0.1, "varies": True}
+STATS = {
+    "id": "seen/left",
+    "level": "layout",
+    "samples": 9,
+    "undefined": 0,
+    "mean": 0.0,
+    "sd": 1.0,
+    "least": 0.1,
+    "varies": True,
+}
 STATS |= {"threshold": None, "positive_share": None, "quantiles": [0.0]}
 
 
@@ -143,5 +152,8 @@ def test_a_lock_is_let_go_after_an_error(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(GanstrataError, match=r"cannot write .*file/run: Not a directory"), locked(tmp_path / "file" / "run"):
+    with (
+        pytest.raises(GanstrataError, match=r"cannot write .*file/run: Not a directory"),
+        locked(tmp_path / "file" / "run"),
+    ):
         pass

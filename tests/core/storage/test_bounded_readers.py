@@ -66,11 +66,16 @@ def test_archives_of_arrays_are_read_as_numpy_reads_them(tmp_path: Path) -> None
 
 def test_an_archive_that_unpacks_to_a_gigabyte_is_not_unpacked(tmp_path: Path) -> None:
     header = npy(np.zeros(0, np.float32)).replace(b"(0,), }       ", b"(268435456,), }")
-    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as file, file.open("codes.npy", "w", force_zip64=True) as member:
+    with (
+        zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as file,
+        file.open("codes.npy", "w", force_zip64=True) as member,
+    ):
         member.write(header)
         for _ in range(1024):
             member.write(bytes(2**20))
-    assert "its arrays unpack to 107374" in refused(CheckpointError, lambda: read_npz(tmp_path / "a.npz", ("codes",)))
+    assert "its arrays unpack to 107374" in refused(
+        CheckpointError, lambda: read_npz(tmp_path / "a.npz", ("codes",))
+    )
     assert read_npz(tmp_path / "a.npz", ("w",)) == {"codes": None}, "what is not asked for is not looked at"
 
 
@@ -109,24 +114,49 @@ def test_a_pickle_in_an_archive_is_refused(tmp_path: Path) -> None:
     assert "is a pickle" in refused(CheckpointError, lambda: read_npz(tmp_path / "a.npz", ("codes",)))
 
 
-@pytest.mark.parametrize("shape", ["(-3,)", "(1, -1)", "(3.0,)", "(True,)", "(2**60,)", "(1,) * 2", str((1,) * 17), "(9" + "9" * 400 + ",)"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "(-3,)",
+        "(1, -1)",
+        "(3.0,)",
+        "(True,)",
+        "(2**60,)",
+        "(1,) * 2",
+        str((1,) * 17),
+        "(9" + "9" * 400 + ",)",
+    ],
+)
 def test_shapes_that_no_array_has(tmp_path: Path, shape: str) -> None:
     header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
-    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(12))
+    (tmp_path / "a.npy").write_bytes(
+        b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(12)
+    )
     refused(CheckpointError, lambda: read_npy(tmp_path / "a.npy"))
 
 
 def test_a_column_that_is_named_again_and_again(tmp_path: Path) -> None:
     table = np.zeros((10_000, 1), np.uint8)
     names = {f"name{i}": 0 for i in range(20_000)}
-    assert "more than 50000000 scores" in refused(DataError, lambda: read_scores(saved(tmp_path, {"score": table, "name_to_idx": names})))
+    assert "more than 50000000 scores" in refused(
+        DataError, lambda: read_scores(saved(tmp_path, {"score": table, "name_to_idx": names}))
+    )
     column = np.zeros(10_000, np.uint8)
-    assert "more than 50000000 scores" in refused(DataError, lambda: read_scores(saved(tmp_path, dict.fromkeys(names, column))))
+    assert "more than 50000000 scores" in refused(
+        DataError, lambda: read_scores(saved(tmp_path, dict.fromkeys(names, column)))
+    )
 
 
 @pytest.mark.parametrize(
     "meta",
-    [np.zeros(3), np.array("x"), [1], 5, {"manipulate_layers": np.zeros(3)}, {"manipulate_layers": np.zeros(10_000_000, np.uint8)}],
+    [
+        np.zeros(3),
+        np.array("x"),
+        [1],
+        5,
+        {"manipulate_layers": np.zeros(3)},
+        {"manipulate_layers": np.zeros(10_000_000, np.uint8)},
+    ],
 )
 def test_what_stands_beside_a_boundary_may_be_anything(tmp_path: Path, meta: Any) -> None:
     content = {"boundary": np.ones((1, 4), np.float32) / 2, "meta_data": meta}
@@ -134,7 +164,9 @@ def test_what_stands_beside_a_boundary_may_be_anything(tmp_path: Path, meta: Any
 
 
 def test_a_boundary_of_too_many_numbers(tmp_path: Path) -> None:
-    assert "at most 10000000 numbers" in refused(DataError, lambda: read_boundary(saved(tmp_path, np.ones((1, 10_000_001), np.uint8))))
+    assert "at most 10000000 numbers" in refused(
+        DataError, lambda: read_boundary(saved(tmp_path, np.ones((1, 10_000_001), np.uint8)))
+    )
 
 
 def test_a_dictionary_is_described_by_few_of_its_names() -> None:
@@ -143,10 +175,20 @@ def test_a_dictionary_is_described_by_few_of_its_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["(" + " " * 900_000, "(" + " " * 4_000 + "x", "(" * 100_000, "(a, " + " " * 4_000, "(a, w)" + " " * 4_000, "x" * 900_000]
+    "line",
+    [
+        "(" + " " * 900_000,
+        "(" + " " * 4_000 + "x",
+        "(" * 100_000,
+        "(a, " + " " * 4_000,
+        "(a, w)" + " " * 4_000,
+        "x" * 900_000,
+    ],
 )
 def test_lines_of_a_list_without_end(line: str) -> None:
-    assert "is not of the form" in refused(UserError, lambda: parse_list(f"{line}\n(wood, w): a.npy\n", "list.txt"))
+    assert "is not of the form" in refused(
+        UserError, lambda: parse_list(f"{line}\n(wood, w): a.npy\n", "list.txt")
+    )
 
 
 def test_lines_of_a_list_are_taken_apart_as_before() -> None:
@@ -185,15 +227,27 @@ TABLES = {
         lambda: "index," + ",".join(f"c{i}" for i in range(20_000)) + "\n",
         "20000 columns beside the index; 1000 can be concepts",
     ),
-    "twenty thousand columns of one name": (lambda: "index," + ",".join("c" for _ in range(20_000)) + "\n", "two columns 'c'"),
+    "twenty thousand columns of one name": (
+        lambda: "index," + ",".join("c" for _ in range(20_000)) + "\n",
+        "two columns 'c'",
+    ),
     "a heading without end": (lambda: "index," + "c" * 2_000_000, "more than 1000000 characters"),
     "a row without end": (lambda: "index,c\n0," + "1," * 1_000_000, "more than 1000000 characters"),
-    "an open quote": (lambda: 'index,c\n0,"1\n' + "2\n" * 1000, "takes more than 100 lines; is a quote missing?"),
+    "an open quote": (
+        lambda: 'index,c\n0,"1\n' + "2\n" * 1000,
+        "takes more than 100 lines; is a quote missing?",
+    ),
     "cells over many lines": (lambda: "index,c\n0," + '"\n",' * 1000, "takes more than 100 lines"),
     "a million wrong lines": (lambda: "index,c\n" + "x,1\n" * 1_000_000, "and 999995 more lines"),
-    "a heading of other names": (lambda: ",".join(f"c{i}" for i in range(20_000)) + "\n", "c8, c9 and 19990 more"),
+    "a heading of other names": (
+        lambda: ",".join(f"c{i}" for i in range(20_000)) + "\n",
+        "c8, c9 and 19990 more",
+    ),
     "three million rows": (lambda: "index,c\n" + "0,1\n" * 3_000_000, "more than 1000000 rows"),
-    "a name of a megabyte": (lambda: "index," + "n" * 900_000 + "\n0,1\n", "is no CSV file: field larger than field limit"),
+    "a name of a megabyte": (
+        lambda: "index," + "n" * 900_000 + "\n0,1\n",
+        "is no CSV file: field larger than field limit",
+    ),
 }
 
 
@@ -201,12 +255,19 @@ TABLES = {
 def test_tables(tmp_path: Path, name: str) -> None:
     make, words = TABLES[name]
     (tmp_path / "a.csv").write_text(make(), encoding="utf-8")
-    message = refused(DataError, lambda: ganstrata.load_scorer("table", file=str(tmp_path / "a.csv"), device="cpu"))
+    message = refused(
+        DataError, lambda: ganstrata.load_scorer("table", file=str(tmp_path / "a.csv"), device="cpu")
+    )
     assert words in message, message
 
 
 def test_a_few_columns_of_a_wide_table(tmp_path: Path) -> None:
     names = [f"c{i}" for i in range(5_000)]
-    (tmp_path / "a.csv").write_text(f"index,{','.join(names)}\n" + "".join(f"{i},{','.join(['1'] * 5_000)}\n" for i in range(20)), encoding="utf-8")
-    scorer = ganstrata.load_scorer("table", file=str(tmp_path / "a.csv"), columns=["c4999", "c0"], device="cpu")
+    (tmp_path / "a.csv").write_text(
+        f"index,{','.join(names)}\n" + "".join(f"{i},{','.join(['1'] * 5_000)}\n" for i in range(20)),
+        encoding="utf-8",
+    )
+    scorer = ganstrata.load_scorer(
+        "table", file=str(tmp_path / "a.csv"), columns=["c4999", "c0"], device="cpu"
+    )
     assert [concept.name for concept in scorer.concepts] == ["c4999", "c0"]

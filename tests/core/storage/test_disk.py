@@ -62,7 +62,10 @@ def test_a_folder_of_the_name_is_in_the_way_and_stays(tmp_path: Path) -> None:
     (tmp_path / "a.json" / "mine").write_text("kept", encoding="utf-8")
     with pytest.raises(GanstrataError, match=r"a\.json: Is a directory.* in the way"):
         write_bytes(tmp_path / "a.json", b"new")
-    assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*"))] == ["a.json", str(Path("a.json/mine"))]
+    assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*"))] == [
+        "a.json",
+        str(Path("a.json/mine")),
+    ]
 
 
 def test_a_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
@@ -84,7 +87,9 @@ def test_whatever_is_there_is_removed_but_not_what_a_link_leads_to(tmp_path: Pat
 @pipes
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", READERS)
-def test_a_pipe_to_which_nobody_writes_and_a_device_without_end_are_refused(name: str, tmp_path: Path) -> None:
+def test_a_pipe_to_which_nobody_writes_and_a_device_without_end_are_refused(
+    name: str, tmp_path: Path
+) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises((GanstrataError, OSError), match="it is a pipe or a device, and no file"):
         READERS[name](tmp_path / name)

@@ -43,7 +43,11 @@ PIECES = [
     "\n",
     ":",
 ]
-NAMES = st.one_of(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), st.text(max_size=200), st.from_regex(r"\A[a-z]{1,3}/[a-z_]{1,4}\Z"))
+NAMES = st.one_of(
+    st.lists(st.sampled_from(PIECES), max_size=8).map("".join),
+    st.text(max_size=200),
+    st.from_regex(r"\A[a-z]{1,3}/[a-z_]{1,4}\Z"),
+)
 
 
 def on_disk(stem: str) -> str:
@@ -52,7 +56,13 @@ def on_disk(stem: str) -> str:
 
 
 def is_safe(stem: str) -> bool:
-    return set(stem) <= SAFE and 0 < len(stem) <= 164 and stem[0] not in ".-" and stem[-1] != "." and stem.split(".")[0].casefold() not in RESERVED
+    return (
+        set(stem) <= SAFE
+        and 0 < len(stem) <= 164
+        and stem[0] not in ".-"
+        and stem[-1] != "."
+        and stem.split(".")[0].casefold() not in RESERVED
+    )
 
 
 @settings(deadline=None, max_examples=400)
@@ -93,7 +103,10 @@ def test_names_that_file_systems_confuse_keep_apart(names: tuple[str, ...]) -> N
     stems = [file_stem(name) for name in names]
     assert all(on_disk(a) != on_disk(b) for a, b in combinations(stems, 2))
     assert all(is_safe(stem) for stem in stems)
-    strips = [strip_name(name, layers) for name, layers in product(names, ("all", "0", "Top", "top", "0,2", "0_and_2"))]
+    strips = [
+        strip_name(name, layers)
+        for name, layers in product(names, ("all", "0", "Top", "top", "0,2", "0_and_2"))
+    ]
     assert len({on_disk(strip) for strip in strips}) == len(strips)
     assert all(len(strip) <= len("edits/") + 164 + len(".png") for strip in strips)
 
@@ -119,7 +132,9 @@ def test_ordinary_names_stay_as_they_are(name: str) -> None:
     assert file_stem("attribute/Wearing_Hat").startswith("attribute.Wearing_Hat-")
 
 
-@pytest.mark.parametrize("device", ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))])
+@pytest.mark.parametrize(
+    "device", ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))]
+)
 def test_no_file_has_the_name_of_a_device(device: str) -> None:
     for name in (device, f"{device}/red", f"{device}.txt"):
         assert re.fullmatch(r"_.*-[0-9a-f]{12}", file_stem(name))
@@ -145,4 +160,6 @@ def test_exported_names_keep_apart_though_they_lose_their_alias() -> None:
 def test_aliases_that_file_systems_confuse_are_refused(aliases: tuple[str, ...]) -> None:
     scorers = [{"use": "hue", "as": alias} for alias in aliases]
     with pytest.raises(ValidationError, match=r"file systems do not tell apart|Windows allows for no file"):
-        RunConfig.model_validate({"generator": {"use": "x"}, "boundary": {"use": "ridge"}, "scorers": scorers})
+        RunConfig.model_validate(
+            {"generator": {"use": "x"}, "boundary": {"use": "ridge"}, "scorers": scorers}
+        )

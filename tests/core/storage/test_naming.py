@@ -25,9 +25,52 @@ from ganstrata.core.runs.loading import load_scorer
 from ganstrata.core.storage.csv_tables import csv_text, name_in
 from ganstrata.core.storage.naming import fault_of
 
-HIDDEN = ["a\x1b[31mb", "a\x00", "a\nb", "a\tb", "a\u202eb", "a\u2066b", "a\u200bb", "\ufeffa", "a\x7f", "a\x9b31m", "a\ud800", "a\u2028b"]
-HOSTILE = [*HIDDEN, "", " ", " red", "red ", "..", ".", "../red", "a/../b", "/a", "a/", "a//b", "a|b", "a,b", "x" * 201]
-SOUND = ["red", "living room", "Wohnküche/groß", "階段", "می\u200cخواهم", "a.b", "..a", "=1+1", "-", "<script>", "{{7*7}}", "'\"", "x" * 200]
+HIDDEN = [
+    "a\x1b[31mb",
+    "a\x00",
+    "a\nb",
+    "a\tb",
+    "a\u202eb",
+    "a\u2066b",
+    "a\u200bb",
+    "\ufeffa",
+    "a\x7f",
+    "a\x9b31m",
+    "a\ud800",
+    "a\u2028b",
+]
+HOSTILE = [
+    *HIDDEN,
+    "",
+    " ",
+    " red",
+    "red ",
+    "..",
+    ".",
+    "../red",
+    "a/../b",
+    "/a",
+    "a/",
+    "a//b",
+    "a|b",
+    "a,b",
+    "x" * 201,
+]
+SOUND = [
+    "red",
+    "living room",
+    "Wohnküche/groß",
+    "階段",
+    "می\u200cخواهم",
+    "a.b",
+    "..a",
+    "=1+1",
+    "-",
+    "<script>",
+    "{{7*7}}",
+    "'\"",
+    "x" * 200,
+]
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
@@ -71,7 +114,9 @@ def test_no_plugin_gets_such_a_name_into_a_run(name: str, register) -> None:
 def test_nor_does_a_config(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_scorer("callable", target="math:sqrt", concepts=[{"name": name}])
-    assert str(caught.value.faults[0]).startswith("concepts -> 0 -> name: ") or "with -> concepts -> 0 -> name: " in str(caught.value.faults[0])
+    assert str(caught.value.faults[0]).startswith(
+        "concepts -> 0 -> name: "
+    ) or "with -> concepts -> 0 -> name: " in str(caught.value.faults[0])
     assert str(caught.value.faults[0]).isprintable()
 
 
@@ -85,7 +130,12 @@ def test_nor_does_a_table(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "words"), [("9" * 29 + ",1", "at most 18 digits"), ("0,1e39", "expected a number up to 3.4e+38"), ("0,nan1", "expected a number")]
+    ("row", "words"),
+    [
+        ("9" * 29 + ",1", "at most 18 digits"),
+        ("0,1e39", "expected a number up to 3.4e+38"),
+        ("0,nan1", "expected a number"),
+    ],
 )
 def test_numbers_of_a_table_fit_where_they_are_kept(row: str, words: str, tmp_path: Path) -> None:
     file = tmp_path / "votes.csv"
@@ -103,13 +153,19 @@ def test_boundaries_from_elsewhere_have_sound_names(name: str, tmp_path: Path) -
     np.save(tmp_path / "sound_boundary.npy", normal)
     (tmp_path / "list.txt").write_text(f"({name}, w): sound_boundary.npy\n", encoding="utf-8")
     generator = Assumed("0" * 16, "w", 3, 4, "a generator")
-    for source in ([tmp_path / "list.txt"], [path for path in tmp_path.glob("*.npy") if "sound" not in path.name]):
+    for source in (
+        [tmp_path / "list.txt"],
+        [path for path in tmp_path.glob("*.npy") if "sound" not in path.name],
+    ):
         if source:
             with pytest.raises(UserError) as caught:
                 import_boundaries(source, generator, ImportOptions(space="w", level="attribute"))
             assert all(line.isprintable() for line in str(caught.value).splitlines())
     (tmp_path / "own").mkdir()
-    save_boundaries(Boundaries([Boundary("a/b", "attribute", normal[0], np.zeros(1, np.float32)[0], "w", "")]), tmp_path / "own")
+    save_boundaries(
+        Boundaries([Boundary("a/b", "attribute", normal[0], np.zeros(1, np.float32)[0], "w", "")]),
+        tmp_path / "own",
+    )
     file = tmp_path / "own" / "boundaries.json"
     content = json.loads(file.read_text())
     content["boundaries"][0]["concept"] = f"a/{name}"
@@ -130,7 +186,9 @@ def test_a_picture_is_well_formed_whatever_is_written_on_it(text: str) -> None:
 
 
 def test_a_page_shows_what_cannot_be_printed() -> None:
-    page = templates("ganstrata.core.report").from_string("<b>{{ name }}</b> {{ names | join(' ') }} {{ finished }}")
+    page = templates("ganstrata.core.report").from_string(
+        "<b>{{ name }}</b> {{ names | join(' ') }} {{ finished }}"
+    )
     from markupsafe import Markup
 
     text = page.render(name="a\x1b<i>\u202e", names=["\x00", "b"], finished=Markup("<hr>"))
@@ -138,7 +196,11 @@ def test_a_page_shows_what_cannot_be_printed() -> None:
     assert markup('"<\x00>"') == "&quot;&lt;\\x00&gt;&quot;"
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+cmd|x", "-2+3", "@SUM(A1)", "\t=1", "a\x1b", "plain", "-", "'=quoted", "a,b", 'a"b'], ids=ascii)
+@pytest.mark.parametrize(
+    "name",
+    ["=1+1", "+cmd|x", "-2+3", "@SUM(A1)", "\t=1", "a\x1b", "plain", "-", "'=quoted", "a,b", 'a"b'],
+    ids=ascii,
+)
 def test_a_table_computes_nothing(name: str) -> None:
     [[cell, number]] = csv.reader(io.StringIO(csv_text([[name, -0.5]])))
     assert not cell.startswith(("=", "+", "-", "@", "\t"))
@@ -149,4 +211,7 @@ def test_a_table_computes_nothing(name: str) -> None:
 
 
 def test_numbers_stay_numbers_in_a_table() -> None:
-    assert csv_text([["-0.5", "+1e3", -3, -0.123456789, math.nan, np.float32(-1), None]]) == "-0.5,+1e3,-3,-0.123457,,-1,\n"
+    assert (
+        csv_text([["-0.5", "+1e3", -3, -0.123456789, math.nan, np.float32(-1), None]])
+        == "-0.5,+1e3,-3,-0.123457,,-1,\n"
+    )

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 from ganstrata.core.errors import GanstrataError, RunError
-from ganstrata.core.storage.result_folder import add_files, check_free, faults_of, index_text, replace_folder, settle, staged
+from ganstrata.core.storage.result_folder import (
+    add_files,
+    check_free,
+    faults_of,
+    index_text,
+    replace_folder,
+    settle,
+    staged,
+)
 
 INDEX = "found.json"
 
@@ -21,7 +29,11 @@ def files(**content: str) -> dict[str, bytes]:
 
 def there(folder: Path) -> dict[str, bytes]:
     """Everything in a folder and beside it."""
-    return {str(file.relative_to(folder.parent)): file.read_bytes() for file in sorted(folder.parent.rglob("*")) if file.is_file()}
+    return {
+        str(file.relative_to(folder.parent)): file.read_bytes()
+        for file in sorted(folder.parent.rglob("*"))
+        if file.is_file()
+    }
 
 
 def within(name: str, content: dict[str, bytes]) -> dict[str, bytes]:
@@ -57,7 +69,9 @@ def failing(monkeypatch: pytest.MonkeyPatch, method: str, at: int, error: BaseEx
 
 
 @pytest.mark.parametrize("at", [0, 1])
-def test_a_rename_that_fails_leaves_what_was_there(folder: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rename_that_fails_leaves_what_was_there(
+    folder: Path, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patched:
         failing(patched, "rename", at, PermissionError(13, "Permission denied"))
         with pytest.raises(GanstrataError, match=r"cannot write .*Permission denied"):
@@ -73,7 +87,9 @@ class Died(BaseException):
 
 @pytest.mark.parametrize("at", range(6))
 @pytest.mark.parametrize("method", ["rename", "replace"])
-def test_whoever_dies_at_any_rename_leaves_one_of_both(folder: Path, method: str, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_dies_at_any_rename_leaves_one_of_both(
+    folder: Path, method: str, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "mine.txt").write_text("mine", encoding="utf-8")
     with monkeypatch.context() as patched:
         failing(patched, method, at, Died())
@@ -81,7 +97,10 @@ def test_whoever_dies_at_any_rename_leaves_one_of_both(folder: Path, method: str
         with suppress(Died):
             replace_folder(folder, INDEX, NEW)
     settle(folder, INDEX)
-    assert there(folder) in ({**within("x", OLD), "x/mine.txt": b"mine"}, {**within("x", NEW), "x/mine.txt": b"mine"})
+    assert there(folder) in (
+        {**within("x", OLD), "x/mine.txt": b"mine"},
+        {**within("x", NEW), "x/mine.txt": b"mine"},
+    )
     replace_folder(folder, INDEX, NEW)
     assert there(folder) == {**within("x", NEW), "x/mine.txt": b"mine"}
 
@@ -131,7 +150,9 @@ def hand_made(folder: Path) -> None:
         (hand_made, INDEX),
     ],
 )
-def test_only_what_the_command_itself_has_written_is_free(folder: Path, spoil: Callable[[Path], object], named: str) -> None:
+def test_only_what_the_command_itself_has_written_is_free(
+    folder: Path, spoil: Callable[[Path], object], named: str
+) -> None:
     check_free(folder, INDEX, "do it")
     spoil(folder)
     before = there(folder)
@@ -176,7 +197,10 @@ def test_files_are_added_all_or_none(tmp_path: Path) -> None:
     for folder in (tmp_path / "there", tmp_path / "new"):
         with pytest.raises(TypeError), staged(folder) as place:
             (place / "a").write_bytes("no bytes")  # type: ignore[arg-type]
-    assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*"))] == ["there", str(Path("there/mine"))]
+    assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*"))] == [
+        "there",
+        str(Path("there/mine")),
+    ]
     for folder in (tmp_path / "there", tmp_path / "new"):
         add_files(folder, {"a": b"1", "b": b"2"})
         assert {p.name for p in folder.iterdir()} - {"mine"} == {"a", "b"}
@@ -184,7 +208,9 @@ def test_files_are_added_all_or_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1])
-def test_files_that_were_being_added_are_all_there_after_the_next_call(tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_were_being_added_are_all_there_after_the_next_call(
+    tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patched:
         failing(patched, "replace", 2 + at, Died())  # the first two write the files
         with pytest.raises(Died):

@@ -10,7 +10,11 @@ import pytest
 from ganstrata.core.errors import GanstrataError, RunError
 from ganstrata.core.storage.shards import Shards
 
-LAYOUT = {"w": ((10, 3), (4, 3), "float32"), "n": ((10,), (4,), "int64"), "deep/s": ((10, 2), (4, 2), "float32")}
+LAYOUT = {
+    "w": ((10, 3), (4, 3), "float32"),
+    "n": ((10,), (4,), "int64"),
+    "deep/s": ((10, 2), (4, 2), "float32"),
+}
 
 
 def piece(start: int, stop: int, shift: float = 0.0) -> dict[str, tuple[tuple[slice, ...], np.ndarray]]:
@@ -18,7 +22,11 @@ def piece(start: int, stop: int, shift: float = 0.0) -> dict[str, tuple[tuple[sl
     w = (rows[:, None] + np.array([0.0, 0.25, shift])).astype(np.float32)
     scores = np.where(rows[:, None] % 2 == 0, np.nan, w[:, :2]).astype(np.float32)
     region = slice(start, stop)
-    return {"w": ((region, slice(0, 3)), w), "n": ((region,), rows), "deep/s": ((region, slice(0, 2)), scores)}
+    return {
+        "w": ((region, slice(0, 3)), w),
+        "n": ((region,), rows),
+        "deep/s": ((region, slice(0, 2)), scores),
+    }
 
 
 @pytest.fixture
@@ -31,7 +39,10 @@ def shards(tmp_path: Path) -> Shards:
 
 
 def chunk(shards: Shards, name: str) -> Path:
-    return max((file for file in (shards.path / name).rglob("*") if file.is_file() and file.name != "zarr.json"), key=str)
+    return max(
+        (file for file in (shards.path / name).rglob("*") if file.is_file() and file.name != "zarr.json"),
+        key=str,
+    )
 
 
 def test_what_is_written_is_read(shards: Shards) -> None:
@@ -67,7 +78,9 @@ def test_a_changed_byte_is_noticed(shards: Shards, name: str) -> None:
         content[place] ^= 0x01
         file.write_bytes(bytes(content))
         if shards.is_whole("third"):
-            np.testing.assert_array_equal(shards.read(name), before)  # some bytes of a compressed chunk mean nothing
+            np.testing.assert_array_equal(
+                shards.read(name), before
+            )  # some bytes of a compressed chunk mean nothing
         else:
             noticed += 1
         content[place] ^= 0x01

@@ -15,10 +15,16 @@ class Ladder(Generator):
 
     reads = (0, 1, None, 1, 2, 3)
 
-    def __init__(self, config: PluginConfig = PluginConfig(), device: torch.device = torch.device("cpu")) -> None:  # noqa: B008
+    def __init__(
+        self,
+        config: PluginConfig = PluginConfig(),  # noqa: B008 - frozen
+        device: torch.device = torch.device("cpu"),  # noqa: B008 - frozen
+    ) -> None:
         super().__init__(config, device)
         self.card = ModelCard("ladder", resolution=4, layers=4, code_size=3, latent_size=3)
-        self.strata = tuple(Stratum(f"s{s}", layer, 4, is_feature=layer != 3) for s, layer in enumerate(self.reads))
+        self.strata = tuple(
+            Stratum(f"s{s}", layer, 4, is_feature=layer != 3) for s, layer in enumerate(self.reads)
+        )
         self.ran: list[int] = []
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
@@ -71,14 +77,19 @@ def test_restart_equals_full_pass_and_runs_only_what_is_behind_the_edit(layers: 
     assert not torch.equal(edited, done.rendering.images)
 
 
-@pytest.mark.parametrize("layers", [*((layer,) for layer in range(10)), (0, 1), (2, 3), (4, 5, 6, 7), (8, 9), (1, 8), tuple(range(10))])
+@pytest.mark.parametrize(
+    "layers",
+    [*((layer,) for layer in range(10)), (0, 1), (2, 3), (4, 5, 6, 7), (8, 9), (1, 8), tuple(range(10))],
+)
 def test_restart_equals_full_pass_on_the_bundled_model(rooms: Generator, layers: tuple[int, ...]) -> None:
     codes = codes_of(rooms, 2)
     done = Pass(rooms, codes, restarts=[first_reader(rooms, layers)])
     edited = done.edited(moved(codes, layers), layers).images
     assert torch.equal(edited, render(rooms, moved(codes, layers)))
     assert (edited - done.rendering.images).abs().max() > 1e-3
-    assert torch.equal(done.edited(codes, layers).images, done.rendering.images), "an edit that changes nothing"
+    assert torch.equal(done.edited(codes, layers).images, done.rendering.images), (
+        "an edit that changes nothing"
+    )
 
 
 def test_a_pass_can_be_edited_again_and_again() -> None:
@@ -114,7 +125,9 @@ def test_opaque_generator_renders_edits_and_has_one_layer() -> None:
     assert codes.shape == (3, 1, 12)
     done = Pass(generator, codes, restarts=[0])
     assert done.rendering.images.shape == (3, 3, 2, 2)
-    assert torch.equal(done.edited(moved(codes, (0,)), (0,)).images, (codes[:, 0] + 0.5).view(3, 3, 2, 2).sigmoid())
+    assert torch.equal(
+        done.edited(moved(codes, (0,)), (0,)).images, (codes[:, 0] + 0.5).view(3, 3, 2, 2).sigmoid()
+    )
 
 
 def test_features_on_request_only() -> None:
@@ -148,7 +161,9 @@ def test_gradients_reach_every_layer_of_the_codes(rooms: Generator) -> None:
 def test_gradient_is_the_slope_of_the_image() -> None:
     generator = Opaque()
     codes = codes_of(generator, 1).double().requires_grad_()
-    assert torch.autograd.gradcheck(lambda c: generator.finish(generator.stratum(0, State(None), c[:, 0])), codes)
+    assert torch.autograd.gradcheck(
+        lambda c: generator.finish(generator.stratum(0, State(None), c[:, 0])), codes
+    )
     (slope,) = torch.autograd.grad(render(generator, codes).sum(), codes)
     value = codes.detach().sigmoid()
     assert torch.allclose(slope, value * (1.0 - value), atol=1e-6)
@@ -194,7 +209,9 @@ def test_images_of_another_shape_name_the_generator() -> None:
         def finish(self, state: State) -> Tensor:
             return super().finish(state)[:, :1]
 
-    with pytest.raises(ShapeError, match=r"Grey: images returned by finish: expected \(N=2, 3, H, W\), got \(2, 1, 4, 4\)"):
+    with pytest.raises(
+        ShapeError, match=r"Grey: images returned by finish: expected \(N=2, 3, H, W\), got \(2, 1, 4, 4\)"
+    ):
         render(Grey(), codes_of(Ladder(), 2))
 
 

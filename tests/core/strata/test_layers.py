@@ -7,7 +7,13 @@ from itertools import pairwise
 
 import pytest
 from ganstrata.core.errors import LayerError
-from ganstrata.core.strata.layers import default_groups, layer_sets, parse_layers, resolution_groups, show_layers
+from ganstrata.core.strata.layers import (
+    default_groups,
+    layer_sets,
+    parse_layers,
+    resolution_groups,
+    show_layers,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,7 +122,10 @@ def test_a_single_layer_is_not_repeated():
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (["hihg"], "'hihg' names no layers. Did you mean 'high'? Allowed: all, each, groups, low, high, or numbers"),
+        (
+            ["hihg"],
+            "'hihg' names no layers. Did you mean 'high'? Allowed: all, each, groups, low, high, or numbers",
+        ),
         (["0-5"], "there is no layer 5"),
         (["1-2-3"], "neither a number nor a range"),
         ([""], "'' names no layers"),

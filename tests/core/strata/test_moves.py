@@ -9,7 +9,15 @@ import pytest
 import torch
 from closeness import assert_near
 from ganstrata.core.errors import DataError, LayerError
-from ganstrata.core.strata.moves import conditioned, edit_direction, jitter, move, move_jointly, move_to, signed_distance
+from ganstrata.core.strata.moves import (
+    conditioned,
+    edit_direction,
+    jitter,
+    move,
+    move_jointly,
+    move_to,
+    signed_distance,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,7 +70,9 @@ def test_joint_edit_is_the_sum_of_its_parts():
             expected[:, layer] += amount * SCALE[layer] * (n if n.ndim == 1 else n[layer])
     fields = [edit_direction(n, layers, SCALE) for layers, _, n in parts]
     before = [field.copy() for field in fields]
-    np.testing.assert_allclose(move_jointly(c, fields, [a for _, a, _ in parts]), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        move_jointly(c, fields, [a for _, a, _ in parts]), expected, rtol=1e-5, atol=1e-6
+    )
     assert all((a == b).all() for a, b in zip(fields, before, strict=True))
     with pytest.raises(ValueError, match="argument"):
         move_jointly(c, fields, [1.0])
@@ -112,12 +122,17 @@ def test_the_distance_after_an_absolute_edit_is_its_target(layered):
     np.testing.assert_allclose(signed_distance(moved, n, offset, (0, 2, 3), SCALE, mean), 1.25, atol=1e-6)
     # A relative step of 1 shrinks with truncation, so that it is 1 before truncation on every layer.
     stepped = move(codes().double(), edit_direction(n, (0, 2, 3), SCALE), 1.0)
-    np.testing.assert_allclose(signed_distance(stepped, n, offset, (0, 2, 3), SCALE, mean) - before, 1.0, atol=1e-6)
+    np.testing.assert_allclose(
+        signed_distance(stepped, n, offset, (0, 2, 3), SCALE, mean) - before, 1.0, atol=1e-6
+    )
 
 
 def test_layers_that_truncation_has_emptied_have_no_distance():
     n, mean, dead = unit(D), torch.zeros(D), np.array([0.0, 0.5, 1.0, 1.0, 1.0], dtype=np.float32)
-    assert_near(signed_distance(codes(), n, 0.0, (0, 1), dead, mean), signed_distance(codes(), n, 0.0, (1,), dead, mean))
+    assert_near(
+        signed_distance(codes(), n, 0.0, (0, 1), dead, mean),
+        signed_distance(codes(), n, 0.0, (1,), dead, mean),
+    )
     assert signed_distance(codes(), n, 0.0, (0,), dead, mean).isnan().all()
 
 
@@ -146,7 +161,9 @@ def test_conditional_direction_against_gram_schmidt(seed, size, rank, more, sing
     for b in base:
         expected -= (expected @ b) * b
     left = np.linalg.norm(expected) / np.linalg.norm(direction)
-    found = conditioned(direction / np.linalg.norm(direction), [conditions[i] for i in rng.permutation(len(conditions))])
+    found = conditioned(
+        direction / np.linalg.norm(direction), [conditions[i] for i in rng.permutation(len(conditions))]
+    )
     tolerance = (1e-5 if single else 1e-12) / left
     np.testing.assert_allclose(np.linalg.norm(found), 1.0, rtol=1e-12)
     np.testing.assert_allclose(found, expected / np.linalg.norm(expected), atol=tolerance)
@@ -163,7 +180,9 @@ def test_a_direction_in_the_span_of_its_conditions_is_an_error_that_names_them()
     first, second = unit(D, seed=1), unit(D, seed=2)
     within = (0.3 * first - 0.8 * second).astype(np.float64)
     within /= np.linalg.norm(within)
-    with pytest.raises(DataError, match=r"colour/red lies in the span of its conditions \(layout/left, object/bed\)"):
+    with pytest.raises(
+        DataError, match=r"colour/red lies in the span of its conditions \(layout/left, object/bed\)"
+    ):
         conditioned(within, [first, second], name="colour/red", names=["layout/left", "object/bed"])
     with pytest.raises(DataError, match=r"the direction lies in the span of its conditions \(1 directions\)"):
         conditioned(first, [first])
@@ -179,12 +198,22 @@ def reference():
 
 
 @pytest.mark.parametrize(
-    ("authors", "count"), [("higan", 1), ("higan", 2), ("interfacegan", 1), ("interfacegan", 2), ("interfacegan", 3), ("interfacegan", 4)]
+    ("authors", "count"),
+    [
+        ("higan", 1),
+        ("higan", 2),
+        ("interfacegan", 1),
+        ("interfacegan", 2),
+        ("interfacegan", 3),
+        ("interfacegan", 4),
+    ],
 )
 def test_conditional_direction_as_the_authors_compute_it(reference, authors, count):
     found = conditioned(reference["primal"][0], [reference[f"cond{i}"][0] for i in range(count)])
     # Their closed form for two conditions adds 1e-8 to a denominator.
-    np.testing.assert_allclose(found, reference[f"{authors}.{count}cond.f64"][0], atol=1e-7 if count == 2 else 1e-12)
+    np.testing.assert_allclose(
+        found, reference[f"{authors}.{count}cond.f64"][0], atol=1e-7 if count == 2 else 1e-12
+    )
 
 
 def test_nearly_equal_conditions_are_both_left_alone(reference):

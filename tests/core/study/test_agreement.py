@@ -16,7 +16,9 @@ DIAGNOSES = """
 333335 111455 111112 224444 133555 555555 244444 224555 114444 144445 222224 111155 224444 133333 555555
 """
 # Ten subjects, fourteen raters, five categories; kappa 0.210.
-SUBJECTS = "0 0 0 0 14 0 2 6 4 2 0 0 3 5 6 0 3 9 2 0 2 2 8 1 1 7 7 0 0 0 3 2 6 3 0 2 5 3 2 2 6 5 2 1 0 0 2 2 3 7"
+SUBJECTS = (
+    "0 0 0 0 14 0 2 6 4 2 0 0 3 5 6 0 3 9 2 0 2 2 8 1 1 7 7 0 0 0 3 2 6 3 0 2 5 3 2 2 6 5 2 1 0 0 2 2 3 7"
+)
 
 
 def diagnoses() -> np.ndarray:
@@ -29,7 +31,9 @@ def counted(choices: np.ndarray, count: int) -> np.ndarray:
 
 def test_the_example_of_fleiss() -> None:
     counts = counted(diagnoses(), 5)
-    np.testing.assert_allclose(counts.sum(axis=0) / counts.sum(), [0.144, 0.144, 0.167, 0.306, 0.239], atol=5e-4)  # as printed there
+    np.testing.assert_allclose(
+        counts.sum(axis=0) / counts.sum(), [0.144, 0.144, 0.167, 0.306, 0.239], atol=5e-4
+    )  # as printed there
     assert fleiss_kappa(counts) == pytest.approx(0.430, abs=5e-4)
 
 
@@ -63,7 +67,9 @@ def test_the_interval_of_too_little_is_undefined() -> None:
     value, low, high = kappa_interval(diagnoses()[:, :2], 5)
     assert np.isfinite(value)
     assert np.isnan([low, high]).all()
-    shuffled = np.random.default_rng(0).permuted(diagnoses(), axis=0)  # the table lists each patient's diagnoses in order
+    shuffled = np.random.default_rng(0).permuted(
+        diagnoses(), axis=0
+    )  # the table lists each patient's diagnoses in order
     value, low, high = kappa_interval(shuffled, 5)
     assert value == pytest.approx(0.430, abs=5e-4)
     assert 0.15 < low < 0.35
@@ -78,6 +84,8 @@ def test_coverage_in_simulation(taste: float) -> None:
     truth = fleiss_kappa(counted(vote(preference, 300, 20_000, rng, taste=taste, luck=1.0), 5))
     hits = 0
     for k in range(200):
-        _, low, high = kappa_interval(vote(preference, 12, 20, np.random.default_rng([k, 1]), taste=taste, luck=1.0), 5)
+        _, low, high = kappa_interval(
+            vote(preference, 12, 20, np.random.default_rng([k, 1]), taste=taste, luck=1.0), 5
+        )
         hits += low <= truth <= high
     assert hits >= 181

@@ -32,15 +32,22 @@ def shown(page: str) -> dict[str, list[np.ndarray]]:
     assert found is not None
     rows = {}
     for question in json.loads(found[1])["questions"]:
-        sheets = [np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))).astype(float) for uri in question["rows"]]
+        sheets = [
+            np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))).astype(float)
+            for uri in question["rows"]
+        ]
         # Frames of 8 pixels with 2 white ones between them.
-        rows[question["id"]] = [np.stack([sheet[:, c : c + 8] for c in range(0, sheet.shape[1], 10)], axis=1) for sheet in sheets]
+        rows[question["id"]] = [
+            np.stack([sheet[:, c : c + 8] for c in range(0, sheet.shape[1], 10)], axis=1) for sheet in sheets
+        ]
     return rows
 
 
 @pytest.fixture
 def made(fakes, copied: Path, tmp_path: Path) -> tuple[Key, Path]:
-    key = make_study(copied, tmp_path / "study", StudyRequest(concepts=tuple(HOME), strips=4, seed=5), progress=QUIET)
+    key = make_study(
+        copied, tmp_path / "study", StudyRequest(concepts=tuple(HOME), strips=4, seed=5), progress=QUIET
+    )
     return key, tmp_path / "study"
 
 
@@ -60,10 +67,16 @@ def test_rows_show_what_the_key_says(made: tuple[Key, Path]) -> None:
         assert question.order[int(np.argmax(change))] == HOME[question.boundary]
 
 
-def test_workers_may_finish_in_any_order(fakes, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_may_finish_in_any_order(
+    fakes, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ask = StudyRequest(concepts=tuple(HOME), strips=2, seed=5)
     make_study(copied, tmp_path / "one", ask, progress=QUIET)
-    monkeypatch.setattr(Engine, "map", lambda self, function, tasks: iter([function(self.prepared, task) for task in tasks][::-1]))
+    monkeypatch.setattr(
+        Engine,
+        "map",
+        lambda self, function, tasks: iter([function(self.prepared, task) for task in tasks][::-1]),
+    )
     make_study(copied, tmp_path / "two", ask, progress=QUIET)
     assert (tmp_path / "one" / PAGE).read_bytes() == (tmp_path / "two" / PAGE).read_bytes()
 
@@ -81,7 +94,18 @@ def test_the_page_says_nothing_of_what_it_shows(made: tuple[Key, Path]) -> None:
     key, folder = made
     page = (folder / PAGE).read_text(encoding="utf-8")
     told = re.sub(r"base64,[^\"]*", "", page)
-    for secret in (*GROUPS, "seen/", "layers", "seed", str(key.seed + 10**6), key.generator, key.run, "layout", "category", "attribute"):
+    for secret in (
+        *GROUPS,
+        "seen/",
+        "layers",
+        "seed",
+        str(key.seed + 10**6),
+        key.generator,
+        key.run,
+        "layout",
+        "category",
+        "attribute",
+    ):
         assert not re.search(rf"\b{re.escape(secret)}\b", told), secret
     assert not any(str(question.sample) in told for question in key.questions if question.sample > 999)
 
@@ -90,12 +114,17 @@ def test_it_needs_no_network(made: tuple[Key, Path]) -> None:
     page = (made[1] / PAGE).read_text(encoding="utf-8")
     assert "default-src 'none'" in page
     told = re.sub(r"base64,[^\"]*", "", page)
-    assert not re.search(r"https?://|\bsrc=\"(?!data:)|\bhref=|@import|url\(|\bfetch\b|XMLHttpRequest|sendBeacon", told)
+    assert not re.search(
+        r"https?://|\bsrc=\"(?!data:)|\bhref=|@import|url\(|\bfetch\b|XMLHttpRequest|sendBeacon", told
+    )
 
 
 def test_a_seed_makes_the_same_study_and_none_makes_another(fakes, copied: Path, tmp_path: Path) -> None:
     ask = {"concepts": ("seen/red",), "strips": 2}
-    keys = [make_study(copied, tmp_path / str(i), StudyRequest(**ask, seed=s), progress=QUIET) for i, s in enumerate((5, 5, 6, None, None))]
+    keys = [
+        make_study(copied, tmp_path / str(i), StudyRequest(**ask, seed=s), progress=QUIET)
+        for i, s in enumerate((5, 5, 6, None, None))
+    ]
     assert keys[0] == keys[1]
     assert (tmp_path / "0" / PAGE).read_bytes() == (tmp_path / "1" / PAGE).read_bytes()
     assert len({key.study for key in keys}) == 4
@@ -104,11 +133,21 @@ def test_a_seed_makes_the_same_study_and_none_makes_another(fakes, copied: Path,
 
 
 def test_without_names_the_variation_factors_are_asked_about(fakes, copied: Path, tmp_path: Path) -> None:
-    key = make_study(copied, tmp_path / "study", StudyRequest(strips=1, steps=3, words={"seen/red": "a red tint"}), progress=QUIET)
+    key = make_study(
+        copied,
+        tmp_path / "study",
+        StudyRequest(strips=1, steps=3, words={"seen/red": "a red tint"}),
+        progress=QUIET,
+    )
     factors = set(read_effects(Run.open(copied)).found)
     assert {question.boundary for question in key.questions} == factors
     assert set(HOME) <= factors
-    assert {question.words for question in key.questions if question.boundary in HOME} == {"left", "checks", "stripes", "a red tint"}
+    assert {question.words for question in key.questions if question.boundary in HOME} == {
+        "left",
+        "checks",
+        "stripes",
+        "a red tint",
+    }
     assert key.amounts == (-3.0, 0.0, 3.0)
 
 
@@ -116,7 +155,10 @@ def test_without_names_the_variation_factors_are_asked_about(fakes, copied: Path
     ("ask", "words"),
     [
         (StudyRequest(("seen/rde",)), r"--concepts seen/rde: no boundary of .* Did you mean 'seen/red'\?"),
-        (StudyRequest(words={"seen/rde": "x"}), r"--words seen/rde=...: no boundary of .* Did you mean 'seen/red'\?"),
+        (
+            StudyRequest(words={"seen/rde": "x"}),
+            r"--words seen/rde=...: no boundary of .* Did you mean 'seen/red'\?",
+        ),
         (StudyRequest(steps=4), "--steps 4: give an odd number"),
         (StudyRequest(strips=0), "--strips 0: give 1 or more"),
     ],
@@ -150,7 +192,12 @@ def test_words_of_concepts_cannot_end_the_script_or_become_markup() -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("a/wood", "wood"), ("b/living_room-vs-bed_room", "living room rather than bed room"), ("a/x_y|a/z,b/q", "x y"), ("a/b/c", "b/c")],
+    [
+        ("a/wood", "wood"),
+        ("b/living_room-vs-bed_room", "living room rather than bed room"),
+        ("a/x_y|a/z,b/q", "x y"),
+        ("a/b/c", "b/c"),
+    ],
 )
 def test_plain_words(name: str, words: str) -> None:
     assert plain_words(name) == words

@@ -64,9 +64,16 @@ def test_the_tables_agree_with_the_votes(tmp_path: Path) -> None:
     for row in rows(tmp_path / "out/concepts.csv"):
         mine = [b for b in ballots if b["boundary"] == row["boundary"]]
         assert int(row["votes"]) == len(mine)
-        assert float(row["share"]) == pytest.approx(np.mean([b["choice"] == row["group"] for b in mine]), abs=1e-5)
+        assert float(row["share"]) == pytest.approx(
+            np.mean([b["choice"] == row["group"] for b in mine]), abs=1e-5
+        )
     agreement = rows(tmp_path / "out/agreement.csv")
-    assert [(row["strips"], row["of"]) for row in agreement][:4] == [("all", "rows"), ("all", "groups"), ("layout", "rows"), ("layout", "groups")]
+    assert [(row["strips"], row["of"]) for row in agreement][:4] == [
+        ("all", "rows"),
+        ("all", "groups"),
+        ("layout", "rows"),
+        ("layout", "groups"),
+    ]
     assert agreement[0]["count"] == "10"
 
 

@@ -31,7 +31,9 @@ def test_order_of_raters_and_strips_does_not_matter() -> None:
     found = shares(choices, strata, 5)
     rows, columns = rng.permutation(7), rng.permutation(12)
     other = shares(choices[np.ix_(rows, columns)], [strata[i] for i in columns], 5)
-    np.testing.assert_allclose(np.stack([found.value, found.low, found.high]), np.stack([other.value, other.low, other.high]))
+    np.testing.assert_allclose(
+        np.stack([found.value, found.low, found.high]), np.stack([other.value, other.low, other.high])
+    )
 
 
 def test_votes_without_any_pattern_have_about_wilsons_interval() -> None:
@@ -64,7 +66,18 @@ def test_coverage_in_simulation(taste: float, luck: float, raters: int, concepts
     strata = [f"c{i // strips}" for i in range(concepts * strips)]
     hits = np.zeros(5)
     for k in range(300):
-        found = shares(vote(PREFERENCE, raters, concepts * strips, np.random.default_rng([k, raters]), taste=taste, luck=luck), strata, 5)
+        found = shares(
+            vote(
+                PREFERENCE,
+                raters,
+                concepts * strips,
+                np.random.default_rng([k, raters]),
+                taste=taste,
+                luck=luck,
+            ),
+            strata,
+            5,
+        )
         hits += (found.low <= truth) & (truth <= found.high)
     assert 0.91 < hits.mean() / 300 < 0.99
 

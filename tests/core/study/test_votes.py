@@ -40,7 +40,9 @@ def test_of_two_files_of_one_rater_the_later_counts(tmp_path: Path) -> None:
         found = read_votes(KEY_, paths)
         assert [CHOICES[i] for i in found.choices[0]] == ALL
         assert len(found.raters) == 1
-        assert found.remarks == (f"rater {1:016x}: a.json was saved after b.json, with other votes; it counts, the other does not",)
+        assert found.remarks == (
+            f"rater {1:016x}: a.json was saved after b.json, with other votes; it counts, the other does not",
+        )
 
 
 def test_of_two_votes_on_one_question_the_last_counts_and_is_told(tmp_path: Path) -> None:
@@ -48,12 +50,18 @@ def test_of_two_votes_on_one_question_the_last_counts_and_is_told(tmp_path: Path
     content["votes"].append({"question": KEY_.questions[0].id, "choice": "none"})
     found = read_votes(KEY_, [put(tmp_path / "a.json", content)])
     assert CHOICES[found.choices[0, 0]] == "none"
-    assert found.remarks == (f"rater {1:016x}: a.json has several votes on 1 questions; the last of each counts",)
+    assert found.remarks == (
+        f"rater {1:016x}: a.json has several votes on 1 questions; the last of each counts",
+    )
 
 
 def test_a_rater_who_always_takes_the_same_row_is_told(tmp_path: Path) -> None:
-    found = read_votes(KEY_, [put(tmp_path / "a.json", ballot(KEY_, [question.order[1] for question in KEY_.questions], 1))])
-    assert found.remarks == (f"rater {1:016x}: all 10 votes are for row 2; the votes count, look whether they should",)
+    found = read_votes(
+        KEY_, [put(tmp_path / "a.json", ballot(KEY_, [question.order[1] for question in KEY_.questions], 1))]
+    )
+    assert found.remarks == (
+        f"rater {1:016x}: all 10 votes are for row 2; the votes count, look whether they should",
+    )
 
 
 def changed(**changes: object) -> bytes:
@@ -68,14 +76,20 @@ BAD = {
     "nested": (b"[" * 200_000, "it is damaged"),
     "list": (b"[]", "these are no exported votes"),
     "large": (b" " * 1_000_001, "more than 1000000 bytes"),
-    "other study": (changed(study="012345678901"), "votes on another study ('012345678901', not 'abcdefabcdef')"),
+    "other study": (
+        changed(study="012345678901"),
+        "votes on another study ('012345678901', not 'abcdefabcdef')",
+    ),
     "format": (changed(format="x"), "format: must be 'ganstrata study votes 1' (got 'x')"),
     "more": (changed(name="Eve"), "name: is not an option"),
     "rater": (changed(rater="../../x"), "rater: must have the form"),
     "saved": (changed(saved="yesterday"), "it is damaged: Invalid isoformat string"),
     "year 1": (changed(saved="0001-01-01T00:00:00"), "it says that it was saved in the year 1"),
     "year 9999": (changed(saved="9999-12-31T23:59:59-14:00"), "it says that it was saved in the year 9999"),
-    "question": (changed(votes=[{**VOTE, "question": "zzz"}]), "a vote on question 'zzz', which this study does not ask"),
+    "question": (
+        changed(votes=[{**VOTE, "question": "zzz"}]),
+        "a vote on question 'zzz', which this study does not ask",
+    ),
     "row": (changed(votes=[{**VOTE, "choice": 4}]), "is for row 4; there are rows 0 to 3"),
     "negative": (changed(votes=[{**VOTE, "choice": -1}]), "is for row -1"),
     "true": (changed(votes=[{**VOTE, "choice": True}]), "votes -> 0 -> choice"),
@@ -110,7 +124,10 @@ def test_a_key_is_read_as_it_was_written(tmp_path: Path) -> None:
     [
         (lambda c: c.pop("study"), "is damaged: study"),
         (lambda c: c.update(format="x"), "is no key of a study"),
-        (lambda c: c["questions"][0].update(order=["bottom", "lower", "upper", "upper"]), "does not show every layer group once"),
+        (
+            lambda c: c["questions"][0].update(order=["bottom", "lower", "upper", "upper"]),
+            "does not show every layer group once",
+        ),
         (lambda c: c["questions"].append(c["questions"][0]), "two questions have one id"),
         (lambda c: c["groups"].clear(), "is damaged: groups"),
         (lambda c: c["questions"].clear(), "is damaged: questions"),

@@ -14,7 +14,9 @@ class MedianSplit(BoundaryLearner):
             upper, lower = latents[high].mean(axis=0), latents[~high].mean(axis=0)
             normal = (upper - lower) / np.linalg.norm(upper - lower)
             offset = np.asarray(-normal @ (upper + lower) / 2.0, dtype=np.float32)
-            found.append(Boundary(concept.name, concept.level, normal, offset, generator.space, generator.fingerprint))
+            found.append(
+                Boundary(concept.name, concept.level, normal, offset, generator.space, generator.fingerprint)
+            )
         return Boundaries(found)
 
 

@@ -34,7 +34,10 @@ def enlarged(x, size):
         place = torch.arange(after, device=x.device) * (before / after)
         low = place.floor().long()
         share = (place - low).view([-1 if i == axis else 1 for i in range(4)])
-        x = x.index_select(axis, low) * (1.0 - share) + x.index_select(axis, (low + 1).clamp(max=before - 1)) * share
+        x = (
+            x.index_select(axis, low) * (1.0 - share)
+            + x.index_select(axis, (low + 1).clamp(max=before - 1)) * share
+        )
     return x
 
 
@@ -48,18 +51,25 @@ class DeepLab(Segmenter):
 
     def __init__(self, config, device):
         super().__init__(config, device)
-        (graph,), (weights,) = (sorted(Path(config.folder).glob(pattern)) for pattern in ("*.graph.json", "*.safetensors"))
+        (graph,), (weights,) = (
+            sorted(Path(config.folder).glob(pattern)) for pattern in ("*.graph.json", "*.safetensors")
+        )
         self.graph = json.loads(graph.read_text())
         self.weights = {name: tensor.to(device) for name, tensor in load_file(weights).items()}
         self.checkpoint = hashlib.sha256(graph.read_bytes() + weights.read_bytes()).hexdigest()
         self.concepts = tuple(Concept(name, "object", threshold=0.02) for name in CLASSES)
 
     def logits(self, rendering):
-        return rendering.once(("deeplab", self.checkpoint), lambda: torch.cat([self.run(image) for image in rendering.images.split(1)]))
+        return rendering.once(
+            ("deeplab", self.checkpoint),
+            lambda: torch.cat([self.run(image) for image in rendering.images.split(1)]),
+        )
 
     def run(self, images):
         size = self.graph["input_shape"][1:3]
-        images = F.interpolate(images.clamp(0.0, 1.0), size=size, mode="bilinear", antialias=True, align_corners=False)
+        images = F.interpolate(
+            images.clamp(0.0, 1.0), size=size, mode="bilinear", antialias=True, align_corners=False
+        )
         maps = {self.graph["input"]: (images * 255.0 - self.graph["input_zero"]) * self.graph["input_scale"]}
         for node in self.graph["nodes"]:
             if node["op"] == "ARG_MAX":
@@ -74,7 +84,9 @@ class DeepLab(Segmenter):
             weight, bias = (self.weights[f"{node['w']}.{part}"] for part in ("weight", "bias"))
             if node["pad"] == 0:
                 x = same_padding(x, weight.shape[2:], node["s"], node["d"])
-            return F.conv2d(x, weight, bias, node["s"], 0, node["d"], groups=x.shape[1] if op.startswith("DEPTH") else 1)
+            return F.conv2d(
+                x, weight, bias, node["s"], 0, node["d"], groups=x.shape[1] if op.startswith("DEPTH") else 1
+            )
         if op == "AVERAGE_POOL_2D":
             return F.avg_pool2d(x, node["k"], node["s"])
         if op == "RESIZE_BILINEAR":

@@ -24,14 +24,18 @@ def world(n=500):
 
 def learner(estimator, arguments=None, **config):
     settings = {"positives": 100, "negatives": 100, **config}
-    return ganstrata.load_learner("sklearn", device="cpu", estimator=estimator, arguments=arguments or {}, **settings)
+    return ganstrata.load_learner(
+        "sklearn", device="cpu", estimator=estimator, arguments=arguments or {}, **settings
+    )
 
 
 def test_a_classifier_is_given_the_extremes():
     w, scores = world()
     found = learner("sklearn.linear_model:LogisticRegression", {"C": 0.1}).learn(w, scores, CONCEPTS, seed=3)
     for j, boundary in enumerate(found):
-        chosen = select(scores[:, j], Extremes(positives=100, negatives=100), concept=CONCEPTS[j].name, seed=3)
+        chosen = select(
+            scores[:, j], Extremes(positives=100, negatives=100), concept=CONCEPTS[j].name, seed=3
+        )
         plain = LogisticRegression(C=0.1).fit(w[chosen.train], chosen.train_labels)
         length = np.linalg.norm(plain.coef_)
         np.testing.assert_allclose(boundary.normal, plain.coef_[0] / length, atol=1e-3)
@@ -41,7 +45,9 @@ def test_a_classifier_is_given_the_extremes():
 def test_a_regressor_on_the_scores_is_the_learner_ridge():
     w, scores = world()
     scores[::5, 1] = np.nan
-    ours = ganstrata.load_learner("ridge", device="cpu", positives=100, negatives=100, alpha=3.0).learn(w, scores, CONCEPTS)
+    ours = ganstrata.load_learner("ridge", device="cpu", positives=100, negatives=100, alpha=3.0).learn(
+        w, scores, CONCEPTS
+    )
     found = learner("sklearn.linear_model:Ridge", {"alpha": 3.0}, target="scores").learn(w, scores, CONCEPTS)
     for a, b in zip(found, ours, strict=True):
         np.testing.assert_allclose(a.normal, b.normal, atol=1e-6)
@@ -54,7 +60,9 @@ def test_a_regressor_on_the_labels_has_its_plane_between_them():
     boundary = learner("sklearn.linear_model:Ridge").learn(w, scores[:, :1], CONCEPTS[:1])[0]
     chosen = select(scores[:, 0], Extremes(positives=100, negatives=100), concept="a/x", seed=0)
     plain = Ridge().fit(w[chosen.train], 2.0 * chosen.train_labels - 1.0)
-    np.testing.assert_allclose(w @ boundary.normal + boundary.offset, plain.predict(w) / np.linalg.norm(plain.coef_), atol=1e-4)
+    np.testing.assert_allclose(
+        w @ boundary.normal + boundary.offset, plain.predict(w) / np.linalg.norm(plain.coef_), atol=1e-4
+    )
 
 
 SEEDED = """
@@ -109,7 +117,10 @@ def test_the_seed_is_the_runs_unless_it_is_given(own):
         boundary = learner(f"{own}:Seeded", arguments).learn(w, scores[:, :1], CONCEPTS[:1], seed=4)[0]
         assert boundary.normal.tolist() == np.eye(D)[axis].tolist()
         assert float(boundary.offset) == pytest.approx(-1.0, abs=0.2)  # codes are centred for the fit
-    one, two, other = (learner("sklearn.linear_model:SGDClassifier").learn(w, scores, CONCEPTS, seed=s)[0].normal.tobytes() for s in (1, 1, 2))
+    one, two, other = (
+        learner("sklearn.linear_model:SGDClassifier").learn(w, scores, CONCEPTS, seed=s)[0].normal.tobytes()
+        for s in (1, 1, 2)
+    )
     assert one == two != other
 
 
@@ -132,18 +143,42 @@ def test_an_estimator_that_stops_early_is_recorded_and_other_warnings_pass(own):
     ("given", "place", "message"),
     [
         ({"estimator": "sklearn.linear_model"}, "estimator", "must have the form"),
-        ({"estimator": "sklearn.linear_model:LogisticRegresion"}, "estimator", "Did you mean 'LogisticRegression'?"),
+        (
+            {"estimator": "sklearn.linear_model:LogisticRegresion"},
+            "estimator",
+            "Did you mean 'LogisticRegression'?",
+        ),
         ({"estimator": "sklern.linear_model:Ridge"}, "estimator", "there is no module 'sklern' to import"),
         ({"estimator": "nowhere.py:Ridge"}, "estimator", "no file nowhere.py"),
-        ({"estimator": "own.py:function"}, "estimator", r"own.py:function is no class with a method fit\(X, y\)"),
+        (
+            {"estimator": "own.py:function"},
+            "estimator",
+            r"own.py:function is no class with a method fit\(X, y\)",
+        ),
         ({"estimator": "own.py:Unfit"}, "estimator", "is no class with a method fit"),
-        ({"estimator": "sklearn.linear_model:Ridge", "arguments": {"alhpa": 1.0}}, "arguments", "Did you mean 'alpha'?"),
-        ({"estimator": "sklearn.linear_model:Ridge", "arguments": {"alpha": -1.0}}, "estimator", "does not pass a trial: .*'alpha' parameter"),
+        (
+            {"estimator": "sklearn.linear_model:Ridge", "arguments": {"alhpa": 1.0}},
+            "arguments",
+            "Did you mean 'alpha'?",
+        ),
+        (
+            {"estimator": "sklearn.linear_model:Ridge", "arguments": {"alpha": -1.0}},
+            "estimator",
+            "does not pass a trial: .*'alpha' parameter",
+        ),
         ({"estimator": "sklearn.svm:SVC"}, "estimator", "has no coef_ after fit"),
         ({"estimator": "sklearn.neighbors:KNeighborsClassifier"}, "estimator", "has no coef_ after fit"),
         ({"estimator": "own.py:Bare"}, "estimator", "has no intercept_ after fit"),
-        ({"estimator": "own.py:Wide"}, "estimator", r"coef_ of shape \(2, 8\) and intercept_ of shape \(2,\) for codes of length 8"),
-        ({"estimator": "sklearn.linear_model:LogisticRegression", "target": "scores"}, "estimator", "does not pass a trial"),
+        (
+            {"estimator": "own.py:Wide"},
+            "estimator",
+            r"coef_ of shape \(2, 8\) and intercept_ of shape \(2,\) for codes of length 8",
+        ),
+        (
+            {"estimator": "sklearn.linear_model:LogisticRegression", "target": "scores"},
+            "estimator",
+            "does not pass a trial",
+        ),
         ({"estimator": "sklearn.linear_model:Ridge", "target": "all"}, "target", "labels"),
         ({}, "estimator", "is missing"),
     ],
@@ -156,5 +191,8 @@ def test_what_cannot_do_is_refused_before_the_run(own, given, place, message):
 
 def test_what_fails_later_is_told_with_its_place(own):
     w, scores = world()
-    with pytest.raises(DataError, match=r"own.py:Faulty failed on 140 codes of length 6: ArithmeticError: too hard \(.*own.py:"):
+    with pytest.raises(
+        DataError,
+        match=r"own.py:Faulty failed on 140 codes of length 6: ArithmeticError: too hard \(.*own.py:",
+    ):
         learner(f"{own}:Faulty").learn(w, scores, CONCEPTS)

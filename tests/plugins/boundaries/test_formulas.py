@@ -26,7 +26,9 @@ def case(*, noise=0.8, shift=2.0):
 
 def learnt(name, **config):
     w, scores, x, y = case()
-    (boundary,) = ganstrata.load_learner(name, device="cpu", positives=100, negatives=80, **config).learn(w, scores, [CONCEPT], seed=4)
+    (boundary,) = ganstrata.load_learner(name, device="cpu", positives=100, negatives=80, **config).learn(
+        w, scores, [CONCEPT], seed=4
+    )
     return boundary, x, y
 
 
@@ -63,7 +65,9 @@ def test_lda():
     covariance = 0.0
     for part, share in zip(parts, shares, strict=True):
         scale = part.std(axis=0)
-        covariance = covariance + share * scale[:, None] * ledoit_wolf((part - part.mean(axis=0)) / scale)[0] * scale
+        covariance = (
+            covariance + share * scale[:, None] * ledoit_wolf((part - part.mean(axis=0)) / scale)[0] * scale
+        )
     low, high = (part.mean(axis=0) for part in parts)
     slope = np.linalg.solve(covariance, high - low)
     level = -slope @ (high + low) / 2.0 + np.log(shares[1] / shares[0])

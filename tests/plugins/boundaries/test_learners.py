@@ -30,7 +30,9 @@ every = pytest.mark.parametrize("which", LEARNERS)
 
 def learner(which, **config):
     name, settings = LEARNERS[which]
-    return ganstrata.load_learner(name, device="cpu", **{"positives": 150, "negatives": 150, **settings, **config})
+    return ganstrata.load_learner(
+        name, device="cpu", **{"positives": 150, "negatives": 150, **settings, **config}
+    )
 
 
 def world(n=1000, *, noise=0.3, seed=0, shift=0.0):
@@ -51,7 +53,9 @@ def test_planted_boundaries_are_found_with_sign_place_and_unit_length(which, shi
     for boundary, direction, concept in zip(found, directions, CONCEPTS, strict=True):
         assert boundary.normal @ direction > 0.96
         assert np.linalg.norm(boundary.normal) == pytest.approx(1.0, abs=1e-6)
-        assert np.median(w @ boundary.normal + boundary.offset) == pytest.approx(0.0, abs=0.25)  # between two equal ends
+        assert np.median(w @ boundary.normal + boundary.offset) == pytest.approx(
+            0.0, abs=0.25
+        )  # between two equal ends
         assert (boundary.level, boundary.space) == (concept.level, "w")
         assert (boundary.facts["positives"], boundary.facts["negatives"]) == (150, 150)
         assert boundary.facts["held_out_accuracy"] > 0.95
@@ -95,7 +99,11 @@ def test_same_bytes_twice_and_one_concept_does_not_change_another(which):
     w, scores, _ = world()
     one, two = (learner(which).learn(w, scores, CONCEPTS, seed=7) for _ in range(2))
     for a, b in zip(one, two, strict=True):
-        assert (a.normal.tobytes(), a.offset.tobytes(), a.facts) == (b.normal.tobytes(), b.offset.tobytes(), b.facts)
+        assert (a.normal.tobytes(), a.offset.tobytes(), a.facts) == (
+            b.normal.tobytes(),
+            b.offset.tobytes(),
+            b.facts,
+        )
     alone = learner(which).learn(w, scores[:, 1:], CONCEPTS[1:], seed=7)[0]
     np.testing.assert_allclose(alone.normal, one[1].normal, atol=1e-6)
     other = learner(which).learn(w, scores, CONCEPTS, seed=8)
@@ -106,7 +114,10 @@ def test_same_bytes_twice_and_one_concept_does_not_change_another(which):
 def test_with_scores_that_say_nothing_held_out_accuracy_is_one_half(which):
     """Of 100 concepts with 60 held-out samples each; scores are drawn apart from the codes."""
     rng = np.random.default_rng(3)
-    w, scores = rng.standard_normal((600, D)).astype(np.float32), rng.standard_normal((600, 100)).astype(np.float32)
+    w, scores = (
+        rng.standard_normal((600, D)).astype(np.float32),
+        rng.standard_normal((600, 100)).astype(np.float32),
+    )
     concepts = [Concept(f"a/{j}", "colour") for j in range(100)]
     found = learner(which, positives=100, negatives=100, train_share=0.7).learn(w, scores, concepts)
     right = np.array([b.facts["held_out_accuracy"] for b in found])
@@ -138,9 +149,14 @@ def test_the_direction_is_that_within_classes(which):
 def test_mistakes_are_told_with_the_numbers(which):
     w, scores, _ = world()
     chosen = learner(which)
-    with pytest.raises(DataError, match="every concept: 150 positives were asked for, but there are 299 samples"):
+    with pytest.raises(
+        DataError, match="every concept: 150 positives were asked for, but there are 299 samples"
+    ):
         chosen.check(299)
-    with pytest.raises(DataError, match=r"a/x: the 150 highest and 150 lowest scores are not apart: 1000 of 1000 samples score 0.5"):
+    with pytest.raises(
+        DataError,
+        match=r"a/x: the 150 highest and 150 lowest scores are not apart: 1000 of 1000 samples score 0.5",
+    ):
         chosen.learn(w, np.full((1000, 1), 0.5, np.float32), CONCEPTS[:1])
     with pytest.raises(DataError, match="a/x: the learner found no direction"):
         chosen.learn(np.ones_like(w), scores[:, :1], CONCEPTS[:1])
@@ -157,7 +173,11 @@ def test_boundaries_survive_the_disk(which, tmp_path):
     found = learner(which, per_layer=True).learn(np.stack([w, -w], axis=1), scores, CONCEPTS)
     save_boundaries(found, tmp_path)
     for a, b in zip(found, load_boundaries(tmp_path)[0], strict=True):
-        assert (a.normal.tobytes(), a.offset.tobytes(), a.facts) == (b.normal.tobytes(), b.offset.tobytes(), b.facts)
+        assert (a.normal.tobytes(), a.offset.tobytes(), a.facts) == (
+            b.normal.tobytes(),
+            b.offset.tobytes(),
+            b.facts,
+        )
 
 
 @every
@@ -170,8 +190,12 @@ def test_more_codes_than_samples(which):
     assert boundary.normal[0] == np.abs(boundary.normal).max()
 
 
-@pytest.mark.parametrize("error", [np.linalg.LinAlgError("singular"), torch.linalg.LinAlgError("not positive-definite")])
-def test_equations_that_cannot_be_solved_are_told_as_that(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error", [np.linalg.LinAlgError("singular"), torch.linalg.LinAlgError("not positive-definite")]
+)
+def test_equations_that_cannot_be_solved_are_told_as_that(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     learner = ganstrata.load_learner("ridge", device="cpu", positives=20, negatives=20)
 
     def fail(samples: object) -> object:
@@ -179,8 +203,13 @@ def test_equations_that_cannot_be_solved_are_told_as_that(error: Exception, monk
 
     monkeypatch.setattr(learner, "find", fail)
     rng = np.random.default_rng(0)
-    codes, scores = rng.standard_normal((60, 4)).astype(np.float32), rng.standard_normal((60, 1)).astype(np.float32)
-    with pytest.raises(DataError, match=r"cannot be solved in double precision \(.*LinAlgError: .*codes go up to"):
+    codes, scores = (
+        rng.standard_normal((60, 4)).astype(np.float32),
+        rng.standard_normal((60, 1)).astype(np.float32),
+    )
+    with pytest.raises(
+        DataError, match=r"cannot be solved in double precision \(.*LinAlgError: .*codes go up to"
+    ):
         learner.learn(codes, scores, [Concept("a", "object")])
 
 
@@ -188,7 +217,10 @@ def test_equations_that_cannot_be_solved_are_told_as_that(error: Exception, monk
 def test_codes_that_are_not_finite_are_refused(value: float) -> None:
     learner = ganstrata.load_learner("linear_svm", device="cpu", positives=20, negatives=20)
     rng = np.random.default_rng(0)
-    codes, scores = rng.standard_normal((60, 4)).astype(np.float32), rng.standard_normal((60, 1)).astype(np.float32)
+    codes, scores = (
+        rng.standard_normal((60, 4)).astype(np.float32),
+        rng.standard_normal((60, 1)).astype(np.float32),
+    )
     codes[3, 1] = value
     with pytest.raises(DataError, match="codes to learn from hold NaN or infinity"):
         learner.learn(codes, scores, [Concept("a", "object")])

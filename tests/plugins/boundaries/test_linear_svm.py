@@ -65,8 +65,12 @@ def test_accuracies_are_those_of_the_samples_left_out():
     boundary = config.learn(w, scores[:, :1], CONCEPTS[:1], seed=3)[0]
     selection = select(scores[:, 0], config.config, concept="a/x", seed=3)
     side = (w.astype(np.float64) @ boundary.normal + boundary.offset) > 0.0
-    assert boundary.facts["held_out_accuracy"] == pytest.approx((side[selection.held_out] == selection.held_out_labels).mean(), abs=1e-9)
-    assert boundary.facts["rest_accuracy"] == pytest.approx((side[selection.rest] == selection.rest_labels).mean(), abs=0.005)
+    assert boundary.facts["held_out_accuracy"] == pytest.approx(
+        (side[selection.held_out] == selection.held_out_labels).mean(), abs=1e-9
+    )
+    assert boundary.facts["rest_accuracy"] == pytest.approx(
+        (side[selection.rest] == selection.rest_labels).mean(), abs=0.005
+    )
     assert len(selection.held_out) == 120
     assert boundary.facts["held_out_accuracy"] < 1.0
 
@@ -105,7 +109,9 @@ def test_hinge_is_the_papers_machine():
 def test_a_machine_that_stops_early_says_so():
     """With the boundary, and not by scikit-learn's warning, which would be an error here."""
     w, scores, _ = world(n=300, noise=2.0)
-    boundary = learner(positives=100, negatives=100, loss="hinge", C=100.0, max_iterations=1).learn(w, scores[:, :1], CONCEPTS[:1])[0]
+    boundary = learner(positives=100, negatives=100, loss="hinge", C=100.0, max_iterations=1).learn(
+        w, scores[:, :1], CONCEPTS[:1]
+    )[0]
     assert boundary.facts["converged"] is False
 
 
@@ -131,7 +137,9 @@ def test_boundaries_of_the_authors(case):
     assert exact.facts["converged"] is True
     (hinge,) = learner(loss="hinge", max_iterations=500_000).solve([problem], 0)
     assert hinge.coefficients @ direction / np.linalg.norm(hinge.coefficients) > 0.999
-    assert hinge.intercept / np.linalg.norm(hinge.coefficients) == pytest.approx(float(reference[f"{case}.intercept"][0]) / length, abs=0.03)
+    assert hinge.intercept / np.linalg.norm(hinge.coefficients) == pytest.approx(
+        float(reference[f"{case}.intercept"][0]) / length, abs=0.03
+    )
     # The same samples are called extreme.
     scores = reference["scores_with_invalid" if case == "invalid" else "scores"]
     chosen = np.concatenate([rows, reference[f"{case}.val_idx"]])
@@ -144,8 +152,13 @@ def test_boundaries_of_the_authors(case):
 def test_layerwise_boundaries_of_the_authors():
     reference = of_the_authors("higan_boundaries_layers.npz")
     labels = np.repeat([1, 0], 56)
-    problems = [Problem(reference["data"][:, layer], reference[f"layer{layer}.train_idx"], labels) for layer in range(3)]
-    for plane, direction in zip(learner(solver="exact").solve(problems, 0), reference["direction"][0], strict=True):
+    problems = [
+        Problem(reference["data"][:, layer], reference[f"layer{layer}.train_idx"], labels)
+        for layer in range(3)
+    ]
+    for plane, direction in zip(
+        learner(solver="exact").solve(problems, 0), reference["direction"][0], strict=True
+    ):
         assert plane.coefficients @ direction / np.linalg.norm(plane.coefficients) > 1.0 - 1e-6
 
 
@@ -168,8 +181,14 @@ def test_loss_and_solver_follow_from_one_another(given, loss, solver):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"loss": "hinge", "solver": "batched"}, "solver 'batched' has no hinge loss; take `loss: squared_hinge`, or `solver: sklearn`"),
-        ({"loss": "squared_hinge", "solver": "exact"}, "solver 'exact' has hinge loss only; take `loss: hinge`"),
+        (
+            {"loss": "hinge", "solver": "batched"},
+            "solver 'batched' has no hinge loss; take `loss: squared_hinge`, or `solver: sklearn`",
+        ),
+        (
+            {"loss": "squared_hinge", "solver": "exact"},
+            "solver 'exact' has hinge loss only; take `loss: hinge`",
+        ),
     ],
 )
 def test_a_loss_that_a_solver_does_not_have_is_refused_with_what_to_do(given, message):
@@ -177,7 +196,9 @@ def test_a_loss_that_a_solver_does_not_have_is_refused_with_what_to_do(given, me
         ganstrata.load_learner("linear_svm", device="cpu", **given)
 
 
-@pytest.mark.parametrize("config", [{}, {"solver": "sklearn"}, {"loss": "hinge"}, {"solver": "exact"}], ids=str)
+@pytest.mark.parametrize(
+    "config", [{}, {"solver": "sklearn"}, {"loss": "hinge"}, {"solver": "exact"}], ids=str
+)
 def test_every_solver_says_whether_it_converged(config):
     w, scores, _ = world(n=300, noise=2.0)
     for limit, enough in ((None, True), (1, False)):
@@ -193,7 +214,10 @@ def test_the_batched_solver_finds_what_scikit_learn_finds():
     w, scores, _ = world(noise=1.0)
     scores[rng.random(len(scores)) < 0.2, 1] = np.nan
     for latents in (w, np.stack([w, w[::-1], 1.5 * w + 2.0], axis=1)):
-        one, two = (learner(solver=solver, positives=0.3, negatives=0.2).learn(latents, scores, CONCEPTS) for solver in ("batched", "sklearn"))
+        one, two = (
+            learner(solver=solver, positives=0.3, negatives=0.2).learn(latents, scores, CONCEPTS)
+            for solver in ("batched", "sklearn")
+        )
         for a, b in zip(one, two, strict=True):
             assert (np.sum(a.normal * b.normal, axis=-1) > 0.999999).all()
             np.testing.assert_allclose(a.offset, b.offset, atol=1e-4)
@@ -206,7 +230,10 @@ def test_the_batched_solver_finds_what_scikit_learn_finds():
 @pytest.mark.parametrize("config", [{"solver": "sklearn"}, {"loss": "hinge"}, {"solver": "exact"}], ids=str)
 def test_a_finer_tolerance_takes_more_iterations(config):
     w, scores, _ = world(noise=0.5)
-    coarse, fine = (learner(tolerance=t, max_iterations=1_000_000, **config).learn(w, scores[:, :1], CONCEPTS[:1])[0] for t in (0.3, 1e-5))
+    coarse, fine = (
+        learner(tolerance=t, max_iterations=1_000_000, **config).learn(w, scores[:, :1], CONCEPTS[:1])[0]
+        for t in (0.3, 1e-5)
+    )
     assert coarse.facts["iterations"] < fine.facts["iterations"]
     assert coarse.normal @ fine.normal > 0.9
 
@@ -223,7 +250,9 @@ def test_how_many_are_solved_together_does_not_matter(monkeypatch):
 
 
 def test_chunks_keep_order_and_bounds():
-    problems = [Problem(np.zeros((9, 3), np.float32), np.arange(n), np.zeros(n, np.int64)) for n in (2, 9, 2, 2, 2)]
+    problems = [
+        Problem(np.zeros((9, 3), np.float32), np.arange(n), np.zeros(n, np.int64)) for n in (2, 9, 2, 2, 2)
+    ]
     each = 2 * 4 * 32 + 2 * 16 * 8  # bytes of the short ones
     for memory, sizes in ((1, [1, 1, 1, 1, 1]), (2 * each, [1, 1, 2, 1]), (10**9, [5])):
         chunks = list(linear_svm._chunks(problems, memory))
@@ -275,17 +304,28 @@ def test_same_seed_same_bytes_and_one_concept_does_not_change_another():
 def test_the_boundary_bears_the_space_and_the_generator():
     w, scores, _ = world()
     for space in ("z", "w"):
-        found = learner().learn(w, scores, CONCEPTS, generator=SimpleNamespace(space=space, fingerprint="abc"))
+        found = learner().learn(
+            w, scores, CONCEPTS, generator=SimpleNamespace(space=space, fingerprint="abc")
+        )
         assert {(b.space, b.generator) for b in found} == {(space, "abc")}
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda s: s[:399], "a/x: 200 positives were asked for, but there are 399 samples with a score, so 2 to 199 are possible"),
-        (lambda s: np.where(np.arange(len(s))[:, None] < 300, s, np.nan), "200 positives were asked for, but there are 300 samples"),
+        (
+            lambda s: s[:399],
+            "a/x: 200 positives were asked for, but there are 399 samples with a score, so 2 to 199 are possible",
+        ),
+        (
+            lambda s: np.where(np.arange(len(s))[:, None] < 300, s, np.nan),
+            "200 positives were asked for, but there are 300 samples",
+        ),
         (lambda s: np.full_like(s, np.nan), "there are 0 samples with a score"),
-        (lambda s: np.full_like(s, 0.5), "a/x: the 200 highest and 200 lowest scores are not apart: 1500 of 1500 samples score 0.5"),
+        (
+            lambda s: np.full_like(s, 0.5),
+            "a/x: the 200 highest and 200 lowest scores are not apart: 1500 of 1500 samples score 0.5",
+        ),
     ],
 )
 def test_scores_that_cannot_do_are_refused_with_the_numbers(spoil, message):
@@ -302,7 +342,9 @@ def test_codes_that_do_not_vary_give_no_direction():
 
 
 def test_too_many_are_refused_before_any_work():
-    with pytest.raises(DataError, match="every concept: 200 positives were asked for, but there are 300 samples"):
+    with pytest.raises(
+        DataError, match="every concept: 200 positives were asked for, but there are 300 samples"
+    ):
         learner().check(300)
     learner().check(400)
 

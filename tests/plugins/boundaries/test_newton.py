@@ -44,7 +44,9 @@ def batch(*problems):
 def solve(*problems, C=1.0, **options):
     """Coefficients with the intercept last, (B, d+1), and the solution."""
     solution = squared_hinge(*batch(*problems), C, **options)
-    return np.concatenate([solution.coefficients.numpy(), solution.intercepts.numpy()[:, None]], axis=1), solution
+    return np.concatenate(
+        [solution.coefficients.numpy(), solution.intercepts.numpy()[:, None]], axis=1
+    ), solution
 
 
 def gradient(v, x, y, C):
@@ -66,7 +68,9 @@ def test_the_gradient_vanishes_where_it_ends(kind, C):
     assert solution.converged.tolist() == [True]
     zero = np.zeros(x.shape[1] + 1)
     share = min((y > 0).mean(), (y < 0).mean())
-    assert np.linalg.norm(gradient(found, x, y, C)) <= 1.001e-6 * share * np.linalg.norm(gradient(zero, x, y, C))
+    assert np.linalg.norm(gradient(found, x, y, C)) <= 1.001e-6 * share * np.linalg.norm(
+        gradient(zero, x, y, C)
+    )
     # The function is strongly convex with modulus 1, which bounds the distance from the optimum.
     (closer,), _ = solve((x, y), C=C, tolerance=1e-10)
     assert np.linalg.norm(found - closer) <= 1.001 * np.linalg.norm(gradient(found, x, y, C)) + 1e-9
@@ -92,7 +96,9 @@ def test_at_the_size_of_the_paper_too():
     y = np.where(x @ rng.standard_normal(128) + 0.5 * rng.standard_normal(640) > 0.0, 1.0, -1.0)
     (found,), solution = solve((x, y))
     machine = LinearSVC(dual=False, tol=1e-6, max_iter=100_000).fit(x, y)
-    assert found[:-1] @ machine.coef_[0] > 0.9999 * np.linalg.norm(found[:-1]) * np.linalg.norm(machine.coef_[0])
+    assert found[:-1] @ machine.coef_[0] > 0.9999 * np.linalg.norm(found[:-1]) * np.linalg.norm(
+        machine.coef_[0]
+    )
     assert int(solution.steps[0]) < 40
 
 
@@ -127,7 +133,9 @@ def test_where_float32_fails_float64_takes_over():
     x = np.c_[1e3 * x[:, :1] + x[:, 1:2], 1e3 * x[:, :1], x[:, 2:]]
     (found,), solution = solve((x, y), C=1e3)
     assert solution.converged.tolist() == [True]
-    assert np.linalg.norm(gradient(found, x, y, 1e3)) <= 1e-6 * np.linalg.norm(gradient(np.zeros(9), x, y, 1e3))
+    assert np.linalg.norm(gradient(found, x, y, 1e3)) <= 1e-6 * np.linalg.norm(
+        gradient(np.zeros(9), x, y, 1e3)
+    )
 
 
 def test_a_limit_on_steps_is_kept_and_said():

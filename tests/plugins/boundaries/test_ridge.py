@@ -64,7 +64,9 @@ def test_it_is_ridge_regression_with_the_plane_at_the_mean_score(alpha, shift):
         np.testing.assert_allclose(boundary.normal, slope / length, atol=1e-6)
         # A score is predicted at its mean exactly where the signed distance is 0.
         predicted = w @ slope + level
-        np.testing.assert_allclose(w @ boundary.normal + boundary.offset, (predicted - scores[:, j].mean()) / length, atol=1e-4)
+        np.testing.assert_allclose(
+            w @ boundary.normal + boundary.offset, (predicted - scores[:, j].mean()) / length, atol=1e-4
+        )
         assert boundary.facts["held_out_accuracy"] is None
         assert boundary.facts["rest_accuracy"] is None
 
@@ -72,7 +74,10 @@ def test_it_is_ridge_regression_with_the_plane_at_the_mean_score(alpha, shift):
 def test_only_samples_that_were_not_fitted_measure_accuracy():
     """With as many codes as samples everything can be fitted, and nothing can be predicted."""
     rng = np.random.default_rng(2)
-    w, scores = rng.standard_normal((400, 300)).astype(np.float32), rng.standard_normal((400, 1)).astype(np.float32)
+    w, scores = (
+        rng.standard_normal((400, 300)).astype(np.float32),
+        rng.standard_normal((400, 1)).astype(np.float32),
+    )
     boundary = learner(alpha=1e-3).learn(w, scores, CONCEPTS[:1])[0]
     side = w @ boundary.normal + boundary.offset > 0.0
     extremes = np.argsort(scores[:, 0])[np.r_[0:100, 300:400]]
@@ -126,10 +131,22 @@ def test_the_boundary_bears_the_space_and_the_generator():
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda s: s[:150], "a/x: 100 positives were asked for, but there are 150 samples with a score, so 2 to 75 are possible"),
-        (lambda s: np.where(np.arange(len(s))[:, None] < 120, s, np.nan), "a/x: 100 positives were asked for, but there are 120 samples"),
-        (lambda s: np.full_like(s, np.nan), "a/x: 0 of 1500 samples have a score, and 0 of them are to be fitted"),
-        (lambda s: np.full_like(s, 0.5), "a/x: the 100 highest and 100 lowest scores are not apart: 1500 of 1500 samples score 0.5"),
+        (
+            lambda s: s[:150],
+            "a/x: 100 positives were asked for, but there are 150 samples with a score, so 2 to 75 are possible",
+        ),
+        (
+            lambda s: np.where(np.arange(len(s))[:, None] < 120, s, np.nan),
+            "a/x: 100 positives were asked for, but there are 120 samples",
+        ),
+        (
+            lambda s: np.full_like(s, np.nan),
+            "a/x: 0 of 1500 samples have a score, and 0 of them are to be fitted",
+        ),
+        (
+            lambda s: np.full_like(s, 0.5),
+            "a/x: the 100 highest and 100 lowest scores are not apart: 1500 of 1500 samples score 0.5",
+        ),
     ],
 )
 def test_scores_that_cannot_do_are_refused_with_the_numbers(spoil, message):
@@ -160,7 +177,9 @@ def test_codes_that_do_not_vary_give_no_direction():
 
 
 def test_too_many_are_refused_before_any_work():
-    with pytest.raises(DataError, match="every concept: 100 positives were asked for, but there are 199 samples"):
+    with pytest.raises(
+        DataError, match="every concept: 100 positives were asked for, but there are 199 samples"
+    ):
         learner().check(199)
     learner().check(200)
 

@@ -17,7 +17,10 @@ def with_learner(config, name, **options):
 
 @pytest.mark.parametrize("name", ["linear_svm", "mean_difference", "ridge"])
 def test_per_layer_needs_style_mixed_codes(name, fakes, config):
-    with pytest.raises(ConfigError, match=f"'{name}' learns a boundary per layer, which needs style-mixed codes: set it above 0"):
+    with pytest.raises(
+        ConfigError,
+        match=f"'{name}' learns a boundary per layer, which needs style-mixed codes: set it above 0",
+    ):
         prepare(validate(with_learner(config, name, per_layer=True), "run.yaml"))
     assert not prepare(validate(with_learner(config, name), "run.yaml")).learner.layerwise
 
@@ -38,7 +41,11 @@ def test_a_run_with_a_boundary_per_layer_goes_to_its_end(name, fakes, config, tm
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("linear_svm", {"loss": "hinge", "solver": "batched"}, "take `loss: squared_hinge`, or `solver: sklearn`"),
+        (
+            "linear_svm",
+            {"loss": "hinge", "solver": "batched"},
+            "take `loss: squared_hinge`, or `solver: sklearn`",
+        ),
         ("linear_svm", {"solver": "bached"}, "batched"),
         ("logistic", {"C": 0.0}, "C: "),
         ("lda", {"C": 1.0}, "is not an option of 'lda'"),

@@ -31,7 +31,11 @@ KINDS = ("BigGAN-PyTorch", "BigGAN-PyTorch, deep")
 
 
 def save(path: Path, tensors: State, **settings: Any) -> Path:
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata={"ganstrata": json.dumps(settings)})
+    save_file(
+        {name: tensor.contiguous() for name, tensor in tensors.items()},
+        path,
+        metadata={"ganstrata": json.dumps(settings)},
+    )
     return path
 
 
@@ -84,7 +88,10 @@ def test_codes_are_copies_of_z(small: Generator) -> None:
 def test_strata_read_layers_in_order(small: Generator) -> None:
     reads = [s.reads for s in small.strata if s.reads is not None]
     assert reads == [0, 0, 1, 2, 3, 4, 5]
-    assert [s.name for s in small.strata if s.reads is None] == [next(s.name for s in small.strata if "attention" in s.name), "output"]
+    assert [s.name for s in small.strata if s.reads is None] == [
+        next(s.name for s in small.strata if "attention" in s.name),
+        "output",
+    ]
 
 
 def test_gradients_reach_what_a_layer_reads_and_nothing_else(small: Generator) -> None:
@@ -142,16 +149,22 @@ def test_images_do_not_depend_on_the_batch(small: Generator) -> None:
     codes, classes = drawn(small, 5)
     together = render(small, codes, condition=classes)
     for i in range(5):
-        assert torch.allclose(together[i : i + 1], render(small, codes[i : i + 1], condition=classes[i : i + 1]), atol=1e-5)
+        assert torch.allclose(
+            together[i : i + 1], render(small, codes[i : i + 1], condition=classes[i : i + 1]), atol=1e-5
+        )
 
 
 def test_bf16_is_near_fp32(small: Generator) -> None:
     codes, classes = drawn(small)
-    full, half = (render(small, codes, condition=classes, precision=precision) for precision in ("fp32", "bf16"))
+    full, half = (
+        render(small, codes, condition=classes, precision=precision) for precision in ("fp32", "bf16")
+    )
     assert half.dtype == torch.float32
     assert not torch.equal(full, half)
     assert (full - half).abs().mean() < 0.02
-    features = Pass(small, codes, condition=classes, precision="bf16", features=range(len(small.strata) - 1)).rendering.features
+    features = Pass(
+        small, codes, condition=classes, precision="bf16", features=range(len(small.strata) - 1)
+    ).rendering.features
     assert {x.dtype for x in features.values()} == {torch.bfloat16}
 
 
@@ -171,7 +184,9 @@ def test_styles(small: Generator) -> None:
         assert style.shape == (3, stratum.style_width)
         assert weights.shape == (stratum.style_width, small.card.code_size)
         assert torch.allclose(style, code @ weights.t(), atol=1e-5)
-        by_code, by_style, edited = (small.stratum(s, states[s], code, given).x for given in (None, style, style + 0.5))
+        by_code, by_style, edited = (
+            small.stratum(s, states[s], code, given).x for given in (None, style, style + 0.5)
+        )
         assert by_code is not None
         assert by_style is not None
         assert edited is not None
@@ -212,7 +227,9 @@ def test_the_prior_is_a_truncated_normal_distribution() -> None:
     expected = np.array([(0.5 * math.erfc(-x / math.sqrt(2.0)) - low) / (high - low) for x in z[::100]])
     assert abs(z).max() <= 2.0
     assert abs(z).max() > 1.99
-    assert abs(expected - np.arange(0, len(z), 100) / len(z)).max() < 1.6 / len(z) ** 0.5  # Kolmogorov and Smirnov, p = 0.01
+    assert (
+        abs(expected - np.arange(0, len(z), 100) / len(z)).max() < 1.6 / len(z) ** 0.5
+    )  # Kolmogorov and Smirnov, p = 0.01
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -222,14 +239,19 @@ def test_truncation_scales_samples_and_leaves_given_latents_alone(paths: dict[st
     assert torch.equal(half.sample(4, 0, 0, Stream.PROBING).z, z * 0.5)
     assert torch.equal(half.broadcast(half.map(z)), one.broadcast(one.map(z)))
     classes = torch.zeros(4, dtype=torch.long)  # with a single row of statistics only samples are truncated
-    assert torch.equal(render(half, half.broadcast(z), condition=classes), render(one, one.broadcast(z), condition=classes))
+    assert torch.equal(
+        render(half, half.broadcast(z), condition=classes), render(one, one.broadcast(z), condition=classes)
+    )
     assert (one.card.truncation, half.card.truncation) == ("none", "z times 0.5")
 
 
 def test_truncation_picks_the_statistics_of_deep(paths: dict[str, Path]) -> None:
     codes = load(paths["varied"]).broadcast(torch.ones(2, 3))
     classes = torch.tensor([1, 2])
-    images = {t: render(load(paths["varied"], truncation=t), codes, condition=classes) for t in (1.0, 0.5, 0.51, 0.52)}
+    images = {
+        t: render(load(paths["varied"], truncation=t), codes, condition=classes)
+        for t in (1.0, 0.5, 0.51, 0.52)
+    }
     assert (images[1.0] - images[0.5]).abs().max() > 0.01
     near, far = ((images[0.51] - images[t]).abs().max() for t in (0.5, 0.52))
     assert abs(near - far) < 0.2 * far  # half way between two rows the weights are equal, swapped or not
@@ -299,11 +321,15 @@ def original_128() -> State:
 
 
 def deep_256() -> State:
-    deep = pytorch([128 * w for w in DEEP_256], deep=True, chunk=128, classes=1000, shared=128, attention=(7,))
+    deep = pytorch(
+        [128 * w for w in DEEP_256], deep=True, chunk=128, classes=1000, shared=128, attention=(7,)
+    )
     return hugging_face(deep, colours=128)
 
 
-@pytest.mark.parametrize(("state", "resolution", "layers", "z"), [(original_128, 128, 10, 120), (deep_256, 256, 12, 128)])
+@pytest.mark.parametrize(
+    ("state", "resolution", "layers", "z"), [(original_128, 128, 10, 120), (deep_256, 256, 12, 128)]
+)
 def test_full_size_checkpoints_load(tmp_path: Path, state: Any, resolution: int, layers: int, z: int) -> None:
     path = tmp_path / "net.pth"
     torch.save(state(), path)

@@ -17,15 +17,31 @@ from ganstrata.core.checkpoints.detect import Examined
 from ganstrata.core.errors import CheckpointError
 from ganstrata.plugins.generators.biggan.architecture import infer
 from ganstrata.plugins.generators.biggan.generator import BigGAN
-from generators_biggan import DEEP_256, LAYOUTS, ORIGINAL_128, State, hugging_face, own_statistics, plain, pytorch, small_state
+from generators_biggan import (
+    DEEP_256,
+    LAYOUTS,
+    ORIGINAL_128,
+    State,
+    hugging_face,
+    own_statistics,
+    plain,
+    pytorch,
+    small_state,
+)
 from safetensors.torch import save_file
 from torch import Tensor
 
-PLAIN = [name for name in LAYOUTS if name not in ("BigGAN-PyTorch, own statistics", "pytorch-pretrained-BigGAN")]
+PLAIN = [
+    name for name in LAYOUTS if name not in ("BigGAN-PyTorch, own statistics", "pytorch-pretrained-BigGAN")
+]
 
 
 def write(path: Path, tensors: State, **settings: Any) -> Path:
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata={"ganstrata": json.dumps(settings)})
+    save_file(
+        {name: tensor.contiguous() for name, tensor in tensors.items()},
+        path,
+        metadata={"ganstrata": json.dumps(settings)},
+    )
     return path
 
 
@@ -70,11 +86,15 @@ def test_attention_wherever_the_names_put_it(tmp_path: Path, attention: tuple[in
         generator = load(tmp_path / "net", state)
         z, classes = drawn(generator)
         assert (images(generator, z, classes) - plain(state, z, torch.eye(5)[classes])).abs().max() < 1e-5
-        assert [s.name for s in generator.strata if "attention" in s.name] == [f"block{i}.attention" for i in attention]
+        assert [s.name for s in generator.strata if "attention" in s.name] == [
+            f"block{i}.attention" for i in attention
+        ]
 
 
 @pytest.mark.parametrize("attention", [(0,), (1, 4), ()])
-def test_pytorch_and_hugging_face_names_of_one_network_give_the_same_images(tmp_path: Path, attention: tuple[int, ...]) -> None:
+def test_pytorch_and_hugging_face_names_of_one_network_give_the_same_images(
+    tmp_path: Path, attention: tuple[int, ...]
+) -> None:
     deep = pytorch((24, 24, 16, 8), deep=True, attention=attention)
     one, other = load(tmp_path / "a", deep), load(tmp_path / "b", hugging_face(deep))
     z, classes = drawn(one)
@@ -94,7 +114,9 @@ def test_both_kinds_of_batch_normalisation_give_the_same_images(tmp_path: Path) 
             summed[name] = torch.full((1,), 16.0)
         if ".bn.stored_" in name:
             summed[name] = summed[name] * 16.0
-    assert torch.allclose(images(load(tmp_path / "c", summed), z, classes), images(one, z, classes), atol=1e-6)
+    assert torch.allclose(
+        images(load(tmp_path / "c", summed), z, classes), images(one, z, classes), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -102,7 +124,13 @@ def test_what_convert_would_write_gives_the_same_images(tmp_path: Path, layout: 
     generator = load(tmp_path / "net", small_state(layout))
     found = examined(small_state(layout))
     assert faults(found) == ()
-    converted = load(tmp_path / "ours", dict(found.tensors), plugin="biggan", network=dict(found.architecture), family=found.family)
+    converted = load(
+        tmp_path / "ours",
+        dict(found.tensors),
+        plugin="biggan",
+        network=dict(found.architecture),
+        family=found.family,
+    )
     z, classes = drawn(generator)
     assert torch.equal(images(converted, z, classes), images(generator, z, classes))
     assert converted.card.weights == generator.card.weights
@@ -116,11 +144,16 @@ def test_the_header_keeps_what_shapes_do_not_tell(tmp_path: Path) -> None:
     generator = load(tmp_path / "net", state, **settings)
     assert [s.size for s in generator.strata if s.reads is not None] == [4, 8, 8, 8, 16, 16, 32]
     z, classes = drawn(generator)
-    own_eps = {name: tensor + 0.01 - 1e-5 if name.endswith("stored_var") else tensor for name, tensor in state.items()}
+    own_eps = {
+        name: tensor + 0.01 - 1e-5 if name.endswith("stored_var") else tensor
+        for name, tensor in state.items()
+    }
     wanted = plain(own_eps, z, torch.eye(5)[classes], up=up)
     assert (images(generator, z, classes) - wanted).abs().max() < 1e-5
     found = examined(state, **settings)
-    again = load(tmp_path / "ours", dict(found.tensors), network=json.loads(json.dumps(dict(found.architecture))))
+    again = load(
+        tmp_path / "ours", dict(found.tensors), network=json.loads(json.dumps(dict(found.architecture)))
+    )
     assert torch.equal(images(again, z, classes), images(generator, z, classes))
 
 
@@ -129,7 +162,13 @@ def test_the_header_keeps_what_shapes_do_not_tell(tmp_path: Path) -> None:
     [
         ({"widths": (8, 8)}, "BigGAN", 8, 2, 6),
         ({"widths": (16, 8, 8), "bottom": 6, "attention": ()}, "BigGAN", 24, 4, 9),
-        ({"widths": [2 * w for w in (16, 16, 8, 8, 4, 2, 1)], "chunk": 2, "classes": 7}, "BigGAN", 256, 12, 14),
+        (
+            {"widths": [2 * w for w in (16, 16, 8, 8, 4, 2, 1)], "chunk": 2, "classes": 7},
+            "BigGAN",
+            256,
+            12,
+            14,
+        ),
         ({"widths": [2 * w for w in ORIGINAL_128], "chunk": 5, "hierarchical": False}, "BigGAN", 128, 1, 5),
         ({"widths": (8, 8, 8), "shared": None, "hierarchical": False, "classes": 9}, "BigGAN", 16, 1, 3),
         ({"widths": [4 * w for w in DEEP_256], "deep": True, "chunk": 9}, "BigGAN-deep", 256, 12, 9),
@@ -137,9 +176,17 @@ def test_the_header_keeps_what_shapes_do_not_tell(tmp_path: Path) -> None:
         ({"widths": (8, 8, 8, 8), "deep": True, "depth": 1}, "BigGAN-deep", 32, 3, 3),
     ],
 )
-def test_architecture_is_read_off_the_shapes(sizes: dict[str, Any], family: str, resolution: int, layers: int, z: int) -> None:
+def test_architecture_is_read_off_the_shapes(
+    sizes: dict[str, Any], family: str, resolution: int, layers: int, z: int
+) -> None:
     found = examined(pytorch(**sizes))
-    assert (found.family, found.resolution, found.layers, found.latent_size, found.code_size) == (family, resolution, layers, z, z)
+    assert (found.family, found.resolution, found.layers, found.latent_size, found.code_size) == (
+        family,
+        resolution,
+        layers,
+        z,
+        z,
+    )
     assert found.classes == sizes.get("classes", 5)
     assert faults(found) == ()
 
@@ -154,7 +201,12 @@ def test_hugging_face_at_256_pixels_has_twelve_layers() -> None:
 
 def discriminator() -> State:
     """The names of ajbrock's BigGAN.Discriminator."""
-    weights = {"blocks.0.0.conv1.weight": (8, 3, 3, 3), "blocks.0.0.conv2.weight": (8, 8, 3, 3), "linear.weight": (1, 8), "embed.weight": (5, 8)}
+    weights = {
+        "blocks.0.0.conv1.weight": (8, 3, 3, 3),
+        "blocks.0.0.conv2.weight": (8, 8, 3, 3),
+        "linear.weight": (1, 8),
+        "embed.weight": (5, 8),
+    }
     return {name: torch.zeros(shape) for name, shape in weights.items()}
 
 
@@ -230,7 +282,11 @@ def test_no_tensor_can_be_left_out_be_a_scalar_or_be_empty(layout: str) -> None:
 def test_what_is_refused_by_name(tmp_path: Path) -> None:
     synchronised = {name.replace("stored_", "bn.running_"): tensor for name, tensor in pytorch().items()}
     assert "cross-replica" in refusal(tmp_path / "a", synchronised)
-    odd = {name: tensor for name, tensor in pytorch((24, 24, 12), deep=True, attention=()).items() if not name.startswith("blocks.3.")}
+    odd = {
+        name: tensor
+        for name, tensor in pytorch((24, 24, 12), deep=True, attention=()).items()
+        if not name.startswith("blocks.3.")
+    }
     odd["blocks.2.0.conv4.weight"] = torch.zeros(12, 6, 1, 1)
     assert "neither stored nor to be seen" in refusal(tmp_path / "b", odd)
     wide = pytorch((24, 24, 12), deep=True)
@@ -244,13 +300,26 @@ def test_what_is_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"layers": [[True, 1, 1]]}, "1 blocks"), ({"eps": "small"}, "eps"), ({"eps": 5.0}, "eps"), ({"network": {"eps": True}}, "eps")],
+    [
+        ({"layers": [[True, 1, 1]]}, "1 blocks"),
+        ({"eps": "small"}, "eps"),
+        ({"eps": 5.0}, "eps"),
+        ({"network": {"eps": True}}, "eps"),
+    ],
 )
 def test_settings_that_do_not_fit(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
     assert message in refusal(tmp_path / "net", hugging_face(), **settings)
 
 
-@pytest.mark.parametrize("settings", [{"network": 3}, {"layers": "x"}, {"layers": [[1, 2, 3]] * 6}, {"network": {"blocks": [{"inputs": 3}] * 6}}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"network": 3},
+        {"layers": "x"},
+        {"layers": [[1, 2, 3]] * 6},
+        {"network": {"blocks": [{"inputs": 3}] * 6}},
+    ],
+)
 def test_settings_that_say_nothing_are_passed_over(settings: dict[str, Any]) -> None:
     assert examined(hugging_face(), **settings).architecture == examined(hugging_face()).architecture
 

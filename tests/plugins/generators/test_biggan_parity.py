@@ -58,7 +58,10 @@ def assert_near(found: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> None:
     assert (found - wanted).abs().max() < tolerance
 
 
-@pytest.mark.parametrize(("key", "truncation", "condition"), [("t1", 1.0, "y"), ("t0.437", 0.437, "y"), ("mixed_t0.4", 0.4, "class_mixed")])
+@pytest.mark.parametrize(
+    ("key", "truncation", "condition"),
+    [("t1", 1.0, "y"), ("t0.437", 0.437, "y"), ("mixed_t0.4", 0.4, "class_mixed")],
+)
 def test_deep_images(key: str, truncation: float, condition: str) -> None:
     arrays = {name: torch.from_numpy(array) for name, array in reference(DEEP).items()}
     generator = load(DATA / f"{DEEP}.safetensors", truncation=truncation)
@@ -87,8 +90,12 @@ def test_every_array_of_deep(truncation: float) -> None:
         assert_near(made(generator, z, arrays["class_mixed"]), arrays["image_mixed_t0.4"])
     if truncation != 0.437:
         return
-    rendering = Pass(generator, generator.broadcast(z), condition=arrays["y"], features=range(len(generator.strata))).rendering
-    first = rendering.features[0][:1].permute(0, 2, 3, 1).flatten(1)  # the reference's linear map ends in channels
+    rendering = Pass(
+        generator, generator.broadcast(z), condition=arrays["y"], features=range(len(generator.strata))
+    ).rendering
+    first = (
+        rendering.features[0][:1].permute(0, 2, 3, 1).flatten(1)
+    )  # the reference's linear map ends in channels
     assert_near(first, arrays["feat.generator.gen_z"], 1e-5)
     for s in range(9):
         features = rendering.features[s + 1]

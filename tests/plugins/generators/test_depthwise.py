@@ -15,7 +15,9 @@ def by_hand(x: Tensor, kernel: Tensor, stride: int, padding: int) -> Tensor:
     y = x.new_zeros(n, c, (height - 1) * stride + rows, (width - 1) * stride + columns)
     for i in range(height):
         for j in range(width):
-            y[:, :, i * stride : i * stride + rows, j * stride : j * stride + columns] += x[:, :, i : i + 1, j : j + 1] * kernel
+            y[:, :, i * stride : i * stride + rows, j * stride : j * stride + columns] += (
+                x[:, :, i : i + 1, j : j + 1] * kernel
+            )
     return y[:, :, padding : y.shape[2] - padding, padding : y.shape[3] - padding]
 
 
@@ -32,7 +34,9 @@ def test_sixteen_bits_are_rounded_once_at_the_end(dtype: torch.dtype) -> None:
     x = torch.randn(1, 3, 6, 6).to(dtype).contiguous(memory_format=torch.channels_last)
     kernel = torch.rand(4, 4)
     found = interpolate(x, kernel, 2, 1)
-    assert torch.allclose(found.float(), by_hand(x.float(), kernel, 2, 1), rtol=torch.finfo(dtype).eps, atol=1e-6)
+    assert torch.allclose(
+        found.float(), by_hand(x.float(), kernel, 2, 1), rtol=torch.finfo(dtype).eps, atol=1e-6
+    )
     assert found.dtype == dtype
     assert found.is_contiguous(memory_format=torch.channels_last)
 

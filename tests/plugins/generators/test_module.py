@@ -44,7 +44,10 @@ def draw(generator: Generator, n: int = 4) -> tuple[Tensor, Tensor | None, Tenso
 def trained(path: Path, module: nn.Module, seed: int = 3) -> dict[str, Tensor]:
     """A state dict with other weights than the constructor's, in a file."""
     torch.manual_seed(seed)
-    tensors = {name: value + 0.05 * torch.rand_like(value) if value.is_floating_point() else value for name, value in module.state_dict().items()}
+    tensors = {
+        name: value + 0.05 * torch.rand_like(value) if value.is_floating_point() else value
+        for name, value in module.state_dict().items()
+    }
     torch.save(tensors, path)
     return tensors
 
@@ -56,7 +59,13 @@ def test_a_module_with_its_weights(tmp_path: Path) -> None:
     z, _, codes = draw(generator)
     assert_near(render(generator, codes), (module(z[:, :, None, None]) + 1.0) / 2.0)
     card = generator.card
-    assert (card.resolution, card.layers, card.code_size, card.latent_size, card.family) == (8, 1, Z, Z, "Chain")
+    assert (card.resolution, card.layers, card.code_size, card.latent_size, card.family) == (
+        8,
+        1,
+        Z,
+        Z,
+        "Chain",
+    )
     assert (card.sha256, card.source) == (read_checkpoint(tmp_path / "a.pt").sha256, "a.pt")
     assert generator.space == "z"
     assert [s.reads for s in generator.strata] == [0]
@@ -66,7 +75,9 @@ def test_the_fingerprint_is_of_the_weights_and_not_of_the_file(tmp_path: Path) -
     tensors = trained(tmp_path / "a.pt", own(Chain))
     save_file(tensors, tmp_path / "a.safetensors")
     trained(tmp_path / "b.pt", own(Chain), seed=4)
-    one, same, other = (chain(checkpoint=str(tmp_path / name)).fingerprint for name in ("a.pt", "a.safetensors", "b.pt"))
+    one, same, other = (
+        chain(checkpoint=str(tmp_path / name)).fingerprint for name in ("a.pt", "a.safetensors", "b.pt")
+    )
     assert one == same
     assert one != other
 
@@ -77,18 +88,24 @@ def test_without_a_checkpoint_the_constructor_decides_and_is_the_same_everywhere
     torch.manual_seed(2)
     before = torch.random.get_rng_state()
     other = chain()
-    assert torch.equal(torch.random.get_rng_state(), before), "loading leaves the caller's random numbers alone"
+    assert torch.equal(torch.random.get_rng_state(), before), (
+        "loading leaves the caller's random numbers alone"
+    )
     assert one.fingerprint == other.fingerprint
     assert torch.equal(render(one, draw(one)[2]), render(other, draw(other)[2]))
 
 
 def test_a_function_that_returns_the_module() -> None:
-    assert load(target="own_models:make", arguments={"width": 3}, latent=SHAPED).network.first.out_channels == 3  # type: ignore[attr-defined]
+    assert (
+        load(target="own_models:make", arguments={"width": 3}, latent=SHAPED).network.first.out_channels == 3
+    )  # type: ignore[attr-defined]
 
 
 def test_a_file_and_what_lies_beside_it(tmp_path: Path) -> None:
     (tmp_path / "sizes_of_mine.py").write_text("WIDTH = 4\n")
-    (tmp_path / "mine.py").write_text("import own_models\nfrom sizes_of_mine import WIDTH\nclass G(own_models.Chain):\n    pass\n")
+    (tmp_path / "mine.py").write_text(
+        "import own_models\nfrom sizes_of_mine import WIDTH\nclass G(own_models.Chain):\n    pass\n"
+    )
     generator = load(target=f"{tmp_path / 'mine.py'}:G", latent=SHAPED)
     assert torch.equal(render(generator, draw(generator)[2]), render(chain(), draw(chain())[2]))
 
@@ -106,7 +123,12 @@ def test_methods_arguments_items_and_ranges() -> None:
     z, _, codes = draw(by_item)
     module = own(Styled)
     assert_near(render(by_item, codes), (module(z, gain=0.5)["picture"] + 1.0) / 2.0)
-    by_method = load(target="own_models:Styled", latent={"size": Z, "argument": "z"}, call={"method": "images"}, output={"range": [-2.0, 2.0]})
+    by_method = load(
+        target="own_models:Styled",
+        latent={"size": Z, "argument": "z"},
+        call={"method": "images"},
+        output={"range": [-2.0, 2.0]},
+    )
     assert torch.allclose(render(by_method, codes), (module.images(z) + 2.0) / 4.0, atol=1e-6)  # type: ignore[operator]
 
 
@@ -126,7 +148,9 @@ def test_priors(prior: dict[str, Any], low: float, high: float, mean: float, spr
     assert low <= z.min() < z.max() <= high
     assert abs(float(z.mean()) - mean) < 0.05 * spread
     assert abs(float(z.std()) / spread - 1.0) < 0.02
-    assert torch.equal(generator.sample(3, 5, 1100, Stream.PROBING).z, z[1100:1103]), "a sample depends on its index alone"
+    assert torch.equal(generator.sample(3, 5, 1100, Stream.PROBING).z, z[1100:1103]), (
+        "a sample depends on its index alone"
+    )
     assert not torch.equal(generator.sample(3, 5, 1100, Stream.EDITING).z, z[1100:1103])
 
 
@@ -148,7 +172,9 @@ def test_strata_give_features_and_the_same_picture() -> None:
 
 
 def test_numbers_name_the_parts_of_a_sequence(tmp_path: Path) -> None:
-    (tmp_path / "seq.py").write_text("from own_models import *\nG = lambda: nn.Sequential(*Chain().children())\n")
+    (tmp_path / "seq.py").write_text(
+        "from own_models import *\nG = lambda: nn.Sequential(*Chain().children())\n"
+    )
     generator = load(target=f"{tmp_path / 'seq.py'}:G", latent=SHAPED, strata=[0, 1, 2, 3, 4, 5])
     assert torch.equal(render(generator, draw(generator)[2]), render(chain(), draw(chain())[2]))
 
@@ -180,7 +206,11 @@ def layerwise(module: Styled, codes: Tensor) -> Tensor:
 @pytest.mark.parametrize("kind", ["listed", "rows"])
 def test_codes_of_each_layer_arrive_where_they_belong(kind: str) -> None:
     """Listed sub-modules, or a mapping that returns a row per layer: any codes give what the network gives with them."""
-    generator = load(**CODES) if kind == "listed" else load(**{**STYLED, "target": "own_models:Rows"}, mapping="mapping")
+    generator = (
+        load(**CODES)
+        if kind == "listed"
+        else load(**{**STYLED, "target": "own_models:Rows"}, mapping="mapping")
+    )
     module = own(Styled) if kind == "listed" else own(Rows)
     assert isinstance(module, Styled)
     assert generator.card.layers == 3
@@ -206,7 +236,12 @@ def test_layers_may_share_sub_modules_and_keep_their_order() -> None:
 
 def test_codes_without_a_mapping() -> None:
     listed = load(target="own_models:Direct", latent={"size": Z}, codes=["start", "low", "high"])
-    inside = load(target="own_models:Direct", arguments={"functional": True}, latent={"size": Z}, codes=["input", "low", "high"])
+    inside = load(
+        target="own_models:Direct",
+        arguments={"functional": True},
+        latent={"size": Z},
+        codes=["input", "low", "high"],
+    )
     torch.manual_seed(0)
     codes = torch.randn(3, 3, Z)
     assert listed.space == inside.space == "z"
@@ -218,7 +253,9 @@ def test_codes_without_a_mapping() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"codes": ["low", "middle", "high"]}])
 def test_classes_by_number(options: dict[str, Any]) -> None:
-    generator = load(**STYLED, arguments={"classes": 4}, classes={"count": 4, "draw": [1, 3]}, mapping="mapping", **options)
+    generator = load(
+        **STYLED, arguments={"classes": 4}, classes={"count": 4, "draw": [1, 3]}, mapping="mapping", **options
+    )
     z, condition, codes = draw(generator, 8)
     assert condition is not None
     assert set(condition.tolist()) == {1, 3}
@@ -238,7 +275,11 @@ def test_classes_as_weights(tmp_path: Path) -> None:
         "    def __init__(self):\n        super().__init__()\n        self.of = nn.Linear(5, Z)\n"
         "    def forward(self, z, *, labels):\n        return super().forward(z + self.of(labels)[:, :, None, None])\n"
     )
-    generator = load(target=f"{tmp_path / 'hot.py'}:G", latent=SHAPED, classes={"count": 5, "form": "one_hot", "argument": "labels"})
+    generator = load(
+        target=f"{tmp_path / 'hot.py'}:G",
+        latent=SHAPED,
+        classes={"count": 5, "form": "one_hot", "argument": "labels"},
+    )
     _, condition, codes = draw(generator)
     assert condition is not None
     images = render(generator, codes, condition=condition)
@@ -256,7 +297,9 @@ def test_noise_of_ones_own_is_a_function_of_seed_and_sample() -> None:
     assert_near(images[0], images[2])
     assert not torch.allclose(images[0], images[1], atol=1e-2)
     assert_near(render(generator, codes[:1], index=torch.tensor([6]), noise=9), images[1:2])
-    assert not torch.allclose(render(generator, codes[:1], index=torch.tensor([6]), noise=8), images[1:2], atol=1e-2)
+    assert not torch.allclose(
+        render(generator, codes[:1], index=torch.tensor([6]), noise=8), images[1:2], atol=1e-2
+    )
 
 
 def test_noise_may_be_the_same_for_all() -> None:

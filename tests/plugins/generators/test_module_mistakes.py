@@ -31,39 +31,91 @@ def fault(**config: Any) -> str:
     ("change", "field", "words"),
     [
         ({"target": "own_models"}, "target", "must read my_package.my_model:Generator or FILE.py:Generator"),
-        ({"target": "no_such_package.model:G"}, "target", "there is no module 'no_such_package' to import; install its package"),
+        (
+            {"target": "no_such_package.model:G"},
+            "target",
+            "there is no module 'no_such_package' to import; install its package",
+        ),
         ({"target": "own_models:Chian"}, "target", "own_models has no 'Chian'. Did you mean 'Chain'?"),
         ({"target": "nowhere.py:G"}, "target", "no file nowhere.py (looked in "),
         ({"target": "own_models:Z"}, "target", "'Z' is no class and no function, but int"),
         ({"target": "own_models:BUILT"}, "target", "'BUILT' is a module that is built already"),
         ({"target": "own_models:not_a_module"}, "target", "not_a_module(...) gives dict, no torch.nn.Module"),
-        ({"arguments": {"widht": 4}}, "arguments", "do not fit Chain(width: 'int' = 5, colours: 'int' = 3) -> 'None': got an unexpected"),
+        (
+            {"arguments": {"widht": 4}},
+            "arguments",
+            "do not fit Chain(width: 'int' = 5, colours: 'int' = 3) -> 'None': got an unexpected",
+        ),
         ({"arguments": {"widht": 4}}, "arguments", "Did you mean 'width'?"),
         ({"target": "own_models:Odd"}, "arguments", "missing a required argument: 'how'"),
         ({"arguments": {"width": "wide"}}, "arguments", "Chain(width='wide') failed: TypeError: "),
         ({"latent": {"size": Z, "shape": [3, 3]}}, "latent", f"shape [3, 3] does not hold size {Z} numbers"),
         ({"latent": {**SHAPED, "low": 1.0}}, "latent", "low (1) must lie below high (1)"),
-        ({"latent": {"size": Z}}, "latent.shape", f"failed when it was called with z of shape (2, {Z}): RuntimeError"),
+        (
+            {"latent": {"size": Z}},
+            "latent.shape",
+            f"failed when it was called with z of shape (2, {Z}): RuntimeError",
+        ),
         ({"latent": {**SHAPED, "argument": "noise"}}, "call", "got an unexpected keyword argument 'noise'"),
         ({"call": {"arguments": {"psi": 0.5}}}, "call", "got an unexpected keyword argument 'psi'"),
-        ({"call": {"method": "fowrard"}}, "call.method", "the module has no method 'fowrard'. Did you mean 'forward'?"),
+        (
+            {"call": {"method": "fowrard"}},
+            "call.method",
+            "the module has no method 'fowrard'. Did you mean 'forward'?",
+        ),
         ({"classes": {"count": 3}}, "call", "takes 2 positional arguments but 3 were given"),
         ({"classes": {"count": 3, "draw": [3]}}, "classes.draw", "has classes 0 to 2"),
         ({"classes": {"draw": 1}}, "classes.draw", "this module is unconditional"),
         ({"classes": {"form": "onehot"}}, "classes.form", "'one_hot'"),
         ({"output": {"range": [1, -1]}}, "output", "range must rise"),
-        ({"output": {"item": "picture"}}, "output.item", "there is no item 'picture' in what the call returns: a tensor (2, 3, 8, 8)"),
-        ({"output": {"range": [-0.01, 0.01]}}, "output.range", "is [-0.01, 0.01], but the first pictures go from"),
-        ({"mapping": "maping"}, "mapping", "the module has no sub-module 'maping'. At its top it has first, norm, act, blocks, last, tanh"),
-        ({"strata": ["first", "nrom"]}, "strata.1", "the module has no sub-module 'nrom'. Did you mean 'norm'?"),
-        ({"strata": ["first"], "codes": ["first"]}, "", "`strata` takes the module apart and `codes` leaves it whole: give one of them"),
+        (
+            {"output": {"item": "picture"}},
+            "output.item",
+            "there is no item 'picture' in what the call returns: a tensor (2, 3, 8, 8)",
+        ),
+        (
+            {"output": {"range": [-0.01, 0.01]}},
+            "output.range",
+            "is [-0.01, 0.01], but the first pictures go from",
+        ),
+        (
+            {"mapping": "maping"},
+            "mapping",
+            "the module has no sub-module 'maping'. At its top it has first, norm, act, blocks, last, tanh",
+        ),
+        (
+            {"strata": ["first", "nrom"]},
+            "strata.1",
+            "the module has no sub-module 'nrom'. Did you mean 'norm'?",
+        ),
+        (
+            {"strata": ["first"], "codes": ["first"]},
+            "",
+            "`strata` takes the module apart and `codes` leaves it whole: give one of them",
+        ),
         ({"strata": ["first"], "noise": "fresh"}, "", "`strata` is for modules without noise"),
         ({"codes": [[]]}, "codes", "a layer without sub-modules"),
-        ({"strata": CHAIN[:-1]}, "strata", "put together they give a picture that differs from the module's own by"),
-        ({"strata": [c for c in CHAIN if c != "blocks"]}, "strata", "list all of them in order, or leave `strata` out"),
+        (
+            {"strata": CHAIN[:-1]},
+            "strata",
+            "put together they give a picture that differs from the module's own by",
+        ),
+        (
+            {"strata": [c for c in CHAIN if c != "blocks"]},
+            "strata",
+            "list all of them in order, or leave `strata` out",
+        ),
         ({"strata": CHAIN[::-1]}, "strata", "putting the picture together failed: RuntimeError"),
-        ({"strata": CHAIN[:-2]}, "strata", "put together they give a tensor (2, 5, 4, 4), the module itself a tensor (2, 3, 8, 8)"),
-        ({"codes": ["first", "last"]}, "codes.1", "'last' is not given the code (2, 6) as it is, but a tensor (2, 5, 4, 4)"),
+        (
+            {"strata": CHAIN[:-2]},
+            "strata",
+            "put together they give a tensor (2, 5, 4, 4), the module itself a tensor (2, 3, 8, 8)",
+        ),
+        (
+            {"codes": ["first", "last"]},
+            "codes.1",
+            "'last' is not given the code (2, 6) as it is, but a tensor (2, 5, 4, 4)",
+        ),
         ({"codes": ["first", "first"]}, "codes.1", "'first' is listed already"),
         ({"noise": "some"}, "noise", "'fixed'"),
         ({"surprise": 1}, "surprise", "is not an option of 'module'"),
@@ -80,12 +132,20 @@ def test_a_mistake_is_told_by_its_field(change: dict[str, Any], field: str, word
     ("how", "field", "words"),
     [
         ("nan", "output", "not finite: 100 % of their values"),
-        ("two", "output", "2 latents give a tensor (2, 2, 4, 4) of torch.float32, expected (2, 1 or 3, height, width)"),
+        (
+            "two",
+            "output",
+            "2 latents give a tensor (2, 2, 4, 4) of torch.float32, expected (2, 1 or 3, height, width)",
+        ),
         ("flat", "output", "2 latents give a tensor (2, 48)"),
         ("last", "output", "it seems to have its channels last"),
         ("rows", "output", "2 latents give a tensor (1, 3, 4, 4)"),
         ("whole", "output", "of torch.int32"),
-        ("tuple", "output -> item", "the call returns a tuple of a tensor (2, 3, 4, 4), a tensor (2, 6); say which item is the picture"),
+        (
+            "tuple",
+            "output -> item",
+            "the call returns a tuple of a tensor (2, 3, 4, 4), a tensor (2, 6); say which item is the picture",
+        ),
         ("loud", "output -> range", "set output.check: false"),
         ("light", "output -> range", "nothing is darker than the middle"),
         ("company", "target", "some layer takes statistics of the batch"),
@@ -101,7 +161,12 @@ def test_a_module_that_goes_wrong(how: str, field: str, words: str) -> None:
 
 def test_the_range_may_be_insisted_on() -> None:
     generator = ganstrata.load_generator(
-        "module", device="cpu", target="own_models:Odd", arguments={"how": "loud"}, latent={"size": Z}, output={"check": False}
+        "module",
+        device="cpu",
+        target="own_models:Odd",
+        arguments={"how": "loud"},
+        latent={"size": Z},
+        output={"check": False},
     )
     assert generator.card.resolution == 4
 
@@ -109,14 +174,30 @@ def test_the_range_may_be_insisted_on() -> None:
 @pytest.mark.parametrize(
     ("change", "field", "words"),
     [
-        ({"output": {}}, "output -> item", "a dictionary with 'picture': a tensor (2, 3, 8, 8), 'w': a tensor (2, 6); say which item"),
+        (
+            {"output": {}},
+            "output -> item",
+            "a dictionary with 'picture': a tensor (2, 3, 8, 8), 'w': a tensor (2, 6); say which item",
+        ),
         ({"codes": ["low", "middle"]}, "codes", "Something else takes the code too, and is not listed"),
         ({"arguments": {"leak": True}}, "codes", "Something else takes the code too"),
         ({"codes": ["low", "middle.style", "high"]}, "", ""),
-        ({"codes": ["low", "middle", "high.conv"]}, "codes -> 2", "'high.conv' is not given the code (2, 6) as it is, but a tensor (2, 4, 8, 8)"),
+        (
+            {"codes": ["low", "middle", "high.conv"]},
+            "codes -> 2",
+            "'high.conv' is not given the code (2, 6) as it is, but a tensor (2, 4, 8, 8)",
+        ),
         ({"mapping": None}, "codes -> 0", "'low' is not given the code (2, 6) as it is"),
-        ({"arguments": {"noise": 0.5}}, "noise", "Set noise: fixed (the same for all samples) or noise: fresh (each sample's own)"),
-        ({"arguments": {"classes": 3}}, "call", "these arguments (`call`, `classes`, `latent.argument`): TypeError"),
+        (
+            {"arguments": {"noise": 0.5}},
+            "noise",
+            "Set noise: fixed (the same for all samples) or noise: fresh (each sample's own)",
+        ),
+        (
+            {"arguments": {"classes": 3}},
+            "call",
+            "these arguments (`call`, `classes`, `latent.argument`): TypeError",
+        ),
     ],
 )
 def test_codes_that_do_not_explain_the_picture(change: dict[str, Any], field: str, words: str) -> None:
@@ -148,7 +229,10 @@ def test_a_sub_module_that_is_never_called(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("import a_library_that_nobody_has\n", "ModuleNotFoundError: No module named 'a_library_that_nobody_has' ("),
+        (
+            "import a_library_that_nobody_has\n",
+            "ModuleNotFoundError: No module named 'a_library_that_nobody_has' (",
+        ),
         ("def G(:\n", "SyntaxError"),
         ("1 / 0\n", "ZeroDivisionError: division by zero ("),
         ("raise SystemExit(3)\n", "SystemExit: 3"),
@@ -178,11 +262,18 @@ def test_a_checkpoint_that_does_not_fit(tmp_path: Path) -> None:
 
 def test_counters_of_old_files_may_be_missing(tmp_path: Path) -> None:
     torch.save(state(norm__num_batches_tracked=None), tmp_path / "a.pt")
-    assert ganstrata.load_generator("module", device="cpu", **CHAINED, checkpoint=str(tmp_path / "a.pt")).card.resolution == 8
+    assert (
+        ganstrata.load_generator(
+            "module", device="cpu", **CHAINED, checkpoint=str(tmp_path / "a.pt")
+        ).card.resolution
+        == 8
+    )
 
 
 def test_a_prefix_is_proposed_and_then_taken(tmp_path: Path) -> None:
-    joint = {f"net.{k}": v for k, v in state().items()} | {f"critic.{k}": v for k, v in Styled().state_dict().items()}
+    joint = {f"net.{k}": v for k, v in state().items()} | {
+        f"critic.{k}": v for k, v in Styled().state_dict().items()
+    }
     torch.save(joint, tmp_path / "joint.pt")
     config = {**CHAINED, "checkpoint": str(tmp_path / "joint.pt")}
     assert "All fit" in fault(**config)
@@ -202,8 +293,13 @@ def test_a_prefix_is_looked_for_among_a_few_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite(value: float, tmp_path: Path) -> None:
     first = next(iter(state()))
-    save_file(state(**{first.replace(".", "__"): torch.full_like(state()[first], value)}), tmp_path / "odd.safetensors")
-    assert f"{first}: these tensors hold values" in fault(**CHAINED, checkpoint=str(tmp_path / "odd.safetensors"))
+    save_file(
+        state(**{first.replace(".", "__"): torch.full_like(state()[first], value)}),
+        tmp_path / "odd.safetensors",
+    )
+    assert f"{first}: these tensors hold values" in fault(
+        **CHAINED, checkpoint=str(tmp_path / "odd.safetensors")
+    )
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

@@ -41,7 +41,11 @@ SMALL: dict[str, Any] = {
 def effects(run: Run) -> dict[tuple[str, str], float]:
     """Mean change of a boundary's own concept at +step, by boundary and layers."""
     with (run.path / "rescoring.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["boundary"] == row["concept"] and float(row["step"]) > 0.0]
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if row["boundary"] == row["concept"] and float(row["step"]) > 0.0
+        ]
     return {(row["boundary"], row["layers"]): float(row["mean"]) for row in rows}
 
 
@@ -54,7 +58,10 @@ def test_a_run_with_layers(tmp_path: Path, register: Callable[[str, str, type], 
         "mapping": "mapping",
         "codes": ["low", "middle", "high"],
     }
-    run = ganstrata.run({**SMALL, "generator": {"use": "module", "with": options}, "scorers": [{"use": "brightness"}]}, tmp_path / "run")
+    run = ganstrata.run(
+        {**SMALL, "generator": {"use": "module", "with": options}, "scorers": [{"use": "brightness"}]},
+        tmp_path / "run",
+    )
     assert (run.path / "report.html").stat().st_size > 10_000
     manifest = json.loads((run.path / "run.json").read_text())
     assert manifest["generator"]["space"] == "w"
@@ -83,7 +90,10 @@ def example(name: str) -> dict[str, Any]:
 
 def test_the_configs_of_the_page_are_configs() -> None:
     page = (EXAMPLES.parents[1] / "docs/own-model.md").read_text(encoding="utf-8")
-    blocks = [yaml.safe_load(textwrap.dedent(text)) for text in re.findall(r"^ *```yaml\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL)]
+    blocks = [
+        yaml.safe_load(textwrap.dedent(text))
+        for text in re.findall(r"^ *```yaml\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL)
+    ]
     assert len(blocks) == 2
     for block in blocks:
         assert block["generator"]["use"] == "module"
@@ -128,7 +138,11 @@ def pictures(name: str, monkeypatch: pytest.MonkeyPatch) -> Rendering:
     monkeypatch.chdir(EXAMPLES)
     generator = ganstrata.load_generator("module", device="cpu", **options)
     z = generator.sample(256, 0, 0, Stream.PROBING).z
-    return Pass(generator, generator.broadcast(generator.map(z)), features=[i for i, s in enumerate(generator.strata) if s.is_feature]).rendering
+    return Pass(
+        generator,
+        generator.broadcast(generator.map(z)),
+        features=[i for i, s in enumerate(generator.strata) if s.is_feature],
+    ).rendering
 
 
 # Bounds lie about midway between the networks as they are and as they are not, measured over three seeds. They tell
@@ -142,7 +156,9 @@ def test_faces_are_symmetric(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(x.shape[2] for x in found.features.values()) == [4, 4, 8, 16]
     mean = found.images.mean(dim=(0, 1))  # (32, 32)
     assert torch.corrcoef(torch.stack([mean.flatten(), mean.flip(1).flatten()]))[0, 1] > 0.75
-    assert found.images.std(dim=0).mean() > 0.12, "they differ: by 0.16; with ReLU by 0.08, with random weights by nothing"
+    assert found.images.std(dim=0).mean() > 0.12, (
+        "they differ: by 0.16; with ReLU by 0.08, with random weights by nothing"
+    )
 
 
 def test_digits_are_ink_on_a_dark_ground(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,13 @@ def test_every_naming_gives_the_pictures_of_the_plain_network(layout: str, tmp_p
     assert choose(read_checkpoint(path)).plugin == "pggan"
     generator = load(path)
     card = generator.card
-    assert (card.family, card.resolution, card.layers, card.latent_size, card.code_size) == ("ProgressiveGAN", 16, 1, 7, 7)
+    assert (card.family, card.resolution, card.layers, card.latent_size, card.code_size) == (
+        "ProgressiveGAN",
+        16,
+        1,
+        7,
+        7,
+    )
     z = generator.sample(3, 0, 0, Stream.PROBING).z
     epsilon = {"epsilon": 1e-6, "outside": True} if layout.startswith("mmgen") else {}
     wanted = plain(weights(), z, **epsilon)
@@ -59,7 +65,10 @@ def test_every_naming_gives_the_pictures_of_the_plain_network(layout: str, tmp_p
     assert (images_of(generator) * 2.0 - 1.0 - wanted).abs().max() < NEAR
 
 
-@pytest.mark.parametrize(("layout", "epsilon", "outside"), [("genforce", 1e-8, False), ("tensorflow", 1e-8, False), ("mmgen", 1e-6, True)])
+@pytest.mark.parametrize(
+    ("layout", "epsilon", "outside"),
+    [("genforce", 1e-8, False), ("tensorflow", 1e-8, False), ("mmgen", 1e-6, True)],
+)
 def test_epsilon_is_each_codes_own(layout: str, epsilon: float, outside: bool, tmp_path: Path) -> None:
     """It shows where feature maps are small: weights a ten-thousandth of their usual size."""
     own = {name: tensor * (1.0 if name.startswith("outputs") else 1e-4) for name, tensor in weights().items()}
@@ -78,7 +87,9 @@ FUSED = [
 
 
 @pytest.mark.parametrize(("layout", "name", "order"), FUSED, ids=[layout for layout, _, _ in FUSED])
-def test_fused_upsampling_is_a_transposed_convolution_of_the_stored_weight(layout: str, name: str, order: tuple[int, ...], tmp_path: Path) -> None:
+def test_fused_upsampling_is_a_transposed_convolution_of_the_stored_weight(
+    layout: str, name: str, order: tuple[int, ...], tmp_path: Path
+) -> None:
     """As the published codes compute it: the weight (I, O, 3, 3) added to itself at four places, with a stride of two."""
     own = weights((6, 5), 7)
     state = small_state(layout, own=own)
@@ -101,14 +112,18 @@ def test_widths_that_do_not_tell_a_transposed_convolution(layout: str, wanted: b
     """Where inputs and outputs are as many, the layout's own default decides: MMGeneration fuses, GenForce does not."""
     own = weights((5, 5, 5))
     for fused in (False, True):
-        generator = load(write(tmp_path / f"{fused}.safetensors", small_state(layout + "_fused" * fused, own=own)))
+        generator = load(
+            write(tmp_path / f"{fused}.safetensors", small_state(layout + "_fused" * fused, own=own))
+        )
         z = generator.sample(3, 0, 0, Stream.PROBING).z
         near = (images_of(generator) * 2.0 - 1.0 - plain(own, z)).abs().max() < 1e-3
         assert near == (fused is wanted)
 
 
 @pytest.mark.parametrize(
-    ("widths", "inputs"), [((3,), 4), ((6, 6), 2), ((8, 4, 4, 2), 5), ((4, 7), 9)], ids=["one level", "two levels", "four levels", "widening"]
+    ("widths", "inputs"),
+    [((3,), 4), ((6, 6), 2), ((8, 4, 4, 2), 5), ((4, 7), 9)],
+    ids=["one level", "two levels", "four levels", "widening"],
 )
 def test_any_widths_and_depths(widths: tuple[int, ...], inputs: int, tmp_path: Path) -> None:
     own = weights(widths, inputs)
@@ -135,20 +150,36 @@ def test_settings_of_nvidias_networks(tmp_path: Path) -> None:
     own = weights()
     z = torch.randn(2, 7, generator=torch.Generator().manual_seed(1))
     generator = load(
-        write(tmp_path / "a.safetensors", small_state("tensorflow_fused"), use_pixelnorm=False, use_leakyrelu=False, pixelnorm_epsilon=0.5)
+        write(
+            tmp_path / "a.safetensors",
+            small_state("tensorflow_fused"),
+            use_pixelnorm=False,
+            use_leakyrelu=False,
+            pixelnorm_epsilon=0.5,
+        )
     )
     wanted = plain(own, z, epsilon=0.5, normalise=False, leak=0.0)
     assert (render(generator, z[:, None]) * 2.0 - 1.0 - wanted).abs().max() < NEAR
     free = load(write(tmp_path / "b.safetensors", small_state("tensorflow_fused"), normalize_latents=False))
     assert not torch.allclose(render(free, z[:, None]), render(free, 3.0 * z[:, None]), atol=1e-2)
-    scaled = {name: t / (t[0].numel() / (1.0 if "outputs" in name else 2.0)) ** 0.5 if t.ndim == 4 else t for name, t in own.items()}
+    scaled = {
+        name: t / (t[0].numel() / (1.0 if "outputs" in name else 2.0)) ** 0.5 if t.ndim == 4 else t
+        for name, t in own.items()
+    }
     stored = load(write(tmp_path / "c.safetensors", small_state("tensorflow", own=scaled), use_wscale=False))
     assert (render(stored, z[:, None]) * 2.0 - 1.0 - plain(own, z)).abs().max() < NEAR
 
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("label_size", -1), ("label_size", "3"), ("label_size", 7), ("label_size", True), ("pixelnorm_epsilon", "small"), ("use_wscale", 1)],
+    [
+        ("label_size", -1),
+        ("label_size", "3"),
+        ("label_size", 7),
+        ("label_size", True),
+        ("pixelnorm_epsilon", "small"),
+        ("use_wscale", 1),
+    ],
 )
 def test_settings_that_make_no_sense(setting: str, value: object, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
@@ -192,12 +223,16 @@ def test_genforce_normalises_z_before_the_class_is_appended(tmp_path: Path) -> N
     first = z / (z.square().mean(dim=1, keepdim=True) + 1e-8).sqrt()
     wanted = plain(weights(), torch.cat([first, torch.eye(3)[classes]], dim=1))
     assert (render(generator, z[:, None], condition=classes) * 2.0 - 1.0 - wanted).abs().max() < NEAR
-    assert not torch.allclose(wanted, plain(weights(), torch.cat([z, torch.eye(3)[classes]], dim=1)), atol=1e-2)
+    assert not torch.allclose(
+        wanted, plain(weights(), torch.cat([z, torch.eye(3)[classes]], dim=1)), atol=1e-2
+    )
 
 
 def test_which_classes_are_drawn(tmp_path: Path) -> None:
     drawn = (
-        load(write(tmp_path / "a.safetensors", small_state("tensorflow"), label_size=3), classes=[2, 0]).sample(40, 0, 0, Stream.PROBING).condition
+        load(write(tmp_path / "a.safetensors", small_state("tensorflow"), label_size=3), classes=[2, 0])
+        .sample(40, 0, 0, Stream.PROBING)
+        .condition
     )
     assert drawn is not None
     assert set(drawn.tolist()) == {0, 2}
@@ -225,7 +260,12 @@ def test_what_examine_gives_loads_again(layout: str, tmp_path: Path) -> None:
     found = ProgressiveGAN.examine(part)
     assert found is not None
     assert (found.missing, found.superfluous, found.misshapen) == ((), (), ())
-    again = write(tmp_path / "b.safetensors", {k: v.contiguous() for k, v in found.tensors.items()}, plugin="pggan", network=found.architecture)
+    again = write(
+        tmp_path / "b.safetensors",
+        {k: v.contiguous() for k, v in found.tensors.items()},
+        plugin="pggan",
+        network=found.architecture,
+    )
     condition = torch.tensor([1, 0, 1]) if settings else None
     one, other = load(source), load(again)
     assert torch.equal(images_of(one, condition=condition), images_of(other, condition=condition))
@@ -241,13 +281,36 @@ def test_stored_weights_are_not_changed_by_loading(tmp_path: Path) -> None:
 KERNEL = (4, 4, 3, 3)
 LAYERS = ("layer0", "layer1", "layer2", "input0", "input1", "output0")
 OTHERS: dict[str, dict[str, tuple[int, ...]]] = {
-    "a classifier": {"conv1.weight": KERNEL, "layer1.0.conv1.weight": KERNEL, "fc.weight": (10, 4), "fc.bias": (10,)},
+    "a classifier": {
+        "conv1.weight": KERNEL,
+        "layer1.0.conv1.weight": KERNEL,
+        "fc.weight": (10, 4),
+        "fc.bias": (10,),
+    },
     "GenForce's discriminator": {f"{name}.{what}": KERNEL for name in LAYERS for what in ("weight", "bias")},
-    "a perceptron": {f"{name}.{what}": (4, 4) for name in ("layer0", "layer1", "output0") for what in ("weight", "bias")},
-    "NVIDIA's discriminator": {"4x4/Conv/weight": (3, 3, 5, 4), "4x4/Dense0/weight": (64, 4), "FromRGB_lod0/weight": (1, 1, 3, 4)},
-    "StyleGAN of TensorFlow": {"4x4/Const/const": (1, 4, 4, 4), "4x4/Conv/weight": (3, 3, 4, 4), "ToRGB_lod0/weight": (1, 1, 4, 3)},
-    "StyleGAN of GenForce": {"mapping.dense0.weight": (4, 4), "synthesis.layer0.weight": KERNEL, "synthesis.output0.weight": (3, 4, 1, 1)},
-    "WGAN-GP of MMGeneration": {"noise2feat.linear.weight": (64, 4), "noise2feat.norm.weight": (64,), "to_rgb.conv.weight": (3, 4, 3, 3)},
+    "a perceptron": {
+        f"{name}.{what}": (4, 4) for name in ("layer0", "layer1", "output0") for what in ("weight", "bias")
+    },
+    "NVIDIA's discriminator": {
+        "4x4/Conv/weight": (3, 3, 5, 4),
+        "4x4/Dense0/weight": (64, 4),
+        "FromRGB_lod0/weight": (1, 1, 3, 4),
+    },
+    "StyleGAN of TensorFlow": {
+        "4x4/Const/const": (1, 4, 4, 4),
+        "4x4/Conv/weight": (3, 3, 4, 4),
+        "ToRGB_lod0/weight": (1, 1, 4, 3),
+    },
+    "StyleGAN of GenForce": {
+        "mapping.dense0.weight": (4, 4),
+        "synthesis.layer0.weight": KERNEL,
+        "synthesis.output0.weight": (3, 4, 1, 1),
+    },
+    "WGAN-GP of MMGeneration": {
+        "noise2feat.linear.weight": (64, 4),
+        "noise2feat.norm.weight": (64,),
+        "to_rgb.conv.weight": (3, 4, 3, 3),
+    },
     "nothing": {},
 }
 
@@ -255,7 +318,10 @@ OTHERS: dict[str, dict[str, tuple[int, ...]]] = {
 @pytest.mark.parametrize("shapes", OTHERS.values(), ids=OTHERS)
 def test_other_networks_are_not_recognised(shapes: dict[str, tuple[int, ...]]) -> None:
     assert ProgressiveGAN.recognise(shapes, {}) is None
-    assert ProgressiveGAN.examine(Part("", {name: torch.zeros(shape) for name, shape in shapes.items()}, {})) is None
+    assert (
+        ProgressiveGAN.examine(Part("", {name: torch.zeros(shape) for name, shape in shapes.items()}, {}))
+        is None
+    )
 
 
 def test_tensors_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None:
@@ -280,11 +346,24 @@ def test_tensors_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None
 @pytest.mark.parametrize("seed", range(4))
 def test_any_tensor_gone_or_flattened_is_a_word_and_no_crash(layout: str, seed: int, tmp_path: Path) -> None:
     tensors = small_state(layout)
-    used = [n for n in tensors if n != "lod" and not n.startswith(("output0", "output1", "outputs.0", "outputs.1", "ToRGB_lod1", "ToRGB_lod2"))]
-    used = [n for n in used if ".torgb_layers" not in f".{n}" and not (layout == "mmgen_ema" and not n.startswith("generator_ema."))]
+    used = [
+        n
+        for n in tensors
+        if n != "lod"
+        and not n.startswith(("output0", "output1", "outputs.0", "outputs.1", "ToRGB_lod1", "ToRGB_lod2"))
+    ]
+    used = [
+        n
+        for n in used
+        if ".torgb_layers" not in f".{n}"
+        and not (layout == "mmgen_ema" and not n.startswith("generator_ema."))
+    ]
     name = sorted(used)[seed * len(used) // 4]
     shapes = ((3, 5, 2), (), (0, 16), (0, 0, 3, 3))
-    for damaged in ({k: v for k, v in tensors.items() if k != name}, *(tensors | {name: torch.zeros(shape)} for shape in shapes)):
+    for damaged in (
+        {k: v for k, v in tensors.items() if k != name},
+        *(tensors | {name: torch.zeros(shape)} for shape in shapes),
+    ):
         with pytest.raises(CheckpointError):
             load(write(tmp_path / "a.safetensors", damaged))
 
@@ -318,7 +397,9 @@ def test_gradients_reach_the_codes(small: Generator) -> None:
     (gradient,) = torch.autograd.grad((render(small, codes) * probe).sum(), codes)
     step = torch.randn(2, 1, 7, generator=torch.Generator().manual_seed(4))
     h = 1e-3
-    difference = ((render(small, codes.detach() + h * step) - render(small, codes.detach() - h * step)).double() * probe).sum() / (2.0 * h)
+    difference = (
+        (render(small, codes.detach() + h * step) - render(small, codes.detach() - h * step)).double() * probe
+    ).sum() / (2.0 * h)
     assert abs(float(difference - (gradient * step).sum())) < 0.02 * float((gradient * step).abs().sum())
     assert gradient.abs().min(dim=2).values.max() > 0.0
 
@@ -342,7 +423,9 @@ def full_size() -> dict[str, Tensor]:
     for level, width in enumerate(widths):
         for i, (below, size) in enumerate([(widths[level - 1], 3) if level else (512, 4), (width, 3)]):
             row = torch.randn(below * size * size, generator=random)
-            tensors[f"layer{2 * level + i}.weight"] = torch.stack([row.roll(7 * o) for o in range(width)]).view(width, below, size, size).half()
+            tensors[f"layer{2 * level + i}.weight"] = (
+                torch.stack([row.roll(7 * o) for o in range(width)]).view(width, below, size, size).half()
+            )
             tensors[f"layer{2 * level + i}.bias"] = torch.zeros(width).half()
         tensors[f"output{level}.weight"] = torch.randn(3, width, 1, 1, generator=random).half()
         tensors[f"output{level}.bias"] = torch.zeros(3).half()

@@ -25,7 +25,9 @@ def images_of(path: Path, condition: Tensor | None = None) -> tuple[Tensor, Tens
     """What `use: auto` makes of a file, in [-1, 1], and the z it was made of."""
     generator = ganstrata.load_generator("auto", checkpoint=str(path), device="cpu")
     z = generator.sample(3, 0, 0, Stream.PROBING).z
-    return render(generator, generator.broadcast(generator.map(z, condition)), condition=condition) * 2.0 - 1.0, z
+    return render(
+        generator, generator.broadcast(generator.map(z, condition)), condition=condition
+    ) * 2.0 - 1.0, z
 
 
 @pytest.mark.parametrize("classes", [0, 2])
@@ -34,24 +36,45 @@ def test_nvidias_triple(layout: str, classes: int, tmp_path: Path) -> None:
     marker = tmp_path / "run"
     variables = {name: tensor.numpy() for name, tensor in small_state(layout).items()}
     settings = SETTINGS | {"label_size": classes, "fused_scale": layout.endswith("fused")}
-    path = tensorflow(tmp_path / "karras2018.pkl", variables, {}, settings, source=hostile_source(marker), progressive=True, protocol=2)
+    path = tensorflow(
+        tmp_path / "karras2018.pkl",
+        variables,
+        {},
+        settings,
+        source=hostile_source(marker),
+        progressive=True,
+        protocol=2,
+    )
     condition = torch.tensor([1, 0, 1]) if classes else None
     images, z = images_of(path, condition)
     inputs = z if condition is None else torch.cat([z, torch.eye(2)[condition]], dim=1)
     assert (images - plain(weights(), inputs)).abs().max() < 1e-4
     facts = inspect(str(path))
-    assert (facts.plugin, facts.resolution, facts.latent_size, facts.classes, facts.faults) == ("pggan", 16, 7 - classes, classes, ())
+    assert (facts.plugin, facts.resolution, facts.latent_size, facts.classes, facts.faults) == (
+        "pggan",
+        16,
+        7 - classes,
+        classes,
+        (),
+    )
     assert not marker.exists()
 
 
 def test_genforces_container_holds_the_average(tmp_path: Path) -> None:
     other = {name: tensor + 1.0 for name, tensor in small_state().items()}
-    discriminator = {f"{name}.{what}": torch.zeros(4, 4, 3, 3) for name in ("layer0", "layer1", "input0", "output0") for what in ("weight", "bias")}
+    discriminator = {
+        f"{name}.{what}": torch.zeros(4, 4, 3, 3)
+        for name in ("layer0", "layer1", "input0", "output0")
+        for what in ("weight", "bias")
+    }
     path = tmp_path / "pggan_bedroom256.pth"
     torch.save({"generator": other, "discriminator": discriminator, "generator_smooth": small_state()}, path)
     images, z = images_of(path)
     assert (images - plain(weights(), z)).abs().max() < 1e-4
-    runner = {"models": {"generator": other, "generator_smooth": small_state(), "discriminator": discriminator}, "running_metadata": {"iter": 3}}
+    runner = {
+        "models": {"generator": other, "generator_smooth": small_state(), "discriminator": discriminator},
+        "running_metadata": {"iter": 3},
+    }
     torch.save(runner, path)
     assert torch.equal(images_of(path)[0], images)
 
@@ -59,7 +82,10 @@ def test_genforces_container_holds_the_average(tmp_path: Path) -> None:
 @pytest.mark.parametrize("counters", [True, False])
 def test_mmgenerations_container_holds_the_average(counters: bool, tmp_path: Path) -> None:
     state = {name: tensor for name, tensor in small_state("mmgen_ema").items() if counters or "." in name}
-    torch.save({"meta": {"mmgen_version": "0.7.1"}, "state_dict": state, "optimizer": {}}, tmp_path / "pggan_celeba.pth")
+    torch.save(
+        {"meta": {"mmgen_version": "0.7.1"}, "state_dict": state, "optimizer": {}},
+        tmp_path / "pggan_celeba.pth",
+    )
     images, z = images_of(tmp_path / "pggan_celeba.pth")
     assert (images - plain(weights(), z, epsilon=1e-6, outside=True)).abs().max() < 1e-4
 
@@ -75,7 +101,10 @@ def test_r3gans_pickle_whose_classes_are_named_and_not_loaded(tmp_path: Path) ->
     state = small_r3gan(classes=4)
     other = {name: tensor + 1.0 for name, tensor in state.items()}
     with pretending(R3GAN__Networks__Generator=Referred):
-        whole = {"G": tree(other, Referred, buffers=("Kernel",)), "G_ema": tree(state, Referred, buffers=("Kernel",))}
+        whole = {
+            "G": tree(other, Referred, buffers=("Kernel",)),
+            "G_ema": tree(state, Referred, buffers=("Kernel",)),
+        }
         (tmp_path / "r3gan-cifar10.pkl").write_bytes(pickle.dumps(whole))
     condition = torch.tensor([3, 0, 2])
     images, z = images_of(tmp_path / "r3gan-cifar10.pkl", condition)

@@ -73,7 +73,9 @@ def test_levels_of_detail(lod: float, tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "growing.safetensors")
     generator = load(tmp_path / "growing.safetensors")
     assert generator.card.resolution == 32
-    assert [s.name for s in generator.strata if not s.is_feature] == (["output2", "output3"] if lod < 1.0 else ["output2"])
+    assert [s.name for s in generator.strata if not s.is_feature] == (
+        ["output2", "output3"] if lod < 1.0 else ["output2"]
+    )
     assert (rendered(generator, tensor(name, "z")) - tensor(name, f"image_lod{lod:g}")).abs().max() < 1e-4
 
 
@@ -101,7 +103,9 @@ def test_style_weights_are_what_the_first_layer_does_to_the_normalised_z() -> No
     bias = load_file(DATA / "pggan_higan_32.safetensors")["layer0.wscale.bias"]
     weights = generator.style_weights(0)
     assert weights is not None
-    before = (torch.nn.functional.rms_norm(z, (16,), eps=1e-8) @ weights.t()).view(4, 16, 4, 4) + bias[:, None, None]
+    before = (torch.nn.functional.rms_norm(z, (16,), eps=1e-8) @ weights.t()).view(4, 16, 4, 4) + bias[
+        :, None, None
+    ]
     wanted = torch.where(before > 0.0, before, 0.2 * before)[:1]
     assert (wanted - tensor("pggan_higan_32", "feat.layer0")).abs().max() < 1e-5
 
@@ -113,10 +117,16 @@ def test_references(folder: str) -> None:
     generator = load(at / "state.safetensors")
     with np.load(at / "inputs.npz") as inputs, np.load(at / "outputs.npz") as outputs:
         z, image = torch.from_numpy(inputs["z"]), torch.from_numpy(outputs["image"])
-        statistics = {key.removeprefix("featstat."): torch.from_numpy(outputs[key]) for key in outputs if key.startswith("featstat.layer")}
+        statistics = {
+            key.removeprefix("featstat."): torch.from_numpy(outputs[key])
+            for key in outputs
+            if key.startswith("featstat.layer")
+        }
     assert (rendered(generator, z) - image).abs().max() < 1e-4
     names = {stratum.name: s for s, stratum in enumerate(generator.strata)}
-    features = Pass(generator, generator.broadcast(z), features=[names[name] for name in statistics]).rendering.features
+    features = Pass(
+        generator, generator.broadcast(z), features=[names[name] for name in statistics]
+    ).rendering.features
     for name, expected in statistics.items():
         x = features[names[name]].flatten(2)
         assert (torch.stack([x.mean(dim=2), x.std(dim=2)], dim=2) - expected).abs().max() < 1e-4

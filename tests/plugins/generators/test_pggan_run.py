@@ -45,9 +45,15 @@ def test_the_run_ends_well(made: tuple[Result, Path]) -> None:
     with (path / "rescoring.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert {row["layers"] for row in rows} == {"all"}
-    own = [(row["concept"], float(row["mean_in_sd"]) * float(row["step"])) for row in rows if row["boundary"] == row["concept"]]
+    own = [
+        (row["concept"], float(row["mean_in_sd"]) * float(row["step"]))
+        for row in rows
+        if row["boundary"] == row["concept"]
+    ]
     assert {concept for concept, _ in own} == {"colour/saturation", "colour/value"}
-    assert min(effect for _, effect in own) > 0.5, "a step along a boundary, to either side, moves its own concept with it"
+    assert min(effect for _, effect in own) > 0.5, (
+        "a step along a boundary, to either side, moves its own concept with it"
+    )
     assert (path / "report.html").stat().st_size > 10_000
 
 

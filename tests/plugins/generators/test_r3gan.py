@@ -58,7 +58,13 @@ def test_pictures_are_those_of_the_plain_network(layout: str, sizes: dict[str, A
     assert choose(read_checkpoint(path)).plugin == "r3gan"
     generator = load(path)
     card, stages = generator.card, len(sizes.get("widths", (0, 0, 0)))
-    assert (card.family, card.resolution, card.layers, card.latent_size, card.code_size) == ("R3GAN", 4 * 2 ** (stages - 1), 1, 5, 5)
+    assert (card.family, card.resolution, card.layers, card.latent_size, card.code_size) == (
+        "R3GAN",
+        4 * 2 ** (stages - 1),
+        1,
+        5,
+        5,
+    )
     assert [s.reads for s in generator.strata] == [0] + [None] * (len(generator.strata) - 1)
     assert generator.space == "z"
     codes = codes_of(generator)
@@ -68,11 +74,23 @@ def test_pictures_are_those_of_the_plain_network(layout: str, sizes: dict[str, A
 
 
 def test_strata_are_named_after_resolutions(small: Generator) -> None:
-    names = ["basis", "b4.block0", "b4.block1", "b8.up", "b8.block0", "b16.up", "b16.block0", "b16.block1", "rgb"]
+    names = [
+        "basis",
+        "b4.block0",
+        "b4.block1",
+        "b8.up",
+        "b8.block0",
+        "b16.up",
+        "b16.block0",
+        "b16.block1",
+        "rgb",
+    ]
     assert [s.name for s in small.strata] == names
     assert [s.size for s in small.strata] == [4, 4, 4, 8, 8, 16, 16, 16, 16]
     features = Pass(small, codes_of(small), features=range(8)).rendering.features
-    assert [tuple(x.shape[1:]) for x in features.values()] == [(6, 4, 4)] * 3 + [(6, 8, 8)] * 2 + [(4, 16, 16)] * 3
+    assert [tuple(x.shape[1:]) for x in features.values()] == [(6, 4, 4)] * 3 + [(6, 8, 8)] * 2 + [
+        (4, 16, 16)
+    ] * 3
 
 
 def test_classes_are_embedded_beside_z(tmp_path: Path) -> None:
@@ -133,7 +151,12 @@ OTHERS: dict[str, tuple[str, ...]] = {
         "Model.MainLayers.0.Layers.0.Basis",
         "Model.MainLayers.0.Layers.1.LinearLayer2.Layer.weight",
     ),
-    "R3GAN2": ("Model.Head.LinearLayer.Weight.Weight", "Model.MainLayers.0.Layers.0.Gain", "Model.AggregationLayer.Weight.Weight", "Model.Gain"),
+    "R3GAN2": (
+        "Model.Head.LinearLayer.Weight.Weight",
+        "Model.MainLayers.0.Layers.0.Gain",
+        "Model.AggregationLayer.Weight.Weight",
+        "Model.Gain",
+    ),
     "StyleGAN2": ("mapping.fc0.weight", "synthesis.b4.conv1.weight", "synthesis.b4.torgb.weight"),
     "nothing": (),
 }
@@ -157,7 +180,10 @@ def test_tensors_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None
     assert "missing stages.2.blocks.0.bias1" in message
     assert "superfluous mapping.fc0.weight" in message
     assert "superfluous Model.MainLayers.1.Layers.0.LinearLayer.Layer.weight" in message
-    assert "Model.MainLayers.0.Layers.1.LinearLayer3.Layer.weight is (6, 11, 1, 1), expected (6, 12, 1, 1)" in message
+    assert (
+        "Model.MainLayers.0.Layers.1.LinearLayer3.Layer.weight is (6, 11, 1, 1), expected (6, 12, 1, 1)"
+        in message
+    )
 
 
 @pytest.mark.parametrize("name", sorted(small_state(classes=4)))
@@ -172,7 +198,9 @@ def test_any_tensor_gone_or_of_a_senseless_shape_is_a_word_and_no_crash(name: st
 
 
 def test_sizes_that_a_file_claims_take_no_memory(tmp_path: Path) -> None:
-    tensors = small_state() | {"Model.MainLayers.0.Layers.1.LinearLayer1.Layer.weight": torch.zeros(1, 3_000_000, 1, 1)}
+    tensors = small_state() | {
+        "Model.MainLayers.0.Layers.1.LinearLayer1.Layer.weight": torch.zeros(1, 3_000_000, 1, 1)
+    }
     with pytest.raises(CheckpointError, match="does not fit a R3GAN"):
         load(write(tmp_path / "a.safetensors", tensors))
 
@@ -191,7 +219,10 @@ def test_a_pass_leaves_the_states_it_kept_as_they_were(small: Generator) -> None
     before = {s: x.clone() for s, x in done.rendering.features.items()}
     render(small, codes)
     again = Pass(small, codes, features=range(8)).rendering.features
-    assert all(torch.equal(before[s], again[s]) and torch.equal(before[s], done.rendering.features[s]) for s in range(8))
+    assert all(
+        torch.equal(before[s], again[s]) and torch.equal(before[s], done.rendering.features[s])
+        for s in range(8)
+    )
 
 
 def test_pictures_do_not_depend_on_their_company(small: Generator) -> None:
@@ -206,7 +237,9 @@ def test_gradients_reach_the_codes(small: Generator) -> None:
     (gradient,) = torch.autograd.grad((render(small, codes) * probe).sum(), codes)
     step = torch.randn(2, 1, 5, generator=torch.Generator().manual_seed(4))
     h = 1e-3
-    difference = ((render(small, codes.detach() + h * step) - render(small, codes.detach() - h * step)).double() * probe).sum() / (2.0 * h)
+    difference = (
+        (render(small, codes.detach() + h * step) - render(small, codes.detach() - h * step)).double() * probe
+    ).sum() / (2.0 * h)
     assert abs(float(difference - (gradient * step).sum())) < 0.02 * float((gradient * step).abs().sum())
     assert gradient.abs().min() > 0.0
 

@@ -44,7 +44,13 @@ def test_a_layout_is_known_by_whole_names() -> None:
     names = {"body.0.w": 0, "head.w": 0, "anything": 0}
     assert LAYOUT.fits(names)
     assert find([LAYOUT], names) is LAYOUT
-    for other in ({"body.0.w": 0}, {"xbody.0.w": 0, "head.w": 0}, {"body.0.w": 0, "head.w2": 0}, {}, {**names, "critic.w": 0}):
+    for other in (
+        {"body.0.w": 0},
+        {"xbody.0.w": 0, "head.w": 0},
+        {"body.0.w": 0, "head.w2": 0},
+        {},
+        {**names, "critic.w": 0},
+    ):
         assert not LAYOUT.fits(other)
         assert find([LAYOUT], other) is None
     other = Layout("another", signature=(r"anything",), rules=())
@@ -69,7 +75,10 @@ def test_rules_rename_change_and_leave_out() -> None:
 
 def test_the_first_rule_that_knows_a_name_decides() -> None:
     layout = Layout("", signature=(), rules=(Rule(r"w1", "special"), Rule(r"w(\d)", r"plain\1")))
-    assert layout.translate({"w1": torch.ones(1), "w2": torch.ones(1)}).origin == {"special": "w1", "plain2": "w2"}
+    assert layout.translate({"w1": torch.ones(1), "w2": torch.ones(1)}).origin == {
+        "special": "w1",
+        "plain2": "w2",
+    }
 
 
 def test_two_tensors_of_one_meaning() -> None:
@@ -81,7 +90,9 @@ def test_two_tensors_of_one_meaning() -> None:
 
 
 def test_a_tensor_that_cannot_be_changed() -> None:
-    with pytest.raises(CheckpointError, match=r"body\.0\.w has the shape \(3,\), which it never has in the a friend's layout"):
+    with pytest.raises(
+        CheckpointError, match=r"body\.0\.w has the shape \(3,\), which it never has in the a friend's layout"
+    ):
         LAYOUT.translate({"body.0.w": torch.ones(3)})
 
 
@@ -112,13 +123,20 @@ def test_a_network_is_loaded_in_full_precision_and_frozen() -> None:
     weight, bias = torch.randn(3, 2, dtype=torch.float64).t(), torch.randn(2).half()
     network = load(tiny, examined({"weight": weight, "bias": bias}), Path("a.pt"))
     assert not network.training
-    assert all(p.dtype == torch.float32 and p.is_contiguous() and not p.requires_grad for p in network.parameters())
+    assert all(
+        p.dtype == torch.float32 and p.is_contiguous() and not p.requires_grad for p in network.parameters()
+    )
     assert torch.equal(network.weight, weight.float())
     assert torch.equal(network.bias, bias.float())
 
 
 def test_loading_lists_the_first_five_faults() -> None:
-    found = examined({}, missing=("a", "b"), superfluous=("c", "d"), misshapen=("e is (1,), expected (2,)", "f is (1,), expected (3,)", "g"))
+    found = examined(
+        {},
+        missing=("a", "b"),
+        superfluous=("c", "d"),
+        misshapen=("e is (1,), expected (2,)", "f is (1,), expected (3,)", "g"),
+    )
     message = r"a\.pt does not fit a Tiny \(some names\): missing a; missing b; superfluous c; superfluous d; e is .*expected \(2,\) and 2 more$"
     with pytest.raises(CheckpointError, match=message):
         load(tiny, found, Path("a.pt"))
@@ -172,7 +190,9 @@ def test_classes_become_weights() -> None:
 
 def test_conditions_that_do_not_fit() -> None:
     classes, like = Classes("Family", 3, "sampled"), torch.zeros(2, 5)
-    with pytest.raises(DataError, match="this Family is conditional: it needs a class from 0 to 2 for every sample"):
+    with pytest.raises(
+        DataError, match="this Family is conditional: it needs a class from 0 to 2 for every sample"
+    ):
         classes.weights(None, like)
     with pytest.raises(DataError, match=r"it was given \[-1, 3\]"):
         classes.weights(torch.tensor([3, -1]), like)
@@ -182,7 +202,9 @@ def test_conditions_that_do_not_fit() -> None:
 
 
 def fresh(index: list[int], seed: int, s: int, size: int = 8) -> Tensor:
-    return noise.fresh(noise.keys(Inputs(len(index), None, torch.tensor(index), seed)), s, size, torch.device("cpu"))
+    return noise.fresh(
+        noise.keys(Inputs(len(index), None, torch.tensor(index), seed)), s, size, torch.device("cpu")
+    )
 
 
 def test_fresh_noise_is_a_function_of_seed_sample_and_stratum() -> None:
@@ -197,7 +219,9 @@ def test_fresh_noise_is_a_function_of_seed_sample_and_stratum() -> None:
     assert abs(float(many.std()) - 1.0) < 0.05
 
 
-@pytest.mark.parametrize(("truncated", "wanted"), [(None, [0.5] * 4), (0, [1.0] * 4), (3, [0.5, 0.5, 0.5, 1.0]), (99, [0.5] * 4)])
+@pytest.mark.parametrize(
+    ("truncated", "wanted"), [(None, [0.5] * 4), (0, [1.0] * 4), (3, [0.5, 0.5, 0.5, 1.0]), (99, [0.5] * 4)]
+)
 def test_which_layers_are_truncated(truncated: int | None, wanted: list[float]) -> None:
     assert truncation.scale(4, 0.5, truncated).tolist() == wanted
 
@@ -252,9 +276,16 @@ def write(folder: Path, **settings: Any) -> tuple[Path, str]:
 def test_a_hash_that_is_asked_for(tmp_path: Path) -> None:
     path, actual = write(tmp_path)
     for spelled in (actual, actual.upper()):
-        assert ganstrata.load_generator("stylegan2", checkpoint=str(path), sha256=spelled, device="cpu").card.sha256 == actual
+        assert (
+            ganstrata.load_generator(
+                "stylegan2", checkpoint=str(path), sha256=spelled, device="cpu"
+            ).card.sha256
+            == actual
+        )
     wrong = "0" * 64
-    with pytest.raises(CheckpointError, match=rf"a\.safetensors has the SHA-256 {actual}, but the config asks for {wrong}"):
+    with pytest.raises(
+        CheckpointError, match=rf"a\.safetensors has the SHA-256 {actual}, but the config asks for {wrong}"
+    ):
         ganstrata.load_generator("stylegan2", checkpoint=str(path), sha256=wrong, device="cpu")
     with pytest.raises(ConfigError, match="sha256"):
         ganstrata.load_generator("stylegan2", checkpoint=str(path), sha256="abc", device="cpu")
@@ -262,9 +293,22 @@ def test_a_hash_that_is_asked_for(tmp_path: Path) -> None:
 
 def test_what_the_card_says(tmp_path: Path) -> None:
     path, actual = write(tmp_path, licence="MIT", source="a friend")
-    card = open_checkpoint(StyleGAN2, CheckpointConfig(checkpoint=str(path))).card(truncation="psi 0.5 on layers 0-2")
-    assert (card.family, card.resolution, card.layers, card.code_size, card.latent_size) == ("StyleGAN2", 16, 6, 5, 7)
-    assert (card.licence, card.source, card.truncation, card.sha256) == ("MIT", "a friend", "psi 0.5 on layers 0-2", actual)
+    card = open_checkpoint(StyleGAN2, CheckpointConfig(checkpoint=str(path))).card(
+        truncation="psi 0.5 on layers 0-2"
+    )
+    assert (card.family, card.resolution, card.layers, card.code_size, card.latent_size) == (
+        "StyleGAN2",
+        16,
+        6,
+        5,
+        7,
+    )
+    assert (card.licence, card.source, card.truncation, card.sha256) == (
+        "MIT",
+        "a friend",
+        "psi 0.5 on layers 0-2",
+        actual,
+    )
     assert card.weights == digest(random_state())
     plain, _ = write(tmp_path)
     unsaid = open_checkpoint(StyleGAN2, CheckpointConfig(checkpoint=str(plain))).card()
@@ -283,5 +327,7 @@ def test_weights_that_are_no_finite_real_numbers(tmp_path: Path, value: float) -
     bias = state["mapping.fc0.bias"]
     state["mapping.fc0.bias"] = torch.full(bias.shape, value)
     torch.save(state, tmp_path / "a.pt")
-    with pytest.raises(CheckpointError, match=r"mapping\.fc0\.bias holds values that are no finite real numbers"):
+    with pytest.raises(
+        CheckpointError, match=r"mapping\.fc0\.bias holds values that are no finite real numbers"
+    ):
         ganstrata.load_generator("auto", checkpoint=str(tmp_path / "a.pt"), device="cpu")

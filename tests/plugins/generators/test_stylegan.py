@@ -33,7 +33,9 @@ def codes_of(generator: Generator, n: int = 3) -> Tensor:
 
 def mixed(generator: Generator, n: int = 2, seed: int = 1) -> Tensor:
     """A code of its own for every layer."""
-    return torch.randn(n, generator.card.layers, generator.card.code_size, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(
+        n, generator.card.layers, generator.card.code_size, generator=torch.Generator().manual_seed(seed)
+    )
 
 
 @pytest.fixture
@@ -89,15 +91,23 @@ def test_truncation_pulls_towards_the_mean_and_scales_steps(path: Path, small: G
     truncated, own = load(path, truncation_psi=0.25, truncation_layers=3), weights()
     w = small.map(small.sample(4, 0, 0, Stream.PROBING).z)
     codes = truncated.broadcast(w)
-    assert torch.allclose(codes[:, :3], (0.25 * w + 0.75 * own["mapping.w_avg"])[:, None].expand(-1, 3, -1), atol=1e-6)
+    assert torch.allclose(
+        codes[:, :3], (0.25 * w + 0.75 * own["mapping.w_avg"])[:, None].expand(-1, 3, -1), atol=1e-6
+    )
     assert torch.equal(codes[:, 3:], w[:, None].expand(-1, 3, -1))
     assert truncated.layer_scale.tolist() == [0.25] * 3 + [1.0] * 3
     assert truncated.card.truncation == "psi 0.25 on layers 0-2"
     step = torch.randn(5)
-    assert torch.allclose(truncated.broadcast(w + step) - codes, torch.from_numpy(truncated.layer_scale)[None, :, None] * step, atol=1e-5)
+    assert torch.allclose(
+        truncated.broadcast(w + step) - codes,
+        torch.from_numpy(truncated.layer_scale)[None, :, None] * step,
+        atol=1e-5,
+    )
 
 
-@pytest.mark.parametrize(("option", "value"), [("truncation_psi", 1.5), ("truncation_layers", -1), ("noise", "random"), ("lod", 1)])
+@pytest.mark.parametrize(
+    ("option", "value"), [("truncation_psi", 1.5), ("truncation_layers", -1), ("noise", "random"), ("lod", 1)]
+)
 def test_options_out_of_range(option: str, value: object, path: Path) -> None:
     with pytest.raises(ConfigError, match=option):
         load(path, **{option: value})
@@ -161,7 +171,9 @@ def test_gradients_of_every_code_are_those_of_the_plain_network(noise: str, path
     codes = mixed(generator).requires_grad_(True)
     probe = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(3))
     (found,) = torch.autograd.grad((render(generator, codes) * probe).sum(), codes)
-    (wanted,) = torch.autograd.grad(((plain(own, codes, noise=noise == "const") + 1.0) / 2.0 * probe).sum(), codes)
+    (wanted,) = torch.autograd.grad(
+        ((plain(own, codes, noise=noise == "const") + 1.0) / 2.0 * probe).sum(), codes
+    )
     assert torch.allclose(found, wanted, atol=1e-3 * float(wanted.abs().max()))
     assert found.abs().amax(dim=2).min() > 0.0
 
@@ -169,7 +181,9 @@ def test_gradients_of_every_code_are_those_of_the_plain_network(noise: str, path
 def test_gradients_reach_z(small: Generator) -> None:
     z = torch.randn(2, 7).requires_grad_(True)
     (found,) = torch.autograd.grad(render(small, small.broadcast(small.map(z))).square().sum(), z)
-    (wanted,) = torch.autograd.grad(((plain(weights(), plain_w(weights(), z)[:, None].expand(-1, 6, -1)) + 1.0) / 2.0).square().sum(), z)
+    (wanted,) = torch.autograd.grad(
+        ((plain(weights(), plain_w(weights(), z)[:, None].expand(-1, 6, -1)) + 1.0) / 2.0).square().sum(), z
+    )
     assert torch.allclose(found, wanted, atol=1e-3 * float(wanted.abs().max()))
 
 
@@ -220,7 +234,9 @@ def test_a_constant_channel_stays_finite(tmp_path: Path) -> None:
     own = weights()
     own["synthesis.const"] = torch.ones(6, 4, 4)
     for i in range(6):
-        own[f"synthesis.layers.{i}.noise_strength"] = torch.zeros_like(own[f"synthesis.layers.{i}.noise_strength"])
+        own[f"synthesis.layers.{i}.noise_strength"] = torch.zeros_like(
+            own[f"synthesis.layers.{i}.noise_strength"]
+        )
     generator = load(write(tmp_path / "a.safetensors", small_state("higan", own)))
     codes = mixed(generator)
     assert (Pass(generator, codes, features=[0]).rendering.features[0].std(dim=(2, 3))).max() < 1e-6
@@ -246,7 +262,9 @@ def test_a_network_that_is_still_growing_is_refused(layout: str, lod: float, tmp
 
 def test_the_level_of_detail_and_lower_outputs_may_be_missing(tmp_path: Path, small: Generator) -> None:
     tensors = {
-        n: t for n, t in small_state("higan", lod=None).items() if not n.startswith(("synthesis.output0", "synthesis.output1", "truncation.tr"))
+        n: t
+        for n, t in small_state("higan", lod=None).items()
+        if not n.startswith(("synthesis.output0", "synthesis.output1", "truncation.tr"))
     }
     codes = mixed(small)
     assert torch.equal(render(load(write(tmp_path / "a.safetensors", tensors)), codes), render(small, codes))
@@ -275,7 +293,9 @@ def test_another_filter_is_refused(tmp_path: Path) -> None:
         ("network", {"tanh": 1}, "true or false"),
     ],
 )
-def test_settings_that_are_not_supported_or_make_no_sense(setting: str, value: object, message: str, tmp_path: Path) -> None:
+def test_settings_that_are_not_supported_or_make_no_sense(
+    setting: str, value: object, message: str, tmp_path: Path
+) -> None:
     with pytest.raises(CheckpointError, match=message):
         load(write(tmp_path / "a.safetensors", small_state("tensorflow"), **{setting: value}))
 
@@ -301,18 +321,39 @@ def test_tensors_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None
 @pytest.mark.parametrize("seed", range(5))
 def test_any_tensor_gone_or_flattened_is_a_word_and_no_crash(layout: str, seed: int, tmp_path: Path) -> None:
     tensors = small_state(layout)
-    free = ("truncation.tr", "synthesis.output0", "synthesis.output1", "G_synthesis/ToRGB_lod1", "G_synthesis/ToRGB_lod2", "ToRGB_lod1", "ToRGB_lod2")
-    used = sorted(n for n in tensors if not n.startswith(free) and "lod" not in n.split(".")[-1:] and n != "lod" and not n.endswith(".kernel"))
+    free = (
+        "truncation.tr",
+        "synthesis.output0",
+        "synthesis.output1",
+        "G_synthesis/ToRGB_lod1",
+        "G_synthesis/ToRGB_lod2",
+        "ToRGB_lod1",
+        "ToRGB_lod2",
+    )
+    used = sorted(
+        n
+        for n in tensors
+        if not n.startswith(free)
+        and "lod" not in n.split(".")[-1:]
+        and n != "lod"
+        and not n.endswith(".kernel")
+    )
     name = used[seed * (len(used) - 1) // 4]
     shapes = ((3, 5, 2), (), (0, 16), (0, 0, 3, 3), (1, 1, 1, 1, 1))
-    for damaged in ({k: v for k, v in tensors.items() if k != name}, *(tensors | {name: torch.zeros(shape)} for shape in shapes)):
+    for damaged in (
+        {k: v for k, v in tensors.items() if k != name},
+        *(tensors | {name: torch.zeros(shape)} for shape in shapes),
+    ):
         with pytest.raises(CheckpointError):
             load(write(tmp_path / "a.safetensors", damaged))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_two_families_in_one_file(layout: str, tmp_path: Path) -> None:
-    tensors = small_state(layout) | {"mapping.fc0.weight": torch.zeros(4, 4), "synthesis.b4.const": torch.zeros(4, 4, 4)}
+    tensors = small_state(layout) | {
+        "mapping.fc0.weight": torch.zeros(4, 4),
+        "synthesis.b4.const": torch.zeros(4, 4, 4),
+    }
     with pytest.raises(CheckpointError, match="superfluous"):
         load(write(tmp_path / "a.safetensors", tensors))
 
@@ -332,8 +373,14 @@ def test_layers_for_a_million_pixels(tmp_path: Path) -> None:
     for level in range(1, 19):
         start = f"g_synthesis.blocks.{4 * 2**level}x{4 * 2**level}."
         for conv, epi in (("conv0_up", "epi1"), ("conv1", "epi2")):
-            tensors |= {f"{start}{conv}.weight": torch.zeros(1, 1, 3, 3), f"{start}{conv}.bias": torch.zeros(1)}
-            tensors |= {f"{start}{epi}.top_epi.noise.weight": torch.zeros(1), f"{start}{epi}.style_mod.lin.bias": torch.zeros(2)}
+            tensors |= {
+                f"{start}{conv}.weight": torch.zeros(1, 1, 3, 3),
+                f"{start}{conv}.bias": torch.zeros(1),
+            }
+            tensors |= {
+                f"{start}{epi}.top_epi.noise.weight": torch.zeros(1),
+                f"{start}{epi}.style_mod.lin.bias": torch.zeros(2),
+            }
             tensors[f"{start}{epi}.style_mod.lin.weight"] = torch.zeros(2, 5)
     with pytest.raises(CheckpointError, match=r"up to 22, which is 4096 pixels"):
         load(write(tmp_path / "a.safetensors", tensors))
@@ -342,17 +389,37 @@ def test_layers_for_a_million_pixels(tmp_path: Path) -> None:
 def full_size() -> dict[str, Tensor]:
     """Random weights of the 256-pixel network that HiGAN published, in half precision."""
     widths = tuple(min(16384 // (4 * 2**level), 512) for level in range(7))
-    shapes = {name: tuple(t.shape) for name, t in small_state("higan", widths=(1, 1, 1, 1, 1, 1, 1), z_dim=1, w_dim=1, depth=8, hidden=1).items()}
+    shapes = {
+        name: tuple(t.shape)
+        for name, t in small_state(
+            "higan", widths=(1, 1, 1, 1, 1, 1, 1), z_dim=1, w_dim=1, depth=8, hidden=1
+        ).items()
+    }
     random = torch.Generator().manual_seed(0)
     tensors: dict[str, Tensor] = {}
     for name, shape in shapes.items():
         made = _full_shape(name, shape, widths)
         row = torch.randn(max(made[-1:], default=1) + 1, generator=random)
-        scale = 100.0 if name.startswith("mapping") and name.endswith("fc.weight") else 0.3 if "bias" in name or "apply_noise.weight" in name else 1.0
-        values = row.repeat(max(1, torch.Size(made).numel()) // len(row) + 1)[: torch.Size(made).numel()].view(made) * scale
+        scale = (
+            100.0
+            if name.startswith("mapping") and name.endswith("fc.weight")
+            else 0.3
+            if "bias" in name or "apply_noise.weight" in name
+            else 1.0
+        )
+        values = (
+            row.repeat(max(1, torch.Size(made).numel()) // len(row) + 1)[: torch.Size(made).numel()].view(
+                made
+            )
+            * scale
+        )
         tensors[name] = torch.zeros(()) if name.endswith("lod") else values.half()
         if name.endswith("kernel"):
-            tensors[name] = (torch.outer(torch.tensor([1.0, 2.0, 1.0]), torch.tensor([1.0, 2.0, 1.0])) / 16.0).expand(made).contiguous()
+            tensors[name] = (
+                (torch.outer(torch.tensor([1.0, 2.0, 1.0]), torch.tensor([1.0, 2.0, 1.0])) / 16.0)
+                .expand(made)
+                .contiguous()
+            )
     return tensors
 
 
@@ -385,7 +452,9 @@ def test_full_size_checkpoint_loads(tmp_path: Path) -> None:
     generator = load(tmp_path / "bedroom.safetensors", check=False, truncation_psi=0.7, truncation_layers=8)
     card = generator.card
     assert (card.resolution, card.layers, card.code_size, card.latent_size) == (256, 14, 512, 512)
-    assert [s.style_width for s in generator.strata] == [1024] * 8 + [512] * 2 + [256] * 2 + [128] * 2 + [None]
+    assert [s.style_width for s in generator.strata] == [1024] * 8 + [512] * 2 + [256] * 2 + [128] * 2 + [
+        None
+    ]
     assert codes_of(generator).shape == (3, 14, 512)
 
 

@@ -44,9 +44,12 @@ def write(path: Path, tensors: dict[str, Tensor], **settings: Any) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("path", "resolution", "layers", "z", "classes"), [(UNCONDITIONAL, 32, 8, 16, 0), (CONDITIONAL, 64, 10, 20, 3), ("bundled:rooms", 64, 10, 128, 0)]
+    ("path", "resolution", "layers", "z", "classes"),
+    [(UNCONDITIONAL, 32, 8, 16, 0), (CONDITIONAL, 64, 10, 20, 3), ("bundled:rooms", 64, 10, 128, 0)],
 )
-def test_architecture_is_read_off_the_shapes(path: Path | str, resolution: int, layers: int, z: int, classes: int) -> None:
+def test_architecture_is_read_off_the_shapes(
+    path: Path | str, resolution: int, layers: int, z: int, classes: int
+) -> None:
     generator = load(path)
     card = generator.card
     assert (card.resolution, card.layers, card.latent_size) == (resolution, layers, z)
@@ -55,10 +58,22 @@ def test_architecture_is_read_off_the_shapes(path: Path | str, resolution: int, 
     assert len(generator.strata) == layers - 1 + len(generator.network.sizes)  # type: ignore[attr-defined]
     assert generator.space == "w"
     assert len(card.sha256) == 64
-    assert sorted(layer for group in (generator.groups or {}).values() for layer in group) == list(range(layers))
+    assert sorted(layer for group in (generator.groups or {}).values() for layer in group) == list(
+        range(layers)
+    )
 
 
-@pytest.mark.parametrize("sizes", [{}, {"classes": 4}, {"mapping_width": 11}, {"channels": {4: 3}}, {"mapping_layers": 1}, {"w_dim": 9, "z_dim": 2}])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {},
+        {"classes": 4},
+        {"mapping_width": 11},
+        {"channels": {4: 3}},
+        {"mapping_layers": 1},
+        {"w_dim": 9, "z_dim": 2},
+    ],
+)
 def test_any_widths(tmp_path: Path, sizes: dict[str, Any]) -> None:
     generator = load(write(tmp_path / "a.safetensors", small(**sizes)))
     images = render(generator, codes_of(generator, 3))
@@ -92,7 +107,10 @@ def test_a_tensor_missing_superfluous_or_of_another_shape(tmp_path: Path) -> Non
     assert "mapping.fc1.bias is (4,), expected (3,)" in message
 
 
-@pytest.mark.parametrize("prefix", ["synthesis.b4.", "mapping.fc0.", "synthesis.b8.conv1.", "synthesis.b4.conv1.affine.", "mapping."])
+@pytest.mark.parametrize(
+    "prefix",
+    ["synthesis.b4.", "mapping.fc0.", "synthesis.b8.conv1.", "synthesis.b4.conv1.affine.", "mapping."],
+)
 def test_parts_that_are_missing(tmp_path: Path, prefix: str) -> None:
     tensors = {name: value for name, value in small().items() if not name.startswith(prefix)}
     with pytest.raises(CheckpointError):
@@ -100,7 +118,10 @@ def test_parts_that_are_missing(tmp_path: Path, prefix: str) -> None:
 
 
 def test_another_network_altogether(tmp_path: Path) -> None:
-    path = write(tmp_path / "classifier.safetensors", {"conv1.weight": torch.zeros(4, 3, 3, 3), "fc.bias": torch.zeros(10)})
+    path = write(
+        tmp_path / "classifier.safetensors",
+        {"conv1.weight": torch.zeros(4, 3, 3, 3), "fc.bias": torch.zeros(10)},
+    )
     with pytest.raises(CheckpointError, match=r"classifier\.safetensors is no StyleGAN2 generator: \S.*"):
         load(path)
 
@@ -123,13 +144,23 @@ def full_size(resolution: int = 256) -> dict[str, Tensor]:
     random = torch.Generator().manual_seed(0)
     tensors = {}
     for name, shape in shapes.items():
-        row = torch.randn(max(shape[-1:], default=1), generator=random) * (100.0 if "mapping.fc" in name and "weight" in name else 1.0)
+        row = torch.randn(max(shape[-1:], default=1), generator=random) * (
+            100.0 if "mapping.fc" in name and "weight" in name else 1.0
+        )
         tensors[name] = row.expand(shape).contiguous().half() if shape else torch.zeros([]).half()
     return tensors
 
 
 @pytest.mark.parametrize(
-    ("layout", "resolution"), [("nvidia", 256), ("higan", 256), ("tensorflow", 512), ("mmgeneration", 256), ("genforce", 256), ("rosinality", 1024)]
+    ("layout", "resolution"),
+    [
+        ("nvidia", 256),
+        ("higan", 256),
+        ("tensorflow", 512),
+        ("mmgeneration", 256),
+        ("genforce", 256),
+        ("rosinality", 1024),
+    ],
 )
 def test_full_size_checkpoint_loads(layout: str, resolution: int, tmp_path: Path) -> None:
     save_file(stored(full_size(resolution), layout), tmp_path / "bedroom.safetensors")
@@ -143,9 +174,14 @@ def test_full_size_checkpoint_loads(layout: str, resolution: int, tmp_path: Path
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("layout", "resolution"), [("nvidia", 256), ("tensorflow", 256), ("rosinality", 1024)])
+@pytest.mark.parametrize(
+    ("layout", "resolution"), [("nvidia", 256), ("tensorflow", 256), ("rosinality", 1024)]
+)
 def test_full_size_checkpoint_renders(layout: str, resolution: int, tmp_path: Path) -> None:
-    tensors = {name: value.float() + 0.1 * torch.randn(value.shape) if value.ndim else value for name, value in full_size(resolution).items()}
+    tensors = {
+        name: value.float() + 0.1 * torch.randn(value.shape) if value.ndim else value
+        for name, value in full_size(resolution).items()
+    }
     save_file(stored(tensors, layout), tmp_path / "bedroom.safetensors")
     generator = load(tmp_path / "bedroom.safetensors", check=False)
     images = render(generator, codes_of(generator, 1))
@@ -176,7 +212,14 @@ def test_truncation_of_more_layers_than_there_are_is_truncation_of_all() -> None
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("truncation_psi", 1.5), ("truncation_psi", -0.1), ("truncation_layers", -1), ("noise", "random"), ("psi", 1), ("classes", "all")],
+    [
+        ("truncation_psi", 1.5),
+        ("truncation_psi", -0.1),
+        ("truncation_layers", -1),
+        ("noise", "random"),
+        ("psi", 1),
+        ("classes", "all"),
+    ],
 )
 def test_options_out_of_range(option: str, value: object) -> None:
     with pytest.raises(ConfigError, match=option):
@@ -193,7 +236,9 @@ def test_fresh_noise_is_a_function_of_seed_and_sample() -> None:
     images = rendered(generator, codes, [5, 6, 5])
     assert_near(images[0], images[2])
     assert not torch.allclose(images[0], images[1], atol=1e-3)
-    assert torch.allclose(rendered(generator, codes[:1], [6]), images[1:2], atol=1e-5), "it does not depend on the company"
+    assert torch.allclose(rendered(generator, codes[:1], [6]), images[1:2], atol=1e-5), (
+        "it does not depend on the company"
+    )
     assert not torch.allclose(rendered(generator, codes[:1], [5], seed=1)[0], images[0], atol=1e-3)
     assert torch.equal(rendered(generator, codes[:1], [2**40]), rendered(generator, codes[:1], [2**40]))
 
@@ -246,7 +291,12 @@ def test_only_the_configured_classes_are_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "classes", "message"), [(CONDITIONAL, [3], "classes 0 to 2"), (CONDITIONAL, [], "0 to 2"), (UNCONDITIONAL, [0], "unconditional")]
+    ("path", "classes", "message"),
+    [
+        (CONDITIONAL, [3], "classes 0 to 2"),
+        (CONDITIONAL, [], "0 to 2"),
+        (UNCONDITIONAL, [0], "unconditional"),
+    ],
 )
 def test_classes_that_are_not_there(path: Path, classes: list[int], message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
@@ -305,5 +355,8 @@ def test_feature_maps_are_clamped_where_the_checkpoint_says_so(tmp_path: Path) -
 
 @pytest.mark.parametrize("clamp", ["256", 0, -1.0, True, [1], float("nan")])
 def test_a_clamp_that_is_no_number_above_zero(tmp_path: Path, clamp: object) -> None:
-    with pytest.raises(CheckpointError, match=r"a\.safetensors: conv_clamp stored in the file is .*, expected a number above 0"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"a\.safetensors: conv_clamp stored in the file is .*, expected a number above 0",
+    ):
         load(write(tmp_path / "a.safetensors", small(), conv_clamp=clamp))

@@ -69,10 +69,16 @@ def _one(state: dict[str, Tensor], code: Tensor, sizes: list[int], kind: str, cl
             k = kernel.shape[0]
             spread = F.conv2d(F.pad(spread, (2, 1, 2, 1)), weight.flip(2, 3))  # (1, O, 2h+1, 2w+1)
             spread = F.pad(spread, (k // 2 - 1,) * 4)
-            y = F.conv2d(spread, (4.0 * kernel.flip(0, 1)).expand(weight.shape[0], 1, k, k), groups=weight.shape[0])
+            y = F.conv2d(
+                spread, (4.0 * kernel.flip(0, 1)).expand(weight.shape[0], 1, k, k), groups=weight.shape[0]
+            )
         else:
             y = F.conv2d(y, weight, padding=1)
-        y = y + of(f"{name}.noise_strength") * of(f"{name}.noise_const") + of(f"{name}.bias")[None, :, None, None]
+        y = (
+            y
+            + of(f"{name}.noise_strength") * of(f"{name}.noise_const")
+            + of(f"{name}.bias")[None, :, None, None]
+        )
         return clamped(F.leaky_relu(y, 0.2) * 2**0.5 * gain, gain)
 
     x, rgb, layer = of("b4.const")[None], None, 0
@@ -83,13 +89,19 @@ def _one(state: dict[str, Tensor], code: Tensor, sizes: list[int], kind: str, cl
         if size > 4:
             if kind == "resnet":
                 weight = of(f"{block}.skip.weight")
-                residual = half * F.conv2d(upsampled(x, of(f"{block}.resample_filter")), weight / weight.shape[1] ** 0.5)
+                residual = half * F.conv2d(
+                    upsampled(x, of(f"{block}.resample_filter")), weight / weight.shape[1] ** 0.5
+                )
             x = conv(f"{block}.conv0", x, layer, up=True)
             layer += 1
         x = conv(f"{block}.conv1", x, layer, up=False, gain=half) + residual
         layer += 1
         if kind == "skip" or size == sizes[-1]:
-            weight = of(f"{block}.torgb.weight") * style(f"{block}.torgb", layer)[None, :, None, None] / x.shape[1] ** 0.5
+            weight = (
+                of(f"{block}.torgb.weight")
+                * style(f"{block}.torgb", layer)[None, :, None, None]
+                / x.shape[1] ** 0.5
+            )
             y = clamped(F.conv2d(x, weight) + of(f"{block}.torgb.bias")[None, :, None, None])
             rgb = y if rgb is None else upsampled(rgb, of(f"{block}.resample_filter")) + y
     assert rgb is not None
@@ -98,11 +110,16 @@ def _one(state: dict[str, Tensor], code: Tensor, sizes: list[int], kind: str, cl
 
 @pytest.mark.parametrize("kind", FORMS)
 @pytest.mark.parametrize(("taps", "clamp"), [(4, None), (4, 0.6), (2, None), (6, None)])
-def test_every_form_is_what_its_definition_says(kind: str, taps: int, clamp: float | None, tmp_path: Path) -> None:
+def test_every_form_is_what_its_definition_says(
+    kind: str, taps: int, clamp: float | None, tmp_path: Path
+) -> None:
     state = random_state(kind=kind, taps=taps)
     if taps == 6:
         row = torch.tensor([1.0, 4.0, 7.0, 7.0, 4.0, 1.0])
-        state = {name: torch.outer(row, row) / 24.0**2 if name.endswith("resample_filter") else t for name, t in state.items()}
+        state = {
+            name: torch.outer(row, row) / 24.0**2 if name.endswith("resample_filter") else t
+            for name, t in state.items()
+        }
     generator = load(tmp_path, state, clamp)
     codes = codes_of(generator)
     wanted = reference(state, codes, kind, clamp)
@@ -166,7 +183,10 @@ def test_gradients_with_respect_to_codes(kind: str, tmp_path: Path) -> None:
     direction = gradient / gradient.norm()
     step = 1e-3
     with torch.no_grad():
-        ahead, behind = (float((generator_image(generator, codes + sign * step * direction) * probe).sum()) for sign in (1.0, -1.0))
+        ahead, behind = (
+            float((generator_image(generator, codes + sign * step * direction) * probe).sum())
+            for sign in (1.0, -1.0)
+        )
     slope = (ahead - behind) / (2.0 * step)
     assert abs(slope - float(gradient.norm())) < 0.02 * float(gradient.norm())
 

@@ -22,7 +22,9 @@ from torch import Tensor
 PEERS = [layout for layout in LAYOUTS if layout != "nvidia"]
 
 
-def load(folder: Path, tensors: dict[str, Tensor], settings: dict[str, Any] | None = None, **config: Any) -> Generator:
+def load(
+    folder: Path, tensors: dict[str, Tensor], settings: dict[str, Any] | None = None, **config: Any
+) -> Generator:
     path = folder / f"{len(list(folder.iterdir()))}.safetensors"
     save_file(tensors, path, metadata={"ganstrata": json.dumps(settings or {})})
     return ganstrata.load_generator("stylegan2", checkpoint=str(path), device="cpu", **config)
@@ -30,7 +32,9 @@ def load(folder: Path, tensors: dict[str, Tensor], settings: dict[str, Any] | No
 
 def images_of(generator: Generator, n: int = 2) -> Tensor:
     latents = generator.sample(n, 0, 0, Stream.PROBING)
-    return render(generator, generator.broadcast(generator.map(latents.z, latents.condition)), index=latents.index)
+    return render(
+        generator, generator.broadcast(generator.map(latents.z, latents.condition)), index=latents.index
+    )
 
 
 @pytest.mark.parametrize("layout", PEERS)
@@ -43,7 +47,9 @@ def images_of(generator: Generator, n: int = 2) -> Tensor:
     ],
 )
 @pytest.mark.parametrize("config", [{}, {"truncation_psi": 0.6, "truncation_layers": 3}, {"noise": "none"}])
-def test_every_layout_gives_the_same_images(layout: str, sizes: dict[str, Any], config: dict[str, Any], tmp_path: Path) -> None:
+def test_every_layout_gives_the_same_images(
+    layout: str, sizes: dict[str, Any], config: dict[str, Any], tmp_path: Path
+) -> None:
     state = random_state(**sizes)
     ours, theirs = load(tmp_path, state, **config), load(tmp_path, stored(state, layout), **config)
     assert theirs.card.layers == ours.card.layers
@@ -79,12 +85,44 @@ def test_a_file_is_of_one_layout_only(layout: str) -> None:
 
 def test_what_is_no_stylegan2() -> None:
     others = (
-        ["b64.fromrgb.weight", "b64.conv0.weight", "b64.skip.weight", "b4.conv.weight", "b4.fc.weight", "b4.out.weight"],  # NVIDIA's discriminator
-        ["convs.0.0.weight", "convs.0.1.bias", "final_conv.0.weight", "final_linear.0.weight"],  # rosinality's
-        ["mapping.fc0.weight", "mapping.w_avg", "synthesis.input.weight", "synthesis.L0_36_512.weight"],  # StyleGAN3
-        ["mapping.dense0.fc.weight", "synthesis.layer0.const", "synthesis.layer0.epilogue.style_mod.dense.fc.weight"],  # StyleGAN
-        ["mapping.dense0.weight", "synthesis.layer0.const", "synthesis.layer0.style.weight", "truncation.w_avg"],  # GenForce's
-        ["Dense0/weight", "4x4/Const/const", "4x4/Const/StyleMod/weight", "4x4/Conv/StyleMod/weight", "ToRGB_lod0/weight"],  # TensorFlow's
+        [
+            "b64.fromrgb.weight",
+            "b64.conv0.weight",
+            "b64.skip.weight",
+            "b4.conv.weight",
+            "b4.fc.weight",
+            "b4.out.weight",
+        ],  # NVIDIA's discriminator
+        [
+            "convs.0.0.weight",
+            "convs.0.1.bias",
+            "final_conv.0.weight",
+            "final_linear.0.weight",
+        ],  # rosinality's
+        [
+            "mapping.fc0.weight",
+            "mapping.w_avg",
+            "synthesis.input.weight",
+            "synthesis.L0_36_512.weight",
+        ],  # StyleGAN3
+        [
+            "mapping.dense0.fc.weight",
+            "synthesis.layer0.const",
+            "synthesis.layer0.epilogue.style_mod.dense.fc.weight",
+        ],  # StyleGAN
+        [
+            "mapping.dense0.weight",
+            "synthesis.layer0.const",
+            "synthesis.layer0.style.weight",
+            "truncation.w_avg",
+        ],  # GenForce's
+        [
+            "Dense0/weight",
+            "4x4/Const/const",
+            "4x4/Const/StyleMod/weight",
+            "4x4/Conv/StyleMod/weight",
+            "ToRGB_lod0/weight",
+        ],  # TensorFlow's
         ["conv1.weight", "layer1.0.conv1.weight", "fc.weight"],
     )
     for names in others:
@@ -104,7 +142,9 @@ def test_faults_are_told_by_the_names_in_the_file(layout: str, tmp_path: Path) -
         "tensorflow": ("8x8/Conv0_up/weight", "16x16/Conv1/bias"),
     }[layout]
     faulty = {**tensors, conv: tensors[conv][..., :2, :].clone(), "extra": torch.zeros(1)}
-    mean = next(name for name in tensors if name in ("mapping.w_avg", "truncation.w_avg", "latent_avg", "dlatent_avg"))
+    mean = next(
+        name for name in tensors if name in ("mapping.w_avg", "truncation.w_avg", "latent_avg", "dlatent_avg")
+    )
     del faulty[next(name for name in tensors if "noise" in name and tensors[name].shape[-2:] == (8, 8))]
     with pytest.raises(CheckpointError) as caught:
         load(tmp_path, faulty)
@@ -149,14 +189,23 @@ def test_a_tensor_that_is_there_twice_under_two_names(tmp_path: Path) -> None:
 
 def test_tensorflow_names_with_their_component(tmp_path: Path) -> None:
     plain = small_state("tensorflow")
-    full = {(name if name == "dlatent_avg" else f"{'mapping' if name.startswith('Dense') else 'synthesis'}/{name}"): t for name, t in plain.items()}
+    full = {
+        (
+            name
+            if name == "dlatent_avg"
+            else f"{'mapping' if name.startswith('Dense') else 'synthesis'}/{name}"
+        ): t
+        for name, t in plain.items()
+    }
     full["synthesis/lod"] = torch.zeros([])
     assert torch.equal(images_of(load(tmp_path, plain)), images_of(load(tmp_path, full)))
 
 
 def test_names_of_the_wrapper_that_averages(tmp_path: Path) -> None:
     plain = small_state("mmgeneration")
-    wrapped = {name if name == "latent_avg" else f"module.{name}": t for name, t in plain.items()} | {"steps": torch.zeros([])}
+    wrapped = {name if name == "latent_avg" else f"module.{name}": t for name, t in plain.items()} | {
+        "steps": torch.zeros([])
+    }
     assert torch.equal(images_of(load(tmp_path, plain)), images_of(load(tmp_path, wrapped)))
 
 
@@ -193,9 +242,13 @@ def test_a_mean_w_of_each_layer(tmp_path: Path) -> None:
     mean = tensors.pop("latent_avg")
     one = load(tmp_path, {**tensors, "latent_avg": mean}, truncation_psi=0.5).broadcast(w)
     for same in (mean[None], mean.expand(6, 5), mean.expand(1, 6, 5)):
-        assert torch.equal(load(tmp_path, {**tensors, "latent_avg": same.contiguous()}, truncation_psi=0.5).broadcast(w), one)
+        assert torch.equal(
+            load(tmp_path, {**tensors, "latent_avg": same.contiguous()}, truncation_psi=0.5).broadcast(w), one
+        )
     rows = torch.randn(6, 5)
-    each = load(tmp_path, {**tensors, "latent_avg": rows}, truncation_psi=0.5, truncation_layers=4).broadcast(w)
+    each = load(tmp_path, {**tensors, "latent_avg": rows}, truncation_psi=0.5, truncation_layers=4).broadcast(
+        w
+    )
     assert torch.allclose(each[:, :4], 0.5 * w[:, None] + 0.5 * rows[:4], atol=1e-6)
     assert torch.equal(each[:, 4:], w[:, None].expand(2, 2, 5))
     with pytest.raises(CheckpointError, match="latent_avg"):
@@ -214,14 +267,25 @@ def test_networks_without_noise(layout: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["rosinality", "mmgeneration"])
 def test_fixed_noise_that_old_files_lack(layout: str, tmp_path: Path) -> None:
-    tensors = {name: t for name, t in small_state(layout).items() if not name.startswith(("noises.", "injected_noise_"))}
-    first, second, silent = load(tmp_path, tensors), load(tmp_path, tensors), load(tmp_path, tensors, noise="none")
+    tensors = {
+        name: t
+        for name, t in small_state(layout).items()
+        if not name.startswith(("noises.", "injected_noise_"))
+    }
+    first, second, silent = (
+        load(tmp_path, tensors),
+        load(tmp_path, tensors),
+        load(tmp_path, tensors, noise="none"),
+    )
     assert torch.equal(images_of(first), images_of(second))
     assert not torch.allclose(images_of(first), images_of(silent), atol=1e-3)
     fields = [first.network.block(size).conv1.noise_const for size in (8, 16)]  # type: ignore[attr-defined]
     assert not torch.equal(fields[0], fields[1][:8, :8])
     assert abs(float(fields[1].std()) - 1.0) < 0.2
-    one_of_many = {**tensors, "noises.noise_0" if layout == "rosinality" else "injected_noise_0": torch.zeros(1, 1, 4, 4)}
+    one_of_many = {
+        **tensors,
+        "noises.noise_0" if layout == "rosinality" else "injected_noise_0": torch.zeros(1, 1, 4, 4),
+    }
     with pytest.raises(CheckpointError, match=r"missing synthesis\.b.*noise_const"):
         load(tmp_path, one_of_many)
 
@@ -240,20 +304,38 @@ class Variant:
         *(Variant(layout, {}, {}) for layout in LAYOUTS),
         Variant("rosinality", {}, {}, drop=("latent_avg",)),
         Variant("genforce", {"classes": 3, "embedding": 0}, {}),
-        Variant("nvidia", {"classes": 2}, {"synthesis_kwargs": {"conv_clamp": 0.7}, "mapping_kwargs": {"lr_multiplier": 0.03}}),
+        Variant(
+            "nvidia",
+            {"classes": 2},
+            {"synthesis_kwargs": {"conv_clamp": 0.7}, "mapping_kwargs": {"lr_multiplier": 0.03}},
+        ),
         Variant("tensorflow", {"kind": "resnet"}, {"conv_clamp": 0.9, "mapping_lrmul": 0.02}),
         Variant("nvidia", {"kind": "orig", "colours": 1, "taps": 6}, {}),
     ],
 )
 def test_converted_files_give_the_same_images(variant: Variant, tmp_path: Path) -> None:
-    tensors = {name: t for name, t in small_state(variant.layout, **variant.sizes).items() if name not in variant.drop}
+    tensors = {
+        name: t
+        for name, t in small_state(variant.layout, **variant.sizes).items()
+        if name not in variant.drop
+    }
     found = StyleGAN2.examine(Part("", tensors, variant.settings))
     assert found is not None
     assert (found.missing, found.superfluous, found.misshapen) == ((), (), ())
-    header = {"plugin": "stylegan2", "family": found.family, "network": found.architecture, "source_sha256": "0" * 64}
+    header = {
+        "plugin": "stylegan2",
+        "family": found.family,
+        "network": found.architecture,
+        "source_sha256": "0" * 64,
+    }
     config = {"truncation_psi": 0.8}
     direct = load(tmp_path, tensors, variant.settings, **config)
-    converted = load(tmp_path, {name: t.contiguous().clone() for name, t in found.tensors.items()}, json.loads(json.dumps(header)), **config)
+    converted = load(
+        tmp_path,
+        {name: t.contiguous().clone() for name, t in found.tensors.items()},
+        json.loads(json.dumps(header)),
+        **config,
+    )
     assert torch.equal(images_of(direct), images_of(converted))
     assert direct.fingerprint == converted.fingerprint
 
@@ -282,7 +364,12 @@ def test_settings_of_the_networks_that_were_published(tmp_path: Path) -> None:
         "num_channels": 3, "resolution": 16, "label_size": 0, "fmap_base": 32768, "architecture": "skip", "resample_kernel": [1, 3, 3, 1],
         "mapping_nonlinearity": "lrelu", "nonlinearity": "lrelu", "normalize_latents": True, "conv_clamp": None, "mapping_lrmul": 0.01,
     }  # fmt: skip
-    nvidia = {"z_dim": 7, "c_dim": 0, "mapping_kwargs": {"num_layers": 3}, "synthesis_kwargs": {"num_fp16_res": 4, "conv_clamp": 256}}
+    nvidia = {
+        "z_dim": 7,
+        "c_dim": 0,
+        "mapping_kwargs": {"num_layers": 3},
+        "synthesis_kwargs": {"num_fp16_res": 4, "conv_clamp": 256},
+    }
     plain = images_of(load(tmp_path, small_state()))
     for layout, settings in (("tensorflow", tensorflow), ("nvidia", nvidia)):
         assert (images_of(load(tmp_path, small_state(layout), settings)) - plain).abs().max() < 1e-5

@@ -33,7 +33,9 @@ def tensor(name: str, key: str) -> Tensor:
 
 
 def load(name: str, **config: object) -> Generator:
-    return ganstrata.load_generator("stylegan2", checkpoint=str(DATA / f"{name}.safetensors"), device="cpu", **config)
+    return ganstrata.load_generator(
+        "stylegan2", checkpoint=str(DATA / f"{name}.safetensors"), device="cpu", **config
+    )
 
 
 def w_of(generator: Generator, name: str) -> Tensor:

@@ -55,7 +55,12 @@ def nvidia(cutoff: int) -> tuple[Case, ...]:
     return (
         Case({}, "z", "ws", "image"),
         Case({"truncation_psi": 0.7}, "z", "ws_psi0.7", "image_psi0.7"),
-        Case({"truncation_psi": 0.5, "truncation_layers": cutoff}, "z", "ws_psi0.5_cutoff", "image_psi0.5_cutoff"),
+        Case(
+            {"truncation_psi": 0.5, "truncation_layers": cutoff},
+            "z",
+            "ws_psi0.5_cutoff",
+            "image_psi0.5_cutoff",
+        ),
         Case({}, "ws_in", "", "image_from_ws_in"),
         Case({"noise": "none"}, "z", "", "image_noise_none"),
     )
@@ -131,8 +136,12 @@ def check_mapping_and_styles(path: Path, arrays: Arrays, case: Case) -> None:
     if "w" in arrays:
         near(generator.map(torch.from_numpy(arrays[case.given])), arrays["w"], 1e-5)
     codes = codes_of(generator, arrays, case.given)
-    wanted = [s for s, stratum in enumerate(generator.strata) if f"feat.{peer_name(stratum.name, arrays)}" in arrays]
-    features = Pass(generator, codes, features=[s for s in wanted if generator.strata[s].is_feature]).rendering.features
+    wanted = [
+        s for s, stratum in enumerate(generator.strata) if f"feat.{peer_name(stratum.name, arrays)}" in arrays
+    ]
+    features = Pass(
+        generator, codes, features=[s for s in wanted if generator.strata[s].is_feature]
+    ).rendering.features
     for s, found in features.items():
         near(found[:1], arrays[f"feat.{peer_name(generator.strata[s].name, arrays)}"], 1e-4)
     styles = 0
@@ -148,7 +157,12 @@ def check_mapping_and_styles(path: Path, arrays: Arrays, case: Case) -> None:
 
 def peer_name(stratum: str, arrays: Arrays) -> str:
     """The module that computes a stratum of ours."""
-    style = style_name(stratum, arrays).removeprefix("style.").removesuffix(".affine").removesuffix(".conv.modulation")
+    style = (
+        style_name(stratum, arrays)
+        .removeprefix("style.")
+        .removesuffix(".affine")
+        .removesuffix(".conv.modulation")
+    )
     if style.startswith("output_style"):
         return f"synthesis.output{style.removeprefix('output_style')}"
     return f"synthesis.layer{int(style.removeprefix('style'))}" if style.startswith("style") else style
@@ -175,7 +189,9 @@ def test_codes_of_two_samples_mixed(tmp_path: Path) -> None:
         pytest.skip("GANSTRATA_PARITY does not name the folder of the reference numbers")
     folder = Path(os.environ["GANSTRATA_PARITY"]) / "rosinality_stylegan2_32"
     with np.load(folder / "inputs.npz") as inputs, np.load(folder / "outputs.npz") as outputs:
-        generator = ganstrata.load_generator("stylegan2", checkpoint=str(folder / "state.safetensors"), device="cpu")
+        generator = ganstrata.load_generator(
+            "stylegan2", checkpoint=str(folder / "state.safetensors"), device="cpu"
+        )
         codes = codes_of(generator, inputs, "z")
         mixed = torch.cat([codes[:, :3], codes.flip(0)[:, 3:]], dim=1)
         near(render(generator, mixed) * 2.0 - 1.0, outputs["image_mixed_inject3"], 1e-4)

@@ -31,11 +31,22 @@ def codes_of(generator: Generator, n: int = 2, start: int = 0) -> Tensor:
     return generator.broadcast(generator.map(latents.z, latents.condition))
 
 
-def plainly(x: Tensor, up_filter: Tensor | None, down_filter: Tensor | None, up: int, down: int, after: int, clamp: float) -> Tensor:
+def plainly(
+    x: Tensor,
+    up_filter: Tensor | None,
+    down_filter: Tensor | None,
+    up: int,
+    down: int,
+    after: int,
+    clamp: float,
+) -> Tensor:
     """Zeros put between the samples and around them, one dense filter, the nonlinearity, another filter, every down-th value."""
     n, channels, before, _ = x.shape
     taps = [1 if f is None else f.shape[0] for f in (up_filter, down_filter)]
-    dense = [torch.ones(1, 1, dtype=x.dtype) if f is None else torch.outer(f, f) if f.ndim == 1 else f for f in (up_filter, down_filter)]
+    dense = [
+        torch.ones(1, 1, dtype=x.dtype) if f is None else torch.outer(f, f) if f.ndim == 1 else f
+        for f in (up_filter, down_filter)
+    ]
     wide = x.new_zeros(n, channels, before * up, before * up)
     wide[:, :, ::up, ::up] = x
     total = (after - 1) * down + 1 - before * up + taps[0] + taps[1] - 2
@@ -43,19 +54,25 @@ def plainly(x: Tensor, up_filter: Tensor | None, down_filter: Tensor | None, up:
     wide = F.pad(wide, (begin, total - begin) * 2)
     wide = F.conv2d(wide, (up**2 * dense[0]).flip(0, 1).expand(channels, 1, -1, -1), groups=channels)
     wide = F.leaky_relu(wide, 0.2).clamp(-clamp, clamp)
-    return F.conv2d(wide, dense[1].flip(0, 1).expand(channels, 1, -1, -1), groups=channels)[:, :, ::down, ::down]
+    return F.conv2d(wide, dense[1].flip(0, 1).expand(channels, 1, -1, -1), groups=channels)[
+        :, :, ::down, ::down
+    ]
 
 
 @pytest.mark.parametrize("up", [1, 2, 3, 4])
 @pytest.mark.parametrize("down", [1, 2, 4])
 @pytest.mark.parametrize(("before", "after"), [(9, 9), (8, 13), (13, 6), (7, 16), (20, 5)])
-def test_the_filtered_nonlinearity_is_what_it_stands_for(up: int, down: int, before: int, after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_filtered_nonlinearity_is_what_it_stands_for(
+    up: int, down: int, before: int, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Filters that are not symmetric, sizes that grow and shrink, few channels at a time."""
     monkeypatch.setattr(filters, "BLOCK", 1)
     random = torch.Generator().manual_seed(up + 10 * down + 100 * before)
     x = torch.randn(2, 18, before, before, generator=random, dtype=torch.float64).requires_grad_()
     first = torch.rand(3 * up, generator=random, dtype=torch.float64) if up > 1 else None
-    second = torch.rand((3 * down,) * (1 + up % 2), generator=random, dtype=torch.float64) if down > 1 else None
+    second = (
+        torch.rand((3 * down,) * (1 + up % 2), generator=random, dtype=torch.float64) if down > 1 else None
+    )
     place = Resampling(before, after, up, down, 3 * up if up > 1 else 1, 3 * down if down > 1 else 1)
     wanted = plainly(x, first, second, up, down, after, 3.0)
     found = filtered_lrelu(x * 1.0, first, second, place, 3.0)
@@ -127,7 +144,9 @@ def test_an_edited_style_takes_the_place_of_the_affine() -> None:
         assert by_code.x is not None
         assert by_style.x is not None
         assert torch.equal(by_code.x, by_style.x)
-        edited = generator.stratum(s, state, codes[:, s], style + torch.tensor([1.0, *[0.0] * (style.shape[1] - 1)])).x
+        edited = generator.stratum(
+            s, state, codes[:, s], style + torch.tensor([1.0, *[0.0] * (style.shape[1] - 1)])
+        ).x
         assert edited is not None
         assert not torch.allclose(edited, by_code.x, atol=1e-3)
         state = by_code
@@ -153,7 +172,9 @@ def test_a_shift_by_whole_pixels_moves_the_picture(kind: dict[str, Any], tmp_pat
     codes = codes_of(still, 3)
     images = render(still, codes)
     for right, down in ((3, 0), (0, -2), (1, 4)):
-        moved = render(load(tmp_path / "a.safetensors", input_transform={"translate": [right / 32, down / 32]}), codes)
+        moved = render(
+            load(tmp_path / "a.safetensors", input_transform={"translate": [right / 32, down / 32]}), codes
+        )
         error = smooth_error(moved, images.roll((down, right), (2, 3)))
         assert error < 1e-3, "next to nothing aliases"
         assert smooth_error(moved, images.roll((-down, -right), (2, 3))) > 0.1
@@ -161,8 +182,14 @@ def test_a_shift_by_whole_pixels_moves_the_picture(kind: dict[str, Any], tmp_pat
 
 def test_a_quarter_turn_turns_the_picture_of_r(tmp_path: Path) -> None:
     """Its filters are round and its convolutions point-wise: nothing prefers an axis, but the last layers' filters."""
-    save_file(small_state(img_resolution=32, channel_max=16, channel_base=1024, num_layers=8, **RADIAL), tmp_path / "a.safetensors")
-    still, turned = load(tmp_path / "a.safetensors"), load(tmp_path / "a.safetensors", input_transform={"rotate": 90})
+    save_file(
+        small_state(img_resolution=32, channel_max=16, channel_base=1024, num_layers=8, **RADIAL),
+        tmp_path / "a.safetensors",
+    )
+    still, turned = (
+        load(tmp_path / "a.safetensors"),
+        load(tmp_path / "a.safetensors", input_transform={"rotate": 90}),
+    )
     codes = codes_of(still, 3)
     images = render(still, codes)
     assert smooth_error(render(turned, codes), images.rot90(1, (2, 3))) < 1e-3, "counter-clockwise"
@@ -188,7 +215,9 @@ def test_a_movement_stored_in_the_file_holds_until_another_is_configured(tmp_pat
     codes = codes_of(load(still))
     shifted = render(load(still, input_transform={"translate": [0.25, 0.0]}), codes)
     assert torch.allclose(render(load(moved), codes), shifted, atol=1e-5)
-    assert torch.allclose(render(load(moved, input_transform={}), codes), render(load(still), codes), atol=1e-5)
+    assert torch.allclose(
+        render(load(moved, input_transform={}), codes), render(load(still), codes), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -228,7 +257,12 @@ def test_groups_follow_the_sampling_rate(tmp_path: Path) -> None:
     save_file(small_state(img_resolution=128, num_layers=14, spread=0.0), tmp_path / "a.safetensors")
     generator = load(tmp_path / "a.safetensors")
     # Rates 16, 32, 64 and 128.
-    assert generator.groups == {"bottom": (0, 1, 2, 3), "lower": (4, 5, 6), "upper": (7, 8, 9), "top": (10, 11, 12, 13, 14, 15)}
+    assert generator.groups == {
+        "bottom": (0, 1, 2, 3),
+        "lower": (4, 5, 6),
+        "upper": (7, 8, 9),
+        "top": (10, 11, 12, 13, 14, 15),
+    }
     save_file(small_state(img_resolution=16), tmp_path / "b.safetensors")
     assert load(tmp_path / "b.safetensors").groups is None
 

@@ -80,16 +80,40 @@ def test_the_published_sizes() -> None:
     """The table of rates in the paper's configuration for 256 pixels, of either kind."""
     for settings, first, kernel in ((FULL_T, 512, 3), (FULL_R, 1024, 1)):
         with torch.device("meta"):
-            found = Architecture.from_plain(asdict(infer(small_state(settings, spread=0.0, channel_base=settings["channel_base"]), settings)))
+            found = Architecture.from_plain(
+                asdict(
+                    infer(small_state(settings, spread=0.0, channel_base=settings["channel_base"]), settings)
+                )
+            )
         assert found.rates == (16, 16, 16, 32, 32, 64, 64, 128, 128, 128, 256, 256, 256, 256, 256)
-        assert [layer.after for layer in found.layers] == [36, 36, 36, 52, 52, 84, 84, 148, 148, 148, 276, 276, 276, 256, 256]
+        assert [layer.after for layer in found.layers] == [
+            36,
+            36,
+            36,
+            52,
+            52,
+            84,
+            84,
+            148,
+            148,
+            148,
+            276,
+            276,
+            276,
+            256,
+            256,
+        ]
         assert (found.layers[0].inputs, found.layers[0].kernel, found.layers[-1].kernel) == (first, kernel, 1)
         assert [layer.radial for layer in found.layers] == [kernel == 1] * 12 + [False] * 3
 
 
 def test_strata_tell_size_and_margin(tmp_path: Path) -> None:
-    generator = load(write(tmp_path / "a.safetensors", small_state(img_resolution=64, num_layers=6, margin_size=7)))
-    assert [(s.size, s.margin) for s in generator.strata] == [(16, 7)] * 3 + [(32, 7)] + [(64, 7)] * 2 + [(64, 0)] * 2
+    generator = load(
+        write(tmp_path / "a.safetensors", small_state(img_resolution=64, num_layers=6, margin_size=7))
+    )
+    assert [(s.size, s.margin) for s in generator.strata] == [(16, 7)] * 3 + [(32, 7)] + [(64, 7)] * 2 + [
+        (64, 0)
+    ] * 2
     assert [s.is_feature for s in generator.strata] == [True] * 7 + [False]
 
 
@@ -98,7 +122,13 @@ def test_what_is_converted_makes_the_same_pictures(name: str, tmp_path: Path) ->
     stored = load_file(DATA / f"{name}.safetensors")
     found = StyleGAN3.examine(Part("", stored, {"output_scale": 0.5, "conv_clamp": 2.0, "lr_multiplier": 1}))
     assert found is not None
-    path = write(tmp_path / "a.safetensors", dict(found.tensors), plugin="stylegan3", family="StyleGAN3", network=dict(found.architecture))
+    path = write(
+        tmp_path / "a.safetensors",
+        dict(found.tensors),
+        plugin="stylegan3",
+        family="StyleGAN3",
+        network=dict(found.architecture),
+    )
     original = load(write(tmp_path / "b.safetensors", stored, output_scale=0.5, conv_clamp=2.0))
     images = pictures(original)
     assert torch.equal(pictures(load(path)), images)
@@ -128,7 +158,11 @@ def test_other_families_are_not_claimed() -> None:
     assert claimed(small_state(c_dim=3, **RADIAL))
     # StyleGAN-XL: an embedding without bias in every network, its projection in conditional ones.
     assert not claimed({**small_state(), "mapping.embed.weight": torch.zeros(1000, 320)})
-    xl = {**small_state(), "mapping.embed.weight": torch.zeros(1000, 320), "mapping.embed_proj.weight": torch.zeros(7, 320)}
+    xl = {
+        **small_state(),
+        "mapping.embed.weight": torch.zeros(1000, 320),
+        "mapping.embed_proj.weight": torch.zeros(7, 320),
+    }
     assert not claimed({**xl, "mapping.embed_proj.bias": torch.zeros(7)})
     assert not claimed(load_file(DATA / "stylegan2_cond_64.safetensors"))
     assert not claimed({k: v for k, v in small_state().items() if k.startswith("synthesis.")})
@@ -141,13 +175,25 @@ def test_tensors_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None
     state["mapping.fc1.bias"] = torch.zeros(4)
     with pytest.raises(CheckpointError) as caught:
         load(write(tmp_path / "a.safetensors", state))
-    for part in ("missing synthesis.L2_36_8.bias", "superfluous extra", "mapping.fc1.bias is (4,), expected (6,)"):
+    for part in (
+        "missing synthesis.L2_36_8.bias",
+        "superfluous extra",
+        "mapping.fc1.bias is (4,), expected (6,)",
+    ):
         assert part in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "prefix",
-    ["synthesis.input.weight", "synthesis.L0", "synthesis.L2", "synthesis.L5", "mapping.fc0.", "mapping.fc1.w", "synthesis.L1_36_8.up_filter"],
+    [
+        "synthesis.input.weight",
+        "synthesis.L0",
+        "synthesis.L2",
+        "synthesis.L5",
+        "mapping.fc0.",
+        "mapping.fc1.w",
+        "synthesis.L1_36_8.up_filter",
+    ],
 )
 def test_parts_that_are_missing(prefix: str, tmp_path: Path) -> None:
     state = {name: value for name, value in small_state().items() if not name.startswith(prefix)}
@@ -168,7 +214,10 @@ def renamed(old: str, new: str) -> dict[str, Tensor]:
         (renamed("L5_16_3", "L5_16_2"), "images of 2 channels"),
         (renamed("L5_16_3", "L5_0_3"), "images 0 pixels wide"),
         ({**small_state(), "synthesis.L1_36_7.weight": torch.zeros(7, 8, 3, 3)}, "L0, L1, L2"),
-        ({**small_state(), "synthesis.L0_36_8.up_filter": torch.linspace(0.0, 0.2, 12)}, "first filter .* none of the paper's"),
+        (
+            {**small_state(), "synthesis.L0_36_8.up_filter": torch.linspace(0.0, 0.2, 12)},
+            "first filter .* none of the paper's",
+        ),
         ({**small_state(), "synthesis.L0_36_8.weight": torch.zeros([])}, "StyleGAN3"),
         ({**small_state(), "mapping.fc0.weight": torch.zeros(6)}, "StyleGAN3"),
         ({**small_state(), "synthesis.L0_36_8.affine.weight": torch.zeros(8, 0)}, "StyleGAN3"),
@@ -208,7 +257,12 @@ def test_full_size_checkpoint_loads(settings: dict[str, Any], tmp_path: Path) ->
     card = generator.card
     assert (card.resolution, card.layers, card.code_size, card.latent_size) == (256, 16, 512, 512)
     assert generator.strata[-2].name == f"L13_256_{settings['channel_base'] // 256}"
-    assert generator.groups == {"bottom": (0, 1, 2, 3), "lower": (4, 5), "upper": (6, 7, 8, 9, 10), "top": (11, 12, 13, 14, 15)}
+    assert generator.groups == {
+        "bottom": (0, 1, 2, 3),
+        "lower": (4, 5),
+        "upper": (6, 7, 8, 9, 10),
+        "top": (11, 12, 13, 14, 15),
+    }
 
 
 @pytest.mark.full

@@ -35,7 +35,9 @@ def tensor(name: str, key: str) -> Tensor:
 
 
 def load(name: str, **config: object) -> Generator:
-    return ganstrata.load_generator("stylegan3", checkpoint=str(DATA / f"{name}.safetensors"), device="cpu", **config)
+    return ganstrata.load_generator(
+        "stylegan3", checkpoint=str(DATA / f"{name}.safetensors"), device="cpu", **config
+    )
 
 
 def codes_of(generator: Generator, name: str) -> Tensor:
@@ -86,7 +88,11 @@ def test_truncation(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_input_transform(name: str) -> None:
     generator = load(name, input_transform=movement(reference(name)["input_transform"]))
-    near(as_reference(render(generator, codes_of(generator, name))), tensor(name, "image_input_transform"), 1e-4)
+    near(
+        as_reference(render(generator, codes_of(generator, name))),
+        tensor(name, "image_input_transform"),
+        1e-4,
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -119,7 +125,9 @@ def test_all_of_the_reference(name: str) -> None:
         wanted = {key: torch.from_numpy(value) for key, value in stored.items()}
 
     def made(z: Tensor, **config: object) -> tuple[Generator, Tensor, Tensor]:
-        generator = ganstrata.load_generator("stylegan3", checkpoint=str(place / "state.safetensors"), device="cpu", **config)
+        generator = ganstrata.load_generator(
+            "stylegan3", checkpoint=str(place / "state.safetensors"), device="cpu", **config
+        )
         codes = generator.broadcast(generator.map(z))
         return generator, codes, as_reference(render(generator, codes))
 
@@ -135,7 +143,9 @@ def test_all_of_the_reference(name: str) -> None:
     generator, codes, images = made(z)
     pixels = (images * 127.5 + 128.0).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
     assert (pixels.int() - wanted["image_uint8"].int()).abs().max() <= 1
-    near(made(z, input_transform=movement(inputs["input_transform"]))[2], wanted["image_input_transform"], 1e-4)
+    near(
+        made(z, input_transform=movement(inputs["input_transform"]))[2], wanted["image_input_transform"], 1e-4
+    )
     near(as_reference(render(generator, torch.from_numpy(inputs["ws_in"]))), wanted["image_from_ws_in"], 1e-4)
     features = Pass(generator, codes, features=range(len(generator.strata) - 1)).rendering.features
     for s, x in features.items():

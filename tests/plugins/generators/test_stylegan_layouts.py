@@ -42,7 +42,10 @@ def codes_of(generator: Generator, n: int = 2) -> Tensor:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_is_the_same_network(layout: str, widths: tuple[int, ...], tmp_path: Path) -> None:
     own = weights(widths)
-    generator = load(write(tmp_path / "a.safetensors", small_state(layout, own)), noise="const" if layout in COMPLETE else "none")
+    generator = load(
+        write(tmp_path / "a.safetensors", small_state(layout, own)),
+        noise="const" if layout in COMPLETE else "none",
+    )
     z = generator.sample(2, 0, 0, Stream.PROBING).z
     w = generator.map(z)
     assert (w - plain_w(own, z)).abs().max() < 1e-5
@@ -56,16 +59,24 @@ def test_every_layout_is_the_same_network(layout: str, widths: tuple[int, ...], 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_one_plugin_and_no_other_knows_a_layout(layout: str) -> None:
     shapes = {name: tuple(t.shape) for name, t in small_state(layout).items()}
-    claims = [info.name for info in registry().infos("generator") if info.load().recognise(shapes, {}) is not None]
+    claims = [
+        info.name for info in registry().infos("generator") if info.load().recognise(shapes, {}) is not None
+    ]
     assert claims == ["stylegan"]
 
 
 @pytest.mark.parametrize(("fused", "fused_from"), [(True, 8), (False, 2**30), ("auto", 128)])
-def test_which_convolutions_are_fused_is_read_from_nvidias_arguments(fused: object, fused_from: int, tmp_path: Path) -> None:
+def test_which_convolutions_are_fused_is_read_from_nvidias_arguments(
+    fused: object, fused_from: int, tmp_path: Path
+) -> None:
     own = weights(WIDE)
-    path = write(tmp_path / "a.safetensors", small_state("tensorflow", own, fused_from=fused_from), fused_scale=fused)
+    path = write(
+        tmp_path / "a.safetensors", small_state("tensorflow", own, fused_from=fused_from), fused_scale=fused
+    )
     codes = torch.randn(2, 12, 5, generator=torch.Generator().manual_seed(1))
-    assert (render(load(path), codes) * 2.0 - 1.0 - plain(own, codes, fused_from=fused_from)).abs().max() < NEAR
+    assert (
+        render(load(path), codes) * 2.0 - 1.0 - plain(own, codes, fused_from=fused_from)
+    ).abs().max() < NEAR
     other = plain(own, codes, fused_from=16 if fused_from == 8 else 8)
     assert (other - plain(own, codes, fused_from=fused_from)).abs().max() > 0.1, "it makes a difference"
 
@@ -75,7 +86,9 @@ def test_higan_says_by_name_which_convolutions_are_fused(tmp_path: Path) -> None
     codes = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(1))
     for fused_from in (8, 16, 1024):
         generator = load(write(tmp_path / "a.safetensors", small_state("higan", own, fused_from=fused_from)))
-        assert (render(generator, codes) * 2.0 - 1.0 - plain(own, codes, fused_from=fused_from)).abs().max() < NEAR
+        assert (
+            render(generator, codes) * 2.0 - 1.0 - plain(own, codes, fused_from=fused_from)
+        ).abs().max() < NEAR
 
 
 @pytest.mark.parametrize("layout", ["higan", "genforce", "tensorflow"])
@@ -109,7 +122,11 @@ def test_a_mapping_that_makes_a_code_for_each_layer(layout: str, tanh: bool, tmp
     changed = generator.broadcast(w)
     changed[:, 2, :10] += 1.0  # what the layers 0 and 1 would read, in the copy of layer 2
     assert torch.equal(render(generator, changed) * 2.0 - 1.0, images)
-    truncated = load(tmp_path / "a.safetensors", truncation_psi=0.5, truncation_layers=2).broadcast(w).view(2, 6, 6, 5)
+    truncated = (
+        load(tmp_path / "a.safetensors", truncation_psi=0.5, truncation_layers=2)
+        .broadcast(w)
+        .view(2, 6, 6, 5)
+    )
     mean = own["mapping.w_avg"]
     assert torch.allclose(truncated[:, 1, 1], mean + 0.5 * (w.view(2, 6, 5)[:, 1] - mean), atol=1e-6)
     assert torch.equal(truncated[:, 3, 3], w.view(2, 6, 5)[:, 3])
@@ -140,7 +157,11 @@ def test_files_that_leave_out_noise_and_mean(layout: str, tmp_path: Path) -> Non
     assert (load(path, truncation_psi=0.0).broadcast(torch.zeros(1, 5))[0, 0] - mean).abs().max() < 0.03
     assert load(path).broadcast(torch.ones(1, 5)).eq(1.0).all()
     stored = load(
-        write(tmp_path / "b.safetensors", small_state("lernapparat") | {"truncation.avg_latent": torch.arange(5.0)[None]}), truncation_psi=0.0
+        write(
+            tmp_path / "b.safetensors",
+            small_state("lernapparat") | {"truncation.avg_latent": torch.arange(5.0)[None]},
+        ),
+        truncation_psi=0.0,
     )
     assert stored.broadcast(torch.zeros(1, 5))[0, 0].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
 
@@ -179,8 +200,20 @@ def test_nvidias_triple(classes: int, tmp_path: Path) -> None:
     mapping = {name: t for name, t in variables.items() if name.startswith(("Dense", "Label"))}
     synthesis = {name: t for name, t in variables.items() if name not in mapping and name != "dlatent_avg"}
     outer = {"dlatent_avg": variables["dlatent_avg"], "lod": variables["lod"]}
-    settings = SETTINGS | {"label_size": classes, "fused_scale": "auto", "blur_filter": [1, 2, 1], "mapping_lrmul": 0.01, "truncation_psi": 0.7}
-    path = tensorflow(tmp_path / "karras2019.pkl", outer, {"mapping": mapping, "synthesis": synthesis}, settings, source=hostile_source(marker))
+    settings = SETTINGS | {
+        "label_size": classes,
+        "fused_scale": "auto",
+        "blur_filter": [1, 2, 1],
+        "mapping_lrmul": 0.01,
+        "truncation_psi": 0.7,
+    }
+    path = tensorflow(
+        tmp_path / "karras2019.pkl",
+        outer,
+        {"mapping": mapping, "synthesis": synthesis},
+        settings,
+        source=hostile_source(marker),
+    )
     generator = ganstrata.load_generator("auto", checkpoint=str(path), device="cpu")
     z, condition = torch.randn(3, 7), torch.tensor([1, 0, 1]) if classes else None
     w = generator.map(z, condition)
@@ -188,15 +221,27 @@ def test_nvidias_triple(classes: int, tmp_path: Path) -> None:
     codes = generator.broadcast(w)
     assert (render(generator, codes) * 2.0 - 1.0 - plain(own, codes)).abs().max() < NEAR
     facts = inspect(str(path))
-    assert (facts.plugin, facts.resolution, facts.latent_size, facts.classes, facts.faults) == ("stylegan", 16, 7, classes, ())
+    assert (facts.plugin, facts.resolution, facts.latent_size, facts.classes, facts.faults) == (
+        "stylegan",
+        16,
+        7,
+        classes,
+        (),
+    )
     assert not marker.exists()
 
 
 def test_genforces_container_holds_the_average(tmp_path: Path) -> None:
     state = small_state("genforce")
     other = {name: t + 1.0 if "lod" not in name and "kernel" not in name else t for name, t in state.items()}
-    discriminator = {f"{name}.{what}": torch.zeros(4, 4, 3, 3) for name in ("layer0", "layer1", "input0", "output0") for what in ("weight", "bias")}
-    torch.save({"generator": other, "discriminator": discriminator, "generator_smooth": state}, tmp_path / "a.pth")
+    discriminator = {
+        f"{name}.{what}": torch.zeros(4, 4, 3, 3)
+        for name in ("layer0", "layer1", "input0", "output0")
+        for what in ("weight", "bias")
+    }
+    torch.save(
+        {"generator": other, "discriminator": discriminator, "generator_smooth": state}, tmp_path / "a.pth"
+    )
     generator = ganstrata.load_generator("auto", checkpoint=str(tmp_path / "a.pth"), device="cpu")
     codes = codes_of(generator)
     assert (render(generator, codes) * 2.0 - 1.0 - plain(weights(), codes)).abs().max() < NEAR
@@ -241,15 +286,27 @@ def test_what_examine_gives_loads_again(layout: str, kind: str, tmp_path: Path) 
 
 OTHERS: dict[str, dict[str, tuple[int, ...]]] = {
     "GenForce's discriminator": {f"{name}.weight": (4, 4, 3, 3) for name in ("layer0", "input0", "output0")},
-    "TensorFlow's discriminator": {"4x4/Conv/weight": (3, 3, 5, 4), "4x4/Dense0/weight": (64, 4), "FromRGB_lod0/weight": (1, 1, 3, 4)},
+    "TensorFlow's discriminator": {
+        "4x4/Conv/weight": (3, 3, 5, 4),
+        "4x4/Dense0/weight": (64, 4),
+        "FromRGB_lod0/weight": (1, 1, 3, 4),
+    },
     "StyleGAN2 of TensorFlow": {
         "Dense0/weight": (4, 4),
         "4x4/Const/const": (1, 4, 4, 4),
         "4x4/Conv/mod_weight": (4, 4),
         "4x4/ToRGB/weight": (1, 1, 4, 3),
     },
-    "StyleGAN2 of GenForce": {"mapping.dense0.weight": (4, 4), "synthesis.early_layer.const": (1, 4, 4, 4), "synthesis.layer0.style.weight": (4, 4)},
-    "ProgressiveGAN": {"layer0.conv.weight": (4, 4, 4, 4), "layer0.wscale.bias": (4,), "output0.conv.weight": (3, 4, 1, 1)},
+    "StyleGAN2 of GenForce": {
+        "mapping.dense0.weight": (4, 4),
+        "synthesis.early_layer.const": (1, 4, 4, 4),
+        "synthesis.layer0.style.weight": (4, 4),
+    },
+    "ProgressiveGAN": {
+        "layer0.conv.weight": (4, 4, 4, 4),
+        "layer0.wscale.bias": (4,),
+        "output0.conv.weight": (3, 4, 1, 1),
+    },
     "nothing": {},
 }
 
@@ -257,4 +314,6 @@ OTHERS: dict[str, dict[str, tuple[int, ...]]] = {
 @pytest.mark.parametrize("shapes", OTHERS.values(), ids=OTHERS)
 def test_other_networks_are_not_recognised(shapes: dict[str, tuple[int, ...]]) -> None:
     assert StyleGAN.recognise(shapes, {}) is None
-    assert StyleGAN.examine(Part("", {name: torch.zeros(shape) for name, shape in shapes.items()}, {})) is None
+    assert (
+        StyleGAN.examine(Part("", {name: torch.zeros(shape) for name, shape in shapes.items()}, {})) is None
+    )

@@ -63,7 +63,9 @@ def check(state: Path, given: dict[str, NDArray[np.generic]], wanted: dict[str, 
     if "w_in" in given and "wp_from_w_in" in wanted:
         assert_near(generator.broadcast(torch.from_numpy(given["w_in"])), wanted["wp_from_w_in"], 1e-5)
     if "image_from_wp_in" in wanted:
-        assert_near(render(generator, torch.from_numpy(given["wp_in"])) * 2.0 - 1.0, wanted["image_from_wp_in"])
+        assert_near(
+            render(generator, torch.from_numpy(given["wp_in"])) * 2.0 - 1.0, wanted["image_from_wp_in"]
+        )
     if "image_alt" in wanted:
         other = load(state, truncation_psi=0.5, truncation_layers=3)
         assert_near(other.broadcast(w), wanted["wp_alt"], 1e-5)
@@ -101,6 +103,12 @@ def test_directions_of_sefa_follow_from_style_weights(layers: str) -> None:
     rows = torch.cat(found).double()
     rows = rows / rows.norm(dim=1, keepdim=True)
     values, vectors = torch.linalg.eigh(rows.t() @ rows)
-    assert torch.allclose(values.flip(0), torch.from_numpy(wanted[f"{layers}.eigenvalues"]).double(), rtol=1e-4)
-    cosines = (vectors.flip(1).t()[:10] * torch.from_numpy(wanted[f"{layers}.directions"]).double()).sum(dim=1).abs()
+    assert torch.allclose(
+        values.flip(0), torch.from_numpy(wanted[f"{layers}.eigenvalues"]).double(), rtol=1e-4
+    )
+    cosines = (
+        (vectors.flip(1).t()[:10] * torch.from_numpy(wanted[f"{layers}.directions"]).double())
+        .sum(dim=1)
+        .abs()
+    )
     assert cosines.min() > 1.0 - 1e-4

@@ -47,7 +47,9 @@ def target(tmp_path: Path):
 
 
 def load(target: str, *names: str, **options: object) -> ganstrata.Scorer:
-    return ganstrata.load_scorer("callable", target=target, concepts=[{"name": name} for name in names], device="cpu", **options)
+    return ganstrata.load_scorer(
+        "callable", target=target, concepts=[{"name": name} for name in names], device="cpu", **options
+    )
 
 
 def test_a_number_per_image(target) -> None:
@@ -75,13 +77,17 @@ def test_a_module_on_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     (tmp_path / "my_measures.py").write_text(CODE, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     try:
-        assert load("my_measures:contrast", "contrast").score(ganstrata.Rendering(torch.rand(2, 3, 4, 4))).shape == (2, 1)
+        assert load("my_measures:contrast", "contrast").score(
+            ganstrata.Rendering(torch.rand(2, 3, 4, 4))
+        ).shape == (2, 1)
     finally:
         sys.modules.pop("my_measures")
 
 
 def test_what_a_concept_may_say(target) -> None:
-    concepts = [{"name": "contrast", "level": "colour", "least": 0.05, "threshold": 0.2, "may_be_undefined": True}]
+    concepts = [
+        {"name": "contrast", "level": "colour", "least": 0.05, "threshold": 0.2, "may_be_undefined": True}
+    ]
     scorer = ganstrata.load_scorer("callable", target=target("contrast"), concepts=concepts, device="cpu")
     assert scorer.concepts == (ganstrata.Concept("contrast", "colour", 0.05, 0.2, True),)
 
@@ -116,12 +122,16 @@ def test_places_that_are_not_there(given: str, message: str) -> None:
 
 def test_a_file_that_does_not_import(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("x = 1 / 0\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"does not import: ZeroDivisionError: division by zero \(.*broken\.py:1\)"):
+    with pytest.raises(
+        ConfigError, match=r"does not import: ZeroDivisionError: division by zero \(.*broken\.py:1\)"
+    ):
         load(f"{tmp_path / 'broken.py'}:f", "x")
 
 
 def test_arguments_that_it_does_not_take(target) -> None:
-    with pytest.raises(ConfigError, match=r"do not fit .*contrast\(images, scale=1\.0\).*Did you mean 'scale'"):
+    with pytest.raises(
+        ConfigError, match=r"do not fit .*contrast\(images, scale=1\.0\).*Did you mean 'scale'"
+    ):
         load(target("contrast"), "x", arguments={"scal": 2.0})
 
 

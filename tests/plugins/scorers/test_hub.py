@@ -64,9 +64,18 @@ def test_names_of_classes_are_those_of_the_model_without_synonyms(hub) -> None:
 
 
 def test_a_model_of_150_classes_without_names_has_those_of_ade20k(tmp_path: Path) -> None:
-    sizes = {"depths": [1] * 4, "hidden_sizes": [8] * 4, "num_attention_heads": [1, 2, 4, 8], "decoder_hidden_size": 8}
+    sizes = {
+        "depths": [1] * 4,
+        "hidden_sizes": [8] * 4,
+        "num_attention_heads": [1, 2, 4, 8],
+        "decoder_hidden_size": 8,
+    }
     config = transformers.SegformerConfig(num_labels=150, **sizes)
-    folder = hub_models.save(transformers.SegformerForSemanticSegmentation(config), tmp_path / "m", size={"height": 32, "width": 32})
+    folder = hub_models.save(
+        transformers.SegformerForSemanticSegmentation(config),
+        tmp_path / "m",
+        size={"height": 32, "width": 32},
+    )
     names = [c.name for c in ganstrata.load_scorer("segmentation", model=str(folder), device="cpu").concepts]
     assert (names[0], names[7], names[8], names[36]) == ("wall", "bed", "windowpane", "lamp")
     assert len(set(names)) == 150
@@ -91,26 +100,43 @@ def test_labels_are_read_where_the_enlarged_planes_are_highest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "processor"), [("clip", "CLIPImageProcessorPil"), ("siglip", "SiglipImageProcessorPil"), ("segformer", "SegformerImageProcessorPil")]
+    ("family", "processor"),
+    [
+        ("clip", "CLIPImageProcessorPil"),
+        ("siglip", "SiglipImageProcessorPil"),
+        ("segformer", "SegformerImageProcessorPil"),
+    ],
 )
 def test_pictures_are_prepared_as_the_library_prepares_them(hub, family: str, processor: str) -> None:
     folder = Path(hub(family))
     picture = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
-    reference = getattr(transformers, processor).from_pretrained(folder)(Image.fromarray(picture), return_tensors="pt")["pixel_values"]
+    reference = getattr(transformers, processor).from_pretrained(folder)(
+        Image.fromarray(picture), return_tensors="pt"
+    )["pixel_values"]
     prepare = preparation_of(json.loads((folder / "preprocessor_config.json").read_text()), "here")
     ours = prepare(torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255.0)
     assert ours.shape == reference.shape
-    assert float((ours - reference).abs().max()) <= 1.01 / 255 / 0.25  # a level, divided by the standard deviation
+    assert (
+        float((ours - reference).abs().max()) <= 1.01 / 255 / 0.25
+    )  # a level, divided by the standard deviation
 
 
 def test_a_classifier_of_one_label_gives_a_distribution(hub) -> None:
-    scorer = ganstrata.load_scorer("image_classifier", model=hub("classifier"), level="attribute", device="cpu")
-    assert [(c.name, c.level) for c in scorer.concepts] == [("cat", "attribute"), ("dog", "attribute"), ("old_house", "attribute")]
+    scorer = ganstrata.load_scorer(
+        "image_classifier", model=hub("classifier"), level="attribute", device="cpu"
+    )
+    assert [(c.name, c.level) for c in scorer.concepts] == [
+        ("cat", "attribute"),
+        ("dog", "attribute"),
+        ("old_house", "attribute"),
+    ]
     torch.testing.assert_close(scorer.score(rendering()).sum(dim=1), torch.ones(2))
 
 
 def test_a_classifier_of_several_labels_gives_each_its_own_probability(tmp_path: Path) -> None:
-    scorer = ganstrata.load_scorer("image_classifier", model=str(hub_models.classifier(tmp_path / "m", several=True)), device="cpu")
+    scorer = ganstrata.load_scorer(
+        "image_classifier", model=str(hub_models.classifier(tmp_path / "m", several=True)), device="cpu"
+    )
     given = rendering()
     logits = scorer.loaded.network(pixel_values=scorer.loaded.prepare(given.images)).logits
     torch.testing.assert_close(scorer.score(given), logits.sigmoid())
@@ -122,27 +148,43 @@ def test_text_scores_are_differences_of_the_models_own_logits(hub, family: str) 
     scorer = ganstrata.load_scorer("text", model=hub(family), concepts=concepts, device="cpu")
     given = rendering()
     split = transformers.AutoTokenizer.from_pretrained(hub(family))
-    tokens = split(["a cluttered room", "a tidy room"], padding="max_length", max_length=12, return_tensors="pt")
+    tokens = split(
+        ["a cluttered room", "a tidy room"], padding="max_length", max_length=12, return_tensors="pt"
+    )
     kept = ("input_ids",) if family == "siglip" else ("input_ids", "attention_mask")
     with torch.no_grad():
-        output = scorer.loaded.network(pixel_values=scorer.loaded.prepare(given.images), **{key: tokens[key] for key in kept})
+        output = scorer.loaded.network(
+            pixel_values=scorer.loaded.prepare(given.images), **{key: tokens[key] for key in kept}
+        )
     expected = output.logits_per_image[:, 0] - output.logits_per_image[:, 1]
     torch.testing.assert_close(scorer.score(given)[:, 0], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_sentences_and_templates_are_averaged(hub) -> None:
-    whole = ganstrata.load_scorer("text", model=hub("clip"), concepts=CONCEPTS, templates=["a photo of {}", "{}"], device="cpu")
+    whole = ganstrata.load_scorer(
+        "text", model=hub("clip"), concepts=CONCEPTS, templates=["a photo of {}", "{}"], device="cpu"
+    )
     assert [(c.name, c.level) for c in whole.concepts] == [("clutter", "attribute"), ("night", "colour")]
     plain = [
-        {"name": "n", "present": [f"{t}{s}" for t in ("a photo of ", "") for s in ("at night", "dark")], "absent": ["a photo of by day", "by day"]}
+        {
+            "name": "n",
+            "present": [f"{t}{s}" for t in ("a photo of ", "") for s in ("at night", "dark")],
+            "absent": ["a photo of by day", "by day"],
+        }
     ]
     same = ganstrata.load_scorer("text", model=hub("clip"), concepts=plain, device="cpu")
-    torch.testing.assert_close(whole.score(rendering())[:, 1], same.score(rendering())[:, 0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        whole.score(rendering())[:, 1], same.score(rendering())[:, 0], atol=1e-4, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize(
     ("plugin", "family", "options"),
-    [("text", "clip", {"concepts": CONCEPTS}), ("image_classifier", "classifier", {}), ("segmentation", "segformer", {})],
+    [
+        ("text", "clip", {"concepts": CONCEPTS}),
+        ("image_classifier", "classifier", {}),
+        ("segmentation", "segformer", {}),
+    ],
 )
 def test_gradients_reach_the_images(hub, plugin: str, family: str, options: dict[str, object]) -> None:
     scorer = ganstrata.load_scorer(plugin, model=hub(family), device="cpu", **options)
@@ -174,9 +216,13 @@ def test_two_scorers_on_one_model_share_its_pass(hub, monkeypatch: pytest.Monkey
 
 
 def test_a_model_of_another_kind(hub, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"cannot be read as AutoModelForImage|it is not a AutoModelForImage"):
+    with pytest.raises(
+        CheckpointError, match=r"cannot be read as AutoModelForImage|it is not a AutoModelForImage"
+    ):
         ganstrata.load_scorer("image_classifier", model=hub("segformer"), device="cpu")
-    with pytest.raises(CheckpointError, match=r"does not compare pictures with sentences|it is not a AutoModel"):
+    with pytest.raises(
+        CheckpointError, match=r"does not compare pictures with sentences|it is not a AutoModel"
+    ):
         ganstrata.load_scorer("text", model=hub("classifier"), concepts=CONCEPTS, device="cpu")
 
 
@@ -185,7 +231,10 @@ def test_a_place_that_holds_no_model(hub, tmp_path: Path) -> None:
         ganstrata.load_scorer("segmentation", model=str(tmp_path), device="cpu")
     with pytest.raises(CheckpointError, match="there is no such folder, and it is no hub id either"):
         ganstrata.load_scorer("segmentation", model=str(tmp_path / "nothing"), device="cpu")
-    with pytest.raises(CheckpointError, match="is not in the local cache, and nothing is downloaded unasked: write `download: true`"):
+    with pytest.raises(
+        CheckpointError,
+        match="is not in the local cache, and nothing is downloaded unasked: write `download: true`",
+    ):
         ganstrata.load_scorer("segmentation", model="nobody/has-this-model", device="cpu")
 
 
@@ -193,7 +242,9 @@ def test_pickled_weights_are_not_read(hub, tmp_path: Path) -> None:
     folder = tmp_path / "pickled"
     shutil.copytree(hub("segformer"), folder)
     (folder / "model.safetensors").unlink()
-    network = transformers.SegformerForSemanticSegmentation(transformers.SegformerConfig.from_pretrained(folder))
+    network = transformers.SegformerForSemanticSegmentation(
+        transformers.SegformerConfig.from_pretrained(folder)
+    )
     torch.save(network.state_dict(), folder / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match=r"holds no \.safetensors weights; pickled ones are not read"):
         ganstrata.load_scorer("segmentation", model=str(folder), device="cpu")
@@ -237,15 +288,24 @@ def test_segmentation_wants_one_network(hub) -> None:
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
-    with pytest.raises(CheckpointError, match=r"needs the package transformers, which is not there .*: pip install 'ganstrata\[transformers\]'"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"needs the package transformers, which is not there .*: pip install 'ganstrata\[transformers\]'",
+    ):
         ganstrata.load_scorer("image_classifier", model="a/b", device="cpu")
 
 
 def test_a_tokenizer_that_splits_sentences_otherwise_is_noticed(hub, monkeypatch: pytest.MonkeyPatch) -> None:
     def checkpoint() -> str:
-        return ganstrata.load_scorer("text", model=hub("clip"), concepts=CONCEPTS[:1], device="cpu").checkpoint
+        return ganstrata.load_scorer(
+            "text", model=hub("clip"), concepts=CONCEPTS[:1], device="cpu"
+        ).checkpoint
 
     before, own = checkpoint(), text.tokenizer
     assert checkpoint() == before
-    monkeypatch.setattr(text, "tokenizer", lambda config: lambda texts, **more: own(config)([f"the {words}" for words in texts], **more))
+    monkeypatch.setattr(
+        text,
+        "tokenizer",
+        lambda config: lambda texts, **more: own(config)([f"the {words}" for words in texts], **more),
+    )
     assert checkpoint() != before

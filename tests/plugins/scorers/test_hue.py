@@ -61,7 +61,10 @@ def test_pure_colours(colour: tuple[float, float, float], name: str, soft: bool)
     assert all(share == pytest.approx(0.0, abs=1e-5) for share in found.values())
 
 
-@pytest.mark.parametrize(("degrees", "name"), [(14.9, "red"), (15.1, "orange"), (345.1, "red"), (344.9, "rose"), (359.9, "red"), (134.9, "green")])
+@pytest.mark.parametrize(
+    ("degrees", "name"),
+    [(14.9, "red"), (15.1, "orange"), (345.1, "red"), (344.9, "rose"), (359.9, "red"), (134.9, "green")],
+)
 def test_edges_between_the_bins(degrees: float, name: str) -> None:
     assert scores_of(plain(*colorsys.hsv_to_rgb(degrees / 360.0, 1.0, 1.0)))[name] == 1.0
 
@@ -102,7 +105,9 @@ def test_soft_shares_have_a_gradient_and_add_up() -> None:
     assert slope.abs().max() > 0.0
     step = 1e-2 * slope / slope.norm()
     after = ganstrata.load_scorer("hue", device="cpu", soft=True).score(Rendering((images + step).detach()))
-    assert float(after[:, 0].sum() - scores[:, 0].detach().sum()) == pytest.approx(1e-2 * float(slope.norm()), rel=0.3)
+    assert float(after[:, 0].sum() - scores[:, 0].detach().sum()) == pytest.approx(
+        1e-2 * float(slope.norm()), rel=0.3
+    )
 
 
 def test_soft_gradients_are_those_of_finite_differences() -> None:
@@ -137,8 +142,13 @@ def test_soft_and_hard_on_pictures_of_one_hue(degrees: float) -> None:
 
 def test_soft_and_hard_differ_by_less_than_half_a_bins_share(rooms: ganstrata.Generator) -> None:
     """On real pictures, where hues fall anywhere in their bins."""
-    images = ganstrata.render(rooms, rooms.broadcast(rooms.map(rooms.sample(12, 0, 0, ganstrata.Stream.PROBING).z)))
-    hard, soft = (ganstrata.load_scorer("hue", device="cpu", soft=soft).score(Rendering(images)) for soft in (False, True))
+    images = ganstrata.render(
+        rooms, rooms.broadcast(rooms.map(rooms.sample(12, 0, 0, ganstrata.Stream.PROBING).z))
+    )
+    hard, soft = (
+        ganstrata.load_scorer("hue", device="cpu", soft=soft).score(Rendering(images))
+        for soft in (False, True)
+    )
     assert torch.equal(hard.isnan(), soft.isnan())
     apart = (hard - soft)[:, :12].nan_to_num().abs()
     assert apart.mean() < 0.06
@@ -151,5 +161,7 @@ def test_any_size_and_batch() -> None:
     images = torch.rand(3, 3, 5, 9, generator=torch.Generator().manual_seed(1))
     together = scorer.score(Rendering(images))
     assert together.shape == (3, 14)
-    assert torch.allclose(together, torch.cat([scorer.score(Rendering(images[i : i + 1])) for i in range(3)]), atol=1e-6)
+    assert torch.allclose(
+        together, torch.cat([scorer.score(Rendering(images[i : i + 1])) for i in range(3)]), atol=1e-6
+    )
     assert torch.allclose(together, scorer.score(Rendering(images.repeat_interleave(2, dim=2))), atol=1e-5)

@@ -12,7 +12,14 @@ WALLS = (LEFT, RIGHT, FRONT)
 
 
 def room(
-    column: float, slope: float = 0.0, *, size: int = 64, left: int = LEFT, right: int = RIGHT, top: int = 0, bottom: int | None = None
+    column: float,
+    slope: float = 0.0,
+    *,
+    size: int = 64,
+    left: int = LEFT,
+    right: int = RIGHT,
+    top: int = 0,
+    bottom: int | None = None,
 ) -> Tensor:
     """(1, H, W): left of the line is one wall and right of it another, in rows top to bottom; the rest is floor."""
     bottom = size if bottom is None else bottom
@@ -72,7 +79,9 @@ def test_support_is_the_share_of_rows_that_see_the_line() -> None:
     assert position.item() == pytest.approx(relative(30))
 
 
-@pytest.mark.parametrize("labels", [torch.full((1, 64, 64), LEFT), torch.full((1, 64, 64), FLOOR), torch.full((1, 1, 2), FLOOR)])
+@pytest.mark.parametrize(
+    "labels", [torch.full((1, 64, 64), LEFT), torch.full((1, 64, 64), FLOOR), torch.full((1, 1, 2), FLOOR)]
+)
 def test_no_line(labels: Tensor) -> None:
     position, support = wall_line(labels, WALLS)
     assert torch.isnan(position).all()

@@ -67,10 +67,16 @@ def layout(**config: Any) -> Layout:
 def painted(names: list[list[str]], classes: tuple[str, ...] = SURFACES) -> Rendering:
     """A picture of 20 rows per row of names, each 10 pixels wide."""
     planes = torch.tensor([[classes.index(name) for name in row] for row in names]) / 10.0
-    return Rendering(planes.repeat_interleave(20, dim=0).repeat_interleave(10, dim=1)[None, None].expand(1, 3, -1, -1))
+    return Rendering(
+        planes.repeat_interleave(20, dim=0).repeat_interleave(10, dim=1)[None, None].expand(1, 3, -1, -1)
+    )
 
 
-ROOM = [["ceiling"] * 6, ["left_wall", "left_wall", "left_wall", "left_wall", "frontal_wall", "frontal_wall"], ["floor"] * 6]
+ROOM = [
+    ["ceiling"] * 6,
+    ["left_wall", "left_wall", "left_wall", "left_wall", "frontal_wall", "frontal_wall"],
+    ["floor"] * 6,
+]
 
 
 def test_any_segmenter_whose_classes_name_the_walls() -> None:
@@ -93,7 +99,10 @@ def test_a_room_without_a_line_stays_undefined() -> None:
 def test_the_order_of_classes_does_not_matter(order: tuple[int, ...]) -> None:
     classes = tuple(SURFACES[i] for i in order)
     plain = layout(segmenter={"use": "painted"}).score(painted(ROOM))
-    assert torch.equal(layout(segmenter={"use": "painted", "with": {"classes": classes}}).score(painted(ROOM, classes)), plain)
+    assert torch.equal(
+        layout(segmenter={"use": "painted", "with": {"classes": classes}}).score(painted(ROOM, classes)),
+        plain,
+    )
 
 
 def test_what_the_segmenter_needs_is_asked_of_it() -> None:
@@ -104,8 +113,14 @@ def test_what_the_segmenter_needs_is_asked_of_it() -> None:
         scorer.check(13)
 
 
-def test_a_run_gives_the_segmenter_the_features_that_it_reads(config: dict[str, Any], fakes: ModuleType) -> None:
-    registry().add(PluginInfo("scorer", "painted", f"{__name__}:Painted", "the fakes begin a new list of plugins", "test 0"))
+def test_a_run_gives_the_segmenter_the_features_that_it_reads(
+    config: dict[str, Any], fakes: ModuleType
+) -> None:
+    registry().add(
+        PluginInfo(
+            "scorer", "painted", f"{__name__}:Painted", "the fakes begin a new list of plugins", "test 0"
+        )
+    )
     config["scorers"] = [{"use": "layout", "with": {"segmenter": {"use": "painted"}}}]
     assert prepare(validate(config, "config")).features == (2, 5)
 
@@ -113,7 +128,10 @@ def test_a_run_gives_the_segmenter_the_features_that_it_reads(config: dict[str, 
 def test_two_segmenters_without_a_file_are_not_taken_for_one() -> None:
     """Their results would otherwise be shared, as neither has a checkpoint's hash."""
     rendering = painted(ROOM)
-    other = layout(segmenter={"use": "painted", "with": {"classes": ("a", "left wall", "b", "c", "right wall")}}, walls=["left wall", "right wall"])
+    other = layout(
+        segmenter={"use": "painted", "with": {"classes": ("a", "left wall", "b", "c", "right wall")}},
+        walls=["left wall", "right wall"],
+    )
     assert torch.isfinite(layout(segmenter={"use": "painted"}).score(rendering)).all()
     assert torch.isnan(other.score(rendering)).all()
     narrow = layout(segmenter={"use": "painted"}, walls=["left wall", "right wall"])
@@ -137,8 +155,16 @@ def test_walls_by_name(wanted: list[str], classes: list[str], found: tuple[int, 
 @pytest.mark.parametrize(
     ("wanted", "classes", "message"),
     [
-        (["left_wal", "rigth wall"], SURFACES, r"(?s)2 faults.*'left_wal' is no class.*Did you mean 'left wall'\?.*'rigth wall'.*'right wall'"),
-        ([], ["wall", "floor", "bed"], "no two classes of the segmenter are called left, right or front wall. Classes: wall, floor, bed"),
+        (
+            ["left_wal", "rigth wall"],
+            SURFACES,
+            r"(?s)2 faults.*'left_wal' is no class.*Did you mean 'left wall'\?.*'rigth wall'.*'right wall'",
+        ),
+        (
+            [],
+            ["wall", "floor", "bed"],
+            "no two classes of the segmenter are called left, right or front wall. Classes: wall, floor, bed",
+        ),
         (["wall"], ["wall", "floor"], "name two classes or more: a line is where two walls meet"),
         ([], [f"c{i}" for i in range(150)], r"c19 and 130 more"),
     ],
@@ -152,14 +178,32 @@ def test_walls_that_are_none(wanted: list[str], classes: list[str], message: str
     ("options", "message"),
     [
         ({}, "needs either `checkpoint` or `segmenter`"),
-        ({"checkpoint": "bundled:rooms", "segmenter": {"use": "painted"}}, "needs either `checkpoint` or `segmenter`"),
+        (
+            {"checkpoint": "bundled:rooms", "segmenter": {"use": "painted"}},
+            "needs either `checkpoint` or `segmenter`",
+        ),
         ({"segmenter": {"use": "hue"}}, r"scorers -> 0 -> with -> segmenter: scorer 'hue' labels no pixels"),
-        ({"segmenter": {"use": "layout", "with": {"checkpoint": "bundled:rooms"}}}, "scorer 'layout' labels no pixels"),
-        ({"segmenter": {"use": "segmentatoin"}}, r"segmenter: use: .*segmentatoin.*Did you mean 'segmentation'"),
-        ({"segmenter": {"use": "segmentation", "with": {"chekpoint": "x"}}}, r"'chekpoint' is not|chekpoint: is not an option"),
-        ({"segmenter": {"use": "painted", "wiht": {}}}, r"segmenter -> wiht: is not an option.*Did you mean 'with'\? Allowed: use, with"),
+        (
+            {"segmenter": {"use": "layout", "with": {"checkpoint": "bundled:rooms"}}},
+            "scorer 'layout' labels no pixels",
+        ),
+        (
+            {"segmenter": {"use": "segmentatoin"}},
+            r"segmenter: use: .*segmentatoin.*Did you mean 'segmentation'",
+        ),
+        (
+            {"segmenter": {"use": "segmentation", "with": {"chekpoint": "x"}}},
+            r"'chekpoint' is not|chekpoint: is not an option",
+        ),
+        (
+            {"segmenter": {"use": "painted", "wiht": {}}},
+            r"segmenter -> wiht: is not an option.*Did you mean 'with'\? Allowed: use, with",
+        ),
         ({"segmenter": {"use": "painted"}, "label_order": "network"}, "`label_order` goes with `checkpoint`"),
-        ({"checkpoint": "bundled:rooms", "label_order": "theirs"}, r"label_order: must be 'network' or 'toolkit'"),
+        (
+            {"checkpoint": "bundled:rooms", "label_order": "theirs"},
+            r"label_order: must be 'network' or 'toolkit'",
+        ),
     ],
 )
 def test_faults_are_told_before_anything_is_built(options: dict[str, Any], message: str) -> None:
@@ -186,7 +230,9 @@ def counted(network: type[torch.nn.Module], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("kind", ["surfaces", "planar"])
-def test_one_pass_for_every_scorer_on_the_same_weights(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_pass_for_every_scorer_on_the_same_weights(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = "bundled:rooms"
     if kind == "planar":
         file = str(tmp_path / "planar.ckpt")
@@ -195,31 +241,56 @@ def test_one_pass_for_every_scorer_on_the_same_weights(kind: str, tmp_path: Path
     used = {"use": "segmentation", "with": {"checkpoint": file}}
     rendering = Rendering(torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
     segmentation = ganstrata.load_scorer("segmentation", checkpoint=file, device="cpu")
-    for scorer in (layout(segmenter=used), segmentation, layout(checkpoint=file), layout(segmenter=used, walls=["left wall", "right wall"])):
+    for scorer in (
+        layout(segmenter=used),
+        segmentation,
+        layout(checkpoint=file),
+        layout(segmenter=used, walls=["left wall", "right wall"]),
+    ):
         scorer.score(rendering)
         scorer.extra(rendering)
     assert ran == [3]
-    assert segmentation.checkpoint == layout(checkpoint=file).checkpoint == layout(segmenter=used).checkpoint != ""
+    assert (
+        segmentation.checkpoint
+        == layout(checkpoint=file).checkpoint
+        == layout(segmenter=used).checkpoint
+        != ""
+    )
 
 
 def test_the_bundled_network_by_either_way(rooms: ganstrata.Generator) -> None:
-    images = ganstrata.render(rooms, rooms.broadcast(rooms.map(rooms.sample(6, 0, 0, ganstrata.Stream.PROBING).z)))
-    through = layout(segmenter={"use": "segmentation", "with": {"checkpoint": "bundled:rooms"}}).score(Rendering(images))
-    assert torch.equal(through.nan_to_num(9.0), layout(checkpoint="bundled:rooms").score(Rendering(images)).nan_to_num(9.0))
+    images = ganstrata.render(
+        rooms, rooms.broadcast(rooms.map(rooms.sample(6, 0, 0, ganstrata.Stream.PROBING).z))
+    )
+    through = layout(segmenter={"use": "segmentation", "with": {"checkpoint": "bundled:rooms"}}).score(
+        Rendering(images)
+    )
+    assert torch.equal(
+        through.nan_to_num(9.0), layout(checkpoint="bundled:rooms").score(Rendering(images)).nan_to_num(9.0)
+    )
     assert through.isfinite().any()
 
 
 def test_the_toolkits_order_of_labels(tmp_path: Path) -> None:
     """A planar network whose planes are exchanged gives the same layout when the config says so, and another when it does not."""
     tensors = published.planar(blocks=(1, 1, 1, 1), width=4, inner=6, seed=3)
-    network, toolkit = ("frontal", "left", "right", "floor", "ceiling"), ("floor", "frontal", "right", "left", "ceiling")
+    network, toolkit = (
+        ("frontal", "left", "right", "floor", "ceiling"),
+        ("floor", "frontal", "right", "left", "ceiling"),
+    )
     name = "model.planar_seg.fc_stage2.weight"
     torch.save({"state_dict": tensors}, tmp_path / "network.ckpt")
-    torch.save({"state_dict": {**tensors, name: tensors[name][[network.index(surface) for surface in toolkit]]}}, tmp_path / "toolkit.ckpt")
+    torch.save(
+        {"state_dict": {**tensors, name: tensors[name][[network.index(surface) for surface in toolkit]]}},
+        tmp_path / "toolkit.ckpt",
+    )
     rendering = Rendering(torch.rand(16, 3, 5, 5, generator=torch.Generator().manual_seed(1)))
     plain = layout(checkpoint=str(tmp_path / "network.ckpt"))
     told = layout(checkpoint=str(tmp_path / "toolkit.ckpt"), label_order="toolkit")
-    nested = {"use": "segmentation", "with": {"checkpoint": str(tmp_path / "toolkit.ckpt"), "label_order": "toolkit"}}
+    nested = {
+        "use": "segmentation",
+        "with": {"checkpoint": str(tmp_path / "toolkit.ckpt"), "label_order": "toolkit"},
+    }
     untold = layout(checkpoint=str(tmp_path / "toolkit.ckpt"))
     assert plain.score(rendering).isfinite().all(), "random weights make blocks, whose edges stand in a line"
     for scorer in (told, layout(segmenter=nested)):

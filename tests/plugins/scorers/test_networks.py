@@ -111,8 +111,12 @@ def test_pairs_are_log_ratios(images: Tensor) -> None:
     names = [concept.name for concept in scorer.concepts]
     assert names[-2:] == ["bedroom-vs-living_room", "dining_room-vs-bedroom"]
     column = {name: found[:, j] for j, name in enumerate(names)}
-    assert torch.allclose(column["bedroom-vs-living_room"], (column["bedroom"] / column["living_room"]).log(), atol=1e-3)
-    assert torch.allclose(column["dining_room-vs-bedroom"], (column["dining_room"] / column["bedroom"]).log(), atol=1e-3)
+    assert torch.allclose(
+        column["bedroom-vs-living_room"], (column["bedroom"] / column["living_room"]).log(), atol=1e-3
+    )
+    assert torch.allclose(
+        column["dining_room-vs-bedroom"], (column["dining_room"] / column["bedroom"]).log(), atol=1e-3
+    )
     assert scorer.concepts[-1].threshold == 0.0
     assert scorer.concepts[-1].least is None
 
@@ -120,12 +124,16 @@ def test_pairs_are_log_ratios(images: Tensor) -> None:
 def test_pairs_stay_finite_where_a_probability_vanishes() -> None:
     scorer = load("category", against=[("bedroom", "living_room")])
     rendering = Rendering(torch.zeros(1, 3, 64, 64))
-    scorer.model = type("Sure", (), {"outputs": staticmethod(lambda _: (torch.tensor([[-400.0, 400.0, 0.0]]), None))})()  # type: ignore[attr-defined]
+    scorer.model = type(
+        "Sure", (), {"outputs": staticmethod(lambda _: (torch.tensor([[-400.0, 400.0, 0.0]]), None))}
+    )()  # type: ignore[attr-defined]
     assert scorer.score(rendering).tolist() == [[0.0, 1.0, 0.0, -800.0]]
 
 
 def test_a_pair_of_unknown_categories() -> None:
-    with pytest.raises(CheckpointError, match=r"no category 'bed_room'\. Did you mean 'bedroom'\? Known: bedroom, "):
+    with pytest.raises(
+        CheckpointError, match=r"no category 'bed_room'\. Did you mean 'bedroom'\? Known: bedroom, "
+    ):
         load("category", against=[("bed_room", "bedroom")])
     with pytest.raises(ConfigError, match="against"):
         load("category", against=[("bedroom",)])
@@ -157,7 +165,9 @@ def test_layout_is_the_wall_line_of_the_segments(images: Tensor) -> None:
     assert isinstance(segmentation, Segmenter)
     rendering = Rendering(images)
     names = [concept.name for concept in segmentation.concepts]
-    walls = tuple(names.index(wall) for wall in read_checkpoint(locate("bundled:rooms", "surfaces")).settings["walls"])
+    walls = tuple(
+        names.index(wall) for wall in read_checkpoint(locate("bundled:rooms", "surfaces")).settings["walls"]
+    )
     line, support = wall_line(segmentation.labels(rendering), walls)
     assert torch.equal(layout.score(rendering)[:, 0].nan_to_num(9.0), line.nan_to_num(9.0))
     assert torch.equal(layout.extra(rendering)[:, 0], support)
@@ -175,7 +185,9 @@ def test_a_batch_does_not_change_a_score(name: str, images: Tensor) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("shape", [(1, 3, 64, 64), (2, 3, 128, 128), (1, 3, 40, 70), (1, 3, 256, 256), (1, 3, 4, 4)])
+@pytest.mark.parametrize(
+    "shape", [(1, 3, 64, 64), (2, 3, 128, 128), (1, 3, 40, 70), (1, 3, 256, 256), (1, 3, 4, 4)]
+)
 @pytest.mark.parametrize("fill", [0.0, 1.0, -3.0, 40.0])
 def test_any_picture_has_a_score_within_the_contract(name: str, shape: tuple[int, ...], fill: float) -> None:
     scores = checked_scores(load(name, check=False), Rendering(torch.full(shape, fill)))
@@ -186,7 +198,10 @@ def test_any_picture_has_a_score_within_the_contract(name: str, shape: tuple[int
 def test_values_beyond_the_range_are_cut(name: str, images: Tensor) -> None:
     scorer = load(name)
     wide = (images - 0.5) * 3.0 + 0.5
-    assert torch.equal(scorer.score(Rendering(wide)).nan_to_num(9.0), scorer.score(Rendering(wide.clamp(0.0, 1.0))).nan_to_num(9.0))
+    assert torch.equal(
+        scorer.score(Rendering(wide)).nan_to_num(9.0),
+        scorer.score(Rendering(wide.clamp(0.0, 1.0))).nan_to_num(9.0),
+    )
 
 
 @pytest.mark.parametrize("name", ["category", "attribute", "segmentation"])
@@ -208,7 +223,9 @@ def test_checkpoints_of_another_kind(name: str, tmp_path: Path) -> None:
         load(name, DATA / "stylegan2_uncond_32.safetensors")
     with pytest.raises(CheckpointError, match="no bundled"):
         load(name, "bundled:halls")
-    with pytest.raises(ConfigError, match="checkpoint: is missing" if scenes else "needs either `checkpoint` or"):
+    with pytest.raises(
+        ConfigError, match="checkpoint: is missing" if scenes else "needs either `checkpoint` or"
+    ):
         ganstrata.load_scorer(name, device="cpu")
 
 
@@ -217,10 +234,16 @@ def test_checkpoints_of_another_kind(name: str, tmp_path: Path) -> None:
     [
         ({"categories": []}, "its header lists no categories"),
         ({"attributes": "many"}, "its header lists no attributes"),
-        ({"categories": ["one", "two", "\x1b[2J"]}, r"of the categories in its header, '\\x1b\[2J' holds the sign U\+001B"),
+        (
+            {"categories": ["one", "two", "\x1b[2J"]},
+            r"of the categories in its header, '\\x1b\[2J' holds the sign U\+001B",
+        ),
         ({"categories": ["one", "two", "a/b"]}, "of the categories in its header, 'a/b' holds '/'"),
         ({"attributes": ["one", "two", "one"]}, "of the attributes in its header, 'one' comes twice"),
-        ({"categories": ["one", "two"]}, r"does not fit its architecture: category\.bias is \(3,\), expected \(2,\)"),
+        (
+            {"categories": ["one", "two"]},
+            r"does not fit its architecture: category\.bias is \(3,\), expected \(2,\)",
+        ),
     ],
 )
 def test_a_scene_network_whose_header_is_wrong(change: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -270,11 +293,19 @@ def nothing(*shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "message"), [("", "it has 40000 blocks; a residual network of up to 400 is read"), ("resnet.", "it has 40000 blocks")]
+    ("prefix", "message"),
+    [
+        ("", "it has 40000 blocks; a residual network of up to 400 is read"),
+        ("resnet.", "it has 40000 blocks"),
+    ],
 )
-def test_layers_without_end_are_refused_before_a_network_is_built(prefix: str, message: str, tmp_path: Path) -> None:
+def test_layers_without_end_are_refused_before_a_network_is_built(
+    prefix: str, message: str, tmp_path: Path
+) -> None:
     blocks = [f"{prefix}layer{stage}.{i}.conv1.weight" for stage in (1, 2, 3, 4) for i in range(10_000)]
-    others = [f"{prefix}{name}.weight" for name in ("conv1", "bn1", "fc")] + [f"planar_seg.clf{i}.weight" for i in (1, 2, 3)]
+    others = [f"{prefix}{name}.weight" for name in ("conv1", "bn1", "fc")] + [
+        f"planar_seg.clf{i}.weight" for i in (1, 2, 3)
+    ]
     tensors = {name: nothing(4, 4) for name in (*blocks, *others)}
     tensors |= {"planar_seg.fc_stage2.weight": nothing(5, 5)} if prefix else {}
     save_file(tensors, tmp_path / "a")
@@ -286,8 +317,12 @@ def test_layers_without_end_are_refused_before_a_network_is_built(prefix: str, m
 
 @pytest.mark.parametrize("extent", [2**20, 2**30])
 def test_sizes_without_end_take_no_memory(extent: int, tmp_path: Path) -> None:
-    state = {name: tensor for name, tensor in ResNet(SHAPE, max_pool=True).state_dict().items() if tensor.dim()}
+    state = {
+        name: tensor for name, tensor in ResNet(SHAPE, max_pool=True).state_dict().items() if tensor.dim()
+    }
     state |= {f"layer{stage}.0.conv1.weight": nothing(extent) for stage in (1, 2, 3, 4)}
     save_file(state, tmp_path / "a")
-    with pytest.raises(CheckpointError, match=r"does not fit a residual network|there is no network of the sizes"):
+    with pytest.raises(
+        CheckpointError, match=r"does not fit a residual network|there is no network of the sizes"
+    ):
         load("category", tmp_path / "a", max_pool=True)

@@ -21,7 +21,15 @@ SMALL = ResNetShape(stem=4, widths=(4, 4, 8, 8), blocks=(1, 1, 1, 1), bottleneck
 
 def published(path: Path, state: dict[str, torch.Tensor], arch: str = "wideresnet18") -> str:
     """A file as Places365 publishes them."""
-    torch.save({"epoch": 90, "arch": arch, "state_dict": {f"module.{k}": v for k, v in state.items()}, "best_prec1": torch.tensor(56.0)}, path)
+    torch.save(
+        {
+            "epoch": 90,
+            "arch": arch,
+            "state_dict": {f"module.{k}": v for k, v in state.items()},
+            "best_prec1": torch.tensor(56.0),
+        },
+        path,
+    )
     return str(path)
 
 
@@ -35,7 +43,9 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """The reference's network at an eighth of its widths, with weights for its attributes."""
     folder = tmp_path_factory.mktemp("narrow")
     np.save(folder / "W.npy", np.load(DATA / "places365_narrow.npz")["W_attribute"])
-    return published(folder / "wideresnet18_places365.pth.tar", load_file(DATA / "places365_narrow.safetensors")), str(folder / "W.npy")
+    return published(
+        folder / "wideresnet18_places365.pth.tar", load_file(DATA / "places365_narrow.safetensors")
+    ), str(folder / "W.npy")
 
 
 @pytest.mark.parametrize(("row", "image"), [(0, "image0"), (1, "image2"), (2, "image3")])
@@ -44,8 +54,12 @@ def test_numbers_of_the_reference(narrow: tuple[str, str], row: int, image: str)
     reference = np.load(DATA / "places365_narrow.npz")
     rendering = ganstrata.Rendering(torch.from_numpy(reference[image]).permute(2, 0, 1)[None].float() / 255.0)
     true = ganstrata.load_scorer("category", checkpoint=checkpoint, device="cpu").score(rendering)
-    clamped = ganstrata.load_scorer("category", checkpoint=checkpoint, clamp_fc=True, device="cpu").score(rendering)
-    margins = ganstrata.load_scorer("attribute", checkpoint=checkpoint, weights=weights, device="cpu").score(rendering)
+    clamped = ganstrata.load_scorer("category", checkpoint=checkpoint, clamp_fc=True, device="cpu").score(
+        rendering
+    )
+    margins = ganstrata.load_scorer("attribute", checkpoint=checkpoint, weights=weights, device="cpu").score(
+        rendering
+    )
     np.testing.assert_allclose(true[0, :365], reference["category_unclamped"][row], atol=1e-6)
     np.testing.assert_allclose(clamped[0, :365], reference["category_higan"][row], atol=1e-6)
     np.testing.assert_allclose(margins[0], reference["attribute"][row], atol=1e-5, rtol=1e-4)
@@ -53,13 +67,29 @@ def test_numbers_of_the_reference(narrow: tuple[str, str], row: int, image: str)
 
 def test_names_and_their_order(narrow: tuple[str, str]) -> None:
     checkpoint, weights = narrow
-    category = ganstrata.load_scorer("category", checkpoint=checkpoint, against=[("bedroom", "living_room")], device="cpu")
+    category = ganstrata.load_scorer(
+        "category", checkpoint=checkpoint, against=[("bedroom", "living_room")], device="cpu"
+    )
     names = [concept.name for concept in category.concepts]
     # Positions as in the published lists.
-    assert (names.index("bedroom"), names.index("living_room"), names.index("apartment_building__outdoor")) == (52, 215, 8)
+    assert (
+        names.index("bedroom"),
+        names.index("living_room"),
+        names.index("apartment_building__outdoor"),
+    ) == (52, 215, 8)
     assert names[365:] == ["bedroom-vs-living_room", "indoor"]
-    attribute = [concept.name for concept in ganstrata.load_scorer("attribute", checkpoint=checkpoint, weights=weights, device="cpu").concepts]
-    assert [attribute.index(n) for n in ("natural_light", "sunny", "indoor_lighting", "cluttered_space")] == [74, 75, 76, 98]
+    attribute = [
+        concept.name
+        for concept in ganstrata.load_scorer(
+            "attribute", checkpoint=checkpoint, weights=weights, device="cpu"
+        ).concepts
+    ]
+    assert [attribute.index(n) for n in ("natural_light", "sunny", "indoor_lighting", "cluttered_space")] == [
+        74,
+        75,
+        76,
+        98,
+    ]
     assert len(attribute) == len(set(attribute_names())) == 102
 
 
@@ -70,10 +100,14 @@ def test_probabilities_add_up_and_indoor_is_a_part_of_them(narrow: tuple[str, st
     assert ((scores[:, -1] > 0.1) & (scores[:, -1] < 0.9)).all()
 
 
-def test_pictures_go_through_the_network_once_for_both_plugins(narrow: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_go_through_the_network_once_for_both_plugins(
+    narrow: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     passes: list[int] = []
     features = ResNet.features
-    monkeypatch.setattr(ResNet, "features", lambda self, images: passes.append(len(images)) or features(self, images))
+    monkeypatch.setattr(
+        ResNet, "features", lambda self, images: passes.append(len(images)) or features(self, images)
+    )
     checkpoint, weights = narrow
     both = [ganstrata.load_scorer("category", checkpoint=checkpoint, device="cpu")]
     both.append(ganstrata.load_scorer("attribute", checkpoint=checkpoint, weights=weights, device="cpu"))
@@ -85,28 +119,43 @@ def test_pictures_go_through_the_network_once_for_both_plugins(narrow: tuple[str
 
 def test_gradients_reach_the_images(narrow: tuple[str, str]) -> None:
     images = torch.rand(1, 3, 48, 48, requires_grad=True)
-    ganstrata.load_scorer("category", checkpoint=narrow[0], device="cpu").score(ganstrata.Rendering(images))[0, 52].backward()
+    ganstrata.load_scorer("category", checkpoint=narrow[0], device="cpu").score(ganstrata.Rendering(images))[
+        0, 52
+    ].backward()
     assert images.grad is not None
     assert float(images.grad.abs().max()) > 0.0
 
 
 @pytest.mark.parametrize("fill", [0.0, 0.5, 1.0])
 def test_flat_pictures_have_finite_scores(narrow: tuple[str, str], fill: float) -> None:
-    scores = ganstrata.load_scorer("category", checkpoint=narrow[0], device="cpu").score(ganstrata.Rendering(torch.full((1, 3, 64, 64), fill)))
+    scores = ganstrata.load_scorer("category", checkpoint=narrow[0], device="cpu").score(
+        ganstrata.Rendering(torch.full((1, 3, 64, 64), fill))
+    )
     assert torch.isfinite(scores).all()
 
 
-@pytest.mark.parametrize(("shape", "arch", "crop"), [(WIDE18, "wideresnet18", False), (WIDE18, "resnet18", True), (DEEP50, "resnet50", True)])
-def test_published_networks_at_full_size_load(tmp_path: Path, shape: ResNetShape, arch: str, crop: bool) -> None:
-    scorer = ganstrata.load_scorer("category", checkpoint=published(tmp_path / "a.pth.tar", random_state(shape), arch), device="cpu")
+@pytest.mark.parametrize(
+    ("shape", "arch", "crop"),
+    [(WIDE18, "wideresnet18", False), (WIDE18, "resnet18", True), (DEEP50, "resnet50", True)],
+)
+def test_published_networks_at_full_size_load(
+    tmp_path: Path, shape: ResNetShape, arch: str, crop: bool
+) -> None:
+    scorer = ganstrata.load_scorer(
+        "category", checkpoint=published(tmp_path / "a.pth.tar", random_state(shape), arch), device="cpu"
+    )
     assert scorer.model.crop == scorer.model.network.max_pool == crop
     assert len(scorer.concepts) == 366
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("shape", "arch"), [(WIDE18, "wideresnet18"), (WIDE18, "resnet18"), (DEEP50, "resnet50")])
+@pytest.mark.parametrize(
+    ("shape", "arch"), [(WIDE18, "wideresnet18"), (WIDE18, "resnet18"), (DEEP50, "resnet50")]
+)
 def test_published_networks_at_full_size_run(tmp_path: Path, shape: ResNetShape, arch: str) -> None:
-    scorer = ganstrata.load_scorer("category", checkpoint=published(tmp_path / "a.pth.tar", random_state(shape), arch), device="cpu")
+    scorer = ganstrata.load_scorer(
+        "category", checkpoint=published(tmp_path / "a.pth.tar", random_state(shape), arch), device="cpu"
+    )
     assert scorer.score(ganstrata.Rendering(torch.rand(2, 3, 256, 256))).shape == (2, 366)
 
 
@@ -130,26 +179,48 @@ def test_batch_normalisation_is_folded_exactly() -> None:
 def test_a_bare_file_does_not_say_whether_there_is_a_pooling(tmp_path: Path) -> None:
     file = tmp_path / "bare.pth"
     torch.save(random_state(WIDE18), file)
-    with pytest.raises(CheckpointError, match=r"resnet18 and wideresnet18 have the same tensors.*max_pool: true"):
+    with pytest.raises(
+        CheckpointError, match=r"resnet18 and wideresnet18 have the same tensors.*max_pool: true"
+    ):
         ganstrata.load_scorer("category", checkpoint=str(file), device="cpu")
-    assert not ganstrata.load_scorer("category", checkpoint=str(file), max_pool=False, device="cpu").model.crop
+    assert not ganstrata.load_scorer(
+        "category", checkpoint=str(file), max_pool=False, device="cpu"
+    ).model.crop
 
 
 def test_labels_of_another_network(tmp_path: Path) -> None:
     checkpoint = published(tmp_path / "a.pth.tar", random_state(SMALL), "resnet18")
-    with pytest.raises(CheckpointError, match=r"has 5 outputs, not the 365 categories of Places365; give `labels:`"):
+    with pytest.raises(
+        CheckpointError, match=r"has 5 outputs, not the 365 categories of Places365; give `labels:`"
+    ):
         ganstrata.load_scorer("category", checkpoint=checkpoint, device="cpu")
-    (tmp_path / "names.txt").write_text("/a/attic 0\n/b/bar/inside 1\ncellar\nden 3\nempty room\n", encoding="utf-8")
-    scorer = ganstrata.load_scorer("category", checkpoint=checkpoint, labels=str(tmp_path / "names.txt"), device="cpu")
-    assert [concept.name for concept in scorer.concepts] == ["attic", "bar__inside", "cellar", "den", "empty_room"]
+    (tmp_path / "names.txt").write_text(
+        "/a/attic 0\n/b/bar/inside 1\ncellar\nden 3\nempty room\n", encoding="utf-8"
+    )
+    scorer = ganstrata.load_scorer(
+        "category", checkpoint=checkpoint, labels=str(tmp_path / "names.txt"), device="cpu"
+    )
+    assert [concept.name for concept in scorer.concepts] == [
+        "attic",
+        "bar__inside",
+        "cellar",
+        "den",
+        "empty_room",
+    ]
     (tmp_path / "few.txt").write_text("attic\nbar\n", encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"has 2 names, but .* has 5 outputs"):
-        ganstrata.load_scorer("category", checkpoint=checkpoint, labels=str(tmp_path / "few.txt"), device="cpu")
+        ganstrata.load_scorer(
+            "category", checkpoint=checkpoint, labels=str(tmp_path / "few.txt"), device="cpu"
+        )
     (tmp_path / "twice.txt").write_text("attic\nattic\n", encoding="utf-8")
     with pytest.raises(CheckpointError, match="the name 'attic' comes twice"):
-        ganstrata.load_scorer("category", checkpoint=checkpoint, labels=str(tmp_path / "twice.txt"), device="cpu")
+        ganstrata.load_scorer(
+            "category", checkpoint=checkpoint, labels=str(tmp_path / "twice.txt"), device="cpu"
+        )
     with pytest.raises(CheckpointError, match=r"cannot read .*absent\.txt: No such file"):
-        ganstrata.load_scorer("category", checkpoint=checkpoint, labels=str(tmp_path / "absent.txt"), device="cpu")
+        ganstrata.load_scorer(
+            "category", checkpoint=checkpoint, labels=str(tmp_path / "absent.txt"), device="cpu"
+        )
 
 
 def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
@@ -160,23 +231,32 @@ def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
     state["fc.bias"] = torch.full_like(state["fc.bias"], torch.inf)
     faults = r"extra is \(2,\), expected no such tensor; layer2.0.bn1.weight is missing, .*; layer3.0.conv2.weight is \(8, 8, 1, 1\), .* and 1 more"
     with pytest.raises(CheckpointError, match=faults):
-        ganstrata.load_scorer("category", checkpoint=published(tmp_path / "a.pth.tar", state), max_pool=True, device="cpu")
+        ganstrata.load_scorer(
+            "category", checkpoint=published(tmp_path / "a.pth.tar", state), max_pool=True, device="cpu"
+        )
 
 
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((102, 7), np.float32), "for features of 7 numbers, but the network's have 64; it belongs to another network"),
+        (
+            np.zeros((102, 7), np.float32),
+            "for features of 7 numbers, but the network's have 64; it belongs to another network",
+        ),
         (np.zeros((100, 64), np.float32), "holds 100 attributes, but SUN has 102 names; give `labels:`"),
         (np.zeros((102, 64), np.int64), "must hold finite numbers of shape"),
         (np.full((102, 64), np.nan), "must hold finite numbers of shape"),
         (np.array([{"a": 1}], dtype=object), r"weights: .* is no array that can be read"),
     ],
 )
-def test_attribute_weights_that_do_not_fit(narrow: tuple[str, str], tmp_path: Path, array: np.ndarray, message: str) -> None:
+def test_attribute_weights_that_do_not_fit(
+    narrow: tuple[str, str], tmp_path: Path, array: np.ndarray, message: str
+) -> None:
     np.save(tmp_path / "W.npy", array, allow_pickle=True)
     with pytest.raises(CheckpointError, match=message):
-        ganstrata.load_scorer("attribute", checkpoint=narrow[0], weights=str(tmp_path / "W.npy"), device="cpu")
+        ganstrata.load_scorer(
+            "attribute", checkpoint=narrow[0], weights=str(tmp_path / "W.npy"), device="cpu"
+        )
 
 
 def test_attributes_need_weights(narrow: tuple[str, str]) -> None:
@@ -186,7 +266,9 @@ def test_attributes_need_weights(narrow: tuple[str, str]) -> None:
         ganstrata.load_scorer("attribute", checkpoint=narrow[0], weights="/nowhere/W.npy", device="cpu")
 
 
-@pytest.mark.parametrize(("name", "options"), [("category", {"clamp_fc": True}), ("attribute", {"weights": "W.npy"})])
+@pytest.mark.parametrize(
+    ("name", "options"), [("category", {"clamp_fc": True}), ("attribute", {"weights": "W.npy"})]
+)
 def test_options_that_the_bundled_network_has_no_use_for(name: str, options: dict[str, object]) -> None:
     with pytest.raises(CheckpointError, match="meant for Places365 networks"):
         ganstrata.load_scorer(name, checkpoint="bundled:rooms", device="cpu", **options)

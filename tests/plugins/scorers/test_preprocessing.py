@@ -7,17 +7,32 @@ import pytest
 import torch
 from closeness import assert_near
 from ganstrata.plugins.scorers import preprocessing
-from ganstrata.plugins.scorers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, centre_cropped, normalised, resized
+from ganstrata.plugins.scorers.preprocessing import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    centre_cropped,
+    normalised,
+    resized,
+)
 from PIL import Image
 
-SIZES = [((64, 64), (224, 224)), ((256, 256), (224, 224)), ((96, 160), (224, 224)), ((48, 300), (64, 64)), ((300, 512), (97, 31)), ((7, 5), (7, 11))]
+SIZES = [
+    ((64, 64), (224, 224)),
+    ((256, 256), (224, 224)),
+    ((96, 160), (224, 224)),
+    ((48, 300), (64, 64)),
+    ((300, 512), (97, 31)),
+    ((7, 5), (7, 11)),
+]
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 @pytest.mark.parametrize(("before", "after"), SIZES)
 def test_it_is_what_pillow_gives(before: tuple[int, int], after: tuple[int, int], mode: str) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (*before, 3), dtype=np.uint8)
-    reference = np.asarray(Image.fromarray(picture).resize(after[::-1], getattr(Image.Resampling, mode.upper())))
+    reference = np.asarray(
+        Image.fromarray(picture).resize(after[::-1], getattr(Image.Resampling, mode.upper()))
+    )
     images = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255.0
     ours = resized(images, *after, mode=mode)[0].permute(1, 2, 0) * 255.0
     assert ours.dtype == torch.float32
@@ -27,21 +42,33 @@ def test_it_is_what_pillow_gives(before: tuple[int, int], after: tuple[int, int]
 def test_a_tall_picture_that_shrinks_a_lot_is_within_a_level() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (512, 300, 3), dtype=np.uint8)
     reference = np.asarray(Image.fromarray(picture).resize((97, 31), Image.Resampling.BILINEAR))
-    ours = resized(torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255.0, 31, 97)[0].permute(1, 2, 0) * 255.0
+    ours = (
+        resized(torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255.0, 31, 97)[0].permute(1, 2, 0)
+        * 255.0
+    )
     np.testing.assert_allclose(ours.numpy(), reference, atol=1.0 + 1e-4)
 
 
 def test_pictures_are_rounded_to_256_levels_and_clamped_first() -> None:
     images = torch.tensor([-0.5, 0.1001, 0.5, 2.0]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
-    assert (resized(images, 2)[0, 0].flatten() * 255.0).round(decimals=3).tolist() == [0.0, 26.0, 128.0, 255.0]
+    assert (resized(images, 2)[0, 0].flatten() * 255.0).round(decimals=3).tolist() == [
+        0.0,
+        26.0,
+        128.0,
+        255.0,
+    ]
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 def test_the_gradient_is_that_of_resizing_alone(mode: str) -> None:
-    images = (0.2 + 0.6 * torch.rand(2, 3, 20, 30, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    images = (
+        0.2 + 0.6 * torch.rand(2, 3, 20, 30, generator=torch.Generator().manual_seed(0))
+    ).requires_grad_()
     weight = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     (ours,) = torch.autograd.grad((resized(images, 8, mode=mode) * weight).sum(), images)
-    plain = torch.nn.functional.interpolate(images, size=(8, 8), mode=mode, antialias=True, align_corners=False)
+    plain = torch.nn.functional.interpolate(
+        images, size=(8, 8), mode=mode, antialias=True, align_corners=False
+    )
     (expected,) = torch.autograd.grad((plain * weight).sum(), images)
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-4)
 
@@ -79,4 +106,6 @@ def test_cropping_and_normalising() -> None:
     assert centre_cropped(images, 2)[0, 0].mul(36.0).round().tolist() == [[14.0, 15.0], [20.0, 21.0]]
     found = normalised(images)
     for channel in range(3):
-        torch.testing.assert_close(found[0, channel], (images[0, channel] - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel])
+        torch.testing.assert_close(
+            found[0, channel], (images[0, channel] - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel]
+        )

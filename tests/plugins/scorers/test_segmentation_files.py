@@ -38,7 +38,9 @@ def load(tmp_path: Path) -> Callable[..., Segmentation]:
 
     def make(tensors: dict[str, Tensor], **config: Any) -> Segmentation:
         torch.save(OrderedDict(tensors), tmp_path / "weights.pth")
-        scorer = ganstrata.load_scorer("segmentation", checkpoint=str(tmp_path / "weights.pth"), device="cpu", **config)
+        scorer = ganstrata.load_scorer(
+            "segmentation", checkpoint=str(tmp_path / "weights.pth"), device="cpu", **config
+        )
         assert isinstance(scorer, Segmentation)
         return scorer
 
@@ -49,36 +51,57 @@ def lightning(tensors: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> di
     """What Lightning's checkpoint callback writes, with classes of its own among the settings."""
     for name in ("", ".utilities", ".callbacks"):
         monkeypatch.setitem(sys.modules, f"pytorch_lightning{name}", ModuleType(f"pytorch_lightning{name}"))
-    for name, cls in (("utilities.parsing", "AttributeDict"), ("callbacks.model_checkpoint", "ModelCheckpoint")):
+    for name, cls in (
+        ("utilities.parsing", "AttributeDict"),
+        ("callbacks.model_checkpoint", "ModelCheckpoint"),
+    ):
         module = ModuleType(f"pytorch_lightning.{name}")
         setattr(module, cls, type(cls, (dict,), {"__module__": module.__name__}))
         monkeypatch.setitem(sys.modules, module.__name__, module)
     settings = sys.modules["pytorch_lightning.utilities.parsing"].AttributeDict
     callback = sys.modules["pytorch_lightning.callbacks.model_checkpoint"].ModelCheckpoint
-    step = {name: torch.zeros_like(tensor) for name, tensor in tensors.items() if name.endswith("fc_stage2.weight")}
+    step = {
+        name: torch.zeros_like(tensor)
+        for name, tensor in tensors.items()
+        if name.endswith("fc_stage2.weight")
+    }
     return {
         "epoch": 49,
         "global_step": 12500,
         "pytorch-lightning_version": "1.0.8",
         "callbacks": {callback: {"best_model_score": torch.tensor(0.1), "best_model_path": "last.ckpt"}},
-        "optimizer_states": [{"state": {0: {"step": 3, "exp_avg": step}}, "param_groups": [{"lr": 1e-4, "params": [0]}]}],
+        "optimizer_states": [
+            {"state": {0: {"step": 3, "exp_avg": step}}, "param_groups": [{"lr": 1e-4, "params": [0]}]}
+        ],
         "lr_schedulers": [{"best": 0.1}],
         "state_dict": OrderedDict(tensors),
         "hparams_name": "kwargs",
-        "hyper_parameters": settings(lr=1e-4, backbone="resnet101", l1_factor=0.2, l2_factor=0.0, edge_factor=0.2),
+        "hyper_parameters": settings(
+            lr=1e-4, backbone="resnet101", l1_factor=0.2, l2_factor=0.0, edge_factor=0.2
+        ),
     }
 
 
 def test_a_planar_network_of_full_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ResNet-101 with 37 channels in the head, in a file as its authors' training writes it."""
     tensors = published.planar()
-    trunk = [t.numel() for name, t in tensors.items() if name.startswith("model.resnet.") and "running" not in name and "num_" not in name]
+    trunk = [
+        t.numel()
+        for name, t in tensors.items()
+        if name.startswith("model.resnet.") and "running" not in name and "num_" not in name
+    ]
     assert sum(trunk) == 44_549_160, "torchvision's resnet101"
     torch.save(lightning(tensors, monkeypatch), tmp_path / "model.ckpt")
     monkeypatch.undo()
     scorer = ganstrata.load_scorer("segmentation", checkpoint=str(tmp_path / "model.ckpt"), device="cpu")
     assert isinstance(scorer, Segmentation)
-    assert [concept.name for concept in scorer.concepts] == ["frontal_wall", "left_wall", "right_wall", "floor", "ceiling"]
+    assert [concept.name for concept in scorer.concepts] == [
+        "frontal_wall",
+        "left_wall",
+        "right_wall",
+        "floor",
+        "ceiling",
+    ]
     images = pictures(1, 320)
     found, wanted = scorer.logits(Rendering(images)), published.planar_logits(tensors, images)
     assert found.shape == (1, 5, 320, 320)
@@ -92,8 +115,14 @@ def test_planar_networks_of_other_depths(load: Callable[..., Segmentation], pref
     tensors = published.planar(**SMALL, prefix=prefix)
     scorer, images = load(tensors), pictures(2, size)
     rendering = Rendering(images)
-    seen = torch.nn.functional.interpolate(images, size=(320, 320), mode="bilinear", antialias=True) if size != 320 else images
-    wanted = published.planar_logits({name.removeprefix("module."): t for name, t in tensors.items()} if prefix else tensors, seen)
+    seen = (
+        torch.nn.functional.interpolate(images, size=(320, 320), mode="bilinear", antialias=True)
+        if size != 320
+        else images
+    )
+    wanted = published.planar_logits(
+        {name.removeprefix("module."): t for name, t in tensors.items()} if prefix else tensors, seen
+    )
     torch.testing.assert_close(scorer.logits(rendering), wanted, rtol=1e-4, atol=1e-4)
     labels = wanted.argmax(dim=1)
     assert (scorer.labels(rendering) == labels).float().mean() > 0.999
@@ -105,7 +134,12 @@ def test_a_planar_network_of_basic_blocks(load: Callable[..., Segmentation]) -> 
     tensors = published.planar((2, 2, 2, 2), width=8, inner=6, bottleneck=False)
     assert "model.resnet.layer1.0.downsample.0.weight" not in tensors
     images = pictures(2, 320)
-    torch.testing.assert_close(load(tensors).logits(Rendering(images)), published.planar_logits(tensors, images), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        load(tensors).logits(Rendering(images)),
+        published.planar_logits(tensors, images),
+        rtol=1e-4,
+        atol=1e-4,
+    )
 
 
 @pytest.mark.parametrize("classes", [15, 19])
@@ -125,14 +159,22 @@ def test_face_parsers_of_full_size(load: Callable[..., Segmentation], classes: i
 def test_faces_are_enlarged_and_cut_as_the_authors_do(load: Callable[..., Segmentation]) -> None:
     tensors = published.face_parser(feature_scale=16)
     images = pictures(1, 128) * 1.6 - 0.3
-    seen = torch.nn.functional.interpolate(images, size=(512, 512), mode="bilinear", align_corners=True).clamp(0.0, 1.0)
-    torch.testing.assert_close(load(tensors).logits(Rendering(images)), published.face_logits(tensors, seen), rtol=1e-3, atol=1e-3)
+    seen = torch.nn.functional.interpolate(
+        images, size=(512, 512), mode="bilinear", align_corners=True
+    ).clamp(0.0, 1.0)
+    torch.testing.assert_close(
+        load(tensors).logits(Rendering(images)), published.face_logits(tensors, seen), rtol=1e-3, atol=1e-3
+    )
 
 
 def test_a_face_parser_as_safetensors_and_without_counters(tmp_path: Path) -> None:
-    tensors = {name: t for name, t in published.face_parser(feature_scale=16).items() if "num_batches" not in name}
+    tensors = {
+        name: t for name, t in published.face_parser(feature_scale=16).items() if "num_batches" not in name
+    }
     save_file({name: t.half() for name, t in tensors.items()}, tmp_path / "faces.safetensors")
-    scorer = ganstrata.load_scorer("segmentation", checkpoint=str(tmp_path / "faces.safetensors"), device="cpu")
+    scorer = ganstrata.load_scorer(
+        "segmentation", checkpoint=str(tmp_path / "faces.safetensors"), device="cpu"
+    )
     assert scorer.score(Rendering(pictures(1, 64))).shape == (1, 15)
 
 
@@ -147,19 +189,32 @@ def test_gradients_reach_the_pictures_and_batches_do_not_matter(
     assert slope.isfinite().all()
     assert (slope.abs().amax(dim=(1, 2, 3)) > 0.0).all()
     monkeypatch.setattr("ganstrata.plugins.scorers.networks.square.PIXELS", 1)
-    torch.testing.assert_close(scorer.logits(Rendering(images.detach())), together.detach(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        scorer.logits(Rendering(images.detach())), together.detach(), rtol=1e-4, atol=1e-4
+    )
 
 
-def test_both_networks_share_their_pass_with_every_scorer_of_the_file(load: Callable[..., Segmentation]) -> None:
+def test_both_networks_share_their_pass_with_every_scorer_of_the_file(
+    load: Callable[..., Segmentation],
+) -> None:
     rendering, first = Rendering(pictures(2, 32)), load(published.planar(**SMALL))
     second = load(published.planar(**SMALL), label_order="toolkit")
     assert second.logits(rendering) is first.logits(rendering)
-    assert [c.name for c in second.concepts] == ["floor", "frontal_wall", "right_wall", "left_wall", "ceiling"]
+    assert [c.name for c in second.concepts] == [
+        "floor",
+        "frontal_wall",
+        "right_wall",
+        "left_wall",
+        "ceiling",
+    ]
 
 
 def test_tables_of_names() -> None:
     """The two orders of a room's surfaces, as each is published; faces of 15 classes are those of 19 with some merged."""
-    rooms, faces = json.loads(ROOMS.read_text(encoding="utf-8")), json.loads(FACES.read_text(encoding="utf-8"))
+    rooms, faces = (
+        json.loads(ROOMS.read_text(encoding="utf-8")),
+        json.loads(FACES.read_text(encoding="utf-8")),
+    )
     for order in ("network", "toolkit"):
         for ours, theirs in zip(rooms[order], rooms["published"][order], strict=True):
             assert theirs.split()[0].replace("centre", "frontal") in ours
@@ -176,15 +231,35 @@ def damaged(tensors: dict[str, Tensor], **changes: Tensor | None) -> dict[str, T
     ("changes", "message"),
     [
         ({"model__planar_seg__clf1__weight": None}, "planar_seg.clf1.weight is missing"),
-        ({"model__planar_seg__clf2__weight": torch.zeros(6)}, r"planar_seg.clf2.weight is \(6,\); it should have 2 axes"),
-        ({"model__planar_seg__dec3__weight": torch.zeros(6, 6, 16, 16)}, r"planar_seg.dec3.weight is \(6, 6, 16, 16\), expected \(6, 6, 32, 32\)"),
-        ({"model__planar_seg__fc_stage2__weight": torch.zeros(7, 6, 1, 1)}, "has 7 planes, not the 5 surfaces of LSUN: frontal_wall"),
-        ({"model__resnet__layer3__0__conv1__weight": None}, "no residual network with a classifier: it has no 'layer3"),
-        ({"model__resnet__layer2__0__bn2__bias": None}, r"resnet.layer2.0.bn2.bias is missing, expected \(8,\)"),
-        ({"model__planar_seg__extra": torch.zeros(1)}, r"planar_seg.extra is \(1,\), expected no such tensor"),
+        (
+            {"model__planar_seg__clf2__weight": torch.zeros(6)},
+            r"planar_seg.clf2.weight is \(6,\); it should have 2 axes",
+        ),
+        (
+            {"model__planar_seg__dec3__weight": torch.zeros(6, 6, 16, 16)},
+            r"planar_seg.dec3.weight is \(6, 6, 16, 16\), expected \(6, 6, 32, 32\)",
+        ),
+        (
+            {"model__planar_seg__fc_stage2__weight": torch.zeros(7, 6, 1, 1)},
+            "has 7 planes, not the 5 surfaces of LSUN: frontal_wall",
+        ),
+        (
+            {"model__resnet__layer3__0__conv1__weight": None},
+            "no residual network with a classifier: it has no 'layer3",
+        ),
+        (
+            {"model__resnet__layer2__0__bn2__bias": None},
+            r"resnet.layer2.0.bn2.bias is missing, expected \(8,\)",
+        ),
+        (
+            {"model__planar_seg__extra": torch.zeros(1)},
+            r"planar_seg.extra is \(1,\), expected no such tensor",
+        ),
     ],
 )
-def test_planar_networks_that_do_not_fit(load: Callable[..., Segmentation], changes: dict[str, Tensor | None], message: str) -> None:
+def test_planar_networks_that_do_not_fit(
+    load: Callable[..., Segmentation], changes: dict[str, Tensor | None], message: str
+) -> None:
     with pytest.raises(CheckpointError, match=message):
         load(damaged(published.planar(**SMALL), **changes))
 
@@ -192,13 +267,21 @@ def test_planar_networks_that_do_not_fit(load: Callable[..., Segmentation], chan
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"final__weight": torch.zeros(11, 4, 1, 1)}, "has 11 classes; a face parser has the 19 of CelebAMask-HQ, or 15"),
+        (
+            {"final__weight": torch.zeros(11, 4, 1, 1)},
+            "has 11 classes; a face parser has the 19 of CelebAMask-HQ, or 15",
+        ),
         ({"conv3__conv1__0__weight": torch.zeros(0, 8, 3, 3)}, "none of them empty"),
         ({"up_concat3__up__bias": None}, r"up_concat3.up.bias is missing, expected \(16,\)"),
-        ({"up_concat1__up__weight": None}, "no segmentation network that is read here: its header names no architecture"),
+        (
+            {"up_concat1__up__weight": None},
+            "no segmentation network that is read here: its header names no architecture",
+        ),
     ],
 )
-def test_face_parsers_that_do_not_fit(load: Callable[..., Segmentation], changes: dict[str, Tensor | None], message: str) -> None:
+def test_face_parsers_that_do_not_fit(
+    load: Callable[..., Segmentation], changes: dict[str, Tensor | None], message: str
+) -> None:
     with pytest.raises(CheckpointError, match=message):
         load(damaged(published.face_parser(feature_scale=16), **changes))
 

@@ -21,7 +21,9 @@ def write(folder: Path, text: str) -> str:
 
 def shown(index: list[int] | None) -> ganstrata.Rendering:
     count = 4 if index is None else len(index)
-    return ganstrata.Rendering(torch.rand(count, 3, 4, 4), index=None if index is None else torch.tensor(index))
+    return ganstrata.Rendering(
+        torch.rand(count, 3, 4, 4), index=None if index is None else torch.tensor(index)
+    )
 
 
 def test_values_are_looked_up_by_index(tmp_path: Path) -> None:
@@ -31,7 +33,11 @@ def test_values_are_looked_up_by_index(tmp_path: Path) -> None:
         ("tidy", "category", 0.5, True),
         ("bright", "category", 0.5, True),
     ]
-    np.testing.assert_allclose(scorer.score(shown([2, 7, 100, 3])), [[0, np.nan], [1, 0.25], [np.nan, np.nan], [np.nan, -0.1]], rtol=1e-6)
+    np.testing.assert_allclose(
+        scorer.score(shown([2, 7, 100, 3])),
+        [[0, np.nan], [1, 0.25], [np.nan, np.nan], [np.nan, -0.1]],
+        rtol=1e-6,
+    )
 
 
 def test_pictures_that_are_no_probing_samples_have_no_score(tmp_path: Path) -> None:
@@ -56,7 +62,10 @@ def test_columns_are_chosen_and_the_index_may_have_another_name(tmp_path: Path) 
         ("index,tidy\n1\n", "line 2: 1 cells, but the heading has 2"),
         ("index,tidy\n" + "0,x\n" * 9, "and 4 more lines"),
         ("index,tidy,tidy\n0,1,1\n", "has two columns 'tidy'"),
-        ("sample,tidy\n0,1\n", "has no column 'index' with the samples' indices; it has sample, tidy. Name it with `index:`"),
+        (
+            "sample,tidy\n0,1\n",
+            "has no column 'index' with the samples' indices; it has sample, tidy. Name it with `index:`",
+        ),
         ("index,a/b\n0,1\n", "the column 'a/b' cannot name a concept"),
         ("index,tidy\n", "has no rows below its heading"),
         ("", "has no rows below its heading"),
@@ -71,7 +80,9 @@ def test_tables_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> 
 
 def test_a_column_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no column 'tidi'; it has tidy"):
-        ganstrata.load_scorer("table", file=write(tmp_path, "index,tidy\n0,1\n"), columns=["tidi"], device="cpu")
+        ganstrata.load_scorer(
+            "table", file=write(tmp_path, "index,tidy\n0,1\n"), columns=["tidi"], device="cpu"
+        )
 
 
 def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
@@ -89,9 +100,17 @@ def labels_of(finished, folder: Path, count: int, last: int = 0) -> str:
     return write(folder, "index,liked\n" + "\n".join(rows) + ("\n" if not last else f"\n{last},1\n"))
 
 
-def test_a_run_learns_from_labels_and_is_judged_by_other_scorers(fakes, config, finished, tmp_path: Path) -> None:
+def test_a_run_learns_from_labels_and_is_judged_by_other_scorers(
+    fakes, config, finished, tmp_path: Path
+) -> None:
     config = deepcopy(config)
-    config["scorers"].append({"use": "table", "as": "people", "with": {"file": labels_of(finished, tmp_path, 600), "threshold": 0.5}})
+    config["scorers"].append(
+        {
+            "use": "table",
+            "as": "people",
+            "with": {"file": labels_of(finished, tmp_path, 600), "threshold": 0.5},
+        }
+    )
     run = ganstrata.run(config, tmp_path / "run")
     assert np.isnan(open_samples(run).read("scores/people")[600:]).all()
     table = (run.path / "rescoring.csv").read_text(encoding="utf-8").splitlines()
@@ -105,6 +124,9 @@ def test_a_run_learns_from_labels_and_is_judged_by_other_scorers(fakes, config, 
 def test_a_sample_that_the_run_does_not_have(fakes, config, finished, tmp_path: Path) -> None:
     config = deepcopy(config)
     config["scorers"].append({"use": "table", "with": {"file": labels_of(finished, tmp_path, 600, last=640)}})
-    with pytest.raises(ConfigError, match=r"scorers -> 1: 'table': .* speaks of sample 640 that a run of 640 samples does not have"):
+    with pytest.raises(
+        ConfigError,
+        match=r"scorers -> 1: 'table': .* speaks of sample 640 that a run of 640 samples does not have",
+    ):
         ganstrata.run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()

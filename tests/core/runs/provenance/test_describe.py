@@ -58,7 +58,9 @@ def reads(fakes, register) -> None:
     register("scorer", "reads", Reads)
 
 
-def test_every_file_that_a_config_names_is_digested(reads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_file_that_a_config_names_is_digested(
+    reads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder/sub").mkdir(parents=True)
     names = ("a.csv", "b.bin", "folder/sub/c.json", "d.txt", "folder/e.txt")
@@ -74,19 +76,38 @@ def test_every_file_that_a_config_names_is_digested(reads, tmp_path: Path, monke
     before = record(**options)
     assert set(before.files) == {"file", "inner.0.paths.0", "folder", "also.deep.0.er"}
     assert record(**options) == before
-    for name, place in zip(names, ("file", "inner.0.paths.0", "folder", "also.deep.0.er", "folder"), strict=True):
+    for name, place in zip(
+        names, ("file", "inner.0.paths.0", "folder", "also.deep.0.er", "folder"), strict=True
+    ):
         file = tmp_path / name
         times = file.stat()
         file.write_text("2", encoding="utf-8")
         os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
-        assert plugin_changes("it", before, record(**options)) == [f"it: what its config names at '{place}' changed"]
+        assert plugin_changes("it", before, record(**options)) == [
+            f"it: what its config names at '{place}' changed"
+        ]
         file.write_text("1", encoding="utf-8")
     (tmp_path / "folder/new").write_text("", encoding="utf-8")
-    assert plugin_changes("it", before, record(**options)) == ["it: what its config names at 'folder' changed"]
+    assert plugin_changes("it", before, record(**options)) == [
+        "it: what its config names at 'folder' changed"
+    ]
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no such file", "a\0b", "x" * 100_000, "~nobody_of_this_name/x", "bundled:nothing", "bundled:*", ".", "..", "/", "a\nb"]
+    "text",
+    [
+        "",
+        "no such file",
+        "a\0b",
+        "x" * 100_000,
+        "~nobody_of_this_name/x",
+        "bundled:nothing",
+        "bundled:*",
+        ".",
+        "..",
+        "/",
+        "a\nb",
+    ],
 )
 def test_other_texts_are_no_files(text: str) -> None:
     assert files_named({"text": text}) == {}
@@ -97,19 +118,36 @@ def test_a_bundle_counts_by_its_files() -> None:
 
 
 def test_values_are_found_wherever_they_are() -> None:
-    assert dict(values_in({"a": ["x", {"b": ("y",)}], "c": {"z"}, "d": Path("w")})) == {"a.0": "x", "a.1.b.0": "y", "c.0": "z", "d": Path("w")}
+    assert dict(values_in({"a": ["x", {"b": ("y",)}], "c": {"z"}, "d": Path("w")})) == {
+        "a.0": "x",
+        "a.1.b.0": "y",
+        "c.0": "z",
+        "d": Path("w"),
+    }
 
 
 def test_a_plugin_in_a_config_is_recorded_with_its_own_distribution(fakes, config) -> None:
     layout = {"use": "layout", "with": {"segmenter": {"use": "fake_regions"}, "walls": ["wall", "sofa"]}}
     config["scorers"].append(layout)
     facts = facts_of(prepare(validate(config, "x")))
-    assert set(facts["plugins"]) == {"generator fake_layers", "scorer fake_readings", "scorer layout", "scorer fake_regions", "boundary ridge"}
+    assert set(facts["plugins"]) == {
+        "generator fake_layers",
+        "scorer fake_readings",
+        "scorer layout",
+        "scorer fake_regions",
+        "boundary ridge",
+    }
     assert facts["plugins"]["scorer fake_regions"] == "ganstrata-fakes 1.0"
-    assert facts["plugins"]["scorer layout"] == facts["plugins"]["boundary ridge"] == f"ganstrata {ganstrata.__version__}"
+    assert (
+        facts["plugins"]["scorer layout"]
+        == facts["plugins"]["boundary ridge"]
+        == f"ganstrata {ganstrata.__version__}"
+    )
     new = facts["provenance"]
     scorer = new.scorers["layout"]
-    other = scorer.model_copy(update={"parts": {"segmenter": scorer.parts["segmenter"].model_copy(update={"code": "0"})}})
+    other = scorer.model_copy(
+        update={"parts": {"segmenter": scorer.parts["segmenter"].model_copy(update={"code": "0"})}}
+    )
     old = new.model_copy(update={"scorers": new.scorers | {"layout": other}})
     assert changes(old, new) == code_changes(old, new) == ["scorer 'layout', segmenter: its source changed"]
 
@@ -118,7 +156,9 @@ def test_versions_alone_do_not_keep_analyses_from_a_run(fakes, config) -> None:
     new = describe(prepare(validate(config, "x")))
     old = new.model_copy(
         update={
-            "environment": new.environment.model_copy(update={"packages": new.environment.packages | {"torch": "1.0"}, "batch": 1}),
+            "environment": new.environment.model_copy(
+                update={"packages": new.environment.packages | {"torch": "1.0"}, "batch": 1}
+            ),
             "generator": new.generator.model_copy(update={"distribution": "fakes 0.1"}),
         }
     )
@@ -163,7 +203,10 @@ def test_a_function_with_the_files_beside_it(tmp_path: Path) -> None:
     assert target_code("bundled:rooms") is None
 
 
-LIBRARY = {"METADATA": "Metadata-Version: 2.1\nName: a-library\nVersion: {}\n", "top_level.txt": "a_library\n"}
+LIBRARY = {
+    "METADATA": "Metadata-Version: 2.1\nName: a-library\nVersion: {}\n",
+    "top_level.txt": "a_library\n",
+}
 
 
 @pytest.mark.parametrize(
@@ -172,14 +215,19 @@ LIBRARY = {"METADATA": "Metadata-Version: 2.1\nName: a-library\nVersion: {}\n", 
         ("from grouped.helper import h\n", "grouped/helper.py"),
         ("from grouped import helper\n", "grouped/helper.py"),
         ("import importlib\nh = importlib.import_module('helper')\n", "helper.py"),
-        ("def f():\n    from importlib import import_module\n    return import_module('grouped.helper')\n", "grouped/helper.py"),
+        (
+            "def f():\n    from importlib import import_module\n    return import_module('grouped.helper')\n",
+            "grouped/helper.py",
+        ),
         ("import elsewhere_helper\n", "path/elsewhere_helper.py"),
         ("from elsewhere.deep import helper\n", "path/elsewhere/deep/helper.py"),
         ("import elsewhere_whole\n", "path/elsewhere_whole/inner/part.py"),
         ("import unlisted_helper\n", "site-packages/unlisted_helper.py"),
     ],
 )
-def test_what_a_function_imports_counts_wherever_it_lies(text: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_function_imports_counts_wherever_it_lies(
+    text: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Folders without __init__.py, names in texts, and Python's path, as long as no distribution installed it."""
     for folder in ("path", "site-packages"):
         (tmp_path / folder).mkdir()
@@ -198,11 +246,15 @@ def test_what_a_function_imports_counts_wherever_it_lies(text: str, where: str, 
     assert target_code(target) != before
 
 
-def test_a_module_in_a_folder_without_init_counts_with_those_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_in_a_folder_without_init_counts_with_those_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     folder = tmp_path / "loose_folder"
     folder.mkdir()
-    (folder / "own.py").write_text("from loose_folder.a import x\nfrom . import b\ndef score(images): ...\n", encoding="utf-8")
+    (folder / "own.py").write_text(
+        "from loose_folder.a import x\nfrom . import b\ndef score(images): ...\n", encoding="utf-8"
+    )
     for name in ("a", "b"):
         (folder / f"{name}.py").write_text("x = 1\n", encoding="utf-8")
     find("loose_folder.own:score")
@@ -213,7 +265,9 @@ def test_a_module_in_a_folder_without_init_counts_with_those_beside_it(tmp_path:
         assert target_code("loose_folder.own:score") != before, name
 
 
-def test_an_installed_library_counts_by_its_version(reads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_library_counts_by_its_version(
+    reads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where no requirement names it, as for a function of the user's own."""
     site = tmp_path / "site-packages"
     (site / "a_library-1.0.dist-info").mkdir(parents=True)
@@ -284,7 +338,9 @@ class Secretive(ganstrata.Scorer):
         left_out: int = Field(default=0, exclude=True)
         rounded: float = 0.0
         names: frozenset[str] = frozenset()
-        further: Annotated[Hidden, BeforeValidator(lambda given: Further.model_validate(given))] = Field(default_factory=Further)
+        further: Annotated[Hidden, BeforeValidator(lambda given: Further.model_validate(given))] = Field(
+            default_factory=Further
+        )
         file: str = Field(default="", exclude=True)
 
         @field_serializer("rounded")
@@ -332,7 +388,13 @@ def test_sets_are_the_same_in_all_processes() -> None:
         "print(contents(C()), name_of(C()))\n"
     )
     said = {
-        subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         for seed in "12"
     }
     assert len(said) == 1
@@ -357,7 +419,9 @@ class Net:
 
 
 @pytest.mark.parametrize("name", ["score", "Net"])
-def test_a_function_or_class_without_a_file_counts_with_what_it_uses(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_or_class_without_a_file_counts_with_what_it_uses(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     book = types.ModuleType("a_notebook")
     monkeypatch.setitem(sys.modules, "a_notebook", book)
 

@@ -26,7 +26,9 @@ LAYERS = {"sets": [["all", [0, 1]], ["0", [0]]], "groups": []}
 
 def plugin(**changed: Any) -> PluginRecord:
     texts = ("kind", "name", "distribution", "code", "config", "output", "weights")
-    return PluginRecord.model_validate({name: name for name in texts} | {"files": {}, "packages": {}, "parts": {}} | changed)
+    return PluginRecord.model_validate(
+        {name: name for name in texts} | {"files": {}, "packages": {}, "parts": {}} | changed
+    )
 
 
 PROVENANCE = Provenance(
@@ -41,7 +43,11 @@ KEYS = keys_of(CONFIG, PROVENANCE, LAYERS)
 def leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Every field of a model that is no model itself."""
     for name, field in model.model_fields.items():
-        inner = [a for a in (field.annotation, *get_args(field.annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        inner = [
+            a
+            for a in (field.annotation, *get_args(field.annotation))
+            if isinstance(a, type) and issubclass(a, BaseModel)
+        ]
         if inner and not get_args(field.annotation):
             yield from leaves(inner[0], (*path, name))
         else:
@@ -83,7 +89,9 @@ def test_every_section_is_read_by_a_stage_or_by_none() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
-@pytest.mark.parametrize("path", [path for path in leaves(RunConfig) if path[0] not in RECORDED], ids=".".join)
+@pytest.mark.parametrize(
+    "path", [path for path in leaves(RunConfig) if path[0] not in RECORDED], ids=".".join
+)
 def test_every_field_changes_the_key_of_the_stage_that_reads_it(path: tuple[str, ...]) -> None:
     keys = keys_of(changed(CONFIG, path), PROVENANCE, LAYERS)
     assert first_other(keys) == READ_BY.get(path[0])
@@ -98,7 +106,9 @@ def test_everything_about_a_plugin_changes_what_stands_on_it(field: str) -> None
     assert first_other(generator) == "synthesize"
     assert generator.latents != KEYS.latents
     assert all(generator.scores[alias] != KEYS.scores[alias] for alias in KEYS.scores)
-    scorer = keys_of(CONFIG, PROVENANCE.model_copy(update={"scorers": PROVENANCE.scorers | {"one": other}}), LAYERS)
+    scorer = keys_of(
+        CONFIG, PROVENANCE.model_copy(update={"scorers": PROVENANCE.scorers | {"one": other}}), LAYERS
+    )
     assert first_other(scorer) == "synthesize"
     assert scorer.latents == KEYS.latents
     assert scorer.scores["one"] != KEYS.scores["one"]
