@@ -67,7 +67,7 @@ def compute_dtype(device: torch.device) -> torch.dtype:
     return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else torch.float32
 
 
-def settled(module: M, device: torch.device) -> M:
+def for_inference(module: M, device: torch.device) -> M:
     """A network ready for inference: on its device, frozen, its weights in the layout that convolves fastest."""
     module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module.eval().requires_grad_(False)

@@ -18,7 +18,7 @@ from ..figures.masks import sheet
 from ..figures.pictures import Pixels, to_pixels
 from ..plugins.contracts import Segmenter
 from ..plugins.records import Boundary
-from ..plugins.scoring import checked_scores, untouched
+from ..plugins.scoring import checked_scores, refusing_writes
 from ..randomness import Stream
 from ..rescoring.transitions import Entries, count, is_stuff, joined, returned, share, transitions
 from ..runs.engine import Engine
@@ -253,7 +253,7 @@ def _look(prepared: Prepared, batch: Batch) -> BatchTransitions:
         renderings.append(base.edited(codes, batch.layers))
     labels = []
     for rendering in renderings:
-        with untouched(segmenter, rendering):
+        with refusing_writes(segmenter, rendering):
             labels.append(segmenter.labels(rendering).cpu().numpy()[:n])
     if labels[0].ndim != 3 or len(labels[0]) != n:
         raise ScoreError(

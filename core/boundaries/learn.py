@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..config.schema import Condition
-from ..conformance import chance
+from ..conformance import random_state
 from ..conformance.learned import check_learned
 from ..errors import DataError, PluginBroken, UserError, nearest
 from ..plugins.base import owner_of
@@ -188,7 +188,7 @@ def _checked(
         **{name: value for name, value in extra.items() if isinstance(value, np.ndarray)},
     }
     before = {name: digest(torch.from_numpy(values)) for name, values in given.items()}
-    with chance.seeded(seed):
+    with random_state.seeded(seed):
         returned = learner.learn(latents, scores, concepts, generator=generator, seed=seed, **extra)
     for name, values in given.items():
         if digest(torch.from_numpy(values)) != before[name]:

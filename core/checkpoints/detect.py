@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CheckpointError, GanstrataError, PluginBroken
-from ..plugins.blame import calling
+from ..plugins.failures import plugin_call
 from ..plugins.records import Match
 from ..plugins.registry import PluginInfo, registry
 from ..text import visible
@@ -126,7 +126,7 @@ def ask(checkpoint: Checkpoint) -> Claims:
 def _recognised(info: PluginInfo, plugin: type[Generator], part: Part) -> Match | None:
     owner = f"generator '{info.name}' from {info.distribution}"
     # Standard output is for results: what a plugin prints goes where messages go.
-    with calling(owner, "recognise", home=plugin.__module__), redirect_stdout(sys.stderr):
+    with plugin_call(owner, "recognise", home=plugin.__module__), redirect_stdout(sys.stderr):
         match: object = plugin.recognise(part.shapes, part.settings)
         if match is None:
             return None
@@ -177,7 +177,7 @@ def own_part(plugin: type[Generator], checkpoint: Checkpoint) -> Part:
         PluginBroken: the plugin fails when it is asked.
     """
     for part in checkpoint.parts:
-        with calling(
+        with plugin_call(
             f"generator {plugin.__module__}.{plugin.__qualname__}",
             f"recognise on {visible(str(checkpoint.path))}",
             home=plugin.__module__,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GanstrataError, PluginBroken
-from ..plugins.blame import calling
 from ..plugins.contracts import Generator
+from ..plugins.failures import plugin_call
 from ..plugins.registry import registry
 from ..text import shown, visible
 from . import BUNDLED, Part, locate, read_checkpoint
@@ -159,7 +159,7 @@ def examine(claim: Candidate) -> Examined | None:
     info = registry().info("generator", claim.plugin)
     plugin: type[Generator] = info.load()
     owner = f"generator '{claim.plugin}' from {info.distribution}"
-    with calling(owner, "examine", home=plugin.__module__), redirect_stdout(sys.stderr):
+    with plugin_call(owner, "examine", home=plugin.__module__), redirect_stdout(sys.stderr):
         found: object = plugin.examine(claim.part)
     if found is not None and not isinstance(found, Examined):
         raise PluginBroken(

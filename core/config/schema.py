@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..plugins.records import LEVELS
-from ..plugins.whole_numbers import NumbersAreNumbers
+from ..plugins.strict_numbers import StrictNumbers
 from ..randomness import LARGEST_SEED
 from ..storage.filenames import RESERVED
 from ..storage.naming import group_fault
@@ -25,7 +25,7 @@ FEWEST_RESAMPLES = 4  # with which a boundary is learnt again: Student's factor 
 AUTO = "auto"  # for a generator plugin's name: the checkpoint decides
 
 
-class Section(NumbersAreNumbers):
+class Section(StrictNumbers):
     """Base of all sections: frozen, and unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)

@@ -12,8 +12,8 @@ from ..plugins.finiteness import finite_rows
 from ..randomness import Stream
 from ..strata.composition import first_reader
 from ..strata.scored import ScoredGenerator
-from . import chance
-from .passes import COMPANY, SAME, SAMPLES, check_range, check_same, distance
+from . import random_state
+from .passes import BATCH_TOLERANCE, REPEAT_TOLERANCE, SAMPLES, check_range, check_same, distance
 from .scores import compare, scores_of
 
 NEARBY = 1.01  # what codes are multiplied by where there are no others to take
@@ -34,7 +34,7 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
     generator = scored.generator
     owner = owner_of(generator)
     seed = scored.seed
-    with chance.held(owner, "making pictures"):
+    with random_state.unchanged(owner, "making pictures"):
         latents = generator.sample(scored.batch, seed, 0, Stream.PROBING)
         codes = generator.broadcast(generator.map(latents.z, latents.condition))
         whole = scored.render(codes, latents.condition, latents.index, Stream.PROBING, sets)
@@ -48,7 +48,7 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
         few_codes = generator.broadcast(generator.map(few.z, few.condition))
         part = scored.render(few_codes, few.condition, few.index, Stream.PROBING).rendering
         apart = distance(images[: len(few.z)], part.images, width)
-        if not apart <= COMPANY:
+        if not apart <= BATCH_TOLERANCE:
             raise PluginBroken(
                 f"{owner}: pictures change by {apart:.2g} of the range when they are made in a batch of {scored.batch} and not of {len(few.z)}; "
                 "a picture may depend on its own sample only"
@@ -58,7 +58,7 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
         whole.edited(codes.roll(1, 0) if len(codes) > 1 else NEARBY * codes, earliest)
         for layers in others[-1:]:
             apart = distance(images, whole.edited(codes, layers).images, width)
-            if not apart <= SAME:
+            if not apart <= REPEAT_TOLERANCE:
                 raise PluginBroken(
                     f"{owner}: an edit that changes nothing, after another edit, changes the picture by {apart:.2g} of the range; strata write "
                     "into states that they are given, or give memory that they write into again"
@@ -67,8 +67,8 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
         check_same(images, again.images, width, owner)
     again.index = latents.index
     for scorer in scored.scorers.values():
-        with chance.held(owner_of(scorer), "scoring"):
+        with random_state.unchanged(owner_of(scorer), "scoring"):
             together, repeated = scores_of(scorer, again, slice(None)), scores_of(scorer, again, slice(None))
             alone = scores_of(scorer, again, slice(0, SAMPLES))
         compare(scorer, together, repeated)
-        compare(scorer, together[: len(alone)], alone, in_company=True)
+        compare(scorer, together[: len(alone)], alone, across_batches=True)

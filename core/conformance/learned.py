@@ -11,9 +11,9 @@ import numpy as np
 
 from ..errors import MismatchError, PluginBroken
 from ..plugins.base import owner_of
-from ..plugins.blame import one_line
 from ..plugins.compatibility import check_fits
 from ..plugins.contracts import BoundaryLearner, Generator
+from ..plugins.failures import one_line
 from ..plugins.records import LEVELS, SPACES, Boundaries, Boundary, Concept
 from ..storage import naming
 from ..text import listed, shown, visible

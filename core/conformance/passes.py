@@ -11,19 +11,19 @@ from torch import Tensor
 from ..errors import PluginBroken
 from ..plugins.base import owner_of
 from ..plugins.contracts import Generator
-from ..plugins.finiteness import finite_rows, refusal, where_lost
+from ..plugins.finiteness import finite_rows, locate_nonfinite, nonfinite_error
 from ..plugins.picture_checks import FLOATS, range_fault
 from ..plugins.records import Inputs, Latents, State
 from ..plugins.scoring import digest
 from ..randomness import Stream
 from ..strata.composition import advance, begun, finished
 from ..text import shown
-from . import chance
+from . import random_state
 from .networks import check_evaluation_mode
 
 SAMPLES = 2
-SAME = 1e-4  # pictures computed twice in one way, in parts of their range
-COMPANY = 1e-3  # pictures computed in batches of two shapes, where kernels may differ
+REPEAT_TOLERANCE = 1e-4  # pictures computed twice in one way, in parts of their range
+BATCH_TOLERANCE = 1e-3  # pictures computed in batches of two shapes, where kernels may differ
 NOISE = 1  # seed of fresh noise
 
 
@@ -38,7 +38,7 @@ def check_generator(generator: Generator) -> None:
     """
     owner = owner_of(generator)
     check_evaluation_mode(generator)
-    with torch.no_grad(), chance.held(owner, "making pictures"):
+    with torch.no_grad(), random_state.unchanged(owner, "making pictures"):
         together, latents, _ = _pictures(generator, SAMPLES, 0)
         alone, single, held = _pictures(generator, 1, SAMPLES - 1)
         _pictures(generator, 1, 0)
@@ -59,7 +59,7 @@ def check_generator(generator: Generator) -> None:
     width = max(1.0, float(together.max() - together.min()))
     check_same(alone, again, width, owner)
     apart = distance(together[-1:], alone, width)
-    if not apart <= COMPANY:
+    if not apart <= BATCH_TOLERANCE:
         raise PluginBroken(f"{owner}: {_company(generator, latents, single, apart)}")
 
 
@@ -70,10 +70,10 @@ def check_same(first: Tensor, second: Tensor, width: float, owner: str) -> None:
         PluginBroken: they are.
     """
     apart = distance(first, second, width)
-    if not apart <= SAME:
+    if not apart <= REPEAT_TOLERANCE:
         raise PluginBroken(
             f"{owner} does not give the same picture twice: it differs by {apart:.2g} of the range. Noise of a sample may depend on "
-            "Inputs.noise, its Inputs.index and the stratum only. " + chance.ADVICE
+            "Inputs.noise, its Inputs.index and the stratum only. " + random_state.ADVICE
         )
 
 
@@ -194,4 +194,4 @@ def _company(generator: Generator, together: Latents, alone: Latents, apart: flo
 def _refuse(generator: Generator, latents: Latents, finite: Tensor) -> None:
     codes = generator.broadcast(generator.map(latents.z, latents.condition))
     state = begun(generator, Inputs(len(codes), latents.condition, latents.index, NOISE))
-    raise refusal(generator, finite, latents.index, where_lost(generator, state, codes, 0, 0))
+    raise nonfinite_error(generator, finite, latents.index, locate_nonfinite(generator, state, codes, 0, 0))

@@ -11,11 +11,11 @@ from ..plugins.base import owner_of
 from ..plugins.contracts import Scorer
 from ..plugins.records import Rendering
 from ..plugins.scoring import checked_extras, checked_scores
-from . import chance
+from . import random_state
 from .networks import check_evaluation_mode
 
-SAME = 1e-4  # of one computation twice, in units of the score, or parts of it where it exceeds 1
-COMPANY = 1e-2  # of batches of two shapes, where one pixel may change its class
+REPEAT_TOLERANCE = 1e-4  # of one computation twice, in units of the score, or parts of it where it exceeds 1
+BATCH_TOLERANCE = 1e-2  # of batches of two shapes, where one pixel may change its class
 
 
 def check_scorer(scorer: Scorer, rendering: Rendering) -> None:
@@ -32,14 +32,14 @@ def check_scorer(scorer: Scorer, rendering: Rendering) -> None:
     owner = owner_of(scorer)
     check_evaluation_mode(scorer)
     last = len(rendering.images) - 1
-    with torch.inference_mode(), chance.held(owner, "scoring"):
+    with torch.inference_mode(), random_state.unchanged(owner, "scoring"):
         together = scores_of(scorer, rendering, slice(None))
         alone = scores_of(scorer, rendering, slice(last, None))
         again = scores_of(scorer, rendering, slice(last, None))
         if scorer.extras:
             checked_extras(scorer, _rows(rendering, slice(None)))
     compare(scorer, alone, again)
-    compare(scorer, together[last:], alone, in_company=True)
+    compare(scorer, together[last:], alone, across_batches=True)
 
 
 def scores_of(scorer: Scorer, rendering: Rendering, rows: slice) -> NDArray[np.float32]:
@@ -55,20 +55,20 @@ def _rows(rendering: Rendering, rows: slice) -> Rendering:
 
 
 def compare(
-    scorer: Scorer, a: NDArray[np.float32], b: NDArray[np.float32], *, in_company: bool = False
+    scorer: Scorer, a: NDArray[np.float32], b: NDArray[np.float32], *, across_batches: bool = False
 ) -> None:
     """Refuse scores of the same pictures that differ, when they were scored again or in other company.
 
     Raises:
         PluginBroken: they do.
     """
-    tolerance = COMPANY if in_company else SAME
+    tolerance = BATCH_TOLERANCE if across_batches else REPEAT_TOLERANCE
     same = np.isclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
     if not same.all():
         row, j = np.argwhere(~same)[0]
         fault = (
             "scores a picture otherwise in a batch than alone"
-            if in_company
+            if across_batches
             else "gives the same picture another score when it is scored again"
         )
         raise PluginBroken(

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 import torch
 from pydantic import ConfigDict
 
-from .blame import blamed, is_meant
-from .surroundings import Surroundings
-from .whole_numbers import NumbersAreNumbers
+from .failures import is_own_error, plugin_error
+from .process_settings import ProcessSettings
+from .strict_numbers import StrictNumbers
 
 
-class PluginConfig(NumbersAreNumbers):
+class PluginConfig(StrictNumbers):
     """Base of every plugin's Config: frozen, and unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -78,16 +78,16 @@ def _reported(name: str, method: Callable[..., Any] | None) -> Callable[..., Any
 
     @wraps(method)
     def call(self: Plugin, *args: Any, **kwargs: Any) -> Any:
-        before = Surroundings.now()
+        before = ProcessSettings.current()
         try:
             return method(self, *args, **kwargs)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            if is_meant(error):
+            if is_own_error(error):
                 raise
             what = f"{name}({args[0]})" if name in ("stratum", "style", "style_weights") and args else name
-            raise blamed(
+            raise plugin_error(
                 error, owner_of(self), what, home=type(self).__module__, relief=self.relief
             ) from error
         finally:

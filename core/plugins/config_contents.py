@@ -51,7 +51,7 @@ def contents(value: Any) -> Any:
     return _ADDRESS.sub("", repr(value))
 
 
-def name_of(config: BaseModel) -> str:
+def canonical_text(config: BaseModel) -> str:
     """Text that is the same for equal configs, in all processes: as JSON, or by all contents where JSON does not tell them."""
     written = config.model_dump_json()
     full = contents(config)

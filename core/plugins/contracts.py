@@ -21,8 +21,8 @@ from ..errors import PluginBroken, ShapeError
 from ..randomness import Stream, Use, normals
 from ..text import shown
 from .base import Plugin, owner_of
-from .config_contents import name_of
-from .picture_checks import check_given
+from .config_contents import canonical_text
+from .picture_checks import check_rendering
 from .records import Boundaries, Concept, Inputs, Latents, Match, ModelCard, Rendering, State, Stratum
 from .shapes import check_shape
 
@@ -71,7 +71,7 @@ class Generator(Plugin):
         checkpoint = (
             self.card.weights
             or self.card.sha256
-            or f"{type(self).__module__}.{type(self).__qualname__} {name_of(self.config)}"
+            or f"{type(self).__module__}.{type(self).__qualname__} {canonical_text(self.config)}"
         )
         return hashlib.sha256(f"{self.card.family} {checkpoint}".encode()).hexdigest()[:16]
 
@@ -272,7 +272,7 @@ class Scorer(Plugin):
 def _given(method: Callable[[Any, Rendering], Tensor]) -> Callable[[Any, Rendering], Tensor]:
     @wraps(method)
     def call(self: Scorer, rendering: Rendering) -> Tensor:
-        check_given(rendering, owner_of(self), judge_range=self.judges_range)
+        check_rendering(rendering, owner_of(self), judge_range=self.judges_range)
         self.judges_range = False  # once for each scorer
         return method(self, rendering)
 

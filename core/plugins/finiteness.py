@@ -28,13 +28,13 @@ def finite_rows(images: Tensor) -> Tensor | None:
     return None if bool(finite.all()) else finite
 
 
-def blank(values: Tensor, finite: Tensor, value: float) -> Tensor:
+def fill_nonfinite(values: Tensor, finite: Tensor, value: float) -> Tensor:
     """The rows of values (N, ...) that are not marked as finite (N,), replaced by one number."""
     mask = finite.view(-1, *[1] * (values.ndim - 1))
     return torch.where(mask, values, torch.full_like(values, value))
 
 
-def where_lost(generator: Generator, state: State, codes: Tensor, start: int, row: int) -> str:
+def locate_nonfinite(generator: Generator, state: State, codes: Tensor, start: int, row: int) -> str:
     """The step of a pass after which one sample is no longer finite, in words.
 
     Args:
@@ -56,7 +56,7 @@ def where_lost(generator: Generator, state: State, codes: Tensor, start: int, ro
     return "it began in finish()"
 
 
-def refusal(generator: Generator, finite: Tensor, index: Tensor, where: str) -> PictureError:
+def nonfinite_error(generator: Generator, finite: Tensor, index: Tensor, where: str) -> PictureError:
     """What to raise for a batch with pictures that are not finite.
 
     Args:
@@ -65,7 +65,7 @@ def refusal(generator: Generator, finite: Tensor, index: Tensor, where: str) -> 
         index: of each sample, (N,).
         where: of the first of them, in words.
     """
-    first, lost = first_lost(finite), int((~finite).sum())
+    first, lost = first_nonfinite(finite), int((~finite).sum())
     others = f", and those of {lost - 1} more of the {len(finite)} in its batch" if lost > 1 else ""
     return PictureError(
         f"{owner_of(generator)}: the picture of sample {int(index[first])} is not finite (NaN or infinity){others}; {where}. "
@@ -74,7 +74,7 @@ def refusal(generator: Generator, finite: Tensor, index: Tensor, where: str) -> 
     )
 
 
-def first_lost(finite: Tensor) -> int:
+def first_nonfinite(finite: Tensor) -> int:
     """The first row that is not finite."""
     return int((~finite).nonzero()[0, 0])
 

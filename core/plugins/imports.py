@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import UserError, nearest
 from ..storage.paths import user_path
-from .blame import one_line
+from .failures import one_line
 
 PATTERN = r"^.+:[A-Za-z_][A-Za-z0-9_.]*$"
 """What a target looks like: `package.module:Name`, or `FILE.py:Name`. The last colon counts: that of a drive, `C:\\net.py:Name`, comes before it."""

@@ -48,15 +48,15 @@ def range_fault(images: Tensor, low: float = 0.0, high: float = 1.0) -> str:
     return ""
 
 
-def given_fault(images: Tensor) -> str:
+def input_fault(images: Tensor) -> str:
     """What a scorer's pictures (N, 3, H, W) look like if not like pictures in [0, 1], with the cure; empty if they do.
 
     Pictures count as [0, 255] if a tenth of their values lies above 2 and one above 10, or all are whole
     numbers; as [-1, 1] if a tenth lies below -0.25 and hardly any outside of [-1.1, 1.1].
 
-    >>> given_fault(torch.linspace(-0.2, 1.2, 192).view(1, 3, 8, 8))
+    >>> input_fault(torch.linspace(-0.2, 1.2, 192).view(1, 3, 8, 8))
     ''
-    >>> given_fault(torch.linspace(-1.0, 1.0, 192).view(1, 3, 8, 8))
+    >>> input_fault(torch.linspace(-1.0, 1.0, 192).view(1, 3, 8, 8))
     'in [-1, 1]; give images.add(1).div(2)'
     """
     x = images.detach().float()
@@ -70,7 +70,7 @@ def given_fault(images: Tensor) -> str:
     return ""
 
 
-def check_given(rendering: object, owner: str, *, judge_range: bool) -> None:
+def check_rendering(rendering: object, owner: str, *, judge_range: bool) -> None:
     """Refuse what a scorer cannot score.
 
     Args:
@@ -99,7 +99,7 @@ def check_given(rendering: object, owner: str, *, judge_range: bool) -> None:
         return
     if not bool(images.detach().isfinite().all()):
         raise DataError(f"{owner} was given pictures that are not finite (NaN or infinity)")
-    fault = given_fault(images) if judge_range else ""
+    fault = input_fault(images) if judge_range else ""
     if fault:
         low, high = float(images.min()), float(images.max())
         raise DataError(

@@ -26,7 +26,7 @@ import pluggy
 from ..errors import PluginBroken, PluginConflict, PluginNotFound, nearest
 from ..text import visible
 from . import hookspecs
-from .blame import one_line
+from .failures import one_line
 
 if TYPE_CHECKING:
     from .contracts import BoundaryLearner, Generator, Scorer
@@ -57,9 +57,9 @@ class PluginInfo:
         """
         from . import contracts
         from .base import PluginConfig
-        from .surroundings import Surroundings
+        from .process_settings import ProcessSettings
 
-        before = Surroundings.now()
+        before = ProcessSettings.current()
         module_name, _, class_name = self.target.partition(":")
         try:
             with redirect_stdout(sys.stderr):
@@ -75,7 +75,7 @@ class PluginInfo:
         base = getattr(contracts, _BASES[self.kind])
         if not (isinstance(found, type) and issubclass(found, base)):
             raise PluginBroken(
-                f"{self.target} from {self.distribution} is registered as a {_NOUNS[self.kind]} but is no {base.__name__}."
+                f"{self.target} from {self.distribution} is registered as a {_NOUNS[self.kind]} but is not a subclass of {base.__name__}."
             )
         config: object = getattr(found, "Config", None)
         if not (isinstance(config, type) and issubclass(config, PluginConfig)):

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..errors import PluginBroken, ScoreError
 from .base import owner_of
-from .blame import one_line
 from .contracts import Scorer
+from .failures import one_line
 from .records import Rendering
 
 _WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # integers by their bytes
@@ -26,7 +26,7 @@ def checked_scores(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
         ScoreError: no tensor, wrong shape, infinite, or NaN where the concept may not be undefined.
         PluginBroken: it fails, or writes into what it is given, or has other concepts than before.
     """
-    with untouched(scorer, rendering):
+    with refusing_writes(scorer, rendering):
         scores = _table(
             scorer,
             scorer.score(rendering),
@@ -57,7 +57,7 @@ def checked_extras(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
         ScoreError: no tensor, or one of the wrong shape.
         PluginBroken: it fails, or writes into what it is given.
     """
-    with untouched(scorer, rendering):
+    with refusing_writes(scorer, rendering):
         extras = _table(
             scorer,
             scorer.extra(rendering),
@@ -69,7 +69,7 @@ def checked_extras(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
 
 
 @contextmanager
-def untouched(scorer: Scorer, rendering: Rendering) -> Iterator[None]:
+def refusing_writes(scorer: Scorer, rendering: Rendering) -> Iterator[None]:
     """Refuse a scorer that writes into the pictures, features or index it is given: others are given the same.
 
     Raises:

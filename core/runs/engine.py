@@ -21,7 +21,7 @@ import torch
 from ..config.schema import RunConfig
 from ..device import cores, resolve_device
 from ..errors import GanstrataError, UserError
-from ..plugins.blame import one_line
+from ..plugins.failures import one_line
 from ..storage.interrupts import defer_interrupt
 from ..text import message
 from .malloc import keep_freed_memory

@@ -6,7 +6,7 @@ import traceback
 from copy import deepcopy
 from typing import Any, Literal
 
-from ..plugins.blame import one_line
+from ..plugins.failures import one_line
 from ..plugins.registry import registry
 from ..text import visible
 from .progress import Progress

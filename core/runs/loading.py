@@ -10,14 +10,14 @@ from typing import Any, cast
 from ..checkpoints.detect import plugin_for
 from ..config.reading import check_options
 from ..config.schema import AUTO
-from ..conformance import chance
+from ..conformance import random_state
 from ..conformance.declared import check_declared
 from ..conformance.passes import check_generator
 from ..device import resolve_device
 from ..errors import ConfigError, Fault
 from ..plugins.base import Plugin
-from ..plugins.blame import calling
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
+from ..plugins.failures import plugin_call
 from ..plugins.registry import Kind, registry
 from ..text import visible
 
@@ -62,7 +62,10 @@ def build(
     own = f"'{name}' from {info.distribution}"
     origin = f"{plugin.noun} '{alias}' ({own})" if alias and alias != name else f"{plugin.noun} {own}"
     # What a constructor draws, such as weights that a file then replaces, is no concern of the caller's.
-    with chance.preserved(), calling(origin, "its constructor", home=plugin.__module__, relief=plugin.relief):
+    with (
+        random_state.preserved(),
+        plugin_call(origin, "its constructor", home=plugin.__module__, relief=plugin.relief),
+    ):
         try:
             built: Plugin = plugin(config, where)
         except OSError as error:

@@ -96,10 +96,7 @@ def prepare(
     named = {concepts[j].name for j in chosen}
     for i, condition in enumerate(config.conditions):
         faults.extend(
-            Fault(
-                ("conditions", i),
-                f"'{name}' is none of the concepts that get a boundary.{nearest(name, named)}",
-            )
+            Fault(("conditions", i), f"'{name}' has no boundary.{nearest(name, named)}")
             for name in (condition.edit, *condition.keep)
             if name not in named
         )

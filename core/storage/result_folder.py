@@ -64,7 +64,7 @@ def damaged_results(run: Path) -> list[str]:
             )
             if parent.name == "analysis" and index not in ANALYSES:
                 continue
-            settle(folder, index)
+            recover(folder, index)
             faults = faults_of(folder, index) if folder.exists() else []
             found += [f"{parent.name}/{name} ({listed(faults, 3)})"] if faults else []
     return found
@@ -103,7 +103,7 @@ def check_free(folder: Path, index: str, command: str) -> None:
     Raises:
         RunError: it does; the message names what is in the way.
     """
-    settle(folder, index)
+    recover(folder, index)
     if not folder.exists():
         return
     strange = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
@@ -132,7 +132,7 @@ def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None
         GanstrataError: the disk is full or the directory cannot be written.
     """
     folder = _real(folder)
-    settle(folder, index)
+    recover(folder, index)
     if not folder.is_dir() or not any(folder.iterdir()):
         add_files(folder, files)
         return
@@ -151,7 +151,7 @@ def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None
             except OSError:
                 old.rename(folder)
                 raise
-        settle(folder, index)
+        recover(folder, index)
     except OSError as error:
         raise disk_error(error, folder) from error
     finally:
@@ -173,7 +173,7 @@ def staged(folder: Path) -> Iterator[Path]:
         GanstrataError: the disk is full or the directory cannot be written.
     """
     folder = _real(folder)
-    settle(folder, "")
+    recover(folder, "")
     exists = folder.is_dir()
     place = folder / _PART if exists else _beside(folder)[0]
     try:
@@ -192,7 +192,7 @@ def staged(folder: Path) -> Iterator[Path]:
         _discard(place)
 
 
-def settle(folder: Path, index: str) -> None:
+def recover(folder: Path, index: str) -> None:
     """Finish or undo what a call that died has left of replacing a folder.
 
     Raises:

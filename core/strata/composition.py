@@ -15,7 +15,14 @@ from ..device import autocast
 from ..errors import LayerError, PluginBroken
 from ..plugins.base import owner_of
 from ..plugins.contracts import Generator
-from ..plugins.finiteness import PLACEHOLDER, blank, finite_rows, first_lost, refusal, where_lost
+from ..plugins.finiteness import (
+    PLACEHOLDER,
+    fill_nonfinite,
+    finite_rows,
+    first_nonfinite,
+    locate_nonfinite,
+    nonfinite_error,
+)
 from ..plugins.records import Inputs, Rendering, State
 from ..plugins.shapes import check_shape
 
@@ -200,10 +207,12 @@ class Pass:
         if not self.tolerant:
             with autocast(self.generator.device, self.precision):
                 state = self._states[start] if start else self._begun()
-                where = where_lost(self.generator, state, codes, start, first_lost(finite))
-            raise refusal(self.generator, finite, self._inputs.index, where)
-        kept = {s: blank(x, finite, 0.0) for s, x in features.items()}
-        return Rendering(blank(images.float(), finite, PLACEHOLDER), kept, finite=finite, composed=True)
+                where = locate_nonfinite(self.generator, state, codes, start, first_nonfinite(finite))
+            raise nonfinite_error(self.generator, finite, self._inputs.index, where)
+        kept = {s: fill_nonfinite(x, finite, 0.0) for s, x in features.items()}
+        return Rendering(
+            fill_nonfinite(images.float(), finite, PLACEHOLDER), kept, finite=finite, composed=True
+        )
 
 
 def render(

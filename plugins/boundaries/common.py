@@ -18,8 +18,8 @@ from sklearn.exceptions import ConvergenceWarning
 from ...core.boundaries.hyperplane import boundary_of, normalise_hyperplane
 from ...core.boundaries.selection import Extremes, Selection, accuracy
 from ...core.errors import DataError
-from ...core.plugins.blame import one_line
 from ...core.plugins.contracts import BoundaryLearner, Generator
+from ...core.plugins.failures import one_line
 from ...core.plugins.records import Boundaries, Concept
 
 Facts = dict[str, Any]

@@ -16,11 +16,11 @@ from ...core.plugins.base import PluginConfig
 from ...core.plugins.contracts import Scorer
 from ...core.plugins.imports import PATTERN, check_arguments, find, reason
 from ...core.plugins.records import Concept, Rendering
-from ...core.plugins.whole_numbers import NumbersAreNumbers
+from ...core.plugins.strict_numbers import StrictNumbers
 from ...core.storage.naming import checked
 
 
-class Column(NumbersAreNumbers):
+class Column(StrictNumbers):
     """A concept that the function scores."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -178,7 +178,7 @@ class Layout(Scorer):
                 if faults:
                     raise ValueError("; ".join(map(str, faults)))
                 if not issubclass(registry().info("scorer", used.use).load(), Segmenter):
-                    raise ValueError(f"scorer '{used.use}' labels no pixels")
+                    raise ValueError(f"scorer '{used.use}' is not a Segmenter")
             return used
 
         @model_validator(mode="after")

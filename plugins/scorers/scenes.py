@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core.checkpoints import Checkpoint
-from ...core.device import settled
+from ...core.device import for_inference
 from ...core.plugins.records import Rendering
 from .bundles import convolution, fitted, fuse, names, require, to_size
 
@@ -73,4 +73,4 @@ def load_scenes(checkpoint: Checkpoint, device: torch.device) -> SceneModel:
         lambda: SceneNetwork(len(categories), len(attributes)), checkpoint.tensors, checkpoint.path
     )
     fuse(network)
-    return SceneModel(settled(network, device), categories, attributes, checkpoint.sha256)
+    return SceneModel(for_inference(network, device), categories, attributes, checkpoint.sha256)

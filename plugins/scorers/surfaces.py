@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...core.checkpoints import Checkpoint
-from ...core.device import settled
+from ...core.device import for_inference
 from ...core.errors import CheckpointError
 from ...core.plugins.records import Rendering
 from ...core.text import shown
@@ -96,4 +96,4 @@ def load_surfaces(checkpoint: Checkpoint, device: torch.device) -> SurfaceModel:
     network = fitted(lambda: SurfaceNetwork(len(classes)), checkpoint.tensors, checkpoint.path)
     fuse(network)
     indices = tuple(classes.index(wall) for wall in walls)
-    return SurfaceModel(settled(network, device), classes, indices, checkpoint.sha256)
+    return SurfaceModel(for_inference(network, device), classes, indices, checkpoint.sha256)

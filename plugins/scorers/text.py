@@ -19,12 +19,12 @@ from ...core.config.schema import Level
 from ...core.errors import CheckpointError
 from ...core.plugins.contracts import Scorer
 from ...core.plugins.records import Concept, Rendering
-from ...core.plugins.whole_numbers import NumbersAreNumbers
+from ...core.plugins.strict_numbers import StrictNumbers
 from ...core.storage.naming import checked
 from .networks.huggingface import LIBRARY, HubConfig, installed, load, quiet, tokenizer
 
 
-class Sentences(NumbersAreNumbers):
+class Sentences(StrictNumbers):
     """A concept, and what is said of pictures that have it and of those that do not."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -92,7 +92,7 @@ FAULTS = [
     ({"concepts": {"include": ["seen/leftt"]}}, "'seen/leftt' matches no concept"),
     (
         {"conditions": [{"edit": "seen/left", "keep": ["seen/blue"]}]},
-        "conditions -> 0: 'seen/blue' is none of the concepts that get a boundary",
+        "conditions -> 0: 'seen/blue' has no boundary",
     ),
     ({"editing": {"start": 3.0, "end": -3.0}}, "end (-3.0) must lie above start (3.0)"),
     ({"device": "gpu"}, "device: "),

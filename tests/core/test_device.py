@@ -11,9 +11,9 @@ from ganstrata.core.device import (
     autocast,
     compute_dtype,
     cores,
+    for_inference,
     resolve_device,
     resolve_precision,
-    settled,
 )
 from ganstrata.core.errors import UserError
 
@@ -92,7 +92,7 @@ def test_batches_hold_a_fixed_number_of_pixels() -> None:
 
 def test_a_settled_network_is_frozen_and_in_evaluation() -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3))
-    assert settled(network, CPU) is network
+    assert for_inference(network, CPU) is network
     assert not network[1].training
     assert not any(p.requires_grad for p in network.parameters())
     assert network[0].weight.is_contiguous(memory_format=torch.channels_last)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, settled
+from ....core.device import compute_dtype, for_inference
 from ....core.plugins.contracts import Generator
 from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
 from ....core.randomness import Stream
@@ -65,7 +65,7 @@ class BigGAN(Generator):
         self.architecture = Architecture.from_plain(opened.found.architecture)
         stored = load(self.architecture.build, opened.found, opened.checkpoint.path)
         with torch.no_grad():
-            self.network = settled(Network(self.architecture, stored, config.truncation), device)
+            self.network = for_inference(Network(self.architecture, stored, config.truncation), device)
         self.card: ModelCard = opened.card(
             truncation="none" if config.truncation == 1.0 else f"z times {config.truncation:g}"
         )

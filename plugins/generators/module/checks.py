@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ....core.conformance import passes
-from ....core.conformance.passes import COMPANY, SAME, SAMPLES
+from ....core.conformance.passes import BATCH_TOLERANCE, REPEAT_TOLERANCE, SAMPLES
 from ....core.errors import GanstrataError
 from ....core.plugins.imports import reason
 from ....core.plugins.picture_checks import range_fault
@@ -76,7 +76,7 @@ def repeatable(first: Tensor, again: Tensor, config: ModuleConfig) -> None:
         ConfigError: they do not.
     """
     apart = distance(first, again, config)
-    if apart <= SAME:
+    if apart <= REPEAT_TOLERANCE:
         return
     said = f"one latent gave pictures that differ by {apart:.2g} of the range"
     if config.noise == "none":
@@ -97,7 +97,7 @@ def alone(first: Tensor, single: Tensor, config: ModuleConfig) -> None:
         ConfigError: it does.
     """
     apart = distance(first[:1], single, config)
-    if apart > COMPANY:
+    if apart > BATCH_TOLERANCE:
         raise mistake(
             "target",
             f"a picture changes by {apart:.2g} of the range with the company it is computed in, though the module is in evaluation mode: "
@@ -123,7 +123,7 @@ def composed(direct: Tensor, run: Callable[[], Tensor], config: ModuleConfig, ke
             f"put together they give {shown(x)}, the module itself a tensor {tuple(direct.shape)}. {advice}",
         )
     apart = distance(direct, x, config)
-    if not apart <= SAME:
+    if not apart <= REPEAT_TOLERANCE:
         raise mistake(
             key,
             f"put together they give a picture that differs from the module's own by {apart:.2g} of the range. {advice}",

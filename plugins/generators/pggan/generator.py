@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, settled
+from ....core.device import compute_dtype, for_inference
 from ....core.errors import CheckpointError
 from ....core.plugins.contracts import Generator
 from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
@@ -84,7 +84,7 @@ class ProgressiveGAN(Generator):
                     )
                 )
                 strata.append(Stratum(f"output{level}", None, 4 * 2**level, is_feature=False))
-        self.network = settled(torch.nn.ModuleList(layers), device)
+        self.network = for_inference(torch.nn.ModuleList(layers), device)
         self.strata = tuple(strata)
         self._places = [
             _Place(layer, not stratum.is_feature) for layer, stratum in zip(layers, strata, strict=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, settled
+from ....core.device import compute_dtype, for_inference
 from ....core.plugins.contracts import Generator
 from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
 from ....core.randomness import Stream
@@ -39,7 +39,9 @@ class R3GAN(Generator):
         super().__init__(config, device)
         opened = open_checkpoint(type(self), config)
         self.architecture = Architecture.from_plain(opened.found.architecture)
-        self.network = settled(load(self.architecture.build, opened.found, opened.checkpoint.path), device)
+        self.network = for_inference(
+            load(self.architecture.build, opened.found, opened.checkpoint.path), device
+        )
         self.card: ModelCard = opened.card()
         self._classes = Classes("R3GAN", self.architecture.classes, config.classes)
         self._modules: list[torch.nn.Module] = [self.network.basis]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, settled
+from ....core.device import compute_dtype, for_inference
 from ....core.plugins.contracts import Generator
 from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
 from ....core.randomness import Stream, Use, normals
@@ -50,7 +50,7 @@ class StyleGAN(Generator):
         self._layers = [Layer(layer, up=i > 0 and i % 2 == 0) for i, layer in enumerate(stored_layers)]
         self._output = Output(stored.synthesis.output)
         self._mapping = MappingNetwork(stored.mapping, architecture.lr_multiplier)
-        self.network = settled(nn.ModuleList([self._mapping, *self._layers, self._output]), device)
+        self.network = for_inference(nn.ModuleList([self._mapping, *self._layers, self._output]), device)
         self._const = stored.synthesis.const.detach()[None].to(device)
         self._scale = truncation.scale(architecture.layers, config.truncation_psi, config.truncation_layers)
         self.card: ModelCard = opened.card(truncation=truncation.describe(self._scale))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, settled
+from ....core.device import compute_dtype, for_inference
 from ....core.plugins.contracts import Generator
 from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
 from ....core.randomness import Stream, Use, normals
@@ -56,7 +56,9 @@ class StyleGAN2(Generator):
         super().__init__(config, device)
         opened = open_checkpoint(type(self), config)
         self.architecture = Architecture.from_plain(opened.found.architecture)
-        self.network = settled(load(self.architecture.build, opened.found, opened.checkpoint.path), device)
+        self.network = for_inference(
+            load(self.architecture.build, opened.found, opened.checkpoint.path), device
+        )
         self.network.settle()
         self._scale = truncation.scale(
             self.architecture.layers, config.truncation_psi, config.truncation_layers

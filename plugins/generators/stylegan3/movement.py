@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
-from ....core.plugins.whole_numbers import NumbersAreNumbers
+from ....core.plugins.strict_numbers import StrictNumbers
 
 Row = tuple[float, float, float]
 Matrix = tuple[Row, Row, Row]
@@ -19,7 +19,7 @@ Shift = Annotated[
 ]  # beyond, float32 has no digits left for the place within the picture
 
 
-class Movement(NumbersAreNumbers):
+class Movement(StrictNumbers):
     """A turn about the centre of the picture, then a shift."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

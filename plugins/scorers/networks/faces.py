@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....core.checkpoints import Checkpoint
-from ....core.device import settled
+from ....core.device import for_inference
 from ....core.errors import CheckpointError
 from ..bundles import fitted
 from .square import SquareSegmenter, size_of
@@ -107,7 +107,7 @@ def load_face_parser(checkpoint: Checkpoint, device: torch.device) -> SquareSegm
         known = "the 19 of CelebAMask-HQ, or 15 where left and right are one"
         raise CheckpointError(f"{checkpoint.path} has {classes} classes; a face parser has {known}")
     network = fitted(lambda: FaceParser(widths, classes), checkpoint.tensors, checkpoint.path)
-    return SquareSegmenter(settled(network, device), tuple(names), checkpoint.sha256, SIZE, _prepared)
+    return SquareSegmenter(for_inference(network, device), tuple(names), checkpoint.sha256, SIZE, _prepared)
 
 
 def _prepared(images: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ....core.device import settled
+from ....core.device import for_inference
 from ....core.errors import CheckpointError
 from ....core.plugins.base import PluginConfig
 from ....core.storage.naming import fault_of
@@ -148,7 +148,11 @@ def load(kind: str, config: HubConfig, device: torch.device) -> Loaded:
             else str(tensor.item()).encode()
         )
     return Loaded(
-        settled(cast("nn.Module", network), device), settings, preparation, digest.hexdigest(), config.model
+        for_inference(cast("nn.Module", network), device),
+        settings,
+        preparation,
+        digest.hexdigest(),
+        config.model,
     )
 
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ....core.checkpoints import Checkpoint
-from ....core.device import settled
+from ....core.device import for_inference
 from ....core.errors import CheckpointError
 from ....core.plugins.records import Rendering
 from ....core.storage.disk import read_bytes
@@ -108,7 +108,9 @@ def load_places(
     network = fitted(lambda: ResNet(shape, max_pool=pooled), tensors, path, "a residual network")
     network.eval().requires_grad_(False).fuse()
     names, indoor = _names(labels, shape.classes, path) if named else ((), ())
-    return PlacesModel(settled(network, device), names, indoor, checkpoint.sha256, crop=network.max_pool)
+    return PlacesModel(
+        for_inference(network, device), names, indoor, checkpoint.sha256, crop=network.max_pool
+    )
 
 
 def attribute_names() -> tuple[str, ...]:

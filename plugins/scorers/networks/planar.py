@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....core.checkpoints import Checkpoint
-from ....core.device import settled
+from ....core.device import for_inference
 from ....core.errors import CheckpointError
 from ..bundles import fitted, to_size
 from .resnet import ResNet, ResNetShape, infer
@@ -146,7 +146,7 @@ def load_planar(
         raise CheckpointError(f"{path}: {error}") from None
     network = fitted(lambda: PlanarNetwork(trunk, head), tensors, path)
     network.resnet.eval().fuse()
-    return SquareSegmenter(settled(network, device), names, checkpoint.sha256, SIZE, _prepared)
+    return SquareSegmenter(for_inference(network, device), names, checkpoint.sha256, SIZE, _prepared)
 
 
 def _prepared(images: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from ganstrata import Inputs, Latents, PluginConfig, State, Stream
 from ganstrata.core.errors import GanstrataError, PictureError
-from ganstrata.core.plugins.surroundings import Surroundings
+from ganstrata.core.plugins.process_settings import ProcessSettings
 from sound_plugins import SIZE, Sound
 from torch import Tensor, nn
 
@@ -297,11 +297,11 @@ class Meddling(Sound):
 
 def test_settings_of_the_process_are_what_they_were_after_every_call(register) -> None:
     register("generator", "meddling", Meddling)
-    before = Surroundings.now()
+    before = ProcessSettings.current()
     generator = ganstrata.load_generator("meddling", device="cpu")
-    assert Surroundings.now() == before
+    assert ProcessSettings.current() == before
     generator.stratum(0, State(None), torch.zeros(1, 3))
-    assert Surroundings.now() == before
+    assert ProcessSettings.current() == before
 
 
 class Counted(Sound):

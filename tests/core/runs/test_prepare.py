@@ -108,9 +108,7 @@ def test_every_misfit_at_once(fakes, config, register) -> None:
         "concepts -> include"
     )
     assert "'other/*' matches no concept" in faults.pop("concepts -> exclude")
-    assert "'seen/rde' is none of the concepts that get a boundary. Did you mean 'seen/red'?" in faults.pop(
-        "conditions -> 0"
-    )
+    assert "'seen/rde' has no boundary. Did you mean 'seen/red'?" in faults.pop("conditions -> 0")
     assert "set it above 0" in faults.pop("synthesis -> mixing")
     assert not faults
 

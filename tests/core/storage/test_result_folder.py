@@ -14,8 +14,8 @@ from ganstrata.core.storage.result_folder import (
     check_free,
     faults_of,
     index_text,
+    recover,
     replace_folder,
-    settle,
     staged,
 )
 
@@ -96,7 +96,7 @@ def test_whoever_dies_at_any_rename_leaves_one_of_both(
         patched.setattr("ganstrata.core.storage.result_folder._discard", lambda _: None)
         with suppress(Died):
             replace_folder(folder, INDEX, NEW)
-    settle(folder, INDEX)
+    recover(folder, INDEX)
     assert there(folder) in (
         {**within("x", OLD), "x/mine.txt": b"mine"},
         {**within("x", NEW), "x/mine.txt": b"mine"},
@@ -215,5 +215,5 @@ def test_files_that_were_being_added_are_all_there_after_the_next_call(
         failing(patched, "replace", 2 + at, Died())  # the first two write the files
         with pytest.raises(Died):
             add_files(tmp_path, {"a": b"1", "b": b"2"})
-    settle(tmp_path, "")
+    recover(tmp_path, "")
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"1", "b": b"2"}

@@ -182,10 +182,13 @@ def test_walls_that_are_none(wanted: list[str], classes: list[str], message: str
             {"checkpoint": "bundled:rooms", "segmenter": {"use": "painted"}},
             "needs either `checkpoint` or `segmenter`",
         ),
-        ({"segmenter": {"use": "hue"}}, r"scorers -> 0 -> with -> segmenter: scorer 'hue' labels no pixels"),
+        (
+            {"segmenter": {"use": "hue"}},
+            r"scorers -> 0 -> with -> segmenter: scorer 'hue' is not a Segmenter",
+        ),
         (
             {"segmenter": {"use": "layout", "with": {"checkpoint": "bundled:rooms"}}},
-            "scorer 'layout' labels no pixels",
+            "scorer 'layout' is not a Segmenter",
         ),
         (
             {"segmenter": {"use": "segmentatoin"}},

@@ -15,7 +15,7 @@ import torch
 from ganstrata import Concept, PluginConfig, Rendering
 from ganstrata.core.config.reading import validate
 from ganstrata.core.config.schema import Use
-from ganstrata.core.plugins.config_contents import name_of
+from ganstrata.core.plugins.config_contents import canonical_text
 from ganstrata.core.plugins.imports import find
 from ganstrata.core.runs.facts import facts_of
 from ganstrata.core.runs.prepare import prepare
@@ -383,9 +383,9 @@ def test_files_of_values_that_a_config_does_not_write_are_digested(fakes, regist
 def test_sets_are_the_same_in_all_processes() -> None:
     program = (
         "from ganstrata import PluginConfig\n"
-        "from ganstrata.core.plugins.config_contents import contents, name_of\n"
+        "from ganstrata.core.plugins.config_contents import contents, canonical_text\n"
         "class C(PluginConfig):\n    names: frozenset[str] = frozenset('abcdefgh')\n"
-        "print(contents(C()), name_of(C()))\n"
+        "print(contents(C()), canonical_text(C()))\n"
     )
     said = {
         subprocess.run(
@@ -402,7 +402,7 @@ def test_sets_are_the_same_in_all_processes() -> None:
 
 def test_plain_configs_keep_the_names_that_boundaries_know_generators_by() -> None:
     config = Further(word="ü", size=3)
-    assert name_of(config) == config.model_dump_json()
+    assert canonical_text(config) == config.model_dump_json()
 
 
 BOOK = """

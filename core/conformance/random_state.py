@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import PluginBroken
-from ..plugins.surroundings import Surroundings
+from ..plugins.process_settings import ProcessSettings
 
 ADVICE = (
     "Take random numbers from a torch.Generator or numpy.random.Generator of its own, seeded by what the call is given, "
@@ -22,7 +22,7 @@ ADVICE = (
 @contextmanager
 def preserved() -> Iterator[None]:
     """Put the global random states back as they were, and the settings of the process."""
-    before, surroundings = _states(), Surroundings.now()
+    before, surroundings = _states(), ProcessSettings.current()
     try:
         yield
     finally:
@@ -41,7 +41,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def held(owner: str, what: str) -> Iterator[None]:
+def unchanged(owner: str, what: str) -> Iterator[None]:
     """Refuse a plugin that changes a global random state, which is put back as it was.
 
     Raises:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 
-class Surroundings(NamedTuple):
+class ProcessSettings(NamedTuple):
     """What is in force."""
 
     dtype: torch.dtype
@@ -23,7 +23,7 @@ class Surroundings(NamedTuple):
     folder: str
 
     @classmethod
-    def now(cls) -> Surroundings:
+    def current(cls) -> ProcessSettings:
         """Of this process and thread."""
         return cls(
             torch.get_default_dtype(),
@@ -38,7 +38,7 @@ class Surroundings(NamedTuple):
 
     def restore(self) -> None:
         """Put back what is another now."""
-        now = Surroundings.now()
+        now = ProcessSettings.current()
         if now == self:
             return
         if now.dtype != self.dtype:

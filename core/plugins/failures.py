@@ -29,7 +29,7 @@ _NO_MEMORY = (
 
 
 @contextmanager
-def calling(owner: str, what: str, *, home: str = "", relief: str = "") -> Iterator[None]:
+def plugin_call(owner: str, what: str, *, home: str = "", relief: str = "") -> Iterator[None]:
     """Turn whatever the block raises into an error that names the plugin.
 
     Args:
@@ -48,21 +48,21 @@ def calling(owner: str, what: str, *, home: str = "", relief: str = "") -> Itera
     except (
         BaseException
     ) as error:  # SystemExit, and whatever else would pass by those who expect an Exception
-        if is_meant(error):
+        if is_own_error(error):
             raise
-        raise blamed(error, owner, what, home=home, relief=relief) from error
+        raise plugin_error(error, owner, what, home=home, relief=relief) from error
 
 
-def is_meant(error: BaseException) -> bool:
+def is_own_error(error: BaseException) -> bool:
     """Whether an exception of a plugin is one of ours, which is shown as it is; one that says nothing is not."""
     return isinstance(error, GanstrataError) and bool(text_of(error).strip())
 
 
-def blamed(
+def plugin_error(
     error: BaseException, owner: str, what: str, *, home: str = "", relief: str = ""
 ) -> GanstrataError:
     """The error to raise in place of a plugin's exception; arguments as for `calling`."""
-    said = f"{owner} failed in {what}: {one_line(error)}{place_of(error, home)}"
+    said = f"{owner} failed in {what}: {one_line(error)}{location(error, home)}"
     if is_out_of_memory(error):
         return MemoryExhausted(f"{said}. Memory ran out; {relief or 'try smaller batches'}")
     return PluginBroken(said)
@@ -91,7 +91,7 @@ def text_of(error: BaseException) -> str:
         return ""
 
 
-def place_of(error: BaseException, home: str = "") -> str:
+def location(error: BaseException, home: str = "") -> str:
     """Where an exception arose, " (FILE:LINE)": the innermost frame in the plugin's or the user's own code; empty if there is none."""
     return _innermost(error.__traceback__, _root(home))
 

@@ -177,7 +177,7 @@ def test_calls_outside_of_a_run_are_the_plugins_too(register) -> None:
     with pytest.raises(PluginBroken, match=r"failed in style\(1\): ValueError: ouch"):
         generator.style(1, torch.zeros(1, 3))
     with pytest.raises(
-        PluginBroken, match=r"^generator tests\.core\.plugins\.test_blame\.Failing failed in finish"
+        PluginBroken, match=r"^generator tests\.core\.plugins\.test_failures\.Failing failed in finish"
     ):
         Failing(Failing.Config(where="finish"), torch.device("cpu")).finish(State(torch.zeros(1)))
 

@@ -46,7 +46,7 @@ def _guarded(schema: Any) -> Any:
     }
 
 
-class NumbersAreNumbers(BaseModel):
+class StrictNumbers(BaseModel):
     """Base of configs: a field of a number, wherever in lists, mappings and unions, takes no truth value."""
 
     @classmethod
