@@ -13,6 +13,7 @@ import click
 from .. import __version__
 
 COMMANDS = {
+    "init": ("init", "Write a commented config for a checkpoint."),
     "run": ("run", "Do everything a config asks for, and write a report."),
     "synthesize": ("stages", "Stage 1: sample, synthesise, score."),
     "learn": ("stages", "Stage 2: learn a boundary per concept."),
@@ -95,8 +96,9 @@ def main() -> None:
     """Find which meaning lives in which layer of an image generator, prove it, and edit with it.
 
     \b
-    Begin with the bundled model:
-      ganstrata run examples/rooms.yaml --out runs/rooms
+    Begin with the bundled model, or with a checkpoint of yours:
+      ganstrata run bundled:rooms
+      ganstrata init stylegan2-ffhq.pkl
     """
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from .init import is_checkpoint, name_of
 from .streams import say
 from .types import PATH
 from .work import working
 
 
 @click.command()
-@click.argument("config", type=PATH)
+@click.argument("config", type=PATH, metavar="CONFIG|FILE")
 @click.option("--out", type=PATH, help="The run directory.  [default: runs/<name of the config>]")
 @click.option(
     "--set",
@@ -26,20 +27,40 @@ from .work import working
 def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str | None, quiet: bool) -> None:
     """Synthesise, learn, re-score, edit and report, as CONFIG (YAML, TOML or JSON) says.
 
+    Given a generator's checkpoint FILE, or bundled:NAME, in place of a config, use the config that `ganstrata init`
+    would write, and keep it in the run as config.yaml.
+
     A run that was interrupted is continued where it stopped; finished stages are not run again.
 
     \b
     Examples:
       ganstrata run examples/rooms.yaml --out runs/rooms
       ganstrata run examples/rooms.yaml --set synthesis.samples=2000 --set engine.workers=1
+      ganstrata run stylegan2-ffhq.pkl
     """
-    out = Path("runs") / config.stem if out is None else out
+    is_file_alone = is_checkpoint(config)
+    out = Path("runs") / (name_of(str(config)) if is_file_alone else config.stem) if out is None else out
     with working(f"The same command continues the run in {out}.", quiet=quiet) as progress:
-        from ..core.config.reading import read_config
+        from ..core.config.parsing import parse_yaml
+        from ..core.config.reading import config_of, read_config
+        from ..core.config.starter import starter_config
         from ..core.pipeline.perform import perform
         from ..core.runs.run import STAGES
+        from ..core.storage.disk import write_text
 
         changed = (*overrides, f"device={device}") if device is not None else overrides
-        validated = read_config(config, changed)
-        perform(validated, out, STAGES, source=str(config), progress=progress)
+        if not is_file_alone:
+            perform(read_config(config, changed), out, STAGES, source=str(config), progress=progress)
+        else:
+            text = starter_config(str(config))
+            kept = out / "config.yaml"
+            progress.say(
+                f"{config}: a run with default settings, kept in {kept}; change them there and give that file"
+            )
+            validated = config_of(parse_yaml(text), str(config), changed)
+            try:
+                perform(validated, out, STAGES, source=str(config), progress=progress)
+            finally:
+                if (out / "run.json").is_file():
+                    write_text(kept, text)
     say(f"Report: {out / 'report.html'}")

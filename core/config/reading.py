@@ -25,18 +25,32 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
         UserError: the file is missing or is not of its format.
         ConfigError: the config has faults; the error lists all of them.
     """
-    data = read_data(path)
+    return config_of(read_data(path), str(path), overrides)
+
+
+def config_of(data: Any, source: str, overrides: Sequence[str] = ()) -> RunConfig:
+    """Validate what a config file holds, with `key=value` overrides.
+
+    Args:
+        data: plain data.
+        source: where it comes from, for messages.
+        overrides: applied in turn.
+
+    Raises:
+        UserError: it is no mapping, or an override names no value.
+        ConfigError: the config has faults; the error lists all of them.
+    """
     if not isinstance(data, dict):
         raise UserError(
-            f"{path}: expected sections such as `generator:` and `scorers:`, got {shown(data, 60)}"
+            f"{source}: expected sections such as `generator:` and `scorers:`, got {shown(data, 60)}"
         )
     if overrides:
-        data, faults = plain(data, str(path))  # what YAML shares through aliases is changed in one place only
+        data, faults = plain(data, source)  # what YAML shares through aliases is changed in one place only
         if faults:
-            raise ConfigError(str(path), faults)
+            raise ConfigError(source, faults)
         for text in overrides:
             override(data, text)
-    return validate(data, str(path))
+    return validate(data, source)
 
 
 def validate(data: Mapping[str, Any], source: str) -> RunConfig:

@@ -1,0 +1,85 @@
+"""Writes a config that runs from a checkpoint alone, with comments that say what else to try."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+from ..checkpoints import BUNDLED
+from ..checkpoints.inspect import Inspection, inspect
+from ..errors import CheckpointError
+from ..text import visible
+
+SIZES = ((128, 4000, 128), (256, 2000, 64))
+"""Up to how many pixels of resolution: probing samples, verification samples. Larger pictures take more time each."""
+LARGE = (1000, 32)
+
+NO_WEIGHTS = """\
+  - {use: hue, as: colour} # needs no weights
+  # Room categories and attributes, with the weights of Places365 (docs/scorers.md says where they were published):
+  # - {use: category, with: {checkpoint: wideresnet18_places365.pth.tar}}
+  # - {use: attribute, with: {checkpoint: wideresnet18_places365.pth.tar}}
+  # Anything that two sentences can tell apart (pip install ganstrata[transformers]):
+  # - use: text
+  #   with:
+  #     model: openai/clip-vit-base-patch32
+  #     concepts:
+  #       - {name: smiling, level: attribute, present: a smiling face, absent: a serious face}
+"""
+
+BUNDLED_SCORERS = """\
+  - {use: category, with: {checkpoint: "bundled:rooms"}}
+  - {use: attribute, with: {checkpoint: "bundled:rooms"}}
+  - {use: hue, as: colour} # needs no weights
+"""
+
+
+def starter_config(file: str) -> str:
+    """Return a config as YAML for the generator in a checkpoint. It runs as it is.
+
+    Args:
+        file: a path, or `bundled:NAME`.
+
+    Raises:
+        CheckpointError: the file is no checkpoint, or no generator can be built from it; the message says why.
+
+    Example:
+        >>> print(starter_config("bundled:rooms").splitlines()[3])
+        generator: {use: stylegan2, with: {checkpoint: bundled:rooms}}
+    """
+    facts = inspect(file)
+    if facts.faults or facts.config is None:
+        reasons = "; ".join(facts.faults) or "its plugin does not say how to build it"
+        raise CheckpointError(f"{visible(facts.file)}: no config can be written for it: {reasons}")
+    samples, verification = next(
+        ((probing, fresh) for most, probing, fresh in SIZES if (facts.resolution or 0) <= most), LARGE
+    )
+    scorers = BUNDLED_SCORERS if file.startswith(BUNDLED) else NO_WEIGHTS
+    head = f"# {_summary(facts)}\n# This config runs as it is. docs/config.md has every field.\n\n"
+    sections = f"""
+        concepts: {{include: ["*"]}} # which concepts get a boundary: patterns such as colour/red; all are scored
+
+        boundary: {{use: linear_svm, with: {{positives: 0.2, negatives: 0.2}}}} # shares of the samples with the extreme scores
+
+        synthesis: {{samples: {samples}, seed: 0}} # to learn from; 10000 or more for a publication
+
+        rescoring:
+          samples: {verification} # fresh ones, on which boundaries are verified; intervals shrink with their root
+          adaptive: true # stops early where a decision is clear
+          layers: [all, each, groups]
+          null_directions: 10 # random directions to compare with
+
+        editing: {{samples: 4, steps: 7, start: -6.0, end: 6.0}} # pictures of the report
+        """
+    return (
+        head
+        + f"{facts.config}\n\nscorers: # what says how much of each concept a picture shows\n{scorers}{dedent(sections)}"
+    )
+
+
+def _summary(facts: Inspection) -> str:
+    """Say in one line what the checkpoint holds."""
+    size = "" if facts.resolution is None else f", {facts.resolution} px"
+    layers = (
+        "" if facts.layers is None else f", {facts.layers} layers of codes with {facts.code_size} numbers"
+    )
+    return visible(f"{facts.family or facts.plugin}{size}{layers}: {facts.file}")
