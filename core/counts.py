@@ -1,14 +1,17 @@
-"""Shares of whole numbers, without what floating point adds to them: 0.28 of 100 is 28.000000000000004."""
+"""Compute shares of whole numbers without floating-point error.
+
+In floating point 0.28 * 100 is 28.000000000000004, whose ceiling would be 29.
+"""
 
 from __future__ import annotations
 
 import math
 
-FINE = 1e-9  # of the total: what rounding of a share may come to
+TOLERANCE = 1e-9  # rounding error of a share, relative to the total
 
 
 def floor_share(share: float, total: int) -> int:
-    """The whole part of a share of a total.
+    """Return a share of a total, rounded down.
 
     >>> floor_share(0.29, 100), floor_share(0.299, 100)
     (29, 29)
@@ -17,7 +20,7 @@ def floor_share(share: float, total: int) -> int:
 
 
 def ceil_share(share: float, total: int) -> int:
-    """A share of a total, rounded up.
+    """Return a share of a total, rounded up.
 
     >>> ceil_share(0.28, 100), ceil_share(0.281, 100)
     (28, 29)
@@ -30,4 +33,4 @@ def _whole(share: float, total: int) -> int:
 
 
 def _is_whole(share: float, total: int) -> bool:
-    return abs(share * total - _whole(share, total)) <= FINE * max(total, 1)
+    return abs(share * total - _whole(share, total)) <= TOLERANCE * max(total, 1)

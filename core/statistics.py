@@ -1,4 +1,7 @@
-"""Intervals, the null of random directions, and corrections for many tests (method B). All pure."""
+"""Compute intervals, p values against a null distribution, and corrections for multiple tests (method B).
+
+All functions are pure. NaN marks an undefined value throughout.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,27 @@ Floats = NDArray[np.float64]
 
 
 def bootstrap_weights(samples: int, resamplings: int, seed: int) -> Floats:
-    """How often each sample is drawn in each resampling: (R, K), rows sum to K.
+    """Draw R bootstrap resamplings of K samples (Efron 1979).
 
-    One matrix serves all effects of a run, so that differences between them are resampled together.
+    One matrix serves all effects of a run, so that differences between effects are resampled together.
+
+    Args:
+        samples: K.
+        resamplings: R.
+        seed: of the random numbers.
+
+    Returns:
+        How often each sample is drawn in each resampling, (R, K). Each row sums to K.
     """
     rng = np.random.default_rng([seed, samples, resamplings])
     return rng.multinomial(samples, np.full(samples, 1.0 / samples), size=resamplings).astype(np.float64)
 
 
 def resampled_means(changes: Floats, weights: Floats) -> Floats:
-    """Means of changes (..., K) in every resampling (R, K): (R, ...). NaN changes are left out."""
+    """Return the mean of changes (..., K) in each resampling (R, K), as (R, ...).
+
+    NaN changes are left out. A resampling without a defined change has the mean NaN.
+    """
     valid = ~np.isnan(changes)
     flat = np.where(valid, changes, 0.0).reshape(-1, changes.shape[-1])
     totals = weights @ flat.T  # (R, M)
@@ -32,12 +46,19 @@ def resampled_means(changes: Floats, weights: Floats) -> Floats:
 
 
 def widening(count: NDArray[Any]) -> Floats:
-    """How much too narrow the percentiles of bootstrapped means of `count` samples are: a factor per count, NaN below 2.
+    """Return the factor by which percentile intervals of bootstrapped means are too narrow.
 
-    f = sqrt(n / (n - 1)) t / z: a resampling has the variance of the sample about its own mean, divided
-    by n and not by n - 1, and its percentiles lie at the quantiles z of the normal distribution where
-    Student's t belongs (Hesterberg, What teachers should know about the bootstrap, American
-    Statistician 69, 2015, section 3.2). 1.29 at 8 samples, 1.12 at 16, 1.01 at 128.
+        f = sqrt(n / (n - 1)) t_{n-1} / z
+
+    The bootstrap is too narrow for two reasons. Its variance divides by n instead of n - 1. Its percentiles
+    lie at the quantiles z of the normal distribution instead of those of Student's t (Hesterberg, What
+    teachers should know about the bootstrap, The American Statistician 69, 2015, section 3.2).
+
+    Args:
+        count: number of samples n behind each mean, any shape.
+
+    Returns:
+        f in the shape of `count`; NaN for fewer than 2 samples.
 
     >>> widening(np.array([1, 8, 16, 128])).round(2).tolist()
     [nan, 1.29, 1.12, 1.01]
@@ -48,20 +69,23 @@ def widening(count: NDArray[Any]) -> Floats:
 
 
 def widened(replicates: Floats, value: Floats, count: NDArray[Any]) -> Floats:
-    """Replicates (R, ...) pulled from the estimate (...) so that their percentiles lie as far out as Student's interval.
+    """Widen bootstrap replicates so that their percentiles are as wide as Student's interval.
 
-    Where fewer than two samples are defined nothing is known of the spread, and the replicates are NaN.
+    Each replicate r becomes value + f (r - value), with f from `widening`.
 
     Args:
-        replicates: of the estimate, from resampled samples.
-        value: the estimate from the samples as they are.
-        count: how many samples it rests on, to be broadcast against value.
+        replicates: of the estimate, (R, ...).
+        value: estimate from the original samples, (...).
+        count: number of samples behind the estimate, broadcast against `value`.
+
+    Returns:
+        Replicates (R, ...); NaN where fewer than two samples are defined, since their spread is unknown.
     """
     return np.asarray(value + widening(count) * (replicates - value))
 
 
 def sample_means(changes: Floats) -> Floats:
-    """Means of changes (..., K) over samples: (...). NaN changes are left out; NaN where all are."""
+    """Return the mean of changes (..., K) over samples, (...). NaN is left out; NaN where all are NaN."""
     valid = ~np.isnan(changes)
     count = valid.sum(axis=-1)
     total = np.where(valid, changes, 0.0).sum(axis=-1)
@@ -69,11 +93,14 @@ def sample_means(changes: Floats) -> Floats:
 
 
 def bootstrap_means(changes: Floats, weights: Floats) -> Floats:
-    """Replicates of the means of changes (..., K) for intervals: (R, ...), widened as few samples need it.
+    """Return bootstrap replicates of mean changes, widened for small samples (see `widening`).
 
     Args:
-        changes: NaN is left out.
-        weights: how often each sample is drawn, (R, K).
+        changes: (..., K); NaN is left out.
+        weights: how often each sample is drawn in each resampling, (R, K).
+
+    Returns:
+        Replicates (R, ...), ready for `interval`.
     """
     return widened(
         resampled_means(changes, weights), sample_means(changes), (~np.isnan(changes)).sum(axis=-1)
@@ -81,9 +108,9 @@ def bootstrap_means(changes: Floats, weights: Floats) -> Floats:
 
 
 def interval(replicates: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """Percentile interval over the first axis of replicates (R, ...).
+    """Return the percentile interval of replicates (R, ...) over their first axis: low and high, each (...).
 
-    Replicates that are undefined for want of data are left out; with none, the interval is NaN.
+    NaN replicates are left out. Where all are NaN, so is the interval.
     """
     tail = (1.0 - confidence) / 2.0
     if replicates.size == 0:
@@ -97,29 +124,37 @@ def interval(replicates: Floats, confidence: float = 0.95) -> tuple[Floats, Floa
 def mean_interval(
     mean: Floats, error: Floats, count: Floats, confidence: float = 0.95
 ) -> tuple[Floats, Floats]:
-    """Student's interval from a mean, its standard error and the number of samples."""
+    """Return Student's interval: low and high of mean -+ t_{n-1} error.
+
+    Args:
+        mean: any shape.
+        error: standard error of the mean, same shape.
+        count: number of samples n, same shape.
+        confidence: level of the interval, in (0, 1).
+    """
     factor = stats.t.ppf(0.5 + confidence / 2.0, np.maximum(count - 1.0, 1.0))
     return mean - factor * error, mean + factor * error
 
 
 def skewed_interval(changes: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """The interval of means of changes (..., K) that may be skewed: Hall's transformation of Student's statistic. Two of (...).
+    """Return an interval of mean changes that allows for skewness (Hall 1992).
 
-    Where few samples carry a change, mean and standard error go together, and Student's interval misses on one side. With
-    skewness g and t = (mean - truth) / (s / sqrt(n)),
+    Where few samples carry a change, mean and standard error are correlated, and Student's interval misses
+    more often on one side. With sample skewness g and t = (mean - truth) / (s / sqrt(n)),
 
         t + a t^2 / 3 + a^2 t^3 / 27 + a / 6,    a = g / sqrt(n)
 
-    is nearly free of skewness, and as it rises with t it can be solved for the truth (Hall, On the removal of skewness by
-    transformation, Journal of the Royal Statistical Society B 54, 1992). It is held against Student's quantiles, for which
-    Hall has those of the normal distribution, so that without skewness it is Student's interval. The mean lies inside.
+    is nearly free of skewness (Hall's transformation). It rises with t, so each quantile gives one end of the
+    interval in closed form (Hall, On the removal of skewness by transformation, Journal of the Royal
+    Statistical Society B 54, 1992). Hall uses quantiles of the normal distribution. Student's are used here,
+    so that without skewness this is Student's interval. The mean lies inside.
 
     Args:
-        changes: NaN is left out.
-        confidence: of the interval.
+        changes: (..., K); NaN is left out.
+        confidence: level of the interval, in (0, 1).
 
     Returns:
-        NaN where fewer than two samples are defined.
+        Low and high, each (...); NaN where fewer than two samples are defined.
 
     >>> low, high = skewed_interval(np.array([0.0, 0.0, 0.0, 0.1, 0.0, 0.9, 0.0, 0.2]))
     >>> round(float(low), 2), round(float(high), 2)  # Student's: -0.11 to 0.41
@@ -129,29 +164,34 @@ def skewed_interval(changes: Floats, confidence: float = 0.95) -> tuple[Floats, 
     count = valid.sum(axis=-1)
     least = np.maximum(count, 2)
     mean = sample_means(changes)
-    apart = np.where(valid, changes - mean[..., None], 0.0)
-    spread = np.sqrt((apart**2).sum(axis=-1) / (least - 1.0))
-    shape = (apart**3).sum(axis=-1) / least / np.where(spread > 0.0, spread, 1.0) ** 3 / np.sqrt(least)  # a
+    deviations = np.where(valid, changes - mean[..., None], 0.0)
+    spread = np.sqrt((deviations**2).sum(axis=-1) / (least - 1.0))
+    skewness = (
+        (deviations**3).sum(axis=-1) / least / np.where(spread > 0.0, spread, 1.0) ** 3 / np.sqrt(least)
+    )  # a
     quantile = stats.t.ppf(0.5 + confidence / 2.0, least - 1.0)
 
-    def solved(value: Floats) -> Floats:
-        """The t at which the transformation has this value: 3 (cbrt(1 + a v) - 1) / a with v = value - a / 6, without dividing by a."""
-        value = value - shape / 6.0
-        root = np.cbrt(1.0 + shape * value)
+    def inverse(value: Floats) -> Floats:
+        """Return the t at which the transformation has this value.
+
+        t = 3 (cbrt(1 + a v) - 1) / a with v = value - a / 6, rearranged so that a = 0 is allowed.
+        """
+        value = value - skewness / 6.0
+        root = np.cbrt(1.0 + skewness * value)
         return np.asarray(3.0 * value / (1.0 + root + root**2))
 
     error = np.where(count < 2, np.nan, spread / np.sqrt(least))
-    return mean - solved(quantile) * error, mean - solved(-quantile) * error
+    return mean - inverse(quantile) * error, mean - inverse(-quantile) * error
 
 
 LEAST_NULL = 2
-"""Null directions with a defined effect, below which nothing can be said of their spread."""
+"""Fewest null directions with a defined effect for which a standard deviation exists."""
 
 
 def null_moments(null: Floats) -> tuple[Floats, Floats, Floats]:
-    """How many of R null effects (R, ...) are defined, their mean, and their standard deviation (ddof 1), each (...).
+    """Return count, mean and standard deviation (ddof 1) of null effects (R, ...) over R, each (...).
 
-    NaN is left out; the mean of none and the deviation of fewer than two are NaN.
+    NaN effects are left out. The mean of none and the standard deviation of fewer than two are NaN.
     """
     valid = ~np.isnan(null)
     count = valid.sum(axis=0)
@@ -165,20 +205,23 @@ def null_moments(null: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def null_p_value(effect: Floats, null: Floats, *, two_sided: bool) -> Floats:
-    """How probable an effect as large as this is for a random direction.
+    """Return the p value of an effect under the null distribution of random directions.
 
-    p = 1 - T_{R-1}((m - m0) / (s0 sqrt(1 + 1/R))): the effect is held against the mean m0 and the
-    standard deviation s0 of R null effects, as one more draw from the same normal distribution. R
-    counts the directions whose effect is defined.
+        p = 1 - T_{R-1}( (m - m0) / (s0 sqrt(1 + 1/R)) )
+
+    m is the effect, m0 and s0 are mean and standard deviation of the R defined null effects, and T_{R-1} is
+    the distribution function of Student's t. This is Student's test of one more draw from the normal
+    distribution of the null effects (method B). The paper has no null. A rank among R directions cannot fall
+    below 1 / (R + 1), so it would not survive a correction for multiple tests; see `rank_p_value`.
 
     Args:
         effect: signed mean changes, any shape.
-        null: those of the null directions, (R, ...) with the same trailing shape; NaN where undefined.
+        null: signed mean changes of the null directions, (R, ...) with the same trailing shape.
         two_sided: whether a decrease counts as well.
 
     Returns:
-        p values; 1 where the null does not vary, NaN where an effect is undefined or fewer than
-        LEAST_NULL null effects are defined.
+        p values in the shape of `effect`; 1 where the null effects are all equal, NaN where the effect is
+        undefined or fewer than LEAST_NULL null effects are defined.
     """
     count, centre, spread = null_moments(null)
     flat = spread <= 1e-9 * np.abs(centre)  # rounding may keep equal numbers a little apart
@@ -189,9 +232,9 @@ def null_p_value(effect: Floats, null: Floats, *, two_sided: bool) -> Floats:
 
 
 def rank_p_value(effect: Floats, null: Floats) -> Floats:
-    """Share of the R defined null effects that are as large or larger, counting the effect itself: not below 1/(R+1).
+    """Return the rank of an effect among R defined null effects: (1 + number as large or larger) / (1 + R).
 
-    NaN where the effect or every null effect is undefined.
+    It lies between 1 / (R + 1) and 1; NaN where the effect or every null effect is undefined.
 
     >>> float(rank_p_value(np.array(3.0), np.array([1.0, 2.0, 4.0, np.nan])))
     0.5
@@ -201,7 +244,9 @@ def rank_p_value(effect: Floats, null: Floats) -> Floats:
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
-    """Q values of a family of p values (M,); NaN stays NaN and does not count.
+    """Return the q values of a family of p values (M,): Benjamini and Hochberg (1995).
+
+    With p sorted, q_(i) = min over j >= i of M p_(j) / j. NaN stays NaN and does not count towards M.
 
     >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03, np.nan])).round(3).tolist()
     [0.03, 0.04, 0.04, nan]
@@ -214,23 +259,27 @@ def benjamini_hochberg(p: Floats) -> Floats:
 
 
 def holm(p: Floats) -> Floats:
-    """P values of a family (M,) corrected so that the chance of any false finding stays below the rate (Holm 1979); NaN does not count.
+    """Correct a family of p values (M,) for the chance of any false rejection (Holm 1979).
+
+    With p sorted, the i-th becomes the max over j <= i of (M - j + 1) p_(j), at most 1. NaN stays NaN and
+    does not count towards M.
 
     >>> holm(np.array([0.01, 0.04, np.nan, 0.03])).round(3).tolist()
     [0.03, 0.06, nan, 0.06]
     """
-    found = np.full(p.shape, np.nan)
+    corrected = np.full(p.shape, np.nan)
     known = np.flatnonzero(~np.isnan(p))
     ordered = known[np.argsort(p[known], kind="stable")]
-    found[ordered] = np.minimum(np.maximum.accumulate(p[ordered] * np.arange(len(ordered), 0, -1)), 1.0)
-    return found
+    corrected[ordered] = np.minimum(np.maximum.accumulate(p[ordered] * np.arange(len(ordered), 0, -1)), 1.0)
+    return corrected
 
 
 def rank_correlation(a: Floats, b: Floats) -> tuple[float, float, float]:
-    """Spearman's rank correlation of two scores (M,), and its 95 % interval over the things ranked; pairs with a NaN are left out.
+    """Return Spearman's rank correlation of two score vectors (M,), with low and high of its 95 % interval.
 
-    The interval is Fisher's with the variance (1 + r^2 / 2) / (M - 3) of Bonett and Wright (2000): what
-    another choice of M such things might have given. NaN below 5 pairs, and where all ranks of a side are equal.
+    The interval is tanh(artanh(r) -+ z sqrt((1 + r^2 / 2) / (M - 3))): Fisher's transformation with the
+    variance of Bonett and Wright (2000). It is over other choices of the M ranked items. Pairs with a NaN are
+    left out. All three are NaN with fewer than 5 pairs, and where either vector is constant.
     """
     known = ~(np.isnan(a) | np.isnan(b))
     x, y = stats.rankdata(a[known]), stats.rankdata(b[known])
@@ -243,7 +292,9 @@ def rank_correlation(a: Floats, b: Floats) -> tuple[float, float, float]:
 
 
 def share_interval(share: float, count: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a share that was seen in `count` cases; NaN without cases.
+    """Return Wilson's interval (1927) of a share observed in n = `count` cases; NaN without cases.
+
+        (share + z^2 / 2n -+ z sqrt(share (1 - share) / n + z^2 / 4n^2)) / (1 + z^2 / n)
 
     >>> [round(bound, 3) for bound in share_interval(0.5, 100)]
     [0.404, 0.596]

@@ -1,1 +1,1 @@
-"""Re-scoring: move fresh samples along every boundary, layer by layer, and score again (method B)."""
+"""Re-score: move fresh samples along every boundary, layer by layer, and score them again (method B)."""

@@ -1,4 +1,4 @@
-"""From the raw sums of re-scoring to effects with intervals, p and q values (method B). Pure."""
+"""Compute effects with intervals, p values and q values from the sums of re-scoring (method B). Pure."""
 
 from __future__ import annotations
 
@@ -22,13 +22,25 @@ from .interim import AT_ALL, ELSEWHERE, sequential_p, spending
 Floats = NDArray[np.float64]
 
 FIELDS = ("count", "sum", "squares", "clipped", "made_undefined")
-"""What is summed over samples for every direction, layer set, sign and concept."""
+"""The sums over samples kept for every direction, layer set, sign and concept: see `sums_of`."""
 
 SIGNS = (1.0, -1.0)
 
 
 def sums_of(baseline: NDArray[np.float32], edited: NDArray[np.float32]) -> Floats:
-    """FIELDS of the changes from baseline to edited scores (K, C): (C, 5). Pairs with a NaN are left out."""
+    """Sum up the changes between two arrays of scores.
+
+    With delta_k = edited_k - baseline_k for each sample k and concept (see `measure.changes_along`), the sums
+    are the number of defined delta_k, sum delta_k, sum delta_k^2, sum max(delta_k, 0), and the number of
+    samples whose score the edit made undefined. A pair with a NaN on either side is left out.
+
+    Args:
+        baseline: scores of the unedited samples, (K, C).
+        edited: scores of the edited samples, (K, C).
+
+    Returns:
+        FIELDS of each concept, (C, 5).
+    """
     changes = edited.astype(np.float64) - baseline
     valid = ~np.isnan(changes)
     known = np.where(valid, changes, 0.0)
@@ -40,22 +52,30 @@ def sums_of(baseline: NDArray[np.float32], edited: NDArray[np.float32]) -> Float
 
 @dataclass(frozen=True)
 class EffectArrays:
-    """Effects of B boundaries on C concepts at S layer sets; axis 2 is the sign of the step.
+    """Hold the effects of B boundaries on C concepts at S layer sets, each array (B, S, 2, C).
+
+    Axis 2 is the sign of the step: 0 forwards, 1 backwards. delta_k is the change of the score of sample k.
 
     Attributes:
-        count: pairs of images that both have a score, (B, S, 2, C).
-        mean, error, low, high: mean change, its standard error and 95 % interval. The interval allows for skewed
-            changes where it is of a boundary's own concept, and is Student's elsewhere. It holds over other verification samples.
-        clipped: the paper's figure, mean of max(change, 0).
-        undefined, made_undefined: pairs left out; those whose score the edit made undefined.
-        in_sd: mean over the larger of the concept's sd and its least; NaN where both are 0.
-        p, rank: against the null of random directions; only for the positive step, else NaN.
-        q: Benjamini-Hochberg over the own concepts at each layer set, and apart over all other
-            pairs at the set `all`; NaN elsewhere.
-        null_count: how many null directions have an effect on the concept that is defined, and so
-            stand behind p and rank; NaN for the negative step.
-        low_total, high_total: 95 % interval that holds over other learning samples as well, of a boundary's
-            own concept at the set `all` and the positive step; NaN elsewhere, and where no boundary was learnt again.
+        count: number of samples whose score is defined before and after the edit.
+        mean: the signed effect, mean of delta_k.
+        error: standard error of the mean.
+        low, high: 95 % interval of the mean over verification samples. For a boundary's own concept it allows
+            for skewed changes (`skewed_interval`); elsewhere it is Student's.
+        clipped: the paper's score, mean of max(delta_k, 0) (Yang, Shen and Zhou 2021, section 2.2, eq. 1). It
+            is above zero even for pure noise.
+        undefined: number of samples left out because a score is NaN.
+        made_undefined: number of samples whose score was defined before the edit and is NaN after it.
+        in_sd: mean / max(sd, least) of the concept; NaN where both are 0.
+        p: p value against the null distribution of random directions (`null_p_value`): one-sided for the own
+            concept, two-sided elsewhere; NaN for the negative step.
+        rank: rank among the null directions (`rank_p_value`), not corrected; NaN for the negative step.
+        q: p after Benjamini and Hochberg's correction, over the own concepts at each layer set, and
+            separately over all other pairs at the set `all`; NaN elsewhere.
+        null_count: number of null directions with a defined effect, on which p and rank rest; NaN for the
+            negative step.
+        low_total, high_total: 95 % interval over learning samples as well, for a boundary's own concept at
+            the set `all` and the positive step; NaN elsewhere, and where no boundary was learnt again.
     """
 
     count: Floats
@@ -85,22 +105,22 @@ def effects_of(
     unit: Floats,
     all_set: int,
 ) -> EffectArrays:
-    """Turn sums into effects.
+    """Compute effects from sums over all samples.
 
     Args:
-        sums: of the boundaries, (B, S, 2, C, 5).
-        null: of the null directions at the positive step, (R, S, C, 5).
+        sums: FIELDS of the boundaries, (B, S, 2, C, 5).
+        null: FIELDS of the null directions at the positive step, (R, S, C, 5).
         own_changes: each boundary's changes of its own concept, (B, S, 2, K).
         own: column of each boundary's concept, (B,).
         samples: K.
-        unit: what a change is divided by for in_sd, (C,): the larger of sd and least.
-        all_set: which layer set is `all`.
+        unit: divisor of `in_sd` for each concept, max(sd, least), (C,).
+        all_set: position of the layer set `all` on axis 1.
     """
-    count, mean, error, clipped, made = _moments(sums)
+    count, mean, error, clipped, made_undefined = _moments(sums)
     low, high = mean_interval(mean, error, count)
     rows = np.arange(len(own))
     low[rows, :, :, own], high[rows, :, :, own] = skewed_interval(own_changes)  # (B, S, 2)
-    p, rank, null_count = _against(mean, null_means(null), own)
+    p, rank, null_count = _compare_with_null(mean, null_means(null), own)
     return EffectArrays(
         count=count,
         mean=mean,
@@ -109,11 +129,11 @@ def effects_of(
         high=high,
         clipped=clipped,
         undefined=samples - count,
-        made_undefined=made,
+        made_undefined=made_undefined,
         in_sd=mean / unit,
         p=p,
         rank=rank,
-        q=_corrected(p, own, all_set),
+        q=_q_values(p, own, all_set),
         null_count=null_count,
         low_total=np.full(mean.shape, np.nan),
         high_total=np.full(mean.shape, np.nan),
@@ -130,41 +150,42 @@ def effects_of_looks(
     unit: Floats,
     all_set: int,
 ) -> EffectArrays:
-    """Effects where each boundary stopped at a look of its own at each layer set.
+    """Compute effects where each boundary stopped at its own interim analysis (look) at each layer set.
 
-    A p value is that of all looks taken together, and so is the interval at the set `all`, where
-    decisions were taken: each look has its share of the error rate (core.rescoring.interim). At other sets
-    sampling stops for precision, which leaves Student's interval as it is.
+    The p value combines all looks taken (`sequential_p`). At the set `all`, where decisions fall, the
+    interval is Student's at the level 1 - 0.05 v_k, with v_k the share of the error rate of the last look
+    taken (`spending`). At other sets sampling stops for precision, so the interval is Student's at 95 %.
 
     Args:
-        sums: of the boundaries by batch, (B, N, S, 2, C, 5); NaN where a batch was not moved.
-        null: of the null directions at the positive step, (R, N, S, C, 5), as far as any boundary went.
+        sums: FIELDS of the boundaries by batch, (B, N, S, 2, C, 5); NaN where a batch was not moved.
+        null: FIELDS of the null directions at the positive step, (R, N, S, C, 5), as far as any boundary
+            went.
         own: column of each boundary's concept, (B,).
-        looks: samples at each of them.
+        looks: number of samples at each look, ascending.
         step: samples in a batch.
-        unit: what a change is divided by for in_sd, (C,).
-        all_set: which layer set is `all`.
+        unit: divisor of `in_sd` for each concept, max(sd, least), (C,).
+        all_set: position of the layer set `all`.
     """
     reached = samples_used(sums, looks[-1], step)  # (B, S)
-    done = np.asarray(looks)[:, None, None] <= reached  # (looks, B, S)
-    taken: list[tuple[Floats, Floats, Floats]] = []
+    taken = np.asarray(looks)[:, None, None] <= reached  # (looks, B, S)
+    by_look: list[tuple[Floats, Floats, Floats]] = []
     for look in looks:
         batches = -(-look // step)
         mean = _moments(np.nansum(sums[:, :batches], axis=1))[1]
-        taken.append(_against(mean, null_means(np.nansum(null[:, :batches], axis=1)), own))
-    last = done.sum(axis=0) - 1  # (B, S)
-    everywhere = np.arange(sums.shape[2]) == all_set
+        by_look.append(_compare_with_null(mean, null_means(np.nansum(null[:, :batches], axis=1)), own))
+    last = taken.sum(axis=0) - 1  # (B, S)
+    is_all = np.arange(sums.shape[2]) == all_set
     weights = np.where(
-        everywhere, spending(looks, AT_ALL)[:, None], spending(looks, ELSEWHERE)[:, None]
+        is_all, spending(looks, AT_ALL)[:, None], spending(looks, ELSEWHERE)[:, None]
     )  # (looks, S)
     p = sequential_p(
-        np.stack([p for p, _, _ in taken]), weights[:, None, :, None, None], done[..., None, None]
+        np.stack([p for p, _, _ in by_look]), weights[:, None, :, None, None], taken[..., None, None]
     )
     rank, null_count = (
-        np.take_along_axis(np.stack([row[k] for row in taken]), last[None, :, :, None, None], axis=0)[0]
+        np.take_along_axis(np.stack([row[k] for row in by_look]), last[None, :, :, None, None], axis=0)[0]
         for k in (1, 2)
     )
-    count, mean, error, clipped, made = _moments(np.nansum(sums, axis=1))
+    count, mean, error, clipped, made_undefined = _moments(np.nansum(sums, axis=1))
     low, high = mean_interval(mean, error, count)
     for i in range(len(own)):
         share = weights[last[i, all_set], all_set]
@@ -178,11 +199,11 @@ def effects_of_looks(
         high=high,
         clipped=clipped,
         undefined=reached[:, :, None, None] - count,
-        made_undefined=made,
+        made_undefined=made_undefined,
         in_sd=mean / unit,
         p=p,
         rank=rank,
-        q=_corrected(p, own, all_set),
+        q=_q_values(p, own, all_set),
         null_count=null_count,
         low_total=np.full(mean.shape, np.nan),
         high_total=np.full(mean.shape, np.nan),
@@ -192,14 +213,14 @@ def effects_of_looks(
 def over_learning(
     effects: EffectArrays, error: Floats, freedom: NDArray[np.int64], own: NDArray[np.int64], *, all_set: int
 ) -> EffectArrays:
-    """Add the intervals that hold over other learning samples too.
+    """Return the effects with the intervals over learning samples filled in (`total_interval`).
 
     Args:
         effects: with intervals over verification samples.
-        error: of each boundary's effect at `all` due to the learning, (B,); NaN where it is not known.
-        freedom: its degrees of freedom, (B,).
+        error: standard error of each boundary's effect at `all` due to learning, (B,); NaN where unknown.
+        freedom: degrees of freedom of `error`, (B,).
         own: column of each boundary's concept, (B,).
-        all_set: which layer set is `all`.
+        all_set: position of the layer set `all`.
     """
     at = (np.arange(len(own)), all_set, 0, own)
     low, high = effects.low_total.copy(), effects.high_total.copy()
@@ -208,29 +229,41 @@ def over_learning(
 
 
 def samples_used(sums: Floats, samples: int, step: int) -> NDArray[np.int64]:
-    """How many samples each direction was moved on at each layer set, (B, S), from sums by batch (B, N, S, 2, C, 5)."""
+    """Return how many samples each direction was moved on at each layer set, (B, S).
+
+    Args:
+        sums: FIELDS by batch, (B, N, S, 2, C, 5); NaN where a batch was not moved.
+        samples: K, the most there are.
+        step: samples in a batch; the last batch may be smaller.
+    """
     batches = (~np.isnan(sums[:, :, :, 0, 0, 0])).sum(axis=1)
     return np.asarray(np.minimum(batches * step, samples))
 
 
 def null_means(null: Floats) -> Floats:
-    """Mean changes that null directions make, (R, ...), from their sums (R, ..., 5)."""
+    """Return mean changes of null directions, (R, ...), from FIELDS (R, ..., 5); NaN where none is defined."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(null[..., 0] > 0, null[..., 1] / null[..., 0], np.nan)
 
 
 def _moments(sums: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Count, mean, standard error, clipped mean and made_undefined from FIELDS on the last axis."""
-    count, total, squares, clipped, made = np.moveaxis(sums, -1, 0)
+    """Return count, mean, standard error, clipped mean and made_undefined, each (...), from FIELDS."""
+    count, total, squares, clipped, made_undefined = np.moveaxis(sums, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(count > 0, total / count, np.nan)
         variance = np.where(count > 1, (squares - count * mean**2) / (count - 1.0), np.nan)
         error = np.sqrt(np.maximum(variance, 0.0) / count)
-    return count, mean, error, np.where(count > 0, clipped / np.maximum(count, 1.0), np.nan), made
+    return count, mean, error, np.where(count > 0, clipped / np.maximum(count, 1.0), np.nan), made_undefined
 
 
-def _against(mean: Floats, null_mean: Floats, own: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-    """P values and ranks of mean changes (B, S, 2, C) among those of null directions (R, S, C), and how many of these are defined."""
+def _compare_with_null(
+    mean: Floats, null_mean: Floats, own: NDArray[np.int64]
+) -> tuple[Floats, Floats, Floats]:
+    """Compare mean changes (B, S, 2, C) with those of null directions (R, S, C).
+
+    Returns:
+        p values, ranks, and number of defined null effects, each (B, S, 2, C); NaN for the negative step.
+    """
     p, rank, count = (np.full(mean.shape, np.nan) for _ in range(3))
     for i, j in enumerate(own):
         p[i, :, 0] = null_p_value(mean[i, :, 0], null_mean, two_sided=True)
@@ -240,7 +273,8 @@ def _against(mean: Floats, null_mean: Floats, own: NDArray[np.int64]) -> tuple[F
     return p, rank, count
 
 
-def _corrected(p: Floats, own: NDArray[np.int64], all_set: int) -> Floats:
+def _q_values(p: Floats, own: NDArray[np.int64], all_set: int) -> Floats:
+    """Return q values (B, S, 2, C): of own concepts at each layer set, and of all other pairs at `all`."""
     q = np.full(p.shape, np.nan)
     rows = np.arange(len(own))
     for s in range(p.shape[1]):
@@ -254,9 +288,18 @@ def _corrected(p: Floats, own: NDArray[np.int64], all_set: int) -> Floats:
 def variation_factors(
     effects: EffectArrays, own: NDArray[np.int64], varies: NDArray[np.bool_], *, all_set: int, rate: float
 ) -> NDArray[np.bool_]:
-    """Which boundaries are variation factors (B,): q < rate at all layers, concept varies, both intervals above zero.
+    """Decide which boundaries are variation factors, (B,).
 
-    An interval over learning samples that is not known does not count against a boundary.
+    A boundary is one if, for its own concept at the set `all`, q < rate, the concept varies, and both
+    intervals (over verification samples, and over learning samples too) lie above zero. An unknown interval
+    over learning samples does not count against a boundary.
+
+    Args:
+        effects: of all boundaries.
+        own: column of each boundary's concept, (B,).
+        varies: whether each concept varies, (C,).
+        all_set: position of the layer set `all`.
+        rate: false discovery rate, in (0, 1).
     """
     at = (np.arange(len(own)), all_set, 0, own)
     with np.errstate(invalid="ignore"):
