@@ -59,6 +59,7 @@ clean: ## Remove the environments and caches; runs stay
 check: $(TEST)/installed
 	$(TEST)/bin/ruff check .
 	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/codespell
 	$(TEST)/bin/mypy
 	$(TEST)/bin/lint-imports
 	@$(TEST)/bin/python -c "import ganstrata, pathlib, sysconfig; \
