@@ -54,7 +54,7 @@ def rooms() -> ganstrata.Generator:
 def register() -> Iterator[Callable[[str, str, type], None]]:
     """register(kind, name, class) makes a class of a test module a plugin until the test ends."""
     known = registry()
-    before = {key: list(infos) for key, infos in known._found.items()}
+    before = {key: list(infos) for key, infos in known._plugins.items()}
 
     def add(kind: str, name: str, plugin: type) -> None:
         known.add(
@@ -62,8 +62,8 @@ def register() -> Iterator[Callable[[str, str, type], None]]:
         )
 
     yield add
-    known._found.clear()
-    known._found.update(before)
+    known._plugins.clear()
+    known._plugins.update(before)
 
 
 CONFIG: dict[str, Any] = {

@@ -1,1 +1,1 @@
-"""Plugins: what a generator, a scorer and a boundary learner are, and how they are found, called and blamed."""
+"""Define the contracts of generators, scorers and boundary learners; discover, load and call plugins."""

@@ -1,4 +1,4 @@
-"""What all plugins share: a config, a device, a name to be called by, and calls whose failures are reported as the plugin's."""
+"""Base class of all plugins: a config, a device, a name, and calls whose errors name the plugin."""
 
 from __future__ import annotations
 
@@ -26,54 +26,56 @@ class Plugin(ABC):  # noqa: B024 - what is abstract differs by kind
     """Base of generators, scorers and boundary learners.
 
     Attributes:
-        origin: name and distribution in words, for messages; set when the plugin is built by its name.
-        name: under which it is registered; empty where it was not built by its name.
+        Config: the model of the plugin's options.
+        noun: the kind of plugin, for messages.
+        relief: advice to add to the error when memory runs out.
+        guarded: methods and properties that the core calls; their exceptions are reported as the plugin's.
+        origin: name and distribution, for messages. Set when the plugin is built by its registered name.
+        name: the registered name; empty if the plugin was built from its class.
     """
 
     Config: ClassVar[type[PluginConfig]] = PluginConfig
     noun: ClassVar[str] = "plugin"
-    relief: ClassVar[str] = ""  # what helps where memory runs out
-    guarded: ClassVar[tuple[str, ...]] = ()  # names of the methods and properties that the core calls
+    relief: ClassVar[str] = ""
+    guarded: ClassVar[tuple[str, ...]] = ()
     origin: str = ""
     name: str = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Have what the core calls report its exceptions as the plugin's."""
+        """Wrap the guarded members, so that their exceptions are reported as the plugin's."""
         super().__init_subclass__(**kwargs)
-        for name, defined in _own(cls, cls.guarded):
-            if isinstance(defined, property):
-                setattr(
-                    cls,
-                    name,
-                    property(_reported(name, defined.fget), defined.fset, defined.fdel, defined.__doc__),
-                )
-            elif isinstance(defined, cached_property):
-                replaced: cached_property[Any] = cached_property(_reported(name, defined.func))
-                setattr(cls, name, replaced)
-                replaced.__set_name__(cls, name)
-            elif isinstance(defined, FunctionType):
-                setattr(cls, name, _reported(name, defined))
+        for name, member in _own_members(cls, cls.guarded):
+            if isinstance(member, property):
+                getter = _reporting(name, member.fget)
+                setattr(cls, name, property(getter, member.fset, member.fdel, member.__doc__))
+            elif isinstance(member, cached_property):
+                cached: cached_property[Any] = cached_property(_reporting(name, member.func))
+                setattr(cls, name, cached)
+                cached.__set_name__(cls, name)
+            elif isinstance(member, FunctionType):
+                setattr(cls, name, _reporting(name, member))
 
     def __init__(self, config: PluginConfig, device: torch.device) -> None:
         self.config, self.device = config, device
 
 
 def owner_of(plugin: Plugin) -> str:
-    """A plugin in words: by its name and distribution, or by its class where it was not built by name."""
+    """Describe a plugin for messages: by name and distribution, or by class if it was not built by name."""
     return plugin.origin or f"{plugin.noun} {type(plugin).__module__}.{type(plugin).__qualname__}"
 
 
-def _own(cls: type, names: Iterable[str]) -> list[tuple[str, Any]]:
-    """What a class defines under these names itself, or takes from a base that is no plugin."""
-    found = []
+def _own_members(cls: type, names: Iterable[str]) -> list[tuple[str, Any]]:
+    """Return the members with these names that a class defines itself or inherits from a non-plugin base."""
+    members = []
     for name in names:
         home = next((base for base in cls.__mro__ if name in vars(base)), None)
         if home is not None and (home is cls or not issubclass(home, Plugin)):
-            found.append((name, vars(home)[name]))
-    return found
+            members.append((name, vars(home)[name]))
+    return members
 
 
-def _reported(name: str, method: Callable[..., Any] | None) -> Callable[..., Any]:
+def _reporting(name: str, method: Callable[..., Any] | None) -> Callable[..., Any]:
+    """Wrap a method: report its exceptions as the plugin's, and restore the process settings after it."""
     assert method is not None
 
     @wraps(method)

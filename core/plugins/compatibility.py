@@ -1,4 +1,4 @@
-"""Checks that a boundary belongs to a generator."""
+"""Check that a boundary belongs to a generator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def check_fits(boundary: Boundary, generator: Generator) -> None:
     """Refuse to apply a boundary to another generator or latent space.
 
     Raises:
-        MismatchError: it says which two things do not match.
+        MismatchError: the generator, the space or the shape of the normal differs.
     """
     card = generator.card
     if boundary.generator and boundary.generator != generator.fingerprint:
@@ -21,10 +21,12 @@ def check_fits(boundary: Boundary, generator: Generator) -> None:
         )
     if boundary.space not in (generator.space, "w+"):
         raise MismatchError(
-            f"boundary '{boundary.concept}' lies in space {boundary.space}, but the codes of this generator are in {generator.space}"
+            f"boundary '{boundary.concept}' lies in space {boundary.space}, "
+            f"but the codes of this generator are in {generator.space}"
         )
     expected = (card.layers, card.code_size) if boundary.space == "w+" else (card.code_size,)
     if boundary.normal.shape != expected:
         raise MismatchError(
-            f"boundary '{boundary.concept}' has a normal of shape {boundary.normal.shape}; this generator needs {expected}"
+            f"boundary '{boundary.concept}' has a normal of shape {boundary.normal.shape}; "
+            f"this generator needs {expected}"
         )

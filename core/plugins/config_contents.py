@@ -1,4 +1,4 @@
-"""Everything that the config of a plugin holds, as plain data: also what its own way of being written leaves out, hides or shuffles."""
+"""Convert a plugin's config to plain data, including fields that its own serialisation omits or hides."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # of an object in memory: another in each process
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # of an object in memory: differs between processes
 
 
 def contents(value: Any) -> Any:
-    """Plain data of a config, by the names under which its fields are given; paths stay paths.
+    """Return a config as plain data, keyed by the names (aliases) of its fields; paths stay paths.
 
-    Fields with `exclude=True`, those of derived models, and secrets are there too; sets are in one order in all processes.
+    Fields with `exclude=True`, fields of derived models, and secrets are included. Sets become lists whose
+    order is the same in all processes.
 
     >>> contents({"a": {"y", "x"}, "b": SecretStr("s")})
     {'a': ['x', 'y'], 'b': 's'}
@@ -28,12 +29,11 @@ def contents(value: Any) -> Any:
     ):
         return value
     if isinstance(value, BaseModel):
-        known = type(value).model_fields
-        found = {
+        declared = {
             field.serialization_alias or field.alias or name: contents(getattr(value, name))
-            for name, field in known.items()
+            for name, field in type(value).model_fields.items()
         }
-        return found | {name: contents(further) for name, further in (value.model_extra or {}).items()}
+        return declared | {name: contents(item) for name, item in (value.model_extra or {}).items()}
     if isinstance(value, Mapping):
         return {str(key): contents(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -52,11 +52,14 @@ def contents(value: Any) -> Any:
 
 
 def canonical_text(config: BaseModel) -> str:
-    """Text that is the same for equal configs, in all processes: as JSON, or by all contents where JSON does not tell them."""
-    written = config.model_dump_json()
+    """Return text that is equal for equal configs in all processes.
+
+    This is the model's own JSON, or the JSON of `contents` if the model's own omits something.
+    """
+    dumped = config.model_dump_json()
     full = contents(config)
-    same = json.dumps(json.loads(written), sort_keys=True) == json.dumps(full, sort_keys=True, default=str)
-    return written if same and not _holds_sets(config) else json.dumps(full, sort_keys=True, default=str)
+    same = json.dumps(json.loads(dumped), sort_keys=True) == json.dumps(full, sort_keys=True, default=str)
+    return dumped if same and not _holds_sets(config) else json.dumps(full, sort_keys=True, default=str)
 
 
 def _holds_sets(value: Any) -> bool:

@@ -1,7 +1,9 @@
-"""What a plugin may be: a Generator, a Scorer (or Segmenter) or a BoundaryLearner.
+"""Contracts of plugins: Generator, Scorer, Segmenter and BoundaryLearner.
 
-Every plugin is built as `Plugin(config, device)`, where config is an instance of its own nested
-`Config`: a pydantic model that forbids unknown fields.
+A plugin is built as `Plugin(config, device)`. `config` is an instance of the plugin's nested class `Config`,
+a pydantic model that forbids unknown fields.
+
+Shapes: N samples, L layers, D code size, Z latent size, C concepts, C_s style channels of stratum s.
 """
 
 from __future__ import annotations
@@ -32,30 +34,30 @@ if TYPE_CHECKING:
 
 
 class Generator(Plugin):
-    """A pretrained network as a stack of strata; the core composes them.
+    """Represent a pretrained network as a stack of strata, which the core runs one after the other.
 
-    Only `card`, `strata`, `stratum` and `finish` must be given. The defaults are a normal prior, no
-    mapping network, plain broadcast and no condition.
+    A subclass must define `card`, `strata`, `stratum` and `finish`. By default the prior is normal, there is
+    no mapping network and no condition, and w is copied to every layer.
 
     Attributes:
-        card: what the network is, and its sizes.
-        strata: its layers, first to last.
-        judges_range: whether the range of its first pictures is judged when it is built; False where the network's range is
-            known, so that what weights make of it is their affair, or lies far outside of [0, 1] by design.
+        card: the network's identity and sizes.
+        strata: the network's strata, first to last.
+        judges_range: whether to check the range of the first pictures when the generator is built. False if
+            the range is known from the architecture, or lies far outside [0, 1] by design.
     """
 
     noun = "generator"
     relief = "give a smaller synthesis.batch_size, fewer engine.workers, or another device"
     guarded = (
-        "card", "strata", "fingerprint", "space", "layer_scale", "groups", "sample", "map", "broadcast", "begin", "stratum", "finish",
-        "style", "style_weights",
+        "card", "strata", "fingerprint", "space", "layer_scale", "groups", "sample", "map", "broadcast",
+        "begin", "stratum", "finish", "style", "style_weights",
     )  # fmt: skip
     card: ModelCard
     strata: tuple[Stratum, ...]
     judges_range: bool = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Hold what sample(), map() and broadcast() of every plugin give against what the contract says."""
+        """Wrap sample(), map() and broadcast(), so that their results are checked."""
         super().__init_subclass__(**kwargs)
         for name, checked in (
             ("sample", _checked_sample),
@@ -67,7 +69,7 @@ class Generator(Plugin):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Names the latent space: boundaries learnt for one generator refuse another."""
+        """Identifier of the latent space, 16 hex digits. A boundary fits only generators with its own."""
         checkpoint = (
             self.card.weights
             or self.card.sha256
@@ -77,66 +79,78 @@ class Generator(Plugin):
 
     @property
     def space(self) -> str:
-        """The space that map() leads to: "w", or "z" where there is no mapping network."""
+        """Space of the codes that map() returns: "w", or "z" without a mapping network."""
         return "z" if type(self).map is Generator.map else "w"
 
     @property
     def layer_scale(self) -> NDArray[np.float32]:
-        """How a step in w shrinks at each layer, (L,): truncation psi; 1 elsewhere."""
+        """Factor (L,) by which truncation shrinks a step in w at each layer: psi, or 1 without truncation."""
         return np.ones(self.card.layers, dtype=np.float32)
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]] | None:
-        """Named layer groups, bottom to top; None for the core's cuts at 1/7, 3/7 and 6/7 of L."""
+        """Layers of each named group, bottom to top; None for the default cuts at 1/7, 3/7 and 6/7 of L."""
         return None
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Samples start .. start + n of a stream: each depends on (seed, stream, its index) alone."""
+        """Draw samples start .. start + n - 1 of a stream; each depends on (seed, stream, its index) only."""
         z = normals(seed, stream, Use.LATENT, range(start, start + n), self.card.latent_size)
         return Latents(torch.from_numpy(z).to(self.device), None, torch.arange(start, start + n))
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Z (N, Z) to w (N, D). Default: w = z. Other shapes raise ShapeError, here and in plugins."""
+        """Map latents z (N, Z) to w (N, D). Default: w = z.
+
+        Raises:
+            ShapeError: z or the result has another shape; also in subclasses.
+        """
         check_shape(z, "N Z", where="z handed to map", Z=self.card.latent_size)
         return z
 
     def broadcast(self, w: Tensor) -> Tensor:
-        """W (N, D) to codes (N, L, D); truncation belongs here. Default: a copy for every layer."""
+        """Expand w (N, D) to codes (N, L, D), with truncation if there is any. Default: a copy per layer."""
         check_shape(w, "N D", where="w handed to broadcast", D=self.card.code_size)
         return w[:, None].expand(-1, self.card.layers, -1)
 
     def begin(self, inputs: Inputs) -> State:
-        """The state before the first stratum. Default: empty."""
+        """Return the state before the first stratum. Default: empty."""
         return State(None)
 
     @abstractmethod
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        """Apply stratum s: code (N, D) is its layer's, style (N, C_s) replaces what its affine gives."""
+        """Apply stratum s to a state.
+
+        Args:
+            s: number of the stratum, from 0.
+            state: the state before it, which must not be modified.
+            code: code (N, D) of the layer that it reads; None if it reads none.
+            style: style (N, C_s) to use in place of the output of its affine map.
+        """
 
     @abstractmethod
     def finish(self, state: State) -> Tensor:
-        """The state after the last stratum as images (N, 3, H, W), RGB, nominally in [0, 1]."""
+        """Return the images (N, 3, H, W) of the last state: RGB, nominally in [0, 1]."""
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
-        """What the affine of stratum s gives for codes (N, D): (N, C_s), or None if it has none."""
+        """Return the style (N, C_s) that the affine map of stratum s computes from codes (N, D), or None."""
         return None
 
     def style_weights(self, s: int) -> Tensor | None:
-        """The affine's weights (C_s, D) for closed-form factorisation, or None."""
+        """Return the weights (C_s, D) of stratum s's affine map, for closed-form factorisation, or None."""
         return None
 
     @classmethod
     def recognise(
         cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
     ) -> Match | None:
-        """Whether a checkpoint with these tensors and settings belongs to this plugin."""
+        """Return a Match if a checkpoint with these tensors and settings is of this plugin, else None."""
         return None
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        """What is in a part that recognise() knows, weights included, for `model inspect` and `model convert`.
+        """Examine a part of a checkpoint that recognise() matched, for `model inspect` and `model convert`.
 
-        None: the plugin does not take part in those. Tensors that do not fit are told, not raised.
+        Tensors that do not fit are listed in the result and raise no error. None means that the plugin does
+        not support these commands.
         """
         return None
 
@@ -147,15 +161,12 @@ def _checked_sample(method: Callable[..., Latents]) -> Callable[..., Latents]:
         returned: object = method(self, n, seed, start, stream)
         fault = _fault_of_samples(returned, n, start)
         if not fault:
-            # Arrays are made for what the first samples were like.
-            drawn = cast("Latents", returned).condition
-            kind = None if drawn is None else (tuple(drawn.shape[1:]), drawn.dtype)
+            # Storage is laid out for the condition of the first samples.
+            condition = cast("Latents", returned).condition
+            kind = None if condition is None else (tuple(condition.shape[1:]), condition.dtype)
             before = self.__dict__.setdefault("_conditioned", kind)
-            fault = (
-                ""
-                if kind == before
-                else f"a condition of another kind than before ({shown(kind)} and not {shown(before)})"
-            )
+            if kind != before:
+                fault = f"a condition of another kind than before ({shown(kind)}, not {shown(before)})"
         if fault:
             raise PluginBroken(f"{owner_of(self)}: sample({n}, ..., start={start}, ...) returned {fault}")
         return cast("Latents", returned)
@@ -164,7 +175,7 @@ def _checked_sample(method: Callable[..., Latents]) -> Callable[..., Latents]:
 
 
 def _fault_of_samples(returned: object, n: int, start: int) -> str:
-    """What is wrong with what sample() gave; nothing if it will do."""
+    """Return what is wrong with the result of sample(); empty if nothing is."""
     if not isinstance(returned, Latents):
         return f"{type(returned).__name__}; a ganstrata.Latents was expected"
     rows: dict[str, object] = {"z": returned.z, "index": returned.index}
@@ -178,7 +189,10 @@ def _fault_of_samples(returned: object, n: int, start: int) -> str:
     if not returned.z.is_floating_point():
         return f"z of {returned.z.dtype}; floats were expected"
     if returned.index.tolist() != list(range(start, start + n)):
-        return f"another index than {start} to {start + n - 1}, by which samples are known: torch.arange(start, start + n)"
+        return (
+            f"an index other than {start} to {start + n - 1}, which identifies the samples; "
+            "use torch.arange(start, start + n)"
+        )
     return ""
 
 
@@ -219,16 +233,17 @@ def _check_tensor(value: object, method: str) -> None:
 
 
 class Scorer(Plugin):
-    """Gives each image a number per concept.
+    """Score images: one number per image and concept.
 
     Attributes:
-        concepts: what the columns of score() are.
+        concepts: the concepts of the columns of score().
         features: numbers of the strata whose feature maps score() reads; none by default.
-        extras: names of numbers that are kept beside the scores but are no concepts.
-        checkpoint: hash of the network's weights, if it has any. Scores are computed again when it changes, when a
-            file that the config names does, or the plugin's own source or version.
-        packages: further distributions, beside those that the plugin's own requires, whose version decides scores.
-        judges_range: whether the range of the first pictures that are given from outside a run is judged.
+        extras: names of the columns of extra(), stored beside the scores.
+        checkpoint: hash of the network's weights, if there are any. Scores are computed again when it
+            changes, or a file named in the config, or the plugin's source or version.
+        packages: distributions whose version affects the scores, besides those that the plugin's own
+            distribution requires.
+        judges_range: whether to check the range of the first pictures that come from outside a run.
     """
 
     noun = "scorer"
@@ -243,74 +258,76 @@ class Scorer(Plugin):
 
     @cached_property
     def declared(self) -> tuple[Concept, ...]:
-        """The concepts as they were when this was first asked for: they must not become others."""
+        """Concepts at the first access, with which later ones are compared: they must not change."""
         return tuple(self.concepts)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Hold what every scorer is given against what it takes."""
+        """Wrap the methods that take a rendering, so that it is checked."""
         super().__init_subclass__(**kwargs)
         for name in ("score", "extra", "logits", "labels"):
             if name in cls.__dict__:
-                setattr(cls, name, _given(cls.__dict__[name]))
+                setattr(cls, name, _with_checked_input(cls.__dict__[name]))
 
     def check(self, samples: int) -> None:
-        """Refuse a run of so many samples before any work is done.
+        """Refuse a number of samples before a run begins. Default: accept any.
 
         Raises:
-            DataError: it does not go with the scorer's data.
+            DataError: the scorer has no data for so many samples.
         """
 
     @abstractmethod
     def score(self, rendering: Rendering) -> Tensor:
-        """Scores (N, C), float32; NaN only where the concept may be undefined."""
+        """Return scores (N, C), float32; NaN only for concepts that may be undefined."""
 
     def extra(self, rendering: Rendering) -> Tensor:
-        """The numbers that `extras` names, (N, E): how far a score can be trusted, for example."""
+        """Return the numbers (N, E) that `extras` names, such as the confidence of a score."""
         return rendering.images.new_zeros((rendering.images.shape[0], 0))
 
 
-def _given(method: Callable[[Any, Rendering], Tensor]) -> Callable[[Any, Rendering], Tensor]:
+def _with_checked_input(method: Callable[[Any, Rendering], Tensor]) -> Callable[[Any, Rendering], Tensor]:
     @wraps(method)
     def call(self: Scorer, rendering: Rendering) -> Tensor:
         check_rendering(rendering, owner_of(self), judge_range=self.judges_range)
-        self.judges_range = False  # once for each scorer
+        self.judges_range = False  # check once per scorer
         return method(self, rendering)
 
     return call
 
 
 class Segmenter(Scorer):
-    """A scorer that labels pixels; its scores are the share of the picture that each class takes."""
+    """Label pixels, and score a picture by the share of its area that each of M classes covers."""
 
     @abstractmethod
     def logits(self, rendering: Rendering) -> Tensor:
-        """(N, M, H, W), a plane per class."""
+        """Return logits (N, M, H, W), one plane per class."""
 
     def labels(self, rendering: Rendering) -> Tensor:
-        """The class with the highest logit of each pixel, (N, H, W)."""
+        """Return the class with the highest logit of each pixel, (N, H, W)."""
         # max() is several times faster than argmax() on a CPU.
         return self.logits(rendering).max(dim=1).indices
 
     def score(self, rendering: Rendering) -> Tensor:
-        """Area shares (N, M): of each class, the pixels that bear its label."""
+        """Return area shares (N, M): pixels with the label of each class, divided by H*W."""
         labels = self.labels(rendering).flatten(1)  # (N, H*W)
         n, classes = labels.shape[0], len(self.concepts)
-        first = classes * torch.arange(n, device=labels.device)[:, None]
-        counts = (labels + first).flatten().bincount(minlength=n * classes)
-        return counts.view(n, classes).float() / labels.shape[1]
+        first = (
+            classes * torch.arange(n, device=labels.device)[:, None]
+        )  # (N, 1): the first bin of each picture
+        counts = (labels + first).flatten().bincount(minlength=n * classes)  # (N*M,)
+        return counts.view(n, classes).float() / labels.shape[1]  # (N, M)
 
 
 class BoundaryLearner(Plugin):
-    """Finds a direction per concept in a latent space.
+    """Learn a boundary per concept in a latent space.
 
     Attributes:
-        supervised: False for learners that use the generator instead of scores and choose themselves which
-            of the concepts their directions are of.
-        layerwise: True for learners of w+, which are given codes (N, L, D); with plain w the
-            boundaries of all layers would be the same, so they need synthesis.mixing above 0. A
-            learner may leave it to its config and set it when it is built.
-        within_classes: True for learners whose learn() takes `classes` (N,), the classes that a
-            conditional generator drew, and compares samples of one class with each other.
+        supervised: whether the learner uses scores. False for learners that use the generator instead, and
+            choose the concepts of their directions themselves.
+        layerwise: whether the learner works in w+ and takes codes (N, L, D). It needs synthesis.mixing above
+            0, since otherwise all layers have the same code and so the same boundary. The constructor may
+            set it according to the config.
+        within_classes: whether learn() takes `classes` (N,), the classes that a conditional generator drew,
+            and compares only samples of the same class.
     """
 
     noun = "boundary learner"
@@ -321,10 +338,10 @@ class BoundaryLearner(Plugin):
     within_classes: ClassVar[bool] = False
 
     def check(self, samples: int) -> None:
-        """Refuse a run of so many samples before any work is done.
+        """Refuse a number of samples before a run begins. Default: accept any.
 
         Raises:
-            DataError: they cannot do.
+            DataError: the learner cannot work with so few samples.
         """
 
     @abstractmethod
@@ -337,8 +354,15 @@ class BoundaryLearner(Plugin):
         generator: Generator | None = None,
         seed: int = 0,
     ) -> Boundaries:
-        """Boundaries from latents (N, D) or (N, L, D) and scores (N, C), one per concept.
+        """Learn one boundary per concept.
+
+        Args:
+            latents: codes (N, D), or (N, L, D) if the learner is layerwise.
+            scores: scores (N, C).
+            concepts: the concepts of the columns of the scores.
+            generator: the generator in whose space the boundaries lie; None outside a run.
+            seed: of everything random in the learner.
 
         Raises:
-            DataError: too few samples, or scores that do not vary.
+            DataError: there are too few samples, or scores do not vary.
         """

@@ -1,4 +1,4 @@
-"""Reports an exception in a plugin as the plugin's: who it is, what it was doing, and its own file and line."""
+"""Report an exception raised by a plugin with the plugin's name, the method called, and its file and line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import GanstrataError, MemoryExhausted, PluginBroken
 from ..text import visible
 
 LONGEST = 400
-"""Characters of an exception's own text that a message repeats."""
+"""Maximum number of characters of an exception's text that a message repeats."""
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _OURS = (os.path.join(_PACKAGE, "core"), os.path.join(_PACKAGE, "cli"))
@@ -30,46 +30,44 @@ _NO_MEMORY = (
 
 @contextmanager
 def plugin_call(owner: str, what: str, *, home: str = "", relief: str = "") -> Iterator[None]:
-    """Turn whatever the block raises into an error that names the plugin.
+    """Convert any exception raised in the block to an error that names the plugin.
 
     Args:
         owner: the plugin in words, such as "scorer 'contrast' from ganstrata-discs 0.1".
-        what: what it was asked to do.
+        what: the method that is called.
         home: name of the module that defines the plugin's class.
-        relief: what to do where memory runs out.
+        relief: advice to add when memory runs out.
 
     Raises:
-        GanstrataError: as the plugin raised it, or made of what it raised. KeyboardInterrupt passes.
+        GanstrataError: the plugin's own, or one made from its exception. KeyboardInterrupt passes through.
     """
     try:
         yield
     except KeyboardInterrupt:
         raise
-    except (
-        BaseException
-    ) as error:  # SystemExit, and whatever else would pass by those who expect an Exception
+    except BaseException as error:  # includes SystemExit, which is not an Exception
         if is_own_error(error):
             raise
         raise plugin_error(error, owner, what, home=home, relief=relief) from error
 
 
 def is_own_error(error: BaseException) -> bool:
-    """Whether an exception of a plugin is one of ours, which is shown as it is; one that says nothing is not."""
+    """Return whether an exception is a GanstrataError with a text, which is shown unchanged."""
     return isinstance(error, GanstrataError) and bool(text_of(error).strip())
 
 
 def plugin_error(
     error: BaseException, owner: str, what: str, *, home: str = "", relief: str = ""
 ) -> GanstrataError:
-    """The error to raise in place of a plugin's exception; arguments as for `calling`."""
-    said = f"{owner} failed in {what}: {one_line(error)}{location(error, home)}"
+    """Return the error to raise in place of a plugin's exception; arguments as for `plugin_call`."""
+    text = f"{owner} failed in {what}: {one_line(error)}{location(error, home)}"
     if is_out_of_memory(error):
-        return MemoryExhausted(f"{said}. Memory ran out; {relief or 'try smaller batches'}")
-    return PluginBroken(said)
+        return MemoryExhausted(f"{text}. Memory ran out; {relief or 'try smaller batches'}")
+    return PluginBroken(text)
 
 
 def one_line(error: BaseException) -> str:
-    """An exception's type and text in one line of bearable length.
+    """Return an exception's type and text in one short line.
 
     >>> one_line(ValueError("first\\n  second"))
     'ValueError: first second'
@@ -80,7 +78,7 @@ def one_line(error: BaseException) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """An exception's own text; empty where it fails to say it, as the class of somebody else may.
+    """Return an exception's text; empty if its `__str__` fails, as that of a third-party class may.
 
     >>> text_of(ValueError("too wide"))
     'too wide'
@@ -92,12 +90,12 @@ def text_of(error: BaseException) -> str:
 
 
 def location(error: BaseException, home: str = "") -> str:
-    """Where an exception arose, " (FILE:LINE)": the innermost frame in the plugin's or the user's own code; empty if there is none."""
+    """Return " (FILE:LINE)" of the innermost frame in the plugin's or the user's code, or nothing."""
     return _innermost(error.__traceback__, _root(home))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception means that memory ran out, on any device."""
+    """Return whether an exception means that memory ran out, on any device."""
     torch = sys.modules.get("torch")
     if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
         return True
@@ -110,14 +108,14 @@ def _innermost(trace: TracebackType | None, root: str) -> str:
     place = ""
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if _is_own(file, root):
+        if _is_reported(file, root):
             place = f" ({file}:{trace.tb_lineno})"
         trace = trace.tb_next
     return place
 
 
-def _is_own(file: str, root: str) -> bool:
-    """Whether a file is the plugin's, or anybody's who is neither ganstrata nor an installed library."""
+def _is_reported(file: str, root: str) -> bool:
+    """Return whether a file is the plugin's, or belongs to neither ganstrata nor an installed library."""
     if file.startswith("<"):
         return False
     path = _normal(file)
@@ -129,7 +127,7 @@ def _is_own(file: str, root: str) -> bool:
 
 
 def _root(home: str) -> str:
-    """The folder of the top package of a module, or its file where it is no package."""
+    """Return the folder of a module's top-level package, or the module's file if it is not in a package."""
     module = sys.modules.get(home.partition(".")[0])
     file = getattr(module, "__file__", None)
     if not file:

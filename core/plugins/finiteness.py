@@ -1,4 +1,4 @@
-"""Finds pictures that hold NaN or infinity, and where in the generator that began."""
+"""Find pictures that contain NaN or infinity, and the step of the generator where it began."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from .base import owner_of
 from .contracts import Generator
 from .records import State
 
-PLACEHOLDER = 0.5  # what every channel of a picture becomes that is not finite: grey
+PLACEHOLDER = 0.5  # grey: the value of all channels of a picture that replaces a non-finite one
 
 
 def finite_rows(images: Tensor) -> Tensor | None:
-    """Which pictures (N, 3, H, W) are finite, (N,); None if all are.
+    """Return which pictures (N, 3, H, W) are finite, as a mask (N,); None if all are.
 
     >>> finite_rows(torch.zeros(2, 3, 4, 4)) is None
     True
     >>> finite_rows(torch.tensor([0.0, float("nan")])[:, None, None, None].expand(2, 3, 4, 4)).tolist()
     [True, False]
     """
-    # A sum is NaN or infinite where one term is; it costs less than a mask, and may overflow by itself.
+    # The sum is not finite if any term is not. It is cheaper than a mask, but may also overflow by itself.
     if bool(images.detach().sum(dtype=torch.float32).isfinite()):
         return None
     finite = images.isfinite().flatten(1).all(dim=1)
@@ -29,20 +29,20 @@ def finite_rows(images: Tensor) -> Tensor | None:
 
 
 def fill_nonfinite(values: Tensor, finite: Tensor, value: float) -> Tensor:
-    """The rows of values (N, ...) that are not marked as finite (N,), replaced by one number."""
+    """Return values (N, ...) in which the rows not marked as finite (N,) are replaced by one number."""
     mask = finite.view(-1, *[1] * (values.ndim - 1))
     return torch.where(mask, values, torch.full_like(values, value))
 
 
 def locate_nonfinite(generator: Generator, state: State, codes: Tensor, start: int, row: int) -> str:
-    """The step of a pass after which one sample is no longer finite, in words.
+    """Describe the step of a pass after which one sample is no longer finite.
 
     Args:
-        generator: whose strata are run again, one by one.
-        state: before stratum `start`.
-        codes: (N, L, D).
-        start: the stratum to begin with.
-        row: of the sample.
+        generator: the generator; its strata are run again, one by one.
+        state: the state before stratum `start`.
+        codes: codes (N, L, D).
+        start: the first stratum to run.
+        row: the row of the sample.
     """
     if not bool(codes[row].isfinite().all()):
         return "its code is not finite before the first stratum"
@@ -57,29 +57,31 @@ def locate_nonfinite(generator: Generator, state: State, codes: Tensor, start: i
 
 
 def nonfinite_error(generator: Generator, finite: Tensor, index: Tensor, where: str) -> PictureError:
-    """What to raise for a batch with pictures that are not finite.
+    """Return the error to raise for a batch with pictures that are not finite.
 
     Args:
-        generator: that made them.
-        finite: which are, (N,).
-        index: of each sample, (N,).
-        where: of the first of them, in words.
+        generator: the generator that made the pictures.
+        finite: which pictures are finite, (N,).
+        index: the index of each sample, (N,).
+        where: where the first of them lost its finiteness, in words.
     """
-    first, lost = first_nonfinite(finite), int((~finite).sum())
-    others = f", and those of {lost - 1} more of the {len(finite)} in its batch" if lost > 1 else ""
+    first, count = first_nonfinite(finite), int((~finite).sum())
+    others = f", nor are those of {count - 1} more of the {len(finite)} in its batch" if count > 1 else ""
     return PictureError(
-        f"{owner_of(generator)}: the picture of sample {int(index[first])} is not finite (NaN or infinity){others}; {where}. "
-        "Where codes were moved, move them less far; else look at the weights, or use precision fp32. In a run, synthesis.allow_nonfinite "
-        "lets a share of the samples pass; they are left out of all scores"
+        f"{owner_of(generator)}: the picture of sample {int(index[first])} is not finite (NaN or infinity)"
+        f"{others}; {where}. If codes were moved, move them less far; otherwise check the weights, or use "
+        "precision fp32. In a run, synthesis.allow_nonfinite lets a share of the samples pass; they are left "
+        "out of all scores"
     )
 
 
 def first_nonfinite(finite: Tensor) -> int:
-    """The first row that is not finite."""
+    """Return the first row that is not finite."""
     return int((~finite).nonzero()[0, 0])
 
 
 def _is_finite(state: State, row: int, n: int) -> bool:
+    """Return whether a state of n samples is finite in one row."""
     tensors = [
         t
         for t in (state.x, state.rgb, *state.kept.values())

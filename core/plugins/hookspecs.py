@@ -1,4 +1,4 @@
-"""The whole surface of extension: three hooks that register plugins and three that follow a run."""
+"""Declare all hooks: three that register plugins and three that follow a run."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def ganstrata_register_boundaries(register: Register) -> None:
 def ganstrata_stage_started(stage: str, run: Run) -> None:
     """Note that a stage of a run begins.
 
-    This and the two below are called in the process that runs the command, one listener after the other. `run` is a
-    copy, to be read: `run.path` is the run directory, `run.manifest` what run.json says. Files of the run must not
-    be changed; what a listener writes belongs elsewhere. A listener that raises is named, and the run goes on.
+    The three stage hooks are called in the process that runs the command, one listener after the other.
+    `run` is a copy: `run.path` is the run directory, `run.manifest` the content of run.json. A listener must
+    not change files of the run; it may write elsewhere. If one raises, it is named and the run goes on.
 
     Args:
-        stage: synthesize, learn, rescore, edit or report. A stage that was done before is not announced.
-        run: as it is before the stage.
+        stage: synthesize, learn, rescore, edit or report. A stage that is already complete is not announced.
+        run: the run before the stage.
     """
 
 
@@ -49,19 +49,19 @@ def ganstrata_stage_finished(stage: str, run: Run) -> None:
     """Note that a stage of a run is complete; its results are on disk, and its entry in `run.manifest`.
 
     Args:
-        stage: as above.
-        run: with what the stage has recorded.
+        stage: as in `ganstrata_stage_started`.
+        run: the run with the records of the stage.
     """
 
 
 @hookspec
 def ganstrata_stage_failed(stage: str, run: Run, error: BaseException) -> None:
-    """Note that a stage ended before it was complete; what it had finished is kept, and the same command continues it.
+    """Note that a stage ended before it was complete.
 
-    Not called where the process is killed.
+    Finished parts are kept, and the same command continues the stage. Not called if the process is killed.
 
     Args:
-        stage: as above.
-        run: as it is now.
-        error: what ended it, a KeyboardInterrupt after Ctrl-C. It is raised again afterwards.
+        stage: as in `ganstrata_stage_started`.
+        run: the run as it is now.
+        error: the exception that ended the stage, such as KeyboardInterrupt. It is raised again afterwards.
     """

@@ -1,6 +1,6 @@
-"""Finds what a config names by dotted path. Importing the user's code is what the user asks for.
+"""Import the object that a config names by dotted path or file.
 
-Not to be used on anything that came out of a checkpoint.
+This runs the user's code, as the user asked. Never use it on a name that comes from a checkpoint.
 """
 
 from __future__ import annotations
@@ -20,48 +20,49 @@ from ..storage.paths import user_path
 from .failures import one_line
 
 PATTERN = r"^.+:[A-Za-z_][A-Za-z0-9_.]*$"
-"""What a target looks like: `package.module:Name`, or `FILE.py:Name`. The last colon counts: that of a drive, `C:\\net.py:Name`, comes before it."""
+"""Form of a target: `package.module:Name` or `FILE.py:Name`.
 
-_companions: dict[
-    str, set[str]
-] = {}  # of a file that was run: names of the modules beside it that came with it
+The last colon separates the name; an earlier one may belong to a drive, as in `C:\\net.py:Name`.
+"""
+
+_companions: dict[str, set[str]] = {}  # module name of a file to the modules beside it that it imported
 
 
 def find(target: str) -> Any:
-    """The object behind `package.module:Name` or `FILE.py:Name`.
+    """Return the object that `package.module:Name` or `FILE.py:Name` names.
 
     Raises:
         UserError: the module does not import, or has no such name.
     """
     place, _, name = target.rpartition(":")
-    found: Any = _import(place)
+    value: Any = _import(place)
     for part in name.split("."):
-        if not hasattr(found, part):
-            raise UserError(f"{place} has no '{part}'.{nearest(part, vars(found))}")
-        found = getattr(found, part)
-    return found
+        if not hasattr(value, part):
+            raise UserError(f"{place} has no '{part}'.{nearest(part, vars(value))}")
+        value = getattr(value, part)
+    return value
 
 
-def check_arguments(target: Any, name: str, given: Mapping[str, Any]) -> None:
-    """Refuse keyword arguments that a callable does not take, or does not take alone.
+def check_arguments(target: Any, name: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse keyword arguments with which a callable cannot be called.
 
     Raises:
-        UserError: with its signature and the nearest name.
+        UserError: an argument is unknown or missing; the message shows the signature and the nearest name.
     """
     try:
         signature = inspect.signature(target)
     except (TypeError, ValueError):
-        return  # made in C: its own complaint must do
+        return  # written in C: calling it will raise its own error
     try:
-        signature.bind(**given)
+        signature.bind(**arguments)
     except TypeError as error:
-        unknown = [key for key in given if key not in signature.parameters]
+        unknown = [key for key in arguments if key not in signature.parameters]
         hint = nearest(unknown[0], signature.parameters) if unknown else ""
         raise UserError(f"do not fit {name}{signature}: {error}.{hint}") from None
 
 
 def reason(error: BaseException) -> str:
-    """An exception of the user's code in one line, with the place it came from."""
+    """Return an exception of the user's code in one line, with its file and line."""
     trace, place = error.__traceback__, ""
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
@@ -91,14 +92,14 @@ def _import(place: str) -> ModuleType:
 
 
 def own_name(path: Path) -> str:
-    """The name under which a file of the user's is a module here."""
+    """Return the module name under which a user's file is imported."""
     return f"ganstrata_own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
 
 
 def _import_file(path: Path) -> ModuleType:
-    """Run a file, as it is now, and with it the files beside it that it imports.
+    """Run a file in its current form, and the files beside it that it imports.
 
-    No byte code is kept of them: Python tells it from that of an edited file by size and second alone.
+    No byte code is written: Python recognises an edited file only by its size and the second of its change.
     """
     if not path.is_file():
         raise FileNotFoundError(path)
@@ -106,31 +107,31 @@ def _import_file(path: Path) -> ModuleType:
     name = own_name(path)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
-    found = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(spec)
     for companion in _companions.pop(name, ()):  # they may have been edited as well
         sys.modules.pop(companion, None)
     before = set(sys.modules)
-    sys.modules[name] = found  # dataclasses look their module up
-    sys.path.insert(0, str(path.parent))  # the files beside it
-    kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    sys.modules[name] = module  # dataclasses look their module up
+    sys.path.insert(0, str(path.parent))  # to import the files beside it
+    previous, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        exec(compile(path.read_bytes(), path, "exec"), vars(found))
+        exec(compile(path.read_bytes(), path, "exec"), vars(module))
     except BaseException:
         del sys.modules[name]
         raise
     finally:
         sys.path.remove(str(path.parent))
-        sys.dont_write_bytecode = kept
+        sys.dont_write_bytecode = previous
     _companions[name] = (
         set()
         if is_installation(path.parent)
         else {key for key in set(sys.modules) - before - {name} if _lies_in(key, path.parent)}
     )
-    return found
+    return module
 
 
 def is_installation(folder: Path) -> bool:
-    """Whether pip puts packages into a folder: what lies side by side there does not belong together."""
+    """Return whether pip installs packages into a folder, where neighbouring files are unrelated."""
     return (
         folder.name in ("site-packages", "dist-packages")
         or next(folder.glob("*.dist-info"), None) is not None
@@ -138,7 +139,7 @@ def is_installation(folder: Path) -> bool:
 
 
 def _lies_in(module: str, folder: Path) -> bool:
-    """Whether a module is a file of this folder, or in a package of it."""
+    """Return whether a module is a file in this folder, or belongs to a package in it."""
     top, file = module.split(".")[0], getattr(sys.modules[module], "__file__", None)
     if file is None:
         return False

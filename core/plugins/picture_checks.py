@@ -1,8 +1,8 @@
-"""Judges whether pictures are what the core and scorers take them for: floats (N, 3, H, W), finite, nominally in [0, 1].
+"""Check pictures: floats (N, 3, H, W), finite, nominally in [0, 1].
 
-"Nominally" leaves room: pictures of edited codes go beyond 0 and 1, and are not clamped. A range is
-therefore judged by shares of values, not by the lowest and the highest. Judged so, a set of pictures may
-be of another range without being noticed: bright pictures in [-1, 1] look like pictures in [0, 1].
+Pictures of edited codes go beyond 0 and 1 and are not clamped. The range is therefore judged by shares of
+values and not by the extremes. Some wrong ranges go unnoticed: bright pictures in [-1, 1] look like pictures
+in [0, 1].
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from .records import Rendering
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
-BEYOND, SHARE = (
-    0.25,
-    0.05,
-)  # generators: more than this share of values further out than this part of the range
-BLACK = 0.02  # generators: nothing brighter than this part of the range
-FAR_BELOW, FAR_ABOVE, GIVEN_SHARE = -0.25, 2.0, 0.1  # scorers: this share of values beyond one of these
-BYTES = 10.0  # scorers: what some value of pictures in [0, 255] exceeds, and no value of edited pictures does
+# A generator's pictures are out of range if more than SHARE of the values lie further outside than BEYOND
+# times the width of the range, or if no value is brighter than BLACK times the width.
+BEYOND, SHARE = 0.25, 0.05
+BLACK = 0.02
+# A scorer's pictures are out of range if at least INPUT_SHARE of the values lie beyond one of these limits.
+FAR_BELOW, FAR_ABOVE, INPUT_SHARE = -0.25, 2.0, 0.1
+BYTES = 10.0  # pictures in [0, 255] have values above this, edited pictures do not
 
 
 def range_fault(images: Tensor, low: float = 0.0, high: float = 1.0) -> str:
-    """What speaks against a generator's unedited pictures having a range; empty if nothing does.
+    """Describe why a generator's unedited pictures do not have a range; empty if they seem to have it.
 
     Args:
         images: (N, C, H, W), finite.
-        low: of black.
-        high: of full colour.
+        low: value of black.
+        high: value of full colour.
 
     >>> range_fault(torch.rand(2, 3, 8, 8))
     ''
@@ -38,21 +38,22 @@ def range_fault(images: Tensor, low: float = 0.0, high: float = 1.0) -> str:
     'go from -1.00 to 1.00'
     """
     x, width = images.detach().float(), high - low
-    seen = f"go from {float(x.min()):.2f} to {float(x.max()):.2f}"
+    extremes = f"go from {float(x.min()):.2f} to {float(x.max()):.2f}"
     if float(((x < low - BEYOND * width) | (x > high + BEYOND * width)).float().mean()) > SHARE:
-        return seen
+        return extremes
     if float(x.max()) < low + BLACK * width:
-        return f"{seen}: nothing is brighter than black"
+        return f"{extremes}: nothing is brighter than black"
     if low < 0.0 and float(x.min()) >= (low + high) / 2.0:
-        return f"{seen}: nothing is darker than the middle"
+        return f"{extremes}: nothing is darker than the middle"
     return ""
 
 
 def input_fault(images: Tensor) -> str:
-    """What a scorer's pictures (N, 3, H, W) look like if not like pictures in [0, 1], with the cure; empty if they do.
+    """Describe the range of a scorer's pictures (N, 3, H, W) if it is not [0, 1], with the cure; else empty.
 
-    Pictures count as [0, 255] if a tenth of their values lies above 2 and one above 10, or all are whole
-    numbers; as [-1, 1] if a tenth lies below -0.25 and hardly any outside of [-1.1, 1.1].
+    The range is taken for [0, 255] if a tenth of the values lie above 2 and one above 10, or if one lies
+    above 2 and all are whole numbers. It is taken for [-1, 1] if a tenth lie below -0.25 and at most 1 %
+    outside [-1.1, 1.1].
 
     >>> input_fault(torch.linspace(-0.2, 1.2, 192).view(1, 3, 8, 8))
     ''
@@ -61,25 +62,25 @@ def input_fault(images: Tensor) -> str:
     """
     x = images.detach().float()
     highest = float(x.max())
-    large = highest > BYTES and float((x > FAR_ABOVE).float().mean()) >= GIVEN_SHARE
+    large = highest > BYTES and float((x > FAR_ABOVE).float().mean()) >= INPUT_SHARE
     if large or (highest > FAR_ABOVE and bool((x == x.round()).all())):
         return "in [0, 255]; give images.div(255)"
-    dark = float((x < FAR_BELOW).float().mean()) >= GIVEN_SHARE
+    dark = float((x < FAR_BELOW).float().mean()) >= INPUT_SHARE
     if dark and float((x.abs() > 1.1).float().mean()) <= 0.01:
         return "in [-1, 1]; give images.add(1).div(2)"
     return ""
 
 
 def check_rendering(rendering: object, owner: str, *, judge_range: bool) -> None:
-    """Refuse what a scorer cannot score.
+    """Refuse input that a scorer cannot score.
 
     Args:
-        rendering: what its method was called with.
-        owner: the scorer in words.
-        judge_range: whether to look at the values' range.
+        rendering: the argument of the scorer's method.
+        owner: the scorer, for messages.
+        judge_range: whether to check the range of the values.
 
     Raises:
-        DataError: no Rendering, or its pictures are of another type, shape or range, or not finite.
+        DataError: it is not a Rendering, or its pictures have another type, shape or range or are not finite.
     """
     if not isinstance(rendering, Rendering):
         hint = ": write ganstrata.Rendering(images)" if isinstance(rendering, Tensor) else ""
@@ -103,6 +104,6 @@ def check_rendering(rendering: object, owner: str, *, judge_range: bool) -> None
     if fault:
         low, high = float(images.min()), float(images.max())
         raise DataError(
-            f"{owner} was given pictures that go from {low:.3g} to {high:.3g} and seem to be {fault}; {wanted}. "
-            "Where they are right all the same, build the scorer with check=False"
+            f"{owner} was given pictures that go from {low:.3g} to {high:.3g} and seem to be {fault}; "
+            f"{wanted}. If they are right all the same, build the scorer with check=False"
         )

@@ -1,4 +1,4 @@
-"""Settings of the whole process that decide numbers of others too: what a plugin changes of them is put back after each call."""
+"""Save and restore settings of the whole process that a plugin may change and that affect other results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ import torch
 
 
 class ProcessSettings(NamedTuple):
-    """What is in force."""
+    """Settings of the process.
+
+    Attributes:
+        dtype: default dtype of torch.
+        device: default device of torch.
+        threads: number of threads of torch.
+        grad: whether torch records gradients.
+        matmul: precision of float32 matrix products in torch.
+        deterministic: whether torch uses deterministic algorithms only.
+        errors: numpy's handling of floating-point errors.
+        folder: working directory; empty if it was removed.
+    """
 
     dtype: torch.dtype
     device: torch.device
@@ -24,7 +35,7 @@ class ProcessSettings(NamedTuple):
 
     @classmethod
     def current(cls) -> ProcessSettings:
-        """Of this process and thread."""
+        """Return the settings now in force in this process and thread."""
         return cls(
             torch.get_default_dtype(),
             torch.get_default_device(),
@@ -37,7 +48,7 @@ class ProcessSettings(NamedTuple):
         )
 
     def restore(self) -> None:
-        """Put back what is another now."""
+        """Put the settings back into force."""
         now = ProcessSettings.current()
         if now == self:
             return

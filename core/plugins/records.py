@@ -1,4 +1,7 @@
-"""Records that travel between stages and plugins. Shapes: N samples, L layers, D code size, C concepts."""
+"""Define the records that stages and plugins exchange.
+
+Shapes: N samples, L layers, D code size, Z latent size, C concepts.
+"""
 
 from __future__ import annotations
 
@@ -17,25 +20,25 @@ LEVELS = ("layout", "category", "attribute", "colour", "object")
 """Levels of abstraction, in the order in which reports show them."""
 
 SPACES = ("z", "w", "w+", "s")
-"""Latent spaces a boundary may lie in."""
+"""Latent spaces in which a boundary may lie."""
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a generator is and where it comes from.
+    """Describe a generator, its sizes and its origin.
 
     Attributes:
         family: name of the architecture.
-        resolution: of its pictures in pixels, the longer side.
-        layers: L, how many layers of codes it has.
-        code_size: D, numbers in the code of a layer.
-        latent_size: Z, numbers in a latent z.
-        licence: of the weights.
-        source: where they come from, in words.
-        sha256: of the checkpoint's file; empty if there is none. A run that is continued with another one is refused.
-        weights: of the weights themselves, whatever file they are in (core.checkpoints.digest). The fingerprint, by which
-            boundaries know their generator, is made of it; without it of sha256, and without that of the plugin's config.
-        truncation: in words.
+        resolution: longer side of its pictures in pixels.
+        layers: number of layers L that take a code.
+        code_size: length D of the code of a layer.
+        latent_size: length Z of a latent z.
+        licence: licence of the weights.
+        source: origin of the weights, in words.
+        sha256: hash of the checkpoint file; empty without one. A run cannot be continued with another file.
+        weights: hash of the weights, independent of the file format (core.checkpoints.digest). The
+            generator's fingerprint is made from it, or else from sha256, or else from the plugin's config.
+        truncation: the truncation applied, in words.
     """
 
     family: str
@@ -52,15 +55,15 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Stratum:
-    """One layer of the network, as the core sees it.
+    """Describe one step of the network, usually a convolution with its style.
 
     Attributes:
-        name: as in the network.
-        reads: the layer whose code it takes, or None.
-        size: of its output in pixels.
-        margin: pixels beyond the picture on every side (StyleGAN3).
-        is_feature: whether State.x after it is a feature map worth reading; False for ToRGB.
-        style_width: how many style channels its affine gives, if it has one.
+        name: name of the module in the network.
+        reads: number of the layer whose code it takes, or None.
+        size: side of its output in pixels.
+        margin: pixels of its output beyond the picture on every side (StyleGAN3).
+        is_feature: whether State.x after it is a useful feature map; False for ToRGB.
+        style_width: number of style channels of its affine map, or None without one.
     """
 
     name: str
@@ -73,7 +76,13 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Latents:
-    """Samples of the network's own prior: z (N, Z), condition or None, absolute index (N,)."""
+    """Samples of the network's prior.
+
+    Attributes:
+        z: latents (N, Z).
+        condition: conditions (N, ...), such as class labels, or None.
+        index: indices of the samples in their stream, (N,).
+    """
 
     z: torch.Tensor
     condition: torch.Tensor | None
@@ -82,7 +91,14 @@ class Latents:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a pass begins with: number of samples, condition, absolute index (N,), seed of fresh noise."""
+    """Inputs of a pass besides the codes.
+
+    Attributes:
+        n: number of samples.
+        condition: conditions (N, ...), or None.
+        index: indices of the samples in their stream, (N,).
+        noise: seed of fresh noise.
+    """
 
     n: int
     condition: torch.Tensor | None
@@ -92,12 +108,12 @@ class Inputs:
 
 @dataclass(frozen=True)
 class State:
-    """What flows from one stratum to the next. Every tensor has one row per sample.
+    """State between two strata. Every tensor has one row per sample.
 
     Attributes:
-        x: feature map (N, C, H, W), or None before the first.
-        rgb: running RGB (N, 3, H, W) of skip generators, or None.
-        kept: whatever else later strata need.
+        x: feature map (N, C, H, W), or None before the first stratum.
+        rgb: accumulated RGB (N, 3, H, W) of generators with skip connections, or None.
+        kept: other tensors that later strata need, by name.
     """
 
     x: torch.Tensor | None
@@ -105,20 +121,20 @@ class State:
     kept: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     def with_x(self, x: torch.Tensor) -> State:
-        """The same state with another feature map."""
+        """Return the state with another feature map."""
         return replace(self, x=x)
 
 
 @dataclass(frozen=True)
 class Concept:
-    """One thing a scorer scores.
+    """One quantity that a scorer scores.
 
     Attributes:
-        name: unique within its scorer.
-        level: one of LEVELS.
-        least: smallest standard deviation that counts as variation; None for raw margins, where it
-            is a tenth of the median spread of the scorer's concepts.
-        threshold: a score above it means "present"; None where that has no meaning.
+        name: name, unique within its scorer.
+        level: level of abstraction, one of LEVELS.
+        least: smallest standard deviation that counts as variation. None for raw margins: a tenth of the
+            median standard deviation of the scorer's concepts.
+        threshold: score above which the concept is present; None if that has no meaning.
         may_be_undefined: whether a score may be NaN.
     """
 
@@ -134,16 +150,16 @@ class Concept:
 
 
 class Rendering:
-    """Images with the features a scorer asked for, and a store for what scorers share.
+    """Images with the feature maps that scorers read, and a cache that scorers share.
 
     Attributes:
-        images: (N, 3, H, W), RGB, nominally in [0, 1], never clamped.
-        features: State.x after the strata that were asked for, by number of the stratum.
-        index: which of a run's samples these are, (N,), where they are probing samples, unedited; None
-            elsewhere. What people said of pictures can only be looked up by it.
-        finite: which pictures the generator made without NaN and infinity, (N,); None where all are. The
-            others are grey, and have no scores.
-        composed: whether the core composed the pictures, and vouches for their kind, shape and finiteness.
+        images: pictures (N, 3, H, W), RGB, nominally in [0, 1], never clamped.
+        features: State.x after the strata that scorers read, by number of the stratum.
+        index: indices of the samples, (N,), if they are unedited probing samples; else None. The scorer
+            `table` looks scores up by it.
+        finite: which pictures are finite, (N,); None if all are. The others are replaced by grey ones and
+            have no scores.
+        composed: whether the core made the pictures, so that their type, shape and finiteness are known.
     """
 
     def __init__(
@@ -161,7 +177,11 @@ class Rendering:
         self._once: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, function: Callable[[], T]) -> T:
-        """Compute something once for all scorers; key = kind, checkpoint hash, preprocessing.
+        """Return a value that is computed once for all scorers.
+
+        Args:
+            key: identifies the value: its kind, the hash of the checkpoint, the preprocessing.
+            function: computes the value if the key is new.
 
         >>> rendering, calls = Rendering(None), []
         >>> [rendering.once("features", lambda: calls.append(1) or 7) for _ in range(3)], len(calls)
@@ -175,18 +195,18 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Boundary:
-    """A concept's linear boundary in a latent space; n.w + b is a signed distance.
+    """Represent the hyperplane of a concept in a latent space. n.w + b is the signed distance of w from it.
 
     Attributes:
-        concept: the concept's id, `alias/name`.
-        level: the concept's level.
-        normal: unit normal (D,), or one per layer (L, D).
-        offset: b, or one per layer (L,).
-        space: one of SPACES.
-        generator: fingerprint of the generator whose space it is.
-        layers: the layers it is meant for, or None for all.
-        given: concepts that the direction was made to leave alone.
-        facts: training counts, accuracies and settings, for people.
+        concept: id of the concept, `alias/name`.
+        level: level of the concept.
+        normal: unit normal n (D,), or one per layer (L, D).
+        offset: offset b, or one per layer (L,).
+        space: latent space, one of SPACES.
+        generator: fingerprint of the generator.
+        layers: layers to edit, or None for all.
+        given: names of the concepts on which the direction is conditioned, so that it leaves them unchanged.
+        facts: training counts, accuracies and settings, for reports.
     """
 
     concept: str
@@ -201,29 +221,29 @@ class Boundary:
 
     @property
     def name(self) -> str:
-        """The concept, and what it is conditioned on: `a/x` or `a/x|a/y,a/z`."""
+        """Name of the boundary: the concept and those it is conditioned on, `a/x` or `a/x|a/y,a/z`."""
         return self.concept if not self.given else f"{self.concept}|{','.join(self.given)}"
 
 
 class Boundaries(tuple[Boundary, ...]):
-    """Boundaries in a fixed order, to be found by name."""
+    """Boundaries in a fixed order, with access by name."""
 
     __slots__ = ()
 
     def __new__(cls, boundaries: Iterable[Boundary] = ()) -> Boundaries:
-        """From any boundaries, in their order."""
+        """Create from an iterable of boundaries."""
         return super().__new__(cls, boundaries)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Their names, in order."""
+        """Names of the boundaries, in order."""
         return tuple(b.name for b in self)
 
     def of(self, name: str) -> Boundary:
-        """The boundary of one concept, or of one with conditions.
+        """Return the boundary with this name.
 
         Raises:
-            KeyError: there is none; the message lists those there are.
+            KeyError: there is none; the message lists the names.
         """
         for boundary in self:
             if boundary.name == name:
@@ -233,7 +253,12 @@ class Boundaries(tuple[Boundary, ...]):
 
 @dataclass(frozen=True)
 class Match:
-    """A generator plugin's claim that a checkpoint is its own: how sure (0 to 1), and why."""
+    """A plugin's claim that it can read a checkpoint.
+
+    Attributes:
+        confidence: from 0 to 1.
+        reason: why, in words.
+    """
 
     confidence: float
     reason: str

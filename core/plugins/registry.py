@@ -1,10 +1,10 @@
-"""Finds plugins, names them, and says where they come from and why one does not work.
+"""Discover, name and load plugins, and report which distribution a broken one comes from.
 
-Entry points of the group `ganstrata` are loaded one by one: a broken plugin is listed with its
-distribution and reason, and stops only those who ask for it; one whose hooks are none stops every run,
-since it may follow runs and would do so in silence. `GANSTRATA_PLUGINS=a,b` loads only the entry points or
-distributions named; `GANSTRATA_TRACE=1` prints every hook call to standard error. What plugins print when
-they are imported goes there too: standard output is for results.
+Entry points of the group `ganstrata` are loaded one by one. A broken plugin is listed with its distribution
+and the reason, and is an error only where it is used. A plugin with a misspelt hook stops every run, since
+the hook would never be called. `GANSTRATA_PLUGINS=a,b` loads only these entry points or distributions.
+`GANSTRATA_TRACE=1` prints every hook call to standard error. Output that plugins print on import goes to
+standard error too: standard output is for results.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["generator", "scorer", "boundary"]
 KINDS: tuple[Kind, ...] = ("generator", "scorer", "boundary")
-RESERVED = "auto"  # no generator's name: see config.AUTO
+RESERVED = "auto"  # cannot name a generator: see config.schema.AUTO
 _HOOKS = {"generator": "generators", "scorer": "scorers", "boundary": "boundaries"}
 _NOUNS = {"generator": "generator", "scorer": "scorer", "boundary": "boundary learner"}
 _BASES = {"generator": "Generator", "scorer": "Scorer", "boundary": "BoundaryLearner"}
@@ -41,19 +41,27 @@ _BASES = {"generator": "Generator", "scorer": "Scorer", "boundary": "BoundaryLea
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """One registered name."""
+    """A registered plugin.
+
+    Attributes:
+        kind: generator, scorer or boundary.
+        name: the registered name.
+        target: the class, "package.module:Class".
+        summary: one line of description.
+        distribution: name and version of the distribution.
+    """
 
     kind: Kind
     name: str
-    target: str  # "package.module:Class"
+    target: str
     summary: str
-    distribution: str  # name and version
+    distribution: str
 
     def load(self) -> type[Any]:
-        """Import the class.
+        """Import and return the class.
 
         Raises:
-            PluginBroken: it does not import, or is no plugin of its kind.
+            PluginBroken: it cannot be imported, or is not a plugin of its kind.
         """
         from . import contracts
         from .base import PluginConfig
@@ -63,27 +71,30 @@ class PluginInfo:
         module_name, _, class_name = self.target.partition(":")
         try:
             with redirect_stdout(sys.stderr):
-                found = getattr(importlib.import_module(module_name), class_name)
+                plugin = getattr(importlib.import_module(module_name), class_name)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             raise PluginBroken(
-                f"{_NOUNS[self.kind].capitalize()} '{self.name}' comes from {self.distribution}, which does not load:\n  {_reason(error)}"
+                f"{_NOUNS[self.kind].capitalize()} '{self.name}' comes from {self.distribution}, "
+                f"which does not load:\n  {_reason(error)}"
             ) from error
         finally:
             before.restore()
         base = getattr(contracts, _BASES[self.kind])
-        if not (isinstance(found, type) and issubclass(found, base)):
+        if not (isinstance(plugin, type) and issubclass(plugin, base)):
             raise PluginBroken(
-                f"{self.target} from {self.distribution} is registered as a {_NOUNS[self.kind]} but is not a subclass of {base.__name__}."
+                f"{self.target} from {self.distribution} is registered as a {_NOUNS[self.kind]} "
+                f"but is not a subclass of {base.__name__}."
             )
-        config: object = getattr(found, "Config", None)
+        config: object = getattr(plugin, "Config", None)
         if not (isinstance(config, type) and issubclass(config, PluginConfig)):
             raise PluginBroken(
-                f"{_NOUNS[self.kind].capitalize()} '{self.name}' from {self.distribution} has a Config that is no ganstrata.PluginConfig; "
-                "derive it from that, or leave it out where there is nothing to configure."
+                f"{_NOUNS[self.kind].capitalize()} '{self.name}' from {self.distribution} has a Config that "
+                "is not a subclass of ganstrata.PluginConfig; derive it from that, or remove it if there is "
+                "nothing to configure."
             )
-        return found
+        return plugin
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,11 @@ class BrokenPlugin:
     """An entry point that does not load.
 
     Attributes:
-        bad_hook: whether that is because it has a hook that is none, or one that is not as it must be.
+        entry_point: its name.
+        distribution: name and version of the distribution.
+        target: the module or object that it names.
+        reason: why it does not load.
+        bad_hook: whether the reason is an unknown or invalid hook.
     """
 
     entry_point: str
@@ -102,7 +117,7 @@ class BrokenPlugin:
 
 
 class Register:
-    """What a registration hook is given; call it once per plugin."""
+    """Argument of the registration hooks; call it once per plugin."""
 
     def __init__(self, kind: Kind, distribution: str, registry: Registry) -> None:
         self._kind, self._distribution, self._registry = kind, distribution, registry
@@ -111,12 +126,22 @@ class Register:
         return f"<{self._kind}s of {self._distribution}>"
 
     def __call__(self, name: str, target: str, summary: str) -> None:
-        """Register `target` ("package.module:Class") under a name, with one line that says what it is."""
+        """Register a plugin.
+
+        Args:
+            name: letters, digits and underscores.
+            target: the class, "package.module:Class".
+            summary: one line of description.
+
+        Raises:
+            ValueError: the name or the target cannot be used.
+        """
         if not name.isidentifier():
             raise ValueError(f"plugin name '{name}' must be letters, digits and underscores")
         if self._kind == "generator" and name == RESERVED:
             raise ValueError(
-                f"no generator can be called '{RESERVED}': in a config, that leaves the choice to the checkpoint"
+                f"no generator can be called '{RESERVED}': "
+                "in a config, that leaves the choice to the checkpoint"
             )
         if target.count(":") != 1:
             raise ValueError(f"plugin '{name}': target '{target}' must read 'package.module:Class'")
@@ -124,18 +149,18 @@ class Register:
 
 
 class Registry:
-    """All plugins that the installed distributions bring."""
+    """All plugins of the installed distributions."""
 
     def __init__(self, points: Iterable[EntryPoint] | None = None) -> None:
         self.hooks = pluggy.PluginManager(hookspecs.PROJECT)
         self.hooks.add_hookspecs(hookspecs)
         self.broken: list[BrokenPlugin] = []
-        self._found: dict[tuple[Kind, str], list[PluginInfo]] = {}
+        self._plugins: dict[tuple[Kind, str], list[PluginInfo]] = {}
         if os.environ.get("GANSTRATA_TRACE") == "1":
             self.hooks.add_hookcall_monitoring(_announce, lambda *_: None)
         known = list(entry_points(group=hookspecs.PROJECT) if points is None else points)
         with redirect_stdout(sys.stderr):
-            for point in sorted(_wanted(known), key=lambda p: (_distribution(p), p.name)):
+            for point in sorted(_selected(known), key=lambda p: (_distribution(p), p.name)):
                 self._load(point)
 
     def _load(self, point: EntryPoint) -> None:
@@ -169,10 +194,10 @@ class Registry:
                 self.broken.append(BrokenPlugin(point.name, distribution, point.value, _reason(error)))
 
     def _check_hooks(self, plugin: object) -> None:
-        """Refuse hooks whose name is none, and functions with the name of a hook that are not marked as one.
+        """Refuse hooks with an unknown name, and functions with a hook's name that are not marked as hooks.
 
         Raises:
-            PluginValidationError: with the nearest name.
+            PluginValidationError: there is one; the message suggests the nearest name.
         """
         known = [name for name in vars(hookspecs) if name.startswith(f"{hookspecs.PROJECT}_")]
         for name in dir(plugin):
@@ -180,18 +205,18 @@ class Registry:
             if marked and name not in known:
                 raise pluggy.PluginValidationError(
                     plugin,
-                    f"it has a hook {name}, which is none.{nearest(name, known)} There are {', '.join(known)}",
+                    f"it has an unknown hook {name}.{nearest(name, known)} There are {', '.join(known)}",
                 )
             if name in known and not marked:
                 raise pluggy.PluginValidationError(
-                    plugin, f"its {name} has a hook's name, but not its mark: @ganstrata.hookimpl"
+                    plugin, f"its {name} has the name of a hook but lacks the decorator @ganstrata.hookimpl"
                 )
 
     def require_sound_hooks(self) -> None:
-        """Refuse to go on where a plugin has hooks that are none: it may follow runs, and would not.
+        """Refuse to go on if a plugin has invalid hooks, which would never be called.
 
         Raises:
-            PluginBroken: it names them all.
+            PluginBroken: there are some; the message names them all.
         """
         bad = [
             f"{broken.distribution} (entry point {broken.entry_point}): {broken.reason}"
@@ -200,49 +225,51 @@ class Registry:
         ]
         if bad:
             raise PluginBroken(
-                "A plugin has hooks that are never called. Mend it, or leave it out with GANSTRATA_PLUGINS.\n  "
-                + "\n  ".join(bad)
+                "A plugin has hooks that would never be called. "
+                "Fix it, or exclude it with GANSTRATA_PLUGINS.\n  " + "\n  ".join(bad)
             )
 
     def add(self, info: PluginInfo) -> None:
-        """Take a plugin in; names that clash are kept and complained about when asked for."""
-        self._found.setdefault((info.kind, info.name), []).append(info)
+        """Add a plugin. A name may be added twice; `info` then raises PluginConflict."""
+        self._plugins.setdefault((info.kind, info.name), []).append(info)
 
     def infos(self, kind: Kind | None = None) -> list[PluginInfo]:
-        """All plugins, by kind and name; clashing ones appear once per distribution."""
-        chosen = [info for key, infos in self._found.items() for info in infos if kind in (None, key[0])]
-        return sorted(chosen, key=lambda info: (KINDS.index(info.kind), info.name, info.distribution))
+        """Return all plugins, or those of one kind, sorted by kind, name and distribution."""
+        infos = [info for key, group in self._plugins.items() for info in group if kind in (None, key[0])]
+        return sorted(infos, key=lambda info: (KINDS.index(info.kind), info.name, info.distribution))
 
     def clashes(self) -> list[list[PluginInfo]]:
-        """Groups of plugins of one kind that share a name."""
-        return [infos for infos in self._found.values() if len(infos) > 1]
+        """Return groups of plugins that share kind and name."""
+        return [infos for infos in self._plugins.values() if len(infos) > 1]
 
     def info(self, kind: Kind, name: str) -> PluginInfo:
-        """The plugin of this kind and name.
+        """Return the plugin of this kind and name.
 
         Raises:
             PluginNotFound: there is none.
             PluginConflict: there are several.
             PluginBroken: an entry point of this name does not load.
         """
-        infos = self._found.get((kind, name), [])
+        infos = self._plugins.get((kind, name), [])
         if len(infos) == 1:
             return infos[0]
         if infos:
             owners = " and ".join(f"{i.distribution} ({i.target})" for i in infos)
             raise PluginConflict(
-                f"Two {_NOUNS[kind]}s are called '{name}': {owners}. Uninstall one, or choose with GANSTRATA_PLUGINS."
+                f"Two {_NOUNS[kind]}s are called '{name}': {owners}. "
+                "Uninstall one, or choose with GANSTRATA_PLUGINS."
             )
         for broken in self.broken:
             if broken.entry_point == name:
                 raise PluginBroken(
-                    f"Plugin '{name}' comes from {broken.distribution}, which does not load:\n  {broken.reason}"
+                    f"Plugin '{name}' comes from {broken.distribution}, which does not load:\n"
+                    f"  {broken.reason}"
                 )
-        names = sorted({n for k, n in self._found if k == kind})
+        names = sorted({n for k, n in self._plugins if k == kind})
         message = (
             f"No {_NOUNS[kind]} named '{name}'.{nearest(name, names)}\n  Known: {', '.join(names) or 'none'}."
         )
-        message += " Third parties bring more: `pip install` their package, then `ganstrata plugins list`."
+        message += " For a third-party plugin, `pip install` its package; see `ganstrata plugins list`."
         if self.broken:
             message += (
                 "\n  Broken and not loaded: "
@@ -252,52 +279,53 @@ class Registry:
         raise PluginNotFound(message)
 
     def generator(self, name: str) -> type[Generator]:
-        """A generator class by name."""
+        """Return the generator class of this name."""
         return cast("type[Generator]", self.info("generator", name).load())
 
     def scorer(self, name: str) -> type[Scorer]:
-        """A scorer class by name."""
+        """Return the scorer class of this name."""
         return cast("type[Scorer]", self.info("scorer", name).load())
 
     def boundary(self, name: str) -> type[BoundaryLearner]:
-        """A boundary learner class by name."""
+        """Return the boundary learner class of this name."""
         return cast("type[BoundaryLearner]", self.info("boundary", name).load())
 
 
 @cache
 def registry() -> Registry:
-    """The registry of this process, filled on first use."""
+    """Return the registry of this process, which is filled on first use."""
     return Registry()
 
 
-def _wanted(points: Sequence[EntryPoint]) -> list[EntryPoint]:
-    """Those that GANSTRATA_PLUGINS names; all where it is not set.
+def _selected(points: Sequence[EntryPoint]) -> list[EntryPoint]:
+    """Return the entry points that GANSTRATA_PLUGINS names, or all if it is not set.
 
     Raises:
         PluginNotFound: it names something that is not installed.
     """
-    chosen = os.environ.get("GANSTRATA_PLUGINS")
-    if chosen is None:
+    setting = os.environ.get("GANSTRATA_PLUGINS")
+    if setting is None:
         return list(points)
-    names = {name.strip() for name in chosen.split(",")} - {""}
+    names = {name.strip() for name in setting.split(",")} - {""}
     known = {point.name for point in points} | {point.dist.name for point in points if point.dist is not None}
-    plain = {_plain(name) for name in known}
-    unknown = sorted(name for name in names if name not in known and _plain(name) not in plain)
+    normalised = {_normalised(name) for name in known}
+    unknown = sorted(name for name in names if name not in known and _normalised(name) not in normalised)
     if unknown:
         raise PluginNotFound(
-            f"GANSTRATA_PLUGINS names '{visible(unknown[0])}', which is no installed distribution with plugins and none of their entry points."
-            f"{nearest(unknown[0], known)} Installed: {', '.join(sorted(known)) or 'none'}."
+            f"GANSTRATA_PLUGINS names '{visible(unknown[0])}', which is neither an installed distribution "
+            f"with plugins nor one of their entry points.{nearest(unknown[0], known)} "
+            f"Installed: {', '.join(sorted(known)) or 'none'}."
         )
-    chosen_plain = {_plain(name) for name in names}
+    distributions = {_normalised(name) for name in names}
     return [
         point
         for point in points
-        if point.name in names or (point.dist is not None and _plain(point.dist.name) in chosen_plain)
+        if point.name in names or (point.dist is not None and _normalised(point.dist.name) in distributions)
     ]
 
 
-def _plain(name: str) -> str:
-    """A distribution's name as package indexes compare it."""
+def _normalised(name: str) -> str:
+    """Return a distribution's name as package indexes compare it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -306,14 +334,14 @@ def _distribution(point: EntryPoint) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The error with the file and line it came from."""
+    """Return an error in one line, with its file and line."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_machinery(f.filename)]
     place = f"   ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     return f"{one_line(error)}{place}"
 
 
 def _is_machinery(file: str) -> bool:
-    """Whether a file has to do with how plugins are found, and not with what is wrong in them."""
+    """Return whether a file belongs to the loading of plugins, and so not to the plugin itself."""
     return (
         file.startswith("<")
         or "importlib" in file
@@ -323,5 +351,6 @@ def _is_machinery(file: str) -> bool:
 
 
 def _announce(hook_name: str, _implementations: object, arguments: Mapping[str, Any]) -> None:
-    shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-    print(f"hook {hook_name}({shown})", file=sys.stderr)
+    """Print a hook call to standard error, for GANSTRATA_TRACE."""
+    text = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    print(f"hook {hook_name}({text})", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Has scorers score pictures, and holds what they give, and what they leave behind, against their contract."""
+"""Call scorers and check that their scores, and their side effects, satisfy the contract."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from .contracts import Scorer
 from .failures import one_line
 from .records import Rendering
 
-_WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # integers by their bytes
+_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by size in bytes
 
 
 def checked_scores(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
-    """One scorer's scores (N, C); NaN in the rows of pictures that are not finite.
+    """Return the scores (N, C) of one scorer; NaN in the rows of pictures that are not finite.
 
     Raises:
-        ScoreError: no tensor, wrong shape, infinite, or NaN where the concept may not be undefined.
-        PluginBroken: it fails, or writes into what it is given, or has other concepts than before.
+        ScoreError: the result is not a tensor, has a wrong shape, is infinite, or is NaN for a concept that
+            may not be undefined.
+        PluginBroken: the scorer fails, writes into its input, or changes its concepts.
     """
     with refusing_writes(scorer, rendering):
         scores = _table(
@@ -36,26 +37,28 @@ def checked_scores(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
         )
     if tuple(scorer.concepts) != scorer.declared:
         raise PluginBroken(
-            f"{owner_of(scorer)} has other concepts after a call of score than before; columns would stand under names of others"
+            f"{owner_of(scorer)} has other concepts after a call of score than before; "
+            "scores would be stored under wrong names"
         )
-    kept = slice(None) if rendering.finite is None else rendering.finite.cpu().numpy()
+    finite = slice(None) if rendering.finite is None else rendering.finite.cpu().numpy()
     for j, concept in enumerate(scorer.concepts):
-        column = scores[kept, j]
+        column = scores[finite, j]
         bad = np.isinf(column) if concept.may_be_undefined else ~np.isfinite(column)
         if bad.any():
             raise ScoreError(
-                f"{owner_of(scorer)} gave {column[bad][0]} as the score of '{concept.name}' for {int(bad.sum())} of {len(column)} images; "
+                f"{owner_of(scorer)} gave {column[bad][0]} as the score of '{concept.name}' "
+                f"for {int(bad.sum())} of {len(column)} images; "
                 "only concepts declared may_be_undefined may be NaN, and none may be infinite"
             )
-    return _without_lost(scores, rendering)
+    return _masked(scores, rendering)
 
 
 def checked_extras(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
-    """What a scorer keeps beside its scores, (N, E); NaN in the rows of pictures that are not finite.
+    """Return the extras (N, E) of one scorer; NaN in the rows of pictures that are not finite.
 
     Raises:
-        ScoreError: no tensor, or one of the wrong shape.
-        PluginBroken: it fails, or writes into what it is given.
+        ScoreError: the result is not a tensor, or has a wrong shape.
+        PluginBroken: the scorer fails, or writes into its input.
     """
     with refusing_writes(scorer, rendering):
         extras = _table(
@@ -65,12 +68,12 @@ def checked_extras(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
             (len(rendering.images), len(scorer.extras)),
             "images, extras",
         )
-    return _without_lost(extras, rendering)
+    return _masked(extras, rendering)
 
 
 @contextmanager
 def refusing_writes(scorer: Scorer, rendering: Rendering) -> Iterator[None]:
-    """Refuse a scorer that writes into the pictures, features or index it is given: others are given the same.
+    """Refuse a scorer that writes into the pictures, features or index, which other scorers read too.
 
     Raises:
         PluginBroken: it did.
@@ -81,64 +84,70 @@ def refusing_writes(scorer: Scorer, rendering: Rendering) -> Iterator[None]:
     for what in {**before, **after}:
         if after.get(what) != before.get(what):
             raise PluginBroken(
-                f"{owner_of(scorer)} writes into the {what} that it is given, which other scorers are given too; have it work on a copy (.clone())"
+                f"{owner_of(scorer)} writes into the {what} that it is given, "
+                "which other scorers are given too; make it work on a copy (.clone())"
             )
 
 
 def _table(
     scorer: Scorer, returned: object, what: str, expected: tuple[int, int], axes: str
 ) -> NDArray[np.float32]:
+    """Return a scorer's result as an array of the expected shape, or raise ScoreError."""
     if not isinstance(returned, Tensor):
         kind = f"{type(returned).__module__}.{type(returned).__name__}".removeprefix("builtins.")
         hint = "; torch.from_numpy makes one" if isinstance(returned, np.ndarray) else ""
         raise ScoreError(f"{owner_of(scorer)} returned {what} as {kind}; a torch.Tensor was expected{hint}")
     if tuple(returned.shape) != expected:
         raise ScoreError(
-            f"{owner_of(scorer)} returned {what} of shape {tuple(returned.shape)}; {expected} was expected ({axes})"
+            f"{owner_of(scorer)} returned {what} of shape {tuple(returned.shape)}; "
+            f"{expected} was expected ({axes})"
         )
     if returned.is_complex():
         raise ScoreError(f"{owner_of(scorer)} returned complex {what}; real numbers were expected")
     try:
         return np.array(returned.detach().float().cpu().numpy())
-    except (RuntimeError, TypeError) as error:  # sparse, quantised, or of a device that holds no numbers
+    except (RuntimeError, TypeError) as error:  # sparse, quantised, or on the device "meta"
         raise ScoreError(
             f"{owner_of(scorer)} returned {what} that cannot be read as an array: {one_line(error)}"
         ) from error
 
 
-def _without_lost(values: NDArray[np.float32], rendering: Rendering) -> NDArray[np.float32]:
+def _masked(values: NDArray[np.float32], rendering: Rendering) -> NDArray[np.float32]:
+    """Set the rows of pictures that are not finite to NaN, in place."""
     if rendering.finite is not None:
         values[~rendering.finite.cpu().numpy()] = np.nan
     return values
 
 
 def _contents(rendering: Rendering) -> dict[str, tuple[object, ...]]:
-    """What shows whether something was written: of each tensor its place, shape and the sums of its bits along two ways."""
-    held: dict[str, object] = {
+    """Return identity, shape and digest of each tensor of a rendering; a write changes one of them."""
+    tensors: dict[str, object] = {
         "images": rendering.images,
         **{f"features of stratum {s}": x for s, x in rendering.features.items()},
     }
-    held |= {"index": rendering.index, "record of which pictures are finite": rendering.finite}
+    tensors |= {"index": rendering.index, "record of which pictures are finite": rendering.finite}
     return {
         what: (id(x), tuple(x.shape), digest(x)) if isinstance(x, Tensor) else (id(x),)
-        for what, x in held.items()
+        for what, x in tensors.items()
     }
 
 
 def digest(tensor: Tensor) -> tuple[int, ...]:
-    """Sums of a tensor's bits, of all and of the first half along each axis, so that an exchange shows too; they may overflow."""
+    """Return sums of a tensor's bits, read as integers that may overflow.
+
+    The sums are that of all elements and, for each axis, that of the first half, which detects an exchange of
+    elements.
+    """
     values = tensor.detach()
-    if values.element_size() not in _WORDS:  # complex numbers of two float64
+    if values.element_size() not in _INTEGERS:  # complex numbers of two float64
         values = torch.view_as_real(values)
     strides = values.stride()
-    values = values.permute(
-        sorted(range(values.ndim), key=lambda axis: -strides[axis])
-    )  # as it lies in memory
+    values = values.permute(sorted(range(values.ndim), key=lambda axis: -strides[axis]))  # in memory order
     if values.is_contiguous() and values.ndim > 2:
         values = values.flatten(2)
     size = values.element_size()
-    bits = values.view(_WORDS[size])
-    # Few long words are added up several times faster than many short ones.
+    bits = values.view(_INTEGERS[size])
+    # Summing int64 is several times faster than summing the same bytes as smaller integers.
     if (
         values.ndim
         and values.is_contiguous()

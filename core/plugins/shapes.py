@@ -1,4 +1,4 @@
-"""Shapes in words and checked: the comment and the check are one thought."""
+"""Check shapes that are written as text, such as "N L D"."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ class HasShape(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Sizes of the axes."""
+        """Size of each axis."""
         ...
 
 
 def check_shape(array: HasShape, axes: str, *, where: str, **sizes: int) -> dict[str, int]:
-    """Compare an array's shape with a description and return the size of each named axis.
+    """Check an array's shape and return the size of each named axis.
 
     Args:
         array: tensor or array.
         axes: one word per axis: a name, which stands for one size throughout, or a number.
-        where: what the array is, for the message.
-        **sizes: sizes that names are already known to have.
+        where: description of the array, for the message.
+        **sizes: known sizes of named axes.
 
     Raises:
-        ShapeError: the shape is another one.
+        ShapeError: the shape differs.
 
     Example:
         >>> import numpy as np

@@ -1,4 +1,4 @@
-"""Keeps truth values out of numbers: to Python `True` is 1, and to whoever wrote `samples: yes` it is not."""
+"""Refuse booleans in numeric fields of configs: in Python `True` is 1, but `samples: yes` is a mistake."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
-NUMBERS = {
-    "int": "int_type",
-    "float": "float_type",
-}  # kinds of fields, and what pydantic calls a value of another kind
+NUMBERS = {"int": "int_type", "float": "float_type"}
+"""Types of pydantic's schemas, with pydantic's names for the error of a value of another type."""
 
 
 def _refusing(error: str) -> Any:
@@ -26,7 +24,7 @@ _REFUSE = {kind: _refusing(error) for kind, error in NUMBERS.items()}
 
 
 def _guarded(schema: Any) -> Any:
-    """The same schema with every number in it guarded; fields that are strict guard themselves."""
+    """Return a schema whose numbers refuse booleans; strict fields do so anyway."""
     if isinstance(schema, list):
         return [_guarded(item) for item in schema]
     if isinstance(schema, tuple):
@@ -34,7 +32,7 @@ def _guarded(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     kind = schema.get("type")
-    if not isinstance(kind, str):  # a mapping of names, of which one may be `type`
+    if not isinstance(kind, str):  # a mapping by field name, with a field called `type` or none
         return {key: _guarded(value) for key, value in schema.items()}
     if kind in NUMBERS and not schema.get("strict"):
         return core_schema.no_info_before_validator_function(_REFUSE[kind], schema)
@@ -47,12 +45,12 @@ def _guarded(schema: Any) -> Any:
 
 
 class StrictNumbers(BaseModel):
-    """Base of configs: a field of a number, wherever in lists, mappings and unions, takes no truth value."""
+    """Base of configs: numeric fields, also within lists, mappings and unions, refuse booleans."""
 
     @classmethod
     def __get_pydantic_core_schema__(
         cls, source: type[BaseModel], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """As of any model, with a look at what numbers are made of."""
+        """Return the schema of the model with guarded numbers."""
         guarded: CoreSchema = _guarded(handler(source))
         return guarded

@@ -31,7 +31,7 @@ def test_a_pass_names_sample_and_stratum(value: float, where: int, words: str) -
     if (where == 0 and value != value) or where == 1:  # a sigmoid makes a number of infinity
         with pytest.raises(
             PictureError,
-            match=rf"Leaky: the picture of sample 4 is not finite .*, and those of 1 more of the 10 .*it began in {words}",
+            match=rf"Leaky: the picture of sample 4 is not finite .*, nor are those of 1 more .*it began in {words}",
         ):
             render(generator, codes_of(generator, 10))
         with pytest.raises(PictureError, match="the picture of sample 104 is not finite"):

@@ -137,12 +137,13 @@ def test_a_broken_plugin_stops_only_those_who_ask_for_it(folder: Folder) -> None
             "registry",
         ),
         (
-            "from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_register_scorers(register): raise OSError('gone')",
+            "from ganstrata import hookimpl\n@hookimpl\n"
+            "def ganstrata_register_scorers(register): raise OSError('gone')",
             "OSError: gone",
         ),
         (
             "ganstrata_stage_finished = lambda stage, run: None",
-            "its ganstrata_stage_finished has a hook's name, but not its mark: @ganstrata.hookimpl",
+            "its ganstrata_stage_finished has the name of a hook but lacks the decorator @ganstrata.hookimpl",
         ),
         (good("auto", "their_broken").replace("scorers", "generators"), "no generator can be called 'auto'"),
         (good("not a name", "their_broken"), "must be letters, digits and underscores"),
@@ -309,7 +310,7 @@ def test_a_config_that_is_none(folder: Folder) -> None:
     for i, config in enumerate(("Config = None", "class Config: pass")):
         folder.install(f"odd{i}", f"odd{i}", good(f"mine{i}", f"odd{i}") + SCORER + f"\n    {config}\n")
         with pytest.raises(
-            PluginBroken, match=rf"'mine{i}' from odd{i} 1\.2 has a Config that is no ganstrata\.PluginConfig"
+            PluginBroken, match=rf"'mine{i}' from odd{i} 1\.2 has a Config that is not a subclass of"
         ):
             folder.registry().scorer(f"mine{i}")
 
