@@ -1,4 +1,4 @@
-"""Checkpoints: what a file holds, read without running anything in it."""
+"""Read checkpoint files without running anything in them."""
 
 from .content import Checkpoint, Part, digest, unreal
 from .npy import read_npy, read_npz

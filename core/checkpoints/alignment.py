@@ -1,7 +1,7 @@
-"""Where the numbers of a tensor lie in memory, which must not depend on the file that they came from.
+"""Align tensors in memory, so that results do not depend on the file that the tensors came from.
 
-Matrix products sum in an order that may depend on where their operands begin and on how they are laid out. A tensor that
-looks into a file, or into numbers that many tensors share, begins anywhere.
+The order in which a matrix product is summed may depend on the address and the layout of its operands.
+A tensor that is a view of a file, or of a storage that several tensors share, may begin at any address.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-ALIGNMENT = 64  # bytes; torch begins the tensors that it makes itself at multiples of this
+ALIGNMENT = 64  # bytes; torch allocates its own tensors at multiples of this
 
 
 def aligned(tensors: Mapping[str, Tensor], copies: dict[int, Tensor]) -> dict[str, Tensor]:
-    """The same tensors, each contiguous and beginning where torch would have begun it; those that do not are copied.
+    """Return the same tensors, each contiguous and aligned as torch would align it; copy only where needed.
 
     Args:
-        tensors: by name.
-        copies: what was copied before, by the `id` of a tensor that is still held, so that none is copied twice; added to.
+        tensors: tensors by name.
+        copies: earlier copies, by the `id` of the original, so that no tensor is copied twice. The originals
+            must still be alive. New copies are added.
     """
     for tensor in tensors.values():
         if id(tensor) not in copies and not (tensor.is_contiguous() and tensor.data_ptr() % ALIGNMENT == 0):

@@ -1,4 +1,4 @@
-"""Zip archives: what their table of contents may claim, and what a member may unpack to."""
+"""Read zip archives within limits on their table of contents and on the unpacked size of their members."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from pathlib import Path
 from ..text import visible
 from .limits import Budget, Damaged, Refused
 
-CONTENTS = 2**23  # bytes of an archive's table of contents; that of 20,000 tensors takes some 1.5 million
+CONTENTS = 2**23  # bytes of a table of contents at most; 20,000 tensors take about 1.5 million
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class _Bounded(io.BufferedReader):
-    """A file that gives no more at a time than a table of contents may have: zipfile reads it at once, however long it says it is."""
+    """A file that refuses to read more than `CONTENTS` bytes at once while an archive is being opened.
+
+    zipfile reads the whole table of contents in one call, whatever length the archive declares.
+    """
 
     opening = True
 
@@ -31,10 +34,10 @@ class _Bounded(io.BufferedReader):
 
 @contextmanager
 def opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open an archive whose table of contents has a bearable length.
+    """Open an archive, with a limit on the length of its table of contents.
 
     Raises:
-        Refused: it is longer than that of any checkpoint.
+        Refused: the table of contents is longer than that of any checkpoint.
     """
     with _Bounded(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
         file.opening = False
@@ -42,16 +45,22 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def check_archive(archive: zipfile.ZipFile, size: int) -> None:
-    """Look at the table of contents, before anything is unpacked.
+    """Check the table of contents before anything is unpacked.
+
+    Args:
+        archive: the opened archive.
+        size: bytes of the archive file.
 
     Raises:
-        Refused: the archive unpacks to more than the file holds, or has names twice or outside of itself: torch.save does none of this.
+        Refused: the members unpack to more bytes than the file has, two members share a name, or a name
+            points outside the archive. torch.save writes nothing like that.
     """
     entries = archive.infolist()
     unpacked = sum(entry.file_size for entry in entries)
     if unpacked > size or any(entry.compress_type not in METHODS for entry in entries):
         raise Refused(
-            f"it is a compressed archive of {size} bytes that claims to hold {unpacked}: no checkpoint that torch wrote"
+            f"it is a compressed archive of {size} bytes that claims to hold {unpacked}: "
+            "no checkpoint that torch wrote"
         )
     names = [entry.filename for entry in entries]
     if len(set(names)) != len(names):
@@ -64,27 +73,29 @@ def check_archive(archive: zipfile.ZipFile, size: int) -> None:
             or stat.S_ISLNK(entry.external_attr >> 16)
         ):
             raise Refused(
-                f"it is an archive with the entry {visible(entry.filename)}, which points outside of it: no checkpoint that torch wrote"
+                f"it is an archive with the entry {visible(entry.filename)}, which points outside of it: "
+                "no checkpoint that torch wrote"
             )
 
 
 def member(archive: zipfile.ZipFile, name: str, budget: Budget) -> bytes:
-    """Return the bytes of a member, of which no more are unpacked than the table of contents claims.
+    """Return the bytes of a member, and never unpack more than the table of contents declares.
 
     Raises:
-        Damaged: it is missing, or unpacks to more or less than it claims.
-        Refused: it is compressed in a way that cannot be unpacked piece by piece.
+        Damaged: the member is missing, or its unpacked size differs from the declared size.
+        Refused: the member uses a compression method that cannot be unpacked in chunks.
     """
     if name not in archive.NameToInfo:
         raise Damaged(f"it has no {visible(name)}, which its pickle asks for")
     entry = archive.getinfo(name)
     if entry.compress_type not in METHODS:
         raise Refused(
-            f"its {visible(name)} is compressed in a way that is not read here; stored and deflated members are"
+            f"its {visible(name)} is compressed in a way that cannot be read here; "
+            "only stored and deflated members can"
         )
     budget.copy(entry.file_size)
     with archive.open(entry) as file:
-        found = file.read(entry.file_size + 1)
-    if len(found) != entry.file_size:
-        raise Damaged(f"its {visible(name)} has not the {entry.file_size} bytes that are claimed")
-    return found
+        data = file.read(entry.file_size + 1)
+    if len(data) != entry.file_size:
+        raise Damaged(f"its {visible(name)} does not have the {entry.file_size} bytes that it claims")
+    return data

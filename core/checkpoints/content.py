@@ -1,4 +1,4 @@
-"""What a checkpoint file holds: one or more state dicts, with the settings stored beside them."""
+"""Represent the content of a checkpoint file: one or more state dicts and the settings stored with them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Part:
-    """One state dict of a file.
+    """Hold one state dict of a file.
 
     Attributes:
-        name: of the entry that holds it, such as `G_ema` or `generator_smooth`; empty for a bare state dict.
-        tensors: on the CPU, by the names they are stored under.
-        settings: plain values stored with it: constructor arguments, or the JSON of our own header.
+        name: name of its entry in the file, such as `G_ema`; empty for a bare state dict.
+        tensors: tensors on the CPU, by their stored names.
+        settings: plain values stored with it: constructor arguments, or the JSON of ganstrata's own header.
     """
 
     name: str
@@ -28,19 +28,20 @@ class Part:
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every tensor."""
+        """Shape of each tensor, by name."""
         return {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file, read: its parts in the order in which a generator looks for itself, the moving average first.
+    """Hold the content of a checkpoint file.
 
     Attributes:
-        path: of the file.
-        sha256: of the file.
-        container: how it is stored, in words.
-        parts: at least one.
+        path: path of the file.
+        sha256: SHA-256 of the file, in hex.
+        container: storage format, in words.
+        parts: the state dicts, at least one, in the order in which generator plugins are offered them:
+            moving averages first.
     """
 
     path: Path
@@ -50,21 +51,23 @@ class Checkpoint:
 
     @property
     def tensors(self) -> Mapping[str, Tensor]:
-        """Those of the first part."""
+        """Tensors of the first part."""
         return self.parts[0].tensors
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Those of the first part."""
+        """Settings of the first part."""
         return self.parts[0].settings
 
 
 def unreal(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Names of tensors with values that are no finite real numbers, with which no network computes.
+    """Return the names of tensors that are complex or have a NaN or an infinite value.
 
     >>> import torch
-    >>> unreal({"a": torch.ones(2), "b": torch.tensor([1.0, float("nan")]), "c": torch.ones(1, dtype=torch.complex64)})
-    ['b', 'c']
+    >>> unreal({"a": torch.ones(2), "b": torch.tensor([1.0, float("nan")])})
+    ['b']
+    >>> unreal({"c": torch.ones(1, dtype=torch.complex64)})
+    ['c']
     """
     return [name for name, tensor in tensors.items() if tensor.is_complex() or not _is_finite(tensor)]
 
@@ -72,20 +75,22 @@ def unreal(tensors: Mapping[str, Tensor]) -> list[str]:
 def _is_finite(tensor: Tensor) -> bool:
     if not tensor.is_floating_point():
         return True
-    # Of eight bits torch knows the numbers, but not which of them are finite.
+    # torch has no isfinite() for the eight-bit floating-point types.
     return bool((tensor.float() if tensor.element_size() == 1 else tensor).isfinite().all())
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of weights whatever file they come from: names, shapes and values in float32, in order of name.
+    """Return the SHA-256 of weights, in hex, independent of the file they come from.
+
+    The digest covers the name, shape and float32 values of each tensor, in order of name.
 
     >>> import torch
     >>> digest({"a": torch.ones(2)}) == digest({"a": torch.ones(2, dtype=torch.float16)})
     True
     """
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for name in sorted(tensors):
         values = tensors[name].detach().float().contiguous().numpy()
-        found.update(f"{name} {values.shape}\n".encode())
-        found.update(values.tobytes())
-    return found.hexdigest()
+        sha256.update(f"{name} {values.shape}\n".encode())
+        sha256.update(values.tobytes())
+    return sha256.hexdigest()

@@ -1,6 +1,6 @@
-"""Writes any checkpoint that a plugin knows as safetensors under the plugin's own tensor names.
+"""Convert a checkpoint to safetensors under the tensor names of the plugin that reads it.
 
-The header says what the network is, so that nothing has to be inferred, and where it came from.
+The header of the new file describes the network, so that nothing has to be inferred, and names its source.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class Converted:
-    """What was written.
+    """Describe a file that `convert` has written.
 
     Attributes:
-        path: of the new file.
-        sha256: of the new file.
-        bytes: its size.
-        header: what it says of itself.
-        tensors: how many it holds.
+        path: path of the new file.
+        sha256: SHA-256 of the new file, in hex.
+        bytes: size of the new file.
+        header: content of its header.
+        tensors: number of its tensors.
     """
 
     path: Path
@@ -47,39 +47,39 @@ class Converted:
 
 
 def convert(source: str, out: Path, *, force: bool = False) -> Converted:
-    """Convert a checkpoint, read the result back and compare it, and only then give it its name.
+    """Convert a checkpoint. The new file gets its name only after it was read back and compared.
 
     Args:
         source: a path, or `bundled:NAME`.
-        out: a new file.
-        force: whether it may be an old one.
+        out: path of the new file.
+        force: whether to replace an existing file.
 
     Raises:
-        UserError: `out` exists, or is no place for a file.
-        CheckpointError: the source cannot be read, belongs to no plugin, or does not fit it.
-        PluginBroken: the plugin does not know its own file again.
+        UserError: `out` exists, or no file can be written there.
+        CheckpointError: the source cannot be read, belongs to no plugin, or does not fit its plugin.
+        PluginBroken: the plugin does not read the new file as the same network.
     """
     path = locate(source, "generator")
     _check_place(path, out, force=force)
     checkpoint = read_checkpoint(path)
     claim = choose(checkpoint)
-    found = _complete(claim, checkpoint)
-    header = _header(claim, found, checkpoint)
-    temporary = out.with_name(f".{out.name}.part")  # always the same: what a kill leaves is written over
+    examined = _examine_whole(claim, checkpoint)
+    header = _header(claim, examined, checkpoint)
+    temporary = out.with_name(f".{out.name}.part")  # a fixed name, so that the next try overwrites leftovers
     try:
-        _write(temporary, found.tensors, _json(header, claim.plugin))
-        sha256 = _verify(temporary, claim, found)
+        _write(temporary, examined.tensors, _header_json(header, claim.plugin))
+        sha256 = _verify(temporary, claim, examined)
         temporary.replace(out)
     except (OSError, SafetensorError) as error:
         raise GanstrataError(f"cannot write {out}: {getattr(error, 'strerror', None) or error}") from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-    return Converted(out, sha256, out.stat().st_size, header, len(found.tensors))
+    return Converted(out, sha256, out.stat().st_size, header, len(examined.tensors))
 
 
 def _check_place(source: Path, out: Path, *, force: bool) -> None:
-    """Refuse a place before any work is done."""
+    """Check that `out` can be written, before any work is done."""
     if out.suffix != SUFFIX:
         raise UserError(f"{out}: the new file is safetensors; let its name end in {SUFFIX}")
     if out.is_dir():
@@ -92,33 +92,39 @@ def _check_place(source: Path, out: Path, *, force: bool) -> None:
         raise UserError(f"{out} exists; name another file, or give --force to replace it")
 
 
-def _complete(claim: Candidate, checkpoint: Checkpoint) -> Examined:
-    """What the plugin finds, if it is a whole network."""
+def _examine_whole(claim: Candidate, checkpoint: Checkpoint) -> Examined:
+    """Return what the plugin finds in its part.
+
+    Raises:
+        CheckpointError: the part is not a complete network of the plugin.
+    """
     try:
-        found = examine(claim)
+        examined = examine(claim)
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from None
-    if found is None:
+    if examined is None:
         raise CheckpointError(
-            f"{checkpoint.path} belongs to the generator plugin '{claim.plugin}', which has no examine() and cannot convert"
+            f"{checkpoint.path} belongs to the generator plugin '{claim.plugin}', "
+            "which has no examine() and cannot convert"
         )
-    faults = found.faults
+    faults = examined.faults
     if faults:
         more = f" and {len(faults) - 5} more; `ganstrata model inspect` lists all" if len(faults) > 5 else ""
         raise CheckpointError(
-            f"{checkpoint.path} does not fit a {found.family} ({found.layout} names): {'; '.join(faults[:5])}{more}"
+            f"{checkpoint.path} does not fit a {examined.family} ({examined.layout} names): "
+            f"{'; '.join(faults[:5])}{more}"
         )
-    return found
+    return examined
 
 
-def _header(claim: Candidate, found: Examined, checkpoint: Checkpoint) -> dict[str, Any]:
-    """What the new file says of itself; of a converted file, where it first came from."""
+def _header(claim: Candidate, examined: Examined, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the header of the new file. If the source was converted before, keep its original source."""
     settings = claim.part.settings
     header: dict[str, Any] = {
         "plugin": claim.plugin,
-        "family": found.family,
-        "layout": found.layout,
-        "network": dict(found.architecture),
+        "family": examined.family,
+        "layout": examined.layout,
+        "network": dict(examined.architecture),
         "source": settings.get("source", checkpoint.path.name),
         "source_sha256": checkpoint.sha256,
         "source_container": checkpoint.container,
@@ -136,93 +142,98 @@ def _header(claim: Candidate, found: Examined, checkpoint: Checkpoint) -> dict[s
     return header
 
 
-def _json(header: Mapping[str, Any], plugin: str) -> str:
+def _header_json(header: Mapping[str, Any], plugin: str) -> str:
     try:
         return json.dumps(header, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise PluginBroken(
-            f"the generator plugin '{plugin}' describes its network with values that JSON does not have: {error}"
+            f"the generator plugin '{plugin}' describes its network with values that JSON does not have: "
+            f"{error}"
         ) from None
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], header: str) -> None:
-    """Tensors and header, on the disk."""
+    """Write tensors and header to a file, and wait until they are on the disk."""
     try:
-        # With one entry only, because safetensors writes several in any order: the same file has the same hash.
-        save_file(_apart(tensors), path, metadata={SETTINGS: header})
+        # One metadata entry only: safetensors writes several in any order, and the hash would vary.
+        save_file(_separate(tensors), path, metadata={SETTINGS: header})
     except (LookupError, ValueError, RuntimeError) as error:
         raise GanstrataError(f"safetensors cannot hold one of the tensors: {error}") from error
-    with path.open(
-        "r+b"
-    ) as file:  # Windows brings nothing to the disk through a file that is open for reading alone
+    with path.open("r+b") as file:  # on Windows, fsync needs a file that is open for writing
         os.fsync(file.fileno())
 
 
-def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors, each contiguous and in memory of its own."""
-    taken: set[int] = set()
-    apart = {}
+def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the same tensors, each contiguous and in a storage of its own, in order of name."""
+    storages: set[int] = set()
+    separate = {}
     for name, tensor in sorted(tensors.items()):
-        own = tensor.detach().cpu().contiguous()
+        copy = tensor.detach().cpu().contiguous()
         if (
-            own.untyped_storage().data_ptr() in taken
-            or own.untyped_storage().nbytes() != own.numel() * own.element_size()
+            copy.untyped_storage().data_ptr() in storages
+            or copy.untyped_storage().nbytes() != copy.numel() * copy.element_size()
         ):
-            own = own.clone()
-        taken.add(own.untyped_storage().data_ptr())
-        apart[name] = own
-    return apart
+            copy = copy.clone()
+        storages.add(copy.untyped_storage().data_ptr())
+        separate[name] = copy
+    return separate
 
 
-def _verify(written: Path, claim: Candidate, found: Examined) -> str:
-    """Read a new file back; its SHA-256 if it is what was meant.
+def _verify(written: Path, claim: Candidate, examined: Examined) -> str:
+    """Read the new file back, compare it with what was written, and return its SHA-256.
 
     Raises:
-        PluginBroken: it is not.
+        PluginBroken: they differ.
     """
     checkpoint = read_checkpoint(written)
     try:
-        again = choose(checkpoint)
-        second = examine(again)
+        reread_claim = choose(checkpoint)
+        reread = examine(reread_claim)
     except GanstrataError as error:
         raise PluginBroken(
             f"the generator plugin '{claim.plugin}' does not know its own tensor names: {error}"
         ) from None
-    if again.plugin != claim.plugin or second is None:
+    if reread_claim.plugin != claim.plugin or reread is None:
         raise PluginBroken(
-            f"the generator plugin '{claim.plugin}' does not know its own tensor names: '{again.plugin}' claims them"
+            f"the generator plugin '{claim.plugin}' does not know its own tensor names: "
+            f"'{reread_claim.plugin}' claims them"
         )
     if (
-        second.missing
-        or second.superfluous
-        or second.misshapen
-        or second.tensors.keys() != found.tensors.keys()
+        reread.missing
+        or reread.superfluous
+        or reread.misshapen
+        or reread.tensors.keys() != examined.tensors.keys()
     ):
-        odd = sorted(
+        differing = sorted(
             {
-                *second.missing,
-                *second.superfluous,
-                *second.misshapen,
-                *(second.tensors.keys() ^ found.tensors.keys()),
+                *reread.missing,
+                *reread.superfluous,
+                *reread.misshapen,
+                *(reread.tensors.keys() ^ examined.tensors.keys()),
             }
         )
         raise PluginBroken(
-            f"the generator plugin '{claim.plugin}' does not read back what it gave: {', '.join(odd[:5])}"
+            f"the generator plugin '{claim.plugin}' does not read back the tensors that it gave: "
+            f"{', '.join(differing[:5])}"
         )
-    changed = [name for name, tensor in found.tensors.items() if not _same(tensor, second.tensors[name])]
+    changed = [
+        name for name, tensor in examined.tensors.items() if not _bitwise_equal(tensor, reread.tensors[name])
+    ]
     if changed:
         raise PluginBroken(
             f"the generator plugin '{claim.plugin}' reads back other values: {', '.join(changed[:5])}"
         )
-    if json.loads(json.dumps(dict(second.architecture))) != json.loads(json.dumps(dict(found.architecture))):
+    if json.loads(json.dumps(dict(reread.architecture))) != json.loads(
+        json.dumps(dict(examined.architecture))
+    ):
         raise PluginBroken(
-            f"the generator plugin '{claim.plugin}' reads back another architecture: {second.architecture}"
+            f"the generator plugin '{claim.plugin}' reads back another architecture: {reread.architecture}"
         )
     return checkpoint.sha256
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
-    """Bit for bit."""
+def _bitwise_equal(a: Tensor, b: Tensor) -> bool:
+    """Return whether two tensors are equal bit for bit."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     return bool(

@@ -1,4 +1,4 @@
-"""Which generator plugin a checkpoint belongs to, and what the plugin finds in it."""
+"""Find the generator plugin that a checkpoint belongs to."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Examined:
-    """What a generator plugin finds in one part of a checkpoint.
+    """Hold what a generator plugin finds in one part of a checkpoint.
 
     Attributes:
-        family: as in the model card.
-        layout: whose tensor names they are, in words.
+        family: family of the network, as in the model card.
+        layout: naming scheme of the stored tensors, in words.
         architecture: plain values from which the plugin builds the network.
         resolution, layers, latent_size, code_size: as in the model card.
-        tensors: by the names of the plugin's own network; `model convert` writes these.
+        tensors: tensors by the names of the plugin's own network; `model convert` writes these.
         missing: names that the network needs and the file does not have.
-        superfluous: stored names for which the network has no place.
-        misshapen: stored names whose shape the network has no place for, in words.
-        classes: how many classes the network is conditioned on.
+        superfluous: stored names that the network does not have.
+        misshapen: stored names whose shape does not fit the network, with an explanation.
+        classes: number of classes that the network is conditioned on; 0 if it is unconditional.
     """
 
     family: str
@@ -54,23 +54,23 @@ class Examined:
 
     @cached_property
     def unreal(self) -> tuple[str, ...]:
-        """Names of its tensors in which not all values are finite real numbers."""
+        """Names of the tensors that are complex or have a NaN or an infinite value."""
         return tuple(unreal(self.tensors))
 
     @property
     def faults(self) -> list[str]:
-        """Why no network can be built of it, a few words for each tensor; nothing if one can."""
+        """Reasons why no network can be built, one per tensor; empty if one can."""
         return [
             *(f"missing {name}" for name in self.missing),
             *(f"superfluous {name}" for name in self.superfluous),
             *self.misshapen,
-            *(f"{name} holds values that are no finite real numbers" for name in self.unreal),
+            *(f"{name} holds values that are not finite real numbers" for name in self.unreal),
         ]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A plugin's claim on one part of a checkpoint."""
+    """Represent a plugin's claim to one part of a checkpoint."""
 
     plugin: str
     part: Part
@@ -79,53 +79,53 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Claims:
-    """What all installed plugins say of a checkpoint.
+    """Hold the claims of all installed generator plugins to a checkpoint.
 
     Attributes:
-        found: every claim, the surest first; of equal ones the part that comes first in the file's order.
-        failed: what went wrong with plugins that could not be asked, a line each.
+        candidates: all claims, by decreasing confidence; ties in the order of the file's parts.
+        failures: error messages of the plugins that failed, one line each.
     """
 
-    found: tuple[Candidate, ...]
-    failed: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    failures: tuple[str, ...]
 
     @property
     def rivals(self) -> list[str]:
-        """The plugins whose claim on the same part is as good as the best."""
-        if not self.found:
+        """Sorted names of the plugins that claim the best part with the highest confidence."""
+        if not self.candidates:
             return []
-        best = self.found[0]
+        best = self.candidates[0]
         return sorted(
             {
                 c.plugin
-                for c in self.found
+                for c in self.candidates
                 if c.match.confidence == best.match.confidence and c.part is best.part
             }
         )
 
 
-def ask(checkpoint: Checkpoint) -> Claims:
-    """Every claim; a plugin that is broken, or fails when asked, stops only those who ask for it."""
-    found = []
-    failed = []
+def collect_claims(checkpoint: Checkpoint) -> Claims:
+    """Return the claims of all installed generator plugins; a plugin that fails does not stop the others."""
+    candidates = []
+    failures = []
     for info in registry().infos("generator"):
         try:
             plugin = info.load()
             for part in checkpoint.parts:
-                match = _recognised(info, plugin, part)
+                match = _match_of(info, plugin, part)
                 if match is not None:
-                    found.append(Candidate(info.name, part, match))
+                    candidates.append(Candidate(info.name, part, match))
         except GanstrataError as error:
-            failed.append(str(error))
+            failures.append(str(error))
     places = {id(part): i for i, part in enumerate(checkpoint.parts)}
     return Claims(
-        tuple(sorted(found, key=lambda c: (-c.match.confidence, places[id(c.part)]))), tuple(failed)
+        tuple(sorted(candidates, key=lambda c: (-c.match.confidence, places[id(c.part)]))), tuple(failures)
     )
 
 
-def _recognised(info: PluginInfo, plugin: type[Generator], part: Part) -> Match | None:
+def _match_of(info: PluginInfo, plugin: type[Generator], part: Part) -> Match | None:
     owner = f"generator '{info.name}' from {info.distribution}"
-    # Standard output is for results: what a plugin prints goes where messages go.
+    # Standard output is for results, so what a plugin prints goes to standard error.
     with plugin_call(owner, "recognise", home=plugin.__module__), redirect_stdout(sys.stderr):
         match: object = plugin.recognise(part.shapes, part.settings)
         if match is None:
@@ -138,43 +138,47 @@ def _recognised(info: PluginInfo, plugin: type[Generator], part: Part) -> Match 
 
 
 def candidates(checkpoint: Checkpoint) -> list[Candidate]:
-    """Every claim, the surest first; of equal ones the part that comes first in the file's order."""
-    return list(ask(checkpoint).found)
+    """Return all claims, by decreasing confidence; ties in the order of the file's parts."""
+    return list(collect_claims(checkpoint).candidates)
 
 
 def choose(checkpoint: Checkpoint) -> Candidate:
-    """The plugin and part that a checkpoint belongs to.
+    """Return the best claim to a checkpoint: its plugin and part.
 
     Raises:
-        CheckpointError: no plugin claims it, or two do with equal right.
+        CheckpointError: no plugin claims the checkpoint, or several do with equal confidence.
     """
-    claims = ask(checkpoint)
-    if not claims.found:
-        failed = "".join(f"\n  {line}" for line in claims.failed)
+    claims = collect_claims(checkpoint)
+    if not claims.candidates:
+        failures = "".join(f"\n  {line}" for line in claims.failures)
         raise CheckpointError(
-            f"{checkpoint.path} belongs to no generator plugin that is installed: {describe(checkpoint)}{failed}"
+            f"{checkpoint.path} belongs to no generator plugin that is installed: "
+            f"{describe(checkpoint)}{failures}"
         )
-    best = claims.found[0]
+    best = claims.candidates[0]
     if len(claims.rivals) > 1:
         raise CheckpointError(f"{checkpoint.path} is claimed by {disputed(claims)}")
     return best
 
 
 def disputed(claims: Claims) -> str:
-    """Who claims a part with equal right, and what may be done about it."""
-    mixed = mixture(claims.found[0].part)
+    """Return a message that names the rival plugins and says what the user can do."""
+    families = mixture(claims.candidates[0].part)
     cure = "name one with `use:`"
-    if len(mixed) > 1:
-        cure = f"it mixes tensors of several generators, {', '.join(mixed[:-1])} and {mixed[-1]}: save one of them alone"
+    if len(families) > 1:
+        cure = (
+            f"it mixes tensors of several generators, {', '.join(families[:-1])} and {families[-1]}: "
+            "save one of them alone"
+        )
     return f"the generator plugins {' and '.join(claims.rivals)} with equal right; {cure}"
 
 
 def own_part(plugin: type[Generator], checkpoint: Checkpoint) -> Part:
-    """The part of a checkpoint that a plugin knows as its own.
+    """Return the first part of a checkpoint that a plugin recognises.
 
     Raises:
-        CheckpointError: there is none; the message says what the file seems to be instead.
-        PluginBroken: the plugin fails when it is asked.
+        CheckpointError: the plugin recognises none; the message says what the file seems to be instead.
+        PluginBroken: the plugin's `recognise` fails.
     """
     for part in checkpoint.parts:
         with plugin_call(
@@ -185,19 +189,20 @@ def own_part(plugin: type[Generator], checkpoint: Checkpoint) -> Part:
             match = plugin.recognise(part.shapes, part.settings)
         if match is not None:
             return part
-    others = sorted({c.plugin for c in candidates(checkpoint)})
+    plugins = sorted({c.plugin for c in candidates(checkpoint)})
     hint = (
-        f"it belongs to the generator plugin {' or '.join(others)}: write `use: {others[0]}`, or `use: auto`"
-        if others
+        f"it belongs to the generator plugin {' or '.join(plugins)}: "
+        f"write `use: {plugins[0]}`, or `use: auto`"
+        if plugins
         else describe(checkpoint)
     )
     raise CheckpointError(f"{checkpoint.path} is no {plugin.__name__} generator: {hint}")
 
 
 def plugin_for(checkpoint: str) -> str:
-    """The name of the generator plugin that `use: auto` stands for.
+    """Return the name of the generator plugin that `use: auto` stands for.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or belongs to none.
+        CheckpointError: the file is missing or damaged, or belongs to no plugin.
     """
     return choose(read_checkpoint(locate(checkpoint, "generator"))).plugin

@@ -1,4 +1,4 @@
-"""What is in a checkpoint: the facts that `ganstrata model inspect` prints."""
+"""Collect the facts about a checkpoint that `ganstrata model inspect` prints."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from ..plugins.failures import plugin_call
 from ..plugins.registry import registry
 from ..text import shown, visible
 from . import BUNDLED, Part, locate, read_checkpoint
-from .detect import Candidate, Claims, Examined, ask, disputed
-from .signatures import DESCRIBED, describe, mixture, seems
+from .detect import Candidate, Claims, Examined, collect_claims, disputed
+from .signatures import DESCRIBED, describe, describe_part, mixture
 
-SAID = 500  # characters of a licence, or of what a file says of its source
+METADATA = 500  # characters of a file's licence or source that are shown
 
 
 @dataclass(frozen=True)
 class PartFacts:
-    """One state dict of the file.
+    """Describe one state dict of the file.
 
     Attributes:
-        name: in the file; empty for a bare state dict.
-        tensors, parameters: how many, and how many numbers they hold.
-        used: whether it is the one that a generator is built from.
-        what: what it is: as the plugin that claims it says, or else as its tensor names look.
+        name: name in the file; empty for a bare state dict.
+        tensors: number of tensors.
+        parameters: number of elements of all tensors.
+        used: whether a generator is built from this part.
+        what: description by the plugin that claims it, or else judged by its tensor names.
     """
 
     name: str
@@ -42,19 +43,19 @@ class PartFacts:
 
 @dataclass(frozen=True)
 class Inspection:
-    """A checkpoint in words and numbers; fields that a plugin must tell are None where none does.
+    """Describe a checkpoint. Fields that only a plugin can fill are None if no plugin does.
 
     Attributes:
-        file, bytes, sha256, container: of the file.
-        parts: what it holds.
-        plugin, distribution, reason: whose it is, where that comes from, and why.
-        family, layout, architecture, resolution, layers, latent_size, code_size, classes: what the plugin found.
-        licence, source: as the file says.
-        missing, superfluous, misshapen: tensors that do not fit, all of them.
-        unreal: tensors in which not all values are finite real numbers.
-        faults: why the file cannot be used, in words; none if it can.
-        remarks: what else is worth knowing: broken plugins, other parts.
-        config: how to write it in a config.
+        file, bytes, sha256, container: path, size, hash and storage format of the file.
+        parts: the state dicts in the file.
+        plugin, distribution, reason: plugin that claims it, distribution of the plugin, reason of the claim.
+        family, layout, architecture, resolution, layers, latent_size, code_size, classes: see `Examined`.
+        licence, source: as stated in the file.
+        missing, superfluous, misshapen: all tensors that do not fit.
+        unreal: tensors that are complex or have a NaN or an infinite value.
+        faults: reasons why the file cannot be used, in words; empty if it can.
+        remarks: further notes, such as plugins that failed.
+        config: the `generator:` line for a config.
     """
 
     file: str
@@ -84,32 +85,32 @@ class Inspection:
     config: str | None = None
 
     def plain(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the fields as plain values for JSON."""
         return asdict(self)
 
 
 def inspect(file: str) -> Inspection:
-    """Read a checkpoint and have its plugin examine it.
+    """Read a checkpoint and have its plugin examine it. Faults of a readable file go into the result.
 
     Args:
         file: a path, or `bundled:NAME`.
 
     Raises:
-        CheckpointError: the file is missing, damaged or unsafe; whatever is readable is told instead.
+        CheckpointError: the file is missing, damaged or unsafe.
     """
     checkpoint = read_checkpoint(locate(file, "generator"))
-    claims = ask(checkpoint)
-    best = claims.found[0] if len(claims.rivals) == 1 else None
+    claims = collect_claims(checkpoint)
+    best = claims.candidates[0] if len(claims.rivals) == 1 else None
     facts: dict[str, Any] = {
         "file": file if file.startswith(BUNDLED) else str(checkpoint.path),
         "bytes": checkpoint.path.stat().st_size,
         "sha256": checkpoint.sha256,
         "container": checkpoint.container,
         "parts": tuple(
-            _count(part, claims, used=best is not None and part is best.part, described=i < DESCRIBED)
+            _part_facts(part, claims, used=best is not None and part is best.part, described=i < DESCRIBED)
             for i, part in enumerate(checkpoint.parts)
         ),
-        "remarks": claims.failed,
+        "remarks": claims.failures,
     }
     if claims.rivals[1:]:
         return Inspection(**facts, faults=(f"it is claimed by {disputed(claims)}",))
@@ -119,91 +120,95 @@ def inspect(file: str) -> Inspection:
         )
     facts |= {"plugin": best.plugin, "distribution": _distribution(best.plugin), "reason": best.match.reason}
     facts |= {
-        key: _told(best.part.settings[key]) for key in ("licence", "source") if key in best.part.settings
+        key: _metadata_text(best.part.settings[key])
+        for key in ("licence", "source")
+        if key in best.part.settings
     }
     try:
-        found = examine(best)
+        examined = examine(best)
     except GanstrataError as error:
         return Inspection(**facts, faults=(str(error),))
-    if found is None:
-        remark = f"the plugin '{best.plugin}' tells no more: it has no examine()"
+    if examined is None:
+        remark = f"the plugin '{best.plugin}' gives no details: it has no examine()"
         return Inspection(
-            **{**facts, "remarks": (*claims.failed, remark)}, config=_config(file, best.plugin, 0)
+            **{**facts, "remarks": (*claims.failures, remark)}, config=_config(file, best.plugin, 0)
         )
     return Inspection(
         **facts,
-        family=found.family,
-        layout=found.layout,
-        architecture=json.loads(json.dumps(dict(found.architecture), default=str)),
-        resolution=found.resolution,
-        layers=found.layers,
-        latent_size=found.latent_size,
-        code_size=found.code_size,
-        classes=found.classes,
-        missing=found.missing,
-        superfluous=found.superfluous,
-        misshapen=found.misshapen,
-        unreal=found.unreal,
-        faults=_misfits(found, best.part),
-        config=_config(facts["file"], best.plugin, found.classes),
+        family=examined.family,
+        layout=examined.layout,
+        architecture=json.loads(json.dumps(dict(examined.architecture), default=str)),
+        resolution=examined.resolution,
+        layers=examined.layers,
+        latent_size=examined.latent_size,
+        code_size=examined.code_size,
+        classes=examined.classes,
+        missing=examined.missing,
+        superfluous=examined.superfluous,
+        misshapen=examined.misshapen,
+        unreal=examined.unreal,
+        faults=_misfit_messages(examined, best.part),
+        config=_config(facts["file"], best.plugin, examined.classes),
     )
 
 
 def examine(claim: Candidate) -> Examined | None:
-    """What the plugin that made a claim finds in the part.
+    """Return what the claiming plugin finds in its part; None if it has no `examine`.
 
     Raises:
-        CheckpointError: the part cannot be what the plugin took it for.
-        PluginBroken: the plugin itself fails.
+        CheckpointError: the part is not what the plugin recognised it as.
+        PluginBroken: the plugin's `examine` fails.
     """
     info = registry().info("generator", claim.plugin)
     plugin: type[Generator] = info.load()
     owner = f"generator '{claim.plugin}' from {info.distribution}"
     with plugin_call(owner, "examine", home=plugin.__module__), redirect_stdout(sys.stderr):
-        found: object = plugin.examine(claim.part)
-    if found is not None and not isinstance(found, Examined):
+        examined: object = plugin.examine(claim.part)
+    if examined is not None and not isinstance(examined, Examined):
         raise PluginBroken(
-            f"{owner}: examine returned {type(found).__name__}; a ganstrata.Examined or None was expected"
+            f"{owner}: examine returned {type(examined).__name__}; a ganstrata.Examined or None was expected"
         )
-    return found
+    return examined
 
 
-def _misfits(found: Examined, part: Part) -> tuple[str, ...]:
-    """What stands against loading it, in words."""
+def _misfit_messages(examined: Examined, part: Part) -> tuple[str, ...]:
+    """Return the reasons why the part cannot be loaded, in words."""
     counts = [
         f"{len(names)} tensor{'s' * (len(names) > 1)} {what}"
         for what, names in (
-            ("missing", found.missing),
-            ("superfluous", found.superfluous),
-            ("of the wrong shape", found.misshapen),
-            ("with values that are no finite real numbers", found.unreal),
+            ("missing", examined.missing),
+            ("superfluous", examined.superfluous),
+            ("of the wrong shape", examined.misshapen),
+            ("with values that are not finite real numbers", examined.unreal),
         )
         if names
     ]
     if not counts:
         return ()
-    mixed = mixture(part)
-    faults = [f"it does not fit a {found.family}: {', '.join(counts)}"]
-    if len(mixed) > 1:
-        faults.append(f"it mixes tensors of several generators: {', '.join(mixed[:-1])} and {mixed[-1]}")
+    families = mixture(part)
+    faults = [f"it does not fit a {examined.family}: {', '.join(counts)}"]
+    if len(families) > 1:
+        faults.append(
+            f"it mixes tensors of several generators: {', '.join(families[:-1])} and {families[-1]}"
+        )
     return tuple(faults)
 
 
-def _count(part: Part, claims: Claims, *, used: bool, described: bool) -> PartFacts:
-    reasons = [claim.match.reason for claim in claims.found if claim.part is part]
+def _part_facts(part: Part, claims: Claims, *, used: bool, described: bool) -> PartFacts:
+    reasons = [claim.match.reason for claim in claims.candidates if claim.part is part]
     parameters = sum(tensor.numel() for tensor in part.tensors.values())
     return PartFacts(
         part.name,
         len(part.tensors),
         parameters,
         used,
-        reasons[0] if reasons else seems(part) if described else "not looked at",
+        reasons[0] if reasons else describe_part(part) if described else "not looked at",
     )
 
 
-def _told(value: object) -> str:
-    """What a file says of itself, in bearable length."""
-    return visible(value, SAID) if isinstance(value, str) else shown(value, SAID)
+def _metadata_text(value: object) -> str:
+    """Return a value of the file's metadata as short, printable text."""
+    return visible(value, METADATA) if isinstance(value, str) else shown(value, METADATA)
 
 
 def _distribution(plugin: str) -> str:
@@ -211,7 +216,7 @@ def _distribution(plugin: str) -> str:
 
 
 def _config(file: str, plugin: str, classes: int) -> str:
-    """A line for a config; JSON's quotes are YAML's too."""
+    """Return the `generator:` line for a config. The path is quoted as in JSON, which YAML reads too."""
     path = file if file.startswith(BUNDLED) else json.dumps(str(Path(file)), ensure_ascii=False)
     drawn = ", classes: sampled" if classes else ""
     return f"generator: {{use: {plugin}, with: {{checkpoint: {path}{drawn}}}}}"

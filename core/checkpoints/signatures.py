@@ -1,6 +1,6 @@
-"""Says in words what a checkpoint seems to be when no generator plugin knows it.
+"""Describe what a checkpoint seems to be when no generator plugin recognises it.
 
-Tables of tensor names: what the common networks call theirs. Nothing depends on them but messages.
+The tables list patterns of tensor names of common networks. Only messages depend on them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Signature:
-    """What a network looks like from outside.
+    """Represent the tensor names by which a kind of network is recognised.
 
     Attributes:
-        words: what it is; {n} is filled with the first size of `counted`.
-        every: patterns, each of which some name must contain; `<` stands for the beginning of a name
-            or of a part of it after a dot.
-        absent: patterns that no name may contain.
-        counted: pattern of the name whose first size is told.
+        words: description of the network; `{n}` is replaced by the first dimension of `counted`.
+        every: regular expressions, each of which must match in some name; `<` stands for the beginning of a
+            name or the dot before a component of it.
+        absent: regular expressions that must match in no name.
+        counted: regular expression for the tensor whose first dimension replaces `{n}`.
     """
 
     words: str
@@ -37,13 +37,13 @@ class Signature:
     counted: str = ""
 
     def fits(self, names: str) -> bool:
-        """Whether tensors with these names, a line each, look like it."""
+        """Return whether tensor names, one per line, match the signature."""
         return all(_search(pattern, names) for pattern in self.every) and not any(
             _search(pattern, names) for pattern in self.absent
         )
 
     def describe(self, shapes: Shapes) -> str:
-        """The words, with the number in them."""
+        """Return the description with `{n}` filled in."""
         sizes = [
             shape[0]
             for name, shape in shapes.items()
@@ -52,14 +52,14 @@ class Signature:
         return self.words.replace("{n}", str(sizes[-1]) if sizes else "an unknown number of")
 
 
-# Relatives of generators that are known, and are not supported. They come first: they share names with those that are.
+# Relatives of supported generators that are not supported. They come first, since they share tensor names.
 RELATIVES = (
     Signature(
         "an encoder of images together with its generator (e4e or pSp)",
         (r"^encoder\.", r"^decoder\.(convs|conv1)\."),
     ),
     Signature("a StyleGAN-XL generator; StyleGAN-XL is not supported", (r"<mapping\.embed_proj\.",)),
-    # Without classes it has no projection of them, but still their table, which unlike StyleGAN3's has no bias.
+    # Without classes it has no embed_proj, but still the table `embed`, which unlike StyleGAN3's has no bias.
     Signature(
         "a StyleGAN-XL generator; StyleGAN-XL is not supported",
         (r"<synthesis\.L\d+_\d+_\d+\.", r"<mapping\.embed\.weight$"),
@@ -85,7 +85,7 @@ RELATIVES = (
     ),
 )
 
-# What only generators of a family have, in every published way of naming them.
+# Names that only generators of one family have, for every published naming scheme.
 GENERATORS = (
     Signature("StyleGAN3", (r"<synthesis\.L\d+_\d+_\d+\.",)),
     Signature("StyleGAN2 (NVIDIA's names)", (r"<synthesis\.b\d+\.(conv[01]|torgb)\.affine\.",)),
@@ -225,47 +225,54 @@ OTHERS = (
 PLAIN = Signature(
     "a plain stack of numbered layers", (r"^(module\.)?(main|model|net|layers|gen|network)\.\d+\.",)
 )
-MODULE = "module"  # the plugin for generators of classes that we do not have
+MODULE = "module"  # the plugin that loads a generator from the user's own class
 
 BUNDLED = {
-    "rooms-scenes-1": "the bundled scorer of scenes (rooms.scenes): the scorers `category` and `attribute` read it",
-    "rooms-surfaces-1": "the bundled scorer of surfaces (rooms.surfaces): the scorers `layout` and `segmentation` read it",
+    "rooms-scenes-1": (
+        "the bundled scorer of scenes (rooms.scenes): the scorers `category` and `attribute` read it"
+    ),
+    "rooms-surfaces-1": (
+        "the bundled scorer of surfaces (rooms.surfaces): the scorers `layout` and `segmentation` read it"
+    ),
 }
 
 
 def describe(checkpoint: Checkpoint) -> str:
-    """What a file seems to be, part by part, for messages."""
-    told: dict[str, list[str]] = {}
+    """Return a description of what a file seems to be, part by part, for messages."""
+    parts_of: dict[str, list[str]] = {}
     for part in checkpoint.parts[:DESCRIBED]:
-        told.setdefault(seems(part), []).append(part.name)
-    if len(told) == 1:
-        return next(iter(told))
-    kinds = islice(told.items(), 5)
+        parts_of.setdefault(describe_part(part), []).append(part.name)
+    if len(parts_of) == 1:
+        return next(iter(parts_of))
+    kinds = islice(parts_of.items(), 5)
     return "; ".join(
         f"its part{'s' * (len(names) > 1)} {listed(name or 'without a name' for name in names)}: {words}"
         for words, names in kinds
     )
 
 
-def seems(part: Part) -> str:
-    """What one part seems to be."""
+def describe_part(part: Part) -> str:
+    """Return a description of what one part seems to be, judged by its settings and tensor names."""
     architecture = part.settings.get("architecture")
     if isinstance(architecture, str) and architecture in BUNDLED:
         return f"it is {BUNDLED[architecture]}"
     if isinstance(part.settings.get("plugin"), str):
-        return f"it was converted for the generator plugin '{visible(part.settings['plugin'])}', which is not installed or no longer knows it"
+        return (
+            f"it was converted for the generator plugin '{visible(part.settings['plugin'])}', "
+            "which is not installed or no longer knows it"
+        )
     names = _names(part)
-    for look in RELATIVES:
-        if look.fits(names):
-            return f"it seems to be {look.words}"
+    for signature in RELATIVES:
+        if signature.fits(names):
+            return f"it seems to be {signature.words}"
     families = mixture(part)
     if len(families) > 1:
         return f"it mixes tensors of several generators: {', '.join(families[:-1])} and {families[-1]}"
     if families:
-        return f"it has tensors of a {families[0]} generator, but not all that tell one: {_examples(part)}"
-    for look in OTHERS:
-        if look.fits(names):
-            return f"it seems to be {look.describe(part.shapes)}{_places(look, part.shapes)}"
+        return f"it has tensors of a {families[0]} generator, but not all of them: {_examples(part)}"
+    for signature in OTHERS:
+        if signature.fits(names):
+            return f"it seems to be {signature.describe(part.shapes)}{_places(signature, part.shapes)}"
     kind = f"it seems to be {PLAIN.words}: " if PLAIN.fits(names) else ""
     known = any(info.name == MODULE for info in registry().infos("generator"))
     hint = (
@@ -275,13 +282,13 @@ def seems(part: Part) -> str:
 
 
 def mixture(part: Part) -> list[str]:
-    """The families of generators of which a part has tensors, each with whose names they are: more than one is a fault."""
+    """Return the generator families whose tensor names occur in a part; more than one is a fault."""
     names = _names(part)
-    return [look.words for look in GENERATORS if look.fits(names)]
+    return [signature.words for signature in GENERATORS if signature.fits(names)]
 
 
 def _names(part: Part) -> str:
-    """Names of its tensors, a line each, as far as they are compared with the tables."""
+    """Return the first `COMPARED` tensor names of a part, one per line."""
     return "\n".join(islice(part.tensors, COMPARED))
 
 
@@ -293,9 +300,9 @@ def _examples(part: Part) -> str:
     return f"its {count} tensor{'s are' if count > 1 else ' is'} called {first}{' ...' if count > 4 else ''}"
 
 
-def _places(look: Signature, shapes: Shapes) -> str:
-    """Places365 is known by its number of classes."""
-    return " (Places365)" if look.counted and look.describe(shapes).endswith(" 365 classes") else ""
+def _places(signature: Signature, shapes: Shapes) -> str:
+    """Return the remark on Places365, which is recognised by its 365 classes."""
+    return " (Places365)" if signature.counted and signature.describe(shapes).endswith(" 365 classes") else ""
 
 
 def _search(pattern: str, names: str) -> re.Match[str] | None:

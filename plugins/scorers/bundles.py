@@ -97,7 +97,7 @@ def fitted(
         what: the network is, for messages.
 
     Raises:
-        CheckpointError: tensors are missing, superfluous, of another shape, or hold values that are no finite real numbers.
+        CheckpointError: tensors are missing, superfluous, of another shape, or hold values that are not finite real numbers.
     """
     try:
         with warnings.catch_warnings(action="ignore"), torch.device("meta"):  # about sizes of 0
@@ -120,7 +120,7 @@ def fitted(
         for name in expected.keys() | found.keys()
         if expected.get(name) != found.get(name)
     )
-    faults += [f"{name} holds values that are no finite real numbers" for name in unreal(tensors)]
+    faults += [f"{name} holds values that are not finite real numbers" for name in unreal(tensors)]
     if faults:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise CheckpointError(f"{path} does not fit {what}: {'; '.join(faults[:3])}{more}")

@@ -69,14 +69,14 @@ def test_values_that_are_no_finite_real_numbers_are_told_by_all_commands(
     result = invoke("model", "inspect", file)
     assert result.exit_code == 2
     assert "not finite  mapping.fc0.bias" in result.stdout
-    assert "1 tensor with values that are no finite real numbers" in result.stderr
+    assert "1 tensor with values that are not finite real numbers" in result.stderr
     assert json.loads(invoke("model", "inspect", file, "--json").stdout)["unreal"] == ["mapping.fc0.bias"]
     result = invoke("model", "convert", file, tmp_path / "out.safetensors")
     assert result.exit_code == 2
-    assert "mapping.fc0.bias holds values that are no finite real numbers" in result.stderr
+    assert "mapping.fc0.bias holds values that are not finite real numbers" in result.stderr
     assert not (tmp_path / "out.safetensors").exists()
     with pytest.raises(
-        ganstrata.CheckpointError, match=r"mapping\.fc0\.bias holds values that are no finite real numbers"
+        ganstrata.CheckpointError, match=r"mapping\.fc0\.bias holds values that are not finite real numbers"
     ):
         ganstrata.load_generator("stylegan2", checkpoint=str(file), device="cpu")
 

@@ -93,7 +93,7 @@ def fill(module: nn.Module, config: ModuleConfig) -> Checkpoint | None:
     if senseless := unreal(tensors):
         raise mistake(
             "checkpoint",
-            f"{checkpoint.path}: {listed(senseless)}: these tensors hold values that are no finite real numbers",
+            f"{checkpoint.path}: {listed(senseless)}: these tensors hold values that are not finite real numbers",
         )
     module.load_state_dict(tensors, strict=False)
     return checkpoint

@@ -230,7 +230,7 @@ class Odd(Own):
 
 
 class Complex(Own):
-    """Makes of its tensor one that safetensors has no type for."""
+    """Returns a complex tensor, with which no network computes."""
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
@@ -260,7 +260,7 @@ class Crashing(Own):
         (Doubling, PluginBroken, "'own' reads back other values: ours"),
         (Growing, PluginBroken, "'own' reads back another architecture"),
         (Odd, PluginBroken, "'own' describes its network with values that JSON does not have"),
-        (Complex, GanstrataError, "cannot hold one of the tensors: .*complex128"),
+        (Complex, CheckpointError, "ours holds values that are not finite real numbers"),
         (Silent, CheckpointError, "'own', which has no examine"),
         (Crashing, PluginBroken, "'own' from test 0 failed in examine: ZeroDivisionError: by zero"),
     ],
@@ -276,8 +276,20 @@ def test_a_plugin_that_cannot_be_trusted_writes_nothing(
     assert list(tmp_path.iterdir()) == [source]
 
 
+def test_a_tensor_type_without_a_place_in_safetensors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(*_: object, **__: object) -> None:
+        raise KeyError("quint8")
+
+    monkeypatch.setattr("ganstrata.core.checkpoints.convert.save_file", save)
+    with pytest.raises(GanstrataError, match=r"cannot hold one of the tensors: .*quint8"):
+        convert(str(DATA / f"{NAMES[0]}.safetensors"), tmp_path / "out.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_sound_plugin_of_others_converts(register: Register, tmp_path: Path) -> None:
     register("generator", "own", Own)
-    save_file({"own": torch.tensor([1.0, float("nan")])}, tmp_path / "source.safetensors")
+    save_file({"own": torch.tensor([1.0, -0.0])}, tmp_path / "source.safetensors")
     written = convert(str(tmp_path / "source.safetensors"), tmp_path / "out.safetensors")
     assert load_file(written.path).keys() == {"ours"}

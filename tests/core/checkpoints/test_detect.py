@@ -9,7 +9,7 @@ import ganstrata
 import pytest
 import torch
 from ganstrata.core.checkpoints import read_checkpoint
-from ganstrata.core.checkpoints.detect import ask, candidates, choose, own_part
+from ganstrata.core.checkpoints.detect import candidates, choose, collect_claims, own_part
 from ganstrata.core.errors import CheckpointError, PluginBroken
 from ganstrata.core.plugins.records import Match
 from ganstrata.plugins.generators.stylegan2.generator import StyleGAN2
@@ -76,7 +76,7 @@ def test_the_surest_plugin_gets_the_file(register: Register) -> None:
 def test_rivals_are_both_named(register: Register) -> None:
     register("generator", "rival", Rival)
     checkpoint = read_checkpoint(UNCOND)
-    assert ask(checkpoint).rivals == ["rival", "stylegan2"]
+    assert collect_claims(checkpoint).rivals == ["rival", "stylegan2"]
     with pytest.raises(
         CheckpointError,
         match=r"claimed by the generator plugins rival and stylegan2 with equal right; name one with `use:`",
@@ -106,10 +106,10 @@ def test_a_plugin_that_fails_when_asked_stops_nobody_else(
     plugin: type, reason: str, register: Register
 ) -> None:
     register("generator", "aaa_failing", plugin)
-    claims = ask(read_checkpoint(UNCOND))
-    assert [claim.plugin for claim in claims.found] == ["stylegan2"]
-    (told,) = claims.failed
-    assert told.startswith(f"generator 'aaa_failing' from test 0{reason}")
+    claims = collect_claims(read_checkpoint(UNCOND))
+    assert [claim.plugin for claim in claims.candidates] == ["stylegan2"]
+    (failure,) = claims.failures
+    assert failure.startswith(f"generator 'aaa_failing' from test 0{reason}")
 
 
 def test_it_is_reported_where_nobody_claims_the_file(register: Register, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_it_is_reported_where_nobody_claims_the_file(register: Register, tmp_pat
 
 
 def test_asked_by_name_a_failing_plugin_is_broken(tmp_path: Path) -> None:
-    with pytest.raises(PluginBroken, match=r"Failing.recognise\(\) fails on .*strange.pt: KeyError"):
+    with pytest.raises(PluginBroken, match=r"Failing failed in recognise on .*strange\.pt: KeyError"):
         own_part(Failing, read_checkpoint(strange(tmp_path)))
 
 

@@ -9,7 +9,7 @@ import ganstrata
 import pytest
 import torch
 from ganstrata.core.checkpoints import WEIGHTS, Checkpoint, Part, read_checkpoint
-from ganstrata.core.checkpoints.signatures import describe, mixture, seems
+from ganstrata.core.checkpoints.signatures import describe, describe_part, mixture
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -178,7 +178,7 @@ def test_the_plugin_for_other_classes_is_offered_where_it_is_installed(
 
 
 def test_an_encoder_with_its_generator_is_both() -> None:
-    words = seems(part("encoder.input_layer.0.weight", "decoder.convs.0.conv.modulation.weight"))
+    words = describe_part(part("encoder.input_layer.0.weight", "decoder.convs.0.conv.modulation.weight"))
     assert words == "it seems to be an encoder of images together with its generator (e4e or pSp)"
 
 
@@ -215,7 +215,7 @@ def test_mixtures_name_all_their_families() -> None:
         for stem in ("stylegan2_uncond_32", "pggan_higan_32")
         for name in read_checkpoint(DATA / f"{stem}.safetensors").parts[0].tensors
     ]
-    words = seems(part(*names))
+    words = describe_part(part(*names))
     assert (
         words
         == "it mixes tensors of several generators: StyleGAN2 (NVIDIA's names) and ProgressiveGAN (HiGAN's or genforce's names)"
@@ -223,7 +223,5 @@ def test_mixtures_name_all_their_families() -> None:
 
 
 def test_a_piece_of_a_generator_is_called_one() -> None:
-    words = seems(part("synthesis.b8.conv0.affine.weight", "synthesis.b8.conv0.affine.bias"))
-    assert words.startswith(
-        "it has tensors of a StyleGAN2 (NVIDIA's names) generator, but not all that tell one"
-    )
+    words = describe_part(part("synthesis.b8.conv0.affine.weight", "synthesis.b8.conv0.affine.bias"))
+    assert words.startswith("it has tensors of a StyleGAN2 (NVIDIA's names) generator, but not all of them")

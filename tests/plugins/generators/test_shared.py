@@ -328,6 +328,6 @@ def test_weights_that_are_no_finite_real_numbers(tmp_path: Path, value: float) -
     state["mapping.fc0.bias"] = torch.full(bias.shape, value)
     torch.save(state, tmp_path / "a.pt")
     with pytest.raises(
-        CheckpointError, match=r"mapping\.fc0\.bias holds values that are no finite real numbers"
+        CheckpointError, match=r"mapping\.fc0\.bias holds values that are not finite real numbers"
     ):
         ganstrata.load_generator("auto", checkpoint=str(tmp_path / "a.pt"), device="cpu")

@@ -283,7 +283,9 @@ def test_numbers_with_which_nothing_can_be_computed(name: str, tensor: Tensor, t
     source = locate("bundled:rooms", "scenes")
     settings = json.dumps(dict(read_checkpoint(source).settings))
     save_file(load_file(source) | {name: tensor}, tmp_path / "a", metadata={"ganstrata": settings})
-    with pytest.raises(CheckpointError, match=r"category\.bias holds values that are no finite real numbers"):
+    with pytest.raises(
+        CheckpointError, match=r"category\.bias holds values that are not finite real numbers"
+    ):
         load("category", tmp_path / "a")
 
 
