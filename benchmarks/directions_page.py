@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from directions_numbers import Estimate, Floats
-from ganstrata.core.figures.charts import LETTER, longest
-from ganstrata.core.figures.svg import Canvas, Scale
+from ganstrata.core.figures.svg import Canvas, Scale, text_width
 from ganstrata.core.plugins.records import Concept
 from ganstrata.core.statistics import share_interval
 from numpy.typing import NDArray
@@ -191,7 +190,7 @@ def picture(board: Board) -> str:
     difference from the baseline, whose value is the upright line.
     """
     left, width, gap, line, top = (
-        30.0 + LETTER * longest([row.label for row in board.rows]),
+        30.0 + text_width(row.label for row in board.rows),
         150.0,
         42.0,
         26.0,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..boundaries.selection import Extremes
-from ..figures import charts as figures
-from ..figures.charts import Figure
+from ..figures import rankings as figures
+from ..figures.figure import Figure
 from ..rescoring.results import Effects
 from ..rescoring.tables import ranked
 from ..statistics import rank_correlation, share_interval

@@ -14,7 +14,7 @@ import numpy as np
 from ..boundaries.files import FILES
 from ..config.schema import UseScorer
 from ..errors import ConfigError, Fault, LayerError, UserError, nearest
-from ..figures.charts import Figure
+from ..figures.figure import Figure
 from ..plugins.records import LEVELS
 from ..rescoring.results import Effects
 from ..runs.provenance.changes import plugin_changes

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..figures import charts as figures
-from ..figures.charts import Figure
+from ..figures import matrices as figures
+from ..figures.figure import Figure
 from ..rescoring.results import Effects
 from ..statistics import benjamini_hochberg, interval
 from .base import (

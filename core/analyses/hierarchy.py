@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, Fault, UserError
-from ..figures import charts as figures
-from ..figures.charts import Figure
-from ..figures.panels import hierarchies
+from ..figures import hierarchies as figures
+from ..figures.figure import Figure
+from ..figures.hierarchies import hierarchies
 from ..plugins.records import LEVELS
 from ..rescoring.hierarchy import Estimate, Hierarchy, level_means
 from ..rescoring.results import Effects

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..boundaries.files import FILES
-from ..figures.charts import Figure
+from ..figures.figure import Figure
 from ..figures.flow import flow
 from ..rescoring.transitions import Transition, mapped, staying
 from ..runs.run import Run

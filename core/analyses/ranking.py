@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..figures import charts as figures
-from ..figures.charts import RankedConcept
-from ..figures.panels import rankings
+from ..figures import rankings as figures
+from ..figures.rankings import RankedConcept, rankings
 from ..rescoring.results import Effects
 from ..rescoring.tables import ranked
 from ..statistics import bootstrap_means, bootstrap_weights, interval, rank_correlation

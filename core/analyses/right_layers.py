@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..editing.strips import sheet_of
 from ..errors import GanstrataError, UserError
-from ..figures.charts import Figure
-from ..figures.panels import layer_effects
+from ..figures.figure import Figure
+from ..figures.layer_effects import layer_effects
 from ..figures.pictures import Pixels, png
 from ..plugins.records import LEVELS
 from ..rescoring.hierarchy import Hierarchy

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .charts import LETTER, Figure, longest
+from .figure import Figure
 from .masks import class_colours, hexadecimal
-from .svg import Canvas
+from .svg import Canvas, text_width
 
 if TYPE_CHECKING:
     from ..rescoring.transitions import Transition
@@ -107,7 +107,7 @@ def flow(
     """
     flows, order = merged(rows, stuff)
     colours = dict(zip(classes, map(hexadecimal, class_colours(len(classes))), strict=True))
-    side = 20.0 + LETTER * longest([f"{name} 00.0 %" for name in order])
+    side = 20.0 + text_width(f"{name} 00.0 %" for name in order)
     stages = len(flows) + 1
     xs = [side + (WIDTH - 2 * side - BAR) * s / (stages - 1) for s in range(stages)]
     shares = [

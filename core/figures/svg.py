@@ -1,13 +1,13 @@
-"""Draws scalable pictures whose colours follow the page: light, dark or printed.
+"""Draws SVG whose colours follow the page: light, dark or printed.
 
-Shapes carry classes, not colours; `STYLE` gives the classes their colours. A figure that stands alone
-carries the style itself, one inside the report uses the page's.
+Shapes carry classes, and `STYLE` gives each class its colour. A figure in a file of its own contains the
+style; a figure inside a page uses the style of the page.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .markup import markup
 
@@ -36,8 +36,16 @@ svg.figure .up { fill: rgb(var(--warm)); } svg.figure .down { fill: rgb(var(--co
 """
 
 
+LETTER = 7.0  # width of an average letter of the figures' text, in pixels
+
+
+def text_width(words: Iterable[str]) -> float:
+    """Estimate how many pixels the longest of some words takes; 0 if there are none."""
+    return LETTER * max(map(len, words), default=0)
+
+
 class Canvas:
-    """Collects shapes; y runs downwards. What has no place, because a number is undefined, is left out."""
+    """Collect shapes on a page whose y runs downwards; shapes with an undefined position are left out."""
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
@@ -54,7 +62,7 @@ class Canvas:
         title: str = "",
         opacity: float | None = None,
     ) -> None:
-        """A rectangle; its title is shown on hovering."""
+        """Draw a rectangle; its title is shown on hovering."""
         shade = "" if opacity is None else f' fill-opacity="{opacity:.3f}"'
         self._shape(
             f'rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.0):.1f}" height="{max(height, 0.0):.1f}"{shade}',
@@ -63,17 +71,17 @@ class Canvas:
         )
 
     def circle(self, x: float, y: float, radius: float, css: str, *, title: str = "") -> None:
-        """A disc."""
+        """Draw a disc."""
         if not math.isfinite(x + y):
             return
         self._shape(f'circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"', css, title)
 
     def line(self, x1: float, y1: float, x2: float, y2: float, css: str) -> None:
-        """A straight line."""
+        """Draw a straight line."""
         self._shape(f'line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"', css, "")
 
     def path(self, points: Sequence[tuple[float, float]], css: str, *, closed: bool = False) -> None:
-        """A line through points, or the area inside them."""
+        """Draw a line through points, or fill the area inside them."""
         points = [(x, y) for x, y in points if math.isfinite(x + y)]
         if not points:
             return
@@ -83,14 +91,14 @@ class Canvas:
     def text(
         self, x: float, y: float, words: str, *, css: str = "", anchor: str = "start", turn: float = 0.0
     ) -> None:
-        """Words; `turn` rotates them about their anchor."""
+        """Write words; `turn` rotates them about their anchor, in degrees."""
         turned = f' transform="rotate({turn:.0f} {x:.1f} {y:.1f})"' if turn else ""
         self._parts.append(
             f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{css}"{turned}>{markup(words)}</text>'
         )
 
     def whisker(self, x1: float, x2: float, y: float, *, upright: bool = False, cap: float = 3.0) -> None:
-        """An error bar from x1 to x2 at height y; upright, from y = x1 to x2 at column y."""
+        """Draw an error bar from x1 to x2 at height y; if upright, from y = x1 to y = x2 at x = y."""
         if not math.isfinite(x1 + x2):
             return
         ends = ((x1, y - cap, x1, y + cap), (x2, y - cap, x2, y + cap), (x1, y, x2, y))
@@ -98,7 +106,7 @@ class Canvas:
             self.line(*((b, a, d, c) if upright else (a, b, c, d)), "whisker")
 
     def nested_whiskers(self, inner: tuple[float, float], outer: tuple[float, float], y: float) -> None:
-        """A thick error bar, and a thin one around it; ends that are not finite leave the thin one out, and the inner one is then plain."""
+        """Draw a thick error bar with a thin one around it, or the inner one alone and plain where `outer` is not finite."""
         if all(map(math.isfinite, outer)):
             self.whisker(*outer, y)
             self.line(inner[0], y, inner[1], y, "whisker thick")
@@ -114,7 +122,7 @@ class Canvas:
             self._parts.append(f'<{element} class="{css}"/>')
 
     def svg(self, description: str, *, alone: bool = False) -> str:
-        """The drawing; `alone` adds the style and a ground, for a file of its own."""
+        """Return the drawing as SVG; `alone` adds the style and a background, for a file of its own."""
         style = (
             f'<style>{STYLE}</style><rect width="100%" height="100%" style="fill: var(--ground)"/>'
             if alone
@@ -128,7 +136,10 @@ class Canvas:
 
 
 class Scale:
-    """Maps numbers to places, with round tick marks."""
+    """Map numbers to positions, with ticks at round numbers.
+
+    The ends move outwards to ticks: `low` and `high` are multiples of `step`.
+    """
 
     def __init__(self, low: float, high: float, start: float, stop: float, *, ticks: int = 5) -> None:
         if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
@@ -141,17 +152,17 @@ class Scale:
         self.start, self.stop = start, stop
 
     def __call__(self, value: float) -> float:
-        """Where a number lies."""
+        """Return the position of a number; beyond the ends at most 5 % of the length further."""
         share = (value - self.low) / (self.high - self.low)
         return self.start + min(max(share, -0.05), 1.05) * (self.stop - self.start)
 
     def ticks(self) -> list[float]:
-        """Round numbers along the scale."""
+        """Return the ticks: all multiples of `step` from `low` to `high`."""
         count = round((self.high - self.low) / self.step)
         return [self.low + i * self.step for i in range(count + 1)]
 
     def show(self, value: float) -> str:
-        """A tick's number with as many digits as the step needs.
+        """Write a tick's number with as many digits as the step needs.
 
         >>> scale = Scale(-0.05, 0.1, 0.0, 100.0, ticks=3)
         >>> [scale.show(tick) for tick in scale.ticks()]
@@ -162,7 +173,7 @@ class Scale:
 
 
 def nice_step(raw: float) -> float:
-    """The next larger of 1, 2, 2.5 or 5 times a power of ten.
+    """Return the smallest of 1, 2, 2.5 or 5 times a power of ten that is not below `raw`.
 
     >>> nice_step(0.13), nice_step(3.0)
     (0.2, 5.0)

@@ -15,8 +15,8 @@ from ..analyses.hierarchy import depth_rows, figures_for, levels_of_factors
 from ..analyses.object_results import Objects, read_objects
 from ..analyses.right_layers import Layers, read_layers
 from ..boundaries.files import load_boundaries
-from ..figures import charts as figures
-from ..figures.charts import Figure
+from ..figures import rankings as figures
+from ..figures.figure import Figure
 from ..rescoring.hierarchy import Hierarchy
 from ..rescoring.results import Effects
 from ..rescoring.stored import read_effects

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boundaries.learning_variance import errors_of
-from ..figures import charts
-from ..figures.charts import Figure
+from ..figures import rankings
+from ..figures.figure import Figure
 from ..plugins.records import LEVELS, Boundaries
 from ..statistics import null_moments
 from .effects import (
@@ -273,7 +273,7 @@ class Effects(EffectArrays):
 
     def plot(self) -> Figure:
         """Draw each boundary's effect on its own concept at all layers, with intervals; a notebook shows what is returned."""
-        return charts.ranking([ranked(self, i, self.all_set) for i in self.ranking()])
+        return rankings.ranking([ranked(self, i, self.all_set) for i in self.ranking()])
 
     def __repr__(self) -> str:
         """Name the sizes, not the numbers."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..figures.charts import RankedConcept
 from ..figures.markup import markup
+from ..figures.rankings import RankedConcept
 from ..statistics import null_moments
 from .effects import SIGNS, null_means
 

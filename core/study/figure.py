@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..figures.charts import LETTER, Figure
-from ..figures.svg import Canvas, Scale
+from ..figures.figure import Figure
+from ..figures.svg import Canvas, Scale, text_width
 from ..strata.layers import show_layers
 from .shares import Shares
 
@@ -25,7 +25,7 @@ def votes_figure(found: Mapping[str, Shares], groups: Mapping[str, tuple[int, ..
     for level in found:
         canvas.rect(x, 8, 12, 12, f"f-{level}")
         canvas.text(x + 18, 18, level)
-        x += 34 + LETTER * len(level)
+        x += 34 + text_width([level])
     names = [*groups, "none"]
     room = (width - 10 - left) / len(names)
     bar = min(34.0, room * 0.8 / max(len(found), 1))

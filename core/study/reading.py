@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import RunError
-from ..figures.charts import Figure
+from ..figures.figure import Figure
 from ..plugins.records import LEVELS
 from ..storage.csv_tables import csv_text
 from ..storage.result_folder import add_files

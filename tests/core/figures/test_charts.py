@@ -11,7 +11,8 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata.core.figures.charts import RankedConcept, heat, ranking, three_rankings
+from ganstrata.core.figures.matrices import heat
+from ganstrata.core.figures.rankings import RankedConcept, ranking, three_rankings
 from ganstrata.core.runs.run import Run
 
 SVG = "{http://www.w3.org/2000/svg}"

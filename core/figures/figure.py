@@ -1,0 +1,45 @@
+"""The record of a figure: a drawing, a description for those who cannot see it, and its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..storage.csv_tables import csv_text
+from .svg import Canvas
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Hold a drawing together with the numbers that it shows.
+
+    Attributes:
+        name: stem of the figure's files.
+        canvas: the drawing.
+        description: one or two sentences for screen readers.
+        table: the numbers, column names in the first row.
+    """
+
+    name: str
+    canvas: Canvas
+    description: str
+    table: list[list[Any]]
+
+    @property
+    def inline(self) -> str:
+        """SVG to put inside a page, which carries the style."""
+        return self.canvas.svg(self.description)
+
+    @property
+    def file(self) -> str:
+        """SVG for a file of its own, style included."""
+        return self.canvas.svg(self.description, alone=True)
+
+    def _repr_svg_(self) -> str:
+        """Show the drawing in a notebook."""
+        return self.file
+
+    @property
+    def csv(self) -> str:
+        """The numbers as CSV."""
+        return csv_text(self.table)

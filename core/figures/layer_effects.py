@@ -1,0 +1,133 @@
+"""Bars of what an edit does at right and at wrong layers, to its own concept and to every level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..strata.layers import show_layers
+from .axes import Axes
+from .figure import Figure
+from .svg import Canvas, text_width
+
+if TYPE_CHECKING:
+    from ..analyses.right_layers import Moved
+
+LINE = 21.0  # height of a row
+TOP, GAP = 34.0, 22.0  # above the first block, and below each
+HEAD = 30.0  # height of a block's name
+
+
+def layer_effects(rows: Sequence[Moved], levels: Sequence[str]) -> Figure:
+    """Draw, for each boundary and layer set, a bar for its own concept and one for the other concepts of each level.
+
+    Grey bars are null directions; pale ones are layers other than the right ones.
+    """
+    words = 52.0 + text_width([_layers(row) for row in rows])
+    columns = ["own concept", *levels]
+    cell = max(96.0, (760.0 - words) / max(len(columns), 1))
+    blocks = [[row for row in rows if row.name == name] for name in dict.fromkeys(row.name for row in rows)]
+    bottom = TOP + sum(HEAD + LINE * len(block) + GAP for block in blocks)
+    canvas = Canvas(words + cell * len(columns), bottom + 22.0)
+    span = _span(rows)
+    axes = [
+        Axes(
+            canvas,
+            left=words + cell * c + 4,
+            right=words + cell * (c + 1) - 22,
+            top=TOP,
+            bottom=bottom,
+            x=span,
+            x_ticks=3,
+        )
+        for c in range(len(columns))
+    ]
+    table: list[list[Any]] = [
+        ["boundary", "boundary_level", "layers", "right", "of", "value", "low", "high", "random"]
+    ]
+    for c, title in enumerate(columns):
+        canvas.text(axes[c].x(0.0), 18, title, css="strong" if c == 0 else "soft strong")
+    y = TOP
+    for block in blocks:
+        canvas.text(8, y + 16, block[0].name, css="strong")
+        y += HEAD
+        start = y
+        for row in block:
+            middle = y + LINE / 2
+            css = "strong" if row.is_right else "soft"
+            canvas.text(words - 8, middle + 4, _layers(row), anchor="end", css=css)
+            if row.is_right:
+                canvas.circle(14, middle, 4.0, f"f-{row.level}", title="the right layers")
+            for area, of in zip(axes, columns, strict=True):
+                cells = _effect(area, row, None if area is axes[0] else of, middle)
+                if cells:
+                    table.append([row.name, row.level, row.set_name, row.is_right, of, *cells])
+            y += LINE
+        for area in axes:
+            area.vertical(0.0, "axis", top=start, bottom=y)
+        y += GAP
+    for area in axes:
+        _ticks(area)
+    canvas.text(
+        words,
+        bottom + 20,
+        "change in standard deviations; of other concepts the root mean square by level, noise taken out",
+        css="soft",
+    )
+    return Figure(
+        "layers",
+        canvas,
+        "What moving along a direction does at its right layers, at wrong ones and at all, to its own concept and to every level.",
+        table,
+    )
+
+
+def _layers(row: Moved) -> str:
+    """Name the layer set of a row, and its layers."""
+    return f"{row.set_name} {show_layers(row.layers)}"
+
+
+def _span(rows: Sequence[Moved]) -> tuple[float, float]:
+    """Return the smallest and largest number to show; a whisker slightly below zero gets no room of its own."""
+    numbers = [0.0] + [
+        v
+        for row in rows
+        for v in (*row.target, *(w for a in row.levels.values() for w in (a.high, a.random)))
+        if np.isfinite(v)
+    ]
+    low, high = min(numbers), max(numbers)
+    return (low if low < -0.05 * high else 0.0), high
+
+
+def _effect(axes: Axes, row: Moved, level: str | None, y: float) -> tuple[float, ...]:
+    """Draw the effect of a row on the other concepts of a level, or on its own concept if `level` is None.
+
+    Returns:
+        Effect, its interval (low, high), and the effect of null directions; nothing where the row has no such level.
+    """
+    side_effect = None if level is None else row.levels.get(level)
+    if side_effect is not None:
+        value, low, high, null = side_effect.value, side_effect.low, side_effect.high, side_effect.random
+    elif level is None:
+        (value, low, high), null = row.target, float("nan")
+    else:
+        return ()
+    if np.isfinite(value):
+        if np.isfinite(null):
+            axes.level_bar(0.0, null, y, 16.0, "null", title=f"null directions: {null:.2f}")
+        note = f"{row.name} at {row.set_name}, {level or 'own concept'}: {value:.2f} [{low:.2f}, {high:.2f}]"
+        css = f"f-{level or row.level}" + ("" if row.is_right else " faint")
+        axes.level_bar(0.0, value, y, 10.0, css, title=note)
+        axes.canvas.whisker(axes.x(low), axes.x(high), y)
+    return value, low, high, null
+
+
+def _ticks(axes: Axes) -> None:
+    """Mark the ticks of a column below the last block; its ends and 0 have their number."""
+    ticks = axes.x.ticks()
+    for tick in ticks:
+        axes.vertical(tick, "axis", top=axes.bottom - 18, bottom=axes.bottom - 14)
+        if tick == 0.0 or tick in (ticks[0], ticks[-1]):
+            axes.canvas.text(axes.x(tick), axes.bottom - 2, axes.x.show(tick), css="soft", anchor="middle")
