@@ -1,4 +1,4 @@
-"""Built-in boundary learners."""
+"""Register the built-in boundary learners."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...core.plugins.registry import Register
 
 @hookimpl
 def ganstrata_register_boundaries(register: Register) -> None:
-    """Names only: the classes are imported when they are built."""
+    """Register the names only; a class is imported when it is built."""
     here = "ganstrata.plugins.boundaries"
     register(
         "lda",

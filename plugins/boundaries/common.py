@@ -1,4 +1,4 @@
-"""What the built-in learners share: their settings, and a boundary for each concept, or for each concept and layer."""
+"""Hold what the built-in learners share: settings, the fits of all concepts and layers, their evaluation."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ...core.plugins.failures import one_line
 from ...core.plugins.records import Boundaries, Concept
 
 Facts = dict[str, Any]
-TOGETHER = 16  # boundaries judged in one pass over all codes
+BLOCK_COLUMNS = 16  # boundaries evaluated in one matrix product over all codes
 
 
 class Settings(Extremes):
-    """Which samples are extreme, and for how many layers at once a boundary stands."""
+    """Hold the fields of all learners: which samples are extreme, and whether each layer has a boundary."""
 
     per_layer: bool = Field(
         default=False,
@@ -36,24 +36,24 @@ class Settings(Extremes):
 
 
 class Hyperplane(NamedTuple):
-    """What a linear machine found: positive where coefficients.w + intercept is."""
+    """Represent the plane coefficients.w + intercept = 0; positives lie where the sum is above 0."""
 
-    coefficients: NDArray[np.float64]  # (D,)
+    coefficients: NDArray[np.float64]  # (D,), of any length
     intercept: float
     facts: Facts
 
 
 class LinearFit(NamedTuple):
-    """A boundary's half: unit normal, signed distance of the origin, and how well it does."""
+    """Represent the boundary of one concept at one layer: normal.w + offset is the signed distance of w."""
 
-    normal: NDArray[np.float64]  # (D,)
+    normal: NDArray[np.float64]  # (D,), of length 1
     offset: float
-    facts: Facts
+    facts: Facts  # accuracies, counts, convergence
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What a learner is given."""
+    """Hold the arguments of `learn`, with the codes always by layer."""
 
     latents: NDArray[np.float32]  # (N, L, D); L = 1 for one boundary for all layers
     scores: NDArray[np.float32]  # (N, C)
@@ -63,17 +63,17 @@ class Samples:
     classes: NDArray[np.int64] | None  # (N,)
 
     def layer(self, index: int) -> NDArray[np.float32]:
-        """Codes of one layer, (N, D)."""
+        """Return the codes of one layer, (N, D)."""
         return self.latents[:, index]
 
     @property
     def layers(self) -> range:
-        """Numbers of the layers."""
+        """Indices of the layers, 0 .. L-1."""
         return range(self.latents.shape[1])
 
 
 class Learner(BoundaryLearner):
-    """A learner that finds a normal and an offset for each concept and layer; how, is left to find()."""
+    """Learn a normal and an offset for each concept and layer; subclasses implement `fit_concepts`."""
 
     Config = Settings
     config: Settings
@@ -84,7 +84,11 @@ class Learner(BoundaryLearner):
         self.layerwise = self.layerwise or config.per_layer
 
     def check(self, samples: int) -> None:
-        """Refuse a run whose samples cannot supply the positives and negatives."""
+        """Check that a run of so many samples can supply the positives and negatives.
+
+        Raises:
+            DataError: it cannot.
+        """
         self.config.check(samples)
 
     def learn(
@@ -97,29 +101,37 @@ class Learner(BoundaryLearner):
         seed: int = 0,
         classes: NDArray[np.int64] | None = None,
     ) -> Boundaries:
-        """A boundary per concept from latents (N, D) or (N, L, D), scores (N, C) and classes (N,) if there are any.
+        """Learn one boundary per concept.
 
-        With (N, L, D) each boundary has a unit normal and an offset for every layer, learnt from that
-        layer's codes alone, and `facts` has a list of them under `layers`.
+        From codes (N, L, D) each boundary has a unit normal and an offset for every layer, learnt from the
+        codes of that layer alone. Its `facts` then hold a list with the facts of each layer under `layers`.
+
+        Args:
+            latents: codes, (N, D), or (N, L, D) for a boundary per layer.
+            scores: (N, C), NaN where a concept is undefined.
+            concepts: the C concepts.
+            generator: source of the codes; its space and fingerprint are recorded.
+            seed: of the split into training and held-out samples.
+            classes: (N,), the classes that a conditional generator drew.
 
         Raises:
-            DataError: too few samples for the positives and negatives, scores that do not vary, codes that are not finite, or so
-                large or so much alike that no direction can be computed from them.
+            DataError: too few samples for the positives and negatives; scores that do not vary; codes that
+                are not finite, or so large or so similar that no direction can be computed from them.
         """
         if not np.isfinite(latents).all():
             raise DataError("the codes to learn from hold NaN or infinity")
         flat = latents.ndim == 2
         samples = Samples(latents[:, None] if flat else latents, scores, concepts, self.config, seed, classes)
         try:
-            found = list(self.find(samples))
+            fits = list(self.fit_concepts(samples))
         except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
             size = float(np.abs(latents).max(initial=0.0))
             raise DataError(
-                f"the equations of the learner cannot be solved in double precision ({one_line(error)}); codes go up to {size:.3g}. "
-                "A smaller weight of errors, or codes of another scale, may help"
+                f"the equations of the learner cannot be solved in double precision ({one_line(error)}); "
+                f"codes go up to {size:.3g}. A smaller weight of errors, or codes of another scale, may help"
             ) from error
         boundaries = []
-        for concept, layers in zip(concepts, found, strict=True):
+        for concept, layers in zip(concepts, fits, strict=True):
             normals, offsets, facts = zip(*layers, strict=True)
             if flat:
                 boundaries.append(boundary_of(concept, normals[0], offsets[0], generator, facts[0]))
@@ -132,44 +144,51 @@ class Learner(BoundaryLearner):
         return Boundaries(boundaries)
 
     @abstractmethod
-    def find(self, samples: Samples) -> Iterable[Sequence[LinearFit]]:
-        """For each concept what was found at each layer."""
+    def fit_concepts(self, samples: Samples) -> Iterable[Sequence[LinearFit]]:
+        """Return the fits of each concept, one per layer."""
 
 
-def evaluated(
+def evaluate_planes(
     w: NDArray[np.float32],
     planes: Sequence[Hyperplane],
     selections: Sequence[Selection],
     concepts: Sequence[str],
 ) -> list[LinearFit]:
-    """Planes of one layer as boundaries, with their accuracy on the held-out extremes and on the rest.
+    """Normalise the planes of one layer and measure their accuracy on held-out extremes and on the rest.
+
+    With v the coefficients and b the intercept, the normal is n = v / |v| and the offset b / |v|, so that
+    n.w + b / |v| is the signed distance of w (method A.3). Accuracy is the share of samples whose
+    distance has the sign of their label.
 
     Args:
         w: all codes of the layer, (N, D).
         planes: one per concept, in the coordinates of w.
-        selections: the concepts'; what was fitted stands in their `train`.
+        selections: one per concept; `train` holds the rows that were fitted.
         concepts: ids, for messages.
+
+    Raises:
+        DataError: coefficients that are all zero or not finite.
     """
-    halves = [
+    unit_planes = [
         normalise_hyperplane(plane.coefficients, plane.intercept, concept=concept)
         for plane, concept in zip(planes, concepts, strict=True)
     ]
-    normals = np.stack([normal for normal, _ in halves]).astype(np.float32)  # (C, D)
-    found = []
-    for start in range(0, len(halves), TOGETHER):
-        # Always as many columns, so that rounding does not depend on how many concepts there are.
-        block = np.zeros((w.shape[1], TOGETHER), dtype=np.float32)
-        block[:, : len(halves) - start] = normals[start : start + TOGETHER].T
-        products = w @ block  # (N, TOGETHER)
-        for k, selection in enumerate(selections[start : start + TOGETHER]):
-            normal, offset = halves[start + k]
-            facts = _facts(products[:, k] + np.float32(offset), selection)
-            found.append(LinearFit(normal, offset, facts | planes[start + k].facts))
-    return found
+    normals = np.stack([normal for normal, _ in unit_planes]).astype(np.float32)  # (C, D)
+    fits = []
+    for start in range(0, len(unit_planes), BLOCK_COLUMNS):
+        # The block always has the same width, so that rounding does not depend on the number of concepts.
+        block = np.zeros((w.shape[1], BLOCK_COLUMNS), dtype=np.float32)  # (D, BLOCK_COLUMNS)
+        block[:, : len(unit_planes) - start] = normals[start : start + BLOCK_COLUMNS].T
+        products = w @ block  # (N, BLOCK_COLUMNS)
+        for k, selection in enumerate(selections[start : start + BLOCK_COLUMNS]):
+            normal, offset = unit_planes[start + k]
+            facts = _selection_facts(products[:, k] + np.float32(offset), selection)
+            fits.append(LinearFit(normal, offset, facts | planes[start + k].facts))
+    return fits
 
 
-def _facts(distances: NDArray[np.float32], selection: Selection) -> Facts:
-    """What a selection says of a boundary with these distances (N,)."""
+def _selection_facts(distances: NDArray[np.float32], selection: Selection) -> Facts:
+    """Return the counts of a selection and the accuracies of a boundary with these signed distances (N,)."""
     return {
         "positives": int((selection.train_labels == 1).sum() + (selection.held_out_labels == 1).sum()),
         "negatives": int((selection.train_labels == 0).sum() + (selection.held_out_labels == 0).sum()),
@@ -182,8 +201,13 @@ def _facts(distances: NDArray[np.float32], selection: Selection) -> Facts:
 
 
 @contextmanager
-def convergence() -> Iterator[Facts]:
-    """Facts that say after the block whether a scikit-learn estimator converged in it; other warnings pass."""
+def record_convergence() -> Iterator[Facts]:
+    """Record whether the scikit-learn estimator that is fitted in the block converges.
+
+    Yields:
+        A dictionary; after the block its key `converged` is False if the estimator gave a
+        ConvergenceWarning. All other warnings are passed on.
+    """
     facts: Facts = {}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)

@@ -1,4 +1,4 @@
-"""Any linear estimator with scikit-learn's interface as a boundary learner."""
+"""Use any linear estimator with scikit-learn's interface as a boundary learner."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from pydantic import Field
 
 from ...core.errors import ConfigError, DataError, Fault, UserError
 from ...core.plugins.imports import PATTERN, check_arguments, find, reason
-from .common import Facts, Hyperplane, LinearFit, Samples, Settings, convergence
+from .common import Facts, Hyperplane, LinearFit, Samples, Settings, record_convergence
 from .extremes import ExtremesLearner
-from .regression import on_scores
+from .regression import fit_scores
 
-TRIAL = (40, 8)  # codes and their length, on which an estimator is tried before the run
+TRIAL_SHAPE = (40, 8)  # (n, D) of the codes on which an estimator is tried before the run
 
 
 class Estimator(ExtremesLearner):
-    """Builds the class at `estimator` for each concept and layer, fits it, and reads coef_ and intercept_.
+    """Build the class `estimator` for each concept and layer, fit it, and read coef_ and intercept_.
 
-    With `target: labels` it is given the extremes, labelled 1 and -1, so that classifiers and
-    regressors both do; with `target: scores` all samples and their scores, as `ridge` is. Codes are
-    centred. Where the class takes a random_state, it is the run's seed unless `arguments` says
-    otherwise. Importing the class runs its module's code.
+    With `target: labels` it fits the extremes, labelled 1 and -1, so that classifiers and regressors both
+    work. With `target: scores` it fits the scores of all samples, like `ridge`. Codes are centred. A class
+    with the argument random_state gets the seed of the run, unless `arguments` sets it. Importing the class
+    runs the code of its module.
     """
 
     class Config(Settings):
-        """Which estimator, and what it is given."""
+        """Hold the estimator, its arguments and its target."""
 
         estimator: str = Field(
             pattern=PATTERN, description="its class: `package.module:Name`, or `FILE.py:Name`"
@@ -45,92 +45,97 @@ class Estimator(ExtremesLearner):
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
         try:
-            self._made = find(config.estimator)
+            self._class = find(config.estimator)
         except UserError as error:
-            raise _mistake("estimator", str(error)) from None
-        if not isinstance(self._made, type) or not callable(getattr(self._made, "fit", None)):
-            raise _mistake("estimator", f"{config.estimator} is no class with a method fit(X, y)")
+            raise _config_error("estimator", str(error)) from None
+        if not isinstance(self._class, type) or not callable(getattr(self._class, "fit", None)):
+            raise _config_error("estimator", f"{config.estimator} is no class with a method fit(X, y)")
         try:
-            check_arguments(self._made, config.estimator, config.arguments)
+            check_arguments(self._class, config.estimator, config.arguments)
         except UserError as error:
-            raise _mistake("arguments", str(error)) from None
-        self._try()
+            raise _config_error("arguments", str(error)) from None
+        self._check_on_trial()
 
-    def find(self, samples: Samples) -> list[list[LinearFit]]:
-        """One estimator for each concept and layer."""
+    def fit_concepts(self, samples: Samples) -> list[list[LinearFit]]:
+        """Fit one estimator for each concept and layer."""
         if self.config.target == "labels":
-            return super().find(samples)
+            return super().fit_concepts(samples)
 
         def regress(x: NDArray[np.float64], y: NDArray[np.float64]) -> Iterator[Hyperplane]:
-            centre = x.mean(axis=0)
+            centre = x.mean(axis=0)  # (D,)
             centred = x - centre
             for column in y.T:
-                coefficients, intercept, facts = self._fitted(centred, column, samples.seed)
+                coefficients, intercept, facts = self._fit_estimator(centred, column, samples.seed)
                 yield Hyperplane(coefficients, intercept - float(coefficients @ centre), facts)
 
-        return on_scores(samples, regress)
+        return fit_scores(samples, regress)
 
     def fit(
         self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int
     ) -> tuple[NDArray[np.float64], float, Facts]:
-        """Coefficients (D,), intercept and facts for centred codes (n, D) and labels (n,)."""
-        return self._fitted(x, 2 * labels - 1, seed)
+        """Return coefficients (D,), intercept and facts for centred codes (n, D) and labels (n,), 1 or 0."""
+        return self._fit_estimator(x, 2 * labels - 1, seed)
 
-    def _fitted(
+    def _fit_estimator(
         self, x: NDArray[np.float64], y: NDArray[Any], seed: int
     ) -> tuple[NDArray[np.float64], float, Facts]:
-        """What one estimator makes of targets (n,).
+        """Fit one estimator on codes x (n, D) and targets y (n,).
+
+        Returns:
+            Coefficients (D,), intercept and facts.
 
         Raises:
-            DataError: it fails on these data, or does not end with one coefficient per code.
+            DataError: the estimator fails, or does not give D coefficients and one intercept.
         """
         arguments = dict(self.config.arguments)
-        if "random_state" in _parameters(self._made):
+        if "random_state" in _parameters(self._class):
             arguments = {"random_state": seed % 2**32, **arguments}
         try:
-            with convergence() as facts:
-                machine = self._made(**arguments)
-                machine.fit(x, y)
+            with record_convergence() as facts:
+                estimator = self._class(**arguments)
+                estimator.fit(x, y)
         except Exception as error:
             raise DataError(
                 f"{self.config.estimator} failed on {len(x)} codes of length {x.shape[1]}: {reason(error)}"
             ) from error
         for name in ("coef_", "intercept_"):
-            if not hasattr(machine, name):
+            if not hasattr(estimator, name):
                 raise DataError(
-                    f"{self.config.estimator} has no {name} after fit(): only linear estimators do, and no pipelines"
+                    f"{self.config.estimator} has no {name} after fit(): "
+                    "only linear estimators do, and no pipelines"
                 )
-        coefficients, intercept = (
-            np.asarray(machine.coef_, dtype=np.float64),
-            np.asarray(machine.intercept_, dtype=np.float64),
-        )
+        coefficients = np.asarray(estimator.coef_, dtype=np.float64)
+        intercept = np.asarray(estimator.intercept_, dtype=np.float64)
         if coefficients.size != x.shape[1] or intercept.size != 1:
             shapes = f"coef_ of shape {coefficients.shape} and intercept_ of shape {intercept.shape}"
             raise DataError(
-                f"{self.config.estimator} gives {shapes} for codes of length {x.shape[1]}; one direction is needed"
+                f"{self.config.estimator} gives {shapes} for codes of length {x.shape[1]}; "
+                "one direction is needed"
             )
         return coefficients.reshape(-1), float(intercept.reshape(())), facts
 
-    def _try(self) -> None:
-        """A fit on a few codes, so that what cannot do is told before the run.
+    def _check_on_trial(self) -> None:
+        """Fit an estimator on a few random codes, so that an unsuitable class is refused before the run.
 
         Raises:
-            ConfigError: it fails there.
+            ConfigError: the fit fails.
         """
-        codes = np.random.default_rng(0).standard_normal(TRIAL)
+        codes = np.random.default_rng(0).standard_normal(TRIAL_SHAPE)
         y = codes[:, 0] if self.config.target == "scores" else np.where(codes[:, 0] > 0.0, 1, -1)
         try:
-            self._fitted(codes, y, 0)
+            self._fit_estimator(codes, y, 0)
         except DataError as error:
-            raise _mistake("estimator", f"does not pass a trial: {error}") from None
+            raise _config_error("estimator", f"does not pass a trial: {error}") from None
 
 
-def _parameters(made: type) -> tuple[str, ...]:
+def _parameters(estimator: type) -> tuple[str, ...]:
+    """Return the names of a class's arguments; none if it has no signature."""
     try:
-        return tuple(inspect.signature(made).parameters)
+        return tuple(inspect.signature(estimator).parameters)
     except (TypeError, ValueError):
         return ()
 
 
-def _mistake(key: str, message: str) -> ConfigError:
+def _config_error(key: str, message: str) -> ConfigError:
+    """Return the error for one field of the learner's config."""
     return ConfigError("boundary learner 'sklearn'", [Fault(("with", key), message)])

@@ -1,4 +1,4 @@
-"""Learners that set the highest scores against the lowest (method A.2, A.3)."""
+"""Fit learners that separate the highest scores from the lowest (method A.2, A.3)."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.boundaries.selection import select
-from .common import Facts, Hyperplane, Learner, LinearFit, Samples, evaluated
+from .common import Facts, Hyperplane, Learner, LinearFit, Samples, evaluate_planes
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One concept at one layer. Its codes are taken out of all only when they are asked for."""
+    """Represent the classification problem of one concept at one layer; codes are copied only on request."""
 
-    latents: NDArray[np.float32]  # (N, D)
-    rows: NDArray[np.int64]  # (n,) of the training part
+    latents: NDArray[np.float32]  # (N, D), all codes of the layer
+    rows: NDArray[np.int64]  # (n,), the training samples
     labels: NDArray[np.int64]  # (n,): 1 for positives, 0 for negatives
 
     def codes(self) -> NDArray[np.float64]:
-        """The codes to fit, (n, D)."""
+        """Return the codes to fit, (n, D)."""
         return self.latents[self.rows].astype(np.float64)
 
     def centred(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The codes to fit moved so that their mean is 0, (n, D), and that mean (D,)."""
+        """Return the codes to fit minus their mean, (n, D), and that mean, (D,)."""
         codes = self.codes()
         centre = codes.mean(axis=0)
         codes -= centre
@@ -36,8 +36,11 @@ class Problem:
 Solver = Callable[[Sequence[Problem]], Iterable[Hyperplane]]
 
 
-def on_extremes(samples: Samples, solve: Solver) -> list[list[LinearFit]]:
-    """For each concept what `solve` finds at each layer, judged on what it was not given.
+def fit_extremes(samples: Samples, solve: Solver) -> list[list[LinearFit]]:
+    """Select the extremes of each concept, solve all problems and evaluate the planes on unseen samples.
+
+    Returns:
+        For each concept its fits, one per layer.
 
     Raises:
         DataError: too few samples for the positives and negatives, scores that do not vary, or no direction.
@@ -52,28 +55,32 @@ def on_extremes(samples: Samples, solve: Solver) -> list[list[LinearFit]]:
         )
         for j, concept in enumerate(samples.concepts)
     ]
-    # Concept after concept within a layer, as they are judged.
+    # All concepts of a layer follow each other, because they are evaluated together.
     problems = [
         Problem(samples.layer(layer), s.train, s.train_labels) for layer in samples.layers for s in selections
     ]
     planes = list(solve(problems))
     count, names = len(selections), [concept.name for concept in samples.concepts]
     by_layer = [
-        evaluated(samples.layer(layer), planes[layer * count : (layer + 1) * count], selections, names)
+        evaluate_planes(samples.layer(layer), planes[layer * count : (layer + 1) * count], selections, names)
         for layer in samples.layers
     ]
     return [list(layers) for layers in zip(*by_layer, strict=True)]
 
 
 class ExtremesLearner(Learner):
-    """A classifier of extremes; subclasses fit one problem, or override solve() to fit many together."""
+    """Separate the extremes; subclasses implement `fit` for one problem, or override `solve` for many."""
 
-    def find(self, samples: Samples) -> list[list[LinearFit]]:
-        """One classifier for each concept and layer."""
-        return on_extremes(samples, lambda problems: self.solve(problems, samples.seed))
+    def fit_concepts(self, samples: Samples) -> list[list[LinearFit]]:
+        """Fit one classifier for each concept and layer."""
+        return fit_extremes(samples, lambda problems: self.solve(problems, samples.seed))
 
     def solve(self, problems: Sequence[Problem], seed: int) -> Iterator[Hyperplane]:
-        """A plane for each problem; codes are centred for the fit."""
+        """Yield a plane for each problem.
+
+        The codes are centred for the fit. A plane v.(w - m) + b = 0 around the mean m has the intercept
+        b - v.m in the coordinates of w.
+        """
         for problem in problems:
             x, centre = problem.centred()
             coefficients, intercept, facts = self.fit(x, problem.labels, seed)
@@ -83,4 +90,4 @@ class ExtremesLearner(Learner):
     def fit(
         self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int
     ) -> tuple[NDArray[np.float64], float, Facts]:
-        """Coefficients (D,), intercept and facts for centred codes (n, D) and labels (n,), 1 or 0."""
+        """Return coefficients (D,), intercept and facts for centred codes (n, D) and labels (n,), 1 or 0."""

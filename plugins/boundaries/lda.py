@@ -1,4 +1,4 @@
-"""Fisher's linear discriminant on the highest and the lowest scores, with a shrunk covariance."""
+"""Separate the highest and lowest scores by Fisher's linear discriminant with a shrunk covariance."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from .extremes import ExtremesLearner
 
 
 class Lda(ExtremesLearner):
-    """The normal is the inverse covariance within the two ends times the difference of their means.
+    """Take v = S^-1 (m1 - m0), with S the covariance within positives and negatives, m1 and m0 their means.
 
-    The covariance is shrunk towards a multiple of the identity by as much as Ledoit and Wolf (2004)
-    say, so that it has an inverse with few samples too.
+    The plane is that of equal posterior probability: b = -v.(m1 + m0) / 2 + log(n1 / n0), with n1 and n0 the
+    numbers of positives and negatives. S is shrunk towards the diagonal of variances by the factor of
+    Ledoit and Wolf, so that it is invertible with few samples too.
+
+    Sources: Fisher, "The use of multiple measurements in taxonomic problems", 1936; Ledoit and Wolf, "A
+    well-conditioned estimator for large-dimensional covariance matrices", 2004. Solved by scikit-learn.
     """
 
     def fit(
         self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int
     ) -> tuple[NDArray[np.float64], float, Facts]:
-        """Coefficients (D,), intercept and no facts for centred codes (n, D) and labels (n,)."""
-        machine = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(x, labels)
-        return machine.coef_[0], float(machine.intercept_[0]), {}
+        """Return coefficients (D,), intercept and no facts for centred codes (n, D) and labels (n,)."""
+        discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(x, labels)
+        return discriminant.coef_[0], float(discriminant.intercept_[0]), {}

@@ -1,4 +1,4 @@
-"""Logistic regression on the highest and the lowest scores."""
+"""Separate the highest and lowest scores by logistic regression."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.linear_model import LogisticRegression
 
-from .common import Facts, Settings, convergence
+from .common import Facts, Settings, record_convergence
 from .extremes import ExtremesLearner
 
 
 class Logistic(ExtremesLearner):
-    """Minimises 1/2 |v|^2 + C sum log(1 + exp(-y (v.x + b))), b free: scikit-learn's, by L-BFGS.
+    """Minimise 1/2 |v|^2 + C sum_k log(1 + exp(-y_k (v.x_k + b))) over v and b; b is not penalised.
 
-    A small C shrinks the coefficients towards the difference of the means, which helps where scores
-    are noisy.
+    This is scikit-learn's LogisticRegression, solved by L-BFGS. A small C moves the direction towards the
+    difference of the means, which helps where scores are noisy.
     """
 
     class Config(Settings):
-        """Which samples, and how strictly they are separated."""
+        """Hold the selection of samples and the options of the solver."""
 
         C: float = Field(
             default=1.0,
@@ -34,8 +34,9 @@ class Logistic(ExtremesLearner):
     def fit(
         self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int
     ) -> tuple[NDArray[np.float64], float, Facts]:
-        """Coefficients (D,), intercept and facts for centred codes (n, D) and labels (n,)."""
-        machine = LogisticRegression(C=self.config.C, max_iter=self.config.max_iterations)
-        with convergence() as facts:
-            machine.fit(x, labels)
-        return machine.coef_[0], float(machine.intercept_[0]), facts | {"iterations": int(machine.n_iter_[0])}
+        """Return coefficients (D,), intercept and facts for centred codes (n, D) and labels (n,)."""
+        regression = LogisticRegression(C=self.config.C, max_iter=self.config.max_iterations)
+        with record_convergence() as facts:
+            regression.fit(x, labels)
+        iterations = int(regression.n_iter_[0])
+        return regression.coef_[0], float(regression.intercept_[0]), facts | {"iterations": iterations}

@@ -1,13 +1,19 @@
-"""Many linear support vector machines with the squared hinge at once, in the primal.
+"""Solve a batch of linear support vector machines with squared hinge loss in the primal.
 
-For every problem of a batch this minimises what liblinear's LinearSVC(dual=False) minimises, the
-intercept b being shrunk like a coefficient:
+For every problem of the batch this minimises the function of liblinear's LinearSVC(dual=False), in which the
+intercept b is penalised like a coefficient:
 
     f(v, b) = 1/2 |v|^2 + 1/2 b^2 + C sum_k max(0, 1 - y_k (v.x_k + b))^2
 
-f is convex and piecewise quadratic, so Newton's method with an exact line search ends after finitely
-many steps (Keerthi and DeCoste, "A modified finite Newton method for fast solution of large scale
-linear SVMs", JMLR 6, 2005).
+With u = (v, b), z_k = y_k (x_k, 1) and the active rows A = {k: z_k.u < 1}, gradient and Hessian are
+
+    g(u) = u - 2 C sum_{k in A} (1 - z_k.u) z_k        H(u) = I + 2 C sum_{k in A} z_k z_k^T
+
+f is convex and piecewise quadratic, so Newton's method with an exact line search ends after finitely many
+steps.
+
+Source: Keerthi and DeCoste, "A modified finite Newton method for fast solution of large scale linear SVMs",
+JMLR 6, 2005.
 """
 
 from __future__ import annotations
@@ -17,145 +23,156 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-ROUGH = 60  # steps with a Hessian in float32; problems that need more get float64
-EASIER = 0.1  # share of C with which a problem begins, and
-NEARLY = 1e-3  # how well, as tolerances go, it is solved with that
-CLOSE = 1e-3  # distance from the optimum that is aimed at, over the length of w
+FLOAT32_STEPS = 60  # steps with a Hessian in float32; problems that need more get float64
+INITIAL_C_SHARE = 0.1  # every problem is first solved with this share of C,
+INITIAL_TOLERANCE = 1e-3  # to this tolerance
+RELATIVE_DISTANCE = 1e-3  # steps go on until the distance from the optimum is at most this share of |u|
+LINE_SEARCH_STEPS = 60
 
 
 @dataclass(frozen=True)
 class Solution:
-    """The machines of a batch of B problems, and how well each was solved."""
+    """Represent the machines of B problems, and how well each was solved."""
 
-    coefficients: Tensor  # (B, D) float64
-    intercepts: Tensor  # (B,) float64
-    steps: Tensor  # (B,) steps taken
+    coefficients: Tensor  # v, (B, D) float64
+    intercepts: Tensor  # b, (B,) float64
+    steps: Tensor  # (B,) number of Newton steps
     converged: Tensor  # (B,) bool
 
 
-def squared_hinge(x: Tensor, y: Tensor, C: float, *, tolerance: float = 1e-6, steps: int = 200) -> Solution:
-    """Solve B problems.
+def solve_squared_hinge(
+    x: Tensor, y: Tensor, C: float, *, tolerance: float = 1e-6, max_steps: int = 200
+) -> Solution:
+    """Minimise f of B problems by Newton's method (see the module).
 
-    The first step goes along the difference of the means, which needs no Hessian. A problem is first
-    solved roughly for a smaller C, from where fewer steps lead to the end. Gradients are float64; the
-    Hessian only points the way, so it is float32 until that is too rough. It is kept from step to
-    step: only rows that begin or cease to break the margin change it.
+    The first step goes along -g(0) = 2 C sum_k z_k, which needs no Hessian; for centred codes its v is
+    parallel to the difference of the class means. A problem is first solved roughly with a smaller C, because
+    fewer steps lead from there to the optimum. Gradients are float64. The Hessian only gives the direction of
+    a step, so it is float32 until that is too inexact. It is kept from step to step and updated by the rows
+    that became active or inactive.
+
+    A problem has converged when |g(u)| <= tolerance * r * |g(0)|, with r the share of the rarer label: the
+    criterion of liblinear. Steps go on beyond that until |g(u)| <= RELATIVE_DISTANCE * |u|. As H - I is
+    positive semidefinite, f is strongly convex with modulus 1, so u is at most |g(u)| away from the optimum.
 
     Args:
-        x: codes (B, n, D), float64.
-        y: labels (B, n), float64: 1, -1, and 0 for rows that only fill a shorter problem up.
-        C: weight of errors.
-        tolerance: liblinear's: converged means that the gradient's norm is at most this share of that
-            at 0, times the share of the rarer label. Beyond that steps go on until w is as CLOSE to
-            the optimum, from which it is never farther than the gradient is long: f curves at least by 1.
-        steps: at most so many.
+        x: codes, (B, n, D) float64.
+        y: labels, (B, n) float64: 1, -1, or 0 for rows that only pad a shorter problem.
+        C: weight of the loss.
+        tolerance: of the convergence criterion.
+        max_steps: limit on Newton steps.
     """
-    signed = torch.empty((*y.shape, x.shape[2] + 1), dtype=x.dtype, device=x.device)  # (B, n, D+1): y (x, 1)
+    signed = torch.empty((*y.shape, x.shape[2] + 1), dtype=x.dtype, device=x.device)  # z: (B, n, D+1)
     torch.mul(x, y[:, :, None], out=signed[:, :, :-1])
     signed[:, :, -1] = y
-    rarer = torch.minimum((y > 0.0).sum(dim=1), (y < 0.0).sum(dim=1)).clamp(min=1)
+    rarer = torch.minimum((y > 0.0).sum(dim=1), (y < 0.0).sum(dim=1)).clamp(min=1)  # (B,)
     hessian = _Hessian(signed)
-    w = signed.new_zeros((signed.shape[0], signed.shape[2]))
-    margins = torch.zeros_like(y)
-    taken = torch.zeros_like(rarer)
-    weight = torch.full_like(w[:, 0], EASIER * C)  # of each problem: an easier C first, then the true one
-    limit = before = torch.full_like(weight, torch.inf)
-    hopeless = torch.zeros_like(weight, dtype=torch.bool)  # rounding allows no better
-    for step in range(steps + 1):
-        slack = (1.0 - margins).clamp(min=0.0)
-        pull = 2.0 * (slack[:, None, :] @ signed)[:, 0]
-        gradient = w - weight[:, None] * pull
-        norm = gradient.norm(dim=1)
+    u = signed.new_zeros((signed.shape[0], signed.shape[2]))  # (B, D+1)
+    margins = torch.zeros_like(y)  # z_k.u, (B, n)
+    steps = torch.zeros_like(rarer)
+    weight = torch.full_like(u[:, 0], INITIAL_C_SHARE * C)  # the present C of each problem, (B,)
+    limit = previous_norm = torch.full_like(weight, torch.inf)
+    stalled = torch.zeros_like(weight, dtype=torch.bool)  # rounding errors allow no progress, (B,)
+    for step in range(max_steps + 1):
+        slack = (1.0 - margins).clamp(min=0.0)  # (B, n)
+        loss_descent = 2.0 * (slack[:, None, :] @ signed)[:, 0]  # minus the loss gradient, (B, D+1)
+        gradient = u - weight[:, None] * loss_descent
+        norm = gradient.norm(dim=1)  # (B,)
         if step == 0:
-            limit = tolerance * rarer / y.ne(0.0).sum(dim=1).clamp(min=1) * C * pull.norm(dim=1)
-        begun = (weight < C) & (norm <= NEARLY / tolerance * EASIER * limit)
-        if bool(begun.any()):
-            weight = weight.masked_fill(begun, C)
-            gradient = w - weight[:, None] * pull
+            limit = tolerance * rarer / y.ne(0.0).sum(dim=1).clamp(min=1) * C * loss_descent.norm(dim=1)
+        warmed_up = (weight < C) & (norm <= INITIAL_TOLERANCE / tolerance * INITIAL_C_SHARE * limit)
+        if bool(warmed_up.any()):
+            weight = weight.masked_fill(warmed_up, C)
+            gradient = u - weight[:, None] * loss_descent
             norm = gradient.norm(dim=1)
         converged = (weight == C) & (norm <= limit)
-        unsolved = ~(converged & (norm <= CLOSE * w.norm(dim=1))) & ~hopeless
-        if step == steps or not bool(unsolved.any()):
+        unsolved = ~(converged & (norm <= RELATIVE_DISTANCE * u.norm(dim=1))) & ~stalled
+        if step == max_steps or not bool(unsolved.any()):
             break
         if step == 0:
-            towards = -gradient
+            direction = -gradient
         else:
             changed = hessian.update((slack > 0.0) & (y != 0.0), weight)
-            # On one and the same quadratic an exact Hessian would be done in one step.
-            stuck = ~changed & (norm > 0.1 * before) & unsolved
-            if step >= ROUGH or bool(stuck.any()):
-                hopeless |= stuck & hessian.fine
-                hessian.refine()
-            towards = -hessian.solve(gradient)
-        along = (signed @ towards[:, :, None])[:, :, 0]
-        # What is solved stays as it is, so that no problem depends on how long others take.
-        length = _line_search(w, towards, margins, along, weight) * unsolved
-        w += length[:, None] * towards
-        margins += length[:, None] * along
-        taken += unsolved
-        before = norm
-    return Solution(w[:, :-1], w[:, -1], taken, converged)
+            # With an exact Hessian one step solves the quadratic of an unchanged set of active rows.
+            stuck = ~changed & (norm > 0.1 * previous_norm) & unsolved
+            if step >= FLOAT32_STEPS or bool(stuck.any()):
+                stalled |= stuck & hessian.is_float64
+                hessian.use_float64()
+            direction = -hessian.solve(gradient)
+        margin_direction = (signed @ direction[:, :, None])[:, :, 0]  # z_k.direction, (B, n)
+        # Solved problems stay as they are, so that no problem depends on how many steps others take.
+        length = _line_search(u, direction, margins, margin_direction, weight) * unsolved
+        u += length[:, None] * direction
+        margins += length[:, None] * margin_direction
+        steps += unsolved
+        previous_norm = norm
+    return Solution(u[:, :-1], u[:, -1], steps, converged)
 
 
 class _Hessian:
-    """1 + 2 C S, S the sum of z z^T over the rows z that break the margin, and its Cholesky factor."""
+    """Hold H = I + 2 C S and its Cholesky factor; S is the sum of z z^T over the active rows of a problem."""
 
     def __init__(self, signed: Tensor) -> None:
-        self._signed = signed
-        self._weight = signed.new_zeros(signed.shape[0])
+        self._signed = signed  # (B, n, D+1)
+        self._weight = signed.new_zeros(signed.shape[0])  # (B,)
         self._restart(torch.float32)
 
     def _restart(self, dtype: torch.dtype) -> None:
+        """Set S to 0, with no active rows."""
         batch, n, size = self._signed.shape
         self._rows = self._signed.to(dtype).view(batch * n, size)
         self._sum = torch.zeros((batch, size, size), dtype=dtype, device=self._rows.device)
-        self._inside = torch.zeros((batch, n), dtype=torch.bool, device=self._rows.device)
+        self._active = torch.zeros((batch, n), dtype=torch.bool, device=self._rows.device)
         self._factor: Tensor | None = None
 
     @property
-    def fine(self) -> bool:
-        """Whether it is float64."""
+    def is_float64(self) -> bool:
+        """True if the Hessian is computed in float64."""
         return self._sum.dtype == torch.float64
 
     def update(self, active: Tensor, weight: Tensor) -> Tensor:
-        """Make it that of these rows (B, n) and C (B,); says which problems (B,) have another now."""
-        rows = active ^ self._inside
+        """Move to other active rows (B, n) and weights C (B,).
+
+        Returns:
+            The problems whose Hessian changed, (B,) bool.
+        """
+        rows = active ^ self._active
         changed = rows.any(dim=1) | (weight != self._weight)
         if bool(changed.any()):
             self._factor, self._weight = None, weight
-            self._add(active, rows)
+            self._update_sum(active, rows)
         return changed
 
-    def _add(self, active: Tensor, changed: Tensor) -> None:
-        """Take rows (B, n) in that became active, and take those out that ceased to be."""
+    def _update_sum(self, active: Tensor, changed: Tensor) -> None:
+        """Add rows that became active to S, and subtract rows that became inactive; both masks are (B, n)."""
         count = int(changed.sum(dim=1).max())
-        if count > int(active.sum(dim=1).max()):  # from scratch is less work
+        if count > int(active.sum(dim=1).max()):  # summing all active rows anew is less work
             self._restart(self._sum.dtype)
             changed = active
             count = int(changed.sum(dim=1).max())
         batch, n = active.shape
         dtype = self._sum.dtype
-        # As many rows of each problem: those that changed, and others with sign 0.
-        order = changed.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :count]
-        signs = (active.to(dtype) - self._inside.to(dtype)).gather(1, order)
+        # Take the same number of rows from each problem: the changed ones, padded with rows of sign 0.
+        order = changed.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :count]  # (B, count)
+        signs = (active.to(dtype) - self._active.to(dtype)).gather(1, order)
         order = order + n * torch.arange(batch, device=order.device)[:, None]
         rows = self._rows.index_select(0, order.flatten()).view(batch, count, self._rows.shape[1])
-        self._sum.baddbmm_((rows * signs[:, :, None]).transpose(1, 2), rows)
-        self._inside = active
+        self._sum.baddbmm_((rows * signs[:, :, None]).transpose(1, 2), rows)  # (B, D+1, D+1)
+        self._active = active
 
-    def refine(self) -> None:
-        """From now on in float64."""
-        if not self.fine:
-            active = self._inside
+    def use_float64(self) -> None:
+        """Compute the Hessian in float64 from now on."""
+        if not self.is_float64:
+            active = self._active
             self._restart(torch.float64)
-            self._add(active, active)
+            self._update_sum(active, active)
 
     def solve(self, gradient: Tensor) -> Tensor:
-        """Its inverse times gradients (B, D+1)."""
+        """Return H^-1 g for gradients g (B, D+1)."""
         if self._factor is None:
             factor, failed = torch.linalg.cholesky_ex(self._matrix())
             if bool(failed.any()):
-                self.refine()
+                self.use_float64()
                 factor = torch.linalg.cholesky(self._matrix())
             self._factor = factor
         return torch.cholesky_solve(gradient[:, :, None].to(self._factor.dtype), self._factor)[:, :, 0].to(
@@ -163,30 +180,45 @@ class _Hessian:
         )
 
     def _matrix(self) -> Tensor:
+        """Return I + 2 C S, (B, D+1, D+1)."""
         matrix = self._sum * (2.0 * self._weight.to(self._sum.dtype))[:, None, None]
         matrix.diagonal(dim1=1, dim2=2).add_(1.0)
         return matrix
 
 
-def _line_search(w: Tensor, towards: Tensor, margins: Tensor, along: Tensor, C: Tensor) -> Tensor:
-    """How far to go, (B,): where the slope of f along the way, piecewise linear and growing, is 0.
+def _line_search(
+    u: Tensor, direction: Tensor, margins: Tensor, margin_direction: Tensor, C: Tensor
+) -> Tensor:
+    """Return the step lengths t (B,) that minimise f(u + t d) for the directions d.
 
-    Newton's method between two bounds that close in.
+    The derivative is piecewise linear and increasing in t:
+
+        f'(t) = u.d + t |d|^2 - 2 C sum_k max(0, 1 - z_k.u - t z_k.d) z_k.d
+
+    Its zero is found by Newton's method between two bounds; a step that leaves them is replaced by bisection.
+
+    Args:
+        u: (B, D+1).
+        direction: d, (B, D+1).
+        margins: z_k.u, (B, n).
+        margin_direction: z_k.d, (B, n).
+        C: (B,).
     """
-    forward, square = (w * towards).sum(dim=1), towards.square().sum(dim=1)
-    room = 1.0 - margins
-    low, high = torch.zeros_like(forward), torch.full_like(forward, torch.inf)
-    length = torch.ones_like(forward)
-    for _ in range(60):
-        slack = (room - length[:, None] * along).clamp(min=0.0)
-        slope = forward + length * square - 2.0 * C * (slack * along).sum(dim=1)
-        bend = square + 2.0 * C * (along.square() * (slack > 0.0)).sum(dim=1)
+    linear, square = (u * direction).sum(dim=1), direction.square().sum(dim=1)  # (B,) each
+    slack_at_zero = 1.0 - margins  # (B, n)
+    low, high = torch.zeros_like(linear), torch.full_like(linear, torch.inf)
+    length = torch.ones_like(linear)
+    for _ in range(LINE_SEARCH_STEPS):
+        slack = (slack_at_zero - length[:, None] * margin_direction).clamp(min=0.0)
+        slope = linear + length * square - 2.0 * C * (slack * margin_direction).sum(dim=1)
+        curvature = square + 2.0 * C * (margin_direction.square() * (slack > 0.0)).sum(dim=1)
         low, high = torch.where(slope < 0.0, length, low), torch.where(slope > 0.0, length, high)
-        found = length - slope / bend.clamp(min=torch.finfo(bend.dtype).tiny)
+        proposal = length - slope / curvature.clamp(min=torch.finfo(curvature.dtype).tiny)
         middle = torch.where(high.isinf(), 2.0 * length, (low + high) / 2.0)
-        found = torch.where((found >= low) & (found <= high), found, middle)
-        settled = (found - length).abs() <= 1e-8 * length  # a last step within one piece is exact
-        length = found
-        if bool(settled.all()):
+        proposal = torch.where((proposal >= low) & (proposal <= high), proposal, middle)
+        # The last step is exact, since it stays within one linear piece.
+        unchanged = (proposal - length).abs() <= 1e-8 * length
+        length = proposal
+        if bool(unchanged.all()):
             break
     return length

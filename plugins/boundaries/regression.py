@@ -1,4 +1,4 @@
-"""Learners that predict the score itself, from all samples and not the extremes alone."""
+"""Fit learners that predict the score itself from all samples, not only from the extremes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from numpy.typing import NDArray
 from ...core.boundaries.selection import Selection, select
 from ...core.counts import ceil_share
 from ...core.errors import DataError
-from .common import Hyperplane, LinearFit, Samples, evaluated
+from .common import Hyperplane, LinearFit, Samples, evaluate_planes
 
 Regression = Callable[[NDArray[np.float64], NDArray[np.float64]], Iterable[Hyperplane]]
-"""Codes (n, D) and scores (n, K) to a plane for each of K scores, which it predicts: coefficients.w + intercept."""
+"""Maps codes (n, D) and scores (n, K) to K planes; coefficients.w + intercept predicts the score."""
 
 
-def on_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
-    """For each concept what `regress` finds at each layer.
+def fit_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
+    """Regress scores on codes and put each boundary where the predicted score is the mean score.
 
-    The boundary lies where the predicted score is the mean score. Concepts that are undefined for
-    some samples are fitted together with those that are undefined for the same ones. `train_share`
-    of all samples are fitted; the extremes among the others measure accuracy. Where a generator draws
-    classes, the differences between their means are taken out first.
+    With the prediction v.w + b and the mean score m of the fitted samples, the plane is v.w + b - m = 0.
+    `train_share` of all samples are fitted; the extremes among the others measure accuracy. Concepts that
+    are undefined for the same samples are fitted together. If a generator draws classes, the differences
+    between the class means are removed from codes and scores first.
+
+    Returns:
+        For each concept its fits, one per layer.
 
     Raises:
         DataError: too few samples, scores that do not vary, or no direction.
@@ -33,25 +36,26 @@ def on_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
         np.random.default_rng(samples.seed).permutation(n)[: ceil_share(samples.settings.train_share, n)]
     ] = True
     defined = ~np.isnan(samples.scores)  # (N, C)
-    found: dict[int, list[LinearFit]] = {}
-    for pattern in np.unique(defined, axis=1).T:  # columns that are undefined for the same samples
+    fits: dict[int, list[LinearFit]] = {}
+    for pattern in np.unique(defined, axis=1).T:  # (N,): the samples for which a group of concepts is defined
         columns = np.flatnonzero((defined == pattern[:, None]).all(axis=0))
         rows = fitted & pattern
         if rows.sum() < 2:
             concept = samples.concepts[int(columns[0])].name
             raise DataError(
-                f"{concept}: {int(pattern.sum())} of {n} samples have a score, and {int(rows.sum())} of them are to be fitted, "
-                "but 2 are needed; raise synthesis.samples or exclude the concept"
+                f"{concept}: {int(pattern.sum())} of {n} samples have a score, and {int(rows.sum())} of them "
+                "are to be fitted, but 2 are needed; raise synthesis.samples or exclude the concept"
             )
-        selections = [_unseen(samples, int(j), rows) for j in columns]
+        selections = [_select_unseen(samples, int(j), rows) for j in columns]
         names = [samples.concepts[int(j)].name for j in columns]
         by_layer = []
         for layer in samples.layers:
-            w = samples.layer(layer)
+            w = samples.layer(layer)  # (N, D)
             x, y = w[rows].astype(np.float64), samples.scores[rows][:, columns].astype(np.float64)
-            means = y.mean(axis=0)
+            means = y.mean(axis=0)  # (K,)
             if samples.classes is not None:
-                x, y = within(x, samples.classes[rows]), within(y, samples.classes[rows])
+                x = remove_class_means(x, samples.classes[rows])
+                y = remove_class_means(y, samples.classes[rows])
             count = int(rows.sum())
             planes = [
                 plane._replace(
@@ -59,40 +63,41 @@ def on_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
                 )
                 for plane, mean in zip(regress(x, y), means, strict=True)
             ]
-            by_layer.append(evaluated(w, planes, selections, names))
-        found |= {
-            int(j): list(layers) for j, layers in zip(columns, zip(*by_layer, strict=True), strict=True)
-        }
-    return [found[j] for j in range(len(samples.concepts))]
+            by_layer.append(evaluate_planes(w, planes, selections, names))
+        fits |= {int(j): list(layers) for j, layers in zip(columns, zip(*by_layer, strict=True), strict=True)}
+    return [fits[j] for j in range(len(samples.concepts))]
 
 
-def _unseen(samples: Samples, column: int, fitted: NDArray[np.bool_]) -> Selection:
-    """The concept's extremes and rest, of which only rows that were not fitted are to be judged on."""
-    chosen = select(
+def _select_unseen(samples: Samples, column: int, fitted: NDArray[np.bool_]) -> Selection:
+    """Select a concept's extremes and rest, with exactly the rows that were not fitted as held-out."""
+    selection = select(
         samples.scores[:, column],
         samples.settings,
         concept=samples.concepts[column].name,
         seed=samples.seed,
         classes=samples.classes,
     )
-    extremes = np.concatenate([chosen.train, chosen.held_out])
-    labels = np.concatenate([chosen.train_labels, chosen.held_out_labels])
-    seen, rest = fitted[extremes], ~fitted[chosen.rest]
+    extremes = np.concatenate([selection.train, selection.held_out])
+    labels = np.concatenate([selection.train_labels, selection.held_out_labels])
+    seen, rest = fitted[extremes], ~fitted[selection.rest]
     return Selection(
         extremes[seen],
         labels[seen],
         extremes[~seen],
         labels[~seen],
-        chosen.rest[rest],
-        chosen.rest_labels[rest],
-        chosen.asked,
+        selection.rest[rest],
+        selection.rest_labels[rest],
+        selection.asked,
     )
 
 
-def within(values: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Values (N, K) with the mean of every class moved to the mean of all."""
-    found, member, counts = np.unique(classes, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(found), values.shape[1]))
-    np.add.at(sums, member, values)
-    moved: NDArray[np.float64] = values - (sums / counts[:, None])[member] + values.mean(axis=0)
-    return moved
+def remove_class_means(values: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return values (N, K) with the mean of every class moved to the mean of all.
+
+    For sample i of class c: value_i - mean_c + mean.
+    """
+    members, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(members), values.shape[1]))
+    np.add.at(sums, index, values)
+    centred: NDArray[np.float64] = values - (sums / counts[:, None])[index] + values.mean(axis=0)
+    return centred

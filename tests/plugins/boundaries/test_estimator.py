@@ -1,4 +1,4 @@
-"""Estimators of anybody's by dotted path: what is passed on, what is read off, and what is refused."""
+"""Check estimators by dotted path: what they fit, what is read from them, and what is refused."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ def learner(estimator, arguments=None, **config):
 
 def test_a_classifier_is_given_the_extremes():
     w, scores = world()
-    found = learner("sklearn.linear_model:LogisticRegression", {"C": 0.1}).learn(w, scores, CONCEPTS, seed=3)
-    for j, boundary in enumerate(found):
+    boundaries = learner("sklearn.linear_model:LogisticRegression", {"C": 0.1}).learn(
+        w, scores, CONCEPTS, seed=3
+    )
+    for j, boundary in enumerate(boundaries):
         chosen = select(
             scores[:, j], Extremes(positives=100, negatives=100), concept=CONCEPTS[j].name, seed=3
         )
@@ -48,8 +50,10 @@ def test_a_regressor_on_the_scores_is_the_learner_ridge():
     ours = ganstrata.load_learner("ridge", device="cpu", positives=100, negatives=100, alpha=3.0).learn(
         w, scores, CONCEPTS
     )
-    found = learner("sklearn.linear_model:Ridge", {"alpha": 3.0}, target="scores").learn(w, scores, CONCEPTS)
-    for a, b in zip(found, ours, strict=True):
+    boundaries = learner("sklearn.linear_model:Ridge", {"alpha": 3.0}, target="scores").learn(
+        w, scores, CONCEPTS
+    )
+    for a, b in zip(boundaries, ours, strict=True):
         np.testing.assert_allclose(a.normal, b.normal, atol=1e-6)
         np.testing.assert_allclose(a.offset, b.offset, atol=1e-5)
         assert a.facts == {**b.facts, "converged": True}
@@ -140,7 +144,7 @@ def test_an_estimator_that_stops_early_is_recorded_and_other_warnings_pass(own):
 
 
 @pytest.mark.parametrize(
-    ("given", "place", "message"),
+    ("options", "place", "message"),
     [
         ({"estimator": "sklearn.linear_model"}, "estimator", "must have the form"),
         (
@@ -183,9 +187,9 @@ def test_an_estimator_that_stops_early_is_recorded_and_other_warnings_pass(own):
         ({}, "estimator", "is missing"),
     ],
 )
-def test_what_cannot_do_is_refused_before_the_run(own, given, place, message):
+def test_what_cannot_do_is_refused_before_the_run(own, options, place, message):
     with pytest.raises(ConfigError, match=message) as caught:
-        ganstrata.load_learner("sklearn", device="cpu", **given)
+        ganstrata.load_learner("sklearn", device="cpu", **options)
     assert place in str(caught.value)
 
 

@@ -1,4 +1,4 @@
-"""logistic, mean_difference and lda: each minimum or closed form, written down once more."""
+"""Check logistic, mean_difference and lda against a direct minimum or closed form."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_mean_difference():
 
 
 def test_lda():
-    """The covariance within the two ends, each shrunk as Ledoit and Wolf say, after scaling to unit variances."""
+    """Shrink the covariance of each class as Ledoit and Wolf do, after scaling to unit variances."""
     boundary, x, y = learnt("lda")
     parts = [x[y < 0], x[y > 0]]
     shares = [len(part) / len(x) for part in parts]

@@ -1,4 +1,4 @@
-"""What every built-in learner must do, whatever it minimises."""
+"""Check what every built-in learner must do, whatever it minimises."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def world(n=1000, *, noise=0.3, seed=0, shift=0.0):
 @pytest.mark.parametrize("shift", [0.0, 4.0])
 def test_planted_boundaries_are_found_with_sign_place_and_unit_length(which, shift):
     w, scores, directions = world(shift=shift)
-    found = learner(which).learn(w, scores, CONCEPTS, seed=1)
-    assert found.names == ("a/x", "a/y")
-    for boundary, direction, concept in zip(found, directions, CONCEPTS, strict=True):
+    boundaries = learner(which).learn(w, scores, CONCEPTS, seed=1)
+    assert boundaries.names == ("a/x", "a/y")
+    for boundary, direction, concept in zip(boundaries, directions, CONCEPTS, strict=True):
         assert boundary.normal @ direction > 0.96
         assert np.linalg.norm(boundary.normal) == pytest.approx(1.0, abs=1e-6)
         assert np.median(w @ boundary.normal + boundary.offset) == pytest.approx(
@@ -119,12 +119,12 @@ def test_with_scores_that_say_nothing_held_out_accuracy_is_one_half(which):
         rng.standard_normal((600, 100)).astype(np.float32),
     )
     concepts = [Concept(f"a/{j}", "colour") for j in range(100)]
-    found = learner(which, positives=100, negatives=100, train_share=0.7).learn(w, scores, concepts)
-    right = np.array([b.facts["held_out_accuracy"] for b in found])
+    boundaries = learner(which, positives=100, negatives=100, train_share=0.7).learn(w, scores, concepts)
+    right = np.array([b.facts["held_out_accuracy"] for b in boundaries])
     error = 0.5 / np.sqrt(100 * 60)
     assert abs(right.mean() - 0.5) < 4.0 * error
     # Normals point anywhere: their mean is no longer than chance makes it.
-    length = 100 * D * np.square(np.mean([b.normal for b in found], axis=0)).sum()
+    length = 100 * D * np.square(np.mean([b.normal for b in boundaries], axis=0)).sum()
     assert length < stats.chi2.ppf(0.9999, D)
 
 
@@ -133,7 +133,7 @@ def test_the_direction_is_that_within_classes(which):
     rng = np.random.default_rng(0)
     n, planted, confounded = 1500, np.eye(D)[0], np.eye(D)[1]
     classes = rng.integers(0, 2, n)
-    # Codes of the classes lie apart along one axis, and so do their scores; within a class another axis decides.
+    # One axis separates the codes and scores of the classes; within a class another axis decides.
     w = rng.standard_normal((n, D)) + 3.0 * np.outer(classes, confounded)
     scores = w @ planted + 10.0 * classes
     w, scores = w.astype(np.float32), scores.astype(np.float32)[:, None]
@@ -170,9 +170,9 @@ def test_mistakes_are_told_with_the_numbers(which):
 def test_boundaries_survive_the_disk(which, tmp_path):
     """Facts are plain values, whatever the estimator returns."""
     w, scores, _ = world()
-    found = learner(which, per_layer=True).learn(np.stack([w, -w], axis=1), scores, CONCEPTS)
-    save_boundaries(found, tmp_path)
-    for a, b in zip(found, load_boundaries(tmp_path)[0], strict=True):
+    boundaries = learner(which, per_layer=True).learn(np.stack([w, -w], axis=1), scores, CONCEPTS)
+    save_boundaries(boundaries, tmp_path)
+    for a, b in zip(boundaries, load_boundaries(tmp_path)[0], strict=True):
         assert (a.normal.tobytes(), a.offset.tobytes(), a.facts) == (
             b.normal.tobytes(),
             b.offset.tobytes(),
@@ -201,7 +201,7 @@ def test_equations_that_cannot_be_solved_are_told_as_that(
     def fail(samples: object) -> object:
         raise error
 
-    monkeypatch.setattr(learner, "find", fail)
+    monkeypatch.setattr(learner, "fit_concepts", fail)
     rng = np.random.default_rng(0)
     codes, scores = (
         rng.standard_normal((60, 4)).astype(np.float32),

@@ -1,4 +1,4 @@
-"""The paper's learner: planted boundaries, scikit-learn called plainly, and the authors' own numbers."""
+"""Check the learner of the paper with planted boundaries, scikit-learn and the numbers of the authors."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def world(n=1500, *, noise=0.3, seed=0, shift=0.0):
 @pytest.mark.parametrize("loss", ["squared_hinge", "hinge"])
 def test_planted_boundaries_are_found(loss):
     w, scores, directions = world()
-    found = learner(loss=loss).learn(w, scores, CONCEPTS, seed=1)
-    assert found.names == ("a/x", "a/y")
-    for boundary, direction, concept in zip(found, directions, CONCEPTS, strict=True):
+    boundaries = learner(loss=loss).learn(w, scores, CONCEPTS, seed=1)
+    assert boundaries.names == ("a/x", "a/y")
+    for boundary, direction, concept in zip(boundaries, directions, CONCEPTS, strict=True):
         assert boundary.normal @ direction > 0.97
         assert np.linalg.norm(boundary.normal) == pytest.approx(1.0, abs=1e-6)
         assert abs(boundary.offset) < 0.2  # the middle of two equal ends
@@ -76,7 +76,7 @@ def test_accuracies_are_those_of_the_samples_left_out():
 
 
 def test_the_squared_hinge_reaches_its_optimum():
-    """Against a general minimiser of 1/2 |v|^2 + 1/2 b^2 + C sum max(0, 1 - y (v.x + b))^2 on centred codes."""
+    """Compare with a general minimiser of 1/2 |v|^2 + 1/2 b^2 + C sum max(0, 1 - y (v.x + b))^2."""
     w, scores, _ = world(n=300, noise=1.0)
     config = learner(positives=60, negatives=60, C=0.5)
     boundary = config.learn(w, scores[:, :1], CONCEPTS[:1], seed=2)[0]
@@ -163,7 +163,7 @@ def test_layerwise_boundaries_of_the_authors():
 
 
 @pytest.mark.parametrize(
-    ("given", "loss", "solver"),
+    ("options", "loss", "solver"),
     [
         ({}, "squared_hinge", "batched"),
         ({"loss": "hinge"}, "hinge", "sklearn"),
@@ -172,14 +172,14 @@ def test_layerwise_boundaries_of_the_authors():
         ({"loss": "hinge", "solver": "exact"}, "hinge", "exact"),
     ],
 )
-def test_loss_and_solver_follow_from_one_another(given, loss, solver):
-    config = LinearSVM.Config(**given)
+def test_loss_and_solver_follow_from_one_another(options, loss, solver):
+    config = LinearSVM.Config(**options)
     assert (config.loss, config.solver) == (loss, solver)
     assert LinearSVM.Config(**config.model_dump()) == config
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("options", "message"),
     [
         (
             {"loss": "hinge", "solver": "batched"},
@@ -191,9 +191,9 @@ def test_loss_and_solver_follow_from_one_another(given, loss, solver):
         ),
     ],
 )
-def test_a_loss_that_a_solver_does_not_have_is_refused_with_what_to_do(given, message):
+def test_a_loss_that_a_solver_does_not_have_is_refused_with_what_to_do(options, message):
     with pytest.raises(ConfigError, match=message):
-        ganstrata.load_learner("linear_svm", device="cpu", **given)
+        ganstrata.load_learner("linear_svm", device="cpu", **options)
 
 
 @pytest.mark.parametrize(
@@ -202,8 +202,10 @@ def test_a_loss_that_a_solver_does_not_have_is_refused_with_what_to_do(given, me
 def test_every_solver_says_whether_it_converged(config):
     w, scores, _ = world(n=300, noise=2.0)
     for limit, enough in ((None, True), (1, False)):
-        asked = {**config, "max_iterations": limit, "C": 1e-3 if enough else 10.0}
-        facts = learner(positives=100, negatives=100, **asked).learn(w, scores[:, :1], CONCEPTS[:1])[0].facts
+        settings = {**config, "max_iterations": limit, "C": 1e-3 if enough else 10.0}
+        facts = (
+            learner(positives=100, negatives=100, **settings).learn(w, scores[:, :1], CONCEPTS[:1])[0].facts
+        )
         assert facts["converged"] is enough
         assert facts["iterations"] >= 1
 
@@ -304,10 +306,10 @@ def test_same_seed_same_bytes_and_one_concept_does_not_change_another():
 def test_the_boundary_bears_the_space_and_the_generator():
     w, scores, _ = world()
     for space in ("z", "w"):
-        found = learner().learn(
+        boundaries = learner().learn(
             w, scores, CONCEPTS, generator=SimpleNamespace(space=space, fingerprint="abc")
         )
-        assert {(b.space, b.generator) for b in found} == {(space, "abc")}
+        assert {(b.space, b.generator) for b in boundaries} == {(space, "abc")}
 
 
 @pytest.mark.parametrize(
@@ -315,7 +317,8 @@ def test_the_boundary_bears_the_space_and_the_generator():
     [
         (
             lambda s: s[:399],
-            "a/x: 200 positives were asked for, but there are 399 samples with a score, so 2 to 199 are possible",
+            "a/x: 200 positives were asked for, but there are 399 samples with a score, "
+            "so 2 to 199 are possible",
         ),
         (
             lambda s: np.where(np.arange(len(s))[:, None] < 300, s, np.nan),

@@ -1,4 +1,4 @@
-"""Ridge regression: planted directions, the normal equations, and every concept for itself."""
+"""Check ridge regression with planted directions, the normal equations and undefined scores."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def by_normal_equations(w, y, alpha):
 
 def test_planted_boundaries_are_found():
     w, scores, directions = world()
-    found = learner().learn(w, scores, CONCEPTS, seed=1)
-    assert found.names == ("a/x", "a/y", "a/z")
-    for boundary, direction in zip(found, directions, strict=True):
+    boundaries = learner().learn(w, scores, CONCEPTS, seed=1)
+    assert boundaries.names == ("a/x", "a/y", "a/z")
+    for boundary, direction in zip(boundaries, directions, strict=True):
         assert boundary.normal @ direction > 0.995
         assert np.linalg.norm(boundary.normal) == pytest.approx(1.0, abs=1e-6)
         assert boundary.facts["samples"] == 1050  # 70 %
@@ -55,8 +55,8 @@ def test_planted_boundaries_are_found():
 def test_it_is_ridge_regression_with_the_plane_at_the_mean_score(alpha, shift):
     w, scores, _ = world(n=400, shift=shift)
     share = 1.0 - 1e-9  # of 400 samples all are fitted
-    found = learner(alpha=alpha, train_share=share).learn(w, scores, CONCEPTS)
-    for j, boundary in enumerate(found):
+    boundaries = learner(alpha=alpha, train_share=share).learn(w, scores, CONCEPTS)
+    for j, boundary in enumerate(boundaries):
         slope, level = by_normal_equations(w, scores[:, j], alpha)
         plain = Plain(alpha=alpha).fit(w.astype(np.float64), scores[:, j].astype(np.float64))
         np.testing.assert_allclose(slope, plain.coef_, rtol=1e-6, atol=1e-9)
@@ -100,8 +100,8 @@ def test_concepts_undefined_for_different_samples_are_each_fitted_to_their_own()
     assert together[0].facts["samples"] < together[1].facts["samples"] == 1050
     spoiled = w.copy()
     spoiled[::3] = 1e6
-    found = learner().learn(spoiled, holes[:, :1], CONCEPTS[:1], seed=4)[0]
-    np.testing.assert_allclose(found.normal, together[0].normal, atol=1e-6)
+    boundary = learner().learn(spoiled, holes[:, :1], CONCEPTS[:1], seed=4)[0]
+    np.testing.assert_allclose(boundary.normal, together[0].normal, atol=1e-6)
 
 
 def test_boundaries_keep_the_order_of_the_concepts():
@@ -124,8 +124,8 @@ def test_same_seed_same_bytes():
 
 def test_the_boundary_bears_the_space_and_the_generator():
     w, scores, _ = world()
-    found = learner().learn(w, scores, CONCEPTS, generator=SimpleNamespace(space="z", fingerprint="abc"))
-    assert {(b.space, b.generator) for b in found} == {("z", "abc")}
+    boundaries = learner().learn(w, scores, CONCEPTS, generator=SimpleNamespace(space="z", fingerprint="abc"))
+    assert {(b.space, b.generator) for b in boundaries} == {("z", "abc")}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,8 @@ def test_the_boundary_bears_the_space_and_the_generator():
     [
         (
             lambda s: s[:150],
-            "a/x: 100 positives were asked for, but there are 150 samples with a score, so 2 to 75 are possible",
+            "a/x: 100 positives were asked for, but there are 150 samples with a score, "
+            "so 2 to 75 are possible",
         ),
         (
             lambda s: np.where(np.arange(len(s))[:, None] < 120, s, np.nan),

@@ -1,4 +1,4 @@
-"""Learners inside a run: a boundary per layer, learners of one name with settings, and what a wrong config is told."""
+"""Learners inside a run: a boundary per layer, one name with several settings, errors of the config."""
 
 from __future__ import annotations
 
