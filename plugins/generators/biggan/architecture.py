@@ -13,8 +13,8 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ....core.text import shown
-from ..shared.fitting import examined
 from ..shared.layouts import find
+from ..shared.state_dicts import describe_checkpoint
 from .layouts import LAYOUTS, averaged, numbered
 from .stored import ITERATED, PLAIN, STORED, Network
 
@@ -269,7 +269,7 @@ def examine(part: Part) -> Examined | None:
     translated = numbered(layout, part.tensors).translate(averaged(part.tensors))
     shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
     architecture = infer(shapes, part.settings)
-    return examined(
+    return describe_checkpoint(
         "BigGAN-deep" if architecture.deep else "BigGAN",
         layout,
         architecture,

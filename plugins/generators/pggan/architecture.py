@@ -11,8 +11,8 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ....core.text import shown
-from ..shared.fitting import examined
 from ..shared.layouts import Layout, find
+from ..shared.state_dicts import describe_checkpoint
 from .layouts import GENFORCE, LAYOUTS, MATRICES, MMGENERATION, MMGENERATION_AVERAGE
 from .network import Network
 from .translation import levels, translate
@@ -156,7 +156,7 @@ def examine(part: Part) -> Examined | None:
     }
     unused -= {f"outputs.{level}.{what}" for level in architecture.outputs for what in ("weight", "bias")}
     tensors = {name: tensor for name, tensor in translated.tensors.items() if name not in unused}
-    return examined(
+    return describe_checkpoint(
         "ProgressiveGAN", layout, architecture, translated, tensors, layers=1, code_size=architecture.z_dim
     )
 

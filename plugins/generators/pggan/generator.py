@@ -18,20 +18,20 @@ from ....core.errors import CheckpointError
 from ....core.plugins.contracts import Generator
 from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
 from ....core.randomness import Stream
+from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import ClassConfig
 from ..shared.convolutions import pixel_norm
-from ..shared.fitting import load
 from ..shared.mapping import GAIN
-from ..shared.opening import open_checkpoint
+from ..shared.state_dicts import load
 from .architecture import Architecture, examine, recognised
-from .network import Convolution, Network, Ready, enlarge
+from .network import Convolution, InferenceLayer, Network, enlarge
 
 
 class _Place(NamedTuple):
     """Which layer a stratum is."""
 
-    layer: Ready
+    layer: InferenceLayer
     is_output: bool
 
 
@@ -69,14 +69,14 @@ class ProgressiveGAN(Generator):
         self.card: ModelCard = replace(opened, found=found).card()
         self._classes = Classes("ProgressiveGAN", architecture.classes, config.classes)
         strata: list[Stratum] = []
-        layers: list[Ready] = []
+        layers: list[InferenceLayer] = []
         for level in range(architecture.top + 1):
             for i in (2 * level, 2 * level + 1):
                 layers.append(self._ready(network, i))
                 strata.append(Stratum(f"layer{i}", None if i else 0, 4 * 2**level))
             if level in architecture.outputs:
                 layers.append(
-                    Ready(
+                    InferenceLayer(
                         _at(network.outputs, str(level)),
                         "same",
                         1.0 if architecture.equalised else None,
@@ -152,9 +152,9 @@ class ProgressiveGAN(Generator):
             z = self._norm(z)
         return self._norm(torch.cat([z, state.kept["labels"]], dim=1) if self.architecture.classes else z)
 
-    def _ready(self, network: Network, i: int) -> Ready:
+    def _ready(self, network: Network, i: int) -> InferenceLayer:
         kind = "dense" if i == 0 else "same" if i % 2 else "up"
-        return Ready(
+        return InferenceLayer(
             _at(network.layers, str(i)),
             kind,
             GAIN if self.architecture.equalised else None,

@@ -3,7 +3,7 @@
 Source: Karras et al. 2018, "Progressive Growing of GANs for Improved Quality, Stability, and Variation",
 sections 4.1 (equalised learning rate), 4.2 (pixel norm), 2 (levels of detail) and appendix A.1 (table 2).
 
-`Network` holds the weights as they are published. `Ready` is what computes: weights times their
+`Network` holds the weights as they are published. `InferenceLayer` is what computes: weights times their
 factors, the first layer as a matrix, and upsampling put into the convolution that follows it.
 """
 
@@ -55,7 +55,7 @@ def as_matrix(weight: Tensor) -> Tensor:
     return weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2)
 
 
-class Ready(nn.Module):
+class InferenceLayer(nn.Module):
     """A layer ready for use, without pixel norm.
 
     Args:

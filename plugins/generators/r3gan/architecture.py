@@ -11,8 +11,8 @@ from typing import Any, Self
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ..shared.fitting import examined
 from ..shared.layouts import find
+from ..shared.state_dicts import describe_checkpoint
 from .layouts import LAYOUTS
 from .network import Network
 
@@ -130,4 +130,6 @@ def examine(part: Part) -> Examined | None:
         return None
     translated = layout.translate(part.tensors)
     architecture = infer({name: tuple(tensor.shape) for name, tensor in translated.tensors.items()})
-    return examined("R3GAN", layout, architecture, translated, layers=1, code_size=architecture.z_dim)
+    return describe_checkpoint(
+        "R3GAN", layout, architecture, translated, layers=1, code_size=architecture.z_dim
+    )

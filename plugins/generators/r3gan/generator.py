@@ -14,11 +14,11 @@ from ....core.device import compute_dtype, for_inference
 from ....core.plugins.contracts import Generator
 from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
 from ....core.randomness import Stream
+from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import ClassConfig
-from ..shared.fitting import load
 from ..shared.layouts import find
-from ..shared.opening import open_checkpoint
+from ..shared.state_dicts import load
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 

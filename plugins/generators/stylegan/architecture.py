@@ -13,12 +13,12 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ..shared.fitting import examined
 from ..shared.layouts import Layout, Shapes, Translated, find
-from .completion import complete
+from ..shared.state_dicts import describe_checkpoint
 from .layouts import HIGAN, INCOMPLETE, LAYOUTS, layouts
+from .missing_tensors import fill_missing
 from .network import Network, binomial
-from .settings import Told, told
+from .settings import StoredSettings, read_settings
 
 LEVELS = 11  # more than anybody has trained; noise of a size that a file merely claims would fill the memory
 
@@ -87,12 +87,14 @@ class Architecture:
         )
 
 
-def infer(shapes: Shapes, said: Told, *, incomplete: bool = False, inverted: bool = False) -> Architecture:
+def infer(
+    shapes: Shapes, stored: StoredSettings, *, incomplete: bool = False, inverted: bool = False
+) -> Architecture:
     """The architecture behind our tensor names.
 
     Args:
         shapes: by our names.
-        said: what the file says besides its tensors.
+        stored: what the file says besides its tensors.
         incomplete: whether the mean w may be missing.
         inverted: whether a network with own codes is one of idinvert's, whose pictures go through tanh.
 
@@ -131,8 +133,8 @@ def infer(shapes: Shapes, said: Told, *, incomplete: bool = False, inverted: boo
         own_codes=own_codes,
         mean=made if own_codes and mean == (made,) else 0 if mean == (0,) else w_dim,
         colours=next(iter(shapes.get("synthesis.output.bias", ())), 3),
-        lr_multiplier=said.lr_multiplier,
-        tanh=own_codes and inverted if said.tanh is None else said.tanh,
+        lr_multiplier=stored.lr_multiplier,
+        tanh=own_codes and inverted if stored.tanh is None else stored.tanh,
     )
     if min(found.z_dim, found.w_dim, *found.widths) < 1 or (depth > 1 and found.mapping_width < 1):
         raise CheckpointError(f"a StyleGAN whose sizes do not go together: {asdict(found)}")
@@ -149,17 +151,19 @@ def examine(part: Part) -> Examined | None:
     Raises:
         CheckpointError: tensors or settings that decide about the architecture are missing, senseless or not supported.
     """
-    said = told(part.settings)
-    layout = find(layouts(said.fused_from), part.tensors)
+    stored = read_settings(part.settings)
+    layout = find(layouts(stored.fused_from), part.tensors)
     if layout is None:
         return None
     translated = _reduced(layout.translate(part.tensors))
     tensors = dict(translated.tensors)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     incomplete = layout.name in INCOMPLETE
-    architecture = infer(shapes, said, incomplete=incomplete or said.unaveraged, inverted=layout is HIGAN)
-    tensors |= complete(architecture.build, tensors, fixed_noise=incomplete)
-    return examined(
+    architecture = infer(
+        shapes, stored, incomplete=incomplete or stored.without_mean, inverted=layout is HIGAN
+    )
+    tensors |= fill_missing(architecture.build, tensors, fixed_noise=incomplete)
+    return describe_checkpoint(
         "StyleGAN",
         layout,
         architecture,

@@ -17,15 +17,15 @@ from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, S
 from ....core.randomness import Stream, Use, normals
 from ....core.strata.layers import resolution_groups
 from ..shared import noise, truncation
+from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import StyleConfig
-from ..shared.fitting import load
-from ..shared.opening import open_checkpoint
+from ..shared.state_dicts import load
 from .architecture import Architecture, examine, recognised
 from .network import Layer, Output, StoredLayer
 from .network import Mapping as MappingNetwork
 
-MEANT = 10_000  # samples of which the mean w is taken
+MEAN_SAMPLES = 10_000  # samples of which the mean w is taken
 
 
 class StyleGAN(Generator):
@@ -156,10 +156,10 @@ class StyleGAN(Generator):
             return torch.zeros(size, device=self.device)
         with torch.no_grad():
             z = torch.from_numpy(
-                normals(0, Stream.PROBING, Use.LATENT, range(MEANT), self.architecture.z_dim, part=1)
+                normals(0, Stream.PROBING, Use.LATENT, range(MEAN_SAMPLES), self.architecture.z_dim, part=1)
             )
             w = torch.cat(
-                [self._mapping(z[i : i + 1000].to(self.device), None) for i in range(0, MEANT, 1000)]
+                [self._mapping(z[i : i + 1000].to(self.device), None) for i in range(0, MEAN_SAMPLES, 1000)]
             )
             return w.double().mean(dim=0).float()
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..shared.layouts import Layout, Naming, Rule
 
-FUSED_FROM = 128  # pixels from which upsampling is fused, where nothing else is said
+FUSED_FROM = 128  # pixels from which upsampling is fused, where nothing else is stored
 SIZES = tuple(2**i for i in range(3, 13))
 
 

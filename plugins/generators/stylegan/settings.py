@@ -26,23 +26,23 @@ _ONLY: dict[str, object] = {
 
 
 @dataclass(frozen=True)
-class Told:
+class StoredSettings:
     """What shapes do not show.
 
     Attributes:
         fused_from: pixels from which upsampling is fused with its convolution.
         lr_multiplier: by which the mapping's stored weights are too large.
-        tanh: whether the picture goes through it; None if nothing is said.
-        unaveraged: whether the file is known to have no mean w.
+        tanh: whether the picture goes through it; None if nothing is stored.
+        without_mean: whether the file is known to have no mean w.
     """
 
     fused_from: int = FUSED_FROM
     lr_multiplier: float = 0.01
     tanh: bool | None = None
-    unaveraged: bool = False
+    without_mean: bool = False
 
 
-def told(settings: Mapping[str, Any]) -> Told:
+def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
     """What the settings of a part say.
 
     Raises:
@@ -53,10 +53,10 @@ def told(settings: Mapping[str, Any]) -> Told:
         tanh = network.get("tanh")
         if tanh is not None and not isinstance(tanh, bool):
             raise CheckpointError(f"tanh stored in the file is {shown(tanh)}, expected true or false")
-        return Told(
+        return StoredSettings(
             lr_multiplier=_multiplier(network.get("lr_multiplier", 0.01)),
             tanh=tanh,
-            unaveraged=network.get("mean") == 0,
+            without_mean=network.get("mean") == 0,
         )
     for name, value in _ONLY.items():
         if settings.get(name, value) != value:
@@ -67,7 +67,7 @@ def told(settings: Mapping[str, Any]) -> Told:
         raise CheckpointError(
             f"this StyleGAN has the low-pass filter {shown(settings['blur_filter'])}; only [1, 2, 1] is supported"
         )
-    return Told(
+    return StoredSettings(
         _fused_from(settings.get("fused_scale", "auto")), _multiplier(settings.get("mapping_lrmul", 0.01))
     )
 

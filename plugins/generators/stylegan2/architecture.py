@@ -12,12 +12,12 @@ import torch
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ..shared.fitting import compare, examined
 from ..shared.layouts import Shapes, find
-from .completion import complete
-from .layouts import LAYOUTS, UNAVERAGED
+from ..shared.state_dicts import compare, describe_checkpoint
+from .layouts import LAYOUTS, WITHOUT_MEAN
+from .missing_tensors import fill_missing
 from .network import Kind, Network
-from .settings import Told, told
+from .settings import StoredSettings, read_settings
 
 
 @dataclass(frozen=True)
@@ -71,18 +71,18 @@ class Architecture:
         )
 
 
-def infer(shapes: Shapes, said: Told | None = None, *, means: int = 1) -> Architecture:
+def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 1) -> Architecture:
     """The architecture behind NVIDIA's tensor names.
 
     Args:
         shapes: by NVIDIA's names.
-        said: what the file says besides its tensors.
+        stored: what the file says besides its tensors.
         means: how many mean w a network has when none is there: 1, so that it is missing, or 0.
 
     Raises:
         CheckpointError: tensors that decide about it are missing, or it is one that is not supported.
     """
-    said = said or Told()
+    stored = stored or StoredSettings()
     channels = {
         int(m[1]): shape[0]
         for name, shape in shapes.items()
@@ -110,12 +110,12 @@ def infer(shapes: Shapes, said: Told | None = None, *, means: int = 1) -> Archit
             mapping_layers=len(mapping),
             mapping_width=first[0],
             classes=classes,
-            clamp=said.clamp,
+            clamp=stored.clamp,
             embedding=embedding,
-            lr_multiplier=said.lr_multiplier,
+            lr_multiplier=stored.lr_multiplier,
             kind=_kind(shapes, sizes),
             colours=_colours(shapes[f"synthesis.b{sizes[-1]}.torgb.weight"][0]),
-            taps=_taps(shapes, said),
+            taps=_taps(shapes, stored),
             means=_means(shapes, 2 * len(sizes), means),
         )
     except KeyError as error:
@@ -165,9 +165,10 @@ def _colours(found: int) -> int:
     return found
 
 
-def _taps(shapes: Shapes, said: Told) -> int:
+def _taps(shapes: Shapes, stored: StoredSettings) -> int:
     shape = next(
-        (shapes[name] for name in sorted(shapes) if name.endswith(".resample_filter")), (len(said.taps),) * 2
+        (shapes[name] for name in sorted(shapes) if name.endswith(".resample_filter")),
+        (len(stored.taps),) * 2,
     )
     if len(shape) != 2 or shape[0] != shape[1] or shape[0] % 2 or not 2 <= shape[0] <= 16:
         raise CheckpointError(
@@ -188,13 +189,16 @@ def examine(part: Part) -> Examined | None:
     translated = layout.translate(part.tensors)
     tensors = translated.tensors
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    said = told(part.settings)
-    architecture = infer(shapes, said, means=0 if layout.name in UNAVERAGED or said.unaveraged else 1)
+    stored = read_settings(part.settings)
+    architecture = infer(shapes, stored, means=0 if layout.name in WITHOUT_MEAN or stored.without_mean else 1)
     compare(architecture.build, tensors, translated.origin)  # refuses sizes that no network has
     with torch.device("meta"):
         network = architecture.build()
-    tensors = {**tensors, **complete(network, tensors, taps=said.taps, fixed_noise=layout.name in UNAVERAGED)}
-    return examined(
+    tensors = {
+        **tensors,
+        **fill_missing(network, tensors, taps=stored.taps, fixed_noise=layout.name in WITHOUT_MEAN),
+    }
+    return describe_checkpoint(
         "StyleGAN2",
         layout,
         architecture,

@@ -18,16 +18,16 @@ from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, S
 from ....core.randomness import Stream, Use, normals
 from ....core.strata.layers import resolution_groups
 from ..shared import noise, truncation
+from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import StyleConfig
-from ..shared.fitting import load
 from ..shared.layouts import find
-from ..shared.opening import open_checkpoint
+from ..shared.state_dicts import load
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .network import HALF, Block, SynthesisLayer, ToRGB, upsample_rgb
 
-MEANT = 10_000  # samples of which the mean w is taken
+MEAN_SAMPLES = 10_000  # samples of which the mean w is taken
 
 
 class _Place(NamedTuple):
@@ -59,7 +59,7 @@ class StyleGAN2(Generator):
         self.network = for_inference(
             load(self.architecture.build, opened.found, opened.checkpoint.path), device
         )
-        self.network.settle()
+        self.network.precompute()
         self._scale = truncation.scale(
             self.architecture.layers, config.truncation_psi, config.truncation_layers
         )
@@ -181,10 +181,10 @@ class StyleGAN2(Generator):
             return torch.zeros(self.architecture.w_dim, device=self.device)
         with torch.no_grad():
             z = torch.from_numpy(
-                normals(0, Stream.PROBING, Use.LATENT, range(MEANT), self.architecture.z_dim, part=1)
+                normals(0, Stream.PROBING, Use.LATENT, range(MEAN_SAMPLES), self.architecture.z_dim, part=1)
             )
             w = torch.cat(
-                [self.network.mapping(z[i : i + 1000].to(self.device)) for i in range(0, MEANT, 1000)]
+                [self.network.mapping(z[i : i + 1000].to(self.device)) for i in range(0, MEAN_SAMPLES, 1000)]
             )
             return w.double().mean(dim=0).float()
 

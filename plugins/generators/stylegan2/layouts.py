@@ -259,4 +259,4 @@ TENSORFLOW = Layout(
 )
 
 LAYOUTS = (NVIDIA, HIGAN, GENFORCE, ROSINALITY, MMGENERATION, TENSORFLOW)
-UNAVERAGED = (ROSINALITY.name, MMGENERATION.name)  # they may come without a mean w
+WITHOUT_MEAN = (ROSINALITY.name, MMGENERATION.name)  # they may come without a mean w

@@ -76,7 +76,7 @@ class SynthesisLayer(nn.Module):
         self.up = up
         self._energy: Tensor | None = None
 
-    def settle(self) -> None:
+    def precompute(self) -> None:
         """Keep what depends on the weights alone, which are not to change any more."""
         self._energy = self.weight.detach().square().sum(dim=(2, 3))
 
@@ -259,11 +259,11 @@ class Network(nn.Module):
         assert isinstance(block, Block)
         return block
 
-    def settle(self) -> None:
+    def precompute(self) -> None:
         """Keep what depends on the weights alone, which are not to change any more."""
         for module in self.modules():
             if isinstance(module, SynthesisLayer):
-                module.settle()
+                module.precompute()
 
 
 def _taps(number: int) -> Sequence[float]:

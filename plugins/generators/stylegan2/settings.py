@@ -23,23 +23,23 @@ _CLAMP = (("network", "clamp"), ("synthesis_kwargs", "conv_clamp"), ("", "conv_c
 
 
 @dataclass(frozen=True)
-class Told:
+class StoredSettings:
     """What shapes do not show.
 
     Attributes:
         clamp: what convolutions are clamped to.
         lr_multiplier: by which the mapping's stored weights are too large.
         taps: of the low-pass filter, for files that do not store it.
-        unaveraged: whether the file is known to have no mean w.
+        without_mean: whether the file is known to have no mean w.
     """
 
     clamp: float | None = None
     lr_multiplier: float = 0.01
     taps: tuple[float, ...] = TAPS
-    unaveraged: bool = False
+    without_mean: bool = False
 
 
-def told(settings: Mapping[str, Any]) -> Told:
+def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
     """What the settings of a part say.
 
     Raises:
@@ -63,11 +63,11 @@ def told(settings: Mapping[str, Any]) -> Told:
         raise CheckpointError(
             f"this StyleGAN2 has the low-pass filter {shown(taps)}; symmetric ones such as [1, 3, 3, 1] are supported"
         )
-    return Told(
+    return StoredSettings(
         clamp=next((_number("conv_clamp", value) for value in _values(settings, _CLAMP)), None),
         lr_multiplier=_number("mapping's lr_multiplier", multiplier),
         taps=tuple(float(tap) for tap in taps),
-        unaveraged=isinstance(network, Mapping) and network.get("means") == 0,
+        without_mean=isinstance(network, Mapping) and network.get("means") == 0,
     )
 
 

@@ -14,9 +14,9 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.config.describe import reason_of
 from ....core.errors import CheckpointError
-from ..shared.fitting import examined
 from ..shared.layouts import find
 from ..shared.mapping import Mapping
+from ..shared.state_dicts import describe_checkpoint
 from .layouts import LAYOUTS
 from .network import LayerSizes, Network, Synthesis
 from .sampling import FILTER, Sampling, by_settings, by_shapes, number
@@ -201,7 +201,7 @@ def examine(part: Part) -> Examined | None:
         if isinstance(stored, MappingType)
         else infer(translated.tensors, part.settings)
     )
-    return examined(
+    return describe_checkpoint(
         "StyleGAN3", layout, architecture, translated, layers=architecture.codes, code_size=architecture.w_dim
     )
 

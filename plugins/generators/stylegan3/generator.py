@@ -18,12 +18,12 @@ from ....core.plugins.records import Latents, Match, ModelCard, State, Stratum
 from ....core.randomness import Stream
 from ....core.strata.layers import GROUP_NAMES
 from ..shared import truncation
+from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import TruncationConfig
-from ..shared.fitting import load
 from ..shared.layouts import find
 from ..shared.mapping import FullyConnected
-from ..shared.opening import open_checkpoint
+from ..shared.state_dicts import load
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .movement import Matrix, Movement, check, lookup
@@ -62,7 +62,7 @@ class StyleGAN3(Generator):
         self.network = for_inference(
             load(self.architecture.build, opened.found, opened.checkpoint.path), device
         )
-        self.network.settle()
+        self.network.precompute()
         self._scale = truncation.scale(
             self.architecture.codes, config.truncation_psi, config.truncation_layers
         )

@@ -127,7 +127,7 @@ class SynthesisLayer(nn.Module):
         )
         self.energy: Tensor | None = None
 
-    def settle(self) -> None:
+    def precompute(self) -> None:
         """Compute once what depends on the weights alone."""
         self.energy = self.weight.square().sum(dim=(2, 3))  # (O, I)
 
@@ -182,10 +182,10 @@ class Network(nn.Module):
         super().__init__()
         self.mapping, self.synthesis = mapping, synthesis
 
-    def settle(self) -> None:
+    def precompute(self) -> None:
         """Compute once what depends on the weights alone."""
         for name in self.synthesis.names:
-            self.layer(name).settle()
+            self.layer(name).precompute()
 
     def layer(self, name: str) -> SynthesisLayer:
         """One of the layers."""

@@ -1,4 +1,4 @@
-"""What generator plugins share: tables of names, fitting, classes, noise, truncation, opening."""
+"""Check what generators share: tables of names, state dicts, classes, noise, truncation, checkpoints."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ganstrata.core.checkpoints import digest
 from ganstrata.core.checkpoints.detect import Examined
 from ganstrata.core.errors import CheckpointError, ConfigError, DataError, ShapeError
 from ganstrata.plugins.generators.shared import noise, truncation
+from ganstrata.plugins.generators.shared.checkpoints import open_checkpoint
 from ganstrata.plugins.generators.shared.classes import Classes
 from ganstrata.plugins.generators.shared.config import CheckpointConfig
-from ganstrata.plugins.generators.shared.fitting import compare, load
 from ganstrata.plugins.generators.shared.layouts import Layout, Rule, find
 from ganstrata.plugins.generators.shared.mapping import FullyConnected, Mapping
-from ganstrata.plugins.generators.shared.opening import open_checkpoint
+from ganstrata.plugins.generators.shared.state_dicts import compare, load
 from ganstrata.plugins.generators.stylegan2.generator import StyleGAN2
 from generators_stylegan2 import random_state
 from safetensors.torch import load_file, save_file
@@ -100,7 +100,7 @@ def tiny() -> nn.Linear:
     return nn.Linear(3, 2)
 
 
-def examined(tensors: dict[str, Tensor], **faults: Any) -> Examined:
+def describe_checkpoint(tensors: dict[str, Tensor], **faults: Any) -> Examined:
     return Examined("Tiny", "some", {}, 4, 1, 3, 2, tensors, **faults)
 
 
@@ -121,7 +121,7 @@ def test_sizes_that_no_network_has(size: int) -> None:
 
 def test_a_network_is_loaded_in_full_precision_and_frozen() -> None:
     weight, bias = torch.randn(3, 2, dtype=torch.float64).t(), torch.randn(2).half()
-    network = load(tiny, examined({"weight": weight, "bias": bias}), Path("a.pt"))
+    network = load(tiny, describe_checkpoint({"weight": weight, "bias": bias}), Path("a.pt"))
     assert not network.training
     assert all(
         p.dtype == torch.float32 and p.is_contiguous() and not p.requires_grad for p in network.parameters()
@@ -131,7 +131,7 @@ def test_a_network_is_loaded_in_full_precision_and_frozen() -> None:
 
 
 def test_loading_lists_the_first_five_faults() -> None:
-    found = examined(
+    found = describe_checkpoint(
         {},
         missing=("a", "b"),
         superfluous=("c", "d"),

@@ -12,7 +12,7 @@ from ....core.randomness import Stream, Use, normals
 NOISE = (".noise_strength", ".noise_const")
 
 
-def complete(
+def fill_missing(
     build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], *, fixed_noise: bool
 ) -> dict[str, Tensor]:
     """What is added to a file's tensors before they are compared with the network.

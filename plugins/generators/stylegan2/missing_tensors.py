@@ -11,7 +11,7 @@ from ....core.randomness import Stream, Use, normals
 from .network import fir_kernel
 
 
-def complete(
+def fill_missing(
     network: nn.Module, tensors: Mapping[str, Tensor], *, taps: tuple[float, ...], fixed_noise: bool
 ) -> dict[str, Tensor]:
     """What is added to a file's tensors before they are compared with the network.

@@ -87,7 +87,7 @@ class Architecture(Protocol):
         ...
 
 
-def examined(
+def describe_checkpoint(
     family: str,
     layout: Layout,
     architecture: Architecture,
