@@ -66,7 +66,7 @@ def test_passes_are_counted_each_time(benchmark, places):
     images = torch.rand(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
     category = places["category"]
 
-    class Twice:
+    class Twice(ganstrata.Scorer):
         """Scores two renderings of the same pictures, which share nothing."""
 
         concepts = category.concepts

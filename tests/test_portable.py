@@ -62,6 +62,8 @@ POSIX = {
     },
     "time": {"clock_gettime", "pthread_getcpuclockid", "tzset"},
 }
+COMPARED = {"core/storage/disk.py": {"/dev/fd/", "/dev/stdin", "/proc/self/fd/"}}
+"""Paths of one system that are only compared with what a user gives."""
 MODULES = {
     "fcntl",
     "grp",
@@ -148,7 +150,8 @@ def faults(text: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_file_needs_one_system(path: Path) -> None:
-    assert not list(faults(path.read_text(encoding="utf-8")))
+    compared = COMPARED.get(path.relative_to(ROOT).as_posix(), set())
+    assert set(faults(path.read_text(encoding="utf-8"))) <= compared
 
 
 @pytest.mark.parametrize(

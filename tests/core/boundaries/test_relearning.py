@@ -300,7 +300,7 @@ class Fixed(ganstrata.BoundaryLearner):
             raise DataError("too many concepts")
         return Boundaries(
             [
-                ganstrata.Boundary(c.name, c.level, n, np.zeros((), np.float32), "w", "")
+                ganstrata.Boundary(c.name, c.level, n, np.zeros((), np.float32), "w", generator.fingerprint)
                 for c, n in zip(concepts, np.eye(16, dtype=np.float32), strict=False)
             ]
         )

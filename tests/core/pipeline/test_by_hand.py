@@ -20,7 +20,7 @@ from ganstrata.core.probing.stage import read_latents
 from ganstrata.core.report.page import split_strip
 from ganstrata.core.rescoring.effects import sums_of
 from ganstrata.core.rescoring.interim import half_width
-from ganstrata.core.rescoring.results import Effects
+from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.shards import Shards
 from small_runs import BATCH, GROUPS, MOVED, NULL, SAMPLES, SETS, SHOWN, Loop, Made
@@ -90,7 +90,7 @@ def test_moves_are_those_of_full_passes(plain: Made) -> None:
 
 
 def test_moves_of_an_adaptive_run_are_those_of_full_passes(adaptive: Made) -> None:
-    rescored = Effects.read(adaptive.run)
+    rescored = read_effects(adaptive.run)
     used = np.concatenate([rescored.used, np.repeat(rescored.null_used[None], NULL, axis=0)])
     assert set(np.unique(used)) <= {20, 40, MOVED}
     assert len(np.unique(rescored.used)) > 1
@@ -101,7 +101,7 @@ def test_moves_of_an_adaptive_run_are_those_of_full_passes(adaptive: Made) -> No
 
 def test_each_boundary_goes_on_until_its_effect_is_known(adaptive: Made) -> None:
     """At `all` until half the interval is a tenth of the effect, elsewhere of the effect at `all`; what is no factor has the first look."""
-    rescored, units = Effects.read(adaptive.run), Shards(adaptive.run.path / "rescoring.zarr")
+    rescored, units = read_effects(adaptive.run), Shards(adaptive.run.path / "rescoring.zarr")
     assert rescored.factors.tolist() == [True, True, True, False]
     size = rescored.units[rescored.own][:, None]
     np.testing.assert_allclose(rescored.changes[:, 1, 0] * size, units.read("own_all")[:, 0, 0], rtol=1e-5)
@@ -126,7 +126,7 @@ def test_each_boundary_goes_on_until_its_effect_is_known(adaptive: Made) -> None
 @pytest.mark.parametrize("kind", ["plain", "adaptive"])
 def test_the_null_is_that_of_the_steps_forwards(kind: str, request: pytest.FixtureRequest) -> None:
     run: Run = request.getfixturevalue(kind).run
-    loop, rescored = Loop(run, Stream.VERIFICATION, MOVED), Effects.read(run)
+    loop, rescored = Loop(run, Stream.VERIFICATION, MOVED), read_effects(run)
     directions = null_directions(run, loop.prepared)
     for s, layers in enumerate(SETS.values()):
         used = rescored.null_used[s]
@@ -161,7 +161,7 @@ def test_replicates_are_moved_at_all_with_steps_of_their_own_spread(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     run: Run = request.getfixturevalue(kind).run
-    loop, rescored = Loop(run, Stream.VERIFICATION, MOVED), Effects.read(run)
+    loop, rescored = Loop(run, Stream.VERIFICATION, MOVED), read_effects(run)
     boundaries, _ = load_boundaries(run.path)
     resampled, found = (
         Resampled.load(run.path, boundaries),
@@ -190,7 +190,7 @@ def test_pictures_are_counted_as_they_are_made(kind: str, request: pytest.Fixtur
     """But for the last batch, which is filled up when it is made and counted as what it holds."""
     made: Made = request.getfixturevalue(kind)
     rescored, counted = (
-        Effects.read(made.run),
+        read_effects(made.run),
         {name: stage["images"] for name, stage in made.run.manifest["stages"].items() if name != "learn"},
     )
     assert counted["synthesize"] == SAMPLES
@@ -216,7 +216,7 @@ def test_pictures_are_counted_as_they_are_made(kind: str, request: pytest.Fixtur
 @pytest.mark.parametrize("kind", ["plain", "adaptive"])
 def test_strips_are_those_of_full_passes(kind: str, request: pytest.FixtureRequest) -> None:
     run: Run = request.getfixturevalue(kind).run
-    loop, rescored = Loop(run, Stream.EDITING, SHOWN), Effects.read(run)
+    loop, rescored = Loop(run, Stream.EDITING, SHOWN), read_effects(run)
     with (run.path / "edits/edits.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     found = {
@@ -240,7 +240,7 @@ def test_the_joint_edit_shows_each_alone_and_all_together(plain: Made) -> None:
     run = plain.run
     loop, boundaries = Loop(run, Stream.EDITING, SHOWN), load_boundaries(run.path)[0]
     parts = json.loads((run.path / "edits/edits.json").read_text(encoding="utf-8"))["joint"]
-    strength = {name: rank for rank, name in enumerate(Effects.read(run).found)}
+    strength = {name: rank for rank, name in enumerate(read_effects(run).found)}
     strongest = min(("seen/left", "seen/half"), key=lambda name: strength[name])
     assert {(part["name"], part["group"]) for part in parts} == {(strongest, "lower"), ("seen/red", "upper")}
     frames = split_strip(read_picture((run.path / "edits/joint.png").read_bytes()), 2 + len(parts)).astype(

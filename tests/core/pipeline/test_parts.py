@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from closeness import assert_pictures_near
 from ganstrata import Boundaries, Boundary, BoundaryLearner, Latents, PictureError, Stream
-from ganstrata.core.boundaries import stage as learning
+from ganstrata.core.boundaries import learn as learning
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.boundaries.learning_variance import resampled_rows
 from ganstrata.core.boundaries.relearnt import Resampled
@@ -25,7 +25,7 @@ from ganstrata.core.report import stage as reporting
 from ganstrata.core.rescoring import stage as rescoring
 from ganstrata.core.rescoring.adaptive import Design, judge
 from ganstrata.core.rescoring.effects import sums_of
-from ganstrata.core.rescoring.results import Effects
+from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.engine import Engine
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
@@ -186,7 +186,7 @@ def test_what_is_lost_is_counted_by_pairs_and_pictures(register, tmp_path: Path)
         config["rescoring"]["learning_resamples"],
     ) = 0.9, 30, 4
     run = performed(config, tmp_path / "run", "synthesize", "learn", "rescore", "edit")
-    rescored, stages = Effects.read(run), run.manifest["stages"]
+    rescored, stages = read_effects(run), run.manifest["stages"]
 
     def lost(codes: np.ndarray) -> np.ndarray:
         return (np.abs(codes) > 2.2).any(axis=(1, 2))
@@ -254,9 +254,9 @@ def test_classes_of_pictures_that_are_lost_are_left_out_of_learning(register, tm
 def test_samples_of_other_streams_are_not_mixed(fakes, config) -> None:
     config["synthesis"] |= {"mixing": 0.8, "batch_size": 100}
     prepared = prepare(validate(config, "test"), check=False)
-    _, w, codes = synthesis.draw(prepared, 0, Stream.VERIFICATION)
+    _, w, codes = prepared.draw(0, Stream.VERIFICATION)
     assert (codes == w[:, None]).all()
-    _, w, codes = synthesis.draw(prepared, 0, Stream.PROBING)
+    _, w, codes = prepared.draw(0, Stream.PROBING)
     own = (codes == w[:, None]).all(dim=2).numpy()
     cuts = own.sum(axis=1)
     assert (own == (np.arange(8) < cuts[:, None])).all(), (
@@ -266,12 +266,12 @@ def test_samples_of_other_streams_are_not_mixed(fakes, config) -> None:
     assert (cuts < 8).mean() == pytest.approx(0.8, abs=0.1)
     assert (codes.numpy()[~own] == np.repeat(codes[:, 7].numpy(), 8 - cuts, axis=0)).all()
     assert len(np.unique(codes[:, 7].numpy(), axis=0)) == 100
-    _, _, later = synthesis.draw(prepared, 50, Stream.PROBING)
+    _, _, later = prepared.draw(50, Stream.PROBING)
     np.testing.assert_array_equal((later[:50] == codes[50:]).all(dim=2).sum(dim=1), 8)
 
 
 def test_where_an_effect_is_not_known_no_joint_edit_is_made(fakes, plain: Made) -> None:
-    rescored = Effects.read(plain.run)
+    rescored = read_effects(plain.run)
     first = rescored.ranking()[0]
     column, upper, lower = (
         rescored.own[first],
@@ -281,7 +281,7 @@ def test_where_an_effect_is_not_known_no_joint_edit_is_made(fakes, plain: Made) 
     for gone, best in ((upper, "lower"), (lower, "upper")):
         mean = rescored.mean.copy()
         mean[first, gone, 0, column] = np.nan
-        parts = edit.joint_parts(replace(rescored, effects=replace(rescored, mean=mean)), 2.5)
+        parts = edit.joint_parts(replace(rescored, mean=mean), 2.5)
         (part,) = [part for part in parts if part.boundary == first]
         assert (part.group, part.amount) == (best, 2.5)
     assert edit.joint_parts(replace(rescored, factors=np.zeros(4, dtype=bool)), 2.5) == []
@@ -336,13 +336,13 @@ def test_a_conditional_direction_that_cannot_be_is_refused_by_name() -> None:
     one = Boundary("a/x", "attribute", np.eye(3, dtype=np.float32)[0], np.zeros((), np.float32), "w", "")
     condition = SimpleNamespace(edit="a/x", keep=("a/y",))
     with pytest.raises(DataError, match=r"a/x lies in the span of its conditions \(a/y\)"):
-        learning._conditional(Boundaries([one, replace(one, concept="a/y")]), [condition])
+        learning.conditional(Boundaries([one, replace(one, concept="a/y")]), [condition])
 
 
 def test_why_a_concept_does_not_vary() -> None:
-    assert learning._invariant({"samples": 0, "sd": 0.0, "least": 0.02}) == "undefined for every sample"
+    assert learning.why_invariant({"samples": 0, "sd": 0.0, "least": 0.02}) == "undefined for every sample"
     assert (
-        learning._invariant({"samples": 1, "sd": 0.01, "least": 0.02})
+        learning.why_invariant({"samples": 1, "sd": 0.01, "least": 0.02})
         == "does not vary here: its spread is 0.01, the least that counts is 0.02"
     )
 
@@ -355,7 +355,7 @@ def test_the_report_shows_the_first_samples_and_keeps_its_figures(
         "one": SimpleNamespace(file="<svg/>\n", csv="a\n1\n"),
         "two": SimpleNamespace(file="<svg></svg>\n", csv="b\n2\n"),
     }
-    found = SimpleNamespace(rescored=Effects.read(plain.run), figures=figures)
+    found = SimpleNamespace(rescored=read_effects(plain.run), figures=figures)
 
     def page(run, content, pictures, scores, work) -> str:
         given.update(pictures=pictures, scores=scores, work=work)
