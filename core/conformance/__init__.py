@@ -1,1 +1,1 @@
-"""Holds plugins against what the contract says: what they declare, the pictures and scores they make, the boundaries they learn."""
+"""Check that plugins satisfy their contracts: their declarations, pictures, scores and boundaries."""

@@ -1,4 +1,4 @@
-"""Checks a run's plugins on one batch as the run makes it: some faults show only in a batch of that size, or in edits."""
+"""Check a run's plugins on one batch of the run's size, and on edits, where some faults first show."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from . import random_state
 from .passes import BATCH_TOLERANCE, REPEAT_TOLERANCE, SAMPLES, check_range, check_same, distance
 from .scores import compare, scores_of
 
-NEARBY = 1.01  # what codes are multiplied by where there are no others to take
+NEARBY = 1.01  # factor that makes other codes of a batch of one sample
 
 
 @torch.inference_mode()
 def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> None:
-    """Refuse plugins whose first batch differs from itself, from its first samples alone, or from itself after an edit.
+    """Refuse plugins whose first batch changes when it is repeated, made with fewer samples, or edited back.
 
     Args:
         scored: a generator with its scorers.
         sets: layer sets that will be edited.
 
     Raises:
-        PluginBroken: one does; the message names it.
+        PluginBroken: a plugin does not give the same result; the message names it.
         PictureError, ScoreError, ShapeError: as in any batch.
     """
     generator = scored.generator
@@ -40,7 +40,7 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
         whole = scored.render(codes, latents.condition, latents.index, Stream.PROBING, sets)
         images = whole.rendering.images.clone()
         if finite_rows(images) is not None or whole.rendering.finite is not None:
-            return  # how many may be so is for the run to say
+            return  # the run decides how many such pictures it allows
         width = max(1.0, float(images.max() - images.min()))
         if generator.judges_range:
             check_range(images, owner)
@@ -50,18 +50,19 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
         apart = distance(images[: len(few.z)], part.images, width)
         if not apart <= BATCH_TOLERANCE:
             raise PluginBroken(
-                f"{owner}: pictures change by {apart:.2g} of the range when they are made in a batch of {scored.batch} and not of {len(few.z)}; "
-                "a picture may depend on its own sample only"
+                f"{owner}: pictures change by {apart:.2g} of the range when they are made in a batch of "
+                f"{scored.batch} and not of {len(few.z)}; a picture may depend on its own sample only"
             )
-        # The earliest edit runs through all that later ones begin from.
+        # The edit that begins at the earliest stratum passes through all states from which later ones begin.
         earliest, *others = sorted(sets, key=lambda layers: first_reader(generator, layers))
         whole.edited(codes.roll(1, 0) if len(codes) > 1 else NEARBY * codes, earliest)
         for layers in others[-1:]:
             apart = distance(images, whole.edited(codes, layers).images, width)
             if not apart <= REPEAT_TOLERANCE:
                 raise PluginBroken(
-                    f"{owner}: an edit that changes nothing, after another edit, changes the picture by {apart:.2g} of the range; strata write "
-                    "into states that they are given, or give memory that they write into again"
+                    f"{owner}: an edit that changes nothing, after another edit, changes the picture by "
+                    f"{apart:.2g} of the range; strata write into states that they are given, or return "
+                    "memory that they write into again"
                 )
         again = whole.edited(codes, earliest)
         check_same(images, again.images, width, owner)

@@ -1,4 +1,4 @@
-"""Checks what plugins declare, which costs nothing and is never switched off."""
+"""Check the declarations of plugins: cards, strata, concepts. This is cheap and cannot be switched off."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from ..plugins.records import LEVELS, SPACES, Concept, ModelCard, Stratum
 from ..storage import naming
 from ..text import shown, visible
 
-SIZES = ("resolution", "layers", "code_size", "latent_size")  # of a card: whole numbers
-WORDS = ("family", "licence", "source", "sha256", "weights", "truncation")  # of a card: text
+SIZES = ("resolution", "layers", "code_size", "latent_size")  # fields of a card that are whole numbers
+TEXTS = ("family", "licence", "source", "sha256", "weights", "truncation")  # fields of a card that are text
 
 
 def check_declared(plugin: Plugin) -> None:
-    """Refuse a plugin that lacks what the core relies on, so that a slip is named and not met later.
+    """Refuse a plugin whose declarations are missing or invalid, before they cause an error elsewhere.
 
     Raises:
-        PluginBroken: the message says what is missing or does not fit.
+        PluginBroken: the message says what is missing or invalid.
     """
     owner = owner_of(plugin)
     missing = [name for name in ("config", "device") if not hasattr(plugin, name)]
     if missing:
         raise PluginBroken(
-            f"{owner} has no {' and no '.join(missing)}: its constructor must call super().__init__(config, device)."
+            f"{owner} has no {' and no '.join(missing)}: "
+            "its constructor must call super().__init__(config, device)."
         )
     if isinstance(plugin, Generator):
         _check_generator(plugin, owner)
@@ -43,21 +44,25 @@ def _check_generator(generator: Generator, owner: str) -> None:
     card, strata = getattr(generator, "card", None), getattr(generator, "strata", None)
     if not isinstance(card, ModelCard):
         raise PluginBroken(
-            f"{owner} has {_instead(card, 'card')}; its constructor must set self.card to a ganstrata.ModelCard."
+            f"{owner} has {_missing_or_type(card, 'card')}; "
+            "its constructor must set self.card to a ganstrata.ModelCard."
         )
     for name in SIZES:
         if not _is_whole(getattr(card, name), least=1):
             raise PluginBroken(
-                f"{owner}: card.{name} is {_kind(getattr(card, name))}; a whole number above 0 was expected{_as('int', card, name)}."
+                f"{owner}: card.{name} is {_with_type(getattr(card, name))}; "
+                f"a whole number above 0 was expected{_conversion('int', card, name)}."
             )
-    for name in WORDS:
+    for name in TEXTS:
         if not isinstance(getattr(card, name), str):
             raise PluginBroken(
-                f"{owner}: card.{name} is {_kind(getattr(card, name))}; text was expected{_as('str', card, name)}."
+                f"{owner}: card.{name} is {_with_type(getattr(card, name))}; "
+                f"text was expected{_conversion('str', card, name)}."
             )
     if not isinstance(strata, list | tuple) or not all(isinstance(stratum, Stratum) for stratum in strata):
         raise PluginBroken(
-            f"{owner} has {_instead(strata, 'strata')}; its constructor must set self.strata to a tuple of ganstrata.Stratum."
+            f"{owner} has {_missing_or_type(strata, 'strata')}; "
+            "its constructor must set self.strata to a tuple of ganstrata.Stratum."
         )
     if not strata:
         raise PluginBroken(f"{owner} has no strata.")
@@ -66,7 +71,8 @@ def _check_generator(generator: Generator, owner: str) -> None:
     read, layers = {stratum.reads for stratum in strata if stratum.reads is not None}, card.layers
     if read != set(range(layers)):
         raise PluginBroken(
-            f"{owner} declares {layers} layer{'' if layers == 1 else 's'}, but its strata read {shown(sorted(read))}."
+            f"{owner} declares {layers} layer{'' if layers == 1 else 's'}, "
+            f"but its strata read {shown(sorted(read))}."
         )
     scale: object = generator.layer_scale
     if (
@@ -76,26 +82,28 @@ def _check_generator(generator: Generator, owner: str) -> None:
         or not np.isfinite(scale).all()
     ):
         raise PluginBroken(
-            f"{owner}: layer_scale is {shown(scale)}; a numpy array of {layers} finite floats, of shape ({layers},), was expected."
+            f"{owner}: layer_scale is {shown(scale)}; "
+            f"a numpy array of {layers} finite floats, of shape ({layers},), was expected."
         )
     _check_groups(generator.groups, layers, owner)
     if generator.space not in SPACES:
         raise PluginBroken(
-            f"{owner}: space is {_kind(generator.space)}; it must be one of {', '.join(SPACES)}."
+            f"{owner}: space is {_with_type(generator.space)}; it must be one of {', '.join(SPACES)}."
         )
     fingerprint: object = generator.fingerprint
     if not isinstance(fingerprint, str) or not fingerprint:
         raise PluginBroken(
-            f"{owner}: fingerprint is {_kind(fingerprint)}; text that names the latent space was expected."
+            f"{owner}: fingerprint is {_with_type(fingerprint)}; "
+            "text that names the latent space was expected."
         )
     if generator.fingerprint != fingerprint:
         raise PluginBroken(
-            f"{owner}: fingerprint is another each time it is asked for; boundaries know their generator by it."
+            f"{owner}: fingerprint differs each time it is read; boundaries identify their generator by it."
         )
 
 
 def _check_stratum(stratum: Stratum, where: str) -> None:
-    wrong = (
+    checks = (
         ("name", isinstance(stratum.name, str), "text"),
         ("reads", stratum.reads is None or _is_whole(stratum.reads), "the number of a layer, or None,"),
         ("size", _is_whole(stratum.size, least=1), "a whole number above 0"),
@@ -107,10 +115,11 @@ def _check_stratum(stratum: Stratum, where: str) -> None:
             "a whole number above 0, or None,",
         ),
     )
-    for name, fits, expected in wrong:
+    for name, fits, expected in checks:
         if not fits:
             raise PluginBroken(
-                f"{where}.{name} is {_kind(getattr(stratum, name))}; {expected} was expected{_as('int', stratum, name)}."
+                f"{where}.{name} is {_with_type(getattr(stratum, name))}; "
+                f"{expected} was expected{_conversion('int', stratum, name)}."
             )
 
 
@@ -119,21 +128,23 @@ def _check_groups(groups: object, layers: int, owner: str) -> None:
         return
     if not isinstance(groups, Mapping):
         raise PluginBroken(
-            f"{owner}: groups is {type(groups).__name__}; a mapping of names to layers, or None, was expected."
+            f"{owner}: groups is {type(groups).__name__}; "
+            "a mapping of names to layers, or None, was expected."
         )
-    for name, chosen in groups.items():
-        fault = naming.group_fault(name) if isinstance(name, str) else "is no text"
+    for name, members in groups.items():
+        fault = naming.group_fault(name) if isinstance(name, str) else "is not text"
         if fault:
             raise PluginBroken(
                 f"{owner}: '{visible(name) if isinstance(name, str) else shown(name)}' in groups {fault}."
             )
         try:
-            numbers_ = [operator.index(layer) for layer in chosen]
+            indices = [operator.index(layer) for layer in members]
         except TypeError:
-            numbers_ = []
-        if not numbers_ or not set(numbers_) <= set(range(layers)):
+            indices = []
+        if not indices or not set(indices) <= set(range(layers)):
             raise PluginBroken(
-                f"{owner}: the group '{visible(name)}' has layers {shown(chosen)}; there are 0 to {layers - 1}."
+                f"{owner}: the group '{visible(name)}' has layers {shown(members)}; "
+                f"there are 0 to {layers - 1}."
             )
 
 
@@ -141,13 +152,15 @@ def _check_scorer(scorer: Scorer, owner: str) -> None:
     concepts = getattr(scorer, "concepts", None)
     if not isinstance(concepts, list | tuple):
         raise PluginBroken(
-            f"{owner} has {_instead(concepts, 'concepts')}; a tuple of ganstrata.Concept was expected."
+            f"{owner} has {_missing_or_type(concepts, 'concepts')}; "
+            "a tuple of ganstrata.Concept was expected."
         )
     wrong = next((concept for concept in concepts if not isinstance(concept, Concept)), None)
     if wrong is not None:
         hint = f", such as Concept('{visible(wrong, 40)}', 'attribute')" if isinstance(wrong, str) else ""
         raise PluginBroken(
-            f"{owner} has {type(wrong).__name__} among its concepts; each must be a ganstrata.Concept{hint}. Levels: {', '.join(LEVELS)}."
+            f"{owner} has {type(wrong).__name__} among its concepts; "
+            f"each must be a ganstrata.Concept{hint}. Levels: {', '.join(LEVELS)}."
         )
     if not concepts:
         raise PluginBroken(f"{owner} has no concepts.")
@@ -155,7 +168,7 @@ def _check_scorer(scorer: Scorer, owner: str) -> None:
         _check_concept(concept, owner)
     _check_distinct([concept.name for concept in concepts], f"{owner} has two concepts called")
     if scorer.declared != tuple(concepts):
-        raise PluginBroken(f"{owner} has other concepts each time that they are asked for.")
+        raise PluginBroken(f"{owner} has other concepts each time they are read.")
     features: object = scorer.features
     if not isinstance(features, list | tuple) or not all(_is_whole(s) for s in features):
         raise PluginBroken(
@@ -167,7 +180,8 @@ def _check_scorer(scorer: Scorer, owner: str) -> None:
     _check_distinct(extras, f"{owner} has two extras called")
     if not isinstance(scorer.checkpoint, str):
         raise PluginBroken(
-            f"{owner}: checkpoint is {_kind(scorer.checkpoint)}; the hash of its weights, as text, was expected."
+            f"{owner}: checkpoint is {_with_type(scorer.checkpoint)}; "
+            "the hash of its weights, as text, was expected."
         )
     packages: object = scorer.packages
     if not isinstance(packages, list | tuple) or not all(isinstance(name, str) for name in packages):
@@ -178,7 +192,9 @@ def _check_scorer(scorer: Scorer, owner: str) -> None:
 
 def _check_concept(concept: Concept, owner: str) -> None:
     if not isinstance(concept.name, str):
-        raise PluginBroken(f"{owner}: the name of a concept is {_kind(concept.name)}; text was expected.")
+        raise PluginBroken(
+            f"{owner}: the name of a concept is {_with_type(concept.name)}; text was expected."
+        )
     fault = naming.fault_of(concept.name)
     if fault:
         raise PluginBroken(f"{owner}: the name of the concept '{visible(concept.name)}' {fault}.")
@@ -198,18 +214,22 @@ def _check_concept(concept: Concept, owner: str) -> None:
     ):
         if not fits:
             raise PluginBroken(
-                f"{where} {name} is {_kind(getattr(concept, name))}; {expected} was expected{_as('float', concept, name)}."
+                f"{where} {name} is {_with_type(getattr(concept, name))}; "
+                f"{expected} was expected{_conversion('float', concept, name)}."
             )
 
 
-def _check_distinct(names: Sequence[str], said: str) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise PluginBroken(f"{said} '{visible(twice[0])}'.")
+def _check_distinct(names: Sequence[str], start: str) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise PluginBroken(f"{start} '{visible(repeated[0])}'.")
 
 
 def _is_whole(value: object, least: int = 0) -> bool:
-    """Whether a value is a whole number of Python's own: others are no JSON, and not what they seem when they are compared or hashed."""
+    """Return whether a value is an int of at least `least`.
+
+    Integers of numpy and torch are refused: they cannot be written as JSON, or compare and hash differently.
+    """
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
@@ -217,8 +237,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _kind(value: object) -> str:
-    """A value, with its type where that is none of Python's own."""
+def _with_type(value: object) -> str:
+    """Return a value for a message, with its type if it is not a built-in one."""
     kind = type(value)
     return (
         shown(value)
@@ -227,8 +247,8 @@ def _kind(value: object) -> str:
     )
 
 
-def _as(kind: str, record: object, name: str) -> str:
-    """The cure where a number is one of numpy's or torch's."""
+def _conversion(kind: str, record: object, name: str) -> str:
+    """Return the advice to convert a number of numpy or torch; empty for other values."""
     value = getattr(record, name)
     return (
         f"; write {kind}(...)"
@@ -237,5 +257,5 @@ def _as(kind: str, record: object, name: str) -> str:
     )
 
 
-def _instead(value: object, name: str) -> str:
+def _missing_or_type(value: object, name: str) -> str:
     return f"no {name}" if value is None else f"{type(value).__name__} for {name}"

@@ -1,4 +1,4 @@
-"""Global random states of torch, numpy and Python: seeded for a while, or held to stay as they are."""
+"""Seed, restore and watch the global random states of torch, numpy and Python."""
 
 from __future__ import annotations
 
@@ -14,35 +14,39 @@ from ..errors import PluginBroken
 from ..plugins.process_settings import ProcessSettings
 
 ADVICE = (
-    "Take random numbers from a torch.Generator or numpy.random.Generator of its own, seeded by what the call is given, "
-    "so that they are the same again and nobody else's change"
+    "Draw random numbers from a torch.Generator or numpy.random.Generator of the plugin's own, seeded from "
+    "the arguments of the call: then they can be repeated, and those of others do not change"
 )
 
 
 @contextmanager
 def preserved() -> Iterator[None]:
-    """Put the global random states back as they were, and the settings of the process."""
-    before, surroundings = _states(), ProcessSettings.current()
+    """Restore the global random states and the settings of the process after the block."""
+    states, settings = _states(), ProcessSettings.current()
     try:
         yield
     finally:
-        _restore(before)
-        surroundings.restore()
+        _restore(states)
+        settings.restore()
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed the global random states, and put them back as they were."""
+    """Seed the global random states for the block, and restore them and the process settings after it."""
     with preserved():
         torch.manual_seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002 - what others draw from is the point
+        np.random.seed(seed % 2**32)  # noqa: NPY002 - third-party code draws from the global state
         random.seed(seed)
         yield
 
 
 @contextmanager
 def unchanged(owner: str, what: str) -> Iterator[None]:
-    """Refuse a plugin that changes a global random state, which is put back as it was.
+    """Refuse a plugin that changes a global random state in the block, and restore the states.
+
+    Args:
+        owner: the plugin, for messages.
+        what: what it does in the block, for messages.
 
     Raises:
         PluginBroken: it did.
@@ -84,7 +88,7 @@ def _restore(states: dict[str, Any]) -> None:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two states are one; what was not there before, such as CUDA's, has not changed."""
+    """Return whether two states are equal; True if there was none before, as of CUDA before its first use."""
     if b is None:
         return True
     if isinstance(a, torch.Tensor):

@@ -1,4 +1,4 @@
-"""Checks the scores of a scorer on a few pictures: the same twice, whatever else is in the batch, and by no chance of its own."""
+"""Check a scorer's scores of a few pictures: repeatable, and independent of the batch and the random state."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from ..plugins.scoring import checked_extras, checked_scores
 from . import random_state
 from .networks import check_evaluation_mode
 
-REPEAT_TOLERANCE = 1e-4  # of one computation twice, in units of the score, or parts of it where it exceeds 1
-BATCH_TOLERANCE = 1e-2  # of batches of two shapes, where one pixel may change its class
+# Relative and absolute tolerances.
+REPEAT_TOLERANCE = 1e-4  # for scores computed twice in the same way
+BATCH_TOLERANCE = (
+    1e-2  # for scores computed in batches of different sizes, where a pixel may change its class
+)
 
 
 def check_scorer(scorer: Scorer, rendering: Rendering) -> None:
-    """Refuse a scorer whose scores of these pictures depend on more than the picture.
+    """Refuse a scorer whose scores depend on more than the picture.
 
     Args:
-        scorer: on the device of the pictures.
-        rendering: of two or more pictures, with the features that the scorer reads.
+        scorer: the scorer, on the device of the pictures.
+        rendering: two or more pictures, with the features that the scorer reads.
 
     Raises:
-        ScoreError: the scores are not what its concepts allow.
-        PluginBroken: they depend on chance or on the batch, or the scorer writes into what it is given.
+        ScoreError: its concepts do not allow the scores.
+        PluginBroken: the scores depend on chance or on the batch, or the scorer writes into its input.
     """
     owner = owner_of(scorer)
     check_evaluation_mode(scorer)
@@ -43,7 +46,7 @@ def check_scorer(scorer: Scorer, rendering: Rendering) -> None:
 
 
 def scores_of(scorer: Scorer, rendering: Rendering, rows: slice) -> NDArray[np.float32]:
-    """Scores of some of the pictures, with nothing remembered of what scorers share."""
+    """Return scores (rows, C) of some pictures, computed without the cache that scorers share."""
     return checked_scores(scorer, _rows(rendering, rows))
 
 
@@ -57,21 +60,27 @@ def _rows(rendering: Rendering, rows: slice) -> Rendering:
 def compare(
     scorer: Scorer, a: NDArray[np.float32], b: NDArray[np.float32], *, across_batches: bool = False
 ) -> None:
-    """Refuse scores of the same pictures that differ, when they were scored again or in other company.
+    """Refuse scores that differ although the pictures are the same.
+
+    Args:
+        scorer: the scorer.
+        a: scores (N, C).
+        b: scores (N, C) of the same pictures, computed again.
+        across_batches: whether the two were computed in batches of different sizes.
 
     Raises:
-        PluginBroken: they do.
+        PluginBroken: they differ.
     """
     tolerance = BATCH_TOLERANCE if across_batches else REPEAT_TOLERANCE
     same = np.isclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
     if not same.all():
         row, j = np.argwhere(~same)[0]
         fault = (
-            "scores a picture otherwise in a batch than alone"
+            "scores a picture differently in a batch than alone"
             if across_batches
             else "gives the same picture another score when it is scored again"
         )
         raise PluginBroken(
-            f"{owner_of(scorer)} {fault}; scores may depend on the picture only: '{scorer.concepts[j].name}' is {a[row, j]:.4g} once "
-            f"and {b[row, j]:.4g} then"
+            f"{owner_of(scorer)} {fault}; scores may depend on the picture only: "
+            f"'{scorer.concepts[j].name}' is {a[row, j]:.4g} first and {b[row, j]:.4g} then"
         )

@@ -162,12 +162,12 @@ COUNTER = count()
         (saying(groups={"a": 3}), "the group 'a' has layers 3; there are 0 to 1"),
         (saying(groups={"a": (0.0,)}), r"the group 'a' has layers \(0\.0,\)"),
         (saying(groups={"all": (0,)}), "'all' in groups cannot name a group"),
-        (saying(groups={1: (0,)}), "1 in groups is no text|'1' in groups is no text"),
+        (saying(groups={1: (0,)}), "1 in groups is not text|'1' in groups is not text"),
         (saying(space="q"), "space is 'q'; it must be one of z, w, w"),
         (saying(space=None), "space is None; it must be one of"),
         (saying(fingerprint=None), "fingerprint is None; text that names the latent space"),
         (saying(fingerprint=""), "fingerprint is ''; text that names the latent space"),
-        (Restless, "fingerprint is another each time"),
+        (Restless, "fingerprint differs each time"),
     ],
 )
 def test_fields_of_the_records_have_types(plugin: type, words: str, register) -> None:

@@ -149,7 +149,7 @@ def pictures() -> Rendering:
         (Narrow, r"scores of shape \(3, 1\); \(3, 2\) was expected"),
         (Chance, "draws from or seeds torch's global random numbers in scoring"),
         (OwnChance, "gives the same picture another score when it is scored again.*'light' is"),
-        (Standardised, "scores a picture otherwise in a batch than alone.*'light' is"),
+        (Standardised, "scores a picture differently in a batch than alone.*'light' is"),
         (Training, "leaves network in training mode"),
         (Clamping, r"writes into the images that it is given.*\(\.clone\(\)\)"),
         (Flipping, "writes into the images"),
