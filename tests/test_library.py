@@ -189,12 +189,13 @@ def test_mistakes_are_told(
     with pytest.raises(DataError, match="no boundary could be learnt:\n  seen/constant: does not vary here"):
         ganstrata.learn(samples, learner, generator, concepts=["seen/constant"])
     with pytest.raises(
-        UserError, match=r"samples=4: at least 8; distance=0: a length above 0; unit='cm': 'sd' or 'raw'"
+        UserError,
+        match=r"samples=4 \(must be at least 8\), distance=0 \(.+\), unit='cm' \(must be 'sd' or 'raw'\)",
     ):
         ganstrata.rescore(generator, seen, learnt, samples=4, distance=0.0, unit="cm")
     with pytest.raises(UserError, match="must contain 'all'"):
         ganstrata.rescore(generator, {"seen": seen}, learnt, layers=["each"])
-    with pytest.raises(UserError, match=r"the boundary 'seen/\w+' is of a concept that no scorer has"):
+    with pytest.raises(UserError, match=r"no scorer has 'seen/\w+', the concept of the boundary 'seen/"):
         ganstrata.rescore(generator, {"others": seen}, learnt)
     with pytest.raises(UserError, match="`probed` has the concepts"):
         ganstrata.rescore(

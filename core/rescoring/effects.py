@@ -241,7 +241,7 @@ def samples_used(sums: Floats, samples: int, step: int) -> NDArray[np.int64]:
 
 
 def null_means(null: Floats) -> Floats:
-    """Return mean changes of null directions, (R, ...), from FIELDS (R, ..., 5); NaN where none is defined."""
+    """Return mean changes of null directions, (R, ...), from FIELDS (R, ..., 5); NaN where none is known."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(null[..., 0] > 0, null[..., 1] / null[..., 0], np.nan)
 

@@ -1,4 +1,8 @@
-"""Which level of meaning settles in which layer: the paper's figure 3a and the mean depth (method B). Pure."""
+"""Estimate which layers decide which level of meaning (method B). Pure.
+
+The curves are those of figure 3a of the paper (Yang, Shen and Zhou 2021). The mean depth sums them up in one
+number.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, or several, with a 95 % bootstrap interval."""
+    """Hold an array of estimates with their 95 % bootstrap intervals, all of one shape."""
 
     value: Floats
     low: Floats
@@ -24,13 +28,15 @@ class Estimate:
 
 @dataclass(frozen=True)
 class OrderTests:
-    """Whether one level sits before another, for every pair of M levels; the samples were resampled, the concepts were not.
+    """Hold bootstrap tests of whether two of M levels have the same mean depth, for every pair.
+
+    Samples are resampled, concepts are not: the tests are about these concepts.
 
     Attributes:
-        difference: mean depth of the level of the column less that of the row, (M, M); NaN where either depth is.
-        p: two-sided, 2 (n + 1) / (R + 1) with n of R resamplings on the rarer side of no difference, at most 1;
-            R counts those in which both depths are defined.
-        corrected: p after Holm's correction over all pairs that have one.
+        difference: mean depth of the column's level minus that of the row's, (M, M); NaN where either is NaN.
+        p: two-sided p value, min(2 (n + 1) / (R + 1), 1), (M, M). Of the R resamplings in which both depths
+            are defined, n lie on the rarer side of zero difference.
+        corrected: p after Holm's correction over all pairs that have one, (M, M).
     """
 
     difference: Estimate
@@ -39,28 +45,30 @@ class OrderTests:
 
     @property
     def pairs(self) -> int:
-        """How many were tested."""
+        """Number of pairs tested."""
         return int((~np.isnan(self.p)).sum()) // 2
 
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Where levels and concepts sit, for F factors of M levels over L layers and G groups.
+    """Hold the layers at which levels and concepts act, for F factors of M levels over L layers and G groups.
 
     Attributes:
-        levels: their names, axis 0 of what follows.
-        curve: mean change in sd units when one layer is moved, (M, L), over the factors of which it is known;
-            NaN where it is of none.
-        share: the curve cut at zero and normalised over the layers at which it is known, (M, L); rows sum to
-            one, or are NaN where it is nowhere above zero.
-        groups: the share summed by group, (M, G).
-        depth: mean depth of each level, (M,), in layers, over the layers at which the curve is known; NaN where
-            the interval of the summed effect holds zero.
-        concept_curve, concept_depth: the same for each factor, (F, L) and (F,).
-        earlier: probability that level a sits before level b, (M, M), over resamplings in which both have a depth.
-        peak: how often each group holds the largest share of a level, (M, G), over all resamplings; a resampling
+        levels: names of the levels, (M,).
+        factors: names of the variation factors, (F,).
+        group_names: names of the layer groups, (G,).
+        curve: mean change in sd units when one layer alone is moved, (M, L), averaged over the level's
+            factors; NaN where no factor has one.
+        share: share of each layer in the level's effect (`layer_share`), (M, L). Rows sum to one, or are NaN
+            where the curve is nowhere above zero.
+        groups: the share summed over the layers of each group, (M, G).
+        depth: mean depth of each level in layers (`mean_depth`), (M,); NaN where the interval of the summed
+            effect contains zero.
+        concept_curve, concept_depth: curve and depth of each factor, (F, L) and (F,).
+        earlier: share of resamplings in which the row's level has a smaller depth than the column's, (M, M).
+        peak: share of resamplings in which each group has the largest share of a level, (M, G). A resampling
             without shares counts for no group.
-        orders: the test that one level sits before another.
+        orders: tests of whether two levels have the same depth.
     """
 
     levels: tuple[str, ...]
@@ -78,10 +86,14 @@ class Hierarchy:
 
 
 def mean_depth(means: Floats) -> Floats:
-    """D = sum_l l m_l / sum_l m_l over the last axis of signed means (..., L); unknown layers are left out.
+    """Return the mean depth of signed mean changes (..., L) at layers 0 to L - 1, as (...).
 
-    Clipped means would be biased towards the middle: noise counts there as effect on every layer.
-    NaN where no layer is known or the means add up to nothing.
+        d = sum_l l m_l / sum_l m_l
+
+    m_l is the signed mean change in sd units when layer l alone is moved (method B; not in the paper).
+    Clipped means, such as the paper's score, would bias d towards the middle layer, because noise then counts
+    as an effect on every layer. NaN layers are left out. d is NaN where all layers are NaN or the means sum
+    to zero.
 
     >>> float(mean_depth(np.array([0.0, 0.0, 2.0, 0.0])))
     2.0
@@ -93,7 +105,11 @@ def mean_depth(means: Floats) -> Floats:
 
 
 def layer_share(means: Floats) -> Floats:
-    """Means (..., L), zero where negative or unknown, normalised over layers; NaN if none is positive."""
+    """Return the share of each layer in an effect, (..., L): max(m_l, 0) / sum_l max(m_l, 0).
+
+    m_l is the signed mean change when layer l alone is moved (figure 3a of the paper). NaN layers count as
+    zero. The shares are NaN where no m_l is positive.
+    """
     positive = np.maximum(np.nan_to_num(means), 0.0)
     total = positive.sum(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -101,11 +117,11 @@ def layer_share(means: Floats) -> Floats:
 
 
 def level_means(member: NDArray[np.float64], means: Floats) -> Floats:
-    """Means of levels (..., M, L) from those of their factors (..., F, L), over the factors that have one; NaN where none has.
+    """Return the mean changes of levels, (..., M, L): the averages over the factors of each level.
 
     Args:
-        member: 1 where a factor is of a level, else 0, (M, F).
-        means: NaN where unknown.
+        member: 1 where a factor belongs to a level, else 0, (M, F).
+        means: mean changes of the factors, (..., F, L). NaN is left out; the average of none is NaN.
     """
     known = ~np.isnan(means)
     count = np.einsum("mf,...fl->...ml", member, known.astype(np.float64))
@@ -123,56 +139,56 @@ def hierarchy_of(
     bootstrap: int,
     seed: int,
 ) -> Hierarchy:
-    """Levels and factors by layer, with intervals.
+    """Estimate curves, shares and mean depths of levels and factors, with bootstrap intervals over samples.
 
     Args:
-        changes: of each factor's own concept in sd units when layer l alone is moved, (F, L, K).
-        names: of the factors, (F,).
-        levels: of the factors, (F,).
-        order: in which levels are shown; those without a factor are left out.
-        groups: named layer groups.
-        bootstrap: resamplings over the K samples; all factors and layers are resampled together.
+        changes: change of each factor's own concept in sd units when layer l alone is moved, (F, L, K).
+        names: names of the factors, (F,).
+        levels: level of each factor, (F,).
+        order: order of the levels; those without a factor are left out.
+        groups: layer groups by name.
+        bootstrap: number of resamplings R of the K samples; all factors and layers are resampled together.
         seed: of the resamplings.
     """
     present = tuple(level for level in order if level in levels)
     member = np.array([[name == level for name in levels] for level in present], dtype=np.float64)  # (M, F)
-    names_of_groups = tuple(groups)
+    group_names = tuple(groups)
     in_group = np.array(
-        [[layer in groups[g] for g in names_of_groups] for layer in range(changes.shape[1])], dtype=np.float64
+        [[layer in groups[g] for g in group_names] for layer in range(changes.shape[1])], dtype=np.float64
     )  # (L, G)
     point = sample_means(changes)[None]  # (1, F, L)
-    replicas = bootstrap_means(changes, bootstrap_weights(changes.shape[2], bootstrap, seed))  # (R, F, L)
+    replicates = bootstrap_means(changes, bootstrap_weights(changes.shape[2], bootstrap, seed))  # (R, F, L)
 
     def estimate(
-        function: Callable[[Floats], Floats], point_means: Floats, replica_means: Floats
+        function: Callable[[Floats], Floats], point_means: Floats, replicate_means: Floats
     ) -> Estimate:
-        low, high = interval(function(replica_means))
+        low, high = interval(function(replicate_means))
         return Estimate(function(point_means)[0], low, high)
 
-    def depth_of(point_means: Floats, replica_means: Floats) -> Estimate:
-        # Where the effects of all layers may add up to nothing, their quotient can be any number.
-        settled = interval(np.nan_to_num(replica_means).sum(axis=-1))[0] > 0.0
-        found = estimate(mean_depth, point_means, replica_means)
+    def depth_of(point_means: Floats, replicate_means: Floats) -> Estimate:
+        # Where the summed effect, the denominator, may be zero, the quotient can be any number.
+        above_zero = interval(np.nan_to_num(replicate_means).sum(axis=-1))[0] > 0.0
+        depths = estimate(mean_depth, point_means, replicate_means)
         return Estimate(
-            *(np.where(settled, numbers, np.nan) for numbers in (found.value, found.low, found.high))
+            *(np.where(above_zero, numbers, np.nan) for numbers in (depths.value, depths.low, depths.high))
         )
 
-    level_point, level_replicas = level_means(member, point), level_means(member, replicas)
-    depths = mean_depth(level_replicas)  # (R, M)
-    depth = depth_of(level_point, level_replicas)
-    shares = layer_share(level_replicas) @ in_group  # (R, M, G)
+    level_point, level_replicates = level_means(member, point), level_means(member, replicates)
+    depths = mean_depth(level_replicates)  # (R, M)
+    depth = depth_of(level_point, level_replicates)
+    shares = layer_share(level_replicates) @ in_group  # (R, M, G)
     largest = shares.max(axis=2, initial=-np.inf, keepdims=True)  # NaN where a level has no shares
     first = np.cumsum(shares == largest, axis=2) == 1
     return Hierarchy(
         levels=present,
         factors=tuple(names),
-        group_names=names_of_groups,
-        curve=estimate(lambda m: m, level_point, level_replicas),
-        share=estimate(layer_share, level_point, level_replicas),
-        groups=estimate(lambda m: layer_share(m) @ in_group, level_point, level_replicas),
+        group_names=group_names,
+        curve=estimate(lambda m: m, level_point, level_replicates),
+        share=estimate(layer_share, level_point, level_replicates),
+        groups=estimate(lambda m: layer_share(m) @ in_group, level_point, level_replicates),
         depth=depth,
-        concept_curve=estimate(lambda m: m, point, replicas),
-        concept_depth=depth_of(point, replicas),
+        concept_curve=estimate(lambda m: m, point, replicates),
+        concept_depth=depth_of(point, replicates),
         earlier=_earlier(depths),
         peak=((shares == largest) & first).mean(axis=0),
         orders=_orders(depth, depths),
@@ -180,21 +196,31 @@ def hierarchy_of(
 
 
 def _earlier(depths: Floats) -> Floats:
-    """How often one depth lies before another, (M, M), among resamplings (R, M) in which both are defined; NaN where none is."""
+    """Return the share of resamplings in which the row's depth is smaller than the column's, (M, M).
+
+    Args:
+        depths: of each level in each resampling, (R, M). Only resamplings in which both are defined count;
+            NaN where there are none.
+    """
     both = ~np.isnan(depths[:, :, None] + depths[:, None, :])
     before = (depths[:, :, None] < depths[:, None, :]).sum(axis=0)
     return np.where(both.any(axis=0), before / np.maximum(both.sum(axis=0), 1), np.nan)
 
 
-def _orders(depth: Estimate, replicas: Floats) -> OrderTests:
-    """The test of every pair, from the depths of levels (M,) and of their resamplings (R, M)."""
-    difference = replicas[:, None, :] - replicas[:, :, None]  # (R, M, M)
+def _orders(depth: Estimate, replicates: Floats) -> OrderTests:
+    """Test every pair of levels for a difference of their depths.
+
+    Args:
+        depth: of each level, (M,).
+        replicates: depths in each resampling, (R, M).
+    """
+    difference = replicates[:, None, :] - replicates[:, :, None]  # (R, M, M)
     rarer = np.minimum((difference <= 0.0).sum(axis=0), (difference >= 0.0).sum(axis=0))
     defined = (~np.isnan(difference)).sum(axis=0)
     p = np.minimum(2.0 * (rarer + 1.0) / (defined + 1.0), 1.0)
-    told = ~np.isnan(depth.value)
-    p = np.where(told[:, None] & told[None, :] & ~np.eye(len(told), dtype=bool), p, np.nan)
-    upper = np.triu_indices(len(told), 1)
+    known = ~np.isnan(depth.value)
+    p = np.where(known[:, None] & known[None, :] & ~np.eye(len(known), dtype=bool), p, np.nan)
+    upper = np.triu_indices(len(known), 1)
     corrected = np.full(p.shape, np.nan)
     corrected[upper] = holm(p[upper])
     corrected.T[upper] = corrected[upper]

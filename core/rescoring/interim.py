@@ -1,10 +1,10 @@
-"""Looks fixed in advance, and what may be said after stopping at one of them (method B, adaptive). Pure.
+"""Plan interim analyses (looks), and compute p values that are valid after early stopping (method B). Pure.
 
-The looks at one effect are anything but independent: the spread of the null directions does not shrink
-with samples, so the p values of two looks are nearly the same number. Boundaries for independent
-increments (Lan and DeMets 1983, with O'Brien and Fleming's or Pocock's function) would promise what
-does not hold here. Each look is therefore given a share of the error rate, and shares add up by
-Bonferroni's inequality, which holds however the looks depend on each other and whatever stops them.
+The p values of two looks at one effect are nearly the same number, because the spread of the null directions
+does not shrink with more samples. Group-sequential boundaries assume independent increments (Lan and DeMets
+1983, with the spending functions of O'Brien and Fleming or of Pocock), so they would not hold here. Instead,
+each look spends a share of the error rate, and the shares add up by Bonferroni's inequality. This holds for
+any dependence between looks and for any stopping rule.
 """
 
 from __future__ import annotations
@@ -20,19 +20,22 @@ from ..counts import ceil_share
 Floats = NDArray[np.float64]
 
 SMALLEST = 16
-"""Samples of the first look at least: a standard error of fewer says little."""
+"""Fewest samples of the first look: with fewer, a standard error is too uncertain."""
 
 AT_ALL, ELSEWHERE = 3.0, 1.0
-"""Powers of the spending function at the set `all`, where decisions fall, and at the others, whose sampling stops for precision."""
+"""Powers of the spending function: at the set `all`, where decisions fall, and at all other layer sets."""
 
 
 def look_sizes(samples: int, shares: Sequence[float], batch: int) -> tuple[int, tuple[int, ...]]:
-    """How many samples a batch has, and how many are there at each look: whole batches, and all of them at the last.
+    """Return the batch size and the number of samples at each look.
+
+    A look falls at the end of a batch, the last one at K. The first look has at least SMALLEST samples (or
+    K).
 
     Args:
-        samples: K.
-        shares: of K at which to look, ascending; the last is 1.
-        batch: images in one pass at most.
+        samples: K, the most samples to take.
+        shares: shares of K at which to look, ascending; the last is 1.
+        batch: largest number of images in one pass.
 
     >>> look_sizes(128, (0.125, 0.25, 0.5, 1.0), 32)
     (16, (16, 32, 64, 128))
@@ -53,9 +56,17 @@ def look_sizes(samples: int, shares: Sequence[float], batch: int) -> tuple[int, 
 
 
 def spending(looks: Sequence[int], power: float) -> Floats:
-    """The share of an error rate that each look may use: increments of t^power, t the share of all samples (Kim and DeMets 1987).
+    """Return the share of the error rate that each look spends.
 
-    They add up to 1. Power 3 keeps most for the last look, as O'Brien and Fleming's function does; power 1 spends with the samples.
+        v_k = t_k^power - t_{k-1}^power,    t_k = n_k / n_last
+
+    This is the family of spending functions of Kim and DeMets (1987). The shares sum to 1. Power 3 keeps most
+    of the error rate for the last look, like O'Brien and Fleming's function; power 1 spends in proportion to
+    the samples.
+
+    Args:
+        looks: number of samples n_k at each look, ascending.
+        power: exponent, above 0.
 
     >>> spending((16, 32, 64, 128), 1.0).tolist()
     [0.125, 0.125, 0.25, 0.5]
@@ -66,27 +77,32 @@ def spending(looks: Sequence[int], power: float) -> Floats:
     return np.diff(t**power, prepend=0.0)
 
 
-def sequential_p(p: Floats, weights: Floats, done: NDArray[np.bool_]) -> Floats:
-    """One p value from those of all looks that were taken: the least of p_k / weight_k, at most 1.
+def sequential_p(p: Floats, weights: Floats, taken: NDArray[np.bool_]) -> Floats:
+    """Combine the p values of all looks taken into one that is valid for any stopping rule.
 
-    P(min_k p_k / weight_k <= a) <= sum_k weight_k a = a for the looks 1 .. any, so it is valid whatever
-    rule stopped the looks, and can only fall while they go on.
+        p = min(1, min over looks taken of p_k / v_k)
+
+    By Bonferroni's inequality P(min_k p_k / v_k <= a) <= sum_k v_k a = a, however the looks depend on each
+    other. The combined p value can only fall as more looks are taken.
 
     Args:
-        p: of each look, (K, ...); NaN where the effect is undefined.
-        weights: of each look, to be broadcast against p.
-        done: which looks were taken, to be broadcast against p.
+        p: p value of each look, (looks, ...); NaN where the effect is undefined.
+        weights: share v_k of the error rate of each look (`spending`), broadcast against p.
+        taken: whether each look was taken, broadcast against p.
 
     Returns:
-        (...); NaN where no look taken has a p value.
+        Combined p values, (...); NaN where no look taken has a p value.
     """
-    shares = np.where(done & ~np.isnan(p), p / weights, np.inf)
-    least = shares.min(axis=0)
+    adjusted = np.where(taken & ~np.isnan(p), p / weights, np.inf)
+    least = adjusted.min(axis=0)
     return np.where(np.isinf(least), np.nan, np.minimum(least, 1.0))
 
 
 def half_width(changes: Floats, confidence: float = 0.95) -> Floats:
-    """Half of Student's interval of the mean of changes (..., K), NaN left out: (...); infinite with fewer than two."""
+    """Return half the width of Student's interval of mean changes (..., K), as (...).
+
+    NaN changes are left out. The width is infinite with fewer than two defined changes.
+    """
     valid = ~np.isnan(changes)
     count = valid.sum(axis=-1)
     least = np.maximum(count, 2)

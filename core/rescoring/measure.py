@@ -1,4 +1,4 @@
-"""Moves a batch of samples along a direction at some layers, and scores it again (method B)."""
+"""Move a batch of samples along a direction at some layers, and score it again (method B)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Baseline:
-    """A batch of samples as they are, ready to be edited.
+    """Hold a batch of unedited samples, ready to be edited.
 
     Attributes:
-        rendered: the pass, with the states at which edits restart.
-        codes: (N, L, D).
-        scores: (N, C).
+        rendered: the pass through the generator, with the states at which edits restart.
+        codes: latent codes, (N, L, D).
+        scores: scores of the unedited samples, (N, C).
     """
 
     rendered: Pass
@@ -36,12 +36,12 @@ class Baseline:
 def baseline_of(
     scored: ScoredGenerator, start: int, stream: Stream, sets: Collection[Sequence[int]]
 ) -> Baseline:
-    """Draw, render and score one batch of the fixed grid.
+    """Draw, render and score one batch of samples.
 
     Args:
         scored: the generator with its scorers.
         start: absolute index of the first sample.
-        stream: whose samples these are.
+        stream: stream of random numbers that the samples are drawn from.
         sets: layer sets that will be moved.
     """
     latents, _, codes = scored.draw(start, stream)
@@ -58,17 +58,20 @@ def scores_along(
 ) -> Scores:
     """Score a batch again after a step along a unit normal n at the layers S.
 
-    c'_l = c_l + amount scale_l n for l in S, and c_l elsewhere; scale is the generator's layer_scale.
+        c'_l = c_l + amount scale_l n_l    for l in S
+        c'_l = c_l                         elsewhere
+
+    scale is the generator's `layer_scale`: where truncation shrinks w, the step shrinks too.
 
     Args:
         scored: the generator with its scorers.
-        baseline: the batch.
-        normal: (D,), or (L, D) with one per layer.
-        amount: length of the step in units of w.
+        baseline: the unedited batch.
+        normal: unit normal n, (D,), or one per layer, (L, D).
+        amount: signed length of the step, in units of w.
         layers: S.
 
     Returns:
-        Scores (N, C).
+        Scores of the edited samples, (N, C).
     """
     field = edit_direction(normal, layers, scored.generator.layer_scale)  # (L, D)
     return scored.score(baseline.rendered.edited(move(baseline.codes, field, amount), layers))
@@ -84,21 +87,25 @@ def changes_along(
     column: int | None,
     count: int,
 ) -> tuple[NDArray[np.float64], Scores]:
-    """Sum up how scores change when a batch is moved along a direction at each layer set.
+    """Move a batch along a direction at each layer set, and sum up how scores change.
 
-    delta_k = s(c_k + step scale n) - s(c_k), of sample k, for every concept; and the same backwards for the direction of a concept.
+        delta_k(S, j) = F_j(G(c_k + lambda scale n on the layers S)) - F_j(G(c_k))
+
+    is the change of concept j for sample k (Yang, Shen and Zhou 2021, section 2.2, eq. 1, inside the
+    maximum). A boundary is moved forwards and backwards, a null direction forwards only.
 
     Args:
         scored: the generator with its scorers.
-        baseline: the batch.
-        normal: (D,), or (L, D) with one per layer.
+        baseline: the unedited batch.
+        normal: unit normal n, (D,), or one per layer, (L, D).
         step: lambda, in units of w.
         sets: S layer sets.
-        column: of the direction's own concept; None for a null direction, which has none and is moved forwards alone.
-        count: how many samples of the batch count, the first ones.
+        column: column of the boundary's own concept; None for a null direction.
+        count: number of samples to use, from the start of the batch.
 
     Returns:
-        Sums of effects.FIELDS (S, 2, C, 5), and changes of the own concept (S, 2, count); NaN where nothing was moved.
+        Sums of `effects.FIELDS`, (S, 2, C, 5), and changes of the own concept, (S, 2, count). NaN where
+        nothing was moved.
     """
     sums = np.full((len(sets), 2, baseline.scores.shape[1], len(FIELDS)), np.nan)
     own = np.full((len(sets), 2, count), np.nan, dtype=np.float32)

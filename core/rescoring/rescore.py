@@ -1,4 +1,4 @@
-"""Re-scoring in memory: move fresh samples along every boundary, layer by layer, and score again (method B)."""
+"""Re-score in memory: move fresh samples along every boundary, layer by layer (method B)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from .hierarchy import Hierarchy
 from .measure import Baseline, baseline_of, changes_along, scores_along
 from .results import Effects, Sums
 
-FEWEST = 8  # samples, below which no interval says anything
-FEWEST_NULL = 3  # null directions, of which a spread can be told
+FEWEST = 8  # samples, for intervals to be of any use
+FEWEST_NULL = 3  # null directions, for an estimate of their standard deviation
 
 Floats = NDArray[np.float64]
 
@@ -53,59 +53,72 @@ def rescore(
     batch: int | None = None,
     precision: str = "fp32",
 ) -> Effects:
-    """Measure what each boundary changes, at which layers, on samples that it was not learnt from.
+    """Measure what each boundary changes, and at which layers, on fresh samples.
 
-    For boundary n, layer set S and concept c the effect is the mean over samples k of
+    For boundary i with unit normal n_i, layer set S and concept j, the change of sample k and the effect are
 
-        delta_k = s_c(G(w_k + lambda scale_l n for l in S)) - s_c(G(w_k)),  lambda = distance x s_w
+        delta_k(i, S, j) = F_j(G(w_k + lambda scale_l n_i for l in S)) - F_j(G(w_k)),    lambda = distance s_w
+        effect(i, S, j)  = mean over k of delta_k(i, S, j)
+        score(i, S)      = mean over k of max(delta_k(i, S, i), 0)
 
-    forwards and backwards (Yang, Shen and Zhou 2021, eq. 3, without its cut at zero). It is compared with the effects of
-    random directions of the same length. All boundaries, layer sets and random directions share the samples.
+    `score` is the paper's measure (Yang, Shen and Zhou, IJCV 2021, section 2.2, eq. 1). It is above zero even
+    for pure noise, so decisions rest on the signed effect, which is compared with the effects of R random
+    unit directions: see `EffectArrays` for intervals, p and q. Boundaries are moved forwards and backwards.
+    All boundaries, layer sets and random directions share the same samples, which are not those that
+    boundaries were learnt from.
 
     Args:
-        generator: whose samples are moved.
-        scorers: as for `ganstrata.probe`, and with the same aliases.
-        boundaries: such as `ganstrata.learn` gives; their names are those of concepts.
-        probed: the samples of `ganstrata.probe`: spread and standard deviations are theirs. None: they are measured on the samples
-            that are moved.
-        layers: what is moved together: `all` (which must be there), `each` layer by itself, `groups`, names of groups, or numbers.
-        groups: named layer groups; None for the generator's own.
-        samples: K.
-        distance: length of the step.
-        unit: `sd` for steps in units of the spread of w, `raw` for steps as they stand.
-        null_directions: R random directions.
-        rate: of false discoveries among variation factors.
-        bootstrap: resamplings behind each interval.
-        seed: of everything random.
-        batch: samples in one pass; None for what suits the device.
-        precision: fp32, bf16, or on CUDA fp16.
+        generator: the generator G.
+        scorers: the scorers F, with the same aliases as in `ganstrata.probe`.
+        boundaries: for example from `ganstrata.learn`; each names a concept of the scorers.
+        probed: samples from `ganstrata.probe`, for the spread of w and the standard deviations of concepts.
+            None measures both on the fresh samples.
+        layers: layer sets to move: `all` (required), `each` for single layers, `groups`, names of groups, or
+            numbers.
+        groups: layer groups by name; None for the generator's own.
+        samples: number of fresh samples K, at least 8.
+        distance: length of the step, above 0.
+        unit: `sd` for a distance in units of s_w = sqrt(trace Cov(w) / D), `raw` for lambda = distance.
+        null_directions: number of random directions R, at least 3.
+        rate: false discovery rate of variation factors, in (0, 1).
+        bootstrap: number of bootstrap resamplings, at least 100.
+        seed: of all random numbers.
+        batch: samples in one pass; None for a size that suits the device.
+        precision: `fp32`, `bf16`, or on CUDA `fp16`.
+
+    Returns:
+        Effects of B boundaries at S layer sets on C concepts.
 
     Raises:
-        UserError: numbers out of range, unknown layers, or a boundary of no concept.
-        MismatchError: a boundary of another generator or latent space.
-        GanstrataError: a plugin breaks its contract, or a picture is not finite.
+        UserError: a number is out of range, a layer is unknown, or a boundary's concept has no scorer.
+        MismatchError: a boundary belongs to another generator or latent space.
+        GanstrataError: a plugin breaks its contract, or an image is not finite.
 
     Example:
         >>> import ganstrata
         >>> generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
         >>> hue = ganstrata.load_scorer("hue", device="cpu")
-        >>> found = ganstrata.probe(generator, hue, samples=512)
+        >>> samples = ganstrata.probe(generator, hue, samples=512)
         >>> learner = ganstrata.load_learner("ridge", device="cpu", positives=100, negatives=100)
-        >>> boundaries = ganstrata.learn(found, learner, generator, concepts=["hue/saturation"], resamples=0)
-        >>> ganstrata.rescore(generator, hue, boundaries, probed=found, layers=["all"], samples=32, null_directions=10)
+        >>> boundaries = ganstrata.learn(
+        ...     samples, learner, generator, concepts=["hue/saturation"], resamples=0
+        ... )
+        >>> ganstrata.rescore(
+        ...     generator, hue, boundaries, probed=samples, layers=["all"], samples=32, null_directions=10
+        ... )
         Effects(boundaries=1, sets=1, concepts=14, factors=1)
     """
     _check_numbers(samples, distance, unit, null_directions, rate, bootstrap)
     scored = scored_generator(generator, scorers, seed=seed, batch=batch, precision=precision)
     moved = Boundaries(boundaries)
     columns = _columns(moved, scored)
-    named = (
-        {name: tuple(chosen) for name, chosen in groups.items()} if groups is not None else generator.groups
+    layer_groups = (
+        {name: tuple(group) for name, group in groups.items()} if groups is not None else generator.groups
     )
-    named = dict(default_groups(generator.card.layers) if named is None else named)
-    sets = layer_sets(layers, named, generator.card.layers)
+    layer_groups = dict(default_groups(generator.card.layers) if layer_groups is None else layer_groups)
+    sets = layer_sets(layers, layer_groups, generator.card.layers)
     if "all" not in sets:
-        raise UserError("layers must contain 'all': whether a concept is a variation factor is decided there")
+        raise UserError("layers must contain 'all': variation factors are decided at this layer set")
     spread, concepts = _statistics(scored, probed, samples)
     step = distance * (spread if unit == "sd" else 1.0)
     layerwise = moved[0].normal.ndim == 2
@@ -113,7 +126,9 @@ def rescore(
     relearnt = boundaries.relearnt if isinstance(boundaries, Learnt) else None
     total = np.zeros((len(moved) + len(null), len(sets), 2, len(scored.concepts), len(FIELDS)))
     changes = np.full((len(moved), len(sets), 2, samples), np.nan)
-    again = None if relearnt is None else np.full((len(relearnt.spreads), len(moved), samples), np.nan)
+    relearnt_changes = (
+        None if relearnt is None else np.full((len(relearnt.spreads), len(moved), samples), np.nan)
+    )
     for start in range(0, samples, scored.batch):
         count = min(scored.batch, samples - start)
         here = slice(start, start + count)
@@ -126,17 +141,21 @@ def rescore(
             total[d] += sums
             if column is not None:
                 changes[d, :, :, here] = own
-        if again is not None and relearnt is not None and start < replicate_samples(samples, scored.batch):
+        if (
+            relearnt_changes is not None
+            and relearnt is not None
+            and start < replicate_samples(samples, scored.batch)
+        ):
             steps = distance * (relearnt.spreads if unit == "sd" else np.ones(len(relearnt.spreads)))
-            again[:, :, here] = _changes_again(scored, baseline, relearnt, columns, sets["all"], steps)[
-                :, :, :count
-            ]
+            relearnt_changes[:, :, here] = _relearnt_changes(
+                scored, baseline, relearnt, columns, sets["all"], steps
+            )[:, :, :count]
     return Effects.of(
-        Sums(total, changes, again, None if relearnt is None else relearnt.dilutions(moved)),
+        Sums(total, changes, relearnt_changes, None if relearnt is None else relearnt.dilutions(moved)),
         boundaries=moved,
         concepts=concepts,
         sets=sets,
-        groups=named,
+        groups=layer_groups,
         samples=samples,
         step=step,
         rate=rate,
@@ -146,63 +165,71 @@ def rescore(
 
 
 def hierarchy(effects: Effects) -> Hierarchy:
-    """Tell which level of meaning settles in which layer: the paper's figure 3a and the mean depth, with intervals.
+    """Estimate which layers decide which level of meaning: curves (the paper's figure 3a) and mean depth.
 
-    D = sum_l l m_l / sum_l m_l, where m_l is the effect of moving layer l by itself, averaged over the variation factors of a level.
+        d = sum_l l m_l / sum_l m_l
+
+    m_l is the signed effect in sd units of moving layer l alone, averaged over the variation factors of a
+    level. All estimates have bootstrap intervals over samples.
+
+    Args:
+        effects: with all single layers among their layer sets (`layers=["all", "each"]`).
 
     Raises:
-        UserError: single layers were not moved, or nothing is a variation factor.
+        UserError: single layers were not moved, or no boundary is a variation factor.
     """
-    found = effects.hierarchy()
-    if found is None and not effects.single_layers():
+    result = effects.hierarchy()
+    if result is None and not effects.single_layers():
         raise UserError(
-            "single layers were not moved, so nothing can be said of them: give rescore() layers=['all', 'each']"
+            "there is no hierarchy, because single layers were not moved: "
+            "call rescore() with layers=['all', 'each']"
         )
-    if found is None:
-        raise UserError("no boundary is a variation factor, so nothing can be said of layers")
-    return found
+    if result is None:
+        raise UserError("there is no hierarchy, because no boundary is a variation factor")
+    return result
 
 
 def _check_numbers(
     samples: int, distance: float, unit: str, null_directions: int, rate: float, bootstrap: int
 ) -> None:
-    """Refuse numbers with which nothing could be concluded.
+    """Check the numbers given to `rescore`.
 
     Raises:
-        UserError: with all of them.
+        UserError: numbers are out of range; the message lists all of them.
     """
     faults = []
     if samples < FEWEST:
-        faults.append(f"samples={samples}: at least {FEWEST}")
+        faults.append(f"samples={samples} (must be at least {FEWEST})")
     if not 0.0 < distance < np.inf:
-        faults.append(f"distance={distance:g}: a length above 0")
+        faults.append(f"distance={distance:g} (must be finite and above 0)")
     if unit not in ("sd", "raw"):
-        faults.append(f"unit={unit!r}: 'sd' or 'raw'")
+        faults.append(f"unit={unit!r} (must be 'sd' or 'raw')")
     if null_directions < FEWEST_NULL:
-        faults.append(f"null_directions={null_directions}: at least {FEWEST_NULL}")
+        faults.append(f"null_directions={null_directions} (must be at least {FEWEST_NULL})")
     if not 0.0 < rate < 1.0:
-        faults.append(f"rate={rate:g}: between 0 and 1")
+        faults.append(f"rate={rate:g} (must lie between 0 and 1)")
     if bootstrap < 100:
-        faults.append(f"bootstrap={bootstrap}: at least 100")
+        faults.append(f"bootstrap={bootstrap} (must be at least 100)")
     if faults:
-        raise UserError(f"rescore() cannot work with {'; '.join(faults)}")
+        raise UserError(f"rescore() cannot use {', '.join(faults)}")
 
 
 def _columns(boundaries: Boundaries, scored: ScoredGenerator) -> list[int]:
     """Return the column of each boundary's concept, (B,).
 
     Raises:
-        UserError: there are no boundaries, or one of a concept that no scorer has.
-        MismatchError: one does not fit the generator.
+        UserError: there are no boundaries, or a boundary's concept has no scorer.
+        MismatchError: a boundary does not fit the generator.
     """
     if not boundaries:
-        raise UserError("no boundaries were given; ganstrata.learn makes them")
+        raise UserError("no boundaries were given; learn some with ganstrata.learn")
     names = [concept.name for concept in scored.concepts]
     for boundary in boundaries:
         check_fits(boundary, scored.generator)
         if boundary.concept not in names:
             raise UserError(
-                f"the boundary '{boundary.name}' is of a concept that no scorer has.{nearest(boundary.concept, names)} There are {listed(names)}"
+                f"no scorer has '{boundary.concept}', the concept of the boundary '{boundary.name}'."
+                f"{nearest(boundary.concept, names)} The scorers' concepts are {listed(names)}"
             )
     return [names.index(boundary.concept) for boundary in boundaries]
 
@@ -210,18 +237,21 @@ def _columns(boundaries: Boundaries, scored: ScoredGenerator) -> list[int]:
 def _statistics(
     scored: ScoredGenerator, probed: Samples | None, samples: int
 ) -> tuple[float, list[dict[str, Any]]]:
-    """Return the spread of w, and statistics of each concept: of the probing samples, or else of those that will be moved.
+    """Return the spread of w, and statistics of each concept as in run.json.
+
+    They are those of the probing samples, or if there are none, of the samples that will be moved.
 
     Raises:
-        UserError: the probing samples have other concepts.
+        UserError: the probing samples have other concepts than the scorers.
     """
     if probed is not None:
-        known, given = (
+        expected, actual = (
             [concept.name for concept in concepts] for concepts in (scored.concepts, probed.concepts)
         )
-        if known != given:
+        if expected != actual:
             raise UserError(
-                f"`probed` has the concepts {listed(given)}, but the scorers have {listed(known)}; give probe() and rescore() the same scorers"
+                f"`probed` has the concepts {listed(actual)}, but the scorers have {listed(expected)}; "
+                "give probe() and rescore() the same scorers"
             )
         return probed.spread, [row.model_dump() for row in probed.statistics]
     w, scores = [], []
@@ -237,7 +267,7 @@ def _statistics(
     return spread_of(np.concatenate(w)[:samples]), [row.model_dump() for row in rows]
 
 
-def _changes_again(
+def _relearnt_changes(
     scored: ScoredGenerator,
     baseline: Baseline,
     relearnt: Resampled,
@@ -245,7 +275,19 @@ def _changes_again(
     layers: Sequence[int],
     steps: Floats,
 ) -> Floats:
-    """Return how a batch changes along what resampled samples give in place of each boundary, (M, B, N); NaN where they gave none."""
+    """Return how each own concept changes along boundaries learnt from resampled samples, (M, B, N).
+
+    Args:
+        scored: the generator with its scorers.
+        baseline: the unedited batch of N samples.
+        relearnt: M relearnt versions of each of B boundaries.
+        columns: column of each boundary's concept, (B,).
+        layers: layers to move.
+        steps: length of the step for each version, in units of w, (M,).
+
+    Returns:
+        Changes (M, B, N); NaN where a boundary could not be learnt again.
+    """
     changes = np.full((len(steps), len(columns), len(baseline.scores)), np.nan)
     for m, i in np.argwhere(relearnt.learnt):
         edited = scores_along(scored, baseline, relearnt.normals[m, i], float(steps[m]), layers)

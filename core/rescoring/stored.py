@@ -1,4 +1,4 @@
-"""Effects of a run: read back from its sums, and written as the table that people open."""
+"""Read the effects of a run from its stored sums, and write them as a CSV table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_effects(run: Run) -> Effects:
     """Compute the effects of a run from the sums in its rescoring.zarr.
 
     Raises:
-        GanstrataError: what the stages wrote is missing or damaged.
+        GanstrataError: a file of the run is missing or damaged.
     """
     config, units = run.config.rescoring, Shards(run.path / "rescoring.zarr")
     boundaries, _ = load_boundaries(run.path)
@@ -55,14 +55,18 @@ def read_effects(run: Run) -> Effects:
     )
 
 
-def _merged(units: Shards, everywhere: int) -> tuple[Floats, Floats]:
-    """Sums by batch and own changes of adaptive sampling, with those at the set `all` in their place."""
+def _merged(units: Shards, all_set: int) -> tuple[Floats, Floats]:
+    """Return the sums by batch and the own changes of adaptive sampling.
+
+    The arrays of the set `all` are stored apart from those of the other sets. They are put in their place on
+    the axis of layer sets, at position `all_set`.
+    """
     sums, own = units.read("sums"), units.read("own").astype(np.float64)
-    sums[:, :, everywhere] = units.read("sums_all")[:, :, 0]
-    own[:, everywhere] = units.read("own_all")[:, 0]
+    sums[:, :, all_set] = units.read("sums_all")[:, :, 0]
+    own[:, all_set] = units.read("own_all")[:, 0]
     return sums, own
 
 
 def write_table(effects: Effects, path: Path) -> None:
-    """Write rescoring.csv: a row per boundary, layer set, sign and concept."""
+    """Write rescoring.csv, with a row per boundary, layer set, sign and concept."""
     write_text(path, csv_text([COLUMNS, *(tuple(row.values()) for row in effects.rows())]))

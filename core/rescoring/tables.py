@@ -1,4 +1,4 @@
-"""Effects as tables: a row per boundary, layers and concept, and a summary for people."""
+"""Turn effects into tables: the rows of rescoring.csv, and a summary for notebooks."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from .results import Effects
 
 COLUMNS = (
-    "boundary", "boundary_level", "layers", "concept", "concept_level", "samples", "clipped_mean", "mean", "standard_error",
-    "low", "high", "mean_in_sd", "p_value", "q_value", "step", "undefined", "made_undefined", "rank_p", "null_directions",
-    "low_total", "high_total",
+    "boundary", "boundary_level", "layers", "concept", "concept_level", "samples", "clipped_mean", "mean",
+    "standard_error", "low", "high", "mean_in_sd", "p_value", "q_value", "step", "undefined",
+    "made_undefined", "rank_p", "null_directions", "low_total", "high_total",
 )  # fmt: skip
 
 
 def rows_of(effects: Effects) -> list[dict[str, Any]]:
     """Return a row per boundary, layer set, sign and concept, under COLUMNS."""
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for i, boundary in enumerate(effects.boundaries):
         for s, name in enumerate(effects.sets):
             for k, sign in enumerate(SIGNS):
@@ -53,12 +53,20 @@ def rows_of(effects: Effects) -> list[dict[str, Any]]:
                         float(effects.low_total[at]),
                         float(effects.high_total[at]),
                     )
-                    found.append(dict(zip(COLUMNS, row, strict=True)))
-    return found
+                    rows.append(dict(zip(COLUMNS, row, strict=True)))
+    return rows
 
 
 def ranked(effects: Effects, i: int, at: int) -> RankedConcept:
-    """Return one boundary at a layer set, with its intervals and that of random directions (mean -+ 2 sd)."""
+    """Return the effect of one boundary on its own concept at a layer set, in sd units.
+
+    The null distribution is shown as mean -+ 2 sd of the effects of the null directions.
+
+    Args:
+        effects: of all boundaries.
+        i: position of the boundary.
+        at: position of the layer set.
+    """
     j = int(effects.own[i])
     unit = float(effects.units[j])
     _, centre, spread = (float(moment) for moment in null_moments(null_means(effects.null[:, at, j]) / unit))
@@ -78,7 +86,10 @@ def ranked(effects: Effects, i: int, at: int) -> RankedConcept:
 
 
 def html_of(effects: Effects) -> str:
-    """Return a table of the boundaries, the strongest first: effect at all layers in sd, intervals, p and q."""
+    """Return an HTML table of the boundaries, strongest first.
+
+    Its columns are the effect at all layers in sd, its intervals, p and q.
+    """
     heads = (
         "boundary",
         "level",
