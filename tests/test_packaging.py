@@ -63,7 +63,13 @@ def test_every_data_file_is_named_by_a_pattern_and_every_pattern_finds_one() -> 
 def test_what_ships_is_there_to_be_read() -> None:
     assert ganstrata.__file__ is not None
     home = Path(ganstrata.__file__).parent
-    for file in ("py.typed", "core/report/report.html.j2", "core/figures/page.css", "core/figures/page.js"):
+    for file in (
+        "py.typed",
+        "core/report/report.html.j2",
+        "core/figures/figure.css",
+        "core/figures/page.css",
+        "core/figures/page.js",
+    ):
         assert (home / file).is_file()
     for role in ("generator", "scenes", "surfaces"):
         assert (home / "weights" / f"rooms.{role}.safetensors").stat().st_size > 100_000

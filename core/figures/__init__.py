@@ -1,1 +1,1 @@
-"""Figures: drawings as SVG, picture sheets, and the frame of every page. They know no analysis."""
+"""Figures: drawings as SVG, picture sheets, and the frame of every page. Nothing here knows an analysis."""

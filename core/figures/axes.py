@@ -46,7 +46,11 @@ class Axes:
         self.y = Scale(*y, bottom, top, ticks=y_ticks)
 
     def x_grid(self, ticks: Iterable[float] | None = None) -> None:
-        """Draw an upright line at each tick of x, and its number below; `ticks` defaults to those of the scale."""
+        """Draw an upright line at each tick of x, with its number below.
+
+        Args:
+            ticks: numbers to mark; those of the scale by default.
+        """
         for tick in self.x.ticks() if ticks is None else ticks:
             self.vertical(tick, "rule")
             self._x_number(tick, 16.0)
@@ -92,7 +96,7 @@ class Axes:
     def upright_bar(
         self, value: float, low: float, high: float, left: float, width: float, css: str, *, title: str
     ) -> None:
-        """Draw a bar from 0 to a number of y with its interval, in a column given by its left edge and width."""
+        """Draw a bar from 0 to a number of y with its interval, in a column of this left edge and width."""
         start, stop = sorted((self.y(0.0), self.y(value)))
         self.canvas.rect(left + 1, start, width - 2, stop - start, css, title=title)
         self.canvas.whisker(self.y(low), self.y(high), left + width / 2, upright=True)

@@ -1,4 +1,4 @@
-"""The flow picture: how pixels pass from class to class, hop by hop (paper, fig. 5)."""
+"""Draws the flow of pixels from class to class, hop by hop (paper, fig. 5)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 TALL = 540.0  # pixels that stand for the whole picture
 WIDTH = 980.0
 BAR = 16.0
-SLOT = 16.0  # a class takes at least so much of the height, so that names do not meet
-SMALLEST = 0.004  # of the picture, at one stage at least, for a class to be drawn by itself
-THINNEST = 0.0008  # of the picture, for a flow to be drawn
+SLOT = 16.0  # least height of a class, so that names do not overlap
+SMALLEST = 0.004  # share of the picture that a class needs, at some stage, to be drawn by itself
+THINNEST = 0.0008  # share of the picture that a flow needs to be drawn
 OTHER_OBJECTS, OTHER_STUFF = "other objects", "other stuff"
 
 
 class FlowCanvas(Canvas):
-    """Bars and ribbons in the colours of classes, which the page's light and dark do not change."""
+    """Draw bars and ribbons in the colours of classes, the same on light and dark pages."""
 
     def bar(self, x: float, y: float, height: float, colour: str, title: str) -> None:
-        """A class at one stage."""
+        """Draw a class at one stage."""
         self._shape(
             f'rect x="{x:.1f}" y="{y:.1f}" width="{BAR:.1f}" height="{height:.2f}" fill="{colour}"',
             "bar",
@@ -42,10 +42,20 @@ class FlowCanvas(Canvas):
         *,
         stays: bool,
     ) -> None:
-        """A flow between two stages: from its place at the left to that at the right."""
+        """Draw a flow between two stages.
+
+        Args:
+            x: left and right end.
+            y: top at the left and at the right.
+            height: share of the picture that flows, in pixels.
+            colour: of the class that the pixels had.
+            title: shown on hovering.
+            stays: whether the pixels keep their class; such ribbons are pale.
+        """
         (a, b), (c, d), middle = x, y, (x[0] + x[1]) / 2
         upper = f"M{a:.1f},{c:.2f} C{middle:.1f},{c:.2f} {middle:.1f},{d:.2f} {b:.1f},{d:.2f}"
-        lower = f"L{b:.1f},{d + height:.2f} C{middle:.1f},{d + height:.2f} {middle:.1f},{c + height:.2f} {a:.1f},{c + height:.2f} Z"
+        e, f = c + height, d + height
+        lower = f"L{b:.1f},{f:.2f} C{middle:.1f},{f:.2f} {middle:.1f},{e:.2f} {a:.1f},{e:.2f} Z"
         self._shape(
             f'path d="{upper} {lower}" fill="{colour}" fill-opacity="{0.22 if stays else 0.62}"',
             "ribbon",
@@ -56,9 +66,10 @@ class FlowCanvas(Canvas):
 def merged(
     rows: Sequence[Transition], stuff: Collection[str]
 ) -> tuple[list[dict[tuple[str, str], float]], list[str]]:
-    """Flows as drawn, as shares of the picture, per hop, and the classes from top to bottom.
+    """Merge classes that are small at every stage: objects into one class, stuff into another.
 
-    Classes that are small at every stage are put together, objects with objects and stuff with stuff.
+    Returns:
+        The flows to draw, per hop, as shares of the picture; and the classes from top to bottom.
     """
     hops = max(row.hop for row in rows)
     largest: dict[str, float] = {}
@@ -81,7 +92,7 @@ def merged(
     for row in rows:
         key = (shown(row.source), shown(row.target))
         flows[row.hop - 1][key] = flows[row.hop - 1].get(key, 0.0) + row.of_picture
-    names = {name for found in flows for pair in found for name in pair}
+    names = {name for hop_flows in flows for pair in hop_flows for name in pair}
 
     def place(name: str) -> tuple[bool, bool, float, str]:
         return (
@@ -97,13 +108,13 @@ def merged(
 def flow(
     rows: Sequence[Transition], classes: Sequence[str], stuff: Collection[str], along: Sequence[str]
 ) -> Figure:
-    """Stages from left to right, classes as bars, and ribbons from what was to what became of it.
+    """Draw stages from left to right, classes as bars, and flows between neighbouring stages as ribbons.
 
     Args:
         rows: all transitions.
         classes: names, in the order that decides their colours.
-        stuff: which of them are stuff; they stand below the objects.
-        along: what each hop moved along.
+        stuff: classes that are stuff; they are drawn below the objects.
+        along: boundary that each hop moved along.
     """
     flows, order = merged(rows, stuff)
     colours = dict(zip(classes, map(hexadecimal, class_colours(len(classes))), strict=True))
@@ -115,7 +126,7 @@ def flow(
         for s in range(stages - 1)
     ]
     shares.append({name: sum(v for (_, b), v in flows[-1].items() if b == name) for name in order})
-    # Every class has its own band of the height, the same at all stages, so that what stays runs straight.
+    # A class has the same band of the height at all stages: pixels that keep it run straight.
     slots = {name: max(SLOT, TALL * max(share[name] for share in shares)) for name in order}
     tops: dict[str, float] = {}
     y = 58.0
@@ -127,9 +138,15 @@ def flow(
     starts = [
         {name: tops[name] + (slots[name] - TALL * share[name]) / 2 for name in order} for share in shares
     ]
-    for hop, found in enumerate(flows):
+    for hop, hop_flows in enumerate(flows):
         _ribbons(
-            canvas, hop, found, order, (xs[hop] + BAR, xs[hop + 1]), (starts[hop], starts[hop + 1]), colours
+            canvas,
+            hop,
+            hop_flows,
+            order,
+            (xs[hop] + BAR, xs[hop + 1]),
+            (starts[hop], starts[hop + 1]),
+            colours,
         )
     for s in range(stages):
         for name in order:
@@ -150,32 +167,34 @@ def flow(
             elif share >= THINNEST:
                 canvas.text(xs[s] + BAR + 8, middle, number, css="over")
     table: list[list[Any]] = [["hop", "along", "from", "to", "share_of_picture"]]
-    for hop, found in enumerate(flows):
+    for hop, hop_flows in enumerate(flows):
         table += [
-            [hop + 1, along[hop], a, b, v] for (a, b), v in sorted(found.items(), key=lambda item: -item[1])
+            [hop + 1, along[hop], a, b, v]
+            for (a, b), v in sorted(hop_flows.items(), key=lambda item: -item[1])
         ]
     moves = [
         (v, a, b)
-        for found in flows
-        for (a, b), v in found.items()
+        for hop_flows in flows
+        for (a, b), v in hop_flows.items()
         if a != b and not {a, b} & {OTHER_STUFF, OTHER_OBJECTS}
     ]
-    most = max(moves, default=None)
-    told = (
+    largest = max(moves, default=None)
+    sentence = (
         ""
-        if most is None
-        else f" The largest flow between two classes: {most[1]} to {most[2]}, {most[0]:.1%} of the picture."
+        if largest is None
+        else f" The largest flow between two classes: {largest[1]} to {largest[2]}, "
+        f"{largest[0]:.1%} of the picture."
     )
     return Figure(
         "flow",
         canvas,
-        f"What becomes of each class of pixels, moving along {', then along '.join(along)}.{told}",
+        f"What becomes of each class of pixels, moving along {', then along '.join(along)}.{sentence}",
         table,
     )
 
 
 def _heads(canvas: Canvas, xs: Sequence[float], along: Sequence[str]) -> None:
-    """What every stage and every hop is."""
+    """Write what every stage and every hop is."""
     for s, x in enumerate(xs):
         canvas.text(x + BAR / 2, 40, "before" if s == 0 else f"after hop {s}", anchor="middle", css="strong")
     for hop, name in enumerate(along):
@@ -187,31 +206,31 @@ def _heads(canvas: Canvas, xs: Sequence[float], along: Sequence[str]) -> None:
 def _ribbons(
     canvas: FlowCanvas,
     hop: int,
-    found: dict[tuple[str, str], float],
+    flows: dict[tuple[str, str], float],
     order: Sequence[str],
     x: tuple[float, float],
     starts: tuple[dict[str, float], dict[str, float]],
     colours: dict[str, str],
 ) -> None:
-    """All flows of a hop: what stays first, so that what changes lies upon it."""
+    """Draw all flows of a hop; pixels that change their class lie on top of those that keep it."""
     place = {name: i for i, name in enumerate(order)}
     left, right = dict(starts[0]), dict(starts[1])
     tops: dict[tuple[str, str], list[float]] = {}
-    for a, b in sorted(found, key=lambda pair: (place[pair[0]], place[pair[1]])):
+    for a, b in sorted(flows, key=lambda pair: (place[pair[0]], place[pair[1]])):
         tops[a, b] = [left[a]]
-        left[a] += TALL * found[a, b]
-    for a, b in sorted(found, key=lambda pair: (place[pair[1]], place[pair[0]])):
+        left[a] += TALL * flows[a, b]
+    for a, b in sorted(flows, key=lambda pair: (place[pair[1]], place[pair[0]])):
         tops[a, b].append(right[b])
-        right[b] += TALL * found[a, b]
-    totals = {a: sum(v for (source, _), v in found.items() if source == a) for a, _ in found}
-    for (a, b), share in sorted(found.items(), key=lambda item: (item[0][0] != item[0][1], -item[1])):
+        right[b] += TALL * flows[a, b]
+    totals = {a: sum(v for (source, _), v in flows.items() if source == a) for a, _ in flows}
+    for (a, b), share in sorted(flows.items(), key=lambda item: (item[0][0] != item[0][1], -item[1])):
         if share >= THINNEST:
-            words = f"hop {hop + 1}: {a} to {b}, {share:.1%} of the picture, {share / totals[a]:.0%} of {a}"
+            title = f"hop {hop + 1}: {a} to {b}, {share:.1%} of the picture, {share / totals[a]:.0%} of {a}"
             canvas.ribbon(
                 x,
                 (tops[a, b][0], tops[a, b][1]),
                 TALL * share,
                 colours.get(a, "#8a94a3"),
-                words,
+                title,
                 stays=a == b,
             )

@@ -21,7 +21,7 @@ HEAD = 30.0  # height of a block's name
 
 
 def layer_effects(rows: Sequence[Moved], levels: Sequence[str]) -> Figure:
-    """Draw, for each boundary and layer set, a bar for its own concept and one for the other concepts of each level.
+    """Draw bars for each boundary and layer set: one for its own concept, one for the others of each level.
 
     Grey bars are null directions; pale ones are layers other than the right ones.
     """
@@ -79,7 +79,8 @@ def layer_effects(rows: Sequence[Moved], levels: Sequence[str]) -> Figure:
     return Figure(
         "layers",
         canvas,
-        "What moving along a direction does at its right layers, at wrong ones and at all, to its own concept and to every level.",
+        "What moving along a direction does at its right layers, at wrong ones and at all, "
+        "to its own concept and to every level.",
         table,
     )
 
@@ -90,7 +91,7 @@ def _layers(row: Moved) -> str:
 
 
 def _span(rows: Sequence[Moved]) -> tuple[float, float]:
-    """Return the smallest and largest number to show; a whisker slightly below zero gets no room of its own."""
+    """Return the smallest and largest number to show, without room for a whisker slightly below zero."""
     numbers = [0.0] + [
         v
         for row in rows
@@ -105,7 +106,7 @@ def _effect(axes: Axes, row: Moved, level: str | None, y: float) -> tuple[float,
     """Draw the effect of a row on the other concepts of a level, or on its own concept if `level` is None.
 
     Returns:
-        Effect, its interval (low, high), and the effect of null directions; nothing where the row has no such level.
+        Effect, interval (low, high) and effect of null directions; nothing if the row has no such level.
     """
     side_effect = None if level is None else row.levels.get(level)
     if side_effect is not None:

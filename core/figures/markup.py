@@ -1,4 +1,4 @@
-"""Text in pages and pictures: escaped for HTML and XML, and without the signs that neither may hold or that nobody sees."""
+"""Escapes text for HTML and XML, and writes out characters that are forbidden there or invisible."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from ..text import escaped
 
 HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"  # XML forbids them, even as entities
-    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"  # they turn the order of letters, or have no width
+    # These turn the order of letters, or have no width.
+    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 
 
 def markup(text: str) -> str:
-    r"""Text between tags or in an attribute; signs that XML forbids or that are hidden are written out.
+    r"""Escape text to stand between tags or in an attribute.
+
+    Hidden characters, and those that XML forbids, are written out.
 
     >>> markup("a < b\x00")
     'a &lt; b\\x00'
@@ -23,7 +26,7 @@ def markup(text: str) -> str:
 
 
 def visible_signs(text: str) -> str:
-    r"""Text with its hidden signs written out; lines stay.
+    r"""Write out the hidden characters of a text; line breaks stay.
 
     >>> visible_signs("a\u202eb\nc")
     'a\\u202eb\nc'

@@ -1,4 +1,4 @@
-"""Class colours, and pictures with their label masks side by side."""
+"""Chooses colours of classes, and lays pictures out beside their label masks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Floats = NDArray[np.float64]
 GAP = 4  # pixels between frames
 SIDE = 128  # a smaller frame is enlarged by a whole number to at least this
 LINE = 18  # height of a line of text
-LOUDEST = 72.0  # chroma: pure primaries outshout the pictures beside them
+LOUDEST = 72.0  # largest chroma: pure primaries distract from the pictures beside them
 GROUNDS = ((255, 255, 255), (21, 26, 33))  # of the page, light and dark: class colours keep away from both
 
 
 def lab(colours: NDArray[np.floating]) -> Floats:
-    """SRGB (..., 3) in [0, 1] as CIE L*a*b* (D65), in which distances are about as large as they look."""
+    """Convert sRGB (..., 3) in [0, 1] to CIE L*a*b* (D65), where distances match what eyes see."""
     linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
     matrix = np.array(
         [
@@ -39,7 +39,7 @@ def lab(colours: NDArray[np.floating]) -> Floats:
 
 @cache
 def _candidates() -> tuple[Floats, Floats]:
-    """Colours of a lattice that show on both grounds, and where they lie in L*a*b*."""
+    """Return colours of a lattice that show on both grounds, as sRGB and as L*a*b*, each (K, 3)."""
     steps = np.linspace(0.0, 1.0, 11)
     lattice = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     places = lab(lattice)
@@ -49,6 +49,7 @@ def _candidates() -> tuple[Floats, Floats]:
 
 @cache
 def _palette(count: int) -> tuple[tuple[int, int, int], ...]:
+    """Choose colours one by one, each as far as possible from all before it and from the grounds."""
     colours, places = _candidates()
     nearest = np.linalg.norm(places[:, None] - lab(np.array(GROUNDS) / 255.0), axis=2).min(axis=1)
     chosen = []
@@ -60,9 +61,9 @@ def _palette(count: int) -> tuple[tuple[int, int, int], ...]:
 
 
 def class_colours(count: int) -> NDArray[np.uint8]:
-    """A colour per class, (count, 3): that of class i is the same however many there are.
+    """Return a colour for each class, (count, 3). The colour of class i does not depend on count.
 
-    Each is the one farthest from all before it and from the grounds, of some hundred candidates.
+    Each colour is the candidate farthest, in L*a*b*, from all before it and from the grounds of the page.
 
     >>> bool((class_colours(150)[:18] == class_colours(18)).all())
     True
@@ -71,7 +72,7 @@ def class_colours(count: int) -> NDArray[np.uint8]:
 
 
 def hexadecimal(colour: Sequence[int] | NDArray[np.uint8]) -> str:
-    """As pages write a colour.
+    """Write a colour as HTML does.
 
     >>> hexadecimal((255, 0, 16))
     '#ff0010'
@@ -80,13 +81,15 @@ def hexadecimal(colour: Sequence[int] | NDArray[np.uint8]) -> str:
 
 
 def sheet(pictures: Pixels, labels: NDArray[np.integer], names: Sequence[str], along: Sequence[str]) -> bytes:
-    """Pictures and masks before and after every hop as PNG: a row per sample, with headings and the classes that occur.
+    """Lay out pictures and masks before and after every hop as PNG.
+
+    Each sample has a row; headings name the hops, and a legend the classes that occur.
 
     Args:
         pictures: (n, hops + 1, H, W, 3).
-        labels: of the same, at any resolution, (n, hops + 1, h, w).
+        labels: class of each pixel, at any resolution, (n, hops + 1, h, w).
         names: of all classes.
-        along: what was moved along, per hop.
+        along: boundary that each hop moved along.
     """
     samples, stages, height, width, _ = pictures.shape
     colours = class_colours(len(names))
@@ -108,7 +111,7 @@ def sheet(pictures: Pixels, labels: NDArray[np.integer], names: Sequence[str], a
 def _labelled(
     grid: Pixels, pitch: int, classes: list[tuple[int, str, NDArray[np.uint8]]], heads: list[str]
 ) -> Pixels:
-    """A grid with a heading over every pair of columns, and a legend below."""
+    """Add a heading over every pair of columns of a grid, and a legend of the classes below it."""
     font = ImageFont.load_default()
     places, x, y = [], GAP, 2 * LINE + grid.shape[0] + GAP
     for _, name, colour in classes:
@@ -136,7 +139,7 @@ def _labelled(
 
 
 def _fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: int) -> str:
-    """Words cut to a width, with dots where something is missing."""
+    """Cut words to a width in pixels, with dots where something is missing."""
     if font.getlength(words) <= room:
         return words
     while words and font.getlength(words + "...") > room:

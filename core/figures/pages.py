@@ -1,4 +1,4 @@
-"""Builds pages of one file: templates, style sheets and scripts beside them, pictures and numbers in them."""
+"""Provides the parts of pages of one file: templates, style sheets, scripts, pictures and numbers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .svg import STYLE
 
 
 def templates(package: str, *, lstrip_blocks: bool = True) -> Environment:
-    """Return the templates of a package, in which every value is made safe where it is shown.
+    """Return the templates of a package; they escape every value that they show.
 
     Args:
-        package: of the templates' files.
-        lstrip_blocks: whether the space before a block goes.
+        package: that holds the files of the templates.
+        lstrip_blocks: whether to remove the space before a block.
     """
     environment = Environment(
         loader=PackageLoader(package, ""),
@@ -26,19 +26,21 @@ def templates(package: str, *, lstrip_blocks: bool = True) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=lstrip_blocks,
-        finalize=lambda value: visible_signs(value) if type(value) is str else value,  # Markup is finished
+        finalize=lambda value: (
+            visible_signs(value) if type(value) is str else value
+        ),  # Markup is safe already
     )
     environment.filters["number"] = number
     return environment
 
 
 def asset(package: str, name: str) -> str:
-    """Read a style sheet or a script that lies in a package."""
+    """Read a style sheet or a script of a package."""
     return (files(package) / name).read_text(encoding="utf-8")
 
 
 def page_style() -> str:
-    """Return the style sheet of every page, that of the figures included."""
+    """Return the style sheet of every page, including the style of the figures."""
     return STYLE + asset(__package__, "page.css")
 
 
@@ -48,7 +50,7 @@ def page_script() -> str:
 
 
 def data_uri(picture: Pixels) -> str:
-    """Return a picture (H, W, 3) as a JPEG that travels inside the page."""
+    """Return a picture (H, W, 3) as a JPEG to embed in a page."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture)).decode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""Images as pixels: 8-bit conversion, strips and grids as PNG or JPEG."""
+"""Converts images to 8 bits, tiles them, and reads and writes PNG and JPEG."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..storage.filenames import file_stem as file_stem  # pictures are kept under these names
+from ..storage.filenames import file_stem as file_stem  # pictures are stored under these names
 
 Pixels = NDArray[np.uint8]
 
 
 def to_pixels(images: Tensor) -> Pixels:
-    """Images (N, 3, H, W) in [0, 1] to 8 bits (N, H, W, 3), rounded to the nearest."""
+    """Convert images (N, 3, H, W) in [0, 1] to 8 bits (N, H, W, 3), rounded to the nearest."""
     scaled = (images.detach().float().clamp(0.0, 1.0) * 255.0 + 0.5).byte()
     return np.asarray(scaled.permute(0, 2, 3, 1).cpu().numpy())
 
 
 def tile(pictures: Pixels, *, gap: int = 2) -> Pixels:
-    """Pictures (rows, columns, H, W, 3) as one, white between them."""
+    """Join pictures (rows, columns, H, W, 3) to one picture, with white gaps of `gap` pixels."""
     rows, columns, height, width, _ = pictures.shape
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
     for r in range(rows):
@@ -32,19 +32,19 @@ def tile(pictures: Pixels, *, gap: int = 2) -> Pixels:
 
 
 def png(picture: Pixels) -> bytes:
-    """A picture (H, W, 3) as PNG."""
+    """Encode a picture (H, W, 3) as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def jpeg(picture: Pixels, quality: int = 90) -> bytes:
-    """A picture (H, W, 3) as JPEG without colour subsampling, for pages."""
+    """Encode a picture (H, W, 3) as JPEG without colour subsampling."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=0)
     return buffer.getvalue()
 
 
 def read_picture(content: bytes) -> Pixels:
-    """PNG or JPEG as (H, W, 3)."""
+    """Decode PNG or JPEG to a picture (H, W, 3)."""
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))

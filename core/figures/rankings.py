@@ -87,7 +87,10 @@ class RankedConcept:
 
 
 def ranking(rows: Sequence[RankedConcept]) -> Figure:
-    """Draw a bar with its interval for each concept, variation factors first; grey bands are the null distribution."""
+    """Draw a bar with its interval for each concept, variation factors first.
+
+    Grey bands are the null distribution, mean +- 2 sd.
+    """
     left, right, line = 24.0 + text_width([r.name for r in rows]), 700.0, 26.0
     factors, others = [r for r in rows if r.is_factor], [r for r in rows if not r.is_factor]
     sections = [
@@ -171,8 +174,8 @@ def three_rankings(columns: Sequence[tuple[str, Sequence[tuple[str, str, float, 
     """Draw three bar charts of the same concepts, each sorted by its own numbers (paper, fig. 12).
 
     Args:
-        columns: heading of each chart, and its rows: concept, level, number, whether it is a variation factor.
-            Concepts that are none are pale.
+        columns: heading of each chart, and its rows: concept, level, number, and whether it is a
+            variation factor; those that are none are pale.
     """
     width, line, panel = 960.0, 21.0, 312.0
     count = max(len(rows) for _, rows in columns)

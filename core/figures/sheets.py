@@ -1,4 +1,4 @@
-"""Strips and grids as PNG, with what each row and column is."""
+"""Lays out strips and grids as PNG, with a name for each row and column."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ LINE = 18  # height of a line of text
 
 
 def enlarged(pictures: Pixels, side: int = SIDE) -> Pixels:
-    """Pictures (..., H, W, 3) whose longer side is `side` or more: each pixel a square."""
+    """Enlarge pictures (..., H, W, 3) by the least whole number that makes the longer side `side` or more."""
     factor = max(-(-side // max(pictures.shape[-3:-1])), 1)
     return pictures.repeat(factor, axis=-3).repeat(factor, axis=-2)
 
 
 def sheet(pictures: Pixels, heads: Sequence[str], names: Sequence[str], *, apart: bool = False) -> bytes:
-    """Rows of pictures as PNG.
+    """Lay out pictures with names of rows and columns as PNG.
 
     Args:
         pictures: (rows, columns, H, W, 3).
-        heads: of the columns.
+        heads: headings of the columns.
         names: of the rows.
-        apart: whether a wider gap follows the first column.
+        apart: whether to leave a wider gap after the first column.
     """
     frames = enlarged(pictures)
     rows, columns, height, width, _ = frames.shape
     font = ImageFont.load_default()
-    heads, names = (
-        [words.replace("−", "-") for words in given] for given in (heads, names)
-    )  # these letters have no minus sign
+    # The font has no minus sign.
+    heads, names = ([text.replace("−", "-") for text in texts] for texts in (heads, names))
     left = max(int(font.getlength(name)) for name in names) + 3 * GAP
     places = [left + c * (width + GAP) + (2 * GAP if apart and c else 0) for c in range(columns)]
     canvas = Image.new("RGB", (places[-1] + width, LINE + rows * (height + GAP) - GAP), "white")
@@ -51,7 +50,7 @@ def sheet(pictures: Pixels, heads: Sequence[str], names: Sequence[str], *, apart
 
 
 def fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float) -> str:
-    """Words cut to a width, with dots where something is missing."""
+    """Cut words to a width in pixels, with dots where something is missing."""
     if font.getlength(words) <= room:
         return words
     while words and font.getlength(words + "...") > room:

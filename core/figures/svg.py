@@ -8,32 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from importlib.resources import files
 
 from .markup import markup
 
-STYLE = """
-:root { --ink: #1c2330; --soft: #5b6676; --rule: #d7dce3; --ground: #ffffff; --null: #b9c1cc;
-  --layout: #0072b2; --category: #c26a00; --attribute: #00805c; --colour: #b0478a; --object: #3a86b7; --warm: 194 74 0; --cold: 0 96 160; }
-@media (prefers-color-scheme: dark) { :root:not([data-theme=light]) {
-  --ink: #e7ebf1; --soft: #a0abba; --rule: #38414e; --ground: #151a21; --null: #56606e;
-  --layout: #4db4f0; --category: #f0a53c; --attribute: #3fcfa0; --colour: #e58cc4; --object: #8cc8ec; --warm: 240 140 60; --cold: 90 170 235; } }
-:root[data-theme=dark] { --ink: #e7ebf1; --soft: #a0abba; --rule: #38414e; --ground: #151a21; --null: #56606e;
-  --layout: #4db4f0; --category: #f0a53c; --attribute: #3fcfa0; --colour: #e58cc4; --object: #8cc8ec; --warm: 240 140 60; --cold: 90 170 235; }
-svg.figure { font: 13px/1.3 system-ui, sans-serif; max-width: 100%; height: auto; }
-svg.figure text { fill: var(--ink); } svg.figure .soft { fill: var(--soft); } svg.figure .strong { font-weight: 600; }
-svg.figure .rule { stroke: var(--rule); fill: none; } svg.figure .axis { stroke: var(--soft); fill: none; }
-svg.figure .whisker { stroke: var(--ink); stroke-width: 1.4; fill: none; } svg.figure .thick { stroke-width: 3; }
-svg.figure .null { fill: var(--null); opacity: .55; }
-svg.figure .faint { opacity: .45; } svg.figure .band { opacity: .18; stroke: none; } svg.figure .line { fill: none; stroke-width: 2.2; }
-svg.figure .f-layout { fill: var(--layout); } svg.figure .s-layout { stroke: var(--layout); }
-svg.figure .f-category { fill: var(--category); } svg.figure .s-category { stroke: var(--category); }
-svg.figure .f-attribute { fill: var(--attribute); } svg.figure .s-attribute { stroke: var(--attribute); }
-svg.figure .f-colour { fill: var(--colour); } svg.figure .s-colour { stroke: var(--colour); }
-svg.figure .f-object { fill: var(--object); } svg.figure .s-object { stroke: var(--object); }
-svg.figure .over { paint-order: stroke; stroke: var(--ground); stroke-width: 3px; stroke-linejoin: round; }
-svg.figure .ribbon:hover { fill-opacity: .85; }
-svg.figure .up { fill: rgb(var(--warm)); } svg.figure .down { fill: rgb(var(--cold)); }
-"""
+STYLE = "\n" + (files(__package__) / "figure.css").read_text(encoding="utf-8")
 
 
 LETTER = 7.0  # width of an average letter of the figures' text, in pixels
@@ -64,11 +43,8 @@ class Canvas:
     ) -> None:
         """Draw a rectangle; its title is shown on hovering."""
         shade = "" if opacity is None else f' fill-opacity="{opacity:.3f}"'
-        self._shape(
-            f'rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.0):.1f}" height="{max(height, 0.0):.1f}"{shade}',
-            css,
-            title,
-        )
+        size = f'width="{max(width, 0.0):.1f}" height="{max(height, 0.0):.1f}"'
+        self._shape(f'rect x="{x:.1f}" y="{y:.1f}" {size}{shade}', css, title)
 
     def circle(self, x: float, y: float, radius: float, css: str, *, title: str = "") -> None:
         """Draw a disc."""
@@ -94,11 +70,12 @@ class Canvas:
         """Write words; `turn` rotates them about their anchor, in degrees."""
         turned = f' transform="rotate({turn:.0f} {x:.1f} {y:.1f})"' if turn else ""
         self._parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{css}"{turned}>{markup(words)}</text>'
+            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{css}"{turned}>'
+            f"{markup(words)}</text>"
         )
 
     def whisker(self, x1: float, x2: float, y: float, *, upright: bool = False, cap: float = 3.0) -> None:
-        """Draw an error bar from x1 to x2 at height y; if upright, from y = x1 to y = x2 at x = y."""
+        """Draw an error bar from x1 to x2 at height y; `upright` swaps the axes."""
         if not math.isfinite(x1 + x2):
             return
         ends = ((x1, y - cap, x1, y + cap), (x2, y - cap, x2, y + cap), (x1, y, x2, y))
@@ -106,7 +83,7 @@ class Canvas:
             self.line(*((b, a, d, c) if upright else (a, b, c, d)), "whisker")
 
     def nested_whiskers(self, inner: tuple[float, float], outer: tuple[float, float], y: float) -> None:
-        """Draw a thick error bar with a thin one around it, or the inner one alone and plain where `outer` is not finite."""
+        """Draw a thick error bar with a thin one around it; without a finite `outer`, a plain inner one."""
         if all(map(math.isfinite, outer)):
             self.whisker(*outer, y)
             self.line(inner[0], y, inner[1], y, "whisker thick")
@@ -128,9 +105,10 @@ class Canvas:
             if alone
             else ""
         )
+        width, height = f"{self.width:.0f}", f"{self.height:.0f}"
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="figure" viewBox="0 0 {self.width:.0f} {self.height:.0f}" '
-            f'width="{self.width:.0f}" height="{self.height:.0f}" role="img" aria-label="{markup(description)}">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="figure" viewBox="0 0 {width} {height}" '
+            f'width="{width}" height="{height}" role="img" aria-label="{markup(description)}">'
             f"{style}{''.join(self._parts)}</svg>"
         )
 
