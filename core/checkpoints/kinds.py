@@ -1,4 +1,4 @@
-"""Says what a file is that is no checkpoint, or none that is read here, and what to do instead."""
+"""Recognise files that are not readable checkpoints, and refuse them with advice on what to do instead."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import re
 from ..text import shown
 from .limits import Refused
 
-HEAD = 512  # bytes that are looked at
-ZIP = b"PK\x03\x04"  # how an archive begins, for torch too
+HEAD = 512  # bytes at the beginning of a file that are inspected
+ZIP = b"PK\x03\x04"  # first bytes of a zip archive, and so of a torch file
 PICKLE = b"\x80"
 STATE = (
     "In Python, {where}: torch.save(model.state_dict(), 'weights.pt'), or\n"
     "  safetensors.torch.save_file(model.state_dict(), 'weights.safetensors'), and give that file."
 )
-CONVERT = "Convert its weights to a torch or safetensors state dict with the tools of its own framework, and give that file."
+CONVERT = (
+    "Convert its weights to a torch or safetensors state dict with the tools of its own framework, "
+    "and give that file."
+)
 READ = "safetensors, torch files and NVIDIA's pickles are read"
 UNPACK = "Unpack it first."
 DOWNLOAD = "Download it again, and look at its size."
 
-# How files begin that are taken for checkpoints: what they are, and what to do.
+# Files that users mistake for checkpoints: offset, bytes found there, what the file is, what to do.
 BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
     (
         0,
@@ -57,22 +60,29 @@ FLAX = re.compile(rb"[\x81-\x8f\xde][\s\S]{0,4}(params|opt_state|step|target|bat
 
 
 def is_safetensors(head: bytes) -> bool:
-    """The length of a header below 4 GiB, then the header. Asked first: its first byte may be that of a pickle."""
+    """Return whether a file begins like safetensors: a header length below 4 GiB, then a JSON object.
+
+    Check this first: the first byte of the length may be that of a pickle.
+    """
     return head[4:9] == b"\0\0\0\0{"
 
 
 def kind(head: bytes) -> str:
-    """What a file that is read here seems to be."""
+    """Return what a readable file seems to be, in words."""
     if is_safetensors(head):
         return "a safetensors file"
     return "a torch file" if head.startswith(ZIP) else "a torch file or a pickle of NVIDIA's"
 
 
 def refuse_other_kinds(head: bytes, size: int) -> None:
-    """Go on only with zip archives and pickles.
+    """Refuse a file that is neither a zip archive nor a pickle.
+
+    Args:
+        head: the first `HEAD` bytes of the file.
+        size: bytes of the file.
 
     Raises:
-        Refused: the file is something else; the message says what, and what to do.
+        Refused: the file is something else; the message says what it is and what to do.
     """
     if size < 16:
         raise Refused(f"it has {size} bytes. {DOWNLOAD}")
@@ -85,7 +95,8 @@ def refuse_other_kinds(head: bytes, size: int) -> None:
         raise Refused(f"it seems to be a web page: the download has failed. {DOWNLOAD}")
     if TEXT_PICKLE.match(head):
         raise Refused(
-            f"it seems to be a pickle of protocol 0 or 1, in which no checkpoint is stored. {STATE.format(where='where it loads')}"
+            "it seems to be a pickle of protocol 0 or 1, in which no checkpoint is stored. "
+            + STATE.format(where="where it loads")
         )
     if ONNX.match(head):
         raise Refused(f"it seems to be an ONNX model. {CONVERT}")
@@ -95,7 +106,8 @@ def refuse_other_kinds(head: bytes, size: int) -> None:
         raise Refused(f"it seems to be a protocol buffer, as TensorFlow and ONNX write. {CONVERT}")
     if _is_text(head):
         raise Refused(
-            f"it seems to be a text file that begins with {shown(head[:40].decode('utf-8', 'replace'))}; {READ}"
+            f"it seems to be a text file that begins with {shown(head[:40].decode('utf-8', 'replace'))}; "
+            f"{READ}"
         )
     if not any(head):
         raise Refused(f"it begins with nothing but zeros: a download that was never finished. {DOWNLOAD}")
@@ -108,10 +120,13 @@ def _is_text(head: bytes) -> bool:
 
 
 def refuse_other_archives(names: list[str]) -> None:
-    """Go on only with archives of torch.save.
+    """Refuse a zip archive that torch.save did not write.
+
+    Args:
+        names: names of the members.
 
     Raises:
-        Refused: the archive is something else; the message says what, and what to do.
+        Refused: the archive is something else; the message says what it is and what to do.
     """
     inner = {name.partition("/")[2] for name in names}
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
@@ -123,7 +138,8 @@ def refuse_other_archives(names: list[str]) -> None:
     if exported or any(name.startswith("models/") for name in inner):
         state = STATE.format(where="model = torch.export.load(FILE) where you trust it")
         raise Refused(
-            f"it is an exported program (torch.export): loading it unpickles what is in it, and builds code.\n  {state}"
+            "it is an exported program (torch.export): loading it unpickles what is in it, and builds code."
+            f"\n  {state}"
         )
     if any(name.startswith(".data/extern_modules") for name in inner):
         state = STATE.format(where="where it loads")

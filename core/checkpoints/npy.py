@@ -1,4 +1,4 @@
-"""NumPy's files of one array, also of those that hold a pickled dictionary, as the boundaries of earlier work do."""
+"""Read .npy and .npz files, also those with a pickled dictionary, without running anything in them."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ from .pickles.names import Allowed
 from .pickles.unpickler import Unpickler
 
 MAGIC = b"\x93NUMPY"
-HEADER = 64 * 1024  # bytes, more than any header has
-SUFFIX = ".npy"  # of the members of an archive
-UNPACKED = 2**28  # bytes to which a compressed archive may unpack
+HEADER = 64 * 1024  # bytes; no header is longer
+SUFFIX = ".npy"  # ending of the members of an archive
+UNPACKED = 2**28  # unpacked bytes of a compressed archive, at most
 
 
 def read_npy(path: Path) -> Any:
-    """The array in a file, or the one object in it: dictionaries, lists and tuples of arrays, numbers and text.
+    """Return the content of an .npy file: an array, or one pickled object.
 
-    A pickle in it is read as those of checkpoints are: nothing that it names is imported or called.
+    The object may consist of dictionaries, lists and tuples of arrays, numbers and text. Its pickle is read
+    like that of a checkpoint: nothing that it names is imported or called.
 
     Raises:
-        CheckpointError: the file is missing, damaged, unsafe, or no such file.
+        CheckpointError: the file is missing, damaged, unsafe, or not an .npy file.
     """
-    with _told(path, "a NumPy array"), open_file(path) as file:
+    with _error_context(path, "a NumPy array"), open_file(path) as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise Refused("it does not begin as NumPy's files do")
         content = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
@@ -45,44 +46,51 @@ def read_npy(path: Path) -> Any:
 
 
 def read_npz(path: Path, names: Sequence[str]) -> dict[str, Any]:
-    """Those arrays of an .npz file that have one of some names; if there are none, all names with None.
+    """Return the arrays of an .npz file that have one of the given names.
+
+    If the file has none of them, return all names in the file, each with the value None.
 
     Raises:
-        CheckpointError: the file is missing, damaged, unsafe, no such file, or unpacks to more than UNPACKED bytes and its own size.
+        CheckpointError: the file is missing, damaged, unsafe, or not an .npz file, or the arrays unpack to
+            more bytes than both `UNPACKED` and the file size.
     """
-    with _told(path, "a NumPy archive"), opened(path) as archive:
-        held = {
+    with _error_context(path, "a NumPy archive"), opened(path) as archive:
+        members = {
             entry.filename.removesuffix(SUFFIX): entry.filename
             for entry in archive.infolist()
             if entry.filename.endswith(SUFFIX)
         }
-        wanted = {name: held[name] for name in names if name in held}
-        most = max(UNPACKED, path.stat().st_size)
-        claimed = sum(archive.getinfo(inner).file_size for inner in wanted.values())
-        if claimed > most:
-            raise Refused(f"its arrays unpack to {claimed} bytes; {most} are read")
-        if not wanted:
-            return dict.fromkeys(held)
-        return {name: _member(archive, inner, most) for name, inner in wanted.items()}
+        selected = {name: members[name] for name in names if name in members}
+        limit = max(UNPACKED, path.stat().st_size)
+        claimed = sum(archive.getinfo(inner).file_size for inner in selected.values())
+        if claimed > limit:
+            raise Refused(f"its arrays unpack to {claimed} bytes; at most {limit} are allowed")
+        if not selected:
+            return dict.fromkeys(members)
+        return {name: _member(archive, inner, limit) for name, inner in selected.items()}
 
 
-def _member(archive: ZipFile, name: str, most: int) -> Any:
-    """An array of an archive, which is no pickle."""
-    content = memoryview(member(archive, name, Budget(most)))
+def _member(archive: ZipFile, name: str, limit: int) -> Any:
+    """Return an array of an archive.
+
+    Raises:
+        Refused: the member is not an .npy file, or holds a pickle.
+    """
+    content = memoryview(member(archive, name, Budget(limit)))
     if bytes(content[: len(MAGIC)]) != MAGIC:
         raise Refused(f"its {visible(name)} does not begin as NumPy's files do")
-    found = _read(content, Budget(len(content)))
-    if not isinstance(found, np.ndarray):
+    array = _read(content, Budget(len(content)))
+    if not isinstance(array, np.ndarray):
         raise Refused(f"its {visible(name)} is a pickle; arrays of numbers are read")
-    return found
+    return array
 
 
 @contextmanager
-def _told(path: Path, what: str) -> Iterator[None]:
-    """Whatever goes wrong while a file is read, in words.
+def _error_context(path: Path, what: str) -> Iterator[None]:
+    """Turn every error in the block into a CheckpointError about `path`.
 
     Raises:
-        CheckpointError: anything did.
+        CheckpointError: any exception was raised in the block.
     """
     try:
         with warnings.catch_warnings(action="ignore"):  # about headers that Python 2 wrote
@@ -91,7 +99,7 @@ def _told(path: Path, what: str) -> Iterator[None]:
         raise CheckpointError(f"{path} is no array that can be read: {error}") from None
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from None
-    except Exception as error:  # headers that are no Python raise many things
+    except Exception as error:  # a damaged header may raise almost anything
         reason = (
             str(error) if isinstance(error, Damaged) else f"{type(error).__name__}: {visible(str(error))}"
         )
@@ -101,7 +109,7 @@ def _told(path: Path, what: str) -> Iterator[None]:
 
 
 def _read(data: memoryview, budget: Budget) -> Any:
-    """What the bytes of a file of one array hold; see `read_npy`."""
+    """Return the content of an .npy file, given its bytes; see `read_npy`."""
     start = io.BytesIO(data[:HEADER])
     version = np.lib.format.read_magic(start)
     if version not in ((1, 0), (2, 0)):
@@ -120,7 +128,11 @@ def _read(data: memoryview, budget: Budget) -> Any:
 
 
 def _plain(value: Any, depth: int, budget: Budget) -> Any:
-    """The object, with arrays in place of what stands for them."""
+    """Return an unpickled object with NumPy arrays in place of `Array` objects.
+
+    Raises:
+        Refused: the object is nested too deeply, or holds something other than plain values.
+    """
     budget.step()
     if depth > DEPTH:
         raise Refused("what it holds is nested without end")

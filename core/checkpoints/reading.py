@@ -1,8 +1,8 @@
-"""Reads checkpoints without running anything in them.
+"""Read checkpoints without running anything in them.
 
-A file is known by its content, never by its name: safetensors, a torch file, or a pickle of NVIDIA's.
-All pickles are read by a machine of our own (machine.py), which imports and calls nothing that they name.
-There is no fall-back to another reader. `bundled:NAME` stands for the weights that ship with the package.
+The format is recognised by content, never by file name: safetensors, a torch file, or a pickle by NVIDIA.
+All pickles go through ganstrata's own unpickler (pickles/unpickler.py), which imports and calls nothing that
+they name. There is no fallback to another reader. `bundled:NAME` stands for weights in the package.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from .kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refus
 from .limits import LENGTH, NAMES, Budget, Damaged, Refused
 from .parts import OURS, parts
 from .parts import container as pickle_kind
-from .safetensors_file import read_safetensors, whole
+from .safetensors_file import parse_integer, read_safetensors
 from .torch_file import read_archive, read_pickle
 
 BUNDLED = "bundled:"
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
-CONFIG = 1_000_000  # bytes of a config.json beside a file, at most
+CONFIG = 1_000_000  # bytes of a config.json beside a checkpoint, at most
 
 
 def locate(checkpoint: str, role: str) -> Path:
-    """The file that `checkpoint:` in a config means.
+    """Return the path of the file that `checkpoint:` in a config stands for.
 
     Args:
         checkpoint: a path, or `bundled:NAME`.
-        role: what the plugin needs of a bundle: `generator`, `scenes` or `surfaces`.
+        role: the part of a bundle that the plugin needs: `generator`, `scenes` or `surfaces`.
 
     Raises:
-        CheckpointError: no such file or bundle.
+        CheckpointError: there is no such file or bundle.
     """
     if not checkpoint.startswith(BUNDLED):
         path = user_path(checkpoint)
@@ -63,30 +63,33 @@ def locate(checkpoint: str, role: str) -> Path:
     if not path.is_file():
         known = sorted(p.name.split(".")[0] for p in WEIGHTS.glob(f"*.{role}.safetensors"))
         raise CheckpointError(
-            f"no bundled {role} checkpoint called '{name}'.{nearest(name, known)} Bundled: {', '.join(known) or 'none'}"
+            f"no bundled {role} checkpoint called '{name}'.{nearest(name, known)} "
+            f"Bundled: {', '.join(known) or 'none'}"
         )
     return path
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """All networks of a file, on the CPU: safetensors, torch files old and new, NVIDIA's pickles of PyTorch and TensorFlow.
+    """Read all state dicts of a checkpoint file into CPU memory.
+
+    Supported are safetensors, torch files (zip and legacy), and NVIDIA's pickles for PyTorch and TensorFlow.
 
     Raises:
-        CheckpointError: the file is missing, damaged, unsafe, or no checkpoint.
+        CheckpointError: the file is missing, damaged, unsafe, or not a checkpoint.
     """
     try:
         with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
             head = file.read(HEAD)
             if is_safetensors(head):
-                container, found = "safetensors", _safetensors(path, size)
+                container, parts = "safetensors", _safetensors(path, size)
             else:
                 refuse_other_kinds(head, size)
                 with warnings.catch_warnings(action="ignore"):
-                    container, found = _pickled(file, size, head, path)
-            _check_names(found)
+                    container, parts = _pickled(file, size, head, path)
+            _check_names(parts)
             copies: dict[int, Tensor] = {}
-            found = tuple(replace(part, tensors=aligned(part.tensors, copies)) for part in found)
+            parts = tuple(replace(part, tensors=aligned(part.tensors, copies)) for part in parts)
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except Refused as error:
@@ -97,30 +100,36 @@ def read_checkpoint(path: Path) -> Checkpoint:
         ) from None
     except OSError as error:
         raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror or error}") from None
-    return Checkpoint(path, digest, container, found)
+    return Checkpoint(path, digest, container, parts)
 
 
-def _check_names(found: tuple[Part, ...]) -> None:
-    """Names are printed in messages and tables, where signs that move the cursor could say anything, and compared with many others."""
+def _check_names(parts: tuple[Part, ...]) -> None:
+    """Refuse names that are too long, or that have unprintable characters.
+
+    Names are printed in messages and tables, where characters that move the cursor could forge any output.
+    They are also compared with many patterns, which takes time.
+    """
     length = 0
-    for part in found:
+    for part in parts:
         for name in (part.name, *part.tensors):
             length += len(name)
             if len(name) > LENGTH:
                 raise Refused(
-                    f"it has a tensor or a part whose name has {len(name)} characters, {visible(name)}; {LENGTH} are read"
+                    f"it has a tensor or a part whose name has {len(name)} characters, {visible(name)}; "
+                    f"at most {LENGTH} are allowed"
                 )
             if not name.isprintable():
                 raise Damaged(
-                    f"it has a tensor or a part with the name {shown(name)}, in which there are signs that cannot be printed"
+                    f"it has a tensor or a part with the name {shown(name)}, "
+                    "which has characters that cannot be printed"
                 )
     if length > NAMES:
-        raise Refused(f"the names of its tensors have {length} characters; {NAMES} are read")
+        raise Refused(f"the names of its tensors have {length} characters; at most {NAMES} are allowed")
 
 
 def _safetensors(path: Path, size: int) -> tuple[Part, ...]:
     tensors, settings = read_safetensors(path, Budget(size))
-    return (Part("", tensors, beside(path) if settings is None else settings),)
+    return (Part("", tensors, settings_beside(path) if settings is None else settings),)
 
 
 def _pickled(file: io.BufferedReader, size: int, head: bytes, path: Path) -> tuple[str, tuple[Part, ...]]:
@@ -135,29 +144,32 @@ def _pickled(file: io.BufferedReader, size: int, head: bytes, path: Path) -> tup
             content, container = read_pickle(memoryview(mmap(file.fileno(), 0, access=ACCESS_READ)), budget)
             if container == "pickle":
                 container = pickle_kind(content)
-        found = parts(content, budget)
+        state_dicts = parts(content, budget)
     except (Refused, Damaged):
         raise
     except MemoryError:
         raise Refused("it needs more memory than there is") from None
-    except Exception as error:  # what zipfile and numpy say about damaged data is of many kinds
+    except Exception as error:  # zipfile and numpy raise many kinds of errors on damaged data
         raise Damaged(f"{type(error).__name__}: {visible(str(error))}") from None
-    if len(found) == 1 and not found[0].name and not found[0].settings:
-        found = (replace(found[0], settings=beside(path)),)
-    return container, found
+    if len(state_dicts) == 1 and not state_dicts[0].name and not state_dicts[0].settings:
+        state_dicts = (replace(state_dicts[0], settings=settings_beside(path)),)
+    return container, state_dicts
 
 
-def beside(path: Path) -> dict[str, Any]:
-    """What a `config.json` beside a bare state dict says, as BigGAN-deep is published; empty if there is none of a generator."""
+def settings_beside(path: Path) -> dict[str, Any]:
+    """Return the settings in the `config.json` beside a bare state dict, as BigGAN-deep is published.
+
+    Return an empty dictionary if there is no such file, or if it does not describe a generator.
+    """
     config = path.with_name("config.json")
     try:
         if not config.is_file() or config.stat().st_size > CONFIG:
             return {}
-        found = json.loads(config.read_bytes(), parse_int=whole)
+        settings = json.loads(config.read_bytes(), parse_int=parse_integer)
     except (OSError, ValueError, RecursionError):
         return {}
     return (
-        {key: value for key, value in found.items() if key not in OURS}
-        if isinstance(found, dict) and "layers" in found
+        {key: value for key, value in settings.items() if key not in OURS}
+        if isinstance(settings, dict) and "layers" in settings
         else {}
     )

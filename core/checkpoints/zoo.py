@@ -1,4 +1,4 @@
-"""The generators that the papers published, as facts: nothing is downloaded and no link is tried."""
+"""List the generators that papers have published. Nothing is downloaded, and no link is tried."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ FILE = Path(__file__).with_name("zoo.json")
 
 @dataclass(frozen=True)
 class Published:
-    """A published generator.
+    """Describe a published generator.
 
     Attributes:
-        name: in HiGAN's list, or the file's.
-        family, plugin: what it is, and which of our plugins reads it.
+        name: name in HiGAN's list, or of the file.
+        family, plugin: family, and the ganstrata plugin that reads it.
         resolution: width and height in pixels.
-        data: what it was trained on.
-        classes: how many it is conditioned on.
-        latent_size: numbers in a latent code.
-        psi, psi_layers: truncation that its authors use, and on how many layers (all if None); psi is
-            None where there is none.
-        publisher, page: who published it, and where it is described.
-        url: where the file was offered.
-        file: its name there.
-        container: how it is stored.
-        licence: of the weights, if known.
-        pool: `HiGAN` for the 53 of that repository.
+        data: training data.
+        classes: number of classes that it is conditioned on; 0 if it is unconditional.
+        latent_size: elements of a latent code.
+        psi, psi_layers: truncation that its authors use, and the number of layers it applies to (None: all);
+            psi is None if they use none.
+        publisher, page: who published it, and the page that describes it.
+        url: address of the file.
+        file: name of the file at that address.
+        container: storage format.
+        licence: licence of the weights, if known.
+        pool: `HiGAN` for the 53 generators of that repository.
         listed: another page that links to it.
-        link_dead: whether the link is known to be dead; None if nothing is known.
-        evidence: for that.
-        note: what else one should know.
-        unverified: facts above that were not checked against a source.
+        link_dead: whether the link is known to be dead; None if unknown.
+        evidence: evidence for `link_dead`.
+        note: further remarks.
+        unverified: names of fields above that were not checked against a source.
     """
 
     name: str
@@ -64,57 +64,59 @@ class Published:
 
     @property
     def truncation(self) -> str:
-        """The authors' truncation in words."""
+        """Truncation that the authors use, in words."""
         if self.psi is None or self.psi == 1.0:
             return "none"
         return f"psi {self.psi:g} on {self.psi_layers if self.psi_layers is not None else 'all'} layers"
 
     @property
     def link(self) -> str:
-        """`dead`, `alive` or `unknown`."""
+        """State of the link: `dead`, `alive` or `unknown`."""
         return {True: "dead", False: "alive", None: "unknown"}[self.link_dead]
 
 
 @cache
 def published() -> tuple[Published, ...]:
-    """All of them, by family as in the file."""
+    """Return all published generators, grouped by family in the order of zoo.json."""
     known = {field.name for field in fields(Published)}
-    found = []
+    models = []
     for group in json.loads(FILE.read_text(encoding="utf-8"))["groups"]:
         shared = {key: value for key, value in group.items() if key in known}
         for model in group["models"]:
             facts = {**shared, **model}
-            found.append(Published(**{**facts, "unverified": tuple(facts.get("unverified", ()))}))
-    return tuple(found)
+            models.append(Published(**{**facts, "unverified": tuple(facts.get("unverified", ()))}))
+    return tuple(models)
 
 
 def find(
     pattern: str | None = None, *, family: str | None = None, dead: bool | None = None
 ) -> Sequence[Published]:
-    """Those that a pattern, a family and the state of the link leave.
+    """Return the published generators that match all given criteria.
 
     Args:
-        pattern: part of the name, or a pattern with * and ?; any case.
-        family: of published(), any case.
+        pattern: part of the name, or a pattern with * and ?; case does not matter.
+        family: one of the families in `published()`; case does not matter.
         dead: True for links that are known to be dead, False for the others, None for all.
 
     Raises:
-        UserError: no such family, or no such name.
+        UserError: there is no such family, or no such name.
     """
-    found = published()
+    models = published()
     if family is not None:
-        families = sorted({model.family for model in found})
+        families = sorted({model.family for model in models})
         if family.lower() not in [name.lower() for name in families]:
             raise UserError(
-                f"no published models of a family '{family}'.{nearest(family, families)} Families: {', '.join(families)}"
+                f"no published models of a family '{family}'.{nearest(family, families)} "
+                f"Families: {', '.join(families)}"
             )
-        found = tuple(model for model in found if model.family.lower() == family.lower())
+        models = tuple(model for model in models if model.family.lower() == family.lower())
     if pattern is not None:
-        wanted = pattern.lower() if set(pattern) & set("*?[") else f"*{pattern.lower()}*"
-        named = tuple(model for model in found if fnmatchcase(model.name.lower(), wanted))
+        glob = pattern.lower() if set(pattern) & set("*?[") else f"*{pattern.lower()}*"
+        named = tuple(model for model in models if fnmatchcase(model.name.lower(), glob))
         if not named:
             raise UserError(
-                f"no published model is called '{pattern}'.{nearest(pattern, [model.name for model in found])}"
+                f"no published model is called '{pattern}'."
+                f"{nearest(pattern, [model.name for model in models])}"
             )
-        found = named
-    return [model for model in found if dead is None or (model.link_dead is True) == dead]
+        models = named
+    return [model for model in models if dead is None or (model.link_dead is True) == dead]

@@ -252,5 +252,5 @@ def test_a_table_of_contents_longer_than_that_of_any_checkpoint(tmp_path: Path) 
 def test_names_that_would_move_the_cursor(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "a.pt")
     message = refused(tmp_path / "a.pt")
-    assert "signs that cannot be printed" in message
+    assert "characters that cannot be printed" in message
     assert message.replace("\n", "").isprintable()

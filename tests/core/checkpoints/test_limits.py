@@ -219,7 +219,7 @@ def header(names: list[str], shape: list[int] | None = None, **metadata: str) ->
 HEADERS = {
     "more tensors than any": (
         header([str(i) for i in range(50_001)]),
-        "it has 50001 tensors; 50000 are read",
+        "it has 50001 tensors; at most 50000 are allowed",
     ),
     "long names": (
         header([f"{i:0300}" for i in range(20_000)]),
@@ -227,7 +227,7 @@ HEADERS = {
     ),
     "a long name": (header(["x" * 301]), "a tensor or a part whose name has 301 characters"),
     "a name of megabytes": (header(["x" * 7_000_000]), "whose name has 7000000 characters"),
-    "a header of megabytes": (header(["x" * 9_000_000]), "; 8388608 are read"),
+    "a header of megabytes": (header(["x" * 9_000_000]), "; at most 8388608 are allowed"),
     "a header of gigabytes": (
         struct.pack("<Q", 2**32 - 1) + b"{" + bytes(100),
         "a header of 4294967295 bytes",
@@ -236,18 +236,18 @@ HEADERS = {
     "a long dimension": (header(["w"], [0, 2**40]), "its tensor w has the shape (0, 1099511627776)"),
     "settings without end": (
         header(["w"], ganstrata="[" * 100_000),
-        "the settings in its header are no JSON",
+        "the settings in its header are not JSON",
     ),
     "a number without end": (
         header(["w"], ganstrata="[" + "1" * 1_000 + "]"),
-        "are no JSON: a number of 1000 digits",
+        "are not JSON: a number of 1000 digits",
     ),
     "long settings": (
         header(["w"], ganstrata=" " * 1_000_001),
         "the settings in its header have 1000001 characters",
     ),
-    "a list of settings": (header(["w"], ganstrata="[]"), "the settings in its header are no object"),
-    "a name that moves the cursor": (header(["\x1b[2J"]), "signs that cannot be printed"),
+    "a list of settings": (header(["w"], ganstrata="[]"), "the settings in its header are not a JSON object"),
+    "a name that moves the cursor": (header(["\x1b[2J"]), "characters that cannot be printed"),
 }
 
 

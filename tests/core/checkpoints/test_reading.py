@@ -266,10 +266,10 @@ def test_a_safetensors_shape_that_its_data_do_not_fill(tmp_path: Path, shape: st
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("{", "are no JSON"),
-        ("[1]", "are no object"),
-        ("[" * 100_000, "are no JSON"),
-        ('"x"', "are no object"),
+        ("{", "are not JSON"),
+        ("[1]", "are not a JSON object"),
+        ("[" * 100_000, "are not JSON"),
+        ('"x"', "are not a JSON object"),
     ],
 )
 def test_settings_that_cannot_be_read(tmp_path: Path, settings: str, message: str) -> None:
