@@ -1,4 +1,4 @@
-"""Where and how precisely to compute."""
+"""Choose the device, precision and batch size of computations."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU.
+    """Return a device by name; `auto` is CUDA if it is available, else the CPU.
 
     Raises:
-        UserError: no such device here.
+        UserError: the name is invalid, or there is no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -30,7 +30,7 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "cuda":
         if not torch.cuda.is_available():
             raise UserError(
-                f"device '{name}' was asked for, but torch sees no CUDA device here; use --device cpu or auto"
+                f"device '{name}' was requested, but torch finds no CUDA device; use --device cpu or auto"
             )
         if device.index is not None and device.index >= torch.cuda.device_count():
             raise UserError(
@@ -42,7 +42,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
-    """`auto` is fp32: full precision is never given up unasked.
+    """Return a precision by name; `auto` is fp32, since lower precision is used only on request.
 
     Raises:
         UserError: fp16 on a CPU, where convolutions do not support it well.
@@ -55,7 +55,7 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """A context in which torch computes in the given precision where that is safe."""
+    """Return a context in which torch computes in the given precision where that is safe."""
     enabled = precision != "fp32"
     return torch.autocast(
         device.type, dtype=PRECISIONS[precision] if enabled else torch.bfloat16, enabled=enabled
@@ -63,24 +63,27 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:
-    """The precision that is in force for convolutions on this device."""
+    """Return the dtype in which convolutions on this device are computed now."""
     return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else torch.float32
 
 
 def for_inference(module: M, device: torch.device) -> M:
-    """A network ready for inference: on its device, frozen, its weights in the layout that convolves fastest."""
+    """Prepare a network for inference: move it to the device, freeze it, use the fastest memory layout."""
     module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module.eval().requires_grad_(False)
 
 
 def cores() -> int:
-    """Processors this process may use: no more than its affinity and the quota of its container allow, on every system."""
+    """Return the number of processors that this process may use, given its affinity and container quota."""
     from joblib import cpu_count
 
     return int(cpu_count())
 
 
 def auto_batch(resolution: int, device: torch.device) -> int:
-    """A batch that fills the device without filling its memory: a fixed number of pixels."""
+    """Return a batch size for pictures of `resolution` pixels: a fixed number of pixels per device type.
+
+    It is 2^17 pixels and at most 64 pictures on a CPU, 2^22 and at most 256 elsewhere.
+    """
     pixels, most = (2**17, 64) if device.type == "cpu" else (2**22, 256)
     return max(1, min(most, pixels // resolution**2))

@@ -1,4 +1,4 @@
-"""What can go wrong, in words: each message says what was given, where, what is allowed and the cure."""
+"""Define the exceptions. A message says what was given, where, what is allowed and how to correct it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from itertools import islice
 
 from .text import MESSAGE, message, shown, visible
 
-KNOWN = 1_000  # names that a misspelt one is compared with
-LONGEST = 100  # characters of such names
-FAULT = 600  # characters of one fault of several
-SOURCE = 300  # characters of where they were found
+KNOWN = 1_000  # maximum number of names with which a misspelt one is compared
+LONGEST = 100  # maximum length of these names
+FAULT = 600  # maximum length of the text of a fault
+SOURCE = 300  # maximum length of the text that names the source of faults
 
 
 class GanstrataError(Exception):
-    """Anything ganstrata reports without a traceback. Exit code 1: the work failed.
+    """Base of all errors that are reported without a traceback. Exit code 1: the work failed.
 
-    Its text is cut to a bearable length, and signs that cannot be printed are escaped, whatever was put into it.
+    The text is shortened if it is too long, and characters that cannot be printed are escaped.
     """
 
     exit_code = 1
@@ -28,14 +28,19 @@ class GanstrataError(Exception):
 
 
 class UserError(GanstrataError):
-    """The user's mistake, which the user can mend. Exit code 2."""
+    """An error that the user can correct. Exit code 2."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong with a config: where in the file, and what."""
+    """A fault in a config.
+
+    Attributes:
+        path: keys and indices that lead to its place in the file.
+        message: what is wrong.
+    """
 
     path: tuple[str | int, ...]
     message: str
@@ -49,37 +54,42 @@ class Fault:
 
 
 class ConfigError(UserError):
-    """A config with faults, all of them at once."""
+    """A config with faults.
+
+    Attributes:
+        source: the file or other source of the config.
+        faults: all faults.
+    """
 
     def __init__(self, source: str, faults: Sequence[Fault]) -> None:
         self.source, self.faults = source, tuple(faults)
         count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
         lines = [f"{message(source, SOURCE)}: {count}, nothing was written."]
         room = MESSAGE - len(lines[0]) - LONGEST
-        for told, fault in enumerate(faults):
+        for count_listed, fault in enumerate(faults):
             line = f"  {fault}"
             room -= len(line) + 1
             if room < 0:
-                lines.append(f"  and {len(faults) - told} more")
+                lines.append(f"  and {len(faults) - count_listed} more")
                 break
             lines.append(line)
         super().__init__("\n".join(lines))
 
 
 class PluginNotFound(UserError):
-    """No plugin of this kind has this name."""
+    """There is no plugin of this kind and name."""
 
 
 class PluginBroken(GanstrataError):
-    """A plugin is installed but does not load, breaks its contract, or fails."""
+    """A plugin does not load, breaks its contract, or fails."""
 
 
 class MemoryExhausted(GanstrataError):
-    """Memory ran out inside a plugin, on whatever device."""
+    """Memory ran out in a plugin, on any device."""
 
 
 class PictureError(GanstrataError):
-    """A generator made a picture that holds NaN or infinity."""
+    """A generator made a picture that contains NaN or infinity."""
 
 
 class PluginConflict(GanstrataError):
@@ -87,35 +97,35 @@ class PluginConflict(GanstrataError):
 
 
 class CheckpointError(UserError):
-    """A checkpoint that is missing, damaged, unsafe, or of another kind."""
+    """A checkpoint is missing, damaged, unsafe, or of another kind."""
 
 
 class MismatchError(UserError):
-    """Two things that do not belong together: a boundary and a generator, a run and a config."""
+    """Two things do not belong together: a boundary and a generator, or a run and a config."""
 
 
 class RunError(UserError):
-    """A run directory that cannot be used as asked."""
+    """A run directory cannot be used for the command."""
 
 
 class LayerError(UserError):
-    """A description of layers that does not name layers of this generator."""
+    """A description of layers does not match the generator."""
 
 
 class DataError(UserError):
-    """Scores or samples that do not allow what was asked."""
+    """Scores or samples cannot be used for the computation."""
 
 
 class ScoreError(GanstrataError):
-    """A scorer returned what its concepts do not allow."""
+    """A scorer returned scores that its concepts do not allow."""
 
 
 class ShapeError(GanstrataError):
-    """A tensor of another shape than the contract says."""
+    """A tensor has another shape than the contract demands."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for a misspelt name, or nothing.
+    """Return a hint with the known name that is most similar to a misspelt one, or an empty string.
 
     >>> nearest("stylgan2", ["pggan", "stylegan2"])
     " Did you mean 'stylegan2'?"

@@ -1,10 +1,10 @@
-"""Random numbers that depend on (seed, stream, sample) alone, the same bytes on any machine.
+"""Generate random numbers that depend only on (seed, stream, use, sample), with the same bits on any machine.
 
-Philox (Salmon et al. 2011) is a function from a key and a counter to bits: the key holds seed, stream
-and use, the counter holds the sample and the stratum. Bits become normal variables by Wichura's
-inverse distribution function (AS 241) with a logarithm of our own, so that only additions,
-multiplications, divisions and square roots are used: these are exact to the last bit everywhere,
-while a library's logarithm is not.
+Philox (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) computes bits from a key and a
+counter. The key contains seed, stream and use, the counter sample and stratum. Wichura's inverse of the
+normal distribution function (AS 241, 1988) converts them to normal variables, with a logarithm implemented
+here. So only additions, multiplications, divisions and square roots are used. IEEE 754 rounds these the same
+everywhere, unlike the logarithms of libraries.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 
 class Stream(IntEnum):
-    """Independent sources of samples; probing and verification never share one."""
+    """Independent streams of samples, so that probing and verification share none."""
 
     PROBING = 0
     VERIFICATION = 1
@@ -26,7 +26,7 @@ class Stream(IntEnum):
 
 
 class Use(IntEnum):
-    """What numbers of one sample are for."""
+    """Purposes of the random numbers of a sample; each has numbers of its own."""
 
     LATENT = 0
     CONDITION = 1
@@ -40,6 +40,7 @@ LARGEST_SEED = 2**63 - 1
 
 
 def _bits(seed: int, stream: Stream, use: Use, sample: int, part: int, count: int) -> NDArray[np.uint64]:
+    """Return `count` words of 64 random bits; `part` (a stratum) distinguishes several draws of one use."""
     key = np.array([seed, (int(stream) << 8) | int(use)], dtype=np.uint64)
     counter = np.array([0, part, sample, 0], dtype=np.uint64)  # the first word counts blocks of four
     philox = np.random.Philox(key=key, counter=counter)
@@ -48,7 +49,7 @@ def _bits(seed: int, stream: Stream, use: Use, sample: int, part: int, count: in
 
 
 def noise_seed(seed: int, stream: Stream) -> int:
-    """The seed of fresh noise for the samples of one stream, so that no two streams share their noise.
+    """Return the seed of fresh noise for the samples of one stream; streams do not share noise.
 
     >>> noise_seed(0, Stream.PROBING) != noise_seed(0, Stream.VERIFICATION)
     True
@@ -59,20 +60,22 @@ def noise_seed(seed: int, stream: Stream) -> int:
 def uniforms(
     seed: int, stream: Stream, use: Use, sample: int, count: int, *, part: int = 0
 ) -> NDArray[np.float64]:
-    """`count` numbers in the open interval (0, 1) for one sample.
+    """Return `count` numbers, uniform in the open interval (0, 1), for one sample.
+
+    They are (k + 1/2) / 2^53, where k are the upper 53 bits of a random word.
 
     >>> uniforms(0, Stream.PROBING, Use.LATENT, 7, 2).round(6).tolist()
     [0.638099, 0.853604]
     """
     raw = _bits(seed, stream, use, sample, part, count)
-    # The largest of them would round to 1, at which no normal variable lies.
+    # The largest would round to 1, where the inverse distribution function is infinite.
     return np.minimum(((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53, 1.0 - 2.0**-53)
 
 
 def normals(
     seed: int, stream: Stream, use: Use, samples: range, count: int, *, part: int = 0
 ) -> NDArray[np.float32]:
-    """Standard normal variables (len(samples), count), a row per sample.
+    """Return standard normal variables (len(samples), count), one row per sample.
 
     >>> both = normals(0, Stream.PROBING, Use.LATENT, range(4, 6), 3)
     >>> alone = normals(0, Stream.PROBING, Use.LATENT, range(5, 6), 3)
@@ -100,20 +103,24 @@ _MIDDLE = (
 )  # fmt: skip
 _TAIL = (
     (6.65790464350110377720, 5.46378491116411436990, 1.78482653991729133580, 0.296560571828504891230,
-     0.0265321895265761230930, 0.00124266094738807843860, 2.71155556874348757815e-5, 2.01033439929228813265e-7),
+     0.0265321895265761230930, 0.00124266094738807843860, 2.71155556874348757815e-5,
+     2.01033439929228813265e-7),
     (1.0, 0.599832206555887937690, 0.136929880922735805310, 0.0148753612908506148525,
-     7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7, 2.04426310338993978564e-15),
+     7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7,
+     2.04426310338993978564e-15),
 )  # fmt: skip
 
 
 def _ratio(
     x: NDArray[np.float64], polynomials: tuple[tuple[float, ...], tuple[float, ...]]
 ) -> NDArray[np.float64]:
-    above, below = (_polynomial(x, coefficients) for coefficients in polynomials)
-    return above / below
+    """Return the quotient of two polynomials, given as coefficients in ascending order."""
+    numerator, denominator = (_polynomial(x, coefficients) for coefficients in polynomials)
+    return numerator / denominator
 
 
 def _polynomial(x: NDArray[np.float64], coefficients: tuple[float, ...]) -> NDArray[np.float64]:
+    """Evaluate a polynomial by Horner's rule, with coefficients in ascending order."""
     value = np.full_like(x, coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
         value = value * x + coefficient
@@ -121,7 +128,11 @@ def _polynomial(x: NDArray[np.float64], coefficients: tuple[float, ...]) -> NDAr
 
 
 def _logarithm(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Natural logarithm by its atanh series after taking the exponent out; error below 1e-15."""
+    """Return the natural logarithm of x > 0 with an error below 1e-15.
+
+    With x = f 2^e, 1/sqrt(2) <= f < sqrt(2) and r = (f - 1) / (f + 1), it is
+    e log 2 + 2 r (1 + r^2/3 + r^4/5 + ... + r^24/25).
+    """
     fraction, exponent = np.frexp(x)  # exact: x = fraction 2^exponent, fraction in [1/2, 1)
     small = fraction < 0.70710678118654752440
     fraction = np.where(small, 2.0 * fraction, fraction)
@@ -132,9 +143,9 @@ def _logarithm(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def inverse_normal(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The x at which the standard normal distribution function is p, for 0 < p < 1.
+    """Return the x at which the standard normal distribution function is p, for 0 < p < 1.
 
-    Relative error about 1e-15 (AS 241).
+    The relative error is about 1e-15 (Wichura 1988, AS 241).
 
     >>> float(inverse_normal(np.array([0.975]))[0])
     1.9599639845400536

@@ -1,8 +1,8 @@
-"""Text for messages out of values and names that come from anywhere: short, on one line, printable, and made in little time.
+"""Format values and names from any source for messages: short, on one line, printable, and in little time.
 
-Whatever stands in a file, a config or an answer of a plugin may be a tuple of tuples with 10^10 elements in all, text of
-megabytes, a number of 100,000 digits, or a name with signs that move the cursor. So none of it is put into a message by
-`repr`, `str` or `format`, which take as long as the value is large: it goes through `shown`, or, as a name, through `visible`.
+A value from a file, a config or a plugin may be nested tuples with 10^10 elements, megabytes of text, a
+number of 100,000 digits, or a name with characters that move the cursor. Never put it into a message with
+`repr`, `str` or `format`, whose time grows with the value. Use `shown` for values and `visible` for names.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
-MESSAGE = 2_000  # characters of a message, at most
+MESSAGE = 2_000  # maximum number of characters of a message
 VALUE = 160  # of a value in a message
 NAME = 160  # of a name in a message
-DEPTH = 3  # of containers in containers that are shown
-BITS = 256  # of whole numbers that are written out
-GAP = " [...] "  # where a message was cut
+DEPTH = 3  # maximum number of levels of nested containers shown
+BITS = 256  # maximum size of integers that are written out
+GAP = " [...] "  # marks the cut in a shortened message
 
 
 def shown(value: object, limit: int = VALUE) -> str:
-    r"""Return any value as one printable line of at most `limit` characters, in time that does not depend on its size.
+    r"""Return a value as one printable line of at most `limit` characters, in time independent of its size.
 
-    Text is in quotes; what is left out is marked by dots. Objects other than plain ones are named by their type, since
-    what they say of themselves may take any time and length.
+    Text is quoted, and dots mark omissions. Objects that are not plain data are represented by their type,
+    since their own representation may take any time and length.
 
     >>> shown({"size": [3, 4.5, None], "name": "a\x1b[31m"})
     "{'size': [3, 4.5, None], 'name': 'a\\x1b[31m'}"
@@ -40,7 +40,7 @@ def shown(value: object, limit: int = VALUE) -> str:
 def visible(text: str, limit: int = NAME) -> str:
     r"""Return a name as one printable line of at most `limit` characters, without quotes.
 
-    Signs that cannot be printed are escaped; of long text the middle is left out.
+    Characters that cannot be printed are escaped. The middle of long text is omitted.
 
     >>> visible("a\x1b[31m\u202eb\n")
     'a\\x1b[31m\\u202eb\\n'
@@ -51,7 +51,7 @@ def visible(text: str, limit: int = NAME) -> str:
 
 
 def listed(names: Iterable[object], most: int = 5) -> str:
-    """Return the first of some names, and how many more there are.
+    """Return the first `most` names as text, and the number of the others.
 
     >>> listed("abcdefg")
     'a, b, c, d, e and 2 more'
@@ -67,7 +67,7 @@ def listed(names: Iterable[object], most: int = 5) -> str:
 def message(text: str, limit: int = MESSAGE) -> str:
     r"""Return a message of at most `limit` characters.
 
-    Its lines stay; other signs that cannot be printed are escaped. Of a long one the middle is left out.
+    Line breaks stay; other characters that cannot be printed are escaped. The middle of long text is omitted.
 
     >>> message("bad name\x07:\n  x")
     'bad name\\x07:\n  x'
@@ -78,7 +78,7 @@ def message(text: str, limit: int = MESSAGE) -> str:
 
 
 def _without_middle(text: str, limit: int, gap: str, *, lines: bool) -> str:
-    """Return text escaped; if it is too long, its beginning and its end, which often holds the cure."""
+    """Return escaped text; if it is too long, only its beginning and its end, which often has the advice."""
     if len(text) <= limit and len(whole := escaped(text, lines=lines)) <= limit:
         return whole
     end = limit // 3
@@ -93,7 +93,7 @@ def _without_middle(text: str, limit: int, gap: str, *, lines: bool) -> str:
 
 
 def escaped(text: str, *, lines: bool = False) -> str:
-    r"""Return all of a text with the signs escaped that cannot be printed; line breaks and tabs only if `lines` is not set.
+    r"""Return text with unprintable characters escaped; line breaks and tabs stay if `lines` is set.
 
     >>> escaped("a\x1b\u202e")
     'a\\x1b\\u202e'
@@ -113,7 +113,7 @@ def _ending(text: str, limit: int) -> str:
 
 
 def _rendered(value: object, room: int, depth: int) -> str:
-    """Return a value in little more than `room` characters; each part takes what the parts before it have left."""
+    """Return a value in little more than `room` characters; each part uses what earlier ones left."""
     room = max(room, 0)
     if value is None or isinstance(value, bool):
         return str(value)
@@ -142,7 +142,7 @@ def _rendered(value: object, room: int, depth: int) -> str:
 
 
 def _named(value: object, room: int, depth: int) -> str:
-    """Return an object by its value if that is plain, or else by its type."""
+    """Return a description of an object: its value if that is plain data, else its type."""
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, PurePath):
@@ -152,13 +152,14 @@ def _named(value: object, room: int, depth: int) -> str:
     if type(value).__module__ in ("numpy", "torch") and isinstance(
         shape := getattr(value, "shape", None), tuple
     ):
-        kind = type(value).__name__
-        return _rendered(value.item(), room, depth) if not shape else f"{kind} of shape {shown(tuple(shape))}"  # type: ignore[attr-defined]
+        if not shape:
+            return _rendered(value.item(), room, depth)  # type: ignore[attr-defined]
+        return f"{type(value).__name__} of shape {shown(tuple(shape))}"
     return f"an object of type {visible(type(value).__name__)}"
 
 
 def _joined(values: Iterable[Any], room: int, depth: int, between: str = "") -> str:
-    """Return items, or with `between` pairs of a key and a value, as far as they fit."""
+    """Return as many items as fit, joined by commas; with `between`, items are pairs of key and value."""
     if depth < 0:
         return "..."
     parts: list[str] = []

@@ -130,7 +130,7 @@ def _boundary(row: _Row, key: str, tensors: Mapping[str, NDArray[Any]]) -> Bound
         ValueError: a tensor is not as it must be.
     """
     for name in (row.concept, *row.given):
-        fault = fault_of(name, apart="")
+        fault = fault_of(name, separators="")
         if fault:
             raise ValueError(f"the name '{visible(name)}' {fault}")
     normal, offset = tensors[f"{key}.normal"], tensors[f"{key}.offset"]

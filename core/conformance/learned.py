@@ -132,7 +132,7 @@ def _fault_of_facts(facts: object) -> str:
         return f"has facts of {length} characters; {LONGEST} are allowed"
     by_layer = facts.get("layers", [])
     if not isinstance(by_layer, list) or not all(isinstance(layer, dict) for layer in by_layer):
-        return f"has {shown(by_layer)} for layers in its facts; a list of facts, one for each layer, was expected"
+        return f"has {shown(by_layer)} for layers in its facts; a list with facts of each layer was expected"
     for record in (facts, *by_layer):
         for name, value in ((name, record[name]) for name in (*COUNTS, *SHARES) if name in record):
             most = 1.0 if name in SHARES else math.inf

@@ -1,4 +1,4 @@
-"""Check a scorer's scores of a few pictures: repeatable, and independent of the batch and the random state."""
+"""Check a scorer's scores of a few pictures: repeatable, and independent of batch and random state."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Storage: files written in one step, names of files, CSV, arrays in pieces, and folders of results."""
+"""Write and read files: atomic writes, file names, CSV, arrays in shards, and folders of results."""

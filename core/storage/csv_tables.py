@@ -1,4 +1,4 @@
-"""Writes tables as CSV: numbers with six digits, and names that neither a terminal nor a spreadsheet takes for more."""
+"""Write tables as CSV, with names that terminals and spreadsheets treat as plain text."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 
 from ..text import escaped
 
-FORMULA = ("=", "+", "-", "@")  # with which a spreadsheet begins what it computes
-QUOTE = "'"  # by which a spreadsheet knows text
+FORMULA = ("=", "+", "-", "@")  # first characters of formulas in spreadsheets
+QUOTE = "'"  # first character of text in spreadsheets
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    r"""Rows as text: six digits, nothing where there is no number.
+    r"""Return rows as CSV text: floats with six significant digits, an empty cell for NaN and None.
 
-    Signs that cannot be printed are escaped, and text that a spreadsheet would compute gets a quote before it;
-    numbers stay numbers.
+    Characters that cannot be printed are escaped. Text that a spreadsheet would take for a formula gets a
+    leading quote, unless it is a number.
 
     >>> csv_text([["=1+1", "-0.5", 0.1234567, float("nan"), None, 3, "a\x1b,b"]])
     '\'=1+1,-0.5,0.123457,,,3,"a\\x1b,b"\n'
@@ -30,7 +30,7 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
 
 
 def name_in(cell: str) -> str:
-    """The name that csv_text wrote.
+    """Return the name in a cell written by csv_text: without the leading quote, if it has one.
 
     >>> name_in("'=1+1"), name_in("wall")
     ('=1+1', 'wall')

@@ -1,4 +1,4 @@
-"""Files on disk: written in one step, removed whatever they are, and what went wrong in words."""
+"""Read, write, remove and hash files on disk, with writes in one step and clear errors."""
 
 from __future__ import annotations
 
@@ -24,45 +24,49 @@ _CURES = (
     ),
     (
         (errno.EMFILE, errno.ENFILE),
-        "close some of the files that are open, or raise the limit, then run the same command again",
+        "close some open files, or raise the limit, then run the same command again",
     ),
 )
-"""Numbers of errors, and what helps."""
-LARGEST = 2**30  # bytes of a file that is read as a whole
-HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")  # where a shell hands over pipes
+"""Error numbers, with advice for each group."""
+LARGEST = 2**30  # maximum size in bytes of a file that is read as a whole
+SHELL_PIPES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")  # paths of pipes that a shell passes
 
 
 def open_file(path: Path) -> io.BufferedReader:
-    """Open a file to be read.
+    """Open a file for reading.
 
-    A named pipe to which nobody writes would keep its reader waiting for ever, and a device may have no end. Pipes that a shell
-    hands over, as in `<(...)`, are read.
+    Named pipes and devices are refused: a pipe without a writer would block for ever, and a device may have
+    no end. Pipes that a shell passes, as in `<(...)`, are allowed.
 
     Raises:
         OSError: it cannot be opened, or is neither a file nor such a pipe.
     """
-    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115 - for the caller
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+    file = open(path, "rb", opener=opener)  # noqa: SIM115 - the caller closes it
     mode = os.fstat(file.fileno()).st_mode
     if stat.S_ISREG(mode):
         return file
-    if stat.S_ISFIFO(mode) and str(path).startswith(HANDED):
+    if stat.S_ISFIFO(mode) and str(path).startswith(SHELL_PIPES):
         os.set_blocking(file.fileno(), True)
         return file
     file.close()
-    raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))
+    raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
 
 
 def read_bytes(path: Path, most: int = LARGEST) -> bytes:
-    """What a file holds that should be no longer.
+    """Return the content of a file of at most `most` bytes.
 
     Raises:
         OSError: it cannot be read.
-        UserError: it has more than `most` bytes.
+        UserError: it is larger.
     """
     with open_file(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise UserError(f"{path} has more than {most} bytes, and is not what was expected")
+        raise UserError(f"{path} has more than {most} bytes, which is more than such a file can have")
     return content
 
 
@@ -93,10 +97,10 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it, unless it is there.
+    """Create a folder and its parents, unless it exists.
 
     Raises:
-        GanstrataError: it cannot be made.
+        GanstrataError: it cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -105,7 +109,7 @@ def make_folder(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link, or a folder with all that is in it, if it is there."""
+    """Remove a file, a link, or a folder with its content, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     elif path.is_symlink() or path.exists():
@@ -113,16 +117,20 @@ def remove(path: Path) -> None:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Return the SHA-256 of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def content_hash(path: Path) -> str | None:
-    """SHA-256 of a file, or of a folder of arrays; None if it is not there or cannot be read.
+    """Return the SHA-256 of a file or of a folder of arrays; None if it is missing or cannot be read.
 
-    Of a folder it is that of the names of all its files, and of the content of all but the chunks,
-    which have checksums of their own. What a kill left half-written or a file manager hides does not count.
+    The hash of a folder covers the names of all its files, and the content of all but the chunks of arrays,
+    which have checksums of their own. Partial files of a killed process and hidden files are ignored.
     """
     try:
         return _folder_hash(path) if path.is_dir() else file_hash(path)
@@ -131,7 +139,7 @@ def content_hash(path: Path) -> str | None:
 
 
 def _folder_hash(path: Path) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, file in sorted(
         (file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file()
     ):
@@ -139,15 +147,15 @@ def _folder_hash(path: Path) -> str:
             continue
         content = file.read_bytes() if file.suffix == ".json" or file.name == "stamp" else b""
         for part in (name.encode(errors="surrogateescape"), content):
-            found.update(len(part).to_bytes(8, "big") + part)
-    return found.hexdigest()
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
 
 
 def disk_error(error: OSError, path: Path) -> GanstrataError:
-    """Say what a failed write means, and what helps."""
+    """Return the error to raise for a failed write: its reason and what to do."""
     reason = error.strerror or str(error)
     cure = next(
         (words for numbers, words in _CURES if error.errno in numbers),
-        "when that is mended, run the same command again",
+        "when that is fixed, run the same command again",
     )
     return GanstrataError(f"cannot write {path}: {reason}. What was computed before is kept: {cure}.")

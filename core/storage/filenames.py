@@ -1,4 +1,4 @@
-"""Names of concepts, boundaries and layer sets as names of files, on every file system."""
+"""Convert names of concepts, boundaries and layer sets to file names that are safe on every file system."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import re
 from typing import Literal
 
-LONGEST = 150  # characters that are taken from names
+LONGEST = 150  # maximum number of characters taken from names
 PLAIN = re.compile(r"[a-z0-9_][a-z0-9_-]*(\.[a-z0-9_-]+)*")
 DIGEST = re.compile(r"-[0-9a-f]{12}")
 RESERVED = frozenset(
@@ -21,24 +21,23 @@ RESERVED = frozenset(
         *(f"{device}{n}" for device in ("com", "lpt") for n in range(10)),
     }
 )
-"""Devices of Windows, whatever follows after a dot."""
+"""Names of devices in Windows, also with an extension."""
 SIGNS = {"/": ".", "|": "_given_", ",": "_and_"}
-"""What stands in a file's name for the signs of a concept's or boundary's name."""
+"""Replacements for characters in names of concepts and boundaries."""
 
 
 def file_stem(*names: str, between: Literal[".", "+"] = ".") -> str:
-    """One name, or several that together name a file, as the stem of its name; whatever differs keeps different files.
+    """Return the stem of a file name for one or more names; different names give different stems.
 
-    Ordinary names stay readable as they are: small letters, digits, `_` and `-`, and the signs of
-    boundaries' names. Any other name is made safe and followed by a digest of it: capital letters, which
-    macOS and Windows do not tell from small ones, dots, accents in either of their forms, names of
-    devices, names that are too long, and those that another name turns into. The stems of as many names,
-    joined in the same way, differ even where file systems ignore case and normalise Unicode, and have at
-    most 164 characters.
+    Names of lower-case letters, digits, `_`, `-` and the characters of SIGNS stay readable. Any other name is
+    made safe and followed by a digest: names with capital letters, which macOS and Windows do not distinguish
+    from small ones, dots or accents, names of devices, names that are too long, and names to which another
+    name is converted. The stems of the same number of names with the same separator differ even on file
+    systems that ignore case and normalise Unicode. They have at most 164 characters.
 
     Args:
-        names: one or more.
-        between: what stands between several: only the first may have parts, or each with `+`.
+        names: one or more names.
+        between: separator. With "." only the first name may contain a slash; with "+" each may.
 
     >>> file_stem("attribute/daylight|attribute/indoor_lighting")
     'attribute.daylight_given_attribute.indoor_lighting'
@@ -49,13 +48,11 @@ def file_stem(*names: str, between: Literal[".", "+"] = ".") -> str:
     """
     parts = [_readable(name) for name in names]
     words = between.join(parts)
-    alone = between == "+" or not any(
-        "." in part for part in parts[1:]
-    )  # it can be told where each name ends
+    separable = between == "+" or not any("." in part for part in parts[1:])  # the end of each name is clear
     plain = all(_is_plain(name, part) for name, part in zip(names, parts, strict=True))
     if (
         plain
-        and alone
+        and separable
         and len(words) <= LONGEST
         and not DIGEST.fullmatch(words[-13:])
         and not _is_device(words)
@@ -74,7 +71,7 @@ def _readable(name: str) -> str:
 
 
 def _is_plain(name: str, words: str) -> bool:
-    """Whether the words are safe, and only this name turns into them."""
+    """Return whether the words are safe, and no other name is converted to them."""
     back = words
     for sign, replacement in SIGNS.items():
         back = back.replace(replacement, sign)

@@ -1,4 +1,4 @@
-"""Ctrl-C where it may not come: in the middle of a step that must be whole."""
+"""Defer Ctrl-C while a step runs that must not be interrupted."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def defer_interrupt() -> Iterator[None]:
-    """Ctrl-C waits until this is over; also a decorator.
+    """Defer Ctrl-C until the end of the block. Can also be used as a decorator.
 
-    Only the main thread is ever interrupted, and only where Python's own handler is in force: elsewhere
-    this does nothing. Blocking the signal would not do, because another thread would take it.
+    This has an effect only in the main thread, and only if Python's default handler is installed. Blocking
+    the signal instead would not help, because another thread would receive it.
 
     Raises:
-        KeyboardInterrupt: after the block, if Ctrl-C came during it.
+        KeyboardInterrupt: after the block, if Ctrl-C was pressed during it.
     """
     if (
         threading.current_thread() is not threading.main_thread()
@@ -24,11 +24,11 @@ def defer_interrupt() -> Iterator[None]:
     ):
         yield
         return
-    came = threading.Event()
-    signal.signal(signal.SIGINT, lambda *_: came.set())
+    interrupted = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if came.is_set():
+    if interrupted.is_set():
         raise KeyboardInterrupt

@@ -1,20 +1,21 @@
-"""What may be a name: it is printed, put into tables, pictures and pages, and becomes part of the names of files."""
+"""Check names, which are printed, written into tables, pictures and pages, and used in file names."""
 
 from __future__ import annotations
 
 LONGEST = 200  # characters
-JOINERS = "\u200c\u200d"  # invisible, but part of how Persian, Hindi and others are written
-APART = ",|"  # what stands between the names of a conditional boundary
+JOINERS = "\u200c\u200d"  # invisible, but needed to write Persian, Hindi and other languages
+SEPARATORS = ",|"  # separate the names of a conditional boundary
 
 
-def fault_of(name: str, *, apart: str = APART) -> str:
-    r"""Why this cannot be the name of a concept or boundary; nothing if it can.
+def fault_of(name: str, *, separators: str = SEPARATORS) -> str:
+    r"""Return why this cannot name a concept or boundary; empty if it can.
 
-    Letters of any script, spaces and `/` may stand in it.
+    A name may contain letters of any script, spaces and `/`.
 
     Args:
-        name: of a concept, a class of pixels, or a boundary.
-        apart: signs that are refused because they stand between names; none for files that keep names one by one.
+        name: name of a concept, a class of pixels, or a boundary.
+        separators: characters that are refused because they separate names; empty for files in which names
+            stand alone.
 
     >>> fault_of("Wohnküche/groß")
     ''
@@ -32,9 +33,9 @@ def fault_of(name: str, *, apart: str = APART) -> str:
     hidden = next((sign for sign in name if not sign.isprintable() and sign not in JOINERS), None)
     if hidden is not None:
         return f"holds the sign U+{ord(hidden):04X}, which cannot be printed"
-    between = next((sign for sign in name if sign in apart), None)
-    if between is not None:
-        return f"holds '{between}', which stands between the names of a conditional boundary"
+    separator = next((sign for sign in name if sign in separators), None)
+    if separator is not None:
+        return f"holds '{separator}', which stands between the names of a conditional boundary"
     part = next((part for part in name.split("/") if part in ("", ".", "..")), None)
     if part is None:
         return ""
@@ -45,11 +46,17 @@ def fault_of(name: str, *, apart: str = APART) -> str:
     )
 
 
-def group_fault(name: str) -> str:
-    """Why this cannot be the name of a group of layers, which a config and the columns of tables name; nothing if it can.
+GROUP_RULE = (
+    "cannot name a group: use letters, digits, - and _, beginning with a letter; "
+    "all, each and groups are taken"
+)
 
-    >>> group_fault("lower-half"), group_fault("all")
-    ('', 'cannot name a group: use letters, digits, - and _, beginning with a letter; all, each and groups are taken')
+
+def group_fault(name: str) -> str:
+    """Return why this cannot name a group of layers in configs and tables; empty if it can.
+
+    >>> group_fault("lower-half"), group_fault("all") == GROUP_RULE
+    ('', True)
     """
     if (
         name not in ("all", "each", "groups")
@@ -57,14 +64,14 @@ def group_fault(name: str) -> str:
         and not name[0].isdigit()
     ):
         return ""
-    return "cannot name a group: use letters, digits, - and _, beginning with a letter; all, each and groups are taken"
+    return GROUP_RULE
 
 
 def checked(name: str) -> str:
-    """The same name, for the validators of configs.
+    """Return the name after checking it, for validators of configs.
 
     Raises:
-        ValueError: it cannot be one.
+        ValueError: it cannot name a concept.
     """
     fault = fault_of(name)
     if fault:

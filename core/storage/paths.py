@@ -1,4 +1,4 @@
-"""Paths that people write: with ~ for a home folder, and refused in words where no system takes them."""
+"""Expand and check paths that users write."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..text import NAME, visible
 
 
 def user_path(text: str | Path) -> Path:
-    """The path that is meant; whether anything is there is left to the caller.
+    """Return a path with ~ expanded. It need not exist.
 
     Raises:
-        UserError: too long for this system, with a NUL, or the home folder of nobody.
+        UserError: it is too long, contains a NUL, or begins with the home folder of an unknown user.
 
     Example:
         >>> user_path("weights/network.pkl").name

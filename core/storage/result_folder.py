@@ -1,7 +1,7 @@
-"""Folders of results: written as a whole or not at all, with an index by which they are known again.
+"""Write folders of results completely or not at all, with an index that lists and verifies their files.
 
-While a folder is replaced, the new one is made beside it and the old one stands aside; whoever dies in
-between leaves both, and the next call puts things right. Nothing that the index does not list is removed.
+To replace a folder, the new one is written beside it and the old one is renamed. If a process is killed in
+between, both remain, and the next call recovers. Files that the index does not list are never removed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PART, _OLD, _READY = ".ganstrata-part", ".ganstrata-old", ".ganstrata-ready"
 
 
 def index_text(content: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
-    """Return an index: the content, SHA-256 of every file by name, and a digest of all that."""
+    """Return an index as JSON: the content, the SHA-256 of every file by name, and a digest of both."""
     hashes = {name: hashlib.sha256(file).hexdigest() for name, file in files.items()}
     return sealed_text({**content, "files": hashes}).encode()
 
@@ -45,7 +45,10 @@ def read_index(file: Path) -> dict[str, Any]:
 
 
 def faults_of(folder: Path, index: str) -> list[str]:
-    """Names of the files of a folder that are missing or not what was written, by its index; the index itself, if it is damaged."""
+    """Return the names of files that the index of a folder lists and that are missing or modified.
+
+    If the index is damaged, its name is the only one.
+    """
     try:
         hashes = read_index(folder / index)["files"]
     except _UNREADABLE:
@@ -54,8 +57,11 @@ def faults_of(folder: Path, index: str) -> list[str]:
 
 
 def damaged_results(run: Path) -> list[str]:
-    """Name the results of analyses and edits in a run that are not what was written, after finishing what a call that died has left."""
-    found = []
+    """Return the results of analyses and edits in a run that are damaged, with the names of their files.
+
+    Folders that a killed process left half-replaced are recovered first.
+    """
+    damaged = []
     for parent in (run / "analysis", run / "manipulations"):
         for name in sorted({_owner(path.name) for path in parent.glob("*") if path.is_dir()}):
             folder, index = (
@@ -66,30 +72,30 @@ def damaged_results(run: Path) -> list[str]:
                 continue
             recover(folder, index)
             faults = faults_of(folder, index) if folder.exists() else []
-            found += [f"{parent.name}/{name} ({listed(faults, 3)})"] if faults else []
-    return found
+            damaged += [f"{parent.name}/{name} ({listed(faults, 3)})"] if faults else []
+    return damaged
 
 
 def stale_results(run: Path, stages: Mapping[str, str]) -> list[str]:
-    """Name the results of analyses and edits in a run that stand on what a stage wrote under another key.
+    """Return the results of analyses and edits in a run that were computed from an earlier state of a stage.
 
     Args:
-        run: the directory.
-        stages: keys of what each stage has written now.
+        run: the run directory.
+        stages: the current key of each stage's results.
     """
-    found = []
+    stale = []
     for file in sorted([*run.glob("analysis/*/*.json"), *run.glob("manipulations/*/manipulate.json")]):
         try:
-            stands_on = read_index(file)["stands_on"]
-            stale = any(stages.get(stage) != key for stage, key in stands_on.items())
+            keys = read_index(file)["stands_on"]
+            is_stale = any(stages.get(stage) != key for stage, key in keys.items())
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            continue  # no index, one of an early version, or damaged, which is told elsewhere
-        found += [file.parent.relative_to(run).as_posix()] if stale else []
-    return found
+            continue  # not an index, one of an early version, or damaged, which damaged_results reports
+        stale += [file.parent.relative_to(run).as_posix()] if is_stale else []
+    return stale
 
 
 def _owner(name: str) -> str:
-    """Name of a folder of results, or of what stands beside it while it is replaced."""
+    """Return the name of the folder of results to which a folder or its temporary copy belongs."""
     return (
         name[1:].removesuffix(_PART).removesuffix(_OLD)
         if name.startswith(".") and name.endswith((_PART, _OLD))
@@ -98,10 +104,10 @@ def _owner(name: str) -> str:
 
 
 def check_free(folder: Path, index: str, command: str) -> None:
-    """Refuse a folder that holds anything but what an earlier call of a command wrote: it would be replaced.
+    """Refuse a folder with files that an earlier call of the command did not write, or with modified ones.
 
     Raises:
-        RunError: it does; the message names what is in the way.
+        RunError: there are some; the message names them.
     """
     recover(folder, index)
     if not folder.exists():
@@ -114,18 +120,18 @@ def check_free(folder: Path, index: str, command: str) -> None:
         ]
         strange += [] if hashes else [index]
     if strange:
-        shown = ", ".join(name[:80] for name in strange[:3]) + (
-            f" and {len(strange) - 3} more" if len(strange) > 3 else ""
-        )
+        names = ", ".join(name[:80] for name in strange[:3])
+        more = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
         raise RunError(
-            f"{folder} exists and holds something else than `{command}` wrote there: {shown}; give an empty or a new --out"
+            f"{folder} exists and holds something else than `{command}` wrote there: {names}{more}; "
+            "give an empty or a new --out"
         )
 
 
 def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None:
-    """Replace a folder of results in one step: all of the files are there, or what was there before.
+    """Replace a folder of results in one step: it holds all of the new files, or the old ones.
 
-    What is there and not listed by the earlier index stays.
+    Files that the earlier index does not list stay.
 
     Raises:
         RunError: a folder has the name of one of the files.
@@ -139,7 +145,7 @@ def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None
     taken = [name for name in files if (folder / name).is_dir()]
     if taken:
         raise RunError(
-            f"{folder} has a folder {taken[0]}, and a file of this name is to be written; move it aside"
+            f"{folder} has a folder {taken[0]}, but a file of this name must be written; move it aside"
         )
     fresh, old = _beside(folder)
     try:
@@ -159,7 +165,7 @@ def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None
 
 
 def add_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files into a folder, which is made if it is missing: all of them or none."""
+    """Write files into a folder, which is created if it is missing: all of them or none."""
     with staged(folder) as place:
         for name, content in files.items():
             write_bytes(place / name, content)
@@ -167,7 +173,7 @@ def add_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """Hand out a place to write files to; they move into the folder together when the block ends without an error.
+    """Yield a temporary folder whose files move into `folder` together when the block ends without an error.
 
     Raises:
         GanstrataError: the disk is full or the directory cannot be written.
@@ -193,7 +199,7 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 def recover(folder: Path, index: str) -> None:
-    """Finish or undo what a call that died has left of replacing a folder.
+    """Complete or undo the replacement of a folder by a process that was killed.
 
     Raises:
         GanstrataError: the directory cannot be written.
@@ -227,14 +233,14 @@ def _stage(fresh: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _move(ready: Path, folder: Path) -> None:
-    """Move files that are complete to where they belong; whatever is left is moved by the next call."""
+    """Move complete files to their folder; if this is interrupted, the next call moves the rest."""
     for path in list(ready.iterdir()):
         path.replace(folder / path.name)
     ready.rmdir()
 
 
 def _listed(folder: Path, index: str) -> dict[str, str]:
-    """Files of an index with their digests; none where it cannot be read."""
+    """Return the files of an index with their digests; none if it cannot be read."""
     try:
         return dict(read_index(folder / index)["files"])
     except _UNREADABLE:
@@ -246,18 +252,19 @@ def _is_as_written(file: Path, digest: str | None) -> bool:
 
 
 def _real(folder: Path) -> Path:
-    """Return where a folder really is: a link to it stays a link."""
+    """Return the path of a folder with links resolved, so that a link to it stays a link."""
     try:
         return folder.resolve()
-    except (OSError, RuntimeError) as error:  # links in a circle
-        raise RunError(f"{folder} is no place to write to: {error}") from None
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise RunError(f"cannot write to {folder}: {error}") from None
 
 
 def _beside(folder: Path) -> tuple[Path, Path]:
+    """Return the temporary names of the new and of the old folder while it is replaced."""
     return folder.parent / f".{folder.name}{_PART}", folder.parent / f".{folder.name}{_OLD}"
 
 
 def _discard(place: Path) -> None:
-    """Remove what is no longer needed, if that is possible."""
+    """Remove a temporary folder, if that is possible."""
     with suppress(OSError):
         remove(place)

@@ -1,4 +1,4 @@
-"""JSON documents that carry a digest of themselves, so that one changed byte is noticed."""
+"""Write and read JSON documents that contain their own digest, so that any changed byte is noticed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEY = "digest"
 
 
 def sealed_text(content: Mapping[str, Any]) -> str:
-    """Return the content as JSON, with a digest of all that is in it.
+    """Return the content as JSON with its SHA-256 under the key "digest".
 
     >>> text = sealed_text({"b": [1, 2], "a": 0.1})
     >>> read_sealed(text.encode())["b"]
@@ -20,24 +20,24 @@ def sealed_text(content: Mapping[str, Any]) -> str:
     Traceback (most recent call last):
     ValueError: it is not what was written
     """
-    # As it will be read back: keys become text, tuples lists.
-    kept = json.loads(json.dumps({key: value for key, value in content.items() if key != KEY}))
-    canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
-    return json.dumps(kept | {KEY: hashlib.sha256(canonical.encode()).hexdigest()}, indent=2) + "\n"
+    # In the form in which it will be read: keys become text, and tuples become lists.
+    document = json.loads(json.dumps({key: value for key, value in content.items() if key != KEY}))
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return json.dumps(document | {KEY: hashlib.sha256(canonical.encode()).hexdigest()}, indent=2) + "\n"
 
 
 def read_sealed(text: bytes) -> dict[str, Any]:
-    """Return the content of what `sealed_text` made, the digest included.
+    """Return the content of a document written by `sealed_text`, including its digest.
 
     Raises:
-        ValueError: a byte of it has changed.
+        ValueError: it has been changed.
     """
     try:
         content = json.loads(text)
-        whole = isinstance(content, dict) and sealed_text(content).encode() == text
+        is_intact = isinstance(content, dict) and sealed_text(content).encode() == text
     except RecursionError:
-        whole = False
-    if not whole:
+        is_intact = False
+    if not is_intact:
         raise ValueError("it is not what was written")
     assert isinstance(content, dict)
     return content

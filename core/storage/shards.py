@@ -1,8 +1,8 @@
-"""Zarr arrays that several processes fill piece by piece, with a mark for each finished piece.
+"""Store Zarr arrays that several processes fill shard by shard, with a mark for each complete shard.
 
-A piece is written by one process into chunks of its own, then marked with a checksum of what was
-written. A piece without a mark, or whose data no longer match it, is computed again. What zarr keeps
-beside the chunks follows from the layout alone, so it is never trusted: it is compared and written anew.
+One process writes a shard into chunks of its own, then marks it with a checksum of the data. A shard without
+a mark, or whose data do not match it, is computed again. Zarr's metadata follow from the layout alone: they
+are compared with it, and rewritten if they differ.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ Layout = Mapping[str, tuple[tuple[int, ...], tuple[int, ...], str]]
 
 DOCUMENT = "zarr.json"
 GRID = ("shape", "data_type", "chunk_grid", "chunk_key_encoding")
-"""What decides which values lie in which chunk."""
+"""Keys of Zarr's metadata that determine which values are in which chunk."""
 
 
 class Shards:
-    """A group of arrays under `path` that is filled piece by piece.
+    """A group of arrays under `path` that is filled shard by shard.
 
-    Ctrl-C waits for each of these steps: zarr works in threads of its own, which an interruption would
-    leave in the middle of something.
+    Ctrl-C is deferred during each method: Zarr works in threads of its own, which an interrupt would stop
+    halfway.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,34 +45,36 @@ class Shards:
         self._marks = path / "done"
 
     @defer_interrupt()
-    def create(self, arrays: Layout, stamp: str = "") -> None:
-        """Make the arrays that are not there yet, not of this layout, or damaged; floats begin as NaN.
+    def create(self, arrays: Layout, key: str = "") -> None:
+        """Create the arrays that are missing, damaged or of another layout. Floats are NaN at first.
 
-        `stamp` names what the data are computed from: arrays of another stamp are thrown away.
+        Args:
+            arrays: shape, chunks and dtype of each array by name.
+            key: identifies the inputs from which the data are computed; arrays with another key are removed.
 
         Raises:
             GanstrataError: the disk is full or the directory cannot be written.
         """
-        origin = self._marks / "stamp"
+        key_file = self._marks / "stamp"
         try:
-            # Where the stamp is missing, making or removing the arrays was interrupted.
-            if not origin.is_file() or origin.read_bytes() != stamp.encode():
+            # If the key is missing, creating or removing the arrays was interrupted.
+            if not key_file.is_file() or key_file.read_bytes() != key.encode():
                 remove(self.path)
                 self._marks.mkdir(parents=True)
-                write_text(origin, stamp)
-            for left in self.path.rglob("*.partial"):  # of a process that was killed
-                left.unlink()
+                write_text(key_file, key)
+            for partial in self.path.rglob("*.partial"):  # of a process that was killed
+                partial.unlink()
             for name, document in _documents(arrays).items():
                 self._restore(self.path / name, document)
         except OSError as error:
             raise disk_error(error, self.path) from error
 
     def _restore(self, file: Path, document: bytes) -> None:
-        """Write what zarr says of an array or a group, unless it is there; chunks of another grid go."""
-        there = file.read_bytes() if file.is_file() else b""
-        if there == document:
+        """Write the metadata of an array or a group if they differ, and remove chunks of another grid."""
+        current = file.read_bytes() if file.is_file() else b""
+        if current == document:
             return
-        if _is_another_grid(there, document):
+        if _is_another_grid(current, document):
             remove(file.parent)
         for place in (file.parent, file):
             if place.exists() and place.is_dir() == (place == file):
@@ -81,11 +83,15 @@ class Shards:
         write_bytes(file, document)
 
     @defer_interrupt()
-    def write(self, piece: str, arrays: Arrays) -> None:
-        """Write one piece, name to (region, values), and mark it as finished.
+    def write(self, shard: str, arrays: Arrays) -> None:
+        """Write one shard and mark it as complete.
+
+        Args:
+            shard: name of the shard.
+            arrays: region and values of each array by name.
 
         Raises:
-            GanstrataError: the disk is full; the piece stays unmarked.
+            GanstrataError: the disk is full; the shard stays unmarked.
         """
         try:
             group = zarr.open_group(self.path, mode="r+")
@@ -94,15 +100,15 @@ class Shards:
         except OSError as error:
             raise disk_error(error, Path(error.filename2 or self.path)) from error
         mark = {name: [_as_lists(region), _checksum(values)] for name, (region, values) in arrays.items()}
-        write_text(self._marks / f"{piece}.json", _sealed(json.dumps(mark)))
+        write_text(self._marks / f"{shard}.json", _with_checksum(json.dumps(mark)))
 
     @defer_interrupt()
-    def is_whole(self, piece: str) -> bool:
-        """Whether a piece is marked and its data are what was written."""
+    def is_whole(self, shard: str) -> bool:
+        """Return whether a shard is marked and its data match the checksum."""
         try:
-            text = (self._marks / f"{piece}.json").read_bytes().decode("utf-8")
+            text = (self._marks / f"{shard}.json").read_bytes().decode("utf-8")
             content = text.split("\n", 1)[0]
-            if text != _sealed(content):
+            if text != _with_checksum(content):
                 return False
             group = zarr.open_group(self.path, mode="r")
             return all(
@@ -110,31 +116,32 @@ class Shards:
                 for name, (region, checksum) in json.loads(content).items()
             )
         except Exception:
-            # A mark or chunk that cannot be read in whatever way is one that is not whole.
+            # A mark or chunk that cannot be read, for whatever reason, is damaged.
             return False
 
     @defer_interrupt()
     def has(self, name: str) -> bool:
-        """Whether there is an array of this name."""
+        """Return whether there is an array of this name."""
         return (self.path / name / "zarr.json").is_file()
 
     def read(self, name: str) -> NDArray[Any]:
-        """A whole array.
+        """Return an array.
 
         Raises:
-            RunError: it is not there or cannot be read.
+            RunError: it is missing or cannot be read.
         """
         try:
             return np.asarray(cast("zarr.Array[Any]", zarr.open_group(self.path, mode="r")[name])[:])
         except Exception as error:
-            words = str(error)[:300]
+            text = str(error)[:300]
             raise RunError(
-                f"{self.path / name} cannot be read ({type(error).__name__}: {words}); run the stage that writes it again"
+                f"{self.path / name} cannot be read ({type(error).__name__}: {text}); "
+                "run the stage that writes it again"
             ) from None
 
 
 def _documents(arrays: Layout) -> dict[str, bytes]:
-    """The `zarr.json` of the group, of groups in it and of every array, by path. Chunks carry a checksum."""
+    """Return the `zarr.json` of the group, its groups and arrays, by path. Chunks contain a checksum."""
     store: dict[str, Any] = {}
     group = zarr.open_group(MemoryStore(store), mode="w", zarr_format=3)
     for name, (shape, chunks, dtype) in arrays.items():
@@ -153,22 +160,22 @@ def _documents(arrays: Layout) -> dict[str, bytes]:
     return {name: store[name].to_bytes() for name in outside_in}
 
 
-def _is_another_grid(there: bytes, wanted: bytes) -> bool:
-    """Whether a document that can be read says of its chunks what they no longer are."""
+def _is_another_grid(current: bytes, expected: bytes) -> bool:
+    """Return whether metadata can be read and describe another grid of chunks."""
     try:
-        old, new = json.loads(there), json.loads(wanted)
+        old, new = json.loads(current), json.loads(expected)
         return any(old.get(key) != new[key] for key in GRID if key in new)
     except (ValueError, AttributeError, RecursionError):
         return False
 
 
-def _sealed(content: str) -> str:
-    """A line, and one with its checksum."""
+def _with_checksum(content: str) -> str:
+    """Return a line followed by a line with its checksum."""
     return f"{content}\n{zlib.crc32(content.encode()):08x}\n"
 
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:
-    """The same values with one bit pattern for NaN: zarr does not keep its sign."""
+    """Return the values with one bit pattern for NaN: Zarr does not store its sign."""
     return (
         np.where(np.isnan(values), np.array(np.nan, values.dtype), values)
         if values.dtype.kind == "f"

@@ -37,7 +37,7 @@ def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("name", "count", "message"),
     [
-        ("cuda", 0, "torch sees no CUDA device here; use --device cpu or auto"),
+        ("cuda", 0, "torch finds no CUDA device; use --device cpu or auto"),
         ("cuda:0", 0, "torch sees no CUDA device"),
         ("cuda:2", 2, "there are cuda:0 to cuda:1"),
         ("gpu", 1, "none of auto, cpu, cuda, cuda:N"),

@@ -222,7 +222,7 @@ def test_a_byte_order_mark_does_no_harm(tmp_path: Path, kind: str) -> None:
 def test_a_device_that_never_ends_is_no_config() -> None:
     if not Path("/dev/zero").exists():
         pytest.skip("no /dev/zero here")
-    with pytest.raises(UserError, match="cannot read /dev/zero: it is a pipe or a device, and no file"):
+    with pytest.raises(UserError, match="cannot read /dev/zero: it is a pipe or a device, not a file"):
         read_config(Path("/dev/zero"))
 
 

@@ -47,7 +47,7 @@ READERS: dict[str, Callable[[Path], object]] = {
         (errno.ENOTDIR, "in the way"),
         (errno.EISDIR, "in the way"),
         (errno.EMFILE, "limit"),
-        (errno.EIO, "when that is mended"),
+        (errno.EIO, "when that is fixed"),
     ],
 )
 def test_only_a_full_disk_asks_for_room(number: int, cure: str) -> None:
@@ -91,11 +91,11 @@ def test_a_pipe_to_which_nobody_writes_and_a_device_without_end_are_refused(
     name: str, tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / name)
-    with pytest.raises((GanstrataError, OSError), match="it is a pipe or a device, and no file"):
+    with pytest.raises((GanstrataError, OSError), match="it is a pipe or a device, not a file"):
         READERS[name](tmp_path / name)
     (tmp_path / name).unlink()
     (tmp_path / name).symlink_to("/dev/zero")
-    with pytest.raises((GanstrataError, OSError), match="it is a pipe or a device, and no file"):
+    with pytest.raises((GanstrataError, OSError), match="it is a pipe or a device, not a file"):
         READERS[name](tmp_path / name)
 
 
