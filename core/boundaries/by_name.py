@@ -1,4 +1,4 @@
-"""Finds the boundaries of a run by their names."""
+"""Finds boundaries of a run by name."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .files import load_boundaries
 
 
 def boundaries_named(run: Run, engine: Engine, names: tuple[str, ...]) -> list[Boundary]:
-    """Return boundaries of a run by name, which fit its generator.
+    """Return the boundaries of a run that have these names, in the same order.
 
     Raises:
-        ConfigError: names of no boundary, all of them at once.
-        MismatchError: a boundary of another generator or latent space.
+        ConfigError: some names are of no boundary; the error lists all of them.
+        MismatchError: a boundary is of another generator or latent space.
     """
     known, _ = load_boundaries(run.path)
     unknown = [name for name in names if name not in known.names]
@@ -26,7 +26,7 @@ def boundaries_named(run: Run, engine: Engine, names: tuple[str, ...]) -> list[B
             for name in unknown
         ]
         raise ConfigError(f"{run.path} (its boundaries: {listed})", faults)
-    found = [known.of(name) for name in names]
-    for boundary in found:
+    boundaries = [known.of(name) for name in names]
+    for boundary in boundaries:
         check_fits(boundary, engine.prepared.generator)
-    return found
+    return boundaries

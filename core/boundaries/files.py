@@ -1,4 +1,4 @@
-"""Boundaries on disk: normals and offsets as safetensors, everything about them as JSON beside it."""
+"""Stores boundaries: normals and offsets as safetensors, everything else as JSON beside it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILES = ("boundaries.safetensors", "boundaries.json")
 
 
 class _Row(BaseModel):
-    """What boundaries.json says of one boundary. Keys that are not known here are passed over."""
+    """Represent one boundary in boundaries.json. Unknown keys are ignored."""
 
     model_config = ConfigDict(strict=True)
     concept: str = Field(min_length=1)
@@ -39,7 +39,13 @@ class _Row(BaseModel):
 
 
 class _Content(BaseModel):
-    """The whole of boundaries.json; `tensors` is SHA-256 of the file beside it, which older versions did not write."""
+    """Represent boundaries.json.
+
+    Attributes:
+        boundaries: in the order of their tensors.
+        skipped: concept without a boundary -> reason.
+        tensors: SHA-256 of boundaries.safetensors; None in files of older versions.
+    """
 
     model_config = ConfigDict(strict=True)
     boundaries: list[_Row]
@@ -55,7 +61,13 @@ class _Content(BaseModel):
 
 
 def save_boundaries(boundaries: Boundaries, folder: Path, skipped: Mapping[str, str] | None = None) -> None:
-    """Write both files; `skipped` says of concepts without a boundary why they have none."""
+    """Write boundaries.safetensors and boundaries.json.
+
+    Args:
+        boundaries: to be stored.
+        folder: of both files.
+        skipped: concept without a boundary -> reason.
+    """
     tensors = {}
     rows: list[dict[str, Any]] = []
     for i, boundary in enumerate(boundaries):
@@ -72,50 +84,54 @@ def save_boundaries(boundaries: Boundaries, folder: Path, skipped: Mapping[str, 
                 "facts": dict(boundary.facts),
             }
         )
-    stored = save(tensors)
+    data = save(tensors)
     content = {
         "boundaries": rows,
         "skipped": dict(skipped or {}),
-        "tensors": hashlib.sha256(stored).hexdigest(),
+        "tensors": hashlib.sha256(data).hexdigest(),
     }
-    write_bytes(folder / FILES[0], stored)
+    write_bytes(folder / FILES[0], data)
     write_text(folder / FILES[1], json.dumps(content, indent=2) + "\n")
 
 
 def load_boundaries(folder: Path) -> tuple[Boundaries, dict[str, str]]:
-    """Boundaries, and why other concepts have none.
+    """Read the boundaries of a folder, and the reasons why other concepts have none.
+
+    Returns:
+        The boundaries, and a dict concept -> reason.
 
     Raises:
-        UserError: the files are missing or damaged, or do not belong together; the message names file and key.
+        UserError: the files are missing or damaged, or do not belong together. The message
+            names file and key.
     """
-    where = FILES[0]
+    file = FILES[0]
     try:
-        stored = read_bytes(folder / FILES[0])
-        tensors = load(stored)
-        where = FILES[1]
-        data = json.loads(read_bytes(folder / FILES[1]))
-        content = _Content.model_validate(data)
-        if content.tensors not in (None, hashlib.sha256(stored).hexdigest()):
+        data = read_bytes(folder / FILES[0])
+        tensors = load(data)
+        file = FILES[1]
+        rows = json.loads(read_bytes(folder / FILES[1]))
+        content = _Content.model_validate(rows)
+        if content.tensors not in (None, hashlib.sha256(data).hexdigest()):
             raise ValueError(f"{FILES[0]} is not the file that was written with it")
         return Boundaries(
             _boundary(row, f"{i:04d}", tensors) for i, row in enumerate(content.boundaries)
         ), content.skipped
     except ValidationError as error:
-        reason = f"{where} -> {describe(error, _Content, data)[0]}"
+        reason = f"{file} -> {describe(error, _Content, rows)[0]}"
     except UserError as error:
         reason = str(error)
     except (OSError, SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
-        reason = f"{where}: {type(error).__name__}: {visible(str(error), 200)}"
+        reason = f"{file}: {type(error).__name__}: {visible(str(error), 200)}"
     raise UserError(
         f"{folder}: its boundaries are missing or damaged ({reason}); run `ganstrata learn {folder}` again"
     ) from None
 
 
 def boundaries_in(folder: Path) -> tuple[Boundaries, dict[str, str]]:
-    """Boundaries of any folder; those of a run must be what its stage `learn` wrote.
+    """Read the boundaries of any folder. In a run directory, check first that stage `learn` wrote them.
 
     Raises:
-        UserError: as `load_boundaries` does, or the run has other files than it wrote.
+        UserError: as for `load_boundaries`, or the files of the run have changed since they were written.
     """
     if (folder / "run.json").exists():
         Run.open(folder).require("learn")
@@ -123,11 +139,11 @@ def boundaries_in(folder: Path) -> tuple[Boundaries, dict[str, str]]:
 
 
 def _boundary(row: _Row, key: str, tensors: Mapping[str, NDArray[Any]]) -> Boundary:
-    """One boundary with its tensors.
+    """Build one boundary from its row and its tensors.
 
     Raises:
         LookupError: a tensor is missing.
-        ValueError: a tensor is not as it must be.
+        ValueError: a name is not allowed, or a tensor has another shape or dtype than it must have.
     """
     for name in (row.concept, *row.given):
         fault = fault_of(name, separators="")
@@ -142,7 +158,8 @@ def _boundary(row: _Row, key: str, tensors: Mapping[str, NDArray[Any]]) -> Bound
         or offset.shape != (rows,)
     ):
         raise ValueError(
-            f"boundary {key} has a normal {normal.dtype} {normal.shape[:4]} and an offset {offset.dtype} {offset.shape[:4]} in {FILES[0]}"
+            f"boundary {key} has a normal {normal.dtype} {normal.shape[:4]} "
+            f"and an offset {offset.dtype} {offset.shape[:4]} in {FILES[0]}"
         )
     return Boundary(
         concept=row.concept,

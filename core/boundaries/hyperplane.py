@@ -1,4 +1,4 @@
-"""Turns linear classifiers into boundaries: unit normal, signed distance, origin."""
+"""Turns the coefficients of a linear classifier into a boundary with a unit normal."""
 
 from __future__ import annotations
 
@@ -18,10 +18,17 @@ Floats = NDArray[np.floating]
 def normalise_hyperplane(
     coefficients: Floats, intercept: float, *, concept: str
 ) -> tuple[NDArray[np.float64], float]:
-    """Normal (D,) of length one and offset, so that n.w + b is a signed distance.
+    """Return the unit normal n (D,) and the offset b of a hyperplane (method A.2).
+
+    For coefficients a and intercept c: n = a / |a|, b = c / |a|. Then n.w + b is the signed distance of w.
+
+    Args:
+        coefficients: a (D,).
+        intercept: c.
+        concept: its name, for the message.
 
     Raises:
-        DataError: the coefficients are all zero or not finite: nothing was learnt.
+        DataError: the coefficients are all zero or not finite.
 
     Example:
         >>> normal, offset = normalise_hyperplane(np.array([3.0, 4.0]), 10.0, concept="colour/red")
@@ -41,7 +48,15 @@ def boundary_of(
     generator: Generator | None,
     facts: Mapping[str, Any],
 ) -> Boundary:
-    """A boundary in the space the latents came from: w+ for one normal per layer (L, D)."""
+    """Build the boundary of a concept.
+
+    Args:
+        concept: gives name and level.
+        normal: unit normal (D,), or one per layer (L, D); then the boundary is in w+.
+        offset: b, or one per layer (L,).
+        generator: gives space and fingerprint; without one the space is w, and the fingerprint is empty.
+        facts: numbers about the boundary, such as its held-out accuracy.
+    """
     space = "w+" if np.ndim(normal) == 2 else (generator.space if generator is not None else "w")
     return Boundary(
         concept=concept.name,

@@ -1,4 +1,4 @@
-"""Learns a boundary for every concept from samples and their scores (method A.2 to A.4)."""
+"""Learns a boundary for each concept from samples and their scores (method A.2 to A.4)."""
 
 from __future__ import annotations
 
@@ -33,12 +33,15 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """What there is to learn from.
+class LearningTask:
+    """Hold a learner and the data that it learns from.
 
     Attributes:
+        learner: the plugin.
+        generator: of the samples.
         latents: w (N, D), or codes (N, L, D) for learners of w+.
-        scores: of the concepts, (N, C).
+        scores: (N, C).
+        concepts: of the C columns of `scores`.
         classes: of a conditional generator (N,), for learners that compare within classes.
     """
 
@@ -49,32 +52,36 @@ class Lessons:
     concepts: Sequence[Concept]
     classes: NDArray[np.int64] | None
 
-    def without(self, refused: Collection[str]) -> Lessons:
-        """The same but for some concepts."""
-        kept = [j for j, concept in enumerate(self.concepts) if concept.name not in refused]
-        return replace(self, scores=self.scores[:, kept], concepts=[self.concepts[j] for j in kept])
+    def without(self, names: Collection[str]) -> LearningTask:
+        """Return the same task without the concepts of these names."""
+        columns = [j for j, concept in enumerate(self.concepts) if concept.name not in names]
+        return replace(self, scores=self.scores[:, columns], concepts=[self.concepts[j] for j in columns])
 
-    def resampled(self, rows: NDArray[np.int64]) -> Lessons:
-        """These samples, some of them several times."""
+    def resampled(self, rows: NDArray[np.int64]) -> LearningTask:
+        """Return the task with these rows of its samples; a row may be there several times."""
         classes = None if self.classes is None else self.classes[rows]
         return replace(self, latents=self.latents[rows], scores=self.scores[rows], classes=classes)
 
     def fit(self, seed: int) -> Fit:
-        """The run's learner, with all that it is given beside latents, scores and concepts."""
+        """Return a function of latents, scores and concepts that calls the learner and checks its result."""
         extra: dict[str, Any] = {} if self.classes is None else {"classes": self.classes}
         return partial(_checked, self.learner, self.generator, seed, extra)
 
     def learn(self, seed: int) -> tuple[Boundaries, dict[str, str]]:
-        """Boundaries, and why other concepts have none."""
+        """Learn boundaries.
+
+        Returns:
+            The boundaries, and a dict concept -> reason for the concepts that could not be learnt.
+        """
         return _learn(self.fit(seed), self.latents, self.scores, self.concepts)
 
 
 class Learnt(Boundaries):
-    """Boundaries with what was found on the way.
+    """Hold boundaries and how they were learnt.
 
     Attributes:
-        skipped: why other concepts have no boundary, by name.
-        relearnt: what resampled samples give in place of each; None where nothing was learnt again.
+        skipped: concept without a boundary -> reason.
+        relearnt: the same boundaries learnt again from resampled samples; None without resampling.
     """
 
     skipped: Mapping[str, str] = MappingProxyType({})
@@ -91,21 +98,23 @@ def learn(
     resamples: int = 12,
     seed: int = 0,
 ) -> Learnt:
-    """Learn a unit normal n and an offset b for every concept that varies: n.w + b > 0 on its side of the hyperplane.
+    """Learn a boundary for each concept that varies: a unit normal n and an offset b.
+
+    n.w + b is the signed distance of w from the hyperplane; it is positive on the side of high scores.
 
     Args:
-        samples: what `ganstrata.probe` gives.
-        learner: what `ganstrata.load_learner` gives.
-        generator: of the samples; boundaries bear its fingerprint and fit no other.
-        concepts: patterns of the names of concepts, such as `hue/*`.
-        conditions: pairs of a concept to edit and concepts to keep, which get a direction beside their boundary.
-        resamples: how often boundaries are learnt again from resampled samples, so that effects have intervals that hold over
-            other learning samples too; 0 for none.
-        seed: of everything random that the learner does.
+        samples: from `ganstrata.probe`.
+        learner: from `ganstrata.load_learner`.
+        generator: of the samples. Boundaries store its fingerprint and fit no other generator.
+        concepts: patterns of concept names, such as `hue/*`.
+        conditions: a concept to edit and the concepts to keep. Each condition adds a conditional direction.
+        resamples: how often the boundaries are learnt again from resampled samples (bootstrap). The intervals
+            of effects then include the variance due to learning. 0 for none.
+        seed: of all random choices of the learner and of the resampling.
 
     Raises:
         UserError: a pattern matches no concept.
-        DataError: no concept could be learnt, or the samples have no codes for a learner of w+.
+        DataError: no concept could be learnt, or a learner of w+ needs codes and the samples have none.
     """
     names = [concept.name for concept in samples.concepts]
     for pattern in concepts:
@@ -115,16 +124,17 @@ def learn(
             )
     if learner.layerwise and samples.codes is None:
         raise DataError(
-            f"{owner_of(learner)} learns a boundary per layer, which needs codes of mixed styles: give probe() mixing above 0"
+            f"{owner_of(learner)} learns one boundary per layer and needs samples with mixed styles; "
+            "call probe() with mixing above 0"
         )
-    wanted = [j for j, name in enumerate(names) if any(fnmatchcase(name, pattern) for pattern in concepts)]
-    columns = [j for j in wanted if samples.statistics[j].varies]
+    matching = [j for j, name in enumerate(names) if any(fnmatchcase(name, pattern) for pattern in concepts)]
+    columns = [j for j in matching if samples.statistics[j].varies]
     skipped = {
-        names[j]: why_invariant(samples.statistics[j].model_dump()) for j in wanted if j not in columns
+        names[j]: reason_invariant(samples.statistics[j].model_dump()) for j in matching if j not in columns
     }
     latents = samples.codes if learner.layerwise and samples.codes is not None else samples.w
     classes = samples.classes if learner.within_classes else None
-    lessons = Lessons(
+    task = LearningTask(
         learner,
         generator,
         latents,
@@ -132,44 +142,54 @@ def learn(
         [samples.concepts[j] for j in columns],
         classes,
     )
-    plain, refused = lessons.learn(seed)
+    unconditional, refused = task.learn(seed)
     skipped |= refused
-    if not plain:
+    if not unconditional:
         raise DataError(f"no boundary could be learnt:\n{reasons(skipped)}")
-    learnt = Learnt([*plain, *conditional(plain, conditions)])
+    learnt = Learnt([*unconditional, *conditional_directions(unconditional, conditions)])
     learnt.skipped = MappingProxyType(skipped)
     if resamples:
-        again = partial(learn_again_from, lessons.without(refused), conditions)
+        learn_rows = partial(learn_from_resample, task.without(refused), conditions)
         learnt.relearnt = learn_again(
-            again, learnt, samples.w, count=resamples, seed=seed, done=lambda: None
+            learn_rows, learnt, samples.w, count=resamples, seed=seed, done=lambda: None
         ).resampled
     return learnt
 
 
 def reasons(skipped: Mapping[str, str]) -> str:
-    """Say why concepts have no boundary, a line each, the first eight."""
+    """Return a line `concept: reason` for each of the first eight concepts without a boundary."""
     return "\n".join(f"  {name}: {reason}" for name, reason in list(skipped.items())[:8])
 
 
-def why_invariant(row: Mapping[str, Any]) -> str:
-    """Say why a concept does not vary, from its statistics."""
+def reason_invariant(row: Mapping[str, Any]) -> str:
+    """Return why a concept does not vary, from its row of statistics."""
     if row["samples"] == 0:
         return "undefined for every sample"
     return f"does not vary here: its spread is {row['sd']:.3g}, the least that counts is {row['least']:.3g}"
 
 
-def learn_again_from(
-    lessons: Lessons, conditions: Sequence[Condition], rows: NDArray[np.int64], seed: int
+def learn_from_resample(
+    task: LearningTask, conditions: Sequence[Condition], rows: NDArray[np.int64], seed: int
 ) -> tuple[Boundaries, dict[str, str]]:
-    """Boundaries and conditional directions from resampled samples, and why others are missing."""
-    plain, reasons = lessons.resampled(rows).learn(seed)
-    made = list(plain)
+    """Learn boundaries and conditional directions from these rows of the samples.
+
+    Args:
+        task: with all samples.
+        conditions: of the conditional directions.
+        rows: to learn from (N,), some of them several times.
+        seed: of the learner.
+
+    Returns:
+        The boundaries, and a dict name -> reason for those that could not be learnt.
+    """
+    unconditional, reasons = task.resampled(rows).learn(seed)
+    boundaries = list(unconditional)
     for condition in conditions:
         try:
-            made += conditional(plain, [condition])
-        except DataError as error:  # here what is to be kept may lie too near
+            boundaries += conditional_directions(unconditional, [condition])
+        except DataError as error:  # in this resample the direction may lie in the span of its conditions
             reasons[f"{condition.edit}|{','.join(condition.keep)}"] = str(error)
-    return Boundaries(made), reasons
+    return Boundaries(boundaries), reasons
 
 
 def _checked(
@@ -181,19 +201,26 @@ def _checked(
     scores: Floats,
     concepts: Sequence[Concept],
 ) -> Boundaries:
-    """What the learner gives, held against the contract; where it draws from global random numbers, they are those of the seed."""
-    given = {
+    """Call the learner and check its result against the contract.
+
+    The global random generators are seeded, in case the learner draws from them.
+
+    Raises:
+        PluginBroken: the learner changed its input, or its result breaks the contract.
+    """
+    inputs = {
         "latents": latents,
         "scores": scores,
         **{name: value for name, value in extra.items() if isinstance(value, np.ndarray)},
     }
-    before = {name: digest(torch.from_numpy(values)) for name, values in given.items()}
+    before = {name: digest(torch.from_numpy(values)) for name, values in inputs.items()}
     with random_state.seeded(seed):
         returned = learner.learn(latents, scores, concepts, generator=generator, seed=seed, **extra)
-    for name, values in given.items():
+    for name, values in inputs.items():
         if digest(torch.from_numpy(values)) != before[name]:
             raise PluginBroken(
-                f"{owner_of(learner)} writes into the {name} that it is given, from which it learns again; have it work on a copy"
+                f"{owner_of(learner)} changed the {name} that it was given, which are used again; "
+                "let it work on a copy"
             )
     return check_learned(returned, learner, concepts, generator)
 
@@ -201,7 +228,11 @@ def _checked(
 def _learn(
     fit: Fit, latents: Floats, scores: Floats, concepts: Sequence[Concept]
 ) -> tuple[Boundaries, dict[str, str]]:
-    """All concepts at once; if that is refused, those that can be learnt, and why the others cannot."""
+    """Learn all concepts at once; if the learner refuses that, learn those that it can learn one by one.
+
+    Returns:
+        The boundaries, and a dict concept -> reason for the concepts that could not be learnt.
+    """
     if not concepts:
         return Boundaries(), {}
     with suppress(DataError):
@@ -212,26 +243,34 @@ def _learn(
             fit(latents, scores[:, [j]], [concept])
         except DataError as error:
             refused[concept.name] = str(error)
-    left = [j for j, concept in enumerate(concepts) if concept.name not in refused]
-    if not left:
+    columns = [j for j, concept in enumerate(concepts) if concept.name not in refused]
+    if not columns:
         return Boundaries(), refused
-    return fit(latents, scores[:, left], [concepts[j] for j in left]), refused
+    return fit(latents, scores[:, columns], [concepts[j] for j in columns]), refused
 
 
-def conditional(boundaries: Boundaries, conditions: Sequence[Condition]) -> list[Boundary]:
-    """The configured conditional directions, as far as the concepts they name have boundaries.
+def conditional_directions(boundaries: Boundaries, conditions: Sequence[Condition]) -> list[Boundary]:
+    """Compute the conditional directions of those conditions whose concepts all have boundaries.
 
-    Their offset keeps the hyperplane's distance from the origin's projection: it is that of the
-    original boundary, seen along the new normal.
+    The normal n' is that of `conditioned`. The offset is b' = b / (n.n'), so both hyperplanes meet the line
+    through the origin along n' at one point.
+
+    Args:
+        boundaries: one for all layers per concept.
+        conditions: a concept to edit and the concepts to keep.
+
+    Raises:
+        DataError: a boundary has a normal per layer, or lies in the span of its conditions.
     """
-    made = []
+    directions = []
     for condition in conditions:
         if not {condition.edit, *condition.keep} <= set(boundaries.names):
             continue
         primal = boundaries.of(condition.edit)
         if primal.normal.ndim != 1:
             raise DataError(
-                f"conditions: '{condition.edit}' has a boundary per layer; conditional directions need one for all layers"
+                f"conditions: '{condition.edit}' has one boundary per layer; a conditional direction "
+                "needs one for all layers"
             )
         normal = conditioned(
             primal.normal,
@@ -240,7 +279,7 @@ def conditional(boundaries: Boundaries, conditions: Sequence[Condition]) -> list
             names=condition.keep,
         )
         cosine = float(normal @ primal.normal.astype(np.float64))
-        made.append(
+        directions.append(
             replace(
                 primal,
                 normal=normal.astype(np.float32),
@@ -249,4 +288,4 @@ def conditional(boundaries: Boundaries, conditions: Sequence[Condition]) -> list
                 facts={"cosine_with_unconditional": cosine},
             )
         )
-    return made
+    return directions

@@ -1,13 +1,14 @@
-"""How far an effect depends on the samples that its boundary was learnt from (method B). Pure.
+"""Estimates the variance of an effect that is due to the learning samples (method B). Pure functions.
 
-A boundary is learnt again from M resamplings of its samples (Efron 1979), and the same verification
-samples are moved along what comes out. How much the mean effect then varies is the variance due to
-learning, after two corrections:
+The boundary is learnt again from M bootstrap resamples of its samples (Efron 1979). Each of these replicates
+moves the same K verification samples. The variance of the mean effect between replicates is the variance due
+to learning, after two corrections:
 
-- All replicates are moved on the same K samples, so what samples and boundary do together varies their means
-  as well. Two-way analysis of variance takes it out: it is in the verification error already.
-- A replicate has the noise of its resampling on top of the boundary's own, and normals have unit length: noise
-  then takes a larger part of that length, and what it does to the effect looks smaller than it is. `dilution` says by how much.
+- The interaction of sample and replicate adds to the variance between the replicates' means. Two-way analysis
+  of variance removes it (`learning_error`), because the verification error already contains it.
+- A replicate contains the noise of its resample on top of the noise of the boundary itself. Normals have unit
+  length, so this extra noise shortens the true part of the normal and makes the variance look too small.
+  `dilution` is the factor that corrects this.
 """
 
 from __future__ import annotations
@@ -21,14 +22,21 @@ from ..randomness import Stream
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-FEWEST_SAMPLES = 32  # of which replicates are moved; half of those of the boundary, if that is more
-LARGEST_DILUTION = np.sqrt(2.0)  # that of a boundary which is nothing but noise
+FEWEST_SAMPLES = 32  # that replicates move; or half of the boundary's samples, if that is more
+LARGEST_DILUTION = np.sqrt(2.0)  # of a boundary that is pure noise
 
 
 def resampled_rows(samples: int, seed: int, replicate: int) -> tuple[Rows, int]:
-    """Draw as many samples with replacement as there are: their rows (N,), ascending, and a seed for the learner.
+    """Draw the rows of one bootstrap resample: N rows out of N, with replacement.
 
-    The learner gets a seed of its own for each replicate, because with other samples its random choices would be others too.
+    Args:
+        samples: N.
+        seed: of the run.
+        replicate: number of the resample, from 0.
+
+    Returns:
+        The rows (N,), ascending, and a seed for the learner. Each replicate has its own seed, because the
+        random choices of the learner are part of the variance.
 
     >>> rows, seed = resampled_rows(5, seed=0, replicate=1)
     >>> len(rows), bool((np.diff(rows) >= 0).all())
@@ -39,9 +47,14 @@ def resampled_rows(samples: int, seed: int, replicate: int) -> tuple[Rows, int]:
 
 
 def replicate_samples(samples: int, batch: int) -> int:
-    """How many of a boundary's verification samples its replicates are moved on: half of them, 32 at least, in whole batches.
+    """Return how many verification samples the replicates of a boundary move: half of its own, at least 32.
 
-    Replicates are compared on the same samples, so few will do, and more replicates on half of them say more than fewer on all.
+    All replicates move the same samples, so half of them suffice: for the same cost, more replicates give a
+    better estimate than more samples. The number is rounded up to whole batches.
+
+    Args:
+        samples: K, that the boundary itself moves.
+        batch: samples in one pass.
 
     >>> replicate_samples(128, 16), replicate_samples(500, 32), replicate_samples(24, 16)
     (64, 256, 24)
@@ -51,20 +64,25 @@ def replicate_samples(samples: int, batch: int) -> int:
 
 
 def dilution(normal: NDArray[np.floating], replicates: NDArray[np.floating]) -> float:
-    """By how much the spread of replicates' effects has to be multiplied, from 1 to sqrt(2).
+    """Compute the factor that corrects the spread of the replicates' effects, from 1 to sqrt(2).
 
-    Let the learner find v + e, where v is what all samples would give and e the noise of those drawn, and a replicate v + e + e'.
-    Noise e' moves the effect of a unit normal by 1 / |v + e + e'| of its size, that of a boundary by 1 / |v + e|. Because
-    noise is orthogonal to everything else in many dimensions, the cosine of boundary and replicates is |v + e| / |v + e + e'|, and
-    the cosine of two replicates is the square of that. Where the boundary is learnt from a part of the samples drawn by lot, the
-    replicates' centre lies elsewhere; the quotient of the two cosines is right then as well.
+        dilution = mean cos(boundary, replicate) / mean cos(replicate, other replicate)
+
+    Derivation: let the boundary be v + e before it is normalised, where v is its value for infinitely many
+    samples and e the noise of those drawn, and let a replicate be v + e + e'. After normalisation, noise e'
+    changes the effect of a replicate by e' / |v + e + e'|, but noise e changes that of the boundary by
+    e / |v + e|. The factor is therefore |v + e + e'| / |v + e|. In many dimensions noise is orthogonal to
+    everything else. Then the cosine of boundary and replicate is |v + e| / |v + e + e'|, and the cosine of
+    two replicates is the square of that, so the quotient of the two is the factor. It is also right for a
+    boundary that is learnt from a random part of the samples, where the replicates scatter around another
+    centre.
 
     Args:
         normal: of the boundary, of unit length, (D,) or (L, D).
-        replicates: (M, D) or (M, L, D), those that could not be learnt left out.
+        replicates: normals (M, D) or (M, L, D), without those that could not be learnt.
 
     Returns:
-        1 for fewer than two replicates.
+        The factor; 1 for fewer than two replicates.
     """
     count = len(replicates)
     if count < 2:
@@ -73,29 +91,28 @@ def dilution(normal: NDArray[np.floating], replicates: NDArray[np.floating]) -> 
     flat = flat / np.linalg.norm(flat, axis=1, keepdims=True)
     own = normal.reshape(-1).astype(np.float64)
     with_own = float((flat @ own).mean() / np.linalg.norm(own))
-    among = float(
-        (np.square(flat.sum(axis=0)).sum() - count) / (count * (count - 1))
-    )  # mean cosine of two of them
+    # Mean cosine of two replicates: |sum of unit vectors|^2 = M + sum of the cosines of all ordered pairs.
+    among = float((np.square(flat.sum(axis=0)).sum() - count) / (count * (count - 1)))
     if among <= 0.0 or with_own <= 0.0:
         return float(LARGEST_DILUTION)
     return float(np.clip(with_own / among, 1.0, LARGEST_DILUTION))
 
 
 def learning_error(changes: Floats, scale: float = 1.0) -> tuple[float, int]:
-    """Standard error of an effect due to the learning, and its degrees of freedom.
+    """Compute the standard error of an effect due to learning, by two-way analysis of variance.
 
-    With a_m the mean deviation of replicate m from the mean of all replicates on the same sample, and s^2 the mean square of what
-    is left when samples and replicates are taken out,
-
+        a_m     = mean over k of (d_mk - mean over m of d_mk)                  effect of replicate m
+        s^2     = mean square of d_mk without sample and replicate effects     interaction
         error^2 = scale^2 excess(sum_m a_m^2 / (M - 1), s^2 / K)
 
     Args:
-        changes: of the boundary's own concept, a row per replicate and a column per verification sample, (M, K). NaN where a pair has no
-            score, and in all of a row whose boundary could not be learnt.
-        scale: what `dilution` says.
+        changes: d (M, K), the change of the boundary's own concept for each replicate and verification
+            sample. NaN where a pair has no score, and in the whole row of a replicate that could not be
+            learnt.
+        scale: from `dilution`.
 
     Returns:
-        NaN and 0 with fewer than two replicates.
+        The standard error and its degrees of freedom, M - 1; NaN and 0 for fewer than two replicates.
     """
     rows = changes[~np.isnan(changes).all(axis=1)]
     rows = rows[:, (~np.isnan(rows)).sum(axis=0) >= 2]
@@ -116,15 +133,24 @@ def learning_error(changes: Floats, scale: float = 1.0) -> tuple[float, int]:
 
 
 def excess(variance: float, noise: float, freedom: int) -> float:
-    """By how much a variance that was estimated exceeds that of the noise in it; at least 0, and 0 only for no variance.
+    """Estimate the part of a variance that is not noise: a smooth form of max(variance - noise, 0).
 
-    The plain max(variance - noise, 0) is zero in half of all cases where noise prevails, and then an interval does as if nothing
-    had to be learnt. So the mean over what the estimate might have been, variance X / f with X chi-squared of f degrees of
-    freedom, is taken of it, which is what bagging it gives (Buehlmann and Yu, Analyzing bagging, Annals of Statistics 30, 2002):
+    Where noise prevails, the plain maximum is zero in half of all cases, and an interval would then ignore
+    the learning. So it is averaged over the distribution of the estimate, variance X / f with X chi-squared
+    of f degrees of freedom. Bagging has this result (Buehlmann and Yu, Analyzing bagging, Annals of
+    Statistics 30, 2002):
 
-        variance P(X' > c) - noise P(X > c)    c = f noise / variance, X' chi-squared of f + 2
+        excess = variance P(X' > c) - noise P(X > c)    c = f noise / variance, X' chi-squared of f + 2
 
-    Where there is little noise this is the difference.
+    With little noise this is the plain difference.
+
+    Args:
+        variance: estimated, noise included.
+        noise: variance of the noise.
+        freedom: f, degrees of freedom of the estimate.
+
+    Returns:
+        A number of at least 0; exactly 0 only where the variance is 0.
 
     >>> round(excess(4.0, 1.0, 11), 2), round(excess(1.0, 1.0, 11), 2), round(excess(0.5, 1.0, 11), 3)
     (3.0, 0.17, 0.003)
@@ -143,26 +169,40 @@ def total_interval(
     freedom: NDArray[np.int64],
     confidence: float = 0.95,
 ) -> tuple[Floats, Floats]:
-    """The interval that holds over other learning samples too, from one that holds over verification samples.
+    """Add the variance due to learning to an interval that covers verification samples only.
 
-    Each side of the sum has the square root of the sum of squares of the parts' sides (Zou and Donner 2008): the verification
-    interval keeps its shape, and the learning adds Student's interval of few replicates. It is never the narrower one.
+        half  = t(f, (1 + confidence) / 2) error
+        low'  = mean - sqrt((mean - low)^2 + half^2)
+        high' = mean + sqrt((high - mean)^2 + half^2)
+
+    Each side is combined on its own (Zou and Donner 2008), so that a skewed interval stays skewed. The result
+    is never narrower than the interval given.
 
     Args:
-        mean: of the effects, any shape.
+        mean: effects, any shape.
         low: lower end of their interval over verification samples.
         high: upper end.
-        error: what learning_error says; NaN gives NaN.
-        freedom: its degrees of freedom.
-        confidence: of the part that learning adds.
+        error: from `learning_error`; NaN gives NaN.
+        freedom: f, its degrees of freedom.
+        confidence: of Student's interval `half`.
+
+    Returns:
+        The lower and the upper end.
     """
     half = stats.t.ppf(0.5 + confidence / 2.0, np.maximum(freedom, 1)) * error
     return mean - np.hypot(mean - low, half), mean + np.hypot(high - mean, half)
 
 
 def errors_of(changes: Floats, scales: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """learning_error of each of B boundaries from changes (M, B, K): two of (B,)."""
-    found = [learning_error(changes[:, i], scale) for i, scale in enumerate(scales)]
-    return np.array([error for error, _ in found]), np.array(
-        [freedom for _, freedom in found], dtype=np.int64
-    )
+    """Compute `learning_error` for each of B boundaries.
+
+    Args:
+        changes: (M, B, K).
+        scales: from `dilution` (B,).
+
+    Returns:
+        The standard errors (B,) and their degrees of freedom (B,).
+    """
+    pairs = [learning_error(changes[:, i], scale) for i, scale in enumerate(scales)]
+    errors = np.array([error for error, _ in pairs])
+    return errors, np.array([freedom for _, freedom in pairs], dtype=np.int64)

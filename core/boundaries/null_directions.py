@@ -1,4 +1,4 @@
-"""What effects are held against: random directions, or what the learner finds in permuted scores (method B)."""
+"""Draws the null directions that effects are compared with: random, or from permuted scores (method B)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ Fit = Callable[[Floats, Floats, Sequence[Concept]], Boundaries]  # latents, scor
 
 
 def null_directions(run: Run, prepared: Prepared) -> Floats:
-    """R unit directions: (R, D), or (R, L, D) with one per layer for learners of w+.
+    """Return the R null directions of a run, of unit length.
+
+    Returns:
+        (R, D), or (R, L, D) with one per layer for learners of w+.
 
     Raises:
-        RunError: the directions of permuted scores, which the learn stage leaves, cannot be read.
+        RunError: the directions from permuted scores, which stage `learn` stores, cannot be read.
     """
     config = prepared.config
     if config.rescoring.null == "random":
@@ -41,12 +44,23 @@ def null_directions(run: Run, prepared: Prepared) -> Floats:
         return np.asarray(load_file(run.path / FILE)["normals"])
     except (OSError, KeyError, SafetensorError) as error:
         raise RunError(
-            f"{run.path / FILE} cannot be read ({type(error).__name__}: {error}); run `ganstrata learn {run.path}` again"
+            f"{run.path / FILE} cannot be read ({type(error).__name__}: {error}); "
+            f"run `ganstrata learn {run.path}` again"
         ) from None
 
 
 def random_directions(generator: Generator, count: int, seed: int, *, layerwise: bool) -> Floats:
-    """Normal variables, normalised: directions drawn evenly."""
+    """Draw directions uniformly from the unit sphere: normal variables, divided by their length.
+
+    Args:
+        generator: gives L and D.
+        count: R.
+        seed: of the run.
+        layerwise: whether to draw one direction per layer.
+
+    Returns:
+        (R, D), or (R, L, D) if layerwise.
+    """
     layers, size = generator.card.layers, generator.card.code_size
     raw = normals(seed, Stream.NULL, Use.LATENT, range(count), size * layers if layerwise else size)
     raw = raw.reshape(count, layers, size) if layerwise else raw
@@ -64,35 +78,35 @@ def permuted_directions(
     seed: int,
     classes: NDArray[np.int64] | None = None,
 ) -> Floats:
-    """What the learner makes of scores that have nothing to do with the latents, concept after concept.
+    """Learn directions from permuted scores, which have no relation to the latents.
 
-    Such directions follow the spread of the latents, as those of true scores do and random ones do not.
+    Unlike random directions, they follow the distribution of the latents, as true boundaries do.
 
     Args:
-        fit: the run's learner, with its generator, seed and classes.
+        fit: calls the run's learner.
         latents: (N, D) or (N, L, D).
         scores: (N, C), of concepts that can be learnt.
         concepts: C of them; direction r takes concept r modulo C.
-        count: number of directions R, each from a permutation of its own.
+        count: R, the number of directions; each has its own permutation.
         seed: of the permutations.
-        classes: drawn by a conditional generator (N,): scores are then permuted among samples of one class.
+        classes: of a conditional generator (N,); scores are then permuted within each class.
 
     Returns:
         (R, D), or (R, L, D).
     """
-    found = []
+    directions = []
     for r in range(count):
         j = r % len(concepts)
         order = np.random.default_rng([seed, int(Stream.NULL), r]).permutation(len(scores))
         if classes is not None:
-            mixed = order[np.argsort(classes[order], kind="stable")]
-            order = np.empty_like(mixed)
-            order[np.argsort(classes, kind="stable")] = mixed
+            shuffled = order[np.argsort(classes[order], kind="stable")]
+            order = np.empty_like(shuffled)
+            order[np.argsort(classes, kind="stable")] = shuffled
         (boundary,) = fit(latents, scores[order][:, [j]], [concepts[j]])
-        found.append(boundary.normal)
-    return np.stack(found).astype(np.float32)
+        directions.append(boundary.normal)
+    return np.stack(directions).astype(np.float32)
 
 
 def save_directions(run: Run, directions: Floats) -> None:
-    """Keep the directions of permuted scores with the boundaries."""
+    """Write the directions learnt from permuted scores (R, D) or (R, L, D) into the run directory."""
     write_bytes(run.path / FILE, save({"normals": np.ascontiguousarray(directions)}))

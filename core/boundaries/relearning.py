@@ -1,4 +1,4 @@
-"""Learns every boundary again from resampled samples, to see how far it depends on them (method B)."""
+"""Learns each boundary again from bootstrap resamples of its samples (method B)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .learning_variance import resampled_rows
 from .relearnt import Resampled
 
 Learn = Callable[[NDArray[np.int64], int], tuple[Boundaries, Mapping[str, str]]]
-"""Rows to learn from (N,), some of them several times, and a seed: boundaries, and why others could not be learnt."""
+"""Learns from rows (N,), with a seed; returns boundaries, and a dict name -> reason of those that failed."""
 
 
 @dataclass
 class Missing:
-    """How many resamplings did not give a boundary, and why the last of them did not."""
+    """Count the resamples from which a boundary could not be learnt, with the reason of the last failure."""
 
     resamplings: int = 0
     reason: str = ""
@@ -27,14 +27,19 @@ class Missing:
 
 @dataclass
 class Relearnt:
-    """What the resamplings gave, and what they did not, by the boundary's name."""
+    """Hold boundaries learnt from resamples, and the failures.
+
+    Attributes:
+        resampled: normals and spreads.
+        missing: name of a boundary -> its failures; boundaries without any are not there.
+    """
 
     resampled: Resampled
     missing: dict[str, Missing] = field(default_factory=dict)
 
     @property
     def facts(self) -> dict[str, dict[str, int | str]]:
-        """For run.json."""
+        """Failures as run.json stores them."""
         return {
             name: {"resamplings": missing.resamplings, "reason": missing.reason}
             for name, missing in self.missing.items()
@@ -50,15 +55,18 @@ def learn_again(
     seed: int,
     done: Callable[[], None],
 ) -> Relearnt:
-    """Learn from `count` resamplings of the samples what `boundaries` were learnt from all of them.
+    """Learn each boundary again from M resamples.
 
     Args:
-        learn: the run's learner on these rows.
-        boundaries: of all samples, conditional directions included: what is looked for.
-        w: of all samples, (N, D); its spread is measured anew in each resampling.
+        learn: calls the run's learner on rows of the samples.
+        boundaries: learnt from all samples, conditional directions included.
+        w: of all samples (N, D); the spread s_w is computed again for each resample.
         count: M.
-        seed: of the resamplings.
-        done: called after each.
+        seed: of the resampling.
+        done: called after each resample.
+
+    Returns:
+        Normals (M, B, D) or (M, B, L, D) and spreads (M,); a normal is NaN where learning failed.
     """
     normals = np.full((count, len(boundaries), *boundaries[0].normal.shape), np.nan, dtype=np.float32)
     spreads = np.empty(count)
@@ -66,10 +74,10 @@ def learn_again(
     for m in range(count):
         rows, learner_seed = resampled_rows(len(w), seed, m)
         spreads[m] = spread_of(w[rows])
-        found, refused = learn(rows, learner_seed)
+        replicates, refused = learn(rows, learner_seed)
         for i, boundary in enumerate(boundaries):
-            if boundary.name in found.names:
-                normals[m, i] = found.of(boundary.name).normal
+            if boundary.name in replicates.names:
+                normals[m, i] = replicates.of(boundary.name).normal
             if not np.isfinite(normals[m, i]).all():
                 missing = relearnt.missing.setdefault(boundary.name, Missing())
                 missing.resamplings += 1

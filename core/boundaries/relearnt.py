@@ -1,4 +1,4 @@
-"""Boundaries learnt again from resampled samples, on disk beside the boundaries (method B)."""
+"""Stores the normals of boundaries that were learnt again from resampled samples (method B)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ FILE = "resampled.safetensors"
 
 @dataclass(frozen=True)
 class Resampled:
-    """What M resamplings of the learning samples give for B boundaries.
+    """Hold the normals of B boundaries in M resamples.
 
     Attributes:
-        normals: (M, B, D), or (M, B, L, D) with one per layer; NaN where a resampling did not do.
-        spreads: of w in each resampling, (M,): the unit of its step.
+        normals: (M, B, D), or (M, B, L, D) with one per layer; NaN where a boundary could not be learnt.
+        spreads: s_w of each resample (M,), the unit of its steps.
     """
 
     normals: NDArray[np.float32]
@@ -33,12 +33,12 @@ class Resampled:
 
     @property
     def learnt(self) -> NDArray[np.bool_]:
-        """Which boundaries each resampling gave, (M, B)."""
+        """Whether each boundary could be learnt from each resample, (M, B)."""
         flat = self.normals.reshape(*self.normals.shape[:2], -1)
         return np.asarray(np.isfinite(flat).all(axis=2))
 
     def dilutions(self, boundaries: Boundaries) -> NDArray[np.float64]:
-        """What the spread of each boundary's replicates is multiplied by, (B,)."""
+        """Compute `dilution` of each boundary, (B,)."""
         learnt = self.learnt
         return np.array(
             [
@@ -48,14 +48,14 @@ class Resampled:
         )
 
     def save(self, folder: Path) -> None:
-        """Write the file."""
+        """Write resampled.safetensors into a folder."""
         write_bytes(
             folder / FILE, save({"normals": np.ascontiguousarray(self.normals), "spreads": self.spreads})
         )
 
     @classmethod
     def load(cls, folder: Path, boundaries: Boundaries) -> Resampled:
-        """Read the file that stands beside these boundaries.
+        """Read resampled.safetensors of a folder with these boundaries.
 
         Raises:
             RunError: it is missing or damaged, or belongs to other boundaries.
@@ -63,13 +63,14 @@ class Resampled:
         try:
             tensors = load_file(folder / FILE)
             normals, spreads = np.asarray(tensors["normals"]), np.asarray(tensors["spreads"])
-            wanted = (len(spreads), len(boundaries), *boundaries[0].normal.shape)
-            if normals.shape != wanted or normals.dtype != np.float32:
+            expected = (len(spreads), len(boundaries), *boundaries[0].normal.shape)
+            if normals.shape != expected or normals.dtype != np.float32:
                 raise ValueError(
-                    f"its normals are {normals.dtype} of shape {normals.shape}; the boundaries beside it need float32 of {wanted}"
+                    f"its normals are {normals.dtype} of shape {normals.shape}; "
+                    f"the boundaries beside it need float32 of {expected}"
                 )
             if spreads.ndim != 1 or spreads.dtype != np.float64 or not np.isfinite(spreads).all():
-                raise ValueError("its spreads of w are not finite numbers, one for each resampling")
+                raise ValueError("its spreads of w are not finite numbers, one for each resample")
             return cls(normals, spreads)
         except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
             reason = f"{type(error).__name__}: {visible(str(error), 200)}"

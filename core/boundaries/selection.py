@@ -1,4 +1,4 @@
-"""Which samples a boundary is learnt from, and how well it does on those left out (method A.2, A.3)."""
+"""Selects the samples that a boundary is learnt from, and measures its accuracy (method A.2, A.4)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Rows = NDArray[np.int64]
 
 
 class Extremes(PluginConfig):
-    """Config of learners that set the highest scores against the lowest."""
+    """Represent the config of learners that separate the highest scores from the lowest."""
 
     positives: int | float = Field(
         default=2000, gt=0, description="highest scores: a count, or a share up to 0.5"
@@ -27,14 +27,14 @@ class Extremes(PluginConfig):
         default=2000, gt=0, description="lowest scores: a count, or a share up to 0.5"
     )
     train_share: float = Field(
-        default=0.7, gt=0.0, lt=1.0, description="of the chosen; the others measure accuracy"
+        default=0.7, gt=0.0, lt=1.0, description="of the selected samples; the others measure accuracy"
     )
 
     def check(self, samples: int) -> None:
-        """Refuse numbers that so many samples cannot supply, before any work is done.
+        """Check that so many samples supply the positives and negatives, before any work is done.
 
         Raises:
-            DataError: too many positives or negatives.
+            DataError: there are too few samples.
         """
         count_of(self.positives, samples, "positives", "every concept")
         count_of(self.negatives, samples, "negatives", "every concept")
@@ -42,38 +42,55 @@ class Extremes(PluginConfig):
 
 @dataclass(frozen=True)
 class Selection:
-    """Row numbers by part; labels are 1 for positives and 0 for negatives."""
+    """Hold the row numbers of each part of the samples; labels are 1 for positives and 0 for negatives.
+
+    Attributes:
+        train: rows to learn from.
+        train_labels: of `train`.
+        held_out: selected rows that measure accuracy.
+        held_out_labels: of `held_out`.
+        rest: rows that were not selected.
+        rest_labels: of `rest`, 1 above the midpoint of the highest and the lowest score.
+        requested: counts of positives and negatives from the config; within classes fewer may be selected.
+    """
 
     train: Rows
     train_labels: NDArray[np.int64]
     held_out: Rows
     held_out_labels: NDArray[np.int64]
     rest: Rows
-    rest_labels: NDArray[np.int64]  # by the midpoint of the highest and the lowest score
-    asked: tuple[int, int]  # positives and negatives that were asked for; within classes there may be fewer
+    rest_labels: NDArray[np.int64]
+    requested: tuple[int, int]
 
 
-def count_of(asked: int | float, available: int, what: str, concept: str) -> int:
-    """A count, from a count or a share of the available samples.
+def count_of(requested: int | float, available: int, what: str, concept: str) -> int:
+    """Return a count of samples from a count or a share of them.
+
+    Args:
+        requested: a whole number, or a float up to 0.5 for a share.
+        available: number of samples.
+        what: `positives` or `negatives`, for messages.
+        concept: its name, for messages.
 
     Raises:
-        DataError: more than half of the samples, or none; or a number above 1 that is not whole.
+        DataError: fewer than 2 or more than half of the samples, or a number above 1 that is not whole.
 
     Example:
         >>> count_of(0.25, 400, "positives", "colour/red"), count_of(30, 400, "positives", "colour/red")
         (100, 30)
     """
-    share = isinstance(asked, float) and asked <= 1.0
-    if not share and asked != int(asked):
+    share = isinstance(requested, float) and requested <= 1.0
+    if not share and requested != int(requested):
         raise DataError(
-            f"{concept}: {asked:g} {what} were asked for; give a whole number, or a share up to 0.5"
+            f"{concept}: {requested:g} {what} were asked for; give a whole number, or a share up to 0.5"
         )
-    count = floor_share(asked, available) if share else int(asked)
+    count = floor_share(requested, available) if share else int(requested)
     if count < 2 or count > available // 2:
         change = "raise" if count < 2 <= available // 2 else "lower"
         raise DataError(
-            f"{concept}: {asked:g} {what} were asked for, but there are {available} samples with a score, "
-            f"so 2 to {available // 2} are possible; {change} boundary.with.{what} or raise synthesis.samples"
+            f"{concept}: {requested:g} {what} were asked for, but there are {available} samples "
+            f"with a score, so 2 to {available // 2} are possible; "
+            f"{change} boundary.with.{what} or raise synthesis.samples"
         )
     return count
 
@@ -81,24 +98,24 @@ def count_of(asked: int | float, available: int, what: str, concept: str) -> int
 def select(
     scores: Floats, extremes: Extremes, *, concept: str, seed: int, classes: Rows | None = None
 ) -> Selection:
-    """Highest and lowest scores, split into training and held-out parts of equal composition.
+    """Select the samples with the highest and the lowest scores, split into train and held-out parts.
 
     Args:
-        scores: (N,); samples whose score is NaN are left out altogether.
-        extremes: how many, and how they are split.
-        concept: id, for messages, and so that every concept is split in its own way.
+        scores: (N,); samples whose score is NaN are left out.
+        extremes: how many to select, and the share to train on.
+        concept: its name, for messages; it also seeds the split.
         seed: of the split.
-        classes: of a conditional generator (N,): every class then supplies positives and negatives in
-            proportion to its samples, and in one proportion to each other, so that the class tells nothing
-            about the label. Classes too small for their share supply what they can.
+        classes: of a conditional generator (N,). Each class then supplies positives and negatives in
+            proportion to its size, and in the same proportion to each other, so that the class says nothing
+            about the label. Classes that are too small supply what they can.
 
     Raises:
-        DataError: too few samples, or scores that do not tell the two ends apart.
+        DataError: there are too few samples, or the highest scores equal the lowest.
     """
     defined = np.flatnonzero(~np.isnan(scores))
     positives = count_of(extremes.positives, len(defined), "positives", concept)
     negatives = count_of(extremes.negatives, len(defined), "negatives", concept)
-    asked = (positives, negatives)
+    requested = (positives, negatives)
     order = defined[np.argsort(-scores[defined], kind="stable")]
     if classes is not None:
         high, low = _within_classes(scores, order, classes, positives, negatives, concept)
@@ -109,8 +126,9 @@ def select(
         value = float(scores[low[0]])
         same = int((scores[defined] == value).sum())
         raise DataError(
-            f"{concept}: the {positives} highest and {negatives} lowest scores are not apart: {same} of {len(defined)} samples "
-            f"score {value:g}; ask for fewer positives or negatives, or exclude the concept"
+            f"{concept}: the {positives} highest and {negatives} lowest scores are not apart: "
+            f"{same} of {len(defined)} samples score {value:g}; "
+            "ask for fewer positives or negatives, or exclude the concept"
         )
     rng = np.random.default_rng([seed, zlib.crc32(concept.encode())])
     cut_high, cut_low = (
@@ -118,9 +136,9 @@ def select(
         ceil_share(extremes.train_share, negatives),
     )
     high, low = rng.permutation(high), rng.permutation(low)
-    left = ~np.isnan(scores)
-    left[high], left[low] = False, False
-    rest = np.flatnonzero(left)
+    unselected = ~np.isnan(scores)
+    unselected[high], unselected[low] = False, False
+    rest = np.flatnonzero(unselected)
     midpoint = (float(scores[defined].max()) + float(scores[defined].min())) / 2.0
     return Selection(
         train=np.concatenate([high[:cut_high], low[:cut_low]]),
@@ -129,33 +147,42 @@ def select(
         held_out_labels=np.repeat([1, 0], [positives - cut_high, negatives - cut_low]),
         rest=rest,
         rest_labels=(scores[rest] > midpoint).astype(np.int64),
-        asked=asked,
+        requested=requested,
     )
 
 
 def _within_classes(
     scores: Floats, order: Rows, classes: Rows, positives: int, negatives: int, concept: str
 ) -> tuple[Rows, Rows]:
-    """Positives and negatives by class; a class whose ends do not differ supplies none.
+    """Select positives and negatives within each class.
+
+    A class whose highest and lowest scores are equal supplies none.
 
     Args:
         scores: (N,).
         order: rows with a score, the highest first.
         classes: (N,).
-        positives: how many in all, which are shared among the classes.
+        positives: total, shared among the classes.
         negatives: the same.
-        concept: for messages.
+        concept: its name, for messages.
+
+    Returns:
+        Rows of positives and of negatives, each with the highest score first.
+
+    Raises:
+        DataError: no class supplies any.
     """
-    found, sizes = np.unique(classes[order], return_counts=True)
+    members, sizes = np.unique(classes[order], return_counts=True)
     highs, lows = [], []
-    for member, many, few in zip(found, *ends(positives, negatives, sizes), strict=True):
+    for member, many, few in zip(members, *ends(positives, negatives, sizes), strict=True):
         rows = order[classes[order] == member]
         if many and few and scores[rows[many - 1]] > scores[rows[-few]]:
             highs.append(rows[:many])
             lows.append(rows[len(rows) - few :])
     if not highs:
         raise DataError(
-            f"{concept}: {positives} positives and {negatives} negatives are shared among {len(found)} classes of up to {int(sizes.max())} samples, "
+            f"{concept}: {positives} positives and {negatives} negatives are shared among "
+            f"{len(members)} classes of up to {int(sizes.max())} samples, "
             "and no class has two ends that differ; draw fewer classes, or raise synthesis.samples"
         )
     high, low = np.concatenate(highs), np.concatenate(lows)
@@ -165,10 +192,21 @@ def _within_classes(
 def ends(
     positives: int, negatives: int, sizes: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many positives and how many negatives each class supplies, in proportion to its size and to each other.
+    """Compute how many positives and negatives each class supplies.
 
-    The fewer of the two are shared out first, so that no class has one end alone; both ends of a class
-    fit into it. Classes of odd sizes, and many small ones, may supply fewer in all than were asked for.
+    Both are in proportion to the size of the class, and in one proportion to each other.
+
+    The smaller of the two totals is shared out first, so that no class supplies positives alone or negatives
+    alone. A class never supplies more than it has. Classes of odd size, or many small classes, may supply
+    fewer in total than requested.
+
+    Args:
+        positives: total.
+        negatives: total.
+        sizes: samples in each class (G,).
+
+    Returns:
+        Positives (G,) and negatives (G,).
 
     >>> [share.tolist() for share in ends(100, 100, np.full(40, 5))][0][:3]
     [2, 2, 2]
@@ -184,12 +222,15 @@ def ends(
 def apportion(
     total: int, sizes: NDArray[np.int64], most: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:
-    """Shares of a total in proportion to sizes, by largest remainders; of equal ones the first.
+    """Share out a total in proportion to sizes, by the method of largest remainders; the first wins a tie.
 
     Args:
-        total: to be shared out.
-        sizes: in proportion to which.
-        most: of each share; what does not fit goes to the others, and is lost where none has room.
+        total: to share out.
+        sizes: that the shares are proportional to (G,).
+        most: limit of each share (G,). The surplus goes to shares with room, and is lost if none has any.
+
+    Returns:
+        Whole numbers (G,).
 
     >>> apportion(7, np.array([10, 10, 1])).tolist()
     [4, 3, 0]
@@ -211,7 +252,11 @@ def apportion(
 
 
 def accuracy(distances: Floats, labels: NDArray[np.int64]) -> float | None:
-    """Share of samples on the right side of a boundary; None if there are none.
+    """Compute the share of samples on the correct side of a boundary; None without samples.
+
+    Args:
+        distances: signed distances (N,).
+        labels: 1 for positives, 0 for negatives (N,).
 
     >>> accuracy(np.array([0.5, -0.1, 0.2]), np.array([1, 0, 0])) == 2 / 3
     True

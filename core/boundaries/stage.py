@@ -1,4 +1,4 @@
-"""Stage 2: a boundary for every concept that varies (method A.2 to A.4)."""
+"""Runs stage 2, `learn`: a boundary for each concept that varies (method A.2 to A.4)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..runs.progress import Progress
 from ..runs.run import Run
 from ..text import listed, visible
 from .files import FILES, save_boundaries
-from .learn import Lessons, conditional, learn_again_from, reasons, why_invariant
+from .learn import LearningTask, conditional_directions, learn_from_resample, reason_invariant, reasons
 from .null_directions import FILE as NULL_FILE
 from .null_directions import permuted_directions, save_directions
 from .relearning import learn_again
@@ -29,41 +29,51 @@ Floats = NDArray[np.float32]
 
 
 def learn(run: Run, engine: Engine, progress: Progress) -> None:
-    """Write boundaries.safetensors and boundaries.json, and what resampled samples give."""
+    """Learn the boundaries of a run, and write them with their resampled normals and null directions.
+
+    Raises:
+        DataError: no boundary could be learnt, or a direction has the name of no concept.
+    """
     prepared = engine.prepared
     config, conditions, seed = (
         prepared.config.rescoring,
         prepared.config.conditions,
         prepared.config.synthesis.seed,
     )
-    varies = {row["id"]: row for row in run.concepts}
-    wanted = [prepared.concepts[j] for j in prepared.chosen]
-    skipped = {c.name: why_invariant(varies[c.name]) for c in wanted if not varies[c.name]["varies"]}
+    statistics = {row["id"]: row for row in run.concepts}
+    chosen = [prepared.concepts[j] for j in prepared.chosen]
+    skipped = {
+        c.name: reason_invariant(statistics[c.name]) for c in chosen if not statistics[c.name]["varies"]
+    }
     columns = [j for j in prepared.chosen if prepared.concepts[j].name not in skipped]
     with progress.stage("learn", total=len(columns) * (1 + config.learning_resamples)) as step:
         w, codes = read_latents(run, prepared)
-        lessons = _read(run, prepared, columns, w, codes)
-        plain, refused = lessons.learn(seed)
+        task = _read(run, prepared, columns, w, codes)
+        unconditional, refused = task.learn(seed)
         skipped |= refused
-        if not plain:
+        if not unconditional:
             raise DataError(f"no boundary could be learnt:\n{reasons(skipped)}")
-        _check_named(plain, prepared)
-        lessons = lessons.without(refused)
+        _check_named(unconditional, prepared)
+        task = task.without(refused)
         files: tuple[str, ...] = FILES
         facts: dict[str, Any] = {}
         if config.null == "permuted":
-            given = (lessons.fit(seed), lessons.latents, lessons.scores, lessons.concepts)
-            save_directions(
-                run,
-                permuted_directions(*given, count=config.null_directions, seed=seed, classes=lessons.classes),
+            directions = permuted_directions(
+                task.fit(seed),
+                task.latents,
+                task.scores,
+                task.concepts,
+                count=config.null_directions,
+                seed=seed,
+                classes=task.classes,
             )
+            save_directions(run, directions)
             files = (*files, NULL_FILE)
-        boundaries = Boundaries([*plain, *conditional(plain, conditions)])
+        boundaries = Boundaries([*unconditional, *conditional_directions(unconditional, conditions)])
         step(len(columns))
         if config.learning_resamples:
-            again = partial(learn_again_from, lessons, conditions)
             relearnt = learn_again(
-                again,
+                partial(learn_from_resample, task, conditions),
                 boundaries,
                 w[read_finite(run, prepared)],
                 count=config.learning_resamples,
@@ -78,26 +88,32 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
     )
 
 
-def _read(run: Run, prepared: Prepared, columns: Sequence[int], w: Floats, codes: Floats | None) -> Lessons:
-    """What there is to learn from: the samples of a run that have a finite picture, with the concepts of these columns."""
+def _read(
+    run: Run, prepared: Prepared, columns: Sequence[int], w: Floats, codes: Floats | None
+) -> LearningTask:
+    """Read the samples of a run whose picture is finite, with the scores of these columns."""
     latents = codes if prepared.learner.layerwise and codes is not None else w
     finite = read_finite(run, prepared)
     classes = read_classes(run, prepared) if prepared.learner.within_classes else None
     scores, concepts = read_scores(run, prepared)[:, columns], [prepared.concepts[j] for j in columns]
     classes = None if classes is None else classes[finite]
-    return Lessons(prepared.learner, prepared.generator, latents[finite], scores[finite], concepts, classes)
+    return LearningTask(
+        prepared.learner, prepared.generator, latents[finite], scores[finite], concepts, classes
+    )
 
 
 def _check_named(boundaries: Boundaries, prepared: Prepared) -> None:
-    """Refuse directions that have no concept: a run judges each by the scores of its own.
+    """Check that each direction has a concept, since a run judges it by the scores of that concept.
 
     Raises:
-        DataError: an unsupervised learner named some as no concept is.
+        DataError: some directions of an unsupervised learner do not have the name of a concept.
     """
     known = {concept.name for concept in prepared.concepts}
     strange = [visible(boundary.concept) for boundary in boundaries if boundary.concept not in known]
     if strange:
         raise DataError(
-            f"{owner_of(prepared.learner)} gave directions that are called {listed(strange)}, which no scorer scores; a run judges a direction by "
-            "the scores of its own concept, so it has to have the name of one. From Python, load_learner(...).learn(...) gives such directions too"
+            f"{owner_of(prepared.learner)} gave directions called {listed(strange)}, "
+            "but no scorer has these concepts; "
+            "a run judges a direction by the scores of the concept of the same name. "
+            "To use directions without a concept, call load_learner(...).learn(...) in Python"
         )

@@ -192,8 +192,8 @@ def _selection_facts(distances: NDArray[np.float32], selection: Selection) -> Fa
     return {
         "positives": int((selection.train_labels == 1).sum() + (selection.held_out_labels == 1).sum()),
         "negatives": int((selection.train_labels == 0).sum() + (selection.held_out_labels == 0).sum()),
-        "positives_asked": selection.asked[0],
-        "negatives_asked": selection.asked[1],
+        "positives_asked": selection.requested[0],
+        "negatives_asked": selection.requested[1],
         "held_out": len(selection.held_out),
         "held_out_accuracy": accuracy(distances[selection.held_out], selection.held_out_labels),
         "rest_accuracy": accuracy(distances[selection.rest], selection.rest_labels),

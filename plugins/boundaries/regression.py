@@ -87,7 +87,7 @@ def _select_unseen(samples: Samples, column: int, fitted: NDArray[np.bool_]) -> 
         labels[~seen],
         selection.rest[rest],
         selection.rest_labels[rest],
-        selection.asked,
+        selection.requested,
     )
 
 

@@ -100,7 +100,7 @@ def test_constant_scores_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("asked", "available", "message"),
+    ("requested", "available", "message"),
     [
         (
             51,
@@ -113,11 +113,11 @@ def test_constant_scores_are_refused():
         (0.01, 100, "0.01 positives were asked for"),
     ],
 )
-def test_impossible_numbers_are_refused_with_the_possible_ones(asked, available, message):
+def test_impossible_numbers_are_refused_with_the_possible_ones(requested, available, message):
     with pytest.raises(DataError, match=re.escape(message)) as caught:
-        count_of(asked, available, "positives", "a/x")
+        count_of(requested, available, "positives", "a/x")
     assert (
-        f"{'lower' if asked > 50 or asked == 0.51 else 'raise'} boundary.with.positives or raise synthesis.samples"
+        f"{'lower' if requested > 50 or requested == 0.51 else 'raise'} boundary.with.positives or raise synthesis.samples"
         in str(caught.value)
     )
 
@@ -271,7 +271,7 @@ def test_no_class_of_odd_size_is_dropped() -> None:
         == np.bincount(classes[rows[labels == 0]]).tolist()
         == [2] * 40
     )
-    assert chosen.asked == (100, 100)
+    assert chosen.requested == (100, 100)
     assert len(np.unique(rows)) == 160
 
 
