@@ -1,4 +1,4 @@
-"""Statistics of probing samples: the spread of w, and for each concept its spread and whether it varies."""
+"""Computes statistics of probing samples: the spread of w, and whether each concept varies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..strata.scored import ScoredGenerator
 
 
 def spread_of(w: NDArray[np.float32]) -> float:
-    """s_w = sqrt(trace Cov(w) / D), the unit of a step (method B), of w (N, D).
+    """Compute the spread s_w = sqrt(trace Cov(w) / D) of w (N, D), the unit of a step (method B).
 
     >>> rng = np.random.default_rng(0)
     >>> round(spread_of(rng.standard_normal((20000, 8)).astype(np.float32) * 3.0), 1)
@@ -28,28 +28,36 @@ def spread_of(w: NDArray[np.float32]) -> float:
 
 
 def least_spread(concepts: Sequence[Concept], deviations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The smallest standard deviation that counts as variation, for each concept of one scorer (C,).
+    """Compute the smallest standard deviation that counts as variation, for each concept of one scorer.
 
-    A concept's own `least`; for raw margins a tenth of the median spread of the scorer's margins, of those
-    that have one: a margin that is undefined (NaN) says nothing of what the others' spread should be.
+    It is the concept's own `least`. Raw margins have none; for them it is a tenth of the median standard
+    deviation of the scorer's margins, without those that are undefined.
+
+    Args:
+        concepts: C of one scorer.
+        deviations: standard deviation of each (C,), NaN where undefined.
+
+    Returns:
+        (C,).
     """
     margins = np.array([concept.least is None for concept in concepts], dtype=bool)
     known = deviations[margins & ~np.isnan(deviations)]
-    middle = float(np.median(known)) if len(known) else 0.0
-    return np.array([0.1 * middle if concept.least is None else concept.least for concept in concepts])
+    median = float(np.median(known)) if len(known) else 0.0
+    return np.array([0.1 * median if concept.least is None else concept.least for concept in concepts])
 
 
 def summarise(
     scored: ScoredGenerator, scores: NDArray[np.float32], w: NDArray[np.float32]
 ) -> tuple[float, list[ConceptStats]]:
-    """Return the spread of w (N, D), and a row of statistics per concept of the scores (N, C).
+    """Compute the spread of w (N, D), and a row of statistics for each concept of the scores (N, C).
 
     Raises:
-        DataError: w is not finite, or of fewer than two samples.
+        DataError: w is not finite, or has fewer than two samples.
     """
     if len(w) < 2:
         raise DataError(
-            f"{'one sample' if len(w) else 'no sample'} with a finite picture has no spread, from which steps are measured; raise synthesis.samples"
+            f"{'one sample' if len(w) else 'no sample'} with a finite picture has no spread, "
+            "which is the unit of a step; raise synthesis.samples"
         )
     spread = spread_of(w)
     if not math.isfinite(spread):
@@ -60,7 +68,7 @@ def summarise(
 
 
 def statistics_of(scored: ScoredGenerator, scores: NDArray[np.float32]) -> list[ConceptStats]:
-    """Return a row of statistics per concept of the scores (N, C); those that are NaN are left out."""
+    """Compute a row of statistics for each concept of the scores (N, C), without NaN scores."""
     rows: list[ConceptStats] = []
     for alias, scorer in scored.scorers.items():
         columns = scored.columns(alias)
@@ -96,4 +104,5 @@ def statistics_of(scored: ScoredGenerator, scores: NDArray[np.float32]) -> list[
 
 
 def _number(value: float) -> float | None:
+    """Return a number, or None for NaN, which JSON cannot store."""
     return None if np.isnan(value) else float(value)

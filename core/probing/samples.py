@@ -1,4 +1,4 @@
-"""Samples of a generator with their scores, in memory (method A.1)."""
+"""Draws samples of a generator and scores them, in memory (method A.1)."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Scorers = Scorer | Sequence[Scorer] | Mapping[str, Scorer]
 
 @dataclass(frozen=True)
 class Samples:
-    """N samples of a generator's prior with their scores.
+    """Hold N samples of a generator's prior with their scores.
 
     Attributes:
-        w: (N, D).
+        w: intermediate latents (N, D).
         scores: (N, C), NaN where a concept is undefined.
         concepts: of the columns of scores, named `alias/name`.
-        statistics: of each concept's scores: mean, sd, the least sd that counts as variation, whether it varies.
-        codes: (N, L, D) where styles were mixed; None where every layer has w.
-        classes: drawn by a conditional generator, (N,); None elsewhere.
+        statistics: mean, standard deviation and so on of each concept, and whether it varies.
+        codes: (N, L, D) with mixed styles; None where every layer has w.
+        classes: of a conditional generator (N,); None for other generators.
     """
 
     w: NDArray[np.float32]
@@ -46,12 +46,15 @@ class Samples:
         return len(self.w)
 
     def __repr__(self) -> str:
-        """Name the sizes, not the numbers."""
-        return f"Samples(N={len(self)}, D={self.w.shape[1]}, concepts={len(self.concepts)}, varying={sum(row.varies for row in self.statistics)})"
+        """Return the sizes, not the numbers."""
+        varying = sum(row.varies for row in self.statistics)
+        return (
+            f"Samples(N={len(self)}, D={self.w.shape[1]}, concepts={len(self.concepts)}, varying={varying})"
+        )
 
     @property
     def spread(self) -> float:
-        """s_w = sqrt(trace Cov(w) / D), the unit of a step."""
+        """Spread s_w = sqrt(trace Cov(w) / D), the unit of a step."""
         return spread_of(self.w)
 
     def of(self, concept: str) -> NDArray[np.float32]:
@@ -76,20 +79,21 @@ class Samples:
         return names.index(concept)
 
     def resampled(self, rows: NDArray[np.int64]) -> Samples:
-        """Return these rows, some of them perhaps several times; statistics stay those of all samples."""
+        """Return the samples of these rows, which may repeat; statistics stay those of all samples."""
         codes = None if self.codes is None else self.codes[rows]
         classes = None if self.classes is None else self.classes[rows]
         return replace(self, w=self.w[rows], scores=self.scores[rows], codes=codes, classes=classes)
 
 
 def scorers_by_alias(scorers: Scorers) -> dict[str, Scorer]:
-    """Return scorers by the alias that their concepts bear.
+    """Return scorers by alias, the first part of the names of their concepts.
 
     Args:
-        scorers: one, several, or by alias. Without aliases each has the name under which it is registered, or that of its class.
+        scorers: one, several, or a mapping by alias. Without a mapping the alias is the registered name of
+            the plugin, or the name of its class.
 
     Raises:
-        UserError: there are none, or two have one name.
+        UserError: there are no scorers, or two have the same name.
     """
     if isinstance(scorers, Mapping):
         named = dict(scorers)
@@ -116,7 +120,7 @@ def scored_generator(
     precision: str = "fp32",
     mixing: float = 0.0,
 ) -> ScoredGenerator:
-    """Return a generator with its scorers, in batches that suit its device where none is given.
+    """Return a generator with its scorers; without `batch`, the batch size is chosen for the device.
 
     Raises:
         UserError: a scorer reads features that the generator does not have, or names clash.
@@ -149,21 +153,21 @@ def probe(
     batch: int | None = None,
     precision: str = "fp32",
 ) -> Samples:
-    """Draw samples from a generator's prior, synthesise their images, and score them; the images are not kept.
+    """Draw samples from a generator's prior, synthesise their images, and score them. Images are not kept.
 
-    Sample k is that of a run with the same seed and batch: it depends on seed and k alone.
+    Sample k depends on the seed and k alone. It equals sample k of a run with the same seed and batch.
 
     Args:
-        generator: whose prior is sampled.
-        scorers: one, several, or by alias; concepts are named `alias/name`.
+        generator: to sample from.
+        scorers: one, several, or a mapping by alias; concepts are named `alias/name`.
         samples: N.
         seed: of latents and of fresh noise.
-        mixing: share of the samples that get a second style from a random layer on, for learners of w+.
-        batch: samples in one pass; None for what suits the device.
+        mixing: share of the samples with a second style from a random layer on, for learners of w+.
+        batch: samples in one pass; None chooses it for the device.
         precision: fp32, bf16, or on CUDA fp16.
 
     Raises:
-        UserError: scorers that do not fit the generator, or numbers out of range.
+        UserError: a scorer does not fit the generator, or a number is out of range.
         GanstrataError: a plugin breaks its contract, or a picture is not finite.
 
     Example:
@@ -177,18 +181,18 @@ def probe(
     if not 0.0 <= mixing <= 1.0:
         raise UserError(f"mixing is the share of samples with two styles, from 0 to 1; {mixing:g} was given")
     scored = scored_generator(generator, scorers, seed=seed, batch=batch, precision=precision, mixing=mixing)
-    every: dict[str, list[NDArray[np.float32]]] = {"w": [], "codes": [], "scores": [], "condition": []}
+    columns: dict[str, list[NDArray[np.float32]]] = {"w": [], "codes": [], "scores": [], "condition": []}
     for start in range(0, samples, scored.batch):
         latents, w, codes = scored.draw(start, Stream.PROBING)
         rendering = scored.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
         rendering.index = latents.index
-        every["w"].append(w.float().cpu().numpy())
-        every["scores"].append(scored.score(rendering))
+        columns["w"].append(w.float().cpu().numpy())
+        columns["scores"].append(scored.score(rendering))
         if mixing > 0.0:
-            every["codes"].append(codes.float().cpu().numpy())
+            columns["codes"].append(codes.float().cpu().numpy())
         if latents.condition is not None:
-            every["condition"].append(latents.condition.cpu().numpy())
-    tables = {name: np.concatenate(parts)[:samples] for name, parts in every.items() if parts}
+            columns["condition"].append(latents.condition.cpu().numpy())
+    tables = {name: np.concatenate(parts)[:samples] for name, parts in columns.items() if parts}
     return Samples(
         w=tables["w"],
         scores=tables["scores"],
@@ -200,7 +204,7 @@ def probe(
 
 
 def classes_of(condition: NDArray[np.generic] | None) -> NDArray[np.int64] | None:
-    """Return the class of every sample (N,) where several were drawn; None elsewhere."""
+    """Return the class of each sample (N,), or None where the condition is not one of several classes."""
     if condition is None or condition.ndim != 1 or len(np.unique(condition)) < 2:
         return None
     return np.asarray(condition, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Stage 1: sample latents, synthesise images, score them (method A.1). Images are not kept."""
+"""Runs stage 1, `synthesize`: draws latents, synthesises images and scores them (method A.1)."""
 
 from __future__ import annotations
 
@@ -22,24 +22,30 @@ from ..storage.shards import Shards
 from .concept_stats import summarise
 from .samples import classes_of
 
-SHARD = 512  # samples in a piece, about: enough to make files few, little enough to lose
+SHARD = 512  # approximate samples in a chunk: few files, and little is lost when a run is stopped
 
 
 def open_samples(run: Run) -> Shards:
-    """The arrays of this stage."""
+    """Return the arrays of this stage."""
     return Shards(run.path / "samples.zarr")
 
 
 def shard_size(batch: int) -> int:
-    """Samples in a piece: whole batches."""
+    """Return the number of samples in a chunk: whole batches."""
     return batch * -(-SHARD // batch)
 
 
-LATENTS = ""  # in place of a scorer's alias: w, index, condition and codes
+LATENTS = ""  # owner of w, index, condition and codes; other owners are aliases of scorers
 
 
-class Piece(NamedTuple):
-    """Samples start .. stop, and the marks of whose arrays lack them: of aliases of scorers, or LATENTS."""
+class Chunk(NamedTuple):
+    """Hold samples start .. stop and the arrays that lack them.
+
+    Attributes:
+        start: first sample.
+        stop: one past the last sample.
+        marks: pairs of an owner (an alias, or LATENTS) and the mark of the finished chunk.
+    """
 
     start: int
     stop: int
@@ -49,8 +55,11 @@ class Piece(NamedTuple):
 def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
     """Fill samples.zarr: w (N, D), index (N,), condition, codes if mixed, scores/<alias> (N, C).
 
-    What one scorer gives is kept by itself: a scorer that is added to a run, or changed, scores the
-    same samples again, and the scores of the others stay.
+    Images are not kept. The scores of each scorer are stored separately, so a scorer that is added or changed
+    scores the same samples again, and the scores of the other scorers stay.
+
+    Raises:
+        PictureError: more pictures are not finite than the config allows.
     """
     prepared = engine.prepared
     n = prepared.config.synthesis.samples
@@ -58,75 +67,79 @@ def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
     samples.create(_layout(prepared, n, shard_size(prepared.batch)), run.keys.latents)
     missing = _missing(run, prepared)
     with progress.stage(
-        "synthesize", total=n, done=n - sum(piece.stop - piece.start for piece in missing)
+        "synthesize", total=n, done=n - sum(chunk.stop - chunk.start for chunk in missing)
     ) as step:
-        for count in engine.map(_shard, [(str(run.path), piece) for piece in missing]):
+        for count in engine.map(_compute_chunk, [(str(run.path), chunk) for chunk in missing]):
             step(count)
         finite = read_finite(run, prepared)
         nonfinite = int((~finite).sum())
         _check_share(prepared, finite)
-        tables = summarise(
+        statistics = summarise(
             prepared, read_scores(run, prepared)[finite], read_latents(run, prepared)[0][finite]
         )
-    run.record.spread, run.record.concepts = tables
+    run.record.spread, run.record.concepts = statistics
     run.finish("synthesize", seconds=step.seconds, files=("samples.zarr",), images=n, nonfinite=nonfinite)
 
 
 def is_complete(run: Run, prepared: Prepared) -> bool:
-    """Whether all samples and scores are there, as they were written."""
+    """Return whether all samples and scores are stored and unchanged."""
     return run.is_done("synthesize") and not _missing(run, prepared)
 
 
-def _missing(run: Run, prepared: Prepared) -> list[Piece]:
+def _missing(run: Run, prepared: Prepared) -> list[Chunk]:
+    """Return the chunks that some array lacks."""
     n, size = prepared.config.synthesis.samples, shard_size(prepared.batch)
     samples = open_samples(run)
-    found = []
+    chunks = []
     for start in range(0, n, size):
         stop = min(start + size, n)
         marks = {owner: _mark(run.keys, owner, start, stop) for owner in (LATENTS, *prepared.scorers)}
         lacking = tuple((owner, mark) for owner, mark in marks.items() if not samples.is_whole(mark))
         if lacking:
-            found.append(Piece(start, stop, lacking))
-    return found
+            chunks.append(Chunk(start, stop, lacking))
+    return chunks
 
 
 def _mark(keys: Keys, owner: str, start: int, stop: int) -> str:
-    """Names a finished piece; with the key of its scores, so that those of anything else are no longer known."""
-    piece = f"{start:09d}-{stop:09d}"
-    return piece if owner == LATENTS else f"{owner}-{keys.scores[owner]}-{piece}"
+    """Return the mark of a finished chunk.
+
+    It contains the key of the scores, so that scores with another key do not count as finished.
+    """
+    chunk = f"{start:09d}-{stop:09d}"
+    return chunk if owner == LATENTS else f"{owner}-{keys.scores[owner]}-{chunk}"
 
 
 def read_latents(run: Run, prepared: Prepared) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """W (N, D), and codes (N, L, D) where samples were mixed."""
+    """Read w (N, D), and codes (N, L, D) where styles were mixed."""
     samples = open_samples(run)
     return samples.read("w"), samples.read("codes") if prepared.config.synthesis.mixing > 0.0 else None
 
 
 def read_scores(run: Run, prepared: Prepared) -> NDArray[np.float32]:
-    """Scores of all concepts, (N, C), columns as in prepared.concepts."""
+    """Read the scores of all concepts (N, C), columns as in prepared.concepts."""
     samples = open_samples(run)
     return np.concatenate([samples.read(f"scores/{alias}") for alias in prepared.scorers], axis=1)
 
 
 def read_classes(run: Run, prepared: Prepared) -> NDArray[np.int64] | None:
-    """The class of every sample (N,), where a conditional generator draws several; None elsewhere."""
+    """Read the class of each sample (N,), or None without several classes."""
     if "condition" not in _layout(prepared, 1, 1):
         return None
     return classes_of(open_samples(run).read("condition"))
 
 
 def read_finite(run: Run, prepared: Prepared) -> NDArray[np.bool_]:
-    """Which samples have a picture without NaN and infinity, (N,); all, where the config lets no others pass."""
+    """Read which samples have a finite picture (N,); all of them, unless the config allows others."""
     if prepared.config.synthesis.allow_nonfinite == 0.0:
         return np.ones(prepared.config.synthesis.samples, dtype=np.bool_)
     return np.asarray(open_samples(run).read("finite"), dtype=np.bool_)
 
 
 def _check_share(prepared: Prepared, finite: NDArray[np.bool_]) -> None:
-    """Refuse samples of which more are not finite than the config allows.
+    """Check that no more pictures are not finite than the config allows.
 
     Raises:
-        PictureError: with the first of them, and where it began.
+        PictureError: there are more; the message names the first one and the stratum where it began.
     """
     allowed, lost = prepared.config.synthesis.allow_nonfinite, np.flatnonzero(~finite)
     most = floor_share(allowed, len(finite))
@@ -134,22 +147,25 @@ def _check_share(prepared: Prepared, finite: NDArray[np.bool_]) -> None:
         return
     start = int(lost[0]) // prepared.batch * prepared.batch
     latents, _, codes = prepared.draw(start, Stream.PROBING)
-    said = f"{len(lost)} of {len(finite)} pictures are not finite; synthesis.allow_nonfinite: {allowed:g} allows {most}"
+    summary = (
+        f"{len(lost)} of {len(finite)} pictures are not finite; "
+        f"synthesis.allow_nonfinite: {allowed:g} allows {most}"
+    )
     try:
         prepared.render(codes, latents.condition, latents.index, Stream.PROBING, strict=True)
     except PictureError as error:
-        raise PictureError(f"{said}. {error}") from None
-    raise PictureError(f"{said}. The first is sample {lost[0]}, which is finite when it is made again")
+        raise PictureError(f"{summary}. {error}") from None
+    raise PictureError(f"{summary}. The first is sample {lost[0]}, which is finite when it is made again")
 
 
 @torch.inference_mode()
-def _shard(prepared: Prepared, task: tuple[str, Piece]) -> int:
-    """Compute what a piece lacks; returns how many samples it has."""
+def _compute_chunk(prepared: Prepared, task: tuple[str, Chunk]) -> int:
+    """Compute and store the arrays that a chunk lacks. Return its number of samples."""
     path, (start, stop, marks) = task
     owners = [owner for owner, _ in marks]
     parts: dict[tuple[str, str], list[NDArray[Any]]] = {}
-    # Batches lie on a fixed grid, and the last is full: every sample is computed in the same company
-    # whatever the number of samples, so that its bytes do not depend on it.
+    # Batches lie on a fixed grid, and the last one is full: a sample is always computed in the same batch,
+    # so its bytes do not depend on the number of samples.
     for begin in range(start, stop, prepared.batch):
         latents, w, codes = prepared.draw(begin, Stream.PROBING)
         rendering = None
@@ -158,15 +174,15 @@ def _shard(prepared: Prepared, task: tuple[str, Piece]) -> int:
             rendering.index = latents.index
         for owner in owners:
             if owner == LATENTS:
-                found = _latents(prepared, latents, w, codes, rendering)
+                arrays = _latents(prepared, latents, w, codes, rendering)
             else:
                 assert rendering is not None
-                found = _scores(prepared, owner, rendering)
-            for name, values in found.items():
+                arrays = _scores(prepared, owner, rendering)
+            for name, values in arrays.items():
                 parts.setdefault((owner, name), []).append(values[: stop - begin])
     run = Run.open(path)
     for owner, mark in marks:
-        arrays = {name: np.concatenate(values) for (whose, name), values in parts.items() if whose == owner}
+        arrays = {name: np.concatenate(values) for (of, name), values in parts.items() if of == owner}
         regions = {
             name: ((slice(start, stop), *(slice(0, size) for size in values.shape[1:])), values)
             for name, values in arrays.items()
@@ -178,28 +194,31 @@ def _shard(prepared: Prepared, task: tuple[str, Piece]) -> int:
 def _latents(
     prepared: Prepared, latents: Latents, w: torch.Tensor, codes: torch.Tensor, rendering: Rendering | None
 ) -> dict[str, NDArray[Any]]:
-    found: dict[str, NDArray[Any]] = {"w": w.float().cpu().numpy(), "index": latents.index.cpu().numpy()}
+    """Return the arrays of one batch that belong to LATENTS, by name."""
+    arrays: dict[str, NDArray[Any]] = {"w": w.float().cpu().numpy(), "index": latents.index.cpu().numpy()}
     if latents.condition is not None:
-        found["condition"] = latents.condition.cpu().numpy()
+        arrays["condition"] = latents.condition.cpu().numpy()
     if prepared.config.synthesis.mixing > 0.0:
-        found["codes"] = codes.float().cpu().numpy()
+        arrays["codes"] = codes.float().cpu().numpy()
     if prepared.config.synthesis.allow_nonfinite > 0.0:
         assert rendering is not None
-        found["finite"] = (
+        arrays["finite"] = (
             np.ones(len(w), np.bool_) if rendering.finite is None else rendering.finite.cpu().numpy()
         )
-    return found
+    return arrays
 
 
 def _scores(prepared: Prepared, alias: str, rendering: Rendering) -> dict[str, NDArray[Any]]:
+    """Return the scores (n, C) of one batch by one scorer, and its extras, by the name of the array."""
     scorer = prepared.scorers[alias]
-    found: dict[str, NDArray[Any]] = {f"scores/{alias}": checked_scores(scorer, rendering)}
+    arrays: dict[str, NDArray[Any]] = {f"scores/{alias}": checked_scores(scorer, rendering)}
     if scorer.extras:
-        found[f"extras/{alias}"] = checked_extras(scorer, rendering)
-    return found
+        arrays[f"extras/{alias}"] = checked_extras(scorer, rendering)
+    return arrays
 
 
 def _layout(prepared: Prepared, n: int, size: int) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], str]]:
+    """Return shape, chunk shape and dtype of each array for n samples in chunks of `size`."""
     card = prepared.generator.card
     chunk = min(size, n)
     arrays: dict[str, tuple[tuple[int, ...], tuple[int, ...], str]] = {

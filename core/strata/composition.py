@@ -1,7 +1,7 @@
 """Composes strata into images: full passes, and passes that restart where an edit begins.
 
-An edit at layer l leaves everything before the first stratum that reads l as it was. A `Pass` keeps
-the states at those strata, so an edited image costs only the strata behind them (prefix reuse).
+An edit of layer l changes nothing before the first stratum that reads l. A `Pass` keeps the state at that
+stratum, so an edited image costs only the strata after it (prefix reuse).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..plugins.shapes import check_shape
 
 
 def first_reader(generator: Generator, layers: Collection[int]) -> int:
-    """The first stratum that reads one of the layers: where an edit of them begins.
+    """Return the first stratum that reads one of the layers, where an edit of them begins.
 
     Raises:
         LayerError: no stratum reads any of them.
@@ -48,7 +48,23 @@ def advance(
     features: dict[int, Tensor],
     wanted: Collection[int],
 ) -> State:
-    """Run strata start .. stop on codes (N, L, D); feature maps of the wanted ones are put into `features`."""
+    """Run strata start .. stop, without the last.
+
+    Args:
+        generator: of the strata.
+        state: before stratum `start`.
+        codes: (N, L, D).
+        start: first stratum.
+        stop: one past the last stratum.
+        features: stratum -> feature map (N, C, H, W); those of `wanted` are added.
+        wanted: strata whose feature maps are collected.
+
+    Returns:
+        The state before stratum `stop`.
+
+    Raises:
+        PluginBroken: a stratum does not return a State.
+    """
     for s in range(start, stop):
         layer = generator.strata[s].reads
         state = _state(
@@ -62,38 +78,41 @@ def advance(
 
 
 def begun(generator: Generator, inputs: Inputs) -> State:
-    """The state before the first stratum.
+    """Return the state before the first stratum.
 
     Raises:
-        PluginBroken: it is none.
+        PluginBroken: `begin` does not return a State.
     """
     return _state(generator, generator.begin(inputs), "begin")
 
 
 def _state(generator: Generator, returned: object, method: str) -> State:
-    said = f"{owner_of(generator)}: {method} returned"
+    """Check that a method of the generator returned a State."""
+    result = f"{owner_of(generator)}: {method} returned"
     if not isinstance(returned, State):
-        raise PluginBroken(f"{said} {type(returned).__name__}; a ganstrata.State was expected")
-    held: dict[str, object] = {"x": returned.x, "rgb": returned.rgb}
-    for name, value in held.items():
+        raise PluginBroken(f"{result} {type(returned).__name__}; a ganstrata.State was expected")
+    tensors: dict[str, object] = {"x": returned.x, "rgb": returned.rgb}
+    for name, value in tensors.items():
         if value is not None and not isinstance(value, Tensor):
             raise PluginBroken(
-                f"{said} a State with {type(value).__name__} for {name}; a torch.Tensor or None was expected"
+                f"{result} a State with {type(value).__name__} for {name}; "
+                "a torch.Tensor or None was expected"
             )
-    kept: object = returned.kept
-    if not isinstance(kept, Mapping):
+    mapping: object = returned.kept
+    if not isinstance(mapping, Mapping):
         raise PluginBroken(
-            f"{said} a State with {type(kept).__name__} for kept; a mapping of names to tensors was expected"
+            f"{result} a State with {type(mapping).__name__} for kept; "
+            "a mapping of names to tensors was expected"
         )
     return returned
 
 
 def finished(generator: Generator, state: State, n: int) -> Tensor:
-    """Images (n, 3, H, W) of the state after the last stratum.
+    """Return the images (n, 3, H, W) of the state after the last stratum.
 
     Raises:
-        PluginBroken: no tensor, or one of whole numbers, of another device, or of another size than before.
-        ShapeError: of another shape.
+        PluginBroken: the result is no tensor of floats on the right device, or has another size than before.
+        ShapeError: it has another shape.
     """
     images = generator.finish(state)
     owner = owner_of(generator)
@@ -101,40 +120,43 @@ def finished(generator: Generator, state: State, n: int) -> Tensor:
         raise PluginBroken(f"{owner}: finish returned {type(images).__name__}; a torch.Tensor was expected")
     if not images.is_floating_point():
         raise PluginBroken(
-            f"{owner}: finish returned {images.dtype}; floats in [0, 1] were expected, such as images.float() / 255"
+            f"{owner}: finish returned {images.dtype}; "
+            "floats in [0, 1] were expected, such as images.float() / 255"
         )
     if images.layout != torch.strided or images.device.type != generator.device.type:
         raise PluginBroken(
-            f"{owner}: finish returned a {images.layout} tensor on {images.device}; a plain one on {generator.device} was expected"
+            f"{owner}: finish returned a {images.layout} tensor on {images.device}; "
+            f"a plain one on {generator.device} was expected"
         )
     check_shape(images, "N 3 H W", where=f"{owner}: images returned by finish", N=n)
     before = generator.__dict__.setdefault("_pictured", tuple(images.shape[2:]))
     if before != tuple(images.shape[2:]):
         raise PluginBroken(
-            f"{owner} makes pictures of {images.shape[2]} x {images.shape[3]} pixels, and before of {before[0]} x {before[1]}"
+            f"{owner} makes pictures of {images.shape[2]} x {images.shape[3]} pixels, "
+            f"and before of {before[0]} x {before[1]}"
         )
     return images
 
 
 class Pass:
-    """One batch rendered in full, with the states at which edits may restart.
+    """Represent one batch rendered in full, with the states at which edits may restart.
 
     Args:
-        generator: whose strata are composed.
+        generator: to render with.
         codes: (N, L, D).
-        condition: as the generator's sample() gives it, or None.
+        condition: from the generator's sample(), or None.
         index: absolute index of each sample (N,), for fresh noise; default 0, 1, ...
         noise: seed of fresh noise.
         precision: fp32, bf16 or fp16.
-        features: numbers of the strata whose feature maps are wanted.
+        features: strata whose feature maps are collected.
         restarts: strata at which states are kept.
-        tolerant: whether pictures that are not finite are marked in `rendering.finite` and not refused.
+        tolerant: whether pictures that are not finite are marked in `rendering.finite` instead of refused.
 
     Attributes:
         rendering: images (N, 3, H, W) and features.
 
     Raises:
-        PictureError: a picture is not finite; the message names its sample and where that began.
+        PictureError: a picture is not finite; the message names its sample and the stratum where that began.
     """
 
     def __init__(
@@ -170,9 +192,17 @@ class Pass:
         self.rendering = self._rendering(images, collected, codes)
 
     def edited(self, codes: Tensor, layers: Collection[int]) -> Rendering:
-        """The same batch with other codes (N, L, D) at the given layers, and there only.
+        """Render the same batch with other codes at the given layers.
 
-        Restarts from the last kept state before the first stratum that reads one of them.
+        It restarts from the last kept state before the first stratum that reads one of these layers.
+
+        Args:
+            codes: (N, L, D), equal to the original codes at all other layers.
+            layers: that differ.
+
+        Raises:
+            LayerError: no stratum reads the layers, or no state is kept before them.
+            PictureError: a picture is not finite.
         """
         generator = self.generator
         n = self.rendering.images.shape[0]
@@ -180,12 +210,12 @@ class Pass:
             codes, "N L D", where="edited codes", N=n, L=generator.card.layers, D=generator.card.code_size
         )
         begin = first_reader(generator, layers)
-        kept = [s for s in self._states if s <= begin]
-        if not kept:
+        restarts = [s for s in self._states if s <= begin]
+        if not restarts:
             raise LayerError(
                 f"no state is kept at or before stratum {begin}, where layers {sorted(layers)} begin"
             )
-        start = max(kept)
+        start = max(restarts)
         features = {s: x for s, x in self.rendering.features.items() if s < start}
         with autocast(generator.device, self.precision):
             state = advance(
@@ -200,7 +230,7 @@ class Pass:
     def _rendering(
         self, images: Tensor, features: dict[int, Tensor], codes: Tensor, start: int = 0
     ) -> Rendering:
-        """The pictures that strata `start` .. S made of codes, held against being finite."""
+        """Return the rendering of codes from stratum `start` on, and check that the pictures are finite."""
         finite = finite_rows(images)
         if finite is None:
             return Rendering(images.float(), features, composed=True)
@@ -209,9 +239,9 @@ class Pass:
                 state = self._states[start] if start else self._begun()
                 where = locate_nonfinite(self.generator, state, codes, start, first_nonfinite(finite))
             raise nonfinite_error(self.generator, finite, self._inputs.index, where)
-        kept = {s: fill_nonfinite(x, finite, 0.0) for s, x in features.items()}
+        filled = {s: fill_nonfinite(x, finite, 0.0) for s, x in features.items()}
         return Rendering(
-            fill_nonfinite(images.float(), finite, PLACEHOLDER), kept, finite=finite, composed=True
+            fill_nonfinite(images.float(), finite, PLACEHOLDER), filled, finite=finite, composed=True
         )
 
 
@@ -224,13 +254,22 @@ def render(
     noise: int = 0,
     precision: str = "fp32",
 ) -> Tensor:
-    """Images (N, 3, H, W), RGB, nominally in [0, 1], not clamped, of codes (N, L, D).
+    """Render codes. Gradients flow to the codes. `Pass` also gives features and restarts.
 
-    Gradients flow to the codes. `index` (N,) and `noise` decide fresh noise, where the generator
-    uses it; see `Pass` for features and for restarts.
+    Args:
+        generator: to render with.
+        codes: (N, L, D).
+        condition: from the generator's sample(), or None.
+        index: absolute index of each sample (N,), for fresh noise; default 0, 1, ...
+        noise: seed of fresh noise.
+        precision: fp32, bf16 or fp16.
+
+    Returns:
+        Images (N, 3, H, W), RGB, nominally in [0, 1], not clamped.
 
     Raises:
-        ShapeError: codes of another shape.
+        ShapeError: the codes have another shape.
+        PictureError: a picture is not finite.
     """
     return Pass(
         generator, codes, condition=condition, index=index, noise=noise, precision=precision

@@ -1,4 +1,4 @@
-"""Which layers: written as `6-11` or `0,2,5-7`, or by the name of a group."""
+"""Reads and writes sets of layers: numbers such as `6-11` or `0,2,5-7`, or names of groups."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ GROUP_NAMES = ("bottom", "lower", "upper", "top")
 
 
 def parse_layers(text: str, count: int) -> tuple[int, ...]:
-    """Layer numbers, ascending and without repetition.
+    """Parse layer numbers.
 
     Args:
         text: numbers and ranges separated by commas; spaces do not matter.
-        count: how many layers the generator has.
+        count: number of layers of the generator, L.
+
+    Returns:
+        Numbers from 0 to L - 1, ascending, each once.
 
     Raises:
-        LayerError: not of this form, empty, or beyond the last layer.
+        LayerError: the text has another form, is empty, or names a layer that does not exist.
 
     Example:
         >>> parse_layers("0, 2, 5-7", 10)
         (0, 2, 5, 6, 7)
-        >>> parse_layers("1-2-3", 10)
+        >>> parse_layers("3-1", 10)
         Traceback (most recent call last):
         ...
-        ganstrata.core.errors.LayerError: layers '1-2-3': '1-2-3' is neither a number nor a range; write for example 6-11 or 0,2,5-7
+        ganstrata.core.errors.LayerError: layers '3-1': the range 3-1 runs backwards; write 1-3
     """
     chosen: set[int] = set()
     for part in str(text).split(","):
@@ -51,7 +54,7 @@ def parse_layers(text: str, count: int) -> tuple[int, ...]:
 
 
 def show_layers(layers: Sequence[int]) -> str:
-    """The shortest way to write layers.
+    """Return layers in the shortest form that `parse_layers` reads.
 
     >>> show_layers((0, 2, 5, 6, 7))
     '0,2,5-7'
@@ -66,7 +69,9 @@ def show_layers(layers: Sequence[int]) -> str:
 
 
 def default_groups(count: int) -> dict[str, tuple[int, ...]]:
-    """Cuts at 1/7, 3/7 and 6/7 of the layers, as in the paper's 14 (appendix E); empty groups are left out.
+    """Return the default groups: cuts at 1/7, 3/7 and 6/7 of the layers, as for the paper's 14 (appendix E).
+
+    Empty groups are left out; a single layer has no groups.
 
     >>> {name: show_layers(layers) for name, layers in default_groups(14).items()}
     {'bottom': '0-1', 'lower': '2-5', 'upper': '6-11', 'top': '12-13'}
@@ -81,7 +86,7 @@ def default_groups(count: int) -> dict[str, tuple[int, ...]]:
 
 
 def resolution_groups(resolution: int) -> dict[str, tuple[int, ...]]:
-    """Groups of a style-based generator with two layers per resolution, from 4 pixels up (method B).
+    """Return the groups of a style-based generator: two layers per resolution, from 4 pixels up (method B).
 
     >>> {name: show_layers(layers) for name, layers in resolution_groups(64).items()}
     {'bottom': '0-1', 'lower': '2-3', 'upper': '4-7', 'top': '8-9'}
@@ -98,24 +103,27 @@ def resolution_groups(resolution: int) -> dict[str, tuple[int, ...]]:
 
 
 def layer_sets(
-    asked: Sequence[str], groups: Mapping[str, tuple[int, ...]], count: int
+    names: Sequence[str], groups: Mapping[str, tuple[int, ...]], count: int
 ) -> dict[str, tuple[int, ...]]:
-    """What to move together: name to layers, in the order asked for.
+    """Resolve names of layer sets, which are moved together in re-scoring.
 
     Args:
-        asked: `all`, `each` (every layer by itself), `groups`, the name of a group, or numbers.
+        names: `all`, `each` (each layer by itself), `groups`, the name of a group, or numbers.
         groups: named groups.
-        count: how many layers there are.
+        count: number of layers of the generator, L.
+
+    Returns:
+        Name -> layers, in the order of `names`.
 
     Raises:
-        LayerError: something else.
+        LayerError: a name is none of these, or there are no names.
 
     Example:
         >>> layer_sets(["all", "each", "groups"], {"low": (0, 1), "high": (2,)}, 3)
         {'all': (0, 1, 2), '0': (0,), '1': (1,), '2': (2,), 'low': (0, 1), 'high': (2,)}
     """
     sets: dict[str, tuple[int, ...]] = {}
-    for item in asked:
+    for item in names:
         if item == "all":
             sets["all"] = tuple(range(count))
         elif item == "each":
@@ -130,7 +138,8 @@ def layer_sets(
         else:
             known = ["all", "each", "groups", *groups]
             raise LayerError(
-                f"'{item}' names no layers.{nearest(item, known)} Allowed: {', '.join(known)}, or numbers such as 6-11 or 0,2,5-7"
+                f"'{item}' names no layers.{nearest(item, known)} Allowed: {', '.join(known)}, "
+                "or numbers such as 6-11 or 0,2,5-7"
             )
     if not sets:
         raise LayerError("no layers are named; write for example layers: [all, each, groups]")

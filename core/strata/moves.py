@@ -1,7 +1,7 @@
 """Moves codes along boundaries: independent, joint, conditional, jittered and absolute edits (method C).
 
-All functions are pure. Codes are (N, L, D); a normal is (D,), or (L, D) with one per layer; `scale`
-(L,) is the generator's layer_scale, or ones.
+All functions are pure. Codes are (N, L, D). A normal is (D,), or (L, D) with one per layer. `scale` (L,) is
+the generator's layer_scale, or ones.
 """
 
 from __future__ import annotations
@@ -16,11 +16,20 @@ from torch import Tensor
 from ..errors import DataError, LayerError
 
 Floats = NDArray[np.floating]
-DEGENERATE = 1e-6
+DEGENERATE = 1e-6  # relative length that counts as zero, in single precision
 
 
 def edit_direction(normal: Floats, layers: Sequence[int], scale: Floats) -> NDArray[np.float32]:
-    """What one unit of an edit adds to each layer: (L, D), zero on layers that are not edited."""
+    """Return what one unit of an edit adds to the codes: scale_l n on the edited layers, 0 elsewhere.
+
+    Args:
+        normal: unit normal n (D,), or one per layer (L, D).
+        layers: to edit.
+        scale: (L,).
+
+    Returns:
+        (L, D).
+    """
     field = np.zeros((len(scale), normal.shape[-1]), dtype=np.float32)
     chosen = list(layers)
     field[chosen] = (normal if normal.ndim == 1 else normal[chosen]) * np.asarray(scale, dtype=np.float32)[
@@ -30,7 +39,16 @@ def edit_direction(normal: Floats, layers: Sequence[int], scale: Floats) -> NDAr
 
 
 def move(codes: Tensor, field: Floats, amount: float | Tensor) -> Tensor:
-    """Independent edit: c' = c + a scale n on the field's layers; amount is one number or one per sample (N,)."""
+    """Compute an independent edit: c' = c + a scale n on the edited layers.
+
+    Args:
+        codes: c (N, L, D).
+        field: from `edit_direction`, (L, D).
+        amount: a, or one per sample (N,).
+
+    Returns:
+        c' (N, L, D).
+    """
     step = torch.as_tensor(np.asarray(field), dtype=codes.dtype, device=codes.device)
     if isinstance(amount, Tensor):
         amount = amount.to(codes).view(-1, 1, 1)
@@ -38,7 +56,16 @@ def move(codes: Tensor, field: Floats, amount: float | Tensor) -> Tensor:
 
 
 def move_jointly(codes: Tensor, fields: Sequence[Floats], amounts: Sequence[float]) -> Tensor:
-    """Joint edit: c' = c + scale sum_i a_i n_i, each on its own layers."""
+    """Compute a joint edit: c' = c + scale sum_i a_i n_i, each n_i on its own layers.
+
+    Args:
+        codes: c (N, L, D).
+        fields: from `edit_direction`, (L, D) each.
+        amounts: a_i, one for each field.
+
+    Returns:
+        c' (N, L, D).
+    """
     total = np.zeros_like(np.asarray(fields[0], dtype=np.float32))
     for field, amount in zip(fields, amounts, strict=True):
         total = total + amount * field
@@ -48,13 +75,22 @@ def move_jointly(codes: Tensor, fields: Sequence[Floats], amounts: Sequence[floa
 def conditioned(
     normal: Floats, conditions: Sequence[Floats], *, name: str = "the direction", names: Sequence[str] = ()
 ) -> NDArray[np.float64]:
-    """The direction that leaves the conditions alone: normalise(n - C^+ C n), C the conditions as rows.
+    """Compute the direction that does not move along the conditions: n' = normalise(n - C^+ C n).
 
-    Any number of conditions, by least squares. Conditions that depend on each other to within single
-    precision, in which boundaries are kept, count as dependent: their rounding errors are no direction.
+    The rows of C (K, D) are the normals of the conditions, and C^+ is its pseudo-inverse. Conditions that are
+    linearly dependent to within single precision, in which boundaries are stored, count as dependent.
+
+    Args:
+        normal: n (D,).
+        conditions: K normals (D,).
+        name: of the direction, for messages.
+        names: of the conditions, for messages.
+
+    Returns:
+        n' (D,), of unit length.
 
     Raises:
-        DataError: the direction lies in the span of the conditions, so nothing is left.
+        DataError: n lies in the span of the conditions, so nothing is left.
 
     Example:
         >>> n = np.array([0.6, 0.8, 0.0])
@@ -70,13 +106,14 @@ def conditioned(
     if length < DEGENERATE:
         listed = ", ".join(names) or f"{len(rows)} directions"
         raise DataError(
-            f"{name} lies in the span of its conditions ({listed}): nothing is left to move along; drop a condition"
+            f"{name} lies in the span of its conditions ({listed}): nothing is left to move along; "
+            "drop a condition"
         )
     return np.asarray(rest / length)
 
 
 def jitter(codes: Tensor, field: Floats, amount: float, noise: Tensor, layers: Sequence[int]) -> Tensor:
-    """Jittered edit: an independent edit plus noise (N, L, D) on the same layers."""
+    """Compute a jittered edit: an independent edit (see `move`) plus noise (N, L, D) on the same layers."""
     mask = torch.zeros(codes.shape[1], dtype=torch.bool, device=codes.device)
     mask[list(layers)] = True
     return move(codes, field, amount) + torch.where(mask[:, None], noise.to(codes), 0.0)
@@ -91,21 +128,25 @@ def move_to(
     scale: Floats,
     mean: Tensor,
 ) -> Tensor:
-    """Absolute edit: on every layer, to the signed distance `target` from the boundary.
+    """Compute an absolute edit: move each layer to the signed distance `target` from the boundary.
 
-    w_l = mean + (c_l - mean) / scale_l, a_l = target - (n.w_l + b), c'_l = c_l + a_l scale_l n.
+        w_l  = mean + (c_l - mean) / scale_l        a_l = target - (n.w_l + b)
+        c'_l = c_l + a_l scale_l n
 
     Args:
         codes: (N, L, D).
         normal: unit normal (D,), or one per layer (L, D).
-        offset: b of the boundary, or one per layer (L,).
-        target: signed distance to move to.
-        layers: where to move.
+        offset: b, or one per layer (L,).
+        target: signed distance, in units of w.
+        layers: to edit.
         scale: the generator's layer_scale (L,).
-        mean: the mean w (D,), or one per layer (L, D), towards which truncation pulls.
+        mean: mean w of truncation (D,), or one per layer (L, D).
+
+    Returns:
+        c' (N, L, D).
 
     Raises:
-        LayerError: scale is 0 on a chosen layer, where no step has any effect.
+        LayerError: the scale of an edited layer is 0, so no step has an effect there.
     """
     dead = [layer for layer in layers if scale[layer] == 0.0]
     if dead:
@@ -123,7 +164,14 @@ def move_to(
 
 
 def untruncated(codes: Tensor, layer: int, scale: Floats, mean: Tensor) -> Tensor:
-    """The w (N, D) that truncation made one layer's codes of: w_l = mean + (c_l - mean) / scale_l; mean is (D,) or (L, D)."""
+    """Compute the w (N, D) of one layer before truncation: w_l = mean + (c_l - mean) / scale_l.
+
+    Args:
+        codes: c (N, L, D).
+        layer: l.
+        scale: (L,), not 0 at l.
+        mean: (D,) or (L, D).
+    """
     centre = mean if mean.ndim == 1 else mean[layer]
     return centre + (codes[:, layer] - centre) / float(scale[layer])
 
@@ -131,13 +179,15 @@ def untruncated(codes: Tensor, layer: int, scale: Floats, mean: Tensor) -> Tenso
 def signed_distance(
     codes: Tensor, normal: Floats, offset: Floats | float, layers: Sequence[int], scale: Floats, mean: Tensor
 ) -> Tensor:
-    """How far codes (N, L, D) lie beyond a boundary, n.w_l + b averaged over the layers: (N,), in units of w.
+    """Compute the signed distance of codes from a boundary, n.w_l + b averaged over the layers.
 
-    Arguments are those of `move_to`, which makes it `target` on each of the layers. Layers that truncation
-    has scaled to 0 do not count; with no other it is NaN.
+    Layers with scale 0 do not count. The arguments are those of `move_to`, which makes the distance `target`.
+
+    Returns:
+        (N,), in units of w; NaN if all layers have scale 0.
     """
     offsets = np.broadcast_to(np.asarray(offset), (codes.shape[1],))
-    found = []
+    distances = []
     for layer in layers:
         if scale[layer] != 0.0:
             n = torch.as_tensor(
@@ -145,5 +195,7 @@ def signed_distance(
                 dtype=codes.dtype,
                 device=codes.device,
             )
-            found.append(untruncated(codes, layer, scale, mean) @ n + float(offsets[layer]))
-    return torch.stack(found).mean(dim=0) if found else codes.new_full((codes.shape[0],), float("nan"))
+            distances.append(untruncated(codes, layer, scale, mean) @ n + float(offsets[layer]))
+    if not distances:
+        return codes.new_full((codes.shape[0],), float("nan"))
+    return torch.stack(distances).mean(dim=0)

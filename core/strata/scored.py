@@ -1,4 +1,4 @@
-"""A generator with its scorers: batches are drawn, rendered and scored in one place."""
+"""Draws, renders and scores batches of a generator with its scorers."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ..plugins.scoring import checked_scores
 from ..randomness import Stream, Use, noise_seed, uniforms
 from .composition import Pass, first_reader
 
-BEYOND = 2**40  # second styles are samples of their own, far beyond those of any run
+BEYOND = 2**40  # added to the index of a sample for its second style, beyond the samples of any run
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredGenerator:
-    """A generator with its scorers.
+    """Hold a generator with its scorers.
 
-    Batches lie on a fixed grid and the last one is full: every sample is computed in the same company whatever
-    the number of samples, so that its bytes do not depend on it.
+    Batches lie on a fixed grid, and the last one is full: a sample is always computed in the same batch, so
+    its bytes do not depend on the number of samples.
 
     Attributes:
-        generator: whose codes are drawn and moved.
+        generator: to draw from and render with.
         scorers: by alias, in the order of the columns of scores.
         batch: samples in one pass.
         seed: of samples and of fresh noise.
         precision: fp32, bf16 or fp16.
-        mixing: share of probing samples that have a second style from a random layer on.
-        tolerant: whether pictures that are not finite are marked and not refused.
+        mixing: share of probing samples with a second style from a random layer on.
+        tolerant: whether pictures that are not finite are marked instead of refused.
     """
 
     generator: Generator
@@ -60,10 +60,10 @@ class ScoredGenerator:
         return tuple(sorted({s for scorer in self.scorers.values() for s in scorer.features}))
 
     def columns(self, alias: str) -> slice:
-        """Return where one scorer's concepts stand among all columns.
+        """Return the columns of one scorer's concepts.
 
         Raises:
-            KeyError: there is no scorer of this alias.
+            KeyError: no scorer has this alias.
         """
         start = 0
         for name, scorer in self.scorers.items():
@@ -78,7 +78,7 @@ class ScoredGenerator:
 
         Args:
             start: absolute index of its first sample.
-            stream: whose samples these are; styles are mixed in probing samples alone.
+            stream: of random numbers; styles are mixed in probing samples only.
 
         Returns:
             Latents, w (N, D) and codes (N, L, D).
@@ -91,7 +91,7 @@ class ScoredGenerator:
         return latents, w, codes
 
     def _mix(self, latents: Latents, codes: Tensor, start: int) -> Tensor:
-        """Give a share of the samples a second style from a random layer on."""
+        """Return codes (N, L, D), of which a share has a second style from a random layer on."""
         generator, layers = self.generator, self.generator.card.layers
         other = generator.sample(self.batch, self.seed, start + BEYOND, Stream.PROBING)
         second = generator.broadcast(generator.map(other.z, latents.condition))
@@ -116,14 +116,14 @@ class ScoredGenerator:
 
         Args:
             codes: (N, L, D).
-            condition: of these samples, or None.
+            condition: of the samples, or None.
             index: absolute index of each sample (N,).
-            stream: whose samples these are; it decides their fresh noise.
+            stream: of random numbers, which gives the fresh noise.
             edits: layer sets that will be edited.
-            strict: refuse pictures that are not finite even where some may pass.
+            strict: refuse pictures that are not finite even if `tolerant`.
 
         Raises:
-            PictureError: a picture is not finite.
+            PictureError: a picture is not finite and not tolerated.
         """
         return Pass(
             self.generator,
@@ -138,9 +138,9 @@ class ScoredGenerator:
         )
 
     def score(self, rendering: Rendering) -> NDArray[np.float32]:
-        """Return all scores of a batch, (N, C).
+        """Return the scores of a batch (N, C), columns as in `concepts`.
 
         Raises:
-            ScoreError: a scorer broke its contract; the message names it and the concept.
+            ScoreError: a scorer breaks its contract; the message names the scorer and the concept.
         """
         return np.concatenate([checked_scores(scorer, rendering) for scorer in self.scorers.values()], axis=1)

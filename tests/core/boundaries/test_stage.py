@@ -54,7 +54,7 @@ def test_conditions_need_one_normal_for_all_layers(fakes, config, tmp_path: Path
     config["boundary"]["use"] = "fake_per_layer"
     config["synthesis"]["mixing"] = 0.5
     config["conditions"] = [{"edit": "seen/left", "keep": ["seen/red"]}]
-    with pytest.raises(DataError, match="conditional directions need one for all layers"):
+    with pytest.raises(DataError, match="a conditional direction needs one for all layers"):
         learnt(config, tmp_path / "run")
 
 
