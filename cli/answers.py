@@ -94,9 +94,9 @@ def ranking_command(run_dirs: tuple[Path, ...], **asked: Any) -> None:
     """
     with working(KEPT, quiet=True):
         from ..core.analyses.ranking import ranking
-        from ..core.pipeline.analyse import ask_many
+        from ..core.pipeline.analyse import analyse_runs
 
-        found = ask_many(run_dirs, _ask(asked), ranking, "ranking")
+        found = analyse_runs(run_dirs, _ask(asked), ranking, "ranking")
     _show(found, quiet=asked["quiet"])
 
 
@@ -116,9 +116,9 @@ def hierarchy_command(run_dirs: tuple[Path, ...], **asked: Any) -> None:
     """
     with working(KEPT, quiet=True):
         from ..core.analyses.hierarchy import hierarchy
-        from ..core.pipeline.analyse import ask_many
+        from ..core.pipeline.analyse import analyse_runs
 
-        found = ask_many(run_dirs, _ask(asked), hierarchy, "hierarchy")
+        found = analyse_runs(run_dirs, _ask(asked), hierarchy, "hierarchy")
     _show(found, quiet=asked["quiet"])
 
 
@@ -141,9 +141,9 @@ def entanglement_command(run_dir: Path, **asked: Any) -> None:
     """
     with working(KEPT, quiet=True):
         from ..core.analyses.entanglement import entanglement
-        from ..core.pipeline.analyse import ask_one
+        from ..core.pipeline.analyse import analyse_run
 
-        found = ask_one(run_dir, _ask(asked), entanglement, "entanglement")
+        found = analyse_run(run_dir, _ask(asked), entanglement, "entanglement")
     _show(found, quiet=asked["quiet"])
 
 
@@ -161,9 +161,9 @@ def ablation_command(run_dir: Path, **asked: Any) -> None:
     """
     with working(KEPT, quiet=True):
         from ..core.analyses.ablation import ablation
-        from ..core.pipeline.analyse import ask_one
+        from ..core.pipeline.analyse import analyse_run
 
-        found = ask_one(run_dir, _ask(asked), ablation, "ablation")
+        found = analyse_run(run_dir, _ask(asked), ablation, "ablation")
     _show(found, quiet=asked["quiet"])
 
 
@@ -183,9 +183,9 @@ def layers_command(run_dir: Path, **asked: Any) -> None:
       ganstrata analysis layers runs/rooms --concepts attribute/indoor_lighting --layers upper
     """
     with working(KEPT, quiet=asked["quiet"]) as progress:
-        from ..core.pipeline.analyse import ask_layers
+        from ..core.pipeline.analyse import analyse_layers
 
-        found = ask_layers(run_dir, _ask(asked), progress=progress)
+        found = analyse_layers(run_dir, _ask(asked), progress=progress)
     more = "" if asked["out"] else f"; the report has a chapter on it: {run_dir / 'report.html'}"
     _show(found, quiet=asked["quiet"], more=more)
 

@@ -1,1 +1,1 @@
-"""The pipeline: stages in order, and analyses of finished runs, from a config or a question to files."""
+"""Pipeline: runs the stages in order, and analyses of finished runs."""

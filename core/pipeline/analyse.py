@@ -1,4 +1,4 @@
-"""From run directories and a question to an answer on disk: reading, refusing, and writing in one step."""
+"""Runs analyses of finished runs and writes their results."""
 
 from __future__ import annotations
 
@@ -20,83 +20,99 @@ from ..storage.result_folder import check_free, replace_folder
 NEEDED = ("synthesize", "learn", "rescore")
 
 
-def ask_one(
-    path: Path, ask: AnalysisRequest, analyse: Callable[[LabelledRun, AnalysisRequest], Answer], name: str
+def analyse_run(
+    path: Path, request: AnalysisRequest, analyse: Callable[[LabelledRun, AnalysisRequest], Answer], name: str
 ) -> tuple[Answer, Path]:
-    """Put a question to one run, and write what it found; no network is loaded.
+    """Analyse one run and write the result. No network is loaded.
+
+    Args:
+        path: the run directory.
+        request: what to analyse.
+        analyse: the analysis.
+        name: of the analysis; the result goes to analysis/NAME of the run by default.
 
     Returns:
-        The answer, and the folder it was written to.
+        The result, and the folder it was written to.
 
     Raises:
-        GanstrataError: what was asked for does not fit the run; then nothing was written.
+        GanstrataError: the request does not fit the run; then nothing is written.
     """
-    return ask_many([path], ask, lambda sources, question: analyse(sources[0], question), name)
+    return analyse_runs([path], request, lambda runs, request: analyse(runs[0], request), name)
 
 
-def ask_many(
+def analyse_runs(
     paths: Sequence[Path],
-    ask: AnalysisRequest,
+    request: AnalysisRequest,
     analyse: Callable[[Sequence[LabelledRun], AnalysisRequest], Answer],
     name: str,
 ) -> tuple[Answer, Path]:
-    """Put a question to one run or several at once.
+    """Analyse one run, or several runs together, and write the result.
+
+    Args:
+        paths: run directories.
+        request: what to analyse.
+        analyse: the analysis.
+        name: of the analysis.
+
+    Returns:
+        The result, and the folder it was written to.
 
     Raises:
-        GanstrataError: as for one; or several runs without a folder to write to.
+        GanstrataError: as for `analyse_run`; or there are several runs and no folder to write to.
     """
     if len({path.resolve() for path in paths}) < len(paths):
         raise UserError("the same run is named twice")
-    if len(paths) > 1 and ask.out is None:
-        raise UserError(f"{len(paths)} runs: say with --out DIR where their common figure is to be written")
-    target = paths[0] / "analysis" / name if ask.out is None else ask.out
-    if ask.out is not None:
+    if len(paths) > 1 and request.out is None:
+        raise UserError(f"{len(paths)} runs: give --out DIR, the folder for their common figure")
+    target = paths[0] / "analysis" / name if request.out is None else request.out
+    if request.out is not None:
         check_free(target, f"{name}.json", f"analysis {name}")
-        return _answered(paths, ask, analyse, target)
-    Run.open(paths[0])  # a lock makes the directory that it locks
+        return _analyse(paths, request, analyse, target)
+    Run.open(paths[0])  # checks that it is a run: `locked` would create the directory
     with locked(paths[0]):
-        return _answered(paths, ask, analyse, target)
+        return _analyse(paths, request, analyse, target)
 
 
-def ask_layers(path: Path, ask: AnalysisRequest, *, progress: Progress) -> tuple[Answer, Path]:
-    """Right and wrong layers of one run; written into the run, it becomes a chapter of the report.
+def analyse_layers(path: Path, request: AnalysisRequest, *, progress: Progress) -> tuple[Answer, Path]:
+    """Compare right and wrong layers of one run. A result within the run becomes a chapter of the report.
 
     Raises:
-        GanstrataError: what was asked for does not fit the run; then nothing was written.
+        GanstrataError: the request does not fit the run; then nothing is written.
     """
-    if ask.out is not None:
-        return ask_one(path, ask, layers, "layers")
+    if request.out is not None:
+        return analyse_run(path, request, layers, "layers")
     with open_finished_run(path) as (run, engine):
         source = LabelledRun(labels_of([path])[0], run, read_effects(run))
-        found = layers(source, ask)
-        replace_folder(path / "analysis/layers", "layers.json", found.files([source]))
+        result = layers(source, request)
+        replace_folder(path / "analysis/layers", "layers.json", result.files([source]))
         report(run, engine, progress)
-    return found, path / "analysis/layers"
+    return result, path / "analysis/layers"
 
 
-def objects(path: Path, ask: objects_of.TransitionRequest, *, progress: Progress) -> Objects:
-    """Write analysis/objects/ of a finished run, and make its report anew.
+def objects(path: Path, request: objects_of.TransitionRequest, *, progress: Progress) -> Objects:
+    """Write analysis/objects/ of a finished run, and its report again.
 
     Raises:
-        GanstrataError: what was asked for does not fit the run; then nothing was written.
+        GanstrataError: the request does not fit the run; then nothing is written.
     """
-    with open_finished_run(path, ask.device) as (run, engine):
-        found = objects_of.follow_objects(run, engine, ask, progress=progress)
+    with open_finished_run(path, request.device) as (run, engine):
+        result = objects_of.follow_objects(run, engine, request, progress=progress)
         report(run, engine, progress)
-    return found
+    return result
 
 
-def _answered(
+def _analyse(
     paths: Sequence[Path],
-    ask: AnalysisRequest,
+    request: AnalysisRequest,
     analyse: Callable[[Sequence[LabelledRun], AnalysisRequest], Answer],
     target: Path,
 ) -> tuple[Answer, Path]:
-    sources = []
+    """Read the effects of these runs, analyse them, and write the result to a folder."""
+    runs = []
     for label, path in zip(labels_of(paths), paths, strict=True):
         run = Run.open(path)
         run.require(*NEEDED)
-        sources.append(LabelledRun(label, run, read_effects(run)))
-    found = analyse(sources, ask)
-    replace_folder(target, f"{found.name}.json", found.files(sources))
-    return found, target
+        runs.append(LabelledRun(label, run, read_effects(run)))
+    result = analyse(runs, request)
+    replace_folder(target, f"{result.name}.json", result.files(runs))
+    return result, target

@@ -1,4 +1,4 @@
-"""Says before a run begins how many images it will make, about how long that takes, and whether the disk has room."""
+"""Forecasts the cost of a run: its images, its time and its disk space."""
 
 from __future__ import annotations
 
@@ -16,11 +16,19 @@ from ..rescoring import stage as rescoring
 from ..runs.prepare import Prepared
 from ..runs.progress import duration
 
-ROOM_FACTOR = 1.2  # what must be free, over what the arrays will take
+SPACE_FACTOR = 1.2  # free disk space required, relative to the size of the arrays
 
 
 def forecast(prepared: Prepared, workers: int) -> str:
-    """Say how many images the run will make, by formula (method B), and about how long that takes here."""
+    """Return a text with the number of images of a run and an estimate of its time.
+
+    The number is N + K (1 + (2 B + R) S) + K' M B plus the images of edits (method B). The time is at most
+    the number of images times the time of one image, which is measured, divided by the number of workers.
+
+    Args:
+        prepared: the run.
+        workers: number of processes.
+    """
     config = prepared.config
     boundaries = len(prepared.chosen) + len(config.conditions)
     probing, verifying = config.synthesis.samples, rescoring.images_needed(prepared, boundaries)
@@ -30,11 +38,13 @@ def forecast(prepared: Prepared, workers: int) -> str:
     samples, null, sets = config.rescoring.samples, config.rescoring.null_directions, len(prepared.sets)
     baselines, adaptive = rescoring.baselines(prepared), config.rescoring.adaptive
     resamples, fewer = config.rescoring.learning_resamples, replicate_samples(samples, prepared.batch)
-    again = f" + {fewer} x {resamples} resamplings x {boundaries} boundaries" if resamples else ""
+    replicates = f" + {fewer} x {resamples} resamplings x {boundaries} boundaries" if resamples else ""
+    verified = f"({baselines} + (2 x {boundaries} boundaries + {null} random) x {sets} layer sets)"
+    several = "s" if workers > 1 else ""
     return (
-        f"{'at most ' if adaptive else ''}{total} images to make and score: {probing} for probing, {verifying} for re-scoring = "
-        f"{samples} x ({baselines} + (2 x {boundaries} boundaries + {null} random) x {sets} layer sets){again}, "
-        f"{editing} for edits.\nAt {1000 * per_image:.1f} ms each and {workers} worker{'s' if workers > 1 else ''}: "
+        f"{'at most ' if adaptive else ''}{total} images to make and score: {probing} for probing, "
+        f"{verifying} for re-scoring = {samples} x {verified}{replicates}, {editing} for edits.\n"
+        f"At {1000 * per_image:.1f} ms each and {workers} worker{several}: "
         f"at most about {duration(total * per_image / workers)}, less where edits begin late in the generator"
         f"{', and where re-scoring stops early' if adaptive else ''}."
     )
@@ -42,7 +52,7 @@ def forecast(prepared: Prepared, workers: int) -> str:
 
 @torch.inference_mode()
 def _measure(prepared: Prepared) -> float:
-    """Measure the seconds per image of one batch, after one to warm up."""
+    """Return the seconds per image of one batch, measured after a batch to warm up."""
     latents, _, codes = prepared.draw(0, Stream.PROBING)
     best = float("inf")
     for _ in range(1 if prepared.config.checks else 2):
@@ -53,14 +63,19 @@ def _measure(prepared: Prepared) -> float:
 
 
 def check_room(prepared: Prepared, out: Path) -> None:
-    """Refuse to begin where the disk cannot hold the samples."""
+    """Check that the disk can hold the samples.
+
+    Raises:
+        GanstrataError: it has too little free space.
+    """
     card, n = prepared.generator.card, prepared.config.synthesis.samples
     width = card.code_size + len(prepared.concepts)
     if prepared.config.synthesis.mixing > 0.0:
         width += card.layers * card.code_size
-    needed = int(4 * n * width * ROOM_FACTOR)
+    needed = int(4 * n * width * SPACE_FACTOR)
     free = shutil.disk_usage(out).free
     if free < needed:
         raise GanstrataError(
-            f"{out}: the samples need about {needed / 2**20:.0f} MiB, but {free / 2**20:.0f} MiB are free on this disk"
+            f"{out}: the samples need about {needed / 2**20:.0f} MiB, "
+            f"but {free / 2**20:.0f} MiB are free on this disk"
         )

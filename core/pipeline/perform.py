@@ -1,4 +1,4 @@
-"""Runs the stages in order, says first what they will cost, and never does finished work again."""
+"""Runs the stages in order. Finished work is not done again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .results import Results
 
 
 class Stage(NamedTuple):
-    """What a stage does, and how to tell that it is done."""
+    """Hold the function of a stage, and the function that says whether the stage is complete."""
 
     work: Callable[[Run, Engine, Progress], None]
     is_complete: Callable[[Run, Prepared], bool]
@@ -48,18 +48,18 @@ assert tuple(_STAGES) == STAGES
 def run(
     config: RunConfig | Mapping[str, Any] | str | Path, out: Path | str, *, quiet: bool = True
 ) -> Results:
-    """Do everything a config asks for, into a run directory; what is there already is not done again.
+    """Run all stages of a config in a run directory. Finished work in it is not done again.
 
-    Several workers are processes of their own: call this from a script under
-    `if __name__ == "__main__":`, or set engine.workers to 1.
+    Several workers are separate processes: call this from a script under `if __name__ == "__main__":`, or set
+    engine.workers to 1.
 
     Args:
-        config: a validated config, plain data, or a file.
-        out: the run directory; made if missing, continued if it holds a run of this config.
-        quiet: whether to say nothing.
+        config: a validated config, plain data, or the path of a file.
+        out: the run directory. It is created if missing, and continued if it holds a run of this config.
+        quiet: whether to print nothing.
 
     Raises:
-        GanstrataError: the config, a plugin, a checkpoint or the directory is not as it must be.
+        GanstrataError: there is a fault in the config, a plugin, a checkpoint or the directory.
     """
     source = "config"
     if isinstance(config, str | Path):
@@ -68,30 +68,45 @@ def run(
         config = validate(config, source)
     elif config.generator.use == AUTO:
         config = validate(config.model_dump(mode="json", by_alias=True), source)
-    done = perform(config, Path(out), STAGES, source=source, progress=Progress(quiet=quiet))
-    return Results(done.path, done.record)
+    finished = perform(config, Path(out), STAGES, source=source, progress=Progress(quiet=quiet))
+    return Results(finished.path, finished.record)
 
 
 def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: str, progress: Progress) -> Run:
-    """The given stages of a run, which is begun or continued."""
+    """Run these stages of a new or existing run.
+
+    Args:
+        config: validated.
+        out: the run directory.
+        stages: names, in the order of `STAGES`.
+        source: the config's file, for messages.
+        progress: where progress is shown.
+
+    Raises:
+        GanstrataError: there is a fault in the config, a plugin, a checkpoint or the directory, or an earlier
+            stage must be run first.
+    """
     began = time.monotonic()
     known = Run.open(out) if (out / "run.json").is_file() else None
     if known is not None and not differing(data_of(known.config), data_of(config)):
-        # Groups in another order are the same config, but layer sets stand in the arrays in the order of the first.
+        # Groups in another order are the same config, but the arrays have the layer sets in the first order.
         config = known.config.model_copy(update={"engine": config.engine, "checks": config.checks})
-    settled = known is not None and config.synthesis.batch_size == "auto"
-    prepared = prepare(config, source=source, batch=known.batch if known is not None and settled else None)
+    # `auto` is resolved once, when the run begins.
+    batch = known.batch if known is not None and config.synthesis.batch_size == "auto" else None
+    prepared = prepare(config, source=source, batch=batch)
     with locked(out):
         begun = Run.begin(out, config, facts_of(prepared))
         current = begun.run
         for name in STAGES[: STAGES.index(stages[0])]:
             if name in begun.stale:
                 raise RunError(
-                    f"{out}: {'; '.join(begun.changes)}; the stage `{name}` must be run again first: `ganstrata {name} {out}`"
+                    f"{out}: {'; '.join(begun.changes)}; the stage `{name}` must be run again first: "
+                    f"`ganstrata {name} {out}`"
                 )
             if not _STAGES[name].is_complete(current, prepared):
                 raise RunError(
-                    f"{out}: what the stage `{name}` wrote is not there or has changed; run `ganstrata {name} {out}` first"
+                    f"{out}: what the stage `{name}` wrote is not there or has changed; "
+                    f"run `ganstrata {name} {out}` first"
                 )
         if "synthesize" in stages and not current.is_done("synthesize"):
             check_room(prepared, out)
@@ -104,17 +119,18 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
                 progress.say(forecast(prepared, engine.workers))
                 if prepared.generator.card.layers == 1:
                     progress.say(
-                        "this generator has one layer: layer-wise analysis does not apply, everything else is done"
+                        "this generator has one layer: "
+                        "layer-wise analysis does not apply, everything else is done"
                     )
-            # Only now does the run begin: what could not be built or has no room has changed nothing.
+            # run.json is written only now, so a run that cannot begin changes nothing.
             if begun.is_new or begun.changes:
                 current.save()
             for name in stages:
                 _perform(name, current, engine, progress)
         if stages == STAGES and (damaged := damaged_results(out)):
             raise RunError(
-                f"{out}: the run is complete, but results that other commands left in it are not what they wrote: {listed(damaged)}. "
-                "Give these commands again, or remove these folders."
+                f"{out}: the run is complete, but results of other commands in it are not what they wrote: "
+                f"{listed(damaged)}. Give these commands again, or remove these folders."
             )
         if stages == STAGES and (stale := stale_results(out, current.keys.stages)):
             progress.say(
@@ -125,7 +141,11 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
 
 
 def resume(path: Path, stage: str, *, progress: Progress) -> Run:
-    """One stage of an existing run; the stages before it must be complete."""
+    """Run one stage of an existing run.
+
+    Raises:
+        GanstrataError: as for `perform`; the stages before it must be complete.
+    """
     current = Run.open(path)
     earlier = STAGES[: STAGES.index(stage)]
     current.require(*earlier)
@@ -136,21 +156,22 @@ def resume(path: Path, stage: str, *, progress: Progress) -> Run:
 
 
 def _consequences(begun: Begun, known: Run | None) -> str:
-    """What changed, and what is therefore done again."""
-    said = "; ".join(begun.changes)
+    """Return a text with what changed since the run was made, and which stages are therefore done again."""
+    text = "; ".join(begun.changes)
     if begun.stale:
-        said += f". Done again: {', '.join(begun.stale)}"
-    there = None if known is None else known.record.keys
-    if there is not None and there.latents == begun.run.keys.latents:
-        said += (
+        text += f". Done again: {', '.join(begun.stale)}"
+    stored = None if known is None else known.record.keys
+    if stored is not None and stored.latents == begun.run.keys.latents:
+        text += (
             "; the samples and the scores of all other scorers stay"
-            if there.scores != begun.run.keys.scores
+            if stored.scores != begun.run.keys.scores
             else "; the samples and scores stay"
         )
-    return said
+    return text
 
 
 def _perform(name: str, current: Run, engine: Engine, progress: Progress) -> None:
+    """Run one stage unless it is complete, and tell the listeners."""
     stage = _STAGES[name]
     if stage.is_complete(current, engine.prepared):
         progress.say(f"{name}: was done before")
@@ -158,7 +179,7 @@ def _perform(name: str, current: Run, engine: Engine, progress: Progress) -> Non
     tell("ganstrata_stage_started", name, current, progress)
     try:
         stage.work(current, engine, progress)
-    except BaseException as error:  # Ctrl-C too: whoever notes that a stage began is to know how it ended
+    except BaseException as error:  # also Ctrl-C: every start of a stage is followed by its end
         tell("ganstrata_stage_failed", name, current, progress, error=error)
         raise
     tell("ganstrata_stage_finished", name, current, progress)

@@ -1,4 +1,4 @@
-"""A finished run as an object: its samples, boundaries and effects, read when they are asked for."""
+"""Represents a finished run as an object: samples, boundaries and effects are read on first access."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..runs.run import Run
 
 
 class Results(Run):
-    """A run directory with what its stages found; nothing is written, and no network is loaded.
+    """Represent a run directory with the results of its stages. Nothing is written, and no network is loaded.
 
     Attributes:
         path: the directory.
@@ -32,7 +32,7 @@ class Results(Run):
 
     @cached_property
     def samples(self) -> Samples:
-        """Samples of the stage `synthesize` that have a finite picture.
+        """Samples with a finite picture, from stage `synthesize`.
 
         Raises:
             RunError: the stage is not complete, or its files are damaged.
@@ -57,7 +57,7 @@ class Results(Run):
 
     @cached_property
     def boundaries(self) -> Learnt:
-        """Boundaries of the stage `learn`, with why other concepts have none.
+        """Boundaries of stage `learn`, and the reasons why other concepts have none.
 
         Raises:
             GanstrataError: the stage is not complete, or its files are damaged.
@@ -72,7 +72,7 @@ class Results(Run):
 
     @cached_property
     def effects(self) -> Effects:
-        """Effects of the stage `rescore`.
+        """Effects of stage `rescore`.
 
         Raises:
             GanstrataError: the stage is not complete, or its files are damaged.
@@ -81,32 +81,32 @@ class Results(Run):
         return read_effects(self)
 
     def hierarchy(self) -> Hierarchy:
-        """Tell which level of meaning settles in which layer.
+        """Compute in which layers each level of meaning is decided.
 
         Raises:
-            UserError: single layers were not moved, or nothing is a variation factor.
+            UserError: single layers were not moved, or no concept is a variation factor.
         """
-        found = self.effects.hierarchy()
-        if found is None:
+        hierarchy = self.effects.hierarchy()
+        if hierarchy is None:
             reason = (
                 "nothing is a variation factor"
                 if self.effects.single_layers()
                 else "single layers were not moved (rescoring.layers lacks `each`)"
             )
-            raise UserError(f"{self.path}: {reason}, so nothing can be said of layers")
-        return found
+            raise UserError(f"{self.path}: {reason}, so there is no hierarchy of layers")
+        return hierarchy
 
 
 def open_run(path: Path | str) -> Results:
-    """Open an existing run directory, for reading.
+    """Open an existing run directory for reading.
 
     Raises:
-        RunError: it is none.
+        RunError: it is no run directory, or its run.json is damaged.
 
     Example:
-        >>> open_run("nowhere")
+        >>> open_run("nowhere")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        ganstrata.core.errors.RunError: nowhere is no run directory: there is no such directory. `ganstrata run CONFIG --out nowhere` makes one.
+        ganstrata.core.errors.RunError: nowhere is no run directory: there is no such directory...
     """
     return Results.open(path)

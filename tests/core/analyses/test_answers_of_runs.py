@@ -22,7 +22,7 @@ from ganstrata.core.analyses.ranking import ranking
 from ganstrata.core.analyses.right_layers import read_layers
 from ganstrata.core.errors import ConfigError, GanstrataError, LayerError, RunError, UserError
 from ganstrata.core.figures.pictures import read_picture
-from ganstrata.core.pipeline.analyse import ask_layers, ask_many, ask_one
+from ganstrata.core.pipeline.analyse import analyse_layers, analyse_run, analyse_runs
 from ganstrata.core.plugins.records import LEVELS
 from ganstrata.core.rescoring.hierarchy import hierarchy_of
 from ganstrata.core.rescoring.results import Effects
@@ -74,7 +74,7 @@ def check_files(answer: Answer, folder: Path) -> None:
 
 
 def test_ranking_is_that_of_the_report_with_places(copied: Path, rescored: Effects) -> None:
-    answer, folder = ask_many([copied], AnalysisRequest(), ranking, "ranking")
+    answer, folder = analyse_runs([copied], AnalysisRequest(), ranking, "ranking")
     check_files(answer, folder)
     assert folder == copied / "analysis/ranking"
     assert (folder / "ranking.csv").read_bytes() == (copied / "figures/ranking.csv").read_bytes()
@@ -91,7 +91,7 @@ def test_ranking_is_that_of_the_report_with_places(copied: Path, rescored: Effec
 
 
 def test_ranking_at_some_layers_holds_effects_against_chance_there(copied: Path, rescored: Effects) -> None:
-    _, folder = ask_many(
+    _, folder = analyse_runs(
         [copied], AnalysisRequest(layers="6-7", levels=("colour", "layout"), top=2), ranking, "ranking"
     )
     table = rows(folder / "ranking.csv")
@@ -108,7 +108,9 @@ def test_ranking_at_some_layers_holds_effects_against_chance_there(copied: Path,
 
 
 def test_several_rankings_stand_in_one_figure(copied: Path, other, tmp_path: Path) -> None:
-    answer, folder = ask_many([copied, other()], AnalysisRequest(out=tmp_path / "both"), ranking, "ranking")
+    answer, folder = analyse_runs(
+        [copied, other()], AnalysisRequest(out=tmp_path / "both"), ranking, "ranking"
+    )
     check_files(answer, folder)
     assert not (copied / "analysis").exists()
     table = rows(folder / "ranking.csv")
@@ -126,7 +128,7 @@ def test_several_rankings_stand_in_one_figure(copied: Path, other, tmp_path: Pat
 
 
 def test_depths_and_their_order(copied: Path) -> None:
-    answer, folder = ask_many([copied], AnalysisRequest(), hierarchy, "hierarchy")
+    answer, folder = analyse_runs([copied], AnalysisRequest(), hierarchy, "hierarchy")
     check_files(answer, folder)
     for row in rows(folder / "depths.csv"):
         if row["concept"] in LAYER:
@@ -149,7 +151,7 @@ def test_depths_and_their_order(copied: Path) -> None:
 
 def test_hierarchies_of_several_runs(copied: Path, other, tmp_path: Path) -> None:
     ask = AnalysisRequest(levels=("layout", "colour"), top=1, out=tmp_path / "both")
-    answer, folder = ask_many([copied, other()], ask, hierarchy, "hierarchy")
+    answer, folder = analyse_runs([copied, other()], ask, hierarchy, "hierarchy")
     check_files(answer, folder)
     assert {(row["run"], row["level"]) for row in rows(folder / "hierarchy.csv")} == {
         (r, v) for r in ("copied", "other") for v in ("layout", "colour")
@@ -161,7 +163,7 @@ def test_hierarchies_of_several_runs(copied: Path, other, tmp_path: Path) -> Non
 
 
 def test_entanglement_is_the_whole_matrix(copied: Path, rescored: Effects) -> None:
-    answer, folder = ask_one(copied, AnalysisRequest(), entanglement, "entanglement")
+    answer, folder = analyse_run(copied, AnalysisRequest(), entanglement, "entanglement")
     check_files(answer, folder)
     table = {(row["boundary"], row["concept"]): row for row in rows(folder / "pairs.csv")}
     assert len(table) == len(rescored.boundaries) * len(rescored.concepts)
@@ -179,7 +181,7 @@ def test_entanglement_is_the_whole_matrix(copied: Path, rescored: Effects) -> No
 
 def test_entanglement_can_be_narrowed_and_clustered(copied: Path) -> None:
     ask = AnalysisRequest(concepts=("seen/left", "seen/red", "seen/half"), layers="bottom", cluster=True)
-    _, folder = ask_one(copied, ask, entanglement, "entanglement")
+    _, folder = analyse_run(copied, ask, entanglement, "entanglement")
     table = rows(folder / "pairs.csv")
     assert {row["boundary"] for row in table} == set(ask.concepts)
     order = list(dict.fromkeys(row["boundary"] for row in rows(folder / "entanglement.csv")))
@@ -189,7 +191,7 @@ def test_entanglement_can_be_narrowed_and_clustered(copied: Path) -> None:
 
 
 def test_ablation_sets_three_rankings_side_by_side(copied: Path, rescored: Effects) -> None:
-    answer, folder = ask_one(copied, AnalysisRequest(), ablation, "ablation")
+    answer, folder = analyse_run(copied, AnalysisRequest(), ablation, "ablation")
     check_files(answer, folder)
     assert (folder / "ablation.csv").read_bytes() == (copied / "figures/ablation.csv").read_bytes()
     table = rows(folder / "rankings.csv")
@@ -208,7 +210,7 @@ def test_ablation_sets_three_rankings_side_by_side(copied: Path, rescored: Effec
 
 
 def test_right_and_wrong_layers(copied: Path, rescored: Effects) -> None:
-    answer, folder = ask_layers(copied, AnalysisRequest(concepts=tuple(LAYER)), progress=QUIET)
+    answer, folder = analyse_layers(copied, AnalysisRequest(concepts=tuple(LAYER)), progress=QUIET)
     check_files(answer, folder)
     table = rows(folder / "sides.csv")
     for name, group in GROUP.items():
@@ -235,7 +237,9 @@ def test_right_and_wrong_layers(copied: Path, rescored: Effects) -> None:
 
 
 def test_the_right_layers_can_be_named(copied: Path) -> None:
-    answer, folder = ask_layers(copied, AnalysisRequest(concepts=("seen/red",), layers="0"), progress=QUIET)
+    answer, folder = analyse_layers(
+        copied, AnalysisRequest(concepts=("seen/red",), layers="0"), progress=QUIET
+    )
     table = rows(folder / "layers.csv")
     assert {row["layers"] for row in table if row["right"] == "True"} == {"0"}
     assert (
@@ -247,7 +251,7 @@ def test_the_right_layers_can_be_named(copied: Path) -> None:
 def test_the_chapter_follows_the_run_and_tells_what_no_longer_fits(copied: Path, rescored: Effects) -> None:
     run = Run.open(copied)
     assert read_layers(run, rescored) is None
-    ask_layers(copied, AnalysisRequest(concepts=("seen/red",)), progress=QUIET)
+    analyse_layers(copied, AnalysisRequest(concepts=("seen/red",)), progress=QUIET)
     found = read_layers(run, rescored)
     assert found is not None
     assert found.fault == ""
@@ -331,7 +335,7 @@ def test_runs_that_do_not_meet_are_refused(
         manifest["stages"]["learn"]["files"]["boundaries.json"] = digest
         (path / "run.json").write_text(sealed_text(manifest), encoding="utf-8")
     with pytest.raises(ConfigError, match="cannot stand in one figure") as told:
-        ask_many([copied, path], AnalysisRequest(out=tmp_path / "both"), analysis, "x")
+        analyse_runs([copied, path], AnalysisRequest(out=tmp_path / "both"), analysis, "x")
     assert words in str(told.value)
     assert "copied and other" in str(told.value)
     assert not (tmp_path / "both").exists()
@@ -344,35 +348,35 @@ def test_groups_of_other_names_are_refused(copied: Path, other, tmp_path: Path) 
     with pytest.raises(
         ConfigError, match="the layer groups differ: bottom, lower, upper, top there, early, late here"
     ):
-        ask_many([copied, other(change)], AnalysisRequest(out=tmp_path / "both"), hierarchy, "hierarchy")
+        analyse_runs([copied, other(change)], AnalysisRequest(out=tmp_path / "both"), hierarchy, "hierarchy")
 
 
 def test_where_an_answer_may_be_written(copied: Path, other, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="2 runs: say with --out"):
-        ask_many([copied, other()], AnalysisRequest(), ranking, "ranking")
+        analyse_runs([copied, other()], AnalysisRequest(), ranking, "ranking")
     with pytest.raises(UserError, match="the same run is named twice"):
-        ask_many([copied, copied / "."], AnalysisRequest(out=tmp_path / "x"), ranking, "ranking")
+        analyse_runs([copied, copied / "."], AnalysisRequest(out=tmp_path / "x"), ranking, "ranking")
     with pytest.raises(RunError, match="no run directory"):
-        ask_many([tmp_path / "missing"], AnalysisRequest(), ranking, "ranking")
+        analyse_runs([tmp_path / "missing"], AnalysisRequest(), ranking, "ranking")
     assert not (tmp_path / "missing").exists()
     taken = tmp_path / "taken"
     taken.mkdir()
     (taken / "thesis.tex").write_text("years of work")
     with pytest.raises(RunError, match="holds something else"):
-        ask_many([copied], AnalysisRequest(out=taken), ranking, "ranking")
+        analyse_runs([copied], AnalysisRequest(out=taken), ranking, "ranking")
     (taken / "thesis.tex").unlink()
     for top in (1, 2):  # an earlier answer is replaced
-        ask_many([copied], AnalysisRequest(out=taken, top=top), ranking, "ranking")
+        analyse_runs([copied], AnalysisRequest(out=taken, top=top), ranking, "ranking")
         assert len(rows(taken / "ranking.csv")) == top
     (taken / "thesis.tex").write_text("years of work")
     with pytest.raises(RunError, match="holds something else"):
-        ask_many([copied], AnalysisRequest(out=taken), ranking, "ranking")
+        analyse_runs([copied], AnalysisRequest(out=taken), ranking, "ranking")
     with pytest.raises(RunError, match="holds something else"):
-        ask_one(copied, AnalysisRequest(out=copied), ablation, "ablation")
+        analyse_run(copied, AnalysisRequest(out=copied), ablation, "ablation")
 
 
 def test_a_write_that_fails_leaves_what_was_there(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, folder = ask_one(copied, AnalysisRequest(), ablation, "ablation")
+    _, folder = analyse_run(copied, AnalysisRequest(), ablation, "ablation")
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     write = resultfolder.write_bytes
 
@@ -383,7 +387,7 @@ def test_a_write_that_fails_leaves_what_was_there(copied: Path, monkeypatch: pyt
 
     monkeypatch.setattr(resultfolder, "write_bytes", full)
     with pytest.raises(GanstrataError, match="the disk is full"):
-        ask_one(copied, AnalysisRequest(top=1), ablation, "ablation")
+        analyse_run(copied, AnalysisRequest(top=1), ablation, "ablation")
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
@@ -391,11 +395,11 @@ def test_runs_that_stopped_early_are_analysed_too(config, tmp_path: Path) -> Non
     config["rescoring"] |= {"adaptive": True, "samples": 96}
     run = ganstrata.run(config, tmp_path / "adaptive")
     run_rescored = read_effects(run)
-    _, folder = ask_many([run.path], AnalysisRequest(), hierarchy, "hierarchy")
+    _, folder = analyse_runs([run.path], AnalysisRequest(), hierarchy, "hierarchy")
     depth = {row["concept"]: row for row in rows(folder / "depths.csv")}
     for name in ("seen/left", "seen/red"):
         assert float(depth[name]["low"]) - 0.3 <= LAYER[name] <= float(depth[name]["high"]) + 0.3
-    _, folder = ask_layers(run.path, AnalysisRequest(concepts=("seen/red",)), progress=QUIET)
+    _, folder = analyse_layers(run.path, AnalysisRequest(concepts=("seen/red",)), progress=QUIET)
     own = {
         row["layers"]: float(row["value"]) for row in rows(folder / "sides.csv") if row["of"] == "own concept"
     }
@@ -403,11 +407,11 @@ def test_runs_that_stopped_early_are_analysed_too(config, tmp_path: Path) -> Non
     assert all(
         row["random"] for row in rows(folder / "sides.csv") if row["of"] not in ("own concept", "object")
     )
-    answer, _ = ask_one(run.path, AnalysisRequest(), entanglement, "entanglement")
+    answer, _ = analyse_run(run.path, AnalysisRequest(), entanglement, "entanglement")
     assert answer.sentences[0].startswith(
         "Moved at all layers: 0 of 36 effects"
     )  # what is planted is orthogonal
-    answer, _ = ask_one(run.path, AnalysisRequest(), ablation, "ablation")
+    answer, _ = analyse_run(run.path, AnalysisRequest(), ablation, "ablation")
     assert [row[3].split()[0] for row in answer.table[1:5]] == [
         run_rescored.boundaries[i].name for i in run_rescored.ranking()[:4]
     ]
@@ -418,12 +422,12 @@ def test_a_generator_of_one_layer_has_no_hierarchy_but_a_ranking(config, tmp_pat
     config["rescoring"].pop("groups")
     run = ganstrata.run(config, tmp_path / "flat")
     for analyse, words in (
-        (lambda: ask_many([run.path], AnalysisRequest(), hierarchy, "hierarchy"), "one layer"),
-        (lambda: ask_layers(run.path, AnalysisRequest(), progress=QUIET), "no right and wrong"),
+        (lambda: analyse_runs([run.path], AnalysisRequest(), hierarchy, "hierarchy"), "one layer"),
+        (lambda: analyse_layers(run.path, AnalysisRequest(), progress=QUIET), "no right and wrong"),
     ):
         with pytest.raises(UserError, match=words):
             analyse()
-    answer, _ = ask_many([run.path], AnalysisRequest(), ranking, "ranking")
+    answer, _ = analyse_runs([run.path], AnalysisRequest(), ranking, "ranking")
     assert "seen/red" in {row[1] for row in answer.table}
 
 

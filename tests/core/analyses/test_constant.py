@@ -13,7 +13,7 @@ from ganstrata.core.analyses.base import AnalysisRequest
 from ganstrata.core.analyses.entanglement import entanglement
 from ganstrata.core.analyses.hierarchy import hierarchy
 from ganstrata.core.analyses.ranking import ranking
-from ganstrata.core.pipeline.analyse import ask_layers, ask_many, ask_one
+from ganstrata.core.pipeline.analyse import analyse_layers, analyse_run, analyse_runs
 from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.progress import Progress
 
@@ -38,15 +38,15 @@ def test_every_analysis_does_without_a_unit(still: Path) -> None:
         rows = [row for row in csv.DictReader(file) if row["concept"].startswith("still/")]
     assert {(row["mean"], row["mean_in_sd"]) for row in rows} == {("0", "")}
 
-    answer, folder = ask_one(still, AnalysisRequest(), entanglement, "entanglement")
+    answer, folder = analyse_run(still, AnalysisRequest(), entanglement, "entanglement")
     assert SAID in answer.sentences
     with (folder / "pairs.csv").open(encoding="utf-8", newline="") as file:
         assert {row["mean_in_sd"] for row in csv.DictReader(file) if row["concept"] == "still/margin"} == {""}
-    answer, _ = ask_layers(still, AnalysisRequest(), progress=Progress(quiet=True))
+    answer, _ = analyse_layers(still, AnalysisRequest(), progress=Progress(quiet=True))
     assert SAID in answer.sentences
     for analyse, name in ((ranking, "ranking"), (hierarchy, "hierarchy")):
-        ask_many([still], AnalysisRequest(), analyse, name)
-    ask_one(still, AnalysisRequest(), ablation, "ablation")
+        analyse_runs([still], AnalysisRequest(), analyse, name)
+    analyse_run(still, AnalysisRequest(), ablation, "ablation")
 
 
 def test_edited_pictures_show_their_scores_without_a_change(still: Path) -> None:

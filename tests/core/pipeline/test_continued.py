@@ -17,7 +17,7 @@ from ganstrata.core.analyses.base import AnalysisRequest
 from ganstrata.core.analyses.entanglement import entanglement
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import GanstrataError, RunError
-from ganstrata.core.pipeline.analyse import ask_one
+from ganstrata.core.pipeline.analyse import analyse_run
 from ganstrata.core.pipeline.perform import resume
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import STAGES, Run
@@ -286,7 +286,7 @@ def test_a_single_stage_refuses_what_no_longer_stands(fakes, small: Config, tmp_
 
 def test_answers_to_what_the_run_was_before_are_named(fakes, small: Config, tmp_path: Path, capsys) -> None:
     run = ganstrata.run(small, tmp_path / "run")
-    ask_one(run.path, AnalysisRequest(), entanglement, "entanglement")
+    analyse_run(run.path, AnalysisRequest(), entanglement, "entanglement")
     ganstrata.manipulate(run.path, "seen/red", kinds="strip", seeds="0")
     ganstrata.run(small, tmp_path / "run", quiet=False)
     assert "made from what the run was before" not in capsys.readouterr().err

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from ganstrata.core.analyses.base import AnalysisRequest
 from ganstrata.core.figures.pages import number
-from ganstrata.core.pipeline.analyse import ask_layers
+from ganstrata.core.pipeline.analyse import analyse_layers
 from ganstrata.core.report.page import _percent
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
@@ -282,7 +282,7 @@ def test_shares_are_percentages() -> None:
 
 
 def test_the_chapter_on_layers_is_well_built_and_says_what_the_files_say(fakes, copied: Path) -> None:
-    ask_layers(copied, AnalysisRequest(concepts=("seen/red", "seen/left")), progress=Progress(quiet=True))
+    analyse_layers(copied, AnalysisRequest(concepts=("seen/red", "seen/left")), progress=Progress(quiet=True))
     page = Page(copied / "report.html")
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
