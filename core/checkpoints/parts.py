@@ -1,4 +1,4 @@
-"""From what a file holds to its parts: which entries are state dicts, what belongs to them, which comes first."""
+"""Split the content of a file into parts: find the state dicts, what belongs to them, and their order."""
 
 from __future__ import annotations
 
@@ -62,17 +62,16 @@ ROLES = (
     "g",
     "d",
 )
-BESIDE = re.compile(
-    r"(\w*latent|w|d?latent)_avg|mean_latent|truncation_latent"
-)  # tensors that belong to a generator but stand outside of it
-OURS = ("plugin", "network")  # keys of our own header, which no other file may fill
-NESTED = 4
-PARTS = 64
+# Tensors that belong to a generator but are stored outside its state dict.
+BESIDE = re.compile(r"(\w*latent|w|d?latent)_avg|mean_latent|truncation_latent")
+OURS = ("plugin", "network")  # settings that only ganstrata's own header may contain
+NESTED = 4  # nesting of dictionaries that are searched for state dicts
+PARTS = 64  # parts that are returned, at most
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A part with what decides about its place."""
+class _Draft:
+    """A part while the file is being split."""
 
     name: str
     tensors: Mapping[str, Tensor]
@@ -81,7 +80,7 @@ class _Found:
 
 
 def rank(name: str) -> tuple[int, int]:
-    """Moving averages first, then generators, then what is not known, then what is known to be something else.
+    """Return the sort key of a part: moving averages, generators, unknown names, other networks.
 
     >>> sorted(["d", "encoder", "g", "g_ema", "something"], key=rank)
     ['g_ema', 'g', 'something', 'd', 'encoder']
@@ -98,7 +97,7 @@ def rank(name: str) -> tuple[int, int]:
 
 
 def container(content: Any) -> str:
-    """What kind of pickle it is, in words."""
+    """Return the kind of pickle that an unpickled object comes from, in words."""
     entries = (
         list(content.values())
         if isinstance(content, dict)
@@ -114,65 +113,66 @@ def container(content: Any) -> str:
 
 
 def parts(content: Any, budget: Budget) -> tuple[Part, ...]:
-    """The parts of a file, in the order in which a generator looks for itself.
+    """Split an unpickled object into parts, in the order in which generator plugins are offered them.
 
     Raises:
-        Refused: there is no state dict in it.
-        Damaged: a part claims more than the file holds.
+        Refused: it holds no state dict, or too many tensors.
+        Damaged: its tensors claim far more bytes than the file has.
     """
     if isinstance(content, tuple | list) and content and all(is_tensorflow(entry) for entry in content):
         names = ("G", "D", "Gs") if len(content) == 3 else tuple(f"network{i}" for i in range(len(content)))
         content = dict(zip(names, content, strict=True))
-    found: list[_Found] = []
+    drafts: list[_Draft] = []
     if is_network(content):
-        found = [_network("", content, budget)]
+        drafts = [_network("", content, budget)]
     elif isinstance(content, dict):
-        found = _Sorter(budget).parts(content)
-    found = [part for part in found if part.tensors][:PARTS]
-    if sum(len(part.tensors) for part in found) > TENSORS:
+        drafts = _Splitter(budget).parts(content)
+    drafts = [part for part in drafts if part.tensors][:PARTS]
+    if sum(len(part.tensors) for part in drafts) > TENSORS:
         raise Refused(f"its parts have more than {TENSORS} tensors, which no checkpoint has")
-    if not found:
-        raise Refused(f"it holds {_words(content)} where a state dict, names with tensors, is expected")
-    distinct = {id(tensor): tensor for part in found for tensor in part.tensors.values()}
-    for tensors in (distinct.values(), *(part.tensors.values() for part in found)):  # each may be copied
+    if not drafts:
+        raise Refused(f"it holds {_describe(content)} where a state dict, names with tensors, is expected")
+    distinct = {id(tensor): tensor for part in drafts for tensor in part.tensors.values()}
+    for tensors in (distinct.values(), *(part.tensors.values() for part in drafts)):  # each may be copied
         if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > SHARED * budget.size + 2**20:
             raise Damaged(f"its tensors claim more than the {budget.size} bytes that the file has")
     return tuple(
         Part(part.name, part.tensors, {key: value for key, value in part.settings.items() if key not in OURS})
-        for part in found
+        for part in drafts
     )
 
 
-def _network(name: str, value: Record, budget: Budget) -> _Found:
-    """A whole network as a part."""
+def _network(name: str, value: Record, budget: Budget) -> _Draft:
+    """Return a pickled network as a part."""
     tensors, settings = network(value, budget)
-    return _Found(name, _unwrapped(tensors), settings, own=True)
+    return _Draft(name, _without_module_prefix(tensors), settings, own=True)
 
 
-class _Sorter:
-    """Takes a dictionary apart; every entry that it looks at is paid for."""
+class _Splitter:
+    """Split a dictionary into parts, and charge each visited entry to the budget."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
 
-    def parts(self, content: dict[Any, Any]) -> list[_Found]:
-        """Of the whole file, in order."""
-        loose, inner, settings = self._sorted(content)
-        found = [part for name, value in inner for part in self._entry(name, value, 0)]
-        if not found:
+    def parts(self, content: dict[Any, Any]) -> list[_Draft]:
+        """Return the parts of the dictionary that a file holds, in order."""
+        loose, inner, settings = self._classify(content)
+        drafts = [part for name, value in inner for part in self._entry(name, value, 0)]
+        if not drafts:
             return _bare("", loose, settings, first=True)
         beside = {name: tensor for name, tensor in loose.items() if BESIDE.fullmatch(name)}
         if len(loose) > len(beside) + 8:
-            found += _bare("", loose, {}, first=True)
-        self._budget.step(len(found) * len(beside))
+            drafts += _bare("", loose, {}, first=True)
+        self._budget.step(len(drafts) * len(beside))
         return sorted(
-            (_joined(part, beside, settings) for part in _renamed(found)), key=lambda part: rank(part.name)
+            (_with_beside(part, beside, settings) for part in _with_unique_names(drafts)),
+            key=lambda part: rank(part.name),
         )
 
-    def _sorted(
+    def _classify(
         self, content: dict[Any, Any]
     ) -> tuple[dict[str, Tensor], list[tuple[str, Any]], dict[str, Any]]:
-        """Tensors, entries that may hold some, and plain values."""
+        """Return the tensors of a dictionary, the entries that hold tensors, and the plain values."""
         loose: dict[str, Tensor] = {}
         inner: list[tuple[str, Any]] = []
         settings: dict[str, Any] = {}
@@ -192,7 +192,7 @@ class _Sorter:
         return loose, inner, settings
 
     def _holds_tensors(self, value: dict[Any, Any], depth: int = 1) -> bool:
-        """Whether there are tensors in it, under names; those of optimizers stand under numbers."""
+        """Return whether a dictionary holds tensors by name; optimizers keep theirs by number."""
         for key, item in value.items():
             self._budget.step()
             if not isinstance(key, str):
@@ -205,43 +205,47 @@ class _Sorter:
                 return True
         return False
 
-    def _entry(self, name: str, value: Any, depth: int) -> list[_Found]:
-        """The parts of one entry: a network, a state dict, or a dictionary of either."""
+    def _entry(self, name: str, value: Any, depth: int) -> list[_Draft]:
+        """Return the parts of one entry: a network, a state dict, or a dictionary of either."""
         if is_network(value):
             return [_network(name, value, self._budget)]
-        loose, inner, settings = self._sorted(value)
-        found = (
+        loose, inner, settings = self._classify(value)
+        drafts = (
             [part for key, entry in inner for part in self._entry(key, entry, depth + 1)]
             if depth < NESTED
             else []
         )
         beside = {key: tensor for key, tensor in loose.items() if BESIDE.fullmatch(key)}
-        if not found or len(loose) > len(beside):
-            found += _bare(name, loose, {}, first=False)
-        self._budget.step(sum(len(part.tensors) + len(beside) + len(settings) for part in found))
-        return [_joined(part, beside, settings) for part in found]
+        if not drafts or len(loose) > len(beside):
+            drafts += _bare(name, loose, {}, first=False)
+        self._budget.step(sum(len(part.tensors) + len(beside) + len(settings) for part in drafts))
+        return [_with_beside(part, beside, settings) for part in drafts]
 
 
-def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Without the prefix of DataParallel."""
+def _without_module_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Remove the prefix `module.` that DataParallel puts before every name."""
     while tensors and all(key.startswith("module.") and key != "module." for key in tensors):
         tensors = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
     return tensors
 
 
-def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *, first: bool) -> list[_Found]:
-    """A state dict: without the prefix of DataParallel, and taken apart where every name begins with a role.
+def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *, first: bool) -> list[_Draft]:
+    """Return the parts of a state dict: the whole, and one part per role if every name begins with a role.
 
-    The whole stays a part as well: the first for a bare state dict, else the last.
+    Args:
+        name: name of the whole.
+        tensors: the state dict, with or without the prefix of DataParallel.
+        settings: settings of all parts.
+        first: whether the whole comes before its parts, as for a bare state dict, or after them.
     """
-    tensors = _unwrapped(tensors)
-    whole = _Found(name, tensors, settings, own=False)
+    tensors = _without_module_prefix(tensors)
+    whole = _Draft(name, tensors, settings, own=False)
     heads = {key: key.partition(".") for key in tensors}
     roles = [role for role in ROLES if any(head[0] == role for head in heads.values())]
     if not roles or any(head[0] not in roles or not head[2] for head in heads.values()):
         return [whole]
     split = [
-        _Found(
+        _Draft(
             role,
             {head[2]: tensors[key] for key, head in heads.items() if head[0] == role},
             settings,
@@ -252,29 +256,33 @@ def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *,
     return [whole, *split] if first else [*split, whole]
 
 
-def _renamed(found: list[_Found]) -> list[_Found]:
-    """Names that occur twice get a number."""
+def _with_unique_names(drafts: list[_Draft]) -> list[_Draft]:
+    """Return the parts with unique names: the second part of a name gets the suffix `.2`, and so on."""
     seen: dict[str, int] = {}
     result = []
-    for part in found:
+    for part in drafts:
         seen[part.name] = count = seen.get(part.name, 0) + 1
         result.append(
-            part if count == 1 else _Found(f"{part.name}.{count}", part.tensors, part.settings, part.own)
+            part if count == 1 else _Draft(f"{part.name}.{count}", part.tensors, part.settings, part.own)
         )
     return result
 
 
-def _joined(part: _Found, beside: Mapping[str, Tensor], settings: Mapping[str, Any]) -> _Found:
-    """A part with what stands beside it: tensors for generators, settings for state dicts that have none of their own."""
+def _with_beside(part: _Draft, beside: Mapping[str, Tensor], settings: Mapping[str, Any]) -> _Draft:
+    """Return a part with what is stored beside it.
+
+    Tensors go to generators and moving averages only. Settings go to parts without settings of their own.
+    """
     tensors = {**beside, **part.tensors} if rank(part.name)[0] < 2 else part.tensors
-    return _Found(part.name, tensors, part.settings if part.own else {**settings, **part.settings}, part.own)
+    return _Draft(part.name, tensors, part.settings if part.own else {**settings, **part.settings}, part.own)
 
 
-def _words(content: Any) -> str:
-    """What something is, for messages."""
+def _describe(content: Any) -> str:
+    """Describe an unpickled object, for messages."""
     if isinstance(content, Mapping):
         keys = (key.full if isinstance(key, Name) else key for key in islice(content, 6))
-        return f"a dictionary with {', '.join(visible(key, 40) if isinstance(key, str) else shown(key) for key in keys) or 'nothing in it'}"
+        words = [visible(key, 40) if isinstance(key, str) else shown(key) for key in keys]
+        return f"a dictionary with {', '.join(words) or 'nothing in it'}"
     if isinstance(content, Tensor):
         return f"a single tensor {tuple(content.shape)}"
     if isinstance(content, Record):

@@ -1,1 +1,1 @@
-"""Pickles: read by a machine that calls nothing that they name."""
+"""Read pickles with an unpickler that calls nothing that they name."""

@@ -1,4 +1,4 @@
-"""Tensors and arrays out of pickles, made by our own code from bytes whose number was checked."""
+"""Build the tensors and arrays of a pickle from its bytes, after checking how many there are."""
 
 from __future__ import annotations
 
@@ -29,13 +29,23 @@ DTYPES = {
     "BoolStorage": torch.bool,
     "UntypedStorage": torch.uint8,
 }
-PLAIN = {str(dtype): dtype for dtype in DTYPES.values()}  # torch.float32 as a pickle names it
-CODE = 16  # characters of a type's code
-KINDS = re.compile(r"\|?([?]|b1|[biu][1248]|f[248]|[SU]\d{1,6})")  # of numbers and text; no objects
+PLAIN = {str(dtype): dtype for dtype in DTYPES.values()}  # keys as in a pickle: torch.float32
+CODE = 16  # characters of a NumPy type code, at most
+KINDS = re.compile(r"\|?([?]|b1|[biu][1248]|f[248]|[SU]\d{1,6})")  # types of numbers and text, not objects
 
 
 class Storage:
-    """Numbers that one or more tensors view; they may arrive after the tensors have been made."""
+    """Hold the elements that one or more tensors view; they may be filled in after the tensors are made.
+
+    Args:
+        dtype: type of the elements.
+        count: number of elements.
+        budget: budget of the file.
+
+    Raises:
+        Damaged: `count` is not a whole number from 0, or is more than the file has.
+        Refused: the file has too many storages.
+    """
 
     def __init__(self, dtype: torch.dtype, count: int, budget: Budget) -> None:
         if type(count) is not int or count < 0:
@@ -48,17 +58,25 @@ class Storage:
 
     @property
     def size(self) -> int:
-        """How many it takes."""
+        """Size in bytes."""
         return self.count * self.dtype.itemsize
 
     def known_as(self, dtype: torch.dtype, count: int) -> Storage:
-        """Itself, if it is what another tensor says of it."""
+        """Return the storage itself, if it has this type and count.
+
+        Raises:
+            Damaged: it does not, so two tensors disagree about it.
+        """
         if (dtype, count) != (self.dtype, self.count):
-            raise Damaged(f"tensors that say different things of the {self.count} numbers that they share")
+            raise Damaged(f"tensors that disagree about the {self.count} numbers that they share")
         return self
 
     def fill(self, data: memoryview | bytes) -> None:
-        """Take the numbers."""
+        """Copy bytes into the storage.
+
+        Raises:
+            Damaged: it was filled before, or the number of bytes is wrong.
+        """
         if self.filled:
             raise Damaged("a tensor's numbers that are given twice")
         if len(data) != self.size:
@@ -68,22 +86,32 @@ class Storage:
             self._flat.view(torch.uint8).numpy()[:] = np.frombuffer(data, np.uint8)
 
     def part(self, offset: int, count: int) -> Storage:
-        """A storage that looks at a part of this one, as very old files have it."""
+        """Return a storage that views a part of this one; very old files have such views.
+
+        Raises:
+            Damaged: the part is not within this storage.
+        """
         if (
             type(offset) is not int
             or type(count) is not int
             or not 0 <= offset <= offset + count <= self.count
         ):
             raise Damaged("a part of a tensor's numbers that is not there")
-        found = Storage(self.dtype, 0, self._budget)
-        found.count, found.filled, found._flat = count, True, self._flat[offset : offset + count]
-        return found
+        part = Storage(self.dtype, 0, self._budget)
+        part.count, part.filled, part._flat = count, True, self._flat[offset : offset + count]
+        return part
 
     def view(self, offset: Any, size: Any, stride: Any, dtype: torch.dtype | None = None) -> Tensor:
-        """A tensor that looks at a part of it.
+        """Return a tensor that views a part of the storage.
+
+        Args:
+            offset: index of the first element, in elements.
+            size: shape of the tensor.
+            stride: steps between elements along each dimension.
+            dtype: type to view the storage as; None for its own.
 
         Raises:
-            Damaged: the part is not in it, or is not stored in full.
+            Damaged: the arguments make no sense, or the tensor needs more elements than the storage has.
         """
         if (
             not are_sizes(size)
@@ -106,7 +134,7 @@ class Storage:
 
 
 def are_sizes(values: Any, most: int = EXTENT) -> bool:
-    """Whether it is the shape of a tensor, or its steps: a few whole numbers from 0 to below `most`."""
+    """Return whether `values` is a tuple of at most `DIMENSIONS` whole numbers from 0 to below `most`."""
     return (
         isinstance(values, tuple)
         and len(values) <= DIMENSIONS
@@ -115,7 +143,7 @@ def are_sizes(values: Any, most: int = EXTENT) -> bool:
 
 
 def tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
-    """torch._utils._rebuild_tensor and _rebuild_tensor_v2; whether it has a gradient does not matter here."""
+    """Stand in for torch._utils._rebuild_tensor and _rebuild_tensor_v2; ignore gradients and hooks."""
     if not isinstance(storage, Storage):
         raise Damaged("a tensor without numbers")
     return storage.view(offset, size, stride)
@@ -124,21 +152,21 @@ def tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor
 def typed_tensor(
     storage: Any, offset: Any, size: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any, *_: Any
 ) -> Tensor:
-    """torch._utils._rebuild_tensor_v3, of a storage without a type."""
+    """Stand in for torch._utils._rebuild_tensor_v3, which takes an untyped storage and a type."""
     if not isinstance(storage, Storage) or not isinstance(dtype, Name) or dtype.full not in PLAIN:
         raise Damaged("a tensor without numbers")
     return storage.view(offset, size, stride, PLAIN[dtype.full])
 
 
 def parameter(data: Any, *_: Any) -> Any:
-    """torch._utils._rebuild_parameter."""
+    """Stand in for torch._utils._rebuild_parameter."""
     if not isinstance(data, Tensor):
-        raise Damaged("a parameter that is no tensor")
+        raise Damaged("a parameter that is not a tensor")
     return data
 
 
 class Dtype:
-    """numpy.dtype: its code, and the order of bytes that its state brings."""
+    """Represent a pickled numpy.dtype: its type code, and the byte order from its state."""
 
     def __init__(self, code: Any = None, *_: Any) -> None:
         if isinstance(code, str) and len(code) > CODE:
@@ -147,7 +175,7 @@ class Dtype:
         self.order = "<"
 
     def build(self, state: Any) -> None:
-        """Take the state, (version, order, ...)."""
+        """Take the byte order from the state (version, order, ...)."""
         if (
             isinstance(state, tuple)
             and len(state) > 1
@@ -158,30 +186,31 @@ class Dtype:
 
     @property
     def objects(self) -> bool:
-        """Whether it stands for Python objects."""
+        """Whether it is the type of Python objects."""
         return self.code in ("O", "O8", "|O")
 
     def numpy(self) -> np.dtype[Any]:
-        """The true one.
+        """Return the numpy.dtype.
 
         Raises:
-            Refused: it is neither of numbers nor of text.
+            Refused: it is a type of neither numbers nor text.
+            Damaged: its elements have no bytes.
         """
         code = self.code.lstrip("<>=|")
         order = self.code[0] if self.code[:1] in "<>" and self.code else self.order
         if not KINDS.fullmatch(code):
             raise Refused(f"it has an array of type {shown(self.code)}; numbers and text are read")
-        found = np.dtype(code).newbyteorder(">" if order == ">" else "<")
-        if not found.itemsize:
+        dtype = np.dtype(code).newbyteorder(">" if order == ">" else "<")
+        if not dtype.itemsize:
             raise Damaged("it has an array of empty texts")
-        return found
+        return dtype
 
 
 class Array:
-    """numpy.ndarray: empty as it is made, and filled by its state.
+    """Represent a pickled numpy.ndarray, which is made empty and filled from its state.
 
     Attributes:
-        values: the array, or, where objects are allowed, the one object in it; None before the state has come.
+        values: the array, or the one object in it where objects are allowed; None before it is filled.
     """
 
     def __init__(self, budget: Budget, *, objects: bool = False) -> None:
@@ -189,7 +218,12 @@ class Array:
         self._budget, self._objects = budget, objects
 
     def build(self, state: Any) -> None:
-        """Take the state, ([version,] shape, dtype, in the order of Fortran, data)."""
+        """Fill the array from its state ([version,] shape, dtype, whether in Fortran order, data).
+
+        Raises:
+            Damaged: the state makes no sense.
+            Refused: it is an array of objects that is not allowed.
+        """
         if not isinstance(state, tuple) or len(state) not in (4, 5):
             raise Damaged("an array without numbers")
         shape, dtype, fortran, data = state[-4:]
@@ -203,14 +237,14 @@ class Array:
             self.fill(data, dtype, shape, fortran=bool(fortran))
 
     def fill(self, data: Any, dtype: Any, shape: Any, *, fortran: bool) -> None:
-        """Take the numbers."""
+        """Fill the array from bytes; see `numbers`."""
         if not isinstance(dtype, Dtype):
             raise Damaged("an array without a type")
         self.values = numbers(data, dtype.numpy(), shape, self._budget, fortran=fortran)
 
     @cached_property
     def tensor(self) -> Tensor | None:
-        """The same numbers as a tensor; None if they are of a type that torch does not have."""
+        """The array as a tensor; None if torch does not have its type."""
         values = self.values
         if (
             not isinstance(values, np.ndarray)
@@ -222,27 +256,34 @@ class Array:
 
 
 def numbers(data: Any, dtype: np.dtype[Any], shape: Any, budget: Budget, *, fortran: bool) -> NDArray[Any]:
-    """An array of its own, in the order of bytes of this machine.
+    """Return a new array of the given bytes, in native byte order and C order.
+
+    Args:
+        data: bytes, or text as Python 2 stored bytes.
+        dtype: type of the bytes.
+        shape: shape of the array.
+        budget: budget of the file.
+        fortran: whether the bytes are in Fortran order.
 
     Raises:
-        Damaged: the bytes are more or fewer than the shape needs, or more than the file has.
+        Damaged: the shape makes no sense, the number of bytes does not fit it, or the file is smaller.
     """
     if not are_sizes(shape, 2**48):
         raise Damaged(f"an array of shape {shown(shape)}")
     budget.hold()
     length = math.prod(shape) * dtype.itemsize
     budget.take(length)
-    found: NDArray[Any] = np.frombuffer(raw(data, length), dtype).reshape(
+    array: NDArray[Any] = np.frombuffer(raw(data, length), dtype).reshape(
         shape, order="F" if fortran else "C"
     )
-    return found.astype(dtype.newbyteorder("="), order="C", copy=True)
+    return array.astype(dtype.newbyteorder("="), order="C", copy=True)
 
 
 def raw(data: Any, length: int) -> bytes | memoryview:
-    """Bytes, which Python 2 stored as text.
+    """Return bytes, which Python 2 may have stored as text.
 
     Raises:
-        Damaged: there are more or fewer than `length`.
+        Damaged: there are not `length` bytes.
     """
     if not isinstance(data, str | bytes | memoryview):
         raise Damaged(f"an array whose numbers are {shown(data)}")
@@ -252,22 +293,25 @@ def raw(data: Any, length: int) -> bytes | memoryview:
 
 
 def scalar(budget: Budget, dtype: Any, data: Any = None, *_: Any) -> Any:
-    """A single number or text of numpy, as Python has it."""
+    """Stand in for numpy._core.multiarray.scalar, and return a plain Python value."""
     if not isinstance(dtype, Dtype) or dtype.objects:
         raise Refused("it has a number of numpy that is an object")
     kind = dtype.numpy()
-    budget.copy(2 * kind.itemsize)  # the same bytes may be asked for again and again
+    budget.copy(2 * kind.itemsize)  # a pickle may convert the same bytes many times
     return np.frombuffer(raw(data, kind.itemsize), kind)[0].item()
 
 
 def dtype_of(name: Any) -> torch.dtype:
-    """Of a storage's class."""
+    """Return the type of the elements of a storage class.
+
+    Raises:
+        Refused: it is not a storage class of real numbers.
+    """
     if (
         not isinstance(name, Name)
         or name.last.removeprefix("_") not in DTYPES
         or not name.full.startswith("torch.")
     ):
-        raise Refused(
-            f"a tensor of type {visible(name.full) if isinstance(name, Name) else shown(name)}; real numbers are read"
-        )
+        given = visible(name.full) if isinstance(name, Name) else shown(name)
+        raise Refused(f"a tensor of type {given}; real numbers are read")
     return DTYPES[name.last.removeprefix("_")]

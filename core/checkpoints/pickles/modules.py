@@ -1,4 +1,4 @@
-"""State dicts and settings out of the records of whole networks: torch modules, NVIDIA's of PyTorch and of TensorFlow."""
+"""Extract state dicts and settings from pickled networks of torch and of NVIDIA (PyTorch, TensorFlow)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .arrays import Array
 from .names import NETWORKS, PERSISTENT
 from .unpickler import Name, Record
 
-TEXT = 100_000  # of a setting
+TEXT = 100_000  # characters of a setting, at most
 
 
 def is_tensorflow(value: Any) -> bool:
-    """Whether it is a network of NVIDIA's TensorFlow releases."""
+    """Return whether a value is a network of NVIDIA's TensorFlow releases."""
     return isinstance(value, Record) and value.name.full in NETWORKS and isinstance(value.state, dict)
 
 
 def is_persistent(value: Any) -> bool:
-    """Whether it is an object of NVIDIA's PyTorch releases, stored with its source code."""
+    """Return whether a value is an object of NVIDIA's PyTorch releases, stored with its source code."""
     return (
         isinstance(value, Record)
         and value.name.full == PERSISTENT
@@ -33,7 +33,7 @@ def is_persistent(value: Any) -> bool:
 
 
 def is_module(value: Any) -> bool:
-    """Whether it is a torch module."""
+    """Return whether a value is a torch module."""
     return (
         isinstance(value, Record)
         and isinstance(value.state, dict)
@@ -42,16 +42,16 @@ def is_module(value: Any) -> bool:
 
 
 def is_network(value: Any) -> bool:
-    """Whether it is a whole network of any of these."""
+    """Return whether a value is a network of any supported kind."""
     return is_tensorflow(value) or is_module(value)
 
 
 def network(value: Record, budget: Budget) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and settings of a whole network.
+    """Return the tensors and the settings of a network.
 
     Raises:
-        Damaged: it makes no sense.
-        Refused: it is nested without end.
+        Damaged: it makes no sense, or is nested too deeply.
+        Refused: it takes too many steps.
     """
     if is_tensorflow(value):
         return _tensorflow(value, budget)
@@ -59,41 +59,44 @@ def network(value: Record, budget: Budget) -> tuple[dict[str, Tensor], dict[str,
 
 
 def as_tensor(value: Any) -> Tensor | None:
-    """A tensor, or an array of numbers as a tensor; None if it is neither."""
+    """Return a tensor as it is, and an array of numbers as a tensor; None for anything else."""
     if isinstance(value, Array):
         return value.tensor
     return value if isinstance(value, Tensor) else None
 
 
 def _name(prefix: str, name: str) -> str:
-    """The name of what is in a module.
+    """Return the full name of a member of a module.
 
     Raises:
-        Damaged: it is longer than any.
+        Damaged: it is too long.
     """
     if len(prefix) + len(name) > LENGTH:
         raise Damaged(
-            f"it has a tensor or a module whose name has {len(prefix) + len(name)} characters; {LENGTH} are read"
+            f"it has a tensor or a module whose name has {len(prefix) + len(name)} characters; "
+            f"at most {LENGTH} are allowed"
         )
     return prefix + name
 
 
 def _state_dict(module: Record, budget: Budget) -> dict[str, Tensor]:
-    """As module.state_dict() would give it: parameters and the buffers that are meant to be stored."""
-    found: dict[str, Tensor] = {}
-    waiting: list[tuple[str, Any, int]] = [("", module, 0)]
-    while waiting:
-        prefix, record, depth = waiting.pop()
+    """Return what `module.state_dict()` would: the parameters and the persistent buffers."""
+    tensors: dict[str, Tensor] = {}
+    pending: list[tuple[str, Any, int]] = [("", module, 0)]
+    while pending:
+        prefix, record, depth = pending.pop()
         budget.step()
         if depth > DEPTH:
             raise Damaged("its modules are nested without end")
         state = record.state if isinstance(record, Record) else None
         if not isinstance(state, dict):
             continue
-        marked = state.get("_non_persistent_buffers_set")
-        budget.step(len(marked) if isinstance(marked, list | tuple) else 0)
-        passing = (
-            {name for name in marked if isinstance(name, str)} if isinstance(marked, list | tuple) else ()
+        non_persistent_list = state.get("_non_persistent_buffers_set")
+        budget.step(len(non_persistent_list) if isinstance(non_persistent_list, list | tuple) else 0)
+        non_persistent = (
+            {name for name in non_persistent_list if isinstance(name, str)}
+            if isinstance(non_persistent_list, list | tuple)
+            else ()
         )
         for kind in ("_parameters", "_buffers"):
             stored = state.get(kind)
@@ -103,19 +106,19 @@ def _state_dict(module: Record, budget: Budget) -> dict[str, Tensor]:
                 if (
                     isinstance(name, str)
                     and tensor is not None
-                    and not (kind == "_buffers" and name in passing)
+                    and not (kind == "_buffers" and name in non_persistent)
                 ):
-                    found[_name(prefix, name)] = tensor
+                    tensors[_name(prefix, name)] = tensor
         inner = state.get("_modules")
         for name, value in reversed(inner.items()) if isinstance(inner, dict) else ():
             budget.step()
             if isinstance(name, str):
-                waiting.append((_name(prefix, name) + ".", value, depth + 1))
-    return found
+                pending.append((_name(prefix, name) + ".", value, depth + 1))
+    return tensors
 
 
 def _constructor(module: Record, budget: Budget) -> dict[str, Any]:
-    """How the network was made, as far as its class wrote that down."""
+    """Return the constructor arguments of a network, if they were stored, and the name of its class."""
     if not is_persistent(module):
         return {"class_name": module.name.full}
     (meta,) = module.args
@@ -134,11 +137,14 @@ def _constructor(module: Record, budget: Budget) -> dict[str, Any]:
 
 
 def _tensorflow(outer: Record, budget: Budget) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The variables of a network and of its components, under their plain names; what the outer one says counts."""
-    found: dict[str, Tensor] = {}
-    waiting = [outer]
-    for record in waiting:
-        if len(waiting) > DEPTH:
+    """Return the variables of a network and its components by plain name, and the settings of the network.
+
+    If a name occurs more than once, the outermost variable counts.
+    """
+    tensors: dict[str, Tensor] = {}
+    pending = [outer]
+    for record in pending:
+        if len(pending) > DEPTH:
             raise Damaged("its networks are nested without end")
         variables = record.state.get("variables")
         for pair in variables if isinstance(variables, list | tuple) else ():
@@ -149,13 +155,13 @@ def _tensorflow(outer: Record, budget: Budget) -> tuple[dict[str, Tensor], dict[
             if tensor is None and isinstance(pair[1], int | float):
                 tensor = torch.tensor(float(pair[1]))
             if tensor is not None:
-                found.setdefault(_name("", pair[0]), tensor)
+                tensors.setdefault(_name("", pair[0]), tensor)
         components = record.state.get("components")
         if isinstance(components, dict):
-            waiting.extend(value for value in components.values() if is_tensorflow(value))
+            pending.extend(value for value in components.values() if is_tensorflow(value))
     settings = plain(outer.state.get("static_kwargs"), budget)
     settings = settings if isinstance(settings, dict) else {}
-    return found, settings | {
+    return tensors, settings | {
         key: plain(outer.state.get(key), budget) for key in ("build_func_name", "version", "name")
     }
 
@@ -164,9 +170,12 @@ _LEFT_OUT = object()
 
 
 def plain(value: Any, budget: Budget) -> Any:
-    """Settings as JSON has them: None, truth values, numbers, text, lists and dictionaries; what is none of them is left out (None at the top)."""
-    found = _plain(value, 0, budget)
-    return None if found is _LEFT_OUT else found
+    """Return settings as JSON values: None, booleans, numbers, text, lists and dictionaries.
+
+    Other values inside a list or dictionary are left out; another value at the top becomes None.
+    """
+    settings = _plain(value, 0, budget)
+    return None if settings is _LEFT_OUT else settings
 
 
 def _plain(value: Any, depth: int, budget: Budget) -> Any:

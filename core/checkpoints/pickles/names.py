@@ -1,6 +1,6 @@
-"""The names that a pickle may use, and what stands for each: our own function, or only a record.
+"""List the names that a pickle may use, and what replaces each: a function of ganstrata, or a record.
 
-Nothing here is ever imported from where the name points to. Whatever is not on the list refuses the file.
+Nothing is ever imported from the module that a name points to. A file that uses any other name is refused.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from ..limits import Budget, Damaged, Refused
 from . import arrays
 from .unpickler import LINE, Function, Name, Record
 
-NETWORKS = ("dnnlib.tflib.network.Network", "tfutil.Network")  # NVIDIA's, of TensorFlow
-PERSISTENT = "torch_utils.persistence"  # NVIDIA's, of PyTorch: name of the records
+NETWORKS = ("dnnlib.tflib.network.Network", "tfutil.Network")  # NVIDIA's networks in TensorFlow
+PERSISTENT = "torch_utils.persistence"  # name of the records of NVIDIA's networks in PyTorch
 CURE = "Save the network's state_dict() with safetensors, or with torch.save, and give that file."
 
-# Classes whose objects are written down: they hold settings, or are of no interest but stand in many files.
+# Classes whose objects become records: they hold settings, or are irrelevant but occur in many files.
 RECORDED = {
     *NETWORKS,
     "argparse.Namespace",
@@ -50,14 +50,14 @@ RECORDED = {
     *(f"torch.{where}{name}" for where in ("", "cuda.") for name in arrays.DTYPES),
     *(f"torch.storage.{name}" for name in ("UntypedStorage", "_UntypedStorage", "TypedStorage")),
 }
-# Packages of which every class is written down.
+# Packages all of whose classes become records.
 PACKAGES = re.compile(
     r"(torch\.nn\.(modules|utils|parallel|init|functional)|torch\.optim|numpy\.random|pathlib"
-    r"|training|torch_utils|R3GAN|pg_modules|feature_networks|timm"  # NVIDIA's, R3GAN's and StyleGAN-XL's networks
+    r"|training|torch_utils|R3GAN|pg_modules|feature_networks|timm"  # networks of NVIDIA, R3GAN, StyleGAN-XL
     r"|mmcv|mmengine|mmgen|mmagic|addict|easydict|omegaconf|lightning|lightning_fabric|pytorch_lightning)\.[\w.]+"
     r"|numpy\.(bool|float|int|uint)\d*_?"
 )
-OLD = (  # the same thing under an earlier name
+OLD = (  # former prefixes of names, and the present ones
     ("__builtin__.", "builtins."),
     ("copy_reg.", "copyreg."),
     ("numpy.core.", "numpy._core."),
@@ -67,30 +67,34 @@ ENCODINGS = ("latin1", "latin-1", "iso-8859-1", "utf-8", "utf8", "ascii")
 
 
 def _dictionary(items: Any = (), *_: Any) -> dict[Any, Any]:
-    """OrderedDict, EasyDict and the like: made empty, or of pairs."""
+    """Stand in for OrderedDict, EasyDict and the like, which are made empty or from pairs."""
     if isinstance(items, dict):
         return items
     if not isinstance(items, tuple | list):
-        return {}  # defaultdict, of the class of its values
+        return {}  # defaultdict takes the factory of its values
     if any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in items):
-        raise Damaged("a dictionary of something else than pairs")
+        raise Damaged("a dictionary that is not made of pairs")
     return {key: value for key, value in items if isinstance(key, str)}
 
 
-def _same(items: Any = (), *_: Any) -> Any:
-    """Sets, sizes and frozen sets: what they are made of."""
+def _items(items: Any = (), *_: Any) -> Any:
+    """Stand in for sets, frozen sets and sizes, and return their items."""
     return items
 
 
 def _persistent(meta: Any = None, *_: Any) -> Record:
-    """What NVIDIA's reader would run the source code of."""
+    """Record the arguments of NVIDIA's function, which would run the source code in the pickle."""
     if not isinstance(meta, dict):
         raise Damaged("an NVIDIA object without a description")
     return Record(Name(PERSISTENT), (meta,), meta.get("state"))
 
 
 def _member(of: Any, name: Any) -> Name:
-    """getattr, which mmengine's history needs for its own methods, and nobody else."""
+    """Stand in for getattr, which only the logs of mmengine need, for mmengine's own methods.
+
+    Raises:
+        Refused: anything else is accessed.
+    """
     if (
         isinstance(of, Name)
         and of.full.startswith("mmengine.")
@@ -102,20 +106,20 @@ def _member(of: Any, name: Any) -> Name:
 
 
 def forbidden(full: str) -> str:
-    """The message for a name that is not on the list."""
+    """Return the message for a name that is not on the list."""
     return (
-        f"it names {full}, which no network's weights need, and is refused: a reader that follows such names could run code. "
-        f"Nothing was run.\n  {CURE}"
+        f"it names {full}, which no network's weights need, and is refused: "
+        f"a reader that follows such names could run code. Nothing was run.\n  {CURE}"
     )
 
 
 class Allowed:
-    """The list, for the reading of one file.
+    """Represent the list of allowed names while one file is read.
 
     Args:
-        budget: of the file.
-        payload: reads a torch file inside the pickle.
-        objects: whether arrays may hold a Python object.
+        budget: budget of the file.
+        payload: reads a torch file inside the pickle; None if there may be none.
+        objects: whether an array may hold a Python object.
     """
 
     def __init__(
@@ -133,14 +137,14 @@ class Allowed:
         self._functions: dict[str, Callable[..., Any]] = {
             **self._tensors,
             "torch._tensor._rebuild_from_type_v2": self._typed,
-            "torch.Size": _same,
-            "torch.serialization._get_layout": _same,
-            "collections.OrderedDict": self._paid,
-            "collections.defaultdict": self._paid,
-            "collections.Counter": self._paid,
-            "dnnlib.util.EasyDict": self._paid,
-            "builtins.set": _same,
-            "builtins.frozenset": _same,
+            "torch.Size": _items,
+            "torch.serialization._get_layout": _items,
+            "collections.OrderedDict": self._charged_dictionary,
+            "collections.defaultdict": self._charged_dictionary,
+            "collections.Counter": self._charged_dictionary,
+            "dnnlib.util.EasyDict": self._charged_dictionary,
+            "builtins.set": _items,
+            "builtins.frozenset": _items,
             "builtins.bytes": self._bytes,
             "builtins.bytearray": self._bytes,
             "builtins.getattr": _member,
@@ -156,34 +160,34 @@ class Allowed:
             self._functions["torch.storage._load_from_bytes"] = payload
 
     def find(self, full: str) -> Name:
-        """What stands for a name.
+        """Return what replaces a name.
 
         Raises:
-            Refused: it is not on the list; the message says the name.
+            Refused: the name is not on the list; the message contains it.
         """
-        known = self._known.get(full)
-        if known is None:
+        entry = self._known.get(full)
+        if entry is None:
             new = full
-            for old, now in OLD:
+            for old, replacement in OLD:
                 if new.startswith(old):
-                    new = now + new.removeprefix(old)
+                    new = replacement + new.removeprefix(old)
             if new in self._functions:
-                known = Function(new, self._functions[new])
+                entry = Function(new, self._functions[new])
             elif new in RECORDED or PACKAGES.fullmatch(new):
-                known = Name(new)
+                entry = Name(new)
             else:
                 raise Refused(forbidden(visible(full)))
-            self._known[full] = known
-        return known
+            self._known[full] = entry
+        return entry
 
-    def _paid(self, items: Any = (), *rest: Any) -> dict[Any, Any]:
+    def _charged_dictionary(self, items: Any = (), *rest: Any) -> dict[Any, Any]:
         self._budget.step(2 * len(items) if isinstance(items, tuple | list) else 0)
         return _dictionary(items, *rest)
 
     def _encode(self, text: Any = "", encoding: Any = "utf-8", *_: Any) -> bytes:
-        """_codecs.encode, with which protocol 2 stores bytes."""
+        """Stand in for _codecs.encode, which protocol 2 uses to store bytes."""
         if not isinstance(text, str) or not isinstance(encoding, str) or encoding not in ENCODINGS:
-            raise Damaged("bytes that are no text")
+            raise Damaged("bytes that are not stored as text")
         self._budget.copy(2 * len(text))
         return text.encode(encoding)
 
@@ -193,23 +197,23 @@ class Allowed:
         return data if isinstance(data, bytes | memoryview) else b""
 
     def _typed(self, function: Any, _kind: Any, args: Any, *_: Any) -> Any:
-        """A tensor with attributes, which are left out."""
+        """Stand in for _rebuild_from_type_v2: rebuild the tensor, and leave out its attributes."""
         if (
             not isinstance(function, Function)
             or function.full not in self._tensors
             or not isinstance(args, tuple)
         ):
-            raise Damaged("a tensor that is made by something else")
+            raise Damaged("a tensor that is not made by a function of torch")
         self._budget.step(len(args))
         return function.make(*args)
 
     def _reconstructor(self, kind: Any, *_: Any) -> Any:
-        """An object of protocol 2 or below."""
+        """Stand in for copyreg._reconstructor, which makes objects in protocol 2 and below."""
         if not isinstance(kind, Name):
             raise Damaged("an object without a class")
         return kind.make() if isinstance(kind, Function) else Record(kind)
 
     def _from_buffer(self, data: Any, dtype: Any, shape: Any, order: Any = "C", *_: Any) -> arrays.Array:
-        found = arrays.Array(self._budget)
-        found.fill(data, dtype, shape, fortran=isinstance(order, str) and order == "F")
-        return found
+        array = arrays.Array(self._budget)
+        array.fill(data, dtype, shape, fortran=isinstance(order, str) and order == "F")
+        return array

@@ -1,4 +1,4 @@
-"""What each operation of a pickle does to the machine that reads it."""
+"""Define what each operation of a pickle does to the unpickler."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from ..limits import Damaged, Refused
 if TYPE_CHECKING:
     from .unpickler import Unpickler
 
-LONG = 64  # bytes of a whole number
-TEXT = 1_000_000  # bytes of text that may hold any signs; longer text is the numbers of an array, as Latin-1
-WIDE = re.compile(rb"[\xc4-\xff]")  # in UTF-8: signs that take more memory than bytes
+LONG = 64  # bytes of a whole number, at most
+TEXT = 1_000_000  # bytes of text with any characters; longer text can only be array data stored as Latin-1
+WIDE = re.compile(
+    rb"[\xc4-\xff]"
+)  # first bytes, in UTF-8, of characters beyond Latin-1, which take more memory
 
 Operation = Callable[["Unpickler"], None]
 OPERATIONS: dict[int, Operation] = {}
@@ -30,30 +32,30 @@ def _on(code: str) -> Callable[[Operation], Operation]:
 
 
 def _pushes(code: str, value: Callable[[Unpickler], Any]) -> None:
-    def push(machine: Unpickler) -> None:
-        found = value(machine)  # before the stack is asked for: a mark gives way to the stack below it
-        machine.stack.append(found)
+    def push(unpickler: Unpickler) -> None:
+        result = value(unpickler)  # before machine.stack is read, because marked() replaces the stack
+        unpickler.stack.append(result)
 
     OPERATIONS[ord(code)] = push
 
 
-def _long(machine: Unpickler, length: int) -> int:
+def _long(unpickler: Unpickler, length: int) -> int:
     if not 0 <= length <= LONG:
-        raise Damaged(f"its pickle has a number of {length} bytes at byte {machine.position}")
-    return int.from_bytes(machine.take(length), "little", signed=True)
+        raise Damaged(f"its pickle has a number of {length} bytes at byte {unpickler.position}")
+    return int.from_bytes(unpickler.take(length), "little", signed=True)
 
 
-def _text(machine: Unpickler, length: int) -> str:
-    data = machine.take(length)
+def _text(unpickler: Unpickler, length: int) -> str:
+    data = unpickler.take(length)
     if length > TEXT and WIDE.search(data):
-        raise Damaged(f"its pickle has text of {length} bytes at byte {machine.position - length}")
-    machine.budget.copy(length)
+        raise Damaged(f"its pickle has text of {length} bytes at byte {unpickler.position - length}")
+    unpickler.budget.copy(length)
     return str(data, "utf-8", "replace")
 
 
-def _latin(machine: Unpickler, length: int) -> str:
-    machine.budget.copy(length)
-    return str(machine.take(length), "latin-1")  # text of Python 2, or its bytes: see arrays.raw
+def _latin(unpickler: Unpickler, length: int) -> str:
+    unpickler.budget.copy(length)
+    return str(unpickler.take(length), "latin-1")  # text or bytes of Python 2; see arrays.raw
 
 
 _pushes("N", lambda m: None)
@@ -77,157 +79,158 @@ _pushes("\x96", lambda m: m.take(m.number("<Q")))
 _pushes(")", lambda m: ())
 _pushes("]", lambda m: [])
 _pushes("}", lambda m: {})
-_pushes("\x8f", lambda m: [])  # a set: its items are never compared
+_pushes("\x8f", lambda m: [])  # a set; its items are never compared
 _pushes("h", lambda m: m.memo[m.number("<B")])
 _pushes("j", lambda m: m.memo[m.number("<I")])
 _pushes("2", lambda m: m.stack[-1])
-_pushes("t", lambda m: tuple(m.marked()))
-_pushes("l", lambda m: m.marked())
-_pushes("\x91", lambda m: m.marked())  # a frozen set
+_pushes("t", lambda m: tuple(m.pop_to_mark()))
+_pushes("l", lambda m: m.pop_to_mark())
+_pushes("\x91", lambda m: m.pop_to_mark())  # a frozen set
 _pushes("\x85", lambda m: (m.stack.pop(),))
 _pushes("\x86", lambda m: (m.stack.pop(), m.stack.pop())[::-1])
 _pushes("\x87", lambda m: (m.stack.pop(), m.stack.pop(), m.stack.pop())[::-1])
-_pushes("Q", lambda m: m.outside(m.stack.pop()))
+_pushes("Q", lambda m: m.persistent_load(m.stack.pop()))
 
 
 @_on("\x80")
-def _protocol(machine: Unpickler) -> None:
-    version = machine.number("<B")
+def _protocol(unpickler: Unpickler) -> None:
+    version = unpickler.number("<B")
     if version > 5:
         raise Damaged(f"it would be a pickle of protocol {version}, which does not exist")
 
 
 @_on("\x95")
-def _frame(machine: Unpickler) -> None:
-    length = machine.number("<Q")
-    if length > len(machine.data) - machine.position:
+def _frame(unpickler: Unpickler) -> None:
+    length = unpickler.number("<Q")
+    if length > len(unpickler.data) - unpickler.position:
         raise Damaged(
-            f"its pickle claims {length} bytes at byte {machine.position}, and {len(machine.data) - machine.position} are left"
+            f"its pickle claims {length} bytes at byte {unpickler.position}, "
+            f"and {len(unpickler.data) - unpickler.position} are left"
         )
 
 
 @_on("(")
-def _mark(machine: Unpickler) -> None:
-    machine.below.append(machine.stack)
-    machine.stack = []
+def _mark(unpickler: Unpickler) -> None:
+    unpickler.below.append(unpickler.stack)
+    unpickler.stack = []
 
 
 @_on("0")
-def _pop(machine: Unpickler) -> None:
-    if machine.stack:
-        machine.stack.pop()
+def _pop(unpickler: Unpickler) -> None:
+    if unpickler.stack:
+        unpickler.stack.pop()
     else:
-        machine.marked()
+        unpickler.pop_to_mark()
 
 
 @_on("1")
-def _pop_mark(machine: Unpickler) -> None:
-    machine.marked()
+def _pop_mark(unpickler: Unpickler) -> None:
+    unpickler.pop_to_mark()
 
 
 @_on("q")
-def _put_short(machine: Unpickler) -> None:
-    machine.put(machine.number("<B"))
+def _put_short(unpickler: Unpickler) -> None:
+    unpickler.memoize(unpickler.number("<B"))
 
 
 @_on("r")
-def _put_long(machine: Unpickler) -> None:
-    machine.put(machine.number("<I"))
+def _put_long(unpickler: Unpickler) -> None:
+    unpickler.memoize(unpickler.number("<I"))
 
 
 @_on("\x94")
-def _memoize(machine: Unpickler) -> None:
-    machine.put(len(machine.memo))
+def _memoize(unpickler: Unpickler) -> None:
+    unpickler.memoize(len(unpickler.memo))
 
 
 @_on("a")
-def _append(machine: Unpickler) -> None:
-    item = machine.stack.pop()
-    machine.extend(machine.stack[-1], [item])
+def _append(unpickler: Unpickler) -> None:
+    item = unpickler.stack.pop()
+    unpickler.extend(unpickler.stack[-1], [item])
 
 
 @_on("e")
 @_on("\x90")
-def _appends(machine: Unpickler) -> None:
-    items = machine.marked()
-    machine.extend(machine.stack[-1], items)
+def _appends(unpickler: Unpickler) -> None:
+    items = unpickler.pop_to_mark()
+    unpickler.extend(unpickler.stack[-1], items)
 
 
 @_on("s")
-def _set_item(machine: Unpickler) -> None:
-    value, key = machine.stack.pop(), machine.stack.pop()
-    machine.enter(machine.stack[-1], [key, value])
+def _set_item(unpickler: Unpickler) -> None:
+    value, key = unpickler.stack.pop(), unpickler.stack.pop()
+    unpickler.set_items(unpickler.stack[-1], [key, value])
 
 
 @_on("u")
-def _set_items(machine: Unpickler) -> None:
-    pairs = machine.marked()
-    machine.enter(machine.stack[-1], pairs)
+def _set_items(unpickler: Unpickler) -> None:
+    pairs = unpickler.pop_to_mark()
+    unpickler.set_items(unpickler.stack[-1], pairs)
 
 
 @_on("d")
-def _dictionary(machine: Unpickler) -> None:
-    found: dict[Any, Any] = {}
-    machine.enter(found, machine.marked())
-    machine.stack.append(found)
+def _dictionary(unpickler: Unpickler) -> None:
+    dictionary: dict[Any, Any] = {}
+    unpickler.set_items(dictionary, unpickler.pop_to_mark())
+    unpickler.stack.append(dictionary)
 
 
 @_on("c")
-def _global(machine: Unpickler) -> None:
-    module, name = machine.line(), machine.line()
-    machine.named(module, name)
+def _global(unpickler: Unpickler) -> None:
+    module, name = unpickler.line(), unpickler.line()
+    unpickler.push_name(module, name)
 
 
 @_on("\x93")
-def _global_on_stack(machine: Unpickler) -> None:
-    name, module = machine.stack.pop(), machine.stack.pop()
-    machine.named(module, name)
+def _global_on_stack(unpickler: Unpickler) -> None:
+    name, module = unpickler.stack.pop(), unpickler.stack.pop()
+    unpickler.push_name(module, name)
 
 
 @_on("R")
 @_on("\x81")
-def _call(machine: Unpickler) -> None:
-    args, what = machine.stack.pop(), machine.stack.pop()
-    machine.stack.append(machine.make(what, args))
+def _call(unpickler: Unpickler) -> None:
+    args, callee = unpickler.stack.pop(), unpickler.stack.pop()
+    unpickler.stack.append(unpickler.make(callee, args))
 
 
 @_on("\x92")
-def _call_with_keywords(machine: Unpickler) -> None:
-    keywords, args, what = machine.stack.pop(), machine.stack.pop(), machine.stack.pop()
+def _call_with_keywords(unpickler: Unpickler) -> None:
+    keywords, args, callee = unpickler.stack.pop(), unpickler.stack.pop(), unpickler.stack.pop()
     if keywords:
         raise Refused("its pickle calls with keywords, which no checkpoint does")
-    machine.stack.append(machine.make(what, args))
+    unpickler.stack.append(unpickler.make(callee, args))
 
 
 @_on("i")
-def _instance(machine: Unpickler) -> None:
-    _global(machine)
-    what, args = machine.stack.pop(), machine.marked()
-    machine.stack.append(machine.make(what, args))
+def _instance(unpickler: Unpickler) -> None:
+    _global(unpickler)
+    callee, args = unpickler.stack.pop(), unpickler.pop_to_mark()
+    unpickler.stack.append(unpickler.make(callee, args))
 
 
 @_on("o")
-def _instance_on_stack(machine: Unpickler) -> None:
-    what, *args = machine.marked()
-    machine.stack.append(machine.make(what, args))
+def _instance_on_stack(unpickler: Unpickler) -> None:
+    callee, *args = unpickler.pop_to_mark()
+    unpickler.stack.append(unpickler.make(callee, args))
 
 
 @_on("b")
-def _build(machine: Unpickler) -> None:
-    state = machine.stack.pop()
-    build = getattr(machine.stack[-1], "build", None)
+def _build(unpickler: Unpickler) -> None:
+    state = unpickler.stack.pop()
+    build = getattr(unpickler.stack[-1], "build", None)
     if build is not None:
-        build(state)  # of Record, Array or Dtype; attributes of dictionaries and tensors are left out
+        build(state)  # a Record, Array or Dtype; attributes of dictionaries and tensors are left out
 
 
 @_on("\x82")
 @_on("\x83")
 @_on("\x84")
-def _extension(machine: Unpickler) -> None:
+def _extension(unpickler: Unpickler) -> None:
     raise Refused("its pickle asks for names by number, which no checkpoint does")
 
 
 @_on("\x97")
 @_on("\x98")
-def _buffer(machine: Unpickler) -> None:
+def _buffer(unpickler: Unpickler) -> None:
     raise Refused("its pickle asks for data that are not in it")

@@ -1,12 +1,12 @@
-"""Reads pickles and calls nothing that they name.
+"""Read pickles without calling anything that they name.
 
-A pickle is a program for a small stack machine. This is that machine, without its dangerous half: a name
-in the pickle is never imported. It is looked up in a table of our own functions, or of names that are only
-written down, and a name in neither refuses the file. So what comes out is made of numbers, text, lists,
-dictionaries, our own tensors, and `Record`s of the objects that somebody's class would have made.
+A pickle is a program for a small stack machine. This module implements the machine without its dangerous
+half: a name in the pickle is never imported. It is looked up in a table of ganstrata's own functions and of
+names that are only recorded; any other name makes the reader refuse the file. The result consists of
+numbers, text, lists, dictionaries, tensors, and a `Record` for each object of another class.
 
-It is written out here, and not derived from the standard library's reader, because that one can be made to
-allocate memory without end, and to overrun the C stack by what it hashes.
+The standard library's unpickler is not used, because a file can make it allocate unlimited memory, or
+overflow the C stack while hashing.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from ...text import shown, visible
 from ..limits import Budget, Damaged, Refused
 from .operations import OPERATIONS, STOP
 
-LINE = 512  # bytes of a name
-KEY = 2**60  # beyond it, whole numbers can be chosen so that looking one up takes for ever
-CALL = 8  # operations that a call costs, with one more for each argument
+LINE = 512  # bytes of a name, at most
+KEY = 2**60  # from here on, integer keys can be chosen to have equal hashes, which makes look-ups very slow
+CALL = 8  # steps that a call costs, plus one per argument
 
 
 @dataclass(frozen=True)
 class Name:
-    """A class or function that a pickle names; it is not imported, only written down."""
+    """Represent a class or function that a pickle names; it is recorded, not imported."""
 
     full: str
 
     @property
     def last(self) -> str:
-        """What comes after the module."""
+        """Name without its module."""
         return self.full.rpartition(".")[2]
 
 
 @dataclass(frozen=True)
 class Function(Name):
-    """A name for which we have a function of our own."""
+    """Represent a name that is replaced by a function of ganstrata."""
 
     make: Callable[..., Any]
 
 
 @dataclass(eq=False, slots=True)
 class Record:
-    """An object that a class would have made: what it would have been made from.
+    """Record the data from which a pickle would make an object of some class.
 
     Attributes:
-        name: of the class.
-        args: of its constructor.
-        state: what it would have been restored from; mostly its attributes.
-        entries: if it is a kind of dictionary.
+        name: name of the class.
+        args: arguments of its constructor.
+        state: state from which it would be restored, usually its attributes.
+        entries: items, if it is a kind of dictionary.
     """
 
     name: Name
@@ -61,31 +61,31 @@ class Record:
     entries: dict[Any, Any] | None = None
 
     def build(self, state: Any) -> None:
-        """Take a state."""
+        """Record the state."""
         self.state = state
 
 
 class Names(Protocol):
-    """Where names are looked up."""
+    """Represent a table of allowed names."""
 
     def find(self, full: str) -> Name:
-        """What `module.name` stands for; raises Refused when it is not on the list."""
+        """Return what replaces `module.name`; raise Refused if it is not allowed."""
 
 
 def unpersistent(_: Any) -> Any:
-    """Outside of torch files nothing is kept beside the pickle."""
+    """Refuse a persistent id: only torch files keep objects outside the pickle."""
     raise Refused("its pickle asks for objects that are not in it")
 
 
 class Unpickler:
-    """One or more pickles, one after the other.
+    """Read one or more consecutive pickles.
 
     Args:
-        data: the bytes.
-        names: what may be named.
-        budget: what it may cost.
-        outside: what stands for an object that is stored beside the pickle.
-        position: where to begin; after `run` it is where the pickle has ended.
+        data: bytes of the file.
+        names: table of allowed names.
+        budget: budget of the file.
+        outside: returns the object for a persistent id, which is stored outside the pickle.
+        position: offset of the first pickle; after `run`, the offset of the byte after the pickle.
     """
 
     def __init__(
@@ -93,21 +93,21 @@ class Unpickler:
         data: memoryview,
         names: Names,
         budget: Budget,
-        outside: Callable[[Any], Any] = unpersistent,
+        persistent_load: Callable[[Any], Any] = unpersistent,
         position: int = 0,
     ) -> None:
         self.data, self.names, self.budget, self.position = data, names, budget, position
-        self.outside: Callable[[Any], Any] = outside
+        self.persistent_load: Callable[[Any], Any] = persistent_load
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []  # the stacks under each mark
         self.memo: dict[int, Any] = {}
 
     def run(self) -> Any:
-        """The object that the next pickle holds.
+        """Return the object in the next pickle.
 
         Raises:
-            Damaged: it is no pickle, or is cut short.
-            Refused: it names what is not allowed, or takes too long.
+            Damaged: it is not a pickle, or is cut short.
+            Refused: it uses a name that is not allowed, or takes too many steps.
         """
         self.stack, self.below, self.memo = [], [], {}
         operations, step = OPERATIONS, self.budget.step
@@ -121,7 +121,8 @@ class Unpickler:
                 operation = operations.get(code)
                 if operation is None:
                     raise Damaged(
-                        f"there is no operation {code} in the pickles that are read here (byte {self.position - 1})"
+                        f"there is no operation {code} in the pickles that are read here "
+                        f"(byte {self.position - 1})"
                     )
                 operation(self)
         except IndexError:
@@ -130,61 +131,75 @@ class Unpickler:
             ) from None
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError, struct.error) as error:
             raise Damaged(
-                f"its pickle makes no sense at byte {self.position}: {type(error).__name__}: {visible(str(error))}"
+                f"its pickle makes no sense at byte {self.position}: "
+                f"{type(error).__name__}: {visible(str(error))}"
             ) from None
 
     def take(self, count: int) -> memoryview:
-        """The next bytes, not copied."""
+        """Return the next bytes, without a copy."""
         end = self.position + count
         if end > len(self.data):
             raise Damaged(
-                f"its pickle claims {count} bytes at byte {self.position}, and {len(self.data) - self.position} are left"
+                f"its pickle claims {count} bytes at byte {self.position}, "
+                f"and {len(self.data) - self.position} are left"
             )
-        found = self.data[self.position : end]
+        taken = self.data[self.position : end]
         self.position = end
-        return found
+        return taken
 
     def number(self, form: str) -> int:
-        """The next whole number."""
+        """Return the next whole number, in a format of `struct`."""
         return int(struct.unpack(form, self.take(struct.calcsize(form)))[0])
 
     def line(self) -> str:
-        """Text up to the end of a line."""
-        found = bytes(self.data[self.position : self.position + LINE])
-        end = found.find(b"\n")
+        """Return the text up to the end of the line, at most `LINE` bytes."""
+        line = bytes(self.data[self.position : self.position + LINE])
+        end = line.find(b"\n")
         if end < 0:
             raise Damaged(f"there is no name at byte {self.position}")
         self.position += end + 1
-        return found[:end].decode("utf-8")
+        return line[:end].decode("utf-8")
 
-    def marked(self) -> list[Any]:
-        """What was pushed since the last mark."""
-        found, self.stack = self.stack, self.below.pop()
-        return found
+    def pop_to_mark(self) -> list[Any]:
+        """Pop and return what was pushed since the last mark, and continue with the stack below it."""
+        items, self.stack = self.stack, self.below.pop()
+        return items
 
-    def put(self, index: int) -> None:
-        """Remember the top of the stack."""
+    def memoize(self, index: int) -> None:
+        """Store the top of the stack in the memo."""
         self.memo[index] = self.stack[-1]
 
-    def named(self, module: Any, name: Any) -> None:
-        """Push what a name stands for."""
+    def push_name(self, module: Any, name: Any) -> None:
+        """Push what replaces a name.
+
+        Raises:
+            Refused: the name is not allowed.
+        """
         if not isinstance(module, str) or not isinstance(name, str) or len(module) + len(name) > LINE:
             raise Damaged(f"there is no name at byte {self.position}")
         self.stack.append(self.names.find(f"{module}.{name}"))
 
-    def make(self, what: Any, args: Any) -> Any:
-        """What calling a class or function stands for."""
+    def make(self, callee: Any, args: Any) -> Any:
+        """Return the result of a call: of ganstrata's own function, or a record of the call.
+
+        Raises:
+            Refused: the pickle calls something other than a name.
+        """
         if not isinstance(args, tuple | list):
             raise Damaged("its pickle calls without arguments")
-        self.budget.step(CALL + len(args))  # arguments are copied, and may be as many as the file has bytes
-        if isinstance(what, Function):
-            return what.make(*args)
-        if isinstance(what, Name):
-            return Record(what, tuple(args))
-        raise Refused(f"its pickle calls something that it has made itself, {shown(what)}")
+        self.budget.step(CALL + len(args))  # arguments are copied; there may be as many as the file has bytes
+        if isinstance(callee, Function):
+            return callee.make(*args)
+        if isinstance(callee, Name):
+            return Record(callee, tuple(args))
+        raise Refused(f"its pickle calls something that it has made itself, {shown(callee)}")
 
-    def enter(self, target: Any, pairs: list[Any]) -> None:
-        """Keys and values into a dictionary. Entries under other keys than text and whole numbers are left out: hashing them may take for ever."""
+    def set_items(self, target: Any, pairs: list[Any]) -> None:
+        """Put keys and values into a dictionary.
+
+        Only text, names and integers below `KEY` may be keys. Other entries are left out, because hashing
+        the key could take forever.
+        """
         if isinstance(target, Record):
             target.entries = {} if target.entries is None else target.entries
             target = target.entries
@@ -197,8 +212,8 @@ class Unpickler:
                 target[key] = value
 
     def extend(self, target: Any, items: list[Any]) -> None:
-        """Items into a list."""
+        """Append items to a list."""
         if isinstance(target, list):
             target.extend(items)
-        elif not isinstance(target, Record):  # a list of somebody's own class: what is in it is left out
+        elif not isinstance(target, Record):  # items of a record, which is a list subclass, are left out
             raise Damaged(f"its pickle takes {type(target).__name__} for a list at byte {self.position}")

@@ -116,7 +116,8 @@ def test_it_is_reported_where_nobody_claims_the_file(register: Register, tmp_pat
     register("generator", "failing", Failing)
     with pytest.raises(
         CheckpointError,
-        match=r"no generator plugin that is installed: its 1 tensor is called alpha.*\n.*'failing' from test 0",
+        match=r"no generator plugin that is installed: its 1 tensor is called alpha.*\n"
+        r".*'failing' from test 0",
     ):
         choose(read_checkpoint(strange(tmp_path)))
 

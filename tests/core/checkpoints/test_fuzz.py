@@ -73,7 +73,7 @@ def original(kind: str, folder: Path) -> bytes:
 
 
 def damaged(content: bytes, rng: np.random.Generator) -> bytes:
-    """A few bytes changed, mostly near the beginning where the structure is; or cut; or a piece doubled or lost."""
+    """Change a few bytes, mostly near the beginning with the structure; or cut, double or drop a chunk."""
     data = bytearray(content)
     what = rng.integers(6)
     if what == 0:

@@ -143,7 +143,7 @@ def test_every_way_to_use_a_name(tmp_path: Path, name: str, form: str) -> None:
     ["argparse.Namespace", "collections.OrderedDict", "torch.nn.modules.linear.Linear", "numpy.dtype"],
 )
 def test_a_state_sets_nothing(tmp_path: Path, attribute: str, target: str) -> None:
-    """Neither as a dictionary, nor as (dictionary, slots): what is made of the name is what is kept, whatever it says of itself."""
+    """The name in the pickle decides what is stored, whether its state is a dictionary or (dictionary, slots)."""
     state = b"}" + text(attribute) + named("torch.nn.modules.linear.Linear") + b"s"
     args = b"U\x02f4\x85" if "dtype" in target else b")"
     for form in (state, state + state + b"\x86"):
@@ -198,10 +198,10 @@ def test_nothing_that_is_named_is_imported(tmp_path: Path) -> None:
             named("torch._utils._rebuild_tensor_v2") + b"(NK\x00K\x01\x85K\x01\x85tR",
             "a tensor without numbers",
         ),
-        (named("torch._utils._rebuild_parameter") + b"N\x85R", "a parameter that is no tensor"),
+        (named("torch._utils._rebuild_parameter") + b"N\x85R", "a parameter that is not a tensor"),
         (
             named("torch._tensor._rebuild_from_type_v2") + b"(" + named("collections.OrderedDict") + b"N)NtR",
-            "made by something else",
+            "not made by a function of torch",
         ),
         (b"\x8b\xff\xff\xff\x7f", "has a number of 2147483647 bytes"),
         (b"\x8b\xff\xff\xff\xff", "has a number of -1 bytes"),

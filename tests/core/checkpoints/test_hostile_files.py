@@ -1,7 +1,7 @@
-"""Hostile files by the thousand: each is read or refused in time, within memory, with a short message, and runs nothing.
+"""Thousands of hostile files: each is read or refused in time and memory, with a short message; nothing runs.
 
-They are read by a process of its own, which is ended when it takes too long. A file that fails is kept, and can be made again from
-the seed and its number: `hostile_file(seed, number)`.
+A separate process reads them and is ended when it takes too long. A file that fails is kept, and can be made
+again from the seed and its number: `hostile_file(seed, number)`.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def answers(
 
 
 def fuzz(seed: int, numbers: Iterable[int], tmp_path: Path) -> None:
-    """Read files, print what the worst took, and fail with the seed and number of each that was not read as it should be."""
+    """Read files, print the highest costs, and fail with the seed and number of each file that misbehaved."""
     folder, kept = tmp_path / "read", tmp_path / "kept"
     folder.mkdir()
     kept.mkdir()
@@ -122,14 +122,16 @@ def fuzz(seed: int, numbers: Iterable[int], tmp_path: Path) -> None:
     for answer, found in answers(seed, numbers, folder, kept):
         if found:
             failed.append(
-                f"hostile_file({seed}, {answer['number']}), {answer['kind']}, kept in {kept}: {'; '.join(found)}"
+                f"hostile_file({seed}, {answer['number']}), {answer['kind']}, "
+                f"kept in {kept}: {'; '.join(found)}"
             )
             print(failed[-1], flush=True)
         seen += [answer] if "seconds" in answer else []
     for measure in ("seconds", "memory", "length"):
         most = max(seen, key=lambda answer: answer[measure])
         print(
-            f"most {measure}: {most[measure]:.4g}, number {most['number']}, {most['kind']} of {most['size']} bytes"
+            f"most {measure}: {most[measure]:.4g}, number {most['number']}, "
+            f"{most['kind']} of {most['size']} bytes"
         )
     refused = {kind: sum(answer["refused"] for answer in seen if answer["kind"] == kind) for kind in KINDS}
     print(f"seed {seed}: {len(seen)} files, refused {refused}")

@@ -1,4 +1,4 @@
-"""Values out of a pickle or a header that are nested without end, huge or of another type, in every place where one is read."""
+"""Values in a pickle or a header that are deeply nested, huge or of another type, in every place of a value."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ KEY = [text("storage"), named("torch.FloatStorage"), text("0"), text("cpu"), b"K
 @pytest.mark.parametrize("value", WRONG)
 @pytest.mark.parametrize("at", [0, 1, 2, 4, 5, "whole", "list"])
 def test_storages_that_are_described_by_anything(tmp_path: Path, at: int | str, value: str) -> None:
-    """Each part of what a pickle says of numbers beside it, the whole of that, and the list of all numbers."""
+    """Each part of a persistent id, the whole id, and the list of all storages."""
     key = b"(" + b"".join(WRONG[value] if i == at else part for i, part in enumerate(KEY)) + b"t"
     asks = raw_pickle(b"}" + text("w") + (WRONG[value] if at == "whole" else key) + b"Qs")
     keys = raw_pickle(b"]" + (WRONG[value] if at == "list" else text("0")) + b"a")
@@ -175,7 +175,7 @@ def test_calls_that_cost_much_again_and_again(tmp_path: Path, name: str) -> None
 
 
 def test_source_that_many_networks_share(tmp_path: Path) -> None:
-    """Each network is told with the hash of its source; one text of ten megabytes may stand in all of them."""
+    """The hash of each network's source is computed; all networks may share one text of ten megabytes."""
     parameters = b"}" + text("w") + place("tensor") + b"s"
     state = b"}(" + text("_modules") + b"}" + text("_parameters") + parameters + b"u"
     meta = b"}(" + text("module_src") + text("x" * 10_000_000) + text("state") + state + b"u"

@@ -217,8 +217,8 @@ def test_mixtures_name_all_their_families() -> None:
     ]
     words = describe_part(part(*names))
     assert (
-        words
-        == "it mixes tensors of several generators: StyleGAN2 (NVIDIA's names) and ProgressiveGAN (HiGAN's or genforce's names)"
+        words == "it mixes tensors of several generators: StyleGAN2 (NVIDIA's names) "
+        "and ProgressiveGAN (HiGAN's or genforce's names)"
     )
 
 
