@@ -100,7 +100,7 @@ def import_boundaries(
       ganstrata boundaries import boundary_list.txt --assume bedroom256.pth --out bedroom
     """
     with reported():
-        from ..core.interchange.assumed import assumed
+        from ..core.interchange.assumed import identify_generator
         from ..core.interchange.importing import ImportOptions, check_free, write_imported
         from ..core.interchange.importing import import_boundaries as convert
 
@@ -108,7 +108,7 @@ def import_boundaries(
         named = dict(text.rsplit("=", 1) for text in levels if "=" in text)
         common = [text for text in levels if "=" not in text]
         ask = ImportOptions(space, common[-1] if common else None, named, layers, alias, root)
-        generator = assumed(assume)
+        generator = identify_generator(assume)
         found = convert(source, generator, ask)
         write_imported(found, out)
     _say(found.remarks)
@@ -148,12 +148,14 @@ def export_boundaries(
       ganstrata boundaries export runs/rooms --out for_higan --only 'attribute/*'
     """
     with reported():
-        from ..core.interchange.exporting import As
+        from ..core.interchange.exporting import ExportForm
         from ..core.interchange.exporting import export_boundaries as convert
         from ..core.runs.run import Run
 
         run = Run.open(run_dir) if samples else None
-        written = convert(run_dir, out, form=cast("As", form), only=only, absolute=absolute, samples=run)
+        written = convert(
+            run_dir, out, form=cast("ExportForm", form), only=only, absolute=absolute, samples=run
+        )
     _say(written.remarks)
     say(f"{out}: {len(written.files)} files")
 

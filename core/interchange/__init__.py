@@ -1,1 +1,1 @@
-"""Files of earlier work (HiGAN, InterFaceGAN, idinvert): boundaries, lists of them, codes and scores, read and written."""
+"""Read and write files of HiGAN, InterFaceGAN and idinvert: boundaries, lists of them, codes and scores."""

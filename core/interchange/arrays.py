@@ -1,4 +1,7 @@
-"""Single files of earlier work: a boundary, codes, or scores by name. Nothing in them is run, and no pickle is written."""
+"""Read and write single files of earlier work: a boundary, codes, or scores by name.
+
+Nothing in a file is run, and no pickle is written.
+"""
 
 from __future__ import annotations
 
@@ -18,25 +21,25 @@ from ..storage.disk import file_hash, write_bytes
 from ..text import listed, shown, visible
 
 Floats = NDArray[np.float64]
-LONGEST = 10_000_000  # numbers of a boundary; 18 layers of 512 have some ten thousand
-LAYERS = 1_000  # numbers of layers that a file may name
-NUMBERS = 50_000_000  # of all scores in a file
-UNIT = 1e-4  # how far from 1 the length of a unit normal in single precision may be
+LONGEST = 10_000_000  # elements of a boundary, at most; 18 layers of 512 have about ten thousand
+LAYERS = 1_000  # layer numbers that a file may name, at most
+NUMBERS = 50_000_000  # scores in a file, at most
+UNIT = 1e-4  # tolerance for the length of a unit normal in single precision
 NORMAL, META = "boundary", "meta_data"
-SCORES, INDICES = "score", "name_to_idx"
+TABLE, INDICES = "score", "name_to_idx"
 
 
 @dataclass(frozen=True)
 class ForeignBoundary:
-    """A boundary as a file has it.
+    """Hold a boundary as stored in a file.
 
     Attributes:
-        normal: unit normal (D,), or one per layer (L, D).
-        length: of the normal before it was normalised; of several, the one farthest from 1.
-        layers: for which it is meant, as written there, or None.
-        kind: the level that the file names, or None.
-        container: what file it is, in words.
-        sha256: of the file.
+        normal: unit normal (D,), or one per layer (L, D), float64.
+        length: length of the stored normal; of several, the one farthest from 1.
+        layers: layers that it is meant for, as written in the file, or None.
+        kind: level that the file names, or None.
+        container: storage format, in words.
+        sha256: SHA-256 of the file, in hex.
     """
 
     normal: Floats
@@ -53,17 +56,20 @@ class ForeignBoundary:
 
 
 def read_boundary(path: Path) -> ForeignBoundary:
-    """The boundary in an .npy file: (1, D) or (D,), per layer (1, L, D), or a dictionary of one with `meta_data`.
+    """Read the boundary in an .npy file.
+
+    The file holds an array (1, D) or (D,), or (1, L, D) with a normal per layer, or a pickled dictionary with
+    such an array under `boundary` and optionally `meta_data`.
 
     Raises:
-        CheckpointError: the file is missing, damaged, unsafe or no .npy.
-        DataError: what it holds is no boundary; the message says what it is.
+        CheckpointError: the file is missing, damaged, unsafe, or not an .npy file.
+        DataError: it does not hold a boundary; the message says what it holds.
     """
     return boundary_of(read_npy(path), path)
 
 
 def boundary_of(content: Any, path: Path) -> ForeignBoundary:
-    """What was read from a file, as a boundary; see `read_boundary`."""
+    """Convert the content of an .npy file to a boundary; see `read_boundary`."""
     container = "array"
     meta: Mapping[str, Any] = {}
     if isinstance(content, Mapping):
@@ -79,7 +85,8 @@ def boundary_of(content: Any, path: Path) -> ForeignBoundary:
     rows = content[0] if content.ndim in (2, 3) and content.shape[0] == 1 else content
     if rows.ndim not in (1, 2) or not rows.size or (rows.ndim == 2 and content.ndim != 3):
         raise DataError(
-            f"{path} holds {describe(content)}; a boundary has the shape (1, D), or (1, L, D) with a normal per layer"
+            f"{path} holds {describe(content)}; "
+            "a boundary has the shape (1, D), or (1, L, D) with a normal per layer"
         )
     if rows.size > LONGEST:
         raise DataError(f"{path} holds {describe(content)}; a boundary has at most {LONGEST} numbers")
@@ -87,7 +94,9 @@ def boundary_of(content: Any, path: Path) -> ForeignBoundary:
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths < 1e-12).any():
-        raise DataError(f"{path}: its normal has a length of {float(lengths.min()):g}, so it is no direction")
+        raise DataError(
+            f"{path}: its normal has a length of {float(lengths.min()):g}, so it is not a direction"
+        )
     farthest = float(lengths.ravel()[np.abs(lengths - 1.0).argmax()])
     kind = meta.get("type")
     return ForeignBoundary(
@@ -101,7 +110,7 @@ def boundary_of(content: Any, path: Path) -> ForeignBoundary:
 
 
 def _layers_text(value: Any, path: Path) -> str | None:
-    """Layers as a file has them, such as '6-11', 4 or [0, 1]; None or nothing means all."""
+    """Return the layers in a file, such as '6-11', 4 or [0, 1], as text; None if the file names none."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "iu" and value.size <= LAYERS:
         value = value.ravel().tolist()
     if value is None or (isinstance(value, str | list | tuple) and not len(value)):
@@ -122,16 +131,16 @@ def _layers_text(value: Any, path: Path) -> str | None:
 
 
 def read_codes(path: Path, *, layers: int | None = None, size: int | None = None) -> NDArray[np.float32]:
-    """Codes that were saved: `z.npy` and `w.npy` (N, D), `wp.npy` (N, L, D).
+    """Read saved codes: (N, D) as in `z.npy` and `w.npy`, or (N, L, D) as in `wp.npy`.
 
     Args:
-        path: of the file.
-        layers: L of the generator they are for; None accepts any.
-        size: D of it; None accepts any.
+        path: path of the .npy file.
+        layers: number of layers L of the generator; None accepts any.
+        size: code size D of the generator; None accepts any.
 
     Raises:
         CheckpointError: the file cannot be read.
-        DataError: no codes, or of another generator's sizes.
+        DataError: it does not hold codes, or they do not fit the generator or are not finite.
     """
     content = read_npy(path)
     if (
@@ -153,29 +162,30 @@ def read_codes(path: Path, *, layers: int | None = None, size: int | None = None
 
 
 def read_scores(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Scores by name, each (N,).
+    """Read scores by name, each (N,) and float32.
 
-    Read are dictionaries of name to (N,) or (N, 1), and HiGAN's `{'score': (N, C), 'name_to_idx': {name: column}}`.
+    The file holds a dictionary of name to (N,) or (N, 1), or HiGAN's
+    `{'score': (N, C), 'name_to_idx': {name: column}}`.
 
     Raises:
         CheckpointError: the file cannot be read.
-        DataError: no such dictionary, or columns of different lengths.
+        DataError: it holds no such dictionary, or the columns differ in length.
     """
     content = read_npy(path)
     if not isinstance(content, Mapping) or not content:
         raise DataError(f"{path} holds {describe(content)}; scores are a dictionary of name to (N,)")
-    named = dict(content)
-    if isinstance(named.get(SCORES), np.ndarray) and isinstance(named.get(INDICES), Mapping):
-        table, indices = named[SCORES], named[INDICES]
+    columns = dict(content)
+    if isinstance(columns.get(TABLE), np.ndarray) and isinstance(columns.get(INDICES), Mapping):
+        table, indices = columns[TABLE], columns[INDICES]
         if table.ndim != 2 or not all(
             isinstance(i, int) and 0 <= i < table.shape[1] for i in indices.values()
         ):
-            raise DataError(f"{path}: its '{INDICES}' does not fit its '{SCORES}' of shape {table.shape}")
+            raise DataError(f"{path}: its '{INDICES}' does not fit its '{TABLE}' of shape {table.shape}")
         _check_size(len(indices) * len(table), path)
-        named = {name: table[:, column] for name, column in indices.items()}
-    found = {}
+        columns = {name: table[:, column] for name, column in indices.items()}
+    scores = {}
     size = 0
-    for name, values in named.items():
+    for name, values in columns.items():
         is_column = (
             isinstance(values, np.ndarray)
             and values.dtype.kind in "fiu"
@@ -187,24 +197,28 @@ def read_scores(path: Path) -> dict[str, NDArray[np.float32]]:
             )
         size += len(values)
         _check_size(size, path)
-        found[name] = values.reshape(-1).astype(np.float32)
-    if len({len(values) for values in found.values()}) > 1:
-        sizes = listed(f"{name} {len(values)}" for name, values in found.items())
+        scores[name] = values.reshape(-1).astype(np.float32)
+    if len({len(values) for values in scores.values()}) > 1:
+        sizes = listed(f"{name} {len(values)}" for name, values in scores.items())
         raise DataError(f"{path}: its scores are of different numbers of samples ({sizes})")
-    return found
+    return scores
 
 
 def _check_size(numbers: int, path: Path) -> None:
-    """Refuse columns that are named so often that copies of them fill the memory."""
+    """Limit the number of scores: a file may name the same column many times, and each name is a copy.
+
+    Raises:
+        DataError: there are more than `NUMBERS` scores.
+    """
     if numbers > NUMBERS:
         raise DataError(f"{path} names more than {NUMBERS} scores in all")
 
 
 def write_array(path: Path, values: NDArray[Any]) -> None:
-    """One plain array as .npy, in one step.
+    """Write an array as .npy, atomically and without a pickle.
 
     Raises:
-        GanstrataError: the disk is full or the folder cannot be written.
+        GanstrataError: the disk is full, or the folder is not writable.
     """
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(values), allow_pickle=False)
@@ -212,7 +226,7 @@ def write_array(path: Path, values: NDArray[Any]) -> None:
 
 
 def describe(content: Any) -> str:
-    """What was read, in a few words.
+    """Describe the content of an .npy file in a few words.
 
     >>> describe(np.zeros((2, 3), np.float32)), describe({"a": 1})
     ('an array (2, 3) of float32', "a dictionary of 'a'")

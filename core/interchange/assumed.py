@@ -1,4 +1,4 @@
-"""The generator that foreign boundaries are said to belong to: they carry nothing that would tell."""
+"""Identify the generator that the user names for foreign boundaries, which do not say it themselves."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ from ..storage.paths import user_path
 
 
 @dataclass(frozen=True)
-class Assumed:
-    """What boundaries need to know of a generator: its fingerprint, the space of its codes, L and D, and what it is in words."""
+class AssumedGenerator:
+    """Hold the facts of a generator that boundaries are checked against.
+
+    Attributes:
+        fingerprint: fingerprint of the generator.
+        space: latent space of its codes.
+        layers: number of layers L.
+        code_size: code size D.
+        words: description for messages.
+    """
 
     fingerprint: str
     space: str
@@ -20,21 +28,25 @@ class Assumed:
     words: str
 
 
-def assumed(generator: str) -> Assumed:
-    """From a run directory, whose run.json tells, or a checkpoint file or bundled name, which is loaded.
+def identify_generator(generator: str) -> AssumedGenerator:
+    """Return the facts of a generator.
+
+    Args:
+        generator: a run directory, whose run.json has the facts, or a checkpoint or `bundled:NAME`, which is
+            loaded.
 
     Raises:
-        RunError: a directory that holds no run.
-        CheckpointError: a file that is missing, or that no plugin knows.
+        RunError: the directory holds no run.
+        CheckpointError: the file is missing, or no plugin recognises it.
     """
     path = user_path(generator)
     if path.is_dir():
         card = Run.open(path).record.generator
-        return Assumed(
+        return AssumedGenerator(
             card.fingerprint, card.space, card.layers, card.code_size, f"{card.family}, {card.source}"
         )
     built = load_generator("auto", checkpoint=generator, device="cpu")
-    return Assumed(
+    return AssumedGenerator(
         built.fingerprint,
         built.space,
         built.card.layers,

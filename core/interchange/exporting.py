@@ -1,4 +1,4 @@
-"""The project's boundaries, samples and scores as HiGAN reads them: plain .npy files and a list, never a pickle."""
+"""Export boundaries, samples and scores in HiGAN's formats: plain .npy files and a list, never a pickle."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .arrays import write_array
 from .lists import SPACES, list_text
 
 LIST = "boundary_list.txt"
-As = Literal["npy", "list"]
+ExportForm = Literal["npy", "list"]
 
 
 @dataclass(frozen=True)
 class Exported:
-    """Files that were written, and what HiGAN cannot be told, in words."""
+    """Hold the files that were written, and remarks on what HiGAN's formats cannot express."""
 
     files: tuple[Path, ...]
     remarks: tuple[str, ...]
@@ -39,24 +39,24 @@ def export_boundaries(
     folder: Path,
     out: Path,
     *,
-    form: As = "list",
+    form: ExportForm = "list",
     only: Sequence[str] = (),
     absolute: bool = False,
     samples: Run | None = None,
 ) -> Exported:
-    """Every boundary of a run, or of a folder with boundaries, as (1, D) or (1, L, D) float32: all files appear at once.
+    """Write boundaries as arrays (1, D) or (1, L, D) in float32. All files appear at once.
 
     Args:
-        folder: a run directory, or one with boundaries.json.
-        out: made if missing; it must hold none of the files yet.
-        form: npy: the files alone; list: with a list of them.
-        only: patterns of the boundaries' names; none for all.
-        absolute: whether the list has absolute paths, which HiGAN finds from any working directory.
-        samples: a run whose samples are written beside them, as `export_samples` does.
+        folder: a run directory, or a folder with boundaries.json.
+        out: target folder, made if missing; it must not hold any of the files yet.
+        form: `npy` for the arrays alone, `list` to add a list of them.
+        only: patterns for the names of boundaries; empty for all.
+        absolute: whether paths in the list are absolute, so that HiGAN finds them from any working directory.
+        samples: a run whose samples are written too, as by `export_samples`.
 
     Raises:
-        UserError: no boundaries, a pattern that matches none, or files that are there already.
-        GanstrataError: `out` cannot be written.
+        UserError: there are no boundaries, a pattern matches none, or a file exists already.
+        GanstrataError: `out` is not writable.
     """
     boundaries = _chosen(boundaries_in(folder)[0], only, folder)
     names = plain_names(boundaries)
@@ -76,25 +76,26 @@ def export_boundaries(
         remarks.append("offsets are left out: HiGAN's boundaries go through the origin")
     if any(b.layers is not None for b in boundaries):
         remarks.append(
-            "the layers that boundaries are meant for are left out: HiGAN keeps them in pickles only; give them to it as --manipulate_layers"
+            "the layers that boundaries are meant for are left out: HiGAN keeps them in pickles only; "
+            "give them to it as --manipulate_layers"
         )
     return Exported(written, tuple(remarks))
 
 
 def export_samples(run: Run, out: Path) -> Exported:
-    """The probing samples of a run for HiGAN's training of boundaries.
+    """Write the probing samples of a run, for boundary training with HiGAN.
 
-    w.npy or z.npy (N, D) by the generator's space; wp.npy (N, L, D) where codes were style-mixed; and
-    for each concept `NAME_scores.npy` (N, 1). Samples whose picture is not finite are left out.
+    The files are w.npy or z.npy (N, D), by the latent space of the generator; wp.npy (N, L, D) if codes were
+    style-mixed; and NAME_scores.npy (N, 1) for each concept. Samples with a non-finite image are left out.
 
     Raises:
-        UserError: the run has no samples, or files are there already.
+        UserError: the run has no samples, or a file exists already.
     """
     return Exported(_write(out, _arrays_of(run), {}), ())
 
 
 def _arrays_of(run: Run) -> dict[str, NDArray[Any]]:
-    """Codes and scores of the samples, by name of the file."""
+    """Return the codes and scores of the samples, by file name."""
     run.require("synthesize")
     samples = Shards(run.path / "samples.zarr")
     arrays = {"z" if run.record.generator.space == "z" else "w": samples.read("w")}
@@ -113,24 +114,28 @@ def _arrays_of(run: Run) -> dict[str, NDArray[Any]]:
 
 
 def _write(out: Path, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str]) -> tuple[Path, ...]:
-    """Write all files at once, by name; refuse to write over anything."""
+    """Write all files at once, by name.
+
+    Raises:
+        RunError: a file exists already.
+    """
     files = tuple(out / name for name in (*arrays, *texts))
     _check_new(out, files)
-    with staged(out) as place:
+    with staged(out) as folder:
         for name, values in arrays.items():
-            write_array(place / name, values)
+            write_array(folder / name, values)
         for name, text in texts.items():
-            write_text(place / name, text)
+            write_text(folder / name, text)
     return files
 
 
 def plain_names(boundaries: Boundaries) -> list[str]:
-    """Names without alias where that tells them apart, and without signs that a list or a file system reads otherwise."""
+    """Return file names for boundaries: without the alias where that is unique, and of safe characters."""
     return _plain(boundaries.names)
 
 
 def _plain(names: Sequence[str]) -> list[str]:
-    """See `plain_names`.
+    """Return file names for concept names; see `plain_names`.
 
     >>> _plain(["a/wood", "a/dirt", "b/dirt"])
     ['wood', 'a.dirt', 'b.dirt']
@@ -144,7 +149,8 @@ def _chosen(boundaries: Boundaries, only: Sequence[str], folder: Path) -> Bounda
     for pattern in only:
         if not any(fnmatchcase(name, pattern) for name in boundaries.names):
             raise UserError(
-                f"--only {pattern}: no boundary of {folder} has such a name.{nearest(pattern, boundaries.names)}"
+                f"--only {pattern}: no boundary of {folder} has such a name."
+                f"{nearest(pattern, boundaries.names)}"
             )
     chosen = Boundaries(
         b for b in boundaries if not only or any(fnmatchcase(b.name, pattern) for pattern in only)
@@ -159,14 +165,20 @@ def _check_spaces(boundaries: Sequence[Boundary]) -> None:
     for boundary in boundaries:
         if boundary.space not in SPACES.values():
             raise UserError(
-                f"boundary '{boundary.name}' lies in space {boundary.space}, which HiGAN does not have; leave it out with --only"
+                f"boundary '{boundary.name}' lies in space {boundary.space}, which HiGAN does not have; "
+                "leave it out with --only"
             )
 
 
 def _check_new(out: Path, files: Iterable[Path]) -> None:
-    """Refuse to write over anything."""
-    taken = [path.name for path in files if path.exists()]
-    if taken:
+    """Check that no file would be overwritten.
+
+    Raises:
+        RunError: a file exists already.
+    """
+    existing = [path.name for path in files if path.exists()]
+    if existing:
         raise RunError(
-            f"{out} has {', '.join(taken[:5])}{' and others' if len(taken) > 5 else ''} already; give another --out"
+            f"{out} has {', '.join(existing[:5])}{' and others' if len(existing) > 5 else ''} already; "
+            "give another --out"
         )

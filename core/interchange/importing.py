@@ -1,4 +1,7 @@
-"""Foreign boundaries become the project's own, for a generator that the user names; what they do not say is asked for, never guessed."""
+"""Import foreign boundaries for a generator that the user names.
+
+Facts that a file does not state must be given by the user; they are never guessed.
+"""
 
 from __future__ import annotations
 
@@ -17,25 +20,26 @@ from ..storage.result_folder import staged
 from ..strata.layers import parse_layers, show_layers
 from ..text import visible
 from .arrays import ForeignBoundary, read_boundary
-from .assumed import Assumed
+from .assumed import AssumedGenerator
 from .lists import SPACES, read_list, space_of
 
 ALIAS = "imported"
-STEM = "_boundary"  # HiGAN ends its files so
+STEM = "_boundary"  # ending of HiGAN's file names
 OFFSET = "unknown, set to 0: the file has a normal only, so signed distances are those from the origin"
 
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the user says of the boundaries.
+    """Hold what the user states about the boundaries.
 
     Attributes:
-        space: of files that no list names: z, w or wp (w+).
-        level: of those whose file names none; where both do, this one counts.
-        levels: the same for single boundaries, by name; these count before all.
-        layers: in place of what the files say; `all` for every layer.
-        alias: before the names, as a scorer's alias is: concepts are called alias/name.
-        root: folder that a list's paths begin at; None: the list's own folder, then the working directory.
+        space: latent space of files that are not in a list: z, w or wp (w+).
+        level: level of the boundaries; overrides the level in a file.
+        levels: levels of single boundaries, by name; these override all others.
+        layers: layers of the boundaries, or `all`; overrides the layers in a file.
+        alias: prefix of the names, like a scorer's alias: concepts are called alias/name.
+        root: folder that the paths in a list are relative to; None for the list's own folder, then the
+            working directory.
     """
 
     space: str | None = None
@@ -46,8 +50,8 @@ class ImportOptions:
     root: Path | None = None
 
 
-class Named(NamedTuple):
-    """A file to read, with what is known of it: `where` it was named, for messages."""
+class NamedFile(NamedTuple):
+    """A file to read, with its name and latent space, and `where` it was named, for messages."""
 
     where: tuple[str, ...]
     name: str
@@ -57,93 +61,103 @@ class Named(NamedTuple):
 
 @dataclass
 class Imported:
-    """Boundaries, and what a reader should know, in words."""
+    """Hold the imported boundaries, and remarks for the user."""
 
     boundaries: Boundaries
     remarks: list[str] = field(default_factory=list)
 
 
 def import_boundaries(
-    sources: Sequence[Path], generator: Assumed, ask: ImportOptions | None = None
+    sources: Sequence[Path], generator: AssumedGenerator, options: ImportOptions | None = None
 ) -> Imported:
-    """Boundaries from lists, .npy files, and folders of .npy files.
+    """Import boundaries from lists, .npy files, and folders of .npy files.
+
+    Args:
+        sources: paths of the lists, files and folders.
+        generator: the generator that the boundaries belong to.
+        options: what the user states about them; None for the defaults.
 
     Raises:
-        ConfigError: whatever does not fit, all of it at once.
-        UserError: a list that cannot be read, or an option that means nothing.
+        ConfigError: some boundaries cannot be imported; the error lists all faults.
+        UserError: a list cannot be read, or an option is invalid.
     """
-    ask = ask or ImportOptions()
-    _check(ask)
+    options = options or ImportOptions()
+    _check_options(options)
     faults: list[Fault] = []
     remarks: list[str] = []
-    found: dict[str, Boundary] = {}
-    places: dict[str, Named] = {}
-    for named in _named(sources, ask, faults, remarks):
+    boundaries: dict[str, Boundary] = {}
+    sources_of: dict[str, NamedFile] = {}
+    for named in _named_files(sources, options, faults, remarks):
         try:
-            boundary = _boundary(named, read_boundary(named.path), generator, ask, remarks)
+            boundary = _to_boundary(named, read_boundary(named.path), generator, options, remarks)
         except UserError as error:
             faults.append(Fault(named.where, str(error).removeprefix(str(named.path)).lstrip(": ")))
             continue
-        if boundary.concept in found:
-            other = " -> ".join(places[boundary.concept].where)
+        if boundary.concept in boundaries:
+            other = " -> ".join(sources_of[boundary.concept].where)
             faults.append(
                 Fault(
                     named.where,
-                    f"'{named.name}' was there already ({other}); import one of them apart, with another --alias",
+                    f"'{named.name}' was there already ({other}); "
+                    "import one of them apart, with another --alias",
                 )
             )
-        found[boundary.concept], places[boundary.concept] = boundary, named
-    names = {named.name for named in places.values()}
+        boundaries[boundary.concept], sources_of[boundary.concept] = boundary, named
+    names = {named.name for named in sources_of.values()}
     if not faults:  # else a name may be among those that failed
-        unknown = [(name, level) for name, level in ask.levels.items() if name not in names]
+        unknown = [(name, level) for name, level in options.levels.items() if name not in names]
         faults += [
             Fault((f"--level {name}={level}",), f"no boundary has this name.{nearest(name, names)}")
             for name, level in unknown
         ]
     if faults:
         raise ConfigError("boundaries to import", faults)
-    return Imported(Boundaries(found.values()), remarks)
+    return Imported(Boundaries(boundaries.values()), remarks)
 
 
 def write_imported(imported: Imported, out: Path) -> None:
-    """boundaries.safetensors and boundaries.json, in a folder that has none.
+    """Write boundaries.safetensors and boundaries.json to a folder.
 
     Raises:
-        RunError: the folder is a run, or has boundaries.
-        GanstrataError: it cannot be written.
+        RunError: the folder is a run, or has boundaries already.
+        GanstrataError: the folder is not writable.
     """
     check_free(out)
-    with staged(out) as place:
-        save_boundaries(imported.boundaries, place)
+    with staged(out) as folder:
+        save_boundaries(imported.boundaries, folder)
 
 
 def check_free(out: Path) -> None:
-    """Refuse a folder in which something would be lost; see `write_imported`."""
-    taken = next((name for name in ("run.json", *FILES) if (out / name).exists()), None)
-    if taken is not None:
-        raise RunError(f"{out} has a {taken} already; give another --out")
+    """Check that nothing in the folder would be overwritten; see `write_imported`."""
+    existing = next((name for name in ("run.json", *FILES) if (out / name).exists()), None)
+    if existing is not None:
+        raise RunError(f"{out} has a {existing} already; give another --out")
     if out.exists() and not out.is_dir():
         raise RunError(f"{out} is a file; give a folder as --out")
 
 
-def _check(ask: ImportOptions) -> None:
-    if ask.space is not None and space_of(ask.space) is None:
-        raise UserError(f"--space {ask.space}: there is no such latent space; {', '.join(SPACES)} are known")
-    for level in [*([] if ask.level is None else [ask.level]), *ask.levels.values()]:
+def _check_options(options: ImportOptions) -> None:
+    if options.space is not None and space_of(options.space) is None:
+        raise UserError(
+            f"--space {options.space}: there is no such latent space; {', '.join(SPACES)} are known"
+        )
+    for level in [*([] if options.level is None else [options.level]), *options.levels.values()]:
         if level not in LEVELS:
             raise UserError(
-                f"--level {level}: there is no such level.{nearest(level, LEVELS)} There are {', '.join(LEVELS)}"
+                f"--level {level}: there is no such level.{nearest(level, LEVELS)} "
+                f"There are {', '.join(LEVELS)}"
             )
-    if "/" in ask.alias or fault_of(ask.alias):
+    if "/" in options.alias or fault_of(options.alias):
         raise UserError(
-            f"--alias '{visible(ask.alias)}': it {fault_of(ask.alias) or 'holds a /'}; give a name without the signs / , and |"
+            f"--alias '{visible(options.alias)}': it {fault_of(options.alias) or 'holds a /'}; "
+            "give a name without the characters / , and |"
         )
 
 
-def _named(
-    sources: Sequence[Path], ask: ImportOptions, faults: list[Fault], remarks: list[str]
-) -> Iterable[Named]:
-    """Every file, in order; those that are missing become faults."""
+def _named_files(
+    sources: Sequence[Path], options: ImportOptions, faults: list[Fault], remarks: list[str]
+) -> Iterable[NamedFile]:
+    """Yield every file to import, in order; add missing files to `faults`."""
     for source in sources:
         if source.is_dir():
             files = sorted(source.glob("*.npy"))
@@ -154,28 +168,28 @@ def _named(
                     else ""
                 )
                 faults.append(Fault((str(source),), f"there is no .npy file in this folder{hint}"))
-            yield from _alone(files, ask, faults)
+            yield from _unlisted(files, options, faults)
         elif source.suffix == ".npy" or not source.exists():
-            yield from _alone([source], ask, faults)
+            yield from _unlisted([source], options, faults)
         else:
             listed = read_list(source)
             remarks += listed.remarks
             for entry in listed.entries:
                 where = (str(source), f"line {entry.line}")
-                path = _resolve(entry.path, source.parent, ask.root)
+                path = _resolve(entry.path, source.parent, options.root)
                 if path is None:
-                    looked = ask.root if ask.root is not None else f"{source.parent} and {Path.cwd()}"
+                    looked = options.root if options.root is not None else f"{source.parent} and {Path.cwd()}"
                     faults.append(Fault(where, f"there is no file {entry.path} (looked in {looked})"))
                 else:
-                    yield Named((*where, str(path)), entry.name, entry.space, path)
+                    yield NamedFile((*where, str(path)), entry.name, entry.space, path)
 
 
-def _alone(files: Iterable[Path], ask: ImportOptions, faults: list[Fault]) -> Iterable[Named]:
-    """Files that no list names: their space is the user's to say."""
+def _unlisted(files: Iterable[Path], options: ImportOptions, faults: list[Fault]) -> Iterable[NamedFile]:
+    """Yield files that are not in a list, with the latent space that the user states."""
     for file in files:
         if not file.is_file():
             faults.append(Fault((str(file),), "there is no such file"))
-        elif ask.space is None:
+        elif options.space is None:
             faults.append(
                 Fault(
                     (str(file),),
@@ -183,38 +197,45 @@ def _alone(files: Iterable[Path], ask: ImportOptions, faults: list[Fault]) -> It
                 )
             )
         else:
-            yield Named(
-                (str(file),), file.stem.removesuffix(STEM) or file.stem, space_of(ask.space) or "", file
+            yield NamedFile(
+                (str(file),), file.stem.removesuffix(STEM) or file.stem, space_of(options.space) or "", file
             )
 
 
 def _resolve(written: str, folder: Path, root: Path | None) -> Path | None:
-    """The file that a list means: HiGAN took paths from the working directory, a list that travels has them beside it."""
+    """Return the file that a list names; None if there is none.
+
+    HiGAN resolves paths from the working directory. A list that was copied with its files has them beside it.
+    """
     places = [root] if root is not None else [folder, Path.cwd()]
     return next((place / written for place in places if (place / written).is_file()), None)
 
 
-def _boundary(
-    named: Named, foreign: ForeignBoundary, generator: Assumed, ask: ImportOptions, remarks: list[str]
+def _to_boundary(
+    named: NamedFile,
+    foreign: ForeignBoundary,
+    generator: AssumedGenerator,
+    options: ImportOptions,
+    remarks: list[str],
 ) -> Boundary:
-    """One boundary, held against the generator.
+    """Check a boundary against the generator and return it as ganstrata's own.
 
     Raises:
-        UserError: it does not fit, or does not say what it must.
+        UserError: it does not fit the generator, or a fact is missing.
     """
     _check_shape(named, foreign, generator)
     kind = foreign.kind if foreign.kind in LEVELS else None
-    level = ask.levels.get(named.name, ask.level or kind)
+    level = options.levels.get(named.name, options.level or kind)
     if level is None:
-        said = (
+        reason = (
             f"it calls its level '{foreign.kind}', which is none of {', '.join(LEVELS)}"
             if foreign.kind
             else "it does not say its level"
         )
-        raise UserError(f"{said}; say it with --level, or --level {named.name}=LEVEL for this one alone")
+        raise UserError(f"{reason}; say it with --level, or --level {named.name}=LEVEL for this one alone")
     if kind is not None and kind != level:
         remarks.append(f"{named.path} calls itself {kind}; it becomes {level}, as --level says")
-    written = ask.layers if ask.layers is not None else foreign.layers
+    written = options.layers if options.layers is not None else foreign.layers
     layers = None if written is None or written == "all" else parse_layers(written, generator.layers)
     facts = {
         "source": str(named.path),
@@ -226,15 +247,16 @@ def _boundary(
     if not foreign.was_unit:
         facts["length"] = f"{foreign.length:.6g}"
         remarks.append(
-            f"{named.path}: its normal had length {foreign.length:.6g}; it was normalised, so steps are not those of its authors"
+            f"{named.path}: its normal had length {foreign.length:.6g}; it was normalised, "
+            "so steps are not those of its authors"
         )
-    if ask.layers is not None and foreign.layers is not None and ask.layers != foreign.layers:
+    if options.layers is not None and foreign.layers is not None and options.layers != foreign.layers:
         shown = "all layers" if layers is None else f"layers {show_layers(layers)}"
         remarks.append(
             f"{named.path} is meant for layers {foreign.layers}; it gets {shown}, as --layers says"
         )
     offset = np.zeros(foreign.normal.shape[:-1], dtype=np.float32)
-    concept = named.name if "/" in named.name else f"{ask.alias}/{named.name}"
+    concept = named.name if "/" in named.name else f"{options.alias}/{named.name}"
     fault = fault_of(concept)
     if fault:
         raise UserError(f"its name '{visible(concept)}' {fault}; give it another in a list")
@@ -244,11 +266,12 @@ def _boundary(
     )
 
 
-def _check_shape(named: Named, foreign: ForeignBoundary, generator: Assumed) -> None:
+def _check_shape(named: NamedFile, foreign: ForeignBoundary, generator: AssumedGenerator) -> None:
     shape, size, layers = foreign.normal.shape, generator.code_size, generator.layers
     if named.space not in (generator.space, "w+"):
         raise UserError(
-            f"it lies in space {named.space}, but the codes of this generator ({generator.words}) are in {generator.space}"
+            f"it lies in space {named.space}, but the codes of this generator ({generator.words}) "
+            f"are in {generator.space}"
         )
     if (named.space == "w+") != (len(shape) == 2):
         has, needs = (

@@ -1,4 +1,4 @@
-"""HiGAN's lists of boundaries: one `(name, space): path` per line."""
+"""Read and write HiGAN's lists of boundaries, with one `(name, space): path` per line."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..text import visible
 
 LINE = re.compile(r"\((?P<name>[^(),]*[^(),\s][^(),]*),(?P<space>[^(),]*)\)\s*:(?P<path>.*\S.*)")
 SPACES = {"z": "z", "w": "w", "wp": "w+"}
-"""HiGAN's names of latent spaces to ours."""
-OFF = "DISABLE"
-LENGTH = 5_000  # characters of a line
-LONGEST = 1_000_000  # bytes; a list of every boundary ever published has a few thousand
+"""Latent spaces: HiGAN's names to ganstrata's."""
+OFF = "DISABLE"  # prefix of a line that is switched off
+LENGTH = 5_000  # characters of a line, at most
+LONGEST = 1_000_000  # bytes of a list, at most; a list of all published boundaries has a few thousand
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a list; `space` is one of ours."""
+    """Represent one line of a list; `space` is ganstrata's name of the latent space."""
 
     name: str
     space: str
@@ -31,12 +31,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class BoundaryList:
-    """What a list names.
+    """Hold the content of a list.
 
     Attributes:
-        entries: in order; of a (name, space) that comes twice, the last, as HiGAN has it.
+        entries: entries in order; if a (name, space) occurs twice, the last counts, as in HiGAN.
         disabled: numbers of the lines that are switched off.
-        remarks: what a reader should know, in words.
+        remarks: remarks for the user.
     """
 
     entries: tuple[Entry, ...]
@@ -45,7 +45,7 @@ class BoundaryList:
 
 
 def space_of(text: str) -> str | None:
-    """Our name of a latent space, of HiGAN's or of ours, in any case; None if there is no such space.
+    """Return ganstrata's name of a latent space, given HiGAN's or ganstrata's in any case; None if unknown.
 
     >>> space_of("WP"), space_of("w+"), space_of("q")
     ('w+', 'w+', None)
@@ -55,17 +55,21 @@ def space_of(text: str) -> str | None:
 
 
 def parse_list(text: str, source: str) -> BoundaryList:
-    """The entries of a list; blank lines, and lines that begin with `#` or `DISABLE`, are passed over.
+    """Parse a list. Blank lines and lines that begin with `#` or `DISABLE` are skipped.
+
+    Args:
+        text: content of the list.
+        source: name of the list, for messages.
 
     Raises:
-        ConfigError: lines that cannot be read, all of them with their numbers.
-        UserError: nothing is left.
+        ConfigError: some lines cannot be read; the error lists all of them with their numbers.
+        UserError: the list has no entry.
 
     Example:
         >>> parse_list("(wood, W): wood_boundary.npy\\nDISABLE(dirt, w): dirt.npy", "a.txt").entries
         (Entry(name='wood', space='w', path='wood_boundary.npy', line=1),)
     """
-    found: dict[tuple[str, str], Entry] = {}
+    entries: dict[tuple[str, str], Entry] = {}
     disabled, remarks, faults = [], [], []
     for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         line = raw.strip()
@@ -90,27 +94,28 @@ def parse_list(text: str, source: str) -> BoundaryList:
             )
             continue
         entry = Entry(match["name"].strip(), space, match["path"].strip(), number)
-        before = found.pop((entry.name, space), None)
-        if before is not None:
+        earlier = entries.pop((entry.name, space), None)
+        if earlier is not None:
             remarks.append(
-                f"{source}: '{visible(entry.name)}' in {space} comes in line {before.line} and in line {number}; the last counts"
+                f"{source}: '{visible(entry.name)}' in {space} comes in line {earlier.line} "
+                f"and in line {number}; the last counts"
             )
-        found[entry.name, space] = entry
+        entries[entry.name, space] = entry
     if faults:
         raise ConfigError(source, faults)
-    if not found:
+    if not entries:
         switched = f"; {len(disabled)} lines are switched off" if disabled else ""
         raise UserError(
             f"{source}: the list names no boundary{switched}. Its lines have the form `(name, space): path`"
         )
-    return BoundaryList(tuple(found.values()), tuple(disabled), tuple(remarks))
+    return BoundaryList(tuple(entries.values()), tuple(disabled), tuple(remarks))
 
 
 def read_list(path: Path) -> BoundaryList:
-    """The list in a file.
+    """Read a list from a file.
 
     Raises:
-        UserError: the file is missing, is no text, or cannot be read as a list.
+        UserError: the file is missing, too long, not text, or not a list.
     """
     try:
         with open_file(path) as file:
@@ -125,10 +130,12 @@ def read_list(path: Path) -> BoundaryList:
 
 
 def list_text(entries: Iterable[tuple[str, str, str]]) -> str:
-    """A list of (name, our space, path) that HiGAN reads: no comment and no blank line, which its reader does not survive.
+    """Return a list as text, given tuples (name, ganstrata's space, path).
+
+    The text has no comments and no blank lines, because HiGAN's reader fails on them.
 
     >>> list_text([("wood", "w+", "wood_boundary.npy")])
     '(wood, wp): wood_boundary.npy\\n'
     """
-    theirs = {ours: name for name, ours in SPACES.items()}
-    return "".join(f"({name}, {theirs[space]}): {path}\n" for name, space, path in entries)
+    higan_names = {ours: name for name, ours in SPACES.items()}
+    return "".join(f"({name}, {higan_names[space]}): {path}\n" for name, space, path in entries)

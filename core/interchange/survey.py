@@ -1,4 +1,4 @@
-"""What boundaries, codes and scores lie in a folder, in rows for people and programs."""
+"""List the boundaries, codes and scores in a folder."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .lists import read_list
 
 @dataclass(frozen=True)
 class SurveyRow:
-    """One thing that was found; what is unknown is None.
+    """Describe one boundary, file or list entry in a folder; unknown fields are None.
 
     Attributes:
-        kind: boundary, array, dictionary, list, or unreadable.
-        name: of the boundary, or of the file.
-        level, space, layers, generator: of a boundary.
-        shape: of its normal, or of the array.
-        remark: what else there is to say.
+        kind: boundary, array, dictionary, list, entry, unreadable, or none for a concept without boundary.
+        name: name of the boundary, or of the file.
+        level, space, layers, generator: facts of a boundary.
+        shape: shape of its normal, or of the array.
+        remark: further facts, in words.
     """
 
     kind: str
@@ -40,34 +40,43 @@ class SurveyRow:
 
 
 def survey(folder: Path) -> list[SurveyRow]:
-    """The project's boundaries in a folder, or in a run; else every .npy file and every list of boundaries.
+    """List ganstrata's boundaries in a folder or run; if it has none, all .npy files and lists of boundaries.
 
     Raises:
-        UserError: no such folder, nothing of the kind in it, or damaged boundaries of our own.
+        UserError: there is no such folder, it has no such files, or ganstrata's boundaries are damaged.
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}")
     if any((folder / name).exists() for name in FILES):
-        return list(_own(folder))
+        return list(_own_boundaries(folder))
     rows = [*(_array(path) for path in sorted(folder.glob("*.npy"))), *_lists(folder)]
     if not rows:
         raise UserError(f"{folder} has neither {FILES[1]} nor .npy files nor a list of boundaries")
     return rows
 
 
-def _own(folder: Path) -> Iterator[SurveyRow]:
-    found, skipped = boundaries_in(folder)
-    for b in found:
-        layers = None if b.layers is None else show_layers(b.layers)
-        accuracy = b.facts.get("held_out_accuracy")
+def _own_boundaries(folder: Path) -> Iterator[SurveyRow]:
+    boundaries, skipped = boundaries_in(folder)
+    for boundary in boundaries:
+        layers = None if boundary.layers is None else show_layers(boundary.layers)
+        accuracy = boundary.facts.get("held_out_accuracy")
         remark = (
             f"held-out accuracy {accuracy:.3f}"
             if isinstance(accuracy, float)
-            else f"from {b.facts['source']}"
-            if "source" in b.facts
+            else f"from {boundary.facts['source']}"
+            if "source" in boundary.facts
             else ""
         )
-        yield SurveyRow("boundary", b.name, b.level, b.space, b.normal.shape, layers, b.generator, remark)
+        yield SurveyRow(
+            "boundary",
+            boundary.name,
+            boundary.level,
+            boundary.space,
+            boundary.normal.shape,
+            layers,
+            boundary.generator,
+            remark,
+        )
     for name, reason in skipped.items():
         yield SurveyRow("none", name, remark=reason)
 

@@ -143,7 +143,7 @@ def test_every_way_to_use_a_name(tmp_path: Path, name: str, form: str) -> None:
     ["argparse.Namespace", "collections.OrderedDict", "torch.nn.modules.linear.Linear", "numpy.dtype"],
 )
 def test_a_state_sets_nothing(tmp_path: Path, attribute: str, target: str) -> None:
-    """The name in the pickle decides what is stored, whether its state is a dictionary or (dictionary, slots)."""
+    """The name in the pickle decides what is stored, whether the state is a dictionary or (dict, slots)."""
     state = b"}" + text(attribute) + named("torch.nn.modules.linear.Linear") + b"s"
     args = b"U\x02f4\x85" if "dtype" in target else b")"
     for form in (state, state + state + b"\x86"):

@@ -1,4 +1,4 @@
-"""Values in a pickle or a header that are deeply nested, huge or of another type, in every place of a value."""
+"""Values in a pickle or a header that are deeply nested, huge or of a wrong type, wherever one is read."""
 
 from __future__ import annotations
 

@@ -78,9 +78,9 @@ def test_other_lengths_are_normalised_and_kept_in_mind(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (np.zeros((1, 6)), "length of 0, so it is no direction"),
-        (np.full((1, 6), np.nan), "no direction"),
-        (np.full((1, 6), 1e200), "no direction"),
+        (np.zeros((1, 6)), "length of 0, so it is not a direction"),
+        (np.full((1, 6), np.nan), "not a direction"),
+        (np.full((1, 6), 1e200), "not a direction"),
         (np.ones((5, 6)), r"holds an array \(5, 6\) of float64; a boundary has the shape"),
         (np.ones((2, 5, 6)), "a boundary has the shape"),
         (np.ones((1, 0)), "a boundary has the shape"),

@@ -13,7 +13,7 @@ import pytest
 import torch
 from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
 from ganstrata.core.errors import RunError, UserError
-from ganstrata.core.interchange.assumed import Assumed, assumed
+from ganstrata.core.interchange.assumed import AssumedGenerator, identify_generator
 from ganstrata.core.interchange.exporting import export_boundaries, export_samples
 from ganstrata.core.interchange.importing import ImportOptions, import_boundaries, write_imported
 from ganstrata.core.plugins.compatibility import check_fits
@@ -26,7 +26,7 @@ from safetensors.numpy import load_file
 
 PARITY = os.environ.get("GANSTRATA_PARITY")
 needs_parity = pytest.mark.skipif(not PARITY, reason="GANSTRATA_PARITY names no folder of reference numbers")
-GENERATOR = Assumed("f" * 16, "w", 4, 6, "StyleGAN, some.pth")
+GENERATOR = AssumedGenerator("f" * 16, "w", 4, 6, "StyleGAN, some.pth")
 RNG = np.random.default_rng(0)
 
 
@@ -290,14 +290,14 @@ def test_samples_of_a_run(tmp_path: Path, finished: Run) -> None:
 
 
 def test_the_generator_is_that_of_a_run_or_of_a_checkpoint(finished: Run, rooms: ganstrata.Generator) -> None:
-    found = assumed(str(finished.path))
+    found = identify_generator(str(finished.path))
     assert (found.fingerprint, found.layers, found.code_size, found.space) == (
         finished.manifest["generator"]["fingerprint"],
         8,
         16,
         "w",
     )
-    found = assumed("bundled:rooms")
+    found = identify_generator("bundled:rooms")
     assert (found.fingerprint, found.layers, found.code_size, found.space) == (
         rooms.fingerprint,
         10,
@@ -308,14 +308,14 @@ def test_the_generator_is_that_of_a_run_or_of_a_checkpoint(finished: Run, rooms:
 
 def test_runs_and_files_that_tell_of_no_generator(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no run directory"):
-        assumed(str(tmp_path))
+        identify_generator(str(tmp_path))
     (tmp_path / "run.json").write_text(
         json.dumps({"format": 1, "config": {}, "batch_size": 1, "checkpoints": {}, "stages": {}})
     )
     with pytest.raises(UserError, match=r"run\.json is damaged: .*generator: is missing"):
-        assumed(str(tmp_path))
+        identify_generator(str(tmp_path))
     with pytest.raises(UserError, match="no checkpoint file"):
-        assumed(str(tmp_path / "none.pth"))
+        identify_generator(str(tmp_path / "none.pth"))
 
 
 @needs_parity
@@ -330,7 +330,7 @@ def test_the_published_boundaries_load_and_edit(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "random.pth")
     generator = ganstrata.load_generator("auto", checkpoint=str(tmp_path / "random.pth"), device="cpu")
     assert (generator.card.layers, generator.card.code_size) == (14, 512)
-    said = assumed(str(tmp_path / "random.pth"))
+    said = identify_generator(str(tmp_path / "random.pth"))
     assert said.fingerprint == generator.fingerprint
     lines = [f"({key.replace('/', '.')}, w): {facts[key]['file']}" for key in truth]
     (tmp_path / "list.txt").write_text("\n".join(lines))

@@ -1,7 +1,8 @@
-"""The whole of HiGAN's re-scoring, against genforce/higan 2088e23: its generator, its steps, its scores, its figure.
+"""HiGAN's whole re-scoring, compared with genforce/higan 2088e23: generator, steps, scores and figure.
 
-w and codes within 1e-6 (root mean square) and 5e-6 (largest): in single precision the reference itself lies up to 1.1e-6 from the w that double
-precision gives, and ours up to 2e-6. Scores within 2e-3, as the reference scored images of 8 bits, of which single values may fall on the other side.
+w and codes agree within 1e-6 (root mean square) and 5e-6 (maximum): in single precision, the reference itself
+deviates up to 1.1e-6 from the w of double precision, and ganstrata up to 2e-6. Scores agree within 2e-3: the
+reference scored images of 8 bits, where single values may round the other way.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from ganstrata.core.errors import ConfigError, DataError, PluginBroken, UserErro
 from ganstrata.core.figures.markup import markup
 from ganstrata.core.figures.pages import templates
 from ganstrata.core.figures.svg import Canvas
-from ganstrata.core.interchange.assumed import Assumed
+from ganstrata.core.interchange.assumed import AssumedGenerator
 from ganstrata.core.interchange.importing import ImportOptions, import_boundaries
 from ganstrata.core.plugins.records import Boundaries, Boundary, Concept
 from ganstrata.core.runs.loading import load_scorer
@@ -152,7 +152,7 @@ def test_boundaries_from_elsewhere_have_sound_names(name: str, tmp_path: Path) -
         np.save(tmp_path / f"{name}_boundary.npy", normal)
     np.save(tmp_path / "sound_boundary.npy", normal)
     (tmp_path / "list.txt").write_text(f"({name}, w): sound_boundary.npy\n", encoding="utf-8")
-    generator = Assumed("0" * 16, "w", 3, 4, "a generator")
+    generator = AssumedGenerator("0" * 16, "w", 3, 4, "a generator")
     for source in (
         [tmp_path / "list.txt"],
         [path for path in tmp_path.glob("*.npy") if "sound" not in path.name],
