@@ -1,1 +1,1 @@
-"""Configs: what they may say, read from text within limits, and what is wrong with them in words."""
+"""Define, read and validate configs, and describe their faults."""

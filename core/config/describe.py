@@ -1,4 +1,4 @@
-"""Says in plain words, at the right place, what is wrong with data that do not fit a model."""
+"""Convert pydantic's validation errors to faults with a place and a plain message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..text import shown
 
 Path = tuple[str | int, ...]
 
-_SHAPES = {  # what was expected, by the kinds of errors that say nothing more of the value
+_SHAPES = {  # the expected value, with the types of errors that mean nothing more
     "a list": ("list_type", "tuple_type", "iterable_type"),
     "a section with keys and values": (
         "dict_type",
@@ -26,7 +26,7 @@ _SHAPES = {  # what was expected, by the kinds of errors that say nothing more o
 }
 _VALUES = {
     "text": ("string_type", "string_sub_type", "path_type"),
-    "an integer, that is a whole number": ("int_type", "int_parsing", "int_from_float"),
+    "an integer": ("int_type", "int_parsing", "int_from_float"),
     "a number": ("float_type", "float_parsing"),
     "true or false": ("bool_type", "bool_parsing"),
     "a finite number": ("finite_number",),
@@ -43,14 +43,12 @@ _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "literal_error": lambda c: f"must be {c['expected']}",
     "enum": lambda c: f"must be {c['expected']}",
     "too_short": lambda c: (
-        f"must have at least {c['min_length']} item{'s' * (c['min_length'] != 1)}, but has {c['actual_length']}"
+        f"must have at least {_counted(c['min_length'], 'item')}, but has {c['actual_length']}"
     ),
     "too_long": lambda c: (
-        f"must have at most {c['max_length']} item{'s' * (c['max_length'] != 1)}, but has {c['actual_length']}"
+        f"must have at most {_counted(c['max_length'], 'item')}, but has {c['actual_length']}"
     ),
-    "string_too_short": lambda c: (
-        f"must have at least {c['min_length']} character{'s' * (c['min_length'] != 1)}"
-    ),
+    "string_too_short": lambda c: f"must have at least {_counted(c['min_length'], 'character')}",
     "string_too_long": lambda c: f"must have at most {c['max_length']} characters",
     "string_pattern_mismatch": lambda c: f"must have the form {c['pattern']}",
 }
@@ -58,32 +56,41 @@ _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 
 @dataclass
 class _Place:
-    """What is wrong at one place of the data."""
+    """What is wrong at one place of the data.
+
+    Attributes:
+        reasons: why the value is wrong; several if it may be of several types.
+        suffix: the value in parentheses, or nothing.
+        is_shape: whether the only fault is the type of the value, such as a number in place of a section.
+    """
 
     reasons: list[str]
-    given: str
-    is_shape: bool  # only that the value is of the wrong kind, such as a number for a section
+    suffix: str
+    is_shape: bool
 
 
 def describe(
     error: ValidationError, model: type[BaseModel], data: object, path: Path = (), owner: str = ""
 ) -> list[Fault]:
-    """A fault for each place of the data: the value, what is allowed, the nearest name.
+    """Return a fault for each place of the data, with the value, the allowed values and the nearest name.
 
     Args:
-        error: of validating the data.
-        model: that the data were held against.
-        data: as they were given.
-        path: where the data stand.
-        owner: whose options they are, for messages.
+        error: the error of the validation.
+        model: the model of the data.
+        data: the validated data.
+        path: path of the data in the config.
+        owner: the plugin to which the options belong, for messages.
     """
     places: dict[Path, _Place] = {}
     for item in error.errors(include_url=False):
         where, branches = locate(item["loc"], item["type"], item["input"], data)
-        kind, given = item["type"], ""
+        kind, suffix = item["type"], ""
         if kind == "extra_forbidden":
             known = _names_at(model, where[:-1], branches)
-            reason = f"is not an option{f' of {owner}' if owner else ''}.{nearest(str(where[-1]), known)} Allowed: {', '.join(known) or 'none'}"
+            reason = (
+                f"is not an option{f' of {owner}' if owner else ''}.{nearest(str(where[-1]), known)} "
+                f"Allowed: {', '.join(known) or 'none'}"
+            )
         elif kind == "missing":
             field = _field_at(model, where, branches)
             reason = "is missing" + (
@@ -91,25 +98,25 @@ def describe(
             )
         else:
             reason = reason_of(item["type"], item["msg"], item.get("ctx", {}))
-            given = "" if isinstance(item["input"], Mapping) else f" (got {shown(item['input'], 60)})"
-        place = places.setdefault(where, _Place([], given, is_shape=True))
+            suffix = "" if isinstance(item["input"], Mapping) else f" (got {shown(item['input'], 60)})"
+        place = places.setdefault(where, _Place([], suffix, is_shape=True))
         place.is_shape &= kind in _EXPECTED
         if reason not in place.reasons:
             place.reasons.append(reason)
     return [
-        Fault((*path, *where), _joined(place.reasons) + place.given)
+        Fault((*path, *where), _joined(place.reasons) + place.suffix)
         for where, place in places.items()
-        # A section that fits one of several kinds but for one key is at fault in that key alone.
+        # If a value may be of several types and has a fault within it, report only the inner fault.
         if not (place.is_shape and any(other[: len(where)] == where and other != where for other in places))
     ]
 
 
 def locate(loc: Sequence[str | int], kind: str, value: object, data: object) -> tuple[Path, tuple[str, ...]]:
-    """The keys of the data in pydantic's location of an error, and the branches of unions in it.
+    """Split pydantic's location of an error into the keys of the data and the branches of unions.
 
-    Where a value may be of several kinds, pydantic puts the name of the kind into the location, which may be
-    any text, `int` or a class's name, and so a key of the data too. The data decide: a part is a key where
-    following it leads to the value that pydantic complains of.
+    If a value may be of several types, pydantic puts the name of the type into the location. The name may be
+    any text, such as `int` or that of a class, and so may also be a key of the data. A part of the location
+    is taken for a key if following it leads to the value of the error.
 
     Example:
         >>> value = {"int": 3}
@@ -118,32 +125,31 @@ def locate(loc: Sequence[str | int], kind: str, value: object, data: object) -> 
         >>> locate(("a", "int"), "string_type", 3, {"a": value})
         (('a', 'int'), ())
     """
-    steps, last = (
-        (loc[:-1], loc[-1:]) if kind == "missing" else (loc, ())
-    )  # the last is the key that is not there
-    ways: list[tuple[Path, tuple[str, ...], object]] = [((), (), data)]
+    steps, missing_key = (loc[:-1], loc[-1:]) if kind == "missing" else (loc, ())
+    candidates: list[tuple[Path, tuple[str, ...], object]] = [((), (), data)]  # (path, branches, value there)
     for part in steps:
-        longer = []
-        for path, branches, here in ways:
+        extended: list[tuple[Path, tuple[str, ...], object]] = []
+        for path, branches, current in candidates:
             if isinstance(part, int):
-                longer.append(
-                    (
-                        (*path, part),
-                        branches,
-                        here[part] if isinstance(here, list | tuple) and part < len(here) else None,
-                    )
-                )
+                item = current[part] if isinstance(current, list | tuple) and part < len(current) else None
+                extended.append(((*path, part), branches, item))
                 continue
-            if isinstance(here, Mapping) and part in here:
-                longer.append(((*path, part), branches, here[part]))
-            longer.append((path, (*branches, part), here))
-        ways = longer[:64]
-    path, branches, _ = next((way for way in ways if way[2] is value), ways[0])
-    return (*path, *last), branches
+            if isinstance(current, Mapping) and part in current:
+                extended.append(((*path, part), branches, current[part]))
+            extended.append((path, (*branches, part), current))
+        candidates = extended[:64]
+    path, branches, _ = next((each for each in candidates if each[2] is value), candidates[0])
+    return (*path, *missing_key), branches
 
 
 def reason_of(kind: str, message: str, context: Mapping[str, Any]) -> str:
-    """What is wrong with a value, without pydantic's own words where those are known."""
+    """Return what is wrong with a value, in our own words for the known types of errors.
+
+    Args:
+        kind: pydantic's type of the error.
+        message: pydantic's message.
+        context: limits and other values of the error.
+    """
     if kind in _EXPECTED:
         return f"must be {_EXPECTED[kind]}"
     if kind in _BOUNDS:
@@ -156,41 +162,44 @@ def reason_of(kind: str, message: str, context: Mapping[str, Any]) -> str:
     return f"{text[:1].lower()}{text[1:]}"
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e20 else str(value)
 
 
 def _joined(reasons: Sequence[str]) -> str:
-    """A value that fits no branch of a union has a reason for each."""
+    """Join the reasons, of which there is one for each type that a value may have."""
     return ", or ".join([reasons[0], *(reason.removeprefix("must be ") for reason in reasons[1:])])
 
 
 def _names_at(model: type[BaseModel], path: Path, branches: Sequence[str]) -> list[str]:
-    """Names of the options allowed at a path."""
+    """Return the names of the options allowed at a path."""
     names = [
         info.alias or key
-        for found in _models_at(model, path, branches)
-        for key, info in found.model_fields.items()
+        for candidate in _models_at(model, path, branches)
+        for key, info in candidate.model_fields.items()
     ]
     return list(dict.fromkeys(names))
 
 
 def _field_at(model: type[BaseModel], path: Path, branches: Sequence[str]) -> FieldInfo | None:
-    fields = (_field(found, path[-1]) for found in _models_at(model, path[:-1], branches))
+    fields = (_field(candidate, path[-1]) for candidate in _models_at(model, path[:-1], branches))
     return next((field for field in fields if field is not None), None)
 
 
 def _models_at(model: type[BaseModel], path: Path, branches: Sequence[str]) -> list[type[BaseModel]]:
-    """The models that the value at a path may be; those that pydantic tried by name, where it names any."""
-    current = [model]
+    """Return the models that the value at a path may have, restricted to those in `branches` if any are."""
+    models = [model]
     for part in path:
         if isinstance(part, int):
-            continue  # an item of a list is what the list is of
-        fields = (_field(found, part) for found in current)
-        current = [inner for field in fields if field is not None for inner in _models_in(field.annotation)]
-        tried = [found for found in current if found.__name__ in branches]
-        current = tried or current
-    return current
+            continue  # _models_in already looks into the types of items
+        fields = (_field(candidate, part) for candidate in models)
+        models = [inner for field in fields if field is not None for inner in _models_in(field.annotation)]
+        models = [candidate for candidate in models if candidate.__name__ in branches] or models
+    return models
 
 
 def _field(model: type[BaseModel], name: str | int) -> FieldInfo | None:
@@ -198,6 +207,7 @@ def _field(model: type[BaseModel], name: str | int) -> FieldInfo | None:
 
 
 def _models_in(annotation: object) -> list[type[BaseModel]]:
+    """Return the models in an annotation, also within lists, mappings and unions."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [found for argument in get_args(annotation) for found in _models_in(argument)]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]

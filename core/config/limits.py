@@ -1,4 +1,4 @@
-"""Holds plain data to what a config may be: a tree of text, numbers and truth values, of bounded size and depth."""
+"""Check that data are a valid config tree: text, numbers and booleans, of bounded size and depth."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any, cast
 from ..errors import ConfigError, Fault
 from ..text import shown
 
-BYTES = 2**20  # of a file or of one value; a config of a thousand prompts has a tenth of it
-VALUES = 100_000  # values in all, where a YAML alias counts as often as it is used
-DEPTH = 32  # sections and lists within each other
-DIGITS = 100  # of a number; the longest that is of use, a seed, has 19
+BYTES = 2**20  # maximum size of a file or a value; a config with a thousand prompts has a tenth of it
+VALUES = 100_000  # maximum number of values; a YAML alias counts as often as it is used
+DEPTH = 32  # maximum depth of nested sections and lists
+DIGITS = 100  # maximum number of digits; the longest useful number, a seed, has 19
 
 Path = tuple[str | int, ...]
 
 
 def plain(data: object, source: str) -> tuple[Any, list[Fault]]:
-    """A copy of data in which nothing is shared, and the faults of its single values, which are None in the copy.
+    """Return a deep copy of data without shared parts, and the faults of single values, which are None in it.
 
     Args:
-        data: as a reader of YAML, TOML or JSON gives it, or from Python; may refer to itself.
-        source: for messages.
+        data: data from YAML, TOML, JSON or Python, which may contain itself.
+        source: name of the source, for messages.
 
     Raises:
-        ConfigError: it is larger or deeper than a config may be.
+        ConfigError: the data are larger or deeper than a config may be.
     """
     copier = _Copier(source)
     copied = copier.copy(data, ())
@@ -35,16 +35,20 @@ def plain(data: object, source: str) -> tuple[Any, list[Fault]]:
 
 
 class _Copier:
-    """Copies a tree and notes its faults."""
+    """Copy a tree and collect its faults."""
 
     def __init__(self, source: str) -> None:
         self.faults: list[Fault] = []
-        self._source, self._left = source, VALUES
+        self._source, self._remaining = source, VALUES
 
     def copy(self, value: object, path: Path) -> Any:
-        """The value at a path."""
-        self._left -= 1
-        if self._left < 0:
+        """Return a copy of the value at a path.
+
+        Raises:
+            ConfigError: the tree is too large or too deep.
+        """
+        self._remaining -= 1
+        if self._remaining < 0:
             raise ConfigError(
                 self._source,
                 [Fault((), f"holds more than {VALUES} values, where an alias counts as often as it is used")],
@@ -61,9 +65,8 @@ class _Copier:
             return None
         if value is None or isinstance(value, str | bool):
             return value
-        return (
-            int(value) if isinstance(value, numbers.Integral) else float(cast("float", value))
-        )  # of NumPy too
+        # Converts numbers of numpy too.
+        return int(value) if isinstance(value, numbers.Integral) else float(cast("float", value))
 
     def _pairs(self, value: Mapping[Any, Any], path: Path) -> Iterator[tuple[str, Any]]:
         for key, item in value.items():
@@ -71,23 +74,23 @@ class _Copier:
                 self.faults.append(
                     Fault(
                         (*path, shown(key, 60)),
-                        f"keys must be text, but this one is {_kind(key)}; write it in quotes",
+                        f"keys must be text, but this one is {_type_of(key)}; write it in quotes",
                     )
                 )
                 continue
-            awkward = _awkward(key)
-            if awkward:
-                self.faults.append(Fault((*path, key), f"a key {awkward}"))
+            fault = _text_fault(key)
+            if fault:
+                self.faults.append(Fault((*path, key), f"a key {fault}"))
                 continue
             yield key, self.copy(item, (*path, key))
 
 
 def _fault_of(value: object) -> str:
-    """Why a single value cannot stand in a config; nothing if it can."""
+    """Return why a single value cannot be in a config; empty if it can."""
     if value is None or isinstance(value, bool):
         return ""
     if isinstance(value, str):
-        return _awkward(value)
+        return _text_fault(value)
     if isinstance(value, numbers.Integral):
         return (
             f"has more than the {DIGITS} digits that a number may have"
@@ -96,25 +99,25 @@ def _fault_of(value: object) -> str:
         )
     if isinstance(value, numbers.Real):
         return "" if math.isfinite(value) else f"must be a finite number (got {value})"
-    return f"is {_kind(value)}, which a config cannot hold; write it as text, in quotes"
+    return f"is {_type_of(value)}, which a config cannot contain; write it as text, in quotes"
 
 
-def _awkward(text: str) -> str:
-    """What text holds that no name, path or description may; line breaks and tabs are allowed."""
-    for sign in text:
+def _text_fault(text: str) -> str:
+    """Return why text cannot be in a config; empty if it can. Line breaks and tabs are allowed."""
+    for char in text:
         if (
-            sign >= " "
-            and sign != "\x7f"
-            and not "\x80" <= sign <= "\x9f"
-            and not "\ud800" <= sign <= "\udfff"
+            char >= " "
+            and char != "\x7f"
+            and not "\x80" <= char <= "\x9f"
+            and not "\ud800" <= char <= "\udfff"
         ):
             continue
-        if sign not in "\n\r\t":
-            name = "half of a surrogate pair" if unicodedata.category(sign) == "Cs" else "a control character"
-            return f"holds {name}, U+{ord(sign):04X}"
+        if char not in "\n\r\t":
+            name = "half of a surrogate pair" if unicodedata.category(char) == "Cs" else "a control character"
+            return f"contains {name}, U+{ord(char):04X}"
     return "" if len(text) <= BYTES else f"has {len(text)} characters; {BYTES} are allowed"
 
 
-def _kind(value: object) -> str:
-    kinds = {bool: "a truth value", int: "a number", float: "a number", type(None): "empty"}
-    return kinds.get(type(value), f"of the type {type(value).__name__}")
+def _type_of(value: object) -> str:
+    names = {bool: "a boolean", int: "a number", float: "a number", type(None): "empty"}
+    return names.get(type(value), f"of the type {type(value).__name__}")

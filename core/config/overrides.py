@@ -1,4 +1,4 @@
-"""Applies `--set key=value` to the data of a config."""
+"""Apply `--set key=value` to the data of a config."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ..text import visible
 from .limits import DEPTH
 from .parsing import parse_yaml
 
-SHOWN = 100  # characters of an override that a message quotes
+SHOWN = 100  # maximum number of characters of an override in a message
 
 
 def override(data: dict[str, Any], text: str) -> None:
-    """Set one value in place; sections that are missing or empty are made.
+    """Set one value in place; missing and empty sections are created.
 
     Args:
-        data: of which no part stands in two places.
-        text: `key=value`, the key with dots, the value in YAML.
+        data: data of a config, without shared parts.
+        text: `key=value`, with dots in the key and the value as YAML.
 
     Raises:
-        UserError: not of this form, or there is no such place.
+        UserError: the text has another form, or the place does not exist.
     """
     key, separator, value = text.partition("=")
     start = f"--set {visible(text, SHOWN)}"
@@ -34,7 +34,7 @@ def override(data: dict[str, Any], text: str) -> None:
     try:
         parsed = parse_yaml(value)
     except yaml.YAMLError as error:
-        raise UserError(f"{start}: the value is no YAML: {error}") from None
+        raise UserError(f"{start}: the value is not valid YAML: {error}") from None
     except RecursionError:
         raise UserError(f"{start}: the value is nested more than {DEPTH} deep") from None
     place: Any = data
@@ -48,7 +48,7 @@ def override(data: dict[str, Any], text: str) -> None:
 
 
 def _enter(place: Any, part: str, where: str, start: str) -> Any:
-    """The section or list called `part` in another."""
+    """Return the section or list called `part` in another."""
     if isinstance(place, dict):
         if place.get(part) is None:
             place[part] = {}
@@ -57,16 +57,17 @@ def _enter(place: Any, part: str, where: str, start: str) -> Any:
 
 
 def _position(place: Any, part: str, where: str, start: str) -> int:
-    """The index of an item of a list.
+    """Return the index of an item of a list.
 
     Raises:
-        UserError: there is no list, or it has no such item.
+        UserError: `place` is not a list, or has no such item.
     """
     if not isinstance(place, list):
         raise UserError(f"{start}: '{visible(where, SHOWN)}' is a value, not a section")
     if not (part.isascii() and part.isdecimal() and len(part) <= 9 and int(part) < len(place)):
         numbers = f"items 0 to {len(place) - 1}" if place else "no items"
         raise UserError(
-            f"{start}: '{visible(where, SHOWN)}' is a list, there is nothing called '{visible(part, SHOWN)}' to set a value in; it has {numbers}"
+            f"{start}: '{visible(where, SHOWN)}' is a list without an item '{visible(part, SHOWN)}'; "
+            f"it has {numbers}"
         )
     return int(part)

@@ -1,6 +1,6 @@
-"""Reads YAML, TOML and JSON into plain data without ever taking more than a config may need.
+"""Parse YAML, TOML and JSON to plain data within the limits of a config.
 
-YAML is read by the types of YAML 1.1, but for dates: `2001-12-31` is text, as in YAML 1.2.
+YAML is parsed with the types of YAML 1.1, except dates: `2001-12-31` is text, as in YAML 1.2.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from ..storage.disk import open_file
 from .limits import BYTES, DEPTH, DIGITS, VALUES
 
 _PART = r"""(?:(?<![\w-])[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
-_LONG_KEY = re.compile(
-    rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{DEPTH}}}"
-)  # takes tomllib time with the square of its length
+# The time that tomllib needs for a dotted key grows with the square of its length.
+_LONG_KEY = re.compile(rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{DEPTH}}}")
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = frozenset(
     f"{_TAG}{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge", "value")
@@ -29,10 +28,10 @@ _PLAIN = frozenset(
 
 
 def read_data(path: Path) -> Any:
-    """What a config file holds, by its ending: .toml, .json, else YAML.
+    """Return the content of a config file: .toml, .json, or any other extension for YAML.
 
     Raises:
-        UserError: no such file, not UTF-8, too large, or not of its format.
+        UserError: the file is missing, too large, not UTF-8 or not well-formed.
     """
     try:
         with open_file(path) as file:
@@ -43,7 +42,7 @@ def read_data(path: Path) -> Any:
         raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     if len(content) > BYTES:
         raise UserError(
-            f"cannot read {path}: it has more than {BYTES // 2**20} MiB, which is what a config may have"
+            f"cannot read {path}: it has more than {BYTES // 2**20} MiB, the maximum size of a config"
         )
     try:
         text = content.decode("utf-8-sig")
@@ -62,10 +61,11 @@ def read_data(path: Path) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """The value that YAML text stands for.
+    """Return the value of YAML text.
 
     Raises:
-        yaml.YAMLError: it is no YAML, is too large, or holds something other than text, numbers, lists and mappings.
+        yaml.YAMLError: it is not valid YAML, is too large, or contains something other than text, numbers,
+            booleans, lists and mappings.
     """
     if len(text) > BYTES:
         raise yaml.YAMLError(f"it has {len(text)} characters; {BYTES} are allowed")
@@ -83,11 +83,13 @@ def _toml(text: str) -> Any:
 
 def _json(text: str) -> Any:
     return json.loads(
-        text, object_pairs_hook=_without_repetition, parse_int=_number(int), parse_float=_number(float)
+        text, object_pairs_hook=_unique_keys, parse_int=_number(int), parse_float=_number(float)
     )
 
 
 def _number(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a parser of numbers that refuses those with too many digits."""
+
     def read(text: str) -> Any:
         if len(text) > DIGITS:
             raise ValueError(f"a number has {len(text)} digits; {DIGITS} are allowed")
@@ -96,25 +98,25 @@ def _number(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     return read
 
 
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in mapping:
             raise ValueError(f"'{key[:DIGITS]}' is given twice")
-        found[key] = value
-    return found
+        mapping[key] = value
+    return mapping
 
 
 class _YAML(yaml.SafeLoader):
-    """YAML of bounded size, without dates, whose mappings name every key once."""
+    """Loader of YAML with bounded size, no dates, and unique keys."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self._depth, self._composed = 0, 0
-        self._sizes: dict[yaml.Node, int] = {}  # how many nodes each is, aliases followed
+        self._sizes: dict[yaml.Node, int] = {}  # number of nodes in each node, with aliases expanded
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """As the base class does, with an eye on depth, on size, and on what aliases stand for."""
+        """Compose a node as the base class does, and check its depth, size and aliases."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
         self._depth += 1
         _refuse(self._depth > DEPTH, f"it is nested more than {DEPTH} deep", event)
@@ -125,7 +127,7 @@ class _YAML(yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             _refuse(
                 node not in self._sizes,
-                f"the alias '{(event.anchor or '')[:DIGITS]}' stands within what it stands for",
+                f"the alias '{(event.anchor or '')[:DIGITS]}' contains itself",
                 event,
             )
             self._composed += self._sizes[node]
@@ -140,7 +142,7 @@ class _YAML(yaml.SafeLoader):
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """As the base class does, for plain types only."""
+        """Construct an object as the base class does, but only of plain types."""
         kind = node.tag.removeprefix(_TAG)
         _refuse(node.tag not in _PLAIN, f"the tag {kind[:DIGITS]} has no place in a config", node)
         _refuse(
@@ -156,7 +158,7 @@ class _YAML(yaml.SafeLoader):
             ) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """As the base class does, after a look at the keys: by itself the last of two values would win in silence."""
+        """Construct a mapping as the base class does, but refuse repeated keys instead of using the last."""
         seen: set[tuple[str, str]] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
@@ -177,8 +179,8 @@ def _inner(node: yaml.Node) -> list[yaml.Node]:
 
 
 _YAML.yaml_implicit_resolvers = {
-    sign: [(tag, pattern) for tag, pattern in known if tag != f"{_TAG}timestamp"]
-    for sign, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != f"{_TAG}timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 for _name in ("merge", "value"):  # a lone << or = is text
     _YAML.add_constructor(f"{_TAG}{_name}", lambda loader, node: str(node.value))

@@ -1,4 +1,4 @@
-"""Reads a config file, applies --set, and reports every fault at once with its place."""
+"""Read a config file, apply --set, and report all faults at once with their places."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ from .schema import AUTO, RunConfig
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """A validated config from YAML, TOML or JSON, with `key=value` overrides.
+    """Read and validate a config from YAML, TOML or JSON.
+
+    Args:
+        path: the file.
+        overrides: `key=value` texts of --set.
 
     Raises:
-        UserError: the file is missing or is not of its format.
+        UserError: the file is missing or not well-formed, or an override is invalid.
         ConfigError: the config has faults; the error lists all of them.
     """
     return config_of(read_data(path), str(path), overrides)
@@ -45,7 +49,7 @@ def config_of(data: Any, source: str, overrides: Sequence[str] = ()) -> RunConfi
             f"{source}: expected sections such as `generator:` and `scorers:`, got {shown(data, 60)}"
         )
     if overrides:
-        data, faults = plain(data, source)  # what YAML shares through aliases is changed in one place only
+        data, faults = plain(data, source)  # the copy shares no parts, as aliases of YAML do
         if faults:
             raise ConfigError(source, faults)
         for text in overrides:
@@ -54,10 +58,14 @@ def config_of(data: Any, source: str, overrides: Sequence[str] = ()) -> RunConfi
 
 
 def validate(data: Mapping[str, Any], source: str) -> RunConfig:
-    """A config from plain data; plugins' own configs are checked too.
+    """Return a config made from plain data, after validating it and the configs of its plugins.
+
+    Args:
+        data: the data.
+        source: name of the source, for messages.
 
     Raises:
-        ConfigError: with every fault of the run's and of the plugins' configs.
+        ConfigError: there are faults; the error lists all of them.
     """
     config: RunConfig | None = None
     data, faults = plain(data, source)
@@ -81,7 +89,7 @@ def validate(data: Mapping[str, Any], source: str) -> RunConfig:
 
 
 def _recognised(data: Mapping[str, Any], faults: list[Fault]) -> Mapping[str, Any]:
-    """The same data, with the plugin's name where `use: auto` leaves it to the checkpoint."""
+    """Return the data with `use: auto` replaced by the generator plugin that reads the checkpoint."""
     generator = data.get("generator")
     if not (isinstance(generator, dict) and generator.get("use") == AUTO):
         return data
@@ -92,7 +100,7 @@ def _recognised(data: Mapping[str, Any], faults: list[Fault]) -> Mapping[str, An
     place = ("generator", "with", "checkpoint")
     try:
         if not isinstance(checkpoint, str):
-            raise UserError(f"is missing: `use: {AUTO}` looks into a file to find its plugin")
+            raise UserError(f"is missing: `use: {AUTO}` needs a file to find its plugin")
         return {**data, "generator": {**generator, "use": plugin_for(checkpoint)}}
     except GanstrataError as error:
         faults.append(Fault(place, str(error)))
@@ -100,7 +108,7 @@ def _recognised(data: Mapping[str, Any], faults: list[Fault]) -> Mapping[str, An
 
 
 def check_options(kind: Kind, name: str, options: object, path: tuple[str | int, ...]) -> list[Fault]:
-    """The faults of one plugin's config, under the path where it stands."""
+    """Return the faults of the config of one plugin, which is at `path` in the run's config."""
     try:
         info = registry().info(kind, name)
         model = info.load().Config
@@ -114,7 +122,7 @@ def check_options(kind: Kind, name: str, options: object, path: tuple[str | int,
 
 
 def _plugins(data: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Kind, str, object]]:
-    """Where plugins are named in a config, as far as it is readable."""
+    """Return path, kind, name and options of each plugin in a config, as far as they can be read."""
     places: list[tuple[tuple[str | int, ...], Kind, object]] = [
         (("generator",), "generator", data.get("generator"))
     ]
@@ -122,11 +130,11 @@ def _plugins(data: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Kind,
     if isinstance(scorers, list):
         places += [(("scorers", i), "scorer", item) for i, item in enumerate(scorers)]
     places.append((("boundary",), "boundary", data.get("boundary")))
-    found = []
+    plugins = []
     for path, kind, item in places:
         if kind == "generator" and isinstance(item, dict) and item.get("use") == AUTO:
-            continue  # its file told nothing, which is a fault already
+            continue  # no plugin reads its checkpoint, which is a fault already
         if isinstance(item, dict) and isinstance(item.get("use"), str):
             options = item.get("with", {})
-            found.append((path, kind, item["use"], {} if options is None else options))
-    return found
+            plugins.append((path, kind, item["use"], {} if options is None else options))
+    return plugins

@@ -1,4 +1,4 @@
-"""The config of a run: what each section means, its defaults and what is allowed."""
+"""Define the config of a run: its sections, defaults and allowed values."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Level = Literal["layout", "category", "attribute", "colour", "object"]
 assert Level.__args__ == LEVELS  # type: ignore[attr-defined]
 
 
-MOST = 100_000_000  # samples: the codes alone of so many would take 200 GB where D is 512
-FARTHEST = 1e6  # length of a step: float32 codes moved farther keep nothing of the picture
+MOST = 100_000_000  # maximum number of samples: their codes alone would take 200 GB with D = 512
+FARTHEST = 1e6  # maximum length of a step: float32 codes moved further retain nothing of the picture
 Batch = Annotated[int, Field(gt=0, le=65_536)]
 Workers = Annotated[int, Field(gt=0, le=1024)]
-FEWEST_RESAMPLES = 4  # with which a boundary is learnt again: Student's factor is 3.2 there, and 12.7 with 2
+FEWEST_RESAMPLES = 4  # minimum number of learning resamples: Student's factor is 3.2 with 4, and 12.7 with 2
 
-AUTO = "auto"  # for a generator plugin's name: the checkpoint decides
+AUTO = "auto"  # in place of a generator plugin's name: the checkpoint decides
 
 
 class Section(StrictNumbers):
@@ -33,14 +33,14 @@ class Section(StrictNumbers):
     @model_validator(mode="before")
     @classmethod
     def _empty_is_default(cls, data: Any) -> Any:
-        # `synthesis:` with nothing below it is None in YAML: a section that says nothing, and so means its defaults.
+        # `synthesis:` with nothing below it is None in YAML: an empty section, which means its defaults.
         if not isinstance(data, dict):
             return data
-        return {key: value for key, value in data.items() if value is not None or not cls._holds_more(key)}
+        return {key: value for key, value in data.items() if value is not None or not cls._is_container(key)}
 
     @classmethod
-    def _holds_more(cls, key: object) -> bool:
-        """Whether an option is a section, a mapping or a list, and not a single value."""
+    def _is_container(cls, key: object) -> bool:
+        """Return whether an option is a section, a mapping or a list, and not a single value."""
         field = next((field for name, field in cls.model_fields.items() if key in (name, field.alias)), None)
         kind = None if field is None else get_origin(field.annotation) or field.annotation
         return isinstance(kind, type) and issubclass(kind, BaseModel | dict | list)
@@ -50,13 +50,14 @@ class Use(Section):
     """A plugin and its config."""
 
     use: str = Field(
-        description="name of the plugin, see `ganstrata plugins list`; for generators also auto: the checkpoint decides"
+        description="name of the plugin, see `ganstrata plugins list`; "
+        "for generators also auto: the checkpoint decides"
     )
     options: dict[str, Any] = Field(default_factory=dict, alias="with", description="the plugin's own config")
 
 
 class UseScorer(Use):
-    """A scorer, its config and the name under which its scores are kept."""
+    """A scorer, its config and the name under which its scores are stored."""
 
     alias: str = Field(
         default="", alias="as", pattern=r"^[A-Za-z0-9_-]*$", description="default: the plugin's name"
@@ -71,7 +72,7 @@ class UseScorer(Use):
 
 
 class Concepts(Section):
-    """Which concepts get a boundary; all are scored."""
+    """Selection of the concepts that get a boundary; all concepts are scored."""
 
     include: list[str] = Field(
         default=["*"], min_length=1, description="patterns of concept ids, `alias/name`"
@@ -83,10 +84,10 @@ class Concepts(Section):
 
 
 class Condition(Section):
-    """A direction that changes one concept and leaves others alone (method C, conditional)."""
+    """A direction that changes one concept and leaves others unchanged (method C, conditional)."""
 
-    edit: str = Field(description="concept id whose boundary is moved along")
-    keep: list[str] = Field(min_length=1, description="concept ids whose boundaries are left alone")
+    edit: str = Field(description="id of the concept to change")
+    keep: list[str] = Field(min_length=1, description="ids of the concepts to leave unchanged")
 
 
 class Synthesis(Section):
@@ -95,7 +96,7 @@ class Synthesis(Section):
     samples: int = Field(
         default=10_000, gt=0, le=MOST, description="number of images to synthesise and score"
     )
-    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="of everything random in the run")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="seed of everything random in the run")
     batch_size: Batch | Literal["auto"] = Field(default="auto", description="images in one pass")
     mixing: float = Field(
         default=0.0, ge=0.0, le=1.0, description="share of samples with two styles, for learners of w+"
@@ -104,17 +105,20 @@ class Synthesis(Section):
         default=0.0,
         ge=0.0,
         lt=1.0,
-        description="share of pictures that may hold NaN or infinity: they are left out and counted; more is an error",
+        description="share of pictures that may contain NaN or infinity: they are left out and counted; "
+        "more are an error",
     )
 
 
 class Rescoring(Section):
-    """Verification: move codes along each boundary and score again (method B)."""
+    """Verification: move codes along the normal of each boundary and score again (method B)."""
 
-    samples: int = Field(default=500, ge=8, le=MOST, description="fresh samples, common to all boundaries")
+    samples: int = Field(
+        default=500, ge=8, le=MOST, description="number of fresh samples, the same for all boundaries"
+    )
     distance: float = Field(default=2.0, gt=0.0, le=FARTHEST, description="length of the step")
     distance_unit: Literal["sd", "raw"] = Field(
-        default="sd", description="sd: times the spread of w; raw: as it stands"
+        default="sd", description="sd: in standard deviations of w; raw: in units of w"
     )
     layers: list[str] = Field(
         default=["all", "each", "groups"], min_length=1, description="layer sets to move"
@@ -124,41 +128,46 @@ class Rescoring(Section):
     )
     null: Literal["random", "permuted"] = Field(
         default="random",
-        description="what effects are held against: random directions, or those that the learner finds in permuted scores",
+        description="null distribution of the effects: random directions, or directions learnt from "
+        "permuted scores",
     )
-    null_directions: int = Field(default=20, ge=3, le=100_000, description="how many of them")
+    null_directions: int = Field(
+        default=20, ge=3, le=100_000, description="number of directions in the null distribution"
+    )
     bootstrap: int = Field(
         default=2000,
         ge=100,
         le=1_000_000,
-        description="resamplings behind the intervals of curves, shares, depths and ranks",
+        description="number of resamples for the intervals of curves, shares, depths and ranks",
     )
     learning_resamples: int = Field(
         default=12,
         ge=0,
         le=10_000,
-        description="how often boundaries are learnt again from resampled samples, for intervals that hold over those too; 0, or 4 at least",
+        description="number of times that boundaries are learnt again from resampled probing samples, for "
+        "intervals that include the variance of learning; 0, or at least 4",
     )
     false_discovery_rate: float = Field(
-        default=0.05, gt=0.0, lt=1.0, description="q below which an effect counts as found"
+        default=0.05, gt=0.0, lt=1.0, description="q value below which an effect is significant"
     )
     adaptive: bool = Field(
         default=False,
-        description="stop early where what is asked is known: samples is then the most that are taken",
+        description="stop sampling an effect as soon as it is known well enough; samples is then the maximum",
     )
     looks: list[float] = Field(
         default=[0.125, 0.25, 0.5, 1.0],
         min_length=1,
-        description="adaptive: shares of the samples at which to look; the last is 1",
+        description="adaptive: shares of the samples at which interim analyses are made; the last is 1",
     )
     precision: float = Field(
         default=0.2,
         gt=0.0,
-        description="adaptive: half the interval of an effect, over the effect at all layers, at which its sampling stops",
+        description="adaptive: sampling of an effect stops when half the width of its interval, divided by "
+        "the effect at all layers, is at most this",
     )
 
     def unit(self, spread: float) -> float:
-        """Return the length of one step in w: the spread of w for distances in `sd`, 1 for raw ones."""
+        """Return the length of a distance of 1 in w: the standard deviation of w for `sd`, 1 for `raw`."""
         return spread if self.distance_unit == "sd" else 1.0
 
     @field_validator("learning_resamples")
@@ -166,7 +175,8 @@ class Rescoring(Section):
     def _enough(cls, value: int) -> int:
         if 0 < value < FEWEST_RESAMPLES:
             raise ValueError(
-                f"{value} say too little of how a boundary varies: take 0, or {FEWEST_RESAMPLES} at least"
+                f"{value} are too few to estimate how a boundary varies: "
+                f"use 0, or at least {FEWEST_RESAMPLES}"
             )
         return value
 
@@ -180,7 +190,7 @@ class Rescoring(Section):
     @field_validator("layers", mode="before")
     @classmethod
     def _as_text(cls, value: Any) -> Any:
-        # YAML reads a lone layer as a number.
+        # YAML reads a single layer as a number.
         return (
             [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value]
             if isinstance(value, list)
@@ -214,33 +224,33 @@ class Editing(Section):
         default=-3.0,
         ge=-FARTHEST,
         le=FARTHEST,
-        description="first step, in the unit of rescoring.distance_unit",
+        description="distance of the first step, in the unit of rescoring.distance_unit",
     )
-    end: float = Field(default=3.0, ge=-FARTHEST, le=FARTHEST, description="last step")
+    end: float = Field(default=3.0, ge=-FARTHEST, le=FARTHEST, description="distance of the last step")
     steps: int = Field(default=7, ge=2, le=1000, description="number of steps")
-    scale: bool = Field(default=True, description="shrink steps where truncation shrinks w")
+    scale: bool = Field(default=True, description="shrink steps at layers where truncation shrinks w")
 
     @model_validator(mode="after")
     def _ordered(self) -> Editing:
         if self.end <= self.start:
-            raise ValueError(f"end ({self.end}) must lie above start ({self.start})")
+            raise ValueError(f"end ({self.end}) must be greater than start ({self.start})")
         return self
 
 
 class Report(Section):
-    """What the report shows."""
+    """Content of the report."""
 
-    samples: int = Field(default=24, gt=0, le=10_000, description="samples in the grid")
+    samples: int = Field(default=24, gt=0, le=10_000, description="number of samples in the grid")
 
 
 class Engine(Section):
-    """How the work is spread."""
+    """Distribution of the work over processes."""
 
     kind: Literal["local"] = Field(default="local", description="local: processes on this machine")
     workers: Workers | Literal["auto"] = Field(
         default="auto", description="auto: one per core, or one on a GPU"
     )
-    threads: int = Field(default=1, gt=0, le=1024, description="of each worker")
+    threads: int = Field(default=1, gt=0, le=1024, description="number of threads of each worker")
 
 
 class RunConfig(Section):
@@ -248,12 +258,12 @@ class RunConfig(Section):
 
     generator: Use = Field(description="the generator and its config")
     scorers: list[UseScorer] = Field(
-        min_length=1, description="one or more scorers, each with its config and a name"
+        min_length=1, description="one or more scorers, each with its config and an optional name"
     )
     concepts: Concepts = Concepts()
     boundary: Use = Field(description="the boundary learner and its config")
     conditions: list[Condition] = Field(
-        default=[], description="conditional directions to verify beside the learnt ones"
+        default=[], description="conditional directions to verify besides the learnt ones"
     )
     synthesis: Synthesis = Synthesis()
     rescoring: Rescoring = Rescoring()
@@ -262,13 +272,13 @@ class RunConfig(Section):
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|cuda|cuda:\d+)$",
-        description="auto, cpu, cuda or cuda:N; auto: CUDA where there is one",
+        description="auto, cpu, cuda or cuda:N; auto: CUDA if it is available",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         default="auto", description="auto: fp32; fp16 needs CUDA"
     )
     checks: bool = Field(
-        default=True, description="look at a few pictures and scores of the plugins before a run begins"
+        default=True, description="check a few pictures and scores of the plugins before a run begins"
     )
     engine: Engine = Engine()
 
@@ -279,14 +289,16 @@ class RunConfig(Section):
         twice = sorted({alias for alias in aliases if aliases.count(alias) > 1})
         if twice:
             raise ValueError(f"two scorers are called '{twice[0]}'; give one of them another name with `as`")
-        for alias in aliases:  # scores are kept in files of this name
+        for alias in aliases:  # scores are stored in files of this name
             alike = [other for other in aliases if other != alias and other.casefold() == alias.casefold()]
             if alike:
                 raise ValueError(
-                    f"scorers are called '{alias}' and '{alike[0]}', which some file systems do not tell apart; give one another `as`"
+                    f"scorers are called '{alias}' and '{alike[0]}', which some file systems do not "
+                    "distinguish; give one of them another name with `as`"
                 )
             if alias.casefold() in RESERVED:
                 raise ValueError(
-                    f"a scorer is called '{alias}', which Windows allows for no file; give it another name with `as`"
+                    f"a scorer is called '{alias}', which is not allowed as a file name on Windows; "
+                    "give it another name with `as`"
                 )
         return value

@@ -1,4 +1,4 @@
-"""Writes a config that runs from a checkpoint alone, with comments that say what else to try."""
+"""Write a config for a checkpoint that runs without changes, with comments on further settings."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..errors import CheckpointError
 from ..text import visible
 
 SIZES = ((128, 4000, 128), (256, 2000, 64))
-"""Up to how many pixels of resolution: probing samples, verification samples. Larger pictures take more time each."""
-LARGE = (1000, 32)
+"""Maximum resolution in pixels, with numbers of probing and verification samples."""
+LARGE = (1000, 32)  # numbers of samples above the largest resolution, where each picture takes more time
 
 NO_WEIGHTS = """\
   - {use: hue, as: colour} # needs no weights
-  # Room categories and attributes, with the weights of Places365 (docs/scorers.md says where they were published):
+  # Room categories and attributes, with the weights of Places365 (docs/scorers.md says where to find them):
   # - {use: category, with: {checkpoint: wideresnet18_places365.pth.tar}}
   # - {use: attribute, with: {checkpoint: wideresnet18_places365.pth.tar}}
   # Anything that two sentences can tell apart (pip install ganstrata[transformers]):
@@ -34,13 +34,13 @@ BUNDLED_SCORERS = """\
 
 
 def starter_config(file: str) -> str:
-    """Return a config as YAML for the generator in a checkpoint. It runs as it is.
+    """Return a config as YAML for the generator in a checkpoint. It runs without changes.
 
     Args:
         file: a path, or `bundled:NAME`.
 
     Raises:
-        CheckpointError: the file is no checkpoint, or no generator can be built from it; the message says why.
+        CheckpointError: no generator can be built from the file; the message says why.
 
     Example:
         >>> print(starter_config("bundled:rooms").splitlines()[3])
@@ -56,28 +56,27 @@ def starter_config(file: str) -> str:
     scorers = BUNDLED_SCORERS if file.startswith(BUNDLED) else NO_WEIGHTS
     head = f"# {_summary(facts)}\n# This config runs as it is. docs/config.md has every field.\n\n"
     sections = f"""
-        concepts: {{include: ["*"]}} # which concepts get a boundary: patterns such as colour/red; all are scored
+        concepts: {{include: ["*"]}} # which get a boundary: patterns such as colour/red; all are scored
 
-        boundary: {{use: linear_svm, with: {{positives: 0.2, negatives: 0.2}}}} # shares of the samples with the extreme scores
+        # positives, negatives: shares of the samples with the highest and the lowest scores
+        boundary: {{use: linear_svm, with: {{positives: 0.2, negatives: 0.2}}}}
 
         synthesis: {{samples: {samples}, seed: 0}} # to learn from; 10000 or more for a publication
 
         rescoring:
-          samples: {verification} # fresh ones, on which boundaries are verified; intervals shrink with their root
+          samples: {verification} # fresh ones to verify on; intervals shrink with the root of their number
           adaptive: true # stops early where a decision is clear
           layers: [all, each, groups]
           null_directions: 10 # random directions to compare with
 
         editing: {{samples: 4, steps: 7, start: -6.0, end: 6.0}} # pictures of the report
         """
-    return (
-        head
-        + f"{facts.config}\n\nscorers: # what says how much of each concept a picture shows\n{scorers}{dedent(sections)}"
-    )
+    start = f"{facts.config}\n\nscorers: # they score how much of each concept a picture shows\n{scorers}"
+    return head + start + dedent(sections)
 
 
 def _summary(facts: Inspection) -> str:
-    """Say in one line what the checkpoint holds."""
+    """Describe the generator in a checkpoint in one line."""
     size = "" if facts.resolution is None else f", {facts.resolution} px"
     layers = (
         "" if facts.layers is None else f", {facts.layers} layers of codes with {facts.code_size} numbers"

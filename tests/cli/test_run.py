@@ -94,7 +94,7 @@ FAULTS = [
         {"conditions": [{"edit": "seen/left", "keep": ["seen/blue"]}]},
         "conditions -> 0: 'seen/blue' has no boundary",
     ),
-    ({"editing": {"start": 3.0, "end": -3.0}}, "end (-3.0) must lie above start (3.0)"),
+    ({"editing": {"start": 3.0, "end": -3.0}}, "end (-3.0) must be greater than start (3.0)"),
     ({"device": "gpu"}, "device: "),
     (
         {"boundary": {"use": "ridge", "with": {"positives": 400}}},

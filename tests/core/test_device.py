@@ -1,4 +1,4 @@
-"""Where and how precisely: names, refusals, defaults."""
+"""Test devices, precisions and batch sizes: names, refusals, defaults."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> Non
     ("name", "count", "message"),
     [
         ("cuda", 0, "torch finds no CUDA device; use --device cpu or auto"),
-        ("cuda:0", 0, "torch sees no CUDA device"),
+        ("cuda:0", 0, "torch finds no CUDA device"),
         ("cuda:2", 2, "there are cuda:0 to cuda:1"),
         ("gpu", 1, "none of auto, cpu, cuda, cuda:N"),
         ("mps", 1, "none of auto, cpu, cuda, cuda:N"),

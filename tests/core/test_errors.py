@@ -1,4 +1,4 @@
-"""Errors: exit codes, faults with their place, hints for misspelt names."""
+"""Test errors: exit codes, faults with their places, hints for misspelt names."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def test_a_config_error_lists_every_fault() -> None:
     ],
 )
 def test_nearest(name: str, hint: str) -> None:
-    found = nearest(name, ["stylegan2", "hue", "layout"])
-    assert found == (f" Did you mean {hint}?" if hint else "")
+    hint_text = nearest(name, ["stylegan2", "hue", "layout"])
+    assert hint_text == (f" Did you mean {hint}?" if hint else "")
     assert nearest(name, []) == ""
 
 

@@ -1,4 +1,4 @@
-"""Random numbers against an independent Philox, scipy's normal distribution, and numbers written down once."""
+"""Test random numbers against an independent Philox, scipy's normal distribution and fixed values."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def test_the_reference_used_here_gives_the_published_vector():
 
 @pytest.mark.parametrize(("seed", "sample", "part"), [(0, 0, 0), (1, 2**40 + 3, 0), (LARGEST_SEED, 5, 7)])
 def test_bits_are_philox_of_seed_stream_use_part_and_sample(seed, sample, part):
-    found = uniforms(seed, Stream.EDITING, Use.NOISE, sample, 8, part=part)
+    values = uniforms(seed, Stream.EDITING, Use.NOISE, sample, 8, part=part)
     key = [seed, (3 << 8) | 2]
     # numpy steps the counter before the first block.
     words = [word for block in (1, 2) for word in philox([block, part, sample, 0], key)]
-    assert found.tolist() == [((word >> 11) + 0.5) / 2**53 for word in words]
+    assert values.tolist() == [((word >> 11) + 0.5) / 2**53 for word in words]
 
 
 def test_numbers_are_what_they_always_were():
-    found = normals(0, Stream.PROBING, Use.LATENT, range(3), 4)
-    assert [[value.hex() for value in row] for row in found.tolist()] == GOLDEN
+    values = normals(0, Stream.PROBING, Use.LATENT, range(3), 4)
+    assert [[value.hex() for value in row] for row in values.tolist()] == GOLDEN
     many = normals(2024, Stream.VERIFICATION, Use.NOISE, range(100, 356), 64, part=3)
     assert hashlib.sha256(many.astype("<f4").tobytes()).hexdigest() == GOLDEN_HASH
 
@@ -119,9 +119,9 @@ def test_inverse_normal_agrees_with_scipy():
         ]
     )
     p = p[(p > 0.0) & (p < 1.0)]
-    found, expected = inverse_normal(p), special.ndtri(p)
+    values, expected = inverse_normal(p), special.ndtri(p)
     # Near one half the value is near zero and the difference p - 1/2 is all there is.
-    np.testing.assert_allclose(found, expected, rtol=2e-14, atol=1e-16)
+    np.testing.assert_allclose(values, expected, rtol=2e-14, atol=1e-16)
     assert inverse_normal(np.array([0.5]))[0] == 0.0
 
 
@@ -147,6 +147,6 @@ def test_the_logarithm_is_exact_to_rounding():
 @pytest.mark.parametrize("word", [0, WORD])
 def test_extreme_bits_stay_within_the_open_interval(monkeypatch, word):
     monkeypatch.setattr(randomness, "_bits", lambda *args: np.array([word], dtype=np.uint64))
-    found = uniforms(0, Stream.NULL, Use.LATENT, 0, 1)
-    assert 0.0 < found[0] < 1.0
+    values = uniforms(0, Stream.NULL, Use.LATENT, 0, 1)
+    assert 0.0 < values[0] < 1.0
     assert abs(abs(normals(0, Stream.NULL, Use.LATENT, range(1), 1)[0, 0]) - 8.2) < 0.2

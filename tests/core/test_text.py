@@ -1,4 +1,4 @@
-"""Text of messages: any value in little time, on one line, never too long, and nothing in it moves the cursor."""
+"""Test the text of messages: short, on one line, harmless, and made in little time."""
 
 from __future__ import annotations
 
@@ -131,19 +131,19 @@ signs = st.text(st.characters(blacklist_categories=()) | st.sampled_from("\x1b\0
 
 @given(signs, st.integers(10, 300))
 def test_a_visible_name_is_one_line_within_its_limit(text: str, limit: int) -> None:
-    found = visible(text, limit)
-    assert len(found) <= limit
-    assert found.isprintable()
+    result = visible(text, limit)
+    assert len(result) <= limit
+    assert result.isprintable()
     if text.isprintable() and len(text) <= limit:
-        assert found == text
+        assert result == text
 
 
 @given(signs, st.integers(1, 50))
 def test_a_message_keeps_its_lines_and_its_limit_and_is_cut_once(text: str, times: int) -> None:
-    found = message(text * times, 200)
-    assert len(found) <= 200
-    assert all(c.isprintable() or c in "\n\t" for c in found)
-    assert message(found, 200) == found
+    result = message(text * times, 200)
+    assert len(result) <= 200
+    assert all(c.isprintable() or c in "\n\t" for c in result)
+    assert message(result, 200) == result
 
 
 def test_signs_that_move_the_cursor_are_shown_escaped() -> None:
@@ -153,11 +153,11 @@ def test_signs_that_move_the_cursor_are_shown_escaped() -> None:
 
 
 def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
-    found = message("Begin. " + "x" * 100_000 + " Cure.")
-    assert found.startswith("Begin. xx")
-    assert found.endswith("xx Cure.")
-    assert " [...] " in found
-    assert len(found) == MESSAGE
+    result = message("Begin. " + "x" * 100_000 + " Cure.")
+    assert result.startswith("Begin. xx")
+    assert result.endswith("xx Cure.")
+    assert " [...] " in result
+    assert len(result) == MESSAGE
 
 
 def test_names_are_listed_with_their_number() -> None:
@@ -182,8 +182,8 @@ def test_many_faults_are_counted_and_long_ones_are_cut() -> None:
     assert len(str(error)) <= MESSAGE
     assert str(error).startswith("a.yaml: 100 faults")
     assert str(error).endswith("more")
-    told = str(error).count("\n") - 1
-    assert f"and {100 - told} more" in str(error)
+    lines = str(error).count("\n") - 1
+    assert f"and {100 - lines} more" in str(error)
     assert len(error.faults) == 100
 
 

@@ -1,4 +1,4 @@
-"""Configs and overrides that are wrong in any way are refused in few words and little time, or are right."""
+"""Test that wrong configs and overrides are refused briefly and quickly, with random data."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def check(seed: int, folder: Path, *, overriding: bool) -> str:
             "a config that was accepted is read back as it was"
         )
         prepare(config, check=False)  # what plugins make is not what is asked here
-        said = "right"
+        outcome_name = "right"
     except GanstrataError as error:
         message = str(error)
         assert message
@@ -119,9 +119,9 @@ def check(seed: int, folder: Path, *, overriding: bool) -> str:
         assert all(line.replace("\t", "").isprintable() for line in message.splitlines())
         for words in ("Input should", "input should", "pydantic", "valid dictionary", "Extra inputs"):
             assert words not in message
-        said = type(error).__name__
+        outcome_name = type(error).__name__
     assert time.process_time() - began < 20
-    return said
+    return outcome_name
 
 
 @pytest.fixture
@@ -131,15 +131,15 @@ def folder(fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def hold(seeds: range, folder: Path, *, overriding: bool) -> None:
-    said = []
+    outcomes = []
     for seed in seeds:
         try:
-            said.append(check(seed, folder, overriding=overriding))
+            outcomes.append(check(seed, folder, overriding=overriding))
         except Exception as error:
             pytest.fail(f"seed {seed}: {type(error).__name__}: {str(error)[:1000]}")
-    assert {"ConfigError", "UserError"} <= set(said), "it finds both"
+    assert {"ConfigError", "UserError"} <= set(outcomes), "it finds both"
     if not overriding:
-        assert "right" in said, "some changes do no harm, and what stands behind the config is reached"
+        assert "right" in outcomes, "some changes do no harm, and what stands behind the config is reached"
 
 
 def test_configs(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Config files: three formats, --set, and every fault at once with its place."""
+"""Test the reading of configs: three formats, --set, and all faults at once with their places."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def faults_of(text: str, folder: Path, *overrides: str) -> dict[str, str]:
         read_config(path, overrides)
     assert str(caught.value).startswith(f"{path}: ")
     assert [p.name for p in folder.iterdir()] == ["run.yaml"], "a wrong config writes nothing"
-    found = {" -> ".join(str(part) for part in fault.path): fault.message for fault in caught.value.faults}
-    assert len(found) == len(caught.value.faults), "one fault for one place"
-    return found
+    messages = {" -> ".join(str(part) for part in fault.path): fault.message for fault in caught.value.faults}
+    assert len(messages) == len(caught.value.faults), "one fault for one place"
+    return messages
 
 
 def test_yaml_toml_and_json_mean_the_same(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_the_nearest_option_of_a_plugin_is_named(tmp_path: Path) -> None:
         ("rescoring: {groups: {all: 0-1}}", "rescoring -> groups", "'all' cannot name a group"),
         ("rescoring: {groups: {7up: 0-1}}", "rescoring -> groups", "'7up' cannot name a group"),
         ("rescoring: {false_discovery_rate: 1.0}", "rescoring -> false_discovery_rate", "less than 1"),
-        ("editing: {start: 2, end: 1}", "editing", "end (1.0) must lie above start (2.0)"),
+        ("editing: {start: 2, end: 1}", "editing", "end (1.0) must be greater than start (2.0)"),
         ("editing: {steps: 1}", "editing -> steps", "greater than or equal to 2"),
         ("concepts: {levels: [color]}", "concepts -> levels -> 0", "'colour'"),
         ("concepts: {include: []}", "concepts -> include", "at least 1"),
@@ -232,11 +232,11 @@ def test_set_changes_one_value(tmp_path: Path) -> None:
     [
         ("synthesis.samples", "write it as key=value"),
         ("=5", "write it as key=value"),
-        ("scorers.3.as=x", "'scorers' is a list, there is nothing called '3'.*it has items 0 to 0"),
-        ("scorers.one=x", "'scorers' is a list, there is nothing called 'one'"),
+        ("scorers.3.as=x", "'scorers' is a list without an item '3'.*it has items 0 to 0"),
+        ("scorers.one=x", "'scorers' is a list without an item 'one'"),
         ("generator.use.deeper=1", "is a value, not a section"),
         ("generator.use.deeper.still=1", "'generator.use' is a value, not a section"),
-        ("device=[", "the value is no YAML"),
+        ("device=[", "the value is not valid YAML"),
     ],
 )
 def test_overrides_that_cannot_be_applied(tmp_path: Path, override: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""The config's defaults, which the design fixes, and its sections."""
+"""Test the sections and defaults of the config."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def test_defaults() -> None:
 
 
 def sections() -> list[type[BaseModel]]:
-    found = [Section]
-    for section in found:
-        found += section.__subclasses__()
-    return found[1:]
+    models = [Section]
+    for section in models:
+        models += section.__subclasses__()
+    return models[1:]
 
 
 @pytest.mark.parametrize("section", sections(), ids=lambda s: s.__name__)

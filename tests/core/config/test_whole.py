@@ -1,4 +1,4 @@
-"""Truth values are no numbers, wherever a number is expected."""
+"""Test that booleans are refused wherever a number is expected."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_number_takes_no_truth_value(options: dict[str, Any]) -> None:
 
 
 def test_what_may_be_a_truth_value_still_is_and_numbers_are_what_they_were() -> None:
-    made = Numbers.model_validate(
+    numbers = Numbers.model_validate(
         {
             "truth": True,
             "truth_or_number": True,
@@ -62,20 +62,20 @@ def test_what_may_be_a_truth_value_still_is_and_numbers_are_what_they_were() -> 
             "type": 6,
         }
     )
-    assert made.truth is True
-    assert made.truth_or_number is True
-    assert (made.whole, made.real, made.either, made.bounded, made.type) == (3, 2.0, 4, 5, 6)
-    assert type(made.whole) is int
+    assert numbers.truth is True
+    assert numbers.truth_or_number is True
+    assert (numbers.whole, numbers.real, numbers.either, numbers.bounded, numbers.type) == (3, 2.0, 4, 5, 6)
+    assert type(numbers.whole) is int
     assert Numbers.model_json_schema()["properties"]["either"]["anyOf"][0] == {"type": "integer"}
 
 
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        (("synthesis", "samples"), "synthesis -> samples: must be .*whole number"),
+        (("synthesis", "samples"), "synthesis -> samples: must be an integer"),
         (("synthesis", "batch_size"), "synthesis -> batch_size: must be"),
         (("rescoring", "distance"), "rescoring -> distance: must be a number"),
-        (("editing", "steps"), "editing -> steps: must be .*whole number"),
+        (("editing", "steps"), "editing -> steps: must be an integer"),
         (("engine", "workers"), "engine -> workers: must be"),
         (("boundary", "with", "positives"), "boundary -> with -> positives: must be"),
     ],

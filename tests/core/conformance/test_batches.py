@@ -1,4 +1,4 @@
-"""Plugins whose faults show only in batches of the run's size, or in edits: each is refused before the run begins."""
+"""Test that faults that show only in batches or edits are refused before the run begins."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Buffered(Layered):
     """States of large batches lie in memory that is used again."""
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        made = super().stratum(s, state, code).x
-        assert made is not None
-        if len(made) <= 2:
-            return State(made)
-        return State(self.__dict__.setdefault(f"kept{s}", torch.empty_like(made)).copy_(made))
+        x = super().stratum(s, state, code).x
+        assert x is not None
+        if len(x) <= 2:
+            return State(x)
+        return State(self.__dict__.setdefault(f"kept{s}", torch.empty_like(x)).copy_(x))
 
 
 class Shrinking(Layered):
@@ -45,14 +45,14 @@ class Shrinking(Layered):
 
 class Misnumbered(Layered):
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        found = super().sample(n, seed, start, stream)
-        return Latents(found.z, None, found.index + (n > 2))
+        latents = super().sample(n, seed, start, stream)
+        return Latents(latents.z, None, latents.index + (n > 2))
 
 
 class Conditioned(Layered):
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        found = super().sample(n, seed, start, stream)
-        return Latents(found.z, found.index % 3 if n > 2 else None, found.index)
+        latents = super().sample(n, seed, start, stream)
+        return Latents(latents.z, latents.index % 3 if n > 2 else None, latents.index)
 
 
 class Centred(Readings):
@@ -105,7 +105,7 @@ class Infinite(Readings):
 @pytest.mark.parametrize(
     ("kind", "plugin", "words"),
     [
-        ("generator", Averaged, "pictures change by .* when they are made in a batch of 32 and not of 2"),
+        ("generator", Averaged, "pictures change by .* when they are x in a batch of 32 and not of 2"),
         ("generator", Ranged, r"look like \[0, 255\]"),
         ("generator", Buffered, "an edit that changes nothing, after another edit, changes the picture by"),
         ("generator", Shrinking, "makes pictures of 4 x 4 pixels, and before of 8 x 8"),

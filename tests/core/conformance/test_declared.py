@@ -1,4 +1,4 @@
-"""What plugins declare: each slip is named when the plugin is built, whatever else is switched off."""
+"""Test that each invalid declaration of a plugin is named when the plugin is built."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ class Leaving(Sound):
         (Grouped, r"the group 'low' has layers \(0, 5\); there are 0 to 1"),
         (
             Unfinished,
-            r"failed in its constructor: TypeError: Can't instantiate abstract class Unfinished.*finish.*stratum",
+            r"failed in its constructor: TypeError: Can't instantiate "
+            r"abstract class Unfinished.*finish.*stratum",
         ),
         (
             Raising,
@@ -135,7 +136,8 @@ COUNTER = count()
     [
         (
             with_card(resolution=np.int64(SIZE)),
-            r"card\.resolution is 8 \(numpy\.int64\); a whole number above 0 was expected; write int\(\.\.\.\)",
+            r"card\.resolution is 8 \(numpy\.int64\); a whole number above 0 was expected"
+            r"; write int\(\.\.\.\)",
         ),
         (with_card(layers=True), r"card\.layers is True; a whole number"),
         (with_card(family=None), r"card\.family is None; text was expected"),

@@ -1,4 +1,4 @@
-"""Generators that break the contract in one way each: every one is refused by name, with what is wrong."""
+"""Test that generators that break the contract in one way each are refused by name."""
 
 from __future__ import annotations
 

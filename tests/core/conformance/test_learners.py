@@ -1,4 +1,4 @@
-"""Learners that break the contract in one way each: every one is refused by name, before anything is written of it."""
+"""Test that learners that break the contract in one way each are refused by name."""
 
 from __future__ import annotations
 
@@ -158,11 +158,11 @@ class Lottery(Axes):
     """Draws from numpy's global random numbers."""
 
     def spoil(self, rows: list[Boundary]) -> Any:
-        found = []
+        boundaries = []
         for row in rows:
             normal = row.normal + 0.1 * np.random.standard_normal(row.normal.shape)  # noqa: NPY002 - as old estimators do
-            found.append(replace(row, normal=(normal / np.linalg.norm(normal)).astype(np.float32)))
-        return Boundaries(found)
+            boundaries.append(replace(row, normal=(normal / np.linalg.norm(normal)).astype(np.float32)))
+        return Boundaries(boundaries)
 
 
 def test_a_reason_is_kept_and_the_others_are_learnt(fakes, register, config, tmp_path: Path) -> None:
@@ -208,7 +208,10 @@ def test_directions_without_a_concept_are_refused_before_they_are_moved(
     config["boundary"] = {"use": "components"}
     with pytest.raises(
         DataError,
-        match=r"learner 'components' from test 0 gave directions that are called pca/0, pca/1.*which no scorer scores",
+        match=(
+            r"learner 'components' from test 0 gave directions that are called pca/0, pca/1"
+            r".*which no scorer scores"
+        ),
     ):
         ganstrata.run(config, tmp_path / "run")
     assert not (tmp_path / "run" / "boundaries.json").exists()

@@ -1,4 +1,4 @@
-"""Scorers that break the contract in one way each, and pictures that are none: each is refused by name."""
+"""Test that scorers that break the contract in one way each are refused by name."""
 
 from __future__ import annotations
 
@@ -225,7 +225,8 @@ def test_pictures_that_are_not_finite_have_no_scores() -> None:
         ("light", r"has str for concepts"),
         (
             ("light", "red"),
-            r"has str among its concepts; each must be a ganstrata\.Concept, such as Concept\('light', 'attribute'\)",
+            r"has str among its concepts; "
+            r"each must be a ganstrata\.Concept, such as Concept\('light', 'attribute'\)",
         ),
         ((), "has no concepts"),
         ((Concept("a", "object"), Concept("a", "colour")), "two concepts called 'a'"),
@@ -254,7 +255,10 @@ def test_a_level_that_is_none(register) -> None:
     register("scorer", "levels", Levels)
     with pytest.raises(
         PluginBroken,
-        match=r"'levels' from test 0 failed in its constructor: .*level 'color' is none of .* \(.*test_scorers",
+        match=(
+            r"'levels' from test 0 failed in its constructor: "
+            r".*level 'color' is none of .* \(.*test_scorers"
+        ),
     ):
         ganstrata.load_scorer("levels", device="cpu")
 

@@ -1,4 +1,4 @@
-"""How little a plugin needs, and what is held against the contract."""
+"""Test how little a plugin needs, and that results that break the contract are refused."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Flat(ganstrata.Scorer):
     """Gives back what it is told to."""
 
     concepts = (Concept("one", "object"), Concept("two", "object", may_be_undefined=True))
-    given: Tensor = torch.zeros(2, 2)
+    returned: Tensor = torch.zeros(2, 2)
 
     def score(self, rendering: Rendering) -> Tensor:
-        return self.given
+        return self.returned
 
 
 class Halves(ganstrata.Segmenter):
@@ -151,7 +151,7 @@ def test_a_plugin_that_returns_another_shape_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("returned", "message"),
     [
         (torch.zeros(2, 3), r"returned scores of shape \(2, 3\); \(2, 2\) was expected"),
         (torch.zeros(3, 2), r"shape \(3, 2\)"),
@@ -164,9 +164,9 @@ def test_a_plugin_that_returns_another_shape_is_named() -> None:
         (torch.tensor([[0.0, -math.inf], [0.0, 0.0]]), "gave -inf as the score of 'two'"),
     ],
 )
-def test_scores_that_break_the_contract_name_the_scorer(given: Tensor, message: str) -> None:
+def test_scores_that_break_the_contract_name_the_scorer(returned: Tensor, message: str) -> None:
     scorer = Flat(PluginConfig(), CPU)
-    scorer.given = given
+    scorer.returned = returned
     with pytest.raises(ScoreError, match=message) as caught:
         checked_scores(scorer, Rendering(torch.zeros(2, 3, 4, 4)))
     assert "scorer tests.core.plugins.test_contracts.Flat" in str(caught.value)
@@ -175,10 +175,10 @@ def test_scores_that_break_the_contract_name_the_scorer(given: Tensor, message: 
 
 def test_scores_that_keep_the_contract() -> None:
     scorer = Flat(PluginConfig(), CPU)
-    scorer.given = torch.tensor([[1.0, math.nan], [2.0, 3.0]], dtype=torch.bfloat16)
-    found = checked_scores(scorer, Rendering(torch.zeros(2, 3, 4, 4)))
-    assert found.dtype == "float32"
-    assert found[1].tolist() == [2.0, 3.0]
+    scorer.returned = torch.tensor([[1.0, math.nan], [2.0, 3.0]], dtype=torch.bfloat16)
+    scores = checked_scores(scorer, Rendering(torch.zeros(2, 3, 4, 4)))
+    assert scores.dtype == "float32"
+    assert scores[1].tolist() == [2.0, 3.0]
     assert scorer.extra(Rendering(torch.zeros(2, 3, 4, 4))).shape == (2, 0)
 
 

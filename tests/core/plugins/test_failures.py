@@ -1,4 +1,4 @@
-"""Whatever a plugin raises, in whatever call, is told as the plugin's, with its own line."""
+"""Test that exceptions of plugins name the plugin, the call, and the plugin's own line."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ class Failing(Sound):
             "memory": MemoryError(),
             "cuda": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
             "cpu": RuntimeError(
-                "[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+                "[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: "
+                "you tried to allocate 9 bytes"
             ),
             "cublas": RuntimeError(
                 "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
@@ -144,9 +145,9 @@ def test_an_exception_in_any_call_is_the_plugins(where: str, error: str, words: 
     register("generator", "failing", Failing)
     with pytest.raises(PluginBroken) as caught:
         ganstrata.load_generator("failing", device="cpu", where=where, error=error)
-    said = str(caught.value)
-    assert said.startswith(f"generator 'failing' from test 0 failed in {where}: {words} ({__file__}:")
-    assert "\n" not in said
+    message = str(caught.value)
+    assert message.startswith(f"generator 'failing' from test 0 failed in {where}: {words} ({__file__}:")
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize(
@@ -164,11 +165,11 @@ def test_exceptions_of_every_kind_are_told_in_one_short_line(error: str, words: 
     register("generator", "failing", Failing)
     with pytest.raises(PluginBroken) as caught:
         ganstrata.load_generator("failing", device="cpu", where="finish", error=error)
-    said = str(caught.value)
-    assert said.startswith(f"generator 'failing' from test 0 failed in finish: {words}")
-    assert f"({__file__}:" in said
-    assert "\n" not in said
-    assert len(said) < 1000
+    message = str(caught.value)
+    assert message.startswith(f"generator 'failing' from test 0 failed in finish: {words}")
+    assert f"({__file__}:" in message
+    assert "\n" not in message
+    assert len(message) < 1000
 
 
 def test_calls_outside_of_a_run_are_the_plugins_too(register) -> None:

@@ -1,4 +1,4 @@
-"""Pictures with NaN or infinity: refused where they arise, by sample and stratum, or left out and counted."""
+"""Test that pictures with NaN or infinity are refused with sample and stratum, or left out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def test_a_pass_names_sample_and_stratum(value: float, where: int, words: str) -
     if (where == 0 and value != value) or where == 1:  # a sigmoid makes a number of infinity
         with pytest.raises(
             PictureError,
-            match=rf"Leaky: the picture of sample 4 is not finite .*, nor are those of 1 more .*it began in {words}",
+            match=(
+                rf"Leaky: the picture of sample 4 is not finite .*, nor are those of 1 more "
+                rf".*it began in {words}"
+            ),
         ):
             render(generator, codes_of(generator, 10))
         with pytest.raises(PictureError, match="the picture of sample 104 is not finite"):
@@ -46,7 +49,10 @@ def test_an_edit_names_what_it_spoils() -> None:
     moved[2, 1] = 99.0
     with pytest.raises(
         PictureError,
-        match=r"the picture of sample 2 is not finite .* it began in stratum 1 \('paint'\).*move them less far",
+        match=(
+            r"the picture of sample 2 is not finite .* it began in stratum 1 \('paint'\)"
+            r".*move them less far"
+        ),
     ):
         base.edited(moved, [1])
     moved[2, 1] = float("inf")
@@ -56,14 +62,14 @@ def test_an_edit_names_what_it_spoils() -> None:
 
 def test_a_tolerant_pass_marks_them_and_gives_grey() -> None:
     generator = leaky(every=5)
-    made = Pass(generator, codes_of(generator, 6), tolerant=True, features=[1], restarts=[0, 1])
-    assert made.rendering.finite is not None
-    assert made.rendering.finite.tolist() == [True, True, True, True, False, True]
-    assert (made.rendering.images[4] == 0.5).all()
-    assert made.rendering.features[1].isfinite().all()
-    again = made.edited(codes_of(generator, 6), [1])
+    result = Pass(generator, codes_of(generator, 6), tolerant=True, features=[1], restarts=[0, 1])
+    assert result.rendering.finite is not None
+    assert result.rendering.finite.tolist() == [True, True, True, True, False, True]
+    assert (result.rendering.images[4] == 0.5).all()
+    assert result.rendering.features[1].isfinite().all()
+    again = result.edited(codes_of(generator, 6), [1])
     assert again.finite is not None
-    assert torch.equal(again.finite, made.rendering.finite)
+    assert torch.equal(again.finite, result.rendering.finite)
 
 
 @pytest.fixture
@@ -92,7 +98,10 @@ def test_a_run_refuses_them_whatever_scores(value: float, leaking: None, tmp_pat
     config["scorers"].append({"use": "segmentation", "as": "object", "with": {"checkpoint": "bundled:rooms"}})
     with pytest.raises(
         PictureError,
-        match=r"generator 'leaky' from test 0: the picture of sample 49 is not finite .*stratum 1 \('paint'\)",
+        match=(
+            r"generator 'leaky' from test 0: the picture of sample 49 "
+            r"is not finite .*stratum 1 \('paint'\)"
+        ),
     ):
         ganstrata.run(config, tmp_path / "run")
 
@@ -120,7 +129,10 @@ def test_more_than_the_share_is_refused(leaking: None, tmp_path: Path) -> None:
     config["synthesis"]["allow_nonfinite"] = 0.01
     with pytest.raises(
         PictureError,
-        match=r"6 of 320 pictures are not finite; synthesis\.allow_nonfinite: 0\.01 allows 3\. .*sample 49.*stratum 1",
+        match=(
+            r"6 of 320 pictures are not finite; synthesis\.allow_nonfinite: 0\.01 "
+            r"allows 3\. .*sample 49.*stratum 1"
+        ),
     ):
         ganstrata.run(config, tmp_path / "run")
 

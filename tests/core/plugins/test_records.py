@@ -1,4 +1,4 @@
-"""Records: what is shared within a rendering, boundaries by name, levels."""
+"""Test the records: the cache of a rendering, boundaries by name, levels."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def test_a_computation_that_fails_is_not_remembered() -> None:
 
 
 def test_a_rendering_has_features_of_its_own() -> None:
-    given = {1: torch.zeros(1)}
-    rendering = Rendering(torch.zeros(1, 3, 2, 2), given)
-    given[2] = torch.zeros(1)
+    features = {1: torch.zeros(1)}
+    rendering = Rendering(torch.zeros(1, 3, 2, 2), features)
+    features[2] = torch.zeros(1)
     assert list(rendering.features) == [1]
 
 

@@ -1,4 +1,4 @@
-"""Plugins are found, named and blamed: entry points of distributions that lie in a folder."""
+"""Test how plugins are discovered, named and reported, with distributions in a folder."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def good(name: str, module: str, target: str = "Mine") -> str:
 
 
 def test_built_ins_come_in_by_the_same_door() -> None:
-    found = {(info.kind, info.name): info for info in registry().infos()}
+    infos = {(info.kind, info.name): info for info in registry().infos()}
     assert {
         ("generator", "stylegan2"),
         ("scorer", "layout"),
@@ -74,10 +74,10 @@ def test_built_ins_come_in_by_the_same_door() -> None:
         ("scorer", "segmentation"),
         ("boundary", "linear_svm"),
         ("boundary", "ridge"),
-    } <= set(found)
+    } <= set(infos)
     assert all(
         info.distribution.startswith("ganstrata ")
-        for key, info in found.items()
+        for key, info in infos.items()
         if key == ("generator", "stylegan2")
     )
     assert not registry().broken
@@ -94,20 +94,20 @@ def test_every_built_in_loads_and_describes_its_options(info: PluginInfo) -> Non
 
 def test_a_plugin_of_a_third_party(folder: Folder) -> None:
     folder.install("their-scorer", "their_scorer", good("mine", "their_scorer") + SCORER)
-    found = folder.registry()
-    assert [(i.kind, i.name, i.distribution, i.summary) for i in found.infos()] == [
+    plugins = folder.registry()
+    assert [(i.kind, i.name, i.distribution, i.summary) for i in plugins.infos()] == [
         ("scorer", "mine", "their-scorer 1.2", "one line")
     ]
-    assert found.scorer("mine").__name__ == "Mine"
-    assert found.infos("generator") == []
+    assert plugins.scorer("mine").__name__ == "Mine"
+    assert plugins.infos("generator") == []
 
 
 def test_a_broken_plugin_stops_only_those_who_ask_for_it(folder: Folder) -> None:
     file = folder.install("their-broken", "broken_thing", "import math\n\nimport no_such_module_here\n")
     folder.install("their-scorer", "their_scorer", good("mine", "their_scorer") + SCORER)
-    found = folder.registry()
-    assert found.scorer("mine").__name__ == "Mine"
-    (broken,) = found.broken
+    plugins = folder.registry()
+    assert plugins.scorer("mine").__name__ == "Mine"
+    (broken,) = plugins.broken
     assert (broken.entry_point, broken.distribution, broken.target) == (
         "broken_thing",
         "their-broken 1.2",
@@ -116,9 +116,9 @@ def test_a_broken_plugin_stops_only_those_who_ask_for_it(folder: Folder) -> None
     assert broken.reason.startswith("ModuleNotFoundError: No module named 'no_such_module_here'")
     assert f"{file}:3" in broken.reason
     with pytest.raises(PluginBroken, match=r"their-broken 1\.2, which does not load:\n  ModuleNotFoundError"):
-        found.info("scorer", "broken_thing")
+        plugins.info("scorer", "broken_thing")
     with pytest.raises(PluginNotFound, match=r"Broken and not loaded: broken_thing from their-broken 1\.2"):
-        found.info("scorer", "other")
+        plugins.info("scorer", "other")
 
 
 @pytest.mark.parametrize(
@@ -156,12 +156,12 @@ def test_a_broken_plugin_stops_only_those_who_ask_for_it(folder: Folder) -> None
 def test_whatever_is_wrong_is_listed(folder: Folder, source: str, reason: str) -> None:
     folder.install("their-broken", "their_broken", source)
     folder.install("their-scorer", "their_scorer", good("mine", "their_scorer") + SCORER)
-    found = folder.registry()
-    (broken,) = found.broken
+    plugins = folder.registry()
+    (broken,) = plugins.broken
     assert broken.distribution == "their-broken 1.2"
     assert reason in broken.reason
     assert "registry.py" not in broken.reason, "the place is the plugin's"
-    assert [info.name for info in found.infos()] == ["mine"]
+    assert [info.name for info in plugins.infos()] == ["mine"]
 
 
 def test_an_entry_point_that_names_no_module(folder: Folder) -> None:
@@ -187,10 +187,10 @@ def test_a_registered_class_that_is_not_there_or_is_something_else(
         "their_scorer",
         good("mine", "their_scorer").replace("their_scorer:Mine", target) + SCORER,
     )
-    found = folder.registry()
-    assert not found.broken, "registration itself imports nothing"
+    plugins = folder.registry()
+    assert not plugins.broken, "registration itself imports nothing"
     with pytest.raises(PluginBroken, match=message) as caught:
-        found.scorer("mine")
+        plugins.scorer("mine")
     assert "their-scorer 1.2" in str(caught.value)
 
 
@@ -201,28 +201,28 @@ def test_a_clash_names_both_distributions_and_spares_the_others(folder: Folder) 
         good("same", "first") + SCORER + good("lone", "first").replace("scorers", "generators"),
     )
     folder.install("second", "second", good("same", "second") + SCORER)
-    found = folder.registry()
+    plugins = folder.registry()
     with pytest.raises(PluginConflict) as caught:
-        found.info("scorer", "same")
+        plugins.info("scorer", "same")
     message = str(caught.value)
     assert "first 1.2 (first:Mine)" in message
     assert "second 1.2 (second:Mine)" in message
     assert "GANSTRATA_PLUGINS" in message
-    assert [[info.distribution for info in clash] for clash in found.clashes()] == [
+    assert [[info.distribution for info in clash] for clash in plugins.clashes()] == [
         ["first 1.2", "second 1.2"]
     ]
-    assert found.info("generator", "lone").distribution == "first 1.2"
-    assert len(found.infos("scorer")) == 2
+    assert plugins.info("generator", "lone").distribution == "first 1.2"
+    assert len(plugins.infos("scorer")) == 2
 
 
 def test_one_name_in_two_kinds_is_no_clash(folder: Folder) -> None:
     folder.install(
         "first", "first", good("same", "first") + good("same", "first").replace("scorers", "boundaries")
     )
-    found = folder.registry()
-    assert not found.clashes()
-    assert found.info("scorer", "same").kind == "scorer"
-    assert found.info("boundary", "same").kind == "boundary"
+    plugins = folder.registry()
+    assert not plugins.clashes()
+    assert plugins.info("scorer", "same").kind == "scorer"
+    assert plugins.info("boundary", "same").kind == "boundary"
 
 
 def test_a_clash_can_be_decided_with_ganstrata_plugins(
@@ -242,8 +242,8 @@ def test_what_is_not_wanted_is_not_even_imported(folder: Folder, monkeypatch: py
     folder.install("first", "first", "raise SystemExit('imported')")
     folder.install("second", "second", "")
     monkeypatch.setenv("GANSTRATA_PLUGINS", "second")
-    found = folder.registry()
-    assert not found.broken
+    plugins = folder.registry()
+    assert not plugins.broken
     assert "first" not in sys.modules
 
 
@@ -301,9 +301,9 @@ def test_what_a_plugin_prints_when_it_is_imported_is_no_result(
         "loud", "loud", "print('at import')\n" + good("mine", "loud") + "    print('in a hook')\n" + SCORER
     )
     folder.registry().scorer("mine")
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err == "at import\nin a hook\n"
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err == "at import\nin a hook\n"
 
 
 def test_a_config_that_is_none(folder: Folder) -> None:
@@ -322,9 +322,9 @@ def test_trace_prints_every_hook_call(
     folder.registry()
     assert capsys.readouterr().err == ""
     monkeypatch.setenv("GANSTRATA_TRACE", "1")
-    found = folder.registry()
+    plugins = folder.registry()
     assert "hook ganstrata_register_scorers(register=<scorers of first 1.2>)" in capsys.readouterr().err
-    found.hooks.hook.ganstrata_stage_started(stage="learn", run=None)
+    plugins.hooks.hook.ganstrata_stage_started(stage="learn", run=None)
     assert capsys.readouterr().err == "hook ganstrata_stage_started(stage='learn', run=None)\n"
 
 

@@ -1,4 +1,4 @@
-"""The shape check and its message."""
+"""Test the check of shapes and its message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small files that would take all memory and time of the readers of codes, boundaries, scores, lists and tables."""
+"""Test that readers refuse small files that would expand to excessive memory or time."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def test_archives_of_arrays_are_read_as_numpy_reads_them(tmp_path: Path) -> None
     codes, index = np.arange(12.0).reshape(3, 4), np.array([2, 0, 1])
     for write in (np.savez, np.savez_compressed):
         write(tmp_path / "a.npz", codes=codes, index=index, other=np.array(["x"]))
-        found = read_npz(tmp_path / "a.npz", ("codes", "index", "w"))
-        assert list(found) == ["codes", "index"]
-        assert np.array_equal(found["codes"], codes)
-        assert np.array_equal(found["index"], index)
+        arrays = read_npz(tmp_path / "a.npz", ("codes", "index", "w"))
+        assert list(arrays) == ["codes", "index"]
+        assert np.array_equal(arrays["codes"], codes)
+        assert np.array_equal(arrays["index"], index)
         assert read_npz(tmp_path / "a.npz", ("w",)) == {"codes": None, "index": None, "other": None}
 
 

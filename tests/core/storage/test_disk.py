@@ -1,4 +1,4 @@
-"""Writing in one step, removing whatever is there, and the words for what went wrong."""
+"""Test writing in one step, removal, and the messages of failures."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ READERS: dict[str, Callable[[Path], object]] = {
     ],
 )
 def test_only_a_full_disk_asks_for_room(number: int, cure: str) -> None:
-    said = str(disk_error(OSError(number, os.strerror(number)), Path("a/b")))
-    assert f"cannot write {Path('a/b')}: {os.strerror(number)}" in said
-    assert cure in said
-    assert ("make room" in said) == (number in (errno.ENOSPC, errno.EDQUOT))
+    message = str(disk_error(OSError(number, os.strerror(number)), Path("a/b")))
+    assert f"cannot write {Path('a/b')}: {os.strerror(number)}" in message
+    assert cure in message
+    assert ("make room" in message) == (number in (errno.ENOSPC, errno.EDQUOT))
 
 
 def test_a_folder_of_the_name_is_in_the_way_and_stays(tmp_path: Path) -> None:

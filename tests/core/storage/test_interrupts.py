@@ -1,4 +1,4 @@
-"""Ctrl-C waits where a step must be whole, and comes right after it."""
+"""Test that Ctrl-C is deferred during a step and raised right after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that would do something to a terminal, a table, a picture or a path are refused where they arise."""
+"""Test that names that could affect a terminal, a table, a picture or a path are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of results: replaced in one step, healed after a kill, and nothing lost that was not written by the same command."""
+"""Test folders of results: replacement in one step, recovery, and protection of other files."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ INDEX = "found.json"
 
 
 def files(**content: str) -> dict[str, bytes]:
-    made = {f"{name}.csv": text.encode() for name, text in content.items()}
-    return made | {INDEX: index_text({"asked": [1, 2]}, made)}
+    contents = {f"{name}.csv": text.encode() for name, text in content.items()}
+    return contents | {INDEX: index_text({"asked": [1, 2]}, contents)}
 
 
 def there(folder: Path) -> dict[str, bytes]:
@@ -58,12 +58,12 @@ def test_the_new_files_are_there_and_no_others(folder: Path) -> None:
 
 def failing(monkeypatch: pytest.MonkeyPatch, method: str, at: int, error: BaseException) -> None:
     calls = iter(range(1000))
-    kept: Callable[..., Path] = getattr(Path, method)
+    original: Callable[..., Path] = getattr(Path, method)
 
     def fail(self: Path, target: Path) -> Path:
         if next(calls) == at:
             raise error
-        return kept(self, target)
+        return original(self, target)
 
     monkeypatch.setattr(Path, method, fail)
 

@@ -1,4 +1,4 @@
-"""Pieces of arrays: written, marked, verified, and thrown away when they are stale."""
+"""Test shards of arrays: writing, marking, verification, and removal of stale ones."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def piece(start: int, stop: int, shift: float = 0.0) -> dict[str, tuple[tuple[sl
 
 @pytest.fixture
 def shards(tmp_path: Path) -> Shards:
-    made = Shards(tmp_path / "a.zarr")
-    made.create(LAYOUT, "one")
+    shards = Shards(tmp_path / "a.zarr")
+    shards.create(LAYOUT, "one")
     for name, start, stop in (("first", 0, 4), ("second", 4, 8), ("third", 8, 10)):
-        made.write(name, piece(start, stop))
-    return made
+        shards.write(name, piece(start, stop))
+    return shards
 
 
 def chunk(shards: Shards, name: str) -> Path:
