@@ -100,7 +100,7 @@ def objects_command(
             device=device,
         )
         found = objects(run_dir, ask, progress=progress)
-    say(found.setting)
+    say(found.description)
     for hop, name in enumerate(found.along, start=1):
         say(f"\nHop {hop}, along {name}")
         for sentence in found.sentences(hop):

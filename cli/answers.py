@@ -14,7 +14,7 @@ from .types import PATH
 from .work import working
 
 if TYPE_CHECKING:
-    from ..core.analyses.base import AnalysisRequest, Answer
+    from ..core.analyses.base import AnalysisRequest, AnalysisResult
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,7 +60,7 @@ def _ask(options: dict[str, Any]) -> AnalysisRequest:
     return AnalysisRequest(**{key: value for key, value in options.items() if key != "quiet"})
 
 
-def _show(found: tuple[Answer, Path], *, quiet: bool, more: str = "") -> None:
+def _show(found: tuple[AnalysisResult, Path], *, quiet: bool, more: str = "") -> None:
     """The table, what it says, and where the files are."""
     answer, folder = found
     if quiet:

@@ -1,4 +1,4 @@
-"""Which level settles in which layers, of one model or of several, and the test of their order (method B, paper fig. 3a)."""
+"""Show at which layers each level acts, for one or several models, and test their order (paper, fig. 3a)."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ from ..rescoring.hierarchy import Estimate, Hierarchy, level_means
 from ..rescoring.results import Effects
 from ..statistics import bootstrap_means, bootstrap_weights, interval, sample_means
 from ..strata.layers import show_layers
-from . import sentences as answers
 from .base import (
+    NOT_COMPARABLE,
     AnalysisRequest,
-    Answer,
+    AnalysisResult,
     LabelledRun,
-    asked_of,
     bracketed,
     check_comparable,
+    request_record,
     select_boundaries,
     shared_rows,
 )
+from .sentences import order as order_sentences
+from .sentences import peaks as peak_sentences
 
 
-def figures_for(rescored: Effects, hierarchy: Hierarchy) -> dict[str, Figure]:
-    """The figures of one run."""
-    groups = rescored.groups
-    levels_of = levels_of_factors(rescored, hierarchy)
+def figures_for(effects: Effects, hierarchy: Hierarchy) -> dict[str, Figure]:
+    """Draw the figures of one run, by name."""
+    groups = effects.groups
+    levels_of = levels_of_factors(effects, hierarchy)
     drawn = {
         "hierarchy_layers": figures.layer_curves(hierarchy, groups),
         "depth": figures.depths(hierarchy, levels_of, groups),
@@ -47,27 +49,27 @@ def figures_for(rescored: Effects, hierarchy: Hierarchy) -> dict[str, Figure]:
             axis="share of the level's effect",
             description=description,
         )
-        at_once = _groups_at_once(rescored, hierarchy)
+        at_once = _groups_at_once(effects, hierarchy)
         if at_once is not None:
             drawn["hierarchy_at_once"] = at_once
     return drawn
 
 
-def levels_of_factors(rescored: Effects, hierarchy: Hierarchy) -> list[str]:
-    """The level of each factor, (F,)."""
-    return [rescored.boundaries.of(name).level for name in hierarchy.factors]
+def levels_of_factors(effects: Effects, hierarchy: Hierarchy) -> list[str]:
+    """Return the level of each variation factor, (F,)."""
+    return [effects.boundaries.of(name).level for name in hierarchy.factors]
 
 
-def _groups_at_once(rescored: Effects, hierarchy: Hierarchy) -> Figure | None:
-    """Mean change in sd units when all layers of a group move together, averaged over a level's factors."""
-    names = list(rescored.sets)
-    if not all(group in names for group in rescored.groups):
+def _groups_at_once(effects: Effects, hierarchy: Hierarchy) -> Figure | None:
+    """Draw the effect of moving all layers of a group together: mean change in sd units, by level."""
+    names = list(effects.sets)
+    if not all(group in names for group in effects.groups):
         return None
-    rows = [rescored.boundaries.names.index(name) for name in hierarchy.factors]
-    changes = rescored.changes[rows][:, [names.index(g) for g in rescored.groups], 0]  # (F, G, K)
-    weights = bootstrap_weights(changes.shape[-1], rescored.bootstrap, rescored.seed)
+    rows = [effects.boundaries.names.index(name) for name in hierarchy.factors]
+    changes = effects.changes[rows][:, [names.index(g) for g in effects.groups], 0]  # (F, G, K)
+    weights = bootstrap_weights(changes.shape[-1], effects.bootstrap, effects.seed)
     member = np.array(
-        [[rescored.boundaries[i].level == level for i in rows] for level in hierarchy.levels], dtype=float
+        [[effects.boundaries[i].level == level for i in rows] for level in hierarchy.levels], dtype=float
     )
     low, high = interval(level_means(member, bootstrap_means(changes, weights)))
     value = level_means(member, sample_means(changes))
@@ -75,14 +77,17 @@ def _groups_at_once(rescored: Effects, hierarchy: Hierarchy) -> Figure | None:
         "hierarchy_at_once",
         hierarchy,
         Estimate(value, low, high),
-        rescored.groups,
+        effects.groups,
         axis="change in standard deviations",
         description="Effect of moving all layers of a group at once, by level.",
     )
 
 
 def depth_rows(hierarchy: Hierarchy, levels_of: Sequence[str]) -> list[tuple[str, str, float, float, float]]:
-    """Level, concept or nothing, mean depth and its interval: each level, then its concepts from the first layer to the last."""
+    """Return rows of level, concept, mean depth and its 95 % interval.
+
+    Each level comes first, with an empty concept; its concepts follow by increasing depth.
+    """
     rows: list[tuple[str, str, float, float, float]] = []
     for m, level in enumerate(hierarchy.levels):
         rows.append((level, "", *_numbers(hierarchy.depth, m)))
@@ -99,8 +104,12 @@ def _numbers(estimate: Estimate, i: int) -> tuple[float, float, float]:
 
 
 def order_rows(hierarchy: Hierarchy) -> list[tuple[Any, ...]]:
-    """Every pair of levels, the shallower first: difference of depths with its interval, share of resamplings, p, corrected p."""
-    found: list[tuple[Any, ...]] = []
+    """Return a row per pair of levels, the shallower first.
+
+    The columns are the two levels, the difference of their mean depths with its 95 % interval, the share of
+    resamplings in which the first is shallower, p, and p corrected for the number of pairs.
+    """
+    rows: list[tuple[Any, ...]] = []
     orders, count = hierarchy.orders, len(hierarchy.levels)
     for a in range(count):
         for b in range(a + 1, count):
@@ -114,25 +123,28 @@ def order_rows(hierarchy: Hierarchy) -> list[tuple[Any, ...]]:
                 orders.p,
                 orders.corrected,
             )
-            found.append(
+            rows.append(
                 (hierarchy.levels[first], hierarchy.levels[second], *(float(array[at]) for array in numbers))
             )
-    return found
+    return rows
 
 
-def hierarchy(sources: Sequence[LabelledRun], ask: AnalysisRequest) -> Answer:
-    """Levels by layers, depths and their order, of one run or of several in one figure.
+def hierarchy(sources: Sequence[LabelledRun], request: AnalysisRequest) -> AnalysisResult:
+    """Compute the effect of levels by layer, their depths and their order, for one run or several.
 
     Raises:
-        GanstrataError: what was asked for does not fit a run, single layers were not moved, or runs do not meet.
+        GanstrataError: the request does not fit a run, single layers were not re-scored, or the runs are not
+            comparable.
     """
     left_out = check_comparable(sources)
     _check_groups(sources)
     rows = shared_rows(
         sources,
-        [_top(s.rescored, select_boundaries(s.rescored, ask, runs=sources), ask.top) for s in sources],
+        [_top(s.effects, select_boundaries(s.effects, request, runs=sources), request.top) for s in sources],
     )
-    found = [(source, _settled(source, mine)) for source, mine in zip(sources, rows, strict=True)]
+    hierarchies_of_runs = [
+        (source, _hierarchy_of(source, positions)) for source, positions in zip(sources, rows, strict=True)
+    ]
     several = len(sources) > 1
     depth: list[list[Any]] = [["run", "level", "concept", "mean_depth", "low", "high", "layers"]]
     order: list[list[Any]] = [
@@ -154,12 +166,20 @@ def hierarchy(sources: Sequence[LabelledRun], ask: AnalysisRequest) -> Answer:
     by_group: list[list[Any]] = [
         ["run", "level", "group", "layers", "share", "low", "high", "largest_in_share"]
     ]
-    table = [[*(["run"] if several else []), "level", "concept", "mean depth", *found[0][1].group_names]]
+    table = [
+        [
+            *(["run"] if several else []),
+            "level",
+            "concept",
+            "mean depth",
+            *hierarchies_of_runs[0][1].group_names,
+        ]
+    ]
     sentences: list[str] = []
-    for source, h in found:
+    for source, h in hierarchies_of_runs:
         lead = [source.label] if several else []
         count = h.curve.value.shape[1]
-        for level, concept, value, low, high in depth_rows(h, levels_of_factors(source.rescored, h)):
+        for level, concept, value, low, high in depth_rows(h, levels_of_factors(source.effects, h)):
             depth.append([source.label, level, concept, value, low, high, count])
             m = h.levels.index(level)
             shares = [
@@ -181,97 +201,95 @@ def hierarchy(sources: Sequence[LabelledRun], ask: AnalysisRequest) -> Answer:
                         source.label,
                         level,
                         group,
-                        show_layers(source.rescored.groups[group]),
+                        show_layers(source.effects.groups[group]),
                         *(float(a[m, g]) for a in numbers_),
                     ]
                 )
-        said = [
-            *answers.peaks(
-                h,
-                [
-                    source.rescored.boundaries[i].level
-                    for i in select_boundaries(source.rescored, ask, runs=sources)
-                ],
-            ),
-            *answers.order(h),
+        levels = [
+            source.effects.boundaries[i].level
+            for i in select_boundaries(source.effects, request, runs=sources)
         ]
-        sentences += [f"{source.label}: {sentence}" if several else sentence for sentence in said]
+        conclusions = [*peak_sentences(h, levels), *order_sentences(h)]
+        sentences += [f"{source.label}: {sentence}" if several else sentence for sentence in conclusions]
     tables = {"depths": depth, "order": order, "layers": by_layer, "groups": by_group}
     if several:
-        drawn = [hierarchies([(source.label, h, source.rescored.groups) for source, h in found])]
-        sentences += _together(found)
+        drawn = [hierarchies([(source.label, h, source.effects.groups) for source, h in hierarchies_of_runs])]
+        sentences += _shared_peaks(hierarchies_of_runs)
     else:
-        drawn = list(figures_for(found[0][0].rescored, found[0][1]).values())
-    return Answer("hierarchy", table, sentences + left_out, drawn, tables, asked_of(ask))
+        drawn = list(figures_for(hierarchies_of_runs[0][0].effects, hierarchies_of_runs[0][1]).values())
+    return AnalysisResult("hierarchy", table, sentences + left_out, drawn, tables, request_record(request))
 
 
-def _top(rescored: Effects, rows: Sequence[int], top: int | None) -> list[int]:
-    """The strongest factors of each level."""
-    factors = [i for i in rows if rescored.factors[i]]
+def _top(effects: Effects, rows: Sequence[int], top: int | None) -> list[int]:
+    """Return the `top` strongest variation factors of each level, or all of them."""
+    factors = [i for i in rows if effects.factors[i]]
     if top is None:
         return factors
-    kept: list[int] = []
+    selected: list[int] = []
     for i in factors:
-        if sum(rescored.boundaries[k].level == rescored.boundaries[i].level for k in kept) < top:
-            kept.append(i)
-    return kept
+        if sum(effects.boundaries[k].level == effects.boundaries[i].level for k in selected) < top:
+            selected.append(i)
+    return selected
 
 
-def _settled(source: LabelledRun, rows: Sequence[int]) -> Hierarchy:
-    found = source.rescored.hierarchy(rows)
-    if found is not None:
-        return found
-    if len(source.rescored.sets["all"]) == 1:
+def _hierarchy_of(source: LabelledRun, rows: Sequence[int]) -> Hierarchy:
+    """Compute the hierarchy of a run from some of its boundaries.
+
+    Raises:
+        UserError: the generator has one layer, single layers were not re-scored, or there is no factor.
+    """
+    hierarchy = source.effects.hierarchy(rows)
+    if hierarchy is not None:
+        return hierarchy
+    if len(source.effects.sets["all"]) == 1:
         raise UserError(
             f"{source.label}: this generator has one layer, so layer-wise analysis does not apply"
         )
-    if not source.rescored.single_layers():
+    if not source.effects.single_layers():
         raise UserError(
-            f"{source.label}: single layers were not re-scored; make a run with rescoring.layers: [all, each, groups]"
+            f"{source.label}: single layers were not re-scored; "
+            "make a run with rescoring.layers: [all, each, groups]"
         )
     raise UserError(
-        f"{source.label}: none of the concepts asked for is a variation factor, so nothing can be said of layers"
+        f"{source.label}: none of the requested concepts is a variation factor, so layers cannot be compared"
     )
 
 
 def _check_groups(sources: Sequence[LabelledRun]) -> None:
-    """Refuse to put groups of different names side by side.
+    """Check that all runs have the same layer groups.
 
     Raises:
-        ConfigError: they differ.
+        ConfigError: the names of groups differ.
     """
     first = sources[0]
     faults = [
         Fault(
             (f"{first.label} and {other.label}",),
-            f"the layer groups differ: {', '.join(first.rescored.groups) or 'none'} there, {', '.join(other.rescored.groups) or 'none'} here",
+            f"the layer groups differ: {', '.join(first.effects.groups) or 'none'} in {first.label}, "
+            f"{', '.join(other.effects.groups) or 'none'} in {other.label}",
         )
         for other in sources[1:]
-        if list(first.rescored.groups) != list(other.rescored.groups)
+        if list(first.effects.groups) != list(other.effects.groups)
     ]
     if faults:
-        raise ConfigError("these runs cannot stand in one figure", faults)
+        raise ConfigError(NOT_COMPARABLE, faults)
 
 
-def _together(found: Sequence[tuple[LabelledRun, Hierarchy]]) -> list[str]:
-    """At which groups the levels peak in every run."""
-    said = []
+def _shared_peaks(hierarchies_of_runs: Sequence[tuple[LabelledRun, Hierarchy]]) -> list[str]:
+    """Say at which layer groups each level peaks in the runs that have it."""
+    sentences = []
     for level in LEVELS:
         peaks = {}
-        for source, h in found:
-            if (
-                level in h.levels
-                and h.group_names
-                and not np.isnan(h.groups.value[h.levels.index(level)]).all()
-            ):
-                peaks[source.label] = h.group_names[int(np.nanargmax(h.groups.value[h.levels.index(level)]))]
+        for source, h in hierarchies_of_runs:
+            if level not in h.levels or not h.group_names:
+                continue
+            shares = h.groups.value[h.levels.index(level)]
+            if not np.isnan(shares).all():
+                peaks[source.label] = h.group_names[int(np.nanargmax(shares))]
         if len(peaks) > 1:
-            where = set(peaks.values())
-            words = (
-                f"the {next(iter(where))} layers in all {len(peaks)} runs that have it"
-                if len(where) == 1
-                else ""
-            )
-            listed = words or ", ".join(f"the {group} layers in {label}" for label, group in peaks.items())
-            said.append(f"{level.capitalize()} peaks at {listed}.")
-    return said
+            if len(set(peaks.values())) == 1:
+                places = f"the {next(iter(peaks.values()))} layers in all {len(peaks)} runs that have it"
+            else:
+                places = ", ".join(f"the {group} layers in {label}" for label, group in peaks.items())
+            sentences.append(f"{level.capitalize()} peaks at {places}.")
+    return sentences

@@ -1,4 +1,4 @@
-"""The chapter "Objects": the files of `ganstrata analysis objects`, read back, and what they say by rule."""
+"""Read the files of `ganstrata analysis objects`, and write the sentences of its chapter in the report."""
 
 from __future__ import annotations
 
@@ -24,14 +24,26 @@ from ..strata.layers import show_layers
 FOLDER = "analysis/objects"
 INDEX, TABLE = "objects.json", "transitions.csv"
 COLUMNS = ("hop", "from", "to", "pixels", "share_of_picture", "share_of_from", "low", "high", "samples")
-HALF = 0.5  # a class stays where the interval of its share lies above this
+HALF = 0.5  # a class stays if the interval of its share lies above this
 LISTED = 5  # flows that a sentence names
-ROWS = 12  # flows that the page's table shows, per hop
+ROWS = 12  # flows per hop in the table of the report
 
 
 @dataclass(frozen=True)
 class Hop:
-    """What a hop did to the concept that it was to raise: means over samples, the interval of the change, shares above the threshold."""
+    """Hold what a hop did to its own concept.
+
+    Attributes:
+        along: name of the boundary.
+        concept: its concept.
+        samples: number of samples with a score before and after the hop.
+        before, after: mean scores; None without samples.
+        low, high: 95 % interval of the mean change; None with fewer than two samples.
+        above_before, above_after: shares of samples above the threshold; None without a threshold.
+        cosine: cosine with the direction of the previous hop; None for the first.
+        returned: share, with its 95 % interval, of the pixels changed by the previous hop that regain their
+            earlier label; None for the first hop or if unknown.
+    """
 
     along: str
     concept: str
@@ -42,27 +54,25 @@ class Hop:
     high: float | None
     above_before: float | None
     above_after: float | None
-    cosine: float | None = None  # with the direction of the hop before
-    returned: tuple[float, float, float] | None = (
-        None  # of the pixels that hop changed: the share with their earlier label again, and its interval
-    )
+    cosine: float | None = None
+    returned: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Objects:
-    """What was asked, and what was found.
+    """Hold the analysis of objects of a run.
 
     Attributes:
-        asked: segmenter, layer set and layers, samples, step and its unit, start.
-        classes: of the segmenter, in its order.
-        stuff: which of them are stuff.
-        hops: in turn.
-        rows: all transitions, by hop, the largest first.
-        masks: masks.png as it stands in a page.
-        faults: why the numbers are not to be shown; then all else may be missing.
+        settings: segmenter, layer set and layers, samples, step and its unit, start.
+        classes: classes of the segmenter, in its order.
+        stuff: the classes that are stuff, such as walls, not objects.
+        hops: effects on the concepts, in turn.
+        rows: all transitions by hop, the largest first.
+        masks: masks.png as a data URI.
+        faults: why the numbers cannot be shown; everything else may then be missing.
     """
 
-    asked: dict[str, Any]
+    settings: dict[str, Any]
     classes: tuple[str, ...]
     stuff: tuple[str, ...]
     hops: list[Hop]
@@ -77,89 +87,95 @@ class Objects:
 
     @property
     def figure(self) -> Figure:
-        """The flow picture."""
+        """Flow chart of the transitions."""
         return flow(self.rows, self.classes, self.stuff, self.along)
 
     @property
     def kinds(self) -> list[str]:
-        """Classes that are objects."""
+        """Classes that are objects, not stuff."""
         return [name for name in self.classes if name not in self.stuff]
 
     @property
-    def setting(self) -> str:
-        """What was done, in a sentence."""
-        asked = self.asked
-        unit = "standard deviations of w" if asked["unit"] == "sd" else "units of w"
-        which = f" that have {asked['start']}" if asked["start"] else ""
-        many = "sample" if asked["samples"] == 1 else "samples"
-        layers = show_layers(asked["layers"])
+    def description(self) -> str:
+        """Sentence that says which samples were moved, how far and at which layers."""
+        settings = self.settings
+        unit = "standard deviations of w" if settings["unit"] == "sd" else "units of w"
+        which = f" that have {settings['start']}" if settings["start"] else ""
+        many = "sample" if settings["samples"] == 1 else "samples"
+        layers = show_layers(settings["layers"])
         place = (
             f"layers {layers}"
-            if asked["set"] == layers
-            else f"the {asked['set']} layers ({layers})"
-            if asked["set"] != "all"
+            if settings["set"] == layers
+            else f"the {settings['set']} layers ({layers})"
+            if settings["set"] != "all"
             else "all layers"
         )
         return (
-            f"{asked['samples']} fresh {many}{which} moved along {', then from there along '.join(self.along)}, "
-            f"{asked['step']:g} {unit} each, at {place}; labelled by the segmenter '{asked['segmenter']}'."
+            f"{settings['samples']} fresh {many}{which} moved along "
+            f"{', then from there along '.join(self.along)}, "
+            f"{settings['step']:g} {unit} each, at {place}; "
+            f"labelled by the segmenter '{settings['segmenter']}'."
         )
 
     def sentences(self, hop: int) -> list[str]:
-        """What a hop did, by rule, from 1."""
+        """Write the conclusions about a hop, counted from 1."""
         rows = [row for row in self.rows if row.hop == hop]
         return [
-            *_raised(self.hops[hop - 1], self.asked["step"]),
+            *_raised(self.hops[hop - 1], self.settings["step"]),
             *_back(self.hops[hop - 1], hop),
             *_stays(rows, self.stuff),
             *_flows(rows, self.kinds),
         ]
 
     def largest(self, hop: int) -> list[Transition]:
-        """What a page lists of a hop: the largest flows from one class to another."""
+        """Return the largest flows of a hop from one class to another, for the report."""
         return [row for row in self.rows if row.hop == hop and row.source != row.target][:ROWS]
 
 
 def _raised(hop: Hop, step: float) -> list[str]:
+    """Say whether the concept of a hop rises, and whether most samples have it afterwards."""
     if hop.before is None or hop.after is None:
         return [f"{hop.concept}: no sample has a score before and after."]
     if hop.low is None or hop.high is None:
-        return [f"{hop.concept}: only one sample has a score before and after, which says nothing of others."]
-    verdict = "rises" if hop.low > 0.0 else "falls" if hop.high < 0.0 else "does not move for sure"
+        return [f"{hop.concept}: only one sample has a score before and after, too few for an interval."]
+    verdict = "rises" if hop.low > 0.0 else "falls" if hop.high < 0.0 else "does not change significantly"
     change = f"{_signed(hop.after - hop.before)} [{_signed(hop.low)}, {_signed(hop.high)}]"
     words = f"{hop.concept} {verdict}: {change}, from {_plain(hop.before)} to {_plain(hop.after)}"
     if hop.above_before is not None and hop.above_after is not None:
         words += f"; {hop.above_before:.0%} of the samples have it before, {hop.above_after:.0%} after"
-    found = [words.replace("%", " %") + "."]
+    sentences = [words.replace("%", " %") + "."]
     if step > 0.0 and hop.above_after is not None and hop.above_after < HALF:
-        found.append(
-            "So most samples have not become what this hop was for; a longer --step or other --layers may do it."
+        sentences.append(
+            "So most samples do not have the concept afterwards; a longer --step or other --layers may help."
         )
-    return found
+    return sentences
 
 
 def _back(hop: Hop, number: int) -> list[str]:
-    """Whether a hop undoes the one before it."""
+    """Say how much of the previous hop a hop undoes."""
     if hop.returned is None or hop.cosine is None:
         return []
     value, low, high = hop.returned
-    words = f"{value:.2f} [{low:.2f}, {high:.2f}] of the pixels that hop {number - 1} changed have their earlier label again"
-    told = ", so this hop mostly goes back" if low > HALF else ""
-    return [f"{words}{told}; the cosine of the two directions is {_plain(hop.cosine)}."]
+    verdict = ", so this hop mostly goes back" if low > HALF else ""
+    return [
+        f"{value:.2f} [{low:.2f}, {high:.2f}] of the pixels that hop {number - 1} changed have their earlier "
+        f"label again{verdict}; the cosine of the two directions is {_plain(hop.cosine)}."
+    ]
 
 
 def _stays(rows: Sequence[Transition], stuff: Sequence[str]) -> list[str]:
-    found = staying(rows, stuff)
-    if not found:
-        return ["No stuff class is large enough to tell whether it stays."]
+    """Say which stuff classes keep most of their pixels, by the interval of the share that they keep."""
+    shares = staying(rows, stuff)
+    if not shares:
+        return ["No stuff class is large enough to say whether it stays."]
     sentences = []
     for title, part in (
         (
             "Stuff that stays, by the share of its pixels that keep their label",
-            [row for row in found if row.low > HALF],
+            [row for row in shares if row.low > HALF],
         ),
-        ("Stuff that does not", [row for row in found if row.high < HALF]),
-        ("Not settled", [row for row in found if row.low <= HALF <= row.high]),
+        ("Stuff that does not stay", [row for row in shares if row.high < HALF]),
+        ("Undecided", [row for row in shares if row.low <= HALF <= row.high]),
     ):
         if part:
             sentences.append(f"{title}: {', '.join(f'{row.source} {_share(row)}' for row in part)}.")
@@ -167,11 +183,12 @@ def _stays(rows: Sequence[Transition], stuff: Sequence[str]) -> list[str]:
 
 
 def _flows(rows: Sequence[Transition], kinds: Sequence[str]) -> list[str]:
-    found = mapped(rows, kinds)[:LISTED]
-    if not found:
-        return ["No object is mapped to another on as much as 0.2 % of the picture."]
-    listed = ", ".join(f"{row.source} to {row.target} {_share(row)}" for row in found)
-    return [f"Largest flows between objects, by the share of what was there: {listed}."]
+    """Name the largest flows from one object class to another."""
+    flows = mapped(rows, kinds)[:LISTED]
+    if not flows:
+        return ["No object class turns into another on as much as 0.2 % of the picture."]
+    listed = ", ".join(f"{row.source} to {row.target} {_share(row)}" for row in flows)
+    return [f"Largest flows between object classes, by the share of the first class: {listed}."]
 
 
 def _share(row: Transition) -> str:
@@ -187,7 +204,7 @@ def _plain(value: float) -> str:
 
 
 def table_text(rows: Sequence[Transition]) -> str:
-    """transitions.csv."""
+    """Return the content of transitions.csv."""
     cells = [
         (r.hop, r.source, r.target, r.pixels, r.of_picture, r.of_source, r.low, r.high, r.samples)
         for r in rows
@@ -215,25 +232,26 @@ def _read_table(text: str) -> list[Transition]:
     ]
 
 
-def stamp(run: Run, aliases: Iterable[str]) -> dict[str, Any]:
-    """What the analysis is computed from: the boundaries' files, and the keys of the scores of all scorers that it uses."""
-    found: dict[str, Any] = {name: file_hash(run.path / name) for name in FILES}
-    return found | {
+def source_digests(run: Run, aliases: Iterable[str]) -> dict[str, Any]:
+    """Return what the analysis depends on: digests of the boundaries' files, and keys of the scores."""
+    digests: dict[str, Any] = {name: file_hash(run.path / name) for name in FILES}
+    return digests | {
         "scores": {alias: run.keys.scores.get(alias) for alias in sorted(set(aliases))},
         "scale": run.config.editing.scale,
     }
 
 
 def scorers_of(segmenter: str, concepts: Iterable[str | None]) -> list[str]:
-    """Aliases of the segmenter and of the scorers of concepts."""
+    """Return the aliases of the segmenter and of the scorers of concepts."""
     return [segmenter, *(concept.split("/", 1)[0] for concept in concepts if concept is not None)]
 
 
 def read_objects(run: Run) -> Objects | None:
-    """The chapter of a run; None where the analysis was never made.
+    """Read the analysis of objects of a run.
 
-    Files that are damaged, or that were made with boundaries that have been learnt again since, are
-    told in `faults` and not shown.
+    Returns:
+        None if the analysis was never run; an object with `faults` if its files are damaged, or if boundaries
+        or scores of the run have changed since.
     """
     folder = run.path / FOLDER
     if not (folder / INDEX).is_file():
@@ -248,7 +266,8 @@ def read_objects(run: Run) -> Objects | None:
         ]
         if changed:
             return _faulty(
-                f"{', '.join(changed)} in {FOLDER} {'is' if len(changed) == 1 else 'are'} not what the analysis wrote."
+                f"{', '.join(changed)} in {FOLDER} {'was' if len(changed) == 1 else 'were'} changed "
+                "after the analysis."
             )
         hops = [
             Hop(**hop | {"returned": None if hop["returned"] is None else tuple(hop["returned"])})
@@ -257,11 +276,11 @@ def read_objects(run: Run) -> Objects | None:
         used = scorers_of(
             index["asked"]["segmenter"], [*(hop.concept for hop in hops), index["asked"]["start"]]
         )
-        now, then = stamp(run, used), index["stamp"]
+        now, then = source_digests(run, used), index["stamp"]
         if now != then:
             return _faulty(_outdated(now, then, used[0]), hops)
         return Objects(
-            asked=index["asked"],
+            settings=index["asked"],
             classes=tuple(index["classes"]),
             stuff=tuple(index["stuff"]),
             hops=hops,
@@ -273,14 +292,14 @@ def read_objects(run: Run) -> Objects | None:
 
 
 def _outdated(now: Mapping[str, Any], then: Mapping[str, Any], segmenter: str) -> str:
-    """Why a chapter is no longer that of its run."""
+    """Say why the analysis no longer belongs to its run."""
     if (
         any(now[name] != then[name] for name in FILES)
         or now["scores"][segmenter] != then["scores"][segmenter]
     ):
-        return "The boundaries of this run have been learnt again since, or its segmenter is another."
-    return "A scorer that was used, or editing.scale, has changed since."
+        return "The boundaries of this run were learnt again since, or its segmenter has changed."
+    return "A scorer of the analysis, or editing.scale, has changed since."
 
 
 def _faulty(fault: str, hops: Sequence[Hop] = ()) -> Objects:
-    return Objects(asked={}, classes=(), stuff=(), hops=list(hops), rows=[], faults=[fault])
+    return Objects(settings={}, classes=(), stuff=(), hops=list(hops), rows=[], faults=[fault])

@@ -1,4 +1,4 @@
-"""How far concepts move that were not meant to: squares of effects, free of noise, against random directions."""
+"""Measure side effects: how far an edit moves other concepts, compared with random directions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..rescoring.results import Effects, concept_units
 
 @dataclass(frozen=True)
 class SideEffect:
-    """How far concepts move that were not meant to, in sd units: root mean square with its interval, and that of random directions.
+    """Hold a side effect: the root mean square change of other concepts, in sd units.
 
     Attributes:
-        value, low, high: of the concepts of one level, or of all levels but one.
-        random: of random directions at the same layers.
-        concepts: how many there are.
-        beyond: how many of them move further than chance has it.
+        value, low, high: the root mean square and its 95 % interval.
+        random: the same for random directions at the same layers.
+        concepts: number of concepts.
+        beyond: number of concepts whose change is significant compared with null directions.
     """
 
     value: float
@@ -32,42 +32,50 @@ class SideEffect:
 
 
 def side_effect(
-    rescored: Effects, pairs: Sequence[tuple[int, int]], at: int, beyond: NDArray[np.bool_]
+    effects: Effects, pairs: Sequence[tuple[int, int]], at: int, beyond: NDArray[np.bool_]
 ) -> SideEffect:
-    """Root mean square of the effects of pairs (boundary, concept), free of what noise adds to squares.
+    """Compute the root mean square effect over pairs (boundary, concept), corrected for noise.
 
-    The mean of m^2 - s^2 estimates the mean square of the true effects without bias, m being a mean
-    change and s its standard error. The interval takes the errors of all pairs as if they went
-    together: it is too wide rather than too narrow, however concepts hang together.
+    With mean change m and standard error s of each pair, the mean of m^2 - s^2 is an unbiased estimate of the
+    mean square of the true effects, and m^2 - s^2 has variance 4 m^2 s^2 + 2 s^4. The 95 % interval assumes
+    that the errors of all pairs are fully correlated, so it is conservative for any correlation of concepts.
+
+    Args:
+        effects: effects of the run.
+        pairs: positions of boundary and concept.
+        at: position of the layer set.
+        beyond: significant effects, (B, S, C).
+
+    Returns:
+        NaN and 0 concepts if no pair has a known effect and standard error.
     """
-    effects = rescored
-    unit = concept_units([rescored.concepts[j] for _, j in pairs])
+    unit = concept_units([effects.concepts[j] for _, j in pairs])
     i, j = (np.array([pair[k] for pair in pairs]) for k in (0, 1))
     mean, error = effects.mean[i, at, 0, j] / unit, effects.error[i, at, 0, j] / unit
     known = ~(np.isnan(mean) | np.isnan(error))
     if not known.any():
         return SideEffect(np.nan, np.nan, np.nan, np.nan, 0, 0)
     square = (mean**2 - error**2)[known]
-    spread = np.sqrt(4.0 * mean**2 * error**2 + 2.0 * error**4)[known]
-    middle, half = float(square.mean()), 1.96 * float(spread.mean())
+    deviation = np.sqrt(4.0 * mean**2 * error**2 + 2.0 * error**4)[known]
+    middle, half = float(square.mean()), 1.96 * float(deviation.mean())
     value, low, high = (float(np.sqrt(max(v, 0.0))) for v in (middle, middle - half, middle + half))
     return SideEffect(
         value,
         low,
         high,
-        _random(rescored, sorted({int(c) for c in j}), at),
+        _random_directions(effects, sorted({int(c) for c in j}), at),
         int(known.sum()),
         int(beyond[i, at, j][known].sum()),
     )
 
 
-def _random(rescored: Effects, columns: Sequence[int], at: int) -> float:
-    """The same of random directions on these concepts."""
-    unit = concept_units([rescored.concepts[j] for j in columns])
-    part = rescored.null[:, at, columns]  # (R, n, 5)
-    means = null_means(part)
+def _random_directions(effects: Effects, columns: Sequence[int], at: int) -> float:
+    """Compute the root mean square effect of random directions on these concepts, corrected for noise."""
+    unit = concept_units([effects.concepts[j] for j in columns])
+    sums = effects.null[:, at, columns]  # (R, n, 5)
+    means = null_means(sums)  # (R, n)
     with np.errstate(invalid="ignore", divide="ignore"):
-        error2 = (part[..., 2] / part[..., 0] - means**2) / (part[..., 0] - 1.0)
+        error2 = (sums[..., 2] / sums[..., 0] - means**2) / (sums[..., 0] - 1.0)
         square = (means**2 - error2) / unit**2
-    known = square[np.isfinite(square)]  # one sample alone has no error
+    known = square[np.isfinite(square)]  # a single sample has no standard error
     return float(np.sqrt(max(float(known.mean()), 0.0))) if len(known) else float("nan")

@@ -13,14 +13,14 @@ from .figure import Figure
 from .svg import Canvas, text_width
 
 if TYPE_CHECKING:
-    from ..analyses.right_layers import Moved
+    from ..analyses.layer_effects import LayerEffect
 
 LINE = 21.0  # height of a row
 TOP, GAP = 34.0, 22.0  # above the first block, and below each
 HEAD = 30.0  # height of a block's name
 
 
-def layer_effects(rows: Sequence[Moved], levels: Sequence[str]) -> Figure:
+def layer_effects(rows: Sequence[LayerEffect], levels: Sequence[str]) -> Figure:
     """Draw bars for each boundary and layer set: one for its own concept, one for the others of each level.
 
     Grey bars are null directions; pale ones are layers other than the right ones.
@@ -85,12 +85,12 @@ def layer_effects(rows: Sequence[Moved], levels: Sequence[str]) -> Figure:
     )
 
 
-def _layers(row: Moved) -> str:
+def _layers(row: LayerEffect) -> str:
     """Name the layer set of a row, and its layers."""
     return f"{row.set_name} {show_layers(row.layers)}"
 
 
-def _span(rows: Sequence[Moved]) -> tuple[float, float]:
+def _span(rows: Sequence[LayerEffect]) -> tuple[float, float]:
     """Return the smallest and largest number to show, without room for a whisker slightly below zero."""
     numbers = [0.0] + [
         v
@@ -102,7 +102,7 @@ def _span(rows: Sequence[Moved]) -> tuple[float, float]:
     return (low if low < -0.05 * high else 0.0), high
 
 
-def _effect(axes: Axes, row: Moved, level: str | None, y: float) -> tuple[float, ...]:
+def _effect(axes: Axes, row: LayerEffect, level: str | None, y: float) -> tuple[float, ...]:
     """Draw the effect of a row on the other concepts of a level, or on its own concept if `level` is None.
 
     Returns:

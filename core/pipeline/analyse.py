@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..analyses import objects as objects_of
-from ..analyses.base import AnalysisRequest, Answer, LabelledRun, labels_of
+from ..analyses.base import AnalysisRequest, AnalysisResult, LabelledRun, labels_of
 from ..analyses.object_results import Objects
 from ..analyses.right_layers import layers
 from ..errors import UserError
@@ -21,8 +21,11 @@ NEEDED = ("synthesize", "learn", "rescore")
 
 
 def analyse_run(
-    path: Path, request: AnalysisRequest, analyse: Callable[[LabelledRun, AnalysisRequest], Answer], name: str
-) -> tuple[Answer, Path]:
+    path: Path,
+    request: AnalysisRequest,
+    analyse: Callable[[LabelledRun, AnalysisRequest], AnalysisResult],
+    name: str,
+) -> tuple[AnalysisResult, Path]:
     """Analyse one run and write the result. No network is loaded.
 
     Args:
@@ -43,9 +46,9 @@ def analyse_run(
 def analyse_runs(
     paths: Sequence[Path],
     request: AnalysisRequest,
-    analyse: Callable[[Sequence[LabelledRun], AnalysisRequest], Answer],
+    analyse: Callable[[Sequence[LabelledRun], AnalysisRequest], AnalysisResult],
     name: str,
-) -> tuple[Answer, Path]:
+) -> tuple[AnalysisResult, Path]:
     """Analyse one run, or several runs together, and write the result.
 
     Args:
@@ -73,7 +76,9 @@ def analyse_runs(
         return _analyse(paths, request, analyse, target)
 
 
-def analyse_layers(path: Path, request: AnalysisRequest, *, progress: Progress) -> tuple[Answer, Path]:
+def analyse_layers(
+    path: Path, request: AnalysisRequest, *, progress: Progress
+) -> tuple[AnalysisResult, Path]:
     """Compare right and wrong layers of one run. A result within the run becomes a chapter of the report.
 
     Raises:
@@ -104,9 +109,9 @@ def objects(path: Path, request: objects_of.TransitionRequest, *, progress: Prog
 def _analyse(
     paths: Sequence[Path],
     request: AnalysisRequest,
-    analyse: Callable[[Sequence[LabelledRun], AnalysisRequest], Answer],
+    analyse: Callable[[Sequence[LabelledRun], AnalysisRequest], AnalysisResult],
     target: Path,
-) -> tuple[Answer, Path]:
+) -> tuple[AnalysisResult, Path]:
     """Read the effects of these runs, analyse them, and write the result to a folder."""
     runs = []
     for label, path in zip(labels_of(paths), paths, strict=True):

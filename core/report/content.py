@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analyses.ablation import figure_of, judged
+from ..analyses.ablation import figure_of, scored_concept
 from ..analyses.entanglement import cosine_figure, matrix_figure
 from ..analyses.hierarchy import depth_rows, figures_for, levels_of_factors
 from ..analyses.object_results import Objects, read_objects
-from ..analyses.right_layers import Layers, read_layers
+from ..analyses.right_layers import LayerComparison, read_layers
 from ..boundaries.files import load_boundaries
 from ..figures import rankings as figures
 from ..figures.figure import Figure
@@ -37,7 +37,7 @@ class ReportContent:
     conditions: list[dict[str, Any]]
     skipped: dict[str, str]
     objects: Objects | None = None  # of `ganstrata analysis objects`
-    layers: Layers | None = None  # of `ganstrata analysis layers`
+    layers: LayerComparison | None = None  # of `ganstrata analysis layers`
     depths: Sequence[
         tuple[str, str, float, float, float]
     ] = ()  # level, concept or nothing, mean depth and interval
@@ -55,7 +55,7 @@ def gather(run: Run) -> ReportContent:
         drawn |= figures_for(rescored, hierarchy)
     drawn["entanglement"] = matrix_figure(rescored, rescored.ranking(conditional=True), everywhere)
     drawn["cosines"] = cosine_figure(rescored, order)
-    drawn["ablation"] = figure_of([judged(rescored, i, everywhere) for i in order])
+    drawn["ablation"] = figure_of([scored_concept(rescored, i, everywhere) for i in order])
     layers = read_layers(run, rescored)
     if layers is not None and not layers.fault:
         drawn["layers"] = layers.figure

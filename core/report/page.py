@@ -55,7 +55,7 @@ def build_page(
         config=yaml.safe_dump(manifest["config"], sort_keys=False, width=100),
         images=sum(stage.images for stage in run.record.stages.values()),
         seconds=sum(stage.seconds for stage in run.record.stages.values()),
-        headline=answers.found(rescored.found, candidates, rescored.rate),
+        headline=answers.factor_summary(rescored.found, candidates, rescored.rate),
         peaks=answers.peaks(found.hierarchy, [b.level for b in rescored.boundaries])
         if found.hierarchy is not None
         else [],

@@ -1,1 +1,1 @@
-"""The paper's user study (fig. 3b) as a kit: a blinded page that people vote on, and what their votes say."""
+"""Run the paper's user study (fig. 3b): build a blinded page to vote on, and analyse the votes."""

@@ -1,4 +1,4 @@
-"""Makes a study of a run: renders the strips, shuffles them, writes the page and the key."""
+"""Create a study from a run: render the strips, shuffle them, and write the page and the key."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from .page import build_page
 
 STRIPS = 3
 STEPS = 5
-SMALL = 128  # pixels up to which pictures are kept without loss
-POOL = 100_000  # samples from which those of a study are taken
+SMALL = 128  # width in pixels up to which pictures are stored as PNG
+POOL = 100_000  # number of samples that a study draws from
 
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """What a study is to show.
+    """Represent the options of a study.
 
     Attributes:
-        concepts: patterns of boundaries' names; none for the variation factors.
+        concepts: patterns of boundaries' names; empty for the variation factors.
         strips: samples per boundary.
-        steps: pictures in a row; odd, so that the unedited one stands in the middle.
+        steps: pictures in a row; odd, so that the unedited one is in the middle.
         words: what the page calls a boundary, by name.
-        seed: decides samples and shuffling; None draws one, which the key keeps.
-        device: to compute on; None for that of the run.
+        seed: seed of samples and shuffling; None to draw one, which the key stores.
+        device: device to compute on; None for that of the run.
     """
 
     concepts: tuple[str, ...] = ()
@@ -58,7 +58,15 @@ class StudyRequest:
 
 @dataclass(frozen=True)
 class Task:
-    """One question to render; plain data. `fields` (L, D) are a unit of the edit at the layers of each row."""
+    """Hold one question to render; plain data, so that it can go to a worker.
+
+    Attributes:
+        question: random name of the question.
+        sample: index of the sample.
+        fields: for each row, the change of the codes by one unit, (L, D).
+        layers: for each row, the edited layers.
+        amounts: number of units for each column.
+    """
 
     question: str
     sample: int
@@ -67,34 +75,36 @@ class Task:
     amounts: tuple[float, ...]
 
 
-def make_study(path: Path, out: Path, ask: StudyRequest, *, progress: Progress) -> Key:
-    """Write study.html, to be given away, and key.json, to be kept, into a new folder.
+def make_study(path: Path, out: Path, request: StudyRequest, *, progress: Progress) -> Key:
+    """Write study.html, for the raters, and key.json, for the owner of the study, into a new folder.
 
     Raises:
-        UserError: the run is not finished or has no layer groups, a name is unknown, or `out` holds a study.
+        UserError: the run is not finished or has fewer than two layer groups, a name is unknown, or `out`
+            already holds a study.
         GanstrataError: `out` cannot be written.
     """
-    _check(ask, out)
-    with open_finished_run(path, ask.device, writes=False) as (run, engine):
+    _check(request, out)
+    with open_finished_run(path, request.device, writes=False) as (run, engine):
         prepared = engine.prepared
         groups = dict(prepared.groups)
         if len(groups) < 2:
             raise UserError(
-                f"{path} has {len(groups)} layer groups, and a study compares two or more; say rescoring.groups in a config of a new run"
+                f"{path} has {len(groups)} layer groups, and a study compares two or more; "
+                "set rescoring.groups in the config of a new run"
             )
-        chosen = _chosen(read_effects(run), ask, path)
+        chosen = _select_boundaries(read_effects(run), request, path)
         for boundary in chosen:
             check_fits(boundary, prepared.generator)
-        seed = secrets.randbits(48) if ask.seed is None else ask.seed
-        amounts = tuple(float(a) for a in _amounts(run, ask.steps))
-        key = _key(run, prepared, chosen, groups, amounts, ask, seed)
+        seed = secrets.randbits(48) if request.seed is None else request.seed
+        amounts = tuple(float(a) for a in _amounts(run, request.steps))
+        key = _key(run, prepared, chosen, groups, amounts, request, seed)
         strips = _strips(run, engine, key, chosen, progress)
     add_files(out, {KEY: key.text.encode(), PAGE: build_page(key, strips).encode()})
     return key
 
 
 def plain_words(name: str) -> str:
-    """What the page calls a boundary: the concept without its scorer, in words.
+    """Return what the page calls a boundary: its concept in words, without the scorer.
 
     >>> plain_words("category/bedroom-vs-living_room"), plain_words("a/far_horizon|a/clouds")
     ('bedroom rather than living room', 'far horizon')
@@ -103,13 +113,19 @@ def plain_words(name: str) -> str:
     return " ".join(concept.replace("-vs-", " rather than ").replace("_", " ").split())
 
 
-def _check(ask: StudyRequest, out: Path) -> None:
-    if ask.steps < 3 or ask.steps % 2 == 0:
+def _check(request: StudyRequest, out: Path) -> None:
+    """Check the options and that `out` is free.
+
+    Raises:
+        UserError: an option is out of range, or `out` already holds a study.
+    """
+    if request.steps < 3 or request.steps % 2 == 0:
         raise UserError(
-            f"--steps {ask.steps}: give an odd number from 3 on, so that the unedited picture stands in the middle"
+            f"--steps {request.steps}: give an odd number of at least 3, "
+            "so that the unedited picture is in the middle"
         )
-    if ask.strips < 1:
-        raise UserError(f"--strips {ask.strips}: give 1 or more")
+    if request.strips < 1:
+        raise UserError(f"--strips {request.strips}: give 1 or more")
     taken = [name for name in (KEY, PAGE, "run.json") if (out / name).exists()]
     if taken:
         raise RunError(f"{out} has {' and '.join(taken)} already; give another --out")
@@ -117,31 +133,39 @@ def _check(ask: StudyRequest, out: Path) -> None:
         raise RunError(f"{out} is a file; give a folder as --out")
 
 
-def _chosen(rescored: Effects, ask: StudyRequest, path: Path) -> Boundaries:
-    known = rescored.boundaries
-    for pattern in ask.concepts:
+def _select_boundaries(effects: Effects, request: StudyRequest, path: Path) -> Boundaries:
+    """Return the boundaries that match the patterns, or the variation factors.
+
+    Raises:
+        UserError: a name is unknown, or there are no variation factors.
+    """
+    known = effects.boundaries
+    for pattern in request.concepts:
         if not any(fnmatchcase(name, pattern) for name in known.names):
             raise UserError(
                 f"--concepts {pattern}: no boundary of {path} has such a name.{nearest(pattern, known.names)}"
             )
-    for name in ask.words:
+    for name in request.words:
         if name not in known.names:
             raise UserError(
                 f"--words {name}=...: no boundary of {path} has this name.{nearest(name, known.names)}"
             )
-    if ask.concepts:
-        return Boundaries(b for b in known if any(fnmatchcase(b.name, pattern) for pattern in ask.concepts))
-    if not rescored.found:
-        raise UserError(f"{path} has no variation factors to ask about; say which boundaries with --concepts")
-    return Boundaries(known.of(name) for name in rescored.found)
+    if request.concepts:
+        return Boundaries(
+            b for b in known if any(fnmatchcase(b.name, pattern) for pattern in request.concepts)
+        )
+    if not effects.found:
+        raise UserError(f"{path} has no variation factors to ask about; name boundaries with --concepts")
+    return Boundaries(known.of(name) for name in effects.found)
 
 
 def _amounts(run: Run, steps: int) -> NDArray[np.float64]:
-    """From the first step of the run's strips over none to the last."""
+    """Return the amounts of the columns: evenly from the start of the strips to 0, and on to their end."""
     editing = run.config.editing
     if not editing.start < 0.0 < editing.end:
         raise UserError(
-            f"{run.path}: editing goes from {editing.start:g} to {editing.end:g}; a study needs both directions"
+            f"{run.path}: editing goes from {editing.start:g} to {editing.end:g}; "
+            "a study needs both directions"
         )
     half = steps // 2 + 1
     return np.concatenate([np.linspace(editing.start, 0.0, half)[:-1], np.linspace(0.0, editing.end, half)])
@@ -153,33 +177,43 @@ def _key(
     chosen: Boundaries,
     groups: dict[str, tuple[int, ...]],
     amounts: tuple[float, ...],
-    ask: StudyRequest,
+    request: StudyRequest,
     seed: int,
 ) -> Key:
-    """The questions, in random order and under random names; each group stands at each place equally often for a concept."""
+    """Return the key, with the questions in random order and under random names.
+
+    For each concept, each layer group is in each row equally often, as far as the number of strips allows.
+    """
     rng = np.random.default_rng([seed, 0])
-    first = run.config.editing.samples  # those of the report are known
-    samples = iter(first + rng.choice(POOL, size=len(chosen) * ask.strips, replace=False))
+    first = run.config.editing.samples  # the report shows these, so a rater may know them
+    samples = iter(first + rng.choice(POOL, size=len(chosen) * request.strips, replace=False))
     questions = [
         Question(
-            "unnamed", b.name, b.level, ask.words.get(b.name, plain_words(b.name)), int(next(samples)), order
+            "unnamed",
+            b.name,
+            b.level,
+            request.words.get(b.name, plain_words(b.name)),
+            int(next(samples)),
+            order,
         )
         for b in chosen
-        for order in shuffled(tuple(groups), ask.strips, rng)
+        for order in shuffled(tuple(groups), request.strips, rng)
     ]
     names: list[str] = []
     while len(names) < len(questions) + 1:
         name = rng.bytes(6).hex()
         names += [] if name in names else [name]
-    mixed = [questions[i] for i in rng.permutation(len(questions))]
-    asked = tuple(replace(question, id=name) for name, question in zip(names[1:], mixed, strict=True))
-    return Key(names[0], seed, run.path.name, prepared.generator.fingerprint, groups, amounts, asked)
+    shuffled_questions = [questions[i] for i in rng.permutation(len(questions))]
+    ordered = tuple(
+        replace(question, id=name) for name, question in zip(names[1:], shuffled_questions, strict=True)
+    )
+    return Key(names[0], seed, run.path.name, prepared.generator.fingerprint, groups, amounts, ordered)
 
 
 def _strips(
     run: Run, engine: Engine, key: Key, chosen: Boundaries, progress: Progress
 ) -> list[list[tuple[str, bytes]]]:
-    """Pictures of every question, row by row."""
+    """Render all questions: for each, media type and bytes of each row."""
     unit, scale = run.step_unit, engine.prepared.edit_scale
 
     def task(question: Question) -> Task:
@@ -193,34 +227,34 @@ def _strips(
             key.amounts,
         )
 
-    found: dict[str, list[tuple[str, bytes]]] = {}
+    rows_of: dict[str, list[tuple[str, bytes]]] = {}
     with progress.stage("study", total=len(key.questions)) as step:
         for name, rows in engine.map(_render, [task(question) for question in key.questions]):  # in any order
-            found[name] = rows
+            rows_of[name] = rows
             step(1)
-    return [found[question.id] for question in key.questions]
+    return [rows_of[question.id] for question in key.questions]
 
 
 @torch.inference_mode()
 def _render(prepared: Prepared, task: Task) -> tuple[str, list[tuple[str, bytes]]]:
-    """The rows of one question, with its name; every picture is computed by itself, at one batch shape."""
+    """Render the rows of one question, each picture on its own, and return them with the question's name."""
     start = task.sample // prepared.batch * prepared.batch
     latents, _, codes = prepared.draw(start, Stream.EDITING)
     row = slice(task.sample - start, task.sample - start + 1)
     condition = None if latents.condition is None else latents.condition[row]
-    codes = codes[row]
+    codes = codes[row]  # (1, L, D)
     base = prepared.render(codes, condition, torch.tensor([task.sample]), Stream.EDITING, task.layers)
-    found = []
+    rows = []
     for unit, layers in zip(task.fields, task.layers, strict=True):
         frames = [
             (base.edited(move(codes, unit, amount), layers) if amount else base.rendering).images
             for amount in task.amounts
         ]
-        found.append(_encoded(to_pixels(torch.cat(frames))))
-    return task.question, found
+        rows.append(_encoded(to_pixels(torch.cat(frames))))
+    return task.question, rows
 
 
 def _encoded(frames: NDArray[np.uint8]) -> tuple[str, bytes]:
-    """Frames (A, H, W, 3) side by side."""
+    """Encode frames (A, H, W, 3) side by side: media type and bytes."""
     sheet: NDArray[np.uint8] = tile(np.asarray(frames)[None])
     return ("image/png", png(sheet)) if frames.shape[1] <= SMALL else ("image/jpeg", jpeg(sheet))

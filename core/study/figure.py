@@ -1,4 +1,4 @@
-"""Fig. 3b: the share of the votes that each layer group gets, by level."""
+"""Draw the share of the votes for each layer group, by level (paper, fig. 3b)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,18 @@ from ..strata.layers import show_layers
 from .shares import Shares
 
 
-def votes_figure(found: Mapping[str, Shares], groups: Mapping[str, tuple[int, ...]], raters: int) -> Figure:
-    """Bars of every level side by side at each layer group and at none, with intervals; the line is what guessing would give."""
+def votes_figure(
+    shares_by_level: Mapping[str, Shares], groups: Mapping[str, tuple[int, ...]], raters: int
+) -> Figure:
+    """Draw bars with intervals for each level at each layer group and at `none`.
+
+    A line marks the share that random votes would give.
+
+    Args:
+        shares_by_level: shares of the groups in their order, then of `none`, by level.
+        groups: layers of each group.
+        raters: number of raters.
+    """
     left, top, bottom, width = 62.0, 34.0, 250.0, 760.0
     canvas = Canvas(width, 316)
     scale = Scale(0.0, 1.0, bottom, top)
@@ -22,13 +32,13 @@ def votes_figure(found: Mapping[str, Shares], groups: Mapping[str, tuple[int, ..
         canvas.line(left, scale(tick), width - 10, scale(tick), "rule")
         canvas.text(left - 8, scale(tick) + 4, scale.show(tick), css="soft", anchor="end")
     x = left
-    for level in found:
+    for level in shares_by_level:
         canvas.rect(x, 8, 12, 12, f"f-{level}")
         canvas.text(x + 18, 18, level)
         x += 34 + text_width([level])
     names = [*groups, "none"]
     room = (width - 10 - left) / len(names)
-    bar = min(34.0, room * 0.8 / max(len(found), 1))
+    bar = min(34.0, room * 0.8 / max(len(shares_by_level), 1))
     table: list[list[Any]] = [["level", "group", "layers", "votes", "share", "low", "high"]]
     for g, name in enumerate(names):
         middle = left + room * (g + 0.5)
@@ -37,11 +47,11 @@ def votes_figure(found: Mapping[str, Shares], groups: Mapping[str, tuple[int, ..
         canvas.text(
             middle, bottom + 37, f"layers {layers}" if layers else "of the rows", anchor="middle", css="soft"
         )
-        for m, (level, shares) in enumerate(found.items()):
+        for m, (level, shares) in enumerate(shares_by_level.items()):
             value, low, high = (float(numbers[g]) for numbers in (shares.value, shares.low, shares.high))
             table.append([level, name, layers, shares.votes, value, low, high])
             if np.isfinite(value):
-                x = middle + bar * (m - len(found) / 2)
+                x = middle + bar * (m - len(shares_by_level) / 2)
                 note = f"{level}, {name}: {value:.2f} [{low:.2f}, {high:.2f}] of {shares.votes} votes"
                 canvas.rect(x + 1, scale(value), bar - 2, scale(0.0) - scale(value), f"f-{level}", title=note)
                 canvas.whisker(scale(low), scale(high), x + bar / 2, upright=True)
@@ -52,7 +62,9 @@ def votes_figure(found: Mapping[str, Shares], groups: Mapping[str, tuple[int, ..
     canvas.text(16, (top + bottom) / 2, "share of votes", css="soft", anchor="middle", turn=-90)
     canvas.text(left, 308, f"{raters} raters; whiskers are 95 % intervals over raters and strips", css="soft")
     best = [
-        f"{level}: {names[int(np.argmax(shares.value))]}" for level, shares in found.items() if shares.votes
+        f"{level}: {names[int(np.argmax(shares.value))]}"
+        for level, shares in shares_by_level.items()
+        if shares.votes
     ]
     description = (
         f"Share of votes per layer group and level. Most votes for {', '.join(best)}."

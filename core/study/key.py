@@ -1,4 +1,4 @@
-"""The key of a study: which strip shows which layer group. It stays with the maker."""
+"""Read and write the key of a study, which says what layer group each row shows."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ from ..storage.disk import read_bytes
 
 KEY, PAGE = "key.json", "study.html"
 FORMAT = "ganstrata study key 1"
-LARGEST = 10_000_000  # bytes; ten thousand questions have some two million
+MAX_BYTES = 10_000_000  # ten thousand questions take about two million
 
 
 @dataclass(frozen=True)
 class Question:
-    """One sample edited along one boundary, a row per layer group; `order` says which group each row shows."""
+    """Represent a question: one sample edited along one boundary, with a row per layer group.
+
+    Attributes:
+        id: random name of the question.
+        boundary, level: the boundary and its level.
+        words: what the page calls the boundary.
+        sample: index of the sample.
+        order: the layer group of each row.
+    """
 
     id: str
     boundary: str
@@ -66,15 +74,16 @@ class _Content(BaseModel):
 
 @dataclass(frozen=True)
 class Key:
-    """Everything that the page does not say.
+    """Hold everything that the page does not reveal.
 
     Attributes:
-        study: names the study; votes carry it.
-        seed: of the shuffling and of the choice of samples.
-        run: the run it was made from.
-        generator: its fingerprint.
-        groups: layer groups by name, in order.
-        amounts: the steps that the columns show, in the unit of the run's config.
+        study: random name of the study; votes carry it.
+        seed: seed of the choice of samples and of the shuffling.
+        run: name of the run.
+        generator: fingerprint of the generator.
+        groups: layers of each group, in order.
+        amounts: steps that the columns show, in the unit of the run's config.
+        questions: the questions, in the order of the page.
     """
 
     study: str
@@ -87,49 +96,50 @@ class Key:
 
     @property
     def text(self) -> str:
-        """As a file."""
+        """Content of key.json."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
 
     @classmethod
     def read(cls, folder: Path) -> Key:
-        """The key in a study's folder.
+        """Read the key in the folder of a study.
 
         Raises:
-            UserError: it is missing or damaged.
+            UserError: the key is missing or damaged.
         """
         path = folder / KEY
         try:
-            content: Any = json.loads(read_bytes(path, LARGEST).decode("utf-8"))
+            content: Any = json.loads(read_bytes(path, MAX_BYTES).decode("utf-8"))
             if not isinstance(content, dict) or content.get("format") != FORMAT:
                 raise UserError(f"{path} is no key of a study")
-            found = _Content.model_validate(content)
+            stored = _Content.model_validate(content)
         except OSError as error:
             raise UserError(
-                f"{folder} holds no study: cannot read {path} ({error.strerror or error}); `ganstrata study make` writes it"
+                f"{folder} holds no study: cannot read {path} ({error.strerror or error}); "
+                "`ganstrata study make` writes it"
             ) from None
         except ValidationError as error:
             raise UserError(f"{path} is damaged: {describe(error, _Content, content)[0]}") from None
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path} is damaged: {error}") from None
-        questions = tuple(Question(**row.model_dump()) for row in found.questions)
-        groups = {name: tuple(layers) for name, layers in found.groups.items()}
+        questions = tuple(Question(**row.model_dump()) for row in stored.questions)
+        groups = {name: tuple(layers) for name, layers in stored.groups.items()}
         return cls(
-            found.study, found.seed, found.run, found.generator, groups, tuple(found.amounts), questions
+            stored.study, stored.seed, stored.run, stored.generator, groups, tuple(stored.amounts), questions
         )
 
 
 def shuffled(names: Sequence[str], count: int, rng: np.random.Generator) -> list[tuple[str, ...]]:
-    """`count` orders of the names, in which each name stands at each place as equally often as can be.
+    """Return `count` random orders of the names, with each name at each place as equally often as possible.
 
     >>> orders = shuffled(("a", "b"), 10, np.random.default_rng(0))
     >>> sum(order[0] == "a" for order in orders)
     5
     """
     size = len(names)
-    found: list[NDArray[np.int64]] = []
-    while len(found) < count:
-        # A Latin square with its rows and its names in random order: every name once at every place.
+    orders: list[NDArray[np.int64]] = []
+    while len(orders) < count:
+        # A Latin square has every name once at every place; its rows, columns and names are shuffled.
         square = (np.arange(size)[:, None] + np.arange(size)[None]) % size
         square = rng.permutation(size)[square[rng.permutation(size)]][:, rng.permutation(size)]
-        found += list(square)
-    return [tuple(names[i] for i in row) for row in found[:count]]
+        orders += list(square)
+    return [tuple(names[i] for i in row) for row in orders[:count]]

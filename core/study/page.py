@@ -1,4 +1,4 @@
-"""The page that people vote on: one file, which needs no network and does not say what a row shows."""
+"""Build the page that people vote on: one file that needs no network and does not reveal what a row shows."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .key import Key
 
 
 def build_page(key: Key, strips: Sequence[Sequence[tuple[str, bytes]]]) -> str:
-    """The page as HTML.
+    """Return the page as HTML.
 
     Args:
-        key: of the study; of each question only its random name and its words get into the page.
-        strips: of each question, of each row: media type and bytes of its picture.
+        key: key of the study; the page contains only the random name and the words of each question.
+        strips: for each question, media type and bytes of the picture of each row.
     """
     questions = [
         {
@@ -29,7 +29,7 @@ def build_page(key: Key, strips: Sequence[Sequence[tuple[str, bytes]]]) -> str:
         }
         for row, pictures in zip(key.questions, strips, strict=True)
     ]
-    # `<` in a text could end the script that holds the data.
+    # A `<` in a text could end the script element that holds the data.
     data = json.dumps({"study": key.study, "questions": questions}).replace("<", "\\u003c")
     environment = templates(__package__, lstrip_blocks=False)
     return environment.get_template("page.html.j2").render(

@@ -1,4 +1,4 @@
-"""From exported votes to the figure, the agreement and the tables."""
+"""Analyse the exported votes of a study: the figure, the agreement of raters and the tables."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ FILES = ("votes.svg", "votes.csv", "concepts.csv", "agreement.csv", "ballots.csv
 
 @dataclass(frozen=True)
 class Agreement:
-    """Fleiss' kappa of the votes on some strips, with its interval; NaN where it is undefined.
+    """Hold Fleiss' kappa of the votes on some strips, with its 95 % interval; NaN where undefined.
 
     Attributes:
-        strips: which: all, or those of a level.
-        of: `rows`: whether people chose the same row of a strip. The rows are shuffled, so that chance is all
-            rows alike, and agreement is about what they saw. `groups`: the same votes by layer group; where one
-            group is best in every strip this says nothing, since chance then already agrees.
-        count: how many strips.
+        strips: `all`, or a level.
+        of: `rows`: whether raters chose the same row of a strip; rows are shuffled, so chance makes all rows
+            equally likely. `groups`: the same votes by layer group; uninformative if one group is best in
+            every strip, because chance agreement is then high too.
+        count: number of strips.
+        value, low, high: kappa and its interval.
     """
 
     strips: str
@@ -46,14 +47,14 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Study:
-    """What people said.
+    """Hold the results of a study.
 
     Attributes:
-        key: of the study.
-        votes: all of them.
-        levels: shares by level, in the order of levels.
-        concepts: shares by boundary, in the key's order.
-        agreement: of all strips together, then by level; of rows and of groups.
+        key: key of the study.
+        votes: all votes.
+        levels: shares by level, in the order of LEVELS.
+        concepts: shares by boundary, in the order of the key.
+        agreement: kappa for all strips, then by level; of rows and of groups.
     """
 
     key: Key
@@ -64,36 +65,33 @@ class Study:
 
     @property
     def figure(self) -> Figure:
-        """Fig. 3b."""
+        """Chart of the shares by level (paper, fig. 3b)."""
         return votes_figure(self.levels, self.key.groups, len(self.votes.raters))
 
     @property
     def sentences(self) -> list[str]:
-        """What it says, a line per level, and what is to be known of the raters."""
+        """Conclusions: the group with most votes for each level, then the agreement of raters."""
         names = [*self.key.groups, NONE]
         lines = []
-        for level, found in self.levels.items():
-            if not found.votes:
+        for level, result in self.levels.items():
+            if not result.votes:
                 lines.append(f"{level}: no votes")
                 continue
-            order = np.argsort(-found.value, kind="stable")
+            order = np.argsort(-result.value, kind="stable")
             best = int(order[0])
-            tie = found.value[order[1]] == found.value[best]
-            said = f"{names[best]} and {names[int(order[1])]} alike" if tie else names[best]
-            numbers = f"{found.value[best]:.2f} [{found.low[best]:.2f}, {found.high[best]:.2f}]"
-            lines.append(f"{level}: most votes for {said}, {numbers} of {found.votes}")
+            tie = result.value[order[1]] == result.value[best]
+            winner = f"{names[best]} and {names[int(order[1])]} alike" if tie else names[best]
+            numbers = f"{result.value[best]:.2f} [{result.low[best]:.2f}, {result.high[best]:.2f}]"
+            lines.append(f"{level}: most votes for {winner}, {numbers} of {result.votes}")
         for row in (row for row in self.agreement if row.of == "rows"):
-            told = (
-                "undefined"
-                if np.isnan(row.value)
-                else f"{row.value:.2f}" + ("" if np.isnan(row.low) else f" [{row.low:.2f}, {row.high:.2f}]")
-            )
-            lines.append(f"agreement on rows, {row.strips}: Fleiss' kappa {told} over {row.count} strips")
+            bounds = "" if np.isnan(row.low) else f" [{row.low:.2f}, {row.high:.2f}]"
+            kappa = "undefined" if np.isnan(row.value) else f"{row.value:.2f}{bounds}"
+            lines.append(f"agreement on rows, {row.strips}: Fleiss' kappa {kappa} over {row.count} strips")
         return lines
 
 
 def analyse(key: Key, votes: Votes) -> Study:
-    """Shares by level and by concept, and agreement. Pure."""
+    """Compute the shares by level and by concept, and the agreement of raters."""
     count = len(key.groups) + 1
     by_level = {level: [q for q, row in enumerate(key.questions) if row.level == level] for level in LEVELS}
     by_level = {level: columns for level, columns in by_level.items() if columns}
@@ -101,33 +99,33 @@ def analyse(key: Key, votes: Votes) -> Study:
     for q, row in enumerate(key.questions):
         by_concept.setdefault(row.boundary, []).append(q)
 
-    def of(columns: list[int]) -> Shares:
+    def shares_of(columns: list[int]) -> Shares:
         return shares(votes.choices[:, columns], [key.questions[q].boundary for q in columns], count)
 
-    def agreed(name: str, columns: list[int]) -> list[Agreement]:
+    def kappas(name: str, columns: list[int]) -> list[Agreement]:
         tables = {"rows": votes.rows, "groups": votes.choices}
         return [
             Agreement(name, of, len(columns), *kappa_interval(table[:, columns], count))
             for of, table in tables.items()
         ]
 
-    agreement = agreed("all", list(range(len(key.questions))))
+    agreement = kappas("all", list(range(len(key.questions))))
     for level, columns in by_level.items():
-        agreement += agreed(level, columns) if len(by_level) > 1 else []
+        agreement += kappas(level, columns) if len(by_level) > 1 else []
     return Study(
         key,
         votes,
-        {level: of(columns) for level, columns in by_level.items()},
-        {name: of(columns) for name, columns in by_concept.items()},
+        {level: shares_of(columns) for level, columns in by_level.items()},
+        {name: shares_of(columns) for name, columns in by_concept.items()},
         tuple(agreement),
     )
 
 
 def read_study(folder: Path, paths: Sequence[Path], out: Path) -> Study:
-    """Read the votes on the study in `folder`, and write FILES into `out`.
+    """Analyse votes on the study in `folder`, and write FILES into `out`.
 
     Raises:
-        UserError: no study there, files of votes that are damaged or foreign, or files in `out` that would be lost.
+        UserError: there is no study, a file of votes is damaged or of another study, or `out` has results.
         GanstrataError: `out` cannot be written.
     """
     key = Key.read(folder)
@@ -165,18 +163,20 @@ def read_study(folder: Path, paths: Sequence[Path], out: Path) -> Study:
 
 
 def _concepts(study: Study) -> str:
+    """Return the content of concepts.csv: the share of each layer group, by boundary."""
     names = [*study.key.groups, NONE]
     level_of = {row.boundary: row.level for row in study.key.questions}
     rows: list[list[Any]] = [["boundary", "level", "group", "votes", "share", "low", "high"]]
-    for concept, found in study.concepts.items():
+    for concept, result in study.concepts.items():
         rows += [
-            [concept, level_of[concept], name, found.votes, found.value[g], found.low[g], found.high[g]]
+            [concept, level_of[concept], name, result.votes, result.value[g], result.low[g], result.high[g]]
             for g, name in enumerate(names)
         ]
     return csv_text(rows)
 
 
 def _ballots(study: Study) -> str:
+    """Return the content of ballots.csv: a row per rater and question."""
     names = [*study.key.groups, NONE]
     rows: list[list[Any]] = [["rater", "question", "boundary", "level", "sample", "choice"]]
     for r, rater in enumerate(study.votes.raters):
@@ -196,5 +196,5 @@ def _ballots(study: Study) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """NaN as nothing."""
+    """Return the value, or None for NaN."""
     return None if isinstance(value, float) and np.isnan(value) else value

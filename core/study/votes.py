@@ -1,4 +1,4 @@
-"""Votes that people exported from the page: read with suspicion, put into one table."""
+"""Read the votes that people exported from the page, check them, and collect them in one table."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .key import Key
 from .shares import MISSING
 
 FORMAT = "ganstrata study votes 1"
-LARGEST = 1_000_000  # bytes
-FIRST = 1970  # year in which votes can have been saved, by clocks that were never set
+MAX_BYTES = 1_000_000
+FIRST_YEAR = 1970  # the year of a clock that was never set
 NONE = "none"
 
 
@@ -42,7 +42,15 @@ class _Ballot(BaseModel):
 
 @dataclass(frozen=True)
 class Ballot:
-    """One file: who voted (a random name), when it was saved, and the choices by question, `none` among them."""
+    """Represent one exported file.
+
+    Attributes:
+        source: name of the file.
+        rater: random name of the rater.
+        saved: time of saving.
+        votes: chosen row, or `none`, by question.
+        remarks: remarks on the file.
+    """
 
     source: str
     rater: str
@@ -53,13 +61,13 @@ class Ballot:
 
 @dataclass(frozen=True)
 class Votes:
-    """All votes.
+    """Hold the votes of R raters on Q questions.
 
     Attributes:
-        raters: their random names, axis 0.
-        choices: groups in the key's order, then none; MISSING where there is no vote, (R, Q).
-        rows: the same votes as they were made: which row, then none, (R, Q).
-        remarks: on raters with missing or duplicate votes, in words.
+        raters: random names of the raters.
+        choices: position of the chosen group in the key, number of groups for none, or MISSING, (R, Q).
+        rows: the same by row of the page, (R, Q).
+        remarks: remarks on raters with missing, duplicate or suspicious votes.
     """
 
     raters: tuple[str, ...]
@@ -69,10 +77,10 @@ class Votes:
 
 
 def read_votes(key: Key, paths: Sequence[Path]) -> Votes:
-    """The votes in files, as a table.
+    """Read files of votes into one table.
 
     Raises:
-        ConfigError: files that are damaged or belong to another study, all of them by name.
+        ConfigError: files are damaged or belong to another study; the error lists all of them.
     """
     ballots: list[Ballot] = []
     faults: list[Fault] = []
@@ -87,63 +95,66 @@ def read_votes(key: Key, paths: Sequence[Path]) -> Votes:
 
 
 def read_ballot(key: Key, path: Path) -> Ballot:
-    """One exported file.
+    """Read one exported file.
 
     Raises:
-        UserError: missing, damaged, of another study, or with votes on what was not asked.
+        UserError: the file is missing, damaged, of another study, or has votes on unknown questions.
     """
     try:
         with open_file(path) as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise UserError(f"it has more than {LARGEST} bytes; no exported votes have")
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise UserError(f"it has more than {MAX_BYTES} bytes, and exported votes never do")
         data = json.loads(content.decode("utf-8"))
-        found = _Ballot.model_validate(data)
-        saved = datetime.fromisoformat(found.saved)
+        stored = _Ballot.model_validate(data)
+        saved = datetime.fromisoformat(stored.saved)
         saved = saved.replace(tzinfo=saved.tzinfo or UTC)
-        if not FIRST <= saved.year < 9999:
+        if not FIRST_YEAR <= saved.year < 9999:
             raise UserError(f"it says that it was saved in the year {saved.year}")
     except OSError as error:
         raise UserError(f"it cannot be read: {error.strerror or error}") from None
     except ValidationError as error:
         raise UserError(
-            f"these are no exported votes, or they are damaged: {describe(error, _Ballot, data)[0]}"
+            f"it does not contain exported votes, or is damaged: {describe(error, _Ballot, data)[0]}"
         ) from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"it is damaged: {error}") from None
-    if found.study != key.study:
-        raise UserError(f"these are votes on another study ('{found.study[:40]}', not '{key.study}')")
+    if stored.study != key.study:
+        raise UserError(f"these are votes on another study ('{stored.study[:40]}', not '{key.study}')")
     rows = {question.id: len(question.order) for question in key.questions}
     votes: dict[str, int | str] = {}
     remarks: list[str] = []
-    twice: set[str] = set()
-    for vote in found.votes:
+    repeated: set[str] = set()
+    for vote in stored.votes:
         if vote.question not in rows:
             raise UserError(f"it has a vote on question '{vote.question}', which this study does not ask")
         if vote.choice != NONE and not 0 <= int(vote.choice) < rows[vote.question]:
             raise UserError(
-                f"its vote on question '{vote.question}' is for row {vote.choice}; there are rows 0 to {rows[vote.question] - 1}"
+                f"its vote on question '{vote.question}' is for row {vote.choice}; "
+                f"there are rows 0 to {rows[vote.question] - 1}"
             )
         if vote.question in votes:
-            twice.add(vote.question)
+            repeated.add(vote.question)
         votes[vote.question] = vote.choice
-    if twice:
+    if repeated:
         remarks.append(
-            f"rater {found.rater}: {path.name} has several votes on {len(twice)} questions; the last of each counts"
+            f"rater {stored.rater}: {path.name} has several votes on {len(repeated)} questions; "
+            "the last of each counts"
         )
-    return Ballot(path.name, found.rater, saved, votes, tuple(remarks))
+    return Ballot(path.name, stored.rater, saved, votes, tuple(remarks))
 
 
 def tabulated(key: Key, ballots: Sequence[Ballot]) -> Votes:
-    """One row per rater; of several files of one rater the one that was saved last."""
+    """Collect ballots in a table with a row per rater; of several files of a rater the last saved counts."""
     remarks: list[str] = []
     chosen: dict[str, Ballot] = {}
     for ballot in sorted(ballots, key=lambda b: b.saved.timestamp()):
         before = chosen.get(ballot.rater)
         if before is not None:
-            same = "the same votes" if before.votes == ballot.votes else "other votes"
+            same = "the same votes" if before.votes == ballot.votes else "different votes"
             remarks.append(
-                f"rater {ballot.rater}: {ballot.source} was saved after {before.source}, with {same}; it counts, the other does not"
+                f"rater {ballot.rater}: {ballot.source} was saved after {before.source}, with {same}; "
+                "only the later file counts"
             )
         chosen[ballot.rater] = ballot
     names = [*key.groups]
@@ -163,6 +174,7 @@ def tabulated(key: Key, ballots: Sequence[Ballot]) -> Votes:
         if len(places) >= 8 and len(set(places)) == 1:
             shown = "none" if places[0] == NONE else f"row {int(places[0]) + 1}"
             remarks.append(
-                f"rater {ballot.rater}: all {len(places)} votes are for {shown}; the votes count, look whether they should"
+                f"rater {ballot.rater}: all {len(places)} votes are for {shown}; "
+                "they count, but check whether they should"
             )
     return Votes(tuple(chosen), choices, rows, tuple(remarks))

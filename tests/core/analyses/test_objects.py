@@ -1,4 +1,4 @@
-"""What becomes of objects, in a run where it is known: moving along red turns every sofa into a bed and leaves the wall alone."""
+"""Objects in a run of known truth: moving along red turns every sofa into a bed and keeps the wall."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ QUIET = Progress(quiet=True)
 
 @pytest.fixture
 def look(fakes, refurnished: Path):
-    """look(along, ...) analyses a copy of the run."""
+    """Return a function look(along, ...) that analyses a copy of the run."""
 
     def call(
         *along: str, samples: int = 40, step: float | None = 4.0, layers: str | None = "all", **rest
@@ -47,13 +47,13 @@ def look(fakes, refurnished: Path):
     return call
 
 
-def rows_of(found: Objects, hop: int = 1) -> dict[tuple[str, str], Transition]:
-    return {(row.source, row.target): row for row in found.rows if row.hop == hop}
+def rows_of(result: Objects, hop: int = 1) -> dict[tuple[str, str], Transition]:
+    return {(row.source, row.target): row for row in result.rows if row.hop == hop}
 
 
 def test_what_was_planted_is_found(look) -> None:
-    found = look("seen/red")
-    rows = rows_of(found)
+    result = look("seen/red")
+    rows = rows_of(result)
     assert sum(row.pixels for row in rows.values()) == 40 * 64
     assert not {("sofa", "sofa"), ("bed", "sofa")} & set(rows)
     turned = rows["sofa", "bed"]
@@ -62,8 +62,8 @@ def test_what_was_planted_is_found(look) -> None:
     assert 10 <= turned.samples <= 30
     assert rows["wall", "wall"].of_source > 0.98  # the corner may change
     assert rows["bed", "bed"].of_source == 1.0
-    assert found.stuff == ("wall",)
-    text = " ".join(found.sentences(1))
+    assert result.stuff == ("wall",)
+    text = " ".join(result.sentences(1))
     assert "seen/red rises" in text
     assert "100 % after" in text
     assert "keep their label: wall" in text
@@ -75,7 +75,7 @@ def test_counts_are_those_of_full_passes(look, refurnished: Path) -> None:
     run = ganstrata.open_run(refurnished)
     boundaries, _ = load_boundaries(refurnished)
     layers = (1, 6, 7)
-    found = look("seen/red", "seen/left", step=-0.5, layers="7,1,6")
+    result = look("seen/red", "seen/left", step=-0.5, layers="7,1,6")
     generator, segmenter = (
         ganstrata.load_generator("fake_layers", device="cpu"),
         ganstrata.load_scorer("fake_regions", device="cpu"),
@@ -92,16 +92,16 @@ def test_counts_are_those_of_full_passes(look, refurnished: Path) -> None:
                 )
             labels.append(segmenter.labels(ganstrata.Rendering(ganstrata.render(generator, codes))).numpy())
     for hop in (1, 2):
-        rows = rows_of(found, hop)
+        rows = rows_of(result, hop)
         pairs, pixels = np.unique(labels[hop - 1] * 4 + labels[hop], return_counts=True)
         expected = {
-            (found.classes[pair // 4], found.classes[pair % 4]): count
+            (result.classes[pair // 4], result.classes[pair % 4]): count
             for pair, count in zip(pairs, pixels, strict=True)
         }
         assert {key: row.pixels for key, row in rows.items()} == expected
     changed = labels[0] != labels[1]
-    assert found.hops[1].returned is not None
-    assert found.hops[1].returned[0] == pytest.approx(
+    assert result.hops[1].returned is not None
+    assert result.hops[1].returned[0] == pytest.approx(
         (changed & (labels[0] == labels[2])).sum() / changed.sum()
     )
 
@@ -111,7 +111,10 @@ def test_a_hop_back_is_called_one(look) -> None:
     assert on.hops[1].cosine == pytest.approx(1.0)
     assert on.hops[1].returned is not None
     assert on.hops[1].returned[2] < 0.01
-    words = "0.00 [0.00, 0.01] of the pixels that hop 1 changed have their earlier label again; the cosine of the two directions is 1.00."
+    words = (
+        "0.00 [0.00, 0.01] of the pixels that hop 1 changed have their earlier label again; "
+        "the cosine of the two directions is 1.00."
+    )
     assert words in on.sentences(2)
     assert not [sentence for sentence in on.sentences(1) if "earlier label" in sentence]
     back = replace(on, hops=[on.hops[0], replace(on.hops[1], returned=(0.9, 0.6, 0.95), cosine=-0.85)])
@@ -123,55 +126,55 @@ def test_a_hop_back_is_called_one(look) -> None:
 
 
 def test_conditional_directions_can_be_followed_too(look) -> None:
-    found = look("seen/red|seen/left")
-    assert found.hops[0].concept == "seen/red"
-    assert rows_of(found)["sofa", "bed"].of_source == 1.0
+    result = look("seen/red|seen/left")
+    assert result.hops[0].concept == "seen/red"
+    assert rows_of(result)["sofa", "bed"].of_source == 1.0
 
 
 def test_only_samples_that_have_the_start_are_taken(look) -> None:
-    found = look("seen/red", start="seen/red", samples=50, step=-4.0)
-    rows = rows_of(found)
+    result = look("seen/red", start="seen/red", samples=50, step=-4.0)
+    rows = rows_of(result)
     assert {row.source for row in rows.values()} <= {"wall", "lamp", "bed"}
     assert sum(row.pixels for row in rows.values()) == 50 * 64
-    assert found.hops[0].above_before == 1.0
-    assert found.hops[0].above_after == 0.0
-    assert "that have seen/red" in found.setting
-    assert "So most samples" not in " ".join(found.sentences(1))  # it was moved backwards
+    assert result.hops[0].above_before == 1.0
+    assert result.hops[0].above_after == 0.0
+    assert "that have seen/red" in result.description
+    assert "So most samples" not in " ".join(result.sentences(1))  # it was moved backwards
 
 
 def test_a_hop_that_does_not_arrive_is_called_one(look) -> None:
-    found = look("seen/red", layers="2-5")
-    assert found.hops[0].above_after is not None
-    missed = replace(found, hops=[replace(found.hops[0], above_after=0.49)])
-    reached = replace(found, hops=[replace(found.hops[0], above_after=0.5)])
-    assert "So most samples have not become what this hop was for" in " ".join(missed.sentences(1))
+    result = look("seen/red", layers="2-5")
+    assert result.hops[0].above_after is not None
+    missed = replace(result, hops=[replace(result.hops[0], above_after=0.49)])
+    reached = replace(result, hops=[replace(result.hops[0], above_after=0.5)])
+    assert "So most samples do not have the concept afterwards" in " ".join(missed.sentences(1))
     assert "So most samples" not in " ".join(reached.sentences(1))
 
 
 def test_layers_where_nothing_is_planted_change_nothing(look) -> None:
     early = look("seen/red", layers="2-5")
-    assert early.asked["layers"] == [2, 3, 4, 5]
+    assert early.settings["layers"] == [2, 3, 4, 5]
     assert rows_of(early)["sofa", "sofa"].of_source > 0.8
     assert rows_of(look("seen/red", layers="7"))["sofa", "bed"].of_source == 1.0
 
 
 def test_the_lower_layers_are_the_default_and_the_step_is_that_of_rescoring(look) -> None:
-    found = look("seen/left", step=None, layers=None)
-    assert (found.asked["set"], found.asked["layers"]) == ("lower", [2, 3])
-    assert found.asked["step"] == 2.0
-    assert found.asked["step_in_w"] == pytest.approx(4.0, rel=0.05)  # the spread of w is 2
-    assert "at the lower layers (2-3)" in found.setting
+    result = look("seen/left", step=None, layers=None)
+    assert (result.settings["set"], result.settings["layers"]) == ("lower", [2, 3])
+    assert result.settings["step"] == 2.0
+    assert result.settings["step_in_w"] == pytest.approx(4.0, rel=0.05)  # the spread of w is 2
+    assert "at the lower layers (2-3)" in result.description
 
 
 def test_files_are_written_and_say_the_same(look, refurnished: Path) -> None:
-    found = look("seen/red", "seen/left")
+    result = look("seen/red", "seen/left")
     folder = refurnished / "analysis/objects"
     assert {file.name for file in folder.iterdir()} == set(FILES)
     assert [path.name for path in folder.parent.iterdir()] == ["objects"]
     with (folder / "transitions.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
     assert [(int(r["hop"]), r["from"], r["to"], int(r["pixels"]), int(r["samples"])) for r in table] == [
-        (row.hop, row.source, row.target, row.pixels, row.samples) for row in found.rows
+        (row.hop, row.source, row.target, row.pixels, row.samples) for row in result.rows
     ]
     for r in table:
         assert 0.0 <= float(r["low"]) <= float(r["share_of_from"]) + 1e-6 <= float(r["high"]) + 2e-6
@@ -184,7 +187,7 @@ def test_files_are_written_and_say_the_same(look, refurnished: Path) -> None:
     assert masks.shape[1] == 6 * 132 - 4
 
 
-def test_the_same_question_has_the_same_answer_byte_for_byte(look, refurnished: Path) -> None:
+def test_the_same_request_writes_the_same_bytes(look, refurnished: Path) -> None:
     folder = refurnished / "analysis/objects"
     look("seen/red", start="seen/left")
     first = {name: (folder / name).read_bytes() for name in FILES}
@@ -205,33 +208,33 @@ def test_a_run_is_still_finished_afterwards(look, refurnished: Path) -> None:
 def test_what_is_damaged_or_out_of_date_is_not_shown(look, refurnished: Path) -> None:
     look("seen/red")
     run, folder = Run.open(refurnished), refurnished / "analysis/objects"
-    kept = (folder / "transitions.csv").read_text(encoding="utf-8")
-    (folder / "transitions.csv").write_text(kept.replace("sofa", "sofas"), encoding="utf-8")
+    text = (folder / "transitions.csv").read_text(encoding="utf-8")
+    (folder / "transitions.csv").write_text(text.replace("sofa", "sofas"), encoding="utf-8")
     damaged = read_objects(run)
     assert damaged is not None
-    assert "transitions.csv in analysis/objects is not what the analysis wrote" in damaged.faults[0]
+    assert "transitions.csv in analysis/objects was changed after the analysis" in damaged.faults[0]
     (folder / "transitions.csv").unlink()
     missing = read_objects(run)
     assert missing is not None
     assert "damaged or incomplete" in missing.faults[0]
-    (folder / "transitions.csv").write_text(kept, encoding="utf-8")
+    (folder / "transitions.csv").write_text(text, encoding="utf-8")
     whole = read_objects(run)
     assert whole is not None
     assert whole.faults == []
-    assert table_text(whole.rows) == kept
+    assert table_text(whole.rows) == text
     run.keys.scores["regions"] = "another"
     other = read_objects(run)
     assert other is not None
-    assert "its segmenter is another" in other.faults[0]
+    assert "its segmenter has changed" in other.faults[0]
     run = Run.open(refurnished)
     boundaries = refurnished / "boundaries.json"
     boundaries.write_text(boundaries.read_text(encoding="utf-8") + " ", encoding="utf-8")
     stale = read_objects(run)
     assert stale is not None
-    assert "learnt again" in stale.faults[0]
+    assert "learnt again since" in stale.faults[0]
     assert stale.along == ["seen/red"]
-    for text in ("{", "[]", '{"files": {}}'):
-        (folder / "objects.json").write_text(text, encoding="utf-8")
+    for content in ("{", "[]", '{"files": {}}'):
+        (folder / "objects.json").write_text(content, encoding="utf-8")
         broken = read_objects(run)
         assert broken is not None
         assert broken.faults
@@ -268,7 +271,7 @@ def test_of_several_one_must_be_named() -> None:
     choose = analysis._one_of
     assert choose(None, ("a",), what="segmenter", option="--segmenter") == "a"
     assert choose("b", ("a", "b"), what="segmenter", option="--segmenter") == "b"
-    with pytest.raises(UserError, match="2 segmenters: a, b; say which with --segmenter"):
+    with pytest.raises(UserError, match="2 segmenters: a, b; choose one with --segmenter"):
         choose(None, ("a", "b"), what="segmenter", option="--segmenter")
     with pytest.raises(UserError, match=r"Did you mean 'object'\? There is object"):
         choose("objcet", ("object",), what="segmenter", option="--segmenter")

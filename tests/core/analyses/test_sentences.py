@@ -1,9 +1,9 @@
-"""Sentences that numbers are turned into by rule."""
+"""Sentences that are written by rule from numbers."""
 
 from __future__ import annotations
 
 import numpy as np
-from ganstrata.core.analyses.sentences import fewer_extremes, found, null_gaps, order, peaks
+from ganstrata.core.analyses.sentences import factor_summary, fewer_extremes, null_gaps, order, peaks
 from ganstrata.core.plugins.records import LEVELS, Boundary
 from ganstrata.core.rescoring.hierarchy import hierarchy_of
 
@@ -11,7 +11,7 @@ GROUPS = {"bottom": (0,), "lower": (1,), "upper": (2,), "top": (3,)}
 
 
 def built(means: dict[str, list[float]], noise: float = 0.01):
-    """A hierarchy of one factor per level, from the mean change at each of four layers."""
+    """Return a hierarchy of one factor per level, from the mean change at each of four layers."""
     rng = np.random.default_rng(0)
     changes = np.array(list(means.values()))[:, :, None] + noise * rng.standard_normal((len(means), 4, 60))
     return hierarchy_of(
@@ -20,55 +20,60 @@ def built(means: dict[str, list[float]], noise: float = 0.01):
 
 
 def test_peaks_say_whether_the_paper_agrees() -> None:
-    said = peaks(
+    sentences = peaks(
         built({"layout": [1, 0, 0, 0], "colour": [0, 1, 0, 0], "object": [0, 0, 0, 1]}),
         ["layout", "colour", "object"],
     )
-    assert said[0].startswith("Layout peaks at the bottom layers with 1.00 of its effect [")
-    assert "in 100 % of resamplings. This is where the paper's generators have it." in said[0]
-    assert "Colour peaks at the lower layers" in said[1]
-    assert "The paper's generators have it at the top layers: not so here." in said[1]
-    assert "Object peaks at the top layers" in said[2]
-    assert "paper" not in said[2]
+    assert sentences[0].startswith("Layout peaks at the bottom layers with 1.00 of its effect [")
+    assert "in 100 % of resamplings. The paper's generators have it there too." in sentences[0]
+    assert "Colour peaks at the lower layers" in sentences[1]
+    assert "The paper's generators have it at the top layers instead." in sentences[1]
+    assert "Object peaks at the top layers" in sentences[2]
+    assert "paper" not in sentences[2]
 
 
-def test_a_peak_that_resamplings_do_not_settle_is_said_to_be_open() -> None:
-    (said,) = peaks(built({"layout": [1, 1.001, 0, 0]}, noise=0.5), ["layout"])
-    assert "so this is not settled" in said
+def test_a_peak_that_resamplings_do_not_agree_on_is_called_open() -> None:
+    (sentence,) = peaks(built({"layout": [1, 1.001, 0, 0]}, noise=0.5), ["layout"])
+    assert "which leaves its place open" in sentence
 
 
 def test_a_level_that_nothing_moves_upwards_has_no_peak() -> None:
-    (said,) = peaks(built({"layout": [-1, -1, -1, -1]}), ["layout"])
-    assert said == "Layout: no single layer moves it upwards."
+    (sentence,) = peaks(built({"layout": [-1, -1, -1, -1]}), ["layout"])
+    assert sentence == "Layout: no single layer moves it upwards."
 
 
 def test_levels_without_a_factor_are_named_once() -> None:
-    said = peaks(built({"layout": [1, 0, 0, 0]}), ["layout", "colour", "layout", "colour"])
-    assert len(said) == 2
-    assert said[1].startswith("Colour: none of its concepts is a variation factor here")
+    sentences = peaks(built({"layout": [1, 0, 0, 0]}), ["layout", "colour", "layout", "colour"])
+    assert len(sentences) == 2
+    assert sentences[1].startswith("Colour: none of its concepts is a variation factor here")
 
 
-def test_depths_are_put_in_order_and_held_against_the_papers() -> None:
-    said = order(built({"layout": [1, 0, 0, 0], "category": [0, 1, 0, 0], "colour": [0, 0, 0, 1]}))
-    assert said[0].startswith("Mean depths, from the first layer to the last: layout ")
-    assert "Layout sits before category in 100.0 % of resamplings (p 0.02, corrected for 3 pairs)." in said
-    assert "The paper's order, layout, category, colour, is the order of these depths." in said
-    said = order(built({"layout": [0, 0, 0, 1], "category": [0, 1, 0, 0], "colour": [1, 0, 0, 0]}))
-    assert "The paper's order, layout, category, colour, is not the order of these depths." in said
+def test_depths_are_put_in_order_and_compared_with_the_papers() -> None:
+    sentences = order(built({"layout": [1, 0, 0, 0], "category": [0, 1, 0, 0], "colour": [0, 0, 0, 1]}))
+    assert sentences[0].startswith("Mean depths, from the first layer to the last: layout ")
+    assert (
+        "Layout comes before category in 100.0 % of resamplings (p 0.02, corrected for 3 pairs)." in sentences
+    )
+    assert "The paper's order, layout, category, colour, is the order of these depths." in sentences
+    sentences = order(built({"layout": [0, 0, 0, 1], "category": [0, 1, 0, 0], "colour": [1, 0, 0, 0]}))
+    assert "The paper's order, layout, category, colour, is not the order of these depths." in sentences
 
 
-def test_depths_that_overlap_are_not_told_apart() -> None:
-    said = order(built({"layout": [0, 1, 0, 0], "category": [0, 1, 0, 0]}, noise=0.3))
-    assert any("are not told apart" in sentence for sentence in said)
-    assert not any("paper" in sentence for sentence in said)  # two levels are no order
+def test_depths_that_overlap_do_not_differ() -> None:
+    sentences = order(built({"layout": [0, 1, 0, 0], "category": [0, 1, 0, 0]}, noise=0.3))
+    assert any("do not differ significantly" in sentence for sentence in sentences)
+    assert not any("paper" in sentence for sentence in sentences)  # two levels are no order
 
 
-def test_how_many_are_found() -> None:
-    assert found([], 3, 0.05) == "None of 3 concepts is a variation factor at a false discovery rate of 0.05."
-    assert found(["a/b"], 3, 0.1).startswith(
+def test_the_number_of_factors() -> None:
+    assert (
+        factor_summary([], 3, 0.05)
+        == "None of 3 concepts is a variation factor at a false discovery rate of 0.05."
+    )
+    assert factor_summary(["a/b"], 3, 0.1).startswith(
         "1 of 3 concepts is a variation factor at a false discovery rate of 0.1; the strongest is a/b"
     )
-    assert found(["a/b", "a/c"], 3, 0.1).startswith("2 of 3 concepts are variation factors")
+    assert factor_summary(["a/b", "a/c"], 3, 0.1).startswith("2 of 3 concepts are variation factors")
 
 
 def test_a_layer_without_any_score_is_named() -> None:
@@ -77,23 +82,23 @@ def test_a_layer_without_any_score_is_named() -> None:
     )
     changes[0, [0, 3]] = np.nan
     hierarchy = hierarchy_of(changes, ["a/x"], ["layout"], LEVELS, GROUPS, bootstrap=100, seed=0)
-    said = peaks(hierarchy, ["layout"])
-    assert said[0].startswith("Layout peaks at the upper layers with 1.00")
+    sentences = peaks(hierarchy, ["layout"])
+    assert sentences[0].startswith("Layout peaks at the upper layers with 1.00")
     assert (
-        said[1]
-        == "a/x has no score in any sample that is moved at layers 0,3, which are left out of its share and depth."
+        sentences[1]
+        == "a/x has no score in any sample edited at layers 0,3, which are left out of its share and depth."
     )
 
 
 def test_null_directions_that_drop_out_are_told_with_what_follows() -> None:
     assert null_gaps({}, 20) == []
     few, none, one = null_gaps({"a/x": 19, "a/y": 0, "a/z": 1}, 20)
-    assert (
-        few
-        == "a/x: p rests on 19 of 20 null directions; the others leave the concept without a score in every sample."
+    assert few == (
+        "a/x: p rests on 19 of 20 null directions; "
+        "the others leave the concept without a score in every sample."
     )
     assert none.startswith(
-        "a/y: none of 20 null directions has a defined effect on it, and 2 are needed for a p value"
+        "a/y: none of 20 null directions has a defined effect on it, and a p value needs 2"
     )
     assert one.startswith("a/z: 1 of 20 null directions has a defined effect on it")
     assert none.endswith("so it cannot be a variation factor.")
@@ -113,7 +118,10 @@ def test_boundaries_learnt_from_fewer_samples_than_were_asked_for_are_named() ->
         )
 
     short = {"positives": 80, "positives_asked": 100, "negatives": 80, "negatives_asked": 100}
-    words = "a/x: learnt from 80 of 100 positives and 80 of 100 negatives; its classes are too small, or score the same, to supply all."
+    words = (
+        "a/x: learnt from 80 of 100 positives and 80 of 100 negatives, "
+        "because a class is too small or many of its scores are equal."
+    )
     assert fewer_extremes([boundary(short), boundary({"layers": [short, short]})]) == [words, words]
     assert (
         fewer_extremes(

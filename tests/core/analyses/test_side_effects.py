@@ -1,4 +1,4 @@
-"""The formulas behind entanglement and side effects: against planted truths."""
+"""The formulas of entanglement and side effects, compared with planted truths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganstrata.core.analyses.side_effects import side_effect
 
 
 def rotated(count: int, seed: int) -> np.ndarray:
-    """Cosines between random directions of few dimensions."""
+    """Return cosines between random directions in six dimensions."""
     normals = np.random.default_rng(seed).standard_normal((count, 6))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     return normals @ normals.T
@@ -54,7 +54,7 @@ def test_what_moves_together_stands_together() -> None:
 
 
 def planted(truth: np.ndarray, error: float, *, shared: bool, seed: int) -> SimpleNamespace:
-    """Effects of one boundary on as many concepts as `truth` has, in units of 2."""
+    """Return effects of one boundary on the concepts of `truth`, whose standard deviation is 2."""
     rng = np.random.default_rng(seed)
     noise = rng.standard_normal(1 if shared else len(truth)) * error
     mean = 2.0 * (truth + noise)[None, None, None]
@@ -91,13 +91,13 @@ def test_the_interval_covers_however_errors_hang_together(shared: bool) -> None:
 
 
 def test_concepts_without_a_score_are_left_out() -> None:
-    rescored = planted(np.array([0.5, 0.5, 0.5]), 0.001, shared=False, seed=0)
-    rescored.mean[..., 1] = np.nan
+    effects = planted(np.array([0.5, 0.5, 0.5]), 0.001, shared=False, seed=0)
+    effects.mean[..., 1] = np.nan
     beyond = np.array([[[True, True, False]]])
-    found = side_effect(rescored, [(0, 0), (0, 1), (0, 2)], 0, beyond)
+    found = side_effect(effects, [(0, 0), (0, 1), (0, 2)], 0, beyond)
     assert (found.concepts, found.beyond) == (2, 1)
     assert found.value == pytest.approx(0.5, abs=0.01)
-    assert np.isnan(side_effect(rescored, [(0, 1)], 0, beyond).value)
+    assert np.isnan(side_effect(effects, [(0, 1)], 0, beyond).value)
 
 
 def test_numbers_in_words() -> None:
@@ -109,10 +109,10 @@ def test_numbers_in_words() -> None:
 
 
 def test_noise_is_taken_out_of_the_squares_of_random_directions_too() -> None:
-    """Directions that move nothing, 20 samples with a spread of 1: the mean square of their means is 1 / 20, and that of their effects 0."""
+    """Directions without effect, 20 samples, sd 1: the mean square of means is 1 / 20, that of effects 0."""
     rng = np.random.default_rng(0)
     changes = rng.standard_normal((50, 40, 20))  # (R, C, K)
-    rescored = planted(np.zeros(40), 0.01, shared=False, seed=0)
+    effects = planted(np.zeros(40), 0.01, shared=False, seed=0)
     sums = np.stack(
         [
             np.full((50, 40), 20.0),
@@ -123,12 +123,12 @@ def test_noise_is_taken_out_of_the_squares_of_random_directions_too() -> None:
         ],
         axis=-1,
     )
-    rescored.null = sums[:, None]
+    effects.null = sums[:, None]
     none = np.zeros((1, 1, 40), dtype=bool)
     pairs = [(0, j) for j in range(40)]
-    assert side_effect(rescored, pairs, 0, none).random < 0.04  # with the noise 0.11, in units of 2
+    assert side_effect(effects, pairs, 0, none).random < 0.04  # with the noise 0.11, in units of 2
     true = sums.copy()
     true[..., 1] += 20 * 0.5
     true[..., 2] += 20 * 0.25 + 2 * 0.5 * sums[..., 1]
-    rescored.null = true[:, None]
-    assert side_effect(rescored, pairs, 0, none).random == pytest.approx(0.25, abs=0.02)
+    effects.null = true[:, None]
+    assert side_effect(effects, pairs, 0, none).random == pytest.approx(0.25, abs=0.02)

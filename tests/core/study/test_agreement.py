@@ -1,4 +1,4 @@
-"""Fleiss' kappa: the example of 1971, a second one from a textbook, pairs counted one by one, and its interval in simulation."""
+"""Fleiss' kappa: two published examples, pairs counted one by one, and its interval in simulation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganstrata.core.study.agreement import fleiss_kappa, kappa_interval
 from ganstrata.core.study.shares import MISSING
 from study_raters import vote
 
-# Fleiss 1971, table 1: six psychiatrists, thirty patients, five diagnoses; the diagnosis of each, patient by patient.
+# Fleiss 1971, table 1: the diagnoses of thirty patients by six psychiatrists, five categories.
 DIAGNOSES = """
 444444 222555 233335 555555 222444 113333 333355 113334 114444 555555 144444 124444 222333 144444 224445
 333335 111455 111112 224444 133555 555555 244444 224555 114444 144445 222224 111155 224444 133333 555555
@@ -46,14 +46,14 @@ def test_missing_votes_against_pairs_counted_one_by_one() -> None:
     choices = np.where(rng.random((6, 15)) < 0.3, MISSING, rng.integers(3, size=(6, 15)))
     choices[1:, 4] = MISSING  # a single vote tells nothing
     shares = []
-    kept = [q for q in range(15) if (choices[:, q] != MISSING).sum() > 1]
-    for q in kept:
+    rated = [q for q in range(15) if (choices[:, q] != MISSING).sum() > 1]
+    for q in rated:
         pairs = [(a, b) for a, b in combinations(choices[:, q], 2) if MISSING not in (a, b)]
         shares.append(np.mean([a == b for a, b in pairs]))
-    votes = choices[:, kept][choices[:, kept] != MISSING]
+    votes = choices[:, rated][choices[:, rated] != MISSING]
     chance = sum(float((votes == j).mean()) ** 2 for j in range(3))
     assert fleiss_kappa(counted(choices, 3)) == pytest.approx((np.mean(shares) - chance) / (1.0 - chance))
-    assert len(kept) < 15
+    assert len(rated) < 15
 
 
 def test_the_ends() -> None:

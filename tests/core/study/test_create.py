@@ -1,4 +1,4 @@
-"""The page of a study: it shows what the key says, and says none of it."""
+"""The page of a study shows what the key says and reveals none of it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from study_raters import GROUPS, make_key
 
 QUIET = Progress(quiet=True)
 HOME = {"seen/left": "bottom", "seen/checks": "lower", "seen/stripes": "upper", "seen/red": "top"}
-"""In which group each concept is planted."""
+"""The group where each concept is planted."""
 
 
 def shown(page: str) -> dict[str, list[np.ndarray]]:
-    """The pictures of each question, by its random name: rows (H, columns, W, 3)."""
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    assert found is not None
+    """Return the pictures of each question by its random name: rows (H, columns, W, 3)."""
+    match = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert match is not None
     rows = {}
-    for question in json.loads(found[1])["questions"]:
+    for question in json.loads(match[1])["questions"]:
         sheets = [
             np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))).astype(float)
             for uri in question["rows"]
@@ -44,15 +44,15 @@ def shown(page: str) -> dict[str, list[np.ndarray]]:
 
 
 @pytest.fixture
-def made(fakes, copied: Path, tmp_path: Path) -> tuple[Key, Path]:
+def created(fakes, copied: Path, tmp_path: Path) -> tuple[Key, Path]:
     key = make_study(
         copied, tmp_path / "study", StudyRequest(concepts=tuple(HOME), strips=4, seed=5), progress=QUIET
     )
     return key, tmp_path / "study"
 
 
-def test_rows_show_what_the_key_says(made: tuple[Key, Path]) -> None:
-    key, folder = made
+def test_rows_show_what_the_key_says(created: tuple[Key, Path]) -> None:
+    key, folder = created
     assert Key.read(folder) == key
     rows = shown((folder / PAGE).read_text(encoding="utf-8"))
     assert list(rows) == [question.id for question in key.questions]
@@ -70,19 +70,19 @@ def test_rows_show_what_the_key_says(made: tuple[Key, Path]) -> None:
 def test_workers_may_finish_in_any_order(
     fakes, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = StudyRequest(concepts=tuple(HOME), strips=2, seed=5)
-    make_study(copied, tmp_path / "one", ask, progress=QUIET)
+    request = StudyRequest(concepts=tuple(HOME), strips=2, seed=5)
+    make_study(copied, tmp_path / "one", request, progress=QUIET)
     monkeypatch.setattr(
         Engine,
         "map",
         lambda self, function, tasks: iter([function(self.prepared, task) for task in tasks][::-1]),
     )
-    make_study(copied, tmp_path / "two", ask, progress=QUIET)
+    make_study(copied, tmp_path / "two", request, progress=QUIET)
     assert (tmp_path / "one" / PAGE).read_bytes() == (tmp_path / "two" / PAGE).read_bytes()
 
 
-def test_places_are_balanced_and_questions_mixed(made: tuple[Key, Path]) -> None:
-    key, _ = made
+def test_places_are_balanced_and_questions_mixed(created: tuple[Key, Path]) -> None:
+    key, _ = created
     for concept in HOME:
         orders = [question.order for question in key.questions if question.boundary == concept]
         assert all(len({order[place] for order in orders}) == 4 for place in range(4))
@@ -90,10 +90,10 @@ def test_places_are_balanced_and_questions_mixed(made: tuple[Key, Path]) -> None
     assert names != sorted(names, key=list(HOME).index)
 
 
-def test_the_page_says_nothing_of_what_it_shows(made: tuple[Key, Path]) -> None:
-    key, folder = made
+def test_the_page_says_nothing_of_what_it_shows(created: tuple[Key, Path]) -> None:
+    key, folder = created
     page = (folder / PAGE).read_text(encoding="utf-8")
-    told = re.sub(r"base64,[^\"]*", "", page)
+    text = re.sub(r"base64,[^\"]*", "", page)
     for secret in (
         *GROUPS,
         "seen/",
@@ -106,29 +106,29 @@ def test_the_page_says_nothing_of_what_it_shows(made: tuple[Key, Path]) -> None:
         "category",
         "attribute",
     ):
-        assert not re.search(rf"\b{re.escape(secret)}\b", told), secret
-    assert not any(str(question.sample) in told for question in key.questions if question.sample > 999)
+        assert not re.search(rf"\b{re.escape(secret)}\b", text), secret
+    assert not any(str(question.sample) in text for question in key.questions if question.sample > 999)
 
 
-def test_it_needs_no_network(made: tuple[Key, Path]) -> None:
-    page = (made[1] / PAGE).read_text(encoding="utf-8")
+def test_it_needs_no_network(created: tuple[Key, Path]) -> None:
+    page = (created[1] / PAGE).read_text(encoding="utf-8")
     assert "default-src 'none'" in page
-    told = re.sub(r"base64,[^\"]*", "", page)
+    text = re.sub(r"base64,[^\"]*", "", page)
     assert not re.search(
-        r"https?://|\bsrc=\"(?!data:)|\bhref=|@import|url\(|\bfetch\b|XMLHttpRequest|sendBeacon", told
+        r"https?://|\bsrc=\"(?!data:)|\bhref=|@import|url\(|\bfetch\b|XMLHttpRequest|sendBeacon", text
     )
 
 
 def test_a_seed_makes_the_same_study_and_none_makes_another(fakes, copied: Path, tmp_path: Path) -> None:
-    ask = {"concepts": ("seen/red",), "strips": 2}
+    request = {"concepts": ("seen/red",), "strips": 2}
     keys = [
-        make_study(copied, tmp_path / str(i), StudyRequest(**ask, seed=s), progress=QUIET)
+        make_study(copied, tmp_path / str(i), StudyRequest(**request, seed=s), progress=QUIET)
         for i, s in enumerate((5, 5, 6, None, None))
     ]
     assert keys[0] == keys[1]
     assert (tmp_path / "0" / PAGE).read_bytes() == (tmp_path / "1" / PAGE).read_bytes()
     assert len({key.study for key in keys}) == 4
-    again = make_study(copied, tmp_path / "again", StudyRequest(**ask, seed=keys[3].seed), progress=QUIET)
+    again = make_study(copied, tmp_path / "again", StudyRequest(**request, seed=keys[3].seed), progress=QUIET)
     assert again == keys[3]
 
 
@@ -139,7 +139,7 @@ def test_without_names_the_variation_factors_are_asked_about(fakes, copied: Path
         StudyRequest(strips=1, steps=3, words={"seen/red": "a red tint"}),
         progress=QUIET,
     )
-    factors = set(read_effects(Run.open(copied)).found)
+    factors = set(read_effects(Run.open(copied)).match)
     assert {question.boundary for question in key.questions} == factors
     assert set(HOME) <= factors
     assert {question.words for question in key.questions if question.boundary in HOME} == {
@@ -152,7 +152,7 @@ def test_without_names_the_variation_factors_are_asked_about(fakes, copied: Path
 
 
 @pytest.mark.parametrize(
-    ("ask", "words"),
+    ("request", "words"),
     [
         (StudyRequest(("seen/rde",)), r"--concepts seen/rde: no boundary of .* Did you mean 'seen/red'\?"),
         (
@@ -163,19 +163,21 @@ def test_without_names_the_variation_factors_are_asked_about(fakes, copied: Path
         (StudyRequest(strips=0), "--strips 0: give 1 or more"),
     ],
 )
-def test_mistakes_write_nothing(fakes, copied: Path, tmp_path: Path, ask: StudyRequest, words: str) -> None:
+def test_mistakes_write_nothing(
+    fakes, copied: Path, tmp_path: Path, request: StudyRequest, words: str
+) -> None:
     with pytest.raises(UserError, match=words):
-        make_study(copied, tmp_path / "study", ask, progress=QUIET)
+        make_study(copied, tmp_path / "study", request, progress=QUIET)
     assert not (tmp_path / "study").exists()
 
 
-def test_a_study_is_never_overwritten(fakes, made: tuple[Key, Path], finished: Run) -> None:
+def test_a_study_is_never_overwritten(fakes, created: tuple[Key, Path], finished: Run) -> None:
     with pytest.raises(UserError, match=r"has key\.json and study\.html already"):
-        make_study(finished.path, made[1], StudyRequest(), progress=QUIET)
+        make_study(finished.path, created[1], StudyRequest(), progress=QUIET)
     with pytest.raises(UserError, match=r"has run\.json already"):
         make_study(finished.path, finished.path, StudyRequest(), progress=QUIET)
     with pytest.raises(UserError, match="is a file"):
-        make_study(finished.path, made[1] / KEY, StudyRequest(), progress=QUIET)
+        make_study(finished.path, created[1] / KEY, StudyRequest(), progress=QUIET)
 
 
 def test_words_of_concepts_cannot_end_the_script_or_become_markup() -> None:
@@ -185,9 +187,9 @@ def test_words_of_concepts_cannot_end_the_script_or_become_markup() -> None:
     key = Key(key.study, key.seed, key.run, key.generator, key.groups, key.amounts, questions)
     page = build_page(key, [[("image/png", b"x")] * 4] * len(questions))
     assert page.count("</script>") == 2
-    found = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
-    assert found is not None
-    assert json.loads(found[1])["questions"][0]["words"] == evil
+    match = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
+    assert match is not None
+    assert json.loads(match[1])["questions"][0]["words"] == evil
 
 
 @pytest.mark.parametrize(

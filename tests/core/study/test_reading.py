@@ -1,4 +1,4 @@
-"""From votes to the figure: raters with known preferences are read as they are."""
+"""From votes to the figure: known preferences of raters are recovered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STRENGTH = 2.0
 
 
 def study(folder: Path, raters: int = 20, strips: int = 4) -> list[Path]:
-    """A study whose raters lean to the group that LEANING gives each level."""
+    """Write a study whose raters lean to the group that LEANING gives each level; return the votes' paths."""
     key = make_key(strips)
     folder.mkdir()
     (folder / KEY).write_text(key.text)
@@ -40,7 +40,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_known_preferences_are_in_the_figure(tmp_path: Path) -> None:
     paths = study(tmp_path / "study")
-    found = read_study(tmp_path / "study", paths, tmp_path / "out")
+    result = read_study(tmp_path / "study", paths, tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FILES)
     truth = softmax(STRENGTH * np.array([1.0, 0.0, 0.0, 0.0, 0.0]))
     for row in rows(tmp_path / "out/votes.csv"):
@@ -48,9 +48,9 @@ def test_known_preferences_are_in_the_figure(tmp_path: Path) -> None:
         assert float(row["share"]) == pytest.approx(expected, abs=0.15)
         assert float(row["low"]) <= float(row["share"]) <= float(row["high"])
     for level, group in LEANING.items():
-        assert any(sentence.startswith(f"{level}: most votes for {group}, ") for sentence in found.sentences)
-    assert list(found.levels) == ["layout", "category", "attribute", "colour"]
-    assert found.levels["category"].votes == 2 * 20 * 4
+        assert any(sentence.startswith(f"{level}: most votes for {group}, ") for sentence in result.sentences)
+    assert list(result.levels) == ["layout", "category", "attribute", "colour"]
+    assert result.levels["category"].votes == 2 * 20 * 4
     svg = (tmp_path / "out/votes.svg").read_text()
     assert "Most votes for layout: bottom, category: lower, attribute: upper, colour: top." in svg
     assert "20 raters" in svg
@@ -62,10 +62,10 @@ def test_the_tables_agree_with_the_votes(tmp_path: Path) -> None:
     ballots = rows(tmp_path / "out/ballots.csv")
     assert len(ballots) == 5 * 2 * len(CONCEPTS)
     for row in rows(tmp_path / "out/concepts.csv"):
-        mine = [b for b in ballots if b["boundary"] == row["boundary"]]
-        assert int(row["votes"]) == len(mine)
+        selected = [b for b in ballots if b["boundary"] == row["boundary"]]
+        assert int(row["votes"]) == len(selected)
         assert float(row["share"]) == pytest.approx(
-            np.mean([b["choice"] == row["group"] for b in mine]), abs=1e-5
+            np.mean([b["choice"] == row["group"] for b in selected]), abs=1e-5
         )
     agreement = rows(tmp_path / "out/agreement.csv")
     assert [(row["strips"], row["of"]) for row in agreement][:4] == [
@@ -81,9 +81,9 @@ def test_one_mind_on_rows_is_full_agreement_and_on_one_group_undefined(tmp_path:
     key = make_key(2)
     (tmp_path / KEY).write_text(key.text)
     paths = [put(tmp_path / f"{r}.json", ballot(key, ["lower"] * len(key.questions), r)) for r in range(4)]
-    found = read_study(tmp_path, paths, tmp_path / "out")
-    assert found.agreement[0].value == pytest.approx(1.0)
-    assert np.isnan(found.agreement[1].value)
+    result = read_study(tmp_path, paths, tmp_path / "out")
+    assert result.agreement[0].value == pytest.approx(1.0)
+    assert np.isnan(result.agreement[1].value)
     assert rows(tmp_path / "out/agreement.csv")[1]["kappa"] == ""
     assert json.loads((tmp_path / "out/study.json").read_text())["agreement"][1]["value"] is None
 
@@ -92,9 +92,9 @@ def test_few_raters_and_partial_votes(tmp_path: Path) -> None:
     key = make_key(1)
     (tmp_path / KEY).write_text(key.text)
     path = put(tmp_path / "a.json", ballot(key, ["bottom", "", "", "", ""], 1))
-    found = read_study(tmp_path, [path], tmp_path / "out")
-    assert "category: no votes" in found.sentences
-    assert found.votes.remarks == (f"rater {1:016x}: 4 of 5 votes are missing",)
+    result = read_study(tmp_path, [path], tmp_path / "out")
+    assert "category: no votes" in result.sentences
+    assert result.votes.remarks == (f"rater {1:016x}: 4 of 5 votes are missing",)
     assert (tmp_path / "out/votes.svg").is_file()
     assert rows(tmp_path / "out/votes.csv")[5]["share"] == ""
 

@@ -13,49 +13,49 @@ PREFERENCE = np.array([1.5, 0.3, 0.0, -0.5, -1.0])
 
 def test_shares_are_those_of_the_votes_that_there_are() -> None:
     choices = np.array([[0, 1, MISSING, 2], [0, MISSING, MISSING, 0], [2, 1, MISSING, 0]])
-    found = shares(choices, ["a", "a", "b", "b"], 4)
-    assert found.votes == 8
-    np.testing.assert_allclose(found.value, [4 / 8, 2 / 8, 2 / 8, 0.0])
-    assert ((found.low <= found.value) & (found.value <= found.high)).all()
+    result = shares(choices, ["a", "a", "b", "b"], 4)
+    assert result.votes == 8
+    np.testing.assert_allclose(result.value, [4 / 8, 2 / 8, 2 / 8, 0.0])
+    assert ((result.low <= result.value) & (result.value <= result.high)).all()
 
 
 def test_no_votes() -> None:
-    found = shares(np.full((3, 2), MISSING), ["a", "a"], 2)
-    assert found.votes == 0
-    assert np.isnan(found.value).all()
+    result = shares(np.full((3, 2), MISSING), ["a", "a"], 2)
+    assert result.votes == 0
+    assert np.isnan(result.value).all()
 
 
 def test_order_of_raters_and_strips_does_not_matter() -> None:
     rng = np.random.default_rng(0)
     choices, strata = vote(PREFERENCE, 7, 12, rng, taste=1.0, luck=1.0), ["a"] * 5 + ["b"] * 7
-    found = shares(choices, strata, 5)
+    result = shares(choices, strata, 5)
     rows, columns = rng.permutation(7), rng.permutation(12)
     other = shares(choices[np.ix_(rows, columns)], [strata[i] for i in columns], 5)
     np.testing.assert_allclose(
-        np.stack([found.value, found.low, found.high]), np.stack([other.value, other.low, other.high])
+        np.stack([result.value, result.low, result.high]), np.stack([other.value, other.low, other.high])
     )
 
 
 def test_votes_without_any_pattern_have_about_wilsons_interval() -> None:
     choices = np.random.default_rng(2).integers(4, size=(60, 60))
-    found = shares(choices, ["a"] * 60, 4)
+    result = shares(choices, ["a"] * 60, 4)
     wilson = stats.binomtest(int((choices == 0).sum()), 3600).proportion_ci(method="wilson")
-    assert found.high[0] - found.low[0] == pytest.approx(wilson.high - wilson.low, rel=0.35)
+    assert result.high[0] - result.low[0] == pytest.approx(wilson.high - wilson.low, rel=0.35)
 
 
 def test_one_mind_in_many_votes_counts_as_one_rater_each() -> None:
     """Six raters who each always vote the same: 40 strips tell no more than one."""
     choices = np.repeat([[0], [0], [0], [1], [1], [2]], 40, axis=1)
-    found = shares(choices, ["a"] * 40, 3)
+    result = shares(choices, ["a"] * 40, 3)
     few = stats.binomtest(3, 6).proportion_ci(method="wilson")
-    assert found.high[0] - found.low[0] > 0.8 * (few.high - few.low)
+    assert result.high[0] - result.low[0] > 0.8 * (few.high - few.low)
 
 
 def test_what_nobody_chose_may_still_be_chosen() -> None:
-    found = shares(np.zeros((10, 10), np.int64), ["a"] * 10, 2)
-    assert (found.value[0], found.high[0], found.value[1], found.low[1]) == (1.0, 1.0, 0.0, 0.0)
-    assert 0.02 < found.high[1] < 0.06  # 100 votes
-    assert found.low[0] == pytest.approx(1.0 - found.high[1])
+    result = shares(np.zeros((10, 10), np.int64), ["a"] * 10, 2)
+    assert (result.value[0], result.high[0], result.value[1], result.low[1]) == (1.0, 1.0, 0.0, 0.0)
+    assert 0.02 < result.high[1] < 0.06  # 100 votes
+    assert result.low[0] == pytest.approx(1.0 - result.high[1])
 
 
 @pytest.mark.parametrize(("taste", "luck"), [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
@@ -66,7 +66,7 @@ def test_coverage_in_simulation(taste: float, luck: float, raters: int, concepts
     strata = [f"c{i // strips}" for i in range(concepts * strips)]
     hits = np.zeros(5)
     for k in range(300):
-        found = shares(
+        result = shares(
             vote(
                 PREFERENCE,
                 raters,
@@ -78,12 +78,12 @@ def test_coverage_in_simulation(taste: float, luck: float, raters: int, concepts
             strata,
             5,
         )
-        hits += (found.low <= truth) & (truth <= found.high)
+        hits += (result.low <= truth) & (truth <= result.high)
     assert 0.91 < hits.mean() / 300 < 0.99
 
 
 def test_known_preferences_are_recovered() -> None:
     truth = expected(PREFERENCE, taste=0.5, luck=0.5)
-    found = shares(vote(PREFERENCE, 60, 60, np.random.default_rng(3), taste=0.5, luck=0.5), ["a"] * 60, 5)
-    np.testing.assert_allclose(found.value, truth, atol=0.06)
-    assert (found.high - found.low < 0.16).all()
+    result = shares(vote(PREFERENCE, 60, 60, np.random.default_rng(3), taste=0.5, luck=0.5), ["a"] * 60, 5)
+    np.testing.assert_allclose(result.value, truth, atol=0.06)
+    assert (result.high - result.low < 0.16).all()

@@ -1,4 +1,4 @@
-"""Exported votes and keys: what is read, what is refused and by which name, and what is told of raters."""
+"""Exported votes and keys: which files are read, which are refused, and the remarks on raters."""
 
 from __future__ import annotations
 
@@ -19,48 +19,49 @@ ALL = ["bottom", "none", "top", "lower", "upper", "bottom", "none", "top", "lowe
 
 
 def test_rows_become_groups(tmp_path: Path) -> None:
-    found = read_votes(KEY_, [put(tmp_path / "a.json", ballot(KEY_, ALL, 1))])
-    assert [CHOICES[i] for i in found.choices[0]] == ALL
+    votes = read_votes(KEY_, [put(tmp_path / "a.json", ballot(KEY_, ALL, 1))])
+    assert [CHOICES[i] for i in votes.choices[0]] == ALL
     for q, question in enumerate(KEY_.questions):
-        assert ALL[q] == ("none" if found.rows[0, q] == 4 else question.order[found.rows[0, q]])
-    assert found.raters == (f"{1:016x}",)
-    assert found.remarks == ()
+        assert ALL[q] == ("none" if votes.rows[0, q] == 4 else question.order[votes.rows[0, q]])
+    assert votes.raters == (f"{1:016x}",)
+    assert votes.remarks == ()
 
 
-def test_missing_votes_are_told(tmp_path: Path) -> None:
-    found = read_votes(KEY_, [put(tmp_path / "a.json", ballot(KEY_, ["", *ALL[1:8], "", ""], 1))])
-    assert (found.choices[0] == MISSING).tolist() == [True] + [False] * 7 + [True] * 2
-    assert found.remarks == (f"rater {1:016x}: 3 of 10 votes are missing",)
+def test_missing_votes_are_remarked(tmp_path: Path) -> None:
+    votes = read_votes(KEY_, [put(tmp_path / "a.json", ballot(KEY_, ["", *ALL[1:8], "", ""], 1))])
+    assert (votes.choices[0] == MISSING).tolist() == [True] + [False] * 7 + [True] * 2
+    assert votes.remarks == (f"rater {1:016x}: 3 of 10 votes are missing",)
 
 
 def test_of_two_files_of_one_rater_the_later_counts(tmp_path: Path) -> None:
     late = put(tmp_path / "a.json", ballot(KEY_, ALL, 1, saved="2026-11-21T10:00:01.000Z"))
     early = put(tmp_path / "b.json", ballot(KEY_, ["top"] * 10, 1, saved="2026-11-21T12:00:00+02:00"))
     for paths in ([late, early], [early, late]):
-        found = read_votes(KEY_, paths)
-        assert [CHOICES[i] for i in found.choices[0]] == ALL
-        assert len(found.raters) == 1
-        assert found.remarks == (
-            f"rater {1:016x}: a.json was saved after b.json, with other votes; it counts, the other does not",
+        votes = read_votes(KEY_, paths)
+        assert [CHOICES[i] for i in votes.choices[0]] == ALL
+        assert len(votes.raters) == 1
+        assert votes.remarks == (
+            f"rater {1:016x}: a.json was saved after b.json, with different votes; "
+            "only the later file counts",
         )
 
 
-def test_of_two_votes_on_one_question_the_last_counts_and_is_told(tmp_path: Path) -> None:
+def test_of_two_votes_on_one_question_the_last_counts_and_is_remarked(tmp_path: Path) -> None:
     content = ballot(KEY_, ALL, 1)
     content["votes"].append({"question": KEY_.questions[0].id, "choice": "none"})
-    found = read_votes(KEY_, [put(tmp_path / "a.json", content)])
-    assert CHOICES[found.choices[0, 0]] == "none"
-    assert found.remarks == (
+    votes = read_votes(KEY_, [put(tmp_path / "a.json", content)])
+    assert CHOICES[votes.choices[0, 0]] == "none"
+    assert votes.remarks == (
         f"rater {1:016x}: a.json has several votes on 1 questions; the last of each counts",
     )
 
 
-def test_a_rater_who_always_takes_the_same_row_is_told(tmp_path: Path) -> None:
-    found = read_votes(
+def test_a_rater_who_always_takes_the_same_row_is_remarked(tmp_path: Path) -> None:
+    votes = read_votes(
         KEY_, [put(tmp_path / "a.json", ballot(KEY_, [question.order[1] for question in KEY_.questions], 1))]
     )
-    assert found.remarks == (
-        f"rater {1:016x}: all 10 votes are for row 2; the votes count, look whether they should",
+    assert votes.remarks == (
+        f"rater {1:016x}: all 10 votes are for row 2; they count, but check whether they should",
     )
 
 
@@ -74,7 +75,7 @@ BAD = {
     "cut": (changed()[:-20], "it is damaged"),
     "binary": (b"\xff\xfe\x00", "it is damaged"),
     "nested": (b"[" * 200_000, "it is damaged"),
-    "list": (b"[]", "these are no exported votes"),
+    "list": (b"[]", "does not contain exported votes"),
     "large": (b" " * 1_000_001, "more than 1000000 bytes"),
     "other study": (
         changed(study="012345678901"),
@@ -94,7 +95,7 @@ BAD = {
     "negative": (changed(votes=[{**VOTE, "choice": -1}]), "is for row -1"),
     "true": (changed(votes=[{**VOTE, "choice": True}]), "votes -> 0 -> choice"),
     "text": (changed(votes=[{**VOTE, "choice": "bottom"}]), "votes -> 0 -> choice"),
-    "key": (make_key(2).text.encode(), "these are no exported votes"),
+    "key": (make_key(2).text.encode(), "does not contain exported votes"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What the analyses of re-scoring find in a run where every concept has one layer; and which questions and runs they refuse."""
+"""Analyses of a run where every concept has one layer, and the requests and runs that they refuse."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import ganstrata
 import numpy as np
 import pytest
 from ganstrata.core.analyses.ablation import ablation
-from ganstrata.core.analyses.base import AnalysisRequest, Answer, select_boundaries, select_layer_set
+from ganstrata.core.analyses.base import AnalysisRequest, AnalysisResult, select_boundaries, select_layer_set
 from ganstrata.core.analyses.entanglement import entanglement
 from ganstrata.core.analyses.hierarchy import hierarchy, order_rows
 from ganstrata.core.analyses.ranking import ranking
@@ -29,7 +29,7 @@ from ganstrata.core.rescoring.results import Effects
 from ganstrata.core.rescoring.stored import read_effects
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
-from ganstrata.core.storage import result_folder as resultfolder
+from ganstrata.core.storage import result_folder
 from ganstrata.core.storage.seal import sealed_text
 
 pytestmark = pytest.mark.usefixtures("fakes")
@@ -45,13 +45,13 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def rescored(finished: Run) -> Effects:
+def effects(finished: Run) -> Effects:
     return read_effects(finished)
 
 
 @pytest.fixture
 def other(copied: Path, tmp_path: Path) -> Callable[[Callable[[dict], None]], Path]:
-    """other(change) is one more copy of the run, whose run.json was changed."""
+    """Return a function other(change) that copies the run again and changes the run.json of the copy."""
 
     def make(change: Callable[[dict], None] = lambda manifest: None) -> Path:
         path = Path(shutil.copytree(copied, tmp_path / "other"))
@@ -63,23 +63,23 @@ def other(copied: Path, tmp_path: Path) -> Callable[[Callable[[dict], None]], Pa
     return make
 
 
-def check_files(answer: Answer, folder: Path) -> None:
-    index = json.loads((folder / f"{answer.name}.json").read_text(encoding="utf-8"))
-    assert {file.name for file in folder.iterdir()} == {*index["files"], f"{answer.name}.json"}
+def check_files(result: AnalysisResult, folder: Path) -> None:
+    index = json.loads((folder / f"{result.name}.json").read_text(encoding="utf-8"))
+    assert {file.name for file in folder.iterdir()} == {*index["files"], f"{result.name}.json"}
     assert index["files"] == {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in index["files"]
     }
-    assert index["sentences"] == answer.sentences
-    assert len({len(row) for row in answer.table}) == 1
+    assert index["sentences"] == result.sentences
+    assert len({len(row) for row in result.table}) == 1
 
 
-def test_ranking_is_that_of_the_report_with_places(copied: Path, rescored: Effects) -> None:
-    answer, folder = analyse_runs([copied], AnalysisRequest(), ranking, "ranking")
-    check_files(answer, folder)
+def test_ranking_is_that_of_the_report_with_places(copied: Path, effects: Effects) -> None:
+    result, folder = analyse_runs([copied], AnalysisRequest(), ranking, "ranking")
+    check_files(result, folder)
     assert folder == copied / "analysis/ranking"
     assert (folder / "ranking.csv").read_bytes() == (copied / "figures/ranking.csv").read_bytes()
     table = rows(folder / "places.csv")
-    assert [row["concept"] for row in table] == [rescored.boundaries[i].name for i in rescored.ranking()]
+    assert [row["concept"] for row in table] == [effects.boundaries[i].name for i in effects.ranking()]
     for place, row in enumerate(table, start=1):
         assert float(row["place_low"]) <= place <= float(row["place_high"])
         assert row["run"] == "copied"
@@ -90,7 +90,7 @@ def test_ranking_is_that_of_the_report_with_places(copied: Path, rescored: Effec
     )  # seen/half is seen/left where it is defined
 
 
-def test_ranking_at_some_layers_holds_effects_against_chance_there(copied: Path, rescored: Effects) -> None:
+def test_ranking_at_some_layers_compares_effects_with_chance_there(copied: Path, effects: Effects) -> None:
     _, folder = analyse_runs(
         [copied], AnalysisRequest(layers="6-7", levels=("colour", "layout"), top=2), ranking, "ranking"
     )
@@ -98,20 +98,20 @@ def test_ranking_at_some_layers_holds_effects_against_chance_there(copied: Path,
     assert table[0]["boundary"] == "seen/red"
     assert len(table) == 2
     place, j = (
-        list(rescored.sets).index("top"),
-        int(rescored.own[rescored.boundaries.names.index("seen/red")]),
+        list(effects.sets).index("top"),
+        int(effects.own[effects.boundaries.names.index("seen/red")]),
     )
-    null = rescored.null[:, place, j]
-    means = null[:, 1] / null[:, 0] / rescored.concepts[j]["sd"]
+    null = effects.null[:, place, j]
+    means = null[:, 1] / null[:, 0] / effects.concepts[j]["sd"]
     assert float(table[0]["null_high"]) == pytest.approx(means.mean() + 2.0 * means.std(ddof=1), rel=1e-4)
     assert json.loads((folder / "ranking.json").read_text(encoding="utf-8"))["asked"]["layers"] == "top"
 
 
 def test_several_rankings_stand_in_one_figure(copied: Path, other, tmp_path: Path) -> None:
-    answer, folder = analyse_runs(
+    result, folder = analyse_runs(
         [copied, other()], AnalysisRequest(out=tmp_path / "both"), ranking, "ranking"
     )
-    check_files(answer, folder)
+    check_files(result, folder)
     assert not (copied / "analysis").exists()
     table = rows(folder / "ranking.csv")
     assert {row["run"] for row in table} == {"copied", "other"}
@@ -123,13 +123,13 @@ def test_several_rankings_stand_in_one_figure(copied: Path, other, tmp_path: Pat
     assert agreement["rank_correlation"] == "1"
     assert (
         "copied and other: 6 of 6 shown concepts are the same; rank correlation over 6 concepts 1.00"
-        in " ".join(answer.sentences)
+        in " ".join(result.sentences)
     )
 
 
 def test_depths_and_their_order(copied: Path) -> None:
-    answer, folder = analyse_runs([copied], AnalysisRequest(), hierarchy, "hierarchy")
-    check_files(answer, folder)
+    result, folder = analyse_runs([copied], AnalysisRequest(), hierarchy, "hierarchy")
+    check_files(result, folder)
     for row in rows(folder / "depths.csv"):
         if row["concept"] in LAYER:
             assert float(row["low"]) - 0.2 <= LAYER[row["concept"]] <= float(row["high"]) + 0.2
@@ -141,7 +141,7 @@ def test_depths_and_their_order(copied: Path) -> None:
         assert float(row["before_in_share"]) == 1.0
         assert float(row["p_corrected"]) == pytest.approx(6 * 2 / 201, rel=1e-4)  # six pairs, 200 resamplings
     # 200 resamplings cannot tell six pairs apart after the correction, and the sentences know.
-    assert "Layout and category are not told apart" in " ".join(answer.sentences)
+    assert "Layout and category are not error apart" in " ".join(result.sentences)
     shares = {(row["level"], row["group"]): float(row["share"]) for row in rows(folder / "groups.csv")}
     assert shares["attribute", "upper"] > 0.9
     assert (folder / "hierarchy_groups.svg").read_bytes() == (
@@ -150,49 +150,49 @@ def test_depths_and_their_order(copied: Path) -> None:
 
 
 def test_hierarchies_of_several_runs(copied: Path, other, tmp_path: Path) -> None:
-    ask = AnalysisRequest(levels=("layout", "colour"), top=1, out=tmp_path / "both")
-    answer, folder = analyse_runs([copied, other()], ask, hierarchy, "hierarchy")
-    check_files(answer, folder)
+    request = AnalysisRequest(levels=("layout", "colour"), top=1, out=tmp_path / "both")
+    result, folder = analyse_runs([copied, other()], request, hierarchy, "hierarchy")
+    check_files(result, folder)
     assert {(row["run"], row["level"]) for row in rows(folder / "hierarchy.csv")} == {
         (r, v) for r in ("copied", "other") for v in ("layout", "colour")
     }
     depth = {row["level"]: float(row["depth_as_part"]) for row in rows(folder / "hierarchy.csv")}
     assert depth["colour"] == pytest.approx(1.0, abs=0.05)  # of layers 0 to 7
     assert depth["layout"] == pytest.approx(1.0 / 7.0, abs=0.05)
-    assert "Colour peaks at the top layers in all 2 runs that have it." in answer.sentences
+    assert "Colour peaks at the top layers in all 2 runs that have it." in result.sentences
 
 
-def test_entanglement_is_the_whole_matrix(copied: Path, rescored: Effects) -> None:
-    answer, folder = analyse_run(copied, AnalysisRequest(), entanglement, "entanglement")
-    check_files(answer, folder)
+def test_entanglement_is_the_whole_matrix(copied: Path, effects: Effects) -> None:
+    result, folder = analyse_run(copied, AnalysisRequest(), entanglement, "entanglement")
+    check_files(result, folder)
     table = {(row["boundary"], row["concept"]): row for row in rows(folder / "pairs.csv")}
-    assert len(table) == len(rescored.boundaries) * len(rescored.concepts)
-    q = rescored.q[:, rescored.all_set, 0]
+    assert len(table) == len(effects.boundaries) * len(effects.concepts)
+    q = effects.q[:, effects.all_set, 0]
     for (name, concept), row in table.items():
-        i, j = rescored.boundaries.names.index(name), [c["id"] for c in rescored.concepts].index(concept)
+        i, j = effects.boundaries.names.index(name), [c["id"] for c in effects.concepts].index(concept)
         np.testing.assert_allclose(float(row["q_value"] or "nan"), q[i, j], rtol=1e-4)
-        assert (row["own"] == "True") == (concept == rescored.boundaries[i].concept)
+        assert (row["own"] == "True") == (concept == effects.boundaries[i].concept)
     assert (folder / "entanglement.csv").read_bytes() == (copied / "figures/entanglement.csv").read_bytes()
     assert float(table["seen/red", "seen/half"]["cosine"]) == pytest.approx(
-        float(rescored.boundaries.of("seen/red").normal @ rescored.boundaries.of("seen/half").normal),
+        float(effects.boundaries.of("seen/red").normal @ effects.boundaries.of("seen/half").normal),
         abs=1e-4,
     )
 
 
 def test_entanglement_can_be_narrowed_and_clustered(copied: Path) -> None:
-    ask = AnalysisRequest(concepts=("seen/left", "seen/red", "seen/half"), layers="bottom", cluster=True)
-    _, folder = analyse_run(copied, ask, entanglement, "entanglement")
+    request = AnalysisRequest(concepts=("seen/left", "seen/red", "seen/half"), layers="bottom", cluster=True)
+    _, folder = analyse_run(copied, request, entanglement, "entanglement")
     table = rows(folder / "pairs.csv")
-    assert {row["boundary"] for row in table} == set(ask.concepts)
+    assert {row["boundary"] for row in table} == set(request.concepts)
     order = list(dict.fromkeys(row["boundary"] for row in rows(folder / "entanglement.csv")))
     assert abs(order.index("seen/left") - order.index("seen/half")) == 1  # half is left, where it has a score
     red = {row["concept"]: float(row["mean_in_sd"]) for row in table if row["boundary"] == "seen/red"}
     assert abs(red["seen/red"]) < 0.1  # it lives in the last layer
 
 
-def test_ablation_sets_three_rankings_side_by_side(copied: Path, rescored: Effects) -> None:
-    answer, folder = analyse_run(copied, AnalysisRequest(), ablation, "ablation")
-    check_files(answer, folder)
+def test_ablation_sets_three_rankings_side_by_side(copied: Path, effects: Effects) -> None:
+    result, folder = analyse_run(copied, AnalysisRequest(), ablation, "ablation")
+    check_files(result, folder)
     assert (folder / "ablation.csv").read_bytes() == (copied / "figures/ablation.csv").read_bytes()
     table = rows(folder / "rankings.csv")
     for row in table:
@@ -205,13 +205,13 @@ def test_ablation_sets_three_rankings_side_by_side(copied: Path, rescored: Effec
     # 200 samples, of which 60 are held out: an accuracy near one half is known to a quarter.
     assert 0.2 < accuracy["seen/chance"] < 0.26
     assert {row["rank_correlation"] != "" for row in rows(folder / "agreement.csv")} == {True}
-    factors = len(rescored.found)
-    assert f"{factors} by re-scoring." in answer.sentences[-1]
+    factors = len(effects.found)
+    assert f"{factors} by re-scoring." in result.sentences[-1]
 
 
-def test_right_and_wrong_layers(copied: Path, rescored: Effects) -> None:
-    answer, folder = analyse_layers(copied, AnalysisRequest(concepts=tuple(LAYER)), progress=QUIET)
-    check_files(answer, folder)
+def test_right_and_wrong_layers(copied: Path, effects: Effects) -> None:
+    result, folder = analyse_layers(copied, AnalysisRequest(concepts=tuple(LAYER)), progress=QUIET)
+    check_files(result, folder)
     table = rows(folder / "sides.csv")
     for name, group in GROUP.items():
         own = {row["layers"]: row for row in table if row["boundary"] == name and row["of"] == "own concept"}
@@ -229,67 +229,67 @@ def test_right_and_wrong_layers(copied: Path, rescored: Effects) -> None:
             6 * (128 + 2) - 2,
             3,
         )  # two samples; unedited, four groups, all
-    assert len(rows(folder / "concepts.csv")) == 4 * 5 * len(rescored.concepts)
+    assert len(rows(folder / "concepts.csv")) == 4 * 5 * len(effects.concepts)
     page = (copied / "report.html").read_text(encoding="utf-8")
     assert 'id="layers"' in page
-    assert answer.sentences[0].split(" [")[0] in page
+    assert result.sentences[0].split(" [")[0] in page
     Run.open(copied).require("synthesize", "learn", "rescore", "edit", "report")
 
 
 def test_the_right_layers_can_be_named(copied: Path) -> None:
-    answer, folder = analyse_layers(
+    result, folder = analyse_layers(
         copied, AnalysisRequest(concepts=("seen/red",), layers="0"), progress=QUIET
     )
     table = rows(folder / "layers.csv")
     assert {row["layers"] for row in table if row["right"] == "True"} == {"0"}
     assert (
-        "By itself seen/red rises most at the top layers: --layers top may be the better place."
-        in answer.sentences
+        "seen/red itself rises most at the top layers: --layers top may be a better choice."
+        in result.sentences
     )
 
 
-def test_the_chapter_follows_the_run_and_tells_what_no_longer_fits(copied: Path, rescored: Effects) -> None:
+def test_the_chapter_follows_the_run_and_says_what_no_longer_fits(copied: Path, effects: Effects) -> None:
     run = Run.open(copied)
-    assert read_layers(run, rescored) is None
+    assert read_layers(run, effects) is None
     analyse_layers(copied, AnalysisRequest(concepts=("seen/red",)), progress=QUIET)
-    found = read_layers(run, rescored)
-    assert found is not None
-    assert found.fault == ""
-    less = replace(rescored, factors=np.zeros_like(rescored.factors))
+    comparison = read_layers(run, effects)
+    assert comparison is not None
+    assert comparison.fault == ""
+    less = replace(effects, factors=np.zeros_like(effects.factors))
     faulty = read_layers(run, less)
     assert faulty is not None
-    assert "where colour peaks is not known" in faulty.fault
+    assert "single layers do not show where colour peaks" in faulty.fault
     (copied / "analysis/layers/layers.json").write_text("{", encoding="utf-8")
-    damaged = read_layers(run, rescored)
+    damaged = read_layers(run, effects)
     assert damaged is not None
     assert "is damaged" in damaged.fault
 
 
-def test_a_layer_set_goes_by_its_name_or_its_numbers(rescored: Effects) -> None:
-    names = list(rescored.sets)
-    assert select_layer_set(rescored, None) == ("all", names.index("all"))
+def test_a_layer_set_goes_by_its_name_or_its_numbers(effects: Effects) -> None:
+    names = list(effects.sets)
+    assert select_layer_set(effects, None) == ("all", names.index("all"))
     assert (
-        select_layer_set(rescored, "upper")
-        == select_layer_set(rescored, "4,5")
+        select_layer_set(effects, "upper")
+        == select_layer_set(effects, "4,5")
         == ("upper", names.index("upper"))
     )
-    assert select_layer_set(rescored, "0-7")[0] == "all"
+    assert select_layer_set(effects, "0-7")[0] == "all"
     with pytest.raises(LayerError, match=r"were not re-scored together\. This run has all, 0, 1"):
-        select_layer_set(rescored, "3-4")
+        select_layer_set(effects, "3-4")
     with pytest.raises(LayerError, match="several layer sets"):
-        select_layer_set(rescored, "groups")
+        select_layer_set(effects, "groups")
 
 
-def test_wrong_names_are_told_at_once(rescored: Effects) -> None:
-    with pytest.raises(ConfigError) as told:
-        select_boundaries(rescored, AnalysisRequest(concepts=("seen/rde", "seen/*"), levels=("color",)))
-    assert len(told.value.faults) == 2
-    assert "Did you mean 'seen/red'?" in str(told.value)
-    assert "Did you mean 'colour'?" in str(told.value)
+def test_wrong_names_are_told_at_once(effects: Effects) -> None:
+    with pytest.raises(ConfigError) as error:
+        select_boundaries(effects, AnalysisRequest(concepts=("seen/rde", "seen/*"), levels=("color",)))
+    assert len(error.value.faults) == 2
+    assert "Did you mean 'seen/red'?" in str(error.value)
+    assert "Did you mean 'colour'?" in str(error.value)
     with pytest.raises(
-        UserError, match="no boundary is of level layout and fits seen/red; there are boundaries of"
+        UserError, match="no boundary is of level layout and matches seen/red; there are boundaries of"
     ):
-        select_boundaries(rescored, AnalysisRequest(concepts=("seen/red",), levels=("layout",)))
+        select_boundaries(effects, AnalysisRequest(concepts=("seen/red",), levels=("layout",)))
 
 
 def changed_scorer(manifest: dict) -> None:
@@ -315,15 +315,16 @@ def other_concepts(manifest: dict) -> None:
     [
         (
             changed_scorer,
-            "the scorer 'seen' is not the same: fake_readings {} there, fake_readings {\"noise\": 1.0} here",
+            "the scorer 'seen' is not the same: "
+            'fake_readings {} in copied, fake_readings {"noise": 1.0} in other',
         ),
         (other_checkpoint, "the checkpoint of the scorer 'seen' is not the same"),
-        (other_distance, "samples were moved 2.0 there, 3.0 here"),
+        (other_distance, "samples were moved different distances: 2.0 in copied, 3.0 in other"),
         (other_concepts, "no concept is scored in both: seen/chance, seen/checks"),
     ],
 )
 @pytest.mark.parametrize("analysis", [ranking, hierarchy])
-def test_runs_that_do_not_meet_are_refused(
+def test_runs_that_are_not_comparable_are_refused(
     copied: Path, other, tmp_path: Path, change, words: str, analysis
 ) -> None:
     path = other(change)
@@ -334,10 +335,10 @@ def test_runs_that_do_not_meet_are_refused(
         digest = hashlib.sha256((path / "boundaries.json").read_bytes()).hexdigest()
         manifest["stages"]["learn"]["files"]["boundaries.json"] = digest
         (path / "run.json").write_text(sealed_text(manifest), encoding="utf-8")
-    with pytest.raises(ConfigError, match="cannot stand in one figure") as told:
+    with pytest.raises(ConfigError, match="cannot be compared in one figure") as error:
         analyse_runs([copied, path], AnalysisRequest(out=tmp_path / "both"), analysis, "x")
-    assert words in str(told.value)
-    assert "copied and other" in str(told.value)
+    assert words in str(error.value)
+    assert "copied and other" in str(error.value)
     assert not (tmp_path / "both").exists()
 
 
@@ -346,13 +347,14 @@ def test_groups_of_other_names_are_refused(copied: Path, other, tmp_path: Path) 
         manifest["groups"] = {"early": [0, 1, 2, 3], "late": [4, 5, 6, 7]}
 
     with pytest.raises(
-        ConfigError, match="the layer groups differ: bottom, lower, upper, top there, early, late here"
+        ConfigError,
+        match="the layer groups differ: bottom, lower, upper, top in copied, early, late in other",
     ):
         analyse_runs([copied, other(change)], AnalysisRequest(out=tmp_path / "both"), hierarchy, "hierarchy")
 
 
-def test_where_an_answer_may_be_written(copied: Path, other, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="2 runs: say with --out"):
+def test_where_a_result_may_be_written(copied: Path, other, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="2 runs: give --out"):
         analyse_runs([copied, other()], AnalysisRequest(), ranking, "ranking")
     with pytest.raises(UserError, match="the same run is named twice"):
         analyse_runs([copied, copied / "."], AnalysisRequest(out=tmp_path / "x"), ranking, "ranking")
@@ -365,7 +367,7 @@ def test_where_an_answer_may_be_written(copied: Path, other, tmp_path: Path) -> 
     with pytest.raises(RunError, match="holds something else"):
         analyse_runs([copied], AnalysisRequest(out=taken), ranking, "ranking")
     (taken / "thesis.tex").unlink()
-    for top in (1, 2):  # an earlier answer is replaced
+    for top in (1, 2):  # an earlier result is replaced
         analyse_runs([copied], AnalysisRequest(out=taken, top=top), ranking, "ranking")
         assert len(rows(taken / "ranking.csv")) == top
     (taken / "thesis.tex").write_text("years of work")
@@ -378,14 +380,14 @@ def test_where_an_answer_may_be_written(copied: Path, other, tmp_path: Path) -> 
 def test_a_write_that_fails_leaves_what_was_there(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, folder = analyse_run(copied, AnalysisRequest(), ablation, "ablation")
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    write = resultfolder.write_bytes
+    write = result_folder.write_bytes
 
     def full(path: Path, content: bytes) -> None:
         if path.name == "rankings.csv":
             raise GanstrataError("the disk is full")
         write(path, content)
 
-    monkeypatch.setattr(resultfolder, "write_bytes", full)
+    monkeypatch.setattr(result_folder, "write_bytes", full)
     with pytest.raises(GanstrataError, match="the disk is full"):
         analyse_run(copied, AnalysisRequest(top=1), ablation, "ablation")
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
@@ -394,7 +396,7 @@ def test_a_write_that_fails_leaves_what_was_there(copied: Path, monkeypatch: pyt
 def test_runs_that_stopped_early_are_analysed_too(config, tmp_path: Path) -> None:
     config["rescoring"] |= {"adaptive": True, "samples": 96}
     run = ganstrata.run(config, tmp_path / "adaptive")
-    run_rescored = read_effects(run)
+    effects = read_effects(run)
     _, folder = analyse_runs([run.path], AnalysisRequest(), hierarchy, "hierarchy")
     depth = {row["concept"]: row for row in rows(folder / "depths.csv")}
     for name in ("seen/left", "seen/red"):
@@ -407,13 +409,13 @@ def test_runs_that_stopped_early_are_analysed_too(config, tmp_path: Path) -> Non
     assert all(
         row["random"] for row in rows(folder / "sides.csv") if row["of"] not in ("own concept", "object")
     )
-    answer, _ = analyse_run(run.path, AnalysisRequest(), entanglement, "entanglement")
-    assert answer.sentences[0].startswith(
+    result, _ = analyse_run(run.path, AnalysisRequest(), entanglement, "entanglement")
+    assert result.sentences[0].startswith(
         "Moved at all layers: 0 of 36 effects"
     )  # what is planted is orthogonal
-    answer, _ = analyse_run(run.path, AnalysisRequest(), ablation, "ablation")
-    assert [row[3].split()[0] for row in answer.table[1:5]] == [
-        run_rescored.boundaries[i].name for i in run_rescored.ranking()[:4]
+    result, _ = analyse_run(run.path, AnalysisRequest(), ablation, "ablation")
+    assert [row[3].split()[0] for row in result.table[1:5]] == [
+        effects.boundaries[i].name for i in effects.ranking()[:4]
     ]
 
 
@@ -427,20 +429,20 @@ def test_a_generator_of_one_layer_has_no_hierarchy_but_a_ranking(config, tmp_pat
     ):
         with pytest.raises(UserError, match=words):
             analyse()
-    answer, _ = analyse_runs([run.path], AnalysisRequest(), ranking, "ranking")
-    assert "seen/red" in {row[1] for row in answer.table}
+    result, _ = analyse_runs([run.path], AnalysisRequest(), ranking, "ranking")
+    assert "seen/red" in {row[1] for row in result.table}
 
 
-def test_of_two_levels_the_shallower_is_named_first(rescored: Effects) -> None:
+def test_of_two_levels_the_shallower_is_named_first(effects: Effects) -> None:
     """Whichever stands first in the table of levels."""
-    rows = [rescored.boundaries.names.index(name) for name in ("seen/left", "seen/red")]
-    changes = rescored.changes[rows][:, rescored.single_layers(), 0]
+    rows = [effects.boundaries.names.index(name) for name in ("seen/left", "seen/red")]
+    changes = effects.changes[rows][:, effects.single_layers(), 0]
     for levels in (
         ("colour", "layout"),
         ("layout", "colour"),
     ):  # of the concept at layer 1, and of that at layer 7
         h = hierarchy_of(
-            changes, ["seen/left", "seen/red"], levels, LEVELS, rescored.groups, bootstrap=100, seed=0
+            changes, ["seen/left", "seen/red"], levels, LEVELS, effects.groups, bootstrap=100, seed=0
         )
         ((first, second, difference, low, high, before, p, corrected),) = order_rows(h)
         assert (first, second) == levels

@@ -1,0 +1,126 @@
+"""Compute the effects of a boundary at one layer set: on its own concept, and on other concepts by level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..plugins.records import LEVELS
+from ..rescoring.results import Effects
+from ..statistics import benjamini_hochberg
+from .side_effects import SideEffect, side_effect
+
+
+@dataclass(frozen=True)
+class LayerEffect:
+    """Hold the effects of one boundary at one layer set.
+
+    Attributes:
+        name, level: name and level of the boundary.
+        set_name, layers: the layer set.
+        is_right: whether these are the right layers of the boundary.
+        target: change of the boundary's own concept in sd units, with its 95 % interval.
+        levels: side effects on the other concepts of each level.
+        elsewhere: side effect on the concepts of all other levels.
+    """
+
+    name: str
+    level: str
+    set_name: str
+    layers: tuple[int, ...]
+    is_right: bool
+    target: tuple[float, float, float]
+    levels: Mapping[str, SideEffect]
+    elsewhere: SideEffect
+
+
+def layer_effect(
+    effects: Effects, i: int, at: int, beyond: NDArray[np.bool_], *, is_right: bool
+) -> LayerEffect:
+    """Return the effects of boundary `i` at layer set `at`; `beyond` (B, S, C) marks significant effects."""
+    boundary, own = effects.boundaries[i], int(effects.own[i])
+    unit = float(effects.units[own])
+    value, low, high = (
+        float(array[i, at, 0, own]) / unit for array in (effects.mean, effects.low, effects.high)
+    )
+    pairs_of = {
+        level: [
+            (i, j)
+            for j, concept in enumerate(effects.concepts)
+            if concept["level"] == level
+            and concept["varies"]
+            and j != own
+            and concept["id"] != boundary.concept
+        ]
+        for level in LEVELS
+    }
+    other_levels = [pair for level, pairs in pairs_of.items() if level != boundary.level for pair in pairs]
+    name = list(effects.sets)[at]
+    return LayerEffect(
+        name=boundary.name,
+        level=boundary.level,
+        set_name=name,
+        layers=effects.sets[name],
+        is_right=is_right,
+        target=(value, low, high),
+        levels={level: side_effect(effects, pairs, at, beyond) for level, pairs in pairs_of.items() if pairs},
+        elsewhere=side_effect(effects, other_levels, at, beyond)
+        if other_levels
+        else SideEffect(np.nan, np.nan, np.nan, np.nan, 0, 0),
+    )
+
+
+def significant_effects(
+    effects: Effects, rows: Sequence[int], sets: Sequence[int]
+) -> tuple[NDArray[np.bool_], list[list[Any]]]:
+    """Test the effects on other concepts at some layer sets against null directions.
+
+    The p values of all tests together are corrected for the false discovery rate.
+
+    Returns:
+        Which effects are significant, (B, S, C), and the table concepts.csv.
+    """
+    names, units = list(effects.sets), effects.units.tolist()
+    tests = [
+        (i, s, j) for i in rows for s in sets for j in range(len(effects.concepts)) if j != effects.own[i]
+    ]
+    index = tuple(np.array([test[k] for test in tests], dtype=np.int64) for k in range(3))
+    q = benjamini_hochberg(effects.p[index[0], index[1], 0, index[2]])
+    full = np.full((len(effects.own), len(names), len(effects.concepts)), np.nan)
+    full[index] = q
+    table: list[list[Any]] = [
+        [
+            "boundary",
+            "boundary_level",
+            "layers",
+            "concept",
+            "concept_level",
+            "own",
+            "mean_in_sd",
+            "low",
+            "high",
+            "q_value",
+        ]
+    ]
+    for i in rows:
+        for s in sets:
+            for j, concept in enumerate(effects.concepts):
+                numbers = (
+                    float(array[i, s, 0, j]) / units[j] for array in (effects.mean, effects.low, effects.high)
+                )
+                is_own = bool(j == effects.own[i])
+                corrected = float(effects.q[i, s, 0, j]) if is_own else float(full[i, s, j])
+                head = [
+                    effects.boundaries[i].name,
+                    effects.boundaries[i].level,
+                    names[s],
+                    concept["id"],
+                    concept["level"],
+                    is_own,
+                ]
+                table.append([*head, *numbers, corrected])
+    return np.nan_to_num(full, nan=1.0) < effects.rate, table
