@@ -1,1 +1,1 @@
-"""The command line: one module per group of commands, and no science in it."""
+"""Provide the command line: one module per group of commands, without any science."""

@@ -1,4 +1,4 @@
-"""`ganstrata analysis`: further questions to a finished run, each answered in a chapter of its report."""
+"""Define `ganstrata analysis`, the group of analyses of finished runs, and its command `objects`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .answers import COMMANDS
+from .effect_analyses import COMMANDS
 from .streams import say
 from .types import LENGTH, PATH
 from .work import working
@@ -20,7 +20,9 @@ device_option = click.option(
 
 @click.group()
 def analysis() -> None:
-    """Ask more of a finished run: each analysis writes a folder under RUN_DIR/analysis, two of them a chapter of the report.
+    """Analyse a finished run further.
+
+    Each analysis writes a folder under RUN_DIR/analysis; two also add a chapter to the report.
 
     \b
     Example:
@@ -35,13 +37,14 @@ def analysis() -> None:
     multiple=True,
     required=True,
     metavar="NAME",
-    help="A boundary of the run; repeat it to move on from where the last one led.",
+    help="A boundary of the run; repeat it to move on from where the last move ended.",
 )
 @click.option("--segmenter", metavar="ALIAS", help="The scorer that labels pixels.  [default: the only one]")
 @click.option(
     "--layers",
     metavar="SET",
-    help="Where to move: all, a group, or numbers such as 2-5.  [default: lower if there is such a group, else all]",
+    help="Layers to move: all, a group, or numbers such as 2-5.  "
+    "[default: lower if there is such a group, else all]",
 )
 @click.option(
     "--samples",
@@ -75,22 +78,24 @@ def objects_command(
     device: str | None,
     quiet: bool,
 ) -> None:
-    """Follow what becomes of each class of pixels when samples move along one boundary, or several in turn.
+    """Follow each class of pixels while samples move along one boundary, or several in turn.
 
-    Writes RUN_DIR/analysis/objects: transitions.csv, flow.svg, flow.csv, masks.png and objects.json; and makes the report anew.
+    Writes transitions.csv, flow.svg, flow.csv, masks.png and objects.json to RUN_DIR/analysis/objects, and
+    updates the report.
 
-    Pairs of categories are concepts of a category scorer with `against: [[bedroom, living_room], [dining_room, bedroom]]`.
+    Pairs of categories are concepts of a category scorer with
+    `against: [[bedroom, living_room], [dining_room, bedroom]]`.
 
     \b
     Example:
       ganstrata analysis objects runs/rooms --start category/living_room \\
         --along category/bedroom-vs-living_room --along category/dining_room-vs-bedroom
     """
-    with working("What was there before is kept; run the same command again.", quiet=quiet) as progress:
+    with working("Earlier results are kept; run the same command again.", quiet=quiet) as progress:
         from ..core.analyses.objects import TransitionRequest
         from ..core.pipeline.analyse import objects
 
-        ask = TransitionRequest(
+        request = TransitionRequest(
             along=along,
             segmenter=segmenter,
             layers=layers,
@@ -99,11 +104,11 @@ def objects_command(
             start=start,
             device=device,
         )
-        found = objects(run_dir, ask, progress=progress)
-    say(found.description)
-    for hop, name in enumerate(found.along, start=1):
+        result = objects(run_dir, request, progress=progress)
+    say(result.description)
+    for hop, name in enumerate(result.along, start=1):
         say(f"\nHop {hop}, along {name}")
-        for sentence in found.sentences(hop):
+        for sentence in result.sentences(hop):
             say(f"  {sentence}")
     say(f"\nIn {run_dir / 'analysis/objects'}; the report has a chapter on it: {run_dir / 'report.html'}")
 

@@ -1,4 +1,4 @@
-"""`ganstrata boundaries`: look at boundaries, take over those of earlier work, and hand ours to it."""
+"""Define `ganstrata boundaries`: list, import and export boundaries."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ COLUMNS = ("kind", "name", "level", "space", "shape", "layers", "generator", "re
 
 @click.group()
 def boundaries() -> None:
-    """List boundaries, import those of HiGAN and its relatives, export ours to them.
+    """List boundaries, import those of HiGAN and its relatives, or export to their format.
 
     \b
     Examples:
       ganstrata boundaries list runs/rooms
-      ganstrata boundaries import boundaries/stylegan_bedroom --space w --level attribute --assume bedroom256.pth --out bedroom
+      ganstrata boundaries import boundaries/stylegan_bedroom --space w --assume bedroom256.pth --out bedroom
       ganstrata boundaries export runs/rooms --out for_higan
     """
 
 
 @boundaries.command("list")
 @click.argument("folder", metavar="RUN_OR_FOLDER", type=PATH)
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_boundaries(folder: Path, as_json: bool) -> None:
-    """List the boundaries of a run or a folder; in a folder of HiGAN's, every .npy file and every list.
+    """List the boundaries of a run or folder; for a folder of HiGAN, every .npy file and every list.
 
     \b
     Example:
@@ -58,27 +58,30 @@ def list_boundaries(folder: Path, as_json: bool) -> None:
     "--assume",
     required=True,
     metavar="GENERATOR",
-    help="Whose boundaries they are: a checkpoint, bundled:NAME, or a run directory.",
+    help="The generator of the boundaries: a checkpoint, bundled:NAME, or a run directory.",
 )
 @click.option(
     "--out", required=True, type=PATH, help="A folder for boundaries.safetensors and boundaries.json."
 )
-@click.option("--space", metavar="z|w|wp", help="Of .npy files that no list names.")
+@click.option("--space", metavar="z|w|wp", help="Space of .npy files that no list names.")
 @click.option(
     "--level",
     "levels",
     multiple=True,
     metavar="[NAME=]LEVEL",
-    help="layout, category, attribute, colour or object; of one boundary with its NAME. May be repeated.  [default: as the files say]",
+    help="Level of all boundaries, or of NAME: layout, category, attribute, colour or object; "
+    "may be repeated.  [default: as the files say]",
 )
 @click.option(
     "--layers",
     metavar="LAYERS",
-    help="For which they are meant, such as 6-11, or all.  [default: as the files say, else all]",
+    help="Layers of the boundaries, such as 6-11, or all.  [default: as the files say, else all]",
 )
 @click.option("--alias", default="imported", show_default=True, help="Boundaries are called ALIAS/name.")
 @click.option(
-    "--root", type=PATH, help="Where a list's paths begin.  [default: its folder, then the working directory]"
+    "--root",
+    type=PATH,
+    help="Folder of the paths in a list.  [default: that of the list, then the working directory]",
 )
 def import_boundaries(
     source: tuple[Path, ...],
@@ -90,10 +93,10 @@ def import_boundaries(
     alias: str,
     root: Path | None,
 ) -> None:
-    """Make the project's boundaries of HiGAN's: SOURCE is a list, an .npy file, or a folder of .npy files.
+    """Convert HiGAN's boundaries: SOURCE is a list, an .npy file, or a folder of .npy files.
 
-    Such files say of no generator that they belong to it, so you do, with --assume; D must match. Nothing
-    in them is run, and nothing is taken from the name of a file but the boundary's own.
+    These files do not name their generator, so you name it with --assume; D must match. Nothing in them is
+    run, and only the name of a boundary is taken from its file name.
 
     \b
     Example:
@@ -107,13 +110,14 @@ def import_boundaries(
         check_free(out)
         named = dict(text.rsplit("=", 1) for text in levels if "=" in text)
         common = [text for text in levels if "=" not in text]
-        ask = ImportOptions(space, common[-1] if common else None, named, layers, alias, root)
+        options = ImportOptions(space, common[-1] if common else None, named, layers, alias, root)
         generator = identify_generator(assume)
-        found = convert(source, generator, ask)
-        write_imported(found, out)
-    _say(found.remarks)
+        imported = convert(source, generator, options)
+        write_imported(imported, out)
+    _say(imported.remarks)
     say(
-        f"{out}: {len(found.boundaries)} boundaries for the generator {generator.fingerprint} ({clean(generator.words, lines=False)})"
+        f"{out}: {len(imported.boundaries)} boundaries for the generator {generator.fingerprint} "
+        f"({clean(generator.words, lines=False)})"
     )
 
 
@@ -132,7 +136,7 @@ def import_boundaries(
     "--only",
     multiple=True,
     metavar="PATTERN",
-    help="Only boundaries of such a name, such as 'category/*'; may be repeated.",
+    help="Only boundaries with matching names, such as 'category/*'; may be repeated.",
 )
 @click.option(
     "--absolute", is_flag=True, help="Absolute paths in the list: HiGAN looks from its working directory."
@@ -141,7 +145,7 @@ def import_boundaries(
 def export_boundaries(
     run_dir: Path, out: Path, form: str, only: tuple[str, ...], absolute: bool, samples: bool
 ) -> None:
-    """Write the boundaries of RUN_DIR, or of a folder that has some, as HiGAN reads them: plain .npy files and a list.
+    """Write the boundaries of RUN_DIR, or of a folder, in HiGAN's format: plain .npy files and a list.
 
     \b
     Example:
@@ -166,11 +170,11 @@ def _say(remarks: Sequence[str]) -> None:
 
 
 def _table(rows: Sequence[SurveyRow]) -> list[str]:
-    """A line per row; columns in which nothing stands are left out."""
+    """Return the lines of a table, without empty columns."""
     cells = [[_cell(getattr(row, column)) for column in COLUMNS] for row in rows]
-    kept = [i for i in range(len(COLUMNS)) if any(line[i] for line in cells)]
-    lines = [[COLUMNS[i] for i in kept], *([line[i] for i in kept] for line in cells)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(kept))]
+    columns = [i for i in range(len(COLUMNS)) if any(line[i] for line in cells)]
+    lines = [[COLUMNS[i] for i in columns], *([line[i] for i in columns] for line in cells)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines

@@ -1,4 +1,4 @@
-"""Turns errors into one message and an exit code: 2 for the user's mistakes, 1 for failures, 130 for Ctrl-C."""
+"""Turn errors into a message and an exit code: 2 for user errors, 1 for failures, 130 for Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..core.text import MESSAGE, message, visible
 from . import streams
 
 INTERRUPTED = 130
-ENOUGH = 141  # whoever was reading the output has gone: 128 and the number of SIGPIPE
+OUTPUT_CLOSED = 141  # the reader of the output has gone: 128 and the number of SIGPIPE
 TRACEBACK = "GANSTRATA_TRACEBACK"  # the environment variable that asks for whole tracebacks
 
 
 class BrokenPipe(Exception):
-    """A broken pipe under a name that click lets pass: it ends the process at any, whosever it is, without a word."""
+    """Represent a broken pipe for click, which would silently end the process at a BrokenPipeError."""
 
     def __init__(self, error: BrokenPipeError) -> None:
         super().__init__(str(error))
@@ -29,10 +29,10 @@ class BrokenPipe(Exception):
 
 @contextmanager
 def unhidden() -> Iterator[None]:
-    """Let a broken pipe pass through click.
+    """Pass a broken pipe through click.
 
     Raises:
-        BrokenPipe: instead of it.
+        BrokenPipe: in place of a BrokenPipeError.
     """
     try:
         yield
@@ -41,11 +41,11 @@ def unhidden() -> Iterator[None]:
 
 
 @contextmanager
-def reported(kept: str = "") -> Iterator[None]:
-    """Report what ganstrata raises without a traceback.
+def reported(after_interruption: str = "") -> Iterator[None]:
+    """Report the errors of ganstrata without a traceback.
 
     Args:
-        kept: what to say after an interruption about what is kept.
+        after_interruption: sentence to add to the message of an interruption.
     """
     try:
         yield
@@ -54,21 +54,23 @@ def reported(kept: str = "") -> Iterator[None]:
         raise _stop(str(error), error.exit_code) from None
     except KeyboardInterrupt:
         streams.no_more_interruptions()
-        raise _stop("interrupted. " + kept if kept else "interrupted.", INTERRUPTED) from None
+        raise _stop(
+            "interrupted. " + after_interruption if after_interruption else "interrupted.", INTERRUPTED
+        ) from None
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise _stop(f"the disk is full: {error}. What was computed before is kept.", 1) from None
+        raise _stop(f"the disk is full: {error}. Earlier results are kept.", 1) from None
 
 
 def show_traceback(error: BaseException) -> None:
-    """Write the whole traceback before the message, where GANSTRATA_TRACEBACK=1 asks for it."""
+    """Write the whole traceback if the environment variable GANSTRATA_TRACEBACK is 1."""
     if os.environ.get(TRACEBACK) == "1":
         streams.tell("".join(traceback.format_exception(error)), limit=None)
 
 
 def clean(text: str, *, lines: bool = True) -> str:
-    r"""Return text that may come out of a file with the signs escaped that move the cursor or colour the terminal, and not too long.
+    r"""Return untrusted text shortened, with the characters escaped that control the terminal.
 
     >>> clean("a\x1b[31mb")
     'a\\x1b[31mb'

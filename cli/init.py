@@ -1,4 +1,4 @@
-"""`ganstrata init`: a commented config for a checkpoint."""
+"""Define `ganstrata init`, which writes a commented config for a checkpoint."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ CONFIGS = (".yaml", ".yml", ".toml", ".json")
 def init(file: str, out: Path | None) -> None:
     """Look at the checkpoint FILE and write a commented config that runs.
 
-    FILE is a generator's checkpoint in any container, or bundled:NAME (the default is bundled:rooms). Nothing in
-    it is executed. The config scores hues, which needs no weights; its comments say how to add scorers.
+    FILE is a generator's checkpoint in any container, or bundled:NAME (the default is bundled:rooms). Nothing
+    in it is executed. The config scores hues, which needs no weights; its comments say how to add scorers.
 
     \b
     Examples:
@@ -43,12 +43,12 @@ def init(file: str, out: Path | None) -> None:
 
 
 def is_checkpoint(file: Path) -> bool:
-    """Tell a checkpoint from a config by its name: one is `bundled:NAME`, or exists and does not end as configs do."""
+    """Return whether FILE is a checkpoint: `bundled:NAME`, or a file without the suffix of a config."""
     return str(file).startswith("bundled:") or (file.suffix.lower() not in CONFIGS and file.is_file())
 
 
 def name_of(file: str) -> str:
-    """Return what files that belong to a checkpoint are called.
+    """Return the name for files that belong to a checkpoint.
 
     >>> name_of("bundled:rooms"), name_of("models/stylegan2-ffhq.pkl")
     ('rooms', 'stylegan2-ffhq')

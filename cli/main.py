@@ -1,4 +1,4 @@
-"""The entry point: commands are imported when they are called."""
+"""Define the entry point `ganstrata`, which imports a command only when it is called."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ COMMANDS = {
     "edit": ("stages", "Stage 4: strips of edited images."),
     "report": ("stages", "Stage 5: figures, tables and report.html."),
     "manipulate": ("manipulate", "Edit chosen pictures: strips, grids, films, a page."),
-    "analysis": ("analysis", "Ask more of a finished run, such as what becomes of objects."),
-    "boundaries": ("boundaries", "List boundaries, take over HiGAN's, hand ours to it."),
+    "analysis": ("analysis", "Analyse a finished run further, such as what happens to objects."),
+    "boundaries": ("boundaries", "List boundaries, import HiGAN's, export to its format."),
     "study": ("study", "Ask people which layers edit best, and read their votes."),
     "model": ("model", "Look into a checkpoint, convert it, list published generators."),
     "plugins": ("plugins", "List generators, scorers and boundary learners, or show one."),
@@ -30,7 +30,7 @@ COMMANDS = {
 
 
 class Lazy(click.Group):
-    """A group that imports a command's module only when it is needed."""
+    """Represent a group that imports a command's module only when it is needed."""
 
     def main(  # type: ignore[override]
         self,
@@ -40,7 +40,7 @@ class Lazy(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """As click does, but however a command ends, it does so in few words."""
+        """Run a command as click does, and turn every error into a short message and an exit code."""
         perform = partial(super().main, args, prog_name, standalone_mode=False, **extra)
         if not standalone_mode:
             return perform()
@@ -49,25 +49,25 @@ class Lazy(click.Group):
         sys.exit(exit_code(perform, own_process=args is None))
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """As click does; this prints the help."""
+        """Make the context as click does; this prints the help."""
         from .errors import unhidden
 
         with unhidden():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As click does."""
+        """Call the command as click does."""
         from .errors import unhidden
 
         with unhidden():
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of use."""
+        """Return the names of the commands in the order of use."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported."""
+        """Import a command and return it, or None if there is none of this name."""
         if cmd_name not in COMMANDS:
             return None
         command = getattr(import_module(f".{COMMANDS[cmd_name][0]}", __package__), cmd_name)
@@ -75,14 +75,14 @@ class Lazy(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """One line each, without importing anything."""
+        """Write a line per command, without importing anything."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with a hint for a misspelt command."""
+        """Resolve a command as click does, with a hint for a misspelt name."""
         from ..core.errors import nearest
 
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):

@@ -1,4 +1,4 @@
-"""`ganstrata manipulate`: edit chosen pictures along boundaries of a finished run."""
+"""Define `ganstrata manipulate`, which edits chosen pictures along boundaries of a finished run."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ from .work import working
     "--scores/--no-scores",
     default=True,
     show_default=True,
-    help="Score every picture, and tell what changed.",
+    help="Score every picture, and report what changed.",
 )
 @click.option(
     "--as",
@@ -110,22 +110,22 @@ def manipulate(
     device: str | None,
     quiet: bool,
 ) -> None:
-    """Move pictures along boundaries of RUN_DIR: strips, grids, films, and a page that shows them side by side.
+    """Move pictures along boundaries of RUN_DIR, and write strips, grids, films and a page with all of them.
 
-    LAYERS are numbers such as 6-11, or the name of a group; without them the boundary's own, or all. AMOUNT replaces
-    --end for one boundary, and its other steps keep their proportion. The same command writes the same bytes.
+    LAYERS are numbers such as 6-11, or the name of a group; the default is the boundary's own layers, or all.
+    AMOUNT replaces --end for one boundary and scales its other steps. The same command writes the same bytes.
 
     \b
     Examples:
       ganstrata manipulate runs/rooms --along category/bedroom
-      ganstrata manipulate runs/rooms --along attribute/daylight@upper --keep attribute/indoor_lighting --seeds 0-3 --search
-      ganstrata manipulate runs/rooms --mode joint --along layout/line:4@bottom --along colour/blue:2@6-9 --as grid,gif
+      ganstrata manipulate runs/rooms --along attribute/daylight --keep attribute/indoor_lighting --search
+      ganstrata manipulate runs/rooms --mode joint --along layout/line:4@bottom --along colour/blue:2@6-9
     """
-    with working("What was there before is kept; run the same command again.", quiet=quiet) as progress:
+    with working("Earlier results are kept; run the same command again.", quiet=quiet) as progress:
         from ..core.editing.manipulate import perform
         from ..core.editing.request import EditRequest
 
-        ask = EditRequest(
+        request = EditRequest(
             along=along,
             keep=keep,
             mode=mode,
@@ -144,8 +144,8 @@ def manipulate(
             out=out,
             device=device,
         )
-        made = perform(run_dir, ask, progress=progress)
-    for strip in made.strips:
+        result = perform(run_dir, request, progress=progress)
+    for strip in result.strips:
         for part, row in zip(strip.parts, strip.distances, strict=True):
             say(f"{part.boundary.name}, {part.where}: {' '.join(f'{value:+.2f}' for value in row)}")
-    say(f"In {made.path}: {', '.join(made.files)}")
+    say(f"In {result.path}: {', '.join(result.files)}")

@@ -1,4 +1,4 @@
-"""`ganstrata model`: what a checkpoint is, how to make it portable, and which generators were published."""
+"""Define `ganstrata model`: inspect and convert checkpoints, and list published generators."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from ..core.checkpoints.inspect import Inspection
     from ..core.checkpoints.zoo import Published
 
-LISTED = 1_000  # names that do not fit, of each kind
-BAD = 2  # exit code for a file that cannot be used
+LISTED = 1_000  # mismatched names shown of each kind
+UNUSABLE = 2  # exit code for a file that cannot be used
 
 
 @click.group()
 def model() -> None:
-    """Look into checkpoints, convert them, list published generators.
+    """Inspect and convert checkpoints, or list published generators.
 
     \b
     Examples:
@@ -36,10 +36,10 @@ def model() -> None:
 
 @model.command("inspect")
 @click.argument("file")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def inspect_model(ctx: click.Context, file: str, as_json: bool) -> None:
-    """Say what FILE is: container, family, architecture, sizes, what is missing or superfluous, and how to use it.
+    """Describe FILE: container, family, architecture, sizes, tensors that do not fit, and how to use it.
 
     FILE is a checkpoint in any container, or bundled:NAME. Nothing in it is run. The exit code is 2 if no
     generator can be built from it.
@@ -52,12 +52,12 @@ def inspect_model(ctx: click.Context, file: str, as_json: bool) -> None:
     with reported():
         from ..core.checkpoints.inspect import inspect
 
-        found = inspect(file)
-    say(json.dumps(found.plain(), indent=2) if as_json else "\n".join(_lines(found)))
-    for fault in found.faults:
-        tell(clean(f"Error: {found.file}: {fault}"))
-    if found.faults:
-        ctx.exit(BAD)
+        inspection = inspect(file)
+    say(json.dumps(inspection.plain(), indent=2) if as_json else "\n".join(_lines(inspection)))
+    for fault in inspection.faults:
+        tell(clean(f"Error: {inspection.file}: {fault}"))
+    if inspection.faults:
+        ctx.exit(UNUSABLE)
 
 
 @model.command()
@@ -65,10 +65,10 @@ def inspect_model(ctx: click.Context, file: str, as_json: bool) -> None:
 @click.argument("out", type=PATH)
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 def convert(file: str, out: Path, force: bool) -> None:
-    """Write the generator in FILE as safetensors to OUT, with a header that says what it is and where it came from.
+    """Write the generator in FILE as safetensors to OUT, with a header that states what it is and its source.
 
-    The new file is read back and compared before it gets its name. It has the fingerprint of the old one:
-    boundaries that were learnt with either work with both.
+    The new file is read back and compared before it gets its name. It has the fingerprint of the old one, so
+    boundaries learnt with either work with both.
 
     \b
     Example:
@@ -79,7 +79,8 @@ def convert(file: str, out: Path, force: bool) -> None:
 
         written = write(file, out, force=force)
     say(
-        f"{written.path}: {written.header['family']}, {written.tensors} tensors, {_size(written.bytes)}, read back and equal"
+        f"{written.path}: {written.header['family']}, {written.tensors} tensors, {_size(written.bytes)}, "
+        "read back and equal"
     )
     say(f"SHA-256 {written.sha256}")
 
@@ -91,13 +92,13 @@ def convert(file: str, out: Path, force: bool) -> None:
     "--dead/--alive",
     "dead",
     default=None,
-    help="Links that are known to be dead, or all others (no link is tried).",
+    help="Only links known to be dead, or all others (no link is tried).",
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_models(name: str | None, family: str | None, dead: bool | None, as_json: bool) -> None:
-    """List the generators that the papers published, as facts; nothing is downloaded and no link is tried.
+    """List the generators published with the papers; nothing is downloaded and no link is tried.
 
-    With NAME, part of a name or a pattern with *, everything that is known of those.
+    With NAME, part of a name or a pattern with *, show all that is known of the matching ones.
 
     \b
     Examples:
@@ -107,70 +108,71 @@ def list_models(name: str | None, family: str | None, dead: bool | None, as_json
     with reported():
         from ..core.checkpoints.zoo import find
 
-        found = find(name, family=family, dead=dead)
+        models = find(name, family=family, dead=dead)
     if as_json:
         say(
             json.dumps(
-                [asdict(entry) | {"link": entry.link} for entry in found], indent=2, ensure_ascii=False
+                [asdict(entry) | {"link": entry.link} for entry in models], indent=2, ensure_ascii=False
             )
         )
     elif name is not None:
-        say("\n\n".join("\n".join(_details(entry)) for entry in found))
+        say("\n\n".join("\n".join(_details(entry)) for entry in models))
     else:
-        say("\n".join(_table(found)))
+        say("\n".join(_table(models)))
 
 
-def _lines(found: Inspection) -> list[str]:
-    """An inspection for people."""
+def _lines(inspection: Inspection) -> list[str]:
+    """Return the lines that describe a checkpoint."""
     rows: list[tuple[str, str]] = [
-        ("container", f"{found.container}, {_size(found.bytes)}"),
-        ("SHA-256", found.sha256),
+        ("container", f"{inspection.container}, {_size(inspection.bytes)}"),
+        ("SHA-256", inspection.sha256),
     ]
-    for part in found.parts:
+    for part in inspection.parts:
         name = f"{part.name}: " if part.name else ""
-        what = "; used" if part.used else f"; {part.what}" if len(found.parts) > 1 else ""
+        what = "; used" if part.used else f"; {part.what}" if len(inspection.parts) > 1 else ""
         rows.append(("part", f"{name}{part.tensors} tensors, {part.parameters:,} numbers{what}"))
-    if found.plugin is not None:
-        rows.append(("plugin", f"{found.plugin} from {found.distribution}: {found.reason}"))
-    if found.family is not None:
+    if inspection.plugin is not None:
+        rows.append(("plugin", f"{inspection.plugin} from {inspection.distribution}: {inspection.reason}"))
+    if inspection.family is not None:
         rows += [
-            ("family", f"{found.family}, names of {found.layout}"),
-            ("resolution", f"{found.resolution} pixels"),
-            ("layers", str(found.layers)),
-            ("sizes", f"latent z {found.latent_size}, code {found.code_size}"),
-            ("classes", str(found.classes or "none")),
+            ("family", f"{inspection.family}, names of {inspection.layout}"),
+            ("resolution", f"{inspection.resolution} pixels"),
+            ("layers", str(inspection.layers)),
+            ("sizes", f"latent z {inspection.latent_size}, code {inspection.code_size}"),
+            ("classes", str(inspection.classes or "none")),
         ]
-        assert found.architecture is not None
+        assert inspection.architecture is not None
         rows += [
-            ("network" if i == 0 else "", line) for i, line in enumerate(_architecture(found.architecture))
+            ("network" if i == 0 else "", line)
+            for i, line in enumerate(_architecture(inspection.architecture))
         ]
     rows += [
         (key, value)
-        for key, value in (("licence", found.licence), ("source", found.source))
+        for key, value in (("licence", inspection.licence), ("source", inspection.source))
         if value is not None
     ]
     misfits = (
-        ("missing", found.missing),
-        ("superfluous", found.superfluous),
-        ("wrong shape", found.misshapen),
-        ("not finite", found.unreal),
+        ("missing", inspection.missing),
+        ("superfluous", inspection.superfluous),
+        ("wrong shape", inspection.misshapen),
+        ("not finite", inspection.unreal),
     )
     for key, names in misfits:
         rows += [(key if i == 0 else "", name) for i, name in enumerate(names[:LISTED])]
         if len(names) > LISTED:
             rows.append(("", f"and {len(names) - LISTED} more, which --json lists"))
-    rows += [("remark", remark) for remark in found.remarks]
+    rows += [("remark", remark) for remark in inspection.remarks]
     lines = [
-        clean(found.file, lines=False),
+        clean(inspection.file, lines=False),
         *(f"  {key:<12}{clean(value, lines=False)}" for key, value in rows),
     ]
-    if found.config is not None and not found.faults:
-        lines += ["", "In a config:", f"  {found.config}"]
+    if inspection.config is not None and not inspection.faults:
+        lines += ["", "In a config:", f"  {inspection.config}"]
     return lines
 
 
 def _architecture(values: Mapping[str, Any]) -> list[str]:
-    """A line for each value, and for each of a list of layers."""
+    """Return a line per value, and per layer of a list of layers."""
     lines = []
     for key, value in values.items():
         words = key.replace("_", " ")
@@ -193,27 +195,29 @@ def _plain(value: Any) -> str:
     )
 
 
-def _table(found: Sequence[Published]) -> list[str]:
+def _table(models: Sequence[Published]) -> list[str]:
+    """Return the lines of the table of models, and their number."""
     head = ("name", "family", "pixels", "trained on", "truncation", "link")
     rows = [
         (entry.name, entry.family, str(entry.resolution), entry.data, entry.truncation, entry.link)
-        for entry in found
+        for entry in models
     ]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in [head, *rows]
     ]
-    dead = sum(entry.link_dead is True for entry in found)
+    dead = sum(entry.link_dead is True for entry in models)
     return [
         *lines,
         "",
-        f"{len(found)} models, {dead} with a link that is known to be dead. `ganstrata model list NAME` tells more.",
+        f"{len(models)} models, {dead} with a link that is known to be dead. "
+        "`ganstrata model list NAME` shows more.",
     ]
 
 
 def _details(entry: Published) -> list[str]:
-    """Everything that is known of a model, with what was not verified marked."""
+    """Return the lines that describe a published model, including which facts are unverified."""
     rows = [
         ("family", f"{entry.family}; the plugin `{entry.plugin}` reads it"),
         ("resolution", f"{entry.resolution} pixels"),

@@ -1,4 +1,4 @@
-"""The outermost frame of every command: however it ends, in a few lines at most, and with the right exit code."""
+"""Run a command so that it always ends with at most a few lines of message and the right exit code."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import click
 
 from ..core.text import message, visible
 from . import streams
-from .errors import ENOUGH, INTERRUPTED, TRACEBACK, BrokenPipe, show_traceback
+from .errors import INTERRUPTED, OUTPUT_CLOSED, TRACEBACK, BrokenPipe, show_traceback
 
-USAGE = 1_500  # characters of what is wrong with an option, beside the usage
+USAGE = 1_500  # most characters of the message about an option
 HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # its text is a command's help
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def exit_code(perform: Callable[[], int | None], *, own_process: bool) -> int:
-    """Perform a command, and say what went wrong.
+    """Run a command, report its error, and return the exit code.
 
     Args:
-        perform: gives the exit code, or None for 0.
-        own_process: whether the process ends with the command, so that its streams and signals may be changed.
+        perform: runs the command and returns its exit code, or None for 0.
+        own_process: whether the process ends with the command, so its streams and signals may be changed.
     """
     if own_process:
         streams.prepare()
@@ -47,38 +47,39 @@ def exit_code(perform: Callable[[], int | None], *, own_process: bool) -> int:
     except OSError as error:
         return _failed_by(error)
     except MemoryError:
-        streams.tell("Error: it needs more memory than there is. What was computed before is kept.")
+        streams.tell("Error: there is not enough memory. Earlier results are kept.")
         return 1
     except Exception as error:
         show_traceback(error)
         streams.tell(internal_error(error))
         return 1
     finally:
-        streams.no_more_interruptions()  # which would only spoil the end of the process
+        streams.no_more_interruptions()  # an interruption now would only disturb the exit
     return code
 
 
 def internal_error(error: Exception) -> str:
-    """What to say of an exception that nobody expected: its kind, its text, and where in ganstrata it arose."""
+    """Return the message for an unexpected exception: its type, its text, and its place in ganstrata."""
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if ROOT in Path(frame.filename).parents
     ]
-    place = (
-        f" ({Path(frames[-1].filename).relative_to(ROOT).as_posix()}, line {frames[-1].lineno}, in {frames[-1].name})"
-        if frames
-        else ""
-    )
+    place = ""
+    if frames:
+        file = Path(frames[-1].filename).relative_to(ROOT).as_posix()
+        place = f" ({file}, line {frames[-1].lineno}, in {frames[-1].name})"
     return (
-        f"Error: this is a mistake in ganstrata, not yours: {type(error).__name__}: {visible(str(error), 500)}{place}\n"
-        f"Please report it with this line and the command; {TRACEBACK}=1 shows the whole traceback. What was computed before is kept."
+        f"Error: this is a mistake in ganstrata, not yours: "
+        f"{type(error).__name__}: {visible(str(error), 500)}{place}\n"
+        f"Please report it with this line and the command; {TRACEBACK}=1 shows the whole traceback. "
+        "Earlier results are kept."
     )
 
 
 def _failed_by(error: OSError) -> int:
-    """The exit code after an error of the system, which is told unless whoever was reading has enough."""
+    """Report a system error, unless it only says that the output has no reader, and return the exit code."""
     if isinstance(error, BrokenPipeError) and streams.has_no_reader(sys.stdout):
         streams.abandon(sys.stdout)
-        return ENOUGH
+        return OUTPUT_CLOSED
     streams.tell(f"Error: {_system_error(error)}")
     if error.filename is None:
         streams.abandon(sys.stdout)
@@ -90,4 +91,4 @@ def _system_error(error: OSError) -> str:
     if error.filename is not None:
         return f"{visible(str(error.filename))}: {reason}"
     where = "the output" if error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EPIPE) else "a file"
-    return f"cannot write {where}: {reason}. What was computed before is kept."
+    return f"cannot write {where}: {reason}. Earlier results are kept."

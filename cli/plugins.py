@@ -1,4 +1,4 @@
-"""`ganstrata plugins`: what is installed, where it comes from, and how one is configured."""
+"""Define `ganstrata plugins`: list installed plugins, and show the config of one."""
 
 from __future__ import annotations
 
@@ -36,34 +36,35 @@ def plugins() -> None:
 
 
 @plugins.command("list")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_plugins(as_json: bool) -> None:
-    """All plugins with the distribution each comes from, and those that do not load.
+    """List all plugins with their distributions, and those that do not load.
 
     \b
     Example:
       ganstrata plugins list --json
     """
     with reported():
-        found = registry()
+        loaded = registry()
     if as_json:
         content = {
-            "plugins": [vars(info) for info in found.infos()],
-            "broken": [vars(b) for b in found.broken],
+            "plugins": [vars(info) for info in loaded.infos()],
+            "broken": [vars(b) for b in loaded.broken],
         }
         say(json.dumps(content, indent=2))
         return
-    width = max((len(info.name) for info in found.infos()), default=0)
+    width = max((len(info.name) for info in loaded.infos()), default=0)
     for kind in KINDS:
         say(f"{TITLES[kind]}:")
-        for info in found.infos(kind):
+        for info in loaded.infos(kind):
             say(f"  {info.name:<{width}}  {visible(info.summary)}  [{visible(info.distribution)}]")
-    for clash in found.clashes():
+    for clash in loaded.clashes():
         owners = " and ".join(visible(info.distribution) for info in clash)
         tell(f"\nClash: {clash[0].kind} '{clash[0].name}' is registered by {owners}; neither can be used.")
-    for broken in found.broken:
+    for broken in loaded.broken:
         tell(
-            f"\nBroken: {visible(broken.entry_point)} from {visible(broken.distribution)}\n  {visible(broken.reason, 1000)}"
+            f"\nBroken: {visible(broken.entry_point)} from {visible(broken.distribution)}\n"
+            f"  {visible(broken.reason, 1000)}"
         )
 
 
@@ -79,7 +80,7 @@ def show(name: str) -> None:
     with reported():
         infos = [info for info in registry().infos() if info.name == name]
         if not infos:
-            # The registry knows best what to say, asked for the kind that has a name like this one.
+            # The registry has the best message, for the kind with the most similar name.
             likely = [kind for kind in KINDS if nearest(name, [info.name for info in registry().infos(kind)])]
             registry().info(likely[0] if likely else KINDS[0], name)
         for info in infos:
@@ -87,6 +88,7 @@ def show(name: str) -> None:
 
 
 def _describe(info: PluginInfo) -> None:
+    """Print where a plugin comes from, its docstring and its config fields."""
     plugin = info.load()
     module = sys.modules[plugin.__module__]
     say(f"{info.name}: {info.kind}, {visible(info.summary)}")
@@ -105,14 +107,13 @@ def _describe(info: PluginInfo) -> None:
             if field.is_required()
             else f"default {_plain(field.get_default(call_default_factory=True))}"
         )
-        say(
-            f"    {field.alias or key}  ({_type(field.annotation)}, {default})  {visible(field.description or '', 500)}"
-        )
+        description = visible(field.description or "", 500)
+        say(f"    {field.alias or key}  ({_type(field.annotation)}, {default})  {description}")
     say("")
 
 
 def _type(annotation: Any) -> str:
-    """A type as people write it: `int or none`, `sampled or int or list[int]`."""
+    """Return a type in plain words: `int or none`, `sampled or int or list[int]`."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is type(None):
         return "none"
@@ -122,7 +123,8 @@ def _type(annotation: Any) -> str:
         return " or ".join(str(argument) for argument in arguments)
     if arguments:
         name = getattr(origin, "__name__", str(origin))
-        return f"{name}[{', '.join('...' if argument is Ellipsis else _type(argument) for argument in arguments)}]"
+        inner = ", ".join("..." if argument is Ellipsis else _type(argument) for argument in arguments)
+        return f"{name}[{inner}]"
     return getattr(annotation, "__name__", str(annotation).replace("typing.", ""))
 
 

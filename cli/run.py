@@ -1,4 +1,4 @@
-"""`ganstrata run`: the whole method, from a config to a report."""
+"""Define `ganstrata run`, which runs the whole method, from a config to a report."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from .work import working
 def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str | None, quiet: bool) -> None:
     """Synthesise, learn, re-score, edit and report, as CONFIG (YAML, TOML or JSON) says.
 
-    Given a generator's checkpoint FILE, or bundled:NAME, in place of a config, use the config that `ganstrata init`
-    would write, and keep it in the run as config.yaml.
+    Given a generator's checkpoint FILE, or bundled:NAME, in place of a config, use the config that
+    `ganstrata init` would write, and store it in the run as config.yaml.
 
-    A run that was interrupted is continued where it stopped; finished stages are not run again.
+    An interrupted run continues where it stopped; finished stages are not run again.
 
     \b
     Examples:

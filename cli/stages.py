@@ -1,4 +1,4 @@
-"""The single stages, each over a run directory."""
+"""Define the commands of the single stages, each for a run directory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ directory = click.argument("run_dir", type=PATH)
 silent = click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
 
 
-def _do(run_dir: Path, stage: str, quiet: bool) -> None:
+def _run_stage(run_dir: Path, stage: str, quiet: bool) -> None:
     with working(f"`ganstrata {stage} {run_dir}` continues.", quiet=quiet) as progress:
         from ..core.pipeline.perform import resume
 
@@ -40,7 +40,7 @@ def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], q
             raise click.UsageError(
                 "--set goes with --config: an existing run keeps the config it was made from"
             )
-        _do(run_dir, "synthesize", quiet)
+        _run_stage(run_dir, "synthesize", quiet)
         return
     with working(f"The same command continues the run in {run_dir}.", quiet=quiet) as progress:
         from ..core.config.reading import read_config
@@ -61,7 +61,7 @@ def learn(run_dir: Path, quiet: bool) -> None:
     Example:
       ganstrata learn runs/rooms
     """
-    _do(run_dir, "learn", quiet)
+    _run_stage(run_dir, "learn", quiet)
 
 
 @click.command()
@@ -74,7 +74,7 @@ def rescore(run_dir: Path, quiet: bool) -> None:
     Example:
       ganstrata rescore runs/rooms
     """
-    _do(run_dir, "rescore", quiet)
+    _run_stage(run_dir, "rescore", quiet)
 
 
 @click.command()
@@ -87,7 +87,7 @@ def edit(run_dir: Path, quiet: bool) -> None:
     Example:
       ganstrata edit runs/rooms
     """
-    _do(run_dir, "edit", quiet)
+    _run_stage(run_dir, "edit", quiet)
 
 
 @click.command()
@@ -100,5 +100,5 @@ def report(run_dir: Path, quiet: bool) -> None:
     Example:
       ganstrata report runs/rooms
     """
-    _do(run_dir, "report", quiet)
+    _run_stage(run_dir, "report", quiet)
     say(f"Report: {run_dir / 'report.html'}")

@@ -1,4 +1,4 @@
-"""Standard streams as they come: closed, full, broken, or of an encoding without most letters."""
+"""Write to standard streams safely, even if they are closed, full, broken or of a limited encoding."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _ours = False  # whether this process and its signals are the command's
 
 
 def prepare() -> None:
-    """Make the streams of this process such that writing to them is safe.
+    """Make it safe to write to the standard streams of this process.
 
-    A closed one leads nowhere, so that no file which is opened later gets its number and with it what libraries
-    write to it. Letters that the encoding lacks are escaped.
+    A closed stream is connected to the null device, so that no file opened later gets its number and with it
+    the output of libraries. Characters that the encoding lacks are escaped.
     """
     global _ours
     _ours = True
@@ -47,28 +47,28 @@ def say(text: str) -> None:
 
 
 def tell(text: str, *, limit: int | None = MESSAGE) -> None:
-    """Write a message to standard error, if that can be written to; what it says is known by the exit code too."""
+    """Write a message to standard error, or nothing if that fails; the exit code reports the error too."""
     with suppress(OSError, ValueError):
         click.echo(escaped(text, lines=True) if limit is None else message(text, limit), err=True)
         sys.stderr.flush()
 
 
 def has_no_reader(stream: TextIO) -> bool:
-    """Whether whoever was reading a stream has gone; where the system does not tell, it is taken to be so."""
+    """Return whether the reader of a stream has gone; True if the system cannot say."""
     try:
-        asked = select.poll()
-        asked.register(stream.fileno(), select.POLLERR)
-        return bool(asked.poll(0))
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLERR)
+        return bool(poll.poll(0))
     except (
         AttributeError,
         OSError,
         ValueError,
-    ):  # of Windows, which has no poll(); of streams that are no files
+    ):  # Windows has no poll(), and some streams are not files
         return True
 
 
 def abandon(stream: TextIO) -> None:
-    """Let what a stream still holds go nowhere: Python would fail on it once more at its end."""
+    """Discard what a stream still holds, because Python would fail on it again at exit."""
     if not _ours:
         return
     with suppress(OSError, ValueError):
@@ -78,9 +78,9 @@ def abandon(stream: TextIO) -> None:
 
 
 def no_more_interruptions() -> None:
-    """From here on Ctrl-C does nothing: a command's own process is about to end by itself."""
+    """Ignore Ctrl-C from here on, because the process is about to end by itself."""
     if _ours and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        # CPython notes a Ctrl-C that comes while it evaluates text, as dataclasses do, and would end by the signal although
-        # the exception was handled. Evaluating any text makes it forget.
+        # CPython remembers a Ctrl-C that comes while it evaluates text, as dataclasses do, and would end by
+        # the signal although the exception was handled. Evaluating any text makes it forget.
         exec("")

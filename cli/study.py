@@ -1,4 +1,4 @@
-"""`ganstrata study`: ask people which layers edit a concept best, and read what they said."""
+"""Define `ganstrata study`: ask people which layers edit a concept best, and analyse their votes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .work import working
 
 @click.group()
 def study() -> None:
-    """Make a page on which people vote which layer group edits a concept best, and turn their votes into a figure.
+    """Make a page where people vote which layer group edits a concept best, and analyse their votes.
 
     \b
     Examples:
@@ -38,7 +38,7 @@ def study() -> None:
     default=3,
     show_default=True,
     metavar="N",
-    help="Samples shown for each of them.",
+    help="Samples shown per boundary.",
 )
 @click.option(
     "--steps",
@@ -55,12 +55,12 @@ def study() -> None:
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
     metavar="S",
-    help="Of samples and shuffling.  [default: drawn, and kept in key.json]",
+    help="Seed of samples and shuffling.  [default: drawn, and stored in key.json]",
 )
 @click.option(
     "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]"
 )
-@click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
+@click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went malformed.")
 def make_command(
     run_dir: Path,
     out: Path,
@@ -74,16 +74,16 @@ def make_command(
 ) -> None:
     """Write a page of shuffled, unlabelled strips, a row per layer group, and the key to it.
 
-    Give study.html to people: it is one file, opens in any browser and needs no network. They send back
-    what they save there. Keep key.json: it says which row is which.
+    Give study.html to people: it is one file that opens in any browser and needs no network. They return the
+    file that it saves. Keep key.json, which says what each row shows.
 
     \b
     Example:
       ganstrata study make runs/rooms --out studies/rooms --concepts 'attribute/*' --strips 4
     """
-    wrong = [text for text in words if "=" not in text]
-    if wrong:
-        raise click.BadParameter(f"'{wrong[0]}' is not of the form NAME=TEXT", param_hint="'--words'")
+    malformed = [text for text in words if "=" not in text]
+    if malformed:
+        raise click.BadParameter(f"'{malformed[0]}' is not of the form NAME=TEXT", param_hint="'--words'")
     with working("Run the same command again.", quiet=quiet) as progress:
         from ..core.study.create import StudyRequest, make_study
         from ..core.study.key import KEY, PAGE
@@ -92,9 +92,9 @@ def make_command(
         key = make_study(
             run_dir, out, StudyRequest(concepts, strips, steps, named, seed, device), progress=progress
         )
-    asked = len({question.boundary for question in key.questions})
-    say(f"{len(key.questions)} questions about {asked} concepts, {len(key.groups)} rows each.")
-    say(f"Give {out / PAGE} to people; keep {out / KEY}, which says what they saw.")
+    concept_count = len({question.boundary for question in key.questions})
+    say(f"{len(key.questions)} questions about {concept_count} concepts, {len(key.groups)} rows each.")
+    say(f"Give {out / PAGE} to people; keep {out / KEY}, which says what each row shows.")
 
 
 @study.command("read")
@@ -102,9 +102,9 @@ def make_command(
 @click.argument("votes", nargs=-1, required=True, type=PATH)
 @click.option("--out", required=True, type=PATH, help="A folder for the figure and the tables.")
 def read_command(study_dir: Path, votes: tuple[Path, ...], out: Path) -> None:
-    """Turn the VOTES that people saved into votes.svg (fig. 3b), tables, and Fleiss' kappa; STUDY_DIR holds key.json.
+    """Turn saved VOTES into votes.svg (fig. 3b), tables and Fleiss' kappa; STUDY_DIR contains key.json.
 
-    Files that are damaged, or belong to another study, are refused by name, and nothing is written.
+    If a file is damaged or belongs to another study, an error names it and nothing is written.
 
     \b
     Example:
@@ -113,9 +113,9 @@ def read_command(study_dir: Path, votes: tuple[Path, ...], out: Path) -> None:
     with reported():
         from ..core.study.reading import read_study
 
-        found = read_study(study_dir, votes, out)
-    for sentence in found.sentences:
+        result = read_study(study_dir, votes, out)
+    for sentence in result.sentences:
         say(sentence)
-    for remark in found.votes.remarks:
+    for remark in result.votes.remarks:
         tell(f"Note: {clean(remark)}")
-    say(f"{len(found.votes.raters)} raters; the figure is {out / 'votes.svg'}")
+    say(f"{len(result.votes.raters)} raters; the figure is {out / 'votes.svg'}")

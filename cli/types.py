@@ -1,4 +1,4 @@
-"""Types of options: paths that the system takes, and numbers that can be computed with."""
+"""Define types of options: valid paths and finite numbers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..core.storage.paths import user_path
 
 
 class UserPath(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
-    """A path, with ~ for a home folder; refused if no file can have it."""
+    """Represent a path, with ~ for a home folder; refuse one that no file can have."""
 
     name = "path"
 
     def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """As core.storage.paths does."""
+        """Convert a value as core.storage.paths does."""
         try:
             return user_path(value)
         except UserError as error:
@@ -26,10 +26,10 @@ class UserPath(click.ParamType):  # type: ignore[type-arg]  # generic since clic
 
 
 class Number(click.FloatRange):
-    """A finite number within limits; `nan` lies within none, though no comparison says so."""
+    """Represent a finite number within limits; click alone would accept `nan`."""
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """As the base class does, for finite numbers."""
+        """Convert a value as the base class does, and refuse numbers that are not finite."""
         number = float(super().convert(cast("float", value), param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)

@@ -1,4 +1,4 @@
-"""What every command that computes shares: its errors, its progress and its memory."""
+"""Set up what every computing command needs: error messages, progress and memory."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def working(kept: str, *, quiet: bool) -> Iterator[Progress]:
-    """Report errors without a traceback, and hand out the progress to show.
+def working(after_interruption: str, *, quiet: bool) -> Iterator[Progress]:
+    """Report errors without a traceback, and yield the progress display.
 
     Args:
-        kept: what to say after an interruption about what is kept.
-        quiet: whether to show nothing.
+        after_interruption: sentence to add to the message of an interruption.
+        quiet: whether to show no progress.
     """
-    with reported(kept):
+    with reported(after_interruption):
         from ..core.runs.malloc import keep_freed_memory
         from ..core.runs.progress import Progress
 

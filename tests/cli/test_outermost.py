@@ -48,7 +48,7 @@ def test_the_whole_traceback_is_there_for_the_asking(monkeypatch: pytest.MonkeyP
     ("error", "code", "words"),
     [
         (KeyboardInterrupt(), 130, "Error: interrupted."),
-        (MemoryError(), 1, "Error: it needs more memory than there is."),
+        (MemoryError(), 1, "Error: there is not enough memory."),
         (
             PermissionError(errno.EACCES, "Permission denied", "/some/file"),
             1,
