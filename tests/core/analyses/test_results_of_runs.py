@@ -141,7 +141,7 @@ def test_depths_and_their_order(copied: Path) -> None:
         assert float(row["before_in_share"]) == 1.0
         assert float(row["p_corrected"]) == pytest.approx(6 * 2 / 201, rel=1e-4)  # six pairs, 200 resamplings
     # 200 resamplings cannot tell six pairs apart after the correction, and the sentences know.
-    assert "Layout and category are not error apart" in " ".join(result.sentences)
+    assert "Layout and category do not differ significantly" in " ".join(result.sentences)
     shares = {(row["level"], row["group"]): float(row["share"]) for row in rows(folder / "groups.csv")}
     assert shares["attribute", "upper"] > 0.9
     assert (folder / "hierarchy_groups.svg").read_bytes() == (
