@@ -42,8 +42,7 @@ def test_output_that_cannot_be_written_is_a_failure_in_one_line(arguments: tuple
     done = shell('"$@" > /dev/full', *arguments)
     assert done.returncode == 1
     assert (
-        done.stderr
-        == "Error: cannot write the output: No space left on device. Earlier results are kept.\n"
+        done.stderr == "Error: cannot write the output: No space left on device. Earlier results are kept.\n"
     )
 
 
