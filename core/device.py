@@ -26,7 +26,7 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UserError(f"device '{name}' is none of auto, cpu, cuda, cuda:N") from None
+        raise UserError(f"device '{name}' is not one of auto, cpu, cuda, cuda:N") from None
     if device.type == "cuda":
         if not torch.cuda.is_available():
             raise UserError(
@@ -37,7 +37,7 @@ def resolve_device(name: str) -> torch.device:
                 f"device '{name}' does not exist; there are cuda:0 to cuda:{torch.cuda.device_count() - 1}"
             )
     elif device.type != "cpu":
-        raise UserError(f"device '{name}' is none of auto, cpu, cuda, cuda:N")
+        raise UserError(f"device '{name}' is not one of auto, cpu, cuda, cuda:N")
     return device
 
 

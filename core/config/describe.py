@@ -56,7 +56,7 @@ _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 
 @dataclass
 class _Place:
-    """What is wrong at one place of the data.
+    """The faults at one place of the data.
 
     Attributes:
         reasons: why the value is wrong; several if it may be of several types.

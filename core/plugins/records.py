@@ -146,7 +146,7 @@ class Concept:
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
-            raise ValueError(f"concept '{self.name}': level '{self.level}' is none of {', '.join(LEVELS)}")
+            raise ValueError(f"concept '{self.name}': level '{self.level}' is not one of {', '.join(LEVELS)}")
 
 
 class Rendering:

@@ -40,10 +40,10 @@ def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> Non
         ("cuda", 0, "torch finds no CUDA device; use --device cpu or auto"),
         ("cuda:0", 0, "torch finds no CUDA device"),
         ("cuda:2", 2, "there are cuda:0 to cuda:1"),
-        ("gpu", 1, "none of auto, cpu, cuda, cuda:N"),
-        ("mps", 1, "none of auto, cpu, cuda, cuda:N"),
-        ("", 1, "none of auto, cpu, cuda, cuda:N"),
-        ("cuda:x", 1, "none of auto, cpu, cuda, cuda:N"),
+        ("gpu", 1, "is not one of auto, cpu, cuda, cuda:N"),
+        ("mps", 1, "is not one of auto, cpu, cuda, cuda:N"),
+        ("", 1, "is not one of auto, cpu, cuda, cuda:N"),
+        ("cuda:x", 1, "is not one of auto, cpu, cuda, cuda:N"),
     ],
 )
 def test_devices_that_are_not_there(

@@ -257,7 +257,7 @@ def test_a_level_that_is_none(register) -> None:
         PluginBroken,
         match=(
             r"'levels' from test 0 failed in its constructor: "
-            r".*level 'color' is none of .* \(.*test_scorers"
+            r".*level 'color' is not one of .* \(.*test_scorers"
         ),
     ):
         ganstrata.load_scorer("levels", device="cpu")

@@ -65,7 +65,7 @@ def test_a_state_with_another_feature_map() -> None:
 
 def test_levels_are_the_five() -> None:
     with pytest.raises(
-        ValueError, match="level 'color' is none of layout, category, attribute, colour, object"
+        ValueError, match="level 'color' is not one of layout, category, attribute, colour, object"
     ):
         Concept("x", "color")
     with pytest.raises(FrozenInstanceError):
