@@ -1,15 +1,19 @@
-"""Which samples adaptive re-scoring moves along what: first the decisions at the set `all`, then the other layer sets.
+"""Schedule adaptive re-scoring: which samples to move along which direction, at which layer sets (method B).
 
-1. At `all` every boundary goes from look to look until it is a variation factor whose effect is known
-   to `precision`, or cannot become one. A look there costs one layer set of many.
-2. At every other set each boundary has the first look; only variation factors go on, each set until
-   half its interval is `precision` of the boundary's effect at `all`.
+1. Decide at the set `all`. Each boundary goes through the interim analyses (looks) until it is a variation
+factor
+   whose effect is known to `precision`, or until it is futile: it cannot become one. A look there costs one
+   layer set of many.
+2. Confirm. For each variation factor, the boundaries learnt again from resampled samples are moved at `all`,
+on half
+   of the samples that the factor itself was moved on (at least 32). Only factors whose interval over learning
+   samples lies above zero as well remain.
+3. Resolve the other layer sets. Each boundary has the first look at each of them. Only variation factors go
+on, at
+   each set until half the width of its interval is `precision` times the boundary's effect at `all`.
 
-Between the two, what resampled samples give in place of each variation factor is moved at `all` on half of the samples that
-the factor itself was moved on (32 at least), and only factors whose interval holds over other learning samples too remain.
-
-Null directions go as far as the boundary that went farthest at the same set. What is done next
-depends on what was found alone, so that a run that is continued takes the same way.
+Null directions are moved on as many samples as the boundary with the most samples at the same set. The
+schedule depends on stored results alone, so a continued run follows the same one.
 """
 
 from __future__ import annotations
@@ -36,14 +40,21 @@ from .effects import (
 from .interim import half_width, look_sizes
 
 Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+Mask = NDArray[np.bool_]
 
 DECIDING, RESOLVING, RESAMPLED = "all", "layers", "resampled"
-"""The parts; each has its arrays, because they are written at different times."""
+"""Names of the three steps; each has arrays of its own, because they are written at different times."""
 
 
 class ScheduledMove(NamedTuple):
-    """A batch of samples to move along a direction at some layer sets."""
+    """Represent a batch of samples to move along one direction at some layer sets.
+
+    Attributes:
+        part: the step that the move belongs to: DECIDING, RESOLVING or RESAMPLED.
+        start: first sample of the batch.
+        direction: position of the direction, boundaries first; for RESAMPLED, of the boundary learnt again.
+        sets: positions of the layer sets.
+    """
 
     part: str
     start: int
@@ -53,20 +64,24 @@ class ScheduledMove(NamedTuple):
 
 @dataclass(frozen=True)
 class Design:
-    """What is asked of a run.
+    """Hold the interim design of a run: what is tested, when, and how precisely.
 
     Attributes:
         own: column of each boundary's concept, (B,).
-        varies: of every concept, (C,).
+        varies: whether each concept varies, (C,).
         null: number of null directions R; they follow the boundaries.
         sets: number of layer sets S.
-        all_set: which of them is `all`.
-        step, looks: samples in a batch, and at each look.
-        dilutions: of each boundary's replicates (core.boundaries.learning_variance), (B,); None where nothing was learnt again.
+        all_set: position of the set `all` among them.
+        step: samples in a batch.
+        looks: number of samples at each look, ascending.
+        precision: largest half width of an interval that stops sampling, relative to the effect at `all`.
+        rate: false discovery rate, in (0, 1).
+        dilutions: `boundaries.learning_variance.dilution` of each boundary, (B,); None if no boundary was
+            learnt again.
     """
 
     own: NDArray[np.int64]
-    varies: Flags
+    varies: Mask
     null: int
     sets: int
     all_set: int
@@ -82,11 +97,11 @@ class Design:
         config: Rescoring,
         batch: int,
         own: NDArray[np.int64],
-        varies: Flags,
+        varies: Mask,
         sets: list[str],
         dilutions: Floats | None = None,
     ) -> Design:
-        """From the config of a run."""
+        """Build the design from the config of a run; `batch` is the largest number of images in one pass."""
         step, looks = look_sizes(config.samples, config.looks, batch)
         return cls(
             own,
@@ -102,121 +117,126 @@ class Design:
         )
 
 
-def rounds(question: Design, units: Shards) -> Iterator[list[ScheduledMove]]:
-    """What to do next, look after look; what was yielded must be done before the next is asked for."""
-    found, scale = yield from _decide(question, units)
-    if question.dilutions is not None:
-        found = yield from _confirm(question, units, found, question.dilutions)
-    if question.sets > 1:
-        yield from _resolve(question, units, found, scale)
+def rounds(design: Design, units: Shards) -> Iterator[list[ScheduledMove]]:
+    """Yield the moves of one look after another.
+
+    The caller must carry out and store each list before it asks for the next one.
+    """
+    factors, scale = yield from _decide(design, units)
+    if design.dilutions is not None:
+        factors = yield from _confirm(design, units, factors, design.dilutions)
+    if design.sets > 1:
+        yield from _resolve(design, units, factors, scale)
 
 
-def _decide(question: Design, units: Shards) -> Generator[list[ScheduledMove], None, tuple[Flags, Floats]]:
-    """Looks at `all`; returns the variation factors (B,) and the size of every effect (B,)."""
-    active = np.ones(len(question.own), dtype=bool)
+def _decide(design: Design, units: Shards) -> Generator[list[ScheduledMove], None, tuple[Mask, Floats]]:
+    """Yield the looks at `all`; return the mask of variation factors (B,) and the effect sizes (B,)."""
+    active = np.ones(len(design.own), dtype=bool)
     before = 0
-    for look in question.looks:
-        everywhere = np.zeros((len(active), question.sets), dtype=bool)
-        everywhere[:, question.all_set] = active
-        yield _moves(question, DECIDING, everywhere, before, look)
-        found, hopeless, precise, scale = judge(
-            question, units.read(f"sums_{DECIDING}"), units.read(f"own_{DECIDING}").astype(np.float64), look
+    for look in design.looks:
+        at_all = np.zeros((len(active), design.sets), dtype=bool)
+        at_all[:, design.all_set] = active
+        yield _moves(design, DECIDING, at_all, before, look)
+        factors, futile, precise, scale = judge(
+            design, units.read(f"sums_{DECIDING}"), units.read(f"own_{DECIDING}").astype(np.float64), look
         )
-        active &= ~(hopeless | (found & precise))
+        active &= ~(futile | (factors & precise))
         before = look
         if not active.any():
             break
-    return found, scale
+    return factors, scale
 
 
 def _confirm(
-    question: Design, units: Shards, found: Flags, dilutions: Floats
-) -> Generator[list[ScheduledMove], None, Flags]:
-    """Move what resampled samples give in place of each variation factor; returns which remain."""
-    if not found.any():
-        return found
+    design: Design, units: Shards, factors: Mask, dilutions: Floats
+) -> Generator[list[ScheduledMove], None, Mask]:
+    """Yield moves of the boundaries learnt again for each factor; return the mask of those left (B,)."""
+    if not factors.any():
+        return factors
     sums = units.read(f"sums_{DECIDING}")
-    reached = samples_used(sums, question.looks[-1], question.step)[:, 0]  # (B + R,)
-    wanted = {int(i): replicate_samples(int(reached[i]), question.step) for i in np.flatnonzero(found)}
-    starts = range(0, max(wanted.values()), question.step)
+    reached = samples_used(sums, design.looks[-1], design.step)[:, 0]  # (B + R,)
+    wanted = {int(i): replicate_samples(int(reached[i]), design.step) for i in np.flatnonzero(factors)}
+    starts = range(0, max(wanted.values()), design.step)
     yield [
-        ScheduledMove(RESAMPLED, start, i, (question.all_set,))
+        ScheduledMove(RESAMPLED, start, i, (design.all_set,))
         for start in starts
         for i, count in wanted.items()
         if start < count
     ]
     error, freedom = errors_of(units.read(RESAMPLED).astype(np.float64), dilutions)
-    effects = over_learning(_effects(question, sums), error, freedom, question.own, all_set=0)
-    return variation_factors(effects, question.own, question.varies, all_set=0, rate=question.rate)
+    effects = over_learning(_effects(design, sums), error, freedom, design.own, all_set=0)
+    return variation_factors(effects, design.own, design.varies, all_set=0, rate=design.rate)
 
 
-def _resolve(question: Design, units: Shards, found: Flags, scale: Floats) -> Iterator[list[ScheduledMove]]:
-    """Looks at the other sets."""
-    active = np.ones((len(question.own), question.sets), dtype=bool)
-    active[:, question.all_set] = False
+def _resolve(design: Design, units: Shards, factors: Mask, scale: Floats) -> Iterator[list[ScheduledMove]]:
+    """Yield the looks at the other layer sets."""
+    active = np.ones((len(design.own), design.sets), dtype=bool)
+    active[:, design.all_set] = False
     before = 0
-    for look in question.looks:
-        yield _moves(question, RESOLVING, active, before, look)
+    for look in design.looks:
+        yield _moves(design, RESOLVING, active, before, look)
         half = half_width(units.read("own")[:, :, 0, :look].astype(np.float64))  # (B, S)
-        active &= found[:, None] & ~(half <= question.precision * scale[:, None])
+        active &= factors[:, None] & ~(half <= design.precision * scale[:, None])
         before = look
         if not active.any():
             break
 
 
-def judge(question: Design, sums: Floats, own: Floats, look: int) -> tuple[Flags, Flags, Flags, Floats]:
-    """What is known at `all` after a look.
+def judge(design: Design, sums: Floats, own: Floats, look: int) -> tuple[Mask, Mask, Mask, Floats]:
+    """Analyse the effects at `all` after a look.
 
-    A boundary cannot become a variation factor, for all we know, if neither its p value nor the one
-    that the upper end of its interval would have is below the rate: correction makes p values larger.
+    A boundary is futile if its concept does not vary, or if neither its p value nor the p value of the upper
+    end of its interval is at most `rate`. The correction for multiple tests only makes p values larger, so
+    stopping for futility can lose findings but adds no false ones.
 
     Args:
-        question: what is asked.
-        sums: of all directions at `all` by batch, (B + R, N, 1, 2, C, 5); NaN where not moved.
+        design: the interim design.
+        sums: FIELDS of all directions at `all` by batch, (B + R, N, 1, 2, C, 5); NaN where not moved.
         own: each boundary's changes of its own concept, (B, 1, 2, K).
-        look: samples at this look.
+        look: number of samples at this look.
 
     Returns:
-        for each boundary, (B,): whether it is a variation factor now, whether it cannot become one,
-        whether its effect is known to `precision`, and the size of that effect.
+        Four arrays (B,): whether the boundary is a variation factor at this look, whether it is futile,
+        whether its effect is known to `precision`, and the size of the effect.
     """
-    columns, rows = question.own, np.arange(len(question.own))
-    # A run that is continued, or looked over, may hold more than there was at this look.
-    batches = -(-look // question.step)
+    columns, rows = design.own, np.arange(len(design.own))
+    # The arrays of a continued or checked run may hold samples beyond this look.
+    batches = -(-look // design.step)
     sums, own = sums[:, :batches], own[..., :look]
     null = sums[len(rows) :, :, :, 0]  # (R, N, 1, C, 5)
-    effects = _effects(question, sums)
-    found = variation_factors(effects, columns, question.varies, all_set=0, rate=question.rate)
-    chance = null_means(np.nansum(null[:, :, 0], axis=1))[:, columns]  # (R, B)
-    best = null_p_value(effects.high[rows, 0, 0, columns], chance, two_sided=False)
-    hopeless = ((effects.p[rows, 0, 0, columns] > question.rate) & (best > question.rate)) | ~question.varies[
-        columns
-    ]
+    effects = _effects(design, sums)
+    factors = variation_factors(effects, columns, design.varies, all_set=0, rate=design.rate)
+    null_effects = null_means(np.nansum(null[:, :, 0], axis=1))[:, columns]  # (R, B)
+    best = null_p_value(effects.high[rows, 0, 0, columns], null_effects, two_sided=False)
+    futile = ((effects.p[rows, 0, 0, columns] > design.rate) & (best > design.rate)) | ~design.varies[columns]
     scale = np.abs(effects.mean[rows, 0, 0, columns])
-    return found, hopeless, half_width(own[:, 0, 0]) <= question.precision * scale, scale
+    return factors, futile, half_width(own[:, 0, 0]) <= design.precision * scale, scale
 
 
-def _effects(question: Design, sums: Floats) -> EffectArrays:
-    """Effects at `all`, from the sums of all directions by batch (B + R, N, 1, 2, C, 5)."""
-    count, unit = len(question.own), np.ones(sums.shape[-2])
+def _effects(design: Design, sums: Floats) -> EffectArrays:
+    """Compute effects at `all` from the FIELDS of all directions by batch, (B + R, N, 1, 2, C, 5)."""
+    count, unit = len(design.own), np.ones(sums.shape[-2])
     return effects_of_looks(
         sums[:count],
         sums[count:, :, :, 0],
-        question.own,
-        looks=question.looks,
-        step=question.step,
+        design.own,
+        looks=design.looks,
+        step=design.step,
         unit=unit,
         all_set=0,
     )
 
 
-def _moves(question: Design, part: str, active: Flags, before: int, look: int) -> list[ScheduledMove]:
-    """Samples before .. look of all active boundaries (B, S), and of the null directions where any is active."""
-    chance = np.repeat(active.any(axis=0, keepdims=True), question.null, axis=0)
-    chosen = [tuple(int(s) for s in np.flatnonzero(row)) for row in np.concatenate([active, chance])]
+def _moves(design: Design, part: str, active: Mask, before: int, look: int) -> list[ScheduledMove]:
+    """List the moves of samples `before` to `look` for all active boundaries and layer sets, (B, S).
+
+    Null directions are moved at every set at which any boundary is active.
+    """
+    null_active = np.repeat(active.any(axis=0, keepdims=True), design.null, axis=0)
+    chosen = [tuple(int(s) for s in np.flatnonzero(row)) for row in np.concatenate([active, null_active])]
     return [
         ScheduledMove(part, start, direction, sets)
-        for start in range(before, look, question.step)
+        for start in range(before, look, design.step)
         for direction, sets in enumerate(chosen)
         if sets
     ]

@@ -1,12 +1,12 @@
-"""What re-scoring costs, counted rather than timed: work of generator and scorers in the naive order, in ours, and as far as it went.
+"""Count the work of re-scoring in FLOPs: in the naive order, with shared baselines, and as far as it went.
 
-The naive order is that of the paper's code: for every direction the unedited images are made and scored
-anew, then the edited ones, each in a full pass, one for every layer set and sign. Ours makes and scores
-the unedited images once for all directions, and an edited image begins at the first stratum that
-reads one of its layers. Mapping z to w is left out: in any order it is done once per sample.
+The naive order is that of the paper's code. For every direction it renders and scores the unedited images
+anew, then the edited ones in full passes, one for every layer set and sign. Here the unedited images are
+rendered and scored once for all directions, and an edited image restarts at the first stratum that reads one
+of its layers. The mapping from z to w is left out, because every order does it once per sample.
 
-Work is in FLOPs as torch counts them, those of convolutions and matrix products, in one pass of one
-sample. Where torch finds none in the generator, it is in seconds of one such pass.
+Work is in FLOPs of convolutions and matrix products, as torch counts them in one pass of one sample. Where
+torch counts none in the generator, work is in seconds of such a pass.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from ..strata.composition import advance, first_reader
 from .interim import look_sizes
 
 Meter = Callable[[Callable[[], Any]], tuple[Any, float]]
-"""Runs a function and gives its result with what it cost."""
+"""A function that runs another function and returns its result and its cost."""
 Counts = NDArray[np.int64]
-REPETITIONS = 3  # of which the fastest counts, where work is timed
+REPETITIONS = 3  # timed passes, of which the fastest counts
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Work per image.
+    """Hold the work per image.
 
     Attributes:
-        strata: of each stratum; what begins and finishes a pass is in the first and the last.
-        scoring: of all scorers.
-        unit: FLOPs or seconds.
+        strata: work of each stratum. The first includes the beginning of a pass, the last its end.
+        scoring: work of all scorers.
+        unit: `FLOPs` or `seconds`.
     """
 
     strata: tuple[float, ...]
@@ -51,12 +51,18 @@ class Costs:
     unit: str
 
     def edited(self, start: int = 0) -> float:
-        """An image that restarts at a stratum, and its scores."""
+        """Return the work of an image that restarts at the stratum `start`, and of its scores."""
         return sum(self.strata[start:]) + self.scoring
 
 
 def naive_work(costs: Costs, samples: int, sets: int, boundaries: int, null: int, *, signs: int = 2) -> float:
-    """In the naive order: a pass for the baseline of each direction, and one per layer set and sign; null directions have one sign."""
+    """Return the work in the naive order.
+
+        K c (B (1 + signs S) + R (1 + S))
+
+    K samples, B boundaries, R null directions (moved forwards only), S layer sets, c the work of a full pass
+    with its scores. Each direction has a baseline of its own.
+    """
     return samples * costs.edited() * (boundaries * (1 + signs * sets) + null * (1 + sets))
 
 
@@ -70,48 +76,46 @@ def shared_work(
     *,
     signs: int = 2,
 ) -> float:
-    """With shared baselines and prefix reuse.
+    """Return the work with shared baselines and restarted passes.
 
     Args:
-        costs: of an image.
-        starts: the stratum at which each layer set begins, (S,).
+        costs: work per image.
+        starts: stratum at which each layer set restarts, (S,).
         used: samples of each boundary at each layer set and sign, (B, S).
-        null_used: samples of every null direction at each layer set, (S,).
-        null: number of null directions.
-        baselines: unedited images, whoever uses them.
-        signs: in which boundaries are moved.
+        null_used: samples of each null direction at each layer set, (S,).
+        null: number of null directions R.
+        baselines: number of unedited images.
+        signs: number of signs in which boundaries are moved.
     """
     each = np.array([costs.edited(start) for start in starts])
     return baselines * costs.edited() + float((signs * used.sum(axis=0) + null * null_used) @ each)
 
 
 def counted(prepared: Prepared, used: Counts, null_used: Counts, replicates: Counts) -> dict[str, Any]:
-    """Work of a run's re-scoring: in the naive order, if all samples had been taken, and what was done.
+    """Return the work of a run's re-scoring: `naive`, `full` (with all samples) and `done`, with its `unit`.
 
     Args:
         prepared: of the run.
         used: samples of each boundary at each layer set, (B, S).
-        null_used: samples of every null direction at each layer set, (S,).
-        replicates: of each boundary, learnt from resampled samples and moved at `all`, (B,); the naive order has none.
+        null_used: samples of each null direction at each layer set, (S,).
+        replicates: number of boundaries learnt again and moved at `all`, for each boundary, (B,). The naive
+            order has none of them.
     """
     config, costs = prepared.config.rescoring, measured(prepared)
     starts = [first_reader(prepared.generator, layers) for layers in prepared.sets.values()]
     null, (boundaries, sets) = config.null_directions, used.shape
-    everywhere = list(prepared.sets).index("all")
-    others = [s for s in range(sets) if s != everywhere]
+    all_set = list(prepared.sets).index("all")
+    others = [s for s in range(sets) if s != all_set]
     step = look_sizes(config.samples, config.looks, prepared.batch)[0] if config.adaptive else prepared.batch
-    again = np.array([replicate_samples(int(count), step) for count in used[:, everywhere]]) * (
+    replicate_used = np.array([replicate_samples(int(count), step) for count in used[:, all_set]]) * (
         replicates > 0
     )
     baselines = config.samples
-    if (
-        config.adaptive
-    ):  # the baseline of the decisions at `all` is made again for replicates, and for the other sets
-        baselines = (
-            int(used[:, everywhere].max()) + int(again.max()) + (int(used[:, others].max()) if others else 0)
-        )
-    relearnt = costs.edited(starts[everywhere]) * np.array(
-        [replicates @ again, replicates.sum() * replicate_samples(config.samples, step)]
+    if config.adaptive:  # baselines are rendered anew for replicates, and for the other sets
+        baselines = int(used[:, all_set].max()) + int(replicate_used.max())
+        baselines += int(used[:, others].max()) if others else 0
+    relearnt = costs.edited(starts[all_set]) * np.array(
+        [replicates @ replicate_used, replicates.sum() * replicate_samples(config.samples, step)]
     )
     full = np.full_like(used, config.samples)
     return {
@@ -125,10 +129,10 @@ def counted(prepared: Prepared, used: Counts, null_used: Counts, replicates: Cou
 
 @torch.inference_mode()
 def measured(prepared: Prepared) -> Costs:
-    """The work of one image, from one pass of one sample in FLOPs, or in seconds where torch counts none in the generator."""
+    """Measure the work of one image in a pass of one sample: in FLOPs, or in seconds if torch counts none."""
     try:
         costs = _pass(prepared, flops, "FLOPs")
-    except Exception:  # a plugin may be written in what the counter cannot follow
+    except Exception:  # the counter cannot follow every plugin
         costs = Costs((), 0.0, "FLOPs")
     if sum(costs.strata) > 0.0:
         return costs
@@ -137,7 +141,8 @@ def measured(prepared: Prepared) -> Costs:
     return Costs(strata, min(p.scoring for p in passes), "seconds")
 
 
-def _pass(prepared: Prepared, gauge: Meter, unit: str) -> Costs:
+def _pass(prepared: Prepared, meter: Meter, unit: str) -> Costs:
+    """Measure one pass of one sample, and its scoring."""
     generator, noise = prepared.generator, noise_seed(prepared.config.synthesis.seed, Stream.VERIFICATION)
     latents = generator.sample(1, prepared.config.synthesis.seed, 0, Stream.VERIFICATION)
     codes = generator.broadcast(generator.map(latents.z, latents.condition))
@@ -147,13 +152,13 @@ def _pass(prepared: Prepared, gauge: Meter, unit: str) -> Costs:
             generator,
             Inputs(1, latents.condition, latents.index, noise),
             codes,
-            gauge,
+            meter,
             features,
             prepared.features,
         )
-    # What it costs to score a picture does not depend on whether this one is finite.
+    # The cost of scoring does not depend on whether this image is finite.
     rendering = Rendering(images.float().nan_to_num(0.5, 0.5, 0.5), features, composed=True)
-    _, scoring = gauge(lambda: prepared.score(rendering))
+    _, scoring = meter(lambda: prepared.score(rendering))
     return Costs(strata, scoring, unit)
 
 
@@ -161,34 +166,47 @@ def strata_work(
     generator: Generator,
     inputs: Inputs,
     codes: torch.Tensor,
-    gauge: Meter,
+    meter: Meter,
     features: dict[int, torch.Tensor],
     wanted: Sequence[int] = (),
 ) -> tuple[tuple[float, ...], torch.Tensor]:
-    """What each stratum costs in a pass over codes (1, L, D), and the images."""
-    state, first = gauge(lambda: generator.begin(inputs))
-    found = []
+    """Measure the work of each stratum in a pass over codes (1, L, D).
+
+    Args:
+        generator: the generator.
+        inputs: of one sample.
+        codes: (1, L, D).
+        meter: how work is measured.
+        features: filled with the features of the wanted strata.
+        wanted: strata whose features are needed.
+
+    Returns:
+        Work of each stratum, and the images (1, 3, H, W).
+    """
+    state, first = meter(lambda: generator.begin(inputs))
+    work = []
     for s in range(len(generator.strata)):
 
         def step(s: int = s, state: State = state) -> State:
             return advance(generator, state, codes, s, s + 1, features, wanted)
 
-        state, cost = gauge(step)
-        found.append(cost)
-    images, last = gauge(lambda: generator.finish(state))
-    found[0] += first
-    found[-1] += last
-    return tuple(found), images
+        state, cost = meter(step)
+        work.append(cost)
+    images, last = meter(lambda: generator.finish(state))
+    work[0] += first
+    work[-1] += last
+    return tuple(work), images
 
 
 def flops(function: Callable[[], Any]) -> tuple[Any, float]:
-    """What a function returns, and the FLOPs of convolutions and matrix products in it."""
+    """Return the result of a function, and the FLOPs of its convolutions and matrix products."""
     with FlopCounterMode(display=False) as counter:
         result = function()
     return result, float(counter.get_total_flops())
 
 
 def _seconds(function: Callable[[], Any]) -> tuple[Any, float]:
+    """Return the result of a function, and the seconds it took."""
     began = time.perf_counter()
     result = function()
     return result, time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Effects with the names of their axes: which boundary, moved at which layers, changes which concept (method B)."""
+"""Hold effects with the names of their axes: boundary, layer set, sign, concept (method B)."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sums:
-    """What re-scoring sums up, before anything is concluded.
+    """Hold the sums of re-scoring, from which effects are computed.
 
     Attributes:
-        sums: of effects.FIELDS of every direction, boundaries first: (B + R, S, 2, C, 5), or with looks by batch, (B + R, N, S, 2, C, 5).
-        changes: of each boundary's own concept, (B, S, 2, K).
-        relearnt: the same of what resampled learning samples give in place of each boundary, moved at `all`, (M, B, K); None without.
-        dilutions: see boundaries.learning_variance.dilution, (B,).
-        looks: numbers of samples after which sampling might stop; None where all were taken.
+        sums: `effects.FIELDS` of every direction, boundaries first, (B + R, S, 2, C, 5); with looks by batch,
+            (B + R, N, S, 2, C, 5).
+        changes: each boundary's changes of its own concept, (B, S, 2, K).
+        relearnt: changes of the own concept at `all` along each boundary learnt again from M resamplings, (M,
+            B, K); None if none was learnt again.
+        dilutions: `boundaries.learning_variance.dilution` of each boundary, (B,); None like `relearnt`.
+        looks: number of samples at each interim analysis; None where all samples were taken.
         batch: samples in a batch.
     """
 
@@ -56,28 +58,33 @@ class Sums:
 
 @dataclass(frozen=True)
 class Effects(EffectArrays):
-    """Effects of B boundaries on C concepts at S layer sets, with the names of these axes.
+    """Hold the effects of B boundaries on C concepts at S layer sets, with the names of these axes.
 
-    `effects.mean[b, s, k, c]` is how much the score of concept c changes when samples are moved along boundary b at the layer
-    set s, forwards (k = 0) or backwards (k = 1): mean over samples of s(c + lambda scale n) - s(c).
+    `effects.mean[i, s, k, j]` is the mean change of the score of concept j when samples are moved along
+    boundary i at the layer set s, forwards (k = 0) or backwards (k = 1): mean of F_j(G(c + lambda scale n_i))
+    - F_j(G(c)). The other arrays of this shape are described at `EffectArrays`.
 
     Attributes:
-        boundaries: axis 0; learnt ones first, then conditional ones.
-        concepts: rows of run.json, axis 3 (C): id, level, sd, least, varies, ...
-        sets: layer sets, axis 1.
-        groups: which of them are the named groups.
-        changes: each boundary's changes of its own concept in sd units, (B, S, 2, K). Where sampling
-            stopped early the rest is NaN.
-        own: column of each boundary's concept.
-        factors: which boundaries are variation factors, (B,).
-        null: FIELDS of the random directions' effects at the positive step, summed over samples, (R, S, C, 5).
-        null_mean, null_sd: of the random directions' effects on each concept at all layers, (C,), as far as these are defined.
-        step: lambda in units of w.
-        rate: the false discovery rate that was asked for.
-        used: samples that each boundary was moved on at each layer set, (B, S).
-        null_used: the same of every null direction, (S,).
-        learning_error: standard error of each boundary's effect at `all` due to the learning, (B,); NaN where it is not known.
-        replicates: how many boundaries learnt again from resampled samples were moved at `all` for each, (B,).
+        boundaries: axis 0, (B,); learnt boundaries first, then conditional ones.
+        concepts: statistics of each concept as in run.json, axis 3, (C,): id, level, sd, least, varies, ...
+        sets: layers of each layer set by name, axis 1, (S,).
+        groups: layers of each named group.
+        changes: each boundary's changes of its own concept in sd units, (B, S, 2, K); NaN for samples that
+            were not taken, because sampling stopped early.
+        own: column of each boundary's concept, (B,).
+        factors: whether each boundary is a variation factor, (B,).
+        null: FIELDS of the null directions at the positive step, (R, S, C, 5).
+        null_mean, null_sd: mean and standard deviation of the null directions' effects on each concept at all
+            layers, (C,). Undefined effects are left out.
+        step: lambda, in units of w.
+        rate: false discovery rate of the variation factors.
+        seed: of the resamplings.
+        bootstrap: number of resamplings behind each bootstrap interval.
+        used: number of samples that each boundary was moved on at each layer set, (B, S).
+        null_used: number of samples that each null direction was moved on at each layer set, (S,).
+        learning_error: standard error of each boundary's effect at `all` due to learning, (B,); NaN where
+            unknown.
+        replicates: number of boundaries learnt again that were moved at `all`, for each boundary, (B,).
     """
 
     boundaries: Boundaries
@@ -118,15 +125,15 @@ class Effects(EffectArrays):
 
         Args:
             measured: the sums.
-            boundaries: B of them.
-            concepts: statistics of each, as in run.json, (C,).
-            sets: layer sets by name, one of them `all`.
-            groups: which layers are named groups.
-            samples: K; with looks the most that were taken.
+            boundaries: the boundaries, (B,).
+            concepts: statistics of each concept as in run.json, (C,).
+            sets: layers of each layer set by name; `all` must be among them.
+            groups: layers of each named group.
+            samples: K, the most samples taken.
             step: lambda, in units of w.
-            rate: of false discoveries among variation factors.
+            rate: false discovery rate of variation factors, in (0, 1).
             seed: of the resamplings.
-            bootstrap: how many of them.
+            bootstrap: number of resamplings.
         """
         count, all_set = len(boundaries), list(sets).index("all")
         ids = [row["id"] for row in concepts]
@@ -188,34 +195,45 @@ class Effects(EffectArrays):
 
     @property
     def all_set(self) -> int:
-        """Where the set `all` stands on axis 1."""
+        """Position of the layer set `all` on axis 1."""
         return list(self.sets).index("all")
 
     @property
     def units(self) -> Floats:
-        """What changes of each concept are divided by, (C,): see `concept_units`."""
+        """Divisor that gives changes in sd units, for each concept, (C,): see `concept_units`."""
         return concept_units(self.concepts)
 
     @property
     def constant(self) -> list[str]:
-        """Ids of concepts whose scores are all the same, so that a change of them has no size."""
+        """Ids of concepts with constant scores: their changes cannot be given in sd units."""
         return [row["id"] for row, unit in zip(self.concepts, self.units, strict=True) if np.isnan(unit)]
 
     @property
     def found(self) -> list[str]:
-        """Names of the variation factors, strongest first, conditional directions left out."""
+        """Names of the variation factors, strongest first, without conditional boundaries."""
         return [self.boundaries[i].name for i in self.ranking() if self.factors[i]]
 
     def ranking(self, *, conditional: bool = False) -> list[int]:
-        """Boundaries by their effect on their own concept in sd units at all layers, strongest first."""
+        """Rank boundaries by the effect on their own concept at all layers in sd units.
+
+        Args:
+            conditional: whether to include conditional boundaries.
+
+        Returns:
+            Positions of the boundaries, strongest first; those with an undefined effect come last.
+        """
         strength = self.in_sd[np.arange(len(self.own)), self.all_set, 0, self.own]
         rows = [i for i, b in enumerate(self.boundaries) if conditional or not b.given]
         return sorted(rows, key=lambda i: (np.isnan(strength[i]), -strength[i]))
 
     def null_gaps(self, at: int) -> dict[str, int]:
-        """Of boundaries that some null directions could not be held against at a layer set: how many could.
+        """Return the number of usable null directions, by name, for boundaries that lack some.
 
-        A null direction drops out where it leaves the concept undefined in every sample.
+        A null direction cannot be compared with a boundary if it leaves the concept's score undefined in
+        every sample.
+
+        Args:
+            at: position of the layer set.
         """
         count = self.null_count[np.arange(len(self.own)), at, 0, self.own]
         return {
@@ -225,7 +243,7 @@ class Effects(EffectArrays):
         }
 
     def single_layers(self) -> list[int]:
-        """Positions on axis 1 of the sets that are one layer, by layer; empty if not all were asked for."""
+        """Return the positions of the single layers on axis 1, in order; empty if any is missing."""
         count = len(self.sets["all"])
         names = list(self.sets)
         return (
@@ -235,13 +253,14 @@ class Effects(EffectArrays):
         )
 
     def hierarchy(self, rows: Sequence[int] | None = None) -> Hierarchy | None:
-        """Tell which level of meaning settles in which layer.
+        """Estimate which layers decide which level of meaning (see `hierarchy_of`).
 
         Args:
-            rows: boundaries to look at; None for all but conditional directions.
+            rows: positions of the boundaries to use; None for all but conditional ones. Only variation
+                factors count.
 
         Returns:
-            None where single layers were not moved, or none of the boundaries is a variation factor.
+            None if single layers were not moved, or none of the boundaries is a variation factor.
         """
         layers = self.single_layers()
         rows = [i for i in (self.ranking() if rows is None else rows) if self.factors[i]]
@@ -258,7 +277,7 @@ class Effects(EffectArrays):
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row per boundary, layer set, sign and concept: the table of rescoring.csv."""
+        """Return the rows of rescoring.csv, one per boundary, layer set, sign and concept."""
         return rows_of(self)
 
     def to_pandas(self) -> DataFrame:
@@ -272,25 +291,32 @@ class Effects(EffectArrays):
         return DataFrame(self.rows())
 
     def plot(self) -> Figure:
-        """Draw each boundary's effect on its own concept at all layers, with intervals; a notebook shows what is returned."""
+        """Draw the effect of each boundary on its own concept at all layers, with intervals."""
         return rankings.ranking([ranked(self, i, self.all_set) for i in self.ranking()])
 
     def __repr__(self) -> str:
-        """Name the sizes, not the numbers."""
-        return f"Effects(boundaries={len(self.boundaries)}, sets={len(self.sets)}, concepts={len(self.concepts)}, factors={int(self.factors.sum())})"
+        """Return the sizes of the axes and the number of variation factors."""
+        return (
+            f"Effects(boundaries={len(self.boundaries)}, sets={len(self.sets)}, "
+            f"concepts={len(self.concepts)}, factors={int(self.factors.sum())})"
+        )
 
     def _repr_html_(self) -> str:
-        """Show a table of the boundaries in a notebook."""
+        """Return the table of boundaries that a notebook shows."""
         return html_of(self)
 
 
 def concept_units(concepts: Sequence[Mapping[str, Any]]) -> Floats:
-    """The size that changes of concepts are held against, (C,), from their rows in run.json.
+    """Return the divisors that give changes in sd units, (C,): max(sd, least) of each concept.
 
-    The larger of a concept's standard deviation and its least; NaN where both are 0, as they are for raw
-    margins that do not vary: a change of such a concept cannot be told in its own spread.
+    `least` keeps a tiny standard deviation from making an invariant concept look like a factor (method B).
+    Both are 0 for raw margins that do not vary. Their divisor is NaN, because changes have no scale.
 
-    >>> concept_units([{"sd": 0.5, "least": 0.02}, {"sd": 0.0, "least": 0.02}, {"sd": 0.0, "least": 0.0}]).tolist()
+    Args:
+        concepts: statistics of each concept as in run.json, (C,).
+
+    >>> rows = [{"sd": 0.5, "least": 0.02}, {"sd": 0.0, "least": 0.02}, {"sd": 0.0, "least": 0.0}]
+    >>> concept_units(rows).tolist()
     [0.5, 0.02, nan]
     """
     sizes = np.array([max(row["sd"], row["least"]) for row in concepts], dtype=np.float64)

@@ -1,7 +1,7 @@
-"""What becomes of each class of pixels when a picture is edited: transition counts and shares (method C, paper fig. 5). Pure.
+"""Count how the classes of pixels change when images are edited (method C; figure 5 of the paper). Pure.
 
-The entry of classes a and b counts the pixels that bear label a before and b after an edit, at the
-same place. K samples, M classes, R resamplings.
+The entry T[a, b] of a transition matrix counts the pixels with label a before and label b after an edit, at
+the same place. K samples, M classes, R resamplings.
 """
 
 from __future__ import annotations
@@ -43,11 +43,14 @@ STUFF = frozenset(
         *("water", "sea", "ocean", "river", "lake", "waterfall"),
     }
 )
-"""What has no shape of its own; all other classes are objects. Rugs are stuff, windows and curtains are objects, as in SceneParse150."""
+"""Classes without a shape of their own ("stuff"); all others are objects.
+
+As in SceneParse150, rugs are stuff, and windows and curtains are objects.
+"""
 
 
 def is_stuff(name: str) -> bool:
-    """Whether a class is stuff by its name: its last word, or that of one of its synonyms.
+    """Check whether a class is stuff, by the last word of its name or of one of its synonyms.
 
     >>> [is_stuff(name) for name in ("left_wall", "floor, flooring", "Floor lamp", "bed")]
     [True, True, False, False]
@@ -57,7 +60,13 @@ def is_stuff(name: str) -> bool:
 
 
 class Entries(NamedTuple):
-    """Pixels by sample and pair of classes; only what occurs. The pair of a and b is a M + b."""
+    """Represent transition matrices of samples in sparse form, one entry per sample and pair that occurs.
+
+    Attributes:
+        sample: number of the sample, (E,).
+        pair: a M + b for the classes a before and b after, (E,).
+        pixels: number of pixels, (E,).
+    """
 
     sample: NDArray[np.int64]
     pair: NDArray[np.int64]
@@ -65,38 +74,46 @@ class Entries(NamedTuple):
 
 
 def count(before: Labels, after: Labels, classes: int, *, start: int = 0) -> Entries:
-    """Transitions between label maps (N, H, W) of the same samples, numbered from `start`.
+    """Count the transitions between two label maps of the same samples.
+
+    Args:
+        before: labels before the edit, (N, H, W), 0 to M - 1.
+        after: labels after the edit, same shape.
+        classes: M.
+        start: number of the first sample.
 
     Raises:
-        ScoreError: maps of different shapes, or labels that are no classes.
+        ScoreError: the shapes differ, or a label is out of range.
     """
     if before.shape != after.shape or before.ndim != 3:
         raise ScoreError(
-            f"label maps have the shapes {before.shape} and {after.shape}; the same (images, height, width) was expected"
+            f"label maps have the shapes {before.shape} and {after.shape}; "
+            "both must have the same shape (images, height, width)"
         )
     for labels in (before, after):
         if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
             raise ScoreError(
-                f"label maps hold labels from {labels.min()} to {labels.max()}; there are {classes} classes, from 0"
+                f"label maps hold labels from {labels.min()} to {labels.max()}; "
+                f"{classes} classes have labels from 0 to {classes - 1}"
             )
     pairs = before.reshape(len(before), -1).astype(np.int64) * classes + after.reshape(
         len(after), -1
     )  # (N, H*W)
-    found = [np.unique(row, return_counts=True) for row in pairs]
+    counts = [np.unique(row, return_counts=True) for row in pairs]
     return Entries(
-        np.repeat(np.arange(start, start + len(pairs), dtype=np.int64), [len(pair) for pair, _ in found]),
-        np.concatenate([pair for pair, _ in found]),
-        np.concatenate([pixels for _, pixels in found]).astype(np.int64),
+        np.repeat(np.arange(start, start + len(pairs), dtype=np.int64), [len(pair) for pair, _ in counts]),
+        np.concatenate([pair for pair, _ in counts]),
+        np.concatenate([pixels for _, pixels in counts]).astype(np.int64),
     )
 
 
 def joined(parts: Sequence[Entries]) -> Entries:
-    """Entries of several batches as one."""
+    """Join the entries of several batches."""
     return Entries(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def returned(first: Labels, second: Labels, third: Labels) -> NDArray[np.int64]:
-    """Of each sample, the pixels that one hop changed, and those of them that the next changed back, (N, 2).
+    """Count the pixels that one edit (hop) changed, and those that the next one changed back, (N, 2).
 
     >>> returned(np.array([[[0, 0, 1]]]), np.array([[[1, 1, 1]]]), np.array([[[0, 2, 1]]])).tolist()
     [[2, 1]]
@@ -107,9 +124,15 @@ def returned(first: Labels, second: Labels, third: Labels) -> NDArray[np.int64]:
 
 
 def share(counts: NDArray[np.int64], weights: Floats) -> tuple[float, float, float]:
-    """The share of the second count in the first (K, 2) over all samples, and its 95 % bootstrap interval.
+    """Return the share of the second count in the first over all samples, and its 95 % bootstrap interval.
 
-    NaN where there is none; the interval also where fewer than two samples have any of the first.
+    Args:
+        counts: whole and part of each sample, (K, 2).
+        weights: how often each sample is drawn in each resampling, (R, K).
+
+    Returns:
+        sum part / sum whole, low and high. All are NaN if the whole is zero; the interval is NaN also if
+        fewer than two samples have a whole above zero.
     """
     whole, part = weights @ counts[:, 0], weights @ counts[:, 1]
     total = int(counts[:, 0].sum())
@@ -121,7 +144,14 @@ def share(counts: NDArray[np.int64], weights: Floats) -> tuple[float, float, flo
 
 
 def _share_interval(part: Floats, whole: Floats, value: Floats, samples: int) -> tuple[Floats, Floats]:
-    """Interval, within 0 and 1, of shares (...) from resampled counts (R, ...) that rest on so many samples."""
+    """Return the interval, within 0 and 1, of shares.
+
+    Args:
+        part: numerator in each resampling, (R, ...).
+        whole: denominator in each resampling, broadcast against `part`.
+        value: estimate, (...).
+        samples: number of samples behind the estimate.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         replicates = np.where(whole > 0, part / whole, np.nan)
     low, high = interval(widened(replicates, value, np.array(samples)))
@@ -130,15 +160,17 @@ def _share_interval(part: Floats, whole: Floats, value: Floats, samples: int) ->
 
 @dataclass(frozen=True)
 class Transition:
-    """What became of class `source` in one hop: the part of it that is `target` afterwards.
+    """Represent the pixels that change from class `source` to class `target` in one edit (hop).
 
     Attributes:
-        hop: which of the edits in turn, from 1.
-        pixels: of all samples together.
+        hop: number of the edit in the sequence, from 1.
+        source: class before the edit.
+        target: class after the edit; the same as `source` for pixels that stay.
+        pixels: number of pixels over all samples.
         of_picture: their share of all pixels.
-        of_source: their share of the pixels that were `source`; low and high are its 95 % bootstrap interval,
-            NaN where fewer than two samples have any.
-        samples: how many have any pixel of `source` before the hop.
+        of_source: their share of the pixels that were `source`.
+        low, high: 95 % bootstrap interval of `of_source`; NaN where fewer than two samples have the class.
+        samples: number of samples with any pixel of `source` before the edit.
     """
 
     hop: int
@@ -153,16 +185,16 @@ class Transition:
 
 
 def transitions(entries: Entries, names: Sequence[str], weights: Floats, *, hop: int) -> list[Transition]:
-    """All transitions of a hop that occur, the largest first.
+    """Return all transitions of a hop that occur, the largest first.
 
-    Shares are of the pixels of all samples, so a sample counts by how much of the class it shows;
-    the interval resamples whole samples, because the pixels of one picture are not independent.
+    The share is sum_k T_k[a, b] / sum_k sum_b' T_k[a, b'], so a sample counts in proportion to its pixels of
+    class a. The interval resamples whole samples, because the pixels of an image are not independent.
 
     Args:
-        entries: of all samples.
-        names: of the classes, (M,).
+        entries: transitions of all samples.
+        names: names of the classes, (M,).
         weights: how often each sample is drawn in each resampling, (R, K).
-        hop: which edit, from 1.
+        hop: number of the edit, from 1.
     """
     classes, samples = len(names), weights.shape[1]
     pairs, column = np.unique(entries.pair, return_inverse=True)  # (P,)
@@ -176,21 +208,21 @@ def transitions(entries: Entries, names: Sequence[str], weights: Floats, *, hop:
     occurs[entries.sample, entries.pair // classes] = True
     of_source, low, high = (np.empty(len(pairs)) for _ in range(3))
     for a in np.unique(source):
-        mine = source == a
-        of_source[mine] = totals[mine] / totals[mine].sum()
-        drawn = resampled[:, mine].sum(axis=1, keepdims=True)
-        low[mine], high[mine] = _share_interval(
-            resampled[:, mine], drawn, of_source[mine], int(occurs[:, a].sum())
+        of_a = source == a
+        of_source[of_a] = totals[of_a] / totals[of_a].sum()
+        drawn = resampled[:, of_a].sum(axis=1, keepdims=True)
+        low[of_a], high[of_a] = _share_interval(
+            resampled[:, of_a], drawn, of_source[of_a], int(occurs[:, a].sum())
         )
     order = np.argsort(-totals, kind="stable")
-    everything = float(totals.sum())
+    all_pixels = float(totals.sum())
     return [
         Transition(
             hop=hop,
             source=names[source[p]],
             target=names[pairs[p] % classes],
             pixels=int(totals[p]),
-            of_picture=float(totals[p] / everything),
+            of_picture=float(totals[p] / all_pixels),
             of_source=float(of_source[p]),
             low=float(low[p]),
             high=float(high[p]),
@@ -200,29 +232,35 @@ def transitions(entries: Entries, names: Sequence[str], weights: Floats, *, hop:
     ]
 
 
-LEAST_SAMPLES = 8  # in which a class must occur for anything to be said of it
-LEAST_SHARE = 0.002  # of the picture, for a class or a flow to be worth a word
+LEAST_SAMPLES = 8  # fewest samples with a class for it to be reported
+LEAST_SHARE = 0.002  # smallest share of the image for a class or a transition to be reported
 
 
 def staying(rows: Sequence[Transition], kinds: Sequence[str]) -> list[Transition]:
-    """How much of each of these classes keeps its label in one hop, what stays most first.
+    """Return how much of each class keeps its label in one hop, the largest share first.
 
     Args:
-        rows: of one hop.
-        kinds: names of classes; those too small or too rare to tell are left out.
+        rows: transitions of one hop.
+        kinds: names of the classes. Those below LEAST_SAMPLES or LEAST_SHARE are left out.
     """
-    found = []
+    unchanged = []
     for name in kinds:
-        mine = [row for row in rows if row.source == name]
-        if not mine or mine[0].samples < LEAST_SAMPLES or sum(row.of_picture for row in mine) < LEAST_SHARE:
+        flows = [row for row in rows if row.source == name]
+        if (
+            not flows
+            or flows[0].samples < LEAST_SAMPLES
+            or sum(row.of_picture for row in flows) < LEAST_SHARE
+        ):
             continue
-        same = next((row for row in mine if row.target == name), None)
-        found.append(same or Transition(mine[0].hop, name, name, 0, 0.0, 0.0, 0.0, 0.0, mine[0].samples))
-    return sorted(found, key=lambda row: -row.of_source)
+        same = next((row for row in flows if row.target == name), None)
+        unchanged.append(
+            same or Transition(flows[0].hop, name, name, 0, 0.0, 0.0, 0.0, 0.0, flows[0].samples)
+        )
+    return sorted(unchanged, key=lambda row: -row.of_source)
 
 
 def mapped(rows: Sequence[Transition], kinds: Sequence[str]) -> list[Transition]:
-    """The flows of one hop from one of these classes to another, the largest share of the picture first."""
+    """Return the transitions of one hop between different classes of `kinds`, the largest first."""
     known = set(kinds)
     flows = [row for row in rows if row.source != row.target and row.source in known and row.target in known]
     return sorted(

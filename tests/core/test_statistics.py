@@ -28,7 +28,7 @@ from scipy import stats
 
 
 def slow_q_values(p):
-    """For each p the smallest rate at which the step-up procedure rejects it (Benjamini and Hochberg 1995)."""
+    """Return, for each p, the smallest rate at which the step-up procedure rejects it."""
     m = len(p)
     rates = sorted({min(1.0, m * value / rank) for value in p for rank in range(1, m + 1)})
 
@@ -48,9 +48,9 @@ def slow_q_values(p):
 def test_benjamini_hochberg_against_the_procedure_itself(p, holes):
     table = np.array([*p, *[np.nan] * holes])
     order = np.random.default_rng(len(p)).permutation(len(table))
-    found = benjamini_hochberg(table[order])
+    result = benjamini_hochberg(table[order])
     expected = np.array([*slow_q_values(p), *[np.nan] * holes])[order]
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-300)
+    np.testing.assert_allclose(result, expected, rtol=1e-9, atol=1e-300)
 
 
 def test_benjamini_hochberg_of_nothing():
@@ -63,8 +63,8 @@ def test_the_false_discovery_rate_is_held():
     shares = []
     for _ in range(800):
         p = np.concatenate([rng.uniform(size=30), stats.norm.sf(rng.standard_normal(10) + 3.0)])
-        found = benjamini_hochberg(p) < 0.2
-        shares.append(found[:30].sum() / max(found.sum(), 1))
+        result = benjamini_hochberg(p) < 0.2
+        shares.append(result[:30].sum() / max(result.sum(), 1))
     # The theorem: 0.2 times the share of true nulls.
     assert abs(np.mean(shares) - 0.15) < 4.0 * np.std(shares) / np.sqrt(800)
 
@@ -77,14 +77,14 @@ def test_resampled_means_against_drawing_by_hand():
     weights = bootstrap_weights(20, 50, seed=4)
     assert weights.shape == (50, 20)
     assert (weights.sum(axis=1) == 20).all()
-    found = resampled_means(changes, weights)
-    assert found.shape == (50, 2, 3)
+    result = resampled_means(changes, weights)
+    assert result.shape == (50, 2, 3)
     for r in (0, 17, 49):
         drawn = np.repeat(np.arange(20), weights[r].astype(int))
         for i, j in [(0, 0), (0, 1), (1, 1)]:
             values = changes[i, j, drawn]
-            assert found[r, i, j] == pytest.approx(values[~np.isnan(values)].mean(), rel=1e-12)
-    assert np.isnan(found[:, 1, 2]).all()
+            assert result[r, i, j] == pytest.approx(values[~np.isnan(values)].mean(), rel=1e-12)
+    assert np.isnan(result[:, 1, 2]).all()
 
 
 def test_resamplings_are_the_same_each_time_and_those_of_their_seed():
@@ -224,11 +224,11 @@ def test_p_value_is_that_of_students_test_of_one_more_draw():
     null = rng.standard_normal((9, 4))
     effect = np.array([-1.0, 0.0, 2.0, 5.0])
     for two_sided, alternative in ((True, "two-sided"), (False, "greater")):
-        found = null_p_value(effect, null, two_sided=two_sided)
+        result = null_p_value(effect, null, two_sided=two_sided)
         for j in range(4):
-            # Two samples of sizes 1 and 9 with common variance: the same statistic, all of whose freedom is the null's.
+            # Two samples of sizes 1 and 9 with common variance give the same statistic and freedom.
             expected = stats.ttest_ind([effect[j]], null[:, j], alternative=alternative).pvalue
-            assert found[j] == pytest.approx(expected, rel=1e-9)
+            assert result[j] == pytest.approx(expected, rel=1e-9)
 
 
 def test_p_value_knows_the_direction():
@@ -264,7 +264,7 @@ def test_rank_of_chance_is_uniform():
 
 @pytest.mark.parametrize("truth", [0.0, 0.7])
 def test_the_interval_of_a_rank_correlation_covers_it(truth):
-    """20 things of a bivariate normal, 400 times; Spearman's correlation of the normal is 6 / pi asin(r / 2)."""
+    """Rank 20 draws of a bivariate normal, 400 times; its Spearman correlation is 6 / pi asin(r / 2)."""
     rng = np.random.default_rng(4)
     spearman = 6.0 / np.pi * np.arcsin(truth / 2.0)
     covered = 0
@@ -288,8 +288,8 @@ def test_rank_correlation_is_spearmans_and_leaves_out_what_is_not_known():
 
 
 def test_wilsons_interval():
-    found = stats.binomtest(7, 40).proportion_ci(method="wilson")
-    assert share_interval(7 / 40, 40) == pytest.approx((found.low, found.high))
+    result = stats.binomtest(7, 40).proportion_ci(method="wilson")
+    assert share_interval(7 / 40, 40) == pytest.approx((result.low, result.high))
     assert np.isnan(share_interval(0.5, 0)).all()
 
 
@@ -324,12 +324,12 @@ def test_widening_takes_as_many_samples_as_are_defined():
     x = np.random.default_rng(0).standard_normal((4, 30))
     x[0, 16:], x[1, 1:], x[2] = np.nan, np.nan, np.nan
     weights = bootstrap_weights(30, 200, 0)
-    found = bootstrap_means(x, weights)
-    assert np.isnan(found[:, 1:3]).all()  # nothing is known of the spread of one sample
+    result = bootstrap_means(x, weights)
+    assert np.isnan(result[:, 1:3]).all()  # nothing is known of the spread of one sample
     for row, n in ((0, 16), (3, 30)):
         plain = resampled_means(x[row], weights)
         np.testing.assert_allclose(
-            found[:, row], np.nanmean(x[row]) + widening(np.array(n)) * (plain - np.nanmean(x[row]))
+            result[:, row], np.nanmean(x[row]) + widening(np.array(n)) * (plain - np.nanmean(x[row]))
         )
     np.testing.assert_allclose(sample_means(x), [x[0, :16].mean(), x[1, 0], np.nan, x[3].mean()])
     assert np.isnan(widened(np.ones((5, 1)), np.ones(1), np.array([1]))).all()
@@ -366,7 +366,7 @@ def test_undefined_null_directions_are_as_if_they_were_not_there(seed, lost, two
 
 @pytest.mark.parametrize("shift", [1e-12, -3e-13])
 def test_a_null_that_differs_by_rounding_alone_does_not_vary(shift):
-    """Equal effects, added up in another order: nothing is so probable that it would be found against them."""
+    """Equal effects may differ by rounding, and then any other effect would be significant."""
     null = 0.7 * (1.0 + shift * np.arange(5.0))[:, None]
     assert null.std() > 0.0
     for two_sided in (False, True):

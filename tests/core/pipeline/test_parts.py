@@ -22,7 +22,7 @@ from ganstrata.core.figures.pictures import to_pixels
 from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.probing import stage as synthesis
 from ganstrata.core.report import stage as reporting
-from ganstrata.core.rescoring import stage as rescoring
+from ganstrata.core.rescoring import units
 from ganstrata.core.rescoring.adaptive import Design, judge
 from ganstrata.core.rescoring.effects import sums_of
 from ganstrata.core.rescoring.stored import read_effects
@@ -61,11 +61,9 @@ def test_a_baseline_for_each_part(
         "learning_resamples": resamples,
     }
     prepared = prepare(validate(config, "test"), check=False)
-    assert rescoring.baselines(prepared) == baselines
+    assert units.baselines(prepared) == baselines
     sets = 9 if layers[-1] == "each" else len(layers)
-    assert (
-        rescoring.images_needed(prepared, 7) == 100 * (baselines + (2 * 7 + 20) * sets) + 64 * resamples * 7
-    )
+    assert units.images_needed(prepared, 7) == 100 * (baselines + (2 * 7 + 20) * sets) + 64 * resamples * 7
 
 
 def test_judgement_is_of_the_steps_forwards() -> None:
@@ -82,12 +80,12 @@ def test_judgement_is_of_the_steps_forwards() -> None:
             sums[0, b, 0, k] = sums_of(zero, own[k, 16 * b : 16 * b + 16])
         for r in range(8):
             sums[1 + r, b, 0, 0] = sums_of(zero, np.full((16, 1), null[r], np.float32))
-    question = Design(np.array([0]), np.array([True]), 8, 1, 0, 16, (16, 32), 0.2, 0.05)
-    found, hopeless, precise, scale = judge(question, sums, own.transpose(2, 0, 1)[:, None].astype(float), 32)
-    assert (found.tolist(), hopeless.tolist(), precise.tolist()) == ([False], [False], [False])
+    design = Design(np.array([0]), np.array([True]), 8, 1, 0, 16, (16, 32), 0.2, 0.05)
+    factors, futile, precise, scale = judge(design, sums, own.transpose(2, 0, 1)[:, None].astype(float), 32)
+    assert (factors.tolist(), futile.tolist(), precise.tolist()) == ([False], [False], [False])
     assert scale == pytest.approx([0.15])
-    question = replace(question, varies=np.array([False]))
-    assert judge(question, sums, own.transpose(2, 0, 1)[:, None].astype(float), 32)[1].tolist() == [True]
+    design = replace(design, varies=np.array([False]))
+    assert judge(design, sums, own.transpose(2, 0, 1)[:, None].astype(float), 32)[1].tolist() == [True]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Adaptive re-scoring: it finds what the full run finds with less, the same bytes however it is done, and null directions go along."""
+"""Adaptive re-scoring finds what a full run finds with fewer samples, and does not depend on scheduling."""
 
 from __future__ import annotations
 
@@ -61,39 +61,39 @@ def test_it_finds_what_the_full_run_finds_with_half_the_work(stopped: Run, whole
         stopped.manifest["stages"]["rescore"]["images"] < 0.5 * whole.manifest["stages"]["rescore"]["images"]
     )
     depths = []
-    for rescored in (few, all_):
-        rows = [rescored.boundaries.names.index(name) for name in sorted(rescored.found)]
-        depths.append(mean_depth(np.nanmean(rescored.changes[rows][:, rescored.single_layers(), 0], axis=2)))
+    for effects in (few, all_):
+        rows = [effects.boundaries.names.index(name) for name in sorted(effects.found)]
+        depths.append(mean_depth(np.nanmean(effects.changes[rows][:, effects.single_layers(), 0], axis=2)))
     np.testing.assert_allclose(*depths, atol=0.1)
 
 
 def test_what_cannot_become_a_factor_is_left_after_few_samples(stopped: Run) -> None:
-    rescored = read_effects(stopped)
-    chance = rescored.boundaries.names.index("seen/chance")
-    others = np.arange(len(rescored.sets)) != rescored.all_set
-    assert not rescored.factors[chance]
-    assert (rescored.used[chance, others] == 16).all()
+    effects = read_effects(stopped)
+    chance = effects.boundaries.names.index("seen/chance")
+    others = np.arange(len(effects.sets)) != effects.all_set
+    assert not effects.factors[chance]
+    assert (effects.used[chance, others] == 16).all()
 
 
 def test_samples_are_those_of_the_looks_and_null_directions_go_as_far(stopped: Run) -> None:
-    rescored = read_effects(stopped)
-    assert set(np.unique(rescored.used)) <= {16, 32, 64, 128}
-    assert (rescored.null_used == rescored.used.max(axis=0)).all()
+    effects = read_effects(stopped)
+    assert set(np.unique(effects.used)) <= {16, 32, 64, 128}
+    assert (effects.null_used == effects.used.max(axis=0)).all()
     with (stopped.path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            i, s = rescored.boundaries.names.index(row["boundary"]), list(rescored.sets).index(row["layers"])
-            assert int(row["samples"]) + int(row["undefined"]) == rescored.used[i, s]
+            i, s = effects.boundaries.names.index(row["boundary"]), list(effects.sets).index(row["layers"])
+            assert int(row["samples"]) + int(row["undefined"]) == effects.used[i, s]
 
 
 def test_changes_are_those_of_the_full_run_as_far_as_they_go(stopped: Run, whole: Run) -> None:
     few, all_ = Shards(stopped.path / "rescoring.zarr"), Shards(whole.path / "rescoring.zarr")
-    rescored = read_effects(stopped)
+    effects = read_effects(stopped)
     every = all_.read("own")
-    for i, s in np.ndindex(rescored.used.shape):
-        if "chance" in rescored.boundaries[i].name:
+    for i, s in np.ndindex(effects.used.shape):
+        if "chance" in effects.boundaries[i].name:
             continue  # its scores hang on the last digits, which depend on the size of batches
-        changes = few.read("own_all")[i, 0] if s == rescored.all_set else few.read("own")[i, s]
-        used = rescored.used[i, s]
+        changes = few.read("own_all")[i, 0] if s == effects.all_set else few.read("own")[i, s]
+        used = effects.used[i, s]
         np.testing.assert_allclose(changes[:, :used], every[i, s][:, :used], atol=1e-4)
         assert np.isnan(changes[:, used:]).all()
 
@@ -107,10 +107,10 @@ def test_images_are_counted_as_they_are_made(fakes, tmp_path: Path, monkeypatch:
     )
     monkeypatch.setenv("FAKES_LOG", str(log))
     resume(run.path, "rescore", progress=quiet)
-    made = sum(int(line.split()[1]) for line in log.read_text(encoding="utf-8").splitlines())
+    rendered = sum(int(line.split()[1]) for line in log.read_text(encoding="utf-8").splitlines())
     measuring = 2 * 32  # for the forecast
     # Where a worker comes back to a batch at another part of the work, its baseline is made again.
-    assert made - measuring == Run.open(run.path).manifest["stages"]["rescore"]["images"]
+    assert rendered - measuring == Run.open(run.path).manifest["stages"]["rescore"]["images"]
 
 
 def test_two_workers_and_a_run_that_was_interrupted_give_the_same_bytes(
@@ -161,11 +161,11 @@ def test_one_layer_permuted_nulls_and_sets_in_any_order(
     config["rescoring"] |= change.get("rescoring", {}) | ({"groups": None} if flat else {})
     config |= {"generator": change["generator"]} if flat else {}
     run = ganstrata.run(config, tmp_path / "run")
-    rescored = read_effects(run)
-    assert {"seen/left", "seen/checks"} <= set(rescored.found)
-    assert rescored.used.shape == (6, 1 if flat else 2)
-    assert (rescored.null_used == rescored.used.max(axis=0)).all()
-    assert not np.isnan(rescored.mean[:, rescored.all_set, 0, :4]).any()
+    effects = read_effects(run)
+    assert {"seen/left", "seen/checks"} <= set(effects.found)
+    assert effects.used.shape == (6, 1 if flat else 2)
+    assert (effects.null_used == effects.used.max(axis=0)).all()
+    assert not np.isnan(effects.mean[:, effects.all_set, 0, :4]).any()
 
 
 def test_the_forecast_is_the_most_it_can_be(fakes) -> None:

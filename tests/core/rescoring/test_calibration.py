@@ -1,4 +1,4 @@
-"""The whole chain of pure functions on a world of which everything is known: what is not there is not found, what is there is."""
+"""Check false and true discoveries of the whole chain of pure functions on simulated worlds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONCEPTS = [Concept(f"c{j}", "attribute") for j in range(C)]
 
 
 class World:
-    """C scores of codes (K, D), each a bent function of its own direction, with noise that belongs to the code."""
+    """Simulate C scores of codes (K, D): bent functions of one direction each, with noise by code."""
 
     def __init__(self, seed: int) -> None:
         rng = np.random.default_rng(seed)
@@ -60,23 +60,23 @@ def experiment(seed: int, *, informed: bool) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_what_is_not_there_is_not_found():
-    found, p = (
+    result, p = (
         np.array(x) for x in zip(*(experiment(seed, informed=False) for seed in range(150)), strict=True)
     )
-    assert found.shape == (150, C)
+    assert result.shape == (150, C)
     # False discoveries: in at most 5 % of the experiments is anything declared.
-    assert found.any(axis=1).sum() <= stats.binom.ppf(0.999, 150, 0.05)
-    assert found.mean() < 0.05
+    assert result.any(axis=1).sum() <= stats.binom.ppf(0.999, 150, 0.05)
+    assert result.mean() < 0.05
     # And the p values behind it are nearly what chance gives. (Concepts of one world share directions.)
     assert (p < 0.05).mean() < 0.08
     assert 0.4 < p.mean() < 0.6
 
 
 def test_what_is_there_is_found():
-    found, _ = (
+    result, _ = (
         np.array(x) for x in zip(*(experiment(seed, informed=True) for seed in range(20)), strict=True)
     )
-    assert found.mean() > 0.95
+    assert result.mean() > 0.95
 
 
 def planted(strength: np.ndarray, samples: int, seed: int, draw=None) -> tuple[np.ndarray, np.ndarray]:
@@ -100,19 +100,19 @@ def test_planted_effects_are_estimated_without_bias_and_intervals_cover_them(str
     sums, changes = planted(np.full(repetitions, strength), samples, seed=1)
     null = np.zeros((4, repetitions, 1, len(FIELDS)))
     null[..., 0] = samples
-    found = effects_of(sums, null, changes, np.array([0]), samples=samples, unit=np.array([0.5]), all_set=0)
+    result = effects_of(sums, null, changes, np.array([0]), samples=samples, unit=np.array([0.5]), all_set=0)
     standard_error = 1.0 / np.sqrt(samples * repetitions)
     for k, sign in enumerate((1.0, -1.0)):
-        mean, low, high = (x[0, :, k, 0] for x in (found.mean, found.low, found.high))
+        mean, low, high = (x[0, :, k, 0] for x in (result.mean, result.low, result.high))
         assert abs(mean.mean() - sign * strength) < 4.0 * standard_error
-        assert abs(found.in_sd[0, :, k, 0].mean() - 2.0 * sign * strength) < 8.0 * standard_error
+        assert abs(result.in_sd[0, :, k, 0].mean() - 2.0 * sign * strength) < 8.0 * standard_error
         covered = int(((low <= sign * strength) & (sign * strength <= high)).sum())
         # Percentile intervals of 80 samples cover nearly 94 %; chance adds three standard errors.
         assert (
             stats.binom.ppf(0.001, repetitions, 0.938) <= covered <= stats.binom.ppf(0.999, repetitions, 0.95)
         )
     # The standard error says how much the estimate really varies.
-    assert found.error[0, :, 0, 0].mean() == pytest.approx(found.mean[0, :, 0, 0].std(), rel=0.1)
+    assert result.error[0, :, 0, 0].mean() == pytest.approx(result.mean[0, :, 0, 0].std(), rel=0.1)
 
 
 def test_the_papers_figure_alone_would_find_noise():

@@ -1,4 +1,4 @@
-"""Work is counted as it is done: against counts by hand, against all that torch sees of a run, and for the network of the paper."""
+"""Compare the counted work with counts by hand, with torch's count of a run, and with the paper's network."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def test_an_edited_image_costs_what_lies_behind_the_edit_and_its_scores() -> Non
 
 
 def test_naive_work_by_hand() -> None:
-    # 5 samples; 2 boundaries with a baseline and 3 sets in 2 signs, 4 null directions with a baseline and 3 sets.
+    # 5 samples; 2 boundaries: a baseline and 3 sets in 2 signs; 4 null directions: a baseline and 3 sets.
     assert naive_work(COSTS, 5, 3, 2, 4) == 5 * 10.0 * (2 * 7 + 4 * 4)
     assert naive_work(COSTS, 5, 3, 2, 4, signs=1) == 5 * 10.0 * (2 * 4 + 4 * 4)
 
 
 def test_shared_work_by_hand() -> None:
     used = np.array([[5, 2, 1], [5, 5, 2]])
-    found = shared_work(COSTS, [0, 1, 2], used, np.array([5, 5, 2]), 4, 7)
-    assert found == 7 * 10.0 + (2 * 10 + 4 * 5) * 10.0 + (2 * 7 + 4 * 5) * 9.0 + (2 * 3 + 4 * 2) * 7.0
+    result = shared_work(COSTS, [0, 1, 2], used, np.array([5, 5, 2]), 4, 7)
+    assert result == 7 * 10.0 + (2 * 10 + 4 * 5) * 10.0 + (2 * 7 + 4 * 5) * 9.0 + (2 * 3 + 4 * 2) * 7.0
 
 
 def test_strata_and_scorers_are_measured_apart(fakes, config) -> None:
@@ -65,8 +65,8 @@ def test_what_a_run_says_it_did_is_what_torch_saw(adaptive: bool, fakes, config,
     )
     with Engine(prepare(run.config, batch=run.batch)) as engine, FlopCounterMode(display=False) as counter:
         rescoring.rescore(run, engine, quiet)
-    rescored = read_effects(run)
-    work = counted(engine.prepared, rescored.used, rescored.null_used, rescored.replicates)
+    effects = read_effects(run)
+    work = counted(engine.prepared, effects.used, effects.null_used, effects.replicates)
     assert work["done"] == pytest.approx(counter.get_total_flops(), rel=1e-12)
     assert (work["done"] < work["full"]) == adaptive
     assert work["full"] < work["naive"]
@@ -132,8 +132,8 @@ def test_the_counter_sees_every_convolution(published: Costs) -> None:
     # The second layer of each resolution: a 3 x 3 convolution and an affine map of w.
     widths = (512, 512, 512, 512, 256, 128, 64)
     for level, width in enumerate(widths):
-        wanted = 2.0 * 9 * width**2 * (4 * 2**level) ** 2 + 2.0 * 512 * 2 * width
-        assert published.strata[2 * level + 1] == pytest.approx(wanted, rel=0.01)
+        expected = 2.0 * 9 * width**2 * (4 * 2**level) ** 2 + 2.0 * 512 * 2 * width
+        assert published.strata[2 * level + 1] == pytest.approx(expected, rel=0.01)
 
 
 @pytest.mark.parametrize(

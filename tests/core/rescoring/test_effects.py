@@ -48,87 +48,89 @@ def effects(baseline, edited, null):
 
 def test_every_effect_is_the_formula_applied_to_its_changes(scores):
     baseline, edited, null = scores
-    found = effects(*scores)
+    result = effects(*scores)
     for i, s, k, j in np.ndindex(B, S, 2, C):
         changes = edited[i, s, k, :, j].astype(np.float64) - baseline[:, j]
         known = changes[~np.isnan(changes)]
         at = (i, s, k, j)
-        assert found.count[at] == len(known)
-        assert found.mean[at] == pytest.approx(known.mean())
-        assert found.error[at] == pytest.approx(stats.sem(known))
-        assert found.clipped[at] == pytest.approx(known[known > 0].sum() / len(known))
-        assert found.in_sd[at] == pytest.approx(known.mean() / UNIT[j])
+        assert result.count[at] == len(known)
+        assert result.mean[at] == pytest.approx(known.mean())
+        assert result.error[at] == pytest.approx(stats.sem(known))
+        assert result.clipped[at] == pytest.approx(known[known > 0].sum() / len(known))
+        assert result.in_sd[at] == pytest.approx(known.mean() / UNIT[j])
         if j != OWN[i]:
             expected = stats.ttest_1samp(known, 0.0).confidence_interval(0.95)
-            assert (found.low[at], found.high[at]) == (
+            assert (result.low[at], result.high[at]) == (
                 pytest.approx(expected.low),
                 pytest.approx(expected.high),
             )
         if k == 1:
-            assert np.isnan([found.p[at], found.rank[at], found.q[at]]).all()
+            assert np.isnan([result.p[at], result.rank[at], result.q[at]]).all()
             continue
         means = np.nanmean(null[:, s, :, j].astype(np.float64) - baseline[:, j], axis=1)
         alternative = "greater" if j == OWN[i] else "two-sided"
-        assert found.p[at] == pytest.approx(
+        assert result.p[at] == pytest.approx(
             stats.ttest_ind([known.mean()], means, alternative=alternative).pvalue
         )
-        assert found.rank[at] == pytest.approx((1 + (means >= known.mean()).sum()) / (R + 1))
+        assert result.rank[at] == pytest.approx((1 + (means >= known.mean()).sum()) / (R + 1))
 
 
 def test_the_interval_of_the_own_concept_allows_for_skewed_changes(scores):
     baseline, edited, null = scores
     edited[..., 3] += np.float32(8.0) * (np.arange(K) % 13 == 0)  # few samples carry most of the change
-    found = effects(baseline, edited, null)
+    result = effects(baseline, edited, null)
     for i, s, sign in np.ndindex(B, S, 2):
         changes = edited[i, s, sign, :, OWN[i]].astype(np.float64) - baseline[:, OWN[i]]
         at = (i, s, sign, OWN[i])
-        assert (found.low[at], found.high[at]) == pytest.approx(skewed_interval(changes[~np.isnan(changes)]))
-        assert found.low[at] < found.mean[at] < found.high[at]
-    assert ((found.high - found.mean)[2, :, :, 3] > 1.2 * (found.mean - found.low)[2, :, :, 3]).all()
+        assert (result.low[at], result.high[at]) == pytest.approx(
+            skewed_interval(changes[~np.isnan(changes)])
+        )
+        assert result.low[at] < result.mean[at] < result.high[at]
+    assert ((result.high - result.mean)[2, :, :, 3] > 1.2 * (result.mean - result.low)[2, :, :, 3]).all()
 
 
 def test_undefined_pairs_are_left_out_and_counted(scores):
-    found = effects(*scores)
-    assert (found.undefined[..., [0, 1, 3]] == 0).all()
-    assert (found.undefined[..., 2] == 9).all()  # 0 to 8
-    assert (found.made_undefined[..., 2] == 5).all()  # 4 to 8 had a score before
-    assert (found.made_undefined[..., [0, 1, 3]] == 0).all()
+    result = effects(*scores)
+    assert (result.undefined[..., [0, 1, 3]] == 0).all()
+    assert (result.undefined[..., 2] == 9).all()  # 0 to 8
+    assert (result.made_undefined[..., 2] == 5).all()  # 4 to 8 had a score before
+    assert (result.made_undefined[..., [0, 1, 3]] == 0).all()
 
 
 def test_a_concept_without_any_pair_has_no_effect(scores):
     baseline, edited, null = scores
     edited[1, :, :, :, 0] = np.nan  # its own concept
-    found = effects(baseline, edited, null)
+    result = effects(baseline, edited, null)
     for values in (
-        found.mean,
-        found.error,
-        found.low,
-        found.high,
-        found.clipped,
-        found.in_sd,
-        found.p,
-        found.q,
-        found.rank,
+        result.mean,
+        result.error,
+        result.low,
+        result.high,
+        result.clipped,
+        result.in_sd,
+        result.p,
+        result.q,
+        result.rank,
     ):
         assert np.isnan(values[1, ALL, 0, 0])
-    assert found.count[1, ALL, 0, 0] == 0
-    assert found.made_undefined[1, ALL, 0, 0] == K
+    assert result.count[1, ALL, 0, 0] == 0
+    assert result.made_undefined[1, ALL, 0, 0] == K
     # It is no test, so the others are corrected as two.
-    p = found.p[[0, 2], ALL, 0, OWN[[0, 2]]]
-    np.testing.assert_allclose(found.q[[0, 2], ALL, 0, OWN[[0, 2]]], stats.false_discovery_control(p))
+    p = result.p[[0, 2], ALL, 0, OWN[[0, 2]]]
+    np.testing.assert_allclose(result.q[[0, 2], ALL, 0, OWN[[0, 2]]], stats.false_discovery_control(p))
 
 
 def test_own_concepts_are_one_family_and_the_others_at_all_layers_another(scores):
-    found = effects(*scores)
+    result = effects(*scores)
     rows = np.arange(B)
     for s in range(S):
         np.testing.assert_allclose(
-            found.q[rows, s, 0, OWN], stats.false_discovery_control(found.p[rows, s, 0, OWN])
+            result.q[rows, s, 0, OWN], stats.false_discovery_control(result.p[rows, s, 0, OWN])
         )
     others = [(i, j) for i in range(B) for j in range(C) if j != OWN[i]]
-    p = [found.p[i, ALL, 0, j] for i, j in others]
-    np.testing.assert_allclose([found.q[i, ALL, 0, j] for i, j in others], stats.false_discovery_control(p))
-    assert all(np.isnan(found.q[i, 0, 0, j]) for i, j in others)
+    p = [result.p[i, ALL, 0, j] for i, j in others]
+    np.testing.assert_allclose([result.q[i, ALL, 0, j] for i, j in others], stats.false_discovery_control(p))
+    assert all(np.isnan(result.q[i, 0, 0, j]) for i, j in others)
 
 
 def test_sums_of_batches_add_up():
@@ -143,7 +145,7 @@ def test_sums_of_batches_add_up():
 def test_the_error_survives_a_small_spread_around_a_large_change():
     change = 1000.0 + np.array([0.0, 0.5, 1.0, 0.25] * 10)
     sums = sums_of(np.zeros((K, 1), np.float32), change[:, None].astype(np.float32))
-    found = effects_of(
+    result = effects_of(
         np.broadcast_to(sums, (1, 1, 2, 1, 5)),
         np.broadcast_to(sums, (3, 1, 1, 5)),
         np.broadcast_to(change, (1, 1, 2, K)),
@@ -152,7 +154,7 @@ def test_the_error_survives_a_small_spread_around_a_large_change():
         unit=np.ones(1),
         all_set=0,
     )
-    assert found.error[0, 0, 0, 0] == pytest.approx(stats.sem(change), rel=1e-4)
+    assert result.error[0, 0, 0, 0] == pytest.approx(stats.sem(change), rel=1e-4)
 
 
 def test_noise_looks_like_an_effect_only_in_the_clipped_mean():
@@ -203,12 +205,15 @@ def table(**columns):
     ],
 )
 def test_a_variation_factor_beats_chance_varies_and_is_surely_above_zero(columns, varies, expected):
-    found = variation_factors(table(**columns), np.arange(4), np.array(varies), all_set=0, rate=0.05)
-    assert found.tolist() == expected
+    result = variation_factors(table(**columns), np.arange(4), np.array(varies), all_set=0, rate=0.05)
+    assert result.tolist() == expected
 
 
 def one_concept(changes, null):
-    """Effects of boundaries on one concept each, from changes (B, K) and null means (R, B) at one layer set; K pairs are behind each."""
+    """Return effects of boundaries on one concept each, at one layer set.
+
+    Changes are (B, K) and null means (R, B), each over K pairs.
+    """
     count, samples = changes.shape
     before, table = (
         np.zeros((samples, count), np.float32),
@@ -227,44 +232,44 @@ def one_concept(changes, null):
 def test_the_interval_that_decides_covers_the_truth():
     """Of effects that few samples carry; Student's interval has 5 in 100 of them wholly below the truth."""
     rng = np.random.default_rng(64)
-    found = one_concept(rng.exponential(size=(300, 64)), rng.standard_normal((3, 300)))
+    result = one_concept(rng.exponential(size=(300, 64)), rng.standard_normal((3, 300)))
     at = (np.arange(300), 0, 0, np.arange(300))
-    below, above = (found.high[at] < 1.0).sum(), (found.low[at] > 1.0).sum()
+    below, above = (result.high[at] < 1.0).sum(), (result.low[at] > 1.0).sum()
     assert max(below, above) <= stats.binom.ppf(0.999, 300, 0.03)
 
 
 def test_one_pair_says_nothing_of_the_interval():
     changes = np.full((2, 10), np.nan)
     changes[0, 3], changes[1, :2] = 5.0, (5.0, 5.5)
-    found = one_concept(changes, np.random.default_rng(0).standard_normal((5, 2)))
-    assert found.count[[0, 1], 0, 0, [0, 1]].tolist() == [1.0, 2.0]
-    assert np.isnan([found.low[0, 0, 0, 0], found.high[0, 0, 0, 0]]).all()
-    assert found.low[1, 0, 0, 1] < 4.0 < 6.5 < found.high[1, 0, 0, 1]  # far beyond the two pairs themselves
-    assert not variation_factors(found, np.arange(2), np.ones(2, dtype=bool), all_set=0, rate=1.0)[0]
+    result = one_concept(changes, np.random.default_rng(0).standard_normal((5, 2)))
+    assert result.count[[0, 1], 0, 0, [0, 1]].tolist() == [1.0, 2.0]
+    assert np.isnan([result.low[0, 0, 0, 0], result.high[0, 0, 0, 0]]).all()
+    assert result.low[1, 0, 0, 1] < 4.0 < 6.5 < result.high[1, 0, 0, 1]  # far beyond the two pairs themselves
+    assert not variation_factors(result, np.arange(2), np.ones(2, dtype=bool), all_set=0, rate=1.0)[0]
 
 
 def test_null_directions_without_an_effect_are_left_out_and_counted():
     rng = np.random.default_rng(3)
     changes, null = rng.standard_normal((4, 30)) + 2.0, 0.1 * rng.standard_normal((20, 4))
     null[0, 0], null[2:, 1], null[1:, 2], null[:, 3] = np.nan, np.nan, np.nan, np.nan
-    found = one_concept(changes, null)
+    result = one_concept(changes, null)
     at = (np.arange(4), 0, 0, np.arange(4))
-    assert found.null_count[at].tolist() == [19.0, 2.0, 1.0, 0.0]
-    assert np.isnan(found.null_count[:, :, 1]).all()
+    assert result.null_count[at].tolist() == [19.0, 2.0, 1.0, 0.0]
+    assert np.isnan(result.null_count[:, :, 1]).all()
     for i, known in ((0, 19), (1, 2)):
         rest = null[~np.isnan(null[:, i]), i]
-        assert found.p[at][i] == pytest.approx(
+        assert result.p[at][i] == pytest.approx(
             stats.ttest_ind([changes[i].mean()], rest, alternative="greater").pvalue, rel=1e-3
         )
-        assert found.rank[at][i] == pytest.approx(1.0 / (known + 1))
-    assert np.isnan(found.p[at][2:]).all()
-    assert np.isnan(found.rank[at]).tolist() == [False, False, False, True]
+        assert result.rank[at][i] == pytest.approx(1.0 / (known + 1))
+    assert np.isnan(result.p[at][2:]).all()
+    assert np.isnan(result.rank[at]).tolist() == [False, False, False, True]
     # The others are corrected as if these had not been asked.
-    np.testing.assert_allclose(found.q[at][:2], stats.false_discovery_control(found.p[at][:2]))
-    assert variation_factors(found, np.arange(4), np.ones(4, dtype=bool), all_set=0, rate=0.05).tolist()[
+    np.testing.assert_allclose(result.q[at][:2], stats.false_discovery_control(result.p[at][:2]))
+    assert variation_factors(result, np.arange(4), np.ones(4, dtype=bool), all_set=0, rate=0.05).tolist()[
         ::2
     ] == [True, False]
-    assert not variation_factors(found, np.arange(4), np.ones(4, dtype=bool), all_set=0, rate=1.0)[2:].any()
+    assert not variation_factors(result, np.arange(4), np.ones(4, dtype=bool), all_set=0, rate=1.0)[2:].any()
 
 
 def test_two_pairs_have_a_standard_error_and_one_has_none():
@@ -272,7 +277,7 @@ def test_two_pairs_have_a_standard_error_and_one_has_none():
     sums = sums_of(np.zeros((2, 2), np.float32), after)
     changes = after.T[:, None, None].repeat(2, axis=2).astype(float)
     null = np.ones((3, 1, 2, len(FIELDS)))
-    found = effects_of(
+    result = effects_of(
         sums[None, None, None].repeat(2, 0).repeat(2, 2),
         null,
         changes,
@@ -281,30 +286,30 @@ def test_two_pairs_have_a_standard_error_and_one_has_none():
         unit=np.ones(2),
         all_set=0,
     )
-    assert found.error[0, 0, 0].tolist() == [pytest.approx(1.0), pytest.approx(np.nan, nan_ok=True)]
+    assert result.error[0, 0, 0].tolist() == [pytest.approx(1.0), pytest.approx(np.nan, nan_ok=True)]
 
 
 def test_the_papers_figure_of_one_pair_is_its_rise():
-    found = one_concept(np.array([[0.5, np.nan], [-0.5, np.nan]]), np.zeros((3, 2)))
-    assert found.clipped[[0, 1], 0, 0, [0, 1]].tolist() == [0.5, 0.0]
+    result = one_concept(np.array([[0.5, np.nan], [-0.5, np.nan]]), np.zeros((3, 2)))
+    assert result.clipped[[0, 1], 0, 0, [0, 1]].tolist() == [0.5, 0.0]
 
 
 def test_intervals_over_learning_are_those_of_the_own_concept_at_all_layers_and_never_the_narrower(scores):
-    found = effects(*scores)
+    result = effects(*scores)
     error, freedom = np.array([0.1, 0.0, np.nan]), np.array([7, 7, 0])
-    total = over_learning(found, error, freedom, OWN, all_set=ALL)
+    total = over_learning(result, error, freedom, OWN, all_set=ALL)
     at = (np.arange(B), ALL, 0, OWN)
     half = stats.t.ppf(0.975, 7) * error
     np.testing.assert_allclose(
-        total.low_total[at], found.mean[at] - np.hypot(found.mean[at] - found.low[at], half)
+        total.low_total[at], result.mean[at] - np.hypot(result.mean[at] - result.low[at], half)
     )
     np.testing.assert_allclose(
-        total.high_total[at], found.mean[at] + np.hypot(found.high[at] - found.mean[at], half)
+        total.high_total[at], result.mean[at] + np.hypot(result.high[at] - result.mean[at], half)
     )
     for array in (total.low_total, total.high_total):
         array[at] = 0.0
         assert np.isnan(array).sum() == array.size - B
-        assert np.isnan(found.low_total).all()
+        assert np.isnan(result.low_total).all()
 
 
 def test_an_interval_over_learning_that_holds_zero_makes_no_factor():

@@ -36,8 +36,8 @@ def test_what_is_spent_adds_up_to_everything(power: float) -> None:
 
 def test_p_values_of_looks_that_were_not_taken_do_not_count() -> None:
     p = np.array([[0.1, 0.1, np.nan], [0.001, 0.001, np.nan]])
-    found = sequential_p(p, np.array([[0.25], [0.75]]), np.array([[True, True, True], [False, True, True]]))
-    np.testing.assert_allclose(found, [0.4, 0.001 / 0.75, np.nan])
+    result = sequential_p(p, np.array([[0.25], [0.75]]), np.array([[True, True, True], [False, True, True]]))
+    np.testing.assert_allclose(result, [0.4, 0.001 / 0.75, np.nan])
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.9, 1.0])
@@ -52,24 +52,24 @@ def test_p_values_are_valid_however_looks_depend_on_each_other_and_whatever_stop
     for power in (1.0, 3.0):
         weights = spending((16, 32, 64, 128), power)[:, None]
         # Whoever stops as soon as it looks good, and goes on otherwise, has the least of all looks.
-        found = sequential_p(p, weights, np.ones(p.shape, dtype=bool))
+        result = sequential_p(p, weights, np.ones(p.shape, dtype=bool))
         for rate in (0.01, 0.05, 0.2):
-            assert (found <= rate).mean() <= rate + 3.0 * np.sqrt(rate / 40_000)
+            assert (result <= rate).mean() <= rate + 3.0 * np.sqrt(rate / 40_000)
 
 
 def test_half_a_students_interval() -> None:
     changes = np.random.default_rng(1).standard_normal((3, 20)) + 5.0
     changes[1, 4:] = np.nan
     changes[2, 1:] = np.nan
-    for row, found in zip(changes[:2], half_width(changes), strict=False):
+    for row, result in zip(changes[:2], half_width(changes), strict=False):
         known = row[~np.isnan(row)]
         low, high = stats.ttest_1samp(known, 0.0).confidence_interval(0.95)
-        assert found == pytest.approx((high - low) / 2)
+        assert result == pytest.approx((high - low) / 2)
     assert half_width(changes)[2] == np.inf
 
 
 class World:
-    """Boundaries with true effects on their own concepts, null directions whose effects scatter about zero, and noise of samples.
+    """Simulate boundaries with true effects, null directions scattered about zero, and noise of samples.
 
     One layer set. Samples are common to all directions: a part of the noise is that of the sample.
     """
@@ -92,13 +92,11 @@ class World:
         self.changes = self.truth[:, None] + scatter  # (B + R, K, C)
         step, looks = look_sizes(samples, SHARES, 32)
         self.decided = np.zeros(count, dtype=bool)  # what was thought of each boundary when it stopped
-        self.question = Design(
-            np.arange(count), np.ones(count, dtype=bool), null, 1, 0, step, looks, 0.2, 0.05
-        )
+        self.design = Design(np.arange(count), np.ones(count, dtype=bool), null, 1, 0, step, looks, 0.2, 0.05)
 
     def sums(self):
         """By batch, (B + R, N, 1, 2, C, 5)."""
-        q, (directions, samples, concepts) = self.question, self.changes.shape
+        q, (directions, samples, concepts) = self.design, self.changes.shape
         parts = self.changes.reshape(directions, samples // q.step, q.step, concepts)
         fields = [
             np.full(parts.sum(2).shape, float(q.step)),
@@ -111,9 +109,9 @@ class World:
         return np.stack(fields, axis=-1)[:, :, None, None].repeat(2, axis=3)
 
     def stop(self):
-        """Effects and factors after the looks at `all` as the stage takes them, and the samples of each boundary."""
-        q, count, every = self.question, len(self.effects), self.sums()
-        seen, used, active = (
+        """Return effects, factors and used samples of each boundary, after the looks at `all`."""
+        q, count, every = self.design, len(self.effects), self.sums()
+        moved_sums, used, active = (
             np.full(every.shape, np.nan),
             np.zeros(count, dtype=int),
             np.ones(count, dtype=bool),
@@ -122,17 +120,17 @@ class World:
         for look in q.looks:
             moved = np.concatenate([active, np.ones(q.null, dtype=bool)])
             part = slice(used.max() // q.step, look // q.step)
-            seen[moved, part] = every[moved, part]
+            moved_sums[moved, part] = every[moved, part]
             used[active] = look
-            held = np.where(np.arange(own.shape[-1]) < used[:, None, None, None], own, np.nan)
-            found, hopeless, precise, _ = judge(q, seen, held, look)
-            self.decided = np.where(active, found, self.decided)
-            active &= ~(hopeless | (found & precise))
+            own_taken = np.where(np.arange(own.shape[-1]) < used[:, None, None, None], own, np.nan)
+            factors, futile, precise, _ = judge(q, moved_sums, own_taken, look)
+            self.decided = np.where(active, factors, self.decided)
+            active &= ~(futile | (factors & precise))
             if not active.any():
                 break
         effects = effects_of_looks(
-            seen[:count],
-            seen[count:, :, :, 0],
+            moved_sums[:count],
+            moved_sums[count:, :, :, 0],
             q.own,
             looks=q.looks,
             step=q.step,
@@ -143,7 +141,7 @@ class World:
 
     def whole(self):
         """Factors with all samples and one look."""
-        q, every, count = self.question, self.sums(), len(self.effects)
+        q, every, count = self.design, self.sums(), len(self.effects)
         looks = q.looks[-1:]
         effects = effects_of_looks(
             every[:count],
@@ -158,21 +156,25 @@ class World:
 
 
 def rates(repetitions: int, effects, **world):
-    """False discovery rate, power, coverage of planted effects, their mean error, the share of samples, and of decisions as with all of them."""
+    """Return rates over simulated runs.
+
+    They are false discovery rate, power, coverage and mean error of planted effects, the share of samples
+    used, and the share of decisions that agree with those on all samples.
+    """
     planted = ~np.isnan(np.asarray(effects, dtype=np.float64))
     false, power, covered, errors, shares, agree = [], [], [], [], [], []
     for seed in range(repetitions):
-        made = World(seed, effects, **world)
-        found, factors, used = made.stop()
+        simulated = World(seed, effects, **world)
+        result, factors, used = simulated.stop()
         false.append((factors & ~planted).sum() / max(factors.sum(), 1))
-        shares.append(used.mean() / made.question.looks[-1])
-        agree.append((factors == made.whole()).mean())
+        shares.append(used.mean() / simulated.design.looks[-1])
+        agree.append((factors == simulated.whole()).mean())
         rows = np.flatnonzero(planted)
         if len(rows):
-            truth, at = made.effects[rows], (rows, 0, 0, rows)
+            truth, at = simulated.effects[rows], (rows, 0, 0, rows)
             power.append(factors[rows].mean())
-            covered.append(((found.low[at] < truth) & (truth < found.high[at])).mean())
-            errors.append((found.mean[at] - truth).mean())
+            covered.append(((result.low[at] < truth) & (truth < result.high[at])).mean())
+            errors.append((result.mean[at] - truth).mean())
     return {
         name: float(np.mean(v)) if v else np.nan
         for name, v in {
@@ -187,24 +189,24 @@ def rates(repetitions: int, effects, **world):
 
 
 def test_chance_alone_is_found_less_often_than_the_nominal_rate_and_with_few_samples() -> None:
-    found = rates(150, [np.nan] * 10)
-    assert found["false"] <= 0.05 + 2.0 * np.sqrt(0.05 * 0.95 / 150)
-    assert found["share"] < 0.8
-    assert found["agree"] > 0.98
+    result = rates(150, [np.nan] * 10)
+    assert result["false"] <= 0.05 + 2.0 * np.sqrt(0.05 * 0.95 / 150)
+    assert result["share"] < 0.8
+    assert result["agree"] > 0.98
 
 
 def test_planted_effects_are_found_and_covered_although_sampling_stops() -> None:
-    found = rates(60, [0.3, 0.6, 0.6, 1.2, *[np.nan] * 6])
-    assert found["false"] <= 0.05 + 2.0 * np.sqrt(0.05 * 0.95 / 60)
-    assert found["power"] > 0.9
-    assert found["covered"] >= 0.93
-    assert abs(found["bias"]) < 0.03
-    assert found["agree"] > 0.95
-    assert found["share"] < 0.8
+    result = rates(60, [0.3, 0.6, 0.6, 1.2, *[np.nan] * 6])
+    assert result["false"] <= 0.05 + 2.0 * np.sqrt(0.05 * 0.95 / 60)
+    assert result["power"] > 0.9
+    assert result["covered"] >= 0.93
+    assert abs(result["bias"]) < 0.03
+    assert result["agree"] > 0.95
+    assert result["share"] < 0.8
 
 
 def layered(seed: int, *, skewed: bool = False, precision: float = 0.2):
-    """A factor's effects on eight layers, sampled until precise: truth, used samples, changes with NaN behind."""
+    """Sample a factor's effects on eight layers until precise: truth, used samples, changes (else NaN)."""
     rng = np.random.default_rng(seed)
     truth = np.array([0.0, 0.1, 0.5, 0.3, 0.1, 0.0, 0.0, 0.0])
 
@@ -220,13 +222,17 @@ def layered(seed: int, *, skewed: bool = False, precision: float = 0.2):
 
 
 def layer_rates(repetitions: int, **world):
-    """Coverage of single layers by Student's interval and by the bootstrap, of the depth where one is told, how often, and the share of samples."""
-    student, curve, depth, told, share = [], [], [], [], []
+    """Return rates over simulated factors.
+
+    They are the coverage of single layers by Student's interval and by the bootstrap, the coverage of the
+    depth where it is defined, how often it is, and the share of samples used.
+    """
+    student, curve, depth, has_depth, share = [], [], [], [], []
     for seed in range(repetitions):
         truth, used, changes = layered(seed, **world)
         half, mean = half_width(changes), np.nanmean(changes, axis=1)
         student.append((abs(mean - truth) < half).mean())
-        found = hierarchy_of(
+        result = hierarchy_of(
             changes[None],
             ["a/x"],
             ["layout"],
@@ -235,23 +241,23 @@ def layer_rates(repetitions: int, **world):
             bootstrap=400,
             seed=seed,
         )
-        curve.append(((found.concept_curve.low[0] < truth) & (truth < found.concept_curve.high[0])).mean())
-        wanted = truth @ np.arange(8) / truth.sum()
-        told.append(not np.isnan(found.concept_depth.low[0]))
-        if told[-1]:
-            depth.append(found.concept_depth.low[0] < wanted < found.concept_depth.high[0])
+        curve.append(((result.concept_curve.low[0] < truth) & (truth < result.concept_curve.high[0])).mean())
+        expected = truth @ np.arange(8) / truth.sum()
+        has_depth.append(not np.isnan(result.concept_depth.low[0]))
+        if has_depth[-1]:
+            depth.append(result.concept_depth.low[0] < expected < result.concept_depth.high[0])
         share.append(used.mean() / 128)
-    named = {"student": student, "curve": curve, "depth": depth, "told": told, "share": share}
+    named = {"student": student, "curve": curve, "depth": depth, "told": has_depth, "share": share}
     return {name: float(np.mean(values)) for name, values in named.items()}
 
 
 def test_layers_and_depth_are_covered_although_sampling_stops_for_precision() -> None:
-    found = layer_rates(150)
-    assert 0.92 < found["student"] < 0.98
-    assert 0.92 < found["curve"] < 0.98
-    assert found["depth"] > 0.90
-    assert found["told"] > 0.75
-    assert found["share"] < 0.5
+    result = layer_rates(150)
+    assert 0.92 < result["student"] < 0.98
+    assert 0.92 < result["curve"] < 0.98
+    assert result["depth"] > 0.90
+    assert result["told"] > 0.75
+    assert result["share"] < 0.5
 
 
 @pytest.mark.full
@@ -272,44 +278,50 @@ def test_rates_at_length(skewed: bool) -> None:
 
 
 def test_p_and_interval_of_looks_by_hand() -> None:
-    made = World(5, [0.3, 0.6, np.nan])
-    q, count, every = made.question, 3, made.sums()
-    seen = every.copy()
-    seen[0, 4:] = np.nan  # the first boundary stopped at 64 of 128, after batches of 16
-    found = effects_of_looks(
-        seen[:count], seen[count:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=0
+    simulated = World(5, [0.3, 0.6, np.nan])
+    q, count, every = simulated.design, 3, simulated.sums()
+    moved_sums = every.copy()
+    moved_sums[0, 4:] = np.nan  # the first boundary stopped at 64 of 128, after batches of 16
+    result = effects_of_looks(
+        moved_sums[:count],
+        moved_sums[count:, :, :, 0],
+        q.own,
+        looks=q.looks,
+        step=q.step,
+        unit=np.ones(count),
+        all_set=0,
     )
     shares = np.diff((np.array([16, 32, 64, 128]) / 128) ** 3, prepend=0.0)
     for i, last in ((0, 2), (1, 3)):
         p = []
         for look in q.looks[: last + 1]:
-            means = made.changes[:, :look].mean(axis=1)
+            means = simulated.changes[:, :look].mean(axis=1)
             p.append(stats.ttest_ind([means[i, i]], means[count:, i], alternative="greater").pvalue)
-        assert found.p[i, 0, 0, i] == pytest.approx(min(1.0, (np.array(p) / shares[: last + 1]).min()))
-        changes = made.changes[i, : q.looks[last], i]
+        assert result.p[i, 0, 0, i] == pytest.approx(min(1.0, (np.array(p) / shares[: last + 1]).min()))
+        changes = simulated.changes[i, : q.looks[last], i]
         low, high = stats.ttest_1samp(changes, 0.0).confidence_interval(1.0 - 0.05 * shares[last])
-        assert (found.low[i, 0, 0, i], found.high[i, 0, 0, i]) == (pytest.approx(low), pytest.approx(high))
-        assert found.mean[i, 0, 0, i] == pytest.approx(changes.mean())
-        assert found.rank[i, 0, 0, i] == pytest.approx(
-            (1 + (made.changes[count:, : len(changes), i].mean(axis=1) >= changes.mean()).sum()) / 21
+        assert (result.low[i, 0, 0, i], result.high[i, 0, 0, i]) == (pytest.approx(low), pytest.approx(high))
+        assert result.mean[i, 0, 0, i] == pytest.approx(changes.mean())
+        assert result.rank[i, 0, 0, i] == pytest.approx(
+            (1 + (simulated.changes[count:, : len(changes), i].mean(axis=1) >= changes.mean()).sum()) / 21
         )
 
 
 def test_what_has_stopped_stays_decided_while_others_go_on() -> None:
-    """A boundary that was found and stopped is among the factors in the end, and one that was given up is not."""
+    """A boundary that stopped as a factor stays one; one that stopped for futility becomes none."""
     for seed in range(20):
-        made = World(seed, [0.6, 1.2, 1.2, *[np.nan] * 7])
-        _, factors, used = made.stop()
-        early = used < made.question.looks[-1]
+        simulated = World(seed, [0.6, 1.2, 1.2, *[np.nan] * 7])
+        _, factors, used = simulated.stop()
+        early = used < simulated.design.looks[-1]
         assert early.any()
-        assert (factors[early] == made.decided[early]).all()
+        assert (factors[early] == simulated.decided[early]).all()
 
 
 def test_other_sets_spend_with_the_samples_and_all_spends_late() -> None:
-    """Two layer sets with the same numbers, the second of which is `all`: p at each by its own spending function."""
-    made = World(7, [0.4, np.nan, 0.2])
-    q, count, every = made.question, 3, made.sums().repeat(2, axis=2)
-    found = effects_of_looks(
+    """Of two layer sets with equal numbers, the second is `all`: each p has its own spending function."""
+    simulated = World(7, [0.4, np.nan, 0.2])
+    q, count, every = simulated.design, 3, simulated.sums().repeat(2, axis=2)
+    result = effects_of_looks(
         every[:count],
         every[count:, :, :, 0],
         q.own,
@@ -322,34 +334,36 @@ def test_other_sets_spend_with_the_samples_and_all_spends_late() -> None:
     for i in range(count):
         p = []
         for look in q.looks:
-            means = made.changes[:, :look].mean(axis=1)
+            means = simulated.changes[:, :look].mean(axis=1)
             p.append(stats.ttest_ind([means[i, i]], means[count:, i], alternative="greater").pvalue)
         for s, power in ((0, 1.0), (1, 3.0)):
-            assert found.p[i, s, 0, i] == pytest.approx(
+            assert result.p[i, s, 0, i] == pytest.approx(
                 min(1.0, (np.array(p) / np.diff(t**power, prepend=0.0)).min())
             )
-        # Student's 95 % where sampling stops for precision; wider at `all`, of whose looks the last has 0.875 of the error.
-        low, high = stats.ttest_1samp(made.changes[i, :, i], 0.0).confidence_interval(0.95)
-        assert (found.low[i, 0, 0, i], found.high[i, 0, 0, i]) == (pytest.approx(low), pytest.approx(high))
-        assert found.low[i, 1, 0, i] < low
+        # Student's 95 % where precision stops sampling; wider at `all`, whose last look has v = 0.875.
+        low, high = stats.ttest_1samp(simulated.changes[i, :, i], 0.0).confidence_interval(0.95)
+        assert (result.low[i, 0, 0, i], result.high[i, 0, 0, i]) == (pytest.approx(low), pytest.approx(high))
+        assert result.low[i, 1, 0, i] < low
 
 
 def test_two_changes_have_an_interval_and_one_has_none() -> None:
-    found = half_width(np.array([[1.0, 2.0, np.nan], [1.0, np.nan, np.nan]]))
-    assert found.tolist() == [pytest.approx(stats.t.ppf(0.975, 1) * 0.5), np.inf]
+    result = half_width(np.array([[1.0, 2.0, np.nan], [1.0, np.nan, np.nan]]))
+    assert result.tolist() == [pytest.approx(stats.t.ppf(0.975, 1) * 0.5), np.inf]
 
 
 def test_null_directions_are_counted_at_the_look_that_was_taken() -> None:
-    """Two null directions have no score in the first batches; a boundary that stopped there knows of eighteen."""
-    made = World(5, [0.3, 0.6])
-    q, every = made.question, made.sums()
-    seen = every.copy()
-    seen[0, 2:] = np.nan  # stopped at 32
-    null = seen[2:, :, :, 0].copy()
+    """Two null directions have no score in the first batches, so a boundary that stopped there has 18."""
+    simulated = World(5, [0.3, 0.6])
+    q, every = simulated.design, simulated.sums()
+    moved_sums = every.copy()
+    moved_sums[0, 2:] = np.nan  # stopped at 32
+    null = moved_sums[2:, :, :, 0].copy()
     null[:2, :2, :, :, :] = 0.0
-    found = effects_of_looks(seen[:2], null, q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0)
-    assert found.null_count[[0, 1], 0, 0, [0, 1]].tolist() == [18.0, 20.0]
-    assert np.isnan(found.null_count[:, :, 1]).all()
+    result = effects_of_looks(
+        moved_sums[:2], null, q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0
+    )
+    assert result.null_count[[0, 1], 0, 0, [0, 1]].tolist() == [18.0, 20.0]
+    assert np.isnan(result.null_count[:, :, 1]).all()
 
 
 def test_samples_used_are_counted_of_directions_that_are_moved_one_way() -> None:
@@ -362,22 +376,22 @@ def test_samples_used_are_counted_of_directions_that_are_moved_one_way() -> None
 
 
 def test_pairs_without_a_score_are_counted_among_those_that_were_moved() -> None:
-    made = World(3, [0.3, 0.6])
-    q, seen = made.question, made.sums()
-    seen[0, 2:] = np.nan  # stopped at 32
-    seen[0, 1, 0, 0, 0, 0] -= 5.0
-    found = effects_of_looks(
-        seen[:2], seen[2:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0
+    simulated = World(3, [0.3, 0.6])
+    q, moved_sums = simulated.design, simulated.sums()
+    moved_sums[0, 2:] = np.nan  # stopped at 32
+    moved_sums[0, 1, 0, 0, 0, 0] -= 5.0
+    result = effects_of_looks(
+        moved_sums[:2], moved_sums[2:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0
     )
-    assert found.undefined[:, 0, 0].tolist() == [[5.0, 0.0], [0.0, 0.0]]
+    assert result.undefined[:, 0, 0].tolist() == [[5.0, 0.0], [0.0, 0.0]]
 
 
 def test_half_widths_of_a_table_are_those_of_its_rows_and_grow_with_the_confidence() -> None:
     changes = np.random.default_rng(2).standard_normal((2, 3, 9))
     changes[0, 1, 3:] = np.nan
-    found = half_width(changes, 0.8)
-    assert found.shape == (2, 3)
+    result = half_width(changes, 0.8)
+    assert result.shape == (2, 3)
     for at in np.ndindex(2, 3):
         known = changes[at][~np.isnan(changes[at])]
         low, high = stats.ttest_1samp(known, 0.0).confidence_interval(0.8)
-        assert found[at] == pytest.approx((high - low) / 2)
+        assert result[at] == pytest.approx((high - low) / 2)

@@ -26,7 +26,11 @@ WIGGLE = np.random.default_rng(6).standard_normal((D, C))
 
 
 def score(codes: np.ndarray) -> np.ndarray:
-    """Scores (K, C) of codes (K, D): a clear concept, one that its own wiggle nearly drowns, one that few codes have, and wiggle alone."""
+    """Return scores (K, C) of codes (K, D).
+
+    The concepts are a clear one, one that its own nonlinear part nearly hides, one that few codes have, and a
+    nonlinear part alone.
+    """
     along = codes @ DIRECTIONS.T
     wiggle = np.sin(2.0 * codes @ WIGGLE)
     columns = (
@@ -121,7 +125,7 @@ MEANS = World(MeanDifference(MeanDifference.Config(positives=100, negatives=100)
 
 
 def check(world: World, experiments: int) -> None:
-    """The interval over verification samples misses where the learning matters; the one over both is right, concept by concept."""
+    """The interval over verification samples is too narrow for weak concepts; the one over both is right."""
     alone, both = coverage(world, experiments, draws=300)
     weak = [concept.name for concept in CONCEPTS].index("weak")
     least, most = (

@@ -54,7 +54,7 @@ def run(tmp_path):
     }
     manifest |= {"groups": {"low": [0, 1]}, "spread": 2.0, "concepts": [row | unknown for row in CONCEPTS]}
     manifest |= {"generator": sizes | names, "plugins": {}, "device": "cpu", "precision": "fp32"}
-    made = Run.begin(tmp_path, RunConfig.model_validate(config), manifest).run
+    stored_run = Run.begin(tmp_path, RunConfig.model_validate(config), manifest).run
     ids = [row["id"] for row in CONCEPTS]
     boundaries = []
     for name in EFFECT:
@@ -94,54 +94,54 @@ def run(tmp_path):
     shards.write(
         "all", {name: (tuple(slice(0, n) for n in a.shape), a) for name, a in (("sums", sums), ("own", own))}
     )
-    return made, changes.astype(np.float64)
+    return stored_run, changes.astype(np.float64)
 
 
 def test_effects_and_factors(run):
-    made, changes = run
-    rescored = read_effects(made)
-    assert rescored.all_set == 1
-    assert rescored.own.tolist() == [2, 0, 1, 0]
-    np.testing.assert_allclose(rescored.mean, changes[:4].mean(axis=3), rtol=1e-4, atol=1e-6)
+    stored_run, changes = run
+    effects = read_effects(stored_run)
+    assert effects.all_set == 1
+    assert effects.own.tolist() == [2, 0, 1, 0]
+    np.testing.assert_allclose(effects.mean, changes[:4].mean(axis=3), rtol=1e-4, atol=1e-6)
     # In units of the larger of sd and least.
     unit = np.array([0.5, 0.02, 2.0])
-    np.testing.assert_allclose(rescored.in_sd, changes[:4].mean(axis=3) / unit, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(rescored.changes[2], changes[2, ..., 1] / 0.02, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(effects.in_sd, changes[:4].mean(axis=3) / unit, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(effects.changes[2], changes[2, ..., 1] / 0.02, rtol=1e-4, atol=1e-5)
     # What does not vary is no factor, however large its effect in units of its `least`.
-    assert rescored.factors.tolist() == [True, True, False, True]
+    assert effects.factors.tolist() == [True, True, False, True]
     null = changes[4:, 1, 0].mean(axis=1)
-    np.testing.assert_allclose(rescored.null_mean, null.mean(axis=0), rtol=1e-4, atol=1e-7)
-    np.testing.assert_allclose(rescored.null_sd, null.std(axis=0, ddof=1), rtol=1e-4)
-    assert rescored.step == 3.0  # 1.5 times the spread of w
-    assert (rescored.seed, rescored.bootstrap, rescored.rate) == (5, 200, 0.05)
+    np.testing.assert_allclose(effects.null_mean, null.mean(axis=0), rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(effects.null_sd, null.std(axis=0, ddof=1), rtol=1e-4)
+    assert effects.step == 3.0  # 1.5 times the spread of w
+    assert (effects.seed, effects.bootstrap, effects.rate) == (5, 200, 0.05)
 
 
 def test_ranking_is_by_effect_in_sd_units_without_conditional_directions(run):
-    rescored = read_effects(run[0])
+    effects = read_effects(run[0])
     # 0.1 / 0.02 = 5, 0.75 / 0.5 = 1.5, 0.6 / 0.5 = 1.2, 1.0 / 2.0 = 0.5
-    assert rescored.ranking() == [2, 1, 0]
-    assert rescored.ranking(conditional=True) == [2, 1, 3, 0]
-    assert rescored.found == ["seen/red", "seen/left"]
+    assert effects.ranking() == [2, 1, 0]
+    assert effects.ranking(conditional=True) == [2, 1, 3, 0]
+    assert effects.found == ["seen/red", "seen/left"]
 
 
 def test_null_directions_that_leave_a_concept_undefined_are_left_out_and_counted(run, tmp_path):
-    made, changes = run
-    units = Shards(made.path / "rescoring.zarr")
+    stored_run, changes = run
+    units = Shards(stored_run.path / "rescoring.zarr")
     sums = units.read("sums")
     sums[4, :, 1, 0, 2] = (
         0.0  # of `seen/left`, at all layers, no sample has a score along the first null direction
     )
     sums[5:, :, 1, 0, 1] = 0.0  # of `seen/flat` along all but the first
     units.write("holes", {"sums": (tuple(slice(0, n) for n in sums.shape), sums)})
-    rescored = read_effects(made)
-    assert rescored.null_gaps(1) == {"seen/left": R - 1, "seen/flat": 1}
-    assert rescored.null_gaps(0) == {}
-    assert rescored.found == ["seen/red", "seen/left"]
+    effects = read_effects(stored_run)
+    assert effects.null_gaps(1) == {"seen/left": R - 1, "seen/flat": 1}
+    assert effects.null_gaps(0) == {}
+    assert effects.found == ["seen/red", "seen/left"]
     null = changes[5:, 1, 0, :, 2].mean(axis=1)
-    assert rescored.null_mean[2] == pytest.approx(null.mean(), rel=1e-3)
-    assert rescored.null_sd[2] == pytest.approx(null.std(ddof=1), rel=1e-3)
-    assert np.isnan(rescored.null_sd[1])
-    write_table(rescored, tmp_path / "rescoring.csv")
+    assert effects.null_mean[2] == pytest.approx(null.mean(), rel=1e-3)
+    assert effects.null_sd[2] == pytest.approx(null.std(ddof=1), rel=1e-3)
+    assert np.isnan(effects.null_sd[1])
+    write_table(effects, tmp_path / "rescoring.csv")
     with (tmp_path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
         rows = {(r["boundary"], r["layers"], r["step"], r["concept"]): r for r in csv.DictReader(file)}
     assert rows["seen/left", "all", "3", "seen/left"]["null_directions"] == str(R - 1)
@@ -152,29 +152,29 @@ def test_null_directions_that_leave_a_concept_undefined_are_left_out_and_counted
 
 
 def test_an_undefined_effect_is_ranked_last(run):
-    rescored = read_effects(run[0])
-    rescored.in_sd[2, 1, 0, 1] = np.nan
-    assert rescored.ranking(conditional=True) == [1, 3, 0, 2]
+    effects = read_effects(run[0])
+    effects.in_sd[2, 1, 0, 1] = np.nan
+    assert effects.ranking(conditional=True) == [1, 3, 0, 2]
 
 
 @pytest.mark.parametrize("missing", ["0", "1", "2", "low"])
 def test_single_layers_are_found_wherever_they_stand_if_all_are_there(run, missing):
-    rescored = read_effects(run[0])
-    assert rescored.single_layers() == [0, 2, 3]
-    rescored.sets.pop(missing)
-    assert rescored.single_layers() == ([0, 2, 3] if missing == "low" else [])
+    effects = read_effects(run[0])
+    assert effects.single_layers() == [0, 2, 3]
+    effects.sets.pop(missing)
+    assert effects.single_layers() == ([0, 2, 3] if missing == "low" else [])
 
 
 def test_a_raw_step_is_not_scaled(run):
-    made = run[0]
-    raw = made.config.rescoring.model_copy(update={"distance_unit": "raw"})
-    made.record.config = made.config.model_copy(update={"rescoring": raw})
-    assert read_effects(made).step == 1.5
+    stored_run = run[0]
+    raw = stored_run.config.rescoring.model_copy(update={"distance_unit": "raw"})
+    stored_run.record.config = stored_run.config.model_copy(update={"rescoring": raw})
+    assert read_effects(stored_run).step == 1.5
 
 
 def test_the_table_has_every_number_once(run, tmp_path):
-    rescored = read_effects(run[0])
-    write_table(rescored, tmp_path / "rescoring.csv")
+    effects = read_effects(run[0])
+    write_table(effects, tmp_path / "rescoring.csv")
     with (tmp_path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS
@@ -182,7 +182,7 @@ def test_the_table_has_every_number_once(run, tmp_path):
     assert len(rows) == len(set(keys)) == 4 * len(SETS) * 2 * 3
     assert {r["step"] for r in rows} == {"3", "-3"}
     row = rows[keys.index(("seen/red|seen/left", "low", "-3", "seen/red"))]
-    e, at = rescored, (3, 4, 1, 0)
+    e, at = effects, (3, 4, 1, 0)
     assert (row["boundary_level"], row["concept_level"]) == ("colour", "colour")
     expected = {
         "clipped_mean": e.clipped,

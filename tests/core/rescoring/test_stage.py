@@ -17,7 +17,8 @@ from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import MismatchError
 from ganstrata.core.pipeline.perform import perform, resume
 from ganstrata.core.randomness import noise_seed
-from ganstrata.core.rescoring.stage import images_needed, step_length
+from ganstrata.core.rescoring.stage import step_length
+from ganstrata.core.rescoring.units import images_needed
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
@@ -41,12 +42,12 @@ def test_the_step_is_in_the_unit_asked_for(unit: str, wanted: float, fakes, conf
 
 def test_random_directions_are_unit_and_independent(fakes, config) -> None:
     generator, seed = prepare(validate(config, "test")).generator, config["synthesis"]["seed"]
-    found = random_directions(generator, 200, seed, layerwise=False)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, rtol=1e-6)
-    cosines = (found @ found.T)[np.triu_indices(200, 1)]
+    result = random_directions(generator, 200, seed, layerwise=False)
+    np.testing.assert_allclose(np.linalg.norm(result, axis=1), 1.0, rtol=1e-6)
+    cosines = (result @ result.T)[np.triu_indices(200, 1)]
     assert abs(cosines.mean()) < 0.01
     assert cosines.std() == pytest.approx(1 / 4.0, rel=0.1)  # 1 / sqrt(D)
-    assert np.array_equal(random_directions(generator, 5, seed, layerwise=False), found[:5])
+    assert np.array_equal(random_directions(generator, 5, seed, layerwise=False), result[:5])
     layerwise = random_directions(generator, 5, seed, layerwise=True)
     assert layerwise.shape == (5, 8, 16)
     np.testing.assert_allclose(np.linalg.norm(layerwise, axis=2), 1.0, rtol=1e-6)
@@ -83,7 +84,7 @@ def test_boundaries_of_another_generator_are_refused(fakes, config, tmp_path: Pa
 def test_changes_are_those_of_full_passes_with_the_layers_scale_and_the_noise_of_verification(
     adaptive: bool, fakes, config, tmp_path: Path
 ) -> None:
-    """delta_k = F(G(c_k + lambda scale n)) - F(G(c_k)) by hand: no restart, no stage, every sample from the first layer on."""
+    """Compute delta_k = F(G(c_k + lambda scale n)) - F(G(c_k)) by hand, in full passes without the stage."""
     config |= {
         "generator": {"use": "fake_grainy"},
         "boundary": {"use": "fake_axes"},
@@ -112,7 +113,7 @@ def test_changes_are_those_of_full_passes_with_the_layers_scale_and_the_noise_of
             for k, sign in enumerate((1.0, -1.0)):
                 expected = scores(codes + float(sign * step) * torch.from_numpy(field)) - scores(codes)
                 array = own.read("own_all" if adaptive and name == "all" else "own")
-                found = array[b, 0 if adaptive and name == "all" else s, k]
-                np.testing.assert_allclose(found, expected[:, column], atol=2e-5)
+                result = array[b, 0 if adaptive and name == "all" else s, k]
+                np.testing.assert_allclose(result, expected[:, column], atol=2e-5)
                 if (column, name) == (0, "all"):  # the left lies at layer 1, where w is half as wide
-                    assert np.abs(found).mean() == pytest.approx(0.05 * float(step) * 0.5, rel=0.2)
+                    assert np.abs(result).mean() == pytest.approx(0.05 * float(step) * 0.5, rel=0.2)

@@ -1,4 +1,4 @@
-"""What became of each class: counts against counting by hand, shares and intervals against their definition."""
+"""Compare transitions with counting by hand, and shares and intervals with their definitions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def rows_of(before: np.ndarray, after: np.ndarray, resamplings: int = 300) -> li
 def test_pixels_are_counted_by_sample_and_pair() -> None:
     before, after = maps(0)
     entries = count(before, after, 4, start=10)
-    found = dict(
+    result = dict(
         zip(
             zip(entries.sample.tolist(), entries.pair.tolist(), strict=True),
             entries.pixels.tolist(),
@@ -47,7 +47,7 @@ def test_pixels_are_counted_by_sample_and_pair() -> None:
             for x in range(7):
                 key = (10 + k, int(before[k, y, x]) * 4 + int(after[k, y, x]))
                 expected[key] = expected.get(key, 0) + 1
-    assert found == expected
+    assert result == expected
 
 
 def test_batches_add_up_to_the_whole() -> None:
@@ -105,9 +105,17 @@ def test_samples_count_where_the_class_shows_before() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        (np.zeros((2, 3, 3), int), np.zeros((2, 3, 4), int), "the same .images, height, width. was expected"),
-        (np.zeros((2, 3), int), np.zeros((2, 3), int), "the same .images, height, width. was expected"),
-        (np.zeros((1, 2, 2), int), np.full((1, 2, 2), 4), "labels from 4 to 4; there are 4 classes"),
+        (
+            np.zeros((2, 3, 3), int),
+            np.zeros((2, 3, 4), int),
+            "must have the same shape .images, height, width.",
+        ),
+        (np.zeros((2, 3), int), np.zeros((2, 3), int), "must have the same shape .images, height, width."),
+        (
+            np.zeros((1, 2, 2), int),
+            np.full((1, 2, 2), 4),
+            "labels from 4 to 4; 4 classes have labels from 0 to 3",
+        ),
         (np.full((1, 2, 2), -1), np.zeros((1, 2, 2), int), "labels from -1 to -1"),
     ],
 )
@@ -132,8 +140,8 @@ def test_what_stays_is_told_of_classes_large_and_common_enough() -> None:
         row("sky", "sky", samples=7),
         row("rug", "rug", picture=0.001),
     ]
-    found = staying(rows, ["wall", "floor", "ceiling", "sky", "rug", "grass"])
-    assert [(r.source, r.target, r.of_source) for r in found] == [
+    result = staying(rows, ["wall", "floor", "ceiling", "sky", "rug", "grass"])
+    assert [(r.source, r.target, r.of_source) for r in result] == [
         ("floor", "floor", 0.9),
         ("wall", "wall", 0.6),
         ("ceiling", "ceiling", 0.0),
@@ -245,11 +253,11 @@ def test_transitions_of_one_size_stand_in_the_order_of_their_classes() -> None:
     pairs = [(a, b) for a in range(6) for b in range(6)]
     sizes = [1 + i % 3 for i in range(36)]
     before, after = (np.repeat([pair[k] for pair in pairs], sizes).reshape(2, 6, 6) for k in (0, 1))
-    found = transitions(count(before, after, 6), names, bootstrap_weights(2, 50, 0), hop=1)
+    result = transitions(count(before, after, 6), names, bootstrap_weights(2, 50, 0), hop=1)
     wanted = [
         (names[a], names[b])
         for size in (3, 2, 1)
         for (a, b), own in zip(pairs, sizes, strict=True)
         if own == size
     ]
-    assert [(row.source, row.target) for row in found] == wanted
+    assert [(row.source, row.target) for row in result] == wanted
