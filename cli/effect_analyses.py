@@ -85,7 +85,7 @@ SETS = "Layer set of the run: all, a group, or numbers.  [default: all]"
     top="How many concepts to show.  [default: all; of several runs 10 each]", layers=SETS, several=True
 )
 def ranking_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
-    """Rank the concepts of a model, or of several models side by side (paper, fig. 6).
+    """Rank the concepts of a model, or of several models side by side, as in figure 6 of the paper.
 
     Several runs must have the same scorers and the same distance of moves. Writes ranking.svg, ranking.csv,
     places.csv with intervals of the places, agreement.csv and ranking.json.
@@ -178,7 +178,7 @@ def ablation_command(run_dir: Path, **options: Any) -> None:
     layers="The right layers.  [default: the group where the level of the concept peaks]",
 )
 def layers_command(run_dir: Path, **options: Any) -> None:
-    """Compare an edit at its right layers with the same edit at wrong ones (paper, figs. 18 and 19).
+    """Compare an edit at its right layers with the same edit at wrong ones (figures 18 and 19 of the paper).
 
     Writes layers.svg, sides.csv, concepts.csv, a sheet of pictures per concept and layers.json. Without --out
     the report gets a chapter.

@@ -53,14 +53,15 @@ def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str 
             perform(read_config(config, changed), out, STAGES, source=str(config), progress=progress)
         else:
             text = starter_config(str(config))
-            kept = out / "config.yaml"
+            config_file = out / "config.yaml"
             progress.say(
-                f"{config}: a run with default settings, kept in {kept}; change them there and give that file"
+                f"{config}: a run with default settings, kept in {config_file}; "
+                "change them there and give that file"
             )
             validated = config_of(parse_yaml(text), str(config), changed)
             try:
                 perform(validated, out, STAGES, source=str(config), progress=progress)
             finally:
                 if (out / "run.json").is_file():
-                    write_text(kept, text)
+                    write_text(config_file, text)
     say(f"Report: {out / 'report.html'}")

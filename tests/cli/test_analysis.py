@@ -40,8 +40,8 @@ def test_it_says_what_it_found_and_where(invoke, refurnished: Path) -> None:
     assert result.stderr == ""
     lines = result.stdout.splitlines()
     assert (
-        "24 fresh samples moved along seen/red, then from there along seen/left, 4 standard deviations of w each, at all layers;"
-        in lines[0]
+        "24 fresh samples moved along seen/red, then from there along seen/left, "
+        "4 standard deviations of w each, at all layers;" in lines[0]
     )
     assert "Hop 1, along seen/red" in lines
     assert "Hop 2, along seen/left" in lines

@@ -79,8 +79,10 @@ def test_light_commands_import_nothing_heavy(tmp_path: Path) -> None:
         "import json, sys, ganstrata\n"
         "from click.testing import CliRunner\n"
         "from ganstrata.cli.main import main\n"
-        "codes = [CliRunner().invoke(main, a).exit_code for a in (['--help'], ['--version'], ['run', '--help'], ['plugins', 'list'])]\n"
-        "print(json.dumps([codes, sorted({'torch', 'numpy', 'zarr', 'sklearn', 'scipy', 'pydantic'} & set(sys.modules))]))\n"
+        "commands = (['--help'], ['--version'], ['run', '--help'], ['plugins', 'list'])\n"
+        "codes = [CliRunner().invoke(main, command).exit_code for command in commands]\n"
+        "heavy = {'torch', 'numpy', 'zarr', 'sklearn', 'scipy', 'pydantic'}\n"
+        "print(json.dumps([codes, sorted(heavy & set(sys.modules))]))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path

@@ -27,8 +27,8 @@ def test_it_says_what_it_made_and_where(invoke, copied: Path) -> None:
     assert lines[1] == "seen/left, all layers (0-7): -3.00 +0.00 +3.00"
     folder = copied / "manipulations/seen.red+seen.left.independent"
     assert (
-        lines[2]
-        == f"In {folder}: steps.csv, scores.csv, seen.red.top.png, seen.left.all.png, manipulate.html, manipulate.json"
+        lines[2] == f"In {folder}: steps.csv, scores.csv, seen.red.top.png, seen.left.all.png, "
+        "manipulate.html, manipulate.json"
     )
     assert (folder / "manipulate.html").is_file()
 

@@ -41,7 +41,7 @@ class Silent(ganstrata.Generator):
 
 
 def changed(folder: Path, **tensors: torch.Tensor | None) -> Path:
-    """The unconditional StyleGAN2 with some tensors removed (None) or replaced; dots are written as two underscores."""
+    """Write the unconditional StyleGAN2 with tensors removed (None) or replaced; `__` stands for a dot."""
     state = load_file(UNCOND)
     for name, tensor in tensors.items():
         if tensor is None:
@@ -175,8 +175,8 @@ def test_a_file_that_nobody_knows_is_described(invoke, tmp_path: Path) -> None:
     result = invoke("model", "inspect", path)
     assert result.exit_code == 2
     assert (
-        "belongs to no generator plugin that is installed: it seems to be a classifier: a ResNet of 10 classes"
-        in result.stderr
+        "belongs to no generator plugin that is installed: "
+        "it seems to be a classifier: a ResNet of 10 classes" in result.stderr
     )
     assert json.loads(invoke("model", "inspect", path, "--json").stdout)["plugin"] is None
 

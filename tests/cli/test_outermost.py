@@ -1,4 +1,4 @@
-"""What nobody expected is told in a few lines, with a way to report it and a switch for the whole traceback."""
+"""Unexpected errors take a few lines, say how to report them, and have a switch for the traceback."""
 
 from __future__ import annotations
 

@@ -46,7 +46,8 @@ def test_the_list_is_json_for_programs(invoke) -> None:
             [
                 "positives  (int or float, default 2000)  highest scores: a count, or a share up to 0.5",
                 "C  (float, default 1.0)  weight of errors against the width of the margin",
-                'loss  (squared_hinge or hinge, default "squared_hinge")  hinge is the paper\'s, and the default with `exact`',
+                'loss  (squared_hinge or hinge, default "squared_hinge")  '
+                "hinge is the paper's, and the default with `exact`",
             ],
         ),
         ("hue", ["soft  (bool, default false)  triangles in place of bins: differentiable"]),

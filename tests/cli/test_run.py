@@ -205,8 +205,8 @@ def test_another_config_in_the_same_directory_is_refused(invoke, written, config
     )
     assert result.exit_code == 2
     assert (
-        f"{finished.path} holds a run of another config; these differ: rescoring.distance: 2.0 there, 3.0 here. "
-        in result.stderr
+        f"{finished.path} holds a run of another config; "
+        "these differ: rescoring.distance: 2.0 there, 3.0 here. " in result.stderr
     )
 
 

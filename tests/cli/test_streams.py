@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full, broken or without letters: no traceback, the right exit code, and no work lost."""
+"""Closed, full, broken and limited standard streams: no traceback, the right exit code, no work lost."""
 
 from __future__ import annotations
 
