@@ -1,4 +1,4 @@
-"""Spreads tasks over processes on this machine, or does them here if one worker is enough."""
+"""Runs tasks in worker processes, or in this process if there is one worker."""
 
 from __future__ import annotations
 
@@ -30,14 +30,16 @@ from .spawning import MEMORY, why_workers_ended
 
 T = TypeVar("T")
 Work = Callable[[Prepared, Any], T]
-PATIENCE = 5.0  # seconds that a worker has to end
+PATIENCE = 5.0  # seconds to wait for a worker to end
 
 _prepared: Prepared | None = None
-_failure: tuple[str, int] | None = None  # why this worker has no plugins
+_failure: tuple[str, int] | None = (
+    None  # message and exit code, if the plugins of this worker could not be built
+)
 
 
 class WorkerError(GanstrataError):
-    """What a worker reported, with the exit code of the original error."""
+    """Represent an error of a worker, with the exit code of the original error."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -45,18 +47,18 @@ class WorkerError(GanstrataError):
 
 
 def worker_count(config: RunConfig) -> int:
-    """How many processes `auto` means: one per core on the CPU, one on a GPU."""
-    asked = config.engine.workers
-    if asked != "auto":
-        return asked
+    """Return the number of worker processes; `auto` is one per core on the CPU, and one on a GPU."""
+    workers = config.engine.workers
+    if workers != "auto":
+        return workers
     return cores() // config.engine.threads or 1 if resolve_device(config.device).type == "cpu" else 1
 
 
 class Engine:
-    """Runs a function of (prepared, task) over tasks; workers build their plugins once.
+    """Run functions of (prepared, task) over tasks; each worker builds its plugins once.
 
-    Use as a context manager. On an interruption the workers are stopped at once: what they have not
-    marked as finished is done again by the next run.
+    Use it as a context manager. An interruption stops the workers at once; the next run does their unfinished
+    tasks again.
     """
 
     def __init__(self, prepared: Prepared) -> None:
@@ -84,14 +86,14 @@ class Engine:
             _end(workers)
 
     def map(self, function: Work[T], tasks: Sequence[Any]) -> Iterator[T]:
-        """Results as they come, in any order.
+        """Yield the results of all tasks, in any order.
 
         Args:
             function: defined at the top of a module, so that workers can import it.
             tasks: plain data.
 
         Raises:
-            GanstrataError: what a task raised, or that a worker died.
+            GanstrataError: a task failed, or a worker ended unexpectedly.
         """
         if self.workers == 1 or len(tasks) <= 1:
             for task in tasks:
@@ -110,7 +112,7 @@ class Engine:
         try:
             while True:
                 for task in queue:
-                    with _uninterrupted():  # a worker is started here, and inherits what is blocked
+                    with _uninterrupted():  # this may start a worker, which inherits blocked signals
                         waiting.add(self._pool.submit(_work, function, task))
                     workers = _workers(self._pool) or workers
                     if len(waiting) >= 2 * self.workers:
@@ -127,16 +129,16 @@ class Engine:
 
 
 def _workers(pool: ProcessPoolExecutor) -> list[BaseProcess]:
-    """The processes of a pool. It forgets them when it is shut down or breaks."""
+    """Return the processes of a pool, which forgets them when it is shut down or breaks."""
     return list((getattr(pool, "_processes", None) or {}).values())
 
 
 def _end(workers: Sequence[BaseProcess]) -> None:
-    """End the given processes and no others, and wait until they are gone."""
+    """End these processes, and wait until they are gone."""
     for process in workers:
         process.terminate()
     for process in workers:
-        # Not `is_alive`: that says true of a process that has ended while another thread is about to note it.
+        # Not `is_alive`: it may be true for a process that has ended, until another thread has noticed.
         if not connection.wait([process.sentinel], PATIENCE):
             process.kill()
         process.join(PATIENCE)
@@ -144,7 +146,7 @@ def _end(workers: Sequence[BaseProcess]) -> None:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits until this is over, and never reaches processes started meanwhile."""
+    """Delay Ctrl-C until the end of the block; it never reaches processes that are started in the block."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -158,40 +160,44 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _end_with(parent: BaseProcess) -> None:
+    """End this process as soon as its parent has ended."""
     parent.join()
     os._exit(1)
 
 
 def _begin(config: dict[str, Any], batch: int) -> None:
-    """Set up a worker: one device, its threads, its own plugins."""
+    """Set up a worker: its threads, and its own plugins on the device."""
     global _prepared, _failure
-    # A parent that is killed cannot stop its workers, which would write into a run that is then continued.
+    # A killed parent cannot stop its workers, which would go on writing into a run that is then continued.
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles interruptions
     keep_freed_memory()
     validated = RunConfig.model_validate(config)
     torch.set_num_threads(validated.engine.threads)
     try:
-        _prepared = prepare(validated, batch=batch, check=False)  # the parent has
+        _prepared = prepare(validated, batch=batch, check=False)  # the parent has checked
     except BaseException as error:
-        _failure = _in_words(error)
+        _failure = _as_text(error)
 
 
 def _work(function: Work[T], task: Any) -> tuple[str, int, T | None]:
-    """Run one task; errors travel back as words with an exit code, because not every exception survives the journey."""
+    """Run one task. Return message, exit code and result.
+
+    Errors are returned as text with an exit code, since not every exception can be pickled.
+    """
     if _failure is not None:
         return *_failure, None
     assert _prepared is not None
     try:
         return "", 0, function(_prepared, task)
     except BaseException as error:
-        return *_in_words(error), None
+        return *_as_text(error), None
 
 
-def _in_words(error: BaseException) -> tuple[str, int]:
-    """What a worker says of an error, and the exit code that it means."""
+def _as_text(error: BaseException) -> tuple[str, int]:
+    """Return the message of a worker for an error, and its exit code."""
     if isinstance(error, GanstrataError):
         return message(str(error)), error.exit_code
     if isinstance(error, MemoryError):
@@ -208,7 +214,8 @@ def _in_words(error: BaseException) -> tuple[str, int]:
 
 
 def _unwrap(result: tuple[str, int, Any]) -> Any:
-    words, exit_code, value = result
+    """Return the result of a task, or raise its error."""
+    text, exit_code, value = result
     if exit_code != 0:
-        raise (UserError(words) if exit_code == UserError.exit_code else WorkerError(words, exit_code))
+        raise (UserError(text) if exit_code == UserError.exit_code else WorkerError(text, exit_code))
     return value

@@ -1,4 +1,4 @@
-"""Gathers what the manifest records of the plugins of a run and of what its numbers are computed from."""
+"""Collects the facts that the manifest records about a run and its plugins."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .provenance.keys import keys_of
 
 
 def facts_of(prepared: Prepared) -> dict[str, Any]:
-    """Return what run.json records of plugins, checkpoints, device and sizes, and of what numbers are computed from."""
+    """Return the facts of run.json: plugins, checkpoints, device, sizes, provenance and keys."""
     provenance = describe(prepared)
-    layers = {"sets": [[name, list(found)] for name, found in prepared.sets.items()]}
-    layers |= {"groups": [[name, list(found)] for name, found in prepared.groups.items()]}
+    resolved = {"sets": [[name, list(layers)] for name, layers in prepared.sets.items()]}
+    resolved |= {"groups": [[name, list(layers)] for name, layers in prepared.groups.items()]}
     plugins = [
         record
         for plugin in (provenance.generator, *provenance.scorers.values(), provenance.boundary)
@@ -34,5 +34,5 @@ def facts_of(prepared: Prepared) -> dict[str, Any]:
         "layer_sets": {name: list(layers) for name, layers in prepared.sets.items()},
         "groups": {name: list(layers) for name, layers in prepared.groups.items()},
         "provenance": provenance,
-        "keys": keys_of(prepared.config, provenance, layers),
+        "keys": keys_of(prepared.config, provenance, resolved),
     }

@@ -1,4 +1,4 @@
-"""Tells plugins that follow a run what happens in it; one that fails is named, and the run goes on."""
+"""Calls the listeners of a run. If a listener fails, a warning names it, and the run goes on."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Event = Literal["ganstrata_stage_started", "ganstrata_stage_finished", "ganstrat
 
 
 def tell(event: Event, stage: str, run: Run, progress: Progress, **more: Any) -> None:
-    """Call every listener of an event, each by itself and with a run of its own, so that none can disturb the others or the run.
+    """Call each listener of an event, with its own copy of the run, so that it cannot change the run.
 
     Args:
         event: the hook.
-        stage: its name.
-        run: as it is now.
-        progress: where a listener that fails is named.
+        stage: name of the stage.
+        run: in its present state.
+        progress: where warnings are shown.
         more: further arguments of the hook.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C came while a listener was at work.
+        KeyboardInterrupt: Ctrl-C was pressed during a listener.
     """
     hooks = registry().hooks
     for implementation in reversed(getattr(hooks.hook, event).get_hookimpls()):
@@ -38,12 +38,13 @@ def tell(event: Event, stage: str, run: Run, progress: Progress, **more: Any) ->
         except BaseException as error:
             reason = f"{one_line(error)}{_place(error, implementation.function)}"
             progress.warn(
-                f"listener {visible(implementation.plugin_name)} failed in {event} of `{stage}`: {reason}. The run goes on."
+                f"listener {visible(implementation.plugin_name)} failed in {event} of `{stage}`: {reason}. "
+                "The run goes on."
             )
 
 
 def _place(error: BaseException, function: Any) -> str:
-    """The line of the listener itself, else that where the error arose."""
+    """Return the last line of the listener itself, or the line of the error if it is in none of its lines."""
     frames = traceback.extract_tb(error.__traceback__)
     file = getattr(getattr(function, "__code__", None), "co_filename", None)
     own = [frame for frame in frames if frame.filename == file] or list(frames)

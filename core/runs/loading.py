@@ -1,4 +1,4 @@
-"""Builds plugins by name: config checked first, then the class, on a device, then what it makes."""
+"""Builds plugins by name, and checks their config, their class and their results."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ def build(
     alias: str = "",
     check: bool = True,
 ) -> Generator | Scorer | BoundaryLearner:
-    """A plugin of any kind; the generator `auto` is the one that the option `checkpoint` belongs to.
+    """Build a plugin. The generator `auto` is found from its option `checkpoint`.
 
     Args:
         kind: generator, scorer or boundary.
-        name: under which it is registered.
+        name: registered name.
         options: its config.
         device: auto, cpu, cuda or cuda:N.
-        alias: what the config calls it.
-        check: whether to look at what it makes: of a generator four pictures when it is built, once in a process;
-            of a scorer the range of the first pictures that it is given.
+        alias: its alias in the config.
+        check: whether to check its results: of a generator four pictures when it is built, once per process;
+            of a scorer the range of the first pictures that it receives.
 
     Raises:
-        PluginNotFound, PluginConflict: the registry has none that works.
-        PluginBroken: it does not load, fails in its constructor, or breaks the contract.
-        ConfigError: options that its Config does not allow, or a file that is not there.
-        CheckpointError: for `auto`, a file that no plugin knows.
+        PluginNotFound, PluginConflict: the registry has no such plugin, or two.
+        PluginBroken: the plugin does not load, its constructor fails, or it breaks the contract.
+        ConfigError: its Config does not allow the options, or a file is missing.
+        CheckpointError: for `auto`, no plugin knows the file.
     """
     if kind == "generator" and name == AUTO:
         name = plugin_for(str(options.get("checkpoint", "")))
@@ -61,7 +61,7 @@ def build(
     config, where = plugin.Config.model_validate(dict(options)), resolve_device(device)
     own = f"'{name}' from {info.distribution}"
     origin = f"{plugin.noun} '{alias}' ({own})" if alias and alias != name else f"{plugin.noun} {own}"
-    # What a constructor draws, such as weights that a file then replaces, is no concern of the caller's.
+    # A constructor may draw random numbers, such as initial weights; the caller's state must not change.
     with (
         random_state.preserved(),
         plugin_call(origin, "its constructor", home=plugin.__module__, relief=plugin.relief),
@@ -86,9 +86,9 @@ def build(
 
 
 def load_generator(name: str, /, *, device: str = "auto", check: bool = True, **config: Any) -> Generator:
-    """A generator by plugin name, built from its config; `auto` looks into the checkpoint to find the plugin.
+    """Build a generator from its plugin name and config; `auto` finds the plugin from the checkpoint.
 
-    `check` has it make four small-batch pictures, once in a process, to see that they are what they must be.
+    `check` makes four pictures, once per process, and checks them against the contract.
 
     Example:
         >>> generator = load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
@@ -99,9 +99,9 @@ def load_generator(name: str, /, *, device: str = "auto", check: bool = True, **
 
 
 def load_scorer(name: str, /, *, device: str = "auto", check: bool = True, **config: Any) -> Scorer:
-    """A scorer by plugin name, built from its config.
+    """Build a scorer from its plugin name and config.
 
-    `check` has it refuse the first pictures that it is given if they do not look as if they were in [0, 1].
+    `check` makes it refuse the first pictures it receives if their range does not look like [0, 1].
 
     Example:
         >>> len(load_scorer("hue", device="cpu").concepts)
@@ -111,12 +111,12 @@ def load_scorer(name: str, /, *, device: str = "auto", check: bool = True, **con
 
 
 def load_learner(name: str, /, *, device: str = "auto", **config: Any) -> BoundaryLearner:
-    """A boundary learner by plugin name, built from its config."""
+    """Build a boundary learner from its plugin name and config."""
     return cast("BoundaryLearner", build("boundary", name, config, device=device))
 
 
 def _about_file(error: OSError, options: Mapping[str, Any]) -> Fault | None:
-    """The option that names the file which a constructor could not open; None if none does."""
+    """Return the fault of the option that names the file of this error, or None."""
     named = "" if error.filename is None else str(error.filename)
     for path, value in _texts(options, ("with",)):
         same = value == named or (named and Path(value).expanduser().name == Path(named).name)
@@ -128,7 +128,7 @@ def _about_file(error: OSError, options: Mapping[str, Any]) -> Fault | None:
 
 
 def _texts(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """All text in plain data, with its place."""
+    """Yield all texts in plain data, with their paths."""
     if isinstance(value, str | Path):
         yield path, str(value)
     elif isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Memory that one batch frees stays with the process for the next."""
+"""Keeps memory that one batch frees in the process, for the next batch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc not to give freed blocks back to the system; whether that could be told.
+    """Make glibc keep freed memory instead of returning it to the system. Return whether that worked.
 
-    By default every feature map of some megabytes is mapped afresh and unmapped again, and filling
-    it costs a page fault for every 4 KiB: a seventh of the time of rendering 32 images of 64 pixels,
-    a quarter for 64 images (docs/benchmarks.md). It acts on the whole process, so it is for workers
-    and the command line, not for importing programs.
+    By default each feature map of some megabytes is mapped and unmapped again, and filling it costs a page
+    fault for every 4 KiB: a seventh of the time of rendering 32 images of 64 pixels, a quarter for 64 images
+    (docs/benchmarks.md). This acts on the whole process, so only workers and the command line call it.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -23,5 +22,5 @@ def keep_freed_memory() -> bool:
     if mallopt is None:
         return False
     settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 64 * 2**20))
-    taken = [mallopt(parameter, value) == 1 for parameter, value in settings]
-    return all(taken)
+    accepted = [mallopt(parameter, value) == 1 for parameter, value in settings]
+    return all(accepted)

@@ -1,4 +1,4 @@
-"""The manifest: what run.json says of a run, as a model that every reader of it can rely on."""
+"""Models run.json, the manifest of a run, and reads it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ assert Stage.__args__ == STAGES  # type: ignore[attr-defined]
 
 
 def _inside(name: str) -> str:
-    """A file's name that stays within the run on every system."""
+    """Return the name of a file, checked to be a path within the run directory on every system."""
     path = PureWindowsPath(name)
     if (
         not name
@@ -56,7 +56,7 @@ class _Part(BaseModel):
 
 
 class StageRecord(_Part):
-    """What a stage did: how long it took, when it ended, hashes of what it wrote, and facts of its own."""
+    """Represent a complete stage: its time, the hashes of its files, and its own facts."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -73,7 +73,7 @@ class StageRecord(_Part):
 
 
 class GeneratorRecord(_Part):
-    """The card of the generator, its latent space and its fingerprint."""
+    """Represent the card of the generator, its latent space and its fingerprint."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -92,17 +92,17 @@ class GeneratorRecord(_Part):
 
 
 class ConceptStats(_Part):
-    """What the samples say of one concept.
+    """Represent the statistics of one concept's scores.
 
     Attributes:
-        id: alias and name.
-        samples, undefined: of how many samples it has a score, and of how many none.
-        mean, sd: of its scores; no mean where there are none.
+        id: `alias/name`.
+        samples, undefined: number of samples with a score, and without one.
+        mean, sd: of the scores; the mean is None without scores.
         least: the smallest standard deviation that counts as variation.
-        varies: whether it has that.
-        threshold: above which it counts as present, if it has one.
-        positive_share: of samples above the threshold.
-        quantiles: 0, 5, 50, 95 and 100 %.
+        varies: whether `sd` reaches `least`.
+        threshold: score above which the concept is present; None if it has none.
+        positive_share: share of samples above the threshold.
+        quantiles: 0, 5, 50, 95 and 100 %; empty without scores.
     """
 
     id: str
@@ -119,23 +119,23 @@ class ConceptStats(_Part):
 
 
 class Manifest(_Part):
-    """Everything that run.json says.
+    """Represent run.json.
 
     Attributes:
         config: of the run.
-        batch_size: images in one pass, as resolved when the run began.
-        device, precision: as resolved.
-        layer_sets, groups: layers by name, as resolved.
+        batch_size: images in one pass; `auto` is resolved when the run begins.
+        device, precision: `auto` is resolved.
+        layer_sets, groups: layers by name.
         generator: its card, latent space and fingerprint.
-        plugins: the distribution of each.
-        checkpoints: hashes, of the generator and of each scorer by alias.
-        versions, machine: for people.
-        provenance, keys: what its numbers were computed from, see core.runs.provenance; nothing in runs of early versions.
-        stages: those that are complete.
-        leftovers: files that stages wrote before they had to be run again.
-        spread: of w, the unit of a step.
-        concepts: a row per concept, as the columns of scores.
-        digest: of the file it was read from, see core.storage.seal; nothing in runs of early versions.
+        plugins: the distribution of each plugin.
+        checkpoints: hash of the generator's file, and of each scorer's by alias.
+        versions, machine: for information only.
+        provenance, keys: see core.runs.provenance; None in runs of early versions.
+        stages: complete stages.
+        leftovers: files of stages that must be run again.
+        spread: s_w, the unit of a step.
+        concepts: a row for each column of the scores.
+        digest: of the file it was read from, see core.storage.seal; None in runs of early versions.
     """
 
     format: Literal[1]
@@ -180,9 +180,9 @@ class Manifest(_Part):
         return self
 
     def as_data(self) -> dict[str, Any]:
-        """As plain data, as run.json has it."""
+        """Return plain data, as in run.json."""
         data = self.model_dump(mode="json", by_alias=True, exclude=None if self.leftovers else {"leftovers"})
-        # A stage says what it knows and no more.
+        # A stage stores only the fields that it has set.
         return data | {
             "stages": {
                 name: stage.model_dump(mode="json", exclude_unset=True) for name, stage in self.stages.items()
@@ -191,10 +191,10 @@ class Manifest(_Part):
 
 
 def read_manifest(file: Path) -> Manifest:
-    """The manifest in a run.json.
+    """Read the manifest in a run.json.
 
     Raises:
-        RunError: it cannot be read, or is not as it must be; the message names the keys.
+        RunError: the file cannot be read or is damaged; the message names the keys.
     """
     cure = "the run cannot be continued, use another directory"
     try:
@@ -204,15 +204,16 @@ def read_manifest(file: Path) -> Manifest:
     except OSError as error:
         raise RunError(f"{file} cannot be read ({error.strerror or error}); {cure}") from None
     try:
-        found = Manifest.model_validate_json(content)
-        if found.digest is not None:
+        manifest = Manifest.model_validate_json(content)
+        if manifest.digest is not None:
             read_sealed(content)
-        return found
+        return manifest
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
     except ValueError:
         raise RunError(
-            f"{file} is damaged: it is not what was written, a byte of it has changed or somebody has edited it; {cure}"
+            f"{file} is damaged: it is not what was written, a byte of it has changed "
+            f"or somebody has edited it; {cure}"
         ) from None
     other = next(
         (
@@ -224,21 +225,21 @@ def read_manifest(file: Path) -> Manifest:
     )
     if isinstance(other, int) and not isinstance(other, bool):
         raise RunError(f"{file} has format {shown(other)}; this version reads format {FORMAT}")
-    raise RunError(f"{file} is damaged: {'; '.join(_said(faults))}; {cure}")
+    raise RunError(f"{file} is damaged: {'; '.join(_sentences(faults))}; {cure}")
 
 
-def _said(faults: list[Any]) -> Iterator[str]:
-    """The first faults, each with its key."""
+def _sentences(faults: list[Any]) -> Iterator[str]:
+    """Yield a text for each of the first faults, with its key."""
     for fault in faults[:SHOWN]:
         where = ".".join(visible(part) if isinstance(part, str) else str(part) for part in fault["loc"])
         reason = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "missing":
             reason = "is missing"
-        given = (
+        value = (
             ""
             if fault["type"] in ("missing", "json_invalid", "value_error")
             else f" (it is {shown(fault['input'], 60)})"
         )
-        yield f"{where}: {reason}{given}" if where else f"{reason}"
+        yield f"{where}: {reason}{value}" if where else f"{reason}"
     if len(faults) > SHOWN:
         yield f"and {len(faults) - SHOWN} more"

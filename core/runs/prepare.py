@@ -1,4 +1,4 @@
-"""From a validated config to plugins that fit each other, before anything is written."""
+"""Builds the plugins of a validated config and checks that they fit each other."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from .spawning import end_if_imported_again
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared(ScoredGenerator):
-    """Everything a stage works with.
+    """Hold the plugins of a run and its resolved settings.
 
     Attributes:
         config: of the run.
-        learner: of boundaries.
-        chosen: columns of the concepts that are to get a boundary.
+        learner: of the boundaries.
+        chosen: columns of the concepts that get a boundary.
         groups: named layer groups.
         sets: layer sets to move in re-scoring, by name.
         device: to compute on.
-        memory: what a stage keeps from one task to the next in this process.
+        memory: values that a stage keeps between tasks in this process.
     """
 
     config: RunConfig
@@ -50,7 +50,7 @@ class Prepared(ScoredGenerator):
 
     @property
     def edit_scale(self) -> NDArray[np.float32]:
-        """By how much each layer of an edit is shrunk (L,): as truncation shrinks w, or not at all where the config says so."""
+        """Factor of an edit on each layer (L,): that of truncation, or 1 if the config says so."""
         scale = self.generator.layer_scale
         return scale if self.config.editing.scale else np.ones_like(scale)
 
@@ -58,13 +58,13 @@ class Prepared(ScoredGenerator):
 def prepare(
     config: RunConfig, *, source: str = "config", batch: int | None = None, check: bool = True
 ) -> Prepared:
-    """Build generator, scorers and learner, and check what only they can tell.
+    """Build generator, scorers and learner, and check what the config alone cannot show.
 
     Args:
         config: validated.
         source: the config's file, for messages.
-        batch: the batch size that `auto` stood for when the run began.
-        check: whether plugins are checked by what they make, where the config does not switch that off.
+        batch: batch size of an existing run, in place of `auto`.
+        check: whether to check the results of plugins, unless the config switches that off.
 
     Raises:
         GanstrataError: a plugin, checkpoint, layer or concept pattern does not fit.
@@ -74,13 +74,13 @@ def prepare(
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
     check = check and config.checks
-    building = Building(source, device, check)
-    generator = cast("Generator", building.built("generator", config.generator, ("generator",)))
+    builder = PluginBuilder(source, device, check)
+    generator = cast("Generator", builder.build("generator", config.generator, ("generator",)))
     scorers = {
-        s.alias: cast("Scorer", building.built("scorer", s, ("scorers", i), s.alias))
+        s.alias: cast("Scorer", builder.build("scorer", s, ("scorers", i), s.alias))
         for i, s in enumerate(config.scorers)
     }
-    learner = cast("BoundaryLearner", building.built("boundary", config.boundary, ("boundary",)))
+    learner = cast("BoundaryLearner", builder.build("boundary", config.boundary, ("boundary",)))
     concepts = ScoredGenerator(generator=generator, scorers=scorers, batch=1).concepts
     faults: list[Fault] = []
     for alias, scorer in scorers.items():
@@ -125,7 +125,8 @@ def prepare(
         faults.append(
             Fault(
                 ("synthesis", "mixing"),
-                f"'{config.boundary.use}' learns a boundary per layer, which needs style-mixed codes: set it above 0",
+                f"'{config.boundary.use}' learns a boundary per layer, which needs style-mixed codes: "
+                "set it above 0",
             )
         )
     if config.rescoring.null == "permuted" and not learner.supervised:
@@ -159,21 +160,27 @@ def prepare(
     return prepared
 
 
-class Building(NamedTuple):
-    """How the plugins of one config are built: its file, for messages, the device, and whether what they make is checked."""
+class PluginBuilder(NamedTuple):
+    """Build the plugins of one config.
+
+    Attributes:
+        source: the config's file, for messages.
+        device: of the plugins.
+        check: whether to check their results.
+    """
 
     source: str
     device: torch.device
     check: bool
 
-    def built(
+    def build(
         self, kind: Kind, used: Use, place: tuple[str | int, ...], alias: str = ""
     ) -> Generator | Scorer | BoundaryLearner:
-        """A plugin of the config; what its files or data lack is told with its place in the config.
+        """Build one plugin; errors name its place in the config.
 
         Raises:
-            ConfigError: the user's mistake.
-            GanstrataError: the plugin's.
+            ConfigError: the fault is in the config or in a file that it names.
+            GanstrataError: the fault is in the plugin.
         """
         try:
             return build(kind, used.use, used.options, device=str(self.device), alias=alias, check=self.check)
@@ -187,7 +194,7 @@ class Building(NamedTuple):
 
 @torch.inference_mode()
 def _check_scorers(prepared: Prepared) -> None:
-    """Have every scorer score a few of the generator's pictures.
+    """Check the scores of a few pictures by each scorer.
 
     Raises:
         GanstrataError: a scorer breaks the contract.
@@ -202,8 +209,9 @@ def _check_scorers(prepared: Prepared) -> None:
 
 
 def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dict[str, tuple[int, ...]]:
-    asked = config.rescoring.groups
-    if asked is None:
+    """Return the groups of the config, else those of the generator, else the default ones; add faults."""
+    configured = config.rescoring.groups
+    if configured is None:
         own = generator.groups
         return (
             default_groups(generator.card.layers)
@@ -211,7 +219,7 @@ def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dic
             else {name: tuple(map(int, layers)) for name, layers in own.items()}
         )
     groups = {}
-    for name, text in asked.items():
+    for name, text in configured.items():
         try:
             groups[name] = parse_layers(text, generator.card.layers)
         except UserError as error:
@@ -220,13 +228,14 @@ def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dic
 
 
 def _choose(config: RunConfig, concepts: tuple[Concept, ...], faults: list[Fault]) -> tuple[int, ...]:
-    """Columns of the concepts that are wanted; a pattern that matches nothing is a fault."""
+    """Return the columns of the concepts that the config selects; a pattern without a match is a fault."""
     ids = [concept.name for concept in concepts]
     for key, patterns in (("include", config.concepts.include), ("exclude", config.concepts.exclude)):
         faults.extend(
             Fault(
                 ("concepts", key),
-                f"'{pattern}' matches no concept.{nearest(pattern, ids)} Concepts are named alias/name, such as {ids[0]}",
+                f"'{pattern}' matches no concept.{nearest(pattern, ids)} "
+                f"Concepts are named alias/name, such as {ids[0]}",
             )
             for pattern in patterns
             if not any(fnmatchcase(name, pattern) for name in ids)

@@ -1,4 +1,4 @@
-"""Says how long work goes on: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
+"""Shows progress: a bar on a terminal, lines of text elsewhere, nothing when quiet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EVERY = 10.0  # seconds between two plain lines
 
 
 class Step:
-    """Counts what is done; `seconds` is how long it has taken so far."""
+    """Count the finished part of a stage, and measure its time."""
 
     def __init__(self, report: Progress, label: str, total: int, done: int) -> None:
         self._report, self._label, self.total, self.done = report, label, total, done
@@ -22,11 +22,11 @@ class Step:
 
     @property
     def seconds(self) -> float:
-        """Since the stage began."""
+        """Seconds since the stage began."""
         return time.monotonic() - self._began
 
     def __call__(self, count: int) -> None:
-        """Note that so many more are done."""
+        """Add to the finished count, and show a line every 10 seconds."""
         self.done += count
         self._report.advance(self, count)
         now = time.monotonic()
@@ -40,7 +40,7 @@ class Step:
 
 
 class Progress:
-    """Where progress is shown."""
+    """Show progress on a stream."""
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._stream: TextIO | None = stream if stream is not None else sys.stderr
@@ -50,7 +50,7 @@ class Progress:
         self._task: object | None = None
 
     def say(self, text: str) -> None:
-        """A line, unless quiet or nobody can read it any more: work does not end with the terminal that shows it."""
+        """Print a line, unless quiet. A closed stream is ignored, so work goes on without its terminal."""
         if self._quiet:
             return
         try:
@@ -59,17 +59,23 @@ class Progress:
             self._quiet, self._live = True, False
 
     def warn(self, text: str) -> None:
-        """A line about what went wrong, even if quiet."""
+        """Print a warning, even if quiet."""
         print(f"Warning: {text}", file=self._stream, flush=True)
 
     def line(self, text: str) -> None:
-        """A line where there is no bar."""
+        """Print a line if there is no bar."""
         if not self._live:
             self.say(text)
 
     @contextmanager
     def stage(self, name: str, *, total: int, done: int = 0) -> Iterator[Step]:
-        """Frame a stage: a bar while it lasts and a line at its end."""
+        """Show a bar during a stage, and a line at its end.
+
+        Args:
+            name: of the stage.
+            total: amount of work, in the unit of `Step`.
+            done: part that was finished before.
+        """
         step = Step(self, name, total, done)
         if done:
             self.say(f"{name}: {done} of {total} were done before")
@@ -78,7 +84,7 @@ class Progress:
         self.say(f"{name}: done in {duration(step.seconds)}")
 
     def advance(self, step: Step, count: int) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         if self._bar is not None:
             with suppress(OSError, ValueError):
                 self._bar.advance(self._task, count)  # type: ignore[attr-defined]
@@ -107,7 +113,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """A length of time as people say it.
+    """Return a duration as text.
 
     >>> duration(4.2), duration(100), duration(4000)
     ('4 s', '1 min 40 s', '1 h 06 min')

@@ -1,4 +1,4 @@
-"""The run directory: one config and everything computed from it."""
+"""Manages run directories: one config and everything computed from it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WRITTEN = (
     "samples.zarr",
     "boundaries.json",
     "rescoring.zarr",
-)  # by which a run is known that lost its run.json
+)  # files that show that a directory without run.json was a run
 FREE_KEYS = ("checks", "engine")  # sections that do not change results
 MAY_CHANGE = (
     "scorers",
@@ -37,15 +37,15 @@ MAY_CHANGE = (
     "conditions",
     "editing",
     "report",
-)  # sections that a finished run may be given anew: its samples stay
+)  # sections that may change in a finished run; its samples stay
 
 
 class Run:
-    """A run directory; `record` is what its run.json says.
+    """Represent a run directory.
 
     Attributes:
         path: of the directory.
-        record: config, plugins and what their numbers were computed from, what each stage did and when.
+        record: content of run.json: config, plugins, provenance and stages.
     """
 
     def __init__(self, path: Path, record: Manifest) -> None:
@@ -53,62 +53,64 @@ class Run:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What run.json says, as plain data of its own."""
+        """Content of run.json as plain data, a copy."""
         return self.record.as_data()
 
     @property
     def config(self) -> RunConfig:
-        """The config the run was made from."""
+        """Config of the run."""
         return self.record.config
 
     @property
     def batch(self) -> int:
-        """Images in one pass, as resolved when the run began."""
+        """Images in one pass; `auto` is resolved when the run begins."""
         size = self.config.synthesis.batch_size
         return self.record.batch_size if size == "auto" else size
 
     @property
     def keys(self) -> Keys:
-        """What is stored under which key.
+        """Keys of what is stored, see core.runs.provenance.keys.
 
         Raises:
-            RunError: an early version wrote the run, which did not record it.
+            RunError: an early version wrote the run, without keys.
         """
         if self.record.keys is None:
             raise RunError(
-                f"{self.path / 'run.json'} does not record what its numbers were computed from; run `ganstrata run` on it again"
+                f"{self.path / 'run.json'} does not record what its numbers were computed from; "
+                "run `ganstrata run` on it again"
             )
         return self.record.keys
 
     @property
     def spread(self) -> float:
-        """The spread of w.
+        """Spread s_w of w.
 
         Raises:
-            RunError: the samples are not there yet.
+            RunError: the stage `synthesize` is not complete.
         """
         if self.record.spread is None:
             raise RunError(
-                f"{self.path}: the stage `synthesize` is not complete; run `ganstrata synthesize {self.path}` first"
+                f"{self.path}: the stage `synthesize` is not complete; "
+                f"run `ganstrata synthesize {self.path}` first"
             )
         return self.record.spread
 
     @property
     def step_unit(self) -> float:
-        """The length in w of one unit of distance."""
+        """Length in w of one unit of distance."""
         return self.config.rescoring.unit(self.spread)
 
     @property
     def concepts(self) -> list[dict[str, Any]]:
-        """A row per concept, as the columns of scores; see core.runs.manifest.ConceptStats."""
+        """A row for each column of the scores; see core.runs.manifest.ConceptStats."""
         return [row.model_dump() for row in self.record.concepts]
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """An existing run.
+        """Open an existing run.
 
         Raises:
-            RunError: there is none, or its run.json is not as it must be.
+            RunError: there is no run, or its run.json is damaged.
         """
         path = Path(path)
         file = path / "run.json"
@@ -121,19 +123,19 @@ class Run:
 
     @classmethod
     def begin(cls, path: Path | str, config: RunConfig, facts: Mapping[str, Any]) -> Begun:
-        """The run of this config in this directory: continued if it is there, else new. Nothing is written before `save`.
+        """Continue the run in a directory, or begin a new one. Nothing is written before `save`.
 
         Args:
-            path: directory.
+            path: the directory.
             config: validated.
-            facts: what to record of plugins, checkpoints, device, sizes, provenance and keys.
+            facts: from `facts_of`: plugins, checkpoints, device, sizes, provenance and keys.
 
         Raises:
-            RunError: the directory holds something else, or a run of another config.
+            RunError: the directory holds a run of another config, or a damaged one.
         """
         path = Path(path)
         if (path / "run.json").is_file():
-            return continued(cls.open(path), config, facts)
+            return continue_run(cls.open(path), config, facts)
         machine = {
             "system": platform.platform(),
             "processor": platform.machine(),
@@ -147,30 +149,40 @@ class Run:
         )
 
     def save(self) -> None:
-        """Write run.json in one step: it is never half there."""
+        """Write run.json in one step, so that it is never incomplete."""
         write_text(self.path / "run.json", sealed_text(self.manifest))
 
     def is_done(self, stage: str) -> bool:
-        """Whether a stage is complete and its files are what it wrote."""
+        """Return whether a stage is complete and its files are unchanged."""
         entry = self.record.stages.get(cast("Stage", stage))
         if entry is None:
             return False
         return all(content_hash(self.path / name) == digest for name, digest in entry.files.items())
 
     def require(self, *stages: str) -> None:
-        """Refuse to go on without earlier stages.
+        """Check that stages are complete.
 
         Raises:
-            RunError: one is not complete.
+            RunError: one is not.
         """
         for stage in stages:
             if not self.is_done(stage):
                 raise RunError(
-                    f"{self.path}: the stage `{stage}` is not complete; run `ganstrata {stage} {self.path}` first"
+                    f"{self.path}: the stage `{stage}` is not complete; "
+                    f"run `ganstrata {stage} {self.path}` first"
                 )
 
     def finish(self, stage: str, *, seconds: float, files: tuple[str, ...] = (), **facts: Any) -> None:
-        """Record a stage as complete and remove what it had written before and no longer does; stages behind it must be run again."""
+        """Record a stage as complete; later stages must be run again.
+
+        Files that the stage wrote earlier, but not this time, are removed.
+
+        Args:
+            stage: name of the stage.
+            seconds: its time.
+            files: that it wrote, relative to the run directory.
+            facts: further fields of its record.
+        """
         name = cast("Stage", stage)
         self.drop(STAGES[STAGES.index(name) + 1 :])
         digests = {file: content_hash(self.path / file) or "" for file in files}
@@ -184,7 +196,7 @@ class Run:
         self.save()
 
     def drop(self, stages: Sequence[str]) -> None:
-        """No longer take stages for complete; what they wrote stays until they have been run again."""
+        """Mark stages as not complete; their files stay until they are run again."""
         for stage in cast("Sequence[Stage]", stages):
             entry = self.record.stages.pop(stage, None)
             if entry is not None:
@@ -192,13 +204,13 @@ class Run:
 
 
 class Begun(NamedTuple):
-    """A run that is about to begin or to go on.
+    """Hold a run that is about to begin or to continue.
 
     Attributes:
         run: not yet saved.
-        changes: what it stands on that is not as it was, in words.
-        stale: stages that had been complete and must be run again.
-        is_new: whether run.json is still to be written.
+        changes: sentences about what has changed since the run was made.
+        stale: complete stages that must be run again.
+        is_new: whether the run is new.
     """
 
     run: Run
@@ -207,23 +219,23 @@ class Begun(NamedTuple):
     is_new: bool = False
 
 
-def continued(run: Run, config: RunConfig, facts: Mapping[str, Any]) -> Begun:
-    """A run that goes on with this config: stages whose key is another are no longer complete.
+def continue_run(run: Run, config: RunConfig, facts: Mapping[str, Any]) -> Begun:
+    """Continue a run with this config; stages whose key has changed are no longer complete.
 
     Raises:
-        RunError: it is a run of another config.
+        RunError: the run has another config.
     """
     record = run.record
-    there, here = data_of(record.config), data_of(config)
-    keys = differing(_without(there, MAY_CHANGE), _without(here, MAY_CHANGE))
-    if keys:
+    old_config, new_config = data_of(record.config), data_of(config)
+    differences = differing(_without(old_config, MAY_CHANGE), _without(new_config, MAY_CHANGE))
+    if differences:
         raise RunError(
-            f"{run.path} holds a run of another config; these differ: {'; '.join(keys)}. "
+            f"{run.path} holds a run of another config; these differ: {'; '.join(differences)}. "
             "Give another --out, or the config that this run was made from."
         )
-    old, new = ({} if found is None else found.stages for found in (record.keys, facts["keys"]))
+    old, new = ({} if keys is None else keys.stages for keys in (record.keys, facts["keys"]))
     due = [stage for stage in STAGES if old.get(stage) != new[stage]]
-    own = (
+    update = (
         {
             "config": config,
             "stages": dict(record.stages),
@@ -233,37 +245,40 @@ def continued(run: Run, config: RunConfig, facts: Mapping[str, Any]) -> Begun:
         if due
         else {}
     )
-    fresh = Run(run.path, record.model_copy(update={**facts, **own}))
+    run_now = Run(run.path, record.model_copy(update={**facts, **update}))
     if not due:
-        return Begun(fresh, (), ())
+        return Begun(run_now, (), ())
     stale = tuple(stage for stage in due if stage in record.stages)
-    fresh.drop(due)
+    run_now.drop(due)
     sections = [
         f"{section} changed"
         for section in MAY_CHANGE
-        if section != "scorers" and there[section] != here[section]
+        if section != "scorers" and old_config[section] != new_config[section]
     ]
-    said = (*sections, *changes(record.provenance, facts["provenance"])) or (
+    sentences = (*sections, *changes(record.provenance, facts["provenance"])) or (
         "the layers that are moved changed",
     )
-    return Begun(fresh, said, stale)
+    return Begun(run_now, sentences, stale)
 
 
 def data_of(config: RunConfig) -> dict[str, Any]:
-    """A config as run.json has it."""
+    """Return a config as plain data, as in run.json."""
     return config.model_dump(mode="json", by_alias=True)
 
 
 def _without(config: Mapping[str, Any], sections: Sequence[str]) -> dict[str, Any]:
+    """Return a config without these sections."""
     return {key: value for key, value in config.items() if key not in sections}
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Make a run directory if it is missing, and keep other processes out of it; one in which no run began is removed again.
+    """Lock a run directory against other processes; create it if missing.
+
+    A directory that was created here is removed again if no run began in it.
 
     Raises:
-        RunError: it holds something else, or another process is at work in it.
+        RunError: the directory holds something else, or another process has locked it.
     """
     if (
         not (path / "run.json").is_file()
@@ -277,11 +292,11 @@ def locked(path: Path) -> Iterator[None]:
             else "give an empty or a new one"
         )
         raise RunError(f"{path} exists and is no run directory: it has no run.json; {cure}")
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    created = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         make_folder(path)
     except GanstrataError:
-        _remove_empty(made)
+        _remove_empty(created)
         raise
     lock = FileLock(path / LOCK)
     try:
@@ -289,12 +304,12 @@ def locked(path: Path) -> Iterator[None]:
     except Timeout:
         raise RunError(f"{path} is in use by another process; wait for it, or give another --out") from None
     except OSError as error:
-        _remove_empty(made)
+        _remove_empty(created)
         raise disk_error(error, path / LOCK) from error
     try:
         yield
     finally:
-        # While it is held nobody else can have begun a run here. Windows removes no file that is open.
+        # The lock is still held, so no other process can have begun a run. Windows removes no open file.
         empty = not (path / "run.json").exists()
         if empty and os.name != "nt":
             (path / LOCK).unlink(missing_ok=True)
@@ -302,40 +317,40 @@ def locked(path: Path) -> Iterator[None]:
         if empty:
             with suppress(OSError):
                 (path / LOCK).unlink(missing_ok=True)
-            _remove_empty(made)
+            _remove_empty(created)
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:
-    """Remove folders that are empty, the innermost first."""
+    """Remove these folders, innermost first, as far as they are empty."""
     for folder in folders:
         with suppress(OSError):
             folder.rmdir()
 
 
 def differing(old: Mapping[str, Any], new: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> list[str]:
-    """Keys whose values differ, with both values; sections that do not change results are left out.
+    """Return a text for each key whose values differ; sections that do not change results are left out.
 
     >>> differing({"a": {"b": 1, "c": 2}, "engine": 1}, {"a": {"b": 1, "c": 3}, "engine": 2})
     ['a.c: 2 there, 3 here']
     """
-    found = []
+    differences = []
     for key in [*old, *(k for k in new if k not in old)]:
         if not prefix and key in FREE_KEYS:
             continue
         a, b = old.get(key), new.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += differing(a, b, (*prefix, key))
+            differences += differing(a, b, (*prefix, key))
         elif a != b:
-            found.append(f"{'.'.join((*prefix, key))}: {json.dumps(a)} there, {json.dumps(b)} here")
-    return found
+            differences.append(f"{'.'.join((*prefix, key))}: {json.dumps(a)} there, {json.dumps(b)} here")
+    return differences
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that decide results."""
-    found = {}
+    """Return the versions of the packages that decide results."""
+    installed = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            installed[name] = "not installed"
+    return installed

@@ -1,4 +1,4 @@
-"""Opens a finished run with its plugins, for what is asked of it afterwards."""
+"""Opens a finished run with its plugins, for analyses."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ def open_finished_run(
 
     Args:
         path: the run directory.
-        device: to compute on; None for that of the run's config.
-        stages: that must be finished.
-        writes: whether something will be written into the run. One that is only read need not be writable.
+        device: to compute on; None for the one of the run's config.
+        stages: that must be complete.
+        writes: whether the caller writes into the run. A run that is only read need not be writable.
 
     Raises:
-        RunError: no run, not finished, or the code, files or weights of its plugins have changed since. Versions
-            of packages may have, and the device: what an analysis computes, it computes here as a whole.
+        RunError: there is no run, it is not finished, or the code, files or weights of its plugins have
+            changed. Versions of packages and the device may differ, because an analysis computes all its
+            numbers here.
     """
     run = Run.open(path)
     run.require(*stages)
@@ -41,15 +42,17 @@ def open_finished_run(
     changed = code_changes(run.record.provenance, facts["provenance"])
     if changed:
         raise RunError(
-            f"{path}: {'; '.join(changed)}. `ganstrata run` on it computes again what that concerns; or make a new run"
+            f"{path}: {'; '.join(changed)}. `ganstrata run` on it computes again what that concerns; "
+            "or make a new run"
         )
-    known, found = run.record.checkpoints, facts["checkpoints"]
-    others = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
+    old, new = run.record.checkpoints, facts["checkpoints"]
+    others = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
     if others:
         raise RunError(
-            f"{path}: the checkpoint of {' and of '.join(others)} is not the one that this run was made with; make a new run"
+            f"{path}: the checkpoint of {' and of '.join(others)} is not the one that this run was made "
+            "with; make a new run"
         )
-    # Where nobody here may write there is nothing to be kept from, and no lock could be made.
+    # Without the right to write, no lock can be made, and none is needed to read.
     is_writable = os.access(path, os.W_OK) and (os.access(path / LOCK, os.W_OK) or not (path / LOCK).exists())
     with locked(path) if writes or is_writable else nullcontext(), Engine(prepared) as engine:
         yield run, engine

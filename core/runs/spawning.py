@@ -1,4 +1,4 @@
-"""What a process must know of having been spawned: that a script without a guard runs once more in every worker."""
+"""Explains why worker processes end, such as that of a script without a `__main__` guard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Iterable
 
-NO_GUARD = 78  # exit code of a worker in which the script has begun its work again
+NO_GUARD = 78  # exit code of a worker that runs the script of its parent again
 
 GUARD = (
     "the script that called ganstrata runs again in every worker process, because its work is not under\n"
@@ -18,18 +18,18 @@ MEMORY = "run the same command again, with a smaller synthesis.batch_size or few
 
 
 def end_if_imported_again() -> None:
-    """End this process quietly if it is a worker that is still importing the script which started it.
+    """End this process if it is a worker that is still importing the script of its parent.
 
     Raises:
-        SystemExit: it is; the parent knows the exit code.
+        SystemExit: with the exit code NO_GUARD, which the parent knows.
     """
-    # As multiprocessing itself tells it; only then does it know the parent.
+    # multiprocessing sets this attribute while a worker imports the main script.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         sys.exit(NO_GUARD)
 
 
 def why_workers_ended(codes: Iterable[int | None]) -> str:
-    """Say why a pool of workers broke, from the exit codes of its processes; None is one that still runs.
+    """Return why a pool of workers broke, from the exit codes of its processes (None for a running one).
 
     >>> why_workers_ended([-15, 78])[:40]
     'a worker process ended unexpectedly: the'
@@ -39,7 +39,7 @@ def why_workers_ended(codes: Iterable[int | None]) -> str:
     known = [code for code in codes if code not in (None, 0)]
     if NO_GUARD in known:
         return f"a worker process ended unexpectedly: {GUARD}"
-    # The others are terminated when one of them ends.
+    # The pool terminates the other workers when one of them ends.
     first = next((code for code in known if code != -signal.SIGTERM), -signal.SIGTERM)
     reason = f" (exit code {first})" if first is not None and first > 0 else ", perhaps for want of memory"
     return f"a worker process ended unexpectedly{reason}. What was finished is kept; {MEMORY}"
