@@ -1,1 +1,1 @@
-"""Provenance: what a stored number was computed from, as digests and as keys, and what has changed since."""
+"""Provenance: records what stored numbers were computed from, as digests and keys, and finds changes."""

@@ -1,4 +1,4 @@
-"""Describes what a run is about to be computed from."""
+"""Builds the provenance of a run: what its numbers will be computed from."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .records import Environment, PluginRecord, Provenance, digest
 from .sources import class_code, target_code
 
 NUMERIC = (OURS, "torch", "numpy", "scipy", "scikit-learn")
-"""Distributions whose version counts for every number."""
+"""Distributions whose version affects every number."""
 
 Plugin = Generator | Scorer | BoundaryLearner
 
 
 def describe(prepared: Prepared) -> Provenance:
-    """Digests of all plugins of a run, and its numeric environment.
+    """Return the records of all plugins of a run, and of its numeric environment.
 
     Raises:
         UserError: a file that the config names cannot be read.
@@ -50,7 +50,12 @@ def describe(prepared: Prepared) -> Provenance:
 
 
 def plugin_record(kind: Kind, used: Use, built: Plugin | None = None) -> PluginRecord:
-    """Everything that one plugin's numbers depend on; without the plugin itself, what its config tells.
+    """Return the record of everything that one plugin's numbers depend on.
+
+    Args:
+        kind: of the plugin.
+        used: its name and options in the config.
+        built: the plugin; without it, the record has only what class and config show.
 
     Raises:
         UserError: a file that the config names cannot be read.
@@ -60,12 +65,12 @@ def plugin_record(kind: Kind, used: Use, built: Plugin | None = None) -> PluginR
     options = validated(plugin.Config, used.options)
     code = class_code(plugin, info.distribution)
     targets = {
-        place: found
+        place: target
         for place, value in values_in(options)
-        if isinstance(value, str) and (found := target_code(value)) is not None
+        if isinstance(value, str) and (target := target_code(value)) is not None
     }
     try:
-        files = files_named(options) | {place: found.digest for place, found in targets.items()}
+        files = files_named(options) | {place: target.digest for place, target in targets.items()}
     except OSError as error:
         raise UserError(
             f"{kind} '{used.use}': cannot read {error.filename}: {error.strerror or error}"
@@ -82,19 +87,19 @@ def plugin_record(kind: Kind, used: Use, built: Plugin | None = None) -> PluginR
         packages=_packages(
             info.distribution,
             built,
-            code.distributions.union(*(found.distributions for found in targets.values())),
+            code.distributions.union(*(target.distributions for target in targets.values())),
         ),
         parts={place: plugin_record(inner, use) for place, inner, use in _parts(options)},
     )
 
 
 def validated(model: type[BaseModel], options: Mapping[str, Any]) -> Any:
-    """A plugin's config as plain data, defaults included, so that to leave out a value and to write its default is the same."""
+    """Return a plugin's config as plain data with defaults, so that an omitted value equals its default."""
     return contents(model.model_validate(dict(options)))
 
 
 def _output(built: Plugin | None) -> Any:
-    """What a plugin says of what it gives."""
+    """Return what a plugin declares about its results."""
     if isinstance(built, Generator):
         return [
             asdict(built.card),
@@ -109,21 +114,26 @@ def _output(built: Plugin | None) -> Any:
 
 
 def _weights(built: Plugin | None) -> str:
+    """Return the digests of the weights that a plugin gives; empty if it has none."""
     if isinstance(built, Generator):
         return " ".join(filter(None, (built.card.sha256, built.card.weights)))
     return built.checkpoint if isinstance(built, Scorer) else ""
 
 
 def _packages(owner: str, built: Plugin | None, imported: set[str]) -> dict[str, str]:
-    """Versions of what a third party's distribution requires, of what the plugin names, and of what its code imports."""
+    """Return versions of packages that affect a plugin.
+
+    These are what the distribution of a third party requires, what the plugin names, and what its code
+    imports.
+    """
     own = owner.rpartition(" ")[0]
     try:
-        needed = [] if own in ("", OURS) else requires(own) or []
+        requirements = [] if own in ("", OURS) else requires(own) or []
     except (PackageNotFoundError, ValueError):
-        needed = []
+        requirements = []
     names = {
         match[0]
-        for text in needed
+        for text in requirements
         if "extra ==" not in text and (match := re.match(r"[A-Za-z0-9._-]+", text))
     }
     names |= imported | set(getattr(built, "packages", ()))
@@ -131,7 +141,7 @@ def _packages(owner: str, built: Plugin | None, imported: set[str]) -> dict[str,
 
 
 def _parts(options: Any, place: str = "") -> Iterator[tuple[str, Kind, Use]]:
-    """Plugins that a config names in turn, as {use: ..., with: {...}}."""
+    """Yield the plugins that a config names in its options, as {use: ..., with: {...}}, with their places."""
     if isinstance(options, Mapping):
         if isinstance(options.get("use"), str):
             for kind in KINDS:
@@ -153,7 +163,7 @@ def _parts(options: Any, place: str = "") -> Iterator[tuple[str, Kind, Use]]:
 
 
 def version_of(name: str) -> str:
-    """Version of an installed distribution."""
+    """Return the version of a distribution, or `not installed`."""
     try:
         return version(name)
     except PackageNotFoundError:

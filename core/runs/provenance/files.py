@@ -1,4 +1,4 @@
-"""Digests of the files that a config names, wherever in it and however deep."""
+"""Computes digests of the files and folders that a config names, at any depth."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from ...checkpoints import BUNDLED, WEIGHTS
 from ...storage.disk import file_hash
 from .records import DIGEST
 
-LONGEST = 4096  # characters of a path, at most
-SKIPPED = ("__pycache__", ".git")  # folders whose content is no input
-SYSTEM = tuple(
-    map(Path, ("/proc", "/sys"))
-)  # what stands there is made while it is read, and may have no end
+LONGEST = 4096  # characters of a path
+SKIPPED = ("__pycache__", ".git")  # folders that are ignored
+SYSTEM = tuple(map(Path, ("/proc", "/sys")))  # virtual files, which may be endless
 
 
 def values_in(data: Any, place: str = "") -> Iterator[tuple[str, str | os.PathLike[str]]]:
-    """Texts and paths in plain data, each with its place.
+    """Yield texts and paths in plain data, with their places.
 
     >>> list(values_in({"a": {"b": ["x", 1]}}))
     [('a.b.0', 'x')]
@@ -36,30 +34,34 @@ def values_in(data: Any, place: str = "") -> Iterator[tuple[str, str | os.PathLi
 
 
 def files_named(data: Any) -> dict[str, str]:
-    """Digest of every file, folder and bundled checkpoint that plain data name, by place.
+    """Compute the digest of each file, folder and bundled checkpoint that plain data name.
 
-    A text counts as a file where there is one of this name, and as a folder where it has a separator in
-    it or begins with a dot or a tilde, and does not contain the working directory.
+    A text names a file if that file exists. It names a folder if the folder exists, the text has a separator
+    or begins with a dot or a tilde, and the folder does not contain the working directory.
+
+    Returns:
+        Place -> digest.
 
     Raises:
-        OSError: one of them cannot be read.
+        OSError: a file cannot be read.
     """
-    found = {}
+    digests = {}
     for place, value in values_in(data):
         digest = _bundle(value) if isinstance(value, str) and value.startswith(BUNDLED) else _digest(value)
         if digest is not None:
-            found[place] = digest
-    return found
+            digests[place] = digest
+    return digests
 
 
 def _digest(value: str | os.PathLike[str]) -> str | None:
+    """Return the digest of the file or folder that a value names, or None if it names neither."""
     text = os.fspath(value)
     if not text or len(text) > LONGEST or any(sign in text for sign in "\0\n"):
         return None
     try:
         path = Path(text).expanduser()
         is_file, is_folder = path.is_file(), path.is_dir()
-    except (OSError, RuntimeError, ValueError):  # a name that no file can have
+    except (OSError, RuntimeError, ValueError):  # no valid file name
         return None
     if any(path.resolve().is_relative_to(place) for place in SYSTEM):
         return None
@@ -74,27 +76,29 @@ def _digest(value: str | os.PathLike[str]) -> str | None:
 
 
 def _reads_as_folder(text: str) -> bool:
+    """Return whether a text looks like the path of a folder."""
     return text.startswith((".", "~")) or any(separator in text for separator in (os.sep, "/"))
 
 
 def folder_hash(folder: Path) -> str:
-    """Digest of a folder: names and contents of all files in it."""
-    found = hashlib.sha256()
+    """Compute the digest of a folder from the names and contents of its files."""
+    folder_digest = hashlib.sha256()
     for path in sorted(all_files(folder)):
-        found.update(
+        folder_digest.update(
             f"{path.relative_to(folder).as_posix()}\0{file_hash(path)}\n".encode("utf-8", "surrogateescape")
         )
-    return found.hexdigest()[:DIGEST]
+    return folder_digest.hexdigest()[:DIGEST]
 
 
 def all_files(folder: Path) -> Iterator[Path]:
-    """All files in a folder and in those below it, but for caches."""
+    """Yield all files in a folder and its subfolders, without SKIPPED ones."""
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in SKIPPED]
         yield from (path for name in names if (path := Path(place, name)).is_file())
 
 
 def _bundle(value: str) -> str | None:
+    """Return the digest of a bundled checkpoint, or None if there is none of this name."""
     files = (
         sorted(WEIGHTS.glob(f"{value.removeprefix(BUNDLED)}.*.safetensors"))
         if "/" not in value and "*" not in value

@@ -1,4 +1,4 @@
-"""Follows what Python files import: to files whose contents count, and to distributions whose version does."""
+"""Follows the imports of Python files, to further files and to installed distributions."""
 
 from __future__ import annotations
 
@@ -24,28 +24,32 @@ BY_VERSION = {
     "transformers",
     *sys.stdlib_module_names,
 } - {"__main__"}
-"""Packages that are not followed: those whose version is recorded for every run, and the standard library."""
+"""Packages that are not followed: their version is recorded for each run, or they are standard library."""
 INIT = "__init__.py"
 OWN = Path(__file__).resolve().parents[3]
-IMPORTERS = ("import_module", "__import__")  # functions that import what a text names
+IMPORTERS = ("import_module", "__import__")  # functions that import a module by its name
 
 
 def code_in(folder: Path) -> list[Path]:
-    """Python files and compiled modules of a package."""
+    """Return the Python files and compiled modules of a package."""
     return [path for path in all_files(folder) if path.suffix in CODE]
 
 
 def followed(files: Iterable[Path]) -> tuple[set[Path], set[str]]:
-    """Return files with all that they import, in turn, and the installed distributions that they import.
+    """Follow imports recursively.
 
-    A module is looked for beside the file that imports it, among the imported modules, and on Python's path. Of a package
-    all files count, those of a folder without `__init__.py` one by one. What a distribution installed is known by its
-    version and not followed, and so is ganstrata; what a module imports under a name that it computes is not seen.
+    A module is searched beside the file that imports it, among the loaded modules, and on Python's path. A
+    package counts with all its files, a folder without `__init__.py` file by file. Installed distributions
+    and ganstrata are identified by their version and not followed. Imports of computed names are not seen.
+
+    Returns:
+        These files with all files that they import, and the names of the installed distributions that they
+        import.
     """
-    found, distributions = set(files), set[str]()
-    left = [path for path in found if not path.is_relative_to(OWN)]
-    while left:
-        path = left.pop()
+    visited, distributions = set(files), set[str]()
+    pending = [path for path in visited if not path.is_relative_to(OWN)]
+    while pending:
+        path = pending.pop()
         for names, above in _imports(path) if path.suffix == ".py" else ():
             module = _located(names, above, path.parent)
             if module is None:
@@ -53,14 +57,20 @@ def followed(files: Iterable[Path]) -> tuple[set[Path], set[str]]:
             owners = _owners().get(names[0], ()) if not above and _installed(module) else ()
             distributions.update(owners)
             if not owners:
-                own = set(code_in(module.parent) if module.name == INIT else [module]) - found
-                found |= own
-                left += own
-    return found, distributions
+                own = set(code_in(module.parent) if module.name == INIT else [module]) - visited
+                visited |= own
+                pending += own
+    return visited, distributions
 
 
 def _located(names: tuple[str, ...], above: int, folder: Path) -> Path | None:
-    """The file of a module, or of its package; above: leading dots of a relative import."""
+    """Return the file of a module, or of its package.
+
+    Args:
+        names: parts of the dotted name.
+        above: leading dots of a relative import.
+        folder: of the importing file.
+    """
     if not all(name.isidentifier() for name in names):
         return None
     if above:
@@ -76,7 +86,7 @@ def _located(names: tuple[str, ...], above: int, folder: Path) -> Path | None:
 
 
 def _within(root: Path, names: tuple[str, ...]) -> Path | None:
-    """The file of `a.b.c` below a folder, or of the package that it is in; the last names may be those of objects."""
+    """Return the file of `a.b.c` below a folder, or of its package; the last names may be objects."""
     for name in names:
         if (package := root / name / INIT).is_file():
             return package.resolve()
@@ -94,7 +104,7 @@ def _within(root: Path, names: tuple[str, ...]) -> Path | None:
 
 
 def _loaded(names: tuple[str, ...]) -> Path | None:
-    """The same of a module that was imported, from wherever."""
+    """Return the file of a loaded module, or of its package."""
     for count in range(1, len(names) + 1):
         file = getattr(sys.modules.get(".".join(names[:count])), "__file__", None)
         if file is not None and Path(file).is_file():
@@ -103,16 +113,18 @@ def _loaded(names: tuple[str, ...]) -> Path | None:
 
 
 def _installed(file: Path) -> bool:
+    """Return whether a file is in an installation folder, such as site-packages."""
     return any(is_installation(folder) for folder in file.parents)
 
 
 @cache
 def _owners() -> dict[str, list[str]]:
+    """Return the distributions of each top-level package."""
     return dict(packages_distributions())
 
 
 def _imports(path: Path) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Dotted names that a file imports, wherever in it, with the dots that lead them."""
+    """Yield the names that a file imports anywhere, as parts, with the number of leading dots."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
@@ -124,13 +136,14 @@ def _imports(path: Path) -> Iterator[tuple[tuple[str, ...], int]]:
             module = tuple(node.module.split(".")) if node.module else ()
             yield from (((*module, alias.name), node.level) for alias in node.names)
         elif isinstance(node, ast.Call) and node.args and _name(node.func) in IMPORTERS:
-            given = node.args[0]
-            if isinstance(given, ast.Constant) and isinstance(given.value, str):
-                text = given.value.lstrip(".")
-                yield tuple(text.split(".")), len(given.value) - len(text)
+            argument = node.args[0]
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                text = argument.value.lstrip(".")
+                yield tuple(text.split(".")), len(argument.value) - len(text)
 
 
 def _name(function: ast.expr) -> str:
+    """Return the last name of a called function."""
     return (
         function.attr
         if isinstance(function, ast.Attribute)

@@ -1,7 +1,7 @@
-"""Keys: one digest for everything that what is stored under it was computed from.
+"""Computes the keys of a run: a key is the digest of everything that a stored result depends on.
 
-Every stage's key is made of the key of the stage before it and of what the stage reads besides. Two
-results with one key are the same bytes on one machine; a result whose key is another is made again.
+The key of a stage is computed from the key of the stage before it and from what the stage reads besides.
+Results with equal keys are equal bytes on one machine; a result whose key has changed is computed again.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ READ_BY = {
     "concepts": "learn",
     "boundary": "learn",
     "conditions": "learn",
-    "rescoring": "learn",  # its null of permuted scores, and what resampled samples give, are learnt with the boundaries
+    "rescoring": "learn",  # permuted null directions and replicates are learnt with the boundaries
     "editing": "edit",
     "report": "report",
 }
-"""Sections of the config, and the first stage that reads all of each. `engine` changes no result and is read by none."""
+"""Section of the config -> first stage that reads it. `engine` changes no result."""
 
 RECORDED = (
     "generator",
@@ -35,16 +35,16 @@ RECORDED = (
     "boundary",
     "device",
     "precision",
-)  # sections whose record in the provenance says more than their text
+)  # sections that the provenance records in more detail
 
 
 class Keys(Record):
-    """The keys of a run.
+    """Hold the keys of a run.
 
     Attributes:
-        latents: of w, codes and conditions, and of the pictures that they make.
-        scores: of each scorer's scores of these pictures, by alias, in the order of the columns.
-        stages: of what each stage writes.
+        latents: key of w, codes and conditions, and of their pictures.
+        scores: alias -> key of the scorer's scores, in the order of the columns.
+        stages: stage -> key of its files.
     """
 
     latents: str
@@ -53,12 +53,12 @@ class Keys(Record):
 
 
 def keys_of(config: RunConfig, provenance: Provenance, layers: Mapping[str, Any]) -> Keys:
-    """The keys of a run of this config.
+    """Compute the keys of a run.
 
     Args:
         config: of the run.
         provenance: of its plugins, and its numeric environment.
-        layers: layer sets and groups as they were resolved, in their order.
+        layers: resolved layer sets and groups, in order.
     """
     sections = config.model_dump(mode="json", by_alias=True)
     latents = digest(

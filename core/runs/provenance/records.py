@@ -1,4 +1,4 @@
-"""Records of what numbers were computed from: plugins with their code, configs and files, and the numeric environment."""
+"""Defines the records of provenance: plugins with code, configs and files, and the numeric environment."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-DIGEST = 32  # hexadecimal digits that are kept of a SHA-256: 128 bits
+DIGEST = 32  # hexadecimal digits of a SHA-256 that are stored: 128 bits
 
 
 class Record(BaseModel):
-    """Base of what run.json keeps: frozen, strict, and unknown fields are errors."""
+    """Represent a part of run.json: frozen, strict, without unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class PluginRecord(Record):
-    """One plugin as it was used.
+    """Represent one plugin with everything that its numbers depend on.
 
     Attributes:
-        kind, name: as registered.
-        distribution: name and version of the distribution that brings it.
+        kind, name: under which it is registered.
+        distribution: name and version of its distribution.
         code: digest of its source files.
         config: digest of its validated config.
-        output: digest of what it says of itself: the generator's card, a scorer's concepts and features.
-        weights: digests of the weights, as the plugin gives them; empty where it has none.
-        files: digest of every file and folder that its config names, by place in the config.
-        packages: versions of further packages that its numbers depend on.
-        parts: plugins that its config names in turn, by place in the config.
+        output: digest of what it declares: the generator's card, a scorer's concepts and features.
+        weights: digests of its weights; empty if it has none.
+        files: place in the config -> digest of the file or folder named there.
+        packages: further package that its numbers depend on -> version.
+        parts: place in the config -> plugin named there.
     """
 
     kind: str
@@ -46,25 +46,25 @@ class PluginRecord(Record):
 
     @property
     def essence(self) -> PluginRecord:
-        """The same without versions: code, config, weights and files."""
+        """Record without versions: code, config, weights and files."""
         parts = {place: part.essence for place, part in self.parts.items()}
         return self.model_copy(update={"distribution": "", "packages": {}, "parts": parts})
 
     def all(self) -> Iterator[PluginRecord]:
-        """This plugin and those that it stands on."""
+        """Yield this plugin and the plugins that it uses."""
         yield self
         for part in self.parts.values():
             yield from part.all()
 
 
 class Environment(Record):
-    """What decides the last digits of every number.
+    """Represent what affects the last digits of every number.
 
     Attributes:
         batch: images in one pass.
         device: its type, such as cpu or cuda.
         precision: fp32, bf16 or fp16.
-        packages: versions, by distribution.
+        packages: distribution -> version.
     """
 
     batch: int
@@ -74,7 +74,7 @@ class Environment(Record):
 
 
 class Provenance(Record):
-    """Everything outside of the config's own text that the numbers of a run depend on; scorers by alias, in order."""
+    """Represent everything beside the config that the numbers of a run depend on; scorers in order."""
 
     environment: Environment
     generator: PluginRecord
@@ -83,7 +83,7 @@ class Provenance(Record):
 
 
 def digest(value: Any) -> str:
-    """Digest of plain data, whatever the order of keys.
+    """Compute a digest of plain data that does not depend on the order of keys.
 
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}), digest([1, 2]) == digest([2, 1])
     (True, False)

@@ -1,17 +1,17 @@
-"""Digests of code: of a plugin's class, and of functions and classes that a config names.
+"""Computes digests of code: of a plugin's class, and of functions and classes that a config names.
 
-What is digested, of a class and of every class that it inherits from:
+The digest of a class covers, for the class and each of its base classes:
 
-- of a package, all Python files and compiled modules of its top package; of a single file, that file;
+- all Python files and compiled modules of its top package, or its single file;
 - all Python files that its distribution lists;
-- what these import, directly or in turn, where no distribution installed it; else the version of the distribution counts;
-- of the plugins that come with ganstrata, their whole family. The rest of ganstrata, Python and the large
-  numeric packages are known by their version.
+- what these import, recursively; of an installed distribution only the version;
+- for a plugin of ganstrata, its whole family. The rest of ganstrata, Python and the large numeric packages
+  are identified by their version.
 
-Of a class or function that has no file, such as one of a notebook, its source text or byte code, with its defaults and with
-what it uses of the same module.
+For a class or function without a file, such as one of a notebook, it covers the source text or byte code, the
+defaults, and what it uses of its own module.
 
-A file that was imported counts as it was when it was first digested: what runs is what was imported.
+An imported file counts as it was when its digest was first computed, because the imported code is what runs.
 """
 
 from __future__ import annotations
@@ -33,21 +33,19 @@ from ...storage.disk import file_hash
 from .imports import BY_VERSION, CODE, OURS, code_in, followed
 from .records import DIGEST, digest
 
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # of an object in memory: another in each process
-_imported: dict[
-    str, tuple[ModuleSpec, str]
-] = {}  # digest of a file when it was first looked at, while the same import is in force
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # address of an object, which differs between processes
+_imported: dict[str, tuple[ModuleSpec, str]] = {}  # path -> import, and the first digest of the file under it
 
 
 class Code(NamedTuple):
-    """Code that was found: a digest of it, and the installed distributions that it imports."""
+    """Hold the digest of some code, and the installed distributions that it imports."""
 
     digest: str
     distributions: set[str]
 
 
 def class_code(plugin: type, owner: str = "") -> Code:
-    """Find the code of a plugin.
+    """Return the code of a plugin.
 
     Args:
         plugin: the class.
@@ -68,7 +66,7 @@ def class_code(plugin: type, owner: str = "") -> Code:
 
 
 def target_code(target: str) -> Code | None:
-    """Find the code behind `package.module:Name` or `FILE.py:Name`, or None where there is none."""
+    """Return the code of `package.module:Name` or `FILE.py:Name`, or None if there is none."""
     place, separator, name = target.rpartition(":")
     if not separator or not name.replace(".", "_").isidentifier():
         return None
@@ -81,12 +79,12 @@ def target_code(target: str) -> Code | None:
     files = [path.resolve()] if is_file else module_files(place) if imported else []
     if not files:
         return _without_file(place, name) if imported else None
-    found, distributions = followed(files)
-    return Code(digest(_digests(found)), distributions)
+    visited, distributions = followed(files)
+    return Code(digest(_digests(visited)), distributions)
 
 
 def module_files(name: str) -> list[Path]:
-    """The files that an imported module's code is in, or none for a module without a file and for ganstrata's own core."""
+    """Return the files of a loaded module; none for a module without a file and for the core of ganstrata."""
     if name.startswith(f"{OURS}."):
         family = name.split(".")[:3]
         return (
@@ -105,7 +103,7 @@ def module_files(name: str) -> list[Path]:
 
 
 def _distributed(name: str) -> list[Path]:
-    """Code that a distribution lists as its own; none where it is not installed, or was installed without a list."""
+    """Return the code files that a distribution lists; none without a list, or if it is not installed."""
     try:
         listed = distribution(name).files if name else None
     except (PackageNotFoundError, ValueError):
@@ -115,13 +113,14 @@ def _distributed(name: str) -> list[Path]:
 
 
 def _digests(files: Iterable[Path]) -> list[list[str]]:
-    """Name and digest of each file, in the order of their names; where they lie does not count."""
+    """Return name and digest of each file, in the order of names; folders do not count."""
     paths = list(files)
     loaded = dict(_loaded({path.name for path in paths}))
     return sorted([path.name, _as_imported(path, loaded.get(path))] for path in paths)
 
 
 def _as_imported(path: Path, spec: ModuleSpec | None) -> str:
+    """Return the digest of a file as it was when it was first seen under this import."""
     if spec is None:
         return file_hash(path)[:DIGEST]
     known = _imported.get(str(path))
@@ -131,7 +130,7 @@ def _as_imported(path: Path, spec: ModuleSpec | None) -> str:
 
 
 def _loaded(names: Collection[str]) -> Iterator[tuple[Path, ModuleSpec]]:
-    """Files of these names that modules of this process came from, with what tells one import from another."""
+    """Yield the files of loaded modules that have these names, with the specs that identify their imports."""
     for module in list(sys.modules.values()):
         spec = getattr(module, "__spec__", None)
         if (
@@ -144,23 +143,24 @@ def _loaded(names: Collection[str]) -> Iterator[tuple[Path, ModuleSpec]]:
 
 
 def _without_file(module: str, name: str) -> Code | None:
-    """The code of an object whose module has no file, such as a notebook's."""
-    found: object = sys.modules[module]
+    """Return the code of an object whose module has no file, such as a notebook's."""
+    target: object = sys.modules[module]
     for part in name.split("."):
-        found = getattr(found, part, None)
-    return None if found is None else Code(digest(object_text(found)), set())
+        target = getattr(target, part, None)
+    return None if target is None else Code(digest(object_text(target)), set())
 
 
 def object_text(value: object) -> list[str]:
-    """Texts that say what a class or function without a file does.
+    """Return texts that determine what a class or function without a file does.
 
-    They are its source or byte code, its defaults, what it encloses, and what it uses of its own module, in turn.
+    They are its source or byte code, its defaults, its closure, and what it uses of its own module,
+    recursively.
     """
     texts: list[str] = []
     seen: set[int] = set()
-    left = [("", value)]
-    while left:
-        name, item = left.pop()
+    pending = [("", value)]
+    while pending:
+        name, item = pending.pop()
         if id(item) in seen:
             continue
         seen.add(id(item))
@@ -170,14 +170,14 @@ def object_text(value: object) -> list[str]:
         if isinstance(function, types.FunctionType):
             texts.append(f"{name} {_text(function)}")
             used = function.__globals__
-            left += [(f"{name}.{i}", default) for i, default in enumerate(function.__defaults__ or ())]
-            left += list((function.__kwdefaults__ or {}).items())
-            left += [
+            pending += [(f"{name}.{i}", default) for i, default in enumerate(function.__defaults__ or ())]
+            pending += list((function.__kwdefaults__ or {}).items())
+            pending += [
                 (f"{name}.{i}", cell.cell_contents)
                 for i, cell in enumerate(function.__closure__ or ())
                 if cell != types.CellType()
             ]
-            left += [(named, used[named]) for named in sorted(_names(function.__code__)) if named in used]
+            pending += [(named, used[named]) for named in sorted(_names(function.__code__)) if named in used]
         elif isinstance(item, type):
             if (
                 item.__module__.split(".")[0] in BY_VERSION - {"__main__"}
@@ -187,10 +187,10 @@ def object_text(value: object) -> list[str]:
                 texts.append(f"{name} {item.__module__}.{item.__qualname__}")
                 continue
             texts.append(f"{name} {_text(item)}")
-            left += [
-                (named, found)
-                for named, found in sorted(vars(item).items())
-                if not named.startswith("__") or inspect.isfunction(found)
+            pending += [
+                (named, member)
+                for named, member in sorted(vars(item).items())
+                if not named.startswith("__") or inspect.isfunction(member)
             ]
         elif isinstance(item, types.ModuleType):
             texts.append(f"{name} {item.__name__}")
@@ -200,21 +200,22 @@ def object_text(value: object) -> list[str]:
 
 
 def _content(item: object) -> str:
-    """What an object holds; what it says of itself may leave out most of it."""
+    """Return a digest of the content of an object; its `repr` may omit most of the content."""
     try:
         return hashlib.sha256(pickle.dumps(item)).hexdigest()
-    except Exception:  # whatever somebody's class raises
+    except Exception:  # a foreign class may raise anything
         return _ADDRESS.sub("", object.__repr__(item))
 
 
 def _names(code: types.CodeType) -> set[str]:
-    """Names that byte code uses, with that of the functions in it."""
+    """Return the names that byte code uses, inner functions included."""
     return set(code.co_names).union(
         *(_names(constant) for constant in code.co_consts if isinstance(constant, types.CodeType))
     )
 
 
 def _text(item: type | types.FunctionType) -> str:
+    """Return the digest of a function's byte code, or the source of a class."""
     if isinstance(item, types.FunctionType):
         return _bytecode(item.__code__)
     try:
@@ -224,7 +225,7 @@ def _text(item: type | types.FunctionType) -> str:
 
 
 def _bytecode(code: types.CodeType) -> str:
-    """Digest of a function's byte code, with those of the functions in it."""
+    """Return the digest of a function's byte code, inner functions included."""
     constants = [
         _bytecode(value) if isinstance(value, types.CodeType) else repr(value) for value in code.co_consts
     ]
