@@ -47,7 +47,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("noise", [0.1, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize("share", [1.0, 0.7])
 def test_dilution_is_how_much_longer_a_replicate_is(noise: float, share: float) -> None:
-    """A boundary learnt from a share of the samples, drawn by lot; each replicate draws from all of them, and again its lot."""
+    """Return a boundary learnt from a random share of the samples, and replicates learnt in the same way."""
     rng = np.random.default_rng(0)
     d, truth = 4000, np.eye(4000)[0]
     whole = np.sqrt(share) * noise * rng.standard_normal(d) / np.sqrt(d)  # what all samples have in common
@@ -76,7 +76,7 @@ def test_dilution_has_bounds() -> None:
 def crossed(
     rng: np.random.Generator, size: int, m: int, k: int, learning: float, common: float, rest: float
 ) -> np.ndarray:
-    """Changes (size, M, K): an effect, what each replicate adds, what each sample adds, and what the two do together."""
+    """Return changes (size, M, K): effect + replicate effects + sample effects + interaction."""
     replicate, sample = (
         learning * rng.standard_normal((size, m, 1)),
         common * rng.standard_normal((size, 1, k)),
@@ -90,7 +90,7 @@ def test_the_variance_due_to_learning_is_estimated_without_bias(learning: float,
     tables = crossed(np.random.default_rng(2), size, m, k, learning, 3.0, rest)
     found = np.array([learning_error(table) for table in tables])
     assert (found[:, 1] == m - 1).all()
-    # Where noise prevails the mean lies above, because a variance is not below zero; `excess` adds as much again.
+    # Where noise prevails the mean is too high, because a variance is not below zero; so is that of `excess`.
     sd = (learning**2 + rest**2 / k) * np.sqrt(2.0 / (m - 1))
     above = np.sqrt(2.0) * sd * stats.norm.pdf(0.0) if learning == 0.0 else 0.0
     assert np.square(found[:, 0]).mean() == pytest.approx(
@@ -185,7 +185,7 @@ def test_each_boundary_has_its_own_error() -> None:
 
 
 def test_the_error_by_the_formulas_with_a_score_missing() -> None:
-    """Analysis of variance by hand: 12 changes of 3 replicates on 4 samples, and the same without one of them."""
+    """Analysis of variance by hand: 12 changes of 3 replicates on 4 samples, also without one of them."""
     table = np.array([[1.0, 2.0, 4.0, 3.0], [2.0, 2.0, 7.0, 5.0], [9.0, 8.0, 9.0, 6.0]])
     for holes in ([], [(1, 2)]):
         rows = table.copy()

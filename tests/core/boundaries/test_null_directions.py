@@ -1,4 +1,4 @@
-"""The two nulls: random directions, and what the learner finds in scores that have nothing to do with the latents."""
+"""The two kinds of null directions: random ones, and those learnt from permuted scores."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_learner_that_looks_at_no_score_has_no_permuted_null(fakes, config, re
 
 
 def test_scores_are_permuted_within_their_class() -> None:
-    """So that what a class gives to all of its samples is no direction of chance, and nothing of the class goes to another."""
+    """What all samples of a class have in common then adds nothing to a null direction."""
     classes = np.random.default_rng(0).integers(0, 3, 60)
     scores = np.arange(60, dtype=np.float32)[:, None]
     given: list[np.ndarray] = []

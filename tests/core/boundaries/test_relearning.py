@@ -1,4 +1,4 @@
-"""Boundaries are learnt again from resampled samples, and moved at all layers: in a run, against a plain loop."""
+"""Boundaries learnt again from resampled samples and moved at all layers: a run against a plain loop."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def test_a_learner_without_scores_is_resampled_too(fakes, config, register, tmp_
     register("boundary", "fixed", Fixed)
     config["boundary"] = {"use": "fixed"}
     rescored = read_effects(made(config, tmp_path / "run"))
-    # Its directions do not depend on the samples, but the length of the step does, by the spread of w; effects are linear in it here.
+    # Its directions do not depend on the samples, but the step does (spread of w); effects are linear in it.
     spreads = of_run(Run.open(tmp_path / "run")).spreads
     wanted = own(rescored, rescored.mean)[:4] * spreads.std(ddof=1) / spreads.mean()
     np.testing.assert_allclose(rescored.learning_error[:4], wanted, rtol=0.1)

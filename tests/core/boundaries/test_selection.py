@@ -105,7 +105,8 @@ def test_constant_scores_are_refused():
         (
             51,
             100,
-            "a/x: 51 positives were asked for, but there are 100 samples with a score, so 2 to 50 are possible",
+            "a/x: 51 positives were asked for, but there are 100 samples with a score, "
+            "so 2 to 50 are possible",
         ),
         (2000, 100, "2000 positives were asked for"),
         (0.51, 100, "0.51 positives were asked for"),
@@ -116,10 +117,8 @@ def test_constant_scores_are_refused():
 def test_impossible_numbers_are_refused_with_the_possible_ones(requested, available, message):
     with pytest.raises(DataError, match=re.escape(message)) as caught:
         count_of(requested, available, "positives", "a/x")
-    assert (
-        f"{'lower' if requested > 50 or requested == 0.51 else 'raise'} boundary.with.positives or raise synthesis.samples"
-        in str(caught.value)
-    )
+    change = "lower" if requested > 50 or requested == 0.51 else "raise"
+    assert f"{change} boundary.with.positives or raise synthesis.samples" in str(caught.value)
 
 
 def test_undefined_samples_do_not_count_as_available():
@@ -341,7 +340,7 @@ def test_what_has_no_size_gets_no_share_though_there_is_room() -> None:
 
 
 def test_a_class_whose_ends_are_just_apart_supplies_both() -> None:
-    """Classes of four, halves asked for; and one of six whose two highest are followed by a tie with the second."""
+    """Classes of four, of which halves are requested, and one of six with a tie after its two highest."""
     for scores, asked in (([3.0, 2.0, 1.0, 0.0], 0.5), ([5.0, 4.0, 4.0, 3.5, 3.0, 2.0], 0.34)):
         values, classes = (
             np.tile(scores, 3) + np.repeat([0.0, 10.0, 20.0], len(scores)),

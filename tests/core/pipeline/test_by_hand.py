@@ -100,7 +100,10 @@ def test_moves_of_an_adaptive_run_are_those_of_full_passes(adaptive: Made) -> No
 
 
 def test_each_boundary_goes_on_until_its_effect_is_known(adaptive: Made) -> None:
-    """At `all` until half the interval is a tenth of the effect, elsewhere of the effect at `all`; what is no factor has the first look."""
+    """Stop at `all` when half the interval is a tenth of the effect, elsewhere of the effect at `all`.
+
+    What is no variation factor stops at the first look.
+    """
     rescored, units = read_effects(adaptive.run), Shards(adaptive.run.path / "rescoring.zarr")
     assert rescored.factors.tolist() == [True, True, True, False]
     size = rescored.units[rescored.own][:, None]
@@ -173,7 +176,7 @@ def test_replicates_are_moved_at_all_with_steps_of_their_own_spread(
         [True] * 4 if kind == "plain" else rescored.factors.tolist()
     )
     for i in range(len(boundaries)):
-        # Half of the samples, 32 at least, in whole batches; with adaptive sampling those of variation factors alone.
+        # Half of the samples, at least 32, in whole batches; with adaptive sampling only variation factors.
         count = 40 if kind == "plain" else min(40, rescored.used[i, 1]) if rescored.replicates[i] else 0
         for m in range(4):
             wanted = np.full(MOVED, np.nan)

@@ -1,4 +1,4 @@
-"""A run that goes on with something changed is the run that had it from the start; where nothing changed nothing is done again."""
+"""A run continued after a change equals a run that had it from the start; nothing else is done again."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def small(compact: Config) -> Config:
 def continued_as_fresh(
     fakes, compacted: Run, tmp_path: Path, worked: list[str], contents, capsys
 ) -> Callable[..., str]:
-    """continued_as_fresh(before, change) holds a run that went on after a change against one that began after it; returns what was said."""
+    """Return a function that compares a continued run with a fresh one, and returns the messages."""
 
     def same(config: Config, change: Callable[[Config], object], *, again: tuple[str, ...] = STAGES) -> str:
         if validate(config, "test") == compacted.config:
@@ -192,7 +192,7 @@ def own_function(config: Config, folder: Path) -> None:
 def test_an_edited_function(
     name: str, text: str, edited: str, continued_as_fresh, small: Config, tmp_path: Path
 ) -> None:
-    """Also in the second in which it was written, and with the same number of letters: Python itself does not notice that."""
+    """Also within the second of its last change, and with as many characters: Python does not notice that."""
     own_function(small, tmp_path)
     assert edited in (tmp_path / name).read_text(encoding="utf-8")
     said = continued_as_fresh(small, lambda _: keeping_times(tmp_path / name, text.encode()))
@@ -216,8 +216,8 @@ def test_an_edited_network(continued_as_fresh, small: Config, tmp_path: Path) ->
         ),
     )
     assert (
-        "generator 'module': what its config names at 'target' changed. Done again: synthesize, learn, rescore, edit, report"
-        in said
+        "generator 'module': what its config names at 'target' changed. "
+        "Done again: synthesize, learn, rescore, edit, report" in said
     )
     assert "stay" not in said
 
@@ -278,7 +278,8 @@ def test_a_single_stage_refuses_what_no_longer_stands(fakes, small: Config, tmp_
     (tmp_path / "helper.py").write_text(HELPER.format(shift=3), encoding="utf-8")
     with pytest.raises(
         RunError,
-        match=r"scorer 'own': what its config names at 'target' changed; the stage `synthesize` must be run again first",
+        match=r"scorer 'own': what its config names at 'target' changed; "
+        r"the stage `synthesize` must be run again first",
     ):
         resume(run.path, "report", progress=Progress(quiet=True))
     assert (run.path / "run.json").read_bytes() == before
@@ -293,8 +294,8 @@ def test_answers_to_what_the_run_was_before_are_named(fakes, small: Config, tmp_
     fewer(small)
     ganstrata.run(small, tmp_path / "run", quiet=False)
     assert (
-        f"analysis/entanglement, manipulations/seen.red.independent in {run.path}: made from what the run was before"
-        in capsys.readouterr().err
+        f"analysis/entanglement, manipulations/seen.red.independent in {run.path}: "
+        "made from what the run was before" in capsys.readouterr().err
     )
 
 

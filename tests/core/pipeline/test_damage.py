@@ -1,4 +1,4 @@
-"""One flipped byte in any file of a finished run, or a file that is cut, emptied or gone: mended or named, never believed."""
+"""Damage to any file of a finished run (a flipped bit, cut, emptied, removed) is repaired or reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kills at random moments: no worker lives on, nothing is lost, and the same command ends with the same bytes."""
+"""Kills at random moments: no worker survives, nothing is lost, and a rerun ends with the same bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 def killed(process: subprocess.Popen[str], number: signal.Signals, *, worker: bool) -> str:
-    """Send a signal to a command, or to one of its workers; returns what it said once all of them are gone."""
+    """Send a signal to a command, or to one of its workers; return its output once all of them are gone."""
     family = children(process.pid)
     victims = family if worker and family else [process.pid]
     with suppress(ProcessLookupError):  # it was done
@@ -191,7 +191,7 @@ def test_a_command_that_is_killed_leaves_what_was_there_or_all_that_it_writes(
     for _ in range(3):
         since, began = time.time(), time.monotonic()
         process = start(*command)
-        # What the kill before has left says nothing of this one, which would be killed before Python itself has begun.
+        # Files that an earlier kill left do not count: this process must have begun work of its own.
         until(
             lambda process=process, since=since, began=began: (
                 process.poll() is not None

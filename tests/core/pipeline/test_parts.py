@@ -1,4 +1,4 @@
-"""Parts of the stages by themselves: what is promised beforehand, what is refused, what is read back, and what learners are given."""
+"""Parts of the stages: forecasts, refusals, what is read back, and what learners receive."""
 
 from __future__ import annotations
 
@@ -105,7 +105,8 @@ def test_exactly_the_share_that_is_allowed_may_be_lost(
         return
     with pytest.raises(
         PictureError,
-        match=rf"{lost} of 100 pictures are not finite; .*{said}\. The first is sample 0, which is finite when",
+        match=rf"{lost} of 100 pictures are not finite; .*{said}\. "
+        r"The first is sample 0, which is finite when",
     ):
         synthesis._check_share(prepared, finite)
     with pytest.raises(PictureError, match=rf"{lost} of 100 edited pictures .*{said}\. Bring"):
@@ -175,7 +176,7 @@ def test_classes_are_read_where_several_are_drawn(
 
 
 def test_what_is_lost_is_counted_by_pairs_and_pictures(register, tmp_path: Path) -> None:
-    """A picture is lost where any code goes far: of samples, of moved samples, and of strips where the edit alone is to blame."""
+    """Pictures are not finite where a code goes far: in samples, in moved samples, and in strips of edits."""
     register("generator", "leaky", Leaky)
     config = sound("leaky", far=2.2)
     (

@@ -59,8 +59,8 @@ def test_samples_hold_latents_indices_and_scores(finished: Run) -> None:
 def test_columns_and_rows_of_the_table(finished: Run) -> None:
     rows = table(finished.path / "rescoring.csv")
     wanted = (
-        "boundary, boundary_level, layers, concept, concept_level, samples, clipped_mean, mean, standard_error, "
-        "low, high, mean_in_sd, p_value, q_value, step, undefined"
+        "boundary, boundary_level, layers, concept, concept_level, samples, clipped_mean, mean, "
+        "standard_error, low, high, mean_in_sd, p_value, q_value, step, undefined"
     )
     assert list(rows[0])[:16] == wanted.split(", ")
     assert len(rows) == 6 * len(SETS) * 2 * 7  # boundaries, layer sets, signs, concepts
@@ -162,12 +162,12 @@ def test_the_count_that_is_printed_is_the_count_that_is_made(
     first = said.getvalue().splitlines()[0]
     assert [int(n) for n in re.findall(r"\d+", first)[:3]] == [640 + verifying + strips, 640, verifying]
     assert (
-        f"64 x (1 + (2 x 7 boundaries + 12 random) x 6 layer sets) + 32 x 12 resamplings x 7 boundaries, {strips} for edits"
-        in first
+        f"64 x (1 + (2 x 7 boundaries + 12 random) x 6 layer sets) "
+        f"+ 32 x 12 resamplings x 7 boundaries, {strips} for edits" in first
     )
     assert listener.at["synthesize"] == 640
     assert listener.at["rescore"] == verifying
-    # Beside the strips, the two samples unedited, and the columns of the joint edit: four levels and all together.
+    # Beside the strips: two unedited samples, and the columns of the joint edit (four levels and all).
     assert listener.at["edit"] == strips + 2 + 2 * 5
     stages = run.manifest["stages"]
     assert (stages["synthesize"]["images"], stages["rescore"]["images"], stages["edit"]["images"]) == (

@@ -64,7 +64,7 @@ def test_a_flipped_bit_among_the_samples_is_noticed_and_mended(
         resume(copied, "learn", progress=QUIET)
     images()
     ganstrata.run(config, copied)
-    # One piece of 512 samples is made again, with images where scores are lost; what follows turns out the same.
+    # One chunk of 512 samples is computed again, with images if scores are lost; the results are the same.
     assert worked == list(STAGES)
     assert at_least <= images() < at_least + EDITING_AND_REPORT
     assert contents(copied) == contents(finished.path)

@@ -79,7 +79,7 @@ def test_only_the_engines_own_processes_are_ended(prepared: Prepared, fakes) -> 
         workers = [process for process in multiprocessing.active_children() if process.pid != mine.pid]
         assert len(workers) == 2
         engine.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
-        # Another thread may have waited for a worker that has ended, and not have noted it yet: `is_alive` says true meanwhile.
+        # `is_alive` may be true for an ended worker, until the thread that waited for it has noted its end.
         assert len(connection.wait([worker.sentinel for worker in workers], timeout=0)) == 2
         assert mine.is_alive()
     finally:

@@ -8,7 +8,7 @@ import sys
 import pytest
 from ganstrata.core.runs import malloc as memory
 
-# Takes and gives back 40 MiB, more than glibc ever keeps by itself, again and again; says how many page faults one round costs.
+# Allocates and frees 40 MiB, more than glibc keeps by default; prints the page faults of one round.
 ROUNDS = """
 import resource
 import torch

@@ -1,4 +1,4 @@
-"""run.json edited by hand or damaged: one error that names the file and the key, or a run that reads as it stands."""
+"""run.json edited or damaged: one error that names the file and the key, or a run that is read as it is."""
 
 from __future__ import annotations
 

@@ -178,7 +178,8 @@ def test_what_a_plugins_files_lack_is_told_with_its_place_in_the_config(fakes, c
     config["scorers"].append({"use": "category", "as": "scene", "with": {"checkpoint": "bundled:room"}})
     with pytest.raises(
         ConfigError,
-        match=r"^rooms\.yaml: one fault.*\n  scorers -> 1 -> with: 'category': no bundled scenes checkpoint called 'room'",
+        match=r"^rooms\.yaml: one fault.*\n"
+        r"  scorers -> 1 -> with: 'category': no bundled scenes checkpoint called 'room'",
     ):
         prepare(validate(config, "x"), source="rooms.yaml")
     config["scorers"][-1] = {

@@ -192,7 +192,7 @@ def test_a_direction_in_the_span_of_its_conditions_is_an_error_that_names_them()
 
 @pytest.fixture(scope="module")
 def reference():
-    """Made with genforce/higan 2088e23 and genforce/interfacegan 8da3fc0 (project_boundary, linear_interpolate)."""
+    """Values of genforce/higan 2088e23 and genforce/interfacegan 8da3fc0."""
     with np.load(Path(__file__).parents[2] / "data" / "higan_projection.npz", allow_pickle=False) as file:
         return dict(file)
 

@@ -228,7 +228,7 @@ LIBRARY = {
 def test_what_a_function_imports_counts_wherever_it_lies(
     text: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Folders without __init__.py, names in texts, and Python's path, as long as no distribution installed it."""
+    """Folders without __init__.py, names in texts, and Python's path, unless a distribution installed it."""
     for folder in ("path", "site-packages"):
         (tmp_path / folder).mkdir()
         monkeypatch.syspath_prepend(tmp_path / folder)
