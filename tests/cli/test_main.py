@@ -46,7 +46,7 @@ def test_help_lists_the_commands_and_begins_with_the_demo() -> None:
     assert result.exit_code == 0
     for name, (_, line) in COMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(line)}$", result.output, re.MULTILINE)
-    assert "ganstrata run examples/rooms.yaml --out runs/rooms" in result.output
+    assert "ganstrata run bundled:rooms" in result.output
 
 
 def test_version() -> None:

@@ -70,14 +70,14 @@ def test_rows_show_what_the_key_says(created: tuple[Key, Path]) -> None:
 def test_workers_may_finish_in_any_order(
     fakes, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = StudyRequest(concepts=tuple(HOME), strips=2, seed=5)
-    make_study(copied, tmp_path / "one", request, progress=QUIET)
+    options = StudyRequest(concepts=tuple(HOME), strips=2, seed=5)
+    make_study(copied, tmp_path / "one", options, progress=QUIET)
     monkeypatch.setattr(
         Engine,
         "map",
         lambda self, function, tasks: iter([function(self.prepared, task) for task in tasks][::-1]),
     )
-    make_study(copied, tmp_path / "two", request, progress=QUIET)
+    make_study(copied, tmp_path / "two", options, progress=QUIET)
     assert (tmp_path / "one" / PAGE).read_bytes() == (tmp_path / "two" / PAGE).read_bytes()
 
 
@@ -120,15 +120,15 @@ def test_it_needs_no_network(created: tuple[Key, Path]) -> None:
 
 
 def test_a_seed_makes_the_same_study_and_none_makes_another(fakes, copied: Path, tmp_path: Path) -> None:
-    request = {"concepts": ("seen/red",), "strips": 2}
+    options = {"concepts": ("seen/red",), "strips": 2}
     keys = [
-        make_study(copied, tmp_path / str(i), StudyRequest(**request, seed=s), progress=QUIET)
+        make_study(copied, tmp_path / str(i), StudyRequest(**options, seed=s), progress=QUIET)
         for i, s in enumerate((5, 5, 6, None, None))
     ]
     assert keys[0] == keys[1]
     assert (tmp_path / "0" / PAGE).read_bytes() == (tmp_path / "1" / PAGE).read_bytes()
     assert len({key.study for key in keys}) == 4
-    again = make_study(copied, tmp_path / "again", StudyRequest(**request, seed=keys[3].seed), progress=QUIET)
+    again = make_study(copied, tmp_path / "again", StudyRequest(**options, seed=keys[3].seed), progress=QUIET)
     assert again == keys[3]
 
 
@@ -152,7 +152,7 @@ def test_without_names_the_variation_factors_are_asked_about(fakes, copied: Path
 
 
 @pytest.mark.parametrize(
-    ("request", "words"),
+    ("options", "words"),
     [
         (StudyRequest(("seen/rde",)), r"--concepts seen/rde: no boundary of .* Did you mean 'seen/red'\?"),
         (
@@ -164,10 +164,10 @@ def test_without_names_the_variation_factors_are_asked_about(fakes, copied: Path
     ],
 )
 def test_mistakes_write_nothing(
-    fakes, copied: Path, tmp_path: Path, request: StudyRequest, words: str
+    fakes, copied: Path, tmp_path: Path, options: StudyRequest, words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
-        make_study(copied, tmp_path / "study", request, progress=QUIET)
+        make_study(copied, tmp_path / "study", options, progress=QUIET)
     assert not (tmp_path / "study").exists()
 
 
