@@ -1,4 +1,4 @@
-"""Built-in scorers."""
+"""Register the built-in scorers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...core.plugins.registry import Register
 
 @hookimpl
 def ganstrata_register_scorers(register: Register) -> None:
-    """Names only: the classes are imported when they are built."""
+    """Register the names only; a class is imported when it is built."""
     here = "ganstrata.plugins.scorers"
     register("attribute", f"{here}.attribute:Attribute", "scene attributes as raw margins")
     register("callable", f"{here}.callable:Callable", "any Python function, by dotted path")

@@ -1,4 +1,4 @@
-"""Scene attributes as raw margins, comparable only within an attribute (method D)."""
+"""Score scene attributes as raw margins, which are comparable only within an attribute (method D)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from .scenes import SceneModel, load_scenes
 
 
 class Attribute(Scorer):
-    """A concept per attribute: the 102 of SUN on the feature of a Places365 network, or those of the bundled network.
+    """Score SUN's 102 attributes on the features of a Places365 network, or those of the bundled network.
 
-    The margins of SUN attributes are the products of the feature, (N, F), with published weights,
-    (102, F): unbounded, without an offset, and not comparable between attributes.
+    The margin of attribute a is m_a = W_a.f, with f (F,) the feature of the image and W (102, F) the
+    published weights: unbounded, without an offset, and not comparable between attributes.
+
+    Source: Patterson and Hays, "SUN Attribute Database", 2012; Zhou et al., "Places", 2017.
     """
 
     class Config(PluginConfig):
-        """Which network, and which weights on its feature."""
+        """Hold the network, and the weights on its features."""
 
         checkpoint: str = Field(
             description="a Places365 network (wideresnet18 for the published weights), or bundled:rooms"
@@ -54,28 +56,31 @@ class Attribute(Scorer):
         if is_residual(checkpoint):
             if config.weights is None:
                 raise CheckpointError(
-                    "weights: missing. A Places365 network has no attributes of its own; give W_sceneattribute_wideresnet18.npy"
+                    "weights: missing. A Places365 network has no attributes of its own; "
+                    "give W_sceneattribute_wideresnet18.npy"
                 )
             width = checkpoint.tensors["fc.weight"].shape[1]
             self._weights = _read_weights(user_path(config.weights), int(width)).to(device)  # (B, F)
             names = attribute_names() if config.labels is None else read_names(config.labels, "attribute")
             if len(names) != len(self._weights):
-                whose = "SUN has" if config.labels is None else f"{config.labels} has"
-                cure = (
+                owner = "SUN has" if config.labels is None else f"{config.labels} has"
+                remedy = (
                     "give `labels:`, a text file with their names"
                     if config.labels is None
                     else "they must be as many"
                 )
                 raise CheckpointError(
-                    f"weights: {config.weights} holds {len(self._weights)} attributes, but {whose} {len(names)} names; {cure}"
+                    f"weights: {config.weights} holds {len(self._weights)} attributes, "
+                    f"but {owner} {len(names)} names; {remedy}"
                 )
             # The feature does not depend on the classifier, so its labels are not needed.
             self.model = load_places(checkpoint, device, max_pool=config.max_pool, named=False)
         else:
-            given = [key for key in ("weights", "labels", "max_pool") if key in config.model_fields_set]
-            if given:
+            unused = [key for key in ("weights", "labels", "max_pool") if key in config.model_fields_set]
+            if unused:
                 raise CheckpointError(
-                    f"{' and '.join(given)}: meant for Places365 networks, which {checkpoint.path} is not; leave it out"
+                    f"{' and '.join(unused)}: meant for Places365 networks, "
+                    f"which {checkpoint.path} is not; leave it out"
                 )
             self.model = load_scenes(checkpoint, device)
             names = self.model.attributes
@@ -83,33 +88,34 @@ class Attribute(Scorer):
         self.concepts = tuple(Concept(name, "attribute", least=None, threshold=0.0) for name in names)
 
     def score(self, rendering: Rendering) -> Tensor:
-        """Margins (N, C), unbounded; above 0 means present."""
+        """Return margins (N, C), unbounded; above 0 means present."""
         if isinstance(self.model, PlacesModel):
             return self.model.features(rendering) @ self._weights.t()
         return self.model.outputs(rendering)[1]
 
 
 def _read_weights(path: Path, width: int) -> Tensor:
-    """Weights on a feature of some width, (B, F).
+    """Read weights (B, F) on features of width F.
 
     Raises:
-        CheckpointError: no such file, no array of numbers, or of another width.
+        CheckpointError: no such file, not an array of finite numbers, or of another width.
     """
     if not path.is_file():
         raise CheckpointError(f"weights: no file {path}")
     try:
-        found = read_npy(path)
+        weights = read_npy(path)
     except CheckpointError as error:
         raise CheckpointError(f"weights: {error}") from None
     if (
-        not isinstance(found, np.ndarray)
-        or found.ndim != 2
-        or found.dtype.kind != "f"
-        or not np.isfinite(found).all()
+        not isinstance(weights, np.ndarray)
+        or weights.ndim != 2
+        or weights.dtype.kind != "f"
+        or not np.isfinite(weights).all()
     ):
         raise CheckpointError(f"weights: {path} must hold finite numbers of shape (attributes, {width})")
-    if found.shape[1] != width:
+    if weights.shape[1] != width:
         raise CheckpointError(
-            f"weights: {path} is for features of {found.shape[1]} numbers, but the network's have {width}; it belongs to another network"
+            f"weights: {path} is for features of {weights.shape[1]} numbers, but the network's have {width}; "
+            "it belongs to another network"
         )
-    return torch.from_numpy(found.astype(np.float32))
+    return torch.from_numpy(weights.astype(np.float32))

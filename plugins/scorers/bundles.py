@@ -1,4 +1,4 @@
-"""What the bundled scorers share: image size, a convolution, and reading a checkpoint into a network."""
+"""Resize images, build convolutions and load checkpoints for the bundled scorers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def to_size(images: Tensor, size: int) -> Tensor:
-    """Images (N, 3, H, W) clamped to [0, 1] and resized to a square, antialiased."""
+    """Return images (N, 3, H, W) clamped to [0, 1] and resized to (N, 3, size, size), antialiased."""
     images = images.clamp(0.0, 1.0)
     if tuple(images.shape[-2:]) == (size, size):
         return images
@@ -31,14 +31,14 @@ def to_size(images: Tensor, size: int) -> Tensor:
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """3x3 convolution, batch normalisation, ReLU."""
+    """Build a 3x3 convolution, batch normalisation and ReLU: (N, I, H, W) to (N, O, H/stride, W/stride)."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
     )
 
 
 def fuse(network: nn.Module) -> None:
-    """Put every convolution's batch normalisation into its weights, for inference."""
+    """Fold every batch normalisation into the convolution before it, for inference."""
     for module in network.modules():
         if not isinstance(module, nn.Sequential) or len(module) != 3:
             continue
@@ -48,29 +48,29 @@ def fuse(network: nn.Module) -> None:
 
 
 def require(checkpoint: Checkpoint, architecture: str, what: str) -> None:
-    """Refuse a checkpoint whose header names another architecture.
+    """Check that the header of a checkpoint names an architecture.
 
     Raises:
-        CheckpointError: it is no `what`.
+        CheckpointError: it names another architecture, so the file is not a `what`.
     """
-    found = checkpoint.settings.get("architecture")
-    if found != architecture:
-        named = f"names {shown(found)}" if found is not None else "names no architecture"
+    stored = checkpoint.settings.get("architecture")
+    if stored != architecture:
+        named = f"names {shown(stored)}" if stored is not None else "names no architecture"
         raise CheckpointError(
-            f"{checkpoint.path} is no {what}: its header {named}, expected '{architecture}'"
+            f"{checkpoint.path} is not a {what}: its header {named}, expected '{architecture}'"
         )
 
 
 def names(checkpoint: Checkpoint, key: str) -> tuple[str, ...]:
-    """A list of names from a checkpoint's header, each of which may name a concept.
+    """Return a list of names from a checkpoint's header; each of them is valid as the name of a concept.
 
     Raises:
-        CheckpointError: it is not there, or has a name that is no name, or comes twice.
+        CheckpointError: the list is missing, or a name is invalid or occurs twice.
     """
-    found = checkpoint.settings.get(key)
-    if not isinstance(found, list) or not found or not all(isinstance(name, str) for name in found):
+    stored = checkpoint.settings.get(key)
+    if not isinstance(stored, list) or not stored or not all(isinstance(name, str) for name in stored):
         raise CheckpointError(f"{checkpoint.path}: its header lists no {key}")
-    for name, count in Counter(found).items():
+    for name, count in Counter(stored).items():
         fault = (
             "comes twice"
             if count > 1
@@ -80,51 +80,52 @@ def names(checkpoint: Checkpoint, key: str) -> tuple[str, ...]:
         )
         if fault:
             raise CheckpointError(f"{checkpoint.path}: of the {key} in its header, '{visible(name)}' {fault}")
-    return tuple(found)
+    return tuple(stored)
 
 
-def fitted(
+def load_network(
     build: Callable[[], N], tensors: Mapping[str, Tensor], path: Path, what: str = "its architecture"
 ) -> N:
-    """A network with a checkpoint's tensors, in float32.
+    """Build a network and load a checkpoint's tensors into it, in float32.
 
-    It is built where tensors have shapes only, so whatever sizes a file claims, no memory is taken before all fit.
+    The network is built on the meta device, so that no memory is allocated for the sizes that a file claims
+    until all tensors fit.
 
     Args:
-        build: makes the network.
-        tensors: the file's; counters of batch normalisations, which inference does not ask for, may be missing.
+        build: builds the network.
+        tensors: from the file; counters of batch normalisations, which inference does not need, may be
+            missing.
         path: of the file.
-        what: the network is, for messages.
+        what: name of the architecture, for messages.
 
     Raises:
-        CheckpointError: tensors are missing, superfluous, of another shape, or hold values that are not finite real numbers.
+        CheckpointError: tensors are missing, unexpected or of another shape, or hold values that are not
+            finite real numbers.
     """
     try:
-        with warnings.catch_warnings(action="ignore"), torch.device("meta"):  # about sizes of 0
+        # The warnings are about sizes of 0.
+        with warnings.catch_warnings(action="ignore"), torch.device("meta"):
             network = build()
-    except (
-        RuntimeError,
-        ValueError,
-        OverflowError,
-        ZeroDivisionError,
-    ):  # of torch: a size below zero, or beyond what can be counted
+    # torch raises these for sizes below zero or too large to count.
+    except (RuntimeError, ValueError, OverflowError, ZeroDivisionError):
         raise CheckpointError(f"{path}: there is no network of the sizes that its tensors claim") from None
-    wanted = network.state_dict()
+    parameters = network.state_dict()
     tensors = {
-        **{name: torch.zeros((), dtype=torch.long) for name in wanted if name.endswith(COUNTER)},
+        **{name: torch.zeros((), dtype=torch.long) for name in parameters if name.endswith(COUNTER)},
         **tensors,
     }
-    expected, found = ({name: tuple(t.shape) for name, t in held.items()} for held in (wanted, tensors))
+    expected = {name: tuple(tensor.shape) for name, tensor in parameters.items()}
+    stored = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     faults = sorted(
-        f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'no such tensor')}"
-        for name in expected.keys() | found.keys()
-        if expected.get(name) != found.get(name)
+        f"{name} is {stored.get(name, 'missing')}, expected {expected.get(name, 'no such tensor')}"
+        for name in expected.keys() | stored.keys()
+        if expected.get(name) != stored.get(name)
     )
     faults += [f"{name} holds values that are not finite real numbers" for name in unreal(tensors)]
     if faults:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise CheckpointError(f"{path} does not fit {what}: {'; '.join(faults[:3])}{more}")
     network.load_state_dict(
-        {name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}, assign=True
+        {name: tensor.to(parameters[name].dtype) for name, tensor in tensors.items()}, assign=True
     )
     return network

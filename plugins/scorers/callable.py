@@ -1,4 +1,4 @@
-"""Any Python function as a scorer."""
+"""Use any Python function as a scorer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ...core.storage.naming import checked
 
 
 class Column(StrictNumbers):
-    """A concept that the function scores."""
+    """Describe a concept that the function scores."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -41,15 +41,15 @@ class Column(StrictNumbers):
 
 
 class Callable(Scorer):
-    """Scores of `function(images, **arguments)`, by dotted path.
+    """Score images by `function(images, **arguments)`, given as a dotted path.
 
-    The function is given images (N, 3, H, W), float32, RGB, clamped to [0, 1], on the run's device, and
-    returns a number per image (N,), or per image and concept (N, C), as a tensor or an array. It must
-    depend on the images alone: pictures are scored in batches of any company, before and after edits.
+    The function is called with images (N, 3, H, W), float32, RGB, clamped to [0, 1], on the device of the
+    run. It returns a number per image (N,), or per image and concept (N, C), as a tensor or an array. The
+    scores of an image must depend on that image alone, because batches are composed in any way.
     """
 
     class Config(PluginConfig):
-        """Which function, and what it scores."""
+        """Hold the function, its arguments and its concepts."""
 
         target: str = Field(pattern=PATTERN, description="package.module:function, or FILE.py:function")
         concepts: list[Column] = Field(
@@ -59,7 +59,7 @@ class Callable(Scorer):
 
         @field_validator("concepts")
         @classmethod
-        def _once(cls, value: list[Column]) -> list[Column]:
+        def _check_unique(cls, value: list[Column]) -> list[Column]:
             names = [concept.name for concept in value]
             twice = [name for name in names if names.count(name) > 1]
             if twice:
@@ -73,47 +73,51 @@ class Callable(Scorer):
         try:
             self.function = find(config.target)
         except UserError as error:
-            raise _mistake("target", str(error)) from None
+            raise _config_error("target", str(error)) from None
         if not callable(self.function):
-            raise _mistake("target", f"{config.target} is no function, but {type(self.function).__name__}")
+            raise _config_error(
+                "target", f"{config.target} is not a function, but {type(self.function).__name__}"
+            )
         try:
             check_arguments(
                 self.function, config.target, {**_first_argument(self.function), **config.arguments}
             )
         except UserError as error:
-            raise _mistake("arguments", str(error)) from None
+            raise _config_error("arguments", str(error)) from None
         self.concepts = tuple(
             Concept(c.name, c.level, c.least, c.threshold, c.may_be_undefined) for c in config.concepts
         )
 
     def score(self, rendering: Rendering) -> Tensor:
-        """What the function returns, (N, C), float32.
+        """Return what the function returns, (N, C) float32.
 
         Raises:
             ScoreError: the function fails, or returns something else.
         """
-        n, wanted = rendering.images.shape[0], len(self.concepts)
+        n, columns = rendering.images.shape[0], len(self.concepts)
         try:
-            found = self.function(rendering.images.clamp(0.0, 1.0), **self.config.arguments)
+            scores = self.function(rendering.images.clamp(0.0, 1.0), **self.config.arguments)
         except Exception as error:
             raise ScoreError(f"{self.config.target} failed on {n} images: {reason(error)}") from error
-        if not isinstance(found, Tensor):
+        if not isinstance(scores, Tensor):
             try:
-                found = torch.from_numpy(np.asarray(found, dtype=np.float32))
+                scores = torch.from_numpy(np.asarray(scores, dtype=np.float32))
             except (TypeError, ValueError):
                 raise ScoreError(
-                    f"{self.config.target} returned {type(found).__name__}; a tensor or array ({n},) or ({n}, {wanted}) was expected"
+                    f"{self.config.target} returned {type(scores).__name__}; "
+                    f"a tensor or array ({n},) or ({n}, {columns}) was expected"
                 ) from None
-        found = found[:, None] if found.ndim == 1 else found
-        if tuple(found.shape) != (n, wanted):
+        scores = scores[:, None] if scores.ndim == 1 else scores  # (N, C)
+        if tuple(scores.shape) != (n, columns):
             raise ScoreError(
-                f"{self.config.target} returned shape {tuple(found.shape)} for {n} images; ({n},) or ({n}, {wanted}) was expected"
+                f"{self.config.target} returned shape {tuple(scores.shape)} for {n} images; "
+                f"({n},) or ({n}, {columns}) was expected"
             )
-        return found.to(rendering.images.device, torch.float32)
+        return scores.to(rendering.images.device, torch.float32)
 
 
 def _first_argument(function: Any) -> dict[str, Any]:
-    """The images, under the name that the function has for its first argument."""
+    """Return the name of the function's first argument, which gets the images, as a dictionary to check."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -126,5 +130,6 @@ def _first_argument(function: Any) -> dict[str, Any]:
     return {}
 
 
-def _mistake(key: str, message: str) -> ConfigError:
+def _config_error(key: str, message: str) -> ConfigError:
+    """Return the error for one field of the scorer's config."""
     return ConfigError("scorer 'callable'", [Fault(("with", key), message)])

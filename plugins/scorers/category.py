@@ -1,4 +1,4 @@
-"""Scene categories as probabilities, and pairs of categories as log ratios (method D)."""
+"""Score scene categories as probabilities, and pairs of categories as log ratios (method D)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from ...core.plugins.records import Concept, Rendering
 from .networks.places365 import PlacesModel, is_residual, load_places
 from .scenes import SceneModel, load_scenes
 
-SHOWN = 12  # names that a message lists
+LISTED_NAMES = 12  # in a message
 
 
 class Category(Scorer):
-    """A concept per category of a scene network, `a-vs-b` for each configured pair, and `indoor` for Places365.
+    """Score each category a as p_a, each pair `a-vs-b` as log p_a - log p_b, and `indoor` as a sum of p.
 
-    Reads the published Places365 networks (resnet18, resnet50, wideresnet18), other residual
+    p = softmax(logits) is over all categories; `indoor` sums those that Places365 calls indoors. Reads the
+    published Places365 networks (resnet18, resnet50, wideresnet18), other residual
     classifiers of that layout, and this project's own scene networks. With `attribute` on the same
     file, pictures go through the network once.
     """
 
     class Config(PluginConfig):
-        """Which scene network, and which pairs."""
+        """Hold the scene network, and the pairs."""
 
         checkpoint: str = Field(
             description="a Places365 network, another residual classifier, or bundled:rooms"
@@ -58,16 +59,17 @@ class Category(Scorer):
             indoor = self.model.indoor
         else:
             self.model = load_scenes(checkpoint, device)
-            given = [key for key in ("labels", "max_pool", "clamp_fc") if key in config.model_fields_set]
-            if given:
+            unused = [key for key in ("labels", "max_pool", "clamp_fc") if key in config.model_fields_set]
+            if unused:
                 raise CheckpointError(
-                    f"{' and '.join(given)}: meant for Places365 networks, which {checkpoint.path} is not; leave it out"
+                    f"{' and '.join(unused)}: meant for Places365 networks, "
+                    f"which {checkpoint.path} is not; leave it out"
                 )
         self.checkpoint = self.model.sha256
         names = self.model.categories
         for name in sorted({name for pair in config.against for name in pair} - set(names)):
-            shown = ", ".join(names[:SHOWN]) + (
-                f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            shown = ", ".join(names[:LISTED_NAMES]) + (
+                f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
             )
             raise CheckpointError(
                 f"against: this network knows no category '{name}'.{nearest(name, names)} Known: {shown}"
@@ -81,15 +83,16 @@ class Category(Scorer):
         self.concepts = (*single, *pairs, *((Concept("indoor", "category"),) if indoor else ()))
 
     def score(self, rendering: Rendering) -> Tensor:
-        """Probabilities in [0, 1], then log ratios, then the probability of being indoors: (N, C)."""
-        logarithm = self._logits(rendering).log_softmax(dim=1)
-        probability = logarithm.exp()
-        columns = [probability, *((logarithm[:, a] - logarithm[:, b])[:, None] for a, b in self._pairs)]
+        """Return probabilities in [0, 1], then log ratios, then the probability of being indoors: (N, C)."""
+        log_p = self._logits(rendering).log_softmax(dim=1)  # (N, Y)
+        p = log_p.exp()
+        columns = [p, *((log_p[:, a] - log_p[:, b])[:, None] for a, b in self._pairs)]
         if len(self._indoor):
-            columns.append(probability[:, self._indoor].sum(dim=1, keepdim=True).clamp(max=1.0))
+            columns.append(p[:, self._indoor].sum(dim=1, keepdim=True).clamp(max=1.0))
         return torch.cat(columns, dim=1)
 
     def _logits(self, rendering: Rendering) -> Tensor:
+        """Return the logits of all categories, (N, Y)."""
         if isinstance(self.model, PlacesModel):
             return self.model.logits(rendering, clamp=self.config.clamp_fc)
         return self.model.outputs(rendering)[0]

@@ -1,4 +1,4 @@
-"""Any image classifier of the transformers library."""
+"""Score images by any image classifier of the transformers library."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .networks.huggingface import LIBRARY, HubConfig, load
 
 
 class ImageClassifier(Scorer):
-    """A concept per class of a classifier: probabilities, which add up to one unless the model has several labels per picture."""
+    """Score the probability of each class: softmax of the logits, or sigmoid for multi-label models."""
 
     class Config(HubConfig):
-        """Which model, and what its classes are."""
+        """Hold the model, and the level of its classes."""
 
         level: Level = Field(default="category", description="level of all its concepts")
 
@@ -26,15 +26,15 @@ class ImageClassifier(Scorer):
         super().__init__(config, device)
         self.loaded = load("AutoModelForImageClassification", config, device)
         self.checkpoint, self.packages = self.loaded.sha256, LIBRARY
-        self._several = self.loaded.settings.get("problem_type") == "multi_label_classification"
+        self._multi_label = self.loaded.settings.get("problem_type") == "multi_label_classification"
         self.concepts = tuple(Concept(name, config.level) for name in self.loaded.labels())
 
     def score(self, rendering: Rendering) -> Tensor:
-        """Probabilities (N, C), in [0, 1]."""
+        """Return probabilities (N, C) in [0, 1]."""
 
         def compute() -> Tensor:
             logits: Tensor = self.loaded.network(pixel_values=self.loaded.prepare(rendering.images)).logits
             return logits.float()
 
         logits = rendering.once(("image_classifier", self.checkpoint), compute)
-        return logits.sigmoid() if self._several else logits.softmax(dim=1)
+        return logits.sigmoid() if self._multi_label else logits.softmax(dim=1)

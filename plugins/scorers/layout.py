@@ -1,4 +1,4 @@
-"""Layout as one number: where the line between two walls stands (paper, appendix A.2 and fig. 10)."""
+"""Score layout as the position of the line between two walls (paper, appendix A.2 and fig. 10)."""
 
 from __future__ import annotations
 
@@ -23,89 +23,104 @@ from .networks.planar import LabelOrder
 from .segmentation import Segmentation
 
 TOLERANCE = 2.0  # pixels at width 64 that a row may lie off the line; grows with the width
-LEAST_SUPPORT = 0.15  # share of rows below which the line is not believed
-OBVIOUS = re.compile(
-    r"(left|right|front(al)?|cent(er|re)|middle|back) wall|wall (left|right|front(al)?|cent(er|re)|middle|back)"
+LEAST_SUPPORT = 0.15  # share of rows below which the line is not accepted
+WALL_NAME = re.compile(
+    r"(left|right|front(al)?|cent(er|re)|middle|back) wall"
+    r"|wall (left|right|front(al)?|cent(er|re)|middle|back)"
 )
 ROUNDS = 3  # of fitting a line and dropping the rows that lie off it
 
 
 def wall_line(labels: Tensor, walls: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """The best supported line between two wall classes.
+    """Find the best supported line between two wall classes.
 
-    For each ordered pair of walls, a row speaks for a line at the column where the label changes
-    from one directly to the other. A straight line is fitted to these rows, starting from their
-    median, and rows off the line are dropped. Support is the share of all rows that are left.
+    For each ordered pair of walls (a, b), a row votes for a line at the first column where the label changes
+    from a directly to b. A straight line is fitted to the votes, starting from their median, and rows off the
+    line are dropped. The support is the share of all rows that remain.
 
     Args:
         labels: class of each pixel, (N, H, W), integers.
         walls: the classes that are walls.
 
     Returns:
-        The line's middle relative to the centre of the picture, (x_mid - (W-1)/2) / (W/2), in
-        [-1, 1] (N,), NaN where the support is too small; and the support in [0, 1] (N,).
+        The middle of the line relative to the centre of the image, (x_mid - (W-1)/2) / (W/2), in [-1, 1],
+        (N,), NaN where the support is below LEAST_SUPPORT; and the support in [0, 1], (N,).
     """
     n, height, width = labels.shape
     best = torch.full((n,), torch.nan, device=labels.device)
-    most = torch.zeros(n, device=labels.device)
-    # How far the last column lies ahead: the larger, the earlier. Small integers, of which a processor takes many at once.
-    ahead = torch.arange(
+    best_support = torch.zeros(n, device=labels.device)
+    # Distance of each column from the last one: the larger, the earlier. Small integers are fast on a CPU.
+    distance_to_end = torch.arange(
         width - 1, 0, -1, device=labels.device, dtype=torch.int16 if width < 2**15 else torch.int32
     )
-    where = {wall: labels == wall for wall in walls}
+    masks = {wall: labels == wall for wall in walls}  # (N, H, W) each
     rows = torch.arange(height, device=labels.device, dtype=torch.float32).expand(n, height)
     tolerance = max(TOLERANCE, TOLERANCE * width / 64.0)
     for a, b in permutations(walls, 2):
-        change = where[a][:, :, :-1] & where[b][:, :, 1:]  # (N, H, W-1)
-        first = (change * ahead).amax(dim=2)  # the first change of each row, (N, H); 0 where there is none
-        speaks = first > 0
-        place = torch.where(speaks, width - 0.5 - first.float(), torch.inf)
-        middle, support = _fit(rows, place, speaks, tolerance)
-        better = support > most
-        best, most = torch.where(better, middle, best), torch.where(better, support, most)
+        change = masks[a][:, :, :-1] & masks[b][:, :, 1:]  # (N, H, W-1)
+        first = (change * distance_to_end).amax(
+            dim=2
+        )  # the first change of each row, (N, H); 0 where there is none
+        votes = first > 0  # (N, H)
+        column = torch.where(votes, width - 0.5 - first.float(), torch.inf)  # (N, H)
+        middle, support = _fit_line(rows, column, votes, tolerance)
+        better = support > best_support
+        best, best_support = torch.where(better, middle, best), torch.where(better, support, best_support)
     position = (best - (width - 1) / 2.0) / (width / 2.0)
-    return torch.where(most >= LEAST_SUPPORT, position, torch.nan), most
+    return torch.where(best_support >= LEAST_SUPPORT, position, torch.nan), best_support
 
 
-def _fit(rows: Tensor, place: Tensor, speaks: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
-    """A robust line x = intercept + slope * row through places (N, H): its middle (N,) and support (N,)."""
+def _fit_line(rows: Tensor, column: Tensor, votes: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
+    """Fit column = intercept + slope * row to the votes by trimmed least squares.
+
+    Args:
+        rows: row numbers, (N, H).
+        column: position of each vote, (N, H).
+        votes: which rows vote, (N, H).
+        tolerance: distance from the line, in pixels, beyond which a vote is dropped.
+
+    Returns:
+        The column in the middle of the remaining rows, (N,), and their share of all rows, (N,).
+    """
     height = rows.shape[1]
-    ordered = torch.where(speaks, place, torch.inf).sort(dim=1).values
-    count = speaks.sum(dim=1)
+    ordered = torch.where(votes, column, torch.inf).sort(dim=1).values
+    count = votes.sum(dim=1)
     median = ordered.gather(1, ((count - 1).clamp(min=0) // 2)[:, None])  # (N, 1)
-    # A vertical edge leans by a few pixels at most: the first look is wide.
-    inlier = speaks & ((place - median).abs() <= 3.0 * tolerance)
+    # A vertical edge leans by a few pixels at most, so the first tolerance is wide.
+    inlier = votes & ((column - median).abs() <= 3.0 * tolerance)
     slope = torch.zeros_like(median)
-    centre_row = centre_place = torch.zeros_like(median)
+    centre_row = centre_column = torch.zeros_like(median)
     for _ in range(ROUNDS):
         weight = inlier.float()
         total = weight.sum(dim=1, keepdim=True).clamp(min=1.0)
-        known = torch.where(inlier, place, 0.0)
+        x = torch.where(inlier, column, 0.0)
         centre_row = (weight * rows).sum(dim=1, keepdim=True) / total
-        centre_place = known.sum(dim=1, keepdim=True) / total
+        centre_column = x.sum(dim=1, keepdim=True) / total
         spread = (weight * (rows - centre_row).square()).sum(dim=1, keepdim=True)
-        slope = (weight * (rows - centre_row) * (known - centre_place)).sum(
-            dim=1, keepdim=True
-        ) / spread.clamp(min=1.0)
-        inlier = speaks & ((place - centre_place - slope * (rows - centre_row)).abs() <= tolerance)
-    found = inlier.any(dim=1)
+        slope = (weight * (rows - centre_row) * (x - centre_column)).sum(dim=1, keepdim=True) / spread.clamp(
+            min=1.0
+        )
+        inlier = votes & ((column - centre_column - slope * (rows - centre_row)).abs() <= tolerance)
+    has_line = inlier.any(dim=1)
     lowest = torch.where(inlier, rows, torch.inf).amin(dim=1)
     highest = torch.where(inlier, rows, -torch.inf).amax(dim=1)
-    middle_row = torch.where(found, (lowest + highest) / 2.0, 0.0)
-    middle = centre_place[:, 0] + slope[:, 0] * (middle_row - centre_row[:, 0])
-    return torch.where(found, middle, torch.nan), inlier.sum(dim=1) / height
+    middle_row = torch.where(has_line, (lowest + highest) / 2.0, 0.0)
+    middle = centre_column[:, 0] + slope[:, 0] * (middle_row - centre_row[:, 0])
+    return torch.where(has_line, middle, torch.nan), inlier.sum(dim=1) / height
 
 
 def find_walls(wanted: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]:
-    """Which classes of a segmenter are walls: those that are named, or those whose names say which wall they are.
+    """Return the indices of a segmenter's wall classes: the named ones, or those with the name of a wall.
 
-    Capitals, and what stands between words, do not matter.
+    Case, and the characters between words, do not matter.
 
     Raises:
         ConfigError: a name is unknown, or there are fewer than two walls.
 
-    >>> find_walls([], ["floor", "left_wall", "Front wall"]), find_walls(["door", "left wall"], ["left_wall", "door"])
-    ((1, 2), (1, 0))
+    >>> find_walls([], ["floor", "left_wall", "Front wall"])
+    (1, 2)
+    >>> find_walls(["door", "left wall"], ["left_wall", "door"])
+    (1, 0)
     """
     known = {_plain(name): i for i, name in enumerate(classes)}
     unknown = [name for name in wanted if _plain(name) not in known]
@@ -114,16 +129,17 @@ def find_walls(wanted: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]
         faults = [
             Fault(
                 path,
-                f"'{name}' is no class of the segmenter.{nearest(_plain(name), known)} Classes: {_some(classes)}",
+                f"'{name}' is not a class of the segmenter.{nearest(_plain(name), known)} "
+                f"Classes: {_some(classes)}",
             )
             for name in unknown
         ]
         raise ConfigError("config of scorer 'layout'", faults)
-    found = [known[_plain(name)] for name in wanted] or [
-        i for name, i in known.items() if OBVIOUS.fullmatch(name)
+    walls = [known[_plain(name)] for name in wanted] or [
+        i for name, i in known.items() if WALL_NAME.fullmatch(name)
     ]
-    found = list(dict.fromkeys(found))
-    if len(found) < 2:
+    walls = list(dict.fromkeys(walls))
+    if len(walls) < 2:
         why = (
             "a line is where two walls meet"
             if wanted
@@ -133,26 +149,28 @@ def find_walls(wanted: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]
             "config of scorer 'layout'",
             [Fault(path, f"name two classes or more: {why}. Classes: {_some(classes)}")],
         )
-    return tuple(found)
+    return tuple(walls)
 
 
 def _plain(name: str) -> str:
+    """Return a name in lower case with single spaces between words."""
     return re.sub(r"[\W_]+", " ", name).strip().lower()
 
 
 def _some(names: Sequence[str]) -> str:
+    """List up to 20 names."""
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
 class Layout(Scorer):
-    """Reads the line between two walls off the labels of a segmenter; undefined where no line is seen.
+    """Score the position of the line between two walls in the labels of a segmenter; NaN if there is none.
 
     The segmenter is a network that `segmentation` reads from a file, or any installed scorer that labels
-    pixels. A pass through it is shared with a `segmentation` scorer on the same weights.
+    pixels. Its pass is shared with a `segmentation` scorer on the same weights.
     """
 
     class Config(PluginConfig):
-        """What labels the pixels, and which labels are walls."""
+        """Hold the segmenter, and its wall classes."""
 
         checkpoint: str | None = Field(
             default=None, description="a surface network, a planar network of LSUN-room, or bundled:rooms"
@@ -163,16 +181,18 @@ class Layout(Scorer):
         )
         walls: tuple[str, ...] = Field(
             default=(),
-            description="names of the classes that are walls; default: those that the file or their names declare to be",
+            description="names of the classes that are walls; "
+            "default: those that the file or their names declare to be",
         )
         label_order: LabelOrder | None = Field(
             default=None,
-            description="of a planar network trained anew: ids as in the published network (default) or as in LSUN's toolkit",
+            description="of a planar network trained anew: ids as in the published network (default) "
+            "or as in LSUN's toolkit",
         )
 
         @field_validator("segmenter")
         @classmethod
-        def _labels_pixels(cls, used: Use | None) -> Use | None:
+        def _check_segmenter(cls, used: Use | None) -> Use | None:
             if used is not None:
                 faults = check_options("scorer", used.use, used.options, ())
                 if faults:
@@ -182,7 +202,7 @@ class Layout(Scorer):
             return used
 
         @model_validator(mode="after")
-        def _one(self) -> Layout.Config:
+        def _check_source(self) -> Layout.Config:
             if bool(self.checkpoint) == bool(self.segmenter):
                 raise ValueError("needs either `checkpoint` or `segmenter`")
             if self.label_order is not None and self.segmenter is not None:
@@ -208,7 +228,7 @@ class Layout(Scorer):
                 "Segmenter",
                 build("scorer", config.segmenter.use, config.segmenter.options, device=str(device)),
             )
-        self.segmenter.judges_range = False  # this scorer is given the same pictures, and judges them itself
+        self.segmenter.judges_range = False  # this scorer checks the same images itself
         classes = [concept.name for concept in self.segmenter.concepts]
         self.walls = declared if declared and not config.walls else find_walls(config.walls, classes)
         self.features, self.checkpoint = self.segmenter.features, self.segmenter.checkpoint
@@ -223,16 +243,17 @@ class Layout(Scorer):
         )
 
     def check(self, samples: int) -> None:
-        """As the segmenter does."""
+        """Check the number of samples as the segmenter does."""
         self.segmenter.check(samples)
 
     def _line(self, rendering: Rendering) -> tuple[Tensor, Tensor]:
+        """Return position (N,) and support (N,) of the line, computed once per rendering."""
         return rendering.once(self._key, lambda: wall_line(self.segmenter.labels(rendering), self.walls))
 
     def score(self, rendering: Rendering) -> Tensor:
-        """Position of the line relative to the centre, in [-1, 1] (N, 1); NaN where there is none."""
+        """Return the position of the line relative to the centre, (N, 1) in [-1, 1]; NaN if there is none."""
         return self._line(rendering)[0][:, None]
 
     def extra(self, rendering: Rendering) -> Tensor:
-        """Share of rows that speak for the line (N, 1)."""
+        """Return the share of rows that support the line, (N, 1)."""
         return self._line(rendering)[1][:, None]

@@ -1,4 +1,4 @@
-"""From images of any size in [0, 1] to what a network was trained on: on the device of the images, keeping gradients."""
+"""Resize, crop and normalise images for networks, on the device of the images and with gradients."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ from torch import Tensor
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Mode = Literal["bilinear", "bicubic"]
-FIXED = 2.0**22  # Pillow's fixed point
-BAND = 32  # rows or columns of the result that are made by one product
-PIXELS = {
-    "cpu": 2**18,
-    "cuda": 2**24,
-}  # of pictures resized at once, before and after: bounds the memory, and fits a processor's cache
+FIXED = 2.0**22  # denominator of Pillow's fixed-point weights
+BAND = 32  # rows or columns of the result that one matrix product computes
+# Pixels, before or after, of images resized at once: bounds the memory, and fits the cache of a CPU.
+PIXELS = {"cpu": 2**18, "cuda": 2**24}
 
 
 def resized(images: Tensor, height: int, width: int | None = None, *, mode: Mode = "bilinear") -> Tensor:
-    """Images (N, 3, H, W) clamped to [0, 1] and resized exactly as Pillow resizes 8-bit pictures, antialiased where they shrink.
+    """Resize images as Pillow resizes 8-bit images, antialiased where they shrink.
 
-    Published networks were trained on, and are tested with, pictures that went through Pillow: rounded
-    to 256 levels when they were stored, after their width and after their height was changed, with
-    weights in fixed point. So are these; the gradient passes as if nothing were rounded. Where Pillow
-    begins with the height, as it does when a tall picture shrinks a lot, levels may differ by one.
+    Published networks were trained and tested with images that Pillow had resized: clamped to [0, 1], rounded
+    to 256 levels when stored, after the change of width and after the change of height, with fixed-point
+    weights. This function does the same; the gradient passes as if nothing were rounded. Where Pillow
+    changes the height first, as it does when a tall image shrinks a lot, levels may differ by one.
 
     Args:
         images: (N, 3, H, W).
@@ -39,13 +37,14 @@ def resized(images: Tensor, height: int, width: int | None = None, *, mode: Mode
     """
     width = height if width is None else width
     largest = max(images.shape[-2] * images.shape[-1], height * width)
-    some = max(1, PIXELS.get(images.device.type, PIXELS["cpu"]) // max(largest, 1))
-    parts = [_resized(part, height, width, mode) for part in torch.split(images, some)]
+    images_at_once = max(1, PIXELS.get(images.device.type, PIXELS["cpu"]) // max(largest, 1))
+    parts = [_resized(part, height, width, mode) for part in torch.split(images, images_at_once)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _resized(images: Tensor, height: int, width: int, mode: Mode) -> Tensor:
-    # In float64 sums of levels times weights in fixed point are exact, and autocast leaves them alone.
+    """Resize images (N, 3, H, W) that are few enough for one pass."""
+    # In float64 sums of levels times fixed-point weights are exact, and autocast does not change them.
     levels = _rounded(images.clamp(0.0, 1.0).double() * 255.0)
     if levels.shape[-1] != width:
         bands = _bands(levels.shape[-1], width, mode, levels.device)
@@ -57,7 +56,7 @@ def _resized(images: Tensor, height: int, width: int, mode: Mode) -> Tensor:
 
 
 def _rounded(levels: Tensor) -> Tensor:
-    """Rounded half up and clamped to 0 .. 255, with the gradient of neither; in place where there is none to keep."""
+    """Round half up and clamp to 0 .. 255, with a gradient of 1; in place if no gradient is needed."""
     if not levels.requires_grad:
         return levels.add_(0.5).floor_().clamp_(0.0, 255.0)
     return levels + ((levels + 0.5).floor().clamp(0.0, 255.0) - levels).detach()
@@ -65,21 +64,24 @@ def _rounded(levels: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _bands(before: int, after: int, mode: Mode, device: torch.device) -> tuple[tuple[int, int, Tensor], ...]:
-    """The weights without most of their zeros: for BAND pixels of the result each, those they look at, [a, b), and (BAND, b - a)."""
+    """Return the weights without most of their zeros, as (a, b, weights) for each BAND output pixels.
+
+    These pixels depend on the input pixels a .. b-1 only; weights are (BAND, b - a).
+    """
     weights = _weights(before, after, mode)
     bands = []
-    # Tensors made in inference mode would be of no use to gradients later.
+    # Tensors created in inference mode could not be used with gradients later.
     with torch.inference_mode(mode=False):
         for first in range(0, after, BAND):
             rows = weights[first : first + BAND]
-            seen = np.flatnonzero(rows.any(axis=0))
-            a, b = int(seen[0]), int(seen[-1]) + 1
+            columns = np.flatnonzero(rows.any(axis=0))
+            a, b = int(columns[0]), int(columns[-1]) + 1
             bands.append((a, b, torch.from_numpy(rows[:, a:b].copy()).to(device)))
     return tuple(bands)
 
 
 def _weights(before: int, after: int, mode: Mode) -> NDArray[np.float64]:
-    """How much each pixel of a row counts for each of the resized row, (after, before), in steps of 2^-22."""
+    """Return the weights of input pixels for output pixels, (after, before), in steps of 2^-22."""
     scale = before / after
     stretch = max(scale, 1.0)  # antialiasing: the filter covers all pixels that become one
     support = (1.0 if mode == "bilinear" else 2.0) * stretch
@@ -95,7 +97,7 @@ def _weights(before: int, after: int, mode: Mode) -> NDArray[np.float64]:
 
 
 def _filter(distance: NDArray[np.float64], mode: Mode) -> NDArray[np.float64]:
-    """The triangle, or the cubic of Keys (1981) with a = -1/2, at distances in pixels."""
+    """Return the triangle, or the cubic of Keys (1981) with a = -1/2, at distances in pixels."""
     x = distance
     if mode == "bilinear":
         return np.maximum(1.0 - x, 0.0)
@@ -104,7 +106,7 @@ def _filter(distance: NDArray[np.float64], mode: Mode) -> NDArray[np.float64]:
 
 
 def centre_cropped(images: Tensor, size: int) -> Tensor:
-    """The middle (N, 3, size, size) of images (N, 3, H, W) that are at least as large."""
+    """Crop images (N, 3, H, W) of at least this size to their middle, (N, 3, size, size)."""
     top, left = (images.shape[-2] - size) // 2, (images.shape[-1] - size) // 2
     return images[..., top : top + size, left : left + size]
 
@@ -112,7 +114,7 @@ def centre_cropped(images: Tensor, size: int) -> Tensor:
 def normalised(
     images: Tensor, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD
 ) -> Tensor:
-    """Images (N, 3, H, W) in [0, 1], minus a mean and divided by a standard deviation per channel."""
+    """Return (images - mean) / std for images (N, 3, H, W) in [0, 1], with one mean and std per channel."""
     shape = (1, 3, 1, 1)
     return (images - torch.tensor(mean, device=images.device).view(shape)) / torch.tensor(
         std, device=images.device

@@ -1,4 +1,4 @@
-"""Reads a CSV file of samples: line by line, within limits, in time that grows with its length alone."""
+"""Read a CSV file of samples line by line, within limits, in time linear in its length."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ ROWS = 1_000_000
 CELLS = 10_000_000
 CONCEPTS = 1_000
 LINE = 1_000_000  # characters
-LINES = 100  # of one row, whose cells may hold ends of lines
-FAULTS = 5  # that a message lists
-NAMES = 10  # of columns that a message lists
+LINES = 100  # of one row, whose cells may contain line breaks
+LISTED_FAULTS = 5  # in a message
+LISTED_NAMES = 10  # of columns, in a message
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What the file says: names of the columns, indices (M,) in ascending order, and values (M, C) with NaN where there is none."""
+    """Hold column names, sample indices (M,) in ascending order, and values (M, C), NaN if missing."""
 
     names: tuple[str, ...]
     index: NDArray[np.int64]
@@ -42,49 +42,50 @@ class Samples:
 
 
 class _Lines:
-    """The lines of a file; neither one of them nor one row of them is without end."""
+    """Iterate over the lines of a file, with limits on the length of a line and of a row."""
 
     def __init__(self, file: TextIO, path: Path) -> None:
         self._file, self._path = file, path
-        self.number, self._begun = 0, 0
+        self.number, self._row_start = 0, 0
 
     def row_ends(self) -> None:
-        """Note that the lines so far were whole rows."""
-        self._begun = self.number
+        """Record that the lines read so far are complete rows."""
+        self._row_start = self.number
 
     def __iter__(self) -> Iterator[str]:
         while line := self._file.readline(LINE + 1):
             self.number += 1
             if len(line) > LINE:
                 raise DataError(f"file: line {self.number} of {self._path} has more than {LINE} characters")
-            if self.number - self._begun > LINES:
+            if self.number - self._row_start > LINES:
                 raise DataError(
-                    f"file: the row of {self._path} that begins in line {self._begun + 1} takes more than {LINES} lines; is a quote missing?"
+                    f"file: the row of {self._path} that begins in line {self._row_start + 1} "
+                    f"takes more than {LINES} lines; is a quote missing?"
                 )
             yield line
 
 
 @dataclass(frozen=True)
 class _Heading:
-    """Names of all columns, place of the one that holds the index, and names and places of those that are concepts."""
+    """Hold the column names, the position of the index column, and names and positions of the concepts."""
 
-    every: Sequence[str]
-    key: int
+    columns: Sequence[str]
+    index_position: int
     names: tuple[str, ...]
-    places: tuple[int, ...]
+    positions: tuple[int, ...]
 
 
 def read_samples(path: Path, index: str, columns: Sequence[str] | None) -> Samples:
-    """What the file says of samples.
+    """Read indices and scores of samples.
 
     Args:
         path: of the file.
-        index: name of the column that holds the samples' indices.
-        columns: names of those that are concepts; None: all others.
+        index: name of the column with the indices of the samples.
+        columns: names of the columns that are concepts; None means all others.
 
     Raises:
-        DataError: no such file or column, text where numbers are expected, an index twice, more than the
-            limits of this module; the message lists the first lines that are wrong.
+        DataError: no such file or column, text where numbers are expected, a repeated index, or a file
+            beyond the limits of this module; the message lists the first wrong lines.
     """
     try:
         with io.TextIOWrapper(open_file(path), encoding="utf-8-sig", newline="") as file:
@@ -96,72 +97,78 @@ def read_samples(path: Path, index: str, columns: Sequence[str] | None) -> Sampl
     except OSError as error:
         raise DataError(f"file: cannot read {path}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"file: {path} is no CSV file: {visible(str(error))}") from None
+        raise DataError(f"file: {path} is not a CSV file: {visible(str(error))}") from None
 
 
 def _heading(row: list[str], path: Path, index: str, columns: Sequence[str] | None) -> _Heading:
-    """The first row, checked."""
-    every = [name.strip() for name in row]
-    if not any(every):
+    """Check the first row and return its columns."""
+    header = [name.strip() for name in row]
+    if not any(header):
         raise DataError(f"file: {path} is empty: it has no rows below its heading")
-    places = {name: place for place, name in enumerate(every)}
-    twice = min((name for name, count in Counter(every).items() if count > 1), default=None)
+    positions = {name: position for position, name in enumerate(header)}
+    twice = min((name for name, count in Counter(header).items() if count > 1), default=None)
     if twice is not None:
         raise DataError(f"file: {path} has two columns '{visible(twice)}'")
-    if index not in places:
+    if index not in positions:
         raise DataError(
-            f"file: {path} has no column '{visible(index)}' with the samples' indices; it has {listed(every, NAMES)}. Name it with `index:`"
+            f"file: {path} has no column '{visible(index)}' with the samples' indices; "
+            f"it has {listed(header, LISTED_NAMES)}. Name it with `index:`"
         )
-    others = [name for name in every if name != index]
+    others = [name for name in header if name != index]
     names = tuple(others if columns is None else columns)
-    unknown = [name for name in names if name not in places or name == index]
+    unknown = [name for name in names if name not in positions or name == index]
     if unknown or not names:
         raise DataError(
-            f"columns: {path} has no column '{visible(unknown[0] if unknown else '')}'; it has {listed(others, NAMES)}"
+            f"columns: {path} has no column '{visible(unknown[0] if unknown else '')}'; "
+            f"it has {listed(others, LISTED_NAMES)}"
         )
     if len(names) > CONCEPTS:
         raise DataError(
-            f"file: {path} has {len(names)} columns beside the index; {CONCEPTS} can be concepts. Name those you want with `columns:`"
+            f"file: {path} has {len(names)} columns beside the index; {CONCEPTS} can be concepts. "
+            "Name those you want with `columns:`"
         )
     for name in names:
         fault = "holds '/', which stands between a scorer and its concepts" if "/" in name else fault_of(name)
         if fault:
             raise DataError(f"file: {path}: the column '{visible(name)}' cannot name a concept: it {fault}")
-    return _Heading(every, places[index], names, tuple(places[name] for name in names))
+    return _Heading(header, positions[index], names, tuple(positions[name] for name in names))
 
 
 def _rows(reader: Iterator[list[str]], lines: _Lines, heading: _Heading, path: Path) -> Samples:
-    """The rows below the heading."""
-    indices, values, starts = array("q"), array("f"), array("q")
+    """Read the rows below the heading; all are read before faults are reported."""
+    indices, values, line_numbers = array("q"), array("f"), array("q")
     faults: list[str] = []
-    wrong = 0
+    fault_count = 0
     last = lines.number
     for row in reader:
         line, last = last + 1, lines.number
         lines.row_ends()
         if not any(cell and not cell.isspace() for cell in row):
             continue
-        fault, number, found = _read_row(row, heading)
+        fault, number, cells = _read_row(row, heading)
         if fault:
-            wrong += 1
-            faults += [f"line {line}: {fault}"] if len(faults) < FAULTS else []
+            fault_count += 1
+            faults += [f"line {line}: {fault}"] if len(faults) < LISTED_FAULTS else []
             continue
         indices.append(number)
-        values.extend(found)
-        starts.append(line)
+        values.extend(cells)
+        line_numbers.append(line)
         if len(indices) > ROWS or len(values) > CELLS:
             raise DataError(
                 f"file: {path} has more than {ROWS} rows, or {CELLS} values in the columns that are used"
             )
     index = np.array(indices, dtype=np.int64)
     order = np.argsort(index, kind="stable")
-    again = order[1:][np.diff(index[order]) == 0]
-    for at in sorted(again.tolist())[: FAULTS - len(faults)]:
-        first = int(np.flatnonzero(index == index[at])[0])
-        faults.append(f"line {starts[at]}: sample {indices[at]} has a row already, line {starts[first]}")
-    wrong += len(again)
-    if wrong:
-        more = f"\n  and {wrong - len(faults)} more lines" if wrong > len(faults) else ""
+    repeated = order[1:][np.diff(index[order]) == 0]
+    for row_number in sorted(repeated.tolist())[: LISTED_FAULTS - len(faults)]:
+        first = int(np.flatnonzero(index == index[row_number])[0])
+        faults.append(
+            f"line {line_numbers[row_number]}: sample {indices[row_number]} has a row already, "
+            f"line {line_numbers[first]}"
+        )
+    fault_count += len(repeated)
+    if fault_count:
+        more = f"\n  and {fault_count - len(faults)} more lines" if fault_count > len(faults) else ""
         raise DataError(f"file: {path} has lines that cannot be used:\n  " + "\n  ".join(faults) + more)
     if not len(index):
         raise DataError(f"file: {path} has no rows below its heading")
@@ -173,19 +180,20 @@ def _rows(reader: Iterator[list[str]], lines: _Lines, heading: _Heading, path: P
 
 
 def _read_row(row: list[str], heading: _Heading) -> tuple[str, int, list[float]]:
-    """What is wrong with a row, if anything; its index; its values."""
-    if len(row) != len(heading.every):
-        return f"{len(row)} cells, but the heading has {len(heading.every)}", -1, []
-    text = row[heading.key].strip()
+    """Return the fault of a row, or "", its sample index, and its values."""
+    if len(row) != len(heading.columns):
+        return f"{len(row)} cells, but the heading has {len(heading.columns)}", -1, []
+    text = row[heading.index_position].strip()
     if not text.isdecimal() or not text.isascii() or len(text) > DIGITS:
         return (
-            f"{visible(heading.every[heading.key])} is {shown(text)}, expected a whole number from 0, of at most {DIGITS} digits",
+            f"{visible(heading.columns[heading.index_position])} is {shown(text)}, "
+            f"expected a whole number from 0, of at most {DIGITS} digits",
             -1,
             [],
         )
-    found = []
-    for name, place in zip(heading.names, heading.places, strict=True):
-        cell = row[place]
+    values = []
+    for name, position in zip(heading.names, heading.positions, strict=True):
+        cell = row[position]
         try:
             value = float(cell)
         except ValueError:
@@ -199,5 +207,5 @@ def _read_row(row: list[str], heading: _Heading) -> tuple[str, int, list[float]]
                 )
                 return f"{visible(name)} is {shown(cell.strip())}, expected {expected}", -1, []
             value = math.nan
-        found.append(value)
-    return "", int(text), found
+        values.append(value)
+    return "", int(text), values

@@ -1,4 +1,4 @@
-"""The network that names rooms: categories and attributes from one pass, shared by two plugins."""
+"""Load and run the bundled scene network, which gives categories and attributes in one pass."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from ...core.checkpoints import Checkpoint
 from ...core.device import for_inference
 from ...core.plugins.records import Rendering
-from .bundles import convolution, fitted, fuse, names, require, to_size
+from .bundles import convolution, fuse, load_network, names, require, to_size
 
 ARCHITECTURE = "rooms-scenes-1"
 SIZE = 64
 
 
 class SceneNetwork(nn.Module):
-    """A small convolutional network with two heads on one feature."""
+    """Represent a small convolutional network with two heads on one feature."""
 
     def __init__(self, categories: int, attributes: int) -> None:
         super().__init__()
@@ -32,19 +32,19 @@ class SceneNetwork(nn.Module):
         self.attribute = nn.Linear(256, attributes)
 
     def features(self, images: Tensor) -> Tensor:
-        """Images (N, 3, 64, 64) in [0, 1] to features (N, 256): mean and maximum over the picture."""
-        maps = self.body((images - 0.5) * 4.0)
+        """Map images (N, 3, 64, 64) in [0, 1] to features (N, 256): mean and maximum over the image."""
+        maps = self.body((images - 0.5) * 4.0)  # (N, 128, 8, 8)
         return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (N, 3, 64, 64) in [0, 1] to category logits and attribute margins."""
+        """Map images (N, 3, 64, 64) in [0, 1] to category logits (N, A) and attribute margins (N, B)."""
         features = self.features(images)
         return self.category(features), self.attribute(features)
 
 
 @dataclass(frozen=True)
 class SceneModel:
-    """A loaded network with the names of its outputs."""
+    """Hold a loaded network and the names of its outputs."""
 
     network: SceneNetwork
     categories: tuple[str, ...]
@@ -52,7 +52,7 @@ class SceneModel:
     sha256: str
 
     def outputs(self, rendering: Rendering) -> tuple[Tensor, Tensor]:
-        """Category logits (N, A) and attribute margins (N, B), computed once per rendering."""
+        """Return category logits (N, A) and attribute margins (N, B), computed once per rendering."""
 
         def compute() -> tuple[Tensor, Tensor]:
             logits, margins = self.network(to_size(rendering.images, SIZE))
@@ -62,14 +62,14 @@ class SceneModel:
 
 
 def load_scenes(checkpoint: Checkpoint, device: torch.device) -> SceneModel:
-    """The network of a checkpoint of this project's own.
+    """Load a scene network of this project from a checkpoint.
 
     Raises:
-        CheckpointError: no scene network.
+        CheckpointError: the checkpoint is not a scene network.
     """
     require(checkpoint, ARCHITECTURE, "scene network")
     categories, attributes = names(checkpoint, "categories"), names(checkpoint, "attributes")
-    network = fitted(
+    network = load_network(
         lambda: SceneNetwork(len(categories), len(attributes)), checkpoint.tensors, checkpoint.path
     )
     fuse(network)

@@ -1,4 +1,4 @@
-"""What share of the picture each class of surface or object takes."""
+"""Score the share of the image that each class of surface or object covers."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ from .networks.segmenters import SegmentationModel, load_checkpoint_segmenter, l
 
 
 class Segmentation(Segmenter):
-    """A concept per class of a segmentation network.
+    """Label the pixels of images by a segmentation network; each class is a concept.
 
     Reads semantic segmentation models of the transformers library (SegFormer, UPerNet, BEiT, DPT,
-    Mask2Former) and, told apart by what is in them, files of this project's surface networks, of
-    LSUN-room's planar networks and of CelebAMask-HQ's face parsers.
+    Mask2Former), and files of this project's surface networks, of LSUN-room's planar networks and of
+    CelebAMask-HQ's face parsers, which are recognised by their tensors.
     """
 
     class Config(HubConfig):
-        """Which network: either a checkpoint or a model of the transformers library."""
+        """Hold the network: either a checkpoint or a model of the transformers library."""
 
         checkpoint: str | None = Field(
             default=None,
-            description="bundled:rooms, or a file: a surface network, a planar network of LSUN-room, a face parser of CelebAMask-HQ",
+            description="bundled:rooms, or a file: a surface network, a planar network of LSUN-room, "
+            "a face parser of CelebAMask-HQ",
         )
         model: str = Field(default="", description="or a transformers model: a local folder, or a hub id")
         label_order: LabelOrder | None = Field(
             default=None,
-            description="of a planar network trained anew: ids as in the published network (default) or as in LSUN's toolkit",
+            description="of a planar network trained anew: ids as in the published network (default) "
+            "or as in LSUN's toolkit",
         )
 
         @model_validator(mode="after")
-        def _one(self) -> Segmentation.Config:
+        def _check_source(self) -> Segmentation.Config:
             if bool(self.checkpoint) == bool(self.model):
                 raise ValueError("needs either `checkpoint` or `model`")
             return self
@@ -56,9 +58,9 @@ class Segmentation(Segmenter):
         self.concepts = tuple(Concept(name, "object", threshold=0.02) for name in self.model.classes)
 
     def logits(self, rendering: Rendering) -> Tensor:
-        """(N, M, h, w), a plane per class, at the network's own resolution."""
+        """Return logits (N, M, h, w), a plane per class, at the resolution of the network."""
         return self.model.logits(rendering)
 
     def labels(self, rendering: Rendering) -> Tensor:
-        """The class of each pixel (N, H, W), shared with layout where both use one network."""
+        """Return the class of each pixel, (N, H, W); `layout` on the same network shares the result."""
         return self.model.labels(rendering)

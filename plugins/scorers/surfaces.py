@@ -1,4 +1,4 @@
-"""The network that labels surfaces and objects, shared by segmentation and layout."""
+"""Load and run the bundled network that labels surfaces and objects, for segmentation and layout."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ...core.device import for_inference
 from ...core.errors import CheckpointError
 from ...core.plugins.records import Rendering
 from ...core.text import shown
-from .bundles import convolution, fitted, fuse, names, require, to_size
+from .bundles import convolution, fuse, load_network, names, require, to_size
 
 ARCHITECTURE = "rooms-surfaces-1"
 SIZE = 64
 
 
 class SurfaceNetwork(nn.Module):
-    """A feature pyramid: three resolutions down, the context of the whole picture, and up again.
+    """Represent a feature pyramid: down to three resolutions, the context of the whole image, and up again.
 
-    Squares of 2 x 2 pixels are channels at the way in and at the way out, so that nothing is computed
-    at full resolution, where convolutions of few channels are slow.
+    Squares of 2 x 2 pixels become channels at the input and pixels again at the output, so that nothing is
+    computed at full resolution, where convolutions of few channels are slow.
     """
 
     def __init__(self, classes: int) -> None:
@@ -41,20 +41,20 @@ class SurfaceNetwork(nn.Module):
         self.label = nn.Sequential(nn.Conv2d(48, 4 * classes, 1), nn.PixelShuffle(2))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (N, 3, 64, 64) in [0, 1] to logits (N, M, 64, 64)."""
-        x32 = self.stem((images - 0.5) * 4.0)
-        x16 = self.down16(x32)
-        x8 = self.down8(x16)
-        y8 = self.side8(x8) + self.context(x8.mean(dim=(2, 3)))[:, :, None, None]
-        y16 = self.up16(self.side16(x16) + F.interpolate(y8, scale_factor=2.0))
-        y32 = self.up32(self.side32(x32) + F.interpolate(y16, scale_factor=2.0))
+        """Map images (N, 3, 64, 64) in [0, 1] to logits (N, M, 64, 64)."""
+        x32 = self.stem((images - 0.5) * 4.0)  # (N, 40, 32, 32)
+        x16 = self.down16(x32)  # (N, 80, 16, 16)
+        x8 = self.down8(x16)  # (N, 128, 8, 8)
+        y8 = self.side8(x8) + self.context(x8.mean(dim=(2, 3)))[:, :, None, None]  # (N, 64, 8, 8)
+        y16 = self.up16(self.side16(x16) + F.interpolate(y8, scale_factor=2.0))  # (N, 64, 16, 16)
+        y32 = self.up32(self.side32(x32) + F.interpolate(y16, scale_factor=2.0))  # (N, 48, 32, 32)
         logits: Tensor = self.label(y32)
         return logits
 
 
 @dataclass(frozen=True)
 class SurfaceModel:
-    """A loaded network with its classes; `walls` are those whose meeting lines are the layout."""
+    """Hold a loaded network and its classes; lines between the classes `walls` are the layout."""
 
     network: SurfaceNetwork
     classes: tuple[str, ...]
@@ -62,7 +62,7 @@ class SurfaceModel:
     sha256: str
 
     def logits(self, rendering: Rendering) -> Tensor:
-        """(N, M, 64, 64), computed once per rendering."""
+        """Return logits (N, M, 64, 64), computed once per rendering."""
 
         def compute() -> Tensor:
             logits: Tensor = self.network(to_size(rendering.images, SIZE))
@@ -71,7 +71,7 @@ class SurfaceModel:
         return rendering.once(("surfaces", self.sha256, SIZE), compute)
 
     def labels(self, rendering: Rendering) -> Tensor:
-        """The likeliest class of each pixel (N, 64, 64), computed once per rendering."""
+        """Return the most probable class of each pixel, (N, 64, 64), computed once per rendering."""
 
         # max() is several times faster than argmax() on a CPU.
         def label() -> Tensor:
@@ -82,18 +82,19 @@ class SurfaceModel:
 
 
 def load_surfaces(checkpoint: Checkpoint, device: torch.device) -> SurfaceModel:
-    """The network of a checkpoint of this project's own.
+    """Load a surface network of this project from a checkpoint.
 
     Raises:
-        CheckpointError: no surface network.
+        CheckpointError: the checkpoint is not a surface network.
     """
     require(checkpoint, ARCHITECTURE, "surface network")
     classes, walls = names(checkpoint, "classes"), names(checkpoint, "walls")
     if not set(walls) <= set(classes) or len(walls) < 2:
         raise CheckpointError(
-            f"{checkpoint.path}: its header names the walls {shown(walls)}, which are not two or more of its classes"
+            f"{checkpoint.path}: its header names the walls {shown(walls)}, "
+            "which are not two or more of its classes"
         )
-    network = fitted(lambda: SurfaceNetwork(len(classes)), checkpoint.tensors, checkpoint.path)
+    network = load_network(lambda: SurfaceNetwork(len(classes)), checkpoint.tensors, checkpoint.path)
     fuse(network)
     indices = tuple(classes.index(wall) for wall in walls)
     return SurfaceModel(for_inference(network, device), classes, indices, checkpoint.sha256)

@@ -1,4 +1,4 @@
-"""What people said of a run's samples: labels or scores from a CSV file."""
+"""Score samples by labels or scores of people, from a CSV file."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .samples_file import read_samples
 
 
 class Table(Scorer):
-    """A concept per column of numbers, looked up by the sample's index.
+    """Look up the score of each concept, a column of the table, by the index of the sample.
 
-    Pictures that nobody has seen have no score: edited ones and fresh samples are NaN. Boundaries are
-    learnt from such concepts as from any other; how well one works is then seen in the scores of other
-    scorers, because people cannot be asked again for every edit.
+    Images that nobody has labelled have no score: edited images and fresh samples are NaN. Boundaries are
+    learnt from such concepts as from any other. Their effects are then seen in the scores of other scorers,
+    because people cannot label every edit.
     """
 
     class Config(PluginConfig):
-        """Which file, and what its columns are."""
+        """Hold the file, and the meaning of its columns."""
 
         file: str = Field(description="a CSV file with a heading; each row is one sample")
         index: str = Field(
@@ -54,26 +54,27 @@ class Table(Scorer):
         )
 
     def check(self, samples: int) -> None:
-        """Refuse rows about samples that a run does not have.
+        """Check that a run of so many samples has all samples of the table.
 
         Raises:
-            DataError: an index beyond the last sample.
+            DataError: an index is beyond the last sample.
         """
         beyond = self._index[self._index >= samples]
         if len(beyond):
             raise DataError(
                 f"{self.config.file} speaks of sample {int(beyond[0])}"
                 + (f" and {len(beyond) - 1} more" if len(beyond) > 1 else "")
-                + f" that a run of {samples} samples does not have; raise synthesis.samples, or take these rows out"
+                + f" that a run of {samples} samples does not have; "
+                "raise synthesis.samples, or take these rows out"
             )
 
     def score(self, rendering: Rendering) -> Tensor:
-        """What the table says, (N, C); NaN where it says nothing."""
+        """Return the scores of the table, (N, C); NaN where it has none."""
         n = rendering.images.shape[0]
-        found = np.full((n, len(self.concepts)), np.nan, dtype=np.float32)
+        scores = np.full((n, len(self.concepts)), np.nan, dtype=np.float32)
         if rendering.index is not None:
-            wanted = rendering.index.cpu().numpy()
-            at = np.searchsorted(self._index, wanted).clip(max=len(self._index) - 1)
-            there = self._index[at] == wanted
-            found[there] = self._values[at[there]]
-        return torch.from_numpy(found).to(rendering.images.device)
+            index = rendering.index.cpu().numpy()  # (N,)
+            rows = np.searchsorted(self._index, index).clip(max=len(self._index) - 1)
+            in_table = self._index[rows] == index
+            scores[in_table] = self._values[rows[in_table]]
+        return torch.from_numpy(scores).to(rendering.images.device)

@@ -1,4 +1,4 @@
-"""Concepts from two sentences each, by how well a picture goes with one rather than the other.
+"""Score concepts by how much better an image matches one sentence than another.
 
 Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision",
 section 3.1; Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training".
@@ -25,7 +25,7 @@ from .networks.huggingface import LIBRARY, HubConfig, installed, load, quiet, to
 
 
 class Sentences(StrictNumbers):
-    """A concept, and what is said of pictures that have it and of those that do not."""
+    """Describe a concept by sentences about images that have it and about images that do not."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,7 +40,7 @@ class Sentences(StrictNumbers):
 
     @field_validator("present", "absent")
     @classmethod
-    def _said(cls, value: str | list[str]) -> str | list[str]:
+    def _check_sentences(cls, value: str | list[str]) -> str | list[str]:
         if not value or any(
             not sentence.strip() for sentence in ([value] if isinstance(value, str) else value)
         ):
@@ -49,14 +49,15 @@ class Sentences(StrictNumbers):
 
 
 class Text(Scorer):
-    """Zero-shot scores of CLIP or SigLIP: the log odds between two descriptions of a picture.
+    """Score the log odds between two descriptions of an image, by CLIP or SigLIP without training.
 
-    Sentences are put into every template, embedded, normalised and averaged once, when the scorer is
-    built. A picture's score is the model's scale times the difference of the two cosines.
+    score = s (cos(f, t_present) - cos(f, t_absent)), with f the embedding of the image, t the mean normalised
+    embedding of the sentences in all templates, and s the scale of the model. Sentences are embedded once,
+    when the scorer is built. Source: Radford et al. 2021, section 3.1.
     """
 
     class Config(HubConfig):
-        """Which model, and which concepts."""
+        """Hold the model, the concepts and the templates."""
 
         concepts: list[Sentences] = Field(min_length=1, description="name, present, absent, level of each")
         templates: list[str] = Field(
@@ -65,7 +66,7 @@ class Text(Scorer):
 
         @field_validator("templates")
         @classmethod
-        def _has_a_place(cls, value: list[str]) -> list[str]:
+        def _check_placeholder(cls, value: list[str]) -> list[str]:
             for template in value:
                 if template.count("{}") != 1:
                     raise ValueError(f"'{template}' must have one place {{}} for the sentence")
@@ -73,7 +74,7 @@ class Text(Scorer):
 
         @field_validator("concepts")
         @classmethod
-        def _once(cls, value: list[Sentences]) -> list[Sentences]:
+        def _check_unique(cls, value: list[Sentences]) -> list[Sentences]:
             names = [concept.name for concept in value]
             twice = [name for name in names if names.count(name) > 1]
             if twice:
@@ -86,62 +87,71 @@ class Text(Scorer):
         super().__init__(config, device)
         self.loaded = load("AutoModel", config, device)
         self.packages = LIBRARY
-        self._read = hashlib.sha256(
-            self.loaded.sha256.encode()
-        )  # with what the tokenizer makes of the sentences: it is no part of the weights
+        # The digest also covers the tokens of the sentences, because the tokenizer is no part of the weights.
+        self._digest = hashlib.sha256(self.loaded.sha256.encode())
         network: Any = self.loaded.network
         if not all(
             hasattr(network, name) for name in ("get_text_features", "get_image_features", "logit_scale")
         ):
             raise CheckpointError(
-                f"model {config.model} is a {type(network).__name__}, which does not compare pictures with sentences; give a CLIP or SigLIP model"
+                f"model {config.model} is a {type(network).__name__}, "
+                "which does not compare pictures with sentences; "
+                "give a CLIP or SigLIP model"
             )
         self.concepts = tuple(Concept(c.name, c.level, least=None, threshold=0.0) for c in config.concepts)
         with torch.inference_mode():
-            embedded = [(self._said(c.present), self._said(c.absent)) for c in config.concepts]
+            embedded = [
+                (self._embed_sentences(c.present), self._embed_sentences(c.absent)) for c in config.concepts
+            ]
             self._scale = float(network.logit_scale.detach().float().exp())
-        self.checkpoint = self._read.hexdigest()
-        # Inference tensors would not take part in gradients.
+        self.checkpoint = self._digest.hexdigest()
+        # Inference tensors cannot be used with gradients, so they are copied.
         self._difference = (
             torch.stack([present - absent for present, absent in embedded]).clone().to(device)
         )  # (C, E)
 
-    def _said(self, sentences: str | Sequence[str]) -> Tensor:
-        """The direction of some sentences in all templates, (E,), of length one."""
-        given = [sentences] if isinstance(sentences, str) else list(sentences)
-        texts = [template.replace("{}", sentence) for template in self.config.templates for sentence in given]
-        split = tokenizer(self.config)
-        limit = self._longest()
+    def _embed_sentences(self, sentences: str | Sequence[str]) -> Tensor:
+        """Return the mean embedding of sentences in all templates, (E,), of length 1."""
+        sentence_list = [sentences] if isinstance(sentences, str) else list(sentences)
+        texts = [
+            template.replace("{}", sentence)
+            for template in self.config.templates
+            for sentence in sentence_list
+        ]
+        tokenize = tokenizer(self.config)
+        limit = self._token_limit()
         with quiet(installed()):
-            # SigLIP was trained on sentences filled up to a fixed length; CLIP reads only as far as the end mark.
-            tokens = split(
+            # SigLIP was trained on sentences of a fixed length; CLIP ignores tokens after the end token.
+            tokens = tokenize(
                 texts, padding="max_length", max_length=limit, truncation=True, return_tensors="pt"
             )
             too_long = [
-                t for t, ids in zip(texts, split(texts)["input_ids"], strict=True) if len(ids) > limit
+                t for t, ids in zip(texts, tokenize(texts)["input_ids"], strict=True) if len(ids) > limit
             ]
         if too_long:
             raise CheckpointError(
-                f"concepts: '{too_long[0]}' is longer than the {limit} tokens that model {self.config.model} reads"
+                f"concepts: '{too_long[0]}' is longer than the {limit} tokens "
+                f"that model {self.config.model} reads"
             )
-        self._read.update(json.dumps(tokens["input_ids"].tolist()).encode())
-        wanted = {
+        self._digest.update(json.dumps(tokens["input_ids"].tolist()).encode())
+        inputs = {
             key: value.to(self.device)
             for key, value in tokens.items()
             if key in ("input_ids", "attention_mask")
         }
         network: Any = self.loaded.network
         if "siglip" in str(self.loaded.settings.get("model_type", "")):
-            wanted.pop("attention_mask", None)  # it was trained without one
-        embedded = torch.nn.functional.normalize(_pooled(network.get_text_features(**wanted)).float(), dim=1)
+            inputs.pop("attention_mask", None)  # it was trained without one
+        embedded = torch.nn.functional.normalize(_pooled(network.get_text_features(**inputs)).float(), dim=1)
         return torch.nn.functional.normalize(embedded.mean(dim=0), dim=0)
 
-    def _longest(self) -> int:
+    def _token_limit(self) -> int:
+        """Return how many tokens the model reads."""
         text = self.loaded.settings.get("text_config") or {}
         return int(text.get("max_position_embeddings") or 77)
 
     def score(self, rendering: Rendering) -> Tensor:
-        """Log odds (N, C), unbounded; above 0 means that the picture goes better with what is said of its presence."""
+        """Return log odds (N, C), unbounded; above 0 means that the image matches `present` better."""
 
         def compute() -> Tensor:
             network: Any = self.loaded.network
@@ -157,6 +167,6 @@ class Text(Scorer):
 
 
 def _pooled(output: Any) -> Tensor:
-    """The embedding (N, E), which some versions of the library wrap."""
-    found: Tensor = output if isinstance(output, Tensor) else output.pooler_output
-    return found
+    """Return the embedding (N, E), which some versions of the library wrap."""
+    embedding: Tensor = output if isinstance(output, Tensor) else output.pooler_output
+    return embedding

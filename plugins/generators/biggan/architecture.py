@@ -1,4 +1,4 @@
-"""Reads the architecture of a BigGAN off the shapes of its tensors; nothing has to be told."""
+"""Infer the architecture of a BigGAN from the shapes of its tensors and stored settings."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Architecture:
 
     @property
     def layers(self) -> int:
-        """L: conditional normalisations in the original, blocks in deep, 1 where only the first map reads z."""
+        """L: conditional normalisations in the original, blocks in deep, 1 if only the first map reads z."""
         if self.deep:
             return len(self.blocks)
         return 2 * len(self.blocks) if self.chunk else 1
@@ -160,15 +160,18 @@ def _infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
         raise CheckpointError("a BigGAN with a block that has no channels")
     if bottom**2 * widths[0][0] != linear[0]:
         raise CheckpointError(
-            f"a BigGAN whose first linear map gives {linear[0]} values: no square of pixels with {widths[0][0]} channels"
+            f"a BigGAN whose first linear map gives {linear[0]} values: "
+            f"no square of pixels with {widths[0][0]} channels"
         )
     if min(first, classes, embedding, found.statistics, bottom) < 1 or chunk < 0:
         raise CheckpointError(
-            f"a BigGAN whose linear maps read {linear[1]} and {read} values, {embedding} of them for the class: nothing is left of z"
+            f"a BigGAN whose linear maps read {linear[1]} and {read} values, "
+            f"{embedding} of them for the class: nothing is left of z"
         )
     if not deep and chunk not in (0, first):
         raise CheckpointError(
-            f"a BigGAN whose first linear map reads {first} entries of z and whose normalisations read {chunk}, not as many"
+            f"a BigGAN whose first linear map reads {first} entries of z and whose normalisations read "
+            f"{chunk}, not as many"
         )
     # Development versions of the PyTorch code had 128 and read class and z in the other order.
     if found.colours < 3 or (sigma != STORED and found.colours != 3):
@@ -192,11 +195,13 @@ def _widths(shapes: Shapes, deep: bool) -> list[tuple[int, int, int]]:
     for i, (before, after) in enumerate(pairwise(widths)):
         if before[2] != after[0]:
             raise CheckpointError(
-                f"a BigGAN whose block {i} gives {before[2]} channels and whose block {i + 1} reads {after[0]}"
+                f"a BigGAN whose block {i} gives {before[2]} channels and whose block {i + 1} reads "
+                f"{after[0]}"
             )
     if deep and any(outputs > inputs for inputs, _, outputs in widths):
         raise CheckpointError(
-            "a BigGAN-deep with a block that gives more channels than it reads: its shortcut can only drop channels"
+            "a BigGAN-deep with a block that gives more channels than it reads: "
+            "its shortcut can only drop channels"
         )
     return widths
 
@@ -208,7 +213,7 @@ def _upsampling(
     header: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> list[bool]:
-    """Which blocks double the size: as stored, else every one in the original and the last of each pair in deep."""
+    """Return which blocks double the size: as stored, or all in the original and every second one in deep."""
     told = _told(header.get("blocks"), "up") or _told(settings.get("layers"), 0)
     if told:
         if len(told) != len(widths):
@@ -221,7 +226,8 @@ def _upsampling(
     depth = len(widths) // 3 if equal and len(widths) % 3 == 0 else 2
     if len(widths) % depth:
         raise CheckpointError(
-            f"a BigGAN-deep of {len(widths)} blocks: which of them double the size is neither stored nor to be seen from shapes"
+            f"a BigGAN-deep of {len(widths)} blocks: "
+            "which of them double the size is neither stored nor to be seen from shapes"
         )
     return [i % depth == depth - 1 for i in range(len(widths))]
 
@@ -263,7 +269,8 @@ def examine(part: Part) -> Examined | None:
         return None
     if any(re.fullmatch(r".*\.bn\.running_(mean|var)", name) for name in part.tensors):
         raise CheckpointError(
-            "a BigGAN trained with cross-replica normalisation, whose own code evaluates it in another way than it trains it; "
+            "a BigGAN trained with cross-replica normalisation, "
+            "whose own code evaluates it in another way than it trains it; "
             "store it with the plain batch normalisation (stored_mean, stored_var)"
         )
     translated = numbered(layout, part.tensors).translate(averaged(part.tensors))

@@ -28,7 +28,7 @@ def _scalar(tensor: Tensor) -> Tensor:
 
 
 def _channels_first(tensor: Tensor) -> Tensor:
-    """Rows that go by pixel, then by channel, as rows that go by channel, then by pixel; there are 4 x 4 pixels."""
+    """Reorder rows from (pixel, channel) to (channel, pixel); there are 4 x 4 pixels."""
     if not tensor.ndim or not tensor.numel() or len(tensor) % 16:
         return tensor
     return tensor.reshape(16, len(tensor) // 16, *tensor.shape[1:]).transpose(0, 1).flatten(0, 1)
@@ -108,7 +108,8 @@ def _hugging_face(attention: tuple[int, ...]) -> tuple[Rule, ...]:
         return int(match[1]) - sum(k < int(match[1]) for k in attention)
 
     def affine(match: re.Match[str]) -> str:
-        return f"blocks.{block(match)}.norm{int(match[2]) + 1}.{'gain' if match[3] == 'scale' else 'bias'}.{_PARTS[match[4]]}"
+        parameter = "gain" if match[3] == "scale" else "bias"
+        return f"blocks.{block(match)}.norm{int(match[2]) + 1}.{parameter}.{_PARTS[match[4]]}"
 
     def statistic(match: re.Match[str]) -> str:
         return f"blocks.{block(match)}.norm{int(match[2]) + 1}.{match[3]}"
@@ -157,7 +158,7 @@ LAYOUTS = (OURS, PYTORCH, PYTORCH_DEEP, PYTORCH_UNSHARED, HUGGING_FACE)
 
 
 def numbered(layout: Layout, names: Mapping[str, object]) -> Layout:
-    """The layout with rules for a file of these names: pytorch-pretrained-BigGAN counts attention among its layers."""
+    """Return the layout with rules for these names: pytorch-pretrained-BigGAN counts attention as a layer."""
     if layout is not HUGGING_FACE:
         return layout
     attention = {

@@ -1,8 +1,8 @@
-"""BigGAN as it is computed: spectral and batch normalisation are folded into weights when it is built.
+"""Build BigGAN for inference, with spectral and batch normalisation folded into its weights.
 
 Source: Brock et al. 2019, "Large Scale GAN Training for High Fidelity Natural Image Synthesis",
-appendix B. Every layer computes in the precision of the feature map it is given; what the class and z
-decide about it is always float32. A normalisation is y = x s + t, with s and t affine in the condition
+appendix B. Every layer computes in the precision of its feature map; scales and shifts are always
+float32. A normalisation is y = x s + t, with s and t affine in the condition
 (e, c): the class vector e and the part c of z that the network gives it. `style` is c's share.
 """
 
@@ -17,7 +17,7 @@ from .architecture import Architecture, Block
 
 
 class Convolution(nn.Module):
-    """With weights as they are applied; the size of the picture stays."""
+    """Apply a convolution; the size of the map stays."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
@@ -25,13 +25,13 @@ class Convolution(nn.Module):
         self.bias = None if bias is None else nn.Parameter(bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, I, H, W) to (N, O, H, W)."""
+        """Map (N, I, H, W) to (N, O, H, W)."""
         bias = None if self.bias is None else self.bias.to(x.dtype)
         return F.conv2d(x, self.weight.to(x.dtype), bias, padding=self.weight.shape[-1] // 2)
 
 
 class Condition(nn.Module):
-    """An affine map of class vector and part of z, whose two shares are computed apart."""
+    """Compute an affine map of the class vector and a part of z, as a sum of two shares."""
 
     def __init__(self, code: Tensor, of_class: Tensor | None, constant: Tensor) -> None:
         super().__init__()
@@ -40,36 +40,36 @@ class Condition(nn.Module):
         self.constant = nn.Parameter(constant)
 
     def forward(self, style: Tensor | None, e: Tensor) -> Tensor:
-        """What the code gives (N, O), None if it is not read, and class vectors (N, E): to (N, O)."""
+        """Map the share of the code (N, O), None if it is not read, and class vectors (N, E) to (N, O)."""
         value = self.constant if self.of_class is None else F.linear(e, self.of_class, self.constant)
         return value if style is None else value + style
 
 
 class Norm(nn.Module):
-    """Conditional batch normalisation, then ReLU."""
+    """Apply conditional batch normalisation, then ReLU."""
 
     def __init__(self, condition: Condition) -> None:
         super().__init__()
         self.condition = condition
 
     def forward(self, x: Tensor, style: Tensor | None, e: Tensor) -> Tensor:
-        """X (N, C, H, W), style (N, 2C): s, then t."""
-        s, t = self.condition(style, e).to(x.dtype)[:, :, None, None].chunk(2, dim=1)
+        """Map x (N, C, H, W) with style (N, 2C) and class vectors (N, E) to relu(x s + t)."""
+        s, t = self.condition(style, e).to(x.dtype)[:, :, None, None].chunk(2, dim=1)  # (N, C, 1, 1) each
         return normalise(x, s, t)
 
 
 def normalise(x: Tensor, s: Tensor, t: Tensor) -> Tensor:
-    """Relu(x s + t), for s and t (N or 1, C, 1, 1)."""
+    """Return relu(x s + t) for s and t (N or 1, C, 1, 1)."""
     return F.relu(torch.mul(x, s).add_(t), inplace=True)
 
 
-def double(x: Tensor) -> Tensor:
-    """Every pixel four times."""
+def upsample(x: Tensor) -> Tensor:
+    """Upsample (N, C, H, W) to (N, C, 2H, 2W) with nearest neighbours."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 class Attention(nn.Module):
-    """Self-attention (SAGAN, Zhang et al. 2019): every pixel looks at every block of four."""
+    """Apply self-attention (SAGAN, Zhang et al. 2019) of every pixel to the maxima of 2x2 blocks."""
 
     def __init__(self, a: stored.Attention) -> None:
         super().__init__()
@@ -79,28 +79,30 @@ class Attention(nn.Module):
         self.out = Convolution(a.gamma * a.out.effective(), None)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same."""
+        """Map x (N, C, H, W) to x + gamma o(softmax(q(x) k(x)^T) v(x)), of the same shape."""
         query, key, value = (
             _pixels(self.query(x)),
             _pixels(F.max_pool2d(self.key(x), 2)),
             _pixels(F.max_pool2d(self.value(x), 2)),
         )
-        # Zeros add nothing to products, and where queries are as wide as values torch need not store who looks at whom.
-        wider = (0, max(0, value.shape[-1] - key.shape[-1]))
-        seen = F.scaled_dot_product_attention(
-            F.pad(query, wider), F.pad(key, wider), value, scale=1.0
+        # Zeros do not change the products. With queries as wide as values torch need not store the attention
+        # matrix.
+        padding = (0, max(0, value.shape[-1] - key.shape[-1]))
+        attended = F.scaled_dot_product_attention(
+            F.pad(query, padding), F.pad(key, padding), value, scale=1.0
         )  # (N, 1, H*W, C')
         n, _, height, width = x.shape
-        attended: Tensor = self.out(seen.reshape(n, height, width, -1).permute(0, 3, 1, 2))
-        return x + attended
+        y: Tensor = self.out(attended.reshape(n, height, width, -1).permute(0, 3, 1, 2))  # (N, C, H, W)
+        return x + y
 
 
 def _pixels(x: Tensor) -> Tensor:
-    return x.flatten(2).transpose(1, 2)[:, None]  # (N, C, H, W) to (N, 1, H*W, C)
+    """Reshape (N, C, H, W) to (N, 1, H*W, C)."""
+    return x.flatten(2).transpose(1, 2)[:, None]
 
 
 class Original(nn.Module):
-    """A residual block of two convolutions, in two halves."""
+    """Represent a residual block of two convolutions, computed in two halves."""
 
     def __init__(
         self, block: Block, norms: list[Norm], convolutions: list[Convolution], shortcut: Convolution
@@ -115,21 +117,21 @@ class Original(nn.Module):
         self.up = block.up
 
     def first(self, x: Tensor, style: Tensor | None, e: Tensor) -> Tensor:
-        """The block's input to what its second half reads."""
+        """Map the input of the block (N, I, H, W) to the input of the second half, (N, O, h, w)."""
         x = self.norms[0](x, style, e)
-        h: Tensor = self.convolutions[0](double(x) if self.up else x)
+        h: Tensor = self.convolutions[0](upsample(x) if self.up else x)
         return h
 
     def second(self, h: Tensor, x: Tensor, style: Tensor | None, e: Tensor) -> Tensor:
-        """What first() made, and the block's input: to its output."""
-        # A convolution of single pixels may as well come before the doubling.
+        """Map h, the output of first(), and x, the input of the block, to its output (N, O, h, w)."""
+        # A 1x1 convolution gives the same before and after upsampling, and is cheaper before.
         skip = self.shortcut(x)
         out: Tensor = self.convolutions[1](self.norms[1](h, style, e))
-        return out + (double(skip) if self.up else skip)
+        return out + (upsample(skip) if self.up else skip)
 
 
 class Deep(nn.Module):
-    """A residual block with a bottleneck, four normalisations and convolutions."""
+    """Represent a residual block with a bottleneck, four normalisations and four convolutions."""
 
     def __init__(self, block: Block, norms: list[Norm], convolutions: list[Convolution]) -> None:
         super().__init__()
@@ -139,19 +141,19 @@ class Deep(nn.Module):
         self.outputs, self.up = block.outputs, block.up
 
     def forward(self, x: Tensor, style: Tensor, e: Tensor) -> Tensor:
-        """X (N, I, H, W), style (N, the sum of the normalisations' widths): to (N, O, H, W) or twice the size."""
+        """Map x (N, I, H, W) with the styles (N, C_s) of all norms to (N, O, H, W) or (N, O, 2H, 2W)."""
         h = x
         for j, (part, norm, convolution) in enumerate(
             zip(torch.split(style, self.widths, dim=1), self.norms, self.convolutions, strict=True)
         ):
             h = norm(h, part, e)
-            h = convolution(double(h) if self.up and j == 1 else h)
+            h = convolution(upsample(h) if self.up and j == 1 else h)
         skip = x[:, : self.outputs]
-        return h + (double(skip) if self.up else skip)
+        return h + (upsample(skip) if self.up else skip)
 
 
 class Network(nn.Module):
-    """The folded network: linear map, blocks, attention behind some of them, output."""
+    """Represent the folded network: linear map, blocks, attention behind some of them, output."""
 
     def __init__(self, a: Architecture, source: stored.Network, truncation: float) -> None:
         super().__init__()
@@ -185,19 +187,19 @@ class Network(nn.Module):
     output_shift: Tensor
 
     def begin(self, style: Tensor, e: Tensor, dtype: torch.dtype) -> Tensor:
-        """The first feature map (N, C, bottom, bottom)."""
+        """Return the first feature map (N, C, bottom, bottom)."""
         x: Tensor = self.linear(style, e).to(dtype)
         return x.view(x.shape[0], -1, self.bottom, self.bottom).contiguous(memory_format=torch.channels_last)
 
     def finish(self, x: Tensor) -> Tensor:
-        """The last feature map as RGB in [-1, 1], float32."""
+        """Map the last feature map (N, C, H, W) to RGB (N, 3, H, W) in [-1, 1], float32."""
         x = normalise(x, self.output_scale.to(x.dtype), self.output_shift.to(x.dtype))
         rgb: Tensor = self.output(x).float().tanh()
         return rgb
 
 
 def _split(a: Architecture, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """The columns (O, I) that belong to z, and those of the class vector."""
+    """Split weights (O, I) into the columns of z and those of the class vector."""
     parts = weight.shape[1] - a.embedding
     if a.z_first:
         return weight[:, :parts], weight[:, parts:]
@@ -205,7 +207,7 @@ def _split(a: Architecture, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _fold_norm(a: Architecture, norm: stored.ConditionalNorm, truncation: float) -> Norm:
-    """((x - m) r) (1 + g) + b = x s + t, with s = r (1 + g) and t = b - m s."""
+    """Fold ((x - m) r) (1 + g) + b into x s + t, with s = r (1 + g) and t = b - m s."""
     mean, inverse = norm.at(truncation, a.eps)
     gain = norm.gain.effective() * inverse[:, None]
     weight = torch.cat([gain, norm.bias.effective() - mean[:, None] * gain])
@@ -213,6 +215,7 @@ def _fold_norm(a: Architecture, norm: stored.ConditionalNorm, truncation: float)
 
 
 def _fold_block(a: Architecture, block: Block, module: nn.Module, truncation: float) -> Original | Deep:
+    """Fold all normalisations of a block."""
     norms, convolutions = [], []
     for j in range(1, len(block.convolutions(deep=a.deep)) + 1):
         norm, convolution = module.get_submodule(f"norm{j}"), module.get_submodule(f"conv{j}")
@@ -225,5 +228,6 @@ def _fold_block(a: Architecture, block: Block, module: nn.Module, truncation: fl
 
 
 def _fold_convolution(module: nn.Module) -> Convolution:
+    """Apply the spectral norm of a stored convolution to its weights."""
     assert isinstance(module, stored.Weight)
     return Convolution(module.effective(), module.bias)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .architecture import Architecture
 
 STORED, ITERATED, PLAIN = "stored", "iterated", "plain"
-"""How the largest singular value is had: from stored u and v, from u by a step of power iteration, or not at all."""
+"""Source of the largest singular value: stored u and v, u and a step of power iteration, or none."""
 
 
 class Weight(nn.Module):
@@ -44,13 +44,13 @@ class Weight(nn.Module):
             return self.weight
         if v is not None:
             return self.weight / (u @ (matrix @ v))
-        # The reference makes this step on every call, always from the same u: with unit vectors, u' W v is |W v|.
+        # The reference takes this step on every call, from the same u. With unit vectors, u' W v is |W v|.
         sigma = (matrix @ F.normalize(u @ matrix, dim=0, eps=1e-12)).square().sum().sqrt()
         return self.weight / sigma
 
 
 class Statistics(nn.Module):
-    """Means and variances of channels (R, C): a row for each of R truncations, evenly from 0 to 1, or a single one."""
+    """Hold means and variances of channels (R, C), for R truncations evenly from 0 to 1, or for one."""
 
     mean: Tensor
     var: Tensor
@@ -112,7 +112,7 @@ class Attention(nn.Module):
 
 
 class Network(nn.Module):
-    """All of it; the modules of block i are norm1, conv1, norm2, conv2 ..., and `shortcut` in the original."""
+    """Hold all weights; block i has norm1, conv1, norm2, conv2 ..., and `shortcut` in the original."""
 
     def __init__(self, a: Architecture) -> None:
         super().__init__()

@@ -93,7 +93,7 @@ def label(config: ModuleConfig, classes: Classes, condition: Tensor | None, like
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """What the module draws from torch's own generators depends on the seed alone, and nothing else notices."""
+    """Seed torch's generators for the module, and restore their states afterwards."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield

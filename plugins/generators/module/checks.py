@@ -28,7 +28,8 @@ def first_call(run: Callable[[], Tensor], config: ModuleConfig, shape: tuple[int
     except TypeError as error:
         raise mistake(
             "call",
-            f"the module does not take {z} with these arguments (`call`, `classes`, `latent.argument`): {reason(error)}",
+            f"the module does not take {z} with these arguments (`call`, `classes`, `latent.argument`): "
+            f"{reason(error)}",
         ) from error
     except GanstrataError:
         raise
@@ -46,7 +47,8 @@ def first_call(run: Callable[[], Tensor], config: ModuleConfig, shape: tuple[int
         hint = "; it seems to have its channels last" if x.ndim == 4 and x.shape[3] in (1, 3) else ""
         raise mistake(
             "output",
-            f"{SAMPLES} latents give {shown(x)} of {x.dtype}, expected ({SAMPLES}, 1 or 3, height, width){hint}",
+            f"{SAMPLES} latents give {shown(x)} of {x.dtype}, expected ({SAMPLES}, 1 or 3, height, "
+            f"width){hint}",
         )
     if not x.isfinite().all():
         share = float((~x.isfinite()).float().mean())
@@ -65,7 +67,8 @@ def _check_range(x: Tensor, config: ModuleConfig) -> None:
     if fault:
         raise mistake(
             "output.range",
-            f"is [{low:g}, {high:g}], but the first pictures {fault}. If it is right all the same, set output.check: false",
+            f"is [{low:g}, {high:g}], but the first pictures {fault}. "
+            "If it is right all the same, set output.check: false",
         )
 
 
@@ -82,8 +85,10 @@ def repeatable(first: Tensor, again: Tensor, config: ModuleConfig) -> None:
     if config.noise == "none":
         raise mistake(
             "noise",
-            f"{said}: the module draws noise of its own. Set noise: fixed (the same for all samples) or noise: fresh (each sample's own); "
-            "both compute every sample by itself, which is slower. Or switch its noise off by `arguments` or `call.arguments`",
+            f"{said}: the module draws noise of its own. "
+            "Set noise: fixed (the same for all samples) or noise: fresh (each sample's own); "
+            "both compute every sample by itself, which is slower. "
+            "Or switch its noise off by `arguments` or `call.arguments`",
         )
     raise mistake(
         "noise", f"{said}, though torch's generators were seeded: the module draws numbers from elsewhere"
@@ -100,8 +105,10 @@ def alone(first: Tensor, single: Tensor, config: ModuleConfig) -> None:
     if apart > BATCH_TOLERANCE:
         raise mistake(
             "target",
-            f"a picture changes by {apart:.2g} of the range with the company it is computed in, though the module is in evaluation mode: "
-            "some layer takes statistics of the batch (BatchNorm without running statistics, or called in training mode)",
+            f"a picture changes by {apart:.2g} of the range with the company it is computed in, "
+            "though the module is in evaluation mode: "
+            "some layer takes statistics of the batch (BatchNorm without running statistics, "
+            "or called in training mode)",
         )
 
 
@@ -126,7 +133,8 @@ def composed(direct: Tensor, run: Callable[[], Tensor], config: ModuleConfig, ke
     if not apart <= REPEAT_TOLERANCE:
         raise mistake(
             key,
-            f"put together they give a picture that differs from the module's own by {apart:.2g} of the range. {advice}",
+            f"put together they give a picture that differs from the module's own by {apart:.2g} of the "
+            f"range. {advice}",
         )
 
 

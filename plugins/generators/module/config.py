@@ -97,7 +97,8 @@ class ModuleConfig(PluginConfig):
     """The module, its weights, how it is called, and where codes enter it."""
 
     target: str = Field(
-        description="a class, or a function that returns the module: my_package.my_model:Generator or FILE.py:Generator"
+        description="a class, or a function that returns the module: "
+        "my_package.my_model:Generator or FILE.py:Generator"
     )
     arguments: dict[str, Any] = Field(
         default={}, description="what the class or function is called with, by name"
@@ -121,7 +122,8 @@ class ModuleConfig(PluginConfig):
     output: Output = Field(default=Output(), description="what it returns")
     noise: Literal["none", "fixed", "fresh"] = Field(
         default="none",
-        description="of modules that draw noise themselves: fixed is the same for all samples, fresh is each sample's own",
+        description="of modules that draw noise themselves: fixed is the same for all samples, "
+        "fresh is each sample's own",
     )
     mapping: str | None = Field(default=None, description="sub-module that makes w of z")
     strata: list[str] = Field(

@@ -34,11 +34,15 @@ from .wiring import Mapping, Socket, shown
 
 INPUT = "input"  # among `codes`: what the call itself is given
 ADVICE_CHAIN = (
-    "Each must take what the one before it returns, and nothing may happen between or behind them, such as a reshape, a function or a "
+    "Each must take what the one before it returns, and nothing may happen between or behind them, "
+    "such as a reshape, a function or a "
     "shortcut; list all of them in order, or leave `strata` out"
 )
 ADVICE_MAPPING = "The module uses the latent beside its mapping; leave `mapping` out"
-ADVICE_CODES = f"Something else takes the code too, and is not listed; add it, or `{INPUT}` for what the call itself is given"
+ADVICE_CODES = (
+    "Something else takes the code too, and is not listed; "
+    f"add it, or `{INPUT}` for what the call itself is given"
+)
 
 
 class OwnModule(Generator):
@@ -195,7 +199,7 @@ class OwnModule(Generator):
         return self._rows(lambda rows: self._call(z[rows], _of(labels, rows)), len(z), keys)
 
     def _rows(self, run: Callable[[slice], Tensor], n: int, keys: Tensor | None) -> Tensor:
-        """All samples at once; one by one where the module draws noise, since only so is each one's noise its own."""
+        """Run all samples at once, or one by one if the module draws noise, so that each has its own."""
         if self.config.noise == "none":
             return run(slice(None))
         found = []
@@ -280,7 +284,7 @@ class OwnModule(Generator):
             return
         codes = [w] * self.card.layers
         if self._sockets:
-            # If the listed sub-modules are all that take the code, the call itself may be given the codes of other samples.
+            # If only the listed sub-modules take the code, the call itself may get codes of other samples.
             root = w.flip(0) if self._root is None else w
             checks.composed(
                 pictures, lambda: self._pictures(codes, labels, keys, root), config, "codes", ADVICE_CODES

@@ -51,7 +51,8 @@ def build(config: ModuleConfig) -> nn.Module:
     except Exception as error:
         raise mistake(
             "arguments",
-            f"{name}({', '.join(f'{k}={shown(v)}' for k, v in config.arguments.items())}) failed: {reason(error)}",
+            f"{name}({', '.join(f'{k}={shown(v)}' for k, v in config.arguments.items())}) failed: "
+            f"{reason(error)}",
         ) from error
     if not isinstance(module, nn.Module):
         raise mistake("target", f"{name}(...) gives {type(module).__name__}, no torch.nn.Module")
@@ -93,7 +94,8 @@ def fill(module: nn.Module, config: ModuleConfig) -> Checkpoint | None:
     if senseless := unreal(tensors):
         raise mistake(
             "checkpoint",
-            f"{checkpoint.path}: {listed(senseless)}: these tensors hold values that are not finite real numbers",
+            f"{checkpoint.path}: {listed(senseless)}: "
+            "these tensors hold values that are not finite real numbers",
         )
     module.load_state_dict(tensors, strict=False)
     return checkpoint
@@ -110,7 +112,8 @@ def submodule(module: nn.Module, name: str, key: str) -> nn.Module:
         top = [child for child, _ in module.named_children()]
         raise mistake(
             key,
-            f"the module has no sub-module '{name}'.{nearest(name, names)} At its top it has {', '.join(top) or 'none'}",
+            f"the module has no sub-module '{name}'.{nearest(name, names)} At its top it has "
+            f"{', '.join(top) or 'none'}",
         )
     found: nn.Module = names[name]
     return found
@@ -123,7 +126,10 @@ def _stripped(part: Part, prefix: str) -> dict[str, Tensor]:
 
 
 def _misfits(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
-    """What is missing, superfluous or of another shape. Counters of batch normalisation may be missing: they change nothing."""
+    """List tensors that are missing, unexpected or of another shape.
+
+    Counters of batch normalisation may be missing, because they have no effect.
+    """
     own = {
         name: tuple(value.shape) for name, value in module.state_dict().items() if isinstance(value, Tensor)
     }

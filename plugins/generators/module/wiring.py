@@ -141,7 +141,8 @@ class Socket:
             raise mistake(
                 self.key,
                 f"'{self.name}' is not given the code {tuple(w.shape)} as it is, but {seen}. "
-                "List sub-modules that take what `mapping` returns, or the latent itself where there is no mapping",
+                "List sub-modules that take what `mapping` returns, "
+                "or the latent itself where there is no mapping",
             )
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Reads the architecture of a ProgressiveGAN off shapes and stored settings; nothing has to be told."""
+"""Infer the architecture of a ProgressiveGAN from the shapes of its tensors and stored settings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Architecture:
         classes: how many of the inputs are the class, as one-hot.
         lod: level of detail at which the picture is taken; a whole number k leaves out the last k levels,
             a fraction blends two outputs.
-        z_first: whether z is normalised before the class is appended, as GenForce does, and then once more with it.
+        z_first: whether z is normalised before the class is appended, as in GenForce, and again with it.
         normalise_inputs, normalise: pixel norm of the inputs, and after every layer.
         equalised: whether weights are multiplied by their gain over the root of the fan-in.
         leak: slope of the leaky ReLU; 0 is a plain one.
@@ -55,15 +55,18 @@ class Architecture:
     def __post_init__(self) -> None:
         if not 0 <= self.classes < self.inputs:
             raise CheckpointError(
-                f"a ProgressiveGAN with {self.inputs} inputs, of which {self.classes} are classes, has no latent code"
+                f"a ProgressiveGAN with {self.inputs} inputs, of which {self.classes} are classes, "
+                "has no latent code"
             )
         if not (math.isfinite(self.lod) and 0.0 <= self.lod <= len(self.widths) - 1):
             raise CheckpointError(
-                f"a ProgressiveGAN of {len(self.widths)} levels has levels of detail 0 to {len(self.widths) - 1}, not {self.lod:g}"
+                f"a ProgressiveGAN of {len(self.widths)} levels has levels of detail 0 to "
+                f"{len(self.widths) - 1}, not {self.lod:g}"
             )
         if self.colours not in (1, 3):
             raise CheckpointError(
-                f"a ProgressiveGAN that makes pictures of {self.colours} channels; 3, or 1 for grey, can be used"
+                f"a ProgressiveGAN that makes pictures of {self.colours} channels; "
+                "3, or 1 for grey, can be used"
             )
 
     @classmethod
@@ -121,11 +124,13 @@ def infer(shapes: Shapes, options: Mapping[str, Any]) -> Architecture:
     if count % 2 or any(name not in shapes for name in wanted):
         found = sorted(name for name in shapes if name.startswith("layers.") and name.endswith(".bias"))
         raise CheckpointError(
-            f"a ProgressiveGAN has two layers for each of 4, 8, 16 ... pixels, numbered 0, 1, 2 ...; this file has {count}: {found}"
+            "a ProgressiveGAN has two layers for each of 4, 8, 16 ... pixels, numbered 0, 1, 2 ...; "
+            f"this file has {count}: {found}"
         )
     if any(len(shapes[name]) != 1 for name in wanted) or len(shapes.get("layers.0.weight", ())) != 4:
         raise CheckpointError(
-            "a ProgressiveGAN whose biases are vectors and whose first layer is a 4x4 convolution or a matrix was expected"
+            "a ProgressiveGAN whose biases are vectors and whose first layer is a 4x4 convolution or a "
+            "matrix was expected"
         )
     last = f"outputs.{count // 2 - 1}.bias"
     colours = shapes.get(last, shapes.get("outputs.0.bias", (3,)))
@@ -188,7 +193,7 @@ _OPTIONS: dict[str, type] = {
 
 
 def _stored(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file says about itself: in our own header, or in the constructor arguments of NVIDIA's network."""
+    """Return the settings stored in a file: in this project's header, or as arguments of NVIDIA's network."""
     network = settings.get("network")
     if isinstance(network, Mapping):
         return {
@@ -214,5 +219,6 @@ def _checked(name: str, value: object, kind: type) -> Any:
     if (whole or (kind is float and isinstance(value, float))) and 0 <= value < math.inf:  # type: ignore[operator]
         return kind(value)
     raise CheckpointError(
-        f"{name} stored in the file is {shown(value)}, expected a {'whole ' if kind is int else ''}number from 0 up"
+        f"{name} stored in the file is {shown(value)}, "
+        f"expected a {'whole ' if kind is int else ''}number from 0 up"
     )

@@ -1,4 +1,4 @@
-"""The ProgressiveGAN plugin: its layers as strata that the core composes."""
+"""Run ProgressiveGAN as a plugin whose layers are strata that the core composes."""
 
 from __future__ import annotations
 
@@ -29,30 +29,31 @@ from .network import Convolution, InferenceLayer, Network, enlarge
 
 
 class _Place(NamedTuple):
-    """Which layer a stratum is."""
+    """Hold the layer of a stratum."""
 
     layer: InferenceLayer
     is_output: bool
 
 
 class ProgressiveGAN(Generator):
-    """ProgressiveGAN (Karras et al. 2018): one layer, w = z.
+    """Run ProgressiveGAN (Karras et al. 2018), with one layer and w = z.
 
     The first stratum reads z, which the network normalises; no later one reads a code. State.x is the
     feature map after the activation and before pixel norm.
     """
 
     class Config(ClassConfig):
-        """Checkpoint and classes."""
+        """Hold checkpoint and classes."""
 
         labels: int | None = Field(
             default=None,
             ge=1,
-            description="how many of the inputs are classes, for conditional networks whose file does not say so (GenForce); else leave it out",
+            description="how many of the inputs are classes, "
+            "for conditional networks whose file does not say so (GenForce); else leave it out",
         )
 
     config: Config
-    judges_range = False  # the family has one, and any weights are welcome
+    judges_range = False  # any weights are accepted
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
@@ -86,7 +87,7 @@ class ProgressiveGAN(Generator):
                 strata.append(Stratum(f"output{level}", None, 4 * 2**level, is_feature=False))
         self.network = for_inference(torch.nn.ModuleList(layers), device)
         self.strata = tuple(strata)
-        self._places = [
+        self._stratum_layers = [
             _Place(layer, not stratum.is_feature) for layer, stratum in zip(layers, strata, strict=True)
         ]
 
@@ -94,27 +95,27 @@ class ProgressiveGAN(Generator):
     def recognise(
         cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
     ) -> Match | None:
-        """By its tensor names and the shape of its first layer, in any of the published layouts."""
+        """Recognise tensor names and the shape of the first layer, in any published layout."""
         layout = recognised(names_and_shapes)
         return None if layout is None else Match(1.0, f"ProgressiveGAN in the {layout.name} layout")
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        """Sizes, classes and weights, whatever the layout."""
+        """Return sizes, classes and weights, in any layout."""
         return examine(part)
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Normal z; for conditional networks a class each, drawn evenly from those configured."""
+        """Draw normal z (n, Z), and for conditional networks a configured class each, uniformly."""
         return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def begin(self, inputs: Inputs) -> State:
-        """Nothing, or the class weights (N, Y) that are appended to z."""
+        """Return an empty state, or one with the class weights (N, Y) that are appended to z."""
         labels = self._classes.weights(inputs.condition, torch.empty(inputs.n, device=self.device))
         return State(None, kept={} if labels is None else {"labels": labels})
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        """A layer after pixel norm of what it is given, or an output, blended with the one before."""
-        layer, is_output = self._places[s]
+        """Apply pixel norm and a layer, or an output that is blended with the one before."""
+        layer, is_output = self._stratum_layers[s]
         precision = compute_dtype(self.device)
         with torch.autocast(self.device.type, enabled=False):
             if s == 0:
@@ -131,21 +132,21 @@ class ProgressiveGAN(Generator):
             return State(state.x, rgb, state.kept)
 
     def finish(self, state: State) -> Tensor:
-        """The network's [-1, 1] as [0, 1], at full size; grey as three equal channels."""
+        """Return images (N, 3, H, W) at full size, in [0, 1], with grey repeated in three channels."""
         assert state.rgb is not None
         rgb = enlarge(state.rgb, 2 ** math.floor(self.architecture.lod))
         return (rgb.expand(-1, 3, -1, -1) + 1.0) / 2.0
 
     def style_weights(self, s: int) -> Tensor | None:
-        """Of the first stratum, the matrix (16 C, D) that the normalised z meets, classes left out, at its true scale."""
-        weight = self._places[0].layer.weight[:, : self.architecture.z_dim]
+        """Return the matrix (16 C, D) of the first stratum, without classes, as it is applied."""
+        weight = self._stratum_layers[0].layer.weight[:, : self.architecture.z_dim]
         return weight if s == 0 else None
 
     def _norm(self, x: Tensor) -> Tensor:
         return pixel_norm(x, self.architecture.epsilon, outside=self.architecture.epsilon_outside)
 
     def _inputs(self, z: Tensor, state: State) -> Tensor:
-        """What the first layer is given: z (N, Z), with the classes if there are any, normalised."""
+        """Return the input of the first layer: z (N, Z), with class weights appended if any, normalised."""
         if not self.architecture.normalise_inputs:
             return torch.cat([z, state.kept["labels"]], dim=1) if self.architecture.classes else z
         if self.architecture.z_first:
@@ -163,17 +164,18 @@ class ProgressiveGAN(Generator):
 
 
 def _at(modules: torch.nn.Module, name: str) -> Convolution:
-    found = modules.get_submodule(name)
-    assert isinstance(found, Convolution)
-    return found
+    module = modules.get_submodule(name)
+    assert isinstance(module, Convolution)
+    return module
 
 
 def _with_labels(architecture: Architecture, labels: int | None) -> Architecture:
-    """The architecture with so many classes among its inputs."""
+    """Return the architecture with this number of classes among its inputs."""
     if labels is None or labels == architecture.classes:
         return architecture
     if architecture.classes:
         raise CheckpointError(
-            f"labels: {labels} is configured, but the file says that this ProgressiveGAN has {architecture.classes} classes"
+            f"labels: {labels} is configured, "
+            f"but the file says that this ProgressiveGAN has {architecture.classes} classes"
         )
     return replace(architecture, classes=labels)

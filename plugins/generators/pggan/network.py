@@ -1,10 +1,10 @@
-"""The layers of ProgressiveGAN.
+"""Build the layers of ProgressiveGAN.
 
 Source: Karras et al. 2018, "Progressive Growing of GANs for Improved Quality, Stability, and Variation",
 sections 4.1 (equalised learning rate), 4.2 (pixel norm), 2 (levels of detail) and appendix A.1 (table 2).
 
-`Network` holds the weights as they are published. `InferenceLayer` is what computes: weights times their
-factors, the first layer as a matrix, and upsampling put into the convolution that follows it.
+`Network` holds the weights as published. `InferenceLayer` computes, with weights times their factors, the
+first layer as a matrix, and upsampling fused into the convolution that follows it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..shared.convolutions import equalised, with_upsampling
+from ..shared.convolutions import equalised, fuse_upsampling
 
 
 class Convolution(nn.Module):
-    """Weights (O, I, k, k) about N(0, 1), and bias (O,)."""
+    """Hold weights (O, I, k, k) of about N(0, 1), and bias (O,)."""
 
     def __init__(self, inputs: int, outputs: int, size: int) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Convolution(nn.Module):
 
 
 class Network(nn.Module):
-    """What a checkpoint holds: two layers per level, and the outputs that are in use.
+    """Hold the weights of a checkpoint: two layers per level, and the outputs that are in use.
 
     Args:
         inputs: width of z, classes included.
@@ -48,20 +48,20 @@ class Network(nn.Module):
 
 
 def as_matrix(weight: Tensor) -> Tensor:
-    """A 4x4 convolution (C, Z, 4, 4) that meets one pixel amid zeros, as a matrix (16 C, Z).
+    """Return a 4x4 convolution (C, Z, 4, 4) of a single pixel with zero padding as a matrix (16 C, Z).
 
-    Row 16 c + 4 y + x gives channel c at (y, x). This is the matrix that SeFa factorises.
+    Row 16 c + 4 y + x gives channel c at (y, x). SeFa factorises this matrix (Shen and Zhou 2021).
     """
     return weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2)
 
 
 class InferenceLayer(nn.Module):
-    """A layer ready for use, without pixel norm.
+    """Apply one layer, without pixel norm.
 
     Args:
-        stored: the layer as it is published.
+        stored: the layer as published.
         kind: `dense` for the first, `up` for one that doubles the size, `same` for any other.
-        gain: of the equalised learning rate; None if weights are used as they are stored.
+        gain: of the equalised learning rate; None uses weights as stored.
         leak: slope of the leaky ReLU; None for an output, which has no activation.
     """
 
@@ -77,23 +77,23 @@ class InferenceLayer(nn.Module):
         if kind == "dense":
             weight = as_matrix(weight)
         elif kind == "up":
-            weight = with_upsampling(weight)
+            weight = fuse_upsampling(weight)
         self.register_buffer("weight", weight.contiguous())
         self.register_buffer("bias", stored.bias.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, Z) to (N, C, 4, 4), (N, I, h, w) to (N, O, 2h, 2w), or (N, I, h, w) to (N, O, h, w)."""
+        """Map (N, Z) to (N, C, 4, 4), or (N, I, h, w) to (N, O, 2h, 2w) or (N, O, h, w)."""
         weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
         if self.kind == "dense":
-            y = F.linear(x, weight).view(x.shape[0], -1, 4, 4) + bias[:, None, None]
+            y = F.linear(x, weight).view(x.shape[0], -1, 4, 4) + bias[:, None, None]  # (N, C, 4, 4)
             y = y.contiguous(memory_format=torch.channels_last)
         elif self.kind == "up":
-            y = F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
+            y = F.conv_transpose2d(x, weight, bias, stride=2, padding=1)  # (N, O, 2h, 2w)
         else:
-            y = F.conv2d(x, weight, bias, padding=weight.shape[2] // 2)
+            y = F.conv2d(x, weight, bias, padding=weight.shape[2] // 2)  # (N, O, h, w)
         return y if self.leak is None else F.leaky_relu(y, self.leak, inplace=True)
 
 
 def enlarge(rgb: Tensor, factor: int) -> Tensor:
-    """Nearest-neighbour upsampling of rgb (N, C, H, W)."""
+    """Upsample rgb (N, C, H, W) by an integer factor, with nearest neighbours."""
     return rgb if factor == 1 else F.interpolate(rgb, scale_factor=factor, mode="nearest")

@@ -1,4 +1,4 @@
-"""From stored tensors to those of our network, as far as names alone do not decide."""
+"""Translate stored tensors to those of the network, where names alone do not decide."""
 
 from __future__ import annotations
 
@@ -13,44 +13,49 @@ from .layouts import GENFORCE, MMGENERATION, MMGENERATION_AVERAGE
 
 
 def translate(layout: Layout, stored: dict[str, Tensor]) -> tuple[Translated, float]:
-    """Weights by our names, every convolution (O, I, k, k) and apart from upsampling; and the level of detail, 0 if none is stored."""
-    found = layout.translate(stored)
-    lod = found.tensors.pop("lod", None)
-    found = _count_from_below(found)
+    """Translate weights, with every convolution (O, I, k, k) and separate from upsampling.
+
+    Returns:
+        The weights by the names used here, and the level of detail, 0 if none is stored.
+    """
+    translated = layout.translate(stored)
+    lod = translated.tensors.pop("lod", None)
+    translated = _count_from_below(translated)
     if layout is GENFORCE:
-        _turn(found.tensors, usual=False, own_fan_in=True)
+        _convert_transposed(translated.tensors, usual=False, own_fan_in=True)
     elif layout in (MMGENERATION, MMGENERATION_AVERAGE):
-        _turn(found.tensors, usual=True, own_fan_in=False)
-    return found, float(lod) if lod is not None and lod.numel() == 1 and not lod.is_complex() else 0.0
+        _convert_transposed(translated.tensors, usual=True, own_fan_in=False)
+    return translated, float(lod) if lod is not None and lod.numel() == 1 and not lod.is_complex() else 0.0
 
 
 def levels(names: dict[str, Tensor]) -> int:
-    """How many sizes the network has: half of its layers."""
+    """Return the number of resolutions, half of the number of layers."""
     return sum(bool(re.fullmatch(r"layers\.\d+\.bias", name)) for name in names) // 2
 
 
-def _count_from_below(found: Translated) -> Translated:
-    """Outputs by level, where they are stored by level of detail."""
-    top = levels(found.tensors) - 1
+def _count_from_below(translated: Translated) -> Translated:
+    """Rename outputs from level of detail, counted from the top, to level, counted from 4 pixels."""
+    top = levels(translated.tensors) - 1
 
     def name(ours: str) -> str:
         match = re.fullmatch(r"outputs\.lod(\d+)\.(.*)", ours)
         return ours if match is None else f"outputs.{top - int(match[1])}.{match[2]}"
 
     return replace(
-        found,
-        tensors={name(ours): tensor for ours, tensor in found.tensors.items()},
-        origin={name(ours): stored for ours, stored in found.origin.items()},
+        translated,
+        tensors={name(ours): tensor for ours, tensor in translated.tensors.items()},
+        origin={name(ours): stored for ours, stored in translated.origin.items()},
     )
 
 
-def _turn(tensors: dict[str, Tensor], *, usual: bool, own_fan_in: bool) -> None:
-    """Make transposed convolutions (I, O, 3, 3) of stride 2 into the convolutions that follow nearest-neighbour upsampling.
+def _convert_transposed(tensors: dict[str, Tensor], *, usual: bool, own_fan_in: bool) -> None:
+    """Convert transposed convolutions (I, O, 3, 3) of stride 2 to convolutions after upsampling.
 
     Args:
         tensors: changed in place.
-        usual: whether they are transposed where every width is the same, so that shapes do not tell.
-        own_fan_in: False if a transposed weight's factor was computed from its number of outputs, as MMGeneration does.
+        usual: whether they are transposed if all widths are equal, so that shapes do not decide.
+        own_fan_in: False if the factor of a transposed weight was computed from its number of outputs, as in
+            MMGeneration.
     """
     ups = [
         i

@@ -1,4 +1,4 @@
-"""Reads the architecture of an R3GAN off the shapes of its tensors; nothing has to be told."""
+"""Infer the architecture of an R3GAN from the shapes of its tensors and stored settings."""
 
 from __future__ import annotations
 

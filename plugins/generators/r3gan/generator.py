@@ -1,4 +1,4 @@
-"""The R3GAN plugin: its blocks as strata that the core composes."""
+"""Run R3GAN as a plugin whose blocks are strata that the core composes."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from .layouts import LAYOUTS
 
 
 class R3GAN(Generator):
-    """R3GAN (Huang et al. 2024): one layer, w = z.
+    """Run R3GAN (Huang et al. 2024), with one layer and w = z.
 
     The first stratum reads z and scales a learned picture of 4x4 pixels; no later one reads a code.
     """
 
     class Config(ClassConfig):
-        """Checkpoint and classes."""
+        """Hold checkpoint and classes."""
 
     config: Config
-    judges_range = False  # the family has one, and any weights are welcome
+    judges_range = False  # any weights are accepted
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
@@ -63,21 +63,21 @@ class R3GAN(Generator):
     def recognise(
         cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
     ) -> Match | None:
-        """By its tensor names."""
+        """Recognise tensor names."""
         layout = find(LAYOUTS, names_and_shapes)
         return None if layout is None else Match(1.0, f"R3GAN in the {layout.name} layout")
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        """Sizes, classes and weights."""
+        """Return sizes, classes and weights."""
         return examine(part)
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Normal z; for conditional networks a class each, drawn evenly from those configured."""
+        """Draw normal z (n, Z), and for conditional networks a configured class each, uniformly."""
         return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def begin(self, inputs: Inputs) -> State:
-        """Nothing, or what the class gives the first stratum beside z, (N, C)."""
+        """Return an empty state, or one with the share of the class in the first stratum, (N, C)."""
         weights = self._classes.weights(inputs.condition, torch.empty(inputs.n, device=self.device))
         if weights is None:
             return State(None)
@@ -93,7 +93,7 @@ class R3GAN(Generator):
             )
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        """The basis, upsampling, a residual block, or RGB."""
+        """Apply the basis, upsampling, a residual block, or the output."""
         precision = compute_dtype(self.device)
         with torch.autocast(self.device.type, enabled=False):
             if s == 0:
@@ -108,16 +108,16 @@ class R3GAN(Generator):
             return State(state.x, y.float()) if s == len(self.strata) - 1 else State(y)
 
     def finish(self, state: State) -> Tensor:
-        """The network's [-1, 1] as [0, 1]."""
+        """Return images (N, 3, H, W), with [-1, 1] mapped to [0, 1]."""
         assert state.rgb is not None
         return (state.rgb + 1.0) / 2.0
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
-        """How much of each channel's picture z (N, D) asks for, (N, C); what the class adds is not in it."""
+        """Return the share of z (N, D) in the scale of each channel's pattern, (N, C), without the class."""
         weight = self.style_weights(s)
         return None if weight is None else F.linear(code, weight)
 
     def style_weights(self, s: int) -> Tensor | None:
-        """Of the first stratum, (C, D): the weights of z, without those of the class."""
+        """Return the weights of z in the first stratum, (C, D), without those of the class."""
         weight: Tensor = self.network.basis.linear.weight[:, : self.architecture.z_dim]
         return weight if s == 0 else None

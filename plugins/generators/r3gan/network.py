@@ -1,9 +1,9 @@
-"""The layers of R3GAN.
+"""Build the layers of R3GAN.
 
 Source: Huang et al. 2024, "The GAN is dead; long live the GAN! A Modern Baseline GAN", section 4:
 a learned 4x4 pattern scaled by a linear map of z, then per resolution residual blocks of 1x1, grouped
 3x3 and 1x1 convolutions without normalisation, and interpolative upsampling between resolutions.
-Weights are used as they are stored. Every layer computes in the precision of its input.
+Weights are used as stored. Every layer computes in the precision of its input.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
 class Embedding(nn.Module):
-    """What the class adds to the inputs: weights (E, Y)."""
+    """Hold the class embedding that is appended to z: weights (E, Y)."""
 
     def __init__(self, classes: int, width: int) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Embedding(nn.Module):
 
 
 class Linear(nn.Module):
-    """Weights (C, Z + E) without bias."""
+    """Hold weights (C, Z + E) without bias."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Linear(nn.Module):
 
 
 class Basis(nn.Module):
-    """A learned picture of 4x4 pixels per channel, each times a number that comes from z."""
+    """Scale a learned pattern of 4x4 pixels per channel by a linear function of z."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -45,12 +45,12 @@ class Basis(nn.Module):
         self.linear = Linear(inputs, outputs)
 
     def forward(self, style: Tensor) -> Tensor:
-        """How much of each picture (N, C): to (N, C, 4, 4)."""
+        """Map the scales (N, C) to feature maps (N, C, 4, 4)."""
         return (self.pattern * style[:, :, None, None]).contiguous(memory_format=torch.channels_last)
 
 
 class Convolution(nn.Module):
-    """Weights (O, I / groups, k, k) without bias; the size stays."""
+    """Apply weights (O, I / groups, k, k) without bias; the size of the map stays."""
 
     def __init__(self, inputs: int, outputs: int, size: int = 1, groups: int = 1) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Convolution(nn.Module):
         self.groups = groups
 
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """(N, I, H, W) to (N, O, H, W); with a bias (O,), to its leaky ReLU after that."""
+        """Map (N, I, H, W) to (N, O, H, W); with a bias (O,), followed by a leaky ReLU."""
         weight, padding = self.weight.to(x.dtype), self.weight.shape[2] // 2
         if bias is None:
             return F.conv2d(x, weight, padding=padding, groups=self.groups)
@@ -70,7 +70,7 @@ class Convolution(nn.Module):
 
 
 class Block(nn.Module):
-    """Residual block: 1x1 to the wider inside, grouped convolution there, 1x1 back."""
+    """Represent a residual block: 1x1 convolution to a larger width, grouped convolution, 1x1 back."""
 
     def __init__(self, width: int, inside: int, groups: int, size: int) -> None:
         super().__init__()
@@ -81,15 +81,15 @@ class Block(nn.Module):
         self.conv3 = Convolution(inside, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same."""
-        inside = self.conv2(self.conv1(x, self.bias1), self.bias2)
-        return x + cast("Tensor", self.conv3(inside))
+        """Map (N, C, H, W) to (N, C, H, W)."""
+        y = self.conv2(self.conv1(x, self.bias1), self.bias2)  # (N, inside, H, W)
+        return x + cast("Tensor", self.conv3(y))
 
 
 class Up(nn.Module):
-    """1x1 convolution where the width changes, then twice the size: zeros between the pixels and a low-pass filter.
+    """Double the size of a map by inserting zeros and low-pass filtering, after a 1x1 convolution.
 
-    The filter (k, k), k even, sums to one as it is stored.
+    The convolution exists only where the width changes. The stored filter (k, k), k even, has sum 1.
     """
 
     kernel: Tensor
@@ -102,13 +102,13 @@ class Up(nn.Module):
         self.register_buffer("kernel", torch.outer(row, row) / row.sum() ** 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, I, h, w) to (N, O, 2h, 2w)."""
-        x = self.conv(x) if hasattr(self, "conv") else x
+        """Map (N, I, h, w) to (N, O, 2h, 2w)."""
+        x = self.conv(x) if hasattr(self, "conv") else x  # (N, O, h, w)
         return interpolate(x, 4.0 * self.kernel, 2, self.kernel.shape[0] // 2 - 1)
 
 
 class Stage(nn.Module):
-    """All of one resolution: `up`, but for the first, and its blocks."""
+    """Hold the blocks of one resolution, and, except for the first, `up`."""
 
     def __init__(
         self,
@@ -128,11 +128,11 @@ class Stage(nn.Module):
 
 
 class Network(nn.Module):
-    """The module whose state dict a checkpoint holds.
+    """Hold the module whose state dict a checkpoint stores.
 
     Args:
         z_dim: width of z.
-        classes, embedding: how many classes, and the width of what they are turned into; 0 if there are none.
+        classes, embedding: number of classes, and width of their embedding; 0 if there are none.
         widths: of each stage, from 4 pixels up.
         insides: width inside each block of each stage.
         groups: of the middle convolution of each block of each stage.

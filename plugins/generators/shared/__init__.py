@@ -1,1 +1,1 @@
-"""What several generator plugins have in common: reading other people's tensor names, classes, noise, truncation."""
+"""Hold what several generators share: tensor names of other libraries, classes, noise, truncation."""

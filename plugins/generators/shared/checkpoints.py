@@ -1,4 +1,4 @@
-"""From a config's checkpoint to what a plugin finds in it."""
+"""Open the checkpoint of a config and examine it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .config import CheckpointConfig
 
 @dataclass(frozen=True)
 class Opened:
-    """A checkpoint, the plugin's findings, and the part of it in which they were made."""
+    """Hold a checkpoint, its part for this plugin, and what the plugin found there."""
 
     checkpoint: Checkpoint
     found: Examined
     part: Part
 
     def card(self, *, truncation: str = "none") -> ModelCard:
-        """The model card."""
+        """Return the model card."""
         settings, found = self.part.settings, self.found
         return ModelCard(
             family=found.family,
@@ -38,15 +38,16 @@ class Opened:
 
 
 def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> Opened:
-    """Read, check the hash, find the plugin's part, examine it.
+    """Read a checkpoint, check its hash, find the plugin's part and examine it.
 
     Raises:
-        CheckpointError: missing, damaged, of another hash, or of another family.
+        CheckpointError: the file is missing, damaged, has another hash, or is of another family.
     """
     checkpoint = read_checkpoint(locate(config.checkpoint, "generator"))
     if config.sha256 is not None and config.sha256.lower() != checkpoint.sha256:
         raise CheckpointError(
-            f"{checkpoint.path} has the SHA-256 {checkpoint.sha256}, but the config asks for {config.sha256.lower()}"
+            f"{checkpoint.path} has the SHA-256 {checkpoint.sha256}, "
+            f"but the config asks for {config.sha256.lower()}"
         )
     part = own_part(plugin, checkpoint)
     try:

@@ -1,4 +1,4 @@
-"""Classes of conditional generators: which are drawn, and how a condition becomes class weights."""
+"""Draw classes for conditional generators, and turn conditions into class weights."""
 
 from __future__ import annotations
 
@@ -14,55 +14,56 @@ from ....core.randomness import Stream, Use, uniforms
 
 
 class Classes:
-    """The classes of one network.
+    """Represent the classes of one network, and those that are drawn.
 
     Args:
         family: of the generator, for messages.
         count: how many classes the network has; 0 if it is unconditional.
-        asked: `sampled` for all of them, one class, or a list.
+        requested: `sampled` for all of them, one class, or a list.
 
     Raises:
-        CheckpointError: classes that the network does not have.
+        CheckpointError: the network does not have these classes.
     """
 
-    def __init__(self, family: str, count: int, asked: Literal["sampled"] | int | list[int]) -> None:
+    def __init__(self, family: str, count: int, requested: Literal["sampled"] | int | list[int]) -> None:
         self.family, self.count = family, count
-        if asked == "sampled":
+        if requested == "sampled":
             self.drawn = list(range(count))
             return
-        wanted = [asked] if isinstance(asked, int) else list(asked)
+        classes = [requested] if isinstance(requested, int) else list(requested)
         if not count:
             raise CheckpointError(
                 f"classes are configured, but this {family} is unconditional; leave `classes` out"
             )
-        if not wanted or any(not 0 <= c < count for c in wanted):
-            raise CheckpointError(f"classes {asked}: this {family} has classes 0 to {count - 1}")
-        self.drawn = wanted
+        if not classes or any(not 0 <= c < count for c in classes):
+            raise CheckpointError(f"classes {requested}: this {family} has classes 0 to {count - 1}")
+        self.drawn = classes
 
     def sample(self, latents: Latents, seed: int, stream: Stream) -> Latents:
-        """The same latents with a class each, drawn evenly: a function of (seed, stream, index) alone."""
+        """Return the latents with a class each, drawn uniformly; it depends only on (seed, stream, index)."""
         if not self.drawn:
             return latents
         draws = [uniforms(seed, stream, Use.CONDITION, i, 1)[0] for i in latents.index.tolist()]
-        chosen = [self.drawn[int(draw * len(self.drawn))] for draw in draws]
-        return Latents(latents.z, torch.tensor(chosen, device=latents.z.device), latents.index)
+        classes = [self.drawn[int(draw * len(self.drawn))] for draw in draws]
+        return Latents(latents.z, torch.tensor(classes, device=latents.z.device), latents.index)
 
     def weights(self, condition: Tensor | None, like: Tensor) -> Tensor | None:
-        """Class weights (N, Y) from classes (N,) or class weights (N, Y); None for unconditional networks.
+        """Return class weights (N, Y) for classes (N,) or weights (N, Y); None for unconditional networks.
 
         Args:
-            condition: as sample() or the user gives it.
+            condition: from sample() or the user.
             like: a tensor (N, ...) whose type and device the weights get.
 
         Raises:
-            DataError: no condition where one is needed, or classes that are not there.
+            DataError: a missing condition, or classes that the network does not have.
         """
         if not self.count:
             return None
         n = like.shape[0]
         if condition is None:
             raise DataError(
-                f"this {self.family} is conditional: it needs a class from 0 to {self.count - 1} for every sample"
+                f"this {self.family} is conditional: "
+                f"it needs a class from 0 to {self.count - 1} for every sample"
             )
         if condition.is_floating_point():
             check_shape(condition, "N Y", where="class weights", N=n, Y=self.count)
@@ -70,6 +71,7 @@ class Classes:
         check_shape(condition, "N", where="classes", N=n)
         if ((condition < 0) | (condition >= self.count)).any():
             raise DataError(
-                f"this {self.family} has classes 0 to {self.count - 1}; it was given {sorted(set(condition.tolist()))}"
+                f"this {self.family} has classes 0 to {self.count - 1}; "
+                f"it was given {sorted(set(condition.tolist()))}"
             )
         return torch.nn.functional.one_hot(condition.long(), self.count).to(like)

@@ -1,4 +1,4 @@
-"""Config fields that generator plugins share."""
+"""Define config fields that generator plugins share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ....core.plugins.base import PluginConfig
 
 
 class CheckpointConfig(PluginConfig):
-    """A checkpoint, and if wanted the hash it must have."""
+    """Hold the checkpoint, and optionally the hash that it must have."""
 
     checkpoint: str = Field(description="a file of any known container, or bundled:NAME")
     sha256: str | None = Field(
@@ -19,7 +19,7 @@ class CheckpointConfig(PluginConfig):
 
 
 class ClassConfig(CheckpointConfig):
-    """Which classes of a conditional network are drawn."""
+    """Hold the classes of a conditional network that are drawn."""
 
     classes: Literal["sampled"] | int | list[int] = Field(
         default="sampled",
@@ -28,7 +28,7 @@ class ClassConfig(CheckpointConfig):
 
 
 class TruncationConfig(ClassConfig):
-    """What every generator with a mapping network lets one choose."""
+    """Hold the options of every generator with a mapping network."""
 
     truncation_psi: float = Field(
         default=1.0, ge=0.0, le=1.0, description="pulls w towards its mean; 1 is none"
@@ -39,7 +39,7 @@ class TruncationConfig(ClassConfig):
 
 
 class StyleConfig(TruncationConfig):
-    """The same for generators with noise."""
+    """Hold the options of every generator with a mapping network and noise."""
 
     noise: Literal["const", "fresh", "none"] = Field(
         default="const", description="const: as in the checkpoint; fresh: per sample"

@@ -1,4 +1,4 @@
-"""Interpolation of feature maps: one filter for all channels."""
+"""Interpolate feature maps with one filter for all channels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ Pair = int | tuple[int, int]
 
 
 def interpolate(x: Tensor, kernel: Tensor, stride: Pair, padding: Pair, output_padding: Pair = 0) -> Tensor:
-    """Zeros between the samples of x (N, C, H, W), then a filter (K, L); the rest is as in conv_transpose2d.
+    """Insert zeros between the samples of x (N, C, H, W) and apply a filter (K, L) to every channel.
 
-    Of 16 bits too a CPU computes in float32: torch's transposed depthwise convolution is twenty times slower in bfloat16.
+    Sizes are those of conv_transpose2d. On a CPU 16-bit maps are computed in float32, because torch's
+    transposed depthwise convolution is twenty times slower in bfloat16.
     """
-    wide = x.float() if x.device.type == "cpu" and x.dtype in (torch.bfloat16, torch.float16) else x
-    weight = kernel.to(wide.dtype).expand(x.shape[1], 1, *kernel.shape)
+    x32 = x.float() if x.device.type == "cpu" and x.dtype in (torch.bfloat16, torch.float16) else x
+    weight = kernel.to(x32.dtype).expand(x.shape[1], 1, *kernel.shape)
     return F.conv_transpose2d(
-        wide, weight, stride=stride, padding=padding, output_padding=output_padding, groups=x.shape[1]
+        x32, weight, stride=stride, padding=padding, output_padding=output_padding, groups=x.shape[1]
     ).to(x.dtype)

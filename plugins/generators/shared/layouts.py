@@ -1,7 +1,7 @@
-"""Tables that turn other people's tensor names into those of our networks.
+"""Translate the tensor names of other libraries into those of this package.
 
-The same network is published under many sets of names. A `Layout` is one of them: a signature by
-which it is known, and rules that say for every stored name what it is called here.
+The same network is published under many sets of names. A `Layout` describes one of them: a signature that
+identifies it, and rules that give the name used here for every stored name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ....core.errors import CheckpointError
 
-TENSORS = 10_000  # of one network; the largest that is known here has some 1,000
+MAX_TENSORS = 10_000  # of one network; the largest known one has some 1,000
 Shapes = Mapping[str, tuple[int, ...]]
 Change = Callable[[Tensor], Tensor]
 Naming = Callable[[re.Match[str]], str | None]
@@ -22,13 +22,13 @@ Naming = Callable[[re.Match[str]], str | None]
 
 @dataclass(frozen=True)
 class Rule:
-    r"""What the stored names of one form mean.
+    r"""Translate the stored names of one form.
 
     Attributes:
         pattern: regular expression for the whole of a stored name.
-        name: our name, with \1 for groups of the pattern or computed from its match; None where the
+        name: name used here, with \1 for groups of the pattern or computed from its match; None where the
             tensor is known and not needed (a filter kernel, a training counter).
-        change: from the tensor as stored to ours: transposed, scaled, flipped.
+        change: from the stored tensor to the one used here: transposed, scaled, flipped.
     """
 
     pattern: str
@@ -36,7 +36,7 @@ class Rule:
     change: Change | None = None
 
     def apply(self, stored: str) -> tuple[bool, str | None]:
-        """Whether the rule knows this name, and what it is called here."""
+        """Return whether the rule applies to a stored name, and the name used here."""
         match = re.fullmatch(self.pattern, stored)
         if match is None:
             return False, None
@@ -47,12 +47,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Translated:
-    """A state dict by our names, and what had none.
+    """Hold a state dict by the names used here, and the unknown names.
 
     Attributes:
-        tensors: by our names.
-        origin: our name to the stored one, for messages.
-        unknown: stored names that no rule knows.
+        tensors: by the names used here.
+        origin: maps these names to the stored ones, for messages.
+        unknown: stored names to which no rule applies.
     """
 
     tensors: dict[str, Tensor]
@@ -62,13 +62,13 @@ class Translated:
 
 @dataclass(frozen=True)
 class Layout:
-    """One way of naming and storing a network.
+    """Describe one way of naming and storing a network.
 
     Attributes:
-        name: whose it is, in words: `NVIDIA PyTorch`, `rosinality`.
-        signature: patterns of stored names, each of which some tensor must have.
-        rules: the first that knows a name decides.
-        absent: patterns of which no tensor may have one; they tell relatives apart.
+        name: of its origin: `NVIDIA PyTorch`, `rosinality`.
+        signature: patterns, each of which must match a stored name.
+        rules: the first that applies to a name decides.
+        absent: patterns that no stored name may match; they distinguish related layouts.
     """
 
     name: str
@@ -77,20 +77,20 @@ class Layout:
     absent: Sequence[str] = ()
 
     def fits(self, names: Mapping[str, object]) -> bool:
-        """Whether tensors of these names are stored in this layout."""
+        """Return whether tensors of these names are stored in this layout."""
         return all(_any(pattern, names) for pattern in self.signature) and not any(
             _any(pattern, names) for pattern in self.absent
         )
 
     def translate(self, tensors: Mapping[str, Tensor]) -> Translated:
-        """The tensors by our names, changed where the layout stores them in another way.
+        """Translate the names of tensors, and change tensors that the layout stores in another form.
 
-        A second tensor of one name counts as unknown: which of the two was meant nobody can tell.
+        A second tensor for the same name counts as unknown, because it is unclear which one is right.
 
         Raises:
             CheckpointError: a tensor has too few dimensions, or another number of values, to be changed.
         """
-        ours: dict[str, Tensor] = {}
+        result: dict[str, Tensor] = {}
         origin: dict[str, str] = {}
         unknown = []
         for stored, tensor in tensors.items():
@@ -98,15 +98,17 @@ class Layout:
                 known, name = rule.apply(stored)
                 if not known:
                     continue
-                if name in ours:
+                if name in result:
                     unknown.append(stored)
                 elif name is not None:
-                    ours[name] = tensor if rule.change is None else self._changed(stored, tensor, rule.change)
+                    result[name] = (
+                        tensor if rule.change is None else self._changed(stored, tensor, rule.change)
+                    )
                     origin[name] = stored
                 break
             else:
                 unknown.append(stored)
-        return Translated(ours, origin, tuple(unknown))
+        return Translated(result, origin, tuple(unknown))
 
     def _changed(self, stored: str, tensor: Tensor, change: Change) -> Tensor:
         try:
@@ -118,8 +120,8 @@ class Layout:
 
 
 def find(layouts: Sequence[Layout], names: Mapping[str, object]) -> Layout | None:
-    """The first layout that fits; none fits more tensors than any generator has."""
-    if len(names) > TENSORS:
+    """Return the first layout that fits, or None; more than MAX_TENSORS names fit none."""
+    if len(names) > MAX_TENSORS:
         return None
     return next((layout for layout in layouts if layout.fits(names)), None)
 

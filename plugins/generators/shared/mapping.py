@@ -1,4 +1,4 @@
-"""The mapping network of StyleGAN2 and StyleGAN3, with parameters named and scaled as in NVIDIA's PyTorch releases."""
+"""Build the mapping network of StyleGAN2 and StyleGAN3, with the names and scales of NVIDIA's releases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ EPSILON = 1e-8
 
 
 class FullyConnected(nn.Module):
-    """Linear layer with equalised learning rate: stored weights are about N(0, 1) / lr_multiplier."""
+    """Compute y = (m / sqrt(I)) W x + m b, a linear layer with equalised learning rate.
+
+    m is lr_multiplier; stored weights W (O, I) are about N(0, 1) / m. Source: Karras et al. 2018, sec. 4.1.
+    """
 
     def __init__(self, inputs: int, outputs: int, *, lr_multiplier: float = 1.0, bias: float = 0.0) -> None:
         super().__init__()
@@ -23,18 +26,18 @@ class FullyConnected(nn.Module):
         self.lr_multiplier = lr_multiplier
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs) to (N, outputs)."""
+        """Map (N, inputs) to (N, outputs)."""
         gain = self.lr_multiplier / math.sqrt(self.weight.shape[1])
         return F.linear(x, self.weight * gain, self.bias * self.lr_multiplier)
 
 
 def normalise_second_moment(x: Tensor) -> Tensor:
-    """Each row (N, Z) divided by its root mean square."""
+    """Return x / sqrt(mean of x^2 + epsilon) for each row of x (N, Z)."""
     return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPSILON)
 
 
 class Mapping(nn.Module):
-    """z (N, Z) to w (N, D).
+    """Map z (N, Z) to w (N, D) by fully connected layers with leaky ReLU.
 
     With classes, their embedding is normalised and appended to z; with an embedding of width 0 they
     become a second vector (N, Z) instead, and both are normalised together, as before StyleGAN2-ADA.
@@ -45,7 +48,7 @@ class Mapping(nn.Module):
         classes: 0 if unconditional.
         width: of the hidden layers; None is w_dim.
         embedding: width of the class embedding; None is w_dim.
-        lr_multiplier: by which stored weights are too large.
+        lr_multiplier: factor of the stored weights and biases.
         means: 1 for one mean w, L for a mean of each layer (StyleGAN, appendix B), 0 for none.
     """
 
@@ -85,13 +88,13 @@ class Mapping(nn.Module):
             self.register_buffer("w_avg", torch.zeros(w_dim) if means == 1 else torch.zeros(means, w_dim))
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Latents (N, Z), and class weights (N, Y) if the network has classes, to w (N, D)."""
+        """Map latents (N, Z), and class weights (N, Y) if the network has classes, to w (N, D)."""
         if condition is None:
-            x = normalise_second_moment(z)
+            x = normalise_second_moment(z)  # (N, Z)
         elif self.joined:
             x = normalise_second_moment(torch.cat([z, condition @ self.label_weight], dim=1))
         else:
             x = torch.cat([normalise_second_moment(z), normalise_second_moment(self.embed(condition))], dim=1)
         for i in range(self.layers):
-            x = F.leaky_relu(self.get_submodule(f"fc{i}")(x), LEAK) * GAIN
+            x = F.leaky_relu(self.get_submodule(f"fc{i}")(x), LEAK) * GAIN  # (N, width), at last (N, D)
         return x

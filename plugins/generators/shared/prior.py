@@ -1,4 +1,4 @@
-"""BigGAN's truncated prior (Brock et al. 2019, section 3.1)."""
+"""Draw from BigGAN's truncated prior (Brock et al. 2019, section 3.1)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ _BELOW = 0.022750131948179207  # the standard normal distribution function at -B
 def truncated_normals(
     seed: int, stream: Stream, samples: range, count: int, scale: float = 1.0
 ) -> NDArray[np.float32]:
-    """Normal variables that lie within [-2, 2], times `scale`: (len(samples), count), a row per sample.
+    """Draw normal variables within [-2, 2], times `scale`: (len(samples), count), a row per sample.
 
-    A uniform number is put between the distribution function at -2 and at 2 and inverted. Only
-    arithmetic that is exact everywhere is used, so the bytes are the same on any machine.
+    z = scale * Phi^-1(Phi(-2) + u (Phi(2) - Phi(-2))), with u uniform and Phi the normal distribution
+    function. Only arithmetic that is exact everywhere is used, so the bytes are the same on any machine.
 
     >>> z = truncated_normals(0, Stream.PROBING, range(3, 5), 2, scale=0.5)
-    >>> bool((abs(z) <= 1.0).all()), bool((truncated_normals(0, Stream.PROBING, range(4, 5), 2, scale=0.5) == z[1]).all())
-    (True, True)
+    >>> bool((abs(z) <= 1.0).all())
+    True
+    >>> bool((truncated_normals(0, Stream.PROBING, range(4, 5), 2, scale=0.5) == z[1]).all())
+    True
     """
     rows = np.empty((len(samples), count))
     for row, sample in zip(rows, samples, strict=True):

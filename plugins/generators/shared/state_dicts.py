@@ -1,4 +1,4 @@
-"""From what a plugin found in a checkpoint to a network that holds it."""
+"""Compare the tensors of a checkpoint with a network, and load them into it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ....core.errors import CheckpointError
 from ....core.text import shown
 from .layouts import Layout, Translated
 
-LARGEST = 2**14  # pixels
+MAX_RESOLUTION = 2**14  # pixels
 N = TypeVar("N", bound=nn.Module)
 
 
 class Misfits(NamedTuple):
-    """Where a state dict and a network do not fit: our names, stored names, and stored names with shapes."""
+    """Hold the differences between a state dict and a network: missing, unexpected and misshapen tensors."""
 
     missing: tuple[str, ...]
     superfluous: tuple[str, ...]
@@ -31,16 +31,16 @@ class Misfits(NamedTuple):
 def compare(
     build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], origin: Mapping[str, str]
 ) -> Misfits:
-    """What a network of this architecture misses in a translated state dict, and what it has no place for.
+    """Compare a translated state dict with the network of an architecture.
 
     Args:
-        build: makes the network; it is called where tensors have shapes only, so whatever sizes a
-            file claims, no memory is taken.
-        tensors: by our names.
-        origin: our name to the stored one.
+        build: builds the network; it is called on the meta device, so that no memory is allocated for the
+            sizes that a file claims.
+        tensors: by the names of this package.
+        origin: maps these names to the stored ones.
 
     Raises:
-        CheckpointError: there is no network of the sizes that the file claims.
+        CheckpointError: no network has the sizes that the file claims.
     """
     try:
         with warnings.catch_warnings(action="ignore"), torch.device("meta"):  # about sizes of 0
@@ -63,7 +63,7 @@ def compare(
 
 
 class Architecture(Protocol):
-    """What the architecture of every family says of itself; a dataclass of plain values."""
+    """Describe the architecture of a network of any family, a dataclass of plain values."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -74,16 +74,16 @@ class Architecture(Protocol):
 
     @property
     def z_dim(self) -> int:
-        """Z."""
+        """Size Z of z."""
         ...
 
     @property
     def classes(self) -> int:
-        """How many classes the network is conditioned on."""
+        """Number of classes that the network is conditioned on."""
         ...
 
     def build(self) -> nn.Module:
-        """The network, with new weights."""
+        """Build the network, with new weights."""
         ...
 
 
@@ -97,24 +97,25 @@ def describe_checkpoint(
     layers: int,
     code_size: int,
 ) -> Examined:
-    """What a plugin found, with what does not fit.
+    """Describe what a plugin found in a checkpoint, with the tensors that do not fit.
 
     Args:
         family: as in the model card.
-        layout: whose names the file has.
+        layout: of the tensor names in the file.
         architecture: from which the network is built.
-        translated: the tensors by our names, and what had none.
-        tensors: the same with what the plugin completed; default as translated.
+        translated: tensors by the names of this package, and unknown ones.
+        tensors: the same with missing ones filled in; default: as translated.
         layers: L.
         code_size: D.
 
     Raises:
-        CheckpointError: there is no network of the sizes that the file claims.
+        CheckpointError: no network has the sizes that the file claims.
     """
     resolution = architecture.resolution
-    if not 1 <= resolution <= LARGEST:
+    if not 1 <= resolution <= MAX_RESOLUTION:
         raise CheckpointError(
-            f"this {family} would make images {shown(resolution)} pixels wide; up to {LARGEST} can be used"
+            f"this {family} would make images {shown(resolution)} pixels wide; "
+            f"up to {MAX_RESOLUTION} can be used"
         )
     tensors = translated.tensors if tensors is None else tensors
     misfits = compare(architecture.build, tensors, translated.origin)
@@ -135,11 +136,11 @@ def describe_checkpoint(
 
 
 def load(build: Callable[[], N], found: Examined, path: Path) -> N:
-    """The network with the weights in float32, in evaluation mode and without gradients of its own.
+    """Load the tensors of a checkpoint into a network, in float32, in evaluation mode, without gradients.
 
     Raises:
-        CheckpointError: tensors are missing, superfluous, of the wrong shape or no finite real numbers;
-            the message lists them.
+        CheckpointError: tensors are missing, unexpected, of the wrong shape or not finite real numbers; the
+            message lists them.
     """
     faults = found.faults
     if faults:

@@ -1,4 +1,4 @@
-"""The truncation trick of style-based generators (StyleGAN, appendix B)."""
+"""Apply the truncation trick of style-based generators (Karras et al. 2019, appendix B)."""
 
 from __future__ import annotations
 
@@ -9,25 +9,31 @@ from torch import Tensor
 
 
 def scale(layers: int, psi: float, truncated: int | None) -> NDArray[np.float32]:
-    """Psi on the first `truncated` layers (all if None), 1 elsewhere: (L,).
+    """Return psi on the first `truncated` layers (all if None) and 1 elsewhere, (L,).
 
     >>> scale(4, 0.5, 2).tolist()
     [0.5, 0.5, 1.0, 1.0]
     """
-    found = np.ones(layers, dtype=np.float32)
-    found[:truncated] = psi
-    return found
+    scales = np.ones(layers, dtype=np.float32)
+    scales[:truncated] = psi
+    return scales
 
 
 def truncate(w: Tensor, mean: Tensor, scales: NDArray[np.float32]) -> Tensor:
-    """W (N, D) as codes (N, L, D), pulled towards the mean w (D,), or one for each layer (L, D), where the scale (L,) is below 1."""
+    """Return codes w'_l = m + psi_l (w - m), (N, L, D).
+
+    Args:
+        w: (N, D).
+        mean: the mean w m, (D,), or one for each layer, (L, D).
+        scales: psi, (L,); where it is 1, codes are exactly w.
+    """
     factor = torch.from_numpy(scales).to(w)[None, :, None]  # (1, L, 1)
     mean = mean.to(w)
     return torch.where(factor == 1.0, w[:, None], mean + (w[:, None] - mean) * factor)
 
 
 def describe(scales: NDArray[np.float32]) -> str:
-    """For the model card.
+    """Describe the truncation for the model card.
 
     >>> describe(scale(4, 0.5, 2)), describe(scale(4, 1.0, None))
     ('psi 0.5 on layers 0-1', 'none')

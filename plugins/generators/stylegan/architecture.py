@@ -1,4 +1,4 @@
-"""Reads the architecture of a StyleGAN off shapes and stored settings; nothing has to be told."""
+"""Infer the architecture of a StyleGAN from the shapes of its tensors and stored settings."""
 
 from __future__ import annotations
 
@@ -106,11 +106,13 @@ def infer(
     biases = [shapes.get(f"synthesis.layers.{i}.bias", ()) for i in range(count)]
     if not count or count % 2 or any(len(shape) != 1 for shape in biases):
         raise CheckpointError(
-            f"a StyleGAN has two layers, each with a bias, for each of 4, 8, 16 ... pixels; this file has {count}, or with gaps"
+            "a StyleGAN has two layers, each with a bias, for each of 4, 8, 16 ... pixels; "
+            f"this file has {count}, or with gaps"
         )
     if count > 2 * LEVELS:
         raise CheckpointError(
-            f"a StyleGAN of {count} layers; up to {2 * LEVELS}, which is {2 ** (LEVELS + 1)} pixels, can be used"
+            f"a StyleGAN of {count} layers; "
+            f"up to {2 * LEVELS}, which is {2 ** (LEVELS + 1)} pixels, can be used"
         )
     dense = [shapes.get(f"mapping.layers.{i}.weight", ()) for i in range(depth)]
     if not depth or any(len(shape) != 2 for shape in dense):
@@ -149,7 +151,8 @@ def examine(part: Part) -> Examined | None:
     """Sizes, classes and weights of a StyleGAN in any layout; None if it is in none.
 
     Raises:
-        CheckpointError: tensors or settings that decide about the architecture are missing, senseless or not supported.
+        CheckpointError: tensors or settings that decide about the architecture are missing, invalid or not
+            supported.
     """
     stored = read_settings(part.settings)
     layout = find(layouts(stored.fused_from), part.tensors)
@@ -180,7 +183,7 @@ def recognised(shapes: Shapes) -> Layout | None:
 
 
 def _reduced(translated: Translated) -> Translated:
-    """Without what a finished network does not need: lower outputs, filters and the level of detail, once they are seen to be as usual.
+    """Check and remove what a finished network does not need: lower outputs, filters, the level of detail.
 
     Raises:
         CheckpointError: the network was saved before it was fully grown, or has another filter.
@@ -207,11 +210,13 @@ def _reduced(translated: Translated) -> Translated:
 def _check_lod(lod: Tensor) -> None:
     if lod.numel() != 1:
         raise CheckpointError(
-            f"the level of detail stored in the file has the shape {tuple(lod.shape)}, expected a single number"
+            f"the level of detail stored in the file has the shape {tuple(lod.shape)}, "
+            "expected a single number"
         )
     if float(lod) != 0.0:
         raise CheckpointError(
-            f"this StyleGAN was saved while it was still growing: its level of detail (lod) is {float(lod):g}, 0 in a finished network; "
+            "this StyleGAN was saved while it was still growing: "
+            f"its level of detail (lod) is {float(lod):g}, 0 in a finished network; "
             "that is not supported"
         )
 

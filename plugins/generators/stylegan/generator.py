@@ -1,4 +1,4 @@
-"""The StyleGAN plugin: its layers as strata that the core composes."""
+"""Run StyleGAN as a plugin whose layers are strata that the core composes."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from .architecture import Architecture, examine, recognised
 from .network import Layer, Output, StoredLayer
 from .network import Mapping as MappingNetwork
 
-MEAN_SAMPLES = 10_000  # samples of which the mean w is taken
+MEAN_SAMPLES = 10_000  # of z, for the mean w of networks that store none
 
 
 class StyleGAN(Generator):
-    """StyleGAN (Karras et al. 2019), L = 2 log2(resolution) - 2 layers, one per adaptive instance normalisation.
+    """Run StyleGAN (Karras et al. 2019), with L = 2 log2(resolution) - 2 layers, one per AdaIN.
 
     Layers 2b and 2b + 1 are those of resolution 4 * 2^b; each is a stratum, and the output, which reads
-    no code, is one more. State.x is the feature map after the normalisation.
+    no code, is one more. State.x is the feature map after AdaIN.
     """
 
     class Config(StyleConfig):
-        """Checkpoint, truncation, noise and classes."""
+        """Hold checkpoint, truncation, noise and classes."""
 
     config: Config
-    judges_range = False  # the family has one, and any weights are welcome
+    judges_range = False  # any weights are accepted
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
@@ -66,46 +66,46 @@ class StyleGAN(Generator):
     def recognise(
         cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
     ) -> Match | None:
-        """By its tensor names, in any of the published layouts."""
+        """Recognise tensor names of any published layout."""
         layout = recognised(names_and_shapes)
         return None if layout is None else Match(1.0, f"StyleGAN in the {layout.name} layout")
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        """Sizes, classes and weights, whatever the layout."""
+        """Return sizes, classes and weights, in any layout."""
         return examine(part)
 
     @property
     def layer_scale(self) -> NDArray[np.float32]:
-        """Psi on the truncated layers, 1 elsewhere: (L,)."""
+        """Psi on the truncated layers and 1 elsewhere, (L,)."""
         return self._scale
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
-        """Bottom is 4 pixels, top the final resolution, lower and upper share those between."""
+        """Layers by group: bottom is 4 pixels, top the final resolution, lower and upper share the rest."""
         return resolution_groups(self.card.resolution)
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Normal z; for conditional networks a class each, drawn evenly from those configured."""
+        """Draw normal z (n, Z), and for conditional networks a configured class each, uniformly."""
         return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Z (N, Z), and classes (N,) or class weights (N, Y) of conditional networks, to w (N, D)."""
+        """Map z (N, Z), and classes (N,) or weights (N, Y) of conditional networks, to w (N, D)."""
         w: Tensor = self._mapping(z, self._classes.weights(condition, z))
         return w
 
     def broadcast(self, w: Tensor) -> Tensor:
-        """W (N, D) to codes (N, L, D), truncated towards the mean w (appendix B)."""
+        """Expand w (N, D) to codes (N, L, D), truncated towards the mean w."""
         return truncation.truncate(w, self._mean, self._scale)
 
     def begin(self, inputs: Inputs) -> State:
-        """The learned constant, one copy per sample; with fresh noise, its key for every sample."""
+        """Return the learned constant, (N, C, 4, 4), and the keys of fresh noise if it is used."""
         const = self._const.to(compute_dtype(self.device))
         x = const.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         return State(x, kept={"noise": noise.keys(inputs)} if self.config.noise == "fresh" else {})
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        """A layer, or the output as RGB."""
+        """Apply a layer, or the output as RGB."""
         assert state.x is not None
         with torch.autocast(self.device.type, enabled=False):
             if s == len(self._layers):
@@ -113,42 +113,45 @@ class StyleGAN(Generator):
                 return State(state.x, torch.tanh(rgb) if self.architecture.tanh else rgb, state.kept)
             if style is None:
                 assert code is not None
-                style = self._layers[s].affine(self._own(s, code).float())
+                style = self._layers[s].affine(self._read_code(s, code).float())
             return State(self._layers[s](state.x, style, self._noise(s, state)), None, state.kept)
 
     def finish(self, state: State) -> Tensor:
-        """The network's [-1, 1] as [0, 1], grey as three equal channels."""
+        """Return images (N, 3, H, W), with [-1, 1] mapped to [0, 1] and grey repeated in three channels."""
         assert state.rgb is not None
         images = (state.rgb + 1.0) / 2.0
         return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
-        """What the affine gives for codes (N, D): scales less one, then shifts, (N, 2 C); None for the output."""
+        """Return the affine's styles (N, 2 C) for codes (N, D): y_s - 1, then y_b; None for the output."""
         if s == len(self._layers):
             return None
-        style: Tensor = self._layers[s].affine(self._own(s, code))
+        style: Tensor = self._layers[s].affine(self._read_code(s, code))
         return style
 
     def style_weights(self, s: int) -> Tensor | None:
-        """The affine's weights (2 C, D) at their true scale, 0 where the layer does not read; None for the output."""
+        """Return the affine's weights (2 C, D), 0 where the layer does not read; None for the output."""
         if s == len(self._layers):
             return None
         weight = self._layers[s].affine.weight
         if not self.architecture.own_codes:
             return weight
-        whole = weight.new_zeros(weight.shape[0], self.architecture.code_size)
-        self._own(s, whole).copy_(weight)
-        return whole
+        all_columns = weight.new_zeros(weight.shape[0], self.architecture.code_size)
+        self._read_code(s, all_columns).copy_(weight)
+        return all_columns
 
-    def _own(self, s: int, code: Tensor) -> Tensor:
-        """What layer s reads of its code (N, D): all of it, or its own share (N, w_dim)."""
+    def _read_code(self, s: int, code: Tensor) -> Tensor:
+        """Return what layer s reads of its code (N, D): all of it, or its own share (N, w_dim)."""
         if not self.architecture.own_codes:
             return code
         width = self.architecture.w_dim
         return code[:, s * width : (s + 1) * width]
 
     def _mean_w(self, stored: Tensor | None) -> Tensor:
-        """The mean w (D,). Where the file has none and truncation needs it, it is that of 10,000 z, the same ones always."""
+        """Return the mean w (D,).
+
+        If the file stores none and truncation needs it, it is the mean over 10,000 fixed z.
+        """
         size = self.architecture.code_size
         if stored is not None:
             return stored.repeat(size // stored.shape[0])
@@ -164,7 +167,7 @@ class StyleGAN(Generator):
             return w.double().mean(dim=0).float()
 
     def _noise(self, s: int, state: State) -> Tensor | None:
-        """Noise of stratum s: (1 or N, 1, H, W), or None."""
+        """Return the noise of stratum s, (1 or N, 1, H, W), or None."""
         if self.config.noise == "none":
             return None
         if self.config.noise == "fresh":

@@ -1,7 +1,7 @@
-"""The names under which StyleGAN is published, each with the rules that lead to ours.
+"""Define the layouts in which StyleGAN is published, with rules that translate their names.
 
-Ours are those of network.Network; a convolution is (O, I, 3, 3) and apart from upsampling, also where the
-file stores one that is fused with it. Left to architecture.py are `outputs.{level}` (or `outputs.lod{k}`, counted
+The names used here are those of network.Network. A convolution is (O, I, 3, 3) and separate from upsampling,
+also where the file stores them fused. architecture.py handles `outputs.{level}` (or `outputs.lod{k}`, counted
 from the top), of which only the last is used, `lod`, and the stored filters, `blur.{layer}`.
 """
 

@@ -1,10 +1,10 @@
-"""The layers of StyleGAN.
+"""Build the layers of StyleGAN.
 
 Source: Karras et al. 2019, "A Style-Based Generator Architecture for Generative Adversarial Networks",
 section 2 and appendix C; equalised learning rate, pixel norm and upsampling are ProgressiveGAN's.
 
-`Network` holds the weights as they are published. `Mapping`, `Layer` and `Output` are what computes:
-weights times their factors, and upsampling put into the convolution that follows it.
+`Network` holds the weights as published. `Mapping`, `Layer` and `Output` compute, with weights times their
+factors and with upsampling fused into the convolution that follows it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..shared.convolutions import equalised, pixel_norm, with_upsampling
+from ..shared.convolutions import equalised, fuse_upsampling, pixel_norm
 from ..shared.mapping import EPSILON, GAIN, LEAK
 
 
 class Dense(nn.Module):
-    """Weights (O, I) and bias (O,)."""
+    """Hold weights (O, I) and bias (O,)."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Dense(nn.Module):
 
 
 class StoredMapping(nn.Module):
-    """Dense layers of the given sizes; `labels` (Y, Z) embeds classes, `w_avg` is the mean w."""
+    """Hold dense layers of the given sizes; `labels` (Y, Z) embeds classes, `w_avg` is the mean w."""
 
     w_avg: Tensor
 
@@ -45,7 +45,7 @@ class StoredMapping(nn.Module):
 
 
 class StoredLayer(nn.Module):
-    """A convolution (O, I, 3, 3), none in the first layer, with all that follows it; affine.weight is (2 O, D)."""
+    """Hold a convolution (O, I, 3, 3), except in the first layer, bias, noise and the affine (2 O, D)."""
 
     noise_const: Tensor
 
@@ -60,7 +60,7 @@ class StoredLayer(nn.Module):
 
 
 class StoredOutput(nn.Module):
-    """A convolution (3, I, 1, 1) to colours."""
+    """Hold a convolution (3, I, 1, 1) to colours."""
 
     def __init__(self, inputs: int, colours: int) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class StoredOutput(nn.Module):
 
 
 class StoredSynthesis(nn.Module):
-    """A constant, two layers per resolution of the given widths, and the last resolution's output."""
+    """Hold a constant, two layers per resolution of the given widths, and the output of the last one."""
 
     def __init__(self, widths: Sequence[int], w_dim: int, colours: int) -> None:
         super().__init__()
@@ -84,13 +84,13 @@ class StoredSynthesis(nn.Module):
 
 
 class Network(nn.Module):
-    """What a checkpoint holds.
+    """Hold the weights of a checkpoint.
 
     Args:
         widths: channels at 4, 8, 16 ... pixels.
-        w_dim: how many numbers the affine of a layer reads.
+        w_dim: length of the code that the affine of a layer reads.
         mapping: sizes of the mapping network, from its inputs to its outputs.
-        classes: how many classes have an embedding, which is as wide as z.
+        classes: number of classes with an embedding, which is as wide as z.
         z_dim: Z.
         mean: size of the stored mean w; 0 if there is none.
         colours: channels of the picture.
@@ -113,7 +113,7 @@ class Network(nn.Module):
 
 
 class Linear(nn.Module):
-    """A dense layer ready for use: weights times their factor."""
+    """Apply a dense layer, with its weights times their factor."""
 
     weight: Tensor
     bias: Tensor
@@ -124,12 +124,12 @@ class Linear(nn.Module):
         self.register_buffer("bias", stored.bias.detach() * lr_multiplier)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, I) to (N, O)."""
+        """Map (N, I) to (N, O)."""
         return F.linear(x, self.weight, self.bias)
 
 
 class Mapping(nn.Module):
-    """z (N, Z) to w (N, D): with classes their embedding is appended to z, then both are normalised together."""
+    """Map z (N, Z) to w (N, D); the embedding of classes is appended to z and normalised with it."""
 
     labels: Tensor | None
 
@@ -140,10 +140,10 @@ class Mapping(nn.Module):
         self.register_buffer("labels", stored.labels.detach() if hasattr(stored, "labels") else None)
 
     def forward(self, z: Tensor, classes: Tensor | None) -> Tensor:
-        """Latents (N, Z), and class weights (N, Y) if the network has classes."""
+        """Map latents (N, Z), and class weights (N, Y) if the network has classes, to w (N, D)."""
         if classes is not None:
             assert self.labels is not None
-            z = torch.cat([z, classes @ self.labels], dim=1)
+            z = torch.cat([z, classes @ self.labels], dim=1)  # (N, 2Z)
         x = pixel_norm(z, EPSILON)
         for layer in self.layers:
             x = F.leaky_relu(layer(x), LEAK)
@@ -151,10 +151,10 @@ class Mapping(nn.Module):
 
 
 class _Blur(torch.autograd.Function):
-    """The filter [1, 2, 1] x [1, 2, 1] / 16 on every channel, then the bias.
+    """Apply the filter [1, 2, 1] x [1, 2, 1] / 16 to every channel, and add the bias.
 
-    Autograd's own gradient of a depthwise convolution is several times slower on a CPU. The filter is
-    symmetric, so that it is its own gradient.
+    Autograd's gradient of a depthwise convolution is several times slower on a CPU. The filter is symmetric,
+    so its gradient is the same filter.
     """
 
     @staticmethod
@@ -169,26 +169,32 @@ class _Blur(torch.autograd.Function):
 
 
 def binomial() -> Tensor:
-    """The low-pass filter after upsampling, (3, 3), summing to one."""
+    """Return the low-pass filter after upsampling, (3, 3), with sum 1."""
     row = torch.tensor([0.25, 0.5, 0.25])
     return torch.outer(row, row)
 
 
-def normalise_instance(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Adaptive instance normalisation (equation 1): each channel of x (N, C, H, W) to mean shift and deviation scale, (N, C)."""
-    mean = x.mean(dim=(2, 3), keepdim=True, dtype=torch.float32)
-    # In two steps, because the mean of squares less the square of the mean cancels where a channel is nearly constant.
+def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Return AdaIN(x, y) = y_s (x - mean(x)) / std(x) + y_b (Karras et al. 2019, equation 1).
+
+    Args:
+        x: (N, C, H, W); mean and standard deviation are over the pixels of a channel.
+        scale: y_s, (N, C).
+        shift: y_b, (N, C).
+    """
+    mean = x.mean(dim=(2, 3), keepdim=True, dtype=torch.float32)  # (N, C, 1, 1)
+    # In two steps, because E[x^2] - E[x]^2 cancels where a channel is nearly constant.
     x = x - mean.to(x.dtype)
-    variance = x.float().square().mean(dim=(2, 3))
+    variance = x.float().square().mean(dim=(2, 3))  # (N, C)
     factor = scale * torch.rsqrt(variance + EPSILON)
     return torch.addcmul(shift[:, :, None, None].to(x.dtype), x, factor[:, :, None, None].to(x.dtype))
 
 
 class Layer(nn.Module):
-    """One layer ready for use: convolution, noise, bias, leaky ReLU, instance normalisation to the style.
+    """Apply convolution, bias, noise, leaky ReLU and adaptive instance normalisation.
 
     Args:
-        stored: as it is published.
+        stored: the layer as published.
         up: whether it doubles the size; the filter follows its convolution.
     """
 
@@ -203,7 +209,7 @@ class Layer(nn.Module):
         weight = equalised(stored.weight.detach(), GAIN) if hasattr(stored, "weight") else None
         channels = stored.bias.shape[0]
         self.register_buffer(
-            "weight", with_upsampling(weight).contiguous() if up and weight is not None else weight
+            "weight", fuse_upsampling(weight).contiguous() if up and weight is not None else weight
         )
         self.register_buffer("blur", binomial().expand(channels, 1, 3, 3).contiguous() if up else None)
         self.register_buffer("bias", stored.bias.detach().clone())
@@ -212,24 +218,24 @@ class Layer(nn.Module):
         self.affine = Linear(stored.affine)
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
-        """X (N, I, h, w), style (N, 2 O), noise (N or 1, 1, H, W) unscaled: to (N, O, H, W)."""
+        """Map x (N, I, h, w) with style (N, 2 O) and unscaled noise (N or 1, 1, H, W) to (N, O, H, W)."""
         bias = self.bias.to(x.dtype)
         if self.weight is None:
             x = x + bias[:, None, None]
         elif self.blur is None:
             x = F.conv2d(x, self.weight.to(x.dtype), bias, padding=1)
         else:
-            x = F.conv_transpose2d(x, self.weight.to(x.dtype), stride=2, padding=1)
+            x = F.conv_transpose2d(x, self.weight.to(x.dtype), stride=2, padding=1)  # (N, O, 2h, 2w)
             x = _Blur.apply(x, self.blur.to(x.dtype), bias)  # type: ignore[no-untyped-call]
         if noise is not None:
             x = torch.addcmul(x, noise.to(x.dtype), self.noise_strength.to(x.dtype))
         x = F.leaky_relu(x, LEAK, inplace=True)
-        scale, shift = style.chunk(2, dim=1)
-        return normalise_instance(x, scale + 1.0, shift)
+        scale, shift = style.chunk(2, dim=1)  # (N, O) each
+        return adain(x, scale + 1.0, shift)
 
 
 class Output(nn.Module):
-    """The convolution to colours, ready for use."""
+    """Apply the 1x1 convolution to colours."""
 
     weight: Tensor
     bias: Tensor
@@ -240,5 +246,5 @@ class Output(nn.Module):
         self.register_buffer("bias", stored.bias.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        """X (N, C, H, W) to float32 (N, colours, H, W)."""
+        """Map x (N, C, H, W) to float32 (N, colours, H, W)."""
         return F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype)).float()

@@ -1,4 +1,4 @@
-"""What a file says about a StyleGAN besides its tensors: in our own header, or in the arguments of NVIDIA's network."""
+"""Read the stored settings of a StyleGAN, from this project's header or NVIDIA's arguments."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _ONLY: dict[str, object] = {
 
 @dataclass(frozen=True)
 class StoredSettings:
-    """What shapes do not show.
+    """Hold the settings that shapes do not show.
 
     Attributes:
         fused_from: pixels from which upsampling is fused with its convolution.
-        lr_multiplier: by which the mapping's stored weights are too large.
-        tanh: whether the picture goes through it; None if nothing is stored.
-        without_mean: whether the file is known to have no mean w.
+        lr_multiplier: factor of the mapping's stored weights.
+        tanh: whether it is applied to the image; None if nothing is stored.
+        without_mean: whether the file states that it has no mean w.
     """
 
     fused_from: int = FUSED_FROM
@@ -43,10 +43,10 @@ class StoredSettings:
 
 
 def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
-    """What the settings of a part say.
+    """Read the settings of a part of a checkpoint.
 
     Raises:
-        CheckpointError: they are senseless, or of a network that is not supported.
+        CheckpointError: they are invalid, or of a network that is not supported.
     """
     network = settings.get("network")
     if isinstance(network, Mapping):
@@ -61,11 +61,13 @@ def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
     for name, value in _ONLY.items():
         if settings.get(name, value) != value:
             raise CheckpointError(
-                f"this StyleGAN was built with {name} = {shown(settings[name])}; only {shown(value)} is supported"
+                f"this StyleGAN was built with {name} = {shown(settings[name])}; "
+                f"only {shown(value)} is supported"
             )
     if list(_sequence(settings.get("blur_filter", (1, 2, 1)))) != [1, 2, 1]:
         raise CheckpointError(
-            f"this StyleGAN has the low-pass filter {shown(settings['blur_filter'])}; only [1, 2, 1] is supported"
+            f"this StyleGAN has the low-pass filter {shown(settings['blur_filter'])}; "
+            "only [1, 2, 1] is supported"
         )
     return StoredSettings(
         _fused_from(settings.get("fused_scale", "auto")), _multiplier(settings.get("mapping_lrmul", 0.01))
@@ -90,6 +92,7 @@ def _fused_from(fused: object) -> int:
 def _multiplier(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < math.inf:
         raise CheckpointError(
-            f"the mapping's learning rate multiplier stored in the file is {shown(value)}, expected a number above 0"
+            f"the mapping's learning rate multiplier stored in the file is {shown(value)}, "
+            "expected a number above 0"
         )
     return float(value)

@@ -1,4 +1,4 @@
-"""Reads the architecture of a StyleGAN2 off the shapes of its tensors; nothing has to be told."""
+"""Infer the architecture of a StyleGAN2 from the shapes of its tensors and stored settings."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 
     sizes = [4 * 2**i for i in range(len(channels))]
     if not channels or sorted(channels) != sizes:
         raise CheckpointError(
-            f"a StyleGAN2 has blocks for 4, 8, 16 ... pixels; this file has them for {sorted(channels) or 'none'}"
+            "a StyleGAN2 has blocks for 4, 8, 16 ... pixels; "
+            f"this file has them for {sorted(channels) or 'none'}"
         )
     if not mapping or mapping != list(range(len(mapping))):
         raise CheckpointError(
@@ -172,7 +173,8 @@ def _taps(shapes: Shapes, stored: StoredSettings) -> int:
     )
     if len(shape) != 2 or shape[0] != shape[1] or shape[0] % 2 or not 2 <= shape[0] <= 16:
         raise CheckpointError(
-            f"this StyleGAN2 has low-pass filters of the shape {shape}; square ones of even width are supported"
+            f"this StyleGAN2 has low-pass filters of the shape {shape}; "
+            "square ones of even width are supported"
         )
     return shape[0]
 

@@ -1,4 +1,4 @@
-"""The StyleGAN2 plugin: its blocks as strata that the core composes."""
+"""Run StyleGAN2 as a plugin whose blocks are strata that the core composes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from ..shared.layouts import find
 from ..shared.state_dicts import load
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
-from .network import HALF, Block, SynthesisLayer, ToRGB, upsample_rgb
+from .network import RESIDUAL_GAIN, Block, SynthesisLayer, ToRGB, upsample_rgb
 
-MEAN_SAMPLES = 10_000  # samples of which the mean w is taken
+MEAN_SAMPLES = 10_000  # of z, for the mean w of networks that store none
 
 
-class _Place(NamedTuple):
-    """Which module a stratum is."""
+class _Module(NamedTuple):
+    """Hold the module of a stratum, with its block and resolution."""
 
     block: Block
     module: SynthesisLayer | ToRGB
@@ -39,18 +39,18 @@ class _Place(NamedTuple):
 
 
 class StyleGAN2(Generator):
-    """StyleGAN2 (Karras et al. 2020) in any of its three forms, L = 2 log2(resolution) - 2 layers.
+    """Run StyleGAN2 (Karras et al. 2020) in any of its three forms, with L = 2 log2(resolution) - 2 layers.
 
     Layer 2b drives the second convolution of resolution 4 * 2^b, layer 2b - 1 the first; the ToRGB
     of a resolution shares its layer with the next resolution's first convolution, as in NVIDIA's
-    PyTorch release. Networks with residual blocks, and those without any short cut, have one ToRGB.
+    PyTorch release. Networks with residual blocks, and those without skip connections, have one ToRGB.
     """
 
     class Config(StyleConfig):
-        """Checkpoint, truncation, noise and classes."""
+        """Hold checkpoint, truncation, noise and classes."""
 
     config: Config
-    judges_range = False  # the family has one, and any weights are welcome
+    judges_range = False  # any weights are accepted
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
@@ -65,18 +65,18 @@ class StyleGAN2(Generator):
         )
         self.card: ModelCard = opened.card(truncation=truncation.describe(self._scale))
         self._classes = Classes("StyleGAN2", self.architecture.classes, config.classes)
-        self._places: list[_Place] = []
+        self._modules: list[_Module] = []
         strata: list[Stratum] = []
         layer = 0
         for size in self.network.sizes:
             block = self.network.block(size)
             for name in ("conv1",) if size == 4 else ("conv0", "conv1"):
                 module: SynthesisLayer = getattr(block, name)
-                self._places.append(_Place(block, module, size))
+                self._modules.append(_Module(block, module, size))
                 strata.append(Stratum(f"b{size}.{name}", layer, size, style_width=module.weight.shape[1]))
                 layer += 1
             if block.has_rgb:
-                self._places.append(_Place(block, block.torgb, size))
+                self._modules.append(_Module(block, block.torgb, size))
                 strata.append(
                     Stratum(
                         f"b{size}.torgb",
@@ -93,87 +93,87 @@ class StyleGAN2(Generator):
     def recognise(
         cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
     ) -> Match | None:
-        """By its tensor names, in any of the published layouts."""
+        """Recognise tensor names of any published layout."""
         layout = find(LAYOUTS, names_and_shapes)
         return None if layout is None else Match(1.0, f"StyleGAN2 in the {layout.name} layout")
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        """Sizes, classes and weights, whatever the layout."""
+        """Return sizes, classes and weights, in any layout."""
         return examine(part)
 
     @property
     def layer_scale(self) -> NDArray[np.float32]:
-        """Psi on the truncated layers, 1 elsewhere: (L,)."""
+        """Psi on the truncated layers and 1 elsewhere, (L,)."""
         return self._scale
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
-        """Bottom is 4 pixels, top the final resolution, lower and upper share those between."""
+        """Layers by group: bottom is 4 pixels, top the final resolution, lower and upper share the rest."""
         return resolution_groups(self.card.resolution)
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Normal z; for conditional networks a class each, drawn evenly from those configured."""
+        """Draw normal z (n, Z), and for conditional networks a configured class each, uniformly."""
         return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Z (N, Z), and classes (N,) or class weights (N, Y) of conditional networks, to w (N, D)."""
+        """Map z (N, Z), and classes (N,) or weights (N, Y) of conditional networks, to w (N, D)."""
         w: Tensor = self.network.mapping(z, self._classes.weights(condition, z))
         return w
 
     def broadcast(self, w: Tensor) -> Tensor:
-        """W (N, D) to codes (N, L, D), truncated towards the mean w (StyleGAN, appendix B)."""
+        """Expand w (N, D) to codes (N, L, D), truncated towards the mean w."""
         return truncation.truncate(w, self._mean, self._scale)
 
     def begin(self, inputs: Inputs) -> State:
-        """The learned constant, one copy per sample; with fresh noise, its key for every sample."""
+        """Return the learned constant, (N, C, 4, 4), and the keys of fresh noise if it is used."""
         const = self.network.block(4).const.to(compute_dtype(self.device))
         x = const.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         return State(x, kept={"noise": noise.keys(inputs)} if self.config.noise == "fresh" else {})
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        """A modulated convolution, or ToRGB added to the upsampled running RGB."""
-        place = self._places[s]
+        """Apply a modulated convolution, or add ToRGB to the upsampled sum of colours."""
+        entry = self._modules[s]
         assert state.x is not None
         with torch.autocast(self.device.type, enabled=False):
             if style is None:
                 assert code is not None
-                style = place.module.affine(code.float())
-            if isinstance(place.module, ToRGB):
-                y = place.module(state.x, style, self.architecture.clamp)
-                rgb = y if state.rgb is None else upsample_rgb(state.rgb, place.block.resample_filter) + y
+                style = entry.module.affine(code.float())  # (N, C_s)
+            if isinstance(entry.module, ToRGB):
+                y = entry.module(state.x, style, self.architecture.clamp)
+                rgb = y if state.rgb is None else upsample_rgb(state.rgb, entry.block.resample_filter) + y
                 return State(state.x, rgb, state.kept)
-            x: Tensor = place.module(state.x, style, self._noise(s, place, state), self.architecture.clamp)
-            if not place.block.has_residual:
+            x: Tensor = entry.module(state.x, style, self._noise(s, entry, state), self.architecture.clamp)
+            if not entry.block.has_residual:
                 return State(x, state.rgb, state.kept)
             kept = dict(state.kept)
-            if place.module.up:
-                kept["residual"] = place.block.skip(state.x)
+            if entry.module.up:
+                kept["residual"] = entry.block.skip(state.x)
             else:
-                x = HALF * x + kept.pop("residual")
+                x = RESIDUAL_GAIN * x + kept.pop("residual")
             return State(x, state.rgb, kept)
 
     def finish(self, state: State) -> Tensor:
-        """The network's [-1, 1] as [0, 1], grey as three equal channels."""
+        """Return images (N, 3, H, W), with [-1, 1] mapped to [0, 1] and grey repeated in three channels."""
         assert state.rgb is not None
         images = (state.rgb + 1.0) / 2.0
         return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
-        """What the affine gives for codes (N, D): (N, C_s)."""
-        style: Tensor = self._places[s].module.affine(code)
+        """Return the affine's styles for codes (N, D), (N, C_s)."""
+        style: Tensor = self._modules[s].module.affine(code)
         return style
 
     def style_weights(self, s: int) -> Tensor | None:
-        """The affine's weights (C_s, D), at their true scale."""
-        weight: Tensor = self._places[s].module.affine.weight
+        """Return the affine's weights (C_s, D), with the equalised learning rate applied."""
+        weight: Tensor = self._modules[s].module.affine.weight
         scaled: Tensor = weight / weight.shape[1] ** 0.5
         return scaled
 
     def _mean_w(self) -> Tensor:
-        """The mean w (D,), or one for each layer (L, D).
+        """Return the mean w (D,), or one for each layer (L, D).
 
-        Where the file has none and truncation needs it, it is that of 10,000 z, the same ones always.
+        If the file stores none and truncation needs it, it is the mean over 10,000 fixed z.
         """
         if self.architecture.means:
             return self.network.mapping.w_avg
@@ -188,11 +188,11 @@ class StyleGAN2(Generator):
             )
             return w.double().mean(dim=0).float()
 
-    def _noise(self, s: int, place: _Place, state: State) -> Tensor | None:
-        """Noise of stratum s: (1 or N, 1, H, W), or None."""
+    def _noise(self, s: int, entry: _Module, state: State) -> Tensor | None:
+        """Return the noise of stratum s, (1 or N, 1, H, W), or None."""
         if self.config.noise == "none":
             return None
         if self.config.noise == "fresh":
-            return noise.fresh(state.kept["noise"], s, place.size, self.device)
-        assert isinstance(place.module, SynthesisLayer)
-        return place.module.noise_const[None, None]
+            return noise.fresh(state.kept["noise"], s, entry.size, self.device)
+        assert isinstance(entry.module, SynthesisLayer)
+        return entry.module.noise_const[None, None]

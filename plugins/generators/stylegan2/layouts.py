@@ -85,7 +85,7 @@ NVIDIA = Layout(
 def _genforce(
     dense: str, style: str, up: Change, flat: Change | None, colours: Change | None
 ) -> tuple[Rule, ...]:
-    """Rules of HiGAN's lab; two generations store weights in different ways under names that are nearly the same."""
+    """Return rules of HiGAN's lab; two generations store weights differently under similar names."""
     layer, output = r"synthesis\.layer(\d{1,2})\.", r"synthesis\.output(\d{1,2})\."
     return (
         Rule(rf"mapping\.dense(\d{{1,2}})\.{dense}", r"mapping.fc\1.weight"),
@@ -132,7 +132,7 @@ GENFORCE = Layout(
 
 
 def _rosinality(start: str, weight: str, style: str, noise: str, dense: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    """Rules of rosinality's names and of those derived from them; every convolution bears a leading axis of 1."""
+    """Return rules of rosinality and its derivatives; every convolution has a leading axis of 1."""
 
     def conv(pattern: str, leaf: str, change: Change | None = None) -> tuple[Rule, Rule]:
         return Rule(rf"{start}conv1\.{pattern}", f"{_conv(0)}.{leaf}", change), Rule(

@@ -1,7 +1,7 @@
-"""The layers of StyleGAN2, with parameters named and scaled as in NVIDIA's PyTorch release.
+"""Build the layers of StyleGAN2, with parameters named and scaled as in NVIDIA's PyTorch release.
 
 Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", sections 2 to 4.
-Every layer computes in the precision of the feature map it is given; styles are always float32.
+Every layer computes in the precision of its feature map; styles are always float32.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from ..shared.mapping import EPSILON, GAIN, LEAK, FullyConnected, Mapping
 
 Kind = Literal["skip", "resnet", "orig"]
 TAPS = (1.0, 3.0, 3.0, 1.0)
-HALF = math.sqrt(0.5)  # two branches of equal variance add up to the variance of one
+RESIDUAL_GAIN = math.sqrt(0.5)  # the sum of two branches keeps the variance of one
 
 
 def fir_kernel(taps: Sequence[float] = TAPS) -> Tensor:
-    """The separable low-pass filter (K, K), summing to one."""
+    """Return the separable low-pass filter (K, K) of these taps, with sum 1."""
     row = torch.tensor(tuple(taps))
     kernel = torch.outer(row, row)
     return kernel / kernel.sum()
 
 
 class _Smooth(torch.autograd.Function):
-    """Depthwise filter whose gradient is again a depthwise filter.
+    """Apply a depthwise filter whose gradient is again a depthwise filter.
 
-    Autograd's own gradient of a depthwise convolution is several times slower on a CPU.
+    Autograd's gradient of a depthwise convolution is several times slower on a CPU.
     """
 
     @staticmethod
@@ -55,12 +55,18 @@ def smooth(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
 
 
 def upsample_rgb(rgb: Tensor, kernel: Tensor) -> Tensor:
-    """Running RGB (N, 3, H, W) to twice the size: zeros between the pixels, then the low-pass filter."""
+    """Upsample rgb (N, 3, H, W) to (N, 3, 2H, 2W): insert zeros between the pixels and low-pass filter."""
     return interpolate(rgb, 4.0 * kernel, 2, kernel.shape[0] // 2 - 1)
 
 
 class SynthesisLayer(nn.Module):
-    """Modulated, demodulated 3x3 convolution with noise, bias and leaky ReLU; `up` doubles the size."""
+    """Apply a modulated and demodulated 3x3 convolution, noise, bias and leaky ReLU; `up` doubles the size.
+
+    With style s (I,) and weights w (O, I, 3, 3), the convolution of a sample uses the weights of section 2.2,
+    equations 1 and 3:
+
+        w'_oik = s_i w_oik        w''_oik = w'_oik / sqrt(sum over i, k of w'_oik^2 + epsilon)
+    """
 
     resample_filter: Tensor
     noise_const: Tensor
@@ -74,50 +80,53 @@ class SynthesisLayer(nn.Module):
         self.register_buffer("noise_const", torch.randn(size, size))
         self.register_buffer("resample_filter", fir_kernel(_taps(taps)))
         self.up = up
-        self._energy: Tensor | None = None
+        self._squared_weight: Tensor | None = None
 
     def precompute(self) -> None:
-        """Keep what depends on the weights alone, which are not to change any more."""
-        self._energy = self.weight.detach().square().sum(dim=(2, 3))
+        """Cache the squared weights; the weights must not change afterwards."""
+        self._squared_weight = self.weight.detach().square().sum(dim=(2, 3))
 
-    def demodulation(self, style: Tensor) -> Tensor:
-        """What divides each output channel so that it keeps unit variance: (N, O)."""
-        energy = self.weight.square().sum(dim=(2, 3)) if self._energy is None else self._energy  # (O, I)
-        return torch.rsqrt(style.square() @ energy.t() + EPSILON)
+    def demodulate(self, style: Tensor) -> Tensor:
+        """Return 1 / sqrt(sum over i, k of (s_i w_oik)^2 + epsilon) for styles (N, I), (N, O); equation 3."""
+        squared = self._squared_weight
+        if squared is None:
+            squared = self.weight.square().sum(dim=(2, 3))  # (O, I)
+        return torch.rsqrt(style.square() @ squared.t() + EPSILON)
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor | None, clamp: float | None = None) -> Tensor:
-        """X (N, I, h, w), style (N, I), noise (N or 1, 1, H, W) unscaled: to (N, O, H, W)."""
-        scale = self.demodulation(style)
-        # Modulating the input and demodulating the output equals modulating the weights, without
-        # one set of weights per sample.
-        x = x * style[:, :, None, None].to(x.dtype)
+        """Map x (N, I, h, w) with style (N, I) and unscaled noise (N or 1, 1, H, W) to (N, O, H, W)."""
+        demodulation = self.demodulate(style)  # (N, O)
+        # Modulating the input and demodulating the output equals modulating the weights, but needs no
+        # weights per sample.
+        x = x * style[:, :, None, None].to(x.dtype)  # (N, I, h, w)
         weight = self.weight.to(x.dtype)
         if self.up:
             x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # (N, O, 2h+1, 2w+1)
-            x = smooth(x, 4.0 * self.resample_filter, padding=self.resample_filter.shape[0] // 2 - 1)
+            padding = self.resample_filter.shape[0] // 2 - 1
+            x = smooth(x, 4.0 * self.resample_filter, padding=padding)  # (N, O, 2h, 2w)
         else:
-            x = F.conv2d(x, weight, padding=1)
-        # The activation's gain is put into what goes before it: g lrelu(a) = lrelu(g a).
-        shift = self.bias[None, :, None, None]
+            x = F.conv2d(x, weight, padding=1)  # (N, O, h, w)
+        # The gain of the activation is applied before it: g lrelu(a) = lrelu(g a) for g > 0.
+        shift = self.bias[None, :, None, None]  # (1, O, 1, 1)
         if noise is not None:
-            shift = shift + noise * self.noise_strength
-        # In the layout of x, because addcmul gives its result the layout of its first operand.
-        like = (
+            shift = shift + noise * self.noise_strength  # (N or 1, O, H, W)
+        # In the memory format of x, because addcmul gives its result the format of its first operand.
+        memory_format = (
             torch.channels_last
             if x.is_contiguous(memory_format=torch.channels_last)
             else torch.contiguous_format
         )
         x = torch.addcmul(
-            (GAIN * shift).to(x.dtype).contiguous(memory_format=like),
+            (GAIN * shift).to(x.dtype).contiguous(memory_format=memory_format),
             x,
-            (GAIN * scale)[:, :, None, None].to(x.dtype),
+            (GAIN * demodulation)[:, :, None, None].to(x.dtype),
         )
         x = F.leaky_relu(x, LEAK, inplace=True)
         return x if clamp is None else x.clamp(-clamp, clamp)
 
 
 class ToRGB(nn.Module):
-    """Modulated 1x1 convolution to the colours, without demodulation."""
+    """Apply a modulated 1x1 convolution to the colours, without demodulation."""
 
     def __init__(self, inputs: int, w_dim: int, colours: int = 3) -> None:
         super().__init__()
@@ -126,15 +135,15 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(colours))
 
     def forward(self, x: Tensor, style: Tensor, clamp: float | None = None) -> Tensor:
-        """X (N, I, H, W), style (N, I) as the affine gives it: to float32 (N, 3, H, W)."""
+        """Map x (N, I, H, W) with the affine's style (N, I) to float32 (N, 3, H, W)."""
         gain = 1.0 / math.sqrt(self.weight.shape[1])
-        x = x * (style * gain)[:, :, None, None].to(x.dtype)
+        x = x * (style * gain)[:, :, None, None].to(x.dtype)  # (N, I, H, W)
         rgb = F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype)).float()
         return rgb if clamp is None else rgb.clamp(-clamp, clamp)
 
 
 class Residual(nn.Module):
-    """The branch beside a block's convolutions, in networks with residual blocks: 1x1 convolution, twice the size."""
+    """Represent the skip branch of a residual block: a 1x1 convolution and upsampling."""
 
     resample_filter: Tensor
 
@@ -144,13 +153,16 @@ class Residual(nn.Module):
         self.register_buffer("resample_filter", fir_kernel(_taps(taps)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, I, h, w) to (N, O, 2h, 2w), ready to be added to the other branch times HALF."""
-        gain = HALF / math.sqrt(self.weight.shape[1])
+        """Map (N, I, h, w) to (N, O, 2h, 2w), already scaled by RESIDUAL_GAIN."""
+        gain = RESIDUAL_GAIN / math.sqrt(self.weight.shape[1])
         return upsample_rgb(F.conv2d(x, (self.weight * gain).to(x.dtype)), self.resample_filter)
 
 
 class Block(nn.Module):
-    """All layers of one resolution: `const` and conv1 at the lowest, conv0 and conv1 above; then ToRGB where there is one."""
+    """Hold the layers of one resolution: `const` and conv1 at the lowest, conv0 and conv1 above; then ToRGB.
+
+    Only networks with skip connections have a ToRGB below the last resolution.
+    """
 
     resample_filter: Tensor
 
@@ -181,7 +193,7 @@ class Block(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """The blocks b4, b8, ... of a generator; channels maps each resolution to its width."""
+    """Hold the blocks b4, b8, ... of a generator; `channels` maps each resolution to its width."""
 
     def __init__(
         self, channels: dict[int, int], w_dim: int, *, kind: Kind = "skip", colours: int = 3, taps: int = 4
@@ -207,7 +219,7 @@ class Synthesis(nn.Module):
 
 
 class Network(nn.Module):
-    """Mapping and synthesis together: the module whose state dict a checkpoint holds.
+    """Hold mapping and synthesis: the module whose state dict a checkpoint stores.
 
     Args:
         channels: resolution to width.
@@ -215,9 +227,10 @@ class Network(nn.Module):
         mapping_layers: of the mapping network.
         classes: 0 if unconditional.
         mapping_width: of its hidden layers; None is w_dim.
-        embedding: width of the class embedding; None is w_dim, 0 that classes are joined to z before it is normalised.
-        lr_multiplier: by which the mapping's stored weights are too large.
-        kind: how the blocks lead to colours: each adds to them (skip), or only the last makes them (resnet with residual blocks, orig without).
+        embedding: width of the class embedding; None is w_dim, 0 joins classes to z before it is normalised.
+        lr_multiplier: factor of the mapping's stored weights.
+        kind: `skip` adds the colours of all blocks; `resnet` (residual blocks) and `orig` (plain ones) take
+            those of the last block only.
         colours: channels of an image.
         taps: width of the low-pass filter, an even number.
         means: 1 for one mean w, L for a mean of each layer, 0 for none.
@@ -254,18 +267,18 @@ class Network(nn.Module):
         self.sizes = tuple(sorted(channels))
 
     def block(self, size: int) -> Block:
-        """The block of one resolution."""
+        """Return the block of one resolution."""
         block = self.synthesis.get_submodule(f"b{size}")
         assert isinstance(block, Block)
         return block
 
     def precompute(self) -> None:
-        """Keep what depends on the weights alone, which are not to change any more."""
+        """Cache what depends on the weights alone; the weights must not change afterwards."""
         for module in self.modules():
             if isinstance(module, SynthesisLayer):
                 module.precompute()
 
 
 def _taps(number: int) -> Sequence[float]:
-    """The filter of new networks; for other widths than the usual one any, since weights that are loaded bring theirs."""
+    """Return the filter taps of a new network; widths other than 4 get ones, which loading replaces."""
     return TAPS if number == len(TAPS) else (1.0,) * number

@@ -1,4 +1,4 @@
-"""What a file says about a StyleGAN2 besides its tensors: in our own header, or in NVIDIA's constructor arguments."""
+"""Read the stored settings of a StyleGAN2, from this project's header or NVIDIA's arguments."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _CLAMP = (("network", "clamp"), ("synthesis_kwargs", "conv_clamp"), ("", "conv_c
 
 @dataclass(frozen=True)
 class StoredSettings:
-    """What shapes do not show.
+    """Hold the settings that shapes do not show.
 
     Attributes:
-        clamp: what convolutions are clamped to.
-        lr_multiplier: by which the mapping's stored weights are too large.
+        clamp: limit of the absolute output of convolutions.
+        lr_multiplier: factor of the mapping's stored weights.
         taps: of the low-pass filter, for files that do not store it.
-        without_mean: whether the file is known to have no mean w.
+        without_mean: whether the file states that it has no mean w.
     """
 
     clamp: float | None = None
@@ -40,10 +40,10 @@ class StoredSettings:
 
 
 def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
-    """What the settings of a part say.
+    """Read the settings of a part of a checkpoint.
 
     Raises:
-        CheckpointError: they are senseless, or of a network that is not supported.
+        CheckpointError: they are invalid, or of a network that is not supported.
     """
     for activation in _values(settings, _ACTIVATIONS):
         if activation != "lrelu":
@@ -61,7 +61,8 @@ def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
         or list(taps) != list(taps)[::-1]
     ):
         raise CheckpointError(
-            f"this StyleGAN2 has the low-pass filter {shown(taps)}; symmetric ones such as [1, 3, 3, 1] are supported"
+            f"this StyleGAN2 has the low-pass filter {shown(taps)}; "
+            "symmetric ones such as [1, 3, 3, 1] are supported"
         )
     return StoredSettings(
         clamp=next((_number("conv_clamp", value) for value in _values(settings, _CLAMP)), None),
@@ -72,7 +73,7 @@ def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
 
 
 def _values(settings: Mapping[str, Any], places: tuple[tuple[str, str], ...]) -> Iterator[Any]:
-    """What stands in these places, each a key, or a nested dictionary's name and a key; None is nothing."""
+    """Yield the values at these places, each a key or a nested dictionary's name and a key, except None."""
     for nest, key in places:
         inside = settings.get(nest) if nest else settings
         value = inside.get(key) if isinstance(inside, Mapping) else None

@@ -1,4 +1,4 @@
-"""Reads the architecture of a StyleGAN3 off its tensors and stored settings; nothing has to be told."""
+"""Infer the architecture of a StyleGAN3 from its tensors and stored settings."""
 
 from __future__ import annotations
 
@@ -226,7 +226,8 @@ def _sampling(
         if sampling.sizes != sizes:
             told, seen = (", ".join(map(str, row)) for row in (sampling.sizes, sizes))
             raise CheckpointError(
-                f"by the settings stored in the file the layers of this StyleGAN3 are {told} pixels wide, by its tensors {seen}"
+                f"by the settings stored in the file the layers of this StyleGAN3 are {told} pixels wide, "
+                f"by its tensors {seen}"
             )
         return sampling
     lengths = [

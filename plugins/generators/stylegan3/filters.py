@@ -1,4 +1,4 @@
-"""Resampling with low-pass filters, and the nonlinearity between two of them.
+"""Resample with low-pass filters, and apply the nonlinearity between two of them.
 
 Source: Karras et al. 2021, "Alias-Free Generative Adversarial Networks", section 3 and appendix C.
 """
@@ -15,15 +15,14 @@ from torch import Tensor
 from ..shared.depthwise import interpolate
 from ..shared.mapping import LEAK
 
-BLOCK = (
-    2**22
-)  # values in what one step of filtered_lrelu holds at the high rate: more leaves the caches and costs fresh pages
+# Values at the high rate in one step of filtered_lrelu on a CPU; more do not fit the caches.
+BLOCK = 2**22
 
 
 class _Spread(torch.autograd.Function):
-    """Zeros between the samples, then a depthwise filter, without the zeros ever being stored.
+    """Insert zeros between the samples and apply a depthwise filter, without storing the zeros.
 
-    The gradient is _Gather with the same filter: autograd's own gradient of a depthwise convolution is
+    The gradient is _Gather with the same filter: autograd's gradient of a depthwise convolution is
     several times slower on a CPU.
     """
 
@@ -47,7 +46,7 @@ class _Spread(torch.autograd.Function):
 
 
 class _Gather(torch.autograd.Function):
-    """A depthwise filter of which only every stride-th value is computed; the gradient is _Spread."""
+    """Apply a depthwise filter at every stride-th position only; the gradient is _Spread."""
 
     @staticmethod
     def forward(
@@ -66,24 +65,24 @@ class _Gather(torch.autograd.Function):
 
 
 class Resampling:
-    """Where the samples of a filtered nonlinearity lie; square maps, the same along both axes.
+    """Compute the sample positions of a filtered nonlinearity, on square maps and alike for both axes.
 
     Args:
-        before: width of what comes in.
-        after: width of what goes out.
+        before: width of the input.
+        after: width of the output.
         up, down: factors.
         up_taps, down_taps: lengths of the filters.
 
     Attributes:
-        first, last: samples of the input that matter; below 0 or beyond the end they are zeros to be added.
-        crop, extra: of the upsampled map at its begin and, missing, at its end.
+        first, last: range of input samples that are needed; outside the input they are zeros.
+        crop, extra: samples to remove at the start of the upsampled map, and to add at its end.
         width: of the map at the high rate.
     """
 
     def __init__(self, before: int, after: int, up: int, down: int, up_taps: int, down_taps: int) -> None:
         self.after, self.up, self.down = after, up, down
         self.width = (after - 1) * down + down_taps
-        # The high-rate map is centred on the input's, up to half a sample; its end then follows from its width.
+        # The high-rate map is centred on the input, up to half a sample; its end follows from its width.
         padding = self.width + up_taps - 1 - before * up
         start = up_taps - 1 - (padding + up) // 2  # in the full response, (before - 1) * up + up_taps long
         end = (before - 1) * up + up_taps - start - self.width
@@ -94,7 +93,7 @@ class Resampling:
         self.extra = max(0, self.crop - (end - cut * up))
 
     def select(self, x: Tensor) -> Tensor:
-        """The part of x (N, C, before, before) that matters, with zeros where it lies outside."""
+        """Return the part of x (N, C, before, before) that is needed, with zeros outside x."""
         before = x.shape[3]
         inside = slice(max(self.first, 0), min(self.last, before))
         margins = (max(-self.first, 0), max(self.last - before, 0))
@@ -103,50 +102,59 @@ class Resampling:
 
 
 def filtered_lrelu(
-    x: Tensor, up_filter: Tensor | None, down_filter: Tensor | None, place: Resampling, clamp: float | None
+    x: Tensor,
+    up_filter: Tensor | None,
+    down_filter: Tensor | None,
+    resampling: Resampling,
+    clamp: float | None,
 ) -> Tensor:
-    """Leaky ReLU at a higher sampling rate, so that the frequencies it makes can be removed before they alias.
+    """Apply a leaky ReLU at a higher sampling rate, and remove its new frequencies before they alias.
 
     Args:
         x: (N, C, before, before).
         up_filter: (T,), applied along both axes; its sum is 1. None if the rate stays.
         down_filter: (T,) likewise, or (T, T), or None.
-        place: sizes and factors.
-        clamp: limit of what the nonlinearity gives, or None.
+        resampling: sizes and factors.
+        clamp: limit of the absolute output of the nonlinearity, or None.
 
     Returns:
         (N, C, after, after).
     """
-    x = place.select(x)
+    x = resampling.select(x)
     channels = x.shape[1]
     if x.device.type == "cpu":
-        channels = max(16, BLOCK // (x.shape[0] * place.width**2) // 16 * 16)
+        channels = max(16, BLOCK // (x.shape[0] * resampling.width**2) // 16 * 16)
     if channels >= x.shape[1]:
-        return _filtered(x, up_filter, down_filter, place, clamp)
+        return _filtered(x, up_filter, down_filter, resampling, clamp)
     parts = (
         x[:, i : i + channels].contiguous(memory_format=torch.channels_last)
         for i in range(0, x.shape[1], channels)
     )
-    return torch.cat([_filtered(part, up_filter, down_filter, place, clamp) for part in parts], dim=1)
+    return torch.cat([_filtered(part, up_filter, down_filter, resampling, clamp) for part in parts], dim=1)
 
 
 def _filtered(
-    x: Tensor, up_filter: Tensor | None, down_filter: Tensor | None, place: Resampling, clamp: float | None
+    x: Tensor,
+    up_filter: Tensor | None,
+    down_filter: Tensor | None,
+    resampling: Resampling,
+    clamp: float | None,
 ) -> Tensor:
+    """Apply filtered_lrelu to the selected part of a map."""
     if up_filter is not None:
-        fir = place.up * up_filter  # between the samples are zeros: the mean is to stay
-        x = _Spread.apply(x, fir[None, :], (1, place.up), (0, place.crop), (0, place.extra))  # type: ignore[no-untyped-call]
-        x = _Spread.apply(x, fir[:, None], (place.up, 1), (place.crop, 0), (place.extra, 0))  # type: ignore[no-untyped-call]
+        fir = resampling.up * up_filter  # compensates for the zeros between the samples
+        x = _Spread.apply(x, fir[None, :], (1, resampling.up), (0, resampling.crop), (0, resampling.extra))  # type: ignore[no-untyped-call]
+        x = _Spread.apply(x, fir[:, None], (resampling.up, 1), (resampling.crop, 0), (resampling.extra, 0))  # type: ignore[no-untyped-call]
     x = F.leaky_relu(x, LEAK, inplace=True)
     if clamp is not None:
-        # Not in place where there are gradients: the nonlinearity's own needs what it gave.
+        # Not in place if gradients are needed: that of the leaky ReLU needs its output.
         x = x.clamp(-clamp, clamp) if x.requires_grad else x.clamp_(-clamp, clamp)
     if down_filter is not None:
-        step = place.down
+        step = resampling.down
         if down_filter.ndim == 1:
             fir = down_filter.flip(0)
             x = _Gather.apply(x, fir[None, :], (1, step), (0, 0))  # type: ignore[no-untyped-call]
             x = _Gather.apply(x, fir[:, None], (step, 1), (0, 0))  # type: ignore[no-untyped-call]
         else:
             x = _Gather.apply(x, down_filter.flip(0, 1), (step, step), (0, 0))  # type: ignore[no-untyped-call]
-    return x[:, :, : place.after, : place.after]
+    return x[:, :, : resampling.after, : resampling.after]

@@ -1,4 +1,4 @@
-"""The StyleGAN3 plugin: Fourier features and layers as strata that the core composes."""
+"""Run StyleGAN3 as a plugin whose Fourier features and layers are strata that the core composes."""
 
 from __future__ import annotations
 
@@ -30,19 +30,21 @@ from .movement import Matrix, Movement, check, lookup
 
 
 class StyleGAN3(Generator):
-    """StyleGAN3-T and -R (Karras et al. 2021), L = number of convolutions + 1: 16 for the published networks.
+    """Run StyleGAN3-T and -R (Karras et al. 2021), with L = number of convolutions + 1, 16 if published.
 
     Layer 0 drives the Fourier features, which it moves and turns; layer i + 1 drives the convolution L{i}.
     There is no noise.
     """
 
     class Config(TruncationConfig):
-        """Checkpoint, truncation, classes, and where the picture is put."""
+        """Hold checkpoint, truncation, classes, and the transform of the image."""
 
         input_transform: Movement | Matrix | None = Field(
             default=None,
-            description="moves the picture: translate [right, down] in picture widths, rotate in degrees counter-clockwise; "
-            "or a 3x3 matrix of where its points go, origin in the centre, x right, y down; default as in the checkpoint",
+            description="moves the picture: translate [right, down] in picture widths, "
+            "rotate in degrees counter-clockwise; "
+            "or a 3x3 matrix of where its points go, origin in the centre, x right, y down; "
+            "default as in the checkpoint",
         )
 
         @field_validator("input_transform")
@@ -53,7 +55,7 @@ class StyleGAN3(Generator):
             return value
 
     config: Config
-    judges_range = False  # the family has one, and any weights are welcome
+    judges_range = False  # any weights are accepted
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
@@ -78,23 +80,23 @@ class StyleGAN3(Generator):
     def recognise(
         cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
     ) -> Match | None:
-        """By its tensor names; StyleGAN-XL, which shares most of them, is another family."""
+        """Recognise tensor names; StyleGAN-XL, which shares most of them, is another family."""
         layout = find(LAYOUTS, names_and_shapes)
         return None if layout is None else Match(1.0, f"StyleGAN3 in the {layout.name} layout")
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        """Sizes, classes and weights."""
+        """Return sizes, classes and weights."""
         return examine(part)
 
     @property
     def layer_scale(self) -> NDArray[np.float32]:
-        """Psi on the truncated layers, 1 elsewhere: (L,)."""
+        """Psi on the truncated layers and 1 elsewhere, (L,)."""
         return self._scale
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]] | None:
-        """By sampling rate: bottom the lowest, top the highest, lower and upper share those between.
+        """Layers by sampling rate: bottom the lowest, top the highest, lower and upper share the rest.
 
         None, for the core's own, where there is one rate only.
         """
@@ -112,20 +114,20 @@ class StyleGAN3(Generator):
         return {name: layers for name, layers in groups.items() if layers}
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Normal z; for conditional networks a class each, drawn evenly from those configured."""
+        """Draw normal z (n, Z), and for conditional networks a configured class each, uniformly."""
         return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Z (N, Z), and classes (N,) or class weights (N, Y) of conditional networks, to w (N, D)."""
+        """Map z (N, Z), and classes (N,) or weights (N, Y) of conditional networks, to w (N, D)."""
         w: Tensor = self.network.mapping(z, self._classes.weights(condition, z))
         return w
 
     def broadcast(self, w: Tensor) -> Tensor:
-        """W (N, D) to codes (N, L, D), truncated towards the mean w (StyleGAN, appendix B)."""
+        """Expand w (N, D) to codes (N, L, D), truncated towards the mean w."""
         return truncation.truncate(w, self.network.mapping.w_avg, self._scale)
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        """The Fourier features, a convolution with its filtered nonlinearity, or the image."""
+        """Apply the Fourier features, a convolution with its filtered nonlinearity, or the output."""
         dtype = compute_dtype(self.device)
         with torch.autocast(self.device.type, enabled=False):
             if style is None:
@@ -140,18 +142,21 @@ class StyleGAN3(Generator):
             return State(layer(state.x, style, self.architecture.clamp))
 
     def finish(self, state: State) -> Tensor:
-        """The network's [-1, 1] as [0, 1], grey as three equal channels."""
+        """Return images (N, 3, H, W), with [-1, 1] mapped to [0, 1] and grey repeated in three channels."""
         assert state.rgb is not None
         images = (state.rgb * self.architecture.output_scale + 1.0) / 2.0
         return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
-        """What the affine gives for codes (N, D): (N, C_s); of the Fourier features cosine, sine, right and down, (N, 4)."""
+        """Return the affine's styles for codes (N, D), (N, C_s).
+
+        Those of the Fourier features are cosine, sine, right and down, (N, 4).
+        """
         style: Tensor = self._affine(s)(code)
         return style
 
     def style_weights(self, s: int) -> Tensor | None:
-        """The affine's weights (C_s, D), at their true scale."""
+        """Return the affine's weights (C_s, D), with the equalised learning rate applied."""
         weight = self._affine(s).weight
         scaled: Tensor = weight / weight.shape[1] ** 0.5
         return scaled
@@ -160,7 +165,7 @@ class StyleGAN3(Generator):
         return self._layers[s - 1].affine if s else self.network.synthesis.input.affine
 
     def _strata(self) -> tuple[Stratum, ...]:
-        """Sizes are of the picture; maps reach beyond it by their margin."""
+        """Return strata with the sizes of the image; maps extend beyond it by their margin."""
         layers, rates = self.architecture.layers, self.architecture.rates
         margin = (layers[0].before - rates[0]) // 2
         strata = [Stratum("input", 0, layers[0].before - 2 * margin, margin, style_width=4)]

@@ -1,4 +1,4 @@
-"""Where StyleGAN3's picture is put: moved, turned, or by any affine map of the plane."""
+"""Transform StyleGAN3's image: a shift, a rotation, or any affine map of the plane."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from ....core.plugins.strict_numbers import StrictNumbers
 Row = tuple[float, float, float]
 Matrix = tuple[Row, Row, Row]
 
-Shift = Annotated[
-    float, Field(ge=-1000.0, le=1000.0)
-]  # beyond, float32 has no digits left for the place within the picture
+# Beyond this range float32 has no digits left for the position within the image.
+Shift = Annotated[float, Field(ge=-1000.0, le=1000.0)]
 
 
 class Movement(StrictNumbers):
-    """A turn about the centre of the picture, then a shift."""
+    """Describe a rotation about the centre of the image, then a shift."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -43,7 +42,7 @@ def check(matrix: Matrix) -> None:
 
 
 def matrix_of(movement: Movement) -> NDArray[np.float64]:
-    """Where each point of the picture goes, (3, 3); the origin is the centre, x points right, y down."""
+    """Return the map of points of the image, (3, 3); the origin is the centre, x points right, y down."""
     angle = math.radians(movement.rotate)
     right, down = movement.translate
     return np.array(
@@ -56,7 +55,7 @@ def matrix_of(movement: Movement) -> NDArray[np.float64]:
 
 
 def lookup(movement: Movement | Matrix) -> NDArray[np.float64]:
-    """Which point of the unmoved picture is seen at each point, (3, 3): the inverse."""
+    """Return the inverse map, (3, 3), from each point to the point of the untransformed image shown there."""
     matrix = matrix_of(movement) if isinstance(movement, Movement) else np.array(movement)
-    found: NDArray[np.float64] = np.linalg.inv(matrix)
-    return found
+    inverse: NDArray[np.float64] = np.linalg.inv(matrix)
+    return inverse

@@ -1,7 +1,7 @@
-"""The layers of StyleGAN3, with parameters named and scaled as in NVIDIA's PyTorch release.
+"""Build the layers of StyleGAN3, with parameters named and scaled as in NVIDIA's PyTorch release.
 
 Source: Karras et al. 2021, "Alias-Free Generative Adversarial Networks", section 3 and appendices C to F.
-Every layer computes in the precision of the feature map it is given; styles are always float32.
+Every layer computes in the precision of its feature map; styles are always float32.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .filters import Resampling, filtered_lrelu
 
 @dataclass(frozen=True)
 class LayerSizes:
-    """One layer L0, L1, ... of the synthesis network.
+    """Hold the sizes of one layer L0, L1, ... of the synthesis network.
 
     Attributes:
         inputs, outputs: channels.
@@ -44,18 +44,18 @@ class LayerSizes:
 
     @property
     def name(self) -> str:
-        """As in the checkpoint, but for its number."""
+        """Name of the layer as in the checkpoint, without its number."""
         return f"{self.after}_{self.outputs}"
 
 
 class FourierInput(nn.Module):
-    """Sine waves in place of a learned constant; w moves and turns them.
+    """Compute Fourier features in place of a learned constant; w shifts and rotates them (section 3.2).
 
     Args:
-        channels: how many waves.
+        channels: number of waves.
         size: width of the map, margin included.
-        rate: samples per width of the picture.
-        bandwidth: in cycles per width of the picture.
+        rate: samples per image width.
+        bandwidth: in cycles per image width.
     """
 
     freqs: Tensor
@@ -72,37 +72,41 @@ class FourierInput(nn.Module):
         self.register_buffer("transform", torch.eye(3))
 
     def forward(self, style: Tensor, transform: Tensor) -> Tensor:
-        """What the affine gives (N, 4), and where each point of the picture is looked up (3, 3): to (N, C, size, size)."""
-        matrix, shift = self.looked_up(style, transform)
+        """Map styles (N, 4) and the transform of the image (3, 3) to features (N, C, size, size).
+
+        Wave c at point p is a_c sin(2 pi (f_c.(M p + t) + phase_c)), with M and t from lookup_transform().
+        """
+        matrix, shift = self.lookup_transform(style, transform)
         phases = self.phases + torch.einsum("ck,nk->nc", self.freqs, shift)  # (N, C)
         freqs = self.freqs @ matrix  # (N, C, 2)
-        # A wave that a rotation or scaling lifts above the band would alias: it fades out towards the Nyquist frequency.
-        room = self.rate / 2.0 - self.bandwidth
-        amplitudes = (1.0 - (freqs.norm(dim=2) - self.bandwidth) / room).clamp(0.0, 1.0)  # (N, C)
-        at = (
+        # A wave that a rotation or scaling moves above the band would alias, so it fades out towards the
+        # Nyquist frequency.
+        fade_width = self.rate / 2.0 - self.bandwidth
+        amplitudes = (1.0 - (freqs.norm(dim=2) - self.bandwidth) / fade_width).clamp(0.0, 1.0)  # (N, C)
+        position = (
             torch.arange(self.size, device=style.device, dtype=torch.float32) - (self.size - 1) / 2.0
         ) / self.rate  # (size,)
-        # sin(a + b) = sin a cos b + cos a sin b: sines of one axis at a time, not of every pixel.
-        across = 2.0 * math.pi * (at[:, None] * freqs[:, None, :, 0] + phases[:, None])  # (N, W, C)
-        along = 2.0 * math.pi * at[:, None] * freqs[:, None, :, 1]  # (N, H, C)
+        # sin(a + b) = sin a cos b + cos a sin b needs the sines of each axis only, not of every pixel.
+        across = 2.0 * math.pi * (position[:, None] * freqs[:, None, :, 0] + phases[:, None])  # (N, W, C)
+        along = 2.0 * math.pi * position[:, None] * freqs[:, None, :, 1]  # (N, H, C)
         waves = along.cos()[:, :, None] * (amplitudes[:, None] * across.sin())[:, None]
         waves = (
             waves + along.sin()[:, :, None] * (amplitudes[:, None] * across.cos())[:, None]
         )  # (N, H, W, C)
         return F.linear(waves, self.weight / math.sqrt(self.weight.shape[1])).permute(0, 3, 1, 2)
 
-    def looked_up(self, style: Tensor, transform: Tensor) -> tuple[Tensor, Tensor]:
-        """The map from points of the picture to points of the pattern: (N, 2, 2) and a shift (N, 2)."""
+    def lookup_transform(self, style: Tensor, transform: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the affine map from the image to the pattern: M (N, 2, 2) and t (N, 2)."""
         cosine, sine, right, down = (style / style[:, :2].norm(dim=1, keepdim=True)).unbind(dim=1)
-        turn = torch.stack(
+        rotation = torch.stack(
             [torch.stack([cosine, -sine], dim=1), torch.stack([sine, cosine], dim=1)], dim=1
         )  # (N, 2, 2)
         offset = transform[:2, 2] - torch.stack([right, down], dim=1)  # (N, 2)
-        return turn @ transform[:2, :2], (turn @ offset[:, :, None]).squeeze(2)
+        return rotation @ transform[:2, :2], (rotation @ offset[:, :, None]).squeeze(2)
 
 
 class SynthesisLayer(nn.Module):
-    """Modulated convolution of a map whose magnitude is known, then a filtered leaky ReLU."""
+    """Apply a modulated convolution to a map of known magnitude, then a filtered leaky ReLU."""
 
     magnitude_ema: Tensor
     up_filter: Tensor | None
@@ -121,51 +125,59 @@ class SynthesisLayer(nn.Module):
         self.register_buffer(
             "down_filter", torch.ones(shape) / sizes.down_taps ** len(shape) if sizes.down_taps else None
         )
-        convolved = sizes.before + sizes.kernel - 1  # zeros around the map, as far as the kernel reaches
-        self.place = Resampling(
+        convolved = sizes.before + sizes.kernel - 1  # zeros around the map, as wide as the kernel needs
+        self.resampling = Resampling(
             convolved, sizes.after, sizes.up, sizes.down, max(sizes.up_taps, 1), max(sizes.down_taps, 1)
         )
-        self.energy: Tensor | None = None
+        self._squared_weight: Tensor | None = None
 
     def precompute(self) -> None:
-        """Compute once what depends on the weights alone."""
-        self.energy = self.weight.square().sum(dim=(2, 3))  # (O, I)
+        """Cache the squared weights; the weights must not change afterwards."""
+        self._squared_weight = self.weight.square().sum(dim=(2, 3))  # (O, I)
 
     def modulation(self, style: Tensor) -> tuple[Tensor, Tensor]:
-        """Scales of the input channels (N, I) and of the output channels (N, O), for what the affine gives (N, I)."""
-        energy = self.weight.square().sum(dim=(2, 3)) if self.energy is None else self.energy
-        # All scaled so that neither the sums nor the squares leave the range of 16 bits.
+        """Return the scales of input channels (N, I) and output channels (N, O) for styles (N, I).
+
+        With s the style divided by its root mean square and by sqrt(I k^2), the output scale is
+        1 / sqrt(sum over i, k of (s_i w_oik)^2 + epsilon) / sqrt(magnitude_ema) (appendix D).
+        """
+        squared = (
+            self.weight.square().sum(dim=(2, 3)) if self._squared_weight is None else self._squared_weight
+        )
+        # The normalisation keeps sums and squares within the range of 16 bits.
         style = (
             style
             * torch.rsqrt(style.square().mean(dim=1, keepdim=True) + EPSILON)
             / math.sqrt(self.weight[0].numel())
         )
-        demodulation = torch.rsqrt(style.square() @ energy.t() + EPSILON)
+        demodulation = torch.rsqrt(style.square() @ squared.t() + EPSILON)
         return style, demodulation * torch.rsqrt(self.magnitude_ema)
 
     def forward(self, x: Tensor, style: Tensor, clamp: float | None) -> Tensor:
-        """X (N, I, before, before), style (N, I): to (N, O, after, after)."""
-        style, scale = self.modulation(style)
-        x = x * style[:, :, None, None].to(x.dtype)
-        x = F.conv2d(x, self.weight.to(x.dtype), padding=self.weight.shape[2] - 1)
-        # The nonlinearity's gain is put into what goes before it: g lrelu(a) = lrelu(g a).
+        """Map x (N, I, before, before) with style (N, I) to (N, O, after, after)."""
+        style, demodulation = self.modulation(style)
+        x = x * style[:, :, None, None].to(x.dtype)  # (N, I, before, before)
+        x = F.conv2d(
+            x, self.weight.to(x.dtype), padding=self.weight.shape[2] - 1
+        )  # (N, O, convolved, convolved)
+        # The gain of the activation is applied before it: g lrelu(a) = lrelu(g a) for g > 0.
         shift = (GAIN * self.bias)[None, :, None, None].to(x.dtype)
-        x = torch.addcmul(shift, x, (GAIN * scale)[:, :, None, None].to(x.dtype))
-        return filtered_lrelu(x, self.up_filter, self.down_filter, self.place, clamp)
+        x = torch.addcmul(shift, x, (GAIN * demodulation)[:, :, None, None].to(x.dtype))
+        return filtered_lrelu(x, self.up_filter, self.down_filter, self.resampling, clamp)
 
     def to_rgb(self, x: Tensor, style: Tensor, clamp: float | None) -> Tensor:
-        """The last layer: neither demodulated nor filtered; to float32 (N, O, H, W)."""
+        """Apply the last layer, neither demodulated nor filtered, to x (N, I, h, w): float32 (N, O, H, W)."""
         gain = torch.rsqrt(self.magnitude_ema) / math.sqrt(self.weight[0].numel())
         x = x * (style * gain)[:, :, None, None].to(x.dtype)
         x = F.conv2d(
             x, self.weight.to(x.dtype), self.bias.to(x.dtype), padding=self.weight.shape[2] - 1
         ).float()
-        x = self.place.select(x)
+        x = self.resampling.select(x)
         return x if clamp is None else x.clamp(-clamp, clamp)
 
 
 class Synthesis(nn.Module):
-    """The Fourier features and the layers L0, L1, ..., the last of which gives the image."""
+    """Hold the Fourier features and the layers L0, L1, ..., the last of which gives the image."""
 
     def __init__(self, layers: Sequence[LayerSizes], w_dim: int, rate: float, bandwidth: float) -> None:
         super().__init__()
@@ -176,19 +188,19 @@ class Synthesis(nn.Module):
 
 
 class Network(nn.Module):
-    """Mapping and synthesis together: the module whose state dict a checkpoint holds."""
+    """Hold mapping and synthesis: the module whose state dict a checkpoint stores."""
 
     def __init__(self, mapping: Mapping, synthesis: Synthesis) -> None:
         super().__init__()
         self.mapping, self.synthesis = mapping, synthesis
 
     def precompute(self) -> None:
-        """Compute once what depends on the weights alone."""
+        """Cache what depends on the weights alone; the weights must not change afterwards."""
         for name in self.synthesis.names:
             self.layer(name).precompute()
 
     def layer(self, name: str) -> SynthesisLayer:
-        """One of the layers."""
+        """Return the layer of a name."""
         layer = self.synthesis.get_submodule(name)
         assert isinstance(layer, SynthesisLayer)
         return layer

@@ -1,4 +1,4 @@
-"""Rates, sizes and filters of a StyleGAN3: by the paper's formulas, or read off a file that stores no settings.
+"""Compute rates, sizes and filters of a StyleGAN3 by the paper's formulas, or infer them from a file.
 
 Source: Karras et al. 2021, section 3.2 and appendix C: cutoff and stopband frequencies grow geometrically
 from the first layer to the last but `critical`, and each layer runs at the least power of two that holds
@@ -73,7 +73,8 @@ def by_settings(settings: Mapping[str, Any]) -> Sampling:
     last_stopband = resolution / 2.0 * number(settings, "last_stopband_rel", 2.0**0.3)
     if critical >= layers or layers > 99:
         raise CheckpointError(
-            f"settings for a StyleGAN3 of {layers} layers with {critical} critically sampled are stored in the file"
+            f"settings for a StyleGAN3 of {layers} layers with {critical} critically sampled are stored "
+            "in the file"
         )
     sizes, rates = [], []
     for i in range(layers + 1):
@@ -91,7 +92,7 @@ def by_settings(settings: Mapping[str, Any]) -> Sampling:
 def by_shapes(
     sizes: Sequence[int], lengths: Sequence[tuple[int, int]], first_filter: NDArray[np.float64] | None
 ) -> Sampling:
-    """Read off a bare state dict: filters tell factors, factors tell rates, the first filter tells the bandwidth.
+    """Infer factors from the filters of a state dict, rates from factors, the bandwidth from a filter.
 
     Args:
         sizes: of the layers' outputs, from their names.
@@ -121,8 +122,10 @@ def by_shapes(
         or any(found.filters(i) != tuple(pair) for i, pair in enumerate(lengths))
     ):
         raise CheckpointError(
-            f"the layers of this StyleGAN3 are {_listed(sizes)} pixels wide with filters of {_listed(f'{up}/{down}' for up, down in lengths)} taps, "
-            "which fit no choice of sampling rates and margin; its constructor arguments would settle it, and the file does not store them"
+            f"the layers of this StyleGAN3 are {_listed(sizes)} pixels wide with filters of "
+            f"{_listed(f'{up}/{down}' for up, down in lengths)} taps, "
+            "which fit no choice of sampling rates and margin; "
+            "its constructor arguments would decide it, and the file does not store them"
         )
     if first_filter is None:
         return found
@@ -216,7 +219,8 @@ def _bandwidth(stored: NDArray[np.float64], rate: int, between: int) -> float:
     best = min(np.linspace(best - step, best + step, 129), key=lambda cutoff: miss(cutoff, stopband))
     if not miss(best, stopband) < TOLERANCE:
         raise CheckpointError(
-            "the first filter of this StyleGAN3 is none of the paper's, so that the bandwidth of its input is not known"
+            "the first filter of this StyleGAN3 is none of the paper's, "
+            "so that the bandwidth of its input is not known"
         )
     return float(best)
 

@@ -1,1 +1,1 @@
-"""Names of the classes of published networks, in their order."""
+"""Hold the class names of published networks, in the order of their outputs."""

@@ -1,1 +1,1 @@
-"""Networks of published scorers, read off the shapes of their checkpoints."""
+"""Build the networks of published scorers from the shapes in their checkpoints."""

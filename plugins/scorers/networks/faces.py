@@ -1,11 +1,11 @@
-"""The face parser of CelebAMask-HQ: a U-Net that says which part of a face each pixel shows.
+"""Load the face parser of CelebAMask-HQ, a U-Net that labels the part of a face that each pixel shows.
 
 Source: Lee et al. 2020, "MaskGAN: Towards Diverse and Interactive Facial Image Manipulation". The
 layout of its files is that of face_parsing/ in github.com/switchablenorms/CelebAMask-HQ (19 classes) and of
 predictors/ in github.com/AtlantixJJ/LinearGAN (15 classes, `faceparse_unet_512.pth`): a state dict
 with the tensors `conv1` to `conv4`, `center`, `up_concat4` to `up_concat1` and `final`, widths 16 to
-256. Pictures are prepared as LinearGAN does: bilinear to 512 pixels, corners on corners and not
-antialiased, then cut to the range and put into [-1, 1].
+256. Images are prepared as LinearGAN does: resized bilinearly to 512 pixels with aligned corners and
+without antialiasing, then clamped and scaled to [-1, 1].
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ....core.checkpoints import Checkpoint
 from ....core.device import for_inference
 from ....core.errors import CheckpointError
-from ..bundles import fitted
+from ..bundles import load_network
 from .square import SquareSegmenter, size_of
 
 SIZE = 512
@@ -30,8 +30,8 @@ STAGES = ("conv1", "conv2", "conv3", "conv4", "center")
 MARKS = {"conv1.conv1.0.weight", "center.conv2.1.running_var", "up_concat1.up.weight", "final.weight"}
 
 
-class Twice(nn.Module):
-    """Two convolutions of 3x3, each with batch normalisation and ReLU."""
+class DoubleConvolution(nn.Module):
+    """Apply two 3x3 convolutions, each with batch normalisation and ReLU."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -44,56 +44,60 @@ class Twice(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, I, H, W) to (N, O, H, W)."""
+        """Map (N, I, H, W) to (N, O, H, W)."""
         y: Tensor = self.get_submodule("conv2")(self.get_submodule("conv1")(x))
         return y
 
 
 class Up(nn.Module):
-    """A map doubled in size by a transposed convolution, behind the map of that size from the way down."""
+    """Double the size of a map by a transposed convolution and join it to the encoder's map of that size."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv = Twice(2 * outputs, outputs)
+        self.conv = DoubleConvolution(2 * outputs, outputs)
         self.up = nn.ConvTranspose2d(inputs, outputs, 2, 2)
 
-    def forward(self, side: Tensor, x: Tensor) -> Tensor:
-        """(N, O, 2H, 2W) and (N, I, H, W) to (N, O, 2H, 2W)."""
-        y: Tensor = self.conv(torch.cat([side, self.up(x)], dim=1))
+    def forward(self, skip: Tensor, x: Tensor) -> Tensor:
+        """Map skip (N, O, 2H, 2W) and x (N, I, H, W) to (N, O, 2H, 2W)."""
+        y: Tensor = self.conv(torch.cat([skip, self.up(x)], dim=1))  # of (N, 2O, 2H, 2W)
         return y
 
 
 class FaceParser(nn.Module):
-    """Four times down by pooling and up again; `widths` are the channels of the five sizes."""
+    """Represent a U-Net with four poolings; `widths` are the channels of the five sizes."""
 
     def __init__(self, widths: tuple[int, ...], classes: int) -> None:
         super().__init__()
         for name, inputs, outputs in zip(STAGES, (3, *widths), widths, strict=False):
-            self.add_module(name, Twice(inputs, outputs))
+            self.add_module(name, DoubleConvolution(inputs, outputs))
         for i in range(4, 0, -1):
             self.add_module(f"up_concat{i}", Up(widths[i], widths[i - 1]))
         self.final = nn.Conv2d(widths[0], classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) in [-1, 1] to logits (N, M, H, W); H and W are multiples of 16."""
+        """Map images (N, 3, H, W) in [-1, 1] to logits (N, M, H, W); H and W are multiples of 16."""
         x = images
-        sides: list[Tensor] = []
+        skips: list[Tensor] = []
         for name in STAGES:
-            x = self.get_submodule(name)(F.max_pool2d(x, 2) if sides else x)
-            sides.append(x)
+            x = self.get_submodule(name)(
+                F.max_pool2d(x, 2) if skips else x
+            )  # (N, widths[i], H / 2^i, W / 2^i)
+            skips.append(x)
         for i in range(4, 0, -1):
-            x = self.get_submodule(f"up_concat{i}")(sides[i - 1], x)
+            x = self.get_submodule(f"up_concat{i}")(
+                skips[i - 1], x
+            )  # (N, widths[i-1], H / 2^(i-1), W / 2^(i-1))
         logits: Tensor = self.final(x)
         return logits
 
 
 def is_face_parser(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether these are the tensors of such a network."""
+    """Return whether these are the tensors of a face parser."""
     return tensors.keys() >= MARKS
 
 
 def load_face_parser(checkpoint: Checkpoint, device: torch.device) -> SquareSegmenter:
-    """The network of a checkpoint, of any width.
+    """Load a face parser of any width.
 
     Raises:
         CheckpointError: tensors do not fit together, or the number of classes is unknown.
@@ -106,11 +110,12 @@ def load_face_parser(checkpoint: Checkpoint, device: torch.device) -> SquareSegm
     if names is None:
         known = "the 19 of CelebAMask-HQ, or 15 where left and right are one"
         raise CheckpointError(f"{checkpoint.path} has {classes} classes; a face parser has {known}")
-    network = fitted(lambda: FaceParser(widths, classes), checkpoint.tensors, checkpoint.path)
-    return SquareSegmenter(for_inference(network, device), tuple(names), checkpoint.sha256, SIZE, _prepared)
+    network = load_network(lambda: FaceParser(widths, classes), checkpoint.tensors, checkpoint.path)
+    return SquareSegmenter(for_inference(network, device), tuple(names), checkpoint.sha256, SIZE, _prepare)
 
 
-def _prepared(images: Tensor) -> Tensor:
+def _prepare(images: Tensor) -> Tensor:
+    """Map images (N, 3, H, W) in [0, 1] to (N, 3, 512, 512) in [-1, 1]."""
     if tuple(images.shape[-2:]) != (SIZE, SIZE):
         images = F.interpolate(images, size=(SIZE, SIZE), mode="bilinear", align_corners=True)
     return images.clamp(0.0, 1.0) * 2.0 - 1.0

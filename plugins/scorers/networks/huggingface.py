@@ -1,7 +1,7 @@
-"""Networks of the `transformers` library: from a local folder, or from the hub where that is asked for by name.
+"""Load networks of the `transformers` library from a local folder, or from the hub if the config allows it.
 
-Only safetensors weights are read, and no code that comes with a model is run. Pictures are prepared
-in torch on their own device, as the model's preprocessor_config.json says.
+Only safetensors weights are read, and no code that comes with a model is run. Images are prepared in torch
+on their own device, as the model's preprocessor_config.json says.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from ....core.storage.paths import user_path
 from ....core.text import shown
 from ..preprocessing import Mode, centre_cropped, normalised, resized
 
-LIBRARY = ("transformers",)  # the distribution whose version decides numbers
+LIBRARY = ("transformers",)  # the distribution on whose version the numbers depend
 INSTALL = "pip install 'ganstrata[transformers]'"
 RESAMPLING: Mapping[int, Mode] = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
 class HubConfig(PluginConfig):
-    """Where a model comes from."""
+    """Hold the source of a model."""
 
     model: str = Field(
-        description="a local folder with config.json and model.safetensors, or a hub id such as nvidia/segformer-b0-finetuned-ade-512-512"
+        description="a local folder with config.json and model.safetensors, or a hub id such as "
+        "nvidia/segformer-b0-finetuned-ade-512-512"
     )
     download: bool = Field(
         default=False,
@@ -46,11 +47,11 @@ class HubConfig(PluginConfig):
 
 @dataclass(frozen=True)
 class Preparation:
-    """How pictures are prepared.
+    """Prepare images as a model needs them: resize, crop, normalise.
 
     Attributes:
-        height, width: what they are resized to; None leaves them as they are.
-        shortest: whether `height` is instead what the shorter side becomes.
+        height, width: to which images are resized; None leaves them as they are.
+        shortest: whether `height` is the new length of the shorter side instead.
         crop: size of the square cut out of the middle, or None.
         mode: of resizing.
         mean, std: of normalisation.
@@ -65,7 +66,7 @@ class Preparation:
     std: tuple[float, ...]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Images (N, 3, H, W), nominally in [0, 1], as the model wants them."""
+        """Map images (N, 3, H, W), nominally in [0, 1], to the input of the model, (N, 3, h, w)."""
         if self.height is not None:
             width = self.width
             height = self.height
@@ -82,7 +83,7 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model with what belongs to it.
+    """Hold a loaded model, its config and its preparation of images.
 
     Attributes:
         network: in evaluation mode, frozen, on its device.
@@ -99,27 +100,27 @@ class Loaded:
     source: str
 
     def labels(self) -> tuple[str, ...]:
-        """Names of its outputs, in their order, without commas, slashes and spaces."""
+        """Return the names of its outputs, in order, without commas, slashes and spaces."""
         table = self.settings.get("id2label") or {}
-        found = [str(table.get(i, table.get(str(i), f"label_{i}"))) for i in range(len(table))]
-        names = [re.sub(r"[\s/|]", "_", re.split("[,;]", name)[0].strip()) for name in found]
+        stored = [str(table.get(i, table.get(str(i), f"label_{i}"))) for i in range(len(table))]
+        names = [re.sub(r"[\s/|]", "_", re.split("[,;]", name)[0].strip()) for name in stored]
         return unique([f"label_{i}" if fault_of(name) else name for i, name in enumerate(names)])
 
 
-def load(kind: str, config: HubConfig, device: torch.device) -> Loaded:
-    """A model of one of the library's kinds.
+def load(auto_class: str, config: HubConfig, device: torch.device) -> Loaded:
+    """Load a model by one of the library's automatic classes.
 
     Args:
-        kind: name of an automatic class, such as AutoModelForSemanticSegmentation.
+        auto_class: its name, such as AutoModelForSemanticSegmentation.
         config: folder or hub id.
-        device: where it is to run.
+        device: on which it runs.
 
     Raises:
-        CheckpointError: the library is not installed, or there is no such model here, of this kind,
-            with safetensors weights.
+        CheckpointError: the library is not installed, or there is no such model with safetensors weights for
+            this class.
     """
     library = installed()
-    where = place(config)
+    source = model_source(config)
     options: dict[str, Any] = {
         "local_files_only": not config.download,
         "trust_remote_code": False,
@@ -127,18 +128,19 @@ def load(kind: str, config: HubConfig, device: torch.device) -> Loaded:
     }
     try:
         with quiet(library):
-            network, report = getattr(library, kind).from_pretrained(
-                where, use_safetensors=True, output_loading_info=True, dtype=torch.float32, **options
+            network, report = getattr(library, auto_class).from_pretrained(
+                source, use_safetensors=True, output_loading_info=True, dtype=torch.float32, **options
             )
     except Exception as error:
-        raise CheckpointError(_cannot(config, kind, error)) from None
+        raise CheckpointError(_loading_fault(config, auto_class, error)) from None
     missing = sorted(report.get("missing_keys", ()))
     if missing:
         raise CheckpointError(
-            f"model {config.model} has no weights for {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}: it is not a {kind}"
+            f"model {config.model} has no weights for "
+            f"{', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}: it is not a {auto_class}"
         )
     settings = network.config.to_dict()
-    preparation = _preparation(library, where, options)
+    preparation = _read_preparation(library, source, options)
     digest = hashlib.sha256(json.dumps([settings, repr(preparation)], sort_keys=True, default=str).encode())
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())
@@ -157,16 +159,16 @@ def load(kind: str, config: HubConfig, device: torch.device) -> Loaded:
 
 
 def tokenizer(config: HubConfig) -> Any:
-    """The tokenizer that belongs to a model.
+    """Load the tokenizer of a model.
 
     Raises:
-        CheckpointError: it has none here.
+        CheckpointError: it has none that can be read.
     """
     library = installed()
     try:
         with quiet(library):
             return library.AutoTokenizer.from_pretrained(
-                place(config),
+                model_source(config),
                 local_files_only=not config.download,
                 trust_remote_code=False,
                 revision=config.revision or "main",
@@ -178,7 +180,7 @@ def tokenizer(config: HubConfig) -> Any:
 
 
 def installed() -> Any:
-    """The library itself.
+    """Import and return the library.
 
     Raises:
         CheckpointError: it is not installed.
@@ -192,7 +194,7 @@ def installed() -> Any:
 
 
 class quiet:
-    """Keeps the library from printing progress bars and advice while it is in use."""
+    """Suppress progress bars and advice of the library within the block."""
 
     def __init__(self, library: Any) -> None:
         self.logging = library.utils.logging
@@ -210,30 +212,31 @@ class quiet:
 
 
 def unique(names: list[str]) -> tuple[str, ...]:
-    """The same names, with a number behind those that came before.
+    """Return the names with a number appended to those that occurred before.
 
     >>> unique(["wall", "door", "wall"])
     ('wall', 'door', 'wall_2')
     """
-    seen: dict[str, int] = {}
-    found = []
+    counts: dict[str, int] = {}
+    result = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        found.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return tuple(found)
+        counts[name] = counts.get(name, 0) + 1
+        result.append(name if counts[name] == 1 else f"{name}_{counts[name]}")
+    return tuple(result)
 
 
-def place(config: HubConfig) -> str:
-    """The folder or hub id that a config means.
+def model_source(config: HubConfig) -> str:
+    """Return the folder or hub id of a config.
 
     Raises:
-        CheckpointError: neither.
+        CheckpointError: the text is neither.
     """
     folder = user_path(config.model)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise CheckpointError(
-                f"model {folder} is a folder without config.json; give the folder that save_pretrained() wrote"
+                f"model {folder} is a folder without config.json; "
+                "give the folder that save_pretrained() wrote"
             )
         return str(folder)
     if (
@@ -248,7 +251,8 @@ def place(config: HubConfig) -> str:
     return config.model
 
 
-def _cannot(config: HubConfig, kind: str, error: Exception) -> str:
+def _loading_fault(config: HubConfig, auto_class: str, error: Exception) -> str:
+    """Describe why a model cannot be loaded, and the remedy."""
     text = _first_line(error)
     folder = user_path(config.model)
     if folder.is_dir():
@@ -257,39 +261,40 @@ def _cannot(config: HubConfig, kind: str, error: Exception) -> str:
                 f"model {config.model} holds no .safetensors weights; pickled ones are not read. "
                 "Convert them with save_pretrained(safe_serialization=True)"
             )
-        return f"model {config.model} cannot be read as {kind}: {type(error).__name__}: {text}"
+        return f"model {config.model} cannot be read as {auto_class}: {type(error).__name__}: {text}"
     if not config.download:
         return (
-            f"model {config.model} is not in the local cache, and nothing is downloaded unasked: write `download: true`, "
-            f"or give a local folder ({text})"
+            f"model {config.model} is not in the local cache, and nothing is downloaded by default: "
+            f"write `download: true`, or give a local folder ({text})"
         )
-    return (
-        f"model {config.model} cannot be fetched from the hub or is no {kind}: {type(error).__name__}: {text}"
-    )
+    reason = f"{type(error).__name__}: {text}"
+    return f"model {config.model} cannot be fetched from the hub or is not a {auto_class}: {reason}"
 
 
 def _first_line(error: Exception) -> str:
+    """Return the first line of an error's message, up to 300 characters."""
     lines = str(error).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__
 
 
-def _preparation(library: Any, where: str, options: Mapping[str, Any]) -> Preparation:
-    """From preprocessor_config.json, wherever the model is."""
+def _read_preparation(library: Any, source: str, options: Mapping[str, Any]) -> Preparation:
+    """Read preprocessor_config.json from the folder or hub."""
     try:
         values, _ = library.ImageProcessingMixin.get_image_processor_dict(
-            where, local_files_only=options["local_files_only"], revision=options["revision"]
+            source, local_files_only=options["local_files_only"], revision=options["revision"]
         )
     except Exception as error:
         raise CheckpointError(
-            f"model {where} has no preprocessor_config.json, so it is not known how pictures are prepared: {_first_line(error)}"
+            f"model {source} has no preprocessor_config.json, "
+            f"so it is not known how pictures are prepared: {_first_line(error)}"
         ) from None
     if isinstance(values.get("image_processor"), dict):
         values = values["image_processor"]
-    return preparation_of(values, where)
+    return preparation_of(values, source)
 
 
-def preparation_of(values: Mapping[str, Any], where: str) -> Preparation:
-    """What a preprocessor_config.json says.
+def preparation_of(values: Mapping[str, Any], source: str) -> Preparation:
+    """Return the preparation that the values of a preprocessor_config.json describe.
 
     Raises:
         CheckpointError: a size, filter or normalisation that this project does not know.
@@ -305,7 +310,8 @@ def preparation_of(values: Mapping[str, Any], where: str) -> Preparation:
         height, shortest = int(size["shortest_edge"]), True
     elif size is not None:
         raise CheckpointError(
-            f"model {where}: its preprocessor_config.json has the size {shown(size)}; known are a number, height and width, or shortest_edge"
+            f"model {source}: its preprocessor_config.json has the size {shown(size)}; "
+            "known are a number, height and width, or shortest_edge"
         )
     crop = values.get("crop_size") if values.get("do_center_crop", False) else None
     if isinstance(crop, dict):
@@ -313,18 +319,21 @@ def preparation_of(values: Mapping[str, Any], where: str) -> Preparation:
     resample = values.get("resample", 2)
     if resample not in RESAMPLING:
         raise CheckpointError(
-            f"model {where}: its preprocessor_config.json asks for Pillow's filter {shown(resample)}; known are 2 (bilinear) and 3 (bicubic)"
+            f"model {source}: its preprocessor_config.json asks for Pillow's filter {shown(resample)}; "
+            "known are 2 (bilinear) and 3 (bicubic)"
         )
     mean, std = (0.0,) * 3, (1.0,) * 3
     if values.get("do_normalize", True):
         mean, std = tuple(values.get("image_mean", (0.5,) * 3)), tuple(values.get("image_std", (0.5,) * 3))
     if len(mean) != 3 or len(std) != 3 or not all(s > 0.0 for s in std):
         raise CheckpointError(
-            f"model {where}: its preprocessor_config.json has the mean {mean} and the standard deviation {std}"
+            f"model {source}: "
+            f"its preprocessor_config.json has the mean {mean} and the standard deviation {std}"
         )
     factor = values.get("rescale_factor", 1 / 255)
     if not values.get("do_rescale", True) or abs(float(factor) * 255 - 1) > 1e-3:
         raise CheckpointError(
-            f"model {where}: its preprocessor_config.json does not scale pictures to [0, 1] first, which is all that is known here"
+            f"model {source}: its preprocessor_config.json does not scale images to [0, 1] first; "
+            "nothing else is supported"
         )
     return Preparation(height, width, shortest, crop, RESAMPLING[resample], mean, std)

@@ -1,4 +1,4 @@
-"""Scene networks trained on Places365, in their published files, and any residual classifier in that layout.
+"""Load scene networks trained on Places365, and any residual classifier stored in the same layout.
 
 Source: Zhou et al. 2017, "Places: A 10 Million Image Database for Scene Recognition".
 """
@@ -24,28 +24,28 @@ from ....core.storage.disk import read_bytes
 from ....core.storage.naming import fault_of
 from ....core.storage.paths import user_path
 from ....core.text import visible
-from ..bundles import COUNTER, fitted
+from ..bundles import COUNTER, load_network
 from ..preprocessing import centre_cropped, normalised, resized
 from .resnet import ResNet, infer
 
 SIZE = 224
-WHOLE = 256  # what networks with the pooling are shown the middle of
+RESIZED = 256  # networks with the pooling see the middle of images of this size
 LABELS = Path(__file__).resolve().parents[1] / "labels"
-LARGEST = 1_000_000  # bytes of a file of names
-LINE = 500  # characters of a line in it
+MAX_BYTES = 1_000_000  # of a file of names
+MAX_LINE = 500  # characters of a line in it
 
 
 @dataclass(frozen=True)
 class PlacesModel:
-    """A loaded network with the names of its categories.
+    """Hold a loaded network and the names of its categories.
 
     Attributes:
         network: the residual network.
         categories: one per output.
-        indoor: which of them are indoors; empty where that is not known.
+        indoor: indices of those that are indoors; empty if unknown.
         sha256: of its file.
-        crop: whether pictures are made 256 pixels large and cropped to 224, as for the networks with
-            the pooling; else they are made 224 pixels large.
+        crop: whether images are resized to 256 pixels and cropped to 224, as for the networks with the
+            pooling; otherwise they are resized to 224 pixels.
     """
 
     network: ResNet
@@ -55,7 +55,7 @@ class PlacesModel:
     crop: bool
 
     def features(self, rendering: Rendering) -> Tensor:
-        """(N, F), computed once per rendering whoever asks."""
+        """Return features (N, F), computed once per rendering for all scorers."""
 
         def compute() -> Tensor:
             return self.network.features(normalised(self.prepared(rendering.images))).float()
@@ -63,17 +63,22 @@ class PlacesModel:
         return rendering.once(("places365", self.sha256, self.crop, self.network.max_pool), compute)
 
     def prepared(self, images: Tensor) -> Tensor:
-        """Images (N, 3, H, W) as the network sees them, before normalisation: (N, 3, 224, 224) in [0, 1]."""
-        return centre_cropped(resized(images, WHOLE), SIZE) if self.crop else resized(images, SIZE)
+        """Resize and crop images (N, 3, H, W) to (N, 3, 224, 224) in [0, 1], before normalisation."""
+        return centre_cropped(resized(images, RESIZED), SIZE) if self.crop else resized(images, SIZE)
 
     def logits(self, rendering: Rendering, *, clamp: bool = False) -> Tensor:
-        """Of every category (N, Y); `clamp` leaves out what speaks against a category, as the paper's code did by accident."""
+        """Return the logits of all categories, (N, Y).
+
+        Args:
+            rendering: the images.
+            clamp: set negative weights to 0, as the paper's code did by accident.
+        """
         weight, bias = self.network.fc.weight, self.network.fc.bias
         return F.linear(self.features(rendering), weight.clamp(min=0.0) if clamp else weight, bias)
 
 
 def is_residual(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint has the tensor names of a residual classifier."""
+    """Return whether a checkpoint has the tensor names of a residual classifier."""
     return {"conv1.weight", "bn1.weight", "layer4.0.conv1.weight", "fc.weight"} <= checkpoint.tensors.keys()
 
 
@@ -85,18 +90,18 @@ def load_places(
     max_pool: bool | None = None,
     named: bool = True,
 ) -> PlacesModel:
-    """The network of a checkpoint.
+    """Load the network of a checkpoint.
 
     Args:
         checkpoint: with the tensor names of a residual classifier.
-        device: where it is to run.
+        device: on which it runs.
         labels: a file with one category per line; default the 365 of Places365.
         max_pool: whether there is a pooling behind the first convolution; default: not in networks
             stored under a name with `wide` in it.
-        named: whether the names of its outputs matter.
+        named: whether the names of its outputs are needed.
 
     Raises:
-        CheckpointError: no residual network, or labels that do not match it.
+        CheckpointError: not a residual network, or labels that do not match it.
     """
     path = checkpoint.path
     try:
@@ -105,7 +110,7 @@ def load_places(
         raise CheckpointError(f"{path}: {error}") from None
     pooled = _has_pooling(checkpoint, max_pool, bottleneck=shape.bottleneck)
     tensors = {name: tensor for name, tensor in checkpoint.tensors.items() if not name.endswith(COUNTER)}
-    network = fitted(lambda: ResNet(shape, max_pool=pooled), tensors, path, "a residual network")
+    network = load_network(lambda: ResNet(shape, max_pool=pooled), tensors, path, "a residual network")
     network.eval().requires_grad_(False).fuse()
     names, indoor = _names(labels, shape.classes, path) if named else ((), ())
     return PlacesModel(
@@ -114,27 +119,28 @@ def load_places(
 
 
 def attribute_names() -> tuple[str, ...]:
-    """The 102 attributes of SUN (Patterson and Hays 2012), in the order of the published weights."""
+    """Return the 102 attributes of SUN (Patterson and Hays 2012), in the order of the published weights."""
     return tuple(json.loads((LABELS / "sun_attributes.json").read_text(encoding="utf-8"))["attributes"])
 
 
 def read_names(path: str, what: str) -> tuple[str, ...]:
-    r"""Names from a text file, one per line; lines such as `/a/airfield 0` give `airfield`.
+    r"""Read names from a text file, one per line; lines such as `/a/airfield 0` give `airfield`.
 
     Raises:
-        CheckpointError: the file cannot be read, or names something twice.
+        CheckpointError: the file cannot be read, or has a name twice.
     """
     try:
-        lines = [line.strip() for line in read_bytes(user_path(path), LARGEST).decode("utf-8").splitlines()]
+        lines = [line.strip() for line in read_bytes(user_path(path), MAX_BYTES).decode("utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise CheckpointError(
             f"labels: cannot read {path}: {reason}; give a text file with one {what} per line"
         ) from None
-    long = next((line for line in lines if len(line) > LINE), None)
+    long = next((line for line in lines if len(line) > MAX_LINE), None)
     if long is not None:
         raise CheckpointError(
-            f"labels: {visible(path)}: the line '{visible(long)}' has {len(long)} characters; {LINE} are read"
+            f"labels: {visible(path)}: the line '{visible(long)}' has {len(long)} characters; "
+            f"{MAX_LINE} are read"
         )
     names = [
         re.sub(r"^/\w/", "", re.sub(r"\s+\d+$", "", line)).replace("/", "__").replace(" ", "_")
@@ -150,12 +156,18 @@ def read_names(path: str, what: str) -> tuple[str, ...]:
 
 
 def _names(labels: str | None, count: int, path: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the names of the outputs and the indices of those that are indoors.
+
+    Raises:
+        CheckpointError: there are not as many names as outputs.
+    """
     table = json.loads((LABELS / "places365.json").read_text(encoding="utf-8"))
     places: Sequence[str] = table["categories"]
     if labels is None:
         if len(places) != count:
             raise CheckpointError(
-                f"{path} has {count} outputs, not the {len(places)} categories of Places365; give `labels:`, a text file with their names"
+                f"{path} has {count} outputs, not the {len(places)} categories of Places365; "
+                "give `labels:`, a text file with their names"
             )
         return tuple(places), tuple(table["indoor"])
     names = read_names(labels, "category")
@@ -164,16 +176,23 @@ def _names(labels: str | None, count: int, path: Path) -> tuple[tuple[str, ...],
     return names, tuple(table["indoor"]) if names == tuple(places) else ()
 
 
-def _has_pooling(checkpoint: Checkpoint, asked: bool | None, *, bottleneck: bool) -> bool:
-    """The two kinds of 18-layer network have the same tensors; the file says which it is, or the config does."""
-    if asked is not None:
-        return asked
+def _has_pooling(checkpoint: Checkpoint, requested: bool | None, *, bottleneck: bool) -> bool:
+    """Return whether a network pools behind its first convolution, by the config, the file or the depth.
+
+    The two kinds of 18-layer network have the same tensors, so shapes cannot tell.
+
+    Raises:
+        CheckpointError: neither the config nor the file says.
+    """
+    if requested is not None:
+        return requested
     stored = checkpoint.settings.get("arch")
     if isinstance(stored, str):
         return "wide" not in stored.lower()
     if bottleneck:
-        return True  # no published network of this kind is without
+        return True  # all published networks of this kind have it
     raise CheckpointError(
-        f"{checkpoint.path} does not say which network it is: resnet18 and wideresnet18 have the same tensors. "
+        f"{checkpoint.path} does not say which network it is: "
+        "resnet18 and wideresnet18 have the same tensors. "
         "Write `max_pool: true` for resnet18_places365, `max_pool: false` for wideresnet18_places365"
     )

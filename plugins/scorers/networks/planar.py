@@ -1,11 +1,11 @@
-"""The planar network of LSUN-room: which surface of a room each pixel shows.
+"""Load the planar network of LSUN-room, which labels the surface of a room that each pixel shows.
 
 Source: Lin et al. 2018, "Indoor Scene Layout Estimation from a Single Image". The layout of its files
 is that of github.com/leVirve/lsun-room (MIT): a Lightning checkpoint of `LayoutSeg` with the tensors
-`model.resnet.*`, a residual network of torchvision, and `model.planar_seg.*`, the head. It sees
-320 pixels, normalised with mean and standard deviation 0.5; its five planes are the labels of its
-training data less one. Its authors resize with torchvision's bilinear filter, which in their day was
-not antialiased for tensors; here it is, where pictures shrink.
+`model.resnet.*`, a residual network of torchvision, and `model.planar_seg.*`, the head. Its input
+has 320 pixels, normalised with mean and standard deviation 0.5; its five planes are the labels of
+its training data minus 1. Its authors resize with torchvision's bilinear filter, which was not antialiased
+for tensors at that time; here it is, where images shrink.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ....core.checkpoints import Checkpoint
 from ....core.device import for_inference
 from ....core.errors import CheckpointError
-from ..bundles import fitted, to_size
+from ..bundles import load_network, to_size
 from .resnet import ResNet, ResNetShape, infer
 from .square import SquareSegmenter, size_of
 
@@ -35,7 +35,7 @@ LabelOrder = Literal["network", "toolkit"]
 
 @dataclass(frozen=True)
 class HeadShape:
-    """Channels of the head: of the last two stages of the residual network, within, and of its output."""
+    """Hold the channels of the head: of the last two stages of the trunk, within, and of its output."""
 
     deep: int
     middle: int
@@ -44,7 +44,7 @@ class HeadShape:
 
 
 class PlanarHead(nn.Module):
-    """Maps of three strides, 64, 32 and 16, each added to the coarser one enlarged, and the sum enlarged to full size."""
+    """Add maps of strides 64, 32 and 16, each to the enlarged coarser one, and enlarge the sum."""
 
     def __init__(self, shape: HeadShape) -> None:
         super().__init__()
@@ -60,18 +60,18 @@ class PlanarHead(nn.Module):
         self.fc_stage2 = nn.Conv2d(shape.inner, shape.classes, 1, bias=False)
 
     def forward(self, x16: Tensor, x32: Tensor) -> Tensor:
-        """Maps (N, C, H / 16, W / 16) and (N, D, H / 32, W / 32) to logits (N, M, H, W)."""
-        x64 = F.max_pool2d(x32, 3, 2, 1)
-        sides = F.relu(self.bn(self.fc_conv(x64))), x32, x16  # coarsest first
+        """Map features (N, C, H/16, W/16) and (N, D, H/32, W/32) to logits (N, M, H, W)."""
+        x64 = F.max_pool2d(x32, 3, 2, 1)  # (N, D, H/64, W/64)
+        features = F.relu(self.bn(self.fc_conv(x64))), x32, x16  # coarsest first
         y = torch.zeros((), device=x32.device, dtype=x32.dtype)
-        for i, x in enumerate(sides, start=1):
-            y = self.get_submodule(f"dec{i}")(self.get_submodule(f"clf{i}")(x) + y)
+        for i, x in enumerate(features, start=1):
+            y = self.get_submodule(f"dec{i}")(self.get_submodule(f"clf{i}")(x) + y)  # H/32, H/16, then H
         logits: Tensor = self.fc_stage2(y)
         return logits
 
 
 class PlanarNetwork(nn.Module):
-    """A residual network without its classifier, and the head."""
+    """Represent a residual network without its classifier, and the head."""
 
     def __init__(self, trunk: ResNetShape, head: HeadShape) -> None:
         super().__init__()
@@ -80,16 +80,16 @@ class PlanarNetwork(nn.Module):
         self.planar_seg = PlanarHead(head)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (N, 3, 320, 320) to logits (N, 5, 320, 320)."""
+        """Map normalised images (N, 3, 320, 320) to logits (N, 5, 320, 320)."""
         trunk = self.resnet
-        x = F.max_pool2d(F.relu(trunk.bn1(trunk.conv1(images))), 3, 2, 1)
+        x = F.max_pool2d(F.relu(trunk.bn1(trunk.conv1(images))), 3, 2, 1)  # (N, 64, 80, 80)
         x16 = trunk.get_submodule("layer3")(trunk.get_submodule("layer2")(trunk.get_submodule("layer1")(x)))
         logits: Tensor = self.planar_seg(x16, trunk.get_submodule("layer4")(x16))
         return logits
 
 
 def surfaces(order: LabelOrder) -> tuple[str, ...]:
-    """Names of the surfaces in the order of the network's labels, or in that of the challenge's toolkit.
+    """Return the names of the surfaces in the order of the network's labels, or of the challenge's toolkit.
 
     >>> surfaces("network"), surfaces("toolkit")[1]
     (('frontal_wall', 'left_wall', 'right_wall', 'floor', 'ceiling'), 'frontal_wall')
@@ -98,31 +98,31 @@ def surfaces(order: LabelOrder) -> tuple[str, ...]:
 
 
 def is_planar(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether these are the tensors of such a network, in or out of its Lightning module."""
+    """Return whether these are the tensors of a planar network, with or without the Lightning prefix."""
     return any(name in (MARK, f"model.{MARK}") for name in tensors)
 
 
 def load_planar(
     checkpoint: Checkpoint, device: torch.device, order: LabelOrder = "network"
 ) -> SquareSegmenter:
-    """The network of a checkpoint, of any depth and width (ResNet-18 to 152; no ResNeXt, no wide bottlenecks).
+    """Load a network of any depth and width (ResNet-18 to 152; no ResNeXt, no wide bottlenecks).
 
     Args:
-        checkpoint: whose tensors is_planar() knows.
-        device: where it is to run.
-        order: what its planes are: labels of the published network, or ids of the challenge's toolkit, less one.
+        checkpoint: for which is_planar() is true.
+        device: on which it runs.
+        order: of its planes: labels of the published network, or ids of the challenge's toolkit, minus 1.
 
     Raises:
         CheckpointError: tensors are missing or do not fit together, or there are not five surfaces.
     """
     path = checkpoint.path
     prefix = "" if MARK in checkpoint.tensors else "model."
-    # What else the training module kept, and the classifier of the residual network, play no part.
-    wanted = tuple(f"{prefix}{part}." for part in ("resnet", "planar_seg"))
+    # Other tensors of the training module, and the classifier of the residual network, are not needed.
+    prefixes = tuple(f"{prefix}{part}." for part in ("resnet", "planar_seg"))
     tensors = {
         name.removeprefix(prefix): tensor
         for name, tensor in checkpoint.tensors.items()
-        if name.startswith(wanted)
+        if name.startswith(prefixes)
     }
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("resnet.fc.")}
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -144,10 +144,11 @@ def load_planar(
         trunk = infer({**bare, "fc.weight": (1, head.deep)})
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    network = fitted(lambda: PlanarNetwork(trunk, head), tensors, path)
+    network = load_network(lambda: PlanarNetwork(trunk, head), tensors, path)
     network.resnet.eval().fuse()
-    return SquareSegmenter(for_inference(network, device), names, checkpoint.sha256, SIZE, _prepared)
+    return SquareSegmenter(for_inference(network, device), names, checkpoint.sha256, SIZE, _prepare)
 
 
-def _prepared(images: Tensor) -> Tensor:
+def _prepare(images: Tensor) -> Tensor:
+    """Map images (N, 3, H, W) in [0, 1] to (N, 3, 320, 320) in [-1, 1]."""
     return to_size(images, SIZE) * 2.0 - 1.0

@@ -1,7 +1,7 @@
-"""Residual networks of any depth and width, with or without the pooling behind the first convolution.
+"""Build residual networks of any depth and width, with or without the pooling behind the first convolution.
 
-Source: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.1; names of tensors
-as they are published everywhere.
+Source: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.1. Tensors
+have the names of torchvision.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ....core.errors import CheckpointError
 
 Shapes = Mapping[str, tuple[int, ...]]
-BLOCKS = 400  # of all stages; a network of 152 layers has 50
+MAX_BLOCKS = 400  # of all stages; a network of 152 layers has 50
 
 
 @dataclass(frozen=True)
 class ResNetShape:
-    """Sizes of a network.
+    """Hold the sizes of a network.
 
     Attributes:
         stem: channels behind the first convolution.
@@ -41,10 +41,10 @@ class ResNetShape:
 
 
 def infer(shapes: Shapes) -> ResNetShape:
-    """The sizes behind the shapes of a state dict.
+    """Infer the sizes of a network from the shapes of its state dict.
 
     Raises:
-        CheckpointError: these are not the tensors of a residual network.
+        CheckpointError: the tensors are not those of a residual network.
     """
     counts = [
         len({m[1] for name in shapes if (m := re.fullmatch(rf"layer{stage}\.(\d+)\.conv1\.weight", name))})
@@ -53,9 +53,9 @@ def infer(shapes: Shapes) -> ResNetShape:
     try:
         if 0 in counts:
             raise KeyError(f"layer{counts.index(0) + 1}.0.conv1.weight")
-        if sum(counts) > BLOCKS:
+        if sum(counts) > MAX_BLOCKS:
             raise CheckpointError(
-                f"it has {sum(counts)} blocks; a residual network of up to {BLOCKS} is read"
+                f"it has {sum(counts)} blocks; a residual network of up to {MAX_BLOCKS} is read"
             )
         return ResNetShape(
             stem=shapes["conv1.weight"][0],
@@ -65,11 +65,14 @@ def infer(shapes: Shapes) -> ResNetShape:
             classes=shapes["fc.weight"][0],
         )
     except (KeyError, IndexError) as error:
-        raise CheckpointError(f"it is no residual network with a classifier: it has no {error}") from None
+        raise CheckpointError(f"it is not a residual network with a classifier: it has no {error}") from None
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions, or a 1x1, a 3x3 and a 1x1 around the stride, added to what came in."""
+    """Represent a residual block y = relu(f(x) + shortcut(x)).
+
+    f is two 3x3 convolutions, or with a bottleneck a 1x1, a 3x3 and a 1x1 convolution.
+    """
 
     def __init__(self, inputs: int, width: int, stride: int, *, bottleneck: bool) -> None:
         super().__init__()
@@ -91,7 +94,7 @@ class Block(nn.Module):
             self.downsample = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, I, H, W) to (N, O, H / stride, W / stride)."""
+        """Map (N, I, H, W) to (N, O, H / stride, W / stride)."""
         y = x
         for i in range(1, self.count + 1):
             y = self.get_submodule(f"bn{i}")(self.get_submodule(f"conv{i}")(y))
@@ -101,7 +104,7 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A residual network; `max_pool` is the 3x3 pooling that halves the picture behind the first convolution."""
+    """Represent a residual network; `max_pool` is the pooling of stride 2 behind the first convolution."""
 
     def __init__(self, shape: ResNetShape, *, max_pool: bool) -> None:
         super().__init__()
@@ -120,22 +123,22 @@ class ResNet(nn.Module):
         self.fc = nn.Linear(inputs, shape.classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """Normalised images (N, 3, H, W) to the mean of the last feature map over the picture, (N, F)."""
-        x = F.relu(self.bn1(self.conv1(images)), inplace=True)
+        """Map normalised images (N, 3, H, W) to the spatial mean of the last feature map, (N, F)."""
+        x = F.relu(self.bn1(self.conv1(images)), inplace=True)  # (N, stem, H/2, W/2)
         if self.max_pool:
-            x = F.max_pool2d(x, 3, 2, 1)
+            x = F.max_pool2d(x, 3, 2, 1)  # (N, stem, H/4, W/4)
         for stage in range(1, 5):
-            x = self.get_submodule(f"layer{stage}")(x)
+            x = self.get_submodule(f"layer{stage}")(x)  # halved in size from the second stage on
         return x.mean(dim=(2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (N, 3, H, W) to logits (N, Y)."""
+        """Map normalised images (N, 3, H, W) to logits (N, Y)."""
         logits: Tensor = self.fc(self.features(images))
         return logits
 
     @torch.no_grad()
     def fuse(self) -> None:
-        """Put every batch normalisation into the convolution before it, for inference."""
+        """Fold every batch normalisation into the convolution before it, for inference."""
         for module in self.modules():
             children = dict(module.named_children())
             for name, child in children.items():

@@ -1,4 +1,4 @@
-"""Semantic segmentation networks behind one face: classes, logits, labels."""
+"""Load semantic segmentation networks of any kind behind one interface: classes, logits, labels."""
 
 from __future__ import annotations
 
@@ -18,76 +18,80 @@ from ....core.plugins.records import Rendering
 from ....core.text import shown
 from ..surfaces import ARCHITECTURE, load_surfaces
 from .faces import is_face_parser, load_face_parser
-from .huggingface import HubConfig, Loaded, installed, load, place, unique
+from .huggingface import HubConfig, Loaded, installed, load, model_source, unique
 from .planar import LabelOrder, is_planar, load_planar
 
 LABELS = Path(__file__).resolve().parents[1] / "labels"
-ADE20K = 150  # classes of SceneParse150; a model of so many without names of its own has these
+ADE20K = 150  # classes of SceneParse150, which a model with this number of unnamed classes has
 
 
 class SegmentationModel(Protocol):
-    """A loaded segmentation network."""
+    """Describe a loaded segmentation network."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """One per plane of the logits."""
+        """Names of the classes, one per plane of the logits."""
         ...
 
     @property
     def sha256(self) -> str:
-        """Of its weights."""
+        """Hash of the weights."""
         ...
 
     def logits(self, rendering: Rendering) -> Tensor:
-        """(N, M, h, w) at the network's own resolution, computed once per rendering."""
+        """Return logits (N, M, h, w) at the resolution of the network, computed once per rendering."""
         ...
 
     def labels(self, rendering: Rendering) -> Tensor:
-        """The likeliest class of each pixel (N, H, W), computed once per rendering."""
+        """Return the most probable class of each pixel, (N, H, W), computed once per rendering."""
         ...
 
 
 def load_checkpoint_segmenter(
     checkpoint: Checkpoint, device: torch.device, label_order: LabelOrder | None = None
 ) -> SegmentationModel:
-    """The network of a file, whichever it is.
+    """Load a segmentation network of any kind that is stored as a file.
 
     Args:
-        checkpoint: a surface network of this project, a planar network of LSUN-room or a face parser of CelebAMask-HQ.
-        device: where it is to run.
-        label_order: what the planes of a planar network are; default: as it was published.
+        checkpoint: a surface network of this project, a planar network of LSUN-room or a face parser of
+            CelebAMask-HQ.
+        device: on which it runs.
+        label_order: of the planes of a planar network; default: as published.
 
     Raises:
-        CheckpointError: it is none of them, or does not fit its kind.
+        CheckpointError: it is none of them, or its tensors do not fit its kind.
     """
     planar = is_planar(checkpoint.tensors)
     if label_order is not None and not planar:
         raise CheckpointError(
-            f"label_order is for planar networks of LSUN-room, and {checkpoint.path} is none"
+            f"label_order is for planar networks of LSUN-room, and {checkpoint.path} is not one"
         )
     if planar:
         return load_planar(checkpoint, device, label_order or "network")
     if is_face_parser(checkpoint.tensors):
         return load_face_parser(checkpoint, device)
-    found = checkpoint.settings.get("architecture")
-    if found == ARCHITECTURE:
+    stored = checkpoint.settings.get("architecture")
+    if stored == ARCHITECTURE:
         return load_surfaces(checkpoint, device)
-    named = "no architecture" if found is None else shown(found)
+    named = "no architecture" if stored is None else shown(stored)
     raise CheckpointError(
-        f"{checkpoint.path} is no segmentation network that is read here: its header names {named}. "
-        f"Read are surface networks of this project ('{ARCHITECTURE}'), planar networks of LSUN-room (model.resnet.* and model.planar_seg.*), "
-        "face parsers of CelebAMask-HQ (conv1.conv1.0.weight to final.weight), and, under `model:` of the scorer segmentation, models of transformers"
+        f"{checkpoint.path} is not a segmentation network of a known kind: its header names {named}. "
+        f"Known are surface networks of this project ('{ARCHITECTURE}'), "
+        "planar networks of LSUN-room (model.resnet.* and model.planar_seg.*), "
+        "face parsers of CelebAMask-HQ (conv1.conv1.0.weight to final.weight), "
+        "and, under `model:` of the scorer segmentation, models of transformers"
     )
 
 
 def labelled(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """The class with the highest of the logits (N, M, h, w), read at another size: (N, H, W).
+    """Resize logits (N, M, h, w) to another size and return the class with the highest one, (N, H, W).
 
-    Picture by picture: with 150 classes the enlarged planes of a batch would fill the memory.
+    Images are processed one by one: with 150 classes the enlarged planes of a batch would fill the memory.
     """
     if tuple(logits.shape[-2:]) == size:
         return logits.max(dim=1).indices
-    # Slices of a batch keep its layout in memory; a picture with a new first axis does not, and is then enlarged four times as slowly.
+    # Slices of a batch keep its memory layout. An image with a new first axis does not, and is then enlarged
+    # four times as slowly.
     enlarged = (
         F.interpolate(one, size=size, mode="bilinear", align_corners=False) for one in torch.split(logits, 1)
     )
@@ -96,11 +100,13 @@ def labelled(logits: Tensor, size: tuple[int, int]) -> Tensor:
 
 @dataclass(frozen=True)
 class HubSegmenter:
-    """A semantic segmentation model of the transformers library.
+    """Run a semantic segmentation model of the transformers library.
 
-    Models that answer queries (Mask2Former, MaskFormer) give class probabilities and masks per query;
-    a pixel's score for a class is their sum of products (Cheng et al. 2021, section 3.4), of which
-    the logarithm is given.
+    Models with queries (Mask2Former, MaskFormer) give class probabilities p_qm and masks s_q(x) per query q.
+    The score of class m at pixel x is sum_q p_qm s_q(x), and its logarithm is returned.
+
+    Source: Cheng et al., "Per-Pixel Classification is Not All You Need for Semantic Segmentation", 2021,
+    section 3.4.
     """
 
     loaded: Loaded
@@ -108,27 +114,26 @@ class HubSegmenter:
 
     @property
     def sha256(self) -> str:
-        """Of config, preparation and weights."""
+        """Hash of config, preparation and weights."""
         return self.loaded.sha256
 
     def logits(self, rendering: Rendering) -> Tensor:
-        """(N, M, h, w), computed once per rendering; h and w are the network's own."""
+        """Return logits (N, M, h, w) at the resolution of the network, computed once per rendering."""
 
         def compute() -> Tensor:
             output: Any = self.loaded.network(pixel_values=self.loaded.prepare(rendering.images))
             if not hasattr(output, "class_queries_logits"):
-                found: Tensor = output.logits
-                return found.float()
-            share = output.class_queries_logits.float().softmax(dim=-1)[
-                ..., :-1
-            ]  # (N, Q, M): the last is "no object"
+                logits: Tensor = output.logits
+                return logits.float()
+            classes = output.class_queries_logits.float().softmax(dim=-1)  # (N, Q, M + 1)
+            classes = classes[..., :-1]  # (N, Q, M), without "no object"
             masks = output.masks_queries_logits.float().sigmoid()  # (N, Q, h, w)
-            return torch.einsum("nqm,nqhw->nmhw", share, masks).clamp(min=1e-8).log()
+            return torch.einsum("nqm,nqhw->nmhw", classes, masks).clamp(min=1e-8).log()
 
         return rendering.once(("segmentation", self.sha256), compute)
 
     def labels(self, rendering: Rendering) -> Tensor:
-        """The likeliest class of each pixel of the pictures, (N, H, W)."""
+        """Return the most probable class of each pixel of the images, (N, H, W)."""
         size = (int(rendering.images.shape[-2]), int(rendering.images.shape[-1]))
         return rendering.once(
             ("segmentation labels", self.sha256), lambda: labelled(self.logits(rendering), size)
@@ -136,19 +141,19 @@ class HubSegmenter:
 
 
 def load_hub_segmenter(config: HubConfig, device: torch.device) -> HubSegmenter:
-    """A model from a folder or the hub.
+    """Load a model from a folder or the hub.
 
     Raises:
         CheckpointError: no such model, or one that does not segment.
     """
     library = installed()
     with_queries = library.models.auto.modeling_auto.MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES
-    kind = (
+    auto_class = (
         "AutoModelForUniversalSegmentation"
         if _model_type(library, config) in with_queries
         else "AutoModelForSemanticSegmentation"
     )
-    loaded = load(kind, config, device)
+    loaded = load(auto_class, config, device)
     names = loaded.labels()
     if len(names) == ADE20K and all(re.fullmatch(r"(?i)label_\d+", name) for name in names):
         table = json.loads((LABELS / "ade20k150.json").read_text(encoding="utf-8"))
@@ -157,9 +162,10 @@ def load_hub_segmenter(config: HubConfig, device: torch.device) -> HubSegmenter:
 
 
 def _model_type(library: Any, config: HubConfig) -> str:
+    """Return the type of a model by its config, or "" if it cannot be read."""
     try:
-        found = library.AutoConfig.from_pretrained(
-            place(config),
+        settings = library.AutoConfig.from_pretrained(
+            model_source(config),
             local_files_only=not config.download,
             trust_remote_code=False,
             revision=config.revision or "main",
@@ -167,5 +173,5 @@ def _model_type(library: Any, config: HubConfig) -> str:
     except CheckpointError:
         raise
     except Exception:
-        return ""  # load() says what is wrong
-    return str(found.model_type)
+        return ""  # load() reports what is wrong
+    return str(settings.model_type)

@@ -1,4 +1,4 @@
-"""Published segmentation networks that see square pictures of one size."""
+"""Run published segmentation networks that take square images of one size."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor, nn
 from ....core.errors import CheckpointError
 from ....core.plugins.records import Rendering
 
-PIXELS = 2**20  # in one pass; at 512 pixels the first maps of a picture alone take 100 MB
+PIXELS = 2**20  # in one pass; at 512 pixels the first maps of one image take 100 MB
 
 
 @dataclass(frozen=True)
 class SquareSegmenter:
-    """A loaded network with its classes.
+    """Hold a loaded network and its classes.
 
     Attributes:
-        network: prepared pictures (N, 3, size, size) to logits (N, M, size, size).
+        network: from prepared images (N, 3, size, size) to logits (N, M, size, size).
         classes: one per plane.
         sha256: of its file.
-        size: what it sees, in pixels.
-        prepare: pictures (N, 3, H, W), nominally in [0, 1], to what the network takes.
+        size: of its input, in pixels.
+        prepare: from images (N, 3, H, W), nominally in [0, 1], to the input of the network.
     """
 
     network: nn.Module
@@ -33,18 +33,21 @@ class SquareSegmenter:
     prepare: Callable[[Tensor], Tensor]
 
     def logits(self, rendering: Rendering) -> Tensor:
-        """(N, M, size, size), computed once per rendering, a few pictures at a time."""
+        """Return logits (N, M, size, size), computed once per rendering, a few images at a time."""
 
         def compute() -> Tensor:
-            few = max(1, PIXELS // self.size**2)
+            images_at_once = max(1, PIXELS // self.size**2)
             return torch.cat(
-                [self.network(self.prepare(images)).float() for images in torch.split(rendering.images, few)]
+                [
+                    self.network(self.prepare(images)).float()
+                    for images in torch.split(rendering.images, images_at_once)
+                ]
             )
 
         return rendering.once(("segmentation", self.sha256, self.size), compute)
 
     def labels(self, rendering: Rendering) -> Tensor:
-        """The likeliest class of each pixel that the network sees (N, size, size), computed once per rendering."""
+        """Return the most probable class of each pixel, (N, size, size), computed once per rendering."""
 
         # max() is several times faster than argmax() on a CPU.
         def label() -> Tensor:
@@ -54,14 +57,15 @@ class SquareSegmenter:
 
 
 def size_of(shapes: Mapping[str, tuple[int, ...]], name: str, axis: int, path: object) -> int:
-    """One size of one tensor.
+    """Return the size of one axis of a tensor.
 
     Raises:
-        CheckpointError: there is no such tensor, or it has no such axis.
+        CheckpointError: there is no such tensor or axis, or the axis is empty.
     """
     shape = shapes.get(name, ())
     if len(shape) <= axis or shape[axis] < 1:
         raise CheckpointError(
-            f"{path}: {name} is {shape or 'missing'}; it should have {axis + 1} axes or more, none of them empty"
+            f"{path}: {name} is {shape or 'missing'}; "
+            f"it should have {axis + 1} axes or more, none of them empty"
         )
     return shape[axis]

@@ -246,7 +246,7 @@ TABLES = {
     "three million rows": (lambda: "index,c\n" + "0,1\n" * 3_000_000, "more than 1000000 rows"),
     "a name of a megabyte": (
         lambda: "index," + "n" * 900_000 + "\n0,1\n",
-        "is no CSV file: field larger than field limit",
+        "is not a CSV file: field larger than field limit",
     ),
 }
 

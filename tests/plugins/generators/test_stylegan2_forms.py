@@ -212,6 +212,6 @@ def test_what_is_kept_of_the_weights_is_what_they_give(tmp_path: Path) -> None:
     generator = load(tmp_path, random_state())
     layer = generator.network.block(8).conv0  # type: ignore[attr-defined]
     style = torch.randn(2, layer.weight.shape[1])
-    cached = layer.demodulation(style)
+    cached = layer.demodulate(style)
     layer._energy = None
-    assert torch.equal(layer.demodulation(style), cached)
+    assert torch.equal(layer.demodulate(style), cached)

@@ -96,7 +96,7 @@ def test_what_a_concept_may_say(target) -> None:
     ("name", "message"),
     [
         ("contrst", "has no 'contrst'. Did you mean 'contrast'?"),
-        ("number", "is no function, but int"),
+        ("number", "is not a function, but int"),
     ],
 )
 def test_targets_that_are_no_function(target, name: str, message: str) -> None:

@@ -233,7 +233,7 @@ def test_a_place_that_holds_no_model(hub, tmp_path: Path) -> None:
         ganstrata.load_scorer("segmentation", model=str(tmp_path / "nothing"), device="cpu")
     with pytest.raises(
         CheckpointError,
-        match="is not in the local cache, and nothing is downloaded unasked: write `download: true`",
+        match="is not in the local cache, and nothing is downloaded by default: write `download: true`",
     ):
         ganstrata.load_scorer("segmentation", model="nobody/has-this-model", device="cpu")
 

@@ -275,7 +275,7 @@ def test_planar_networks_that_do_not_fit(
         ({"up_concat3__up__bias": None}, r"up_concat3.up.bias is missing, expected \(16,\)"),
         (
             {"up_concat1__up__weight": None},
-            "no segmentation network that is read here: its header names no architecture",
+            "not a segmentation network of a known kind: its header names no architecture",
         ),
     ],
 )

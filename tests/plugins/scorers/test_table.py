@@ -89,7 +89,7 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot read .*absent"):
         ganstrata.load_scorer("table", file=str(tmp_path / "absent.csv"), device="cpu")
     (tmp_path / "binary.csv").write_bytes(b"index,\xff\xfe\x00tidy")
-    with pytest.raises(DataError, match="is no CSV file"):
+    with pytest.raises(DataError, match="is not a CSV file"):
         ganstrata.load_scorer("table", file=str(tmp_path / "binary.csv"), device="cpu")
 
 
