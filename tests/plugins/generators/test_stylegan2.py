@@ -247,7 +247,7 @@ def test_fresh_noise_differs_between_strata() -> None:
     generator = load(noise="fresh")
     state = generator.begin(ganstrata.Inputs(1, None, torch.tensor([3]), 0))
     places = [s for s, stratum in enumerate(generator.strata) if stratum.is_feature and stratum.size == 32]
-    first, second = (generator._noise(s, generator._places[s], state) for s in places)  # type: ignore[attr-defined]
+    first, second = (generator._noise(s, generator._modules[s], state) for s in places)  # type: ignore[attr-defined]
     assert first.shape == (1, 1, 32, 32)
     assert abs(float(torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1])) < 0.1
     assert abs(float(first.mean())) < 0.15
