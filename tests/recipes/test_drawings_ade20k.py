@@ -94,7 +94,7 @@ def test_layout_on_its_labels_needs_two_walls(deeplab: Segmenter, drawn: tuple[T
     ):
         ganstrata.load_scorer("layout", segmenter=used, device="cpu")
     with pytest.raises(
-        ConfigError, match=r"'windowpan' is no class of the segmenter\. Did you mean 'windowpane'"
+        ConfigError, match=r"'windowpan' is not a class of the segmenter\. Did you mean 'windowpane'"
     ):
         ganstrata.load_scorer("layout", segmenter=used, walls=["wall", "windowpan"], device="cpu")
     scorer = ganstrata.load_scorer("layout", segmenter=used, walls=["wall", "windowpane"], device="cpu")

@@ -137,7 +137,7 @@ def load(auto_class: str, config: HubConfig, device: torch.device) -> Loaded:
     if missing:
         raise CheckpointError(
             f"model {config.model} has no weights for "
-            f"{', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}: it is not a {auto_class}"
+            f"{', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}: it is not an {auto_class}"
         )
     settings = network.config.to_dict()
     preparation = _read_preparation(library, source, options)
@@ -268,7 +268,7 @@ def _loading_fault(config: HubConfig, auto_class: str, error: Exception) -> str:
             f"write `download: true`, or give a local folder ({text})"
         )
     reason = f"{type(error).__name__}: {text}"
-    return f"model {config.model} cannot be fetched from the hub or is not a {auto_class}: {reason}"
+    return f"model {config.model} cannot be fetched from the hub or is not an {auto_class}: {reason}"
 
 
 def _first_line(error: Exception) -> str:

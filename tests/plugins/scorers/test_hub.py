@@ -217,11 +217,11 @@ def test_two_scorers_on_one_model_share_its_pass(hub, monkeypatch: pytest.Monkey
 
 def test_a_model_of_another_kind(hub, tmp_path: Path) -> None:
     with pytest.raises(
-        CheckpointError, match=r"cannot be read as AutoModelForImage|it is not a AutoModelForImage"
+        CheckpointError, match=r"cannot be read as AutoModelForImage|it is not an AutoModelForImage"
     ):
         ganstrata.load_scorer("image_classifier", model=hub("segformer"), device="cpu")
     with pytest.raises(
-        CheckpointError, match=r"does not compare pictures with sentences|it is not a AutoModel"
+        CheckpointError, match=r"does not compare pictures with sentences|it is not an AutoModel"
     ):
         ganstrata.load_scorer("text", model=hub("classifier"), concepts=CONCEPTS, device="cpu")
 
@@ -255,7 +255,7 @@ def test_preparation_that_is_not_known() -> None:
         preparation_of({"resample": 5}, "m")
     with pytest.raises(CheckpointError, match=r"has the size \{'longest_edge': 9\}"):
         preparation_of({"size": {"longest_edge": 9}}, "m")
-    with pytest.raises(CheckpointError, match="does not scale pictures to"):
+    with pytest.raises(CheckpointError, match="does not scale images to"):
         preparation_of({"do_rescale": False}, "m")
 
 

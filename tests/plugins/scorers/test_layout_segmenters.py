@@ -158,7 +158,7 @@ def test_walls_by_name(wanted: list[str], classes: list[str], found: tuple[int, 
         (
             ["left_wal", "rigth wall"],
             SURFACES,
-            r"(?s)2 faults.*'left_wal' is no class.*Did you mean 'left wall'\?.*'rigth wall'.*'right wall'",
+            r"(?s)2 faults.*'left_wal' is not a class.*Did you mean 'left wall'\?.*'rigth wall'.*'right wall'",
         ),
         (
             [],

@@ -215,11 +215,11 @@ def test_a_larger_picture_says_nearly_the_same(name: str, images: Tensor) -> Non
 @pytest.mark.parametrize("name", NAMES)
 def test_checkpoints_of_another_kind(name: str, tmp_path: Path) -> None:
     scenes = name in ("category", "attribute")
-    what = "scene network" if scenes else "segmentation network that is read here"
+    what = "scene network" if scenes else "segmentation network of a known kind"
     other = "surfaces" if scenes else "scenes"
-    with pytest.raises(CheckpointError, match=f"is no {what}: its header names 'rooms-{other}-1'"):
+    with pytest.raises(CheckpointError, match=f"is not a {what}: its header names 'rooms-{other}-1'"):
         load(name, locate("bundled:rooms", other))
-    with pytest.raises(CheckpointError, match=f"is no {what}: its header names no architecture"):
+    with pytest.raises(CheckpointError, match=f"is not a {what}: its header names no architecture"):
         load(name, DATA / "stylegan2_uncond_32.safetensors")
     with pytest.raises(CheckpointError, match="no bundled"):
         load(name, "bundled:halls")
