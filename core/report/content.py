@@ -1,4 +1,4 @@
-"""Gathers what the report shows from a run: figures, tables and sentences. No drawing and no HTML here."""
+"""Computes the figures and tables of the report from a run, without drawing or HTML of its own."""
 
 from __future__ import annotations
 
@@ -28,52 +28,64 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ReportContent:
-    """Everything that is computed for the report."""
+    """Hold everything that is computed for the report.
 
-    rescored: Effects
+    Attributes:
+        effects: of re-scoring.
+        hierarchy: None where layers were not moved one by one, or no concept is a variation factor.
+        figures: by name.
+        concepts: a row per learnt boundary, strongest first.
+        conditions: a row per conditional direction.
+        skipped: why a concept has no boundary, by its name.
+        objects: of `ganstrata analysis objects`, if it was run.
+        layers: of `ganstrata analysis layers`, if it was run.
+        depths: level, concept or nothing, mean depth and its interval.
+    """
+
+    effects: Effects
     hierarchy: Hierarchy | None
     figures: dict[str, Figure]
-    concepts: list[dict[str, Any]]  # a row per learnt boundary
+    concepts: list[dict[str, Any]]
     conditions: list[dict[str, Any]]
     skipped: dict[str, str]
-    objects: Objects | None = None  # of `ganstrata analysis objects`
-    layers: LayerComparison | None = None  # of `ganstrata analysis layers`
-    depths: Sequence[
-        tuple[str, str, float, float, float]
-    ] = ()  # level, concept or nothing, mean depth and interval
+    objects: Objects | None = None
+    layers: LayerComparison | None = None
+    depths: Sequence[tuple[str, str, float, float, float]] = ()
 
 
 def gather(run: Run) -> ReportContent:
-    """Compute figures and tables from what the stages wrote."""
-    rescored = read_effects(run)
+    """Compute figures and tables from the files of the stages."""
+    effects = read_effects(run)
     _, skipped = load_boundaries(run.path)
-    order = rescored.ranking()
-    everywhere = rescored.all_set
-    drawn = {"ranking": figures.ranking([ranked(rescored, i, everywhere) for i in order])}
-    hierarchy = rescored.hierarchy()
+    order = effects.ranking()
+    everywhere = effects.all_set
+    drawn = {"ranking": figures.ranking([ranked(effects, i, everywhere) for i in order])}
+    hierarchy = effects.hierarchy()
     if hierarchy is not None:
-        drawn |= figures_for(rescored, hierarchy)
-    drawn["entanglement"] = matrix_figure(rescored, rescored.ranking(conditional=True), everywhere)
-    drawn["cosines"] = cosine_figure(rescored, order)
-    drawn["ablation"] = figure_of([scored_concept(rescored, i, everywhere) for i in order])
-    layers = read_layers(run, rescored)
+        drawn |= figures_for(effects, hierarchy)
+    drawn["entanglement"] = matrix_figure(effects, effects.ranking(conditional=True), everywhere)
+    drawn["cosines"] = cosine_figure(effects, order)
+    drawn["ablation"] = figure_of([scored_concept(effects, i, everywhere) for i in order])
+    layers = read_layers(run, effects)
     if layers is not None and not layers.fault:
         drawn["layers"] = layers.figure
-    depths = [] if hierarchy is None else depth_rows(hierarchy, levels_of_factors(rescored, hierarchy))
-    rows = [_row(rescored, i) for i in order]
+    depths = [] if hierarchy is None else depth_rows(hierarchy, levels_of_factors(effects, hierarchy))
+    rows = [_row(effects, i) for i in order]
     return ReportContent(
-        rescored, hierarchy, drawn, rows, _conditions(rescored), skipped, read_objects(run), layers, depths
+        effects, hierarchy, drawn, rows, _conditions(effects), skipped, read_objects(run), layers, depths
     )
 
 
-def _at_all(rescored: Effects, array: Floats, i: int, j: int) -> float:
-    return float(array[i, rescored.all_set, 0, j])
+def _at_all(effects: Effects, array: Floats, i: int, j: int) -> float:
+    """Return the entry of an array (B, S, 2, C) for boundary i and concept j, forwards at all layers."""
+    return float(array[i, effects.all_set, 0, j])
 
 
-def _row(rescored: Effects, i: int) -> dict[str, Any]:
-    boundary, effects, j = rescored.boundaries[i], rescored, int(rescored.own[i])
+def _row(effects: Effects, i: int) -> dict[str, Any]:
+    """Return what boundary i does to its own concept, as a row of the table of concepts."""
+    boundary, j = effects.boundaries[i], int(effects.own[i])
     values = {
-        name: _at_all(rescored, getattr(effects, name), i, j)
+        name: _at_all(effects, getattr(effects, name), i, j)
         for name in (
             "in_sd",
             "mean",
@@ -93,48 +105,48 @@ def _row(rescored: Effects, i: int) -> dict[str, Any]:
     return {
         "name": boundary.name,
         "level": boundary.level,
-        "is_factor": bool(rescored.factors[i]),
+        "is_factor": bool(effects.factors[i]),
         "is_relearnt": not np.isnan(values["low_total"]),
-        "back": float(effects.in_sd[i, rescored.all_set, 1, j]),
+        "back": float(effects.in_sd[i, effects.all_set, 1, j]),
         "facts": dict(boundary.facts),
-        "stats": rescored.concepts[j],
+        "stats": effects.concepts[j],
         **values,
     }
 
 
-def _conditions(rescored: Effects) -> list[dict[str, Any]]:
-    """For each conditional direction: what it and the plain one do to its own and to the kept concepts."""
-    found = []
-    for i, boundary in enumerate(rescored.boundaries):
+def _conditions(effects: Effects) -> list[dict[str, Any]]:
+    """Return what each conditional and its plain direction do to the edited and the kept concepts, in sd."""
+    rows = []
+    for i, boundary in enumerate(effects.boundaries):
         if not boundary.given:
             continue
-        plain = rescored.boundaries.names.index(boundary.concept)
-        columns = [int(rescored.own[i])] + [
-            [row["id"] for row in rescored.concepts].index(name) for name in boundary.given
+        plain = effects.boundaries.names.index(boundary.concept)
+        columns = [int(effects.own[i])] + [
+            [row["id"] for row in effects.concepts].index(name) for name in boundary.given
         ]
-        effects = []
+        changes = []
         for j in columns:
-            unit = float(rescored.units[j])
-            effects.append(
+            unit = float(effects.units[j])
+            changes.append(
                 {
-                    "concept": rescored.concepts[j]["id"],
+                    "concept": effects.concepts[j]["id"],
                     "own": j == columns[0],
                     **{
                         which: tuple(
-                            _at_all(rescored, a, row, j) / unit
-                            for a in (rescored.mean, rescored.low, rescored.high)
+                            _at_all(effects, a, row, j) / unit
+                            for a in (effects.mean, effects.low, effects.high)
                         )
                         for which, row in (("plain", plain), ("conditional", i))
                     },
                 }
             )
-        found.append(
+        rows.append(
             {
                 "name": boundary.name,
                 "edit": boundary.concept,
                 "keep": boundary.given,
                 "cosine": boundary.facts["cosine_with_unconditional"],
-                "effects": effects,
+                "effects": changes,
             }
         )
-    return found
+    return rows

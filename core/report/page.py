@@ -1,4 +1,4 @@
-"""Puts the report together: pictures from the run, figures, tables and sentences into one HTML file."""
+"""Builds the report as one HTML file from pictures, figures, tables and sentences of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..analyses import sentences as answers
+from ..analyses import sentences
 from ..editing.stage import strip_name
 from ..editing.strips import GAP, split_strip
 from ..figures.pages import data_uri, page_script, page_style, templates
@@ -29,24 +29,24 @@ LISTED = 3  # concepts named under each sample, per level
 
 def build_page(
     run: Run,
-    found: ReportContent,
+    content: ReportContent,
     pictures: Pixels,
     scores: NDArray[np.float32],
     work: dict[str, Any] | None = None,
 ) -> str:
-    """The report of a run as HTML.
+    """Build the report of a run as HTML.
 
     Args:
-        run: complete but for the report.
-        found: figures and tables.
-        pictures: the first samples, (n, H, W, 3).
+        run: all of whose stages but the report are complete.
+        content: figures and tables.
+        pictures: of the first samples, (n, H, W, 3).
         scores: of these samples, (n, C).
-        work: of re-scoring, as core.rescoring.cost counts it.
+        work: of re-scoring, as core.rescoring.cost counts it; None if unknown.
     """
     environment = templates(__package__)
     environment.filters |= {"percent": _percent, "layers": show_layers, "duration": duration}
-    manifest, rescored = run.manifest, found.rescored
-    candidates = sum(not b.given for b in rescored.boundaries)
+    manifest, effects = run.manifest, content.effects
+    candidates = sum(not b.given for b in effects.boundaries)
     index = json.loads((run.path / "edits/edits.json").read_text(encoding="utf-8"))
     return environment.get_template("report.html.j2").render(
         style=Markup(page_style()),
@@ -55,33 +55,33 @@ def build_page(
         config=yaml.safe_dump(manifest["config"], sort_keys=False, width=100),
         images=sum(stage.images for stage in run.record.stages.values()),
         seconds=sum(stage.seconds for stage in run.record.stages.values()),
-        headline=answers.factor_summary(rescored.found, candidates, rescored.rate),
-        peaks=answers.peaks(found.hierarchy, [b.level for b in rescored.boundaries])
-        if found.hierarchy is not None
+        headline=sentences.factor_summary(effects.found, candidates, effects.rate),
+        peaks=sentences.peaks(content.hierarchy, [b.level for b in effects.boundaries])
+        if content.hierarchy is not None
         else [],
-        order=answers.order(found.hierarchy) if found.hierarchy is not None else [],
-        found=found,
+        order=sentences.order(content.hierarchy) if content.hierarchy is not None else [],
+        content=content,
         remarks=[
-            *answers.left_out(manifest["stages"], manifest["config"]["synthesis"]["samples"]),
-            *answers.null_gaps(rescored.null_gaps(rescored.all_set), len(rescored.null)),
-            *answers.fewer_extremes(rescored.boundaries),
-            *answers.not_relearnt(
+            *sentences.left_out(manifest["stages"], manifest["config"]["synthesis"]["samples"]),
+            *sentences.null_gaps(effects.null_gaps(effects.all_set), len(effects.null)),
+            *sentences.fewer_extremes(effects.boundaries),
+            *sentences.not_relearnt(
                 run.record.stages["learn"].not_relearnt, run.config.rescoring.learning_resamples
             ),
         ],
-        figures={name: Markup(figure.inline) for name, figure in found.figures.items()},
-        samples=_samples(rescored.concepts, pictures, scores),
-        edits=_edits(run, found, index["amounts"]),
+        figures={name: Markup(figure.inline) for name, figure in content.figures.items()},
+        samples=_samples(effects.concepts, pictures, scores),
+        edits=_edits(run, content, index["amounts"]),
         amounts=index["amounts"],
         gap=GAP,
         joint=_joint(run, index["joint"]),
         invariant=[row for row in run.concepts if not row["varies"]],
         config_rescoring=run.config.rescoring,
-        replicates=int(rescored.replicates.max(initial=0)),
-        sampling=sampling(rescored, run.config.rescoring, run.batch, work),
-        layer_sheets=_layer_sheets(found),
-        flow=Markup(found.objects.figure.inline)
-        if found.objects is not None and not found.objects.faults
+        replicates=int(effects.replicates.max(initial=0)),
+        sampling=sampling(effects, run.config.rescoring, run.batch, work),
+        layer_sheets=_layer_sheets(content),
+        flow=Markup(content.objects.figure.inline)
+        if content.objects is not None and not content.objects.faults
         else None,
     )
 
@@ -89,13 +89,16 @@ def build_page(
 def _samples(
     concepts: list[dict[str, Any]], pictures: Pixels, scores: NDArray[np.float32]
 ) -> list[dict[str, Any]]:
-    """Each sample with the concepts that stand out in it, by level."""
+    """Return a row per sample: its picture, and by level the concepts that stand out in it.
+
+    A concept stands out by (score - mean) / sd over the run's samples, if that is above 0.
+    """
     shown, units = [], concept_units(concepts)
     for picture, row in zip(pictures, scores, strict=True):
         lines = []
         for level in LEVELS:
             columns = [j for j, c in enumerate(concepts) if c["level"] == level and not np.isnan(row[j])]
-            # What stands out is what lies far above its mean; a position has no above.
+            # Layout scores are positions, for which "above the mean" says nothing: one is always shown.
             distance = {
                 j: float(np.nan_to_num((row[j] - (concepts[j]["mean"] or 0.0)) / units[j])) for j in columns
             }
@@ -110,13 +113,13 @@ def _samples(
     return shown
 
 
-def _edits(run: Run, found: ReportContent, amounts: list[float]) -> list[dict[str, Any]]:
-    """For each variation factor a sheet per sample: rows are layer groups, columns are steps (paper, fig. 3c)."""
-    rescored = found.rescored
-    sets = list(rescored.groups) or ["all"]
+def _edits(run: Run, content: ReportContent, amounts: list[float]) -> list[dict[str, Any]]:
+    """Return a sheet per variation factor and sample: rows are layer groups, columns steps (paper, fig. 3c)."""
+    effects = content.effects
+    sets = list(effects.groups) or ["all"]
     cards = []
-    for name in rescored.found:
-        boundary = rescored.boundaries.of(name)
+    for name in effects.found:
+        boundary = effects.boundaries.of(name)
         strips = [
             split_strip(read_picture((run.path / strip_name(name, s)).read_bytes()), len(amounts))
             for s in sets
@@ -129,7 +132,7 @@ def _edits(run: Run, found: ReportContent, amounts: list[float]) -> list[dict[st
                 "sets": [
                     {
                         "name": s,
-                        "layers": show_layers(rescored.sets[s] if s in rescored.sets else rescored.groups[s]),
+                        "layers": show_layers(effects.sets[s] if s in effects.sets else effects.groups[s]),
                     }
                     for s in sets
                 ],
@@ -140,25 +143,28 @@ def _edits(run: Run, found: ReportContent, amounts: list[float]) -> list[dict[st
     return cards
 
 
-def _layer_sheets(found: ReportContent) -> list[dict[str, Any]]:
-    """Pictures of the chapter on right and wrong layers."""
-    if found.layers is None:
+def _layer_sheets(content: ReportContent) -> list[dict[str, Any]]:
+    """Return the pictures of the chapter on right and wrong layers."""
+    if content.layers is None:
         return []
-    names = {file_stem(row.name): row.name for row in found.layers.rows}
+    names = {file_stem(row.name): row.name for row in content.layers.rows}
     sets = {
-        stem: [row.set_name for row in found.layers.rows if row.name == name] for stem, name in names.items()
+        stem: [row.set_name for row in content.layers.rows if row.name == name]
+        for stem, name in names.items()
     }
     return [
         {"name": names[stem], "sets": sets[stem], "image": data_uri(sheet)}
-        for stem, sheet in found.layers.pictures.items()
+        for stem, sheet in content.layers.pictures.items()
     ]
 
 
 def _joint(run: Run, parts: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the picture of the joint edit with its parts; None if there are none."""
     if not parts:
         return None
     return {"parts": parts, "image": data_uri(read_picture((run.path / "edits/joint.png").read_bytes()))}
 
 
 def _percent(value: float | None) -> str:
+    """Write a share as a percentage, a dash where it is unknown."""
     return "–" if value is None else f"{100.0 * value:.0f} %"

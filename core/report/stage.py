@@ -1,4 +1,4 @@
-"""Stage 5: figures as SVG, their numbers as CSV, and one self-contained page."""
+"""Runs stage 5: figures as SVG, their numbers as CSV, and one self-contained page."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def report(run: Run, engine: Engine, progress: Progress) -> None:
     prepared = engine.prepared
     count = min(run.config.report.samples, run.config.synthesis.samples)
     with progress.stage("report", total=3) as step:
-        found = gather(run)
-        work = counted(prepared, found.rescored.used, found.rescored.null_used, found.rescored.replicates)
+        content = gather(run)
+        work = counted(prepared, content.effects.used, content.effects.null_used, content.effects.replicates)
         step(1)
         folder = run.path / "figures"
         make_folder(folder)
         files = []
-        for name, figure in found.figures.items():
+        for name, figure in content.figures.items():
             write_text(folder / f"{name}.svg", figure.file)
             write_text(folder / f"{name}.csv", figure.csv)
             files += [f"figures/{name}.svg", f"figures/{name}.csv"]
         step(1)
-        page = build_page(run, found, _first(prepared, count), read_scores(run, prepared)[:count], work)
+        page = build_page(run, content, _first(prepared, count), read_scores(run, prepared)[:count], work)
         write_text(run.path / PAGE, page)
         step(1)
     run.finish("report", seconds=step.seconds, files=(*files, PAGE), work=work)
@@ -45,7 +45,7 @@ def report(run: Run, engine: Engine, progress: Progress) -> None:
 
 @torch.inference_mode()
 def _first(prepared: Prepared, count: int) -> Pixels:
-    """The first samples of the run as pictures, (count, H, W, 3)."""
+    """Render the first samples of the run, (count, H, W, 3)."""
     parts = []
     for start in range(0, count, prepared.batch):
         latents, _, codes = prepared.draw(start, Stream.PROBING)
