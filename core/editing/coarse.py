@@ -1,4 +1,4 @@
-"""Measures what a boundary does at coarse steps, beside random directions: what a range is found from."""
+"""Measures the effect of boundaries and of random directions at coarse steps, to find a range from."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .range_search import Coarse
 
 Floats = NDArray[np.float64]
 
-SAMPLES = 32  # at least, in whole batches
+SAMPLES = 32  # least number of samples; whole batches are used
 TRIED = 17  # steps, 0 among them
-DIRECTIONS = 5  # random ones
-SPARSE = 4  # every so many steps they are taken; between, their effects are interpolated
+DIRECTIONS = 5  # random directions
+SPARSE = 4  # random directions are measured at every fourth step, and interpolated between
 
 
 def coarse_steps(start: float, end: float) -> Floats:
-    """About TRIED steps from start to end, 0 among them, evenly to either side.
+    """Return about TRIED steps from start to end, evenly spaced on either side of 0, which is one of them.
 
     Raises:
         UserError: 0 does not lie between them.
@@ -42,7 +42,8 @@ def coarse_steps(start: float, end: float) -> Floats:
     """
     if not start <= 0.0 <= end or start == end:
         raise UserError(
-            f"--search looks to both sides of the picture: --start {start:g} must be 0 or below, --end {end:g} 0 or above, and one not 0"
+            "--search looks to both sides of the picture: "
+            f"--start {start:g} must be 0 or below, --end {end:g} 0 or above, and one not 0"
         )
     below = min(
         max(round((TRIED - 1) * -start / (end - start)), 1 if start else 0), TRIED - 2 if end else TRIED - 1
@@ -51,14 +52,14 @@ def coarse_steps(start: float, end: float) -> Floats:
 
 
 def work(parts: Sequence[EditPart]) -> int:
-    """How many columns of pictures `measure` makes for each batch."""
+    """Return how many columns of pictures `measure` renders for each batch."""
     return TRIED * len(parts) + len(_sparse(np.arange(TRIED))) * DIRECTIONS * len(
         {part.layers for part in parts}
     )
 
 
 def batches(prepared: Prepared) -> int:
-    """How many batches it looks at."""
+    """Return how many batches `measure` uses."""
     return -(-SAMPLES // prepared.batch)
 
 
@@ -71,15 +72,18 @@ def measure(
     unit: float,
     done: Step,
 ) -> list[Coarse]:
-    """One table per part, on fresh samples and against random directions of the same length at the same layers.
+    """Measure each part on fresh samples, and random directions of the same length at the same layers.
 
     Args:
         prepared: generator and scorers.
-        parts: whose concepts are scored.
-        concepts: rows of run.json, for what their spread is.
-        steps: to take, 0 among them.
+        parts: boundaries to move along.
+        concepts: rows of run.json, with the sd of each concept.
+        steps: signed distances (T,), 0 among them.
         unit: length of one step in w.
-        done: told of every column of pictures.
+        done: called with the number of pictures after each column.
+
+    Returns:
+        One table per part.
 
     Raises:
         UserError: nothing scores the concept of a boundary.
@@ -87,7 +91,8 @@ def measure(
     for part in parts:
         if part.column is None:
             raise UserError(
-                f"--search: no scorer of this run scores {part.boundary.concept}; give --start and --end instead"
+                f"--search: no scorer of this run scores {part.boundary.concept}; "
+                "give --start and --end instead"
             )
     scale = prepared.edit_scale
     random = random_directions(
@@ -115,20 +120,20 @@ def measure(
             tables[key].append(
                 (np.stack([c[0] for c in columns], axis=1), np.stack([c[1] for c in columns], axis=1))
             )
-    whole = {
+    joined = {
         key: tuple(np.concatenate([part[i] for part in rows]) for i in (0, 1)) for key, rows in tables.items()
     }
-    zero, few_zero = (int(np.flatnonzero(taken == 0.0)[0]) for taken in (steps, few))
-    found = []
+    zero, few_zero = (int(np.flatnonzero(distances == 0.0)[0]) for distances in (steps, few))
+    measured = []
     for i, part in enumerate(parts):
         own = part.column
         assert own is not None
         twin = next(j for j, other in enumerate(parts) if other.layers == part.layers)
-        scores, clipped = whole[i, -1]
-        null = [whole[twin, r][0] for r in range(DIRECTIONS)]
+        scores, clipped = joined[i, -1]
+        null = [joined[twin, r][0] for r in range(DIRECTIONS)]
         others = [j for j, row in enumerate(concepts) if j != own and row["varies"]]
         units = concept_units([concepts[j] for j in others])
-        found.append(
+        measured.append(
             Coarse(
                 steps=steps,
                 scores=scores[:, :, own],
@@ -145,29 +150,29 @@ def measure(
                 ),
             )
         )
-    return found
+    return measured
 
 
 def _sparse(steps: NDArray[Any]) -> NDArray[Any]:
-    """Every SPARSE-th step to either side of the middle, with 0 and the ends."""
+    """Return every SPARSE-th step on either side of 0, with 0 and the ends."""
     zero = int(np.flatnonzero(steps == 0.0)[0])
-    taken = [t for t in range(len(steps)) if (t - zero) % SPARSE == 0 or t in (0, len(steps) - 1)]
-    return steps[taken]
+    chosen = [t for t in range(len(steps)) if (t - zero) % SPARSE == 0 or t in (0, len(steps) - 1)]
+    return steps[chosen]
 
 
 def _column(
     prepared: Prepared, base: Pass, codes: torch.Tensor, layers: tuple[int, ...]
 ) -> tuple[Floats, Floats]:
-    """Scores (N, C) and share of values outside [0, 1] (N,) at one step."""
+    """Return scores (N, C) and the share of values outside [0, 1] (N,) at one step."""
     rendering: Rendering = base.edited(codes, layers)
     outside = (rendering.images < 0.0) | (rendering.images > 1.0)
     return prepared.score(rendering).astype(np.float64), outside.flatten(1).double().mean(dim=1).cpu().numpy()
 
 
 def _drift(scores: Floats, zero: int, unit: Floats) -> Floats:
-    """Mean over concepts of how far their mean has moved, in their sd: (T,) from scores (K, T, C).
+    """Compute the mean over concepts of |mean change| / sd, (T,), from scores (K, T, C).
 
-    Concepts without a score at a step are left out of its mean; NaN where all are.
+    Concepts without a score at a step are left out of its mean; it is NaN where none has one.
     """
     if not scores.shape[2]:
         return np.zeros(scores.shape[1])
@@ -175,5 +180,5 @@ def _drift(scores: Floats, zero: int, unit: Floats) -> Floats:
 
 
 def _mean(changes: Floats) -> Floats:
-    """Mean over samples (K, ...) without those that are NaN; NaN where all are."""
+    """Return the mean over samples (K, ...) without NaN; NaN where all are."""
     return sample_means(np.moveaxis(changes, 0, -1))

@@ -1,4 +1,4 @@
-"""From the names that a person gives to normals, layers and steps that fit the generator."""
+"""Turns names of boundaries and layers into normals, layers and steps that fit the generator."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class EditPart:
-    """One boundary to move along, ready to use.
+    """Represent one boundary to move along.
 
     Attributes:
-        boundary: as it was learnt, or with the directions to keep taken out.
-        set_name: how the layers are called.
-        layers: to move.
-        amount: distance at the last step, or None for that of all.
-        field: what one unit of distance adds to the codes, (L, D).
-        column: of its concept among all scores; None if nothing scores it.
+        boundary: as learnt, or with the directions to keep projected out of its normal.
+        set_name: name of the layer set.
+        layers: layers to move.
+        amount: distance at the last step; None for the last step of the edit.
+        field: the change of the codes per unit of distance, (L, D).
+        column: of its concept among all scores; None if no scorer has it.
     """
 
     boundary: Boundary
@@ -59,7 +59,7 @@ class EditPart:
         return f"layers {shown}" if self.set_name == shown else f"{self.set_name} layers ({shown})"
 
     def record(self) -> dict[str, Any]:
-        """For manipulate.json."""
+        """Return the entry of manipulate.json."""
         digest = hashlib.sha256(
             np.ascontiguousarray(self.boundary.normal, dtype=np.float32).tobytes()
         ).hexdigest()
@@ -72,7 +72,10 @@ class EditPart:
 
 
 def find_boundaries(run: Run, folder: Path | None) -> tuple[Boundaries, dict[str, Any]]:
-    """Those of the run, or of a folder (or one of its files) in the same form; and what to record of them.
+    """Load the boundaries of the run, or of a folder (or one of its files) in the same format.
+
+    Returns:
+        The boundaries, and what to record of them.
 
     Raises:
         UserError: there are none, or they are damaged.
@@ -86,13 +89,15 @@ def find_boundaries(run: Run, folder: Path | None) -> tuple[Boundaries, dict[str
     return boundaries_in(place)[0], {"from": place.name, "sha256": file_hash(place / FILES[0])}
 
 
-def find_parts(prepared: Prepared, known: Boundaries, ask: EditRequest, unit: float) -> tuple[EditPart, ...]:
-    """One part for each --along, all mistakes in names first.
+def find_parts(
+    prepared: Prepared, known: Boundaries, request: EditRequest, unit: float
+) -> tuple[EditPart, ...]:
+    """Return one part for each --along. Names are checked before anything else.
 
     Args:
         prepared: whose generator the boundaries must fit.
         known: boundaries to choose from.
-        ask: what was asked for.
+        request: names the boundaries and layers.
         unit: length of one step in w.
 
     Raises:
@@ -100,20 +105,21 @@ def find_parts(prepared: Prepared, known: Boundaries, ask: EditRequest, unit: fl
         MismatchError: a boundary of another generator or latent space.
         DataError: a direction that lies in the span of what must be kept.
     """
-    moves = [parse_move(text, known.names) for text in ask.along]
-    unknown = [name for name in ask.keep if name not in known.names]
+    moves = [parse_move(text, known.names) for text in request.along]
+    unknown = [name for name in request.keep if name not in known.names]
     if unknown:
         raise UserError(
-            f"--keep {unknown[0]}: no boundary has this name.{nearest(unknown[0], known.names)} There are {', '.join(known.names)}"
+            f"--keep {unknown[0]}: no boundary has this name.{nearest(unknown[0], known.names)} "
+            f"There are {', '.join(known.names)}"
         )
-    kept = [known.of(name) for name in ask.keep]
-    for boundary in [*(known.of(move.name) for move in moves), *kept]:
+    conditions = [known.of(name) for name in request.keep]
+    for boundary in [*(known.of(move.name) for move in moves), *conditions]:
         check_fits(boundary, prepared.generator)
-    parts = tuple(_part(prepared, known.of(move.name), kept, move, unit) for move in moves)
+    parts = tuple(_part(prepared, known.of(move.name), conditions, move, unit) for move in moves)
     twice = sorted({part.name for part in parts if sum(other.name == part.name for other in parts) > 1})
     if twice:
         raise UserError(f"{twice[0]} layers is named twice; name each boundary once for the same layers")
-    if ask.mode == "absolute":
+    if request.mode == "absolute":
         dead = sorted(
             {layer for part in parts for layer in part.layers if prepared.generator.layer_scale[layer] == 0.0}
         )
@@ -124,24 +130,29 @@ def find_parts(prepared: Prepared, known: Boundaries, ask: EditRequest, unit: fl
     return parts
 
 
-def _part(prepared: Prepared, boundary: Boundary, kept: list[Boundary], move: Move, unit: float) -> EditPart:
+def _part(
+    prepared: Prepared, boundary: Boundary, conditions: list[Boundary], move: Move, unit: float
+) -> EditPart:
+    """Return the part of one --along; its layers are those asked for, else the boundary's own, else all."""
     count = prepared.generator.card.layers
     if move.layers is None and boundary.layers is not None:
         beyond = [layer for layer in boundary.layers if layer >= count]
         if beyond:
             raise LayerError(
-                f"boundary '{boundary.name}' is meant for layer {beyond[0]}; this generator has layers 0 to {count - 1}; name others with @"
+                f"boundary '{boundary.name}' is meant for layer {beyond[0]}; "
+                f"this generator has layers 0 to {count - 1}; name others with @"
             )
         name, layers = show_layers(boundary.layers), tuple(sorted(boundary.layers))
     else:
         sets = layer_sets([move.layers or "all"], prepared.groups, count)
         if len(sets) != 1:
             raise LayerError(
-                f"{move.name}@{move.layers}: that is {len(sets)} layer sets; name one, such as all, {', '.join(prepared.groups) or '0'}, or 0,2,5-7"
+                f"{move.name}@{move.layers}: that is {len(sets)} layer sets; "
+                f"name one, such as all, {', '.join(prepared.groups) or '0'}, or 0,2,5-7"
             )
         name, layers = next(iter(sets.items()))
-    if kept:
-        boundary = keeping(boundary, kept)
+    if conditions:
+        boundary = conditional(boundary, conditions)
     scale = prepared.edit_scale
     ids = [concept.name for concept in prepared.concepts]
     column = ids.index(boundary.concept) if boundary.concept in ids else None
@@ -155,24 +166,25 @@ def _part(prepared: Prepared, boundary: Boundary, kept: list[Boundary], move: Mo
     )
 
 
-def keeping(boundary: Boundary, kept: list[Boundary]) -> Boundary:
-    """The boundary with the directions of others taken out of its normal (method C, conditional), layer by layer if it has a normal for each.
+def conditional(boundary: Boundary, conditions: list[Boundary]) -> Boundary:
+    """Project the normals of other boundaries out of that of a boundary (method C, conditional).
 
-    The offset is that of the original boundary, seen along the new normal, as for the conditions of a run.
+    A boundary with a normal per layer is projected layer by layer. The offset is divided by the cosine
+    between the new and the old normal, as for the conditions of a run.
 
     Raises:
         DataError: nothing is left, or one has a normal per layer and the other has not.
     """
-    shapes = {b.normal.ndim for b in (boundary, *kept)}
+    shapes = {b.normal.ndim for b in (boundary, *conditions)}
     if len(shapes) != 1:
         raise DataError(
             f"'{boundary.name}' and what it is to keep must all have one normal, or all one per layer"
         )
-    names = [other.name for other in kept]
-    rows, conditions = np.atleast_2d(boundary.normal), [np.atleast_2d(other.normal) for other in kept]
+    names = [other.name for other in conditions]
+    rows, others = np.atleast_2d(boundary.normal), [np.atleast_2d(other.normal) for other in conditions]
     normal = np.stack(
         [
-            conditioned(row, [c[i] for c in conditions], name=boundary.name, names=names)
+            conditioned(row, [other[i] for other in others], name=boundary.name, names=names)
             for i, row in enumerate(rows)
         ]
     )
@@ -189,9 +201,10 @@ def keeping(boundary: Boundary, kept: list[Boundary]) -> Boundary:
 
 @torch.inference_mode()
 def mean_code(generator: Generator) -> Tensor | None:
-    """The w towards which truncation pulls, for each layer (L, D); None if broadcast() is no truncation towards a point.
+    """Return the w towards which truncation pulls, for each layer (L, D).
 
-    broadcast(0)_l = (1 - scale_l) mean_l gives it where truncation acts; elsewhere no mean is needed.
+    mean_l = broadcast(0)_l / (1 - scale_l) where truncation acts; elsewhere no mean is needed, and it is 0.
+    None if broadcast() is not a truncation towards a point.
     """
     card = generator.card
     probe = torch.stack([torch.zeros(card.code_size), torch.ones(card.code_size)]).to(generator.device)

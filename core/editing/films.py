@@ -1,4 +1,4 @@
-"""Films that go through the steps and back: GIF with Pillow, MP4 with PyAV where it is installed."""
+"""Writes films that go through the steps and back: GIF with Pillow, MP4 with PyAV if it is installed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..figures.pictures import Pixels, tile
 from ..figures.sheets import enlarged
 
 SIDE = 256  # a smaller picture is enlarged by a whole number to at least this
-QUALITY = 16  # constant rate factor of x264: no loss that is seen
-# What looks ahead in x264 reads memory beside the picture that nobody has written: the same frames would not give the same bytes.
+QUALITY = 16  # constant rate factor of x264: no visible loss
+# The lookahead of x264 reads uninitialised memory: without it, equal frames give equal bytes.
 SETTINGS = "mbtree=0:b-adapt=0:scenecut=0:weightp=0"
 
 
 def frames(pictures: Pixels) -> Pixels:
-    """Pictures (N, T, H, W, 3) as frames: all samples in one picture, steps forwards and then backwards without the ends."""
+    """Arrange pictures (N, T, H, W, 3) as frames: all samples in each, steps forwards and backwards."""
     count, steps = pictures.shape[:2]
     across = math.ceil(math.sqrt(count))
     large = enlarged(pictures, SIDE if count == 1 else SIDE // 2)
@@ -36,10 +36,10 @@ def frames(pictures: Pixels) -> Pixels:
 
 
 def gif(film: Pixels, fps: float) -> bytes:
-    """Frames (F, H, W, 3) as an endless GIF, every frame with colours of its own."""
+    """Encode frames (F, H, W, 3) as an endless GIF, each frame with a palette of its own."""
     pages = [Image.fromarray(frame).quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in film]
     buffer = io.BytesIO()
-    # A GIF counts in hundredths of a second; disposal 1 and no optimisation keep one page per frame.
+    # Durations are hundredths of a second. Disposal 1 and no optimisation keep one page per frame.
     pages[0].save(
         buffer,
         "GIF",
@@ -53,7 +53,7 @@ def gif(film: Pixels, fps: float) -> bytes:
 
 
 def video_library() -> Any:
-    """PyAV.
+    """Import PyAV.
 
     Raises:
         UserError: it is not installed.
@@ -62,15 +62,16 @@ def video_library() -> Any:
         return import_module("av")
     except ImportError:
         raise UserError(
-            "MP4 needs the package av (PyAV), which is not installed: pip install 'ganstrata[video]'. A GIF needs nothing: --as gif"
+            "MP4 needs the package av (PyAV), which is not installed: pip install 'ganstrata[video]'. "
+            "A GIF needs nothing: --as gif"
         ) from None
 
 
 def mp4(film: Pixels, fps: float) -> bytes:
-    """Frames (F, H, W, 3) as MP4 (H.264); white is added to odd sides.
+    """Encode frames (F, H, W, 3) as MP4 (H.264); odd sides get a white line more.
 
     Raises:
-        UserError: PyAV is not installed, or without H.264.
+        UserError: PyAV is not installed, or has no H.264.
     """
     av = video_library()
     height, width = (side + side % 2 for side in film.shape[1:3])

@@ -1,4 +1,4 @@
-"""`ganstrata.manipulate`: edits of chosen pictures, written as pictures, films, tables and a page."""
+"""Provides `ganstrata.manipulate`: edits of chosen pictures as strips, films, tables and a page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from . import coarse, films
 from .directions import EditPart, find_boundaries, find_parts, mean_code
 from .page import Edited, build_page, scores_text, steps_text
 from .range_search import Coarse, even_steps, find_range
-from .render import Frames, Ruler, Table
+from .render import Frames, Ruler, StripRenderer
 from .request import JITTER, SEARCHED, EditRequest
 from .sources import Source, find_source
 from .steps import Strip, positions, strips_of
@@ -36,7 +36,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Manipulated:
-    """What was made.
+    """Hold the edited pictures and where they were written.
 
     Attributes:
         path: the folder.
@@ -45,7 +45,7 @@ class Manipulated:
         before: the unedited samples beside each strip, T = 1.
         frames: pictures (N, T, H, W, 3), scores (N, T, C) and distances of each strip.
         concepts: columns of the scores.
-        files: names of what was written.
+        files: names of the files.
     """
 
     path: Path
@@ -79,12 +79,12 @@ def manipulate(
     device: str | None = None,
     quiet: bool = True,
 ) -> Manipulated:
-    """Move pictures along boundaries of a run, and write what becomes of them (method C).
+    """Move pictures along boundaries of a run, and write the results (method C).
 
     Args:
-        run: one that has learnt its boundaries, or its directory.
-        along: one or more of NAME[:AMOUNT][@LAYERS]: a boundary, its distance at the last step, where to move.
-        keep: boundaries that must be left alone (conditional edit).
+        run: a run with learnt boundaries, or its directory.
+        along: one or more of NAME[:AMOUNT][@LAYERS]: a boundary, its distance at the last step, the layers.
+        keep: boundaries whose concepts must not change (conditional edit).
         mode: independent, joint, absolute (to distances from the boundary) or jitter (draws with noise).
         seeds: fresh pictures, such as "0-9" or [0, 1]; the default is those that the report edits.
         samples: the run's own pictures.
@@ -92,25 +92,25 @@ def manipulate(
         start: first distance, in the unit of rescoring.distance_unit; default: the run's editing.start.
         end: last distance.
         steps: how many.
-        search: find for each boundary how far it goes, and step evenly in its score.
-        noise_sd: of jitter.
+        search: find a range for each boundary, with steps that are even in its score.
+        noise_sd: sd of jitter, in the same unit.
         boundaries: a folder with boundaries.json, if they are not the run's.
         scores: whether to score the pictures.
         kinds: of files to write: strip, grid, gif, mp4, html.
         fps: steps per second in films.
         out: the folder; default: in the run.
         device: default: as in the run's config.
-        quiet: whether to say nothing.
+        quiet: whether to show no progress.
 
     Raises:
-        GanstrataError: what was asked for does not fit; then nothing was written.
+        GanstrataError: the request does not fit the run; nothing was written.
 
     Example:
         >>> from inspect import signature
         >>> list(signature(manipulate).parameters)[:4]
         ['run', 'along', 'keep', 'mode']
     """
-    ask = EditRequest(
+    request = EditRequest(
         along=(along,) if isinstance(along, str) else tuple(along),
         keep=(keep,) if isinstance(keep, str) else tuple(keep),
         mode=mode,
@@ -129,91 +129,98 @@ def manipulate(
         out=None if out is None else Path(out),
         device=device,
     )
-    return perform(run.path if isinstance(run, Run) else Path(run), ask, progress=Progress(quiet=quiet))
+    return perform(run.path if isinstance(run, Run) else Path(run), request, progress=Progress(quiet=quiet))
 
 
-def perform(path: Path, ask: EditRequest, *, progress: Progress) -> Manipulated:
-    """As `manipulate`, with everything that was asked for in one record."""
-    ask.check()
-    if "mp4" in ask.kinds:
+def perform(path: Path, request: EditRequest, *, progress: Progress) -> Manipulated:
+    """Do the same as `manipulate` for a request."""
+    request.check()
+    if "mp4" in request.kinds:
         films.video_library()
-    stages = ("synthesize", "learn") if ask.boundaries is None else ("synthesize",)
-    with open_finished_run(path, ask.device, stages, writes=ask.out is None) as (run, engine):
-        return _perform(run, engine, ask, progress)
+    stages = ("synthesize", "learn") if request.boundaries is None else ("synthesize",)
+    with open_finished_run(path, request.device, stages, writes=request.out is None) as (run, engine):
+        return _perform(run, engine, request, progress)
 
 
-def _perform(run: Run, engine: Engine, ask: EditRequest, progress: Progress) -> Manipulated:
+def _perform(run: Run, engine: Engine, request: EditRequest, progress: Progress) -> Manipulated:
+    """Check the request against the run, render everything, then write the folder in one step."""
     prepared, editing = engine.prepared, run.config.editing
     unit = run.step_unit
-    known, boundary_record = find_boundaries(run, ask.boundaries)
-    parts = find_parts(prepared, known, ask, unit)
-    source = find_source(prepared, ask)
-    strips = strips_of(parts, positions(ask, editing.start, editing.end, editing.steps), ask.mode)
+    known, boundary_record = find_boundaries(run, request.boundaries)
+    parts = find_parts(prepared, known, request, unit)
+    source = find_source(prepared, request)
+    strips = strips_of(parts, positions(request, editing.start, editing.end, editing.steps), request.mode)
     ruler = Ruler(
-        unit, mean_code(prepared.generator), (JITTER if ask.noise_sd is None else ask.noise_sd) * unit
+        unit, mean_code(prepared.generator), (JITTER if request.noise_sd is None else request.noise_sd) * unit
     )
-    if ask.mode == "absolute" and ruler.mean is None:
+    if request.mode == "absolute" and ruler.mean is None:
         raise DataError(
-            "an absolute edit is impossible with this generator: what its broadcast() does is no truncation towards a point"
+            "an absolute edit is impossible with this generator: "
+            "its broadcast() is not a truncation towards a point"
         )
-    out = _folder(run, ask, strips)
+    out = _folder(run, request, strips)
     rows = -(-len(source.codes) // prepared.batch) * prepared.batch
     columns = strips[0].distances.shape[1]
-    total = rows * columns * (len(strips) + (columns if "grid" in ask.kinds else 0))
-    total += coarse.work(parts) * coarse.batches(prepared) * prepared.batch if ask.search else 0
+    total = rows * columns * (len(strips) + (columns if "grid" in request.kinds else 0))
+    total += coarse.work(parts) * coarse.batches(prepared) * prepared.batch if request.search else 0
     with progress.stage("manipulate", total=total) as done:
-        if ask.search:
+        if request.search:
             steps = coarse.coarse_steps(
-                -SEARCHED if ask.start is None else ask.start, SEARCHED if ask.end is None else ask.end
+                -SEARCHED if request.start is None else request.start,
+                SEARCHED if request.end is None else request.end,
             )
             strips = _searched(
-                parts, coarse.measure(prepared, parts, run.concepts, steps, unit, done), strips, ask
+                parts, coarse.measure(prepared, parts, run.concepts, steps, unit, done), strips, request
             )
-        table = Table(prepared, source, ruler, scored=ask.scores)
-        before, frames = table.draw(strips, done)
-        grid = table.grid(strips[0], done) if "grid" in ask.kinds else None
+        renderer = StripRenderer(prepared, source, ruler, scored=request.scores)
+        before, frames = renderer.draw(strips, done)
+        grid = renderer.grid(strips[0], done) if "grid" in request.kinds else None
         edited = [Edited(*each) for each in zip(strips, before, frames, strict=True)]
-        record = _record(run, prepared, ask, source, strips, boundary_record, unit)
-        files = _files(run, ask, source, edited, grid, record)
+        record = _record(run, prepared, request, source, strips, boundary_record, unit)
+        files = _files(run, request, source, edited, grid, record)
         files[INDEX] = index_text(record, files)
         replace_folder(out, INDEX, files)
-    concepts = tuple(concept.name for concept in prepared.concepts) if ask.scores else ()
+    concepts = tuple(concept.name for concept in prepared.concepts) if request.scores else ()
     return Manipulated(out, source.names, tuple(strips), tuple(before), tuple(frames), concepts, tuple(files))
 
 
-def _numbers(given: str | Sequence[int] | None) -> str | None:
-    return given if given is None or isinstance(given, str) else ",".join(str(int(i)) for i in given)
+def _numbers(numbers: str | Sequence[int] | None) -> str | None:
+    """Return numbers as text, the way the command line gives them."""
+    if numbers is None or isinstance(numbers, str):
+        return numbers
+    return ",".join(str(int(i)) for i in numbers)
 
 
-def _folder(run: Run, ask: EditRequest, strips: Sequence[Strip]) -> Path:
-    """Return where to write: in the run, or a folder that is new, empty, or holds earlier edits alone.
+def _folder(run: Run, request: EditRequest, strips: Sequence[Strip]) -> Path:
+    """Return the folder to write: one in the run, or one that is new, empty, or holds only earlier edits.
 
     Raises:
         RunError: it holds something else.
     """
-    if ask.out is not None:
-        check_free(ask.out, INDEX, "manipulate")
-        return ask.out
+    if request.out is not None:
+        check_free(request.out, INDEX, "manipulate")
+        return request.out
     name = file_stem(*(part.boundary.name for strip in strips for part in strip.parts), between="+")
-    return run.path / FOLDER / f"{name}.{ask.mode}"
+    return run.path / FOLDER / f"{name}.{request.mode}"
 
 
 def _searched(
-    parts: Sequence[EditPart], tables: Sequence[Coarse], strips: list[Strip], ask: EditRequest
+    parts: Sequence[EditPart], tables: Sequence[Coarse], strips: list[Strip], request: EditRequest
 ) -> list[Strip]:
-    """The strips with the steps that a search finds for each part."""
+    """Return the strips with the steps that a search finds for each part."""
     for part in parts:
         if part.amount is not None:
             raise UserError(
-                f"{part.boundary.name}:{part.amount:g} says how far to go, and --search finds it; leave one of them out"
+                f"{part.boundary.name}:{part.amount:g} says how far to go, and --search finds it; "
+                "leave one of them out"
             )
     count = strips[0].distances.shape[1]
-    found = {part.name: find_range(table, name=part.name) for part, table in zip(parts, tables, strict=True)}
+    ranges = {part.name: find_range(table, name=part.name) for part, table in zip(parts, tables, strict=True)}
     return [
         replace(
             strip,
-            distances=np.stack([even_steps(found[part.name], count) for part in strip.parts]),
-            search=tuple(found[part.name].record() for part in strip.parts),
+            distances=np.stack([even_steps(ranges[part.name], count) for part in strip.parts]),
+            search=tuple(ranges[part.name].record() for part in strip.parts),
         )
         for strip in strips
     ]
@@ -222,26 +229,28 @@ def _searched(
 def _record(
     run: Run,
     prepared: Prepared,
-    ask: EditRequest,
+    request: EditRequest,
     source: Source,
     strips: Sequence[Strip],
     boundaries: Mapping[str, Any],
     unit: float,
 ) -> dict[str, Any]:
-    """Everything needed to make the same again."""
+    """Return everything that decides the pictures, for manipulate.json."""
     card = prepared.generator.card
     return {
         "format": FORMAT,
         "asked": {
-            "along": list(ask.along),
-            "keep": list(ask.keep),
-            "mode": ask.mode,
+            "along": list(request.along),
+            "keep": list(request.keep),
+            "mode": request.mode,
             "steps": strips[0].distances.shape[1],
-            "search": ask.search,
-            "noise_sd": (JITTER if ask.noise_sd is None else ask.noise_sd) if ask.mode == "jitter" else None,
-            "scores": ask.scores,
-            "as": list(ask.kinds),
-            "fps": ask.fps,
+            "search": request.search,
+            "noise_sd": (JITTER if request.noise_sd is None else request.noise_sd)
+            if request.mode == "jitter"
+            else None,
+            "scores": request.scores,
+            "as": list(request.kinds),
+            "fps": request.fps,
         },
         "codes": dict(source.record),
         "boundaries": dict(boundaries),
@@ -275,37 +284,37 @@ def _record(
 
 def _files(
     run: Run,
-    ask: EditRequest,
+    request: EditRequest,
     source: Source,
     edited: Sequence[Edited],
     grid: NDArray[np.uint8] | None,
     record: Mapping[str, Any],
 ) -> dict[str, bytes]:
-    """What was asked for, by name."""
+    """Return the contents of all files but manipulate.json, by name."""
     files: dict[str, bytes] = {"steps.csv": steps_text(source.names, edited).encode()}
-    if ask.scores:
+    if request.scores:
         files["scores.csv"] = scores_text(source.names, edited, run.concepts).encode()
     for each in edited:
         stem = (
             "joint"
-            if ask.mode == "joint"
+            if request.mode == "joint"
             else file_stem(each.strip.parts[0].boundary.name, each.strip.parts[0].set_name)
         )
-        if "strip" in ask.kinds:
+        if "strip" in request.kinds:
             row: Pixels = np.concatenate([each.before.pictures, each.frames.pictures], axis=1)
             files[f"{stem}.png"] = sheets.sheet(
                 row, ["unedited", *each.strip.labels], source.names, apart=True
             )
-        film = films.frames(each.frames.pictures) if {"gif", "mp4"} & set(ask.kinds) else None
-        if film is not None and "gif" in ask.kinds:
-            files[f"{stem}.gif"] = films.gif(film, ask.fps)
-        if film is not None and "mp4" in ask.kinds:
-            files[f"{stem}.mp4"] = films.mp4(film, ask.fps)
+        film = films.frames(each.frames.pictures) if {"gif", "mp4"} & set(request.kinds) else None
+        if film is not None and "gif" in request.kinds:
+            files[f"{stem}.gif"] = films.gif(film, request.fps)
+        if film is not None and "mp4" in request.kinds:
+            files[f"{stem}.mp4"] = films.mp4(film, request.fps)
     if grid is not None:
         strip = edited[0].strip
         across, down = ([label.split(" ")[p] for label in strip.labels] for p in (0, 1))
         for name, cells in zip(source.names, grid, strict=True):
             files[f"grid.{name.replace(' ', '-')}.png"] = sheets.sheet(cells, across, down[::-1])
-    if "html" in ask.kinds:
+    if "html" in request.kinds:
         files["manipulate.html"] = build_page(run, source.names, edited, record).encode()
     return files

@@ -1,4 +1,4 @@
-"""The page and the tables of edits that a person asked for: each picture with its distance, its scores and what was moved."""
+"""Builds the page and the tables of edits: each picture with its distances, scores and moved layers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from ..figures.axes import Axes
 from ..figures.pages import asset, data_uri, page_script, page_style, templates
 from ..figures.sheets import enlarged
-from ..figures.svg import Canvas, Scale
+from ..figures.svg import Canvas
 from ..rescoring.results import concept_units
 from ..runs.run import Run
 from ..storage.csv_tables import csv_text
@@ -19,14 +20,14 @@ from ..strata.layers import show_layers
 from .render import Frames
 from .steps import Strip, signed
 
-SHOWN = 3  # scores named under a picture, beside those that were to move
+SHOWN = 3  # scores named under a picture, beside those of the edited concepts
 SIDE = 128  # smaller pictures are enlarged
 NOTABLE = 0.1  # a smaller change, in sd, is not named
 
 
 @dataclass(frozen=True)
 class Edited:
-    """A strip with the pictures before (T = 1) and at its steps."""
+    """Hold a strip with the pictures before (T = 1) and at its steps."""
 
     strip: Strip
     before: Frames
@@ -34,7 +35,7 @@ class Edited:
 
 
 def steps_text(names: Sequence[str], edited: Sequence[Edited]) -> str:
-    """steps.csv: a row per strip, sample, step and part, with the distance moved and the distance from the boundary."""
+    """Return steps.csv: a row per strip, sample, step and part, with both distances."""
     rows: list[list[Any]] = [["strip", "sample", "step", "boundary", "layers", "distance", "from_boundary"]]
     for each in edited:
         for k, name in enumerate(names):
@@ -49,7 +50,7 @@ def steps_text(names: Sequence[str], edited: Sequence[Edited]) -> str:
 
 
 def scores_text(names: Sequence[str], edited: Sequence[Edited], concepts: Sequence[Mapping[str, Any]]) -> str:
-    """scores.csv: a row per strip, sample and step, a column per concept."""
+    """Return scores.csv: a row per strip, sample and step, a column per concept."""
     rows: list[list[Any]] = [["strip", "sample", "step", *(concept["id"] for concept in concepts)]]
     for each in edited:
         assert each.before.scores is not None
@@ -64,7 +65,7 @@ def scores_text(names: Sequence[str], edited: Sequence[Edited], concepts: Sequen
 
 
 def build_page(run: Run, names: Sequence[str], edited: Sequence[Edited], record: Mapping[str, Any]) -> str:
-    """All strips as one page that opens offline."""
+    """Build one page of all strips that opens offline."""
     environment = templates(__package__)
     environment.filters["signed"] = signed
     concepts = run.concepts
@@ -79,6 +80,7 @@ def build_page(run: Run, names: Sequence[str], edited: Sequence[Edited], record:
 
 
 def _strip(names: Sequence[str], each: Edited, concepts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the template shows of one strip."""
     own = [part.column for part in each.strip.parts if part.column is not None]
     rows = []
     for k, name in enumerate(names):
@@ -102,10 +104,10 @@ def _strip(names: Sequence[str], each: Edited, concepts: Sequence[Mapping[str, A
         "searches": [
             {
                 "boundary": part.boundary.name,
-                "figure": Markup(response(part.name, found, row).svg(_described(part.name, found))),
-                **found,
+                "figure": Markup(response(search, row).svg(_described(part.name, search))),
+                **search,
             }
-            for part, found, row in zip(
+            for part, search, row in zip(
                 each.strip.parts, each.strip.search, each.strip.distances, strict=False
             )
         ],
@@ -121,7 +123,17 @@ def _cell_of(
     own: Sequence[int],
     concepts: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """One picture with its distances, the scores that were to move, and those that changed most."""
+    """Return one picture with its distances, the scores of edited concepts, and others that changed most.
+
+    Args:
+        frames: pictures of the strip, or before it.
+        k: sample.
+        t: step.
+        plain: scores of the unedited picture (C), or None.
+        strip: None for the unedited picture.
+        own: columns of the edited concepts.
+        concepts: rows of run.json.
+    """
     scores = None if frames.scores is None else frames.scores[k, t]
     shown: list[dict[str, Any]] = []
     if scores is not None:
@@ -155,21 +167,31 @@ def _cell_of(
     }
 
 
-def response(name: str, found: Mapping[str, Any], chosen: Any) -> Canvas:
-    """Mean score against distance, with its interval, the range that was found and the steps taken in it."""
-    rows = [row for row in found["curve"] if row["score"] is not None]
+def response(search: Mapping[str, Any], chosen: Any) -> Canvas:
+    """Draw the mean score over the distance, with its interval, the range of a search and its steps.
+
+    Args:
+        search: record of a Range.
+        chosen: distances of the steps.
+    """
+    rows = [row for row in search["curve"] if row["score"] is not None]
     canvas = Canvas(560, 230)
     bounds = [row[key] if row[key] is not None else row["score"] for row in rows for key in ("low", "high")]
-    x, y = (
-        Scale(rows[0]["step"], rows[-1]["step"], 60, 545, ticks=8),
-        Scale(min(bounds), max(bounds), 185, 12, ticks=4),
+    axes = Axes(
+        canvas,
+        left=60,
+        right=545,
+        top=12,
+        bottom=185,
+        x=(rows[0]["step"], rows[-1]["step"]),
+        y=(min(bounds), max(bounds)),
+        x_ticks=8,
+        y_ticks=4,
     )
-    canvas.rect(x(found["low"]), 12, x(found["high"]) - x(found["low"]), 173, "null", opacity=0.5)
-    for tick in y.ticks():
-        canvas.line(60, y(tick), 545, y(tick), "rule")
-        canvas.text(54, y(tick) + 4, y.show(tick), css="soft", anchor="end")
-    for tick in x.ticks():
-        canvas.text(x(tick), 203, x.show(tick), css="soft", anchor="middle")
+    x, y = axes.x, axes.y
+    canvas.rect(x(search["low"]), 12, x(search["high"]) - x(search["low"]), 173, "null", opacity=0.5)
+    axes.y_grid(gap=6)
+    axes.x_numbers(gap=18)
     canvas.text(302, 222, "distance moved; dots are the steps taken", css="soft", anchor="middle")
     known = [row for row in rows if row["low"] is not None]
     area = [(x(row["step"]), y(row["high"])) for row in known] + [
@@ -190,9 +212,12 @@ def response(name: str, found: Mapping[str, Any], chosen: Any) -> Canvas:
     return canvas
 
 
-def _described(name: str, found: Mapping[str, Any]) -> str:
-    return f"Mean score of {name} against the distance moved; the range found is {signed(found['low'])} to {signed(found['high'])}"
+def _described(name: str, search: Mapping[str, Any]) -> str:
+    """Describe the figure of a search."""
+    low, high = signed(search["low"]), signed(search["high"])
+    return f"Mean score of {name} over the distance moved; the range found is {low} to {high}"
 
 
 def _cell(value: float) -> str:
+    """Write a number for a table; NaN is empty."""
     return "" if np.isnan(value) else f"{value:.6g}"

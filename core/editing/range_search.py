@@ -1,4 +1,4 @@
-"""How far an edit may go: as long as its score still moves and the rest of the picture holds (method C). Pure."""
+"""Finds how far an edit may go: while its score still moves and the rest of the picture stays (method C)."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ REACHED, STALLED, CLIPPED, SPOILT = (
 
 @dataclass(frozen=True)
 class SearchLimits:
-    """When an edit has gone too far.
+    """Hold the limits beyond which an edit has gone too far.
 
     Attributes:
-        slope: share of the steepest slope below which the score counts as standing still.
-        clipped: share of values outside [0, 1] that may be added to the unedited picture's.
-        others: mean change of the other concepts, in their sd, that is allowed beyond that of random directions.
+        slope: share of the steepest slope below which the score counts as constant.
+        clipped: share of values outside [0, 1] allowed beyond that of the unedited picture.
+        others: mean change of the other concepts, in their sd, allowed beyond that of random directions.
     """
 
     slope: float = 0.1
@@ -40,14 +40,14 @@ class SearchLimits:
 
 @dataclass(frozen=True)
 class Coarse:
-    """What happens to K samples at T steps, in ascending order with 0 among them.
+    """Hold what happens to K samples at T steps, which ascend and include 0.
 
     Attributes:
         steps: signed distances (T,).
         scores: of the boundary's own concept, (K, T); NaN where there is none.
         clipped: share of values outside [0, 1], (K, T).
         others: mean absolute change of the other concepts in their sd, (T,).
-        null: the same for R random directions, (R, T).
+        null: `others` for R random directions, (R, T).
         null_scores: change of the own concept along them, (R, T); NaN where it has no score.
     """
 
@@ -61,13 +61,13 @@ class Coarse:
 
 @dataclass(frozen=True)
 class Range:
-    """The interval that was found.
+    """Represent the range of an edit.
 
     Attributes:
         low, high: first and last step.
         below, above: why it ends there.
         curve: rows of step, mean score, its 95 % interval (low, high), clipped, others, limit of others.
-        limits: that decided.
+        limits: of the search.
     """
 
     low: float
@@ -78,7 +78,7 @@ class Range:
     limits: SearchLimits
 
     def record(self) -> dict[str, Any]:
-        """For manipulate.json."""
+        """Return the entry of manipulate.json."""
         names = ("step", "score", "low", "high", "clipped", "others", "others_limit")
         rows = [
             {
@@ -98,11 +98,11 @@ class Range:
 
 
 def find_range(coarse: Coarse, limits: SearchLimits | None = None, *, name: str = "the boundary") -> Range:
-    """Walk from 0 to both sides until a limit is met.
+    """Walk from 0 to both sides until a limit is reached.
 
-    From one step to the next the score moves if the mean of the samples' changes rises, its 95 %
-    interval excludes 0, it is above what random directions do (mean and two standard deviations), and
-    it is at least `limits.slope` of the steepest. A side on which the first step already fails ends at 0.
+    From one step to the next the score moves if its slope, the mean of the samples' changes per unit of
+    distance, is above 0 with its 95 % interval, above |mean| + 2 sd of random directions, and at least
+    `limits.slope` of the steepest slope. A side whose first step fails ends at 0.
 
     Raises:
         DataError: the score moves on neither side.
@@ -129,7 +129,7 @@ def find_range(coarse: Coarse, limits: SearchLimits | None = None, *, name: str 
                 return at, STALLED
             if clipped[following] - clipped[zero] > limits.clipped:
                 return at, CLIPPED
-            if coarse.others[following] > allowed[following]:  # never where nothing else has a score
+            if coarse.others[following] > allowed[following]:  # false where no other concept has a score
                 return at, SPOILT
             at = following
         return at, REACHED
@@ -137,7 +137,8 @@ def find_range(coarse: Coarse, limits: SearchLimits | None = None, *, name: str 
     (first, below), (last, above) = walk(-1), walk(1)
     if first == last:
         raise DataError(
-            f"{name}: no range was found. Going down: {below}; going up: {above}. Its score does not follow its direction here: "
+            f"{name}: no range was found. Going down: {below}; going up: {above}. "
+            "Its score does not follow its direction here: "
             "try other layers, or give --start and --end without --search"
         )
     mean, low, high = _means(coarse.scores)
@@ -146,33 +147,33 @@ def find_range(coarse: Coarse, limits: SearchLimits | None = None, *, name: str 
     return Range(float(steps[first]), float(steps[last]), below, above, curve, limits)
 
 
-def even_steps(found: Range, count: int) -> Floats:
-    """Steps from low to high between which the mean score rises by the same amount, (count,).
+def even_steps(span: Range, count: int) -> Floats:
+    """Return steps (count,) from low to high between which the mean score rises by equal amounts.
 
-    The mean score is made monotone by pooling neighbours that fall (isotonic regression) and is
-    interpolated between the coarse steps by a monotone cubic (Fritsch and Carlson).
+    The mean score is made monotone by isotonic regression, which pools neighbours that fall, and
+    interpolated between the coarse steps by a monotone cubic (Fritsch and Carlson, 1980).
     """
     if count == 1:
-        return np.array([found.high])
-    steps, scores = np.array([(row[0], row[1]) for row in found.curve if found.low <= row[0] <= found.high]).T
+        return np.array([span.high])
+    steps, scores = np.array([(row[0], row[1]) for row in span.curve if span.low <= row[0] <= span.high]).T
     rising = PchipInterpolator(steps, isotonic_regression(scores).x)
-    fine = np.linspace(found.low, found.high, 2001)
-    # The smallest slope keeps the inverse defined where pooling has left a flat stretch.
+    fine = np.linspace(span.low, span.high, 2001)
+    # A tiny slope keeps the inverse defined where pooling has left a flat stretch.
     values = np.maximum.accumulate(rising(fine)) + 1e-9 * (scores.max() - scores.min()) * np.linspace(
         0.0, 1.0, len(fine)
     )
     wanted = np.linspace(values[0], values[-1], count)
-    return np.concatenate([[found.low], np.interp(wanted[1:-1], values, fine), [found.high]])
+    return np.concatenate([[span.low], np.interp(wanted[1:-1], values, fine), [span.high]])
 
 
 def _slopes(scores: Floats, gaps: Floats) -> tuple[Floats, Floats]:
-    """Mean slope over samples between neighbouring steps, and the lower end of its interval, (T - 1,)."""
+    """Return the mean slope between neighbouring steps and the low end of its interval, (T - 1,)."""
     mean, low, _ = _means(np.diff(scores, axis=1) / gaps)
     return mean, low
 
 
 def _means(values: Floats) -> tuple[Floats, Floats, Floats]:
-    """Mean over samples and its 95 % interval; values (K, T), NaN left out."""
+    """Return the mean over samples of values (K, T) and its 95 % interval (low, high), without NaN."""
     count = (~np.isnan(values)).sum(axis=0).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(count > 0, np.nansum(values, axis=0) / count, np.nan)

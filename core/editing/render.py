@@ -25,12 +25,13 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Frames:
-    """Pictures of N samples at T steps.
+    """Hold pictures of N samples at T steps.
 
     Attributes:
         pictures: (N, T, H, W, 3).
         scores: of all concepts (N, T, C), or None.
-        distances: from the boundary of each part, (N, T, P), in units of a step; NaN where truncation is none towards a point.
+        distances: from the boundary of each part, (N, T, P), in steps; NaN if broadcast() is not a
+            truncation towards a point.
     """
 
     pictures: Pixels
@@ -40,29 +41,43 @@ class Frames:
 
 @dataclass(frozen=True)
 class Ruler:
-    """What a distance is measured with: length of one step in w, mean w (L, D) or None, sd of jitter in w."""
+    """Hold what distances are measured with.
+
+    Attributes:
+        unit: length of one step in w.
+        mean: w towards which truncation pulls, (L, D), or None; see `mean_code`.
+        noise: sd of jitter in w.
+    """
 
     unit: float
     mean: Tensor | None
     noise: float = 0.0
 
 
-class Table:
-    """Batches of pictures to edit, unedited ones first."""
+class StripRenderer:
+    """Render strips batch by batch, the unedited pictures first."""
 
     def __init__(self, prepared: Prepared, source: Source, ruler: Ruler, *, scored: bool) -> None:
         self.prepared, self.source, self.ruler, self.scored = prepared, source, ruler, scored
 
     @torch.inference_mode()
     def draw(self, strips: Sequence[Strip], done: Step) -> tuple[list[Frames], list[Frames]]:
-        """The unedited pictures beside each strip (T = 1), and the strips."""
+        """Render strips.
+
+        Args:
+            strips: to render.
+            done: called with the number of pictures after each column.
+
+        Returns:
+            For each strip the unedited pictures (T = 1); for each strip its pictures.
+        """
         count = len(self.source.codes)
-        found: list[list[Frames]] = [[] for _ in range(2 * len(strips))]
+        before: list[list[Frames]] = [[] for _ in strips]
+        after: list[list[Frames]] = [[] for _ in strips]
         for start in range(0, count, self.prepared.batch):
-            rows = torch.arange(start, start + self.prepared.batch).clamp(
-                max=count - 1
-            )  # the last batch is filled up
-            kept = min(self.prepared.batch, count - start)
+            # The last batch is filled up with its last row.
+            rows = torch.arange(start, start + self.prepared.batch).clamp(max=count - 1)
+            size = min(self.prepared.batch, count - start)
             codes, index = self.source.codes[rows.to(self.source.codes.device)], self.source.index[rows]
             condition = (
                 None
@@ -77,24 +92,22 @@ class Table:
                 columns = [
                     self._column(base, codes, index, strip, t, done) for t in range(strip.distances.shape[1])
                 ]
-                found[2 * s].append(
-                    self._frames([(to_pixels(base.rendering.images), plain, codes)], strip.parts, kept)
-                )
-                found[2 * s + 1].append(self._frames(columns, strip.parts, kept))
-        whole = [_joined(parts) for parts in found]
-        return whole[::2], whole[1::2]
+                unedited = (to_pixels(base.rendering.images), plain, codes)
+                before[s].append(self._frames([unedited], strip.parts, size))
+                after[s].append(self._frames(columns, strip.parts, size))
+        return [_joined(pieces) for pieces in before], [_joined(pieces) for pieces in after]
 
     def _column(
         self, base: Pass, codes: Tensor, index: Tensor, strip: Strip, t: int, done: Step
     ) -> tuple[Pixels, Floats | None, Tensor]:
-        """Pictures, scores and codes at step t; of what was computed for them nothing is kept, however many steps there are."""
+        """Return pictures, scores and codes at step t; nothing else of it stays in memory."""
         moved = self.moved(codes, index, strip, t)
         rendering = base.edited(moved, strip.layers)
         done(len(codes))
         return to_pixels(rendering.images), self.prepared.score(rendering) if self.scored else None, moved
 
     def moved(self, codes: Tensor, index: Tensor, strip: Strip, t: int) -> Tensor:
-        """Codes (N, L, D) at step t (method C)."""
+        """Return codes (N, L, D) at step t (method C)."""
         amounts = [float(value) for value in strip.distances[:, t]]
         part = strip.parts[0]
         if strip.mode == "joint":
@@ -116,7 +129,7 @@ class Table:
         return move(codes, part.field, amounts[0])
 
     def _noise(self, codes: Tensor, index: Tensor, draw: int) -> Tensor:
-        """Normal noise (N, L, D) that depends on the seed, the sample and the draw alone."""
+        """Return normal noise (N, L, D) that depends only on the seed, the sample and the draw."""
         seed, size = self.prepared.config.synthesis.seed, codes.shape[1] * codes.shape[2]
         rows = [
             normals(seed, self.source.stream, Use.JITTER, range(i, i + 1), size, part=draw)
@@ -125,34 +138,35 @@ class Table:
         return torch.from_numpy(np.concatenate(rows)).view(codes.shape).to(codes) * self.ruler.noise
 
     def _frames(
-        self, columns: Sequence[tuple[Pixels, Floats | None, Tensor]], parts: tuple[EditPart, ...], kept: int
+        self, columns: Sequence[tuple[Pixels, Floats | None, Tensor]], parts: tuple[EditPart, ...], size: int
     ) -> Frames:
+        """Stack the columns of a batch along T, without the rows beyond `size` that fill it up."""
         scores = [column[1] for column in columns if column[1] is not None]
         return Frames(
-            np.stack([pixels[:kept] for pixels, _, _ in columns], axis=1),
-            np.stack(scores, axis=1)[:kept] if scores else None,
+            np.stack([pixels[:size] for pixels, _, _ in columns], axis=1),
+            np.stack(scores, axis=1)[:size] if scores else None,
             np.stack(
                 [
                     np.stack([self._distance(codes, part) for part in parts], axis=1)
                     for _, _, codes in columns
                 ],
                 axis=1,
-            )[:kept],
+            )[:size],
         )
 
     def _distance(self, codes: Tensor, part: EditPart) -> Floats:
-        """Signed distance from the boundary (N,), mean over the layers that are moved."""
+        """Return the signed distance from the boundary in steps (N,), averaged over the moved layers."""
         if self.ruler.mean is None:
             return np.full(len(codes), np.nan, dtype=np.float32)
         b, scale = part.boundary, self.prepared.generator.layer_scale
-        found = signed_distance(
+        distances = signed_distance(
             codes.float(), b.normal, b.offset, part.layers, scale, self.ruler.mean.to(codes.device)
         )
-        return np.asarray(found.cpu().numpy() / self.ruler.unit, dtype=np.float32)
+        return np.asarray(distances.cpu().numpy() / self.ruler.unit, dtype=np.float32)
 
     @torch.inference_mode()
     def grid(self, strip: Strip, done: Step) -> Pixels:
-        """Two parts crossed: (N, T, T, H, W, 3), the first from left to right, the second from bottom to top."""
+        """Cross the two parts of a strip: (N, T, T, H, W, 3), the first to the right, the second upwards."""
         steps = strip.distances.shape[1]
         cells = [(down, across) for down in range(steps - 1, -1, -1) for across in range(steps)]
         crossed = np.array(
@@ -161,16 +175,17 @@ class Table:
                 [strip.distances[1, down] for down, _ in cells],
             ]
         )
-        plain = Table(self.prepared, self.source, self.ruler, scored=False)
-        _, (frames,) = plain.draw([Strip(strip.name, "joint", strip.parts, crossed)], done)
+        renderer = StripRenderer(self.prepared, self.source, self.ruler, scored=False)
+        _, (frames,) = renderer.draw([Strip(strip.name, "joint", strip.parts, crossed)], done)
         n, _, height, width, _ = frames.pictures.shape
         return frames.pictures.reshape(n, steps, steps, height, width, 3)
 
 
-def _joined(parts: Sequence[Frames]) -> Frames:
-    scores = [part.scores for part in parts if part.scores is not None]
+def _joined(pieces: Sequence[Frames]) -> Frames:
+    """Join the batches of a strip."""
+    scores = [piece.scores for piece in pieces if piece.scores is not None]
     return Frames(
-        np.concatenate([part.pictures for part in parts]),
+        np.concatenate([piece.pictures for piece in pieces]),
         np.concatenate(scores) if scores else None,
-        np.concatenate([part.distances for part in parts]),
+        np.concatenate([piece.distances for piece in pieces]),
     )

@@ -1,4 +1,4 @@
-"""What a person asks for, and what cannot be asked for together."""
+"""Defines the request for an edit: its options, and which of them exclude each other."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..errors import UserError, nearest
 MODES = ("independent", "joint", "absolute", "jitter")
 KINDS = ("strip", "grid", "gif", "mp4", "html")
 JITTER = 0.5  # default sd of jitter, in the unit of steps
-SEARCHED = 12.0  # how far a search looks to either side if nobody says
-MOST = 10_000  # pictures that are edited at once
+SEARCHED = 12.0  # how far a search looks to either side by default
+MOST = 10_000  # most pictures that one request may edit
 
 
 @dataclass(frozen=True)
 class Move:
-    """One boundary to move along: its name, how far at the last step, and the layers as they were written."""
+    """Represent one boundary to move along: name, distance at the last step, layers as they were written."""
 
     name: str
     amount: float | None = None
@@ -28,19 +28,19 @@ class Move:
 
 @dataclass(frozen=True)
 class EditRequest:
-    """Everything that decides an edit, as a person says it. Lengths are in the unit of rescoring.distance_unit.
+    """Hold everything that decides an edit. Lengths are in the unit of rescoring.distance_unit.
 
     Attributes:
         along: NAME[:AMOUNT][@LAYERS], see `parse_move`.
-        keep: names of boundaries that must be left alone.
+        keep: names of boundaries whose concepts must not change.
         mode: one of MODES.
-        seeds, samples, codes: whose pictures: fresh ones, the run's own, or those in a file; one of the three.
-        start, end, steps: of the distances; None for those of the run's config.
-        search: whether to look for the range in which each score still moves, and step evenly in score.
-        noise_sd: of jitter; None for JITTER.
-        boundaries: where they lie, if not in the run.
-        scores: whether to score what is made.
-        kinds: what to write, of KINDS.
+        seeds, samples, codes: which pictures: fresh ones, the run's own, or those in a file; one of these.
+        start, end, steps: first and last distance, and how many; None for those of the run's config.
+        search: whether to find the range in which each score still moves, and step evenly in score.
+        noise_sd: sd of jitter; None for JITTER.
+        boundaries: their folder or file, if not the run's.
+        scores: whether to score the pictures.
+        kinds: files to write, of KINDS.
         fps: steps per second in films.
         out: the folder; None for one in the run.
         device: None for that of the run's config.
@@ -65,10 +65,10 @@ class EditRequest:
     device: str | None = None
 
     def check(self) -> None:
-        """Refuse what does not go together, before anything is loaded.
+        """Refuse options that exclude each other, before anything is loaded.
 
         Raises:
-            UserError: with what to leave out or to add.
+            UserError: names the option to leave out or to add.
         """
         if not self.along:
             raise UserError("name at least one boundary to move along")
@@ -86,7 +86,8 @@ class EditRequest:
             )
         if self.search and self.mode in ("absolute", "jitter"):
             raise UserError(
-                f"--search finds how far to move from each picture; mode {self.mode} does not step that way, use independent or joint"
+                f"--search finds how far to move from each picture; mode {self.mode} does not step that way, "
+                "use independent or joint"
             )
         if self.search and not self.scores:
             raise UserError("--search looks at scores; leave out --no-scores")
@@ -111,7 +112,7 @@ class EditRequest:
 
 
 def parse_move(text: str, known: Collection[str]) -> Move:
-    """NAME[:AMOUNT][@LAYERS]; a name may hold : and @ itself, so known names are looked for first.
+    """Parse NAME[:AMOUNT][@LAYERS]. A name may contain : and @, so known names are matched first.
 
     Raises:
         UserError: no such boundary, or an amount that is no number.
@@ -119,16 +120,17 @@ def parse_move(text: str, known: Collection[str]) -> Move:
     Example:
         >>> parse_move("colour/red:2.5@6-9", ["colour/red"])
         Move(name='colour/red', amount=2.5, layers='6-9')
-        >>> parse_move("colour/rde", ["colour/red"])
+        >>> parse_move("rde", ["red"])
         Traceback (most recent call last):
         ...
-        ganstrata.core.errors.UserError: colour/rde: no boundary has this name. Did you mean 'colour/red'? There are colour/red
+        ganstrata.core.errors.UserError: rde: no boundary has this name. Did you mean 'red'? There are red
     """
     fitting = [name for name in known if text == name or (text.startswith(name) and text[len(name)] in ":@")]
     if not fitting:
         name = re.split(r"[:@]", text)[0]
         raise UserError(
-            f"{name or text}: no boundary has this name.{nearest(name, known)} There are {', '.join(known) or 'none'}"
+            f"{name or text}: no boundary has this name.{nearest(name, known)} "
+            f"There are {', '.join(known) or 'none'}"
         )
     name = max(fitting, key=len)
     amount, at, layers = text[len(name) :].partition("@")
@@ -148,7 +150,7 @@ def parse_move(text: str, known: Collection[str]) -> Move:
 
 
 def parse_numbers(text: str, option: str) -> tuple[int, ...]:
-    """Numbers of samples in the order given: `0-9`, `3,17,40-44`; each once.
+    """Parse numbers of samples such as `0-9` or `3,17,40-44`; the order stays, and each appears once.
 
     Raises:
         UserError: not of this form.
@@ -157,15 +159,16 @@ def parse_numbers(text: str, option: str) -> tuple[int, ...]:
         >>> parse_numbers("7, 0-2", "--seeds")
         (7, 0, 1, 2)
     """
-    found: dict[int, None] = {}
+    numbers: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,15})\s*(?:-\s*(\d{1,15})\s*)?", part)
         if match is None or (match[2] is not None and int(match[2]) < int(match[1])):
             raise UserError(
-                f"{option} {text}: '{part.strip()}' is neither a number nor a range; write for example 0-9 or 3,17,40-44"
+                f"{option} {text}: '{part.strip()}' is neither a number nor a range; "
+                "write for example 0-9 or 3,17,40-44"
             )
         first, last = int(match[1]), int(match[2] or match[1])
-        if last - first + len(found) >= MOST:
+        if last - first + len(numbers) >= MOST:
             raise UserError(f"{option} {text}: that is more than {MOST} pictures; give fewer")
-        found.update(dict.fromkeys(range(first, last + 1)))
-    return tuple(found)
+        numbers.update(dict.fromkeys(range(first, last + 1)))
+    return tuple(numbers)

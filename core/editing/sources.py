@@ -1,4 +1,4 @@
-"""Whose pictures are edited: fresh ones, the run's own, or those of a file."""
+"""Finds the pictures to edit: fresh ones, the run's own, or those of a file."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from ..text import listed
 from .request import MOST, EditRequest, parse_numbers
 
 SPACES = ("codes", "w", "z")
-BESIDE = ("condition", "index")  # what a file may hold beside the codes
+BESIDE = ("condition", "index")  # optional arrays of a file
 
 
 @dataclass(frozen=True)
 class Source:
-    """Pictures to edit.
+    """Represent pictures to edit.
 
     Attributes:
         codes: (N, L, D).
         condition: class indices or weights, or None.
-        index: of each sample in its stream (N,); it decides fresh noise and jitter.
-        stream: whose noise.
-        names: how people call them.
-        record: where they come from, for manipulate.json.
+        index: of each sample in its stream (N,); decides noise and jitter.
+        stream: of the noise.
+        names: of the samples, for people.
+        record: where the pictures come from, for manipulate.json.
     """
 
     codes: Tensor
@@ -47,31 +47,33 @@ class Source:
     record: Mapping[str, Any]
 
 
-def find_source(prepared: Prepared, ask: EditRequest) -> Source:
-    """The pictures that were asked for; without a word, those that the report edits.
+def find_source(prepared: Prepared, request: EditRequest) -> Source:
+    """Return the requested pictures; by default those that the report edits.
 
     Raises:
         UserError: numbers beyond the run's samples, or a file that does not fit the generator.
     """
-    if ask.codes is not None:
-        return _from_file(prepared, ask.codes)
-    if ask.samples is not None:
-        indices, count = parse_numbers(ask.samples, "--samples"), prepared.config.synthesis.samples
+    if request.codes is not None:
+        return _from_file(prepared, request.codes)
+    if request.samples is not None:
+        indices, count = parse_numbers(request.samples, "--samples"), prepared.config.synthesis.samples
         beyond = [i for i in indices if i >= count]
         if beyond:
             raise UserError(
-                f"--samples {ask.samples}: there is no sample {beyond[0]}; this run has 0 to {count - 1}. --seeds makes fresh ones"
+                f"--samples {request.samples}: there is no sample {beyond[0]}; "
+                f"this run has 0 to {count - 1}. --seeds makes fresh ones"
             )
         return _drawn(prepared, indices, Stream.PROBING, "sample")
     return _drawn(
         prepared,
-        parse_numbers(ask.seeds or f"0-{prepared.config.editing.samples - 1}", "--seeds"),
+        parse_numbers(request.seeds or f"0-{prepared.config.editing.samples - 1}", "--seeds"),
         Stream.EDITING,
         "seed",
     )
 
 
 def _drawn(prepared: Prepared, indices: tuple[int, ...], stream: Stream, word: str) -> Source:
+    """Draw samples from a stream; `word` names them, as in `seed 0`."""
     codes, condition = gathered(prepared, indices, stream)
     record = {"from": f"{word}s", "indices": list(indices), "seed": prepared.config.synthesis.seed}
     return Source(
@@ -81,7 +83,7 @@ def _drawn(prepared: Prepared, indices: tuple[int, ...], stream: Stream, word: s
 
 @torch.inference_mode()
 def gathered(prepared: Prepared, indices: tuple[int, ...], stream: Stream) -> tuple[Tensor, Tensor | None]:
-    """Codes (N, L, D) and condition of samples anywhere in a stream, from the batches of the fixed grid."""
+    """Return codes (N, L, D) and condition of any samples of a stream, from batches of the fixed grid."""
     batches = {
         start: prepared.draw(start, stream)
         for start in sorted({i // prepared.batch * prepared.batch for i in indices})
@@ -94,14 +96,21 @@ def gathered(prepared: Prepared, indices: tuple[int, ...], stream: Stream) -> tu
 
 @torch.inference_mode()
 def _from_file(prepared: Prepared, path: Path) -> Source:
+    """Read codes, w or z from a file and check that they fit the generator.
+
+    Raises:
+        UserError: the file is missing, or its arrays do not fit.
+        DataError: condition or index do not fit.
+    """
     generator, card = prepared.generator, prepared.generator.card
-    held = _read(path)
-    kinds = [key for key in SPACES if key in held]
+    arrays = _read(path)
+    kinds = [key for key in SPACES if key in arrays]
     if len(kinds) != 1:
         raise UserError(
-            f"{path} holds {listed(held) or 'nothing'}; exactly one of {', '.join(SPACES)} is needed, with {' and '.join(BESIDE)} if wanted"
+            f"{path} holds {listed(arrays) or 'nothing'}; exactly one of {', '.join(SPACES)} is needed, "
+            f"with {' and '.join(BESIDE)} if wanted"
         )
-    kind, values = kinds[0], held[kinds[0]]
+    kind, values = kinds[0], arrays[kinds[0]]
     shape = {"codes": (card.layers, card.code_size), "w": (card.code_size,), "z": (card.latent_size,)}[kind]
     if values.shape[1:] != shape or not len(values):
         wanted = " x ".join(("N", *map(str, shape)))
@@ -121,7 +130,7 @@ def _from_file(prepared: Prepared, path: Path) -> Source:
         raise UserError(
             f"{path}: {kind} holds numbers that are not finite, or too large for single precision"
         )
-    condition = _condition(prepared, held, len(values), path)
+    condition = _condition(prepared, arrays, len(values), path)
     tensor = torch.from_numpy(values).to(prepared.device)
     # Batches of one size, as everywhere else: the last one is filled up.
     parts = []
@@ -132,7 +141,7 @@ def _from_file(prepared: Prepared, path: Path) -> Source:
             part = generator.map(part, None if condition is None else condition[rows.to(condition.device)])
         parts.append(part if kind == "codes" else generator.broadcast(part))
     codes = torch.cat(parts)[: len(values)]
-    index = _index(held, len(values), path)
+    index = _index(arrays, len(values), path)
     record = {
         "from": "file",
         "file": path.name,
@@ -146,44 +155,51 @@ def _from_file(prepared: Prepared, path: Path) -> Source:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Arrays of a file by name; a .npy has codes or w, by the number of its axes."""
+    """Read the arrays of a file by name; a .npy holds codes if it has three axes, else w."""
     if not path.is_file():
         raise UserError(f"--codes {path}: there is no such file")
     if zipfile.is_zipfile(path):
-        held = read_npz(path, (*SPACES, *BESIDE))
+        arrays = read_npz(path, (*SPACES, *BESIDE))
     else:
         values = read_npy(path)
-        held = {"codes" if getattr(values, "ndim", 0) == 3 else "w": values}
-    for values in held.values():
+        arrays = {"codes" if getattr(values, "ndim", 0) == 3 else "w": values}
+    for values in arrays.values():
         if values is not None and not (isinstance(values, np.ndarray) and values.dtype.kind in "fiu"):
             raise UserError(f"{path} holds {describe(values)}; arrays of numbers are needed")
-    return held
+    return arrays
 
 
-def _condition(prepared: Prepared, held: Mapping[str, NDArray[Any]], count: int, path: Path) -> Tensor | None:
+def _condition(
+    prepared: Prepared, arrays: Mapping[str, NDArray[Any]], count: int, path: Path
+) -> Tensor | None:
+    """Return the classes of a file in the form that the generator draws; None if it takes none."""
     drawn = prepared.generator.sample(1, 0, 0, Stream.EDITING).condition
-    given = held.get("condition")
+    condition = arrays.get("condition")
     if drawn is None:
-        if given is not None:
+        if condition is not None:
             raise DataError(f"{path} has a condition, but this generator takes none")
         return None
-    if given is None:
+    if condition is None:
         raise DataError(
-            f"{path}: this generator draws classes; save the codes with their classes, as np.savez(FILE, codes=..., condition=...)"
+            f"{path}: this generator draws classes; save the codes with their classes, "
+            "as np.savez(FILE, codes=..., condition=...)"
         )
-    if given.shape != (count, *drawn.shape[1:]):
+    if condition.shape != (count, *drawn.shape[1:]):
         raise DataError(
-            f"{path}: condition has shape {_times(given.shape)}; {_times((count, *drawn.shape[1:]))} is needed"
+            f"{path}: condition has shape {_times(condition.shape)}; "
+            f"{_times((count, *drawn.shape[1:]))} is needed"
         )
-    return torch.from_numpy(np.ascontiguousarray(given)).to(drawn)
+    return torch.from_numpy(np.ascontiguousarray(condition)).to(drawn)
 
 
-def _index(held: Mapping[str, NDArray[Any]], count: int, path: Path) -> Tensor:
-    index = held.get("index", np.arange(count))
+def _index(arrays: Mapping[str, NDArray[Any]], count: int, path: Path) -> Tensor:
+    """Return the indices of a file's samples in their stream; 0, 1, 2, … by default."""
+    index = arrays.get("index", np.arange(count))
     if index.shape != (count,) or index.dtype.kind not in "iu" or (index < 0).any():
         raise DataError(f"{path}: index must hold a number, 0 or more, for each of {count} samples")
     return torch.from_numpy(index.astype(np.int64))
 
 
 def _times(shape: tuple[int, ...]) -> str:
+    """Write a shape as `2 x 8 x 512`."""
     return " x ".join(map(str, shape)) or "of one number"

@@ -1,4 +1,4 @@
-"""Stage 4: strips of edited images for every boundary and layer group, and a joint edit (method C)."""
+"""Runs stage 4: strips of edited images for every boundary and layer group, and a joint edit (method C)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,16 @@ INDEX = "edits/edits.json"
 
 @dataclass(frozen=True)
 class StripTask:
-    """One boundary moved at one layer set; plain data. `field` (L, D) is one unit of the edit."""
+    """Represent one boundary to move at one layer set, as plain data for a worker.
+
+    Attributes:
+        path: directory of the run.
+        boundary: its name.
+        set_name: name of the layer set.
+        layers: layers to move.
+        field: the change of the codes per unit of distance, (L, D).
+        column: of the boundary's own concept among all scores.
+    """
 
     path: Path
     boundary: str
@@ -48,7 +57,7 @@ class StripTask:
 
 @dataclass(frozen=True)
 class JointPart:
-    """One factor of the joint edit: boundary, and the group where it works best."""
+    """Represent one boundary of the joint edit, and the layer group where it works best."""
 
     boundary: int
     name: str
@@ -58,7 +67,7 @@ class JointPart:
 
 
 def is_complete(run: Run, prepared: Prepared) -> bool:
-    """Whether all strips are there, as they were written, and under the names that this version gives them."""
+    """Return whether all strips exist unchanged, under the names that this version gives them."""
     if not run.is_done("edit"):
         return False
     boundaries, _ = load_boundaries(run.path)
@@ -67,18 +76,18 @@ def is_complete(run: Run, prepared: Prepared) -> bool:
 
 
 def amounts(prepared: Prepared) -> list[float]:
-    """The steps of a strip, in the unit of the config."""
+    """Return the distances of a strip's steps, in the unit of the config."""
     editing = prepared.config.editing
     return [float(a) for a in np.linspace(editing.start, editing.end, editing.steps)]
 
 
 def strip_name(boundary: str, set_name: str) -> str:
-    """Where a strip is kept, relative to the run."""
+    """Return the path of a strip, relative to the run."""
     return f"edits/{file_stem(boundary, set_name)}.png"
 
 
 def shown_sets(prepared: Prepared) -> dict[str, tuple[int, ...]]:
-    """Layer sets that get a strip: all layers, and the groups."""
+    """Return the layer sets that get a strip: all layers, and the groups."""
     return {"all": tuple(range(prepared.generator.card.layers)), **prepared.groups}
 
 
@@ -86,7 +95,7 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
     """Write edits/*.png, edits/edits.csv and edits/edits.json."""
     run.require("rescore")
     prepared = engine.prepared
-    rescored = read_effects(run)
+    effects = read_effects(run)
     make_folder(run.path / "edits")
     strips = [
         StripTask(
@@ -95,9 +104,9 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
             name,
             layers,
             edit_direction(boundary.normal, layers, prepared.edit_scale) * run.step_unit,
-            int(rescored.own[b]),
+            int(effects.own[b]),
         )
-        for b, boundary in enumerate(rescored.boundaries)
+        for b, boundary in enumerate(effects.boundaries)
         for name, layers in shown_sets(prepared).items()
     ]
     scores: dict[tuple[str, str], list[list[float]]] = {}
@@ -108,7 +117,7 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
             lost += nonfinite
             step(1)
         _check_share(prepared, lost, len(strips))
-        parts = joint_parts(rescored, prepared.config.rescoring.distance)
+        parts = joint_parts(effects, prepared.config.rescoring.distance)
         if len(parts) > 1:
             _joint(
                 run,
@@ -130,30 +139,31 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
 
 
 def _check_share(prepared: Prepared, lost: int, strips: int) -> None:
-    """Refuse edits that make more pictures lose their finiteness than the config allows.
+    """Check how many pictures became non-finite by editing.
 
     Raises:
-        PictureError: they do.
+        PictureError: they are more than the config allows.
     """
     editing, allowed = prepared.config.editing, prepared.config.synthesis.allow_nonfinite
     total = strips * editing.samples * editing.steps
     if lost > (most := floor_share(allowed, total)):
         raise PictureError(
-            f"{lost} of {total} edited pictures are not finite; synthesis.allow_nonfinite: {allowed:g} allows {most}. "
+            f"{lost} of {total} edited pictures are not finite; "
+            f"synthesis.allow_nonfinite: {allowed:g} allows {most}. "
             "Bring editing.start and editing.end nearer to 0"
         )
 
 
-def joint_parts(rescored: Effects, amount: float) -> list[JointPart]:
-    """The strongest factor of each level, each at the group where it moves its own score most."""
-    groups = [name for name in rescored.sets if name in rescored.groups]
+def joint_parts(effects: Effects, amount: float) -> list[JointPart]:
+    """Return the strongest variation factor of each level, at the group where it moves its own score most."""
+    groups = [name for name in effects.sets if name in effects.groups]
     parts: dict[str, JointPart] = {}
-    for i in rescored.ranking():
-        boundary = rescored.boundaries[i]
-        if not rescored.factors[i] or boundary.level in parts or not groups:
+    for i in effects.ranking():
+        boundary = effects.boundaries[i]
+        if not effects.factors[i] or boundary.level in parts or not groups:
             continue
-        effect = {g: rescored.mean[i, list(rescored.sets).index(g), 0, rescored.own[i]] for g in groups}
-        best = max(groups, key=lambda g: -np.inf if np.isnan(effect[g]) else effect[g])
+        means = {g: effects.mean[i, list(effects.sets).index(g), 0, effects.own[i]] for g in groups}
+        best = max(groups, key=lambda g: -np.inf if np.isnan(means[g]) else means[g])
         parts[boundary.level] = JointPart(i, boundary.name, boundary.level, best, amount)
     return sorted(parts.values(), key=lambda part: groups.index(part.group))
 
@@ -163,7 +173,8 @@ def _strip(prepared: Prepared, strip: StripTask) -> tuple[str, str, list[list[fl
     """Write one strip.
 
     Returns:
-        Its names, the scores of its own concept, a row per sample, and how many pictures only the edit made other than finite.
+        Boundary, layer set, scores of the own concept (a row per sample), and how many finite pictures
+        became non-finite.
     """
     pictures, scores, lost = [], [], 0
     for start in _starts(prepared):
@@ -181,34 +192,34 @@ def _strip(prepared: Prepared, strip: StripTask) -> tuple[str, str, list[list[fl
 
 
 def _newly_lost(before: Rendering, after: Rendering) -> int:
-    """Pictures that are finite before an edit and not after it."""
+    """Count the pictures that are finite before an edit and not after it."""
     if after.finite is None:
         return 0
     return int((~after.finite if before.finite is None else before.finite & ~after.finite).sum())
 
 
 def _starts(prepared: Prepared) -> range:
-    """First samples of the batches that are shown."""
+    """Return the first sample of each batch to edit."""
     return range(0, prepared.config.editing.samples, prepared.batch)
 
 
 def _baseline(prepared: Prepared, start: int) -> tuple[Pass, Tensor]:
-    """The unedited pass of a batch of the samples that are shown, and their codes; the last one is kept for the next strip."""
-    kept = prepared.memory.get("editing")
-    if kept is None or kept[0] != start:
-        here = min(prepared.batch, prepared.config.editing.samples - start)
+    """Return the unedited pass of a batch and its codes (N, L, D); the last one is cached."""
+    cached = prepared.memory.get("editing")
+    if cached is None or cached[0] != start:
+        size = min(prepared.batch, prepared.config.editing.samples - start)
         latents, _, codes = prepared.draw(start, Stream.EDITING)
-        codes, condition = codes[:here], None if latents.condition is None else latents.condition[:here]
+        codes, condition = codes[:size], None if latents.condition is None else latents.condition[:size]
         baseline = prepared.render(
-            codes, condition, torch.arange(start, start + here), Stream.EDITING, shown_sets(prepared).values()
+            codes, condition, torch.arange(start, start + size), Stream.EDITING, shown_sets(prepared).values()
         )
-        kept = prepared.memory["editing"] = (start, baseline, codes)
-    return kept[1], kept[2]
+        cached = prepared.memory["editing"] = (start, baseline, codes)
+    return cached[1], cached[2]
 
 
 @torch.inference_mode()
 def _joint(run: Run, prepared: Prepared, parts: list[JointPart], fields: list[NDArray[np.float32]]) -> None:
-    """Columns: the samples, each edit by itself, all edits together (paper, fig. 4b)."""
+    """Write edits/joint.png: the samples, each edit by itself, all edits together (paper, fig. 4b)."""
     everywhere = {layer for part in parts for layer in prepared.groups[part.group]}
     rows = []
     for start in _starts(prepared):
@@ -227,6 +238,7 @@ def _joint(run: Run, prepared: Prepared, parts: list[JointPart], fields: list[ND
 
 
 def _write_table(run: Run, prepared: Prepared, scores: dict[tuple[str, str], list[list[float]]]) -> None:
+    """Write edits/edits.csv: a row per strip, sample and step."""
     table: list[tuple[Any, ...]] = [("boundary", "layers", "sample", "amount", "score")]
     for (boundary, set_name), rows in scores.items():
         for sample, values in enumerate(rows):

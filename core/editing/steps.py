@@ -1,4 +1,4 @@
-"""How far each part goes at each step."""
+"""Computes how far each part moves at each step of a strip."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Strip:
-    """The same pictures at a series of steps.
+    """Represent the same pictures at a series of T steps.
 
     Attributes:
         name: for people.
         mode: one of the modes of an EditRequest.
-        parts: what is moved, together.
-        distances: of each part at each step, (P, T): how far, or how far from the boundary in mode absolute.
-        search: how the distances were found, of each part; empty if they were given.
+        parts: P boundaries that are moved along together.
+        distances: of each part at each step, (P, T): distance moved, or from the boundary in mode absolute.
+        search: record of each part's search; empty without one.
     """
 
     name: str
@@ -40,44 +40,49 @@ class Strip:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """A word or number over each step."""
+        """A word or number to write over each step."""
         if self.mode == "jitter":
             return tuple(f"draw {t + 1}" for t in range(self.distances.shape[1]))
         digits = 1 if all(abs(value * 10 - round(value * 10)) < 1e-9 for value in self.distances.flat) else 2
         return tuple(" ".join(signed(value, digits) for value in column) for column in self.distances.T)
 
 
-def positions(ask: EditRequest, start: float, end: float, steps: int) -> Floats:
-    """Distances from start to end; the options go before the run's config.
+def positions(request: EditRequest, start: float, end: float, steps: int) -> Floats:
+    """Return the distances (T,) from start to end; options of the request override the run's config.
 
     Raises:
-        UserError: the same distance twice.
+        UserError: start and end are equal.
     """
-    start, end = start if ask.start is None else ask.start, end if ask.end is None else ask.end
-    steps = steps if ask.steps is None else ask.steps
-    if ask.mode == "jitter":
+    start, end = (
+        start if request.start is None else request.start,
+        end if request.end is None else request.end,
+    )
+    steps = steps if request.steps is None else request.steps
+    if request.mode == "jitter":
         return np.full(steps, end)
     if steps == 1:
         return np.array([end])
     if start == end:
         raise UserError(
-            f"--start and --end are both {start:g}: {steps} steps would show the same; give --steps 1, or another end"
+            f"--start and --end are both {start:g}: {steps} steps would show the same; "
+            "give --steps 1, or another end"
         )
     return np.linspace(start, end, steps)
 
 
 def strips_of(parts: tuple[EditPart, ...], where: Floats, mode: str) -> list[Strip]:
-    """One strip per part, or one of all of them in mode joint.
+    """Return one strip per part, or one of all parts in mode joint.
 
-    A part with an amount of its own is there at the last step, and in proportion before.
+    A part with an amount of its own reaches it at the last step; its other steps are scaled in proportion.
 
     Raises:
-        UserError: an amount, but the last step is 0, so that nothing is in proportion to it.
+        UserError: a part has an amount, but the last step is 0.
     """
     for part in parts:
         if part.amount is not None and where[-1] == 0.0:
             raise UserError(
-                f"{part.boundary.name}:{part.amount:g} is the distance at the last step, but --end is 0; give another --end, or no amount"
+                f"{part.boundary.name}:{part.amount:g} is the distance at the last step, but --end is 0; "
+                "give another --end, or no amount"
             )
     rows = [where if part.amount is None else where * (part.amount / where[-1]) for part in parts]
     if mode == "joint":
@@ -86,7 +91,7 @@ def strips_of(parts: tuple[EditPart, ...], where: Floats, mode: str) -> list[Str
 
 
 def signed(value: float, digits: int = 1) -> str:
-    """A distance with its sign.
+    """Write a distance with its sign.
 
     >>> signed(2.5), signed(-1.0), signed(0.0)
     ('+2.5', '−1.0', '0.0')

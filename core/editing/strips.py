@@ -1,4 +1,4 @@
-"""Picture strips of stage `edit`, read back: the same samples at right and at wrong layers, side by side."""
+"""Reads the strips of stage `edit` and lays out samples at right and at wrong layers side by side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINE = 16  # height of a line of text
 
 
 def split_strip(strip: Pixels, steps: int) -> Pixels:
-    """A strip's frames, (samples, steps, H, W, 3)."""
+    """Cut a strip into its frames, (samples, steps, H, W, 3)."""
     side = (strip.shape[1] + GAP) // steps - GAP
     rows = (strip.shape[0] + GAP) // (side + GAP)
     return np.stack(
@@ -34,16 +34,17 @@ def split_strip(strip: Pixels, steps: int) -> Pixels:
 def sheet_of(
     run: Run, boundary: str, sets: Sequence[tuple[str, bool]], *, enlarge: bool
 ) -> tuple[str, Pixels | None]:
-    """Samples as they are, and moved as far as the strips go at each layer set; None where no set has a strip.
+    """Lay out samples unedited, and at the last step of the strip of each layer set.
 
     Args:
-        run: whose stage `edit` is complete.
+        run: with a complete stage `edit`.
         boundary: its name.
-        sets: layer sets in the order of the columns, and whether they are the right ones; those without a strip are left out.
-        enlarge: whether small frames are made larger.
+        sets: layer sets in the order of the columns, and whether they are the right ones; sets without a
+            strip are left out.
+        enlarge: whether to enlarge small frames.
 
     Returns:
-        The stem of the boundary's files, and the sheet.
+        The stem of the boundary's files, and the sheet; None if no set has a strip.
     """
     stem = file_stem(boundary)
     amounts = json.loads((run.path / "edits/edits.json").read_text(encoding="utf-8"))["amounts"]
@@ -70,7 +71,7 @@ def sheet_of(
 
 
 def _headed(grid: Pixels, heads: Sequence[tuple[str, str]], pitch: int) -> Pixels:
-    """A grid with two lines over every column."""
+    """Write two lines over every column of a grid."""
     font = ImageFont.load_default()
     canvas = Image.new("RGB", (grid.shape[1], grid.shape[0] + 2 * LINE), "white")
     canvas.paste(Image.fromarray(grid), (0, 2 * LINE))

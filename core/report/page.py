@@ -114,7 +114,10 @@ def _samples(
 
 
 def _edits(run: Run, content: ReportContent, amounts: list[float]) -> list[dict[str, Any]]:
-    """Return a sheet per variation factor and sample: rows are layer groups, columns steps (paper, fig. 3c)."""
+    """Return a sheet per variation factor and sample (paper, fig. 3c).
+
+    A sheet has a row per layer group and a column per step.
+    """
     effects = content.effects
     sets = list(effects.groups) or ["all"]
     cards = []

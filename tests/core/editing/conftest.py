@@ -10,8 +10,8 @@ from ganstrata.core.editing.manipulate import Manipulated
 
 
 @pytest.fixture
-def made(fakes, copied: Path):
-    """made("seen/red", ...) edits pictures of a copy of the run."""
+def manipulate(fakes, copied: Path):
+    """Return manipulate("seen/red", ...), which edits pictures of a copy of the run."""
 
     def call(*along: str, **rest) -> Manipulated:
         return ganstrata.manipulate(copied, along, **{"kinds": ()} | rest)

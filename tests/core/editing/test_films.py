@@ -74,14 +74,16 @@ from ganstrata.core.editing import films
 from ganstrata.core.runs.malloc import keep_freed_memory
 
 keep_freed_memory()
-film = np.random.default_rng(0).integers(0, 255, (8, 9, 17, 3), dtype=np.uint8).repeat(16, 1).repeat(16, 2)[:, :128, :260]
-found = set()
+film = np.random.default_rng(0).integers(0, 255, (8, 9, 17, 3), dtype=np.uint8)
+film = film.repeat(16, 1).repeat(16, 2)[:, :128, :260]
+digests = set()
 for seed in range(8):
     rng = np.random.default_rng(seed)
-    left = [rng.integers(0, 255, n, dtype=np.uint8) for n in (100_000, 400_000, 130_000, 50_000, 2_000_000) * 6]
+    sizes = (100_000, 400_000, 130_000, 50_000, 2_000_000) * 6
+    left = [rng.integers(0, 255, n, dtype=np.uint8) for n in sizes]
     del left
-    found.add(hashlib.sha256(films.mp4(film, 8.0)).hexdigest())
-print(len(found))
+    digests.add(hashlib.sha256(films.mp4(film, 8.0)).hexdigest())
+print(len(digests))
 """
 
 
@@ -101,7 +103,7 @@ def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.Monkey
 
 def test_a_sheet_shows_the_pictures_under_their_heads() -> None:
     pictures = plain(2, 3, side=64) + np.uint8(20)
-    found = read_picture(
+    sheet_pixels = read_picture(
         sheet(
             pictures,
             ["unedited", "−1.0", "a head much longer than the picture is wide"],
@@ -111,9 +113,9 @@ def test_a_sheet_shows_the_pictures_under_their_heads() -> None:
     )
     large = enlarged(pictures)
     assert large.shape == (2, 3, 128, 128, 3)
-    height, width = found.shape[:2]
+    height, width = sheet_pixels.shape[:2]
     assert height == 18 + 2 * 128 + 4
     assert width > 3 * 128 + 2 * 4 + 8
-    np.testing.assert_array_equal(found[-128:, -128:], large[1, 2])
-    np.testing.assert_array_equal(found[18 : 18 + 128, width - 260 : width - 132], large[0, 1])
-    assert (found[:16, -128:] < 128).any()  # the head is there
+    np.testing.assert_array_equal(sheet_pixels[-128:, -128:], large[1, 2])
+    np.testing.assert_array_equal(sheet_pixels[18 : 18 + 128, width - 260 : width - 132], large[0, 1])
+    assert (sheet_pixels[:16, -128:] < 128).any()  # the head is there

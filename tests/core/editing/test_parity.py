@@ -1,6 +1,7 @@
-"""Moves, layer strengths and lists of layers as HiGAN's editor computes them (genforce/higan 2088e23, utils/editor.py).
+"""Moves, layer strengths and lists of layers equal those of HiGAN's editor.
 
-`tests/data/higan_editor.npz` holds a part of the numbers; with GANSTRATA_PARITY naming a folder of references, all are tested.
+The reference is genforce/higan 2088e23, utils/editor.py. `tests/data/higan_editor.npz` holds a part of the
+numbers; if GANSTRATA_PARITY names a folder of references, all are tested.
 """
 
 from __future__ import annotations
@@ -59,21 +60,21 @@ def editor() -> dict[str, object]:
 def test_moves(editor) -> None:
     tested = []
     for name, case in editor["cases"].items():
-        asked = DEFAULTS | case
-        codes, boundary = (editor["arrays"][asked[key]].astype(np.float64) for key in ("codes", "boundary"))
+        options = DEFAULTS | case
+        codes, boundary = (editor["arrays"][options[key]].astype(np.float64) for key in ("codes", "boundary"))
         expected = editor["arrays"][f"manipulate.{name}"]
         if name == "code_2x3":
             continue  # codes of more axes than any generator here has
-        layerwise = asked.get("layerwise_manipulation", False)
-        layers = chosen(asked.get("manipulate_layers")) if layerwise else (0,)
+        layerwise = options.get("layerwise_manipulation", False)
+        layers = chosen(options.get("manipulate_layers")) if layerwise else (0,)
         strength = np.broadcast_to(
-            asked.get("layerwise_manipulation_strength", 1.0) if layerwise else 1.0,
+            options.get("layerwise_manipulation_strength", 1.0) if layerwise else 1.0,
             (LAYERS,) if layerwise else (1,),
         )
         codes = codes if codes.ndim == 3 else codes[:, None].repeat(LAYERS if layerwise else 1, axis=1)
         field = edit_direction(boundary[0], layers, strength.astype(np.float32))
         for t, distance in enumerate(
-            np.linspace(asked["start_distance"], asked["end_distance"], asked["step"])
+            np.linspace(options["start_distance"], options["end_distance"], options["step"])
         ):
             moved = move(torch.from_numpy(codes), field, float(distance)).numpy()
             np.testing.assert_allclose(
@@ -83,11 +84,11 @@ def test_moves(editor) -> None:
     assert len(tested) == (12 if PARITY else len(SMALL))
 
 
-def chosen(asked) -> tuple[int, ...]:
+def chosen(options) -> tuple[int, ...]:
     """Their ways to name layers, as ours; what they read as nothing is all of them."""
-    if asked in (None, "", "1-2-3"):
+    if options in (None, "", "1-2-3"):
         return tuple(range(LAYERS))
-    return parse_layers(",".join(map(str, asked)) if isinstance(asked, list) else str(asked), LAYERS)
+    return parse_layers(",".join(map(str, options)) if isinstance(options, list) else str(options), LAYERS)
 
 
 def test_lists_of_layers(editor) -> None:

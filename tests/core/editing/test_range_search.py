@@ -29,7 +29,7 @@ def sigmoid(t, centre=0.0, steep=1.0):
 
 
 def table(response=sigmoid, *, noise=0.01, samples=32, steps=STEPS, seed=0) -> Coarse:
-    """Samples with offsets of their own that follow one response, beside random directions that do nothing."""
+    """Return samples with different offsets and one response, beside random directions without effect."""
     rng = np.random.default_rng(seed)
     scores = (
         rng.normal(0.0, 0.3, (samples, 1)) + response(steps) + rng.normal(0.0, noise, (samples, len(steps)))
@@ -42,49 +42,49 @@ def table(response=sigmoid, *, noise=0.01, samples=32, steps=STEPS, seed=0) -> C
 
 def test_a_sigmoid_ends_where_its_slope_is_a_tenth() -> None:
     # Between 3 and 4.5 a logistic curve rises by 0.115 of its steepest, between 4.5 and 6 by 0.027.
-    found = find_range(table())
-    assert (found.low, found.high, found.below, found.above) == (-4.5, 4.5, STALLED, STALLED)
+    span = find_range(table())
+    assert (span.low, span.high, span.below, span.above) == (-4.5, 4.5, STALLED, STALLED)
     assert find_range(table(), SearchLimits(slope=0.02)).high == 6.0
     assert find_range(table(), SearchLimits(slope=0.2)).high == 3.0
 
 
 @pytest.mark.parametrize("centre", [-3.0, 0.0, 3.0])
 def test_steps_in_it_are_even_in_score(centre: float) -> None:
-    found = find_range(table(lambda t: sigmoid(t, centre), noise=0.002))
-    steps = even_steps(found, 9)
-    assert (steps[0], steps[-1]) == (found.low, found.high) == (centre - 4.5, centre + 4.5)
+    span = find_range(table(lambda t: sigmoid(t, centre), noise=0.002))
+    steps = even_steps(span, 9)
+    assert (steps[0], steps[-1]) == (span.low, span.high) == (centre - 4.5, centre + 4.5)
     scores = sigmoid(steps, centre)
     np.testing.assert_allclose(np.diff(scores), (scores[-1] - scores[0]) / 8, atol=0.02)
     # Even in distance they would differ by far more.
-    assert np.ptp(np.diff(sigmoid(np.linspace(found.low, found.high, 9), centre))) > 0.15
+    assert np.ptp(np.diff(sigmoid(np.linspace(span.low, span.high, 9), centre))) > 0.15
 
 
 def test_a_side_without_response_ends_at_the_picture() -> None:
-    found = find_range(table(lambda t: np.maximum(t, 0.0)))
-    assert (found.low, found.below) == (0.0, STALLED)
-    assert (found.high, found.above) == (12.0, REACHED)
-    np.testing.assert_allclose(even_steps(found, 5), [0.0, 3.0, 6.0, 9.0, 12.0], atol=0.1)
-    assert even_steps(found, 1).tolist() == [12.0]
+    span = find_range(table(lambda t: np.maximum(t, 0.0)))
+    assert (span.low, span.below) == (0.0, STALLED)
+    assert (span.high, span.above) == (12.0, REACHED)
+    np.testing.assert_allclose(even_steps(span, 5), [0.0, 3.0, 6.0, 9.0, 12.0], atol=0.1)
+    assert even_steps(span, 1).tolist() == [12.0]
 
 
 def test_it_stops_where_the_response_turns() -> None:
-    found = find_range(table(lambda t: np.sin(t / 5.0)))  # the top lies at 7.85
-    assert 6.0 <= found.high <= 7.5
-    assert -7.5 <= found.low <= -6.0
+    span = find_range(table(lambda t: np.sin(t / 5.0)))  # the top lies at 7.85
+    assert 6.0 <= span.high <= 7.5
+    assert -7.5 <= span.low <= -6.0
 
 
 def test_pixels_that_are_cut_off_end_it() -> None:
     coarse = table(lambda t: t)
     clipped = coarse.clipped + np.where(STEPS > 4.0, 0.06, 0.0) + 0.2  # the unedited pictures have 0.21
-    found = find_range(replace(coarse, clipped=clipped))
-    assert (found.high, found.above) == (3.0, CLIPPED)
-    assert (found.low, found.below) == (-12.0, REACHED)
+    span = find_range(replace(coarse, clipped=clipped))
+    assert (span.high, span.above) == (3.0, CLIPPED)
+    assert (span.low, span.below) == (-12.0, REACHED)
 
 
 def test_other_scores_end_it_only_beyond_what_random_directions_do() -> None:
     coarse = replace(table(lambda t: t), others=np.abs(STEPS) * 0.2)
-    found = find_range(coarse)
-    assert (found.low, found.high, found.above) == (-1.5, 1.5, SPOILT)
+    span = find_range(coarse)
+    assert (span.low, span.high, span.above) == (-1.5, 1.5, SPOILT)
     as_bad = replace(coarse, null=np.abs(STEPS) * 0.2 + np.zeros((5, 1)))
     assert find_range(as_bad).above == REACHED
 
@@ -99,22 +99,22 @@ def test_a_score_that_random_directions_move_as_much_has_no_range() -> None:
 
 
 def test_noise_alone_has_no_range() -> None:
-    found = 0
+    passed = 0
     for seed in range(40):
         try:
             find_range(table(lambda t: 0.0 * t, noise=1.0, seed=seed))
-            found += 1
+            passed += 1
         except DataError:
             pass
-    assert found <= 8  # two first steps, each with a chance of 2.5 % and a little
+    assert passed <= 8  # two first steps, each with a chance of 2.5 % and a little
 
 
 def test_samples_without_a_score_are_left_out() -> None:
     coarse = table()
     scores = coarse.scores.copy()
     scores[::2, 8:] = np.nan
-    found = find_range(replace(coarse, scores=scores))
-    assert (found.low, found.high) == (-4.5, 4.5)
+    span = find_range(replace(coarse, scores=scores))
+    assert (span.low, span.high) == (-4.5, 4.5)
     scores[:, 12:] = np.nan
     half = find_range(replace(coarse, scores=scores))
     assert half.high <= 4.5
@@ -128,13 +128,13 @@ def test_samples_without_a_score_are_left_out() -> None:
 )
 def test_steps_rise_within_the_range_and_are_even_in_what_was_measured(rises, count) -> None:
     values = np.concatenate([[0.0], np.cumsum(rises)])
-    found = find_range(table(lambda t: np.interp(t, STEPS, values), noise=1e-4), SearchLimits(slope=0.0))
-    steps = even_steps(found, count)
+    span = find_range(table(lambda t: np.interp(t, STEPS, values), noise=1e-4), SearchLimits(slope=0.0))
+    steps = even_steps(span, count)
     assert len(steps) == count
     assert (np.diff(steps) > 0.0).all()
-    assert (steps[0], steps[-1]) == (found.low, found.high) == (-12.0, 12.0)
+    assert (steps[0], steps[-1]) == (span.low, span.high) == (-12.0, 12.0)
     # At the coarse steps the interpolation is exact, so each lies between the right two of them.
-    curve = np.array([row[1] for row in found.curve])
+    curve = np.array([row[1] for row in span.curve])
     wanted = np.linspace(curve[0], curve[-1], count)
     for step, value in zip(steps[1:-1], wanted[1:-1], strict=True):
         below = np.searchsorted(curve, value) - 1
@@ -177,8 +177,8 @@ def test_slopes_are_by_distance_where_steps_are_uneven(start: float, end: float)
     """A straight line has one slope, however far apart the steps of its two sides are."""
     steps = coarse_steps(start, end)
     assert np.ptp(np.diff(steps)) > 0.1 or (start, end) == (-1.0, 15.0)
-    found = find_range(table(lambda t: t, noise=1e-6, steps=steps))
-    assert (found.low, found.high, found.below, found.above) == (start, end, REACHED, REACHED)
+    span = find_range(table(lambda t: t, noise=1e-6, steps=steps))
+    assert (span.low, span.high, span.below, span.above) == (start, end, REACHED, REACHED)
     # As a line of unit slope in random directions would hide it, whatever the step.
     with pytest.raises(DataError):
         find_range(

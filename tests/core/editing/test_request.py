@@ -1,4 +1,4 @@
-"""What a person may write, and what is said to the rest."""
+"""Requests for edits: what may be written, and the errors for the rest."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_numbers_keep_their_order_and_come_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("options", "words"),
     [
         ({"along": ()}, "name at least one boundary"),
         ({"mode": "jont"}, "'jont' is no mode. Did you mean 'joint'?"),
@@ -71,8 +71,8 @@ def test_numbers_keep_their_order_and_come_once() -> None:
         ({"steps": 0}, "--steps 0: give at least 1"),
     ],
 )
-def test_what_does_not_go_together(given: dict, words: str) -> None:
+def test_what_does_not_go_together(options: dict, words: str) -> None:
     with pytest.raises(UserError) as caught:
-        EditRequest(**{"along": ("a",)} | given).check()
+        EditRequest(**{"along": ("a",)} | options).check()
     assert words in str(caught.value)
     EditRequest(along=("a",)).check()

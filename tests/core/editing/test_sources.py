@@ -1,4 +1,4 @@
-"""Whose pictures, and along what: the run's own, saved codes, boundaries from elsewhere, directions that others are taken out of."""
+"""Sources of edits: the run's pictures, saved codes, boundaries from elsewhere, conditional directions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from closeness import assert_pictures_near
 from ganstrata import Stream
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.config.reading import validate
-from ganstrata.core.editing.directions import keeping, mean_code
+from ganstrata.core.editing.directions import conditional, mean_code
 from ganstrata.core.editing.request import EditRequest
 from ganstrata.core.editing.sources import find_source
 from ganstrata.core.errors import DataError, GanstrataError, LayerError, MismatchError, UserError
@@ -31,19 +31,19 @@ def unit(x: np.ndarray) -> np.ndarray:
     return (x / np.linalg.norm(x, axis=-1, keepdims=True)).astype(np.float32)
 
 
-def test_the_runs_own_pictures_and_scores(made, copied: Path) -> None:
-    found = made("seen/left", samples=[600, 3, 40], steps=2)
-    kept = Shards(copied / "samples.zarr").read("scores/seen")[[600, 3, 40]]
-    np.testing.assert_allclose(found.before[0].scores[:, 0], kept, atol=1e-6)
-    assert found.names == ("sample 600", "sample 3", "sample 40")
+def test_the_runs_own_pictures_and_scores(manipulate, copied: Path) -> None:
+    edited = manipulate("seen/left", samples=[600, 3, 40], steps=2)
+    scores = Shards(copied / "samples.zarr").read("scores/seen")[[600, 3, 40]]
+    np.testing.assert_allclose(edited.before[0].scores[:, 0], scores, atol=1e-6)
+    assert edited.names == ("sample 600", "sample 3", "sample 40")
 
 
-def test_what_is_to_be_kept_is_left_alone(made, copied: Path) -> None:
+def test_what_is_to_be_kept_is_left_alone(manipulate, copied: Path) -> None:
     boundaries = load_boundaries(copied)[0]
     red, left = boundaries.of("seen/red"), boundaries.of("seen/left")
     assert abs(red.normal @ left.normal) > 1e-4  # there is something to take out
-    found = made("seen/red", keep=["seen/left", "seen/checks"], seeds="0-3", steps=2)
-    part = found.strips[0].parts[0]
+    edited = manipulate("seen/red", keep=["seen/left", "seen/checks"], seeds="0-3", steps=2)
+    part = edited.strips[0].parts[0]
     assert part.boundary.name == "seen/red|seen/left,seen/checks"
     assert (
         max(abs(part.boundary.normal @ boundaries.of(name).normal) for name in ("seen/left", "seen/checks"))
@@ -51,7 +51,7 @@ def test_what_is_to_be_kept_is_left_alone(made, copied: Path) -> None:
     )
     assert np.linalg.norm(part.boundary.normal) == pytest.approx(1.0, abs=1e-6)
     with pytest.raises(DataError, match="seen/red lies in the span of its conditions"):
-        made("seen/red", keep="seen/red")
+        manipulate("seen/red", keep="seen/red")
 
 
 def test_the_offset_of_a_kept_direction_is_that_of_a_condition_of_the_run(
@@ -60,7 +60,7 @@ def test_the_offset_of_a_kept_direction_is_that_of_a_condition_of_the_run(
     config["conditions"] = [{"edit": "seen/red", "keep": ["seen/left"]}]
     run = ganstrata.run(config, tmp_path / "conditional")
     known = load_boundaries(run.path)[0]
-    ours, theirs = keeping(known.of("seen/red"), [known.of("seen/left")]), known.of("seen/red|seen/left")
+    ours, theirs = conditional(known.of("seen/red"), [known.of("seen/left")]), known.of("seen/red|seen/left")
     np.testing.assert_allclose(ours.normal, theirs.normal, atol=1e-7)
     np.testing.assert_allclose(ours.offset, theirs.offset, rtol=1e-6)
     assert (ours.name, ours.given) == (theirs.name, theirs.given)
@@ -74,25 +74,25 @@ def test_directions_per_layer_are_conditioned_layer_by_layer() -> None:
         )
         for i in (0, 1)
     )
-    found = keeping(a, [b])
-    np.testing.assert_allclose((found.normal * b.normal).sum(axis=1), 0.0, atol=1e-6)
+    projected = conditional(a, [b])
+    np.testing.assert_allclose((projected.normal * b.normal).sum(axis=1), 0.0, atol=1e-6)
     flat = ganstrata.Boundary("x/2", "colour", unit(rng.standard_normal(6)), np.float32(0.0), "w", "")
     with pytest.raises(DataError, match="must all have one normal, or all one per layer"):
-        keeping(a, [flat])
+        conditional(a, [flat])
 
 
 @pytest.mark.parametrize("kind", ["w", "codes", "z"])
 def test_saved_codes_give_the_pictures_they_were_saved_from(
-    made, copied: Path, tmp_path: Path, kind: str
+    manipulate, copied: Path, tmp_path: Path, kind: str
 ) -> None:
     w = Shards(copied / "samples.zarr").read("w")[:40]
     file = tmp_path / "saved.npz"
     np.savez(file, **{kind: {"w": w, "z": w / 2.0, "codes": w[:, None].repeat(8, axis=1)}[kind]})
-    own = made("seen/red", samples="0-39", steps=2)
-    found = made("seen/red", codes=file, steps=2)
-    assert_pictures_near(found.frames[0].pictures, own.frames[0].pictures)
-    np.testing.assert_allclose(found.frames[0].scores, own.frames[0].scores, atol=1e-5)
-    record = json.loads((found.path / "manipulate.json").read_text(encoding="utf-8"))["codes"]
+    own = manipulate("seen/red", samples="0-39", steps=2)
+    edited = manipulate("seen/red", codes=file, steps=2)
+    assert_pictures_near(edited.frames[0].pictures, own.frames[0].pictures)
+    np.testing.assert_allclose(edited.frames[0].scores, own.frames[0].scores, atol=1e-5)
+    record = json.loads((edited.path / "manipulate.json").read_text(encoding="utf-8"))["codes"]
     assert record == {
         "from": "file",
         "file": "saved.npz",
@@ -103,7 +103,8 @@ def test_saved_codes_give_the_pictures_they_were_saved_from(
     if kind != "z":
         np.save(tmp_path / "saved.npy", np.load(file)[kind])
         assert_pictures_near(
-            made("seen/red", codes=tmp_path / "saved.npy", steps=2).frames[0].pictures, own.frames[0].pictures
+            manipulate("seen/red", codes=tmp_path / "saved.npy", steps=2).frames[0].pictures,
+            own.frames[0].pictures,
         )
 
 
@@ -126,14 +127,14 @@ def test_saved_codes_give_the_pictures_they_were_saved_from(
         ({"w": np.zeros((2, 16)), "index": np.array([0, -1])}, "index must hold a number, 0 or more"),
     ],
 )
-def test_saved_codes_that_do_not_fit(made, tmp_path: Path, arrays, words: str) -> None:
+def test_saved_codes_that_do_not_fit(manipulate, tmp_path: Path, arrays, words: str) -> None:
     np.savez(tmp_path / "saved.npz", **arrays)
     with pytest.raises(GanstrataError) as caught:
-        made("seen/red", codes=tmp_path / "saved.npz")
+        manipulate("seen/red", codes=tmp_path / "saved.npz")
     assert words in str(caught.value)
 
 
-def test_objects_in_files_are_not_run(made, tmp_path: Path) -> None:
+def test_objects_in_files_are_not_run(manipulate, tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self):
             return Path.touch, (tmp_path / "sprung",)
@@ -142,10 +143,10 @@ def test_objects_in_files_are_not_run(made, tmp_path: Path) -> None:
     np.savez(tmp_path / "trap.npz", w=np.array([Trap()], dtype=object))
     for name in ("trap.npy", "trap.npz"):
         with pytest.raises(UserError):
-            made("seen/red", codes=tmp_path / name)
+            manipulate("seen/red", codes=tmp_path / name)
     assert not (tmp_path / "sprung").exists()
     with pytest.raises(UserError, match="there is no such file"):
-        made("seen/red", codes=tmp_path / "none.npy")
+        manipulate("seen/red", codes=tmp_path / "none.npy")
 
 
 def test_classes_come_with_the_codes(fakes, config, tmp_path: Path) -> None:
@@ -164,40 +165,38 @@ def test_classes_come_with_the_codes(fakes, config, tmp_path: Path) -> None:
         find_source(prepared, EditRequest(("x",), codes=tmp_path / "short.npz"))
 
 
-def test_boundaries_from_elsewhere(made, copied: Path, tmp_path: Path) -> None:
+def test_boundaries_from_elsewhere(manipulate, copied: Path, tmp_path: Path) -> None:
     folder = tmp_path / "theirs"
     folder.mkdir()
     for name in ("boundaries.json", "boundaries.safetensors"):
         shutil.copy(copied / name, folder)
-    own = made("seen/red", steps=2)
-    for given in (folder, folder / "boundaries.json"):
+    own = manipulate("seen/red", steps=2)
+    for place in (folder, folder / "boundaries.json"):
         np.testing.assert_array_equal(
-            made("seen/red", boundaries=given, steps=2).frames[0].pictures, own.frames[0].pictures
+            manipulate("seen/red", boundaries=place, steps=2).frames[0].pictures, own.frames[0].pictures
         )
     content = json.loads((folder / "boundaries.json").read_text(encoding="utf-8"))
     content["boundaries"][0] |= {"concept": "foreign/thing", "layers": [6, 7]}
     (folder / "boundaries.json").write_text(json.dumps(content), encoding="utf-8")
-    foreign = made("foreign/thing", boundaries=folder, steps=2, kinds=("html",))
+    foreign = manipulate("foreign/thing", boundaries=folder, steps=2, kinds=("html",))
     assert foreign.strips[0].parts[0].layers == (6, 7)
     assert foreign.strips[0].parts[0].column is None
     with pytest.raises(UserError, match="no scorer of this run scores foreign/thing"):
-        made("foreign/thing", boundaries=folder, search=True)
+        manipulate("foreign/thing", boundaries=folder, search=True)
     content["boundaries"][0] |= {"layers": [8]}
     (folder / "boundaries.json").write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(
         LayerError, match="meant for layer 8; this generator has layers 0 to 7; name others with @"
     ):
-        made("foreign/thing", boundaries=folder)
-    assert made("foreign/thing@7", boundaries=folder, steps=1).strips[0].layers == (7,)
+        manipulate("foreign/thing", boundaries=folder)
+    assert manipulate("foreign/thing@7", boundaries=folder, steps=1).strips[0].layers == (7,)
     content["boundaries"][0] |= {"generator": "0" * 16}
     (folder / "boundaries.json").write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(
-        MismatchError,
-        match=rf"was learnt for generator 0{{16}}; this one is {Run.open(copied).manifest['generator']['fingerprint']}",
-    ):
-        made("foreign/thing@7", boundaries=folder)
+    this = Run.open(copied).manifest["generator"]["fingerprint"]
+    with pytest.raises(MismatchError, match=rf"was learnt for generator 0{{16}}; this one is {this}"):
+        manipulate("foreign/thing@7", boundaries=folder)
     with pytest.raises(UserError, match=r"there is no boundaries\.safetensors and no boundaries\.json"):
-        made("seen/red", boundaries=tmp_path / "nowhere")
+        manipulate("seen/red", boundaries=tmp_path / "nowhere")
 
 
 def test_the_mean_code_is_where_truncation_pulls() -> None:
@@ -211,8 +210,8 @@ def test_the_mean_code_is_where_truncation_pulls() -> None:
     )
     torch.testing.assert_close(mean[:4], nothing.broadcast(w)[0, :4], atol=1e-5, rtol=0.0)
     normal = unit(np.random.default_rng(0).standard_normal(w.shape[1]))
-    found = signed_distance(generator.broadcast(w), normal, 0.5, range(10), generator.layer_scale, mean)
-    torch.testing.assert_close(found, w @ torch.from_numpy(normal) + 0.5, atol=1e-5, rtol=0.0)
+    distance = signed_distance(generator.broadcast(w), normal, 0.5, range(10), generator.layer_scale, mean)
+    torch.testing.assert_close(distance, w @ torch.from_numpy(normal) + 0.5, atol=1e-5, rtol=0.0)
 
 
 def test_a_generator_whose_codes_are_no_copies_has_no_distances(fakes, rooms) -> None:
@@ -229,9 +228,9 @@ def test_a_generator_of_one_layer(fakes, config, tmp_path: Path) -> None:
     config["generator"] = {"use": "fake_flat"}
     config["rescoring"]["groups"] = None
     run = ganstrata.run(config, tmp_path / "flat")
-    found = ganstrata.manipulate(run, ["seen/red:1", "seen/left@0"], seeds="0,1", kinds=("strip", "html"))
-    assert [part.where for strip in found.strips for part in strip.parts] == ["all layers (0)", "layers 0"]
-    assert (found.frames[0].scores - found.before[0].scores)[:, -1, 3].min() > 0.08
+    edited = ganstrata.manipulate(run, ["seen/red:1", "seen/left@0"], seeds="0,1", kinds=("strip", "html"))
+    assert [part.where for strip in edited.strips for part in strip.parts] == ["all layers (0)", "layers 0"]
+    assert (edited.frames[0].scores - edited.before[0].scores)[:, -1, 3].min() > 0.08
     np.save(tmp_path / "w.npy", np.zeros((3, 16)))
     assert ganstrata.manipulate(run, "seen/red", codes=tmp_path / "w.npy", kinds=()).frames[
         0
@@ -249,7 +248,7 @@ def layered(fakes, config, tmp_path: Path) -> Run:
 
 
 def test_boundaries_with_a_normal_per_layer(layered: Run) -> None:
-    found = ganstrata.manipulate(
+    edited = ganstrata.manipulate(
         layered,
         ["seen/red@7", "seen/left@1"],
         keep="seen/checks",
@@ -259,12 +258,12 @@ def test_boundaries_with_a_normal_per_layer(layered: Run) -> None:
         steps=2,
         kinds=(),
     )
-    assert found.strips[0].parts[0].boundary.normal.shape == (8, 16)
-    change = (found.frames[0].scores - found.before[0].scores)[:, :, 3]
+    assert edited.strips[0].parts[0].boundary.normal.shape == (8, 16)
+    change = (edited.frames[0].scores - edited.before[0].scores)[:, :, 3]
     assert change[:, 0].max() < -0.1
     assert change[:, 1].min() > 0.1
     np.testing.assert_allclose(
-        (found.frames[0].distances - found.before[0].distances)[..., 0],
+        (edited.frames[0].distances - edited.before[0].distances)[..., 0],
         np.broadcast_to([-2.0, 2.0], (5, 2)),
         atol=1e-5,
     )
@@ -277,6 +276,6 @@ def test_boundaries_with_a_normal_per_layer(layered: Run) -> None:
 
 
 def test_the_runs_own_pictures_are_those_of_mixed_codes(layered: Run) -> None:
-    found = ganstrata.manipulate(layered, "seen/red", samples="0-9", steps=1, kinds=())
+    edited = ganstrata.manipulate(layered, "seen/red", samples="0-9", steps=1, kinds=())
     samples = Shards(layered.path / "samples.zarr")
-    np.testing.assert_allclose(found.before[0].scores[:, 0], samples.read("scores/seen")[:10], atol=1e-6)
+    np.testing.assert_allclose(edited.before[0].scores[:, 0], samples.read("scores/seen")[:10], atol=1e-6)

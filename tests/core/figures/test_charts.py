@@ -155,20 +155,20 @@ def test_the_three_rankings_hold_the_same_concepts(finished: Run) -> None:
 
 def test_numbers_that_are_missing_leave_gaps() -> None:
     nothing = math.nan
-    found = ranking(
+    ranked = ranking(
         [
             RankedConcept("a", "layout", *[nothing] * 8, False),
             RankedConcept("b", "colour", 1.0, 0.5, 1.5, *[nothing] * 4, 0.01, True),
         ]
     )
-    assert "nan" not in found.inline.lower()
-    assert found.csv.splitlines()[1] == "a,layout,,,,,,,,,False"
+    assert "nan" not in ranked.inline.lower()
+    assert ranked.csv.splitlines()[1] == "a,layout,,,,,,,,,False"
     empty = heat("h", ["a"], ["a"], np.array([[nothing]]), np.array([[False]]), description="d", entry="e")
     assert "nan" not in empty.inline.lower()
     assert empty.csv == "boundary,concept,e,significant\na,a,,False\n"
     ablated = three_rankings([("t", [("a", "layout", nothing, False)])])
     assert "nan" not in ablated.inline.lower()
-    for figure in (found, empty, ablated):
+    for figure in (ranked, empty, ablated):
         ET.fromstring(figure.file)
 
 

@@ -43,7 +43,7 @@ def drawing() -> ET.Element:
 
 def test_small_classes_are_put_together_and_nothing_is_lost() -> None:
     flows, order = merged(ROWS, {"wall", "grass"})
-    assert [sum(found.values()) for found in flows] == pytest.approx([1.0, 1.0])
+    assert [sum(hop.values()) for hop in flows] == pytest.approx([1.0, 1.0])
     assert flows[0][OTHER_OBJECTS, "bed"] == 0.002
     assert flows[0][OTHER_STUFF, "wall"] == 0.001
     assert order == ["sofa", "bed", OTHER_OBJECTS, "wall", OTHER_STUFF]
@@ -61,20 +61,20 @@ def test_the_bars_of_a_stage_are_as_tall_as_the_picture(drawing: ET.Element) -> 
 
 def test_ribbons_join_bars_and_are_as_thick_as_their_share(drawing: ET.Element) -> None:
     colours = dict(zip(CLASSES, map(hexadecimal, class_colours(5)), strict=True))
-    found = {}
+    ribbons = {}
     for path in drawing.iter(f"{SPACE}path"):
         numbers = [float(n) for n in re.findall(r"-?\d+\.?\d*", path.attrib["d"])]
         thickness = numbers[9] - numbers[7]  # from the end of the upper edge to the begin of the lower one
         title = path.find(f"{SPACE}title")
         assert title is not None
-        found[title.text] = (thickness, path.attrib["fill"], float(path.attrib["fill-opacity"]))
-    moved = found["hop 1: sofa to bed, 29.7% of the picture, 75% of sofa"]
+        ribbons[title.text] = (thickness, path.attrib["fill"], float(path.attrib["fill-opacity"]))
+    moved = ribbons["hop 1: sofa to bed, 29.7% of the picture, 75% of sofa"]
     assert moved[0] == pytest.approx(0.297 * TALL, abs=0.02)
     assert moved[1] == colours["sofa"]
-    stayed = found["hop 2: wall to wall, 50.1% of the picture, 100% of wall"]
+    stayed = ribbons["hop 2: wall to wall, 50.1% of the picture, 100% of wall"]
     assert stayed[0] == pytest.approx(0.501 * TALL, abs=0.02)
     assert stayed[2] < moved[2] / 2
-    assert len(found) == len(ROWS)
+    assert len(ribbons) == len(ROWS)
 
 
 def test_ribbons_fill_the_bar_that_they_leave_without_overlapping(drawing: ET.Element) -> None:
@@ -85,8 +85,8 @@ def test_ribbons_fill_the_bar_that_they_leave_without_overlapping(drawing: ET.El
         for x, y in ((numbers[0], numbers[1]), (numbers[6], numbers[7])):
             spans.setdefault(("x", x), []).append((y, y + thickness))
     assert len(spans) == 4
-    for found in spans.values():
-        ordered = np.array(sorted(found))
+    for ends in spans.values():
+        ordered = np.array(sorted(ends))
         assert (ordered[1:, 0] - ordered[:-1, 1] > -0.05).all()
 
 

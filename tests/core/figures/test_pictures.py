@@ -24,9 +24,9 @@ def test_values_are_rounded_to_the_nearest_and_clamped(dtype):
         [-3.0, -0.001, 0.0, 0.49 / 255, 0.51 / 255, 100.4 / 255, 100.6 / 255, 1.0, 1.001, 7.0], dtype=dtype
     )
     expected = np.rint(np.clip(values.double().numpy(), 0.0, 1.0) * 255.0)
-    found = to_pixels(values.expand(2, 3, 1, -1).requires_grad_())
-    assert found.shape == (2, 1, 10, 3)
-    np.testing.assert_array_equal(found[1, 0, :, 2], expected)
+    pixels = to_pixels(values.expand(2, 3, 1, -1).requires_grad_())
+    assert pixels.shape == (2, 1, 10, 3)
+    np.testing.assert_array_equal(pixels[1, 0, :, 2], expected)
 
 
 def test_tiles_stand_where_they_should_with_white_between():
