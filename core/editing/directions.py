@@ -103,7 +103,7 @@ def find_parts(
     Raises:
         UserError: a name, an amount or layers that do not exist.
         MismatchError: a boundary of another generator or latent space.
-        DataError: a direction that lies in the span of what must be kept.
+        DataError: a direction lies in the span of those to keep.
     """
     moves = [parse_move(text, known.names) for text in request.along]
     unknown = [name for name in request.keep if name not in known.names]

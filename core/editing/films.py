@@ -68,7 +68,7 @@ def video_library() -> Any:
 
 
 def mp4(film: Pixels, fps: float) -> bytes:
-    """Encode frames (F, H, W, 3) as MP4 (H.264); odd sides get a white line more.
+    """Encode frames (F, H, W, 3) as MP4 (H.264); odd sides get one more line of white.
 
     Raises:
         UserError: PyAV is not installed, or has no H.264.

@@ -195,7 +195,7 @@ def _folder(run: Run, request: EditRequest, strips: Sequence[Strip]) -> Path:
     """Return the folder to write: one in the run, or one that is new, empty, or holds only earlier edits.
 
     Raises:
-        RunError: it holds something else.
+        RunError: the folder contains something else.
     """
     if request.out is not None:
         check_free(request.out, INDEX, "manipulate")

@@ -1,1 +1,1 @@
-"""Figures: drawings as SVG, picture sheets, and the frame of every page. Nothing here knows an analysis."""
+"""Figures: drawings as SVG, picture sheets, and the frame of every page. Independent of all analyses."""

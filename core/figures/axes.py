@@ -1,4 +1,4 @@
-"""Plot areas: numbers become positions, ticks become grid lines, values become bars."""
+"""Maps numbers to positions in a plot area, and draws its ticks, grid lines, labels and bars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts of the hierarchy: the effect of levels by layer and layer group, and their mean depths."""
+"""Draws the hierarchy: the effect of levels by layer and layer group, and their mean depths."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def depths(hierarchy: Hierarchy, levels_of: Sequence[str], groups: Mapping[str, 
             note = f"{label}: {value:.2f} [{low:.2f}, {high:.2f}]"
             canvas.circle(axes.x(value), y, 6.0 if is_level else 3.6, f"f-{level}", title=note)
         else:
-            canvas.text(axes.x(0.0), y + 4, "not told by single layers", css="soft")
+            canvas.text(axes.x(0.0), y + 4, "undefined: effects of single layers cancel out", css="soft")
         table.append([level, "" if is_level else label, value, low, high])
         y += line
     return Figure(
@@ -229,7 +229,7 @@ def _depth_line(canvas: Canvas, label: str, levels: Sequence[str], parts: Any, y
 
 
 def _upright_axes(canvas: Canvas, arrays: Sequence[Any]) -> Axes:
-    """Return the plot area of a chart of one panel, whose y holds 0 and all finite numbers of some arrays."""
+    """Return the plot area of a chart of one panel; its y spans 0 and all finite numbers of some arrays."""
     numbers = np.concatenate([*(array.ravel() for array in arrays), [0.0]])
     numbers = numbers[np.isfinite(numbers)]
     span = float(numbers.min()), float(numbers.max())

@@ -1,4 +1,4 @@
-"""Bars of what an edit does at right and at wrong layers, to its own concept and to every level."""
+"""Draws the effects of an edit at right and at wrong layers, on its own concept and on every level."""
 
 from __future__ import annotations
 

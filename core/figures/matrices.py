@@ -1,4 +1,4 @@
-"""Matrices of numbers as shaded cells."""
+"""Draws matrices of numbers as shaded cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rankings of concepts: of one run, of several models side by side, and by three criteria."""
+"""Draws rankings of concepts: of one run, of several models side by side, and by three criteria."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
         (title, part)
         for title, part in (
             ("variation factors", factors),
-            ("not told from chance, or not varying", others),
+            ("compatible with chance, or not varying", others),
         )
         if part
     ]

@@ -37,7 +37,7 @@ def build_page(
     """Build the report of a run as HTML.
 
     Args:
-        run: all of whose stages but the report are complete.
+        run: complete but for the report.
         content: figures and tables.
         pictures: of the first samples, (n, H, W, 3).
         scores: of these samples, (n, C).
