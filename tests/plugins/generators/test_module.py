@@ -273,7 +273,8 @@ def test_classes_as_weights(tmp_path: Path) -> None:
         "from own_models import *\n"
         "class G(Chain):\n"
         "    def __init__(self):\n        super().__init__()\n        self.of = nn.Linear(5, Z)\n"
-        "    def forward(self, z, *, labels):\n        return super().forward(z + self.of(labels)[:, :, None, None])\n"
+        "    def forward(self, z, *, labels):\n        return super().forward(z + self.of(labels)[:, :, "
+        "None, None])\n"
     )
     generator = load(
         target=f"{tmp_path / 'hot.py'}:G",

@@ -144,7 +144,8 @@ def test_a_mistake_is_told_by_its_field(change: dict[str, Any], field: str, word
         (
             "tuple",
             "output -> item",
-            "the call returns a tuple of a tensor (2, 3, 4, 4), a tensor (2, 6); say which item is the picture",
+            "the call returns a tuple of a tensor (2, 3, 4, 4), a tensor (2, 6); "
+            "say which item is the picture",
         ),
         ("loud", "output -> range", "set output.check: false"),
         ("light", "output -> range", "nothing is darker than the middle"),
@@ -218,7 +219,8 @@ def test_noise_that_torch_does_not_know_of() -> None:
 
 def test_a_sub_module_that_is_never_called(tmp_path: Path) -> None:
     (tmp_path / "idle.py").write_text(
-        "from own_models import *\nclass G(Chain):\n    def __init__(self):\n        super().__init__()\n        self.idle = nn.Linear(Z, Z)\n"
+        "from own_models import *\nclass G(Chain):\n    def __init__(self):\n        super().__init__()\n "
+        "       self.idle = nn.Linear(Z, Z)\n"
     )
     config = {"target": f"{tmp_path / 'idle.py'}:G", "latent": SHAPED}
     assert "with -> mapping: this sub-module is not called" in fault(**config, mapping="idle")
