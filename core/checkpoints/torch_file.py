@@ -98,7 +98,7 @@ def read_legacy(
             raise Damaged(f"a tensor's numbers {shown(key)} that no tensor asks for")
         (count,) = struct.unpack("<q", unpickler.take(8))
         if count != storages[key].count:
-            raise Damaged(f"a tensor of {storages[key].count} numbers of which the file has {count}")
+            raise Damaged(f"a tensor of {storages[key].count} numbers, but the file has {count}")
         storages[key].fill(unpickler.take(storages[key].size))
     if not all(storage.filled for storage in storages.values()):
         raise Damaged("a tensor without numbers")

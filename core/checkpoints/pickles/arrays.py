@@ -288,7 +288,7 @@ def raw(data: Any, length: int) -> bytes | memoryview:
     if not isinstance(data, str | bytes | memoryview):
         raise Damaged(f"an array whose numbers are {shown(data)}")
     if len(data) != length:
-        raise Damaged(f"an array of {length} bytes of which the file has {len(data)}")
+        raise Damaged(f"an array of {length} bytes, but the file has {len(data)}")
     return data.encode("latin-1") if isinstance(data, str) else data
 
 

@@ -21,9 +21,9 @@ def config(checkpoint: object, **options: object) -> dict[str, object]:
 
 
 def test_a_config_gets_the_name_of_the_plugin() -> None:
-    found = validate(config("bundled:rooms", truncation_psi=0.5), "config")
-    assert found.generator.use == "stylegan2"
-    assert found.generator.options == {"checkpoint": "bundled:rooms", "truncation_psi": 0.5}
+    resolved = validate(config("bundled:rooms", truncation_psi=0.5), "config")
+    assert resolved.generator.use == "stylegan2"
+    assert resolved.generator.options == {"checkpoint": "bundled:rooms", "truncation_psi": 0.5}
 
 
 def test_from_python() -> None:
@@ -57,7 +57,7 @@ def test_a_file_that_nobody_knows_is_one_fault(tmp_path: Path) -> None:
 
 
 def test_a_config_object_made_in_python_is_resolved_too(tmp_path: Path) -> None:
-    asked = RunConfig.model_validate(
+    config_object = RunConfig.model_validate(
         {
             **config("bundled:rooms"),
             "boundary": {"use": "ridge", "with": {"positives": 10, "negatives": 10}},
@@ -69,6 +69,6 @@ def test_a_config_object_made_in_python_is_resolved_too(tmp_path: Path) -> None:
             "device": "cpu",
         }
     )
-    finished = ganstrata.run(asked, tmp_path / "run")
+    finished = ganstrata.run(config_object, tmp_path / "run")
     assert finished.config.generator.use == "stylegan2"
     assert (tmp_path / "run" / "report.html").is_file()

@@ -1,4 +1,4 @@
-"""Small files that would take all memory and time, or the C stack: refused within seconds."""
+"""Small files that would exhaust memory, time or the C stack are refused within seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MANY = 1_000_000  # operations; twice as many are allowed
 
 
 def nested_modules() -> bytes:
-    """Sixty modules, each twice in the next: 2^60 tensors."""
+    """Return sixty modules, each contained twice in the next: 2^60 tensors."""
 
     def module(children: bytes) -> bytes:
         return (

@@ -1,4 +1,4 @@
-"""Conversion: the same weights under one set of names, with a header, whole or not at all."""
+"""Conversion writes the same weights under the plugin's names, with a header, completely or not at all."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ Register = Callable[[str, str, type], None]
 
 def header(path: Path) -> dict[str, object]:
     with safe_open(path, framework="pt") as file:
-        found: dict[str, object] = json.loads(file.metadata()["ganstrata"])
-    return found
+        content: dict[str, object] = json.loads(file.metadata()["ganstrata"])
+    return content
 
 
 def images(checkpoint: Path) -> tuple[ganstrata.Generator, Tensor]:
@@ -48,10 +48,10 @@ def images(checkpoint: Path) -> tuple[ganstrata.Generator, Tensor]:
 def test_a_converted_network_is_the_same_network(before: Path, tmp_path: Path) -> None:
     torch.save(load_file(before), tmp_path / "network.pt")
     written = convert(str(tmp_path / "network.pt"), tmp_path / "out.safetensors")
-    old, wanted = images(before)
-    new, found = images(written.path)
+    old, original = images(before)
+    new, converted = images(written.path)
     assert new.fingerprint == old.fingerprint
-    assert torch.equal(found, wanted)
+    assert torch.equal(converted, original)
 
 
 def test_boundaries_of_one_work_on_the_other(tmp_path: Path) -> None:
@@ -72,14 +72,14 @@ def test_boundaries_of_one_work_on_the_other(tmp_path: Path) -> None:
 def test_the_header_says_what_it_is_and_where_it_came_from(tmp_path: Path) -> None:
     source = DATA / f"{NAMES[1]}.safetensors"
     written = convert(str(source), tmp_path / "out.safetensors")
-    told = header(written.path)
+    description = header(written.path)
     assert (
-        told.items()
+        description.items()
         >= {"plugin": "stylegan2", "family": "StyleGAN2", "source": source.name, "source_part": ""}.items()
     )
-    assert told["source_sha256"] == read_checkpoint(source).sha256
-    assert told["network"]["classes"] == images(source)[0].architecture.classes > 0
-    assert "licence" not in told
+    assert description["source_sha256"] == read_checkpoint(source).sha256
+    assert description["network"]["classes"] == images(source)[0].architecture.classes > 0
+    assert "licence" not in description
     assert written.sha256 == read_checkpoint(written.path).sha256
 
 
@@ -101,11 +101,11 @@ def test_types_are_kept_and_shared_memory_is_not(tmp_path: Path) -> None:
     state |= {"mapping.fc1.weight": wide[0], "mapping.fc2.weight": wide[0], "mapping.fc3.weight": wide[1].t()}
     state["synthesis.b4.const"] = state["synthesis.b4.const"].half()
     torch.save(state, tmp_path / "odd.pt")
-    found = load_file(convert(str(tmp_path / "odd.pt"), tmp_path / "out.safetensors").path)
-    assert {name: (tensor.dtype, tensor.shape) for name, tensor in found.items()} == {
+    tensors = load_file(convert(str(tmp_path / "odd.pt"), tmp_path / "out.safetensors").path)
+    assert {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()} == {
         n: (t.dtype, t.shape) for n, t in state.items()
     }
-    assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in state.items())
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_failure_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch
 
 
 class Own(ganstrata.Generator):
-    """One tensor; what goes wrong with it is up to the subclasses."""
+    """A plugin for one tensor; its subclasses fail in different ways."""
 
     @classmethod
     def recognise(
@@ -186,15 +186,15 @@ class Own(ganstrata.Generator):
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        return cls.found({"ours": next(iter(part.tensors.values()))})
+        return cls.examined({"ours": next(iter(part.tensors.values()))})
 
     @classmethod
-    def found(cls, tensors: dict[str, Tensor], **network: object) -> Examined:
+    def examined(cls, tensors: dict[str, Tensor], **network: object) -> Examined:
         return Examined("own", "own", network, 8, 1, 2, 2, tensors)
 
 
 class Forgetful(Own):
-    """Does not know its own names."""
+    """Does not recognise its own names."""
 
     @classmethod
     def recognise(
@@ -208,25 +208,25 @@ class Doubling(Own):
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        return cls.found({"ours": next(iter(part.tensors.values())) * 2.0})
+        return cls.examined({"ours": next(iter(part.tensors.values())) * 2.0})
 
 
 class Growing(Own):
-    """Takes its architecture for another when it reads it back."""
+    """Reads back another architecture."""
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        return cls.found(
+        return cls.examined(
             dict.fromkeys(["ours"], next(iter(part.tensors.values()))), names=sorted(part.tensors)
         )
 
 
 class Odd(Own):
-    """Describes itself with what is not JSON."""
+    """Describes itself with values that JSON does not have."""
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        return cls.found(dict(part.tensors), shape=torch.Size([1]), layers={1, 2})
+        return cls.examined(dict(part.tensors), shape=torch.Size([1]), layers={1, 2})
 
 
 class Complex(Own):
@@ -234,7 +234,7 @@ class Complex(Own):
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        return cls.found({"ours": next(iter(part.tensors.values())).to(torch.complex128)})
+        return cls.examined({"ours": next(iter(part.tensors.values())).to(torch.complex128)})
 
 
 class Silent(Own):

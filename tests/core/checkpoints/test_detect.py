@@ -1,4 +1,4 @@
-"""Whose a checkpoint is: the surest claim, rivals named, and plugins that fail when they are asked."""
+"""The plugin of a checkpoint: the surest claim wins, rivals are named, and failing plugins reported."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Rival(ganstrata.Generator):
 
 
 class Failing(ganstrata.Generator):
-    """Breaks when it is asked."""
+    """Fails in recognise()."""
 
     @classmethod
     def recognise(
@@ -51,7 +51,7 @@ class Failing(ganstrata.Generator):
 
 
 class Vague(ganstrata.Generator):
-    """Answers with something that is no claim."""
+    """Returns something that is not a Match."""
 
     @classmethod
     def recognise(

@@ -1,4 +1,4 @@
-"""Damaged files by the hundred: only CheckpointError may come of them, and no code may run.
+"""Hundreds of damaged files: they may only raise CheckpointError, and no code may run.
 
 The hostile pickle among them leaves a mark if any damage to it makes it run, and so does the source code
 in NVIDIA's files. Nothing is written, and memory stays within bounds.
@@ -91,10 +91,10 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-def sound(found: Any) -> None:
-    """What was read is tensors, whole and within bounds; a bit of a weight may be another one."""
-    if isinstance(found, Checkpoint):
-        for part in found.parts:
+def sound(content: Any) -> None:
+    """Check that the content is made of complete tensors; single bits of a weight may differ."""
+    if isinstance(content, Checkpoint):
+        for part in content.parts:
             for tensor in part.tensors.values():
                 assert isinstance(tensor, torch.Tensor)
                 assert tensor.double().sum() is not None
@@ -114,9 +114,9 @@ def fuzz(kind: str, folder: Path, count: int, seed: int) -> None:
         except CheckpointError as error:
             refused += str(path) in str(error)
         except BaseException as error:
-            kept = folder / f"case_{i}"
-            path.rename(kept)
-            raise AssertionError(f"{kept}: {type(error).__name__}: {error}") from error
+            failing = folder / f"case_{i}"
+            path.rename(failing)
+            raise AssertionError(f"{failing}: {type(error).__name__}: {error}") from error
         else:
             good += 1
     assert [entry.name for entry in folder.iterdir()] == ["damaged"], "nothing has run, nothing was written"
@@ -198,7 +198,7 @@ LEAVES = st.one_of(
 
 
 def grown(inner: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    """Operations that push one value, from others that do."""
+    """Return operations that push one value, built from programs for smaller ones."""
     calls = st.builds(
         lambda name, args: files.named(name) + args + b"R",
         st.sampled_from(NAMES),
@@ -224,7 +224,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(folder: Path, program: bytes, key: bytes) -> None:
-    """As what stands under a name."""
+    """Read a pickle whose program gives the value of a key."""
     (folder / "a").write_bytes(files.raw_pickle(b"}", key, program, b"s", protocol=4).ljust(16, b"\0"))
     try:
         sound(read_checkpoint(folder / "a"))
@@ -266,7 +266,7 @@ VALUES = st.recursive(
 
 
 def expected(value: Any) -> Any:
-    """As settings: tuples are lists, and bytes are left out."""
+    """Return a value as settings: tuples become lists, and bytes are left out."""
     if isinstance(value, dict):
         return {key: expected(item) for key, item in value.items() if not isinstance(item, bytes)}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Pickles that want to run something, or to take all memory and time: refused, with nothing run."""
+"""Pickles that try to run code, or to exhaust memory or time, are refused, and nothing is run."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def calling(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def hostile(marker: Path) -> dict[str, tuple[Any, str]]:
-    """What stands in the file, and the name that is refused."""
+    """Return the object in the file and the name that is refused, by case."""
     command = f"import os; os.mkdir({str(marker)!r})"
     mkdir = calling(os.mkdir, str(marker))
     return {
@@ -147,11 +147,11 @@ def test_a_state_sets_nothing(tmp_path: Path, attribute: str, target: str) -> No
     state = b"}" + text(attribute) + named("torch.nn.modules.linear.Linear") + b"s"
     args = b"U\x02f4\x85" if "dtype" in target else b")"
     for form in (state, state + state + b"\x86"):
-        made = b"}" + text("x") + named(target) + args + b"R" + form + b"bs" + text("w") + VALUES + b"s"
-        (tmp_path / "a").write_bytes(raw_pickle(made))
-        found = read_checkpoint(tmp_path / "a")
-        assert found.tensors["w"].tolist() == [1.5]
-        assert found.container == "pickle"
+        operations = b"}" + text("x") + named(target) + args + b"R" + form + b"bs" + text("w") + VALUES + b"s"
+        (tmp_path / "a").write_bytes(raw_pickle(operations))
+        checkpoint = read_checkpoint(tmp_path / "a")
+        assert checkpoint.tensors["w"].tolist() == [1.5]
+        assert checkpoint.container == "pickle"
 
 
 def test_a_class_with_setstate_is_not_asked(tmp_path: Path) -> None:
@@ -159,10 +159,10 @@ def test_a_class_with_setstate_is_not_asked(tmp_path: Path) -> None:
         def __setstate__(self, state: Any) -> None:
             raise AssertionError("code of the class has run")
 
-    made = Namespace()
-    made.a = 1  # type: ignore[attr-defined]
+    namespace = Namespace()
+    namespace.a = 1  # type: ignore[attr-defined]
     with files.pretending(timm__models__Namespace=Namespace):
-        torch.save({"state_dict": {"w": torch.ones(2)}, "args": made}, tmp_path / "a.pt")
+        torch.save({"state_dict": {"w": torch.ones(2)}, "args": namespace}, tmp_path / "a.pt")
         assert read_checkpoint(tmp_path / "a.pt").tensors["w"].tolist() == [1, 1]
 
 
@@ -226,7 +226,7 @@ def test_operations_that_no_checkpoint_has(tmp_path: Path, operations: bytes, me
         ("O", (1,), b"\0" * 8, "array of type 'O'"),
         ("O8", (), b"\0" * 8, "array of type 'O8'"),
         ("V8", (1,), b"\0" * 8, "array of type 'V8'"),
-        ("f4", (1000,), b"\0" * 8, "claim more than|of which the file has"),
+        ("f4", (1000,), b"\0" * 8, "claim more than|but the file has"),
         ("f4", (2**40,), b"\0" * 8, "claim more than"),
         ("f4", (-1,), b"\0" * 4, "an array of shape"),
         ("f4", (2**50,), b"\0" * 4, "an array of shape"),
@@ -240,7 +240,7 @@ def test_arrays_that_are_none(
     tmp_path: Path, dtype: str, shape: tuple[int, ...], data: bytes, message: str
 ) -> None:
     sizes = b"(" + b"".join(b"\x8a\x08" + struct.pack("<q", n) for n in shape) + b"t"
-    made = named("numpy._core.multiarray._reconstruct") + named("numpy.ndarray") + b"K\x00\x85U\x01b\x87R"
+    array = named("numpy._core.multiarray._reconstruct") + named("numpy.ndarray") + b"K\x00\x85U\x01b\x87R"
     state = (
         b"(K\x01"
         + sizes
@@ -252,5 +252,5 @@ def test_arrays_that_are_none(
         + b"tb"
     )
     assert re.search(
-        message, refused(tmp_path / "a", raw_pickle(b"}" + text("w") + made + state + b"s", protocol=4))
+        message, refused(tmp_path / "a", raw_pickle(b"}" + text("w") + array + state + b"s", protocol=4))
     )

@@ -45,7 +45,7 @@ class Reader:
         )
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
-        self.answer(START)
+        self.next_result(START)
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -53,42 +53,42 @@ class Reader:
             self._lines.put(line)
         self._lines.put("")
 
-    def answer(self, seconds: float) -> dict[str, Any] | None:
-        """The next one; None if it does not come."""
+    def next_result(self, seconds: float) -> dict[str, Any] | None:
+        """Return the next result; None if none comes in time."""
         try:
             line = self._lines.get(timeout=seconds)
         except queue.Empty:
             return None
-        found: dict[str, Any] | None = json.loads(line) if line else None
-        return found
+        result: dict[str, Any] | None = json.loads(line) if line else None
+        return result
 
     def read(self, path: Path) -> dict[str, Any] | None:
-        """What a file took; None if the process did not survive it, or not in time."""
+        """Return the cost of reading a file; None if the process crashed or took too long."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{path}\n")
         self._process.stdin.flush()
-        return self.answer(PATIENCE)
+        return self.next_result(PATIENCE)
 
     def end(self) -> None:
         self._process.kill()
         self._process.communicate()
 
 
-def faults(answer: dict[str, Any] | None) -> list[str]:
-    """What is wrong with how a file was read."""
-    if answer is None:
+def faults_of(result: dict[str, Any] | None) -> list[str]:
+    """Return what went wrong while a file was read."""
+    if result is None:
         return ["it was not read in time, or ended the process"]
-    found = list(answer["crashes"])
-    found += [f"it took {answer['seconds']:.1f} s"] if answer["seconds"] > SECONDS else []
-    found += [f"it took {answer['memory']:.0f} MB"] if answer["memory"] > MEMORY else []
-    found += [f"its message has {answer['length']} characters"] if answer["length"] > MESSAGE else []
-    return found + (["its message has signs that cannot be printed"] if answer["hidden"] else [])
+    messages = list(result["crashes"])
+    messages += [f"it took {result['seconds']:.1f} s"] if result["seconds"] > SECONDS else []
+    messages += [f"it took {result['memory']:.0f} MB"] if result["memory"] > MEMORY else []
+    messages += [f"its message has {result['length']} characters"] if result["length"] > MESSAGE else []
+    return messages + (["its message has signs that cannot be printed"] if result["hidden"] else [])
 
 
-def answers(
+def results(
     seed: int, numbers: Iterable[int], folder: Path, kept: Path
 ) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    """What every file took, and what was wrong with that; files with which something was wrong are kept."""
+    """Yield the cost of each file and what went wrong; keep the files that failed."""
     reader = None
     try:
         for done, number in enumerate(numbers):
@@ -99,14 +99,14 @@ def answers(
                 reader.end()
                 reader = None
             reader = Reader(folder) if reader is None else reader
-            answer = reader.read(path)
-            found = faults(answer)
-            if found:
+            result = reader.read(path)
+            messages = faults_of(result)
+            if messages:
                 reader.end()
                 reader = None
                 (kept / f"{seed}_{number}{suffix}").write_bytes(content)
             path.unlink()
-            yield {"number": number, "kind": kind, "size": len(content), **(answer or {})}, found
+            yield {"number": number, "kind": kind, "size": len(content), **(result or {})}, messages
     finally:
         if reader is not None:
             reader.end()
@@ -114,26 +114,26 @@ def answers(
 
 def fuzz(seed: int, numbers: Iterable[int], tmp_path: Path) -> None:
     """Read files, print the highest costs, and fail with the seed and number of each file that misbehaved."""
-    folder, kept = tmp_path / "read", tmp_path / "kept"
+    folder, failing = tmp_path / "read", tmp_path / "kept"
     folder.mkdir()
-    kept.mkdir()
+    failing.mkdir()
     failed: list[str] = []
     seen: list[dict[str, Any]] = []
-    for answer, found in answers(seed, numbers, folder, kept):
-        if found:
+    for result, messages in results(seed, numbers, folder, failing):
+        if messages:
             failed.append(
-                f"hostile_file({seed}, {answer['number']}), {answer['kind']}, "
-                f"kept in {kept}: {'; '.join(found)}"
+                f"hostile_file({seed}, {result['number']}), {result['kind']}, "
+                f"kept in {failing}: {'; '.join(messages)}"
             )
             print(failed[-1], flush=True)
-        seen += [answer] if "seconds" in answer else []
+        seen += [result] if "seconds" in result else []
     for measure in ("seconds", "memory", "length"):
-        most = max(seen, key=lambda answer: answer[measure])
+        most = max(seen, key=lambda result: result[measure])
         print(
             f"most {measure}: {most[measure]:.4g}, number {most['number']}, "
             f"{most['kind']} of {most['size']} bytes"
         )
-    refused = {kind: sum(answer["refused"] for answer in seen if answer["kind"] == kind) for kind in KINDS}
+    refused = {kind: sum(result["refused"] for result in seen if result["kind"] == kind) for kind in KINDS}
     print(f"seed {seed}: {len(seen)} files, refused {refused}")
     assert not failed, "\n".join(failed[:20])
     assert not list(folder.iterdir()), "nothing was written"

@@ -1,4 +1,4 @@
-"""Files that are no checkpoint, or none that is read: the message says what they are, and what to do."""
+"""Files that are not readable checkpoints: the message says what they are and what to do."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def archive(path: Path, entries: dict[str, bytes], **options: Any) -> Path:
 
 
 def entries(content: Any = TENSORS) -> dict[str, bytes]:
-    """Of a file of torch.save."""
+    """Return the members of a file of torch.save."""
     file = io.BytesIO()
     torch.save(content, file)
     with zipfile.ZipFile(file) as saved:
@@ -176,13 +176,13 @@ def test_an_archive_that_holds_a_name_twice(tmp_path: Path) -> None:
 
 
 def changed(name: str, content: bytes | None) -> dict[str, bytes]:
-    found = entries()
-    root = next(iter(found)).partition("/")[0]
+    members = entries()
+    root = next(iter(members)).partition("/")[0]
     if content is None:
-        del found[f"{root}/{name}"]
+        del members[f"{root}/{name}"]
     else:
-        found[f"{root}/{name}"] = content
-    return found
+        members[f"{root}/{name}"] = content
+    return members
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 
 def ladder(kind: str = "tuple", levels: int = 12) -> bytes:
-    """Operations that push a value of 10^12 values: each level is ten times the one before."""
+    """Return operations that push a value of 10^12 values: each level holds the one before ten times."""
     content = b"K\x01"
     for i in range(levels):
         at = bytes([50 + i])
@@ -26,7 +26,7 @@ def ladder(kind: str = "tuple", levels: int = 12) -> bytes:
 
 
 def place(name: str, **wrong: bytes) -> bytes:
-    """Operations that make a tensor, an array or its type, with something else in some of the places."""
+    """Return operations that make a tensor, an array or a type, with some of its values replaced."""
     sizes, order = b"K\x02K\x02\x86", b"K\x02K\x01\x86"
     parts: dict[str, bytes]
     if name == "tensor":
@@ -40,10 +40,10 @@ def place(name: str, **wrong: bytes) -> bytes:
         }
         return named("torch._utils._rebuild_tensor_v2") + b"(" + b"".join({**parts, **wrong}.values()) + b"tR"
     if name == "dtype":
-        made = named("numpy.dtype") + b"(" + wrong.pop("code", text("f4")) + b"\x89\x88tR"
+        empty = named("numpy.dtype") + b"(" + wrong.pop("code", text("f4")) + b"\x89\x88tR"
         parts = {"version": b"K\x03", "order": text("<"), "names": b"N", "fields": b"N"}
     else:
-        made = named("numpy.core.multiarray._reconstruct") + named("numpy.ndarray") + b"K\x00\x85C\x01b\x87R"
+        empty = named("numpy.core.multiarray._reconstruct") + named("numpy.ndarray") + b"K\x00\x85C\x01b\x87R"
         parts = {
             "version": b"K\x01",
             "shape": sizes,
@@ -51,7 +51,7 @@ def place(name: str, **wrong: bytes) -> bytes:
             "fortran": b"\x89",
             "data": b"C\x10" + bytes(16),
         }
-    return made + b"(" + b"".join({**parts, **wrong}.values()) + b"tb"
+    return empty + b"(" + b"".join({**parts, **wrong}.values()) + b"tb"
 
 
 PLACES = [
@@ -71,7 +71,7 @@ WRONG = {
 
 
 def written(path: Path, built: bytes) -> bytes:
-    """A pickle of a state dict with one entry, `w`."""
+    """Return a pickle of a state dict with one entry, `w`."""
     content = raw_pickle(b"}" + text("g") + b"}" + text("w") + built + b"ss", protocol=3)
     path.write_bytes(content)
     return content
@@ -125,7 +125,7 @@ def test_storages_that_are_described_by_anything(tmp_path: Path, at: int | str, 
 @pytest.mark.parametrize("value", WRONG)
 @pytest.mark.parametrize("at", range(4))
 def test_files_of_torch_of_other_parts(tmp_path: Path, at: int, value: str) -> None:
-    """Where a beginning, a version, a system or the list of all numbers is expected."""
+    """In place of the magic number, the version, the system or the list of storages."""
     pickles = [MAGIC, VERSION, SYSTEM, raw_pickle(b"]"), raw_pickle(b"}")]
     pickles[at] = raw_pickle(WRONG[value])
     refused(tmp_path / "a", b"".join([*pickles[:3], pickles[4], pickles[3]]))
@@ -179,13 +179,13 @@ def test_source_that_many_networks_share(tmp_path: Path) -> None:
     parameters = b"}" + text("w") + place("tensor") + b"s"
     state = b"}(" + text("_modules") + b"}" + text("_parameters") + parameters + b"u"
     meta = b"}(" + text("module_src") + text("x" * 10_000_000) + text("state") + state + b"u"
-    made = named("torch_utils.persistence._reconstruct_persistent_obj") + meta + b"\x85Rq\x010"
+    network = named("torch_utils.persistence._reconstruct_persistent_obj") + meta + b"\x85Rq\x010"
     parts = b"".join(text(f"g{i}") + b"h\x01" for i in range(10_000))
-    refused(tmp_path / "a", raw_pickle(made + b"}(" + parts + b"u", protocol=4))
+    refused(tmp_path / "a", raw_pickle(network + b"}(" + parts + b"u", protocol=4))
 
 
 def test_tensors_that_stand_beside_every_part(tmp_path: Path) -> None:
-    """A tensor such as w_avg belongs to all parts: many of them beside many parts are too many."""
+    """A tensor such as w_avg goes to all parts, so many of them beside many parts take too many steps."""
     tensor = place("tensor") + b"q\x010"
     beside = b"".join(text(f"w{i}latent_avg") + b"h\x01" for i in range(5_000))
     parts = b"".join(text(f"g{i}") + b"}" + text("w") + b"h\x01s" for i in range(5_000))
@@ -200,7 +200,7 @@ def test_text_that_takes_more_memory_than_bytes(tmp_path: Path) -> None:
 
 
 def test_settings_are_no_texts_of_arrays(tmp_path: Path) -> None:
-    """An array of sixty texts of some 100 kB, again and again."""
+    """An array of sixty texts of about 100 kB, many times."""
     data = b"B" + struct.pack("<I", 60 * 99_999) + bytes(60 * 99_999)
     array = place("array", dtype=place("dtype", code=text("S99999")), shape=b"K\x3c\x85", data=data)
     more = text("more") + b"](" + array + b"q\x090" + b"h\x09" * 20_000 + b"e"

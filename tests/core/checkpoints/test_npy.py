@@ -1,4 +1,4 @@
-"""NumPy's files, with arrays or pickled dictionaries in them: as np.load reads them, and nothing is run."""
+"""NumPy's files with arrays or pickled dictionaries are read as np.load reads them, but nothing is run."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def same(left: Any, right: Any) -> None:
     ids=lambda array: str(array.dtype),
 )
 def test_an_array(tmp_path: Path, array: np.ndarray[Any, Any]) -> None:
-    found = read_npy(saved(tmp_path, array))
-    same(found, array.astype(array.dtype.newbyteorder("=")))
-    found[...] = found  # it can be written to
+    result = read_npy(saved(tmp_path, array))
+    same(result, array.astype(array.dtype.newbyteorder("=")))
+    result[...] = result  # it can be written to
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def header(text: str, version: bytes = b"\x01\x00") -> bytes:
         (b"\x93NUMPY", "damaged or cut short"),
         (
             header("{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }\n"),
-            "an array of 16 bytes of which the file has 0",
+            "an array of 16 bytes, but the file has 0",
         ),
         (
             header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }\n") + bytes(16),

@@ -1,4 +1,4 @@
-"""NVIDIA's pickles give up their weights and settings; the source code in them stays text."""
+"""Weights and settings of NVIDIA's pickles are read; the source code in them is never run."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ def same(part: Part, state: dict[str, Tensor]) -> None:
 def test_a_snapshot_of_pytorch(tmp_path: Path, name: str) -> None:
     state = load_file(DATA / f"{name}.safetensors")
     source = files.hostile_source(tmp_path / "it ran")
-    found = read_checkpoint(files.nvidia(tmp_path / "network.pkl", state, KWARGS, source))
-    assert found.container == "NVIDIA pickle"
-    assert [part.name for part in found.parts] == ["G_ema", "G", "D"]
-    same(found.parts[0], state)
+    checkpoint = read_checkpoint(files.nvidia(tmp_path / "network.pkl", state, KWARGS, source))
+    assert checkpoint.container == "NVIDIA pickle"
+    assert [part.name for part in checkpoint.parts] == ["G_ema", "G", "D"]
+    same(checkpoint.parts[0], state)
     name = next(iter(state))
-    assert not torch.equal(found.parts[1].tensors[name], state[name]), "the average is another part"
-    assert found.settings == STORED | {
+    assert not torch.equal(checkpoint.parts[1].tensors[name], state[name]), "the average is another part"
+    assert checkpoint.settings == STORED | {
         "class_name": "Generator",
         "module_src_sha256": hashlib.sha256(source.encode()).hexdigest(),
     }
-    assert found.parts[2].settings["class_name"] == "Discriminator"
+    assert checkpoint.parts[2].settings["class_name"] == "Discriminator"
     assert not (tmp_path / "it ran").exists()
-    json.dumps(dict(found.settings))
+    json.dumps(dict(checkpoint.settings))
 
 
 @pytest.mark.skipif(not PARITY, reason="GANSTRATA_PARITY names no folder of reference numbers")
@@ -75,11 +75,11 @@ def test_snapshots_of_the_references(tmp_path: Path, name: str) -> None:
         load_file(folder / "state.safetensors"),
         json.loads((folder / "README.json").read_text())["init_kwargs"],
     )
-    found = read_checkpoint(
+    checkpoint = read_checkpoint(
         files.nvidia(tmp_path / "network.pkl", state, kwargs, files.hostile_source(tmp_path / "it ran"))
     )
-    same(found.parts[0], state)
-    assert {key: value for key, value in found.settings.items() if key in kwargs} == kwargs
+    same(checkpoint.parts[0], state)
+    assert {key: value for key, value in checkpoint.settings.items() if key in kwargs} == kwargs
     assert not (tmp_path / "it ran").exists()
 
 
@@ -91,22 +91,22 @@ def test_every_protocol(tmp_path: Path, protocol: int) -> None:
         "b": torch.tensor(7),
     }
     network = files.persistent(state, {"img_resolution": 4}, args=(512, 0))
-    found = read_checkpoint(files.write_nvidia(tmp_path / "a", {"G_ema": network, "D": None}, protocol))
-    same(found.parts[0], state)
-    assert found.settings["img_resolution"] == 4
-    assert found.settings["init_args"] == [512, 0]
+    checkpoint = read_checkpoint(files.write_nvidia(tmp_path / "a", {"G_ema": network, "D": None}, protocol))
+    same(checkpoint.parts[0], state)
+    assert checkpoint.settings["img_resolution"] == 4
+    assert checkpoint.settings["init_args"] == [512, 0]
 
 
 def test_a_network_alone_is_a_part_without_a_name(tmp_path: Path) -> None:
-    found = read_checkpoint(
+    checkpoint = read_checkpoint(
         files.write_nvidia(tmp_path / "a", files.persistent({"a.weight": torch.ones(2)}, {"z_dim": 3}))
     )
-    assert [part.name for part in found.parts] == [""]
-    assert found.settings["z_dim"] == 3
+    assert [part.name for part in checkpoint.parts] == [""]
+    assert checkpoint.settings["z_dim"] == 3
 
 
 def test_a_pickle_of_modules_by_reference(tmp_path: Path) -> None:
-    """As R3GAN has them: classes of its own and of torch, arrays and types among the attributes."""
+    """As in R3GAN: its own classes and torch's, with arrays and types among the attributes."""
     kinds = {
         name: type("Kind", (nn.Module,), {})
         for name in ("training__networks__Generator", "R3GAN__Networks__Generator", "R3GAN__Resamplers__R")
@@ -124,16 +124,16 @@ def test_a_pickle_of_modules_by_reference(tmp_path: Path) -> None:
         (tmp_path / "a").write_bytes(
             pickle.dumps({"G": outer, "D": None, "G_ema": outer, "augment_pipe": None})
         )
-    found = read_checkpoint(tmp_path / "a")
-    assert found.container == "NVIDIA pickle"
-    assert [part.name for part in found.parts] == ["G_ema", "G"]
-    same(found.parts[0], dict(state))
-    assert found.settings == {"class_name": "training.networks.Generator"}
+    checkpoint = read_checkpoint(tmp_path / "a")
+    assert checkpoint.container == "NVIDIA pickle"
+    assert [part.name for part in checkpoint.parts] == ["G_ema", "G"]
+    same(checkpoint.parts[0], dict(state))
+    assert checkpoint.settings == {"class_name": "training.networks.Generator"}
 
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_whole_network_by_torch_save(tmp_path: Path, zipped: bool) -> None:
-    """As pivotal tuning saves it."""
+    """As saved by pivotal tuning."""
     state = {"synthesis.b4.const": torch.randn(2, 4, 4), "mapping.w_avg": torch.randn(3)}
     network = files.persistent(state, {"w_dim": 3})
     with files.pretending(
@@ -141,10 +141,10 @@ def test_a_whole_network_by_torch_save(tmp_path: Path, zipped: bool) -> None:
         torch_utils__persistence___reconstruct_persistent_obj=files._reconstruct_persistent_obj,
     ):
         torch.save(network, tmp_path / "a", _use_new_zipfile_serialization=zipped)
-    found = read_checkpoint(tmp_path / "a")
-    assert found.container == ("torch zip" if zipped else "torch legacy")
-    same(found.parts[0], state)
-    assert found.settings["w_dim"] == 3
+    checkpoint = read_checkpoint(tmp_path / "a")
+    assert checkpoint.container == ("torch zip" if zipped else "torch legacy")
+    same(checkpoint.parts[0], state)
+    assert checkpoint.settings["w_dim"] == 3
 
 
 @pytest.mark.parametrize(
@@ -178,23 +178,23 @@ def test_a_triple_of_tensorflow(tmp_path: Path, options: dict[str, Any]) -> None
         source=files.hostile_source(tmp_path / "it ran"),
         **options,
     )
-    found = read_checkpoint(path)
-    assert found.container == "NVIDIA TensorFlow pickle"
-    assert [part.name for part in found.parts] == ["Gs", "G", "D"]
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.container == "NVIDIA TensorFlow pickle"
+    assert [part.name for part in checkpoint.parts] == ["Gs", "G", "D"]
     expected = {**mapping, **synthesis, **outer}
-    assert set(found.tensors) == set(expected)
+    assert set(checkpoint.tensors) == set(expected)
     for name, values in expected.items():
-        assert found.tensors[name].dtype == torch.float32
-        assert np.array_equal(found.tensors[name].numpy(), values), name
-    assert found.settings == settings | {"build_func_name": "G_style", "version": 4, "name": "G"}
+        assert checkpoint.tensors[name].dtype == torch.float32
+        assert np.array_equal(checkpoint.tensors[name].numpy(), values), name
+    assert checkpoint.settings == settings | {"build_func_name": "G_style", "version": 4, "name": "G"}
     assert not (tmp_path / "it ran").exists()
 
 
 def test_one_network_of_tensorflow(tmp_path: Path) -> None:
     network = files.Network("vgg16", {"w": np.ones(2, np.float32)}, {}, "")
-    found = read_checkpoint(files.write_tensorflow(tmp_path / "a", network))
-    assert found.container == "NVIDIA TensorFlow pickle"
-    assert found.tensors["w"].tolist() == [1.0, 1.0]
+    checkpoint = read_checkpoint(files.write_tensorflow(tmp_path / "a", network))
+    assert checkpoint.container == "NVIDIA TensorFlow pickle"
+    assert checkpoint.tensors["w"].tolist() == [1.0, 1.0]
 
 
 def test_text_of_python_2_is_numbers(tmp_path: Path) -> None:
@@ -215,12 +215,12 @@ def test_text_of_python_2_is_numbers(tmp_path: Path) -> None:
         ]
     )
     reconstructor = files.named("copy_reg._reconstructor")
-    made = b"(" + files.named("tfutil.Network") + files.named("__builtin__.object") + b"NtR}"
+    operations = b"(" + files.named("tfutil.Network") + files.named("__builtin__.object") + b"NtR}"
     state = b"(U\x09variables](U\x01w" + array + b"\x86eU\x0dstatic_kwargs}U\x0aresolutionK\x08sub"
-    (tmp_path / "a").write_bytes(files.raw_pickle(reconstructor, made, state))
-    found = read_checkpoint(tmp_path / "a")
-    assert found.tensors["w"].tolist() == [1.5, -2.0]
-    assert found.settings["resolution"] == 8
+    (tmp_path / "a").write_bytes(files.raw_pickle(reconstructor, operations, state))
+    checkpoint = read_checkpoint(tmp_path / "a")
+    assert checkpoint.tensors["w"].tolist() == [1.5, -2.0]
+    assert checkpoint.settings["resolution"] == 8
 
 
 def test_a_network_without_weights_is_none(tmp_path: Path) -> None:

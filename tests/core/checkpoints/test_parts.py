@@ -1,4 +1,4 @@
-"""Which parts a file has, in which order, and what belongs to each."""
+"""The parts of a file: their order, and the tensors and settings that belong to each."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def test_rosinality(tmp_path: Path, zipped: bool) -> None:
         "args": argparse.Namespace(size=256, lr=0.002, path="data", ckpt=None, mixing=0.9),
         "ada_aug_p": 0.5,
     }
-    found = parts(tmp_path, content, _use_new_zipfile_serialization=zipped)
-    assert list(found) == ["g_ema", "g", "d"]
-    assert set(found["g_ema"].tensors) == {"conv.weight", "conv.bias", "latent_avg"}
-    assert set(found["g"].tensors) == {"conv.weight", "conv.bias", "latent_avg"}
-    assert set(found["d"].tensors) == {"conv.weight", "conv.bias"}
-    assert found["g_ema"].settings == {
+    by_name = parts(tmp_path, content, _use_new_zipfile_serialization=zipped)
+    assert list(by_name) == ["g_ema", "g", "d"]
+    assert set(by_name["g_ema"].tensors) == {"conv.weight", "conv.bias", "latent_avg"}
+    assert set(by_name["g"].tensors) == {"conv.weight", "conv.bias", "latent_avg"}
+    assert set(by_name["d"].tensors) == {"conv.weight", "conv.bias"}
+    assert by_name["g_ema"].settings == {
         "args": {"size": 256, "lr": 0.002, "path": "data", "ckpt": None, "mixing": 0.9},
         "ada_aug_p": 0.5,
     }
@@ -56,7 +56,7 @@ def test_rosinality(tmp_path: Path, zipped: bool) -> None:
 
 def test_e4e(tmp_path: Path) -> None:
     whole = {**state(1, "encoder.input.weight"), **state(2, "decoder.style.1.weight", "decoder.input.input")}
-    found = parts(
+    by_name = parts(
         tmp_path,
         {
             "state_dict": whole,
@@ -64,12 +64,12 @@ def test_e4e(tmp_path: Path) -> None:
             "opts": {"output_size": 1024, "device": torch.device("cpu")},
         },
     )
-    assert next(iter(found)) == "decoder"
-    assert list(found)[-1] == "encoder"
-    assert set(found["decoder"].tensors) == {"style.1.weight", "input.input", "latent_avg"}
-    assert set(found["encoder"].tensors) == {"input.weight"}
-    assert found["decoder"].settings == {"opts": {"output_size": 1024}}
-    assert set(whole) <= set(found["state_dict"].tensors), (
+    assert next(iter(by_name)) == "decoder"
+    assert list(by_name)[-1] == "encoder"
+    assert set(by_name["decoder"].tensors) == {"style.1.weight", "input.input", "latent_avg"}
+    assert set(by_name["encoder"].tensors) == {"input.weight"}
+    assert by_name["decoder"].settings == {"opts": {"output_size": 1024}}
+    assert set(whole) <= set(by_name["state_dict"].tensors), (
         "the whole stays a part, for networks that have both"
     )
 
@@ -82,11 +82,11 @@ def test_e4e(tmp_path: Path) -> None:
     ],
 )
 def test_genforce(tmp_path: Path, wrap: Any) -> None:
-    found = parts(
+    by_name = parts(
         tmp_path, wrap({"generator": state(1), "discriminator": state(2), "generator_smooth": state(3)})
     )
-    assert list(found) == ["generator_smooth", "generator", "discriminator"]
-    assert found["generator_smooth"].tensors["conv.weight"][0] == 3
+    assert list(by_name) == ["generator_smooth", "generator", "discriminator"]
+    assert by_name["generator_smooth"].tensors["conv.weight"][0] == 3
 
 
 def test_mmgeneration(tmp_path: Path) -> None:
@@ -96,14 +96,14 @@ def test_mmgeneration(tmp_path: Path) -> None:
         **state(3, "generator_ema.convs.0.weight"),
     }
     meta = {"env_info": "...", "iter": 7, "seed": np.int64(3), "time": np.float64(0.5)}
-    found = parts(
+    by_name = parts(
         tmp_path,
         {"meta": meta, "state_dict": whole, "optimizer": {"generator": {"state": {}, "param_groups": []}}},
     )
-    assert list(found)[:2] == ["generator_ema", "generator"]
-    assert list(found)[-1] == "discriminator"
-    assert found["generator_ema"].tensors["convs.0.weight"][0] == 3
-    assert found["generator_ema"].settings["meta"] == {"env_info": "...", "iter": 7, "seed": 3, "time": 0.5}
+    assert list(by_name)[:2] == ["generator_ema", "generator"]
+    assert list(by_name)[-1] == "discriminator"
+    assert by_name["generator_ema"].tensors["convs.0.weight"][0] == 3
+    assert by_name["generator_ema"].settings["meta"] == {"env_info": "...", "iter": 7, "seed": 3, "time": 0.5}
 
 
 def test_the_history_of_mmengine_is_left_out(tmp_path: Path) -> None:
@@ -120,18 +120,18 @@ def test_the_history_of_mmengine_is_left_out(tmp_path: Path) -> None:
         )
         content = {"state_dict": state(1), "message_hub": {"log": {"loss": HistoryBuffer()}, "iter": 3}}
         for protocol in (2, 4):
-            found = parts(tmp_path, content, pickle_protocol=protocol)
-            assert list(found) == ["state_dict"]
-            assert found["state_dict"].settings == {"message_hub": {"log": {}, "iter": 3}}
+            by_name = parts(tmp_path, content, pickle_protocol=protocol)
+            assert list(by_name) == ["state_dict"]
+            assert by_name["state_dict"].settings == {"message_hub": {"log": {}, "iter": 3}}
 
 
 def test_places365(tmp_path: Path) -> None:
-    found = parts(
+    by_name = parts(
         tmp_path,
         {"state_dict": state(1, "module.fc.weight", "module.fc.bias"), "arch": "wideresnet18", "epoch": 90},
     )
-    assert set(found["state_dict"].tensors) == {"fc.weight", "fc.bias"}
-    assert found["state_dict"].settings == {"arch": "wideresnet18", "epoch": 90}
+    assert set(by_name["state_dict"].tensors) == {"fc.weight", "fc.bias"}
+    assert by_name["state_dict"].settings == {"arch": "wideresnet18", "epoch": 90}
 
 
 def test_a_whole_network_in_data_parallel(tmp_path: Path) -> None:
@@ -144,20 +144,20 @@ def test_a_whole_network_in_data_parallel(tmp_path: Path) -> None:
 def test_a_bare_state_dict_is_the_first_part_whatever_its_names(tmp_path: Path) -> None:
     whole = {**state(1, "generator.a"), **state(2, "discriminator.a")}
     torch.save(whole, tmp_path / "a.pt")
-    found = read_checkpoint(tmp_path / "a.pt")
-    assert set(found.tensors) == set(whole)
-    assert [part.name for part in found.parts] == ["", "generator", "discriminator"]
+    checkpoint = read_checkpoint(tmp_path / "a.pt")
+    assert set(checkpoint.tensors) == set(whole)
+    assert [part.name for part in checkpoint.parts] == ["", "generator", "discriminator"]
 
 
 def test_a_bare_state_dict_with_plain_values(tmp_path: Path) -> None:
-    found = parts(tmp_path, {**state(1), "epoch": 3})
-    assert set(found[""].tensors) == {"conv.weight", "conv.bias"}
-    assert found[""].settings == {"epoch": 3}
+    by_name = parts(tmp_path, {**state(1), "epoch": 3})
+    assert set(by_name[""].tensors) == {"conv.weight", "conv.bias"}
+    assert by_name[""].settings == {"epoch": 3}
 
 
 def test_names_that_occur_twice(tmp_path: Path) -> None:
-    found = parts(tmp_path, {"first": {"generator": state(1)}, "second": {"generator": state(2)}})
-    assert [part.tensors["conv.weight"][0].item() for part in found.values()] == [1, 2]
+    by_name = parts(tmp_path, {"first": {"generator": state(1)}, "second": {"generator": state(2)}})
+    assert [part.tensors["conv.weight"][0].item() for part in by_name.values()] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -177,10 +177,10 @@ def test_moving_averages_come_first_and_discriminators_last(
 
 
 def test_no_file_but_our_own_tells_a_plugin_what_to_build(tmp_path: Path) -> None:
-    found = parts(
+    by_name = parts(
         tmp_path, {"g_ema": state(1), "network": {"channels": {}}, "plugin": "stylegan2", "iter": 3}
     )
-    assert found["g_ema"].settings == {"iter": 3}
+    assert by_name["g_ema"].settings == {"iter": 3}
 
 
 def test_settings_that_are_not_plain_are_left_out(tmp_path: Path) -> None:
@@ -240,18 +240,18 @@ def test_tensors_that_share_their_numbers(tmp_path: Path) -> None:
         "yes": whole > 3,
     }
     for zipped in (True, False):
-        found = parts(tmp_path, content, _use_new_zipfile_serialization=zipped)[""].tensors
+        tensors = parts(tmp_path, content, _use_new_zipfile_serialization=zipped)[""].tensors
         for name, tensor in content.items():
-            assert found[name].dtype == tensor.dtype
-            assert torch.equal(found[name], tensor), name
-            assert found[name].is_contiguous()
-        found["whole"][1, 2] = 100.0
-        assert found["part"][0, 1] == 6.0, "what lay elsewhere in them is a tensor of its own"
-        assert found["turned"][2, 1] == 6.0
+            assert tensors[name].dtype == tensor.dtype
+            assert torch.equal(tensors[name], tensor), name
+            assert tensors[name].is_contiguous()
+        tensors["whole"][1, 2] = 100.0
+        assert tensors["part"][0, 1] == 6.0, "what lay elsewhere in them is a tensor of its own"
+        assert tensors["turned"][2, 1] == 6.0
 
 
 def test_things_that_stand_in_many_files_are_left_out(tmp_path: Path) -> None:
-    """They refuse nothing, and become no settings."""
+    """They do not make the reader refuse the file, and do not become settings."""
     beside = {
         "path": Path("a") / "b",
         "when": datetime.datetime(2026, 1, 1),

@@ -1,4 +1,4 @@
-"""Checkpoints are known by their content and run nothing."""
+"""Checkpoints are recognised by their content, and nothing in them is run."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def write(path: Path, content: bytes) -> Path:
 def test_safetensors_with_settings(tmp_path: Path) -> None:
     path = tmp_path / "a"
     save_file(TENSORS, path, metadata={"ganstrata": json.dumps({"licence": "MIT"}), "other": "x"})
-    found = read_checkpoint(path)
-    assert found.settings == {"licence": "MIT"}
-    assert {name: t.tolist() for name, t in found.tensors.items()} == {
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.settings == {"licence": "MIT"}
+    assert {name: t.tolist() for name, t in checkpoint.tensors.items()} == {
         name: t.tolist() for name, t in TENSORS.items()
     }
-    assert found.sha256 == sha256(path.read_bytes()).hexdigest()
+    assert checkpoint.sha256 == sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("name", ["a.pt", "a.safetensors", "a.pkl", "a"])
 @pytest.mark.parametrize("legacy", [False, True])
 def test_torch_files_by_whatever_name(tmp_path: Path, name: str, legacy: bool) -> None:
     torch.save(TENSORS, tmp_path / name, _use_new_zipfile_serialization=not legacy)
-    found = read_checkpoint(tmp_path / name)
-    assert found.settings == {}
-    assert torch.equal(found.tensors["a.weight"], TENSORS["a.weight"])
+    checkpoint = read_checkpoint(tmp_path / name)
+    assert checkpoint.settings == {}
+    assert torch.equal(checkpoint.tensors["a.weight"], TENSORS["a.weight"])
 
 
 def test_a_modules_state_dict(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_bundles_and_paths_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 class Hostile:
-    """What a pickle does if it is let: here, leave a file behind."""
+    """Write a file, as a pickle could if it were run."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = marker
@@ -158,23 +158,23 @@ def test_a_hostile_pickle_runs_nothing(tmp_path: Path, form: str) -> None:
 
 
 def test_the_hostile_pickle_would_have_run(tmp_path: Path) -> None:
-    """Otherwise the test above shows nothing."""
+    """Check that the test above can fail."""
     pickle.loads(pickle.dumps(Hostile(tmp_path / "it ran")))
     assert (tmp_path / "it ran").is_dir()
 
 
 class Own(torch.nn.Module):
-    """A class that only its author has."""
+    """A class that is not installed where the file is read."""
 
 
 def test_a_whole_module_of_torchs_own_classes_is_read_as_a_state_dict(tmp_path: Path) -> None:
     module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
     torch.save(module, tmp_path / "module.pt")
-    found = read_checkpoint(tmp_path / "module.pt")
-    assert {name: t.tolist() for name, t in found.tensors.items()} == {
+    checkpoint = read_checkpoint(tmp_path / "module.pt")
+    assert {name: t.tolist() for name, t in checkpoint.tensors.items()} == {
         name: t.tolist() for name, t in module.state_dict().items()
     }
-    assert found.settings == {"class_name": "torch.nn.modules.container.Sequential"}
+    assert checkpoint.settings == {"class_name": "torch.nn.modules.container.Sequential"}
 
 
 def test_a_whole_module_of_somebodys_class_is_refused_with_the_cure(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_whole_module_of_somebodys_class_is_refused_with_the_cure(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("content", "found"),
+    ("content", "words"),
     [
         ({"optimizer": {"state": {0: torch.zeros(2)}}, "epoch": 3}, "a dictionary with optimizer, epoch"),
         ({}, "a dictionary with nothing in it"),
@@ -195,10 +195,10 @@ def test_a_whole_module_of_somebodys_class_is_refused_with_the_cure(tmp_path: Pa
         (3, "a number"),
     ],
 )
-def test_torch_files_that_hold_something_else(tmp_path: Path, content: object, found: str) -> None:
+def test_torch_files_that_hold_something_else(tmp_path: Path, content: object, words: str) -> None:
     torch.save(content, tmp_path / "a.pt")
     message = refused(tmp_path / "a.pt")
-    assert found in message
+    assert words in message
     assert "where a state dict, names with tensors, is expected" in message
 
 
@@ -217,7 +217,7 @@ def test_tensors_that_are_not_stored_in_full(tmp_path: Path, tensor: torch.Tenso
 
 
 def repacked(source: Path, target: Path, **changes: Any) -> Path:
-    """The same archive with its entries compressed, or with one replaced."""
+    """Return the archive with its entries compressed, or with one replaced."""
     with (
         zipfile.ZipFile(source) as old,
         zipfile.ZipFile(target, "w", changes.get("compression", zipfile.ZIP_STORED)) as new,
@@ -278,7 +278,7 @@ def test_settings_that_cannot_be_read(tmp_path: Path, settings: str, message: st
 
 
 def stored(folder: Path, tensors: dict[str, torch.Tensor], form: str) -> Path:
-    """One state dict in a file, in one of several ways."""
+    """Store a state dict in one of several formats."""
     path = folder / "file"
     if form.startswith("header"):  # numbers begin where the header ends
         save_file(tensors, path, metadata={"x": "x" * int(form.removeprefix("header "))})
@@ -313,23 +313,23 @@ def stored(folder: Path, tensors: dict[str, torch.Tensor], form: str) -> Path:
     ],
 )
 def test_a_tensor_lies_in_memory_alike_whatever_file_it_came_from(tmp_path: Path, form: str) -> None:
-    """Matrix products depend on where their operands begin and on how they are laid out."""
+    """The result of a matrix product may depend on the address and the layout of its operands."""
     wanted = {f"w{n}": torch.randn(n, 5, generator=torch.Generator().manual_seed(n)) for n in (1, 3, 16)}
     (part,) = read_checkpoint(stored(tmp_path, wanted, form)).parts
     for name, tensor in wanted.items():
-        found = part.tensors[name]
-        assert torch.equal(found, tensor)
-        assert found.is_contiguous()
-        assert found.data_ptr() % 64 == 0
+        read = part.tensors[name]
+        assert torch.equal(read, tensor)
+        assert read.is_contiguous()
+        assert read.data_ptr() % 64 == 0
 
 
 def test_a_file_that_is_overwritten_leaves_what_was_read(tmp_path: Path) -> None:
     save_file({"a": torch.ones(1000)}, tmp_path / "a")
-    found = read_checkpoint(tmp_path / "a").tensors["a"]
+    tensor = read_checkpoint(tmp_path / "a").tensors["a"]
     with (tmp_path / "a").open("r+b") as file:
         file.seek(-4000, os.SEEK_END)
         file.write(bytes(4000))
-    assert torch.equal(found, torch.ones(1000))
+    assert torch.equal(tensor, torch.ones(1000))
 
 
 def test_a_tensor_of_several_parts_is_copied_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What files that no plugin knows are taken for: by the tensor names of the networks that people hold."""
+"""Files that no plugin recognises are described by their tensor names."""
 
 from __future__ import annotations
 
@@ -199,10 +199,10 @@ GENERATORS = [
 
 @pytest.mark.parametrize("path", GENERATORS, ids=lambda path: path.stem)
 def test_every_generator_is_of_one_family(path: Path) -> None:
-    found = mixture(read_checkpoint(path).parts[0])
-    assert len(found) == 1
+    families = mixture(read_checkpoint(path).parts[0])
+    assert len(families) == 1
     assert (
-        found[0]
+        families[0]
         .replace("-", "")
         .lower()
         .startswith({"s": "stylegan", "p": "progressivegan", "b": "biggan"}[path.name[0]])

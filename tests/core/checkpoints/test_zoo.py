@@ -1,4 +1,4 @@
-"""The published models: facts that agree with each other, and how they are found."""
+"""The published models: their facts agree with each other, and searches find them."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ def test_what_is_not_there_is_answered_with_what_is() -> None:
 def test_the_page_counts_as_the_list_does() -> None:
     page = (Path(__file__).parents[3] / "docs/models.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| [^|]+ \| ([\w-]+) \| (\d+) \| [^|]+ \| [^|]+ \| (\w+) \|$", page, re.MULTILINE)
-    told: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for family, count, link in rows:
-        told[family, link] += int(count)
-    assert told == Counter((model.family, model.link) for model in MODELS)
+        counts[family, link] += int(count)
+    assert counts == Counter((model.family, model.link) for model in MODELS)
     assert f"shows {len(MODELS)} published generators" in page
 
 

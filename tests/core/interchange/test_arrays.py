@@ -1,4 +1,4 @@
-"""Boundaries, codes and scores in HiGAN's files: every shape they come in, and what is refused."""
+"""Boundaries, codes and scores in HiGAN's files: all shapes are read, and other content is refused."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def saved(path: Path, content: Any) -> Path:
 @pytest.mark.parametrize("shape", [(1, 6), (6,), (1, 4, 6)])
 def test_plain_boundaries(tmp_path: Path, shape: tuple[int, ...], dtype: type) -> None:
     normal = unit(*shape).astype(dtype)
-    found = read_boundary(saved(tmp_path, normal))
+    boundary = read_boundary(saved(tmp_path, normal))
     np.testing.assert_allclose(
-        found.normal, normal.reshape(shape[-2:] if len(shape) == 3 else shape[-1:]), atol=1e-7
+        boundary.normal, normal.reshape(shape[-2:] if len(shape) == 3 else shape[-1:]), atol=1e-7
     )
-    assert found.was_unit
-    assert (found.layers, found.kind, found.container) == (None, None, "array")
+    assert boundary.was_unit
+    assert (boundary.layers, boundary.kind, boundary.container) == (None, None, "array")
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,15 @@ def test_plain_boundaries(tmp_path: Path, shape: tuple[int, ...], dtype: type) -
 )
 def test_pickled_dictionaries(tmp_path: Path, layers: Any, expected: str | None) -> None:
     normal = unit(1, 6)
-    found = read_boundary(
+    boundary = read_boundary(
         saved(tmp_path, {"boundary": normal, "meta_data": {"type": "attribute", "manipulate_layers": layers}})
     )
-    np.testing.assert_allclose(found.normal, normal[0], atol=1e-12)
-    assert (found.layers, found.kind, found.container) == (expected, "attribute", "pickled dictionary")
+    np.testing.assert_allclose(boundary.normal, normal[0], atol=1e-12)
+    assert (boundary.layers, boundary.kind, boundary.container) == (
+        expected,
+        "attribute",
+        "pickled dictionary",
+    )
 
 
 def test_a_dictionary_without_meta_data(tmp_path: Path) -> None:
@@ -65,14 +69,14 @@ def test_a_dictionary_without_meta_data(tmp_path: Path) -> None:
 
 def test_other_lengths_are_normalised_and_kept_in_mind(tmp_path: Path) -> None:
     normal = unit(6)
-    found = read_boundary(saved(tmp_path, 2.5 * normal[None]))
-    np.testing.assert_allclose(found.normal, normal, atol=1e-12)
-    assert found.length == pytest.approx(2.5)
-    assert not found.was_unit
+    boundary = read_boundary(saved(tmp_path, 2.5 * normal[None]))
+    np.testing.assert_allclose(boundary.normal, normal, atol=1e-12)
+    assert boundary.length == pytest.approx(2.5)
+    assert not boundary.was_unit
     rows = unit(1, 3, 6) * np.array([1.0, 0.5, 1.2])[:, None]
-    found = read_boundary(saved(tmp_path, rows))
-    np.testing.assert_allclose(np.linalg.norm(found.normal, axis=1), 1.0)
-    assert found.length == pytest.approx(0.5)
+    boundary = read_boundary(saved(tmp_path, rows))
+    np.testing.assert_allclose(np.linalg.norm(boundary.normal, axis=1), 1.0)
+    assert boundary.length == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -123,9 +127,9 @@ def test_a_hostile_boundary_runs_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(5, 6), (5, 4, 6), (1, 6)])
 def test_codes(tmp_path: Path, shape: tuple[int, ...]) -> None:
     codes = RNG.standard_normal(shape)
-    found = read_codes(saved(tmp_path, codes), layers=4, size=6)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, codes, atol=1e-6)
+    result = read_codes(saved(tmp_path, codes), layers=4, size=6)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, codes, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -145,8 +149,8 @@ def test_what_are_no_codes(tmp_path: Path, content: Any, words: str) -> None:
 
 
 def test_scores_by_name(tmp_path: Path) -> None:
-    found = read_scores(saved(tmp_path, {"wood": np.arange(3.0), "dirt": np.arange(3.0)[:, None] * 2}))
-    assert {name: values.tolist() for name, values in found.items()} == {
+    scores = read_scores(saved(tmp_path, {"wood": np.arange(3.0), "dirt": np.arange(3.0)[:, None] * 2}))
+    assert {name: values.tolist() for name, values in scores.items()} == {
         "wood": [0.0, 1.0, 2.0],
         "dirt": [0.0, 2.0, 4.0],
     }
@@ -155,10 +159,10 @@ def test_scores_by_name(tmp_path: Path) -> None:
 def test_scores_as_higan_writes_them(tmp_path: Path) -> None:
     names = {"wood": 1, "dirt": 0}
     table = np.arange(6, dtype=np.float32).reshape(3, 2)
-    found = read_scores(
+    scores = read_scores(
         saved(tmp_path, {"score": table, "name_to_idx": names, "idx_to_name": {0: "dirt", 1: "wood"}})
     )
-    assert {name: values.tolist() for name, values in found.items()} == {
+    assert {name: values.tolist() for name, values in scores.items()} == {
         "wood": [1.0, 3.0, 5.0],
         "dirt": [0.0, 2.0, 4.0],
     }

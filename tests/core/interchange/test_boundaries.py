@@ -1,4 +1,4 @@
-"""From HiGAN's files to the project's and back; the published boundaries among them."""
+"""HiGAN's boundaries are imported and exported, among them the published ones."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def test_a_list_with_every_kind(tmp_path: Path) -> None:
     put(tmp_path / "lists" / "view.npy", 3.0 * view)
     file = tmp_path / "lists" / "list.txt"
     file.write_text("(wood, w): a/wood.npy\n(dirt, wp): dirt.npy\n(view, w): view.npy\n(view, W): view.npy\n")
-    found = import_boundaries(
+    imported = import_boundaries(
         [file], GENERATOR, ImportOptions(levels={"dirt": "category", "view": "layout"}, alias="higan")
     )
-    write_imported(found, tmp_path / "out")
+    write_imported(imported, tmp_path / "out")
     read, _ = load_boundaries(tmp_path / "out")
     assert read.names == ("higan/wood", "higan/dirt", "higan/view")
     assert [b.level for b in read] == ["attribute", "category", "layout"]
@@ -66,9 +66,9 @@ def test_a_list_with_every_kind(tmp_path: Path) -> None:
         assert not np.any(boundary.offset)
         assert boundary.facts["offset"].startswith("unknown, set to 0")
     assert np.shape(read[1].offset) == (4,)
-    assert len(found.remarks) == 2
-    assert "comes in line 3 and in line 4" in found.remarks[0]
-    assert "had length 3; it was normalised" in found.remarks[1]
+    assert len(imported.remarks) == 2
+    assert "comes in line 3 and in line 4" in imported.remarks[0]
+    assert "had length 3; it was normalised" in imported.remarks[1]
 
 
 def test_paths_of_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,9 +81,11 @@ def test_paths_of_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     (tmp_path / "lists" / "b.txt").write_text("(b, w): b.npy\n")
     monkeypatch.chdir(tmp_path / "cwd")
 
-    def normal(name: str, **ask: Any) -> np.ndarray:
+    def normal(name: str, **options: Any) -> np.ndarray:
         return np.asarray(
-            import_boundaries([tmp_path / "lists" / name], GENERATOR, ImportOptions(level="layout", **ask))
+            import_boundaries(
+                [tmp_path / "lists" / name], GENERATOR, ImportOptions(level="layout", **options)
+            )
             .boundaries[0]
             .normal
         )
@@ -112,23 +114,23 @@ def test_level_and_layers_that_are_said_count_before_those_of_the_file(tmp_path:
         tmp_path / "a_boundary.npy",
         {"boundary": unit(1, 6), "meta_data": {"type": "attribute", "manipulate_layers": "2-3"}},
     )
-    found = import_boundaries(
+    imported = import_boundaries(
         [tmp_path / "a_boundary.npy"], GENERATOR, ImportOptions(space="w", level="layout", layers="0-1")
     )
-    assert (found.boundaries[0].concept, found.boundaries[0].level, found.boundaries[0].layers) == (
+    assert (imported.boundaries[0].concept, imported.boundaries[0].level, imported.boundaries[0].layers) == (
         "imported/a",
         "layout",
         (0, 1),
     )
-    assert len(found.remarks) == 2
-    found = import_boundaries(
+    assert len(imported.remarks) == 2
+    imported = import_boundaries(
         [tmp_path / "a_boundary.npy"], GENERATOR, ImportOptions(space="w", layers="all")
     )
-    assert found.boundaries[0].layers is None
+    assert imported.boundaries[0].layers is None
 
 
 @pytest.mark.parametrize(
-    ("content", "ask", "words"),
+    ("content", "options", "words"),
     [
         (
             unit(1, 7),
@@ -184,9 +186,9 @@ def test_level_and_layers_that_are_said_count_before_those_of_the_file(tmp_path:
         ),
     ],
 )
-def test_what_does_not_fit(tmp_path: Path, content: Any, ask: ImportOptions, words: str) -> None:
+def test_what_does_not_fit(tmp_path: Path, content: Any, options: ImportOptions, words: str) -> None:
     with pytest.raises(UserError) as caught:
-        import_boundaries([put(tmp_path / "a.npy", content)], GENERATOR, ask)
+        import_boundaries([put(tmp_path / "a.npy", content)], GENERATOR, options)
     assert words in str(caught.value)
 
 
@@ -218,7 +220,7 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     assert f"'c' was there already ({tmp_path / 'c.npy'})" in message
 
 
-def made(tmp_path: Path) -> tuple[Path, Boundaries]:
+def run_folder(tmp_path: Path) -> tuple[Path, Boundaries]:
     rows = [
         Boundary("a/wood", "attribute", unit(6), np.float32(0.3), "w", "f" * 16, layers=(2, 3)),
         Boundary("a/dirt", "attribute", unit(6), np.float32(0.0), "w", "f" * 16),
@@ -231,7 +233,7 @@ def made(tmp_path: Path) -> tuple[Path, Boundaries]:
 
 def test_there_and_back(tmp_path: Path) -> None:
     (tmp_path / "ours").mkdir()
-    folder, rows = made(tmp_path)
+    folder, rows = run_folder(tmp_path)
     written = export_boundaries(folder, tmp_path / "theirs")
     names = ["wood", "a.dirt", "b.dirt", "a.wood_given_a.dirt_and_b.dirt"]
     assert [path.name for path in written.files] == [
@@ -243,17 +245,17 @@ def test_there_and_back(tmp_path: Path) -> None:
         plain = np.load(path, allow_pickle=False)
         assert plain.dtype == np.float32
         assert np.array_equal(plain, row.normal[None])
-    found = import_boundaries(
+    imported = import_boundaries(
         [tmp_path / "theirs" / "boundary_list.txt"], GENERATOR, ImportOptions(level="attribute")
     ).boundaries
-    assert [b.space for b in found] == ["w", "w", "w+", "w"]
-    for back, row in zip(found, rows, strict=True):
+    assert [b.space for b in imported] == ["w", "w", "w+", "w"]
+    for back, row in zip(imported, rows, strict=True):
         np.testing.assert_allclose(back.normal, row.normal, atol=1e-7)
 
 
 def test_export_chooses_and_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "ours").mkdir()
-    folder, _ = made(tmp_path)
+    folder, _ = run_folder(tmp_path)
     written = export_boundaries(folder, tmp_path / "one", form="npy", only=["b/*"])
     assert [path.name for path in written.files] == ["dirt_boundary.npy"]
     assert not (tmp_path / "one" / "boundary_list.txt").exists()
@@ -270,12 +272,14 @@ def test_export_chooses_and_overwrites_nothing(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_boundaries_is_left_alone(tmp_path: Path) -> None:
-    found = import_boundaries([put(tmp_path / "a.npy", unit(1, 6))], GENERATOR, ImportOptions("w", "layout"))
-    write_imported(found, tmp_path / "out")
+    imported = import_boundaries(
+        [put(tmp_path / "a.npy", unit(1, 6))], GENERATOR, ImportOptions("w", "layout")
+    )
+    write_imported(imported, tmp_path / "out")
     with pytest.raises(UserError, match=r"has a boundaries\.safetensors already"):
-        write_imported(found, tmp_path / "out")
+        write_imported(imported, tmp_path / "out")
     with pytest.raises(UserError, match="is a file"):
-        write_imported(found, tmp_path / "a.npy")
+        write_imported(imported, tmp_path / "a.npy")
 
 
 def test_samples_of_a_run(tmp_path: Path, finished: Run) -> None:
@@ -290,15 +294,15 @@ def test_samples_of_a_run(tmp_path: Path, finished: Run) -> None:
 
 
 def test_the_generator_is_that_of_a_run_or_of_a_checkpoint(finished: Run, rooms: ganstrata.Generator) -> None:
-    found = identify_generator(str(finished.path))
-    assert (found.fingerprint, found.layers, found.code_size, found.space) == (
+    facts = identify_generator(str(finished.path))
+    assert (facts.fingerprint, facts.layers, facts.code_size, facts.space) == (
         finished.manifest["generator"]["fingerprint"],
         8,
         16,
         "w",
     )
-    found = identify_generator("bundled:rooms")
-    assert (found.fingerprint, found.layers, found.code_size, found.space) == (
+    facts = identify_generator("bundled:rooms")
+    assert (facts.fingerprint, facts.layers, facts.code_size, facts.space) == (
         rooms.fingerprint,
         10,
         128,
@@ -330,27 +334,27 @@ def test_the_published_boundaries_load_and_edit(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "random.pth")
     generator = ganstrata.load_generator("auto", checkpoint=str(tmp_path / "random.pth"), device="cpu")
     assert (generator.card.layers, generator.card.code_size) == (14, 512)
-    said = identify_generator(str(tmp_path / "random.pth"))
-    assert said.fingerprint == generator.fingerprint
+    identified = identify_generator(str(tmp_path / "random.pth"))
+    assert identified.fingerprint == generator.fingerprint
     lines = [f"({key.replace('/', '.')}, w): {facts[key]['file']}" for key in truth]
     (tmp_path / "list.txt").write_text("\n".join(lines))
-    found = import_boundaries(
-        [tmp_path / "list.txt"], said, ImportOptions(level="attribute", root=folder)
+    imported = import_boundaries(
+        [tmp_path / "list.txt"], identified, ImportOptions(level="attribute", root=folder)
     ).boundaries
-    assert len(found) == 50
+    assert len(imported) == 50
     with torch.inference_mode():
         codes = generator.broadcast(
             generator.map(torch.randn(1, 512, generator=torch.Generator().manual_seed(0)))
         )
         base = Pass(generator, codes, restarts=[0])
-    for boundary, (key, normal) in zip(found, truth.items(), strict=True):
+    for boundary, (key, normal) in zip(imported, truth.items(), strict=True):
         check_fits(boundary, generator)
         np.testing.assert_allclose(boundary.normal, normal[0] / np.linalg.norm(normal[0]), atol=1e-6)
         assert boundary.facts["sha256"] == facts[key]["sha256"]
         meta = facts[key]["meta_data"]
         assert boundary.layers == (tuple(range(6, 12)) if meta else None)
     with torch.inference_mode():
-        for boundary in found[::10]:
+        for boundary in imported[::10]:
             layers = boundary.layers or tuple(range(14))
             moved = base.edited(
                 move(codes, edit_direction(boundary.normal, layers, generator.layer_scale), 3.0), layers

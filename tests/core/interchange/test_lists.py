@@ -1,4 +1,4 @@
-"""HiGAN's boundary lists: what is read, what is told, and that its own reader could read what is written."""
+"""HiGAN's boundary lists are read with remarks, and written so that HiGAN's own reader accepts them."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ def test_what_a_list_may_hold() -> None:
         "DISABLE nonsense",
     ]
     text = "\ufeff" + "\r\n".join([*lines, "(far-away_horizon, z): x:y.npy"])
-    found = parse_list(text, "list")
-    assert found.entries == (
+    parsed = parse_list(text, "list")
+    assert parsed.entries == (
         Entry("wood", "w", "a/wood_boundary.npy", 3),
         Entry("dirt", "w+", "b c.npy", 4),
         Entry("far-away_horizon", "z", "x:y.npy", 7),
     )
-    assert found.disabled == (5, 6)
-    assert found.remarks == ()
+    assert parsed.disabled == (5, 6)
+    assert parsed.remarks == ()
 
 
 def test_of_a_pair_that_comes_twice_the_last_counts_and_is_told() -> None:
-    found = parse_list("(a, w): 1.npy\n(b, w): 2.npy\n(a, W): 3.npy\n(a, z): 4.npy", "list")
-    assert [(e.name, e.space, e.path) for e in found.entries] == [
+    parsed = parse_list("(a, w): 1.npy\n(b, w): 2.npy\n(a, W): 3.npy\n(a, z): 4.npy", "list")
+    assert [(e.name, e.space, e.path) for e in parsed.entries] == [
         ("b", "w", "2.npy"),
         ("a", "w", "3.npy"),
         ("a", "z", "4.npy"),
     ]
-    assert found.remarks == ("list: 'a' in w comes in line 1 and in line 3; the last counts",)
+    assert parsed.remarks == ("list: 'a' in w comes in line 1 and in line 3; the last counts",)
 
 
 def test_all_lines_that_cannot_be_read_are_told_with_their_numbers() -> None:
@@ -74,15 +74,15 @@ def test_files_that_are_no_lists(tmp_path: Path) -> None:
 
 
 def higans(text: str) -> dict[tuple[str, str], str]:
-    """How genforce/higan 2088e23 takes a list apart, which fails on whatever else stands in it."""
-    found = {}
+    """Parse a list as genforce/higan 2088e23 does, which fails on any other line."""
+    paths = {}
     for line in text.splitlines():
         if line.startswith("DISABLE"):
             continue
         info, path = line.strip().split(":")
         name, space = info.strip()[1:-1].split(",")
-        found[name.strip(), space.strip().lower()] = path.strip()
-    return found
+        paths[name.strip(), space.strip().lower()] = path.strip()
+    return paths
 
 
 def test_what_is_written_can_be_read_by_both() -> None:

@@ -27,7 +27,7 @@ Arrays = dict[str, NDArray[np.float32]]
 
 
 def scored(images: torch.Tensor, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The reference's stand-in scorer: 8 bits, means of a 4 x 4 grid of cells, three linear attributes."""
+    """The scorer used in place of the reference's: 8 bits, means of a 4 x 4 grid, three linear attributes."""
     pixels = to_pixels(images).astype(np.float32) / 255.0
     n, height, width, _ = pixels.shape
     cells = pixels.reshape(n, 4, height // 4, 4, width // 4, 3).mean(axis=(2, 4))
