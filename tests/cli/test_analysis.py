@@ -71,7 +71,7 @@ def test_it_says_what_it_found_and_where(invoke, refurnished: Path) -> None:
         (("--along", "seen/red", "--start", "seen/half"), "has no threshold"),
         (
             ("--along", "seen/red", "--start", "seen/constant", "--samples", "1"),
-            "only 0 of 3200 samples have it, and 1 were asked for",
+            "only 0 of 3200 samples have it, and 1 were requested",
         ),
         (("--along", "seen/red", "--device", "abacus"), "abacus"),
         ((), "Missing option '--along'"),
