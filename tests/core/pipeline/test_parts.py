@@ -335,7 +335,7 @@ def test_a_conditional_direction_that_cannot_be_is_refused_by_name() -> None:
     one = Boundary("a/x", "attribute", np.eye(3, dtype=np.float32)[0], np.zeros((), np.float32), "w", "")
     condition = SimpleNamespace(edit="a/x", keep=("a/y",))
     with pytest.raises(DataError, match=r"a/x lies in the span of its conditions \(a/y\)"):
-        learning.conditional(Boundaries([one, replace(one, concept="a/y")]), [condition])
+        learning.conditional_directions(Boundaries([one, replace(one, concept="a/y")]), [condition])
 
 
 def test_why_a_concept_does_not_vary() -> None:
