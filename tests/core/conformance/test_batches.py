@@ -105,7 +105,7 @@ class Infinite(Readings):
 @pytest.mark.parametrize(
     ("kind", "plugin", "words"),
     [
-        ("generator", Averaged, "pictures change by .* when they are x in a batch of 32 and not of 2"),
+        ("generator", Averaged, "pictures change by .* when they are made in a batch of 32 and not of 2"),
         ("generator", Ranged, r"look like \[0, 255\]"),
         ("generator", Buffered, "an edit that changes nothing, after another edit, changes the picture by"),
         ("generator", Shrinking, "makes pictures of 4 x 4 pixels, and before of 8 x 8"),

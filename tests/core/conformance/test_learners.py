@@ -116,8 +116,8 @@ def failing(rows: list[Boundary]) -> Any:
         (first(facts={"positives": "many"}), "has 'many' for positives in its facts; a count"),
         (first(facts={"layers": 5}), "has 5 for layers in its facts"),
         (first(facts={"a": "x" * 1_000_001}), "has facts of 1000010 characters; 1000000 are allowed"),
-        (writing("latents"), "writes into the latents that it is given, from which it learns again"),
-        (writing("scores"), "writes into the scores that it is given"),
+        (writing("latents"), "changed the latents that it was given, which are used again"),
+        (writing("scores"), "changed the scores that it was given"),
         (first(level="color"), "has the level 'color'; levels are layout"),
         (first(concept="seen/right"), "returned boundaries that were not requested: seen/right"),
         (first(concept="../up"), "has a name that cannot be used"),
@@ -209,8 +209,8 @@ def test_directions_without_a_concept_are_refused_before_they_are_moved(
     with pytest.raises(
         DataError,
         match=(
-            r"learner 'components' from test 0 gave directions that are called pca/0, pca/1"
-            r".*which no scorer scores"
+            r"learner 'components' from test 0 gave directions called pca/0, pca/1"
+            r".*but no scorer has these concepts"
         ),
     ):
         ganstrata.run(config, tmp_path / "run")
