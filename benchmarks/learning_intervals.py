@@ -48,6 +48,7 @@ def configured(config: RunConfig, seed: int, samples: int, scorers: Sequence[str
         "layers": ["all"],
         "null_directions": NULL,
         "samples": samples or raw["rescoring"]["samples"],
+        "adaptive": False,
     }
     raw["engine"]["workers"] = 1
     kept = scorers or [scorer["as"] for scorer in raw["scorers"]]

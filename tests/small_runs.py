@@ -50,6 +50,7 @@ def awkward(*, adaptive: bool) -> dict[str, Any]:
         "adaptive": adaptive,
         "looks": [0.4, 0.7, 1.0],
         "precision": 0.1,
+        "backward": "all" if adaptive else "everywhere",
     }
     config["conditions"] = [{"edit": "seen/half", "keep": ["seen/left"]}]  # of which little is left
     config["editing"] = {"samples": SHOWN, "steps": 3, "start": -1.0, "end": 2.0, "scale": not adaptive}

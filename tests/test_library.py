@@ -130,12 +130,42 @@ def test_raw_steps_are_as_long_as_they_say(
     np.testing.assert_array_equal(raw.mean, sd.mean)
 
 
+@pytest.mark.parametrize(
+    ("backward", "wanted"), [("all", [True, False]), ("everywhere", [True, True]), ("none", [False, False])]
+)
+def test_boundaries_are_moved_backwards_where_that_is_asked_for(
+    backward: str,
+    wanted: list[bool],
+    learnt: Learnt,
+    samples: Samples,
+    generator: Generator,
+    seen: Scorer,
+) -> None:
+    effects = ganstrata.rescore(
+        generator,
+        {"seen": seen},
+        learnt,
+        probed=samples,
+        layers=["all", "4-5"],
+        backward=backward,
+        **RESCORING,
+    )
+    assert effects.moved[:, :, 0].all()
+    assert (effects.moved[:, :, 1] == wanted).all()
+    assert (
+        effects.count + effects.undefined == effects.used[:, :, None, None] * effects.moved[..., None]
+    ).all()
+    assert np.isnan(effects.mean[~effects.moved]).all()
+    assert not np.isnan(effects.made_undefined).any()
+    assert len(effects.rows()) == len(learnt) * (2 + sum(wanted)) * 7
+
+
 def test_effects_show_themselves(finished: Run) -> None:
     effects: Effects = read_effects(finished)
     with (finished.path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
         stored = list(csv.DictReader(file))
     rows = effects.rows()
-    assert len(rows) == len(stored) == len(effects.boundaries) * len(effects.sets) * 2 * 7
+    assert len(rows) == len(stored) == len(effects.boundaries) * (len(effects.sets) + 1) * 7
     assert list(rows[0]) == list(COLUMNS) == list(stored[0])
     assert [row["boundary"] for row in rows] == [row["boundary"] for row in stored]
     html = effects._repr_html_()
@@ -190,9 +220,10 @@ def test_mistakes_are_told(
         ganstrata.learn(samples, learner, generator, concepts=["seen/constant"])
     with pytest.raises(
         UserError,
-        match=r"samples=4 \(must be at least 8\), distance=0 \(.+\), unit='cm' \(must be 'sd' or 'raw'\)",
+        match=r"samples=4 \(must be at least 8\), distance=0 \(.+\), unit='cm' \(must be 'sd' or 'raw'\), "
+        r"backward='twice' \(must be 'all', 'everywhere' or 'none'\)",
     ):
-        ganstrata.rescore(generator, seen, learnt, samples=4, distance=0.0, unit="cm")
+        ganstrata.rescore(generator, seen, learnt, samples=4, distance=0.0, unit="cm", backward="twice")
     with pytest.raises(UserError, match="must contain 'all'"):
         ganstrata.rescore(generator, {"seen": seen}, learnt, layers=["each"])
     with pytest.raises(UserError, match=r"no scorer has 'seen/\w+', the concept of the boundary 'seen/"):

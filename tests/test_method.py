@@ -47,6 +47,9 @@ def step_of(run: Run) -> float:
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_effects_are_the_changes_of_moved_samples(fakes, finished: Run, layers: str, sign: float) -> None:
     rows, step = rows_of(finished), step_of(finished)
+    if sign < 0 and layers != "all":  # by default boundaries are moved backwards at `all` alone
+        assert not [key for key in rows if key[1] == layers and not key[3]]
+        return
     for boundary in load_boundaries(finished.path)[0]:
         moved = changes(finished, boundary.normal, SETS[layers], sign * step)
         for j, concept in enumerate(IDS):

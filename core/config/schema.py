@@ -126,6 +126,10 @@ class Rescoring(Section):
     groups: dict[str, str] | None = Field(
         default=None, description="named layer groups; default: the generator's own"
     )
+    backward: Literal["all", "everywhere", "none"] = Field(
+        default="all",
+        description="layer sets at which boundaries are moved backwards as well: the set `all` alone, every one, or none",
+    )
     null: Literal["random", "permuted"] = Field(
         default="random",
         description="null distribution of the effects: random directions, or directions learnt from "

@@ -22,7 +22,7 @@ SPACE_FACTOR = 1.2  # free disk space required, relative to the size of the arra
 def forecast(prepared: Prepared, workers: int) -> str:
     """Return a text with the number of images of a run and an estimate of its time.
 
-    The number is N + K (1 + (2 B + R) S) + K' M B plus the images of edits (method B). The time is at most
+    The number is N + K (1 + (B + R) S + B S') + K' M B plus the images of edits (method B). The time is at most
     the number of images times the time of one image, which is measured, divided by the number of workers.
 
     Args:
@@ -37,9 +37,11 @@ def forecast(prepared: Prepared, workers: int) -> str:
     per_image = _measure(prepared)
     samples, null, sets = config.rescoring.samples, config.rescoring.null_directions, len(prepared.sets)
     baselines, adaptive = rescoring.baselines(prepared), config.rescoring.adaptive
+    back = sum(rescoring.backwards(prepared))
+    backwards = f" + {boundaries} backwards x {back}" if back else ""
     resamples, fewer = config.rescoring.learning_resamples, replicate_samples(samples, prepared.batch)
     replicates = f" + {fewer} x {resamples} resamplings x {boundaries} boundaries" if resamples else ""
-    verified = f"({baselines} + (2 x {boundaries} boundaries + {null} random) x {sets} layer sets)"
+    verified = f"({baselines} + ({boundaries} boundaries + {null} random) x {sets} layer sets{backwards})"
     several = "s" if workers > 1 else ""
     return (
         f"{'at most ' if adaptive else ''}{total} images to make and score: {probing} for probing, "

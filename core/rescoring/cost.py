@@ -28,6 +28,7 @@ from ..plugins.records import Inputs, Rendering, State
 from ..randomness import Stream, noise_seed
 from ..runs.prepare import Prepared
 from ..strata.composition import advance, first_reader
+from .effects import moved_backwards
 from .interim import look_sizes
 
 Meter = Callable[[Callable[[], Any]], tuple[Any, float]]
@@ -55,15 +56,19 @@ class Costs:
         return sum(self.strata[start:]) + self.scoring
 
 
-def naive_work(costs: Costs, samples: int, sets: int, boundaries: int, null: int, *, signs: int = 2) -> float:
+def naive_work(
+    costs: Costs, samples: int, sets: int, boundaries: int, null: int, *, signs: int | Counts = 2
+) -> float:
     """Return the work in the naive order.
 
-        K c (B (1 + signs S) + R (1 + S))
+        K c (B (1 + sum over the layer sets of signs) + R (1 + S))
 
     K samples, B boundaries, R null directions (moved forwards only), S layer sets, c the work of a full pass
-    with its scores. Each direction has a baseline of its own.
+    with its scores. Each direction has a baseline of its own. `signs` is the number of signs in which
+    boundaries are moved, the same at all layer sets or for each, (S,).
     """
-    return samples * costs.edited() * (boundaries * (1 + signs * sets) + null * (1 + sets))
+    moves = int(np.broadcast_to(signs, sets).sum())
+    return samples * costs.edited() * (boundaries * (1 + moves) + null * (1 + sets))
 
 
 def shared_work(
@@ -74,18 +79,18 @@ def shared_work(
     null: int,
     baselines: int,
     *,
-    signs: int = 2,
+    signs: int | Counts = 2,
 ) -> float:
     """Return the work with shared baselines and restarted passes.
 
     Args:
         costs: work per image.
         starts: stratum at which each layer set restarts, (S,).
-        used: samples of each boundary at each layer set and sign, (B, S).
+        used: samples of each boundary at each layer set, in every sign, (B, S).
         null_used: samples of each null direction at each layer set, (S,).
         null: number of null directions R.
         baselines: number of unedited images.
-        signs: number of signs in which boundaries are moved.
+        signs: number of signs in which boundaries are moved, the same at all layer sets or for each, (S,).
     """
     each = np.array([costs.edited(start) for start in starts])
     return baselines * costs.edited() + float((signs * used.sum(axis=0) + null * null_used) @ each)
@@ -118,12 +123,15 @@ def counted(prepared: Prepared, used: Counts, null_used: Counts, replicates: Cou
         [replicates @ replicate_used, replicates.sum() * replicate_samples(config.samples, step)]
     )
     full = np.full_like(used, config.samples)
+    signs = 1 + np.array(moved_backwards(config.backward, prepared.sets), dtype=np.int64)  # (S,)
     return {
         "unit": costs.unit,
         "per_image": costs.edited(),
-        "naive": naive_work(costs, config.samples, sets, boundaries, null),
-        "full": shared_work(costs, starts, full, full[0], null, config.samples) + float(relearnt[1]),
-        "done": shared_work(costs, starts, used, null_used, null, baselines) + float(relearnt[0]),
+        "naive": naive_work(costs, config.samples, sets, boundaries, null, signs=signs),
+        "full": shared_work(costs, starts, full, full[0], null, config.samples, signs=signs)
+        + float(relearnt[1]),
+        "done": shared_work(costs, starts, used, null_used, null, baselines, signs=signs)
+        + float(relearnt[0]),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +25,20 @@ FIELDS = ("count", "sum", "squares", "clipped", "made_undefined")
 """The sums over samples kept for every direction, layer set, sign and concept: see `sums_of`."""
 
 SIGNS = (1.0, -1.0)
+BACKWARD = ("all", "everywhere", "none")
+
+
+def moved_backwards(backward: str, sets: Iterable[str]) -> tuple[bool, ...]:
+    """At which layer sets boundaries are moved backwards as well as forwards, (S,).
+
+    Args:
+        backward: `all` for the set `all` alone, `everywhere` or `none`.
+        sets: names of the layer sets.
+
+    >>> moved_backwards("all", ["0", "all"]), moved_backwards("everywhere", ["0", "all"])
+    ((False, True), (True, True))
+    """
+    return tuple(backward == "everywhere" or (backward == "all" and name == "all") for name in sets)
 
 
 def sums_of(baseline: NDArray[np.float32], edited: NDArray[np.float32]) -> Floats:
@@ -57,14 +71,14 @@ class EffectArrays:
     Axis 2 is the sign of the step: 0 forwards, 1 backwards. delta_k is the change of the score of sample k.
 
     Attributes:
-        count: number of samples whose score is defined before and after the edit.
+        count: number of samples whose score is defined before and after the edit; 0 where a boundary was not moved.
         mean: the signed effect, mean of delta_k.
         error: standard error of the mean.
         low, high: 95 % interval of the mean over verification samples. For a boundary's own concept it allows
             for skewed changes (`skewed_interval`); elsewhere it is Student's.
         clipped: the paper's score, mean of max(delta_k, 0) (Yang, Shen and Zhou 2021, section 2.2, eq. 1). It
             is above zero even for pure noise.
-        undefined: number of samples left out because a score is NaN.
+        undefined: number of samples left out because a score is NaN; 0 where a boundary was not moved.
         made_undefined: number of samples whose score was defined before the edit and is NaN after it.
         in_sd: mean / max(sd, least) of the concept; NaN where both are 0.
         p: p value against the null distribution of random directions (`null_p_value`): one-sided for the own
@@ -108,7 +122,7 @@ def effects_of(
     """Compute effects from sums over all samples.
 
     Args:
-        sums: FIELDS of the boundaries, (B, S, 2, C, 5).
+        sums: FIELDS of the boundaries, (B, S, 2, C, 5); NaN where one was not moved.
         null: FIELDS of the null directions at the positive step, (R, S, C, 5).
         own_changes: each boundary's changes of its own concept, (B, S, 2, K).
         own: column of each boundary's concept, (B,).
@@ -116,7 +130,8 @@ def effects_of(
         unit: divisor of `in_sd` for each concept, max(sd, least), (C,).
         all_set: position of the layer set `all` on axis 1.
     """
-    count, mean, error, clipped, made_undefined = _moments(sums)
+    moved = ~np.isnan(sums[..., :1, 0])  # (B, S, 2, 1)
+    count, mean, error, clipped, made_undefined = _moments(np.where(moved[..., None], sums, 0.0))
     low, high = mean_interval(mean, error, count)
     rows = np.arange(len(own))
     low[rows, :, :, own], high[rows, :, :, own] = skewed_interval(own_changes)  # (B, S, 2)
@@ -128,7 +143,7 @@ def effects_of(
         low=low,
         high=high,
         clipped=clipped,
-        undefined=samples - count,
+        undefined=samples * moved - count,
         made_undefined=made_undefined,
         in_sd=mean / unit,
         p=p,
@@ -185,6 +200,7 @@ def effects_of_looks(
         np.take_along_axis(np.stack([row[k] for row in by_look]), last[None, :, :, None, None], axis=0)[0]
         for k in (1, 2)
     )
+    moved = ~np.isnan(sums[..., :1, 0]).all(axis=1)  # (B, S, 2, 1)
     count, mean, error, clipped, made_undefined = _moments(np.nansum(sums, axis=1))
     low, high = mean_interval(mean, error, count)
     for i in range(len(own)):
@@ -198,7 +214,7 @@ def effects_of_looks(
         low=low,
         high=high,
         clipped=clipped,
-        undefined=reached[:, :, None, None] - count,
+        undefined=reached[:, :, None, None] * moved - count,
         made_undefined=made_undefined,
         in_sd=mean / unit,
         p=p,

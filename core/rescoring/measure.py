@@ -84,6 +84,7 @@ def changes_along(
     step: float,
     sets: Sequence[Sequence[int]],
     *,
+    backward: Sequence[bool],
     column: int | None,
     count: int,
 ) -> tuple[NDArray[np.float64], Scores]:
@@ -92,7 +93,7 @@ def changes_along(
         delta_k(S, j) = F_j(G(c_k + lambda scale n on the layers S)) - F_j(G(c_k))
 
     is the change of concept j for sample k (Yang, Shen and Zhou 2021, section 2.2, eq. 1, inside the
-    maximum). A boundary is moved forwards and backwards, a null direction forwards only.
+    maximum). A boundary is moved forwards, and backwards where `backward` says so; a null direction forwards only.
 
     Args:
         scored: the generator with its scorers.
@@ -100,6 +101,7 @@ def changes_along(
         normal: unit normal n, (D,), or one per layer, (L, D).
         step: lambda, in units of w.
         sets: S layer sets.
+        backward: whether a boundary is moved backwards too, for each layer set, (S,).
         column: column of the boundary's own concept; None for a null direction.
         count: number of samples to use, from the start of the batch.
 
@@ -110,7 +112,8 @@ def changes_along(
     sums = np.full((len(sets), 2, baseline.scores.shape[1], len(FIELDS)), np.nan)
     own = np.full((len(sets), 2, count), np.nan, dtype=np.float32)
     for s, layers in enumerate(sets):
-        for k, sign in enumerate(SIGNS if column is not None else SIGNS[:1]):
+        both = column is not None and backward[s]
+        for k, sign in enumerate(SIGNS if both else SIGNS[:1]):
             edited = scores_along(scored, baseline, normal, sign * step, layers)
             sums[s, k] = sums_of(baseline.scores[:count], edited[:count])
             if column is not None:

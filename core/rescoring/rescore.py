@@ -23,7 +23,7 @@ from ..randomness import Stream
 from ..strata.layers import default_groups, layer_sets
 from ..strata.scored import ScoredGenerator
 from ..text import listed
-from .effects import FIELDS
+from .effects import BACKWARD, FIELDS, moved_backwards
 from .hierarchy import Hierarchy
 from .measure import Baseline, baseline_of, changes_along, scores_along
 from .results import Effects, Sums
@@ -46,6 +46,7 @@ def rescore(
     samples: int = 500,
     distance: float = 2.0,
     unit: str = "sd",
+    backward: str = "all",
     null_directions: int = 20,
     rate: float = 0.05,
     bootstrap: int = 2000,
@@ -63,7 +64,7 @@ def rescore(
 
     `score` is the paper's measure (Yang, Shen and Zhou, IJCV 2021, section 2.2, eq. 1). It is above zero even
     for pure noise, so decisions rest on the signed effect, which is compared with the effects of R random
-    unit directions: see `EffectArrays` for intervals, p and q. Boundaries are moved forwards and backwards.
+    unit directions: see `EffectArrays` for intervals, p and q. Boundaries are moved forwards, and backwards as `backward` says.
     All boundaries, layer sets and random directions share the same samples, which are not those that
     boundaries were learnt from.
 
@@ -79,6 +80,8 @@ def rescore(
         samples: number of fresh samples K, at least 8.
         distance: length of the step, above 0.
         unit: `sd` for a distance in units of s_w = sqrt(trace Cov(w) / D), `raw` for lambda = distance.
+        backward: layer sets at which boundaries are moved backwards too: `all` for that set alone,
+            `everywhere` or `none`.
         null_directions: number of random directions R, at least 3.
         rate: false discovery rate of variation factors, in (0, 1).
         bootstrap: number of bootstrap resamplings, at least 100.
@@ -108,7 +111,7 @@ def rescore(
         ... )
         Effects(boundaries=1, sets=1, concepts=14, factors=1)
     """
-    _check_numbers(samples, distance, unit, null_directions, rate, bootstrap)
+    _check_numbers(samples, distance, unit, backward, null_directions, rate, bootstrap)
     scored = scored_generator(generator, scorers, seed=seed, batch=batch, precision=precision)
     moved = Boundaries(boundaries)
     columns = _columns(moved, scored)
@@ -119,6 +122,7 @@ def rescore(
     sets = layer_sets(layers, layer_groups, generator.card.layers)
     if "all" not in sets:
         raise UserError("layers must contain 'all': variation factors are decided at this layer set")
+    backwards = moved_backwards(backward, sets)
     spread, concepts = _statistics(scored, probed, samples)
     step = distance * (spread if unit == "sd" else 1.0)
     layerwise = moved[0].normal.ndim == 2
@@ -136,7 +140,14 @@ def rescore(
         for d, normal in enumerate([*(boundary.normal for boundary in moved), *null]):
             column = columns[d] if d < len(moved) else None
             sums, own = changes_along(
-                scored, baseline, normal, step, list(sets.values()), column=column, count=count
+                scored,
+                baseline,
+                normal,
+                step,
+                list(sets.values()),
+                backward=backwards,
+                column=column,
+                count=count,
             )
             total[d] += sums
             if column is not None:
@@ -190,7 +201,7 @@ def hierarchy(effects: Effects) -> Hierarchy:
 
 
 def _check_numbers(
-    samples: int, distance: float, unit: str, null_directions: int, rate: float, bootstrap: int
+    samples: int, distance: float, unit: str, backward: str, null_directions: int, rate: float, bootstrap: int
 ) -> None:
     """Check the numbers given to `rescore`.
 
@@ -204,6 +215,8 @@ def _check_numbers(
         faults.append(f"distance={distance:g} (must be finite and above 0)")
     if unit not in ("sd", "raw"):
         faults.append(f"unit={unit!r} (must be 'sd' or 'raw')")
+    if backward not in BACKWARD:
+        faults.append(f"backward={backward!r} (must be 'all', 'everywhere' or 'none')")
     if null_directions < FEWEST_NULL:
         faults.append(f"null_directions={null_directions} (must be at least {FEWEST_NULL})")
     if not 0.0 < rate < 1.0:

@@ -40,7 +40,8 @@ class Sums:
     Attributes:
         sums: `effects.FIELDS` of every direction, boundaries first, (B + R, S, 2, C, 5); with looks by batch,
             (B + R, N, S, 2, C, 5).
-        changes: each boundary's changes of its own concept, (B, S, 2, K).
+        changes: each boundary's changes of its own concept, (B, S, 2, K). Both are NaN where a direction was
+            not moved.
         relearnt: changes of the own concept at `all` along each boundary learnt again from M resamplings, (M,
             B, K); None if none was learnt again.
         dilutions: `boundaries.learning_variance.dilution` of each boundary, (B,); None like `relearnt`.
@@ -70,7 +71,7 @@ class Effects(EffectArrays):
         sets: layers of each layer set by name, axis 1, (S,).
         groups: layers of each named group.
         changes: each boundary's changes of its own concept in sd units, (B, S, 2, K); NaN for samples that
-            were not taken, because sampling stopped early.
+            were not taken, because sampling stopped early, and where a boundary was not moved (`moved`).
         own: column of each boundary's concept, (B,).
         factors: whether each boundary is a variation factor, (B,).
         null: FIELDS of the null directions at the positive step, (R, S, C, 5).
@@ -199,6 +200,11 @@ class Effects(EffectArrays):
         return list(self.sets).index("all")
 
     @property
+    def moved(self) -> NDArray[np.bool_]:
+        """Where each boundary was moved, (B, S, 2): forwards everywhere, backwards as far as that was asked for."""
+        return np.asarray((self.count + self.undefined > 0.0).any(axis=3))
+
+    @property
     def units(self) -> Floats:
         """Divisor that gives changes in sd units, for each concept, (C,): see `concept_units`."""
         return concept_units(self.concepts)
@@ -277,7 +283,7 @@ class Effects(EffectArrays):
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows of rescoring.csv, one per boundary, layer set, sign and concept."""
+        """Return the rows of rescoring.csv, one per boundary, layer set, sign and concept that was moved."""
         return rows_of(self)
 
     def to_pandas(self) -> DataFrame:

@@ -37,6 +37,7 @@ from .results import Effects
 from .stored import read_effects, write_table
 from .units import (
     Unit,
+    backwards,
     column_of,
     directions_key,
     images_needed,
@@ -120,7 +121,7 @@ def _check_share(prepared: Prepared, effects: Effects) -> int:
         return 0
     # A pair counts if no concept is defined for it. Finite images without any score are counted as well.
     lost = effects.undefined.min(axis=3)  # (B, S, 2)
-    count, total = int(lost.sum()), int(2 * effects.used.sum())
+    count, total = int(lost.sum()), int((effects.used[..., None] * effects.moved).sum())
     if count > (most := floor_share(allowed, total)):
         b, s, _ = np.unravel_index(int(lost.argmax()), lost.shape)
         boundary, layers = effects.boundaries[b].name, list(effects.sets)[s]
@@ -175,13 +176,14 @@ def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
     boundaries, null_directions, _ = _directions(unit, run, prepared)
     d, is_boundary = unit.direction, unit.direction < len(boundaries)
     here = min(prepared.batch, prepared.config.rescoring.samples - unit.start)
-    layers = list(prepared.sets.values())
+    layers, backward = list(prepared.sets.values()), backwards(prepared)
     sums, own = changes_along(
         prepared,
         _baseline(prepared, unit.start),
         boundaries[d].normal if is_boundary else null_directions[d - len(boundaries)],
         step_length(prepared, run.spread),
         [layers[s] for s in unit.sets],
+        backward=[backward[s] for s in unit.sets],
         column=column_of(prepared, boundaries[d].concept) if is_boundary else None,
         count=here,
     )

@@ -20,11 +20,14 @@ COLUMNS = (
 
 
 def rows_of(effects: Effects) -> list[dict[str, Any]]:
-    """Return a row per boundary, layer set, sign and concept, under COLUMNS."""
+    """Return a row per boundary, layer set, sign and concept, under COLUMNS; none for a step that was not taken."""
     rows: list[dict[str, Any]] = []
+    moved = effects.moved
     for i, boundary in enumerate(effects.boundaries):
         for s, name in enumerate(effects.sets):
             for k, sign in enumerate(SIGNS):
+                if not moved[i, s, k]:
+                    continue
                 for j, concept in enumerate(effects.concepts):
                     at = (i, s, k, j)
                     values = (

@@ -19,7 +19,7 @@ from ..runs.run import Run
 from ..storage.disk import file_hash
 from ..storage.shards import Shards
 from .adaptive import DECIDING, RESAMPLED, Design, rounds
-from .effects import FIELDS
+from .effects import FIELDS, moved_backwards
 from .interim import look_sizes
 
 
@@ -57,17 +57,23 @@ def baselines(prepared: Prepared) -> int:
     return 1 + (config.learning_resamples > 0) + (len(prepared.sets) > 1) if config.adaptive else 1
 
 
+def backwards(prepared: Prepared) -> tuple[bool, ...]:
+    """Return whether boundaries are moved backwards too, for each layer set, (S,)."""
+    return moved_backwards(prepared.config.rescoring.backward, prepared.sets)
+
+
 def images_needed(prepared: Prepared, boundaries: int) -> int:
     """Return the number of images that re-scoring renders and scores.
 
-        K (1 + (2 B + R) S) + K' M B
+        K (1 + (B + R) S + B S') + K' M B
 
-    K samples, B boundaries moved forwards and backwards, R null directions, S layer sets, and M boundaries
+    K samples, B boundaries, R null directions, S layer sets, S' of them moved backwards too, and M boundaries
     learnt again for each boundary, which are moved on K' samples (method B). Adaptive sampling renders each
     baseline up to three times and may stop early; this is then the largest number possible.
     """
     rescoring = prepared.config.rescoring
-    moves = (2 * boundaries + rescoring.null_directions) * len(prepared.sets)
+    moves = (boundaries + rescoring.null_directions) * len(prepared.sets)
+    moves += boundaries * sum(backwards(prepared))
     relearnt = (
         replicate_samples(rescoring.samples, prepared.batch) * rescoring.learning_resamples * boundaries
     )
@@ -103,14 +109,14 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
         directions_key(run),
         tuple(range(len(prepared.sets))),
     )
-    count = len(boundaries)
+    count, backward = len(boundaries), backwards(prepared)
     resampled = Resampled.load(run.path, boundaries) if config.learning_resamples else None
     relearnt = np.zeros(count, dtype=int) if resampled is None else resampled.learnt.sum(axis=0)  # (B,)
     if not config.adaptive:
         units: list[Unit] = []
         for start in range(0, config.samples, prepared.batch):
             for direction in range(count + config.null_directions):
-                moves = len(sets) * (2 if direction < count else 1)
+                moves = len(sets) + (sum(backward) if direction < count else 0)
                 units.append(
                     Unit(path, key, start, direction, sets, prepared.batch, "", moves, first=direction == 0)
                 )
@@ -143,7 +149,7 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
             moves = (
                 int(relearnt[move.direction])
                 if move.part == RESAMPLED
-                else len(move.sets) * (2 if is_boundary else 1)
+                else len(move.sets) + (sum(backward[s] for s in move.sets) if is_boundary else 0)
             )
             units.append(
                 Unit(

@@ -63,7 +63,7 @@ def test_a_baseline_for_each_part(
     prepared = prepare(validate(config, "test"), check=False)
     assert units.baselines(prepared) == baselines
     sets = 9 if layers[-1] == "each" else len(layers)
-    assert units.images_needed(prepared, 7) == 100 * (baselines + (2 * 7 + 20) * sets) + 64 * resamples * 7
+    assert units.images_needed(prepared, 7) == 100 * (baselines + (7 + 20) * sets + 7) + 64 * resamples * 7
 
 
 def test_judgement_is_of_the_steps_forwards() -> None:
@@ -184,6 +184,7 @@ def test_what_is_lost_is_counted_by_pairs_and_pictures(register, tmp_path: Path)
         config["editing"]["samples"],
         config["rescoring"]["learning_resamples"],
     ) = 0.9, 30, 4
+    config["rescoring"]["backward"] = "everywhere"
     run = performed(config, tmp_path / "run", "synthesize", "learn", "rescore", "edit")
     rescored, stages = read_effects(run), run.manifest["stages"]
 

@@ -63,7 +63,7 @@ def test_columns_and_rows_of_the_table(finished: Run) -> None:
         "standard_error, low, high, mean_in_sd, p_value, q_value, step, undefined"
     )
     assert list(rows[0])[:16] == wanted.split(", ")
-    assert len(rows) == 6 * len(SETS) * 2 * 7  # boundaries, layer sets, signs, concepts
+    assert len(rows) == 6 * (len(SETS) + 1) * 7  # boundaries, layer sets and `all` backwards, concepts
     assert list(dict.fromkeys(row["layers"] for row in rows)) == SETS
     step = 2.0 * finished.manifest["spread"]
     assert {round(float(row["step"]) / step, 4) for row in rows} == {1.0, -1.0}
@@ -141,15 +141,19 @@ class Listener:
         self.at[stage] += self.made()
 
 
+@pytest.mark.parametrize(
+    ("backward", "steps", "said_of"),
+    [("all", 1, " + 7 backwards x 1"), ("everywhere", 6, " + 7 backwards x 6"), ("none", 0, "")],
+)
 def test_the_count_that_is_printed_is_the_count_that_is_made(
-    fakes, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backward: str, steps: int, said_of: str, fakes, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = tmp_path / "log"
     log.touch()
     monkeypatch.setenv("FAKES_LOG", str(log))
     config["concepts"] = {"exclude": ["*/constant"]}
     config["conditions"] = [{"edit": "seen/left", "keep": ["seen/red"]}]
-    config["rescoring"]["layers"] = ["all", "groups", "2-3,7"]
+    config["rescoring"] |= {"layers": ["all", "groups", "2-3,7"], "backward": backward}
     listener, said = Listener(log), io.StringIO()
     registry().hooks.register(listener)
     run = perform(
@@ -157,12 +161,14 @@ def test_the_count_that_is_printed_is_the_count_that_is_made(
     )
     assert list(listener.at) == list(STAGES)
     boundaries, samples, sets, null = 7, 64, 6, 12  # six concepts and a conditional direction
-    verifying = samples * (1 + (2 * boundaries + null) * sets) + samples // 2 * 12 * boundaries
+    verifying = (
+        samples * (1 + (boundaries + null) * sets + boundaries * steps) + samples // 2 * 12 * boundaries
+    )
     strips = boundaries * 5 * 2 * 3
     first = said.getvalue().splitlines()[0]
     assert [int(n) for n in re.findall(r"\d+", first)[:3]] == [640 + verifying + strips, 640, verifying]
     assert (
-        f"64 x (1 + (2 x 7 boundaries + 12 random) x 6 layer sets) "
+        f"64 x (1 + (7 boundaries + 12 random) x 6 layer sets{said_of}) "
         f"+ 32 x 12 resamplings x 7 boundaries, {strips} for edits" in first
     )
     assert listener.at["synthesize"] == 640

@@ -42,11 +42,14 @@ def test_naive_work_by_hand() -> None:
     # 5 samples; 2 boundaries: a baseline and 3 sets in 2 signs; 4 null directions: a baseline and 3 sets.
     assert naive_work(COSTS, 5, 3, 2, 4) == 5 * 10.0 * (2 * 7 + 4 * 4)
     assert naive_work(COSTS, 5, 3, 2, 4, signs=1) == 5 * 10.0 * (2 * 4 + 4 * 4)
+    assert naive_work(COSTS, 5, 3, 2, 4, signs=np.array([1, 2, 1])) == 5 * 10.0 * (2 * 5 + 4 * 4)
 
 
 def test_shared_work_by_hand() -> None:
     used = np.array([[5, 2, 1], [5, 5, 2]])
     result = shared_work(COSTS, [0, 1, 2], used, np.array([5, 5, 2]), 4, 7)
+    in_one = shared_work(COSTS, [0, 1, 2], used, np.array([5, 5, 2]), 4, 7, signs=np.array([2, 1, 1]))
+    assert result - in_one == 7 * 9.0 + 3 * 7.0
     assert result == 7 * 10.0 + (2 * 10 + 4 * 5) * 10.0 + (2 * 7 + 4 * 5) * 9.0 + (2 * 3 + 4 * 2) * 7.0
 
 
@@ -56,9 +59,19 @@ def test_strata_and_scorers_are_measured_apart(fakes, config) -> None:
     assert costs == Costs((2.0 * fakes.WIDTH * pixels,) * fakes.LAYERS, 2.0 * pixels * 4, "FLOPs")
 
 
-@pytest.mark.parametrize("adaptive", [False, True])
-def test_what_a_run_says_it_did_is_what_torch_saw(adaptive: bool, fakes, config, tmp_path: Path) -> None:
-    config["rescoring"] |= {"samples": 128, "adaptive": adaptive, "layers": ["all", "1", "6"]}
+@pytest.mark.parametrize(
+    ("adaptive", "backward"), [(False, "everywhere"), (False, "none"), (True, "all"), (True, "everywhere")]
+)
+def test_what_a_run_says_it_did_is_what_torch_saw(
+    adaptive: bool, backward: str, fakes, config, tmp_path: Path
+) -> None:
+    config["rescoring"] |= {
+        "samples": 128,
+        "adaptive": adaptive,
+        "layers": ["all", "1", "6"],
+        "backward": backward,
+        "learning_resamples": 0 if backward == "none" else 12,  # the naive order has none
+    }
     quiet = Progress(quiet=True)
     run = perform(
         validate(config, "test"), tmp_path / "run", ("synthesize", "learn"), source="test", progress=quiet
