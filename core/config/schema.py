@@ -128,7 +128,7 @@ class Rescoring(Section):
     )
     backward: Literal["all", "everywhere", "none"] = Field(
         default="all",
-        description="layer sets at which boundaries are moved backwards as well: the set `all` alone, every one, or none",
+        description="layer sets where boundaries are moved backwards too: the set `all`, every set, or none",
     )
     null: Literal["random", "permuted"] = Field(
         default="random",

@@ -71,7 +71,8 @@ class EffectArrays:
     Axis 2 is the sign of the step: 0 forwards, 1 backwards. delta_k is the change of the score of sample k.
 
     Attributes:
-        count: number of samples whose score is defined before and after the edit; 0 where a boundary was not moved.
+        count: number of samples whose score is defined before and after the edit; 0 where a boundary
+            was not moved.
         mean: the signed effect, mean of delta_k.
         error: standard error of the mean.
         low, high: 95 % interval of the mean over verification samples. For a boundary's own concept it allows

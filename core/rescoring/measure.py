@@ -93,7 +93,8 @@ def changes_along(
         delta_k(S, j) = F_j(G(c_k + lambda scale n on the layers S)) - F_j(G(c_k))
 
     is the change of concept j for sample k (Yang, Shen and Zhou 2021, section 2.2, eq. 1, inside the
-    maximum). A boundary is moved forwards, and backwards where `backward` says so; a null direction forwards only.
+    maximum). A boundary is moved forwards, and backwards where `backward` says so; a null
+    direction forwards only.
 
     Args:
         scored: the generator with its scorers.

@@ -64,7 +64,8 @@ def rescore(
 
     `score` is the paper's measure (Yang, Shen and Zhou, IJCV 2021, section 2.2, eq. 1). It is above zero even
     for pure noise, so decisions rest on the signed effect, which is compared with the effects of R random
-    unit directions: see `EffectArrays` for intervals, p and q. Boundaries are moved forwards, and backwards as `backward` says.
+    unit directions: see `EffectArrays` for intervals, p and q. Boundaries are moved forwards, and
+    backwards as `backward` says.
     All boundaries, layer sets and random directions share the same samples, which are not those that
     boundaries were learnt from.
 

@@ -201,7 +201,7 @@ class Effects(EffectArrays):
 
     @property
     def moved(self) -> NDArray[np.bool_]:
-        """Where each boundary was moved, (B, S, 2): forwards everywhere, backwards as far as that was asked for."""
+        """Whether each boundary was moved, forwards and backwards, at each layer set, (B, S, 2)."""
         return np.asarray((self.count + self.undefined > 0.0).any(axis=3))
 
     @property
