@@ -17,7 +17,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .core.boundaries.hyperplane import boundary_of, normalise_hyperplane
     from .core.boundaries.learn import Learnt, learn
+    from .core.boundaries.selection import Extremes, accuracy, select_extremes
     from .core.checkpoints.content import Part
     from .core.checkpoints.detect import Examined
     from .core.editing.manipulate import manipulate
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
         ShapeError,
         UserError,
     )
+    from .core.figures.pictures import png, tile, to_pixels
+    from .core.interchange.arrays import read_codes, read_scores
     from .core.pipeline.perform import run
     from .core.pipeline.results import Results, open_run
     from .core.plugins.base import PluginConfig
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
         State,
         Stratum,
     )
+    from .core.probing.concept_stats import spread_of
     from .core.probing.samples import Samples, probe
     from .core.randomness import Stream
     from .core.rescoring.hierarchy import Hierarchy
@@ -62,6 +67,7 @@ if TYPE_CHECKING:
     from .core.rescoring.results import Effects
     from .core.runs.loading import load_generator, load_learner, load_scorer
     from .core.strata.composition import Pass, render
+    from .core.strata.moves import edit_direction, move
 
 __version__ = "0.1.0"
 
@@ -75,6 +81,7 @@ _HOMES = {
     "DataError": "errors",
     "Effects": "rescoring.results",
     "Examined": "checkpoints.detect",
+    "Extremes": "boundaries.selection",
     "GanstrataError": "errors",
     "Generator": "plugins.contracts",
     "Hierarchy": "rescoring.hierarchy",
@@ -105,6 +112,9 @@ _HOMES = {
     "Stratum": "plugins.records",
     "Stream": "randomness",
     "UserError": "errors",
+    "accuracy": "boundaries.selection",
+    "boundary_of": "boundaries.hyperplane",
+    "edit_direction": "strata.moves",
     "hierarchy": "rescoring.rescore",
     "hookimpl": "plugins.hookspecs",
     "learn": "boundaries.learn",
@@ -112,11 +122,20 @@ _HOMES = {
     "load_learner": "runs.loading",
     "load_scorer": "runs.loading",
     "manipulate": "editing.manipulate",
+    "move": "strata.moves",
+    "normalise_hyperplane": "boundaries.hyperplane",
     "open_run": "pipeline.results",
+    "png": "figures.pictures",
     "probe": "probing.samples",
+    "read_codes": "interchange.arrays",
+    "read_scores": "interchange.arrays",
     "render": "strata.composition",
     "rescore": "rescoring.rescore",
     "run": "pipeline.perform",
+    "select_extremes": "boundaries.selection",
+    "spread_of": "probing.concept_stats",
+    "tile": "figures.pictures",
+    "to_pixels": "figures.pictures",
 }
 
 __all__ = [
@@ -129,6 +148,7 @@ __all__ = [
     "DataError",
     "Effects",
     "Examined",
+    "Extremes",
     "GanstrataError",
     "Generator",
     "Hierarchy",
@@ -160,6 +180,9 @@ __all__ = [
     "Stream",
     "UserError",
     "__version__",
+    "accuracy",
+    "boundary_of",
+    "edit_direction",
     "hierarchy",
     "hookimpl",
     "learn",
@@ -167,11 +190,20 @@ __all__ = [
     "load_learner",
     "load_scorer",
     "manipulate",
+    "move",
+    "normalise_hyperplane",
     "open_run",
+    "png",
     "probe",
+    "read_codes",
+    "read_scores",
     "render",
     "rescore",
     "run",
+    "select_extremes",
+    "spread_of",
+    "tile",
+    "to_pixels",
 ]
 
 

@@ -25,7 +25,7 @@ from directions_numbers import STEPS, Floats, by_concept, q_values, summarise
 from directions_page import Board, Row, write
 from ganstrata.core.boundaries.hyperplane import boundary_of
 from ganstrata.core.boundaries.null_directions import random_directions
-from ganstrata.core.boundaries.selection import Extremes, accuracy, select
+from ganstrata.core.boundaries.selection import Extremes, accuracy, select_extremes
 from ganstrata.core.config.reading import read_config
 from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.errors import DataError, GanstrataError
@@ -215,7 +215,7 @@ def accuracies(boundaries: Boundaries, sampled: Sampled) -> Floats:
     w, codes, scores = sampled.fresh
     rows = []
     for boundary, column in zip(boundaries, scores.T, strict=True):
-        ends = select(
+        ends = select_extremes(
             column,
             Extremes(positives=SHARE, negatives=SHARE, train_share=0.5),
             concept=boundary.concept,

@@ -11,9 +11,7 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import torch
-from ganstrata.core.figures.pictures import png, tile, to_pixels
-from ganstrata.core.probing.concept_stats import spread_of
-from ganstrata.core.strata.moves import edit_direction, move
+from ganstrata import edit_direction, move, png, spread_of, tile, to_pixels
 
 SAMPLES, FRESH, DISTANCE = 512, 32, 3.0
 

@@ -95,7 +95,7 @@ def count_of(requested: int | float, available: int, what: str, concept: str) ->
     return count
 
 
-def select(
+def select_extremes(
     scores: Floats, extremes: Extremes, *, concept: str, seed: int, classes: Rows | None = None
 ) -> Selection:
     """Select the samples with the highest and the lowest scores, split into train and held-out parts.

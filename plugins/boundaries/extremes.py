@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.boundaries.selection import select
+from ...core.boundaries.selection import select_extremes
 from .common import Facts, Hyperplane, Learner, LinearFit, Samples, evaluate_planes
 
 
@@ -46,7 +46,7 @@ def fit_extremes(samples: Samples, solve: Solver) -> list[list[LinearFit]]:
         DataError: too few samples for the positives and negatives, scores that do not vary, or no direction.
     """
     selections = [
-        select(
+        select_extremes(
             samples.scores[:, j],
             samples.settings,
             concept=concept.name,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.boundaries.selection import Selection, select
+from ...core.boundaries.selection import Selection, select_extremes
 from ...core.counts import ceil_share
 from ...core.errors import DataError
 from .common import Hyperplane, LinearFit, Samples, evaluate_planes
@@ -70,7 +70,7 @@ def fit_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
 
 def _select_unseen(samples: Samples, column: int, fitted: NDArray[np.bool_]) -> Selection:
     """Select a concept's extremes and rest, with exactly the rows that were not fitted as held-out."""
-    selection = select(
+    selection = select_extremes(
         samples.scores[:, column],
         samples.settings,
         concept=samples.concepts[column].name,

@@ -13,7 +13,7 @@ from ganstrata.core.boundaries.selection import (
     apportion,
     count_of,
     ends,
-    select,
+    select_extremes,
 )
 from ganstrata.core.counts import ceil_share, floor_share
 from ganstrata.core.errors import DataError
@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 
 def chosen(scores, positives, negatives, *, seed=0, concept="a/x", **rest):
-    selection = select(
+    selection = select_extremes(
         scores, Extremes(positives=positives, negatives=negatives, **rest), concept=concept, seed=seed
     )
     rows = np.concatenate([selection.train, selection.held_out])
@@ -171,7 +171,9 @@ def test_within_classes_positives_and_negatives_have_the_same_classes() -> None:
     rng = np.random.default_rng(0)
     classes = rng.integers(0, 4, 400)
     scores = rng.standard_normal(400) + 10.0 * classes  # without classes the label would be the class
-    chosen = select(scores, Extremes(positives=60, negatives=60), concept="a/x", seed=0, classes=classes)
+    chosen = select_extremes(
+        scores, Extremes(positives=60, negatives=60), concept="a/x", seed=0, classes=classes
+    )
     rows, labels = (
         np.concatenate([chosen.train, chosen.held_out]),
         np.concatenate([chosen.train_labels, chosen.held_out_labels]),
@@ -189,14 +191,16 @@ def test_within_classes_positives_and_negatives_have_the_same_classes() -> None:
 def test_a_class_whose_samples_score_the_same_supplies_none() -> None:
     classes = np.repeat([0, 1], 50)
     scores = np.concatenate([np.zeros(50), np.arange(50.0)])
-    chosen = select(scores, Extremes(positives=20, negatives=20), concept="a/x", seed=0, classes=classes)
+    chosen = select_extremes(
+        scores, Extremes(positives=20, negatives=20), concept="a/x", seed=0, classes=classes
+    )
     assert (classes[np.concatenate([chosen.train, chosen.held_out])] == 1).all()
     assert len(chosen.train) + len(chosen.held_out) == 20
 
 
 def test_classes_too_small_to_have_two_ends() -> None:
     with pytest.raises(DataError, match="shared among 40 classes of up to 1 samples"):
-        select(
+        select_extremes(
             np.arange(40.0),
             Extremes(positives=10, negatives=10),
             concept="a/x",
@@ -254,7 +258,7 @@ def test_no_class_of_odd_size_is_dropped() -> None:
     """40 classes of 5, halves asked for: both ends would round up to 3, and overlap."""
     rng = np.random.default_rng(0)
     classes = np.repeat(np.arange(40), 5)
-    chosen = select(
+    chosen = select_extremes(
         rng.standard_normal(200),
         Extremes(positives=0.5, negatives=0.5),
         concept="a/x",
@@ -277,7 +281,7 @@ def test_no_class_of_odd_size_is_dropped() -> None:
 def test_unequal_numbers_of_positives_and_negatives_keep_their_proportion_in_every_class() -> None:
     rng = np.random.default_rng(1)
     classes = np.repeat(np.arange(10), 50)
-    chosen = select(
+    chosen = select_extremes(
         rng.standard_normal(500),
         Extremes(positives=30, negatives=150),
         concept="a/x",
@@ -346,7 +350,7 @@ def test_a_class_whose_ends_are_just_apart_supplies_both() -> None:
             np.tile(scores, 3) + np.repeat([0.0, 10.0, 20.0], len(scores)),
             np.repeat([0, 1, 2], len(scores)),
         )
-        selection = select(
+        selection = select_extremes(
             values, Extremes(positives=asked, negatives=asked), concept="a/x", seed=0, classes=classes
         )
         rows = np.concatenate([selection.train, selection.held_out])

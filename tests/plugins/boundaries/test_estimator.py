@@ -7,7 +7,7 @@ import warnings
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata.core.boundaries.selection import Extremes, select
+from ganstrata.core.boundaries.selection import Extremes, select_extremes
 from ganstrata.core.errors import ConfigError, DataError
 from ganstrata.core.plugins.records import Concept
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -35,7 +35,7 @@ def test_a_classifier_is_given_the_extremes():
         w, scores, CONCEPTS, seed=3
     )
     for j, boundary in enumerate(boundaries):
-        chosen = select(
+        chosen = select_extremes(
             scores[:, j], Extremes(positives=100, negatives=100), concept=CONCEPTS[j].name, seed=3
         )
         plain = LogisticRegression(C=0.1).fit(w[chosen.train], chosen.train_labels)
@@ -62,7 +62,7 @@ def test_a_regressor_on_the_scores_is_the_learner_ridge():
 def test_a_regressor_on_the_labels_has_its_plane_between_them():
     w, scores = world()
     boundary = learner("sklearn.linear_model:Ridge").learn(w, scores[:, :1], CONCEPTS[:1])[0]
-    chosen = select(scores[:, 0], Extremes(positives=100, negatives=100), concept="a/x", seed=0)
+    chosen = select_extremes(scores[:, 0], Extremes(positives=100, negatives=100), concept="a/x", seed=0)
     plain = Ridge().fit(w[chosen.train], 2.0 * chosen.train_labels - 1.0)
     np.testing.assert_allclose(
         w @ boundary.normal + boundary.offset, plain.predict(w) / np.linalg.norm(plain.coef_), atol=1e-4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata.core.boundaries.selection import Extremes, select
+from ganstrata.core.boundaries.selection import Extremes, select_extremes
 from ganstrata.core.plugins.records import Concept
 from scipy import optimize
 from sklearn.covariance import ledoit_wolf
@@ -20,7 +20,7 @@ def case(*, noise=0.8, shift=2.0):
     mixing = rng.standard_normal((D, D))
     w = (rng.standard_normal((400, D)) @ mixing + shift).astype(np.float32)
     scores = (w[:, 0] + noise * rng.standard_normal(400)).astype(np.float32)[:, None]
-    chosen = select(scores[:, 0], Extremes(positives=100, negatives=80), concept="a/x", seed=4)
+    chosen = select_extremes(scores[:, 0], Extremes(positives=100, negatives=80), concept="a/x", seed=4)
     return w, scores, w[chosen.train].astype(np.float64), 2.0 * chosen.train_labels - 1.0
 
 

@@ -9,7 +9,7 @@ import ganstrata
 import numpy as np
 import pytest
 import torch
-from ganstrata.core.boundaries.selection import select
+from ganstrata.core.boundaries.selection import select_extremes
 from ganstrata.core.errors import ConfigError, DataError
 from ganstrata.core.plugins.records import Concept
 from ganstrata.plugins.boundaries import linear_svm
@@ -63,7 +63,7 @@ def test_accuracies_are_those_of_the_samples_left_out():
     w, scores, _ = world(noise=1.0)
     config = learner()
     boundary = config.learn(w, scores[:, :1], CONCEPTS[:1], seed=3)[0]
-    selection = select(scores[:, 0], config.config, concept="a/x", seed=3)
+    selection = select_extremes(scores[:, 0], config.config, concept="a/x", seed=3)
     side = (w.astype(np.float64) @ boundary.normal + boundary.offset) > 0.0
     assert boundary.facts["held_out_accuracy"] == pytest.approx(
         (side[selection.held_out] == selection.held_out_labels).mean(), abs=1e-9
@@ -80,7 +80,7 @@ def test_the_squared_hinge_reaches_its_optimum():
     w, scores, _ = world(n=300, noise=1.0)
     config = learner(positives=60, negatives=60, C=0.5)
     boundary = config.learn(w, scores[:, :1], CONCEPTS[:1], seed=2)[0]
-    selection = select(scores[:, 0], config.config, concept="a/x", seed=2)
+    selection = select_extremes(scores[:, 0], config.config, concept="a/x", seed=2)
     x = w[selection.train].astype(np.float64)
     centre, y = x.mean(axis=0), 2.0 * selection.train_labels - 1.0
 
@@ -98,7 +98,7 @@ def test_hinge_is_the_papers_machine():
     w, scores, _ = world(n=600, noise=0.5)
     config = learner(positives=100, negatives=100, loss="hinge", max_iterations=200_000)
     boundary = config.learn(w, scores[:, :1], CONCEPTS[:1], seed=4)[0]
-    selection = select(scores[:, 0], config.config, concept="a/x", seed=4)
+    selection = select_extremes(scores[:, 0], config.config, concept="a/x", seed=4)
     plain = SVC(kernel="linear", C=1.0).fit(w[selection.train], selection.train_labels)
     length = np.linalg.norm(plain.coef_)
     assert boundary.normal @ plain.coef_[0] / length > 0.999
@@ -145,7 +145,9 @@ def test_boundaries_of_the_authors(case):
     chosen = np.concatenate([rows, reference[f"{case}.val_idx"]])
     count = len(chosen) // 2
     known = np.where(scores == -99.0, np.nan, scores) if case == "invalid" else scores
-    selection = select(known, LinearSVM.Config(positives=count, negatives=count), concept="a/x", seed=0)
+    selection = select_extremes(
+        known, LinearSVM.Config(positives=count, negatives=count), concept="a/x", seed=0
+    )
     assert set(np.concatenate([selection.train, selection.held_out]).tolist()) == set(chosen.tolist())
 
 
