@@ -1,4 +1,4 @@
-"""Finds which human-readable meaning lives in which layer of an image generator, proves it, and edits with it.
+"""Measure which layers of an image generator control which human-readable concept, and edit with the result.
 
 Names are imported on first use, so that `import ganstrata` costs nothing.
 

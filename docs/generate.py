@@ -1,8 +1,9 @@
-"""Writes what the documentation can take from the code: tables of config fields, and the help of each command.
+"""Write what the documentation takes from the code: tables of config fields, and the help of each command.
 
 python docs/generate.py
 
-A page holds it between `<!-- generated: NAME -->` and `<!-- end -->`; tests/test_docs.py fails where it is out of date.
+A page holds it between `<!-- generated: NAME -->` and `<!-- end -->`.
+tests/test_docs.py fails where it is out of date.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fiel
 
 
 def table(rows: Iterator[tuple[str, FieldInfo]]) -> str:
-    """A Markdown table of fields: name, what is allowed, default, meaning. Sections have rows of their own."""
+    """Return a Markdown table of fields: name, allowed values, default, meaning; sections have rows too."""
     lines = ["| field | allowed | default | meaning |", "| --- | --- | --- | --- |"]
     for path, field in rows:
         section = _section(field.annotation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 from pathlib import Path
@@ -14,12 +15,17 @@ ROOT = Path(__file__).parents[1]
 
 
 def interface() -> list[str]:
-    """Return a line per public name: functions with parameters, classes with their public methods and properties."""
+    """Return a line per public name: functions with parameters, classes with their public methods, properties and fields."""
     lines = []
     for name in sorted(ganstrata.__all__):
         value = getattr(ganstrata, name)
         if inspect.isclass(value):
-            members = sorted(member for member in vars(value) if not member.startswith("_"))
+            named = (
+                {field.name for field in dataclasses.fields(value)}
+                if dataclasses.is_dataclass(value)
+                else set()
+            )
+            members = sorted(member for member in {*vars(value), *named} if not member.startswith("_"))
             lines.append(f"{name}: {' '.join(members)}".rstrip(": "))
         elif inspect.isfunction(value):
             lines.append(f"{name}({', '.join(map(shown, inspect.signature(value).parameters.values()))})")

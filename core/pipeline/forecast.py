@@ -22,8 +22,8 @@ SPACE_FACTOR = 1.2  # free disk space required, relative to the size of the arra
 def forecast(prepared: Prepared, workers: int) -> str:
     """Return a text with the number of images of a run and an estimate of its time.
 
-    The number is N + K (1 + (B + R) S + B S') + K' M B plus the images of edits (method B). The time is at most
-    the number of images times the time of one image, which is measured, divided by the number of workers.
+    The number is N + K (1 + (B + R) S + B S') + K' M B plus the images of edits (method B).
+    The time is at most the number of images times the measured time of one image, divided by the workers.
 
     Args:
         prepared: the run.

@@ -68,5 +68,5 @@ def _merged(units: Shards, all_set: int) -> tuple[Floats, Floats]:
 
 
 def write_table(effects: Effects, path: Path) -> None:
-    """Write rescoring.csv, with a row per boundary, layer set, sign and concept, as far as boundaries were moved."""
+    """Write rescoring.csv: a row per boundary, layer set, sign and concept that were measured."""
     write_text(path, csv_text([COLUMNS, *(tuple(row.values()) for row in effects.rows())]))

@@ -20,7 +20,7 @@ COLUMNS = (
 
 
 def rows_of(effects: Effects) -> list[dict[str, Any]]:
-    """Return a row per boundary, layer set, sign and concept, under COLUMNS; none for a step that was not taken."""
+    """Return a row per boundary, layer set, sign and concept, under COLUMNS; none for steps not taken."""
     rows: list[dict[str, Any]] = []
     moved = effects.moved
     for i, boundary in enumerate(effects.boundaries):

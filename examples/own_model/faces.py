@@ -1,4 +1,4 @@
-"""A stranger's network, written down again: CelebA faces of 32 pixels (fletchersarip93/face-generator, Apache-2.0)."""
+"""A stranger's network, rewritten: CelebA faces, 32 px (fletchersarip93/face-generator, Apache-2.0)."""
 
 from torch import nn
 
