@@ -65,7 +65,6 @@ def starter_config(file: str) -> str:
 
         rescoring:
           samples: {verification} # fresh ones to verify on; intervals shrink with the root of their number
-          adaptive: true # stops early where a decision is clear
           layers: [all, each, groups]
           null_directions: 10 # random directions to compare with
 

@@ -16,7 +16,6 @@ DATA = Path(__file__).parents[1] / "data"
 SMALL = (
     "synthesis.samples=240",
     "rescoring.samples=8",
-    "rescoring.adaptive=false",
     "rescoring.layers=[all]",
     "rescoring.null_directions=3",
     "rescoring.learning_resamples=0",
