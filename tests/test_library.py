@@ -242,7 +242,7 @@ def test_mistakes_are_told(
 def test_learners_of_layers_need_codes(generator: Generator, seen: Scorer) -> None:
     learner = ganstrata.load_learner("ridge", device="cpu", positives=100, negatives=100, per_layer=True)
     plain = ganstrata.probe(generator, {"seen": seen}, samples=320, seed=3)
-    with pytest.raises(DataError, match="give probe\\(\\) mixing above 0"):
+    with pytest.raises(DataError, match=r"call probe\(\) with mixing above 0"):
         ganstrata.learn(plain, learner, generator)
     mixed = ganstrata.probe(generator, {"seen": seen}, samples=320, seed=3, mixing=0.9)
     assert mixed.codes is not None
