@@ -355,7 +355,7 @@ def test_the_report_shows_the_first_samples_and_keeps_its_figures(
         "one": SimpleNamespace(file="<svg/>\n", csv="a\n1\n"),
         "two": SimpleNamespace(file="<svg></svg>\n", csv="b\n2\n"),
     }
-    found = SimpleNamespace(rescored=read_effects(plain.run), figures=figures)
+    found = SimpleNamespace(effects=read_effects(plain.run), figures=figures)
 
     def page(run, content, pictures, scores, work) -> str:
         given.update(pictures=pictures, scores=scores, work=work)
@@ -375,16 +375,16 @@ def test_the_report_shows_the_first_samples_and_keeps_its_figures(
     )
     loop, progress = Loop(plain.run, Stream.PROBING, SHOWN), Counting()
     assert loop.prepared.batch == BATCH
+    written = {
+        f"figures/{name}.{kind}": getattr(figures[name], field)
+        for name in figures
+        for kind, field in (("svg", "file"), ("csv", "csv"))
+    }
     try:
         reporting.report(run, Engine(loop.prepared), progress)
         assert progress.counts == {"report": [1, 1, 1]}
         assert progress.steps["report"].total == 3
         assert (run.path / "report.html").read_text(encoding="utf-8") == "a page\n"
-        written = {
-            f"figures/{name}.{kind}": getattr(figures[name], field)
-            for name in figures
-            for kind, field in (("svg", "file"), ("csv", "csv"))
-        }
         assert {name: (run.path / name).read_text(encoding="utf-8") for name in written} == written
         assert set(run.record.stages["report"].files) == {*written, "report.html"}
         assert run.record.stages["report"].work == given["work"] == {"done": 47 * 16, "null": 47 * 4}

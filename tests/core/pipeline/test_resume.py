@@ -114,7 +114,7 @@ def test_other_boundaries_make_rescoring_stale(worked, images, copied: Path, con
     run.finish("learn", seconds=0.0, files=("boundaries.safetensors", "boundaries.json"))
     done = ganstrata.run(config, copied)
     assert worked == ["rescore", "edit", "report"]
-    assert images() > 20_000
+    assert images() > 64 * (6 + 12) * 13  # every boundary and null direction at every layer set
     assert done.manifest["stages"]["rescore"]["factors"] == []
 
 
