@@ -147,16 +147,19 @@ def _end(workers: Sequence[BaseProcess]) -> None:
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Delay Ctrl-C until the end of the block; it never reaches processes that are started in the block."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    # Otherwise the tracker would start with the first worker, and unblock the signal again.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    # New processes inherit blocked signals. In this one another thread would receive the signal, and
+    # a worker that is left half started would complain of the rest of its input.
+    with defer_interrupt():
+        if not hasattr(signal, "pthread_sigmask"):
+            yield
+            return
+        # Otherwise the tracker would start with the first worker, and unblock the signal again.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with(parent: BaseProcess) -> None:
