@@ -95,7 +95,7 @@ def test_boundaries_and_effects_are_those_of_a_run(
     np.testing.assert_allclose(mine.changes, theirs.changes, atol=1e-3)
     np.testing.assert_array_equal(mine.factors, theirs.factors)
     np.testing.assert_array_equal(mine.replicates, theirs.replicates)
-    assert mine.found == theirs.found
+    assert mine.factor_names == theirs.factor_names
     hierarchy = ganstrata.hierarchy(mine)
     np.testing.assert_allclose(hierarchy.depth.value, theirs.hierarchy().depth.value, atol=1e-3)
 
@@ -177,7 +177,7 @@ def test_effects_show_themselves(finished: Run) -> None:
     assert strongest in figure._repr_svg_()
     assert (
         repr(effects)
-        == f"Effects(boundaries={len(effects.boundaries)}, sets={len(effects.sets)}, concepts=7, factors={len(effects.found)})"
+        == f"Effects(boundaries={len(effects.boundaries)}, sets={len(effects.sets)}, concepts=7, factors={len(effects.factor_names)})"
     )
 
 
@@ -272,7 +272,7 @@ def test_a_run_has_results(finished: Run, furnished: Run) -> None:
     assert results.boundaries.names == load_boundaries(finished.path)[0].names
     assert results.boundaries.relearnt is not None
     assert set(results.boundaries.skipped) == {"seen/constant"}
-    assert results.effects.found == read_effects(finished).found
+    assert results.effects.factor_names == read_effects(finished).factor_names
     assert results.hierarchy().levels
     assert ganstrata.open_run(furnished.path).samples.scores.shape[1] == len(furnished.concepts)
 

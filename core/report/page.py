@@ -55,7 +55,7 @@ def build_page(
         config=yaml.safe_dump(manifest["config"], sort_keys=False, width=100),
         images=sum(stage.images for stage in run.record.stages.values()),
         seconds=sum(stage.seconds for stage in run.record.stages.values()),
-        headline=sentences.factor_summary(effects.found, candidates, effects.rate),
+        headline=sentences.factor_summary(effects.factor_names, candidates, effects.rate),
         peaks=sentences.peaks(content.hierarchy, [b.level for b in effects.boundaries])
         if content.hierarchy is not None
         else [],
@@ -121,7 +121,7 @@ def _edits(run: Run, content: ReportContent, amounts: list[float]) -> list[dict[
     effects = content.effects
     sets = list(effects.groups) or ["all"]
     cards = []
-    for name in effects.found:
+    for name in effects.factor_names:
         boundary = effects.boundaries.of(name)
         strips = [
             split_strip(read_picture((run.path / strip_name(name, s)).read_bytes()), len(amounts))

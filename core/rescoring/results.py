@@ -215,7 +215,7 @@ class Effects(EffectArrays):
         return [row["id"] for row, unit in zip(self.concepts, self.units, strict=True) if np.isnan(unit)]
 
     @property
-    def found(self) -> list[str]:
+    def factor_names(self) -> list[str]:
         """Names of the variation factors, strongest first, without conditional boundaries."""
         return [self.boundaries[i].name for i in self.ranking() if self.factors[i]]
 

@@ -106,7 +106,7 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
         files=("rescoring.csv", "rescoring.zarr"),
         images=images,
         nonfinite=nonfinite,
-        factors=effects.found,
+        factors=effects.factor_names,
     )
 
 

@@ -154,9 +154,9 @@ def _select_boundaries(effects: Effects, request: StudyRequest, path: Path) -> B
         return Boundaries(
             b for b in known if any(fnmatchcase(b.name, pattern) for pattern in request.concepts)
         )
-    if not effects.found:
+    if not effects.factor_names:
         raise UserError(f"{path} has no variation factors to ask about; name boundaries with --concepts")
-    return Boundaries(known.of(name) for name in effects.found)
+    return Boundaries(known.of(name) for name in effects.factor_names)
 
 
 def _amounts(run: Run, steps: int) -> NDArray[np.float64]:

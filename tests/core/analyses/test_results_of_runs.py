@@ -205,7 +205,7 @@ def test_ablation_sets_three_rankings_side_by_side(copied: Path, effects: Effect
     # 200 samples, of which 60 are held out: an accuracy near one half is known to a quarter.
     assert 0.2 < accuracy["seen/chance"] < 0.26
     assert {row["rank_correlation"] != "" for row in rows(folder / "agreement.csv")} == {True}
-    factors = len(effects.found)
+    factors = len(effects.factor_names)
     assert f"{factors} by re-scoring." in result.sentences[-1]
 
 

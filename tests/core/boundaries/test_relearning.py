@@ -110,7 +110,7 @@ def test_without_resamplings_there_is_one_interval(fakes, config, tmp_path: Path
     assert not (run.path / FILE).exists()
     assert np.isnan(rescored.low_total).all()
     assert (rescored.replicates == 0).all()
-    assert set(rescored.found) == {"seen/left", "seen/checks", "seen/stripes", "seen/red", "seen/half"}
+    assert set(rescored.factor_names) == {"seen/left", "seen/checks", "seen/stripes", "seen/red", "seen/half"}
 
 
 @pytest.mark.parametrize("count", [-1, 1, 3])

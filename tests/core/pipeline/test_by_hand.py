@@ -246,7 +246,7 @@ def test_the_joint_edit_shows_each_alone_and_all_together(plain: Made) -> None:
     run = plain.run
     loop, boundaries = Loop(run, Stream.EDITING, SHOWN), load_boundaries(run.path)[0]
     parts = json.loads((run.path / "edits/edits.json").read_text(encoding="utf-8"))["joint"]
-    strength = {name: rank for rank, name in enumerate(read_effects(run).found)}
+    strength = {name: rank for rank, name in enumerate(read_effects(run).factor_names)}
     strongest = min(("seen/left", "seen/half"), key=lambda name: strength[name])
     assert {(part["name"], part["group"]) for part in parts} == {(strongest, "lower"), ("seen/red", "upper")}
     frames = split_strip(read_picture((run.path / "edits/joint.png").read_bytes()), 2 + len(parts)).astype(

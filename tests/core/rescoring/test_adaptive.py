@@ -50,8 +50,8 @@ def whole(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_it_finds_what_the_full_run_finds_with_half_the_work(stopped: Run, whole: Run) -> None:
     few, all_ = read_effects(stopped), read_effects(whole)
     assert (
-        set(few.found)
-        == set(all_.found)
+        set(few.factor_names)
+        == set(all_.factor_names)
         == {"seen/left", "seen/checks", "seen/stripes", "seen/red", "seen/half"}
     )
     work, full = (run.manifest["stages"]["report"]["work"] for run in (stopped, whole))
@@ -62,7 +62,7 @@ def test_it_finds_what_the_full_run_finds_with_half_the_work(stopped: Run, whole
     )
     depths = []
     for effects in (few, all_):
-        rows = [effects.boundaries.names.index(name) for name in sorted(effects.found)]
+        rows = [effects.boundaries.names.index(name) for name in sorted(effects.factor_names)]
         depths.append(mean_depth(np.nanmean(effects.changes[rows][:, effects.single_layers(), 0], axis=2)))
     np.testing.assert_allclose(*depths, atol=0.1)
 
@@ -162,7 +162,7 @@ def test_one_layer_permuted_nulls_and_sets_in_any_order(
     config |= {"generator": change["generator"]} if flat else {}
     run = ganstrata.run(config, tmp_path / "run")
     effects = read_effects(run)
-    assert {"seen/left", "seen/checks"} <= set(effects.found)
+    assert {"seen/left", "seen/checks"} <= set(effects.factor_names)
     assert effects.used.shape == (6, 1 if flat else 2)
     assert (effects.null_used == effects.used.max(axis=0)).all()
     assert not np.isnan(effects.mean[:, effects.all_set, 0, :4]).any()

@@ -121,7 +121,7 @@ def test_ranking_is_by_effect_in_sd_units_without_conditional_directions(run):
     # 0.1 / 0.02 = 5, 0.75 / 0.5 = 1.5, 0.6 / 0.5 = 1.2, 1.0 / 2.0 = 0.5
     assert effects.ranking() == [2, 1, 0]
     assert effects.ranking(conditional=True) == [2, 1, 3, 0]
-    assert effects.found == ["seen/red", "seen/left"]
+    assert effects.factor_names == ["seen/red", "seen/left"]
 
 
 def test_null_directions_that_leave_a_concept_undefined_are_left_out_and_counted(run, tmp_path):
@@ -136,7 +136,7 @@ def test_null_directions_that_leave_a_concept_undefined_are_left_out_and_counted
     effects = read_effects(stored_run)
     assert effects.null_gaps(1) == {"seen/left": R - 1, "seen/flat": 1}
     assert effects.null_gaps(0) == {}
-    assert effects.found == ["seen/red", "seen/left"]
+    assert effects.factor_names == ["seen/red", "seen/left"]
     null = changes[5:, 1, 0, :, 2].mean(axis=1)
     assert effects.null_mean[2] == pytest.approx(null.mean(), rel=1e-3)
     assert effects.null_sd[2] == pytest.approx(null.std(ddof=1), rel=1e-3)

@@ -139,7 +139,7 @@ def test_without_names_the_variation_factors_are_asked_about(fakes, copied: Path
         StudyRequest(strips=1, steps=3, words={"seen/red": "a red tint"}),
         progress=QUIET,
     )
-    factors = set(read_effects(Run.open(copied)).found)
+    factors = set(read_effects(Run.open(copied)).factor_names)
     assert {question.boundary for question in key.questions} == factors
     assert set(HOME) <= factors
     assert {question.words for question in key.questions if question.boundary in HOME} == {
