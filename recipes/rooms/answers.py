@@ -27,9 +27,10 @@ COLUMNS = 8
 GAP, TITLE = 4, 11
 LARGEST = 400_000  # bytes of the sheet
 COLOURS = {
-    "left_wall": (200, 120, 120), "right_wall": (120, 120, 200), "frontal_wall": (200, 200, 120), "floor": (150, 110, 70),
-    "ceiling": (235, 235, 235), "window": (130, 220, 255), "curtain": (255, 0, 255), "bed": (0, 160, 0), "pillow": (255, 255, 255),
-    "sofa": (0, 90, 200), "table": (120, 60, 10), "chair": (255, 140, 0), "lamp": (255, 230, 0), "painting": (0, 220, 200),
+    "left_wall": (200, 120, 120), "right_wall": (120, 120, 200), "frontal_wall": (200, 200, 120),
+    "floor": (150, 110, 70), "ceiling": (235, 235, 235), "window": (130, 220, 255), "curtain": (255, 0, 255),
+    "bed": (0, 160, 0), "pillow": (255, 255, 255), "sofa": (0, 90, 200), "table": (120, 60, 10),
+    "chair": (255, 140, 0), "lamp": (255, 230, 0), "painting": (0, 220, 200),
     "cabinet": (80, 40, 80), "television": (20, 20, 20), "rug": (160, 230, 160), "clutter": (255, 0, 0),
 }  # fmt: skip
 
@@ -56,7 +57,10 @@ def ask(pictures: Pixels, checkpoint: str = "bundled:rooms") -> Answers:
 
 
 def sheet(pictures: Pixels, answers: Answers) -> Image.Image:
-    """Numbered pictures, each with its surface map; the wall line is drawn into the map's upper and lower edge."""
+    """Draw numbered pictures, each beside its surface map.
+
+    The wall line is drawn into the map's upper and lower edge.
+    """
     size = pictures.shape[1]
     palette = np.array([COLOURS[name] for name in LABELS], np.uint8)
     width, height = 2 * size + GAP, size + TITLE
@@ -104,7 +108,8 @@ def main() -> None:
             (i, *("" if np.isnan(v) else f"{v:.3f}" for v in row)) for i, row in enumerate(rows.tolist())
         )
     print(
-        f"{args.out / 'generated.jpg'}: {len(pictures)} rooms of seed {args.seed}, weights {generator.card.sha256[:12]}"
+        f"{args.out / 'generated.jpg'}: {len(pictures)} rooms of seed {args.seed}, "
+        f"weights {generator.card.sha256[:12]}"
     )
 
 

@@ -35,7 +35,7 @@ def write(state: dict[str, torch.Tensor], settings: dict[str, Any], path: Path) 
 
 
 def export(generator: Path | None, scorers: Path | None, out: Path) -> None:
-    """Write rooms.generator from state.pt, and rooms.scenes and rooms.surfaces from their folder, where given."""
+    """Write rooms.generator from state.pt, rooms.scenes and rooms.surfaces from their folder, if given."""
     out.mkdir(parents=True, exist_ok=True)
     if generator is not None:
         state = torch.load(generator / "state.pt", weights_only=True, map_location="cpu")

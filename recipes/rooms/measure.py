@@ -1,6 +1,7 @@
 """Measure the generator against held-out renders, with the scorers that ship with it.
 
-    python -m recipes.rooms.measure --checkpoint bundled:rooms --held-out build/rooms/held_out --out build/rooms/quality.json
+    python -m recipes.rooms.measure --checkpoint bundled:rooms --held-out build/rooms/held_out \\
+        --out build/rooms/quality.json
 
 Generated pictures are rounded to 8 bits, as the rendered ones are. Everything is scored by the
 ordinary plugins. Targets and verdicts stand beside the numbers. Noise is fresh for every sample, as it
@@ -204,7 +205,8 @@ def table(result: dict[str, Any]) -> str:
     lines = [f"{'target':42} {'wanted':>8} {'found':>8}"]
     for row in result["targets"]:
         lines.append(
-            f"{row['name']:42} {row['target']:>8} {row['value']:8.3f}  {'met' if row['met'] else 'MISSED'}  {row['note']}"
+            f"{row['name']:42} {row['target']:>8} {row['value']:8.3f}  "
+            f"{'met' if row['met'] else 'MISSED'}  {row['note']}"
         )
     lines += [
         "",
@@ -212,20 +214,24 @@ def table(result: dict[str, Any]) -> str:
     ]
     for row in result["factors"]:
         lines.append(
-            f"{row['factor']:30} {row['distance']:8.3f} {row['rounded']:9.3f} {row['generated']:9.3f} {row['rendered']:9.3f}"
+            f"{row['factor']:30} {row['distance']:8.3f} {row['rounded']:9.3f} "
+            f"{row['generated']:9.3f} {row['rendered']:9.3f}"
         )
     lines += [
         "",
-        f"two sets of renders: worst distance {result['calibration']['distance']:.3f} ({result['calibration']['factor']})",
+        f"two sets of renders: worst distance {result['calibration']['distance']:.3f} "
+        f"({result['calibration']['factor']})",
     ]
     lines += ["", f"{'':30} {'generated':>10} {'renders':>10}"]
     for name, row in result["rendered"]["categories"].items():
         lines.append(
-            f"{name + ' furniture':30} {result['generated']['categories'][name]['furniture']:10.3f} {row['furniture']:10.3f}"
+            f"{name + ' furniture':30} {result['generated']['categories'][name]['furniture']:10.3f} "
+            f"{row['furniture']:10.3f}"
         )
     for name, row in result["rendered"]["categories"].items():
         lines.append(
-            f"{name + ' share':30} {result['generated']['categories'][name]['share']:10.3f} {row['share']:10.3f}"
+            f"{name + ' share':30} {result['generated']['categories'][name]['share']:10.3f} "
+            f"{row['share']:10.3f}"
         )
     pairs = [
         ("told apart from renders", "apart", "accuracy", 1),
@@ -235,11 +241,13 @@ def table(result: dict[str, Any]) -> str:
     pairs += [("precision", "neighbours", "precision", 1), ("recall", "neighbours", "recall", 1)]
     for label, key, part, factor in pairs:
         lines.append(
-            f"{label:30} {factor * result[key]['generated'][part]:10.3f} {factor * result[key]['other_renders'][part]:10.3f}"
+            f"{label:30} {factor * result[key]['generated'][part]:10.3f} "
+            f"{factor * result[key]['other_renders'][part]:10.3f}"
         )
     if "generated_const_noise" in result["apart"]:
         lines.append(
-            f"{'told apart, one noise for all':30} {result['apart']['generated_const_noise']['accuracy']:10.3f}"
+            f"{'told apart, one noise for all':30} "
+            f"{result['apart']['generated_const_noise']['accuracy']:10.3f}"
         )
     return "\n".join(lines)
 

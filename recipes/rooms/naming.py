@@ -136,7 +136,8 @@ def make_sheet(checkpoint: str, out: Path, *, seed: int, pool: int) -> None:
     for stale in ("outcome.csv", "outcome.json"):
         (out / stale).unlink(missing_ok=True)
     print(
-        f"Look at {out / 'grid.png'} and fill in {out / 'list.csv'}: bedroom, living_room or dining_room (or b, l, d)."
+        f"Look at {out / 'grid.png'} and fill in {out / 'list.csv'}: "
+        "bedroom, living_room or dining_room (or b, l, d)."
     )
 
 
@@ -151,7 +152,8 @@ def make_outcome(checkpoint: str, out: Path) -> dict[str, Any]:
     pictures, sha256 = _pictures(checkpoint, about["seed"], about["pool"])
     if sha256 != about["sha256"]:
         raise ValueError(
-            f"{out / 'grid.png'} was made from other weights ({about['sha256'][:12]}) than {checkpoint} ({sha256[:12]}); make a new sheet"
+            f"{out / 'grid.png'} was made from other weights ({about['sha256'][:12]}) "
+            f"than {checkpoint} ({sha256[:12]}); make a new sheet"
         )
     places, sure = answers(pictures)
     network = [CATEGORIES[i] for i in places]

@@ -1,4 +1,4 @@
-"""How far numbers that look like probabilities can be taken for such: curves, calibration errors, intervals, and their pictures."""
+"""How far numbers that look like probabilities are: curves, calibration errors, intervals, and pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Share(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One bin of a reliability curve: where it begins and ends, its mean prediction, how many, and how often it was so."""
+    """One bin of a reliability curve: ends, mean prediction, how many cases, and how often it was so."""
 
     first: float
     last: float
@@ -104,7 +104,9 @@ def equal_counts(values: Array, bins: int) -> Array:
 
 
 def calibration_error(probability: Array, truth: Array) -> float:
-    """Expected calibration error: mean over bins of |mean truth - mean probability|, weighted by their counts.
+    """Compute the expected calibration error: the mean over bins of |mean truth - mean probability|.
+
+    The bins are weighted by their counts.
 
     Args:
         probability: predicted (N,), in [0, 1].
@@ -129,7 +131,10 @@ def chance_error(probability: Array, seed: int = 0) -> float:
 
 
 def isotonic(margin: Array, happened: NDArray[np.bool_], wanted: Array) -> Array:
-    """Probabilities of `wanted` margins (M,) by a rising step function fitted to others (N,) (Zadrozny and Elkan 2002)."""
+    """Give the probabilities of `wanted` margins (M,) by a rising step function fitted to others (N,).
+
+    Zadrozny and Elkan (2002).
+    """
     fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(
         margin, happened.astype(float)
     )

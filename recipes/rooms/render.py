@@ -101,7 +101,8 @@ def render_set(
             rows += factors
             if (start // 250) % 40 == 0:
                 print(
-                    f"{start + len(block)} of {count}, {(start + len(block)) / (time.monotonic() - began):.0f} pictures/s",
+                    f"{start + len(block)} of {count}, "
+                    f"{(start + len(block)) / (time.monotonic() - began):.0f} pictures/s",
                     flush=True,
                 )
     np.savez(

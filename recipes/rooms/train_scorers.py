@@ -1,6 +1,7 @@
 """Train the scorers' networks on rendered rooms: scenes (category, attributes) and surfaces.
 
-    python -m recipes.rooms.train_scorers scenes --data build/rooms/train --held-out build/rooms/held_out --out build/rooms/scorers
+    python -m recipes.rooms.train_scorers scenes --data build/rooms/train --held-out build/rooms/held_out \\
+        --out build/rooms/scorers
     python -m recipes.rooms.train_scorers surfaces ...
 
 Pictures are blurred, sharpened, grained and bent, so that what is learnt holds on generated rooms,
@@ -106,7 +107,11 @@ def loss_of(
 
 
 def train(part: str, rooms: Rooms, *, pictures: int, seed: int, out: Path) -> tuple[nn.Module, float]:
-    """AdamW with a rate that rises and falls once, in bf16; goes on where an interrupted training stopped. Gives the network and its seconds."""
+    """Train by AdamW with a rate that rises and falls once, in bf16; goes on where it was interrupted.
+
+    Returns:
+        The network and the seconds that its training took.
+    """
     torch.manual_seed(seed)
     network: nn.Module = (
         SceneNetwork(len(CATEGORIES), len(ATTRIBUTES)) if part == "scenes" else SurfaceNetwork(len(LABELS))

@@ -1,0 +1,69 @@
+"""What a card says of weights and of the data they were trained on, read from the files themselves."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ganstrata.core.checkpoints import read_checkpoint
+
+from ..render import render
+
+
+def counts(path: Path) -> dict[str, Any]:
+    """Read a checkpoint's settings and shapes, and count its parameters (without buffers) and bytes."""
+    checkpoint = read_checkpoint(path)
+    kept = ("running_", "num_batches", "resample_filter", "noise_const", "w_avg")
+    numbers = sum(
+        tensor.numel()
+        for name, tensor in checkpoint.tensors.items()
+        if not any(part in name for part in kept)
+    )
+    shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
+    return {
+        "parameters": numbers,
+        "bytes": path.stat().st_size,
+        "sha256": checkpoint.sha256,
+        "settings": checkpoint.settings,
+        "shapes": shapes,
+    }
+
+
+def seed_of(folder: Path) -> int:
+    """Find the seed that a set of renders was made with, by rendering its first picture again.
+
+    Raises:
+        ValueError: none of the first hundred seeds gives this picture.
+    """
+    first = np.load(folder / "images.npy", mmap_mode="r")[0]
+    for seed in range(100):
+        for independent in (False, True):
+            if np.array_equal(render(seed, 0, first.shape[0], independent=independent)[0], first):
+                return seed
+    raise ValueError(f"{folder} was rendered by other code, or with a seed above 99")
+
+
+def common(found: dict[str, Any], path: Path, machine: str) -> list[tuple[str, ...]]:
+    """List the facts that every card has."""
+    return [
+        ("file", f"`{path.name}`, {found['bytes'] / 2**20:.2f} MiB, float16 safetensors"),
+        ("sha256", f"`{found['sha256']}`"),
+        ("parameters", f"{found['parameters']:,}"),
+        ("machine", machine),
+        ("licence", "MIT, weights and data"),
+    ]
+
+
+def data_facts(args: argparse.Namespace) -> list[tuple[str, ...]]:
+    """List what was trained on and what was held out."""
+    sets = [np.load(folder / "images.npy", mmap_mode="r") for folder in (args.data, args.held_out)]
+    return [
+        (
+            "training data",
+            f"{len(sets[0]):,} rooms of `recipes/rooms/render.py`, seed {seed_of(args.data)}; "
+            "no photographs, no people",
+        ),
+        ("held-out data", f"{len(sets[1]):,} other rooms, seed {seed_of(args.held_out)}"),
+    ]
