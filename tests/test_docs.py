@@ -161,6 +161,18 @@ def test_every_dependency_is_explained() -> None:
     assert sorted(name for name in explained if name not in ("package", "---")) == names
 
 
+def test_the_example_by_hand_moves_saturation_and_draws_it(tmp_path: Path) -> None:
+    line = [sys.executable, str(ROOT / "examples/by_hand.py"), "rooms.png"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = re.findall(
+        r"^(\w+) +layers: .* by ([-+.\d]+), standard error ([.\d]+)$", done.stdout, re.MULTILINE
+    )
+    assert [name for name, _, _ in found] == ["all", "bottom", "lower", "upper", "top"]
+    assert float(found[0][1]) > 3.0 * float(found[0][2])
+    assert (tmp_path / "rooms.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_plugin_of_the_readme_is_found(tmp_path: Path) -> None:
     distribution("README.md", tmp_path)
     assert "ganstrata-contrast" in command(tmp_path, "plugins", "show", "rms_contrast")
