@@ -12,7 +12,7 @@ from .types import LENGTH, PATH
 from .work import working
 
 directory = click.argument("run_dir", type=PATH)
-silent = click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
+silent = click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")
 device_option = click.option(
     "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]"
 )
@@ -20,12 +20,14 @@ device_option = click.option(
 
 @click.group()
 def analysis() -> None:
-    """Analyse a finished run further.
+    """Analyse a finished run: ranking, hierarchy, side effects, objects.
 
-    Each analysis writes a folder under RUN_DIR/analysis; two also add a chapter to the report.
+    Each analysis writes a folder in RUN_DIR/analysis. Two of them, `layers` and `objects`, also add a chapter
+    to the report.
 
     \b
-    Example:
+    Examples:
+      ganstrata analysis hierarchy runs/rooms
       ganstrata analysis objects runs/rooms --along category/bedroom --along category/dining_room
     """
 
@@ -37,7 +39,7 @@ def analysis() -> None:
     multiple=True,
     required=True,
     metavar="NAME",
-    help="A boundary of the run; repeat it to move on from where the last move ended.",
+    help="A boundary of the run. May be repeated: each move starts where the last one ended.",
 )
 @click.option("--segmenter", metavar="ALIAS", help="The scorer that labels pixels.  [default: the only one]")
 @click.option(
@@ -52,7 +54,7 @@ def analysis() -> None:
     default=500,
     show_default=True,
     metavar="N",
-    help="How many samples to move.",
+    help="Number of samples to move.",
 )
 @click.option(
     "--step",
@@ -63,7 +65,7 @@ def analysis() -> None:
 @click.option(
     "--start",
     metavar="CONCEPT",
-    help="Only samples that have this concept, such as category/living_room.  [default: all samples]",
+    help="Move only samples that have this concept, such as category/living_room.  [default: all samples]",
 )
 @device_option
 @silent
@@ -78,13 +80,13 @@ def objects_command(
     device: str | None,
     quiet: bool,
 ) -> None:
-    """Follow each class of pixels while samples move along one boundary, or several in turn.
+    """Follow each class of pixels while samples move along boundaries in turn.
 
-    Writes transitions.csv, flow.svg, flow.csv, masks.png and objects.json to RUN_DIR/analysis/objects, and
-    updates the report.
+    As in figure 5 of the paper. Writes transitions.csv, flow.svg, flow.csv, masks.png and objects.json to
+    RUN_DIR/analysis/objects, and updates the report.
 
-    Pairs of categories are concepts of a category scorer with
-    `against: [[bedroom, living_room], [dining_room, bedroom]]`.
+    A boundary between two categories, such as category/bedroom-vs-living_room, needs a category scorer with
+    `against: [[bedroom, living_room]]`.
 
     \b
     Example:

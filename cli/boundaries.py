@@ -22,7 +22,7 @@ COLUMNS = ("kind", "name", "level", "space", "shape", "layers", "generator", "re
 
 @click.group()
 def boundaries() -> None:
-    """List boundaries, import those of HiGAN and its relatives, or export to their format.
+    """List boundaries, import them from HiGAN and related projects, or export to their format.
 
     \b
     Examples:
@@ -36,7 +36,9 @@ def boundaries() -> None:
 @click.argument("folder", metavar="RUN_OR_FOLDER", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_boundaries(folder: Path, as_json: bool) -> None:
-    """List the boundaries of a run or folder; for a folder of HiGAN, every .npy file and every list.
+    """List the boundaries of a run or a folder.
+
+    For a folder of HiGAN's, list every .npy file and every list.
 
     \b
     Example:
@@ -63,7 +65,7 @@ def list_boundaries(folder: Path, as_json: bool) -> None:
 @click.option(
     "--out", required=True, type=PATH, help="A folder for boundaries.safetensors and boundaries.json."
 )
-@click.option("--space", metavar="z|w|wp", help="Space of .npy files that no list names.")
+@click.option("--space", metavar="z|w|wp", help="Latent space of .npy files that are not in a list.")
 @click.option(
     "--level",
     "levels",
@@ -81,7 +83,7 @@ def list_boundaries(folder: Path, as_json: bool) -> None:
 @click.option(
     "--root",
     type=PATH,
-    help="Folder of the paths in a list.  [default: that of the list, then the working directory]",
+    help="Base folder of paths in a list.  [default: that of the list, then the working directory]",
 )
 def import_boundaries(
     source: tuple[Path, ...],
@@ -95,8 +97,8 @@ def import_boundaries(
 ) -> None:
     """Convert HiGAN's boundaries: SOURCE is a list, an .npy file, or a folder of .npy files.
 
-    These files do not name their generator, so you name it with --assume; D must match. Nothing in them is
-    run, and only the name of a boundary is taken from its file name.
+    These files do not name their generator, so --assume must; its D must match. Nothing in the files is
+    executed. A boundary gets its name, and nothing else, from its file name.
 
     \b
     Example:
@@ -130,7 +132,7 @@ def import_boundaries(
     type=click.Choice(("npy", "list")),
     default="list",
     show_default=True,
-    help="The .npy files alone, or with a list.",
+    help="Write .npy files alone, or with a list.",
 )
 @click.option(
     "--only",
@@ -139,9 +141,13 @@ def import_boundaries(
     help="Only boundaries with matching names, such as 'category/*'; may be repeated.",
 )
 @click.option(
-    "--absolute", is_flag=True, help="Absolute paths in the list: HiGAN looks from its working directory."
+    "--absolute",
+    is_flag=True,
+    help="Write absolute paths to the list: HiGAN searches in its working directory.",
 )
-@click.option("--samples", is_flag=True, help="Also the run's codes, w.npy, and the scores of each concept.")
+@click.option(
+    "--samples", is_flag=True, help="Write the run's codes, w.npy, and the scores of each concept too."
+)
 def export_boundaries(
     run_dir: Path, out: Path, form: str, only: tuple[str, ...], absolute: bool, samples: bool
 ) -> None:

@@ -32,7 +32,7 @@ def shared_options(*, top: str, layers: str | None, several: bool = False) -> Ca
             "--concepts",
             multiple=True,
             metavar="PATTERN",
-            help="Only these, such as attribute/wood or 'colour/*'; may be repeated.",
+            help="Only matching concepts, such as attribute/wood or 'colour/*'; may be repeated.",
         ),
         click.option(
             "--levels",
@@ -82,13 +82,15 @@ SETS = "Layer set of the run: all, a group, or numbers.  [default: all]"
 @click.command("ranking")
 @directories
 @shared_options(
-    top="How many concepts to show.  [default: all; of several runs 10 each]", layers=SETS, several=True
+    top="Number of concepts to show.  [default: all; with several runs, 10 of each]",
+    layers=SETS,
+    several=True,
 )
 def ranking_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
-    """Rank the concepts of a model, or of several models side by side, as in figure 6 of the paper.
+    """Rank the concepts of one model, or of several side by side.
 
-    Several runs must have the same scorers and the same distance of moves. Writes ranking.svg, ranking.csv,
-    places.csv with intervals of the places, agreement.csv and ranking.json.
+    As in figure 6 of the paper. Several runs must have the same scorers and the same distance. Writes
+    ranking.svg, ranking.csv, places.csv with intervals of the ranks, agreement.csv and ranking.json.
 
     \b
     Example:
@@ -108,10 +110,10 @@ def ranking_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
     top="Only the N strongest variation factors of each level.  [default: all]", layers=None, several=True
 )
 def hierarchy_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
-    """Show at which layers each level acts, how deep concepts are, and the order of levels (paper, fig. 3a).
+    """Show at which layers each level acts, and in which order.
 
-    RUN_DIRS are one run, or several with the same layer groups. Writes figures, layers.csv, groups.csv,
-    depths.csv, order.csv and hierarchy.json.
+    As in figure 3a of the paper, with the mean depth of every concept. Several runs must have the same layer
+    groups. Writes figures, layers.csv, groups.csv, depths.csv, order.csv and hierarchy.json.
 
     \b
     Example:
@@ -131,13 +133,13 @@ def hierarchy_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
 @click.option(
     "--cluster",
     is_flag=True,
-    help="Order concepts by how much they move each other, not by strength.",
+    help="Order concepts by how much they move each other, instead of by strength.",
 )
 def entanglement_command(run_dir: Path, **options: Any) -> None:
-    """Show the effect of each direction on every concept, and how much of it cosines explain (paper, fig. 8).
+    """Show the side effects of each direction, and the share that cosines explain.
 
-    Writes entanglement.svg, pairs.csv with intervals and q values, cosines.svg, explained.csv and
-    entanglement.json.
+    As in figure 8 of the paper. Writes entanglement.svg, pairs.csv with intervals and q values, cosines.svg,
+    explained.csv and entanglement.json.
 
     \b
     Example:
@@ -153,11 +155,11 @@ def entanglement_command(run_dir: Path, **options: Any) -> None:
 
 @click.command("ablation")
 @directory
-@shared_options(top="How many places to show.  [default: all]", layers=SETS)
+@shared_options(top="Number of ranks to show.  [default: all]", layers=SETS)
 def ablation_command(run_dir: Path, **options: Any) -> None:
-    """Compare rankings by share of positives, by held-out accuracy and by re-scoring (paper, fig. 12).
+    """Compare rankings by positives, by held-out accuracy and by re-scoring.
 
-    Writes ablation.svg, rankings.csv, agreement.csv and ablation.json.
+    As in figure 12 of the paper. Writes ablation.svg, rankings.csv, agreement.csv and ablation.json.
 
     \b
     Example:
@@ -178,10 +180,10 @@ def ablation_command(run_dir: Path, **options: Any) -> None:
     layers="The right layers.  [default: the group where the level of the concept peaks]",
 )
 def layers_command(run_dir: Path, **options: Any) -> None:
-    """Compare an edit at its right layers with the same edit at wrong ones (figures 18 and 19 of the paper).
+    """Compare an edit at its right layers with the same edit at wrong ones.
 
-    Writes layers.svg, sides.csv, concepts.csv, a sheet of pictures per concept and layers.json. Without --out
-    the report gets a chapter.
+    As in figures 18 and 19 of the paper. Writes layers.svg, sides.csv, concepts.csv, a sheet of pictures per
+    concept and layers.json. Without --out the report gets a chapter.
 
     \b
     Example:

@@ -18,9 +18,9 @@ CONFIGS = (".yaml", ".yml", ".toml", ".json")
 @click.argument("file", default="bundled:rooms")
 @click.option("--out", type=PATH, help="The config to write.  [default: <name of FILE>.yaml]")
 def init(file: str, out: Path | None) -> None:
-    """Look at the checkpoint FILE and write a commented config that runs.
+    """Write a commented config that runs for the checkpoint FILE.
 
-    FILE is a generator's checkpoint in any container, or bundled:NAME (the default is bundled:rooms). Nothing
+    FILE is a generator's checkpoint in any container, or bundled:NAME; the default is bundled:rooms. Nothing
     in it is executed. The config scores hues, which needs no weights; its comments say how to add scorers.
 
     \b

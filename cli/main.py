@@ -14,17 +14,17 @@ from .. import __version__
 
 COMMANDS = {
     "init": ("init", "Write a commented config for a checkpoint."),
-    "run": ("run", "Do everything a config asks for, and write a report."),
-    "synthesize": ("stages", "Stage 1: sample, synthesise, score."),
-    "learn": ("stages", "Stage 2: learn a boundary per concept."),
+    "run": ("run", "Run the whole method, from a config to a report."),
+    "synthesize": ("stages", "Stage 1: sample latents, synthesise images, score them."),
+    "learn": ("stages", "Stage 2: learn a boundary for every concept that varies."),
     "rescore": ("stages", "Stage 3: verify each boundary by moving codes along it."),
-    "edit": ("stages", "Stage 4: strips of edited images."),
-    "report": ("stages", "Stage 5: figures, tables and report.html."),
-    "manipulate": ("manipulate", "Edit chosen pictures: strips, grids, films, a page."),
-    "analysis": ("analysis", "Analyse a finished run further, such as what happens to objects."),
-    "boundaries": ("boundaries", "List boundaries, import HiGAN's, export to its format."),
-    "study": ("study", "Ask people which layers edit best, and read their votes."),
-    "model": ("model", "Look into a checkpoint, convert it, list published generators."),
+    "edit": ("stages", "Stage 4: draw strips of edited images."),
+    "report": ("stages", "Stage 5: draw figures, and write tables and report.html."),
+    "manipulate": ("manipulate", "Edit chosen pictures, as strips, grids, films or a page."),
+    "analysis": ("analysis", "Analyse a finished run: ranking, hierarchy, side effects, objects."),
+    "boundaries": ("boundaries", "List boundaries, import them from HiGAN, or export to its format."),
+    "study": ("study", "Ask people which layers edit a concept best, and read their votes."),
+    "model": ("model", "Inspect or convert a checkpoint, or list published generators."),
     "plugins": ("plugins", "List generators, scorers and boundary learners, or show one."),
 }
 
@@ -93,10 +93,10 @@ class Lazy(click.Group):
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ganstrata")
 def main() -> None:
-    """Find which meaning lives in which layer of an image generator, prove it, and edit with it.
+    """Find which layers of an image generator control which concept, verify it, and edit with it.
 
     \b
-    Begin with the bundled model, or with a checkpoint of yours:
+    Start with the bundled model, or with your own checkpoint:
       ganstrata run bundled:rooms
       ganstrata init stylegan2-ffhq.pkl
     """

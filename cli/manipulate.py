@@ -18,22 +18,28 @@ from .work import working
     multiple=True,
     required=True,
     metavar="NAME[:AMOUNT][@LAYERS]",
-    help="A boundary; how far at the last step; where. Repeatable.",
+    help="A boundary, its distance at the last step, and its layers; may be repeated.",
 )
 @click.option(
-    "--keep", multiple=True, metavar="NAME", help="A boundary to leave alone (conditional edit). Repeatable."
+    "--keep",
+    multiple=True,
+    metavar="NAME",
+    help="A boundary whose concept stays unchanged (conditional edit); may be repeated.",
 )
 @click.option(
     "--mode",
     default="independent",
     show_default=True,
     metavar="independent|joint|absolute|jitter",
-    help="Each boundary by itself; all together; to distances from the boundary; or draws with noise.",
+    help="Move along each boundary by itself, along all together, to distances from it, or with noise.",
 )
-@click.option("--seeds", metavar="0-9", help="Fresh pictures.  [default: those that the report edits]")
-@click.option("--samples", metavar="3,17,40-44", help="The run's own pictures, by number.")
+@click.option("--seeds", metavar="0-9", help="Edit fresh pictures.  [default: those that the report edits]")
+@click.option("--samples", metavar="3,17,40-44", help="Edit the run's own pictures, by number.")
 @click.option(
-    "--codes", type=PATH, metavar="FILE", help="Saved codes: .npy or .npz with w (N, D) or codes (N, L, D)."
+    "--codes",
+    type=PATH,
+    metavar="FILE",
+    help="Edit saved codes: .npy or .npz with w (N, D) or codes (N, L, D).",
 )
 @click.option(
     "--start",
@@ -43,24 +49,24 @@ from .work import working
 )
 @click.option("--end", type=LENGTH, metavar="X", help="Last distance.  [default: editing.end]")
 @click.option(
-    "--steps", type=click.IntRange(1, 1000), metavar="N", help="How many.  [default: editing.steps]"
+    "--steps", type=click.IntRange(1, 1000), metavar="N", help="Number of steps.  [default: editing.steps]"
 )
 @click.option(
     "--search",
     is_flag=True,
-    help="Find how far each boundary goes (within --start and --end, or 12), and step evenly in its score.",
+    help="Find how far each boundary goes (within --start and --end, or 12); steps are even in its score.",
 )
 @click.option(
     "--noise-sd",
     type=LENGTH,
     metavar="X",
-    help="With --mode jitter: the noise, in the same unit.  [default: 0.5]",
+    help="With --mode jitter: standard deviation of the noise, in the same unit.  [default: 0.5]",
 )
 @click.option(
     "--boundaries",
     type=PATH,
     metavar="DIR",
-    help="Boundaries from elsewhere: boundaries.json and .safetensors.",
+    help="Use boundaries from elsewhere: boundaries.json and .safetensors.",
 )
 @click.option(
     "--scores/--no-scores",
@@ -74,7 +80,7 @@ from .work import working
     default="strip,html",
     show_default=True,
     metavar="strip,grid,gif,mp4,html",
-    help="What to write; a grid crosses two boundaries.",
+    help="Formats to write; a grid crosses two boundaries.",
 )
 @click.option(
     "--fps",
@@ -84,11 +90,13 @@ from .work import working
     metavar="X",
     help="Steps per second in films.",
 )
-@click.option("--out", type=PATH, metavar="DIR", help="[default: RUN_DIR/manipulations/NAMES.MODE]")
+@click.option(
+    "--out", type=PATH, metavar="DIR", help="Folder to write.  [default: RUN_DIR/manipulations/NAMES.MODE]"
+)
 @click.option(
     "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]"
 )
-@click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
+@click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")
 def manipulate(
     run_dir: Path,
     along: tuple[str, ...],
@@ -110,10 +118,10 @@ def manipulate(
     device: str | None,
     quiet: bool,
 ) -> None:
-    """Move pictures along boundaries of RUN_DIR, and write strips, grids, films and a page with all of them.
+    """Move pictures along boundaries of RUN_DIR, and write them as strips, grids, films or a page.
 
-    LAYERS are numbers such as 6-11, or the name of a group; the default is the boundary's own layers, or all.
-    AMOUNT replaces --end for one boundary and scales its other steps. The same command writes the same bytes.
+    LAYERS are numbers such as 6-11, or a group; the default is the boundary's own layers, or all. AMOUNT
+    replaces --end for one boundary and scales its other steps.
 
     \b
     Examples:

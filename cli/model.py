@@ -39,10 +39,10 @@ def model() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def inspect_model(ctx: click.Context, file: str, as_json: bool) -> None:
-    """Describe FILE: container, family, architecture, sizes, tensors that do not fit, and how to use it.
+    """Describe a checkpoint: its family, architecture and sizes, and how to use it.
 
-    FILE is a checkpoint in any container, or bundled:NAME. Nothing in it is run. The exit code is 2 if no
-    generator can be built from it.
+    FILE is a checkpoint in any container, or bundled:NAME. Nothing in it is executed. The exit code is 2 if
+    no generator can be built from it.
 
     \b
     Examples:
@@ -65,10 +65,10 @@ def inspect_model(ctx: click.Context, file: str, as_json: bool) -> None:
 @click.argument("out", type=PATH)
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 def convert(file: str, out: Path, force: bool) -> None:
-    """Write the generator in FILE as safetensors to OUT, with a header that states what it is and its source.
+    """Write the generator in FILE to OUT as safetensors.
 
-    The new file is read back and compared before it gets its name. It has the fingerprint of the old one, so
-    boundaries learnt with either work with both.
+    A header says what the network is and where it came from. The new file is read back and compared before it
+    gets its name. Both files have the same fingerprint, so boundaries learnt with one work with the other.
 
     \b
     Example:
@@ -92,13 +92,14 @@ def convert(file: str, out: Path, force: bool) -> None:
     "--dead/--alive",
     "dead",
     default=None,
-    help="Only links known to be dead, or all others (no link is tried).",
+    help="Only models whose link is known to be dead, or all others.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_models(name: str | None, family: str | None, dead: bool | None, as_json: bool) -> None:
-    """List the generators published with the papers; nothing is downloaded and no link is tried.
+    """List the generators published with the papers.
 
-    With NAME, part of a name or a pattern with *, show all that is known of the matching ones.
+    Nothing is downloaded and no link is tried. NAME is a name, part of one or a pattern with *: show
+    everything known about the matching models.
 
     \b
     Examples:

@@ -25,7 +25,7 @@ TITLES = {"generator": "Generators", "scorer": "Scorers", "boundary": "Boundary 
 def plugins() -> None:
     """List generators, scorers and boundary learners, or show one.
 
-    GANSTRATA_PLUGINS=a,b loads only the entry points or distributions named;
+    The environment variable GANSTRATA_PLUGINS=a,b loads only these entry points or distributions;
     GANSTRATA_TRACE=1 prints every hook call.
 
     \b
@@ -38,7 +38,7 @@ def plugins() -> None:
 @plugins.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_plugins(as_json: bool) -> None:
-    """List all plugins with their distributions, and those that do not load.
+    """List all plugins with their distributions, and those that fail to load.
 
     \b
     Example:
@@ -71,7 +71,7 @@ def list_plugins(as_json: bool) -> None:
 @plugins.command("show")
 @click.argument("name")
 def show(name: str) -> None:
-    """Say where plugin NAME comes from, and list the fields of its config.
+    """Show where plugin NAME comes from, and the fields of its config.
 
     \b
     Example:

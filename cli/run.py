@@ -23,14 +23,14 @@ from .work import working
     help="Change one value of the config; may be repeated.",
 )
 @click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute; overrides the config.")
-@click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
+@click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")
 def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str | None, quiet: bool) -> None:
-    """Synthesise, learn, re-score, edit and report, as CONFIG (YAML, TOML or JSON) says.
+    """Run all stages of CONFIG (YAML, TOML or JSON): synthesize, learn, rescore, edit and report.
 
-    Given a generator's checkpoint FILE, or bundled:NAME, in place of a config, use the config that
-    `ganstrata init` would write, and store it in the run as config.yaml.
+    FILE is a generator's checkpoint, or bundled:NAME. It runs with the config that `ganstrata init` would
+    write, which is stored in the run directory as config.yaml.
 
-    An interrupted run continues where it stopped; finished stages are not run again.
+    The same command continues an interrupted run where it stopped.
 
     \b
     Examples:

@@ -11,7 +11,7 @@ from .types import PATH
 from .work import working
 
 directory = click.argument("run_dir", type=PATH)
-silent = click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went wrong.")
+silent = click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")
 
 
 def _run_stage(run_dir: Path, stage: str, quiet: bool) -> None:
@@ -23,13 +23,13 @@ def _run_stage(run_dir: Path, stage: str, quiet: bool) -> None:
 
 @click.command()
 @directory
-@click.option("--config", type=PATH, help="Begin a new run of this config in RUN_DIR.")
+@click.option("--config", type=PATH, help="Start a new run of this config in RUN_DIR.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="With --config: change one value of it."
 )
 @silent
 def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], quiet: bool) -> None:
-    """Stage 1: sample latents, synthesise images and score them, into samples.zarr.
+    """Stage 1: sample latents, synthesise images, score them, and write samples.zarr.
 
     \b
     Example:
@@ -94,7 +94,7 @@ def edit(run_dir: Path, quiet: bool) -> None:
 @directory
 @silent
 def report(run_dir: Path, quiet: bool) -> None:
-    """Stage 5: draw the figures, write their numbers, and put report.html together.
+    """Stage 5: draw the figures, write their numbers, and assemble report.html.
 
     \b
     Example:

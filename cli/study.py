@@ -30,7 +30,7 @@ def study() -> None:
     "--concepts",
     multiple=True,
     metavar="PATTERN",
-    help="Boundaries to ask about, such as 'attribute/*'; may be repeated.  [default: the factors]",
+    help="Boundaries to ask about, such as 'attribute/*'; may be repeated.  [default: the variation factors]",
 )
 @click.option(
     "--strips",
@@ -60,7 +60,7 @@ def study() -> None:
 @click.option(
     "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]"
 )
-@click.option("--quiet", is_flag=True, help="Show no progress: only the result, or what went malformed.")
+@click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")
 def make_command(
     run_dir: Path,
     out: Path,
@@ -74,8 +74,8 @@ def make_command(
 ) -> None:
     """Write a page of shuffled, unlabelled strips, a row per layer group, and the key to it.
 
-    Give study.html to people: it is one file that opens in any browser and needs no network. They return the
-    file that it saves. Keep key.json, which says what each row shows.
+    Give study.html to people: one file that opens in any browser and needs no network. It saves a file of
+    votes, which they send back to you. Keep key.json, which says what each row shows.
 
     \b
     Example:
@@ -102,9 +102,10 @@ def make_command(
 @click.argument("votes", nargs=-1, required=True, type=PATH)
 @click.option("--out", required=True, type=PATH, help="A folder for the figure and the tables.")
 def read_command(study_dir: Path, votes: tuple[Path, ...], out: Path) -> None:
-    """Turn saved VOTES into votes.svg (fig. 3b), tables and Fleiss' kappa; STUDY_DIR contains key.json.
+    """Compute the share of VOTES for each layer group, and how far people agree.
 
-    If a file is damaged or belongs to another study, an error names it and nothing is written.
+    As in figure 3b of the paper; agreement is Fleiss' kappa. STUDY_DIR contains key.json. If a file is
+    damaged or belongs to another study, an error names it and nothing is written.
 
     \b
     Example:

@@ -60,7 +60,10 @@ class UseScorer(Use):
     """A scorer, its config and the name under which its scores are stored."""
 
     alias: str = Field(
-        default="", alias="as", pattern=r"^[A-Za-z0-9_-]*$", description="default: the plugin's name"
+        default="",
+        alias="as",
+        pattern=r"^[A-Za-z0-9_-]*$",
+        description="name of its scores; default: the plugin's name",
     )
 
     @model_validator(mode="before")
@@ -79,7 +82,7 @@ class Concepts(Section):
     )
     exclude: list[str] = Field(default=[], description="patterns of concept ids to leave out")
     levels: list[Level] = Field(
-        default_factory=lambda: list(get_args(Level)), min_length=1, description="levels to keep"
+        default_factory=lambda: list(get_args(Level)), min_length=1, description="levels to include"
     )
 
 
@@ -97,9 +100,12 @@ class Synthesis(Section):
         default=10_000, gt=0, le=MOST, description="number of images to synthesise and score"
     )
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="seed of everything random in the run")
-    batch_size: Batch | Literal["auto"] = Field(default="auto", description="images in one pass")
+    batch_size: Batch | Literal["auto"] = Field(default="auto", description="number of images in one pass")
     mixing: float = Field(
-        default=0.0, ge=0.0, le=1.0, description="share of samples with two styles, for learners of w+"
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="share of samples that mix two styles; per_layer learners need it above 0",
     )
     allow_nonfinite: float = Field(
         default=0.0,
@@ -121,7 +127,9 @@ class Rescoring(Section):
         default="sd", description="sd: in standard deviations of w; raw: in units of w"
     )
     layers: list[str] = Field(
-        default=["all", "each", "groups"], min_length=1, description="layer sets to move"
+        default=["all", "each", "groups"],
+        min_length=1,
+        description="layer sets to move: all, each, groups, the name of a group, or numbers such as 6-11",
     )
     groups: dict[str, str] | None = Field(
         default=None, description="named layer groups; default: the generator's own"
@@ -223,7 +231,7 @@ class Rescoring(Section):
 class Editing(Section):
     """Strips of edited images for the report (method C)."""
 
-    samples: int = Field(default=5, gt=0, le=10_000, description="images to edit")
+    samples: int = Field(default=5, gt=0, le=10_000, description="number of images to edit")
     start: float = Field(
         default=-3.0,
         ge=-FARTHEST,
@@ -252,7 +260,7 @@ class Engine(Section):
 
     kind: Literal["local"] = Field(default="local", description="local: processes on this machine")
     workers: Workers | Literal["auto"] = Field(
-        default="auto", description="auto: one per core, or one on a GPU"
+        default="auto", description="number of processes; auto: one per core, or one on a GPU"
     )
     threads: int = Field(default=1, gt=0, le=1024, description="number of threads of each worker")
 
@@ -279,10 +287,10 @@ class RunConfig(Section):
         description="auto, cpu, cuda or cuda:N; auto: CUDA if it is available",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        default="auto", description="auto: fp32; fp16 needs CUDA"
+        default="auto", description="number format of the networks; auto: fp32; fp16 needs CUDA"
     )
     checks: bool = Field(
-        default=True, description="check a few pictures and scores of the plugins before a run begins"
+        default=True, description="check the plugins on a few pictures and scores before a run begins"
     )
     engine: Engine = Engine()
 
