@@ -26,7 +26,7 @@ from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.randomness import Stream
 from ganstrata.core.rescoring.results import Effects
-from ganstrata.core.rescoring.stored import read_effects
+from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run

@@ -19,7 +19,7 @@ from ganstrata.core.plugins.records import LEVELS
 from ganstrata.core.rescoring.cost import counted
 from ganstrata.core.rescoring.hierarchy import Hierarchy, hierarchy_of
 from ganstrata.core.rescoring.results import Effects
-from ganstrata.core.rescoring.stored import read_effects
+from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import Run
 from measure import machine

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from .effect_analyses import COMMANDS
+from .option_types import LENGTH, PATH
 from .streams import say
-from .types import LENGTH, PATH
 from .work import working
 
 directory = click.argument("run_dir", type=PATH)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from .errors import clean, reported
+from .option_types import PATH
 from .streams import say, tell
-from .types import PATH
 
 if TYPE_CHECKING:
     from ..core.interchange.survey import SurveyRow

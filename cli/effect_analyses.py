@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .errors import clean
+from .option_types import PATH
 from .streams import say
-from .types import PATH
 from .work import working
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import click
 
 from ..core.errors import GanstrataError
-from ..core.text import MESSAGE, message, visible
+from ..core.messages import MESSAGE, message, visible
 from . import streams
 
 INTERRUPTED = 130

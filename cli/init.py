@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from .errors import reported
+from .option_types import PATH
 from .streams import say
-from .types import PATH
 
 CONFIGS = (".yaml", ".yml", ".toml", ".json")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from .option_types import LENGTH, PATH, Number
 from .streams import say
-from .types import LENGTH, PATH, Number
 from .work import working
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from ..core.text import message, visible
+from ..core.messages import message, visible
 from . import streams
 from .errors import INTERRUPTED, OUTPUT_CLOSED, TRACEBACK, BrokenPipe, show_traceback
 

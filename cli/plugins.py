@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 import click
 
 from ..core.errors import nearest
+from ..core.messages import visible
 from ..core.plugins.registry import KINDS, registry
-from ..core.text import visible
 from .errors import reported
 from .streams import say, tell
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from .init import is_checkpoint, name_of
+from .option_types import PATH
 from .streams import say
-from .types import PATH
 from .work import working
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from .option_types import PATH
 from .streams import say
-from .types import PATH
 from .work import working
 
 directory = click.argument("run_dir", type=PATH)

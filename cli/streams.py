@@ -12,7 +12,7 @@ from typing import TextIO
 
 import click
 
-from ..core.text import MESSAGE, escaped, message
+from ..core.messages import MESSAGE, escaped, message
 
 _ours = False  # whether this process and its signals are the command's
 

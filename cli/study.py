@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from .errors import clean, reported
+from .option_types import PATH
 from .streams import say, tell
-from .types import PATH
 from .work import working
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 
-from .text import MESSAGE, message, shown, visible
+from .messages import MESSAGE, message, shown, visible
 
 KNOWN = 1_000  # maximum number of names with which a misspelt one is compared
 LONGEST = 100  # maximum length of these names

@@ -13,7 +13,7 @@ from ganstrata import Boundaries, BoundaryLearner, DataError, Effects, Generator
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.boundaries.learn import Learnt
 from ganstrata.core.rescoring.effects import EffectArrays
-from ganstrata.core.rescoring.stored import read_effects
+from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.rescoring.tables import COLUMNS
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.shards import Shards

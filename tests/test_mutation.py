@@ -83,7 +83,7 @@ def test_words_for_people_are_left_alone() -> None:
 
 
 def test_a_larger_share_holds_a_smaller_one_and_depends_on_the_seed_alone() -> None:
-    file = "core/counts.py"
+    file = "core/rounding.py"
     few, more, other = (chosen([file], share, seed) for share, seed in ((0.2, 0), (0.6, 0), (0.2, 1)))
     assert few == chosen([file], 0.2, 0)
     assert {m.key for m in few} < {m.key for m in more}

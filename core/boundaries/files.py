@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from ..config.describe import describe
+from ..config.faults import describe
 from ..errors import UserError
+from ..messages import visible
 from ..plugins.records import Boundaries, Boundary
 from ..runs.run import Run
 from ..storage.disk import read_bytes, write_bytes, write_text
-from ..storage.naming import fault_of
-from ..text import visible
+from ..storage.name_rules import fault_of
 
 FILES = ("boundaries.safetensors", "boundaries.json")
 

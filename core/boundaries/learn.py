@@ -18,16 +18,16 @@ from ..config.schema import Condition
 from ..conformance import random_state
 from ..conformance.learned import check_learned
 from ..errors import DataError, PluginBroken, UserError, nearest
+from ..messages import listed
 from ..plugins.base import owner_of
 from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.records import Boundaries, Boundary, Concept
 from ..plugins.scoring import digest
 from ..probing.samples import Samples
 from ..strata.moves import conditioned
-from ..text import listed
 from .null_directions import Fit
 from .relearning import learn_again
-from .relearnt import Resampled
+from .resampled import Resampled
 
 Floats = NDArray[np.float32]
 

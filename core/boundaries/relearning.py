@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..plugins.records import Boundaries
 from ..probing.concept_stats import spread_of
 from .learning_variance import resampled_rows
-from .relearnt import Resampled
+from .resampled import Resampled
 
 Learn = Callable[[NDArray[np.int64], int], tuple[Boundaries, Mapping[str, str]]]
 """Learns from rows (N,), with a seed; returns boundaries, and a dict name -> reason of those that failed."""

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..counts import ceil_share, floor_share
 from ..errors import DataError
 from ..plugins.base import PluginConfig
+from ..rounding import ceil_share, floor_share
 
 Floats = NDArray[np.floating]
 Rows = NDArray[np.int64]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..messages import listed, visible
 from ..plugins.base import owner_of
 from ..plugins.records import Boundaries
 from ..probing.stage import read_classes, read_finite, read_latents, read_scores
@@ -17,13 +18,12 @@ from ..runs.engine import Engine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
-from ..text import listed, visible
 from .files import FILES, save_boundaries
 from .learn import LearningTask, conditional_directions, learn_from_resample, reason_invariant, reasons
 from .null_directions import FILE as NULL_FILE
 from .null_directions import permuted_directions, save_directions
 from .relearning import learn_again
-from .relearnt import FILE as RESAMPLED_FILE
+from .resampled import FILE as RESAMPLED_FILE
 
 Floats = NDArray[np.float32]
 

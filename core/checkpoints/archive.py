@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..text import visible
+from ..messages import visible
 from .limits import Budget, Damaged, Refused
 
 CONTENTS = 2**23  # bytes of a table of contents at most; 20,000 tensors take about 1.5 million

@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CheckpointError, GanstrataError, PluginBroken
+from ..messages import visible
 from ..plugins.failures import plugin_call
 from ..plugins.records import Match
 from ..plugins.registry import PluginInfo, registry
-from ..text import visible
 from . import Checkpoint, Part, locate, read_checkpoint, unreal
 from .signatures import describe, mixture
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GanstrataError, PluginBroken
+from ..messages import shown, visible
 from ..plugins.contracts import Generator
 from ..plugins.failures import plugin_call
 from ..plugins.registry import registry
-from ..text import shown, visible
 from . import BUNDLED, Part, locate, read_checkpoint
 from .detect import Candidate, Claims, Examined, collect_claims, disputed
 from .signatures import DESCRIBED, describe, describe_part, mixture

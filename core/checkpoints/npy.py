@@ -15,8 +15,8 @@ from zipfile import ZipFile
 import numpy as np
 
 from ..errors import CheckpointError
+from ..messages import shown, visible
 from ..storage.disk import open_file
-from ..text import shown, visible
 from .archive import member, opened
 from .limits import DEPTH, Budget, Damaged, Refused
 from .pickles.arrays import KINDS, Array, are_sizes, numbers

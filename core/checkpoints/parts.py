@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..text import shown, visible
+from ..messages import shown, visible
 from .content import Part
 from .limits import LENGTH, SHARED, TENSORS, Budget, Damaged, Refused
 from .pickles.modules import as_tensor, is_module, is_network, is_persistent, is_tensorflow, network, plain

@@ -20,16 +20,16 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import CheckpointError, nearest
+from ..messages import shown, visible
 from ..storage.disk import open_file
 from ..storage.paths import user_path
-from ..text import shown, visible
 from .alignment import aligned
 from .archive import check_archive, opened
 from .content import Checkpoint, Part
-from .kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refuse_other_kinds
 from .limits import LENGTH, NAMES, Budget, Damaged, Refused
 from .parts import OURS, parts
 from .parts import container as pickle_kind
+from .refused_kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refuse_other_kinds
 from .safetensors_file import parse_integer, read_safetensors
 from .torch_file import read_archive, read_pickle
 

@@ -9,7 +9,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..text import shown, visible
+from ..messages import shown, visible
 from .limits import TENSORS, Budget, Damaged, Refused
 from .pickles.arrays import are_sizes
 

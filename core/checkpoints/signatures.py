@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from ..messages import listed, visible
 from ..plugins.registry import registry
-from ..text import listed, visible
 from . import Checkpoint, Part
 
 COMPARED = 3_000  # names of a part that are compared with the tables; a whole GAN has some 500

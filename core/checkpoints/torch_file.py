@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-from ..text import shown
+from ..messages import shown
 from .archive import member
 from .limits import Budget, Damaged, Refused
 from .pickles.arrays import Storage, dtype_of

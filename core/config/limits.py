@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from ..errors import ConfigError, Fault
-from ..text import shown
+from ..messages import shown
 
 BYTES = 2**20  # maximum size of a file or a value; a config with a thousand prompts has a tenth of it
 VALUES = 100_000  # maximum number of values; a YAML alias counts as often as it is used

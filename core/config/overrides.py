@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from ..errors import UserError
-from ..text import visible
+from ..messages import visible
 from .limits import DEPTH
 from .parsing import parse_yaml
 

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import ConfigError, Fault, GanstrataError, UserError
+from ..messages import shown
 from ..plugins.registry import Kind, registry
-from ..text import shown
-from .describe import describe
+from .faults import describe
 from .limits import plain
 from .overrides import override
 from .parsing import read_data

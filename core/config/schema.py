@@ -10,7 +10,7 @@ from ..plugins.records import LEVELS
 from ..plugins.strict_numbers import StrictNumbers
 from ..randomness import LARGEST_SEED
 from ..storage.filenames import RESERVED
-from ..storage.naming import group_fault
+from ..storage.name_rules import group_fault
 
 Level = Literal["layout", "category", "attribute", "colour", "object"]
 assert Level.__args__ == LEVELS  # type: ignore[attr-defined]

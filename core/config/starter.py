@@ -7,7 +7,7 @@ from textwrap import dedent
 from ..checkpoints import BUNDLED
 from ..checkpoints.inspect import Inspection, inspect
 from ..errors import CheckpointError
-from ..text import visible
+from ..messages import visible
 
 SIZES = ((128, 4000, 128), (256, 2000, 64))
 """Maximum resolution in pixels, with numbers of probing and verification samples."""

@@ -11,7 +11,7 @@ from ..plugins.base import owner_of
 from ..plugins.finiteness import finite_rows
 from ..randomness import Stream
 from ..strata.composition import first_reader
-from ..strata.scored import ScoredGenerator
+from ..strata.scored_generator import ScoredGenerator
 from . import random_state
 from .passes import BATCH_TOLERANCE, REPEAT_TOLERANCE, SAMPLES, check_range, check_same, distance
 from .scores import compare, scores_of

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..errors import PluginBroken
+from ..messages import shown, visible
 from ..plugins.base import Plugin, owner_of
 from ..plugins.contracts import Generator, Scorer
 from ..plugins.records import LEVELS, SPACES, Concept, ModelCard, Stratum
-from ..storage import naming
-from ..text import shown, visible
+from ..storage import name_rules
 
 SIZES = ("resolution", "layers", "code_size", "latent_size")  # fields of a card that are whole numbers
 TEXTS = ("family", "licence", "source", "sha256", "weights", "truncation")  # fields of a card that are text
@@ -132,7 +132,7 @@ def _check_groups(groups: object, layers: int, owner: str) -> None:
             "a mapping of names to layers, or None, was expected."
         )
     for name, members in groups.items():
-        fault = naming.group_fault(name) if isinstance(name, str) else "is not text"
+        fault = name_rules.group_fault(name) if isinstance(name, str) else "is not text"
         if fault:
             raise PluginBroken(
                 f"{owner}: '{visible(name) if isinstance(name, str) else shown(name)}' in groups {fault}."
@@ -195,7 +195,7 @@ def _check_concept(concept: Concept, owner: str) -> None:
         raise PluginBroken(
             f"{owner}: the name of a concept is {_with_type(concept.name)}; text was expected."
         )
-    fault = naming.fault_of(concept.name)
+    fault = name_rules.fault_of(concept.name)
     if fault:
         raise PluginBroken(f"{owner}: the name of the concept '{visible(concept.name)}' {fault}.")
     where = f"{owner}: of the concept '{visible(concept.name)}'"

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..errors import MismatchError, PluginBroken
+from ..messages import listed, shown, visible
 from ..plugins.base import owner_of
 from ..plugins.compatibility import check_fits
 from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.failures import one_line
 from ..plugins.records import LEVELS, SPACES, Boundaries, Boundary, Concept
-from ..storage import naming
-from ..text import listed, shown, visible
+from ..storage import name_rules
 
 LONGEST = 1_000_000  # maximum number of characters of a boundary's facts
 # Facts that reports and analyses read by name.
@@ -88,9 +88,9 @@ def _check_names(returned: Sequence[str], requested: Sequence[str], owner: str) 
 
 def _fault(boundary: Boundary, generator: Generator) -> str:
     """Return what is wrong with a boundary; empty if nothing is."""
-    if not isinstance(boundary.concept, str) or naming.fault_of(boundary.concept):
+    if not isinstance(boundary.concept, str) or name_rules.fault_of(boundary.concept):
         return "has a name that cannot be used: it " + (
-            naming.fault_of(boundary.concept) if isinstance(boundary.concept, str) else "is not text"
+            name_rules.fault_of(boundary.concept) if isinstance(boundary.concept, str) else "is not text"
         )
     if boundary.level not in LEVELS:
         return f"has the level {visible(repr(boundary.level))}; levels are {', '.join(LEVELS)}"

@@ -8,8 +8,8 @@ from typing import Any
 from torch import nn
 
 from ..errors import PluginBroken
+from ..messages import listed
 from ..plugins.base import Plugin, owner_of
-from ..text import listed
 
 DEPTH = 3  # levels of containers searched in a plugin's attributes
 

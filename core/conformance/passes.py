@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import PluginBroken
+from ..messages import shown
 from ..plugins.base import owner_of
 from ..plugins.contracts import Generator
 from ..plugins.finiteness import finite_rows, locate_nonfinite, nonfinite_error
@@ -17,7 +18,6 @@ from ..plugins.records import Inputs, Latents, State
 from ..plugins.scoring import digest
 from ..randomness import Stream
 from ..strata.composition import advance, begun, finished
-from ..text import shown
 from . import random_state
 from .networks import check_evaluation_mode
 

@@ -16,10 +16,10 @@ from torch import Tensor
 from ..checkpoints import read_npy, read_npz
 from ..errors import DataError, UserError
 from ..interchange.arrays import describe
+from ..messages import listed
 from ..randomness import Stream
 from ..runs.prepare import Prepared
 from ..storage.disk import file_hash
-from ..text import listed
 from .request import MOST, EditRequest, parse_numbers
 
 SPACES = ("codes", "w", "z")

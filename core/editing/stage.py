@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..boundaries.files import load_boundaries
-from ..counts import floor_share
 from ..errors import PictureError
 from ..figures.pictures import png, tile, to_pixels
 from ..plugins.records import Rendering
 from ..randomness import Stream
 from ..rescoring.results import Effects
-from ..rescoring.stored import read_effects
+from ..rescoring.stored_effects import read_effects
+from ..rounding import floor_share
 from ..runs.engine import Engine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress

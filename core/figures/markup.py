@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from ..text import escaped
+from ..messages import escaped
 
 HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"  # XML forbids them, even as entities

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ..checkpoints import read_npy
 from ..errors import DataError
+from ..messages import listed, shown, visible
 from ..storage.disk import file_hash, write_bytes
-from ..text import listed, shown, visible
 
 Floats = NDArray[np.float64]
 LONGEST = 10_000_000  # elements of a boundary, at most; 18 layers of 512 have about ten thousand

@@ -14,11 +14,11 @@ import numpy as np
 
 from ..boundaries.files import FILES, save_boundaries
 from ..errors import ConfigError, Fault, RunError, UserError, nearest
+from ..messages import visible
 from ..plugins.records import LEVELS, Boundaries, Boundary
-from ..storage.naming import fault_of
+from ..storage.name_rules import fault_of
 from ..storage.result_folder import staged
 from ..strata.layers import parse_layers, show_layers
-from ..text import visible
 from .arrays import ForeignBoundary, read_boundary
 from .assumed import AssumedGenerator
 from .lists import SPACES, read_list, space_of

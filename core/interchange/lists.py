@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError, Fault, UserError
+from ..messages import visible
 from ..storage.disk import open_file
-from ..text import visible
 
 LINE = re.compile(r"\((?P<name>[^(),]*[^(),\s][^(),]*),(?P<space>[^(),]*)\)\s*:(?P<path>.*\S.*)")
 SPACES = {"z": "z", "w": "w", "wp": "w+"}

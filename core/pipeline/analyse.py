@@ -11,7 +11,7 @@ from ..analyses.object_results import Objects
 from ..analyses.right_layers import layers
 from ..errors import UserError
 from ..report.stage import report
-from ..rescoring.stored import read_effects
+from ..rescoring.stored_effects import read_effects
 from ..runs.progress import Progress
 from ..runs.run import Run, locked
 from ..runs.session import open_finished_run

@@ -12,7 +12,7 @@ from ..boundaries.learning_variance import replicate_samples
 from ..editing import stage as edit
 from ..errors import GanstrataError
 from ..randomness import Stream
-from ..rescoring import units as rescoring
+from ..rescoring import work_units as rescoring
 from ..runs.prepare import Prepared
 from ..runs.progress import duration
 

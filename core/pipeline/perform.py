@@ -13,6 +13,7 @@ from ..config.schema import AUTO, RunConfig
 from ..conformance.batches import check_batch
 from ..editing import stage as edit
 from ..errors import RunError
+from ..messages import listed
 from ..probing import stage as synthesis
 from ..report import stage as report
 from ..rescoring import stage as rescoring
@@ -23,7 +24,6 @@ from ..runs.prepare import Prepared, prepare
 from ..runs.progress import Progress, duration
 from ..runs.run import STAGES, Begun, Run, data_of, differing, locked
 from ..storage.result_folder import damaged_results, stale_results
-from ..text import listed
 from .forecast import check_room, forecast
 from .results import Results
 

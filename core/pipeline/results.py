@@ -9,15 +9,15 @@ import numpy as np
 
 from ..boundaries.files import load_boundaries
 from ..boundaries.learn import Learnt
-from ..boundaries.relearnt import FILE as RELEARNT
-from ..boundaries.relearnt import Resampled
+from ..boundaries.resampled import FILE as RELEARNT
+from ..boundaries.resampled import Resampled
 from ..errors import UserError
 from ..plugins.records import Concept
 from ..probing.samples import Samples, classes_of
 from ..probing.stage import open_samples
 from ..rescoring.hierarchy import Hierarchy
 from ..rescoring.results import Effects
-from ..rescoring.stored import read_effects
+from ..rescoring.stored_effects import read_effects
 from ..runs.run import Run
 
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import PluginBroken, ShapeError
+from ..messages import shown
 from ..randomness import Stream, Use, normals
-from ..text import shown
 from .base import Plugin, owner_of
 from .config_contents import canonical_text
 from .picture_checks import check_rendering

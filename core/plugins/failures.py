@@ -11,7 +11,7 @@ from functools import cache
 from types import TracebackType
 
 from ..errors import GanstrataError, MemoryExhausted, PluginBroken
-from ..text import visible
+from ..messages import visible
 
 LONGEST = 400
 """Maximum number of characters of an exception's text that a message repeats."""

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import pluggy
 
 from ..errors import PluginBroken, PluginConflict, PluginNotFound, nearest
-from ..text import visible
+from ..messages import visible
 from . import hookspecs
 from .failures import one_line
 

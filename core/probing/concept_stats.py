@@ -14,7 +14,7 @@ from ..errors import DataError
 from ..plugins.base import owner_of
 from ..plugins.records import Concept
 from ..runs.manifest import ConceptStats
-from ..strata.scored import ScoredGenerator
+from ..strata.scored_generator import ScoredGenerator
 
 
 def spread_of(w: NDArray[np.float32]) -> float:

@@ -15,7 +15,7 @@ from ..plugins.contracts import Generator, Scorer
 from ..plugins.records import Concept
 from ..randomness import Stream
 from ..runs.manifest import ConceptStats
-from ..strata.scored import ScoredGenerator
+from ..strata.scored_generator import ScoredGenerator
 from .concept_stats import spread_of, statistics_of
 
 Scorers = Scorer | Sequence[Scorer] | Mapping[str, Scorer]

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..counts import floor_share
 from ..errors import PictureError
 from ..plugins.records import Latents, Rendering
 from ..plugins.scoring import checked_extras, checked_scores
 from ..randomness import Stream
+from ..rounding import floor_share
 from ..runs.engine import Engine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress

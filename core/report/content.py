@@ -19,7 +19,7 @@ from ..figures import rankings as figures
 from ..figures.figure import Figure
 from ..rescoring.hierarchy import Hierarchy
 from ..rescoring.results import Effects
-from ..rescoring.stored import read_effects
+from ..rescoring.stored_effects import read_effects
 from ..rescoring.tables import ranked
 from ..runs.run import Run
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ..counts import ceil_share
+from ..rounding import ceil_share
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..randomness import Stream
 from ..strata.composition import Pass
 from ..strata.moves import edit_direction, move
-from ..strata.scored import ScoredGenerator
+from ..strata.scored_generator import ScoredGenerator
 from .effects import FIELDS, SIGNS, sums_of
 
 Scores = NDArray[np.float32]

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ..boundaries.learn import Learnt
 from ..boundaries.learning_variance import replicate_samples
 from ..boundaries.null_directions import random_directions
-from ..boundaries.relearnt import Resampled
+from ..boundaries.resampled import Resampled
 from ..errors import UserError, nearest
+from ..messages import listed
 from ..plugins.compatibility import check_fits
 from ..plugins.contracts import Generator
 from ..plugins.records import Boundaries, Boundary
@@ -21,8 +22,7 @@ from ..probing.concept_stats import spread_of, statistics_of
 from ..probing.samples import Samples, Scorers, scored_generator
 from ..randomness import Stream
 from ..strata.layers import default_groups, layer_sets
-from ..strata.scored import ScoredGenerator
-from ..text import listed
+from ..strata.scored_generator import ScoredGenerator
 from .effects import BACKWARD, FIELDS, moved_backwards
 from .hierarchy import Hierarchy
 from .measure import Baseline, baseline_of, changes_along, scores_along

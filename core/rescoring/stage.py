@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from ..boundaries import null_directions as null
 from ..boundaries.files import load_boundaries
-from ..boundaries.relearnt import Resampled
-from ..counts import floor_share
+from ..boundaries.resampled import Resampled
 from ..errors import PictureError
 from ..plugins.compatibility import check_fits
 from ..plugins.records import Boundaries
 from ..randomness import Stream
+from ..rounding import floor_share
 from ..runs.engine import Engine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
@@ -34,8 +34,8 @@ from ..storage.shards import Shards
 from .adaptive import DECIDING, RESAMPLED
 from .measure import Baseline, baseline_of, changes_along, scores_along
 from .results import Effects
-from .stored import read_effects, write_table
-from .units import (
+from .stored_effects import read_effects, write_table
+from .work_units import (
     Unit,
     backwards,
     column_of,

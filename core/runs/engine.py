@@ -21,9 +21,9 @@ import torch
 from ..config.schema import RunConfig
 from ..device import cores, resolve_device
 from ..errors import GanstrataError, UserError
+from ..messages import message
 from ..plugins.failures import one_line
 from ..storage.interrupts import defer_interrupt
-from ..text import message
 from .malloc import keep_freed_memory
 from .prepare import Prepared, prepare
 from .spawning import MEMORY, why_workers_ended

@@ -6,9 +6,9 @@ import traceback
 from copy import deepcopy
 from typing import Any, Literal
 
+from ..messages import visible
 from ..plugins.failures import one_line
 from ..plugins.registry import registry
-from ..text import visible
 from .progress import Progress
 from .run import Run
 

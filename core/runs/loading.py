@@ -15,11 +15,11 @@ from ..conformance.declared import check_declared
 from ..conformance.passes import check_generator
 from ..device import resolve_device
 from ..errors import ConfigError, Fault
+from ..messages import visible
 from ..plugins.base import Plugin
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
 from ..plugins.failures import plugin_call
 from ..plugins.registry import Kind, registry
-from ..text import visible
 
 _checked: set[tuple[type, str, str, str]] = set()  # generators that were checked in this process
 

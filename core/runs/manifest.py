@@ -20,8 +20,8 @@ from pydantic import (
 
 from ..config.schema import Level, RunConfig
 from ..errors import RunError
+from ..messages import shown, visible
 from ..storage.seal import read_sealed
-from ..text import shown, visible
 from .provenance.keys import STAGES, Keys
 from .provenance.records import Provenance
 

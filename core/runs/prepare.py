@@ -21,7 +21,7 @@ from ..plugins.records import Concept
 from ..plugins.registry import Kind, registry
 from ..randomness import Stream
 from ..strata.layers import default_groups, layer_sets, parse_layers
-from ..strata.scored import ScoredGenerator
+from ..strata.scored_generator import ScoredGenerator
 from .loading import build
 from .spawning import end_if_imported_again
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from ..text import escaped
+from ..messages import escaped
 
 EVERY = 10.0  # seconds between two plain lines
 

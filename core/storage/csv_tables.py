@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..text import escaped
+from ..messages import escaped
 
 FORMULA = ("=", "+", "-", "@")  # first characters of formulas in spreadsheets
 QUOTE = "'"  # first character of text in spreadsheets

@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 from ..errors import UserError
-from ..text import NAME, visible
+from ..messages import NAME, visible
 
 
 def user_path(text: str | Path) -> Path:

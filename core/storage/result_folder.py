@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError, UserError
-from ..text import listed
+from ..messages import listed
 from .disk import content_hash, disk_error, make_folder, read_bytes, remove, write_bytes
 from .interrupts import defer_interrupt
 from .seal import read_sealed, sealed_text

@@ -18,7 +18,7 @@ from ..plugins.compatibility import check_fits
 from ..plugins.records import Boundaries, Boundary
 from ..randomness import Stream
 from ..rescoring.results import Effects
-from ..rescoring.stored import read_effects
+from ..rescoring.stored_effects import read_effects
 from ..runs.engine import Engine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..config.describe import describe
+from ..config.faults import describe
 from ..errors import UserError
 from ..storage.disk import read_bytes
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..config.describe import describe
+from ..config.faults import describe
 from ..errors import ConfigError, Fault, UserError
 from ..storage.disk import open_file
 from .key import Key

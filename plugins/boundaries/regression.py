@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.boundaries.selection import Selection, select_extremes
-from ...core.counts import ceil_share
 from ...core.errors import DataError
+from ...core.rounding import ceil_share
 from .common import Hyperplane, LinearFit, Samples, evaluate_planes
 
 Regression = Callable[[NDArray[np.float64], NDArray[np.float64]], Iterable[Hyperplane]]

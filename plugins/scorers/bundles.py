@@ -15,8 +15,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...core.checkpoints import Checkpoint, unreal
 from ...core.errors import CheckpointError
-from ...core.storage.naming import fault_of
-from ...core.text import shown, visible
+from ...core.messages import shown, visible
+from ...core.storage.name_rules import fault_of
 
 COUNTER = "num_batches_tracked"
 N = TypeVar("N", bound=nn.Module)

@@ -17,7 +17,7 @@ from ...core.plugins.contracts import Scorer
 from ...core.plugins.imports import PATTERN, check_arguments, find, reason
 from ...core.plugins.records import Concept, Rendering
 from ...core.plugins.strict_numbers import StrictNumbers
-from ...core.storage.naming import checked
+from ...core.storage.name_rules import checked
 
 
 class Column(StrictNumbers):

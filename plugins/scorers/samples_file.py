@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from ...core.messages import listed, shown, visible
 from ...core.storage.disk import open_file
-from ...core.storage.naming import fault_of
-from ...core.text import listed, shown, visible
+from ...core.storage.name_rules import fault_of
 
 MISSING = ("", "na", "nan", "none", "null", "-")
 DIGITS = 18  # of an index

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from ...core.checkpoints import Checkpoint
 from ...core.device import for_inference
 from ...core.errors import CheckpointError
+from ...core.messages import shown
 from ...core.plugins.records import Rendering
-from ...core.text import shown
 from .bundles import convolution, fuse, load_network, names, require, to_size
 
 ARCHITECTURE = "rooms-surfaces-1"

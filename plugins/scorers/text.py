@@ -20,7 +20,7 @@ from ...core.errors import CheckpointError
 from ...core.plugins.contracts import Scorer
 from ...core.plugins.records import Concept, Rendering
 from ...core.plugins.strict_numbers import StrictNumbers
-from ...core.storage.naming import checked
+from ...core.storage.name_rules import checked
 from .networks.huggingface import LIBRARY, HubConfig, installed, load, quiet, tokenizer
 
 

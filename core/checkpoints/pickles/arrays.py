@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...text import shown, visible
+from ...messages import shown, visible
 from ..limits import DIMENSIONS, EXTENT, Budget, Damaged, Refused
 from .unpickler import Name
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from ...text import visible
+from ...messages import visible
 from ..limits import Budget, Damaged, Refused
 from . import arrays
 from .unpickler import LINE, Function, Name, Record

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ...text import shown, visible
+from ...messages import shown, visible
 from ..limits import Budget, Damaged, Refused
 from .operations import OPERATIONS, STOP
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.text import shown
+from ....core.messages import shown
 from ..shared.layouts import find
 from ..shared.state_dicts import describe_checkpoint
 from .layouts import LAYOUTS, averaged, numbered

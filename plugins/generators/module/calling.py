@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ....core import text
+from ....core import messages
 from ....core.errors import DataError, nearest
 from ....core.plugins.shapes import check_shape
 from ..shared.classes import Classes
@@ -59,7 +59,7 @@ class Calling:
             except (KeyError, IndexError, TypeError):
                 raise mistake(
                     "output.item",
-                    f"there is no item {text.shown(item)} in what the call returns: {_inside(returned)}",
+                    f"there is no item {messages.shown(item)} in what the call returns: {_inside(returned)}",
                 ) from None
         if not isinstance(returned, Tensor):
             raise mistake(
@@ -102,7 +102,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 def _inside(returned: object) -> str:
     if isinstance(returned, dict):
         return "a dictionary with " + ", ".join(
-            f"{text.shown(key)}: {shown(value)}" for key, value in islice(returned.items(), 8)
+            f"{messages.shown(key)}: {shown(value)}" for key, value in islice(returned.items(), 8)
         )
     if isinstance(returned, list | tuple):
         return f"a {type(returned).__name__} of " + ", ".join(shown(value) for value in returned[:8])

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ....core.checkpoints import Checkpoint, Part, locate, read_checkpoint, unreal
 from ....core.errors import UserError, nearest
+from ....core.messages import listed, shown
 from ....core.plugins.imports import check_arguments, find, reason
-from ....core.text import listed, shown
 from .config import ModuleConfig, mistake
 
 SHOWN = 8  # faults of a checkpoint that a message lists

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.text import shown
+from ....core.messages import shown
 from .layouts import Layout, Translated
 
 MAX_RESOLUTION = 2**14  # pixels

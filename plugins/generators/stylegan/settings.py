@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....core.errors import CheckpointError
-from ....core.text import shown
+from ....core.messages import shown
 from .layouts import FUSED_FROM
 
 # NVIDIA's arguments of which one value is supported, the default.

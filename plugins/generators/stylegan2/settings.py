@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....core.errors import CheckpointError
-from ....core.text import shown
+from ....core.messages import shown
 from .network import TAPS
 
 # The arguments of NVIDIA's networks, by the name they have in TensorFlow and in PyTorch.

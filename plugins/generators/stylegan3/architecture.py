@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.config.describe import reason_of
+from ....core.config.faults import reason_of
 from ....core.errors import CheckpointError
 from ..shared.layouts import find
 from ..shared.mapping import Mapping

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import CheckpointError
-from ....core.text import shown
+from ....core.messages import shown
 
 FIRST_CUTOFF = 2.0
 FIRST_STOPBAND = 2.0**2.1

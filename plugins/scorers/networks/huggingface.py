@@ -20,10 +20,10 @@ from torch import Tensor, nn
 
 from ....core.device import for_inference
 from ....core.errors import CheckpointError
+from ....core.messages import shown
 from ....core.plugins.base import PluginConfig
-from ....core.storage.naming import fault_of
+from ....core.storage.name_rules import fault_of
 from ....core.storage.paths import user_path
-from ....core.text import shown
 from ..preprocessing import Mode, centre_cropped, normalised, resized
 
 LIBRARY = ("transformers",)  # the distribution on whose version the numbers depend

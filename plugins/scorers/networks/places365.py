@@ -19,11 +19,11 @@ from torch import Tensor
 from ....core.checkpoints import Checkpoint
 from ....core.device import for_inference
 from ....core.errors import CheckpointError
+from ....core.messages import visible
 from ....core.plugins.records import Rendering
 from ....core.storage.disk import read_bytes
-from ....core.storage.naming import fault_of
+from ....core.storage.name_rules import fault_of
 from ....core.storage.paths import user_path
-from ....core.text import visible
 from ..bundles import COUNTER, load_network
 from ..preprocessing import centre_cropped, normalised, resized
 from .resnet import ResNet, infer

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ....core.checkpoints import Checkpoint
 from ....core.errors import CheckpointError
+from ....core.messages import shown
 from ....core.plugins.records import Rendering
-from ....core.text import shown
 from ..surfaces import ARCHITECTURE, load_surfaces
 from .faces import is_face_parser, load_face_parser
 from .huggingface import HubConfig, Loaded, installed, load, model_source, unique

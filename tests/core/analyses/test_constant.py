@@ -14,7 +14,7 @@ from ganstrata.core.analyses.entanglement import entanglement
 from ganstrata.core.analyses.hierarchy import hierarchy
 from ganstrata.core.analyses.ranking import ranking
 from ganstrata.core.pipeline.analyse import analyse_layers, analyse_run, analyse_runs
-from ganstrata.core.rescoring.stored import read_effects
+from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.progress import Progress
 
 SENTENCE = "These concepts do not vary here, so their changes have no unit: still/margin, still/place."

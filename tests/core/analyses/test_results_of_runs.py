@@ -26,7 +26,7 @@ from ganstrata.core.pipeline.analyse import analyse_layers, analyse_run, analyse
 from ganstrata.core.plugins.records import LEVELS
 from ganstrata.core.rescoring.hierarchy import hierarchy_of
 from ganstrata.core.rescoring.results import Effects
-from ganstrata.core.rescoring.stored import read_effects
+from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage import result_folder

@@ -14,14 +14,14 @@ from ganstrata import Boundaries
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.boundaries.learning_variance import resampled_rows
 from ganstrata.core.boundaries.relearning import learn_again
-from ganstrata.core.boundaries.relearnt import FILE, Resampled
+from ganstrata.core.boundaries.resampled import FILE, Resampled
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import ConfigError, DataError, RunError
 from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.probing.stage import open_samples
 from ganstrata.core.randomness import Stream
 from ganstrata.core.rescoring.results import Effects
-from ganstrata.core.rescoring.stored import read_effects
+from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run

@@ -15,8 +15,8 @@ from ganstrata.core.boundaries.selection import (
     ends,
     select_extremes,
 )
-from ganstrata.core.counts import ceil_share, floor_share
 from ganstrata.core.errors import DataError
+from ganstrata.core.rounding import ceil_share, floor_share
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ganstrata.core.text import MESSAGE
+from ganstrata.core.messages import MESSAGE
 from hostile_files import KINDS, hostile_file
 
 TESTS = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ganstrata.core.config.describe import describe
+from ganstrata.core.config.faults import describe
 from ganstrata.core.config.reading import read_config, validate
 from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.errors import ConfigError, UserError

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ganstrata.core.boundaries.files import load_boundaries
-from ganstrata.core.boundaries.relearnt import Resampled
+from ganstrata.core.boundaries.resampled import Resampled
 from ganstrata.core.editing import stage as edit
 from ganstrata.core.probing import stage as synthesis
 from ganstrata.core.rescoring import stage as rescoring

@@ -14,7 +14,7 @@ from ganstrata import Boundaries, Boundary, BoundaryLearner, Latents, PictureErr
 from ganstrata.core.boundaries import learn as learning
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.boundaries.learning_variance import resampled_rows
-from ganstrata.core.boundaries.relearnt import Resampled
+from ganstrata.core.boundaries.resampled import Resampled
 from ganstrata.core.config.reading import validate
 from ganstrata.core.editing import stage as edit
 from ganstrata.core.errors import DataError
@@ -22,10 +22,10 @@ from ganstrata.core.figures.pictures import to_pixels
 from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.probing import stage as synthesis
 from ganstrata.core.report import stage as reporting
-from ganstrata.core.rescoring import units
+from ganstrata.core.rescoring import work_units
 from ganstrata.core.rescoring.adaptive import Design, judge
 from ganstrata.core.rescoring.effects import sums_of
-from ganstrata.core.rescoring.stored import read_effects
+from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.engine import Engine
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
@@ -61,9 +61,11 @@ def test_a_baseline_for_each_part(
         "learning_resamples": resamples,
     }
     prepared = prepare(validate(config, "test"), check=False)
-    assert units.baselines(prepared) == baselines
+    assert work_units.baselines(prepared) == baselines
     sets = 9 if layers[-1] == "each" else len(layers)
-    assert units.images_needed(prepared, 7) == 100 * (baselines + (7 + 20) * sets + 7) + 64 * resamples * 7
+    assert (
+        work_units.images_needed(prepared, 7) == 100 * (baselines + (7 + 20) * sets + 7) + 64 * resamples * 7
+    )
 
 
 def test_judgement_is_of_the_steps_forwards() -> None:

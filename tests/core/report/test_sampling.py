@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganstrata.core.report.sampling import sampling
-from ganstrata.core.rescoring.stored import read_effects
+from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.run import Run
 
 

@@ -18,7 +18,7 @@ from ganstrata.core.errors import ConfigError
 from ganstrata.core.pipeline.forecast import forecast
 from ganstrata.core.pipeline.perform import perform, resume
 from ganstrata.core.rescoring.hierarchy import mean_depth
-from ganstrata.core.rescoring.stored import read_effects
+from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run

@@ -23,7 +23,7 @@ from ganstrata.core.rescoring.cost import (
     shared_work,
     strata_work,
 )
-from ganstrata.core.rescoring.stored import read_effects
+from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.engine import Engine
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress

@@ -18,7 +18,7 @@ from ganstrata.core.errors import MismatchError
 from ganstrata.core.pipeline.perform import perform, resume
 from ganstrata.core.randomness import noise_seed
 from ganstrata.core.rescoring.stage import step_length
-from ganstrata.core.rescoring.units import images_needed
+from ganstrata.core.rescoring.work_units import images_needed
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run

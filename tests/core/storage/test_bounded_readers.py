@@ -17,9 +17,9 @@ from ganstrata.core.checkpoints import read_npy, read_npz
 from ganstrata.core.errors import CheckpointError, DataError, GanstrataError, UserError
 from ganstrata.core.interchange.arrays import describe, read_boundary, read_scores
 from ganstrata.core.interchange.lists import parse_list
+from ganstrata.core.messages import MESSAGE
 from ganstrata.core.storage.disk import read_bytes
 from ganstrata.core.study.key import Key
-from ganstrata.core.text import MESSAGE
 from ganstrata.plugins.scorers.networks.places365 import read_names
 
 SECONDS = 10.0

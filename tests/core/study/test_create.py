@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ganstrata.core.errors import UserError
-from ganstrata.core.rescoring.stored import read_effects
+from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.engine import Engine
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run

@@ -1,10 +1,10 @@
-"""Recognise files that are not readable checkpoints, and refuse them with advice on what to do instead."""
+"""Recognise files that are no readable checkpoints, and refuse them with advice on what to do instead."""
 
 from __future__ import annotations
 
 import re
 
-from ..text import shown
+from ..messages import shown
 from .limits import Refused
 
 HEAD = 512  # bytes at the beginning of a file that are inspected

@@ -11,9 +11,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from ..errors import RunError
+from ..messages import visible
 from ..plugins.records import Boundaries
 from ..storage.disk import write_bytes
-from ..text import visible
 from .learning_variance import dilution
 
 FILE = "resampled.safetensors"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from ganstrata.core.errors import ConfigError, DataError, Fault, GanstrataError, nearest
-from ganstrata.core.text import MESSAGE, VALUE, listed, message, shown, visible
+from ganstrata.core.messages import MESSAGE, VALUE, listed, message, shown, visible
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from ..errors import Fault, nearest
-from ..text import shown
+from ..messages import shown
 
 Path = tuple[str | int, ...]
 

@@ -23,7 +23,7 @@ from ganstrata.core.interchange.importing import ImportOptions, import_boundarie
 from ganstrata.core.plugins.records import Boundaries, Boundary, Concept
 from ganstrata.core.runs.loading import load_scorer
 from ganstrata.core.storage.csv_tables import csv_text, name_in
-from ganstrata.core.storage.naming import fault_of
+from ganstrata.core.storage.name_rules import fault_of
 
 HIDDEN = [
     "a\x1b[31mb",

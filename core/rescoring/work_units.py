@@ -11,8 +11,8 @@ import numpy as np
 from ..boundaries import null_directions as null
 from ..boundaries.files import FILES
 from ..boundaries.learning_variance import replicate_samples
-from ..boundaries.relearnt import FILE as RESAMPLED_FILE
-from ..boundaries.relearnt import Resampled
+from ..boundaries.resampled import FILE as RESAMPLED_FILE
+from ..boundaries.resampled import Resampled
 from ..plugins.records import Boundaries
 from ..runs.prepare import Prepared
 from ..runs.run import Run

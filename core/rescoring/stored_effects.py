@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boundaries.files import load_boundaries
-from ..boundaries.relearnt import FILE as RESAMPLED_FILE
-from ..boundaries.relearnt import Resampled
+from ..boundaries.resampled import FILE as RESAMPLED_FILE
+from ..boundaries.resampled import Resampled
 from ..runs.run import Run
 from ..storage.csv_tables import csv_text
 from ..storage.disk import write_text
