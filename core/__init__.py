@@ -1,1 +1,1 @@
-"""The method: contracts, registry, stages and mathematics; knows no plugin and no command line."""
+"""Hold the method: contracts, registry, stages and mathematics; knows no plugin and no command line."""

@@ -1,1 +1,1 @@
-"""Analyses of a finished run: each adds a folder under analysis/ and a chapter to the report."""
+"""Analyse finished runs: each analysis adds a folder under analysis/ and a chapter to the report."""

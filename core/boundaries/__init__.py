@@ -1,1 +1,1 @@
-"""Boundaries: a linear boundary for every concept that varies, learnt from scores (method A.2 to A.4)."""
+"""Learn a linear boundary for every concept that varies from its scores (method A.2 to A.4)."""

@@ -1,4 +1,4 @@
-"""Finds boundaries of a run by name."""
+"""Find boundaries of a run by name."""
 
 from __future__ import annotations
 

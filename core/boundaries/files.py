@@ -1,4 +1,4 @@
-"""Stores boundaries: normals and offsets as safetensors, everything else as JSON beside it."""
+"""Store boundaries: normals and offsets as safetensors, everything else as JSON beside it."""
 
 from __future__ import annotations
 

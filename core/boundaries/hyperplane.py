@@ -1,4 +1,4 @@
-"""Turns the coefficients of a linear classifier into a boundary with a unit normal."""
+"""Turn the coefficients of a linear classifier into a boundary with a unit normal."""
 
 from __future__ import annotations
 

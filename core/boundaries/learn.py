@@ -1,4 +1,4 @@
-"""Learns a boundary for each concept from samples and their scores (method A.2 to A.4)."""
+"""Learn a boundary for each concept from samples and their scores (method A.2 to A.4)."""
 
 from __future__ import annotations
 

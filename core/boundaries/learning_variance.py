@@ -1,4 +1,4 @@
-"""Estimates the variance of an effect that is due to the learning samples (method B). Pure functions.
+"""Estimate the variance of an effect that is due to the learning samples (method B). Pure functions.
 
 The boundary is learnt again from M bootstrap resamples of its samples (Efron 1979). Each of these replicates
 moves the same K verification samples. The variance of the mean effect between replicates is the variance due

@@ -1,4 +1,4 @@
-"""Draws the null directions that effects are compared with: random, or from permuted scores (method B)."""
+"""Draw the null directions that effects are compared with: random, or from permuted scores (method B)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learns each boundary again from bootstrap resamples of its samples (method B)."""
+"""Learn each boundary again from bootstrap resamples of its samples (method B)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores the normals of boundaries that were learnt again from resampled samples (method B)."""
+"""Store the normals of boundaries that were learnt again from resampled samples (method B)."""
 
 from __future__ import annotations
 

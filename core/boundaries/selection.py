@@ -1,4 +1,4 @@
-"""Selects the samples that a boundary is learnt from, and measures its accuracy (method A.2, A.4)."""
+"""Select the samples that a boundary is learnt from, and measure its accuracy (method A.2, A.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs stage 2, `learn`: a boundary for each concept that varies (method A.2 to A.4)."""
+"""Run stage 2, `learn`: a boundary for each concept that varies (method A.2 to A.4)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Editing: chosen pictures moved along chosen boundaries, as strips, films, tables and a page (method C)."""
+"""Move chosen pictures along chosen boundaries, as strips, films, tables and a page (method C)."""

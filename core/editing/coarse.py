@@ -1,4 +1,4 @@
-"""Measures the effect of boundaries and of random directions at coarse steps, to find a range from."""
+"""Measure the effect of boundaries and of random directions at coarse steps, to find a range from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns names of boundaries and layers into normals, layers and steps that fit the generator."""
+"""Turn names of boundaries and layers into normals, layers and steps that fit the generator."""
 
 from __future__ import annotations
 

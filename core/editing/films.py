@@ -1,4 +1,4 @@
-"""Writes films that go through the steps and back: GIF with Pillow, MP4 with PyAV if it is installed."""
+"""Write films that go through the steps and back: GIF with Pillow, MP4 with PyAV if it is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Provides `ganstrata.manipulate`: edits of chosen pictures as strips, films, tables and a page."""
+"""Provide `ganstrata.manipulate`: edits of chosen pictures as strips, films, tables and a page."""
 
 from __future__ import annotations
 

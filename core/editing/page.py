@@ -1,4 +1,4 @@
-"""Builds the page and the tables of edits: each picture with its distances, scores and moved layers."""
+"""Build the page and the tables of edits: each picture with its distances, scores and moved layers."""
 
 from __future__ import annotations
 

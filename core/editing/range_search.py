@@ -1,4 +1,4 @@
-"""Finds how far an edit may go: while its score still moves and the rest of the picture stays (method C)."""
+"""Find how far an edit may go: while its score still moves and the rest of the picture stays (method C)."""
 
 from __future__ import annotations
 

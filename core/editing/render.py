@@ -1,4 +1,4 @@
-"""Renders strips: pictures, scores and distances from the boundary at every step."""
+"""Render strips: pictures, scores and distances from the boundary at every step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defines the request for an edit: its options, and which of them exclude each other."""
+"""Define the request for an edit: its options, and which of them exclude each other."""
 
 from __future__ import annotations
 

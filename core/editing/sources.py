@@ -1,4 +1,4 @@
-"""Finds the pictures to edit: fresh ones, the run's own, or those of a file."""
+"""Find the pictures to edit: fresh ones, the run's own, or those of a file."""
 
 from __future__ import annotations
 

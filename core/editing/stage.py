@@ -1,4 +1,4 @@
-"""Runs stage 4: strips of edited images for every boundary and layer group, and a joint edit (method C)."""
+"""Run stage 4, `edit`: strips for every boundary and layer group, and a joint edit (method C)."""
 
 from __future__ import annotations
 

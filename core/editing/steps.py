@@ -1,4 +1,4 @@
-"""Computes how far each part moves at each step of a strip."""
+"""Compute how far each part moves at each step of a strip."""
 
 from __future__ import annotations
 

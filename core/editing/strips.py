@@ -1,4 +1,4 @@
-"""Reads the strips of stage `edit` and lays out samples at right and at wrong layers side by side."""
+"""Read the strips of stage `edit` and lay out samples at right and at wrong layers side by side."""
 
 from __future__ import annotations
 

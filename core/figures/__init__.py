@@ -1,1 +1,1 @@
-"""Figures: drawings as SVG, picture sheets, and the frame of every page. Independent of all analyses."""
+"""Draw figures as SVG, picture sheets, and the frame of every page, without knowing what they show."""

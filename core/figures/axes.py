@@ -1,4 +1,4 @@
-"""Maps numbers to positions in a plot area, and draws its ticks, grid lines, labels and bars."""
+"""Map numbers to positions in a plot area, and draw its ticks, grid lines, labels and bars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defines the record of a figure: a drawing, a description for those who cannot see it, and its numbers."""
+"""Define the record of a figure: a drawing, a description for those who cannot see it, and its numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws the flow of pixels from class to class, hop by hop (paper, fig. 5)."""
+"""Draw the flow of pixels from class to class, hop by hop (paper, fig. 5)."""
 
 from __future__ import annotations
 

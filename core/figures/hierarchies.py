@@ -1,4 +1,4 @@
-"""Draws the hierarchy: the effect of levels by layer and layer group, and their mean depths."""
+"""Draw the hierarchy: the effect of levels by layer and layer group, and their mean depths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws the effects of an edit at right and at wrong layers, on its own concept and on every level."""
+"""Draw the effects of an edit at right and at wrong layers, on its own concept and on every level."""
 
 from __future__ import annotations
 

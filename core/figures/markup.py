@@ -1,4 +1,4 @@
-"""Escapes text for HTML and XML, and writes out characters that are forbidden there or invisible."""
+"""Escape text for HTML and XML, and write out characters that are forbidden there or invisible."""
 
 from __future__ import annotations
 

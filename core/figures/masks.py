@@ -1,4 +1,4 @@
-"""Chooses colours of classes, and lays pictures out beside their label masks."""
+"""Choose colours of classes, and lay pictures out beside their label masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws matrices of numbers as shaded cells."""
+"""Draw matrices of numbers as shaded cells."""
 
 from __future__ import annotations
 

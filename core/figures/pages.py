@@ -1,4 +1,4 @@
-"""Provides the parts of pages of one file: templates, style sheets, scripts, pictures and numbers."""
+"""Provide the parts of pages of one file: templates, style sheets, scripts, pictures and numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Converts images to 8 bits, tiles them, and reads and writes PNG and JPEG."""
+"""Convert images to 8 bits, tile them, and read and write PNG and JPEG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws rankings of concepts: of one run, of several models side by side, and by three criteria."""
+"""Draw rankings of concepts: of one run, of several models side by side, and by three criteria."""
 
 from __future__ import annotations
 

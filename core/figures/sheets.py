@@ -1,4 +1,4 @@
-"""Lays out strips and grids as PNG, with a name for each row and column."""
+"""Lay out strips and grids as PNG, with a name for each row and column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws SVG whose colours follow the page: light, dark or printed.
+"""Draw SVG whose colours follow the page: light, dark or printed.
 
 Shapes carry classes, and `STYLE` gives each class its colour. A figure in a file of its own contains the
 style; a figure inside a page uses the style of the page.

@@ -1,1 +1,1 @@
-"""Pipeline: runs the stages in order, and analyses of finished runs."""
+"""Run the stages in order, and analyses of finished runs."""

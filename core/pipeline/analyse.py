@@ -1,4 +1,4 @@
-"""Runs analyses of finished runs and writes their results."""
+"""Run analyses of finished runs and write their results."""
 
 from __future__ import annotations
 

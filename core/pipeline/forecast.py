@@ -1,4 +1,4 @@
-"""Forecasts the cost of a run: its images, its time and its disk space."""
+"""Forecast the cost of a run: its images, its time and its disk space."""
 
 from __future__ import annotations
 

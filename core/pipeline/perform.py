@@ -1,4 +1,4 @@
-"""Runs the stages in order. Finished work is not done again."""
+"""Run the stages in order. Finished work is not done again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Represents a finished run as an object: samples, boundaries and effects are read on first access."""
+"""Represent a finished run as an object: samples, boundaries and effects are read on first access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Base class of all plugins: a config, a device, a name, and calls whose errors name the plugin."""
+"""Define the base class of plugins: a config, a device, a name, and calls whose errors name the plugin."""
 
 from __future__ import annotations
 

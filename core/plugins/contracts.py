@@ -1,4 +1,4 @@
-"""Contracts of plugins: Generator, Scorer, Segmenter and BoundaryLearner.
+"""Define the contracts of plugins: Generator, Scorer, Segmenter and BoundaryLearner.
 
 A plugin is built as `Plugin(config, device)`. `config` is an instance of the plugin's nested class `Config`,
 a pydantic model that forbids unknown fields.

@@ -1,1 +1,1 @@
-"""Probing: sample latents, synthesise images, score them (method A.1)."""
+"""Sample latents, synthesise images, score them (method A.1)."""

@@ -1,4 +1,4 @@
-"""Computes statistics of probing samples: the spread of w, and whether each concept varies."""
+"""Compute statistics of probing samples: the spread of w, and whether each concept varies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws samples of a generator and scores them, in memory (method A.1)."""
+"""Draw samples of a generator and score them, in memory (method A.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs stage 1, `synthesize`: draws latents, synthesises images and scores them (method A.1)."""
+"""Run stage 1, `synthesize`: draw latents, synthesise images and score them (method A.1)."""
 
 from __future__ import annotations
 

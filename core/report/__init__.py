@@ -1,1 +1,1 @@
-"""The report: one HTML file that opens offline, its figures as SVG and their numbers as CSV."""
+"""Write the report: one HTML file that opens offline, its figures as SVG and their numbers as CSV."""

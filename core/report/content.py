@@ -1,4 +1,4 @@
-"""Computes the figures and tables of the report from a run, without drawing or HTML of its own."""
+"""Compute the figures and tables of the report from a run, without drawing or HTML of its own."""
 
 from __future__ import annotations
 

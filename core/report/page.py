@@ -1,4 +1,4 @@
-"""Builds the report as one HTML file from pictures, figures, tables and sentences of a run."""
+"""Build the report as one HTML file from pictures, figures, tables and sentences of a run."""
 
 from __future__ import annotations
 

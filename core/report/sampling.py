@@ -1,4 +1,4 @@
-"""Says in words what re-scoring took: how many samples were moved where, and how much work that saved."""
+"""Say in words what re-scoring took: how many samples were moved where, and how much work that saved."""
 
 from __future__ import annotations
 

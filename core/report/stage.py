@@ -1,4 +1,4 @@
-"""Runs stage 5: figures as SVG, their numbers as CSV, and one self-contained page."""
+"""Run stage 5, `report`: figures as SVG, their numbers as CSV, and one self-contained page."""
 
 from __future__ import annotations
 

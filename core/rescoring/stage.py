@@ -1,4 +1,4 @@
-"""Stage 3: move fresh samples along every boundary and score them again (method B).
+"""Run stage 3, `rescore`: move fresh samples along every boundary and score them again (method B).
 
 This file stores and schedules the work; `measure` does it. A unit of work is one batch of samples and one
 direction. A worker keeps the batch's baseline, with the states at which each layer set begins, so an edited

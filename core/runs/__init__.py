@@ -1,1 +1,1 @@
-"""Runs: the run directory, its manifest, the plugins built for it, and the workers that compute."""
+"""Manage runs: the run directory, its manifest, the plugins built for it, and the workers that compute."""

@@ -1,4 +1,4 @@
-"""Runs tasks in worker processes, or in this process if there is one worker."""
+"""Run tasks in worker processes, or in this process if there is one worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collects the facts that the manifest records about a run and its plugins."""
+"""Collect the facts that the manifest records about a run and its plugins."""
 
 from __future__ import annotations
 

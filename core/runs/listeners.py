@@ -1,4 +1,4 @@
-"""Calls the listeners of a run. If a listener fails, a warning names it, and the run goes on."""
+"""Call the listeners of a run. If a listener fails, a warning names it, and the run goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builds plugins by name, and checks their config, their class and their results."""
+"""Build plugins by name, and check their config, their class and their results."""
 
 from __future__ import annotations
 

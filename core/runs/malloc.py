@@ -1,4 +1,4 @@
-"""Keeps memory that one batch frees in the process, for the next batch."""
+"""Keep memory that one batch frees in the process, for the next batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models run.json, the manifest of a run, and reads it."""
+"""Model run.json, the manifest of a run, and read it."""
 
 from __future__ import annotations
 

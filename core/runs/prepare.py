@@ -1,4 +1,4 @@
-"""Builds the plugins of a validated config and checks that they fit each other."""
+"""Build the plugins of a validated config and check that they fit each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shows progress: a bar on a terminal, lines of text elsewhere, nothing when quiet."""
+"""Show progress: a bar on a terminal, lines of text elsewhere, nothing when quiet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manages run directories: one config and everything computed from it."""
+"""Manage run directories: one config and everything computed from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens a finished run with its plugins, for analyses."""
+"""Open a finished run with its plugins, for analyses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explains why worker processes end, such as that of a script without a `__main__` guard."""
+"""Explain why worker processes end, such as that of a script without a `__main__` guard."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Strata: a generator as a composition of layers, which layers are meant, and codes moved at them."""
+"""Compose a generator from its layers, read which layers are meant, and move codes at them."""

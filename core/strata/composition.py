@@ -1,4 +1,4 @@
-"""Composes strata into images: full passes, and passes that restart where an edit begins.
+"""Compose strata into images: full passes, and passes that restart where an edit begins.
 
 An edit of layer l changes nothing before the first stratum that reads l. A `Pass` keeps the state at that
 stratum, so an edited image costs only the strata after it (prefix reuse).

@@ -1,4 +1,4 @@
-"""Reads and writes sets of layers: numbers such as `6-11` or `0,2,5-7`, or names of groups."""
+"""Read and write sets of layers: numbers such as `6-11` or `0,2,5-7`, or names of groups."""
 
 from __future__ import annotations
 

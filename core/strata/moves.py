@@ -1,4 +1,4 @@
-"""Moves codes along boundaries: independent, joint, conditional, jittered and absolute edits (method C).
+"""Move codes along boundaries: independent, joint, conditional, jittered and absolute edits (method C).
 
 All functions are pure. Codes are (N, L, D). A normal is (D,), or (L, D) with one per layer. `scale` (L,) is
 the generator's layer_scale, or ones.

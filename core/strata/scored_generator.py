@@ -1,4 +1,4 @@
-"""Draws, renders and scores batches of a generator with its scorers."""
+"""Draw, render and score batches of a generator with its scorers."""
 
 from __future__ import annotations
 

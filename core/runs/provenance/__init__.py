@@ -1,1 +1,1 @@
-"""Provenance: records what stored numbers were computed from, as digests and keys, and finds changes."""
+"""Record what stored numbers were computed from, as digests and keys, and find changes."""

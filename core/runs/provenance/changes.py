@@ -1,4 +1,4 @@
-"""Describes the differences between two provenances."""
+"""Describe the differences between two provenances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builds the provenance of a run: what its numbers will be computed from."""
+"""Build the provenance of a run: what its numbers will be computed from."""
 
 from __future__ import annotations
 

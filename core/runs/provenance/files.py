@@ -1,4 +1,4 @@
-"""Computes digests of the files and folders that a config names, at any depth."""
+"""Compute digests of the files and folders that a config names, at any depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Follows the imports of Python files, to further files and to installed distributions."""
+"""Follow the imports of Python files, to further files and to installed distributions."""
 
 from __future__ import annotations
 

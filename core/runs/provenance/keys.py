@@ -1,4 +1,4 @@
-"""Computes the keys of a run: a key is the digest of everything that a stored result depends on.
+"""Compute the keys of a run: a key is the digest of everything that a stored result depends on.
 
 The key of a stage is computed from the key of the stage before it and from what the stage reads besides.
 Results with equal keys are equal bytes on one machine; a result whose key has changed is computed again.

@@ -1,4 +1,4 @@
-"""Defines the records of provenance: plugins with code, configs and files, and the numeric environment."""
+"""Define the records of provenance: plugins with code, configs and files, and the numeric environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Computes digests of code: of a plugin's class, and of functions and classes that a config names.
+"""Compute digests of code: of a plugin's class, and of functions and classes that a config names.
 
 The digest of a class covers, for the class and each of its base classes:
 
