@@ -1,12 +1,10 @@
-"""Analyses of a run where every concept has one layer, and the requests and runs that they refuse."""
+"""Ranking, hierarchy, entanglement, ablation and right layers of a run where every concept has one layer."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import json
-import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -20,7 +18,7 @@ from ganstrata.core.analyses.entanglement import entanglement
 from ganstrata.core.analyses.hierarchy import hierarchy, order_rows
 from ganstrata.core.analyses.ranking import ranking
 from ganstrata.core.analyses.right_layers import read_layers
-from ganstrata.core.errors import ConfigError, GanstrataError, LayerError, RunError, UserError
+from ganstrata.core.errors import ConfigError, LayerError, UserError
 from ganstrata.core.figures.pictures import read_picture
 from ganstrata.core.pipeline.analyse import analyse_layers, analyse_run, analyse_runs
 from ganstrata.core.plugins.records import LEVELS
@@ -29,11 +27,8 @@ from ganstrata.core.rescoring.results import Effects
 from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
-from ganstrata.core.storage import result_folder
-from ganstrata.core.storage.seal import sealed_text
 
 pytestmark = pytest.mark.usefixtures("fakes")
-
 QUIET = Progress(quiet=True)
 LAYER = {"seen/left": 1, "seen/checks": 2, "seen/stripes": 5, "seen/red": 7}
 GROUP = {"seen/left": "bottom", "seen/checks": "lower", "seen/stripes": "upper", "seen/red": "top"}
@@ -42,25 +37,6 @@ GROUP = {"seen/left": "bottom", "seen/checks": "lower", "seen/stripes": "upper",
 def rows(file: Path) -> list[dict[str, str]]:
     with file.open(encoding="utf-8", newline="") as text:
         return list(csv.DictReader(text))
-
-
-@pytest.fixture(scope="session")
-def effects(finished: Run) -> Effects:
-    return read_effects(finished)
-
-
-@pytest.fixture
-def other(copied: Path, tmp_path: Path) -> Callable[[Callable[[dict], None]], Path]:
-    """Return a function other(change) that copies the run again and changes the run.json of the copy."""
-
-    def make(change: Callable[[dict], None] = lambda manifest: None) -> Path:
-        path = Path(shutil.copytree(copied, tmp_path / "other"))
-        manifest = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        change(manifest)
-        (path / "run.json").write_text(sealed_text(manifest), encoding="utf-8")
-        return path
-
-    return make
 
 
 def check_files(result: AnalysisResult, folder: Path) -> None:
@@ -290,107 +266,6 @@ def test_wrong_names_are_told_at_once(effects: Effects) -> None:
         UserError, match="no boundary is of level layout and matches seen/red; there are boundaries of"
     ):
         select_boundaries(effects, AnalysisRequest(concepts=("seen/red",), levels=("layout",)))
-
-
-def changed_scorer(manifest: dict) -> None:
-    manifest["config"]["scorers"][0]["with"] = {"noise": 1.0}
-
-
-def other_checkpoint(manifest: dict) -> None:
-    manifest["checkpoints"]["seen"] = "0" * 64
-
-
-def other_distance(manifest: dict) -> None:
-    manifest["config"]["rescoring"]["distance"] = 3.0
-
-
-def other_concepts(manifest: dict) -> None:
-    manifest["config"]["scorers"][0]["as"] = "looked"
-    for row in manifest["concepts"]:
-        row["id"] = row["id"].replace("seen/", "looked/")
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (
-            changed_scorer,
-            "the scorer 'seen' is not the same: "
-            'fake_readings {} in copied, fake_readings {"noise": 1.0} in other',
-        ),
-        (other_checkpoint, "the checkpoint of the scorer 'seen' is not the same"),
-        (other_distance, "samples were moved different distances: 2.0 in copied, 3.0 in other"),
-        (other_concepts, "no concept is scored in both: seen/chance, seen/checks"),
-    ],
-)
-@pytest.mark.parametrize("analysis", [ranking, hierarchy])
-def test_runs_that_are_not_comparable_are_refused(
-    copied: Path, other, tmp_path: Path, change, words: str, analysis
-) -> None:
-    path = other(change)
-    if change is other_concepts:
-        text = (path / "boundaries.json").read_text(encoding="utf-8")
-        (path / "boundaries.json").write_text(text.replace("seen/", "looked/"), encoding="utf-8")
-        manifest = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        digest = hashlib.sha256((path / "boundaries.json").read_bytes()).hexdigest()
-        manifest["stages"]["learn"]["files"]["boundaries.json"] = digest
-        (path / "run.json").write_text(sealed_text(manifest), encoding="utf-8")
-    with pytest.raises(ConfigError, match="cannot be compared in one figure") as error:
-        analyse_runs([copied, path], AnalysisRequest(out=tmp_path / "both"), analysis, "x")
-    assert words in str(error.value)
-    assert "copied and other" in str(error.value)
-    assert not (tmp_path / "both").exists()
-
-
-def test_groups_of_other_names_are_refused(copied: Path, other, tmp_path: Path) -> None:
-    def change(manifest: dict) -> None:
-        manifest["groups"] = {"early": [0, 1, 2, 3], "late": [4, 5, 6, 7]}
-
-    with pytest.raises(
-        ConfigError,
-        match="the layer groups differ: bottom, lower, upper, top in copied, early, late in other",
-    ):
-        analyse_runs([copied, other(change)], AnalysisRequest(out=tmp_path / "both"), hierarchy, "hierarchy")
-
-
-def test_where_a_result_may_be_written(copied: Path, other, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="2 runs: give --out"):
-        analyse_runs([copied, other()], AnalysisRequest(), ranking, "ranking")
-    with pytest.raises(UserError, match="the same run is named twice"):
-        analyse_runs([copied, copied / "."], AnalysisRequest(out=tmp_path / "x"), ranking, "ranking")
-    with pytest.raises(RunError, match="no run directory"):
-        analyse_runs([tmp_path / "missing"], AnalysisRequest(), ranking, "ranking")
-    assert not (tmp_path / "missing").exists()
-    taken = tmp_path / "taken"
-    taken.mkdir()
-    (taken / "thesis.tex").write_text("years of work")
-    with pytest.raises(RunError, match="holds something else"):
-        analyse_runs([copied], AnalysisRequest(out=taken), ranking, "ranking")
-    (taken / "thesis.tex").unlink()
-    for top in (1, 2):  # an earlier result is replaced
-        analyse_runs([copied], AnalysisRequest(out=taken, top=top), ranking, "ranking")
-        assert len(rows(taken / "ranking.csv")) == top
-    (taken / "thesis.tex").write_text("years of work")
-    with pytest.raises(RunError, match="holds something else"):
-        analyse_runs([copied], AnalysisRequest(out=taken), ranking, "ranking")
-    with pytest.raises(RunError, match="holds something else"):
-        analyse_run(copied, AnalysisRequest(out=copied), ablation, "ablation")
-
-
-def test_a_write_that_fails_leaves_what_was_there(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, folder = analyse_run(copied, AnalysisRequest(), ablation, "ablation")
-    before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    write = result_folder.write_bytes
-
-    def full(path: Path, content: bytes) -> None:
-        if path.name == "rankings.csv":
-            raise GanstrataError("the disk is full")
-        write(path, content)
-
-    monkeypatch.setattr(result_folder, "write_bytes", full)
-    with pytest.raises(GanstrataError, match="the disk is full"):
-        analyse_run(copied, AnalysisRequest(top=1), ablation, "ablation")
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
 def test_runs_that_stopped_early_are_analysed_too(config, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One small random network in every layout: the same images; and what is refused."""
+"""One small random StyleGAN2 in every layout gives the same images."""
 
 from __future__ import annotations
 
@@ -83,110 +83,6 @@ def test_a_file_is_of_one_layout_only(layout: str) -> None:
     assert StyleGAN2.recognise({name: tuple(t.shape) for name, t in tensors.items()}, {}) is not None
 
 
-def test_what_is_no_stylegan2() -> None:
-    others = (
-        [
-            "b64.fromrgb.weight",
-            "b64.conv0.weight",
-            "b64.skip.weight",
-            "b4.conv.weight",
-            "b4.fc.weight",
-            "b4.out.weight",
-        ],  # NVIDIA's discriminator
-        [
-            "convs.0.0.weight",
-            "convs.0.1.bias",
-            "final_conv.0.weight",
-            "final_linear.0.weight",
-        ],  # rosinality's
-        [
-            "mapping.fc0.weight",
-            "mapping.w_avg",
-            "synthesis.input.weight",
-            "synthesis.L0_36_512.weight",
-        ],  # StyleGAN3
-        [
-            "mapping.dense0.fc.weight",
-            "synthesis.layer0.const",
-            "synthesis.layer0.epilogue.style_mod.dense.fc.weight",
-        ],  # StyleGAN
-        [
-            "mapping.dense0.weight",
-            "synthesis.layer0.const",
-            "synthesis.layer0.style.weight",
-            "truncation.w_avg",
-        ],  # GenForce's
-        [
-            "Dense0/weight",
-            "4x4/Const/const",
-            "4x4/Const/StyleMod/weight",
-            "4x4/Conv/StyleMod/weight",
-            "ToRGB_lod0/weight",
-        ],  # TensorFlow's
-        ["conv1.weight", "layer1.0.conv1.weight", "fc.weight"],
-    )
-    for names in others:
-        assert StyleGAN2.recognise(dict.fromkeys(names, (8, 8, 3, 3)), {}) is None
-        assert StyleGAN2.examine(Part("", {name: torch.zeros(8, 8, 3, 3) for name in names}, {})) is None
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_faults_are_told_by_the_names_in_the_file(layout: str, tmp_path: Path) -> None:
-    tensors = small_state(layout)
-    conv, bias = {
-        "nvidia": ("synthesis.b8.conv0.weight", "synthesis.b16.conv1.bias"),
-        "higan": ("synthesis.layer1.weight", "synthesis.layer4.bias"),
-        "genforce": ("synthesis.layer1.weight", "synthesis.layer4.bias"),
-        "rosinality": ("convs.0.conv.weight", "convs.3.activate.bias"),
-        "mmgeneration": ("convs.0.conv.weight_orig", "convs.3.activate.bias"),
-        "tensorflow": ("8x8/Conv0_up/weight", "16x16/Conv1/bias"),
-    }[layout]
-    faulty = {**tensors, conv: tensors[conv][..., :2, :].clone(), "extra": torch.zeros(1)}
-    mean = next(
-        name for name in tensors if name in ("mapping.w_avg", "truncation.w_avg", "latent_avg", "dlatent_avg")
-    )
-    del faulty[next(name for name in tensors if "noise" in name and tensors[name].shape[-2:] == (8, 8))]
-    with pytest.raises(CheckpointError) as caught:
-        load(tmp_path, faulty)
-    assert f"{conv} is (" in str(caught.value)
-    assert "superfluous extra" in str(caught.value)
-    assert "missing synthesis.b8.conv" in str(caught.value)
-    with pytest.raises(CheckpointError, match="StyleGAN2"):
-        load(tmp_path, {name: t for name, t in tensors.items() if name != bias})
-    wrong = {**tensors, mean: torch.zeros(4)}
-    with pytest.raises(CheckpointError, match=rf"{mean} is \(4,\), expected \(5,\)"):
-        load(tmp_path, wrong)
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", [(), (0, 2**40), (2, 2, 2, 2, 2)])
-def test_tensors_of_senseless_shapes(layout: str, shape: tuple[int, ...]) -> None:
-    """Nothing but a CheckpointError, or a list of what does not fit, whichever tensor it is."""
-    tensors = small_state(layout)
-    for name, tensor in tensors.items():
-        if tensor.numel() > 1:
-            try:
-                found = StyleGAN2.examine(Part("", {**tensors, name: torch.zeros(shape)}, {}))
-            except CheckpointError:
-                continue
-            assert found is not None
-            assert found.misshapen or found.superfluous, name
-
-
-@pytest.mark.parametrize("other", ["rosinality", "tensorflow"])
-def test_two_layouts_mixed(other: str, tmp_path: Path) -> None:
-    mixed = {**small_state("nvidia"), **small_state(other)}
-    with pytest.raises(CheckpointError, match="superfluous"):
-        load(tmp_path, mixed)
-
-
-def test_a_tensor_that_is_there_twice_under_two_names(tmp_path: Path) -> None:
-    tensors = small_state("tensorflow")
-    tensors["mapping/Dense0/bias"] = tensors["Dense0/bias"].clone()
-    with pytest.raises(CheckpointError, match="superfluous mapping/Dense0/bias"):
-        load(tmp_path, tensors)
-
-
 def test_tensorflow_names_with_their_component(tmp_path: Path) -> None:
     plain = small_state("tensorflow")
     full = {
@@ -227,13 +123,6 @@ def test_a_mean_w_that_is_not_there_is_taken_of_a_sample(layout: str, tmp_path: 
     assert (codes[0][0, 0] - w.mean(dim=0)).abs().max() < 5.0 * float(w.std(dim=0).max()) / 10_000**0.5
     some = torch.randn(3, 5)
     assert torch.equal(plain.broadcast(some), some[:, None].expand(3, 6, 5))
-
-
-def test_the_mean_w_of_others_is_not_optional(tmp_path: Path) -> None:
-    tensors = small_state("nvidia")
-    del tensors["mapping.w_avg"]
-    with pytest.raises(CheckpointError, match=r"missing mapping\.w_avg"):
-        load(tmp_path, tensors)
 
 
 def test_a_mean_w_of_each_layer(tmp_path: Path) -> None:
@@ -340,24 +229,6 @@ def test_converted_files_give_the_same_images(variant: Variant, tmp_path: Path) 
     assert direct.fingerprint == converted.fingerprint
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"mapping_kwargs": {"activation": "relu"}}, "activation 'relu'"),
-        ({"nonlinearity": "linear"}, "activation 'linear'"),
-        ({"normalize_latents": False}, "does not normalise"),
-        ({"resample_kernel": [1, 2, 3]}, "low-pass filter"),
-        ({"synthesis_kwargs": {"resample_filter": "nearest"}}, "low-pass filter 'nearest'"),
-        ({"synthesis_kwargs": {"resample_filter": [1, 2, 1]}}, "low-pass filters of the shape"),
-        ({"mapping_lrmul": "small"}, "lr_multiplier stored in the file is 'small'"),
-        ({"network": {"clamp": -1}}, "conv_clamp stored in the file is -1"),
-    ],
-)
-def test_settings_that_are_refused(settings: dict[str, Any], message: str, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=message):
-        load(tmp_path, small_state("tensorflow"), settings)
-
-
 def test_settings_of_the_networks_that_were_published(tmp_path: Path) -> None:
     """NVIDIA's constructor arguments as they stand in its files."""
     tensorflow = {
@@ -373,29 +244,3 @@ def test_settings_of_the_networks_that_were_published(tmp_path: Path) -> None:
     plain = images_of(load(tmp_path, small_state()))
     for layout, settings in (("tensorflow", tensorflow), ("nvidia", nvidia)):
         assert (images_of(load(tmp_path, small_state(layout), settings)) - plain).abs().max() < 1e-5
-
-
-@pytest.mark.parametrize(
-    ("name", "shape", "message"),
-    [
-        ("synthesis.b16.torgb.weight", (4, 4, 1, 1), "images of 4 channels"),
-        ("synthesis.b16.conv0.resample_filter", (3, 3), "even width"),
-        ("synthesis.b16.conv0.resample_filter", (12,), "even width"),
-        ("mapping.embed.weight", (9, 2), "do not go together"),
-    ],
-)
-def test_networks_that_are_refused(name: str, shape: tuple[int, ...], message: str, tmp_path: Path) -> None:
-    tensors = {key: t for key, t in small_state().items() if not key.endswith("resample_filter")}
-    with pytest.raises(CheckpointError, match=message):
-        load(tmp_path, {**tensors, name: torch.ones(shape)})
-
-
-def test_numbers_in_names_that_are_out_of_bounds(tmp_path: Path) -> None:
-    """No name makes a resolution of astronomical size."""
-    for layout, name in (
-        ("rosinality", "convs.99999999999.conv.weight"),
-        ("higan", "synthesis.layer4000000000.bias"),
-        ("nvidia", "mapping.fc999.bias"),
-    ):
-        with pytest.raises(CheckpointError, match="superfluous"):
-            load(tmp_path, {**small_state(layout), name: torch.zeros(1)})

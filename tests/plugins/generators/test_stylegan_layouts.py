@@ -10,32 +10,18 @@ import ganstrata
 import pytest
 import torch
 from checkpoint_files import hostile_source, tensorflow
-from ganstrata import Generator, Stream, render
+from ganstrata import Stream, render
 from ganstrata.core.checkpoints import Part, read_checkpoint
 from ganstrata.core.checkpoints.inspect import inspect
 from ganstrata.core.errors import CheckpointError
 from ganstrata.core.plugins.registry import registry
 from ganstrata.plugins.generators.stylegan.generator import StyleGAN
+from generator_files import codes_of, loader, write
 from generators_stylegan import COMPLETE, LAYOUTS, SETTINGS, plain, plain_w, small_state, weights
-from safetensors.torch import save_file
-from torch import Tensor
 
 NEAR = 1e-4
 WIDE = (4, 4, 3, 3, 2, 2)  # 128 pixels, where upsampling begins to be fused
-
-
-def load(path: Path, **config: Any) -> Generator:
-    return ganstrata.load_generator("stylegan", checkpoint=str(path), device="cpu", **config)
-
-
-def write(path: Path, tensors: dict[str, Tensor], **settings: Any) -> Path:
-    save_file(tensors, path, metadata={"ganstrata": json.dumps(settings)})
-    return path
-
-
-def codes_of(generator: Generator, n: int = 2) -> Tensor:
-    latents = generator.sample(n, 0, 0, Stream.PROBING)
-    return generator.broadcast(generator.map(latents.z, latents.condition))
+load = loader("stylegan")
 
 
 @pytest.mark.parametrize("widths", [(6, 5, 4), WIDE], ids=["16 pixels", "128 pixels"])
@@ -150,7 +136,7 @@ def test_files_that_leave_out_noise_and_mean(layout: str, tmp_path: Path) -> Non
     """The noise is drawn once and for all, the mean w taken of many samples where it is needed."""
     path = write(tmp_path / "a.safetensors", small_state(layout))
     generator, again = load(path, truncation_psi=0.5), load(path, truncation_psi=0.5)
-    codes = codes_of(generator)
+    codes = codes_of(generator, 2)
     assert torch.equal(render(generator, codes), render(again, codes_of(again)))
     assert not torch.allclose(render(generator, codes), render(load(path, noise="none"), codes), atol=1e-3)
     mean = plain_w(weights(), torch.randn(20_000, 7, generator=torch.Generator().manual_seed(5))).mean(dim=0)
@@ -185,7 +171,7 @@ def test_a_mapping_with_another_learning_rate_multiplier(tmp_path: Path) -> None
 def test_grey_pictures_have_three_equal_channels(tmp_path: Path) -> None:
     own = weights(colours=1)
     generator = load(write(tmp_path / "a.safetensors", small_state("higan", own)))
-    codes = codes_of(generator)
+    codes = codes_of(generator, 2)
     images = render(generator, codes)
     assert images.shape == (2, 3, 16, 16)
     assert (images[:, 2:] * 2.0 - 1.0 - plain(own, codes)).abs().max() < NEAR
@@ -243,7 +229,7 @@ def test_genforces_container_holds_the_average(tmp_path: Path) -> None:
         {"generator": other, "discriminator": discriminator, "generator_smooth": state}, tmp_path / "a.pth"
     )
     generator = ganstrata.load_generator("auto", checkpoint=str(tmp_path / "a.pth"), device="cpu")
-    codes = codes_of(generator)
+    codes = codes_of(generator, 2)
     assert (render(generator, codes) * 2.0 - 1.0 - plain(weights(), codes)).abs().max() < NEAR
 
 
