@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ganstrata.core.rescoring.results import Effects
-from ganstrata.core.rescoring.stored import read_effects
+from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.seal import sealed_text
 
