@@ -1,4 +1,4 @@
-"""Another stranger's network: MNIST digits of 28 pixels (akanametov/WGAN-GP, MIT)."""
+"""Rewrite the class of a digit generator: MNIST, 28 px (akanametov/WGAN-GP, MIT)."""
 
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""A stranger's network, rewritten: CelebA faces, 32 px (fletchersarip93/face-generator, Apache-2.0)."""
+"""Rewrite the class of a face generator: CelebA, 32 px (fletchersarip93/face-generator, Apache-2.0)."""
 
 from torch import nn
 
