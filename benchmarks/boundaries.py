@@ -1,11 +1,11 @@
-"""Learning boundaries against loops over scikit-learn, on the same extremes of the same codes.
+"""Compare learners with loops over scikit-learn, on the same extremes of the same codes.
 
-Scores are linear in w, with noise of several strengths (standard deviations of the score without noise):
-0 gives classes that can be separated, 0.5 and 3 give classes that overlap. Tables:
+Scores are linear in w, with noise of several strengths (in standard deviations of the noiseless score):
+0 gives separable classes, 0.5 and 3 give classes that overlap. Tables:
 
-- linear_svm against loops over LinearSVC, as it comes (tol=1e-4) and solved nearly as well as
+- linear_svm against loops over LinearSVC, with defaults (tol=1e-4) and solved nearly as well as
   `batched` solves (tol=1e-6), and against SVC(kernel="linear"), the paper's call. The last two are
-  slow, and timed on few concepts. Ratios are to LinearSVC as it comes, on the same concepts.
+  slow, and timed on few concepts. Ratios are to LinearSVC with defaults, on the same concepts.
 - every learner: time, and the cosine between the normals found and the true ones.
 
 The loops sort, cut and fit; the learners also split, centre and measure accuracy.
@@ -40,7 +40,7 @@ LEARNERS = {
 
 @dataclass
 class World:
-    """Codes and scores of which the true directions are known."""
+    """Hold codes and scores whose true directions are known."""
 
     w: np.ndarray  # (N, D) float32
     scores: np.ndarray  # (N, C) float32
@@ -50,7 +50,7 @@ class World:
     def learner(
         self, name: str, device: str = "cpu", **config: object
     ) -> Callable[[int], ganstrata.Boundaries]:
-        """A function that learns the first so many concepts."""
+        """Return a function that learns the first concepts, as many as it is told."""
         built = ganstrata.load_learner(
             name, device=device, positives=self.extremes, negatives=self.extremes, **config
         )
@@ -58,7 +58,7 @@ class World:
         return lambda count: built.learn(self.w, self.scores[:, :count], concepts[:count])
 
     def loop(self, estimator: Callable[[], object], count: int) -> list[np.ndarray]:
-        """Plain scikit-learn: sort, cut and fit as many extremes as the learners fit."""
+        """Sort, cut and fit with plain scikit-learn, as many extremes as the learners fit."""
         found, share = [], int(0.7 * self.extremes)
         for j in range(count):
             order = np.argsort(-self.scores[:, j])
@@ -68,7 +68,7 @@ class World:
         return found
 
     def cosine(self, normals: list[np.ndarray]) -> float:
-        """Mean over concepts between what was found and what is true."""
+        """Return the mean cosine, over concepts, of found and true directions."""
         return float(np.mean([n @ t / np.linalg.norm(n) for n, t in zip(normals, self.true, strict=False)]))
 
 
@@ -82,7 +82,7 @@ def world(n: int, d: int, c: int, extremes: int, noise: float) -> World:
 
 
 def compare(made: World, c: int, few: int, fewest: int, rounds: int) -> None:
-    """All tables for one world: c boundaries, a few by what is slow, and the fewest by the paper's call."""
+    """Print all tables for one world: c boundaries, fewer for slow cases, fewest for the paper's call."""
     batched, again = made.learner("linear_svm"), made.learner("linear_svm", solver="sklearn")
     cases: dict[str, Callable[[], object]] = {
         "LinearSVC in a loop": lambda: made.loop(lambda: LinearSVC(dual=False), c),

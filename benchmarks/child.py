@@ -1,8 +1,8 @@
-"""Measures one case in a process of its own and prints a number: peak memory of a pass, or the time of one.
+"""Measure one case in a process of its own, and print a number: peak memory of a pass, or its time.
 
-`peak` is by how many bytes the process grew beyond what it held before the pass. Before it the same case
-renders one image, so that code, caches and primitives are there, and free memory is given back to the
-system; then the system's high-water mark is reset. On CUDA it is what torch's allocator counts.
+`peak` is the number of bytes by which the process grew during the pass. Before, the same case renders one
+image, so that code, caches and primitives are loaded; free memory is given back to the system, and the
+system's high-water mark is reset. On CUDA it is what torch's allocator counts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 def ask(
     what: str, checkpoint: str, case: str, precision: str, batch: int, rounds: int, device: str
 ) -> float | None:
-    """The number, from a fresh process; None where the system does not tell."""
+    """Return the number from a fresh process, or None if the system does not provide it."""
     command = [
         sys.executable,
         __file__,
@@ -46,7 +46,7 @@ def ask(
 
 
 def peak(warm: Call, call: Call, device: torch.device) -> int | None:
-    """Bytes that a pass needs at most; None where the system does not tell."""
+    """Return the peak memory of a pass in bytes, or None if the system does not provide it."""
     warm()
     if device.type == "cuda":
         torch.cuda.synchronize()

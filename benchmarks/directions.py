@@ -1,11 +1,11 @@
-"""A leaderboard of boundary learners: how far each direction moves its concept, and what else it moves.
+"""Rank boundary learners by the effects and side effects of their directions.
 
     python benchmarks/directions.py --out docs/directions --page docs/directions.md
 
-Every registered learner, those of other distributions too, is given the same codes and scores, and its
-boundaries are moved on the same fresh samples by the same steps, with the same random directions to
-compare with. Learners of w+ need style-mixed codes: they take part with --mixing. One that names its
-directions itself is given, for each concept, the direction that goes with its scores best.
+Every registered learner, also of other distributions, gets the same codes and scores. Its boundaries are
+moved on the same fresh samples by the same steps, and compared with the same random directions. Learners of
+w+ need style-mixed codes: they take part with --mixing. A learner that names its directions itself is
+represented, for each concept, by the direction that correlates best with its scores.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ VARIANTS = ("linear_svm:{loss: hinge}", "linear_svm:{C: 0.001}", "ridge:{alpha: 
 
 
 class Entry(NamedTuple):
-    """A learner with its options."""
+    """Represent a learner with its options."""
 
     label: str
     use: str
@@ -61,7 +61,7 @@ class Entry(NamedTuple):
 
 
 class Sampled(NamedTuple):
-    """What all learners share: samples to learn from, and samples that none of them is given."""
+    """Hold what all learners share: probing samples, and samples that no learner is given."""
 
     prepared: Prepared
     columns: list[int]  # of the B concepts that are learnt
@@ -75,12 +75,12 @@ class Sampled(NamedTuple):
 
     @property
     def concepts(self) -> list[Concept]:
-        """The B concepts."""
+        """Return the B concepts."""
         return [self.prepared.concepts[j] for j in self.columns]
 
 
 def entries(asked: Sequence[str]) -> list[Entry]:
-    """Learners from `name` or `name:{option: value}`."""
+    """Parse learners from `name` or `name:{option: value}`."""
     found = []
     for text in asked:
         use, _, written = text.partition(":")
@@ -96,13 +96,13 @@ def entries(asked: Sequence[str]) -> list[Entry]:
 
 
 def registered() -> list[str]:
-    """All names under which learners are known, and the variants."""
+    """Return the names of all registered learners, and the variants."""
     return [*dict.fromkeys(info.name for info in registry().infos("boundary")), *VARIANTS]
 
 
 @torch.inference_mode()
 def sample(config: RunConfig, fresh: int) -> Sampled:
-    """Draw, render and score the config's samples and some more, as a run does."""
+    """Draw, render and score the config's samples and additional ones, as a run does."""
     prepared = prepare(config)
     n = config.synthesis.samples
     kept: dict[str, list[Any]] = {"w": [], "codes": [], "scores": [], "classes": []}
@@ -132,7 +132,7 @@ def sample(config: RunConfig, fresh: int) -> Sampled:
 
 
 def built(entry: Entry, sampled: Sampled) -> BoundaryLearner:
-    """The learner, given the common share of extremes where its config asks for them.
+    """Build the learner, with the common share of extremes if its config has these fields.
 
     Raises:
         GanstrataError: it cannot be had, or not for these samples.
@@ -150,7 +150,7 @@ def built(entry: Entry, sampled: Sampled) -> BoundaryLearner:
 
 
 def learn(learner: BoundaryLearner, sampled: Sampled) -> Boundaries:
-    """A boundary for each concept, in their order.
+    """Learn a boundary for each concept, in order.
 
     Raises:
         DataError: a boundary of another shape, or one that is not finite.
@@ -179,9 +179,9 @@ def learn(learner: BoundaryLearner, sampled: Sampled) -> Boundaries:
 
 
 def matched(found: Boundaries, sampled: Sampled) -> Boundaries:
-    """For each concept the direction, either way, whose distances correlate best with its scores on the samples learnt from.
+    """Return, for each concept, the direction whose distances correlate best with its probing scores.
 
-    Such a boundary is put where half of the samples lie on either side.
+    Either sign is allowed. The boundary is placed so that half of the samples lie on either side.
     """
     chosen = []
     projected = np.stack([distances(sampled.w, sampled.codes, boundary.normal) for boundary in found])
@@ -201,7 +201,7 @@ def matched(found: Boundaries, sampled: Sampled) -> Boundaries:
 def distances(
     w: NDArray[np.float32], codes: NDArray[np.float32] | None, normal: NDArray[np.float32], offset: Any = 0.0
 ) -> Floats:
-    """Signed distances (N,); those of a normal per layer are averaged over layers."""
+    """Return signed distances (N,); those of a normal per layer are averaged over layers."""
     if normal.ndim == 1:
         return np.asarray(w @ normal + float(np.mean(offset)), dtype=np.float64)
     source = np.broadcast_to(w[:, None], (len(w), *normal.shape)) if codes is None else codes
@@ -211,7 +211,7 @@ def distances(
 
 
 def accuracies(boundaries: Boundaries, sampled: Sampled) -> Floats:
-    """Share of the extremes of the fresh samples on the right side, (B,)."""
+    """Return the share of the extremes of the fresh samples on the right side, (B,)."""
     w, codes, scores = sampled.fresh
     rows = []
     for boundary, column in zip(boundaries, scores.T, strict=True):
@@ -232,7 +232,7 @@ def accuracies(boundaries: Boundaries, sampled: Sampled) -> Floats:
 
 @torch.inference_mode()
 def moved(sampled: Sampled, moves: Sequence[tuple[NDArray[np.float32], float]]) -> NDArray[np.float32]:
-    """Changes in standard deviations by each (normal, step in sd of w) on the verification samples: (M, K, B)."""
+    """Return the changes in sd by each (normal, step in sd of w) on verification samples, (M, K, B)."""
     prepared, samples = sampled.prepared, sampled.prepared.config.rescoring.samples
     layers = range(prepared.generator.card.layers)
     found = np.empty((len(moves), samples, len(sampled.columns)), dtype=np.float32)
@@ -249,7 +249,7 @@ def moved(sampled: Sampled, moves: Sequence[tuple[NDArray[np.float32], float]]) 
 
 
 def compare(config: RunConfig, asked: Sequence[Entry], *, fresh: int, rounds: int) -> Board:
-    """Learn and move everything."""
+    """Learn and move all boundaries."""
     sampled = sample(config, fresh)
     learners, kept, left = {}, {}, {}
     for entry in asked:

@@ -1,8 +1,8 @@
-"""What the leaderboard of learners computes from changed scores. Pure.
+"""Compute the numbers of the leaderboard from changed scores, in pure functions.
 
-Shapes: E learners, B concepts, K samples, R resamplings. Changes are in standard deviations of each
-concept. Samples and concepts are drawn again together, and alike for all learners, so that the
-difference of two learners has an interval of its own, which is narrower than theirs.
+Shapes: E learners, B concepts, K samples, R resamples. Changes are in standard deviations of each concept.
+Samples and concepts are resampled together, and alike for all learners, so the difference of two learners
+has an interval of its own, which is narrower than theirs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STEPS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 
 
 class Estimate(NamedTuple):
-    """One number per learner (E,), its 95 % interval, and the resamplings behind it (R, E)."""
+    """Hold one number per learner (E,), its 95 % interval, and its resamples (R, E)."""
 
     value: Floats
     low: Floats
@@ -28,22 +28,22 @@ class Estimate(NamedTuple):
     drawn: Floats
 
     def against(self, baseline: int) -> Estimate:
-        """The differences from one of the learners, from resamplings common to both."""
+        """Compute the differences from one learner, from resamples common to both."""
         return estimate(self.value - self.value[baseline], self.drawn - self.drawn[:, [baseline]])
 
 
 def estimate(value: Floats, drawn: Floats) -> Estimate:
-    """The interval lies as the resamplings lie about their own mean.
+    """Compute an interval that lies about the value as the resamples lie about their own mean.
 
-    The absolute value of a mean grows with every source of noise, and resampling is one: percentiles
-    as they stand would lie too high.
+    The absolute value of a mean grows with every source of noise, and resampling is one, so plain
+    percentiles would be too high.
     """
     low, high = np.nanquantile(drawn - np.nanmean(drawn, axis=0), (0.025, 0.975), axis=0)
     return Estimate(value, value + low, value + high, drawn)
 
 
 def by_concept(changes: Floats, null: Floats, weights: Floats) -> dict[str, Floats]:
-    """What is measured of every learner and concept, each (R, E, B).
+    """Compute each measure for every learner and concept, (R, E, B).
 
     - target: mean change of a boundary's own concept at the last step.
     - others: mean over the other concepts of the absolute mean change there, less what a random
@@ -80,14 +80,14 @@ def by_concept(changes: Floats, null: Floats, weights: Floats) -> dict[str, Floa
 
 
 def _ratio(above: Floats, below: Floats, weights: Floats) -> Floats:
-    """Weighted sums over samples (..., K) divided by each other: (R, ...); NaN where nothing moves."""
+    """Divide weighted sums over samples (..., K), giving (R, ...); NaN where nothing moves."""
     with np.errstate(invalid="ignore", divide="ignore"):
         found: Floats = np.moveaxis(above @ weights.T, -1, 0) / np.moveaxis(below @ weights.T, -1, 0)
     return found
 
 
 def over_concepts(values: Floats, weights: Floats) -> Floats:
-    """Mean over concepts of values (R, E, B) with weights (R, B): (R, E); NaN is left out."""
+    """Average values (R, E, B) over concepts with weights (R, B), giving (R, E); NaN is left out."""
     known = ~np.isnan(values)
     totals = (np.where(known, values, 0.0) * weights[:, None]).sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -97,7 +97,7 @@ def over_concepts(values: Floats, weights: Floats) -> Floats:
 def summarise(
     changes: Floats, null: Floats, accuracy: Floats, *, resamplings: int, seed: int
 ) -> dict[str, Estimate]:
-    """All that has an interval, by name: those of `by_concept` as means over concepts, leak and accuracy.
+    """Compute all estimates by name: means over concepts of `by_concept`, leak and accuracy.
 
     Leak is others over target.
 
@@ -128,7 +128,7 @@ def summarise(
 
 
 def q_values(changes: Floats, null: Floats) -> Floats:
-    """Q values of each learner's effects on their own concepts against the random directions, (E, B)."""
+    """Return q values of each learner's effects on own concepts against random directions, (E, B)."""
     diagonal = np.arange(changes.shape[1])
     effects = np.nanmean(changes[:, diagonal, -1, :, diagonal], axis=-1).T  # (E, B)
     chance = np.nanmean(null, axis=1)  # (directions, B)

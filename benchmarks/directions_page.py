@@ -1,4 +1,4 @@
-"""The leaderboard as tables for a page, as CSV and as a picture."""
+"""Write the leaderboard as tables of a page, as CSV and as a figure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BETTER = {
 
 
 class Row(NamedTuple):
-    """A learner, and what it found."""
+    """Hold a learner and its boundaries."""
 
     label: str
     supervised: bool
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Board:
-    """Everything that was measured.
+    """Hold all measurements.
 
     Attributes:
         rows: E learners.
@@ -53,8 +53,8 @@ class Board:
         single: each measure but leak, (E, B).
         q: against the null, (E, B).
         estimates: each measure over concepts, (E,).
-        left: learners that did not take part, and why.
-        baseline: the learner that others are compared with.
+        left: learners that were left out, and why.
+        baseline: the learner with which others are compared.
         rate: q below which an effect beats the null.
     """
 
@@ -69,16 +69,16 @@ class Board:
 
     @property
     def order(self) -> list[int]:
-        """The learner that moves its concepts farthest first."""
+        """Order learners by their effect on target, largest first."""
         return [int(e) for e in np.argsort(-self.estimates["target"].value, kind="stable")]
 
     def share(self, e: int) -> tuple[float, float, float]:
-        """Concepts whose effect beats the null: share and Wilson's interval."""
+        """Return the share of concepts whose effect beats the null, with Wilson's interval."""
         share = float((self.q[e] < self.rate).mean())
         return (share, *share_interval(share, len(self.concepts)))
 
     def cosine(self, e: int) -> float:
-        """Between this learner's normals and the baseline's, mean over concepts; NaN where one has a normal per layer."""
+        """Return the mean cosine with the baseline's normals; NaN if one of them has a normal per layer."""
         pairs = list(zip(self.rows[e].normals, self.rows[self.baseline].normals, strict=True))
         return (
             float(np.mean([a @ b for a, b in pairs]))
@@ -88,14 +88,14 @@ class Board:
 
 
 class Table(NamedTuple):
-    """Its heading, its columns and its rows."""
+    """Hold the heading, columns and rows of a table."""
 
     title: str
     columns: list[str]
     rows: list[list[str]]
 
     def markdown(self) -> str:
-        """For a page."""
+        """Return the table in Markdown."""
         lines = [
             f"### {self.title}",
             "",
@@ -106,12 +106,12 @@ class Table(NamedTuple):
 
 
 def shown(found: Estimate, e: int) -> str:
-    """Value and interval."""
+    """Return a value with its interval as text."""
     return f"{found.value[e]:.2f} [{found.low[e]:.2f}, {found.high[e]:.2f}]".replace("-0.00", "0.00")
 
 
 def tables(board: Board) -> list[Table]:
-    """The leaderboard, differences from the baseline, and effects by concept."""
+    """Return the leaderboard, the differences from the baseline, and the effects by concept."""
     estimates, base = board.estimates, board.rows[board.baseline]
     count = len(board.concepts)
     first = Table(
@@ -147,13 +147,13 @@ def tables(board: Board) -> list[Table]:
 
 
 def _decided(found: Estimate, e: int) -> str:
-    """A difference; in bold where its interval leaves out 0."""
+    """Return a difference as text, in bold if its interval excludes 0."""
     text = f"{found.value[e]:+.2f} [{found.low[e]:.2f}, {found.high[e]:.2f}]".replace("-0.00", "0.00")
     return f"**{text}**" if found.low[e] > 0.0 or found.high[e] < 0.0 else text
 
 
 def numbers(board: Board) -> dict[str, list[list[Any]]]:
-    """All numbers for CSV: by learner, and by learner and concept."""
+    """Return all numbers for CSV: by learner, and by learner and concept."""
     learners: list[list[Any]] = [
         ["learner", "measure", "value", "low", "high", "difference", "difference_low", "difference_high"]
     ]
@@ -184,10 +184,10 @@ def numbers(board: Board) -> dict[str, list[list[Any]]]:
 
 
 def picture(board: Board) -> str:
-    """A panel per measure, a line per learner.
+    """Draw a panel per measure, with a line per learner.
 
-    Dots have two intervals: the thin, grey one is the learner's own, the strong one that of its
-    difference from the baseline, whose value is the upright line.
+    Dots have two intervals: the thin, grey one is the learner's own, the thick one that of its difference
+    from the baseline, whose value is the vertical line.
     """
     left, width, gap, line, top = (
         30.0 + text_width(row.label for row in board.rows),
@@ -240,7 +240,7 @@ def picture(board: Board) -> str:
 
 
 def write(board: Board, folder: Path | None, page: Path | None) -> str:
-    """Write the files that are asked for; returns the tables as text.
+    """Write the requested files, and return the tables as text.
 
     Raises:
         ValueError: the page has no marks between which the tables go.
@@ -261,7 +261,7 @@ def write(board: Board, folder: Path | None, page: Path | None) -> str:
 
 
 def put(page: Path, text: str) -> None:
-    """Replace what stands between the two marks of a page.
+    """Replace the text between the two marks of a page.
 
     Raises:
         ValueError: the page has no such marks.

@@ -1,8 +1,8 @@
-"""Rendering through strata against the same network's forward pass written plainly, and what each switch is worth.
+"""Compare rendering through strata with a plain forward pass of the same network, and measure each switch.
 
-Random weights in the sizes that were published, and the bundled network. The plain passes are in plain/;
-that they compute the same picture is checked first. Times are medians of rounds in which all cases
-take turns; peak memory is measured in a process of its own per case.
+Networks have random weights in their published sizes; the bundled one takes part too. The plain passes are
+in plain/; first they are checked to compute the same picture. Times are medians of rounds in which all
+cases take turns; peak memory is measured in a process of its own per case.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BUDGET = 40.0  # seconds after which a table stops adding rounds
 
 
 def chosen(families: str) -> list[str]:
-    """The families that were asked for."""
+    """Return the requested families."""
     wanted = list(KNOWN) if families == "all" else families.split(",")
     unknown = [name for name in wanted if name not in KNOWN]
     if unknown:
@@ -41,7 +41,7 @@ def chosen(families: str) -> list[str]:
 
 
 def cases(subject: Subject, names: Sequence[str]) -> dict[str, Call]:
-    """These ways of rendering, and those in other precisions."""
+    """Return these ways of rendering, also in other precisions."""
     cuda = subject.device.type == "cuda"
     found = {name: subject.case(name) for name in names}
     for precision in ("bf16", "fp16") if cuda else ("bf16",):
@@ -55,7 +55,7 @@ def cases(subject: Subject, names: Sequence[str]) -> dict[str, Call]:
 
 
 def timed(subject: Subject, calls: Mapping[str, Call], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each case in every round; once more as many rounds where they are unsteady and time allows."""
+    """Return the seconds of each case in every round; run as many rounds again if they vary and time allows."""
     ready = {name: waited(call, subject.device) for name, call in calls.items()}
     wall = subject.device.type == "cuda"
     found = turns(ready, rounds, wall=wall, budget=BUDGET)
@@ -69,7 +69,7 @@ def timed(subject: Subject, calls: Mapping[str, Call], rounds: int) -> dict[str,
 
 
 def verdict(seconds: Mapping[str, list[float]]) -> tuple[float, str]:
-    """Render over the better plain pass, as the median of the rounds' ratios, and that pass."""
+    """Return the median ratio of render to the better plain pass, and the name of that pass."""
     best = min((PLAIN, LAST), key=lambda name: statistics.median(seconds[name]))
     return statistics.median(a / b for a, b in zip(seconds[RENDER], seconds[best], strict=False)), best
 
@@ -91,7 +91,7 @@ def report(subject: Subject, seconds: Mapping[str, list[float]]) -> None:
 
 
 def reuse(subject: Subject, rounds: int) -> None:
-    """An edited image from the state before the first layer of each group."""
+    """Measure an edited image that starts at the state before the first layer of each group."""
     generator, groups = subject.generator, subject.generator.groups
     if generator.card.layers == 1 or not groups:
         print("\nPrefix reuse: one layer, which everything reads; nothing to reuse")
@@ -132,7 +132,7 @@ def memory(subject: Subject, checkpoint: str, names: Sequence[str]) -> None:
 
 
 def freed(checkpoint: str, batch: int, rounds: int) -> None:
-    """With and without keep_freed_memory(), which cannot be undone within a process."""
+    """Measure with and without keep_freed_memory(), which cannot be undone within a process."""
     names = {"freed": "as the C library has it", "kept": "keep_freed_memory()"}
     found: dict[str, list[float]] = {name: [] for name in names.values()}
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Networks of every family with random weights, in the sizes that were published, as files that the plugins read."""
+"""Make networks of every family with random weights in published sizes, as files that the plugins read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Family:
-    """A network to be made: its plugin, what it is in words, and its architecture, or with True a tiny one that tests can afford."""
+    """Describe a network: its plugin, its name in words, and its architecture, or a tiny one for tests."""
 
     plugin: str
     words: str
@@ -114,7 +114,7 @@ def _of_biggan(**sizes: Any) -> Any:
 
 
 def _stylegan3(tiny: bool, *, rotates: bool) -> Any:
-    """By the paper's formulas: widths fall with the cutoff frequency."""
+    """Compute widths by the paper's formulas: they fall with the cutoff frequency."""
     resolution, size, layers = (16, 8, 5) if tiny else (256, 512, 14)
     base, most = (128, 8) if tiny else (65536, 1024) if rotates else (32768, 512)
     sampling = by_settings({"img_resolution": resolution, "num_layers": layers})
@@ -157,7 +157,7 @@ FAMILIES = {
 
 
 def make(name: str, folder: Path, *, tiny: bool = False) -> Path:
-    """Write one network as `model convert` would, with random weights; the path of the file."""
+    """Write one network with random weights as `model convert` would, and return the path of the file."""
     family = FAMILIES[name]
     architecture = family.architecture(tiny)
     with torch.random.fork_rng():
@@ -177,7 +177,7 @@ def make(name: str, folder: Path, *, tiny: bool = False) -> Path:
 
 
 def _alive(name: str, tensor: Tensor) -> Tensor:
-    """Random values where a new network has none that are worth computing with: BigGAN's weights, noise that does nothing."""
+    """Replace initial values that compute nothing useful by random ones: BigGAN's weights, zero noise."""
     if (
         name.startswith("mapping.layers.") and tensor.ndim == 2
     ):  # StyleGAN's, which are stored a hundred times too large

@@ -1,4 +1,4 @@
-"""What the benchmarks share: fair timing, and a table of ratios against one named baseline."""
+"""Time cases fairly, and print ratios to a named baseline."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def arguments(description: str | None, **more: tuple[object, str]) -> argparse.N
 def alternate(
     cases: Mapping[str, Callable[[], object]], rounds: int, *, warm: bool = True
 ) -> dict[str, float]:
-    """Median seconds of each case; cases take turns."""
+    """Return the median seconds of each case; cases take turns."""
     return {name: statistics.median(values) for name, values in turns(cases, rounds, warm=warm).items()}
 
 
@@ -47,15 +47,15 @@ def turns(
     least: int = 3,
     budget: float = math.inf,
 ) -> dict[str, list[float]]:
-    """Seconds of each case in every round; in a round all cases take their turn.
+    """Return the seconds of each case in every round; in a round every case takes its turn.
 
     Args:
-        cases: what is timed, by name.
-        rounds: how many.
+        cases: functions to time, by name.
+        rounds: number of rounds.
         warm: whether each case runs once before.
-        wall: take the time on the wall at any rate.
-        least: rounds after which it may stop early,
-        budget: when so many seconds have passed.
+        wall: measure wall time in any case.
+        least: number of rounds after which it may stop early.
+        budget: number of seconds after which it does.
     """
     clock = clock_of(wall=wall)
     for case in cases.values() if warm else ():
@@ -73,17 +73,17 @@ def turns(
 
 
 def clock_of(*, wall: bool = False) -> Callable[[], float]:
-    """What tells the time, in seconds.
+    """Return the clock, in seconds.
 
-    With one thread it is the processor's time in this process, which the load that other programs
-    make changes least; with more, whose times would add up, it is the time on the wall, and so it is
-    where asked for: other devices have no processor's time.
+    With one thread it is this process's processor time, on which the load of other programs has the least
+    influence. With more threads, whose times would add up, it is wall time, and also if asked for: other
+    devices have no processor time.
     """
     return time.process_time if torch.get_num_threads() == 1 and not wall else time.perf_counter
 
 
 def spread(values: Sequence[float]) -> float:
-    """The distance of the quartiles over the median."""
+    """Return the distance of the quartiles divided by the median."""
     low, middle, high = (
         statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else (values * 3)[:3]
     )
@@ -102,7 +102,7 @@ def table(
 
 
 def machine() -> str:
-    """One line on what this was measured on, with the load that other programs make."""
+    """Return one line that describes the machine, with the load of other programs."""
     name = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:

@@ -1,13 +1,13 @@
-"""Re-scoring with shared baselines and prefix reuse against the naive order.
+"""Compare re-scoring with shared baselines and prefix reuse to the naive order.
 
-The naive order is the loop one would write first: for every boundary, layer set and sign render the
-unedited and the edited images in full and score both. Here the baseline of a batch is rendered and
-scored once, and an edited image starts at the first stratum that its layers touch. Both must give
-the same effects. Images are counted, and so are strata: how often one was applied to one image.
+The naive order is the loop one would write first: for every boundary, layer set and sign, render the
+unedited and the edited images in full and score both. Here the baseline of a batch is rendered and scored
+once, and an edited image starts at the first stratum that reads one of its layers. Both must give the same
+effects. Images are counted, and how often a stratum was applied to an image.
 
-With --family stylegan, or another family of making.py, instead: what moving each layer of a network of
-the published size costs, in FLOPs as torch counts them and in seconds, and the ratio of our order to
-the naive ones. Scorers are left out there.
+With --family stylegan, or another family of making.py, measure instead what moving each layer of a network
+of the published size costs, in FLOPs as torch counts them and in seconds, and the ratio of our order to the
+naive ones. Scorers are left out there.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ CONFIG: dict[str, Any] = {
 
 
 class Bench:
-    """One batch of codes, B unit directions, and a count of images and strata."""
+    """Hold one batch of codes, B unit directions, and counts of images and strata."""
 
     def __init__(self, prepared: Prepared, boundaries: int, batch: int, distance: float) -> None:
         self.prepared, self.generator, self.distance = prepared, prepared.generator, distance
@@ -58,12 +58,12 @@ class Bench:
         self.images = self.strata = 0
 
     def count(self, strata: int) -> None:
-        """Note one batch that passed so many strata."""
+        """Count one batch that passed this number of strata."""
         self.images += len(self.codes)
         self.strata += strata * len(self.codes)
 
     def edits(self, normal: np.ndarray) -> Sequence[tuple[tuple[int, ...], torch.Tensor]]:
-        """Layers and moved codes, for every layer set and sign."""
+        """Yield layers and moved codes for every layer set and sign."""
         scale = self.generator.layer_scale
         fields = [(layers, edit_direction(normal, layers, scale)) for layers in self.prepared.sets.values()]
         return [
@@ -73,7 +73,7 @@ class Bench:
         ]
 
     def naive(self) -> np.ndarray:
-        """Mean changes (B, S x 2, C)."""
+        """Compute mean changes (B, S x 2, C) in the naive order."""
         g, score, every = self.generator, self.prepared.score, len(self.generator.strata)
         self.images = self.strata = 0
         effects = []
@@ -87,7 +87,7 @@ class Bench:
         return np.array(effects)
 
     def shared(self, *, reuse: bool) -> np.ndarray:
-        """The same with one baseline, and with or without prefix reuse."""
+        """Compute the same with one baseline, with or without prefix reuse."""
         g, score, every = self.generator, self.prepared.score, len(self.generator.strata)
         self.images = self.strata = 0
         starts = {layers: first_reader(g, layers) for layers in self.prepared.sets.values()}
@@ -108,7 +108,7 @@ class Bench:
 
 
 def single_layers(family: str, rounds: int) -> None:
-    """The cost of each layer's edit, and ratios for some numbers of boundaries, null directions and signs."""
+    """Print the cost of each layer's edit, and ratios for some numbers of boundaries, null directions and signs."""
     with tempfile.TemporaryDirectory() as folder:
         generator = ganstrata.load_generator(
             FAMILIES[family].plugin, checkpoint=str(make(family, Path(folder))), device="cpu"

@@ -1,4 +1,4 @@
-"""Networks of published sizes with random weights, in the files in which such networks are published."""
+"""Make networks of published sizes with random weights, in the files in which they are published."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WORDS = ("a", "photo", "of", "cluttered", "tidy", "room")
 
 
 def places(name: str, folder: Path) -> tuple[Path, Path]:
-    """A Places365 checkpoint, `module.` before each key as published, and weights of 102 attributes."""
+    """Write a Places365 checkpoint, `module.` before each key as published, and weights of 102 attributes."""
     torch.manual_seed(0)
     shape, pooling = PLACES[name]
     state = {f"module.{key}": value for key, value in ResNet(shape, max_pool=pooling).state_dict().items()}
@@ -41,7 +41,7 @@ def places(name: str, folder: Path) -> tuple[Path, Path]:
 
 
 def segformer(folder: Path) -> Path:
-    """SegFormer-B0 with ADE20K's 150 classes, for 512 px."""
+    """Write SegFormer-B0 with ADE20K's 150 classes, for 512 px."""
     import transformers
 
     config = transformers.SegformerConfig(num_labels=150)
@@ -55,7 +55,7 @@ def segformer(folder: Path) -> Path:
 
 
 def clip(folder: Path) -> Path:
-    """CLIP ViT-B/32, for 224 px, with a tokenizer of few words."""
+    """Write CLIP ViT-B/32, for 224 px, with a tokenizer of few words."""
     import transformers
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel

@@ -1,8 +1,8 @@
-"""Scoring against the bare forward passes of the networks behind the scorers, in time and memory.
+"""Compare scoring with the bare forward passes of the scorers' networks, in time and memory.
 
-The bare pass is the network alone on pictures that are prepared already, without softmax, labels,
-lines or histograms. Scorers that share a network share its pass, which is counted. Published networks
-have their true sizes and random weights, for which a pass takes the same time.
+The bare pass is the network alone on prepared pictures, without softmax, labels, lines or histograms.
+Scorers that share a network share its pass, which is counted. Published networks have their true sizes and
+random weights, with which a pass takes the same time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MIB = 2**20
 
 
 def turns(cases: Mapping[str, Case], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each round; cases take turns. Processor time where one thread computes, which other programs change least."""
+    """Return the seconds of each round; cases take turns. With one thread it is processor time."""
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds):
@@ -44,7 +44,7 @@ def turns(cases: Mapping[str, Case], rounds: int) -> dict[str, list[float]]:
 
 
 def peak(case: Case) -> float:
-    """Bytes by which a case raises the memory of this process at most; NaN where the system does not tell."""
+    """Return by how many bytes a case raises this process's memory; NaN if the system does not provide it."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # forget the largest size so far
@@ -61,7 +61,7 @@ def _status(name: str) -> float:
 
 
 def table(title: str, seconds: Mapping[str, list[float]], peaks: Mapping[str, float], batch: int) -> None:
-    """Medians, and ratios to the first case of the same round."""
+    """Print medians, and ratios to the first case of the same round."""
     first = next(iter(seconds.values()))
     width = max(len(name) for name in seconds)
     print(
@@ -77,7 +77,7 @@ def table(title: str, seconds: Mapping[str, list[float]], peaks: Mapping[str, fl
 
 
 def networks(thing: object, depth: int = 4) -> list[nn.Module]:
-    """All networks that a scorer holds, however deep they lie in it."""
+    """Return all networks that a scorer contains, at any depth."""
     if isinstance(thing, nn.Module):
         return [thing]
     return (
@@ -88,7 +88,7 @@ def networks(thing: object, depth: int = 4) -> list[nn.Module]:
 
 
 def passes(scorers: Mapping[str, Any], images: Tensor, *names: str) -> int:
-    """How often a network is gone through when these scorers score one batch, told by hooks on the first convolution of each."""
+    """Count the passes of networks when these scorers score one batch, by hooks on first convolutions."""
     calls: list[str] = []
     loaded = {id(network): network for name in names for network in networks(scorers[name])}
     firsts = [
@@ -104,7 +104,7 @@ def passes(scorers: Mapping[str, Any], images: Tensor, *names: str) -> int:
 
 
 def together(scorers: Mapping[str, Any], images: Tensor, *names: str) -> Case:
-    """These scorers on one rendering, as a stage calls them."""
+    """Score one rendering with these scorers, as a stage does."""
 
     def call() -> object:
         rendering = ganstrata.Rendering(images)
@@ -118,7 +118,7 @@ def scorer(name: str, **config: object) -> Any:
 
 
 def bundled(batch: int) -> dict[str, tuple[dict[str, Case], int]]:
-    """The scorers of the bundled rooms, on pictures of its generator."""
+    """Measure the scorers of the bundled rooms on pictures of its generator."""
     g = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
     images = ganstrata.render(g, g.broadcast(g.map(g.sample(batch, 0, 0, ganstrata.Stream.PROBING).z)))
     names = ("category", "attribute", "segmentation", "layout")
@@ -160,7 +160,7 @@ def bundled(batch: int) -> dict[str, tuple[dict[str, Case], int]]:
 
 
 def published(folder: Path, batch: int, size: int) -> dict[str, tuple[dict[str, Case], int]]:
-    """Networks of published sizes, on pictures of some size."""
+    """Measure networks of published sizes on pictures of one size."""
     images = torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(0))
     found: dict[str, tuple[dict[str, Case], int]] = {}
     for name in scorer_models.PLACES:
@@ -201,7 +201,7 @@ def published(folder: Path, batch: int, size: int) -> dict[str, tuple[dict[str, 
 
 
 def resizing(batch: int, to: int = 224) -> dict[str, tuple[dict[str, Case], int]]:
-    """Pictures of some sizes made 224 px large: by Pillow from 8 bits, and by us from floating point; the results are equal."""
+    """Measure resizing to 224 px: by Pillow from 8 bits, and ours from floating point, with equal results."""
     found: dict[str, tuple[dict[str, Case], int]] = {}
     for size in (64, 256, 512, 1024):
         levels = torch.randint(

@@ -1,6 +1,6 @@
-"""Re-scoring that stops early against all samples: the work of both, and whether they say the same.
+"""Compare re-scoring that stops early with all samples: the work of both, and whether results agree.
 
-Makes two runs of one config that differ in rescoring.adaptive alone, or compares those that are there.
+Makes two runs of one config that differ in rescoring.adaptive alone, or compares existing ones.
 The rooms config takes several minutes for each.
 
 python benchmarks/stopping.py examples/rooms.yaml --out runs/stopping
@@ -26,7 +26,7 @@ from measure import machine
 
 
 def hierarchy(rescored: Effects, rows: list[int]) -> Hierarchy:
-    """Levels and factors by layer, of the given boundaries."""
+    """Return levels and factors by layer, of the given boundaries."""
     changes = rescored.changes[rows][:, rescored.single_layers(), 0]  # (F, L, K)
     names, levels = ([getattr(rescored.boundaries[i], field) for i in rows] for field in ("name", "level"))
     return hierarchy_of(
@@ -35,7 +35,7 @@ def hierarchy(rescored: Effects, rows: list[int]) -> Hierarchy:
 
 
 def compare(full: Run, few: Run) -> None:
-    """Print work, seconds and what the two runs decide."""
+    """Print the work, the seconds and the decisions of the two runs."""
     all_, stopped = read_effects(full), read_effects(few)
     work: dict[str, Any] = counted(
         prepare(few.config, batch=few.batch), stopped.used, stopped.null_used, stopped.replicates

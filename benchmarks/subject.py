@@ -1,4 +1,4 @@
-"""One generator with a batch of its own codes, and the ways of rendering it that are compared."""
+"""Hold a generator with a batch of codes, and the ways of rendering to compare."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Call = Callable[[], Tensor]
 
 
 class Subject:
-    """A checkpoint, opened once by its plugin and once for the plain forward passes.
+    """Open a checkpoint by its plugin, and once more for the plain forward passes.
 
     Args:
         checkpoint: a path, or `bundled:NAME`.
-        batch: how many images; 0 for as many as the pipeline would take.
-        device: where to.
+        batch: number of images; 0 for the pipeline's choice.
+        device: where to compute.
     """
 
     def __init__(self, checkpoint: str, batch: int, device: str = "cpu") -> None:
@@ -56,7 +56,7 @@ class Subject:
             )
 
     def case(self, name: str, precision: str = "fp32", *, n: int | None = None) -> Call:
-        """One way of rendering the first n images, all by default."""
+        """Return one way of rendering the first n images, by default all."""
         codes, classes = self.codes[:n], None if self.classes is None else self.classes[:n]
         if name == RENDER:
             return lambda: ganstrata.render(self.generator, codes, condition=classes, precision=precision)
@@ -70,11 +70,11 @@ class Subject:
 
     @property
     def names(self) -> list[str]:
-        """The ways that there are."""
+        """Return the names of all ways."""
         return [PLAIN, *([GROUPED] if self.plugin == "stylegan2" else []), LAST, RENDER]
 
     def compare(self) -> tuple[float, dict[str, float]]:
-        """How far the plain images lie from the plugin's at most, in standard deviations of its pixels; and the seconds of one pass of each."""
+        """Return the largest difference of plain and plugin images in sd of pixels, and seconds of one pass each."""
         image = self.case(RENDER)()
         clock = clock_of(wall=self.device.type == "cuda")
         worst, seconds = 0.0, {}

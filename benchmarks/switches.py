@@ -1,4 +1,4 @@
-"""Switches that cost something before they may pay: torch.compile, and on CUDA graphs."""
+"""Try switches with a cost before they pay off: torch.compile, and graphs on CUDA."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from subject import Call
 
 
 def compiled(call: Call) -> tuple[Call | None, str]:
-    """The call compiled and how long that took, or None and why not."""
+    """Return the compiled call and the seconds that compiling took, or None and the reason."""
     torch.compiler.reset()
     fast = torch.compile(call)
     began = time.perf_counter()
@@ -22,7 +22,7 @@ def compiled(call: Call) -> tuple[Call | None, str]:
 
 
 def graphed(call: Call) -> Call:
-    """The same work on a GPU as one CUDA graph, recorded once; it renders into the same memory every time."""
+    """Return the same work as one recorded CUDA graph, which renders into the same memory every time."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -41,7 +41,7 @@ def graphed(call: Call) -> Call:
 
 
 def waited(call: Call, device: torch.device) -> Call:
-    """The call until its work is done, not only queued."""
+    """Return a call that waits until its work is done, not only queued."""
     if device.type != "cuda":
         return call
 

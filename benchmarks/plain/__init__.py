@@ -1,10 +1,10 @@
-"""Forward passes written plainly: what one would write first, from the papers and the published tensors alone.
+"""Compute plain forward passes: what one would write first, from the papers and the published tensors.
 
-Nothing of ganstrata's is called. What depends on the weights alone is computed once, as a careful person
-does; beyond that each formula stands as in its paper, without strata, states or folding.
+Nothing of ganstrata is called. What depends on the weights alone is computed once, as a careful programmer
+would; otherwise each formula is as in its paper, without strata, states or folding.
 Every module has `prepare(tensors, architecture, layout) -> Forward`:
 
-    tensors: by the plugin's own names, as `model convert` stores them.
+    tensors: under the plugin's own names, as `model convert` stores them.
     architecture: the plain values stored beside them.
     layout: memory format of weights and feature maps.
 
@@ -30,7 +30,7 @@ def prepare(
     layout: torch.memory_format,
     **more: Any,
 ) -> Forward:
-    """The forward pass of a generator plugin's network; `more` is what its module takes besides."""
+    """Return the forward pass of a generator plugin's network; `more` are further arguments of its module."""
     laid_out = {
         name: tensor.float().contiguous(memory_format=layout) if tensor.ndim == 4 else tensor.float()
         for name, tensor in tensors.items()

@@ -1,4 +1,4 @@
-"""BigGAN and BigGAN-deep (Brock et al. 2019): batch norm with running statistics, then gain and bias of class and z."""
+"""Compute BigGAN and BigGAN-deep (Brock et al. 2019): batch norm with running statistics, then gain and bias of class and z."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def weights(t: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Every weight divided by its largest singular value, estimated by one step of power iteration from the stored vector."""
+    """Divide every weight by its largest singular value, after one power iteration from the stored vector."""
     found = dict(t)
     for name in t:
         if name.endswith(".u"):

@@ -1,4 +1,4 @@
-"""ProgressiveGAN (Karras et al. 2018): upsample, convolve, leaky ReLU, pixel norm."""
+"""Compute ProgressiveGAN (Karras et al. 2018): upsample, convolve, leaky ReLU, pixel norm."""
 
 from __future__ import annotations
 

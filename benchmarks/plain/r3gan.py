@@ -1,4 +1,4 @@
-"""R3GAN (Huang et al. 2024): residual blocks of 1x1, grouped 3x3 and 1x1 convolutions, and interpolation between them."""
+"""Compute R3GAN (Huang et al. 2024): residual blocks of 1x1, grouped 3x3 and 1x1 convolutions, interpolation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""StyleGAN (Karras et al. 2019): convolution, noise, leaky ReLU, instance norm, style."""
+"""Compute StyleGAN (Karras et al. 2019): convolution, noise, leaky ReLU, instance norm, style."""
 
 from __future__ import annotations
 

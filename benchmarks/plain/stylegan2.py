@@ -1,4 +1,4 @@
-"""StyleGAN2 with skip RGB (Karras et al. 2020): modulation and demodulation act on feature maps."""
+"""Compute StyleGAN2 with skip RGB (Karras et al. 2020): modulation and demodulation act on feature maps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Layer:
-    """What one modulated convolution needs; `grouped` modulates the weights of every sample instead, as the reference does."""
+    """Hold one modulated convolution; `grouped` modulates each sample's weights, as the reference does."""
 
     def __init__(self, t: Mapping[str, Tensor], name: str, *, grouped: bool) -> None:
         self.weight, self.bias, self.grouped = t[f"{name}.weight"], t[f"{name}.bias"][:, None, None], grouped
@@ -23,11 +23,11 @@ class Layer:
             self.kernel = t[f"{name}.resample_filter"]
 
     def style(self, code: Tensor) -> Tensor:
-        """Codes (N, D) to scales of the input channels (N, I)."""
+        """Return the scales of the input channels (N, I) for codes (N, D)."""
         return F.linear(code, *self.affine)
 
     def __call__(self, x: Tensor, code: Tensor, *, up: bool) -> Tensor:
-        """(N, I, H, W) to (N, O, H, W), or to twice the size."""
+        """Convolve (N, I, H, W) to (N, O, H, W), or to twice the size."""
         style = self.style(code)
         demodulation = torch.rsqrt(style.square() @ self.energy.t() + 1e-8)
         if self.grouped:

@@ -1,4 +1,4 @@
-"""StyleGAN3 (Karras et al. 2021): the nonlinearity between two resampling filters, one after the other on whole feature maps."""
+"""Compute StyleGAN3 (Karras et al. 2021): its filtered nonlinearity, filter by filter on whole maps."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def affine(t: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
 
 
 def kernels(kernel: Tensor, channels: int) -> list[Tensor]:
-    """A filter (T,) along both axes, or (T, T), for every channel."""
+    """Return a filter (T,) along both axes, or (T, T), for every channel."""
     parts = [kernel[None, :], kernel[:, None]] if kernel.ndim == 1 else [kernel]
     return [part.expand(channels, 1, *part.shape) for part in parts]
 
 
 def upsampled(x: Tensor, kernel: Tensor, up: int, start: int, end: int) -> Tensor:
-    """Zeros between the samples, so many at the begin and the end, and the filter."""
+    """Insert zeros between the samples, pad both ends, and filter."""
     c, reach = x.shape[1], kernel.shape[0]
     for weight in kernels(kernel, c):
         x = F.conv_transpose2d(
@@ -33,7 +33,7 @@ def upsampled(x: Tensor, kernel: Tensor, up: int, start: int, end: int) -> Tenso
 
 
 def downsampled(x: Tensor, kernel: Tensor, down: int) -> Tensor:
-    """The filter, and every so manieth sample."""
+    """Filter, and keep every n-th sample."""
     c = x.shape[1]
     for weight in kernels(kernel.flip(*range(kernel.ndim)), c):
         x = F.conv2d(x, weight, stride=[down if size > 1 else 1 for size in weight.shape[2:]], groups=c)
@@ -41,7 +41,7 @@ def downsampled(x: Tensor, kernel: Tensor, down: int) -> Tensor:
 
 
 class Fourier:
-    """Sine waves that w moves and turns."""
+    """Compute sine waves that w moves and turns."""
 
     def __init__(self, t: Mapping[str, Tensor], size: int, rate: int, bandwidth: float) -> None:
         name = "synthesis.input"
@@ -54,7 +54,7 @@ class Fourier:
         self.weight = t[f"{name}.weight"] / t[f"{name}.weight"].shape[1] ** 0.5
 
     def __call__(self, code: Tensor) -> Tensor:
-        """Codes (N, D) to (N, C, size, size)."""
+        """Return the features (N, C, size, size) for codes (N, D)."""
         moved = F.linear(code, *self.affine)
         c, s, right, down = (moved / moved[:, :2].norm(dim=1, keepdim=True)).unbind(dim=1)
         zero, one = torch.zeros_like(c), torch.ones_like(c)
@@ -77,7 +77,7 @@ class Fourier:
 
 
 class Layer:
-    """A modulated convolution and what follows it."""
+    """Compute a modulated convolution and its filtered nonlinearity."""
 
     def __init__(
         self, t: Mapping[str, Tensor], name: str, sizes: Mapping[str, Any], clamp: float | None
@@ -97,7 +97,7 @@ class Layer:
         self.padding = start, padding - start
 
     def __call__(self, x: Tensor, code: Tensor) -> Tensor:
-        """(N, I, before, before) to (N, O, after, after)."""
+        """Map (N, I, before, before) to (N, O, after, after)."""
         style = F.linear(code, *self.affine)
         style = style * style.square().mean(dim=1, keepdim=True).rsqrt() / self.weight[0].numel() ** 0.5
         demodulation = torch.rsqrt(style.square() @ self.energy.t() + 1e-8)
@@ -113,7 +113,7 @@ class Layer:
         return x if self.down_filter is None else downsampled(x, self.down_filter, self.down)
 
     def to_rgb(self, x: Tensor, code: Tensor) -> Tensor:
-        """The last layer, which is neither demodulated nor filtered."""
+        """Apply the last layer, which is neither demodulated nor filtered."""
         style = F.linear(code, *self.affine) * self.gain / self.weight[0].numel() ** 0.5
         x = F.conv2d(x * style[:, :, None, None], self.weight, padding=self.weight.shape[2] - 1) + self.bias
         x = F.pad(x, self.padding * 2)
