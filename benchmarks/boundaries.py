@@ -144,7 +144,7 @@ def main() -> None:
         fewest=(1, "boundaries by the paper's call"),
         noise=("0,0.5,3", "standard deviations of noise"),
     )
-    warnings.simplefilter("ignore")  # of baselines that stop early
+    warnings.simplefilter("ignore")  # baselines that stop early
     few, fewest = min(options.few, options.concepts), min(options.fewest, options.concepts)
     print(machine())
     print(

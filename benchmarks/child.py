@@ -37,7 +37,7 @@ def ask(
         device,
         str(torch.get_num_threads()),
     ]
-    # A script finds the files beside it, unless this keeps it from doing so.
+    # PYTHONSAFEPATH would keep the script from finding the files beside it.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
     answer = subprocess.run(
         command, capture_output=True, text=True, check=True, env=environment

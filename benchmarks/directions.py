@@ -45,7 +45,7 @@ from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).resolve().parents[1]
 BASELINE = "linear_svm"
-SHARE = 0.2  # of all samples are positives, and as many negatives, where a learner can be told
+SHARE = 0.2  # share of all samples that are positives, and negatives, if a learner has these fields
 NEEDED = {"sklearn": {"estimator": "sklearn.linear_model:SGDClassifier"}}
 """Options without which a learner cannot be built."""
 VARIANTS = ("linear_svm:{loss: hinge}", "linear_svm:{C: 0.001}", "ridge:{alpha: 1000}")
@@ -90,7 +90,7 @@ def entries(asked: Sequence[str]) -> list[Entry]:
         options = {**NEEDED.get(use, {}), **given}
         shown = (
             f"{key}: {str(value).rpartition(':')[2]}" for key, value in options.items()
-        )  # of a dotted path, the name
+        )  # the name in a dotted path
         found.append(Entry(", ".join([use, *shown]), use, options))
     return found
 
@@ -256,7 +256,7 @@ def compare(config: RunConfig, asked: Sequence[Entry], *, fresh: int, rounds: in
         try:
             learners[entry.label] = built(entry, sampled)
             kept[entry.label] = learn(learners[entry.label], sampled)
-        except Exception as error:  # whatever a learner does wrong, the others go on
+        except Exception as error:  # the other learners continue, whatever one does wrong
             learners.pop(entry.label, None)
             left[entry.label] = (
                 str(error) if isinstance(error, GanstrataError) else f"{type(error).__name__}: {error}"
@@ -323,7 +323,7 @@ def main() -> None:
         "--learners",
         nargs="+",
         metavar="NAME[:{OPTIONS}]",
-        help="default: all that are registered, and some variants",
+        help="learners; default: all that are registered, and some variants",
     )
     parser.add_argument(
         "--config",
@@ -331,24 +331,27 @@ def main() -> None:
         default=ROOT / "examples/rooms.yaml",
         help="generator, scorers and concepts; default: the demo's",
     )
-    parser.add_argument("--samples", type=int, default=4000, help="to learn from (4000)")
-    parser.add_argument("--fresh", type=int, default=1000, help="for accuracy, given to no learner (1000)")
-    parser.add_argument("--verify", type=int, default=96, help="samples that are moved (96)")
-    parser.add_argument("--null", type=int, default=20, help="random directions (20)")
+    parser.add_argument("--samples", type=int, default=4000, help="number of probing samples (4000)")
     parser.add_argument(
-        "--mixing", type=float, default=0.0, help="share of samples with two styles, for learners of w+ (0)"
+        "--fresh", type=int, default=1000, help="number of samples for accuracy, given to no learner (1000)"
     )
+    parser.add_argument("--verify", type=int, default=96, help="number of verification samples (96)")
+    parser.add_argument("--null", type=int, default=20, help="number of random directions (20)")
     parser.add_argument(
-        "--rounds", type=int, default=3, help="of fitting, of which the median time counts (3)"
+        "--mixing",
+        type=float,
+        default=0.0,
+        help="share of samples that mix two styles, for learners of w+ (0)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of everything (0)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of fitting; the median time counts (3)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything (0)")
     parser.add_argument("--out", type=Path, help="folder for CSV and SVG")
-    parser.add_argument("--page", type=Path, help="page whose tables are renewed")
+    parser.add_argument("--page", type=Path, help="page whose tables are replaced")
     options = parser.parse_args()
     torch.set_num_threads(1)
     threadpool_limits(1)
     keep_freed_memory()
-    warnings.simplefilter("ignore")  # of estimators that stop early
+    warnings.simplefilter("ignore")  # estimators that stop early
     began = time.process_time()
     changes = (
         *(
@@ -367,7 +370,7 @@ def main() -> None:
                 ("layers", "[all]"),
             )
         ),
-        f"boundary={{use: mean_difference, with: {{positives: {SHARE}, negatives: {SHARE}}}}}",  # has to be there; is not used
+        f"boundary={{use: mean_difference, with: {{positives: {SHARE}, negatives: {SHARE}}}}}",  # required, but not used
         "conditions=[]",
     )
     config = read_config(options.config, changes)

@@ -25,9 +25,9 @@ from switches import compiled, graphed, waited
 ROOMS = "rooms"
 KNOWN = (ROOMS, *FAMILIES)
 TOLERANCE = 1e-3  # in standard deviations of the pixels
-ALLOWED = 1.05  # what render may take, as a share of the better plain pass
-UNSTEADY = 0.05  # distance of the quartiles over the median, above which rounds are added
-SLOW = 10.0  # seconds of one pass, above which a plain one that also takes thrice as long as render is not repeated
+ALLOWED = 1.05  # allowed ratio of render to the better plain pass
+UNSTEADY = 0.05  # distance of the quartiles divided by the median, above which rounds are added
+SLOW = 10.0  # seconds of a pass; a slower plain one that takes three times as long as render runs once
 BUDGET = 40.0  # seconds after which a table stops adding rounds
 
 
@@ -81,11 +81,11 @@ def report(subject: Subject, seconds: Mapping[str, list[float]]) -> None:
     rounds, worst = len(seconds[RENDER]), max(spread(values) for values in seconds.values())
     once = [name for name, values in seconds.items() if len(values) == 1]
     if once:
-        print(f"  measured once, for it takes long: {', '.join(once)}")
+        print(f"  measured once, because it is slow: {', '.join(once)}")
     print(
         f"  {RENDER} over '{best}': {ratio:.2f}, {'within' if ratio <= ALLOWED else 'ABOVE'} the {ALLOWED:.2f} that are allowed"
     )
-    print(f"  {rounds} rounds; quartiles lie apart by {100.0 * worst:.0f} % of the median at most")
+    print(f"  {rounds} rounds; quartiles are at most {100.0 * worst:.0f} % of the median apart")
     if subject.device.type != "cuda":
         print("  fp16, CUDA graphs: not measured, no CUDA device")
 
@@ -94,7 +94,7 @@ def reuse(subject: Subject, rounds: int) -> None:
     """Measure an edited image that starts at the state before the first layer of each group."""
     generator, groups = subject.generator, subject.generator.groups
     if generator.card.layers == 1 or not groups:
-        print("\nPrefix reuse: one layer, which everything reads; nothing to reuse")
+        print("\nPrefix reuse: nothing to reuse with one layer")
         return
     kept = Pass(
         generator,
@@ -121,7 +121,7 @@ def memory(subject: Subject, checkpoint: str, names: Sequence[str]) -> None:
     for case, precision in [*((name, "fp32") for name in names), (RENDER, "bf16")]:
         peak = ask("peak", checkpoint, case, precision, subject.batch, 0, str(subject.device))
         if peak is None:
-            print("\nPeak memory: not measured, this system does not tell")
+            print("\nPeak memory: not measured, because this system does not provide it")
             return
         found[case if precision == "fp32" else f"{case}, {precision}"] = peak
     print(f"\nPeak memory of a pass beyond the network, MiB per image\n{'':20}{'MiB':>28}  {'ratio':>6}")

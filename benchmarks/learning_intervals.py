@@ -1,11 +1,13 @@
-"""Do intervals hold over other learning samples? Runs of one config that differ in the seed alone.
+"""Measure whether intervals cover other probing samples, in runs that differ in the seed alone.
 
-Each run has samples of its own to learn from and to verify on. How far the effects spread over the runs is held against what
-the intervals of each run imply, and it is counted how many intervals miss the mean of all runs. Then the boundaries of all runs are
-moved on one set of samples, which no run had: how far their effects spread there is due to the learning alone, and is held against
-the learning error of each run. Only the set `all` is moved, against the fewest null directions; scorers that are not asked for are
-left out, with their concepts. What is there is not made again: a study that was interrupted goes on. 16 runs of the rooms config,
-as below, take 40 minutes of one core.
+Each run has its own probing and verification samples. The spread of the effects over the runs is compared
+with what the intervals of each run imply, and the intervals that miss the mean of all runs are counted.
+Then the boundaries of all runs are moved on one set of samples, which no run had. The spread of their
+effects there comes from learning alone, and is compared with the learning error of each run.
+
+Only the set `all` is moved, against the fewest null directions. Scorers that are not asked for are left
+out, with their concepts. An interrupted study continues where it stopped. 16 runs of the rooms config, as
+below, take 40 minutes of one core.
 
 python benchmarks/learning_intervals.py examples/rooms.yaml --out runs/learning --samples 64 --scorers category attribute colour
 """
@@ -36,12 +38,12 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 STAGES = ("synthesize", "learn", "rescore")
-COMMON = 128  # samples that the boundaries of all runs are moved on
-NULL = 3  # directions: decisions are not what is asked
+COMMON = 128  # number of samples on which the boundaries of all runs are moved
+NULL = 3  # number of null directions; decisions are not of interest here
 
 
 def configured(config: RunConfig, seed: int, samples: int, scorers: Sequence[str]) -> RunConfig:
-    """The config of one run: its seed, samples and the set `all`, and of scorers, concepts and conditions those that are asked for."""
+    """Return the config of one run: seed, samples, the set `all`, and the requested scorers and concepts."""
     raw = config.model_dump(mode="json", by_alias=True)
     raw["synthesis"]["seed"] = seed
     raw["rescoring"] |= {
@@ -66,7 +68,7 @@ def configured(config: RunConfig, seed: int, samples: int, scorers: Sequence[str
 
 @torch.inference_mode()
 def on_common_samples(run: Run, seed: int, file: Path) -> Floats:
-    """Changes of each boundary's own concept on verification samples of another seed, (B, COMMON), kept in a file."""
+    """Return changes of each own concept on verification samples of another seed, (B, COMMON), kept in a file."""
     if file.is_file():
         kept: Floats = np.load(file)
         return kept
@@ -88,7 +90,7 @@ def on_common_samples(run: Run, seed: int, file: Path) -> Floats:
 
 
 def row(name: str, runs: Sequence[Effects], common: Sequence[Floats]) -> dict[str, Any]:
-    """One boundary's effect on its own concept over the runs that have it, in units of the concept.
+    """Summarise one boundary's effect on its own concept over the runs that have it, in the concept's units.
 
     Args:
         name: of the boundary.
@@ -140,7 +142,7 @@ def row(name: str, runs: Sequence[Effects], common: Sequence[Floats]) -> dict[st
 
 
 def shown(rows: Sequence[dict[str, Any]]) -> str:
-    """A table for people."""
+    """Return the result as a table."""
     lines = [
         "| concept | mean effect, sd | spread over runs | / implied, verification | / implied, both | misses, verification | misses, both "
         "| spread on common samples | implied learning error |",
@@ -170,11 +172,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("config", type=Path, help="of all runs")
+    parser.add_argument("config", type=Path, help="config of all runs")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and result.json")
-    parser.add_argument("--seeds", type=int, default=16, help="how many runs")
+    parser.add_argument("--seeds", type=int, default=16, help="number of runs")
     parser.add_argument(
-        "--samples", type=int, default=0, help="of each run, to verify on; default: the config's"
+        "--samples",
+        type=int,
+        default=0,
+        help="number of verification samples of each run; default: the config's",
     )
     parser.add_argument("--scorers", nargs="*", default=[], help="names of the scorers to keep; default: all")
     options = parser.parse_args()

@@ -72,7 +72,7 @@ def _biggan(tiny: bool) -> Any:
     unit, classes, embedding, chunk = (1, 5, 6, 3) if tiny else (96, 1000, 128, 20)
     widths = [unit * w for w in ((16, 8, 8) if tiny else (16, 16, 8, 4, 2, 1))]
     blocks = tuple(biggan.Block(a, b, b, True) for a, b in pairwise(widths))
-    at = len(blocks) - 2  # behind it are 64 pixels of 128
+    at = len(blocks) - 2  # after it are 64 pixels of 128
     attention = {at: (widths[at + 1] // 8, widths[at + 1] // 2)}
     z = chunk * (len(blocks) + 1)
     return _of_biggan(
@@ -93,7 +93,7 @@ def _biggan_deep(tiny: bool) -> Any:
     blocks = []
     for a, b in pairwise(widths):
         blocks += [biggan.Block(a, a // 4, a, False), biggan.Block(a, a // 4, b, True)]
-    at = len(blocks) - 5 if not tiny else 1  # behind it are 64 pixels of 256
+    at = len(blocks) - 5 if not tiny else 1  # after it are 64 pixels of 256
     attention = {at: (blocks[at].outputs // 8, blocks[at].outputs // 2)}
     return _of_biggan(
         deep=True,

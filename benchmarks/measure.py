@@ -27,7 +27,7 @@ def arguments(description: str | None, **more: tuple[object, str]) -> argparse.N
         parser.add_argument(f"--{name}", type=type(default), default=default, help=text)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    threadpool_limits(chosen.threads)  # of what scikit-learn and numpy call
+    threadpool_limits(chosen.threads)  # threads of the libraries that scikit-learn and numpy call
     return chosen
 
 

@@ -138,7 +138,7 @@ def single_layers(family: str, rounds: int) -> None:
             seconds[name] / seconds["full pass"],
         )
         print("  {:<9}  {:>8.2f}  {:>6.2f}  {:>8.0f}  {:>6.2f}".format(name, *values))
-    # What begins at a layer, in seconds: a table in which those behind a stratum add up to the time of its edit.
+    # Differences of the edits' times: from a layer on they sum to the time of its edit.
     timed = [seconds[f"layer {layer}"] for layer in layers]
     kinds = {
         "FLOPs": Costs(strata, 0.0, "FLOPs"),

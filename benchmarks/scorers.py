@@ -47,7 +47,7 @@ def peak(case: Case) -> float:
     """Return by how many bytes a case raises this process's memory; NaN if the system does not provide it."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")  # forget the largest size so far
+        Path("/proc/self/clear_refs").write_text("5")  # reset the high-water mark
         before = _status("VmRSS")
         case()
         return _status("VmHWM") - before
@@ -247,9 +247,9 @@ def main() -> None:
         if options.large:
             sections |= resizing(options.large) | published(Path(folder), options.large, options.size)
     for cases, _ in sections.values():
-        for case in cases.values():  # first calls are slow, and what they keep is not the scorer's
+        for case in cases.values():  # first calls are slow, and what they cache is not the scorer's
             case()
-    # Memory first: afterwards it is kept.
+    # Measure memory first, because afterwards it is kept.
     peaks = {
         title: {name: peak(case) for name, case in cases.items()} for title, (cases, _) in sections.items()
     }

@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("config", type=Path, help="of both runs")
+    parser.add_argument("config", type=Path, help="config of both runs")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs `full` and `stopped`")
     options = parser.parse_args()
     runs = []

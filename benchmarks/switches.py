@@ -15,7 +15,7 @@ def compiled(call: Call) -> tuple[Call | None, str]:
     began = time.perf_counter()
     try:
         fast()
-    except Exception as error:  # the compiler, and the C compiler behind it, fail in any way
+    except Exception as error:  # torch's compiler, or the C++ compiler it calls, may fail in any way
         words = str(error).strip().splitlines() or [type(error).__name__]
         return None, f"not measured: {type(error).__name__}: {words[0][:150]}"
     return fast, f"compiled in {time.perf_counter() - began:.0f} s"
