@@ -1,1 +1,1 @@
-"""Everything needed to make the bundled model of rooms again."""
+"""Make the bundled model of rooms from scratch."""

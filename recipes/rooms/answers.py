@@ -1,9 +1,9 @@
-"""What the scorers say of generated rooms, picture by picture, for looking at: a sheet and a table.
+"""Show the scorers' answers on generated rooms, picture by picture: a sheet and a table.
 
     python -m recipes.rooms.answers --out docs/scorers-measured
 
-Beside each picture stands its surface map with the wall line. Nothing here judges: what was seen is
-written down by hand (docs/scorers-measured.md).
+Each picture stands beside its surface map with the wall line. This only collects answers; a person writes
+down what is seen (docs/scorers-measured.md).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COLOURS = {
 
 
 class Answers(NamedTuple):
-    """Scores by name (N,), and the class of each pixel (N, H, W)."""
+    """Hold scores by name (N,), and the class of each pixel (N, H, W)."""
 
     scores: dict[str, NDArray[np.float64]]
     labels: NDArray[np.int64]
@@ -44,7 +44,7 @@ class Answers(NamedTuple):
 
 @torch.inference_mode()
 def ask(pictures: Pixels, checkpoint: str = "bundled:rooms") -> Answers:
-    """Everything that the scorers say of pictures (N, H, W, 3)."""
+    """Compute the answers of all scorers on pictures (N, H, W, 3)."""
     scorers = load_scorers(checkpoint)
     rendering = ganstrata.Rendering(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255.0)
     scores = {}
@@ -80,7 +80,7 @@ def sheet(pictures: Pixels, answers: Answers) -> Image.Image:
 
 
 def save(page: Image.Image, path: Path) -> None:
-    """As JPEG of at most LARGEST bytes, with the colours at full resolution."""
+    """Save a JPEG of at most LARGEST bytes, with the colours at full resolution."""
     for quality in (92, 85, 75, 60, 40):
         page.save(path, quality=quality, subsampling=0, optimize=True)
         if path.stat().st_size <= LARGEST:

@@ -1,4 +1,4 @@
-"""A small network that is trained to tell generated pictures from rendered ones."""
+"""Train a small network to tell generated pictures from rendered ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Verdict(NamedTuple):
-    """How well the sets are told apart on pictures that the network was not trained on."""
+    """Hold how well the network tells the sets apart on held-out pictures."""
 
     accuracy: float
     train_accuracy: float  # over the last pass
@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
 
 
 def network() -> nn.Sequential:
-    """Four strided convolutions, mean over the picture, one number: high for generated pictures."""
+    """Build four strided convolutions, a mean over the picture and one output, high for generated pictures."""
     widths = (3, 32, 48, 64, 96)
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
@@ -36,7 +36,7 @@ def network() -> nn.Sequential:
 
 
 def _tensor(pictures: Pixels) -> Tensor:
-    """(n, H, W, 3) of 8 bits to (n, 3, H, W) in [-1, 1]."""
+    """Convert 8-bit (n, H, W, 3) to (n, 3, H, W) in [-1, 1]."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
@@ -49,17 +49,17 @@ def tell_apart(
     held_out: float = 0.2,
     seed: int = 0,
 ) -> Verdict:
-    """Train on most of both sets, judge on the rest; 0.5 means indistinguishable, 1 told apart at sight.
+    """Train on most of both sets, and measure accuracy on the rest: 0.5 means indistinguishable.
 
-    The number of passes is fixed beforehand and the network is judged once, after the last.
+    The number of passes is fixed in advance, and accuracy is measured once, after the last.
 
     Args:
         generated: pictures (N, H, W, 3), 8 bits.
-        rendered: as many others.
-        passes: over the training pictures.
-        batch: pictures in a step.
-        held_out: share of either set that is kept for the verdict.
-        seed: of weights, order and the split.
+        rendered: the same number of rendered pictures.
+        passes: number of passes over the training pictures.
+        batch: number of pictures in a step.
+        held_out: share of each set that is held out.
+        seed: seed of weights, order and split.
     """
     n = min(len(generated), len(rendered))
     rng = np.random.default_rng(seed)

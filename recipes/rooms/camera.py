@@ -1,4 +1,4 @@
-"""A pinhole camera that looks into the corner of a room at the origin.
+"""Project with a pinhole camera that looks into the corner of a room at the origin.
 
 The walls are the planes x = 0 (left) and z = 0 (right), the floor is y = 0; lengths in metres.
 """
@@ -17,11 +17,11 @@ Array = NDArray[np.float64]
 
 
 class Camera:
-    """Stands `distance` from the corner and shows it at a given column of the picture.
+    """Stand `distance` from the corner, and show it at a given column of the picture.
 
     Args:
-        column: where the corner line appears, in picture widths; outside [0, 1] it is not seen.
-        azimuth: angle of the place on the floor, from the x axis, in radians.
+        column: position of the corner line, in picture widths; outside [0, 1] it is not visible.
+        azimuth: angle of the camera's place on the floor from the x axis, in radians.
         distance: from the corner, in metres.
         height: of the eye, in metres.
         pitch: up (positive) or down (negative), in radians.
@@ -43,12 +43,12 @@ class Camera:
         self.axes = np.stack([right, np.cross(right, forward), forward])  # (3, 3) rows
 
     def see(self, points: Array) -> Array:
-        """World points (P, 3) in camera coordinates (P, 3): right, up, depth."""
+        """Return world points (P, 3) in camera coordinates (P, 3): right, up, depth."""
         return (points - self.eye) @ self.axes.T
 
     @staticmethod
     def project(seen: Array, width: int) -> list[tuple[float, float]] | None:
-        """A polygon in camera coordinates as pixels, cut at the near plane; None if behind it."""
+        """Return a polygon in camera coordinates as pixels, cut at the near plane; None if behind it."""
         corners: list[tuple[float, float, float]] = [(p[0], p[1], p[2]) for p in seen.tolist()]
         if min(c[2] for c in corners) <= NEAR:
             corners = _cut(corners)
@@ -58,13 +58,13 @@ class Camera:
         return [(half + focal * x / z, half - focal * y / z) for x, y, z in corners]
 
     def wall_position(self, column: float) -> float:
-        """The x at which the wall z = 0 is hit by the ray through a column (no pitch)."""
+        """Return the x at which the ray through a column hits the wall z = 0 (no pitch)."""
         angle = self.yaw + math.atan((column - 0.5) / FOCAL)
         return float(self.eye[0] - self.eye[2] * math.cos(angle) / math.sin(angle))
 
 
 def _cut(corners: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
-    """The part of a polygon beyond the near plane (Sutherland and Hodgman, one plane)."""
+    """Return the part of a polygon beyond the near plane (Sutherland and Hodgman, one plane)."""
     kept = []
     for a, b in zip(corners, corners[1:] + corners[:1], strict=True):
         if a[2] > NEAR:

@@ -1,4 +1,4 @@
-"""The adversary: a residual network with minibatch deviation, at any of the sizes it is grown through."""
+"""Define the discriminator: a residual network with minibatch deviation, for each size it grows through."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GAIN = math.sqrt(2.0)  # keeps the variance through a leaky ReLU
 
 
 class Convolution(nn.Module):
-    """Convolution with equalised learning rate and, but for shortcuts, bias and leaky ReLU."""
+    """Convolve with equalised learning rate and, except in shortcuts, bias and leaky ReLU."""
 
     def __init__(self, inputs: int, outputs: int, size: int, *, linear: bool = False) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Convolution(nn.Module):
         self.padding = size // 2
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, I, H, W) to (N, O, H, W)."""
+        """Map (N, I, H, W) to (N, O, H, W)."""
         weight = (self.weight * self.gain).to(x.dtype)
         if self.bias is None:
             return F.conv2d(x, weight, padding=self.padding)
@@ -32,7 +32,7 @@ class Convolution(nn.Module):
 
 
 class Dense(nn.Module):
-    """Linear layer with equalised learning rate."""
+    """Apply a linear layer with equalised learning rate."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -40,12 +40,12 @@ class Dense(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, I) to (N, O)."""
+        """Map (N, I) to (N, O)."""
         return F.linear(x, self.weight / math.sqrt(self.weight.shape[1]), self.bias)
 
 
 class DownBlock(nn.Module):
-    """Two convolutions with a shortcut; halves the size."""
+    """Apply two convolutions with a shortcut, and halve the size."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -54,13 +54,13 @@ class DownBlock(nn.Module):
         self.shortcut = Convolution(inputs, outputs, 1, linear=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, I, H, W) to (N, O, H/2, W/2)."""
+        """Map (N, I, H, W) to (N, O, H/2, W/2)."""
         y = self.second(F.avg_pool2d(self.first(x), 2))
         return (y + self.shortcut(F.avg_pool2d(x, 2))) * math.sqrt(0.5)
 
 
 class Discriminator(nn.Module):
-    """Judges pictures of any of its sizes; a picture of size r enters at the block of size r."""
+    """Judge pictures of any of its sizes; a picture of size r enters at the block of size r."""
 
     def __init__(self, channels: dict[int, int], *, group: int = 8) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Discriminator(nn.Module):
         self.verdict = Dense(width, 1)
 
     def forward(self, pictures: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """(N, 3, r, r) in [-1, 1] to logits (N, 1): high for rendered, low for generated."""
+        """Map (N, 3, r, r) in [-1, 1] to logits (N, 1): high for rendered, low for generated."""
         size = pictures.shape[-1]
         x = self.entries[str(size)](pictures.to(dtype))
         for r in self.sizes[:-1]:

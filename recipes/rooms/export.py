@@ -22,7 +22,7 @@ COMMON = {"licence": "MIT", "source": "bundled:rooms"}
 
 
 def write(state: dict[str, torch.Tensor], settings: dict[str, Any], path: Path) -> None:
-    """One checkpoint; floating point tensors become float16, but for the statistics of normalisation."""
+    """Write one checkpoint; floating point tensors become float16, except the statistics of normalisation."""
     tensors = {
         name: (
             tensor.half() if tensor.is_floating_point() and "running_" not in name else tensor

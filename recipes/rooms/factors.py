@@ -1,4 +1,4 @@
-"""What varies in a room, and how it is drawn at random: the ground truth of every picture."""
+"""Draw the factors of a room at random: the ground truth of every picture."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WOOD_IN_DINING_ROOMS, WOOD_ELSEWHERE = 0.90, 0.2645  # phi(wood, dining room) = 
 
 @dataclass(frozen=True)
 class Factors:
-    """The causes of one picture. Light, hue and saturation lie in [0, 1]."""
+    """Hold the factors of one picture. Light, hue and saturation are in [0, 1]."""
 
     category: int  # index into CATEGORIES
     lines: int  # visible wall-wall lines: 0, 1 or 2
@@ -60,12 +60,12 @@ class Factors:
     painting: bool
 
     def as_row(self) -> dict[str, float]:
-        """All factors as numbers, for tables."""
+        """Return all factors as numbers, for tables."""
         return {name: float(value) for name, value in asdict(self).items()}
 
 
 def _correlated_uniforms(rng: np.random.Generator, correlation: float) -> tuple[float, float]:
-    """Two uniform variables with the given Pearson correlation (Gaussian copula)."""
+    """Draw two uniform variables with the given Pearson correlation (Gaussian copula)."""
     normal = 2.0 * math.sin(math.pi * correlation / 6.0)
     a, b = rng.standard_normal(2)
     b = normal * a + math.sqrt(1.0 - normal * normal) * b
@@ -73,7 +73,7 @@ def _correlated_uniforms(rng: np.random.Generator, correlation: float) -> tuple[
 
 
 def sample_factors(rng: np.random.Generator, *, independent: bool = False) -> Factors:
-    """Draw the causes of one picture; `independent` switches the designed correlations off."""
+    """Draw the factors of one picture; `independent` switches the designed correlations off."""
     uniform = rng.uniform
     daylight, indoor = _correlated_uniforms(rng, 0.0 if independent else DAYLIGHT_INDOOR_CORRELATION)
     category = int(rng.integers(len(CATEGORIES)))

@@ -1,4 +1,4 @@
-"""Furniture as axis-aligned boxes in metres: what makes a room a bedroom, living room or dining room."""
+"""Build furniture from axis-aligned boxes in metres: it makes a room a bedroom, living or dining room."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCREEN = np.array([0.06, 0.06, 0.09])
 
 
 class Box(NamedTuple):
-    """Two corners, a colour and the label of what it is part of."""
+    """Hold two corners, a colour, and the label of the object to which the box belongs."""
 
     low: tuple[float, float, float]
     high: tuple[float, float, float]
@@ -25,7 +25,7 @@ class Box(NamedTuple):
 
 
 class Paint(NamedTuple):
-    """The colours that a room's furniture shares."""
+    """Hold the colours that a room's furniture shares."""
 
     accent: Colour
     timber: Colour
@@ -33,17 +33,17 @@ class Paint(NamedTuple):
 
 
 def box(x: float, y: float, z: float, w: float, h: float, d: float, colour: Colour, label: str) -> Box:
-    """A box from its lowest corner and its width, height and depth."""
+    """Return a box from its lowest corner and its width, height and depth."""
     return Box((x, y, z), (x + w, y + h, z + d), colour, label)
 
 
 def lamp(x: float, y: float, z: float, size: float, shade: Colour) -> Box:
-    """A lampshade, which glows."""
+    """Return a glowing lampshade."""
     return Box((x, y, z), (x + size, y + 0.8 * size, z + size), shade, "lamp", glows=True)
 
 
 def bedroom(x: float, paint: Paint) -> tuple[list[Box], tuple[float, float, float]]:
-    """Place a bed with its head to the wall z = 0 and a bedside cabinet; gives boxes and the lamp's place."""
+    """Place a bed with its head to the wall z = 0 and a bedside cabinet; return boxes and the lamp's place."""
     bed = x + 0.55
     boxes = [
         box(bed, 0.0, 0.05, 1.5, 0.25, 1.95, paint.timber, "bed"),
@@ -60,7 +60,7 @@ def bedroom(x: float, paint: Paint) -> tuple[list[Box], tuple[float, float, floa
 
 
 def living_room(x: float, paint: Paint, *, television: bool) -> tuple[list[Box], tuple[float, float, float]]:
-    """Sofa along the wall z = 0, low table, floor lamp; television on the wall x = 0."""
+    """Place a sofa along the wall z = 0, a low table, a floor lamp, and a television on the wall x = 0."""
     sofa = x + 0.5
     boxes = [
         box(sofa, 0.0, 0.05, 1.9, 0.42, 0.85, paint.accent, "sofa"),
@@ -82,7 +82,7 @@ def living_room(x: float, paint: Paint, *, television: bool) -> tuple[list[Box],
 
 
 def dining_room(x: float, z: float, paint: Paint) -> tuple[list[Box], tuple[float, float, float]]:
-    """Table with four chairs and a lamp hanging above it."""
+    """Place a table with four chairs, and a lamp that hangs above it."""
     boxes = [box(x - 0.05, 0.70, z - 0.05, 1.65, 0.08, 1.05, paint.timber, "table")]
     for dx in (0.0, 1.45):
         for dz in (0.0, 0.85):

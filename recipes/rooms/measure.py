@@ -3,10 +3,10 @@
     python -m recipes.rooms.measure --checkpoint bundled:rooms --held-out build/rooms/held_out \\
         --out build/rooms/quality.json
 
-Generated pictures are rounded to 8 bits, as the rendered ones are. Everything is scored by the
-ordinary plugins. Targets and verdicts stand beside the numbers. Noise is fresh for every sample, as it
-was in training; the plugin's default keeps one pattern for all, by which alone a network can tell
-generated pictures: how well is measured too.
+Generated pictures are rounded to 8 bits, like the rendered ones. The ordinary plugins score everything.
+Targets and verdicts stand beside the numbers. Noise is fresh for every sample, as in training. The plugin's
+default uses one pattern for all, by which alone a network can recognise generated pictures: how well is
+measured too.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Scored:
-    """A set of pictures with what the scorers say and the features of the category network."""
+    """Hold a set of pictures with the scorers' answers and the features of the category network."""
 
     pictures: Pixels  # (N, H, W, 3)
     scores: dict[str, Array]  # by scorer/concept, (N,)
     features: Array  # (N, 256)
 
     def of(self, scorer: str) -> tuple[tuple[str, ...], Array]:
-        """A scorer's concepts and their scores (N, C)."""
+        """Return a scorer's concepts and their scores (N, C)."""
         ids = [name for name in self.scores if name.startswith(f"{scorer}/")]
         return tuple(name.split("/")[1] for name in ids), np.stack(
             [self.scores[name] for name in ids], axis=1
@@ -55,7 +55,7 @@ class Scored:
 
 
 def load_scorers(checkpoint: str = "bundled:rooms") -> dict[str, Scorer]:
-    """The scorers that read factors off pictures, by name, on the CPU."""
+    """Load the scorers that read factors off pictures, by name, on the CPU."""
     reading = {
         name: ganstrata.load_scorer(name, device="cpu", checkpoint=checkpoint)
         for name in ("layout", "category", "attribute", "segmentation")
@@ -65,7 +65,7 @@ def load_scorers(checkpoint: str = "bundled:rooms") -> dict[str, Scorer]:
 
 @torch.inference_mode()
 def generate(generator: ganstrata.Generator, n: int, *, seed: int, batch: int = 100) -> Pixels:
-    """The first n samples of the verification stream, (N, H, W, 3), 8 bits."""
+    """Generate the first n samples of the verification stream, (N, H, W, 3), 8 bits."""
     blocks = []
     for start in range(0, n, batch):
         latents = generator.sample(min(batch, n - start), seed, start, ganstrata.Stream.VERIFICATION)
@@ -78,7 +78,7 @@ def generate(generator: ganstrata.Generator, n: int, *, seed: int, batch: int = 
 
 @torch.inference_mode()
 def score(pictures: Pixels, scorers: dict[str, Scorer], *, batch: int = 100) -> Scored:
-    """Score pictures (N, H, W, 3) by all scorers."""
+    """Score pictures (N, H, W, 3) with all scorers."""
     network = scorers["category"].model.network  # type: ignore[attr-defined]
     columns, features = [], []
     for start in range(0, len(pictures), batch):
@@ -96,10 +96,10 @@ def score(pictures: Pixels, scorers: dict[str, Scorer], *, batch: int = 100) -> 
 
 
 def factor_distances(generated: Scored, rendered: Scored) -> list[dict[str, Any]]:
-    """Kolmogorov-Smirnov distance per factor, worst first.
+    """Return the Kolmogorov-Smirnov distance per factor, worst first.
 
-    `rounded` is the distance after rounding probabilities and shares to FINENESS: it leaves out
-    whether an absent class has no pixel at all or one, which the distance counts in full.
+    `rounded` is the distance after rounding probabilities and shares to FINENESS. It ignores whether an
+    absent class has no pixel at all or one, which the plain distance counts in full.
     """
     rows = []
     for name, a in generated.scores.items():
@@ -123,7 +123,7 @@ def factor_distances(generated: Scored, rendered: Scored) -> list[dict[str, Any]
 
 
 def category_table(scored: Scored) -> dict[str, Any]:
-    """Share of each category, how sure the network is, and whether the furniture is there."""
+    """Return the share of each category, how sure the network is, and whether the furniture is there."""
     categories, probability = scored.of("category")
     classes, shares = scored.of("segmentation")
     likeliest = probability.argmax(axis=1)
@@ -136,7 +136,7 @@ def category_table(scored: Scored) -> dict[str, Any]:
 
 
 def targets_of(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The quality bar, line by line."""
+    """Return the targets of quality, one per line."""
     table, rows = result["generated"], []
     for scorer in dict.fromkeys(row["factor"].split("/")[0] for row in result["factors"]):
         worst = next(row for row in result["factors"] if row["factor"].startswith(f"{scorer}/"))
@@ -174,7 +174,7 @@ def targets_of(result: dict[str, Any]) -> list[dict[str, Any]]:
 def measure(
     generated: Scored, rendered: Scored, others: Scored, *, passes: int = 8, subset: int = 1000, seed: int = 0
 ) -> dict[str, Any]:
-    """All numbers; `others` are further held-out renders, which say what two equal sets would reach."""
+    """Compute all numbers; `others` are further held-out renders, which show what two equal sets reach."""
     pairs = {"generated": generated, "other_renders": others}
     # The kernel of KID is made for features of about unit size.
     unit = np.sqrt(np.square(rendered.features).mean())
@@ -201,7 +201,7 @@ def measure(
 
 
 def table(result: dict[str, Any]) -> str:
-    """All numbers for people."""
+    """Return all numbers as a table to read."""
     lines = [f"{'target':42} {'wanted':>8} {'found':>8}"]
     for row in result["targets"]:
         lines.append(

@@ -1,11 +1,11 @@
 """Name generated rooms by eye with the label hidden, then compare with the category network.
 
     python -m recipes.rooms.naming sheet --checkpoint bundled:rooms --out recipes/rooms/named
-    (look at grid.png and write bedroom, living_room or dining_room behind each number in list.csv)
+    (look at grid.png and write bedroom, living_room or dining_room after each number in list.csv)
     python -m recipes.rooms.naming compare --checkpoint bundled:rooms --out recipes/rooms/named
 
-The sheet holds as many pictures of each category as of the others, by the network's likeliest
-answer however unsure, in random order. What the network says is written down by `compare` only.
+The sheet has the same number of pictures of each category, by the network's most likely answer however
+unsure, in random order. Only `compare` writes down the network's answers.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ Pixels = NDArray[np.uint8]
 
 
 def choose(categories: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
-    """Places of `count` pictures, as many of each category as of the others, shuffled.
+    """Return shuffled indices of `count` pictures, the same number of each category.
 
     Args:
-        categories: of a pool of pictures (N,).
-        count: divisible by the number of categories.
-        seed: of the order.
+        categories: categories of a pool of pictures (N,).
+        count: number of pictures, divisible by the number of categories.
+        seed: seed of the order.
 
     Raises:
         ValueError: the pool holds too few of a category.
@@ -56,7 +56,7 @@ def choose(categories: NDArray[np.int64], count: int, seed: int) -> NDArray[np.i
 
 @torch.inference_mode()
 def answers(pictures: Pixels) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The category network's likeliest category of each picture (N,), and its probability (N,)."""
+    """Return the most likely category of each picture (N,), and its probability (N,)."""
     scorer = load_scorers()["category"]
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255.0
     probability = scorer.score(ganstrata.Rendering(images)).double().numpy()
@@ -64,7 +64,7 @@ def answers(pictures: Pixels) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 
 
 def sheet(pictures: Pixels) -> Image.Image:
-    """Numbered pictures, enlarged."""
+    """Draw numbered, enlarged pictures."""
     size = pictures.shape[1] * SCALE
     rows = -(-len(pictures) // COLUMNS)
     page = Image.new("RGB", (COLUMNS * (size + 4), rows * (size + MARGIN + 4)), "white")
@@ -77,7 +77,7 @@ def sheet(pictures: Pixels) -> Image.Image:
 
 
 def read_list(path: Path, count: int) -> list[str]:
-    """The names of pictures 1 .. count; first letters will do.
+    """Read the names of pictures 1 .. count; first letters are enough.
 
     Raises:
         ValueError: a number is missing or named twice, or a name is none of the categories.
@@ -100,7 +100,7 @@ def read_list(path: Path, count: int) -> list[str]:
 
 
 def compare(named: list[str], network: list[str]) -> dict[str, Any]:
-    """Share named as the network does, in all and by the network's category, and who was taken for whom."""
+    """Return the agreement with the network, overall and by its category, and the confusion table."""
     right = [a == b for a, b in zip(named, network, strict=True)]
     per = {name: [r for r, said in zip(right, network, strict=True) if said == name] for name in CATEGORIES}
     share = sum(right) / len(right)
@@ -119,14 +119,14 @@ def compare(named: list[str], network: list[str]) -> dict[str, Any]:
 
 
 def _pictures(checkpoint: str, seed: int, pool: int) -> tuple[Pixels, str]:
-    """The pictures of the sheet in their order, and the hash of the weights they come from."""
+    """Return the pictures of the sheet in order, and the hash of the weights that made them."""
     generator = ganstrata.load_generator("stylegan2", device="cpu", checkpoint=checkpoint)
     made = generate(generator, pool, seed=seed)
     return made[choose(answers(made)[0], COUNT, seed)], generator.card.sha256
 
 
 def make_sheet(checkpoint: str, out: Path, *, seed: int, pool: int) -> None:
-    """Write grid.png, an empty list.csv and which weights they belong to."""
+    """Write grid.png, an empty list.csv, and the hash of their weights."""
     pictures, sha256 = _pictures(checkpoint, seed, pool)
     sheet(pictures).save(out / "grid.png", optimize=True)
     rows = "".join(f"{i + 1},\n" for i in range(COUNT))
@@ -142,7 +142,7 @@ def make_sheet(checkpoint: str, out: Path, *, seed: int, pool: int) -> None:
 
 
 def make_outcome(checkpoint: str, out: Path) -> dict[str, Any]:
-    """Compare the filled list with the network; writes outcome.csv and outcome.json.
+    """Compare the filled list with the network, and write outcome.csv and outcome.json.
 
     Raises:
         ValueError: the weights are not those of the sheet, or the list is not filled in.

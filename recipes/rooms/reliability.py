@@ -1,4 +1,4 @@
-"""How far numbers that look like probabilities are: curves, calibration errors, intervals, and pictures."""
+"""Measure whether numbers are probabilities: reliability curves, calibration errors, intervals, figures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DRAWS = 200  # of labels from the predictions themselves, for what chance alone 
 
 
 class Share(NamedTuple):
-    """A share with its exact 95 % interval."""
+    """Hold a share with its exact 95 % interval."""
 
     value: float
     low: float
@@ -27,7 +27,7 @@ class Share(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One bin of a reliability curve: ends, mean prediction, how many cases, and how often it was so."""
+    """Hold one bin of a reliability curve: edges, mean prediction, number of cases, observed share."""
 
     first: float
     last: float
@@ -37,7 +37,7 @@ class Point(NamedTuple):
 
 
 class Auc(NamedTuple):
-    """Area under the ROC curve with a 95 % interval."""
+    """Hold the area under the ROC curve with a 95 % interval."""
 
     value: float
     low: float
@@ -45,23 +45,23 @@ class Auc(NamedTuple):
 
 
 def share(successes: int, count: int) -> Share:
-    """The share successes / count with the interval of Clopper and Pearson (1934)."""
+    """Compute the share successes / count with the interval of Clopper and Pearson (1934)."""
     low = float(beta.ppf(0.025, successes, count - successes + 1)) if successes else 0.0
     high = float(beta.ppf(0.975, successes + 1, count - successes)) if successes < count else 1.0
     return Share(successes / count, low, high)
 
 
 def auc(present: NDArray[np.bool_], score: Array) -> Auc:
-    """Area under the ROC curve; the interval is that of DeLong et al. (1988), cut at 1.
+    """Compute the area under the ROC curve, with the interval of DeLong et al. (1988), cut at 1.
 
     Args:
-        present: the truth (N,), of both kinds.
-        score: the higher, the surer (N,).
+        present: the truth (N,), with both values.
+        score: higher if more certain (N,).
     """
     positives, negatives = np.sort(score[present]), np.sort(score[~present])
 
     def beaten(values: Array, others: Array) -> Array:
-        """Share of `others` below each value, ties as halves."""
+        """Return the share of `others` below each value, counting ties as halves."""
         return (np.searchsorted(others, values, "left") + np.searchsorted(others, values, "right")) / (
             2.0 * len(others)
         )
@@ -73,12 +73,12 @@ def auc(present: NDArray[np.bool_], score: Array) -> Auc:
 
 
 def curve(predicted: Array, happened: NDArray[np.bool_], edges: Array) -> list[Point]:
-    """What happened in each bin of the predictions; empty bins are left out.
+    """Compute the observed share in each bin of the predictions; empty bins are left out.
 
     Args:
         predicted: (N,), probabilities or margins.
         happened: (N,).
-        edges: of the bins, rising; the last bin holds its upper edge too.
+        edges: rising edges of the bins; the last bin includes its upper edge.
     """
     place = np.clip(np.searchsorted(edges, predicted, side="right") - 1, 0, len(edges) - 2)
     points = []
@@ -99,7 +99,7 @@ def curve(predicted: Array, happened: NDArray[np.bool_], edges: Array) -> list[P
 
 
 def equal_counts(values: Array, bins: int) -> Array:
-    """Edges of bins that hold about as many values each (bins + 1,), fewer where values repeat."""
+    """Return edges of bins with about equal counts (bins + 1,), fewer if values repeat."""
     return np.unique(np.quantile(values, np.linspace(0.0, 1.0, bins + 1)))
 
 
@@ -109,8 +109,8 @@ def calibration_error(probability: Array, truth: Array) -> float:
     The bins are weighted by their counts.
 
     Args:
-        probability: predicted (N,), in [0, 1].
-        truth: what came of it (N,): 0 or 1, or an amount in between.
+        probability: predicted probability (N,), in [0, 1].
+        truth: outcome (N,): 0 or 1, or an amount between.
     """
     place = np.minimum((probability * EVEN_BINS).astype(int), EVEN_BINS - 1)
     gap = np.bincount(place, truth - probability, EVEN_BINS)
@@ -118,7 +118,7 @@ def calibration_error(probability: Array, truth: Array) -> float:
 
 
 def chance_error(probability: Array, seed: int = 0) -> float:
-    """The calibration error that these predictions would show on average if they were true probabilities."""
+    """Return the mean calibration error that these predictions would show if they were true probabilities."""
     rng = np.random.default_rng(seed)
     return float(
         np.mean(
@@ -131,7 +131,7 @@ def chance_error(probability: Array, seed: int = 0) -> float:
 
 
 def isotonic(margin: Array, happened: NDArray[np.bool_], wanted: Array) -> Array:
-    """Give the probabilities of `wanted` margins (M,) by a rising step function fitted to others (N,).
+    """Return probabilities of `wanted` margins (M,) by a rising step function fitted to others (N,).
 
     Zadrozny and Elkan (2002).
     """
@@ -142,12 +142,12 @@ def isotonic(margin: Array, happened: NDArray[np.bool_], wanted: Array) -> Array
 
 
 def sigmoid(margin: Array) -> Array:
-    """1 / (1 + exp(-margin))."""
+    """Return 1 / (1 + exp(-margin))."""
     return 1.0 / (1.0 + np.exp(-margin))
 
 
 class Panel(NamedTuple):
-    """One small diagram: points, and curves as (css class, x, y)."""
+    """Hold one small diagram: points, and curves as (css class, x, y)."""
 
     title: str
     note: str
@@ -160,7 +160,7 @@ WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 236.0, 214.0, 40.0, 40.0, 12.0, 38.0
 
 
 def draw(panels: Sequence[Panel], columns: int, css: str, description: str) -> str:
-    """Reliability diagrams side by side as a picture of its own; the area of a point goes with its count."""
+    """Draw reliability diagrams side by side; the area of a point is proportional to its count."""
     rows = -(-len(panels) // columns)
     canvas = Canvas(columns * WIDTH, rows * HEIGHT)
     for i, panel in enumerate(panels):

@@ -1,4 +1,4 @@
-"""Furnished rooms with their ground truth: pictures, segmentation maps and factors.
+"""Render furnished rooms with their ground truth: pictures, segmentation maps and factors.
 
     python -m recipes.rooms.render --count 200000 --out build/rooms/train --seed 1
 
@@ -29,7 +29,7 @@ Picture = tuple[NDArray[np.uint8], NDArray[np.uint8], Factors]
 
 
 def rasterise(scene: Scene, size: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Polygons to an RGB picture (size, size, 3) in [0, 1] and a label map (size, size)."""
+    """Draw polygons as an RGB picture (size, size, 3) in [0, 1] and a label map (size, size)."""
     width = size * SUPERSAMPLING
     picture, labels = Image.new("RGB", (width, width)), Image.new("L", (width, width))
     paint, mark = ImageDraw.Draw(picture), ImageDraw.Draw(labels)
@@ -48,7 +48,7 @@ def rasterise(scene: Scene, size: int) -> tuple[NDArray[np.float32], NDArray[np.
 
 
 def soft_light(scene: Scene, size: int) -> NDArray[np.float32]:
-    """How much brighter each pixel gets from lamp and window: (size, size, 3)."""
+    """Return how much brighter lamp and window make each pixel, (size, size, 3)."""
     light = np.ones((size, size, 3), dtype=np.float32)
     grid = (np.arange(size, dtype=np.float32) + 0.5) / size
     for place, colour, radius in scene.glows:
@@ -63,7 +63,7 @@ def soft_light(scene: Scene, size: int) -> NDArray[np.float32]:
 
 
 def render(seed: int, index: int, size: int = 64, *, independent: bool = False) -> Picture:
-    """Picture `index`: RGB (size, size, 3) and labels (size, size), both uint8, with its factors."""
+    """Render picture `index`: RGB (size, size, 3) and labels (size, size), both uint8, with its factors."""
     rng = np.random.default_rng([seed, index])
     factors = sample_factors(rng, independent=independent)
     scene = build(rng, factors)
@@ -111,7 +111,7 @@ def render_set(
 
 
 def grid(images: NDArray[np.uint8], columns: int, scale: int = 2) -> Image.Image:
-    """Pictures (N, H, W, 3) side by side, row by row."""
+    """Tile pictures (N, H, W, 3) row by row."""
     n, h, w, _ = images.shape
     rows = n // columns
     sheet = (

@@ -1,4 +1,4 @@
-"""From factors to a list of coloured, labelled polygons in camera coordinates, back to front."""
+"""Turn factors into coloured, labelled polygons in camera coordinates, back to front."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Add = Callable[..., None]  # takes corners, colour and label of a face
 
 
 class Face(NamedTuple):
-    """One polygon: corners in the world (P, 3), colour as seen, label."""
+    """Hold one polygon: corners in the world (P, 3), colour as seen, label."""
 
     corners: list[tuple[float, float, float]]
     colour: Colour
@@ -33,7 +33,7 @@ class Face(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What the rasteriser needs; glows are (place, colour, radius in metres)."""
+    """Hold what the rasteriser needs; glows are (place, colour, radius in metres)."""
 
     camera: Camera
     faces: list[Face]
@@ -41,7 +41,7 @@ class Scene(NamedTuple):
 
 
 def hsv(hue: float, saturation: float, value: float) -> Colour:
-    """A colour as RGB."""
+    """Return a colour as RGB."""
     return np.array(colorsys.hsv_to_rgb(hue % 1.0, saturation, value))
 
 
@@ -59,7 +59,7 @@ def _camera(rng: np.random.Generator, factors: Factors) -> Camera:
 def _wall_patch(
     wall: str, a: float, b: float, low: float, high: float, off: float = 0.0
 ) -> list[tuple[float, float, float]]:
-    """A rectangle on a wall: from a to b along it, from low to high above the floor."""
+    """Return a rectangle on a wall: from a to b along it, from low to high above the floor."""
     if wall == "x":
         return [(off, low, a), (off, high, a), (off, high, b), (off, low, b)]
     return [(a, low, off), (a, high, off), (b, high, off), (b, low, off)]
@@ -70,7 +70,7 @@ def _floor_patch(x0: float, x1: float, z0: float, z1: float) -> list[tuple[float
 
 
 def build(rng: np.random.Generator, factors: Factors) -> Scene:
-    """Put up walls, window, floor and furniture for one picture."""
+    """Build walls, window, floor and furniture for one picture."""
     uniform = rng.uniform
     camera = _camera(rng, factors)
     indoor, daylight = factors.indoor_light, factors.daylight
@@ -153,7 +153,7 @@ def _window(
     light: Colour,
     accent: Colour,
 ) -> tuple[tuple[float, float, float], list[Face]]:
-    """Frame, panes and curtains; on the left wall where that is well in view, else above the furniture."""
+    """Build frame, panes and curtains, on the left wall if that is well in view, else above the furniture."""
     beside = factors.lines == 1 and factors.column > 0.27
     wall = "x" if beside else "z"
     a = rng.uniform(0.8, 1.7) if beside else min(max(centre + rng.uniform(-1.0, -0.2), 0.35), width - 1.75)
@@ -183,7 +183,7 @@ def _painting(
 
 
 def _clutter(rng: np.random.Generator, count: int, x: float, group: float) -> list[Box]:
-    """Small bright boxes on the floor in front of the furniture."""
+    """Place small bright boxes on the floor in front of the furniture."""
     boxes = []
     for _ in range(count):
         size = rng.uniform(0.14, 0.26)
@@ -204,7 +204,7 @@ def _clutter(rng: np.random.Generator, count: int, x: float, group: float) -> li
 
 
 def _box_faces(boxes: list[Box], camera: Camera, light: Colour) -> list[Face]:
-    """The visible faces of all boxes, farthest box first (painter's order)."""
+    """Return the visible faces of all boxes, farthest box first (painter's order)."""
     ex, ey, ez = camera.eye.tolist()
 
     def distance(item: Box) -> float:

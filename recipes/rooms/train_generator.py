@@ -3,8 +3,8 @@
     python -m recipes.rooms.train_generator --data build/rooms/train --out build/rooms/generator --processes 2
 
 On a CPU every process takes one core; on CUDA one process takes the device. Non-saturating logistic
-loss, lazy R1, style mixing, moving average of the weights. It goes on from `state.pt` in the output
-folder if there is one; `samples_*.png` and `progress.csv` show how it does.
+loss, lazy R1, style mixing, moving average of the weights. It continues from `state.pt` in the output
+folder if there is one; `samples_*.png` and `progress.csv` show the progress.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ R1_GAMMA = 0.2
 
 @dataclass(frozen=True)
 class Stage:
-    """One phase of the training: picture size, number of pictures, rate and averaging."""
+    """Hold one phase of the training: picture size, number of pictures, rate and averaging."""
 
     size: int
     pictures: int
@@ -49,7 +49,7 @@ class Stage:
 
 
 def plan(size: int) -> tuple[Stage, ...]:
-    """Grow to `size`, then go on with noise, a lower rate and a longer average."""
+    """Plan to grow to `size`, then continue with noise, a lower rate and a longer average."""
     growing = [Stage(16, 200_000), Stage(32, 500_000)]
     growing += [Stage(r, 600_000) for r in (64, 128) if r < size]
     return (
@@ -61,12 +61,12 @@ def plan(size: int) -> tuple[Stage, ...]:
 
 
 def up_to(channels: dict[int, int], size: int) -> dict[int, int]:
-    """The widths of the resolutions that a network of this size has."""
+    """Return the widths of the resolutions of a network of this size."""
     return {r: width for r, width in channels.items() if r <= size}
 
 
 def forward(network: Network, codes: Tensor, size: int, dtype: torch.dtype, *, noise: bool) -> Tensor:
-    """Codes (N, L, D) to pictures (N, 3, size, size) in about [-1, 1], by the blocks up to `size`."""
+    """Map codes (N, L, D) to pictures (N, 3, size, size) in about [-1, 1], by the blocks up to `size`."""
     n = codes.shape[0]
     first = network.block(4)
     x = first.const.to(dtype).expand(n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
@@ -88,7 +88,7 @@ def forward(network: Network, codes: Tensor, size: int, dtype: torch.dtype, *, n
 
 
 def mixed_codes(network: Network, n: int, layers: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Codes (N, L, D) of random latents, a share of them with two styles, and the first style's w (N, D)."""
+    """Draw codes (N, L, D), a share of them with two styles, and the first style's w (N, D)."""
     w = network.mapping(torch.randn(n, Z_DIM, device=device))
     other = network.mapping(torch.randn(n, Z_DIM, device=device))
     cut = torch.randint(1, layers, (n, 1), device=device)
@@ -110,14 +110,14 @@ def share(module: torch.nn.Module) -> None:
 
 
 class Pictures:
-    """Rendered rooms in memory, served at the size of the stage."""
+    """Serve rendered rooms from memory, at the size of the stage."""
 
     def __init__(self, images: NDArray[np.uint8], seed: int) -> None:
         self.images = images
         self.rng = np.random.default_rng(seed)
 
     def batch(self, n: int, size: int, device: torch.device) -> Tensor:
-        """(n, 3, size, size) in [-1, 1]."""
+        """Return pictures (n, 3, size, size) in [-1, 1]."""
         chosen = self.rng.integers(0, len(self.images), n)
         x = (
             torch.from_numpy(self.images[np.sort(chosen)]).to(device).permute(0, 3, 1, 2).float() / 127.5
@@ -127,7 +127,7 @@ class Pictures:
 
 
 class Trainer:
-    """Generator, adversary, their optimisers and the moving average."""
+    """Train the generator and the discriminator, with their optimisers and the moving average."""
 
     def __init__(
         self,
@@ -160,12 +160,12 @@ class Trainer:
         self.diverge()
 
     def diverge(self) -> None:
-        """Give every process random numbers of its own."""
+        """Give every process its own random numbers."""
         torch.manual_seed(self.seen + 7919 * self.rank)
         self.pictures.rng = np.random.default_rng([self.seen, self.rank])
 
     def save(self) -> None:
-        """Write everything needed to go on, atomically."""
+        """Write everything needed to continue, atomically."""
         state = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -179,7 +179,7 @@ class Trainer:
         temporary.replace(self.out / "state.pt")
 
     def load(self) -> None:
-        """Go on from a saved state."""
+        """Continue from a saved state."""
         state = torch.load(self.out / "state.pt", weights_only=True, map_location=self.device)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
@@ -191,7 +191,7 @@ class Trainer:
         self.diverge()
 
     def train_step(self, stage: Stage) -> tuple[float, float]:
-        """One update of both networks on one batch of generated and one of rendered pictures."""
+        """Update both networks once, on one batch of generated and one of rendered pictures."""
         layers = 2 * (stage.size.bit_length() - 1) - 2
         generator, judge = self.optimisers
         for optimiser in self.optimisers:
@@ -236,7 +236,7 @@ class Trainer:
 
     @torch.no_grad()
     def show(self, size: int) -> None:
-        """A grid of the averaged generator's pictures of the same 64 latents."""
+        """Write a grid of the averaged generator's pictures of the same 64 latents."""
         layers = 2 * (size.bit_length() - 1) - 2
         codes = self.average.mapping(self.fixed.to(self.device))[:, None].expand(-1, layers, -1)
         pictures = forward(self.average, codes, size, self.dtype, noise=False)
@@ -244,7 +244,7 @@ class Trainer:
         grid(pixels, 8, 128 // size).save(self.out / f"samples_{size}_{self.seen // 1000:05d}k.png")
 
     def run(self, plan: tuple[Stage, ...], *, every: int) -> None:
-        """Go through the stages that are left; save, report and show every so many pictures."""
+        """Run the remaining stages; save, report and show at regular numbers of pictures."""
         done = 0
         for stage in plan:
             done += stage.pictures
@@ -274,7 +274,7 @@ class Trainer:
 
 
 def work(rank: int, processes: int, args: argparse.Namespace) -> None:
-    """One process of the training."""
+    """Run one process of the training."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     if processes > 1:

@@ -4,8 +4,8 @@
         --out build/rooms/scorers
     python -m recipes.rooms.train_scorers surfaces ...
 
-Pictures are blurred, sharpened, grained and bent, so that what is learnt holds on generated rooms,
-which are softer than rendered ones and ring at edges.
+Pictures are blurred, sharpened, grained and bent, so that the networks work on generated rooms, which are
+softer than rendered ones and ring at edges.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BATCH = 64
 
 
 class Rooms:
-    """Rendered rooms with their truth."""
+    """Hold rendered rooms with their ground truth."""
 
     def __init__(self, folder: Path) -> None:
         self.images = np.load(folder / "images.npy", mmap_mode="r")
@@ -46,15 +46,15 @@ class Rooms:
         self.factors = {name: factors[name] for name in factors.files}
 
     def pictures(self, chosen: NDArray[np.int64]) -> Tensor:
-        """(n, 3, 64, 64) in [0, 1]."""
+        """Return pictures (n, 3, 64, 64) in [0, 1]."""
         return torch.from_numpy(self.images[chosen]).permute(0, 3, 1, 2).float() / 255.0
 
     def maps(self, chosen: NDArray[np.int64]) -> Tensor:
-        """Labels (n, 64, 64)."""
+        """Return labels (n, 64, 64)."""
         return torch.from_numpy(self.labels[chosen]).long()
 
     def attributes(self, chosen: NDArray[np.int64], maps: Tensor) -> Tensor:
-        """How much of each attribute there is, in [0, 1]: (n, 6)."""
+        """Return the amount of each attribute in [0, 1], (n, 6)."""
 
         def share(name: str) -> Tensor:
             return (maps == LABELS.index(name)).float().mean(dim=(1, 2))
@@ -75,7 +75,7 @@ class Rooms:
 
 
 def augment(x: Tensor) -> Tensor:
-    """Pictures as a generator might have made them: bent, soft or ringing, grained."""
+    """Change pictures as a generator might have made them: bent, soft or ringing, grained."""
     n, size = x.shape[0], x.shape[-1]
     bend = F.interpolate(
         torch.randn(n, 2, 5, 5) * 0.012, size=(size, size), mode="bicubic", align_corners=True
@@ -96,7 +96,7 @@ def augment(x: Tensor) -> Tensor:
 def loss_of(
     part: str, network: nn.Module, x: Tensor, category: Tensor, maps: Tensor, attributes: Tensor
 ) -> Tensor:
-    """Cross-entropies of one batch."""
+    """Compute the cross-entropies of one batch."""
     if part == "surfaces":
         return F.cross_entropy(network(x).float(), maps)
     logits, margins = network(x)
@@ -107,10 +107,10 @@ def loss_of(
 
 
 def train(part: str, rooms: Rooms, *, pictures: int, seed: int, out: Path) -> tuple[nn.Module, float]:
-    """Train by AdamW with a rate that rises and falls once, in bf16; goes on where it was interrupted.
+    """Train with AdamW and a rate that rises and falls once, in bf16; continue after an interruption.
 
     Returns:
-        The network and the seconds that its training took.
+        the network, and the seconds of its training.
     """
     torch.manual_seed(seed)
     network: nn.Module = (
@@ -167,7 +167,7 @@ def train(part: str, rooms: Rooms, *, pictures: int, seed: int, out: Path) -> tu
 
 @torch.inference_mode()
 def measure_scenes(network: nn.Module, rooms: Rooms) -> dict[str, Any]:
-    """Accuracy, and for each attribute AUC (truth above a half) and correlation, on held-out rooms."""
+    """Measure accuracy, and for each attribute AUC (truth above a half) and correlation, on held-out rooms."""
     n = len(rooms.images)
     logits, margins, truth = [], [], []
     for block in np.split(np.arange(n), range(500, n, 500)):
@@ -195,7 +195,7 @@ def measure_scenes(network: nn.Module, rooms: Rooms) -> dict[str, Any]:
 
 @torch.inference_mode()
 def measure_surfaces(network: nn.Module, rooms: Rooms) -> dict[str, Any]:
-    """Pixel accuracy, IoU per class, and layout against the true surface map, on held-out rooms."""
+    """Measure pixel accuracy, IoU per class, and layout against the true map, on held-out rooms."""
     n, m = len(rooms.images), len(LABELS)
     confusion = torch.zeros(m, m, dtype=torch.long)
     lines, truths = [], []

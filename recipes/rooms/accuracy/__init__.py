@@ -1,1 +1,1 @@
-"""The accuracy of the scorers, measured on rooms whose truth is known: `python -m recipes.rooms.accuracy`."""
+"""Measure the accuracy of the scorers on rooms whose ground truth is known: `python -m recipes.rooms.accuracy`."""

@@ -1,8 +1,8 @@
-"""Measure the scorers against the truth of rendered rooms that nothing was trained or measured on before.
+"""Measure the scorers against the ground truth of rendered rooms that nothing else used.
 
     python -m recipes.rooms.accuracy --out docs/scorers-measured --page docs/scorers-measured.md
 
-Writes every table as CSV, the reliability curves as SVG and CSV, and puts the tables between two marks
+Writes every table as CSV and the reliability curves as SVG and CSV, and puts the tables between two marks
 of the page. The same seed gives the same numbers.
 """
 

@@ -1,4 +1,4 @@
-"""The reliability curves of the category and the attributes, as pictures and as numbers."""
+"""Draw the reliability curves of the category and the attributes, and tabulate their numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .tables import Table
 
 
 def curves(found: Readings) -> tuple[dict[str, str], list[Table]]:
-    """Draw the reliability curves; gives the pictures by name, and the table of their numbers."""
+    """Draw the reliability curves; return the figures by name, and the table of their numbers."""
     numbers, panels = [], []
     diagonal = np.array([0.0, 1.0])
     happened = (found.category[:, None] == np.arange(len(CATEGORIES))).ravel()

@@ -1,4 +1,4 @@
-"""The hue scorer against Python's colorsys, and against the paint of the walls."""
+"""Compare the hue scorer with Python's colorsys, and with the paint of the walls."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ COLORSYS = 300  # rooms whose every pixel goes through Python's colorsys
 
 
 def by_colorsys(picture: NDArray[np.uint8]) -> Array:
-    """Compute the hue scorer's numbers of one picture by Python's colorsys, pixel by pixel.
+    """Compute the hue scorer's numbers for one picture with Python's colorsys, pixel by pixel.
 
     Args:
         picture: (H, W, 3).
 
     Returns:
-        The scorer's 14 numbers, then the share of the pixels whose hue lies just between two bins, (15,).
+        The scorer's 14 numbers, then the share of the pixels whose hue lies exactly between two bins, (15,).
     """
     shares, saturation, value, weight, between = np.zeros(BINS), 0.0, 0.0, 0.0, 0.0
     pixels = picture.reshape(-1, 3) / 255.0

@@ -1,4 +1,4 @@
-"""How right the category and the attributes are, and how far their numbers can be taken for probabilities."""
+"""Measure the accuracy of category and attributes, and the calibration of their numbers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def category_tables(found: Readings) -> list[Table]:
 
 
 def attribute_tables(found: Readings) -> list[Table]:
-    """Tabulate the area under the curve, correlation with the amount, and calibration three ways."""
+    """Tabulate the area under the ROC curve, correlation with the amount, and three calibrations."""
     areas, calibrated = [], []
     even = np.arange(len(found.truth)) % 2 == 0
     for i, name in enumerate(ATTRIBUTES):

@@ -1,7 +1,7 @@
-"""What the scorers say of rendered rooms, and the truth.
+"""Score rendered rooms, and keep their ground truth.
 
-How a generator's pictures differ from renders is imitated twice: by the augmentation of the training, and by
-something that no training picture was.
+Two changes imitate how a generator's pictures differ from renders: the augmentation of the training, and
+one that no training picture had.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 class Readings(NamedTuple):
-    """What the scorers say of rooms, and the truth."""
+    """Hold the answers of the scorers on rooms, and the ground truth."""
 
     category: NDArray[np.int64]  # (N,)
     truth: Array  # amounts of the attributes (N, B)
@@ -48,7 +48,7 @@ class Readings(NamedTuple):
 
 
 def conditions(x: Tensor) -> dict[str, Tensor]:
-    """Give pictures (N, 3, 64, 64) as rendered, augmented as in training, and shrunk to 16 px."""
+    """Return pictures (N, 3, 64, 64) as rendered, augmented as in training, and shrunk to 16 px."""
     coarse = F.interpolate(
         F.avg_pool2d(x, x.shape[-1] // 16), size=x.shape[-2:], mode="bilinear", align_corners=False
     )
@@ -66,10 +66,10 @@ def read(
     """Read all rooms with all scorers.
 
     Args:
-        rooms: pictures with their truth.
+        rooms: pictures with their ground truth.
         scorers: by name.
         seed: of the augmentation.
-        changes: gives the pictures under each condition, by the condition's name.
+        changes: returns the pictures under each condition, by the condition's name.
     """
     torch.manual_seed(seed)
     found: dict[str, list[Tensor]] = {}

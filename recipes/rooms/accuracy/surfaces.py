@@ -1,4 +1,4 @@
-"""How far the wall line and the segmentation are from the true surface maps."""
+"""Measure the errors of the wall line and the segmentation against the true surface maps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FAR = 2.0  # pixels beyond which a wall line counts as missed
 
 
 def layout_tables(found: Readings, weights: Array) -> list[Table]:
-    """Tabulate where the line is put, by what supports it, and whether there is one."""
+    """Tabulate errors of the line by its support, and whether there is one."""
     half = 32.0  # pixels of half a picture
     seen, true = ~np.isnan(found.line), ~np.isnan(found.true_line)
     error = np.where(seen & true, np.abs(found.line - found.true_line) * half, 0.0)
@@ -79,11 +79,11 @@ def layout_tables(found: Readings, weights: Array) -> list[Table]:
 
 
 def segmentation_tables(found: Readings, weights: Array) -> list[Table]:
-    """Tabulate IoU by class, pooled over rooms, and the error of the area shares that the scorer gives."""
+    """Tabulate IoU by class, pooled over rooms, and the error of the scorer's area shares."""
     pixels = found.real[0].sum()
 
     def iou(shared: Array, labelled: Array, real: Array) -> Array:
-        """Pooled; NaN where a class is on neither side."""
+        """Return the pooled IoU; NaN for a class that neither map has."""
         union = labelled + real - shared
         return np.divide(shared, union, out=np.full_like(union, np.nan), where=union > 0)
 

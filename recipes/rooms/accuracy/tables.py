@@ -1,4 +1,4 @@
-"""Tables of the page, and numbers with their intervals as the tables show them."""
+"""Write the tables of the page, and numbers with their intervals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 class Table(NamedTuple):
-    """A table of the page: its file's name, what stands above it, its columns and rows."""
+    """Hold a table of the page: file name, heading, columns and rows."""
 
     name: str
     title: str
@@ -24,13 +24,13 @@ class Table(NamedTuple):
 
 
 def percent(found: tuple[float, float, float], digits: int = 2) -> str:
-    """Write a share with its interval, in percent."""
+    """Return a share with its interval in percent, as text."""
     value, low, high = (100.0 * part for part in found)
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def resampled(count: int, seed: int) -> Array:
-    """Count how often each room is drawn in each of RESAMPLES resamplings, (RESAMPLES, N)."""
+    """Count how often each room is drawn in each of RESAMPLES resamples, (RESAMPLES, N)."""
     return (
         np.random.default_rng(seed)
         .multinomial(count, np.full(count, 1.0 / count), size=RESAMPLES)
@@ -39,13 +39,13 @@ def resampled(count: int, seed: int) -> Array:
 
 
 def interval(values: Array, value: float, digits: int) -> str:
-    """Write a number with the 2.5th and the 97.5th percentile of its resamplings."""
+    """Return a number with the 2.5th and the 97.5th percentile of its resamples, as text."""
     low, high = np.percentile(values, (2.5, 97.5))
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def markdown(table: Table) -> str:
-    """Write a table of the page in Markdown."""
+    """Return a table of the page in Markdown."""
     lines = [
         f"### {table.title}",
         "",
@@ -56,7 +56,7 @@ def markdown(table: Table) -> str:
 
 
 def put(page: Path, text: str) -> None:
-    """Replace what stands between the two marks of a page.
+    """Replace the text between the two marks of a page.
 
     Raises:
         ValueError: the page has no such marks.

@@ -1,1 +1,1 @@
-"""Model cards from measured numbers and training logs: `python -m recipes.rooms.cards`."""
+"""Write model cards from measured numbers and training logs: `python -m recipes.rooms.cards`."""

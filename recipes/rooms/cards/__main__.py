@@ -5,7 +5,7 @@
         --held-out build/rooms/held_out --named recipes/rooms/named/outcome.json \\
         --machine "2 cores of an Intel Xeon (Sapphire Rapids), no GPU"
 
-No number stands here: what is missing from the logs is missing from the card, and said to be.
+This module contains no number: what is missing from the logs is stated as missing on the card.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a card says of weights and of the data they were trained on, read from the files themselves."""
+"""Read the facts of a card, about weights and their training data, from the files themselves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def counts(path: Path) -> dict[str, Any]:
 
 
 def seed_of(folder: Path) -> int:
-    """Find the seed that a set of renders was made with, by rendering its first picture again.
+    """Find the seed of a set of renders, by rendering its first picture again.
 
     Raises:
         ValueError: none of the first hundred seeds gives this picture.
@@ -57,7 +57,7 @@ def common(found: dict[str, Any], path: Path, machine: str) -> list[tuple[str, .
 
 
 def data_facts(args: argparse.Namespace) -> list[tuple[str, ...]]:
-    """List what was trained on and what was held out."""
+    """List the training data and the held-out data."""
     sets = [np.load(folder / "images.npy", mmap_mode="r") for folder in (args.data, args.held_out)]
     return [
         (

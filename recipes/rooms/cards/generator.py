@@ -1,4 +1,4 @@
-"""The card of the generator: how it was trained, and its measured quality."""
+"""Write the card of the generator: its training, and its measured quality."""
 
 from __future__ import annotations
 

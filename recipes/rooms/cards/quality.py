@@ -1,4 +1,4 @@
-"""The measured quality on the generator's card: targets, what is missed, and what other renders reach."""
+"""Describe the measured quality on the generator's card: targets, misses, and what other renders reach."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .text import lines_of
 
 
 def quality_text(quality: dict[str, Any], named: Path | None, sha256: str) -> list[str]:
-    """Write the measured quality with its targets, and say plainly which are missed.
+    """Return the measured quality with its targets, and say which are missed.
 
     Raises:
         ValueError: the names given by eye are about other weights.

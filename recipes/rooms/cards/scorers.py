@@ -1,4 +1,4 @@
-"""The cards of the two networks behind the scorers."""
+"""Write the cards of the scorers' two networks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIMITS = [
 def scorer_facts(
     args: argparse.Namespace, part: str, architecture: str
 ) -> tuple[list[tuple[str, ...]], dict[str, Any], dict[str, Any]]:
-    """Gather the facts of a scorer's card, what its checkpoint holds, and what was measured."""
+    """Return the facts of a scorer's card, the content of its checkpoint, and its measurements."""
     path = args.weights / f"rooms.{part}.safetensors"
     found, logged = counts(path), json.loads((args.scorers / f"{part}.json").read_text())
     facts = [*common(found, path, args.machine), ("architecture", architecture), *data_facts(args)]

@@ -1,10 +1,10 @@
-"""How a model card is laid out: titles, tables and times."""
+"""Lay out a model card: titles, tables and times."""
 
 from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """Write seconds as hours and minutes.
+    """Return seconds as hours and minutes.
 
     >>> duration(11181), duration(520)
     ('3 h 06 min', '9 min')
@@ -14,10 +14,10 @@ def duration(seconds: float) -> str:
 
 
 def lines_of(rows: list[tuple[str, ...]], head: tuple[str, ...]) -> list[str]:
-    """Write a table in Markdown, one line each."""
+    """Return the lines of a table in Markdown."""
     return [f"| {' | '.join(row)} |" for row in (head, tuple("---" for _ in head), *rows)]
 
 
 def header(title: str, what: str, facts: list[tuple[str, ...]]) -> list[str]:
-    """Begin a card: title, a sentence and a table of facts."""
+    """Return the start of a card: title, a sentence and a table of facts."""
     return [f"# {title}", "", what, "", *lines_of(facts, ("", "")), ""]
