@@ -136,6 +136,32 @@ def mean_interval(
     return mean - factor * error, mean + factor * error
 
 
+def mean_p_value(mean: Floats, error: Floats, count: NDArray[Any], *, two_sided: bool) -> Floats:
+    """Return the p value of Student's test that a mean is zero.
+
+        p = 1 - T_{n-1}( mean / error ),    two-sided 2 (1 - T_{n-1}( |mean| / error ))
+
+    Args:
+        mean: means, any shape.
+        error: standard error of each mean, same shape.
+        count: number of samples n behind each mean, same shape.
+        two_sided: whether a decrease counts as well.
+
+    Returns:
+        p values in the shape of `mean`: 1 where the mean is exactly zero or rests on fewer than two samples,
+        whose spread is unknown; NaN where the mean is undefined.
+
+    >>> mean_p_value(np.array([0.2, 0.0]), np.array([0.1, 0.0]), np.array([16, 16]), two_sided=False).round(3)
+    array([0.032, 1.   ])
+    """
+    known = (count > 1) & (mean != 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = np.where(known, mean / error, 0.0)
+    freedom = np.maximum(count - 1.0, 1.0)
+    p = 2.0 * stats.t.sf(np.abs(score), freedom) if two_sided else stats.t.sf(score, freedom)
+    return np.where(np.isnan(mean), np.nan, np.where(known, p, 1.0))
+
+
 def skewed_interval(changes: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """Return an interval of mean changes that allows for skewness (Hall 1992).
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rescoring.effects import null_means
 from ..rescoring.results import Effects, concept_units
+from ..rescoring.sums import null_means
 
 
 @dataclass(frozen=True)

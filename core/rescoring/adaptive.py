@@ -1,16 +1,13 @@
 """Schedule adaptive re-scoring: which samples to move along which direction, at which layer sets (method B).
 
 1. Decide at the set `all`. Each boundary goes through the interim analyses (looks) until it is a variation
-factor
-   whose effect is known to `precision`, or until it is futile: it cannot become one. A look there costs one
-   layer set of many.
+   factor whose effect is known to `precision`, or until it is futile: it cannot become one. A look there
+   costs one layer set of many.
 2. Confirm. For each variation factor, the boundaries learnt again from resampled samples are moved at `all`,
-on half
-   of the samples that the factor itself was moved on (at least 32). Only factors whose interval over learning
-   samples lies above zero as well remain.
+   on half of the samples that the factor itself was moved on (at least 32). Only factors whose interval over
+   learning samples lies above zero as well remain.
 3. Resolve the other layer sets. Each boundary has the first look at each of them. Only variation factors go
-on, at
-   each set until half the width of its interval is `precision` times the boundary's effect at `all`.
+   on, at each set until half the width of its interval is `precision` times the boundary's effect at `all`.
 
 Null directions are moved on as many samples as the boundary with the most samples at the same set. The
 schedule depends on stored results alone, so a continued run follows the same one.
@@ -27,17 +24,11 @@ from numpy.typing import NDArray
 
 from ..boundaries.learning_variance import errors_of, replicate_samples
 from ..config.schema import Rescoring
-from ..statistics import null_p_value
+from ..statistics import null_moments, null_p_value
 from ..storage.shards import Shards
-from .effects import (
-    EffectArrays,
-    effects_of_looks,
-    null_means,
-    over_learning,
-    samples_used,
-    variation_factors,
-)
+from .effects import EffectArrays, effects_of_looks, over_learning, variation_factors
 from .interim import half_width, look_sizes
+from .sums import null_means, samples_used
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -69,6 +60,7 @@ class Design:
     Attributes:
         own: column of each boundary's concept, (B,).
         varies: whether each concept varies, (C,).
+        units: size of a change of one sd, for each concept, (C,).
         null: number of null directions R; they follow the boundaries.
         sets: number of layer sets S.
         all_set: position of the set `all` among them.
@@ -82,6 +74,7 @@ class Design:
 
     own: NDArray[np.int64]
     varies: Mask
+    units: Floats
     null: int
     sets: int
     all_set: int
@@ -98,6 +91,7 @@ class Design:
         batch: int,
         own: NDArray[np.int64],
         varies: Mask,
+        units: Floats,
         sets: list[str],
         dilutions: Floats | None = None,
     ) -> Design:
@@ -106,6 +100,7 @@ class Design:
         return cls(
             own,
             varies,
+            units,
             config.null_directions,
             len(sets),
             sets.index("all"),
@@ -185,9 +180,12 @@ def _resolve(design: Design, units: Shards, factors: Mask, scale: Floats) -> Ite
 def judge(design: Design, sums: Floats, own: Floats, look: int) -> tuple[Mask, Mask, Mask, Floats]:
     """Analyse the effects at `all` after a look.
 
-    A boundary is futile if its concept does not vary, or if neither its p value nor the p value of the upper
-    end of its interval is at most `rate`. The correction for multiple tests only makes p values larger, so
-    stopping for futility can lose findings but adds no false ones.
+    A boundary is futile if its concept does not vary, or if neither its p value nor the p value of the most
+    that its effect may be is at most `rate`. That is the upper end of its interval plus 1 sd / (n + 1): one
+    more sample might change by 1 sd. The first samples may well miss the changes of a score that jumps, and
+    the interval is then a point. While all null effects are equal, nothing is futile. The correction for
+    multiple tests only makes p values larger, so stopping for futility can lose findings but adds no false
+    ones.
 
     Args:
         design: the interim design.
@@ -207,7 +205,9 @@ def judge(design: Design, sums: Floats, own: Floats, look: int) -> tuple[Mask, M
     effects = _effects(design, sums)
     factors = variation_factors(effects, columns, design.varies, all_set=0, rate=design.rate)
     null_effects = null_means(np.nansum(null[:, :, 0], axis=1))[:, columns]  # (R, B)
-    best = null_p_value(effects.high[rows, 0, 0, columns], null_effects, two_sided=False)
+    most = effects.high[rows, 0, 0, columns] + design.units[columns] / (look + 1.0)  # (B,)
+    spread = null_moments(null_effects)[2]
+    best = np.where(spread > 0.0, null_p_value(most, null_effects, two_sided=False), 0.0)
     futile = ((effects.p[rows, 0, 0, columns] > design.rate) & (best > design.rate)) | ~design.varies[columns]
     scale = np.abs(effects.mean[rows, 0, 0, columns])
     return factors, futile, half_width(own[:, 0, 0]) <= design.precision * scale, scale

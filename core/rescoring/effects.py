@@ -1,4 +1,4 @@
-"""Compute effects with intervals, p values and q values from the sums of re-scoring (method B). Pure."""
+"""Compute effects with intervals from sums, and decide which are variation factors (method B). Pure."""
 
 from __future__ import annotations
 
@@ -9,22 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boundaries.learning_variance import total_interval
-from ..statistics import (
-    benjamini_hochberg,
-    mean_interval,
-    null_moments,
-    null_p_value,
-    rank_p_value,
-    skewed_interval,
-)
+from ..statistics import mean_interval, skewed_interval
 from .interim import AT_ALL, ELSEWHERE, sequential_p, spending
+from .null_comparison import NullComparison, compare_with_null, q_values
+from .sums import Moments, moments_of, null_means, samples_used
 
 Floats = NDArray[np.float64]
 
-FIELDS = ("count", "sum", "squares", "clipped", "made_undefined")
-"""The sums over samples kept for every direction, layer set, sign and concept: see `sums_of`."""
-
-SIGNS = (1.0, -1.0)
 BACKWARD = ("all", "everywhere", "none")
 
 
@@ -39,29 +30,6 @@ def moved_backwards(backward: str, sets: Iterable[str]) -> tuple[bool, ...]:
     ((False, True), (True, True))
     """
     return tuple(backward == "everywhere" or (backward == "all" and name == "all") for name in sets)
-
-
-def sums_of(baseline: NDArray[np.float32], edited: NDArray[np.float32]) -> Floats:
-    """Sum up the changes between two arrays of scores.
-
-    With delta_k = edited_k - baseline_k for each sample k and concept (see `measure.changes_along`), the sums
-    are the number of defined delta_k, sum delta_k, sum delta_k^2, sum max(delta_k, 0), and the number of
-    samples whose score the edit made undefined. A pair with a NaN on either side is left out.
-
-    Args:
-        baseline: scores of the unedited samples, (K, C).
-        edited: scores of the edited samples, (K, C).
-
-    Returns:
-        FIELDS of each concept, (C, 5).
-    """
-    changes = edited.astype(np.float64) - baseline
-    valid = ~np.isnan(changes)
-    known = np.where(valid, changes, 0.0)
-    lost = ~np.isnan(baseline) & np.isnan(edited)
-    return np.stack(
-        [valid.sum(0), known.sum(0), (known**2).sum(0), np.maximum(known, 0.0).sum(0), lost.sum(0)], axis=1
-    )
 
 
 @dataclass(frozen=True)
@@ -82,8 +50,8 @@ class EffectArrays:
         undefined: number of samples left out because a score is NaN; 0 where a boundary was not moved.
         made_undefined: number of samples whose score was defined before the edit and is NaN after it.
         in_sd: mean / max(sd, least) of the concept; NaN where both are 0.
-        p: p value against the null distribution of random directions (`null_p_value`): one-sided for the own
-            concept, two-sided elsewhere; NaN for the negative step.
+        p: p value against the null distribution and against zero (`compare_with_null`): one-sided for the
+            own concept, two-sided elsewhere; NaN for the negative step.
         rank: rank among the null directions (`rank_p_value`), not corrected; NaN for the negative step.
         q: p after Benjamini and Hochberg's correction, over the own concepts at each layer set, and
             separately over all other pairs at the set `all`; NaN elsewhere.
@@ -132,27 +100,18 @@ def effects_of(
         all_set: position of the layer set `all` on axis 1.
     """
     moved = ~np.isnan(sums[..., :1, 0])  # (B, S, 2, 1)
-    count, mean, error, clipped, made_undefined = _moments(np.where(moved[..., None], sums, 0.0))
-    low, high = mean_interval(mean, error, count)
+    moments = moments_of(np.where(moved[..., None], sums, 0.0))
+    low, high = mean_interval(moments.mean, moments.error, moments.count)
     rows = np.arange(len(own))
     low[rows, :, :, own], high[rows, :, :, own] = skewed_interval(own_changes)  # (B, S, 2)
-    p, rank, null_count = _compare_with_null(mean, null_means(null), own)
-    return EffectArrays(
-        count=count,
-        mean=mean,
-        error=error,
-        low=low,
-        high=high,
-        clipped=clipped,
-        undefined=samples * moved - count,
-        made_undefined=made_undefined,
-        in_sd=mean / unit,
-        p=p,
-        rank=rank,
-        q=_q_values(p, own, all_set),
-        null_count=null_count,
-        low_total=np.full(mean.shape, np.nan),
-        high_total=np.full(mean.shape, np.nan),
+    return _assembled(
+        moments,
+        (low, high),
+        compare_with_null(moments, null_means(null), own),
+        own,
+        samples=samples * moved,
+        unit=unit,
+        all_set=all_set,
     )
 
 
@@ -184,46 +143,40 @@ def effects_of_looks(
     """
     reached = samples_used(sums, looks[-1], step)  # (B, S)
     taken = np.asarray(looks)[:, None, None] <= reached  # (looks, B, S)
-    by_look: list[tuple[Floats, Floats, Floats]] = []
-    for look in looks:
-        batches = -(-look // step)
-        mean = _moments(np.nansum(sums[:, :batches], axis=1))[1]
-        by_look.append(_compare_with_null(mean, null_means(np.nansum(null[:, :batches], axis=1)), own))
+    batches = [-(-look // step) for look in looks]
+    by_look = [
+        compare_with_null(
+            moments_of(np.nansum(sums[:, :n], axis=1)), null_means(np.nansum(null[:, :n], axis=1)), own
+        )
+        for n in batches
+    ]
     last = taken.sum(axis=0) - 1  # (B, S)
     is_all = np.arange(sums.shape[2]) == all_set
     weights = np.where(
         is_all, spending(looks, AT_ALL)[:, None], spending(looks, ELSEWHERE)[:, None]
     )  # (looks, S)
     p = sequential_p(
-        np.stack([p for p, _, _ in by_look]), weights[:, None, :, None, None], taken[..., None, None]
+        np.stack([look.p for look in by_look]), weights[:, None, :, None, None], taken[..., None, None]
     )
     rank, null_count = (
-        np.take_along_axis(np.stack([row[k] for row in by_look]), last[None, :, :, None, None], axis=0)[0]
-        for k in (1, 2)
+        np.take_along_axis(np.stack(values), last[None, :, :, None, None], axis=0)[0]
+        for values in ([look.rank for look in by_look], [look.count for look in by_look])
     )
-    moved = ~np.isnan(sums[..., :1, 0]).all(axis=1)  # (B, S, 2, 1)
-    count, mean, error, clipped, made_undefined = _moments(np.nansum(sums, axis=1))
-    low, high = mean_interval(mean, error, count)
+    moments = moments_of(np.nansum(sums, axis=1))
+    low, high = mean_interval(moments.mean, moments.error, moments.count)
     for i in range(len(own)):
-        share = weights[last[i, all_set], all_set]
         at = (i, all_set)
-        low[at], high[at] = mean_interval(mean[at], error[at], count[at], 1.0 - 0.05 * share)
-    return EffectArrays(
-        count=count,
-        mean=mean,
-        error=error,
-        low=low,
-        high=high,
-        clipped=clipped,
-        undefined=reached[:, :, None, None] * moved - count,
-        made_undefined=made_undefined,
-        in_sd=mean / unit,
-        p=p,
-        rank=rank,
-        q=_q_values(p, own, all_set),
-        null_count=null_count,
-        low_total=np.full(mean.shape, np.nan),
-        high_total=np.full(mean.shape, np.nan),
+        confidence = 1.0 - 0.05 * weights[last[at], all_set]
+        low[at], high[at] = mean_interval(moments.mean[at], moments.error[at], moments.count[at], confidence)
+    moved = ~np.isnan(sums[..., :1, 0]).all(axis=1)  # (B, S, 2, 1)
+    return _assembled(
+        moments,
+        (low, high),
+        NullComparison(p, rank, null_count),
+        own,
+        samples=reached[:, :, None, None] * moved,
+        unit=unit,
+        all_set=all_set,
     )
 
 
@@ -245,61 +198,45 @@ def over_learning(
     return replace(effects, low_total=low, high_total=high)
 
 
-def samples_used(sums: Floats, samples: int, step: int) -> NDArray[np.int64]:
-    """Return how many samples each direction was moved on at each layer set, (B, S).
+def _assembled(
+    moments: Moments,
+    interval: tuple[Floats, Floats],
+    comparison: NullComparison,
+    own: NDArray[np.int64],
+    *,
+    samples: NDArray[np.int64],
+    unit: Floats,
+    all_set: int,
+) -> EffectArrays:
+    """Assemble the record; no interval over learning samples is known yet.
 
     Args:
-        sums: FIELDS by batch, (B, N, S, 2, C, 5); NaN where a batch was not moved.
-        samples: K, the most there are.
-        step: samples in a batch; the last batch may be smaller.
+        moments: of the boundaries, each (B, S, 2, C).
+        interval: low and high of the means.
+        comparison: with the null directions.
+        own: column of each boundary's concept, (B,).
+        samples: number of samples moved, (B, S, 2, 1).
+        unit: divisor of `in_sd` for each concept, (C,).
+        all_set: position of the layer set `all` on axis 1.
     """
-    batches = (~np.isnan(sums[:, :, :, 0, 0, 0])).sum(axis=1)
-    return np.asarray(np.minimum(batches * step, samples))
-
-
-def null_means(null: Floats) -> Floats:
-    """Return mean changes of null directions, (R, ...), from FIELDS (R, ..., 5); NaN where none is known."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(null[..., 0] > 0, null[..., 1] / null[..., 0], np.nan)
-
-
-def _moments(sums: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Return count, mean, standard error, clipped mean and made_undefined, each (...), from FIELDS."""
-    count, total, squares, clipped, made_undefined = np.moveaxis(sums, -1, 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(count > 0, total / count, np.nan)
-        variance = np.where(count > 1, (squares - count * mean**2) / (count - 1.0), np.nan)
-        error = np.sqrt(np.maximum(variance, 0.0) / count)
-    return count, mean, error, np.where(count > 0, clipped / np.maximum(count, 1.0), np.nan), made_undefined
-
-
-def _compare_with_null(
-    mean: Floats, null_mean: Floats, own: NDArray[np.int64]
-) -> tuple[Floats, Floats, Floats]:
-    """Compare mean changes (B, S, 2, C) with those of null directions (R, S, C).
-
-    Returns:
-        p values, ranks, and number of defined null effects, each (B, S, 2, C); NaN for the negative step.
-    """
-    p, rank, count = (np.full(mean.shape, np.nan) for _ in range(3))
-    for i, j in enumerate(own):
-        p[i, :, 0] = null_p_value(mean[i, :, 0], null_mean, two_sided=True)
-        p[i, :, 0, j] = null_p_value(mean[i, :, 0, j], null_mean[:, :, j], two_sided=False)
-        rank[i, :, 0] = rank_p_value(mean[i, :, 0], null_mean)
-    count[:, :, 0] = null_moments(null_mean)[0]
-    return p, rank, count
-
-
-def _q_values(p: Floats, own: NDArray[np.int64], all_set: int) -> Floats:
-    """Return q values (B, S, 2, C): of own concepts at each layer set, and of all other pairs at `all`."""
-    q = np.full(p.shape, np.nan)
-    rows = np.arange(len(own))
-    for s in range(p.shape[1]):
-        q[rows, s, 0, own] = benjamini_hochberg(p[rows, s, 0, own])
-    others = np.ones((len(own), p.shape[3]), dtype=bool)
-    others[rows, own] = False
-    q[:, all_set, 0][others] = benjamini_hochberg(p[:, all_set, 0][others])
-    return q
+    low, high = interval
+    return EffectArrays(
+        count=moments.count,
+        mean=moments.mean,
+        error=moments.error,
+        low=low,
+        high=high,
+        clipped=moments.clipped,
+        undefined=samples - moments.count,
+        made_undefined=moments.made_undefined,
+        in_sd=moments.mean / unit,
+        p=comparison.p,
+        rank=comparison.rank,
+        q=q_values(comparison.p, own, all_set),
+        null_count=comparison.count,
+        low_total=np.full(low.shape, np.nan),
+        high_total=np.full(low.shape, np.nan),
+    )
 
 
 def variation_factors(

@@ -13,7 +13,7 @@ from ..randomness import Stream
 from ..strata.composition import Pass
 from ..strata.moves import edit_direction, move
 from ..strata.scored_generator import ScoredGenerator
-from .effects import FIELDS, SIGNS, sums_of
+from .sums import FIELDS, SIGNS, sums_of
 
 Scores = NDArray[np.float32]
 

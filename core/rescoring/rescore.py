@@ -23,10 +23,11 @@ from ..probing.samples import Samples, Scorers, scored_generator
 from ..randomness import Stream
 from ..strata.layers import default_groups, layer_sets
 from ..strata.scored_generator import ScoredGenerator
-from .effects import BACKWARD, FIELDS, moved_backwards
+from .effects import BACKWARD, moved_backwards
 from .hierarchy import Hierarchy
 from .measure import Baseline, baseline_of, changes_along, scores_along
 from .results import Effects, Sums
+from .sums import FIELDS
 
 FEWEST = 8  # samples, for intervals to be of any use
 FEWEST_NULL = 3  # null directions, for an estimate of their standard deviation

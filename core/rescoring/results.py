@@ -14,16 +14,9 @@ from ..figures import rankings
 from ..figures.figure import Figure
 from ..plugins.records import LEVELS, Boundaries
 from ..statistics import null_moments
-from .effects import (
-    EffectArrays,
-    effects_of,
-    effects_of_looks,
-    null_means,
-    over_learning,
-    samples_used,
-    variation_factors,
-)
+from .effects import EffectArrays, effects_of, effects_of_looks, over_learning, variation_factors
 from .hierarchy import Hierarchy, hierarchy_of
+from .sums import null_means, samples_used
 from .tables import html_of, ranked, rows_of
 
 if TYPE_CHECKING:

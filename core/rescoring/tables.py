@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..figures.markup import markup
 from ..figures.rankings import RankedConcept
 from ..statistics import null_moments
-from .effects import SIGNS, null_means
+from .sums import SIGNS, null_means
 
 if TYPE_CHECKING:
     from .results import Effects

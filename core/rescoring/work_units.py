@@ -19,8 +19,10 @@ from ..runs.run import Run
 from ..storage.disk import file_hash
 from ..storage.shards import Shards
 from .adaptive import DECIDING, RESAMPLED, Design, rounds
-from .effects import FIELDS, moved_backwards
+from .effects import moved_backwards
 from .interim import look_sizes
+from .results import concept_units
+from .sums import FIELDS
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,9 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
     own = np.array([column_of(prepared, boundary.concept) for boundary in boundaries])
     varies = np.array([row["varies"] for row in run.concepts])
     dilutions = None if resampled is None else resampled.dilutions(boundaries)
-    design = Design.of(config, prepared.batch, own, varies, list(prepared.sets), dilutions)
+    design = Design.of(
+        config, prepared.batch, own, varies, concept_units(run.concepts), list(prepared.sets), dilutions
+    )
     for scheduled in rounds(design, open_units(run)):
         starts: set[int] = set()
         units = []

@@ -7,6 +7,7 @@ import pytest
 from ganstrata.core.statistics import (
     benjamini_hochberg,
     holm,
+    mean_p_value,
     null_moments,
     null_p_value,
     rank_p_value,
@@ -176,3 +177,21 @@ def test_corrected_p_values_go_up_to_one():
 def test_a_null_of_equal_decreases_does_not_vary_either() -> None:
     for two_sided in (False, True):
         assert null_p_value(np.array([0.8]), np.full((5, 1), -0.7), two_sided=two_sided)[0] == 1.0
+
+
+@pytest.mark.parametrize("two_sided", [False, True])
+def test_the_p_value_of_a_mean_is_students(two_sided: bool) -> None:
+    x = np.random.default_rng(6).standard_normal((5, 9)) + np.array([[0.0], [0.5], [-0.5], [2.0], [-2.0]])
+    p = mean_p_value(x.mean(axis=1), stats.sem(x, axis=1), np.full(5, 9), two_sided=two_sided)
+    alternative = "two-sided" if two_sided else "greater"
+    np.testing.assert_allclose(p, stats.ttest_1samp(x, 0.0, axis=1, alternative=alternative).pvalue)
+
+
+def test_a_mean_that_is_zero_or_of_one_sample_is_not_told_from_zero() -> None:
+    mean = np.array([0.0, 0.0, 0.7, 0.7, -0.7, np.nan])
+    error = np.array([0.0, 0.1, np.nan, 0.0, 0.0, np.nan])
+    count = np.array([16, 16, 1, 16, 16, 0])
+    one_sided = mean_p_value(mean, error, count, two_sided=False)
+    assert one_sided.tolist() == [1.0, 1.0, 1.0, 0.0, 1.0, pytest.approx(np.nan, nan_ok=True)]
+    two_sided = mean_p_value(mean, error, count, two_sided=True)
+    assert two_sided.tolist() == [1.0, 1.0, 1.0, 0.0, 0.0, pytest.approx(np.nan, nan_ok=True)]

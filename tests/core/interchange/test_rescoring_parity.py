@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from ganstrata.core.figures.pictures import to_pixels
-from ganstrata.core.rescoring.effects import FIELDS, sums_of
+from ganstrata.core.rescoring.sums import FIELDS, sums_of
 from ganstrata.core.strata.composition import Pass
 from ganstrata.core.strata.moves import edit_direction, move
 from numpy.typing import NDArray

@@ -18,9 +18,9 @@ from ganstrata.core.boundaries.resampled import Resampled
 from ganstrata.core.figures.pictures import read_picture, to_pixels
 from ganstrata.core.probing.stage import read_latents
 from ganstrata.core.report.page import split_strip
-from ganstrata.core.rescoring.effects import sums_of
 from ganstrata.core.rescoring.interim import half_width
 from ganstrata.core.rescoring.stored_effects import read_effects
+from ganstrata.core.rescoring.sums import sums_of
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.shards import Shards
 from small_runs import BATCH, GROUPS, MOVED, NULL, SAMPLES, SETS, SHOWN, Loop, Made

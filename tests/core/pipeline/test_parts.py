@@ -24,8 +24,8 @@ from ganstrata.core.probing import stage as synthesis
 from ganstrata.core.report import stage as reporting
 from ganstrata.core.rescoring import work_units
 from ganstrata.core.rescoring.adaptive import Design, judge
-from ganstrata.core.rescoring.effects import sums_of
 from ganstrata.core.rescoring.stored_effects import read_effects
+from ganstrata.core.rescoring.sums import sums_of
 from ganstrata.core.runs.engine import Engine
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
@@ -82,7 +82,7 @@ def test_judgement_is_of_the_steps_forwards() -> None:
             sums[0, b, 0, k] = sums_of(zero, own[k, 16 * b : 16 * b + 16])
         for r in range(8):
             sums[1 + r, b, 0, 0] = sums_of(zero, np.full((16, 1), null[r], np.float32))
-    design = Design(np.array([0]), np.array([True]), 8, 1, 0, 16, (16, 32), 0.2, 0.05)
+    design = Design(np.array([0]), np.array([True]), np.ones(1), 8, 1, 0, 16, (16, 32), 0.2, 0.05)
     factors, futile, precise, scale = judge(design, sums, own.transpose(2, 0, 1)[:, None].astype(float), 32)
     assert (factors.tolist(), futile.tolist(), precise.tolist()) == ([False], [False], [False])
     assert scale == pytest.approx([0.15])

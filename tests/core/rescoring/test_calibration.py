@@ -7,7 +7,8 @@ import pytest
 import torch
 from ganstrata.core.plugins.records import Concept
 from ganstrata.core.randomness import Stream, Use, normals
-from ganstrata.core.rescoring.effects import FIELDS, effects_of, sums_of, variation_factors
+from ganstrata.core.rescoring.effects import effects_of, variation_factors
+from ganstrata.core.rescoring.sums import FIELDS, sums_of
 from ganstrata.plugins.boundaries.ridge import Ridge
 from scipy import stats
 

@@ -6,14 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ganstrata.core.rescoring.effects import (
-    FIELDS,
-    EffectArrays,
-    effects_of,
-    over_learning,
-    sums_of,
-    variation_factors,
-)
+from ganstrata.core.rescoring.effects import EffectArrays, effects_of, over_learning, variation_factors
+from ganstrata.core.rescoring.sums import FIELDS, sums_of
 from ganstrata.core.statistics import skewed_interval
 from scipy import stats
 
@@ -69,9 +63,9 @@ def test_every_effect_is_the_formula_applied_to_its_changes(scores):
             continue
         means = np.nanmean(null[:, s, :, j].astype(np.float64) - baseline[:, j], axis=1)
         alternative = "greater" if j == OWN[i] else "two-sided"
-        assert result.p[at] == pytest.approx(
-            stats.ttest_ind([known.mean()], means, alternative=alternative).pvalue
-        )
+        against_null = stats.ttest_ind([known.mean()], means, alternative=alternative).pvalue
+        against_zero = stats.ttest_1samp(known, 0.0, alternative=alternative).pvalue
+        assert result.p[at] == pytest.approx(max(against_null, against_zero))
         assert result.rank[at] == pytest.approx((1 + (means >= known.mean()).sum()) / (R + 1))
 
 
@@ -258,9 +252,9 @@ def test_null_directions_without_an_effect_are_left_out_and_counted():
     assert np.isnan(result.null_count[:, :, 1]).all()
     for i, known in ((0, 19), (1, 2)):
         rest = null[~np.isnan(null[:, i]), i]
-        assert result.p[at][i] == pytest.approx(
-            stats.ttest_ind([changes[i].mean()], rest, alternative="greater").pvalue, rel=1e-3
-        )
+        against_null = stats.ttest_ind([changes[i].mean()], rest, alternative="greater").pvalue
+        against_zero = stats.ttest_1samp(changes[i], 0.0, alternative="greater").pvalue
+        assert result.p[at][i] == pytest.approx(max(against_null, against_zero), rel=1e-3)
         assert result.rank[at][i] == pytest.approx(1.0 / (known + 1))
     assert np.isnan(result.p[at][2:]).all()
     assert np.isnan(result.rank[at]).tolist() == [False, False, False, True]
@@ -317,3 +311,23 @@ def test_an_interval_over_learning_that_holds_zero_makes_no_factor():
     assert variation_factors(
         table(**columns), np.arange(4), np.ones(4, dtype=bool), all_set=0, rate=0.05
     ).tolist() == [True, False, False, True]
+
+
+def test_p_of_a_rare_jump_is_that_of_its_samples_where_no_null_direction_changes_the_score():
+    """A score that jumps in 5 of 16 samples; the null directions change it by next to nothing."""
+    changes = np.where(np.arange(16) % 4 == 1, 0.9, 0.0) + np.where(np.arange(16) == 2, 0.9, 0.0)
+    null = 1e-6 * np.random.default_rng(1).standard_normal((10, 1))
+    result = one_concept(changes[None], null)
+    assert stats.ttest_ind([changes.mean()], null[:, 0], alternative="greater").pvalue < 1e-30
+    expected = stats.ttest_1samp(changes, 0.0, alternative="greater").pvalue
+    assert 0.001 < expected < 0.05
+    assert result.p[0, 0, 0, 0] == pytest.approx(expected)
+
+
+def test_an_effect_that_its_samples_show_but_no_larger_than_chance_directions_have_is_none():
+    changes = 0.3 + 0.01 * np.random.default_rng(2).standard_normal((1, 16))
+    null = np.random.default_rng(3).standard_normal((10, 1))
+    result = one_concept(changes, null)
+    expected = stats.ttest_ind([changes.mean()], null[:, 0], alternative="greater").pvalue
+    assert result.p[0, 0, 0, 0] == pytest.approx(expected)
+    assert expected > 0.2

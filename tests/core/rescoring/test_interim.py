@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ganstrata.core.rescoring.adaptive import Design, judge
-from ganstrata.core.rescoring.effects import FIELDS, effects_of_looks, samples_used, variation_factors
+from ganstrata.core.rescoring.effects import effects_of_looks, variation_factors
 from ganstrata.core.rescoring.hierarchy import hierarchy_of
 from ganstrata.core.rescoring.interim import half_width, look_sizes, sequential_p, spending
+from ganstrata.core.rescoring.sums import FIELDS, samples_used
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -92,7 +93,9 @@ class World:
         self.changes = self.truth[:, None] + scatter  # (B + R, K, C)
         step, looks = look_sizes(samples, SHARES, 32)
         self.decided = np.zeros(count, dtype=bool)  # what was thought of each boundary when it stopped
-        self.design = Design(np.arange(count), np.ones(count, dtype=bool), null, 1, 0, step, looks, 0.2, 0.05)
+        self.design = Design(
+            np.arange(count), np.ones(count, dtype=bool), np.ones(count), null, 1, 0, step, looks, 0.2, 0.05
+        )
 
     def sums(self):
         """By batch, (B + R, N, 1, 2, C, 5)."""
@@ -277,6 +280,13 @@ def test_rates_at_length(skewed: bool) -> None:
     assert layers["depth"] >= few
 
 
+def p_by_hand(changes, boundaries: int, i: int) -> float:
+    """Compute p of boundary i's own concept from changes (B + R, K, C): the larger of two one-sided tests."""
+    means = changes.mean(axis=1)
+    against_null = stats.ttest_ind([means[i, i]], means[boundaries:, i], alternative="greater").pvalue
+    return max(against_null, stats.ttest_1samp(changes[i, :, i], 0.0, alternative="greater").pvalue)
+
+
 def test_p_and_interval_of_looks_by_hand() -> None:
     simulated = World(5, [0.3, 0.6, np.nan])
     q, count, every = simulated.design, 3, simulated.sums()
@@ -293,10 +303,7 @@ def test_p_and_interval_of_looks_by_hand() -> None:
     )
     shares = np.diff((np.array([16, 32, 64, 128]) / 128) ** 3, prepend=0.0)
     for i, last in ((0, 2), (1, 3)):
-        p = []
-        for look in q.looks[: last + 1]:
-            means = simulated.changes[:, :look].mean(axis=1)
-            p.append(stats.ttest_ind([means[i, i]], means[count:, i], alternative="greater").pvalue)
+        p = [p_by_hand(simulated.changes[:, :look], count, i) for look in q.looks[: last + 1]]
         assert result.p[i, 0, 0, i] == pytest.approx(min(1.0, (np.array(p) / shares[: last + 1]).min()))
         changes = simulated.changes[i, : q.looks[last], i]
         low, high = stats.ttest_1samp(changes, 0.0).confidence_interval(1.0 - 0.05 * shares[last])
@@ -332,10 +339,7 @@ def test_other_sets_spend_with_the_samples_and_all_spends_late() -> None:
     )
     t = np.array(q.looks) / q.looks[-1]
     for i in range(count):
-        p = []
-        for look in q.looks:
-            means = simulated.changes[:, :look].mean(axis=1)
-            p.append(stats.ttest_ind([means[i, i]], means[count:, i], alternative="greater").pvalue)
+        p = [p_by_hand(simulated.changes[:, :look], count, i) for look in q.looks]
         for s, power in ((0, 1.0), (1, 3.0)):
             assert result.p[i, s, 0, i] == pytest.approx(
                 min(1.0, (np.array(p) / np.diff(t**power, prepend=0.0)).min())
@@ -395,3 +399,46 @@ def test_half_widths_of_a_table_are_those_of_its_rows_and_grow_with_the_confiden
         known = changes[at][~np.isnan(changes[at])]
         low, high = stats.ttest_1samp(known, 0.0).confidence_interval(0.8)
         assert result[at] == pytest.approx((high - low) / 2)
+
+
+class JumpingWorld(World):
+    """Simulate scores that jump by 0.9 in few samples and stay as they are in the others, like categories."""
+
+    def __init__(self, seed: int, jumps, *, null_jumps: float) -> None:
+        super().__init__(seed, jumps, null=10)
+        rng = np.random.default_rng([seed, 1])
+        chance = np.full(self.truth.shape, null_jumps)  # (B + R, C)
+        rows = np.arange(len(self.effects))
+        chance[rows, rows] = np.where(np.isnan(self.effects), null_jumps, self.effects)
+        self.changes = 0.9 * (rng.random(self.changes.shape) < chance[:, None])
+        self.changes += 1e-6 * rng.standard_normal(self.changes.shape)
+
+
+def test_no_p_value_is_smaller_than_the_samples_allow_where_null_directions_change_nothing() -> None:
+    """At the first look no null direction has a jump, so their spread is next to nothing."""
+    p = []
+    for seed in range(20):
+        simulated = JumpingWorld(seed, [0.3], null_jumps=0.0)
+        effects, _, used = simulated.stop()
+        looks = [look for look in simulated.design.looks if look <= used[0]]
+        against_zero = [
+            stats.ttest_1samp(simulated.changes[0, :look, 0], 0.0, alternative="greater").pvalue
+            for look in looks
+        ]
+        assert effects.p[0, 0, 0, 0] >= min(against_zero)
+        p.append(effects.p[0, 0, 0, 0])
+    assert np.median(p) < 1e-3  # and yet what is there is found
+
+
+def test_a_jump_that_the_first_samples_miss_is_not_given_up() -> None:
+    """Of directions that jump in 8 % of the samples, a quarter have no jump in the first 16."""
+    missed, factors = 0, 0
+    for seed in range(60):
+        simulated = JumpingWorld(seed, [0.08], null_jumps=0.0)
+        if simulated.changes[0, :16, 0].max() > 0.5:
+            continue
+        _, decided, used = simulated.stop()
+        assert used[0] > 16
+        missed, factors = missed + 1, factors + int(decided[0])
+    assert missed >= 8
+    assert factors >= missed // 2

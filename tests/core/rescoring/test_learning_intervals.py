@@ -12,7 +12,8 @@ from ganstrata.core.boundaries.learning_variance import errors_of, replicate_sam
 from ganstrata.core.boundaries.relearning import learn_again
 from ganstrata.core.plugins.contracts import BoundaryLearner
 from ganstrata.core.plugins.records import Boundaries, Concept
-from ganstrata.core.rescoring.effects import effects_of, over_learning, sums_of
+from ganstrata.core.rescoring.effects import effects_of, over_learning
+from ganstrata.core.rescoring.sums import sums_of
 from ganstrata.plugins.boundaries.linear_svm import LinearSVM
 from ganstrata.plugins.boundaries.mean_difference import MeanDifference
 from ganstrata.plugins.boundaries.ridge import Ridge

@@ -9,8 +9,8 @@ import pytest
 from ganstrata.core.boundaries.files import save_boundaries
 from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.plugins.records import Boundaries, Boundary
-from ganstrata.core.rescoring.effects import FIELDS, sums_of
 from ganstrata.core.rescoring.stored_effects import read_effects, write_table
+from ganstrata.core.rescoring.sums import FIELDS, sums_of
 from ganstrata.core.rescoring.tables import COLUMNS
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.shards import Shards
