@@ -17,6 +17,17 @@ PREPARED = {
     "image_std": [0.25] * 3,
 }
 
+_LAYERS = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+TEXT = {
+    **_LAYERS,
+    "vocab_size": 40,
+    "max_position_embeddings": 12,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+VISION = {**_LAYERS, "image_size": 32, "patch_size": 16}
+
 
 def save(model: transformers.PreTrainedModel, folder: Path, **preparation: object) -> Path:
     """A folder with config, weights and preprocessor_config.json."""
@@ -140,18 +151,8 @@ def _tokenizer(folder: Path, pad: str) -> None:
 
 def clip(folder: Path) -> Path:
     torch.manual_seed(0)
-    text = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 40,
-            "max_position_embeddings": 12, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}  # fmt: skip
-    vision = {
-        "hidden_size": 16,
-        "intermediate_size": 32,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "image_size": 32,
-        "patch_size": 16,
-    }
     model = transformers.CLIPModel(
-        transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)
+        transformers.CLIPConfig(text_config=TEXT, vision_config=VISION, projection_dim=8)
     )
     _tokenizer(folder, "<pad>")
     return save(
@@ -166,16 +167,6 @@ def clip(folder: Path) -> Path:
 
 def siglip(folder: Path) -> Path:
     torch.manual_seed(0)
-    text = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 40,
-            "max_position_embeddings": 12, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}  # fmt: skip
-    vision = {
-        "hidden_size": 16,
-        "intermediate_size": 32,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "image_size": 32,
-        "patch_size": 16,
-    }
-    model = transformers.SiglipModel(transformers.SiglipConfig(text_config=text, vision_config=vision))
+    model = transformers.SiglipModel(transformers.SiglipConfig(text_config=TEXT, vision_config=VISION))
     _tokenizer(folder, "<pad>")
     return save(model, folder, size={"height": 32, "width": 32}, resample=3)

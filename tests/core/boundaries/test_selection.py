@@ -22,12 +22,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 
-def chosen(scores, positives, negatives, *, seed=0, concept="a/x", **rest):
-    selection = select_extremes(
-        scores, Extremes(positives=positives, negatives=negatives, **rest), concept=concept, seed=seed
-    )
+def chosen(scores, positives, negatives, *, seed=0, concept="a/x", classes=None, **rest):
+    """Return the selection, and the rows of its positives and of its negatives, none of which is there twice."""
+    extremes = Extremes(positives=positives, negatives=negatives, **rest)
+    selection = select_extremes(scores, extremes, concept=concept, seed=seed, classes=classes)
     rows = np.concatenate([selection.train, selection.held_out])
     labels = np.concatenate([selection.train_labels, selection.held_out_labels])
+    assert len(np.unique(rows)) == len(rows)
     return selection, set(rows[labels == 1].tolist()), set(rows[labels == 0].tolist())
 
 
@@ -258,42 +259,18 @@ def test_no_class_of_odd_size_is_dropped() -> None:
     """40 classes of 5, halves asked for: both ends would round up to 3, and overlap."""
     rng = np.random.default_rng(0)
     classes = np.repeat(np.arange(40), 5)
-    chosen = select_extremes(
-        rng.standard_normal(200),
-        Extremes(positives=0.5, negatives=0.5),
-        concept="a/x",
-        seed=0,
-        classes=classes,
-    )
-    rows, labels = (
-        np.concatenate([chosen.train, chosen.held_out]),
-        np.concatenate([chosen.train_labels, chosen.held_out_labels]),
-    )
-    assert (
-        np.bincount(classes[rows[labels == 1]]).tolist()
-        == np.bincount(classes[rows[labels == 0]]).tolist()
-        == [2] * 40
-    )
-    assert chosen.requested == (100, 100)
-    assert len(np.unique(rows)) == 160
+    selection, highest, lowest = chosen(rng.standard_normal(200), 0.5, 0.5, classes=classes)
+    assert np.bincount(classes[[*highest]]).tolist() == np.bincount(classes[[*lowest]]).tolist() == [2] * 40
+    assert selection.requested == (100, 100)
+    assert len(highest | lowest) == 160
 
 
 def test_unequal_numbers_of_positives_and_negatives_keep_their_proportion_in_every_class() -> None:
     rng = np.random.default_rng(1)
     classes = np.repeat(np.arange(10), 50)
-    chosen = select_extremes(
-        rng.standard_normal(500),
-        Extremes(positives=30, negatives=150),
-        concept="a/x",
-        seed=0,
-        classes=classes,
-    )
-    rows, labels = (
-        np.concatenate([chosen.train, chosen.held_out]),
-        np.concatenate([chosen.train_labels, chosen.held_out_labels]),
-    )
-    assert np.bincount(classes[rows[labels == 1]]).tolist() == [3] * 10
-    assert np.bincount(classes[rows[labels == 0]]).tolist() == [15] * 10
+    _, highest, lowest = chosen(rng.standard_normal(500), 30, 150, classes=classes)
+    assert np.bincount(classes[[*highest]]).tolist() == [3] * 10
+    assert np.bincount(classes[[*lowest]]).tolist() == [15] * 10
 
 
 @settings(deadline=None, max_examples=300)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import ganstrata
 import pytest
@@ -35,55 +36,66 @@ def killed(process: subprocess.Popen[str], number: signal.Signals, *, worker: bo
     return said
 
 
-@needs_proc
-def test_killed_in_three_ways_and_continued_is_the_same(
+class Slow(NamedTuple):
+    """A run that a command makes slowly enough to be interrupted."""
+
+    path: Path
+    start: Callable[[int], subprocess.Popen[str]]  # with so many workers
+    continue_to_end: Callable[
+        [], None
+    ]  # here, at full speed; asserts that no byte differs from an undisturbed run
+
+
+@pytest.fixture
+def slow(
     fakes,
     finished: Run,
     config,
     tmp_path: Path,
     contents,
     written,
-    start: Start,
+    start: Callable[..., subprocess.Popen[str]],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    run, file = tmp_path / "run", written(config)
+) -> Slow:
+    """Slow down the passes of the fakes until the run is continued."""
+    path, file = tmp_path / "run", written(config)
     monkeypatch.setenv("FAKES_SLEEP", "0.02")
+
+    def continue_to_end() -> None:
+        monkeypatch.delenv("FAKES_SLEEP")
+        ganstrata.run(config, path)
+        assert contents(path) == contents(finished.path)
+
+    return Slow(
+        path,
+        lambda workers: start("run", file, "--out", path, "--set", f"engine.workers={workers}"),
+        continue_to_end,
+    )
+
+
+@needs_proc
+def test_a_run_killed_in_three_ways_and_continued_is_the_same(slow: Slow) -> None:
+    run = slow.path
     moments: list[tuple[Callable[[], bool], signal.Signals, bool]] = [
         (lambda: marks(run, "samples.zarr") > 0, signal.SIGKILL, True),
-        (
-            lambda: marks(run, "rescoring.zarr") > 0,
-            signal.SIGKILL,
-            False,
-        ),  # its workers must not live on and write
+        # Its workers must not live on and write.
+        (lambda: marks(run, "rescoring.zarr") > 0, signal.SIGKILL, False),
         (lambda: marks(run, "rescoring.zarr") > 8, signal.SIGTERM, False),
     ]
     for moment, number, worker in moments:
-        process = start("run", file, "--out", run, "--set", "engine.workers=2")
+        process = slow.start(2)
         until(lambda moment=moment, process=process: moment() or process.poll() is not None)
         said = killed(process, number, worker=worker)
         assert process.returncode == (1 if worker else -number)
         assert ("a worker process ended unexpectedly" in said) == worker
         assert not (run / "rescoring.csv").exists()
-    monkeypatch.delenv("FAKES_SLEEP")
-    ganstrata.run(config, run)
-    assert contents(run) == contents(finished.path)
+    slow.continue_to_end()
 
 
 @needs_proc
-def test_a_second_interruption_changes_nothing(
-    fakes,
-    finished: Run,
-    config,
-    tmp_path: Path,
-    contents,
-    written,
-    start: Start,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    run, file = tmp_path / "run", written(config)
-    monkeypatch.setenv("FAKES_SLEEP", "0.02")
-    process = start("run", file, "--out", run, "--set", "engine.workers=2")
-    until(lambda: marks(run, "rescoring.zarr") > 0)
+def test_a_second_interruption_changes_nothing(slow: Slow) -> None:
+    process = slow.start(2)
+    until(lambda: marks(slow.path, "rescoring.zarr") > 0)
     for _ in range(5):  # as someone impatient does, to the whole group, as a terminal does
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
@@ -91,38 +103,22 @@ def test_a_second_interruption_changes_nothing(
     said = killed(process, signal.SIGCONT, worker=False)
     assert process.returncode == 130
     assert said.count("Error: interrupted.") == 1
-    monkeypatch.delenv("FAKES_SLEEP")
-    ganstrata.run(config, run)
-    assert contents(run) == contents(finished.path)
+    slow.continue_to_end()
 
 
 @needs_proc
 @pytest.mark.full
 @pytest.mark.parametrize("seed", range(8))
-def test_killed_again_and_again_at_random_is_the_same(
-    seed: int,
-    fakes,
-    finished: Run,
-    config,
-    tmp_path: Path,
-    contents,
-    written,
-    start: Start,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    run, file, chance = tmp_path / "run", written(config), random.Random(seed)
-    monkeypatch.setenv("FAKES_SLEEP", "0.02")
+def test_a_run_killed_four_times_at_random_and_continued_is_the_same(seed: int, slow: Slow) -> None:
+    chance = random.Random(seed)
     for _ in range(4):
-        process = start("run", file, "--out", run, "--set", f"engine.workers={1 + seed % 2}")
-        until(lambda process=process: run.exists() or process.poll() is not None)
+        process = slow.start(1 + seed % 2)
+        until(lambda process=process: slow.path.exists() or process.poll() is not None)
         time.sleep(chance.uniform(0.0, 6.0))
         worker = chance.random() < 0.3
-        killed(
-            process, chance.choice(SIGNALS[:2] if worker else SIGNALS), worker=worker
-        )  # workers leave Ctrl-C to their parent
-    monkeypatch.delenv("FAKES_SLEEP")
-    ganstrata.run(config, run)
-    assert contents(run) == contents(finished.path)
+        # Workers leave Ctrl-C to their parent.
+        killed(process, chance.choice(SIGNALS[:2] if worker else SIGNALS), worker=worker)
+    slow.continue_to_end()
 
 
 COMMANDS: dict[str, tuple[str, ...]] = {

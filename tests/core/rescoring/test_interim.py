@@ -111,6 +111,19 @@ class World:
         assert len(fields) == len(FIELDS)
         return np.stack(fields, axis=-1)[:, :, None, None].repeat(2, axis=3)
 
+    def measured(self, sums, looks):
+        """Return effects from the sums of moved samples, NaN where a boundary has stopped, after these looks."""
+        count = len(self.effects)
+        return effects_of_looks(
+            sums[:count],
+            sums[count:, :, :, 0],
+            self.design.own,
+            looks=looks,
+            step=self.design.step,
+            unit=np.ones(count),
+            all_set=0,
+        )
+
     def stop(self):
         """Return effects, factors and used samples of each boundary, after the looks at `all`."""
         q, count, every = self.design, len(self.effects), self.sums()
@@ -131,30 +144,14 @@ class World:
             active &= ~(futile | (factors & precise))
             if not active.any():
                 break
-        effects = effects_of_looks(
-            moved_sums[:count],
-            moved_sums[count:, :, :, 0],
-            q.own,
-            looks=q.looks,
-            step=q.step,
-            unit=np.ones(count),
-            all_set=0,
-        )
+        effects = self.measured(moved_sums, q.looks)
         return effects, variation_factors(effects, q.own, q.varies, all_set=0, rate=q.rate), used
 
     def whole(self):
         """Factors with all samples and one look."""
-        q, every, count = self.design, self.sums(), len(self.effects)
+        q, every = self.design, self.sums()
         looks = q.looks[-1:]
-        effects = effects_of_looks(
-            every[:count],
-            every[count:, :, :, 0],
-            q.own,
-            looks=looks,
-            step=q.step,
-            unit=np.ones(count),
-            all_set=0,
-        )
+        effects = self.measured(every, looks)
         return variation_factors(effects, q.own, q.varies, all_set=0, rate=q.rate)
 
 
@@ -292,15 +289,7 @@ def test_p_and_interval_of_looks_by_hand() -> None:
     q, count, every = simulated.design, 3, simulated.sums()
     moved_sums = every.copy()
     moved_sums[0, 4:] = np.nan  # the first boundary stopped at 64 of 128, after batches of 16
-    result = effects_of_looks(
-        moved_sums[:count],
-        moved_sums[count:, :, :, 0],
-        q.own,
-        looks=q.looks,
-        step=q.step,
-        unit=np.ones(count),
-        all_set=0,
-    )
+    result = simulated.measured(moved_sums, q.looks)
     shares = np.diff((np.array([16, 32, 64, 128]) / 128) ** 3, prepend=0.0)
     for i, last in ((0, 2), (1, 3)):
         p = [p_by_hand(simulated.changes[:, :look], count, i) for look in q.looks[: last + 1]]

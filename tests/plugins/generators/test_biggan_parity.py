@@ -7,8 +7,6 @@ names: images in [-1, 1] within 1e-4.
 
 from __future__ import annotations
 
-import os
-from functools import cache
 from pathlib import Path
 
 import ganstrata
@@ -17,20 +15,11 @@ import pytest
 import torch
 from ganstrata import Generator, Inputs, Pass, render
 from generators_biggan import plain
-from numpy.typing import NDArray
+from reference_numbers import DATA, PARITY, needs_parity, reference
 from safetensors.torch import load_file
 from torch import Tensor
 
-DATA = Path(__file__).parents[2] / "data"
 DEEP = "biggan_deep_64"
-PARITY = os.environ.get("GANSTRATA_PARITY")
-needs_parity = pytest.mark.skipif(not PARITY, reason="GANSTRATA_PARITY names no folder of reference numbers")
-
-
-@cache
-def reference(name: str) -> dict[str, NDArray[np.generic]]:
-    with np.load(DATA / f"{name}.npz") as arrays:
-        return dict(arrays)
 
 
 def folder(name: str) -> tuple[Path, dict[str, Tensor]]:

@@ -6,8 +6,6 @@ every one of this family in it is tested.
 
 from __future__ import annotations
 
-import os
-from functools import cache
 from pathlib import Path
 
 import ganstrata
@@ -15,23 +13,11 @@ import numpy as np
 import pytest
 import torch
 from ganstrata import Generator, Pass, render
-from numpy.typing import NDArray
+from reference_numbers import DATA, PARITY, tensor
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-DATA = Path(__file__).parents[2] / "data"
 NAMES = ("pggan_higan_32", "pggan_genforce_32")
-PARITY = os.environ.get("GANSTRATA_PARITY")
-
-
-@cache
-def reference(name: str) -> dict[str, NDArray[np.generic]]:
-    with np.load(DATA / f"{name}.npz") as arrays:
-        return dict(arrays)
-
-
-def tensor(name: str, key: str) -> Tensor:
-    return torch.from_numpy(reference(name)[key])
 
 
 def load(path: Path) -> Generator:

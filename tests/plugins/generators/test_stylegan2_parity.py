@@ -6,30 +6,15 @@ made of the inputs: w within 1e-5, images in [-1, 1] within 1e-4.
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 import ganstrata
-import numpy as np
 import pytest
 import torch
 from ganstrata import Generator, Pass, render
-from numpy.typing import NDArray
+from reference_numbers import DATA, as_reference, reference, tensor
 from torch import Tensor
 
-DATA = Path(__file__).parents[2] / "data"
 NAMES = ("stylegan2_uncond_32", "stylegan2_cond_64")
 CUTOFF = {"stylegan2_uncond_32": 4, "stylegan2_cond_64": 5}
-
-
-@cache
-def reference(name: str) -> dict[str, NDArray[np.generic]]:
-    with np.load(DATA / f"{name}.npz") as arrays:
-        return dict(arrays)
-
-
-def tensor(name: str, key: str) -> Tensor:
-    return torch.from_numpy(reference(name)[key])
 
 
 def load(name: str, **config: object) -> Generator:
@@ -47,11 +32,6 @@ def assert_near(found: Tensor, name: str, key: str, tolerance: float) -> None:
     assert found.shape == wanted.shape
     assert wanted.std() > 0.1, "the reference itself says nothing"
     assert (found - wanted).abs().max() < tolerance
-
-
-def as_reference(images: Tensor) -> Tensor:
-    """Images in [0, 1] as the network's own [-1, 1]."""
-    return images * 2.0 - 1.0
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,6 @@ is looked at where GANSTRATA_PARITY names the folder that holds them.
 from __future__ import annotations
 
 import os
-from functools import cache
 from pathlib import Path
 
 import ganstrata
@@ -17,21 +16,11 @@ import pytest
 import torch
 from ganstrata import Generator, Pass, render
 from numpy.typing import NDArray
+from reference_numbers import DATA, as_reference, reference, tensor
 from torch import Tensor
 
-DATA = Path(__file__).parents[2] / "data"
 NAMES = ("stylegan3_t_32", "stylegan3_r_32")
 FOLDERS = {"stylegan3_t_32": "nv_sg3t_32", "stylegan3_r_32": "nv_sg3r_32"}
-
-
-@cache
-def reference(name: str) -> dict[str, NDArray[np.generic]]:
-    with np.load(DATA / f"{name}.npz") as arrays:
-        return dict(arrays)
-
-
-def tensor(name: str, key: str) -> Tensor:
-    return torch.from_numpy(reference(name)[key])
 
 
 def load(name: str, **config: object) -> Generator:
@@ -48,11 +37,6 @@ def near(found: Tensor, wanted: Tensor, tolerance: float) -> None:
     assert found.shape == wanted.shape
     assert wanted.std() > 0.1, "the reference itself says nothing"
     assert (found - wanted).abs().max() < tolerance
-
-
-def as_reference(images: Tensor) -> Tensor:
-    """Images in [0, 1] as the network's own [-1, 1]."""
-    return images * 2.0 - 1.0
 
 
 def movement(stored: NDArray[np.generic]) -> list[list[float]]:

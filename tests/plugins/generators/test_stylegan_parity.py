@@ -6,7 +6,6 @@ every one of this family in it is tested. w and codes within 1e-5, images in [-1
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 
@@ -16,12 +15,10 @@ import pytest
 import torch
 from ganstrata import Generator, Pass, render
 from numpy.typing import NDArray
+from reference_numbers import DATA, PARITY, needs_parity
 from torch import Tensor
 
-DATA = Path(__file__).parents[2] / "data"
 HIGAN, GENFORCE = "stylegan_higan_32", "stylegan_genforce_128"
-PARITY = os.environ.get("GANSTRATA_PARITY")
-needs_parity = pytest.mark.skipif(not PARITY, reason="GANSTRATA_PARITY names no folder of reference numbers")
 FOLDERS = ("higan_stylegan_32", "higan_stylegan_256", "genforce_stylegan_32", "genforce_stylegan_128")
 
 
