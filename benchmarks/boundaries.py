@@ -148,7 +148,8 @@ def main() -> None:
     few, fewest = min(options.few, options.concepts), min(options.fewest, options.concepts)
     print(machine())
     print(
-        f"{options.samples} codes of length {options.size}, {options.concepts} concepts, {options.extremes} positives and as many negatives"
+        f"{options.samples} codes of length {options.size}, {options.concepts} concepts, {options.extremes} "
+        "positives and as many negatives"
     )
     if not torch.cuda.is_available():
         print("No CUDA device: the batched solver is not measured there.")

@@ -370,7 +370,8 @@ def main() -> None:
                 ("layers", "[all]"),
             )
         ),
-        f"boundary={{use: mean_difference, with: {{positives: {SHARE}, negatives: {SHARE}}}}}",  # required, but not used
+        # Required, but not used.
+        f"boundary={{use: mean_difference, with: {{positives: {SHARE}, negatives: {SHARE}}}}}",
         "conditions=[]",
     )
     config = read_config(options.config, changes)

@@ -55,7 +55,7 @@ def cases(subject: Subject, names: Sequence[str]) -> dict[str, Call]:
 
 
 def timed(subject: Subject, calls: Mapping[str, Call], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each case in every round; run as many rounds again if they vary and time allows."""
+    """Return seconds of each case in every round; run as many rounds again if they vary and time allows."""
     ready = {name: waited(call, subject.device) for name, call in calls.items()}
     wall = subject.device.type == "cuda"
     found = turns(ready, rounds, wall=wall, budget=BUDGET)
@@ -83,7 +83,8 @@ def report(subject: Subject, seconds: Mapping[str, list[float]]) -> None:
     if once:
         print(f"  measured once, because it is slow: {', '.join(once)}")
     print(
-        f"  {RENDER} over '{best}': {ratio:.2f}, {'within' if ratio <= ALLOWED else 'ABOVE'} the {ALLOWED:.2f} that are allowed"
+        f"  {RENDER} over '{best}': {ratio:.2f}, {'within' if ratio <= ALLOWED else 'ABOVE'} the "
+        f"{ALLOWED:.2f} that are allowed"
     )
     print(f"  {rounds} rounds; quartiles are at most {100.0 * worst:.0f} % of the median apart")
     if subject.device.type != "cuda":
@@ -127,7 +128,8 @@ def memory(subject: Subject, checkpoint: str, names: Sequence[str]) -> None:
     print(f"\nPeak memory of a pass beyond the network, MiB per image\n{'':20}{'MiB':>28}  {'ratio':>6}")
     for name, value in found.items():
         print(
-            f"  {name:<24}  {value / subject.batch / 2**20:>20.1f}  {value / next(iter(found.values())):>6.2f}"
+            f"  {name:<24}  {value / subject.batch / 2**20:>20.1f}  "
+            f"{value / next(iter(found.values())):>6.2f}"
         )
 
 

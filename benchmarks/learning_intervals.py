@@ -9,7 +9,8 @@ Only the set `all` is moved, against the fewest null directions. Scorers that ar
 out, with their concepts. An interrupted study continues where it stopped. 16 runs of the rooms config, as
 below, take 40 minutes of one core.
 
-python benchmarks/learning_intervals.py examples/rooms.yaml --out runs/learning --samples 64 --scorers category attribute colour
+python benchmarks/learning_intervals.py examples/rooms.yaml --out runs/learning --samples 64 \\
+    --scorers category attribute colour
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def configured(config: RunConfig, seed: int, samples: int, scorers: Sequence[str
 
 @torch.inference_mode()
 def on_common_samples(run: Run, seed: int, file: Path) -> Floats:
-    """Return changes of each own concept on verification samples of another seed, (B, COMMON), kept in a file."""
+    """Return changes (B, COMMON) of own concepts on verification samples of another seed, kept in a file."""
     if file.is_file():
         kept: Floats = np.load(file)
         return kept
@@ -98,9 +99,10 @@ def row(name: str, runs: Sequence[Effects], common: Sequence[Floats]) -> dict[st
         common: of each run, the changes on common samples, (B, K).
 
     Returns:
-        the mean over the runs and the standard deviation among them; the standard error that the runs imply (root of the mean
-        square), over verification samples and over both; how many of each interval miss the mean over the runs; and the standard
-        deviation on common samples, beside the learning error that the runs imply.
+        the mean over the runs and the standard deviation among them; the standard error that the runs imply
+        (root of the mean square), over verification samples and over both; how many of each interval miss the
+        mean over the runs; and the standard deviation on common samples, beside the learning error that the
+        runs imply.
     """
     found: list[list[float]] = []
     same: list[Floats] = []
@@ -144,7 +146,8 @@ def row(name: str, runs: Sequence[Effects], common: Sequence[Floats]) -> dict[st
 def shown(rows: Sequence[dict[str, Any]]) -> str:
     """Return the result as a table."""
     lines = [
-        "| concept | mean effect, sd | spread over runs | / implied, verification | / implied, both | misses, verification | misses, both "
+        "| concept | mean effect, sd | spread over runs | / implied, verification | / implied, both | "
+        "misses, verification | misses, both "
         "| spread on common samples | implied learning error |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
@@ -163,7 +166,8 @@ def shown(rows: Sequence[dict[str, Any]]) -> str:
     total = sum(r["runs"] for r in rows)
     missed = [sum(r[field] for r in rows) for field in ("misses", "misses_total")]
     lines.append(
-        f"| all | | | | | {missed[0]} of {total}: {missed[0] / total:.1%} | {missed[1]} of {total}: {missed[1] / total:.1%} | | |"
+        f"| all | | | | | {missed[0]} of {total}: {missed[0] / total:.1%} | {missed[1]} of {total}: "
+        f"{missed[1] / total:.1%} | | |"
     )
     return "\n".join(lines)
 

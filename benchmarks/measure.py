@@ -93,7 +93,7 @@ def spread(values: Sequence[float]) -> float:
 def table(
     title: str, seconds: Mapping[str, float], *, unit: str, per: float, baseline: str | None = None
 ) -> None:
-    """Print each case with its time in milliseconds per unit and its ratio to the baseline (the first, unless named)."""
+    """Print each case's time in milliseconds per unit and ratio to the baseline (the first, unless named)."""
     reference = seconds[baseline or next(iter(seconds))]
     width = max(len(name) for name in seconds)
     print(f"\n{title}\n  {'':<{width}}  {'ms ' + unit:>16}  {'ratio':>6}")
@@ -110,4 +110,7 @@ def machine() -> str:
     except (OSError, StopIteration):
         pass
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{name}, {os.cpu_count()} cores{load}, {torch.get_num_threads()} thread(s), torch {torch.__version__}, python {platform.python_version()}"
+    return (
+        f"{name}, {os.cpu_count()} cores{load}, {torch.get_num_threads()} thread(s), "
+        f"torch {torch.__version__}, python {platform.python_version()}"
+    )

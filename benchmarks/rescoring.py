@@ -108,7 +108,7 @@ class Bench:
 
 
 def single_layers(family: str, rounds: int) -> None:
-    """Print the cost of each layer's edit, and ratios for some numbers of boundaries, null directions and signs."""
+    """Print the cost of each layer's edit, and ratios by numbers of boundaries, null directions and signs."""
     with tempfile.TemporaryDirectory() as folder:
         generator = ganstrata.load_generator(
             FAMILIES[family].plugin, checkpoint=str(make(family, Path(folder))), device="cpu"
@@ -127,7 +127,8 @@ def single_layers(family: str, rounds: int) -> None:
     }
     seconds = alternate(cases, rounds)
     print(
-        f"\n{FAMILIES[family].words}, one sample\n  {'':<9}  {'GFLOPs':>8}  {'ratio':>6}  {'ms':>8}  {'ratio':>6}"
+        f"\n{FAMILIES[family].words}, one sample\n  {'':<9}  {'GFLOPs':>8}  {'ratio':>6}  {'ms':>8}  "
+        f"{'ratio':>6}"
     )
     for name, start in zip(cases, [0, *starts], strict=True):
         work = sum(strata[start:])
@@ -145,10 +146,12 @@ def single_layers(family: str, rounds: int) -> None:
         "seconds": Costs((*(a - b for a, b in pairwise(timed)), timed[-1]), 0.0, "seconds"),
     }
     print(
-        "\nOur order over a naive one that makes the unedited images anew for each direction, or for each edit"
+        "\nOur order over a naive one that makes the unedited images anew for each direction, or for each "
+        "edit"
     )
     print(
-        f"  {'boundaries, null, signs':<24}  {'direction, FLOPs':>16}  {'seconds':>7}  {'edit, FLOPs':>11}  {'seconds':>7}"
+        f"  {'boundaries, null, signs':<24}  {'direction, FLOPs':>16}  {'seconds':>7}  {'edit, FLOPs':>11}  "
+        f"{'seconds':>7}"
     )
     for boundaries, null, signs in ((1, 0, 1), (50, 0, 1), (10, 20, 2)):
         used, found = np.ones((boundaries, len(layers)), dtype=np.int64), []
@@ -194,7 +197,8 @@ def main() -> None:
     }
     print(machine())
     print(
-        f"{options.boundaries} boundaries, {len(bench.prepared.sets)} layer sets, both signs, {options.batch} samples, all scorers"
+        f"{options.boundaries} boundaries, {len(bench.prepared.sets)} layer sets, both signs, "
+        f"{options.batch} samples, all scorers"
     )
     width = max(len(name) for name in orders)
     print(f"\nWhat is computed\n  {'':<{width}}  {'images':>8}  {'ratio':>6}  {'strata':>8}  {'ratio':>6}")
@@ -206,7 +210,8 @@ def main() -> None:
         worst = float(np.nanmax(np.abs(effects - reference)))
         assert worst < 1e-3, f"{name} gives other effects: {worst}"
         print(
-            f"  {name:<{width}}  {bench.images:>8}  {bench.images / images:>6.2f}  {bench.strata:>8}  {bench.strata / strata:>6.2f}"
+            f"  {name:<{width}}  {bench.images:>8}  {bench.images / images:>6.2f}  {bench.strata:>8}  "
+            f"{bench.strata / strata:>6.2f}"
         )
     table(
         "What it costs",

@@ -65,14 +65,16 @@ def table(title: str, seconds: Mapping[str, list[float]], peaks: Mapping[str, fl
     first = next(iter(seconds.values()))
     width = max(len(name) for name in seconds)
     print(
-        f"\n{title}\n  {'':<{width}}  {'s per 1000':>11}  {'ratio':>6}  {'lowest-highest':>14}  {'peak MiB':>9}"
+        f"\n{title}\n  {'':<{width}}  {'s per 1000':>11}  {'ratio':>6}  {'lowest-highest':>14}  "
+        f"{'peak MiB':>9}"
     )
     for name, values in seconds.items():
         ratios = [value / bare for value, bare in zip(values, first, strict=True)]
         spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
         thousand = 1000.0 * statistics.median(values) / batch
         print(
-            f"  {name:<{width}}  {thousand:>11.3f}  {statistics.median(ratios):>6.3f}  {spread:>14}  {peaks[name] / MIB:>9.1f}"
+            f"  {name:<{width}}  {thousand:>11.3f}  {statistics.median(ratios):>6.3f}  {spread:>14}  "
+            f"{peaks[name] / MIB:>9.1f}"
         )
 
 

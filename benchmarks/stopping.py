@@ -42,14 +42,17 @@ def compare(full: Run, few: Run) -> None:
     )
     stages = [run.manifest["stages"]["rescore"] for run in (full, few)]
     print(
-        f"work          {work['done'] / work['full']:.3f} of all samples, {work['done'] / work['naive']:.3f} of the naive order ({work['unit']})"
+        f"work          {work['done'] / work['full']:.3f} of all samples, {work['done'] / work['naive']:.3f} "
+        f"of the naive order ({work['unit']})"
     )
     print(f"all samples   {work['full'] / work['naive']:.3f} of the naive order")
     print(
-        f"images        {stages[1]['images'] / stages[0]['images']:.3f} ({stages[1]['images']} of {stages[0]['images']})"
+        f"images        {stages[1]['images'] / stages[0]['images']:.3f} ({stages[1]['images']} of "
+        f"{stages[0]['images']})"
     )
     print(
-        f"seconds       {stages[1]['seconds'] / stages[0]['seconds']:.3f} ({stages[1]['seconds']:.0f} of {stages[0]['seconds']:.0f})"
+        f"seconds       {stages[1]['seconds'] / stages[0]['seconds']:.3f} ({stages[1]['seconds']:.0f} of "
+        f"{stages[0]['seconds']:.0f})"
     )
     for name, s in (
         ("all", [stopped.all_set]),
@@ -57,21 +60,25 @@ def compare(full: Run, few: Run) -> None:
     ):
         sizes, counts = np.unique(stopped.used[:, s], return_counts=True)
         print(
-            f"{name:<13} {', '.join(f'{count} at {size} samples' for size, count in zip(sizes, counts, strict=True))}"
+            f"{name:<13} "
+            f"{', '.join(f'{count} at {size} samples' for size, count in zip(sizes, counts, strict=True))}"
         )
     same = all_.factors == stopped.factors
     print(
-        f"factors       {same.sum()} of {len(same)} decisions agree; {all_.factors.sum()} and {stopped.factors.sum()} found"
+        f"factors       {same.sum()} of {len(same)} decisions agree; {all_.factors.sum()} and "
+        f"{stopped.factors.sum()} found"
     )
     for i in np.flatnonzero(~same):
         print(
-            f"              {all_.boundaries[i].name}: {all_.factors[i]} with all samples, {stopped.factors[i]} when stopped"
+            f"              {all_.boundaries[i].name}: {all_.factors[i]} with all samples, "
+            f"{stopped.factors[i]} when stopped"
         )
     rows = np.arange(len(same))
     found = [r.q[rows, :, 0, r.own] < r.rate for r in (all_, stopped)]
     others = np.arange(len(stopped.sets)) != stopped.all_set
     print(
-        f"q at other sets {(found[0] == found[1])[:, others].mean():.3f} of the decisions agree (q below the rate)"
+        f"q at other sets {(found[0] == found[1])[:, others].mean():.3f} of the decisions agree (q below the "
+        "rate)"
     )
     both = [i for i in all_.ranking() if all_.factors[i] and stopped.factors[i]]
     if not both or not all_.single_layers():
@@ -87,7 +94,8 @@ def compare(full: Run, few: Run) -> None:
             names, one.value, one.low, one.high, other.value, other.low, other.high, strict=True
         ):
             print(
-                f"depth {kind:<7} {name:<28} {x:6.2f} [{low:.2f}, {high:.2f}] with all, {y:6.2f} [{lower:.2f}, {higher:.2f}] stopped"
+                f"depth {kind:<7} {name:<28} {x:6.2f} [{low:.2f}, {high:.2f}] with all, {y:6.2f} "
+                f"[{lower:.2f}, {higher:.2f}] stopped"
             )
 
 

@@ -74,7 +74,10 @@ class Subject:
         return [PLAIN, *([GROUPED] if self.plugin == "stylegan2" else []), LAST, RENDER]
 
     def compare(self) -> tuple[float, dict[str, float]]:
-        """Return the largest difference of plain and plugin images in sd of pixels, and seconds of one pass each."""
+        """Return the largest difference of plain and plugin images, and the seconds of one pass each.
+
+        The difference is in standard deviations of the plugin's pixels.
+        """
         image = self.case(RENDER)()
         clock = clock_of(wall=self.device.type == "cuda")
         worst, seconds = 0.0, {}

@@ -104,7 +104,10 @@ def persistent(
     class_name: str = "Generator",
     args: tuple[Any, ...] = (),
 ) -> Persistent:
-    """A network of NVIDIA's, with what stands beside its tensors: numbers of numpy, arrays, buffers that are not stored, None."""
+    """A network of NVIDIA's, with what stands beside its tensors.
+
+    Those are numbers of numpy, arrays, buffers that are not stored, and None.
+    """
     network: Persistent = tree(state, lambda: Persistent("Layer", source))
     network._about["class_name"] = class_name
     network._init_args, network._init_kwargs = args, kwargs or {}

@@ -1,11 +1,12 @@
 """How near two results must be where docs/determinism.md promises no equal bits.
 
-Equal bits (`torch.equal`, `np.array_equal`, equal bytes) may be asked for where numbers are copied, stored and read; where integers, picks and
-random draws are compared; and where the same operations are done on the same numbers in the same shapes, laid out alike in memory: the same run
-twice, a run that was continued, an edit that restarts and a full pass, one network out of two files.
+Equal bits (`torch.equal`, `np.array_equal`, equal bytes) may be asked for where numbers are copied, stored
+and read; where integers, picks and random draws are compared; and where the same operations are done on the
+same numbers in the same shapes, laid out alike in memory: the same run twice, a run that was continued, an
+edit that restarts and a full pass, one network out of two files.
 
-Everything else is asked for with the functions below: rows of one batch, batches of several sizes, strides that differ, gradients on and off,
-a sum taken in another order, and whatever somebody else computed.
+Everything else is asked for with the functions below: rows of one batch, batches of several sizes, strides
+that differ, gradients on and off, a sum taken in another order, and whatever somebody else computed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ LEVEL = 1  # of 256: numbers that differ by rounding may fall on either side of 
 def assert_near(
     found: Tensor | NDArray[Any], wanted: Tensor | NDArray[Any], tolerance: float = TOLERANCE
 ) -> None:
-    """Raise AssertionError unless both have one shape and type, are NaN in the same places, and differ by rounding alone."""
+    """Raise AssertionError unless shapes, types and NaNs are the same and values differ by rounding."""
     one, other = (torch.as_tensor(value).detach() for value in (found, wanted))
     scale = (
         max(1.0, float(other.double().abs().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).max()))
@@ -35,7 +36,7 @@ def assert_near(
 
 
 def assert_pictures_near(found: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> None:
-    """Raise AssertionError unless pictures of 256 levels have one shape and differ by no more than a level."""
+    """Raise AssertionError unless pictures of 256 levels have one shape and differ by at most a level."""
     assert found.dtype == wanted.dtype == np.uint8
     assert found.shape == wanted.shape
     np.testing.assert_allclose(found.astype(int), wanted.astype(int), rtol=0.0, atol=LEVEL)

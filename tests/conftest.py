@@ -1,4 +1,4 @@
-"""What all tests share: the bundled generator, plugins that are known for one test only, and fakes as an installed distribution."""
+"""What all tests share: the bundled generator, plugins known for one test, and the fakes as installed."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _compacted(config: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def compact(config: dict[str, Any]) -> dict[str, Any]:
-    """A run with three scorers, two of them without a boundary, that takes the least time; change it at will."""
+    """Config of the quickest run with three scorers, two of them without a boundary; change it at will."""
     return _compacted(config)
 
 
@@ -164,7 +164,7 @@ def worked(fakes: ModuleType) -> list[str]:
 
 @pytest.fixture
 def invoke(fakes: ModuleType) -> Callable[..., Result]:
-    """invoke("run", file, ...) calls the command line in this process; exceptions are results, not errors of the test."""
+    """invoke("run", file, ...) calls the command line in this process; exceptions are part of the result."""
 
     def call(*arguments: object) -> Result:
         return CliRunner().invoke(main, [str(argument) for argument in arguments])
@@ -212,7 +212,10 @@ def copied(finished: Run, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def contents() -> Callable[[Path], dict[str, bytes]]:
-    """contents(run) gives every file's bytes by name, but for those that say when they were made and what a kill left half-written."""
+    """contents(run) gives every file's bytes by name.
+
+    Files that say when they were made, and what a kill left half-written, are left out.
+    """
 
     def read(path: Path) -> dict[str, bytes]:
         files = [
@@ -245,7 +248,10 @@ def compacted(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="session")
 def furnished(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A whole run of CONFIG with a segmenter beside the other scorer. Tests must not write into it: `refurnished` is for that."""
+    """A whole run of CONFIG with a segmenter beside the other scorer.
+
+    Tests must not write into it: `refurnished` is for that.
+    """
     config = deepcopy(CONFIG)
     config["scorers"].append({"use": "fake_regions", "as": "regions"})
     config["concepts"] = {"include": ["seen/left", "seen/red"]}

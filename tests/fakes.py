@@ -1,4 +1,6 @@
-"""A tiny generator with planted directions and scorers that read them, installed as a distribution by the `fakes` fixture.
+"""A tiny generator with planted directions, and scorers that read them.
+
+The fixture `fakes` installs them as a distribution.
 
 What the environment says holds in workers too, and is no part of a run's config:
 
@@ -122,7 +124,10 @@ class Flat(Layered):
 
 
 class Grainy(Layered):
-    """Truncation has shrunk w in the first half of the layers, and each picture's fresh noise decides how strongly codes act."""
+    """Truncation has shrunk w in the first half of the layers.
+
+    Each picture's fresh noise decides how strongly codes act.
+    """
 
     @property
     def layer_scale(self) -> NDArray[np.float32]:
@@ -165,7 +170,7 @@ def planted(images: Tensor) -> Tensor:
 
 
 class Readings(ganstrata.Scorer):
-    """The four planted concepts, one by chance, one constant, and one that is undefined for half of the pictures."""
+    """The four planted concepts, one by chance, one constant, and one undefined for half of the pictures."""
 
     concepts = (
         Concept("left", "layout", threshold=0.0),
@@ -238,7 +243,10 @@ class Unsound(ganstrata.Scorer):
 
 
 class Regions(ganstrata.Segmenter):
-    """Above a wall; below a sofa in blue pictures and a bed in red ones; in the corner a lamp in those that are dark at the left."""
+    """Above a wall; below a sofa in blue pictures and a bed in red ones.
+
+    In the corner is a lamp where a picture is dark at the left.
+    """
 
     concepts = (
         Concept("wall", "object"),

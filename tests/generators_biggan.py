@@ -1,4 +1,4 @@
-"""Random BigGANs under the names of every published layout, and the bare network written plainly in float64."""
+"""Random BigGANs under the names of every published layout, and the network written plainly in float64."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def pytorch(
 
 
 def own_statistics(state: State) -> State:
-    """The same network with ajbrock's own batch normalisation (`mybn`), which keeps its statistics one level down."""
+    """The same network with ajbrock's batch normalisation (`mybn`), whose statistics are one level down."""
     found = {}
     for name, tensor in state.items():
         head, _, kind = name.rpartition(".")

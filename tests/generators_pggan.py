@@ -1,4 +1,4 @@
-"""Small random ProgressiveGANs under every published naming, and the forward pass written plainly from the paper."""
+"""Small random ProgressiveGANs under every published naming, and their forward pass as in the paper."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ SETTINGS = {
 def weights(
     widths: tuple[int, ...] = (6, 5, 4), inputs: int = 7, colours: int = 3, seed: int = 0
 ) -> dict[str, Tensor]:
-    """Weights by the package's own names, all outputs included: convolutions (O, I, k, k) with stored values about N(0, 1)."""
+    """Weights by the package's own names, all outputs included.
+
+    Convolutions (O, I, k, k) have stored values about N(0, 1).
+    """
     random = torch.Generator().manual_seed(seed)
 
     def draw(*shape: int) -> Tensor:
@@ -157,7 +160,7 @@ def plain(
     normalise: bool = True,
     leak: float = 0.2,
 ) -> Tensor:
-    """Images (N, C, H, W) in [-1, 1] at level of detail 0, in double precision, by the layers as the paper draws them."""
+    """Images (N, C, H, W) in [-1, 1] at level of detail 0, in double precision, layer by layer."""
     count = sum(name.startswith("layers.") for name in own) // 2
     x = _norm(z.double(), epsilon, outside=outside)[:, :, None, None]
     for i in range(count):

@@ -53,7 +53,7 @@ def small_state(
 
 
 def plain(state: dict[str, Tensor], z: Tensor, classes: Tensor | None = None) -> Tensor:
-    """Images (N, 3, H, W) in [-1, 1], in double precision: every group and every tap of a filter by itself."""
+    """Images (N, 3, H, W) in [-1, 1], in double precision; every group and tap of a filter by itself."""
     own = {name.removeprefix("Model."): tensor.double() for name, tensor in state.items()}
     x = z.double()
     if classes is not None:
@@ -76,7 +76,7 @@ def plain(state: dict[str, Tensor], z: Tensor, classes: Tensor | None = None) ->
 
 
 def _interpolated(x: Tensor, kernel: Tensor) -> Tensor:
-    """Zeros between the pixels, then the filter, four times as strong for the three quarters that are zero."""
+    """Zeros between the pixels, then the filter, four times as strong since three in four pixels are zero."""
     size = kernel.shape[0]
     spread = x.new_zeros(x.shape[0], x.shape[1], 2 * x.shape[2], 2 * x.shape[3])
     spread[:, :, ::2, ::2] = x

@@ -1,4 +1,4 @@
-"""Small random StyleGANs under every published naming, and the forward pass written plainly from the paper."""
+"""Small random StyleGANs under every published naming, and their forward pass plainly from the paper."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def weights(
 ) -> dict[str, Tensor]:
     """Weights by the package's own names, with outputs of all levels as `outputs.{level}`.
 
-    Convolutions (O, I, 3, 3) about N(0, 1); those that a layout stores fused with upsampling are as it stores them.
+    Convolutions (O, I, 3, 3) about N(0, 1); those that a layout stores fused with upsampling are as it stores
+    them.
     """
     random = torch.Generator().manual_seed(seed)
 
@@ -77,7 +78,11 @@ def small_state(
     fused_from: int = 128,
     **sizes: Any,
 ) -> dict[str, Tensor]:
-    """The same network in one of LAYOUTS; `own` is what weights() gives, fused_from says from how many pixels up weights are fused."""
+    """The same network in one of LAYOUTS.
+
+    `own` is what weights() gives; `fused_from` is how many pixels a layer has from which its weights are
+    fused.
+    """
     own = weights(**sizes) if own is None else own
     levels = sum(name.startswith("outputs.") for name in own) // 2
     found: dict[str, Tensor] = {}

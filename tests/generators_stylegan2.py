@@ -15,7 +15,7 @@ FILTERS = re.compile(r".*resample_filter")
 
 
 def random_state(**sizes: Any) -> dict[str, Tensor]:
-    """The state dict of a small random network by NVIDIA's names, every tensor of it alive; sizes as Network takes them."""
+    """State dict of a small random network by NVIDIA's names, no tensor zero; sizes as Network takes them."""
     with torch.random.fork_rng():
         torch.manual_seed(sizes.pop("seed", 0))
         settings = {
@@ -34,7 +34,10 @@ def random_state(**sizes: Any) -> dict[str, Tensor]:
 
 
 def small_state(layout: str = "nvidia", **sizes: Any) -> dict[str, Tensor]:
-    """A small random generator as one of LAYOUTS stores it; the same sizes and seed are the same network in all of them."""
+    """A small random generator as one of LAYOUTS stores it.
+
+    The same sizes and seed are the same network in all layouts.
+    """
     return stored(random_state(**sizes), layout)
 
 

@@ -1,4 +1,4 @@
-"""Random StyleGAN3 networks under NVIDIA's tensor names, of any size, with filters made by the paper's formulas."""
+"""Random StyleGAN3 networks of any size under NVIDIA's names, with filters made by the paper's formulas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Makes hostile pickles: those of torch, NumPy and NVIDIA, where any value may be nested without end, of a wrong type, or huge.
+"""Makes hostile pickles of torch, NumPy and NVIDIA.
+
+Any value may be nested without end, of a wrong type, or huge.
 
 Everything comes from one random generator, so that a seed makes the same file again.
 """

@@ -1,4 +1,6 @@
-"""Reads hostile files one after the other, and tells of each what it took; run as a process of its own, which may be ended.
+"""Reads hostile files one after the other, and tells of each what it took.
+
+It is run as a process of its own, which may be ended.
 
 Paths come in, a line each; a line of JSON goes out for each.
 """

@@ -1,4 +1,4 @@
-"""Makes hostile checkpoints of the scorers: of networks that are known, in which names, shapes, types, values or the header are wrong."""
+"""Makes hostile checkpoints of known scorers: wrong names, shapes, types, values or headers."""
 
 from __future__ import annotations
 

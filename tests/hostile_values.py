@@ -12,21 +12,25 @@ from typing import Any
 import yaml
 
 KEYS = [
-    "", " ", "Samples", "SAMPLES", "samples ", "int", "str", "bool", "dict[str,any]", "literal['auto']", "function-after", "[key]", "Use",
-    "With", "as", "with", "use", "a.b", "0", "-1", "²", "٣", "=", "<<", "true", "null", "~", "a\x1b[31m", "a\u202eb", "a\x00", "k" * 3000,
-    "日本", "__class__", "{{7*7}}", "%s", "{}",
+    "", " ", "Samples", "SAMPLES", "samples ", "int", "str", "bool", "dict[str,any]", "literal['auto']",
+    "function-after", "[key]", "Use", "With", "as", "with", "use", "a.b", "0", "-1", "²", "٣", "=", "<<",
+    "true", "null", "~", "a\x1b[31m", "a\u202eb", "a\x00", "k" * 3000, "日本", "__class__", "{{7*7}}", "%s",
+    "{}",
 ]  # fmt: skip
 SCALARS: list[Any] = [
-    None, True, False, 0, -1, 1, 2, 3, 7.5, -0.0, 1e-320, 1e308, -1e308, 1e39, float("nan"), float("inf"), 2**31, 2**63, 2**64, -(2**63),
-    10**11, 10**18, 10**99, 10**101, "", " ", "auto", "all", "0", "0-1", "1-0", "9" * 5000, "1e400", "nan", "0x10", "1_000", "٣", "²",
-    "a/b", "a|b", "../../x", "~nosuchuser/x", "x" * 5000, "a\x00b", "\x1b[31m", "\u202e", "\ud800", "2001-13-45", "0001-01-01T00:00:00",
-    "{}", "%s%n", "os:system", "no.such.module:f", "math:sqrt", ":", "a:b:c", "bundled:rooms", "bundled:../rooms",
-    "cuda:99999999999999999999", "cpu", "meta", "*", "[", "[!", "hue", "stylegan2", "/dev/null", "/dev/zero", ".", "/",
+    None, True, False, 0, -1, 1, 2, 3, 7.5, -0.0, 1e-320, 1e308, -1e308, 1e39, float("nan"), float("inf"),
+    2**31, 2**63, 2**64, -(2**63), 10**11, 10**18, 10**99, 10**101, "", " ", "auto", "all", "0", "0-1", "1-0",
+    "9" * 5000, "1e400", "nan", "0x10", "1_000", "٣", "²", "a/b", "a|b", "../../x", "~nosuchuser/x",
+    "x" * 5000, "a\x00b", "\x1b[31m", "\u202e", "\ud800", "2001-13-45", "0001-01-01T00:00:00", "{}", "%s%n",
+    "os:system", "no.such.module:f", "math:sqrt", ":", "a:b:c", "bundled:rooms", "bundled:../rooms",
+    "cuda:99999999999999999999", "cpu", "meta", "*", "[", "[!", "hue", "stylegan2", "/dev/null", "/dev/zero",
+    ".", "/",
 ]  # fmt: skip
 SPECIAL_YAML = [
-    "&a [*a]", "*undefined", "!!python/object/apply:os.getcwd []", "!!binary aGk=", "!!set {a, b}", "2001-12-31", "2001-13-45", "1:30:00",
-    "0b1", "0o7", "0x" + "f" * 50_000, "9" * 5000, "[" * 3000, "{" * 3000, "[" * 40 + "]" * 40, ".nan", "-.inf", "<<", "=", "? a",
-    "- - - -", "|", ">\n  x", "'", '"\\x1b"', '"\\ud800"', "\t", "@a", "`", "%a", "&a [1, 2, 3]", "{<<: {a: 1}}", "{<<: [{a: 1}, {a: 2}]}",
+    "&a [*a]", "*undefined", "!!python/object/apply:os.getcwd []", "!!binary aGk=", "!!set {a, b}",
+    "2001-12-31", "2001-13-45", "1:30:00", "0b1", "0o7", "0x" + "f" * 50_000, "9" * 5000, "[" * 3000,
+    "{" * 3000, "[" * 40 + "]" * 40, ".nan", "-.inf", "<<", "=", "? a", "- - - -", "|", ">\n  x", "'",
+    '"\\x1b"', '"\\ud800"', "\t", "@a", "`", "%a", "&a [1, 2, 3]", "{<<: {a: 1}}", "{<<: [{a: 1}, {a: 2}]}",
     "!!int ''", "!!float x", "!!bool 3", "!!null x", "{a: 1, a: 2}", "{1: 2}", "{yes: no}", "{? [a] : b}",
 ]  # fmt: skip
 
@@ -63,7 +67,7 @@ def value(rng: random.Random, depth: int = 0) -> Any:
 
 
 def mutated(rng: random.Random, data: dict[str, Any]) -> Any:
-    """A config with one to four things changed: a value, a key, a level of nesting, something missing or more."""
+    """A config with one to four changes: a value, a key, a level of nesting, something missing or more."""
     data = copy.deepcopy(data)
     for _ in range(rng.choice([1, 1, 1, 2, 4])):
         path = rng.choice(list(places(data))[1:] or [()])
@@ -97,7 +101,10 @@ def _change(rng: random.Random, parent: Any, key: Any) -> None:
 
 
 def written(rng: random.Random, data: Any) -> tuple[str, bytes]:
-    """Name and content of a file that holds the data, in one of the formats, now and then with a piece of hostile text."""
+    """Name and content of a file that holds the data, in one of the formats.
+
+    Now and then it has a piece of hostile text.
+    """
     if rng.random() < 0.35:
         return "config.json", json.dumps(data).encode()
     text = (

@@ -83,8 +83,9 @@ def mask2former(folder: Path) -> Path:
         out_features=["stage1", "stage2", "stage3", "stage4"],
     )
     config = transformers.Mask2FormerConfig(
-        backbone_config=backbone, feature_size=32, mask_feature_size=32, hidden_dim=32, encoder_feedforward_dim=16, dim_feedforward=16,
-        encoder_layers=1, decoder_layers=2, num_attention_heads=2, num_queries=6, num_labels=3,
+        backbone_config=backbone, feature_size=32, mask_feature_size=32, hidden_dim=32,
+        encoder_feedforward_dim=16, dim_feedforward=16, encoder_layers=1, decoder_layers=2,
+        num_attention_heads=2, num_queries=6, num_labels=3,
     )  # fmt: skip
     return save(
         transformers.Mask2FormerForUniversalSegmentation(config),

@@ -1,9 +1,11 @@
-"""Runs the tests that compare bits as other processors and libraries would compute, and prints a table for docs/determinism.md.
+"""Runs the tests that compare bits as other processors and libraries would compute.
+
+It prints a table for docs/determinism.md.
 
     python tests/processors.py [--only NAME ...] [PYTEST ARGUMENTS]
 
-Besides, a small sample of every network in tests/data and of the bundled scorers is computed in each way, and compared with the first.
-Switches that this processor or this build of torch does not know change nothing.
+Besides, a small sample of every network in tests/data and of the bundled scorers is computed in each way, and
+compared with the first. Switches that this processor or this build of torch does not know change nothing.
 """
 
 from __future__ import annotations
@@ -100,7 +102,10 @@ def sample(file: Path) -> None:
 
 
 def apart(one: Path, other: Path) -> dict[str, float]:
-    """The largest difference by kind of array, relative to the greatest number or 1; infinite where bytes that must be the same are not."""
+    """The largest difference by kind of array, relative to the greatest number or 1.
+
+    It is infinite where bytes that must be the same are not.
+    """
     found: dict[str, float] = {}
     with np.load(one) as wanted, np.load(other) as got:
         assert wanted.files == got.files
@@ -152,7 +157,10 @@ def processor() -> str:
     about = Path("/proc/cpuinfo")
     named = re.search(r"model name\s*: (.*)", about.read_text(encoding="utf-8")) if about.exists() else None
     name = named.group(1) if named else platform.processor() or platform.machine()
-    return f"{name} ({torch.backends.cpu.get_cpu_capability()}), {platform.system()}, Python {platform.python_version()}, torch {torch.__version__}"
+    return (
+        f"{name} ({torch.backends.cpu.get_cpu_capability()}), {platform.system()}, "
+        f"Python {platform.python_version()}, torch {torch.__version__}"
+    )
 
 
 def main() -> None:
@@ -191,7 +199,8 @@ def main() -> None:
                 f"{found[kind]:.0e}" if found[kind] else "0" for kind in ("codes", "pictures", "scores")
             )
             print(
-                f"| {name} | {passed} | {failed} | {skipped} | {differences} | {same} | {(time.monotonic() - begun) / 60.0:.1f} |",
+                f"| {name} | {passed} | {failed} | {skipped} | {differences} | {same} | "
+                f"{(time.monotonic() - begun) / 60.0:.1f} |",
                 flush=True,
             )
     sys.exit(not good)

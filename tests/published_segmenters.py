@@ -1,4 +1,6 @@
-"""Published segmentation networks with random weights: their tensors by name, and what they compute, tensor by tensor.
+"""Published segmentation networks with random weights.
+
+Their tensors by name, and what they compute, tensor by tensor.
 
 Written from what the projects publish, without the package's own modules, so that either checks the other.
 """
@@ -16,7 +18,7 @@ RESNET101 = (3, 4, 23, 3)
 
 
 class Weights:
-    """Makes tensors: convolutions that keep the size of what goes through, and normalisations that are not trivial."""
+    """Makes tensors: convolutions that keep the size, and normalisations that are not trivial."""
 
     def __init__(self, seed: int) -> None:
         self.random = torch.Generator().manual_seed(seed)

@@ -1,7 +1,8 @@
 """Small and awkward runs that take less than a second, and plain loops to hold what they store against.
 
-Batches of 10 do not fill up, pieces have one batch, layers are scaled, each sample has noise of its own, a scorer stands before
-the one that is asked for, scores are undefined, one boundary moves little, and layer sets stand in no order.
+Batches of 10 do not fill up, pieces have one batch, layers are scaled, each sample has noise of its own, a
+scorer stands before the one that is asked for, scores are undefined, one boundary moves little, and layer
+sets stand in no order.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ class Loop:
         )
 
     def moved(self, normal: np.ndarray, layers: range, amount: float, *, scaled: bool = True) -> torch.Tensor:
-        """Codes moved at some layers, in the measure in which truncation has shrunk each, or as far at every layer."""
+        """Codes moved at some layers: by as much as truncation has shrunk each, or as far at every layer."""
         codes = self.codes.clone()
         for layer in layers:
             codes[:, layer] += (

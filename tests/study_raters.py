@@ -71,7 +71,7 @@ def vote(
     taste: float,
     luck: float,
 ) -> NDArray[np.int64]:
-    """Choices (R, Q): everybody leans to `preference` (C,), raters have tastes of their own, and strips come out differently."""
+    """Choices (R, Q): all lean to `preference` (C,), raters have tastes of their own, and strips differ."""
     count = len(preference)
     p = softmax(
         preference

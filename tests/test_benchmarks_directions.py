@@ -1,4 +1,4 @@
-"""The leaderboard of learners: its numbers against what is planted, and that it takes whatever learner comes."""
+"""The leaderboard of learners: its numbers against what is planted; it takes any learner."""
 
 from __future__ import annotations
 
@@ -126,7 +126,10 @@ class PerLayer(LinearSVM):
 
 @pytest.fixture
 def compare(benchmark, config, fakes, register):
-    """compare(learners, ...) on the fake generator, whose scores are linear in w: 0.1 per unit of the axis of each concept."""
+    """compare(learners, ...) on the fake generator.
+
+    Its scores are linear in w: 0.1 per unit of the axis of each concept.
+    """
     for name, plugin in (
         ("turned", Turned),
         ("unsupervised", Unsupervised),
@@ -150,7 +153,8 @@ def compare(benchmark, config, fakes, register):
 
 def test_known_directions_get_the_numbers_they_must(compare):
     board = compare("fake_axes", "turned")
-    # The unit of a step is the spread of w and that of an effect the concept's, which both are those of the planted axis.
+    # The unit of a step is the spread of w and that of an effect the concept's, which both are those of the
+    # planted axis.
     target = board.single["target"]
     assert target[0] == pytest.approx(2.0, rel=0.15)
     assert target[1] == pytest.approx(target[0] / 2.0, rel=0.05)
@@ -177,7 +181,8 @@ def test_differences_are_paired(compare):
     assert apart.value[0] == apart.low[0] == apart.high[0] == 0.0
     assert apart.value[1] == pytest.approx(found.value[1] - found.value[0])
     assert apart.low[1] < apart.value[1] < apart.high[1] < 0.0
-    # Half the effect has half the scatter, so that of the difference is half too: unpaired it would be sqrt(1 + 1/4).
+    # Half the effect has half the scatter, so that of the difference is half too: unpaired it would be
+    # sqrt(1 + 1/4).
     assert apart.high[1] - apart.low[1] == pytest.approx((found.high[0] - found.low[0]) / 2.0, rel=0.2)
 
 
@@ -328,7 +333,7 @@ def test_effect_on_others_is_that_beyond_chance(numbers):
 
 
 def test_intervals_hold_what_they_promise(numbers):
-    """Drawn from a population of concepts and samples, 95 % intervals of the mean effect hold its mean about as often."""
+    """95 % intervals hold the mean effect of a population of concepts and samples in about 95 % of draws."""
     rng = np.random.default_rng(1)
     held = 0
     for _ in range(120):

@@ -1,4 +1,4 @@
-"""The benchmark of the generators on tiny networks: that its plain passes compute the same pictures, and that it runs."""
+"""The benchmark of the generators on tiny networks: plain passes compute the same pictures; it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documentation is true: its configs validate, its code runs, its tables are those of the code, its links lead somewhere."""
+"""The documentation is true: configs validate, code runs, tables match the code, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -189,7 +189,8 @@ def test_the_plugins_of_the_documentation_make_a_run(tmp_path: Path) -> None:
     output = command(tmp_path, "run", "discs.yaml", "--out", "run", "--quiet")
     assert "rescore took" in output
     assert (tmp_path / "run/report.html").is_file()
-    # The disc's colour is decided at layer 1 alone, so lightness cannot move at layer 0 by more than the disc's rim.
+    # The disc's colour is decided at layer 1 alone, so lightness cannot move at layer 0 by more than the
+    # disc's rim.
     rows = (line.split(",") for line in (tmp_path / "run/rescoring.csv").read_text().splitlines())
     moved = {
         row[2]: float(row[7])

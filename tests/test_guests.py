@@ -1,4 +1,6 @@
-"""Real distributions of third parties, installed with pip: they make a run, and broken or clashing ones spoil no other.
+"""Real distributions of third parties, installed with pip.
+
+They make a run, and broken or clashing ones spoil no other.
 
 tests/guests holds one folder per distribution; each plugin has less than 40 lines.
 """
@@ -216,6 +218,6 @@ def test_a_misspelt_guest_gets_a_hint_and_the_broken_one_is_mentioned(ganstrata:
     assert "Broken and not loaded: broken from ganstrata-guest-broken 0.1." in done.stderr
     done = ganstrata("run", "run.yaml", "--out", "out", "--set", "generator.with.sizes=8")
     assert (
-        "generator -> with -> sizes: is not an option of 'stripes' (from ganstrata-guest-stripes 0.3). Did you mean 'size'?"
-        in done.stderr
+        "generator -> with -> sizes: is not an option of 'stripes' (from ganstrata-guest-stripes 0.3). "
+        "Did you mean 'size'?" in done.stderr
     )

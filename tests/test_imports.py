@@ -1,4 +1,4 @@
-"""Importing costs nothing: public names are fetched when they are asked for, from where type checkers see them."""
+"""Importing costs nothing: public names are fetched when asked for, from where type checkers see them."""
 
 from __future__ import annotations
 

@@ -177,7 +177,8 @@ def test_effects_show_themselves(finished: Run) -> None:
     assert strongest in figure._repr_svg_()
     assert (
         repr(effects)
-        == f"Effects(boundaries={len(effects.boundaries)}, sets={len(effects.sets)}, concepts=7, factors={len(effects.factor_names)})"
+        == f"Effects(boundaries={len(effects.boundaries)}, sets={len(effects.sets)}, concepts=7, "
+        f"factors={len(effects.factor_names)})"
     )
 
 

@@ -1,4 +1,4 @@
-"""What pyproject.toml says is what lies in the folders: a package that it forgets works here and is missing in the wheel."""
+"""pyproject.toml names what lies in the folders: a package that it forgot would be missing in the wheel."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_command_leads_to_the_command_line() -> None:
 
 
 def test_the_lowest_versions_are_those_that_are_tested() -> None:
-    """What `make test-lowest` installs is what pyproject.toml allows, for all that the package needs to run."""
+    """What `make test-lowest` installs is what pyproject.toml allows, for all packages needed to run."""
     extras = PROJECT["project"]["optional-dependencies"]
     allowed = [
         Requirement(line)

@@ -212,7 +212,9 @@ def test_a_file_may_lie_under_spaces_and_colons(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("load", [
-    lambda file: ganstrata.load_scorer("callable", target=f"{file}:f", concepts=[{"name": "light"}], device="cpu"),
+    lambda file: ganstrata.load_scorer(
+        "callable", target=f"{file}:f", concepts=[{"name": "light"}], device="cpu"
+    ),
     lambda file: ganstrata.load_learner("sklearn", estimator=f"{file}:F", device="cpu"),
     lambda file: ganstrata.load_generator("module", target=f"{file}:F", latent={"size": 2}, device="cpu"),
 ], ids=["callable", "sklearn", "module"])  # fmt: skip

@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[1]
 
 
 def interface() -> list[str]:
-    """Return a line per public name: functions with parameters, classes with their public methods, properties and fields."""
+    """Return a line per public name.
+
+    Functions have their parameters, classes their public methods, properties and fields.
+    """
     lines = []
     for name in sorted(ganstrata.__all__):
         value = getattr(ganstrata, name)
@@ -41,7 +44,10 @@ def shown(parameter: inspect.Parameter) -> str:
 
 
 def test_the_public_interface_is_what_is_written_down() -> None:
-    """To change it on purpose: write what this test expects into tests/data/public.txt, and a line into CHANGELOG.md."""
+    """The public names are those in tests/data/public.txt.
+
+    To change them on purpose, write what this test expects there, and a line into CHANGELOG.md.
+    """
     assert "\n".join(interface()) + "\n" == FILE.read_text(encoding="utf-8")
 
 

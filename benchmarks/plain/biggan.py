@@ -1,4 +1,7 @@
-"""Compute BigGAN and BigGAN-deep (Brock et al. 2019): batch norm with running statistics, then gain and bias of class and z."""
+"""Compute BigGAN and BigGAN-deep (Brock et al. 2019).
+
+Batch norm has running statistics, then a gain and a bias of class and z.
+"""
 
 from __future__ import annotations
 

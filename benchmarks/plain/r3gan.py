@@ -1,4 +1,7 @@
-"""Compute R3GAN (Huang et al. 2024): residual blocks of 1x1, grouped 3x3 and 1x1 convolutions, interpolation."""
+"""Compute R3GAN (Huang et al. 2024).
+
+Residual blocks of 1x1, grouped 3x3 and 1x1 convolutions, with interpolation between them.
+"""
 
 from __future__ import annotations
 

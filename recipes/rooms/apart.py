@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
 
 
 def network() -> nn.Sequential:
-    """Build four strided convolutions, a mean over the picture and one output, high for generated pictures."""
+    """Build four strided convolutions, a mean over the picture and an output, high for generated pictures."""
     widths = (3, 32, 48, 64, 96)
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):

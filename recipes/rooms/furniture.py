@@ -43,7 +43,7 @@ def lamp(x: float, y: float, z: float, size: float, shade: Colour) -> Box:
 
 
 def bedroom(x: float, paint: Paint) -> tuple[list[Box], tuple[float, float, float]]:
-    """Place a bed with its head to the wall z = 0 and a bedside cabinet; return boxes and the lamp's place."""
+    """Place a bed with its head to the wall z = 0 and a bedside cabinet; return boxes and lamp position."""
     bed = x + 0.55
     boxes = [
         box(bed, 0.0, 0.05, 1.5, 0.25, 1.95, paint.timber, "bed"),

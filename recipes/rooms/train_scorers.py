@@ -167,7 +167,7 @@ def train(part: str, rooms: Rooms, *, pictures: int, seed: int, out: Path) -> tu
 
 @torch.inference_mode()
 def measure_scenes(network: nn.Module, rooms: Rooms) -> dict[str, Any]:
-    """Measure accuracy, and for each attribute AUC (truth above a half) and correlation, on held-out rooms."""
+    """Measure accuracy, and for each attribute AUC (truth above 0.5) and correlation, on held-out rooms."""
     n = len(rooms.images)
     logits, margins, truth = [], [], []
     for block in np.split(np.arange(n), range(500, n, 500)):

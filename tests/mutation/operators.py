@@ -1,4 +1,7 @@
-"""Small faults that a programmer could have made, one at a time: comparisons, arithmetic, constants, arguments, NaN handling, order."""
+"""Small faults that a programmer could have made, one at a time.
+
+They are in comparisons, arithmetic, constants, arguments, the handling of NaN, and order.
+"""
 
 from __future__ import annotations
 
@@ -147,7 +150,10 @@ def _faults(tree: ast.Module) -> Iterator[tuple[_Site, str, ast.AST]]:
 
 
 def _sites(tree: ast.Module) -> Iterator[_Site]:
-    """Nodes that may be changed: no annotations, decorators, docstrings, imports, messages of errors, or format strings."""
+    """Nodes that may be changed.
+
+    Annotations, decorators, docstrings, imports, messages of errors and format strings are left alone.
+    """
 
     def walk(
         node: ast.AST, function: str, statement: ast.stmt | None, top: ast.stmt | None

@@ -9,16 +9,20 @@ from typing import Any
 
 HEAD = """# Faults that the tests see
 
-`make mutants` makes small faults in the statistics and the stages, one at a time, and runs the tests that should fail: a comparison
-turned, a sign lost, a constant one larger, an argument left out, a function that minds NaN replaced by one that does not. This page is
-what it writes. The script is [tests/mutation/run.py](../tests/mutation/run.py), its operators are in
-[operators.py](../tests/mutation/operators.py), the tests of each file in [targets.toml](../tests/mutation/targets.toml), and every result in
+`make mutants` makes small faults in the statistics and the stages, one at a time, and runs the tests that
+should fail: a comparison turned, a sign lost, a constant one larger, an argument left out, a function that
+minds NaN replaced by one that does not. This page is what it writes. The script is
+[tests/mutation/run.py](../tests/mutation/run.py), its operators are in
+[operators.py](../tests/mutation/operators.py), the tests of each file in
+[targets.toml](../tests/mutation/targets.toml), and every result in
 [results.json](../tests/mutation/results.json).
 
-Which faults are taken depends on a seed alone, and a larger share holds a smaller one. `make mutants MUTANTS='core/rescoring/effects.py --share 1
---processes 2'` tries all of one file; what was ended goes on where it was, and `--again` tries those once more that survived and are not
-argued. A fault with which the tests never end counts as seen. Some faults change nothing that is promised: those are argued below, from
-[argued.toml](../tests/mutation/argued.toml). Tests were added for faults that survived, so of those that nobody has tried yet more will survive.
+Which faults are taken depends on a seed alone, and a larger share holds a smaller one. `make mutants
+MUTANTS='core/rescoring/effects.py --share 1 --processes 2'` tries all of one file; what was ended goes on
+where it was, and `--again` tries those once more that survived and are not argued. A fault with which the
+tests never end counts as seen. Some faults change nothing that is promised: those are argued below, from
+[argued.toml](../tests/mutation/argued.toml). Tests were added for faults that survived, so of those that
+nobody has tried yet more will survive.
 """
 
 
@@ -33,7 +37,7 @@ def write_page(
     Args:
         path: of the page.
         rows: results of all faults that were tried.
-        argued: by file, the reason for each fault that may live, by the key that results.json gives it, less the file.
+        argued: by file, the reason for each fault that may live, by its key in results.json without the file.
         possible: how many faults there are of each file.
     """
     lines = [
@@ -70,7 +74,8 @@ def write_page(
     for row in sorted(left, key=lambda row: (row["file"], row["line"])):
         reason = reason_for(row, argued) or "**not argued**"
         lines.append(
-            f"- `{row['file']}:{row['line']}`, {row['function']}: `{_cut(row['before'])}` → `{_cut(row['after'])}`: {reason}"
+            f"- `{row['file']}:{row['line']}`, {row['function']}: `{_cut(row['before'])}` → "
+            f"`{_cut(row['after'])}`: {reason}"
         )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -41,7 +41,10 @@ def source_of(file: str) -> str:
 
 
 def chosen(files: Sequence[str], share: float, seed: int) -> list[Mutant]:
-    """A share of the faults of every file, by what they are: a larger share holds a smaller one, and those of code that stays the same stay."""
+    """A share of the faults of every file, chosen by what they are.
+
+    A larger share holds a smaller one, and faults of code that stays the same stay chosen.
+    """
     faults = [mutant for file in files for mutant in mutants_of(file, source_of(file))]
     return [
         mutant
@@ -105,7 +108,10 @@ class Board:
             part.replace(self.path)
 
     def renew(self, file: str) -> None:
-        """Forget faults of a file that can no longer be made, or whose function has changed; of the others say where they are now."""
+        """Forget faults of a file that can no longer be made, or whose function has changed.
+
+        Of the others, say where they are now.
+        """
         now = {mutant.key: asdict(mutant) for mutant in mutants_of(file, source_of(file))}
         kept = {
             key: row
@@ -147,7 +153,8 @@ def baselines(worker: Worker, files: Sequence[str]) -> dict[str, float]:
                         else ""
                     )
                     raise SystemExit(
-                        f"{said[-3000:]}\n{name}: the tests fail without any fault (pytest ends with {answer['status']})"
+                        f"{said[-3000:]}\n{name}: the tests fail without any fault (pytest ends with "
+                        f"{answer['status']})"
                     )
                 limits[name] = 30.0 + 4.0 * answer["seconds"]
                 print(f"  {answer['seconds']:6.1f} s  {name}", flush=True)
@@ -217,7 +224,8 @@ def _try_all(todo: Sequence[Mutant], board: Board, processes: int, end: float) -
                 result, seconds = tried(worker, mutant, limits)
                 board.keep(mutant, result, seconds)
                 print(
-                    f"{result:10s} {seconds:6.1f} s  {mutant.file}:{mutant.line}  {mutant.before}  ->  {mutant.after}",
+                    f"{result:10s} {seconds:6.1f} s  {mutant.file}:{mutant.line}  {mutant.before}  ->  "
+                    f"{mutant.after}",
                     flush=True,
                 )
 

@@ -1,6 +1,9 @@
-"""Runs tests on one fault after another, in a copy of the repository: python tests/mutation/trial.py FOLDER, jobs as lines of JSON.
+"""Runs tests on one fault after another, in a copy of the repository.
 
-What takes long to import is imported once; each run of the tests is a fork of this process where there are forks, and a process of its own elsewhere.
+python tests/mutation/trial.py FOLDER, with jobs as lines of JSON on its standard input.
+
+What takes long to import is imported once; each run of the tests is a fork of this process where there are
+forks, and a process of its own elsewhere.
 """
 
 from __future__ import annotations
@@ -59,7 +62,10 @@ LOG = "last.log"  # what pytest said, in the copy
 
 
 def copied(folder: Path) -> Path:
-    """A copy of what tests need, importable as `ganstrata` from the folder; links of the second are not followed."""
+    """A copy of what tests need, importable as `ganstrata` from the folder.
+
+    Links of the second folder are not followed.
+    """
     home = folder / "ganstrata"
     home.mkdir(parents=True, exist_ok=True)
     for name in PARTS:

@@ -21,7 +21,7 @@ from recipes.rooms.export import write
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory, renders, run):
-    """The generator's weights as the recipe exports them, and the file with the quality that `measure` found."""
+    """The generator's weights as the recipe exports them, and the file with the quality `measure` found."""
     folder = tmp_path_factory.mktemp("measured")
     generator, quality = folder / "rooms.generator.safetensors", folder / "quality.json"
     tensors = read_checkpoint(locate("bundled:rooms", "generator")).tensors

@@ -1,7 +1,9 @@
-"""A real network of other people's, as another person's plugin: what DeepLab, trained on photographs of ADE20K, makes of our drawings.
+"""What a real network of other people makes of our drawings: DeepLab, trained on photographs of ADE20K.
 
-GANSTRATA_REAL names a folder that holds `ade20k_deeplab`: a list of operations (*.graph.json) and their weights (*.safetensors),
-as they are in mlcommons/mobile_models (Apache-2.0).
+It comes as another person's plugin.
+
+GANSTRATA_REAL names a folder that holds `ade20k_deeplab`: a list of operations (*.graph.json) and their
+weights (*.safetensors), as they are in mlcommons/mobile_models (Apache-2.0).
 """
 
 from __future__ import annotations

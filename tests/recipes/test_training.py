@@ -1,4 +1,4 @@
-"""Training at the smallest sizes: it runs, saves, goes on where it stopped, and what it exports loads as a plugin."""
+"""Training at the smallest sizes: it runs, saves, goes on where it stopped, and exports what plugins load."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Measure the accuracy of the scorers on rooms whose ground truth is known: `python -m recipes.rooms.accuracy`."""
+"""Measure how accurate the scorers are on rooms of known ground truth: `python -m recipes.rooms.accuracy`."""

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 
 def chosen(scores, positives, negatives, *, seed=0, concept="a/x", classes=None, **rest):
-    """Return the selection, and the rows of its positives and of its negatives, none of which is there twice."""
+    """Return the selection, and the rows of its positives and of its negatives; no row is there twice."""
     extremes = Extremes(positives=positives, negatives=negatives, **rest)
     selection = select_extremes(scores, extremes, concept=concept, seed=seed, classes=classes)
     rows = np.concatenate([selection.train, selection.held_out])

@@ -1,4 +1,4 @@
-"""A run continued after its config changed equals one that had it from the start; nothing else is done again."""
+"""A run continued after its config changed equals one that had it from the start, and does no more again."""
 
 from __future__ import annotations
 

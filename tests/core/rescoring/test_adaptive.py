@@ -174,8 +174,8 @@ def test_the_forecast_is_the_most_it_can_be(fakes) -> None:
     assert said.startswith("at most ")
     # A baseline for the decisions, one for what resamplings gave, and one for the other sets.
     assert (
-        "128 x (3 + (7 boundaries + 12 random) x 13 layer sets + 7 backwards x 1) + 64 x 12 resamplings x 7 boundaries"
-        in said
+        "128 x (3 + (7 boundaries + 12 random) x 13 layer sets + 7 backwards x 1) + 64 x 12 resamplings "
+        "x 7 boundaries" in said
     )
     assert f"{128 * (3 + (7 + 12) * 13 + 7) + 64 * 12 * 7} for re-scoring" in said
 

@@ -112,7 +112,7 @@ class World:
         return np.stack(fields, axis=-1)[:, :, None, None].repeat(2, axis=3)
 
     def measured(self, sums, looks):
-        """Return effects from the sums of moved samples, NaN where a boundary has stopped, after these looks."""
+        """Return effects from sums of moved samples (NaN where a boundary has stopped) after these looks."""
         count = len(self.effects)
         return effects_of_looks(
             sums[:count],

@@ -1,4 +1,4 @@
-"""A segmenter: DeepLab with a MobileNet, as its operations are listed in a JSON file, with the weights beside it."""
+"""A segmenter: DeepLab with a MobileNet, from a JSON file of its operations and the weights beside it."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""BigGAN as a generator: what a layer's code does, restarts, gradients, truncation, classes, and full sizes."""
+"""BigGAN as a generator: codes of layers, restarts, gradients, truncation, classes, and full sizes."""
 
 from __future__ import annotations
 

@@ -261,7 +261,8 @@ def test_a_tensor_missing_superfluous_or_of_another_shape(tmp_path: Path, layout
 def test_no_tensor_can_be_left_out_be_a_scalar_or_be_empty(layout: str) -> None:
     """Whatever is wrong, it is said: nothing but a CheckpointError comes out, and nothing is overlooked."""
     state = small_state(layout)
-    ignored = r".*\.(sv0|bn\.accumulation_counter)|blocks\.[02-9]\..*|generator\.layers\.[03-9]\..*"  # the other blocks are like this one
+    # The other blocks are like this one.
+    ignored = r".*\.(sv0|bn\.accumulation_counter)|blocks\.[02-9]\..*|generator\.layers\.[03-9]\..*"
     for name in state:
         if re.fullmatch(ignored, name):
             continue

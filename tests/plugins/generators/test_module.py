@@ -166,8 +166,8 @@ def test_strata_give_features_and_the_same_picture() -> None:
         # Behind `norm` stands a module that writes into what it is given: what was handed out must stay.
         assert_near(done.rendering.features[i], x)
     assert [(s.name, s.reads, s.size, s.is_feature) for s in cut.strata] == [
-        ("first", 0, 4, True), ("norm", None, 4, True), ("act", None, 4, True), ("blocks", None, 4, True), ("last", None, 8, True),
-        ("tanh", None, 8, False),
+        ("first", 0, 4, True), ("norm", None, 4, True), ("act", None, 4, True), ("blocks", None, 4, True),
+        ("last", None, 8, True), ("tanh", None, 8, False),
     ]  # fmt: skip
 
 
@@ -205,7 +205,10 @@ def layerwise(module: Styled, codes: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("kind", ["listed", "rows"])
 def test_codes_of_each_layer_arrive_where_they_belong(kind: str) -> None:
-    """Listed sub-modules, or a mapping that returns a row per layer: any codes give what the network gives with them."""
+    """Any codes give what the network gives with them.
+
+    Sub-modules are listed, or a mapping returns a row per layer.
+    """
     generator = (
         load(**CODES)
         if kind == "listed"

@@ -1,4 +1,4 @@
-"""Whole runs with modules of users: a style-based one of the tests, and the two examples on real networks by strangers.
+"""Whole runs with users' modules: a style-based one of the tests, and examples on real networks of others.
 
 The networks are not part of the repository: GANSTRATA_REAL names the folder that holds them.
 """
@@ -145,13 +145,16 @@ def pictures(name: str, monkeypatch: pytest.MonkeyPatch) -> Rendering:
     ).rendering
 
 
-# Bounds lie about midway between the networks as they are and as they are not, measured over three seeds. They tell
-# wrong activations and wrong weights; they do not tell a prior or an output range that is slightly wrong: for that,
-# pictures were looked at.
+# Bounds lie about midway between the networks as they are and as they are not, measured over three seeds.
+# They tell wrong activations and wrong weights; they do not tell a prior or an output range that is slightly
+# wrong: for that, pictures were looked at.
 
 
 def test_faces_are_symmetric(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mean face and its mirror image correlate by 0.89; with ReLU for LeakyReLU by 0.53 to 0.62, with random weights by -0.2."""
+    """The mean face and its mirror image correlate by 0.89.
+
+    With ReLU for LeakyReLU it is 0.53 to 0.62, with random weights -0.2.
+    """
     found = pictures("faces", monkeypatch)
     assert sorted(x.shape[2] for x in found.features.values()) == [4, 4, 8, 16]
     mean = found.images.mean(dim=(0, 1))  # (32, 32)
@@ -162,7 +165,10 @@ def test_faces_are_symmetric(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_digits_are_ink_on_a_dark_ground(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The middle is 0.38 light; with LeakyReLU for ReLU 0.58, with a uniform prior 0.48. The frame is 0.04; with random weights 0.42."""
+    """The middle is 0.38 light; with LeakyReLU for ReLU 0.58, with a uniform prior 0.48.
+
+    The frame is 0.04; with random weights 0.42.
+    """
     found = pictures("digits", monkeypatch)
     assert not found.features, "one opaque stratum"
     grey = found.images[:, 0]  # (N, 28, 28)

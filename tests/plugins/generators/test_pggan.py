@@ -63,7 +63,7 @@ FUSED = [
 def test_fused_upsampling_is_a_transposed_convolution_of_the_stored_weight(
     layout: str, name: str, order: tuple[int, ...], tmp_path: Path
 ) -> None:
-    """As the published codes compute it: the weight (I, O, 3, 3) added to itself at four places, with a stride of two."""
+    """Add the weight (I, O, 3, 3) to itself at four places, with a stride of 2, as published code does."""
     own = weights((6, 5), 7)
     state = small_state(layout, own=own)
     generator = load(write(tmp_path / "a.safetensors", state))
@@ -82,7 +82,7 @@ def test_fused_upsampling_is_a_transposed_convolution_of_the_stored_weight(
 
 @pytest.mark.parametrize(("layout", "wanted"), [("genforce", False), ("mmgen", True)])
 def test_widths_that_do_not_tell_a_transposed_convolution(layout: str, wanted: bool, tmp_path: Path) -> None:
-    """Where inputs and outputs are as many, the layout's own default decides: MMGeneration fuses, GenForce does not."""
+    """With equally many inputs and outputs the layout decides: MMGeneration fuses, GenForce does not."""
     own = weights((5, 5, 5))
     for fused in (False, True):
         generator = load(

@@ -1,4 +1,4 @@
-"""ProgressiveGAN and R3GAN in the files that their authors publish: containers, settings and names together."""
+"""ProgressiveGAN and R3GAN in the files that their authors publish, with containers, settings and names."""
 
 from __future__ import annotations
 

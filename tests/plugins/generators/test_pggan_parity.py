@@ -44,7 +44,10 @@ def test_images_and_features(name: str) -> None:
 
 
 def test_preprocessing_of_the_reference_changes_nothing_the_network_does_not_undo() -> None:
-    """HiGAN gives z the length sqrt(Z) before the network, which normalises it again: the raw z leads to the same picture."""
+    """The raw z leads to the same picture.
+
+    HiGAN gives z the length sqrt(Z) before the network, which normalises it again.
+    """
     generator, raw = load(DATA / "pggan_higan_32.safetensors"), tensor("pggan_higan_32", "z_raw")
     processed = raw / raw.norm(dim=1, keepdim=True) * raw.shape[1] ** 0.5
     assert (processed - tensor("pggan_higan_32", "z")).abs().max() < 1e-5

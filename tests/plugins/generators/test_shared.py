@@ -137,7 +137,10 @@ def test_loading_lists_the_first_five_faults() -> None:
         superfluous=("c", "d"),
         misshapen=("e is (1,), expected (2,)", "f is (1,), expected (3,)", "g"),
     )
-    message = r"a\.pt does not fit a Tiny \(some names\): missing a; missing b; superfluous c; superfluous d; e is .*expected \(2,\) and 2 more$"
+    message = (
+        r"a\.pt does not fit a Tiny \(some names\): missing a; missing b; superfluous c; superfluous d; "
+        r"e is .*expected \(2,\) and 2 more$"
+    )
     with pytest.raises(CheckpointError, match=message):
         load(tiny, found, Path("a.pt"))
 

@@ -210,7 +210,10 @@ def test_fresh_noise_takes_the_place_of_the_stored_one(path: Path) -> None:
 
 
 def test_a_constant_channel_stays_finite(tmp_path: Path) -> None:
-    """As at the beginning of training: ones, and noise of strength 0, so that the first normalisation divides by its epsilon."""
+    """The first normalisation divides by its epsilon.
+
+    The constant is all ones and noise has strength 0, as at the beginning of training.
+    """
     own = weights()
     own["synthesis.const"] = torch.ones(6, 4, 4)
     for i in range(6):

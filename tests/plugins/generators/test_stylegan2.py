@@ -136,7 +136,10 @@ def test_sizes_that_a_file_claims_take_no_memory(tmp_path: Path) -> None:
 
 
 def full_size(resolution: int = 256) -> dict[str, Tensor]:
-    """Random weights of the published networks of config F: up to 512 channels, 32768 / size above, eight mapping layers."""
+    """Random weights of the published config F.
+
+    It has up to 512 channels, 32768 / size above, and eight mapping layers.
+    """
     sizes = [4 * 2**i for i in range(resolution.bit_length() - 2)]
     channels = {size: min(32768 // size, 512) for size in sizes}
     with torch.device("meta"):

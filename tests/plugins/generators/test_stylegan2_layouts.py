@@ -232,8 +232,9 @@ def test_converted_files_give_the_same_images(variant: Variant, tmp_path: Path) 
 def test_settings_of_the_networks_that_were_published(tmp_path: Path) -> None:
     """NVIDIA's constructor arguments as they stand in its files."""
     tensorflow = {
-        "num_channels": 3, "resolution": 16, "label_size": 0, "fmap_base": 32768, "architecture": "skip", "resample_kernel": [1, 3, 3, 1],
-        "mapping_nonlinearity": "lrelu", "nonlinearity": "lrelu", "normalize_latents": True, "conv_clamp": None, "mapping_lrmul": 0.01,
+        "num_channels": 3, "resolution": 16, "label_size": 0, "fmap_base": 32768, "architecture": "skip",
+        "resample_kernel": [1, 3, 3, 1], "mapping_nonlinearity": "lrelu", "nonlinearity": "lrelu",
+        "normalize_latents": True, "conv_clamp": None, "mapping_lrmul": 0.01,
     }  # fmt: skip
     nvidia = {
         "z_dim": 7,

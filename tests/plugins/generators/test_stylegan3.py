@@ -40,7 +40,7 @@ def plainly(
     after: int,
     clamp: float,
 ) -> Tensor:
-    """Zeros put between the samples and around them, one dense filter, the nonlinearity, another filter, every down-th value."""
+    """Zeros between and around samples, a dense filter, the nonlinearity, a filter, every down-th value."""
     n, channels, before, _ = x.shape
     taps = [1 if f is None else f.shape[0] for f in (up_filter, down_filter)]
     dense = [
@@ -181,7 +181,7 @@ def test_a_shift_by_whole_pixels_moves_the_picture(kind: dict[str, Any], tmp_pat
 
 
 def test_a_quarter_turn_turns_the_picture_of_r(tmp_path: Path) -> None:
-    """Its filters are round and its convolutions point-wise: nothing prefers an axis, but the last layers' filters."""
+    """Its filters are round and its convolutions point-wise: only the last layers' filters prefer an axis."""
     save_file(
         small_state(img_resolution=32, channel_max=16, channel_base=1024, num_layers=8, **RADIAL),
         tmp_path / "a.safetensors",

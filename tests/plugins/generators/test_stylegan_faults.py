@@ -131,7 +131,7 @@ def test_two_families_in_one_file(layout: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_sizes_that_a_file_claims_take_no_memory(layout: str, tmp_path: Path) -> None:
-    """Biases of a million channels, or layers for a million pixels, stand for terabytes that are not there."""
+    """Biases of a million channels, or layers for a million pixels, claim terabytes that are not there."""
     own = weights()
     for i in range(6):
         own[f"synthesis.layers.{i}.bias"] = torch.zeros(1_000_000)

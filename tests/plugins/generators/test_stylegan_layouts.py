@@ -96,7 +96,7 @@ def test_classes_are_embedded_appended_and_normalised_together(layout: str, tmp_
 
 @pytest.mark.parametrize(("layout", "tanh"), [("higan", True), ("genforce", False)])
 def test_a_mapping_that_makes_a_code_for_each_layer(layout: str, tanh: bool, tmp_path: Path) -> None:
-    """idinvert's networks, whose pictures go through tanh; in GenForce's repository that is another option."""
+    """Pictures of idinvert's networks go through tanh, which in GenForce's repository is another option."""
     own = weights(own_codes=True)
     generator = load(write(tmp_path / "a.safetensors", small_state(layout, own)))
     assert (generator.card.layers, generator.card.code_size, generator.space) == (6, 30, "w")
@@ -137,7 +137,7 @@ def test_files_that_leave_out_noise_and_mean(layout: str, tmp_path: Path) -> Non
     path = write(tmp_path / "a.safetensors", small_state(layout))
     generator, again = load(path, truncation_psi=0.5), load(path, truncation_psi=0.5)
     codes = codes_of(generator, 2)
-    assert torch.equal(render(generator, codes), render(again, codes_of(again)))
+    assert torch.equal(render(generator, codes), render(again, codes_of(again, 2)))
     assert not torch.allclose(render(generator, codes), render(load(path, noise="none"), codes), atol=1e-3)
     mean = plain_w(weights(), torch.randn(20_000, 7, generator=torch.Generator().manual_seed(5))).mean(dim=0)
     assert (load(path, truncation_psi=0.0).broadcast(torch.zeros(1, 5))[0, 0] - mean).abs().max() < 0.03

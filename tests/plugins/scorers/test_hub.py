@@ -1,4 +1,4 @@
-"""Scorers on models of the transformers library: small ones with random weights, saved as the library saves them."""
+"""Scorers on models of the transformers library: small, with random weights, saved as the library does."""
 
 from __future__ import annotations
 
@@ -290,7 +290,8 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(
         CheckpointError,
-        match=r"needs the package transformers, which is not there .*: pip install 'ganstrata\[transformers\]'",
+        match=r"needs the package transformers, which is not there .*: "
+        r"pip install 'ganstrata\[transformers\]'",
     ):
         ganstrata.load_scorer("image_classifier", model="a/b", device="cpu")
 

@@ -51,9 +51,19 @@ def test_shares_are_a_weighted_histogram() -> None:
 @pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize(
     ("colour", "name"),
-    [((1, 0, 0), "red"), ((1, 0.5, 0), "orange"), ((1, 1, 0), "yellow"), ((0, 1, 0), "green"), ((0, 1, 1), "cyan"), ((0, 0, 1), "blue"),
-     ((0, 0.5, 1), "azure"), ((0.5, 0, 1), "violet"), ((1, 0, 1), "magenta"), ((1, 0, 0.5), "rose")],
-)  # fmt: skip
+    [
+        ((1, 0, 0), "red"),
+        ((1, 0.5, 0), "orange"),
+        ((1, 1, 0), "yellow"),
+        ((0, 1, 0), "green"),
+        ((0, 1, 1), "cyan"),
+        ((0, 0, 1), "blue"),
+        ((0, 0.5, 1), "azure"),
+        ((0.5, 0, 1), "violet"),
+        ((1, 0, 1), "magenta"),
+        ((1, 0, 0.5), "rose"),
+    ],
+)
 def test_pure_colours(colour: tuple[float, float, float], name: str, soft: bool) -> None:
     found = scores_of(plain(*colour), soft=soft)
     assert found.pop(name) == pytest.approx(1.0, abs=1e-5)
@@ -129,7 +139,10 @@ def test_soft_gradients_are_those_of_finite_differences() -> None:
 
 @pytest.mark.parametrize("degrees", [2.5 + 7 * i for i in range(52)])
 def test_soft_and_hard_on_pictures_of_one_hue(degrees: float) -> None:
-    """A circular triangle of 30 degrees to either side: two neighbours share a hue, in proportion, and the nearer has the hard one's all."""
+    """Two neighbouring bins share a hue in proportion, by a circular triangle of 30 degrees to either side.
+
+    The nearer of them is the one that gets all of it without `soft`.
+    """
     picture = plain(*colorsys.hsv_to_rgb(degrees / 360.0, 0.8, 0.7))
     hard, soft = scores_of(picture), scores_of(picture, soft=True)
     for b, name in enumerate(NAMES):

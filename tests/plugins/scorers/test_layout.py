@@ -21,7 +21,7 @@ def room(
     top: int = 0,
     bottom: int | None = None,
 ) -> Tensor:
-    """(1, H, W): left of the line is one wall and right of it another, in rows top to bottom; the rest is floor."""
+    """(1, H, W): one wall left of the line and another right of it, in rows top to bottom; else floor."""
     bottom = size if bottom is None else bottom
     rows, columns = torch.arange(size)[:, None].float(), torch.arange(size)[None].float()
     middle = (top + bottom - 1) / 2.0

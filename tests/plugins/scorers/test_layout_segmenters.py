@@ -28,7 +28,7 @@ SURFACES = ("frontal_wall", "left_wall", "right_wall", "floor", "ceiling")
 
 
 class Painted(Segmenter):
-    """Reads the class of each pixel off its red channel, in tenths: another person's segmenter, with classes by any names."""
+    """Another person's segmenter, with classes by any names: each pixel's is its red channel in tenths."""
 
     class Config(PluginConfig):
         """What the classes are called."""
@@ -158,7 +158,8 @@ def test_walls_by_name(wanted: list[str], classes: list[str], found: tuple[int, 
         (
             ["left_wal", "rigth wall"],
             SURFACES,
-            r"(?s)2 faults.*'left_wal' is not a class.*Did you mean 'left wall'\?.*'rigth wall'.*'right wall'",
+            r"(?s)2 faults.*'left_wal' is not a class.*Did you mean 'left wall'\?.*"
+            r"'rigth wall'.*'right wall'",
         ),
         (
             [],
@@ -275,7 +276,7 @@ def test_the_bundled_network_by_either_way(rooms: ganstrata.Generator) -> None:
 
 
 def test_the_toolkits_order_of_labels(tmp_path: Path) -> None:
-    """A planar network whose planes are exchanged gives the same layout when the config says so, and another when it does not."""
+    """Exchanged planes give the same layout when the config says so, and another when it does not."""
     tensors = published.planar(blocks=(1, 1, 1, 1), width=4, inner=6, seed=3)
     network, toolkit = (
         ("frontal", "left", "right", "floor", "ceiling"),

@@ -1,4 +1,4 @@
-"""Places365 and SUN attributes: against numbers of the reference code, in the published files, and files that are wrong."""
+"""Places365 and SUN attributes: numbers of the reference code, the published files, and wrong files."""
 
 from __future__ import annotations
 
@@ -229,7 +229,10 @@ def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
     state["extra"] = torch.zeros(2)
     state["layer3.0.conv2.weight"] = torch.zeros(8, 8, 1, 1)
     state["fc.bias"] = torch.full_like(state["fc.bias"], torch.inf)
-    faults = r"extra is \(2,\), expected no such tensor; layer2.0.bn1.weight is missing, .*; layer3.0.conv2.weight is \(8, 8, 1, 1\), .* and 1 more"
+    faults = (
+        r"extra is \(2,\), expected no such tensor; layer2.0.bn1.weight is missing, .*; "
+        r"layer3.0.conv2.weight is \(8, 8, 1, 1\), .* and 1 more"
+    )
     with pytest.raises(CheckpointError, match=faults):
         ganstrata.load_scorer(
             "category", checkpoint=published(tmp_path / "a.pth.tar", state), max_pool=True, device="cpu"

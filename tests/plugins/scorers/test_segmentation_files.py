@@ -1,4 +1,4 @@
-"""Published segmentation networks out of their files: planar networks of LSUN-room, face parsers of CelebAMask-HQ."""
+"""Published segmentation networks in files: planar ones of LSUN-room, face parsers of CelebAMask-HQ."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_both_networks_share_their_pass_with_every_scorer_of_the_file(
 
 
 def test_tables_of_names() -> None:
-    """The two orders of a room's surfaces, as each is published; faces of 15 classes are those of 19 with some merged."""
+    """A room's surfaces have two published orders; faces of 15 classes are those of 19 with some merged."""
     rooms, faces = (
         json.loads(ROOMS.read_text(encoding="utf-8")),
         json.loads(FACES.read_text(encoding="utf-8")),
