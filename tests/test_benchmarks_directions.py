@@ -195,7 +195,7 @@ def test_learners_that_name_their_own_directions_are_matched(compare):
     assert board.single["accuracy"][1] == pytest.approx(1.0, abs=0.05)
 
 
-def test_who_cannot_take_part_is_named_and_stops_nobody(compare):
+def test_learners_that_fail_are_named_and_stop_no_others(compare):
     board = compare(
         "refusing",
         "ridge",
@@ -225,7 +225,7 @@ def test_who_cannot_take_part_is_named_and_stops_nobody(compare):
     assert "alpha" in board.left["ridge, alpah: 1"]
 
 
-def test_without_anybody_it_says_why(compare):
+def test_a_comparison_without_learners_says_why(compare):
     with pytest.raises(SystemExit, match="these samples will not do"):
         compare("refusing")
 
@@ -266,7 +266,7 @@ def test_the_same_seed_gives_the_same_numbers(compare):
         assert all(np.array_equal(a, b) for a, b in zip(found, second.estimates[name], strict=True))
 
 
-def test_table_files_and_page(compare, benchmark, tmp_path):
+def test_table_files_and_page_show_the_same_numbers(compare, benchmark, tmp_path):
     board = compare("linear_svm", "unsupervised", "refusing")
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nafter\n")
@@ -332,7 +332,7 @@ def test_effect_on_others_is_that_beyond_chance(numbers):
     assert board["leak"].value[0] == pytest.approx(0.05)
 
 
-def test_intervals_hold_what_they_promise(numbers):
+def test_intervals_cover_the_mean_as_often_as_they_say(numbers):
     """95 % intervals hold the mean effect of a population of concepts and samples in about 95 % of draws."""
     rng = np.random.default_rng(1)
     held = 0

@@ -128,12 +128,14 @@ def test_the_peak_is_what_a_pass_takes_at_most(scripts: Any) -> None:
     assert 60 * 2**20 < found < 100 * 2**20
 
 
-def test_a_process_of_its_own_answers(scripts: Any, tmp_path: Path) -> None:
+def test_a_process_of_its_own_returns_its_answer(scripts: Any, tmp_path: Path) -> None:
     path = scripts("making").make("r3gan", tmp_path, tiny=True)
     assert scripts("child").ask("freed", str(path), "plain", "bf16", 2, 1, "cpu") > 0.0
 
 
-def test_where_compiling_fails_the_reason_is_told(scripts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_to_compile_is_reported_with_its_reason(
+    scripts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails() -> torch.Tensor:
         raise RuntimeError("no C++ compiler\nand more")
 
@@ -144,7 +146,7 @@ def test_where_compiling_fails_the_reason_is_told(scripts: Any, monkeypatch: pyt
     assert words.startswith("compiled in ")
 
 
-def test_the_whole_script(
+def test_the_script_prints_ratios_and_reasons(
     scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     generators, make = scripts("generators"), scripts("making").make

@@ -69,7 +69,7 @@ def rescored(mean: float, error: float, learning: float) -> SimpleNamespace:
     )
 
 
-def test_a_row_by_hand(study: ModuleType) -> None:
+def test_a_row_of_the_table_equals_one_worked_out_by_hand(study: ModuleType) -> None:
     runs = [rescored(1.0, 0.2, 0.1), rescored(2.0, 0.2, 0.3), rescored(3.0, 0.6, 0.1)]
     shifts = np.array([0.0, 1.0, 2.0])
     samples = np.random.default_rng(0).standard_normal(40)
@@ -84,7 +84,7 @@ def test_a_row_by_hand(study: ModuleType) -> None:
     assert "1 of 3: 33.3%" in table
 
 
-def test_the_study_on_a_small_generator(
+def test_the_study_runs_on_a_small_generator(
     study: ModuleType, fakes, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     config["rescoring"] |= {"samples": 32, "learning_resamples": 4}

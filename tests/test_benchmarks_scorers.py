@@ -50,7 +50,7 @@ def test_category_and_attribute_go_through_a_published_network_once(benchmark, p
     assert benchmark.passes(places, images, "attribute", "category") == 1
 
 
-def test_so_do_the_bundled_scorers(benchmark):
+def test_bundled_scorers_of_one_network_go_through_it_once(benchmark):
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     scorers = {
         name: ganstrata.load_scorer(name, device="cpu", checkpoint="bundled:rooms")

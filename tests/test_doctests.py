@@ -28,7 +28,7 @@ EXAMPLES = examples()
 
 
 @pytest.mark.parametrize("test", EXAMPLES, ids=lambda test: test.name)
-def test_example(test: doctest.DocTest, capsys: pytest.CaptureFixture[str]) -> None:
+def test_examples_in_docstrings_run(test: doctest.DocTest, capsys: pytest.CaptureFixture[str]) -> None:
     results = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, clear_globs=False)
     assert results.attempted > 0
     assert results.failed == 0, capsys.readouterr().out

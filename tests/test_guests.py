@@ -197,7 +197,7 @@ def test_asking_for_the_clashing_name_is_refused_and_can_be_decided(
     assert "guest_clash.OtherHue" in shown.stdout
 
 
-def test_what_is_not_wanted_is_not_loaded(ganstrata: Command) -> None:
+def test_plugins_that_are_not_used_are_not_loaded(ganstrata: Command) -> None:
     done = ganstrata("plugins", "list", GANSTRATA_PLUGINS="builtin_scorers,ganstrata-guest-axis")
     assert "median_split" in done.stdout
     assert "hue" in done.stdout
@@ -206,7 +206,7 @@ def test_what_is_not_wanted_is_not_loaded(ganstrata: Command) -> None:
     assert done.stderr == ""
 
 
-def test_trace_shows_who_is_called(ganstrata: Command) -> None:
+def test_trace_prints_the_hooks_that_are_called(ganstrata: Command) -> None:
     done = ganstrata("plugins", "list", GANSTRATA_TRACE="1", GANSTRATA_PLUGINS="stripes")
     assert "hook ganstrata_register_generators(register=" in done.stderr
 

@@ -160,7 +160,7 @@ def test_boundaries_are_moved_backwards_where_that_is_asked_for(
     assert len(effects.rows()) == len(learnt) * (2 + sum(wanted)) * 7
 
 
-def test_effects_show_themselves(finished: Run) -> None:
+def test_effects_have_rows_html_and_a_plot(finished: Run) -> None:
     effects: Effects = read_effects(finished)
     with (finished.path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
         stored = list(csv.DictReader(file))
@@ -197,7 +197,7 @@ def test_effects_become_a_data_frame(finished: Run) -> None:
     assert float(red["mean"].iloc[0]) == effects.mean[i, effects.all_set, 0, effects.own[i]]
 
 
-def test_scorers_have_names(generator: Generator, seen: Scorer) -> None:
+def test_scorers_are_named_by_their_plugin(generator: Generator, seen: Scorer) -> None:
     alone = ganstrata.probe(generator, seen, samples=32)
     assert alone.concepts[0].name == "fake_readings/left"
     two = ganstrata.probe(generator, [seen, ganstrata.load_scorer("hue", device="cpu")], samples=32)
@@ -208,7 +208,7 @@ def test_scorers_have_names(generator: Generator, seen: Scorer) -> None:
         ganstrata.probe(generator, [], samples=32)
 
 
-def test_mistakes_are_told(
+def test_wrong_arguments_are_user_errors(
     learnt: Learnt, samples: Samples, generator: Generator, seen: Scorer, learner: BoundaryLearner
 ) -> None:
     with pytest.raises(UserError, match="1 samples have no spread"):
@@ -278,7 +278,7 @@ def test_a_run_has_results(finished: Run, furnished: Run) -> None:
     assert ganstrata.open_run(furnished.path).samples.scores.shape[1] == len(furnished.concepts)
 
 
-def test_results_that_are_not_there_are_told(copied: Path) -> None:
+def test_missing_results_are_reported(copied: Path) -> None:
     (copied / "boundaries.json").unlink()
     results = ganstrata.open_run(copied)
     assert len(results.samples) == 640

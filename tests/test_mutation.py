@@ -76,7 +76,7 @@ def test_faults_of_every_kind_are_made(before: str, after: str) -> None:
     assert [m for m in mutants_of("f.py", SOURCE) if (m.before, m.after) == (before, after)]
 
 
-def test_words_for_people_are_left_alone() -> None:
+def test_messages_and_docstrings_are_left_alone() -> None:
     assert not [
         m for m in mutants_of("f.py", SOURCE) if "Docstring" in m.before or m.line == 12 or "int" in m.before
     ]
@@ -102,7 +102,7 @@ def test_every_target_and_its_tests_are_there() -> None:
             )
 
 
-def test_what_may_live_stands_in_the_page_with_its_reason(tmp_path: Path) -> None:
+def test_the_page_lists_surviving_faults_with_their_reason(tmp_path: Path) -> None:
     row = {
         "file": "a.py",
         "function": "f",

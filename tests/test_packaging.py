@@ -60,7 +60,7 @@ def test_every_data_file_is_named_by_a_pattern_and_every_pattern_finds_one() -> 
         assert not missed, f"{package} holds files that the wheel would lack"
 
 
-def test_what_ships_is_there_to_be_read() -> None:
+def test_shipped_data_can_be_read() -> None:
     assert ganstrata.__file__ is not None
     home = Path(ganstrata.__file__).parent
     for file in (

@@ -166,15 +166,15 @@ def test_no_file_needs_one_system(path: Path) -> None:
         ("x = '/proc/cpuinfo'", "/proc/cpuinfo"),
     ],
 )
-def test_what_needs_one_system_is_seen(line: str, fault: str) -> None:
+def test_code_that_needs_one_system_is_found(line: str, fault: str) -> None:
     assert fault in faults(line)
 
 
-def test_what_is_asked_for_first_may_be_used() -> None:
+def test_code_guarded_by_a_check_may_be_used() -> None:
     assert not list(faults("def f():\n    if hasattr(os, 'nice'):\n        os.nice(1)\npath.open('rb')"))
 
 
-def test_no_two_files_are_one_where_capitals_do_not_count() -> None:
+def test_no_two_paths_differ_by_capitals_alone() -> None:
     names = [
         path.relative_to(ROOT).as_posix()
         for path in ROOT.rglob("*")

@@ -43,7 +43,7 @@ def shown(parameter: inspect.Parameter) -> str:
     return f"{bare} (keyword)" if parameter.kind is inspect.Parameter.KEYWORD_ONLY else bare
 
 
-def test_the_public_interface_is_what_is_written_down() -> None:
+def test_the_public_interface_is_the_recorded_one() -> None:
     """The public names are those in tests/data/public.txt.
 
     To change them on purpose, write what this test expects there, and a line into CHANGELOG.md.

@@ -18,7 +18,7 @@ def bytes_of(run: Path) -> dict[str, bytes]:
     }
 
 
-def test_it_says_what_it_found_and_where(invoke, refurnished: Path) -> None:
+def test_the_output_has_the_findings_and_the_folder(invoke, refurnished: Path) -> None:
     run = refurnished
     result = invoke(
         "analysis",
@@ -77,7 +77,7 @@ def test_it_says_what_it_found_and_where(invoke, refurnished: Path) -> None:
         ((), "Missing option '--along'"),
     ],
 )
-def test_mistakes_are_told_and_nothing_is_written(
+def test_wrong_arguments_are_explained_and_nothing_is_written(
     invoke, refurnished: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     before = bytes_of(refurnished)
@@ -138,7 +138,7 @@ def test_a_checkpoint_that_has_changed_is_refused(invoke, refurnished: Path) -> 
     assert "the checkpoint of regions is not the one that this run was made with" in result.stderr
 
 
-def test_it_wants_a_run_directory(invoke, tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_refused(invoke, tmp_path: Path) -> None:
     result = invoke("analysis", "objects", tmp_path / "none", "--along", "x")
     assert result.exit_code == 2
     assert "is no run directory" in result.stderr
@@ -177,7 +177,7 @@ def test_each_analysis_prints_a_table_and_says_where_it_wrote(
         (("ablation", "--top", "0"), "0 is not in the range 1<=x<="),
     ],
 )
-def test_a_question_that_does_not_fit_writes_nothing(
+def test_a_request_that_does_not_fit_the_run_writes_nothing(
     invoke, refurnished: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     before = bytes_of(refurnished)

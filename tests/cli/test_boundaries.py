@@ -56,7 +56,7 @@ def test_a_foreign_folder_is_listed(invoke, tmp_path: Path) -> None:
     assert "\x1b" not in invoke("boundaries", "list", tmp_path).stdout
 
 
-def test_there_and_back(invoke, finished, tmp_path: Path) -> None:
+def test_exported_boundaries_can_be_imported_again(invoke, finished, tmp_path: Path) -> None:
     out, back = tmp_path / "theirs", tmp_path / "ours"
     result = invoke("boundaries", "export", finished.path, "--out", out, "--samples", "--only", "seen/[lr]*")
     assert result.exit_code == 0, result.output
@@ -133,7 +133,7 @@ def test_there_and_back(invoke, finished, tmp_path: Path) -> None:
         (("list", "{}/empty"), "has neither boundaries.json nor .npy files nor a list"),
     ],
 )
-def test_mistakes_are_told_and_nothing_is_written(
+def test_wrong_arguments_are_explained_and_nothing_is_written(
     invoke, finished, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     put(tmp_path / "wood.npy")

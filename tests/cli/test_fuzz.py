@@ -105,12 +105,12 @@ def folder(fakes, finished: Run, config, tmp_path: Path, monkeypatch: pytest.Mon
     return inner
 
 
-def test_arguments(folder: Path) -> None:
+def test_any_arguments_end_with_a_short_message(folder: Path) -> None:
     hold(range(150), folder)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("start", range(1000, 4000, 500))
-def test_many_arguments(start: int, folder: Path) -> None:
+def test_many_more_arguments_end_with_a_short_message(start: int, folder: Path) -> None:
     hold(range(start, start + 500), folder)

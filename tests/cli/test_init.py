@@ -35,7 +35,7 @@ SMALL = (
         "biggan_deep_64.safetensors",
     ],
 )
-def test_what_is_written_is_a_config_of_the_generator_in_the_file(invoke, tmp_path: Path, name: str) -> None:
+def test_the_written_config_is_one_for_the_generator_in_the_file(invoke, tmp_path: Path, name: str) -> None:
     file = name if name.startswith("bundled:") else str(DATA / name)
     if not name.startswith("bundled:") and not (DATA / name).is_file():
         pytest.skip(f"{name} is not among the data of the tests")
@@ -80,7 +80,7 @@ def test_the_name_of_the_file_is_that_of_the_config(
     ("content", "words"),
     [(b"GGUF" + bytes(60), "GGUF"), (b"not a checkpoint", "a text file"), (None, "no checkpoint file")],
 )
-def test_what_is_no_generator_is_refused_and_nothing_is_written(
+def test_files_without_a_generator_are_refused_and_nothing_is_written(
     invoke, tmp_path: Path, content: bytes | None, words: str
 ) -> None:
     file = tmp_path / "file.pt"

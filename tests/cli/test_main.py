@@ -49,7 +49,7 @@ def test_help_lists_the_commands_and_begins_with_the_demo() -> None:
     assert "ganstrata run bundled:rooms" in result.output
 
 
-def test_version() -> None:
+def test_version_is_that_of_the_package() -> None:
     result = CliRunner().invoke(main, ["--version"])
     assert (result.exit_code, result.output) == (0, f"ganstrata, version {ganstrata.__version__}\n")
 

@@ -16,7 +16,7 @@ def contents_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_it_says_what_it_made_and_where(invoke, copied: Path) -> None:
+def test_the_output_lists_steps_files_and_folder(invoke, copied: Path) -> None:
     result = invoke(
         "manipulate", copied, "--along", "seen/red:2@top", "--along", "seen/left", "--seeds", "0", "--quiet"
     )
@@ -46,7 +46,7 @@ def test_it_says_what_it_made_and_where(invoke, copied: Path) -> None:
         ((), "Missing option '--along'"),
     ],
 )
-def test_mistakes_are_told_and_nothing_is_written(
+def test_wrong_arguments_are_explained_and_nothing_is_written(
     invoke, copied: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     before = contents_of(copied)

@@ -87,7 +87,7 @@ def test_finite_numbers_of_eight_bits_are_read(invoke, tmp_path: Path) -> None:
     assert ganstrata.load_generator("stylegan2", checkpoint=str(file), device="cpu").card.resolution == 32
 
 
-def test_inspect_tells_what_it_is(invoke) -> None:
+def test_inspect_prints_family_layout_and_sizes(invoke) -> None:
     result = invoke("model", "inspect", UNCOND)
     assert result.exit_code == 0
     shown = [" ".join(line.split()) for line in result.stdout.splitlines()]
@@ -102,7 +102,7 @@ def test_inspect_tells_what_it_is(invoke) -> None:
 
 
 @pytest.mark.parametrize("file", ["bundled:rooms", UNCOND, COND], ids=str)
-def test_what_inspect_says_to_write_in_a_config_works(file: str | Path, invoke) -> None:
+def test_the_config_that_inspect_proposes_works(file: str | Path, invoke) -> None:
     config = yaml.safe_load(invoke("model", "inspect", file).stdout.split("In a config:")[1])["generator"]
     generator = ganstrata.load_generator(config["use"], device="cpu", **config["with"])
     found = json.loads(invoke("model", "inspect", file, "--json").stdout)
@@ -169,7 +169,7 @@ def test_two_families_in_one_file_are_named(invoke, tmp_path: Path) -> None:
     assert "StyleGAN2 (rosinality's names)" in result.stderr
 
 
-def test_a_file_that_nobody_knows_is_described(invoke, tmp_path: Path) -> None:
+def test_an_unknown_file_is_described_by_its_tensors(invoke, tmp_path: Path) -> None:
     path = tmp_path / "resnet.pt"
     torch.save({"layer4.0.conv1.weight": torch.zeros(2), "fc.weight": torch.zeros(10, 2)}, path)
     result = invoke("model", "inspect", path)
@@ -251,7 +251,7 @@ def test_dead_links_can_be_left_out(invoke) -> None:
     assert "apartment" in invoke("model", "list", "--dead").stdout
 
 
-def test_a_name_brings_everything_that_is_known(invoke) -> None:
+def test_list_of_one_model_prints_all_its_facts(invoke) -> None:
     shown = invoke("model", "list", "stylegan2-ada-cifar10").stdout
     assert shown.splitlines()[0] == "stylegan2-ada-cifar10"
     for words in (

@@ -21,7 +21,7 @@ def failing(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> click.test
     return CliRunner().invoke(main, ["model", "list"])
 
 
-def test_an_unexpected_exception_is_named_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_exception_is_reported_with_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     result = failing(TypeError("no \x1b[31m" + "x" * 10_000), monkeypatch)
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)
@@ -33,7 +33,7 @@ def test_an_unexpected_exception_is_named_with_its_place(monkeypatch: pytest.Mon
     assert len(result.stderr) < 2000
 
 
-def test_the_whole_traceback_is_there_for_the_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_traceback_is_printed_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANSTRATA_TRACEBACK", "1")
     result = failing(TypeError("x" * 5000), monkeypatch)
     assert result.stderr.startswith("Traceback (most recent call last):")
@@ -58,7 +58,7 @@ def test_the_whole_traceback_is_there_for_the_asking(monkeypatch: pytest.MonkeyP
         (RecursionError("deep"), 1, "RecursionError: deep"),
     ],
 )
-def test_what_the_machine_does_is_not_called_a_mistake(
+def test_failures_of_the_machine_are_not_called_bugs(
     error: BaseException, code: int, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = failing(error, monkeypatch)
@@ -76,7 +76,7 @@ def test_what_the_machine_does_is_not_called_a_mistake(
         ["study", "make", "x", "--out", "y", "--words", "x" * 100_000],
     ],
 )
-def test_wrong_use_is_told_at_bearable_length(arguments: list[str]) -> None:
+def test_messages_about_wrong_use_are_short(arguments: list[str]) -> None:
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
     assert len(result.stderr) < 2000
@@ -85,7 +85,7 @@ def test_wrong_use_is_told_at_bearable_length(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e308", "1e999", "-1e7", "x", ""])
 @pytest.mark.parametrize("option", ["--start", "--end", "--noise-sd", "--fps"])
-def test_numbers_that_nothing_can_be_computed_with(option: str, value: str) -> None:
+def test_numbers_that_are_not_finite_are_refused(option: str, value: str) -> None:
     result = CliRunner().invoke(main, ["manipulate", "x", "--along", "a", option, value])
     assert result.exit_code == 2
     assert f"Invalid value for '{option}'" in result.stderr
@@ -112,7 +112,7 @@ def test_numbers_that_nothing_can_be_computed_with(option: str, value: str) -> N
     ],
     ids=["long", "deep", "NUL", "nobody"],
 )
-def test_paths_that_no_system_takes(arguments: list[str], path: str, words: str) -> None:
+def test_impossible_paths_are_refused(arguments: list[str], path: str, words: str) -> None:
     result = CliRunner().invoke(main, [argument.format(path) for argument in arguments])
     assert result.exit_code == 2
     assert words in result.stderr

@@ -119,7 +119,7 @@ def test_a_wrong_config_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_all_faults_come_at_once(invoke, written, config, tmp_path: Path) -> None:
+def test_all_faults_of_a_config_are_listed_at_once(invoke, written, config, tmp_path: Path) -> None:
     config |= {
         "synthesis": {"samples": -1, "sead": 3},
         "device": "tpu",
@@ -217,7 +217,7 @@ def test_scores_that_may_not_be_undefined_are_a_failure(invoke, written, config,
     assert "scorer 'fake_unsound' from ganstrata-fakes 1.0 gave nan as the score of 'ill'" in result.stderr
 
 
-def test_the_demo_asks_for_what_exists() -> None:
+def test_the_demo_config_fits_the_bundled_model() -> None:
     from ganstrata.core.config.reading import read_config
     from ganstrata.core.runs.prepare import prepare
 

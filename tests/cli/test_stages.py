@@ -32,7 +32,7 @@ def test_a_stage_names_the_one_that_is_missing(invoke, written, config, tmp_path
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_wants_a_run_directory(stage: str, invoke, tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_refused(stage: str, invoke, tmp_path: Path) -> None:
     result = invoke(stage, tmp_path / "none")
     assert result.exit_code == 2
     assert "is no run directory: there is no such directory" in result.stderr

@@ -38,7 +38,7 @@ def shell(line: str, *arguments: object, **environment: str) -> subprocess.Compl
 @posix
 @full
 @pytest.mark.parametrize("arguments", [("plugins", "list"), ("--help",), ("model", "list", "--json")])
-def test_output_that_cannot_be_written_is_a_failure_in_one_line(arguments: tuple[str, ...]) -> None:
+def test_output_that_cannot_be_written_fails_with_one_line(arguments: tuple[str, ...]) -> None:
     done = shell('"$@" > /dev/full', *arguments)
     assert done.returncode == 1
     assert (
@@ -62,7 +62,7 @@ def test_closed_streams_change_no_exit_code(closed: str, code: int) -> None:
 
 
 @posix
-def test_a_closed_stream_is_no_failure() -> None:
+def test_a_closed_stream_is_not_a_failure() -> None:
     assert shell('"$@" >&-', "plugins", "list").returncode == 0
     listed = shell('"$@" 2>&-', "plugins", "list")
     assert listed.returncode == 0
@@ -70,13 +70,13 @@ def test_a_closed_stream_is_no_failure() -> None:
 
 
 @posix
-def test_a_reader_who_has_enough_hears_no_complaint() -> None:
+def test_a_pipe_closed_by_its_reader_ends_the_command_silently() -> None:
     done = shell('("$@"; echo $? >&2) | (exec 0<&-; sleep 0.1)', "model", "list", "--json")
     assert done.stderr == "141\n"  # as a shell says of whoever ends by SIGPIPE
 
 
 @posix
-def test_another_broken_pipe_is_told(
+def test_another_broken_pipe_is_reported(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def broken() -> None:
@@ -93,7 +93,9 @@ def test_another_broken_pipe_is_told(
     "environment",
     [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
 )
-def test_letters_that_a_stream_lacks_stop_no_message(environment: dict[str, str], tmp_path: Path) -> None:
+def test_messages_survive_letters_that_a_stream_cannot_encode(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     done = subprocess.run(
         [*PROGRAM, "boundaries", "list", str(tmp_path / "rämme")],
         capture_output=True,
@@ -107,7 +109,7 @@ def test_letters_that_a_stream_lacks_stop_no_message(environment: dict[str, str]
 @posix
 @full
 @pytest.mark.parametrize("silenced", ["> /dev/full", "2> /dev/full", "2>&-", "2>&1 >/dev/null | true"])
-def test_work_is_not_lost_with_its_output(
+def test_results_survive_output_that_cannot_be_written(
     silenced: str, written, config, fakes, tmp_path: Path, finished: Run, contents
 ) -> None:
     done = shell(f'"$@" {silenced}', "run", written(config), "--out", tmp_path / "run")
@@ -116,7 +118,7 @@ def test_work_is_not_lost_with_its_output(
     assert contents(tmp_path / "run") == contents(finished.path)
 
 
-def test_progress_goes_on_where_nobody_can_read_it() -> None:
+def test_a_run_goes_on_when_progress_cannot_be_written() -> None:
     class Broken:
         def isatty(self) -> bool:
             return False

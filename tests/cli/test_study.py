@@ -39,7 +39,7 @@ def look(page: str, rater: int) -> dict[str, object]:
     }
 
 
-def test_from_a_run_to_the_figure(invoke, copied: Path, tmp_path: Path) -> None:
+def test_a_study_goes_from_a_run_to_its_figure(invoke, copied: Path, tmp_path: Path) -> None:
     concepts = [part for name in HOME for part in ("--concepts", f"seen/{name}")]
     result = invoke("study", "make", copied, "--out", tmp_path / "study", "--strips", 2, "--quiet", *concepts)
     assert result.exit_code == 0, result.output
@@ -74,7 +74,7 @@ def test_from_a_run_to_the_figure(invoke, copied: Path, tmp_path: Path) -> None:
         (("read", "{}", "--out", "{}/out"), "Missing argument 'VOTES...'"),
     ],
 )
-def test_mistakes_are_told_and_nothing_is_written(
+def test_wrong_arguments_are_explained_and_nothing_is_written(
     invoke, copied: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     result = invoke(

@@ -187,13 +187,13 @@ def test_an_estimator_that_stops_early_is_recorded_and_other_warnings_pass(own):
         ({}, "estimator", "is missing"),
     ],
 )
-def test_what_cannot_do_is_refused_before_the_run(own, options, place, message):
+def test_unusable_estimators_are_refused_before_the_run(own, options, place, message):
     with pytest.raises(ConfigError, match=message) as caught:
         ganstrata.load_learner("sklearn", device="cpu", **options)
     assert place in str(caught.value)
 
 
-def test_what_fails_later_is_told_with_its_place(own):
+def test_a_failing_estimator_is_reported_with_its_line(own):
     w, scores = world()
     with pytest.raises(
         DataError,

@@ -33,7 +33,7 @@ def learnt(name, **config):
 
 
 @pytest.mark.parametrize("C", [1e-3, 1.0])
-def test_logistic(C):
+def test_logistic_minimises_its_cost(C):
     boundary, x, y = learnt("logistic", C=C)
 
     def cost(v):
@@ -48,7 +48,7 @@ def test_logistic(C):
     assert (stopped.facts["converged"], stopped.facts["iterations"]) == (False, 1)
 
 
-def test_mean_difference():
+def test_mean_difference_points_from_the_low_to_the_high_mean():
     boundary, x, y = learnt("mean_difference")
     high, low = x[y > 0].mean(axis=0), x[y < 0].mean(axis=0)
     np.testing.assert_allclose(boundary.normal, (high - low) / np.linalg.norm(high - low), atol=1e-6)
@@ -57,7 +57,7 @@ def test_mean_difference():
     assert to_high > 0.0
 
 
-def test_lda():
+def test_lda_shrinks_the_covariance_within_classes():
     """Shrink the covariance of each class as Ledoit and Wolf do, after scaling to unit variances."""
     boundary, x, y = learnt("lda")
     parts = [x[y < 0], x[y > 0]]

@@ -129,7 +129,7 @@ def test_with_scores_that_say_nothing_held_out_accuracy_is_one_half(which):
 
 
 @every
-def test_the_direction_is_that_within_classes(which):
+def test_the_direction_is_the_one_within_classes(which):
     rng = np.random.default_rng(0)
     n, planted, confounded = 1500, np.eye(D)[0], np.eye(D)[1]
     classes = rng.integers(0, 2, n)
@@ -146,7 +146,7 @@ def test_the_direction_is_that_within_classes(which):
 
 
 @every
-def test_mistakes_are_told_with_the_numbers(which):
+def test_scores_that_cannot_be_learnt_are_refused_with_the_numbers(which):
     w, scores, _ = world()
     chosen = learner(which)
     with pytest.raises(
@@ -181,7 +181,7 @@ def test_boundaries_survive_the_disk(which, tmp_path):
 
 
 @every
-def test_more_codes_than_samples(which):
+def test_a_direction_is_found_with_fewer_samples_than_dimensions(which):
     rng = np.random.default_rng(6)
     w = rng.standard_normal((60, 100)).astype(np.float32)
     scores = (w[:, 0] + 0.1 * rng.standard_normal(60)).astype(np.float32)[:, None]
@@ -193,9 +193,7 @@ def test_more_codes_than_samples(which):
 @pytest.mark.parametrize(
     "error", [np.linalg.LinAlgError("singular"), torch.linalg.LinAlgError("not positive-definite")]
 )
-def test_equations_that_cannot_be_solved_are_told_as_that(
-    error: Exception, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unsolvable_equations_are_reported_as_such(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     learner = ganstrata.load_learner("ridge", device="cpu", positives=20, negatives=20)
 
     def fail(samples: object) -> object:

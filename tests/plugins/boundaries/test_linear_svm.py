@@ -94,7 +94,7 @@ def test_the_squared_hinge_reaches_its_optimum():
     assert float(boundary.offset) == pytest.approx((best[-1] - best[:-1] @ centre) / length, abs=2e-3)
 
 
-def test_hinge_is_the_papers_machine():
+def test_hinge_finds_the_plane_of_the_papers_kernel_svm():
     w, scores, _ = world(n=600, noise=0.5)
     config = learner(positives=100, negatives=100, loss="hinge", max_iterations=200_000)
     boundary = config.learn(w, scores[:, :1], CONCEPTS[:1], seed=4)[0]
@@ -106,7 +106,7 @@ def test_hinge_is_the_papers_machine():
     assert boundary.facts["converged"] is True
 
 
-def test_a_machine_that_stops_early_says_so():
+def test_a_solver_that_stops_early_records_it():
     """With the boundary, and not by scikit-learn's warning, which would be an error here."""
     w, scores, _ = world(n=300, noise=2.0)
     boundary = learner(positives=100, negatives=100, loss="hinge", C=100.0, max_iterations=1).learn(
@@ -121,7 +121,7 @@ def of_the_authors(name):
 
 
 @pytest.mark.parametrize("case", ["num", "ratio", "too_many", "ratio_one", "invalid"])
-def test_boundaries_of_the_authors(case):
+def test_boundaries_are_those_of_the_papers_code(case):
     """Made with genforce/higan 2088e23, train_boundary: a kernel SVC on the extremes.
 
     The split is theirs by another generator of random numbers, so their training rows are handed over
@@ -151,7 +151,7 @@ def test_boundaries_of_the_authors(case):
     assert set(np.concatenate([selection.train, selection.held_out]).tolist()) == set(chosen.tolist())
 
 
-def test_layerwise_boundaries_of_the_authors():
+def test_layerwise_boundaries_are_those_of_the_papers_code():
     reference = of_the_authors("higan_boundaries_layers.npz")
     labels = np.repeat([1, 0], 56)
     problems = [
@@ -333,7 +333,7 @@ def test_the_boundary_bears_the_space_and_the_generator():
         ),
     ],
 )
-def test_scores_that_cannot_do_are_refused_with_the_numbers(spoil, message):
+def test_scores_that_cannot_be_learnt_are_refused_with_the_numbers(spoil, message):
     w, scores, _ = world()
     scores = spoil(scores[:, :1])
     with pytest.raises(DataError, match=message):
@@ -346,7 +346,7 @@ def test_codes_that_do_not_vary_give_no_direction():
         learner().learn(np.ones((len(scores), D), np.float32), scores[:, :1], CONCEPTS[:1])
 
 
-def test_too_many_are_refused_before_any_work():
+def test_more_extremes_than_samples_are_refused_before_any_work():
     with pytest.raises(
         DataError, match="every concept: 200 positives were asked for, but there are 300 samples"
     ):
@@ -354,5 +354,5 @@ def test_too_many_are_refused_before_any_work():
     learner().check(400)
 
 
-def test_it_is_found_by_name():
+def test_linear_svm_is_found_by_name():
     assert type(ganstrata.load_learner("linear_svm", positives=10, negatives=10)) is LinearSVM

@@ -76,7 +76,7 @@ def test_the_gradient_vanishes_where_it_ends(kind, C):
 
 @pytest.mark.parametrize("C", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_the_optimum_of_linear_svc(kind, C):
+def test_the_solution_is_the_optimum_of_linear_svc(kind, C):
     x, y = data(kind)
     (u,), _ = solve((x, y), C=C)
     machine = LinearSVC(C=C, dual=False, tol=1e-6, max_iter=1_000_000).fit(x, y)
@@ -87,7 +87,7 @@ def test_it_is_the_optimum_of_linear_svc(kind, C):
     assert value(u, x, y, C) <= value(theirs, x, y, C) * (1.0 + 1e-9)
 
 
-def test_at_the_size_of_the_paper_too():
+def test_the_optimum_is_reached_at_the_size_of_the_paper():
     """4,000 codes of length 512 in little: n = 5 d and long tails of eigenvalues, as spaces w have them."""
     rng = np.random.default_rng(5)
     x = rng.standard_normal((640, 128)) * np.geomspace(3.0, 0.03, 128)
@@ -132,7 +132,7 @@ def test_where_float32_fails_float64_takes_over():
     assert np.linalg.norm(gradient(u, x, y, 1e3)) <= 1e-6 * np.linalg.norm(gradient(np.zeros(9), x, y, 1e3))
 
 
-def test_a_limit_on_steps_is_kept_and_said():
+def test_a_limit_on_steps_is_kept_and_recorded():
     x, y = data("noisy")
     _, solution = solve((x, y), (x, y), max_steps=2)
     assert solution.steps.tolist() == [2, 2]
@@ -152,7 +152,7 @@ def test_nothing_to_learn_gives_no_direction():
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_the_same_on_cuda():
+def test_the_solution_is_the_same_on_cuda():
     problems = [data(kind, d=8) for kind in KINDS if kind != "few"]
     x, y = batch(*problems)
     cpu, cuda = solve_squared_hinge(x, y, 1.0), solve_squared_hinge(x.cuda(), y.cuda(), 1.0)

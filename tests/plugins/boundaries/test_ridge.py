@@ -150,7 +150,7 @@ def test_the_boundary_bears_the_space_and_the_generator():
         ),
     ],
 )
-def test_scores_that_cannot_do_are_refused_with_the_numbers(spoil, message):
+def test_scores_that_cannot_be_learnt_are_refused_with_the_numbers(spoil, message):
     w, scores, _ = world()
     scores = spoil(scores[:, :1])
     with pytest.raises(DataError, match=message):
@@ -177,7 +177,7 @@ def test_codes_that_do_not_vary_give_no_direction():
         learner().learn(np.ones((len(scores), D), np.float32), scores, CONCEPTS)
 
 
-def test_too_many_are_refused_before_any_work():
+def test_more_extremes_than_samples_are_refused_before_any_work():
     with pytest.raises(
         DataError, match="every concept: 100 positives were asked for, but there are 199 samples"
     ):
@@ -185,5 +185,5 @@ def test_too_many_are_refused_before_any_work():
     learner().check(200)
 
 
-def test_it_is_found_by_name():
+def test_ridge_is_found_by_name():
     assert type(ganstrata.load_learner("ridge", positives=10, negatives=10, alpha=0.5)) is Ridge

@@ -54,6 +54,6 @@ def test_a_run_with_a_boundary_per_layer_goes_to_its_end(name, fakes, config, tm
         ("sklearn", {"estimator": "sklearn.linear_model:Rigde"}, "Did you mean 'Ridge'?"),
     ],
 )
-def test_wrong_settings_are_faults_of_the_config(name, options, message, fakes, config):
+def test_wrong_settings_are_config_errors(name, options, message, fakes, config):
     with pytest.raises(ConfigError, match=message):
         prepare(validate(with_learner(config, name, **options), "run.yaml"))

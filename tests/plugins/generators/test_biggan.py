@@ -154,7 +154,7 @@ def test_images_do_not_depend_on_the_batch(small: Generator) -> None:
         )
 
 
-def test_bf16_is_near_fp32(small: Generator) -> None:
+def test_bfloat16_is_close_to_float32(small: Generator) -> None:
     codes, classes = drawn(small)
     full, half = (
         render(small, codes, condition=classes, precision=precision) for precision in ("fp32", "bf16")
@@ -168,7 +168,7 @@ def test_bf16_is_near_fp32(small: Generator) -> None:
     assert {x.dtype for x in features.values()} == {torch.bfloat16}
 
 
-def test_styles(small: Generator) -> None:
+def test_styles_are_linear_in_codes_where_a_layer_reads_one(small: Generator) -> None:
     codes, classes = drawn(small)
     states = Pass(small, codes, condition=classes, restarts=range(len(small.strata)))._states
     for s, stratum in enumerate(small.strata):
@@ -267,7 +267,7 @@ def test_coefficients_between_two_rows_are_swapped_as_published() -> None:
 
 
 @pytest.mark.parametrize("truncation", [0.0, -0.5, 1.01, "all"])
-def test_truncation_out_of_range(paths: dict[str, Path], truncation: object) -> None:
+def test_truncation_out_of_range_is_refused(paths: dict[str, Path], truncation: object) -> None:
     with pytest.raises(ConfigError, match="truncation"):
         load(paths[KINDS[0]], truncation=truncation)
 
@@ -294,7 +294,7 @@ def test_mixed_classes_have_mixed_embeddings(small: Generator, paths: dict[str, 
     assert torch.allclose(found.double(), wanted, atol=1e-5)
 
 
-def test_conditions_that_do_not_fit(small: Generator) -> None:
+def test_conditions_that_do_not_fit_are_refused(small: Generator) -> None:
     codes, _ = drawn(small)
     with pytest.raises(DataError, match="conditional"):
         render(small, codes)

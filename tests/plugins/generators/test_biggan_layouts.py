@@ -80,7 +80,7 @@ def test_images_are_those_of_the_bare_network(tmp_path: Path, layout: str) -> No
 
 
 @pytest.mark.parametrize("attention", [(), (0,), (1, 2), (3,)])
-def test_attention_wherever_the_names_put_it(tmp_path: Path, attention: tuple[int, ...]) -> None:
+def test_attention_stands_where_the_names_put_it(tmp_path: Path, attention: tuple[int, ...]) -> None:
     for deep in (False, True):
         state = pytorch((16, 16, 8, 8, 8), deep=deep, attention=attention)
         generator = load(tmp_path / "net", state)
@@ -120,7 +120,7 @@ def test_both_kinds_of_batch_normalisation_give_the_same_images(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_what_convert_would_write_gives_the_same_images(tmp_path: Path, layout: str) -> None:
+def test_converted_tensors_give_the_same_images(tmp_path: Path, layout: str) -> None:
     generator = load(tmp_path / "net", small_state(layout))
     found = examined(small_state(layout))
     assert faults(found) == ()
@@ -244,7 +244,7 @@ def refusal(path: Path, state: State, **settings: Any) -> str:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_tensor_missing_superfluous_or_of_another_shape(tmp_path: Path, layout: str) -> None:
+def test_missing_superfluous_and_misshapen_tensors_are_named(tmp_path: Path, layout: str) -> None:
     state = small_state(layout)
     name = next(name for name in state if name.endswith(("conv2.bias", "conv_2.bias")) and "1" in name)
     short = "blocks.1.conv2.bias" if "conv2" in name else "blocks.1.conv3.bias"
@@ -280,7 +280,7 @@ def test_no_tensor_can_be_left_out_be_a_scalar_or_be_empty(layout: str) -> None:
             assert found is None or single or faults(found), name
 
 
-def test_what_is_refused_by_name(tmp_path: Path) -> None:
+def test_unsupported_networks_are_refused_by_name(tmp_path: Path) -> None:
     synchronised = {name.replace("stored_", "bn.running_"): tensor for name, tensor in pytorch().items()}
     assert "cross-replica" in refusal(tmp_path / "a", synchronised)
     odd = {
@@ -308,7 +308,7 @@ def test_what_is_refused_by_name(tmp_path: Path) -> None:
         ({"network": {"eps": True}}, "eps"),
     ],
 )
-def test_settings_that_do_not_fit(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+def test_settings_that_do_not_fit_are_refused(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
     assert message in refusal(tmp_path / "net", hugging_face(), **settings)
 
 

@@ -51,13 +51,13 @@ def assert_near(found: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> None:
     ("key", "truncation", "condition"),
     [("t1", 1.0, "y"), ("t0.437", 0.437, "y"), ("mixed_t0.4", 0.4, "class_mixed")],
 )
-def test_deep_images(key: str, truncation: float, condition: str) -> None:
+def test_images_of_deep_are_those_of_the_reference(key: str, truncation: float, condition: str) -> None:
     arrays = {name: torch.from_numpy(array) for name, array in reference(DEEP).items()}
     generator = load(DATA / f"{DEEP}.safetensors", truncation=truncation)
     assert_near(made(generator, arrays["z"] * truncation, arrays[condition]), arrays[f"image_{key}"])
 
 
-def test_deep_feature_map() -> None:
+def test_a_feature_map_of_deep_is_that_of_the_reference() -> None:
     arrays = {name: torch.from_numpy(array) for name, array in reference(DEEP).items()}
     generator = load(DATA / f"{DEEP}.safetensors", truncation=0.437)
     codes = generator.broadcast(arrays["z"][:1] * 0.437)

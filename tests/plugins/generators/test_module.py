@@ -52,7 +52,7 @@ def trained(path: Path, module: nn.Module, seed: int = 3) -> dict[str, Tensor]:
     return tensors
 
 
-def test_a_module_with_its_weights(tmp_path: Path) -> None:
+def test_a_module_with_its_weights_gives_the_modules_pictures(tmp_path: Path) -> None:
     module = own(Chain, width=7)
     module.load_state_dict(trained(tmp_path / "a.pt", module))
     generator = chain(arguments={"width": 7}, checkpoint=str(tmp_path / "a.pt"))
@@ -95,13 +95,13 @@ def test_without_a_checkpoint_the_constructor_decides_and_is_the_same_everywhere
     assert torch.equal(render(one, draw(one)[2]), render(other, draw(other)[2]))
 
 
-def test_a_function_that_returns_the_module() -> None:
+def test_a_function_may_return_the_module() -> None:
     assert (
         load(target="own_models:make", arguments={"width": 3}, latent=SHAPED).network.first.out_channels == 3
     )  # type: ignore[attr-defined]
 
 
-def test_a_file_and_what_lies_beside_it(tmp_path: Path) -> None:
+def test_a_file_may_import_those_beside_it(tmp_path: Path) -> None:
     (tmp_path / "sizes_of_mine.py").write_text("WIDTH = 4\n")
     (tmp_path / "mine.py").write_text(
         "import own_models\nfrom sizes_of_mine import WIDTH\nclass G(own_models.Chain):\n    pass\n"
@@ -118,7 +118,7 @@ def test_grey_becomes_rgb() -> None:
     assert_near(images, (own(Chain, colours=1)(z[:, :, None, None]) + 1.0).expand(-1, 3, -1, -1) / 2.0)
 
 
-def test_methods_arguments_items_and_ranges() -> None:
+def test_methods_arguments_items_and_ranges_are_taken_from_the_config() -> None:
     by_item = load(**STYLED, call={"arguments": {"gain": 0.5}})
     z, _, codes = draw(by_item)
     module = own(Styled)
@@ -141,7 +141,9 @@ def test_methods_arguments_items_and_ranges() -> None:
         ({"prior": "truncated", "scale": 0.5}, -1.0, 1.0, 0.0, 0.4398),
     ],
 )
-def test_priors(prior: dict[str, Any], low: float, high: float, mean: float, spread: float) -> None:
+def test_priors_have_their_mean_and_spread(
+    prior: dict[str, Any], low: float, high: float, mean: float, spread: float
+) -> None:
     generator = chain(latent={**SHAPED, **prior})
     z = generator.sample(2000, 5, 0, Stream.PROBING).z
     assert z.shape == (2000, Z)
@@ -237,7 +239,7 @@ def test_layers_may_share_sub_modules_and_keep_their_order() -> None:
     assert_near(render(generator, codes), layerwise(own(Styled), codes[:, [1, 1, 0]]))  # type: ignore[arg-type]
 
 
-def test_codes_without_a_mapping() -> None:
+def test_codes_need_no_mapping() -> None:
     listed = load(target="own_models:Direct", latent={"size": Z}, codes=["start", "low", "high"])
     inside = load(
         target="own_models:Direct",
@@ -255,7 +257,7 @@ def test_codes_without_a_mapping() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"codes": ["low", "middle", "high"]}])
-def test_classes_by_number(options: dict[str, Any]) -> None:
+def test_classes_are_given_by_number(options: dict[str, Any]) -> None:
     generator = load(
         **STYLED, arguments={"classes": 4}, classes={"count": 4, "draw": [1, 3]}, mapping="mapping", **options
     )
@@ -271,7 +273,7 @@ def test_classes_by_number(options: dict[str, Any]) -> None:
         generator.map(z, torch.eye(4)[condition])
 
 
-def test_classes_as_weights(tmp_path: Path) -> None:
+def test_classes_are_given_as_weights(tmp_path: Path) -> None:
     (tmp_path / "hot.py").write_text(
         "from own_models import *\n"
         "class G(Chain):\n"
@@ -294,7 +296,7 @@ def test_classes_as_weights(tmp_path: Path) -> None:
 NOISY: dict[str, Any] = {**CODES, "arguments": {"noise": 0.5}}
 
 
-def test_noise_of_ones_own_is_a_function_of_seed_and_sample() -> None:
+def test_fresh_noise_is_a_function_of_seed_and_sample() -> None:
     generator = load(**NOISY, noise="fresh")
     codes = draw(generator, 1)[2].expand(3, -1, -1)
     images = render(generator, codes, index=torch.tensor([5, 6, 5]), noise=9)
@@ -348,7 +350,7 @@ def test_gradients_reach_every_code(config: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("config", EVERY)
-def test_a_picture_does_not_depend_on_its_company_and_bf16_is_near(config: dict[str, Any]) -> None:
+def test_a_picture_does_not_depend_on_the_batch_and_bfloat16_is_close(config: dict[str, Any]) -> None:
     generator = load(**config)
     codes = draw(generator, 5)[2]
     images = render(generator, codes)
@@ -358,6 +360,6 @@ def test_a_picture_does_not_depend_on_its_company_and_bf16_is_near(config: dict[
     assert 0.0 < float((half - images).abs().max()) < 0.05
 
 
-def test_auto_never_means_a_module(tmp_path: Path) -> None:
+def test_auto_never_chooses_module(tmp_path: Path) -> None:
     trained(tmp_path / "a.pt", own(Chain))
     assert [c.plugin for c in candidates(read_checkpoint(tmp_path / "a.pt"))] == []

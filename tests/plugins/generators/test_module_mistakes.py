@@ -121,7 +121,7 @@ def fault(**config: Any) -> str:
         ({"surprise": 1}, "surprise", "is not an option of 'module'"),
     ],
 )
-def test_a_mistake_is_told_by_its_field(change: dict[str, Any], field: str, words: str) -> None:
+def test_a_wrong_option_is_refused_at_its_field(change: dict[str, Any], field: str, words: str) -> None:
     said = fault(**{**CHAINED, **change})
     assert "with" in said
     assert " -> ".join(["with", *filter(None, field.split("."))]) in said
@@ -154,13 +154,13 @@ def test_a_mistake_is_told_by_its_field(change: dict[str, Any], field: str, word
         ("raise", "latent -> shape", "ArithmeticError: no pictures today"),
     ],
 )
-def test_a_module_that_goes_wrong(how: str, field: str, words: str) -> None:
+def test_a_module_that_fails_is_refused_with_its_field(how: str, field: str, words: str) -> None:
     said = fault(target="own_models:Odd", arguments={"how": how}, latent={"size": Z})
     assert f"with -> {field}: " in said
     assert words in said
 
 
-def test_the_range_may_be_insisted_on() -> None:
+def test_a_range_that_looks_wrong_may_be_confirmed() -> None:
     generator = ganstrata.load_generator(
         "module",
         device="cpu",
@@ -201,7 +201,7 @@ def test_the_range_may_be_insisted_on() -> None:
         ),
     ],
 )
-def test_codes_that_do_not_explain_the_picture(change: dict[str, Any], field: str, words: str) -> None:
+def test_codes_must_determine_the_picture(change: dict[str, Any], field: str, words: str) -> None:
     config = {**CODES, **change}
     if not field:
         assert ganstrata.load_generator("module", device="cpu", **config).card.layers == 3
@@ -211,13 +211,13 @@ def test_codes_that_do_not_explain_the_picture(change: dict[str, Any], field: st
     assert words in said
 
 
-def test_noise_that_torch_does_not_know_of() -> None:
+def test_noise_from_outside_torch_is_refused() -> None:
     said = fault(target="own_models:Odd", arguments={"how": "python"}, latent={"size": Z}, noise="fixed")
     assert "with -> noise: " in said
     assert "draws numbers from elsewhere" in said
 
 
-def test_a_sub_module_that_is_never_called(tmp_path: Path) -> None:
+def test_a_sub_module_that_is_never_called_is_refused(tmp_path: Path) -> None:
     (tmp_path / "idle.py").write_text(
         "from own_models import *\nclass G(Chain):\n    def __init__(self):\n        super().__init__()\n "
         "       self.idle = nn.Linear(Z, Z)\n"
@@ -240,7 +240,7 @@ def test_a_sub_module_that_is_never_called(tmp_path: Path) -> None:
         ("raise SystemExit(3)\n", "SystemExit: 3"),
     ],
 )
-def test_a_file_that_does_not_import(tmp_path: Path, text: str, words: str) -> None:
+def test_a_file_that_does_not_import_is_refused(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "mine.py").write_text(text)
     said = fault(target=f"{tmp_path / 'mine.py'}:G", latent=SHAPED)
     assert f"with -> target: {tmp_path / 'mine.py'} does not import: " in said
@@ -253,7 +253,7 @@ def state(**change: Tensor | None) -> dict[str, Tensor]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def test_a_checkpoint_that_does_not_fit(tmp_path: Path) -> None:
+def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     torch.save(state(extra=torch.zeros(2), last__bias=None, norm__weight=torch.zeros(9)), tmp_path / "a.pt")
     said = fault(**CHAINED, checkpoint=str(tmp_path / "a.pt"))
     assert said.startswith(f"with -> checkpoint: {tmp_path / 'a.pt'} does not fit the module: ")
@@ -293,7 +293,7 @@ def test_a_prefix_is_looked_for_among_a_few_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_not_finite(value: float, tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_refused(value: float, tmp_path: Path) -> None:
     first = next(iter(state()))
     save_file(
         state(**{first.replace(".", "__"): torch.full_like(state()[first], value)}),
@@ -304,7 +304,7 @@ def test_weights_that_are_not_finite(value: float, tmp_path: Path) -> None:
     )
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+def test_files_that_are_no_checkpoint_are_refused(tmp_path: Path) -> None:
     for content in (b"", b"text, and nothing but text"):
         (tmp_path / "a.pt").write_bytes(content)
         with pytest.raises(CheckpointError, match=r"a\.pt"):

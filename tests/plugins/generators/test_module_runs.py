@@ -49,7 +49,9 @@ def effects(run: Run) -> dict[tuple[str, str], float]:
     return {(row["boundary"], row["layers"]): float(row["mean"]) for row in rows}
 
 
-def test_a_run_with_layers(tmp_path: Path, register: Callable[[str, str, type], None]) -> None:
+def test_a_run_finds_the_layers_of_a_users_module(
+    tmp_path: Path, register: Callable[[str, str, type], None]
+) -> None:
     register("scorer", "brightness", Brightness)
     options = {
         "target": "own_models:Styled",
@@ -88,7 +90,7 @@ def example(name: str) -> dict[str, Any]:
     return found
 
 
-def test_the_configs_of_the_page_are_configs() -> None:
+def test_configs_in_the_documentation_are_valid() -> None:
     page = (EXAMPLES.parents[1] / "docs/own-model.md").read_text(encoding="utf-8")
     blocks = [
         yaml.safe_load(textwrap.dedent(text))

@@ -81,7 +81,7 @@ def test_fused_upsampling_is_a_transposed_convolution_of_the_stored_weight(
 
 
 @pytest.mark.parametrize(("layout", "wanted"), [("genforce", False), ("mmgen", True)])
-def test_widths_that_do_not_tell_a_transposed_convolution(layout: str, wanted: bool, tmp_path: Path) -> None:
+def test_ambiguous_widths_follow_the_default_of_the_layout(layout: str, wanted: bool, tmp_path: Path) -> None:
     """With equally many inputs and outputs the layout decides: MMGeneration fuses, GenForce does not."""
     own = weights((5, 5, 5))
     for fused in (False, True):
@@ -98,7 +98,7 @@ def test_widths_that_do_not_tell_a_transposed_convolution(layout: str, wanted: b
     [((3,), 4), ((6, 6), 2), ((8, 4, 4, 2), 5), ((4, 7), 9)],
     ids=["one level", "two levels", "four levels", "widening"],
 )
-def test_any_widths_and_depths(widths: tuple[int, ...], inputs: int, tmp_path: Path) -> None:
+def test_networks_of_any_width_and_depth_load(widths: tuple[int, ...], inputs: int, tmp_path: Path) -> None:
     own = weights(widths, inputs)
     generator = load(write(tmp_path / "a.safetensors", small_state("higan", own=own)))
     assert (generator.card.resolution, generator.card.latent_size) == (4 * 2 ** (len(widths) - 1), inputs)
@@ -114,7 +114,7 @@ def test_grey_pictures_have_three_equal_channels(tmp_path: Path) -> None:
     assert torch.equal(images[:, :1].expand(-1, 3, -1, -1), images)
 
 
-def test_settings_of_nvidias_networks(tmp_path: Path) -> None:
+def test_nvidias_settings_change_the_network_as_they_say(tmp_path: Path) -> None:
     own = weights()
     z = torch.randn(2, 7, generator=torch.Generator().manual_seed(1))
     generator = load(
@@ -145,7 +145,7 @@ def test_outputs_that_are_not_in_the_picture_may_be_missing(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_what_examine_gives_loads_again(layout: str, tmp_path: Path) -> None:
+def test_tensors_that_examine_returns_load_again(layout: str, tmp_path: Path) -> None:
     settings = {"label_size": 2} if layout == "tensorflow_fused" else {}
     source = write(tmp_path / "a.safetensors", small_state(layout, lod=0.25), **settings)
     part = read_checkpoint(source).parts[0]

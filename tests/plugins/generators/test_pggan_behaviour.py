@@ -52,7 +52,7 @@ def test_genforce_normalises_z_before_the_class_is_appended(tmp_path: Path) -> N
     )
 
 
-def test_which_classes_are_drawn(tmp_path: Path) -> None:
+def test_only_the_chosen_classes_are_drawn(tmp_path: Path) -> None:
     drawn = (
         load(write(tmp_path / "a.safetensors", small_state("tensorflow"), label_size=3), classes=[2, 0])
         .sample(40, 0, 0, Stream.PROBING)
@@ -66,7 +66,7 @@ def test_which_classes_are_drawn(tmp_path: Path) -> None:
         load(write(tmp_path / "b.safetensors", small_state()), classes=1)
 
 
-def test_labels_that_do_not_fit(tmp_path: Path) -> None:
+def test_labels_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.safetensors", small_state("tensorflow"), label_size=3)
     with pytest.raises(CheckpointError, match="the file says that this ProgressiveGAN has 3 classes"):
         load(path, labels=2)
@@ -84,7 +84,7 @@ def test_an_edit_restarts_where_the_code_is_read_and_equals_a_full_pass(small: G
     assert not torch.allclose(done.rendering.images, render(small, moved), atol=1e-3)
 
 
-def test_pictures_do_not_depend_on_their_company(small: Generator) -> None:
+def test_pictures_do_not_depend_on_the_batch(small: Generator) -> None:
     codes = codes_of(small, 5)
     assert torch.allclose(render(small, codes)[3:4], render(small, codes[3:4]), atol=1e-5)
     later = small.sample(2, 0, 3, Stream.PROBING)
@@ -104,7 +104,7 @@ def test_gradients_reach_the_codes(small: Generator) -> None:
     assert gradient.abs().min(dim=2).values.max() > 0.0
 
 
-def test_bfloat16_is_near(small: Generator) -> None:
+def test_bfloat16_is_close_to_float32(small: Generator) -> None:
     codes = codes_of(small)
     full, half = render(small, codes), render(small, codes, precision="bf16")
     assert half.dtype == torch.float32

@@ -32,7 +32,9 @@ def images_of(path: Path, condition: Tensor | None = None) -> tuple[Tensor, Tens
 
 @pytest.mark.parametrize("classes", [0, 2])
 @pytest.mark.parametrize("layout", ["tensorflow", "tensorflow_fused"])
-def test_nvidias_triple(layout: str, classes: int, tmp_path: Path) -> None:
+def test_nvidias_pickle_of_three_networks_loads_without_running_its_source(
+    layout: str, classes: int, tmp_path: Path
+) -> None:
     marker = tmp_path / "run"
     variables = {name: tensor.numpy() for name, tensor in small_state(layout).items()}
     settings = SETTINGS | {"label_size": classes, "fused_scale": layout.endswith("fused")}
@@ -90,7 +92,7 @@ def test_mmgenerations_container_holds_the_average(counters: bool, tmp_path: Pat
     assert (images - plain(weights(), z, epsilon=1e-6, outside=True)).abs().max() < 1e-4
 
 
-def test_a_bare_torch_file_of_higan(tmp_path: Path) -> None:
+def test_a_bare_torch_file_of_higan_loads(tmp_path: Path) -> None:
     torch.save(small_state("higan"), tmp_path / "pggan_church.pth")
     images, z = images_of(tmp_path / "pggan_church.pth")
     assert (images - plain(weights(), z)).abs().max() < 1e-4

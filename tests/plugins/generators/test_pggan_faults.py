@@ -31,13 +31,13 @@ def test_pictures_of_two_channels_are_refused(tmp_path: Path) -> None:
         ("use_wscale", 1),
     ],
 )
-def test_settings_that_make_no_sense(setting: str, value: object, tmp_path: Path) -> None:
+def test_settings_that_make_no_sense_are_refused(setting: str, value: object, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         load(write(tmp_path / "a.safetensors", small_state("tensorflow"), **{setting: value}))
 
 
 @pytest.mark.parametrize("lod", [-1.0, 2.5, float("nan")])
-def test_levels_of_detail_that_are_not_there(lod: float, tmp_path: Path) -> None:
+def test_levels_of_detail_outside_the_network_are_refused(lod: float, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="levels of detail 0 to 2"):
         load(write(tmp_path / "a.safetensors", small_state(lod=lod)))
 
@@ -88,7 +88,7 @@ def test_other_networks_are_not_recognised(shapes: dict[str, tuple[int, ...]]) -
     )
 
 
-def test_tensors_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None:
+def test_missing_superfluous_and_misshapen_tensors_are_named(tmp_path: Path) -> None:
     tensors = small_state("higan")
     del tensors["layer4.conv.weight"]
     tensors["mapping.fc0.weight"] = torch.zeros(2, 2)
@@ -108,7 +108,9 @@ def test_tensors_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("seed", range(4))
-def test_any_tensor_gone_or_flattened_is_a_word_and_no_crash(layout: str, seed: int, tmp_path: Path) -> None:
+def test_any_missing_or_flattened_tensor_is_refused_without_a_crash(
+    layout: str, seed: int, tmp_path: Path
+) -> None:
     tensors = small_state(layout)
     used = [
         n

@@ -30,7 +30,7 @@ def full_size() -> dict[str, Tensor]:
     return tensors
 
 
-def test_full_size_checkpoint_loads(tmp_path: Path) -> None:
+def test_a_full_size_checkpoint_loads(tmp_path: Path) -> None:
     save_file(full_size(), tmp_path / "bedroom.safetensors")
     generator = load(tmp_path / "bedroom.safetensors", check=False)
     card = generator.card
@@ -40,7 +40,7 @@ def test_full_size_checkpoint_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-def test_full_size_checkpoint_renders(tmp_path: Path) -> None:
+def test_a_full_size_checkpoint_renders(tmp_path: Path) -> None:
     save_file(full_size(), tmp_path / "bedroom.safetensors")
     images = images_of(load(tmp_path / "bedroom.safetensors", check=False), 1)
     assert images.shape == (1, 3, 256, 256)

@@ -30,7 +30,7 @@ def rendered(generator: Generator, z: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_images_and_features(name: str) -> None:
+def test_images_and_features_are_those_of_the_reference(name: str) -> None:
     generator, z = load(DATA / f"{name}.safetensors"), tensor(name, "z")
     assert generator.space == "z"
     assert (rendered(generator, z) - tensor(name, "image")).abs().max() < 1e-4
@@ -43,7 +43,7 @@ def test_images_and_features(name: str) -> None:
         assert (features[s][:1] - expected).abs().max() < 1e-4
 
 
-def test_preprocessing_of_the_reference_changes_nothing_the_network_does_not_undo() -> None:
+def test_the_network_undoes_the_preprocessing_of_the_reference() -> None:
     """The raw z leads to the same picture.
 
     HiGAN gives z the length sqrt(Z) before the network, which normalises it again.
@@ -55,7 +55,7 @@ def test_preprocessing_of_the_reference_changes_nothing_the_network_does_not_und
 
 
 @pytest.mark.parametrize("lod", [0.3, 1.0])
-def test_levels_of_detail(lod: float, tmp_path: Path) -> None:
+def test_images_between_levels_of_detail_are_those_of_the_reference(lod: float, tmp_path: Path) -> None:
     """A checkpoint of a network that is still growing: whole levels left out, or two outputs blended."""
     name = "pggan_genforce_32"
     tensors = load_file(DATA / f"{name}.safetensors") | {"lod": torch.tensor(lod)}
@@ -101,7 +101,7 @@ def test_style_weights_are_what_the_first_layer_does_to_the_normalised_z() -> No
 
 @pytest.mark.skipif(PARITY is None, reason="GANSTRATA_PARITY names no folder of references")
 @pytest.mark.parametrize("folder", ["higan_pggan_32", "higan_pggan_128", "genforce_pggan_32"])
-def test_references(folder: str) -> None:
+def test_every_reference_in_a_folder_is_reproduced(folder: str) -> None:
     at = Path(str(PARITY)) / folder
     generator = load(at / "state.safetensors")
     with np.load(at / "inputs.npz") as inputs, np.load(at / "outputs.npz") as outputs:

@@ -130,7 +130,7 @@ def test_the_style_is_a_linear_map_of_z_and_can_be_given_instead(classes: int, t
 
 
 @pytest.mark.parametrize("classes", [0, 4])
-def test_what_examine_gives_loads_again(classes: int, tmp_path: Path) -> None:
+def test_tensors_that_examine_returns_load_again(classes: int, tmp_path: Path) -> None:
     source = write(tmp_path / "a.safetensors", small_state(classes=classes))
     found = R3GAN.examine(read_checkpoint(source).parts[0])
     assert found is not None
@@ -168,7 +168,7 @@ def test_other_networks_are_not_recognised(names: tuple[str, ...]) -> None:
     assert R3GAN.examine(Part("", {name: torch.zeros(2, 2) for name in names}, {})) is None
 
 
-def test_tensors_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None:
+def test_missing_superfluous_and_misshapen_tensors_are_named(tmp_path: Path) -> None:
     tensors = small_state()
     del tensors["Model.MainLayers.2.Layers.1.NonLinearity1.Bias"]
     tensors["mapping.fc0.weight"] = torch.zeros(2, 2)
@@ -187,7 +187,7 @@ def test_tensors_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", sorted(small_state(classes=4)))
-def test_any_tensor_gone_or_of_a_senseless_shape_is_a_word_and_no_crash(name: str, tmp_path: Path) -> None:
+def test_any_missing_or_misshapen_tensor_is_refused_without_a_crash(name: str, tmp_path: Path) -> None:
     tensors = small_state(classes=4)
     damaged = [tensors | {name: torch.zeros(shape)} for shape in ((), (3, 5, 2), (0, 0, 0, 0), (9, 1))]
     # Without its embedding a network is one without classes and with a wider z, and right as such.
@@ -225,7 +225,7 @@ def test_a_pass_leaves_the_states_it_kept_as_they_were(small: Generator) -> None
     )
 
 
-def test_pictures_do_not_depend_on_their_company(small: Generator) -> None:
+def test_pictures_do_not_depend_on_the_batch(small: Generator) -> None:
     codes = codes_of(small, 5)
     assert torch.allclose(render(small, codes)[3:4], render(small, codes[3:4]), atol=1e-5)
     assert torch.equal(small.sample(2, 0, 3, Stream.PROBING).z, small.sample(5, 0, 0, Stream.PROBING).z[3:])
@@ -244,14 +244,14 @@ def test_gradients_reach_the_codes(small: Generator) -> None:
     assert gradient.abs().min() > 0.0
 
 
-def test_bfloat16_is_near(small: Generator) -> None:
+def test_bfloat16_is_close_to_float32(small: Generator) -> None:
     codes = codes_of(small)
     full, half = render(small, codes), render(small, codes, precision="bf16")
     assert half.dtype == torch.float32
     assert 0.0 < (full - half).abs().mean() < 0.01
 
 
-def test_full_size_checkpoint_loads(tmp_path: Path) -> None:
+def test_a_full_size_checkpoint_loads(tmp_path: Path) -> None:
     """The authors' network for FFHQ at 256 pixels, narrowed from 768 to 192 channels in the wide stages."""
     tensors = small_state(widths=(192,) * 4 + (192, 192, 96), blocks=(2,) * 7, groups=(96,) * 7, z=64)
     save_file({name: tensor.half() for name, tensor in tensors.items()}, tmp_path / "ffhq.safetensors")
@@ -263,7 +263,7 @@ def test_full_size_checkpoint_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-def test_full_size_checkpoint_renders(tmp_path: Path) -> None:
+def test_a_full_size_checkpoint_renders(tmp_path: Path) -> None:
     tensors = small_state(widths=(768,) * 4 + (384, 192, 96), blocks=(2,) * 7, groups=(96,) * 7, z=64)
     save_file({name: tensor.half() for name, tensor in tensors.items()}, tmp_path / "ffhq.safetensors")
     generator = load(tmp_path / "ffhq.safetensors", check=False)

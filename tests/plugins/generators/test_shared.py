@@ -81,7 +81,7 @@ def test_the_first_rule_that_knows_a_name_decides() -> None:
     }
 
 
-def test_two_tensors_of_one_meaning() -> None:
+def test_of_two_tensors_with_one_meaning_the_first_counts() -> None:
     layout = Layout("", signature=(), rules=(Rule(r"(?:ema\.)?w", "w"),))
     first = torch.ones(1)
     found = layout.translate({"w": first, "ema.w": torch.zeros(1)})
@@ -89,7 +89,7 @@ def test_two_tensors_of_one_meaning() -> None:
     assert found.tensors["w"] is first
 
 
-def test_a_tensor_that_cannot_be_changed() -> None:
+def test_a_tensor_of_an_impossible_shape_is_refused() -> None:
     with pytest.raises(
         CheckpointError, match=r"body\.0\.w has the shape \(3,\), which it never has in the a friend's layout"
     ):
@@ -114,7 +114,7 @@ def test_what_does_not_fit_is_told_by_stored_names() -> None:
 
 
 @pytest.mark.parametrize("size", [-1, 2**61])
-def test_sizes_that_no_network_has(size: int) -> None:
+def test_impossible_sizes_are_refused(size: int) -> None:
     with pytest.raises(CheckpointError, match="no network of the sizes"):
         compare(lambda: FullyConnected(size, size), {}, {})
 
@@ -165,7 +165,7 @@ def test_a_class_depends_on_seed_stream_and_index_alone() -> None:
     assert drawn(classes, 2**40, 2) == drawn(classes, 2**40, 2)
 
 
-def test_which_classes_are_drawn() -> None:
+def test_only_the_chosen_classes_are_drawn() -> None:
     assert set(drawn(Classes("Family", 7, 3), 0, 20)) == {3}
     assert set(drawn(Classes("Family", 7, [6, 2]), 0, 40)) == {6, 2}
     plain = latents(0, 3)
@@ -173,7 +173,7 @@ def test_which_classes_are_drawn() -> None:
 
 
 @pytest.mark.parametrize("asked", [7, -1, [0, 7], []])
-def test_classes_that_a_network_does_not_have(asked: int | list[int]) -> None:
+def test_classes_outside_the_network_are_refused(asked: int | list[int]) -> None:
     with pytest.raises(CheckpointError, match="this Family has classes 0 to 6"):
         Classes("Family", 7, asked)
     with pytest.raises(CheckpointError, match="this Family is unconditional; leave `classes` out"):
@@ -191,7 +191,7 @@ def test_classes_become_weights() -> None:
     assert Classes("Family", 0, "sampled").weights(torch.tensor([1, 1]), like) is None
 
 
-def test_conditions_that_do_not_fit() -> None:
+def test_conditions_that_do_not_fit_are_refused() -> None:
     classes, like = Classes("Family", 3, "sampled"), torch.zeros(2, 5)
     with pytest.raises(
         DataError, match="this Family is conditional: it needs a class from 0 to 2 for every sample"
@@ -225,11 +225,11 @@ def test_fresh_noise_is_a_function_of_seed_sample_and_stratum() -> None:
 @pytest.mark.parametrize(
     ("truncated", "wanted"), [(None, [0.5] * 4), (0, [1.0] * 4), (3, [0.5, 0.5, 0.5, 1.0]), (99, [0.5] * 4)]
 )
-def test_which_layers_are_truncated(truncated: int | None, wanted: list[float]) -> None:
+def test_truncation_scales_the_chosen_layers(truncated: int | None, wanted: list[float]) -> None:
     assert truncation.scale(4, 0.5, truncated).tolist() == wanted
 
 
-def test_truncation_with_one_mean_or_one_of_each_layer() -> None:
+def test_truncation_takes_one_mean_or_one_of_each_layer() -> None:
     w, mean = torch.randn(3, 5), torch.randn(5)
     scales = truncation.scale(4, 0.25, 2)
     codes = truncation.truncate(w, mean, scales)
@@ -242,7 +242,7 @@ def test_truncation_with_one_mean_or_one_of_each_layer() -> None:
     assert truncation.truncate(w, mean, np.ones(4, dtype=np.float32)).equal(w[:, None].expand(-1, 4, -1))
 
 
-def test_truncation_in_words() -> None:
+def test_truncation_is_described_in_words() -> None:
     assert truncation.describe(truncation.scale(14, 0.7, 8)) == "psi 0.7 on layers 0-7"
     assert truncation.describe(truncation.scale(14, 0.0, None)) == "psi 0 on layers 0-13"
     assert truncation.describe(truncation.scale(14, 0.7, 0)) == "none"
@@ -276,7 +276,7 @@ def write(folder: Path, **settings: Any) -> tuple[Path, str]:
     return path, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_hash_that_is_asked_for(tmp_path: Path) -> None:
+def test_a_file_must_have_the_hash_that_the_config_gives(tmp_path: Path) -> None:
     path, actual = write(tmp_path)
     for spelled in (actual, actual.upper()):
         assert (
@@ -294,7 +294,7 @@ def test_a_hash_that_is_asked_for(tmp_path: Path) -> None:
         ganstrata.load_generator("stylegan2", checkpoint=str(path), sha256="abc", device="cpu")
 
 
-def test_what_the_card_says(tmp_path: Path) -> None:
+def test_the_card_has_the_facts_of_the_file(tmp_path: Path) -> None:
     path, actual = write(tmp_path, licence="MIT", source="a friend")
     card = open_checkpoint(StyleGAN2, CheckpointConfig(checkpoint=str(path))).card(
         truncation="psi 0.5 on layers 0-2"
@@ -325,7 +325,7 @@ def test_faults_that_examining_finds_are_told_with_the_file(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_no_finite_real_numbers(tmp_path: Path, value: float) -> None:
+def test_weights_must_be_finite_real_numbers(tmp_path: Path, value: float) -> None:
     state = load_file(Path(__file__).parents[2] / "data" / "stylegan2_uncond_32.safetensors")
     bias = state["mapping.fc0.bias"]
     state["mapping.fc0.bias"] = torch.full(bias.shape, value)

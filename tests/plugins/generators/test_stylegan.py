@@ -88,7 +88,7 @@ def test_truncation_pulls_towards_the_mean_and_scales_steps(path: Path, small: G
 @pytest.mark.parametrize(
     ("option", "value"), [("truncation_psi", 1.5), ("truncation_layers", -1), ("noise", "random"), ("lod", 1)]
 )
-def test_options_out_of_range(option: str, value: object, path: Path) -> None:
+def test_options_out_of_range_are_refused(option: str, value: object, path: Path) -> None:
     with pytest.raises(ConfigError, match=option):
         load(path, **{option: value})
 
@@ -138,7 +138,7 @@ def test_scale_and_shift_of_a_feature_map_are_its_style(small: Generator) -> Non
         assert torch.allclose(x.std(dim=(2, 3), correction=0), (scale + 1.0).abs(), atol=1e-4)
 
 
-def test_pictures_do_not_depend_on_their_company(small: Generator) -> None:
+def test_pictures_do_not_depend_on_the_batch(small: Generator) -> None:
     codes = codes_of(small, 5)
     assert torch.allclose(render(small, codes)[3:4], render(small, codes[3:4]), atol=1e-5)
     later = small.sample(2, 0, 3, Stream.PROBING)
@@ -175,7 +175,7 @@ def test_gradients_of_gradients_exist(small: Generator) -> None:
     assert second.abs().max() > 0.0
 
 
-def test_bfloat16_is_near(small: Generator) -> None:
+def test_bfloat16_is_close_to_float32(small: Generator) -> None:
     codes = codes_by_layer(small)
     full, half = render(small, codes), render(small, codes, precision="bf16")
     assert half.dtype == torch.float32
@@ -231,6 +231,6 @@ def test_a_zero_latent_makes_a_picture(small: Generator) -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 8), (7,), (1, 2, 7)])
-def test_latents_of_another_width(shape: tuple[int, ...], small: Generator) -> None:
+def test_latents_of_another_width_are_refused(shape: tuple[int, ...], small: Generator) -> None:
     with pytest.raises(ShapeError):
         small.map(torch.zeros(shape))

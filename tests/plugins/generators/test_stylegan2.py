@@ -74,7 +74,7 @@ def test_architecture_is_read_off_the_shapes(
         {"w_dim": 9, "z_dim": 2},
     ],
 )
-def test_any_widths(tmp_path: Path, sizes: dict[str, Any]) -> None:
+def test_networks_of_any_widths_render(tmp_path: Path, sizes: dict[str, Any]) -> None:
     generator = load(write(tmp_path / "a.safetensors", small(**sizes)))
     images = render(generator, codes_of(generator, 3))
     assert images.shape == (3, 3, generator.card.resolution, generator.card.resolution)
@@ -94,7 +94,7 @@ def test_torch_file_and_safetensors_give_the_same_images(tmp_path: Path) -> None
     assert one.card.sha256 != other.card.sha256
 
 
-def test_a_tensor_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None:
+def test_missing_superfluous_and_misshapen_tensors_are_named(tmp_path: Path) -> None:
     tensors = small()
     del tensors["synthesis.b8.conv0.bias"]
     tensors["extra"] = torch.zeros(1)
@@ -111,13 +111,13 @@ def test_a_tensor_missing_superfluous_or_of_another_shape(tmp_path: Path) -> Non
     "prefix",
     ["synthesis.b4.", "mapping.fc0.", "synthesis.b8.conv1.", "synthesis.b4.conv1.affine.", "mapping."],
 )
-def test_parts_that_are_missing(tmp_path: Path, prefix: str) -> None:
+def test_a_file_without_one_of_its_parts_is_refused(tmp_path: Path, prefix: str) -> None:
     tensors = {name: value for name, value in small().items() if not name.startswith(prefix)}
     with pytest.raises(CheckpointError):
         load(write(tmp_path / "a.safetensors", tensors))
 
 
-def test_another_network_altogether(tmp_path: Path) -> None:
+def test_a_classifier_is_no_stylegan2(tmp_path: Path) -> None:
     path = write(
         tmp_path / "classifier.safetensors",
         {"conv1.weight": torch.zeros(4, 3, 3, 3), "fc.bias": torch.zeros(10)},
@@ -165,7 +165,7 @@ def full_size(resolution: int = 256) -> dict[str, Tensor]:
         ("rosinality", 1024),
     ],
 )
-def test_full_size_checkpoint_loads(layout: str, resolution: int, tmp_path: Path) -> None:
+def test_a_full_size_checkpoint_loads(layout: str, resolution: int, tmp_path: Path) -> None:
     save_file(stored(full_size(resolution), layout), tmp_path / "bedroom.safetensors")
     generator = load(tmp_path / "bedroom.safetensors", check=False, truncation_psi=0.7, truncation_layers=8)
     card = generator.card
@@ -180,7 +180,7 @@ def test_full_size_checkpoint_loads(layout: str, resolution: int, tmp_path: Path
 @pytest.mark.parametrize(
     ("layout", "resolution"), [("nvidia", 256), ("tensorflow", 256), ("rosinality", 1024)]
 )
-def test_full_size_checkpoint_renders(layout: str, resolution: int, tmp_path: Path) -> None:
+def test_a_full_size_checkpoint_renders(layout: str, resolution: int, tmp_path: Path) -> None:
     tensors = {
         name: value.float() + 0.1 * torch.randn(value.shape) if value.ndim else value
         for name, value in full_size(resolution).items()
@@ -224,7 +224,7 @@ def test_truncation_of_more_layers_than_there_are_is_truncation_of_all() -> None
         ("classes", "all"),
     ],
 )
-def test_options_out_of_range(option: str, value: object) -> None:
+def test_options_out_of_range_are_refused(option: str, value: object) -> None:
     with pytest.raises(ConfigError, match=option):
         load(**{option: value})
 
@@ -301,7 +301,7 @@ def test_only_the_configured_classes_are_drawn() -> None:
         (UNCONDITIONAL, [0], "unconditional"),
     ],
 )
-def test_classes_that_are_not_there(path: Path, classes: list[int], message: str) -> None:
+def test_classes_outside_the_network_are_refused(path: Path, classes: list[int], message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
         load(path, classes=classes)
 
@@ -316,7 +316,7 @@ def test_class_numbers_and_class_weights_mean_the_same() -> None:
     assert between.isfinite().all()
 
 
-def test_conditions_that_do_not_fit() -> None:
+def test_conditions_that_do_not_fit_are_refused() -> None:
     generator = load(CONDITIONAL)
     z = generator.sample(2, 0, 0, Stream.PROBING).z
     with pytest.raises(DataError, match="needs a class from 0 to 2 for every sample"):
@@ -330,7 +330,7 @@ def test_conditions_that_do_not_fit() -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 17), (2, 15), (16,), (1, 2, 16)])
-def test_latents_of_another_width(shape: tuple[int, ...]) -> None:
+def test_latents_of_another_width_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match=r"z handed to map: expected \(N, Z=16\), got"):
         load().map(torch.zeros(shape))
     with pytest.raises(ShapeError, match=r"w handed to broadcast: expected \(N, D=16\), got"):
@@ -357,7 +357,7 @@ def test_feature_maps_are_clamped_where_the_checkpoint_says_so(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("clamp", ["256", 0, -1.0, True, [1], float("nan")])
-def test_a_clamp_that_is_no_number_above_zero(tmp_path: Path, clamp: object) -> None:
+def test_a_clamp_must_be_a_number_above_zero(tmp_path: Path, clamp: object) -> None:
     with pytest.raises(
         CheckpointError,
         match=r"a\.safetensors: conv_clamp stored in the file is .*, expected a number above 0",

@@ -26,7 +26,7 @@ def load(
     return ganstrata.load_generator("stylegan2", checkpoint=str(path), device="cpu", **config)
 
 
-def test_what_is_no_stylegan2() -> None:
+def test_other_networks_are_not_recognised() -> None:
     others = (
         [
             "b64.fromrgb.weight",
@@ -117,20 +117,20 @@ def test_tensors_of_senseless_shapes_are_found_by_name(layout: str, shape: tuple
 
 
 @pytest.mark.parametrize("other", ["rosinality", "tensorflow"])
-def test_two_layouts_mixed(other: str, tmp_path: Path) -> None:
+def test_two_layouts_in_one_file_are_refused(other: str, tmp_path: Path) -> None:
     mixed = {**small_state("nvidia"), **small_state(other)}
     with pytest.raises(CheckpointError, match="superfluous"):
         load(tmp_path, mixed)
 
 
-def test_a_tensor_that_is_there_twice_under_two_names(tmp_path: Path) -> None:
+def test_a_tensor_under_two_names_is_refused(tmp_path: Path) -> None:
     tensors = small_state("tensorflow")
     tensors["mapping/Dense0/bias"] = tensors["Dense0/bias"].clone()
     with pytest.raises(CheckpointError, match="superfluous mapping/Dense0/bias"):
         load(tmp_path, tensors)
 
 
-def test_the_mean_w_of_others_is_not_optional(tmp_path: Path) -> None:
+def test_nvidias_layout_requires_the_mean_w(tmp_path: Path) -> None:
     tensors = small_state("nvidia")
     del tensors["mapping.w_avg"]
     with pytest.raises(CheckpointError, match=r"missing mapping\.w_avg"):
@@ -150,7 +150,7 @@ def test_the_mean_w_of_others_is_not_optional(tmp_path: Path) -> None:
         ({"network": {"clamp": -1}}, "conv_clamp stored in the file is -1"),
     ],
 )
-def test_settings_that_are_refused(settings: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_unsupported_settings_are_refused(settings: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=message):
         load(tmp_path, small_state("tensorflow"), settings)
 
@@ -164,13 +164,15 @@ def test_settings_that_are_refused(settings: dict[str, Any], message: str, tmp_p
         ("mapping.embed.weight", (9, 2), "do not go together"),
     ],
 )
-def test_networks_that_are_refused(name: str, shape: tuple[int, ...], message: str, tmp_path: Path) -> None:
+def test_unsupported_networks_are_refused(
+    name: str, shape: tuple[int, ...], message: str, tmp_path: Path
+) -> None:
     tensors = {key: t for key, t in small_state().items() if not key.endswith("resample_filter")}
     with pytest.raises(CheckpointError, match=message):
         load(tmp_path, {**tensors, name: torch.ones(shape)})
 
 
-def test_numbers_in_names_that_are_out_of_bounds(tmp_path: Path) -> None:
+def test_names_with_numbers_out_of_bounds_are_refused(tmp_path: Path) -> None:
     """No name makes a resolution of astronomical size."""
     for layout, name in (
         ("rosinality", "convs.99999999999.conv.weight"),

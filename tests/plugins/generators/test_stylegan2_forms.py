@@ -172,7 +172,7 @@ def test_a_sample_does_not_depend_on_its_batch(kind: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", FORMS)
-def test_gradients_with_respect_to_codes(kind: str, tmp_path: Path) -> None:
+def test_gradients_with_respect_to_codes_are_right(kind: str, tmp_path: Path) -> None:
     """Against the difference of two images a small step apart."""
     generator = load(tmp_path, random_state(kind=kind), clamp=8.0)
     codes = codes_of(generator, 1).requires_grad_(True)
@@ -200,7 +200,7 @@ def generator_image(generator: Generator, codes: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", FORMS)
-def test_half_precision_comes_close(kind: str, tmp_path: Path) -> None:
+def test_half_precision_is_close_to_float32(kind: str, tmp_path: Path) -> None:
     generator = load(tmp_path, random_state(kind=kind))
     codes = codes_of(generator)
     full, half = render(generator, codes), render(generator, codes, precision="bf16")
@@ -208,7 +208,7 @@ def test_half_precision_comes_close(kind: str, tmp_path: Path) -> None:
     assert 0.0 < (full - half).abs().mean() < 0.03 * full.std()
 
 
-def test_what_is_kept_of_the_weights_is_what_they_give(tmp_path: Path) -> None:
+def test_the_cached_energy_of_a_weight_gives_the_same_demodulation(tmp_path: Path) -> None:
     generator = load(tmp_path, random_state())
     layer = generator.network.block(8).conv0  # type: ignore[attr-defined]
     style = torch.randn(2, layer.weight.shape[1])

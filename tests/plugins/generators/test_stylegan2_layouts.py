@@ -58,7 +58,9 @@ def test_every_layout_gives_the_same_images(
 
 @pytest.mark.parametrize("layout", ["genforce", "tensorflow"])
 @pytest.mark.parametrize("embedding", [0, 4])
-def test_classes(layout: str, embedding: int, tmp_path: Path) -> None:
+def test_classes_joined_or_embedded_give_the_same_images_in_every_layout(
+    layout: str, embedding: int, tmp_path: Path
+) -> None:
     """Joined to z before it is normalised (width 0), or embedded and normalised for themselves."""
     state = random_state(classes=3, embedding=embedding)
     ours, theirs = load(tmp_path, state), load(tmp_path, stored(state, layout))
@@ -83,7 +85,7 @@ def test_a_file_is_of_one_layout_only(layout: str) -> None:
     assert StyleGAN2.recognise({name: tuple(t.shape) for name, t in tensors.items()}, {}) is not None
 
 
-def test_tensorflow_names_with_their_component(tmp_path: Path) -> None:
+def test_tensorflow_names_may_begin_with_their_component(tmp_path: Path) -> None:
     plain = small_state("tensorflow")
     full = {
         (
@@ -97,7 +99,7 @@ def test_tensorflow_names_with_their_component(tmp_path: Path) -> None:
     assert torch.equal(images_of(load(tmp_path, plain)), images_of(load(tmp_path, full)))
 
 
-def test_names_of_the_wrapper_that_averages(tmp_path: Path) -> None:
+def test_names_of_an_averaging_wrapper_are_read(tmp_path: Path) -> None:
     plain = small_state("mmgeneration")
     wrapped = {name if name == "latent_avg" else f"module.{name}": t for name, t in plain.items()} | {
         "steps": torch.zeros([])
@@ -112,7 +114,7 @@ def test_what_higan_rebuilds_at_loading_is_ignored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", ["rosinality", "mmgeneration"])
-def test_a_mean_w_that_is_not_there_is_taken_of_a_sample(layout: str, tmp_path: Path) -> None:
+def test_a_missing_mean_w_is_estimated_from_a_sample(layout: str, tmp_path: Path) -> None:
     tensors = small_state(layout)
     del tensors["latent_avg"]
     codes = [load(tmp_path, tensors, truncation_psi=0.0).broadcast(torch.randn(2, 5)) for _ in range(2)]
@@ -125,7 +127,7 @@ def test_a_mean_w_that_is_not_there_is_taken_of_a_sample(layout: str, tmp_path: 
     assert torch.equal(plain.broadcast(some), some[:, None].expand(3, 6, 5))
 
 
-def test_a_mean_w_of_each_layer(tmp_path: Path) -> None:
+def test_a_mean_w_of_each_layer_truncates_its_layer(tmp_path: Path) -> None:
     """Encoders of photographs store it so, with equal rows or not."""
     tensors, w = small_state("rosinality"), torch.randn(2, 5)
     mean = tensors.pop("latent_avg")
@@ -145,7 +147,7 @@ def test_a_mean_w_of_each_layer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_networks_without_noise(layout: str, tmp_path: Path) -> None:
+def test_networks_without_noise_equal_those_with_noise_off(layout: str, tmp_path: Path) -> None:
     tensors = small_state(layout)
     quiet = {name: t for name, t in tensors.items() if "noise" not in name}
     assert len(quiet) == len(tensors) - 10
@@ -155,7 +157,7 @@ def test_networks_without_noise(layout: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", ["rosinality", "mmgeneration"])
-def test_fixed_noise_that_old_files_lack(layout: str, tmp_path: Path) -> None:
+def test_old_files_may_lack_fixed_noise(layout: str, tmp_path: Path) -> None:
     tensors = {
         name: t
         for name, t in small_state(layout).items()
@@ -229,7 +231,7 @@ def test_converted_files_give_the_same_images(variant: Variant, tmp_path: Path) 
     assert direct.fingerprint == converted.fingerprint
 
 
-def test_settings_of_the_networks_that_were_published(tmp_path: Path) -> None:
+def test_settings_of_published_networks_are_accepted(tmp_path: Path) -> None:
     """NVIDIA's constructor arguments as they stand in its files."""
     tensorflow = {
         "num_channels": 3, "resolution": 16, "label_size": 0, "fmap_base": 32768, "architecture": "skip",

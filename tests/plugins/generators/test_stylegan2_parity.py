@@ -35,14 +35,16 @@ def assert_near(found: Tensor, name: str, key: str, tolerance: float) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_mapping(name: str) -> None:
+def test_w_is_that_of_the_reference(name: str) -> None:
     generator = load(name)
     assert_near(generator.broadcast(w_of(generator, name)), name, "ws", 1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("key", "psi", "cut"), [("psi0.7", 0.7, False), ("psi0.5_cutoff", 0.5, True)])
-def test_truncation(name: str, key: str, psi: float, cut: bool) -> None:
+def test_truncated_codes_and_images_are_those_of_the_reference(
+    name: str, key: str, psi: float, cut: bool
+) -> None:
     generator = load(name, truncation_psi=psi, truncation_layers=CUTOFF[name] if cut else None)
     codes = generator.broadcast(w_of(generator, name))
     assert_near(codes, name, f"ws_{key}", 1e-5)
@@ -50,7 +52,7 @@ def test_truncation(name: str, key: str, psi: float, cut: bool) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_images(name: str) -> None:
+def test_images_are_those_of_the_reference(name: str) -> None:
     generator = load(name)
     images = render(generator, generator.broadcast(w_of(generator, name)))
     assert_near(as_reference(images), name, "image", 1e-4)
@@ -59,19 +61,19 @@ def test_images(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_code_of_its_own_for_every_layer(name: str) -> None:
+def test_images_of_a_code_per_layer_are_those_of_the_reference(name: str) -> None:
     assert_near(as_reference(render(load(name), tensor(name, "ws_in"))), name, "image_from_ws_in", 1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_without_noise(name: str) -> None:
+def test_images_without_noise_are_those_of_the_reference(name: str) -> None:
     generator = load(name, noise="none")
     codes = generator.broadcast(w_of(generator, name))
     assert_near(as_reference(render(generator, codes)), name, "image_noise_none", 1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_styles_of_every_stratum(name: str) -> None:
+def test_styles_of_every_stratum_are_those_of_the_reference(name: str) -> None:
     generator = load(name)
     codes = generator.broadcast(w_of(generator, name))
     for s, stratum in enumerate(generator.strata):
@@ -82,7 +84,7 @@ def test_styles_of_every_stratum(name: str) -> None:
         assert style.shape[1] == stratum.style_width
 
 
-def test_feature_maps_of_every_convolution() -> None:
+def test_feature_maps_of_every_convolution_are_those_of_the_reference() -> None:
     name = "stylegan2_uncond_32"
     generator = load(name)
     wanted = [s for s, stratum in enumerate(generator.strata) if stratum.is_feature]

@@ -169,13 +169,13 @@ def peer_name(stratum: str, arrays: Arrays) -> str:
 
 
 @pytest.mark.parametrize("name", SOME)
-def test_numbers_that_are_here(name: str, tmp_path: Path) -> None:
+def test_small_references_are_reproduced(name: str, tmp_path: Path) -> None:
     with np.load(DATA / f"{name}.npz") as arrays:
         check(DATA / f"{name}.safetensors", dict(arrays), SOME[name], tmp_path)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_all_numbers(name: str, tmp_path: Path) -> None:
+def test_all_references_are_reproduced(name: str, tmp_path: Path) -> None:
     if "GANSTRATA_PARITY" not in os.environ:
         pytest.skip("GANSTRATA_PARITY does not name the folder of the reference numbers")
     folder = Path(os.environ["GANSTRATA_PARITY"]) / name
@@ -183,7 +183,7 @@ def test_all_numbers(name: str, tmp_path: Path) -> None:
         check(folder / "state.safetensors", {**inputs, **outputs}, ALL[name], tmp_path)
 
 
-def test_codes_of_two_samples_mixed(tmp_path: Path) -> None:
+def test_mixed_codes_of_two_samples_are_reproduced(tmp_path: Path) -> None:
     """Rosinality's style mixing: the first layers of one, the others of another."""
     if "GANSTRATA_PARITY" not in os.environ:
         pytest.skip("GANSTRATA_PARITY does not name the folder of the reference numbers")

@@ -62,7 +62,7 @@ def plainly(
 @pytest.mark.parametrize("up", [1, 2, 3, 4])
 @pytest.mark.parametrize("down", [1, 2, 4])
 @pytest.mark.parametrize(("before", "after"), [(9, 9), (8, 13), (13, 6), (7, 16), (20, 5)])
-def test_the_filtered_nonlinearity_is_what_it_stands_for(
+def test_the_filtered_nonlinearity_follows_its_definition(
     up: int, down: int, before: int, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Filters that are not symmetric, sizes that grow and shrink, few channels at a time."""
@@ -84,7 +84,7 @@ def test_the_filtered_nonlinearity_is_what_it_stands_for(
 
 
 @pytest.mark.parametrize("path", [T, R])
-def test_edits_restart_where_they_begin(path: Path) -> None:
+def test_edits_restart_at_their_layer_and_equal_a_full_pass(path: Path) -> None:
     generator = load(path)
     codes, others = codes_of(generator), codes_of(generator, start=7)
     done = Pass(generator, codes, restarts=range(len(generator.strata)))
@@ -96,7 +96,7 @@ def test_edits_restart_where_they_begin(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [T, R])
-def test_a_picture_does_not_depend_on_its_company(path: Path) -> None:
+def test_a_picture_does_not_depend_on_the_batch(path: Path) -> None:
     generator = load(path)
     codes = codes_of(generator, 5)
     together = render(generator, codes)
@@ -107,7 +107,7 @@ def test_a_picture_does_not_depend_on_its_company(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [T, R])
-def test_gradients_to_every_code(path: Path) -> None:
+def test_gradients_reach_every_code(path: Path) -> None:
     generator = load(path)
     codes = codes_of(generator, 1).requires_grad_()
     random = torch.Generator().manual_seed(0)
@@ -124,7 +124,7 @@ def test_gradients_to_every_code(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [T, R])
-def test_half_precision_is_near(path: Path) -> None:
+def test_half_precision_is_close_to_float32(path: Path) -> None:
     generator = load(path)
     codes = codes_of(generator)
     full, half = render(generator, codes), render(generator, codes, precision="bf16")
@@ -233,12 +233,12 @@ def test_a_movement_stored_in_the_file_holds_until_another_is_configured(tmp_pat
         "rotate",
     ],
 )
-def test_movements_that_are_none(wrong: object) -> None:
+def test_matrices_that_are_no_movement_are_refused(wrong: object) -> None:
     with pytest.raises(ConfigError, match="input_transform"):
         load(input_transform=wrong)
 
 
-def test_classes(tmp_path: Path) -> None:
+def test_classes_are_drawn_as_chosen_and_change_the_code(tmp_path: Path) -> None:
     save_file(small_state(c_dim=4), tmp_path / "a.safetensors")
     generator = load(tmp_path / "a.safetensors", classes=[1, 3])
     latents = generator.sample(40, 0, 0, Stream.PROBING)
@@ -267,6 +267,6 @@ def test_groups_follow_the_sampling_rate(tmp_path: Path) -> None:
     assert load(tmp_path / "b.safetensors").groups is None
 
 
-def test_noise_is_no_option() -> None:
+def test_noise_is_not_an_option() -> None:
     with pytest.raises(ConfigError, match="noise"):
         load(noise="fresh")

@@ -57,7 +57,7 @@ CHANGES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: "-".join(map(str, change)) or "published")
-def test_a_bare_state_dict_tells_what_the_settings_tell(change: dict[str, Any], tmp_path: Path) -> None:
+def test_architecture_is_read_off_a_bare_state_dict(change: dict[str, Any], tmp_path: Path) -> None:
     state = small_state(**change)
     told, found = infer(state, {**SMALL, **change}), infer(state, {})
     assert found.bandwidth == pytest.approx(told.bandwidth, rel=1e-3)
@@ -118,7 +118,7 @@ def test_strata_tell_size_and_margin(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["stylegan3_t_32", "stylegan3_r_32"])
-def test_what_is_converted_makes_the_same_pictures(name: str, tmp_path: Path) -> None:
+def test_a_converted_file_gives_the_same_pictures(name: str, tmp_path: Path) -> None:
     stored = load_file(DATA / f"{name}.safetensors")
     found = StyleGAN3.examine(Part("", stored, {"output_scale": 0.5, "conv_clamp": 2.0, "lr_multiplier": 1}))
     assert found is not None
@@ -143,7 +143,7 @@ def test_a_clamp_may_be_none(tmp_path: Path) -> None:
     assert pictures(load(write(tmp_path / "a.safetensors", small_state(), **settings))).isfinite().all()
 
 
-def test_half_precision_weights(tmp_path: Path) -> None:
+def test_half_precision_weights_give_nearly_the_same_pictures(tmp_path: Path) -> None:
     state = small_state()
     generator = load(write(tmp_path / "a.safetensors", {k: v.half() for k, v in state.items()}))
     whole = pictures(load(write(tmp_path / "b.safetensors", state)))
@@ -168,7 +168,7 @@ def test_other_families_are_not_claimed() -> None:
     assert not claimed({k: v for k, v in small_state().items() if k.startswith("synthesis.")})
 
 
-def test_tensors_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None:
+def test_missing_superfluous_and_misshapen_tensors_are_named(tmp_path: Path) -> None:
     state = small_state()
     del state["synthesis.L2_36_8.bias"]
     state["extra"] = torch.zeros(1)
@@ -195,7 +195,7 @@ def test_tensors_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None
         "synthesis.L1_36_8.up_filter",
     ],
 )
-def test_parts_that_are_missing(prefix: str, tmp_path: Path) -> None:
+def test_a_file_without_one_of_its_parts_is_refused(prefix: str, tmp_path: Path) -> None:
     state = {name: value for name, value in small_state().items() if not name.startswith(prefix)}
     with pytest.raises(CheckpointError):
         load(write(tmp_path / "a.safetensors", state))
@@ -223,7 +223,9 @@ def renamed(old: str, new: str) -> dict[str, Tensor]:
         ({**small_state(), "synthesis.L0_36_8.affine.weight": torch.zeros(8, 0)}, "StyleGAN3"),
     ],
 )
-def test_tensors_that_are_no_one_network(state: dict[str, Tensor], message: str, tmp_path: Path) -> None:
+def test_tensors_that_form_no_single_network_are_refused(
+    state: dict[str, Tensor], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(CheckpointError, match=message):
         load(write(tmp_path / "a.safetensors", state))
 
@@ -245,13 +247,13 @@ def test_tensors_that_are_no_one_network(state: dict[str, Tensor], message: str,
         ({"network": {**asdict(infer(small_state(), {})), "rates": [0] * 6}}, "none of a StyleGAN3"),
     ],
 )
-def test_settings_that_do_not_fit(settings: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=message):
         load(write(tmp_path / "a.safetensors", small_state(), **{**SMALL, **settings}))
 
 
 @pytest.mark.parametrize("settings", [FULL_T, FULL_R], ids=["t", "r"])
-def test_full_size_checkpoint_loads(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_a_full_size_checkpoint_loads(settings: dict[str, Any], tmp_path: Path) -> None:
     save_file(small_state(settings, spread=0.0), tmp_path / "a.safetensors")
     generator = load(tmp_path / "a.safetensors", truncation_psi=0.7, check=False)
     card = generator.card
@@ -267,7 +269,7 @@ def test_full_size_checkpoint_loads(settings: dict[str, Any], tmp_path: Path) ->
 
 @pytest.mark.full
 @pytest.mark.parametrize("settings", [FULL_T, FULL_R], ids=["t", "r"])
-def test_full_size_checkpoint_renders(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_a_full_size_checkpoint_renders(settings: dict[str, Any], tmp_path: Path) -> None:
     save_file(small_state(settings), tmp_path / "a.safetensors")
     images = pictures(load(tmp_path / "a.safetensors"))
     assert images.shape == (2, 3, 256, 256)

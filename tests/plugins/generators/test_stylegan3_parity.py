@@ -47,7 +47,7 @@ def movement(stored: NDArray[np.generic]) -> list[list[float]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_mapping_and_images(name: str) -> None:
+def test_w_and_images_are_those_of_the_reference(name: str) -> None:
     generator = load(name)
     codes = codes_of(generator, name)
     near(codes, tensor(name, "ws"), 1e-5)
@@ -55,12 +55,12 @@ def test_mapping_and_images(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_code_of_its_own_for_every_layer(name: str) -> None:
+def test_images_of_a_code_per_layer_are_those_of_the_reference(name: str) -> None:
     near(as_reference(render(load(name), tensor(name, "ws_in"))), tensor(name, "image_from_ws_in"), 1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_truncation(name: str) -> None:
+def test_truncated_codes_and_images_are_those_of_the_reference(name: str) -> None:
     generator = load(name, truncation_psi=0.7)
     near(codes_of(generator, name), tensor(name, "ws_psi0.7"), 1e-5)
     generator = load(name, truncation_psi=0.5, truncation_layers=4)
@@ -70,7 +70,7 @@ def test_truncation(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_input_transform(name: str) -> None:
+def test_moved_images_are_those_of_the_reference(name: str) -> None:
     generator = load(name, input_transform=movement(reference(name)["input_transform"]))
     near(
         as_reference(render(generator, codes_of(generator, name))),
@@ -80,7 +80,7 @@ def test_input_transform(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_styles_and_feature_maps(name: str) -> None:
+def test_styles_and_feature_maps_are_those_of_the_reference(name: str) -> None:
     generator = load(name)
     codes = codes_of(generator, name)
     features = Pass(generator, codes, features=range(len(generator.strata))).rendering.features
@@ -98,7 +98,7 @@ def test_styles_and_feature_maps(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_all_of_the_reference(name: str) -> None:
+def test_every_array_of_the_reference_is_reproduced(name: str) -> None:
     folder = os.environ.get("GANSTRATA_PARITY")
     if folder is None:
         pytest.skip("GANSTRATA_PARITY names no folder of reference numbers")

@@ -64,14 +64,14 @@ def test_another_filter_is_refused(tmp_path: Path) -> None:
         ("network", {"tanh": 1}, "true or false"),
     ],
 )
-def test_settings_that_are_not_supported_or_make_no_sense(
+def test_unsupported_and_senseless_settings_are_refused(
     setting: str, value: object, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(CheckpointError, match=message):
         load(write(tmp_path / "a.safetensors", small_state("tensorflow"), **{setting: value}))
 
 
-def test_tensors_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None:
+def test_missing_superfluous_and_misshapen_tensors_are_named(tmp_path: Path) -> None:
     tensors = small_state("higan")
     del tensors["synthesis.layer4.conv.weight"]
     tensors["synthesis.b4.torgb.weight"] = torch.zeros(3, 4, 1, 1)
@@ -90,7 +90,9 @@ def test_tensors_missing_superfluous_or_of_another_shape(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("seed", range(5))
-def test_any_tensor_gone_or_flattened_is_a_word_and_no_crash(layout: str, seed: int, tmp_path: Path) -> None:
+def test_any_missing_or_flattened_tensor_is_refused_without_a_crash(
+    layout: str, seed: int, tmp_path: Path
+) -> None:
     tensors = small_state(layout)
     free = (
         "truncation.tr",
@@ -120,7 +122,7 @@ def test_any_tensor_gone_or_flattened_is_a_word_and_no_crash(layout: str, seed: 
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_two_families_in_one_file(layout: str, tmp_path: Path) -> None:
+def test_two_families_in_one_file_are_refused(layout: str, tmp_path: Path) -> None:
     tensors = small_state(layout) | {
         "mapping.fc0.weight": torch.zeros(4, 4),
         "synthesis.b4.const": torch.zeros(4, 4, 4),
@@ -139,7 +141,7 @@ def test_sizes_that_a_file_claims_take_no_memory(layout: str, tmp_path: Path) ->
         load(write(tmp_path / "a.safetensors", small_state(layout, own)))
 
 
-def test_layers_for_a_million_pixels(tmp_path: Path) -> None:
+def test_networks_above_4096_pixels_are_refused(tmp_path: Path) -> None:
     tensors = small_state("lernapparat", widths=(1,))
     for level in range(1, 19):
         start = f"g_synthesis.blocks.{4 * 2**level}x{4 * 2**level}."

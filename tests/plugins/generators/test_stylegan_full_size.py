@@ -74,7 +74,7 @@ def _full_shape(name: str, small: tuple[int, ...], widths: tuple[int, ...]) -> t
     return (width,)
 
 
-def test_full_size_checkpoint_loads(tmp_path: Path) -> None:
+def test_a_full_size_checkpoint_loads(tmp_path: Path) -> None:
     tensors = full_size()
     assert len(tensors) == 123
     save_file(tensors, tmp_path / "bedroom.safetensors")
@@ -88,7 +88,7 @@ def test_full_size_checkpoint_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-def test_full_size_checkpoint_renders(tmp_path: Path) -> None:
+def test_a_full_size_checkpoint_renders(tmp_path: Path) -> None:
     save_file(full_size(), tmp_path / "bedroom.safetensors")
     generator = load(tmp_path / "bedroom.safetensors", check=False)
     images = render(generator, codes_of(generator, 1))

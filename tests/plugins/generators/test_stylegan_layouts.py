@@ -125,14 +125,14 @@ def test_a_mapping_that_makes_a_code_for_each_layer(layout: str, tanh: bool, tmp
         assert torch.allclose(one - other, (codes[:1] - codes[1:]) @ matrix.t(), atol=1e-4)
 
 
-def test_a_mean_for_each_layer(tmp_path: Path) -> None:
+def test_a_mean_w_of_each_layer_truncates_its_layer(tmp_path: Path) -> None:
     tensors = small_state("genforce", own_codes=True) | {"truncation.w_avg": torch.arange(30.0)}
     codes = load(write(tmp_path / "a.safetensors", tensors), truncation_psi=0.0).broadcast(torch.zeros(1, 30))
     assert codes[0, 3].tolist() == list(range(30))
 
 
 @pytest.mark.parametrize("layout", ["lernapparat", "trainables"])
-def test_files_that_leave_out_noise_and_mean(layout: str, tmp_path: Path) -> None:
+def test_files_may_leave_out_noise_and_mean_w(layout: str, tmp_path: Path) -> None:
     """The noise is drawn once and for all, the mean w taken of many samples where it is needed."""
     path = write(tmp_path / "a.safetensors", small_state(layout))
     generator, again = load(path, truncation_psi=0.5), load(path, truncation_psi=0.5)
@@ -153,7 +153,7 @@ def test_files_that_leave_out_noise_and_mean(layout: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("layout", ["higan", "tensorflow"])
-def test_a_network_without_noise(layout: str, tmp_path: Path) -> None:
+def test_a_network_without_noise_gives_the_pictures_of_the_plain_network(layout: str, tmp_path: Path) -> None:
     own = weights()
     tensors = {n: t for n, t in small_state(layout, own).items() if "oise" not in n}
     codes = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(1))
@@ -180,7 +180,9 @@ def test_grey_pictures_have_three_equal_channels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("classes", [0, 2])
-def test_nvidias_triple(classes: int, tmp_path: Path) -> None:
+def test_nvidias_pickle_of_three_networks_loads_without_running_its_source(
+    classes: int, tmp_path: Path
+) -> None:
     marker, own = tmp_path / "run", weights(classes=classes)
     variables = {name: t.numpy() for name, t in small_state("tensorflow", own).items()}
     mapping = {name: t for name, t in variables.items() if name.startswith(("Dense", "Label"))}
@@ -235,7 +237,7 @@ def test_genforces_container_holds_the_average(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("kind", ["plain", "classes", "own_codes"])
-def test_what_examine_gives_loads_again(layout: str, kind: str, tmp_path: Path) -> None:
+def test_tensors_that_examine_returns_load_again(layout: str, kind: str, tmp_path: Path) -> None:
     if layout == "lernapparat" and kind == "classes":
         sizes: dict[str, Any] = {"depth": 2}  # it has no classes
     else:

@@ -73,14 +73,14 @@ def check(state: Path, given: dict[str, NDArray[np.generic]], wanted: dict[str, 
 
 
 @pytest.mark.parametrize("name", [HIGAN, GENFORCE])
-def test_w_codes_styles_features_and_images(name: str) -> None:
+def test_w_codes_styles_features_and_images_are_those_of_the_reference(name: str) -> None:
     found = arrays(DATA / f"{name}.npz")
     check(DATA / f"{name}.safetensors", found, found)
 
 
 @needs_parity
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_a_folder_of_references(folder: str) -> None:
+def test_every_reference_in_a_folder_is_reproduced(folder: str) -> None:
     path = Path(str(PARITY)) / folder
     check(path / "state.safetensors", arrays(path / "inputs.npz"), arrays(path / "outputs.npz"))
 

@@ -52,13 +52,13 @@ def load(target: str, *names: str, **options: object) -> ganstrata.Scorer:
     )
 
 
-def test_a_number_per_image(target) -> None:
+def test_a_function_may_give_a_number_per_image(target) -> None:
     images = torch.rand(3, 3, 8, 8)
     scores = load(target("contrast"), "contrast", arguments={"scale": 2.0}).score(ganstrata.Rendering(images))
     torch.testing.assert_close(scores, 2.0 * images.std(dim=(1, 2, 3))[:, None])
 
 
-def test_an_array_with_a_column_per_concept(target) -> None:
+def test_a_function_may_give_a_column_per_concept(target) -> None:
     images = torch.rand(3, 3, 8, 8)
     scores = load(target("both"), "mean", "most").score(ganstrata.Rendering(images))
     assert scores.dtype == torch.float32
@@ -73,7 +73,7 @@ def test_images_are_clamped_and_gradients_flow(target) -> None:
     assert float(images.grad[0, 1].sum()) > 0.0
 
 
-def test_a_module_on_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_target_may_be_a_module_on_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "my_measures.py").write_text(CODE, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     try:
@@ -84,7 +84,7 @@ def test_a_module_on_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         sys.modules.pop("my_measures")
 
 
-def test_what_a_concept_may_say(target) -> None:
+def test_a_concept_keeps_the_options_of_the_config(target) -> None:
     concepts = [
         {"name": "contrast", "level": "colour", "least": 0.05, "threshold": 0.2, "may_be_undefined": True}
     ]
@@ -99,7 +99,7 @@ def test_what_a_concept_may_say(target) -> None:
         ("number", "is not a function, but int"),
     ],
 )
-def test_targets_that_are_no_function(target, name: str, message: str) -> None:
+def test_targets_that_are_no_function_are_refused(target, name: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(target(name), "x")
     assert message in str(caught.value)
@@ -114,13 +114,13 @@ def test_targets_that_are_no_function(target, name: str, message: str) -> None:
         ("just_a_name", "must have the form"),
     ],
 )
-def test_places_that_are_not_there(given: str, message: str) -> None:
+def test_missing_files_modules_and_functions_are_refused(given: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(given, "x")
     assert message in str(caught.value)
 
 
-def test_a_file_that_does_not_import(tmp_path: Path) -> None:
+def test_a_file_that_does_not_import_is_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("x = 1 / 0\n", encoding="utf-8")
     with pytest.raises(
         ConfigError, match=r"does not import: ZeroDivisionError: division by zero \(.*broken\.py:1\)"
@@ -128,7 +128,7 @@ def test_a_file_that_does_not_import(tmp_path: Path) -> None:
         load(f"{tmp_path / 'broken.py'}:f", "x")
 
 
-def test_arguments_that_it_does_not_take(target) -> None:
+def test_arguments_that_the_function_does_not_take_are_refused(target) -> None:
     with pytest.raises(
         ConfigError, match=r"do not fit .*contrast\(images, scale=1\.0\).*Did you mean 'scale'"
     ):
@@ -144,12 +144,12 @@ def test_arguments_that_it_does_not_take(target) -> None:
         ("fails", "failed on 2 images: KeyError: 'brightness'"),
     ],
 )
-def test_what_is_no_score(target, name: str, message: str) -> None:
+def test_results_that_are_no_scores_are_refused(target, name: str, message: str) -> None:
     with pytest.raises(ScoreError) as caught:
         load(target(name), "x").score(ganstrata.Rendering(torch.rand(2, 3, 4, 4)))
     assert message in str(caught.value)
 
 
-def test_one_name_twice(target) -> None:
+def test_a_concept_named_twice_is_refused(target) -> None:
     with pytest.raises(ConfigError, match="'a' is named twice"):
         load(target("both"), "a", "a")

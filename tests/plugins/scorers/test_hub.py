@@ -46,7 +46,7 @@ def rendering(n: int = 2, size: int = 48, seed: int = 0) -> ganstrata.Rendering:
 
 
 @pytest.mark.parametrize(("family", "planes"), [("segformer", 5), ("upernet", 4), ("mask2former", 3)])
-def test_segmentation_models(hub, family: str, planes: int) -> None:
+def test_segmentation_models_give_area_shares(hub, family: str, planes: int) -> None:
     scorer = ganstrata.load_scorer("segmentation", model=hub(family), device="cpu")
     given = rendering()
     logits, labels, shares = scorer.logits(given), scorer.labels(given), scorer.score(given)
@@ -198,7 +198,7 @@ def test_gradients_reach_the_images(hub, plugin: str, family: str, options: dict
 
 @pytest.mark.parametrize("fill", [0.0, 1.0])
 @pytest.mark.parametrize("size", [16, 100])
-def test_flat_pictures_of_any_size(hub, fill: float, size: int) -> None:
+def test_flat_pictures_of_any_size_have_finite_scores(hub, fill: float, size: int) -> None:
     scorer = ganstrata.load_scorer("text", model=hub("clip"), concepts=CONCEPTS, device="cpu")
     scores = scorer.score(ganstrata.Rendering(torch.full((1, 3, size, size), fill)))
     assert all(math.isfinite(value) for value in scores.flatten().tolist())
@@ -215,7 +215,7 @@ def test_two_scorers_on_one_model_share_its_pass(hub, monkeypatch: pytest.Monkey
     assert two.score(given).shape == (2, 1)
 
 
-def test_a_model_of_another_kind(hub, tmp_path: Path) -> None:
+def test_a_model_of_another_kind_is_refused(hub, tmp_path: Path) -> None:
     with pytest.raises(
         CheckpointError, match=r"cannot be read as AutoModelForImage|it is not an AutoModelForImage"
     ):
@@ -226,7 +226,7 @@ def test_a_model_of_another_kind(hub, tmp_path: Path) -> None:
         ganstrata.load_scorer("text", model=hub("classifier"), concepts=CONCEPTS, device="cpu")
 
 
-def test_a_place_that_holds_no_model(hub, tmp_path: Path) -> None:
+def test_a_place_without_a_model_is_refused(hub, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"is a folder without config\.json"):
         ganstrata.load_scorer("segmentation", model=str(tmp_path), device="cpu")
     with pytest.raises(CheckpointError, match="there is no such folder, and it is no hub id either"):
@@ -250,7 +250,7 @@ def test_pickled_weights_are_not_read(hub, tmp_path: Path) -> None:
         ganstrata.load_scorer("segmentation", model=str(folder), device="cpu")
 
 
-def test_preparation_that_is_not_known() -> None:
+def test_unknown_preparation_is_refused() -> None:
     with pytest.raises(CheckpointError, match="asks for Pillow's filter 5"):
         preparation_of({"resample": 5}, "m")
     with pytest.raises(CheckpointError, match=r"has the size \{'longest_edge': 9\}"):
@@ -268,25 +268,25 @@ def test_preparation_that_is_not_known() -> None:
         ({"concepts": CONCEPTS, "templates": ["a photo"]}, "must have one place {} for the sentence"),
     ],
 )
-def test_concepts_that_cannot_be_asked(hub, options: dict[str, object], message: str) -> None:
+def test_concepts_without_usable_sentences_are_refused(hub, options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         ganstrata.load_scorer("text", model=hub("clip"), device="cpu", **options)
     assert message in str(caught.value)
 
 
-def test_a_sentence_that_is_too_long(hub) -> None:
+def test_a_sentence_that_is_too_long_is_refused(hub) -> None:
     concepts = [{"name": "x", "present": "a room " * 9, "absent": "a room"}]
     with pytest.raises(CheckpointError, match="is longer than the 12 tokens that model"):
         ganstrata.load_scorer("text", model=hub("clip"), concepts=concepts, device="cpu")
 
 
-def test_segmentation_wants_one_network(hub) -> None:
+def test_segmentation_needs_exactly_one_network(hub) -> None:
     for options in ({}, {"checkpoint": "bundled:rooms", "model": hub("segformer")}):
         with pytest.raises(ConfigError, match="needs either `checkpoint` or `model`"):
             ganstrata.load_scorer("segmentation", device="cpu", **options)
 
 
-def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_transformers_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(
         CheckpointError,
@@ -296,7 +296,9 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
         ganstrata.load_scorer("image_classifier", model="a/b", device="cpu")
 
 
-def test_a_tokenizer_that_splits_sentences_otherwise_is_noticed(hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tokenizer_that_splits_sentences_differently_counts_as_another_checkpoint(
+    hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def checkpoint() -> str:
         return ganstrata.load_scorer(
             "text", model=hub("clip"), concepts=CONCEPTS[:1], device="cpu"

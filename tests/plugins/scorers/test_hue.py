@@ -24,7 +24,7 @@ def scores_of(images: Tensor, *, soft: bool = False) -> dict[str, float]:
     return dict(zip([concept.name for concept in scorer.concepts], row, strict=True))
 
 
-def test_every_pixel_as_colorsys_says() -> None:
+def test_every_pixel_has_the_hue_that_colorsys_gives() -> None:
     pixels = np.random.default_rng(0).random((2000, 3)).astype(np.float32)
     pixels[:20] = np.round(pixels[:20])  # corners of the cube: grey, black, white and pure colours
     pixels[20:40, 1] = pixels[20:40, 0]  # two channels alike
@@ -64,7 +64,9 @@ def test_shares_are_a_weighted_histogram() -> None:
         ((1, 0, 0.5), "rose"),
     ],
 )
-def test_pure_colours(colour: tuple[float, float, float], name: str, soft: bool) -> None:
+def test_pure_colours_fall_into_the_bin_of_their_name(
+    colour: tuple[float, float, float], name: str, soft: bool
+) -> None:
     found = scores_of(plain(*colour), soft=soft)
     assert found.pop(name) == pytest.approx(1.0, abs=1e-5)
     assert found.pop("saturation") == found.pop("value") == 1.0
@@ -75,7 +77,7 @@ def test_pure_colours(colour: tuple[float, float, float], name: str, soft: bool)
     ("degrees", "name"),
     [(14.9, "red"), (15.1, "orange"), (345.1, "red"), (344.9, "rose"), (359.9, "red"), (134.9, "green")],
 )
-def test_edges_between_the_bins(degrees: float, name: str) -> None:
+def test_bins_end_halfway_between_their_hues(degrees: float, name: str) -> None:
     assert scores_of(plain(*colorsys.hsv_to_rgb(degrees / 360.0, 1.0, 1.0)))[name] == 1.0
 
 
@@ -95,14 +97,14 @@ def test_a_grey_picture_does_not_spoil_its_neighbours() -> None:
     assert_near(both[1:], scorer.score(Rendering(plain(0.0, 0.0, 1.0))))
 
 
-def test_half_and_half() -> None:
+def test_a_brighter_colour_weighs_more() -> None:
     found = scores_of(torch.cat([plain(0.8, 0.0, 0.0), plain(0.0, 0.0, 0.4)], dim=3))
     assert found["red"] == pytest.approx(2.0 / 3.0, abs=1e-5), "a brighter colour weighs more"
     assert found["blue"] == pytest.approx(1.0 / 3.0, abs=1e-5)
     assert found["value"] == pytest.approx(0.6)
 
 
-def test_beyond_the_range_counts_as_its_end() -> None:
+def test_values_beyond_the_range_count_as_its_end() -> None:
     assert scores_of(plain(1.7, -0.3, -0.1)) == scores_of(plain(1.0, 0.0, 0.0))
 
 
@@ -169,7 +171,7 @@ def test_soft_and_hard_differ_by_less_than_half_a_bins_share(rooms: ganstrata.Ge
     assert torch.equal(hard[:, 12:], soft[:, 12:])
 
 
-def test_any_size_and_batch() -> None:
+def test_scores_do_not_depend_on_batch_or_size() -> None:
     scorer = ganstrata.load_scorer("hue", device="cpu")
     images = torch.rand(3, 3, 5, 9, generator=torch.Generator().manual_seed(1))
     together = scorer.score(Rendering(images))

@@ -38,7 +38,7 @@ def relative(column: float, size: int = 64) -> float:
 
 @pytest.mark.parametrize("size", [16, 64, 128])
 @pytest.mark.parametrize("share", [0.05, 0.25, 0.5, 0.8, 0.95])
-def test_a_vertical_line(size: int, share: float) -> None:
+def test_a_vertical_line_stands_where_the_walls_meet(size: int, share: float) -> None:
     column = round(size * share)
     position, support = wall_line(room(column, size=size), WALLS)
     assert position.item() == pytest.approx(relative(column, size), abs=1e-5)
@@ -82,19 +82,19 @@ def test_support_is_the_share_of_rows_that_see_the_line() -> None:
 @pytest.mark.parametrize(
     "labels", [torch.full((1, 64, 64), LEFT), torch.full((1, 64, 64), FLOOR), torch.full((1, 1, 2), FLOOR)]
 )
-def test_no_line(labels: Tensor) -> None:
+def test_without_a_line_the_position_is_undefined(labels: Tensor) -> None:
     position, support = wall_line(labels, WALLS)
     assert torch.isnan(position).all()
     assert support.item() == 0.0
 
 
-def test_too_few_rows_are_not_believed() -> None:
+def test_a_line_seen_in_too_few_rows_is_undefined() -> None:
     rows = int(LEAST_SUPPORT * 64)
     assert torch.isnan(wall_line(room(30, top=5, bottom=5 + rows), WALLS)[0]).all()
     assert not torch.isnan(wall_line(room(30, top=5, bottom=6 + rows), WALLS)[0]).any()
 
 
-def test_of_two_lines_the_better_seen_one_counts() -> None:
+def test_of_two_lines_the_one_seen_in_more_rows_counts() -> None:
     """Three walls: the left line spans 40 rows, the right one all of them."""
     labels = room(45, left=FRONT, right=RIGHT)
     labels[:, :40, :20] = LEFT
@@ -117,7 +117,7 @@ def test_noise_does_not_move_the_line() -> None:
     assert 0.6 < support.item() < 0.8
 
 
-def test_furniture_before_the_line_takes_support_only() -> None:
+def test_furniture_in_front_of_the_line_lowers_its_support_only() -> None:
     labels = room(40)
     labels[:, 30:, 36:44] = FLOOR
     position, support = wall_line(labels, WALLS)

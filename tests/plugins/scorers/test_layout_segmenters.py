@@ -79,7 +79,7 @@ ROOM = [
 ]
 
 
-def test_any_segmenter_whose_classes_name_the_walls() -> None:
+def test_any_segmenter_whose_classes_name_the_walls_will_do() -> None:
     scorer = layout(segmenter={"use": "painted"})
     rendering = painted(ROOM)
     assert checked_scores(scorer, rendering)[0, 0] == pytest.approx((39.5 - 29.5) / 30.0)
@@ -105,7 +105,7 @@ def test_the_order_of_classes_does_not_matter(order: tuple[int, ...]) -> None:
     )
 
 
-def test_what_the_segmenter_needs_is_asked_of_it() -> None:
+def test_the_scorer_needs_the_features_that_its_segmenter_needs() -> None:
     scorer = layout(segmenter={"use": "painted"})
     assert scorer.features == (2, 5)
     scorer.check(14)
@@ -148,7 +148,7 @@ def test_two_segmenters_without_a_file_are_not_taken_for_one() -> None:
         (["door", "wall", "door"], ["door", "wall"], (0, 1)),
     ],
 )
-def test_walls_by_name(wanted: list[str], classes: list[str], found: tuple[int, ...]) -> None:
+def test_walls_are_found_by_name(wanted: list[str], classes: list[str], found: tuple[int, ...]) -> None:
     assert find_walls(wanted, classes) == found
 
 
@@ -170,7 +170,7 @@ def test_walls_by_name(wanted: list[str], classes: list[str], found: tuple[int, 
         ([], [f"c{i}" for i in range(150)], r"c19 and 130 more"),
     ],
 )
-def test_walls_that_are_none(wanted: list[str], classes: list[str], message: str) -> None:
+def test_classes_that_are_no_walls_are_refused(wanted: list[str], classes: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         find_walls(wanted, classes)
 
@@ -262,7 +262,9 @@ def test_one_pass_for_every_scorer_on_the_same_weights(
     )
 
 
-def test_the_bundled_network_by_either_way(rooms: ganstrata.Generator) -> None:
+def test_the_bundled_network_gives_the_same_as_checkpoint_and_as_segmenter(
+    rooms: ganstrata.Generator,
+) -> None:
     images = ganstrata.render(
         rooms, rooms.broadcast(rooms.map(rooms.sample(6, 0, 0, ganstrata.Stream.PROBING).z))
     )
@@ -275,7 +277,7 @@ def test_the_bundled_network_by_either_way(rooms: ganstrata.Generator) -> None:
     assert through.isfinite().any()
 
 
-def test_the_toolkits_order_of_labels(tmp_path: Path) -> None:
+def test_the_order_of_labels_is_taken_from_the_config(tmp_path: Path) -> None:
     """Exchanged planes give the same layout when the config says so, and another when it does not."""
     tensors = published.planar(blocks=(1, 1, 1, 1), width=4, inner=6, seed=3)
     network, toolkit = (

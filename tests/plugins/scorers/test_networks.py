@@ -130,7 +130,7 @@ def test_pairs_stay_finite_where_a_probability_vanishes() -> None:
     assert scorer.score(rendering).tolist() == [[0.0, 1.0, 0.0, -800.0]]
 
 
-def test_a_pair_of_unknown_categories() -> None:
+def test_a_pair_of_unknown_categories_is_refused() -> None:
     with pytest.raises(
         CheckpointError, match=r"no category 'bed_room'\. Did you mean 'bedroom'\? Known: bedroom, "
     ):
@@ -213,7 +213,7 @@ def test_a_larger_picture_says_nearly_the_same(name: str, images: Tensor) -> Non
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_checkpoints_of_another_kind(name: str, tmp_path: Path) -> None:
+def test_checkpoints_of_another_kind_are_refused(name: str, tmp_path: Path) -> None:
     scenes = name in ("category", "attribute")
     what = "scene network" if scenes else "segmentation network of a known kind"
     other = "surfaces" if scenes else "scenes"
@@ -246,7 +246,9 @@ def test_checkpoints_of_another_kind(name: str, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_scene_network_whose_header_is_wrong(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_a_scene_network_with_a_wrong_header_is_refused(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     source = locate("bundled:rooms", "scenes")
     settings = {**read_checkpoint(source).settings, **change}
     save_file(load_file(source), tmp_path / "a", metadata={"ganstrata": json.dumps(settings)})
@@ -255,7 +257,7 @@ def test_a_scene_network_whose_header_is_wrong(change: dict[str, Any], message: 
 
 
 @pytest.mark.parametrize("walls", [["left_wall"], ["left_wall", "hedge"]])
-def test_a_surface_network_without_two_walls(walls: list[str], tmp_path: Path) -> None:
+def test_a_surface_network_without_two_walls_is_refused(walls: list[str], tmp_path: Path) -> None:
     source = locate("bundled:rooms", "surfaces")
     settings = {**read_checkpoint(source).settings, "walls": walls}
     save_file(load_file(source), tmp_path / "a", metadata={"ganstrata": json.dumps(settings)})
@@ -279,7 +281,9 @@ def test_cpu_and_cuda_agree(name: str, images: Tensor) -> None:
         ("category.bias", torch.ones(3, dtype=torch.complex64)),
     ],
 )
-def test_numbers_with_which_nothing_can_be_computed(name: str, tensor: Tensor, tmp_path: Path) -> None:
+def test_values_that_are_no_finite_real_numbers_are_refused(
+    name: str, tensor: Tensor, tmp_path: Path
+) -> None:
     source = locate("bundled:rooms", "scenes")
     settings = json.dumps(dict(read_checkpoint(source).settings))
     save_file(load_file(source) | {name: tensor}, tmp_path / "a", metadata={"ganstrata": settings})
@@ -301,7 +305,7 @@ def nothing(*shape: int) -> Tensor:
         ("resnet.", "it has 40000 blocks"),
     ],
 )
-def test_layers_without_end_are_refused_before_a_network_is_built(
+def test_tens_of_thousands_of_layers_are_refused_before_a_network_is_built(
     prefix: str, message: str, tmp_path: Path
 ) -> None:
     blocks = [f"{prefix}layer{stage}.{i}.conv1.weight" for stage in (1, 2, 3, 4) for i in range(10_000)]
@@ -318,7 +322,7 @@ def test_layers_without_end_are_refused_before_a_network_is_built(
 
 
 @pytest.mark.parametrize("extent", [2**20, 2**30])
-def test_sizes_without_end_take_no_memory(extent: int, tmp_path: Path) -> None:
+def test_sizes_that_a_file_claims_take_no_memory(extent: int, tmp_path: Path) -> None:
     state = {
         name: tensor for name, tensor in ResNet(SHAPE, max_pool=True).state_dict().items() if tensor.dim()
     }

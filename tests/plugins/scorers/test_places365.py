@@ -49,7 +49,7 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("row", "image"), [(0, "image0"), (1, "image2"), (2, "image3")])
-def test_numbers_of_the_reference(narrow: tuple[str, str], row: int, image: str) -> None:
+def test_scores_are_those_of_the_reference(narrow: tuple[str, str], row: int, image: str) -> None:
     checkpoint, weights = narrow
     reference = np.load(DATA / "places365_narrow.npz")
     rendering = ganstrata.Rendering(torch.from_numpy(reference[image]).permute(2, 0, 1)[None].float() / 255.0)
@@ -65,7 +65,7 @@ def test_numbers_of_the_reference(narrow: tuple[str, str], row: int, image: str)
     np.testing.assert_allclose(margins[0], reference["attribute"][row], atol=1e-5, rtol=1e-4)
 
 
-def test_names_and_their_order(narrow: tuple[str, str]) -> None:
+def test_names_are_those_of_the_published_lists_in_order(narrow: tuple[str, str]) -> None:
     checkpoint, weights = narrow
     category = ganstrata.load_scorer(
         "category", checkpoint=checkpoint, against=[("bedroom", "living_room")], device="cpu"
@@ -188,7 +188,7 @@ def test_a_bare_file_does_not_say_whether_there_is_a_pooling(tmp_path: Path) -> 
     ).model.crop
 
 
-def test_labels_of_another_network(tmp_path: Path) -> None:
+def test_another_network_needs_labels(tmp_path: Path) -> None:
     checkpoint = published(tmp_path / "a.pth.tar", random_state(SMALL), "resnet18")
     with pytest.raises(
         CheckpointError, match=r"has 5 outputs, not the 365 categories of Places365; give `labels:`"
@@ -223,7 +223,7 @@ def test_labels_of_another_network(tmp_path: Path) -> None:
         )
 
 
-def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
+def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
     state = random_state(SMALL)
     del state["layer2.0.bn1.weight"]
     state["extra"] = torch.zeros(2)
@@ -252,7 +252,7 @@ def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
         (np.array([{"a": 1}], dtype=object), r"weights: .* is no array that can be read"),
     ],
 )
-def test_attribute_weights_that_do_not_fit(
+def test_attribute_weights_that_do_not_fit_are_refused(
     narrow: tuple[str, str], tmp_path: Path, array: np.ndarray, message: str
 ) -> None:
     np.save(tmp_path / "W.npy", array, allow_pickle=True)
@@ -272,7 +272,7 @@ def test_attributes_need_weights(narrow: tuple[str, str]) -> None:
 @pytest.mark.parametrize(
     ("name", "options"), [("category", {"clamp_fc": True}), ("attribute", {"weights": "W.npy"})]
 )
-def test_options_that_the_bundled_network_has_no_use_for(name: str, options: dict[str, object]) -> None:
+def test_the_bundled_network_refuses_options_it_does_not_use(name: str, options: dict[str, object]) -> None:
     with pytest.raises(CheckpointError, match="meant for Places365 networks"):
         ganstrata.load_scorer(name, checkpoint="bundled:rooms", device="cpu", **options)
 

@@ -28,7 +28,7 @@ SIZES = [
 
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 @pytest.mark.parametrize(("before", "after"), SIZES)
-def test_it_is_what_pillow_gives(before: tuple[int, int], after: tuple[int, int], mode: str) -> None:
+def test_resizing_gives_what_pillow_gives(before: tuple[int, int], after: tuple[int, int], mode: str) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (*before, 3), dtype=np.uint8)
     reference = np.asarray(
         Image.fromarray(picture).resize(after[::-1], getattr(Image.Resampling, mode.upper()))
@@ -101,7 +101,7 @@ def test_autocast_changes_nothing() -> None:
         assert torch.equal(resized(images, 24), expected)
 
 
-def test_cropping_and_normalising() -> None:
+def test_pictures_are_cropped_and_normalised() -> None:
     images = torch.arange(36.0).view(1, 1, 6, 6).expand(1, 3, 6, 6) / 36.0
     assert centre_cropped(images, 2)[0, 0].mul(36.0).round().tolist() == [[14.0, 15.0], [20.0, 21.0]]
     found = normalised(images)

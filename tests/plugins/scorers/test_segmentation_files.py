@@ -82,7 +82,9 @@ def lightning(tensors: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> di
     }
 
 
-def test_a_planar_network_of_full_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planar_network_of_full_size_gives_what_its_definition_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """ResNet-101 with 37 channels in the head, in a file as its authors' training writes it."""
     tensors = published.planar()
     trunk = [
@@ -111,7 +113,9 @@ def test_a_planar_network_of_full_size(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("prefix", ["model.", "", "module.model."])
 @pytest.mark.parametrize("size", [320, 64, 500])
-def test_planar_networks_of_other_depths(load: Callable[..., Segmentation], prefix: str, size: int) -> None:
+def test_planar_networks_of_other_depths_give_what_their_definition_gives(
+    load: Callable[..., Segmentation], prefix: str, size: int
+) -> None:
     tensors = published.planar(**SMALL, prefix=prefix)
     scorer, images = load(tensors), pictures(2, size)
     rendering = Rendering(images)
@@ -129,7 +133,9 @@ def test_planar_networks_of_other_depths(load: Callable[..., Segmentation], pref
     assert torch.allclose(scorer.score(rendering).sum(dim=1), torch.ones(2))
 
 
-def test_a_planar_network_of_basic_blocks(load: Callable[..., Segmentation]) -> None:
+def test_a_planar_network_of_basic_blocks_gives_what_its_definition_gives(
+    load: Callable[..., Segmentation],
+) -> None:
     """As LSUN-room's `backbone: resnet18` makes it."""
     tensors = published.planar((2, 2, 2, 2), width=8, inner=6, bottleneck=False)
     assert "model.resnet.layer1.0.downsample.0.weight" not in tensors
@@ -143,7 +149,9 @@ def test_a_planar_network_of_basic_blocks(load: Callable[..., Segmentation]) -> 
 
 
 @pytest.mark.parametrize("classes", [15, 19])
-def test_face_parsers_of_full_size(load: Callable[..., Segmentation], classes: int) -> None:
+def test_face_parsers_of_full_size_give_what_their_definition_gives(
+    load: Callable[..., Segmentation], classes: int
+) -> None:
     tensors = published.face_parser(classes)
     scorer, images = load(tensors), pictures(1, 512)
     names = [concept.name for concept in scorer.concepts]
@@ -167,7 +175,7 @@ def test_faces_are_enlarged_and_cut_as_the_authors_do(load: Callable[..., Segmen
     )
 
 
-def test_a_face_parser_as_safetensors_and_without_counters(tmp_path: Path) -> None:
+def test_a_face_parser_may_be_safetensors_and_lack_counters(tmp_path: Path) -> None:
     tensors = {
         name: t for name, t in published.face_parser(feature_scale=16).items() if "num_batches" not in name
     }
@@ -209,7 +217,7 @@ def test_both_networks_share_their_pass_with_every_scorer_of_the_file(
     ]
 
 
-def test_tables_of_names() -> None:
+def test_tables_of_class_names_agree_with_each_other() -> None:
     """A room's surfaces have two published orders; faces of 15 classes are those of 19 with some merged."""
     rooms, faces = (
         json.loads(ROOMS.read_text(encoding="utf-8")),
@@ -257,7 +265,7 @@ def damaged(tensors: dict[str, Tensor], **changes: Tensor | None) -> dict[str, T
         ),
     ],
 )
-def test_planar_networks_that_do_not_fit(
+def test_planar_networks_that_do_not_fit_are_refused(
     load: Callable[..., Segmentation], changes: dict[str, Tensor | None], message: str
 ) -> None:
     with pytest.raises(CheckpointError, match=message):
@@ -279,19 +287,19 @@ def test_planar_networks_that_do_not_fit(
         ),
     ],
 )
-def test_face_parsers_that_do_not_fit(
+def test_face_parsers_that_do_not_fit_are_refused(
     load: Callable[..., Segmentation], changes: dict[str, Tensor | None], message: str
 ) -> None:
     with pytest.raises(CheckpointError, match=message):
         load(damaged(published.face_parser(feature_scale=16), **changes))
 
 
-def test_an_order_of_labels_for_a_network_without() -> None:
+def test_an_order_of_labels_is_refused_for_other_networks() -> None:
     with pytest.raises(CheckpointError, match="label_order is for planar networks of LSUN-room"):
         ganstrata.load_scorer("segmentation", checkpoint="bundled:rooms", label_order="network", device="cpu")
 
 
-def test_all_kinds_have_one_face(load: Callable[..., Segmentation]) -> None:
+def test_every_kind_of_network_follows_the_protocol(load: Callable[..., Segmentation]) -> None:
     """What the dispatcher returns has what the protocol names."""
     for tensors in (published.planar(**SMALL), published.face_parser(feature_scale=16)):
         model: segmenters.SegmentationModel = load(tensors).model

@@ -40,7 +40,7 @@ def test_values_are_looked_up_by_index(tmp_path: Path) -> None:
     )
 
 
-def test_pictures_that_are_no_probing_samples_have_no_score(tmp_path: Path) -> None:
+def test_only_probing_samples_have_scores(tmp_path: Path) -> None:
     scorer = ganstrata.load_scorer("table", file=write(tmp_path, "index,tidy\n0,1\n1,0\n"), device="cpu")
     assert torch.isnan(scorer.score(shown(None))).all()
 
@@ -72,20 +72,20 @@ def test_columns_are_chosen_and_the_index_may_have_another_name(tmp_path: Path) 
         ("index,tidy\n\n\n", "has no rows below its heading"),
     ],
 )
-def test_tables_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:
+def test_tables_that_cannot_be_used_are_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
         ganstrata.load_scorer("table", file=write(tmp_path, text), device="cpu")
     assert message in str(caught.value)
 
 
-def test_a_column_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_column_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no column 'tidi'; it has tidy"):
         ganstrata.load_scorer(
             "table", file=write(tmp_path, "index,tidy\n0,1\n"), columns=["tidi"], device="cpu"
         )
 
 
-def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
+def test_a_missing_file_or_one_that_is_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot read .*absent"):
         ganstrata.load_scorer("table", file=str(tmp_path / "absent.csv"), device="cpu")
     (tmp_path / "binary.csv").write_bytes(b"index,\xff\xfe\x00tidy")
@@ -121,7 +121,7 @@ def test_a_run_learns_from_labels_and_is_judged_by_other_scorers(
     assert "people/liked" in (run.path / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_sample_that_the_run_does_not_have(fakes, config, finished, tmp_path: Path) -> None:
+def test_a_table_with_samples_outside_the_run_is_refused(fakes, config, finished, tmp_path: Path) -> None:
     config = deepcopy(config)
     config["scorers"].append({"use": "table", "with": {"file": labels_of(finished, tmp_path, 600, last=640)}})
     with pytest.raises(
