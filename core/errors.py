@@ -16,7 +16,7 @@ SOURCE = 300  # maximum length of the text that names the source of faults
 
 
 class GanstrataError(Exception):
-    """Base of all errors that are reported without a traceback. Exit code 1: the work failed.
+    """Base of all errors that are reported without a traceback. Exit code 1: the command failed.
 
     The text is shortened if it is too long, and characters that cannot be printed are escaped.
     """
@@ -101,7 +101,7 @@ class CheckpointError(UserError):
 
 
 class MismatchError(UserError):
-    """Two things do not belong together: a boundary and a generator, or a run and a config."""
+    """Two inputs do not belong together: a boundary and a generator, or a run and a config."""
 
 
 class RunError(UserError):

@@ -113,7 +113,7 @@ def _ending(text: str, limit: int) -> str:
 
 
 def _rendered(value: object, room: int, depth: int) -> str:
-    """Return a value in little more than `room` characters; each part uses what earlier ones left."""
+    """Return a value in little more than `room` characters; each part uses what earlier parts left."""
     room = max(room, 0)
     if value is None or isinstance(value, bool):
         return str(value)

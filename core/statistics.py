@@ -22,7 +22,7 @@ def bootstrap_weights(samples: int, resamplings: int, seed: int) -> Floats:
     Args:
         samples: K.
         resamplings: R.
-        seed: of the random numbers.
+        seed: seed of the random numbers.
 
     Returns:
         How often each sample is drawn in each resampling, (R, K). Each row sums to K.
@@ -55,7 +55,7 @@ def widening(count: NDArray[Any]) -> Floats:
     teachers should know about the bootstrap, The American Statistician 69, 2015, section 3.2).
 
     Args:
-        count: number of samples n behind each mean, any shape.
+        count: number of samples n of each mean, any shape.
 
     Returns:
         f in the shape of `count`; NaN for fewer than 2 samples.
@@ -74,9 +74,9 @@ def widened(replicates: Floats, value: Floats, count: NDArray[Any]) -> Floats:
     Each replicate r becomes value + f (r - value), with f from `widening`.
 
     Args:
-        replicates: of the estimate, (R, ...).
+        replicates: replicates of the estimate, (R, ...).
         value: estimate from the original samples, (...).
-        count: number of samples behind the estimate, broadcast against `value`.
+        count: number of samples of the estimate, broadcast against `value`.
 
     Returns:
         Replicates (R, ...); NaN where fewer than two samples are defined, since their spread is unknown.

@@ -78,7 +78,7 @@ def test_a_run_says_nothing_unless_asked(fakes, config, tmp_path: Path, capfd) -
     ganstrata.run(config, tmp_path / "a")
     assert capfd.readouterr() == ("", "")
     ganstrata.run(config, tmp_path / "b", quiet=False)
-    assert "images to make and score" in capfd.readouterr().err
+    assert "images to synthesise and score" in capfd.readouterr().err
 
 
 def test_an_open_run_is_read_not_written(finished: Run) -> None:
@@ -88,7 +88,7 @@ def test_an_open_run_is_read_not_written(finished: Run) -> None:
     assert run.config == finished.config
     assert all(run.is_done(stage) for stage in ("synthesize", "learn", "rescore", "edit", "report"))
     assert {file: file.stat().st_mtime_ns for file in finished.path.rglob("*")} == before
-    with pytest.raises(RunError, match="is no run directory"):
+    with pytest.raises(RunError, match="is not a run directory"):
         ganstrata.open_run(finished.path / "edits")
 
 

@@ -164,8 +164,10 @@ def segment_hops(prepared: Prepared, batch: Batch) -> BatchTransitions:
         )
     scores = np.empty((n, len(batch.fields), 2), np.float32)
     for hop, (alias, column) in enumerate(batch.columns):
-        for side in (0, 1):
-            scores[:, hop, side] = checked_scores(prepared.scorers[alias], renderings[hop + side])[:n, column]
+        for after in (0, 1):
+            scores[:, hop, after] = checked_scores(prepared.scorers[alias], renderings[hop + after])[
+                :n, column
+            ]
     return BatchTransitions(
         position=batch.position,
         hops=[count(a, b, len(segmenter.concepts), start=batch.position) for a, b in pairwise(labels)],

@@ -243,7 +243,7 @@ def _hop(
     above = (
         [None, None]
         if threshold is None or not len(known)
-        else [float((known[:, side] > threshold).mean()) for side in (0, 1)]
+        else [float((known[:, after] > threshold).mean()) for after in (0, 1)]
     )
     return Hop(
         along=boundary.name,

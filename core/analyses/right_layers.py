@@ -193,7 +193,9 @@ def _wrong_layer_sentences(effects: Effects, rows: Sequence[LayerEffect], groups
     for group in groups:
         most: dict[str, str] = {}
         for row in (row for row in rows if row.set_name == group and not row.is_right):
-            significant = {level: side.value for level, side in row.levels.items() if side.beyond}
+            significant = {
+                level: side_effect.value for level, side_effect in row.levels.items() if side_effect.beyond
+            }
             most[row.name] = (
                 max(significant, key=lambda level: significant[level])
                 if significant
@@ -220,7 +222,7 @@ def layers(source: LabelledRun, request: AnalysisRequest) -> AnalysisResult:
     source.run.require("edit")
     comparison = compare(source.effects, request)
     table = [["concept", "layers", "", "own concept", *(f"{level} (random)" for level in comparison.levels)]]
-    side_rows: list[list[Any]] = [
+    side_effect_rows: list[list[Any]] = [
         [
             "boundary",
             "boundary_level",
@@ -237,8 +239,8 @@ def layers(source: LabelledRun, request: AnalysisRequest) -> AnalysisResult:
     ]
     for row in comparison.rows:
         cells = [
-            f"{bracketed(side.value, side.low, side.high)} ({plain(side.random)})"
-            if (side := row.levels.get(level))
+            f"{bracketed(side_effect.value, side_effect.low, side_effect.high)} ({plain(side_effect.random)})"
+            if (side_effect := row.levels.get(level))
             else "–"
             for level in comparison.levels
         ]
@@ -246,15 +248,24 @@ def layers(source: LabelledRun, request: AnalysisRequest) -> AnalysisResult:
             [row.name, row.set_name, "right" if row.is_right else "", bracketed(*row.target), *cells]
         )
         head = [row.name, row.level, row.set_name, row.is_right]
-        side_rows.append([*head, "own concept", *row.target, float("nan"), 1, ""])
-        for of, side in [*row.levels.items(), ("all other levels", row.elsewhere)]:
-            side_rows.append(
-                [*head, of, side.value, side.low, side.high, side.random, side.concepts, side.beyond]
+        side_effect_rows.append([*head, "own concept", *row.target, float("nan"), 1, ""])
+        for of, side_effect in [*row.levels.items(), ("all other levels", row.elsewhere)]:
+            side_effect_rows.append(
+                [
+                    *head,
+                    of,
+                    side_effect.value,
+                    side_effect.low,
+                    side_effect.high,
+                    side_effect.random,
+                    side_effect.concepts,
+                    side_effect.beyond,
+                ]
             )
     pictures = {
         f"{stem}.png": png(picture) for stem, picture in sheets(source.run, comparison, enlarge=True).items()
     }
-    tables = {"sides": side_rows, "concepts": comparison.pairs}
+    tables = {"sides": side_effect_rows, "concepts": comparison.pairs}
     return AnalysisResult(
         "layers", table, comparison.sentences, [comparison.figure], tables, request_record(request), pictures
     )

@@ -14,15 +14,15 @@ def boundaries_named(run: Run, engine: Engine, names: tuple[str, ...]) -> list[B
     """Return the boundaries of a run that have these names, in the same order.
 
     Raises:
-        ConfigError: some names are of no boundary; the error lists all of them.
-        MismatchError: a boundary is of another generator or latent space.
+        ConfigError: no boundary has some of the names; the error lists all of them.
+        MismatchError: a boundary belongs to another generator or latent space.
     """
     known, _ = load_boundaries(run.path)
     unknown = [name for name in names if name not in known.names]
     if unknown:
         listed = ", ".join(known.names)
         faults = [
-            Fault((f"boundary {name}",), f"there is none of this name.{nearest(name, known.names)}")
+            Fault((f"boundary {name}",), f"no boundary has this name.{nearest(name, known.names)}")
             for name in unknown
         ]
         raise ConfigError(f"{run.path} (its boundaries: {listed})", faults)

@@ -56,7 +56,7 @@ class _Content(BaseModel):
     def _names_differ(self) -> _Content:
         names = [(row.concept, *row.given) for row in self.boundaries]
         if len(set(names)) < len(names):
-            raise ValueError("two boundaries have one name")
+            raise ValueError("two boundaries have the same name")
         return self
 
 
@@ -64,8 +64,8 @@ def save_boundaries(boundaries: Boundaries, folder: Path, skipped: Mapping[str, 
     """Write boundaries.safetensors and boundaries.json.
 
     Args:
-        boundaries: to be stored.
-        folder: of both files.
+        boundaries: boundaries to store.
+        folder: folder for both files.
         skipped: concept without a boundary -> reason.
     """
     tensors = {}

@@ -38,11 +38,11 @@ class LearningTask:
 
     Attributes:
         learner: the plugin.
-        generator: of the samples.
+        generator: generator of the samples.
         latents: w (N, D), or codes (N, L, D) for learners of w+.
         scores: (N, C).
-        concepts: of the C columns of `scores`.
-        classes: of a conditional generator (N,), for learners that compare within classes.
+        concepts: concepts of the C columns of `scores`.
+        classes: classes of a conditional generator (N,), for learners that compare within classes.
     """
 
     learner: BoundaryLearner
@@ -105,12 +105,12 @@ def learn(
     Args:
         samples: from `ganstrata.probe`.
         learner: from `ganstrata.load_learner`.
-        generator: of the samples. Boundaries store its fingerprint and fit no other generator.
+        generator: generator of the samples. Boundaries store its fingerprint and fit no other generator.
         concepts: patterns of concept names, such as `hue/*`.
         conditions: a concept to edit and the concepts to keep. Each condition adds a conditional direction.
         resamples: how often the boundaries are learnt again from resampled samples (bootstrap). The intervals
             of effects then include the variance due to learning. 0 for none.
-        seed: of all random choices of the learner and of the resampling.
+        seed: seed of the learner's random choices and of the resampling.
 
     Raises:
         UserError: a pattern matches no concept.
@@ -165,7 +165,7 @@ def reason_invariant(row: Mapping[str, Any]) -> str:
     """Return why a concept does not vary, from its row of statistics."""
     if row["samples"] == 0:
         return "undefined for every sample"
-    return f"does not vary here: its spread is {row['sd']:.3g}, the least that counts is {row['least']:.3g}"
+    return f"does not vary here: its standard deviation is {row['sd']:.3g}, the minimum is {row['least']:.3g}"
 
 
 def learn_from_resample(
@@ -175,9 +175,9 @@ def learn_from_resample(
 
     Args:
         task: with all samples.
-        conditions: of the conditional directions.
-        rows: to learn from (N,), some of them several times.
-        seed: of the learner.
+        conditions: conditions from which conditional directions are computed.
+        rows: rows to learn from (N,), some of them several times.
+        seed: seed of the learner.
 
     Returns:
         The boundaries, and a dict name -> reason for those that could not be learnt.
@@ -220,7 +220,7 @@ def _checked(
         if digest(torch.from_numpy(values)) != before[name]:
             raise PluginBroken(
                 f"{owner_of(learner)} changed the {name} that it was given, which are used again; "
-                "let it work on a copy"
+                "make it change a copy instead"
             )
     return check_learned(returned, learner, concepts, generator)
 

@@ -22,7 +22,7 @@ from ..randomness import Stream
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-FEWEST_SAMPLES = 32  # that replicates move; or half of the boundary's samples, if that is more
+FEWEST_SAMPLES = 32  # on which replicates are moved; or half of the boundary's samples, if that is more
 LARGEST_DILUTION = np.sqrt(2.0)  # of a boundary that is pure noise
 
 
@@ -31,7 +31,7 @@ def resampled_rows(samples: int, seed: int, replicate: int) -> tuple[Rows, int]:
 
     Args:
         samples: N.
-        seed: of the run.
+        seed: seed of the run.
         replicate: number of the resample, from 0.
 
     Returns:
@@ -53,7 +53,7 @@ def replicate_samples(samples: int, batch: int) -> int:
     better estimate than more samples. The number is rounded up to whole batches.
 
     Args:
-        samples: K, that the boundary itself moves.
+        samples: K, the number on which the boundary itself is moved.
         batch: samples in one pass.
 
     >>> replicate_samples(128, 16), replicate_samples(500, 32), replicate_samples(24, 16)
@@ -78,7 +78,7 @@ def dilution(normal: NDArray[np.floating], replicates: NDArray[np.floating]) -> 
     centre.
 
     Args:
-        normal: of the boundary, of unit length, (D,) or (L, D).
+        normal: unit normal of the boundary, (D,) or (L, D).
         replicates: normals (M, D) or (M, L, D), without those that could not be learnt.
 
     Returns:
@@ -184,7 +184,7 @@ def total_interval(
         high: upper end.
         error: from `learning_error`; NaN gives NaN.
         freedom: f, its degrees of freedom.
-        confidence: of Student's interval `half`.
+        confidence: confidence of Student's interval `half`.
 
     Returns:
         The lower and the upper end.

@@ -55,7 +55,7 @@ def random_directions(generator: Generator, count: int, seed: int, *, layerwise:
     Args:
         generator: gives L and D.
         count: R.
-        seed: of the run.
+        seed: seed of the run.
         layerwise: whether to draw one direction per layer.
 
     Returns:
@@ -88,8 +88,8 @@ def permuted_directions(
         scores: (N, C), of concepts that can be learnt.
         concepts: C of them; direction r takes concept r modulo C.
         count: R, the number of directions; each has its own permutation.
-        seed: of the permutations.
-        classes: of a conditional generator (N,); scores are then permuted within each class.
+        seed: seed of the permutations.
+        classes: classes of a conditional generator (N,); scores are then permuted within each class.
 
     Returns:
         (R, D), or (R, L, D).

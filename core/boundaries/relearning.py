@@ -14,7 +14,7 @@ from .learning_variance import resampled_rows
 from .resampled import Resampled
 
 Learn = Callable[[NDArray[np.int64], int], tuple[Boundaries, Mapping[str, str]]]
-"""Learns from rows (N,), with a seed; returns boundaries, and a dict name -> reason of those that failed."""
+"""Learn from rows (N,) with a seed; return the boundaries, and a dict name -> reason of failure."""
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Relearnt:
 
     Attributes:
         resampled: normals and spreads.
-        missing: name of a boundary -> its failures; boundaries without any are not there.
+        missing: name of a boundary -> its failures; boundaries without failures are left out.
     """
 
     resampled: Resampled
@@ -60,9 +60,9 @@ def learn_again(
     Args:
         learn: calls the run's learner on rows of the samples.
         boundaries: learnt from all samples, conditional directions included.
-        w: of all samples (N, D); the spread s_w is computed again for each resample.
+        w: w of all samples (N, D); the spread s_w is computed again for each resample.
         count: M.
-        seed: of the resampling.
+        seed: seed of the resampling.
         done: called after each resample.
 
     Returns:

@@ -31,7 +31,7 @@ class Extremes(PluginConfig):
     )
 
     def check(self, samples: int) -> None:
-        """Check that so many samples supply the positives and negatives, before any work is done.
+        """Check before a run that this number of samples supplies the positives and negatives.
 
         Raises:
             DataError: there are too few samples.
@@ -46,11 +46,11 @@ class Selection:
 
     Attributes:
         train: rows to learn from.
-        train_labels: of `train`.
+        train_labels: labels of `train`.
         held_out: selected rows that measure accuracy.
-        held_out_labels: of `held_out`.
+        held_out_labels: labels of `held_out`.
         rest: rows that were not selected.
-        rest_labels: of `rest`, 1 above the midpoint of the highest and the lowest score.
+        rest_labels: labels of `rest`, 1 above the midpoint of the highest and the lowest score.
         requested: counts of positives and negatives from the config; within classes fewer may be selected.
     """
 
@@ -82,13 +82,13 @@ def count_of(requested: int | float, available: int, what: str, concept: str) ->
     share = isinstance(requested, float) and requested <= 1.0
     if not share and requested != int(requested):
         raise DataError(
-            f"{concept}: {requested:g} {what} were asked for; give a whole number, or a share up to 0.5"
+            f"{concept}: {requested:g} {what} were requested; give a whole number, or a share up to 0.5"
         )
     count = floor_share(requested, available) if share else int(requested)
     if count < 2 or count > available // 2:
         change = "raise" if count < 2 <= available // 2 else "lower"
         raise DataError(
-            f"{concept}: {requested:g} {what} were asked for, but there are {available} samples "
+            f"{concept}: {requested:g} {what} were requested, but there are {available} samples "
             f"with a score, so 2 to {available // 2} are possible; "
             f"{change} boundary.with.{what} or raise synthesis.samples"
         )
@@ -104,8 +104,8 @@ def select_extremes(
         scores: (N,); samples whose score is NaN are left out.
         extremes: how many to select, and the share to train on.
         concept: its name, for messages; it also seeds the split.
-        seed: of the split.
-        classes: of a conditional generator (N,). Each class then supplies positives and negatives in
+        seed: seed of the split.
+        classes: classes of a conditional generator (N,). Each class then supplies positives and negatives in
             proportion to its size, and in the same proportion to each other, so that the class says nothing
             about the label. Classes that are too small supply what they can.
 
@@ -126,7 +126,7 @@ def select_extremes(
         value = float(scores[low[0]])
         same = int((scores[defined] == value).sum())
         raise DataError(
-            f"{concept}: the {positives} highest and {negatives} lowest scores are not apart: "
+            f"{concept}: the {positives} highest and {negatives} lowest scores overlap: "
             f"{same} of {len(defined)} samples score {value:g}; "
             "ask for fewer positives or negatives, or exclude the concept"
         )
@@ -183,7 +183,8 @@ def _within_classes(
         raise DataError(
             f"{concept}: {positives} positives and {negatives} negatives are shared among "
             f"{len(members)} classes of up to {int(sizes.max())} samples, "
-            "and no class has two ends that differ; draw fewer classes, or raise synthesis.samples"
+            "and in no class does the highest score differ from the lowest; "
+            "draw fewer classes, or raise synthesis.samples"
         )
     high, low = np.concatenate(highs), np.concatenate(lows)
     return high[np.argsort(-scores[high], kind="stable")], low[np.argsort(-scores[low], kind="stable")]
@@ -225,8 +226,8 @@ def apportion(
     """Share out a total in proportion to sizes, by the method of largest remainders; the first wins a tie.
 
     Args:
-        total: to share out.
-        sizes: that the shares are proportional to (G,).
+        total: number to share out.
+        sizes: sizes that the shares are proportional to (G,).
         most: limit of each share (G,). The surplus goes to shares with room, and is lost if none has any.
 
     Returns:

@@ -32,7 +32,7 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
     """Learn the boundaries of a run, and write them with their resampled normals and null directions.
 
     Raises:
-        DataError: no boundary could be learnt, or a direction has the name of no concept.
+        DataError: no boundary could be learnt, or no concept has the name of a direction.
     """
     prepared = engine.prepared
     config, conditions, seed = (
@@ -109,10 +109,10 @@ def _check_named(boundaries: Boundaries, prepared: Prepared) -> None:
         DataError: some directions of an unsupervised learner do not have the name of a concept.
     """
     known = {concept.name for concept in prepared.concepts}
-    strange = [visible(boundary.concept) for boundary in boundaries if boundary.concept not in known]
-    if strange:
+    without_concept = [visible(boundary.concept) for boundary in boundaries if boundary.concept not in known]
+    if without_concept:
         raise DataError(
-            f"{owner_of(prepared.learner)} gave directions called {listed(strange)}, "
+            f"{owner_of(prepared.learner)} gave directions called {listed(without_concept)}, "
             "but no scorer has these concepts; "
             "a run judges a direction by the scores of the concept of the same name. "
             "To use directions without a concept, call load_learner(...).learn(...) in Python"

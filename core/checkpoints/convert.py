@@ -79,7 +79,7 @@ def convert(source: str, out: Path, *, force: bool = False) -> Converted:
 
 
 def _check_place(source: Path, out: Path, *, force: bool) -> None:
-    """Check that `out` can be written, before any work is done."""
+    """Check that `out` can be written, before anything is computed."""
     if out.suffix != SUFFIX:
         raise UserError(f"{out}: the new file is safetensors; let its name end in {SUFFIX}")
     if out.is_dir():

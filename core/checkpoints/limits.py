@@ -9,7 +9,7 @@ EXTENT = 2**31  # size of a dimension; nothing else bounds the shape of a tensor
 TENSORS = 50_000  # tensors in a file; the largest published checkpoints have about 20,000
 LENGTH = 300  # characters of a tensor's name
 NAMES = 4_000_000  # characters of the names of all tensors
-SLACK = 4  # size of data kept in another form, as a multiple of the file size
+SLACK = 4  # size of data stored in another form, as a multiple of the file size
 SHARED = 3  # size of all tensors that share storages, as a multiple of the file size: each may be copied
 SPARE = 2**24  # extra bytes on top of SLACK, for small files
 

@@ -96,7 +96,7 @@ def _error_context(path: Path, what: str) -> Iterator[None]:
         with warnings.catch_warnings(action="ignore"):  # about headers that Python 2 wrote
             yield
     except Refused as error:
-        raise CheckpointError(f"{path} is no array that can be read: {error}") from None
+        raise CheckpointError(f"{path} is not a readable array: {error}") from None
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from None
     except Exception as error:  # a damaged header may raise almost anything

@@ -93,7 +93,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except Refused as error:
-        raise CheckpointError(f"{path} is no checkpoint that can be read: {error}") from None
+        raise CheckpointError(f"{path} is not a readable checkpoint: {error}") from None
     except Damaged as error:
         raise CheckpointError(
             f"{path} looks like {kind(head)} but is damaged or cut short; nothing in it was run: {error}"

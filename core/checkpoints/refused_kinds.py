@@ -20,15 +20,15 @@ CONVERT = (
 )
 READ = "safetensors, torch files and NVIDIA's pickles are read"
 UNPACK = "Unpack it first."
-DOWNLOAD = "Download it again, and look at its size."
+DOWNLOAD = "Download it again, and check its size."
 
-# Files that users mistake for checkpoints: offset, bytes found there, what the file is, what to do.
+# Files that users mistake for checkpoints: offset, bytes at that offset, what the file is, what to do.
 BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
     (
         0,
         b"version https://git-lfs",
-        "a pointer of Git LFS, a text file that stands for the true one",
-        "Fetch the true one with `git lfs pull`.",
+        "a Git LFS pointer, a small text file in place of the real file",
+        "Fetch the real file with `git lfs pull`.",
     ),
     (0, b"\x1f\x8b", "a gzip archive", UNPACK),
     (0, b"BZh", "a bzip2 archive", UNPACK),
@@ -111,7 +111,7 @@ def refuse_other_kinds(head: bytes, size: int) -> None:
         )
     if not any(head):
         raise Refused(f"it begins with nothing but zeros: a download that was never finished. {DOWNLOAD}")
-    raise Refused(f"it is of a kind that is not known here; {READ}")
+    raise Refused(f"its format is unknown; {READ}")
 
 
 def _is_text(head: bytes) -> bool:

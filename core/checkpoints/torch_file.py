@@ -50,10 +50,10 @@ def parse_storage_id(key: Any) -> tuple[Any, str, int]:
         Damaged: the id does not describe a storage.
     """
     if not isinstance(key, tuple) or not 5 <= len(key) <= 6:
-        raise Damaged(f"its pickle asks for {shown(key)}, which is no tensor")
+        raise Damaged(f"its pickle asks for {shown(key)}, which is not a tensor")
     word, kind, name, _device, count = key[:5]
     if not isinstance(word, str) or word != "storage" or not isinstance(name, str) or type(count) is not int:
-        raise Damaged(f"its pickle asks for {shown(key)}, which is no tensor")
+        raise Damaged(f"its pickle asks for {shown(key)}, which is not a tensor")
     return dtype_of(kind), name, count
 
 
@@ -84,7 +84,7 @@ def read_legacy(
 
     unpickler = Unpickler(data, allowed() if allowed else Allowed(budget), budget, load_storage, position)
     if not is_magic(unpickler.run()):
-        raise Damaged("its pickle is no torch file")
+        raise Damaged("its pickle is not a torch file")
     unpickler.run()  # the version
     system = unpickler.run()
     if isinstance(system, dict) and system.get("little_endian") is False:

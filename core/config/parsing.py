@@ -154,7 +154,7 @@ class _YAML(yaml.SafeLoader):
             return super().construct_object(node, deep=deep)
         except (ValueError, KeyError, IndexError, AttributeError, OverflowError):
             raise yaml.constructor.ConstructorError(
-                None, None, f"this is no {kind}", node.start_mark
+                None, None, f"this is not a valid {kind}", node.start_mark
             ) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:

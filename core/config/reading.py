@@ -37,11 +37,11 @@ def config_of(data: Any, source: str, overrides: Sequence[str] = ()) -> RunConfi
 
     Args:
         data: plain data.
-        source: where it comes from, for messages.
+        source: origin of the data, for messages.
         overrides: applied in turn.
 
     Raises:
-        UserError: it is no mapping, or an override names no value.
+        UserError: the data are not a mapping, or an override names no value.
         ConfigError: the config has faults; the error lists all of them.
     """
     if not isinstance(data, dict):

@@ -256,7 +256,7 @@ class Report(Section):
 
 
 class Engine(Section):
-    """Distribution of the work over processes."""
+    """Distribution of the tasks over processes."""
 
     kind: Literal["local"] = Field(default="local", description="local: processes on this machine")
     workers: Workers | Literal["auto"] = Field(
@@ -275,7 +275,7 @@ class RunConfig(Section):
     concepts: Concepts = Concepts()
     boundary: Use = Field(description="the boundary learner and its config")
     conditions: list[Condition] = Field(
-        default=[], description="conditional directions to verify besides the learnt ones"
+        default=[], description="conditional directions to verify besides the learnt boundaries"
     )
     synthesis: Synthesis = Synthesis()
     rescoring: Rescoring = Rescoring()
@@ -298,9 +298,11 @@ class RunConfig(Section):
     @classmethod
     def _distinct(cls, value: list[UseScorer]) -> list[UseScorer]:
         aliases = [scorer.alias for scorer in value]
-        twice = sorted({alias for alias in aliases if aliases.count(alias) > 1})
-        if twice:
-            raise ValueError(f"two scorers are called '{twice[0]}'; give one of them another name with `as`")
+        repeated = sorted({alias for alias in aliases if aliases.count(alias) > 1})
+        if repeated:
+            raise ValueError(
+                f"two scorers are called '{repeated[0]}'; give one of them another name with `as`"
+            )
         for alias in aliases:  # scores are stored in files of this name
             alike = [other for other in aliases if other != alias and other.casefold() == alias.casefold()]
             if alike:

@@ -56,7 +56,7 @@ def starter_config(file: str) -> str:
     scorers = BUNDLED_SCORERS if file.startswith(BUNDLED) else NO_WEIGHTS
     head = f"# {_summary(facts)}\n# This config runs as it is. docs/config.md has every field.\n\n"
     sections = f"""
-        concepts: {{include: ["*"]}} # which get a boundary: patterns such as colour/red; all are scored
+        concepts: {{include: ["*"]}} # concepts with a boundary: patterns such as colour/red; all are scored
 
         # positives, negatives: shares of the samples with the highest and the lowest scores
         boundary: {{use: linear_svm, with: {{positives: 0.2, negatives: 0.2}}}}
@@ -64,7 +64,7 @@ def starter_config(file: str) -> str:
         synthesis: {{samples: {samples}, seed: 0}} # to learn from; 10000 or more for a publication
 
         rescoring:
-          samples: {verification} # fresh ones to verify on; intervals shrink with the root of their number
+          samples: {verification} # new samples to verify on; intervals shrink with the root of their number
           layers: [all, each, groups]
           null_directions: 10 # random directions to compare with
 

@@ -47,21 +47,21 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
         few = generator.sample(min(SAMPLES, scored.batch), seed, 0, Stream.PROBING)
         few_codes = generator.broadcast(generator.map(few.z, few.condition))
         part = scored.render(few_codes, few.condition, few.index, Stream.PROBING).rendering
-        apart = distance(images[: len(few.z)], part.images, width)
-        if not apart <= BATCH_TOLERANCE:
+        difference = distance(images[: len(few.z)], part.images, width)
+        if not difference <= BATCH_TOLERANCE:
             raise PluginBroken(
-                f"{owner}: pictures change by {apart:.2g} of the range when they are made in a batch of "
+                f"{owner}: pictures change by {difference:.2g} of the range when they are made in a batch of "
                 f"{scored.batch} and not of {len(few.z)}; a picture may depend on its own sample only"
             )
-        # The edit that begins at the earliest stratum passes through all states from which later ones begin.
+        # The edit that begins at the earliest stratum passes through all states from which later edits begin.
         earliest, *others = sorted(sets, key=lambda layers: first_reader(generator, layers))
         whole.edited(codes.roll(1, 0) if len(codes) > 1 else NEARBY * codes, earliest)
         for layers in others[-1:]:
-            apart = distance(images, whole.edited(codes, layers).images, width)
-            if not apart <= REPEAT_TOLERANCE:
+            difference = distance(images, whole.edited(codes, layers).images, width)
+            if not difference <= REPEAT_TOLERANCE:
                 raise PluginBroken(
                     f"{owner}: an edit that changes nothing, after another edit, changes the picture by "
-                    f"{apart:.2g} of the range; strata write into states that they are given, or return "
+                    f"{difference:.2g} of the range; strata write into states that they are given, or return "
                     "memory that they write into again"
                 )
         again = whole.edited(codes, earliest)

@@ -114,7 +114,7 @@ def _fault(boundary: Boundary, generator: Generator) -> str:
             f"in {generator.space}, and its fingerprint is {generator.fingerprint}: "
             "Boundary(..., space=generator.space, generator=generator.fingerprint)"
         )
-    return _fault_of_facts(boundary.facts) or _fault_of_plane(boundary, generator)
+    return _fault_of_facts(boundary.facts) or _fault_of_hyperplane(boundary, generator)
 
 
 def _fault_of_facts(facts: object) -> str:
@@ -144,7 +144,7 @@ def _fault_of_facts(facts: object) -> str:
     return ""
 
 
-def _fault_of_plane(boundary: Boundary, generator: Generator) -> str:
+def _fault_of_hyperplane(boundary: Boundary, generator: Generator) -> str:
     """Return what is wrong with the normal and the offset; empty if nothing is."""
     value: object = boundary.normal
     if not isinstance(value, np.ndarray):

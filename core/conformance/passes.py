@@ -60,9 +60,9 @@ def check_generator(generator: Generator) -> None:
         check_range(together, owner)
     span = max(1.0, float(together.max() - together.min()))
     check_same(alone, again, span, owner)
-    apart = distance(together[-1:], alone, span)
-    if not apart <= BATCH_TOLERANCE:
-        raise PluginBroken(f"{owner}: {_batch_fault(generator, latents, single, apart)}")
+    difference = distance(together[-1:], alone, span)
+    if not difference <= BATCH_TOLERANCE:
+        raise PluginBroken(f"{owner}: {_batch_fault(generator, latents, single, difference)}")
 
 
 def check_same(first: Tensor, second: Tensor, width: float, owner: str) -> None:
@@ -77,10 +77,10 @@ def check_same(first: Tensor, second: Tensor, width: float, owner: str) -> None:
     Raises:
         PluginBroken: they differ.
     """
-    apart = distance(first, second, width)
-    if not apart <= REPEAT_TOLERANCE:
+    difference = distance(first, second, width)
+    if not difference <= REPEAT_TOLERANCE:
         raise PluginBroken(
-            f"{owner} does not give the same picture twice: it differs by {apart:.2g} of the range. "
+            f"{owner} does not give the same picture twice: it differs by {difference:.2g} of the range. "
             "Noise of a sample may depend on Inputs.noise, its Inputs.index and the stratum only. "
             + random_state.ADVICE
         )
@@ -131,7 +131,7 @@ def _pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, Latents
         if modified is not None:
             raise PluginBroken(
                 f"{owner_of(generator)}: {modified.receiver} writes into {modified.what} that it is given, "
-                "from which edits begin again; make it work on a copy, without operations in place "
+                "from which edits restart; make it compute on a copy, without in-place operations "
                 "(add_, mul_, x[...] = )"
             )
         exchanged.extend(arguments)
@@ -170,7 +170,7 @@ def _check_unmodified(exchanged: Sequence[_Exchanged], owner: str) -> None:
         what = f"{modified.what}, as {modified.receiver} is given it," if modified.receiver else "pictures"
         raise PluginBroken(
             f"{owner} gives {what} in memory that it writes into again when it makes other pictures; edits "
-            "begin again from earlier states, so return new tensors, not buffers that are used again "
+            "restart from earlier states, so return new tensors, not buffers that are used again "
             "(out=, copy_)"
         )
 
@@ -202,7 +202,7 @@ def check_range(images: Tensor, owner: str) -> None:
     )
 
 
-def _batch_fault(generator: Generator, together: Latents, alone: Latents, apart: float) -> str:
+def _batch_fault(generator: Generator, together: Latents, alone: Latents, difference: float) -> str:
     """Describe what depends on the batch of a sample: its latent or its picture."""
     if distance(together.z[-1:], alone.z) > 0.0 or (
         alone.condition is not None
@@ -214,9 +214,9 @@ def _batch_fault(generator: Generator, together: Latents, alone: Latents, apart:
             "it may depend on the seed, the stream and the index only"
         )
     return (
-        f"the picture of a sample changes by {apart:.2g} of the range with the other samples of its batch: "
-        "some layer computes statistics of the batch (normalisation over it), or noise is drawn for a batch "
-        "and not for each Inputs.index"
+        f"the picture of a sample changes by {difference:.2g} of the range with the other samples of its "
+        "batch: some layer computes statistics of the batch (normalisation over it), or noise is drawn "
+        "for a batch and not for each Inputs.index"
     )
 
 

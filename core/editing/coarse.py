@@ -31,7 +31,7 @@ SPARSE = 4  # random directions are measured at every fourth step, and interpola
 
 
 def coarse_steps(start: float, end: float) -> Floats:
-    """Return about TRIED steps from start to end, evenly spaced on either side of 0, which is one of them.
+    """Return about TRIED steps from start to end, evenly spaced on both sides of 0, which is one of them.
 
     Raises:
         UserError: 0 does not lie between them.
@@ -51,14 +51,14 @@ def coarse_steps(start: float, end: float) -> Floats:
     return np.concatenate([np.linspace(start, 0.0, below + 1)[:-1], np.linspace(0.0, end, TRIED - below)])
 
 
-def work(parts: Sequence[EditPart]) -> int:
+def columns_per_batch(parts: Sequence[EditPart]) -> int:
     """Return how many columns of pictures `measure` renders for each batch."""
     return TRIED * len(parts) + len(_sparse(np.arange(TRIED))) * DIRECTIONS * len(
         {part.layers for part in parts}
     )
 
 
-def batches(prepared: Prepared) -> int:
+def batch_count(prepared: Prepared) -> int:
     """Return how many batches `measure` uses."""
     return -(-SAMPLES // prepared.batch)
 
@@ -107,7 +107,7 @@ def measure(
         }
     few = _sparse(steps)
     tables: dict[tuple[int, int], list[tuple[Floats, Floats]]] = {key: [] for key in fields}
-    for b in range(batches(prepared)):
+    for b in range(batch_count(prepared)):
         latents, _, codes = prepared.draw(b * prepared.batch, Stream.VERIFICATION)
         base = prepared.render(
             codes, latents.condition, latents.index, Stream.VERIFICATION, {part.layers for part in parts}

@@ -37,7 +37,7 @@ class EditPart:
         layers: layers to move.
         amount: distance at the last step; None for the last step of the edit.
         field: the change of the codes per unit of distance, (L, D).
-        column: of its concept among all scores; None if no scorer has it.
+        column: column of its concept among all scores; None if no scorer has it.
     """
 
     boundary: Boundary
@@ -95,7 +95,7 @@ def find_parts(
     """Return one part for each --along. Names are checked before anything else.
 
     Args:
-        prepared: whose generator the boundaries must fit.
+        prepared: plugins of the run, whose generator the boundaries must fit.
         known: boundaries to choose from.
         request: names the boundaries and layers.
         unit: length of one step in w.
@@ -116,9 +116,9 @@ def find_parts(
     for boundary in [*(known.of(move.name) for move in moves), *conditions]:
         check_fits(boundary, prepared.generator)
     parts = tuple(_part(prepared, known.of(move.name), conditions, move, unit) for move in moves)
-    twice = sorted({part.name for part in parts if sum(other.name == part.name for other in parts) > 1})
-    if twice:
-        raise UserError(f"{twice[0]} layers is named twice; name each boundary once for the same layers")
+    repeated = sorted({part.name for part in parts if sum(other.name == part.name for other in parts) > 1})
+    if repeated:
+        raise UserError(f"{repeated[0]} layers is named twice; name each boundary once for the same layers")
     if request.mode == "absolute":
         dead = sorted(
             {layer for part in parts for layer in part.layers if prepared.generator.layer_scale[layer] == 0.0}
@@ -133,7 +133,7 @@ def find_parts(
 def _part(
     prepared: Prepared, boundary: Boundary, conditions: list[Boundary], move: Move, unit: float
 ) -> EditPart:
-    """Return the part of one --along; its layers are those asked for, else the boundary's own, else all."""
+    """Return the part of one --along; its layers are those requested, else the boundary's own, else all."""
     count = prepared.generator.card.layers
     if move.layers is None and boundary.layers is not None:
         beyond = [layer for layer in boundary.layers if layer >= count]

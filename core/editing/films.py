@@ -15,7 +15,7 @@ from ..errors import UserError
 from ..figures.pictures import Pixels, tile
 from ..figures.sheets import enlarged
 
-SIDE = 256  # a smaller picture is enlarged by a whole number to at least this
+MIN_WIDTH = 256  # a smaller picture is enlarged by a whole number to at least this
 QUALITY = 16  # constant rate factor of x264: no visible loss
 # The lookahead of x264 reads uninitialised memory: without it, equal frames give equal bytes.
 SETTINGS = "mbtree=0:b-adapt=0:scenecut=0:weightp=0"
@@ -25,7 +25,7 @@ def frames(pictures: Pixels) -> Pixels:
     """Arrange pictures (N, T, H, W, 3) as frames: all samples in each, steps forwards and backwards."""
     count, steps = pictures.shape[:2]
     across = math.ceil(math.sqrt(count))
-    large = enlarged(pictures, SIDE if count == 1 else SIDE // 2)
+    large = enlarged(pictures, MIN_WIDTH if count == 1 else MIN_WIDTH // 2)
     sheets = []
     for t in range(steps):
         cells = np.full((-(-count // across) * across, *large.shape[2:]), 255, np.uint8)

@@ -40,7 +40,7 @@ class Manipulated:
 
     Attributes:
         path: the folder.
-        names: of the samples (N).
+        names: names of the samples (N).
         strips: name, layers and distances of each series.
         before: the unedited samples beside each strip, T = 1.
         frames: pictures (N, T, H, W, 3), scores (N, T, C) and distances of each strip.
@@ -86,7 +86,7 @@ def manipulate(
         along: one or more of NAME[:AMOUNT][@LAYERS]: a boundary, its distance at the last step, the layers.
         keep: boundaries whose concepts must not change (conditional edit).
         mode: independent, joint, absolute (to distances from the boundary) or jitter (draws with noise).
-        seeds: fresh pictures, such as "0-9" or [0, 1]; the default is those that the report edits.
+        seeds: seeds of new pictures, such as "0-9" or [0, 1]; the default is those that the report edits.
         samples: the run's own pictures.
         codes: a .npy or .npz with w (N, D) or codes (N, L, D).
         start: first distance, in the unit of rescoring.distance_unit; default: the run's editing.start.
@@ -96,7 +96,7 @@ def manipulate(
         noise_sd: sd of jitter, in the same unit.
         boundaries: a folder with boundaries.json, if they are not the run's.
         scores: whether to score the pictures.
-        kinds: of files to write: strip, grid, gif, mp4, html.
+        kinds: kinds of files to write: strip, grid, gif, mp4, html.
         fps: steps per second in films.
         out: the folder; default: in the run.
         device: default: as in the run's config.
@@ -162,7 +162,8 @@ def _perform(run: Run, engine: Engine, request: EditRequest, progress: Progress)
     rows = -(-len(source.codes) // prepared.batch) * prepared.batch
     columns = strips[0].distances.shape[1]
     total = rows * columns * (len(strips) + (columns if "grid" in request.kinds else 0))
-    total += coarse.work(parts) * coarse.batches(prepared) * prepared.batch if request.search else 0
+    if request.search:
+        total += coarse.columns_per_batch(parts) * coarse.batch_count(prepared) * prepared.batch
     with progress.stage("manipulate", total=total) as done:
         if request.search:
             steps = coarse.coarse_steps(

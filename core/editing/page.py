@@ -21,7 +21,7 @@ from .render import Frames
 from .steps import Strip, signed
 
 SHOWN = 3  # scores named under a picture, beside those of the edited concepts
-SIDE = 128  # smaller pictures are enlarged
+MIN_WIDTH = 128  # smaller pictures are enlarged
 NOTABLE = 0.1  # a smaller change, in sd, is not named
 
 
@@ -157,7 +157,7 @@ def _cell_of(
             )
     distances = [float(d) for d in frames.distances[k, t]]
     return {
-        "image": data_uri(enlarged(frames.pictures[k, t], SIDE)),
+        "image": data_uri(enlarged(frames.pictures[k, t], MIN_WIDTH)),
         "layers": []
         if strip is None
         else list(dict.fromkeys(show_layers(part.layers) for part in strip.parts)),
@@ -215,7 +215,7 @@ def response(search: Mapping[str, Any], chosen: Any) -> Canvas:
 def _described(name: str, search: Mapping[str, Any]) -> str:
     """Describe the figure of a search."""
     low, high = signed(search["low"]), signed(search["high"])
-    return f"Mean score of {name} over the distance moved; the range found is {low} to {high}"
+    return f"Mean score of {name} over the distance moved; the search gives the range {low} to {high}"
 
 
 def _cell(value: float) -> str:

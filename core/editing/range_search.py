@@ -44,7 +44,7 @@ class Coarse:
 
     Attributes:
         steps: signed distances (T,).
-        scores: of the boundary's own concept, (K, T); NaN where there is none.
+        scores: scores of the boundary's own concept, (K, T); NaN where undefined.
         clipped: share of values outside [0, 1], (K, T).
         others: mean absolute change of the other concepts in their sd, (T,).
         null: `others` for R random directions, (R, T).
@@ -67,7 +67,7 @@ class Range:
         low, high: first and last step.
         below, above: why it ends there.
         curve: rows of step, mean score, its 95 % interval (low, high), clipped, others, limit of others.
-        limits: of the search.
+        limits: limits of the search.
     """
 
     low: float
@@ -105,7 +105,7 @@ def find_range(coarse: Coarse, limits: SearchLimits | None = None, *, name: str 
     `limits.slope` of the steepest slope. A side whose first step fails ends at 0.
 
     Raises:
-        DataError: the score moves on neither side.
+        DataError: the score moves in neither direction.
     """
     limits = limits or SearchLimits()
     steps, zero = coarse.steps, int(np.flatnonzero(coarse.steps == 0.0)[0])

@@ -29,7 +29,7 @@ class Frames:
 
     Attributes:
         pictures: (N, T, H, W, 3).
-        scores: of all concepts (N, T, C), or None.
+        scores: scores of all concepts (N, T, C), or None.
         distances: from the boundary of each part, (N, T, P), in steps; NaN if broadcast() is not a
             truncation towards a point.
     """
@@ -65,7 +65,7 @@ class StripRenderer:
         """Render strips.
 
         Args:
-            strips: to render.
+            strips: strips to render.
             done: called with the number of pictures after each column.
 
         Returns:

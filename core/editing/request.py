@@ -13,7 +13,7 @@ from ..errors import UserError, nearest
 MODES = ("independent", "joint", "absolute", "jitter")
 KINDS = ("strip", "grid", "gif", "mp4", "html")
 JITTER = 0.5  # default sd of jitter, in the unit of steps
-SEARCHED = 12.0  # how far a search looks to either side by default
+SEARCHED = 12.0  # default distance of a search in both directions
 MOST = 10_000  # most pictures that one request may edit
 
 
@@ -34,7 +34,7 @@ class EditRequest:
         along: NAME[:AMOUNT][@LAYERS], see `parse_move`.
         keep: names of boundaries whose concepts must not change.
         mode: one of MODES.
-        seeds, samples, codes: which pictures: fresh ones, the run's own, or those in a file; one of these.
+        seeds, samples, codes: which pictures: new samples, the run's own, or those in a file; one of these.
         start, end, steps: first and last distance, and how many; None for those of the run's config.
         search: whether to find the range in which each score still moves, and step evenly in score.
         noise_sd: sd of jitter; None for JITTER.
@@ -115,7 +115,7 @@ def parse_move(text: str, known: Collection[str]) -> Move:
     """Parse NAME[:AMOUNT][@LAYERS]. A name may contain : and @, so known names are matched first.
 
     Raises:
-        UserError: no such boundary, or an amount that is no number.
+        UserError: there is no such boundary, or the amount is not a number.
 
     Example:
         >>> parse_move("colour/red:2.5@6-9", ["colour/red"])
@@ -135,7 +135,7 @@ def parse_move(text: str, known: Collection[str]) -> Move:
     name = max(fitting, key=len)
     amount, at, layers = text[len(name) :].partition("@")
     if at and not layers.strip():
-        raise UserError(f"{text}: no layers stand behind the @; write for example {name}@2-5")
+        raise UserError(f"{text}: no layers follow the @; write for example {name}@2-5")
     if not amount:
         return Move(name, None, layers.strip() or None)
     try:
@@ -144,7 +144,7 @@ def parse_move(text: str, known: Collection[str]) -> Move:
         value = math.nan
     if not math.isfinite(value) or value == 0.0:
         raise UserError(
-            f"{text}: '{amount[1:]}' is no distance to move; write for example {name}:2.5 or {name}:-1@2-5"
+            f"{text}: '{amount[1:]}' is not a distance to move; write for example {name}:2.5 or {name}:-1@2-5"
         )
     return Move(name, value, layers.strip() or None)
 
@@ -153,7 +153,7 @@ def parse_numbers(text: str, option: str) -> tuple[int, ...]:
     """Parse numbers of samples such as `0-9` or `3,17,40-44`; the order stays, and each appears once.
 
     Raises:
-        UserError: not of this form.
+        UserError: the text does not have this form.
 
     Example:
         >>> parse_numbers("7, 0-2", "--seeds")

@@ -33,9 +33,9 @@ class Source:
     Attributes:
         codes: (N, L, D).
         condition: class indices or weights, or None.
-        index: of each sample in its stream (N,); decides noise and jitter.
-        stream: of the noise.
-        names: of the samples, for people.
+        index: index of each sample in its stream (N,); decides noise and jitter.
+        stream: stream of the noise.
+        names: names of the samples, as shown to the user.
         record: where the pictures come from, for manipulate.json.
     """
 
@@ -61,7 +61,7 @@ def find_source(prepared: Prepared, request: EditRequest) -> Source:
         if beyond:
             raise UserError(
                 f"--samples {request.samples}: there is no sample {beyond[0]}; "
-                f"this run has 0 to {count - 1}. --seeds makes fresh ones"
+                f"this run has 0 to {count - 1}. --seeds draws new samples"
             )
         return _drawn(prepared, indices, Stream.PROBING, "sample")
     return _drawn(
@@ -115,9 +115,7 @@ def _from_file(prepared: Prepared, path: Path) -> Source:
     if values.shape[1:] != shape or not len(values):
         wanted = " x ".join(("N", *map(str, shape)))
         hint = (
-            f" or {card.layers} x {card.code_size} (codes) behind the number of samples"
-            if kind == "w"
-            else ""
+            f" or {card.layers} x {card.code_size} (codes) after the number of samples" if kind == "w" else ""
         )
         raise UserError(
             f"{path}: {kind} has shape {_times(values.shape)}; this generator needs {wanted}{hint}"

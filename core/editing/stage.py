@@ -44,7 +44,7 @@ class StripTask:
         set_name: name of the layer set.
         layers: layers to move.
         field: the change of the codes per unit of distance, (L, D).
-        column: of the boundary's own concept among all scores.
+        column: column of the boundary's own concept among all scores.
     """
 
     path: Path
@@ -142,7 +142,7 @@ def _check_share(prepared: Prepared, lost: int, strips: int) -> None:
     """Check how many pictures became non-finite by editing.
 
     Raises:
-        PictureError: they are more than the config allows.
+        PictureError: there are more than the config allows.
     """
     editing, allowed = prepared.config.editing, prepared.config.synthesis.allow_nonfinite
     total = strips * editing.samples * editing.steps

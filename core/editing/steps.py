@@ -20,10 +20,11 @@ class Strip:
     """Represent the same pictures at a series of T steps.
 
     Attributes:
-        name: for people.
+        name: name shown to the user.
         mode: one of the modes of an EditRequest.
         parts: P boundaries that are moved along together.
-        distances: of each part at each step, (P, T): distance moved, or from the boundary in mode absolute.
+        distances: distance of each part at each step, (P, T): the distance moved, or in mode absolute the
+            distance from the boundary.
         search: record of each part's search; empty without one.
     """
 

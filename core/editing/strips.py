@@ -15,17 +15,17 @@ from .stage import strip_name
 
 GAP = 2  # pixels between the frames of a strip
 SHOWN = 3  # samples of a sheet
-SIDE = 128  # frames of a file of its own are enlarged by a whole number to at least this
+MIN_WIDTH = 128  # smaller frames of a separate file are enlarged by a whole number to at least this
 LINE = 16  # height of a line of text
 
 
 def split_strip(strip: Pixels, steps: int) -> Pixels:
     """Cut a strip into its frames, (samples, steps, H, W, 3)."""
-    side = (strip.shape[1] + GAP) // steps - GAP
-    rows = (strip.shape[0] + GAP) // (side + GAP)
+    width = (strip.shape[1] + GAP) // steps - GAP
+    rows = (strip.shape[0] + GAP) // (width + GAP)
     return np.stack(
         [
-            [strip[r * (side + GAP) :][:side, c * (side + GAP) :][:, :side] for c in range(steps)]
+            [strip[r * (width + GAP) :][:width, c * (width + GAP) :][:, :width] for c in range(steps)]
             for r in range(rows)
         ]
     )
@@ -37,7 +37,7 @@ def sheet_of(
     """Lay out samples unedited, and at the last step of the strip of each layer set.
 
     Args:
-        run: with a complete stage `edit`.
+        run: run whose stage `edit` is complete.
         boundary: its name.
         sets: layer sets in the order of the columns, and whether they are the right ones; sets without a
             strip are left out.
@@ -64,7 +64,7 @@ def sheet_of(
         *((name, f"{'right' if right else 'wrong' if name != 'all' else ''}") for name, right, _ in strips),
     ]
     grid = np.stack(columns, axis=1)  # (n, columns, H, W, 3)
-    factor = -(-SIDE // max(grid.shape[2:4])) if enlarge else 1
+    factor = -(-MIN_WIDTH // max(grid.shape[2:4])) if enlarge else 1
     return stem, _headed(
         tile(grid.repeat(factor, axis=2).repeat(factor, axis=3), gap=GAP), heads, grid.shape[3] * factor + GAP
     )

@@ -30,7 +30,7 @@ class Axes:
         """Lay the area out.
 
         Args:
-            canvas: to draw on.
+            canvas: canvas to draw on.
             left: edge of the area.
             right: edge of the area.
             top: edge of the area.

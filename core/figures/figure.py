@@ -27,12 +27,12 @@ class Figure:
 
     @property
     def inline(self) -> str:
-        """SVG to put inside a page, which carries the style."""
+        """SVG to embed in a page, which contains the style."""
         return self.canvas.svg(self.description)
 
     @property
     def file(self) -> str:
-        """SVG for a file of its own, style included."""
+        """SVG of a separate file, style included."""
         return self.canvas.svg(self.description, alone=True)
 
     def _repr_svg_(self) -> str:

@@ -48,7 +48,7 @@ class FlowCanvas(Canvas):
             x: left and right end.
             y: top at the left and at the right.
             height: share of the picture that flows, in pixels.
-            colour: of the class that the pixels had.
+            colour: colour of the class that the pixels had.
             title: shown on hovering.
             stays: whether the pixels keep their class; such ribbons are pale.
         """
@@ -74,11 +74,11 @@ def merged(
     hops = max(row.hop for row in rows)
     largest: dict[str, float] = {}
     for hop in range(1, hops + 1):
-        for side in ("source", "target"):
+        for end in ("source", "target"):
             sums: dict[str, float] = {}
             for row in rows:
                 if row.hop == hop:
-                    name = str(getattr(row, side))
+                    name = str(getattr(row, end))
                     sums[name] = sums.get(name, 0.0) + row.of_picture
             for name, share in sums.items():
                 largest[name] = max(largest.get(name, 0.0), share)
@@ -118,9 +118,9 @@ def flow(
     """
     flows, order = merged(rows, stuff)
     colours = dict(zip(classes, map(hexadecimal, class_colours(len(classes))), strict=True))
-    side = 20.0 + text_width(f"{name} 00.0 %" for name in order)
+    margin = 20.0 + text_width(f"{name} 00.0 %" for name in order)
     stages = len(flows) + 1
-    xs = [side + (WIDTH - 2 * side - BAR) * s / (stages - 1) for s in range(stages)]
+    xs = [margin + (WIDTH - 2 * margin - BAR) * s / (stages - 1) for s in range(stages)]
     shares = [
         {name: sum(v for (a, _), v in flows[min(s, stages - 2)].items() if a == name) for name in order}
         for s in range(stages - 1)

@@ -30,12 +30,12 @@ def grouped_bars(
     """Draw at each layer group a bar with its interval for every level.
 
     Args:
-        name: of the figure.
-        hierarchy: whose levels are shown.
+        name: name of the figure.
+        hierarchy: hierarchy whose levels are shown.
         estimate: numbers and their intervals, (M, G) for M levels and G groups.
         groups: layers of each group.
         axis: what the numbers are.
-        description: for screen readers.
+        description: description for screen readers.
     """
     canvas = Canvas(WIDTH, 300)
     axes = _upright_axes(canvas, (estimate.value, estimate.low, estimate.high))
@@ -99,7 +99,7 @@ def layer_curves(hierarchy: Hierarchy, groups: Mapping[str, tuple[int, ...]]) ->
     return Figure(
         "hierarchy_layers",
         canvas,
-        "Effect of moving one layer at a time, by level: the curve behind the hierarchy.",
+        "Effect of moving one layer at a time, by level: the curves of the hierarchy.",
         table,
     )
 
@@ -208,8 +208,8 @@ def _depth_line(canvas: Canvas, label: str, levels: Sequence[str], parts: Any, y
     """Draw a line from the first to the last layer at height y, and on it each level's mean depth.
 
     Args:
-        canvas: to draw on.
-        label: of the model.
+        canvas: canvas to draw on.
+        label: label of the model.
         levels: names (M).
         parts: mean depth and its interval, from 0 at the first to 1 at the last layer, (M, 3).
         y: height of the line.

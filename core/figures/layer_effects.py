@@ -23,7 +23,7 @@ HEAD = 30.0  # height of a block's name
 def layer_effects(rows: Sequence[LayerEffect], levels: Sequence[str]) -> Figure:
     """Draw bars for each boundary and layer set: one for its own concept, one for the others of each level.
 
-    Grey bars are null directions; pale ones are layers other than the right ones.
+    Grey bars are null directions; pale bars are layers other than the right ones.
     """
     words = 52.0 + text_width([_layers(row) for row in rows])
     columns = ["own concept", *levels]

@@ -9,7 +9,7 @@ from ..messages import escaped
 
 HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"  # XML forbids them, even as entities
-    # These turn the order of letters, or have no width.
+    # These change the direction of text, or have no width.
     "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 

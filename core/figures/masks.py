@@ -14,7 +14,7 @@ from .pictures import Pixels, png, tile
 Floats = NDArray[np.float64]
 
 GAP = 4  # pixels between frames
-SIDE = 128  # a smaller frame is enlarged by a whole number to at least this
+MIN_WIDTH = 128  # a smaller frame is enlarged by a whole number to at least this
 LINE = 18  # height of a line of text
 LOUDEST = 72.0  # largest chroma: pure primaries distract from the pictures beside them
 GROUNDS = ((255, 255, 255), (21, 26, 33))  # of the page, light and dark: class colours keep away from both
@@ -88,7 +88,7 @@ def sheet(pictures: Pixels, labels: NDArray[np.integer], names: Sequence[str], a
     Args:
         pictures: (n, hops + 1, H, W, 3).
         labels: class of each pixel, at any resolution, (n, hops + 1, h, w).
-        names: of all classes.
+        names: names of all classes.
         along: boundary that each hop moved along.
     """
     samples, stages, height, width, _ = pictures.shape
@@ -96,7 +96,7 @@ def sheet(pictures: Pixels, labels: NDArray[np.integer], names: Sequence[str], a
     rows, columns = np.arange(height) * labels.shape[2] // height, np.arange(width) * labels.shape[3] // width
     masks = colours[labels[:, :, rows][:, :, :, columns]]  # (n, hops + 1, H, W, 3)
     frames = np.stack([pictures, masks], axis=2).reshape(samples, 2 * stages, height, width, 3)
-    factor = -(-SIDE // max(height, width))
+    factor = -(-MIN_WIDTH // max(height, width))
     grid = tile(frames.repeat(factor, axis=2).repeat(factor, axis=3), gap=GAP)
     return png(
         _labelled(

@@ -22,15 +22,15 @@ def heat(
     description: str,
     entry: str,
 ) -> Figure:
-    """Draw a matrix of numbers as shaded cells: marked ones in bold, those of NaN empty.
+    """Draw a matrix of numbers as shaded cells: marked cells in bold, cells of NaN empty.
 
     Args:
-        name: of the figure.
+        name: name of the figure.
         rows: names of the rows (R).
         columns: names of the columns (C).
         values: numbers, (R, C).
         marks: cells to emphasise, (R, C).
-        description: for screen readers.
+        description: description for screen readers.
         entry: name of the numbers' column in the table.
     """
     left, cell_h = 24.0 + text_width(rows), 27.0

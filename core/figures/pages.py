@@ -17,7 +17,7 @@ def templates(package: str, *, lstrip_blocks: bool = True) -> Environment:
     """Return the templates of a package; they escape every value that they show.
 
     Args:
-        package: that holds the files of the templates.
+        package: package that holds the files of the templates.
         lstrip_blocks: whether to remove the space before a block.
     """
     environment = Environment(

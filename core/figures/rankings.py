@@ -32,8 +32,8 @@ class RankedConcept:
     """Hold the effect of one boundary on its own concept at all layers, in sd of the concept.
 
     Attributes:
-        name: of the boundary.
-        level: of the concept.
+        name: name of the boundary.
+        level: level of the concept.
         value: mean change.
         low, high: 95 % interval over verification samples.
         low_total, high_total: 95 % interval over learning samples as well; NaN where it is unknown.
@@ -130,7 +130,7 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
 def rankings(panels: Sequence[tuple[str, Sequence[RankedConcept]]]) -> Figure:
     """Draw the strongest concepts of several models, a panel each on one scale (paper, fig. 6).
 
-    Concepts that are no variation factors are pale.
+    Concepts that are not variation factors are pale.
     """
     everything = [row for _, rows in panels for row in rows]
     words = 16.0 + text_width([row.name for row in everything])
@@ -175,7 +175,7 @@ def three_rankings(columns: Sequence[tuple[str, Sequence[tuple[str, str, float, 
 
     Args:
         columns: heading of each chart, and its rows: concept, level, number, and whether it is a
-            variation factor; those that are none are pale.
+            variation factor; all others are pale.
     """
     width, line, panel = 960.0, 21.0, 312.0
     count = max(len(rows) for _, rows in columns)

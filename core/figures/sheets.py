@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .pictures import Pixels, png
 
-SIDE = 128  # a smaller frame is enlarged by a whole number to at least this
+MIN_WIDTH = 128  # a smaller frame is enlarged by a whole number to at least this
 GAP = 4  # pixels between frames
 LINE = 18  # height of a line of text
 
 
-def enlarged(pictures: Pixels, side: int = SIDE) -> Pixels:
+def enlarged(pictures: Pixels, side: int = MIN_WIDTH) -> Pixels:
     """Enlarge pictures (..., H, W, 3) by the least whole number that makes the longer side `side` or more."""
     factor = max(-(-side // max(pictures.shape[-3:-1])), 1)
     return pictures.repeat(factor, axis=-3).repeat(factor, axis=-2)
@@ -26,7 +26,7 @@ def sheet(pictures: Pixels, heads: Sequence[str], names: Sequence[str], *, apart
     Args:
         pictures: (rows, columns, H, W, 3).
         heads: headings of the columns.
-        names: of the rows.
+        names: names of the rows.
         apart: whether to leave a wider gap after the first column.
     """
     frames = enlarged(pictures)

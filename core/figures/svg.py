@@ -1,6 +1,6 @@
 """Draw SVG whose colours follow the page: light, dark or printed.
 
-Shapes carry classes, and `STYLE` gives each class its colour. A figure in a file of its own contains the
+Shapes carry classes, and `STYLE` gives each class its colour. A figure in a separate file contains the
 style; a figure inside a page uses the style of the page.
 """
 
@@ -99,7 +99,7 @@ class Canvas:
             self._parts.append(f'<{element} class="{css}"/>')
 
     def svg(self, description: str, *, alone: bool = False) -> str:
-        """Return the drawing as SVG; `alone` adds the style and a background, for a file of its own."""
+        """Return the drawing as SVG; `alone` adds the style and a background, for a separate file."""
         style = (
             f'<style>{STYLE}</style><rect width="100%" height="100%" style="fill: var(--ground)"/>'
             if alone

@@ -1,4 +1,4 @@
-"""Read and write single files of earlier work: a boundary, codes, or scores by name.
+"""Read and write single files of HiGAN and its relatives: a boundary, codes, or scores by name.
 
 Nothing in a file is run, and no pickle is written.
 """

@@ -228,7 +228,7 @@ def _to_boundary(
     level = options.levels.get(named.name, options.level or kind)
     if level is None:
         reason = (
-            f"it calls its level '{foreign.kind}', which is none of {', '.join(LEVELS)}"
+            f"it calls its level '{foreign.kind}', which is not one of {', '.join(LEVELS)}"
             if foreign.kind
             else "it does not say its level"
         )

@@ -89,7 +89,8 @@ def parse_list(text: str, source: str) -> BoundaryList:
             faults.append(
                 Fault(
                     (f"line {number}",),
-                    f"'{visible(match['space'].strip())}' is no latent space; {', '.join(SPACES)} are known",
+                    f"'{visible(match['space'].strip())}' is not a latent space; "
+                    f"{', '.join(SPACES)} are known",
                 )
             )
             continue

@@ -32,7 +32,7 @@ def analyse_run(
         path: the run directory.
         request: what to analyse.
         analyse: the analysis.
-        name: of the analysis; the result goes to analysis/NAME of the run by default.
+        name: name of the analysis; the result goes to analysis/NAME of the run by default.
 
     Returns:
         The result, and the folder it was written to.
@@ -55,7 +55,7 @@ def analyse_runs(
         paths: run directories.
         request: what to analyse.
         analyse: the analysis.
-        name: of the analysis.
+        name: name of the analysis.
 
     Returns:
         The result, and the folder it was written to.

@@ -44,7 +44,7 @@ def forecast(prepared: Prepared, workers: int) -> str:
     verified = f"({baselines} + ({boundaries} boundaries + {null} random) x {sets} layer sets{backwards})"
     several = "s" if workers > 1 else ""
     return (
-        f"{'at most ' if adaptive else ''}{total} images to make and score: {probing} for probing, "
+        f"{'at most ' if adaptive else ''}{total} images to synthesise and score: {probing} for probing, "
         f"{verifying} for re-scoring = {samples} x {verified}{replicates}, {editing} for edits.\n"
         f"At {1000 * per_image:.1f} ms each and {workers} worker{several}: "
         f"at most about {duration(total * per_image / workers)}, less where edits begin late in the generator"

@@ -31,7 +31,7 @@ from .results import Results
 class Stage(NamedTuple):
     """Hold the function of a stage, and the function that says whether the stage is complete."""
 
-    work: Callable[[Run, Engine, Progress], None]
+    compute: Callable[[Run, Engine, Progress], None]
     is_complete: Callable[[Run, Prepared], bool]
 
 
@@ -48,7 +48,7 @@ assert tuple(_STAGES) == STAGES
 def run(
     config: RunConfig | Mapping[str, Any] | str | Path, out: Path | str, *, quiet: bool = True
 ) -> Results:
-    """Run all stages of a config in a run directory. Finished work in it is not done again.
+    """Run all stages of a config in a run directory. Finished stages are not run again.
 
     Several workers are separate processes: call this from a script under `if __name__ == "__main__":`, or set
     engine.workers to 1.
@@ -105,7 +105,7 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
                 )
             if not _STAGES[name].is_complete(current, prepared):
                 raise RunError(
-                    f"{out}: what the stage `{name}` wrote is not there or has changed; "
+                    f"{out}: the results of the stage `{name}` are missing or have changed; "
                     f"run `ganstrata {name} {out}` first"
                 )
         if "synthesize" in stages and not current.is_done("synthesize"):
@@ -120,7 +120,7 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
                 if prepared.generator.card.layers == 1:
                     progress.say(
                         "this generator has one layer: "
-                        "layer-wise analysis does not apply, everything else is done"
+                        "layer-wise analysis does not apply; everything else is computed"
                     )
             # run.json is written only now, so a run that cannot begin changes nothing.
             if begun.is_new or begun.changes:
@@ -129,12 +129,13 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
                 _perform(name, current, engine, progress)
         if stages == STAGES and (damaged := damaged_results(out)):
             raise RunError(
-                f"{out}: the run is complete, but results of other commands in it are not what they wrote: "
-                f"{listed(damaged)}. Give these commands again, or remove these folders."
+                f"{out}: the run is complete, but results of other commands in it are damaged: "
+                f"{listed(damaged)}. Run these commands again, or remove these folders."
             )
         if stages == STAGES and (stale := stale_results(out, current.keys.stages)):
             progress.say(
-                f"{listed(stale)} in {out}: made from what the run was before; give these commands again"
+                f"{listed(stale)} in {out}: computed from an earlier state of the run; "
+                "run these commands again"
             )
     progress.say(f"{out}: complete after {duration(time.monotonic() - began)}")
     return current
@@ -156,7 +157,7 @@ def resume(path: Path, stage: str, *, progress: Progress) -> Run:
 
 
 def _consequences(begun: Begun, known: Run | None) -> str:
-    """Return a text with what changed since the run was made, and which stages are therefore done again."""
+    """Describe what changed since the run was made, and which stages are therefore run again."""
     text = "; ".join(begun.changes)
     if begun.stale:
         text += f". Done again: {', '.join(begun.stale)}"
@@ -178,7 +179,7 @@ def _perform(name: str, current: Run, engine: Engine, progress: Progress) -> Non
         return
     tell("ganstrata_stage_started", name, current, progress)
     try:
-        stage.work(current, engine, progress)
+        stage.compute(current, engine, progress)
     except BaseException as error:  # also Ctrl-C: every start of a stage is followed by its end
         tell("ganstrata_stage_failed", name, current, progress, error=error)
         raise

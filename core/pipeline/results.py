@@ -26,7 +26,7 @@ class Results(Run):
 
     Attributes:
         path: the directory.
-        config: of the run.
+        config: config of the run.
         manifest: run.json.
     """
 
@@ -101,12 +101,12 @@ def open_run(path: Path | str) -> Results:
     """Open an existing run directory for reading.
 
     Raises:
-        RunError: it is no run directory, or its run.json is damaged.
+        RunError: it is not a run directory, or its run.json is damaged.
 
     Example:
         >>> open_run("nowhere")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        ganstrata.core.errors.RunError: nowhere is no run directory: there is no such directory...
+        ganstrata.core.errors.RunError: nowhere is not a run directory: there is no such directory...
     """
     return Results.open(path)

@@ -103,12 +103,12 @@ class Generator(Plugin):
         Raises:
             ShapeError: z or the result has another shape; also in subclasses.
         """
-        check_shape(z, "N Z", where="z handed to map", Z=self.card.latent_size)
+        check_shape(z, "N Z", where="z passed to map", Z=self.card.latent_size)
         return z
 
     def broadcast(self, w: Tensor) -> Tensor:
         """Expand w (N, D) to codes (N, L, D), with truncation if there is any. Default: a copy per layer."""
-        check_shape(w, "N D", where="w handed to broadcast", D=self.card.code_size)
+        check_shape(w, "N D", where="w passed to broadcast", D=self.card.code_size)
         return w[:, None].expand(-1, self.card.layers, -1)
 
     def begin(self, inputs: Inputs) -> State:
@@ -200,8 +200,10 @@ def _checked_map(
     method: Callable[[Any, Tensor, Tensor | None], Tensor],
 ) -> Callable[[Any, Tensor, Tensor | None], Tensor]:
     @wraps(method)
-    def map(self: Generator, z: Tensor, condition: Tensor | None = None) -> Tensor:  # noqa: A001 - the method's own name
-        check_shape(z, "N Z", where="z handed to map", Z=self.card.latent_size)
+    def map(  # noqa: A001 - the method's own name
+        self: Generator, z: Tensor, condition: Tensor | None = None
+    ) -> Tensor:
+        check_shape(z, "N Z", where="z passed to map", Z=self.card.latent_size)
         w = method(self, z, condition)
         _check_tensor(w, f"{owner_of(self)}: map")
         check_shape(
@@ -215,7 +217,7 @@ def _checked_map(
 def _checked_broadcast(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
     @wraps(method)
     def broadcast(self: Generator, w: Tensor) -> Tensor:
-        check_shape(w, "N D", where="w handed to broadcast", D=self.card.code_size)
+        check_shape(w, "N D", where="w passed to broadcast", D=self.card.code_size)
         codes = method(self, w)
         _check_tensor(codes, f"{owner_of(self)}: broadcast")
         where = f"{owner_of(self)}: codes returned by broadcast"
@@ -258,7 +260,7 @@ class Scorer(Plugin):
 
     @cached_property
     def declared(self) -> tuple[Concept, ...]:
-        """Concepts at the first access, with which later ones are compared: they must not change."""
+        """Concepts at the first access, with which those of later accesses are compared."""
         return tuple(self.concepts)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -299,7 +301,7 @@ class Segmenter(Scorer):
 
     @abstractmethod
     def logits(self, rendering: Rendering) -> Tensor:
-        """Return logits (N, M, H, W), one plane per class."""
+        """Return logits (N, M, H, W), one channel per class."""
 
     def labels(self, rendering: Rendering) -> Tensor:
         """Return the class with the highest logit of each pixel, (N, H, W)."""
@@ -361,7 +363,7 @@ class BoundaryLearner(Plugin):
             scores: scores (N, C).
             concepts: the concepts of the columns of the scores.
             generator: the generator in whose space the boundaries lie; None outside a run.
-            seed: of everything random in the learner.
+            seed: seed of everything random in the learner.
 
         Raises:
             DataError: there are too few samples, or scores do not vary.

@@ -58,7 +58,7 @@ def ganstrata_stage_finished(stage: str, run: Run) -> None:
 def ganstrata_stage_failed(stage: str, run: Run, error: BaseException) -> None:
     """Note that a stage ended before it was complete.
 
-    Finished parts are kept, and the same command continues the stage. Not called if the process is killed.
+    Finished parts stay, and the same command continues the stage. Not called if the process is killed.
 
     Args:
         stage: as in `ganstrata_stage_started`.

@@ -1,6 +1,6 @@
 """Import the object that a config names by dotted path or file.
 
-This runs the user's code, as the user asked. Never use it on a name that comes from a checkpoint.
+This runs the user's code, because the user named it. Never use it on a name that comes from a checkpoint.
 """
 
 from __future__ import annotations

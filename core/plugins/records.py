@@ -60,7 +60,7 @@ class Stratum:
     Attributes:
         name: name of the module in the network.
         reads: number of the layer whose code it takes, or None.
-        size: side of its output in pixels.
+        size: width of its output in pixels, which is square.
         margin: pixels of its output beyond the picture on every side (StyleGAN3).
         is_feature: whether State.x after it is a useful feature map; False for ToRGB.
         style_width: number of style channels of its affine map, or None without one.
@@ -113,7 +113,7 @@ class State:
     Attributes:
         x: feature map (N, C, H, W), or None before the first stratum.
         rgb: accumulated RGB (N, 3, H, W) of generators with skip connections, or None.
-        kept: other tensors that later strata need, by name.
+        kept: further tensors that later strata need, by name.
     """
 
     x: torch.Tensor | None
@@ -157,7 +157,7 @@ class Rendering:
         features: State.x after the strata that scorers read, by number of the stratum.
         index: indices of the samples, (N,), if they are unedited probing samples; else None. The scorer
             `table` looks scores up by it.
-        finite: which pictures are finite, (N,); None if all are. The others are replaced by grey ones and
+        finite: which pictures are finite, (N,); None if all are. The others are replaced by grey pictures and
             have no scores.
         composed: whether the core made the pictures, so that their type, shape and finiteness are known.
     """

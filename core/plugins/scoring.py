@@ -85,7 +85,7 @@ def refusing_writes(scorer: Scorer, rendering: Rendering) -> Iterator[None]:
         if after.get(what) != before.get(what):
             raise PluginBroken(
                 f"{owner_of(scorer)} writes into the {what} that it is given, "
-                "which other scorers are given too; make it work on a copy (.clone())"
+                "which other scorers are given too; make it change a copy (.clone())"
             )
 
 

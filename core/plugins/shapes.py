@@ -32,10 +32,10 @@ def check_shape(array: HasShape, axes: str, *, where: str, **sizes: int) -> dict
         >>> import numpy as np
         >>> check_shape(np.zeros((2, 10, 128)), "N L D", where="codes", L=10)
         {'L': 10, 'N': 2, 'D': 128}
-        >>> check_shape(np.zeros((8, 512)), "N L D", where="codes handed to render", L=14, D=512)
+        >>> check_shape(np.zeros((8, 512)), "N L D", where="codes passed to render", L=14, D=512)
         Traceback (most recent call last):
         ...
-        ganstrata.core.errors.ShapeError: codes handed to render: expected (N, L=14, D=512), got (8, 512)
+        ganstrata.core.errors.ShapeError: codes passed to render: expected (N, L=14, D=512), got (8, 512)
     """
     names = axes.split()
     known = dict(sizes)

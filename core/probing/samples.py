@@ -28,10 +28,10 @@ class Samples:
     Attributes:
         w: intermediate latents (N, D).
         scores: (N, C), NaN where a concept is undefined.
-        concepts: of the columns of scores, named `alias/name`.
+        concepts: concepts of the columns of scores, named `alias/name`.
         statistics: mean, standard deviation and so on of each concept, and whether it varies.
         codes: (N, L, D) with mixed styles; None where every layer has w.
-        classes: of a conditional generator (N,); None for other generators.
+        classes: classes of a conditional generator (N,); None for other generators.
     """
 
     w: NDArray[np.float32]
@@ -61,7 +61,7 @@ class Samples:
         """Return the scores of one concept, (N,).
 
         Raises:
-            UserError: there is none of this name.
+            UserError: no concept has this name.
         """
         return self.scores[:, self.column(concept)]
 
@@ -69,7 +69,7 @@ class Samples:
         """Return the column of a concept in `scores`.
 
         Raises:
-            UserError: there is none of this name.
+            UserError: no concept has this name.
         """
         names = [known.name for known in self.concepts]
         if concept not in names:
@@ -100,10 +100,11 @@ def scorers_by_alias(scorers: Scorers) -> dict[str, Scorer]:
     else:
         several = [scorers] if isinstance(scorers, Scorer) else list(scorers)
         names = [scorer.name or type(scorer).__name__.lower() for scorer in several]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
             raise UserError(
-                f"two scorers are called '{twice[0]}'; give them names: {{'first': scorer, 'second': other}}"
+                f"two scorers are called '{repeated[0]}'; "
+                "give them names: {'first': scorer, 'second': other}"
             )
         named = dict(zip(names, several, strict=True))
     if not named:
@@ -153,15 +154,15 @@ def probe(
     batch: int | None = None,
     precision: str = "fp32",
 ) -> Samples:
-    """Draw samples from a generator's prior, synthesise their images, and score them. Images are not kept.
+    """Draw samples from a generator's prior, synthesise their images, and score them. Images are not stored.
 
     Sample k depends on the seed and k alone. It equals sample k of a run with the same seed and batch.
 
     Args:
-        generator: to sample from.
+        generator: generator of the samples.
         scorers: one, several, or a mapping by alias; concepts are named `alias/name`.
         samples: N.
-        seed: of latents and of fresh noise.
+        seed: seed of latents and of fresh noise.
         mixing: share of the samples with a second style from a random layer on, for learners of w+.
         batch: samples in one pass; None chooses it for the device.
         precision: fp32, bf16, or on CUDA fp16.

@@ -55,8 +55,8 @@ class Chunk(NamedTuple):
 def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
     """Fill samples.zarr: w (N, D), index (N,), condition, codes if mixed, scores/<alias> (N, C).
 
-    Images are not kept. The scores of each scorer are stored separately, so a scorer that is added or changed
-    scores the same samples again, and the scores of the other scorers stay.
+    Images are not stored. The scores of each scorer are stored separately, so a scorer that is added or
+    changed scores the same samples again, and the scores of the other scorers stay.
 
     Raises:
         PictureError: more pictures are not finite than the config allows.
@@ -155,7 +155,9 @@ def _check_share(prepared: Prepared, finite: NDArray[np.bool_]) -> None:
         prepared.render(codes, latents.condition, latents.index, Stream.PROBING, strict=True)
     except PictureError as error:
         raise PictureError(f"{summary}. {error}") from None
-    raise PictureError(f"{summary}. The first is sample {lost[0]}, which is finite when it is made again")
+    raise PictureError(
+        f"{summary}. The first is sample {lost[0]}, which is finite when it is synthesised again"
+    )
 
 
 @torch.inference_mode()

@@ -31,14 +31,14 @@ class ReportContent:
     """Hold everything that is computed for the report.
 
     Attributes:
-        effects: of re-scoring.
+        effects: effects of the run.
         hierarchy: None where layers were not moved one by one, or no concept is a variation factor.
         figures: by name.
         concepts: a row per learnt boundary, strongest first.
         conditions: a row per conditional direction.
         skipped: why a concept has no boundary, by its name.
-        objects: of `ganstrata analysis objects`, if it was run.
-        layers: of `ganstrata analysis layers`, if it was run.
+        objects: result of `ganstrata analysis objects`, if it was run.
+        layers: result of `ganstrata analysis layers`, if it was run.
         depths: level, concept or nothing, mean depth and its interval.
     """
 

@@ -39,9 +39,9 @@ def build_page(
     Args:
         run: complete but for the report.
         content: figures and tables.
-        pictures: of the first samples, (n, H, W, 3).
-        scores: of these samples, (n, C).
-        work: of re-scoring, as core.rescoring.cost counts it; None if unknown.
+        pictures: pictures of the first samples, (n, H, W, 3).
+        scores: scores of these samples, (n, C).
+        work: computing work of re-scoring, as core.rescoring.cost counts it; None if unknown.
     """
     environment = templates(__package__)
     environment.filters |= {"percent": _percent, "layers": show_layers, "duration": duration}

@@ -18,10 +18,10 @@ def sampling(effects: Effects, config: Rescoring, batch: int, work: dict[str, An
     """Return sentences for the report.
 
     Args:
-        effects: of the run.
-        config: of re-scoring.
+        effects: effects of the run.
+        config: config of re-scoring.
         batch: images in a batch.
-        work: as core.rescoring.cost counts it; None if unknown.
+        work: computing work, as core.rescoring.cost counts it; None if unknown.
     """
     sentences = []
     if config.adaptive:
@@ -63,7 +63,7 @@ def sampling(effects: Effects, config: Rescoring, batch: int, work: dict[str, An
 
 
 def _stops(used: NDArray[np.int64], looks: Sequence[int], what: str) -> str:
-    """Say how many stopped at which look, as `2 of 13 boundaries stopped at 16, 11 at 128`."""
+    """Say how many stopped at which interim analysis, as `2 of 13 boundaries stopped at 16, 11 at 128`."""
     counts = [(int((used == look).sum()), look) for look in looks]
     (count, look), *rest = [(count, look) for count, look in counts if count]
     return ", ".join(

@@ -1,7 +1,7 @@
 """Count the work of re-scoring in FLOPs: in the naive order, with shared baselines, and as far as it went.
 
 The naive order is that of the paper's code. For every direction it renders and scores the unedited images
-anew, then the edited ones in full passes, one for every layer set and sign. Here the unedited images are
+anew, then the edited images in full passes, one for every layer set and sign. Here the unedited images are
 rendered and scored once for all directions, and an edited image restarts at the first stratum that reads one
 of its layers. The mapping from z to w is left out, because every order does it once per sample.
 
@@ -100,7 +100,7 @@ def counted(prepared: Prepared, used: Counts, null_used: Counts, replicates: Cou
     """Return the work of a run's re-scoring: `naive`, `full` (with all samples) and `done`, with its `unit`.
 
     Args:
-        prepared: of the run.
+        prepared: the run's plugins and settings.
         used: samples of each boundary at each layer set, (B, S).
         null_used: samples of each null direction at each layer set, (S,).
         replicates: number of boundaries learnt again and moved at `all`, for each boundary, (B,). The naive
@@ -182,7 +182,7 @@ def strata_work(
 
     Args:
         generator: the generator.
-        inputs: of one sample.
+        inputs: inputs of one sample.
         codes: (1, L, D).
         meter: how work is measured.
         features: filled with the features of the wanted strata.

@@ -148,7 +148,7 @@ def hierarchy_of(
         order: order of the levels; those without a factor are left out.
         groups: layer groups by name.
         bootstrap: number of resamplings R of the K samples; all factors and layers are resampled together.
-        seed: of the resamplings.
+        seed: seed of the resamplings.
     """
     present = tuple(level for level in order if level in levels)
     member = np.array([[name == level for name in levels] for level in present], dtype=np.float64)  # (M, F)
@@ -211,7 +211,7 @@ def _orders(depth: Estimate, replicates: Floats) -> OrderTests:
     """Test every pair of levels for a difference of their depths.
 
     Args:
-        depth: of each level, (M,).
+        depth: depth of each level, (M,).
         replicates: depths in each resampling, (R, M).
     """
     difference = replicates[:, None, :] - replicates[:, :, None]  # (R, M, M)

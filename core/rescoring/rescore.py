@@ -87,7 +87,7 @@ def rescore(
         null_directions: number of random directions R, at least 3.
         rate: false discovery rate of variation factors, in (0, 1).
         bootstrap: number of bootstrap resamplings, at least 100.
-        seed: of all random numbers.
+        seed: seed of all random numbers.
         batch: samples in one pass; None for a size that suits the device.
         precision: `fp32`, `bf16`, or on CUDA `fp16`.
 

@@ -59,7 +59,7 @@ class Effects(EffectArrays):
     - F_j(G(c)). The other arrays of this shape are described at `EffectArrays`.
 
     Attributes:
-        boundaries: axis 0, (B,); learnt boundaries first, then conditional ones.
+        boundaries: axis 0, (B,); learnt boundaries first, then conditional directions.
         concepts: statistics of each concept as in run.json, axis 3, (C,): id, level, sd, least, varies, ...
         sets: layers of each layer set by name, axis 1, (S,).
         groups: layers of each named group.
@@ -72,8 +72,8 @@ class Effects(EffectArrays):
             layers, (C,). Undefined effects are left out.
         step: lambda, in units of w.
         rate: false discovery rate of the variation factors.
-        seed: of the resamplings.
-        bootstrap: number of resamplings behind each bootstrap interval.
+        seed: seed of the resamplings.
+        bootstrap: number of resamplings for each bootstrap interval.
         used: number of samples that each boundary was moved on at each layer set, (B, S).
         null_used: number of samples that each null direction was moved on at each layer set, (S,).
         learning_error: standard error of each boundary's effect at `all` due to learning, (B,); NaN where
@@ -126,7 +126,7 @@ class Effects(EffectArrays):
             samples: K, the most samples taken.
             step: lambda, in units of w.
             rate: false discovery rate of variation factors, in (0, 1).
-            seed: of the resamplings.
+            seed: seed of the resamplings.
             bootstrap: number of resamplings.
         """
         count, all_set = len(boundaries), list(sets).index("all")
@@ -255,7 +255,7 @@ class Effects(EffectArrays):
         """Estimate which layers decide which level of meaning (see `hierarchy_of`).
 
         Args:
-            rows: positions of the boundaries to use; None for all but conditional ones. Only variation
+            rows: positions of the boundaries to use; None for all but conditional directions. Only variation
                 factors count.
 
         Returns:

@@ -2,7 +2,7 @@
 
 This file stores and schedules the work; `measure` does it. A unit of work is one batch of samples and one
 direction. A worker keeps the batch's baseline, with the states at which each layer set begins, so an edited
-image costs only the strata behind the edit. With rescoring.adaptive the units come in rounds
+image costs only the strata after the edit. With rescoring.adaptive the units come in rounds
 (core.rescoring.adaptive), each of which depends on the results of the one before. Boundaries learnt again
 from resampled samples (core.boundaries.relearning) are moved at `all` alone, all those of one boundary and
 batch in one unit.
@@ -53,7 +53,7 @@ def step_length(prepared: Prepared, spread: float) -> float:
     """Return lambda in units of w: the configured distance, times `spread` if distance_unit is `sd`.
 
     Args:
-        prepared: of the run.
+        prepared: the run's plugins and settings.
         spread: s_w = sqrt(trace Cov(w) / D) over the probing samples.
     """
     rescoring = prepared.config.rescoring

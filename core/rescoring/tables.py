@@ -66,7 +66,7 @@ def ranked(effects: Effects, i: int, at: int) -> RankedConcept:
     The null distribution is shown as mean -+ 2 sd of the effects of the null directions.
 
     Args:
-        effects: of all boundaries.
+        effects: effects of all boundaries.
         i: position of the boundary.
         at: position of the layer set.
     """

@@ -150,7 +150,7 @@ def _share_interval(part: Floats, whole: Floats, value: Floats, samples: int) ->
         part: numerator in each resampling, (R, ...).
         whole: denominator in each resampling, broadcast against `part`.
         value: estimate, (...).
-        samples: number of samples behind the estimate.
+        samples: number of samples of the estimate.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         replicates = np.where(whole > 0, part / whole, np.nan)

@@ -29,7 +29,7 @@ from .prepare import Prepared, prepare
 from .spawning import MEMORY, why_workers_ended
 
 T = TypeVar("T")
-Work = Callable[[Prepared, Any], T]
+TaskFunction = Callable[[Prepared, Any], T]
 PATIENCE = 5.0  # seconds to wait for a worker to end
 
 _prepared: Prepared | None = None
@@ -85,7 +85,7 @@ class Engine:
         if kind is not None:
             _end(workers)
 
-    def map(self, function: Work[T], tasks: Sequence[Any]) -> Iterator[T]:
+    def map(self, function: TaskFunction[T], tasks: Sequence[Any]) -> Iterator[T]:
         """Yield the results of all tasks, in any order.
 
         Args:
@@ -113,7 +113,7 @@ class Engine:
             while True:
                 for task in queue:
                     with _uninterrupted():  # this may start a worker, which inherits blocked signals
-                        waiting.add(self._pool.submit(_work, function, task))
+                        waiting.add(self._pool.submit(_run_task, function, task))
                     workers = _workers(self._pool) or workers
                     if len(waiting) >= 2 * self.workers:
                         break
@@ -185,7 +185,7 @@ def _begin(config: dict[str, Any], batch: int) -> None:
         _failure = _as_text(error)
 
 
-def _work(function: Work[T], task: Any) -> tuple[str, int, T | None]:
+def _run_task(function: TaskFunction[T], task: Any) -> tuple[str, int, T | None]:
     """Run one task. Return message, exit code and result.
 
     Errors are returned as text with an exit code, since not every exception can be pickled.

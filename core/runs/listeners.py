@@ -21,8 +21,8 @@ def tell(event: Event, stage: str, run: Run, progress: Progress, **more: Any) ->
     Args:
         event: the hook.
         stage: name of the stage.
-        run: in its present state.
-        progress: where warnings are shown.
+        run: the run in its present state.
+        progress: display on which warnings are shown.
         more: further arguments of the hook.
 
     Raises:

@@ -101,7 +101,7 @@ def load_generator(name: str, /, *, device: str = "auto", check: bool = True, **
 def load_scorer(name: str, /, *, device: str = "auto", check: bool = True, **config: Any) -> Scorer:
     """Build a scorer from its plugin name and config.
 
-    `check` makes it refuse the first pictures it receives if their range does not look like [0, 1].
+    `check` makes it refuse the first pictures it receives if their range does not seem to be [0, 1].
 
     Example:
         >>> len(load_scorer("hue", device="cpu").concepts)

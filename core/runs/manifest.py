@@ -97,7 +97,7 @@ class ConceptStats(_Part):
     Attributes:
         id: `alias/name`.
         samples, undefined: number of samples with a score, and without one.
-        mean, sd: of the scores; the mean is None without scores.
+        mean, sd: mean and standard deviation of the scores; the mean is None without scores.
         least: the smallest standard deviation that counts as variation.
         varies: whether `sd` reaches `least`.
         threshold: score above which the concept is present; None if it has none.
@@ -122,7 +122,7 @@ class Manifest(_Part):
     """Represent run.json.
 
     Attributes:
-        config: of the run.
+        config: config of the run.
         batch_size: images in one pass; `auto` is resolved when the run begins.
         device, precision: `auto` is resolved.
         layer_sets, groups: layers by name.
@@ -135,7 +135,7 @@ class Manifest(_Part):
         leftovers: files of stages that must be run again.
         spread: s_w, the unit of a step.
         concepts: a row for each column of the scores.
-        digest: of the file it was read from, see core.storage.seal; None in runs of early versions.
+        digest: digest of the file it was read from, see core.storage.seal; None in runs of early versions.
     """
 
     format: Literal[1]
@@ -212,8 +212,8 @@ def read_manifest(file: Path) -> Manifest:
         faults = error.errors(include_url=False, include_context=False)
     except ValueError:
         raise RunError(
-            f"{file} is damaged: it is not what was written, a byte of it has changed "
-            f"or somebody has edited it; {cure}"
+            f"{file} is damaged: its content has changed since it was written, "
+            f"by a disk fault or by hand; {cure}"
         ) from None
     other = next(
         (

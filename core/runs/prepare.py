@@ -31,12 +31,12 @@ class Prepared(ScoredGenerator):
     """Hold the plugins of a run and its resolved settings.
 
     Attributes:
-        config: of the run.
-        learner: of the boundaries.
+        config: config of the run.
+        learner: learner of the boundaries.
         chosen: columns of the concepts that get a boundary.
         groups: named layer groups.
         sets: layer sets to move in re-scoring, by name.
-        device: to compute on.
+        device: device to compute on.
         memory: values that a stage keeps between tasks in this process.
     """
 
@@ -165,7 +165,7 @@ class PluginBuilder(NamedTuple):
 
     Attributes:
         source: the config's file, for messages.
-        device: of the plugins.
+        device: device of the plugins.
         check: whether to check their results.
     """
 

@@ -50,7 +50,7 @@ class Progress:
         self._task: object | None = None
 
     def say(self, text: str) -> None:
-        """Print a line, unless quiet. A closed stream is ignored, so work goes on without its terminal."""
+        """Print a line, unless quiet. A closed stream is ignored, so a command can outlive its terminal."""
         if self._quiet:
             return
         try:
@@ -72,9 +72,9 @@ class Progress:
         """Show a bar during a stage, and a line at its end.
 
         Args:
-            name: of the stage.
+            name: name of the stage.
             total: amount of work, in the unit of `Step`.
-            done: part that was finished before.
+            done: amount that was finished before.
         """
         step = Step(self, name, total, done)
         if done:

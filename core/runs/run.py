@@ -44,7 +44,7 @@ class Run:
     """Represent a run directory.
 
     Attributes:
-        path: of the directory.
+        path: path of the directory.
         record: content of run.json: config, plugins, provenance and stages.
     """
 
@@ -117,7 +117,7 @@ class Run:
         if not file.is_file():
             what = "there is no such directory" if not path.is_dir() else "it has no run.json"
             raise RunError(
-                f"{path} is no run directory: {what}. `ganstrata run CONFIG --out {path}` makes one."
+                f"{path} is not a run directory: {what}. `ganstrata run CONFIG --out {path}` makes one."
             )
         return cls(path, read_manifest(file))
 
@@ -180,7 +180,7 @@ class Run:
         Args:
             stage: name of the stage.
             seconds: its time.
-            files: that it wrote, relative to the run directory.
+            files: files that the stage wrote, relative to the run directory.
             facts: further fields of its record.
         """
         name = cast("Stage", stage)
@@ -287,11 +287,11 @@ def locked(path: Path) -> Iterator[None]:
     ):
         lost = path.is_dir() and any((path / name).exists() for name in WRITTEN)
         cure = (
-            "put it back, it is not made anew: it says what the rest was computed from"
+            "put it back; it cannot be made again, and it says what the rest was computed from"
             if lost
             else "give an empty or a new one"
         )
-        raise RunError(f"{path} exists and is no run directory: it has no run.json; {cure}")
+        raise RunError(f"{path} exists and is not a run directory: it has no run.json; {cure}")
     created = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         make_folder(path)

@@ -24,8 +24,8 @@ def open_finished_run(
 
     Args:
         path: the run directory.
-        device: to compute on; None for the one of the run's config.
-        stages: that must be complete.
+        device: device to compute on; None for the one of the run's config.
+        stages: stages that must be complete.
         writes: whether the caller writes into the run. A run that is only read need not be writable.
 
     Raises:
@@ -42,7 +42,7 @@ def open_finished_run(
     changed = code_changes(run.record.provenance, facts["provenance"])
     if changed:
         raise RunError(
-            f"{path}: {'; '.join(changed)}. `ganstrata run` on it computes again what that concerns; "
+            f"{path}: {'; '.join(changed)}. `ganstrata run` on it computes again what is affected; "
             "or make a new run"
         )
     old, new = run.record.checkpoints, facts["checkpoints"]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 NO_GUARD = 78  # exit code of a worker that runs the script of its parent again
 
 GUARD = (
-    "the script that called ganstrata runs again in every worker process, because its work is not under\n"
+    "the script that called ganstrata runs again in every worker process, because the call is not under\n"
     '  if __name__ == "__main__":\n'
     "Put the call there, or set engine.workers to 1."
 )
@@ -41,5 +41,5 @@ def why_workers_ended(codes: Iterable[int | None]) -> str:
         return f"a worker process ended unexpectedly: {GUARD}"
     # The pool terminates the other workers when one of them ends.
     first = next((code for code in known if code != -signal.SIGTERM), -signal.SIGTERM)
-    reason = f" (exit code {first})" if first is not None and first > 0 else ", perhaps for want of memory"
+    reason = f" (exit code {first})" if first is not None and first > 0 else ", perhaps for lack of memory"
     return f"a worker process ended unexpectedly{reason}. What was finished is kept; {MEMORY}"

@@ -16,11 +16,11 @@ from ..errors import GanstrataError, UserError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if hasattr(errno, "EDQUOT") else (errno.ENOSPC, errno.EFBIG)
 _CURES = (
     (_FULL, "make room, then run the same command again"),
-    ((errno.EACCES, errno.EPERM, errno.EROFS), "change the permissions of this place, or name another"),
-    ((errno.ENAMETOOLONG,), "name a place with a shorter path"),
+    ((errno.EACCES, errno.EPERM, errno.EROFS), "change the permissions there, or choose another place"),
+    ((errno.ENAMETOOLONG,), "choose a place with a shorter path"),
     (
         (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),
-        "something is in the way; move it aside, or name another place",
+        "something is in the way; move it aside, or choose another place",
     ),
     (
         (errno.EMFILE, errno.ENFILE),
@@ -158,4 +158,4 @@ def disk_error(error: OSError, path: Path) -> GanstrataError:
         (words for numbers, words in _CURES if error.errno in numbers),
         "when that is fixed, run the same command again",
     )
-    return GanstrataError(f"cannot write {path}: {reason}. What was computed before is kept: {cure}.")
+    return GanstrataError(f"cannot write {path}: {reason}. Earlier results are kept: {cure}.")

@@ -31,7 +31,7 @@ def file_stem(*names: str, between: Literal[".", "+"] = ".") -> str:
 
     Names of lower-case letters, digits, `_`, `-` and the characters of SIGNS stay readable. Any other name is
     made safe and followed by a digest: names with capital letters, which macOS and Windows do not distinguish
-    from small ones, dots or accents, names of devices, names that are too long, and names to which another
+    from small letters, dots or accents, names of devices, names that are too long, and names to which another
     name is converted. The stems of the same number of names with the same separator differ even on file
     systems that ignore case and normalise Unicode. They have at most 164 characters.
 

@@ -20,7 +20,7 @@ def fault_of(name: str, *, separators: str = SEPARATORS) -> str:
     >>> fault_of("Wohnküche/groß")
     ''
     >>> fault_of("red\x1b[31m")
-    'holds the sign U+001B, which cannot be printed'
+    'contains the character U+001B, which cannot be printed'
     >>> fault_of("../red")
     "has a part '..' between its slashes, as a path has"
     """
@@ -32,23 +32,23 @@ def fault_of(name: str, *, separators: str = SEPARATORS) -> str:
         return "begins or ends with a space"
     hidden = next((sign for sign in name if not sign.isprintable() and sign not in JOINERS), None)
     if hidden is not None:
-        return f"holds the sign U+{ord(hidden):04X}, which cannot be printed"
+        return f"contains the character U+{ord(hidden):04X}, which cannot be printed"
     separator = next((sign for sign in name if sign in separators), None)
     if separator is not None:
-        return f"holds '{separator}', which stands between the names of a conditional boundary"
+        return f"contains '{separator}', which separates the names of a conditional boundary"
     part = next((part for part in name.split("/") if part in ("", ".", "..")), None)
     if part is None:
         return ""
     return (
         f"has a part '{part}' between its slashes, as a path has"
         if part
-        else "has nothing before, between or behind its slashes"
+        else "has an empty part before, between or after its slashes"
     )
 
 
 GROUP_RULE = (
     "cannot name a group: use letters, digits, - and _, beginning with a letter; "
-    "all, each and groups are taken"
+    "all, each and groups are reserved"
 )
 
 

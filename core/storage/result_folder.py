@@ -104,32 +104,32 @@ def _owner(name: str) -> str:
 
 
 def check_free(folder: Path, index: str, command: str) -> None:
-    """Refuse a folder with files that an earlier call of the command did not write, or with modified ones.
+    """Refuse a folder with files that were modified, or not written by an earlier call of the command.
 
     Raises:
-        RunError: there are some; the message names them.
+        RunError: there are such files; the message names them.
     """
     recover(folder, index)
     if not folder.exists():
         return
-    strange = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
+    unlisted = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
     if (folder / index).is_file() and not (folder / index).is_symlink():
         hashes = _listed(folder, index)
-        strange = [
-            name for name in strange if name != index and not _is_as_written(folder / name, hashes.get(name))
+        unlisted = [
+            name for name in unlisted if name != index and not _is_as_written(folder / name, hashes.get(name))
         ]
-        strange += [] if hashes else [index]
-    if strange:
-        names = ", ".join(name[:80] for name in strange[:3])
-        more = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
+        unlisted += [] if hashes else [index]
+    if unlisted:
+        names = ", ".join(name[:80] for name in unlisted[:3])
+        more = f" and {len(unlisted) - 3} more" if len(unlisted) > 3 else ""
         raise RunError(
-            f"{folder} exists and holds something else than `{command}` wrote there: {names}{more}; "
+            f"{folder} contains files that `{command}` did not write there: {names}{more}; "
             "give an empty or a new --out"
         )
 
 
 def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None:
-    """Replace a folder of results in one step: it holds all of the new files, or the old ones.
+    """Replace a folder of results in one step: it holds either all new files or all old files.
 
     Files that the earlier index does not list stay.
 

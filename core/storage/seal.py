@@ -18,7 +18,7 @@ def sealed_text(content: Mapping[str, Any]) -> str:
     [1, 2]
     >>> read_sealed(text.replace("0.1", "0.2").encode())
     Traceback (most recent call last):
-    ValueError: it is not what was written
+    ValueError: its content has changed since it was written
     """
     # In the form in which it will be read: keys become text, and tuples become lists.
     document = json.loads(json.dumps({key: value for key, value in content.items() if key != KEY}))
@@ -38,6 +38,6 @@ def read_sealed(text: bytes) -> dict[str, Any]:
     except RecursionError:
         is_intact = False
     if not is_intact:
-        raise ValueError("it is not what was written")
+        raise ValueError("its content has changed since it was written")
     assert isinstance(content, dict)
     return content

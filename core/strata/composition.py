@@ -48,11 +48,11 @@ def advance(
     features: dict[int, Tensor],
     wanted: Collection[int],
 ) -> State:
-    """Run strata start .. stop, without the last.
+    """Run the strata start .. stop - 1.
 
     Args:
-        generator: of the strata.
-        state: before stratum `start`.
+        generator: generator with the strata.
+        state: state before stratum `start`.
         codes: (N, L, D).
         start: first stratum.
         stop: one past the last stratum.
@@ -111,7 +111,7 @@ def finished(generator: Generator, state: State, n: int) -> Tensor:
     """Return the images (n, 3, H, W) of the state after the last stratum.
 
     Raises:
-        PluginBroken: the result is no tensor of floats on the right device, or has another size than before.
+        PluginBroken: the result is not a tensor of floats on the right device, or its size has changed.
         ShapeError: it has another shape.
     """
     images = generator.finish(state)
@@ -133,23 +133,23 @@ def finished(generator: Generator, state: State, n: int) -> Tensor:
     if before != tuple(images.shape[2:]):
         raise PluginBroken(
             f"{owner} makes pictures of {images.shape[2]} x {images.shape[3]} pixels, "
-            f"and before of {before[0]} x {before[1]}"
+            f"but made pictures of {before[0]} x {before[1]} before"
         )
     return images
 
 
 class Pass:
-    """Represent one batch rendered in full, with the states at which edits may restart.
+    """Represent one batch rendered in full, with the states from which edits may restart.
 
     Args:
-        generator: to render with.
+        generator: generator to render with.
         codes: (N, L, D).
         condition: from the generator's sample(), or None.
         index: absolute index of each sample (N,), for fresh noise; default 0, 1, ...
         noise: seed of fresh noise.
         precision: fp32, bf16 or fp16.
         features: strata whose feature maps are collected.
-        restarts: strata at which states are kept.
+        restarts: strata before which states are stored.
         tolerant: whether pictures that are not finite are marked in `rendering.finite` instead of refused.
 
     Attributes:
@@ -173,7 +173,7 @@ class Pass:
         tolerant: bool = False,
     ) -> None:
         card = generator.card
-        check_shape(codes, "N L D", where="codes handed to render", L=card.layers, D=card.code_size)
+        check_shape(codes, "N L D", where="codes passed to render", L=card.layers, D=card.code_size)
         self.generator, self.precision, self.tolerant = generator, precision, tolerant
         self._wanted = frozenset(features)
         self._inputs = Inputs(
@@ -194,14 +194,14 @@ class Pass:
     def edited(self, codes: Tensor, layers: Collection[int]) -> Rendering:
         """Render the same batch with other codes at the given layers.
 
-        It restarts from the last kept state before the first stratum that reads one of these layers.
+        It restarts from the last stored state before the first stratum that reads one of these layers.
 
         Args:
             codes: (N, L, D), equal to the original codes at all other layers.
-            layers: that differ.
+            layers: layers at which they differ.
 
         Raises:
-            LayerError: no stratum reads the layers, or no state is kept before them.
+            LayerError: no stratum reads the layers, or no state is stored before them.
             PictureError: a picture is not finite.
         """
         generator = self.generator
@@ -213,7 +213,7 @@ class Pass:
         restarts = [s for s in self._states if s <= begin]
         if not restarts:
             raise LayerError(
-                f"no state is kept at or before stratum {begin}, where layers {sorted(layers)} begin"
+                f"no state is stored at or before stratum {begin}, where layers {sorted(layers)} begin"
             )
         start = max(restarts)
         features = {s: x for s, x in self.rendering.features.items() if s < start}
@@ -257,7 +257,7 @@ def render(
     """Render codes. Gradients flow to the codes. `Pass` also gives features and restarts.
 
     Args:
-        generator: to render with.
+        generator: generator to render with.
         codes: (N, L, D).
         condition: from the generator's sample(), or None.
         index: absolute index of each sample (N,), for fresh noise; default 0, 1, ...

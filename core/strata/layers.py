@@ -21,7 +21,7 @@ def parse_layers(text: str, count: int) -> tuple[int, ...]:
         Numbers from 0 to L - 1, ascending, each once.
 
     Raises:
-        LayerError: the text has another form, is empty, or names a layer that does not exist.
+        LayerError: the text does not have this form, is empty, or names a layer that does not exist.
 
     Example:
         >>> parse_layers("0, 2, 5-7", 10)

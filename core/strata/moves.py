@@ -24,7 +24,7 @@ def edit_direction(normal: Floats, layers: Sequence[int], scale: Floats) -> NDAr
 
     Args:
         normal: unit normal n (D,), or one per layer (L, D).
-        layers: to edit.
+        layers: layers to edit.
         scale: (L,).
 
     Returns:
@@ -83,8 +83,8 @@ def conditioned(
     Args:
         normal: n (D,).
         conditions: K normals (D,).
-        name: of the direction, for messages.
-        names: of the conditions, for messages.
+        name: name of the direction, for messages.
+        names: names of the conditions, for messages.
 
     Returns:
         n' (D,), of unit length.
@@ -138,7 +138,7 @@ def move_to(
         normal: unit normal (D,), or one per layer (L, D).
         offset: b, or one per layer (L,).
         target: signed distance, in units of w.
-        layers: to edit.
+        layers: layers to edit.
         scale: the generator's layer_scale (L,).
         mean: mean w of truncation (D,), or one per layer (L, D).
 

@@ -28,10 +28,10 @@ class ScoredGenerator:
     its bytes do not depend on the number of samples.
 
     Attributes:
-        generator: to draw from and render with.
+        generator: generator that draws and renders the samples.
         scorers: by alias, in the order of the columns of scores.
         batch: samples in one pass.
-        seed: of samples and of fresh noise.
+        seed: seed of samples and of fresh noise.
         precision: fp32, bf16 or fp16.
         mixing: share of probing samples with a second style from a random layer on.
         tolerant: whether pictures that are not finite are marked instead of refused.
@@ -78,7 +78,7 @@ class ScoredGenerator:
 
         Args:
             start: absolute index of its first sample.
-            stream: of random numbers; styles are mixed in probing samples only.
+            stream: stream of random numbers; styles are mixed in probing samples only.
 
         Returns:
             Latents, w (N, D) and codes (N, L, D).
@@ -116,9 +116,9 @@ class ScoredGenerator:
 
         Args:
             codes: (N, L, D).
-            condition: of the samples, or None.
+            condition: condition of the samples, or None.
             index: absolute index of each sample (N,).
-            stream: of random numbers, which gives the fresh noise.
+            stream: stream of random numbers, which gives the fresh noise.
             edits: layer sets that will be edited.
             strict: refuse pictures that are not finite even if `tolerant`.
 

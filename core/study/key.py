@@ -110,7 +110,7 @@ class Key:
         try:
             content: Any = json.loads(read_bytes(path, MAX_BYTES).decode("utf-8"))
             if not isinstance(content, dict) or content.get("format") != FORMAT:
-                raise UserError(f"{path} is no key of a study")
+                raise UserError(f"{path} is not the key of a study")
             stored = _Content.model_validate(content)
         except OSError as error:
             raise UserError(

@@ -55,7 +55,7 @@ def test_the_output_has_the_findings_and_the_folder(invoke, refurnished: Path) -
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--along", "seen/rde"), "boundary seen/rde: there is none of this name. Did you mean 'seen/red'?"),
+        (("--along", "seen/rde"), "boundary seen/rde: no boundary has this name. Did you mean 'seen/red'?"),
         (("--along", "seen/rde", "--along", "x"), "2 faults"),
         (("--along", "seen/red", "--segmenter", "region"), "Did you mean 'regions'? There is regions"),
         (("--along", "seen/red", "--layers", "loewr"), "'loewr' names no layers. Did you mean 'lower'?"),
@@ -141,7 +141,7 @@ def test_a_checkpoint_that_has_changed_is_refused(invoke, refurnished: Path) -> 
 def test_a_folder_without_a_run_is_refused(invoke, tmp_path: Path) -> None:
     result = invoke("analysis", "objects", tmp_path / "none", "--along", "x")
     assert result.exit_code == 2
-    assert "is no run directory" in result.stderr
+    assert "is not a run directory" in result.stderr
     assert not (tmp_path / "none").exists()
 
 

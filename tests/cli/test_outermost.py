@@ -123,4 +123,4 @@ def test_a_home_folder_is_written_with_a_tilde(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     result = CliRunner().invoke(main, ["learn", "~/run"])
-    assert f"{tmp_path / 'run'} is no run directory" in result.stderr
+    assert f"{tmp_path / 'run'} is not a run directory" in result.stderr

@@ -35,7 +35,7 @@ def test_a_stage_names_the_one_that_is_missing(invoke, written, config, tmp_path
 def test_a_folder_without_a_run_is_refused(stage: str, invoke, tmp_path: Path) -> None:
     result = invoke(stage, tmp_path / "none")
     assert result.exit_code == 2
-    assert "is no run directory: there is no such directory" in result.stderr
+    assert "is not a run directory: there is no such directory" in result.stderr
     assert not (tmp_path / "none").exists()
 
 

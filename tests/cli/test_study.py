@@ -69,7 +69,7 @@ def test_a_study_goes_from_a_run_to_its_figure(invoke, copied: Path, tmp_path: P
         (("make", "{run}", "--out", "{}/out", "--words", "red"), "'red' is not of the form NAME=TEXT"),
         (("make", "{run}", "--out", "{}/out", "--concepts", "seen/rde"), "Did you mean 'seen/red'?"),
         (("make", "{run}", "--out", "{}/out", "--steps", "4"), "--steps 4: give an odd number"),
-        (("make", "{}", "--out", "{}/out"), "is no run directory"),
+        (("make", "{}", "--out", "{}/out"), "is not a run directory"),
         (("read", "{}", "{}/a.json", "--out", "{}/out"), "holds no study"),
         (("read", "{}", "--out", "{}/out"), "Missing argument 'VOTES...'"),
     ],

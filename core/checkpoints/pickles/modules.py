@@ -150,7 +150,7 @@ def _tensorflow(outer: Record, budget: Budget) -> tuple[dict[str, Tensor], dict[
         for pair in variables if isinstance(variables, list | tuple) else ():
             budget.step()
             if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
-                raise Damaged("a network whose variables are no names with arrays")
+                raise Damaged("a network whose variables are not arrays by name")
             tensor = as_tensor(pair[1])
             if tensor is None and isinstance(pair[1], int | float):
                 tensor = torch.tensor(float(pair[1]))

@@ -57,7 +57,7 @@ PACKAGES = re.compile(
     r"|mmcv|mmengine|mmgen|mmagic|addict|easydict|omegaconf|lightning|lightning_fabric|pytorch_lightning)\.[\w.]+"
     r"|numpy\.(bool|float|int|uint)\d*_?"
 )
-OLD = (  # former prefixes of names, and the present ones
+OLD = (  # former prefixes of names, and their present forms
     ("__builtin__.", "builtins."),
     ("copy_reg.", "copyreg."),
     ("numpy.core.", "numpy._core."),

@@ -21,7 +21,7 @@ from ..limits import Budget, Damaged, Refused
 from .operations import OPERATIONS, STOP
 
 LINE = 512  # bytes of a name, at most
-KEY = 2**60  # from here on, integer keys can be chosen to have equal hashes, which makes look-ups very slow
+KEY = 2**60  # from here on, integer keys can be chosen to have equal hashes, which makes lookups very slow
 CALL = 8  # steps that a call costs, plus one per argument
 
 

@@ -53,7 +53,7 @@ def plugin_record(kind: Kind, used: Use, built: Plugin | None = None) -> PluginR
     """Return the record of everything that one plugin's numbers depend on.
 
     Args:
-        kind: of the plugin.
+        kind: kind of the plugin.
         used: its name and options in the config.
         built: the plugin; without it, the record has only what class and config show.
 

@@ -91,14 +91,14 @@ def folder_hash(folder: Path) -> str:
 
 
 def all_files(folder: Path) -> Iterator[Path]:
-    """Yield all files in a folder and its subfolders, without SKIPPED ones."""
+    """Yield all files in a folder and its subfolders, without the SKIPPED folders."""
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in SKIPPED]
         yield from (path for name in names if (path := Path(place, name)).is_file())
 
 
 def _bundle(value: str) -> str | None:
-    """Return the digest of a bundled checkpoint, or None if there is none of this name."""
+    """Return the digest of a bundled checkpoint, or None if no bundle has this name."""
     files = (
         sorted(WEIGHTS.glob(f"{value.removeprefix(BUNDLED)}.*.safetensors"))
         if "/" not in value and "*" not in value

@@ -69,7 +69,7 @@ def _located(names: tuple[str, ...], above: int, folder: Path) -> Path | None:
     Args:
         names: parts of the dotted name.
         above: leading dots of a relative import.
-        folder: of the importing file.
+        folder: folder of the importing file.
     """
     if not all(name.isidentifier() for name in names):
         return None

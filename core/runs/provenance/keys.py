@@ -56,8 +56,8 @@ def keys_of(config: RunConfig, provenance: Provenance, layers: Mapping[str, Any]
     """Compute the keys of a run.
 
     Args:
-        config: of the run.
-        provenance: of its plugins, and its numeric environment.
+        config: config of the run.
+        provenance: provenance of its plugins, and its numeric environment.
         layers: resolved layer sets and groups, in order.
     """
     sections = config.model_dump(mode="json", by_alias=True)

@@ -74,7 +74,7 @@ class Environment(Record):
 
 
 class Provenance(Record):
-    """Represent everything beside the config that the numbers of a run depend on; scorers in order."""
+    """Represent everything besides the config that the numbers of a run depend on; scorers in order."""
 
     environment: Environment
     generator: PluginRecord

@@ -177,7 +177,7 @@ def test_what_a_resampling_does_not_give_is_counted_and_told(fakes, config, tmp_
     assert "seen/half" in names
     missing = run.manifest["stages"]["learn"]["not_relearnt"]
     assert set(missing) == {"seen/half"}
-    assert "150 positives were asked for" in missing["seen/half"]["reason"]
+    assert "150 positives were requested" in missing["seen/half"]["reason"]
     rescored, at = read_effects(run), names.index("seen/half")
     assert 2 <= rescored.replicates[at] == 12 - missing["seen/half"]["resamplings"] < 12
     assert not np.isnan(own(rescored, rescored.low_total)[at])

@@ -90,7 +90,7 @@ def test_ties_within_one_end_do_no_harm_but_across_both_do():
     assert chosen(scores, 4, 4)[1] == {6, 7, 8, 9}
     with pytest.raises(
         DataError,
-        match=r"a/x: the 5 highest and 5 lowest scores are not apart: 6 of 10 samples score 0; ask for fewer",
+        match=r"a/x: the 5 highest and 5 lowest scores overlap: 6 of 10 samples score 0; ask for fewer",
     ):
         chosen(scores, 5, 5)
 
@@ -106,13 +106,13 @@ def test_constant_scores_are_refused():
         (
             51,
             100,
-            "a/x: 51 positives were asked for, but there are 100 samples with a score, "
+            "a/x: 51 positives were requested, but there are 100 samples with a score, "
             "so 2 to 50 are possible",
         ),
-        (2000, 100, "2000 positives were asked for"),
-        (0.51, 100, "0.51 positives were asked for"),
-        (1, 100, "1 positives were asked for"),
-        (0.01, 100, "0.01 positives were asked for"),
+        (2000, 100, "2000 positives were requested"),
+        (0.51, 100, "0.51 positives were requested"),
+        (1, 100, "1 positives were requested"),
+        (0.01, 100, "0.01 positives were requested"),
     ],
 )
 def test_impossible_numbers_are_refused_with_the_possible_ones(requested, available, message):
@@ -125,7 +125,7 @@ def test_impossible_numbers_are_refused_with_the_possible_ones(requested, availa
 def test_undefined_samples_do_not_count_as_available():
     scores = np.full(100, np.nan)
     scores[:30] = np.arange(30)
-    with pytest.raises(DataError, match="20 negatives were asked for, but there are 30 samples with a score"):
+    with pytest.raises(DataError, match="20 negatives were requested, but there are 30 samples with a score"):
         chosen(scores, 5, 20)
     with pytest.raises(DataError, match="there are 0 samples with a score"):
         chosen(np.full(100, np.nan), 5, 5)
@@ -289,7 +289,7 @@ def test_train_shares_are_those_that_were_asked_for() -> None:
 
 def test_a_count_that_is_not_whole_is_refused() -> None:
     with pytest.raises(
-        DataError, match=r"a/x: 250.5 positives were asked for; give a whole number, or a share up to 0.5"
+        DataError, match=r"a/x: 250.5 positives were requested; give a whole number, or a share up to 0.5"
     ):
         count_of(250.5, 1000, "positives", "a/x")
 
@@ -309,9 +309,7 @@ def test_one_sample_is_too_few_where_two_are_possible(available: int, change: st
 
 
 def test_ends_that_touch_in_one_score_are_not_apart() -> None:
-    with pytest.raises(
-        DataError, match=r"2 highest and 2 lowest scores are not apart: 3 of 5 samples score 2;"
-    ):
+    with pytest.raises(DataError, match=r"2 highest and 2 lowest scores overlap: 3 of 5 samples score 2;"):
         chosen(np.array([3.0, 2.0, 2.0, 2.0, 1.0]), 2, 2)
     assert chosen(np.array([3.0, 2.0, 1.9, 1.0]), 2, 2)[1:] == ({0, 1}, {2, 3})
 

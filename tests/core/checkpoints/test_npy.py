@@ -115,7 +115,7 @@ def header(text: str, version: bytes = b"\x01\x00") -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "cannot be read|cannot read|is no array"),
+        (b"", "cannot be read|cannot read|is not a readable array"),
         (b"<html></html> and more of it", "does not begin as NumPy's files do"),
         (b"\x93NUMPY", "damaged or cut short"),
         (

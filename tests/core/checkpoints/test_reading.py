@@ -67,11 +67,11 @@ def test_a_modules_state_dict(tmp_path: Path) -> None:
         (b"<!DOCTYPE html><html><body>404</body></html>", "a web page: the download has failed"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
-            r"a pointer of Git LFS.*`git lfs pull`",
+            r"a Git LFS pointer.*`git lfs pull`",
         ),
         (b"\x89PNG\r\n\x1a\n" + bytes(30), "a PNG picture"),
         (bytes(100), "nothing but zeros: a download that was never finished"),
-        (b"\x01\xfe\x03" * 30, "of a kind that is not known"),
+        (b"\x01\xfe\x03" * 30, "its format is unknown"),
         (pickle.dumps([1, 2, 3, "and so on"]), "damaged|expected"),
         (pickle.dumps({"a": 1, "bcdefghijkl": 2}, protocol=2), "damaged|expected"),
         (b"\x80\x05" + bytes(30), "damaged"),

@@ -206,7 +206,7 @@ def test_what_was_there_stays_until_all_is_made(
 def test_a_folder_of_something_else_is_left_alone(manipulate, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
-    with pytest.raises(RunError, match=r"holds something else than `manipulate` wrote there: thesis\.tex"):
+    with pytest.raises(RunError, match=r"contains files that `manipulate` did not write there: thesis\.tex"):
         manipulate("seen/red", out=tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "years of work"
 
@@ -254,6 +254,6 @@ def test_a_run_that_cannot_be_written_to_is_edited_elsewhere(
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     monkeypatch.setattr("ganstrata.core.runs.session.os.access", lambda *_: False)
     assert manipulate("seen/red", steps=1, out=tmp_path / "elsewhere").frames
-    with pytest.raises(GanstrataError, match=r"Read-only file system.*change the permissions of this place"):
+    with pytest.raises(GanstrataError, match=r"Read-only file system.*change the permissions there"):
         manipulate("seen/red", steps=1)
     assert contents(copied) == before

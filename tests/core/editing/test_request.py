@@ -32,11 +32,11 @@ def test_names_amounts_and_layers(text: str, move: Move) -> None:
     [
         ("colour/rde:2", "colour/rde: no boundary has this name. Did you mean 'colour/red'?"),
         ("", "no boundary has this name"),
-        ("colour/red:", "'' is no distance to move"),
-        ("colour/red:much", "'much' is no distance to move"),
-        ("colour/red:nan", "'nan' is no distance"),
-        ("colour/red:0", "'0' is no distance"),
-        ("colour/red@", "no layers stand behind the @"),
+        ("colour/red:", "'' is not a distance to move"),
+        ("colour/red:much", "'much' is not a distance to move"),
+        ("colour/red:nan", "'nan' is not a distance"),
+        ("colour/red:0", "'0' is not a distance"),
+        ("colour/red@", "no layers follow the @"),
         ("colour/reds", "Did you mean 'colour/red'?"),
     ],
 )

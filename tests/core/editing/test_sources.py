@@ -113,7 +113,7 @@ def test_saved_codes_give_the_pictures_they_were_saved_from(
     [
         (
             {"w": np.zeros((3, 5))},
-            "w has shape 3 x 5; this generator needs N x 16 or 8 x 16 (codes) behind the number of samples",
+            "w has shape 3 x 5; this generator needs N x 16 or 8 x 16 (codes) after the number of samples",
         ),
         ({"codes": np.zeros((3, 2, 16))}, "codes has shape 3 x 2 x 16; this generator needs N x 8 x 16"),
         ({"w": np.zeros((0, 16))}, "shape 0 x 16"),

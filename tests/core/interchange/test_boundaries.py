@@ -182,7 +182,7 @@ def test_level_and_layers_that_are_said_count_before_those_of_the_file(tmp_path:
         (
             {"boundary": unit(1, 6), "meta_data": {"type": "smell"}},
             ImportOptions("w"),
-            "calls its level 'smell', which is none of layout,",
+            "calls its level 'smell', which is not one of layout,",
         ),
     ],
 )
@@ -311,7 +311,7 @@ def test_the_generator_is_that_of_a_run_or_of_a_checkpoint(finished: Run, rooms:
 
 
 def test_runs_and_files_that_tell_of_no_generator(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no run directory"):
+    with pytest.raises(UserError, match="is not a run directory"):
         identify_generator(str(tmp_path))
     (tmp_path / "run.json").write_text(
         json.dumps({"format": 1, "config": {}, "batch_size": 1, "checkpoints": {}, "stages": {}})

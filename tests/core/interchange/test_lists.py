@@ -49,7 +49,7 @@ def test_all_lines_that_cannot_be_read_are_told_with_their_numbers() -> None:
     for line in (2, 4, 5, 6, 7, 8):
         assert f"line {line}: " in message
     assert "line 1:" not in message
-    assert "'q' is no latent space; z, w, wp are known" in message
+    assert "'q' is not a latent space; z, w, wp are known" in message
     assert message.startswith("some.txt: 6 faults")
 
 

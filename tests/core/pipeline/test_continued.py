@@ -124,7 +124,7 @@ def test_answers_to_what_the_run_was_before_are_named(fakes, compact: Config, tm
     ganstrata.run(compact, tmp_path / "run", quiet=False)
     assert (
         f"analysis/entanglement, manipulations/seen.red.independent in {run.path}: "
-        "made from what the run was before" in capsys.readouterr().err
+        "computed from an earlier state of the run" in capsys.readouterr().err
     )
 
 

@@ -116,10 +116,10 @@ def test_a_directory_that_cannot_be_made_leaves_none_above_it(tmp_path: Path) ->
 
 def test_a_directory_that_holds_something_else_is_refused(fakes, config, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious", encoding="utf-8")
-    with pytest.raises(RunError, match="exists and is no run directory"):
+    with pytest.raises(RunError, match="exists and is not a run directory"):
         ganstrata.run(config, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
-    with pytest.raises(RunError, match="exists and is no run directory"):
+    with pytest.raises(RunError, match="exists and is not a run directory"):
         ganstrata.run(config, tmp_path / "mine.txt")
 
 
@@ -207,7 +207,7 @@ def test_too_few_samples_for_the_positives_are_refused_before_anything_is_writte
     config["boundary"]["with"]["positives"] = 321
     with pytest.raises(
         GanstrataError,
-        match=r"boundary -> with: every concept: 321 positives were asked for.*2 to 320 are possible",
+        match=r"boundary -> with: every concept: 321 positives were requested.*2 to 320 are possible",
     ):
         ganstrata.run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -220,7 +220,7 @@ def test_a_concept_with_too_few_scores_is_left_out_with_its_reason(fakes, config
     }  # enough samples, but half of `half` is undefined
     run = ganstrata.run(config, tmp_path / "run")
     page = (run.path / "report.html").read_text(encoding="utf-8")
-    assert "seen/half: 300 positives were asked for" in page
+    assert "seen/half: 300 positives were requested" in page
     assert "seen/left" in run.manifest["stages"]["rescore"]["factors"]
 
 

@@ -345,7 +345,7 @@ def test_why_a_concept_does_not_vary() -> None:
     assert learning.reason_invariant({"samples": 0, "sd": 0.0, "least": 0.02}) == "undefined for every sample"
     assert (
         learning.reason_invariant({"samples": 1, "sd": 0.01, "least": 0.02})
-        == "does not vary here: its spread is 0.01, the least that counts is 0.02"
+        == "does not vary here: its standard deviation is 0.01, the minimum is 0.02"
     )
 
 

@@ -60,7 +60,7 @@ def test_a_flipped_bit_among_the_samples_is_noticed_and_mended(
     array: str, at_least: int, worked, images, copied: Path, config, contents, finished: Run
 ) -> None:
     flip(chunks(copied / "samples.zarr" / array)[0])
-    with pytest.raises(RunError, match="what the stage `synthesize` wrote is not there or has changed"):
+    with pytest.raises(RunError, match="the results of the stage `synthesize` are missing or have changed"):
         resume(copied, "learn", progress=QUIET)
     images()
     ganstrata.run(config, copied)

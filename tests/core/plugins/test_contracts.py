@@ -127,9 +127,9 @@ def test_latents_of_another_shape_are_named(shape: tuple[int, ...]) -> None:
             return super().broadcast(w)
 
     for generator in (Smallest(PluginConfig(), CPU), Mapped(PluginConfig(), CPU)):
-        with pytest.raises(ShapeError, match=r"z handed to map: expected \(N, Z=6\), got"):
+        with pytest.raises(ShapeError, match=r"z passed to map: expected \(N, Z=6\), got"):
             generator.map(torch.zeros(shape))
-        with pytest.raises(ShapeError, match=r"w handed to broadcast: expected \(N, D=6\), got"):
+        with pytest.raises(ShapeError, match=r"w passed to broadcast: expected \(N, D=6\), got"):
             generator.broadcast(torch.zeros(shape))
 
 

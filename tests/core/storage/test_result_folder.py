@@ -156,7 +156,7 @@ def test_only_what_the_command_itself_has_written_is_free(
     check_free(folder, INDEX, "do it")
     spoil(folder)
     before = there(folder)
-    with pytest.raises(RunError, match="holds something else than `do it` wrote there") as caught:
+    with pytest.raises(RunError, match="contains files that `do it` did not write there") as caught:
         check_free(folder, INDEX, "do it")
     assert named in str(caught.value)
     assert there(folder) == before
@@ -167,7 +167,7 @@ def test_new_and_empty_places_are_free_and_files_are_not(tmp_path: Path) -> None
     check_free(tmp_path / "new" / "deep", INDEX, "do it")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(RunError, match="holds something else"):
+    with pytest.raises(RunError, match="did not write there"):
         check_free(tmp_path / "file", INDEX, "do it")
 
 

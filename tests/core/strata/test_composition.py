@@ -110,7 +110,7 @@ def test_an_edit_begins_at_the_last_kept_state_before_it() -> None:
     generator.ran.clear()
     done.edited(codes, (2,))  # first read by stratum 4
     assert generator.ran == [3, 4, 5]
-    with pytest.raises(LayerError, match="no state is kept at or before stratum 0"):
+    with pytest.raises(LayerError, match="no state is stored at or before stratum 0"):
         done.edited(codes, (0,))
 
 
@@ -192,7 +192,7 @@ def test_half_precision_is_near_and_comes_back_as_float32(rooms: Generator) -> N
 
 @pytest.mark.parametrize("shape", [(2, 3), (2, 4, 4), (2, 5, 3), (4, 3), (1, 2, 4, 3)])
 def test_codes_of_another_shape(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ShapeError, match=r"codes handed to render: expected \(N, L=4, D=3\)"):
+    with pytest.raises(ShapeError, match=r"codes passed to render: expected \(N, L=4, D=3\)"):
         render(Ladder(), torch.zeros(shape))
 
 

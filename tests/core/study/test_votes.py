@@ -124,7 +124,7 @@ def test_a_key_is_read_as_it_was_written(tmp_path: Path) -> None:
     ("change", "words"),
     [
         (lambda c: c.pop("study"), "is damaged: study"),
-        (lambda c: c.update(format="x"), "is no key of a study"),
+        (lambda c: c.update(format="x"), "is not the key of a study"),
         (
             lambda c: c["questions"][0].update(order=["bottom", "lower", "upper", "upper"]),
             "does not show every layer group once",

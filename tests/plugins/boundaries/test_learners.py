@@ -150,12 +150,12 @@ def test_scores_that_cannot_be_learnt_are_refused_with_the_numbers(which):
     w, scores, _ = world()
     chosen = learner(which)
     with pytest.raises(
-        DataError, match="every concept: 150 positives were asked for, but there are 299 samples"
+        DataError, match="every concept: 150 positives were requested, but there are 299 samples"
     ):
         chosen.check(299)
     with pytest.raises(
         DataError,
-        match=r"a/x: the 150 highest and 150 lowest scores are not apart: 1000 of 1000 samples score 0.5",
+        match=r"a/x: the 150 highest and 150 lowest scores overlap: 1000 of 1000 samples score 0.5",
     ):
         chosen.learn(w, np.full((1000, 1), 0.5, np.float32), CONCEPTS[:1])
     with pytest.raises(DataError, match="a/x: the learner found no direction"):

@@ -319,17 +319,17 @@ def test_the_boundary_bears_the_space_and_the_generator():
     [
         (
             lambda s: s[:399],
-            "a/x: 200 positives were asked for, but there are 399 samples with a score, "
+            "a/x: 200 positives were requested, but there are 399 samples with a score, "
             "so 2 to 199 are possible",
         ),
         (
             lambda s: np.where(np.arange(len(s))[:, None] < 300, s, np.nan),
-            "200 positives were asked for, but there are 300 samples",
+            "200 positives were requested, but there are 300 samples",
         ),
         (lambda s: np.full_like(s, np.nan), "there are 0 samples with a score"),
         (
             lambda s: np.full_like(s, 0.5),
-            "a/x: the 200 highest and 200 lowest scores are not apart: 1500 of 1500 samples score 0.5",
+            "a/x: the 200 highest and 200 lowest scores overlap: 1500 of 1500 samples score 0.5",
         ),
     ],
 )
@@ -348,7 +348,7 @@ def test_codes_that_do_not_vary_give_no_direction():
 
 def test_more_extremes_than_samples_are_refused_before_any_work():
     with pytest.raises(
-        DataError, match="every concept: 200 positives were asked for, but there are 300 samples"
+        DataError, match="every concept: 200 positives were requested, but there are 300 samples"
     ):
         learner().check(300)
     learner().check(400)

@@ -133,12 +133,12 @@ def test_the_boundary_bears_the_space_and_the_generator():
     [
         (
             lambda s: s[:150],
-            "a/x: 100 positives were asked for, but there are 150 samples with a score, "
+            "a/x: 100 positives were requested, but there are 150 samples with a score, "
             "so 2 to 75 are possible",
         ),
         (
             lambda s: np.where(np.arange(len(s))[:, None] < 120, s, np.nan),
-            "a/x: 100 positives were asked for, but there are 120 samples",
+            "a/x: 100 positives were requested, but there are 120 samples",
         ),
         (
             lambda s: np.full_like(s, np.nan),
@@ -146,7 +146,7 @@ def test_the_boundary_bears_the_space_and_the_generator():
         ),
         (
             lambda s: np.full_like(s, 0.5),
-            "a/x: the 100 highest and 100 lowest scores are not apart: 1500 of 1500 samples score 0.5",
+            "a/x: the 100 highest and 100 lowest scores overlap: 1500 of 1500 samples score 0.5",
         ),
     ],
 )
@@ -179,7 +179,7 @@ def test_codes_that_do_not_vary_give_no_direction():
 
 def test_more_extremes_than_samples_are_refused_before_any_work():
     with pytest.raises(
-        DataError, match="every concept: 100 positives were asked for, but there are 199 samples"
+        DataError, match="every concept: 100 positives were requested, but there are 199 samples"
     ):
         learner().check(199)
     learner().check(200)

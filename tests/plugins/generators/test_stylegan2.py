@@ -333,7 +333,7 @@ def test_conditions_that_do_not_fit_are_refused() -> None:
 def test_latents_of_another_width_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match=r"z handed to map: expected \(N, Z=16\), got"):
         load().map(torch.zeros(shape))
-    with pytest.raises(ShapeError, match=r"w handed to broadcast: expected \(N, D=16\), got"):
+    with pytest.raises(ShapeError, match=r"w passed to broadcast: expected \(N, D=16\), got"):
         load().broadcast(torch.zeros(shape))
 
 

@@ -236,7 +236,7 @@ def test_checkpoints_of_another_kind_are_refused(name: str, tmp_path: Path) -> N
         ({"attributes": "many"}, "its header lists no attributes"),
         (
             {"categories": ["one", "two", "\x1b[2J"]},
-            r"of the categories in its header, '\\x1b\[2J' holds the sign U\+001B",
+            r"of the categories in its header, '\\x1b\[2J' contains the character U\+001B",
         ),
         ({"categories": ["one", "two", "a/b"]}, "of the categories in its header, 'a/b' holds '/'"),
         ({"attributes": ["one", "two", "one"]}, "of the attributes in its header, 'one' comes twice"),

@@ -249,7 +249,7 @@ def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
         (np.zeros((100, 64), np.float32), "holds 100 attributes, but SUN has 102 names; give `labels:`"),
         (np.zeros((102, 64), np.int64), "must hold finite numbers of shape"),
         (np.full((102, 64), np.nan), "must hold finite numbers of shape"),
-        (np.array([{"a": 1}], dtype=object), r"weights: .* is no array that can be read"),
+        (np.array([{"a": 1}], dtype=object), r"weights: .* is not a readable array"),
     ],
 )
 def test_attribute_weights_that_do_not_fit_are_refused(
