@@ -93,16 +93,16 @@ def test_where_a_result_may_be_written(copied: Path, other, tmp_path: Path) -> N
     taken = tmp_path / "taken"
     taken.mkdir()
     (taken / "thesis.tex").write_text("years of work")
-    with pytest.raises(RunError, match="holds something else"):
+    with pytest.raises(RunError, match="did not write there"):
         analyse_runs([copied], AnalysisRequest(out=taken), ranking, "ranking")
     (taken / "thesis.tex").unlink()
     for top in (1, 2):  # an earlier result is replaced
         analyse_runs([copied], AnalysisRequest(out=taken, top=top), ranking, "ranking")
         assert len((taken / "ranking.csv").read_text().splitlines()) == 1 + top
     (taken / "thesis.tex").write_text("years of work")
-    with pytest.raises(RunError, match="holds something else"):
+    with pytest.raises(RunError, match="did not write there"):
         analyse_runs([copied], AnalysisRequest(out=taken), ranking, "ranking")
-    with pytest.raises(RunError, match="holds something else"):
+    with pytest.raises(RunError, match="did not write there"):
         analyse_run(copied, AnalysisRequest(out=copied), ablation, "ablation")
 
 

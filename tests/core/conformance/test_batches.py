@@ -108,7 +108,7 @@ class Infinite(Readings):
         ("generator", Averaged, "pictures change by .* when they are made in a batch of 32 and not of 2"),
         ("generator", Ranged, r"look like \[0, 255\]"),
         ("generator", Buffered, "an edit that changes nothing, after another edit, changes the picture by"),
-        ("generator", Shrinking, "makes pictures of 4 x 4 pixels, and before of 8 x 8"),
+        ("generator", Shrinking, "makes pictures of 4 x 4 pixels, but made pictures of 8 x 8 before"),
         ("generator", Misnumbered, "returned an index other than 0 to 31"),
         ("generator", Conditioned, "returned a condition of another kind than before"),
         ("scorer", Centred, "scores a picture differently in a batch than alone"),

@@ -119,7 +119,7 @@ def test_answers_to_what_the_run_was_before_are_named(fakes, compact: Config, tm
     analyse_run(run.path, AnalysisRequest(), entanglement, "entanglement")
     ganstrata.manipulate(run.path, "seen/red", kinds="strip", seeds="0")
     ganstrata.run(compact, tmp_path / "run", quiet=False)
-    assert "made from what the run was before" not in capsys.readouterr().err
+    assert "computed from an earlier state of the run" not in capsys.readouterr().err
     fewer(compact)
     ganstrata.run(compact, tmp_path / "run", quiet=False)
     assert (

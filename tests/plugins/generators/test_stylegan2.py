@@ -331,7 +331,7 @@ def test_conditions_that_do_not_fit_are_refused() -> None:
 
 @pytest.mark.parametrize("shape", [(2, 17), (2, 15), (16,), (1, 2, 16)])
 def test_latents_of_another_width_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ShapeError, match=r"z handed to map: expected \(N, Z=16\), got"):
+    with pytest.raises(ShapeError, match=r"z passed to map: expected \(N, Z=16\), got"):
         load().map(torch.zeros(shape))
     with pytest.raises(ShapeError, match=r"w passed to broadcast: expected \(N, D=16\), got"):
         load().broadcast(torch.zeros(shape))
