@@ -23,10 +23,10 @@ LEVEL = 1  # of 256: numbers that differ by rounding may fall on either side of 
 
 
 def assert_near(
-    found: Tensor | NDArray[Any], wanted: Tensor | NDArray[Any], tolerance: float = TOLERANCE
+    actual: Tensor | NDArray[Any], expected: Tensor | NDArray[Any], tolerance: float = TOLERANCE
 ) -> None:
     """Raise AssertionError unless shapes, types and NaNs are the same and values differ by rounding."""
-    one, other = (torch.as_tensor(value).detach() for value in (found, wanted))
+    one, other = (torch.as_tensor(value).detach() for value in (actual, expected))
     scale = (
         max(1.0, float(other.double().abs().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).max()))
         if other.numel()
@@ -35,8 +35,8 @@ def assert_near(
     torch.testing.assert_close(one, other, rtol=0.0, atol=tolerance * scale, equal_nan=True)
 
 
-def assert_pictures_near(found: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> None:
+def assert_pictures_near(actual: NDArray[np.uint8], expected: NDArray[np.uint8]) -> None:
     """Raise AssertionError unless pictures of 256 levels have one shape and differ by at most a level."""
-    assert found.dtype == wanted.dtype == np.uint8
-    assert found.shape == wanted.shape
-    np.testing.assert_allclose(found.astype(int), wanted.astype(int), rtol=0.0, atol=LEVEL)
+    assert actual.dtype == expected.dtype == np.uint8
+    assert actual.shape == expected.shape
+    np.testing.assert_allclose(actual.astype(int), expected.astype(int), rtol=0.0, atol=LEVEL)

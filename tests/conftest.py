@@ -108,19 +108,19 @@ def compact(config: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _on_path(site: Path) -> Iterator[ModuleType]:
-    kept = os.environ.get("PYTHONPATH")
+    before = os.environ.get("PYTHONPATH")
     sys.path.insert(0, str(site))
-    os.environ["PYTHONPATH"] = str(site) if kept is None else f"{site}{os.pathsep}{kept}"
+    os.environ["PYTHONPATH"] = str(site) if before is None else f"{site}{os.pathsep}{before}"
     importlib.invalidate_caches()
     registry.cache_clear()
     try:
         yield importlib.import_module("ganstrata_fakes")
     finally:
         sys.path.remove(str(site))
-        if kept is None:
+        if before is None:
             del os.environ["PYTHONPATH"]
         else:
-            os.environ["PYTHONPATH"] = kept
+            os.environ["PYTHONPATH"] = before
         importlib.invalidate_caches()
         registry.cache_clear()
 

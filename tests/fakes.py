@@ -184,11 +184,11 @@ class Readings(ganstrata.Scorer):
 
     def score(self, rendering: Rendering) -> Tensor:
         """(N, 7)."""
-        found = planted(rendering.images)
+        values = planted(rendering.images)
         # The last digits of a picture: they vary, and nothing moves them in a direction.
         chance = torch.remainder(1e4 * rendering.images.flatten(1).double().sum(dim=1), 1.0).float()
-        half = torch.where(found[:, 1] > 0.0, found[:, 0], math.nan)
-        return torch.cat([found, chance[:, None], torch.full((len(found), 1), 0.3), half[:, None]], dim=1)
+        half = torch.where(values[:, 1] > 0.0, values[:, 0], math.nan)
+        return torch.cat([values, chance[:, None], torch.full((len(values), 1), 0.3), half[:, None]], dim=1)
 
 
 class Trusting(Readings):
@@ -257,10 +257,10 @@ class Regions(ganstrata.Segmenter):
 
     def logits(self, rendering: Rendering) -> Tensor:
         """(N, 4, SIZE, SIZE)."""
-        found = planted(rendering.images)
-        labels = torch.zeros(len(found), SIZE, SIZE, dtype=torch.long)
-        labels[:, SIZE // 2 :] = torch.where(found[:, 3] > 0.0, 2, 1)[:, None, None]
-        labels[found[:, 0] < 0.0, 0, 0] = 3
+        values = planted(rendering.images)
+        labels = torch.zeros(len(values), SIZE, SIZE, dtype=torch.long)
+        labels[:, SIZE // 2 :] = torch.where(values[:, 3] > 0.0, 2, 1)[:, None, None]
+        labels[values[:, 0] < 0.0, 0, 0] = 3
         return torch.nn.functional.one_hot(labels, 4).permute(0, 3, 1, 2).float()
 
 

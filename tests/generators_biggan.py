@@ -115,15 +115,15 @@ def pytorch(
 
 def own_statistics(state: State) -> State:
     """The same network with ajbrock's batch normalisation (`mybn`), whose statistics are one level down."""
-    found = {}
+    own = {}
     for name, tensor in state.items():
         head, _, kind = name.rpartition(".")
         if kind in ("stored_mean", "stored_var"):
-            found[f"{head}.bn.{kind}"] = tensor
-            found[f"{head}.bn.accumulation_counter"] = torch.zeros(1)
+            own[f"{head}.bn.{kind}"] = tensor
+            own[f"{head}.bn.accumulation_counter"] = torch.zeros(1)
         else:
-            found[name] = tensor
-    return found
+            own[name] = tensor
+    return own
 
 
 def _settled_vectors(weight: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:

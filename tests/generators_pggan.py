@@ -41,16 +41,16 @@ def weights(
     def draw(*shape: int) -> Tensor:
         return torch.randn(shape, generator=random)
 
-    found = {}
+    tensors = {}
     for level, width in enumerate(widths):
         below, size = (widths[level - 1], 3) if level else (inputs, 4)
-        found[f"layers.{2 * level}.weight"] = draw(width, below, size, size)
-        found[f"layers.{2 * level + 1}.weight"] = draw(width, width, 3, 3)
+        tensors[f"layers.{2 * level}.weight"] = draw(width, below, size, size)
+        tensors[f"layers.{2 * level + 1}.weight"] = draw(width, width, 3, 3)
         for i in (2 * level, 2 * level + 1):
-            found[f"layers.{i}.bias"] = 0.3 * draw(width)
-        found[f"outputs.{level}.weight"] = draw(colours, width, 1, 1)
-        found[f"outputs.{level}.bias"] = 0.3 * draw(colours)
-    return found
+            tensors[f"layers.{i}.bias"] = 0.3 * draw(width)
+        tensors[f"outputs.{level}.weight"] = draw(colours, width, 1, 1)
+        tensors[f"outputs.{level}.bias"] = 0.3 * draw(colours)
+    return tensors
 
 
 def small_state(
@@ -62,23 +62,23 @@ def small_state(
     """
     own = weights() if own is None else own
     count = sum(name.startswith("layers.") for name in own) // 2
-    found: dict[str, Tensor] = {}
+    state: dict[str, Tensor] = {}
     for name, tensor in own.items():
         kind, i, what = name.split(".")
-        found.update(_stored(layout, kind, int(i), what, tensor, count))
+        state.update(_stored(layout, kind, int(i), what, tensor, count))
     if lod is not None and layout.split("_")[0] in ("higan", "genforce", "tensorflow"):
-        found["lod"] = torch.tensor(lod)
+        state["lod"] = torch.tensor(lod)
     if layout == "mmgen_ema":
-        found |= {
+        state |= {
             "generator." + name.removeprefix("generator_ema."): torch.randn_like(tensor)
-            for name, tensor in found.items()
+            for name, tensor in state.items()
         }
-        found |= {
+        state |= {
             name: torch.tensor(16.0)
             for name in ("shown_nkimg", "_curr_transition_weight", "_next_scale_int", "_curr_scale_int")
         }
-        found["discriminator.decision.linear1.weight_orig"] = torch.zeros(2, 3)
-    return {name: tensor.clone().contiguous() for name, tensor in found.items()}
+        state["discriminator.decision.linear1.weight_orig"] = torch.zeros(2, 3)
+    return {name: tensor.clone().contiguous() for name, tensor in state.items()}
 
 
 def _stored(layout: str, kind: str, i: int, what: str, tensor: Tensor, count: int) -> dict[str, Tensor]:

@@ -29,27 +29,27 @@ def small_state(
         return torch.randn(shape, generator=random) / fan_in**0.5
 
     inputs = z + (embedding if classes else 0)
-    found = {"MainLayers.0.Layers.0.Basis": torch.randn(widths[0], 4, 4, generator=random)}
-    found["MainLayers.0.Layers.0.LinearLayer.weight"] = draw(widths[0], inputs)
+    state = {"MainLayers.0.Layers.0.Basis": torch.randn(widths[0], 4, 4, generator=random)}
+    state["MainLayers.0.Layers.0.LinearLayer.weight"] = draw(widths[0], inputs)
     if classes:
-        found["EmbeddingLayer.weight"] = draw(embedding, classes) * classes**0.5
+        state["EmbeddingLayer.weight"] = draw(embedding, classes) * classes**0.5
     for stage, width in enumerate(widths):
         at = f"MainLayers.{stage}.Layers."
         if stage:
             row = torch.tensor(taps)
-            found[at + "0.Resampler.Kernel"] = torch.outer(row, row) / row.sum() ** 2
+            state[at + "0.Resampler.Kernel"] = torch.outer(row, row) / row.sum() ** 2
             if widths[stage - 1] != width:
-                found[at + "0.LinearLayer.Layer.weight"] = draw(width, widths[stage - 1], 1, 1)
+                state[at + "0.LinearLayer.Layer.weight"] = draw(width, widths[stage - 1], 1, 1)
         for block in range(1, blocks[stage] + 1):
             inside = width * expansion
-            found[f"{at}{block}.LinearLayer1.Layer.weight"] = draw(inside, width, 1, 1)
-            found[f"{at}{block}.LinearLayer2.Layer.weight"] = draw(inside, inside // groups[stage], 3, 3)
-            found[f"{at}{block}.LinearLayer3.Layer.weight"] = draw(width, inside, 1, 1)
-            found[f"{at}{block}.NonLinearity1.Bias"] = draw(inside)
-            found[f"{at}{block}.NonLinearity2.Bias"] = draw(inside)
-    found["AggregationLayer.Layer.weight"] = draw(3, widths[-1], 1, 1)
+            state[f"{at}{block}.LinearLayer1.Layer.weight"] = draw(inside, width, 1, 1)
+            state[f"{at}{block}.LinearLayer2.Layer.weight"] = draw(inside, inside // groups[stage], 3, 3)
+            state[f"{at}{block}.LinearLayer3.Layer.weight"] = draw(width, inside, 1, 1)
+            state[f"{at}{block}.NonLinearity1.Bias"] = draw(inside)
+            state[f"{at}{block}.NonLinearity2.Bias"] = draw(inside)
+    state["AggregationLayer.Layer.weight"] = draw(3, widths[-1], 1, 1)
     prefix = "Model." if layout == "pickle" else ""
-    return {prefix + name: tensor.contiguous() for name, tensor in found.items()}
+    return {prefix + name: tensor.contiguous() for name, tensor in state.items()}
 
 
 def plain(state: dict[str, Tensor], z: Tensor, classes: Tensor | None = None) -> Tensor:

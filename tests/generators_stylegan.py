@@ -44,26 +44,26 @@ def weights(
 
     made = w_dim * 2 * len(widths) if own_codes else w_dim
     sizes = [z_dim * (2 if classes else 1), *[hidden] * (depth - 1), made]
-    found = {"mapping.w_avg": 0.5 * draw(w_dim), "synthesis.const": draw(widths[0], 4, 4)}
+    tensors = {"mapping.w_avg": 0.5 * draw(w_dim), "synthesis.const": draw(widths[0], 4, 4)}
     if classes:
-        found["mapping.labels"] = draw(classes, z_dim)
+        tensors["mapping.labels"] = draw(classes, z_dim)
     for i in range(depth):
-        found[f"mapping.layers.{i}.weight"] = 100.0 * draw(sizes[i + 1], sizes[i])
-        found[f"mapping.layers.{i}.bias"] = 30.0 * draw(sizes[i + 1])
+        tensors[f"mapping.layers.{i}.weight"] = 100.0 * draw(sizes[i + 1], sizes[i])
+        tensors[f"mapping.layers.{i}.bias"] = 30.0 * draw(sizes[i + 1])
     for i in range(2 * len(widths)):
         level = i // 2
         width, size = widths[level], 4 * 2**level
         if i:
-            found[f"synthesis.layers.{i}.weight"] = draw(width, widths[(i - 1) // 2], 3, 3)
-        found[f"synthesis.layers.{i}.bias"] = 0.3 * draw(width)
-        found[f"synthesis.layers.{i}.noise_strength"] = 0.3 * draw(width)
-        found[f"synthesis.layers.{i}.noise_const"] = draw(size, size)
-        found[f"synthesis.layers.{i}.affine.weight"] = draw(2 * width, w_dim)
-        found[f"synthesis.layers.{i}.affine.bias"] = 0.3 * draw(2 * width)
+            tensors[f"synthesis.layers.{i}.weight"] = draw(width, widths[(i - 1) // 2], 3, 3)
+        tensors[f"synthesis.layers.{i}.bias"] = 0.3 * draw(width)
+        tensors[f"synthesis.layers.{i}.noise_strength"] = 0.3 * draw(width)
+        tensors[f"synthesis.layers.{i}.noise_const"] = draw(size, size)
+        tensors[f"synthesis.layers.{i}.affine.weight"] = draw(2 * width, w_dim)
+        tensors[f"synthesis.layers.{i}.affine.bias"] = 0.3 * draw(2 * width)
     for level, width in enumerate(widths):
-        found[f"outputs.{level}.weight"] = draw(colours, width, 1, 1)
-        found[f"outputs.{level}.bias"] = 0.3 * draw(colours)
-    return found
+        tensors[f"outputs.{level}.weight"] = draw(colours, width, 1, 1)
+        tensors[f"outputs.{level}.bias"] = 0.3 * draw(colours)
+    return tensors
 
 
 def _is_fused(i: int, fused_from: int) -> bool:
@@ -85,29 +85,29 @@ def small_state(
     """
     own = weights(**sizes) if own is None else own
     levels = sum(name.startswith("outputs.") for name in own) // 2
-    found: dict[str, Tensor] = {}
+    state: dict[str, Tensor] = {}
     for name, tensor in own.items():
         stored = _stored(layout, name, tensor, levels, fused_from)
         if stored is not None:
-            found[stored[0]] = stored[1].clone().contiguous()
+            state[stored[0]] = stored[1].clone().contiguous()
     if layout in ("higan", "interfacegan", "genforce"):
         row = torch.tensor([1.0, 2.0, 1.0])
         for i in range(2, 2 * levels, 2):
-            found[f"synthesis.layer{i}.blur.kernel"] = (
+            state[f"synthesis.layer{i}.blur.kernel"] = (
                 (torch.outer(row, row) / 16.0)
                 .expand(own[f"synthesis.layers.{i}.bias"].shape[0], 1, 3, 3)
                 .clone()
             )
         if layout != "genforce":
-            found["truncation.truncation"] = torch.ones(1, 2 * levels, 1)
+            state["truncation.truncation"] = torch.ones(1, 2 * levels, 1)
     if layout == "lernapparat":
         for level in range(1, levels):
-            found[f"g_synthesis.blocks.{4 * 2**level}x{4 * 2**level}.conv0_up.intermediate.kernel"] = (
+            state[f"g_synthesis.blocks.{4 * 2**level}x{4 * 2**level}.conv0_up.intermediate.kernel"] = (
                 torch.tensor([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]])[None, None].div(16.0)
             )
     if lod is not None and layout in ("higan", "interfacegan", "genforce", "tensorflow"):
-        found["lod" if layout == "tensorflow" else "synthesis.lod"] = torch.tensor(lod)
-    return found
+        state["lod" if layout == "tensorflow" else "synthesis.lod"] = torch.tensor(lod)
+    return state
 
 
 def _stored(

@@ -52,8 +52,8 @@ def stored(state: dict[str, Tensor], layout: str) -> dict[str, Tensor]:
         "mmgeneration": _mmgeneration,
         "tensorflow": _tensorflow,
     }[layout]
-    found = [names(name, t) for name, t in state.items()]
-    return {name: t.clone().contiguous() for name, t in (pair for pair in found if pair is not None)}
+    pairs = [names(name, t) for name, t in state.items()]
+    return {name: t.clone().contiguous() for name, t in (pair for pair in pairs if pair is not None)}
 
 
 def _place(name: str) -> tuple[int, str, str]:

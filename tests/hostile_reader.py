@@ -36,11 +36,11 @@ SPACES = ("codes", "w", "z", "condition", "index")
 
 def inspected(path: Path) -> None:
     """As `ganstrata model inspect` does, in both of its forms."""
-    found = inspect(str(path))
-    "\n".join(_lines(found))
-    json.dumps(found.plain())
-    if found.faults:
-        raise GanstrataError("\n".join(found.faults))
+    inspection = inspect(str(path))
+    "\n".join(_lines(inspection))
+    json.dumps(inspection.plain())
+    if inspection.faults:
+        raise GanstrataError("\n".join(inspection.faults))
 
 
 def scored(name: str, **options: Any) -> Callable[[Path], Any]:
@@ -113,7 +113,7 @@ def main() -> None:
         message, crashes = read(path)
         seconds = time.process_time() - began
         hidden = [sign for sign in message if not (sign.isprintable() or sign in "\n\t")]
-        answer = {
+        result = {
             "seconds": seconds,
             "memory": memory(),
             "length": len(message),
@@ -121,7 +121,7 @@ def main() -> None:
             "hidden": hidden,
             "crashes": crashes,
         }
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

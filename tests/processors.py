@@ -55,7 +55,7 @@ SCORERS = {
 
 def chosen() -> list[str]:
     """The tests that compare results of computations."""
-    found = []
+    chosen_paths = []
     for file in sorted(file for folder in FOLDERS for file in (TESTS / folder).rglob("test_*.py")):
         text = file.read_text(encoding="utf-8")
         functions = [
@@ -63,18 +63,18 @@ def chosen() -> list[str]:
             for node in ast.parse(text).body
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
         ]
-        found += [
+        chosen_paths += [
             f"{file}::{node.name}"
             for node in functions
             if BITS.search(ast.get_source_segment(text, node) or "")
         ]
-    return found
+    return chosen_paths
 
 
 def sample(file: Path) -> None:
     """Write z, codes, pictures and scores, computed in the way that this process was started in."""
     torch.set_num_threads(int(os.environ.get("GANSTRATA_TEST_THREADS", "1")))
-    found: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     networks = [
         path
         for path in sorted((TESTS / "data").glob("*.safetensors"))
@@ -86,19 +86,19 @@ def sample(file: Path) -> None:
         codes = generator.broadcast(generator.map(latents.z, latents.condition))
         images = ganstrata.render(generator, codes, condition=latents.condition, index=latents.index, noise=7)
         name = Path(checkpoint).stem
-        found |= {
+        arrays |= {
             f"{EVERYWHERE} z {name}": latents.z.numpy(),
             f"codes {name}": codes.numpy(),
             f"pictures {name}": images.numpy(),
         }
-        found[f"{EVERYWHERE} null {name}"] = random_directions(generator, 8, 7, layerwise=True)
+        arrays[f"{EVERYWHERE} null {name}"] = random_directions(generator, 8, 7, layerwise=True)
         if checkpoint.startswith("bundled"):
             for scorer, weights in SCORERS.items():
                 config = {"checkpoint": weights} if weights else {}
-                found[f"scores {scorer}"] = (
+                arrays[f"scores {scorer}"] = (
                     ganstrata.load_scorer(scorer, device="cpu", **config).score(Rendering(images)).numpy()
                 )
-    np.savez(file, **found)
+    np.savez(file, **arrays)
 
 
 def apart(one: Path, other: Path) -> dict[str, float]:
@@ -106,7 +106,7 @@ def apart(one: Path, other: Path) -> dict[str, float]:
 
     It is infinite where bytes that must be the same are not.
     """
-    found: dict[str, float] = {}
+    differences: dict[str, float] = {}
     with np.load(one) as wanted, np.load(other) as got:
         assert wanted.files == got.files
         for name in wanted.files:
@@ -117,8 +117,8 @@ def apart(one: Path, other: Path) -> dict[str, float]:
                 difference = np.inf
             else:
                 difference = float(np.nanmax(np.abs(a - b)) / max(1.0, np.nanmax(np.abs(a))))
-            found[kind] = max(found.get(kind, 0.0), difference)
-    return found
+            differences[kind] = max(differences.get(kind, 0.0), difference)
+    return differences
 
 
 def tests(environment: dict[str, str], arguments: list[str], report: Path) -> tuple[int, int, int]:
@@ -191,12 +191,12 @@ def main() -> None:
             begun, file = time.monotonic(), Path(folder) / f"{i}.npz"
             environment = {**os.environ, "OMP_NUM_THREADS": "1", **switches}
             subprocess.run([sys.executable, __file__, "--sample", str(file)], env=environment, check=True)
-            found = apart(first, file)
+            by_kind = apart(first, file)
             passed, failed, skipped = tests(environment, arguments, Path(folder) / f"{i}.xml")
-            good &= not failed and max(found.values()) <= TOLERANCE
-            same = "the same bytes" if found[EVERYWHERE] == 0.0 else "DIFFERENT"
+            good &= not failed and max(by_kind.values()) <= TOLERANCE
+            same = "the same bytes" if by_kind[EVERYWHERE] == 0.0 else "DIFFERENT"
             differences = " | ".join(
-                f"{found[kind]:.0e}" if found[kind] else "0" for kind in ("codes", "pictures", "scores")
+                f"{by_kind[kind]:.0e}" if by_kind[kind] else "0" for kind in ("codes", "pictures", "scores")
             )
             print(
                 f"| {name} | {passed} | {failed} | {skipped} | {differences} | {same} | "

@@ -184,7 +184,7 @@ def face_logits(t: Mapping[str, Tensor], images: Tensor) -> Tensor:
     conv3 = twice(F.max_pool2d(conv2, 2), "conv3")
     conv4 = twice(F.max_pool2d(conv3, 2), "conv4")
     x = twice(F.max_pool2d(conv4, 2), "center")
-    for k, side in ((4, conv4), (3, conv3), (2, conv2), (1, conv1)):
+    for k, lateral in ((4, conv4), (3, conv3), (2, conv2), (1, conv1)):
         up = F.conv_transpose2d(x, t[f"up_concat{k}.up.weight"], t[f"up_concat{k}.up.bias"], stride=2)
-        x = twice(torch.cat([side, up], dim=1), f"up_concat{k}.conv")
+        x = twice(torch.cat([lateral, up], dim=1), f"up_concat{k}.conv")
     return F.conv2d(x, t["final.weight"], t["final.bias"])

@@ -63,12 +63,12 @@ class Counting(Progress):
 
     def __init__(self) -> None:
         super().__init__(quiet=True)
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self.steps: dict[str, Step] = {}
         self.counts: dict[str, list[int]] = {}
 
     def say(self, text: str) -> None:
-        self.said.append(text)
+        self.lines.append(text)
 
     def advance(self, step: Step, count: int) -> None:
         self.steps[step._label] = step

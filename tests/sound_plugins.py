@@ -50,9 +50,9 @@ class Leaky(Sound):
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         assert code is not None
-        found, index = super().stratum(s, state, code).x, state.kept["index"]
-        assert found is not None
+        x, index = super().stratum(s, state, code).x, state.kept["index"]
+        assert x is not None
         lost = code.abs().amax(dim=1) > self.config.far
         if self.config.every and s == self.config.where:
             lost = lost | (index % self.config.every == self.config.every - 1)
-        return State(torch.where(lost[:, None, None, None], float(self.config.value), found), kept=state.kept)
+        return State(torch.where(lost[:, None, None, None], float(self.config.value), x), kept=state.kept)

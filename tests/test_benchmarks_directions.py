@@ -177,13 +177,13 @@ def test_known_directions_get_the_numbers_they_must(compare):
 
 def test_differences_are_paired(compare):
     board = compare("fake_axes", "turned")
-    found, apart = board.estimates["target"], board.estimates["target"].against(0)
+    estimate, apart = board.estimates["target"], board.estimates["target"].against(0)
     assert apart.value[0] == apart.low[0] == apart.high[0] == 0.0
-    assert apart.value[1] == pytest.approx(found.value[1] - found.value[0])
+    assert apart.value[1] == pytest.approx(estimate.value[1] - estimate.value[0])
     assert apart.low[1] < apart.value[1] < apart.high[1] < 0.0
     # Half the effect has half the scatter, so that of the difference is half too: unpaired it would be
     # sqrt(1 + 1/4).
-    assert apart.high[1] - apart.low[1] == pytest.approx((found.high[0] - found.low[0]) / 2.0, rel=0.2)
+    assert apart.high[1] - apart.low[1] == pytest.approx((estimate.high[0] - estimate.low[0]) / 2.0, rel=0.2)
 
 
 def test_learners_that_name_their_own_directions_are_matched(compare):
@@ -239,13 +239,13 @@ def test_learners_of_w_plus_take_part_in_mixed_styles(compare):
 
 
 def test_every_registered_learner_takes_part_by_default(benchmark, compare):
-    asked = benchmark.registered()
-    assert {"linear_svm", "ridge", "sklearn", "turned", "fake_axes"} <= set(asked)
-    labels = [entry.label for entry in benchmark.entries(asked)]
+    names = benchmark.registered()
+    assert {"linear_svm", "ridge", "sklearn", "turned", "fake_axes"} <= set(names)
+    labels = [entry.label for entry in benchmark.entries(names)]
     assert len(set(labels)) == len(labels)
     built_in = [
         name
-        for name in asked
+        for name in names
         if name.partition(":")[0] in ("lda", "linear_svm", "logistic", "mean_difference", "ridge", "sklearn")
     ]
     board = compare(*built_in)
@@ -262,8 +262,8 @@ def test_options_must_be_a_mapping(benchmark):
 
 def test_the_same_seed_gives_the_same_numbers(compare):
     first, second = compare("ridge", "mean_difference"), compare("ridge", "mean_difference")
-    for name, found in first.estimates.items():
-        assert all(np.array_equal(a, b) for a, b in zip(found, second.estimates[name], strict=True))
+    for name, estimate in first.estimates.items():
+        assert all(np.array_equal(a, b) for a, b in zip(estimate, second.estimates[name], strict=True))
 
 
 def test_table_files_and_page_show_the_same_numbers(compare, benchmark, tmp_path):
@@ -286,11 +286,11 @@ def test_table_files_and_page_show_the_same_numbers(compare, benchmark, tmp_path
         (board.rows[board.order[0]].label, name) for name in CONCEPTS
     ]
     with (tmp_path / "out/learners.csv").open(newline="") as file:
-        found = {(row["learner"], row["measure"]): row for row in csv.DictReader(file)}
-    assert float(found["linear_svm", "target"]["value"]) == pytest.approx(
+        by_measure = {(row["learner"], row["measure"]): row for row in csv.DictReader(file)}
+    assert float(by_measure["linear_svm", "target"]["value"]) == pytest.approx(
         board.estimates["target"].value[0], rel=1e-5
     )
-    assert float(found["linear_svm", "target"]["difference"]) == 0.0
+    assert float(by_measure["linear_svm", "target"]["difference"]) == 0.0
     with pytest.raises(ValueError, match="lacks the lines"):
         benchmark.write(board, None, FOLDER / "README.md")
 
@@ -315,18 +315,18 @@ def path_of(numbers: ModuleType, *values: Sequence[float]) -> np.ndarray:
 )
 def test_smoothness_of_paths_worked_out_by_hand(numbers, paths, steadiness, straightness):
     changes = path_of(numbers, *paths)
-    found = numbers.by_concept(changes, np.zeros((3, len(paths), 1)), np.ones((1, len(paths))))
-    assert found["steadiness"][0, 0, 0] == pytest.approx(steadiness, abs=1e-4)
-    assert found["straightness"][0, 0, 0] == pytest.approx(straightness, abs=1e-4)
+    measures = numbers.by_concept(changes, np.zeros((3, len(paths), 1)), np.ones((1, len(paths))))
+    assert measures["steadiness"][0, 0, 0] == pytest.approx(steadiness, abs=1e-4)
+    assert measures["straightness"][0, 0, 0] == pytest.approx(straightness, abs=1e-4)
 
 
 def test_effect_on_others_is_that_beyond_chance(numbers):
     changes = np.zeros((1, 3, 5, 50, 3))
     changes[0, :, -1] = np.array([[2.0, 0.4, -0.2], [0.0, 2.0, 0.0], [-0.3, 0.3, 2.0]])[:, None]
     null = np.stack([np.full((50, 3), value) for value in (0.1, -0.1)])  # absolute mean 0.1 on every concept
-    found = numbers.by_concept(changes, null, np.ones((1, 50)))
-    assert found["others"][0, 0] == pytest.approx([0.3 - 0.1, 0.0 - 0.1, 0.3 - 0.1])
-    assert found["target"][0, 0] == pytest.approx([2.0, 2.0, 2.0])
+    measures = numbers.by_concept(changes, null, np.ones((1, 50)))
+    assert measures["others"][0, 0] == pytest.approx([0.3 - 0.1, 0.0 - 0.1, 0.3 - 0.1])
+    assert measures["target"][0, 0] == pytest.approx([2.0, 2.0, 2.0])
     board = numbers.summarise(changes, null, np.ones((1, 3)), resamplings=200, seed=0)
     assert board["others"].value[0] == pytest.approx(0.1)
     assert board["leak"].value[0] == pytest.approx(0.05)
@@ -341,8 +341,8 @@ def test_intervals_cover_the_mean_as_often_as_they_say(numbers):
         changes = np.zeros((1, 16, 5, 40, 16))
         noise = rng.normal(0.0, 0.8, size=(16, 40))
         changes[0, np.arange(16), -1, :, np.arange(16)] = means[:, None] + noise
-        found = numbers.summarise(changes, np.zeros((3, 40, 16)), np.ones((1, 16)), resamplings=200, seed=0)[
-            "target"
-        ]
-        held += bool(found.low[0] <= 1.0 <= found.high[0])
+        estimate = numbers.summarise(
+            changes, np.zeros((3, 40, 16)), np.ones((1, 16)), resamplings=200, seed=0
+        )["target"]
+        held += bool(estimate.low[0] <= 1.0 <= estimate.high[0])
     assert 106 <= held <= 120

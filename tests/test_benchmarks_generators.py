@@ -40,13 +40,14 @@ def subject_of(scripts: Any, name: str, folder: Path, batch: int = 3) -> Any:
 
 def test_there_is_a_network_of_every_family_in_its_published_size(scripts: Any) -> None:
     families = scripts("making").FAMILIES
-    found = {name: family.architecture(False) for name, family in families.items()}
-    assert {name: a.resolution for name, a in found.items()} == {
+    architectures = {name: family.architecture(False) for name, family in families.items()}
+    assert {name: a.resolution for name, a in architectures.items()} == {
         name: 128 if name == "biggan" else 256 for name in NAMES
     }
     with torch.device("meta"):
         millions = {
-            name: round(sum(p.numel() for p in a.build().parameters()) / 1e6) for name, a in found.items()
+            name: round(sum(p.numel() for p in a.build().parameters()) / 1e6)
+            for name, a in architectures.items()
         }
     assert millions == {
         "stylegan": 26,
@@ -123,9 +124,9 @@ def test_the_peak_is_what_a_pass_takes_at_most(scripts: Any) -> None:
     def call() -> torch.Tensor:
         return torch.ones(2**24).sum()  # 64 MiB
 
-    found = scripts("child").peak(lambda: torch.ones(1), call, torch.device("cpu"))
-    assert found is not None
-    assert 60 * 2**20 < found < 100 * 2**20
+    peak = scripts("child").peak(lambda: torch.ones(1), call, torch.device("cpu"))
+    assert peak is not None
+    assert 60 * 2**20 < peak < 100 * 2**20
 
 
 def test_a_process_of_its_own_returns_its_answer(scripts: Any, tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ def test_the_script_prints_ratios_and_reasons(
         ],
     )
     generators.main()
-    said = capsys.readouterr().out
+    stdout = capsys.readouterr().out
     for words in (
         "StyleGAN2 config F, 256 px, random weights: batches of 2",
         "plain, weights per sample",
@@ -183,4 +184,4 @@ def test_the_script_prints_ratios_and_reasons(
         "nothing to reuse",
         "ganstrata.render, not measured: no compiler",
     ):
-        assert words in said
+        assert words in stdout

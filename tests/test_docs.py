@@ -165,11 +165,11 @@ def test_the_example_by_hand_moves_saturation_and_draws_it(tmp_path: Path) -> No
     line = [sys.executable, str(ROOT / "examples/by_hand.py"), "rooms.png"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = re.findall(
+    lines = re.findall(
         r"^(\w+) +layers: .* by ([-+.\d]+), standard error ([.\d]+)$", done.stdout, re.MULTILINE
     )
-    assert [name for name, _, _ in found] == ["all", "bottom", "lower", "upper", "top"]
-    assert float(found[0][1]) > 3.0 * float(found[0][2])
+    assert [name for name, _, _ in lines] == ["all", "bottom", "lower", "upper", "top"]
+    assert float(lines[0][1]) > 3.0 * float(lines[0][2])
     assert (tmp_path / "rooms.png").read_bytes().startswith(b"\x89PNG")
 
 

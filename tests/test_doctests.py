@@ -11,11 +11,11 @@ import pytest
 
 
 def modules() -> list[str]:
-    found = ["ganstrata"]
+    names = ["ganstrata"]
     for family in ("core", "plugins", "cli"):
         package = importlib.import_module(f"ganstrata.{family}")
-        found += [info.name for info in pkgutil.walk_packages(package.__path__, f"ganstrata.{family}.")]
-    return found
+        names += [info.name for info in pkgutil.walk_packages(package.__path__, f"ganstrata.{family}.")]
+    return names
 
 
 def examples() -> list[doctest.DocTest]:

@@ -34,13 +34,13 @@ engine: {workers: 1}
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def install(names: tuple[str, ...], work: Path) -> Path:
+def install(names: tuple[str, ...], folder: Path) -> Path:
     """The folder into which pip put the guests; nothing is fetched, and nothing is left in the checkout."""
     sources = [
-        shutil.copytree(GUESTS / name, work / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(GUESTS / name, folder / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in names
     ]
-    target = work / "site"
+    target = folder / "site"
     command = [
         sys.executable,
         "-m",
@@ -65,7 +65,7 @@ def commands(site: Path, folder: Path) -> Command:
     """ganstrata(...) is the command line with the guests of a folder."""
 
     def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("GANSTRATA_")}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("GANSTRATA_")}
         path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
         line = [sys.executable, "-m", "ganstrata.cli.main", *arguments]
         return subprocess.run(
@@ -74,7 +74,7 @@ def commands(site: Path, folder: Path) -> Command:
             text=True,
             check=False,
             cwd=folder,
-            env={**kept, "PYTHONPATH": path, **environment},
+            env={**inherited, "PYTHONPATH": path, **environment},
         )
 
     return call
@@ -151,13 +151,17 @@ def test_the_list_shows_guests_beside_built_ins_and_what_is_wrong(ganstrata: Com
 
 
 def test_the_list_is_json_too(ganstrata: Command) -> None:
-    found = json.loads(ganstrata("plugins", "list", "--json").stdout)
-    assert {"stripes", "contrast", "median_split", "stylegan2"} <= {info["name"] for info in found["plugins"]}
-    assert sorted(info["distribution"].split()[0] for info in found["plugins"] if info["name"] == "hue") == [
+    content = json.loads(ganstrata("plugins", "list", "--json").stdout)
+    assert {"stripes", "contrast", "median_split", "stylegan2"} <= {
+        info["name"] for info in content["plugins"]
+    }
+    assert sorted(
+        info["distribution"].split()[0] for info in content["plugins"] if info["name"] == "hue"
+    ) == [
         "ganstrata",
         "ganstrata-guest-clash",
     ]
-    (broken,) = found["broken"]
+    (broken,) = content["broken"]
     assert (broken["entry_point"], broken["distribution"]) == ("broken", "ganstrata-guest-broken 0.1")
 
 

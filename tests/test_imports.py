@@ -38,9 +38,9 @@ def loaded_after(program: str, folder: Path) -> set[str]:
 
 
 def test_importing_the_package_imports_nothing_else(tmp_path: Path) -> None:
-    found = loaded_after("import ganstrata; dir(ganstrata); ganstrata.__version__", tmp_path)
-    assert not found & set(HEAVY)
-    assert {name for name in found if name.startswith("ganstrata")} == {"ganstrata"}
+    loaded = loaded_after("import ganstrata; dir(ganstrata); ganstrata.__version__", tmp_path)
+    assert not loaded & set(HEAVY)
+    assert {name for name in loaded if name.startswith("ganstrata")} == {"ganstrata"}
 
 
 def test_a_plugin_module_needs_only_hookimpl_to_register(tmp_path: Path) -> None:
@@ -49,18 +49,18 @@ def test_a_plugin_module_needs_only_hookimpl_to_register(tmp_path: Path) -> None
 
 def test_finding_plugins_does_not_import_them(tmp_path: Path) -> None:
     program = "from ganstrata.core.plugins.registry import registry\nassert len(registry().infos()) >= 8"
-    found = loaded_after(program, tmp_path)
-    assert not found & (set(HEAVY) - {"pluggy"})
-    assert "ganstrata.plugins.scorers" in found
-    assert "ganstrata.plugins.scorers.hue" not in found
+    loaded = loaded_after(program, tmp_path)
+    assert not loaded & (set(HEAVY) - {"pluggy"})
+    assert "ganstrata.plugins.scorers" in loaded
+    assert "ganstrata.plugins.scorers.hue" not in loaded
 
 
 @pytest.mark.parametrize("name", [name for name in ganstrata.__all__ if name != "__version__"])
 def test_a_public_name_is_what_its_home_defines(name: str) -> None:
-    found = getattr(ganstrata, name)
+    value = getattr(ganstrata, name)
     home = f"ganstrata.core.{ganstrata._HOMES[name]}"
-    assert found.__module__ == home or name == "hookimpl", "hookimpl is a marker made by pluggy"
-    assert found is getattr(sys.modules[home], name)
+    assert value.__module__ == home or name == "hookimpl", "hookimpl is a marker made by pluggy"
+    assert value is getattr(sys.modules[home], name)
 
 
 def test_type_checkers_and_programs_see_the_same_names() -> None:

@@ -83,11 +83,11 @@ def test_boundaries_and_effects_are_those_of_a_run(
     assert mine.groups == theirs.groups
     assert mine.step == pytest.approx(theirs.step, rel=1e-5)
     chance = [row["id"] for row in mine.concepts].index("seen/chance")  # its scores hang on the last digits
-    kept = np.arange(len(mine.concepts)) != chance
+    is_compared = np.arange(len(mine.concepts)) != chance
     for name in (field.name for field in fields(EffectArrays)):
         np.testing.assert_allclose(
-            getattr(mine, name)[..., kept],
-            getattr(theirs, name)[..., kept],
+            getattr(mine, name)[..., is_compared],
+            getattr(theirs, name)[..., is_compared],
             rtol=2e-3,
             atol=2e-4,
             err_msg=name,
@@ -103,15 +103,15 @@ def test_boundaries_and_effects_are_those_of_a_run(
 def test_without_samples_the_moved_ones_give_the_statistics(
     learnt: Learnt, generator: Generator, seen: Scorer
 ) -> None:
-    found = ganstrata.rescore(generator, {"seen": seen}, list(learnt), layers=["all"], **RESCORING)
+    effects = ganstrata.rescore(generator, {"seen": seen}, list(learnt), layers=["all"], **RESCORING)
     fresh = generator.map(generator.sample(64, 3, 0, ganstrata.Stream.VERIFICATION).z).numpy()
-    assert found.step == pytest.approx(2.0 * np.sqrt(fresh.var(axis=0, ddof=1).mean()), rel=1e-5)
-    assert found.concepts[0]["samples"] == 64
+    assert effects.step == pytest.approx(2.0 * np.sqrt(fresh.var(axis=0, ddof=1).mean()), rel=1e-5)
+    assert effects.concepts[0]["samples"] == 64
     assert np.isnan(
-        found.low_total
+        effects.low_total
     ).all()  # a plain list of boundaries says nothing of other learning samples
     with pytest.raises(UserError, match=r"single layers were not moved.*layers=\['all', 'each'\]"):
-        ganstrata.hierarchy(found)
+        ganstrata.hierarchy(effects)
 
 
 def test_raw_steps_are_as_long_as_they_say(
@@ -248,12 +248,12 @@ def test_learners_of_layers_need_codes(generator: Generator, seen: Scorer) -> No
     mixed = ganstrata.probe(generator, {"seen": seen}, samples=320, seed=3, mixing=0.9)
     assert mixed.codes is not None
     assert mixed.codes.shape == (320, 8, 16)
-    found = ganstrata.learn(mixed, learner, generator, concepts=["seen/red"], resamples=0)
-    assert found[0].normal.shape == (8, 16)
+    boundaries = ganstrata.learn(mixed, learner, generator, concepts=["seen/red"], resamples=0)
+    assert boundaries[0].normal.shape == (8, 16)
     effects = ganstrata.rescore(
         generator,
         {"seen": seen},
-        found,
+        boundaries,
         probed=mixed,
         layers=["all"],
         samples=32,

@@ -172,9 +172,9 @@ def test_a_conditional_direction_leaves_alone_what_it_was_made_to(fakes, config,
         assert abs(float(made.normal @ boundaries.of(name).normal)) < 1e-6
     rows = rows_of(run)
     # In a linear world what is orthogonal to a concept's normal does not move it.
-    for kept in made.given:
+    for concept in made.given:
         plain, conditional = (
-            abs(float(rows[b, "all", kept, True]["mean_in_sd"])) for b in ("seen/left", made.name)
+            abs(float(rows[b, "all", concept, True]["mean_in_sd"])) for b in ("seen/left", made.name)
         )
         assert conditional < max(plain, 0.02)
     assert float(rows[made.name, "all", "seen/left", True]["mean_in_sd"]) > 1.9

@@ -50,8 +50,8 @@ def test_every_data_file_is_named_by_a_pattern_and_every_pattern_finds_one() -> 
     data = SETUPTOOLS["package-data"]
     for package, patterns in data.items():
         for pattern in patterns:
-            found = list(folder_of(package).glob(pattern))
-            assert found, f"{package}: {pattern} finds nothing"
+            matches = list(folder_of(package).glob(pattern))
+            assert matches, f"{package}: {pattern} finds nothing"
     for package in SETUPTOOLS["packages"]:
         if package == "ganstrata":
             continue

@@ -89,7 +89,7 @@ def functions(tree: ast.Module) -> Iterator[ast.AST]:
 def faults(text: str) -> Iterator[str]:
     tree = ast.parse(text)
     for function in functions(tree):
-        asked = {
+        guarded = {
             (call.args[0].id, call.args[1].value)
             for call in ast.walk(function)
             if isinstance(call, ast.Call)
@@ -104,7 +104,7 @@ def faults(text: str) -> Iterator[str]:
                 and isinstance(node.value, ast.Name)
                 and node.attr in POSIX.get(node.value.id, ())
             ):
-                if not {name for place, name in asked if place == node.value.id}:
+                if not {name for place, name in guarded if place == node.value.id}:
                     yield f"{node.value.id}.{node.attr}"
             elif (
                 isinstance(node, ast.Constant)

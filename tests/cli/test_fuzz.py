@@ -29,15 +29,15 @@ SLOW = {("run",), ("synthesize",)}  # with a sound config they would do their wo
 
 
 def commands() -> dict[tuple[str, ...], click.Command]:
-    found: dict[tuple[str, ...], click.Command] = {}
+    commands_by_name: dict[tuple[str, ...], click.Command] = {}
     for name in COMMANDS:
         command = main.get_command(click.Context(main), name)
         assert command is not None
         if isinstance(command, click.Group):
-            found |= {(name, inner): inside for inner, inside in command.commands.items()}
+            commands_by_name |= {(name, inner): inside for inner, inside in command.commands.items()}
         else:
-            found[name,] = command
-    return found
+            commands_by_name[name,] = command
+    return commands_by_name
 
 
 def arguments(rng: random.Random, words: tuple[str, ...], command: click.Command) -> list[str]:

@@ -17,14 +17,14 @@ from ganstrata.cli.main import COMMANDS, main
 
 def commands() -> dict[str, click.Command]:
     """Every command by its words, groups too."""
-    found: dict[str, click.Command] = {}
+    commands_by_name: dict[str, click.Command] = {}
     for name in COMMANDS:
         command = main.get_command(click.Context(main), name)
         assert command is not None
-        found[name] = command
+        commands_by_name[name] = command
         if isinstance(command, click.Group):
-            found |= {f"{name} {inner}": inside for inner, inside in command.commands.items()}
-    return found
+            commands_by_name |= {f"{name} {inner}": inside for inner, inside in command.commands.items()}
+    return commands_by_name
 
 
 @pytest.mark.parametrize("words", sorted(commands()))

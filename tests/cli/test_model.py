@@ -105,14 +105,14 @@ def test_inspect_prints_family_layout_and_sizes(invoke) -> None:
 def test_the_config_that_inspect_proposes_works(file: str | Path, invoke) -> None:
     config = yaml.safe_load(invoke("model", "inspect", file).stdout.split("In a config:")[1])["generator"]
     generator = ganstrata.load_generator(config["use"], device="cpu", **config["with"])
-    found = json.loads(invoke("model", "inspect", file, "--json").stdout)
-    assert found["resolution"] == generator.card.resolution
-    assert found["layers"] == generator.card.layers
-    assert found["latent_size"] == generator.card.latent_size
-    assert found["code_size"] == generator.card.code_size
-    assert found["family"] == generator.card.family
-    assert found["sha256"] == generator.card.sha256
-    assert (found["classes"] > 0) == ("classes" in config["with"]) == (file == COND)
+    inspection = json.loads(invoke("model", "inspect", file, "--json").stdout)
+    assert inspection["resolution"] == generator.card.resolution
+    assert inspection["layers"] == generator.card.layers
+    assert inspection["latent_size"] == generator.card.latent_size
+    assert inspection["code_size"] == generator.card.code_size
+    assert inspection["family"] == generator.card.family
+    assert inspection["sha256"] == generator.card.sha256
+    assert (inspection["classes"] > 0) == ("classes" in config["with"]) == (file == COND)
 
 
 def test_a_path_with_odd_characters_survives_the_config(invoke, tmp_path: Path) -> None:
@@ -139,9 +139,9 @@ def test_everything_that_does_not_fit_is_listed(invoke, tmp_path: Path) -> None:
         in result.stderr
     )
     assert "In a config:" not in result.stdout
-    found = json.loads(invoke("model", "inspect", path, "--json").stdout)
-    assert len(found["missing"]) == 6
-    assert found["superfluous"] == ["extra"]
+    inspection = json.loads(invoke("model", "inspect", path, "--json").stdout)
+    assert len(inspection["missing"]) == 6
+    assert inspection["superfluous"] == ["extra"]
 
 
 def test_names_out_of_a_file_cannot_draw_on_the_terminal(invoke, tmp_path: Path) -> None:
@@ -265,8 +265,8 @@ def test_list_of_one_model_prints_all_its_facts(invoke) -> None:
 
 
 def test_the_list_is_json_for_programs(invoke) -> None:
-    found = json.loads(invoke("model", "list", "apartment", "--json").stdout)
-    assert [(model["name"], model["link"], model["resolution"]) for model in found] == [
+    models = json.loads(invoke("model", "list", "apartment", "--json").stdout)
+    assert [(model["name"], model["link"], model["resolution"]) for model in models] == [
         ("stylegan_apartment", "dead", 256)
     ]
 

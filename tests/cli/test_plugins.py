@@ -26,15 +26,15 @@ def test_the_list_names_kind_purpose_and_owner(invoke) -> None:
 def test_the_list_is_json_for_programs(invoke) -> None:
     content = json.loads(invoke("plugins", "list", "--json").stdout)
     assert set(content) == {"plugins", "broken"}
-    found = {(row["kind"], row["name"]): row for row in content["plugins"]}
-    assert found["generator", "fake_flat"] == {
+    rows = {(row["kind"], row["name"]): row for row in content["plugins"]}
+    assert rows["generator", "fake_flat"] == {
         "kind": "generator",
         "name": "fake_flat",
         "target": "ganstrata_fakes:Flat",
         "summary": "the same with one layer",
         "distribution": "ganstrata-fakes 1.0",
     }
-    assert found["boundary", "ridge"]["distribution"].startswith("ganstrata ")
+    assert rows["boundary", "ridge"]["distribution"].startswith("ganstrata ")
 
 
 @pytest.mark.parametrize(

@@ -158,10 +158,10 @@ def test_ctrl_c_again_and_again_ends_a_run_of_two_workers_once(
     for _ in range(3):
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(gap)
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Traceback" not in said
-    assert said.count("Error: interrupted. The same command continues the run in") == 1
+    assert "Traceback" not in stderr
+    assert stderr.count("Error: interrupted. The same command continues the run in") == 1
     monkeypatch.delenv("FAKES_SLEEP")
     ganstrata.run(config, tmp_path / "run")
     assert contents(tmp_path / "run") == contents(finished.path)

@@ -15,11 +15,11 @@ from PIL import Image
 HOME = {"left": "bottom", "checks": "lower", "stripes": "upper", "red": "top"}
 
 
-def look(page: str, rater: int) -> dict[str, object]:
+def vote(page: str, rater: int) -> dict[str, object]:
     """Votes for the row that changes most, as the page would save them; a rater now and then slips."""
-    found = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
-    assert found is not None
-    data = json.loads(found[1])
+    script = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
+    assert script is not None
+    data = json.loads(script[1])
     rng = np.random.default_rng(rater)
     votes = []
     for question in data["questions"]:
@@ -48,7 +48,7 @@ def test_a_study_goes_from_a_run_to_its_figure(invoke, copied: Path, tmp_path: P
     paths = []
     for rater in range(6):
         paths.append(tmp_path / f"{rater}.json")
-        paths[-1].write_text(json.dumps(look(page, rater)))
+        paths[-1].write_text(json.dumps(vote(page, rater)))
     result = invoke("study", "read", tmp_path / "study", *paths, "--out", tmp_path / "result")
     assert result.exit_code == 0, result.output
     for level, concept in (

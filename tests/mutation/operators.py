@@ -53,7 +53,7 @@ SWAPS |= {"sf": "cdf", "std": "var", "bootstrap_means": "resampled_means", "sort
 """One function for another."""
 UNDONE = frozenset({"nan_to_num", "abs", "sqrt", "clip", "widened", "unique"})
 """Functions that are left out: what they are given takes their place."""
-KEPT = frozenset({"strict", "dtype", "invalid", "divide", "lineterminator", "encoding"})
+EQUIVALENT = frozenset({"strict", "dtype", "invalid", "divide", "lineterminator", "encoding"})
 """Arguments whose loss changes nothing that a number could show."""
 
 
@@ -105,7 +105,7 @@ class _Site:
 
 def mutants_of(file: str, source: str) -> list[Mutant]:
     """All faults that can be made in a file, in the order of its lines."""
-    found: list[Mutant] = []
+    mutants: list[Mutant] = []
     seen: Counter[str] = Counter()
     tree = ast.parse(source)
     digests = {part: hashlib.sha256(ast.unparse(part).encode()).hexdigest()[:12] for part in tree.body}
@@ -126,9 +126,9 @@ def mutants_of(file: str, source: str) -> list[Mutant]:
             number,
             digests[site.top],
         )
-        found.append(replace(mutant, repeat=seen[mutant.key]))
+        mutants.append(replace(mutant, repeat=seen[mutant.key]))
         seen[mutant.key] += 1
-    return found
+    return mutants
 
 
 def mutated(source: str, number: int) -> str:
@@ -228,7 +228,7 @@ def _calls(
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     for i, keyword in enumerate(keywords):
         if (
-            keyword.arg is not None and keyword.arg not in KEPT and not name[:1].isupper()
+            keyword.arg is not None and keyword.arg not in EQUIVALENT and not name[:1].isupper()
         ):  # a record without a field is no record
             yield "argument left out", ast.Call(function, arguments, [*keywords[:i], *keywords[i + 1 :]])
     if name in SWAPS:

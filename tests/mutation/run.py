@@ -74,8 +74,8 @@ class Worker:
             json.dumps({"file": file, "source": source, "tests": tests, "limit": limit}) + "\n"
         )
         self.process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return answer
+        outcome: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return outcome
 
     def close(self) -> None:
         """End the process."""
@@ -113,12 +113,12 @@ class Board:
         Of the others, say where they are now.
         """
         now = {mutant.key: asdict(mutant) for mutant in mutants_of(file, source_of(file))}
-        kept = {
+        current = {
             key: row
             for key, row in self.rows.items()
             if row["file"] != file or (key in now and now[key]["source"] == row["source"])
         }
-        self.rows = {key: row | now.get(key, {}) for key, row in kept.items()}
+        self.rows = {key: row | now.get(key, {}) for key, row in current.items()}
 
 
 def tried(worker: Worker, mutant: Mutant, limits: dict[str, float]) -> tuple[str, float]:
@@ -130,10 +130,10 @@ def tried(worker: Worker, mutant: Mutant, limits: dict[str, float]) -> tuple[str
         return "killed", 0.0
     seconds = 0.0
     for tests in rounds_of(mutant.file):
-        answer = worker.run(mutant.file, source, [tests], limits[" ".join(tests)])
-        seconds += answer["seconds"]
-        if answer["status"] != 0:
-            return ("timed out" if answer["status"] == TIMED_OUT else "killed"), round(seconds, 1)
+        outcome = worker.run(mutant.file, source, [tests], limits[" ".join(tests)])
+        seconds += outcome["seconds"]
+        if outcome["status"] != 0:
+            return ("timed out" if outcome["status"] == TIMED_OUT else "killed"), round(seconds, 1)
     return SURVIVED, round(seconds, 1)
 
 
@@ -145,19 +145,19 @@ def baselines(worker: Worker, files: Sequence[str]) -> dict[str, float]:
         for tests in rounds_of(file):
             name = " ".join(tests)
             if name not in limits:
-                answer = worker.run(file, source, [tests], 1200.0)
-                if answer["status"] != 0:
-                    said = (
-                        Path(answer["log"]).read_text(encoding="utf-8", errors="replace")
-                        if Path(answer["log"]).is_file()
+                outcome = worker.run(file, source, [tests], 1200.0)
+                if outcome["status"] != 0:
+                    log = (
+                        Path(outcome["log"]).read_text(encoding="utf-8", errors="replace")
+                        if Path(outcome["log"]).is_file()
                         else ""
                     )
                     raise SystemExit(
-                        f"{said[-3000:]}\n{name}: the tests fail without any fault (pytest ends with "
-                        f"{answer['status']})"
+                        f"{log[-3000:]}\n{name}: the tests fail without any fault (pytest ends with "
+                        f"{outcome['status']})"
                     )
-                limits[name] = 30.0 + 4.0 * answer["seconds"]
-                print(f"  {answer['seconds']:6.1f} s  {name}", flush=True)
+                limits[name] = 30.0 + 4.0 * outcome["seconds"]
+                print(f"  {outcome['seconds']:6.1f} s  {name}", flush=True)
     return limits
 
 
@@ -180,25 +180,25 @@ def main() -> None:
         "--seconds", type=float, default=float("inf"), help="begin no further fault after so long"
     )
     parser.add_argument("--list", action="store_true", help="print the faults, and try none")
-    asked = parser.parse_args()
-    unknown = [file for file in asked.files if file not in known]
+    options = parser.parse_args()
+    unknown = [file for file in options.files if file not in known]
     if unknown:
         parser.error(f"{unknown[0]} is none of {', '.join(known)}")
-    files, board, began = asked.files or known, Board(RESULTS), time.monotonic()
+    files, board, began = options.files or known, Board(RESULTS), time.monotonic()
     for file in known:
         board.renew(file)
     argued = tomllib.loads(ARGUED.read_text(encoding="utf-8")) if ARGUED.is_file() else {}
     todo = [
         mutant
-        for mutant in chosen(files, asked.share, asked.seed)
-        if not board.is_known(mutant, asked.again and not reason_for(asdict(mutant), argued))
+        for mutant in chosen(files, options.share, options.seed)
+        if not board.is_known(mutant, options.again and not reason_for(asdict(mutant), argued))
     ]
     print(f"{len(todo)} faults to try", flush=True)
-    if asked.list:
+    if options.list:
         print("\n".join(f"{mutant.line:4d} {mutant.operator:18s} {mutant.key}" for mutant in todo))
         return
     if todo:
-        _try_all(todo, board, asked.processes, began + asked.seconds)
+        _try_all(todo, board, options.processes, began + options.seconds)
     write_page(
         PAGE,
         list(board.rows.values()),
@@ -215,7 +215,7 @@ def _try_all(todo: Sequence[Mutant], board: Board, processes: int, end: float) -
         workers = [Worker(Path(place) / str(i)) for i in range(processes)]
         limits = baselines(workers[0], list(dict.fromkeys(mutant.file for mutant in todo)))
 
-        def work(worker: Worker) -> None:
+        def try_queued(worker: Worker) -> None:
             while time.monotonic() < end:
                 try:
                     mutant = waiting.get_nowait()
@@ -229,7 +229,7 @@ def _try_all(todo: Sequence[Mutant], board: Board, processes: int, end: float) -
                     flush=True,
                 )
 
-        threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
+        threads = [threading.Thread(target=try_queued, args=(worker,)) for worker in workers]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -147,7 +147,7 @@ def main() -> None:
         job = json.loads(line)
         began = time.monotonic()
         file = home / job["file"]
-        kept = file.read_bytes()
+        original = file.read_bytes()
         try:
             file.write_text(job["source"], encoding="utf-8")
             # Byte code is told from its source by size and second: no two faults may have the same.
@@ -156,7 +156,7 @@ def main() -> None:
             for tests in job["tests"]:
                 status = status or outcome(home, tests, job["limit"])
         finally:
-            file.write_bytes(kept)
+            file.write_bytes(original)
             os.utime(file, (stamp + 2 * number + 1, stamp + 2 * number + 1))
         print(
             json.dumps(

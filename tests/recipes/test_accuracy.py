@@ -31,8 +31,8 @@ def test_the_hue_scorer_agrees_with_colorsys(scorers, pictures):
     grey = np.full((1, 64, 64, 3), 120, np.uint8)
     shown = np.concatenate([pictures[:6], grey])
     rendering = Rendering(torch.from_numpy(shown).permute(0, 3, 1, 2).float() / 255.0)
-    found = scorers["hue"].score(rendering).numpy()
-    for ours, picture in zip(found, shown, strict=True):
+    scores = scorers["hue"].score(rendering).numpy()
+    for ours, picture in zip(scores, shown, strict=True):
         expected = by_colorsys(picture)
         assert np.isnan(ours[:BINS]).all() == np.isnan(expected[:BINS]).all()
         np.testing.assert_allclose(ours[:BINS], expected[:BINS], atol=float(expected[-1]) + 1e-5)
@@ -57,41 +57,41 @@ def test_scorers_that_know_the_truth_get_perfect_tables(renders, scorers):
     rooms = Rooms(renders)
     true = {name: Perfect(rooms, name) for name in ("category", "attribute")}
     # One condition, so that rooms come in their order.
-    found = read(rooms, {**scorers, **true}, seed=0, changes=lambda x: {"rendered": x})
-    right, confusion = category_tables(found)
+    readings = read(rooms, {**scorers, **true}, seed=0, changes=lambda x: {"rendered": x})
+    right, confusion = category_tables(readings)
     assert right.rows[0][1].startswith("100.00 [")
     assert [row[2 + i] for i, row in enumerate(confusion.rows)] == [
         f"{n}" for n in np.bincount(rooms.category)
     ]
-    areas, calibrated = attribute_tables(found)
+    areas, calibrated = attribute_tables(readings)
     assert {row[2] for row in areas.rows} == {"1.0000 [1.0000, 1.0000]"}
     assert all(float(row[2]) < 1e-3 for row in calibrated.rows)  # as amounts
     # The wrong room for every question.
-    wrong = found._replace(category=(found.category + 1) % 3, truth=1.0 - found.truth)
+    wrong = readings._replace(category=(readings.category + 1) % 3, truth=1.0 - readings.truth)
     assert category_tables(wrong)[0].rows[0][1].startswith("0.00 [")
     assert all(float(row[2].split()[0]) < 0.2 for row in attribute_tables(wrong)[0].rows)
 
 
 def test_lines_and_masks_of_known_error_are_measured_as_such(renders, scorers):
-    found = read(Rooms(renders), scorers, seed=0)
-    weights = resampled(len(found.line), 0)
-    assert (weights.sum(1) == len(found.line)).all()
-    moved = found._replace(line=found.true_line + 3.0 / 32.0, support=found.true_support)
+    readings = read(Rooms(renders), scorers, seed=0)
+    weights = resampled(len(readings.line), 0)
+    assert (weights.sum(1) == len(readings.line)).all()
+    moved = readings._replace(line=readings.true_line + 3.0 / 32.0, support=readings.true_support)
     overall = layout_tables(moved, weights)[0].rows[0]
     assert overall[2] == "3.00 [3.00, 3.00]"
     assert overall[-1].startswith("100.0 [")
-    exact = found._replace(shared=found.real, labelled=found.real)
+    exact = readings._replace(shared=readings.real, labelled=readings.real)
     summary, classes = segmentation_tables(exact, weights)
     assert {row[1] for row in summary.rows} == {"1.0000 [1.0000, 1.0000]"}
     assert {row[0] for row in classes.rows} == set(LABELS)
     # Half of one class is called another.
     i, j = LABELS.index("bed"), LABELS.index("sofa")
-    labelled, shared = found.real.copy(), found.real.copy()
-    labelled[:, i], shared[:, i] = found.real[:, i] / 2, found.real[:, i] / 2
-    labelled[:, j] += found.real[:, i] / 2
+    labelled, shared = readings.real.copy(), readings.real.copy()
+    labelled[:, i], shared[:, i] = readings.real[:, i] / 2, readings.real[:, i] / 2
+    labelled[:, j] += readings.real[:, i] / 2
     rows = {
         row[0]: row
-        for row in segmentation_tables(found._replace(labelled=labelled, shared=shared), weights)[1].rows
+        for row in segmentation_tables(readings._replace(labelled=labelled, shared=shared), weights)[1].rows
     }
     assert rows["bed"][2] == "0.500 [0.500, 0.500]"
     assert float(rows["sofa"][-1]) == pytest.approx(-float(rows["bed"][-1]), abs=1e-3)

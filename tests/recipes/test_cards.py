@@ -80,8 +80,8 @@ def test_cards_say_what_was_measured(made, run, rooms):
     quality.write_text(json.dumps(measured))
     run(cards, *words)
     card = (weights / "rooms.generator.md").read_text()
-    told = measured["apart"]["generated_const_noise"]["accuracy"]
-    assert f"one noise (`noise: const`) | {told:.3f} |" in card
+    accuracy = measured["apart"]["generated_const_noise"]["accuracy"]
+    assert f"one noise (`noise: const`) | {accuracy:.3f} |" in card
     parameters = sum(p.numel() for p in rooms.network.parameters())
     for fact in (
         f"{parameters:,}",

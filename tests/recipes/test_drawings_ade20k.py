@@ -29,12 +29,12 @@ pytestmark = pytest.mark.skipif(
     not ("GANSTRATA_REAL" in os.environ and FOLDER.is_dir()),
     reason="GANSTRATA_REAL names no folder with ade20k_deeplab in it",
 )
-GUEST = Path(__file__).parents[1] / "guests" / "deeplab"
+DEEPLAB = Path(__file__).parents[1] / "guests" / "deeplab"
 
 
 @pytest.fixture
 def deeplab(register: Callable[[str, str, type], None], monkeypatch: pytest.MonkeyPatch) -> Segmenter:
-    monkeypatch.syspath_prepend(str(GUEST))
+    monkeypatch.syspath_prepend(str(DEEPLAB))
     import guest_deeplab
 
     register("scorer", "deeplab", guest_deeplab.DeepLab)
@@ -57,10 +57,10 @@ def test_it_sees_the_furniture_of_drawn_rooms(deeplab: Segmenter, drawn: tuple[T
     names = [concept.name for concept in deeplab.concepts]
     rendering = Rendering(images)
     assert np.allclose(checked_scores(deeplab, rendering).sum(axis=1), 1.0, atol=1e-5)
-    found = deeplab.labels(rendering)
+    labels = deeplab.labels(rendering)
 
     def share(ours: str, theirs: str) -> float:
-        return float((found[truth == LABELS.index(ours)] == names.index(theirs)).float().mean())
+        return float((labels[truth == LABELS.index(ours)] == names.index(theirs)).float().mean())
 
     assert min(share(wall, "wall") for wall in ("left_wall", "right_wall")) > 0.9
     assert share("window", "windowpane") > 0.4

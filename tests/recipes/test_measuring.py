@@ -30,9 +30,9 @@ def test_sets_of_other_colours_are_told_apart_and_equal_ones_are_not():
     rng = np.random.default_rng(0)
     grey = rng.integers(80, 176, (480, 16, 16, 3), dtype=np.uint8)
     reddish = grey[:240] + np.uint8([24, 0, 0])
-    found = tell_apart(reddish, grey[240:], passes=4, batch=16)
-    assert found.accuracy > 0.95
-    assert found.held_out == 96
+    comparison = tell_apart(reddish, grey[240:], passes=4, batch=16)
+    assert comparison.accuracy > 0.95
+    assert comparison.held_out == 96
     assert 0.3 < tell_apart(grey[:240], grey[240:], passes=4, batch=16).accuracy < 0.7
     assert tell_apart(reddish, grey[240:], passes=1, batch=16) == tell_apart(
         reddish, grey[240:], passes=1, batch=16

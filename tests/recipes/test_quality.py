@@ -72,12 +72,12 @@ def test_precision_and_recall_of_equal_and_of_disjoint_sets(rng):
 
 def test_a_generator_that_knows_one_of_two_modes_is_precise_and_recalls_half(rng):
     left, right = rng.normal(-50.0, 1.0, size=(80, 3)), rng.normal(50.0, 1.0, size=(80, 3))
-    found = precision_recall(left[:40], np.concatenate([left[40:], right[:40]]))
-    assert found.precision > 0.7
-    assert 0.3 < found.recall <= 0.5
+    measured = precision_recall(left[:40], np.concatenate([left[40:], right[:40]]))
+    assert measured.precision > 0.7
+    assert 0.3 < measured.recall <= 0.5
     # And one that makes up a mode of its own: the other way round.
     made_up = precision_recall(np.concatenate([left[40:], right[:40]]), left[:40])
-    assert made_up == (found.recall, found.precision)
+    assert made_up == (measured.recall, measured.precision)
 
 
 @pytest.mark.parametrize("k", [1, 3])

@@ -17,24 +17,24 @@ def rng():
 
 @pytest.mark.parametrize(("successes", "count"), [(0, 7), (7, 7), (3, 11)])
 def test_intervals_of_shares_are_exact(successes, count):
-    found, expected = (
+    estimate, expected = (
         reliability.share(successes, count),
         binomtest(successes, count).proportion_ci(method="exact"),
     )
-    assert found == pytest.approx((successes / count, expected.low, expected.high))
+    assert estimate == pytest.approx((successes / count, expected.low, expected.high))
 
 
 def test_the_interval_of_an_auc_is_as_wide_as_resamplings_spread(rng):
     present = rng.random(400) < 0.4
     score = np.round(rng.normal(size=400) + 1.2 * present, 1)  # with ties
-    found = reliability.auc(present, score)
-    assert found.value == roc_auc_score(present, score)
+    estimate = reliability.auc(present, score)
+    assert estimate.value == roc_auc_score(present, score)
     draws = rng.integers(0, 400, (600, 400))
     positives, ranks = present[draws].sum(axis=1), rankdata(score[draws], axis=1)
     above = (ranks * present[draws]).sum(axis=1) - positives * (positives + 1) / 2  # Mann and Whitney's U
     low, high = np.percentile(above / (positives * (400 - positives)), (2.5, 97.5))
-    assert found.low == pytest.approx(low, abs=0.012)
-    assert found.high == pytest.approx(high, abs=0.012)
+    assert estimate.low == pytest.approx(low, abs=0.012)
+    assert estimate.high == pytest.approx(high, abs=0.012)
 
 
 def test_a_curve_counts_each_case_once_including_the_last_edge():
@@ -59,9 +59,9 @@ def test_isotonic_steps_recover_the_true_probabilities(rng):
     margin = rng.normal(size=20_000)
     happened = rng.random(20_000) < reliability.sigmoid(4.0 * margin)
     wanted = np.linspace(-2.0, 2.0, 41)
-    found = reliability.isotonic(margin, happened, wanted)
-    assert (np.diff(found) >= 0).all()
-    assert np.abs(found - reliability.sigmoid(4.0 * wanted)).max() < 0.1
+    fitted = reliability.isotonic(margin, happened, wanted)
+    assert (np.diff(fitted) >= 0).all()
+    assert np.abs(fitted - reliability.sigmoid(4.0 * wanted)).max() < 0.1
     assert reliability.isotonic(margin, happened, np.array([-99.0, 99.0])).tolist() == pytest.approx(
         [0.0, 1.0], abs=0.02
     )

@@ -185,8 +185,8 @@ def test_what_is_exported_loads_through_the_plugins(trainer, renders, out, monke
     with torch.inference_mode():
         codes = trained.average.mapping(latents.z)[:, None].expand(-1, 6, -1)
         expected = (forward(trained.average, codes, 16, torch.float32, noise=False) + 1.0) / 2.0
-        found = ganstrata.render(generator, generator.broadcast(generator.map(latents.z)))
-    assert torch.allclose(found, expected, atol=5e-3)
+        rendered = ganstrata.render(generator, generator.broadcast(generator.map(latents.z)))
+    assert torch.allclose(rendered, expected, atol=5e-3)
 
     images = rooms.pictures(np.arange(6))
     rendering = ganstrata.Rendering(images)

@@ -32,8 +32,8 @@ QUIET = Progress(quiet=True)
 
 
 @pytest.fixture
-def look(fakes, refurnished: Path):
-    """Return a function look(along, ...) that analyses a copy of the run."""
+def analysed(fakes, refurnished: Path):
+    """Return a function analysed(along, ...) that analyses a copy of the run."""
 
     def call(
         *along: str, samples: int = 40, step: float | None = 4.0, layers: str | None = "all", **rest
@@ -51,8 +51,8 @@ def rows_of(result: Objects, hop: int = 1) -> dict[tuple[str, str], Transition]:
     return {(row.source, row.target): row for row in result.rows if row.hop == hop}
 
 
-def test_what_was_planted_is_found(look) -> None:
-    result = look("seen/red")
+def test_what_was_planted_is_found(analysed) -> None:
+    result = analysed("seen/red")
     rows = rows_of(result)
     assert sum(row.pixels for row in rows.values()) == 40 * 64
     assert not {("sofa", "sofa"), ("bed", "sofa")} & set(rows)
@@ -70,12 +70,12 @@ def test_what_was_planted_is_found(look) -> None:
     assert "sofa to bed 1.00 [1.00, 1.00]" in text
 
 
-def test_counts_are_those_of_full_passes(look, refurnished: Path) -> None:
+def test_counts_are_those_of_full_passes(analysed, refurnished: Path) -> None:
     """Rendered from the first layer on, each hop from the code that the last one left."""
     run = ganstrata.open_run(refurnished)
     boundaries, _ = load_boundaries(refurnished)
     layers = (1, 6, 7)
-    result = look("seen/red", "seen/left", step=-0.5, layers="7,1,6")
+    result = analysed("seen/red", "seen/left", step=-0.5, layers="7,1,6")
     generator, segmenter = (
         ganstrata.load_generator("fake_layers", device="cpu"),
         ganstrata.load_scorer("fake_regions", device="cpu"),
@@ -106,8 +106,8 @@ def test_counts_are_those_of_full_passes(look, refurnished: Path) -> None:
     )
 
 
-def test_a_hop_back_is_called_one(look) -> None:
-    on = look("seen/red", "seen/red", step=3.0)
+def test_a_hop_back_is_called_one(analysed) -> None:
+    on = analysed("seen/red", "seen/red", step=3.0)
     assert on.hops[1].cosine == pytest.approx(1.0)
     assert on.hops[1].returned is not None
     assert on.hops[1].returned[2] < 0.01
@@ -125,14 +125,14 @@ def test_a_hop_back_is_called_one(look) -> None:
     assert "goes back" not in " ".join(unsure.sentences(2))
 
 
-def test_conditional_directions_can_be_followed_too(look) -> None:
-    result = look("seen/red|seen/left")
+def test_conditional_directions_can_be_followed_too(analysed) -> None:
+    result = analysed("seen/red|seen/left")
     assert result.hops[0].concept == "seen/red"
     assert rows_of(result)["sofa", "bed"].of_source == 1.0
 
 
-def test_only_samples_that_have_the_start_are_taken(look) -> None:
-    result = look("seen/red", start="seen/red", samples=50, step=-4.0)
+def test_only_samples_that_have_the_start_are_taken(analysed) -> None:
+    result = analysed("seen/red", start="seen/red", samples=50, step=-4.0)
     rows = rows_of(result)
     assert {row.source for row in rows.values()} <= {"wall", "lamp", "bed"}
     assert sum(row.pixels for row in rows.values()) == 50 * 64
@@ -142,8 +142,8 @@ def test_only_samples_that_have_the_start_are_taken(look) -> None:
     assert "So most samples" not in " ".join(result.sentences(1))  # it was moved backwards
 
 
-def test_a_hop_that_does_not_arrive_is_called_one(look) -> None:
-    result = look("seen/red", layers="2-5")
+def test_a_hop_that_does_not_arrive_is_called_one(analysed) -> None:
+    result = analysed("seen/red", layers="2-5")
     assert result.hops[0].above_after is not None
     missed = replace(result, hops=[replace(result.hops[0], above_after=0.49)])
     reached = replace(result, hops=[replace(result.hops[0], above_after=0.5)])
@@ -151,23 +151,23 @@ def test_a_hop_that_does_not_arrive_is_called_one(look) -> None:
     assert "So most samples" not in " ".join(reached.sentences(1))
 
 
-def test_layers_where_nothing_is_planted_change_nothing(look) -> None:
-    early = look("seen/red", layers="2-5")
+def test_layers_where_nothing_is_planted_change_nothing(analysed) -> None:
+    early = analysed("seen/red", layers="2-5")
     assert early.settings["layers"] == [2, 3, 4, 5]
     assert rows_of(early)["sofa", "sofa"].of_source > 0.8
-    assert rows_of(look("seen/red", layers="7"))["sofa", "bed"].of_source == 1.0
+    assert rows_of(analysed("seen/red", layers="7"))["sofa", "bed"].of_source == 1.0
 
 
-def test_the_lower_layers_are_the_default_and_the_step_is_that_of_rescoring(look) -> None:
-    result = look("seen/left", step=None, layers=None)
+def test_the_lower_layers_are_the_default_and_the_step_is_that_of_rescoring(analysed) -> None:
+    result = analysed("seen/left", step=None, layers=None)
     assert (result.settings["set"], result.settings["layers"]) == ("lower", [2, 3])
     assert result.settings["step"] == 2.0
     assert result.settings["step_in_w"] == pytest.approx(4.0, rel=0.05)  # the spread of w is 2
     assert "at the lower layers (2-3)" in result.description
 
 
-def test_files_are_written_and_say_the_same(look, refurnished: Path) -> None:
-    result = look("seen/red", "seen/left")
+def test_files_are_written_and_say_the_same(analysed, refurnished: Path) -> None:
+    result = analysed("seen/red", "seen/left")
     folder = refurnished / "analysis/objects"
     assert {file.name for file in folder.iterdir()} == set(FILES)
     assert [path.name for path in folder.parent.iterdir()] == ["objects"]
@@ -187,26 +187,26 @@ def test_files_are_written_and_say_the_same(look, refurnished: Path) -> None:
     assert masks.shape[1] == 6 * 132 - 4
 
 
-def test_the_same_request_writes_the_same_bytes(look, refurnished: Path) -> None:
+def test_the_same_request_writes_the_same_bytes(analysed, refurnished: Path) -> None:
     folder = refurnished / "analysis/objects"
-    look("seen/red", start="seen/left")
+    analysed("seen/red", start="seen/left")
     first = {name: (folder / name).read_bytes() for name in FILES}
-    look("seen/left", samples=8)
+    analysed("seen/left", samples=8)
     assert (folder / "transitions.csv").read_bytes() != first["transitions.csv"]
-    look("seen/red", start="seen/left")
+    analysed("seen/red", start="seen/left")
     assert {name: (folder / name).read_bytes() for name in FILES} == first
 
 
-def test_a_run_is_still_finished_afterwards(look, refurnished: Path) -> None:
+def test_a_run_is_still_finished_afterwards(analysed, refurnished: Path) -> None:
     before = (refurnished / "rescoring.csv").read_bytes()
-    look("seen/red")
+    analysed("seen/red")
     run = Run.open(refurnished)
     run.require("synthesize", "learn", "rescore", "edit", "report")
     assert (refurnished / "rescoring.csv").read_bytes() == before
 
 
-def test_what_is_damaged_or_out_of_date_is_not_shown(look, refurnished: Path) -> None:
-    look("seen/red")
+def test_what_is_damaged_or_out_of_date_is_not_shown(analysed, refurnished: Path) -> None:
+    analysed("seen/red")
     run, folder = Run.open(refurnished), refurnished / "analysis/objects"
     text = (folder / "transitions.csv").read_text(encoding="utf-8")
     (folder / "transitions.csv").write_text(text.replace("sofa", "sofas"), encoding="utf-8")
@@ -246,9 +246,9 @@ def test_a_run_without_the_analysis_has_no_chapter(furnished: Run) -> None:
 
 
 def test_a_write_that_fails_leaves_what_was_there(
-    look, refurnished: Path, monkeypatch: pytest.MonkeyPatch
+    analysed, refurnished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look("seen/red")
+    analysed("seen/red")
     folder = refurnished / "analysis/objects"
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     page = (refurnished / "report.html").read_bytes()
@@ -261,7 +261,7 @@ def test_a_write_that_fails_leaves_what_was_there(
 
     monkeypatch.setattr(resultfolder, "write_bytes", full)
     with pytest.raises(GanstrataError, match="the disk is full"):
-        look("seen/left")
+        analysed("seen/left")
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert [path.name for path in folder.parent.iterdir()] == ["objects"]
     assert (refurnished / "report.html").read_bytes() == page
@@ -278,18 +278,18 @@ def test_of_several_one_must_be_named() -> None:
 
 
 @pytest.mark.full
-def test_workers_find_the_same(look, refurnished: Path) -> None:
+def test_workers_find_the_same(analysed, refurnished: Path) -> None:
     folder = refurnished / "analysis/objects"
-    look("seen/red", samples=100, start="seen/left")
+    analysed("seen/red", samples=100, start="seen/left")
     alone = {name: (folder / name).read_bytes() for name in FILES}
     manifest = json.loads((refurnished / "run.json").read_text(encoding="utf-8"))
     manifest["config"]["engine"]["workers"] = 2
     (refurnished / "run.json").write_text(sealed_text(manifest), encoding="utf-8")
-    look("seen/red", samples=100, start="seen/left")
+    analysed("seen/red", samples=100, start="seen/left")
     assert {name: (folder / name).read_bytes() for name in FILES} == alone
 
 
-def test_a_score_at_the_threshold_is_not_above_it(look) -> None:
+def test_a_score_at_the_threshold_is_not_above_it(analysed) -> None:
     """A bed fills exactly half of a red picture, and the threshold of its share is one half."""
     with pytest.raises(GanstrataError, match=r"only 0 of .* samples have it"):
-        look("seen/red", start="regions/bed", samples=1)
+        analysed("seen/red", start="regions/bed", samples=1)

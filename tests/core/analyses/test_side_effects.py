@@ -67,13 +67,13 @@ def planted(truth: np.ndarray, error: float, *, shared: bool, seed: int) -> Simp
 
 def test_noise_alone_is_no_side_effect() -> None:
     none = np.zeros((1, 1, 3000), dtype=bool)
-    found = side_effect(
+    effect = side_effect(
         planted(np.zeros(3000), 0.3, shared=False, seed=0), [(0, j) for j in range(3000)], 0, none
     )
-    assert found.low == 0.0
-    assert found.value < 0.1  # the root mean square itself would be 0.3
-    assert found.random == pytest.approx(0.05, rel=0.05)
-    assert (found.concepts, found.beyond) == (3000, 0)
+    assert effect.low == 0.0
+    assert effect.value < 0.1  # the root mean square itself would be 0.3
+    assert effect.random == pytest.approx(0.05, rel=0.05)
+    assert (effect.concepts, effect.beyond) == (3000, 0)
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -83,10 +83,10 @@ def test_the_interval_covers_however_errors_hang_together(shared: bool) -> None:
     none = np.zeros((1, 1, 11), dtype=bool)
     covered = 0
     for seed in range(200):
-        found = side_effect(
+        effect = side_effect(
             planted(truth, 0.08, shared=shared, seed=seed), [(0, j) for j in range(11)], 0, none
         )
-        covered += found.low <= wanted <= found.high
+        covered += effect.low <= wanted <= effect.high
     assert covered / 200 > 0.93
 
 
@@ -94,9 +94,9 @@ def test_concepts_without_a_score_are_left_out() -> None:
     effects = planted(np.array([0.5, 0.5, 0.5]), 0.001, shared=False, seed=0)
     effects.mean[..., 1] = np.nan
     beyond = np.array([[[True, True, False]]])
-    found = side_effect(effects, [(0, 0), (0, 1), (0, 2)], 0, beyond)
-    assert (found.concepts, found.beyond) == (2, 1)
-    assert found.value == pytest.approx(0.5, abs=0.01)
+    effect = side_effect(effects, [(0, 0), (0, 1), (0, 2)], 0, beyond)
+    assert (effect.concepts, effect.beyond) == (2, 1)
+    assert effect.value == pytest.approx(0.5, abs=0.01)
     assert np.isnan(side_effect(effects, [(0, 1)], 0, beyond).value)
 
 

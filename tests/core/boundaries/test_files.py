@@ -76,7 +76,7 @@ def test_reading_and_writing_again_changes_no_byte(tmp_path):
     for folder in (one, two):
         folder.mkdir()
     save_boundaries(EVERY_WITH_LAYERS, one, {"a/b": "c"})
-    save_boundaries(*((found := load_boundaries(one))[0], two, found[1]))
+    save_boundaries(*((loaded := load_boundaries(one))[0], two, loaded[1]))
     for name in FILES:
         assert (one / name).read_bytes() == (two / name).read_bytes()
     assert sorted(p.name for p in one.iterdir()) == sorted(FILES)

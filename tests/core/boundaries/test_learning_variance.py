@@ -88,12 +88,12 @@ def crossed(
 def test_the_variance_due_to_learning_is_estimated_without_bias(learning: float, rest: float) -> None:
     m, k, size = 12, 64, 600
     tables = crossed(np.random.default_rng(2), size, m, k, learning, 3.0, rest)
-    found = np.array([learning_error(table) for table in tables])
-    assert (found[:, 1] == m - 1).all()
+    errors = np.array([learning_error(table) for table in tables])
+    assert (errors[:, 1] == m - 1).all()
     # Where noise prevails the mean is too high, because a variance is not below zero; so is that of `excess`.
     sd = (learning**2 + rest**2 / k) * np.sqrt(2.0 / (m - 1))
     above = np.sqrt(2.0) * sd * stats.norm.pdf(0.0) if learning == 0.0 else 0.0
-    assert np.square(found[:, 0]).mean() == pytest.approx(
+    assert np.square(errors[:, 0]).mean() == pytest.approx(
         learning**2 + above, abs=5.0 * sd / np.sqrt(size) + 0.15 * above + 0.01 * learning**2
     )
 
@@ -117,9 +117,9 @@ def test_excess_of_a_clear_variance_is_the_difference_and_that_of_none_is_none()
     assert excess(3.0, 0.1, 11) == pytest.approx(2.9, rel=1e-4)
     assert excess(0.0, 1.0, 11) == 0.0
     assert excess(0.0, 0.0, 11) == 0.0
-    found = [excess(x, 1.0, 11) for x in np.linspace(0.1, 5.0, 50)]
-    assert (np.diff([0.0, *found]) > 0.0).all()
-    assert (np.array(found) >= np.maximum(np.linspace(0.1, 5.0, 50) - 1.0, 0.0)).all()
+    variances = [excess(x, 1.0, 11) for x in np.linspace(0.1, 5.0, 50)]
+    assert (np.diff([0.0, *variances]) > 0.0).all()
+    assert (np.array(variances) >= np.maximum(np.linspace(0.1, 5.0, 50) - 1.0, 0.0)).all()
 
 
 def test_what_samples_add_by_themselves_does_not_matter() -> None:
@@ -170,10 +170,10 @@ def test_replicates_without_a_common_sample_say_nothing() -> None:
 
 def test_the_total_interval_by_hand() -> None:
     mean, low, high = np.array([1.0, 1.0, 1.0]), np.array([0.7, 0.7, 0.7]), np.array([1.4, 1.4, 1.4])
-    found = total_interval(mean, low, high, np.array([0.2, 0.0, np.nan]), np.array([7, 7, 0]))
+    interval = total_interval(mean, low, high, np.array([0.2, 0.0, np.nan]), np.array([7, 7, 0]))
     half = stats.t.ppf(0.975, 7) * 0.2
-    np.testing.assert_allclose(found[0], [1.0 - np.hypot(0.3, half), 0.7, np.nan])
-    np.testing.assert_allclose(found[1], [1.0 + np.hypot(0.4, half), 1.4, np.nan])
+    np.testing.assert_allclose(interval[0], [1.0 - np.hypot(0.3, half), 0.7, np.nan])
+    np.testing.assert_allclose(interval[1], [1.0 + np.hypot(0.4, half), 1.4, np.nan])
 
 
 def test_each_boundary_has_its_own_error() -> None:

@@ -61,8 +61,8 @@ def test_a_run_against_permuted_scores(fakes, config, tmp_path: Path) -> None:
     directions = null_directions(run, prepare(run.config))
     assert directions.shape == (12, 16)
     assert FILE in run.manifest["stages"]["learn"]["files"]
-    found = set(run.manifest["stages"]["rescore"]["factors"])
-    assert {"seen/left", "seen/red"} <= found
+    factors = set(run.manifest["stages"]["rescore"]["factors"])
+    assert {"seen/left", "seen/red"} <= factors
     assert "permuted scores" in (run.path / "report.html").read_text(encoding="utf-8")
 
     (run.path / FILE).write_bytes(b"damaged")

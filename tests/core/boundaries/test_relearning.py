@@ -67,9 +67,9 @@ def test_replicates_are_what_the_learner_makes_of_resampled_samples(fakes, finis
 
 def test_replicates_are_moved_at_all_layers_with_their_own_step(fakes, finished: Run) -> None:
     prepared, rescored = prepare(finished.config, batch=finished.batch), read_effects(finished)
-    resampled, found = of_run(finished), Shards(finished.path / "rescoring.zarr").read("resampled")
-    assert found.shape == (12, len(rescored.boundaries), 64)
-    assert np.isnan(found[:, :, 32:]).all()  # half of the samples
+    resampled, changes = of_run(finished), Shards(finished.path / "rescoring.zarr").read("resampled")
+    assert changes.shape == (12, len(rescored.boundaries), 64)
+    assert np.isnan(changes[:, :, 32:]).all()  # half of the samples
     generator = prepared.generator
     latents = generator.sample(32, finished.config.synthesis.seed, 0, Stream.VERIFICATION)
     with torch.inference_mode():
@@ -81,7 +81,7 @@ def test_replicates_are_moved_at_all_layers_with_their_own_step(fakes, finished:
         for m, i in ((0, 0), (5, 3), (11, 5)):
             step = 2.0 * resampled.spreads[m] * torch.from_numpy(resampled.normals[m, i])
             wanted = (scores(codes + step) - scores(codes))[:, rescored.own[i]]
-            np.testing.assert_allclose(found[m, i, :32], wanted, atol=1e-5)
+            np.testing.assert_allclose(changes[m, i, :32], wanted, atol=1e-5)
 
 
 def test_both_intervals_are_in_the_table(finished: Run) -> None:
@@ -204,12 +204,12 @@ def test_a_boundary_that_no_resampling_gives_is_missing_with_its_reason() -> Non
         return Boundaries([boundary("a/x", [0.6, 0.8]), boundary("a/z", [np.nan, 1.0])]), {"a/y": "too few"}
 
     w = np.random.default_rng(0).standard_normal((30, 2)).astype(np.float32)
-    found = learn_again(learn, boundaries, w, count=5, seed=0, done=lambda: steps.append(1))
-    assert found.facts == {
+    relearnt = learn_again(learn, boundaries, w, count=5, seed=0, done=lambda: steps.append(1))
+    assert relearnt.facts == {
         "a/y": {"resamplings": 5, "reason": "too few"},
         "a/z": {"resamplings": 5, "reason": "the learner gave no finite normal"},
     }
-    assert found.resampled.learnt.tolist() == [[True, False, False]] * 5
+    assert relearnt.resampled.learnt.tolist() == [[True, False, False]] * 5
     assert len(steps) == 5
 
 
@@ -231,7 +231,7 @@ def test_an_effect_that_other_samples_would_not_have_shown_is_no_factor(copied: 
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "reason"),
     [
         (b"no tensors", "SafetensorError"),
         (save({"normals": np.zeros((4, 6, 16), np.float32)}), "KeyError: 'spreads'"),
@@ -251,12 +251,12 @@ def test_an_effect_that_other_samples_would_not_have_shown_is_no_factor(copied: 
         (None, "FileNotFoundError"),
     ],
 )
-def test_a_damaged_file_is_told(content: bytes | None, said: str, copied: Path) -> None:
+def test_a_damaged_file_is_told(content: bytes | None, reason: str, copied: Path) -> None:
     (copied / FILE).unlink()
     if content is not None:
         (copied / FILE).write_bytes(content)
     with pytest.raises(
-        RunError, match=rf"resampled.safetensors cannot be read \(.*{said}.*run `ganstrata learn"
+        RunError, match=rf"resampled.safetensors cannot be read \(.*{reason}.*run `ganstrata learn"
     ):
         of_run(Run.open(copied))
 

@@ -320,13 +320,13 @@ def test_what_has_no_size_gets_no_share_though_there_is_room() -> None:
 
 def test_a_class_whose_ends_are_just_apart_supplies_both() -> None:
     """Classes of four, of which halves are requested, and one of six with a tie after its two highest."""
-    for scores, asked in (([3.0, 2.0, 1.0, 0.0], 0.5), ([5.0, 4.0, 4.0, 3.5, 3.0, 2.0], 0.34)):
+    for scores, share in (([3.0, 2.0, 1.0, 0.0], 0.5), ([5.0, 4.0, 4.0, 3.5, 3.0, 2.0], 0.34)):
         values, classes = (
             np.tile(scores, 3) + np.repeat([0.0, 10.0, 20.0], len(scores)),
             np.repeat([0, 1, 2], len(scores)),
         )
         selection = select_extremes(
-            values, Extremes(positives=asked, negatives=asked), concept="a/x", seed=0, classes=classes
+            values, Extremes(positives=share, negatives=share), concept="a/x", seed=0, classes=classes
         )
         rows = np.concatenate([selection.train, selection.held_out])
         assert np.bincount(classes[rows]).tolist() == [4, 4, 4]

@@ -86,7 +86,7 @@ def faults_of(result: dict[str, Any] | None) -> list[str]:
 
 
 def results(
-    seed: int, numbers: Iterable[int], folder: Path, kept: Path
+    seed: int, numbers: Iterable[int], folder: Path, failures: Path
 ) -> Iterator[tuple[dict[str, Any], list[str]]]:
     """Yield the cost of each file and what went wrong; keep the files that failed."""
     reader = None
@@ -104,7 +104,7 @@ def results(
             if messages:
                 reader.end()
                 reader = None
-                (kept / f"{seed}_{number}{suffix}").write_bytes(content)
+                (failures / f"{seed}_{number}{suffix}").write_bytes(content)
             path.unlink()
             yield {"number": number, "kind": kind, "size": len(content), **(result or {})}, messages
     finally:

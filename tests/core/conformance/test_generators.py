@@ -104,8 +104,8 @@ class ByPlace(Sound):
         return State(None, kept={"place": torch.arange(inputs.n)})
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        found = super().stratum(s, state, code)
-        return State(found.x, kept=state.kept)
+        after = super().stratum(s, state, code)
+        return State(after.x, kept=state.kept)
 
     def finish(self, state: State) -> Tensor:
         return super().finish(state) + 0.1 * state.kept["place"][:, None, None, None]
@@ -143,9 +143,9 @@ class Quietly(Sound):
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         if s == 0:
-            found = super().stratum(s, state, code).x
-            assert found is not None
-            return State(found.contiguous())
+            x = super().stratum(s, state, code).x
+            assert x is not None
+            return State(x.contiguous())
         assert state.x is not None
         state.x.numpy()[:] += 0.1
         return super().stratum(s, state, code)
@@ -168,8 +168,8 @@ class Buffers(Sound):
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         made = super().stratum(s, state, code).x
         assert made is not None
-        kept = self.__dict__.setdefault(f"kept{s}_{len(made)}", torch.empty(made.shape))
-        return State(kept.copy_(made))
+        buffer = self.__dict__.setdefault(f"kept{s}_{len(made)}", torch.empty(made.shape))
+        return State(buffer.copy_(made))
 
 
 class Canvas(Sound):
@@ -182,14 +182,14 @@ class Canvas(Sound):
 
 class Misnumbered(Sound):
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        found = super().sample(n, seed, start, stream)
-        return Latents(found.z, None, found.index + 1)
+        latents = super().sample(n, seed, start, stream)
+        return Latents(latents.z, None, latents.index + 1)
 
 
 class WholeZ(Sound):
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        found = super().sample(n, seed, start, stream)
-        return Latents((9.0 * found.z).long(), None, found.index)
+        latents = super().sample(n, seed, start, stream)
+        return Latents((9.0 * latents.z).long(), None, latents.index)
 
 
 class WholeW(Sound):
@@ -221,8 +221,8 @@ class Dark(Sound):
     """No picture is finite from the second stratum on."""
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        found = super().stratum(s, state, code)
-        return found if s == 0 else State(found.x * float("nan"))
+        after = super().stratum(s, state, code)
+        return after if s == 0 else State(after.x * float("nan"))
 
 
 @pytest.mark.parametrize(
@@ -281,9 +281,9 @@ class Meddling(Sound):
         self._meddle()
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        found = super().stratum(s, state, code)
+        after = super().stratum(s, state, code)
         self._meddle()
-        return found
+        return after
 
     def _meddle(self) -> None:
         torch.set_default_dtype(torch.float64)

@@ -15,9 +15,9 @@ from ganstrata.core.figures.sheets import enlarged, sheet
 from PIL import Image
 
 
-def plain(count: int, steps: int, side: int = 8):
+def plain(count: int, steps: int, size: int = 8):
     """Pictures of one colour: sample in red, step in green."""
-    pictures = np.zeros((count, steps, side, side, 3), np.uint8)
+    pictures = np.zeros((count, steps, size, size, 3), np.uint8)
     pictures[..., 0] = 40 * np.arange(count)[:, None, None, None]
     pictures[..., 1] = 50 * np.arange(steps)[None, :, None, None]
     return pictures
@@ -54,7 +54,7 @@ def test_a_gif_has_every_frame_and_its_time() -> None:
 
 def test_an_mp4_plays_every_frame() -> None:
     av = pytest.importorskip("av")
-    film = frames(plain(1, 4, side=257))  # odd sides get white
+    film = frames(plain(1, 4, size=257))  # odd sides get white
     content = mp4(film, fps=8.0)
     assert content == mp4(film, fps=8.0)
     with av.open(io.BytesIO(content)) as container:
@@ -102,7 +102,7 @@ def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.Monkey
 
 
 def test_a_sheet_shows_the_pictures_under_their_heads() -> None:
-    pictures = plain(2, 3, side=64) + np.uint8(20)
+    pictures = plain(2, 3, size=64) + np.uint8(20)
     sheet_pixels = read_picture(
         sheet(
             pictures,

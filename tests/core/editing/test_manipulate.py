@@ -82,10 +82,10 @@ def test_a_joint_edit_moves_both_and_a_grid_crosses_them(manipulate) -> None:
     assert last[:, LEFT].max() < -0.08
     for name, pictures in zip(("seed-0", "seed-5"), edited.frames[0].pictures, strict=True):
         sheet = read_picture((edited.path / f"grid.{name}.png").read_bytes())
-        side = (sheet.shape[0] - 18 + 4) // 3 - 4
+        width = (sheet.shape[0] - 18 + 4) // 3 - 4
         for t in range(3):  # both grow along the diagonal from the corner below
-            y, x = 18 + (2 - t) * (side + 4), sheet.shape[1] - (3 - t) * (side + 4) + 4
-            small = sheet[y : y + side, x : x + side][:: side // 8, :: side // 8]
+            y, x = 18 + (2 - t) * (width + 4), sheet.shape[1] - (3 - t) * (width + 4) + 4
+            small = sheet[y : y + width, x : x + width][:: width // 8, :: width // 8]
             np.testing.assert_array_equal(small, pictures[t])
 
 

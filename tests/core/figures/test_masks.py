@@ -36,13 +36,13 @@ def test_a_sheet_shows_every_picture_beside_its_mask() -> None:
     pictures = rng.integers(0, 256, (2, 3, 16, 16, 3), dtype=np.uint8)
     labels = rng.integers(0, 5, (2, 3, 8, 8))  # coarser than the pictures
     drawn = read_picture(sheet(pictures, labels, ["a", "b", "c", "d", "e"], ["x", "y"]))
-    side = 16 * 8
+    width = 16 * 8
     colours = class_colours(5)
     for k in range(2):
         for stage in range(3):
-            y, x = 2 * LINE + k * (side + GAP), 2 * stage * (side + GAP)
-            assert (drawn[y : y + side : 8, x : x + side : 8] == pictures[k, stage]).all()
-            mask = drawn[y : y + side, x + side + GAP : x + 2 * side + GAP]
+            y, x = 2 * LINE + k * (width + GAP), 2 * stage * (width + GAP)
+            assert (drawn[y : y + width : 8, x : x + width : 8] == pictures[k, stage]).all()
+            mask = drawn[y : y + width, x + width + GAP : x + 2 * width + GAP]
             assert (mask == colours[labels[k, stage]].repeat(16, axis=0).repeat(16, axis=1)).all()
 
 

@@ -39,8 +39,8 @@ def rescored(generator: ganstrata.Generator, given: Arrays, wanted: Arrays) -> N
     z = torch.from_numpy(given["z"])
     w = generator.map(z)
     codes = generator.broadcast(w)
-    for found, key in ((w, "w"), (codes, "wp")):
-        difference = found - torch.from_numpy(wanted[key])
+    for values, key in ((w, "w"), (codes, "wp")):
+        difference = values - torch.from_numpy(wanted[key])
         assert float(difference.square().mean().sqrt()) < 1e-6
         assert float(difference.abs().max()) < 5e-6
     base = Pass(generator, codes, restarts=range(len(generator.strata)))

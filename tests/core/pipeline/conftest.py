@@ -46,7 +46,7 @@ def continued_as_fresh(
         worked.clear()
         capsys.readouterr()
         continued = ganstrata.run(changed, tmp_path / "continued", quiet=False)
-        said = capsys.readouterr().err
+        stderr = capsys.readouterr().err
         assert tuple(worked) == again
         fresh = ganstrata.run(changed, tmp_path / "fresh")
         there, here = (
@@ -66,7 +66,7 @@ def continued_as_fresh(
         worked.clear()
         ganstrata.run(changed, tmp_path / "continued")
         assert worked == [], "nothing changed any more"
-        return said
+        return stderr
 
     return same
 

@@ -168,11 +168,11 @@ def test_replicates_are_moved_at_all_with_steps_of_their_own_spread(
     run: Run = request.getfixturevalue(kind).run
     loop, rescored = Loop(run, Stream.VERIFICATION, MOVED), read_effects(run)
     boundaries, _ = load_boundaries(run.path)
-    resampled, found = (
+    resampled, stored = (
         Resampled.load(run.path, boundaries),
         Shards(run.path / "rescoring.zarr").read("resampled"),
     )
-    assert found.shape == (4, len(boundaries), MOVED)
+    assert stored.shape == (4, len(boundaries), MOVED)
     assert resampled.learnt.any()
     assert (rescored.replicates > 0).tolist() == (
         [True] * 4 if kind == "plain" else rescored.factors.tolist()
@@ -187,7 +187,7 @@ def test_replicates_are_moved_at_all_with_steps_of_their_own_spread(
                     loop, resampled.normals[m, i], range(8), 1.5 * resampled.spreads[m]
                 )
                 wanted[:count] = changes[:count, rescored.own[i]]
-            np.testing.assert_allclose(found[m, i], wanted, atol=2e-5)
+            np.testing.assert_allclose(stored[m, i], wanted, atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", ["plain", "adaptive"])
@@ -225,10 +225,10 @@ def test_strips_are_those_of_full_passes(kind: str, request: pytest.FixtureReque
     loop, rescored = Loop(run, Stream.EDITING, SHOWN), read_effects(run)
     with (run.path / "edits/edits.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    found = {
+    scores = {
         (r["boundary"], r["layers"], int(r["sample"]), r["amount"]): float(r["score"] or "nan") for r in rows
     }
-    assert len(found) == len(rows) == len(rescored.boundaries) * 3 * SHOWN * 3
+    assert len(scores) == len(rows) == len(rescored.boundaries) * 3 * SHOWN * 3
     for boundary, column in zip(rescored.boundaries, rescored.own, strict=True):
         for name, layers in {"all": range(8), **GROUPS}.items():
             file = run.path / f"edits/{boundary.name.replace('/', '.').replace('|', '_given_')}.{name}.png"
@@ -237,7 +237,7 @@ def test_strips_are_those_of_full_passes(kind: str, request: pytest.FixtureReque
                 codes = loop.moved(boundary.normal, layers, amount * run.spread, scaled=kind == "plain")
                 wanted = loop.scores(codes)[:, column]
                 np.testing.assert_allclose(
-                    [found[boundary.name, name, i, f"{amount:g}"] for i in range(SHOWN)], wanted, atol=2e-5
+                    [scores[boundary.name, name, i, f"{amount:g}"] for i in range(SHOWN)], wanted, atol=2e-5
                 )
                 assert np.abs(frames[:, k] - to_pixels(loop.images(codes))).max() <= LEVEL
 

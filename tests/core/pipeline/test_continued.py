@@ -60,9 +60,9 @@ def conditional(config: Config) -> None:
 def test_scorers_that_changed_are_heard_again(
     change: Callable[[Config], None], words: str, continued_as_fresh, compact: Config
 ) -> None:
-    said = continued_as_fresh(compact, change)
-    assert words in said
-    assert "Done again: synthesize, learn, rescore, edit, report; the samples and " in said
+    stderr = continued_as_fresh(compact, change)
+    assert words in stderr
+    assert "Done again: synthesize, learn, rescore, edit, report; the samples and " in stderr
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_scorers_that_changed_are_heard_again(
 def test_other_boundaries_leave_the_samples(
     change: Callable[[Config], None], words: str, continued_as_fresh, compact: Config
 ) -> None:
-    said = continued_as_fresh(compact, change, again=STAGES[1:])
-    assert f"{words}. Done again: learn, rescore, edit, report; the samples and scores stay" in said
+    stderr = continued_as_fresh(compact, change, again=STAGES[1:])
+    assert f"{words}. Done again: learn, rescore, edit, report; the samples and scores stay" in stderr
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_other_boundaries_leave_the_samples(
 def test_what_comes_late_makes_nothing_early_due(
     section: str, value: Config, again: tuple[str, ...], continued_as_fresh, compact: Config
 ) -> None:
-    said = continued_as_fresh(compact, lambda config: config.update({section: value}), again=again)
-    assert f"{section} changed. Done again: {', '.join(again)}; the samples and scores stay" in said
+    stderr = continued_as_fresh(compact, lambda config: config.update({section: value}), again=again)
+    assert f"{section} changed. Done again: {', '.join(again)}; the samples and scores stay" in stderr
 
 
 def test_a_default_that_is_written_out_is_no_change(
@@ -145,9 +145,9 @@ def test_a_change_that_cannot_begin_keeps_what_is_there(
     fakes, compact: Config, tmp_path: Path, contents
 ) -> None:
     run = ganstrata.run(compact, tmp_path / "run")
-    before, said = contents(run.path), (run.path / "run.json").read_bytes()
+    before, manifest = contents(run.path), (run.path / "run.json").read_bytes()
     compact["scorers"].append({"use": "fake_unsound"})
     with pytest.raises(GanstrataError, match="gave nan as the score"):
         ganstrata.run(compact, tmp_path / "run")
     assert contents(run.path) == before
-    assert (run.path / "run.json").read_bytes() == said
+    assert (run.path / "run.json").read_bytes() == manifest

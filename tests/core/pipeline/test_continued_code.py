@@ -61,9 +61,9 @@ def test_an_edited_function(
     """Also within the second of its last change, and with as many characters: Python does not notice that."""
     own_function(compact, tmp_path)
     assert edited in (tmp_path / name).read_text(encoding="utf-8")
-    said = continued_as_fresh(compact, lambda _: keeping_times(tmp_path / name, text.encode()))
-    assert "scorer 'own': what its config names at 'target' changed. Done again: synthesize" in said
-    assert "of all other scorers stay" in said
+    stderr = continued_as_fresh(compact, lambda _: keeping_times(tmp_path / name, text.encode()))
+    assert "scorer 'own': what its config names at 'target' changed. Done again: synthesize" in stderr
+    assert "of all other scorers stay" in stderr
 
 
 def test_an_edited_network(continued_as_fresh, compact: Config, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_an_edited_network(continued_as_fresh, compact: Config, tmp_path: Path) 
         "with": {"target": f"{file}:Network", "latent": {"size": 16}, "output": {"range": [0, 1]}},
     }
     compact["rescoring"] |= {"layers": ["all"], "groups": None}
-    said = continued_as_fresh(
+    stderr = continued_as_fresh(
         compact,
         lambda _: file.write_text(
             NETWORK.format(form="tanh").replace(").view", ").abs().view"), encoding="utf-8"
@@ -83,9 +83,9 @@ def test_an_edited_network(continued_as_fresh, compact: Config, tmp_path: Path) 
     )
     assert (
         "generator 'module': what its config names at 'target' changed. "
-        "Done again: synthesize, learn, rescore, edit, report" in said
+        "Done again: synthesize, learn, rescore, edit, report" in stderr
     )
-    assert "stay" not in said
+    assert "stay" not in stderr
 
 
 def rows(value: float) -> bytes:
@@ -96,9 +96,10 @@ def test_a_table_replaced_at_its_place(continued_as_fresh, compact: Config, tmp_
     file = tmp_path / "votes.csv"
     file.write_bytes(rows(1.0))
     compact["scorers"].append({"use": "table", "as": "votes", "with": {"file": str(file)}})
-    said = continued_as_fresh(compact, lambda _: keeping_times(file, rows(3.0)))
+    stderr = continued_as_fresh(compact, lambda _: keeping_times(file, rows(3.0)))
     assert (
-        "scorer 'votes': its weights changed; scorer 'votes': what its config names at 'file' changed" in said
+        "scorer 'votes': its weights changed; scorer 'votes': what its config names at 'file' changed"
+        in stderr
     )
 
 
@@ -109,14 +110,14 @@ def test_a_package_that_was_upgraded(
 
     version_of = describe.version_of
     upgrade = {"scikit-learn": "99.0"}
-    said = continued_as_fresh(
+    stderr = continued_as_fresh(
         compact,
         lambda _: monkeypatch.setattr(
             describe, "version_of", lambda name: upgrade.get(name) or version_of(name)
         ),
     )
-    assert "scikit-learn was " in said
-    assert ", is 99.0. Done again: synthesize, learn, rescore, edit, report" in said
+    assert "scikit-learn was " in stderr
+    assert ", is 99.0. Done again: synthesize, learn, rescore, edit, report" in stderr
 
 
 def test_a_single_stage_refuses_what_no_longer_stands(fakes, compact: Config, tmp_path: Path) -> None:

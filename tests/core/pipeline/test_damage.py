@@ -240,15 +240,15 @@ def test_commands_on_a_damaged_run_are_right_or_refuse(
     kind: str, how: str, damaged, invoke: Invoke, whole: Path, tmp_path: Path
 ) -> None:
     path = damaged(kind, how)
-    kept = tmp_path / "kept"
-    path.rename(kept)
+    original = tmp_path / "kept"
+    path.rename(original)
     right = {
         file.name: file.read_bytes()
         for file in (whole / "analysis/ranking").iterdir()
         if file.suffix == ".csv"
     }
     for number in range(len(commands(path, tmp_path))):
-        shutil.copytree(kept, path)
+        shutil.copytree(original, path)
         result = invoke(*commands(path, tmp_path)[number])
         assert isinstance(result.exception, SystemExit | None), result.exc_info
         assert result.exit_code in (0, 1, 2)

@@ -133,10 +133,10 @@ def test_interrupting_leaves_a_run_that_continues(
     os.killpg(
         process.pid, signal.SIGINT
     )  # as a terminal does: the workers, which are just starting, get it too
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"Error: interrupted. The same command continues the run in {run}." in said
-    assert "Traceback" not in said
+    assert f"Error: interrupted. The same command continues the run in {run}." in stderr
+    assert "Traceback" not in stderr
     monkeypatch.delenv("FAKES_SLEEP")
     ganstrata.run(config, run)
     assert contents(run) == contents(finished.path)
@@ -150,9 +150,9 @@ def test_interrupting_one_worker_leaves_a_run_that_continues(
     def interrupt(*_: object) -> object:
         if next(passes) == 150:
             raise KeyboardInterrupt
-        return kept(*_)
+        return sums_of(*_)
 
-    kept = ganstrata.core.rescoring.measure.sums_of
+    sums_of = ganstrata.core.rescoring.measure.sums_of
     monkeypatch.setattr("ganstrata.core.rescoring.measure.sums_of", interrupt)
     result = invoke("run", written(config), "--out", run)
     assert result.exit_code == 130

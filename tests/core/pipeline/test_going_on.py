@@ -85,7 +85,7 @@ def test_pieces_of_the_samples_that_are_lost(plain: Made, again: Path, contents)
     made = stage_by_stage(awkward(adaptive=False), again)
     assert made.pictures["synthesize"] == BATCH
     assert made.progress.counts["synthesize"] == [BATCH, 5]
-    assert f"synthesize: {SAMPLES - 15} of {SAMPLES} were done before" in made.progress.said
+    assert f"synthesize: {SAMPLES - 15} of {SAMPLES} were done before" in made.progress.lines
     assert made.run.manifest["stages"]["synthesize"]["images"] == SAMPLES
     assert contents(again) == contents(plain.run.path)
 
@@ -100,7 +100,7 @@ def test_moves_that_are_lost(plain: Made, again: Path, contents) -> None:
     total = made.progress.steps["rescore"].total
     lost = [BATCH * (1 + 2 * len(SETS)), BATCH * 4, 7 * len(SETS)]
     assert sorted(made.progress.counts["rescore"])[1:] == sorted(lost)
-    assert f"rescore: {total - sum(lost)} of {total} were done before" in made.progress.said
+    assert f"rescore: {total - sum(lost)} of {total} were done before" in made.progress.lines
     assert made.pictures["rescore"] == BATCH * (
         2 + 2 * len(SETS) + 4 + len(SETS)
     )  # the last batch is filled up

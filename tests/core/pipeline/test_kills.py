@@ -30,10 +30,10 @@ def killed(process: subprocess.Popen[str], number: signal.Signals, *, worker: bo
     victims = family if worker and family else [process.pid]
     with suppress(ProcessLookupError):  # it was done
         os.kill(victims[-1], number)
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     until(lambda: not any(is_alive(child) for child in family))
-    assert "Traceback" not in said
-    return said
+    assert "Traceback" not in stderr
+    return stderr
 
 
 class Slow(NamedTuple):
@@ -85,9 +85,9 @@ def test_a_run_killed_in_three_ways_and_continued_is_the_same(slow: Slow) -> Non
     for moment, number, worker in moments:
         process = slow.start(2)
         until(lambda moment=moment, process=process: moment() or process.poll() is not None)
-        said = killed(process, number, worker=worker)
+        stderr = killed(process, number, worker=worker)
         assert process.returncode == (1 if worker else -number)
-        assert ("a worker process ended unexpectedly" in said) == worker
+        assert ("a worker process ended unexpectedly" in stderr) == worker
         assert not (run / "rescoring.csv").exists()
     slow.continue_to_end()
 
@@ -100,9 +100,9 @@ def test_a_second_interruption_changes_nothing(slow: Slow) -> None:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.05)
-    said = killed(process, signal.SIGCONT, worker=False)
+    stderr = killed(process, signal.SIGCONT, worker=False)
     assert process.returncode == 130
-    assert said.count("Error: interrupted.") == 1
+    assert stderr.count("Error: interrupted.") == 1
     slow.continue_to_end()
 
 
@@ -157,12 +157,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 def unfinished(folder: Path, since: float = 0.0) -> list[str]:
     """What stands beside a folder while it is being written, begun after a moment."""
-    found = []
+    names = []
     for path in folder.iterdir():
         with suppress(FileNotFoundError):
             if ".ganstrata" in path.name and path.stat().st_mtime >= since:
-                found.append(path.name)
-    return found
+                names.append(path.name)
+    return names
 
 
 @needs_proc

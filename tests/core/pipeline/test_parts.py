@@ -91,27 +91,27 @@ def test_judgement_is_of_the_steps_forwards() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lost", "allowed", "said"),
+    ("lost", "allowed", "limit"),
     [(29, 0.29, ""), (30, 0.29, "0.29 allows 29"), (1, 0.0, "0 allows 0"), (0, 0.0, "")],
 )
 def test_exactly_the_share_that_is_allowed_may_be_lost(
-    lost: int, allowed: float, said: str, fakes, config
+    lost: int, allowed: float, limit: str, fakes, config
 ) -> None:
     config["synthesis"]["allow_nonfinite"] = allowed
     config["editing"] = {"samples": 10, "steps": 5}
     prepared = prepare(validate(config, "test"), check=False)
     finite = np.arange(100) >= lost
-    if not said:
+    if not limit:
         synthesis._check_share(prepared, finite)
         edit._check_share(prepared, lost, 2)
         return
     with pytest.raises(
         PictureError,
-        match=rf"{lost} of 100 pictures are not finite; .*{said}\. "
+        match=rf"{lost} of 100 pictures are not finite; .*{limit}\. "
         r"The first is sample 0, which is finite when",
     ):
         synthesis._check_share(prepared, finite)
-    with pytest.raises(PictureError, match=rf"{lost} of 100 edited pictures .*{said}\. Bring"):
+    with pytest.raises(PictureError, match=rf"{lost} of 100 edited pictures .*{limit}\. Bring"):
         edit._check_share(prepared, lost, 2)
 
 
@@ -170,8 +170,8 @@ def test_classes_are_read_where_several_are_drawn(
     register("generator", "small", generator)
     run = performed(sound("small"), tmp_path / "run", "synthesize")
     prepared = prepare(run.config, check=False)
-    found = synthesis.read_classes(run, prepared)
-    assert (found if found is None else found.tolist()) == wanted
+    classes = synthesis.read_classes(run, prepared)
+    assert (classes if classes is None else classes.tolist()) == wanted
     if generator is Soft:
         z = prepared.generator.sample(64, 0, 0, Stream.PROBING).z[:, :2].numpy()
         np.testing.assert_array_equal(Shards(run.path / "samples.zarr").read("condition"), z)
@@ -357,13 +357,13 @@ def test_the_report_shows_the_first_samples_and_keeps_its_figures(
         "one": SimpleNamespace(file="<svg/>\n", csv="a\n1\n"),
         "two": SimpleNamespace(file="<svg></svg>\n", csv="b\n2\n"),
     }
-    found = SimpleNamespace(effects=read_effects(plain.run), figures=figures)
+    gathered = SimpleNamespace(effects=read_effects(plain.run), figures=figures)
 
     def page(run, content, pictures, scores, work) -> str:
         given.update(pictures=pictures, scores=scores, work=work)
         return "a page\n"
 
-    monkeypatch.setattr(reporting, "gather", lambda run: found)
+    monkeypatch.setattr(reporting, "gather", lambda run: gathered)
     monkeypatch.setattr(
         reporting,
         "counted",

@@ -21,7 +21,7 @@ from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import STAGES, Run
 
 SETS = ["all", *"01234567", "bottom", "lower", "upper", "top"]
-FOUND = {"seen/left", "seen/checks", "seen/stripes", "seen/red", "seen/half"}
+FACTORS = {"seen/left", "seen/checks", "seen/stripes", "seen/red", "seen/half"}
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -73,7 +73,7 @@ def test_columns_and_rows_of_the_table(finished: Run) -> None:
 
 
 def test_planted_concepts_are_found_and_others_are_not(finished: Run) -> None:
-    assert set(finished.manifest["stages"]["rescore"]["factors"]) == FOUND
+    assert set(finished.manifest["stages"]["rescore"]["factors"]) == FACTORS
     skipped = json.loads((finished.path / "boundaries.json").read_text(encoding="utf-8"))["skipped"]
     assert list(skipped) == ["seen/constant"]
     assert "does not vary here" in skipped["seen/constant"]
@@ -154,10 +154,10 @@ def test_the_count_that_is_printed_is_the_count_that_is_made(
     config["concepts"] = {"exclude": ["*/constant"]}
     config["conditions"] = [{"edit": "seen/left", "keep": ["seen/red"]}]
     config["rescoring"] |= {"layers": ["all", "groups", "2-3,7"], "backward": backward}
-    listener, said = Listener(log), io.StringIO()
+    listener, stream = Listener(log), io.StringIO()
     registry().hooks.register(listener)
     run = perform(
-        validate(config, "test"), tmp_path / "run", STAGES, source="test", progress=Progress(stream=said)
+        validate(config, "test"), tmp_path / "run", STAGES, source="test", progress=Progress(stream=stream)
     )
     assert list(listener.at) == list(STAGES)
     boundaries, samples, sets, null = 7, 64, 6, 12  # six concepts and a conditional direction
@@ -165,7 +165,7 @@ def test_the_count_that_is_printed_is_the_count_that_is_made(
         samples * (1 + (boundaries + null) * sets + boundaries * steps) + samples // 2 * 12 * boundaries
     )
     strips = boundaries * 5 * 2 * 3
-    first = said.getvalue().splitlines()[0]
+    first = stream.getvalue().splitlines()[0]
     assert [int(n) for n in re.findall(r"\d+", first)[:3]] == [640 + verifying + strips, 640, verifying]
     assert (
         f"64 x (1 + (7 boundaries + 12 random) x 6 layer sets{said_of}) "
@@ -197,7 +197,7 @@ def test_one_layer_goes_through_and_says_what_does_not_apply(fakes, config, tmp_
     config["generator"]["use"] = "fake_flat"
     del config["rescoring"]["groups"]
     run = ganstrata.run(config, tmp_path / "run")
-    assert set(run.manifest["stages"]["rescore"]["factors"]) == FOUND
+    assert set(run.manifest["stages"]["rescore"]["factors"]) == FACTORS
     assert {row["layers"] for row in table(run.path / "rescoring.csv")} == {"all"}
     page = (run.path / "report.html").read_text(encoding="utf-8")
     assert "one layer, so layer-wise analysis does not apply" in page

@@ -134,7 +134,7 @@ def test_a_changed_boundary_file_is_not_trusted(
 
 
 def test_another_config_is_refused_by_the_names_of_its_keys(fakes, copied: Path, config, contents) -> None:
-    before, said = contents(copied), (copied / "run.json").read_bytes()
+    before, manifest = contents(copied), (copied / "run.json").read_bytes()
     config["synthesis"]["samples"] = 700
     config["scorers"][0]["as"] = "read"
     config["rescoring"]["groups"] = {"low": "0-3"}
@@ -147,7 +147,7 @@ def test_another_config_is_refused_by_the_names_of_its_keys(fakes, copied: Path,
     assert "scorers" not in message, "these may change"
     assert "bootstrap" not in message
     assert contents(copied) == before
-    assert (copied / "run.json").read_bytes() == said
+    assert (copied / "run.json").read_bytes() == manifest
 
 
 def test_groups_in_another_order_are_the_same_config(

@@ -42,9 +42,9 @@ def test_a_scorer_is_added(
     assert set(written) == {"scores/colour"}
     assert scores_of(run, "colour").shape == (640, 14)
     np.testing.assert_array_equal(scores_of(run, "seen"), scores_of(finished, "seen"))
-    said = capsys.readouterr().err
-    assert "scorer 'colour' is new. Done again: synthesize, learn, rescore, edit, report" in said
-    assert "the samples and the scores of all other scorers stay" in said
+    stderr = capsys.readouterr().err
+    assert "scorer 'colour' is new. Done again: synthesize, learn, rescore, edit, report" in stderr
+    assert "the samples and the scores of all other scorers stay" in stderr
     assert any(concept["id"].startswith("colour/") for concept in run.manifest["concepts"])
     assert run.is_done("report")
 

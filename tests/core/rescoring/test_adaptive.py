@@ -120,14 +120,14 @@ def test_two_workers_and_a_run_that_was_interrupted_give_the_same_bytes(
     config["engine"] = {"workers": 2}
     assert contents(ganstrata.run(config, tmp_path / "two").path) == contents(stopped.path)
     config["engine"] = {"workers": 1}
-    calls, kept = 0, ganstrata.core.rescoring.measure.sums_of
+    calls, sums_of = 0, ganstrata.core.rescoring.measure.sums_of
 
     def interrupt(*arguments: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls % 110 == 0:
             raise KeyboardInterrupt
-        return kept(*arguments)
+        return sums_of(*arguments)
 
     monkeypatch.setattr("ganstrata.core.rescoring.measure.sums_of", interrupt)
     stops = 0
@@ -170,14 +170,14 @@ def test_one_layer_permuted_nulls_and_sets_in_any_order(
 
 def test_the_forecast_is_the_most_it_can_be(fakes) -> None:
     prepared = prepare(validate(adaptive(), "test"))
-    said = forecast(prepared, 1)
-    assert said.startswith("at most ")
+    text = forecast(prepared, 1)
+    assert text.startswith("at most ")
     # A baseline for the decisions, one for what resamplings gave, and one for the other sets.
     assert (
         "128 x (3 + (7 boundaries + 12 random) x 13 layer sets + 7 backwards x 1) + 64 x 12 resamplings "
-        "x 7 boundaries" in said
+        "x 7 boundaries" in text
     )
-    assert f"{128 * (3 + (7 + 12) * 13 + 7) + 64 * 12 * 7} for re-scoring" in said
+    assert f"{128 * (3 + (7 + 12) * 13 + 7) + 64 * 12 * 7} for re-scoring" in text
 
 
 @pytest.mark.parametrize("looks", [[0.5], [0.0, 1.0], [0.5, 0.25, 1.0], [0.5, 0.5, 1.0], [0.5, 1.5]])

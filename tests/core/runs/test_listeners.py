@@ -63,21 +63,21 @@ class Broken:
 def worked(fakes, config, copied: Path):
     """worked(listener, ...) makes the report again while they listen, and returns what was said."""
 
-    def work(*listeners: object) -> str:
+    def run_with(*listeners: object) -> str:
         for listener in listeners:
             registry().hooks.register(listener)
         (copied / "report.html").unlink()
-        said = io.StringIO()
+        stderr = io.StringIO()
         perform(
             validate(config, "test"),
             copied,
             STAGES,
             source="test",
-            progress=Progress(quiet=True, stream=said),
+            progress=Progress(quiet=True, stream=stderr),
         )
-        return said.getvalue()
+        return stderr.getvalue()
 
-    return work
+    return run_with
 
 
 HEARD = [("started", "report"), ("finished", "report", True)]
@@ -91,13 +91,13 @@ def test_a_listener_that_raises_is_named_and_the_run_goes_on(
     worked, copied: Path, error: BaseException, at: str, contents, finished: Run
 ) -> None:
     first, last = Diary(), Diary()
-    said = worked(first, Broken(error, at), last)
+    stderr = worked(first, Broken(error, at), last)
     assert first.heard == last.heard == HEARD
-    assert f"failed in ganstrata_stage_{at} of `report`: {type(error).__name__}" in said
-    assert f"({__file__}:" in said
-    assert said.count("\n") == 1
-    assert len(said) < 1000
-    assert "\x1b" not in said
+    assert f"failed in ganstrata_stage_{at} of `report`: {type(error).__name__}" in stderr
+    assert f"({__file__}:" in stderr
+    assert stderr.count("\n") == 1
+    assert len(stderr) < 1000
+    assert "\x1b" not in stderr
     assert contents(copied) == contents(finished.path)
     assert Run.open(copied).is_done("report")
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 
-class Told(ganstrata.Scorer):
+class Configured(ganstrata.Scorer):
     """Remembers what it was built with."""
 
     class Config(PluginConfig):
@@ -31,32 +31,32 @@ class Told(ganstrata.Scorer):
 
 
 def test_built_with_validated_options_on_a_device(register) -> None:
-    register("scorer", "told", Told)
+    register("scorer", "told", Configured)
     scorer = ganstrata.load_scorer("told", device="cpu", name="n", level="7")
-    assert isinstance(scorer, Told)
+    assert isinstance(scorer, Configured)
     assert scorer.device == torch.device("cpu")
     assert scorer.config.model_dump() == {"level": 7, "name": "n"}
 
 
 def test_wrong_options_build_nothing(register) -> None:
-    register("scorer", "told", Told)
-    before = Told.built
+    register("scorer", "told", Configured)
+    before = Configured.built
     with pytest.raises(ConfigError) as caught:
         ganstrata.load_scorer("told", device="cpu", levle=2, level=-1)
     places = {fault.path: fault.message for fault in caught.value.faults}
     assert set(places) == {("with", "name"), ("with", "levle"), ("with", "level")}
     assert "Did you mean 'level'?" in places["with", "levle"]
     assert "is missing: a name" in places["with", "name"]
-    assert Told.built == before
+    assert Configured.built == before
 
 
 def test_names_devices_and_kinds_that_are_not_there(register) -> None:
-    register("scorer", "told", Told)
+    register("scorer", "told", Configured)
     with pytest.raises(PluginNotFound, match="No generator named 'told'"):
         ganstrata.load_generator("told", device="cpu")
     with pytest.raises(UserError, match="device 'tpu'"):
         ganstrata.load_scorer("told", device="tpu", name="n")
-    register("scorer", "told", Told)
+    register("scorer", "told", Configured)
     with pytest.raises(PluginConflict, match="Two scorers are called 'told'"):
         ganstrata.load_scorer("told", device="cpu", name="n")
 

@@ -22,12 +22,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_plain_lines_come_every_ten_seconds(clock: list[float]) -> None:
-    said = io.StringIO()
-    with Progress(stream=said).stage("rescore", total=1000, done=200) as step:
+    stream = io.StringIO()
+    with Progress(stream=stream).stage("rescore", total=1000, done=200) as step:
         for _ in range(8):
             clock[0] += 4.0
             step(50)
-    assert said.getvalue().splitlines() == [
+    assert stream.getvalue().splitlines() == [
         "rescore: 200 of 1000 were done before",
         "rescore: 350 of 1000, 12/s, 52 s left",
         "rescore: 500 of 1000, 12/s, 40 s left",
@@ -38,26 +38,26 @@ def test_plain_lines_come_every_ten_seconds(clock: list[float]) -> None:
 
 
 def test_quiet_says_nothing() -> None:
-    said = Terminal()
-    reporter = Progress(quiet=True, stream=said)
+    stream = Terminal()
+    reporter = Progress(quiet=True, stream=stream)
     with reporter.stage("learn", total=3) as step:
         step(3)
     reporter.say("words")
-    assert said.getvalue() == ""
+    assert stream.getvalue() == ""
     assert step.done == 3
 
 
 def test_a_terminal_has_a_bar() -> None:
-    said = Terminal()
-    reporter = Progress(stream=said)
+    stream = Terminal()
+    reporter = Progress(stream=stream)
     with reporter.stage("edit", total=4, done=1) as step:
         step(3)
         assert reporter._bar is not None
         assert reporter._bar.tasks[0].completed == 4
         reporter.line("not shown beside a bar")
     assert reporter._bar is None
-    assert "not shown" not in said.getvalue()
-    assert said.getvalue().rstrip().endswith("edit: done in 0 s")
+    assert "not shown" not in stream.getvalue()
+    assert stream.getvalue().rstrip().endswith("edit: done in 0 s")
 
 
 def test_an_error_ends_the_bar_and_is_not_swallowed() -> None:

@@ -120,7 +120,7 @@ def test_a_single_layer_is_not_repeated():
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("names", "message"),
     [
         (
             ["hihg"],
@@ -132,9 +132,9 @@ def test_a_single_layer_is_not_repeated():
         ([], "no layers are named"),
     ],
 )
-def test_unknown_sets_are_refused(asked, message):
+def test_unknown_sets_are_refused(names, message):
     with pytest.raises(LayerError, match=re.escape(message)):
-        layer_sets(asked, {"low": (0, 1), "high": (2,)}, 3)
+        layer_sets(names, {"low": (0, 1), "high": (2,)}, 3)
 
 
 def test_a_set_without_any_layer_is_refused():

@@ -161,13 +161,13 @@ def test_conditional_direction_against_gram_schmidt(seed, size, rank, more, sing
     for b in base:
         expected -= (expected @ b) * b
     left = np.linalg.norm(expected) / np.linalg.norm(direction)
-    found = conditioned(
+    conditional = conditioned(
         direction / np.linalg.norm(direction), [conditions[i] for i in rng.permutation(len(conditions))]
     )
     tolerance = (1e-5 if single else 1e-12) / left
-    np.testing.assert_allclose(np.linalg.norm(found), 1.0, rtol=1e-12)
-    np.testing.assert_allclose(found, expected / np.linalg.norm(expected), atol=tolerance)
-    assert max(abs(found @ c) for c in conditions) < tolerance
+    np.testing.assert_allclose(np.linalg.norm(conditional), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(conditional, expected / np.linalg.norm(expected), atol=tolerance)
+    assert max(abs(conditional @ c) for c in conditions) < tolerance
 
 
 def test_conditions_may_have_any_length_and_sign():
@@ -209,20 +209,20 @@ def reference():
     ],
 )
 def test_conditional_direction_as_the_authors_compute_it(reference, authors, count):
-    found = conditioned(reference["primal"][0], [reference[f"cond{i}"][0] for i in range(count)])
+    conditional = conditioned(reference["primal"][0], [reference[f"cond{i}"][0] for i in range(count)])
     # Their closed form for two conditions adds 1e-8 to a denominator.
     np.testing.assert_allclose(
-        found, reference[f"{authors}.{count}cond.f64"][0], atol=1e-7 if count == 2 else 1e-12
+        conditional, reference[f"{authors}.{count}cond.f64"][0], atol=1e-7 if count == 2 else 1e-12
     )
 
 
 def test_nearly_equal_conditions_are_both_left_alone(reference):
     conditions = [reference["cond0"][0], reference["cond0_near"][0]]
-    found = conditioned(reference["primal"][0], conditions)
-    assert max(abs(found @ c) for c in conditions) < 1e-12
+    conditional = conditioned(reference["primal"][0], conditions)
+    assert max(abs(conditional @ c) for c in conditions) < 1e-12
     authors = reference["interfacegan.2cond_nearly_equal.f64"][0]
     assert max(abs(authors @ c) for c in conditions) > 1e-7  # what their 1e-8 costs
-    assert found @ authors > 0.99
+    assert conditional @ authors > 0.99
 
 
 def test_absolute_and_relative_steps_as_the_authors_compute_them(reference):

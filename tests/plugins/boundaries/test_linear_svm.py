@@ -64,12 +64,12 @@ def test_accuracies_are_those_of_the_samples_left_out():
     config = learner()
     boundary = config.learn(w, scores[:, :1], CONCEPTS[:1], seed=3)[0]
     selection = select_extremes(scores[:, 0], config.config, concept="a/x", seed=3)
-    side = (w.astype(np.float64) @ boundary.normal + boundary.offset) > 0.0
+    is_positive = (w.astype(np.float64) @ boundary.normal + boundary.offset) > 0.0
     assert boundary.facts["held_out_accuracy"] == pytest.approx(
-        (side[selection.held_out] == selection.held_out_labels).mean(), abs=1e-9
+        (is_positive[selection.held_out] == selection.held_out_labels).mean(), abs=1e-9
     )
     assert boundary.facts["rest_accuracy"] == pytest.approx(
-        (side[selection.rest] == selection.rest_labels).mean(), abs=0.005
+        (is_positive[selection.rest] == selection.rest_labels).mean(), abs=0.005
     )
     assert len(selection.held_out) == 120
     assert boundary.facts["held_out_accuracy"] < 1.0
@@ -158,10 +158,10 @@ def test_layerwise_boundaries_are_those_of_the_papers_code():
         Problem(reference["data"][:, layer], reference[f"layer{layer}.train_idx"], labels)
         for layer in range(3)
     ]
-    for plane, direction in zip(
+    for hyperplane, direction in zip(
         learner(solver="exact").solve(problems, 0), reference["direction"][0], strict=True
     ):
-        assert plane.coefficients @ direction / np.linalg.norm(plane.coefficients) > 1.0 - 1e-6
+        assert hyperplane.coefficients @ direction / np.linalg.norm(hyperplane.coefficients) > 1.0 - 1e-6
 
 
 @pytest.mark.parametrize(

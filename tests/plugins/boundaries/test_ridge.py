@@ -79,9 +79,9 @@ def test_only_samples_that_were_not_fitted_measure_accuracy():
         rng.standard_normal((400, 1)).astype(np.float32),
     )
     boundary = learner(alpha=1e-3).learn(w, scores, CONCEPTS[:1])[0]
-    side = w @ boundary.normal + boundary.offset > 0.0
+    is_positive = w @ boundary.normal + boundary.offset > 0.0
     extremes = np.argsort(scores[:, 0])[np.r_[0:100, 300:400]]
-    assert (side[extremes] == (scores[extremes, 0] > 0.0)).mean() > 0.8
+    assert (is_positive[extremes] == (scores[extremes, 0] > 0.0)).mean() > 0.8
     assert 0.25 < boundary.facts["held_out_accuracy"] < 0.75
     assert (boundary.facts["positives"], boundary.facts["negatives"]) == (100, 100)
 

@@ -70,8 +70,8 @@ def read(generator: Generator) -> dict[int, slice]:
     if generator.card.family == "BigGAN-deep":
         return {layer: slice(0, size) for layer in range(layers)}
     chunk = size // (layers // 2 + 1)
-    found = {layer: slice(chunk * (layer // 2 + 1), chunk * (layer // 2 + 2)) for layer in range(layers)}
-    return {**found, 0: slice(0, 2 * chunk)}
+    slices = {layer: slice(chunk * (layer // 2 + 1), chunk * (layer // 2 + 2)) for layer in range(layers)}
+    return {**slices, 0: slice(0, 2 * chunk)}
 
 
 def test_codes_are_copies_of_z(small: Generator) -> None:
@@ -216,9 +216,9 @@ def test_samples_are_a_function_of_seed_stream_and_index(small: Generator) -> No
 
 
 def test_the_same_bytes_on_any_machine() -> None:
-    found = truncated_normals(0, Stream.PROBING, range(7, 9), 3)
-    assert found.dtype == np.float32
-    assert [value.hex() for value in found.astype(np.float64).flatten().tolist()] == GOLDEN
+    values = truncated_normals(0, Stream.PROBING, range(7, 9), 3)
+    assert values.dtype == np.float32
+    assert [value.hex() for value in values.astype(np.float64).flatten().tolist()] == GOLDEN
 
 
 def test_the_prior_is_a_truncated_normal_distribution() -> None:
@@ -287,11 +287,11 @@ def test_mixed_classes_have_mixed_embeddings(small: Generator, paths: dict[str, 
     codes, _ = drawn(small, 1)
     mixed = torch.tensor([[0.3, 0.7, 0.0, 0.0, 0.0]])
     state = small_state("BigGAN-PyTorch" if small.card.family == "BigGAN" else "BigGAN-PyTorch, deep")
-    kept = small.begin(Inputs(1, mixed, torch.arange(1))).kept["class"]
-    assert torch.allclose(kept, mixed @ state["shared.weight"], atol=1e-6)
+    embedding = small.begin(Inputs(1, mixed, torch.arange(1))).kept["class"]
+    assert torch.allclose(embedding, mixed @ state["shared.weight"], atol=1e-6)
     wanted = plain(state, codes[:, 0], mixed)
-    found = render(small, small.broadcast(codes[:, 0]), condition=mixed) * 2.0 - 1.0
-    assert torch.allclose(found.double(), wanted, atol=1e-5)
+    images = render(small, small.broadcast(codes[:, 0]), condition=mixed) * 2.0 - 1.0
+    assert torch.allclose(images.double(), wanted, atol=1e-5)
 
 
 def test_conditions_that_do_not_fit_are_refused(small: Generator) -> None:

@@ -50,13 +50,13 @@ def load(path: Path, tensors: State, **settings: Any) -> Generator:
 
 
 def examined(tensors: State, **settings: Any) -> Examined:
-    found = BigGAN.examine(Part("", tensors, settings))
-    assert found is not None
-    return found
+    examination = BigGAN.examine(Part("", tensors, settings))
+    assert examination is not None
+    return examination
 
 
-def faults(found: Examined) -> tuple[str, ...]:
-    return (*found.missing, *found.superfluous, *found.misshapen)
+def faults(examination: Examined) -> tuple[str, ...]:
+    return (*examination.missing, *examination.superfluous, *examination.misshapen)
 
 
 def images(generator: Generator, z: Tensor, classes: Tensor) -> Tensor:
@@ -122,14 +122,14 @@ def test_both_kinds_of_batch_normalisation_give_the_same_images(tmp_path: Path) 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_converted_tensors_give_the_same_images(tmp_path: Path, layout: str) -> None:
     generator = load(tmp_path / "net", small_state(layout))
-    found = examined(small_state(layout))
-    assert faults(found) == ()
+    examination = examined(small_state(layout))
+    assert faults(examination) == ()
     converted = load(
         tmp_path / "ours",
-        dict(found.tensors),
+        dict(examination.tensors),
         plugin="biggan",
-        network=dict(found.architecture),
-        family=found.family,
+        network=dict(examination.architecture),
+        family=examination.family,
     )
     z, classes = drawn(generator)
     assert torch.equal(images(converted, z, classes), images(generator, z, classes))
@@ -150,9 +150,11 @@ def test_the_header_keeps_what_shapes_do_not_tell(tmp_path: Path) -> None:
     }
     wanted = plain(own_eps, z, torch.eye(5)[classes], up=up)
     assert (images(generator, z, classes) - wanted).abs().max() < 1e-5
-    found = examined(state, **settings)
+    examination = examined(state, **settings)
     again = load(
-        tmp_path / "ours", dict(found.tensors), network=json.loads(json.dumps(dict(found.architecture)))
+        tmp_path / "ours",
+        dict(examination.tensors),
+        network=json.loads(json.dumps(dict(examination.architecture))),
     )
     assert torch.equal(images(again, z, classes), images(generator, z, classes))
 
@@ -179,24 +181,35 @@ def test_the_header_keeps_what_shapes_do_not_tell(tmp_path: Path) -> None:
 def test_architecture_is_read_off_the_shapes(
     sizes: dict[str, Any], family: str, resolution: int, layers: int, z: int
 ) -> None:
-    found = examined(pytorch(**sizes))
-    assert (found.family, found.resolution, found.layers, found.latent_size, found.code_size) == (
+    examination = examined(pytorch(**sizes))
+    assert (
+        examination.family,
+        examination.resolution,
+        examination.layers,
+        examination.latent_size,
+        examination.code_size,
+    ) == (
         family,
         resolution,
         layers,
         z,
         z,
     )
-    assert found.classes == sizes.get("classes", 5)
-    assert faults(found) == ()
+    assert examination.classes == sizes.get("classes", 5)
+    assert faults(examination) == ()
 
 
 def test_hugging_face_at_256_pixels_has_twelve_layers() -> None:
     deep = pytorch([8 * w for w in DEEP_256], deep=True, attention=(7,), chunk=8, shared=8)
-    found = examined(hugging_face(deep, colours=8))
-    assert (found.family, found.resolution, found.layers, found.latent_size) == ("BigGAN-deep", 256, 12, 8)
-    assert list(found.architecture["attention"]) == [7]
-    assert faults(found) == ()
+    examination = examined(hugging_face(deep, colours=8))
+    assert (examination.family, examination.resolution, examination.layers, examination.latent_size) == (
+        "BigGAN-deep",
+        256,
+        12,
+        8,
+    )
+    assert list(examination.architecture["attention"]) == [7]
+    assert faults(examination) == ()
 
 
 def discriminator() -> State:
@@ -233,8 +246,8 @@ def test_every_layout_is_claimed_and_only_once(layout: str) -> None:
     part = Part("", small_state(layout), {})
     match = BigGAN.recognise(part.shapes, {})
     assert match is not None
-    found = examined(small_state(layout))
-    assert found.layout in match.reason
+    examination = examined(small_state(layout))
+    assert examination.layout in match.reason
 
 
 def refusal(path: Path, state: State, **settings: Any) -> str:
@@ -273,11 +286,11 @@ def test_no_tensor_can_be_left_out_be_a_scalar_or_be_empty(layout: str) -> None:
             {**state, name: torch.zeros(0, 4, 1, 1)},
         ):
             try:
-                found = BigGAN.examine(Part("", broken, {}))
+                examination = BigGAN.examine(Part("", broken, {}))
             except CheckpointError:
                 continue
             single = name in broken and broken[name].numel() == state[name].numel() == 1
-            assert found is None or single or faults(found), name
+            assert examination is None or single or faults(examination), name
 
 
 def test_unsupported_networks_are_refused_by_name(tmp_path: Path) -> None:

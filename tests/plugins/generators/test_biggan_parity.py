@@ -27,8 +27,8 @@ def folder(name: str) -> tuple[Path, dict[str, Tensor]]:
     assert PARITY is not None
     arrays = {}
     for part in ("inputs", "outputs"):
-        with np.load(Path(PARITY) / name / f"{part}.npz") as found:
-            arrays.update({key: torch.from_numpy(found[key]) for key in found})
+        with np.load(Path(PARITY) / name / f"{part}.npz") as stored:
+            arrays.update({key: torch.from_numpy(stored[key]) for key in stored})
     return Path(PARITY) / name / "state.safetensors", arrays
 
 
@@ -41,10 +41,10 @@ def made(generator: Generator, z: Tensor, condition: Tensor) -> Tensor:
     return render(generator, generator.broadcast(generator.map(z)), condition=condition) * 2.0 - 1.0
 
 
-def assert_near(found: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> None:
-    assert found.shape == wanted.shape
-    assert wanted.std() > 0.05, "the reference itself says nothing"
-    assert (found - wanted).abs().max() < tolerance
+def assert_near(actual: Tensor, expected: Tensor, tolerance: float = 1e-4) -> None:
+    assert actual.shape == expected.shape
+    assert expected.std() > 0.05, "the reference itself says nothing"
+    assert (actual - expected).abs().max() < tolerance
 
 
 @pytest.mark.parametrize(

@@ -24,21 +24,21 @@ def by_hand(x: Tensor, kernel: Tensor, stride: int, padding: int) -> Tensor:
 @pytest.mark.parametrize(("stride", "padding", "size"), [(2, 1, (4, 4)), (1, 0, (3, 2)), (3, 2, (6, 5))])
 def test_samples_leave_copies_of_the_filter(stride: int, padding: int, size: tuple[int, int]) -> None:
     x, kernel = torch.randn(2, 3, 5, 4, dtype=torch.float64), torch.randn(size, dtype=torch.float64)
-    found = interpolate(x, kernel, stride, padding)
-    assert found.dtype == torch.float64
-    assert torch.allclose(found, by_hand(x, kernel, stride, padding))
+    resampled = interpolate(x, kernel, stride, padding)
+    assert resampled.dtype == torch.float64
+    assert torch.allclose(resampled, by_hand(x, kernel, stride, padding))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_sixteen_bits_are_rounded_once_at_the_end(dtype: torch.dtype) -> None:
     x = torch.randn(1, 3, 6, 6).to(dtype).contiguous(memory_format=torch.channels_last)
     kernel = torch.rand(4, 4)
-    found = interpolate(x, kernel, 2, 1)
+    resampled = interpolate(x, kernel, 2, 1)
     assert torch.allclose(
-        found.float(), by_hand(x.float(), kernel, 2, 1), rtol=torch.finfo(dtype).eps, atol=1e-6
+        resampled.float(), by_hand(x.float(), kernel, 2, 1), rtol=torch.finfo(dtype).eps, atol=1e-6
     )
-    assert found.dtype == dtype
-    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert resampled.dtype == dtype
+    assert resampled.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_gradients_flow_through_sixteen_bits() -> None:

@@ -227,9 +227,9 @@ def test_codes_of_each_layer_arrive_where_they_belong(kind: str) -> None:
     for layers in ([0], [1], [2], [0, 2], [0, 1, 2]):
         edited = codes.clone()
         edited[:, layers] += 1.0
-        found = done.edited(edited, layers).images
-        assert_near(found, layerwise(module, edited))
-        assert not torch.allclose(found, images, atol=1e-3)
+        moved = done.edited(edited, layers).images
+        assert_near(moved, layerwise(module, edited))
+        assert not torch.allclose(moved, images, atol=1e-3)
 
 
 def test_layers_may_share_sub_modules_and_keep_their_order() -> None:

@@ -24,7 +24,7 @@ def fault(**config: Any) -> str:
     """What is said of a config: the field, then why."""
     with pytest.raises(ConfigError) as caught:
         ganstrata.load_generator("module", device="cpu", **config)
-    return "\n".join(str(found) for found in caught.value.faults)
+    return "\n".join(str(each) for each in caught.value.faults)
 
 
 @pytest.mark.parametrize(
@@ -122,10 +122,10 @@ def fault(**config: Any) -> str:
     ],
 )
 def test_a_wrong_option_is_refused_at_its_field(change: dict[str, Any], field: str, words: str) -> None:
-    said = fault(**{**CHAINED, **change})
-    assert "with" in said
-    assert " -> ".join(["with", *filter(None, field.split("."))]) in said
-    assert words in said
+    message = fault(**{**CHAINED, **change})
+    assert "with" in message
+    assert " -> ".join(["with", *filter(None, field.split("."))]) in message
+    assert words in message
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_a_wrong_option_is_refused_at_its_field(change: dict[str, Any], field: s
     ],
 )
 def test_a_module_that_fails_is_refused_with_its_field(how: str, field: str, words: str) -> None:
-    said = fault(target="own_models:Odd", arguments={"how": how}, latent={"size": Z})
-    assert f"with -> {field}: " in said
-    assert words in said
+    message = fault(target="own_models:Odd", arguments={"how": how}, latent={"size": Z})
+    assert f"with -> {field}: " in message
+    assert words in message
 
 
 def test_a_range_that_looks_wrong_may_be_confirmed() -> None:
@@ -206,15 +206,15 @@ def test_codes_must_determine_the_picture(change: dict[str, Any], field: str, wo
     if not field:
         assert ganstrata.load_generator("module", device="cpu", **config).card.layers == 3
         return
-    said = fault(**config)
-    assert f"with -> {field}: " in said
-    assert words in said
+    message = fault(**config)
+    assert f"with -> {field}: " in message
+    assert words in message
 
 
 def test_noise_from_outside_torch_is_refused() -> None:
-    said = fault(target="own_models:Odd", arguments={"how": "python"}, latent={"size": Z}, noise="fixed")
-    assert "with -> noise: " in said
-    assert "draws numbers from elsewhere" in said
+    message = fault(target="own_models:Odd", arguments={"how": "python"}, latent={"size": Z}, noise="fixed")
+    assert "with -> noise: " in message
+    assert "draws numbers from elsewhere" in message
 
 
 def test_a_sub_module_that_is_never_called_is_refused(tmp_path: Path) -> None:
@@ -242,22 +242,22 @@ def test_a_sub_module_that_is_never_called_is_refused(tmp_path: Path) -> None:
 )
 def test_a_file_that_does_not_import_is_refused(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "mine.py").write_text(text)
-    said = fault(target=f"{tmp_path / 'mine.py'}:G", latent=SHAPED)
-    assert f"with -> target: {tmp_path / 'mine.py'} does not import: " in said
-    assert words in said
+    message = fault(target=f"{tmp_path / 'mine.py'}:G", latent=SHAPED)
+    assert f"with -> target: {tmp_path / 'mine.py'} does not import: " in message
+    assert words in message
 
 
 def state(**change: Tensor | None) -> dict[str, Tensor]:
     """A Chain's state dict, with some tensors replaced or taken out."""
-    found = {**Chain().state_dict(), **{name.replace("__", "."): value for name, value in change.items()}}
-    return {name: value for name, value in found.items() if value is not None}
+    tensors = {**Chain().state_dict(), **{name.replace("__", "."): value for name, value in change.items()}}
+    return {name: value for name, value in tensors.items() if value is not None}
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     torch.save(state(extra=torch.zeros(2), last__bias=None, norm__weight=torch.zeros(9)), tmp_path / "a.pt")
-    said = fault(**CHAINED, checkpoint=str(tmp_path / "a.pt"))
-    assert said.startswith(f"with -> checkpoint: {tmp_path / 'a.pt'} does not fit the module: ")
-    assert "missing last.bias; superfluous extra; norm.weight is (9,), expected (5,)" in said
+    message = fault(**CHAINED, checkpoint=str(tmp_path / "a.pt"))
+    assert message.startswith(f"with -> checkpoint: {tmp_path / 'a.pt'} does not fit the module: ")
+    assert "missing last.bias; superfluous extra; norm.weight is (9,), expected (5,)" in message
     torch.save(Styled().state_dict(), tmp_path / "b.pt")
     assert "; and " in fault(**CHAINED, checkpoint=str(tmp_path / "b.pt")), "long lists are cut"
 

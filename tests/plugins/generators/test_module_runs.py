@@ -68,10 +68,10 @@ def test_a_run_finds_the_layers_of_a_users_module(
     manifest = json.loads((run.path / "run.json").read_text())
     assert manifest["generator"]["space"] == "w"
     assert manifest["generator"]["layers"] == 3
-    found = effects(run)
-    assert {layers for _, layers in found} == {"all", "0", "1", "2"}
-    assert found["brightness/all", "all"] > 0.0
-    single = [found["brightness/all", str(layer)] for layer in range(3)]
+    changes = effects(run)
+    assert {layers for _, layers in changes} == {"all", "0", "1", "2"}
+    assert changes["brightness/all", "all"] > 0.0
+    single = [changes["brightness/all", str(layer)] for layer in range(3)]
     assert max(map(abs, single)) > 1e-5
     assert len(set(single)) == 3, "each layer has its own effect"
 
@@ -86,8 +86,8 @@ def real(name: str) -> Path:
 
 def example(name: str) -> dict[str, Any]:
     """The example's config."""
-    found: dict[str, Any] = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())
-    return found
+    changes: dict[str, Any] = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())
+    return changes
 
 
 def test_configs_in_the_documentation_are_valid() -> None:
@@ -129,9 +129,9 @@ def test_an_example_runs_to_the_end_on_the_real_network(
     run = ganstrata.run(config, tmp_path / "run")
     assert (run.path / "report.html").stat().st_size > 10_000
     assert json.loads((run.path / "run.json").read_text())["checkpoints"]["generator"]
-    found = effects(run)
+    changes = effects(run)
     for concept in ("colour/value", "brightness/all", "brightness/above"):
-        assert found[concept, "all"] > 0.01, "moving along a boundary makes the picture lighter"
+        assert changes[concept, "all"] > 0.01, "moving along a boundary makes the picture lighter"
 
 
 def pictures(name: str, monkeypatch: pytest.MonkeyPatch) -> Rendering:
@@ -157,11 +157,11 @@ def test_faces_are_symmetric(monkeypatch: pytest.MonkeyPatch) -> None:
 
     With ReLU for LeakyReLU it is 0.53 to 0.62, with random weights -0.2.
     """
-    found = pictures("faces", monkeypatch)
-    assert sorted(x.shape[2] for x in found.features.values()) == [4, 4, 8, 16]
-    mean = found.images.mean(dim=(0, 1))  # (32, 32)
+    rendering = pictures("faces", monkeypatch)
+    assert sorted(x.shape[2] for x in rendering.features.values()) == [4, 4, 8, 16]
+    mean = rendering.images.mean(dim=(0, 1))  # (32, 32)
     assert torch.corrcoef(torch.stack([mean.flatten(), mean.flip(1).flatten()]))[0, 1] > 0.75
-    assert found.images.std(dim=0).mean() > 0.12, (
+    assert rendering.images.std(dim=0).mean() > 0.12, (
         "they differ: by 0.16; with ReLU by 0.08, with random weights by nothing"
     )
 
@@ -171,10 +171,10 @@ def test_digits_are_ink_on_a_dark_ground(monkeypatch: pytest.MonkeyPatch) -> Non
 
     The frame is 0.04; with random weights 0.42.
     """
-    found = pictures("digits", monkeypatch)
-    assert not found.features, "one opaque stratum"
-    grey = found.images[:, 0]  # (N, 28, 28)
-    assert torch.equal(grey, found.images[:, 2])
+    rendering = pictures("digits", monkeypatch)
+    assert not rendering.features, "one opaque stratum"
+    grey = rendering.images[:, 0]  # (N, 28, 28)
+    assert torch.equal(grey, rendering.images[:, 2])
     assert 0.25 < grey[:, 6:22, 6:22].mean() < 0.43
     assert max(grey[:, :3].mean(), grey[:, :, :3].mean()) < 0.2
     assert ((grey < 0.1) | (grey > 0.9)).float().mean() > 0.5, "ink or none: 0.9; with random weights 0"

@@ -149,14 +149,14 @@ def test_tensors_that_examine_returns_load_again(layout: str, tmp_path: Path) ->
     settings = {"label_size": 2} if layout == "tensorflow_fused" else {}
     source = write(tmp_path / "a.safetensors", small_state(layout, lod=0.25), **settings)
     part = read_checkpoint(source).parts[0]
-    found = ProgressiveGAN.examine(part)
-    assert found is not None
-    assert (found.missing, found.superfluous, found.misshapen) == ((), (), ())
+    examined = ProgressiveGAN.examine(part)
+    assert examined is not None
+    assert (examined.missing, examined.superfluous, examined.misshapen) == ((), (), ())
     again = write(
         tmp_path / "b.safetensors",
-        {k: v.contiguous() for k, v in found.tensors.items()},
+        {k: v.contiguous() for k, v in examined.tensors.items()},
         plugin="pggan",
-        network=found.architecture,
+        network=examined.architecture,
     )
     condition = torch.tensor([1, 0, 1]) if settings else None
     one, other = load(source), load(again)

@@ -132,10 +132,17 @@ def test_the_style_is_a_linear_map_of_z_and_can_be_given_instead(classes: int, t
 @pytest.mark.parametrize("classes", [0, 4])
 def test_tensors_that_examine_returns_load_again(classes: int, tmp_path: Path) -> None:
     source = write(tmp_path / "a.safetensors", small_state(classes=classes))
-    found = R3GAN.examine(read_checkpoint(source).parts[0])
-    assert found is not None
-    assert (found.missing, found.superfluous, found.misshapen, found.classes) == ((), (), (), classes)
-    again = write(tmp_path / "b.safetensors", dict(found.tensors), plugin="r3gan", network=found.architecture)
+    examined = R3GAN.examine(read_checkpoint(source).parts[0])
+    assert examined is not None
+    assert (examined.missing, examined.superfluous, examined.misshapen, examined.classes) == (
+        (),
+        (),
+        (),
+        classes,
+    )
+    again = write(
+        tmp_path / "b.safetensors", dict(examined.tensors), plugin="r3gan", network=examined.architecture
+    )
     assert choose(read_checkpoint(again)).plugin == "r3gan"
     one, other = load(source), load(again)
     condition = torch.tensor([3, 0, 2]) if classes else None

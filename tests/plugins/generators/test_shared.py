@@ -65,12 +65,12 @@ def test_rules_rename_change_and_leave_out() -> None:
         "head.b": torch.zeros(4),
         "a.steps": torch.ones(1),
     }
-    found = LAYOUT.translate({**stored, "body.10.w": torch.ones(1), "steps": torch.ones(1)})
-    assert found.origin == {"layer0.weight": "body.0.w", "layer1.bias": "body.1.b", "out.bias": "head.b"}
-    assert found.unknown == ("body.10.w", "steps")
-    assert found.tensors.keys() == found.origin.keys()
-    assert found.tensors["layer0.weight"].tolist() == [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]
-    assert found.tensors["out.bias"] is stored["head.b"]
+    translated = LAYOUT.translate({**stored, "body.10.w": torch.ones(1), "steps": torch.ones(1)})
+    assert translated.origin == {"layer0.weight": "body.0.w", "layer1.bias": "body.1.b", "out.bias": "head.b"}
+    assert translated.unknown == ("body.10.w", "steps")
+    assert translated.tensors.keys() == translated.origin.keys()
+    assert translated.tensors["layer0.weight"].tolist() == [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]
+    assert translated.tensors["out.bias"] is stored["head.b"]
 
 
 def test_the_first_rule_that_knows_a_name_decides() -> None:
@@ -84,9 +84,9 @@ def test_the_first_rule_that_knows_a_name_decides() -> None:
 def test_of_two_tensors_with_one_meaning_the_first_counts() -> None:
     layout = Layout("", signature=(), rules=(Rule(r"(?:ema\.)?w", "w"),))
     first = torch.ones(1)
-    found = layout.translate({"w": first, "ema.w": torch.zeros(1)})
-    assert found.unknown == ("ema.w",)
-    assert found.tensors["w"] is first
+    translated = layout.translate({"w": first, "ema.w": torch.zeros(1)})
+    assert translated.unknown == ("ema.w",)
+    assert translated.tensors["w"] is first
 
 
 def test_a_tensor_of_an_impossible_shape_is_refused() -> None:
@@ -106,10 +106,10 @@ def describe_checkpoint(tensors: dict[str, Tensor], **faults: Any) -> Examined:
 
 def test_what_does_not_fit_is_told_by_stored_names() -> None:
     tensors = {"weight": torch.zeros(2, 4), "more": torch.zeros(1), "most": torch.zeros(1)}
-    found = compare(tiny, tensors, {"weight": "head.w", "more": "head.more"})
-    assert found.missing == ("bias",)
-    assert found.superfluous == ("head.more", "most")
-    assert found.misshapen == ("head.w is (2, 4), expected (2, 3)",)
+    misfits = compare(tiny, tensors, {"weight": "head.w", "more": "head.more"})
+    assert misfits.missing == ("bias",)
+    assert misfits.superfluous == ("head.more", "most")
+    assert misfits.misshapen == ("head.w is (2, 4), expected (2, 3)",)
     assert compare(tiny, tiny().state_dict(), {}) == ((), (), ())
 
 
@@ -131,7 +131,7 @@ def test_a_network_is_loaded_in_full_precision_and_frozen() -> None:
 
 
 def test_loading_lists_the_first_five_faults() -> None:
-    found = describe_checkpoint(
+    examined = describe_checkpoint(
         {},
         missing=("a", "b"),
         superfluous=("c", "d"),
@@ -142,7 +142,7 @@ def test_loading_lists_the_first_five_faults() -> None:
         r"e is .*expected \(2,\) and 2 more$"
     )
     with pytest.raises(CheckpointError, match=message):
-        load(tiny, found, Path("a.pt"))
+        load(tiny, examined, Path("a.pt"))
 
 
 def latents(start: int, n: int) -> Latents:
@@ -172,20 +172,20 @@ def test_only_the_chosen_classes_are_drawn() -> None:
     assert Classes("Family", 0, "sampled").sample(plain, 0, Stream.PROBING) is plain
 
 
-@pytest.mark.parametrize("asked", [7, -1, [0, 7], []])
-def test_classes_outside_the_network_are_refused(asked: int | list[int]) -> None:
+@pytest.mark.parametrize("chosen", [7, -1, [0, 7], []])
+def test_classes_outside_the_network_are_refused(chosen: int | list[int]) -> None:
     with pytest.raises(CheckpointError, match="this Family has classes 0 to 6"):
-        Classes("Family", 7, asked)
+        Classes("Family", 7, chosen)
     with pytest.raises(CheckpointError, match="this Family is unconditional; leave `classes` out"):
-        Classes("Family", 0, asked)
+        Classes("Family", 0, chosen)
 
 
 def test_classes_become_weights() -> None:
     classes, like = Classes("Family", 3, "sampled"), torch.zeros(2, 5, dtype=torch.float64)
-    found = classes.weights(torch.tensor([2, 0]), like)
-    assert found is not None
-    assert found.dtype == torch.float64
-    assert found.tolist() == [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    weights = classes.weights(torch.tensor([2, 0]), like)
+    assert weights is not None
+    assert weights.dtype == torch.float64
+    assert weights.tolist() == [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     given = torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
     assert torch.equal(classes.weights(given, like), given.double())  # type: ignore[arg-type]
     assert Classes("Family", 0, "sampled").weights(torch.tensor([1, 1]), like) is None

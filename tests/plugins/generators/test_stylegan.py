@@ -150,21 +150,21 @@ def test_gradients_of_every_code_are_those_of_the_plain_network(noise: str, path
     generator, own = load(path, noise=noise), weights()
     codes = codes_by_layer(generator).requires_grad_(True)
     probe = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(3))
-    (found,) = torch.autograd.grad((render(generator, codes) * probe).sum(), codes)
+    (gradient,) = torch.autograd.grad((render(generator, codes) * probe).sum(), codes)
     (wanted,) = torch.autograd.grad(
         ((plain(own, codes, noise=noise == "const") + 1.0) / 2.0 * probe).sum(), codes
     )
-    assert torch.allclose(found, wanted, atol=1e-3 * float(wanted.abs().max()))
-    assert found.abs().amax(dim=2).min() > 0.0
+    assert torch.allclose(gradient, wanted, atol=1e-3 * float(wanted.abs().max()))
+    assert gradient.abs().amax(dim=2).min() > 0.0
 
 
 def test_gradients_reach_z(small: Generator) -> None:
     z = torch.randn(2, 7).requires_grad_(True)
-    (found,) = torch.autograd.grad(render(small, small.broadcast(small.map(z))).square().sum(), z)
+    (gradient,) = torch.autograd.grad(render(small, small.broadcast(small.map(z))).square().sum(), z)
     (wanted,) = torch.autograd.grad(
         ((plain(weights(), plain_w(weights(), z)[:, None].expand(-1, 6, -1)) + 1.0) / 2.0).square().sum(), z
     )
-    assert torch.allclose(found, wanted, atol=1e-3 * float(wanted.abs().max()))
+    assert torch.allclose(gradient, wanted, atol=1e-3 * float(wanted.abs().max()))
 
 
 def test_gradients_of_gradients_exist(small: Generator) -> None:

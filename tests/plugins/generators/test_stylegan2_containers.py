@@ -168,9 +168,9 @@ def test_every_container_gives_the_averaged_network(write: Callable[[Path], None
     best = choose(read_checkpoint(tmp_path / "it.bin"))
     assert best.plugin == "stylegan2"
     psi = 1.0 if write in (mmgeneration, mmagic) else 0.6  # these store no mean w
-    found = load(tmp_path / "it.bin", truncation_psi=psi)
+    generator = load(tmp_path / "it.bin", truncation_psi=psi)
     assert (
-        images_of(found) - images_of(load(tmp_path / "plain.safetensors", truncation_psi=psi))
+        images_of(generator) - images_of(load(tmp_path / "plain.safetensors", truncation_psi=psi))
     ).abs().max() < 1e-5
 
 

@@ -109,11 +109,11 @@ def test_tensors_of_senseless_shapes_are_found_by_name(layout: str, shape: tuple
     for name, tensor in tensors.items():
         if tensor.numel() > 1:
             try:
-                found = StyleGAN2.examine(Part("", {**tensors, name: torch.zeros(shape)}, {}))
+                examined = StyleGAN2.examine(Part("", {**tensors, name: torch.zeros(shape)}, {}))
             except CheckpointError:
                 continue
-            assert found is not None
-            assert found.misshapen or found.superfluous, name
+            assert examined is not None
+            assert examined.misshapen or examined.superfluous, name
 
 
 @pytest.mark.parametrize("other", ["rosinality", "tensorflow"])

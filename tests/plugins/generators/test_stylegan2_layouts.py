@@ -210,20 +210,20 @@ def test_converted_files_give_the_same_images(variant: Variant, tmp_path: Path) 
         for name, t in small_state(variant.layout, **variant.sizes).items()
         if name not in variant.drop
     }
-    found = StyleGAN2.examine(Part("", tensors, variant.settings))
-    assert found is not None
-    assert (found.missing, found.superfluous, found.misshapen) == ((), (), ())
+    examined = StyleGAN2.examine(Part("", tensors, variant.settings))
+    assert examined is not None
+    assert (examined.missing, examined.superfluous, examined.misshapen) == ((), (), ())
     header = {
         "plugin": "stylegan2",
-        "family": found.family,
-        "network": found.architecture,
+        "family": examined.family,
+        "network": examined.architecture,
         "source_sha256": "0" * 64,
     }
     config = {"truncation_psi": 0.8}
     direct = load(tmp_path, tensors, variant.settings, **config)
     converted = load(
         tmp_path,
-        {name: t.contiguous().clone() for name, t in found.tensors.items()},
+        {name: t.contiguous().clone() for name, t in examined.tensors.items()},
         json.loads(json.dumps(header)),
         **config,
     )

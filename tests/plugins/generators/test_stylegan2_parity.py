@@ -27,11 +27,11 @@ def w_of(generator: Generator, name: str) -> Tensor:
     return generator.map(tensor(name, "z"), tensor(name, "c") if "c" in reference(name) else None)
 
 
-def assert_near(found: Tensor, name: str, key: str, tolerance: float) -> None:
-    wanted = tensor(name, key)
-    assert found.shape == wanted.shape
-    assert wanted.std() > 0.1, "the reference itself says nothing"
-    assert (found - wanted).abs().max() < tolerance
+def assert_near(actual: Tensor, name: str, key: str, tolerance: float) -> None:
+    expected = tensor(name, key)
+    assert actual.shape == expected.shape
+    assert expected.std() > 0.1, "the reference itself says nothing"
+    assert (actual - expected).abs().max() < tolerance
 
 
 @pytest.mark.parametrize("name", NAMES)

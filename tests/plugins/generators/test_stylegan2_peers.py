@@ -95,10 +95,10 @@ def codes_of(generator: Generator, arrays: Arrays, given: str) -> Tensor:
     return generator.broadcast(generator.map(value, torch.from_numpy(arrays["c"]) if "c" in arrays else None))
 
 
-def near(found: Tensor, wanted: NDArray[np.generic], tolerance: float) -> None:
-    assert found.shape == wanted.shape
-    assert wanted.std() > 0.1, "the reference itself says nothing"
-    assert (found - torch.from_numpy(wanted)).abs().max() < tolerance
+def near(actual: Tensor, expected: NDArray[np.generic], tolerance: float) -> None:
+    assert actual.shape == expected.shape
+    assert expected.std() > 0.1, "the reference itself says nothing"
+    assert (actual - torch.from_numpy(expected)).abs().max() < tolerance
 
 
 def style_name(stratum: str, arrays: Arrays) -> str:
@@ -142,15 +142,15 @@ def check_mapping_and_styles(path: Path, arrays: Arrays, case: Case) -> None:
     features = Pass(
         generator, codes, features=[s for s in wanted if generator.strata[s].is_feature]
     ).rendering.features
-    for s, found in features.items():
-        near(found[:1], arrays[f"feat.{peer_name(generator.strata[s].name, arrays)}"], 1e-4)
+    for s, feature in features.items():
+        near(feature[:1], arrays[f"feat.{peer_name(generator.strata[s].name, arrays)}"], 1e-4)
     styles = 0
     for s, stratum in enumerate(generator.strata):
         name = style_name(stratum.name, arrays)
         if name in arrays:
-            found = generator.style(s, codes[:, stratum.reads or 0])
-            assert found is not None
-            near(found, arrays[name], 1e-4)
+            feature = generator.style(s, codes[:, stratum.reads or 0])
+            assert feature is not None
+            near(feature, arrays[name], 1e-4)
             styles += 1
     assert styles >= len(generator.strata) // 2
 

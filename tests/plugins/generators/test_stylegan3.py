@@ -75,11 +75,11 @@ def test_the_filtered_nonlinearity_follows_its_definition(
     )
     place = Resampling(before, after, up, down, 3 * up if up > 1 else 1, 3 * down if down > 1 else 1)
     wanted = plainly(x, first, second, up, down, after, 3.0)
-    found = filtered_lrelu(x * 1.0, first, second, place, 3.0)
-    assert found.shape == wanted.shape == (2, 18, after, after)
-    assert torch.allclose(found, wanted, atol=1e-10)
+    filtered = filtered_lrelu(x * 1.0, first, second, place, 3.0)
+    assert filtered.shape == wanted.shape == (2, 18, after, after)
+    assert torch.allclose(filtered, wanted, atol=1e-10)
     weights = torch.randn(wanted.shape, generator=random, dtype=torch.float64)
-    slopes = [torch.autograd.grad((y * weights).sum(), x)[0] for y in (found, wanted)]
+    slopes = [torch.autograd.grad((y * weights).sum(), x)[0] for y in (filtered, wanted)]
     assert torch.allclose(*slopes, atol=1e-9)
 
 
@@ -158,10 +158,10 @@ def test_an_edited_style_takes_the_place_of_the_affine() -> None:
     assert silent.isfinite().all(), "a style of zeros is a style"
 
 
-def smooth_error(found: Tensor, wanted: Tensor) -> float:
+def smooth_error(actual: Tensor, expected: Tensor) -> float:
     """Root mean square of the difference well inside the picture, against the spread of the wanted one."""
     inside = (slice(None), slice(None), slice(8, -8), slice(8, -8))
-    return float((found[inside] - wanted[inside]).std() / wanted[inside].std())
+    return float((actual[inside] - expected[inside]).std() / expected[inside].std())
 
 
 @pytest.mark.parametrize("kind", [{}, RADIAL])

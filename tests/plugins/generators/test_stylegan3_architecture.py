@@ -59,9 +59,9 @@ CHANGES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: "-".join(map(str, change)) or "published")
 def test_architecture_is_read_off_a_bare_state_dict(change: dict[str, Any], tmp_path: Path) -> None:
     state = small_state(**change)
-    told, found = infer(state, {**SMALL, **change}), infer(state, {})
-    assert found.bandwidth == pytest.approx(told.bandwidth, rel=1e-3)
-    assert asdict(found) == {**asdict(told), "bandwidth": found.bandwidth}
+    from_settings, inferred = infer(state, {**SMALL, **change}), infer(state, {})
+    assert inferred.bandwidth == pytest.approx(from_settings.bandwidth, rel=1e-3)
+    assert asdict(inferred) == {**asdict(from_settings), "bandwidth": inferred.bandwidth}
     generator = load(write(tmp_path / "a.safetensors", state))
     settings = {**SMALL, **change}
     card = generator.card
@@ -80,13 +80,13 @@ def test_the_published_sizes() -> None:
     """The table of rates in the paper's configuration for 256 pixels, of either kind."""
     for settings, first, kernel in ((FULL_T, 512, 3), (FULL_R, 1024, 1)):
         with torch.device("meta"):
-            found = Architecture.from_plain(
+            architecture = Architecture.from_plain(
                 asdict(
                     infer(small_state(settings, spread=0.0, channel_base=settings["channel_base"]), settings)
                 )
             )
-        assert found.rates == (16, 16, 16, 32, 32, 64, 64, 128, 128, 128, 256, 256, 256, 256, 256)
-        assert [layer.after for layer in found.layers] == [
+        assert architecture.rates == (16, 16, 16, 32, 32, 64, 64, 128, 128, 128, 256, 256, 256, 256, 256)
+        assert [layer.after for layer in architecture.layers] == [
             36,
             36,
             36,
@@ -103,8 +103,12 @@ def test_the_published_sizes() -> None:
             256,
             256,
         ]
-        assert (found.layers[0].inputs, found.layers[0].kernel, found.layers[-1].kernel) == (first, kernel, 1)
-        assert [layer.radial for layer in found.layers] == [kernel == 1] * 12 + [False] * 3
+        assert (
+            architecture.layers[0].inputs,
+            architecture.layers[0].kernel,
+            architecture.layers[-1].kernel,
+        ) == (first, kernel, 1)
+        assert [layer.radial for layer in architecture.layers] == [kernel == 1] * 12 + [False] * 3
 
 
 def test_strata_tell_size_and_margin(tmp_path: Path) -> None:
@@ -120,14 +124,16 @@ def test_strata_tell_size_and_margin(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["stylegan3_t_32", "stylegan3_r_32"])
 def test_a_converted_file_gives_the_same_pictures(name: str, tmp_path: Path) -> None:
     stored = load_file(DATA / f"{name}.safetensors")
-    found = StyleGAN3.examine(Part("", stored, {"output_scale": 0.5, "conv_clamp": 2.0, "lr_multiplier": 1}))
-    assert found is not None
+    examined = StyleGAN3.examine(
+        Part("", stored, {"output_scale": 0.5, "conv_clamp": 2.0, "lr_multiplier": 1})
+    )
+    assert examined is not None
     path = write(
         tmp_path / "a.safetensors",
-        dict(found.tensors),
+        dict(examined.tensors),
         plugin="stylegan3",
         family="StyleGAN3",
-        network=dict(found.architecture),
+        network=dict(examined.architecture),
     )
     original = load(write(tmp_path / "b.safetensors", stored, output_scale=0.5, conv_clamp=2.0))
     images = pictures(original)

@@ -33,10 +33,10 @@ def codes_of(generator: Generator, name: str) -> Tensor:
     return generator.broadcast(generator.map(tensor(name, "z")))
 
 
-def near(found: Tensor, wanted: Tensor, tolerance: float) -> None:
-    assert found.shape == wanted.shape
-    assert wanted.std() > 0.1, "the reference itself says nothing"
-    assert (found - wanted).abs().max() < tolerance
+def near(actual: Tensor, expected: Tensor, tolerance: float) -> None:
+    assert actual.shape == expected.shape
+    assert expected.std() > 0.1, "the reference itself says nothing"
+    assert (actual - expected).abs().max() < tolerance
 
 
 def movement(stored: NDArray[np.generic]) -> list[list[float]]:

@@ -250,13 +250,13 @@ def test_tensors_that_examine_returns_load_again(layout: str, kind: str, tmp_pat
     if layout == "trainables" and kind == "classes":
         tensors["dlatent_avg"] = torch.zeros(5)  # needed: its mean w would depend on the class
     source = write(tmp_path / "a.safetensors", tensors, **settings)
-    found = StyleGAN.examine(read_checkpoint(source).parts[0])
-    assert found is not None
-    assert (found.missing, found.superfluous, found.misshapen) == ((), (), ())
-    architecture = json.loads(json.dumps(found.architecture))
+    examined = StyleGAN.examine(read_checkpoint(source).parts[0])
+    assert examined is not None
+    assert (examined.missing, examined.superfluous, examined.misshapen) == ((), (), ())
+    architecture = json.loads(json.dumps(examined.architecture))
     again = write(
         tmp_path / "b.safetensors",
-        {k: v.contiguous() for k, v in found.tensors.items()},
+        {k: v.contiguous() for k, v in examined.tensors.items()},
         plugin="stylegan",
         family="StyleGAN",
         network=architecture,

@@ -24,18 +24,18 @@ FOLDERS = ("higan_stylegan_32", "higan_stylegan_256", "genforce_stylegan_32", "g
 
 @cache
 def arrays(path: Path) -> dict[str, NDArray[np.generic]]:
-    with np.load(path) as found:
-        return dict(found)
+    with np.load(path) as stored:
+        return dict(stored)
 
 
 def load(path: Path, **config: object) -> Generator:
     return ganstrata.load_generator("stylegan", checkpoint=str(path), device="cpu", **config)
 
 
-def assert_near(found: Tensor, wanted: NDArray[np.generic], tolerance: float = 1e-4) -> None:
-    assert found.shape == wanted.shape
-    assert wanted.std() > 0.05, "the reference itself says nothing"
-    assert (found - torch.from_numpy(wanted)).abs().max() < tolerance
+def assert_near(actual: Tensor, expected: NDArray[np.generic], tolerance: float = 1e-4) -> None:
+    assert actual.shape == expected.shape
+    assert expected.std() > 0.05, "the reference itself says nothing"
+    assert (actual - torch.from_numpy(expected)).abs().max() < tolerance
 
 
 def check(state: Path, given: dict[str, NDArray[np.generic]], wanted: dict[str, NDArray[np.generic]]) -> None:
@@ -74,8 +74,8 @@ def check(state: Path, given: dict[str, NDArray[np.generic]], wanted: dict[str, 
 
 @pytest.mark.parametrize("name", [HIGAN, GENFORCE])
 def test_w_codes_styles_features_and_images_are_those_of_the_reference(name: str) -> None:
-    found = arrays(DATA / f"{name}.npz")
-    check(DATA / f"{name}.safetensors", found, found)
+    stored = arrays(DATA / f"{name}.npz")
+    check(DATA / f"{name}.safetensors", stored, stored)
 
 
 @needs_parity
@@ -92,12 +92,12 @@ def test_directions_of_sefa_follow_from_style_weights(layers: str) -> None:
     wanted = arrays(path / "sefa_genforce_stylegan_32" / "outputs.npz")
     generator = load(path / "genforce_stylegan_32" / "state.safetensors")
     chosen = range(8) if layers == "all" else range(int(layers[0]), int(layers[-1]) + 1)
-    found = []
+    matrices = []
     for s in chosen:
         matrix = generator.style_weights(s)
         assert matrix is not None
-        found.append(matrix)
-    rows = torch.cat(found).double()
+        matrices.append(matrix)
+    rows = torch.cat(matrices).double()
     rows = rows / rows.norm(dim=1, keepdim=True)
     values, vectors = torch.linalg.eigh(rows.t() @ rows)
     assert torch.allclose(

@@ -151,10 +151,10 @@ def test_text_scores_are_differences_of_the_models_own_logits(hub, family: str) 
     tokens = split(
         ["a cluttered room", "a tidy room"], padding="max_length", max_length=12, return_tensors="pt"
     )
-    kept = ("input_ids",) if family == "siglip" else ("input_ids", "attention_mask")
+    names = ("input_ids",) if family == "siglip" else ("input_ids", "attention_mask")
     with torch.no_grad():
         output = scorer.loaded.network(
-            pixel_values=scorer.loaded.prepare(given.images), **{key: tokens[key] for key in kept}
+            pixel_values=scorer.loaded.prepare(given.images), **{key: tokens[key] for key in names}
         )
     expected = output.logits_per_image[:, 0] - output.logits_per_image[:, 1]
     torch.testing.assert_close(scorer.score(given)[:, 0], expected, atol=1e-4, rtol=1e-4)

@@ -44,8 +44,8 @@ def test_shares_are_a_weighted_histogram() -> None:
     for pixel in pixels:
         hue, saturation, value = colorsys.rgb_to_hsv(*pixel)
         weight[int(np.floor(12.0 * hue + 0.5)) % 12] += saturation * value
-    found = scores_of(torch.from_numpy(pixels.T.astype(np.float32)).reshape(1, 3, 20, 30))
-    assert np.abs(np.array([found[name] for name in NAMES]) - weight / weight.sum()).max() < 1e-4
+    scores = scores_of(torch.from_numpy(pixels.T.astype(np.float32)).reshape(1, 3, 20, 30))
+    assert np.abs(np.array([scores[name] for name in NAMES]) - weight / weight.sum()).max() < 1e-4
 
 
 @pytest.mark.parametrize("soft", [False, True])
@@ -67,10 +67,10 @@ def test_shares_are_a_weighted_histogram() -> None:
 def test_pure_colours_fall_into_the_bin_of_their_name(
     colour: tuple[float, float, float], name: str, soft: bool
 ) -> None:
-    found = scores_of(plain(*colour), soft=soft)
-    assert found.pop(name) == pytest.approx(1.0, abs=1e-5)
-    assert found.pop("saturation") == found.pop("value") == 1.0
-    assert all(share == pytest.approx(0.0, abs=1e-5) for share in found.values())
+    scores = scores_of(plain(*colour), soft=soft)
+    assert scores.pop(name) == pytest.approx(1.0, abs=1e-5)
+    assert scores.pop("saturation") == scores.pop("value") == 1.0
+    assert all(share == pytest.approx(0.0, abs=1e-5) for share in scores.values())
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,10 @@ def test_bins_end_halfway_between_their_hues(degrees: float, name: str) -> None:
 @pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize("grey", [0.0, 0.3, 1.0, -0.2, 1.5])
 def test_grey_pictures_have_no_hue(grey: float, soft: bool) -> None:
-    found = scores_of(plain(grey, grey, grey), soft=soft)
-    assert all(np.isnan(found[name]) for name in NAMES)
-    assert found["saturation"] == 0.0
-    assert found["value"] == pytest.approx(min(max(grey, 0.0), 1.0))
+    scores = scores_of(plain(grey, grey, grey), soft=soft)
+    assert all(np.isnan(scores[name]) for name in NAMES)
+    assert scores["saturation"] == 0.0
+    assert scores["value"] == pytest.approx(min(max(grey, 0.0), 1.0))
 
 
 def test_a_grey_picture_does_not_spoil_its_neighbours() -> None:
@@ -98,10 +98,10 @@ def test_a_grey_picture_does_not_spoil_its_neighbours() -> None:
 
 
 def test_a_brighter_colour_weighs_more() -> None:
-    found = scores_of(torch.cat([plain(0.8, 0.0, 0.0), plain(0.0, 0.0, 0.4)], dim=3))
-    assert found["red"] == pytest.approx(2.0 / 3.0, abs=1e-5), "a brighter colour weighs more"
-    assert found["blue"] == pytest.approx(1.0 / 3.0, abs=1e-5)
-    assert found["value"] == pytest.approx(0.6)
+    scores = scores_of(torch.cat([plain(0.8, 0.0, 0.0), plain(0.0, 0.0, 0.4)], dim=3))
+    assert scores["red"] == pytest.approx(2.0 / 3.0, abs=1e-5), "a brighter colour weighs more"
+    assert scores["blue"] == pytest.approx(1.0 / 3.0, abs=1e-5)
+    assert scores["value"] == pytest.approx(0.6)
 
 
 def test_values_beyond_the_range_count_as_its_end() -> None:

@@ -139,7 +139,7 @@ def test_two_segmenters_without_a_file_are_not_taken_for_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "classes", "found"),
+    ("wanted", "classes", "indices"),
     [
         ([], ["floor", "left wall", "right wall"], (1, 2)),
         ([], ["Left-Wall", "CENTRE_WALL", "walls", "wall right"], (0, 1, 3)),
@@ -148,8 +148,8 @@ def test_two_segmenters_without_a_file_are_not_taken_for_one() -> None:
         (["door", "wall", "door"], ["door", "wall"], (0, 1)),
     ],
 )
-def test_walls_are_found_by_name(wanted: list[str], classes: list[str], found: tuple[int, ...]) -> None:
-    assert find_walls(wanted, classes) == found
+def test_walls_are_found_by_name(wanted: list[str], classes: list[str], indices: tuple[int, ...]) -> None:
+    assert find_walls(wanted, classes) == indices
 
 
 @pytest.mark.parametrize(
@@ -292,14 +292,14 @@ def test_the_order_of_labels_is_taken_from_the_config(tmp_path: Path) -> None:
     )
     rendering = Rendering(torch.rand(16, 3, 5, 5, generator=torch.Generator().manual_seed(1)))
     plain = layout(checkpoint=str(tmp_path / "network.ckpt"))
-    told = layout(checkpoint=str(tmp_path / "toolkit.ckpt"), label_order="toolkit")
+    configured = layout(checkpoint=str(tmp_path / "toolkit.ckpt"), label_order="toolkit")
     nested = {
         "use": "segmentation",
         "with": {"checkpoint": str(tmp_path / "toolkit.ckpt"), "label_order": "toolkit"},
     }
     untold = layout(checkpoint=str(tmp_path / "toolkit.ckpt"))
     assert plain.score(rendering).isfinite().all(), "random weights make blocks, whose edges stand in a line"
-    for scorer in (told, layout(segmenter=nested)):
+    for scorer in (configured, layout(segmenter=nested)):
         torch.testing.assert_close(scorer.score(rendering), plain.score(rendering), equal_nan=True)
         torch.testing.assert_close(scorer.extra(rendering), plain.extra(rendering))
     assert (untold.extra(rendering) != plain.extra(rendering)).any()

@@ -96,21 +96,21 @@ def metadata(path: Path) -> str:
 def test_categories_are_probabilities_of_the_logits(images: Tensor) -> None:
     scorer = load("category")
     rendering = Rendering(images)
-    found = scorer.score(rendering)
+    scores = scorer.score(rendering)
     logits, _ = scorer.model.outputs(rendering)  # type: ignore[attr-defined]
     odds = torch.exp(logits - logits.amax(dim=1, keepdim=True))
-    assert torch.allclose(found, odds / odds.sum(dim=1, keepdim=True), atol=1e-6)
-    assert torch.allclose(found.sum(dim=1), torch.ones(6), atol=1e-5)
-    assert found.std(dim=0).max() > 0.01, "pictures differ"
+    assert torch.allclose(scores, odds / odds.sum(dim=1, keepdim=True), atol=1e-6)
+    assert torch.allclose(scores.sum(dim=1), torch.ones(6), atol=1e-5)
+    assert scores.std(dim=0).max() > 0.01, "pictures differ"
     assert all((c.level, c.threshold) == ("category", 0.5) for c in scorer.concepts)
 
 
 def test_pairs_are_log_ratios(images: Tensor) -> None:
     scorer = load("category", against=[["bedroom", "living_room"], ["dining_room", "bedroom"]])
-    found = scorer.score(Rendering(images))
+    scores = scorer.score(Rendering(images))
     names = [concept.name for concept in scorer.concepts]
     assert names[-2:] == ["bedroom-vs-living_room", "dining_room-vs-bedroom"]
-    column = {name: found[:, j] for j, name in enumerate(names)}
+    column = {name: scores[:, j] for j, name in enumerate(names)}
     assert torch.allclose(
         column["bedroom-vs-living_room"], (column["bedroom"] / column["living_room"]).log(), atol=1e-3
     )
@@ -141,9 +141,9 @@ def test_a_pair_of_unknown_categories_is_refused() -> None:
 
 def test_attributes_are_margins(images: Tensor) -> None:
     scorer = load("attribute")
-    found = scorer.score(Rendering(images))
-    assert found.shape == (6, len(scorer.concepts))
-    assert found.min() < 0.0 < found.max(), "margins have both signs"
+    scores = scorer.score(Rendering(images))
+    assert scores.shape == (6, len(scorer.concepts))
+    assert scores.min() < 0.0 < scores.max(), "margins have both signs"
     assert all((c.level, c.least, c.threshold) == ("attribute", None, 0.0) for c in scorer.concepts)
 
 
@@ -151,13 +151,13 @@ def test_segments_are_area_shares_of_the_labels(images: Tensor) -> None:
     scorer = load("segmentation")
     assert isinstance(scorer, Segmenter)
     rendering = Rendering(images)
-    found = scorer.score(rendering)
+    scores = scorer.score(rendering)
     logits = scorer.logits(rendering)
     assert logits.shape == (6, len(scorer.concepts), 64, 64)
     labels = logits.argmax(dim=1)
     for j in range(len(scorer.concepts)):
-        assert torch.allclose(found[:, j], (labels == j).float().mean(dim=(1, 2)), atol=1e-6)
-    assert torch.allclose(found.sum(dim=1), torch.ones(6), atol=1e-5)
+        assert torch.allclose(scores[:, j], (labels == j).float().mean(dim=(1, 2)), atol=1e-6)
+    assert torch.allclose(scores.sum(dim=1), torch.ones(6), atol=1e-5)
 
 
 def test_layout_is_the_wall_line_of_the_segments(images: Tensor) -> None:
@@ -270,8 +270,8 @@ def test_a_surface_network_without_two_walls_is_refused(walls: list[str], tmp_pa
 @pytest.mark.parametrize("name", NAMES)
 def test_cpu_and_cuda_agree(name: str, images: Tensor) -> None:
     device = ganstrata.load_scorer(name, checkpoint="bundled:rooms", device="cuda")
-    found = device.score(Rendering(images.cuda())).cpu()
-    assert torch.allclose(found, load(name).score(Rendering(images)), atol=2e-2, equal_nan=True)
+    scores = device.score(Rendering(images.cuda())).cpu()
+    assert torch.allclose(scores, load(name).score(Rendering(images)), atol=2e-2, equal_nan=True)
 
 
 @pytest.mark.parametrize(

@@ -77,20 +77,20 @@ def test_gradients_pass_after_a_size_was_first_seen_in_inference_mode() -> None:
     images = torch.rand(1, 3, 21, 23, generator=torch.Generator().manual_seed(2))
     with torch.inference_mode():
         expected = resized(images, 9, 11)
-    found = resized(images.requires_grad_(), 9, 11)
-    found.sum().backward()
+    result = resized(images.requires_grad_(), 9, 11)
+    result.sum().backward()
     assert images.grad is not None
     assert images.grad.abs().sum() > 0
-    assert_near(found, expected)
+    assert_near(result, expected)
 
 
 def test_a_batch_resized_in_parts_is_the_pictures_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     images = torch.rand(5, 3, 40, 30, generator=torch.Generator().manual_seed(3))
-    kept = images.clone()
+    original = images.clone()
     one_by_one = torch.cat([resized(image[None], 70, 50) for image in images])
     monkeypatch.setitem(preprocessing.PIXELS, "cpu", 2 * 70 * 50)
     assert_near(resized(images, 70, 50), one_by_one)
-    assert torch.equal(images, kept)
+    assert torch.equal(images, original)
     assert resized(images[:0], 70, 50).shape == (0, 3, 70, 50)
 
 
@@ -104,8 +104,8 @@ def test_autocast_changes_nothing() -> None:
 def test_pictures_are_cropped_and_normalised() -> None:
     images = torch.arange(36.0).view(1, 1, 6, 6).expand(1, 3, 6, 6) / 36.0
     assert centre_cropped(images, 2)[0, 0].mul(36.0).round().tolist() == [[14.0, 15.0], [20.0, 21.0]]
-    found = normalised(images)
+    result = normalised(images)
     for channel in range(3):
         torch.testing.assert_close(
-            found[0, channel], (images[0, channel] - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel]
+            result[0, channel], (images[0, channel] - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel]
         )

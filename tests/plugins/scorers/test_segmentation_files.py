@@ -105,10 +105,10 @@ def test_a_planar_network_of_full_size_gives_what_its_definition_gives(
         "ceiling",
     ]
     images = pictures(1, 320)
-    found, wanted = scorer.logits(Rendering(images)), published.planar_logits(tensors, images)
-    assert found.shape == (1, 5, 320, 320)
-    assert wanted.std() > 0.1
-    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3 * float(wanted.abs().max()))
+    logits, expected = scorer.logits(Rendering(images)), published.planar_logits(tensors, images)
+    assert logits.shape == (1, 5, 320, 320)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(logits, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
 
 
 @pytest.mark.parametrize("prefix", ["model.", "", "module.model."])
@@ -158,10 +158,10 @@ def test_face_parsers_of_full_size_give_what_their_definition_gives(
     assert len(names) == classes
     assert {"skin", "nose", "hair", "cloth", "neck"} < set(names)
     assert ("l_eye" in names) == (classes == 19)
-    found, wanted = scorer.logits(Rendering(images)), published.face_logits(tensors, images)
-    assert found.shape == (1, classes, 512, 512)
-    assert wanted.std() > 0.1
-    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+    logits, expected = scorer.logits(Rendering(images)), published.face_logits(tensors, images)
+    assert logits.shape == (1, classes, 512, 512)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(logits, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_faces_are_enlarged_and_cut_as_the_authors_do(load: Callable[..., Segmentation]) -> None:

@@ -119,7 +119,7 @@ def test_sets_are_the_same_in_all_processes() -> None:
         "class C(PluginConfig):\n    names: frozenset[str] = frozenset('abcdefgh')\n"
         "print(contents(C()), canonical_text(C()))\n"
     )
-    said = {
+    digests = {
         subprocess.run(
             [sys.executable, "-c", program],
             env={**os.environ, "PYTHONHASHSEED": seed},
@@ -129,7 +129,7 @@ def test_sets_are_the_same_in_all_processes() -> None:
         ).stdout
         for seed in "12"
     }
-    assert len(said) == 1
+    assert len(digests) == 1
 
 
 def test_plain_configs_keep_the_names_that_boundaries_know_generators_by() -> None:

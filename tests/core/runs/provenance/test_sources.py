@@ -118,8 +118,8 @@ def test_a_class_without_a_file_counts_by_its_byte_code() -> None:
     def made(body: str) -> type:
         module = types.ModuleType("in_a_notebook")
         exec(f"class A:\n    def f(self):\n        return [{body} for _ in range(3)]\n", vars(module))
-        found: type = module.A
-        return found
+        own_class: type = module.A
+        return own_class
 
     assert class_code(made("1")).digest == class_code(made("1")).digest
     assert class_code(made("1")).digest != class_code(made("2")).digest
@@ -158,9 +158,9 @@ def test_a_function_or_class_without_a_file_counts_with_what_it_uses(
 
     def code(**change: int) -> str:
         exec(BOOK.format(**({"factor": 1, "power": 1, "size": 1} | change)), vars(book))
-        found = target_code(f"a_notebook:{name}")
-        assert found is not None
-        return found.digest
+        described = target_code(f"a_notebook:{name}")
+        assert described is not None
+        return described.digest
 
     before = code()
     assert code() == before
