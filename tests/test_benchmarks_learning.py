@@ -27,7 +27,7 @@ def study(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         del sys.modules[name]
 
 
-def test_runs_differ_in_the_seed_and_keep_what_is_asked_for(
+def test_runs_differ_in_the_seed_and_keep_the_requested_options(
     study: ModuleType, config: dict[str, Any]
 ) -> None:
     config["scorers"].append({"use": "fake_regions", "as": "regions"})

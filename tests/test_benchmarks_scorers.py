@@ -81,7 +81,7 @@ def test_passes_are_counted_each_time(benchmark, places):
     assert benchmark.passes({"category": Twice()}, images, "category") == 2
 
 
-def test_networks_are_found_however_deep(benchmark):
+def test_networks_are_located_at_any_depth(benchmark):
     class Deep:
         def __init__(self, inner: object) -> None:
             self.inner = inner

@@ -173,7 +173,7 @@ def test_the_example_by_hand_moves_saturation_and_draws_it(tmp_path: Path) -> No
     assert (tmp_path / "rooms.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_plugin_of_the_readme_is_found(tmp_path: Path) -> None:
+def test_the_plugin_of_the_readme_is_loaded(tmp_path: Path) -> None:
     distribution("README.md", tmp_path)
     assert "ganstrata-contrast" in command(tmp_path, "plugins", "show", "rms_contrast")
 

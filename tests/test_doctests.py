@@ -34,7 +34,7 @@ def test_examples_in_docstrings_run(test: doctest.DocTest, capsys: pytest.Captur
     assert results.failed == 0, capsys.readouterr().out
 
 
-def test_the_examples_are_found() -> None:
+def test_every_module_with_examples_is_tested() -> None:
     names = {test.name for test in EXAMPLES}
     assert len(names) > 15
     assert {

@@ -165,7 +165,7 @@ def test_the_list_is_json_too(ganstrata: Command) -> None:
     assert (broken["entry_point"], broken["distribution"]) == ("broken", "ganstrata-guest-broken 0.1")
 
 
-def test_show_describes_a_guest(ganstrata: Command, site: Path) -> None:
+def test_show_describes_a_third_party_plugin(ganstrata: Command, site: Path) -> None:
     done = ganstrata("plugins", "show", "stripes")
     assert done.returncode == 0
     assert (
@@ -215,7 +215,7 @@ def test_trace_prints_the_hooks_that_are_called(ganstrata: Command) -> None:
     assert "hook ganstrata_register_generators(register=" in done.stderr
 
 
-def test_a_misspelt_guest_gets_a_hint_and_the_broken_one_is_mentioned(ganstrata: Command) -> None:
+def test_a_misspelt_plugin_gets_a_hint_and_the_broken_one_is_mentioned(ganstrata: Command) -> None:
     done = ganstrata("run", "run.yaml", "--out", "out", "--set", "boundary.use=median_splt")
     assert done.returncode == 2
     assert "No boundary learner named 'median_splt'. Did you mean 'median_split'?" in done.stderr

@@ -100,7 +100,7 @@ def test_boundaries_and_effects_are_those_of_a_run(
     np.testing.assert_allclose(hierarchy.depth.value, theirs.hierarchy().depth.value, atol=1e-3)
 
 
-def test_without_samples_the_moved_ones_give_the_statistics(
+def test_without_probing_samples_the_moved_samples_give_the_statistics(
     learnt: Learnt, generator: Generator, seen: Scorer
 ) -> None:
     effects = ganstrata.rescore(generator, {"seen": seen}, list(learnt), layers=["all"], **RESCORING)
@@ -133,7 +133,7 @@ def test_raw_steps_are_as_long_as_they_say(
 @pytest.mark.parametrize(
     ("backward", "wanted"), [("all", [True, False]), ("everywhere", [True, True]), ("none", [False, False])]
 )
-def test_boundaries_are_moved_backwards_where_that_is_asked_for(
+def test_boundaries_are_moved_backwards_at_the_requested_sets(
     backward: str,
     wanted: list[bool],
     learnt: Learnt,

@@ -73,7 +73,7 @@ def test_a_run_takes_data_a_validated_config_or_a_file(
     assert {run.path.name for run in runs} == {"a", "b", "c"}
 
 
-def test_a_run_says_nothing_unless_asked(fakes, config, tmp_path: Path, capfd) -> None:
+def test_a_run_prints_nothing_by_default(fakes, config, tmp_path: Path, capfd) -> None:
     config["rescoring"]["layers"] = ["all"]
     ganstrata.run(config, tmp_path / "a")
     assert capfd.readouterr() == ("", "")

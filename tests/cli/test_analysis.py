@@ -88,7 +88,7 @@ def test_wrong_arguments_are_explained_and_nothing_is_written(
     assert bytes_of(refurnished) == before
 
 
-def test_a_run_without_a_segmenter_is_told_how_to_get_one(invoke, copied: Path) -> None:
+def test_a_run_without_a_segmenter_gets_advice(invoke, copied: Path) -> None:
     before = bytes_of(copied)
     result = invoke("analysis", "objects", copied, "--along", "seen/red")
     assert result.exit_code == 2
@@ -97,7 +97,7 @@ def test_a_run_without_a_segmenter_is_told_how_to_get_one(invoke, copied: Path) 
     assert bytes_of(copied) == before
 
 
-def test_a_run_that_is_not_finished_is_told_what_is_missing(invoke, refurnished: Path) -> None:
+def test_the_error_about_an_unfinished_run_names_what_is_missing(invoke, refurnished: Path) -> None:
     manifest = json.loads((refurnished / "run.json").read_text(encoding="utf-8"))
     del manifest["stages"]["edit"]
     (refurnished / "run.json").write_text(sealed_text(manifest), encoding="utf-8")

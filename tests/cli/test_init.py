@@ -104,7 +104,7 @@ def test_a_file_alone_runs_with_the_config_of_init_and_keeps_it(invoke, tmp_path
     assert again.stderr.count("was done before") == 5
 
 
-def test_checkpoints_are_told_from_configs(tmp_path: Path) -> None:
+def test_checkpoints_are_distinguished_from_configs(tmp_path: Path) -> None:
     model = shutil.copy(DATA / "stylegan2_uncond_32.safetensors", tmp_path / "model.safetensors")
     assert is_checkpoint(Path("bundled:rooms"))
     assert is_checkpoint(Path(model))

@@ -57,7 +57,7 @@ def test_wrong_arguments_are_explained_and_nothing_is_written(
     assert contents_of(copied) == before
 
 
-def test_films_without_their_library_are_refused_before_the_work(
+def test_films_without_their_library_are_refused_before_rendering(
     invoke, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "av", None)

@@ -62,7 +62,7 @@ def changed(folder: Path, **tensors: torch.Tensor | None) -> Path:
         torch.full((16,), float("nan")).to(torch.float8_e4m3fn),
     ],
 )
-def test_values_that_are_no_finite_real_numbers_are_told_by_all_commands(
+def test_all_commands_report_values_that_are_not_finite_real_numbers(
     tensor: torch.Tensor, invoke, tmp_path: Path
 ) -> None:
     file = changed(tmp_path, mapping__fc0__bias=tensor)
@@ -188,7 +188,7 @@ def test_rivals_are_both_named(invoke, register: Register) -> None:
     assert "claimed by the generator plugins rival and stylegan2 with equal right" in result.stderr
 
 
-def test_a_plugin_without_examine_is_told_apart_from_a_fault(
+def test_a_plugin_without_examine_is_distinguished_from_a_faulty_file(
     invoke, register: Register, tmp_path: Path
 ) -> None:
     register("generator", "silent", Silent)

@@ -152,7 +152,7 @@ def test_all_faults_of_a_config_are_listed_at_once(invoke, written, config, tmp_
         ("bytes.yaml", b"\xff\xfe\x00", "cannot read"),
     ],
 )
-def test_a_file_that_is_no_config_is_refused(
+def test_a_file_that_is_not_a_config_is_refused(
     name: str, content: str | bytes | None, words: str, invoke, tmp_path: Path
 ) -> None:
     file = tmp_path / name

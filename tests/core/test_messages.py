@@ -77,7 +77,7 @@ def test_a_value_of_any_size_is_shown_in_little_time_and_room(name: str) -> None
     assert text.isprintable()
 
 
-def test_an_object_is_named_by_its_type_and_not_asked() -> None:
+def test_an_object_is_named_by_its_type_without_calling_it() -> None:
     assert shown(Talkative()) == "an object of type Talkative"
     assert shown([Talkative()]) == "[an object of type Talkative]"
 
@@ -177,7 +177,7 @@ def test_every_error_of_ours_is_cut_and_escaped() -> None:
     assert str(GanstrataError()) == ""
 
 
-def test_many_faults_are_counted_and_long_ones_are_cut() -> None:
+def test_many_faults_are_counted_and_long_faults_are_cut() -> None:
     error = ConfigError("a.yaml", [Fault(("key" * 1_000_000, i), "wrong " * 1_000_000) for i in range(100)])
     assert len(str(error)) <= MESSAGE
     assert str(error).startswith("a.yaml: 100 faults")

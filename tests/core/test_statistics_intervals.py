@@ -125,7 +125,7 @@ def test_without_skewness_the_interval_is_students():
     np.testing.assert_allclose([low, high], [[expected.low, 2.0], [expected.high, 2.0]])
 
 
-def test_one_sample_of_many_that_changes_is_no_finding():
+def test_one_changed_sample_among_many_is_not_significant():
     x = np.zeros((2, 64))
     x[0, 5], x[1, 7] = 1.0, -1.0
     low, high = skewed_interval(x)

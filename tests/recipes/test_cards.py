@@ -157,7 +157,7 @@ def test_a_folder_of_weights_above_12_mib_is_refused(tmp_path):
         cards.check_size(tmp_path)
 
 
-def test_the_seed_of_a_set_is_found_by_rendering_it_again(renders, tmp_path):
+def test_the_seed_of_a_set_is_identified_by_rendering_it_again(renders, tmp_path):
     assert seed_of(renders) == 7
     np.save(tmp_path / "images.npy", np.zeros((1, 16, 16, 3), np.uint8))
     with pytest.raises(ValueError, match="other code"):

@@ -26,7 +26,7 @@ def tiny(scored_a, scored_b, scored_c):
     return measure.measure(scored_a, scored_b, scored_c, passes=1, subset=20)
 
 
-def test_sets_of_other_colours_are_told_apart_and_equal_ones_are_not():
+def test_sets_of_different_colours_are_distinguished_and_equal_sets_are_not():
     rng = np.random.default_rng(0)
     grey = rng.integers(80, 176, (480, 16, 16, 3), dtype=np.uint8)
     reddish = grey[:240] + np.uint8([24, 0, 0])
@@ -45,7 +45,7 @@ def test_generated_pictures_do_not_depend_on_the_batch(rooms):
     assert np.abs(a.astype(int) - b).max() <= 1
 
 
-def test_scores_are_found_by_the_names_of_their_scorers(pictures, truth, scorers):
+def test_scores_are_read_by_the_names_of_their_scorers(pictures, truth, scorers):
     scored = measure.score(pictures[:30], scorers, batch=8)
     categories, probability = scored.of("category")
     assert categories == CATEGORIES

@@ -44,7 +44,7 @@ def test_a_curve_counts_each_case_once_including_the_last_edge():
     assert [p.mean for p in points] == pytest.approx([0.025, 0.525, 1.0])
 
 
-def test_calibration_errors_of_known_sizes_are_found(rng):
+def test_calibration_errors_of_known_sizes_are_measured(rng):
     probability = rng.random(40_000)
     happened = (rng.random(40_000) < probability).astype(float)
     by_chance = reliability.chance_error(probability)

@@ -148,7 +148,7 @@ def test_light_makes_rooms_brighter_and_a_wooden_floor_brown(rooms):
 
 
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.83, 1.2])
-def test_the_corner_stands_at_the_column_asked_for(place):
+def test_the_corner_is_at_the_requested_column(place):
     camera = Camera(place, math.radians(45), 5.0, 1.5, 0.0)
     ((x, y),) = camera.project(camera.see(np.array([[0.0, 1.5, 0.0]])), 100)
     assert x == pytest.approx(100 * place)

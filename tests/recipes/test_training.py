@@ -103,7 +103,7 @@ def test_mixed_codes_have_one_or_two_styles_the_first_of_them_at_the_bottom(trai
     assert {int(n) for n in from_first[mixed].sum(dim=1)} == {1, 2, 3, 4, 5}
 
 
-def test_plans_grow_and_end_at_the_size_asked_for():
+def test_plans_grow_and_end_at_the_requested_size():
     for size in (64, 128):
         stages = plan(size)
         assert [stage.size for stage in stages] == sorted(stage.size for stage in stages)

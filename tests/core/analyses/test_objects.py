@@ -51,7 +51,7 @@ def rows_of(result: Objects, hop: int = 1) -> dict[tuple[str, str], Transition]:
     return {(row.source, row.target): row for row in result.rows if row.hop == hop}
 
 
-def test_what_was_planted_is_found(analysed) -> None:
+def test_planted_transitions_are_counted(analysed) -> None:
     result = analysed("seen/red")
     rows = rows_of(result)
     assert sum(row.pixels for row in rows.values()) == 40 * 64

@@ -256,7 +256,7 @@ def test_a_layer_set_goes_by_its_name_or_its_numbers(effects: Effects) -> None:
         select_layer_set(effects, "groups")
 
 
-def test_wrong_names_are_told_at_once(effects: Effects) -> None:
+def test_all_wrong_names_are_reported_together(effects: Effects) -> None:
     with pytest.raises(ConfigError) as error:
         select_boundaries(effects, AnalysisRequest(concepts=("seen/rde", "seen/*"), levels=("color",)))
     assert len(error.value.faults) == 2

@@ -90,7 +90,7 @@ def test_a_layer_without_any_score_is_named() -> None:
     )
 
 
-def test_null_directions_that_drop_out_are_told_with_what_follows() -> None:
+def test_missing_null_directions_are_reported_with_their_consequence() -> None:
     assert null_gaps({}, 20) == []
     few, none, one = null_gaps({"a/x": 19, "a/y": 0, "a/z": 1}, 20)
     assert few == (
@@ -104,7 +104,7 @@ def test_null_directions_that_drop_out_are_told_with_what_follows() -> None:
     assert none.endswith("so it cannot be a variation factor.")
 
 
-def test_boundaries_learnt_from_fewer_samples_than_were_asked_for_are_named() -> None:
+def test_boundaries_learnt_from_fewer_samples_than_requested_are_named() -> None:
     def boundary(facts: dict, given: tuple[str, ...] = ()) -> Boundary:
         return Boundary(
             "a/x",

@@ -43,7 +43,7 @@ def test_the_share_is_the_formula() -> None:
     assert np.isnan(explained(values[:3, :3], cosine[:3, :3], resamplings=100, seed=0)).all()
 
 
-def test_what_moves_together_stands_together() -> None:
+def test_concepts_that_move_each_other_are_neighbours() -> None:
     groups = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2])
     values = np.where(groups[:, None] == groups, -0.6, 0.02) + 0.001 * np.arange(81).reshape(9, 9) / 81
     np.fill_diagonal(values, 0.7)
@@ -65,7 +65,7 @@ def planted(truth: np.ndarray, error: float, *, shared: bool, seed: int) -> Simp
     return SimpleNamespace(mean=mean, error=np.full(mean.shape, 2.0 * error), concepts=concepts, null=null)
 
 
-def test_noise_alone_is_no_side_effect() -> None:
+def test_noise_alone_is_not_a_side_effect() -> None:
     none = np.zeros((1, 1, 3000), dtype=bool)
     effect = side_effect(
         planted(np.zeros(3000), 0.3, shared=False, seed=0), [(0, j) for j in range(3000)], 0, none
@@ -77,7 +77,7 @@ def test_noise_alone_is_no_side_effect() -> None:
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_the_interval_covers_however_errors_hang_together(shared: bool) -> None:
+def test_the_interval_covers_the_truth_for_any_correlation_of_errors(shared: bool) -> None:
     truth = np.linspace(-0.5, 0.5, 11) + 0.2
     wanted = float(np.sqrt((truth**2).mean()))
     none = np.zeros((1, 1, 11), dtype=bool)

@@ -94,7 +94,7 @@ def test_every_float_survives(tmp_path_factory, normal, offset):
     same(made, load_boundaries(folder)[0][0])
 
 
-def test_views_and_other_precisions_are_written_as_they_look(tmp_path):
+def test_views_and_other_precisions_are_written_with_their_values(tmp_path):
     wide = np.random.default_rng(0).standard_normal((8, 5))
     save_boundaries(Boundaries([boundary(normal=wide.T, offset=np.arange(5.0), space="w+")]), tmp_path)
     read = load_boundaries(tmp_path)[0][0]

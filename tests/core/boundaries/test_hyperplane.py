@@ -17,7 +17,7 @@ CONCEPT = Concept("a/x", "colour")
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10_000), st.floats(1e-8, 1e8), st.floats(-100.0, 100.0))
-def test_the_plane_and_its_sides_stay_where_they_were(seed, length, intercept):
+def test_normalising_keeps_the_hyperplane_and_its_positive_side(seed, length, intercept):
     rng = np.random.default_rng(seed)
     coefficients = length * rng.standard_normal(6)
     normal, offset = normalise_hyperplane(coefficients, intercept * length, concept="a/x")

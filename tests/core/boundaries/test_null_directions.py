@@ -72,7 +72,7 @@ def test_a_run_against_permuted_scores(fakes, config, tmp_path: Path) -> None:
     np.testing.assert_array_equal(null_directions(again, prepare(again.config)), directions)
 
 
-def test_random_directions_are_kept_nowhere(fakes, finished: Run) -> None:
+def test_random_directions_are_not_stored(fakes, finished: Run) -> None:
     assert not (finished.path / FILE).exists()
     directions = null_directions(finished, prepare(finished.config))
     np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1.0, rtol=1e-5)

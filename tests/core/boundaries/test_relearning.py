@@ -161,7 +161,9 @@ def test_classes_are_resampled_with_their_samples(fakes, config, tmp_path: Path)
     np.testing.assert_allclose(of_run(run).normals[4, 0], wanted.normal, atol=1e-5)
 
 
-def test_what_a_resampling_does_not_give_is_counted_and_told(fakes, config, tmp_path: Path) -> None:
+def test_a_boundary_that_a_resampling_does_not_give_is_counted_and_reported(
+    fakes, config, tmp_path: Path
+) -> None:
     """Half of the samples have a score of `half`: now a few more than the extremes need, now a few less."""
     defined = 2 * 150  # of about 320
     config["boundary"]["with"] = {"positives": defined // 2, "negatives": defined // 2}
@@ -213,7 +215,7 @@ def test_a_boundary_that_no_resampling_gives_is_missing_with_its_reason() -> Non
     assert len(steps) == 5
 
 
-def test_an_effect_that_other_samples_would_not_have_shown_is_no_factor(copied: Path, finished: Run) -> None:
+def test_an_effect_that_depends_on_the_learning_samples_is_not_a_factor(copied: Path, finished: Run) -> None:
     before = read_effects(finished)
     run, shards = Run.open(copied), Shards(copied / "rescoring.zarr")
     relearnt = shards.read("resampled")
@@ -251,7 +253,7 @@ def test_an_effect_that_other_samples_would_not_have_shown_is_no_factor(copied: 
         (None, "FileNotFoundError"),
     ],
 )
-def test_a_damaged_file_is_told(content: bytes | None, reason: str, copied: Path) -> None:
+def test_a_damaged_file_is_an_error_with_advice(content: bytes | None, reason: str, copied: Path) -> None:
     (copied / FILE).unlink()
     if content is not None:
         (copied / FILE).write_bytes(content)

@@ -115,7 +115,7 @@ def test_constant_scores_are_refused():
         (0.01, 100, "0.01 positives were requested"),
     ],
 )
-def test_impossible_numbers_are_refused_with_the_possible_ones(requested, available, message):
+def test_impossible_numbers_are_refused_and_possible_numbers_named(requested, available, message):
     with pytest.raises(DataError, match=re.escape(message)) as caught:
         count_of(requested, available, "positives", "a/x")
     change = "lower" if requested > 50 or requested == 0.51 else "raise"
@@ -145,7 +145,7 @@ def test_one_is_a_count_or_a_share_by_how_it_is_written():
     assert count_of(30.0, 100, "positives", "a/x") == 30
 
 
-def test_the_config_refuses_before_the_work():
+def test_the_config_refuses_impossible_numbers_before_a_run():
     with pytest.raises(DataError, match="every concept: 60 negatives"):
         Extremes(positives=10, negatives=60).check(100)
     Extremes(positives=0.5, negatives=50).check(100)
@@ -241,7 +241,7 @@ def test_every_class_that_can_supplies_both_ends_in_one_proportion(data) -> None
 
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=10), st.integers(0, 200))
-def test_shares_add_up_and_are_within_one_of_the_exact_ones(sizes: list[int], total: int) -> None:
+def test_shares_add_up_and_differ_from_exact_shares_by_less_than_one(sizes: list[int], total: int) -> None:
     table = np.array(sizes)
     shares = apportion(total, table)
     if not table.sum():
@@ -280,7 +280,7 @@ def test_shares_in_thousandths_are_rounded_as_on_paper(thousandths: int, total: 
     assert ceil_share(thousandths / 1000, total) == -(-thousandths * total // 1000)
 
 
-def test_train_shares_are_those_that_were_asked_for() -> None:
+def test_the_share_of_training_samples_is_the_requested_one() -> None:
     scores = np.random.default_rng(0).standard_normal(400)
     for share, train in ((0.07, 7), (0.14, 14), (0.28, 28), (0.55, 55), (0.56, 56), (0.57, 57)):
         selection = chosen(scores, 100, 100, train_share=share)[0]

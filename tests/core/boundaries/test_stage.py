@@ -20,7 +20,7 @@ def learnt(config: dict, path: Path) -> tuple[ganstrata.Boundaries, dict[str, st
     return load_boundaries(run.path)
 
 
-def test_all_concepts_are_scored_and_those_asked_for_learnt(fakes, config, tmp_path: Path) -> None:
+def test_all_concepts_are_scored_and_the_requested_ones_learnt(fakes, config, tmp_path: Path) -> None:
     config["concepts"] = {"include": ["seen/*"], "exclude": ["*/half"], "levels": ["layout", "colour"]}
     boundaries, skipped = learnt(config, tmp_path / "run")
     assert boundaries.names == ("seen/left", "seen/red")

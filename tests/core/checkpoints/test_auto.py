@@ -33,7 +33,7 @@ def test_from_python() -> None:
     assert auto.fingerprint == named.fingerprint
 
 
-def test_options_are_those_of_the_plugin_that_was_found() -> None:
+def test_options_are_checked_against_the_recognised_plugin() -> None:
     with pytest.raises(
         ConfigError, match=r"truncation: is not an option of 'stylegan2'.*Did you mean 'truncation_psi'"
     ):
@@ -46,7 +46,7 @@ def test_a_checkpoint_must_be_named(checkpoint: object) -> None:
         validate(config(checkpoint), "config")
 
 
-def test_a_file_that_nobody_knows_is_one_fault(tmp_path: Path) -> None:
+def test_a_file_of_no_plugin_is_a_single_fault(tmp_path: Path) -> None:
     file = tmp_path / "a.pt"
     torch.save({"weight": torch.zeros(3)}, file)
     with pytest.raises(ConfigError, match="belongs to no generator plugin that is installed") as caught:

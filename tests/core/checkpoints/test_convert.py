@@ -54,7 +54,7 @@ def test_a_converted_network_is_the_same_network(before: Path, tmp_path: Path) -
     assert torch.equal(converted, original)
 
 
-def test_boundaries_of_one_work_on_the_other(tmp_path: Path) -> None:
+def test_boundaries_fit_the_original_and_the_converted_file(tmp_path: Path) -> None:
     source = DATA / f"{NAMES[0]}.safetensors"
     old, _ = images(source)
     new, _ = images(convert(str(source), tmp_path / "out.safetensors").path)
@@ -95,7 +95,7 @@ def test_the_bundled_generator_keeps_its_licence(tmp_path: Path, rooms: ganstrat
     assert images(written.path)[0].fingerprint == rooms.fingerprint
 
 
-def test_types_are_kept_and_shared_memory_is_not(tmp_path: Path) -> None:
+def test_conversion_preserves_types_and_separates_shared_memory(tmp_path: Path) -> None:
     state = load_file(DATA / f"{NAMES[0]}.safetensors")
     wide = torch.randn(2, *state["mapping.fc1.weight"].shape)
     state |= {"mapping.fc1.weight": wide[0], "mapping.fc2.weight": wide[0], "mapping.fc3.weight": wide[1].t()}

@@ -84,7 +84,7 @@ def test_rivals_are_both_named(register: Register) -> None:
         choose(checkpoint)
 
 
-def test_rivals_over_a_mixture_are_told_that_it_is_one(register: Register, tmp_path: Path) -> None:
+def test_rivals_over_a_mixture_are_reported_as_a_mixture(register: Register, tmp_path: Path) -> None:
     register("generator", "rival", Rival)
     state = load_file(UNCOND) | load_file(DATA / "pggan_higan_32.safetensors")
     torch.save(state, tmp_path / "mixed.pt")
@@ -102,7 +102,7 @@ def test_rivals_over_a_mixture_are_told_that_it_is_one(register: Register, tmp_p
         (Vague, ": recognise returned bool; a ganstrata.Match"),
     ],
 )
-def test_a_plugin_that_fails_when_asked_stops_nobody_else(
+def test_a_plugin_that_fails_to_recognise_does_not_stop_the_others(
     plugin: type, reason: str, register: Register
 ) -> None:
     register("generator", "aaa_failing", plugin)
@@ -112,7 +112,7 @@ def test_a_plugin_that_fails_when_asked_stops_nobody_else(
     assert failure.startswith(f"generator 'aaa_failing' from test 0{reason}")
 
 
-def test_it_is_reported_where_nobody_claims_the_file(register: Register, tmp_path: Path) -> None:
+def test_failures_are_reported_if_no_plugin_claims_the_file(register: Register, tmp_path: Path) -> None:
     register("generator", "failing", Failing)
     with pytest.raises(
         CheckpointError,
@@ -122,12 +122,12 @@ def test_it_is_reported_where_nobody_claims_the_file(register: Register, tmp_pat
         choose(read_checkpoint(strange(tmp_path)))
 
 
-def test_asked_by_name_a_failing_plugin_is_broken(tmp_path: Path) -> None:
+def test_a_failing_plugin_chosen_by_name_is_broken(tmp_path: Path) -> None:
     with pytest.raises(PluginBroken, match=r"Failing failed in recognise on .*strange\.pt: KeyError"):
         own_part(Failing, read_checkpoint(strange(tmp_path)))
 
 
-def test_asked_by_name_the_wrong_plugin_points_to_the_right_one(register: Register) -> None:
+def test_the_wrong_plugin_chosen_by_name_points_to_the_right_one(register: Register) -> None:
     register("generator", "meek", Meek)
     with pytest.raises(
         CheckpointError, match="is no Layered generator: it belongs to the generator plugin meek or stylegan2"
@@ -135,6 +135,6 @@ def test_asked_by_name_the_wrong_plugin_points_to_the_right_one(register: Regist
         own_part(type("Layered", (ganstrata.Generator,), {}), read_checkpoint(UNCOND))
 
 
-def test_asked_by_name_a_strange_file_is_described(tmp_path: Path) -> None:
+def test_an_unknown_file_is_described_if_a_plugin_was_chosen_by_name(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is no StyleGAN2 generator: its 1 tensor is called alpha"):
         own_part(StyleGAN2, read_checkpoint(strange(tmp_path)))

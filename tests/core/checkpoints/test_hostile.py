@@ -154,7 +154,7 @@ def test_a_state_sets_nothing(tmp_path: Path, attribute: str, target: str) -> No
         assert checkpoint.container == "pickle"
 
 
-def test_a_class_with_setstate_is_not_asked(tmp_path: Path) -> None:
+def test_setstate_of_a_class_is_not_called(tmp_path: Path) -> None:
     class Namespace:
         def __setstate__(self, state: Any) -> None:
             raise AssertionError("code of the class has run")

@@ -199,7 +199,7 @@ def test_text_that_takes_more_memory_than_bytes(tmp_path: Path) -> None:
     )
 
 
-def test_settings_are_no_texts_of_arrays(tmp_path: Path) -> None:
+def test_settings_do_not_contain_texts_of_arrays(tmp_path: Path) -> None:
     """An array of sixty texts of about 100 kB, many times."""
     data = b"B" + struct.pack("<I", 60 * 99_999) + bytes(60 * 99_999)
     array = place("array", dtype=place("dtype", code=text("S99999")), shape=b"K\x3c\x85", data=data)
@@ -268,7 +268,7 @@ def test_as_many_tensors_as_the_largest_published_checkpoints_have(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("count", "read"), [(3, True), (4, False)])
-def test_tensors_that_look_at_the_same_numbers_claim_no_more_than_three_times_the_file(
+def test_tensors_that_share_numbers_claim_at_most_three_times_the_file(
     count: int, read: bool, tmp_path: Path
 ) -> None:
     numbers = torch.zeros(2**21)

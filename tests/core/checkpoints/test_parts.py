@@ -250,7 +250,7 @@ def test_tensors_that_share_their_numbers(tmp_path: Path) -> None:
         assert tensors["turned"][2, 1] == 6.0
 
 
-def test_things_that_stand_in_many_files_are_left_out(tmp_path: Path) -> None:
+def test_entries_that_occur_in_many_files_are_left_out(tmp_path: Path) -> None:
     """They do not make the reader refuse the file, and do not become settings."""
     beside = {
         "path": Path("a") / "b",

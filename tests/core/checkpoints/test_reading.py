@@ -78,7 +78,7 @@ def test_a_modules_state_dict(tmp_path: Path) -> None:
         (b"PK\x03\x04" + bytes(30), "looks like a torch file but is damaged or cut short"),
     ],
 )
-def test_files_that_are_no_checkpoint(tmp_path: Path, content: bytes, message: str) -> None:
+def test_files_that_are_not_checkpoints_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
         read_checkpoint(write(tmp_path / "file", content))
 
@@ -97,7 +97,7 @@ def test_files_that_were_cut_short_say_so(tmp_path: Path, kind: str, keep: float
     assert "damaged or cut short" in message
 
 
-def test_places_that_are_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_that_are_not_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     with pytest.raises(CheckpointError, match="is a folder; name a file"):
@@ -114,7 +114,7 @@ def test_places_that_are_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "cannot read" in refused(tmp_path)
 
 
-def test_bundles_and_paths_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bundles_and_paths_are_located(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert locate("bundled:rooms", "generator") == WEIGHTS / "rooms.generator.safetensors"
     write(tmp_path / "a.pt", b"x")
     monkeypatch.setenv("HOME", str(tmp_path))

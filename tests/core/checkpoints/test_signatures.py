@@ -142,7 +142,7 @@ def test_places365_is_named() -> None:
     )
 
 
-def test_a_resnet_without_its_last_layer_is_no_classifier() -> None:
+def test_a_resnet_without_its_last_layer_is_not_called_a_classifier() -> None:
     assert describe(file(part(*RESNET[:-2]))) == "it seems to be a ResNet without its classifier"
 
 
@@ -182,7 +182,7 @@ def test_an_encoder_with_its_generator_is_both() -> None:
     assert words == "it seems to be an encoder of images together with its generator (e4e or pSp)"
 
 
-def test_parts_are_told_apart_and_equal_ones_together() -> None:
+def test_different_parts_are_described_separately_and_equal_parts_together() -> None:
     words = describe(
         file(
             part(*RESNET, name="model"), part(*RESNET, name="model_ema"), part("0.exp_avg", name="optimizer")

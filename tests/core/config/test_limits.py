@@ -229,7 +229,7 @@ def test_a_byte_order_mark_does_no_harm(tmp_path: Path, kind: str) -> None:
     assert read_config(file).scorers[0].use == "hue"
 
 
-def test_a_device_that_never_ends_is_no_config() -> None:
+def test_an_endless_device_is_not_a_config() -> None:
     if not Path("/dev/zero").exists():
         pytest.skip("no /dev/zero here")
     with pytest.raises(UserError, match="cannot read /dev/zero: it is a pipe or a device, not a file"):

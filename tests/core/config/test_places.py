@@ -204,6 +204,6 @@ def test_set_changes_one_of_two_places_that_share_an_alias(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("data", [None, [], [1], "text", 3, {1: 2}])
-def test_data_that_are_no_config_at_all(data: object) -> None:
+def test_data_that_are_not_a_config_are_refused(data: object) -> None:
     with pytest.raises(UserError, match=r"expected sections|keys must be text"):
         validate(data, "here")  # type: ignore[arg-type]

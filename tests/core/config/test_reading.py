@@ -275,7 +275,7 @@ def test_faults_of_overrides_are_faults_of_the_config(tmp_path: Path) -> None:
         ("a.toml", "[engine]\nworkers = 1\nworkers = 2\n", "not well-formed"),
     ],
 )
-def test_files_that_are_no_config(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_files_that_are_not_configs_are_refused(tmp_path: Path, name: str, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         read_config(written(tmp_path, text, name))
     assert str(tmp_path / name) in str(caught.value)

@@ -80,7 +80,7 @@ def test_what_may_be_a_truth_value_still_is_and_numbers_are_what_they_were() -> 
         (("boundary", "with", "positives"), "boundary -> with -> positives: must be"),
     ],
 )
-def test_yes_in_place_of_a_number_is_told_with_its_place(
+def test_yes_in_place_of_a_number_is_a_fault_with_its_place(
     path: tuple[str, ...], words: str, fakes, config: dict[str, Any]
 ) -> None:
     data = deepcopy(config)

@@ -143,7 +143,9 @@ class Lottery(Axes):
         return Boundaries(boundaries)
 
 
-def test_a_reason_is_kept_and_the_others_are_learnt(fakes, register, config, tmp_path: Path) -> None:
+def test_a_refused_concept_has_its_reason_and_the_others_are_learnt(
+    fakes, register, config, tmp_path: Path
+) -> None:
     register("boundary", "choosy", Choosy)
     config["boundary"] = {"use": "choosy"}
     run = ganstrata.run(config, tmp_path / "run")

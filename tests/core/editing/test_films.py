@@ -95,7 +95,7 @@ def test_an_mp4_does_not_depend_on_what_memory_held_before(tmp_path) -> None:
     assert done.stdout.split() == ["1"]
 
 
-def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_the_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(UserError, match=r"not installed: pip install 'ganstrata\[video\]'"):
         mp4(frames(plain(1, 2)), fps=8.0)

@@ -99,7 +99,7 @@ def test_an_absolute_edit_reaches_its_distances_from_everywhere(manipulate) -> N
     assert edited.frames[0].scores[..., RED].std(axis=0).max() < 0.2 * edited.before[0].scores[..., RED].std()
 
 
-def test_jitter_is_drawn_anew_at_each_step_and_only_where_it_is_asked_for(manipulate) -> None:
+def test_jitter_is_drawn_at_each_step_and_only_in_mode_jitter(manipulate) -> None:
     edited = manipulate("seen/red@7", mode="jitter", seeds="0-39", end=2, steps=4, noise_sd=0.5)
     assert edited.strips[0].labels == ("draw 1", "draw 2", "draw 3", "draw 4")
     change = changes(edited)

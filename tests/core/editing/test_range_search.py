@@ -59,7 +59,7 @@ def test_steps_in_it_are_even_in_score(centre: float) -> None:
     assert np.ptp(np.diff(sigmoid(np.linspace(span.low, span.high, 9), centre))) > 0.15
 
 
-def test_a_side_without_response_ends_at_the_picture() -> None:
+def test_a_direction_without_response_ends_at_zero() -> None:
     span = find_range(table(lambda t: np.maximum(t, 0.0)))
     assert (span.low, span.below) == (0.0, STALLED)
     assert (span.high, span.above) == (12.0, REACHED)

@@ -38,7 +38,7 @@ def test_the_runs_own_pictures_and_scores(manipulate, copied: Path) -> None:
     assert edited.names == ("sample 600", "sample 3", "sample 40")
 
 
-def test_what_is_to_be_kept_is_left_alone(manipulate, copied: Path) -> None:
+def test_an_edit_does_not_move_along_the_directions_to_keep(manipulate, copied: Path) -> None:
     boundaries = load_boundaries(copied)[0]
     red, left = boundaries.of("seen/red"), boundaries.of("seen/left")
     assert abs(red.normal @ left.normal) > 1e-4  # there is something to take out
@@ -54,7 +54,7 @@ def test_what_is_to_be_kept_is_left_alone(manipulate, copied: Path) -> None:
         manipulate("seen/red", keep="seen/red")
 
 
-def test_the_offset_of_a_kept_direction_is_that_of_a_condition_of_the_run(
+def test_conditional_offsets_of_edits_equal_those_of_the_run(
     copied: Path, config, fakes, tmp_path: Path
 ) -> None:
     config["conditions"] = [{"edit": "seen/red", "keep": ["seen/left"]}]
@@ -214,7 +214,7 @@ def test_the_mean_code_is_where_truncation_pulls() -> None:
     torch.testing.assert_close(distance, w @ torch.from_numpy(normal) + 0.5, atol=1e-5, rtol=0.0)
 
 
-def test_a_generator_whose_codes_are_no_copies_has_no_distances(fakes, rooms) -> None:
+def test_a_generator_whose_codes_are_not_copies_has_no_distances(fakes, rooms) -> None:
     class Odd:
         card, device, layer_scale = rooms.card, rooms.device, rooms.layer_scale
 

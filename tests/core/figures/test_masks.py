@@ -15,7 +15,7 @@ def test_a_class_keeps_its_colour_however_many_there_are() -> None:
         assert (class_colours(count) == many[:count]).all()
 
 
-def test_colours_are_told_apart_and_from_the_page() -> None:
+def test_colours_differ_from_each_other_and_from_the_page() -> None:
     places = np.concatenate(
         [lab(class_colours(20) / 255.0), lab(np.array([[255, 255, 255], [21, 26, 33]]) / 255.0)]
     )

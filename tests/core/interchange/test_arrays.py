@@ -67,7 +67,7 @@ def test_a_dictionary_without_meta_data(tmp_path: Path) -> None:
     assert read_boundary(saved(tmp_path, {"boundary": unit(1, 6)})).layers is None
 
 
-def test_other_lengths_are_normalised_and_kept_in_mind(tmp_path: Path) -> None:
+def test_normals_of_other_lengths_are_normalised_and_their_length_recorded(tmp_path: Path) -> None:
     normal = unit(6)
     boundary = read_boundary(saved(tmp_path, 2.5 * normal[None]))
     np.testing.assert_allclose(boundary.normal, normal, atol=1e-12)
@@ -104,7 +104,7 @@ def test_other_lengths_are_normalised_and_kept_in_mind(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_no_boundary(tmp_path: Path, content: Any, words: str) -> None:
+def test_arrays_that_are_not_boundaries_are_refused(tmp_path: Path, content: Any, words: str) -> None:
     with pytest.raises(UserError, match=words):
         read_boundary(saved(tmp_path, content))
 
@@ -143,7 +143,7 @@ def test_codes(tmp_path: Path, shape: tuple[int, ...]) -> None:
         ({"w": np.ones((5, 6))}, "a dictionary of 'w'; codes"),
     ],
 )
-def test_what_are_no_codes(tmp_path: Path, content: Any, words: str) -> None:
+def test_arrays_that_are_not_codes_are_refused(tmp_path: Path, content: Any, words: str) -> None:
     with pytest.raises(UserError, match=words):
         read_codes(saved(tmp_path, content), layers=4, size=6)
 
@@ -180,7 +180,7 @@ def test_scores_as_higan_writes_them(tmp_path: Path) -> None:
         ({"score": np.ones((3, 2)), "name_to_idx": {"wood": "1"}}, "does not fit"),
     ],
 )
-def test_what_are_no_scores(tmp_path: Path, content: Any, words: str) -> None:
+def test_content_that_is_not_scores_is_refused(tmp_path: Path, content: Any, words: str) -> None:
     with pytest.raises(UserError, match=words):
         read_scores(saved(tmp_path, content))
 

@@ -109,7 +109,7 @@ def test_nothing_is_taken_from_the_name_of_a_file(tmp_path: Path) -> None:
         import_boundaries([tmp_path / "stylegan_bedroom"], GENERATOR, ImportOptions(space="w"))
 
 
-def test_level_and_layers_that_are_said_count_before_those_of_the_file(tmp_path: Path) -> None:
+def test_level_and_layers_from_options_override_those_of_the_file(tmp_path: Path) -> None:
     put(
         tmp_path / "a_boundary.npy",
         {"boundary": unit(1, 6), "meta_data": {"type": "attribute", "manipulate_layers": "2-3"}},
@@ -192,7 +192,7 @@ def test_what_does_not_fit(tmp_path: Path, content: Any, options: ImportOptions,
     assert words in str(caught.value)
 
 
-def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+def test_all_missing_facts_are_reported_together(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.txt").write_text("(a, w): none.npy\n\n(b, w): nil.npy\n")
     put(tmp_path / "c.npy", unit(1, 6))

@@ -29,7 +29,7 @@ def test_what_a_list_may_hold() -> None:
     assert parsed.remarks == ()
 
 
-def test_of_a_pair_that_comes_twice_the_last_counts_and_is_told() -> None:
+def test_the_last_of_repeated_pairs_counts_and_a_remark_says_so() -> None:
     parsed = parse_list("(a, w): 1.npy\n(b, w): 2.npy\n(a, W): 3.npy\n(a, z): 4.npy", "list")
     assert [(e.name, e.space, e.path) for e in parsed.entries] == [
         ("b", "w", "2.npy"),
@@ -39,7 +39,7 @@ def test_of_a_pair_that_comes_twice_the_last_counts_and_is_told() -> None:
     assert parsed.remarks == ("list: 'a' in w comes in line 1 and in line 3; the last counts",)
 
 
-def test_all_lines_that_cannot_be_read_are_told_with_their_numbers() -> None:
+def test_all_unreadable_lines_are_reported_with_their_numbers() -> None:
     with pytest.raises(UserError) as caught:
         parse_list(
             "(a, w): 1.npy\nwood: 2.npy\n\n(b, q): 3.npy\n(c, w) 4.npy\n(d, w):\n(, w): 5.npy\n(e w): 6.npy",
@@ -62,7 +62,7 @@ def test_an_empty_list(text: str, words: str) -> None:
         parse_list(text, "some.txt")
 
 
-def test_files_that_are_no_lists(tmp_path: Path) -> None:
+def test_files_that_are_not_lists_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00(")
     with pytest.raises(UserError, match=r"neither an \.npy file nor a list"):
         read_list(tmp_path / "a.txt")

@@ -86,7 +86,7 @@ def test_what_comes_late_makes_nothing_early_due(
     assert f"{section} changed. Done again: {', '.join(again)}; the samples and scores stay" in stderr
 
 
-def test_a_default_that_is_written_out_is_no_change(
+def test_a_default_that_is_written_out_is_not_a_change(
     compact: Config, worked: list[str], tmp_path: Path
 ) -> None:
     ganstrata.run(compact, tmp_path / "run")
@@ -114,7 +114,9 @@ def test_a_batch_size_edited_by_hand_mixes_no_pieces(
     assert (continued.path / "rescoring.csv").read_bytes() == (fresh.path / "rescoring.csv").read_bytes()
 
 
-def test_answers_to_what_the_run_was_before_are_named(fakes, compact: Config, tmp_path: Path, capsys) -> None:
+def test_results_computed_from_an_earlier_state_are_named(
+    fakes, compact: Config, tmp_path: Path, capsys
+) -> None:
     run = ganstrata.run(compact, tmp_path / "run")
     analyse_run(run.path, AnalysisRequest(), entanglement, "entanglement")
     ganstrata.manipulate(run.path, "seen/red", kinds="strip", seeds="0")

@@ -59,7 +59,7 @@ def test_a_disk_that_fills_up_anywhere_stops_the_run_and_no_more(
     assert contents(run) == contents(finished.path)
 
 
-def test_too_little_room_is_said_before_the_work(
+def test_too_little_disk_space_is_reported_before_the_run(
     invoke, written, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(

@@ -72,7 +72,7 @@ def test_columns_and_rows_of_the_table(finished: Run) -> None:
         assert (row["p_value"] != "") == (float(row["step"]) > 0)
 
 
-def test_planted_concepts_are_found_and_others_are_not(finished: Run) -> None:
+def test_planted_concepts_are_factors_and_others_are_not(finished: Run) -> None:
     assert set(finished.manifest["stages"]["rescore"]["factors"]) == FACTORS
     skipped = json.loads((finished.path / "boundaries.json").read_text(encoding="utf-8"))["skipped"]
     assert list(skipped) == ["seen/constant"]
@@ -204,7 +204,7 @@ def test_one_layer_goes_through_and_says_what_does_not_apply(fakes, config, tmp_
     assert not list((run.path / "figures").glob("hierarchy*"))
 
 
-def test_nothing_found_is_a_report_as_well(fakes, config, tmp_path: Path) -> None:
+def test_a_run_without_factors_has_a_report_too(fakes, config, tmp_path: Path) -> None:
     import ganstrata
 
     config["concepts"] = {"include": ["seen/chance"]}
@@ -226,7 +226,7 @@ def test_if_nothing_varies_the_run_ends_with_a_reason(fakes, config, tmp_path: P
     assert Run.open(tmp_path / "run").is_done("synthesize")
 
 
-def test_style_mixed_codes_are_kept_and_learnt_layer_by_layer(fakes, config, tmp_path: Path) -> None:
+def test_style_mixed_codes_are_stored_and_learnt_layer_by_layer(fakes, config, tmp_path: Path) -> None:
     import ganstrata
 
     config["synthesis"] |= {"mixing": 0.9, "samples": 1024}

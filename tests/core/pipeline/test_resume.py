@@ -160,7 +160,7 @@ def test_groups_in_another_order_are_the_same_config(
     assert contents(copied) == contents(finished.path)
 
 
-def test_how_the_work_is_spread_may_change(worked, copied: Path, config) -> None:
+def test_the_number_of_workers_may_change(worked, copied: Path, config) -> None:
     (copied / "report.html").unlink()
     config["engine"] = {"workers": 2, "threads": 2}
     ganstrata.run(config, copied)
@@ -175,7 +175,7 @@ def test_a_stage_wants_those_before_it(fakes, copied: Path) -> None:
         resume(copied, "rescore", progress=QUIET)
 
 
-def test_a_single_stage_makes_later_ones_due(worked, copied: Path) -> None:
+def test_running_one_stage_makes_later_stages_due(worked, copied: Path) -> None:
     (copied / "rescoring.csv").unlink()
     resume(copied, "rescore", progress=QUIET)
     assert worked == ["rescore"]

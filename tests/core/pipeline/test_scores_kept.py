@@ -68,7 +68,7 @@ def test_a_changed_config_concerns_its_own_scorer_alone(fakes, copied: Path, con
     assert np.abs(scores_of(run, "colour") - before).max() > 0.0
 
 
-def test_a_scorer_that_is_taken_out_and_put_back_is_not_asked_again(
+def test_a_scorer_that_is_removed_and_restored_does_not_score_again(
     fakes, copied: Path, config, written, finished: Run
 ) -> None:
     fewer, more = deepcopy(config), deepcopy(config)

@@ -39,7 +39,7 @@ class Reading(Sound):
         ({"checkpoint": "."}, ("with", "checkpoint"), ".: is a directory"),
     ],
 )
-def test_a_file_that_a_constructor_cannot_open_is_told_with_its_place(
+def test_a_file_that_a_constructor_cannot_open_is_a_fault_with_its_place(
     options: dict[str, Any], path: tuple[str, ...], words: str, register
 ) -> None:
     register("generator", "reading", Reading)
@@ -161,7 +161,7 @@ def test_an_exception_in_any_call_is_the_plugins(where: str, error: str, words: 
         ("many", r"BaseExceptionGroup: all (1 sub-exception)"),
     ],
 )
-def test_exceptions_of_every_kind_are_told_in_one_short_line(error: str, words: str, register) -> None:
+def test_every_exception_becomes_one_short_line(error: str, words: str, register) -> None:
     register("generator", "failing", Failing)
     with pytest.raises(PluginBroken) as caught:
         ganstrata.load_generator("failing", device="cpu", where="finish", error=error)
@@ -184,7 +184,7 @@ def test_calls_outside_of_a_run_are_the_plugins_too(register) -> None:
 
 
 @pytest.mark.parametrize("error", ["memory", "cuda", "cpu", "cublas"])
-def test_memory_that_runs_out_is_told_with_a_way_out(error: str, register) -> None:
+def test_exhausted_memory_is_reported_with_advice(error: str, register) -> None:
     register("generator", "failing", Failing)
     with pytest.raises(
         MemoryExhausted,

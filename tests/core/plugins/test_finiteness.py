@@ -106,7 +106,7 @@ def test_a_run_refuses_them_whatever_scores(value: float, leaking: None, tmp_pat
         ganstrata.run(config, tmp_path / "run")
 
 
-def test_a_share_that_is_allowed_is_left_out_counted_and_told(leaking: None, tmp_path: Path) -> None:
+def test_an_allowed_share_is_left_out_counted_and_reported(leaking: None, tmp_path: Path) -> None:
     config = config_of(every=50)
     config["synthesis"]["allow_nonfinite"] = 0.05
     run = ganstrata.run(config, tmp_path / "run")

@@ -72,7 +72,7 @@ def test_levels_are_the_five() -> None:
         Concept("x", "colour").name = "y"  # type: ignore[misc]
 
 
-def test_boundaries_keep_their_order_and_are_found_by_name() -> None:
+def test_boundaries_keep_their_order_and_are_accessible_by_name() -> None:
     boundaries = Boundaries([boundary("b/x"), boundary("a/y"), boundary("b/x", "a/y", "c/z")])
     assert boundaries.names == ("b/x", "a/y", "b/x|a/y,c/z")
     assert boundaries.of("b/x|a/y,c/z") is boundaries[2]

@@ -215,7 +215,7 @@ def test_a_clash_names_both_distributions_and_spares_the_others(folder: Folder) 
     assert len(plugins.infos("scorer")) == 2
 
 
-def test_one_name_in_two_kinds_is_no_clash(folder: Folder) -> None:
+def test_one_name_in_two_kinds_is_not_a_clash(folder: Folder) -> None:
     folder.install(
         "first", "first", good("same", "first") + good("same", "first").replace("scorers", "boundaries")
     )
@@ -294,7 +294,7 @@ def test_an_unknown_name_in_ganstrata_plugins_is_an_error_with_the_nearest(
     assert [info.name for info in folder.registry().infos()] == ["mine"], "as package indexes compare names"
 
 
-def test_what_a_plugin_prints_when_it_is_imported_is_no_result(
+def test_output_of_a_plugin_on_import_goes_to_standard_error(
     folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder.install(

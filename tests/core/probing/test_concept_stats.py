@@ -29,7 +29,7 @@ def test_margins_are_held_against_their_median() -> None:
     )
 
 
-def test_the_median_margin_is_no_mean_and_takes_those_that_are_defined() -> None:
+def test_the_median_margin_is_not_a_mean_and_ignores_undefined_margins() -> None:
     concepts = [Concept(name, "attribute", least=None) for name in "abcd"]
     assert least_spread(concepts[:3], np.array([1.0, 2.0, 9.0])).tolist() == pytest.approx(
         [0.2] * 3
@@ -41,7 +41,7 @@ def test_the_median_margin_is_no_mean_and_takes_those_that_are_defined() -> None
     assert least_spread(concepts[:2], np.array([np.nan, np.nan])).tolist() == [0.0, 0.0]
 
 
-def test_rows_say_what_the_scores_look_like(fakes, config) -> None:
+def test_rows_summarise_the_scores(fakes, config) -> None:
     prepared = prepare(validate(config, "test"))
     ids = [concept.name for concept in prepared.concepts]
     rng = np.random.default_rng(0)

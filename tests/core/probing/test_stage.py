@@ -19,7 +19,7 @@ def test_a_piece_is_whole_batches(batch: int, wanted: int) -> None:
     assert shard_size(batch) == wanted
 
 
-def test_classes_and_extras_are_kept(fakes, config, tmp_path: Path) -> None:
+def test_classes_and_extras_are_stored(fakes, config, tmp_path: Path) -> None:
     config["generator"]["use"], config["scorers"] = "fake_classes", [{"use": "fake_trusting"}]
     config["synthesis"] |= {"samples": 100, "batch_size": 30}
     config["boundary"]["with"] = {"positives": 20, "negatives": 20}

@@ -168,7 +168,7 @@ def test_the_table_of_concepts_is_that_of_the_run(page: Page, finished: Run) -> 
     assert strengths == sorted(strengths, reverse=True)
 
 
-def test_it_says_what_was_found(page: Page) -> None:
+def test_the_page_states_the_findings(page: Page) -> None:
     text = " ".join(page.words)
     assert "5 of 6 concepts are variation factors" in text
     for level, group in (

@@ -47,7 +47,7 @@ def whole(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
         return ganstrata.run(config, tmp_path_factory.mktemp("whole") / "run")
 
 
-def test_it_finds_what_the_full_run_finds_with_half_the_work(stopped: Run, whole: Run) -> None:
+def test_adaptive_sampling_finds_the_same_factors_with_half_the_work(stopped: Run, whole: Run) -> None:
     few, all_ = read_effects(stopped), read_effects(whole)
     assert (
         set(few.factor_names)

@@ -60,7 +60,7 @@ def experiment(seed: int, *, informed: bool) -> tuple[np.ndarray, np.ndarray]:
     return factors, effects.p[np.arange(C), 0, 0, np.arange(C)]
 
 
-def test_what_is_not_there_is_not_found():
+def test_absent_effects_are_not_significant():
     result, p = (
         np.array(x) for x in zip(*(experiment(seed, informed=False) for seed in range(150)), strict=True)
     )
@@ -73,7 +73,7 @@ def test_what_is_not_there_is_not_found():
     assert 0.4 < p.mean() < 0.6
 
 
-def test_what_is_there_is_found():
+def test_present_effects_are_significant():
     result, _ = (
         np.array(x) for x in zip(*(experiment(seed, informed=True) for seed in range(20)), strict=True)
     )

@@ -38,7 +38,7 @@ def hierarchy(changes, levels, groups=GROUPS, bootstrap=500, seed=0):
 
 
 @pytest.mark.parametrize("layer", [0, 3, 7])
-def test_all_effect_in_one_layer_is_found_at_that_depth(layer):
+def test_an_effect_in_one_layer_has_the_depth_of_that_layer(layer):
     """In 200 experiments: the interval holds the layer in 95 % of them, and it is narrow."""
     result = hierarchy(planted(np.tile(at(layer), (200, 1)), noise=0.2, seed=layer), ["attribute"] * 200)
     low, high = result.concept_depth.low, result.concept_depth.high
@@ -67,7 +67,7 @@ def test_the_depth_interval_covers_the_truth():
     )
 
 
-def test_clipped_means_would_pull_to_the_middle_and_signed_ones_do_not():
+def test_clipped_means_bias_the_depth_to_the_middle_and_signed_means_do_not():
     changes = planted(np.tile(at(0), (50, 1)), noise=1.0, samples=200)
     result = hierarchy(changes, ["layout"] * 50)
     clipped = np.maximum(changes, 0.0).mean(axis=2)
@@ -214,7 +214,7 @@ def test_the_test_of_order_holds_its_rate_where_two_levels_sit_at_the_same_depth
     assert np.mean(covered) > 0.88
 
 
-def test_levels_apart_are_told_apart_and_corrected_over_all_pairs():
+def test_different_depths_are_significant_after_correction_over_all_pairs():
     result = hierarchy(
         planted([at(1), at(3), at(6)], noise=0.1), ["layout", "category", "colour"], bootstrap=999
     )

@@ -158,7 +158,7 @@ def test_an_undefined_effect_is_ranked_last(run):
 
 
 @pytest.mark.parametrize("missing", ["0", "1", "2", "low"])
-def test_single_layers_are_found_wherever_they_stand_if_all_are_there(run, missing):
+def test_single_layers_are_located_in_any_order_if_none_is_missing(run, missing):
     effects = read_effects(run[0])
     assert effects.single_layers() == [0, 2, 3]
     effects.sets.pop(missing)

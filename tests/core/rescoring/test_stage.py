@@ -37,7 +37,7 @@ def test_images_by_the_methods_formula(fakes, config) -> None:
 
 
 @pytest.mark.parametrize(("unit", "wanted"), [("sd", 3.0 * 2.5), ("raw", 3.0)])
-def test_the_step_is_in_the_unit_asked_for(unit: str, wanted: float, fakes, config) -> None:
+def test_the_step_is_in_the_configured_unit(unit: str, wanted: float, fakes, config) -> None:
     config["rescoring"] |= {"distance": 3.0, "distance_unit": unit}
     assert step_length(prepare(validate(config, "test")), 2.5) == wanted
 

@@ -132,7 +132,7 @@ def row(
     )
 
 
-def test_what_stays_is_told_of_classes_large_and_common_enough() -> None:
+def test_staying_shares_are_reported_for_large_and_common_classes() -> None:
     rows = [
         *(row("wall", "wall", part=0.6), row("wall", "bed", part=0.4)),
         *(row("floor", "floor", part=0.9), row("floor", "bed", part=0.1)),
@@ -148,7 +148,7 @@ def test_what_stays_is_told_of_classes_large_and_common_enough() -> None:
     ]
 
 
-def test_flows_are_between_different_classes_of_the_kinds_asked_for() -> None:
+def test_flows_are_between_different_classes_of_the_requested_kinds() -> None:
     small, rare = row("lamp", "bed", picture=0.001), row("lamp", "sofa", samples=3)
     rows = [
         row("bed", "bed"),
@@ -236,7 +236,7 @@ def test_intervals_of_shares_stay_between_none_and_all() -> None:
     assert (high <= 1.0).all()
 
 
-def test_bounds_of_what_is_told_belong_to_it() -> None:
+def test_classes_at_the_minimum_size_are_reported() -> None:
     """Exactly 8 samples and exactly 0.2 % of the picture are enough."""
     assert len(staying([row("sky", "sky", samples=8), row("rug", "rug", picture=0.002)], ["sky", "rug"])) == 2
     assert len(mapped([row("bed", "sofa", samples=8, picture=0.002)], ["bed", "sofa"])) == 1

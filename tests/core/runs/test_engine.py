@@ -111,7 +111,9 @@ except ganstrata.core.errors.GanstrataError as error:
 """
 
 
-def test_a_script_without_a_guard_is_told_what_it_lacks(fakes, written, config, tmp_path: Path) -> None:
+def test_the_error_about_a_script_without_a_guard_names_the_guard(
+    fakes, written, config, tmp_path: Path
+) -> None:
     config["engine"] = {"workers": 2}
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     command = [sys.executable, str(tmp_path / "script.py"), str(written(config)), str(tmp_path / "run")]

@@ -46,7 +46,7 @@ def test_elsewhere_nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory.keep_freed_memory() is False
 
 
-def test_a_library_without_the_call_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_without_the_call_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory.sys, "platform", "linux")
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda *_: object())
     assert memory.keep_freed_memory() is False

@@ -114,7 +114,7 @@ def test_an_edited_run_is_an_error_with_its_key(
         b"\0" * 1000,
     ],
 )
-def test_what_is_no_run_is_an_error_in_words(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_manifest_is_an_error_in_words(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(
         RunError, match=r"run\.json is damaged: .*; the run cannot be continued, use another directory"

@@ -174,7 +174,7 @@ def test_groups_are_the_configs_the_generators_or_cut_by_share(fakes, config) ->
     assert list(prepared.sets)[:3] == ["all", "0", "1"]
 
 
-def test_what_a_plugins_files_lack_is_told_with_its_place_in_the_config(fakes, config) -> None:
+def test_a_fault_of_a_plugins_file_has_its_place_in_the_config(fakes, config) -> None:
     config["scorers"].append({"use": "category", "as": "scene", "with": {"checkpoint": "bundled:room"}})
     with pytest.raises(
         ConfigError,

@@ -74,7 +74,7 @@ def test_a_damaged_manifest_is_an_error_in_words(content: str, words: str, tmp_p
         Run.open(tmp_path)
 
 
-def test_no_run_is_told_from_no_directory(tmp_path: Path) -> None:
+def test_a_missing_run_is_distinguished_from_a_missing_directory(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"it has no run.json"):
         Run.open(tmp_path)
     with pytest.raises(RunError, match=r"there is no such directory"):
@@ -123,7 +123,7 @@ def test_a_stage_is_done_while_its_files_are_what_it_wrote(run: Run) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_finishing_a_stage_makes_later_ones_due(stage: str, run: Run) -> None:
+def test_finishing_a_stage_makes_later_stages_due(stage: str, run: Run) -> None:
     for name in STAGES:
         run.finish(name, seconds=0.0)
     run.finish(stage, seconds=0.0)

@@ -105,7 +105,7 @@ def test_ways_of_compression_whose_members_cannot_be_unpacked_bit_by_bit(tmp_pat
         npy(np.zeros(3)).replace(b"<f8", b"|O8"),
     ],
 )
-def test_members_that_are_no_arrays(tmp_path: Path, member: bytes) -> None:
+def test_members_that_are_not_arrays_are_refused(tmp_path: Path, member: bytes) -> None:
     refused(CheckpointError, lambda: read_npz(npz(tmp_path / "a.npz", 0, codes=member), ("codes",)))
 
 

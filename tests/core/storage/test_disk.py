@@ -87,9 +87,7 @@ def test_whatever_is_there_is_removed_but_not_what_a_link_leads_to(tmp_path: Pat
 @pipes
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", READERS)
-def test_a_pipe_to_which_nobody_writes_and_a_device_without_end_are_refused(
-    name: str, tmp_path: Path
-) -> None:
+def test_a_pipe_without_a_writer_and_an_endless_device_are_refused(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises((GanstrataError, OSError), match="it is a pipe or a device, not a file"):
         READERS[name](tmp_path / name)
@@ -118,5 +116,5 @@ def test_a_pipe_that_a_shell_hands_over_is_read() -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="has no /proc")
-def test_the_folders_of_the_system_are_no_input() -> None:
+def test_folders_of_the_system_are_not_read() -> None:
     assert files_named({"a": "/proc", "b": "/proc/self/status"}) == {}

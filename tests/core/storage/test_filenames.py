@@ -111,7 +111,7 @@ def test_names_that_file_systems_confuse_keep_apart(names: tuple[str, ...]) -> N
     assert all(len(strip) <= len("edits/") + 164 + len(".png") for strip in strips)
 
 
-def test_a_name_that_looks_like_another_ones_file_has_a_file_of_its_own() -> None:
+def test_a_name_equal_to_the_stem_of_another_name_has_a_stem_of_its_own() -> None:
     taken = file_stem("Sofa")
     assert file_stem(taken) != taken
     assert on_disk(file_stem(taken.lower())) != on_disk(taken)
@@ -145,7 +145,7 @@ def test_names_that_only_begin_like_a_device_stay_as_they_are(name: str) -> None
     assert file_stem(name) == name.replace("/", ".")
 
 
-def test_the_longest_name_that_is_kept_whole() -> None:
+def test_the_longest_name_that_is_not_cut() -> None:
     assert file_stem("a" * 150) == "a" * 150
     assert re.fullmatch(r"a{150}-[0-9a-f]{12}", file_stem("a" * 151))
 

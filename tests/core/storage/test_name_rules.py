@@ -137,7 +137,7 @@ def test_nor_does_a_table(name: str, tmp_path: Path) -> None:
         ("0,nan1", "expected a number"),
     ],
 )
-def test_numbers_of_a_table_fit_where_they_are_kept(row: str, words: str, tmp_path: Path) -> None:
+def test_numbers_of_a_table_that_cannot_be_stored_are_refused(row: str, words: str, tmp_path: Path) -> None:
     file = tmp_path / "votes.csv"
     file.write_text(f"index,x\n{row}\n", encoding="utf-8")
     with pytest.raises(DataError) as caught:

@@ -105,7 +105,7 @@ def test_whoever_dies_at_any_rename_leaves_one_of_both(
     assert there(folder) == {**within("x", NEW), "x/mine.txt": b"mine"}
 
 
-def test_what_nobody_listed_stays(folder: Path, tmp_path: Path) -> None:
+def test_files_that_are_not_listed_stay(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "kept.txt").write_text("kept", encoding="utf-8")
     (folder / "notes").mkdir()

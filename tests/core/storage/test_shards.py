@@ -95,7 +95,7 @@ def test_a_changed_byte_is_noticed(shards: Shards, name: str) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"w": 3}', '{"missing": [[[0, 4]], 1]}'])
-def test_a_damaged_mark_is_no_mark(shards: Shards, content: str) -> None:
+def test_a_damaged_mark_does_not_count(shards: Shards, content: str) -> None:
     (shards.path / "done" / "first.json").write_text(content, encoding="utf-8")
     assert not shards.is_whole("first")
 
@@ -106,7 +106,7 @@ def test_a_piece_written_twice_is_the_later_one(shards: Shards) -> None:
     assert np.array_equal(shards.read("w")[:4, 2], np.arange(4) + 9.0)
 
 
-def test_making_the_arrays_again_keeps_them_unless_the_stamp_is_another(shards: Shards) -> None:
+def test_creating_arrays_again_keeps_their_data_unless_the_key_differs(shards: Shards) -> None:
     shards.create(LAYOUT, "one")
     assert shards.is_whole("first")
     shards.create(LAYOUT, "two")

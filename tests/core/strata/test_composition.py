@@ -103,7 +103,7 @@ def test_a_pass_can_be_edited_again_and_again() -> None:
     assert torch.equal(first.features[4], again.features[4])
 
 
-def test_an_edit_begins_at_the_last_kept_state_before_it() -> None:
+def test_an_edit_restarts_from_the_last_stored_state_before_it() -> None:
     generator = Ladder()
     codes = codes_of(generator, 2)
     done = Pass(generator, codes, restarts=[1, 3])
@@ -114,7 +114,7 @@ def test_an_edit_begins_at_the_last_kept_state_before_it() -> None:
         done.edited(codes, (0,))
 
 
-def test_layers_that_nobody_reads() -> None:
+def test_layers_that_no_stratum_reads() -> None:
     with pytest.raises(LayerError, match=r"reads layers \[7\]"):
         first_reader(Ladder(), (7,))
 

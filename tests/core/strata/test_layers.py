@@ -109,7 +109,7 @@ def test_groups_split_the_layers(count):
     assert sum(map(len, default_groups(count).values())) == count
 
 
-def test_sets_come_in_the_order_asked_for():
+def test_sets_are_in_the_requested_order():
     groups = {"low": (0, 1), "high": (2,)}
     sets = layer_sets(["high", "0-1", "all", "groups"], groups, 3)
     assert list(sets.items()) == [("high", (2,)), ("0-1", (0, 1)), ("all", (0, 1, 2)), ("low", (0, 1))]

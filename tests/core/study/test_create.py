@@ -132,7 +132,7 @@ def test_a_seed_makes_the_same_study_and_none_makes_another(fakes, copied: Path,
     assert again == keys[3]
 
 
-def test_without_names_the_variation_factors_are_asked_about(fakes, copied: Path, tmp_path: Path) -> None:
+def test_without_names_the_study_is_about_the_variation_factors(fakes, copied: Path, tmp_path: Path) -> None:
     key = make_study(
         copied,
         tmp_path / "study",

@@ -51,7 +51,7 @@ def test_one_mind_in_many_votes_counts_as_one_rater_each() -> None:
     assert result.high[0] - result.low[0] > 0.8 * (few.high - few.low)
 
 
-def test_what_nobody_chose_may_still_be_chosen() -> None:
+def test_a_choice_without_votes_has_an_upper_bound_above_zero() -> None:
     result = shares(np.zeros((10, 10), np.int64), ["a"] * 10, 2)
     assert (result.value[0], result.high[0], result.value[1], result.low[1]) == (1.0, 1.0, 0.0, 0.0)
     assert 0.02 < result.high[1] < 0.06  # 100 votes

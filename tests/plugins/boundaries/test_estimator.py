@@ -59,7 +59,7 @@ def test_a_regressor_on_the_scores_is_the_learner_ridge():
         assert a.facts == {**b.facts, "converged": True}
 
 
-def test_a_regressor_on_the_labels_has_its_plane_between_them():
+def test_a_regressor_on_labels_has_its_hyperplane_midway_between_them():
     w, scores = world()
     boundary = learner("sklearn.linear_model:Ridge").learn(w, scores[:, :1], CONCEPTS[:1])[0]
     chosen = select_extremes(scores[:, 0], Extremes(positives=100, negatives=100), concept="a/x", seed=0)

@@ -46,7 +46,7 @@ def world(n=1000, *, noise=0.3, seed=0, shift=0.0):
 
 @every
 @pytest.mark.parametrize("shift", [0.0, 4.0])
-def test_planted_boundaries_are_found_with_sign_place_and_unit_length(which, shift):
+def test_planted_boundaries_are_recovered_with_sign_offset_and_unit_length(which, shift):
     w, scores, directions = world(shift=shift)
     boundaries = learner(which).learn(w, scores, CONCEPTS, seed=1)
     assert boundaries.names == ("a/x", "a/y")

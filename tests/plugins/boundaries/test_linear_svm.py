@@ -36,7 +36,7 @@ def world(n=1500, *, noise=0.3, seed=0, shift=0.0):
 
 
 @pytest.mark.parametrize("loss", ["squared_hinge", "hinge"])
-def test_planted_boundaries_are_found(loss):
+def test_planted_boundaries_are_recovered(loss):
     w, scores, directions = world()
     boundaries = learner(loss=loss).learn(w, scores, CONCEPTS, seed=1)
     assert boundaries.names == ("a/x", "a/y")

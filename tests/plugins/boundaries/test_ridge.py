@@ -38,7 +38,7 @@ def by_normal_equations(w, y, alpha):
     return slope, y.mean() - slope @ w.mean(axis=0)
 
 
-def test_planted_boundaries_are_found():
+def test_planted_boundaries_are_recovered():
     w, scores, directions = world()
     boundaries = learner().learn(w, scores, CONCEPTS, seed=1)
     assert boundaries.names == ("a/x", "a/y", "a/z")
@@ -52,7 +52,7 @@ def test_planted_boundaries_are_found():
 
 @pytest.mark.parametrize("alpha", [1e-6, 1.0, 500.0])
 @pytest.mark.parametrize("shift", [0.0, 3.0])
-def test_it_is_ridge_regression_with_the_plane_at_the_mean_score(alpha, shift):
+def test_it_is_ridge_regression_with_the_hyperplane_at_the_mean_score(alpha, shift):
     w, scores, _ = world(n=400, shift=shift)
     share = 1.0 - 1e-9  # of 400 samples all are fitted
     boundaries = learner(alpha=alpha, train_share=share).learn(w, scores, CONCEPTS)

@@ -219,7 +219,7 @@ def test_an_edit_restarts_where_the_code_is_read_and_equals_a_full_pass(small: G
     assert not torch.allclose(done.rendering.images, render(small, codes + 0.5), atol=1e-3)
 
 
-def test_a_pass_leaves_the_states_it_kept_as_they_were(small: Generator) -> None:
+def test_a_pass_does_not_change_its_stored_states(small: Generator) -> None:
     """Activations overwrite their input: never one that somebody still holds."""
     codes = codes_of(small)
     done = Pass(small, codes, features=range(8))

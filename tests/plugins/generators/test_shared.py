@@ -104,7 +104,7 @@ def describe_checkpoint(tensors: dict[str, Tensor], **faults: Any) -> Examined:
     return Examined("Tiny", "some", {}, 4, 1, 3, 2, tensors, **faults)
 
 
-def test_what_does_not_fit_is_told_by_stored_names() -> None:
+def test_misfits_are_reported_by_stored_names() -> None:
     tensors = {"weight": torch.zeros(2, 4), "more": torch.zeros(1), "most": torch.zeros(1)}
     misfits = compare(tiny, tensors, {"weight": "head.w", "more": "head.more"})
     assert misfits.missing == ("bias",)
@@ -318,7 +318,7 @@ def test_the_card_has_the_facts_of_the_file(tmp_path: Path) -> None:
     assert (unsaid.licence, unsaid.source, unsaid.truncation) == ("unknown", "a.safetensors", "none")
 
 
-def test_faults_that_examining_finds_are_told_with_the_file(tmp_path: Path) -> None:
+def test_faults_of_an_examination_are_reported_with_the_file(tmp_path: Path) -> None:
     path, _ = write(tmp_path, conv_clamp=-1)
     with pytest.raises(CheckpointError, match=r"a\.safetensors: conv_clamp stored in the file is -1"):
         open_checkpoint(StyleGAN2, CheckpointConfig(checkpoint=str(path)))

@@ -74,7 +74,7 @@ def test_other_networks_are_not_recognised() -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_faults_are_told_by_the_names_in_the_file(layout: str, tmp_path: Path) -> None:
+def test_faults_are_reported_by_the_names_in_the_file(layout: str, tmp_path: Path) -> None:
     tensors = small_state(layout)
     conv, bias = {
         "nvidia": ("synthesis.b8.conv0.weight", "synthesis.b16.conv1.bias"),

@@ -210,7 +210,7 @@ def test_classes_that_are_no_walls_are_refused(wanted: list[str], classes: list[
         ),
     ],
 )
-def test_faults_are_told_before_anything_is_built(options: dict[str, Any], message: str) -> None:
+def test_faults_are_reported_before_anything_is_built(options: dict[str, Any], message: str) -> None:
     data = {
         "generator": {"use": "stylegan2", "with": {"checkpoint": "bundled:rooms"}},
         "scorers": [{"use": "layout", "with": options}],

@@ -35,7 +35,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_serializer
         "a\nb",
     ],
 )
-def test_other_texts_are_no_files(text: str) -> None:
+def test_other_texts_are_not_taken_for_files(text: str) -> None:
     assert files_named({"text": text}) == {}
 
 
@@ -43,7 +43,7 @@ def test_a_bundle_counts_by_its_files() -> None:
     assert list(files_named({"checkpoint": "bundled:rooms"})) == ["checkpoint"]
 
 
-def test_values_are_found_wherever_they_are() -> None:
+def test_values_are_collected_at_any_depth() -> None:
     assert dict(values_in({"a": ["x", {"b": ("y",)}], "c": {"z"}, "d": Path("w")})) == {
         "a.0": "x",
         "a.1.b.0": "y",
