@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
+from .computing import computing
 from .effect_analyses import COMMANDS
 from .option_types import LENGTH, PATH
 from .streams import say
-from .work import working
 
 directory = click.argument("run_dir", type=PATH)
 silent = click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")
@@ -93,7 +93,7 @@ def objects_command(
       ganstrata analysis objects runs/rooms --start category/living_room \\
         --along category/bedroom-vs-living_room --along category/dining_room-vs-bedroom
     """
-    with working("Earlier results are kept; run the same command again.", quiet=quiet) as progress:
+    with computing("Earlier results are kept; run the same command again.", quiet=quiet) as progress:
         from ..core.analyses.objects import TransitionRequest
         from ..core.pipeline.analyse import objects
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .computing import computing
 from .errors import clean
 from .option_types import PATH
 from .streams import say
-from .work import working
 
 if TYPE_CHECKING:
     from ..core.analyses.base import AnalysisRequest, AnalysisResult
@@ -96,7 +96,7 @@ def ranking_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
     Example:
       ganstrata analysis ranking runs/rooms --levels attribute --top 10
     """
-    with working(AFTER_INTERRUPTION, quiet=True):
+    with computing(AFTER_INTERRUPTION, quiet=True):
         from ..core.analyses.ranking import ranking
         from ..core.pipeline.analyse import analyse_runs
 
@@ -119,7 +119,7 @@ def hierarchy_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
     Example:
       ganstrata analysis hierarchy runs/rooms runs/churches --out both
     """
-    with working(AFTER_INTERRUPTION, quiet=True):
+    with computing(AFTER_INTERRUPTION, quiet=True):
         from ..core.analyses.hierarchy import hierarchy
         from ..core.pipeline.analyse import analyse_runs
 
@@ -145,7 +145,7 @@ def entanglement_command(run_dir: Path, **options: Any) -> None:
     Example:
       ganstrata analysis entanglement runs/rooms --layers upper --cluster
     """
-    with working(AFTER_INTERRUPTION, quiet=True):
+    with computing(AFTER_INTERRUPTION, quiet=True):
         from ..core.analyses.entanglement import entanglement
         from ..core.pipeline.analyse import analyse_run
 
@@ -165,7 +165,7 @@ def ablation_command(run_dir: Path, **options: Any) -> None:
     Example:
       ganstrata analysis ablation runs/rooms --levels attribute
     """
-    with working(AFTER_INTERRUPTION, quiet=True):
+    with computing(AFTER_INTERRUPTION, quiet=True):
         from ..core.analyses.ablation import ablation
         from ..core.pipeline.analyse import analyse_run
 
@@ -189,7 +189,7 @@ def layers_command(run_dir: Path, **options: Any) -> None:
     Example:
       ganstrata analysis layers runs/rooms --concepts attribute/indoor_lighting --layers upper
     """
-    with working(AFTER_INTERRUPTION, quiet=options["quiet"]) as progress:
+    with computing(AFTER_INTERRUPTION, quiet=options["quiet"]) as progress:
         from ..core.pipeline.analyse import analyse_layers
 
         result = analyse_layers(run_dir, _request(options), progress=progress)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from .computing import computing
 from .option_types import LENGTH, PATH, Number
 from .streams import say
-from .work import working
 
 
 @click.command()
@@ -129,7 +129,7 @@ def manipulate(
       ganstrata manipulate runs/rooms --along attribute/daylight --keep attribute/indoor_lighting --search
       ganstrata manipulate runs/rooms --mode joint --along layout/line:4@bottom --along colour/blue:2@6-9
     """
-    with working("Earlier results are kept; run the same command again.", quiet=quiet) as progress:
+    with computing("Earlier results are kept; run the same command again.", quiet=quiet) as progress:
         from ..core.editing.manipulate import perform
         from ..core.editing.request import EditRequest
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
+from .computing import computing
 from .init import is_checkpoint, name_of
 from .option_types import PATH
 from .streams import say
-from .work import working
 
 
 @click.command()
@@ -40,7 +40,7 @@ def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str 
     """
     is_file_alone = is_checkpoint(config)
     out = Path("runs") / (name_of(str(config)) if is_file_alone else config.stem) if out is None else out
-    with working(f"The same command continues the run in {out}.", quiet=quiet) as progress:
+    with computing(f"The same command continues the run in {out}.", quiet=quiet) as progress:
         from ..core.config.parsing import parse_yaml
         from ..core.config.reading import config_of, read_config
         from ..core.config.starter import starter_config

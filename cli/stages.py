@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
+from .computing import computing
 from .option_types import PATH
 from .streams import say
-from .work import working
 
 directory = click.argument("run_dir", type=PATH)
 silent = click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")
 
 
 def _run_stage(run_dir: Path, stage: str, quiet: bool) -> None:
-    with working(f"`ganstrata {stage} {run_dir}` continues.", quiet=quiet) as progress:
+    with computing(f"`ganstrata {stage} {run_dir}` continues.", quiet=quiet) as progress:
         from ..core.pipeline.perform import resume
 
         resume(run_dir, stage, progress=progress)
@@ -42,7 +42,7 @@ def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], q
             )
         _run_stage(run_dir, "synthesize", quiet)
         return
-    with working(f"The same command continues the run in {run_dir}.", quiet=quiet) as progress:
+    with computing(f"The same command continues the run in {run_dir}.", quiet=quiet) as progress:
         from ..core.config.reading import read_config
         from ..core.pipeline.perform import perform
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
+from .computing import computing
 from .errors import clean, reported
 from .option_types import PATH
 from .streams import say, tell
-from .work import working
 
 
 @click.group()
@@ -84,7 +84,7 @@ def make_command(
     malformed = [text for text in words if "=" not in text]
     if malformed:
         raise click.BadParameter(f"'{malformed[0]}' is not of the form NAME=TEXT", param_hint="'--words'")
-    with working("Run the same command again.", quiet=quiet) as progress:
+    with computing("Run the same command again.", quiet=quiet) as progress:
         from ..core.study.create import StudyRequest, make_study
         from ..core.study.key import KEY, PAGE
 

@@ -310,7 +310,7 @@ class Axes(ganstrata.BoundaryLearner):
 
 
 class PerLayer(LinearSVM):
-    """The bundled learner, asked for a boundary per layer."""
+    """The bundled learner, with a boundary per layer."""
 
     layerwise = True
 

@@ -1,4 +1,4 @@
-"""Small generators in files: written with their settings, loaded, and asked for codes."""
+"""Small generators in files: write them with their settings, load them, and draw their codes."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class Direct(nn.Module):
 
 
 class Odd(nn.Module):
-    """Goes wrong in the way it is asked to."""
+    """Fails in the way that `how` says."""
 
     def __init__(self, how: str) -> None:
         super().__init__()

@@ -76,7 +76,7 @@ class Counting(Progress):
 
 
 class Made(NamedTuple):
-    """A run of the stages before the report, how many pictures each of them made, and what was said."""
+    """A run of the stages before the report, the pictures that each of them made, and the printed lines."""
 
     run: Run
     pictures: dict[str, int]
@@ -103,7 +103,7 @@ def stage_by_stage(config: dict[str, Any], folder: Path) -> Made:
 
 
 def small_run(site: Path, folder: Path, *, adaptive: bool) -> Made:
-    """The run, made where nobody has asked for its plugins."""
+    """The run, made in a process that has not loaded its plugins."""
     with _on_path(site):
         return stage_by_stage(awkward(adaptive=adaptive), folder)
 

@@ -1,4 +1,4 @@
-"""Recognise files that are no readable checkpoints, and refuse them with advice on what to do instead."""
+"""Recognise files that are not readable checkpoints, and refuse them with advice on what to do instead."""
 
 from __future__ import annotations
 

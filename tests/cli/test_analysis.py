@@ -1,4 +1,4 @@
-"""`ganstrata analysis`: what it prints, and that a mistake is told and writes nothing."""
+"""`ganstrata analysis`: what it prints, and that a mistake is reported and writes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ganstrata manipulate`: what it prints, and that a mistake is told and writes nothing."""
+"""`ganstrata manipulate`: what it prints, and that a mistake is reported and writes nothing."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ HUGE = {
 
 
 class Talkative:
-    """An object that must not be asked what it is."""
+    """An object whose methods must not be called."""
 
     def __repr__(self) -> str:
         raise AssertionError("was asked")

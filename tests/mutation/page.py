@@ -81,7 +81,7 @@ def write_page(
 
 
 def reason_for(row: Mapping[str, Any], argued: Mapping[str, Mapping[str, str]]) -> str:
-    """Why a fault may live; empty where nobody has said."""
+    """Return why a fault may survive; empty without a reason."""
     key = " | ".join(
         (row["function"], row["context"], f"{row['before']} -> {row['after']}", str(row["repeat"]))
     )

@@ -36,7 +36,7 @@ SURVIVED = "survived"
 
 @cache
 def source_of(file: str) -> str:
-    """A file as it was when it was first asked for: it may be worked on meanwhile."""
+    """A file as it was when it was first read: somebody may edit it meanwhile."""
     return (ROOT / file).read_text(encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""The generator's quality on a few pictures: told apart or not, scores by name, targets met and missed."""
+"""The generator's quality on a few pictures: distinguished or not, scores by name, targets met and missed."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Movement(StrictNumbers):
 
 
 def check(matrix: Matrix) -> None:
-    """Refuse what is no movement of the plane.
+    """Refuse a matrix that is not a movement of the plane.
 
     Raises:
         ValueError: it is projective, or cannot be undone.

@@ -256,7 +256,7 @@ def test_shares_add_up_and_differ_from_exact_shares_by_less_than_one(sizes: list
 
 
 def test_no_class_of_odd_size_is_dropped() -> None:
-    """40 classes of 5, halves asked for: both ends would round up to 3, and overlap."""
+    """For halves of 40 classes of 5, both ends would round up to 3, and overlap."""
     rng = np.random.default_rng(0)
     classes = np.repeat(np.arange(40), 5)
     selection, highest, lowest = chosen(rng.standard_normal(200), 0.5, 0.5, classes=classes)

@@ -282,7 +282,7 @@ def test_files_that_are_not_configs_are_refused(tmp_path: Path, name: str, text:
 
 
 def test_merged_keys_may_be_overridden(tmp_path: Path) -> None:
-    """A YAML merge is no repetition."""
+    """A YAML merge is not a repetition."""
     text = GOOD.replace("[{use: hue}]", "[&a {use: hue, as: one}, {<<: *a, as: two}]")
     assert [s.alias for s in read_config(written(tmp_path, text)).scorers] == ["one", "two"]
 

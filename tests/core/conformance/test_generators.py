@@ -91,7 +91,7 @@ class OwnNoise(Sound):
         return images + 0.01 * float(np.random.default_rng().random())
 
 
-class Company(Sound):
+class BatchDependent(Sound):
     def finish(self, state: State) -> Tensor:
         images = super().finish(state)
         return images - images.mean() + 0.5
@@ -202,7 +202,7 @@ class NoState(Sound):
         return None  # type: ignore[return-value]
 
 
-class OddKept(Sound):
+class WrongKept(Sound):
     def begin(self, inputs: Inputs) -> State:
         return State(None, kept=[1])  # type: ignore[arg-type]
 
@@ -242,7 +242,7 @@ class Dark(Sound):
         (Numpy, "draws from or seeds numpy's global random numbers"),
         (Python, "draws from or seeds Python's global random numbers"),
         (OwnNoise, "does not give the same picture twice"),
-        (Company, "changes by .* with the other samples of its batch"),
+        (BatchDependent, "changes by .* with the other samples of its batch"),
         (ByPlace, "changes by .* with the other samples of its batch"),
         (Drawing, r"sample\(\) gives another sample 1 in a batch of samples 0 and 1 than alone"),
         (Training, r"leaves parts\['head'\]\.1 in training mode.*\.eval\(\)"),
@@ -256,7 +256,7 @@ class Dark(Sound):
         (WholeZ, r"returned z of torch\.int64; floats were expected"),
         (WholeW, r"map returned torch\.int32; floats were expected"),
         (NoState, r"begin returned NoneType; a ganstrata\.State"),
-        (OddKept, "begin returned a State with list for kept"),
+        (WrongKept, "begin returned a State with list for kept"),
         (Sparse, r"finish returned a torch\.sparse_coo tensor"),
         (Nowhere, "finish returned a .* tensor on meta"),
         (Dark, r"the picture of sample 0 is not finite .* it began in stratum 1 \('paint'\)"),

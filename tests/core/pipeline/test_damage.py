@@ -106,10 +106,10 @@ def plan(furnished) -> dict[str, Any]:
 
 @pytest.fixture
 def whole(
-    fakes, invoke: Invoke, plan, tmp_path_factory: pytest.TempPathFactory, _kept: dict[str, Path]
+    fakes, invoke: Invoke, plan, tmp_path_factory: pytest.TempPathFactory, _copies: dict[str, Path]
 ) -> Path:
     """The finished run with what other commands have written into it; not to be changed."""
-    if "run" not in _kept:
+    if "run" not in _copies:
         path = tmp_path_factory.mktemp("whole") / "run"
         ganstrata.run(plan, path)
         for command in (
@@ -142,12 +142,12 @@ def whole(
         ):
             result = invoke(*command)
             assert result.exit_code == 0, result.stderr
-        _kept["run"] = path
-    return _kept["run"]
+        _copies["run"] = path
+    return _copies["run"]
 
 
 @pytest.fixture(scope="module")
-def _kept() -> dict[str, Path]:
+def _copies() -> dict[str, Path]:
     return {}
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong is said in words, with the right exit code, and what was computed stays usable."""
+"""Failures are reported in words and with the right exit code, and earlier results stay usable."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ class Two(Several):
 
 
 class Soft(Sound):
-    """A condition that is no class."""
+    """A condition that is not a class."""
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
         latents = super().sample(n, seed, start, stream)

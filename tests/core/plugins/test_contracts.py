@@ -33,7 +33,7 @@ class Smallest(ganstrata.Generator):
 
 
 class Flat(ganstrata.Scorer):
-    """Gives back what it is told to."""
+    """Returns the latents that a test sets."""
 
     concepts = (Concept("one", "object"), Concept("two", "object", may_be_undefined=True))
     returned: Tensor = torch.zeros(2, 2)

@@ -267,7 +267,7 @@ def test_orders_are_of_the_resamplings_in_which_both_depths_are_defined():
 
 @pytest.mark.parametrize("samples", [16, 32])
 def test_curves_of_few_samples_are_as_uncertain_as_students_interval_says(samples):
-    """So that what adaptive sampling stops at 16 samples is not told too surely."""
+    """Effects that adaptive sampling stops at 16 samples are not stated with too much certainty."""
     changes = planted([at(2), at(5)], samples=samples, noise=0.5, seed=samples)
     changes = np.concatenate([changes, np.full((2, L, 100), np.nan)], axis=2)  # the rest was not moved
     result = hierarchy(changes, ["layout", "colour"], bootstrap=4000)

@@ -61,7 +61,7 @@ class Broken:
 
 @pytest.fixture
 def worked(fakes, config, copied: Path):
-    """worked(listener, ...) makes the report again while they listen, and returns what was said."""
+    """Return a function worked(listener, ...) that writes the report again and returns standard error."""
 
     def run_with(*listeners: object) -> str:
         for listener in listeners:

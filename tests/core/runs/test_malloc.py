@@ -1,4 +1,4 @@
-"""Freed memory is kept where the C library can be told so."""
+"""Freed memory is kept if the C library allows it."""
 
 from __future__ import annotations
 

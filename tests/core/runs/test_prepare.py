@@ -1,4 +1,4 @@
-"""From a validated config to plugins that fit each other; what only they can tell is told at once."""
+"""From a validated config to plugins that fit each other; what only they show is reported together."""
 
 from __future__ import annotations
 

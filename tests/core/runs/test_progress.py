@@ -1,4 +1,4 @@
-"""What is said while work goes on: lines, a bar on a terminal, or nothing."""
+"""Progress: lines, a bar on a terminal, or nothing."""
 
 from __future__ import annotations
 

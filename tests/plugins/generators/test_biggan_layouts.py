@@ -272,7 +272,7 @@ def test_missing_superfluous_and_misshapen_tensors_are_named(tmp_path: Path, lay
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_no_tensor_can_be_left_out_be_a_scalar_or_be_empty(layout: str) -> None:
-    """Whatever is wrong, it is said: nothing but a CheckpointError comes out, and nothing is overlooked."""
+    """Every fault is a CheckpointError, and none is overlooked."""
     state = small_state(layout)
     # The other blocks are like this one.
     ignored = r".*\.(sv0|bn\.accumulation_counter)|blocks\.[02-9]\..*|generator\.layers\.[03-9]\..*"

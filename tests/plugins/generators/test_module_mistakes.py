@@ -1,4 +1,4 @@
-"""Every mistake that a user of `module` can make is told by the name of the field."""
+"""Every mistake that a user of `module` can make is reported with the name of the field."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODES = {**STYLED, "mapping": "mapping", "codes": ["low", "middle", "high"]}
 
 
 def fault(**config: Any) -> str:
-    """What is said of a config: the field, then why."""
+    """Return the faults of a config: the field, then the reason."""
     with pytest.raises(ConfigError) as caught:
         ganstrata.load_generator("module", device="cpu", **config)
     return "\n".join(str(each) for each in caught.value.faults)

@@ -1,4 +1,4 @@
-"""Any function as a scorer, and what is said when it is no such function."""
+"""Any function as a scorer, and the error for a function that cannot be one."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ KEYS = keys_of(CONFIG, PROVENANCE, LAYERS)
 
 
 def leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every field of a model that is no model itself."""
+    """Every field of a model whose value is not a model."""
     for name, field in model.model_fields.items():
         inner = [
             a

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def working(after_interruption: str, *, quiet: bool) -> Iterator[Progress]:
+def computing(after_interruption: str, *, quiet: bool) -> Iterator[Progress]:
     """Report errors without a traceback, and yield the progress display.
 
     Args:
