@@ -62,8 +62,8 @@ if TYPE_CHECKING:
     from .core.probing.concept_stats import spread_of
     from .core.probing.samples import Samples, probe
     from .core.randomness import Stream
-    from .core.rescoring.hierarchy import Hierarchy
-    from .core.rescoring.rescore import hierarchy, rescore
+    from .core.rescoring.hierarchy import Hierarchy, hierarchy
+    from .core.rescoring.rescore import rescore
     from .core.rescoring.results import Effects
     from .core.runs.loading import load_generator, load_learner, load_scorer
     from .core.strata.composition import Pass, render
@@ -115,7 +115,7 @@ _HOMES = {
     "accuracy": "boundaries.selection",
     "boundary_of": "boundaries.hyperplane",
     "edit_direction": "strata.moves",
-    "hierarchy": "rescoring.rescore",
+    "hierarchy": "rescoring.hierarchy",
     "hookimpl": "plugins.hookspecs",
     "learn": "boundaries.learn",
     "load_generator": "runs.loading",

@@ -24,7 +24,7 @@ def main(picture: Path) -> None:
     learner = ganstrata.load_learner("ridge", device="cpu", positives=100, negatives=100)
 
     probed = ganstrata.probe(generator, [scorer], samples=512)
-    boundaries = ganstrata.learn(probed, learner, generator, concepts=["hue/saturation"], resamples=0)
+    boundaries = ganstrata.learn(generator, probed, learner, concepts=["hue/saturation"], resamples=0)
     normal = boundaries.of("hue/saturation").normal  # (D,)
     column = [concept.name for concept in scorer.concepts].index("saturation")
 

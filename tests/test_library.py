@@ -46,7 +46,7 @@ def learner(fakes) -> BoundaryLearner:
 def learnt(samples: Samples, generator: Generator, learner: BoundaryLearner) -> Learnt:
     """Boundaries of two concepts, learnt once."""
     return ganstrata.learn(
-        samples, learner, generator, concepts=["seen/red", "seen/left"], resamples=0, seed=3
+        generator, samples, learner, concepts=["seen/red", "seen/left"], resamples=0, seed=3
     )
 
 
@@ -68,7 +68,7 @@ def test_samples_are_those_of_a_run(samples: Samples, finished: Run) -> None:
 def test_boundaries_and_effects_are_those_of_a_run(
     samples: Samples, learner: BoundaryLearner, generator: Generator, seen: Scorer, finished: Run
 ) -> None:
-    learnt = ganstrata.learn(samples, learner, generator, seed=3)
+    learnt = ganstrata.learn(generator, samples, learner, seed=3)
     stored, skipped = load_boundaries(finished.path)
     assert learnt.names == stored.names
     assert learnt.skipped == skipped
@@ -110,7 +110,7 @@ def test_without_probing_samples_the_moved_samples_give_the_statistics(
     assert np.isnan(
         effects.low_total
     ).all()  # a plain list of boundaries says nothing of other learning samples
-    with pytest.raises(UserError, match=r"single layers were not moved.*layers=\['all', 'each'\]"):
+    with pytest.raises(UserError, match=r"single layers were not re-scored.*layers=\['all', 'each'\]"):
         ganstrata.hierarchy(effects)
 
 
@@ -182,6 +182,38 @@ def test_effects_have_rows_html_and_a_plot(finished: Run) -> None:
     )
 
 
+def test_every_result_shows_itself_in_a_notebook(
+    samples: Samples, generator: Generator, learner: BoundaryLearner, finished: Run
+) -> None:
+    assert samples._repr_html_().count("<tr>") == 1 + len(samples.concepts)
+    assert [row["id"] for row in samples.rows()] == [concept.name for concept in samples.concepts]
+    learnt = ganstrata.learn(generator, samples, learner, concepts="seen/*", resamples=0)
+    assert "array" not in repr(learnt)
+    assert learnt._repr_html_().count("<tr>") == 1 + len(learnt) + len(learnt.skipped)
+    assert "does not vary here" in learnt._repr_html_()
+    hierarchy = read_effects(finished).hierarchy()
+    assert "array" not in repr(hierarchy)
+    for m, level in enumerate(hierarchy.levels):
+        assert f"{level}={hierarchy.depth.value[m]:.2f}" in repr(hierarchy)
+    assert hierarchy._repr_html_().count("<tr>") == 1 + len(hierarchy.levels)
+    assert hierarchy.plot()._repr_svg_().startswith("<svg")
+    rows = hierarchy.rows()
+    assert len(rows) == hierarchy.curve.value.size
+    assert [row["mean_in_sd"] for row in rows] == hierarchy.curve.value.ravel().tolist()
+    assert repr(generator) == "<FakeLayers 'fake_layers' on cpu>"
+
+
+def test_one_boundary_and_one_layer_set_may_stand_alone(
+    learnt: Learnt, samples: Samples, generator: Generator, seen: Scorer
+) -> None:
+    one = ganstrata.rescore(generator, {"seen": seen}, learnt[0], probed=samples, layers="all", **RESCORING)
+    several = ganstrata.rescore(
+        generator, {"seen": seen}, learnt[:1], probed=samples, layers=["all"], **RESCORING
+    )
+    np.testing.assert_array_equal(one.mean, several.mean)
+    assert list(one.sets) == ["all"]
+
+
 def test_effects_become_a_data_frame(finished: Run) -> None:
     pandas = pytest.importorskip("pandas")
     effects = read_effects(finished)
@@ -216,9 +248,9 @@ def test_wrong_arguments_are_user_errors(
     with pytest.raises(UserError, match="from 0 to 1; 2 was given"):
         ganstrata.probe(generator, seen, samples=32, mixing=2.0)
     with pytest.raises(UserError, match=r"'seen/rde' matches none\. Did you mean 'seen/red'"):
-        ganstrata.learn(samples, learner, generator, concepts=["seen/rde"])
+        ganstrata.learn(generator, samples, learner, concepts=["seen/rde"])
     with pytest.raises(DataError, match="no boundary could be learnt:\n  seen/constant: does not vary here"):
-        ganstrata.learn(samples, learner, generator, concepts=["seen/constant"])
+        ganstrata.learn(generator, samples, learner, concepts=["seen/constant"])
     with pytest.raises(
         UserError,
         match=r"samples=4 \(must be at least 8\), distance=0 \(.+\), unit='cm' \(must be 'sd' or 'raw'\), "
@@ -236,6 +268,26 @@ def test_wrong_arguments_are_user_errors(
             learnt,
             probed=samples,
         )
+    with pytest.raises(
+        UserError, match=r"learn\(\) needs a Generator as `generator`, .+; it was given a Samples"
+    ):
+        ganstrata.learn(samples, learner, generator)
+    with pytest.raises(
+        UserError, match=r"learn\(\) needs a BoundaryLearner as `learner`, .+ given a Samples"
+    ):
+        ganstrata.learn(generator, samples, samples)
+    with pytest.raises(
+        UserError, match=r"needs a Boundary as `boundaries`, from ganstrata\.learn; it was given a str"
+    ):
+        ganstrata.rescore(generator, {"seen": seen}, learnt.names)
+    with pytest.raises(
+        UserError, match=r"needs a Samples as `probed`, from ganstrata\.probe; it was given a Learnt"
+    ):
+        ganstrata.rescore(generator, {"seen": seen}, learnt, probed=learnt)
+    with pytest.raises(
+        UserError, match=r"needs a Scorer as `scorers`, from ganstrata\.load_scorer; it was given a Ridge"
+    ):
+        ganstrata.probe(generator, learner)
     with pytest.raises(UserError, match="no boundaries were given"):
         ganstrata.rescore(generator, {"seen": seen}, Boundaries())
 
@@ -244,11 +296,11 @@ def test_learners_of_layers_need_codes(generator: Generator, seen: Scorer) -> No
     learner = ganstrata.load_learner("ridge", device="cpu", positives=100, negatives=100, per_layer=True)
     plain = ganstrata.probe(generator, {"seen": seen}, samples=320, seed=3)
     with pytest.raises(DataError, match=r"call probe\(\) with mixing above 0"):
-        ganstrata.learn(plain, learner, generator)
+        ganstrata.learn(generator, plain, learner)
     mixed = ganstrata.probe(generator, {"seen": seen}, samples=320, seed=3, mixing=0.9)
     assert mixed.codes is not None
     assert mixed.codes.shape == (320, 8, 16)
-    boundaries = ganstrata.learn(mixed, learner, generator, concepts=["seen/red"], resamples=0)
+    boundaries = ganstrata.learn(generator, mixed, learner, concepts=["seen/red"], resamples=0)
     assert boundaries[0].normal.shape == (8, 16)
     effects = ganstrata.rescore(
         generator,

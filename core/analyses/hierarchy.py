@@ -238,21 +238,10 @@ def _hierarchy_of(source: LabelledRun, rows: Sequence[int]) -> Hierarchy:
     Raises:
         UserError: the generator has one layer, single layers were not re-scored, or there is no factor.
     """
-    hierarchy = source.effects.hierarchy(rows)
-    if hierarchy is not None:
-        return hierarchy
-    if len(source.effects.sets["all"]) == 1:
-        raise UserError(
-            f"{source.label}: this generator has one layer, so layer-wise analysis does not apply"
-        )
-    if not source.effects.single_layers():
-        raise UserError(
-            f"{source.label}: single layers were not re-scored; "
-            "make a run with rescoring.layers: [all, each, groups]"
-        )
-    raise UserError(
-        f"{source.label}: none of the requested concepts is a variation factor, so layers cannot be compared"
-    )
+    try:
+        return source.effects.hierarchy(rows)
+    except UserError as error:
+        raise UserError(f"{source.label}: {error}") from None
 
 
 def _check_groups(sources: Sequence[LabelledRun]) -> None:

@@ -67,10 +67,8 @@ class LayerComparison:
         return layer_effects(self.rows, self.levels)
 
 
-def right_layers(hierarchy: Hierarchy | None) -> dict[str, tuple[str, float]]:
+def right_layers(hierarchy: Hierarchy) -> dict[str, tuple[str, float]]:
     """Return, by level, the group where its effect peaks and the share of resamplings that agree."""
-    if hierarchy is None:
-        return {}
     groups = {}
     for m, level in enumerate(hierarchy.levels):
         shares = hierarchy.groups.value[m]  # (G,)
@@ -109,7 +107,7 @@ def compare(effects: Effects, request: AnalysisRequest) -> LayerComparison:
             "none of the requested concepts is a variation factor; "
             "name them with --concepts to compare their layers anyway"
         )
-    peaks = right_layers(effects.hierarchy())
+    peaks = {} if effects.missing_hierarchy() else right_layers(effects.hierarchy())
     right_set = None if request.layers is None else select_layer_set(effects, request.layers)[0]
     if right_set is None:
         unknown = sorted({effects.boundaries[i].level for i in rows} - peaks.keys())

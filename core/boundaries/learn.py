@@ -18,7 +18,9 @@ from ..config.schema import Condition
 from ..conformance import random_state
 from ..conformance.learned import check_learned
 from ..errors import DataError, PluginBroken, UserError, nearest
+from ..figures.notebook import html_table
 from ..messages import listed
+from ..plugins.arguments import require, several
 from ..plugins.base import owner_of
 from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.records import Boundaries, Boundary, Concept
@@ -87,13 +89,19 @@ class Learnt(Boundaries):
     skipped: Mapping[str, str] = MappingProxyType({})
     relearnt: Resampled | None = None
 
+    def _repr_html_(self) -> str:
+        """Return the table of boundaries and of skipped concepts that a notebook shows."""
+        rows = [(boundary.name, boundary.level, "") for boundary in self]
+        rows += [(concept, "", reason) for concept, reason in self.skipped.items()]
+        return html_table(("boundary", "level", "no boundary, because"), rows)
+
 
 def learn(
+    generator: Generator,
     samples: Samples,
     learner: BoundaryLearner,
-    generator: Generator,
     *,
-    concepts: Sequence[str] = ("*",),
+    concepts: str | Sequence[str] = ("*",),
     conditions: Sequence[Condition] = (),
     resamples: int = 12,
     seed: int = 0,
@@ -103,20 +111,23 @@ def learn(
     n.w + b is the signed distance of w from the hyperplane; it is positive on the side of high scores.
 
     Args:
+        generator: generator of the samples. Boundaries store its fingerprint and fit no other generator.
         samples: from `ganstrata.probe`.
         learner: from `ganstrata.load_learner`.
-        generator: generator of the samples. Boundaries store its fingerprint and fit no other generator.
-        concepts: patterns of concept names, such as `hue/*`.
+        concepts: one pattern or several patterns of concept names, such as `hue/*`.
         conditions: a concept to edit and the concepts to keep. Each condition adds a conditional direction.
         resamples: how often the boundaries are learnt again from resampled samples (bootstrap). The intervals
             of effects then include the variance due to learning. 0 for none.
         seed: seed of the learner's random choices and of the resampling.
 
     Raises:
-        UserError: a pattern matches no concept.
+        UserError: an argument has the wrong type, or a pattern matches no concept.
         DataError: no concept could be learnt, or a learner of w+ needs codes and the samples have none.
     """
-    names = [concept.name for concept in samples.concepts]
+    require("learn()", "generator", generator, Generator, "ganstrata.load_generator")
+    require("learn()", "samples", samples, Samples, "ganstrata.probe")
+    require("learn()", "learner", learner, BoundaryLearner, "ganstrata.load_learner")
+    concepts, names = several(concepts), [concept.name for concept in samples.concepts]
     for pattern in concepts:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise UserError(

@@ -86,15 +86,10 @@ class Results(Run):
         Raises:
             UserError: single layers were not moved, or no concept is a variation factor.
         """
-        hierarchy = self.effects.hierarchy()
-        if hierarchy is None:
-            reason = (
-                "nothing is a variation factor"
-                if self.effects.single_layers()
-                else "single layers were not moved (rescoring.layers lacks `each`)"
-            )
-            raise UserError(f"{self.path}: {reason}, so there is no hierarchy of layers")
-        return hierarchy
+        try:
+            return self.effects.hierarchy()
+        except UserError as error:
+            raise UserError(f"{self.path}: {error}") from None
 
 
 def open_run(path: Path | str) -> Results:

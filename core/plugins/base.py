@@ -58,6 +58,11 @@ class Plugin(ABC):  # noqa: B024 - what is abstract differs by kind
     def __init__(self, config: PluginConfig, device: torch.device) -> None:
         self.config, self.device = config, device
 
+    def __repr__(self) -> str:
+        """Return the class, the registered name and the device; a config may be long."""
+        name = f" '{self.name}'" if self.name else ""
+        return f"<{type(self).__name__}{name} on {getattr(self, 'device', 'no device')}>"
+
 
 def owner_of(plugin: Plugin) -> str:
     """Describe a plugin for messages: by name and distribution, or by class if it was not built by name."""

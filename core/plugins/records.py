@@ -9,6 +9,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..errors import UserError, nearest
+from ..messages import listed, visible
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -211,13 +214,13 @@ class Boundary:
 
     concept: str
     level: str
-    normal: NDArray[np.float32]
-    offset: NDArray[np.float32]
+    normal: NDArray[np.float32] = field(repr=False)
+    offset: NDArray[np.float32] = field(repr=False)
     space: str
     generator: str
     layers: tuple[int, ...] | None = None
     given: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -243,12 +246,19 @@ class Boundaries(tuple[Boundary, ...]):
         """Return the boundary with this name.
 
         Raises:
-            KeyError: there is none; the message lists the names.
+            UserError: there is none; the message lists the names.
         """
         for boundary in self:
             if boundary.name == name:
                 return boundary
-        raise KeyError(f"no boundary for '{name}'; there are {', '.join(self.names) or 'none'}")
+        raise UserError(
+            f"no boundary for '{visible(name)}'.{nearest(name, self.names)} "
+            f"There are {', '.join(self.names) or 'none'}"
+        )
+
+    def __repr__(self) -> str:
+        """Return the number of boundaries and their first names, not the normals."""
+        return f"{type(self).__name__}({len(self)}: {listed(self.names)})"
 
 
 @dataclass(frozen=True)

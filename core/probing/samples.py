@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,12 +12,17 @@ from numpy.typing import NDArray
 
 from ..device import auto_batch
 from ..errors import UserError, nearest
+from ..figures.notebook import data_frame, html_table
+from ..plugins.arguments import require
 from ..plugins.contracts import Generator, Scorer
 from ..plugins.records import Concept
 from ..randomness import Stream
 from ..runs.manifest import ConceptStats
 from ..strata.scored_generator import ScoredGenerator
 from .concept_stats import spread_of, statistics_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Scorers = Scorer | Sequence[Scorer] | Mapping[str, Scorer]
 
@@ -65,6 +71,35 @@ class Samples:
         """
         return self.scores[:, self.column(concept)]
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the statistics of each concept as a dictionary, one per concept."""
+        return [row.model_dump() for row in self.statistics]
+
+    def to_pandas(self) -> DataFrame:
+        """Return `rows()` as a data frame.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return data_frame(self.rows())
+
+    def _repr_html_(self) -> str:
+        """Return the table of concepts that a notebook shows."""
+        return html_table(
+            ("concept", "level", "samples", "mean", "sd", "varies"),
+            (
+                (
+                    row.id,
+                    row.level,
+                    str(row.samples),
+                    "" if row.mean is None else f"{row.mean:.3g}",
+                    f"{row.sd:.3g}",
+                    "yes" if row.varies else "no",
+                )
+                for row in self.statistics
+            ),
+        )
+
     def column(self, concept: str) -> int:
         """Return the column of a concept in `scores`.
 
@@ -93,12 +128,14 @@ def scorers_by_alias(scorers: Scorers) -> dict[str, Scorer]:
             the plugin, or the name of its class.
 
     Raises:
-        UserError: there are no scorers, or two have the same name.
+        UserError: there are no scorers, one of them is none, or two have the same name.
     """
     if isinstance(scorers, Mapping):
         named = dict(scorers)
+        _require_scorers(named.values())
     else:
-        several = [scorers] if isinstance(scorers, Scorer) else list(scorers)
+        several = list(scorers) if isinstance(scorers, Iterable) else [scorers]
+        _require_scorers(several)
         names = [scorer.name or type(scorer).__name__.lower() for scorer in several]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
@@ -110,6 +147,11 @@ def scorers_by_alias(scorers: Scorers) -> dict[str, Scorer]:
     if not named:
         raise UserError("no scorers were given; ganstrata.load_scorer makes one")
     return named
+
+
+def _require_scorers(scorers: Iterable[object]) -> None:
+    for scorer in scorers:
+        require("scoring", "scorers", scorer, Scorer, "ganstrata.load_scorer")
 
 
 def scored_generator(
@@ -134,12 +176,10 @@ def scored_generator(
         precision=precision,
         mixing=mixing,
     )
-    for alias, scorer in scored.scorers.items():
-        for s in scorer.features:
-            if not 0 <= s < len(generator.strata) or not generator.strata[s].is_feature:
-                raise UserError(
-                    f"the scorer '{alias}' reads features of stratum {s}, which this generator does not have"
-                )
+    for alias, stratum in scored.missing_features:
+        raise UserError(
+            f"the scorer '{alias}' reads features of stratum {stratum}, which this generator does not have"
+        )
     return scored
 
 
@@ -161,7 +201,7 @@ def probe(
     Args:
         generator: generator of the samples.
         scorers: one, several, or a mapping by alias; concepts are named `alias/name`.
-        samples: N.
+        samples: number of samples N.
         seed: seed of latents and of fresh noise.
         mixing: share of the samples with a second style from a random layer on, for learners of w+.
         batch: samples in one pass; None chooses it for the device.
@@ -177,6 +217,7 @@ def probe(
         >>> ganstrata.probe(generator, ganstrata.load_scorer("hue", device="cpu"), samples=64)
         Samples(N=64, D=128, concepts=14, varying=14)
     """
+    require("probe()", "generator", generator, Generator, "ganstrata.load_generator")
     if samples < 2:
         raise UserError(f"{samples} samples have no spread; give at least 2")
     if not 0.0 <= mixing <= 1.0:

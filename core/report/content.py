@@ -60,7 +60,7 @@ def gather(run: Run) -> ReportContent:
     order = effects.ranking()
     everywhere = effects.all_set
     drawn = {"ranking": figures.ranking([ranked(effects, i, everywhere) for i in order])}
-    hierarchy = effects.hierarchy()
+    hierarchy = None if effects.missing_hierarchy() else effects.hierarchy()
     if hierarchy is not None:
         drawn |= figures_for(effects, hierarchy)
     drawn["entanglement"] = matrix_figure(effects, effects.ranking(conditional=True), everywhere)

@@ -1,4 +1,4 @@
-"""Estimate which layers decide which level of meaning (method B). Pure.
+"""Estimate which layers decide which level of meaning (method B).
 
 The curves are those of figure 3a of the paper (Yang, Shen and Zhou 2021). The mean depth sums them up in one
 number.
@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..figures.figure import Figure
+from ..figures.hierarchies import layer_curves
+from ..figures.notebook import data_frame, html_table
 from ..statistics import bootstrap_means, bootstrap_weights, holm, interval, sample_means
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from .results import Effects
 
 Floats = NDArray[np.float64]
 
@@ -83,6 +92,67 @@ class Hierarchy:
     earlier: Floats
     peak: Floats
     orders: OrderTests
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the curve as a dictionary per level and layer."""
+        return [
+            {
+                "level": level,
+                "layer": layer,
+                "mean_in_sd": float(self.curve.value[m, layer]),
+                "low": float(self.curve.low[m, layer]),
+                "high": float(self.curve.high[m, layer]),
+                "share": float(self.share.value[m, layer]),
+            }
+            for m, level in enumerate(self.levels)
+            for layer in range(self.curve.value.shape[1])
+        ]
+
+    def to_pandas(self) -> DataFrame:
+        """Return `rows()` as a data frame.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return data_frame(self.rows())
+
+    def plot(self) -> Figure:
+        """Draw the effect of moving one layer at a time, as a curve for each level."""
+        return layer_curves(self, {})
+
+    def __repr__(self) -> str:
+        """Return the mean depth of each level, in layers; NaN where it is undefined."""
+        depths = zip(self.levels, self.depth.value, strict=True)
+        shown = ", ".join(f"{level}={depth:.2f}" for level, depth in depths)
+        return f"Hierarchy(factors={len(self.factors)}, depth: {shown})"
+
+    def _repr_html_(self) -> str:
+        """Return the table of mean depths that a notebook shows."""
+        rows = []
+        for m, level in enumerate(self.levels):
+            value, low, high = (float(a[m]) for a in (self.depth.value, self.depth.low, self.depth.high))
+            undefined = np.isnan(value)
+            rows.append(
+                (level, "undefined", "") if undefined else (level, f"{value:.2f}", f"[{low:.2f}, {high:.2f}]")
+            )
+        return html_table(("level", "mean depth in layers", "95 % interval"), rows)
+
+
+def hierarchy(effects: Effects) -> Hierarchy:
+    """Estimate which layers decide which level of meaning: curves (the paper's figure 3a) and mean depth.
+
+        d = sum_l l m_l / sum_l m_l
+
+    m_l is the signed effect in sd units of moving layer l alone, averaged over the variation factors of a
+    level. All estimates have bootstrap intervals over samples. The same as `effects.hierarchy()`.
+
+    Args:
+        effects: with all single layers among their layer sets (`layers=["all", "each"]`).
+
+    Raises:
+        UserError: single layers were not moved, or no boundary is a variation factor.
+    """
+    return effects.hierarchy()
 
 
 def mean_depth(means: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,16 +15,16 @@ from ..boundaries.null_directions import random_directions
 from ..boundaries.resampled import Resampled
 from ..errors import UserError, nearest
 from ..messages import listed
+from ..plugins.arguments import require, several
 from ..plugins.compatibility import check_fits
 from ..plugins.contracts import Generator
 from ..plugins.records import Boundaries, Boundary
 from ..probing.concept_stats import spread_of, statistics_of
 from ..probing.samples import Samples, Scorers, scored_generator
 from ..randomness import Stream
-from ..strata.layers import default_groups, layer_sets
+from ..strata.layers import groups_of, layer_sets
 from ..strata.scored_generator import ScoredGenerator
 from .effects import BACKWARD, moved_backwards
-from .hierarchy import Hierarchy
 from .measure import Baseline, baseline_of, changes_along, scores_along
 from .results import Effects, Sums
 from .sums import FIELDS
@@ -39,10 +39,10 @@ Floats = NDArray[np.float64]
 def rescore(
     generator: Generator,
     scorers: Scorers,
-    boundaries: Sequence[Boundary],
+    boundaries: Boundary | Sequence[Boundary],
     *,
     probed: Samples | None = None,
-    layers: Sequence[str] = ("all", "each", "groups"),
+    layers: str | Sequence[str] = ("all", "each", "groups"),
     groups: Mapping[str, Sequence[int]] | None = None,
     samples: int = 500,
     distance: float = 2.0,
@@ -73,7 +73,7 @@ def rescore(
     Args:
         generator: the generator G.
         scorers: the scorers F, with the same aliases as in `ganstrata.probe`.
-        boundaries: for example from `ganstrata.learn`; each names a concept of the scorers.
+        boundaries: one or several, for example from `ganstrata.learn`; each names a concept of the scorers.
         probed: samples from `ganstrata.probe`, for the spread of w and the standard deviations of concepts.
             None measures both on the fresh samples.
         layers: layer sets to move: `all` (required), `each` for single layers, `groups`, names of groups, or
@@ -95,7 +95,8 @@ def rescore(
         Effects of B boundaries at S layer sets on C concepts.
 
     Raises:
-        UserError: a number is out of range, a layer is unknown, or a boundary's concept has no scorer.
+        UserError: an argument has the wrong type, a number is out of range, a layer is unknown, or a
+            boundary's concept has no scorer.
         MismatchError: a boundary belongs to another generator or latent space.
         GanstrataError: a plugin breaks its contract, or an image is not finite.
 
@@ -106,22 +107,22 @@ def rescore(
         >>> samples = ganstrata.probe(generator, hue, samples=512)
         >>> learner = ganstrata.load_learner("ridge", device="cpu", positives=100, negatives=100)
         >>> boundaries = ganstrata.learn(
-        ...     samples, learner, generator, concepts=["hue/saturation"], resamples=0
+        ...     generator, samples, learner, concepts=["hue/saturation"], resamples=0
         ... )
         >>> ganstrata.rescore(
         ...     generator, hue, boundaries, probed=samples, layers=["all"], samples=32, null_directions=10
         ... )
         Effects(boundaries=1, sets=1, concepts=14, factors=1)
     """
+    require("rescore()", "generator", generator, Generator, "ganstrata.load_generator")
+    if probed is not None:
+        require("rescore()", "probed", probed, Samples, "ganstrata.probe")
     _check_numbers(samples, distance, unit, backward, null_directions, rate, bootstrap)
     scored = scored_generator(generator, scorers, seed=seed, batch=batch, precision=precision)
-    moved = Boundaries(boundaries)
+    moved = _boundaries(boundaries)
     columns = _columns(moved, scored)
-    layer_groups = (
-        {name: tuple(group) for name, group in groups.items()} if groups is not None else generator.groups
-    )
-    layer_groups = dict(default_groups(generator.card.layers) if layer_groups is None else layer_groups)
-    sets = layer_sets(layers, layer_groups, generator.card.layers)
+    layer_groups = groups_of(generator, groups)
+    sets = layer_sets(several(layers), layer_groups, generator.card.layers)
     if "all" not in sets:
         raise UserError("layers must contain 'all': variation factors are decided at this layer set")
     backwards = moved_backwards(backward, sets)
@@ -177,31 +178,6 @@ def rescore(
     )
 
 
-def hierarchy(effects: Effects) -> Hierarchy:
-    """Estimate which layers decide which level of meaning: curves (the paper's figure 3a) and mean depth.
-
-        d = sum_l l m_l / sum_l m_l
-
-    m_l is the signed effect in sd units of moving layer l alone, averaged over the variation factors of a
-    level. All estimates have bootstrap intervals over samples.
-
-    Args:
-        effects: with all single layers among their layer sets (`layers=["all", "each"]`).
-
-    Raises:
-        UserError: single layers were not moved, or no boundary is a variation factor.
-    """
-    result = effects.hierarchy()
-    if result is None and not effects.single_layers():
-        raise UserError(
-            "there is no hierarchy, because single layers were not moved: "
-            "call rescore() with layers=['all', 'each']"
-        )
-    if result is None:
-        raise UserError("there is no hierarchy, because no boundary is a variation factor")
-    return result
-
-
 def _check_numbers(
     samples: int, distance: float, unit: str, backward: str, null_directions: int, rate: float, bootstrap: int
 ) -> None:
@@ -227,6 +203,13 @@ def _check_numbers(
         faults.append(f"bootstrap={bootstrap} (must be at least 100)")
     if faults:
         raise UserError(f"rescore() cannot use {', '.join(faults)}")
+
+
+def _boundaries(boundaries: Boundary | Iterable[Boundary]) -> Boundaries:
+    given = [boundaries] if isinstance(boundaries, Boundary) else list(boundaries)
+    for boundary in given:
+        require("rescore()", "boundaries", boundary, Boundary, "ganstrata.learn")
+    return Boundaries(given)
 
 
 def _columns(boundaries: Boundaries, scored: ScoredGenerator) -> list[int]:

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boundaries.learning_variance import errors_of
+from ..errors import UserError
 from ..figures import rankings
 from ..figures.figure import Figure
+from ..figures.notebook import data_frame
 from ..plugins.records import LEVELS, Boundaries
 from ..statistics import null_moments
 from .effects import EffectArrays, effects_of, effects_of_looks, over_learning, variation_factors
@@ -251,20 +253,34 @@ class Effects(EffectArrays):
             else []
         )
 
-    def hierarchy(self, rows: Sequence[int] | None = None) -> Hierarchy | None:
+    def missing_hierarchy(self, rows: Sequence[int] | None = None) -> str:
+        """Return why there is no hierarchy of these boundaries (see `hierarchy`); empty if there is one."""
+        if len(self.sets["all"]) == 1:
+            return "this generator has one layer, so layer-wise analysis does not apply"
+        if not self.single_layers():
+            return (
+                "single layers were not re-scored, so there is no hierarchy: rescore() needs "
+                "layers=['all', 'each'], and a run needs rescoring.layers: [all, each, groups]"
+            )
+        if not any(self.factors[i] for i in (self.ranking() if rows is None else rows)):
+            return "none of the requested concepts is a variation factor, so layers cannot be compared"
+        return ""
+
+    def hierarchy(self, rows: Sequence[int] | None = None) -> Hierarchy:
         """Estimate which layers decide which level of meaning (see `hierarchy_of`).
 
         Args:
             rows: positions of the boundaries to use; None for all but conditional directions. Only variation
                 factors count.
 
-        Returns:
-            None if single layers were not moved, or none of the boundaries is a variation factor.
+        Raises:
+            UserError: single layers were not moved, or none of the boundaries is a variation factor.
         """
+        missing = self.missing_hierarchy(rows)
+        if missing:
+            raise UserError(missing)
         layers = self.single_layers()
         rows = [i for i in (self.ranking() if rows is None else rows) if self.factors[i]]
-        if not layers or not rows:
-            return None
         return hierarchy_of(
             self.changes[rows][:, layers, 0],  # (F, L, K)
             [self.boundaries[i].name for i in rows],
@@ -285,9 +301,7 @@ class Effects(EffectArrays):
         Raises:
             ImportError: pandas is not installed.
         """
-        from pandas import DataFrame
-
-        return DataFrame(self.rows())
+        return data_frame(self.rows())
 
     def plot(self) -> Figure:
         """Draw the effect of each boundary on its own concept at all layers, with intervals."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..figures.markup import markup
+from ..figures.notebook import html_table
 from ..figures.rankings import RankedConcept
 from ..statistics import null_moments
 from .sums import SIGNS, null_means
@@ -103,18 +103,19 @@ def html_of(effects: Effects) -> str:
         "q",
         "variation factor",
     )
-    lines = ["<table><thead><tr>", *(f"<th>{head}</th>" for head in heads), "</tr></thead><tbody>"]
+    cells = []
     for i in effects.ranking():
         row, p = ranked(effects, i, effects.all_set), effects.p[i, effects.all_set, 0, effects.own[i]]
-        cells = (
-            markup(row.name),
-            markup(row.level),
-            f"{row.value:.2f}",
-            f"[{row.low:.2f}, {row.high:.2f}]",
-            f"[{row.low_total:.2f}, {row.high_total:.2f}]" if row.low_total == row.low_total else "",
-            f"{p:.2g}",
-            f"{row.q:.2g}",
-            "yes" if row.is_factor else "no",
+        cells.append(
+            (
+                row.name,
+                row.level,
+                f"{row.value:.2f}",
+                f"[{row.low:.2f}, {row.high:.2f}]",
+                f"[{row.low_total:.2f}, {row.high_total:.2f}]" if row.low_total == row.low_total else "",
+                f"{p:.2g}",
+                f"{row.q:.2g}",
+                "yes" if row.is_factor else "no",
+            )
         )
-        lines += ["<tr>", *(f"<td>{cell}</td>" for cell in cells), "</tr>"]
-    return "".join([*lines, "</tbody></table>"])
+    return html_table(heads, cells)

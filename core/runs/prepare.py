@@ -20,7 +20,7 @@ from ..plugins.contracts import BoundaryLearner, Generator, Scorer
 from ..plugins.records import Concept
 from ..plugins.registry import Kind, registry
 from ..randomness import Stream
-from ..strata.layers import default_groups, layer_sets, parse_layers
+from ..strata.layers import groups_of, layer_sets, parse_layers
 from ..strata.scored_generator import ScoredGenerator
 from .loading import build
 from .spawning import end_if_imported_again
@@ -81,16 +81,12 @@ def prepare(
         for i, s in enumerate(config.scorers)
     }
     learner = cast("BoundaryLearner", builder.build("boundary", config.boundary, ("boundary",)))
-    concepts = ScoredGenerator(generator=generator, scorers=scorers, batch=1).concepts
-    faults: list[Fault] = []
-    for alias, scorer in scorers.items():
-        faults.extend(
-            Fault(
-                ("scorers",), f"'{alias}' reads features of stratum {s}, which this generator does not have"
-            )
-            for s in scorer.features
-            if not 0 <= s < len(generator.strata) or not generator.strata[s].is_feature
-        )
+    scored = ScoredGenerator(generator=generator, scorers=scorers, batch=1)
+    concepts = scored.concepts
+    faults = [
+        Fault(("scorers",), f"'{alias}' reads features of stratum {s}, which this generator does not have")
+        for alias, s in scored.missing_features
+    ]
     groups = _groups(config, generator, faults)
     chosen = _choose(config, concepts, faults)
     named = {concepts[j].name for j in chosen}
@@ -212,12 +208,7 @@ def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dic
     """Return the groups of the config, else those of the generator, else the default ones; add faults."""
     configured = config.rescoring.groups
     if configured is None:
-        own = generator.groups
-        return (
-            default_groups(generator.card.layers)
-            if own is None
-            else {name: tuple(map(int, layers)) for name, layers in own.items()}
-        )
+        return groups_of(generator)
     groups = {}
     for name, text in configured.items():
         try:

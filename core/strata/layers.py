@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import LayerError, nearest
+
+if TYPE_CHECKING:
+    from ..plugins.contracts import Generator
 
 GROUP_NAMES = ("bottom", "lower", "upper", "top")
 
@@ -100,6 +104,16 @@ def resolution_groups(resolution: int) -> dict[str, tuple[int, ...]]:
         name: tuple(range(2 * a, 2 * b)) for name, a, b in zip(GROUP_NAMES, cuts, cuts[1:], strict=False)
     }
     return {name: layers for name, layers in groups.items() if layers}
+
+
+def groups_of(
+    generator: Generator, groups: Mapping[str, Sequence[int]] | None = None
+) -> dict[str, tuple[int, ...]]:
+    """Return these groups of layers, or without any those of the generator, or else the default ones."""
+    chosen = generator.groups if groups is None else groups
+    if chosen is None:
+        return default_groups(generator.card.layers)
+    return {name: tuple(map(int, layers)) for name, layers in chosen.items()}
 
 
 def layer_sets(

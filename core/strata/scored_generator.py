@@ -59,6 +59,17 @@ class ScoredGenerator:
         """Strata whose feature maps some scorer reads."""
         return tuple(sorted({s for scorer in self.scorers.values() for s in scorer.features}))
 
+    @property
+    def missing_features(self) -> list[tuple[str, int]]:
+        """Scorers by alias with the strata that they read, where the generator has no such feature maps."""
+        strata = self.generator.strata
+        return [
+            (alias, s)
+            for alias, scorer in self.scorers.items()
+            for s in scorer.features
+            if not 0 <= s < len(strata) or not strata[s].is_feature
+        ]
+
     def columns(self, alias: str) -> slice:
         """Return the columns of one scorer's concepts.
 

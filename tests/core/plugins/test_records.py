@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 import torch
-from ganstrata import Boundaries, Boundary, Concept, Rendering, State
+from ganstrata import Boundaries, Boundary, Concept, Rendering, State, UserError
 
 
 def boundary(concept: str, *given: str) -> Boundary:
@@ -77,7 +77,16 @@ def test_boundaries_keep_their_order_and_are_accessible_by_name() -> None:
     assert boundaries.names == ("b/x", "a/y", "b/x|a/y,c/z")
     assert boundaries.of("b/x|a/y,c/z") is boundaries[2]
     assert boundaries.of("b/x") is boundaries[0]
-    with pytest.raises(KeyError, match="no boundary for 'c/z'; there are b/x, a/y, "):
+    with pytest.raises(UserError, match=r"no boundary for 'c/z'\. There are b/x, a/y, "):
         boundaries.of("c/z")
-    with pytest.raises(KeyError, match="there are none"):
+    with pytest.raises(UserError, match="There are none"):
         Boundaries().of("x")
+    with pytest.raises(UserError, match=r"Did you mean 'a/y'"):
+        boundaries.of("a/yy")
+
+
+def test_boundaries_are_represented_without_their_numbers() -> None:
+    boundaries = Boundaries(boundary(f"a/{n}") for n in range(7))
+    assert repr(boundaries) == "Boundaries(7: a/0, a/1, a/2, a/3, a/4 and 2 more)"
+    assert "array" not in repr(boundaries[0])
+    assert "concept='a/0'" in repr(boundaries[0])
