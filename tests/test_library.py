@@ -200,7 +200,7 @@ def test_every_result_shows_itself_in_a_notebook(
     rows = hierarchy.rows()
     assert len(rows) == hierarchy.curve.value.size
     assert [row["mean_in_sd"] for row in rows] == hierarchy.curve.value.ravel().tolist()
-    assert repr(generator) == "<FakeLayers 'fake_layers' on cpu>"
+    assert repr(generator) == "<Layered 'fake_layers' on cpu>"
 
 
 def test_one_boundary_and_one_layer_set_may_stand_alone(
