@@ -8,14 +8,8 @@ import click
 
 from .computing import computing
 from .effect_analyses import COMMANDS
-from .option_types import LENGTH, PATH
+from .options import LENGTH, device_option, quiet_option, run_dir_argument
 from .streams import say
-
-directory = click.argument("run_dir", type=PATH)
-silent = click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")
-device_option = click.option(
-    "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]"
-)
 
 
 @click.group()
@@ -33,7 +27,7 @@ def analysis() -> None:
 
 
 @analysis.command("objects")
-@directory
+@run_dir_argument
 @click.option(
     "--along",
     multiple=True,
@@ -68,7 +62,7 @@ def analysis() -> None:
     help="Move only samples that have this concept, such as category/living_room.  [default: all samples]",
 )
 @device_option
-@silent
+@quiet_option
 def objects_command(
     run_dir: Path,
     along: tuple[str, ...],

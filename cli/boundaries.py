@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from .errors import clean, reported
-from .option_types import PATH
+from .options import PATH, run_dir_argument
 from .streams import say, tell
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def import_boundaries(
 
 
 @boundaries.command("export")
-@click.argument("run_dir", type=PATH)
+@run_dir_argument
 @click.option("--out", required=True, type=PATH, help="A folder for the files; nothing in it is overwritten.")
 @click.option(
     "--as",

@@ -10,7 +10,7 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .option_types import PATH
+from .options import PATH, run_dir_argument
 from .streams import say
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 AFTER_INTERRUPTION = "Earlier results are kept; run the same command again."
 
-directory = click.argument("run_dir", type=PATH)
 directories = click.argument("run_dirs", type=PATH, nargs=-1, required=True)
 
 
@@ -128,7 +127,7 @@ def hierarchy_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
 
 
 @click.command("entanglement")
-@directory
+@run_dir_argument
 @shared_options(top="Only the N strongest concepts.  [default: all]", layers=SETS)
 @click.option(
     "--cluster",
@@ -154,7 +153,7 @@ def entanglement_command(run_dir: Path, **options: Any) -> None:
 
 
 @click.command("ablation")
-@directory
+@run_dir_argument
 @shared_options(top="Number of ranks to show.  [default: all]", layers=SETS)
 def ablation_command(run_dir: Path, **options: Any) -> None:
     """Compare rankings by positives, by held-out accuracy and by re-scoring.
@@ -174,7 +173,7 @@ def ablation_command(run_dir: Path, **options: Any) -> None:
 
 
 @click.command("layers")
-@directory
+@run_dir_argument
 @shared_options(
     top="The N strongest variation factors of each level.  [default: 1; with --concepts, all that fit]",
     layers="The right layers.  [default: the group where the level of the concept peaks]",

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .errors import reported
-from .option_types import PATH
+from .options import PATH
 from .streams import say
 
 CONFIGS = (".yaml", ".yml", ".toml", ".json")

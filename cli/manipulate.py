@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from .computing import computing
-from .option_types import LENGTH, PATH, Number
+from .options import LENGTH, PATH, Number, device_option, quiet_option, run_dir_argument
 from .streams import say
 
 
 @click.command()
-@click.argument("run_dir", type=PATH)
+@run_dir_argument
 @click.option(
     "--along",
     multiple=True,
@@ -93,10 +93,8 @@ from .streams import say
 @click.option(
     "--out", type=PATH, metavar="DIR", help="Folder to write.  [default: RUN_DIR/manipulations/NAMES.MODE]"
 )
-@click.option(
-    "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]"
-)
-@click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")
+@device_option
+@quiet_option
 def manipulate(
     run_dir: Path,
     along: tuple[str, ...],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .errors import clean, reported
-from .option_types import PATH
+from .options import PATH
 from .streams import say, tell
 
 if TYPE_CHECKING:

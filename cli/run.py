@@ -8,7 +8,7 @@ import click
 
 from .computing import computing
 from .init import is_checkpoint, name_of
-from .option_types import PATH
+from .options import PATH, quiet_option
 from .streams import say
 
 
@@ -23,7 +23,7 @@ from .streams import say
     help="Change one value of the config; may be repeated.",
 )
 @click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute; overrides the config.")
-@click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")
+@quiet_option
 def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str | None, quiet: bool) -> None:
     """Run all stages of CONFIG (YAML, TOML or JSON): synthesize, learn, rescore, edit and report.
 

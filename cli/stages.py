@@ -7,11 +7,8 @@ from pathlib import Path
 import click
 
 from .computing import computing
-from .option_types import PATH
+from .options import PATH, quiet_option, run_dir_argument
 from .streams import say
-
-directory = click.argument("run_dir", type=PATH)
-silent = click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")
 
 
 def _run_stage(run_dir: Path, stage: str, quiet: bool) -> None:
@@ -22,12 +19,12 @@ def _run_stage(run_dir: Path, stage: str, quiet: bool) -> None:
 
 
 @click.command()
-@directory
+@run_dir_argument
 @click.option("--config", type=PATH, help="Start a new run of this config in RUN_DIR.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="With --config: change one value of it."
 )
-@silent
+@quiet_option
 def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], quiet: bool) -> None:
     """Stage 1: sample latents, synthesise images, score them, and write samples.zarr.
 
@@ -52,8 +49,8 @@ def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], q
 
 
 @click.command()
-@directory
-@silent
+@run_dir_argument
+@quiet_option
 def learn(run_dir: Path, quiet: bool) -> None:
     """Stage 2: learn a boundary for every concept that varies.
 
@@ -65,8 +62,8 @@ def learn(run_dir: Path, quiet: bool) -> None:
 
 
 @click.command()
-@directory
-@silent
+@run_dir_argument
+@quiet_option
 def rescore(run_dir: Path, quiet: bool) -> None:
     """Stage 3: move fresh samples along every boundary at every layer set, and score again.
 
@@ -78,8 +75,8 @@ def rescore(run_dir: Path, quiet: bool) -> None:
 
 
 @click.command()
-@directory
-@silent
+@run_dir_argument
+@quiet_option
 def edit(run_dir: Path, quiet: bool) -> None:
     """Stage 4: draw strips of edited images for every boundary and layer group.
 
@@ -91,8 +88,8 @@ def edit(run_dir: Path, quiet: bool) -> None:
 
 
 @click.command()
-@directory
-@silent
+@run_dir_argument
+@quiet_option
 def report(run_dir: Path, quiet: bool) -> None:
     """Stage 5: draw the figures, write their numbers, and assemble report.html.
 

@@ -8,7 +8,7 @@ import click
 
 from .computing import computing
 from .errors import clean, reported
-from .option_types import PATH
+from .options import PATH, device_option, quiet_option, run_dir_argument
 from .streams import say, tell
 
 
@@ -24,7 +24,7 @@ def study() -> None:
 
 
 @study.command("make")
-@click.argument("run_dir", type=PATH)
+@run_dir_argument
 @click.option("--out", required=True, type=PATH, help="A new folder, for study.html and key.json.")
 @click.option(
     "--concepts",
@@ -57,10 +57,8 @@ def study() -> None:
     metavar="S",
     help="Seed of samples and shuffling.  [default: drawn, and stored in key.json]",
 )
-@click.option(
-    "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]"
-)
-@click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")
+@device_option
+@quiet_option
 def make_command(
     run_dir: Path,
     out: Path,

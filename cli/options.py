@@ -1,4 +1,4 @@
-"""Define types of options: valid paths and finite numbers."""
+"""Define what several commands share: types of options, and RUN_DIR, --device and --quiet."""
 
 from __future__ import annotations
 
@@ -41,3 +41,9 @@ FARTHEST = (
     1e6  # as core.config.schema has it for steps, which is not imported here because help must be quick
 )
 LENGTH = Number(-FARTHEST, FARTHEST)
+
+run_dir_argument = click.argument("run_dir", type=PATH)
+device_option = click.option(
+    "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]"
+)
+quiet_option = click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")
