@@ -123,7 +123,7 @@ def sample(config: RunConfig, fresh: int) -> Sampled:
     assert scores is not None
     spread, rows = describe(prepared, scores[:n], w[:n])
     columns = [j for j in prepared.chosen if rows[j].varies]
-    unit = concept_units([rows[j].model_dump() for j in columns])
+    unit = concept_units([rows[j] for j in columns])
     scores = scores[:, columns]
     first, rest = (None if codes_ is None else codes_[part] for part in (slice(n), slice(n, None)))
     several = classes is not None and len(np.unique(classes[:n])) > 1

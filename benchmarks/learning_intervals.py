@@ -111,7 +111,7 @@ def row(name: str, runs: Sequence[Effects], common: Sequence[Floats]) -> dict[st
             continue
         i = rescored.boundaries.names.index(name)
         j, effects = int(rescored.own[i]), rescored
-        at, unit = (i, rescored.all_set, 0, j), max(rescored.concepts[j]["sd"], rescored.concepts[j]["least"])
+        at, unit = (i, rescored.all_set, 0, j), max(rescored.concepts[j].sd, rescored.concepts[j].least)
         tables = (
             effects.mean,
             effects.error,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import ganstrata
 import numpy as np
@@ -37,15 +36,13 @@ def hierarchy(rescored: Effects, rows: list[int]) -> Hierarchy:
 def compare(full: Run, few: Run) -> None:
     """Print the work, the seconds and the decisions of the two runs."""
     all_, stopped = read_effects(full), read_effects(few)
-    work: dict[str, Any] = counted(
-        prepare(few.config, batch=few.batch), stopped.used, stopped.null_used, stopped.replicates
-    )
+    work = counted(prepare(few.config, batch=few.batch), stopped.used, stopped.null_used, stopped.replicates)
     stages = [run.manifest["stages"]["rescore"] for run in (full, few)]
     print(
-        f"work          {work['done'] / work['full']:.3f} of all samples, {work['done'] / work['naive']:.3f} "
-        f"of the naive order ({work['unit']})"
+        f"work          {work.done / work.full:.3f} of all samples, {work.done / work.naive:.3f} "
+        f"of the naive order ({work.unit})"
     )
-    print(f"all samples   {work['full'] / work['naive']:.3f} of the naive order")
+    print(f"all samples   {work.full / work.naive:.3f} of the naive order")
     print(
         f"images        {stages[1]['images'] / stages[0]['images']:.3f} ({stages[1]['images']} of "
         f"{stages[0]['images']})"

@@ -88,6 +88,7 @@ def objects_command(
         --along category/bedroom-vs-living_room --along category/dining_room-vs-bedroom
     """
     with computing("Earlier results are kept; run the same command again.", quiet=quiet) as progress:
+        from ..core.analyses.object_sentences import description, sentences_of
         from ..core.analyses.objects import TransitionRequest
         from ..core.pipeline.analyse import objects
 
@@ -101,10 +102,10 @@ def objects_command(
             device=device,
         )
         result = objects(run_dir, request, progress=progress)
-    say(result.description)
+    say(description(result))
     for hop, name in enumerate(result.along, start=1):
         say(f"\nHop {hop}, along {name}")
-        for sentence in result.sentences(hop):
+        for sentence in sentences_of(result, hop):
             say(f"  {sentence}")
     say(f"\nIn {run_dir / 'analysis/objects'}; the report has a chapter on it: {run_dir / 'report.html'}")
 

@@ -64,11 +64,13 @@ def _show(written: tuple[AnalysisResult, Path], *, quiet: bool, more: str = "") 
     result, folder = written
     if quiet:
         return
-    rows = result.table if len(result.table) > 1 else []
-    widths = [max(len(row[c]) for row in result.table) for c in range(len(result.table[0]))]
-    for row in rows:
-        say(clean("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
-    if rows:
+    if result.table.rows:
+        lines = [[str(cell) for cell in line] for line in (result.table.columns, *result.table.rows)]
+        widths = [max(len(line[c]) for line in lines) for c in range(len(result.table.columns))]
+        for line in lines:
+            say(
+                clean("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+            )
         say("")
     for sentence in result.sentences:
         say(clean(sentence))
@@ -96,7 +98,7 @@ def ranking_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
       ganstrata analysis ranking runs/rooms --levels attribute --top 10
     """
     with computing(AFTER_INTERRUPTION, quiet=True):
-        from ..core.analyses.ranking import ranking
+        from ..core.analyses.ranking_result import ranking
         from ..core.pipeline.analyse import analyse_runs
 
         result = analyse_runs(run_dirs, _request(options), ranking, "ranking")
@@ -119,7 +121,7 @@ def hierarchy_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
       ganstrata analysis hierarchy runs/rooms runs/churches --out both
     """
     with computing(AFTER_INTERRUPTION, quiet=True):
-        from ..core.analyses.hierarchy import hierarchy
+        from ..core.analyses.hierarchy_result import hierarchy
         from ..core.pipeline.analyse import analyse_runs
 
         result = analyse_runs(run_dirs, _request(options), hierarchy, "hierarchy")
@@ -145,7 +147,7 @@ def entanglement_command(run_dir: Path, **options: Any) -> None:
       ganstrata analysis entanglement runs/rooms --layers upper --cluster
     """
     with computing(AFTER_INTERRUPTION, quiet=True):
-        from ..core.analyses.entanglement import entanglement
+        from ..core.analyses.entanglement_result import entanglement
         from ..core.pipeline.analyse import analyse_run
 
         result = analyse_run(run_dir, _request(options), entanglement, "entanglement")
@@ -165,7 +167,7 @@ def ablation_command(run_dir: Path, **options: Any) -> None:
       ganstrata analysis ablation runs/rooms --levels attribute
     """
     with computing(AFTER_INTERRUPTION, quiet=True):
-        from ..core.analyses.ablation import ablation
+        from ..core.analyses.ablation_result import ablation
         from ..core.pipeline.analyse import analyse_run
 
         result = analyse_run(run_dir, _request(options), ablation, "ablation")

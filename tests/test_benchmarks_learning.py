@@ -63,7 +63,7 @@ def rescored(mean: float, error: float, learning: float) -> SimpleNamespace:
         boundaries=SimpleNamespace(names=("a/x",)),
         own=np.array([0]),
         all_set=0,
-        concepts=[{"sd": 2.0, "least": 0.1}],
+        concepts=[SimpleNamespace(sd=2.0, least=0.1)],
         **vars(effects),
         learning_error=np.array([learning]),
     )

@@ -14,7 +14,7 @@ from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.boundaries.learn import Learnt
 from ganstrata.core.rescoring.effects import EffectArrays
 from ganstrata.core.rescoring.stored_effects import read_effects
-from ganstrata.core.rescoring.tables import COLUMNS
+from ganstrata.core.rescoring.tables import EffectRow
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.shards import Shards
 
@@ -55,12 +55,12 @@ def test_samples_are_those_of_a_run(samples: Samples, finished: Run) -> None:
     np.testing.assert_allclose(samples.w, stored.read("w"), atol=1e-5)
     np.testing.assert_allclose(samples.scores, stored.read("scores/seen"), atol=1e-4)
     assert samples.spread == pytest.approx(finished.spread, rel=1e-5)
-    assert [row.varies for row in samples.statistics] == [row["varies"] for row in finished.concepts]
+    assert [row.varies for row in samples.statistics] == [row.varies for row in finished.concepts]
     assert len(samples) == 640
     assert samples.codes is samples.classes is None
     assert (
         repr(samples)
-        == f"Samples(N=640, D=16, concepts=7, varying={sum(row['varies'] for row in finished.concepts)})"
+        == f"Samples(N=640, D=16, concepts=7, varying={sum(row.varies for row in finished.concepts)})"
     )
     np.testing.assert_array_equal(samples.of("seen/red"), samples.scores[:, samples.column("seen/red")])
 
@@ -82,7 +82,7 @@ def test_boundaries_and_effects_are_those_of_a_run(
     assert list(mine.sets) == list(theirs.sets)
     assert mine.groups == theirs.groups
     assert mine.step == pytest.approx(theirs.step, rel=1e-5)
-    chance = [row["id"] for row in mine.concepts].index("seen/chance")  # its scores hang on the last digits
+    chance = [row.id for row in mine.concepts].index("seen/chance")  # its scores hang on the last digits
     is_compared = np.arange(len(mine.concepts)) != chance
     for name in (field.name for field in fields(EffectArrays)):
         np.testing.assert_allclose(
@@ -106,7 +106,7 @@ def test_without_probing_samples_the_moved_samples_give_the_statistics(
     effects = ganstrata.rescore(generator, {"seen": seen}, list(learnt), layers=["all"], **RESCORING)
     fresh = generator.map(generator.sample(64, 3, 0, ganstrata.Stream.VERIFICATION).z).numpy()
     assert effects.step == pytest.approx(2.0 * np.sqrt(fresh.var(axis=0, ddof=1).mean()), rel=1e-5)
-    assert effects.concepts[0]["samples"] == 64
+    assert effects.concepts[0].samples == 64
     assert np.isnan(
         effects.low_total
     ).all()  # a plain list of boundaries says nothing of other learning samples
@@ -166,7 +166,7 @@ def test_effects_have_rows_html_and_a_plot(finished: Run) -> None:
         stored = list(csv.DictReader(file))
     rows = effects.rows()
     assert len(rows) == len(stored) == len(effects.boundaries) * (len(effects.sets) + 1) * 7
-    assert list(rows[0]) == list(COLUMNS) == list(stored[0])
+    assert list(rows[0]) == list(EffectRow._fields) == list(stored[0])
     assert [row["boundary"] for row in rows] == [row["boundary"] for row in stored]
     html = effects._repr_html_()
     assert html.count("<tr>") == 1 + len(effects.boundaries)
@@ -320,7 +320,7 @@ def test_a_run_has_results(finished: Run, furnished: Run) -> None:
     assert isinstance(results, Run)
     assert len(results.samples) == 640
     assert results.samples.spread == pytest.approx(results.spread)
-    assert [concept.name for concept in results.samples.concepts] == [row["id"] for row in results.concepts]
+    assert [concept.name for concept in results.samples.concepts] == [row.id for row in results.concepts]
     assert results.samples.statistics == tuple(results.record.concepts)
     assert results.boundaries.names == load_boundaries(finished.path)[0].names
     assert results.boundaries.relearnt is not None

@@ -1,30 +1,19 @@
-"""Compare rankings by share of positives, by held-out accuracy and by re-scoring (paper, fig. 12)."""
+"""Compare rankings by share of positives, by held-out accuracy and by re-scoring (paper, fig. 12). Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..boundaries.selection import Extremes
-from ..figures import rankings as figures
-from ..figures.figure import Figure
 from ..rescoring.results import Effects
 from ..rescoring.tables import ranked
 from ..statistics import rank_correlation, share_interval
-from .base import (
-    AnalysisRequest,
-    AnalysisResult,
-    LabelledRun,
-    bracketed,
-    in_words,
-    request_record,
-    select_boundaries,
-    select_layer_set,
-)
+from .base import AnalysisRequest, LabelledRun, select_boundaries, select_layer_set
 from .ranking import by_strength
 
 RANKINGS = ("share of positive samples", "held-out accuracy", "re-scoring")
@@ -48,6 +37,42 @@ class ScoredConcept:
     scores: tuple[tuple[float, float, float], ...]
 
 
+class RankingAgreement(NamedTuple):
+    """Hold the rank correlation of two rankings of the same concepts, with its 95 % interval."""
+
+    ranking: str
+    other_ranking: str
+    concepts: int
+    rank_correlation: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Hold the scores of concepts by which RANKINGS sort them, and how far the rankings agree.
+
+    Attributes:
+        set_name: layer set of re-scoring.
+        concepts: strongest first.
+        agreements: one for every pair of RANKINGS.
+    """
+
+    set_name: str
+    concepts: tuple[ScoredConcept, ...]
+    agreements: tuple[RankingAgreement, ...]
+
+    @property
+    def factors(self) -> int:
+        """Number of variation factors."""
+        return sum(concept.is_factor for concept in self.concepts)
+
+    @property
+    def orders(self) -> list[list[ScoredConcept]]:
+        """The concepts as each of RANKINGS sorts them."""
+        return [sorted_by(self.concepts, k) for k in range(len(RANKINGS))]
+
+
 def scored_concept(
     effects: Effects, i: int, at: int, options: Mapping[str, Any] | None = None
 ) -> ScoredConcept:
@@ -63,10 +88,10 @@ def scored_concept(
             interval of the accuracy unknown unless the boundary states that number.
     """
     concept, boundary = effects.concepts[int(effects.own[i])], effects.boundaries[i]
-    share, accuracy = concept["positive_share"], boundary.facts.get("held_out_accuracy")
+    share, accuracy = concept.positive_share, boundary.facts.get("held_out_accuracy")
     positives, held_out = UNKNOWN, UNKNOWN
     if share is not None:
-        positives = (float(share), *share_interval(float(share), concept["samples"]))
+        positives = (float(share), *share_interval(float(share), concept.samples))
     if accuracy is not None:
         count = _held_out_count(boundary.facts, options)
         held_out = (float(accuracy), *share_interval(float(accuracy), count))
@@ -91,18 +116,8 @@ def sorted_by(rows: Sequence[ScoredConcept], ranking: int) -> list[ScoredConcept
     return sorted(rows, key=lambda row: (np.isnan(row.scores[ranking][0]), -row.scores[ranking][0]))
 
 
-def figure_of(rows: Sequence[ScoredConcept]) -> Figure:
-    """Draw the three rankings of the paper's figure 12."""
-    return figures.three_rankings(
-        [
-            (title, [(row.name, row.level, row.scores[k][0], row.is_factor) for row in sorted_by(rows, k)])
-            for k, title in enumerate(RANKINGS)
-        ]
-    )
-
-
-def ablation(source: LabelledRun, request: AnalysisRequest) -> AnalysisResult:
-    """Compare the three rankings: how well they agree, and how many variation factors come first in each.
+def compare_rankings(source: LabelledRun, request: AnalysisRequest) -> Ablation:
+    """Score the requested concepts in three ways, and correlate the rankings.
 
     Raises:
         GanstrataError: the request does not fit the run.
@@ -110,50 +125,12 @@ def ablation(source: LabelledRun, request: AnalysisRequest) -> AnalysisResult:
     effects = source.effects
     name, at = select_layer_set(effects, request.layers)
     selected = select_boundaries(effects, request, by_strength(effects, at))
-    rows = [scored_concept(effects, i, at, source.run.config.boundary.options) for i in selected]
-    factors = sum(row.is_factor for row in rows)
-    orders = [sorted_by(rows, k) for k in range(len(RANKINGS))]
-    table = [["place", *RANKINGS]]
-    for place in range(min(len(rows), request.top or len(rows))):
-        cells = [
-            f"{order[place].name} {bracketed(*order[place].scores[k])}" for k, order in enumerate(orders)
-        ]
-        table.append([str(place + 1), *cells])
-    numbers: list[list[Any]] = [
-        ["ranking", "place", "concept", "level", "value", "low", "high", "variation_factor"]
-    ]
-    numbers += [
-        [RANKINGS[k], place, row.name, row.level, *row.scores[k], row.is_factor]
-        for k, order in enumerate(orders)
-        for place, row in enumerate(order, start=1)
-    ]
-    agreement: list[list[Any]] = [["ranking", "other_ranking", "concepts", "rank_correlation", "low", "high"]]
-    sentences = [
-        f"{len(rows)} concepts, {factors} of them variation factors; re-scoring at {in_words(name, effects)}."
-    ]
-    for a, b in combinations(range(len(RANKINGS)), 2):
-        correlation = rank_correlation(*(np.array([row.scores[k][0] for row in rows]) for k in (a, b)))
-        agreement.append([RANKINGS[a], RANKINGS[b], len(rows), *correlation])
-        sentences.append(f"{RANKINGS[a].capitalize()} and {RANKINGS[b]}: {_verdict(correlation)}.")
-    if 0 < factors < len(rows):
-        first = [
-            f"{sum(row.is_factor for row in order[:factors])} by {RANKINGS[k]}"
-            for k, order in enumerate(orders)
-        ]
-        sentences.append(f"Variation factors among the first {factors} concepts: {', '.join(first)}.")
-    shown = [row for row in rows if row in orders[2][: request.top or len(rows)]]
-    tables = {"rankings": numbers, "agreement": agreement}
-    return AnalysisResult(
-        "ablation", table, sentences, [figure_of(shown)], tables, request_record(request, layers=name)
+    concepts = tuple(scored_concept(effects, i, at, source.run.config.boundary.options) for i in selected)
+    scores = np.array([[score[0] for score in concept.scores] for concept in concepts])  # (F, 3)
+    agreements = tuple(
+        RankingAgreement(
+            RANKINGS[a], RANKINGS[b], len(concepts), *rank_correlation(scores[:, a], scores[:, b])
+        )
+        for a, b in combinations(range(len(RANKINGS)), 2)
     )
-
-
-def _verdict(correlation: tuple[float, float, float]) -> str:
-    """Say whether two rankings agree: whether the interval of their rank correlation excludes zero."""
-    value, low, high = correlation
-    if np.isnan(value):
-        return "too few concepts to compare them"
-    if low > 0.0:
-        return f"rank correlation {bracketed(*correlation)}, so they agree"
-    verdict = "they disagree" if high < 0.0 else "no agreement is shown"
-    return f"rank correlation {bracketed(*correlation)}, so {verdict}"
+    return Ablation(name, concepts, agreements)

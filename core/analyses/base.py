@@ -19,7 +19,7 @@ from ..plugins.records import LEVELS
 from ..rescoring.results import Effects
 from ..runs.provenance.changes import plugin_changes
 from ..runs.run import Run
-from ..storage.csv_tables import csv_text
+from ..storage.csv_tables import Table
 from ..storage.disk import file_hash
 from ..storage.result_folder import index_text
 from ..strata.layers import layer_sets
@@ -63,19 +63,19 @@ class AnalysisResult:
 
     Attributes:
         name: name of the analysis and of its folder.
-        table: the printed table; the first row names the columns.
+        table: the printed table.
         sentences: conclusions, written by rule from the numbers.
         figures: figures, each written as an SVG and a CSV.
-        tables: further CSV files by name; the first row names the columns.
+        tables: further CSV files by name.
         request: the options that the analysis used, after defaults.
         pictures: PNG files by name.
     """
 
     name: str
-    table: list[list[str]]
+    table: Table
     sentences: list[str]
     figures: list[Figure]
-    tables: dict[str, list[list[Any]]]
+    tables: dict[str, Table]
     request: dict[str, Any]
     pictures: dict[str, bytes] = field(default_factory=dict)
 
@@ -83,7 +83,7 @@ class AnalysisResult:
         """Return the content of every file by name; NAME.json records the request and the runs."""
         contents = {f"{figure.name}.svg": figure.file.encode() for figure in self.figures}
         contents |= {f"{figure.name}.csv": figure.csv.encode() for figure in self.figures}
-        contents |= {f"{name}.csv": csv_text(rows).encode() for name, rows in self.tables.items()}
+        contents |= {f"{name}.csv": table.csv.encode() for name, table in self.tables.items()}
         contents |= self.pictures
         index = {
             "analysis": self.name,
@@ -283,7 +283,7 @@ def shared_rows(sources: Sequence[LabelledRun], rows: Sequence[Sequence[int]]) -
 
 
 def _scored(source: LabelledRun) -> set[str]:
-    return {row["id"] for row in source.effects.concepts}
+    return {concept.id for concept in source.effects.concepts}
 
 
 def _pair(first: LabelledRun, a: object, other: LabelledRun, b: object) -> str:

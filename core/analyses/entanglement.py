@@ -1,36 +1,92 @@
-"""Measure entanglement: how each direction changes every other concept (paper, fig. 8)."""
+"""Measure entanglement: how each direction changes every other concept (paper, fig. 8). Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..figures import matrices as figures
-from ..figures.figure import Figure
 from ..rescoring.results import Effects
 from ..statistics import benjamini_hochberg, interval
-from .base import (
-    AnalysisRequest,
-    AnalysisResult,
-    LabelledRun,
-    bracketed,
-    constant_sentences,
-    in_words,
-    plain,
-    request_record,
-    select_boundaries,
-    select_layer_set,
-)
+from .base import AnalysisRequest, LabelledRun, select_boundaries, select_layer_set
 from .ranking import by_strength
 
 Floats = NDArray[np.float64]
 
-PRINTED = 12  # pairs in the printed table
 MIN_CONCEPTS = 4  # fewest concepts for which the explained share is computed
+
+
+class PairEffect(NamedTuple):
+    """Hold the effect of a boundary on a concept at a layer set.
+
+    Attributes:
+        boundary, boundary_level: name and level of the boundary.
+        concept, concept_level: name and level of the concept.
+        own: whether it is the concept of the boundary.
+        mean_in_sd, low, high: mean change in sd units with its 95 % interval.
+        q_value: corrected p value, see `q_values`.
+        significant: whether it is below the false discovery rate.
+        cosine: between the normals of the boundary and of the concept's own boundary; NaN without one.
+    """
+
+    boundary: str
+    boundary_level: str
+    concept: str
+    concept_level: str
+    own: bool
+    mean_in_sd: float
+    low: float
+    high: float
+    q_value: float
+    significant: bool
+    cosine: float
+
+
+class Explained(NamedTuple):
+    """Hold the share of the squared effects on other concepts that cosines explain, with its interval."""
+
+    concepts: int
+    share_explained_by_cosine: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Entanglement:
+    """Hold the effects of directions on concepts at a layer set.
+
+    Attributes:
+        set_name: name of the layer set.
+        at: its position.
+        rows: positions of the M boundaries, in the order to show.
+        conditional: positions of the conditional directions.
+        explained: what cosines between the M normals explain.
+        pairs: effects of all these directions on all scored concepts.
+        requested: those of `pairs` whose concept was asked for.
+    """
+
+    set_name: str
+    at: int
+    rows: tuple[int, ...]
+    conditional: tuple[int, ...]
+    explained: Explained
+    pairs: tuple[PairEffect, ...]
+    requested: tuple[PairEffect, ...]
+
+    @property
+    def beyond(self) -> list[PairEffect]:
+        """Requested effects on other concepts beyond null directions, largest first."""
+        significant = (pair for pair in self.requested if not pair.own and pair.significant)
+        return sorted(significant, key=lambda pair: -abs(pair.mean_in_sd))
+
+    @property
+    def tested(self) -> int:
+        """Number of requested effects on other concepts with a q value."""
+        return sum(not pair.own and not np.isnan(pair.q_value) for pair in self.requested)
 
 
 def q_values(effects: Effects, at: int) -> Floats:
@@ -46,32 +102,6 @@ def q_values(effects: Effects, at: int) -> Floats:
     return q
 
 
-def matrix_figure(effects: Effects, order: Sequence[int], at: int) -> Figure:
-    """Draw the effect of each boundary (row) on each concept (column) as a heat map.
-
-    Conditional directions are the last rows. The columns are the concepts of the other boundaries.
-    """
-    rows = [
-        *[i for i in order if not effects.boundaries[i].given],
-        *[i for i in order if effects.boundaries[i].given],
-    ]
-    columns = [int(effects.own[i]) for i in rows if not effects.boundaries[i].given] or sorted(
-        {int(effects.own[i]) for i in rows}
-    )
-    values = effects.in_sd[rows, at, 0][:, columns]
-    marks = q_values(effects, at)[rows][:, columns] < effects.rate
-    names, concepts = (
-        [effects.boundaries[i].name for i in rows],
-        [effects.concepts[j]["id"] for j in columns],
-    )
-    description = (
-        "The effect of each direction on every concept, in standard deviations. Bold: beyond null directions."
-    )
-    return figures.heat(
-        "entanglement", names, concepts, values, marks, description=description, entry="mean_in_sd"
-    )
-
-
 def cosines(effects: Effects, rows: Sequence[int], layers: Sequence[int] | None = None) -> Floats:
     """Compute the cosines between normals, (M, M).
 
@@ -85,23 +115,6 @@ def cosines(effects: Effects, rows: Sequence[int], layers: Sequence[int] | None 
     lengths = np.linalg.norm(stacked, axis=1, keepdims=True)
     stacked /= np.where(lengths == 0.0, 1.0, lengths)
     return stacked @ stacked.T
-
-
-def cosine_figure(effects: Effects, order: Sequence[int]) -> Figure:
-    """Draw the cosines between the normals of the boundaries as a heat map."""
-    values = cosines(effects, order)
-    np.fill_diagonal(values, np.nan)
-    names = [effects.boundaries[i].name for i in order]
-    description = "Cosines between the normals of the boundaries."
-    return figures.heat(
-        "cosines",
-        names,
-        names,
-        values,
-        np.zeros_like(values, dtype=bool),
-        description=description,
-        entry="cosine",
-    )
 
 
 def explained(values: Floats, cosine: Floats, *, resamplings: int, seed: int) -> tuple[float, float, float]:
@@ -162,7 +175,7 @@ def clustered(values: Floats) -> list[int]:
     ]
 
 
-def entanglement(source: LabelledRun, request: AnalysisRequest) -> AnalysisResult:
+def entangle(source: LabelledRun, request: AnalysisRequest) -> Entanglement:
     """Compute the effects of all directions on all concepts at a layer set, and what cosines explain of them.
 
     Raises:
@@ -171,115 +184,58 @@ def entanglement(source: LabelledRun, request: AnalysisRequest) -> AnalysisResul
     effects = source.effects
     name, at = select_layer_set(effects, request.layers)
     selected = select_boundaries(effects, request, by_strength(effects, at, conditional=True))
-    plain_rows = [i for i in selected if not effects.boundaries[i].given][: request.top]
-    conditional = [
+    rows = [i for i in selected if not effects.boundaries[i].given][: request.top]
+    concepts = {effects.boundaries[i].concept for i in rows}
+    conditional = tuple(
         i
         for i in selected
-        if effects.boundaries[i].given
-        and (request.top is None or effects.boundaries[i].concept in _concepts(effects, plain_rows))
-    ]
-    own = [int(effects.own[i]) for i in plain_rows]
-    values = effects.in_sd[plain_rows, at, 0][:, own]
-    cosine = cosines(effects, plain_rows, effects.sets[name]) if plain_rows else np.zeros((0, 0))
+        if effects.boundaries[i].given and (request.top is None or effects.boundaries[i].concept in concepts)
+    )
+    own = [int(effects.own[i]) for i in rows]
+    values = effects.in_sd[rows, at, 0][:, own]
+    cosine = cosines(effects, rows, effects.sets[name]) if rows else np.zeros((0, 0))
     if request.cluster:
         order = clustered(values)
-        plain_rows, values, cosine = (
-            [plain_rows[k] for k in order],
-            values[np.ix_(order, order)],
-            cosine[np.ix_(order, order)],
-        )
+        rows = [rows[k] for k in order]
+        values, cosine = values[np.ix_(order, order)], cosine[np.ix_(order, order)]
     share = explained(values, cosine, resamplings=effects.bootstrap, seed=effects.seed)
-    pairs, table = _pairs(effects, [*plain_rows, *conditional], at, request)
-    shown = [["direction", "changes", "by sd", "q"]]
-    others = sorted((row for row in pairs[1:] if not row[4] and row[9]), key=lambda row: -abs(row[5]))
-    shown += [
-        [row[0], row[2], bracketed(row[5], row[6], row[7]), plain(row[8], 3)] for row in others[:PRINTED]
-    ]
-    tested = sum(not row[4] and not np.isnan(row[8]) for row in pairs[1:])
-    sentences = [
-        f"Moved at {in_words(name, effects)}: {len(others)} of {tested} effects on other concepts "
-        f"go beyond null directions at a false discovery rate of {effects.rate:g}"
-        + (f"; the {PRINTED} largest are printed." if len(others) > PRINTED else "."),
-        _explained_sentence(share, len(plain_rows)),
-        *constant_sentences(effects),
-    ]
-    drawn = [matrix_figure(effects, [*plain_rows, *conditional], at)] + (
-        [cosine_figure(effects, plain_rows)] if len(plain_rows) > 1 else []
+    pairs = _pairs(effects, [*rows, *conditional], at)
+    requested = tuple(
+        pair
+        for pair in pairs
+        if (not request.concepts or any(fnmatchcase(pair.concept, pattern) for pattern in request.concepts))
+        and (not request.levels or pair.concept_level in request.levels)
     )
-    numbers: list[list[Any]] = [
-        ["concepts", "share_explained_by_cosine", "low", "high"],
-        [len(plain_rows), *share],
-    ]
-    record = request_record(request, layers=name, order="clustered" if request.cluster else "by strength")
-    tables = {"pairs": table, "explained": numbers}
-    return AnalysisResult("entanglement", shown, sentences, drawn, tables, record)
+    return Entanglement(name, at, tuple(rows), conditional, Explained(len(rows), *share), pairs, requested)
 
 
-def _concepts(effects: Effects, rows: Sequence[int]) -> set[str]:
-    return {effects.boundaries[i].concept for i in rows}
-
-
-def _pairs(
-    effects: Effects, rows: Sequence[int], at: int, request: AnalysisRequest
-) -> tuple[list[list[Any]], list[list[Any]]]:
-    """Return a row per boundary and scored concept: those of the requested concepts, and all of them.
-
-    The first row of each names the columns.
-    """
-    q = q_values(effects, at)
-    header = [
-        "boundary",
-        "boundary_level",
-        "concept",
-        "concept_level",
-        "own",
-        "mean_in_sd",
-        "low",
-        "high",
-        "q_value",
-        "significant",
-        "cosine",
-    ]
-    rows_of_pairs: list[list[Any]] = [header]
-    units = effects.units.tolist()
+def _pairs(effects: Effects, rows: Sequence[int], at: int) -> tuple[PairEffect, ...]:
+    """Return the effects of these boundaries on every scored concept."""
+    q, units = q_values(effects, at), effects.units.tolist()
+    layers = list(effects.sets.values())[at]
     with_boundary = {int(effects.own[i]): i for i in by_strength(effects, at)}
+    pairs = []
     for i in rows:
+        boundary = effects.boundaries[i]
         for j, concept in enumerate(effects.concepts):
-            unit = units[j]
-            bounds = (float(array[i, at, 0, j]) / unit for array in (effects.mean, effects.low, effects.high))
-            angle = (
-                float(cosines(effects, [i, with_boundary[j]], list(effects.sets.values())[at])[0, 1])
-                if j in with_boundary
-                else np.nan
+            mean, low, high = (
+                float(array[i, at, 0, j]) / units[j] for array in (effects.mean, effects.low, effects.high)
             )
-            boundary = effects.boundaries[i]
-            head = [boundary.name, boundary.level, concept["id"], concept["level"], j == effects.own[i]]
-            rows_of_pairs.append([*head, *bounds, float(q[i, j]), bool(q[i, j] < effects.rate), angle])
-    picked = [
-        row
-        for row in rows_of_pairs[1:]
-        if not request.concepts or any(fnmatchcase(row[2], pattern) for pattern in request.concepts)
-    ]
-    picked = [row for row in picked if not request.levels or row[3] in request.levels]
-    return [header, *picked], rows_of_pairs
-
-
-def _explained_sentence(share: tuple[float, float, float], concepts: int) -> str:
-    """Say what share of the side effects the cosines explain, and whether that is more than half."""
-    value, low, high = share
-    if np.isnan(value):
-        many = "" if concepts == 1 else "s"
-        return (
-            f"With {concepts} concept{many}, the share that cosines explain is not computed; "
-            f"it needs {MIN_CONCEPTS}."
-        )
-    if low > 0.5:
-        verdict = "so the angle between normals explains most of it"
-    elif high < 0.5:
-        verdict = "so the angle between normals does not explain most of it"
-    else:
-        verdict = "so it is open whether the angle between normals explains most of it"
-    return (
-        f"Cosines between normals account for {bracketed(*share)} of the squared effects "
-        f"on other concepts with a boundary, {verdict}."
-    )
+            pairs.append(
+                PairEffect(
+                    boundary=boundary.name,
+                    boundary_level=boundary.level,
+                    concept=concept.id,
+                    concept_level=concept.level,
+                    own=bool(j == effects.own[i]),
+                    mean_in_sd=mean,
+                    low=low,
+                    high=high,
+                    q_value=float(q[i, j]),
+                    significant=bool(q[i, j] < effects.rate),
+                    cosine=float(cosines(effects, [i, with_boundary[j]], layers)[0, 1])
+                    if j in with_boundary
+                    else np.nan,
+                )
+            )
+    return tuple(pairs)

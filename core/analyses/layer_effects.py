@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,30 @@ from ..plugins.records import LEVELS
 from ..rescoring.results import Effects
 from ..statistics import benjamini_hochberg
 from .side_effects import SideEffect, side_effect
+
+
+class ConceptEffect(NamedTuple):
+    """Hold the effect of a boundary on one concept at one layer set.
+
+    Attributes:
+        boundary, boundary_level: name and level of the boundary.
+        layers: name of the layer set.
+        concept, concept_level: name and level of the concept.
+        own: whether it is the concept of the boundary.
+        mean_in_sd, low, high: mean change in sd units with its 95 % interval.
+        q_value: corrected p value.
+    """
+
+    boundary: str
+    boundary_level: str
+    layers: str
+    concept: str
+    concept_level: str
+    own: bool
+    mean_in_sd: float
+    low: float
+    high: float
+    q_value: float
 
 
 @dataclass(frozen=True)
@@ -51,10 +75,7 @@ def layer_effect(
         level: [
             (i, j)
             for j, concept in enumerate(effects.concepts)
-            if concept["level"] == level
-            and concept["varies"]
-            and j != own
-            and concept["id"] != boundary.concept
+            if concept.level == level and concept.varies and j != own and concept.id != boundary.concept
         ]
         for level in LEVELS
     }
@@ -76,13 +97,13 @@ def layer_effect(
 
 def significant_effects(
     effects: Effects, rows: Sequence[int], sets: Sequence[int]
-) -> tuple[NDArray[np.bool_], list[list[Any]]]:
+) -> tuple[NDArray[np.bool_], list[ConceptEffect]]:
     """Test the effects on other concepts at some layer sets against null directions.
 
     The p values of all tests together are corrected for the false discovery rate.
 
     Returns:
-        Which effects are significant, (B, S, C), and the table concepts.csv.
+        Which effects are significant, (B, S, C), and the effects of these boundaries on every concept.
     """
     names, units = list(effects.sets), effects.units.tolist()
     tests = [
@@ -92,35 +113,27 @@ def significant_effects(
     q = benjamini_hochberg(effects.p[index[0], index[1], 0, index[2]])
     full = np.full((len(effects.own), len(names), len(effects.concepts)), np.nan)
     full[index] = q
-    table: list[list[Any]] = [
-        [
-            "boundary",
-            "boundary_level",
-            "layers",
-            "concept",
-            "concept_level",
-            "own",
-            "mean_in_sd",
-            "low",
-            "high",
-            "q_value",
-        ]
-    ]
+    table: list[ConceptEffect] = []
     for i in rows:
+        boundary = effects.boundaries[i]
         for s in sets:
             for j, concept in enumerate(effects.concepts):
-                numbers = (
+                mean, low, high = (
                     float(array[i, s, 0, j]) / units[j] for array in (effects.mean, effects.low, effects.high)
                 )
                 is_own = bool(j == effects.own[i])
-                corrected = float(effects.q[i, s, 0, j]) if is_own else float(full[i, s, j])
-                head = [
-                    effects.boundaries[i].name,
-                    effects.boundaries[i].level,
-                    names[s],
-                    concept["id"],
-                    concept["level"],
-                    is_own,
-                ]
-                table.append([*head, *numbers, corrected])
+                table.append(
+                    ConceptEffect(
+                        boundary.name,
+                        boundary.level,
+                        names[s],
+                        concept.id,
+                        concept.level,
+                        is_own,
+                        mean,
+                        low,
+                        high,
+                        float(effects.q[i, s, 0, j]) if is_own else float(full[i, s, j]),
+                    )
+                )
     return np.nan_to_num(full, nan=1.0) < effects.rate, table

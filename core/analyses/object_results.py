@@ -1,4 +1,4 @@
-"""Read the files of `ganstrata analysis objects`, and write the sentences of its chapter in the report."""
+"""Hold what `ganstrata analysis objects` finds, and read it back from its files."""
 
 from __future__ import annotations
 
@@ -12,21 +12,66 @@ from pathlib import Path
 from typing import Any
 
 from ..boundaries.files import FILES
-from ..figures.figure import Figure
-from ..figures.flow import flow
-from ..rescoring.transitions import Transition, mapped, staying
+from ..rescoring.transitions import Transition
 from ..runs.run import Run
 from ..storage.csv_tables import csv_text, name_in
 from ..storage.disk import file_hash, read_bytes
 from ..storage.result_folder import read_index
-from ..strata.layers import show_layers
 
 FOLDER = "analysis/objects"
 INDEX, TABLE = "objects.json", "transitions.csv"
 COLUMNS = ("hop", "from", "to", "pixels", "share_of_picture", "share_of_from", "low", "high", "samples")
-HALF = 0.5  # a class stays if the interval of its share lies above this
-LISTED = 5  # flows that a sentence names
 ROWS = 12  # flows per hop in the table of the report
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hold how samples were moved and labelled.
+
+    Attributes:
+        segmenter: alias of the scorer that labels pixels.
+        set_name, layers: layers at which samples were moved.
+        samples: number of samples.
+        step, step_in_w: length of each move, in `unit` and in w.
+        unit: `sd` or `raw`.
+        start: concept that all samples have; None for any samples.
+    """
+
+    segmenter: str
+    set_name: str
+    layers: tuple[int, ...]
+    samples: int
+    step: float
+    step_in_w: float
+    unit: str
+    start: str | None
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the entry of objects.json."""
+        return {
+            "segmenter": self.segmenter,
+            "set": self.set_name,
+            "layers": list(self.layers),
+            "samples": self.samples,
+            "step": self.step,
+            "step_in_w": self.step_in_w,
+            "unit": self.unit,
+            "start": self.start,
+        }
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Settings:
+        """Read the entry of objects.json."""
+        return cls(
+            segmenter=data["segmenter"],
+            set_name=data["set"],
+            layers=tuple(data["layers"]),
+            samples=data["samples"],
+            step=data["step"],
+            step_in_w=data["step_in_w"],
+            unit=data["unit"],
+            start=data["start"],
+        )
 
 
 @dataclass(frozen=True)
@@ -63,7 +108,7 @@ class Objects:
     """Hold the analysis of objects of a run.
 
     Attributes:
-        settings: segmenter, layer set and layers, samples, step and its unit, start.
+        settings: how samples were moved; None if the file that says so is damaged.
         classes: classes of the segmenter, in its order.
         stuff: the classes that are stuff, such as walls, not objects.
         hops: effects on the concepts, in turn.
@@ -72,7 +117,7 @@ class Objects:
         faults: why the numbers cannot be shown; everything else may then be missing.
     """
 
-    settings: dict[str, Any]
+    settings: Settings | None
     classes: tuple[str, ...]
     stuff: tuple[str, ...]
     hops: list[Hop]
@@ -86,121 +131,13 @@ class Objects:
         return [hop.along for hop in self.hops]
 
     @property
-    def figure(self) -> Figure:
-        """Flow chart of the transitions."""
-        return flow(self.rows, self.classes, self.stuff, self.along)
-
-    @property
     def kinds(self) -> list[str]:
         """Classes that are objects, not stuff."""
         return [name for name in self.classes if name not in self.stuff]
 
-    @property
-    def description(self) -> str:
-        """Sentence that says which samples were moved, how far and at which layers."""
-        settings = self.settings
-        unit = "standard deviations of w" if settings["unit"] == "sd" else "units of w"
-        which = f" that have {settings['start']}" if settings["start"] else ""
-        many = "sample" if settings["samples"] == 1 else "samples"
-        layers = show_layers(settings["layers"])
-        place = (
-            f"layers {layers}"
-            if settings["set"] == layers
-            else f"the {settings['set']} layers ({layers})"
-            if settings["set"] != "all"
-            else "all layers"
-        )
-        return (
-            f"{settings['samples']} fresh {many}{which} moved along "
-            f"{', then from there along '.join(self.along)}, "
-            f"{settings['step']:g} {unit} each, at {place}; "
-            f"labelled by the segmenter '{settings['segmenter']}'."
-        )
-
-    def sentences(self, hop: int) -> list[str]:
-        """Write the conclusions about a hop, counted from 1."""
-        rows = [row for row in self.rows if row.hop == hop]
-        return [
-            *_raised(self.hops[hop - 1], self.settings["step"]),
-            *_back(self.hops[hop - 1], hop),
-            *_stays(rows, self.stuff),
-            *_flows(rows, self.kinds),
-        ]
-
     def largest(self, hop: int) -> list[Transition]:
         """Return the largest flows of a hop from one class to another, for the report."""
         return [row for row in self.rows if row.hop == hop and row.source != row.target][:ROWS]
-
-
-def _raised(hop: Hop, step: float) -> list[str]:
-    """Say whether the concept of a hop rises, and whether most samples have it afterwards."""
-    if hop.before is None or hop.after is None:
-        return [f"{hop.concept}: no sample has a score before and after."]
-    if hop.low is None or hop.high is None:
-        return [f"{hop.concept}: only one sample has a score before and after, too few for an interval."]
-    verdict = "rises" if hop.low > 0.0 else "falls" if hop.high < 0.0 else "does not change significantly"
-    change = f"{_signed(hop.after - hop.before)} [{_signed(hop.low)}, {_signed(hop.high)}]"
-    words = f"{hop.concept} {verdict}: {change}, from {_plain(hop.before)} to {_plain(hop.after)}"
-    if hop.above_before is not None and hop.above_after is not None:
-        words += f"; {hop.above_before:.0%} of the samples have it before, {hop.above_after:.0%} after"
-    sentences = [words.replace("%", " %") + "."]
-    if step > 0.0 and hop.above_after is not None and hop.above_after < HALF:
-        sentences.append(
-            "So most samples do not have the concept afterwards; a longer --step or other --layers may help."
-        )
-    return sentences
-
-
-def _back(hop: Hop, number: int) -> list[str]:
-    """Say how much of the previous hop a hop undoes."""
-    if hop.returned is None or hop.cosine is None:
-        return []
-    value, low, high = hop.returned
-    verdict = ", so this hop mostly goes back" if low > HALF else ""
-    return [
-        f"{value:.2f} [{low:.2f}, {high:.2f}] of the pixels that hop {number - 1} changed have their earlier "
-        f"label again{verdict}; the cosine of the two directions is {_plain(hop.cosine)}."
-    ]
-
-
-def _stays(rows: Sequence[Transition], stuff: Sequence[str]) -> list[str]:
-    """Say which stuff classes keep most of their pixels, by the interval of the share that they keep."""
-    shares = staying(rows, stuff)
-    if not shares:
-        return ["No stuff class is large enough to say whether it stays."]
-    sentences = []
-    for title, part in (
-        (
-            "Stuff that stays, by the share of its pixels that keep their label",
-            [row for row in shares if row.low > HALF],
-        ),
-        ("Stuff that does not stay", [row for row in shares if row.high < HALF]),
-        ("Undecided", [row for row in shares if row.low <= HALF <= row.high]),
-    ):
-        if part:
-            sentences.append(f"{title}: {', '.join(f'{row.source} {_share(row)}' for row in part)}.")
-    return sentences
-
-
-def _flows(rows: Sequence[Transition], kinds: Sequence[str]) -> list[str]:
-    """Name the largest flows from one object class to another."""
-    flows = mapped(rows, kinds)[:LISTED]
-    if not flows:
-        return ["No object class turns into another on as much as 0.2 % of the picture."]
-    listed = ", ".join(f"{row.source} to {row.target} {_share(row)}" for row in flows)
-    return [f"Largest flows between object classes, by the share of the first class: {listed}."]
-
-
-def _share(row: Transition) -> str:
-    return f"{row.of_source:.2f} [{row.low:.2f}, {row.high:.2f}]"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
-
-
-def _plain(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
 
 
 def table_text(rows: Sequence[Transition]) -> str:
@@ -241,9 +178,10 @@ def source_digests(run: Run, aliases: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def scorers_of(segmenter: str, concepts: Iterable[str | None]) -> list[str]:
-    """Return the aliases of the segmenter and of the scorers of concepts."""
-    return [segmenter, *(concept.split("/", 1)[0] for concept in concepts if concept is not None)]
+def scorers_of(settings: Settings, hops: Iterable[Hop]) -> list[str]:
+    """Return the aliases of the segmenter and of the scorers of the concepts."""
+    concepts = [*(hop.concept for hop in hops), *([] if settings.start is None else [settings.start])]
+    return [settings.segmenter, *(concept.split("/", 1)[0] for concept in concepts)]
 
 
 def read_objects(run: Run) -> Objects | None:
@@ -273,14 +211,13 @@ def read_objects(run: Run) -> Objects | None:
             Hop(**hop | {"returned": None if hop["returned"] is None else tuple(hop["returned"])})
             for hop in index["hops"]
         ]
-        used = scorers_of(
-            index["asked"]["segmenter"], [*(hop.concept for hop in hops), index["asked"]["start"]]
-        )
+        settings = Settings.of(index["asked"])
+        used = scorers_of(settings, hops)
         now, then = source_digests(run, used), index["stamp"]
         if now != then:
             return _faulty(_outdated(now, then, used[0]), hops)
         return Objects(
-            settings=index["asked"],
+            settings=settings,
             classes=tuple(index["classes"]),
             stuff=tuple(index["stuff"]),
             hops=hops,
@@ -302,4 +239,4 @@ def _outdated(now: Mapping[str, Any], then: Mapping[str, Any], segmenter: str) -
 
 
 def _faulty(fault: str, hops: Sequence[Hop] = ()) -> Objects:
-    return Objects(settings={}, classes=(), stuff=(), hops=list(hops), rows=[], faults=[fault])
+    return Objects(settings=None, classes=(), stuff=(), hops=list(hops), rows=[], faults=[fault])

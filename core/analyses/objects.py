@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +32,13 @@ from .object_results import (
     TABLE,
     Hop,
     Objects,
+    Settings,
     read_objects,
     scorers_of,
     source_digests,
     table_text,
 )
+from .object_sentences import figure_of
 
 CATEGORY_GROUP = "lower"  # the layer group where the paper finds categories
 
@@ -100,17 +101,17 @@ def follow_objects(run: Run, engine: Engine, request: TransitionRequest, *, prog
             batches.append(batch)
             done(len(batch.scores))
         batches.sort(key=lambda batch: batch.position)
-        settings = {
-            "segmenter": alias,
-            "set": set_name,
-            "layers": list(layers),
-            "samples": request.samples,
-            "step": step,
-            "step_in_w": step * unit,
-            "unit": prepared.config.rescoring.distance_unit,
-            "start": request.start,
-        }
-        _write(run, prepared, boundaries, batches, settings)
+        settings = Settings(
+            segmenter=alias,
+            set_name=set_name,
+            layers=layers,
+            samples=request.samples,
+            step=step,
+            step_in_w=step * unit,
+            unit=prepared.config.rescoring.distance_unit,
+            start=request.start,
+        )
+        _write(run, summarise(prepared, boundaries, batches, settings), batches)
     objects = read_objects(run)
     assert objects is not None
     return objects
@@ -173,16 +174,19 @@ def _start(prepared: Prepared, concept: str) -> Start:
     return Start(*_column(prepared, concept), threshold)
 
 
-def _write(
-    run: Run,
-    prepared: Prepared,
-    boundaries: list[Boundary],
-    batches: list[BatchTransitions],
-    settings: dict[str, Any],
-) -> None:
-    """Compute the tables and figures, and write all files in one step."""
+def summarise(
+    prepared: Prepared, boundaries: list[Boundary], batches: list[BatchTransitions], settings: Settings
+) -> Objects:
+    """Compute what a hop along each boundary did to its own concept, and all transitions of classes.
+
+    Args:
+        prepared: of the run.
+        boundaries: of the hops, in turn.
+        batches: pixels and scores before and after, in the order of the samples.
+        settings: how samples were moved.
+    """
     rescoring = prepared.config.rescoring
-    names = tuple(concept.name for concept in prepared.scorers[str(settings["segmenter"])].concepts)
+    names = tuple(concept.name for concept in prepared.scorers[settings.segmenter].concepts)
     scores = np.concatenate([batch.scores for batch in batches]).astype(np.float64)  # (K, hops, 2)
     weights = bootstrap_weights(len(scores), rescoring.bootstrap, prepared.config.synthesis.seed)
     rows = [
@@ -203,32 +207,30 @@ def _write(
                 returned=None if math.isnan(return_share[1]) else return_share,
             )
         hops.append(summary)
-    objects = Objects(
-        settings=settings,
-        classes=names,
-        stuff=tuple(name for name in names if is_stuff(name)),
-        hops=hops,
-        rows=rows,
-    )
+    stuff = tuple(name for name in names if is_stuff(name))
+    return Objects(settings=settings, classes=names, stuff=stuff, hops=hops, rows=rows)
+
+
+def _write(run: Run, objects: Objects, batches: list[BatchTransitions]) -> None:
+    """Write the tables, the figure and the masks in one step."""
+    assert objects.settings is not None
     drawn = [batch for batch in batches if len(batch.pictures)]
     pictures, labels = (
         np.concatenate([getattr(batch, kind) for batch in drawn]) for kind in ("pictures", "labels")
     )
-    figure = objects.figure
+    figure = figure_of(objects)
     files = {
-        TABLE: table_text(rows).encode(),
+        TABLE: table_text(objects.rows).encode(),
         "flow.svg": figure.file.encode(),
         "flow.csv": figure.csv.encode(),
-        "masks.png": sheet(pictures, labels, names, [hop.along for hop in hops]),
+        "masks.png": sheet(pictures, labels, objects.classes, objects.along),
     }
     index = {
-        "asked": settings,
-        "classes": names,
+        "asked": objects.settings.as_data(),
+        "classes": objects.classes,
         "stuff": objects.stuff,
-        "hops": [asdict(hop) for hop in hops],
-        "stamp": source_digests(
-            run, scorers_of(str(settings["segmenter"]), [*(hop.concept for hop in hops), settings["start"]])
-        ),
+        "hops": [asdict(hop) for hop in objects.hops],
+        "stamp": source_digests(run, scorers_of(objects.settings, objects.hops)),
     }
     replace_folder(run.path / FOLDER, INDEX, files | {INDEX: index_text(index, files)})
 

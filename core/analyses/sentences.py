@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 from ..plugins.records import Boundary
 from ..rescoring.hierarchy import Hierarchy
+from ..runs.manifest import NotRelearnt, Stage
 from ..statistics import LEAST_NULL
 from ..strata.layers import show_layers
 
@@ -142,15 +142,17 @@ def fewer_extremes(boundaries: Iterable[Boundary]) -> list[str]:
     return sentences
 
 
-def left_out(stages: Mapping[str, Mapping[str, Any]], samples: int) -> list[str]:
+def left_out(nonfinite: Mapping[Stage, int], samples: int) -> list[str]:
     """Say how many samples, pairs and strip pictures were left out because a picture is not finite.
 
-    >>> print(left_out({"synthesize": {"nonfinite": 6}}, 320)[0].split(":")[0])
+    Args:
+        nonfinite: number of pictures that are not finite, by the stage that made them.
+        samples: number of samples.
+
+    >>> print(left_out({"synthesize": 6}, 320)[0].split(":")[0])
     The pictures of 6 of 320 samples are not finite (NaN or infinity)
     """
-    count, pairs, edits = (
-        int(stages.get(name, {}).get("nonfinite", 0)) for name in ("synthesize", "rescore", "edit")
-    )
+    count, pairs, edits = (nonfinite.get(name, 0) for name in ("synthesize", "rescore", "edit"))
     sentences = []
     if count:
         verb = "is" if count == 1 else "are"
@@ -166,16 +168,16 @@ def left_out(stages: Mapping[str, Mapping[str, Any]], samples: int) -> list[str]
     return sentences
 
 
-def not_relearnt(missing: Mapping[str, Mapping[str, Any]], resamples: int) -> list[str]:
+def not_relearnt(missing: Mapping[str, NotRelearnt], resamples: int) -> list[str]:
     """Name the boundaries that some resamplings of the samples could not learn, and say why.
 
     Args:
-        missing: by boundary, the number of `resamplings` and the `reason` of the last of them.
+        missing: by the name of the boundary.
         resamples: number of resamplings.
     """
     sentences = []
     for name, row in missing.items():
-        count, reason = int(row["resamplings"]), str(row["reason"])
+        count = row.resamplings
         consequence = (
             "its interval over the learning rests on the others"
             if resamples - count >= 2
@@ -183,7 +185,7 @@ def not_relearnt(missing: Mapping[str, Mapping[str, Any]], resamples: int) -> li
         )
         sentences.append(
             f"{name}: {count} of {resamples} resamplings of the samples gave no boundary, so {consequence}. "
-            f"The reason: {reason}."
+            f"The reason: {row.reason}."
         )
     return sentences
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +25,7 @@ from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.records import Boundaries, Boundary, Concept
 from ..plugins.scoring import digest
 from ..probing.samples import Samples
+from ..runs.manifest import ConceptStats
 from ..strata.moves import conditioned
 from .null_directions import Fit
 from .relearning import learn_again
@@ -66,8 +66,9 @@ class LearningTask:
 
     def fit(self, seed: int) -> Fit:
         """Return a function of latents, scores and concepts that calls the learner and checks its result."""
-        extra: dict[str, Any] = {} if self.classes is None else {"classes": self.classes}
-        return partial(_checked, self.learner, self.generator, seed, extra)
+        if self.classes is None:
+            return partial(_checked, self.learner, self.generator, seed)
+        return partial(_checked, self.learner, self.generator, seed, classes=self.classes)
 
     def learn(self, seed: int) -> tuple[Boundaries, dict[str, str]]:
         """Learn boundaries.
@@ -140,9 +141,7 @@ def learn(
         )
     matching = [j for j, name in enumerate(names) if any(fnmatchcase(name, pattern) for pattern in concepts)]
     columns = [j for j in matching if samples.statistics[j].varies]
-    skipped = {
-        names[j]: reason_invariant(samples.statistics[j].model_dump()) for j in matching if j not in columns
-    }
+    skipped = {names[j]: reason_invariant(samples.statistics[j]) for j in matching if j not in columns}
     latents = samples.codes if learner.layerwise and samples.codes is not None else samples.w
     classes = samples.classes if learner.within_classes else None
     task = LearningTask(
@@ -172,11 +171,13 @@ def reasons(skipped: Mapping[str, str]) -> str:
     return "\n".join(f"  {name}: {reason}" for name, reason in list(skipped.items())[:8])
 
 
-def reason_invariant(row: Mapping[str, Any]) -> str:
-    """Return why a concept does not vary, from its row of statistics."""
-    if row["samples"] == 0:
+def reason_invariant(concept: ConceptStats) -> str:
+    """Return why a concept does not vary, from the statistics of its scores."""
+    if concept.samples == 0:
         return "undefined for every sample"
-    return f"does not vary here: its standard deviation is {row['sd']:.3g}, the minimum is {row['least']:.3g}"
+    return (
+        f"does not vary here: its standard deviation is {concept.sd:.3g}, the minimum is {concept.least:.3g}"
+    )
 
 
 def learn_from_resample(
@@ -207,10 +208,11 @@ def _checked(
     learner: BoundaryLearner,
     generator: Generator,
     seed: int,
-    extra: Mapping[str, Any],
     latents: Floats,
     scores: Floats,
     concepts: Sequence[Concept],
+    *,
+    classes: NDArray[np.int64] | None = None,
 ) -> Boundaries:
     """Call the learner and check its result against the contract.
 
@@ -219,14 +221,11 @@ def _checked(
     Raises:
         PluginBroken: the learner changed its input, or its result breaks the contract.
     """
-    inputs = {
-        "latents": latents,
-        "scores": scores,
-        **{name: value for name, value in extra.items() if isinstance(value, np.ndarray)},
-    }
+    within = {} if classes is None else {"classes": classes}
+    inputs = {"latents": latents, "scores": scores, **within}
     before = {name: digest(torch.from_numpy(values)) for name, values in inputs.items()}
     with random_state.seeded(seed):
-        returned = learner.learn(latents, scores, concepts, generator=generator, seed=seed, **extra)
+        returned = learner.learn(latents, scores, concepts, generator=generator, seed=seed, **within)
     for name, values in inputs.items():
         if digest(torch.from_numpy(values)) != before[name]:
             raise PluginBroken(

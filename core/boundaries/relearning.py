@@ -10,19 +10,12 @@ from numpy.typing import NDArray
 
 from ..plugins.records import Boundaries
 from ..probing.concept_stats import spread_of
+from ..runs.manifest import NotRelearnt
 from .learning_variance import resampled_rows
 from .resampled import Resampled
 
 Learn = Callable[[NDArray[np.int64], int], tuple[Boundaries, Mapping[str, str]]]
 """Learn from rows (N,) with a seed; return the boundaries, and a dict name -> reason of failure."""
-
-
-@dataclass
-class Missing:
-    """Count the resamples from which a boundary could not be learnt, with the reason of the last failure."""
-
-    resamplings: int = 0
-    reason: str = ""
 
 
 @dataclass
@@ -35,15 +28,7 @@ class Relearnt:
     """
 
     resampled: Resampled
-    missing: dict[str, Missing] = field(default_factory=dict)
-
-    @property
-    def facts(self) -> dict[str, dict[str, int | str]]:
-        """Failures as run.json stores them."""
-        return {
-            name: {"resamplings": missing.resamplings, "reason": missing.reason}
-            for name, missing in self.missing.items()
-        }
+    missing: dict[str, NotRelearnt] = field(default_factory=dict)
 
 
 def learn_again(
@@ -79,12 +64,14 @@ def learn_again(
             if boundary.name in replicates.names:
                 normals[m, i] = replicates.of(boundary.name).normal
             if not np.isfinite(normals[m, i]).all():
-                missing = relearnt.missing.setdefault(boundary.name, Missing())
-                missing.resamplings += 1
-                missing.reason = (
+                before = relearnt.missing.get(boundary.name)
+                reason = (
                     refused.get(boundary.name)
                     or refused.get(boundary.concept)
                     or "the learner gave no finite normal"
+                )
+                relearnt.missing[boundary.name] = NotRelearnt(
+                    resamplings=1 if before is None else before.resamplings + 1, reason=reason
                 )
         done()
     return relearnt

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from ..plugins.base import owner_of
 from ..plugins.records import Boundaries
 from ..probing.stage import read_classes, read_finite, read_latents, read_scores
 from ..runs.engine import Engine
+from ..runs.manifest import NotRelearnt
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
@@ -40,11 +40,9 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
         prepared.config.conditions,
         prepared.config.synthesis.seed,
     )
-    statistics = {row["id"]: row for row in run.concepts}
+    statistics = {concept.id: concept for concept in run.concepts}
     chosen = [prepared.concepts[j] for j in prepared.chosen]
-    skipped = {
-        c.name: reason_invariant(statistics[c.name]) for c in chosen if not statistics[c.name]["varies"]
-    }
+    skipped = {c.name: reason_invariant(statistics[c.name]) for c in chosen if not statistics[c.name].varies}
     columns = [j for j in prepared.chosen if prepared.concepts[j].name not in skipped]
     with progress.stage("learn", total=len(columns) * (1 + config.learning_resamples)) as step:
         w, codes = read_latents(run, prepared)
@@ -56,7 +54,7 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
         _check_named(unconditional, prepared)
         task = task.without(refused)
         files: tuple[str, ...] = FILES
-        facts: dict[str, Any] = {}
+        missing: dict[str, dict[str, NotRelearnt]] = {}
         if config.null == "permuted":
             directions = permuted_directions(
                 task.fit(seed),
@@ -81,10 +79,15 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
                 done=lambda: step(len(columns)),
             )
             relearnt.resampled.save(run.path)
-            files, facts = (*files, RESAMPLED_FILE), {"not_relearnt": relearnt.facts}
+            files, missing = (*files, RESAMPLED_FILE), {"not_relearnt": relearnt.missing}
     save_boundaries(boundaries, run.path, skipped)
     run.finish(
-        "learn", seconds=step.seconds, files=files, boundaries=len(boundaries), skipped=len(skipped), **facts
+        "learn",
+        seconds=step.seconds,
+        files=files,
+        boundaries=len(boundaries),
+        skipped=len(skipped),
+        **missing,
     )
 
 

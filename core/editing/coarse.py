@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..plugins.records import Rendering
 from ..randomness import Stream
 from ..rescoring.results import concept_units
+from ..runs.manifest import ConceptStats
 from ..runs.prepare import Prepared
 from ..runs.progress import Step
 from ..statistics import sample_means
@@ -67,7 +68,7 @@ def batch_count(prepared: Prepared) -> int:
 def measure(
     prepared: Prepared,
     parts: Sequence[EditPart],
-    concepts: Sequence[Mapping[str, Any]],
+    concepts: Sequence[ConceptStats],
     steps: Floats,
     unit: float,
     done: Step,
@@ -77,7 +78,7 @@ def measure(
     Args:
         prepared: generator and scorers.
         parts: boundaries to move along.
-        concepts: rows of run.json, with the sd of each concept.
+        concepts: statistics of each concept's scores, (C,).
         steps: signed distances (T,), 0 among them.
         unit: length of one step in w.
         done: called with the number of pictures after each column.
@@ -131,7 +132,7 @@ def measure(
         twin = next(j for j, other in enumerate(parts) if other.layers == part.layers)
         scores, clipped = joined[i, -1]
         null = [joined[twin, r][0] for r in range(DIRECTIONS)]
-        others = [j for j, row in enumerate(concepts) if j != own and row["varies"]]
+        others = [j for j, concept in enumerate(concepts) if j != own and concept.varies]
         units = concept_units([concepts[j] for j in others])
         measured.append(
             Coarse(

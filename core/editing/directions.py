@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ class EditPart:
         shown = show_layers(self.layers)
         return f"layers {shown}" if self.set_name == shown else f"{self.set_name} layers ({shown})"
 
-    def record(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, Any]:
         """Return the entry of manipulate.json."""
         digest = hashlib.sha256(
             np.ascontiguousarray(self.boundary.normal, dtype=np.float32).tobytes()
@@ -71,22 +71,36 @@ class EditPart:
         return facts | {"layers": list(self.layers), "layer_set": self.set_name, "normal_sha256": digest}
 
 
-def find_boundaries(run: Run, folder: Path | None) -> tuple[Boundaries, dict[str, Any]]:
+class BoundarySource(NamedTuple):
+    """Hold where boundaries are from: `run` or the name of a folder, and the digest of their file."""
+
+    name: str
+    sha256: str
+
+
+def find_boundaries(run: Run, folder: Path | None) -> tuple[Boundaries, BoundarySource]:
     """Load the boundaries of the run, or of a folder (or one of its files) in the same format.
 
     Returns:
-        The boundaries, and what to record of them.
+        The boundaries, and where they are from.
 
     Raises:
         UserError: there are none, or they are damaged.
     """
     if folder is None:
-        return load_boundaries(run.path)[0], {"from": "run", "sha256": file_hash(run.path / FILES[0])}
+        return load_boundaries(run.path)[0], BoundarySource("run", _digest(run.path))
     place = folder.parent if folder.name in FILES else folder
     missing = [name for name in FILES if not (place / name).is_file()]
     if missing:
         raise UserError(f"--boundaries {folder}: there is no {' and no '.join(missing)} in {place}")
-    return boundaries_in(place)[0], {"from": place.name, "sha256": file_hash(place / FILES[0])}
+    return boundaries_in(place)[0], BoundarySource(place.name, _digest(place))
+
+
+def _digest(folder: Path) -> str:
+    """Return the digest of the file of the normals, which was just read."""
+    digest = file_hash(folder / FILES[0])
+    assert digest is not None
+    return digest
 
 
 def find_parts(

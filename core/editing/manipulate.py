@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,24 +13,24 @@ from ..errors import DataError, UserError
 from ..figures import sheets
 from ..figures.pictures import Pixels
 from ..runs.engine import Engine
-from ..runs.prepare import Prepared
 from ..runs.progress import Progress
-from ..runs.run import Run, versions
+from ..runs.run import Run
 from ..runs.session import open_finished_run
 from ..storage.filenames import file_stem
 from ..storage.result_folder import check_free, index_text, replace_folder
 from . import coarse, films
 from .directions import EditPart, find_boundaries, find_parts, mean_code
-from .page import Edited, build_page, scores_text, steps_text
+from .page import build_page
 from .range_search import Coarse, even_steps, find_range
+from .record import EditRecord
 from .render import Frames, Ruler, StripRenderer
 from .request import JITTER, SEARCHED, EditRequest
-from .sources import Source, find_source
+from .sources import find_source
 from .steps import Strip, positions, strips_of
+from .tables import Edited, scores_text, steps_text
 
 INDEX = "manipulate.json"
 FOLDER = "manipulations"  # in the run, where no other folder is named
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def _perform(run: Run, engine: Engine, request: EditRequest, progress: Progress)
     """Check the request against the run, render everything, then write the folder in one step."""
     prepared, editing = engine.prepared, run.config.editing
     unit = run.step_unit
-    known, boundary_record = find_boundaries(run, request.boundaries)
+    known, boundaries = find_boundaries(run, request.boundaries)
     parts = find_parts(prepared, known, request, unit)
     source = find_source(prepared, request)
     strips = strips_of(parts, positions(request, editing.start, editing.end, editing.steps), request.mode)
@@ -177,9 +176,17 @@ def _perform(run: Run, engine: Engine, request: EditRequest, progress: Progress)
         before, frames = renderer.draw(strips, done)
         grid = renderer.grid(strips[0], done) if "grid" in request.kinds else None
         edited = [Edited(*each) for each in zip(strips, before, frames, strict=True)]
-        record = _record(run, prepared, request, source, strips, boundary_record, unit)
-        files = _files(run, request, source, edited, grid, record)
-        files[INDEX] = index_text(record, files)
+        record = EditRecord(
+            request,
+            source,
+            boundaries,
+            strips,
+            prepared.config.rescoring.distance_unit,
+            unit,
+            prepared.generator.fingerprint,
+        )
+        files = _files(run, record, edited, grid)
+        files[INDEX] = index_text(record.as_data(run, prepared), files)
         replace_folder(out, INDEX, files)
     concepts = tuple(concept.name for concept in prepared.concepts) if request.scores else ()
     return Manipulated(out, source.names, tuple(strips), tuple(before), tuple(frames), concepts, tuple(files))
@@ -221,77 +228,17 @@ def _searched(
         replace(
             strip,
             distances=np.stack([even_steps(ranges[part.name], count) for part in strip.parts]),
-            search=tuple(ranges[part.name].record() for part in strip.parts),
+            search=tuple(ranges[part.name] for part in strip.parts),
         )
         for strip in strips
     ]
 
 
-def _record(
-    run: Run,
-    prepared: Prepared,
-    request: EditRequest,
-    source: Source,
-    strips: Sequence[Strip],
-    boundaries: Mapping[str, Any],
-    unit: float,
-) -> dict[str, Any]:
-    """Return everything that decides the pictures, for manipulate.json."""
-    card = prepared.generator.card
-    return {
-        "format": FORMAT,
-        "asked": {
-            "along": list(request.along),
-            "keep": list(request.keep),
-            "mode": request.mode,
-            "steps": strips[0].distances.shape[1],
-            "search": request.search,
-            "noise_sd": (JITTER if request.noise_sd is None else request.noise_sd)
-            if request.mode == "jitter"
-            else None,
-            "scores": request.scores,
-            "as": list(request.kinds),
-            "fps": request.fps,
-        },
-        "codes": dict(source.record),
-        "boundaries": dict(boundaries),
-        "unit": {"name": prepared.config.rescoring.distance_unit, "in_w": unit},
-        "strips": [
-            {
-                "name": strip.name,
-                "parts": [
-                    part.record() | {"distances": row.tolist()}
-                    for part, row in zip(strip.parts, strip.distances, strict=True)
-                ],
-                "search": list(strip.search),
-            }
-            for strip in strips
-        ],
-        "generator": {
-            "family": card.family,
-            "source": card.source,
-            "fingerprint": prepared.generator.fingerprint,
-        },
-        "checkpoints": run.record.checkpoints,
-        "stands_on": {"learn": run.keys.stages["learn"]},
-        "config": {key: run.manifest["config"][key] for key in ("generator", "scorers", "synthesis")}
-        | {"scale": run.config.editing.scale},
-        "batch_size": prepared.batch,
-        "device": str(prepared.device),
-        "precision": prepared.precision,
-        "versions": versions(),
-    }
-
-
 def _files(
-    run: Run,
-    request: EditRequest,
-    source: Source,
-    edited: Sequence[Edited],
-    grid: NDArray[np.uint8] | None,
-    record: Mapping[str, Any],
+    run: Run, record: EditRecord, edited: Sequence[Edited], grid: NDArray[np.uint8] | None
 ) -> dict[str, bytes]:
     """Return the contents of all files but manipulate.json, by name."""
+    request, source = record.request, record.source
     files: dict[str, bytes] = {"steps.csv": steps_text(source.names, edited).encode()}
     if request.scores:
         files["scores.csv"] = scores_text(source.names, edited, run.concepts).encode()
@@ -317,5 +264,5 @@ def _files(
         for name, cells in zip(source.names, grid, strict=True):
             files[f"grid.{name.replace(' ', '-')}.png"] = sheets.sheet(cells, across, down[::-1])
     if "html" in request.kinds:
-        files["manipulate.html"] = build_page(run, source.names, edited, record).encode()
+        files["manipulate.html"] = build_page(run, edited, record).encode()
     return files

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,25 @@ class Coarse:
     null_scores: Floats
 
 
+class CurvePoint(NamedTuple):
+    """Hold what a search measured at one step.
+
+    Attributes:
+        step: signed distance.
+        score, low, high: mean score with its 95 % interval; NaN where it is unknown.
+        clipped, others: means of those of `Coarse`.
+        others_limit: largest `others` that is allowed.
+    """
+
+    step: float
+    score: float
+    low: float
+    high: float
+    clipped: float
+    others: float
+    others_limit: float
+
+
 @dataclass(frozen=True)
 class Range:
     """Represent the range of an edit.
@@ -66,7 +85,7 @@ class Range:
     Attributes:
         low, high: first and last step.
         below, above: why it ends there.
-        curve: rows of step, mean score, its 95 % interval (low, high), clipped, others, limit of others.
+        curve: what was measured at each step.
         limits: limits of the search.
     """
 
@@ -74,18 +93,14 @@ class Range:
     high: float
     below: str
     above: str
-    curve: tuple[tuple[float, ...], ...]
+    curve: tuple[CurvePoint, ...]
     limits: SearchLimits
 
-    def record(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, Any]:
         """Return the entry of manipulate.json."""
-        names = ("step", "score", "low", "high", "clipped", "others", "others_limit")
         rows = [
-            {
-                name: round(value, 6) if np.isfinite(value) else None
-                for name, value in zip(names, row, strict=True)
-            }
-            for row in self.curve
+            {name: round(value, 6) if np.isfinite(value) else None for name, value in point._asdict().items()}
+            for point in self.curve
         ]
         return {
             "low": self.low,
@@ -143,7 +158,7 @@ def find_range(coarse: Coarse, limits: SearchLimits | None = None, *, name: str 
         )
     mean, low, high = _means(coarse.scores)
     columns = (steps, mean, low, high, clipped, coarse.others, allowed)
-    curve = tuple(tuple(float(column[t]) for column in columns) for t in range(len(steps)))
+    curve = tuple(CurvePoint(*(float(column[t]) for column in columns)) for t in range(len(steps)))
     return Range(float(steps[first]), float(steps[last]), below, above, curve, limits)
 
 
@@ -155,7 +170,9 @@ def even_steps(span: Range, count: int) -> Floats:
     """
     if count == 1:
         return np.array([span.high])
-    steps, scores = np.array([(row[0], row[1]) for row in span.curve if span.low <= row[0] <= span.high]).T
+    steps, scores = np.array(
+        [(point.step, point.score) for point in span.curve if span.low <= point.step <= span.high]
+    ).T
     rising = PchipInterpolator(steps, isotonic_regression(scores).x)
     fine = np.linspace(span.low, span.high, 2001)
     # A tiny slope keeps the inverse defined where pooling has left a flat stretch.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,39 @@ BESIDE = ("condition", "index")  # optional arrays of a file
 
 
 @dataclass(frozen=True)
+class DrawnSamples:
+    """Hold which samples of a stream are edited.
+
+    Attributes:
+        kind: `seeds` for fresh ones, `samples` for those of the run.
+        indices: of the samples.
+        seed: of the run.
+    """
+
+    kind: str
+    indices: tuple[int, ...]
+    seed: int
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the entry of manipulate.json."""
+        return {"from": self.kind, "indices": list(self.indices), "seed": self.seed}
+
+
+@dataclass(frozen=True)
+class CodesFile:
+    """Hold which file the codes are from: its name and digest, one of SPACES, and the number of codes."""
+
+    file: str
+    sha256: str | None
+    kind: str
+    count: int
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the entry of manipulate.json."""
+        return {"from": "file", **asdict(self)}
+
+
+@dataclass(frozen=True)
 class Source:
     """Represent pictures to edit.
 
@@ -36,7 +69,7 @@ class Source:
         index: index of each sample in its stream (N,); decides noise and jitter.
         stream: stream of the noise.
         names: names of the samples, as shown to the user.
-        record: where the pictures come from, for manipulate.json.
+        origin: where the pictures come from.
     """
 
     codes: Tensor
@@ -44,7 +77,7 @@ class Source:
     index: Tensor
     stream: Stream
     names: tuple[str, ...]
-    record: Mapping[str, Any]
+    origin: DrawnSamples | CodesFile
 
 
 def find_source(prepared: Prepared, request: EditRequest) -> Source:
@@ -75,9 +108,9 @@ def find_source(prepared: Prepared, request: EditRequest) -> Source:
 def _drawn(prepared: Prepared, indices: tuple[int, ...], stream: Stream, word: str) -> Source:
     """Draw samples from a stream; `word` names them, as in `seed 0`."""
     codes, condition = gathered(prepared, indices, stream)
-    record = {"from": f"{word}s", "indices": list(indices), "seed": prepared.config.synthesis.seed}
+    origin = DrawnSamples(f"{word}s", indices, prepared.config.synthesis.seed)
     return Source(
-        codes, condition, torch.tensor(indices), stream, tuple(f"{word} {i}" for i in indices), record
+        codes, condition, torch.tensor(indices), stream, tuple(f"{word} {i}" for i in indices), origin
     )
 
 
@@ -140,15 +173,9 @@ def _from_file(prepared: Prepared, path: Path) -> Source:
         parts.append(part if kind == "codes" else generator.broadcast(part))
     codes = torch.cat(parts)[: len(values)]
     index = _index(arrays, len(values), path)
-    record = {
-        "from": "file",
-        "file": path.name,
-        "sha256": file_hash(path),
-        "kind": kind,
-        "count": len(values),
-    }
+    origin = CodesFile(path.name, file_hash(path), kind, len(values))
     return Source(
-        codes, condition, index, Stream.EDITING, tuple(f"code {i}" for i in range(len(values))), record
+        codes, condition, index, Stream.EDITING, tuple(f"code {i}" for i in range(len(values))), origin
     )
 
 

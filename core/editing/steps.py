@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .directions import EditPart
+from .range_search import Range
 from .request import EditRequest
 
 Floats = NDArray[np.float64]
@@ -25,19 +26,30 @@ class Strip:
         parts: P boundaries that are moved along together.
         distances: distance of each part at each step, (P, T): the distance moved, or in mode absolute the
             distance from the boundary.
-        search: record of each part's search; empty without one.
+        search: the range found for each part; empty without a search.
     """
 
     name: str
     mode: str
     parts: tuple[EditPart, ...]
     distances: Floats
-    search: tuple[dict[str, Any], ...] = ()
+    search: tuple[Range, ...] = ()
 
     @property
     def layers(self) -> tuple[int, ...]:
         """All layers that are moved."""
         return tuple(sorted({layer for part in self.parts for layer in part.layers}))
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the entry of manipulate.json."""
+        return {
+            "name": self.name,
+            "parts": [
+                part.as_data() | {"distances": row.tolist()}
+                for part, row in zip(self.parts, self.distances, strict=True)
+            ],
+            "search": [found.as_data() for found in self.search],
+        }
 
     @property
     def labels(self) -> tuple[str, ...]:

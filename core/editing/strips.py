@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -11,12 +12,31 @@ from PIL import Image, ImageDraw, ImageFont
 from ..figures.pictures import Pixels, read_picture, tile
 from ..runs.run import Run
 from ..storage.filenames import file_stem
-from .stage import strip_name
+from .stage import INDEX, JointPart, strip_name
 
 GAP = 2  # pixels between the frames of a strip
 SHOWN = 3  # samples of a sheet
 MIN_WIDTH = 128  # smaller frames of a separate file are enlarged by a whole number to at least this
 LINE = 16  # height of a line of text
+
+
+@dataclass(frozen=True)
+class StripIndex:
+    """Hold edits.json: the distances of a strip's steps, and the boundaries of the joint edit.
+
+    Attributes:
+        amounts: distance at each step, in the unit of the config.
+        joint: empty if there is no joint edit.
+    """
+
+    amounts: tuple[float, ...]
+    joint: tuple[JointPart, ...]
+
+
+def read_index(run: Run) -> StripIndex:
+    """Read edits.json of a run with a complete stage `edit`."""
+    content = json.loads((run.path / INDEX).read_text(encoding="utf-8"))
+    return StripIndex(tuple(content["amounts"]), tuple(JointPart(**part) for part in content["joint"]))
 
 
 def split_strip(strip: Pixels, steps: int) -> Pixels:
@@ -47,7 +67,7 @@ def sheet_of(
         The stem of the boundary's files, and the sheet; None if no set has a strip.
     """
     stem = file_stem(boundary)
-    amounts = json.loads((run.path / "edits/edits.json").read_text(encoding="utf-8"))["amounts"]
+    amounts = read_index(run).amounts
     files = [(name, right, run.path / strip_name(boundary, name)) for name, right in sets]
     strips = [
         (name, right, split_strip(read_picture(file.read_bytes()), len(amounts))[:SHOWN])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from ..storage.csv_tables import csv_text
+from ..storage.csv_tables import Table
 from .svg import Canvas
 
 
@@ -17,13 +16,13 @@ class Figure:
         name: stem of the figure's files.
         canvas: the drawing.
         description: one or two sentences for screen readers.
-        table: the numbers, column names in the first row.
+        table: the numbers.
     """
 
     name: str
     canvas: Canvas
     description: str
-    table: list[list[Any]]
+    table: Table
 
     @property
     def inline(self) -> str:
@@ -42,4 +41,4 @@ class Figure:
     @property
     def csv(self) -> str:
         """The numbers as CSV."""
-        return csv_text(self.table)
+        return self.table.csv

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..storage.csv_tables import Row, Table
 from .figure import Figure
 from .masks import class_colours, hexadecimal
 from .svg import Canvas, text_width
@@ -166,7 +167,7 @@ def flow(
                 canvas.text(xs[s] + BAR + 8, middle, f"{name} {number}", css="over")
             elif share >= THINNEST:
                 canvas.text(xs[s] + BAR + 8, middle, number, css="over")
-    table: list[list[Any]] = [["hop", "along", "from", "to", "share_of_picture"]]
+    table: list[Row] = []
     for hop, hop_flows in enumerate(flows):
         table += [
             [hop + 1, along[hop], a, b, v]
@@ -189,7 +190,7 @@ def flow(
         "flow",
         canvas,
         f"What becomes of each class of pixels, moving along {', then along '.join(along)}.{sentence}",
-        table,
+        Table(("hop", "along", "from", "to", "share_of_picture"), table),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..storage.csv_tables import Row, Table
 from ..strata.layers import show_layers
 from .axes import Axes, legend
 from .figure import Figure
@@ -43,7 +44,7 @@ def grouped_bars(
     legend(canvas, hierarchy.levels, LEFT)
     levels, names = hierarchy.levels, list(groups)
     bar = min(34.0, axes.slot_width(len(names)) * 0.8 / max(len(levels), 1))
-    table: list[list[Any]] = [["level", "group", "layers", "value", "low", "high"]]
+    table: list[Row] = []
     for g, group in enumerate(names):
         middle, layers = axes.slot(g, len(names)), show_layers(groups[group])
         canvas.text(middle, axes.bottom + 20, group, anchor="middle", css="strong")
@@ -57,7 +58,9 @@ def grouped_bars(
                 axes.upright_bar(value, low, high, left, bar, f"f-{level}", title=note)
     axes.horizontal(0.0, "axis")
     axes.y_label(axis)
-    return Figure(name, canvas, description, table)
+    return Figure(
+        name, canvas, description, Table(("level", "group", "layers", "value", "low", "high"), table)
+    )
 
 
 def layer_curves(hierarchy: Hierarchy, groups: Mapping[str, tuple[int, ...]]) -> Figure:
@@ -82,7 +85,7 @@ def layer_curves(hierarchy: Hierarchy, groups: Mapping[str, tuple[int, ...]]) ->
     for layer in range(layers):
         canvas.text(place(layer), axes.bottom + 18, str(layer), anchor="middle")
     axes.horizontal(0.0, "axis")
-    table: list[list[Any]] = [["level", "layer", "mean_in_sd", "low", "high", "share"]]
+    table: list[Row] = []
     xs = [place(layer) for layer in range(layers)]
     for m, level in enumerate(hierarchy.levels):
         value, low, high = curve.value[m], curve.low[m], curve.high[m]
@@ -100,7 +103,7 @@ def layer_curves(hierarchy: Hierarchy, groups: Mapping[str, tuple[int, ...]]) ->
         "hierarchy_layers",
         canvas,
         "Effect of moving one layer at a time, by level: the curves of the hierarchy.",
-        table,
+        Table(("level", "layer", "mean_in_sd", "low", "high", "share"), table),
     )
 
 
@@ -136,7 +139,7 @@ def depths(hierarchy: Hierarchy, levels_of: Sequence[str], groups: Mapping[str, 
     for group, members in groups.items():
         canvas.text(axes.x((members[0] + members[-1]) / 2), 16, group, anchor="middle", css="soft")
     canvas.text((left + WIDTH) / 2, height - 3, "mean depth (layer)", anchor="middle", css="soft")
-    table: list[list[Any]] = [["level", "concept", "mean_depth", "low", "high"]]
+    table: list[Row] = []
     y = 40.0
     for label, level, estimate, i, is_level in rows:
         value, low, high = float(estimate.value[i]), float(estimate.low[i]), float(estimate.high[i])
@@ -150,7 +153,10 @@ def depths(hierarchy: Hierarchy, levels_of: Sequence[str], groups: Mapping[str, 
         table.append([level, "" if is_level else label, value, low, high])
         y += line
     return Figure(
-        "depth", canvas, "Mean depth of each level and concept: the layer index weighted by effect.", table
+        "depth",
+        canvas,
+        "Mean depth of each level and concept: the layer index weighted by effect.",
+        Table(("level", "concept", "mean_depth", "low", "high"), table),
     )
 
 
@@ -165,8 +171,8 @@ def hierarchies(panels: Sequence[tuple[str, Hierarchy, Mapping[str, tuple[int, .
     levels = list(dict.fromkeys(level for _, h, _ in panels for level in h.levels))
     legend(canvas, levels, LEFT)
     ends = [v for _, h, _ in panels for v in (*h.groups.high.ravel(), 0.0, 1.0) if np.isfinite(v)]
-    heads = ["run", "level", "group", "layers", "share", "low", "high"]
-    table: list[list[Any]] = [[*heads, "depth_as_part", "depth_low", "depth_high"]]
+    heads = ("run", "level", "group", "layers", "share", "low", "high")
+    table: list[Row] = []
     for p, (label, h, groups) in enumerate(panels):
         axes = Axes(
             canvas,
@@ -200,7 +206,7 @@ def hierarchies(panels: Sequence[tuple[str, Hierarchy, Mapping[str, tuple[int, .
         "hierarchy",
         canvas,
         f"Share of each level's effect by layer group, and mean depths, for {models}.",
-        table,
+        Table((*heads, "depth_as_part", "depth_low", "depth_high"), table),
     )
 
 

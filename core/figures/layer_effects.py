@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..storage.csv_tables import Row, Table
 from ..strata.layers import show_layers
 from .axes import Axes
 from .figure import Figure
@@ -44,9 +45,7 @@ def layer_effects(rows: Sequence[LayerEffect], levels: Sequence[str]) -> Figure:
         )
         for c in range(len(columns))
     ]
-    table: list[list[Any]] = [
-        ["boundary", "boundary_level", "layers", "right", "of", "value", "low", "high", "random"]
-    ]
+    table: list[Row] = []
     for c, title in enumerate(columns):
         canvas.text(axes[c].x(0.0), 18, title, css="strong" if c == 0 else "soft strong")
     y = TOP
@@ -81,7 +80,9 @@ def layer_effects(rows: Sequence[LayerEffect], levels: Sequence[str]) -> Figure:
         canvas,
         "What moving along a direction does at its right layers, at wrong ones and at all, "
         "to its own concept and to every level.",
-        table,
+        Table(
+            ("boundary", "boundary_level", "layers", "right", "of", "value", "low", "high", "random"), table
+        ),
     )
 
 

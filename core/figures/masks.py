@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from .pictures import Pixels, png, tile
+from .sheets import fitting
 
 Floats = NDArray[np.float64]
 
@@ -128,7 +129,7 @@ def _labelled(
         for i, line in enumerate(lines):
             draw.text(
                 (stage * pitch, LINE * i + (LINE if len(lines) == 1 else 0) + 2),
-                _fitting(line, font, pitch - 2 * GAP),
+                fitting(line, font, pitch - 2 * GAP),
                 fill="black",
                 font=font,
             )
@@ -136,12 +137,3 @@ def _labelled(
         draw.rectangle((x, y + 3, x + 12, y + 15), fill=tuple(int(v) for v in colour))
         draw.text((x + 17, y + 2), name, fill="black", font=font)
     return np.asarray(canvas)
-
-
-def _fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: int) -> str:
-    """Cut words to a width in pixels, with dots where something is missing."""
-    if font.getlength(words) <= room:
-        return words
-    while words and font.getlength(words + "...") > room:
-        words = words[:-1]
-    return words + "..."

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..storage.csv_tables import Row, Table
 from .figure import Figure
 from .svg import Canvas, text_width
 
@@ -41,7 +41,7 @@ def heat(
     largest = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0
     for j, column in enumerate(columns):
         canvas.text(left + cell_w * (j + 0.5) + 4, top - 8, column, turn=-48)
-    table: list[list[Any]] = [["boundary", "concept", entry, "significant"]]
+    table: list[Row] = []
     for i, row in enumerate(rows):
         y = top + cell_h * i
         canvas.text(left - 10, y + cell_h / 2 + 4, row, anchor="end")
@@ -66,4 +66,4 @@ def heat(
                 anchor="middle",
                 css="strong" if marks[i, j] else "soft",
             )
-    return Figure(name, canvas, description, table)
+    return Figure(name, canvas, description, Table(("boundary", "concept", entry, "significant"), table))

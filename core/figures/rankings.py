@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from ..storage.csv_tables import Row, Table
 from .axes import Axes
 from .figure import Figure
 from .svg import Canvas, text_width
@@ -120,11 +120,9 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
         y += 4.0
     axes.vertical(0.0, "axis")
     names = ", ".join(r.name for r in factors) or "none"
-    table: list[list[Any]] = [
-        ["boundary", "level", *NUMBERS],
-        *([r.name, r.level, *r.numbers] for r in rows),
-    ]
-    return Figure("ranking", canvas, f"Concepts ranked by re-scoring. Variation factors: {names}.", table)
+    description = f"Concepts ranked by re-scoring. Variation factors: {names}."
+    table = Table(("boundary", "level", *NUMBERS), [(r.name, r.level, *r.numbers) for r in rows])
+    return Figure("ranking", canvas, description, table)
 
 
 def rankings(panels: Sequence[tuple[str, Sequence[RankedConcept]]]) -> Figure:
@@ -138,7 +136,7 @@ def rankings(panels: Sequence[tuple[str, Sequence[RankedConcept]]]) -> Figure:
     width = words + bars + 64.0
     height = 60.0 + LINE * max((len(rows) for _, rows in panels), default=0)
     canvas = Canvas(width * across, height * -(-len(panels) // across))
-    table: list[list[Any]] = [["run", "place", "boundary", "level", *NUMBERS]]
+    table: list[Row] = []
     for p, (label, rows) in enumerate(panels):
         left, top = width * (p % across) + words, height * (p // across)
         bottom = top + 34.0 + LINE * len(rows)
@@ -166,7 +164,7 @@ def rankings(panels: Sequence[tuple[str, Sequence[RankedConcept]]]) -> Figure:
         "ranking",
         canvas,
         f"Concepts ranked by re-scoring, change in standard deviations, side by side for {models}.",
-        table,
+        Table(("run", "place", "boundary", "level", *NUMBERS), table),
     )
 
 
@@ -180,7 +178,7 @@ def three_rankings(columns: Sequence[tuple[str, Sequence[tuple[str, str, float, 
     width, line, panel = 960.0, 21.0, 312.0
     count = max(len(rows) for _, rows in columns)
     canvas = Canvas(width, 40 + line * count + 12)
-    table: list[list[Any]] = [["ranking", "place", "concept", "level", "value", "variation_factor"]]
+    table: list[Row] = []
     for c, (title, rows) in enumerate(columns):
         left = c * (panel + 12)
         canvas.text(left, 16, title, css="strong")
@@ -204,7 +202,7 @@ def three_rankings(columns: Sequence[tuple[str, Sequence[tuple[str, str, float, 
         "ablation",
         canvas,
         "The same concepts ranked by share of positives, by accuracy of the boundary, and by re-scoring.",
-        table,
+        Table(("ranking", "place", "concept", "level", "value", "variation_factor"), table),
     )
 
 

@@ -101,7 +101,7 @@ def _arrays_of(run: Run) -> dict[str, NDArray[Any]]:
     arrays = {"z" if run.record.generator.space == "z" else "w": samples.read("w")}
     if run.config.synthesis.mixing > 0.0:
         arrays["wp"] = samples.read("codes")
-    ids = [row["id"] for row in run.concepts]
+    ids = [concept.id for concept in run.concepts]
     stems = dict(zip(ids, _plain(ids), strict=True))
     for scorer in run.config.scorers:
         table = samples.read(f"scores/{scorer.alias}")  # (N, C)

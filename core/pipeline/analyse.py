@@ -8,7 +8,7 @@ from pathlib import Path
 from ..analyses import objects as objects_of
 from ..analyses.base import AnalysisRequest, AnalysisResult, LabelledRun, labels_of
 from ..analyses.object_results import Objects
-from ..analyses.right_layers import layers
+from ..analyses.right_layers_result import layers
 from ..errors import UserError
 from ..report.stage import report
 from ..rescoring.stored_effects import read_effects

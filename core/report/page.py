@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import numpy as np
 import yaml
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..analyses import sentences
-from ..editing.stage import strip_name
-from ..editing.strips import GAP, split_strip
-from ..figures.pages import data_uri, page_script, page_style, templates
-from ..figures.pictures import Pixels, read_picture, tile
-from ..plugins.records import LEVELS
-from ..rescoring.results import concept_units
+from ..analyses import object_sentences, sentences
+from ..editing.strips import GAP, read_index
+from ..figures.pages import page_script, page_style, templates
+from ..figures.pictures import Pixels
+from ..runs.manifest import Work
 from ..runs.progress import duration
 from ..runs.run import Run
-from ..storage.filenames import file_stem
 from ..strata.layers import show_layers
 from .content import ReportContent
+from .pictures import edit_views, joint_view, layer_sheet_views, sample_views
 from .sampling import sampling
-
-LISTED = 3  # concepts named under each sample, per level
 
 
 def build_page(
@@ -32,7 +25,7 @@ def build_page(
     content: ReportContent,
     pictures: Pixels,
     scores: NDArray[np.float32],
-    work: dict[str, Any] | None = None,
+    work: Work | None = None,
 ) -> str:
     """Build the report of a run as HTML.
 
@@ -41,13 +34,13 @@ def build_page(
         content: figures and tables.
         pictures: pictures of the first samples, (n, H, W, 3).
         scores: scores of these samples, (n, C).
-        work: computing work of re-scoring, as core.rescoring.cost counts it; None if unknown.
+        work: computing work of re-scoring; None if unknown.
     """
     environment = templates(__package__)
     environment.filters |= {"percent": _percent, "layers": show_layers, "duration": duration}
     manifest, effects = run.manifest, content.effects
     candidates = sum(not b.given for b in effects.boundaries)
-    index = json.loads((run.path / "edits/edits.json").read_text(encoding="utf-8"))
+    index = read_index(run)
     return environment.get_template("report.html.j2").render(
         style=Markup(page_style()),
         script=Markup(page_script()),
@@ -62,7 +55,10 @@ def build_page(
         order=sentences.order(content.hierarchy) if content.hierarchy is not None else [],
         content=content,
         remarks=[
-            *sentences.left_out(manifest["stages"], manifest["config"]["synthesis"]["samples"]),
+            *sentences.left_out(
+                {name: stage.nonfinite for name, stage in run.record.stages.items()},
+                run.config.synthesis.samples,
+            ),
             *sentences.null_gaps(effects.null_gaps(effects.all_set), len(effects.null)),
             *sentences.fewer_extremes(effects.boundaries),
             *sentences.not_relearnt(
@@ -70,102 +66,22 @@ def build_page(
             ),
         ],
         figures={name: Markup(figure.inline) for name, figure in content.figures.items()},
-        samples=_samples(effects.concepts, pictures, scores),
-        edits=_edits(run, content, index["amounts"]),
-        amounts=index["amounts"],
+        samples=sample_views(effects.concepts, pictures, scores),
+        edits=edit_views(run, effects, index),
+        amounts=index.amounts,
         gap=GAP,
-        joint=_joint(run, index["joint"]),
-        invariant=[row for row in run.concepts if not row["varies"]],
+        joint=joint_view(run, index),
+        invariant=[concept for concept in run.concepts if not concept.varies],
         config_rescoring=run.config.rescoring,
         replicates=int(effects.replicates.max(initial=0)),
         sampling=sampling(effects, run.config.rescoring, run.batch, work),
-        layer_sheets=_layer_sheets(content),
-        flow=Markup(content.objects.figure.inline)
+        layer_sheets=layer_sheet_views(content.layers),
+        object_description=object_sentences.description,
+        object_sentences=object_sentences.sentences_of,
+        flow=Markup(object_sentences.figure_of(content.objects).inline)
         if content.objects is not None and not content.objects.faults
         else None,
     )
-
-
-def _samples(
-    concepts: list[dict[str, Any]], pictures: Pixels, scores: NDArray[np.float32]
-) -> list[dict[str, Any]]:
-    """Return a row per sample: its picture, and by level the concepts that stand out in it.
-
-    A concept stands out by (score - mean) / sd over the run's samples, if that is above 0.
-    """
-    shown, units = [], concept_units(concepts)
-    for picture, row in zip(pictures, scores, strict=True):
-        lines = []
-        for level in LEVELS:
-            columns = [j for j, c in enumerate(concepts) if c["level"] == level and not np.isnan(row[j])]
-            # Layout scores are positions, for which "above the mean" says nothing: one is always shown.
-            distance = {
-                j: float(np.nan_to_num((row[j] - (concepts[j]["mean"] or 0.0)) / units[j])) for j in columns
-            }
-            columns = sorted(
-                (j for j in columns if distance[j] > 0.0 or level == "layout"), key=lambda j: -distance[j]
-            )
-            lines += [
-                (level, concepts[j]["id"].split("/", 1)[1], float(row[j]))
-                for j in columns[: 1 if level == "layout" else LISTED - 1]
-            ]
-        shown.append({"image": data_uri(picture), "scores": lines})
-    return shown
-
-
-def _edits(run: Run, content: ReportContent, amounts: list[float]) -> list[dict[str, Any]]:
-    """Return a sheet per variation factor and sample (paper, fig. 3c).
-
-    A sheet has a row per layer group and a column per step.
-    """
-    effects = content.effects
-    sets = list(effects.groups) or ["all"]
-    cards = []
-    for name in effects.factor_names:
-        boundary = effects.boundaries.of(name)
-        strips = [
-            split_strip(read_picture((run.path / strip_name(name, s)).read_bytes()), len(amounts))
-            for s in sets
-        ]
-        frames = np.stack(strips, axis=1)  # (samples, sets, steps, H, W, 3)
-        cards.append(
-            {
-                "name": name,
-                "level": boundary.level,
-                "sets": [
-                    {
-                        "name": s,
-                        "layers": show_layers(effects.sets[s] if s in effects.sets else effects.groups[s]),
-                    }
-                    for s in sets
-                ],
-                "sheets": [data_uri(tile(sheet, gap=GAP)) for sheet in frames],
-                "size": frames.shape[3],
-            }
-        )
-    return cards
-
-
-def _layer_sheets(content: ReportContent) -> list[dict[str, Any]]:
-    """Return the pictures of the chapter on right and wrong layers."""
-    if content.layers is None:
-        return []
-    names = {file_stem(row.name): row.name for row in content.layers.rows}
-    sets = {
-        stem: [row.set_name for row in content.layers.rows if row.name == name]
-        for stem, name in names.items()
-    }
-    return [
-        {"name": names[stem], "sets": sets[stem], "image": data_uri(sheet)}
-        for stem, sheet in content.layers.pictures.items()
-    ]
-
-
-def _joint(run: Run, parts: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the picture of the joint edit with its parts; None if there are none."""
-    if not parts:
-        return None
-    return {"parts": parts, "image": data_uri(read_picture((run.path / "edits/joint.png").read_bytes()))}
 
 
 def _percent(value: float | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +11,17 @@ from ..boundaries.learning_variance import replicate_samples
 from ..config.schema import Rescoring
 from ..rescoring.interim import look_sizes
 from ..rescoring.results import Effects
+from ..runs.manifest import Work
 
 
-def sampling(effects: Effects, config: Rescoring, batch: int, work: dict[str, Any] | None) -> list[str]:
+def sampling(effects: Effects, config: Rescoring, batch: int, work: Work | None) -> list[str]:
     """Return sentences for the report.
 
     Args:
         effects: effects of the run.
         config: config of re-scoring.
         batch: images in a batch.
-        work: computing work, as core.rescoring.cost counts it; None if unknown.
+        work: computing work of re-scoring; None if unknown.
     """
     sentences = []
     if config.adaptive:
@@ -48,15 +48,13 @@ def sampling(effects: Effects, config: Rescoring, batch: int, work: dict[str, An
         )
     if work is not None:
         first = (
-            f"{100.0 * work['done'] / work['full']:.0f} % of the work of moving all samples, and "
+            f"{100.0 * work.done / work.full:.0f} % of the work of moving all samples, and "
             if config.adaptive
             else ""
         )
-        amount = (
-            f"{work['done']:.3g} {work['unit']}" if work["unit"] == "FLOPs" else f"{work['done']:.3g} seconds"
-        )
+        amount = f"{work.done:.3g} {work.unit}" if work.unit == "FLOPs" else f"{work.done:.3g} seconds"
         sentences.append(
-            f"Generator and scorers did {first}{100.0 * work['done'] / work['naive']:.0f} % "
+            f"Generator and scorers did {first}{100.0 * work.done / work.naive:.0f} % "
             f"of the work of the naive order ({amount})."
         )
     return sentences

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from ..device import autocast
 from ..plugins.contracts import Generator
 from ..plugins.records import Inputs, Rendering, State
 from ..randomness import Stream, noise_seed
+from ..runs.manifest import Work
 from ..runs.prepare import Prepared
 from ..strata.composition import advance, first_reader
 from .effects import moved_backwards
@@ -34,6 +35,7 @@ from .interim import look_sizes
 Meter = Callable[[Callable[[], Any]], tuple[Any, float]]
 """A function that runs another function and returns its result and its cost."""
 Counts = NDArray[np.int64]
+Unit = Literal["FLOPs", "seconds"]
 REPETITIONS = 3  # timed passes, of which the fastest counts
 
 
@@ -49,7 +51,7 @@ class Costs:
 
     strata: tuple[float, ...]
     scoring: float
-    unit: str
+    unit: Unit
 
     def edited(self, start: int = 0) -> float:
         """Return the work of an image that restarts at the stratum `start`, and of its scores."""
@@ -96,8 +98,8 @@ def shared_work(
     return baselines * costs.edited() + float((signs * used.sum(axis=0) + null * null_used) @ each)
 
 
-def counted(prepared: Prepared, used: Counts, null_used: Counts, replicates: Counts) -> dict[str, Any]:
-    """Return the work of a run's re-scoring: `naive`, `full` (with all samples) and `done`, with its `unit`.
+def counted(prepared: Prepared, used: Counts, null_used: Counts, replicates: Counts) -> Work:
+    """Return the work of a run's re-scoring.
 
     Args:
         prepared: the run's plugins and settings.
@@ -124,15 +126,14 @@ def counted(prepared: Prepared, used: Counts, null_used: Counts, replicates: Cou
     )
     full = np.full_like(used, config.samples)
     signs = 1 + np.array(moved_backwards(config.backward, prepared.sets), dtype=np.int64)  # (S,)
-    return {
-        "unit": costs.unit,
-        "per_image": costs.edited(),
-        "naive": naive_work(costs, config.samples, sets, boundaries, null, signs=signs),
-        "full": shared_work(costs, starts, full, full[0], null, config.samples, signs=signs)
+    return Work(
+        unit=costs.unit,
+        per_image=costs.edited(),
+        naive=naive_work(costs, config.samples, sets, boundaries, null, signs=signs),
+        full=shared_work(costs, starts, full, full[0], null, config.samples, signs=signs)
         + float(relearnt[1]),
-        "done": shared_work(costs, starts, used, null_used, null, baselines, signs=signs)
-        + float(relearnt[0]),
-    }
+        done=shared_work(costs, starts, used, null_used, null, baselines, signs=signs) + float(relearnt[0]),
+    )
 
 
 @torch.inference_mode()
@@ -149,7 +150,7 @@ def measured(prepared: Prepared) -> Costs:
     return Costs(strata, min(p.scoring for p in passes), "seconds")
 
 
-def _pass(prepared: Prepared, meter: Meter, unit: str) -> Costs:
+def _pass(prepared: Prepared, meter: Meter, unit: Unit) -> Costs:
     """Measure one pass of one sample, and its scoring."""
     generator, noise = prepared.generator, noise_seed(prepared.config.synthesis.seed, Stream.VERIFICATION)
     latents = generator.sample(1, prepared.config.synthesis.seed, 0, Stream.VERIFICATION)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from ..plugins.records import Boundaries, Boundary
 from ..probing.concept_stats import spread_of, statistics_of
 from ..probing.samples import Samples, Scorers, scored_generator
 from ..randomness import Stream
+from ..runs.manifest import ConceptStats
 from ..strata.layers import groups_of, layer_sets
 from ..strata.scored_generator import ScoredGenerator
 from .effects import BACKWARD, moved_backwards
@@ -234,8 +234,8 @@ def _columns(boundaries: Boundaries, scored: ScoredGenerator) -> list[int]:
 
 def _statistics(
     scored: ScoredGenerator, probed: Samples | None, samples: int
-) -> tuple[float, list[dict[str, Any]]]:
-    """Return the spread of w, and statistics of each concept as in run.json.
+) -> tuple[float, Sequence[ConceptStats]]:
+    """Return the spread of w, and statistics of each concept's scores.
 
     They are those of the probing samples, or if there are none, of the samples that will be moved.
 
@@ -251,7 +251,7 @@ def _statistics(
                 f"`probed` has the concepts {listed(actual)}, but the scorers have {listed(expected)}; "
                 "give probe() and rescore() the same scorers"
             )
-        return probed.spread, [row.model_dump() for row in probed.statistics]
+        return probed.spread, probed.statistics
     w, scores = [], []
     for start in range(0, samples, scored.batch):
         latents, codes_of_w, codes = scored.draw(start, Stream.VERIFICATION)
@@ -261,8 +261,8 @@ def _statistics(
                 scored.render(codes, latents.condition, latents.index, Stream.VERIFICATION).rendering
             )
         )
-    rows = statistics_of(scored, np.concatenate(scores)[:samples])
-    return spread_of(np.concatenate(w)[:samples]), [row.model_dump() for row in rows]
+    statistics = statistics_of(scored, np.concatenate(scores)[:samples])
+    return spread_of(np.concatenate(w)[:samples]), statistics
 
 
 def _relearnt_changes(

@@ -15,6 +15,7 @@ from ..figures import rankings
 from ..figures.figure import Figure
 from ..figures.notebook import data_frame
 from ..plugins.records import LEVELS, Boundaries
+from ..runs.manifest import ConceptStats
 from ..statistics import null_moments
 from .effects import EffectArrays, effects_of, effects_of_looks, over_learning, variation_factors
 from .hierarchy import Hierarchy, hierarchy_of
@@ -62,7 +63,7 @@ class Effects(EffectArrays):
 
     Attributes:
         boundaries: axis 0, (B,); learnt boundaries first, then conditional directions.
-        concepts: statistics of each concept as in run.json, axis 3, (C,): id, level, sd, least, varies, ...
+        concepts: statistics of each concept's scores, axis 3, (C,): id, level, sd, least, varies, ...
         sets: layers of each layer set by name, axis 1, (S,).
         groups: layers of each named group.
         changes: each boundary's changes of its own concept in sd units, (B, S, 2, K); NaN for samples that
@@ -84,7 +85,7 @@ class Effects(EffectArrays):
     """
 
     boundaries: Boundaries
-    concepts: list[dict[str, Any]]
+    concepts: Sequence[ConceptStats]
     sets: Mapping[str, tuple[int, ...]]
     groups: Mapping[str, tuple[int, ...]]
     changes: Floats
@@ -108,7 +109,7 @@ class Effects(EffectArrays):
         measured: Sums,
         *,
         boundaries: Boundaries,
-        concepts: list[dict[str, Any]],
+        concepts: Sequence[ConceptStats],
         sets: Mapping[str, tuple[int, ...]],
         groups: Mapping[str, tuple[int, ...]],
         samples: int,
@@ -122,7 +123,7 @@ class Effects(EffectArrays):
         Args:
             measured: the sums.
             boundaries: the boundaries, (B,).
-            concepts: statistics of each concept as in run.json, (C,).
+            concepts: statistics of each concept's scores, (C,).
             sets: layers of each layer set by name; `all` must be among them.
             groups: layers of each named group.
             samples: K, the most samples taken.
@@ -132,7 +133,7 @@ class Effects(EffectArrays):
             bootstrap: number of resamplings.
         """
         count, all_set = len(boundaries), list(sets).index("all")
-        ids = [row["id"] for row in concepts]
+        ids = [concept.id for concept in concepts]
         own = np.array([ids.index(boundary.concept) for boundary in boundaries])
         unit = concept_units(concepts)
         sums = measured.sums
@@ -165,7 +166,7 @@ class Effects(EffectArrays):
             learning_error, freedom = errors_of(measured.relearnt, measured.dilutions)
             arrays = over_learning(arrays, learning_error, freedom, own, all_set=all_set)
             replicates = (~np.isnan(measured.relearnt).all(axis=2)).sum(axis=0)
-        varies = np.array([row["varies"] for row in concepts])
+        varies = np.array([concept.varies for concept in concepts])
         _, null_mean, null_sd = null_moments(null_means(sums[count:, all_set, 0]))
         return cls(
             **vars(arrays),
@@ -207,7 +208,7 @@ class Effects(EffectArrays):
     @property
     def constant(self) -> list[str]:
         """Ids of concepts with constant scores: their changes cannot be given in sd units."""
-        return [row["id"] for row, unit in zip(self.concepts, self.units, strict=True) if np.isnan(unit)]
+        return [concept.id for concept, unit in zip(self.concepts, self.units, strict=True) if np.isnan(unit)]
 
     @property
     def factor_names(self) -> list[str]:
@@ -293,7 +294,7 @@ class Effects(EffectArrays):
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of rescoring.csv, one per boundary, layer set, sign and concept that was moved."""
-        return rows_of(self)
+        return [row._asdict() for row in rows_of(self)]
 
     def to_pandas(self) -> DataFrame:
         """Return `rows()` as a data frame.
@@ -319,18 +320,18 @@ class Effects(EffectArrays):
         return html_of(self)
 
 
-def concept_units(concepts: Sequence[Mapping[str, Any]]) -> Floats:
+def concept_units(concepts: Sequence[ConceptStats]) -> Floats:
     """Return the divisors that give changes in sd units, (C,): max(sd, least) of each concept.
 
     `least` keeps a tiny standard deviation from making an invariant concept look like a factor (method B).
     Both are 0 for raw margins that do not vary. Their divisor is NaN, because changes have no scale.
 
     Args:
-        concepts: statistics of each concept as in run.json, (C,).
+        concepts: statistics of each concept's scores, (C,); only `sd` and `least` are read.
 
-    >>> rows = [{"sd": 0.5, "least": 0.02}, {"sd": 0.0, "least": 0.02}, {"sd": 0.0, "least": 0.0}]
-    >>> concept_units(rows).tolist()
+    >>> pairs = [(0.5, 0.02), (0.0, 0.02), (0.0, 0.0)]
+    >>> concept_units([ConceptStats.model_construct(sd=sd, least=least) for sd, least in pairs]).tolist()
     [0.5, 0.02, nan]
     """
-    sizes = np.array([max(row["sd"], row["least"]) for row in concepts], dtype=np.float64)
+    sizes = np.array([max(concept.sd, concept.least) for concept in concepts], dtype=np.float64)
     return np.where(sizes > 0.0, sizes, np.nan)

@@ -11,12 +11,12 @@ from ..boundaries.files import load_boundaries
 from ..boundaries.resampled import FILE as RESAMPLED_FILE
 from ..boundaries.resampled import Resampled
 from ..runs.run import Run
-from ..storage.csv_tables import csv_text
+from ..storage.csv_tables import Table
 from ..storage.disk import write_text
 from ..storage.shards import Shards
 from .interim import look_sizes
 from .results import Effects, Sums
-from .tables import COLUMNS
+from .tables import EffectRow, rows_of
 
 Floats = NDArray[np.float64]
 
@@ -69,4 +69,4 @@ def _merged(units: Shards, all_set: int) -> tuple[Floats, Floats]:
 
 def write_table(effects: Effects, path: Path) -> None:
     """Write rescoring.csv: a row per boundary, layer set, sign and concept that were measured."""
-    write_text(path, csv_text([COLUMNS, *(tuple(row.values()) for row in effects.rows())]))
+    write_text(path, Table(EffectRow._fields, rows_of(effects)).csv)

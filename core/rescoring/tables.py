@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..figures.notebook import html_table
 from ..figures.rankings import RankedConcept
@@ -12,16 +12,36 @@ from .sums import SIGNS, null_means
 if TYPE_CHECKING:
     from .results import Effects
 
-COLUMNS = (
-    "boundary", "boundary_level", "layers", "concept", "concept_level", "samples", "clipped_mean", "mean",
-    "standard_error", "low", "high", "mean_in_sd", "p_value", "q_value", "step", "undefined",
-    "made_undefined", "rank_p", "null_directions", "low_total", "high_total",
-)  # fmt: skip
+
+class EffectRow(NamedTuple):
+    """Hold a row of rescoring.csv: what moving along a boundary at a layer set does to a concept."""
+
+    boundary: str
+    boundary_level: str
+    layers: str
+    concept: str
+    concept_level: str
+    samples: int
+    clipped_mean: float
+    mean: float
+    standard_error: float
+    low: float
+    high: float
+    mean_in_sd: float
+    p_value: float
+    q_value: float
+    step: float
+    undefined: int
+    made_undefined: int
+    rank_p: float
+    null_directions: float
+    low_total: float
+    high_total: float
 
 
-def rows_of(effects: Effects) -> list[dict[str, Any]]:
-    """Return a row per boundary, layer set, sign and concept, under COLUMNS; none for steps not taken."""
-    rows: list[dict[str, Any]] = []
+def rows_of(effects: Effects) -> list[EffectRow]:
+    """Return a row per boundary, layer set, sign and concept; none for steps that were not taken."""
+    rows: list[EffectRow] = []
     moved = effects.moved
     for i, boundary in enumerate(effects.boundaries):
         for s, name in enumerate(effects.sets):
@@ -30,33 +50,31 @@ def rows_of(effects: Effects) -> list[dict[str, Any]]:
                     continue
                 for j, concept in enumerate(effects.concepts):
                     at = (i, s, k, j)
-                    values = (
-                        effects.clipped,
-                        effects.mean,
-                        effects.error,
-                        effects.low,
-                        effects.high,
-                        effects.in_sd,
-                        effects.p,
-                        effects.q,
+                    rows.append(
+                        EffectRow(
+                            boundary=boundary.name,
+                            boundary_level=boundary.level,
+                            layers=name,
+                            concept=concept.id,
+                            concept_level=concept.level,
+                            samples=int(effects.count[at]),
+                            clipped_mean=float(effects.clipped[at]),
+                            mean=float(effects.mean[at]),
+                            standard_error=float(effects.error[at]),
+                            low=float(effects.low[at]),
+                            high=float(effects.high[at]),
+                            mean_in_sd=float(effects.in_sd[at]),
+                            p_value=float(effects.p[at]),
+                            q_value=float(effects.q[at]),
+                            step=float(sign * effects.step),
+                            undefined=int(effects.undefined[at]),
+                            made_undefined=int(effects.made_undefined[at]),
+                            rank_p=float(effects.rank[at]),
+                            null_directions=float(effects.null_count[at]),
+                            low_total=float(effects.low_total[at]),
+                            high_total=float(effects.high_total[at]),
+                        )
                     )
-                    row = (
-                        boundary.name,
-                        boundary.level,
-                        name,
-                        concept["id"],
-                        concept["level"],
-                        int(effects.count[at]),
-                        *(float(array[at]) for array in values),
-                        float(sign * effects.step),
-                        int(effects.undefined[at]),
-                        int(effects.made_undefined[at]),
-                        float(effects.rank[at]),
-                        float(effects.null_count[at]),
-                        float(effects.low_total[at]),
-                        float(effects.high_total[at]),
-                    )
-                    rows.append(dict(zip(COLUMNS, row, strict=True)))
     return rows
 
 

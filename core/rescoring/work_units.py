@@ -140,7 +140,7 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
         yield units
         return
     own = np.array([column_of(prepared, boundary.concept) for boundary in boundaries])
-    varies = np.array([row["varies"] for row in run.concepts])
+    varies = np.array([concept.varies for concept in run.concepts])
     dilutions = None if resampled is None else resampled.dilutions(boundaries)
     design = Design.of(
         config, prepared.batch, own, varies, concept_units(run.concepts), list(prepared.sets), dilutions

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from .manifest import GeneratorRecord
+from .manifest import GeneratorRecord, RunFacts
 from .prepare import Prepared
 from .provenance.describe import describe
 from .provenance.keys import keys_of
 
 
-def facts_of(prepared: Prepared) -> dict[str, Any]:
+def facts_of(prepared: Prepared) -> RunFacts:
     """Return the facts of run.json: plugins, checkpoints, device, sizes, provenance and keys."""
     provenance = describe(prepared)
     resolved = {"sets": [[name, list(layers)] for name, layers in prepared.sets.items()]}
@@ -22,17 +20,17 @@ def facts_of(prepared: Prepared) -> dict[str, Any]:
     ]
     card = prepared.generator.card
     checkpoints = {"generator": card.sha256, **{alias: s.checkpoint for alias, s in prepared.scorers.items()}}
-    return {
-        "generator": GeneratorRecord(
+    return RunFacts(
+        generator=GeneratorRecord(
             **vars(card), space=prepared.generator.space, fingerprint=prepared.generator.fingerprint
         ),
-        "plugins": {f"{record.kind} {record.name}": record.distribution for record in plugins},
-        "checkpoints": {name: digest for name, digest in checkpoints.items() if digest},
-        "batch_size": prepared.batch,
-        "device": str(prepared.device),
-        "precision": prepared.precision,
-        "layer_sets": {name: list(layers) for name, layers in prepared.sets.items()},
-        "groups": {name: list(layers) for name, layers in prepared.groups.items()},
-        "provenance": provenance,
-        "keys": keys_of(prepared.config, provenance, resolved),
-    }
+        plugins={f"{record.kind} {record.name}": record.distribution for record in plugins},
+        checkpoints={name: digest for name, digest in checkpoints.items() if digest},
+        batch_size=prepared.batch,
+        device=str(prepared.device),
+        precision=prepared.precision,
+        layer_sets={name: list(layers) for name, layers in prepared.sets.items()},
+        groups={name: list(layers) for name, layers in prepared.groups.items()},
+        provenance=provenance,
+        keys=keys_of(prepared.config, provenance, resolved),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal
 
@@ -55,6 +56,40 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 
 
+class NotRelearnt(_Part):
+    """Represent a boundary that some resamplings of the samples could not learn.
+
+    Attributes:
+        resamplings: number of them.
+        reason: why the last of them could not.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    resamplings: PositiveInt
+    reason: str
+
+
+class Work(_Part):
+    """Represent the work of re-scoring, as core.rescoring.cost counts it.
+
+    Attributes:
+        unit: of all others.
+        per_image: of one image, rendered in a full pass and scored.
+        naive: in the order of the paper's code.
+        full: in the order used here, if no sampling had stopped early.
+        done: in the order used here.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    unit: Literal["FLOPs", "seconds"]
+    per_image: NonNegativeFloat
+    naive: NonNegativeFloat
+    full: NonNegativeFloat
+    done: NonNegativeFloat
+
+
 class StageRecord(_Part):
     """Represent a complete stage: its time, the hashes of its files, and its own facts."""
 
@@ -68,8 +103,8 @@ class StageRecord(_Part):
     factors: list[str] = []
     boundaries: NonNegativeInt = 0
     skipped: NonNegativeInt = 0
-    not_relearnt: dict[str, dict[str, Any]] = {}
-    work: dict[str, Any] | None = None
+    not_relearnt: dict[str, NotRelearnt] = {}
+    work: Work | None = None
 
 
 class GeneratorRecord(_Part):
@@ -105,6 +140,8 @@ class ConceptStats(_Part):
         quantiles: 0, 5, 50, 95 and 100 %; empty without scores.
     """
 
+    model_config = ConfigDict(frozen=True)
+
     id: str
     level: Level
     samples: NonNegativeInt
@@ -116,6 +153,22 @@ class ConceptStats(_Part):
     threshold: float | None
     positive_share: float | None
     quantiles: list[float]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """Hold what is known of a run before its first stage, beside its config; see Manifest for each."""
+
+    generator: GeneratorRecord
+    plugins: dict[str, str]
+    checkpoints: dict[str, str]
+    batch_size: int
+    device: str
+    precision: str
+    layer_sets: dict[str, list[int]]
+    groups: dict[str, list[int]]
+    provenance: Provenance
+    keys: Keys
 
 
 class Manifest(_Part):

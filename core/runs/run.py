@@ -18,7 +18,7 @@ from ..config.schema import RunConfig
 from ..errors import GanstrataError, RunError
 from ..storage.disk import content_hash, disk_error, make_folder, write_text
 from ..storage.seal import sealed_text
-from .manifest import Manifest, Stage, StageRecord, read_manifest
+from .manifest import ConceptStats, Manifest, RunFacts, Stage, StageRecord, read_manifest
 from .provenance.changes import changes
 from .provenance.keys import STAGES as STAGES
 from .provenance.keys import Keys
@@ -101,9 +101,9 @@ class Run:
         return self.config.rescoring.unit(self.spread)
 
     @property
-    def concepts(self) -> list[dict[str, Any]]:
-        """A row for each column of the scores; see core.runs.manifest.ConceptStats."""
-        return [row.model_dump() for row in self.record.concepts]
+    def concepts(self) -> list[ConceptStats]:
+        """Statistics of each concept, in the order of the columns of the scores, (C,)."""
+        return self.record.concepts
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -122,13 +122,13 @@ class Run:
         return cls(path, read_manifest(file))
 
     @classmethod
-    def begin(cls, path: Path | str, config: RunConfig, facts: Mapping[str, Any]) -> Begun:
+    def begin(cls, path: Path | str, config: RunConfig, facts: RunFacts) -> Begun:
         """Continue the run in a directory, or begin a new one. Nothing is written before `save`.
 
         Args:
             path: the directory.
             config: validated.
-            facts: from `facts_of`: plugins, checkpoints, device, sizes, provenance and keys.
+            facts: from `facts_of`.
 
         Raises:
             RunError: the directory holds a run of another config, or a damaged one.
@@ -142,7 +142,7 @@ class Run:
             "python": platform.python_version(),
         }
         return Begun(
-            cls(path, Manifest(format=1, config=config, versions=versions(), machine=machine, **facts)),
+            cls(path, Manifest(format=1, config=config, versions=versions(), machine=machine, **vars(facts))),
             (),
             (),
             is_new=True,
@@ -219,7 +219,7 @@ class Begun(NamedTuple):
     is_new: bool = False
 
 
-def continue_run(run: Run, config: RunConfig, facts: Mapping[str, Any]) -> Begun:
+def continue_run(run: Run, config: RunConfig, facts: RunFacts) -> Begun:
     """Continue a run with this config; stages whose key has changed are no longer complete.
 
     Raises:
@@ -233,7 +233,7 @@ def continue_run(run: Run, config: RunConfig, facts: Mapping[str, Any]) -> Begun
             f"{run.path} holds a run of another config; these differ: {'; '.join(differences)}. "
             "Give another --out, or the config that this run was made from."
         )
-    old, new = ({} if keys is None else keys.stages for keys in (record.keys, facts["keys"]))
+    old, new = ({} if keys is None else keys.stages for keys in (record.keys, facts.keys))
     due = [stage for stage in STAGES if old.get(stage) != new[stage]]
     update = (
         {
@@ -245,7 +245,7 @@ def continue_run(run: Run, config: RunConfig, facts: Mapping[str, Any]) -> Begun
         if due
         else {}
     )
-    run_now = Run(run.path, record.model_copy(update={**facts, **update}))
+    run_now = Run(run.path, record.model_copy(update={**vars(facts), **update}))
     if not due:
         return Begun(run_now, (), ())
     stale = tuple(stage for stage in due if stage in record.stages)
@@ -255,7 +255,7 @@ def continue_run(run: Run, config: RunConfig, facts: Mapping[str, Any]) -> Begun
         for section in MAY_CHANGE
         if section != "scorers" and old_config[section] != new_config[section]
     ]
-    sentences = (*sections, *changes(record.provenance, facts["provenance"])) or (
+    sentences = (*sections, *changes(record.provenance, facts.provenance)) or (
         "the layers that are moved changed",
     )
     return Begun(run_now, sentences, stale)

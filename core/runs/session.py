@@ -39,13 +39,13 @@ def open_finished_run(
     config = validate(data_of(run.config) | ({} if device is None else {"device": device}), source)
     prepared = prepare(config, source=source, batch=run.batch, check=False)
     facts = facts_of(prepared)
-    changed = code_changes(run.record.provenance, facts["provenance"])
+    changed = code_changes(run.record.provenance, facts.provenance)
     if changed:
         raise RunError(
             f"{path}: {'; '.join(changed)}. `ganstrata run` on it computes again what is affected; "
             "or make a new run"
         )
-    old, new = run.record.checkpoints, facts["checkpoints"]
+    old, new = run.record.checkpoints, facts.checkpoints
     others = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
     if others:
         raise RunError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,27 @@ from ..messages import escaped
 
 FORMULA = ("=", "+", "-", "@")  # first characters of formulas in spreadsheets
 QUOTE = "'"  # first character of text in spreadsheets
+
+
+Row = Sequence[str | float | None]
+"""The cells of a row, text or numbers; NaN and None are empty."""
+
+
+@dataclass(frozen=True)
+class Table:
+    r"""Hold rows under named columns.
+
+    >>> Table(("concept", "sd"), [("seen/red", 0.5)]).csv
+    'concept,sd\nseen/red,0.5\n'
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Row]
+
+    @property
+    def csv(self) -> str:
+        """The table as CSV text: see csv_text."""
+        return csv_text([self.columns, *self.rows])
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:

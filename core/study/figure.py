@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from ..figures.figure import Figure
 from ..figures.svg import Canvas, Scale, text_width
+from ..storage.csv_tables import Row, Table
 from ..strata.layers import show_layers
 from .shares import Shares
 
@@ -39,7 +39,7 @@ def votes_figure(
     names = [*groups, "none"]
     room = (width - 10 - left) / len(names)
     bar = min(34.0, room * 0.8 / max(len(shares_by_level), 1))
-    table: list[list[Any]] = [["level", "group", "layers", "votes", "share", "low", "high"]]
+    table: list[Row] = []
     for g, name in enumerate(names):
         middle = left + room * (g + 0.5)
         layers = show_layers(groups[name]) if name in groups else ""
@@ -71,4 +71,9 @@ def votes_figure(
         if best
         else "No votes."
     )
-    return Figure("votes", canvas, description, table)
+    return Figure(
+        "votes",
+        canvas,
+        description,
+        Table(("level", "group", "layers", "votes", "share", "low", "high"), table),
+    )

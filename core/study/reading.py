@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import RunError
 from ..figures.figure import Figure
 from ..plugins.records import LEVELS
-from ..storage.csv_tables import csv_text
+from ..storage.csv_tables import Row, Table
 from ..storage.result_folder import add_files
 from .agreement import kappa_interval
 from .figure import votes_figure
@@ -148,12 +148,10 @@ def read_study(folder: Path, paths: Sequence[Path], out: Path) -> Study:
         ("concepts.csv", _concepts(study)),
         (
             "agreement.csv",
-            csv_text(
-                [
-                    ["strips", "of", "count", "kappa", "low", "high"],
-                    *([*vars(row).values()] for row in study.agreement),
-                ]
-            ),
+            Table(
+                ("strips", "of", "count", "kappa", "low", "high"),
+                [tuple(vars(row).values()) for row in study.agreement],
+            ).csv,
         ),
         ("ballots.csv", _ballots(study)),
         ("study.json", json.dumps(summary, indent=2) + "\n"),
@@ -166,19 +164,19 @@ def _concepts(study: Study) -> str:
     """Return the content of concepts.csv: the share of each layer group, by boundary."""
     names = [*study.key.groups, NONE]
     level_of = {row.boundary: row.level for row in study.key.questions}
-    rows: list[list[Any]] = [["boundary", "level", "group", "votes", "share", "low", "high"]]
+    rows: list[Row] = []
     for concept, result in study.concepts.items():
         rows += [
             [concept, level_of[concept], name, result.votes, result.value[g], result.low[g], result.high[g]]
             for g, name in enumerate(names)
         ]
-    return csv_text(rows)
+    return Table(("boundary", "level", "group", "votes", "share", "low", "high"), rows).csv
 
 
 def _ballots(study: Study) -> str:
     """Return the content of ballots.csv: a row per rater and question."""
     names = [*study.key.groups, NONE]
-    rows: list[list[Any]] = [["rater", "question", "boundary", "level", "sample", "choice"]]
+    rows: list[Row] = []
     for r, rater in enumerate(study.votes.raters):
         for q, row in enumerate(study.key.questions):
             choice = int(study.votes.choices[r, q])
@@ -192,7 +190,7 @@ def _ballots(study: Study) -> str:
                     "" if choice == MISSING else names[choice],
                 ]
             )
-    return csv_text(rows)
+    return Table(("rater", "question", "boundary", "level", "sample", "choice"), rows).csv
 
 
 def _plain(value: Any) -> Any:

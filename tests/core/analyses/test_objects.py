@@ -15,6 +15,7 @@ import torch
 from ganstrata import Stream
 from ganstrata.core.analyses import objects as analysis
 from ganstrata.core.analyses.object_results import Objects, read_objects, table_text
+from ganstrata.core.analyses.object_sentences import description, sentences_of
 from ganstrata.core.analyses.objects import TransitionRequest
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.errors import GanstrataError, UserError
@@ -63,7 +64,7 @@ def test_planted_transitions_are_counted(analysed) -> None:
     assert rows["wall", "wall"].of_source > 0.98  # the corner may change
     assert rows["bed", "bed"].of_source == 1.0
     assert result.stuff == ("wall",)
-    text = " ".join(result.sentences(1))
+    text = " ".join(sentences_of(result, 1))
     assert "seen/red rises" in text
     assert "100 % after" in text
     assert "keep their label: wall" in text
@@ -115,14 +116,14 @@ def test_a_hop_back_is_called_one(analysed) -> None:
         "0.00 [0.00, 0.01] of the pixels that hop 1 changed have their earlier label again; "
         "the cosine of the two directions is 1.00."
     )
-    assert words in on.sentences(2)
-    assert not [sentence for sentence in on.sentences(1) if "earlier label" in sentence]
+    assert words in sentences_of(on, 2)
+    assert not [sentence for sentence in sentences_of(on, 1) if "earlier label" in sentence]
     back = replace(on, hops=[on.hops[0], replace(on.hops[1], returned=(0.9, 0.6, 0.95), cosine=-0.85)])
     assert "so this hop mostly goes back; the cosine of the two directions is −0.85." in " ".join(
-        back.sentences(2)
+        sentences_of(back, 2)
     )
     unsure = replace(on, hops=[on.hops[0], replace(on.hops[1], returned=(0.6, 0.4, 0.7))])
-    assert "goes back" not in " ".join(unsure.sentences(2))
+    assert "goes back" not in " ".join(sentences_of(unsure, 2))
 
 
 def test_conditional_directions_can_be_followed_too(analysed) -> None:
@@ -138,8 +139,8 @@ def test_only_samples_that_have_the_start_are_taken(analysed) -> None:
     assert sum(row.pixels for row in rows.values()) == 50 * 64
     assert result.hops[0].above_before == 1.0
     assert result.hops[0].above_after == 0.0
-    assert "that have seen/red" in result.description
-    assert "So most samples" not in " ".join(result.sentences(1))  # it was moved backwards
+    assert "that have seen/red" in description(result)
+    assert "So most samples" not in " ".join(sentences_of(result, 1))  # it was moved backwards
 
 
 def test_a_hop_that_does_not_arrive_is_called_one(analysed) -> None:
@@ -147,23 +148,23 @@ def test_a_hop_that_does_not_arrive_is_called_one(analysed) -> None:
     assert result.hops[0].above_after is not None
     missed = replace(result, hops=[replace(result.hops[0], above_after=0.49)])
     reached = replace(result, hops=[replace(result.hops[0], above_after=0.5)])
-    assert "So most samples do not have the concept afterwards" in " ".join(missed.sentences(1))
-    assert "So most samples" not in " ".join(reached.sentences(1))
+    assert "So most samples do not have the concept afterwards" in " ".join(sentences_of(missed, 1))
+    assert "So most samples" not in " ".join(sentences_of(reached, 1))
 
 
 def test_layers_where_nothing_is_planted_change_nothing(analysed) -> None:
     early = analysed("seen/red", layers="2-5")
-    assert early.settings["layers"] == [2, 3, 4, 5]
+    assert early.settings.layers == (2, 3, 4, 5)
     assert rows_of(early)["sofa", "sofa"].of_source > 0.8
     assert rows_of(analysed("seen/red", layers="7"))["sofa", "bed"].of_source == 1.0
 
 
 def test_the_lower_layers_are_the_default_and_the_step_is_that_of_rescoring(analysed) -> None:
     result = analysed("seen/left", step=None, layers=None)
-    assert (result.settings["set"], result.settings["layers"]) == ("lower", [2, 3])
-    assert result.settings["step"] == 2.0
-    assert result.settings["step_in_w"] == pytest.approx(4.0, rel=0.05)  # the spread of w is 2
-    assert "at the lower layers (2-3)" in result.description
+    assert (result.settings.set_name, result.settings.layers) == ("lower", (2, 3))
+    assert result.settings.step == 2.0
+    assert result.settings.step_in_w == pytest.approx(4.0, rel=0.05)  # the spread of w is 2
+    assert "at the lower layers (2-3)" in description(result)
 
 
 def test_files_are_written_and_say_the_same(analysed, refurnished: Path) -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata.core.analyses.ablation import ablation
+from ganstrata.core.analyses.ablation_result import ablation
 from ganstrata.core.analyses.base import AnalysisRequest, AnalysisResult, select_boundaries, select_layer_set
-from ganstrata.core.analyses.entanglement import entanglement
-from ganstrata.core.analyses.hierarchy import hierarchy, order_rows
-from ganstrata.core.analyses.ranking import ranking
-from ganstrata.core.analyses.right_layers import read_layers
+from ganstrata.core.analyses.entanglement_result import entanglement
+from ganstrata.core.analyses.hierarchy import order_rows
+from ganstrata.core.analyses.hierarchy_result import hierarchy
+from ganstrata.core.analyses.ranking_result import ranking
+from ganstrata.core.analyses.right_layers_result import read_layers
 from ganstrata.core.errors import ConfigError, LayerError, UserError
 from ganstrata.core.figures.pictures import read_picture
 from ganstrata.core.pipeline.analyse import analyse_layers, analyse_run, analyse_runs
@@ -46,7 +47,7 @@ def check_files(result: AnalysisResult, folder: Path) -> None:
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in index["files"]
     }
     assert index["sentences"] == result.sentences
-    assert len({len(row) for row in result.table}) == 1
+    assert {len(row) for row in result.table.rows} <= {len(result.table.columns)}
 
 
 def test_ranking_is_that_of_the_report_with_places(copied: Path, effects: Effects) -> None:
@@ -78,7 +79,7 @@ def test_ranking_at_some_layers_compares_effects_with_chance_there(copied: Path,
         int(effects.own[effects.boundaries.names.index("seen/red")]),
     )
     null = effects.null[:, place, j]
-    means = null[:, 1] / null[:, 0] / effects.concepts[j]["sd"]
+    means = null[:, 1] / null[:, 0] / effects.concepts[j].sd
     assert float(table[0]["null_high"]) == pytest.approx(means.mean() + 2.0 * means.std(ddof=1), rel=1e-4)
     assert json.loads((folder / "ranking.json").read_text(encoding="utf-8"))["asked"]["layers"] == "top"
 
@@ -145,7 +146,7 @@ def test_entanglement_is_the_whole_matrix(copied: Path, effects: Effects) -> Non
     assert len(table) == len(effects.boundaries) * len(effects.concepts)
     q = effects.q[:, effects.all_set, 0]
     for (name, concept), row in table.items():
-        i, j = effects.boundaries.names.index(name), [c["id"] for c in effects.concepts].index(concept)
+        i, j = effects.boundaries.names.index(name), [c.id for c in effects.concepts].index(concept)
         np.testing.assert_allclose(float(row["q_value"] or "nan"), q[i, j], rtol=1e-4)
         assert (row["own"] == "True") == (concept == effects.boundaries[i].concept)
     assert (folder / "entanglement.csv").read_bytes() == (copied / "figures/entanglement.csv").read_bytes()
@@ -289,7 +290,7 @@ def test_runs_that_stopped_early_are_analysed_too(config, tmp_path: Path) -> Non
         "Moved at all layers: 0 of 36 effects"
     )  # what is planted is orthogonal
     result, _ = analyse_run(run.path, AnalysisRequest(), ablation, "ablation")
-    assert [row[3].split()[0] for row in result.table[1:5]] == [
+    assert [row[3].split()[0] for row in result.table.rows[:4]] == [
         effects.boundaries[i].name for i in effects.ranking()[:4]
     ]
 
@@ -305,7 +306,7 @@ def test_a_generator_of_one_layer_has_no_hierarchy_but_a_ranking(config, tmp_pat
         with pytest.raises(UserError, match=words):
             analyse()
     result, _ = analyse_runs([run.path], AnalysisRequest(), ranking, "ranking")
-    assert "seen/red" in {row[1] for row in result.table}
+    assert "seen/red" in {row[1] for row in result.table.rows}
 
 
 def test_of_two_levels_the_shallower_is_named_first(effects: Effects) -> None:

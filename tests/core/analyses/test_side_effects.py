@@ -58,7 +58,7 @@ def planted(truth: np.ndarray, error: float, *, shared: bool, seed: int) -> Simp
     rng = np.random.default_rng(seed)
     noise = rng.standard_normal(1 if shared else len(truth)) * error
     mean = 2.0 * (truth + noise)[None, None, None]
-    concepts = [{"sd": 2.0, "least": 0.1} for _ in truth]
+    concepts = [SimpleNamespace(sd=2.0, least=0.1) for _ in truth]
     null = np.zeros((6, 1, len(truth), 5))
     null[..., 0], null[..., 1] = 100.0, 100.0 * 2.0 * (0.05 * rng.standard_normal((6, 1, len(truth))))
     null[..., 2] = null[..., 1] ** 2 / 100.0  # no spread among samples

@@ -22,6 +22,7 @@ from ganstrata.core.probing.stage import open_samples
 from ganstrata.core.randomness import Stream
 from ganstrata.core.rescoring.results import Effects
 from ganstrata.core.rescoring.stored_effects import read_effects
+from ganstrata.core.runs.manifest import NotRelearnt
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
@@ -207,9 +208,9 @@ def test_a_boundary_that_no_resampling_gives_is_missing_with_its_reason() -> Non
 
     w = np.random.default_rng(0).standard_normal((30, 2)).astype(np.float32)
     relearnt = learn_again(learn, boundaries, w, count=5, seed=0, done=lambda: steps.append(1))
-    assert relearnt.facts == {
-        "a/y": {"resamplings": 5, "reason": "too few"},
-        "a/z": {"resamplings": 5, "reason": "the learner gave no finite normal"},
+    assert relearnt.missing == {
+        "a/y": NotRelearnt(resamplings=5, reason="too few"),
+        "a/z": NotRelearnt(resamplings=5, reason="the learner gave no finite normal"),
     }
     assert relearnt.resampled.learnt.tolist() == [[True, False, False]] * 5
     assert len(steps) == 5

@@ -15,9 +15,9 @@ from closeness import assert_pictures_near
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.editing import films
 from ganstrata.core.editing.manipulate import Manipulated
+from ganstrata.core.editing.strips import split_strip
 from ganstrata.core.errors import DataError, GanstrataError, RunError, UserError
 from ganstrata.core.figures.pictures import read_picture
-from ganstrata.core.report.page import split_strip
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.seal import sealed_text
 from ganstrata.core.storage.shards import Shards

@@ -118,7 +118,7 @@ def test_samples_without_a_score_are_left_out() -> None:
     scores[:, 12:] = np.nan
     half = find_range(replace(coarse, scores=scores))
     assert half.high <= 4.5
-    assert half.record()["curve"][-1]["score"] is None
+    assert half.as_data()["curve"][-1]["score"] is None
 
 
 @settings(max_examples=60, deadline=None)

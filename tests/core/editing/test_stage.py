@@ -12,8 +12,8 @@ import pytest
 import torch
 from ganstrata import Stream
 from ganstrata.core.editing.stage import is_complete
+from ganstrata.core.editing.strips import split_strip
 from ganstrata.core.figures.pictures import read_picture, to_pixels
-from ganstrata.core.report.page import split_strip
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run

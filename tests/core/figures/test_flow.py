@@ -92,9 +92,9 @@ def test_ribbons_fill_the_bar_that_they_leave_without_overlapping(drawing: ET.El
 
 def test_the_table_holds_what_is_drawn_and_names_are_escaped(drawing: ET.Element) -> None:
     figure = flow(ROWS, CLASSES, {"wall", "grass"}, ["to <bed>", "and & back"])
-    assert figure.table[0] == ["hop", "along", "from", "to", "share_of_picture"]
-    assert sum(line[4] for line in figure.table[1:]) == pytest.approx(2.0)
-    assert figure.table[1][:4] == [1, "to <bed>", "wall", "wall"]
+    assert figure.table.columns == ("hop", "along", "from", "to", "share_of_picture")
+    assert sum(line[4] for line in figure.table.rows) == pytest.approx(2.0)
+    assert figure.table.rows[0][:4] == [1, "to <bed>", "wall", "wall"]
     words = [text.text for text in drawing.iter(f"{SPACE}text")]
     assert "hop 1: to <bed>" in words
     assert "hop 2: and & back" in words

@@ -15,9 +15,9 @@ from ganstrata import Stream
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.boundaries.null_directions import null_directions
 from ganstrata.core.boundaries.resampled import Resampled
+from ganstrata.core.editing.strips import split_strip
 from ganstrata.core.figures.pictures import read_picture, to_pixels
 from ganstrata.core.probing.stage import read_latents
-from ganstrata.core.report.page import split_strip
 from ganstrata.core.rescoring.interim import half_width
 from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.rescoring.sums import sums_of

@@ -27,6 +27,7 @@ from ganstrata.core.rescoring.adaptive import Design, judge
 from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.rescoring.sums import sums_of
 from ganstrata.core.runs.engine import Engine
+from ganstrata.core.runs.manifest import Work
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
@@ -203,8 +204,8 @@ def test_what_is_lost_is_counted_by_pairs_and_pictures(register, tmp_path: Path)
     np.testing.assert_array_equal(
         ~np.isnan(Shards(run.path / "samples.zarr").read("scores/hue")[:, 12]), finite
     )
-    (value,) = [row for row in run.concepts if row["id"] == "hue/value"]
-    assert (value["samples"], value["undefined"]) == (finite.sum(), 0)
+    (value,) = [row for row in run.concepts if row.id == "hue/value"]
+    assert (value.samples, value.undefined) == (finite.sum(), 0)
     resampled = Resampled.load(run.path, rescored.boundaries)
     rows = resampled_rows(int(finite.sum()), 0, 2)[0]
     w = loops[Stream.PROBING].w.numpy()[finite]
@@ -342,9 +343,12 @@ def test_a_conditional_direction_that_cannot_be_is_refused_by_name() -> None:
 
 
 def test_why_a_concept_does_not_vary() -> None:
-    assert learning.reason_invariant({"samples": 0, "sd": 0.0, "least": 0.02}) == "undefined for every sample"
     assert (
-        learning.reason_invariant({"samples": 1, "sd": 0.01, "least": 0.02})
+        learning.reason_invariant(SimpleNamespace(samples=0, sd=0.0, least=0.02))
+        == "undefined for every sample"
+    )
+    assert (
+        learning.reason_invariant(SimpleNamespace(samples=1, sd=0.01, least=0.02))
         == "does not vary here: its standard deviation is 0.01, the minimum is 0.02"
     )
 
@@ -367,7 +371,9 @@ def test_the_report_shows_the_first_samples_and_keeps_its_figures(
     monkeypatch.setattr(
         reporting,
         "counted",
-        lambda prepared, used, null_used, replicates: {"done": int(used.sum()), "null": int(null_used.sum())},
+        lambda prepared, used, null_used, replicates: Work(
+            unit="FLOPs", per_image=1.0, naive=0.0, full=float(null_used.sum()), done=float(used.sum())
+        ),
     )
     monkeypatch.setattr(reporting, "build_page", page)
     run = Run(plain.run.path, plain.run.record.model_copy(deep=True))
@@ -389,7 +395,8 @@ def test_the_report_shows_the_first_samples_and_keeps_its_figures(
         assert (run.path / "report.html").read_text(encoding="utf-8") == "a page\n"
         assert {name: (run.path / name).read_text(encoding="utf-8") for name in written} == written
         assert set(run.record.stages["report"].files) == {*written, "report.html"}
-        assert run.record.stages["report"].work == given["work"] == {"done": 47 * 16, "null": 47 * 4}
+        assert run.record.stages["report"].work == given["work"]
+        assert (given["work"].done, given["work"].full) == (47 * 16, 47 * 4)
         assert_pictures_near(given["pictures"], to_pixels(loop.images(loop.codes)))
         assert given["scores"].shape == (SHOWN, 9)
     finally:

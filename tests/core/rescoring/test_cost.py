@@ -80,9 +80,9 @@ def test_what_a_run_says_it_did_is_what_torch_saw(
         rescoring.rescore(run, engine, quiet)
     effects = read_effects(run)
     work = counted(engine.prepared, effects.used, effects.null_used, effects.replicates)
-    assert work["done"] == pytest.approx(counter.get_total_flops(), rel=1e-12)
-    assert (work["done"] < work["full"]) == adaptive
-    assert work["full"] < work["naive"]
+    assert work.done == pytest.approx(counter.get_total_flops(), rel=1e-12)
+    assert (work.done < work.full) == adaptive
+    assert work.full < work.naive
 
 
 class Uncounted(ganstrata.Generator):

@@ -11,7 +11,8 @@ from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.plugins.records import Boundaries, Boundary
 from ganstrata.core.rescoring.stored_effects import read_effects, write_table
 from ganstrata.core.rescoring.sums import FIELDS, sums_of
-from ganstrata.core.rescoring.tables import COLUMNS
+from ganstrata.core.rescoring.tables import EffectRow
+from ganstrata.core.runs.manifest import Manifest
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.shards import Shards
 
@@ -54,7 +55,8 @@ def run(tmp_path):
     }
     manifest |= {"groups": {"low": [0, 1]}, "spread": 2.0, "concepts": [row | unknown for row in CONCEPTS]}
     manifest |= {"generator": sizes | names, "plugins": {}, "device": "cpu", "precision": "fp32"}
-    stored_run = Run.begin(tmp_path, RunConfig.model_validate(config), manifest).run
+    manifest |= {"format": 1, "versions": {}, "machine": {}}
+    stored_run = Run(tmp_path, Manifest(config=RunConfig.model_validate(config), **manifest))
     ids = [row["id"] for row in CONCEPTS]
     boundaries = []
     for name in EFFECT:
@@ -177,7 +179,7 @@ def test_the_table_has_every_number_once(run, tmp_path):
     write_table(effects, tmp_path / "rescoring.csv")
     with (tmp_path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == EffectRow._fields
     keys = [(r["boundary"], r["layers"], r["step"], r["concept"]) for r in rows]
     assert len(rows) == len(set(keys)) == 4 * len(SETS) * 2 * 3
     assert {r["step"] for r in rows} == {"3", "-3"}

@@ -6,13 +6,12 @@ import errno
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import GanstrataError, RunError
 from ganstrata.core.runs.facts import facts_of
-from ganstrata.core.runs.manifest import ConceptStats
+from ganstrata.core.runs.manifest import ConceptStats, RunFacts
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import STAGES, Run, differing, locked
 from ganstrata.core.storage.disk import write_bytes, write_text
@@ -31,7 +30,7 @@ STATS |= {"threshold": None, "positive_share": None, "quantiles": [0.0]}
 
 
 @pytest.fixture
-def facts(fakes, config) -> dict[str, Any]:
+def facts(fakes, config) -> RunFacts:
     return facts_of(prepare(validate(config, "test")))
 
 

@@ -90,20 +90,20 @@ def test_a_plugin_in_a_config_is_recorded_with_its_own_distribution(fakes, confi
     layout = {"use": "layout", "with": {"segmenter": {"use": "fake_regions"}, "walls": ["wall", "sofa"]}}
     config["scorers"].append(layout)
     facts = facts_of(prepare(validate(config, "x")))
-    assert set(facts["plugins"]) == {
+    assert set(facts.plugins) == {
         "generator fake_layers",
         "scorer fake_readings",
         "scorer layout",
         "scorer fake_regions",
         "boundary ridge",
     }
-    assert facts["plugins"]["scorer fake_regions"] == "ganstrata-fakes 1.0"
+    assert facts.plugins["scorer fake_regions"] == "ganstrata-fakes 1.0"
     assert (
-        facts["plugins"]["scorer layout"]
-        == facts["plugins"]["boundary ridge"]
+        facts.plugins["scorer layout"]
+        == facts.plugins["boundary ridge"]
         == f"ganstrata {ganstrata.__version__}"
     )
-    new = facts["provenance"]
+    new = facts.provenance
     scorer = new.scorers["layout"]
     other = scorer.model_copy(
         update={"parts": {"segmenter": scorer.parts["segmenter"].model_copy(update={"code": "0"})}}

@@ -1,0 +1,133 @@
+"""Compute the rows of the report's tables of concepts and of conditional directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..rescoring.results import Effects
+from ..runs.manifest import ConceptStats
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ConceptRow:
+    """Hold what a boundary does to its own concept when it is moved forwards at all layers.
+
+    Attributes:
+        name, level: of the boundary.
+        is_factor: whether it is a variation factor.
+        is_relearnt: whether there is an interval over learning samples.
+        in_sd: mean change in sd units.
+        back: the same backwards.
+        mean: mean change, with its interval `low`, `high`.
+        low_total, high_total: the interval over learning samples as well.
+        clipped: mean of the positive part of the change.
+        p, q, rank: of the comparison with null directions.
+        undefined: pairs without a score.
+        facts: of the learner.
+        stats: of the concept's scores.
+    """
+
+    name: str
+    level: str
+    is_factor: bool
+    is_relearnt: bool
+    in_sd: float
+    back: float
+    mean: float
+    low: float
+    high: float
+    low_total: float
+    high_total: float
+    clipped: float
+    p: float
+    q: float
+    rank: float
+    undefined: float
+    facts: Mapping[str, Any]
+    stats: ConceptStats
+
+
+@dataclass(frozen=True)
+class Change:
+    """Hold a mean change in sd units with its 95 % interval, in the order in which it is written."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ConditionEffect:
+    """Hold what a plain direction and its conditional one do to a concept, the edited one or a kept one."""
+
+    concept: str
+    plain: Change
+    conditional: Change
+
+
+@dataclass(frozen=True)
+class ConditionRow:
+    """Hold what becomes of the edited concept and of the kept ones along a conditional direction."""
+
+    edit: str
+    keep: tuple[str, ...]
+    effects: tuple[ConditionEffect, ...]
+
+
+def concept_row(effects: Effects, i: int) -> ConceptRow:
+    """Return what boundary i does to its own concept."""
+    boundary, j = effects.boundaries[i], int(effects.own[i])
+
+    def at_all(array: Floats, sign: int = 0) -> float:
+        return float(array[i, effects.all_set, sign, j])
+
+    low_total = at_all(effects.low_total)
+    return ConceptRow(
+        name=boundary.name,
+        level=boundary.level,
+        is_factor=bool(effects.factors[i]),
+        is_relearnt=not np.isnan(low_total),
+        in_sd=at_all(effects.in_sd),
+        back=at_all(effects.in_sd, 1),
+        mean=at_all(effects.mean),
+        low=at_all(effects.low),
+        high=at_all(effects.high),
+        low_total=low_total,
+        high_total=at_all(effects.high_total),
+        clipped=at_all(effects.clipped),
+        p=at_all(effects.p),
+        q=at_all(effects.q),
+        rank=at_all(effects.rank),
+        undefined=at_all(effects.undefined),
+        facts=boundary.facts,
+        stats=effects.concepts[j],
+    )
+
+
+def condition_rows(effects: Effects) -> list[ConditionRow]:
+    """Return what each conditional and its plain direction do to the edited and the kept concepts, in sd."""
+    ids = [concept.id for concept in effects.concepts]
+    rows = []
+    for i, boundary in enumerate(effects.boundaries):
+        if not boundary.given:
+            continue
+        plain = effects.boundaries.names.index(boundary.concept)
+        columns = [int(effects.own[i]), *(ids.index(name) for name in boundary.given)]
+        shown = tuple(
+            ConditionEffect(ids[j], _change(effects, plain, j), _change(effects, i, j)) for j in columns
+        )
+        rows.append(ConditionRow(boundary.concept, boundary.given, shown))
+    return rows
+
+
+def _change(effects: Effects, i: int, j: int) -> Change:
+    """Return the change of concept j along boundary i, forwards at all layers."""
+    at, unit = (i, effects.all_set, 0, j), float(effects.units[j])
+    return Change(*(float(array[at]) / unit for array in (effects.mean, effects.low, effects.high)))
