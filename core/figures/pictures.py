@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..storage.filenames import file_stem as file_stem  # pictures are stored under these names
-
 Pixels = NDArray[np.uint8]
 
 

@@ -28,19 +28,19 @@ from .forecast import check_room, forecast
 from .results import Results
 
 
-class Stage(NamedTuple):
+class StageFunctions(NamedTuple):
     """Hold the function of a stage, and the function that says whether the stage is complete."""
 
     compute: Callable[[Run, Engine, Progress], None]
     is_complete: Callable[[Run, Prepared], bool]
 
 
-_STAGES: Mapping[str, Stage] = {
-    "synthesize": Stage(synthesis.synthesize, synthesis.is_complete),
-    "learn": Stage(learning.learn, lambda run, _: run.is_done("learn")),
-    "rescore": Stage(rescoring.rescore, rescoring.is_complete),
-    "edit": Stage(edit.edit, edit.is_complete),
-    "report": Stage(report.report, lambda run, _: run.is_done("report")),
+_STAGES: Mapping[str, StageFunctions] = {
+    "synthesize": StageFunctions(synthesis.synthesize, synthesis.is_complete),
+    "learn": StageFunctions(learning.learn, lambda run, _: run.is_done("learn")),
+    "rescore": StageFunctions(rescoring.rescore, rescoring.is_complete),
+    "edit": StageFunctions(edit.edit, edit.is_complete),
+    "report": StageFunctions(report.report, lambda run, _: run.is_done("report")),
 }
 assert tuple(_STAGES) == STAGES
 

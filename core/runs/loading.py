@@ -111,7 +111,12 @@ def load_scorer(name: str, /, *, device: str = "auto", check: bool = True, **con
 
 
 def load_learner(name: str, /, *, device: str = "auto", **config: Any) -> BoundaryLearner:
-    """Build a boundary learner from its plugin name and config."""
+    """Build a boundary learner from its plugin name and config.
+
+    Example:
+        >>> load_learner("ridge", device="cpu", positives=0.2, negatives=0.2)
+        <Ridge 'ridge' on cpu>
+    """
     return cast("BoundaryLearner", build("boundary", name, config, device=device))
 
 

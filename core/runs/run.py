@@ -51,6 +51,10 @@ class Run:
     def __init__(self, path: Path, record: Manifest) -> None:
         self.path, self.record = path, record
 
+    def __repr__(self) -> str:
+        """Return the path and the stages that have been recorded as complete."""
+        return f"{type(self).__name__}({str(self.path)!r}, stages={list(self.record.stages)})"
+
     @property
     def manifest(self) -> dict[str, Any]:
         """Content of run.json as plain data, a copy."""

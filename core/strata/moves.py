@@ -154,13 +154,17 @@ def move_to(
     edited = codes.clone()
     offsets = np.broadcast_to(np.asarray(offset), (codes.shape[1],))
     for layer in layers:
-        n = torch.as_tensor(
-            np.asarray(normal if normal.ndim == 1 else normal[layer]), dtype=codes.dtype, device=codes.device
-        )
+        n = _normal_at(normal, layer, codes)
         w = untruncated(codes, layer, scale, mean)  # (N, D)
         amount = target - (w @ n + float(offsets[layer]))  # (N,)
         edited[:, layer] = codes[:, layer] + (amount * float(scale[layer]))[:, None] * n
     return edited
+
+
+def _normal_at(normal: Floats, layer: int, codes: Tensor) -> Tensor:
+    """Return the normal of one layer (D,), with the type and on the device of the codes."""
+    n = np.asarray(normal if normal.ndim == 1 else normal[layer])
+    return torch.as_tensor(n, dtype=codes.dtype, device=codes.device)
 
 
 def untruncated(codes: Tensor, layer: int, scale: Floats, mean: Tensor) -> Tensor:
@@ -181,7 +185,9 @@ def signed_distance(
 ) -> Tensor:
     """Compute the signed distance of codes from a boundary, n.w_l + b averaged over the layers.
 
-    Layers with scale 0 do not count. The arguments are those of `move_to`, which makes the distance `target`.
+        distance = mean over l of (n.w_l + b)    with scale_l not 0 and w_l from `untruncated`
+
+    The arguments are those of `move_to`, which makes the distance `target`.
 
     Returns:
         (N,), in units of w; NaN if all layers have scale 0.
@@ -190,11 +196,7 @@ def signed_distance(
     distances = []
     for layer in layers:
         if scale[layer] != 0.0:
-            n = torch.as_tensor(
-                np.asarray(normal if normal.ndim == 1 else normal[layer]),
-                dtype=codes.dtype,
-                device=codes.device,
-            )
+            n = _normal_at(normal, layer, codes)
             distances.append(untruncated(codes, layer, scale, mean) @ n + float(offsets[layer]))
     if not distances:
         return codes.new_full((codes.shape[0],), float("nan"))

@@ -30,18 +30,20 @@ class Shares:
     votes: int
 
 
-def shares(choices: Choices, strata: Sequence[str], count: int) -> Shares:
+def shares(choices: Choices, concepts: Sequence[str], count: int) -> Shares:
     """Compute the shares of C choices from the votes of R raters on Q strips.
 
     Raters and strips are both samples of larger populations. The variance of a share is
     V = V_raters + V_strips - V_votes (Cameron, Gelbach and Miller, Journal of Business and Economic
     Statistics 29, 2011); a bootstrap over both at once would count the variance of single votes three times
-    (Owen, Annals of Applied Statistics 1, 2007). The interval is Wilson's with Student's quantile, for the
-    number of independent votes that would have the same variance.
+    (Owen, Annals of Applied Statistics 1, 2007). The interval of a share p is Wilson's with Student's
+    quantile t, for the number n of independent votes that would have the same variance:
+
+        (p + t^2 / 2n -+ t sqrt(p (1 - p) / n + t^2 / 4n^2)) / (1 + t^2 / n),    n = p (1 - p) / V
 
     Args:
         choices: choice of each rater on each strip, 0 to count - 1, or MISSING, (R, Q).
-        strata: concept of each strip, (Q,); concepts are fixed, and strips are sampled within them.
+        concepts: concept of each strip, (Q,); concepts are fixed, and strips are sampled within them.
         count: number of choices.
     """
     known = choices != MISSING
@@ -53,7 +55,7 @@ def shares(choices: Choices, strata: Sequence[str], count: int) -> Shares:
     choices, known = choices[np.ix_(raters, strips)], known[np.ix_(raters, strips)]
     votes_for = (choices[:, :, None] == np.arange(count)).astype(np.float64)  # (R, Q, C)
     value = votes_for.sum(axis=(0, 1)) / votes
-    groups = _strata([stratum for stratum, has_votes in zip(strata, strips, strict=True) if has_votes])
+    groups = _strips_by_concept([name for name, voted in zip(concepts, strips, strict=True) if voted])
     variance, freedom = _variance((votes_for - value) * known[..., None] / votes, groups)
     with np.errstate(divide="ignore", invalid="ignore"):
         effective = np.where(variance > 0.0, value * (1.0 - value) / variance, votes)
@@ -65,9 +67,9 @@ def shares(choices: Choices, strata: Sequence[str], count: int) -> Shares:
     return Shares(value, low, high, votes)
 
 
-def _strata(names: Sequence[str]) -> list[NDArray[np.int64]]:
+def _strips_by_concept(names: Sequence[str]) -> list[NDArray[np.int64]]:
     """Return the columns of each concept; all columns as one group if any concept has a single strip."""
-    groups = [np.flatnonzero([name == stratum for name in names]) for stratum in dict.fromkeys(names)]
+    groups = [np.flatnonzero([name == concept for name in names]) for concept in dict.fromkeys(names)]
     return groups if all(len(group) > 1 for group in groups) else [np.arange(len(names))]
 
 
