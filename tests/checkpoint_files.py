@@ -1,4 +1,4 @@
-"""Writes checkpoints as other people's programs do, without those programs.
+"""Write checkpoints as other people's programs do, without those programs.
 
 Stub classes stand under the true module names while a file is written, so that its pickle names the true
 ones. The source code that NVIDIA's files carry is hostile here: run, it would leave a file behind.
@@ -53,7 +53,7 @@ def _reconstruct_persistent_obj(meta: dict[str, Any]) -> Any:
 
 
 class Persistent(nn.Module):
-    """A module as NVIDIA's persistence decorator pickles it."""
+    """Return a module as NVIDIA's persistence decorator pickles it."""
 
     def __init__(
         self, class_name: str, source: str, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -81,7 +81,7 @@ BUFFERS = (
 
 
 def tree(state: Mapping[str, Tensor], make: Any, buffers: tuple[str, ...] = BUFFERS) -> Any:
-    """Modules in modules that have this state dict."""
+    """Return nested modules with this state dict."""
     root = make()
     for name, tensor in state.items():
         *path, last = name.split(".")
@@ -123,7 +123,7 @@ def persistent(
 
 
 def write_nvidia(path: Path, content: Any, protocol: int = pickle.HIGHEST_PROTOCOL) -> Path:
-    """Pickle it where `torch_utils.persistence` and `dnnlib.util` are as NVIDIA has them."""
+    """Pickle an object with modules named `torch_utils.persistence` and `dnnlib.util`, as NVIDIA's are."""
     with pretending(
         dnnlib__util__EasyDict=EasyDict,
         torch_utils__persistence___reconstruct_persistent_obj=_reconstruct_persistent_obj,
@@ -152,7 +152,7 @@ def nvidia(
 
 
 class Network:
-    """dnnlib.tflib's Network, as far as its pickle goes."""
+    """Stand in for dnnlib.tflib's Network in pickles."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class Network:
 
 
 def write_tensorflow(path: Path, content: Any, protocol: int = 4, *, progressive: bool = False) -> Path:
-    """Pickle it where the class of networks is as NVIDIA has it: `tfutil.Network` in ProgressiveGAN."""
+    """Pickle a network under the name of NVIDIA's class: `tfutil.Network` in ProgressiveGAN."""
     place = {"tfutil__Network" if progressive else "dnnlib__tflib__network__Network": Network}
     with pretending(dnnlib__util__EasyDict=EasyDict, **place):
         path.write_bytes(pickle.dumps(content, protocol))
@@ -209,30 +209,30 @@ def tensorflow(
 
 
 def raw_pickle(*operations: bytes, protocol: int = 2) -> bytes:
-    """A pickle put together by hand."""
+    """Return a pickle written operation by operation."""
     return b"\x80" + bytes([protocol]) + b"".join(operations) + b"."
 
 
 def named(full: str) -> bytes:
-    """The operation that pushes what a name stands for."""
+    """Return the operation that pushes the object of a name."""
     module, _, name = full.rpartition(".")
     return f"c{module}\n{name}\n".encode()
 
 
 def text(value: str) -> bytes:
-    """The operation that pushes text."""
+    """Return the operation that pushes text."""
     return b"X" + len(value.encode()).to_bytes(4, "little") + value.encode()
 
 
 def inside(content: Any) -> bytes:
-    """A torch file that stands in a pickle."""
+    """Return a torch file inside a pickle."""
     file = io.BytesIO()
     torch.save(content, file, _use_new_zipfile_serialization=False)
     return file.getvalue()
 
 
 def storage(tensor: Tensor) -> bytes:
-    """The operations that push a tensor's numbers."""
+    """Return the operations that push a tensor's numbers."""
     payload = inside(tensor._typed_storage())
     return (
         named("torch.storage._load_from_bytes")

@@ -33,7 +33,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """Networks with random weights are the same ones in whatever order tests run."""
+    """Give networks the same random weights in any order of the tests."""
     torch.manual_seed(0)
 
 
@@ -46,7 +46,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def rooms() -> ganstrata.Generator:
-    """The generator that ships with the package, on the CPU: 64 pixels, 10 layers."""
+    """Return the bundled generator on the CPU: 64 pixels, 10 layers."""
     return ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
 
 
@@ -86,7 +86,7 @@ CONFIG: dict[str, Any] = {
 
 @pytest.fixture
 def config() -> dict[str, Any]:
-    """A run of the fake generator that takes about a second; change it at will."""
+    """Return the config of a run of the fake generator that takes about a second; tests may change it."""
     return deepcopy(CONFIG)
 
 
@@ -102,7 +102,7 @@ def _compacted(config: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def compact(config: dict[str, Any]) -> dict[str, Any]:
-    """Config of the quickest run with three scorers, two of them without a boundary; change it at will."""
+    """Return a complete run of CONFIG with one worker. Tests must not change it, only its copy `copied`."""
     return _compacted(config)
 
 
@@ -127,7 +127,7 @@ def _on_path(site: Path) -> Iterator[ModuleType]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds tests/fakes.py as pip would have installed it."""
+    """Return a folder with tests/fakes.py as pip would install it."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "ganstrata_fakes.py").write_text(
         Path(__file__).with_name("fakes.py").read_text(encoding="utf-8"), encoding="utf-8"
@@ -143,14 +143,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fakes(site: Path) -> Iterator[ModuleType]:
-    """The fake plugins, found by this process, by workers and by commands until the test ends."""
+    """Make the fake plugins available to this process, to workers and to commands until the test ends."""
     with _on_path(site) as module:
         yield module
 
 
 @pytest.fixture
 def worked(fakes: ModuleType) -> list[str]:
-    """The stages that had work to do."""
+    """Return a list to which every computed stage is added."""
     stages: list[str] = []
 
     class Listener:
@@ -194,7 +194,7 @@ def start(fakes: ModuleType) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 @pytest.fixture
 def written(tmp_path: Path) -> Callable[[object], Path]:
-    """written(config) puts it into a file, as JSON, and says where."""
+    """Return a function written(config) that writes a config as JSON and returns the path."""
 
     def write(content: object) -> Path:
         file = tmp_path / "config.json"
@@ -206,7 +206,7 @@ def written(tmp_path: Path) -> Callable[[object], Path]:
 
 @pytest.fixture
 def copied(finished: Run, tmp_path: Path) -> Path:
-    """A copy of the finished run, to be damaged."""
+    """Return a copy of the finished run, which tests may damage."""
     return Path(shutil.copytree(finished.path, tmp_path / "copied"))
 
 
@@ -234,14 +234,14 @@ def contents() -> Callable[[Path], dict[str, bytes]]:
 
 @pytest.fixture(scope="session")
 def finished(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A whole run of CONFIG with one worker. Tests must not write into it: `copied` is for that."""
+    """Return a complete run of CONFIG with one worker. Tests must not change it; `copied` is for that."""
     with _on_path(site):
         return ganstrata.run(deepcopy(CONFIG), tmp_path_factory.mktemp("finished") / "run")
 
 
 @pytest.fixture(scope="session")
 def compacted(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A whole run of `compact`. Tests must not write into it."""
+    """Return a complete run of `compact`. Tests must not change it."""
     with _on_path(site):
         return ganstrata.run(_compacted(deepcopy(CONFIG)), tmp_path_factory.mktemp("compacted") / "run")
 
@@ -262,5 +262,5 @@ def furnished(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture
 def refurnished(furnished: Run, tmp_path: Path) -> Path:
-    """A copy of the run with a segmenter, to be analysed or damaged."""
+    """Return a copy of the run with a segmenter, which tests may change."""
     return Path(shutil.copytree(furnished.path, tmp_path / "refurnished"))

@@ -1,4 +1,4 @@
-"""Makes hostile files of every kind that ganstrata reads; a seed and a number make the same file again."""
+"""Make hostile files of every kind that ganstrata reads, reproducibly from a seed and a number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes hostile pickles of torch, NumPy and NVIDIA.
+"""Make hostile pickles of torch, NumPy and NVIDIA.
 
 Any value may be nested without end, of a wrong type, or huge.
 

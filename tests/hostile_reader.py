@@ -1,4 +1,4 @@
-"""Reads hostile files one after the other, and tells of each what it took.
+"""Read hostile files one after the other, and report the cost of each.
 
 It is run as a process of its own, which may be ended.
 

@@ -1,4 +1,4 @@
-"""Makes hostile checkpoints of known scorers: wrong names, shapes, types, values or headers."""
+"""Make hostile checkpoints of known scorers: wrong names, shapes, types, values or headers."""
 
 from __future__ import annotations
 

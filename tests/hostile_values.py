@@ -1,4 +1,4 @@
-"""Values, keys and texts that nobody means, for the fuzzers of configs, of --set and of the command line."""
+"""Absurd values, keys and texts for the fuzz tests of configs, of --set and of the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generators that know nothing of ganstrata, as users have them, and a scorer for their pictures."""
+"""Generators independent of ganstrata, as users have them, and a scorer for their pictures."""
 
 from __future__ import annotations
 

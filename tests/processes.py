@@ -1,4 +1,4 @@
-"""Commands as processes that tests wait for, look into and kill."""
+"""Commands as processes that tests wait for, inspect and kill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the reader of checkpoints to its promise: bad files are refused within seconds, in a few lines."""
+"""Check that bad files are refused within seconds, in a few lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small plugins that keep the contract, for tests that break it in one way each."""
+"""Small valid plugins, for tests that break the contract in one way each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make mutants`: its faults are real ones, each only one, and the same for everybody."""
+"""`make mutants`: every fault changes the code in one place, and the faults are reproducible."""
 
 from __future__ import annotations
 

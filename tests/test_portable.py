@@ -1,4 +1,4 @@
-"""What works on one system only stays out of the package, or behind a question whether it is there."""
+"""Calls that exist on one system only are absent from the package, or guarded."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def commands() -> dict[tuple[str, ...], click.Command]:
 
 
 def arguments(rng: random.Random, words: tuple[str, ...], command: click.Command) -> list[str]:
-    """Return arguments with values of any kind, sometimes one too many or too few."""
+    """Return arguments with values of any kind, sometimes one more or fewer than needed."""
     options: list[str] = []
     for parameter in command.params:
         if isinstance(parameter, click.Argument):

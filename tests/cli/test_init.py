@@ -53,7 +53,7 @@ def test_the_written_config_is_one_for_the_generator_in_the_file(invoke, tmp_pat
 
 
 def test_comments_are_settings_that_would_be_valid() -> None:
-    """What a comment offers as a scorer is one, once its sign is taken away."""
+    """A commented scorer is valid without its comment sign."""
     text = starter_config(str(DATA / "stylegan2_uncond_32.safetensors"))
     scorers = text[text.index("scorers:") : text.index("concepts: {")]
     lines = [line.replace("  # ", "  ", 1) for line in scorers.splitlines() if not line.startswith("  # Any")]

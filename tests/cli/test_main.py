@@ -16,7 +16,7 @@ from ganstrata.cli.main import COMMANDS, main
 
 
 def commands() -> dict[str, click.Command]:
-    """Every command by its words, groups too."""
+    """Return every command, groups included, by its words."""
     commands_by_name: dict[str, click.Command] = {}
     for name in COMMANDS:
         command = main.get_command(click.Context(main), name)

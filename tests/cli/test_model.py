@@ -31,7 +31,7 @@ class Rival(ganstrata.Generator):
 
 
 class Silent(ganstrata.Generator):
-    """Claims one kind of file, and tells nothing of it."""
+    """Claims one kind of file, but does not examine it."""
 
     @classmethod
     def recognise(

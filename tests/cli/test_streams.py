@@ -1,4 +1,4 @@
-"""Closed, full, broken and limited standard streams: no traceback, the right exit code, no work lost."""
+"""Closed, full, broken and limited standard streams: no traceback, the right exit code, no result lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ganstrata study`: from a run to a figure, with raters who look at nothing but the page."""
+"""`ganstrata study`: from a run to a figure, with raters who see only the page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOME = {"left": "bottom", "checks": "lower", "stripes": "upper", "red": "top"}
 
 
 def vote(page: str, rater: int) -> dict[str, object]:
-    """Votes for the row that changes most, as the page would save them; a rater now and then slips."""
+    """Return votes for the row that changes most, as the page saves them; a rater sometimes errs."""
     script = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
     assert script is not None
     data = json.loads(script[1])

@@ -1,4 +1,4 @@
-"""Small faults that a programmer could have made, one at a time.
+"""Make small faults that a programmer could make, one at a time.
 
 They are in comparisons, arithmetic, constants, arguments, the handling of NaN, and order.
 """

@@ -1,4 +1,4 @@
-"""docs/mutants.md: how many faults the tests see, and why the others may live."""
+"""Write docs/mutants.md: how many faults the tests detect, and why the others may survive."""
 
 from __future__ import annotations
 

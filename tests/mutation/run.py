@@ -1,4 +1,4 @@
-"""Do the tests see small faults? Makes them one at a time, in a copy, and runs the tests that should fail.
+"""Check that the tests detect small faults: make them one at a time in a copy, and run the tests.
 
     make mutants                                                    a tenth of all faults, and the page
     make mutants MUTANTS='core/rescoring/effects.py --share 1 --processes 2'  all faults of one file

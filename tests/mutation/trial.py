@@ -1,4 +1,4 @@
-"""Runs tests on one fault after another, in a copy of the repository.
+"""Run tests on one fault after another, in a copy of the repository.
 
 python tests/mutation/trial.py FOLDER, with jobs as lines of JSON on its standard input.
 

@@ -72,7 +72,7 @@ def test_planted_transitions_are_counted(analysed) -> None:
 
 
 def test_counts_are_those_of_full_passes(analysed, refurnished: Path) -> None:
-    """Rendered from the first layer on, each hop from the code that the last one left."""
+    """Compare with full passes, where each hop starts from the code of the last one."""
     run = ganstrata.open_run(refurnished)
     boundaries, _ = load_boundaries(refurnished)
     layers = (1, 6, 7)

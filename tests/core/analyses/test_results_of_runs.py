@@ -310,7 +310,7 @@ def test_a_generator_of_one_layer_has_no_hierarchy_but_a_ranking(config, tmp_pat
 
 
 def test_of_two_levels_the_shallower_is_named_first(effects: Effects) -> None:
-    """Whichever stands first in the table of levels."""
+    """The order of the table of levels does not matter."""
     rows = [effects.boundaries.names.index(name) for name in ("seen/left", "seen/red")]
     changes = effects.changes[rows][:, effects.single_layers(), 0]
     for levels in (

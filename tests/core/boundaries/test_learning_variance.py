@@ -1,4 +1,4 @@
-"""How far an effect depends on the learning, against numbers that are known."""
+"""The variance of an effect due to learning, compared with known values."""
 
 from __future__ import annotations
 

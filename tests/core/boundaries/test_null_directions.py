@@ -79,7 +79,7 @@ def test_random_directions_are_not_stored(fakes, finished: Run) -> None:
 
 
 class Axes(BoundaryLearner):
-    """Names its own directions, and looks at no score."""
+    """A learner that names its own directions and uses no scores."""
 
     supervised = False
 
@@ -98,7 +98,7 @@ def test_a_learner_that_looks_at_no_score_has_no_permuted_null(fakes, config, re
 
 
 def test_scores_are_permuted_within_their_class() -> None:
-    """What all samples of a class have in common then adds nothing to a null direction."""
+    """What the samples of a class have in common does not affect null directions."""
     classes = np.random.default_rng(0).integers(0, 3, 60)
     scores = np.arange(60, dtype=np.float32)[:, None]
     given: list[np.ndarray] = []

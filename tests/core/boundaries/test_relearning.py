@@ -43,7 +43,7 @@ def of_run(run: Run) -> Resampled:
 
 
 def own(rescored: Effects, table: np.ndarray) -> np.ndarray:
-    """What a table of effects says of own concepts at all layers, forwards, (B,)."""
+    """Return a column of the effects on own concepts at all layers, forwards, (B,)."""
     return table[np.arange(len(rescored.own)), rescored.all_set, 0, rescored.own]
 
 
@@ -165,7 +165,7 @@ def test_classes_are_resampled_with_their_samples(fakes, config, tmp_path: Path)
 def test_a_boundary_that_a_resampling_does_not_give_is_counted_and_reported(
     fakes, config, tmp_path: Path
 ) -> None:
-    """Half of the samples have a score of `half`: now a few more than the extremes need, now a few less."""
+    """Half of the samples have a score of `half`: at times more, at times fewer than the extremes need."""
     defined = 2 * 150  # of about 320
     config["boundary"]["with"] = {"positives": defined // 2, "negatives": defined // 2}
     config["synthesis"]["seed"] = 3
@@ -293,7 +293,7 @@ def test_a_learner_without_scores_is_resampled_too(fakes, config, register, tmp_
 
 
 class Fixed(ganstrata.BoundaryLearner):
-    """Knows its directions beforehand."""
+    """A learner with fixed directions."""
 
     supervised = False
 

@@ -1,4 +1,4 @@
-"""Which samples are chosen: against sorting by hand, and with scores that make it hard."""
+"""The selection of samples, compared with sorting by hand, and with difficult scores."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 
 def chosen(scores, positives, negatives, *, seed=0, concept="a/x", classes=None, **rest):
-    """Return the selection, and the rows of its positives and of its negatives; no row is there twice."""
+    """Return the selection, and the rows of its positives and negatives; check that no row repeats."""
     extremes = Extremes(positives=positives, negatives=negatives, **rest)
     selection = select_extremes(scores, extremes, concept=concept, seed=seed, classes=classes)
     rows = np.concatenate([selection.train, selection.held_out])
@@ -344,7 +344,7 @@ def test_a_share_below_one_sample_goes_to_the_first_classes_of_one_sample() -> N
 
 
 def test_ties_between_classes_are_broken_by_class_and_position() -> None:
-    """Which of equal samples are trained on must not depend on how a processor sorts."""
+    """The choice among samples with equal scores must not depend on how a processor sorts."""
     rng = np.random.default_rng(0)
     scores, classes = rng.integers(0, 6, 2000).astype(np.float64), rng.integers(0, 3, 2000)
     order = np.argsort(-scores, kind="stable")

@@ -204,7 +204,7 @@ class Forgetful(Own):
 
 
 class Doubling(Own):
-    """Translates its own names once more."""
+    """Translates its own names again."""
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
@@ -230,7 +230,7 @@ class Odd(Own):
 
 
 class Complex(Own):
-    """Returns a complex tensor, with which no network computes."""
+    """Returns a complex tensor, which no network uses."""
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:

@@ -21,7 +21,7 @@ Register = Callable[[str, str, type], None]
 
 
 class Meek(ganstrata.Generator):
-    """Claims everything, without being sure."""
+    """Claims everything, with low confidence."""
 
     @classmethod
     def recognise(
@@ -31,7 +31,7 @@ class Meek(ganstrata.Generator):
 
 
 class Rival(ganstrata.Generator):
-    """Claims what StyleGAN2 claims, as surely."""
+    """Claims what StyleGAN2 claims, with equal confidence."""
 
     @classmethod
     def recognise(

@@ -251,7 +251,7 @@ def test_tensors_that_share_their_numbers(tmp_path: Path) -> None:
 
 
 def test_entries_that_occur_in_many_files_are_left_out(tmp_path: Path) -> None:
-    """They do not make the reader refuse the file, and do not become settings."""
+    """The reader accepts the file, and they do not become settings."""
     beside = {
         "path": Path("a") / "b",
         "when": datetime.datetime(2026, 1, 1),

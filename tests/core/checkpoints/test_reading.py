@@ -158,7 +158,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path: Path, form: str) -> None:
 
 
 def test_the_hostile_pickle_would_have_run(tmp_path: Path) -> None:
-    """Check that the test above can fail."""
+    """Check that the previous test can fail."""
     pickle.loads(pickle.dumps(Hostile(tmp_path / "it ran")))
     assert (tmp_path / "it ran").is_dir()
 

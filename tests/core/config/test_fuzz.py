@@ -90,7 +90,7 @@ BASES: list[dict[str, Any]] = [
 
 
 def outcome(folder: Path, rng: random.Random, overrides: list[str]) -> RunConfig | None:
-    """The config, or None where it was refused as it must be."""
+    """Return the config, or None if it was refused with a proper error."""
     base = rng.choice(BASES)
     if overrides or rng.random() < 0.7:
         name, content = written(rng, base if overrides else mutated(rng, base))
@@ -100,7 +100,7 @@ def outcome(folder: Path, rng: random.Random, overrides: list[str]) -> RunConfig
 
 
 def check(seed: int, folder: Path, *, overriding: bool) -> str:
-    """What became of one case; it fails where anything but a refusal in our words is raised."""
+    """Return the outcome of one case; fail if an exception other than our own is raised."""
     rng = random.Random(seed)
     overrides = [override(rng, rng.choice(BASES)) for _ in range(rng.choice([1, 1, 2]))] if overriding else []
     began = time.process_time()

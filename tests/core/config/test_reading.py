@@ -25,7 +25,7 @@ def written(folder: Path, text: str, name: str = "run.yaml") -> Path:
 
 
 def faults_of(text: str, folder: Path, *overrides: str) -> dict[str, str]:
-    """Path to message; what else the folder holds must stay as it is."""
+    """Return a message by path; all other content of the folder must stay unchanged."""
     path = written(folder, text)
     with pytest.raises(ConfigError) as caught:
         read_config(path, overrides)

@@ -27,7 +27,7 @@ class Ranged(Layered):
 
 
 class Buffered(Layered):
-    """States of large batches lie in memory that is used again."""
+    """Reuses the memory of states of large batches."""
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         x = super().stratum(s, state, code).x
@@ -69,7 +69,7 @@ class Drawing(Readings):
 
 
 class Hiding(Readings):
-    """Has others take pictures for such that are not finite."""
+    """Declares finite pictures to be non-finite for other scorers."""
 
     def score(self, rendering: Rendering) -> Tensor:
         rendering.finite = torch.zeros(len(rendering.images), dtype=torch.bool)

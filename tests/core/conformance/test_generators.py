@@ -98,7 +98,7 @@ class BatchDependent(Sound):
 
 
 class ByPlace(Sound):
-    """The noise of a sample goes by its place in the batch."""
+    """Noise depends on the place of a sample in its batch."""
 
     def begin(self, inputs: Inputs) -> State:
         return State(None, kept={"place": torch.arange(inputs.n)})
@@ -112,7 +112,7 @@ class ByPlace(Sound):
 
 
 class Drawing(Sound):
-    """A sample is another one by itself than in a batch."""
+    """A sample differs between a batch and a batch of one."""
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
         rng = np.random.default_rng([seed, start])
@@ -128,7 +128,7 @@ class Training(Sound):
 
 
 class Writing(Sound):
-    """Its second stratum adds to what the first has made."""
+    """Its second stratum adds in place to the output of the first."""
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         assert code is not None
@@ -139,7 +139,7 @@ class Writing(Sound):
 
 
 class Quietly(Sound):
-    """The same through memory that torch does not watch."""
+    """The same in memory that torch does not track."""
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         if s == 0:
@@ -163,7 +163,7 @@ class InMap(Sound):
 
 
 class Buffers(Sound):
-    """States lie in memory that the next pass uses again."""
+    """Returns states in memory that the next pass reuses."""
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         made = super().stratum(s, state, code).x
@@ -274,7 +274,7 @@ def test_what_a_generator_makes_is_checked_when_it_is_built(plugin: type, words:
 
 
 class Meddling(Sound):
-    """Changes what holds for the whole process, wherever it is called."""
+    """Changes settings of the whole process in every call."""
 
     def __init__(self, config: PluginConfig, device: torch.device) -> None:
         super().__init__(config, device)

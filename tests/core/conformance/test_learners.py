@@ -15,7 +15,7 @@ from ganstrata import Boundaries, Boundary, Concept, DataError, PluginBroken
 
 
 class Axes(fakes.Axes):
-    """Axis i for the i-th concept, spoilt by `spoil`."""
+    """Learns axis i for concept i, and damages the result by `spoil`."""
 
     def learn(self, *given: Any, **more: Any) -> Any:
         return self.spoil(list(super().learn(*given, **more)))
@@ -41,7 +41,7 @@ def scaled(factor: float) -> type[Axes]:
 
 
 def writing(what: str) -> type[Axes]:
-    """Changes what it is given in place."""
+    """Changes its input in place."""
 
     def learn(self: Axes, latents: Any, scores: Any, concepts: Any, **more: Any) -> Boundaries:
         {"latents": latents, "scores": scores}[what][3] *= 2.0
@@ -124,7 +124,7 @@ def test_what_a_learner_gives_is_checked(
 
 
 class Choosy(Axes):
-    """Cannot learn one of the concepts, and says so."""
+    """Refuses one of the concepts with a reason."""
 
     def learn(self, latents: Any, scores: Any, concepts: Sequence[Concept], **more: Any) -> Boundaries:
         if any(concept.name == "seen/left" for concept in concepts):
@@ -173,7 +173,7 @@ def test_a_learner_that_draws_is_the_same_again_and_leaves_the_callers_numbers(
 
 
 class Components(Axes):
-    """Names its directions itself, as no concept is called."""
+    """Names its directions differently from all concepts."""
 
     supervised = False
 

@@ -26,7 +26,7 @@ LEFT, CHECKS, STRIPES, RED = range(4)
 
 
 def changes(edited: Manipulated, strip: int = 0) -> np.ndarray:
-    """Of all scores from the unedited pictures, (N, T, C)."""
+    """Return the change of all scores from the unedited pictures, (N, T, C)."""
     return edited.frames[strip].scores - edited.before[strip].scores
 
 

@@ -14,7 +14,7 @@ VOID = {"meta", "img", "input", "br", "link"}
 
 
 class Outline(HTMLParser):
-    """Checks that elements are closed in order, and collects what a test asks for."""
+    """Check that elements are closed in order, and collect those that a test needs."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -85,7 +85,7 @@ def test_moves(editor) -> None:
 
 
 def chosen(options) -> tuple[int, ...]:
-    """Their ways to name layers, as ours; what they read as nothing is all of them."""
+    """Translate HiGAN's notation of layers to ours; empty means all layers."""
     if options in (None, "", "1-2-3"):
         return tuple(range(LAYERS))
     return parse_layers(",".join(map(str, options)) if isinstance(options, list) else str(options), LAYERS)

@@ -29,7 +29,7 @@ def sigmoid(t, centre=0.0, steep=1.0):
 
 
 def table(response=sigmoid, *, noise=0.01, samples=32, steps=STEPS, seed=0) -> Coarse:
-    """Return samples with different offsets and one response, beside random directions without effect."""
+    """Return samples with different offsets and one response, and random directions without effect."""
     rng = np.random.default_rng(seed)
     scores = (
         rng.normal(0.0, 0.3, (samples, 1)) + response(steps) + rng.normal(0.0, noise, (samples, len(steps)))
@@ -159,7 +159,7 @@ def test_a_search_that_leaves_out_the_picture_is_refused(start: float, end: floa
 
 
 def test_random_directions_bound_the_score_by_two_standard_deviations() -> None:
-    """Slopes of 0.1 against random ones with a mean of 0 and a standard deviation of 0.04 or of 0.06."""
+    """Compare slopes of 0.1 with random slopes of mean 0 and standard deviation 0.04 or 0.06."""
     coarse = table(lambda t: 0.1 * t, noise=1e-4)
     spread = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])[:, None] / np.std([-1.0, -0.5, 0.0, 0.5, 1.0], ddof=1)
     assert find_range(replace(coarse, null_scores=0.04 * spread * STEPS)).high == 12.0

@@ -1,4 +1,4 @@
-"""Stage 4: strips show what they say."""
+"""Stage 4: strips show the edits of their captions."""
 
 from __future__ import annotations
 

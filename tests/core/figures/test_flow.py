@@ -1,4 +1,4 @@
-"""The flow picture: what is as long as what, and that nothing is lost."""
+"""The flow figure: lengths are in proportion, and no flow is lost."""
 
 from __future__ import annotations
 

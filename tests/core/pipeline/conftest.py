@@ -1,4 +1,4 @@
-"""Small runs that several files of tests look at."""
+"""Small runs that several test files share."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from small_runs import Made, small_run
 
 @pytest.fixture(scope="session")
 def plain(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """All samples are moved. Tests must not write into it."""
+    """Return a run in which all samples are moved. Tests must not change it."""
     return small_run(site, tmp_path_factory.mktemp("plain") / "run", adaptive=False)
 
 
 @pytest.fixture(scope="session")
 def adaptive(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Samples are moved from look to look. Tests must not write into it."""
+    """Return a run with interim analyses. Tests must not change it."""
     return small_run(site, tmp_path_factory.mktemp("adaptive") / "run", adaptive=True)
 
 

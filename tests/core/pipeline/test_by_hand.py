@@ -192,7 +192,7 @@ def test_replicates_are_moved_at_all_with_steps_of_their_own_spread(
 
 @pytest.mark.parametrize("kind", ["plain", "adaptive"])
 def test_pictures_are_counted_as_they_are_made(kind: str, request: pytest.FixtureRequest) -> None:
-    """But for the last batch, which is filled up when it is made and counted as what it holds."""
+    """The last batch is filled up when it is rendered, but counted without the filling."""
     made: Made = request.getfixturevalue(kind)
     rescored, counted = (
         read_effects(made.run),

@@ -58,7 +58,7 @@ def own_function(config: Config, folder: Path) -> None:
 def test_an_edited_function(
     name: str, text: str, edited: str, continued_as_fresh, compact: Config, tmp_path: Path
 ) -> None:
-    """Also within the second of its last change, and with as many characters: Python does not notice that."""
+    """Even within one second and with equal size, which Python's byte code cache does not notice."""
     own_function(compact, tmp_path)
     assert edited in (tmp_path / name).read_text(encoding="utf-8")
     stderr = continued_as_fresh(compact, lambda _: keeping_times(tmp_path / name, text.encode()))
@@ -67,7 +67,7 @@ def test_an_edited_function(
 
 
 def test_an_edited_network(continued_as_fresh, compact: Config, tmp_path: Path) -> None:
-    """A generator's code is another generator, so all is done again."""
+    """A generator with other code is another generator, so everything is computed again."""
     file = tmp_path / "network.py"
     file.write_text(NETWORK.format(form="sigmoid"), encoding="utf-8")
     compact["generator"] = {

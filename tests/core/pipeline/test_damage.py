@@ -89,7 +89,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.fixture(scope="module")
 def plan(furnished) -> dict[str, Any]:
-    """A run with everything in it, as small as can be."""
+    """Return the smallest run that contains everything."""
     config = deepcopy(furnished.manifest["config"])
     config["synthesis"] |= {"samples": 256, "batch_size": 32}
     config["boundary"]["with"] = {"positives": 40, "negatives": 40}
@@ -108,7 +108,7 @@ def plan(furnished) -> dict[str, Any]:
 def whole(
     fakes, invoke: Invoke, plan, tmp_path_factory: pytest.TempPathFactory, _copies: dict[str, Path]
 ) -> Path:
-    """The finished run with what other commands have written into it; not to be changed."""
+    """Return the finished run with the results of other commands. Tests must not change it."""
     if "run" not in _copies:
         path = tmp_path_factory.mktemp("whole") / "run"
         ganstrata.run(plan, path)
@@ -153,7 +153,7 @@ def _copies() -> dict[str, Path]:
 
 @pytest.fixture
 def damaged(whole: Path, tmp_path: Path) -> Callable[[str, str], Path]:
-    """damaged(kind, how) is a copy of the run with one file damaged."""
+    """Return a function damaged(kind, how) that copies the run and damages one file."""
 
     def make(kind: str, how: str) -> Path:
         path = tmp_path / "run"

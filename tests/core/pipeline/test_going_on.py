@@ -1,4 +1,4 @@
-"""A run that lost pieces makes these again and no others, counts as before, and ends with the same bytes."""
+"""A run that lost pieces computes only these again, counts as before, and ends with the same bytes."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def killed(process: subprocess.Popen[str], number: signal.Signals, *, worker: bo
 
 
 class Slow(NamedTuple):
-    """A run that a command makes slowly enough to be interrupted."""
+    """Hold a command whose run is slow enough to be interrupted."""
 
     path: Path
     start: Callable[[int], subprocess.Popen[str]]  # with so many workers
@@ -156,7 +156,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 
 def unfinished(folder: Path, since: float = 0.0) -> list[str]:
-    """What stands beside a folder while it is being written, begun after a moment."""
+    """Return the temporary folders beside a folder that is being written."""
     names = []
     for path in folder.iterdir():
         with suppress(FileNotFoundError):

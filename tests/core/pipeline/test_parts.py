@@ -70,7 +70,7 @@ def test_a_baseline_for_each_part(
 
 
 def test_judgement_is_of_the_steps_forwards() -> None:
-    """Forwards an effect that may be one, known badly; backwards one that is none and known exactly."""
+    """The effect is positive but uncertain forwards, and negative and known exactly backwards."""
     rng, zero = np.random.default_rng(0), np.zeros((16, 1), np.float32)
     noise = rng.standard_normal((32, 1))
     own = np.stack([0.15 + (noise - noise.mean()) / noise.std(), np.full((32, 1), -2.0)]).astype(
@@ -117,7 +117,7 @@ def test_exactly_the_share_that_is_allowed_may_be_lost(
 
 
 class Several(Sound):
-    """Classes in turn, of which there is one."""
+    """Draws classes in turn from a single class."""
 
     classes = 1
 
@@ -141,7 +141,7 @@ class Soft(Sound):
 
 
 def sound(use: str, **options: Any) -> dict[str, Any]:
-    """A run of small generators and nothing that is learnt."""
+    """Return a run of small generators without learnt boundaries."""
     return {
         "generator": {"use": use, "with": options},
         "scorers": [{"use": "hue"}],
@@ -179,7 +179,7 @@ def test_classes_are_read_where_several_are_drawn(
 
 
 def test_what_is_lost_is_counted_by_pairs_and_pictures(register, tmp_path: Path) -> None:
-    """Pictures are not finite where a code goes far: in samples, in moved samples, and in strips of edits."""
+    """Pictures are not finite for distant codes: in samples, in moved samples, and in strips."""
     register("generator", "leaky", Leaky)
     config = sound("leaky", far=2.2)
     (
@@ -292,7 +292,7 @@ def test_where_an_effect_is_not_known_no_joint_edit_is_made(fakes, plain: Made) 
 
 
 class Noting(BoundaryLearner):
-    """Knows its directions, and notes what it is given."""
+    """A learner with fixed directions that records its input."""
 
     supervised = False
     given: ClassVar[list[tuple[int, bool, np.ndarray]]] = []

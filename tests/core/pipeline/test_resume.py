@@ -1,4 +1,4 @@
-"""What is finished is not done again; what is damaged, missing or stale is."""
+"""Finished stages are not computed again; damaged, missing or stale results are."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EDITING_AND_REPORT = 400  # images at most, with the five batches that check the
 
 @pytest.fixture
 def images(fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """images() is how many were made since the last time it was called."""
+    """Return a function images() that counts the pictures since its last call."""
     log = tmp_path / "log"
     monkeypatch.setenv("FAKES_LOG", str(log))
 

@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 class Smallest(ganstrata.Generator):
-    """A dozen lines: one network that cannot be cut."""
+    """A minimal plugin: one network that cannot be divided."""
 
     def __init__(self, config: PluginConfig, device: torch.device) -> None:
         super().__init__(config, device)

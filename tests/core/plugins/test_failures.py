@@ -56,7 +56,7 @@ class Mute(ValueError):
 
 
 class Outside(BaseException):
-    """Passes by those who expect an Exception."""
+    """Is not an Exception, so `except Exception` does not catch it."""
 
 
 class Failing(Sound):

@@ -1,4 +1,4 @@
-"""Stage 1: what is kept of a sample."""
+"""Stage 1: what is stored of a sample."""
 
 from __future__ import annotations
 

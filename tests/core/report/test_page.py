@@ -1,4 +1,4 @@
-"""report.html: one file that opens anywhere, is well built, and says what the table says."""
+"""report.html: one well-formed file that opens anywhere and agrees with the tables."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def page(finished: Run) -> Page:
 
 @pytest.fixture
 def marked(fakes, config, tmp_path: Path) -> Run:
-    """A run whose concepts have names full of metacharacters."""
+    """Return a run whose concepts have names full of metacharacters."""
     config["scorers"] = [{"use": "fake_markup"}]
     return ganstrata.run(config, tmp_path / "run")
 

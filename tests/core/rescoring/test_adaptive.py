@@ -33,14 +33,14 @@ def adaptive() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def stopped(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A whole run with adaptive sampling: looks at 16, 32, 64 and 128. Tests must not write into it."""
+    """Return a complete run with interim analyses at 16, 32, 64 and 128. Tests must not change it."""
     with _on_path(site):
         return ganstrata.run(adaptive(), tmp_path_factory.mktemp("stopped") / "run")
 
 
 @pytest.fixture(scope="module")
 def whole(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The same with all samples. Tests must not write into it."""
+    """Return the same run without early stopping. Tests must not change it."""
     config = adaptive()
     config["rescoring"]["adaptive"] = False
     with _on_path(site):

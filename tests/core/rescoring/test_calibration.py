@@ -18,7 +18,7 @@ CONCEPTS = [Concept(f"c{j}", "attribute") for j in range(C)]
 
 
 class World:
-    """Simulate C scores of codes (K, D): bent functions of one direction each, with noise by code."""
+    """Simulate C scores of codes (K, D): nonlinear functions of one direction each, with noise per code."""
 
     def __init__(self, seed: int) -> None:
         rng = np.random.default_rng(seed)

@@ -86,7 +86,7 @@ def test_what_a_run_says_it_did_is_what_torch_saw(
 
 
 class Uncounted(ganstrata.Generator):
-    """Three layers that add their codes up: nothing that is counted."""
+    """Three layers that only add their codes, which costs no counted FLOPs."""
 
     def __init__(self, config: Any, device: torch.device) -> None:
         super().__init__(config, device)

@@ -161,7 +161,7 @@ def test_noise_looks_like_an_effect_only_in_the_clipped_mean():
 
 
 def test_the_papers_figure_as_the_authors_compute_it():
-    """Against genforce/higan 2088e23, rescore.py: N scores before, at all layers, and at each layer."""
+    """Compare with genforce/higan 2088e23, rescore.py: N scores before, at all layers, and at each layer."""
     with np.load(Path(__file__).parents[2] / "data" / "higan_rescoring.npz", allow_pickle=False) as file:
         reference = dict(file)
     before = reference["scores"][:, 0]

@@ -1,4 +1,4 @@
-"""Where levels sit: planted layers are found, and the figures are the formulas of method B."""
+"""Hierarchy: planted layers are recovered, and the numbers follow the formulas of method B."""
 
 from __future__ import annotations
 

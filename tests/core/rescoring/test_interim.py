@@ -1,4 +1,4 @@
-"""Looks and what may be said after them: error rates and coverage by simulation, with stopping."""
+"""Interim analyses: error rates and coverage with early stopping, by simulation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read back from a run of which every number is known."""
+"""Effects read from a run of which every number is known."""
 
 from __future__ import annotations
 

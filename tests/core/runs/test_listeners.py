@@ -17,7 +17,7 @@ from ganstrata.core.runs.run import STAGES, Run
 
 
 class Diary:
-    """Notes what it hears."""
+    """Records the events that it receives."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[Any, ...]] = []
@@ -36,7 +36,7 @@ class Diary:
 
 
 class Broken:
-    """Raises, and before that spoils what it was given."""
+    """Damages its arguments, then raises."""
 
     def __init__(self, error: BaseException, at: str) -> None:
         self.error, self.at = error, at

@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 class Configured(ganstrata.Scorer):
-    """Remembers what it was built with."""
+    """Records its config and device."""
 
     class Config(PluginConfig):
         level: int = Field(default=3, ge=0, description="any number")

@@ -123,7 +123,7 @@ def test_a_damaged_manifest_is_an_error_in_words(content: bytes, tmp_path: Path)
 
 
 def test_no_edit_anywhere_is_a_traceback(invoke, copied: Path, finished: Run) -> None:
-    """Any value at any place: every reader of the run says what is wrong, or does not mind."""
+    """With any value at any place, every reader of the run reports a fault or works."""
     rng = random.Random(0)
     whole = (finished.path / "run.json").read_text(encoding="utf-8")
     values = [None, True, -1, 0, 1e300, "x", "", [], {}, [[]], {"x": None}, float("nan"), 10**30]

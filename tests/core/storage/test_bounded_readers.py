@@ -26,7 +26,7 @@ SECONDS = 10.0
 
 
 def refused(kind: type[GanstrataError], call: Callable[[], Any]) -> str:
-    """The message, which is short and came soon."""
+    """Return the message, after checking that it is short and came quickly."""
     began = time.process_time()
     with pytest.raises(kind) as caught:
         call()

@@ -51,7 +51,7 @@ NAMES = st.one_of(
 
 
 def on_disk(stem: str) -> str:
-    """What a file system that ignores case and normalises Unicode compares."""
+    """Return the form of a name that a file system compares if it ignores case and normalises Unicode."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", stem).casefold())
 
 

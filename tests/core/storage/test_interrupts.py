@@ -12,7 +12,7 @@ from ganstrata.core.storage.interrupts import defer_interrupt
 
 
 def interrupted(then: Callable[[], object]) -> None:
-    """A step that is interrupted, and then does something."""
+    """Run a step that is interrupted, and then continues with `then`."""
     with defer_interrupt():
         os.kill(os.getpid(), signal.SIGINT)
         then()

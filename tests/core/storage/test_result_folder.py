@@ -28,7 +28,7 @@ def files(**content: str) -> dict[str, bytes]:
 
 
 def there(folder: Path) -> dict[str, bytes]:
-    """Everything in a folder and beside it."""
+    """Return the content of a folder and of its neighbours."""
     return {
         str(file.relative_to(folder.parent)): file.read_bytes()
         for file in sorted(folder.parent.rglob("*"))
@@ -82,7 +82,7 @@ def test_a_rename_that_fails_leaves_what_was_there(
 
 
 class Died(BaseException):
-    """Nothing may handle it."""
+    """An exception that nothing may catch."""
 
 
 @pytest.mark.parametrize("at", range(6))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Ladder(Generator):
-    """Strata of which some read a layer, one reads none, and two share a layer."""
+    """A generator in which one stratum reads no layer and two share a layer."""
 
     reads = (0, 1, None, 1, 2, 3)
 

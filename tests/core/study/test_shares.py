@@ -44,7 +44,7 @@ def test_votes_without_any_pattern_have_about_wilsons_interval() -> None:
 
 
 def test_one_mind_in_many_votes_counts_as_one_rater_each() -> None:
-    """Six raters who each always vote the same: 40 strips tell no more than one."""
+    """With six raters who each always vote the same, 40 strips are no more informative than one."""
     choices = np.repeat([[0], [0], [0], [1], [1], [2]], 40, axis=1)
     result = shares(choices, ["a"] * 40, 3)
     few = stats.binomtest(3, 6).proportion_ci(method="wilson")
@@ -61,7 +61,7 @@ def test_a_choice_without_votes_has_an_upper_bound_above_zero() -> None:
 @pytest.mark.parametrize(("taste", "luck"), [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
 @pytest.mark.parametrize(("raters", "concepts", "strips"), [(8, 2, 3), (20, 3, 6)])
 def test_coverage_in_simulation(taste: float, luck: float, raters: int, concepts: int, strips: int) -> None:
-    """300 studies with five choices each: 95 % within 91 and 99."""
+    """Of 300 studies with five choices each, 91 to 99 % of the intervals hold the truth."""
     truth = expected(PREFERENCE, taste=taste, luck=luck)
     strata = [f"c{i // strips}" for i in range(concepts * strips)]
     hits = np.zeros(5)

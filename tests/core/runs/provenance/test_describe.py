@@ -21,7 +21,7 @@ from pydantic import Field
 
 
 class Reads(ganstrata.Scorer):
-    """Its config names files in every way there is."""
+    """Its config names files in every possible way."""
 
     class Inner(PluginConfig):
         paths: tuple[Path, ...] = ()

@@ -53,7 +53,7 @@ def test_values_are_collected_at_any_depth() -> None:
 
 
 class Hidden(PluginConfig):
-    """What is derived of a model may hold more than the model."""
+    """A derived model may have more fields than the declared model."""
 
     word: str = ""
 

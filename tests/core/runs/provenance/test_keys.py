@@ -55,7 +55,7 @@ def leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple
 
 
 def another(value: Any) -> Any:
-    """A value of the same type that is not the same."""
+    """Return a different value of the same type."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int | float):
@@ -70,14 +70,14 @@ def another(value: Any) -> Any:
 
 
 def changed(model: BaseModel, path: tuple[str, ...]) -> Any:
-    """The model with another value at a path."""
+    """Return the model with another value at a path."""
     first, *rest = path
     value = getattr(model, first)
     return model.model_copy(update={first: changed(value, tuple(rest)) if rest else another(value)})
 
 
 def first_other(keys: Keys) -> str | None:
-    """The first stage whose key is another; all behind it are others, too."""
+    """Return the first stage whose key differs, after checking that all later keys differ too."""
     other = [stage for stage in STAGES if keys.stages[stage] != KEYS.stages[stage]]
     assert tuple(other) == STAGES[len(STAGES) - len(other) :]
     return other[0] if other else None

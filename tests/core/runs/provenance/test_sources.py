@@ -20,7 +20,7 @@ def test_code_of_ganstrata_is_known_by_family_and_version() -> None:
 
 
 def test_a_function_with_the_files_beside_it(tmp_path: Path) -> None:
-    """Imports in functions and in turn count, packages as a whole, what is not imported not at all."""
+    """Imports in functions and indirect imports count, packages as a whole; other files do not."""
     (tmp_path / "pack").mkdir()
     texts = {
         "own.py": "import torch\nimport first\ndef f(x):\n    from pack.inner import g\n",
@@ -101,7 +101,7 @@ def test_a_module_in_a_folder_without_init_counts_with_those_beside_it(
 
 
 def test_what_was_imported_counts_as_it_was_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The code that runs is what numbers come from, not what a file has become since."""
+    """The digest is that of the imported code, not of a file that changed later."""
     monkeypatch.syspath_prepend(tmp_path)
     file = tmp_path / "mine_once.py"
     file.write_text("class A:\n    pass\n", encoding="utf-8")
