@@ -14,7 +14,8 @@ from .options import PATH, run_dir_argument
 from .streams import say
 
 if TYPE_CHECKING:
-    from ..core.analyses.base import AnalysisRequest, AnalysisResult
+    from ..core.analyses.request import AnalysisRequest
+    from ..core.analyses.result import AnalysisResult
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,7 +55,7 @@ def shared_options(*, top: str, layers: str | None, several: bool = False) -> Ca
 
 
 def _request(options: dict[str, Any]) -> AnalysisRequest:
-    from ..core.analyses.base import AnalysisRequest
+    from ..core.analyses.request import AnalysisRequest
 
     return AnalysisRequest(**{key: value for key, value in options.items() if key != "quiet"})
 

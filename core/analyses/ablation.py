@@ -13,8 +13,9 @@ from ..boundaries.selection import Extremes
 from ..rescoring.results import Effects
 from ..rescoring.tables import ranked
 from ..statistics import rank_correlation, share_interval
-from .base import AnalysisRequest, LabelledRun, select_boundaries, select_layer_set
+from .labelled_runs import LabelledRun
 from .ranking import by_strength
+from .request import AnalysisRequest, select_boundaries, select_layer_set
 
 RANKINGS = ("share of positive samples", "held-out accuracy", "re-scoring")
 UNKNOWN = (np.nan, np.nan, np.nan)

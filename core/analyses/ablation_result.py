@@ -18,7 +18,10 @@ from .ablation import (
     compare_rankings,
     sorted_by,
 )
-from .base import AnalysisRequest, AnalysisResult, LabelledRun, bracketed, in_words, request_record
+from .labelled_runs import LabelledRun
+from .request import AnalysisRequest, request_record
+from .result import AnalysisResult
+from .wording import bracketed, in_words
 
 
 def ablation(source: LabelledRun, request: AnalysisRequest) -> AnalysisResult:

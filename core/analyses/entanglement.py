@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..rescoring.results import Effects
 from ..statistics import benjamini_hochberg, interval
-from .base import AnalysisRequest, LabelledRun, select_boundaries, select_layer_set
+from .labelled_runs import LabelledRun
 from .ranking import by_strength
+from .request import AnalysisRequest, select_boundaries, select_layer_set
 
 Floats = NDArray[np.float64]
 

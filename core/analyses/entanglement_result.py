@@ -10,16 +10,6 @@ from ..figures import matrices as figures
 from ..figures.figure import Figure
 from ..rescoring.results import Effects
 from ..storage.csv_tables import Table
-from .base import (
-    AnalysisRequest,
-    AnalysisResult,
-    LabelledRun,
-    bracketed,
-    constant_sentences,
-    in_words,
-    plain,
-    request_record,
-)
 from .entanglement import (
     MIN_CONCEPTS,
     Entanglement,
@@ -29,6 +19,10 @@ from .entanglement import (
     entangle,
     q_values,
 )
+from .labelled_runs import LabelledRun
+from .request import AnalysisRequest, request_record
+from .result import AnalysisResult
+from .wording import bracketed, constant_sentences, in_words, plain
 
 PRINTED = 12  # pairs in the printed table
 

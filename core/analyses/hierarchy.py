@@ -12,7 +12,8 @@ from ..errors import ConfigError, Fault, UserError
 from ..rescoring.hierarchy import Estimate, Hierarchy, level_means
 from ..rescoring.results import Effects
 from ..statistics import bootstrap_means, bootstrap_weights, interval, sample_means
-from .base import NOT_COMPARABLE, AnalysisRequest, LabelledRun, select_boundaries, shared_rows
+from .labelled_runs import NOT_COMPARABLE, LabelledRun, shared_rows
+from .request import AnalysisRequest, select_boundaries
 
 
 class Depth(NamedTuple):

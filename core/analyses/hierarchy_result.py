@@ -13,14 +13,6 @@ from ..rescoring.hierarchy import Hierarchy
 from ..rescoring.results import Effects
 from ..storage.csv_tables import Row, Table
 from ..strata.layers import show_layers
-from .base import (
-    AnalysisRequest,
-    AnalysisResult,
-    LabelledRun,
-    bracketed,
-    check_comparable,
-    request_record,
-)
 from .hierarchy import (
     Depth,
     Order,
@@ -30,8 +22,12 @@ from .hierarchy import (
     levels_of_factors,
     order_rows,
 )
+from .labelled_runs import LabelledRun, check_comparable
+from .request import AnalysisRequest, request_record
+from .result import AnalysisResult
 from .sentences import order as order_sentences
 from .sentences import peaks as peak_sentences
+from .wording import bracketed
 
 
 def hierarchy(sources: Sequence[LabelledRun], request: AnalysisRequest) -> AnalysisResult:

@@ -14,7 +14,8 @@ from ..figures.rankings import RankedConcept
 from ..rescoring.results import Effects
 from ..rescoring.tables import ranked
 from ..statistics import bootstrap_means, bootstrap_weights, interval, rank_correlation
-from .base import AnalysisRequest, LabelledRun, select_boundaries, select_layer_set, shared_rows
+from .labelled_runs import LabelledRun, shared_rows
+from .request import AnalysisRequest, select_boundaries, select_layer_set
 
 Floats = NDArray[np.float64]
 

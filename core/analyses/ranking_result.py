@@ -10,18 +10,12 @@ from ..figures import rankings as figures
 from ..figures.figure import Figure
 from ..figures.rankings import RankedConcept
 from ..storage.csv_tables import Table
-from .base import (
-    AnalysisRequest,
-    AnalysisResult,
-    LabelledRun,
-    bracketed,
-    check_comparable,
-    in_words,
-    plain,
-    request_record,
-)
+from .labelled_runs import LabelledRun, check_comparable
 from .ranking import Agreement, Ranking, rank_concepts
+from .request import AnalysisRequest, request_record
+from .result import AnalysisResult
 from .sentences import null_gaps
+from .wording import bracketed, in_words, plain
 
 
 def ranking(sources: Sequence[LabelledRun], request: AnalysisRequest) -> AnalysisResult:

@@ -11,8 +11,8 @@ from ..errors import UserError
 from ..plugins.records import LEVELS
 from ..rescoring.hierarchy import Hierarchy
 from ..rescoring.results import Effects
-from .base import AnalysisRequest, select_boundaries, select_layer_set
 from .layer_effects import ConceptEffect, LayerEffect, layer_effect, significant_effects
+from .request import AnalysisRequest, select_boundaries, select_layer_set
 
 
 @dataclass(frozen=True)

@@ -16,18 +16,12 @@ from ..rescoring.results import Effects
 from ..runs.run import Run
 from ..storage.csv_tables import Table
 from ..storage.result_folder import read_index
-from .base import (
-    AnalysisRequest,
-    AnalysisResult,
-    LabelledRun,
-    bracketed,
-    constant_sentences,
-    in_words,
-    plain,
-    request_record,
-)
+from .labelled_runs import LabelledRun
 from .layer_effects import ConceptEffect, LayerEffect
+from .request import AnalysisRequest, request_record
+from .result import AnalysisResult
 from .right_layers import LayerComparison, compare
+from .wording import bracketed, constant_sentences, in_words, plain
 
 FOLDER, INDEX = "analysis/layers", "layers.json"
 

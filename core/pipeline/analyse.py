@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..analyses import objects as objects_of
-from ..analyses.base import AnalysisRequest, AnalysisResult, LabelledRun, labels_of
+from ..analyses.labelled_runs import LabelledRun, labels_of
 from ..analyses.object_results import Objects
+from ..analyses.request import AnalysisRequest
+from ..analyses.result import AnalysisResult
 from ..analyses.right_layers_result import layers
 from ..errors import UserError
 from ..report.stage import report

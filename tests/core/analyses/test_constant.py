@@ -9,10 +9,10 @@ from pathlib import Path
 import ganstrata
 import pytest
 from ganstrata.core.analyses.ablation_result import ablation
-from ganstrata.core.analyses.base import AnalysisRequest
 from ganstrata.core.analyses.entanglement_result import entanglement
 from ganstrata.core.analyses.hierarchy_result import hierarchy
 from ganstrata.core.analyses.ranking_result import ranking
+from ganstrata.core.analyses.request import AnalysisRequest
 from ganstrata.core.pipeline.analyse import analyse_layers, analyse_run, analyse_runs
 from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.progress import Progress

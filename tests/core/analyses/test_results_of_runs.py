@@ -13,11 +13,12 @@ import ganstrata
 import numpy as np
 import pytest
 from ganstrata.core.analyses.ablation_result import ablation
-from ganstrata.core.analyses.base import AnalysisRequest, AnalysisResult, select_boundaries, select_layer_set
 from ganstrata.core.analyses.entanglement_result import entanglement
 from ganstrata.core.analyses.hierarchy import order_rows
 from ganstrata.core.analyses.hierarchy_result import hierarchy
 from ganstrata.core.analyses.ranking_result import ranking
+from ganstrata.core.analyses.request import AnalysisRequest, select_boundaries, select_layer_set
+from ganstrata.core.analyses.result import AnalysisResult
 from ganstrata.core.analyses.right_layers_result import read_layers
 from ganstrata.core.errors import ConfigError, LayerError, UserError
 from ganstrata.core.figures.pictures import read_picture

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from ganstrata.core.analyses.ablation_result import ablation
-from ganstrata.core.analyses.base import AnalysisRequest
 from ganstrata.core.analyses.hierarchy_result import hierarchy
 from ganstrata.core.analyses.ranking_result import ranking
+from ganstrata.core.analyses.request import AnalysisRequest
 from ganstrata.core.errors import ConfigError, GanstrataError, RunError, UserError
 from ganstrata.core.pipeline.analyse import analyse_run, analyse_runs
 from ganstrata.core.runs.progress import Progress

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ganstrata.core.analyses.base import bracketed, plain
 from ganstrata.core.analyses.entanglement import clustered, explained
 from ganstrata.core.analyses.side_effects import side_effect
+from ganstrata.core.analyses.wording import bracketed, plain
 
 
 def rotated(count: int, seed: int) -> np.ndarray:

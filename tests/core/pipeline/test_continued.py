@@ -9,8 +9,8 @@ from typing import Any
 
 import ganstrata
 import pytest
-from ganstrata.core.analyses.base import AnalysisRequest
 from ganstrata.core.analyses.entanglement_result import entanglement
+from ganstrata.core.analyses.request import AnalysisRequest
 from ganstrata.core.errors import GanstrataError
 from ganstrata.core.pipeline.analyse import analyse_run
 from ganstrata.core.runs.run import STAGES

@@ -13,7 +13,7 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata.core.analyses.base import AnalysisRequest
+from ganstrata.core.analyses.request import AnalysisRequest
 from ganstrata.core.figures.pages import number
 from ganstrata.core.pipeline.analyse import analyse_layers
 from ganstrata.core.report.page import _percent

@@ -1,0 +1,59 @@
+"""Define the result of an analysis: sentences, figures and tables, and the files that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..boundaries.files import FILES
+from ..figures.figure import Figure
+from ..storage.csv_tables import Table
+from ..storage.disk import file_hash
+from ..storage.result_folder import index_text
+from .labelled_runs import LabelledRun
+
+
+@dataclass(frozen=True)
+class AnalysisResult:
+    """Hold the result of an analysis.
+
+    Attributes:
+        name: name of the analysis and of its folder.
+        table: the printed table.
+        sentences: conclusions, written by rule from the numbers.
+        figures: figures, each written as an SVG and a CSV.
+        tables: further CSV files by name.
+        request: the options that the analysis used, after defaults.
+        pictures: PNG files by name.
+    """
+
+    name: str
+    table: Table
+    sentences: list[str]
+    figures: list[Figure]
+    tables: dict[str, Table]
+    request: dict[str, Any]
+    pictures: dict[str, bytes] = field(default_factory=dict)
+
+    def files(self, sources: Sequence[LabelledRun]) -> dict[str, bytes]:
+        """Return the content of every file by name; NAME.json records the request and the runs."""
+        contents = {f"{figure.name}.svg": figure.file.encode() for figure in self.figures}
+        contents |= {f"{figure.name}.csv": figure.csv.encode() for figure in self.figures}
+        contents |= {f"{name}.csv": table.csv.encode() for name, table in self.tables.items()}
+        contents |= self.pictures
+        index = {
+            "analysis": self.name,
+            "asked": self.request,
+            "runs": [
+                {
+                    "label": source.label,
+                    "generator": source.run.record.generator.fingerprint,
+                    **{name: file_hash(source.run.path / name) for name in FILES},
+                }
+                for source in sources
+            ],
+            "stands_on": {"rescore": sources[0].run.keys.stages["rescore"]},
+            "sentences": self.sentences,
+        }
+        return contents | {f"{self.name}.json": index_text(index, contents)}
