@@ -15,10 +15,10 @@ LARGE = (1000, 32)  # numbers of samples above the largest resolution, where eac
 
 NO_WEIGHTS = """\
   - {use: hue, as: colour} # needs no weights
-  # Room categories and attributes, with the weights of Places365 (docs/scorers.md says where to find them):
+  # Room categories and attributes, with the weights of Places365 (docs/scorers.md says where to get them):
   # - {use: category, with: {checkpoint: wideresnet18_places365.pth.tar}}
   # - {use: attribute, with: {checkpoint: wideresnet18_places365.pth.tar}}
-  # Anything that two sentences can tell apart (pip install ganstrata[transformers]):
+  # Any concept that two sentences can describe (pip install ganstrata[transformers]):
   # - use: text
   #   with:
   #     model: openai/clip-vit-base-patch32
@@ -56,21 +56,21 @@ def starter_config(file: str) -> str:
     scorers = BUNDLED_SCORERS if file.startswith(BUNDLED) else NO_WEIGHTS
     head = f"# {_summary(facts)}\n# This config runs as it is. docs/config.md has every field.\n\n"
     sections = f"""
-        concepts: {{include: ["*"]}} # concepts with a boundary: patterns such as colour/red; all are scored
+        concepts: {{include: ["*"]}} # these get a boundary, such as colour/red; all concepts are scored
 
-        # positives, negatives: shares of the samples with the highest and the lowest scores
+        # shares of the samples with the highest and the lowest scores
         boundary: {{use: linear_svm, with: {{positives: 0.2, negatives: 0.2}}}}
 
-        synthesis: {{samples: {samples}, seed: 0}} # to learn from; 10000 or more for a publication
+        synthesis: {{samples: {samples}, seed: 0}} # probing samples; use 10000 or more for a publication
 
         rescoring:
-          samples: {verification} # new samples to verify on; intervals shrink with the root of their number
+          samples: {verification} # verification samples; four times as many halve the intervals
           layers: [all, each, groups]
-          null_directions: 10 # random directions to compare with
+          null_directions: 10 # random directions of the null distribution
 
-        editing: {{samples: 4, steps: 7, start: -6.0, end: 6.0}} # pictures of the report
+        editing: {{samples: 4, steps: 7, start: -6.0, end: 6.0}} # strips of the report
         """
-    start = f"{facts.config}\n\nscorers: # they score how much of each concept a picture shows\n{scorers}"
+    start = f"{facts.config}\n\nscorers: # each gives a picture one number per concept\n{scorers}"
     return head + start + dedent(sections)
 
 
