@@ -40,16 +40,14 @@ def compare_with_null(moments: Moments, null_mean: Floats, own: NDArray[np.int64
     """
     mean, error, number = (x[:, :, 0] for x in (moments.mean, moments.error, moments.count))  # (B, S, C)
     p, rank, count = (np.full(moments.mean.shape, np.nan) for _ in range(3))
+    p[:, :, 0] = np.maximum(
+        null_p_value(mean, null_mean, two_sided=True),
+        mean_p_value(mean, error, number, two_sided=True),
+    )
+    at = (np.arange(len(own)), slice(None), own)  # (B, S)
+    own_p = mean_p_value(mean[at], error[at], number[at], two_sided=False)
     for i, j in enumerate(own):
-        p[i, :, 0] = np.maximum(
-            null_p_value(mean[i], null_mean, two_sided=True),
-            mean_p_value(mean[i], error[i], number[i], two_sided=True),
-        )
-        at = (i, slice(None), j)  # (S,)
-        p[i, :, 0, j] = np.maximum(
-            null_p_value(mean[at], null_mean[:, :, j], two_sided=False),
-            mean_p_value(mean[at], error[at], number[at], two_sided=False),
-        )
+        p[i, :, 0, j] = np.maximum(null_p_value(mean[i, :, j], null_mean[:, :, j], two_sided=False), own_p[i])
         rank[i, :, 0] = rank_p_value(mean[i], null_mean)
     count[:, :, 0] = null_moments(null_mean)[0]
     return NullComparison(p, rank, count)
