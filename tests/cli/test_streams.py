@@ -110,12 +110,12 @@ def test_messages_survive_letters_that_a_stream_cannot_encode(
 @full
 @pytest.mark.parametrize("silenced", ["> /dev/full", "2> /dev/full", "2>&-", "2>&1 >/dev/null | true"])
 def test_results_survive_output_that_cannot_be_written(
-    silenced: str, written, config, fakes, tmp_path: Path, finished: Run, contents
+    silenced: str, written, compact, fakes, tmp_path: Path, compacted: Run, contents
 ) -> None:
-    done = shell(f'"$@" {silenced}', "run", written(config), "--out", tmp_path / "run")
+    done = shell(f'"$@" {silenced}', "run", written(compact), "--out", tmp_path / "run")
     assert done.returncode == (1 if silenced == "> /dev/full" else 0)
     assert "Traceback" not in done.stdout + done.stderr
-    assert contents(tmp_path / "run") == contents(finished.path)
+    assert contents(tmp_path / "run") == contents(compacted.path)
 
 
 def test_a_run_goes_on_when_progress_cannot_be_written() -> None:
