@@ -17,7 +17,7 @@ from ..runs.prepare import Prepared
 from ..runs.run import Run
 from ..storage.disk import write_bytes
 
-FILE = "null.safetensors"
+NULL_FILE = "null.safetensors"
 
 Floats = NDArray[np.float32]
 Fit = Callable[[Floats, Floats, Sequence[Concept]], Boundaries]  # latents, scores (N, C), C concepts
@@ -41,10 +41,10 @@ def null_directions(run: Run, prepared: Prepared) -> Floats:
             layerwise=prepared.learner.layerwise,
         )
     try:
-        return np.asarray(load_file(run.path / FILE)["normals"])
+        return np.asarray(load_file(run.path / NULL_FILE)["normals"])
     except (OSError, KeyError, SafetensorError) as error:
         raise RunError(
-            f"{run.path / FILE} cannot be read ({type(error).__name__}: {error}); "
+            f"{run.path / NULL_FILE} cannot be read ({type(error).__name__}: {error}); "
             f"run `ganstrata learn {run.path}` again"
         ) from None
 
@@ -109,4 +109,4 @@ def permuted_directions(
 
 def save_directions(run: Run, directions: Floats) -> None:
     """Write the directions learnt from permuted scores (R, D) or (R, L, D) into the run directory."""
-    write_bytes(run.path / FILE, save({"normals": np.ascontiguousarray(directions)}))
+    write_bytes(run.path / NULL_FILE, save({"normals": np.ascontiguousarray(directions)}))

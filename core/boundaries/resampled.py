@@ -16,7 +16,7 @@ from ..plugins.records import Boundaries
 from ..storage.disk import write_bytes
 from .learning_variance import dilution
 
-FILE = "resampled.safetensors"
+RESAMPLED_FILE = "resampled.safetensors"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Resampled:
     def save(self, folder: Path) -> None:
         """Write resampled.safetensors into a folder."""
         write_bytes(
-            folder / FILE, save({"normals": np.ascontiguousarray(self.normals), "spreads": self.spreads})
+            folder / RESAMPLED_FILE,
+            save({"normals": np.ascontiguousarray(self.normals), "spreads": self.spreads}),
         )
 
     @classmethod
@@ -61,7 +62,7 @@ class Resampled:
             RunError: it is missing or damaged, or belongs to other boundaries.
         """
         try:
-            tensors = load_file(folder / FILE)
+            tensors = load_file(folder / RESAMPLED_FILE)
             normals, spreads = np.asarray(tensors["normals"]), np.asarray(tensors["spreads"])
             expected = (len(spreads), len(boundaries), *boundaries[0].normal.shape)
             if normals.shape != expected or normals.dtype != np.float32:
@@ -75,5 +76,5 @@ class Resampled:
         except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
             reason = f"{type(error).__name__}: {visible(str(error), 200)}"
             raise RunError(
-                f"{folder / FILE} cannot be read ({reason}); run `ganstrata learn {folder}` again"
+                f"{folder / RESAMPLED_FILE} cannot be read ({reason}); run `ganstrata learn {folder}` again"
             ) from None

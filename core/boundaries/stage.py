@@ -20,10 +20,9 @@ from ..runs.progress import Progress
 from ..runs.run import Run
 from .files import FILES, save_boundaries
 from .learn import LearningTask, conditional_directions, learn_from_resample, reason_invariant, reasons
-from .null_directions import FILE as NULL_FILE
-from .null_directions import permuted_directions, save_directions
+from .null_directions import NULL_FILE, permuted_directions, save_directions
 from .relearning import learn_again
-from .resampled import FILE as RESAMPLED_FILE
+from .resampled import RESAMPLED_FILE
 
 Floats = NDArray[np.float32]
 

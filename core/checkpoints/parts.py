@@ -96,7 +96,7 @@ def rank(name: str) -> tuple[int, int]:
     return 2, 0
 
 
-def container(content: Any) -> str:
+def pickle_container(content: Any) -> str:
     """Return the kind of pickle that an unpickled object comes from, in words."""
     entries = (
         list(content.values())

@@ -27,8 +27,7 @@ from .alignment import aligned
 from .archive import check_archive, opened
 from .content import Checkpoint, Part
 from .limits import LENGTH, NAMES, Budget, Damaged, Refused
-from .parts import OURS, parts
-from .parts import container as pickle_kind
+from .parts import OURS, parts, pickle_container
 from .refused_kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refuse_other_kinds
 from .safetensors_file import parse_integer, read_safetensors
 from .torch_file import read_archive, read_pickle
@@ -143,7 +142,7 @@ def _pickled(file: io.BufferedReader, size: int, head: bytes, path: Path) -> tup
         else:
             content, container = read_pickle(memoryview(mmap(file.fileno(), 0, access=ACCESS_READ)), budget)
             if container == "pickle":
-                container = pickle_kind(content)
+                container = pickle_container(content)
         state_dicts = parts(content, budget)
     except (Refused, Damaged):
         raise

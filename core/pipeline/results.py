@@ -9,8 +9,7 @@ import numpy as np
 
 from ..boundaries.files import load_boundaries
 from ..boundaries.learn import Learnt
-from ..boundaries.resampled import FILE as RELEARNT
-from ..boundaries.resampled import Resampled
+from ..boundaries.resampled import RESAMPLED_FILE, Resampled
 from ..errors import UserError
 from ..plugins.records import Concept
 from ..probing.samples import Samples, classes_of
@@ -66,7 +65,7 @@ class Results(Run):
         boundaries, skipped = load_boundaries(self.path)
         learnt = Learnt(boundaries)
         learnt.skipped = skipped
-        if RELEARNT in self.record.stages["learn"].files:
+        if RESAMPLED_FILE in self.record.stages["learn"].files:
             learnt.relearnt = Resampled.load(self.path, boundaries)
         return learnt
 

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..boundaries import null_directions as null
 from ..boundaries.files import load_boundaries
+from ..boundaries.null_directions import null_directions
 from ..boundaries.resampled import Resampled
 from ..errors import PictureError
 from ..plugins.compatibility import check_fits
@@ -219,7 +219,7 @@ def _directions(
         path = Path(unit.path)
         boundaries, _ = load_boundaries(path)
         resampled = Resampled.load(path, boundaries) if prepared.config.rescoring.learning_resamples else None
-        cached = (unit.key, boundaries, null.null_directions(run, prepared), resampled)
+        cached = (unit.key, boundaries, null_directions(run, prepared), resampled)
         prepared.memory["directions"] = cached
     return cached[1], cached[2], cached[3]
 

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boundaries.files import load_boundaries
-from ..boundaries.resampled import FILE as RESAMPLED_FILE
-from ..boundaries.resampled import Resampled
+from ..boundaries.resampled import RESAMPLED_FILE, Resampled
 from ..runs.run import Run
 from ..storage.csv_tables import Table
 from ..storage.disk import write_text

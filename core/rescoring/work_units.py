@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..boundaries import null_directions as null
 from ..boundaries.files import FILES
 from ..boundaries.learning_variance import replicate_samples
-from ..boundaries.resampled import FILE as RESAMPLED_FILE
-from ..boundaries.resampled import Resampled
+from ..boundaries.null_directions import NULL_FILE
+from ..boundaries.resampled import RESAMPLED_FILE, Resampled
 from ..plugins.records import Boundaries
 from ..runs.prepare import Prepared
 from ..runs.run import Run
@@ -92,7 +91,7 @@ def directions_key(run: Run) -> str:
     config = run.config.rescoring
     names = (
         *FILES,
-        *[null.FILE] * (config.null == "permuted"),
+        *[NULL_FILE] * (config.null == "permuted"),
         *[RESAMPLED_FILE] * (config.learning_resamples > 0),
     )
     return hashlib.sha256(

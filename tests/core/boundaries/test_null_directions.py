@@ -8,7 +8,7 @@ import ganstrata
 import numpy as np
 import pytest
 from ganstrata import Boundary, BoundaryLearner, Concept
-from ganstrata.core.boundaries.null_directions import FILE, null_directions, permuted_directions
+from ganstrata.core.boundaries.null_directions import NULL_FILE, null_directions, permuted_directions
 from ganstrata.core.errors import ConfigError, RunError
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import Run
@@ -60,12 +60,12 @@ def test_a_run_against_permuted_scores(fakes, config, tmp_path: Path) -> None:
     run = ganstrata.run(config, tmp_path / "run")
     directions = null_directions(run, prepare(run.config))
     assert directions.shape == (12, 16)
-    assert FILE in run.manifest["stages"]["learn"]["files"]
+    assert NULL_FILE in run.manifest["stages"]["learn"]["files"]
     factors = set(run.manifest["stages"]["rescore"]["factors"])
     assert {"seen/left", "seen/red"} <= factors
     assert "permuted scores" in (run.path / "report.html").read_text(encoding="utf-8")
 
-    (run.path / FILE).write_bytes(b"damaged")
+    (run.path / NULL_FILE).write_bytes(b"damaged")
     with pytest.raises(RunError, match="ganstrata learn"):
         null_directions(run, prepare(run.config))
     again = ganstrata.run(config, run.path)  # what was damaged is noticed, and made again
@@ -73,7 +73,7 @@ def test_a_run_against_permuted_scores(fakes, config, tmp_path: Path) -> None:
 
 
 def test_random_directions_are_not_stored(fakes, finished: Run) -> None:
-    assert not (finished.path / FILE).exists()
+    assert not (finished.path / NULL_FILE).exists()
     directions = null_directions(finished, prepare(finished.config))
     np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1.0, rtol=1e-5)
 

@@ -14,7 +14,7 @@ from ganstrata import Boundaries
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.boundaries.learning_variance import resampled_rows
 from ganstrata.core.boundaries.relearning import learn_again
-from ganstrata.core.boundaries.resampled import FILE, Resampled
+from ganstrata.core.boundaries.resampled import RESAMPLED_FILE, Resampled
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import ConfigError, DataError, RunError
 from ganstrata.core.pipeline.perform import perform
@@ -108,7 +108,7 @@ def test_without_resamplings_there_is_one_interval(fakes, config, tmp_path: Path
     config["rescoring"]["learning_resamples"] = 0
     run = made(config, tmp_path / "run")
     rescored = read_effects(run)
-    assert not (run.path / FILE).exists()
+    assert not (run.path / RESAMPLED_FILE).exists()
     assert np.isnan(rescored.low_total).all()
     assert (rescored.replicates == 0).all()
     assert set(rescored.factor_names) == {"seen/left", "seen/checks", "seen/stripes", "seen/red", "seen/half"}
@@ -255,9 +255,9 @@ def test_an_effect_that_depends_on_the_learning_samples_is_not_a_factor(copied: 
     ],
 )
 def test_a_damaged_file_is_an_error_with_advice(content: bytes | None, reason: str, copied: Path) -> None:
-    (copied / FILE).unlink()
+    (copied / RESAMPLED_FILE).unlink()
     if content is not None:
-        (copied / FILE).write_bytes(content)
+        (copied / RESAMPLED_FILE).write_bytes(content)
     with pytest.raises(
         RunError, match=rf"resampled.safetensors cannot be read \(.*{reason}.*run `ganstrata learn"
     ):
