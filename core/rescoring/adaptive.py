@@ -9,8 +9,9 @@
 3. Resolve the other layer sets. Each boundary has the first look at each of them. Only variation factors go
    on, at each set until half the width of its interval is `precision` times the boundary's effect at `all`.
 
-Null directions are moved on as many samples as the boundary with the most samples at the same set. The
-schedule depends on stored results alone, so a continued run follows the same one.
+At `all`, null directions are moved on as many samples as the boundary with the most samples. At the other
+sets they have the first look alone: what a boundary's layers do is told by intervals, and more null samples
+would be most of the work. The schedule depends on stored results alone, so a continued run follows the same one.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ def _resolve(design: Design, units: Shards, factors: Mask, scale: Floats) -> Ite
     active[:, design.all_set] = False
     before = 0
     for look in design.looks:
-        yield _moves(design, RESOLVING, active, before, look)
+        yield _moves(design, RESOLVING, active, before, look, with_null=before == 0)
         half = half_width(units.read("own")[:, :, 0, :look].astype(np.float64))  # (B, S)
         active &= factors[:, None] & ~(half <= design.precision * scale[:, None])
         before = look
@@ -227,12 +228,14 @@ def _effects(design: Design, sums: Floats) -> EffectArrays:
     )
 
 
-def _moves(design: Design, part: str, active: Mask, before: int, look: int) -> list[ScheduledMove]:
+def _moves(
+    design: Design, part: str, active: Mask, before: int, look: int, *, with_null: bool = True
+) -> list[ScheduledMove]:
     """List the moves of samples `before` to `look` for all active boundaries and layer sets, (B, S).
 
-    Null directions are moved at every set at which any boundary is active.
+    With `with_null`, null directions are moved at every set at which any boundary is active.
     """
-    null_active = np.repeat(active.any(axis=0, keepdims=True), design.null, axis=0)
+    null_active = np.repeat(active.any(axis=0, keepdims=True) & with_null, design.null, axis=0)
     chosen = [tuple(int(s) for s in np.flatnonzero(row)) for row in np.concatenate([active, null_active])]
     return [
         ScheduledMove(part, start, direction, sets)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..boundaries.learning_variance import total_interval
 from ..statistics import mean_interval, skewed_interval
-from .interim import AT_ALL, ELSEWHERE, sequential_p, spending
+from .interim import sequential_p, spending
 from .null_comparison import NullComparison, compare_with_null, q_values
 from .sums import Moments, moments_of, null_means, samples_used
 
@@ -127,14 +127,15 @@ def effects_of_looks(
 ) -> EffectArrays:
     """Compute effects where each boundary stopped at its own interim analysis (look) at each layer set.
 
-    The p value combines all looks taken (`sequential_p`). At the set `all`, where decisions fall, the
+    At the set `all`, where decisions fall, the p value combines all looks taken (`sequential_p`), and the
     interval is Student's at the level 1 - 0.05 v_k, with v_k the share of the error rate of the last look
-    taken (`spending`). At other sets sampling stops for precision, so the interval is Student's at 95 %.
+    taken (`spending`). At other sets boundaries are compared with the null directions once, at the first
+    look. Sampling stops there for precision, so the interval is Student's at 95 %.
 
     Args:
         sums: FIELDS of the boundaries by batch, (B, N, S, 2, C, 5); NaN where a batch was not moved.
-        null: FIELDS of the null directions at the positive step, (R, N, S, C, 5), as far as any boundary
-            went.
+        null: FIELDS of the null directions at the positive step, (R, N, S, C, 5), at `all` as far as any
+            boundary went, at other sets for the first look at least.
         own: column of each boundary's concept, (B,).
         looks: number of samples at each look, ascending.
         step: samples in a batch.
@@ -150,14 +151,15 @@ def effects_of_looks(
         )
         for n in batches
     ]
-    last = taken.sum(axis=0) - 1  # (B, S)
-    is_all = np.arange(sums.shape[2]) == all_set
-    weights = np.where(
-        is_all, spending(looks, AT_ALL)[:, None], spending(looks, ELSEWHERE)[:, None]
-    )  # (looks, S)
+    is_all = np.arange(sums.shape[2]) == all_set  # (S,)
+    compared = taken & (is_all | (np.arange(len(looks)) == 0)[:, None])[:, None]  # (looks, B, S)
+    shares = spending(looks)
     p = sequential_p(
-        np.stack([look.p for look in by_look]), weights[:, None, :, None, None], taken[..., None, None]
+        np.stack([look.p for look in by_look]),
+        np.where(is_all, shares[:, None], 1.0)[:, None, :, None, None],
+        compared[..., None, None],
     )
+    last = compared.sum(axis=0) - 1  # (B, S)
     rank, null_count = (
         np.take_along_axis(np.stack(values), last[None, :, :, None, None], axis=0)[0]
         for values in ([look.rank for look in by_look], [look.count for look in by_look])
@@ -166,7 +168,7 @@ def effects_of_looks(
     low, high = mean_interval(moments.mean, moments.error, moments.count)
     for i in range(len(own)):
         at = (i, all_set)
-        confidence = 1.0 - 0.05 * weights[last[at], all_set]
+        confidence = 1.0 - 0.05 * shares[last[at]]
         low[at], high[at] = mean_interval(moments.mean[at], moments.error[at], moments.count[at], confidence)
     moved = ~np.isnan(sums[..., :1, 0]).all(axis=1)  # (B, S, 2, 1)
     return _assembled(

@@ -22,8 +22,8 @@ Floats = NDArray[np.float64]
 SMALLEST = 16
 """Fewest samples of the first look: with fewer, a standard error is too uncertain."""
 
-AT_ALL, ELSEWHERE = 3.0, 1.0
-"""Powers of the spending function: at the set `all`, where decisions fall, and at all other layer sets."""
+POWER = 3.0
+"""Power of the spending function."""
 
 
 def look_sizes(samples: int, shares: Sequence[float], batch: int) -> tuple[int, tuple[int, ...]]:
@@ -55,7 +55,7 @@ def look_sizes(samples: int, shares: Sequence[float], batch: int) -> tuple[int, 
     return step, tuple(looks)
 
 
-def spending(looks: Sequence[int], power: float) -> Floats:
+def spending(looks: Sequence[int], power: float = POWER) -> Floats:
     """Return the share of the error rate that each look spends.
 
         v_k = t_k^power - t_{k-1}^power,    t_k = n_k / n_last
@@ -70,7 +70,7 @@ def spending(looks: Sequence[int], power: float) -> Floats:
 
     >>> spending((16, 32, 64, 128), 1.0).tolist()
     [0.125, 0.125, 0.25, 0.5]
-    >>> spending((16, 32, 64, 128), 3.0).round(3).tolist()
+    >>> spending((16, 32, 64, 128)).round(3).tolist()
     [0.002, 0.014, 0.109, 0.875]
     """
     t = np.asarray(looks, dtype=np.float64) / looks[-1]

@@ -225,26 +225,22 @@ def test_what_has_stopped_stays_decided_while_others_go_on() -> None:
         assert (factors[early] == simulated.decided[early]).all()
 
 
-def test_other_sets_spend_with_the_samples_and_all_spends_late() -> None:
-    """Of two layer sets with equal numbers, the second is `all`: each p has its own spending function."""
+def test_other_sets_are_compared_once_and_all_spends_late() -> None:
+    """Of two layer sets with equal numbers, the second is `all`. The first has one p, that of the first look."""
     simulated = World(7, [0.4, np.nan, 0.2])
     q, count, every = simulated.design, 3, simulated.sums().repeat(2, axis=2)
+    null = every[count:, :, :, 0].copy()
+    null[:, 1:, 0] = np.nan  # null directions have the first look alone
     result = effects_of_looks(
-        every[:count],
-        every[count:, :, :, 0],
-        q.own,
-        looks=q.looks,
-        step=q.step,
-        unit=np.ones(count),
-        all_set=1,
+        every[:count], null, q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=1
     )
-    t = np.array(q.looks) / q.looks[-1]
+    shares = np.diff((np.array(q.looks) / q.looks[-1]) ** 3, prepend=0.0)
     for i in range(count):
         p = [p_by_hand(simulated.changes[:, :look], count, i) for look in q.looks]
-        for s, power in ((0, 1.0), (1, 3.0)):
-            assert result.p[i, s, 0, i] == pytest.approx(
-                min(1.0, (np.array(p) / np.diff(t**power, prepend=0.0)).min())
-            )
+        assert result.p[i, 0, 0, i] == pytest.approx(p[0])
+        assert result.p[i, 1, 0, i] == pytest.approx(min(1.0, (np.array(p) / shares).min()))
+        means = simulated.changes[:, : q.looks[0], i].mean(axis=1)
+        assert result.rank[i, 0, 0, i] == pytest.approx((1 + (means[count:] >= means[i]).sum()) / 21)
         # Student's 95 % where precision stops sampling; wider at `all`, whose last look has v = 0.875.
         low, high = stats.ttest_1samp(simulated.changes[i, :, i], 0.0).confidence_interval(0.95)
         assert (result.low[i, 0, 0, i], result.high[i, 0, 0, i]) == (pytest.approx(low), pytest.approx(high))
