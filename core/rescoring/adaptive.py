@@ -11,7 +11,8 @@
 
 At `all`, null directions are moved on as many samples as the boundary with the most samples. At the other
 sets they have the first look alone: what a boundary's layers do is told by intervals, and more null samples
-would be most of the work. The schedule depends on stored results alone, so a continued run follows the same one.
+would be most of the work. The schedule depends on stored results alone, so a continued run follows the same
+one.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def test_what_cannot_become_a_factor_is_left_after_few_samples(stopped: Run) -> 
     assert (effects.used[chance, others] == 16).all()
 
 
-def test_samples_are_those_of_the_looks_and_null_directions_go_as_far_at_all_layers_alone(
+def test_samples_are_those_of_looks_and_null_directions_stop_after_the_first_but_at_all(
     stopped: Run,
 ) -> None:
     effects = read_effects(stopped)
@@ -172,7 +172,6 @@ def test_one_layer_permuted_nulls_and_sets_in_any_order(
     others = np.arange(len(effects.sets)) != effects.all_set
     assert effects.null_used[effects.all_set] == effects.used[:, effects.all_set].max()
     assert (effects.null_used[others] == 16).all()
-    assert (effects.used[:, others] > 16).any()
     assert not np.isnan(effects.mean[:, effects.all_set, 0, :4]).any()
 
 

@@ -226,7 +226,7 @@ def test_what_has_stopped_stays_decided_while_others_go_on() -> None:
 
 
 def test_other_sets_are_compared_once_and_all_spends_late() -> None:
-    """Of two layer sets with equal numbers, the second is `all`. The first has one p, that of the first look."""
+    """Of two layer sets with equal numbers, the second is `all`. The first has the p of the first look."""
     simulated = World(7, [0.4, np.nan, 0.2])
     q, count, every = simulated.design, 3, simulated.sums().repeat(2, axis=2)
     null = every[count:, :, :, 0].copy()
