@@ -87,7 +87,7 @@ def test_where_a_result_may_be_written(copied: Path, other, tmp_path: Path) -> N
         analyse_runs([copied, other()], AnalysisRequest(), ranking, "ranking")
     with pytest.raises(UserError, match="the same run is named twice"):
         analyse_runs([copied, copied / "."], AnalysisRequest(out=tmp_path / "x"), ranking, "ranking")
-    with pytest.raises(RunError, match="no run directory"):
+    with pytest.raises(RunError, match="is not a run directory"):
         analyse_runs([tmp_path / "missing"], AnalysisRequest(), ranking, "ranking")
     assert not (tmp_path / "missing").exists()
     taken = tmp_path / "taken"
