@@ -1,4 +1,4 @@
-"""Infer the architecture of a BigGAN from the shapes of its tensors and stored settings."""
+"""Infer the architecture of a BigGAN from the shapes of its tensors and its stored settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Block:
-    """Widths of a residual block, `hidden` between its convolutions; `up` doubles the size."""
+    """Hold the widths of a residual block.
+
+    Attributes:
+        inputs, outputs: channels of its input and output.
+        hidden: channels between its convolutions.
+        up: whether it doubles the size of the feature map.
+    """
 
     inputs: int
     hidden: int
@@ -31,7 +37,7 @@ class Block:
     up: bool
 
     def convolutions(self, *, deep: bool) -> tuple[tuple[int, int, int], ...]:
-        """Input width, output width and kernel size of each convolution."""
+        """Return the input width, output width and kernel size of each convolution."""
         if not deep:
             return (self.inputs, self.outputs, 3), (self.outputs, self.outputs, 3)
         h = self.hidden
@@ -40,23 +46,23 @@ class Block:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of a network.
+    """Hold the sizes of a network.
 
     Attributes:
-        deep: bottleneck blocks that all read the whole of z, or the original.
+        deep: True for BigGAN-deep: bottleneck blocks, each of which reads all of z.
         blocks: from the lowest resolution up.
-        attention: block after which it stands, to the widths of its keys and values.
-        classes: how many there are.
-        embedding: width of what a class becomes; the number of classes where nothing is shared.
-        shared: whether all normalisations share one embedding.
-        z_dim: Z.
-        first: entries of z that the first linear map reads.
-        chunk: entries of z that each normalisation reads, 0 if none.
-        bottom: pixels of the first feature map.
-        statistics: rows of the tables of means and variances.
-        colours: output channels of the last convolution, of which three are used.
-        sigma: how weights are normalised, as in `stored`.
-        z_first: whether z stands before the class in what linear maps read.
+        attention: maps the index of a block to the widths of the keys and values of the attention after it.
+        classes: number of classes.
+        embedding: width E of a class vector; the number of classes if normalisations share no embedding.
+        shared: whether all normalisations share one class embedding.
+        z_dim: width Z of z.
+        first: number of entries of z that the first linear map reads.
+        chunk: number of entries of z that each normalisation reads; 0 without hierarchical latents.
+        bottom: width and height of the first feature map.
+        statistics: number of rows R in the tables of means and variances.
+        colours: output channels of the last convolution; only the first three are used.
+        sigma: source of the spectral norms: STORED, ITERATED or PLAIN of `stored`.
+        z_first: whether z precedes the class vector in the input of linear maps.
         eps: added to variances.
     """
 
@@ -78,65 +84,69 @@ class Architecture:
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
-        """From asdict(), which may have been JSON in between."""
+        """Build an architecture from the values of asdict(), which may have passed through JSON."""
         blocks = tuple(Block(**block) for block in values["blocks"])
         attention = {int(i): (keys, width) for i, (keys, width) in values["attention"].items()}
         return cls(**{**values, "blocks": blocks, "attention": attention})
 
     @property
     def resolution(self) -> int:
-        """Width and height of the images."""
+        """Width and height of the images in pixels."""
         return int(self.bottom * 2 ** sum(block.up for block in self.blocks))
 
     @property
     def layers(self) -> int:
-        """L: conditional normalisations in the original, blocks in deep, 1 if only the first map reads z."""
+        """Number of layers L: normalisations (BigGAN), blocks (deep), or 1 if only the linear map reads z."""
         if self.deep:
             return len(self.blocks)
         return 2 * len(self.blocks) if self.chunk else 1
 
     def part(self, block: int | None) -> slice:
-        """The entries of z that a block's normalisations read; None: the first linear map."""
+        """Return the entries of z that the normalisations of a block read; None is the first linear map."""
         if self.deep or block is None:
             return slice(0, self.first)
         return slice(self.chunk * (block + 1), self.chunk * (block + 2))
 
     def build(self) -> Network:
-        """The network as stored, to be filled."""
+        """Build the network with the parameters that a checkpoint stores, uninitialised."""
         return Network(self)
 
 
 def infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
-    """The architecture behind our tensor names.
+    """Infer the architecture from the shapes of translated tensors.
 
     Args:
-        shapes: of every tensor.
-        settings: what was stored beside them: a header of ours, or pytorch-pretrained-BigGAN's config.json.
+        shapes: by the names used here.
+        settings: stored beside the tensors: the header of this package, or the config.json of
+            pytorch-pretrained-BigGAN.
 
     Raises:
-        CheckpointError: tensors that decide about it are missing or contradict each other.
+        CheckpointError: tensors or settings that determine the architecture are missing or inconsistent.
     """
     try:
         return _infer(shapes, settings)
     except KeyError as error:
-        raise CheckpointError(f"a BigGAN without {error}") from None
+        raise CheckpointError(f"this BigGAN lacks the tensor {error}") from None
     except (IndexError, ValueError, ZeroDivisionError) as error:
-        raise CheckpointError(f"a BigGAN with tensors of a shape that says nothing: {error}") from None
+        raise CheckpointError(
+            f"the architecture of this BigGAN cannot be inferred from the shapes of its tensors: {error}"
+        ) from None
 
 
 def _infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
-    ours = settings.get("network")
-    header: Mapping[str, Any] = ours if isinstance(ours, Mapping) else {}
+    network = settings.get("network")
+    header: Mapping[str, Any] = network if isinstance(network, Mapping) else {}
     deep = "blocks.0.conv3.weight" in shapes
     sigma = STORED if "linear.v" in shapes else ITERATED if "linear.u" in shapes else PLAIN
     widths = _widths(shapes, deep)
-    linear, read = shapes["linear.weight"], shapes["blocks.0.norm1.gain.weight"][1]
+    linear_outputs, linear_inputs = shapes["linear.weight"]
+    norm_inputs = shapes["blocks.0.norm1.gain.weight"][1]
     shared = "embedding" in shapes or "blocks.0.norm1.gain.u" in shapes
-    classes, embedding = (shapes["embedding"][0], shapes["embedding"][1]) if shared else (read, read)
-    first = linear[1] - (embedding if deep else 0)
-    chunk = read - embedding
-    bottom = math.isqrt(linear[0] // widths[0][0])
-    found = Architecture(
+    classes, embedding = shapes["embedding"] if shared else (norm_inputs, norm_inputs)
+    first = linear_inputs - (embedding if deep else 0)
+    chunk = norm_inputs - embedding
+    bottom = math.isqrt(linear_outputs // widths[0][0])
+    architecture = Architecture(
         deep=deep,
         blocks=tuple(
             Block(*w, up)
@@ -157,51 +167,50 @@ def _infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
         eps=_eps(header.get("eps", settings.get("eps", 1e-4 if sigma == STORED else 1e-5))),
     )
     if min(min(width) for width in widths) < 1:
-        raise CheckpointError("a BigGAN with a block that has no channels")
-    if bottom**2 * widths[0][0] != linear[0]:
+        raise CheckpointError("a block of this BigGAN has no channels")
+    if bottom**2 * widths[0][0] != linear_outputs:
         raise CheckpointError(
-            f"a BigGAN whose first linear map gives {linear[0]} values: "
-            f"no square of pixels with {widths[0][0]} channels"
+            f"the first linear map of this BigGAN has {linear_outputs} outputs, "
+            f"which is no square feature map of {widths[0][0]} channels"
         )
-    if min(first, classes, embedding, found.statistics, bottom) < 1 or chunk < 0:
+    if min(first, classes, embedding, architecture.statistics, bottom) < 1 or chunk < 0:
         raise CheckpointError(
-            f"a BigGAN whose linear maps read {linear[1]} and {read} values, "
-            f"{embedding} of them for the class: nothing is left of z"
+            f"the linear maps of this BigGAN have {linear_inputs} and {norm_inputs} inputs, "
+            f"of which the class vector takes {embedding}; no entries of z remain"
         )
     if not deep and chunk not in (0, first):
         raise CheckpointError(
-            f"a BigGAN whose first linear map reads {first} entries of z and whose normalisations read "
-            f"{chunk}, not as many"
+            f"the first linear map of this BigGAN reads {first} entries of z, but its normalisations read "
+            f"{chunk}; the numbers must be equal"
         )
-    # Development versions of the PyTorch code had 128 and read class and z in the other order.
-    if found.colours < 3 or (sigma != STORED and found.colours != 3):
+    # Development versions of BigGAN-PyTorch's deep network have 128 channels, and the class before z.
+    if architecture.colours < 3 or (sigma != STORED and architecture.colours != 3):
         raise CheckpointError(
-            f"a BigGAN whose last convolution gives {found.colours} channels; 3 are expected"
+            f"the last convolution of this BigGAN has {architecture.colours} channels, expected 3"
         )
-    return found
+    return architecture
 
 
 def _widths(shapes: Shapes, deep: bool) -> list[tuple[int, int, int]]:
-    """Input, hidden and output width of every block."""
+    """Return the input, hidden and output width of every block."""
     numbers = sorted(
         int(m[1]) for name in shapes if (m := re.fullmatch(r"blocks\.(\d+)\.conv1\.weight", name))
     )
     if not numbers or numbers != list(range(len(numbers))):
-        raise CheckpointError(f"a BigGAN has blocks 0, 1, 2 ...; this file has {numbers or 'none'}")
+        raise CheckpointError(f"a BigGAN has blocks 0, 1, 2 ..., but this file has {numbers or 'none'}")
     widths = []
     for i in numbers:
         hidden, inputs = shapes[f"blocks.{i}.conv1.weight"][:2]
         widths.append((inputs, hidden, shapes[f"blocks.{i}.conv4.weight"][0] if deep else hidden))
-    for i, (before, after) in enumerate(pairwise(widths)):
-        if before[2] != after[0]:
+    for i, ((_, _, outputs), (inputs, _, _)) in enumerate(pairwise(widths)):
+        if outputs != inputs:
             raise CheckpointError(
-                f"a BigGAN whose block {i} gives {before[2]} channels and whose block {i + 1} reads "
-                f"{after[0]}"
+                f"block {i} of this BigGAN has {outputs} output channels, but block {i + 1} reads {inputs}"
             )
     if deep and any(outputs > inputs for inputs, _, outputs in widths):
         raise CheckpointError(
-            "a BigGAN-deep with a block that gives more channels than it reads: "
-            "its shortcut can only drop channels"
+            "a block of this BigGAN-deep has more output than input channels, "
+            "but the shortcuts of BigGAN-deep only drop channels"
         )
     return widths
 
@@ -213,65 +222,75 @@ def _upsampling(
     header: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> list[bool]:
-    """Return which blocks double the size: as stored, or all in the original and every second one in deep."""
-    told = _told(header.get("blocks"), "up") or _told(settings.get("layers"), 0)
-    if told:
-        if len(told) != len(widths):
-            raise CheckpointError(f"the settings tell of {len(told)} blocks, the tensors of {len(widths)}")
-        return told
+    """Return for each block whether it doubles the size.
+
+    The settings decide, if they say so. Otherwise all blocks of a BigGAN double the size, and the last one
+    of every stage of a BigGAN-deep.
+    """
+    stored = _stored_flags(header.get("blocks"), "up") or _stored_flags(settings.get("layers"), 0)
+    if stored:
+        if len(stored) != len(widths):
+            raise CheckpointError(
+                f"the stored settings describe {len(stored)} blocks, but the tensors form {len(widths)}"
+            )
+        return stored
     if not deep:
         return [True] * len(widths)
-    # The PyTorch code has equal widths at 32 pixels alone: three stages, of any depth.
+    # BigGAN-PyTorch has equal widths only at 32 pixels, where there are three stages of any depth. In every
+    # other published network a stage has two blocks.
     equal = sigma != STORED and len({w for block in widths for w in (block[0], block[2])}) == 1
     depth = len(widths) // 3 if equal and len(widths) % 3 == 0 else 2
     if len(widths) % depth:
         raise CheckpointError(
-            f"a BigGAN-deep of {len(widths)} blocks: "
-            "which of them double the size is neither stored nor to be seen from shapes"
+            f"which of the {len(widths)} blocks of this BigGAN-deep double the size is neither stored "
+            "nor clear from their number; a BigGAN-deep without settings has two blocks per stage"
         )
     return [i % depth == depth - 1 for i in range(len(widths))]
 
 
-def _told(blocks: object, key: str | int) -> list[bool]:
-    """What settings say about every block's upsampling; empty if they say nothing of that form."""
-    found: list[Any] = []
+def _stored_flags(blocks: object, key: str | int) -> list[bool]:
+    """Return the upsampling flag of each block in settings; empty if a block has no bool at `key`."""
+    flags: list[Any] = []
     for block in blocks if isinstance(blocks, list | tuple) else ():
         if isinstance(block, Mapping):
-            found.append(block.get(key))
+            flags.append(block.get(key))
         else:
-            found.append(block[0] if isinstance(block, list | tuple) and block and key == 0 else None)
-    return found if all(isinstance(up, bool) for up in found) else []
+            flags.append(block[0] if isinstance(block, list | tuple) and block and key == 0 else None)
+    return flags if all(isinstance(flag, bool) for flag in flags) else []
 
 
 def _attention(shapes: Shapes, blocks: int) -> dict[int, tuple[int, int]]:
-    found = {}
+    """Return the widths of the keys and values of each attention, by the block before it."""
+    widths = {}
     for i in sorted({int(m[1]) for name in shapes if (m := re.fullmatch(r"attention\.(-?\d+)\..*", name))}):
         if not 0 <= i < blocks:
-            raise CheckpointError("a BigGAN with attention that stands behind none of its blocks")
-        found[i] = (shapes[f"attention.{i}.query.weight"][0], shapes[f"attention.{i}.value.weight"][0])
-    return found
+            raise CheckpointError(f"this BigGAN has attention after block {i}, but only {blocks} blocks")
+        widths[i] = (shapes[f"attention.{i}.query.weight"][0], shapes[f"attention.{i}.value.weight"][0])
+    return widths
 
 
 def _eps(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < 1.0:
-        raise CheckpointError(f"eps stored in the file is {shown(value)}, expected a small number")
+        raise CheckpointError(
+            f"the eps stored in the file is {shown(value)}, expected a number from 0 to below 1"
+        )
     return float(value)
 
 
 def examine(part: Part) -> Examined | None:
-    """Sizes, classes and weights of a BigGAN in any layout; None if it is in none.
+    """Return the sizes, classes and weights of a BigGAN in any layout; None if no layout fits.
 
     Raises:
-        CheckpointError: tensors or settings that decide about the architecture are missing or senseless.
+        CheckpointError: tensors or settings that determine the architecture are missing or invalid.
     """
     layout = find(LAYOUTS, part.tensors)
     if layout is None:
         return None
     if any(re.fullmatch(r".*\.bn\.running_(mean|var)", name) for name in part.tensors):
         raise CheckpointError(
-            "a BigGAN trained with cross-replica normalisation, "
-            "whose own code evaluates it in another way than it trains it; "
-            "store it with the plain batch normalisation (stored_mean, stored_var)"
+            "this BigGAN uses cross-replica normalisation, whose published code computes other values in "
+            "evaluation than in training; store the network with plain batch normalisation "
+            "(stored_mean, stored_var)"
         )
     translated = numbered(layout, part.tensors).translate(averaged(part.tensors))
     shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}

@@ -28,7 +28,14 @@ from .network import Condition, Deep, Network, Original
 
 
 class _Operation(NamedTuple):
-    """Hold the kind of a stratum, its block, the maps that read its code, and the part of z they read."""
+    """Hold what a stratum computes.
+
+    Attributes:
+        kind: `linear`, `deep`, `first` or `second` (half of a block), `attention` or `output`.
+        block: its block.
+        maps: the affine maps that read its code.
+        part: the entries of z that they read.
+    """
 
     kind: str
     block: int = -1
@@ -37,13 +44,17 @@ class _Operation(NamedTuple):
 
 
 class BigGAN(Generator):
-    """Run BigGAN (Brock et al. 2019), with w = z: codes hold a copy of z for every layer.
+    """Run BigGAN or BigGAN-deep (Brock et al. 2019), with w = z.
 
-    A stratum reads from its layer's copy the part of z that the network gives it. In the original with
-    hierarchical latents a layer is a conditional normalisation: 2i and 2i + 1 are the two of block i,
-    and both read chunk i + 1. In BigGAN-deep a layer is a block, and every one reads all of z. Either
-    way the first linear map is a stratum of its own that reads layer 0: chunk 0, or all of z with the
-    class. Where z goes to the linear map alone (no hierarchical latents) there is one layer.
+    Codes (N, L, Z) hold a copy of z for every layer. A stratum reads its part of z from its layer's copy.
+
+    - BigGAN with hierarchical latents: a layer is a conditional normalisation. Layers 2i and 2i + 1 are the
+      two of block i; both read chunk i + 1 of z.
+    - BigGAN-deep: a layer is a block, and reads all of z.
+    - BigGAN without hierarchical latents: one layer, because only the first linear map reads z.
+
+    The first linear map is a stratum of its own, which reads the code of layer 0: chunk 0 of z, or all of z
+    and the class.
     """
 
     class Config(ClassConfig):
@@ -63,8 +74,8 @@ class BigGAN(Generator):
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
         opened = open_checkpoint(type(self), config)
-        self.architecture = Architecture.from_plain(opened.found.architecture)
-        stored = load(self.architecture.build, opened.found, opened.checkpoint.path)
+        self.architecture = Architecture.from_plain(opened.description.architecture)
+        stored = load(self.architecture.build, opened.description, opened.checkpoint.path)
         with torch.no_grad():
             self.network = for_inference(Network(self.architecture, stored, config.truncation), device)
         self.card: ModelCard = opened.card(
@@ -76,7 +87,7 @@ class BigGAN(Generator):
         self.strata = tuple(stratum for _, stratum in pairs)
 
     def _build_strata(self) -> list[tuple[_Operation, Stratum]]:
-        """Return every stratum with its operation, from the linear map to the output."""
+        """Return the strata with their operations, from the linear map to the output."""
         a = self.architecture
         size = a.bottom
         pairs = [self._reader("linear", -1, "linear", (self.network.linear,), a.part(None), 0, size)]
@@ -99,6 +110,7 @@ class BigGAN(Generator):
     def _reader(
         kind: str, block: int, name: str, maps: tuple[Condition, ...], part: slice, layer: int, size: int
     ) -> tuple[_Operation, Stratum]:
+        """Return a stratum that reads the code of `layer` through these maps, with its operation."""
         width = sum(m.constant.shape[0] for m in maps) or None
         return _Operation(kind, block, maps, part), Stratum(
             name, layer if maps else None, size, style_width=width
@@ -119,14 +131,14 @@ class BigGAN(Generator):
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
-        """Layers by group: the lower and the upper half; empty if there is one layer."""
+        """Layers by group: the lower and the upper half; no groups if there is one layer."""
         count = self.card.layers
         return (
             {"lower": tuple(range(count // 2)), "upper": tuple(range(count // 2, count))} if count > 1 else {}
         )
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Draw truncated normal z (n, Z), and a class each, uniformly from those configured."""
+        """Draw z (n, Z) from the truncated normal prior and classes (n,) uniformly from those configured."""
         z = truncated_normals(
             seed, stream, range(start, start + n), self.card.latent_size, self.config.truncation
         )
@@ -134,7 +146,7 @@ class BigGAN(Generator):
         return self._classes.sample(latents, seed, stream)
 
     def begin(self, inputs: Inputs) -> State:
-        """Return the class vectors (N, E), weighted embeddings of classes that all normalisations read."""
+        """Return the class vectors (N, E): the embeddings of the classes, weighted by the condition."""
         weights = self._classes.weights(inputs.condition, torch.empty(inputs.n, device=self.device))
         assert weights is not None
         with torch.autocast(self.device.type, enabled=False):
@@ -173,19 +185,19 @@ class BigGAN(Generator):
         return (state.rgb + 1.0) / 2.0
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
-        """Return the share of codes (N, D) in a stratum's scales and shifts, (N, C_s), without the class."""
+        """Return the terms of codes (N, D) in the scales and shifts of a stratum, (N, C_s)."""
         operation = self._operations[s]
         if not operation.maps:
             return None
-        part = code[:, operation.part].float()
+        part = code[:, operation.part].float()  # (N, chunk)
         return torch.cat([F.linear(part, m.code) for m in operation.maps], dim=1)
 
     def style_weights(self, s: int) -> Tensor | None:
-        """Return the weights of the style (C_s, D), 0 for entries of z that the stratum does not read."""
+        """Return the matrix (C_s, D) from codes to styles; entries of z that are not read have zeros."""
         operation = self._operations[s]
         if not operation.maps:
             return None
-        own = torch.cat([m.code for m in operation.maps])
-        weights = own.new_zeros(own.shape[0], self.card.code_size)
-        weights[:, operation.part] = own
+        columns = torch.cat([m.code for m in operation.maps])  # (C_s, chunk)
+        weights = columns.new_zeros(columns.shape[0], self.card.code_size)  # (C_s, D)
+        weights[:, operation.part] = columns
         return weights

@@ -1,4 +1,7 @@
-"""The names under which BigGAN is published, each with the rules that lead to ours (see `stored`)."""
+"""Define the layouts in which BigGAN is published, with rules that translate their tensor names.
+
+The names used here are those of `stored.Network`.
+"""
 
 from __future__ import annotations
 
@@ -28,25 +31,25 @@ def _scalar(tensor: Tensor) -> Tensor:
 
 
 def _channels_first(tensor: Tensor) -> Tensor:
-    """Reorder rows from (pixel, channel) to (channel, pixel); there are 4 x 4 pixels."""
+    """Reorder the first axis of (16 C, ...) from (pixel, channel) to (channel, pixel); 4x4 pixels."""
     if not tensor.ndim or not tensor.numel() or len(tensor) % 16:
         return tensor
     return tensor.reshape(16, len(tensor) // 16, *tensor.shape[1:]).transpose(0, 1).flatten(0, 1)
 
 
-OURS = Layout(
+OWN = Layout(
     "ganstrata",
     signature=(r"linear\.weight", r"blocks\.0\.norm1\.mean", r"output_norm\.mean", r"output\.weight"),
     rules=(Rule(r"(embedding|(?:linear|blocks|attention|output_norm|output)\..*)", r"\1"),),
 )
 
-_NOT_NEEDED = (
+_UNUSED = (
     Rule(r".*\.sv\d+", None),  # a log of singular values
-    Rule(r".*\.u[1-9]\d*", None),  # further singular vectors, by which nothing is divided
-    Rule(r".*\.bn\.accumulation_counter", None),  # see `averaged`
+    Rule(r".*\.u[1-9]\d*", None),  # singular vectors beyond the first, which no spectral norm needs
+    Rule(r".*\.bn\.accumulation_counter", None),  # applied by `averaged`
 )
 _PYTORCH = (
-    *_NOT_NEEDED,
+    *_UNUSED,
     Rule(r"shared\.weight", "embedding"),
     Rule(r"linear\.(weight|bias)", r"linear.\1"),
     Rule(r"linear\.u0", "linear.u", _flat),
@@ -97,28 +100,31 @@ PYTORCH_UNSHARED = Layout(
 )
 
 
-_PARTS = {"orig": "weight", "u": "u", "v": "v"}
-_WITHIN = {"theta": "query", "phi": "key", "g": "value", "o_conv": "out"}
+_TENSORS = {"orig": "weight", "u": "u", "v": "v"}
+_CONVOLUTIONS = {"theta": "query", "phi": "key", "g": "value", "o_conv": "out"}
 
 
 def _hugging_face(attention: tuple[int, ...]) -> tuple[Rule, ...]:
-    """The rules where the layers of these numbers are attention: blocks are counted without them here."""
+    """Return the rules for a network whose layers of these numbers are attention.
+
+    pytorch-pretrained-BigGAN numbers blocks and attention together; here only blocks are numbered.
+    """
 
     def block(match: re.Match[str]) -> int:
         return int(match[1]) - sum(k < int(match[1]) for k in attention)
 
     def affine(match: re.Match[str]) -> str:
         parameter = "gain" if match[3] == "scale" else "bias"
-        return f"blocks.{block(match)}.norm{int(match[2]) + 1}.{parameter}.{_PARTS[match[4]]}"
+        return f"blocks.{block(match)}.norm{int(match[2]) + 1}.{parameter}.{_TENSORS[match[4]]}"
 
     def statistic(match: re.Match[str]) -> str:
         return f"blocks.{block(match)}.norm{int(match[2]) + 1}.{match[3]}"
 
     def convolution(match: re.Match[str]) -> str:
-        return f"blocks.{block(match)}.conv{int(match[2]) + 1}.{_PARTS.get(match[3], 'bias')}"
+        return f"blocks.{block(match)}.conv{int(match[2]) + 1}.{_TENSORS.get(match[3], 'bias')}"
 
-    def within(match: re.Match[str]) -> str:  # attention is named after the block before it
-        return f"attention.{block(match) - 1}.{_WITHIN[match[2]]}.{_PARTS[match[3]]}"
+    def attention_convolution(match: re.Match[str]) -> str:  # attention has the number of the block before
+        return f"attention.{block(match) - 1}.{_CONVOLUTIONS[match[2]]}.{_TENSORS[match[3]]}"
 
     def gamma(match: re.Match[str]) -> str:
         return f"attention.{block(match) - 1}.gamma"
@@ -133,7 +139,7 @@ def _hugging_face(attention: tuple[int, ...]) -> tuple[Rule, ...]:
         Rule(rf"{layer}\.bn_(\d)\.(scale|offset)\.weight_(orig|u|v)", affine),
         Rule(rf"{layer}\.bn_(\d)\.running_(mean|var)s", statistic),
         Rule(rf"{layer}\.conv_(\d)\.(?:weight_(orig|u|v)|bias)", convolution),
-        Rule(rf"{layer}\.snconv1x1_(theta|phi|g|o_conv)\.weight_(orig|u|v)", within),
+        Rule(rf"{layer}\.snconv1x1_(theta|phi|g|o_conv)\.weight_(orig|u|v)", attention_convolution),
         Rule(rf"{layer}\.gamma", gamma, _scalar),
         Rule(r"generator\.bn\.running_(mean|var)s", r"output_norm.\1"),
         Rule(r"generator\.bn\.weight", "output_norm.gain"),
@@ -154,11 +160,14 @@ HUGGING_FACE = Layout(
     rules=(),
 )
 
-LAYOUTS = (OURS, PYTORCH, PYTORCH_DEEP, PYTORCH_UNSHARED, HUGGING_FACE)
+LAYOUTS = (OWN, PYTORCH, PYTORCH_DEEP, PYTORCH_UNSHARED, HUGGING_FACE)
 
 
 def numbered(layout: Layout, names: Mapping[str, object]) -> Layout:
-    """Return the layout with rules for these names: pytorch-pretrained-BigGAN counts attention as a layer."""
+    """Return the layout with the rules for these names.
+
+    Only pytorch-pretrained-BigGAN needs this, because it numbers attention among the layers.
+    """
     if layout is not HUGGING_FACE:
         return layout
     attention = {
@@ -170,13 +179,16 @@ def numbered(layout: Layout, names: Mapping[str, object]) -> Layout:
 
 
 def averaged(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Standing statistics that were saved as sums, divided by how many were summed; others as they are."""
-    found = dict(tensors)
+    """Return the tensors with standing statistics averaged.
+
+    BigGAN-PyTorch may store them as sums over batches, with the number of batches beside them.
+    """
+    result = dict(tensors)
     for name, count in tensors.items():
         if not name.endswith(".bn.accumulation_counter") or count.numel() != 1 or float(count) <= 0.0:
             continue
         for kind in ("stored_mean", "stored_var"):
             stored = name.removesuffix("accumulation_counter") + kind
-            if stored in found:
-                found[stored] = found[stored] / count
-    return found
+            if stored in result:
+                result[stored] = result[stored] / count
+    return result

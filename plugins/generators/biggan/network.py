@@ -2,8 +2,10 @@
 
 Source: Brock et al. 2019, "Large Scale GAN Training for High Fidelity Natural Image Synthesis",
 appendix B. Every layer computes in the precision of its feature map; scales and shifts are always
-float32. A normalisation is y = x s + t, with s and t affine in the condition
-(e, c): the class vector e and the part c of z that the network gives it. `style` is c's share.
+float32.
+
+A normalisation is y = x s + t. Its scale s and shift t are affine in the condition (e, c): the class
+vector e (E,) and the part c of z that the normalisation reads. `style` is the term of c in s and t.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from .architecture import Architecture, Block
 
 
 class Convolution(nn.Module):
-    """Apply a convolution; the size of the map stays."""
+    """Apply a convolution (O, I, k, k) of stride 1 with zero padding."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
@@ -31,7 +33,13 @@ class Convolution(nn.Module):
 
 
 class Condition(nn.Module):
-    """Compute an affine map of the class vector and a part of z, as a sum of two shares."""
+    """Compute the affine map W_z c + W_e e + b of a part c of z and the class vector e.
+
+    Args:
+        code: W_z, (O, chunk).
+        of_class: W_e, (O, E), or None.
+        constant: b, (O,).
+    """
 
     def __init__(self, code: Tensor, of_class: Tensor | None, constant: Tensor) -> None:
         super().__init__()
@@ -40,9 +48,9 @@ class Condition(nn.Module):
         self.constant = nn.Parameter(constant)
 
     def forward(self, style: Tensor | None, e: Tensor) -> Tensor:
-        """Map the share of the code (N, O), None if it is not read, and class vectors (N, E) to (N, O)."""
-        value = self.constant if self.of_class is None else F.linear(e, self.of_class, self.constant)
-        return value if style is None else value + style
+        """Add the term W_z c (N, O), None if z is not read, to that of class vectors (N, E): (N, O)."""
+        class_term = self.constant if self.of_class is None else F.linear(e, self.of_class, self.constant)
+        return class_term if style is None else class_term + style
 
 
 class Norm(nn.Module):
@@ -69,7 +77,7 @@ def upsample(x: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Apply self-attention (SAGAN, Zhang et al. 2019) of every pixel to the maxima of 2x2 blocks."""
+    """Apply self-attention (SAGAN, Zhang et al. 2019) from every pixel to max-pooled 2x2 blocks."""
 
     def __init__(self, a: stored.Attention) -> None:
         super().__init__()
@@ -80,17 +88,15 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (N, C, H, W) to x + gamma o(softmax(q(x) k(x)^T) v(x)), of the same shape."""
-        query, key, value = (
-            _pixels(self.query(x)),
-            _pixels(F.max_pool2d(self.key(x), 2)),
-            _pixels(F.max_pool2d(self.value(x), 2)),
-        )
-        # Zeros do not change the products. With queries as wide as values torch need not store the attention
-        # matrix.
+        query = _pixels(self.query(x))  # (N, 1, H*W, K)
+        key = _pixels(F.max_pool2d(self.key(x), 2))  # (N, 1, H*W/4, K)
+        value = _pixels(F.max_pool2d(self.value(x), 2))  # (N, 1, H*W/4, V)
+        # Pad queries and keys to the width of values, so that torch need not store the attention matrix.
+        # Zeros do not change the products.
         padding = (0, max(0, value.shape[-1] - key.shape[-1]))
         attended = F.scaled_dot_product_attention(
             F.pad(query, padding), F.pad(key, padding), value, scale=1.0
-        )  # (N, 1, H*W, C')
+        )  # (N, 1, H*W, V)
         n, _, height, width = x.shape
         y: Tensor = self.out(attended.reshape(n, height, width, -1).permute(0, 3, 1, 2))  # (N, C, H, W)
         return x + y
@@ -102,36 +108,36 @@ def _pixels(x: Tensor) -> Tensor:
 
 
 class Original(nn.Module):
-    """Represent a residual block of two convolutions, computed in two halves."""
+    """Apply a residual block of two convolutions, in two halves: each half is one layer."""
 
     def __init__(
         self, block: Block, norms: list[Norm], convolutions: list[Convolution], shortcut: Convolution
     ) -> None:
         super().__init__()
-        self.norms, self.convolutions, self.shortcut = (
-            nn.ModuleList(norms),
-            nn.ModuleList(convolutions),
-            shortcut,
-        )
+        self.norms, self.convolutions = nn.ModuleList(norms), nn.ModuleList(convolutions)
+        self.shortcut = shortcut
         self.conditions = tuple(norm.condition for norm in norms)
         self.up = block.up
 
     def first(self, x: Tensor, style: Tensor | None, e: Tensor) -> Tensor:
         """Map the input of the block (N, I, H, W) to the input of the second half, (N, O, h, w)."""
-        x = self.norms[0](x, style, e)
-        h: Tensor = self.convolutions[0](upsample(x) if self.up else x)
+        x = self.norms[0](x, style, e)  # (N, I, H, W)
+        h: Tensor = self.convolutions[0](upsample(x) if self.up else x)  # (N, O, h, w)
         return h
 
     def second(self, h: Tensor, x: Tensor, style: Tensor | None, e: Tensor) -> Tensor:
-        """Map h, the output of first(), and x, the input of the block, to its output (N, O, h, w)."""
-        # A 1x1 convolution gives the same before and after upsampling, and is cheaper before.
-        skip = self.shortcut(x)
-        out: Tensor = self.convolutions[1](self.norms[1](h, style, e))
+        """Map h, the output of first(), and the input x of the block to its output (N, O, h, w)."""
+        # A 1x1 convolution commutes with upsampling, and is cheaper before it.
+        skip = self.shortcut(x)  # (N, O, H, W)
+        out: Tensor = self.convolutions[1](self.norms[1](h, style, e))  # (N, O, h, w)
         return out + (upsample(skip) if self.up else skip)
 
 
 class Deep(nn.Module):
-    """Represent a residual block with a bottleneck, four normalisations and four convolutions."""
+    """Apply a bottleneck block: four normalisations, each followed by a convolution, and a shortcut.
+
+    The shortcut drops the input channels beyond the number of outputs.
+    """
 
     def __init__(self, block: Block, norms: list[Norm], convolutions: list[Convolution]) -> None:
         super().__init__()
@@ -142,18 +148,23 @@ class Deep(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor, e: Tensor) -> Tensor:
         """Map x (N, I, H, W) with the styles (N, C_s) of all norms to (N, O, H, W) or (N, O, 2H, 2W)."""
+        styles = torch.split(style, self.widths, dim=1)  # (N, 2C) for each norm
         h = x
-        for j, (part, norm, convolution) in enumerate(
-            zip(torch.split(style, self.widths, dim=1), self.norms, self.convolutions, strict=True)
-        ):
-            h = norm(h, part, e)
-            h = convolution(upsample(h) if self.up and j == 1 else h)
-        skip = x[:, : self.outputs]
+        for j, (norm, convolution) in enumerate(zip(self.norms, self.convolutions, strict=True)):
+            h = norm(h, styles[j], e)  # (N, I_j, ...)
+            h = convolution(upsample(h) if self.up and j == 1 else h)  # (N, O_j, ...)
+        skip = x[:, : self.outputs]  # (N, O, H, W)
         return h + (upsample(skip) if self.up else skip)
 
 
 class Network(nn.Module):
-    """Represent the folded network: linear map, blocks, attention behind some of them, output."""
+    """Hold the folded network: linear map, blocks, attention after some of them, and output.
+
+    Args:
+        a: sizes of the network.
+        source: the stored network.
+        truncation: for which the statistics of batch normalisation are chosen.
+    """
 
     def __init__(self, a: Architecture, source: stored.Network, truncation: float) -> None:
         super().__init__()
@@ -179,43 +190,45 @@ class Network(nn.Module):
         self.register_buffer("output_shift", (source.output_norm.bias - mean * gain)[None, :, None, None])
         output_bias = source.output.bias
         assert output_bias is not None
-        self.output = Convolution(
-            source.output.effective()[:3], output_bias[:3]
-        )  # further channels are not used
+        # Channels beyond the third are not used.
+        self.output = Convolution(source.output.effective()[:3], output_bias[:3])
 
     output_scale: Tensor
     output_shift: Tensor
 
     def begin(self, style: Tensor, e: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return the first feature map (N, C, bottom, bottom)."""
-        x: Tensor = self.linear(style, e).to(dtype)
+        """Map the style (N, O) and class vectors (N, E) to the first feature map (N, C, bottom, bottom)."""
+        x: Tensor = self.linear(style, e).to(dtype)  # (N, C * bottom^2)
         return x.view(x.shape[0], -1, self.bottom, self.bottom).contiguous(memory_format=torch.channels_last)
 
     def finish(self, x: Tensor) -> Tensor:
-        """Map the last feature map (N, C, H, W) to RGB (N, 3, H, W) in [-1, 1], float32."""
+        """Map the last feature map (N, C, H, W) to float32 RGB (N, 3, H, W) in [-1, 1]."""
         x = normalise(x, self.output_scale.to(x.dtype), self.output_shift.to(x.dtype))
         rgb: Tensor = self.output(x).float().tanh()
         return rgb
 
 
 def _split(a: Architecture, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Split weights (O, I) into the columns of z and those of the class vector."""
-    parts = weight.shape[1] - a.embedding
+    """Split weights (O, I) into the columns of z, (O, I - E), and of the class vector, (O, E)."""
+    columns = weight.shape[1] - a.embedding
     if a.z_first:
-        return weight[:, :parts], weight[:, parts:]
+        return weight[:, :columns], weight[:, columns:]
     return weight[:, a.embedding :], weight[:, : a.embedding]
 
 
 def _fold_norm(a: Architecture, norm: stored.ConditionalNorm, truncation: float) -> Norm:
-    """Fold ((x - m) r) (1 + g) + b into x s + t, with s = r (1 + g) and t = b - m s."""
-    mean, inverse = norm.at(truncation, a.eps)
-    gain = norm.gain.effective() * inverse[:, None]
-    weight = torch.cat([gain, norm.bias.effective() - mean[:, None] * gain])
+    """Fold ((x - m) r) (1 + g) + b into x s + t, with s = r (1 + g) and t = b - m s.
+
+    m is the mean of a channel and r = 1 / sqrt(variance + eps). g and b are linear in the condition.
+    """
+    mean, inverse = norm.at(truncation, a.eps)  # m and r, (C,)
+    gain = norm.gain.effective() * inverse[:, None]  # (C, E + chunk)
+    weight = torch.cat([gain, norm.bias.effective() - mean[:, None] * gain])  # (2C, E + chunk)
     return Norm(Condition(*_split(a, weight), torch.cat([inverse, -mean * inverse])))
 
 
 def _fold_block(a: Architecture, block: Block, module: nn.Module, truncation: float) -> Original | Deep:
-    """Fold all normalisations of a block."""
+    """Fold the spectral and batch normalisations of a block into its weights."""
     norms, convolutions = [], []
     for j in range(1, len(block.convolutions(deep=a.deep)) + 1):
         norm, convolution = module.get_submodule(f"norm{j}"), module.get_submodule(f"conv{j}")
@@ -228,6 +241,6 @@ def _fold_block(a: Architecture, block: Block, module: nn.Module, truncation: fl
 
 
 def _fold_convolution(module: nn.Module) -> Convolution:
-    """Apply the spectral norm of a stored convolution to its weights."""
+    """Build a convolution whose weights are divided by their spectral norm."""
     assert isinstance(module, stored.Weight)
     return Convolution(module.effective(), module.bias)

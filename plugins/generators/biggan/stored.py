@@ -1,7 +1,8 @@
-"""BigGAN as a checkpoint holds it: weights beside what their spectral norm needs, and tables of statistics.
+"""Hold the parameters of BigGAN as checkpoints store them.
 
-Nothing is computed with these modules but the constants that `network` keeps: every published value
-has a place here, so that a converted checkpoint loses nothing.
+Beside the weights these are the singular vectors of spectral normalisation and the statistics of batch
+normalisation. `network` folds them into fewer constants and computes with those. The modules here keep
+every published value, so that a converted checkpoint loses nothing.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from .architecture import Architecture
 
 STORED, ITERATED, PLAIN = "stored", "iterated", "plain"
-"""Source of the largest singular value: stored u and v, u and a step of power iteration, or none."""
+"""Sources of the spectral norm: stored u and v; stored u and one step of power iteration; none."""
 
 
 class Weight(nn.Module):
-    """Weights (O, I) or (O, I, k, k) with the singular vectors u (O,) and v (I k k,) that belong to them.
+    """Hold weights (O, I) or (O, I, k, k) and their first singular vectors u (O,) and v (I k k,).
 
     Source: Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks".
     """
@@ -38,19 +39,23 @@ class Weight(nn.Module):
         self.register_buffer("v", torch.empty(math.prod(shape[1:])) if sigma == STORED else None)
 
     def effective(self) -> Tensor:
-        """The weights that are applied: divided by an estimate of their largest singular value."""
+        """Return the weights divided by their spectral norm, sigma = u W v with W (O, I k k)."""
         matrix, u, v = self.weight.flatten(1), self.u, self.v
         if u is None:
             return self.weight
         if v is not None:
             return self.weight / (u @ (matrix @ v))
-        # The reference takes this step on every call, from the same u. With unit vectors, u' W v is |W v|.
+        # BigGAN-PyTorch takes one step of power iteration per call, always from the stored u:
+        # v = W^T u / |W^T u|, u' = W v / |W v|, and sigma = u' W v = |W v|.
         sigma = (matrix @ F.normalize(u @ matrix, dim=0, eps=1e-12)).square().sum().sqrt()
         return self.weight / sigma
 
 
 class Statistics(nn.Module):
-    """Hold means and variances of channels (R, C), for R truncations evenly from 0 to 1, or for one."""
+    """Hold the means and variances of channels (R, C) at R evenly spaced truncations from 0 to 1.
+
+    R = 1 stands for all truncations.
+    """
 
     mean: Tensor
     var: Tensor
@@ -61,15 +66,15 @@ class Statistics(nn.Module):
         self.register_buffer("var", torch.empty(rows, channels))
 
     def at(self, truncation: float, eps: float) -> tuple[Tensor, Tensor]:
-        """The mean, and 1 / standard deviation, of every channel (C,)."""
+        """Return the mean (C,) and 1 / sqrt(variance + eps) (C,) of every channel at a truncation."""
         return interpolate(self.mean, truncation), torch.rsqrt(interpolate(self.var, truncation) + eps)
 
 
 def interpolate(table: Tensor, truncation: float) -> Tensor:
-    """The row of a table (R, C) for a truncation in (0, 1].
+    """Return the row (C,) of a table (R, C) for a truncation in (0, 1].
 
-    Between two rows the published code gives each the weight of the other, and every published image
-    of BigGAN-deep was made so: it is kept.
+    Between two rows the published code swaps their weights. This function does the same, because every
+    published image of BigGAN-deep depends on it.
 
     >>> interpolate(torch.tensor([[0.0], [1.0], [2.0]]), 0.625).item()
     1.75
@@ -82,7 +87,7 @@ def interpolate(table: Tensor, truncation: float) -> Tensor:
 
 
 class ConditionalNorm(Statistics):
-    """Batch normalisation whose gain and bias are linear in the condition."""
+    """Hold a batch normalisation whose gain and bias (C,) are linear in the condition (E + chunk,)."""
 
     def __init__(self, rows: int, channels: int, condition: int, sigma: str) -> None:
         super().__init__(rows, channels)
@@ -91,7 +96,7 @@ class ConditionalNorm(Statistics):
 
 
 class Norm(Statistics):
-    """Batch normalisation with a gain and a bias per channel."""
+    """Hold a batch normalisation with a gain and a bias (C,)."""
 
     def __init__(self, rows: int, channels: int) -> None:
         super().__init__(rows, channels)
@@ -100,7 +105,7 @@ class Norm(Statistics):
 
 
 class Attention(nn.Module):
-    """Self-attention of SAGAN (Zhang et al. 2019), added with the weight gamma."""
+    """Hold the 1x1 convolutions of SAGAN's self-attention (Zhang et al. 2019) and its weight gamma."""
 
     def __init__(self, channels: int, keys: int, values: int, sigma: str) -> None:
         super().__init__()
@@ -112,14 +117,17 @@ class Attention(nn.Module):
 
 
 class Network(nn.Module):
-    """Hold all weights; block i has norm1, conv1, norm2, conv2 ..., and `shortcut` in the original."""
+    """Hold all parameters of a checkpoint.
+
+    Block i has norm1, conv1, norm2, conv2 ..., and in the original BigGAN also `shortcut`.
+    """
 
     def __init__(self, a: Architecture) -> None:
         super().__init__()
         if a.shared:
             self.embedding = nn.Parameter(torch.empty(a.classes, a.embedding))
-        widths = a.blocks[0].inputs * a.bottom**2
-        self.linear = Weight((widths, a.first + (a.embedding if a.deep else 0)), a.sigma, bias=True)
+        outputs = a.blocks[0].inputs * a.bottom**2
+        self.linear = Weight((outputs, a.first + (a.embedding if a.deep else 0)), a.sigma, bias=True)
         self.blocks = nn.ModuleList()
         for b in a.blocks:
             block = nn.Module()

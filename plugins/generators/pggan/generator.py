@@ -58,11 +58,11 @@ class ProgressiveGAN(Generator):
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
         opened = open_checkpoint(type(self), config)
-        architecture = _with_labels(Architecture.from_plain(opened.found.architecture), config.labels)
+        architecture = _with_labels(Architecture.from_plain(opened.description.architecture), config.labels)
         self.architecture = architecture
-        network = load(architecture.build, opened.found, opened.checkpoint.path)
+        network = load(architecture.build, opened.description, opened.checkpoint.path)
         found = replace(
-            opened.found,
+            opened.description,
             latent_size=architecture.z_dim,
             code_size=architecture.z_dim,
             classes=architecture.classes,

@@ -38,9 +38,9 @@ class R3GAN(Generator):
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
         opened = open_checkpoint(type(self), config)
-        self.architecture = Architecture.from_plain(opened.found.architecture)
+        self.architecture = Architecture.from_plain(opened.description.architecture)
         self.network = for_inference(
-            load(self.architecture.build, opened.found, opened.checkpoint.path), device
+            load(self.architecture.build, opened.description, opened.checkpoint.path), device
         )
         self.card: ModelCard = opened.card()
         self._classes = Classes("R3GAN", self.architecture.classes, config.classes)

@@ -1,1 +1,1 @@
-"""Hold what several generators share: tensor names of other libraries, classes, noise, truncation."""
+"""Provide what several generators use: tensor layouts, network layers, classes, noise and truncation."""

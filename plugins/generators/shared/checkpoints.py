@@ -13,35 +13,35 @@ from .config import CheckpointConfig
 
 
 @dataclass(frozen=True)
-class Opened:
-    """Hold a checkpoint, its part for this plugin, and what the plugin found there."""
+class OpenedCheckpoint:
+    """Hold a checkpoint, the part that a plugin uses, and the description of the network in it."""
 
     checkpoint: Checkpoint
-    found: Examined
+    description: Examined
     part: Part
 
     def card(self, *, truncation: str = "none") -> ModelCard:
-        """Return the model card."""
-        settings, found = self.part.settings, self.found
+        """Return the model card; licence and source are those that the file states."""
+        settings, description = self.part.settings, self.description
         return ModelCard(
-            family=found.family,
-            resolution=found.resolution,
-            layers=found.layers,
-            code_size=found.code_size,
-            latent_size=found.latent_size,
+            family=description.family,
+            resolution=description.resolution,
+            layers=description.layers,
+            code_size=description.code_size,
+            latent_size=description.latent_size,
             licence=str(settings.get("licence", "unknown")),
             source=str(settings.get("source", self.checkpoint.path.name)),
             sha256=self.checkpoint.sha256,
-            weights=digest(found.tensors),
+            weights=digest(description.tensors),
             truncation=truncation,
         )
 
 
-def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> Opened:
-    """Read a checkpoint, check its hash, find the plugin's part and examine it.
+def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> OpenedCheckpoint:
+    """Read a checkpoint, verify its hash, and examine the part that belongs to a plugin.
 
     Raises:
-        CheckpointError: the file is missing, damaged, has another hash, or is of another family.
+        CheckpointError: the file is missing or damaged, has another hash, or holds no network of the plugin.
     """
     checkpoint = read_checkpoint(locate(config.checkpoint, "generator"))
     if config.sha256 is not None and config.sha256.lower() != checkpoint.sha256:
@@ -51,8 +51,8 @@ def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> Opened
         )
     part = own_part(plugin, checkpoint)
     try:
-        found = plugin.examine(part)
+        description = plugin.examine(part)
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from None
-    assert found is not None, f"{plugin.__name__}.recognise() knows a part that examine() does not"
-    return Opened(checkpoint, found, part)
+    assert description is not None, f"{plugin.__name__}.recognise() accepts a part that examine() rejects"
+    return OpenedCheckpoint(checkpoint, description, part)

@@ -14,12 +14,12 @@ from ....core.randomness import Stream, Use, uniforms
 
 
 class Classes:
-    """Represent the classes of one network, and those that are drawn.
+    """Draw the classes of samples, and turn conditions into class weights.
 
     Args:
-        family: of the generator, for messages.
-        count: how many classes the network has; 0 if it is unconditional.
-        requested: `sampled` for all of them, one class, or a list.
+        family: name of the generator, for messages.
+        count: number of classes Y of the network; 0 if it is unconditional.
+        requested: classes to draw from: `sampled` for all of them, one class, or a list.
 
     Raises:
         CheckpointError: the network does not have these classes.
@@ -40,7 +40,10 @@ class Classes:
         self.drawn = classes
 
     def sample(self, latents: Latents, seed: int, stream: Stream) -> Latents:
-        """Return the latents with a class each, drawn uniformly; it depends only on (seed, stream, index)."""
+        """Return the latents with classes (N,), drawn uniformly.
+
+        The class of a sample depends only on (seed, stream, index).
+        """
         if not self.drawn:
             return latents
         draws = [uniforms(seed, stream, Use.CONDITION, i, 1)[0] for i in latents.index.tolist()]
@@ -48,14 +51,14 @@ class Classes:
         return Latents(latents.z, torch.tensor(classes, device=latents.z.device), latents.index)
 
     def weights(self, condition: Tensor | None, like: Tensor) -> Tensor | None:
-        """Return class weights (N, Y) for classes (N,) or weights (N, Y); None for unconditional networks.
+        """Return class weights (N, Y), or None for an unconditional network.
 
         Args:
-            condition: from sample() or the user.
-            like: a tensor (N, ...) whose type and device the weights get.
+            condition: classes (N,), of which the weights are one-hot rows, or weights (N, Y).
+            like: a tensor (N, ...) that sets the dtype and device of the weights.
 
         Raises:
-            DataError: a missing condition, or classes that the network does not have.
+            DataError: the condition is missing, or names classes that the network does not have.
         """
         if not self.count:
             return None
@@ -72,6 +75,6 @@ class Classes:
         if ((condition < 0) | (condition >= self.count)).any():
             raise DataError(
                 f"this {self.family} has classes 0 to {self.count - 1}; "
-                f"it was given {sorted(set(condition.tolist()))}"
+                f"the condition holds {sorted(set(condition.tolist()))}"
             )
         return torch.nn.functional.one_hot(condition.long(), self.count).to(like)

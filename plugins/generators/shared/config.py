@@ -1,4 +1,4 @@
-"""Define config fields that generator plugins share."""
+"""Define the config fields that generators share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ....core.plugins.base import PluginConfig
 
 
 class CheckpointConfig(PluginConfig):
-    """Hold the checkpoint, and optionally the hash that it must have."""
+    """Set the checkpoint and, optionally, the hash that it must have."""
 
     checkpoint: str = Field(description="a file of any known container, or bundled:NAME")
     sha256: str | None = Field(
@@ -19,7 +19,7 @@ class CheckpointConfig(PluginConfig):
 
 
 class ClassConfig(CheckpointConfig):
-    """Hold the classes of a conditional network that are drawn."""
+    """Set the checkpoint, and the classes that a conditional network draws."""
 
     classes: Literal["sampled"] | int | list[int] = Field(
         default="sampled",
@@ -28,7 +28,7 @@ class ClassConfig(CheckpointConfig):
 
 
 class TruncationConfig(ClassConfig):
-    """Hold the options of every generator with a mapping network."""
+    """Set checkpoint, classes and the truncation of w, for generators with a mapping network."""
 
     truncation_psi: float = Field(
         default=1.0, ge=0.0, le=1.0, description="pulls w towards its mean; 1 is none"
@@ -39,7 +39,7 @@ class TruncationConfig(ClassConfig):
 
 
 class StyleConfig(TruncationConfig):
-    """Hold the options of every generator with a mapping network and noise."""
+    """Set checkpoint, classes, truncation and noise, for generators with a mapping network and noise."""
 
     noise: Literal["const", "fresh", "none"] = Field(
         default="const", description="const: as in the checkpoint; fresh: per sample"

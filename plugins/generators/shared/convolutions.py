@@ -32,8 +32,8 @@ def equalised(weight: Tensor, gain: float) -> Tensor:
 def fuse_upsampling(weight: Tensor) -> Tensor:
     """Fuse nearest-neighbour upsampling with a convolution (O, I, 3, 3) into one transposed convolution.
 
-    The result is (I, O, 4, 4), for stride 2. Each weight applies to 2 x 2 copies of a pixel, so it is added
-    to four positions; four multiplications per output pixel replace nine.
+    The result is (I, O, 4, 4), for stride 2. Each weight meets 2 x 2 copies of a pixel, so it is added at
+    four positions. An output pixel then takes four multiplications instead of nine.
     """
     padded = F.pad(weight.flip(2, 3).transpose(0, 1), (1, 1, 1, 1))  # (I, O, 5, 5)
     return padded[:, :, 1:, 1:] + padded[:, :, :-1, 1:] + padded[:, :, 1:, :-1] + padded[:, :, :-1, :-1]

@@ -12,7 +12,7 @@ Pair = int | tuple[int, int]
 def interpolate(x: Tensor, kernel: Tensor, stride: Pair, padding: Pair, output_padding: Pair = 0) -> Tensor:
     """Insert zeros between the samples of x (N, C, H, W) and apply a filter (K, L) to every channel.
 
-    Sizes are those of conv_transpose2d. On a CPU 16-bit maps are computed in float32, because torch's
+    The output has the size of conv_transpose2d's. On a CPU, 16-bit maps are computed in float32: torch's
     transposed depthwise convolution is twenty times slower in bfloat16.
     """
     x32 = x.float() if x.device.type == "cpu" and x.dtype in (torch.bfloat16, torch.float16) else x

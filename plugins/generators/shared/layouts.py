@@ -1,7 +1,7 @@
 """Translate the tensor names of other libraries into those of this package.
 
-The same network is published under many sets of names. A `Layout` describes one of them: a signature that
-identifies it, and rules that give the name used here for every stored name.
+The same network is published under many sets of names. A `Layout` describes one of them by a signature,
+which identifies it, and by rules, which map every stored name to the name used here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ....core.errors import CheckpointError
 
-MAX_TENSORS = 10_000  # of one network; the largest known one has some 1,000
+MAX_TENSORS = 10_000  # of one network; the largest published ones have about 1,000
 Shapes = Mapping[str, tuple[int, ...]]
 Change = Callable[[Tensor], Tensor]
 Naming = Callable[[re.Match[str]], str | None]
@@ -22,13 +22,13 @@ Naming = Callable[[re.Match[str]], str | None]
 
 @dataclass(frozen=True)
 class Rule:
-    r"""Translate the stored names of one form.
+    r"""Translate the stored names that match one pattern.
 
     Attributes:
-        pattern: regular expression for the whole of a stored name.
-        name: name used here, with \1 for groups of the pattern or computed from its match; None where the
-            tensor is known and not needed (a filter kernel, a training counter).
-        change: from the stored tensor to the one used here: transposed, scaled, flipped.
+        pattern: regular expression for the whole stored name.
+        name: the name used here, a template with \1 for groups of the pattern or a function of the match;
+            None for a known tensor that is not needed (a filter kernel, a training counter).
+        change: transforms the stored tensor into the one used here (transposes, scales, flips).
     """
 
     pattern: str
@@ -47,12 +47,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Translated:
-    """Hold a state dict by the names used here, and the unknown names.
+    """Hold a translated state dict.
 
     Attributes:
         tensors: by the names used here.
         origin: maps these names to the stored ones, for messages.
-        unknown: stored names to which no rule applies.
+        unknown: stored names that no rule translates.
     """
 
     tensors: dict[str, Tensor]
@@ -62,12 +62,12 @@ class Translated:
 
 @dataclass(frozen=True)
 class Layout:
-    """Describe one way of naming and storing a network.
+    """Describe one way of naming and storing the tensors of a network.
 
     Attributes:
-        name: of its origin: `NVIDIA PyTorch`, `rosinality`.
-        signature: patterns, each of which must match a stored name.
-        rules: the first that applies to a name decides.
+        name: of the library that writes it: `NVIDIA PyTorch`, `rosinality`.
+        signature: patterns, each of which must match some stored name.
+        rules: the first rule whose pattern matches a name translates it.
         absent: patterns that no stored name may match; they distinguish related layouts.
     """
 
@@ -78,17 +78,17 @@ class Layout:
 
     def fits(self, names: Mapping[str, object]) -> bool:
         """Return whether tensors of these names are stored in this layout."""
-        return all(_any(pattern, names) for pattern in self.signature) and not any(
-            _any(pattern, names) for pattern in self.absent
+        return all(_matches_any(pattern, names) for pattern in self.signature) and not any(
+            _matches_any(pattern, names) for pattern in self.absent
         )
 
     def translate(self, tensors: Mapping[str, Tensor]) -> Translated:
-        """Translate the names of tensors, and change tensors that the layout stores in another form.
+        """Translate the names of tensors, and transform the tensors that the layout stores in another form.
 
-        A second tensor for the same name counts as unknown, because it is unclear which one is right.
+        If two stored names translate to the same name, the second counts as unknown: either might be right.
 
         Raises:
-            CheckpointError: a tensor has too few dimensions, or another number of values, to be changed.
+            CheckpointError: the shape of a tensor does not allow its transformation.
         """
         result: dict[str, Tensor] = {}
         origin: dict[str, str] = {}
@@ -115,17 +115,17 @@ class Layout:
             return change(tensor)
         except (IndexError, RuntimeError, ValueError):
             raise CheckpointError(
-                f"{stored} has the shape {tuple(tensor.shape)}, which it never has in the {self.name} layout"
+                f"{stored} has the shape {tuple(tensor.shape)}, which the {self.name} layout does not allow"
             ) from None
 
 
 def find(layouts: Sequence[Layout], names: Mapping[str, object]) -> Layout | None:
-    """Return the first layout that fits, or None; more than MAX_TENSORS names fit none."""
+    """Return the first layout that fits these names, or None, also for more than MAX_TENSORS names."""
     if len(names) > MAX_TENSORS:
         return None
     return next((layout for layout in layouts if layout.fits(names)), None)
 
 
-def _any(pattern: str, names: Mapping[str, object]) -> bool:
+def _matches_any(pattern: str, names: Mapping[str, object]) -> bool:
     compiled = re.compile(pattern)
     return any(compiled.fullmatch(name) for name in names)

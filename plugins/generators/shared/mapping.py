@@ -16,7 +16,9 @@ EPSILON = 1e-8
 class FullyConnected(nn.Module):
     """Compute y = (m / sqrt(I)) W x + m b, a linear layer with equalised learning rate.
 
-    m is lr_multiplier; stored weights W (O, I) are about N(0, 1) / m. Source: Karras et al. 2018, sec. 4.1.
+    m is lr_multiplier; stored weights W (O, I) are drawn from N(0, 1) / m.
+
+    Source: Karras et al. 2018, section 4.1.
     """
 
     def __init__(self, inputs: int, outputs: int, *, lr_multiplier: float = 1.0, bias: float = 0.0) -> None:
@@ -39,17 +41,17 @@ def normalise_second_moment(x: Tensor) -> Tensor:
 class Mapping(nn.Module):
     """Map z (N, Z) to w (N, D) by fully connected layers with leaky ReLU.
 
-    With classes, their embedding is normalised and appended to z; with an embedding of width 0 they
-    become a second vector (N, Z) instead, and both are normalised together, as before StyleGAN2-ADA.
+    The input of a conditional network is [norm(z), norm(embedding of the class)]. With `embedding` 0 it is
+    norm([z, class vector (N, Z)]), as in networks before StyleGAN2-ADA.
 
     Args:
-        z_dim, w_dim: sizes of z and w.
-        layers: how many.
-        classes: 0 if unconditional.
+        z_dim, w_dim: widths Z of z and D of w.
+        layers: number of layers.
+        classes: number of classes; 0 if unconditional.
         width: of the hidden layers; None is w_dim.
         embedding: width of the class embedding; None is w_dim.
         lr_multiplier: factor of the stored weights and biases.
-        means: 1 for one mean w, L for a mean of each layer (StyleGAN, appendix B), 0 for none.
+        means: number of stored mean w: 1, L for one per layer (StyleGAN, appendix B), or 0.
     """
 
     w_avg: Tensor
@@ -92,9 +94,10 @@ class Mapping(nn.Module):
         if condition is None:
             x = normalise_second_moment(z)  # (N, Z)
         elif self.joined:
-            x = normalise_second_moment(torch.cat([z, condition @ self.label_weight], dim=1))
+            x = normalise_second_moment(torch.cat([z, condition @ self.label_weight], dim=1))  # (N, 2Z)
         else:
-            x = torch.cat([normalise_second_moment(z), normalise_second_moment(self.embed(condition))], dim=1)
+            embedded = normalise_second_moment(self.embed(condition))  # (N, E)
+            x = torch.cat([normalise_second_moment(z), embedded], dim=1)  # (N, Z + E)
         for i in range(self.layers):
-            x = F.leaky_relu(self.get_submodule(f"fc{i}")(x), LEAK) * GAIN  # (N, width), at last (N, D)
+            x = F.leaky_relu(self.get_submodule(f"fc{i}")(x), LEAK) * GAIN  # (N, width); (N, D) at the end
         return x

@@ -11,15 +11,12 @@ from ....core.randomness import Stream, Use, normals
 
 
 def keys(inputs: Inputs) -> Tensor:
-    """Return the key of every sample's noise, (N, 2): the seed and the index of the sample.
-
-    It is carried in State.kept.
-    """
+    """Return the noise seed and the index of every sample, (N, 2), to be stored in State.kept."""
     return torch.stack([torch.full_like(inputs.index, inputs.noise), inputs.index], dim=1)
 
 
 def fresh(key: Tensor, s: int, size: int, device: torch.device) -> Tensor:
-    """Return standard normal noise of stratum s for keys (N, 2), (N, 1, size, size)."""
+    """Return the standard normal noise (N, 1, size, size) of stratum s for keys (N, 2)."""
     rows = [
         normals(seed, Stream.PROBING, Use.NOISE, range(i, i + 1), size * size, part=s).reshape(1, size, size)
         for seed, i in key.tolist()

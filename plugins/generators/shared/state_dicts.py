@@ -21,7 +21,7 @@ N = TypeVar("N", bound=nn.Module)
 
 
 class Misfits(NamedTuple):
-    """Hold the differences between a state dict and a network: missing, unexpected and misshapen tensors."""
+    """List the tensors of a state dict that do not fit a network: missing, unexpected, of another shape."""
 
     missing: tuple[str, ...]
     superfluous: tuple[str, ...]
@@ -34,23 +34,20 @@ def compare(
     """Compare a translated state dict with the network of an architecture.
 
     Args:
-        build: builds the network; it is called on the meta device, so that no memory is allocated for the
-            sizes that a file claims.
-        tensors: by the names of this package.
+        build: builds the network. It is called on the meta device, so that sizes stated by a hostile file
+            allocate no memory.
+        tensors: by the names used here.
         origin: maps these names to the stored ones.
 
     Raises:
-        CheckpointError: no network has the sizes that the file claims.
+        CheckpointError: torch cannot build a network of these sizes.
     """
     try:
-        with warnings.catch_warnings(action="ignore"), torch.device("meta"):  # about sizes of 0
+        # The warnings are about sizes of 0.
+        with warnings.catch_warnings(action="ignore"), torch.device("meta"):
             expected = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
-    except (
-        RuntimeError,
-        ValueError,
-        OverflowError,
-        ZeroDivisionError,
-    ):  # of torch: a size below zero, or beyond what can be counted
+    # torch raises these for sizes below zero or too large to count.
+    except (RuntimeError, ValueError, OverflowError, ZeroDivisionError):
         raise CheckpointError("there is no network of the sizes that its tensors claim") from None
     misshapen = []
     for name in sorted(expected.keys() & tensors.keys()):
@@ -63,23 +60,23 @@ def compare(
 
 
 class Architecture(Protocol):
-    """Describe the architecture of a network of any family, a dataclass of plain values."""
+    """Describe the interface of an architecture: a dataclass of plain values that builds its network."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def resolution(self) -> int:
-        """Width and height of the images."""
+        """Width and height of the images in pixels."""
         ...
 
     @property
     def z_dim(self) -> int:
-        """Size Z of z."""
+        """Width Z of z."""
         ...
 
     @property
     def classes(self) -> int:
-        """Number of classes that the network is conditioned on."""
+        """Number of classes Y; 0 if the network is unconditional."""
         ...
 
     def build(self) -> nn.Module:
@@ -97,25 +94,25 @@ def describe_checkpoint(
     layers: int,
     code_size: int,
 ) -> Examined:
-    """Describe what a plugin found in a checkpoint, with the tensors that do not fit.
+    """Describe the network in a checkpoint, and list the tensors that do not fit it.
 
     Args:
-        family: as in the model card.
+        family: name of the generator, as in the model card.
         layout: of the tensor names in the file.
-        architecture: from which the network is built.
-        translated: tensors by the names of this package, and unknown ones.
-        tensors: the same with missing ones filled in; default: as translated.
-        layers: L.
-        code_size: D.
+        architecture: builds the network.
+        translated: the translated state dict.
+        tensors: of the network, with missing ones filled in; None takes those of `translated`.
+        layers: number of layers L.
+        code_size: width D of a code.
 
     Raises:
-        CheckpointError: no network has the sizes that the file claims.
+        CheckpointError: the images are too large, or torch cannot build a network of these sizes.
     """
     resolution = architecture.resolution
     if not 1 <= resolution <= MAX_RESOLUTION:
         raise CheckpointError(
-            f"this {family} would make images {shown(resolution)} pixels wide; "
-            f"up to {MAX_RESOLUTION} can be used"
+            f"the images of this {family} would be {shown(resolution)} pixels wide; "
+            f"at most {MAX_RESOLUTION} are supported"
         )
     tensors = translated.tensors if tensors is None else tensors
     misfits = compare(architecture.build, tensors, translated.origin)
@@ -135,22 +132,25 @@ def describe_checkpoint(
     )
 
 
-def load(build: Callable[[], N], found: Examined, path: Path) -> N:
-    """Load the tensors of a checkpoint into a network, in float32, in evaluation mode, without gradients.
+def load(build: Callable[[], N], description: Examined, path: Path) -> N:
+    """Build a network and load the tensors of a checkpoint into it, in float32.
+
+    The network is in evaluation mode, and its parameters require no gradients.
 
     Raises:
-        CheckpointError: tensors are missing, unexpected, of the wrong shape or not finite real numbers; the
+        CheckpointError: tensors are missing, unexpected, of another shape or not finite real numbers; the
             message lists them.
     """
-    faults = found.faults
+    faults = description.faults
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise CheckpointError(
-            f"{path} does not fit a {found.family} ({found.layout} names): {'; '.join(faults[:5])}{more}"
+            f"{path} does not fit a {description.family} ({description.layout} names): "
+            f"{'; '.join(faults[:5])}{more}"
         )
     with torch.device("meta"):
         network = build()
     network.load_state_dict(
-        {name: tensor.float().contiguous() for name, tensor in found.tensors.items()}, assign=True
+        {name: tensor.float().contiguous() for name, tensor in description.tensors.items()}, assign=True
     )
     return network.eval().requires_grad_(False)

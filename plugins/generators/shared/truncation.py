@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def scale(layers: int, psi: float, truncated: int | None) -> NDArray[np.float32]:
-    """Return psi on the first `truncated` layers (all if None) and 1 elsewhere, (L,).
+    """Return the factors psi (L,): `psi` on the first `truncated` layers (all if None), 1 on the others.
 
     >>> scale(4, 0.5, 2).tolist()
     [0.5, 0.5, 1.0, 1.0]
@@ -24,7 +24,7 @@ def truncate(w: Tensor, mean: Tensor, scales: NDArray[np.float32]) -> Tensor:
 
     Args:
         w: (N, D).
-        mean: the mean w m, (D,), or one for each layer, (L, D).
+        mean: m, the mean w, (D,) or (L, D).
         scales: psi, (L,); where it is 1, codes are exactly w.
     """
     factor = torch.from_numpy(scales).to(w)[None, :, None]  # (1, L, 1)

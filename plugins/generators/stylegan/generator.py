@@ -44,8 +44,8 @@ class StyleGAN(Generator):
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
         opened = open_checkpoint(type(self), config)
-        architecture = self.architecture = Architecture.from_plain(opened.found.architecture)
-        stored = load(architecture.build, opened.found, opened.checkpoint.path)
+        architecture = self.architecture = Architecture.from_plain(opened.description.architecture)
+        stored = load(architecture.build, opened.description, opened.checkpoint.path)
         stored_layers = [layer for layer in stored.synthesis.layers if isinstance(layer, StoredLayer)]
         self._layers = [Layer(layer, up=i > 0 and i % 2 == 0) for i, layer in enumerate(stored_layers)]
         self._output = Output(stored.synthesis.output)

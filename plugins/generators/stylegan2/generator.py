@@ -55,9 +55,9 @@ class StyleGAN2(Generator):
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
         opened = open_checkpoint(type(self), config)
-        self.architecture = Architecture.from_plain(opened.found.architecture)
+        self.architecture = Architecture.from_plain(opened.description.architecture)
         self.network = for_inference(
-            load(self.architecture.build, opened.found, opened.checkpoint.path), device
+            load(self.architecture.build, opened.description, opened.checkpoint.path), device
         )
         self.network.precompute()
         self._scale = truncation.scale(

@@ -302,7 +302,7 @@ def test_unsupported_networks_are_refused_by_name(tmp_path: Path) -> None:
         if not name.startswith("blocks.3.")
     }
     odd["blocks.2.0.conv4.weight"] = torch.zeros(12, 6, 1, 1)
-    assert "neither stored nor to be seen" in refusal(tmp_path / "b", odd)
+    assert "neither stored nor clear" in refusal(tmp_path / "b", odd)
     wide = pytorch((24, 24, 12), deep=True)
     wide["output_layer.2.weight"] = torch.zeros(128, 12, 3, 3)
     assert "128 channels" in refusal(tmp_path / "c", wide)
@@ -341,7 +341,7 @@ def test_settings_that_say_nothing_are_passed_over(settings: dict[str, Any]) -> 
 def test_sizes_that_a_file_claims_take_no_memory() -> None:
     shapes = {name: tuple(tensor.shape) for name, tensor in examined(pytorch()).tensors.items()}
     shapes["linear.weight"] = (16 * 3 * 2**40, 3)
-    with pytest.raises(CheckpointError, match="no square of pixels"):
+    with pytest.raises(CheckpointError, match="no square feature map"):
         infer(shapes, {})
     many = {**pytorch(), "shared.weight": torch.zeros(1, 1).expand(2**40, 6)}
     assert examined(many).classes == 2**40

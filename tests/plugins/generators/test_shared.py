@@ -91,7 +91,7 @@ def test_of_two_tensors_with_one_meaning_the_first_counts() -> None:
 
 def test_a_tensor_of_an_impossible_shape_is_refused() -> None:
     with pytest.raises(
-        CheckpointError, match=r"body\.0\.w has the shape \(3,\), which it never has in the a friend's layout"
+        CheckpointError, match=r"body\.0\.w has the shape \(3,\), which the a friend's layout does not allow"
     ):
         LAYOUT.translate({"body.0.w": torch.ones(3)})
 
