@@ -19,7 +19,7 @@ from ganstrata.plugins.generators.stylegan import architecture as stylegan
 from ganstrata.plugins.generators.stylegan2 import architecture as stylegan2
 from ganstrata.plugins.generators.stylegan3 import architecture as stylegan3
 from ganstrata.plugins.generators.stylegan3.network import LayerSizes
-from ganstrata.plugins.generators.stylegan3.sampling import by_settings
+from ganstrata.plugins.generators.stylegan3.sampling import sampling_from_settings
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -117,7 +117,7 @@ def _stylegan3(tiny: bool, *, rotates: bool) -> Any:
     """Compute widths by the paper's formulas: they fall with the cutoff frequency."""
     resolution, size, layers = (16, 8, 5) if tiny else (256, 512, 14)
     base, most = (128, 8) if tiny else (65536, 1024) if rotates else (32768, 512)
-    sampling = by_settings({"img_resolution": resolution, "num_layers": layers})
+    sampling = sampling_from_settings({"img_resolution": resolution, "num_layers": layers})
     steps = np.minimum(np.arange(layers + 1) / (layers - 2), 1.0)
     cutoffs = 2.0 * (resolution / 4.0) ** steps
     widths = [min(round(base / 2.0 / cutoff), most) for cutoff in cutoffs]

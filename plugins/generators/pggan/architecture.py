@@ -1,4 +1,4 @@
-"""Infer the architecture of a ProgressiveGAN from the shapes of its tensors and stored settings."""
+"""Infer the architecture of a ProgressiveGAN from the shapes of its tensors and its stored settings."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of a network, and what about it is not in the sizes.
+    """Hold the sizes and options of a network.
 
     Attributes:
-        widths: of each level, from 4 pixels up.
-        inputs: width of the first layer: z and classes.
-        colours: channels of the picture, 3 or 1.
-        classes: how many of the inputs are the class, as one-hot.
-        lod: level of detail at which the picture is taken; a whole number k leaves out the last k levels,
-            a fraction blends two outputs.
-        z_first: whether z is normalised before the class is appended, as in GenForce, and again with it.
-        normalise_inputs, normalise: pixel norm of the inputs, and after every layer.
-        equalised: whether weights are multiplied by their gain over the root of the fan-in.
-        leak: slope of the leaky ReLU; 0 is a plain one.
+        widths: channels of each level, from 4 pixels up.
+        inputs: inputs of the first layer: Z, plus Y for conditional networks.
+        colours: channels of the image, 3 or 1.
+        classes: number of classes Y; a one-hot vector of them is appended to z.
+        lod: level of detail of the image. A whole number k skips the last k levels, a fraction blends the
+            outputs of two levels.
+        z_first: whether z is also normalised before the class is appended, as GenForce does.
+        normalise_inputs, normalise: whether pixel norm is applied to the inputs, and after every layer.
+        equalised: whether weights are multiplied by gain / sqrt(fan-in).
+        leak: slope of the leaky ReLU; 0 gives a plain ReLU.
         epsilon: of pixel norm.
-        epsilon_outside: whether it is added after the root, as MMGeneration does.
+        epsilon_outside: whether epsilon is added after the square root, as MMGeneration does.
     """
 
     widths: tuple[int, ...]
@@ -55,8 +55,8 @@ class Architecture:
     def __post_init__(self) -> None:
         if not 0 <= self.classes < self.inputs:
             raise CheckpointError(
-                f"a ProgressiveGAN with {self.inputs} inputs, of which {self.classes} are classes, "
-                "has no latent code"
+                f"the first layer of this ProgressiveGAN has {self.inputs} inputs, of which "
+                f"{self.classes} are classes; none remain for z"
             )
         if not (math.isfinite(self.lod) and 0.0 <= self.lod <= len(self.widths) - 1):
             raise CheckpointError(
@@ -65,72 +65,81 @@ class Architecture:
             )
         if self.colours not in (1, 3):
             raise CheckpointError(
-                f"a ProgressiveGAN that makes pictures of {self.colours} channels; "
-                "3, or 1 for grey, can be used"
+                f"the images of this ProgressiveGAN have {self.colours} channels; "
+                "expected 3, or 1 for grey images"
             )
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
-        """From asdict(), which may have been JSON in between."""
+        """Build an architecture from the values of asdict(), which may have passed through JSON."""
         return cls(**{**values, "widths": tuple(values["widths"])})
 
     @property
     def resolution(self) -> int:
-        """Width and height of the images."""
+        """Width and height of the images in pixels."""
         return int(4 * 2 ** (len(self.widths) - 1))
 
     @property
     def top(self) -> int:
-        """The last level that is computed."""
+        """Index of the last level that is computed."""
         return len(self.widths) - 1 - math.floor(self.lod)
 
     @property
     def outputs(self) -> tuple[int, ...]:
-        """Levels whose output is in the picture: one, or two that are blended."""
+        """Levels whose outputs form the image: one, or two that are blended."""
         return (self.top,) if self.lod == math.floor(self.lod) else (self.top - 1, self.top)
 
     @property
     def z_dim(self) -> int:
-        """Z, which is D too."""
+        """Width Z of z, which is also the code size D."""
         return self.inputs - self.classes
 
     def build(self) -> Network:
-        """The network, with new weights."""
+        """Build the network, with new weights."""
         return Network(self.inputs, self.widths, self.colours, self.outputs)
 
 
 def recognised(shapes: Shapes) -> Layout | None:
-    """The layout that tensors of these shapes have, if the first layer makes 4 by 4 pixels of a vector."""
+    """Return the layout of tensors of these shapes.
+
+    None if no layout fits, or if the first layer does not map a vector to 4x4 pixels.
+    """
     layout = find(LAYOUTS, shapes)
     if layout is None:
         return None
-    first = next((shape for name, shape in shapes.items() if _ours(layout, name) == "layers.0.weight"), ())
+    first = next(
+        (shape for name, shape in shapes.items() if _translated_name(layout, name) == "layers.0.weight"), ()
+    )
     return layout if first[2:] == (4, 4) or (len(first) == 2 and layout in MATRICES) else None
 
 
-def _ours(layout: Layout, stored: str) -> str | None:
-    """What a stored name is called here."""
+def _translated_name(layout: Layout, stored: str) -> str | None:
+    """Return the name used here for a stored name."""
     return next((name for known, name in (rule.apply(stored) for rule in layout.rules) if known), None)
 
 
 def infer(shapes: Shapes, options: Mapping[str, Any]) -> Architecture:
-    """The architecture behind our tensor names; `options` says what shapes do not.
+    """Infer the architecture from the shapes of translated tensors.
+
+    Args:
+        shapes: by the names used here.
+        options: fields of Architecture that shapes do not show.
 
     Raises:
-        CheckpointError: tensors that decide about it are missing, or options make no sense.
+        CheckpointError: tensors that determine the architecture are missing, or options are invalid.
     """
-    count = sum(name.startswith("layers.") and name.endswith(".bias") for name in shapes)
-    wanted = [f"layers.{i}.bias" for i in range(max(count, 2))]
-    if count % 2 or any(name not in shapes for name in wanted):
-        found = sorted(name for name in shapes if name.startswith("layers.") and name.endswith(".bias"))
+    biases = sorted(name for name in shapes if name.startswith("layers.") and name.endswith(".bias"))
+    count = len(biases)
+    expected = [f"layers.{i}.bias" for i in range(max(count, 2))]
+    if count % 2 or any(name not in shapes for name in expected):
         raise CheckpointError(
             "a ProgressiveGAN has two layers for each of 4, 8, 16 ... pixels, numbered 0, 1, 2 ...; "
-            f"this file has {count}: {found}"
+            f"this file has {count}: {biases}"
         )
-    if any(len(shapes[name]) != 1 for name in wanted) or len(shapes.get("layers.0.weight", ())) != 4:
+    if any(len(shapes[name]) != 1 for name in expected) or len(shapes.get("layers.0.weight", ())) != 4:
         raise CheckpointError(
-            "a ProgressiveGAN whose biases are vectors and whose first layer is a 4x4 convolution or a "
-            "matrix was expected"
+            "this ProgressiveGAN has biases that are not vectors, or a first layer that is neither a 4x4 "
+            "convolution nor a matrix"
         )
     last = f"outputs.{count // 2 - 1}.bias"
     colours = shapes.get(last, shapes.get("outputs.0.bias", (3,)))
@@ -143,17 +152,17 @@ def infer(shapes: Shapes, options: Mapping[str, Any]) -> Architecture:
 
 
 def examine(part: Part) -> Examined | None:
-    """Sizes, classes and weights of a ProgressiveGAN in any layout; None if it is in none.
+    """Return the sizes, classes and weights of a ProgressiveGAN in any layout; None if no layout fits.
 
     Raises:
-        CheckpointError: tensors or settings that decide about the architecture are missing or senseless.
+        CheckpointError: tensors or settings that determine the architecture are missing or invalid.
     """
     layout = recognised(part.shapes)
     if layout is None:
         return None
     translated, lod = translate(layout, dict(part.tensors))
     shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
-    architecture = infer(shapes, {"lod": lod, **_of_layout(layout), **_stored(part.settings)})
+    architecture = infer(shapes, {"lod": lod, **_layout_options(layout), **_stored_options(part.settings)})
     unused = {
         f"outputs.{level}.{what}"
         for level in range(levels(translated.tensors))
@@ -166,8 +175,8 @@ def examine(part: Part) -> Examined | None:
     )
 
 
-def _of_layout(layout: Layout) -> dict[str, Any]:
-    """What a layout's code does in its own way."""
+def _layout_options(layout: Layout) -> dict[str, Any]:
+    """Return the options in which the code behind a layout differs from NVIDIA's."""
     if layout is GENFORCE:
         return {"z_first": True}
     if layout in (MMGENERATION, MMGENERATION_AVERAGE):
@@ -175,7 +184,7 @@ def _of_layout(layout: Layout) -> dict[str, Any]:
     return {}
 
 
-# In NVIDIA's constructor arguments, and as our header calls it.
+# NVIDIA's constructor arguments, with the options they set.
 _ARGUMENTS: dict[str, tuple[str, type]] = {
     "label_size": ("classes", int),
     "normalize_latents": ("normalise_inputs", bool),
@@ -192,31 +201,37 @@ _OPTIONS: dict[str, type] = {
 }
 
 
-def _stored(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings stored in a file: in this project's header, or as arguments of NVIDIA's network."""
+def _stored_options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options stored in a file: in the header of this package, or as NVIDIA's arguments."""
     network = settings.get("network")
     if isinstance(network, Mapping):
         return {
-            ours: _checked(ours, network[ours], kind) for ours, kind in _OPTIONS.items() if ours in network
+            option: _checked(option, network[option], kind)
+            for option, kind in _OPTIONS.items()
+            if option in network
         }
-    found = {
-        ours: _checked(theirs, settings[theirs], kind)
-        for theirs, (ours, kind) in _ARGUMENTS.items()
-        if settings.get(theirs) is not None
+    options = {
+        option: _checked(argument, settings[argument], kind)
+        for argument, (option, kind) in _ARGUMENTS.items()
+        if settings.get(argument) is not None
     }
     if settings.get("use_leakyrelu") is False:
-        found["leak"] = 0.0
-    return found
+        options["leak"] = 0.0
+    return options
 
 
 def _checked(name: str, value: object, kind: type) -> Any:
-    """A stored value, if it is of its kind and no negative number."""
+    """Return a stored value as a bool, int or float.
+
+    Raises:
+        CheckpointError: it is of another kind, negative or not finite.
+    """
     if kind is bool:
         if isinstance(value, bool):
             return value
         raise CheckpointError(f"{name} stored in the file is {shown(value)}, expected true or false")
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if (whole or (kind is float and isinstance(value, float))) and 0 <= value < math.inf:  # type: ignore[operator]
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    if (is_integer or (kind is float and isinstance(value, float))) and 0 <= value < math.inf:  # type: ignore[operator]
         return kind(value)
     raise CheckpointError(
         f"{name} stored in the file is {shown(value)}, "

@@ -28,8 +28,8 @@ from .architecture import Architecture, examine, recognised
 from .network import Convolution, InferenceLayer, Network, enlarge
 
 
-class _Place(NamedTuple):
-    """Hold the layer of a stratum."""
+class _StratumLayer(NamedTuple):
+    """Hold the layer of a stratum, and whether it is an output layer."""
 
     layer: InferenceLayer
     is_output: bool
@@ -38,18 +38,18 @@ class _Place(NamedTuple):
 class ProgressiveGAN(Generator):
     """Run ProgressiveGAN (Karras et al. 2018), with one layer and w = z.
 
-    The first stratum reads z, which the network normalises; no later one reads a code. State.x is the
-    feature map after the activation and before pixel norm.
+    Only the first stratum reads a code, and normalises it. State.x is the feature map after the activation
+    and before pixel norm.
     """
 
     class Config(ClassConfig):
-        """Hold checkpoint and classes."""
+        """Set checkpoint and classes."""
 
         labels: int | None = Field(
             default=None,
             ge=1,
-            description="how many of the inputs are classes, "
-            "for conditional networks whose file does not say so (GenForce); else leave it out",
+            description="number of inputs that are classes, for conditional networks whose file does not "
+            "store it (GenForce); leave it out otherwise",
         )
 
     config: Config
@@ -61,24 +61,24 @@ class ProgressiveGAN(Generator):
         architecture = _with_labels(Architecture.from_plain(opened.description.architecture), config.labels)
         self.architecture = architecture
         network = load(architecture.build, opened.description, opened.checkpoint.path)
-        found = replace(
+        description = replace(
             opened.description,
             latent_size=architecture.z_dim,
             code_size=architecture.z_dim,
             classes=architecture.classes,
         )
-        self.card: ModelCard = replace(opened, found=found).card()
+        self.card: ModelCard = replace(opened, description=description).card()
         self._classes = Classes("ProgressiveGAN", architecture.classes, config.classes)
         strata: list[Stratum] = []
         layers: list[InferenceLayer] = []
         for level in range(architecture.top + 1):
             for i in (2 * level, 2 * level + 1):
-                layers.append(self._ready(network, i))
+                layers.append(self._inference_layer(network, i))
                 strata.append(Stratum(f"layer{i}", None if i else 0, 4 * 2**level))
             if level in architecture.outputs:
                 layers.append(
                     InferenceLayer(
-                        _at(network.outputs, str(level)),
+                        _convolution(network.outputs, str(level)),
                         "same",
                         1.0 if architecture.equalised else None,
                         None,
@@ -88,7 +88,8 @@ class ProgressiveGAN(Generator):
         self.network = for_inference(torch.nn.ModuleList(layers), device)
         self.strata = tuple(strata)
         self._stratum_layers = [
-            _Place(layer, not stratum.is_feature) for layer, stratum in zip(layers, strata, strict=True)
+            _StratumLayer(layer, not stratum.is_feature)
+            for layer, stratum in zip(layers, strata, strict=True)
         ]
 
     @classmethod
@@ -105,7 +106,7 @@ class ProgressiveGAN(Generator):
         return examine(part)
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Draw normal z (n, Z), and for conditional networks a configured class each, uniformly."""
+        """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
         return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def begin(self, inputs: Inputs) -> State:
@@ -114,7 +115,7 @@ class ProgressiveGAN(Generator):
         return State(None, kept={} if labels is None else {"labels": labels})
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        """Apply pixel norm and a layer, or an output that is blended with the one before."""
+        """Apply pixel norm and a layer; the RGB of a second output is blended with that of the first."""
         layer, is_output = self._stratum_layers[s]
         precision = compute_dtype(self.device)
         with torch.autocast(self.device.type, enabled=False):
@@ -127,18 +128,18 @@ class ProgressiveGAN(Generator):
                 return State(layer(x), state.rgb, state.kept)
             rgb = layer(x).float()
             if state.rgb is not None:
-                share = self.architecture.lod % 1.0
-                rgb = (1.0 - share) * rgb + share * enlarge(state.rgb, 2)
+                lower_weight = self.architecture.lod % 1.0
+                rgb = (1.0 - lower_weight) * rgb + lower_weight * enlarge(state.rgb, 2)  # (N, 3 or 1, H, W)
             return State(state.x, rgb, state.kept)
 
     def finish(self, state: State) -> Tensor:
-        """Return images (N, 3, H, W) at full size, in [0, 1], with grey repeated in three channels."""
+        """Return images (N, 3, H, W) in [0, 1] at full resolution; grey is repeated in three channels."""
         assert state.rgb is not None
         rgb = enlarge(state.rgb, 2 ** math.floor(self.architecture.lod))
         return (rgb.expand(-1, 3, -1, -1) + 1.0) / 2.0
 
     def style_weights(self, s: int) -> Tensor | None:
-        """Return the matrix (16 C, D) of the first stratum, without classes, as it is applied."""
+        """Return the matrix (16 C, D) of the first stratum, without the columns of classes."""
         weight = self._stratum_layers[0].layer.weight[:, : self.architecture.z_dim]
         return weight if s == 0 else None
 
@@ -146,36 +147,41 @@ class ProgressiveGAN(Generator):
         return pixel_norm(x, self.architecture.epsilon, outside=self.architecture.epsilon_outside)
 
     def _inputs(self, z: Tensor, state: State) -> Tensor:
-        """Return the input of the first layer: z (N, Z), with class weights appended if any, normalised."""
-        if not self.architecture.normalise_inputs:
-            return torch.cat([z, state.kept["labels"]], dim=1) if self.architecture.classes else z
-        if self.architecture.z_first:
+        """Return the inputs (N, Z + Y) of the first layer: z (N, Z) and class weights, normalised."""
+        if self.architecture.normalise_inputs and self.architecture.z_first:
             z = self._norm(z)
-        return self._norm(torch.cat([z, state.kept["labels"]], dim=1) if self.architecture.classes else z)
+        inputs = torch.cat([z, state.kept["labels"]], dim=1) if self.architecture.classes else z
+        return self._norm(inputs) if self.architecture.normalise_inputs else inputs
 
-    def _ready(self, network: Network, i: int) -> InferenceLayer:
+    def _inference_layer(self, network: Network, i: int) -> InferenceLayer:
+        """Build layer i for inference: a matrix at first, then alternately `same` and `up`."""
         kind = "dense" if i == 0 else "same" if i % 2 else "up"
         return InferenceLayer(
-            _at(network.layers, str(i)),
+            _convolution(network.layers, str(i)),
             kind,
             GAIN if self.architecture.equalised else None,
             self.architecture.leak,
         )
 
 
-def _at(modules: torch.nn.Module, name: str) -> Convolution:
+def _convolution(modules: torch.nn.Module, name: str) -> Convolution:
+    """Return a sub-module, which must be a Convolution."""
     module = modules.get_submodule(name)
     assert isinstance(module, Convolution)
     return module
 
 
 def _with_labels(architecture: Architecture, labels: int | None) -> Architecture:
-    """Return the architecture with this number of classes among its inputs."""
+    """Return the architecture with `labels` of its inputs used as classes.
+
+    Raises:
+        CheckpointError: the file stores another number of classes.
+    """
     if labels is None or labels == architecture.classes:
         return architecture
     if architecture.classes:
         raise CheckpointError(
             f"labels: {labels} is configured, "
-            f"but the file says that this ProgressiveGAN has {architecture.classes} classes"
+            f"but the file stores that this ProgressiveGAN has {architecture.classes} classes; leave it out"
         )
     return replace(architecture, classes=labels)

@@ -1,9 +1,11 @@
-"""The names under which ProgressiveGAN is published, each with the rules that lead to ours.
+"""Define the layouts in which ProgressiveGAN is published, with rules that translate their tensor names.
 
-Ours are `layers.{i}.weight` (O, I, k, k), the first a 4x4 convolution, `outputs.{level}.weight` and the
-biases; upsampling is always apart from the convolution. Two things a rule cannot know are left to
-translation.py: TensorFlow counts the outputs from the top (`outputs.lod{k}`), and GenForce and
-MMGeneration store convolutions with and without upsampling under the same name.
+The names used here are `layers.{i}.weight` (O, I, k, k), of which the first is a 4x4 convolution,
+`outputs.{level}.weight`, and the biases. Upsampling is separate from the convolution.
+
+Two differences cannot be resolved by names, and are left to translation.py: TensorFlow counts the outputs
+from the top (`outputs.lod{k}`), and GenForce and MMGeneration store ordinary and transposed convolutions
+under the same names.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from ..shared.layouts import Layout, Naming, Rule
 
 
 def _dense(weight: Tensor) -> Tensor:
-    """TensorFlow's first layer (Z, 16 C) as a 4x4 convolution (C, Z, 4, 4) that meets one pixel."""
+    """Return TensorFlow's first layer (Z, 16 C) as a 4x4 convolution (C, Z, 4, 4) of one pixel."""
     return (
         weight.view(weight.shape[0], -1, 4, 4).permute(1, 0, 2, 3).flip(2, 3)
         if weight.ndim == 2 and weight.shape[1] % 16 == 0
@@ -24,33 +26,36 @@ def _dense(weight: Tensor) -> Tensor:
     )
 
 
-def _matrix(weight: Tensor) -> Tensor:
+def _dense_transposed(weight: Tensor) -> Tensor:
+    """Return a first layer stored as a matrix (16 C, Z) as a 4x4 convolution (C, Z, 4, 4)."""
     return _dense(weight.t()) if weight.ndim == 2 else weight
 
 
 def _from_tensorflow(weight: Tensor) -> Tensor:
+    """Reorder a convolution from (k, k, I, O) to (O, I, k, k)."""
     return weight.permute(3, 2, 0, 1) if weight.ndim == 4 else weight
 
 
 def _fused_tensorflow(weight: Tensor) -> Tensor:
-    """A transposed convolution (k, k, O, I) as the convolution that follows nearest-neighbour upsampling."""
+    """Return a transposed convolution (k, k, O, I) as a convolution (O, I, k, k) after upsampling."""
     return weight.permute(2, 3, 0, 1).flip(2, 3) if weight.ndim == 4 else weight
 
 
 def _fused_higan(weight: Tensor) -> Tensor:
-    """The same stored as (k, k, I, O)."""
+    """Return a transposed convolution (k, k, I, O) as a convolution (O, I, k, k) after upsampling."""
     return weight.permute(3, 2, 0, 1).flip(2, 3) if weight.ndim == 4 else weight
 
 
 def _level(size: str) -> int:
+    """Return the level of a size in pixels: 0 for 4, 1 for 8."""
     return int(size).bit_length() - 3
 
 
-def _numbered(second: int, what: str) -> Naming:
-    """The name for group 1, a size in pixels: layer 2 level + second."""
+def _layer_name(position: int, parameter: str) -> Naming:
+    """Return a naming for the layer at `position`, 0 or 1, of the level whose size is group 1."""
 
     def name(match: re.Match[str]) -> str:
-        return f"layers.{2 * _level(match[1]) + second}.{what}"
+        return f"layers.{2 * _level(match[1]) + position}.{parameter}"
 
     return name
 
@@ -94,11 +99,11 @@ TENSORFLOW = Layout(
         Rule(r"4x4/Dense/bias", "layers.0.bias"),
         Rule(r"4x4/Conv/weight", "layers.1.weight", _from_tensorflow),
         Rule(r"4x4/Conv/bias", "layers.1.bias"),
-        Rule(r"(\d+)x\d+/Conv0/weight", _numbered(0, "weight"), _from_tensorflow),
-        Rule(r"(\d+)x\d+/Conv0_up/weight", _numbered(0, "weight"), _fused_tensorflow),
-        Rule(r"(\d+)x\d+/Conv0(?:_up)?/bias", _numbered(0, "bias")),
-        Rule(r"(\d+)x\d+/Conv1/weight", _numbered(1, "weight"), _from_tensorflow),
-        Rule(r"(\d+)x\d+/Conv1/bias", _numbered(1, "bias")),
+        Rule(r"(\d+)x\d+/Conv0/weight", _layer_name(0, "weight"), _from_tensorflow),
+        Rule(r"(\d+)x\d+/Conv0_up/weight", _layer_name(0, "weight"), _fused_tensorflow),
+        Rule(r"(\d+)x\d+/Conv0(?:_up)?/bias", _layer_name(0, "bias")),
+        Rule(r"(\d+)x\d+/Conv1/weight", _layer_name(1, "weight"), _from_tensorflow),
+        Rule(r"(\d+)x\d+/Conv1/bias", _layer_name(1, "bias")),
         Rule(r"ToRGB_lod(\d+)/weight", r"outputs.lod\1.weight", _from_tensorflow),
         Rule(r"ToRGB_lod(\d+)/bias", r"outputs.lod\1.bias"),
         Rule(r"lod", "lod"),
@@ -106,7 +111,8 @@ TENSORFLOW = Layout(
 )
 
 
-def _mmgeneration(name: str, prefix: str, others: str, absent: tuple[str, ...]) -> Layout:
+def _mmgeneration(name: str, prefix: str, ignored: str, absent: tuple[str, ...]) -> Layout:
+    """Return the layout of the network whose names have `prefix`; names in `ignored` networks are skipped."""
     return Layout(
         name,
         signature=(
@@ -115,7 +121,7 @@ def _mmgeneration(name: str, prefix: str, others: str, absent: tuple[str, ...]) 
         ),
         absent=absent,
         rules=(
-            Rule(prefix + r"noise2feat\.linear\.weight_orig", "layers.0.weight", _matrix),
+            Rule(prefix + r"noise2feat\.linear\.weight_orig", "layers.0.weight", _dense_transposed),
             Rule(prefix + r"noise2feat\.bias", "layers.0.bias", lambda bias: bias.flatten()),
             Rule(
                 prefix + r"conv_blocks\.(\d+)\.conv\.weight_orig", lambda m: f"layers.{int(m[1]) + 1}.weight"
@@ -123,10 +129,9 @@ def _mmgeneration(name: str, prefix: str, others: str, absent: tuple[str, ...]) 
             Rule(prefix + r"conv_blocks\.(\d+)\.conv\.bias", lambda m: f"layers.{int(m[1]) + 1}.bias"),
             Rule(prefix + r"torgb_layers\.(\d+)\.conv\.weight_orig", r"outputs.\1.weight"),
             Rule(prefix + r"torgb_layers\.(\d+)\.conv\.bias", r"outputs.\1.bias"),
-            Rule(rf"({others})\..*", None),
-            Rule(
-                r"shown_nkimg|_curr_transition_weight|_next_scale_int|_curr_scale_int", None
-            ),  # where training stands
+            Rule(rf"({ignored})\..*", None),
+            # Counters of training progress.
+            Rule(r"shown_nkimg|_curr_transition_weight|_next_scale_int|_curr_scale_int", None),
         ),
     )
 

@@ -3,8 +3,9 @@
 Source: Karras et al. 2018, "Progressive Growing of GANs for Improved Quality, Stability, and Variation",
 sections 4.1 (equalised learning rate), 4.2 (pixel norm), 2 (levels of detail) and appendix A.1 (table 2).
 
-`Network` holds the weights as published. `InferenceLayer` computes, with weights times their factors, the
-first layer as a matrix, and upsampling fused into the convolution that follows it.
+`Network` holds the weights as published. `InferenceLayer` computes with weights that are already multiplied
+by gain / sqrt(fan-in). The first layer is a matrix product there, and nearest-neighbour upsampling is fused
+into the convolution that follows it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..shared.convolutions import equalised, fuse_upsampling
 
 
 class Convolution(nn.Module):
-    """Hold weights (O, I, k, k) of about N(0, 1), and bias (O,)."""
+    """Hold weights (O, I, k, k), drawn from N(0, 1), and a bias (O,)."""
 
     def __init__(self, inputs: int, outputs: int, size: int) -> None:
         super().__init__()
@@ -26,12 +27,12 @@ class Convolution(nn.Module):
 
 
 class Network(nn.Module):
-    """Hold the weights of a checkpoint: two layers per level, and the outputs that are in use.
+    """Hold the weights of a checkpoint: two layers per level, and the output layers that are used.
 
     Args:
-        inputs: width of z, classes included.
-        widths: of each level, from 4 pixels up.
-        colours: channels of the picture.
+        inputs: inputs of the first layer: Z, plus Y for conditional networks.
+        widths: channels of each level, from 4 pixels up.
+        colours: channels of the image.
         outputs: levels that have an output layer.
     """
 
@@ -39,8 +40,8 @@ class Network(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList()
         for level, width in enumerate(widths):
-            below = widths[level - 1] if level else inputs
-            self.layers.append(Convolution(below, width, 3 if level else 4))
+            layer_inputs = widths[level - 1] if level else inputs
+            self.layers.append(Convolution(layer_inputs, width, 3 if level else 4))
             self.layers.append(Convolution(width, width, 3))
         self.outputs = nn.ModuleDict(
             {str(level): Convolution(widths[level], colours, 1) for level in outputs}
@@ -48,9 +49,9 @@ class Network(nn.Module):
 
 
 def as_matrix(weight: Tensor) -> Tensor:
-    """Return a 4x4 convolution (C, Z, 4, 4) of a single pixel with zero padding as a matrix (16 C, Z).
+    """Return the matrix (16 C, Z) of a 4x4 convolution (C, Z, 4, 4) of one pixel with padding 3.
 
-    Row 16 c + 4 y + x gives channel c at (y, x). SeFa factorises this matrix (Shen and Zhou 2021).
+    Row 16 c + 4 y + x gives channel c at pixel (y, x). SeFa factorises this matrix (Shen and Zhou 2021).
     """
     return weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2)
 
@@ -60,9 +61,9 @@ class InferenceLayer(nn.Module):
 
     Args:
         stored: the layer as published.
-        kind: `dense` for the first, `up` for one that doubles the size, `same` for any other.
-        gain: of the equalised learning rate; None uses weights as stored.
-        leak: slope of the leaky ReLU; None for an output, which has no activation.
+        kind: `dense` for the first layer, `up` for a layer that doubles the size, `same` for others.
+        gain: of the equalised learning rate; None uses the weights as stored.
+        leak: slope of the leaky ReLU; None for an output layer, which has no activation.
     """
 
     weight: Tensor
@@ -82,7 +83,7 @@ class InferenceLayer(nn.Module):
         self.register_buffer("bias", stored.bias.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, Z) to (N, C, 4, 4), or (N, I, h, w) to (N, O, 2h, 2w) or (N, O, h, w)."""
+        """Map (N, Z) to (N, C, 4, 4) if dense, otherwise (N, I, h, w) to (N, O, 2h, 2w) or (N, O, h, w)."""
         weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
         if self.kind == "dense":
             y = F.linear(x, weight).view(x.shape[0], -1, 4, 4) + bias[:, None, None]  # (N, C, 4, 4)

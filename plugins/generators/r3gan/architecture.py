@@ -1,4 +1,4 @@
-"""Infer the architecture of an R3GAN from the shapes of its tensors and stored settings."""
+"""Infer the architecture of an R3GAN from the shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of a network: see network.Network for what they mean."""
+    """Hold the sizes of a network, the arguments of network.Network."""
 
     z_dim: int
     classes: int
@@ -34,17 +34,17 @@ class Architecture:
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
-        """From asdict(), which may have been JSON in between."""
+        """Build an architecture from the values of asdict(), which may have passed through JSON."""
         nested = {name: tuple(tuple(row) for row in values[name]) for name in ("insides", "groups")}
         return cls(**{**values, "widths": tuple(values["widths"]), **nested})
 
     @property
     def resolution(self) -> int:
-        """Width and height of the images."""
+        """Width and height of the images in pixels."""
         return int(4 * 2 ** (len(self.widths) - 1))
 
     def build(self) -> Network:
-        """The network, with new weights."""
+        """Build the network, with new weights."""
         return Network(
             self.z_dim,
             self.classes,
@@ -58,16 +58,16 @@ class Architecture:
 
 
 def _numbers(shapes: Shapes, prefix: str) -> Iterator[int]:
-    """0, 1, 2 ... as long as some tensor's name begins with the prefix and the number."""
-    seen = {name.removeprefix(prefix).partition(".")[0] for name in shapes if name.startswith(prefix)}
-    return takewhile(lambda i: str(i) in seen, count())
+    """Yield 0, 1, 2 ... while a tensor's name begins with the prefix and the number."""
+    numbers = {name.removeprefix(prefix).partition(".")[0] for name in shapes if name.startswith(prefix)}
+    return takewhile(lambda i: str(i) in numbers, count())
 
 
 def infer(shapes: Shapes) -> Architecture:
-    """The architecture behind our tensor names.
+    """Infer the architecture from the shapes of translated tensors.
 
     Raises:
-        CheckpointError: tensors that decide about it are missing, or of shapes that make no sense.
+        CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes.
     """
     try:
         embedding, classes = shapes.get("embed.weight", (0, 0))
@@ -79,12 +79,13 @@ def infer(shapes: Shapes) -> Architecture:
             ]
             widths.append(shapes[f"stages.{stage}.blocks.0.conv1.weight"][1])
             insides.append(tuple(outputs for outputs, *_ in blocks))
-            groups.append(tuple(outputs // each for outputs, each, *_ in blocks))
+            # A grouped convolution has weights (O, I / groups, k, k), and here O = I.
+            groups.append(tuple(outputs // group_inputs for outputs, group_inputs, *_ in blocks))
         kernels = {
             shape[0] for name, shape in shapes.items() if re.fullmatch(r"stages\.\d+\.up\.kernel", name)
         } or {4}
         sizes = {shape[2] for name, shape in shapes.items() if name.endswith(".conv2.weight")}
-        found = Architecture(
+        architecture = Architecture(
             z_dim=shapes["basis.linear.weight"][1] - embedding,
             classes=classes,
             embedding=embedding,
@@ -95,35 +96,33 @@ def infer(shapes: Shapes) -> Architecture:
             kernel=kernels.pop(),
         )
     except KeyError as error:
-        raise CheckpointError(f"an R3GAN generator without {error}") from None
+        raise CheckpointError(f"this R3GAN lacks the tensor {error}") from None
     except (IndexError, ValueError, ZeroDivisionError) as error:
-        raise CheckpointError(
-            f"an R3GAN generator with tensors of shapes that do not go together: {error}"
-        ) from None
+        raise CheckpointError(f"the tensors of this R3GAN have inconsistent shapes: {error}") from None
     uneven = any(
         inside % group
-        for row in zip(found.insides, found.groups, strict=True)
+        for row in zip(architecture.insides, architecture.groups, strict=True)
         for inside, group in zip(*row, strict=True)
         if group
     )
     if (
-        found.z_dim < 1
+        architecture.z_dim < 1
         or sizes
         or kernels
-        or found.size % 2 == 0
-        or found.kernel % 2
+        or architecture.size % 2 == 0
+        or architecture.kernel % 2
         or uneven
-        or not all(all(row) for row in found.groups)
+        or not all(all(row) for row in architecture.groups)
     ):
-        raise CheckpointError("an R3GAN generator with tensors of shapes that do not go together")
-    return found
+        raise CheckpointError("the tensors of this R3GAN have inconsistent shapes")
+    return architecture
 
 
 def examine(part: Part) -> Examined | None:
-    """Sizes, classes and weights of an R3GAN; None if the names are of something else.
+    """Return the sizes, classes and weights of an R3GAN in any layout; None if no layout fits.
 
     Raises:
-        CheckpointError: tensors that decide about the architecture are missing or senseless.
+        CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes.
     """
     layout = find(LAYOUTS, part.tensors)
     if layout is None:

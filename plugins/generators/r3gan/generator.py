@@ -26,11 +26,11 @@ from .layouts import LAYOUTS
 class R3GAN(Generator):
     """Run R3GAN (Huang et al. 2024), with one layer and w = z.
 
-    The first stratum reads z and scales a learned picture of 4x4 pixels; no later one reads a code.
+    Only the first stratum reads a code: it maps z to the scales of a learned basis of 4x4 feature maps.
     """
 
     class Config(ClassConfig):
-        """Hold checkpoint and classes."""
+        """Set checkpoint and classes."""
 
     config: Config
     judges_range = False  # any weights are accepted
@@ -63,21 +63,21 @@ class R3GAN(Generator):
     def recognise(
         cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
     ) -> Match | None:
-        """Recognise tensor names."""
+        """Recognise the tensor names of any published layout."""
         layout = find(LAYOUTS, names_and_shapes)
         return None if layout is None else Match(1.0, f"R3GAN in the {layout.name} layout")
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        """Return sizes, classes and weights."""
+        """Return sizes, classes and weights, in any layout."""
         return examine(part)
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Draw normal z (n, Z), and for conditional networks a configured class each, uniformly."""
+        """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
         return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def begin(self, inputs: Inputs) -> State:
-        """Return an empty state, or one with the share of the class in the first stratum, (N, C)."""
+        """Return an empty state, or one with the term of the class in the scales of the basis, (N, C)."""
         weights = self._classes.weights(inputs.condition, torch.empty(inputs.n, device=self.device))
         if weights is None:
             return State(None)
@@ -93,7 +93,7 @@ class R3GAN(Generator):
             )
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        """Apply the basis, upsampling, a residual block, or the output."""
+        """Apply the basis, an upsampling layer, a residual block, or the output layer."""
         precision = compute_dtype(self.device)
         with torch.autocast(self.device.type, enabled=False):
             if s == 0:
@@ -113,11 +113,11 @@ class R3GAN(Generator):
         return (state.rgb + 1.0) / 2.0
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
-        """Return the share of z (N, D) in the scale of each channel's pattern, (N, C), without the class."""
+        """Return the term of codes (N, D) in the scales of the basis, (N, C)."""
         weight = self.style_weights(s)
         return None if weight is None else F.linear(code, weight)
 
     def style_weights(self, s: int) -> Tensor | None:
-        """Return the weights of z in the first stratum, (C, D), without those of the class."""
+        """Return the matrix (C, D) from codes to the scales of the basis."""
         weight: Tensor = self.network.basis.linear.weight[:, : self.architecture.z_dim]
         return weight if s == 0 else None

@@ -1,4 +1,4 @@
-"""The names under which R3GAN is published, with the rules that lead to ours."""
+"""Define the layouts in which R3GAN is published, with rules that translate their tensor names."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """Build the layers of R3GAN.
 
-Source: Huang et al. 2024, "The GAN is dead; long live the GAN! A Modern Baseline GAN", section 4:
-a learned 4x4 pattern scaled by a linear map of z, then per resolution residual blocks of 1x1, grouped
-3x3 and 1x1 convolutions without normalisation, and interpolative upsampling between resolutions.
-Weights are used as stored. Every layer computes in the precision of its input.
+Source: Huang et al. 2024, "The GAN is dead; long live the GAN! A Modern Baseline GAN", section 4.
+
+A linear map of z scales a learned basis of 4x4 feature maps. Every resolution has residual blocks of 1x1,
+grouped 3x3 and 1x1 convolutions without normalisation. Feature maps are interpolated from one resolution
+to the next. Weights are used as stored. Every layer computes in the precision of its input.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
 class Embedding(nn.Module):
-    """Hold the class embedding that is appended to z: weights (E, Y)."""
+    """Hold the class embedding (E, Y), a column of which is appended to z."""
 
     def __init__(self, classes: int, width: int) -> None:
         super().__init__()
@@ -37,7 +38,7 @@ class Linear(nn.Module):
 
 
 class Basis(nn.Module):
-    """Scale a learned pattern of 4x4 pixels per channel by a linear function of z."""
+    """Scale a learned 4x4 pattern of every channel, pattern (C, 4, 4), by a linear map of z."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -45,12 +46,12 @@ class Basis(nn.Module):
         self.linear = Linear(inputs, outputs)
 
     def forward(self, style: Tensor) -> Tensor:
-        """Map the scales (N, C) to feature maps (N, C, 4, 4)."""
+        """Map scales (N, C) to feature maps (N, C, 4, 4)."""
         return (self.pattern * style[:, :, None, None]).contiguous(memory_format=torch.channels_last)
 
 
 class Convolution(nn.Module):
-    """Apply weights (O, I / groups, k, k) without bias; the size of the map stays."""
+    """Apply a convolution (O, I / groups, k, k) of stride 1 with zero padding."""
 
     def __init__(self, inputs: int, outputs: int, size: int = 1, groups: int = 1) -> None:
         super().__init__()
@@ -60,7 +61,7 @@ class Convolution(nn.Module):
         self.groups = groups
 
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Map (N, I, H, W) to (N, O, H, W); with a bias (O,), followed by a leaky ReLU."""
+        """Map (N, I, H, W) to (N, O, H, W). If given a bias (O,), add it and apply a leaky ReLU."""
         weight, padding = self.weight.to(x.dtype), self.weight.shape[2] // 2
         if bias is None:
             return F.conv2d(x, weight, padding=padding, groups=self.groups)
@@ -70,7 +71,7 @@ class Convolution(nn.Module):
 
 
 class Block(nn.Module):
-    """Represent a residual block: 1x1 convolution to a larger width, grouped convolution, 1x1 back."""
+    """Apply a residual block: a 1x1 convolution to `inside` channels, a grouped one, and a 1x1 back."""
 
     def __init__(self, width: int, inside: int, groups: int, size: int) -> None:
         super().__init__()
@@ -81,15 +82,15 @@ class Block(nn.Module):
         self.conv3 = Convolution(inside, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to (N, C, H, W)."""
+        """Map (N, C, H, W) to the same shape."""
         y = self.conv2(self.conv1(x, self.bias1), self.bias2)  # (N, inside, H, W)
         return x + cast("Tensor", self.conv3(y))
 
 
 class Up(nn.Module):
-    """Double the size of a map by inserting zeros and low-pass filtering, after a 1x1 convolution.
+    """Double the size of a feature map by inserting zeros and applying a low-pass filter.
 
-    The convolution exists only where the width changes. The stored filter (k, k), k even, has sum 1.
+    If the width changes, a 1x1 convolution comes first. The filter (k, k), with k even, has the sum 1.
     """
 
     kernel: Tensor
@@ -108,7 +109,15 @@ class Up(nn.Module):
 
 
 class Stage(nn.Module):
-    """Hold the blocks of one resolution, and, except for the first, `up`."""
+    """Hold the blocks of one resolution, and the upsampling `up` from the one below, if there is one.
+
+    Args:
+        below: width of the resolution below; None for the lowest.
+        width: channels C.
+        insides, groups: of each block, see Block.
+        size: of the grouped convolutions.
+        kernel: of the low-pass filter.
+    """
 
     def __init__(
         self,
@@ -128,16 +137,16 @@ class Stage(nn.Module):
 
 
 class Network(nn.Module):
-    """Hold the module whose state dict a checkpoint stores.
+    """Hold the modules whose state dict a checkpoint stores.
 
     Args:
-        z_dim: width of z.
-        classes, embedding: number of classes, and width of their embedding; 0 if there are none.
-        widths: of each stage, from 4 pixels up.
-        insides: width inside each block of each stage.
-        groups: of the middle convolution of each block of each stage.
-        size: of the middle convolutions.
-        kernel: of the low-pass filters.
+        z_dim: width Z of z.
+        classes, embedding: number Y of classes and width E of their embedding; 0 if unconditional.
+        widths: channels of each stage, from 4 pixels up.
+        insides: channels inside each block of each stage.
+        groups: groups of the middle convolution of each block of each stage.
+        size: kernel size of the middle convolutions.
+        kernel: size of the low-pass filters.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Infer the architecture of a StyleGAN from the shapes of its tensors and stored settings."""
+"""Infer the architecture of a StyleGAN from the shapes of its tensors and its stored settings."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from .missing_tensors import fill_missing
 from .network import Network, binomial
 from .settings import StoredSettings, read_settings
 
-LEVELS = 11  # more than anybody has trained; noise of a size that a file merely claims would fill the memory
+LEVELS = 11  # up to 4096 pixels: without a limit, the noise of a hostile file could exhaust the memory
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of a network, and what about it is not in the sizes.
+    """Hold the sizes and options of a network.
 
     Attributes:
         widths: channels at 4, 8, 16 ... pixels.
-        z_dim: Z.
-        w_dim: how many numbers a layer reads.
-        mapping_layers, mapping_width: of the mapping network.
-        classes: how many have an embedding, which is appended to z.
-        own_codes: whether the mapping makes another code for each layer, as in idinvert's networks.
-        mean: size of the stored mean w: w_dim, or with own codes one for each layer; 0 if there is none.
-        colours: channels of the picture, 3 or 1.
-        lr_multiplier: by which the mapping's stored weights are too large.
-        tanh: whether the picture goes through it in the end.
+        z_dim: width Z of z.
+        w_dim: width of the code that a layer reads.
+        mapping_layers, mapping_width: number of layers of the mapping network, and width of hidden ones.
+        classes: number of classes Y; their embedding (Y, Z) is appended to z. 0 if unconditional.
+        own_codes: whether the mapping network has an output of its own for each layer, as in idinvert.
+        mean: length of the stored mean w: w_dim, or L w_dim with own codes; 0 if none is stored.
+        colours: channels of the image, 3 or 1.
+        lr_multiplier: factor of the mapping network's stored weights.
+        tanh: whether tanh is applied to the image.
     """
 
     widths: tuple[int, ...]
@@ -54,32 +54,32 @@ class Architecture:
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
-        """From asdict(), which may have been JSON in between."""
+        """Build an architecture from the values of asdict(), which may have passed through JSON."""
         return cls(**{**values, "widths": tuple(values["widths"])})
 
     @property
     def resolution(self) -> int:
-        """Width and height of the images."""
+        """Width and height of the images in pixels."""
         return int(4 * 2 ** (len(self.widths) - 1))
 
     @property
     def layers(self) -> int:
-        """L: two per resolution, 2 log2(resolution) - 2."""
+        """Number of layers L, two per resolution: 2 log2(resolution) - 2."""
         return 2 * len(self.widths)
 
     @property
     def code_size(self) -> int:
-        """D: what a layer reads, or the codes of all layers in a row, of which each reads its own."""
+        """Width D of a code: w_dim, or L w_dim if it holds the own codes of all layers."""
         return self.w_dim * (self.layers if self.own_codes else 1)
 
     def build(self) -> Network:
-        """The network, with new weights."""
+        """Build the network, with new weights."""
         inputs = self.z_dim * (2 if self.classes else 1)
-        mapping = (inputs, *[self.mapping_width] * (self.mapping_layers - 1), self.code_size)
+        mapping_sizes = (inputs, *[self.mapping_width] * (self.mapping_layers - 1), self.code_size)
         return Network(
             self.widths,
             self.w_dim,
-            mapping,
+            mapping_sizes,
             classes=self.classes,
             z_dim=self.z_dim,
             mean=self.mean,
@@ -90,42 +90,48 @@ class Architecture:
 def infer(
     shapes: Shapes, stored: StoredSettings, *, incomplete: bool = False, inverted: bool = False
 ) -> Architecture:
-    """The architecture behind our tensor names.
+    """Infer the architecture from the shapes of translated tensors.
 
     Args:
-        shapes: by our names.
-        stored: what the file says besides its tensors.
+        shapes: by the names used here.
+        stored: the settings stored in the file.
         incomplete: whether the mean w may be missing.
-        inverted: whether a network with own codes is one of idinvert's, whose pictures go through tanh.
+        inverted: whether a network with own codes applies tanh to its images, as idinvert's do.
 
     Raises:
-        CheckpointError: tensors that decide about it are missing, or do not go together.
+        CheckpointError: tensors that determine the architecture are missing or inconsistent.
     """
     count = sum(bool(re.fullmatch(r"synthesis\.layers\.\d+\.bias", name)) for name in shapes)
     depth = sum(bool(re.fullmatch(r"mapping\.layers\.\d+\.weight", name)) for name in shapes)
     biases = [shapes.get(f"synthesis.layers.{i}.bias", ()) for i in range(count)]
     if not count or count % 2 or any(len(shape) != 1 for shape in biases):
         raise CheckpointError(
-            "a StyleGAN has two layers, each with a bias, for each of 4, 8, 16 ... pixels; "
-            f"this file has {count}, or with gaps"
+            "a StyleGAN has two layers with biases for each of 4, 8, 16 ... pixels, numbered 0, 1, 2 ...; "
+            f"this file has {count}, or a number is missing"
         )
     if count > 2 * LEVELS:
         raise CheckpointError(
-            f"a StyleGAN of {count} layers; "
-            f"up to {2 * LEVELS}, which is {2 ** (LEVELS + 1)} pixels, can be used"
+            f"this StyleGAN has {count} layers; "
+            f"up to {2 * LEVELS}, which is {2 ** (LEVELS + 1)} pixels, are supported"
         )
     dense = [shapes.get(f"mapping.layers.{i}.weight", ()) for i in range(depth)]
     if not depth or any(len(shape) != 2 for shape in dense):
         raise CheckpointError(
-            f"a StyleGAN has a mapping network of layers 0, 1, 2 ...; this file has {depth}, or with gaps"
+            "the mapping network of a StyleGAN has layers numbered 0, 1, 2 ...; "
+            f"this file has {depth}, or a number is missing"
         )
     affine, labels = shapes.get("synthesis.layers.0.affine.weight", ()), shapes.get("mapping.labels", (0, 0))
     if len(affine) != 2 or len(labels) != 2:
-        raise CheckpointError("a StyleGAN whose affine maps and label embedding are matrices was expected")
-    w_dim, made = affine[1], dense[-1][0]
-    mean = shapes.get("mapping.w_avg", (0,) if incomplete and not labels[0] else (w_dim,))
-    own_codes = made == count * w_dim != w_dim
-    found = Architecture(
+        raise CheckpointError("the affine maps and the class embedding of a StyleGAN must be matrices")
+    w_dim, mapping_outputs = affine[1], dense[-1][0]
+    mean_shape = shapes.get("mapping.w_avg", (0,) if incomplete and not labels[0] else (w_dim,))
+    own_codes = mapping_outputs == count * w_dim != w_dim
+    mean = w_dim
+    if own_codes and mean_shape == (mapping_outputs,):
+        mean = mapping_outputs
+    elif mean_shape == (0,):
+        mean = 0
+    architecture = Architecture(
         widths=tuple(shape[0] for shape in biases[1::2]),
         z_dim=dense[0][1] - labels[1],
         w_dim=w_dim,
@@ -133,32 +139,35 @@ def infer(
         mapping_width=dense[0][0] if depth > 1 else 0,
         classes=labels[0],
         own_codes=own_codes,
-        mean=made if own_codes and mean == (made,) else 0 if mean == (0,) else w_dim,
+        mean=mean,
         colours=next(iter(shapes.get("synthesis.output.bias", ())), 3),
         lr_multiplier=stored.lr_multiplier,
         tanh=own_codes and inverted if stored.tanh is None else stored.tanh,
     )
-    if min(found.z_dim, found.w_dim, *found.widths) < 1 or (depth > 1 and found.mapping_width < 1):
-        raise CheckpointError(f"a StyleGAN whose sizes do not go together: {asdict(found)}")
-    if found.colours not in (1, 3):
+    if min(architecture.z_dim, w_dim, *architecture.widths) < 1 or (
+        depth > 1 and architecture.mapping_width < 1
+    ):
+        raise CheckpointError(f"the sizes of this StyleGAN are inconsistent: {asdict(architecture)}")
+    if architecture.colours not in (1, 3):
         raise CheckpointError(
-            f"a StyleGAN that makes pictures of {found.colours} channels; 3, or 1 for grey, can be used"
+            f"the images of this StyleGAN have {architecture.colours} channels; expected 3, or 1 for grey "
+            "images"
         )
-    return found
+    return architecture
 
 
 def examine(part: Part) -> Examined | None:
-    """Sizes, classes and weights of a StyleGAN in any layout; None if it is in none.
+    """Return the sizes, classes and weights of a StyleGAN in any layout; None if no layout fits.
 
     Raises:
-        CheckpointError: tensors or settings that decide about the architecture are missing, invalid or not
+        CheckpointError: tensors or settings that determine the architecture are missing, invalid or not
             supported.
     """
     stored = read_settings(part.settings)
     layout = find(layouts(stored.fused_from), part.tensors)
     if layout is None:
         return None
-    translated = _reduced(layout.translate(part.tensors))
+    translated = _drop_training_tensors(layout.translate(part.tensors))
     tensors = dict(translated.tensors)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     incomplete = layout.name in INCOMPLETE
@@ -178,15 +187,15 @@ def examine(part: Part) -> Examined | None:
 
 
 def recognised(shapes: Shapes) -> Layout | None:
-    """The layout that tensors of these shapes have."""
+    """Return the layout of tensors of these shapes, or None."""
     return find(LAYOUTS, shapes)
 
 
-def _reduced(translated: Translated) -> Translated:
-    """Check and remove what a finished network does not need: lower outputs, filters, the level of detail.
+def _drop_training_tensors(translated: Translated) -> Translated:
+    """Check and drop the level of detail and the low-pass filters, and keep only the output of the top level.
 
     Raises:
-        CheckpointError: the network was saved before it was fully grown, or has another filter.
+        CheckpointError: the network was saved while it was growing, or has a filter that is not supported.
     """
     tensors, origin = dict(translated.tensors), dict(translated.origin)
     top = sum(bool(re.fullmatch(r"synthesis\.layers\.\d+\.bias", name)) for name in tensors) // 2 - 1
@@ -197,17 +206,18 @@ def _reduced(translated: Translated) -> Translated:
         elif kind == "blur":
             _check_filter(origin[name], tensors.pop(name))
         elif kind == "outputs":
-            number, _, what = rest.partition(".")
+            number, _, parameter = rest.partition(".")
             level = top - int(number[3:]) if number.startswith("lod") else int(number)
             if level == top:
-                tensors[f"synthesis.output.{what}"] = tensors.pop(name)
-                origin[f"synthesis.output.{what}"] = origin[name]
+                tensors[f"synthesis.output.{parameter}"] = tensors.pop(name)
+                origin[f"synthesis.output.{parameter}"] = origin[name]
             elif 0 <= level < top:
                 del tensors[name]
     return Translated(tensors, origin, translated.unknown)
 
 
 def _check_lod(lod: Tensor) -> None:
+    """Check that the level of detail is 0, as in a fully grown network."""
     if lod.numel() != 1:
         raise CheckpointError(
             f"the level of detail stored in the file has the shape {tuple(lod.shape)}, "
@@ -216,12 +226,12 @@ def _check_lod(lod: Tensor) -> None:
     if float(lod) != 0.0:
         raise CheckpointError(
             "this StyleGAN was saved while it was still growing: "
-            f"its level of detail (lod) is {float(lod):g}, 0 in a finished network; "
-            "that is not supported"
+            f"its level of detail (lod) is {float(lod):g}; only fully grown networks, with 0, are supported"
         )
 
 
 def _check_filter(name: str, kernel: Tensor) -> None:
+    """Check that a stored low-pass filter (..., 3, 3) is the binomial one."""
     if (
         kernel.shape[-2:] != (3, 3)
         or kernel.is_complex()

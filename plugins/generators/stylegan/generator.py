@@ -25,18 +25,18 @@ from .architecture import Architecture, examine, recognised
 from .network import Layer, Output, StoredLayer
 from .network import Mapping as MappingNetwork
 
-MEAN_SAMPLES = 10_000  # of z, for the mean w of networks that store none
+MEAN_SAMPLES = 10_000  # z over which w is averaged if the file stores no mean w
 
 
 class StyleGAN(Generator):
     """Run StyleGAN (Karras et al. 2019), with L = 2 log2(resolution) - 2 layers, one per AdaIN.
 
-    Layers 2b and 2b + 1 are those of resolution 4 * 2^b; each is a stratum, and the output, which reads
-    no code, is one more. State.x is the feature map after AdaIN.
+    Layers 2b and 2b + 1 have the resolution 4 * 2^b. Each layer is a stratum. The output, which reads no
+    code, is the last stratum. State.x is the feature map after AdaIN.
     """
 
     class Config(StyleConfig):
-        """Hold checkpoint, truncation, noise and classes."""
+        """Set checkpoint, truncation, noise and classes."""
 
     config: Config
     judges_range = False  # any weights are accepted
@@ -77,20 +77,20 @@ class StyleGAN(Generator):
 
     @property
     def layer_scale(self) -> NDArray[np.float32]:
-        """Psi on the truncated layers and 1 elsewhere, (L,)."""
+        """Truncation factors (L,): psi on the truncated layers, 1 on the others."""
         return self._scale
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
-        """Layers by group: bottom is 4 pixels, top the final resolution, lower and upper share the rest."""
+        """Layers by group: bottom (4 pixels), lower, upper, top (the final resolution)."""
         return resolution_groups(self.card.resolution)
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Draw normal z (n, Z), and for conditional networks a configured class each, uniformly."""
+        """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
         return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Map z (N, Z), and classes (N,) or weights (N, Y) of conditional networks, to w (N, D)."""
+        """Map z (N, Z) to w (N, D); conditional networks also need classes (N,) or weights (N, Y)."""
         w: Tensor = self._mapping(z, self._classes.weights(condition, z))
         return w
 
@@ -99,13 +99,13 @@ class StyleGAN(Generator):
         return truncation.truncate(w, self._mean, self._scale)
 
     def begin(self, inputs: Inputs) -> State:
-        """Return the learned constant, (N, C, 4, 4), and the keys of fresh noise if it is used."""
+        """Return the learned constant (N, C, 4, 4), and the keys (N, 2) of fresh noise if it is used."""
         const = self._const.to(compute_dtype(self.device))
         x = const.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         return State(x, kept={"noise": noise.keys(inputs)} if self.config.noise == "fresh" else {})
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        """Apply a layer, or the output as RGB."""
+        """Apply a layer to the feature map, or the output layer, which gives the RGB."""
         assert state.x is not None
         with torch.autocast(self.device.type, enabled=False):
             if s == len(self._layers):
@@ -123,14 +123,17 @@ class StyleGAN(Generator):
         return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
-        """Return the affine's styles (N, 2 C) for codes (N, D): y_s - 1, then y_b; None for the output."""
+        """Map codes (N, D) to styles (N, 2 C), y_s - 1 followed by y_b; None for the output."""
         if s == len(self._layers):
             return None
         style: Tensor = self._layers[s].affine(self._read_code(s, code))
         return style
 
     def style_weights(self, s: int) -> Tensor | None:
-        """Return the affine's weights (2 C, D), 0 where the layer does not read; None for the output."""
+        """Return the matrix (2 C, D) from codes to styles, None for the output.
+
+        Entries of a code that the layer does not read have zeros.
+        """
         if s == len(self._layers):
             return None
         weight = self._layers[s].affine.weight
@@ -141,7 +144,7 @@ class StyleGAN(Generator):
         return all_columns
 
     def _read_code(self, s: int, code: Tensor) -> Tensor:
-        """Return what layer s reads of its code (N, D): all of it, or its own share (N, w_dim)."""
+        """Return the entries (N, w_dim) of a code (N, D) that layer s reads."""
         if not self.architecture.own_codes:
             return code
         width = self.architecture.w_dim
@@ -150,7 +153,7 @@ class StyleGAN(Generator):
     def _mean_w(self, stored: Tensor | None) -> Tensor:
         """Return the mean w (D,).
 
-        If the file stores none and truncation needs it, it is the mean over 10,000 fixed z.
+        If the file stores none and truncation needs it, average w over MEAN_SAMPLES fixed z.
         """
         size = self.architecture.code_size
         if stored is not None:

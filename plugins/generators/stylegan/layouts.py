@@ -1,8 +1,10 @@
-"""Define the layouts in which StyleGAN is published, with rules that translate their names.
+"""Define the layouts in which StyleGAN is published, with rules that translate their tensor names.
 
 The names used here are those of network.Network. A convolution is (O, I, 3, 3) and separate from upsampling,
-also where the file stores them fused. architecture.py handles `outputs.{level}` (or `outputs.lod{k}`, counted
-from the top), of which only the last is used, `lod`, and the stored filters, `blur.{layer}`.
+also where the file stores them fused.
+
+Three more names are left to architecture.py: `lod`; the stored low-pass filters, `blur.{layer}`; and
+`outputs.{level}` (or `outputs.lod{k}`, counted from the top), of which only the top level is used.
 """
 
 from __future__ import annotations
@@ -13,53 +15,58 @@ from torch import Tensor
 
 from ..shared.layouts import Layout, Naming, Rule
 
-FUSED_FROM = 128  # pixels from which upsampling is fused, where nothing else is stored
+FUSED_FROM = 128  # resolution from which upsampling is fused, unless the file stores another
 SIZES = tuple(2**i for i in range(3, 13))
 
 
 def _plane(noise: Tensor) -> Tensor:
-    """(1, 1, H, W) as (H, W)."""
+    """Return noise (1, 1, H, W) as (H, W)."""
     return noise[0, 0] if noise.ndim == 4 and noise.shape[:2] == (1, 1) else noise
 
 
 def _single(const: Tensor) -> Tensor:
-    """(1, C, 4, 4) as (C, 4, 4)."""
+    """Return a constant (1, C, 4, 4) as (C, 4, 4)."""
     return const[0] if const.ndim == 4 and const.shape[0] == 1 else const
 
 
 def _mean(w: Tensor) -> Tensor:
+    """Return a mean w of any shape as (D,)."""
     return w.flatten()
 
 
 def _transposed(weight: Tensor) -> Tensor:
-    """TensorFlow's dense weights (I, O) as (O, I)."""
+    """Return TensorFlow's dense weights (I, O) as (O, I)."""
     return weight.t() if weight.ndim == 2 else weight
 
 
 def _from_tensorflow(weight: Tensor) -> Tensor:
-    """TensorFlow's convolution (k, k, I, O) as (O, I, k, k)."""
+    """Return TensorFlow's convolution (k, k, I, O) as (O, I, k, k)."""
     return weight.permute(3, 2, 0, 1)
 
 
 def _unfused(weight: Tensor) -> Tensor:
-    """A fused convolution (O, I, 3, 3) as the one that does the same after nearest-neighbour upsampling."""
+    """Return a fused convolution (O, I, 3, 3) as the equivalent one after nearest-neighbour upsampling."""
     return weight.flip(2, 3)
 
 
 def _unfused_tensorflow(weight: Tensor) -> Tensor:
-    """A fused convolution (3, 3, I, O), likewise."""
+    """Return a fused convolution (3, 3, I, O) as the equivalent one (O, I, 3, 3) after upsampling."""
     return _unfused(_from_tensorflow(weight))
 
 
 def _layer(size: str, second: bool) -> int:
+    """Return the number of the first or second layer of a size in pixels."""
     return 2 * (int(size).bit_length() - 3) + second
 
 
-def _sized(second: bool, what: str) -> Naming:
-    """The name for group 1, a size in pixels, and `what`, filled with the further groups."""
+def _sized(second: bool, parameter: str) -> Naming:
+    """Return a naming for a parameter of the first or second layer of the size that is group 1.
+
+    `parameter` may refer to further groups.
+    """
 
     def name(match: re.Match[str]) -> str:
-        return f"synthesis.layers.{_layer(match[1], second)}.{match.expand(what)}"
+        return f"synthesis.layers.{_layer(match[1], second)}.{match.expand(parameter)}"
 
     return name
 
@@ -77,7 +84,7 @@ OWN = Layout(
     ),
 )
 
-# `fc` is called `linear` in InterFaceGAN and, as its first layer, `const` `first_layer`.
+# InterFaceGAN calls `fc` `linear`, and `const` `first_layer`.
 HIGAN = Layout(
     "HiGAN, InterFaceGAN and idinvert",
     signature=(
@@ -89,7 +96,7 @@ HIGAN = Layout(
         Rule(r"mapping\.dense(\d+)\.wscale\.bias", r"mapping.layers.\1.bias"),
         Rule(r"mapping\.label_weight", "mapping.labels"),
         Rule(r"truncation\.w_avg", "mapping.w_avg", _mean),
-        Rule(r"truncation\.truncation", None),  # psi for each layer, which is the user's choice
+        Rule(r"truncation\.truncation", None),  # psi of each layer, which the config sets
         Rule(r"synthesis\.lod", "lod"),
         Rule(r"synthesis\.layer0\.(?:const|first_layer)", "synthesis.const", _single),
         Rule(r"synthesis\.layer(\d+)\.conv\.weight", r"synthesis.layers.\1.weight"),
@@ -141,7 +148,7 @@ def _genforce(fused_from: int) -> Layout:
 
 
 def _tensorflow(name: str, fused_from: int, mapping: str = "", synthesis: str = "") -> Layout:
-    """Variables of NVIDIA's networks; the parts of the network may be prefixes."""
+    """Return the layout of NVIDIA's variables, with prefixes for those of the mapping and the synthesis."""
     fused = "|".join(str(size) for size in SIZES if size >= fused_from) or "none"
     layers = (
         ("4", "Const", False),
@@ -161,8 +168,8 @@ def _tensorflow(name: str, fused_from: int, mapping: str = "", synthesis: str = 
         Rule(synthesis + r"ToRGB_lod(\d{1,4})/weight", r"outputs.lod\1.weight", _from_tensorflow),
         Rule(synthesis + r"ToRGB_lod(\d{1,4})/bias", r"outputs.lod\1.bias"),
     ]
-    for size, part, second in layers:
-        start = rf"{synthesis}({size})x\d+/{part}/"
+    for size, operation, second in layers:
+        start = rf"{synthesis}({size})x\d+/{operation}/"
         rules += [
             Rule(start + "weight", _sized(second, "weight"), _from_tensorflow),
             Rule(start + "bias", _sized(second, "bias")),
@@ -216,7 +223,7 @@ LERNAPPARAT_TRAINABLES = "TensorFlow names, trained variables only"
 
 
 def layouts(fused_from: int = FUSED_FROM) -> tuple[Layout, ...]:
-    """All layouts, for networks whose upsampling is fused from so many pixels up."""
+    """Return all layouts, for networks that fuse upsampling from a resolution up."""
     return (
         OWN,
         HIGAN,
@@ -228,4 +235,4 @@ def layouts(fused_from: int = FUSED_FROM) -> tuple[Layout, ...]:
 
 
 LAYOUTS = layouts()
-INCOMPLETE = (LERNAPPARAT_TRAINABLES, "lernapparat")  # store neither fixed noise nor, as a rule, the mean w
+INCOMPLETE = (LERNAPPARAT_TRAINABLES, "lernapparat")  # store no fixed noise, and rarely the mean w

@@ -15,21 +15,22 @@ NOISE = (".noise_strength", ".noise_const")
 def fill_missing(
     build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], *, fixed_noise: bool
 ) -> dict[str, Tensor]:
-    """Return the tensors that are added to those of a file before they are compared with the network.
+    """Return the tensors that complete those of a file.
 
-    - A network that was built without noise stores none: its strength is 0.
-    - Files without fixed noise get one, always the same. It is drawn only if all weights are there, so that
-      its size is not just a claim of the file.
+    - A network trained without noise stores no noise at all. Its noise strength is 0.
+    - A file without fixed noise gets one that is the same every time. It is drawn only if all weights are
+      present, so that a hostile file cannot state a size that exhausts the memory.
 
     Args:
         build: builds the network.
         tensors: of the file, by the names used here.
-        fixed_noise: whether files of this layout may lack it.
+        fixed_noise: whether files of this layout may lack the fixed noise.
     """
     try:
         with torch.device("meta"):
             expected = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
-    except (RuntimeError, ValueError, OverflowError):  # sizes too large to count: compare() reports them
+    # compare() reports sizes that torch cannot build.
+    except (RuntimeError, ValueError, OverflowError):
         return {}
     missing = {name: shape for name, shape in expected.items() if name not in tensors}
     if not any(name.endswith(NOISE) for name in tensors):

@@ -1,10 +1,10 @@
 """Build the layers of StyleGAN.
 
 Source: Karras et al. 2019, "A Style-Based Generator Architecture for Generative Adversarial Networks",
-section 2 and appendix C; equalised learning rate, pixel norm and upsampling are ProgressiveGAN's.
+section 2 and appendix C. Equalised learning rate, pixel norm and upsampling are those of ProgressiveGAN.
 
-`Network` holds the weights as published. `Mapping`, `Layer` and `Output` compute, with weights times their
-factors and with upsampling fused into the convolution that follows it.
+`Network` holds the weights as published. `Mapping`, `Layer` and `Output` compute with weights that are
+already multiplied by their gains, and with upsampling fused into the convolution that follows it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..shared.mapping import EPSILON, GAIN, LEAK
 
 
 class Dense(nn.Module):
-    """Hold weights (O, I) and bias (O,)."""
+    """Hold weights (O, I) and a bias (O,)."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -31,7 +31,14 @@ class Dense(nn.Module):
 
 
 class StoredMapping(nn.Module):
-    """Hold dense layers of the given sizes; `labels` (Y, Z) embeds classes, `w_avg` is the mean w."""
+    """Hold the mapping network: dense layers, the class embedding `labels` (Y, Z), and the mean w `w_avg`.
+
+    Args:
+        sizes: of the layers, from the inputs of the first to the outputs of the last.
+        classes: number of classes Y; 0 if unconditional.
+        z_dim: width Z of z.
+        mean: length of the mean w; 0 if there is none.
+    """
 
     w_avg: Tensor
 
@@ -45,7 +52,10 @@ class StoredMapping(nn.Module):
 
 
 class StoredLayer(nn.Module):
-    """Hold a convolution (O, I, 3, 3), except in the first layer, bias, noise and the affine (2 O, D)."""
+    """Hold a convolution (O, I, 3, 3), a bias (O,), noise, and the affine map (2 O, D) to styles.
+
+    The first layer, with `inputs` 0, has no convolution.
+    """
 
     noise_const: Tensor
 
@@ -60,7 +70,7 @@ class StoredLayer(nn.Module):
 
 
 class StoredOutput(nn.Module):
-    """Hold a convolution (3, I, 1, 1) to colours."""
+    """Hold the 1x1 convolution (colours, I, 1, 1) to RGB or grey."""
 
     def __init__(self, inputs: int, colours: int) -> None:
         super().__init__()
@@ -69,17 +79,17 @@ class StoredOutput(nn.Module):
 
 
 class StoredSynthesis(nn.Module):
-    """Hold a constant, two layers per resolution of the given widths, and the output of the last one."""
+    """Hold the learned constant (C, 4, 4), two layers per resolution, and the output layer."""
 
     def __init__(self, widths: Sequence[int], w_dim: int, colours: int) -> None:
         super().__init__()
         self.const = nn.Parameter(torch.ones(widths[0], 4, 4))
         self.layers = nn.ModuleList()
-        below = 0
+        previous = 0
         for level, width in enumerate(widths):
-            for inputs in (below, width):
+            for inputs in (previous, width):
                 self.layers.append(StoredLayer(inputs, width, w_dim, 4 * 2**level))
-            below = width
+            previous = width
         self.output = StoredOutput(widths[-1], colours)
 
 
@@ -88,12 +98,12 @@ class Network(nn.Module):
 
     Args:
         widths: channels at 4, 8, 16 ... pixels.
-        w_dim: length of the code that the affine of a layer reads.
-        mapping: sizes of the mapping network, from its inputs to its outputs.
-        classes: number of classes with an embedding, which is as wide as z.
-        z_dim: Z.
-        mean: size of the stored mean w; 0 if there is none.
-        colours: channels of the picture.
+        w_dim: width of the code that a layer reads.
+        mapping: sizes of the mapping network's layers, from its inputs to its outputs.
+        classes: number of classes Y; 0 if unconditional.
+        z_dim: width Z of z, and of the class embedding.
+        mean: length of the stored mean w; 0 if there is none.
+        colours: channels of the image.
     """
 
     def __init__(
@@ -113,7 +123,7 @@ class Network(nn.Module):
 
 
 class Linear(nn.Module):
-    """Apply a dense layer, with its weights times their factor."""
+    """Apply a dense layer whose weights are already multiplied by their gain."""
 
     weight: Tensor
     bias: Tensor
@@ -129,7 +139,10 @@ class Linear(nn.Module):
 
 
 class Mapping(nn.Module):
-    """Map z (N, Z) to w (N, D); the embedding of classes is appended to z and normalised with it."""
+    """Map z (N, Z) to w (N, D).
+
+    In conditional networks the class embedding is appended to z, and both are normalised together.
+    """
 
     labels: Tensor | None
 
@@ -144,17 +157,17 @@ class Mapping(nn.Module):
         if classes is not None:
             assert self.labels is not None
             z = torch.cat([z, classes @ self.labels], dim=1)  # (N, 2Z)
-        x = pixel_norm(z, EPSILON)
+        x = pixel_norm(z, EPSILON)  # (N, Z or 2Z)
         for layer in self.layers:
-            x = F.leaky_relu(layer(x), LEAK)
+            x = F.leaky_relu(layer(x), LEAK)  # (N, width); (N, D) at the end
         return x
 
 
 class _Blur(torch.autograd.Function):
     """Apply the filter [1, 2, 1] x [1, 2, 1] / 16 to every channel, and add the bias.
 
-    Autograd's gradient of a depthwise convolution is several times slower on a CPU. The filter is symmetric,
-    so its gradient is the same filter.
+    The gradient is written out, because autograd's is several times slower on a CPU. The filter is
+    symmetric, so the gradient applies the same filter.
     """
 
     @staticmethod
@@ -169,7 +182,7 @@ class _Blur(torch.autograd.Function):
 
 
 def binomial() -> Tensor:
-    """Return the low-pass filter after upsampling, (3, 3), with sum 1."""
+    """Return the low-pass filter [1, 2, 1] x [1, 2, 1] / 16, (3, 3), that follows upsampling."""
     row = torch.tensor([0.25, 0.5, 0.25])
     return torch.outer(row, row)
 
@@ -183,10 +196,10 @@ def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         shift: y_b, (N, C).
     """
     mean = x.mean(dim=(2, 3), keepdim=True, dtype=torch.float32)  # (N, C, 1, 1)
-    # In two steps, because E[x^2] - E[x]^2 cancels where a channel is nearly constant.
+    # In two steps, because E[x^2] - E[x]^2 loses all digits where a channel is nearly constant.
     x = x - mean.to(x.dtype)
     variance = x.float().square().mean(dim=(2, 3))  # (N, C)
-    factor = scale * torch.rsqrt(variance + EPSILON)
+    factor = scale * torch.rsqrt(variance + EPSILON)  # (N, C)
     return torch.addcmul(shift[:, :, None, None].to(x.dtype), x, factor[:, :, None, None].to(x.dtype))
 
 
@@ -195,7 +208,7 @@ class Layer(nn.Module):
 
     Args:
         stored: the layer as published.
-        up: whether it doubles the size; the filter follows its convolution.
+        up: whether it doubles the size; a low-pass filter then follows the convolution.
     """
 
     weight: Tensor | None
@@ -221,11 +234,12 @@ class Layer(nn.Module):
         """Map x (N, I, h, w) with style (N, 2 O) and unscaled noise (N or 1, 1, H, W) to (N, O, H, W)."""
         bias = self.bias.to(x.dtype)
         if self.weight is None:
-            x = x + bias[:, None, None]
+            x = x + bias[:, None, None]  # (N, O, h, w)
         elif self.blur is None:
-            x = F.conv2d(x, self.weight.to(x.dtype), bias, padding=1)
+            x = F.conv2d(x, self.weight.to(x.dtype), bias, padding=1)  # (N, O, h, w)
         else:
             x = F.conv_transpose2d(x, self.weight.to(x.dtype), stride=2, padding=1)  # (N, O, 2h, 2w)
+            # (N, O, 2h, 2w)
             x = _Blur.apply(x, self.blur.to(x.dtype), bias)  # type: ignore[no-untyped-call]
         if noise is not None:
             x = torch.addcmul(x, noise.to(x.dtype), self.noise_strength.to(x.dtype))
@@ -235,7 +249,7 @@ class Layer(nn.Module):
 
 
 class Output(nn.Module):
-    """Apply the 1x1 convolution to colours."""
+    """Apply the 1x1 convolution to RGB or grey."""
 
     weight: Tensor
     bias: Tensor

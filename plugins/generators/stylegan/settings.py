@@ -1,4 +1,4 @@
-"""Read the stored settings of a StyleGAN, from this project's header or NVIDIA's arguments."""
+"""Read the stored settings of a StyleGAN, from the header of this package or NVIDIA's arguments."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ....core.errors import CheckpointError
 from ....core.messages import shown
 from .layouts import FUSED_FROM
 
-# NVIDIA's arguments of which one value is supported, the default.
-_ONLY: dict[str, object] = {
+# NVIDIA's arguments of which only the default is supported.
+_SUPPORTED: dict[str, object] = {
     "nonlinearity": "lrelu",
     "mapping_nonlinearity": "lrelu",
     "normalize_latents": True,
@@ -30,9 +30,9 @@ class StoredSettings:
     """Hold the settings that shapes do not show.
 
     Attributes:
-        fused_from: pixels from which upsampling is fused with its convolution.
-        lr_multiplier: factor of the mapping's stored weights.
-        tanh: whether it is applied to the image; None if nothing is stored.
+        fused_from: resolution from which upsampling is fused with the convolution that follows it.
+        lr_multiplier: factor of the mapping network's stored weights.
+        tanh: whether tanh is applied to the image; None if the file does not store it.
         without_mean: whether the file states that it has no mean w.
     """
 
@@ -46,7 +46,7 @@ def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
     """Read the settings of a part of a checkpoint.
 
     Raises:
-        CheckpointError: they are invalid, or of a network that is not supported.
+        CheckpointError: a setting is invalid or not supported.
     """
     network = settings.get("network")
     if isinstance(network, Mapping):
@@ -58,7 +58,7 @@ def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
             tanh=tanh,
             without_mean=network.get("mean") == 0,
         )
-    for name, value in _ONLY.items():
+    for name, value in _SUPPORTED.items():
         if settings.get(name, value) != value:
             raise CheckpointError(
                 f"this StyleGAN was built with {name} = {shown(settings[name])}; "
@@ -79,11 +79,11 @@ def _sequence(value: object) -> list[object]:
 
 
 def _fused_from(fused: object) -> int:
-    """NVIDIA's `fused_scale`: always, never, or `auto`."""
+    """Return the resolution from which NVIDIA's `fused_scale` fuses upsampling."""
     if fused is True:
         return 8
     if fused is False:
-        return 2**30
+        return 2**30  # above any resolution: never
     if fused == "auto":
         return FUSED_FROM
     raise CheckpointError(f"fused_scale stored in the file is {shown(fused)}, expected true, false or 'auto'")

@@ -1,4 +1,4 @@
-"""Infer the architecture of a StyleGAN2 from the shapes of its tensors and stored settings."""
+"""Infer the architecture of a StyleGAN2 from the shapes of its tensors and its stored settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ from .settings import StoredSettings, read_settings
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of a network; `channels` maps each resolution to its width, the rest is as in Network."""
+    """Hold the sizes and options of a network, the arguments of network.Network.
+
+    Attributes:
+        channels: maps each resolution to its width.
+        clamp: limit of the absolute output of convolutions, or None.
+    """
 
     channels: dict[int, int]
     z_dim: int
@@ -40,21 +45,21 @@ class Architecture:
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
-        """From asdict(), which may have been JSON in between."""
+        """Build an architecture from the values of asdict(), which may have passed through JSON."""
         return cls(**{**values, "channels": {int(size): width for size, width in values["channels"].items()}})
 
     @property
     def resolution(self) -> int:
-        """Width and height of the images."""
+        """Width and height of the images in pixels."""
         return max(self.channels)
 
     @property
     def layers(self) -> int:
-        """L: two per resolution, 2 log2(resolution) - 2."""
+        """Number of layers L, two per resolution: 2 log2(resolution) - 2."""
         return 2 * len(self.channels)
 
     def build(self) -> Network:
-        """The network, with new weights."""
+        """Build the network, with new weights."""
         return Network(
             self.channels,
             self.z_dim,
@@ -72,15 +77,15 @@ class Architecture:
 
 
 def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 1) -> Architecture:
-    """The architecture behind NVIDIA's tensor names.
+    """Infer the architecture from the shapes of translated tensors.
 
     Args:
         shapes: by NVIDIA's names.
-        stored: what the file says besides its tensors.
-        means: how many mean w a network has when none is there: 1, so that it is missing, or 0.
+        stored: the settings stored in the file.
+        means: number of mean w of a network that stores none: 1 if that is a fault of the file, else 0.
 
     Raises:
-        CheckpointError: tensors that decide about it are missing, or it is one that is not supported.
+        CheckpointError: tensors that determine the architecture are missing, or it is not supported.
     """
     stored = stored or StoredSettings()
     channels = {
@@ -94,22 +99,22 @@ def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 
     sizes = [4 * 2**i for i in range(len(channels))]
     if not channels or sorted(channels) != sizes:
         raise CheckpointError(
-            "a StyleGAN2 has blocks for 4, 8, 16 ... pixels; "
-            f"this file has them for {sorted(channels) or 'none'}"
+            "a StyleGAN2 has blocks for 4, 8, 16 ... pixels, "
+            f"but this file has blocks for {sorted(channels) or 'none'}"
         )
     if not mapping or mapping != list(range(len(mapping))):
         raise CheckpointError(
-            f"a StyleGAN2 has mapping layers 0, 1, 2 ...; this file has {mapping or 'none'}"
+            f"a StyleGAN2 has mapping layers 0, 1, 2 ..., but this file has {mapping or 'none'}"
         )
     try:
         classes, embedding, joined = _classes(shapes)
-        first = shapes["mapping.fc0.weight"]
-        found = Architecture(
+        mapping_width, mapping_inputs = shapes["mapping.fc0.weight"]
+        architecture = Architecture(
             channels=dict(sorted(channels.items())),
-            z_dim=first[1] - embedding - joined,
+            z_dim=mapping_inputs - embedding - joined,
             w_dim=shapes["synthesis.b4.conv1.affine.weight"][1],
             mapping_layers=len(mapping),
-            mapping_width=first[0],
+            mapping_width=mapping_width,
             classes=classes,
             clamp=stored.clamp,
             embedding=embedding,
@@ -120,18 +125,21 @@ def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 
             means=_means(shapes, 2 * len(sizes), means),
         )
     except KeyError as error:
-        raise CheckpointError(f"a StyleGAN2 generator without {error}") from None
+        raise CheckpointError(f"this StyleGAN2 lacks the tensor {error}") from None
     except (IndexError, ValueError):
         raise CheckpointError(
-            "a StyleGAN2 generator in which a tensor that decides about its sizes has too few dimensions"
+            "a tensor that determines the sizes of this StyleGAN2 has the wrong number of dimensions"
         ) from None
-    if min(found.z_dim, found.w_dim, found.mapping_width, *channels.values()) < 1:
-        raise CheckpointError(f"a StyleGAN2 whose sizes do not go together: {asdict(found)}")
-    return found
+    if min(architecture.z_dim, architecture.w_dim, mapping_width, *channels.values()) < 1:
+        raise CheckpointError(f"the sizes of this StyleGAN2 are inconsistent: {asdict(architecture)}")
+    return architecture
 
 
 def _classes(shapes: Shapes) -> tuple[int, int, int]:
-    """How many classes there are, the width of their embedding, and of what is joined to z instead."""
+    """Return the number of classes, the width of their embedding, and that of the class vector joined to z.
+
+    One of the two widths is 0: see shared.mapping.Mapping.
+    """
     if "mapping.label_weight" in shapes:
         classes, width = shapes["mapping.label_weight"][:2]
         return classes, 0, width
@@ -142,6 +150,7 @@ def _classes(shapes: Shapes) -> tuple[int, int, int]:
 
 
 def _kind(shapes: Shapes, sizes: list[int]) -> Kind:
+    """Return the form of the network, which shows in its blocks of these sizes: see Network."""
     if any(f"synthesis.b{size}.skip.weight" in shapes for size in sizes):
         return "resnet"
     return (
@@ -151,22 +160,25 @@ def _kind(shapes: Shapes, sizes: list[int]) -> Kind:
     )
 
 
-def _means(shapes: Shapes, layers: int, otherwise: int) -> int:
+def _means(shapes: Shapes, layers: int, default: int) -> int:
+    """Return the number of stored mean w: L or 1, and `default` if none is stored."""
     if "mapping.w_avg" not in shapes:
-        return otherwise
+        return default
     shape = shapes["mapping.w_avg"]
     return layers if len(shape) == 2 and shape[0] == layers else 1
 
 
-def _colours(found: int) -> int:
-    if found not in (1, 3):
+def _colours(channels: int) -> int:
+    """Return the channels of the image, which must be 1 or 3."""
+    if channels not in (1, 3):
         raise CheckpointError(
-            f"this StyleGAN2 makes images of {found} channels; those of 3, and of 1 for grey, are supported"
+            f"the images of this StyleGAN2 have {channels} channels; expected 3, or 1 for grey images"
         )
-    return found
+    return channels
 
 
 def _taps(shapes: Shapes, stored: StoredSettings) -> int:
+    """Return the width of the low-pass filters."""
     shape = next(
         (shapes[name] for name in sorted(shapes) if name.endswith(".resample_filter")),
         (len(stored.taps),) * 2,
@@ -174,16 +186,16 @@ def _taps(shapes: Shapes, stored: StoredSettings) -> int:
     if len(shape) != 2 or shape[0] != shape[1] or shape[0] % 2 or not 2 <= shape[0] <= 16:
         raise CheckpointError(
             f"this StyleGAN2 has low-pass filters of the shape {shape}; "
-            "square ones of even width are supported"
+            "only square filters of even width are supported"
         )
     return shape[0]
 
 
 def examine(part: Part) -> Examined | None:
-    """Sizes, classes and weights of a StyleGAN2 in any layout; None if it is in none.
+    """Return the sizes, classes and weights of a StyleGAN2 in any layout; None if no layout fits.
 
     Raises:
-        CheckpointError: tensors or settings that decide about the architecture are missing or senseless.
+        CheckpointError: tensors or settings that determine the architecture are missing or invalid.
     """
     layout = find(LAYOUTS, part.tensors)
     if layout is None:
@@ -193,7 +205,7 @@ def examine(part: Part) -> Examined | None:
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     stored = read_settings(part.settings)
     architecture = infer(shapes, stored, means=0 if layout.name in WITHOUT_MEAN or stored.without_mean else 1)
-    compare(architecture.build, tensors, translated.origin)  # refuses sizes that no network has
+    compare(architecture.build, tensors, translated.origin)  # raises if torch cannot build such a network
     with torch.device("meta"):
         network = architecture.build()
     tensors = {

@@ -27,11 +27,11 @@ from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .network import RESIDUAL_GAIN, Block, SynthesisLayer, ToRGB, upsample_rgb
 
-MEAN_SAMPLES = 10_000  # of z, for the mean w of networks that store none
+MEAN_SAMPLES = 10_000  # z over which w is averaged if the file stores no mean w
 
 
 class _Module(NamedTuple):
-    """Hold the module of a stratum, with its block and resolution."""
+    """Hold the module of a stratum, its block, and its resolution."""
 
     block: Block
     module: SynthesisLayer | ToRGB
@@ -41,13 +41,13 @@ class _Module(NamedTuple):
 class StyleGAN2(Generator):
     """Run StyleGAN2 (Karras et al. 2020) in any of its three forms, with L = 2 log2(resolution) - 2 layers.
 
-    Layer 2b drives the second convolution of resolution 4 * 2^b, layer 2b - 1 the first; the ToRGB
-    of a resolution shares its layer with the next resolution's first convolution, as in NVIDIA's
-    PyTorch release. Networks with residual blocks, and those without skip connections, have one ToRGB.
+    Layer 2b - 1 controls the first convolution of resolution 4 * 2^b, layer 2b the second. As in NVIDIA's
+    PyTorch release, the ToRGB of a resolution shares its layer with the first convolution of the next one.
+    Only networks with skip connections have a ToRGB at every resolution; the others have one at the end.
     """
 
     class Config(StyleConfig):
-        """Hold checkpoint, truncation, noise and classes."""
+        """Set checkpoint, truncation, noise and classes."""
 
     config: Config
     judges_range = False  # any weights are accepted
@@ -104,20 +104,20 @@ class StyleGAN2(Generator):
 
     @property
     def layer_scale(self) -> NDArray[np.float32]:
-        """Psi on the truncated layers and 1 elsewhere, (L,)."""
+        """Truncation factors (L,): psi on the truncated layers, 1 on the others."""
         return self._scale
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
-        """Layers by group: bottom is 4 pixels, top the final resolution, lower and upper share the rest."""
+        """Layers by group: bottom (4 pixels), lower, upper, top (the final resolution)."""
         return resolution_groups(self.card.resolution)
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Draw normal z (n, Z), and for conditional networks a configured class each, uniformly."""
+        """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
         return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Map z (N, Z), and classes (N,) or weights (N, Y) of conditional networks, to w (N, D)."""
+        """Map z (N, Z) to w (N, D); conditional networks also need classes (N,) or weights (N, Y)."""
         w: Tensor = self.network.mapping(z, self._classes.weights(condition, z))
         return w
 
@@ -126,13 +126,13 @@ class StyleGAN2(Generator):
         return truncation.truncate(w, self._mean, self._scale)
 
     def begin(self, inputs: Inputs) -> State:
-        """Return the learned constant, (N, C, 4, 4), and the keys of fresh noise if it is used."""
+        """Return the learned constant (N, C, 4, 4), and the keys (N, 2) of fresh noise if it is used."""
         const = self.network.block(4).const.to(compute_dtype(self.device))
         x = const.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         return State(x, kept={"noise": noise.keys(inputs)} if self.config.noise == "fresh" else {})
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
-        """Apply a modulated convolution, or add ToRGB to the upsampled sum of colours."""
+        """Apply a modulated convolution, or add the output of ToRGB to the upsampled RGB so far."""
         entry = self._modules[s]
         assert state.x is not None
         with torch.autocast(self.device.type, enabled=False):
@@ -140,8 +140,9 @@ class StyleGAN2(Generator):
                 assert code is not None
                 style = entry.module.affine(code.float())  # (N, C_s)
             if isinstance(entry.module, ToRGB):
-                y = entry.module(state.x, style, self.architecture.clamp)
-                rgb = y if state.rgb is None else upsample_rgb(state.rgb, entry.block.resample_filter) + y
+                rgb = entry.module(state.x, style, self.architecture.clamp)  # (N, colours, H, W)
+                if state.rgb is not None:
+                    rgb = upsample_rgb(state.rgb, entry.block.resample_filter) + rgb
                 return State(state.x, rgb, state.kept)
             x: Tensor = entry.module(state.x, style, self._noise(s, entry, state), self.architecture.clamp)
             if not entry.block.has_residual:
@@ -160,20 +161,20 @@ class StyleGAN2(Generator):
         return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
-        """Return the affine's styles for codes (N, D), (N, C_s)."""
+        """Map codes (N, D) to the styles (N, C_s) of a stratum."""
         style: Tensor = self._modules[s].module.affine(code)
         return style
 
     def style_weights(self, s: int) -> Tensor | None:
-        """Return the affine's weights (C_s, D), with the equalised learning rate applied."""
+        """Return the matrix (C_s, D) from codes to styles, with the equalised learning rate applied."""
         weight: Tensor = self._modules[s].module.affine.weight
         scaled: Tensor = weight / weight.shape[1] ** 0.5
         return scaled
 
     def _mean_w(self) -> Tensor:
-        """Return the mean w (D,), or one for each layer (L, D).
+        """Return the mean w, (D,) or (L, D).
 
-        If the file stores none and truncation needs it, it is the mean over 10,000 fixed z.
+        If the file stores none and truncation needs it, average w over MEAN_SAMPLES fixed z.
         """
         if self.architecture.means:
             return self.network.mapping.w_avg

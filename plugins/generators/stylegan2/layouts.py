@@ -1,8 +1,8 @@
-"""The names under which StyleGAN2 is published, each with the rules that lead to NVIDIA's PyTorch names.
+"""Define the layouts in which StyleGAN2 is published, with rules that translate their tensor names.
 
-What differs besides names: TensorFlow and its ports store convolutions as (kh, kw, in, out), those
-that double the size are turned by half a turn, biases of style affines are stored minus one, and
-low-pass filters times four.
+The names used here are those of NVIDIA's PyTorch release. TensorFlow and its ports also store tensors in
+another form: convolutions as (k, k, I, O), those that double the size rotated by 180 degrees, biases of style
+affines minus 1, and low-pass filters times 4.
 """
 
 from __future__ import annotations
@@ -15,25 +15,27 @@ from ..shared.layouts import Change, Layout, Naming, Rule
 
 
 def _conv(i: int) -> str:
-    """Our name of convolution i, counted from the lowest."""
+    """Return the name of convolution i, counted from the lowest resolution."""
     return "synthesis.b4.conv1" if i == 0 else f"synthesis.b{8 << (i - 1) // 2}.conv{(i - 1) % 2}"
 
 
 def _numbered(leaf: str, *, start: int = 0) -> Naming:
-    """Names of a convolution's tensors; the pattern's group is its number."""
+    """Return a naming for the tensor `leaf` of a convolution, whose number minus `start` is group 1."""
     return lambda match: f"{_conv(int(match[1]) + start)}.{leaf}"
 
 
 def _of_block(leaf: str, *, start: int = 0) -> Naming:
-    """Names of a block's tensors; the pattern's group is the block's number."""
+    """Return a naming for the tensor `leaf` of a block, whose number minus `start` is group 1."""
     return lambda match: f"synthesis.b{4 << (int(match[1]) + start)}.{leaf}"
 
 
 def _first(t: Tensor) -> Tensor:
-    return t[0] if t.shape[:1] == (1,) else t  # any other is told to be of the wrong shape
+    """Drop a leading axis of 1."""
+    return t[0] if t.shape[:1] == (1,) else t  # compare() reports any other shape
 
 
 def _plane(t: Tensor) -> Tensor:
+    """Return noise (1, 1, H, W) as (H, W)."""
     return t[0, 0] if t.shape[:2] == (1, 1) else t
 
 
@@ -45,15 +47,18 @@ def _plus_one(t: Tensor) -> Tensor:
     return t + 1.0
 
 
-def _turned(t: Tensor) -> Tensor:
+def _rotated(t: Tensor) -> Tensor:
+    """Rotate the kernel of a convolution (O, I, k, k) by 180 degrees."""
     return t.flip(2, 3)
 
 
 def _hwio(t: Tensor) -> Tensor:
+    """Reorder a convolution from (k, k, I, O) to (O, I, k, k)."""
     return t.permute(3, 2, 0, 1)
 
 
-def _hwio_turned(t: Tensor) -> Tensor:
+def _hwio_rotated(t: Tensor) -> Tensor:
+    """Reorder a convolution from (k, k, I, O) to (O, I, k, k), and rotate its kernel by 180 degrees."""
     return t.permute(3, 2, 0, 1).flip(2, 3)
 
 
@@ -62,15 +67,17 @@ def _scalar(t: Tensor) -> Tensor:
 
 
 def _vector(t: Tensor) -> Tensor:
+    """Return a bias (1, O, 1, 1) as (O,)."""
     return t[0, :, 0, 0] if t.shape[::2] == (1, 1) and t.shape[3:] == (1,) else t
 
 
 def _kernel(t: Tensor) -> Tensor:
+    """Return a low-pass filter (..., K, K), stored times 4, as (K, K)."""
     return t.reshape(t.shape[-2:]) / 4.0
 
 
 def _mean(t: Tensor) -> Tensor:
-    """(D,), (1, D) or (L, D): one row where all are the same."""
+    """Return a mean w (D,), (1, D) or (L, D) as (D,) if all rows are equal, else as (L, D)."""
     rows = t.reshape(-1, t.shape[-1])
     return rows[0] if bool((rows == rows[0]).all()) else rows
 
@@ -85,7 +92,7 @@ NVIDIA = Layout(
 def _genforce(
     dense: str, style: str, up: Change, flat: Change | None, colours: Change | None
 ) -> tuple[Rule, ...]:
-    """Return rules of HiGAN's lab; two generations store weights differently under similar names."""
+    """Return the rules of HiGAN and GenForce, which store weights differently under similar names."""
     layer, output = r"synthesis\.layer(\d{1,2})\.", r"synthesis\.output(\d{1,2})\."
     return (
         Rule(rf"mapping\.dense(\d{{1,2}})\.{dense}", r"mapping.fc\1.weight"),
@@ -118,7 +125,7 @@ HIGAN = Layout(
         r"synthesis\.early_layer\.const",
         r"synthesis\.layer0\.style\.fc\.weight",
     ),
-    rules=_genforce(r"fc\.weight", r"style\.fc\.weight", _hwio_turned, _hwio, _hwio),
+    rules=_genforce(r"fc\.weight", r"style\.fc\.weight", _hwio_rotated, _hwio, _hwio),
 )
 GENFORCE = Layout(
     "GenForce",
@@ -127,12 +134,12 @@ GENFORCE = Layout(
         r"synthesis\.early_layer\.const",
         r"synthesis\.layer0\.style\.weight",
     ),
-    rules=_genforce("weight", r"style\.weight", _turned, None, None),
+    rules=_genforce("weight", r"style\.weight", _rotated, None, None),
 )
 
 
 def _rosinality(start: str, weight: str, style: str, noise: str, dense: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    """Return rules of rosinality and its derivatives; every convolution has a leading axis of 1."""
+    """Return the rules of rosinality and its derivatives, where convolutions have a leading axis of 1."""
 
     def conv(pattern: str, leaf: str, change: Change | None = None) -> tuple[Rule, Rule]:
         return Rule(rf"{start}conv1\.{pattern}", f"{_conv(0)}.{leaf}", change), Rule(
@@ -164,7 +171,7 @@ def _rosinality(start: str, weight: str, style: str, noise: str, dense: tuple[Ru
 
 
 def _shifted(leaf: str) -> Naming:
-    """Mapping layers are counted from 1, after the normalisation."""
+    """Return a naming for mapping layers, which these layouts count from 1, after the normalisation."""
     return lambda match: f"mapping.fc{int(match[1]) - 1}.{leaf}"
 
 
@@ -191,7 +198,7 @@ ROSINALITY = Layout(
         Rule(r"noises\.noise_(\d{1,2})", _numbered("noise_const"), _plane),
     ),
 )
-# Published files of mmagic keep the `module.` of the wrapper that averages weights.
+# Files of mmagic keep the prefix `module.` of the wrapper that averages weights.
 MMGENERATION = Layout(
     "mmgeneration",
     signature=(
@@ -218,7 +225,7 @@ MMGENERATION = Layout(
 
 
 def _tensorflow(match: re.Match[str]) -> str:
-    """The convolution or ToRGB that `8x8/Conv0_up/` names."""
+    """Return the name of the convolution or ToRGB that TensorFlow calls, for example, `8x8/Conv0_up/`."""
     return f"synthesis.b{match[1]}.{_TENSORFLOW[match[2]]}"
 
 
@@ -245,10 +252,10 @@ TENSORFLOW = Layout(
         Rule(
             r"(?:synthesis/)?(\d{1,4})x\1/(Conv0_up)/weight",
             lambda m: f"{_tensorflow(m)}.weight",
-            _hwio_turned,
+            _hwio_rotated,
         ),
         Rule(
-            r"(?:synthesis/)?(\d{1,4})x\1/(Skip)/weight", lambda m: f"{_tensorflow(m)}.weight", _hwio_turned
+            r"(?:synthesis/)?(\d{1,4})x\1/(Skip)/weight", lambda m: f"{_tensorflow(m)}.weight", _hwio_rotated
         ),
         Rule(_LAYER + "weight", lambda m: f"{_tensorflow(m)}.weight", _hwio),
         Rule(_LAYER + "bias", lambda m: f"{_tensorflow(m)}.bias"),
@@ -259,4 +266,4 @@ TENSORFLOW = Layout(
 )
 
 LAYOUTS = (NVIDIA, HIGAN, GENFORCE, ROSINALITY, MMGENERATION, TENSORFLOW)
-WITHOUT_MEAN = (ROSINALITY.name, MMGENERATION.name)  # they may come without a mean w
+WITHOUT_MEAN = (ROSINALITY.name, MMGENERATION.name)  # layouts that may lack the mean w

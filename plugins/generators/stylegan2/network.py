@@ -30,9 +30,9 @@ def fir_kernel(taps: Sequence[float] = TAPS) -> Tensor:
 
 
 class _Smooth(torch.autograd.Function):
-    """Apply a depthwise filter whose gradient is again a depthwise filter.
+    """Apply a depthwise filter (K, K).
 
-    Autograd's gradient of a depthwise convolution is several times slower on a CPU.
+    The gradient is written out as a depthwise filter, because autograd's is several times slower on a CPU.
     """
 
     @staticmethod
@@ -126,7 +126,7 @@ class SynthesisLayer(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Apply a modulated 1x1 convolution to the colours, without demodulation."""
+    """Apply a modulated 1x1 convolution to RGB or grey, without demodulation."""
 
     def __init__(self, inputs: int, w_dim: int, colours: int = 3) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(colours))
 
     def forward(self, x: Tensor, style: Tensor, clamp: float | None = None) -> Tensor:
-        """Map x (N, I, H, W) with the affine's style (N, I) to float32 (N, 3, H, W)."""
+        """Map x (N, I, H, W) with style (N, I) to float32 (N, colours, H, W)."""
         gain = 1.0 / math.sqrt(self.weight.shape[1])
         x = x * (style * gain)[:, :, None, None].to(x.dtype)  # (N, I, H, W)
         rgb = F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype)).float()
@@ -143,7 +143,7 @@ class ToRGB(nn.Module):
 
 
 class Residual(nn.Module):
-    """Represent the skip branch of a residual block: a 1x1 convolution and upsampling."""
+    """Apply the skip branch of a residual block: a 1x1 convolution and upsampling."""
 
     resample_filter: Tensor
 
@@ -159,9 +159,10 @@ class Residual(nn.Module):
 
 
 class Block(nn.Module):
-    """Hold the layers of one resolution: `const` and conv1 at the lowest, conv0 and conv1 above; then ToRGB.
+    """Hold the layers of one resolution: conv0, conv1 and ToRGB.
 
-    Only networks with skip connections have a ToRGB below the last resolution.
+    The lowest resolution, with `inputs` 0, has the learned constant (C, 4, 4) in place of conv0. Below the
+    last resolution only networks with skip connections have a ToRGB.
     """
 
     resample_filter: Tensor
@@ -219,21 +220,22 @@ class Synthesis(nn.Module):
 
 
 class Network(nn.Module):
-    """Hold mapping and synthesis: the module whose state dict a checkpoint stores.
+    """Hold mapping and synthesis networks, whose state dict a checkpoint stores.
 
     Args:
-        channels: resolution to width.
-        z_dim, w_dim: sizes of z and w.
-        mapping_layers: of the mapping network.
-        classes: 0 if unconditional.
-        mapping_width: of its hidden layers; None is w_dim.
-        embedding: width of the class embedding; None is w_dim, 0 joins classes to z before it is normalised.
-        lr_multiplier: factor of the mapping's stored weights.
-        kind: `skip` adds the colours of all blocks; `resnet` (residual blocks) and `orig` (plain ones) take
-            those of the last block only.
-        colours: channels of an image.
+        channels: maps each resolution to its width.
+        z_dim, w_dim: widths Z of z and D of w.
+        mapping_layers: number of layers of the mapping network.
+        classes: number of classes Y; 0 if unconditional.
+        mapping_width: width of the mapping network's hidden layers; None is w_dim.
+        embedding: width of the class embedding; None is w_dim. With 0 a class vector (Z,) is joined to z
+            before both are normalised.
+        lr_multiplier: factor of the mapping network's stored weights.
+        kind: `skip` sums the RGB of all blocks; `resnet` (residual blocks) and `orig` (plain ones) take that
+            of the last block.
+        colours: channels of the image.
         taps: width of the low-pass filter, an even number.
-        means: 1 for one mean w, L for a mean of each layer, 0 for none.
+        means: number of stored mean w: 1, L for one per layer, or 0.
     """
 
     def __init__(
@@ -280,5 +282,5 @@ class Network(nn.Module):
 
 
 def _taps(number: int) -> Sequence[float]:
-    """Return the filter taps of a new network; widths other than 4 get ones, which loading replaces."""
+    """Return placeholder taps for a low-pass filter, which loading replaces if there are not 4."""
     return TAPS if number == len(TAPS) else (1.0,) * number

@@ -1,4 +1,4 @@
-"""Read the stored settings of a StyleGAN2, from this project's header or NVIDIA's arguments."""
+"""Read the stored settings of a StyleGAN2, from the header of this package or NVIDIA's arguments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ....core.errors import CheckpointError
 from ....core.messages import shown
 from .network import TAPS
 
-# The arguments of NVIDIA's networks, by the name they have in TensorFlow and in PyTorch.
+# Places of NVIDIA's arguments, in PyTorch and in TensorFlow: a nested dictionary, or "" for none, and a key.
 _ACTIVATIONS = (
     ("mapping_kwargs", "activation"),
     ("synthesis_kwargs", "activation"),
@@ -28,7 +28,7 @@ class StoredSettings:
 
     Attributes:
         clamp: limit of the absolute output of convolutions.
-        lr_multiplier: factor of the mapping's stored weights.
+        lr_multiplier: factor of the mapping network's stored weights.
         taps: of the low-pass filter, for files that do not store it.
         without_mean: whether the file states that it has no mean w.
     """
@@ -43,12 +43,12 @@ def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
     """Read the settings of a part of a checkpoint.
 
     Raises:
-        CheckpointError: they are invalid, or of a network that is not supported.
+        CheckpointError: a setting is invalid or not supported.
     """
     for activation in _values(settings, _ACTIVATIONS):
         if activation != "lrelu":
             raise CheckpointError(
-                f"this StyleGAN2 uses the activation {shown(activation)}; leaky ReLU is supported"
+                f"this StyleGAN2 uses the activation {shown(activation)}; only leaky ReLU is supported"
             )
     if settings.get("normalize_latents") is False:
         raise CheckpointError("this StyleGAN2 does not normalise its latents; that is not supported")
@@ -62,7 +62,7 @@ def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
     ):
         raise CheckpointError(
             f"this StyleGAN2 has the low-pass filter {shown(taps)}; "
-            "symmetric ones such as [1, 3, 3, 1] are supported"
+            "only symmetric filters, such as [1, 3, 3, 1], are supported"
         )
     return StoredSettings(
         clamp=next((_number("conv_clamp", value) for value in _values(settings, _CLAMP)), None),
@@ -73,10 +73,10 @@ def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
 
 
 def _values(settings: Mapping[str, Any], places: tuple[tuple[str, str], ...]) -> Iterator[Any]:
-    """Yield the values at these places, each a key or a nested dictionary's name and a key, except None."""
-    for nest, key in places:
-        inside = settings.get(nest) if nest else settings
-        value = inside.get(key) if isinstance(inside, Mapping) else None
+    """Yield the values at these places, except None."""
+    for section_name, key in places:
+        section = settings.get(section_name) if section_name else settings
+        value = section.get(key) if isinstance(section, Mapping) else None
         if value is not None:
             yield value
 
@@ -85,7 +85,8 @@ def _is_positive(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0.0 < value < float("inf")
 
 
-def _number(what: str, value: Any) -> float:
+def _number(setting: str, value: Any) -> float:
+    """Return a positive setting as a float."""
     if not _is_positive(value):
-        raise CheckpointError(f"{what} stored in the file is {shown(value)}, expected a number above 0")
+        raise CheckpointError(f"{setting} stored in the file is {shown(value)}, expected a number above 0")
     return float(value)

@@ -1,4 +1,4 @@
-"""Infer the architecture of a StyleGAN3 from its tensors and stored settings."""
+"""Infer the architecture of a StyleGAN3 from its tensors and its stored settings."""
 
 from __future__ import annotations
 
@@ -19,28 +19,31 @@ from ..shared.mapping import Mapping
 from ..shared.state_dicts import describe_checkpoint
 from .layouts import LAYOUTS
 from .network import LayerSizes, Network, Synthesis
-from .sampling import FILTER, Sampling, by_settings, by_shapes, number
+from .sampling import MAX_TAPS, Sampling, number, sampling_from_settings, sampling_from_shapes
 
 CLAMP = 256.0
 SCALE = 0.25
 LAYER = r"synthesis\.L(\d{1,3})_(\d{1,6})_(\d{1,6})"
 
-SIZE = 2**20  # of anything in a stored architecture
-DEPTH = 100  # layers of the mapping, or of the synthesis
+MAX_SIZE = 2**20  # of every number in a stored architecture
+MAX_DEPTH = 100  # layers of the mapping network, or of the synthesis network
 Shapes = MappingType[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a network is built from.
+    """Hold the sizes and options of a network.
 
     Attributes:
+        z_dim, w_dim: widths Z of z and D of w.
+        mapping_layers, mapping_width: number of layers of the mapping network, and width of hidden ones.
+        classes: number of classes Y; 0 if unconditional.
         layers: L0, L1, ..., the last of which is ToRGB.
-        rates: of those layers, in samples per width of the picture.
-        bandwidth: of the Fourier features, in cycles per width of the picture.
-        output_scale: from what the last layer gives to [-1, 1].
-        clamp: of what layers give, or None.
-        lr_multiplier: by which the mapping's stored weights are too large.
+        rates: sampling rate of each layer's output, in samples per image width.
+        bandwidth: of the Fourier features, in cycles per image width.
+        output_scale: factor that brings the output of the last layer to [-1, 1].
+        clamp: limit of the absolute output of layers, or None.
+        lr_multiplier: factor of the mapping network's stored weights.
     """
 
     z_dim: int
@@ -57,54 +60,57 @@ class Architecture:
 
     @classmethod
     def from_plain(cls, values: MappingType[str, Any]) -> Self:
-        """From asdict(), which may have been JSON in between.
+        """Build an architecture from the values of asdict(), which may have passed through JSON.
 
         Raises:
-            CheckpointError: it is something else.
+            CheckpointError: they are not those of a StyleGAN3.
         """
         try:
-            found = TypeAdapter(cls).validate_python(dict(values))
+            architecture = TypeAdapter(cls).validate_python(dict(values))
         except ValidationError as error:
             first = error.errors()[0]
             reason = reason_of(first["type"], first["msg"], first.get("ctx", {}))
             raise CheckpointError(
                 f"the architecture stored in the file: {'.'.join(str(p) for p in first['loc'])}: {reason}"
             ) from None
-        counts = [found.z_dim, found.w_dim, found.mapping_layers, found.mapping_width, *found.rates]
-        counts += [
-            value
-            for layer in found.layers
-            for name, value in asdict(layer).items()
+        layers, rates = architecture.layers, architecture.rates
+        sizes = [architecture.z_dim, architecture.w_dim, architecture.mapping_width, *rates]
+        sizes.append(architecture.mapping_layers)
+        sizes += [
+            size
+            for layer in layers
+            for name, size in asdict(layer).items()
             if name not in ("up_taps", "down_taps", "radial")
         ]
-        lengths = [taps for layer in found.layers for taps in (layer.up_taps, layer.down_taps)]
+        lengths = [taps for layer in layers for taps in (layer.up_taps, layer.down_taps)]
         if (
-            max(*counts, len(found.layers)) > SIZE
-            or max(found.mapping_layers, len(found.layers)) > DEPTH
-            or max(lengths, default=0) > FILTER
+            max(*sizes, len(layers)) > MAX_SIZE
+            or max(architecture.mapping_layers, len(layers)) > MAX_DEPTH
+            or max(lengths, default=0) > MAX_TAPS
         ):
-            raise CheckpointError("the architecture stored in the file is larger than any StyleGAN3")
-        if (
-            len(found.layers) < 2
-            or len(found.layers) != len(found.rates)
-            or min(counts) < 1
-            or not found.bandwidth > 0.0
-        ):
-            raise CheckpointError("the architecture stored in the file is none of a StyleGAN3")
-        return found
+            raise CheckpointError(
+                "the architecture stored in the file is larger than supported: up to "
+                f"{MAX_DEPTH} layers, sizes up to {MAX_SIZE} and filters up to {MAX_TAPS} taps"
+            )
+        if len(layers) < 2 or len(layers) != len(rates) or min(sizes) < 1 or not architecture.bandwidth > 0.0:
+            raise CheckpointError(
+                "the architecture stored in the file is not that of a StyleGAN3, which has two or more "
+                "layers, a sampling rate for each, and no size below 1"
+            )
+        return architecture
 
     @property
     def resolution(self) -> int:
-        """Width and height of the images."""
+        """Width and height of the images in pixels."""
         return self.layers[-1].after
 
     @property
     def codes(self) -> int:
-        """L: one for the Fourier features, one for each layer."""
+        """Number of layers L in the sense of codes: one for the Fourier features, and one per layer."""
         return len(self.layers) + 1
 
     def build(self) -> Network:
-        """The network, with new weights."""
+        """Build the network, with new weights."""
         mapping = Mapping(
             self.z_dim,
             self.w_dim,
@@ -117,14 +123,15 @@ class Architecture:
 
 
 def infer(tensors: MappingType[str, Tensor], settings: MappingType[str, Any]) -> Architecture:
-    """The architecture behind NVIDIA's tensor names.
+    """Infer the architecture from tensors with NVIDIA's names.
 
     Args:
-        tensors: by those names; of the values only those of one filter are looked at.
-        settings: constructor arguments, where the file stores them.
+        tensors: of the state dict. Only the values of the first filter are read; of the others the shapes
+            suffice.
+        settings: NVIDIA's constructor arguments, if the file stores them.
 
     Raises:
-        CheckpointError: tensors that decide about it are missing, or it cannot be one network.
+        CheckpointError: tensors that determine the architecture are missing or inconsistent.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     names = _layer_names(shapes)
@@ -133,7 +140,7 @@ def infer(tensors: MappingType[str, Tensor], settings: MappingType[str, Any]) ->
     )
     if not mapping or mapping != list(range(len(mapping))):
         raise CheckpointError(
-            f"a StyleGAN3 has mapping layers 0, 1, 2 ...; this file has {mapping or 'none'}"
+            f"a StyleGAN3 has mapping layers 0, 1, 2 ..., but this file has {mapping or 'none'}"
         )
     try:
         sampling = _sampling(names, tensors, settings)
@@ -163,13 +170,17 @@ def infer(tensors: MappingType[str, Tensor], settings: MappingType[str, Any]) ->
         classes = shapes["mapping.embed.weight"][1] if "mapping.embed.weight" in shapes else 0
         width, inputs = shapes["mapping.fc0.weight"]
     except (KeyError, IndexError, ValueError) as error:
-        raise CheckpointError(f"a StyleGAN3 generator without {error}") from None
-    nested = settings.get("mapping_kwargs")
+        raise CheckpointError(
+            f"a tensor of this StyleGAN3 is missing or has the wrong number of dimensions: {error}"
+        ) from None
+    mapping_settings = settings.get("mapping_kwargs")
     z_dim = inputs - (w_dim if classes else 0)
     if channels[-1] not in (1, 3):
-        raise CheckpointError(f"this StyleGAN3 gives images of {channels[-1]} channels; 3 are needed, or 1")
+        raise CheckpointError(
+            f"the images of this StyleGAN3 have {channels[-1]} channels; expected 3, or 1 for grey images"
+        )
     if min(z_dim, w_dim, width, *channels, *(layer.kernel for layer in layers)) < 1:
-        raise CheckpointError("the tensors of this StyleGAN3 have shapes that do not go together")
+        raise CheckpointError("the tensors of this StyleGAN3 have inconsistent shapes")
     return Architecture(
         z_dim=z_dim,
         w_dim=w_dim,
@@ -181,15 +192,17 @@ def infer(tensors: MappingType[str, Tensor], settings: MappingType[str, Any]) ->
         bandwidth=sampling.bandwidth,
         output_scale=number(settings, "output_scale", SCALE),
         clamp=None if settings.get("conv_clamp", CLAMP) is None else number(settings, "conv_clamp", CLAMP),
-        lr_multiplier=number(nested if isinstance(nested, MappingType) else {}, "lr_multiplier", 0.01),
+        lr_multiplier=number(
+            mapping_settings if isinstance(mapping_settings, MappingType) else {}, "lr_multiplier", 0.01
+        ),
     )
 
 
 def examine(part: Part) -> Examined | None:
-    """Sizes, classes and weights of a StyleGAN3; None if it is none.
+    """Return the sizes, classes and weights of a StyleGAN3; None if no layout fits.
 
     Raises:
-        CheckpointError: tensors or settings that decide about the architecture are missing or senseless.
+        CheckpointError: tensors or settings that determine the architecture are missing or invalid.
     """
     layout = find(LAYOUTS, part.tensors)
     if layout is None:
@@ -207,38 +220,38 @@ def examine(part: Part) -> Examined | None:
 
 
 def _layer_names(shapes: Shapes) -> list[str]:
-    """The layers in their order: `synthesis.L0_36_512` and so on."""
-    found = {m[0]: int(m[1]) for name in shapes if (m := re.match(LAYER + r"(?=\.)", name))}
-    names = sorted(found, key=lambda name: found[name])
-    if len(names) < 2 or [found[name] for name in names] != list(range(len(names))):
-        shown = ", ".join(name.removeprefix("synthesis.") for name in names[:20])
-        raise CheckpointError(f"a StyleGAN3 has layers L0, L1, L2 ...; this file has {shown or 'none'}")
+    """Return the names of the layers, such as `synthesis.L0_36_512`, in order."""
+    numbers = {m[0]: int(m[1]) for name in shapes if (m := re.match(LAYER + r"(?=\.)", name))}
+    names = sorted(numbers, key=lambda name: numbers[name])
+    if len(names) < 2 or [numbers[name] for name in names] != list(range(len(names))):
+        listed = ", ".join(name.removeprefix("synthesis.") for name in names[:20])
+        raise CheckpointError(f"a StyleGAN3 has layers L0, L1, L2 ..., but this file has {listed or 'none'}")
     return names
 
 
 def _sampling(
     names: list[str], tensors: MappingType[str, Tensor], settings: MappingType[str, Any]
 ) -> Sampling:
-    """From the constructor arguments where they are stored, else from names and filters."""
+    """Compute the sampling from stored constructor arguments, or infer it from names and filters."""
     sizes = tuple(int(name.split("_")[-2]) for name in names)
     if "img_resolution" in settings:
-        sampling = by_settings(settings)
+        sampling = sampling_from_settings(settings)
         if sampling.sizes != sizes:
-            told, seen = (", ".join(map(str, row)) for row in (sampling.sizes, sizes))
+            by_settings, by_tensors = (", ".join(map(str, row)) for row in (sampling.sizes, sizes))
             raise CheckpointError(
-                f"by the settings stored in the file the layers of this StyleGAN3 are {told} pixels wide, "
-                f"by its tensors {seen}"
+                "by the settings stored in the file, the layers of this StyleGAN3 are "
+                f"{by_settings} pixels wide, but by its tensors {by_tensors}"
             )
         return sampling
     lengths = [
         tuple(
-            tensors[key].shape[0] if (key := f"{name}.{end}_filter") in tensors else 0
-            for end in ("up", "down")
+            tensors[key].shape[0] if (key := f"{name}.{direction}_filter") in tensors else 0
+            for direction in ("up", "down")
         )
         for name in names[:-1]
     ]
     first = tensors.get(f"{names[0]}.up_filter")
-    return by_shapes(
+    return sampling_from_shapes(
         sizes,
         [(up, down) for up, down in lengths],
         None if first is None or first.ndim != 1 else first.double().numpy(),

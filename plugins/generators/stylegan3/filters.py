@@ -1,4 +1,4 @@
-"""Resample with low-pass filters, and apply the nonlinearity between two of them.
+"""Apply a leaky ReLU between upsampling and downsampling filters.
 
 Source: Karras et al. 2021, "Alias-Free Generative Adversarial Networks", section 3 and appendix C.
 """
@@ -15,15 +15,15 @@ from torch import Tensor
 from ..shared.depthwise import interpolate
 from ..shared.mapping import LEAK
 
-# Values at the high rate in one step of filtered_lrelu on a CPU; more do not fit the caches.
+# Values at the high rate that filtered_lrelu processes at once on a CPU; more do not fit its caches.
 BLOCK = 2**22
 
 
 class _Spread(torch.autograd.Function):
-    """Insert zeros between the samples and apply a depthwise filter, without storing the zeros.
+    """Insert zeros between samples and apply a depthwise filter, without storing the zeros.
 
-    The gradient is _Gather with the same filter: autograd's gradient of a depthwise convolution is
-    several times slower on a CPU.
+    The gradient is _Gather with the same filter. It is written out, because autograd's is several times
+    slower on a CPU.
     """
 
     @staticmethod
@@ -46,7 +46,7 @@ class _Spread(torch.autograd.Function):
 
 
 class _Gather(torch.autograd.Function):
-    """Apply a depthwise filter at every stride-th position only; the gradient is _Spread."""
+    """Apply a depthwise filter at every stride-th position; its gradient is _Spread."""
 
     @staticmethod
     def forward(
@@ -65,16 +65,15 @@ class _Gather(torch.autograd.Function):
 
 
 class Resampling:
-    """Compute the sample positions of a filtered nonlinearity, on square maps and alike for both axes.
+    """Compute which samples a filtered nonlinearity needs, along each axis of a square map.
 
     Args:
-        before: width of the input.
-        after: width of the output.
-        up, down: factors.
+        before, after: widths of the input and the output.
+        up, down: resampling factors before and after the nonlinearity.
         up_taps, down_taps: lengths of the filters.
 
     Attributes:
-        first, last: range of input samples that are needed; outside the input they are zeros.
+        first, last: range of input samples that are needed; samples outside the input are zeros.
         crop, extra: samples to remove at the start of the upsampled map, and to add at its end.
         width: of the map at the high rate.
     """
@@ -93,11 +92,11 @@ class Resampling:
         self.extra = max(0, self.crop - (end - cut * up))
 
     def select(self, x: Tensor) -> Tensor:
-        """Return the part of x (N, C, before, before) that is needed, with zeros outside x."""
+        """Crop x (N, C, before, before) to the samples first to last, with zeros outside x."""
         before = x.shape[3]
-        inside = slice(max(self.first, 0), min(self.last, before))
+        rows = slice(max(self.first, 0), min(self.last, before))
         margins = (max(-self.first, 0), max(self.last - before, 0))
-        x = x[:, :, inside, inside]
+        x = x[:, :, rows, rows]
         return x if margins == (0, 0) else F.pad(x, (*margins, *margins))
 
 
@@ -108,12 +107,15 @@ def filtered_lrelu(
     resampling: Resampling,
     clamp: float | None,
 ) -> Tensor:
-    """Apply a leaky ReLU at a higher sampling rate, and remove its new frequencies before they alias.
+    """Upsample, apply a leaky ReLU, and downsample.
+
+    The nonlinearity adds high frequencies. At a higher sampling rate the downsampling filter can remove them
+    before they alias (section 3.1).
 
     Args:
         x: (N, C, before, before).
-        up_filter: (T,), applied along both axes; its sum is 1. None if the rate stays.
-        down_filter: (T,) likewise, or (T, T), or None.
+        up_filter: (T,) with sum 1, applied along both axes; None if there is no upsampling.
+        down_filter: (T,), applied along both axes, or (T, T); None if there is no downsampling.
         resampling: sizes and factors.
         clamp: limit of the absolute output of the nonlinearity, or None.
 
@@ -126,11 +128,11 @@ def filtered_lrelu(
         channels = max(16, BLOCK // (x.shape[0] * resampling.width**2) // 16 * 16)
     if channels >= x.shape[1]:
         return _filtered(x, up_filter, down_filter, resampling, clamp)
-    parts = (
+    chunks = (
         x[:, i : i + channels].contiguous(memory_format=torch.channels_last)
         for i in range(0, x.shape[1], channels)
     )
-    return torch.cat([_filtered(part, up_filter, down_filter, resampling, clamp) for part in parts], dim=1)
+    return torch.cat([_filtered(chunk, up_filter, down_filter, resampling, clamp) for chunk in chunks], dim=1)
 
 
 def _filtered(
@@ -140,14 +142,14 @@ def _filtered(
     resampling: Resampling,
     clamp: float | None,
 ) -> Tensor:
-    """Apply filtered_lrelu to the selected part of a map."""
+    """Apply filtered_lrelu to x (N, C, last - first, last - first), as Resampling.select() returns it."""
     if up_filter is not None:
-        fir = resampling.up * up_filter  # compensates for the zeros between the samples
+        fir = resampling.up * up_filter  # makes up for the zeros between the samples
         x = _Spread.apply(x, fir[None, :], (1, resampling.up), (0, resampling.crop), (0, resampling.extra))  # type: ignore[no-untyped-call]
         x = _Spread.apply(x, fir[:, None], (resampling.up, 1), (resampling.crop, 0), (resampling.extra, 0))  # type: ignore[no-untyped-call]
     x = F.leaky_relu(x, LEAK, inplace=True)
     if clamp is not None:
-        # Not in place if gradients are needed: that of the leaky ReLU needs its output.
+        # Not in place with gradients, because the gradient of the leaky ReLU needs its output.
         x = x.clamp(-clamp, clamp) if x.requires_grad else x.clamp_(-clamp, clamp)
     if down_filter is not None:
         step = resampling.down

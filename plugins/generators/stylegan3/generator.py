@@ -30,20 +30,20 @@ from .movement import Matrix, Movement, check, lookup
 
 
 class StyleGAN3(Generator):
-    """Run StyleGAN3-T and -R (Karras et al. 2021), with L = number of convolutions + 1, 16 if published.
+    """Run StyleGAN3-T and -R (Karras et al. 2021), with one layer more than convolutions.
 
-    Layer 0 drives the Fourier features, which it moves and turns; layer i + 1 drives the convolution L{i}.
-    There is no noise.
+    Published networks have L = 16 layers. Layer 0 shifts and rotates the Fourier features; layer i + 1
+    modulates the convolution L{i}. There is no noise.
     """
 
     class Config(TruncationConfig):
-        """Hold checkpoint, truncation, classes, and the transform of the image."""
+        """Set checkpoint, classes, truncation, and the transform of the image."""
 
         input_transform: Movement | Matrix | None = Field(
             default=None,
-            description="moves the picture: translate [right, down] in picture widths, "
-            "rotate in degrees counter-clockwise; "
-            "or a 3x3 matrix of where its points go, origin in the centre, x right, y down; "
+            description="transform of the image: translate [right, down] in image widths, "
+            "and rotate in degrees counter-clockwise; "
+            "or a 3x3 matrix that maps its points, with the origin in the centre, x right, y down; "
             "default as in the checkpoint",
         )
 
@@ -86,39 +86,39 @@ class StyleGAN3(Generator):
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
-        """Return sizes, classes and weights."""
+        """Return sizes, classes and weights, in any layout."""
         return examine(part)
 
     @property
     def layer_scale(self) -> NDArray[np.float32]:
-        """Psi on the truncated layers and 1 elsewhere, (L,)."""
+        """Truncation factors (L,): psi on the truncated layers, 1 on the others."""
         return self._scale
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]] | None:
-        """Layers by sampling rate: bottom the lowest, top the highest, lower and upper share the rest.
+        """Layers by sampling rate: bottom (the lowest rate), lower, upper, top (the highest).
 
-        None, for the core's own, where there is one rate only.
+        None, which selects the default groups of the core, if all layers have the same rate.
         """
-        rates = (self.architecture.rates[0], *self.architecture.rates)  # of each code's stratum
-        steps = sorted(set(rates))
-        if len(steps) == 1:
+        layer_rates = (self.architecture.rates[0], *self.architecture.rates)  # (L,)
+        rates = sorted(set(layer_rates))
+        if len(rates) == 1:
             return None
-        between = steps[1:-1]
-        half = len(between) // 2
-        cut = dict(zip(GROUP_NAMES, (steps[:1], between[:half], between[half:], steps[-1:]), strict=True))
+        middle = rates[1:-1]
+        half = len(middle) // 2
+        group_rates = zip(GROUP_NAMES, (rates[:1], middle[:half], middle[half:], rates[-1:]), strict=True)
         groups = {
-            name: tuple(layer for layer, rate in enumerate(rates) if rate in members)
-            for name, members in cut.items()
+            name: tuple(layer for layer, rate in enumerate(layer_rates) if rate in members)
+            for name, members in group_rates
         }
         return {name: layers for name, layers in groups.items() if layers}
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Draw normal z (n, Z), and for conditional networks a configured class each, uniformly."""
+        """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
         return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Map z (N, Z), and classes (N,) or weights (N, Y) of conditional networks, to w (N, D)."""
+        """Map z (N, Z) to w (N, D); conditional networks also need classes (N,) or weights (N, Y)."""
         w: Tensor = self.network.mapping(z, self._classes.weights(condition, z))
         return w
 
@@ -148,15 +148,15 @@ class StyleGAN3(Generator):
         return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
-        """Return the affine's styles for codes (N, D), (N, C_s).
+        """Map codes (N, D) to the styles (N, C_s) of a stratum.
 
-        Those of the Fourier features are cosine, sine, right and down, (N, 4).
+        The styles of the Fourier features are (N, 4): cosine and sine of a rotation, shift right and down.
         """
         style: Tensor = self._affine(s)(code)
         return style
 
     def style_weights(self, s: int) -> Tensor | None:
-        """Return the affine's weights (C_s, D), with the equalised learning rate applied."""
+        """Return the matrix (C_s, D) from codes to styles, with the equalised learning rate applied."""
         weight = self._affine(s).weight
         scaled: Tensor = weight / weight.shape[1] ** 0.5
         return scaled
@@ -165,7 +165,7 @@ class StyleGAN3(Generator):
         return self._layers[s - 1].affine if s else self.network.synthesis.input.affine
 
     def _strata(self) -> tuple[Stratum, ...]:
-        """Return strata with the sizes of the image; maps extend beyond it by their margin."""
+        """Return the strata, with the size of the image within each feature map, and the margin around it."""
         layers, rates = self.architecture.layers, self.architecture.rates
         margin = (layers[0].before - rates[0]) // 2
         strata = [Stratum("input", 0, layers[0].before - 2 * margin, margin, style_width=4)]

@@ -1,6 +1,6 @@
-"""The names under which StyleGAN3 is published, which are also ours.
+"""Define the layouts of StyleGAN3, whose published tensor names are also those used here.
 
-StyleGAN-XL has the same names and more: its class embedding has no bias, and a projection follows it.
+StyleGAN-XL has the same names and more. Its class embedding has no bias, and a projection follows it.
 """
 
 from __future__ import annotations

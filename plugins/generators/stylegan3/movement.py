@@ -1,4 +1,4 @@
-"""Transform StyleGAN3's image: a shift, a rotation, or any affine map of the plane."""
+"""Transform the image of a StyleGAN3 by a shift and a rotation, or by an affine matrix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ....core.plugins.strict_numbers import StrictNumbers
 Row = tuple[float, float, float]
 Matrix = tuple[Row, Row, Row]
 
-# Beyond this range float32 has no digits left for the position within the image.
+# Beyond this range float32 cannot resolve positions within the image.
 Shift = Annotated[float, Field(ge=-1000.0, le=1000.0)]
 
 
@@ -24,25 +24,25 @@ class Movement(StrictNumbers):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     translate: tuple[Shift, Shift] = Field(
-        default=(0.0, 0.0), description="to the right and down, in picture widths"
+        default=(0.0, 0.0), description="to the right and down, in image widths"
     )
     rotate: float = Field(default=0.0, ge=-360.0, le=360.0, description="degrees, counter-clockwise")
 
 
 def check(matrix: Matrix) -> None:
-    """Refuse a matrix that is not a movement of the plane.
+    """Check that a matrix is an affine map of the plane that can be inverted.
 
     Raises:
-        ValueError: it is projective, or cannot be undone.
+        ValueError: it is projective or singular.
     """
     if matrix[2] != (0.0, 0.0, 1.0):
-        raise ValueError("the last row must be [0, 0, 1]: it moves points of the plane")
+        raise ValueError("the last row must be [0, 0, 1], as in every affine map")
     if abs(np.linalg.det(np.array(matrix))) < 1e-6:
-        raise ValueError("it cannot be inverted: it squeezes the plane onto a line")
+        raise ValueError("the matrix cannot be inverted: it maps the plane onto a line or a point")
 
 
 def matrix_of(movement: Movement) -> NDArray[np.float64]:
-    """Return the map of points of the image, (3, 3); the origin is the centre, x points right, y down."""
+    """Return the matrix (3, 3) that maps points of the image; the origin is the centre, x right, y down."""
     angle = math.radians(movement.rotate)
     right, down = movement.translate
     return np.array(
@@ -55,7 +55,7 @@ def matrix_of(movement: Movement) -> NDArray[np.float64]:
 
 
 def lookup(movement: Movement | Matrix) -> NDArray[np.float64]:
-    """Return the inverse map, (3, 3), from each point to the point of the untransformed image shown there."""
+    """Return the inverse matrix (3, 3), from points of the transformed image to points of the original."""
     matrix = matrix_of(movement) if isinstance(movement, Movement) else np.array(movement)
     inverse: NDArray[np.float64] = np.linalg.inv(matrix)
     return inverse

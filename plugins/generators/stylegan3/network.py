@@ -23,12 +23,12 @@ class LayerSizes:
     """Hold the sizes of one layer L0, L1, ... of the synthesis network.
 
     Attributes:
-        inputs, outputs: channels.
-        before, after: width of its input and output, margins included.
-        kernel: width of its convolution.
-        up, down: factors of the filtered nonlinearity.
-        up_taps, down_taps: lengths of the filters, 0 where there is none.
-        radial: whether the filter before the output is two-dimensional.
+        inputs, outputs: channels of its input and output.
+        before, after: widths of its input and output, margins included.
+        kernel: kernel size of its convolution.
+        up, down: resampling factors before and after the nonlinearity.
+        up_taps, down_taps: lengths of the filters; 0 where there is none.
+        radial: whether the downsampling filter is two-dimensional.
     """
 
     inputs: int
@@ -49,11 +49,12 @@ class LayerSizes:
 
 
 class FourierInput(nn.Module):
-    """Compute Fourier features in place of a learned constant; w shifts and rotates them (section 3.2).
+    """Compute Fourier features, which w shifts and rotates, in place of a learned constant (section 3.2).
 
     Args:
-        channels: number of waves.
-        size: width of the map, margin included.
+        w_dim: width D of w.
+        channels: number of waves C.
+        size: width of the feature map, margins included.
         rate: samples per image width.
         bandwidth: in cycles per image width.
     """
@@ -79,24 +80,22 @@ class FourierInput(nn.Module):
         matrix, shift = self.lookup_transform(style, transform)
         phases = self.phases + torch.einsum("ck,nk->nc", self.freqs, shift)  # (N, C)
         freqs = self.freqs @ matrix  # (N, C, 2)
-        # A wave that a rotation or scaling moves above the band would alias, so it fades out towards the
-        # Nyquist frequency.
+        # A transform that scales may move a wave above the bandwidth, where it would alias. Such waves fade
+        # out towards the Nyquist frequency.
         fade_width = self.rate / 2.0 - self.bandwidth
         amplitudes = (1.0 - (freqs.norm(dim=2) - self.bandwidth) / fade_width).clamp(0.0, 1.0)  # (N, C)
         position = (
             torch.arange(self.size, device=style.device, dtype=torch.float32) - (self.size - 1) / 2.0
         ) / self.rate  # (size,)
-        # sin(a + b) = sin a cos b + cos a sin b needs the sines of each axis only, not of every pixel.
+        # sin(a + b) = sin a cos b + cos a sin b: sines along each axis are enough, instead of at every pixel.
         across = 2.0 * math.pi * (position[:, None] * freqs[:, None, :, 0] + phases[:, None])  # (N, W, C)
         along = 2.0 * math.pi * position[:, None] * freqs[:, None, :, 1]  # (N, H, C)
-        waves = along.cos()[:, :, None] * (amplitudes[:, None] * across.sin())[:, None]
-        waves = (
-            waves + along.sin()[:, :, None] * (amplitudes[:, None] * across.cos())[:, None]
-        )  # (N, H, W, C)
+        waves = along.cos()[:, :, None] * (amplitudes[:, None] * across.sin())[:, None]  # (N, H, W, C)
+        waves = waves + along.sin()[:, :, None] * (amplitudes[:, None] * across.cos())[:, None]
         return F.linear(waves, self.weight / math.sqrt(self.weight.shape[1])).permute(0, 3, 1, 2)
 
     def lookup_transform(self, style: Tensor, transform: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the affine map from the image to the pattern: M (N, 2, 2) and t (N, 2)."""
+        """Return M (N, 2, 2) and t (N, 2), which map points of the image to those of the features."""
         cosine, sine, right, down = (style / style[:, :2].norm(dim=1, keepdim=True)).unbind(dim=1)
         rotation = torch.stack(
             [torch.stack([cosine, -sine], dim=1), torch.stack([sine, cosine], dim=1)], dim=1
@@ -106,7 +105,10 @@ class FourierInput(nn.Module):
 
 
 class SynthesisLayer(nn.Module):
-    """Apply a modulated convolution to a map of known magnitude, then a filtered leaky ReLU."""
+    """Apply a modulated convolution, bias, and filtered leaky ReLU.
+
+    The buffer magnitude_ema is a moving average over training of the mean square of the layer's input.
+    """
 
     magnitude_ema: Tensor
     up_filter: Tensor | None
@@ -125,7 +127,7 @@ class SynthesisLayer(nn.Module):
         self.register_buffer(
             "down_filter", torch.ones(shape) / sizes.down_taps ** len(shape) if sizes.down_taps else None
         )
-        convolved = sizes.before + sizes.kernel - 1  # zeros around the map, as wide as the kernel needs
+        convolved = sizes.before + sizes.kernel - 1  # with full zero padding
         self.resampling = Resampling(
             convolved, sizes.after, sizes.up, sizes.down, max(sizes.up_taps, 1), max(sizes.down_taps, 1)
         )
@@ -144,7 +146,7 @@ class SynthesisLayer(nn.Module):
         squared = (
             self.weight.square().sum(dim=(2, 3)) if self._squared_weight is None else self._squared_weight
         )
-        # The normalisation keeps sums and squares within the range of 16 bits.
+        # This normalisation cancels in the product, up to epsilon. It keeps values in the range of 16 bits.
         style = (
             style
             * torch.rsqrt(style.square().mean(dim=1, keepdim=True) + EPSILON)
@@ -157,16 +159,15 @@ class SynthesisLayer(nn.Module):
         """Map x (N, I, before, before) with style (N, I) to (N, O, after, after)."""
         style, demodulation = self.modulation(style)
         x = x * style[:, :, None, None].to(x.dtype)  # (N, I, before, before)
-        x = F.conv2d(
-            x, self.weight.to(x.dtype), padding=self.weight.shape[2] - 1
-        )  # (N, O, convolved, convolved)
+        padding = self.weight.shape[2] - 1
+        x = F.conv2d(x, self.weight.to(x.dtype), padding=padding)  # (N, O, convolved, convolved)
         # The gain of the activation is applied before it: g lrelu(a) = lrelu(g a) for g > 0.
         shift = (GAIN * self.bias)[None, :, None, None].to(x.dtype)
         x = torch.addcmul(shift, x, (GAIN * demodulation)[:, :, None, None].to(x.dtype))
         return filtered_lrelu(x, self.up_filter, self.down_filter, self.resampling, clamp)
 
     def to_rgb(self, x: Tensor, style: Tensor, clamp: float | None) -> Tensor:
-        """Apply the last layer, neither demodulated nor filtered, to x (N, I, h, w): float32 (N, O, H, W)."""
+        """Map x (N, I, h, w) with style (N, I) to float32 (N, O, H, W), without demodulation or filters."""
         gain = torch.rsqrt(self.magnitude_ema) / math.sqrt(self.weight[0].numel())
         x = x * (style * gain)[:, :, None, None].to(x.dtype)
         x = F.conv2d(
@@ -188,7 +189,7 @@ class Synthesis(nn.Module):
 
 
 class Network(nn.Module):
-    """Hold mapping and synthesis: the module whose state dict a checkpoint stores."""
+    """Hold mapping and synthesis networks, whose state dict a checkpoint stores."""
 
     def __init__(self, mapping: Mapping, synthesis: Synthesis) -> None:
         super().__init__()
@@ -200,7 +201,7 @@ class Network(nn.Module):
             self.layer(name).precompute()
 
     def layer(self, name: str) -> SynthesisLayer:
-        """Return the layer of a name."""
+        """Return the layer with this name."""
         layer = self.synthesis.get_submodule(name)
         assert isinstance(layer, SynthesisLayer)
         return layer

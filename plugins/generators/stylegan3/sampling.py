@@ -1,15 +1,17 @@
-"""Compute rates, sizes and filters of a StyleGAN3 by the paper's formulas, or infer them from a file.
+"""Compute the sampling rates, sizes and filters of a StyleGAN3, or infer them from a file.
 
-Source: Karras et al. 2021, section 3.2 and appendix C: cutoff and stopband frequencies grow geometrically
-from the first layer to the last but `critical`, and each layer runs at the least power of two that holds
-its stopband. Frequencies are in cycles, rates in samples per width of the picture.
+Source: Karras et al. 2021, "Alias-Free Generative Adversarial Networks", section 3.2 and appendix C.
+
+Cutoff and stopband frequencies grow geometrically over the layers and are constant over the last
+`num_critical` ones. The sampling rate of a layer is twice its stopband, rounded up to a power of two, and at
+most the resolution. Frequencies are in cycles per image width, rates in samples per image width.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,61 +22,68 @@ from ....core.messages import shown
 
 FIRST_CUTOFF = 2.0
 FIRST_STOPBAND = 2.0**2.1
-TAPS = 6  # of a filter, times its factor
-FILTER = 1_000  # taps of a filter, at most; published ones have up to 48
-TOLERANCE = 1e-3  # within which a stored filter is one of the paper's: weights may be stored in 16 bits
+TAPS = 6  # taps per resampling factor
+MAX_TAPS = 1_000  # of a filter; published ones have up to 48
+TOLERANCE = 1e-3  # on the taps of a stored filter, which may be stored in 16 bits
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a network samples; one entry per layer L0, L1, ..., the last of which is ToRGB.
+    """Hold the sampling of a network, with one entry per layer L0, L1, ..., the last of which is ToRGB.
 
     Attributes:
-        sizes: width of each layer's output, margin included.
-        rates: samples per width of the picture.
+        sizes: width of each layer's output, margins included.
+        rates: sampling rate of each layer's output.
         bandwidth: of the Fourier features.
-        finer: factor by which a nonlinearity samples above the higher rate of its layer's two ends.
-        taps: of a filter, times its factor.
+        lrelu_upsampling: sampling rate of a nonlinearity, relative to the higher rate of its layer's input
+            and output.
+        taps: filter taps per resampling factor.
     """
 
     sizes: tuple[int, ...]
     rates: tuple[int, ...]
     bandwidth: float
-    finer: int = 2
+    lrelu_upsampling: int = 2
     taps: int = TAPS
 
     def factors(self, i: int) -> tuple[int, int]:
-        """By how much layer i goes up before its nonlinearity, and down after it."""
+        """Return the factors of upsampling before the nonlinearity of layer i, and downsampling after it."""
         last = len(self.rates) - 1
         before, after = self.rates[max(i - 1, 0)], self.rates[i]
-        between = max(before, after) * (1 if i == last else self.finer)
-        return between // before, between // after
+        high = max(before, after) * (1 if i == last else self.lrelu_upsampling)
+        return high // before, high // after
 
     def filters(self, i: int) -> tuple[int, int]:
-        """Lengths of the two filters of layer i; 0 where there is none."""
+        """Return the taps of the upsampling and downsampling filters of layer i; 0 where there is none."""
         if i == len(self.rates) - 1:
             return 0, 0
         up, down = (self.taps * factor if factor > 1 else 0 for factor in self.factors(i))
         return up, down
 
 
-def by_settings(settings: Mapping[str, Any]) -> Sampling:
-    """By the formulas, from constructor arguments; those that are not there have their published values.
+def sampling_from_settings(settings: Mapping[str, Any]) -> Sampling:
+    """Compute the sampling from NVIDIA's constructor arguments, which default to the published values.
+
+    With N layers of which M are critical, layer i has the stopband
+
+        f_i = f_0 (f_last / f_0)^min(i / (N - M), 1)
+
+    and the rate min(2 f_i, resolution), rounded up to a power of two.
 
     Raises:
-        CheckpointError: arguments that no network can have.
+        CheckpointError: an argument is invalid.
     """
-    resolution = whole(settings, "img_resolution", 0, least=4)
-    layers = whole(settings, "num_layers", 14, least=1)
-    critical = whole(settings, "num_critical", 2, least=0)
-    margin = whole(settings, "margin_size", 10, least=0)
+    resolution = integer(settings, "img_resolution", 0, minimum=4)
+    layers = integer(settings, "num_layers", 14, minimum=1)
+    critical = integer(settings, "num_critical", 2, minimum=0)
+    margin = integer(settings, "margin_size", 10, minimum=0)
     first_cutoff = number(settings, "first_cutoff", FIRST_CUTOFF)
     first_stopband = number(settings, "first_stopband", FIRST_STOPBAND)
     last_stopband = resolution / 2.0 * number(settings, "last_stopband_rel", 2.0**0.3)
     if critical >= layers or layers > 99:
         raise CheckpointError(
-            f"settings for a StyleGAN3 of {layers} layers with {critical} critically sampled are stored "
-            "in the file"
+            f"the settings stored in the file are for a StyleGAN3 of {layers} layers with {critical} "
+            "critically sampled; expected at most 99 layers, and fewer that are critically sampled"
         )
     sizes, rates = [], []
     for i in range(layers + 1):
@@ -82,75 +91,85 @@ def by_settings(settings: Mapping[str, Any]) -> Sampling:
         rate = 2 ** math.ceil(math.log2(min(2.0 * stopband, resolution)))
         rates.append(max(rate, 1))
         sizes.append(rates[-1] + 2 * margin if i < layers - 1 else resolution)
-    finer, taps = (
-        whole(settings, "lrelu_upsampling", 2, least=1),
-        whole(settings, "filter_size", TAPS, least=1),
-    )
-    return Sampling(tuple(sizes), tuple(rates), first_cutoff, finer, taps)
+    lrelu_upsampling = integer(settings, "lrelu_upsampling", 2, minimum=1)
+    taps = integer(settings, "filter_size", TAPS, minimum=1)
+    return Sampling(tuple(sizes), tuple(rates), first_cutoff, lrelu_upsampling, taps)
 
 
-def by_shapes(
+def sampling_from_shapes(
     sizes: Sequence[int], lengths: Sequence[tuple[int, int]], first_filter: NDArray[np.float64] | None
 ) -> Sampling:
-    """Infer factors from the filters of a state dict, rates from factors, the bandwidth from a filter.
+    """Infer the sampling of a network from the filters in its state dict.
+
+    The lengths of filters give the resampling factors, and these give the rates. The taps of the first
+    filter give the bandwidth.
 
     Args:
-        sizes: of the layers' outputs, from their names.
-        lengths: of each layer's two filters, 0 where there is none; without ToRGB.
-        first_filter: that of layer 0 before its nonlinearity, which knows the bandwidth, if it has one.
+        sizes: width of each layer's output, from the names of the layers.
+        lengths: taps of each layer's upsampling and downsampling filters, 0 where there is none; without
+            ToRGB.
+        first_filter: upsampling filter of layer 0, (T,), if it has one.
 
     Raises:
-        CheckpointError: they do not fit together.
+        CheckpointError: sizes and filters are inconsistent.
     """
     resolution, last = sizes[-1], len(sizes) - 1
     longest = max((length for pair in lengths for length in pair), default=0)
-    if longest > FILTER:
-        raise CheckpointError(f"this StyleGAN3 has a filter of {longest} taps; up to {FILTER} can be used")
-    taps, finer = _taps(lengths)
+    if longest > MAX_TAPS:
+        raise CheckpointError(
+            f"this StyleGAN3 has a filter of {longest} taps; at most {MAX_TAPS} are supported"
+        )
+    taps, lrelu_upsampling = _taps(lengths)
     if resolution < 4:
-        raise CheckpointError(f"by its names this StyleGAN3 makes images {resolution} pixels wide")
+        raise CheckpointError(
+            f"by the names of its tensors this StyleGAN3 makes images {resolution} pixels wide; "
+            "at least 4 are needed"
+        )
     rates = [2 ** math.ceil(math.log2(resolution))] * (last + 1)
     for i in range(last - 1, 0, -1):
         up, down = (max(length // taps, 1) for length in lengths[i])
         rates[i - 1] = max(rates[i] * down // up, 1)
     margin = (sizes[0] - rates[0]) // 2
-    found = Sampling(tuple(sizes), tuple(rates), FIRST_CUTOFF, finer, taps)
+    sampling = Sampling(tuple(sizes), tuple(rates), FIRST_CUTOFF, lrelu_upsampling, taps)
     expected = (*(rate + 2 * margin for rate in rates[:-2]), resolution, resolution)
     if (
         margin < 0
-        or found.sizes != expected
-        or any(found.filters(i) != tuple(pair) for i, pair in enumerate(lengths))
+        or sampling.sizes != expected
+        or any(sampling.filters(i) != tuple(pair) for i, pair in enumerate(lengths))
     ):
         raise CheckpointError(
             f"the layers of this StyleGAN3 are {_listed(sizes)} pixels wide with filters of "
             f"{_listed(f'{up}/{down}' for up, down in lengths)} taps, "
             "which fit no choice of sampling rates and margin; "
-            "its constructor arguments would decide it, and the file does not store them"
+            "its constructor arguments are needed, and the file does not store them"
         )
     if first_filter is None:
-        return found
-    return Sampling(
-        found.sizes, found.rates, _bandwidth(first_filter, rates[0], rates[0] * finer), finer, taps
-    )
+        return sampling
+    return replace(sampling, bandwidth=_bandwidth(first_filter, rates[0], rates[0] * lrelu_upsampling))
 
 
 def low_pass(taps: int, cutoff: float, half_width: float, rate: float) -> NDArray[np.float64]:
-    """A sinc under Kaiser's window, (T,), summing to one.
+    """Return a low-pass filter (T,) with sum 1: a sinc under a Kaiser window (appendix C.1).
 
     Args:
-        taps: T.
-        cutoff: where it passes half.
-        half_width: of the band from pass to stop.
-        rate: at which the filter runs.
+        taps: number of taps T.
+        cutoff: frequency of which half the amplitude passes.
+        half_width: of the transition band.
+        rate: sampling rate of the filter.
     """
-    at = (np.arange(taps) - (taps - 1) / 2.0) / rate
-    values = np.sinc(2.0 * cutoff * at) * kaiser(taps, half_width, rate)
-    scaled: NDArray[np.float64] = values / values.sum()
-    return scaled
+    times = (np.arange(taps) - (taps - 1) / 2.0) / rate  # (T,), in image widths
+    values = np.sinc(2.0 * cutoff * times) * kaiser(taps, half_width, rate)
+    normalised: NDArray[np.float64] = values / values.sum()
+    return normalised
 
 
 def kaiser(taps: int, half_width: float, rate: float) -> NDArray[np.float64]:
-    """Kaiser's window (T,), by his formulas for the attenuation that so many taps reach."""
+    """Return the Kaiser window (T,) of a low-pass filter; arguments as in low_pass().
+
+    With d the width of the transition band as a share of the Nyquist frequency, T taps attenuate by
+    A = 2.285 (T - 1) pi d + 7.95 decibels. Kaiser's formulas give the shape beta of the window from A.
+    Source: Kaiser 1974, "Nonrecursive digital filter design using the I0-sinh window function".
+    """
     attenuation = 2.285 * (taps - 1) * math.pi * 4.0 * half_width / rate + 7.95
     if attenuation > 50.0:
         beta = 0.1102 * (attenuation - 8.7)
@@ -162,10 +181,10 @@ def kaiser(taps: int, half_width: float, rate: float) -> NDArray[np.float64]:
 
 
 def number(settings: Mapping[str, Any], name: str, default: float) -> float:
-    """A setting above 0.
+    """Return a setting that is a number above 0.
 
     Raises:
-        CheckpointError: it is something else.
+        CheckpointError: it is anything else.
     """
     value = settings.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < math.inf:
@@ -173,54 +192,63 @@ def number(settings: Mapping[str, Any], name: str, default: float) -> float:
     return float(value)
 
 
-def whole(settings: Mapping[str, Any], name: str, default: int, *, least: int) -> int:
-    """A setting that is a whole number.
+def integer(settings: Mapping[str, Any], name: str, default: int, *, minimum: int) -> int:
+    """Return a setting that is a whole number from `minimum` to 65536.
 
     Raises:
-        CheckpointError: it is something else.
+        CheckpointError: it is anything else.
     """
     value = settings.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 2**16:
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= 2**16:
         raise CheckpointError(
-            f"{name} stored in the file is {shown(value)}, expected a whole number from {least} up"
+            f"{name} stored in the file is {shown(value)}, expected a whole number from {minimum} to {2**16}"
         )
     return value
 
 
 def _taps(lengths: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Taps per factor, and how much finer nonlinearities sample; layer 0 has the same rate at both ends."""
+    """Return the taps per resampling factor, and `lrelu_upsampling`.
+
+    Input and output of layer 0 have the same rate, so its upsampling factor is `lrelu_upsampling`.
+    """
     first = lengths[0][0]
     if first == 0:
         return TAPS, 1
     return (TAPS, first // TAPS) if first % TAPS == 0 else (max(first // 2, 1), 2)
 
 
-def _bandwidth(stored: NDArray[np.float64], rate: int, between: int) -> float:
-    """The cutoff of which a stored filter (T,) is the paper's: 2, or the one that fits best.
+def _bandwidth(stored: NDArray[np.float64], rate: int, high_rate: int) -> float:
+    """Return the cutoff of a stored low-pass filter (T,): the published one, or the one that fits best.
+
+    Args:
+        stored: the upsampling filter of layer 0.
+        rate: sampling rate of layer 0.
+        high_rate: sampling rate of the filter.
 
     Raises:
-        CheckpointError: none does.
+        CheckpointError: no cutoff gives the filter within TOLERANCE.
     """
 
-    def miss(cutoff: float, stopband: float) -> float:
-        return float(np.abs(low_pass(len(stored), cutoff, stopband - cutoff, between) - stored).max())
+    def deviation(cutoff: float, stopband: float) -> float:
+        return float(np.abs(low_pass(len(stored), cutoff, stopband - cutoff, high_rate) - stored).max())
 
-    # A rate is twice the stopband, rounded up to a power of two, but the resolution is its limit.
+    # The rate is twice the stopband, rounded up to a power of two. Where the resolution limits the rate, the
+    # stopband may be higher.
     stopbands = sorted({rate / 2.0, max(rate / 2.0, FIRST_STOPBAND)})
-    if any(miss(FIRST_CUTOFF, stopband) < TOLERANCE / 4.0 for stopband in stopbands):
+    if any(deviation(FIRST_CUTOFF, stopband) < TOLERANCE / 4.0 for stopband in stopbands):
         return FIRST_CUTOFF
     candidates = [
         (float(cutoff), stopband)
         for cutoff in np.linspace(0.0, rate / 2.0, 2**11 + 1)[1:-1]
         for stopband in stopbands
     ]
-    best, stopband = min(candidates, key=lambda pair: miss(*pair))
+    best, stopband = min(candidates, key=lambda pair: deviation(*pair))
     step = candidates[0][0]
-    best = min(np.linspace(best - step, best + step, 129), key=lambda cutoff: miss(cutoff, stopband))
-    if not miss(best, stopband) < TOLERANCE:
+    best = min(np.linspace(best - step, best + step, 129), key=lambda cutoff: deviation(cutoff, stopband))
+    if not deviation(best, stopband) < TOLERANCE:
         raise CheckpointError(
-            "the first filter of this StyleGAN3 is none of the paper's, "
-            "so that the bandwidth of its input is not known"
+            "the first filter of this StyleGAN3 is not a Kaiser low-pass filter, "
+            "so the bandwidth of its Fourier features cannot be inferred"
         )
     return float(best)
 

@@ -197,7 +197,7 @@ def test_conditions_that_do_not_fit_are_refused() -> None:
         DataError, match="this Family is conditional: it needs a class from 0 to 2 for every sample"
     ):
         classes.weights(None, like)
-    with pytest.raises(DataError, match=r"it was given \[-1, 3\]"):
+    with pytest.raises(DataError, match=r"the condition holds \[-1, 3\]"):
         classes.weights(torch.tensor([3, -1]), like)
     for shaped in (torch.tensor([1]), torch.tensor([[1], [2]]), torch.ones(2, 4), torch.ones(3, 3)):
         with pytest.raises(ShapeError, match="class"):

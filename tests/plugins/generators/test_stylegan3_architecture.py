@@ -217,12 +217,12 @@ def renamed(old: str, new: str) -> dict[str, Tensor]:
         (renamed("L1_36_8", "L1_35_8"), "fit no choice of sampling rates and margin"),
         (renamed("L1_36_8", "L1_52_8"), "fit no choice of sampling rates and margin"),
         (renamed("L1_36_8", "L1_36_9"), r"L1_36_9.weight is \(8, 8, 3, 3\), expected \(9, 8, 3, 3\)"),
-        (renamed("L5_16_3", "L5_16_2"), "images of 2 channels"),
+        (renamed("L5_16_3", "L5_16_2"), "have 2 channels"),
         (renamed("L5_16_3", "L5_0_3"), "images 0 pixels wide"),
         ({**small_state(), "synthesis.L1_36_7.weight": torch.zeros(7, 8, 3, 3)}, "L0, L1, L2"),
         (
             {**small_state(), "synthesis.L0_36_8.up_filter": torch.linspace(0.0, 0.2, 12)},
-            "first filter .* none of the paper's",
+            "first filter .* not a Kaiser low-pass filter",
         ),
         ({**small_state(), "synthesis.L0_36_8.weight": torch.zeros([])}, "StyleGAN3"),
         ({**small_state(), "mapping.fc0.weight": torch.zeros(6)}, "StyleGAN3"),
@@ -239,7 +239,7 @@ def test_tensors_that_form_no_single_network_are_refused(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"img_resolution": 32}, "by the settings stored in the file the layers .* by its tensors 36, 36"),
+        ({"img_resolution": 32}, "by the settings stored in the file, the layers .* by its tensors 36, 36"),
         ({"num_layers": 6}, "by the settings"),
         ({"margin_size": 8}, "by the settings"),
         ({"num_critical": 5}, "5 layers with 5 critically sampled"),
@@ -249,8 +249,8 @@ def test_tensors_that_form_no_single_network_are_refused(
         ({"output_scale": True}, "output_scale stored in the file is True"),
         ({"filter_size": 5}, "up_filter"),
         ({"network": {"z_dim": 7}}, "architecture stored in the file"),
-        ({"network": {**asdict(infer(small_state(), {})), "layers": []}}, "none of a StyleGAN3"),
-        ({"network": {**asdict(infer(small_state(), {})), "rates": [0] * 6}}, "none of a StyleGAN3"),
+        ({"network": {**asdict(infer(small_state(), {})), "layers": []}}, "not that of a StyleGAN3"),
+        ({"network": {**asdict(infer(small_state(), {})), "rates": [0] * 6}}, "not that of a StyleGAN3"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_grey_pictures_have_three_equal_channels(tmp_path: Path) -> None:
     images = render(generator, codes)
     assert images.shape == (2, 3, 16, 16)
     assert (images[:, 2:] * 2.0 - 1.0 - plain(own, codes)).abs().max() < NEAR
-    with pytest.raises(CheckpointError, match="pictures of 4 channels"):
+    with pytest.raises(CheckpointError, match="have 4 channels"):
         load(write(tmp_path / "b.safetensors", small_state("higan", colours=4)))
 
 
