@@ -1,4 +1,4 @@
-"""What a module must keep to, found out once on two samples when it is loaded."""
+"""Check a module on two samples when it is loaded."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ from ....core.conformance.passes import BATCH_TOLERANCE, REPEAT_TOLERANCE, SAMPL
 from ....core.errors import GanstrataError
 from ....core.plugins.imports import reason
 from ....core.plugins.picture_checks import range_fault
-from .config import ModuleConfig, mistake
-from .wiring import shown
+from .config import ModuleConfig, config_error
+from .wiring import describe_value
 
 
-def first_call(run: Callable[[], Tensor], config: ModuleConfig, shape: tuple[int, ...]) -> Tensor:
-    """The pictures (N, 1 or 3, H, W) of the first call, held against the config.
+def check_first_call(call: Callable[[], Tensor], config: ModuleConfig, shape: tuple[int, ...]) -> Tensor:
+    """Call the module for the first time, and check its images (N, 1 or 3, H, W) against the config.
+
+    Args:
+        call: calls the module on SAMPLES latents.
+        config: of the plugin.
+        shape: of one latent, for messages.
 
     Raises:
-        ConfigError: the call fails, or returns no pictures, or such of another range.
+        ConfigError: the call fails, or returns no images, or images of another range.
     """
     z = f"z of shape {(SAMPLES, *shape)}"
     try:
-        x = run()
+        x = call()
     except TypeError as error:
-        raise mistake(
+        raise config_error(
             "call",
             f"the module does not take {z} with these arguments (`call`, `classes`, `latent.argument`): "
             f"{reason(error)}",
@@ -34,7 +39,7 @@ def first_call(run: Callable[[], Tensor], config: ModuleConfig, shape: tuple[int
     except GanstrataError:
         raise
     except Exception as error:
-        raise mistake(
+        raise config_error(
             "latent.shape", f"the module failed when it was called with {z}: {reason(error)}"
         ) from error
     if (
@@ -44,17 +49,17 @@ def first_call(run: Callable[[], Tensor], config: ModuleConfig, shape: tuple[int
         or x.shape[0] != SAMPLES
         or x.shape[1] not in (1, 3)
     ):
-        hint = "; it seems to have its channels last" if x.ndim == 4 and x.shape[3] in (1, 3) else ""
-        raise mistake(
+        hint = "; the channels seem to come last" if x.ndim == 4 and x.shape[3] in (1, 3) else ""
+        raise config_error(
             "output",
-            f"{SAMPLES} latents give {shown(x)} of {x.dtype}, expected ({SAMPLES}, 1 or 3, height, "
-            f"width){hint}",
+            f"the module maps {SAMPLES} latents to {describe_value(x)} of {x.dtype}, "
+            f"expected floats ({SAMPLES}, 1 or 3, height, width){hint}",
         )
     if not x.isfinite().all():
         share = float((~x.isfinite()).float().mean())
-        raise mistake(
+        raise config_error(
             "output",
-            f"the pictures are not finite: {100.0 * share:.0f} % of their values are NaN or infinite",
+            f"the images are not finite: {100.0 * share:.0f} % of their values are NaN or infinite",
         )
     if config.output.check:
         _check_range(x, config)
@@ -62,90 +67,102 @@ def first_call(run: Callable[[], Tensor], config: ModuleConfig, shape: tuple[int
 
 
 def _check_range(x: Tensor, config: ModuleConfig) -> None:
+    """Check that images (N, C, H, W) look as if they had the configured range."""
     low, high = config.output.range
     fault = range_fault(x, low, high)
     if fault:
-        raise mistake(
+        raise config_error(
             "output.range",
-            f"is [{low:g}, {high:g}], but the first pictures {fault}. "
-            "If it is right all the same, set output.check: false",
+            f"is [{low:g}, {high:g}], but the first images {fault}. "
+            "If the range is correct nevertheless, set output.check: false",
         )
 
 
-def repeatable(first: Tensor, again: Tensor, config: ModuleConfig) -> None:
-    """The same latents give the same pictures.
+def check_repeatable(images: Tensor, repeated: Tensor, config: ModuleConfig) -> None:
+    """Check that two calls with the same latents return the same images (N, C, H, W).
 
     Raises:
-        ConfigError: they do not.
+        ConfigError: the images differ.
     """
-    apart = distance(first, again, config)
-    if apart <= REPEAT_TOLERANCE:
+    difference = distance(images, repeated, config)
+    if difference <= REPEAT_TOLERANCE:
         return
-    said = f"one latent gave pictures that differ by {apart:.2g} of the range"
+    finding = f"two calls with the same latents return images that differ by {difference:.2g} of the range"
     if config.noise == "none":
-        raise mistake(
+        raise config_error(
             "noise",
-            f"{said}: the module draws noise of its own. "
+            f"{finding}, because the module draws noise. "
             "Set noise: fixed (the same for all samples) or noise: fresh (each sample's own); "
             "both compute every sample by itself, which is slower. "
-            "Or switch its noise off by `arguments` or `call.arguments`",
+            "Or switch the noise off by `arguments` or `call.arguments`",
         )
-    raise mistake(
-        "noise", f"{said}, though torch's generators were seeded: the module draws numbers from elsewhere"
+    raise config_error(
+        "noise",
+        f"{finding}, although torch's generators are seeded: the module draws random numbers from elsewhere",
     )
 
 
-def alone(first: Tensor, single: Tensor, config: ModuleConfig) -> None:
-    """A picture does not depend on the others in its batch.
+def check_batch_independence(images: Tensor, single: Tensor, config: ModuleConfig) -> None:
+    """Check that the first of the images (N, C, H, W) equals the one computed alone, (1, C, H, W).
 
     Raises:
-        ConfigError: it does.
+        ConfigError: the images differ.
     """
-    apart = distance(first[:1], single, config)
-    if apart > BATCH_TOLERANCE:
-        raise mistake(
+    difference = distance(images[:1], single, config)
+    if difference > BATCH_TOLERANCE:
+        raise config_error(
             "target",
-            f"a picture changes by {apart:.2g} of the range with the company it is computed in, "
-            "though the module is in evaluation mode: "
-            "some layer takes statistics of the batch (BatchNorm without running statistics, "
+            f"an image changes by {difference:.2g} of the range with the other images in its batch, "
+            "although the module is in evaluation mode: "
+            "some layer computes statistics of the batch (BatchNorm without running statistics, "
             "or called in training mode)",
         )
 
 
-def composed(direct: Tensor, run: Callable[[], Tensor], config: ModuleConfig, key: str, advice: str) -> None:
-    """What is put together from the user's list is what the module itself makes.
+def check_composition(
+    direct: Tensor, compose: Callable[[], Tensor], config: ModuleConfig, key: str, advice: str
+) -> None:
+    """Check that the configured composition of sub-modules returns the images of the module itself.
+
+    Args:
+        direct: images of the module, (N, C, H, W).
+        compose: computes the images from the sub-modules that the config names.
+        config: of the plugin.
+        key: config field that names the sub-modules.
+        advice: last sentence of the message.
 
     Raises:
-        ConfigError: it fails or differs.
+        ConfigError: the composition fails, or returns other images.
     """
     try:
-        x = run()
+        composed = compose()
     except GanstrataError:
         raise
     except Exception as error:
-        raise mistake(key, f"putting the picture together failed: {reason(error)}. {advice}") from error
-    if not isinstance(x, Tensor) or x.shape != direct.shape:
-        raise mistake(
+        raise config_error(key, f"the composition failed: {reason(error)}. {advice}") from error
+    if not isinstance(composed, Tensor) or composed.shape != direct.shape:
+        raise config_error(
             key,
-            f"put together they give {shown(x)}, the module itself a tensor {tuple(direct.shape)}. {advice}",
+            f"the composition returns {describe_value(composed)}, the module a tensor "
+            f"{tuple(direct.shape)}. {advice}",
         )
-    apart = distance(direct, x, config)
-    if not apart <= REPEAT_TOLERANCE:
-        raise mistake(
+    difference = distance(direct, composed, config)
+    if not difference <= REPEAT_TOLERANCE:
+        raise config_error(
             key,
-            f"put together they give a picture that differs from the module's own by {apart:.2g} of the "
+            f"the composition returns images that differ from the module's by {difference:.2g} of the "
             f"range. {advice}",
         )
 
 
 def distance(a: Tensor, b: Tensor, config: ModuleConfig) -> float:
-    """The largest difference, in parts of the output's range."""
+    """Return the largest absolute difference, relative to the range of the output."""
     low, high = config.output.range
     return passes.distance(a, b, high - low)
 
 
-def writes_into(module: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, bool]:
-    """What a module makes of x, and whether it changes x itself."""
+def call_and_compare(module: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, bool]:
+    """Return the output of a module for x, and whether the call changed x."""
     before = x.clone()
     y = module(x)
     return y, not torch.equal(before, x)

@@ -1,7 +1,7 @@
-"""Hands codes to sub-modules in place of what they would be given, and takes w from where it is made.
+"""Replace the codes that sub-modules receive, and capture the w that a mapping network returns.
 
-A module keeps its own flow of control. Where a sub-module takes the code, a hook exchanges the
-argument that holds it; where a mapping network makes w, its call returns the w that is wanted.
+The module itself is called as usual. A forward hook replaces the code among the arguments of a sub-module.
+The forward method of a mapping network is wrapped, so that it returns the requested w.
 """
 
 from __future__ import annotations
@@ -13,141 +13,148 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .config import mistake
+from .config import config_error
 
 
-class _Reached(BaseException):
-    """Ends a call as soon as w is there; no exception of a kind that the module itself might catch."""
+class _StopCall(BaseException):
+    """Ends a call as soon as w is computed; a BaseException, which modules are unlikely to catch."""
 
 
 class Mapping:
-    """The sub-module that makes w of z.
+    """Wrap the sub-module that maps z to w.
 
     Attributes:
-        shape: of one sample of what it returns.
-        stacked: whether it returns a row per layer, (N, L, D), all alike.
+        shape: of its output for one sample.
+        stacked: whether it returns (N, L, D), equal rows for all layers.
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._own = module.forward
+        self._original_forward = module.forward
         module.forward = self._forward
-        self._instead: Tensor | None = None
-        self._stopping = False
-        self._last: Tensor | None = None
+        self._replacement: Tensor | None = None
+        self._stop_after_call = False
+        self._output: Tensor | None = None
         self.shape: tuple[int, ...] = ()
         self.stacked = False
 
-    def _forward(self, *arguments: Any, **named: Any) -> Any:
-        if self._instead is not None:
-            return self._instead
-        self._last = self._own(*arguments, **named)
-        if self._stopping:
-            raise _Reached
-        return self._last
+    def _forward(self, *arguments: Any, **keywords: Any) -> Any:
+        if self._replacement is not None:
+            return self._replacement
+        self._output = self._original_forward(*arguments, **keywords)
+        if self._stop_after_call:
+            raise _StopCall
+        return self._output
 
-    def learn(self, n: int) -> None:
-        """Look at what the last call returned for n samples.
+    def infer_shape(self, n: int) -> None:
+        """Infer `shape` and `stacked` from the output of the last call, which had n samples.
 
         Raises:
-            ConfigError: it was not called, or returned no tensor with a row per sample.
+            ConfigError: the sub-module was not called, or did not return a floating-point tensor (n, ...).
         """
-        w = self._last
+        w = self._output
         if w is None:
-            raise mistake("mapping", "this sub-module is not called when a picture is made")
+            raise config_error("mapping", "the module does not call this sub-module")
         if not isinstance(w, Tensor) or w.ndim < 2 or w.shape[0] != n or not w.is_floating_point():
-            raise mistake(
-                "mapping", f"returns {shown(w)} for {n} latents, expected numbers with a row for each"
+            raise config_error(
+                "mapping",
+                f"returns {describe_value(w)} for {n} latents, expected a floating-point tensor of {n} rows",
             )
         self.shape = tuple(w.shape[1:])
         self.stacked = w.ndim == 3 and torch.equal(w, w[:, :1].expand_as(w))
 
-    def outcome(self, run: Callable[[], object]) -> Tensor:
-        """W (N, D) of a call that is ended once w is there."""
-        self._stopping, self._last = True, None
+    def capture(self, call: Callable[[], object]) -> Tensor:
+        """Return w (N, D) from a call of the module, which is stopped as soon as w is computed."""
+        self._stop_after_call, self._output = True, None
         try:
-            run()
-        except _Reached:
+            call()
+        except _StopCall:
             pass
         finally:
-            self._stopping = False
-        return self._taken()
+            self._stop_after_call = False
+        return self._pop_output()
 
-    def _taken(self) -> Tensor:
-        w, self._last = self._last, None
+    def _pop_output(self) -> Tensor:
+        """Return the last output as w (N, D), and forget it."""
+        w, self._output = self._output, None
         assert w is not None, "the mapping network was called when the generator was loaded"
         return w[:, 0] if self.stacked else w.flatten(1)
 
     @contextmanager
-    def giving(self, codes: Sequence[Tensor]) -> Iterator[None]:
-        """Return these codes (N, D), one or a row per layer, instead of computing w."""
+    def returning(self, codes: Sequence[Tensor]) -> Iterator[None]:
+        """Make the sub-module return codes (N, D), one or one per layer, within the block."""
         if self.stacked:
-            rows = torch.stack(list(codes), dim=1)
-            self._instead = rows.expand(-1, self.shape[0], -1)
+            rows = torch.stack(list(codes), dim=1)  # (N, L, D)
+            self._replacement = rows.expand(-1, self.shape[0], -1)
         else:
-            self._instead = codes[0].view(-1, *self.shape)
+            self._replacement = codes[0].view(-1, *self.shape)
         try:
             yield
         finally:
-            self._instead = None
+            self._replacement = None
 
 
-class Socket:
-    """A sub-module that takes the code of a layer among its arguments."""
+class CodeInput:
+    """Replace the code of a layer among the arguments of a sub-module.
+
+    Args:
+        module: the sub-module.
+        name: of the sub-module, for messages.
+        key: config field that names it, for messages.
+    """
 
     def __init__(self, module: nn.Module, name: str, key: str) -> None:
         self.name, self.key = name, key
-        self._seen: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        self._places: dict[int | str, tuple[int, ...]] = {}  # argument to the shape of one sample
+        self._first_call: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # its arguments
+        self._shapes: dict[int | str, tuple[int, ...]] = {}  # of one sample, by the arguments that are codes
         self._code: Tensor | None = None
         module.register_forward_pre_hook(self._hook, with_kwargs=True)
 
     def _hook(
-        self, _: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]
+        self, _: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         if self._code is None:
-            if not self._places and self._seen is None:
-                self._seen = arguments, named
+            if not self._shapes and self._first_call is None:
+                self._first_call = arguments, keywords
             return None
-        positional, named = list(arguments), dict(named)
-        for place, shape in self._places.items():
+        positional, keywords = list(arguments), dict(keywords)
+        for argument, shape in self._shapes.items():
             code = self._code.view(-1, *shape)
-            if isinstance(place, int):
-                positional[place] = code
+            if isinstance(argument, int):
+                positional[argument] = code
             else:
-                named[place] = code
-        return tuple(positional), named
+                keywords[argument] = code
+        return tuple(positional), keywords
 
-    def learn(self, w: Tensor) -> None:
-        """Find the argument that holds w (N, D), or several.
+    def locate(self, w: Tensor) -> None:
+        """Find the arguments of the first call that equal w (N, D).
 
         Raises:
-            ConfigError: the sub-module was not called, or was given something else.
+            ConfigError: the sub-module was not called, or no argument equals w.
         """
-        if self._seen is None:
-            raise mistake(self.key, f"'{self.name}' is not called when a picture is made")
-        (positional, named), self._seen = self._seen, None
-        given: dict[int | str, Any] = dict(enumerate(positional))
-        given.update(named)
-        for place, value in given.items():
+        if self._first_call is None:
+            raise config_error(self.key, f"the module does not call '{self.name}'")
+        (positional, keywords), self._first_call = self._first_call, None
+        arguments: dict[int | str, Any] = dict(enumerate(positional))
+        arguments.update(keywords)
+        for argument, value in arguments.items():
             if (
                 isinstance(value, Tensor)
                 and value.shape[:1] == w.shape[:1]
                 and value.numel() == w.numel()
                 and torch.equal(value.flatten(1), w)
             ):
-                self._places[place] = tuple(value.shape[1:])
-        if not self._places:
-            seen = ", ".join(shown(value) for value in given.values()) or "nothing"
-            raise mistake(
+                self._shapes[argument] = tuple(value.shape[1:])
+        if not self._shapes:
+            received = ", ".join(describe_value(value) for value in arguments.values()) or "no arguments"
+            raise config_error(
                 self.key,
-                f"'{self.name}' is not given the code {tuple(w.shape)} as it is, but {seen}. "
-                "List sub-modules that take what `mapping` returns, "
-                "or the latent itself where there is no mapping",
+                f"'{self.name}' does not receive the unchanged code {tuple(w.shape)}, but {received}. "
+                "List sub-modules that receive the output of `mapping`, or without a mapping, the latent",
             )
 
     @contextmanager
-    def giving(self, code: Tensor) -> Iterator[None]:
-        """Hand over this code (N, D)."""
+    def receiving(self, code: Tensor) -> Iterator[None]:
+        """Make the sub-module receive a code (N, D) within the block."""
         self._code = code
         try:
             yield
@@ -155,6 +162,6 @@ class Socket:
             self._code = None
 
 
-def shown(value: object) -> str:
-    """A value in words: tensors by their shape."""
+def describe_value(value: object) -> str:
+    """Return the shape of a tensor, or the type of another value, for a message."""
     return f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
