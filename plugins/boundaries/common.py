@@ -1,4 +1,4 @@
-"""Hold what the built-in learners share: settings, the fits of all concepts and layers, their evaluation."""
+"""Define the settings, the base class and the evaluation of the built-in learners."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BLOCK_COLUMNS = 16  # boundaries evaluated in one matrix product over all codes
 
 
 class Settings(Extremes):
-    """Hold the fields of all learners: which samples are extreme, and whether each layer has a boundary."""
+    """Set which samples are extreme, and whether each layer has a boundary of its own."""
 
     per_layer: bool = Field(
         default=False,

@@ -30,7 +30,7 @@ class Estimator(ExtremesLearner):
     """
 
     class Config(Settings):
-        """Hold the estimator, its arguments and its target."""
+        """Set the estimator, its arguments and its target."""
 
         estimator: str = Field(
             pattern=PATTERN, description="its class: `package.module:Name`, or `FILE.py:Name`"
@@ -49,7 +49,7 @@ class Estimator(ExtremesLearner):
         except UserError as error:
             raise _config_error("estimator", str(error)) from None
         if not isinstance(self._class, type) or not callable(getattr(self._class, "fit", None)):
-            raise _config_error("estimator", f"{config.estimator} is no class with a method fit(X, y)")
+            raise _config_error("estimator", f"{config.estimator} is not a class with a method fit(X, y)")
         try:
             check_arguments(self._class, config.estimator, config.arguments)
         except UserError as error:
@@ -85,7 +85,7 @@ class Estimator(ExtremesLearner):
             Coefficients (D,), intercept and facts.
 
         Raises:
-            DataError: the estimator fails, or does not give D coefficients and one intercept.
+            DataError: the estimator fails, or does not have D coefficients and one intercept.
         """
         arguments = dict(self.config.arguments)
         if "random_state" in _parameters(self._class):
@@ -109,7 +109,7 @@ class Estimator(ExtremesLearner):
         if coefficients.size != x.shape[1] or intercept.size != 1:
             shapes = f"coef_ of shape {coefficients.shape} and intercept_ of shape {intercept.shape}"
             raise DataError(
-                f"{self.config.estimator} gives {shapes} for codes of length {x.shape[1]}; "
+                f"{self.config.estimator} has {shapes} for codes of length {x.shape[1]}; "
                 "one direction is needed"
             )
         return coefficients.reshape(-1), float(intercept.reshape(())), facts

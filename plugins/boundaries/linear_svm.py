@@ -46,7 +46,7 @@ class LinearSVM(ExtremesLearner):
     """
 
     class Config(Settings):
-        """Hold the selection of samples, the loss and the options of the solver."""
+        """Set the selection of samples, the loss and the options of the solver."""
 
         C: float = Field(
             default=1.0, gt=0.0, le=1e12, description="weight of errors against the width of the margin"
@@ -56,8 +56,8 @@ class LinearSVM(ExtremesLearner):
         )
         solver: Literal["batched", "sklearn", "exact"] = Field(
             default="batched",
-            description="all machines together, squared hinge; LinearSVC, the default with hinge; "
-            "or the authors' SVC, hinge",
+            description="batched solves all problems together, with squared hinge loss; "
+            "sklearn is LinearSVC, the default with hinge loss; exact is the authors' SVC, with hinge loss",
         )
         max_iterations: int | None = Field(
             default=None,
@@ -69,7 +69,7 @@ class LinearSVM(ExtremesLearner):
         tolerance: float | None = Field(
             default=None,
             gt=0.0,
-            description="at which the solver stops; null is 1e-6 for squared hinge, "
+            description="on the gradient, at which the solver stops; null is 1e-6 for squared hinge, "
             "and for hinge 1e-4 with `sklearn`, 1e-3 with `exact`",
         )
 

@@ -19,7 +19,7 @@ class Logistic(ExtremesLearner):
     """
 
     class Config(Settings):
-        """Hold the selection of samples and the options of the solver."""
+        """Set the selection of samples and the options of the solver."""
 
         C: float = Field(
             default=1.0,

@@ -32,7 +32,7 @@ LINE_SEARCH_STEPS = 60
 
 @dataclass(frozen=True)
 class Solution:
-    """Represent the machines of B problems, and how well each was solved."""
+    """Hold the hyperplanes of B problems, and how well each problem was solved."""
 
     coefficients: Tensor  # v, (B, D) float64
     intercepts: Tensor  # b, (B,) float64

@@ -46,7 +46,7 @@ def fit_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
                 f"{concept}: {int(pattern.sum())} of {n} samples have a score, and {int(rows.sum())} of them "
                 "are to be fitted, but 2 are needed; raise synthesis.samples or exclude the concept"
             )
-        selections = [_select_unseen(samples, int(j), rows) for j in columns]
+        selections = [_select_held_out(samples, int(j), rows) for j in columns]
         names = [samples.concepts[int(j)].name for j in columns]
         by_layer = []
         for layer in samples.layers:
@@ -68,7 +68,7 @@ def fit_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
     return [fits[j] for j in range(len(samples.concepts))]
 
 
-def _select_unseen(samples: Samples, column: int, fitted: NDArray[np.bool_]) -> Selection:
+def _select_held_out(samples: Samples, column: int, fitted: NDArray[np.bool_]) -> Selection:
     """Select a concept's extremes and rest, with exactly the rows that were not fitted as held-out."""
     selection = select_extremes(
         samples.scores[:, column],
@@ -79,14 +79,14 @@ def _select_unseen(samples: Samples, column: int, fitted: NDArray[np.bool_]) -> 
     )
     extremes = np.concatenate([selection.train, selection.held_out])
     labels = np.concatenate([selection.train_labels, selection.held_out_labels])
-    seen, rest = fitted[extremes], ~fitted[selection.rest]
+    is_train, is_rest = fitted[extremes], ~fitted[selection.rest]
     return Selection(
-        extremes[seen],
-        labels[seen],
-        extremes[~seen],
-        labels[~seen],
-        selection.rest[rest],
-        selection.rest_labels[rest],
+        extremes[is_train],
+        labels[is_train],
+        extremes[~is_train],
+        labels[~is_train],
+        selection.rest[is_rest],
+        selection.rest_labels[is_rest],
         selection.requested,
     )
 

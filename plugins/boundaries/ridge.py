@@ -22,7 +22,7 @@ class Ridge(Learner):
     """
 
     class Config(Settings):
-        """Hold the strength of the penalty, and the selection of samples that measure accuracy."""
+        """Set the strength of the penalty, and the selection of samples that measure accuracy."""
 
         alpha: float = Field(default=1.0, ge=0.0, le=1e12, description="penalty on the squared coefficients")
 

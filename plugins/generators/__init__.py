@@ -1,4 +1,4 @@
-"""Built-in generators."""
+"""Register the built-in generators."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...core.plugins.registry import Register
 
 @hookimpl
 def ganstrata_register_generators(register: Register) -> None:
-    """Names only: the classes are imported when they are built."""
+    """Register the names only; a class is imported when it is built."""
     register(
         "biggan",
         "ganstrata.plugins.generators.biggan.generator:BigGAN",

@@ -23,11 +23,11 @@ def ganstrata_register_scorers(register: Register) -> None:
         f"{here}.image_classifier:ImageClassifier",
         "any image classifier of the transformers library",
     )
-    register("layout", f"{here}.layout:Layout", "where the line between two walls stands")
+    register("layout", f"{here}.layout:Layout", "position of the line between two walls")
     register(
         "segmentation",
         f"{here}.segmentation:Segmentation",
-        "share of the picture that each class of object takes",
+        "share of the image that each class covers",
     )
-    register("table", f"{here}.table:Table", "what people said of the samples, from a CSV file")
-    register("text", f"{here}.text:Text", "concepts from two sentences each, by CLIP or SigLIP")
+    register("table", f"{here}.table:Table", "labels or scores of the samples by people, from a CSV file")
+    register("text", f"{here}.text:Text", "concepts described by two sentences each, by CLIP or SigLIP")

@@ -20,31 +20,33 @@ from .scenes import SceneModel, load_scenes
 
 
 class Attribute(Scorer):
-    """Score SUN's 102 attributes on the features of a Places365 network, or those of the bundled network.
+    """Score SUN's 102 attributes on the features of a Places365 network, or the bundled network's attributes.
 
-    The margin of attribute a is m_a = W_a.f, with f (F,) the feature of the image and W (102, F) the
-    published weights: unbounded, without an offset, and not comparable between attributes.
+    The margin of attribute a is m_a = W_a.f, with f (F,) the features of the image and W (102, F) the
+    published weights. Margins are unbounded, have no offset, and cannot be compared between attributes.
 
     Source: Patterson and Hays, "SUN Attribute Database", 2012; Zhou et al., "Places", 2017.
     """
 
     class Config(PluginConfig):
-        """Hold the network, and the weights on its features."""
+        """Set the network, and the weights on its features."""
 
         checkpoint: str = Field(
             description="a Places365 network (wideresnet18 for the published weights), or bundled:rooms"
         )
         weights: str | None = Field(
             default=None,
-            description="for Places365 networks: W_sceneattribute_wideresnet18.npy, or any (attributes, F)",
+            description="for Places365 networks: W_sceneattribute_wideresnet18.npy, or any array "
+            "(attributes, F)",
         )
         labels: str | None = Field(
             default=None,
-            description="a text file with the names of other attributes than SUN's, one per line",
+            description="for attributes other than SUN's: a text file with their names, one per line",
         )
         max_pool: bool | None = Field(
             default=None,
-            description="pooling behind the first convolution; default: as the file's `arch` says",
+            description="whether the network pools after its first convolution; "
+            "default: by the file's `arch`",
         )
 
     config: Config
@@ -56,7 +58,7 @@ class Attribute(Scorer):
         if is_residual(checkpoint):
             if config.weights is None:
                 raise CheckpointError(
-                    "weights: missing. A Places365 network has no attributes of its own; "
+                    "weights: missing. A Places365 network needs weights for attributes; "
                     "give W_sceneattribute_wideresnet18.npy"
                 )
             width = checkpoint.tensors["fc.weight"].shape[1]
@@ -67,7 +69,7 @@ class Attribute(Scorer):
                 remedy = (
                     "give `labels:`, a text file with their names"
                     if config.labels is None
-                    else "they must be as many"
+                    else "the numbers must be equal"
                 )
                 raise CheckpointError(
                     f"weights: {config.weights} holds {len(self._weights)} attributes, "
@@ -115,7 +117,7 @@ def _read_weights(path: Path, width: int) -> Tensor:
         raise CheckpointError(f"weights: {path} must hold finite numbers of shape (attributes, {width})")
     if weights.shape[1] != width:
         raise CheckpointError(
-            f"weights: {path} is for features of {weights.shape[1]} numbers, but the network's have {width}; "
-            "it belongs to another network"
+            f"weights: {path} is for {weights.shape[1]} features, but the network has {width}; "
+            "the file belongs to another network"
         )
     return torch.from_numpy(weights.astype(np.float32))

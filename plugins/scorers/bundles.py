@@ -72,9 +72,9 @@ def names(checkpoint: Checkpoint, key: str) -> tuple[str, ...]:
         raise CheckpointError(f"{checkpoint.path}: its header lists no {key}")
     for name, count in Counter(stored).items():
         fault = (
-            "comes twice"
+            "occurs twice"
             if count > 1
-            else "holds '/', which stands between a scorer and its concepts"
+            else "holds '/', which separates a scorer from its concepts"
             if "/" in name
             else fault_of(name)
         )
@@ -88,8 +88,8 @@ def load_network(
 ) -> N:
     """Build a network and load a checkpoint's tensors into it, in float32.
 
-    The network is built on the meta device, so that no memory is allocated for the sizes that a file claims
-    until all tensors fit.
+    The network is built on the meta device, so that no memory is allocated for the sizes that a file states
+    until all its tensors fit.
 
     Args:
         build: builds the network.

@@ -21,7 +21,7 @@ from ...core.storage.name_rules import checked
 
 
 class Column(StrictNumbers):
-    """Describe a concept that the function scores."""
+    """Describe the concept of one column of scores."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -33,7 +33,7 @@ class Column(StrictNumbers):
         description="smallest spread that counts as variation; default: a tenth of the median spread",
     )
     threshold: float | None = Field(
-        default=None, description="a score above it means present; default: that has no meaning here"
+        default=None, description="scores above it mean present; default: no such threshold"
     )
     may_be_undefined: bool = Field(default=False, description="whether a score may be NaN")
 
@@ -44,12 +44,12 @@ class Callable(Scorer):
     """Score images by `function(images, **arguments)`, given as a dotted path.
 
     The function is called with images (N, 3, H, W), float32, RGB, clamped to [0, 1], on the device of the
-    run. It returns a number per image (N,), or per image and concept (N, C), as a tensor or an array. The
-    scores of an image must depend on that image alone, because batches are composed in any way.
+    run. It returns a score per image (N,), or per image and concept (N, C), as a tensor or an array. The
+    scores of an image must depend on that image alone, because batches may be of any composition.
     """
 
     class Config(PluginConfig):
-        """Hold the function, its arguments and its concepts."""
+        """Set the function, its arguments and its concepts."""
 
         target: str = Field(pattern=PATTERN, description="package.module:function, or FILE.py:function")
         concepts: list[Column] = Field(
@@ -63,7 +63,7 @@ class Callable(Scorer):
             names = [concept.name for concept in value]
             twice = [name for name in names if names.count(name) > 1]
             if twice:
-                raise ValueError(f"'{twice[0]}' is named twice")
+                raise ValueError(f"two concepts are named '{twice[0]}'")
             return value
 
     config: Config
@@ -89,10 +89,10 @@ class Callable(Scorer):
         )
 
     def score(self, rendering: Rendering) -> Tensor:
-        """Return what the function returns, (N, C) float32.
+        """Return the scores of the function, (N, C) float32.
 
         Raises:
-            ScoreError: the function fails, or returns something else.
+            ScoreError: the function fails, or returns no scores of this shape.
         """
         n, columns = rendering.images.shape[0], len(self.concepts)
         try:

@@ -20,14 +20,15 @@ LISTED_NAMES = 12  # in a message
 class Category(Scorer):
     """Score each category a as p_a, each pair `a-vs-b` as log p_a - log p_b, and `indoor` as a sum of p.
 
-    p = softmax(logits) is over all categories; `indoor` sums those that Places365 calls indoors. Reads the
-    published Places365 networks (resnet18, resnet50, wideresnet18), other residual
-    classifiers of that layout, and this project's own scene networks. With `attribute` on the same
-    file, pictures go through the network once.
+    p = softmax(logits) is over all categories. `indoor` sums the categories that Places365 lists as indoors.
+
+    Supported are the published Places365 networks (resnet18, resnet50, wideresnet18), other residual
+    classifiers in that layout, and scene networks of this project. The pass through the network is shared
+    with an `attribute` scorer on the same file.
     """
 
     class Config(PluginConfig):
-        """Hold the scene network, and the pairs."""
+        """Set the scene network, and the pairs of categories."""
 
         checkpoint: str = Field(
             description="a Places365 network, another residual classifier, or bundled:rooms"
@@ -36,15 +37,17 @@ class Category(Scorer):
             default=[], description="pairs [a, b] scored as log p_a - log p_b"
         )
         labels: str | None = Field(
-            default=None, description="for networks with categories of their own: a text file, one per line"
+            default=None,
+            description="for categories other than those of Places365: a text file, one per line",
         )
         max_pool: bool | None = Field(
             default=None,
-            description="pooling behind the first convolution; default: as the file's `arch` says",
+            description="whether the network pools after its first convolution; "
+            "default: by the file's `arch`",
         )
         clamp_fc: bool = Field(
             default=False,
-            description="zero the classifier's negative weights, as the paper's code does by accident",
+            description="set the classifier's negative weights to zero, as the paper's code did by accident",
         )
 
     config: Config
@@ -72,7 +75,7 @@ class Category(Scorer):
                 f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
             )
             raise CheckpointError(
-                f"against: this network knows no category '{name}'.{nearest(name, names)} Known: {shown}"
+                f"against: this network has no category '{name}'.{nearest(name, names)} Categories: {shown}"
             )
         self._pairs = [(names.index(a), names.index(b)) for a, b in config.against]
         self._indoor = torch.tensor(indoor, dtype=torch.long, device=device)
@@ -83,7 +86,7 @@ class Category(Scorer):
         self.concepts = (*single, *pairs, *((Concept("indoor", "category"),) if indoor else ()))
 
     def score(self, rendering: Rendering) -> Tensor:
-        """Return probabilities in [0, 1], then log ratios, then the probability of being indoors: (N, C)."""
+        """Return probabilities in [0, 1], then log ratios, then the probability of indoors: (N, C)."""
         log_p = self._logits(rendering).log_softmax(dim=1)  # (N, Y)
         p = log_p.exp()
         columns = [p, *((log_p[:, a] - log_p[:, b])[:, None] for a, b in self._pairs)]

@@ -25,7 +25,7 @@ NAMES = (
     "magenta",
     "rose",
 )
-LEAST_COLOUR = 0.02  # mean weight below which an image counts as grey
+LEAST_COLOUR = 0.02  # mean chroma below which an image counts as grey
 
 
 def hue_saturation_value(images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -54,7 +54,7 @@ def hue_saturation_value(images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor
 
 
 def hue_shares(hue: Tensor, weight: Tensor, *, soft: bool = False) -> Tensor:
-    """Return the share of the weight that each of twelve hues has, (N, 12); rows of grey images are NaN.
+    """Return the share of each of twelve hues in the weight of all pixels, (N, 12); NaN for grey images.
 
     share_b = sum over pixels of weight * k(hue - 30 b) / sum of weight. Bin b is centred on 30 b degrees.
     Hard bins are boxes k of half-width 15 degrees. Soft bins are triangles of half-width 30 degrees, which
@@ -62,7 +62,7 @@ def hue_shares(hue: Tensor, weight: Tensor, *, soft: bool = False) -> Tensor:
 
     Args:
         hue: in degrees, (N, H, W).
-        weight: of each pixel, (N, H, W).
+        weight: weight of each pixel, its chroma, (N, H, W).
         soft: whether bins are triangles.
     """
     position = hue / 30.0  # in bins
@@ -83,9 +83,11 @@ class Hue(Scorer):
     """Score the shares of twelve hues, weighted by saturation times value, mean saturation and mean value."""
 
     class Config(PluginConfig):
-        """Hold whether the histogram keeps a gradient."""
+        """Set the form of the bins."""
 
-        soft: bool = Field(default=False, description="triangles in place of bins: differentiable")
+        soft: bool = Field(
+            default=False, description="triangular bins in place of boxes, which makes scores differentiable"
+        )
 
     config: Config
 

@@ -16,7 +16,7 @@ class ImageClassifier(Scorer):
     """Score the probability of each class: softmax of the logits, or sigmoid for multi-label models."""
 
     class Config(HubConfig):
-        """Hold the model, and the level of its classes."""
+        """Set the model, and the level of its classes."""
 
         level: Level = Field(default="category", description="level of all its concepts")
 

@@ -22,21 +22,21 @@ from ...core.runs.loading import build
 from .networks.planar import LabelOrder
 from .segmentation import Segmentation
 
-TOLERANCE = 2.0  # pixels at width 64 that a row may lie off the line; grows with the width
-LEAST_SUPPORT = 0.15  # share of rows below which the line is not accepted
+TOLERANCE = 2.0  # largest distance of a row's vote from the line, in pixels at width 64
+LEAST_SUPPORT = 0.15  # smallest share of rows that support an accepted line
 WALL_NAME = re.compile(
     r"(left|right|front(al)?|cent(er|re)|middle|back) wall"
     r"|wall (left|right|front(al)?|cent(er|re)|middle|back)"
 )
-ROUNDS = 3  # of fitting a line and dropping the rows that lie off it
+ROUNDS = 3  # of fitting a line and dropping the votes that are off it
 
 
 def wall_line(labels: Tensor, walls: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Find the best supported line between two wall classes.
+    """Find the line between two wall classes that has the most support.
 
-    For each ordered pair of walls (a, b), a row votes for a line at the first column where the label changes
-    from a directly to b. A straight line is fitted to the votes, starting from their median, and rows off the
-    line are dropped. The support is the share of all rows that remain.
+    For each ordered pair of walls (a, b), a row votes for the first column where the label changes directly
+    from a to b. A straight line is fitted to the votes, starting from their median, and votes off the line
+    are dropped. The support is the share of all rows whose votes remain.
 
     Args:
         labels: class of each pixel, (N, H, W), integers.
@@ -49,7 +49,7 @@ def wall_line(labels: Tensor, walls: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     n, height, width = labels.shape
     best = torch.full((n,), torch.nan, device=labels.device)
     best_support = torch.zeros(n, device=labels.device)
-    # Distance of each column from the last one: the larger, the earlier. Small integers are fast on a CPU.
+    # The first change in a row has the largest distance to the end. Small integers are fast on a CPU.
     distance_to_end = torch.arange(
         width - 1, 0, -1, device=labels.device, dtype=torch.int16 if width < 2**15 else torch.int32
     )
@@ -58,9 +58,8 @@ def wall_line(labels: Tensor, walls: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     tolerance = max(TOLERANCE, TOLERANCE * width / 64.0)
     for a, b in permutations(walls, 2):
         change = masks[a][:, :, :-1] & masks[b][:, :, 1:]  # (N, H, W-1)
-        first = (change * distance_to_end).amax(
-            dim=2
-        )  # the first change of each row, (N, H); 0 where there is none
+        # Distance of the first change of each row, (N, H); 0 in rows without one.
+        first = (change * distance_to_end).amax(dim=2)
         votes = first > 0  # (N, H)
         column = torch.where(votes, width - 0.5 - first.float(), torch.inf)  # (N, H)
         middle, support = _fit_line(rows, column, votes, tolerance)
@@ -80,7 +79,8 @@ def _fit_line(rows: Tensor, column: Tensor, votes: Tensor, tolerance: float) -> 
         tolerance: distance from the line, in pixels, beyond which a vote is dropped.
 
     Returns:
-        The column in the middle of the remaining rows, (N,), and their share of all rows, (N,).
+        The column of the line in the middle of the rows that support it, (N,), and their share of all rows,
+        (N,).
     """
     height = rows.shape[1]
     ordered = torch.where(votes, column, torch.inf).sort(dim=1).values
@@ -109,10 +109,10 @@ def _fit_line(rows: Tensor, column: Tensor, votes: Tensor, tolerance: float) -> 
     return torch.where(has_line, middle, torch.nan), inlier.sum(dim=1) / height
 
 
-def find_walls(wanted: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]:
-    """Return the indices of a segmenter's wall classes: the named ones, or those with the name of a wall.
+def find_walls(requested: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]:
+    """Return the indices of the requested classes, or, if none are, of those with the name of a wall.
 
-    Case, and the characters between words, do not matter.
+    Case and the characters between words are ignored.
 
     Raises:
         ConfigError: a name is unknown, or there are fewer than two walls.
@@ -123,7 +123,7 @@ def find_walls(wanted: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]
     (1, 0)
     """
     known = {_plain(name): i for i, name in enumerate(classes)}
-    unknown = [name for name in wanted if _plain(name) not in known]
+    unknown = [name for name in requested if _plain(name) not in known]
     path = ("walls",)
     if unknown:
         faults = [
@@ -135,19 +135,19 @@ def find_walls(wanted: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]
             for name in unknown
         ]
         raise ConfigError("config of scorer 'layout'", faults)
-    walls = [known[_plain(name)] for name in wanted] or [
+    walls = [known[_plain(name)] for name in requested] or [
         i for name, i in known.items() if WALL_NAME.fullmatch(name)
     ]
     walls = list(dict.fromkeys(walls))
     if len(walls) < 2:
-        why = (
-            "a line is where two walls meet"
-            if wanted
+        reason = (
+            "the line is where two walls meet"
+            if requested
             else "no two classes of the segmenter are called left, right or front wall"
         )
         raise ConfigError(
             "config of scorer 'layout'",
-            [Fault(path, f"name two classes or more: {why}. Classes: {_some(classes)}")],
+            [Fault(path, f"name two or more classes: {reason}. Classes: {_some(classes)}")],
         )
     return tuple(walls)
 
@@ -165,12 +165,12 @@ def _some(names: Sequence[str]) -> str:
 class Layout(Scorer):
     """Score the position of the line between two walls in the labels of a segmenter; NaN if there is none.
 
-    The segmenter is a network that `segmentation` reads from a file, or any installed scorer that labels
-    pixels. Its pass is shared with a `segmentation` scorer on the same weights.
+    The segmenter is a network that `segmentation` loads from a file, or any installed scorer that labels
+    pixels. The pass through the network is shared with a `segmentation` scorer on the same weights.
     """
 
     class Config(PluginConfig):
-        """Hold the segmenter, and its wall classes."""
+        """Set the segmenter, and its wall classes."""
 
         checkpoint: str | None = Field(
             default=None, description="a surface network, a planar network of LSUN-room, or bundled:rooms"
@@ -182,12 +182,12 @@ class Layout(Scorer):
         walls: tuple[str, ...] = Field(
             default=(),
             description="names of the classes that are walls; "
-            "default: those that the file or their names declare to be",
+            "default: those that the file lists, or that have the name of a wall",
         )
         label_order: LabelOrder | None = Field(
             default=None,
-            description="of a planar network trained anew: ids as in the published network (default) "
-            "or as in LSUN's toolkit",
+            description="for planar networks: order of the labels, as in the published network (default) "
+            "or in LSUN's toolkit",
         )
 
         @field_validator("segmenter")
@@ -207,7 +207,7 @@ class Layout(Scorer):
                 raise ValueError("needs either `checkpoint` or `segmenter`")
             if self.label_order is not None and self.segmenter is not None:
                 raise ValueError(
-                    "`label_order` goes with `checkpoint`; write it into the `with` of the segmenter"
+                    "`label_order` is for `checkpoint`; set it in the `with` of the segmenter instead"
                 )
             return self
 

@@ -124,11 +124,11 @@ def _heading(row: list[str], path: Path, index: str, columns: Sequence[str] | No
         )
     if len(names) > CONCEPTS:
         raise DataError(
-            f"file: {path} has {len(names)} columns beside the index; {CONCEPTS} can be concepts. "
-            "Name those you want with `columns:`"
+            f"file: {path} has {len(names)} columns besides the index; at most {CONCEPTS} can be concepts. "
+            "Name them with `columns:`"
         )
     for name in names:
-        fault = "holds '/', which stands between a scorer and its concepts" if "/" in name else fault_of(name)
+        fault = "holds '/', which separates a scorer from its concepts" if "/" in name else fault_of(name)
         if fault:
             raise DataError(f"file: {path}: the column '{visible(name)}' cannot name a concept: it {fault}")
     return _Heading(header, positions[index], names, tuple(positions[name] for name in names))
@@ -163,7 +163,7 @@ def _rows(reader: Iterator[list[str]], lines: _Lines, heading: _Heading, path: P
     for row_number in sorted(repeated.tolist())[: LISTED_FAULTS - len(faults)]:
         first = int(np.flatnonzero(index == index[row_number])[0])
         faults.append(
-            f"line {line_numbers[row_number]}: sample {indices[row_number]} has a row already, "
+            f"line {line_numbers[row_number]}: sample {indices[row_number]} already has a row, "
             f"line {line_numbers[first]}"
         )
     fault_count += len(repeated)
@@ -201,9 +201,7 @@ def _read_row(row: list[str], heading: _Heading) -> tuple[str, int, list[float]]
         if not abs(value) <= LARGEST:
             if cell.strip().lower() not in MISSING:
                 expected = (
-                    f"a number up to {LARGEST:.3g}"
-                    if math.isfinite(value)
-                    else "a number, or nothing where there is none"
+                    f"a number up to {LARGEST:.3g}" if math.isfinite(value) else "a number, or an empty cell"
                 )
                 return f"{visible(name)} is {shown(cell.strip())}, expected {expected}", -1, []
             value = math.nan

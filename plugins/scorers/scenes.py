@@ -17,7 +17,7 @@ SIZE = 64
 
 
 class SceneNetwork(nn.Module):
-    """Represent a small convolutional network with two heads on one feature."""
+    """Classify images by a small convolutional network, with linear heads for categories and attributes."""
 
     def __init__(self, categories: int, attributes: int) -> None:
         super().__init__()

@@ -17,13 +17,13 @@ from .networks.segmenters import SegmentationModel, load_checkpoint_segmenter, l
 class Segmentation(Segmenter):
     """Label the pixels of images by a segmentation network; each class is a concept.
 
-    Reads semantic segmentation models of the transformers library (SegFormer, UPerNet, BEiT, DPT,
-    Mask2Former), and files of this project's surface networks, of LSUN-room's planar networks and of
-    CelebAMask-HQ's face parsers, which are recognised by their tensors.
+    Supported are semantic segmentation models of the transformers library (SegFormer, UPerNet, BEiT, DPT,
+    Mask2Former), and files with surface networks of this project, planar networks of LSUN-room or face
+    parsers of CelebAMask-HQ. The kind of a file is recognised by the names of its tensors.
     """
 
     class Config(HubConfig):
-        """Hold the network: either a checkpoint or a model of the transformers library."""
+        """Set the network: either a checkpoint or a model of the transformers library."""
 
         checkpoint: str | None = Field(
             default=None,
@@ -33,8 +33,8 @@ class Segmentation(Segmenter):
         model: str = Field(default="", description="or a transformers model: a local folder, or a hub id")
         label_order: LabelOrder | None = Field(
             default=None,
-            description="of a planar network trained anew: ids as in the published network (default) "
-            "or as in LSUN's toolkit",
+            description="for planar networks: order of the labels, as in the published network (default) "
+            "or in LSUN's toolkit",
         )
 
         @model_validator(mode="after")

@@ -20,10 +20,10 @@ SIZE = 64
 
 
 class SurfaceNetwork(nn.Module):
-    """Represent a feature pyramid: down to three resolutions, the context of the whole image, and up again.
+    """Segment images by a feature pyramid of three resolutions, with the context of the whole image.
 
-    Squares of 2 x 2 pixels become channels at the input and pixels again at the output, so that nothing is
-    computed at full resolution, where convolutions of few channels are slow.
+    Blocks of 2x2 pixels become channels at the input, and pixels again at the output. Nothing is computed at
+    full resolution, where convolutions of few channels are slow.
     """
 
     def __init__(self, classes: int) -> None:
@@ -54,7 +54,7 @@ class SurfaceNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class SurfaceModel:
-    """Hold a loaded network and its classes; lines between the classes `walls` are the layout."""
+    """Hold a loaded network, its classes, and the indices of those that are walls."""
 
     network: SurfaceNetwork
     classes: tuple[str, ...]

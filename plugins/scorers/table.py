@@ -20,15 +20,15 @@ from .samples_file import read_samples
 class Table(Scorer):
     """Look up the score of each concept, a column of the table, by the index of the sample.
 
-    Images that nobody has labelled have no score: edited images and fresh samples are NaN. Boundaries are
-    learnt from such concepts as from any other. Their effects are then seen in the scores of other scorers,
+    Images without a row, such as edited images and fresh samples, have the score NaN. Boundaries are learnt
+    from these concepts as from any other. Their effects are measured on the concepts of other scorers,
     because people cannot label every edit.
     """
 
     class Config(PluginConfig):
-        """Hold the file, and the meaning of its columns."""
+        """Set the file, and the meaning of its columns."""
 
-        file: str = Field(description="a CSV file with a heading; each row is one sample")
+        file: str = Field(description="a CSV file with a heading and one sample per row")
         index: str = Field(
             default="index", description="the column that holds the sample's index, counted from 0"
         )
@@ -62,14 +62,14 @@ class Table(Scorer):
         beyond = self._index[self._index >= samples]
         if len(beyond):
             raise DataError(
-                f"{self.config.file} speaks of sample {int(beyond[0])}"
+                f"{self.config.file} has rows for sample {int(beyond[0])}"
                 + (f" and {len(beyond) - 1} more" if len(beyond) > 1 else "")
-                + f" that a run of {samples} samples does not have; "
-                "raise synthesis.samples, or take these rows out"
+                + f", which a run of {samples} samples does not have; "
+                "raise synthesis.samples, or remove these rows"
             )
 
     def score(self, rendering: Rendering) -> Tensor:
-        """Return the scores of the table, (N, C); NaN where it has none."""
+        """Return the scores in the table, (N, C); NaN for samples without a row."""
         n = rendering.images.shape[0]
         scores = np.full((n, len(self.concepts)), np.nan, dtype=np.float32)
         if rendering.index is not None:

@@ -31,9 +31,9 @@ class Sentences(StrictNumbers):
 
     name: str = Field(pattern=r"^[^/,|\s]+$", description="of the concept")
     present: str | list[str] = Field(
-        description="what is said of a picture that has it: a sentence or several"
+        description="one or several sentences that describe an image with the concept"
     )
-    absent: str | list[str] = Field(description="what is said of one that does not")
+    absent: str | list[str] = Field(description="likewise for an image without it")
     level: Level = Field(default="attribute", description="its level")
 
     _fit = field_validator("name")(checked)
@@ -57,7 +57,7 @@ class Text(Scorer):
     """
 
     class Config(HubConfig):
-        """Hold the model, the concepts and the templates."""
+        """Set the model, the concepts and the templates."""
 
         concepts: list[Sentences] = Field(min_length=1, description="name, present, absent, level of each")
         templates: list[str] = Field(
@@ -69,7 +69,7 @@ class Text(Scorer):
         def _check_placeholder(cls, value: list[str]) -> list[str]:
             for template in value:
                 if template.count("{}") != 1:
-                    raise ValueError(f"'{template}' must have one place {{}} for the sentence")
+                    raise ValueError(f"'{template}' must contain {{}} once, for the sentence")
             return value
 
         @field_validator("concepts")
@@ -78,7 +78,7 @@ class Text(Scorer):
             names = [concept.name for concept in value]
             twice = [name for name in names if names.count(name) > 1]
             if twice:
-                raise ValueError(f"'{twice[0]}' is named twice")
+                raise ValueError(f"two concepts are named '{twice[0]}'")
             return value
 
     config: Config
@@ -87,7 +87,7 @@ class Text(Scorer):
         super().__init__(config, device)
         self.loaded = load("AutoModel", config, device)
         self.packages = LIBRARY
-        # The digest also covers the tokens of the sentences, because the tokenizer is no part of the weights.
+        # The digest also covers the tokens of the sentences, because the tokenizer is not in the weights.
         self._digest = hashlib.sha256(self.loaded.sha256.encode())
         network: Any = self.loaded.network
         if not all(
@@ -95,8 +95,7 @@ class Text(Scorer):
         ):
             raise CheckpointError(
                 f"model {config.model} is a {type(network).__name__}, "
-                "which does not compare pictures with sentences; "
-                "give a CLIP or SigLIP model"
+                "which does not compare images with sentences; give a CLIP or SigLIP model"
             )
         self.concepts = tuple(Concept(c.name, c.level, least=None, threshold=0.0) for c in config.concepts)
         with torch.inference_mode():

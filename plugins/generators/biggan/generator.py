@@ -58,7 +58,7 @@ class BigGAN(Generator):
     """
 
     class Config(ClassConfig):
-        """Hold checkpoint, truncation and classes."""
+        """Set checkpoint, truncation and classes."""
 
         truncation: float = Field(
             default=1.0,

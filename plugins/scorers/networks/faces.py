@@ -1,11 +1,12 @@
 """Load the face parser of CelebAMask-HQ, a U-Net that labels the part of a face that each pixel shows.
 
-Source: Lee et al. 2020, "MaskGAN: Towards Diverse and Interactive Facial Image Manipulation". The
-layout of its files is that of face_parsing/ in github.com/switchablenorms/CelebAMask-HQ (19 classes) and of
-predictors/ in github.com/AtlantixJJ/LinearGAN (15 classes, `faceparse_unet_512.pth`): a state dict
-with the tensors `conv1` to `conv4`, `center`, `up_concat4` to `up_concat1` and `final`, widths 16 to
-256. Images are prepared as LinearGAN does: resized bilinearly to 512 pixels with aligned corners and
-without antialiasing, then clamped and scaled to [-1, 1].
+Source: Lee et al. 2020, "MaskGAN: Towards Diverse and Interactive Facial Image Manipulation".
+
+Files are in the layout of face_parsing/ in github.com/switchablenorms/CelebAMask-HQ (19 classes) and of
+predictors/ in github.com/AtlantixJJ/LinearGAN (15 classes, `faceparse_unet_512.pth`): a state dict with the
+tensors `conv1` to `conv4`, `center`, `up_concat4` to `up_concat1` and `final`, and widths of 16 to 256.
+Images are prepared as in LinearGAN: resized bilinearly to 512 pixels, with aligned corners and without
+antialiasing, then clamped and scaled to [-1, 1].
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .square import SquareSegmenter, size_of
 SIZE = 512
 TABLE = Path(__file__).resolve().parents[1] / "labels" / "celebamask.json"
 STAGES = ("conv1", "conv2", "conv3", "conv4", "center")
-MARKS = {"conv1.conv1.0.weight", "center.conv2.1.running_var", "up_concat1.up.weight", "final.weight"}
+SIGNATURE = {"conv1.conv1.0.weight", "center.conv2.1.running_var", "up_concat1.up.weight", "final.weight"}
 
 
 class DoubleConvolution(nn.Module):
@@ -64,7 +65,7 @@ class Up(nn.Module):
 
 
 class FaceParser(nn.Module):
-    """Represent a U-Net with four poolings; `widths` are the channels of the five sizes."""
+    """Segment faces by a U-Net of five resolutions, whose channels are `widths`."""
 
     def __init__(self, widths: tuple[int, ...], classes: int) -> None:
         super().__init__()
@@ -79,21 +80,18 @@ class FaceParser(nn.Module):
         x = images
         skips: list[Tensor] = []
         for name in STAGES:
-            x = self.get_submodule(name)(
-                F.max_pool2d(x, 2) if skips else x
-            )  # (N, widths[i], H / 2^i, W / 2^i)
-            skips.append(x)
+            x = self.get_submodule(name)(F.max_pool2d(x, 2) if skips else x)
+            skips.append(x)  # (N, widths[i], H / 2^i, W / 2^i)
         for i in range(4, 0, -1):
-            x = self.get_submodule(f"up_concat{i}")(
-                skips[i - 1], x
-            )  # (N, widths[i-1], H / 2^(i-1), W / 2^(i-1))
+            # (N, widths[i-1], H / 2^(i-1), W / 2^(i-1))
+            x = self.get_submodule(f"up_concat{i}")(skips[i - 1], x)
         logits: Tensor = self.final(x)
         return logits
 
 
 def is_face_parser(tensors: Mapping[str, Tensor]) -> bool:
     """Return whether these are the tensors of a face parser."""
-    return tensors.keys() >= MARKS
+    return tensors.keys() >= SIGNATURE
 
 
 def load_face_parser(checkpoint: Checkpoint, device: torch.device) -> SquareSegmenter:
@@ -108,7 +106,7 @@ def load_face_parser(checkpoint: Checkpoint, device: torch.device) -> SquareSegm
     table = json.loads(TABLE.read_text(encoding="utf-8"))
     names = table.get(str(classes))
     if names is None:
-        known = "the 19 of CelebAMask-HQ, or 15 where left and right are one"
+        known = "the 19 of CelebAMask-HQ, or 15 that do not distinguish left and right"
         raise CheckpointError(f"{checkpoint.path} has {classes} classes; a face parser has {known}")
     network = load_network(lambda: FaceParser(widths, classes), checkpoint.tensors, checkpoint.path)
     return SquareSegmenter(for_inference(network, device), tuple(names), checkpoint.sha256, SIZE, _prepare)

@@ -32,7 +32,7 @@ RESAMPLING: Mapping[int, Mode] = {2: "bilinear", 3: "bicubic"}  # Pillow's numbe
 
 
 class HubConfig(PluginConfig):
-    """Hold the source of a model."""
+    """Set the source of a model."""
 
     model: str = Field(
         description="a local folder with config.json and model.safetensors, or a hub id such as "
@@ -51,7 +51,7 @@ class Preparation:
 
     Attributes:
         height, width: to which images are resized; None leaves them as they are.
-        shortest: whether `height` is the new length of the shorter side instead.
+        shortest: whether `height` is the length of the shorter side, and the aspect ratio is kept.
         crop: size of the square cut out of the middle, or None.
         mode: of resizing.
         mean, std: of normalisation.
@@ -189,7 +189,7 @@ def installed() -> Any:
         return import_module("transformers")
     except ImportError as error:
         raise CheckpointError(
-            f"this scorer needs the package transformers, which is not there ({error}): {INSTALL}"
+            f"this scorer needs the package transformers, which is not installed ({error}): {INSTALL}"
         ) from None
 
 
@@ -286,7 +286,7 @@ def _read_preparation(library: Any, source: str, options: Mapping[str, Any]) -> 
     except Exception as error:
         raise CheckpointError(
             f"model {source} has no preprocessor_config.json, "
-            f"so it is not known how pictures are prepared: {_first_line(error)}"
+            f"so it is not known how to prepare images: {_first_line(error)}"
         ) from None
     if isinstance(values.get("image_processor"), dict):
         values = values["image_processor"]
@@ -297,7 +297,7 @@ def preparation_of(values: Mapping[str, Any], source: str) -> Preparation:
     """Return the preparation that the values of a preprocessor_config.json describe.
 
     Raises:
-        CheckpointError: a size, filter or normalisation that this project does not know.
+        CheckpointError: a size, filter or normalisation is not supported.
     """
     size = values.get("size") if values.get("do_resize", True) else None
     height = width = None

@@ -29,7 +29,7 @@ from ..preprocessing import centre_cropped, normalised, resized
 from .resnet import ResNet, infer
 
 SIZE = 224
-RESIZED = 256  # networks with the pooling see the middle of images of this size
+RESIZED = 256  # size before the central crop, for networks with the pooling
 LABELS = Path(__file__).resolve().parents[1] / "labels"
 MAX_BYTES = 1_000_000  # of a file of names
 MAX_LINE = 500  # characters of a line in it
@@ -96,8 +96,8 @@ def load_places(
         checkpoint: with the tensor names of a residual classifier.
         device: on which it runs.
         labels: a file with one category per line; default the 365 of Places365.
-        max_pool: whether there is a pooling behind the first convolution; default: not in networks
-            stored under a name with `wide` in it.
+        max_pool: whether the network pools after its first convolution; None decides by the file's `arch`:
+            networks with `wide` in it do not.
         named: whether the names of its outputs are needed.
 
     Raises:
@@ -124,15 +124,19 @@ def attribute_names() -> tuple[str, ...]:
 
 
 def read_names(path: str, what: str) -> tuple[str, ...]:
-    r"""Read names from a text file, one per line; lines such as `/a/airfield 0` give `airfield`.
+    r"""Read names from a text file, one per line; a line such as `/a/airfield 0` becomes `airfield`.
+
+    Args:
+        path: of the file.
+        what: kind of the names, for messages.
 
     Raises:
-        CheckpointError: the file cannot be read, or has a name twice.
+        CheckpointError: the file cannot be read, or holds a name that is invalid or occurs twice.
     """
     try:
         lines = [line.strip() for line in read_bytes(user_path(path), MAX_BYTES).decode("utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise CheckpointError(
             f"labels: cannot read {path}: {reason}; give a text file with one {what} per line"
         ) from None
@@ -140,7 +144,7 @@ def read_names(path: str, what: str) -> tuple[str, ...]:
     if long is not None:
         raise CheckpointError(
             f"labels: {visible(path)}: the line '{visible(long)}' has {len(long)} characters; "
-            f"{MAX_LINE} are read"
+            f"at most {MAX_LINE} are allowed"
         )
     names = [
         re.sub(r"^/\w/", "", re.sub(r"\s+\d+$", "", line)).replace("/", "__").replace(" ", "_")
@@ -150,7 +154,7 @@ def read_names(path: str, what: str) -> tuple[str, ...]:
     for name, count in Counter(names).items():
         if count > 1 or fault_of(name):
             raise CheckpointError(
-                f"labels: {visible(path)}: the name '{visible(name)}' {fault_of(name) or 'comes twice'}"
+                f"labels: {visible(path)}: the name '{visible(name)}' {fault_of(name) or 'occurs twice'}"
             )
     return tuple(names)
 
@@ -177,12 +181,12 @@ def _names(labels: str | None, count: int, path: Path) -> tuple[tuple[str, ...],
 
 
 def _has_pooling(checkpoint: Checkpoint, requested: bool | None, *, bottleneck: bool) -> bool:
-    """Return whether a network pools behind its first convolution, by the config, the file or the depth.
+    """Return whether a network pools after its first convolution, by the config, the file or the depth.
 
-    The two kinds of 18-layer network have the same tensors, so shapes cannot tell.
+    The two kinds of 18-layer network have the same tensors, so shapes do not decide.
 
     Raises:
-        CheckpointError: neither the config nor the file says.
+        CheckpointError: neither the config nor the file decides.
     """
     if requested is not None:
         return requested
@@ -190,9 +194,9 @@ def _has_pooling(checkpoint: Checkpoint, requested: bool | None, *, bottleneck: 
     if isinstance(stored, str):
         return "wide" not in stored.lower()
     if bottleneck:
-        return True  # all published networks of this kind have it
+        return True  # as all published networks with bottlenecks do
     raise CheckpointError(
-        f"{checkpoint.path} does not say which network it is: "
-        "resnet18 and wideresnet18 have the same tensors. "
+        f"{checkpoint.path} does not store which network it is, "
+        "and resnet18 and wideresnet18 have the same tensors. "
         "Write `max_pool: true` for resnet18_places365, `max_pool: false` for wideresnet18_places365"
     )

@@ -1,11 +1,12 @@
 """Load the planar network of LSUN-room, which labels the surface of a room that each pixel shows.
 
-Source: Lin et al. 2018, "Indoor Scene Layout Estimation from a Single Image". The layout of its files
-is that of github.com/leVirve/lsun-room (MIT): a Lightning checkpoint of `LayoutSeg` with the tensors
-`model.resnet.*`, a residual network of torchvision, and `model.planar_seg.*`, the head. Its input
-has 320 pixels, normalised with mean and standard deviation 0.5; its five planes are the labels of
-its training data minus 1. Its authors resize with torchvision's bilinear filter, which was not antialiased
-for tensors at that time; here it is, where images shrink.
+Source: Lin et al. 2018, "Indoor Scene Layout Estimation from a Single Image". Files are in the layout of
+github.com/leVirve/lsun-room (MIT): a Lightning checkpoint of `LayoutSeg` with the tensors `model.resnet.*`, a
+residual network of torchvision, and `model.planar_seg.*`, the head.
+
+The input is 320 pixels wide, normalised with mean and standard deviation 0.5. The five planes of the output
+are the labels of the training data minus 1. The authors resize with torchvision's bilinear filter, which was
+not antialiased for tensors at that time; here it is antialiased, which differs where images shrink.
 """
 
 from __future__ import annotations
@@ -35,7 +36,13 @@ LabelOrder = Literal["network", "toolkit"]
 
 @dataclass(frozen=True)
 class HeadShape:
-    """Hold the channels of the head: of the last two stages of the trunk, within, and of its output."""
+    """Hold the channels of the head.
+
+    Attributes:
+        deep, middle: of the last and the last but one stage of the trunk.
+        inner: of the maps that are summed.
+        classes: of the output.
+    """
 
     deep: int
     middle: int
@@ -44,7 +51,7 @@ class HeadShape:
 
 
 class PlanarHead(nn.Module):
-    """Add maps of strides 64, 32 and 16, each to the enlarged coarser one, and enlarge the sum."""
+    """Sum maps of strides 64, 32 and 16 from coarse to fine, and upsample the sum to full resolution."""
 
     def __init__(self, shape: HeadShape) -> None:
         super().__init__()
@@ -71,7 +78,7 @@ class PlanarHead(nn.Module):
 
 
 class PlanarNetwork(nn.Module):
-    """Represent a residual network without its classifier, and the head."""
+    """Segment images by a residual network without its classifier, and a planar head."""
 
     def __init__(self, trunk: ResNetShape, head: HeadShape) -> None:
         super().__init__()
@@ -83,8 +90,9 @@ class PlanarNetwork(nn.Module):
         """Map normalised images (N, 3, 320, 320) to logits (N, 5, 320, 320)."""
         trunk = self.resnet
         x = F.max_pool2d(F.relu(trunk.bn1(trunk.conv1(images))), 3, 2, 1)  # (N, 64, 80, 80)
-        x16 = trunk.get_submodule("layer3")(trunk.get_submodule("layer2")(trunk.get_submodule("layer1")(x)))
-        logits: Tensor = self.planar_seg(x16, trunk.get_submodule("layer4")(x16))
+        for stage in ("layer1", "layer2", "layer3"):
+            x = trunk.get_submodule(stage)(x)  # (N, C, 20, 20) at the end
+        logits: Tensor = self.planar_seg(x, trunk.get_submodule("layer4")(x))
         return logits
 
 
@@ -110,7 +118,7 @@ def load_planar(
     Args:
         checkpoint: for which is_planar() is true.
         device: on which it runs.
-        order: of its planes: labels of the published network, or ids of the challenge's toolkit, minus 1.
+        order: of its planes, that of the published network or of the challenge's toolkit.
 
     Raises:
         CheckpointError: tensors are missing or do not fit together, or there are not five surfaces.

@@ -1,7 +1,7 @@
-"""Build residual networks of any depth and width, with or without the pooling behind the first convolution.
+"""Build residual networks of any depth and width, with or without pooling after the first convolution.
 
-Source: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.1. Tensors
-have the names of torchvision.
+Source: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.1. Tensors have the names
+of torchvision.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class ResNetShape:
     """Hold the sizes of a network.
 
     Attributes:
-        stem: channels behind the first convolution.
-        widths: of the four stages; bottleneck blocks give four times as many channels.
-        blocks: how many in each stage.
-        bottleneck: blocks of three convolutions instead of two.
+        stem: output channels of the first convolution.
+        widths: of the four stages; bottleneck blocks have four times as many output channels.
+        blocks: number of blocks in each stage.
+        bottleneck: whether blocks have three convolutions instead of two.
         classes: outputs of the last layer.
     """
 
@@ -54,9 +54,7 @@ def infer(shapes: Shapes) -> ResNetShape:
         if 0 in counts:
             raise KeyError(f"layer{counts.index(0) + 1}.0.conv1.weight")
         if sum(counts) > MAX_BLOCKS:
-            raise CheckpointError(
-                f"it has {sum(counts)} blocks; a residual network of up to {MAX_BLOCKS} is read"
-            )
+            raise CheckpointError(f"it has {sum(counts)} blocks; at most {MAX_BLOCKS} are supported")
         return ResNetShape(
             stem=shapes["conv1.weight"][0],
             widths=tuple(shapes[f"layer{stage}.0.conv1.weight"][0] for stage in (1, 2, 3, 4)),
@@ -65,11 +63,11 @@ def infer(shapes: Shapes) -> ResNetShape:
             classes=shapes["fc.weight"][0],
         )
     except (KeyError, IndexError) as error:
-        raise CheckpointError(f"it is not a residual network with a classifier: it has no {error}") from None
+        raise CheckpointError(f"it is not a residual network with a classifier: it lacks {error}") from None
 
 
 class Block(nn.Module):
-    """Represent a residual block y = relu(f(x) + shortcut(x)).
+    """Apply a residual block, y = relu(f(x) + shortcut(x)).
 
     f is two 3x3 convolutions, or with a bottleneck a 1x1, a 3x3 and a 1x1 convolution.
     """
@@ -104,7 +102,10 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Represent a residual network; `max_pool` is the pooling of stride 2 behind the first convolution."""
+    """Classify images by a residual network.
+
+    `max_pool` adds max pooling of stride 2 after the first convolution.
+    """
 
     def __init__(self, shape: ResNetShape, *, max_pool: bool) -> None:
         super().__init__()
@@ -128,7 +129,7 @@ class ResNet(nn.Module):
         if self.max_pool:
             x = F.max_pool2d(x, 3, 2, 1)  # (N, stem, H/4, W/4)
         for stage in range(1, 5):
-            x = self.get_submodule(f"layer{stage}")(x)  # halved in size from the second stage on
+            x = self.get_submodule(f"layer{stage}")(x)  # (N, widths[i], ...), half the size from stage 2 on
         return x.mean(dim=(2, 3))
 
     def forward(self, images: Tensor) -> Tensor:

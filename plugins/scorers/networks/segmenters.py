@@ -1,4 +1,4 @@
-"""Load semantic segmentation networks of any kind behind one interface: classes, logits, labels."""
+"""Load semantic segmentation networks of any kind, with one interface: classes, logits, labels."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def load_checkpoint_segmenter(
         label_order: of the planes of a planar network; default: as published.
 
     Raises:
-        CheckpointError: it is none of them, or its tensors do not fit its kind.
+        CheckpointError: the kind is unknown, or tensors do not fit it.
     """
     planar = is_planar(checkpoint.tensors)
     if label_order is not None and not planar:

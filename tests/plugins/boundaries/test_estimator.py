@@ -157,9 +157,9 @@ def test_an_estimator_that_stops_early_is_recorded_and_other_warnings_pass(own):
         (
             {"estimator": "own.py:function"},
             "estimator",
-            r"own.py:function is no class with a method fit\(X, y\)",
+            r"own.py:function is not a class with a method fit\(X, y\)",
         ),
-        ({"estimator": "own.py:Unfit"}, "estimator", "is no class with a method fit"),
+        ({"estimator": "own.py:Unfit"}, "estimator", "is not a class with a method fit"),
         (
             {"estimator": "sklearn.linear_model:Ridge", "arguments": {"alhpa": 1.0}},
             "arguments",

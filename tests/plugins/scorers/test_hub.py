@@ -221,7 +221,7 @@ def test_a_model_of_another_kind_is_refused(hub, tmp_path: Path) -> None:
     ):
         ganstrata.load_scorer("image_classifier", model=hub("segformer"), device="cpu")
     with pytest.raises(
-        CheckpointError, match=r"does not compare pictures with sentences|it is not an AutoModel"
+        CheckpointError, match=r"does not compare images with sentences|it is not an AutoModel"
     ):
         ganstrata.load_scorer("text", model=hub("classifier"), concepts=CONCEPTS, device="cpu")
 
@@ -263,9 +263,9 @@ def test_unknown_preparation_is_refused() -> None:
     ("options", "message"),
     [
         ({"concepts": []}, "concepts: must have at least 1 item"),
-        ({"concepts": [CONCEPTS[0], CONCEPTS[0]]}, "'clutter' is named twice"),
+        ({"concepts": [CONCEPTS[0], CONCEPTS[0]]}, "two concepts are named 'clutter'"),
         ({"concepts": [{**CONCEPTS[0], "absent": " "}]}, "needs at least one sentence"),
-        ({"concepts": CONCEPTS, "templates": ["a photo"]}, "must have one place {} for the sentence"),
+        ({"concepts": CONCEPTS, "templates": ["a photo"]}, "must contain {} once, for the sentence"),
     ],
 )
 def test_concepts_without_usable_sentences_are_refused(hub, options: dict[str, object], message: str) -> None:

@@ -166,7 +166,7 @@ def test_walls_are_found_by_name(wanted: list[str], classes: list[str], indices:
             ["wall", "floor", "bed"],
             "no two classes of the segmenter are called left, right or front wall. Classes: wall, floor, bed",
         ),
-        (["wall"], ["wall", "floor"], "name two classes or more: a line is where two walls meet"),
+        (["wall"], ["wall", "floor"], "name two or more classes: the line is where two walls meet"),
         ([], [f"c{i}" for i in range(150)], r"c19 and 130 more"),
     ],
 )
@@ -203,7 +203,7 @@ def test_classes_that_are_no_walls_are_refused(wanted: list[str], classes: list[
             {"segmenter": {"use": "painted", "wiht": {}}},
             r"segmenter -> wiht: is not an option.*Did you mean 'with'\? Allowed: use, with",
         ),
-        ({"segmenter": {"use": "painted"}, "label_order": "network"}, "`label_order` goes with `checkpoint`"),
+        ({"segmenter": {"use": "painted"}, "label_order": "network"}, "`label_order` is for `checkpoint`"),
         (
             {"checkpoint": "bundled:rooms", "label_order": "theirs"},
             r"label_order: must be 'network' or 'toolkit'",

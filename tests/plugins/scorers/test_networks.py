@@ -239,7 +239,7 @@ def test_checkpoints_of_another_kind_are_refused(name: str, tmp_path: Path) -> N
             r"of the categories in its header, '\\x1b\[2J' contains the character U\+001B",
         ),
         ({"categories": ["one", "two", "a/b"]}, "of the categories in its header, 'a/b' holds '/'"),
-        ({"attributes": ["one", "two", "one"]}, "of the attributes in its header, 'one' comes twice"),
+        ({"attributes": ["one", "two", "one"]}, "of the attributes in its header, 'one' occurs twice"),
         (
             {"categories": ["one", "two"]},
             r"does not fit its architecture: category\.bias is \(3,\), expected \(2,\)",
@@ -301,7 +301,7 @@ def nothing(*shape: int) -> Tensor:
 @pytest.mark.parametrize(
     ("prefix", "message"),
     [
-        ("", "it has 40000 blocks; a residual network of up to 400 is read"),
+        ("", "it has 40000 blocks; at most 400 are supported"),
         ("resnet.", "it has 40000 blocks"),
     ],
 )

@@ -213,7 +213,7 @@ def test_another_network_needs_labels(tmp_path: Path) -> None:
             "category", checkpoint=checkpoint, labels=str(tmp_path / "few.txt"), device="cpu"
         )
     (tmp_path / "twice.txt").write_text("attic\nattic\n", encoding="utf-8")
-    with pytest.raises(CheckpointError, match="the name 'attic' comes twice"):
+    with pytest.raises(CheckpointError, match="the name 'attic' occurs twice"):
         ganstrata.load_scorer(
             "category", checkpoint=checkpoint, labels=str(tmp_path / "twice.txt"), device="cpu"
         )
@@ -244,7 +244,7 @@ def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
     [
         (
             np.zeros((102, 7), np.float32),
-            "for features of 7 numbers, but the network's have 64; it belongs to another network",
+            "for 7 features, but the network has 64; the file belongs to another network",
         ),
         (np.zeros((100, 64), np.float32), "holds 100 attributes, but SUN has 102 names; give `labels:`"),
         (np.zeros((102, 64), np.int64), "must hold finite numbers of shape"),

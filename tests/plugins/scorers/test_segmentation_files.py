@@ -253,7 +253,7 @@ def damaged(tensors: dict[str, Tensor], **changes: Tensor | None) -> dict[str, T
         ),
         (
             {"model__resnet__layer3__0__conv1__weight": None},
-            "not a residual network with a classifier: it has no 'layer3",
+            "not a residual network with a classifier: it lacks 'layer3",
         ),
         (
             {"model__resnet__layer2__0__bn2__bias": None},

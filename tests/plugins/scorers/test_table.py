@@ -54,9 +54,9 @@ def test_columns_are_chosen_and_the_index_may_have_another_name(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("index,tidy\n0,yes\n", "line 2: tidy is 'yes', expected a number, or nothing where there is none"),
+        ("index,tidy\n0,yes\n", "line 2: tidy is 'yes', expected a number, or an empty cell"),
         ("index,tidy\n0,inf\n", "line 2: tidy is 'inf', expected a number"),
-        ("index,tidy\n0,1\n0,1\n", "line 3: sample 0 has a row already, line 2"),
+        ("index,tidy\n0,1\n0,1\n", "line 3: sample 0 already has a row, line 2"),
         ("index,tidy\n-1,1\n", "line 2: index is '-1', expected a whole number from 0"),
         ("index,tidy\n1.5,1\n", "line 2: index is '1.5'"),
         ("index,tidy\n1\n", "line 2: 1 cells, but the heading has 2"),
@@ -126,7 +126,7 @@ def test_a_table_with_samples_outside_the_run_is_refused(fakes, config, finished
     config["scorers"].append({"use": "table", "with": {"file": labels_of(finished, tmp_path, 600, last=640)}})
     with pytest.raises(
         ConfigError,
-        match=r"scorers -> 1: 'table': .* speaks of sample 640 that a run of 640 samples does not have",
+        match=r"scorers -> 1: 'table': .* has rows for sample 640, which a run of 640 samples does not have",
     ):
         ganstrata.run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
