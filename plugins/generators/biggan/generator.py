@@ -64,8 +64,8 @@ class BigGAN(Generator):
             default=1.0,
             gt=0.0,
             le=1.0,
-            description="z is drawn from a normal distribution within [-2, 2], times this; "
-            "BigGAN-deep also has statistics for it",
+            description="factor of z, which is drawn from a normal distribution truncated to [-2, 2]; "
+            "it also selects the statistics of a BigGAN-deep",
         )
 
     config: Config

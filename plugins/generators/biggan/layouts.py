@@ -61,10 +61,10 @@ _PYTORCH = (
     Rule(r"blocks\.(\d+)\.0\.conv_sc\.u0", r"blocks.\1.shortcut.u", _flat),
     *(
         rule
-        for theirs, ours in (("theta", "query"), ("phi", "key"), ("g", "value"), ("o", "out"))
+        for stored_name, name in (("theta", "query"), ("phi", "key"), ("g", "value"), ("o", "out"))
         for rule in (
-            Rule(rf"blocks\.(\d+)\.1\.{theirs}\.weight", rf"attention.\1.{ours}.weight"),
-            Rule(rf"blocks\.(\d+)\.1\.{theirs}\.u0", rf"attention.\1.{ours}.u", _flat),
+            Rule(rf"blocks\.(\d+)\.1\.{stored_name}\.weight", rf"attention.\1.{name}.weight"),
+            Rule(rf"blocks\.(\d+)\.1\.{stored_name}\.u0", rf"attention.\1.{name}.u", _flat),
         )
     ),
     Rule(r"blocks\.(\d+)\.1\.gamma", r"attention.\1.gamma", _scalar),
@@ -181,7 +181,7 @@ def numbered(layout: Layout, names: Mapping[str, object]) -> Layout:
 def averaged(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors with standing statistics averaged.
 
-    BigGAN-PyTorch may store them as sums over batches, with the number of batches beside them.
+    BigGAN-PyTorch may store them as sums over batches, together with the number of batches.
     """
     result = dict(tensors)
     for name, count in tensors.items():

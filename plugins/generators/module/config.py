@@ -105,10 +105,10 @@ class ModuleConfig(PluginConfig):
     arguments: dict[str, Any] = Field(default={}, description="keyword arguments of the class or function")
     checkpoint: str | None = Field(
         default=None,
-        description="a file of any known container; leave it out if the target loads its own weights",
+        description="file in any supported format; leave it out if the target loads its own weights",
     )
     sha256: str | None = Field(
-        default=None, pattern=r"^[0-9a-fA-F]{64}$", description="refuse the file if it has another hash"
+        default=None, pattern=r"^[0-9a-fA-F]{64}$", description="hash that the file must have"
     )
     part: str | None = Field(
         default=None, description="entry of the file, such as G_ema; default the first one that fits"

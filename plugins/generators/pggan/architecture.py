@@ -176,7 +176,7 @@ def examine(part: Part) -> Examined | None:
 
 
 def _layout_options(layout: Layout) -> dict[str, Any]:
-    """Return the options in which the code behind a layout differs from NVIDIA's."""
+    """Return the options in which the published code of a layout differs from NVIDIA's."""
     if layout is GENFORCE:
         return {"z_first": True}
     if layout in (MMGENERATION, MMGENERATION_AVERAGE):

@@ -12,9 +12,9 @@ from ....core.plugins.base import PluginConfig
 class CheckpointConfig(PluginConfig):
     """Set the checkpoint and, optionally, the hash that it must have."""
 
-    checkpoint: str = Field(description="a file of any known container, or bundled:NAME")
+    checkpoint: str = Field(description="file in any supported format, or bundled:NAME")
     sha256: str | None = Field(
-        default=None, pattern=r"^[0-9a-fA-F]{64}$", description="refuse the file if it has another hash"
+        default=None, pattern=r"^[0-9a-fA-F]{64}$", description="hash that the file must have"
     )
 
 
@@ -23,7 +23,7 @@ class ClassConfig(CheckpointConfig):
 
     classes: Literal["sampled"] | int | list[int] = Field(
         default="sampled",
-        description="for conditional networks: one class, a list to draw from evenly, or sampled from all",
+        description="classes that a conditional network draws from: one, a list, or sampled for all",
     )
 
 
@@ -31,10 +31,13 @@ class TruncationConfig(ClassConfig):
     """Set checkpoint, classes and the truncation of w, for generators with a mapping network."""
 
     truncation_psi: float = Field(
-        default=1.0, ge=0.0, le=1.0, description="pulls w towards its mean; 1 is none"
+        default=1.0,
+        ge=0.0,
+        le=1.0,
+        description="factor of the distance of w from its mean; 1 does not truncate",
     )
     truncation_layers: int | None = Field(
-        default=None, ge=0, description="how many layers are truncated; default all"
+        default=None, ge=0, description="number of truncated layers, from the first; default all"
     )
 
 
@@ -42,5 +45,5 @@ class StyleConfig(TruncationConfig):
     """Set checkpoint, classes, truncation and noise, for generators with a mapping network and noise."""
 
     noise: Literal["const", "fresh", "none"] = Field(
-        default="const", description="const: as in the checkpoint; fresh: per sample"
+        default="const", description="const: that of the checkpoint; fresh: drawn for each sample"
     )
