@@ -1,1 +1,1 @@
-"""The built-in plugins, which come in by the same door as everybody else's."""
+"""Contain the built-in plugins, which are registered by the same hooks as those of other packages."""

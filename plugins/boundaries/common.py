@@ -36,7 +36,7 @@ class Settings(Extremes):
 
 
 class Hyperplane(NamedTuple):
-    """Represent the plane coefficients.w + intercept = 0; positives lie where the sum is above 0."""
+    """Hold the plane coefficients.w + intercept = 0; positives lie where the sum is above 0."""
 
     coefficients: NDArray[np.float64]  # (D,), of any length
     intercept: float
@@ -44,7 +44,7 @@ class Hyperplane(NamedTuple):
 
 
 class LinearFit(NamedTuple):
-    """Represent the boundary of one concept at one layer: normal.w + offset is the signed distance of w."""
+    """Hold the boundary of one concept at one layer: normal.w + offset is the signed distance of w."""
 
     normal: NDArray[np.float64]  # (D,), of length 1
     offset: float

@@ -15,7 +15,7 @@ from .common import Facts, Hyperplane, Learner, LinearFit, Samples, evaluate_pla
 
 @dataclass(frozen=True)
 class Problem:
-    """Represent the classification problem of one concept at one layer; codes are copied only on request."""
+    """Hold the classification problem of one concept at one layer; codes are copied only on request."""
 
     latents: NDArray[np.float32]  # (N, D), all codes of the layer
     rows: NDArray[np.int64]  # (n,), the training samples
@@ -37,7 +37,7 @@ Solver = Callable[[Sequence[Problem]], Iterable[Hyperplane]]
 
 
 def fit_extremes(samples: Samples, solve: Solver) -> list[list[LinearFit]]:
-    """Select the extremes of each concept, solve all problems and evaluate the planes on unseen samples.
+    """Select the extremes of each concept, solve all problems and evaluate the planes on held-out samples.
 
     Returns:
         For each concept its fits, one per layer.

@@ -70,7 +70,7 @@ def solve_squared_hinge(
     u = signed.new_zeros((signed.shape[0], signed.shape[2]))  # (B, D+1)
     margins = torch.zeros_like(y)  # z_k.u, (B, n)
     steps = torch.zeros_like(rarer)
-    weight = torch.full_like(u[:, 0], INITIAL_C_SHARE * C)  # the present C of each problem, (B,)
+    weight = torch.full_like(u[:, 0], INITIAL_C_SHARE * C)  # the current C of each problem, (B,)
     limit = previous_norm = torch.full_like(weight, torch.inf)
     stalled = torch.zeros_like(weight, dtype=torch.bool)  # rounding errors allow no progress, (B,)
     for step in range(max_steps + 1):
@@ -131,7 +131,7 @@ class _Hessian:
         return self._sum.dtype == torch.float64
 
     def update(self, active: Tensor, weight: Tensor) -> Tensor:
-        """Move to other active rows (B, n) and weights C (B,).
+        """Update H for other active rows (B, n) and weights C (B,).
 
         Returns:
             The problems whose Hessian changed, (B,) bool.

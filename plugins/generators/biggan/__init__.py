@@ -1,1 +1,1 @@
-"""BigGAN and BigGAN-deep as stacks of strata."""
+"""Run BigGAN and BigGAN-deep as stacks of strata."""

@@ -1,1 +1,1 @@
-"""Any torch.nn.Module by dotted path, as one stratum or several."""
+"""Run any torch.nn.Module by dotted path, as one stratum or several."""

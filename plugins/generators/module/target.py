@@ -18,7 +18,7 @@ from ....core.plugins.imports import check_arguments, find, reason
 from .config import ModuleConfig, config_error
 
 MAX_FAULTS = 8  # that a message lists
-# Prefixes that are tried to find one that fits. Each trial compares all names, and in a large file every name
+# Prefixes that are tried to find one that fits. Each trial compares all names, and in a large file many names
 # may end with that of the module's first tensor.
 MAX_PREFIXES = 20
 

@@ -17,7 +17,7 @@ from .config import config_error
 
 
 class _StopCall(BaseException):
-    """Ends a call as soon as w is computed; a BaseException, which modules are unlikely to catch."""
+    """End a call as soon as w is computed; a BaseException, which modules are unlikely to catch."""
 
 
 class Mapping:

@@ -1,1 +1,1 @@
-"""ProgressiveGAN as a stack of strata."""
+"""Run ProgressiveGAN as a stack of strata."""

@@ -1,1 +1,1 @@
-"""R3GAN as a stack of strata."""
+"""Run R3GAN as a stack of strata."""

@@ -1,1 +1,1 @@
-"""StyleGAN as a stack of strata."""
+"""Run StyleGAN as a stack of strata."""

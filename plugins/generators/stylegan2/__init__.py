@@ -1,1 +1,1 @@
-"""StyleGAN2 as a stack of strata."""
+"""Run StyleGAN2 as a stack of strata."""

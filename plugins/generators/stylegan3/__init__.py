@@ -1,1 +1,1 @@
-"""StyleGAN3 as a stack of strata."""
+"""Run StyleGAN3 as a stack of strata."""

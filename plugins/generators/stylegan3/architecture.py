@@ -106,7 +106,7 @@ class Architecture:
 
     @property
     def codes(self) -> int:
-        """Number of layers L in the sense of codes: one for the Fourier features, and one per layer."""
+        """Number of layers L of a code: one for the Fourier features, and one per convolution."""
         return len(self.layers) + 1
 
     def build(self) -> Network:
