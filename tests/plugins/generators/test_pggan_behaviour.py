@@ -68,7 +68,7 @@ def test_only_the_chosen_classes_are_drawn(tmp_path: Path) -> None:
 
 def test_labels_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.safetensors", small_state("tensorflow"), label_size=3)
-    with pytest.raises(CheckpointError, match="the file says that this ProgressiveGAN has 3 classes"):
+    with pytest.raises(CheckpointError, match="the file stores that this ProgressiveGAN has 3 classes"):
         load(path, labels=2)
     with pytest.raises(CheckpointError, match="has no latent code"):
         load(write(tmp_path / "b.safetensors", small_state()), labels=7)

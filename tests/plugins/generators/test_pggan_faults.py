@@ -16,7 +16,7 @@ load = loader("pggan")
 
 
 def test_pictures_of_two_channels_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="pictures of 2 channels"):
+    with pytest.raises(CheckpointError, match="have 2 channels"):
         load(write(tmp_path / "a.safetensors", small_state(own=weights(colours=2))))
 
 

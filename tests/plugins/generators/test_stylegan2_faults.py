@@ -158,10 +158,10 @@ def test_unsupported_settings_are_refused(settings: dict[str, Any], message: str
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
-        ("synthesis.b16.torgb.weight", (4, 4, 1, 1), "images of 4 channels"),
+        ("synthesis.b16.torgb.weight", (4, 4, 1, 1), "have 4 channels"),
         ("synthesis.b16.conv0.resample_filter", (3, 3), "even width"),
         ("synthesis.b16.conv0.resample_filter", (12,), "even width"),
-        ("mapping.embed.weight", (9, 2), "do not go together"),
+        ("mapping.embed.weight", (9, 2), "are inconsistent"),
     ],
 )
 def test_unsupported_networks_are_refused(
