@@ -38,9 +38,13 @@ def fault(**config: Any) -> str:
         ),
         ({"target": "own_models:Chian"}, "target", "own_models has no 'Chian'. Did you mean 'Chain'?"),
         ({"target": "nowhere.py:G"}, "target", "no file nowhere.py (looked in "),
-        ({"target": "own_models:Z"}, "target", "'Z' is no class and no function, but int"),
-        ({"target": "own_models:BUILT"}, "target", "'BUILT' is a module that is built already"),
-        ({"target": "own_models:not_a_module"}, "target", "not_a_module(...) gives dict, no torch.nn.Module"),
+        ({"target": "own_models:Z"}, "target", "'Z' is neither a class nor a function, but int"),
+        ({"target": "own_models:BUILT"}, "target", "'BUILT' is an instance of a module"),
+        (
+            {"target": "own_models:not_a_module"},
+            "target",
+            "not_a_module(...) returns dict, not a torch.nn.Module",
+        ),
         (
             {"arguments": {"widht": 4}},
             "arguments",
@@ -49,8 +53,12 @@ def fault(**config: Any) -> str:
         ({"arguments": {"widht": 4}}, "arguments", "Did you mean 'width'?"),
         ({"target": "own_models:Odd"}, "arguments", "missing a required argument: 'how'"),
         ({"arguments": {"width": "wide"}}, "arguments", "Chain(width='wide') failed: TypeError: "),
-        ({"latent": {"size": Z, "shape": [3, 3]}}, "latent", f"shape [3, 3] does not hold size {Z} numbers"),
-        ({"latent": {**SHAPED, "low": 1.0}}, "latent", "low (1) must lie below high (1)"),
+        (
+            {"latent": {"size": Z, "shape": [3, 3]}},
+            "latent",
+            f"shape [3, 3] does not have {Z} entries, the size of z",
+        ),
+        ({"latent": {**SHAPED, "low": 1.0}}, "latent", "low (1) must be below high (1)"),
         (
             {"latent": {"size": Z}},
             "latent.shape",
@@ -67,21 +75,21 @@ def fault(**config: Any) -> str:
         ({"classes": {"count": 3, "draw": [3]}}, "classes.draw", "has classes 0 to 2"),
         ({"classes": {"draw": 1}}, "classes.draw", "this module is unconditional"),
         ({"classes": {"form": "onehot"}}, "classes.form", "'one_hot'"),
-        ({"output": {"range": [1, -1]}}, "output", "range must rise"),
+        ({"output": {"range": [1, -1]}}, "output", "range must increase"),
         (
             {"output": {"item": "picture"}},
             "output.item",
-            "there is no item 'picture' in what the call returns: a tensor (2, 3, 8, 8)",
+            "the module returns no item 'picture', but a tensor (2, 3, 8, 8)",
         ),
         (
             {"output": {"range": [-0.01, 0.01]}},
             "output.range",
-            "is [-0.01, 0.01], but the first pictures go from",
+            "is [-0.01, 0.01], but the first images go from",
         ),
         (
             {"mapping": "maping"},
             "mapping",
-            "the module has no sub-module 'maping'. At its top it has first, norm, act, blocks, last, tanh",
+            "the module has no sub-module 'maping'. Its children are first, norm, act, blocks, last, tanh",
         ),
         (
             {"strata": ["first", "nrom"]},
@@ -91,32 +99,32 @@ def fault(**config: Any) -> str:
         (
             {"strata": ["first"], "codes": ["first"]},
             "",
-            "`strata` takes the module apart and `codes` leaves it whole: give one of them",
+            "`strata` and `codes` exclude each other; give one of them",
         ),
         ({"strata": ["first"], "noise": "fresh"}, "", "`strata` is for modules without noise"),
-        ({"codes": [[]]}, "codes", "a layer without sub-modules"),
+        ({"codes": [[]]}, "codes", "every layer needs a sub-module"),
         (
             {"strata": CHAIN[:-1]},
             "strata",
-            "put together they give a picture that differs from the module's own by",
+            "the composition returns images that differ from the module's by",
         ),
         (
             {"strata": [c for c in CHAIN if c != "blocks"]},
             "strata",
             "list all of them in order, or leave `strata` out",
         ),
-        ({"strata": CHAIN[::-1]}, "strata", "putting the picture together failed: RuntimeError"),
+        ({"strata": CHAIN[::-1]}, "strata", "the composition failed: RuntimeError"),
         (
             {"strata": CHAIN[:-2]},
             "strata",
-            "put together they give a tensor (2, 5, 4, 4), the module itself a tensor (2, 3, 8, 8)",
+            "the composition returns a tensor (2, 5, 4, 4), the module a tensor (2, 3, 8, 8)",
         ),
         (
             {"codes": ["first", "last"]},
             "codes.1",
-            "'last' is not given the code (2, 6) as it is, but a tensor (2, 5, 4, 4)",
+            "'last' does not receive the unchanged code (2, 6), but a tensor (2, 5, 4, 4)",
         ),
-        ({"codes": ["first", "first"]}, "codes.1", "'first' is listed already"),
+        ({"codes": ["first", "first"]}, "codes.1", "'first' is listed twice"),
         ({"noise": "some"}, "noise", "'fixed'"),
         ({"surprise": 1}, "surprise", "is not an option of 'module'"),
     ],
@@ -135,22 +143,23 @@ def test_a_wrong_option_is_refused_at_its_field(change: dict[str, Any], field: s
         (
             "two",
             "output",
-            "2 latents give a tensor (2, 2, 4, 4) of torch.float32, expected (2, 1 or 3, height, width)",
+            "maps 2 latents to a tensor (2, 2, 4, 4) of torch.float32, "
+            "expected floats (2, 1 or 3, height, width)",
         ),
-        ("flat", "output", "2 latents give a tensor (2, 48)"),
-        ("last", "output", "it seems to have its channels last"),
-        ("rows", "output", "2 latents give a tensor (1, 3, 4, 4)"),
+        ("flat", "output", "maps 2 latents to a tensor (2, 48)"),
+        ("last", "output", "the channels seem to come last"),
+        ("rows", "output", "maps 2 latents to a tensor (1, 3, 4, 4)"),
         ("whole", "output", "of torch.int32"),
         (
             "tuple",
             "output -> item",
-            "the call returns a tuple of a tensor (2, 3, 4, 4), a tensor (2, 6); "
-            "say which item is the picture",
+            "the module returns a tuple of a tensor (2, 3, 4, 4), a tensor (2, 6); "
+            "set the index or key of the images",
         ),
         ("loud", "output -> range", "set output.check: false"),
         ("light", "output -> range", "nothing is darker than the middle"),
-        ("company", "target", "some layer takes statistics of the batch"),
-        ("python", "noise", "the module draws noise of its own"),
+        ("company", "target", "some layer computes statistics of the batch"),
+        ("python", "noise", "because the module draws noise"),
         ("raise", "latent -> shape", "ArithmeticError: no pictures today"),
     ],
 )
@@ -178,17 +187,17 @@ def test_a_range_that_looks_wrong_may_be_confirmed() -> None:
         (
             {"output": {}},
             "output -> item",
-            "a dictionary with 'picture': a tensor (2, 3, 8, 8), 'w': a tensor (2, 6); say which item",
+            "a dictionary with 'picture': a tensor (2, 3, 8, 8), 'w': a tensor (2, 6); set the index or key",
         ),
-        ({"codes": ["low", "middle"]}, "codes", "Something else takes the code too, and is not listed"),
-        ({"arguments": {"leak": True}}, "codes", "Something else takes the code too"),
+        ({"codes": ["low", "middle"]}, "codes", "The code has another use that is not listed"),
+        ({"arguments": {"leak": True}}, "codes", "The code has another use that is not listed"),
         ({"codes": ["low", "middle.style", "high"]}, "", ""),
         (
             {"codes": ["low", "middle", "high.conv"]},
             "codes -> 2",
-            "'high.conv' is not given the code (2, 6) as it is, but a tensor (2, 4, 8, 8)",
+            "'high.conv' does not receive the unchanged code (2, 6), but a tensor (2, 4, 8, 8)",
         ),
-        ({"mapping": None}, "codes -> 0", "'low' is not given the code (2, 6) as it is"),
+        ({"mapping": None}, "codes -> 0", "'low' does not receive the unchanged code (2, 6)"),
         (
             {"arguments": {"noise": 0.5}},
             "noise",
@@ -214,7 +223,7 @@ def test_codes_must_determine_the_picture(change: dict[str, Any], field: str, wo
 def test_noise_from_outside_torch_is_refused() -> None:
     message = fault(target="own_models:Odd", arguments={"how": "python"}, latent={"size": Z}, noise="fixed")
     assert "with -> noise: " in message
-    assert "draws numbers from elsewhere" in message
+    assert "draws random numbers from elsewhere" in message
 
 
 def test_a_sub_module_that_is_never_called_is_refused(tmp_path: Path) -> None:
@@ -223,8 +232,8 @@ def test_a_sub_module_that_is_never_called_is_refused(tmp_path: Path) -> None:
         "       self.idle = nn.Linear(Z, Z)\n"
     )
     config = {"target": f"{tmp_path / 'idle.py'}:G", "latent": SHAPED}
-    assert "with -> mapping: this sub-module is not called" in fault(**config, mapping="idle")
-    assert "with -> codes -> 1: 'idle' is not called" in fault(**config, codes=["first", "idle"])
+    assert "with -> mapping: the module does not call this sub-module" in fault(**config, mapping="idle")
+    assert "with -> codes -> 1: the module does not call 'idle'" in fault(**config, codes=["first", "idle"])
     assert "with -> mapping: returns" not in fault(**config, mapping="idle")
 
 
@@ -278,7 +287,7 @@ def test_a_prefix_is_proposed_and_then_taken(tmp_path: Path) -> None:
     }
     torch.save(joint, tmp_path / "joint.pt")
     config = {**CHAINED, "checkpoint": str(tmp_path / "joint.pt")}
-    assert "All fit" in fault(**config)
+    assert "All tensors fit" in fault(**config)
     assert "prefix: 'net.'" in fault(**config)
     assert ganstrata.load_generator("module", device="cpu", **config, prefix="net.").card.resolution == 8
     assert "missing first.weight" in fault(**config, prefix="nett.")

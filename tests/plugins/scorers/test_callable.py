@@ -151,5 +151,5 @@ def test_results_that_are_no_scores_are_refused(target, name: str, message: str)
 
 
 def test_a_concept_named_twice_is_refused(target) -> None:
-    with pytest.raises(ConfigError, match="'a' is named twice"):
+    with pytest.raises(ConfigError, match="two concepts are named 'a'"):
         load(target("both"), "a", "a")
