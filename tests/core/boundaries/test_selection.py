@@ -96,7 +96,7 @@ def test_ties_within_one_end_do_no_harm_but_across_both_do():
 
 
 def test_constant_scores_are_refused():
-    with pytest.raises(DataError, match=r"not apart: 9 of 9 samples score 0.25"):
+    with pytest.raises(DataError, match=r"overlap: 9 of 9 samples score 0.25"):
         chosen(np.append(np.full(9, 0.25), np.nan), 2, 2)
 
 
