@@ -197,6 +197,7 @@ def test_every_result_shows_itself_in_a_notebook(
         assert f"{level}={hierarchy.depth.value[m]:.2f}" in repr(hierarchy)
     assert hierarchy._repr_html_().count("<tr>") == 1 + len(hierarchy.levels)
     assert hierarchy.plot()._repr_svg_().startswith("<svg")
+    assert repr(hierarchy.plot()).startswith("Figure('hierarchy_layers': Effect of moving")
     rows = hierarchy.rows()
     assert len(rows) == hierarchy.curve.value.size
     assert [row["mean_in_sd"] for row in rows] == hierarchy.curve.value.ravel().tolist()
@@ -280,6 +281,8 @@ def test_wrong_arguments_are_user_errors(
         UserError, match=r"needs a Boundary as `boundaries`, from ganstrata\.learn; it was given a str"
     ):
         ganstrata.rescore(generator, {"seen": seen}, learnt.names)
+    with pytest.raises(UserError, match=r"needs a Boundary as `boundaries`, .+ given a Samples"):
+        ganstrata.rescore(generator, {"seen": seen}, samples)
     with pytest.raises(
         UserError, match=r"needs a Samples as `probed`, from ganstrata\.probe; it was given a Learnt"
     ):

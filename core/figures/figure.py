@@ -34,6 +34,10 @@ class Figure:
         """SVG of a separate file, style included."""
         return self.canvas.svg(self.description, alone=True)
 
+    def __repr__(self) -> str:
+        """Return the name and what the figure shows, not its numbers."""
+        return f"Figure({self.name!r}: {self.description})"
+
     def _repr_svg_(self) -> str:
         """Show the drawing in a notebook."""
         return self.file

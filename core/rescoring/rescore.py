@@ -206,7 +206,7 @@ def _check_numbers(
 
 
 def _boundaries(boundaries: Boundary | Iterable[Boundary]) -> Boundaries:
-    given = [boundaries] if isinstance(boundaries, Boundary) else list(boundaries)
+    given = list(boundaries) if isinstance(boundaries, Iterable) else [boundaries]
     for boundary in given:
         require("rescore()", "boundaries", boundary, Boundary, "ganstrata.learn")
     return Boundaries(given)
