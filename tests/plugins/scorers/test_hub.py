@@ -290,7 +290,7 @@ def test_without_transformers_the_error_says_how_to_install_it(monkeypatch: pyte
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(
         CheckpointError,
-        match=r"needs the package transformers, which is not there .*: "
+        match=r"needs the package transformers, which is not installed .*: "
         r"pip install 'ganstrata\[transformers\]'",
     ):
         ganstrata.load_scorer("image_classifier", model="a/b", device="cpu")

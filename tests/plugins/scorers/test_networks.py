@@ -132,7 +132,7 @@ def test_pairs_stay_finite_where_a_probability_vanishes() -> None:
 
 def test_a_pair_of_unknown_categories_is_refused() -> None:
     with pytest.raises(
-        CheckpointError, match=r"no category 'bed_room'\. Did you mean 'bedroom'\? Known: bedroom, "
+        CheckpointError, match=r"no category 'bed_room'\. Did you mean 'bedroom'\? Categories: bedroom, "
     ):
         load("category", against=[("bed_room", "bedroom")])
     with pytest.raises(ConfigError, match="against"):
