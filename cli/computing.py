@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
 
 from .errors import reported
@@ -25,4 +26,6 @@ def computing(after_interruption: str, *, quiet: bool) -> Iterator[Progress]:
         from ..core.runs.progress import Progress
 
         keep_freed_memory()
-        yield Progress(quiet=quiet)
+        # What a plugin prints is no result of the command.
+        with redirect_stdout(sys.stderr):
+            yield Progress(quiet=quiet)

@@ -141,7 +141,9 @@ def _layers(prepared: Prepared, layers: str | None) -> tuple[str, tuple[int, ...
         LayerError: there is no such set, or there are several.
     """
     default = CATEGORY_GROUP if CATEGORY_GROUP in prepared.groups else "all"
-    sets = layer_sets([layers or default], prepared.groups, prepared.generator.card.layers)
+    sets = layer_sets(
+        [default if layers is None else layers], prepared.groups, prepared.generator.card.layers
+    )
     if len(sets) != 1:
         raise LayerError(
             f"--layers {layers}: that is {len(sets)} layer sets; name one, "

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..config.schema import Condition
 from ..conformance import random_state
-from ..conformance.learned import check_learned
+from ..conformance.learned import check_learned, check_repeated
 from ..errors import DataError, PluginBroken, UserError, nearest
 from ..figures.notebook import html_table
 from ..messages import listed
@@ -77,6 +77,19 @@ class LearningTask:
             The boundaries, and a dict concept -> reason for the concepts that could not be learnt.
         """
         return _learn(self.fit(seed), self.latents, self.scores, self.concepts)
+
+    def check_repeats(self, seed: int) -> None:
+        """Learn one concept twice, the first that can be learnt, and compare.
+
+        Raises:
+            PluginBroken: the learner draws random numbers that do not follow from the seed.
+        """
+        fit = self.fit(seed)
+        for j, concept in enumerate(self.concepts):
+            with suppress(DataError):
+                first, again = (fit(self.latents, self.scores[:, [j]], [concept]) for _ in range(2))
+                check_repeated(first, again, self.learner)
+                return
 
 
 class Learnt(Boundaries):

@@ -52,6 +52,8 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
             raise DataError(f"no boundary could be learnt:\n{reasons(skipped)}")
         _check_named(unconditional, prepared)
         task = task.without(refused)
+        if prepared.config.checks:
+            task.check_repeats(seed)
         files: tuple[str, ...] = FILES
         missing: dict[str, dict[str, NotRelearnt]] = {}
         if config.null == "permuted":

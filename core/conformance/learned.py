@@ -17,11 +17,13 @@ from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.failures import one_line
 from ..plugins.records import LEVELS, SPACES, Boundaries, Boundary, Concept
 from ..storage import name_rules
+from .random_state import ADVICE
 
 LONGEST = 1_000_000  # maximum number of characters of a boundary's facts
 # Facts that reports and analyses read by name.
 COUNTS = ("positives", "negatives", "positives_asked", "negatives_asked", "held_out")
 SHARES = ("held_out_accuracy", "rest_accuracy")
+REPEATED = 1e-4  # tolerance of normals and offsets that are learnt again from the same samples
 UNIT = 1e-3  # tolerance of the length of a unit normal
 
 
@@ -69,6 +71,30 @@ def check_learned(
                 f"that of its concept is {level}"
             )
     return Boundaries(returned)
+
+
+def check_repeated(first: Boundaries, again: Boundaries, learner: BoundaryLearner) -> None:
+    """Refuse boundaries that differ although they were learnt from the same samples with the same seed.
+
+    Raises:
+        PluginBroken: they differ, so that nobody can repeat the run.
+    """
+    for one in first:
+        other = next((boundary for boundary in again if boundary.name == one.name), None)
+        if other is not None and one.normal.shape == other.normal.shape:
+            apart = float(np.abs(one.normal - other.normal).max())
+            offsets = np.isclose(one.offset, other.offset, rtol=REPEATED, atol=REPEATED).all()
+            if apart <= REPEATED and offsets:
+                continue
+            difference = (
+                f"its normals differ by up to {apart:.2g}" if apart > REPEATED else "its offset differs"
+            )
+        else:
+            difference = "the second time it is missing or has another shape"
+        raise PluginBroken(
+            f"{owner_of(learner)} learns another boundary '{one.name}' when it learns again from the same "
+            f"samples with the same seed: {difference}. {ADVICE}"
+        )
 
 
 def _check_names(returned: Sequence[str], requested: Sequence[str], owner: str) -> None:

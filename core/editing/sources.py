@@ -99,7 +99,9 @@ def find_source(prepared: Prepared, request: EditRequest) -> Source:
         return _drawn(prepared, indices, Stream.PROBING, "sample")
     return _drawn(
         prepared,
-        parse_numbers(request.seeds or f"0-{prepared.config.editing.samples - 1}", "--seeds"),
+        parse_numbers(
+            f"0-{prepared.config.editing.samples - 1}" if request.seeds is None else request.seeds, "--seeds"
+        ),
         Stream.EDITING,
         "seed",
     )

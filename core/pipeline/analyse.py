@@ -11,7 +11,7 @@ from ..analyses.object_results import Objects
 from ..analyses.request import AnalysisRequest
 from ..analyses.result import AnalysisResult
 from ..analyses.right_layers_result import layers
-from ..errors import UserError
+from ..errors import RunError, UserError
 from ..report.stage import report
 from ..rescoring.stored_effects import read_effects
 from ..runs.progress import Progress
@@ -120,6 +120,8 @@ def _analyse(
         run = Run.open(path)
         run.require(*NEEDED)
         runs.append(LabelledRun(label, run, read_effects(run)))
+        if Run.open(path).manifest != run.manifest:  # it is not locked if another folder is written
+            raise RunError(f"{path} was changed by another process meanwhile; give the command again")
     result = analyse(runs, request)
     replace_folder(target, f"{result.name}.json", result.files(runs))
     return result, target

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import torch
 from pydantic import ConfigDict
 
-from .failures import is_own_error, plugin_error
+from .activity import noted
+from .failures import is_interrupt, is_own_error, plugin_error
 from .process_settings import ProcessSettings
 from .strict_numbers import StrictNumbers
 
@@ -87,11 +88,10 @@ def _reporting(name: str, method: Callable[..., Any] | None) -> Callable[..., An
     def call(self: Plugin, *args: Any, **kwargs: Any) -> Any:
         before = ProcessSettings.current()
         try:
-            return method(self, *args, **kwargs)
-        except KeyboardInterrupt:
-            raise
+            with noted(owner_of(self), name):
+                return method(self, *args, **kwargs)
         except BaseException as error:
-            if is_own_error(error):
+            if is_interrupt(error) or is_own_error(error):
                 raise
             what = f"{name}({args[0]})" if name in ("stratum", "style", "style_weights") and args else name
             raise plugin_error(

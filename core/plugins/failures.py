@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import sysconfig
@@ -12,6 +13,7 @@ from types import TracebackType
 
 from ..errors import GanstrataError, MemoryExhausted, PluginBroken
 from ..messages import visible
+from .activity import noted
 
 LONGEST = 400
 """Maximum number of characters of an exception's text that a message repeats."""
@@ -42,13 +44,17 @@ def plugin_call(owner: str, what: str, *, home: str = "", relief: str = "") -> I
         GanstrataError: the plugin's own, or one made from its exception. KeyboardInterrupt passes through.
     """
     try:
-        yield
-    except KeyboardInterrupt:
-        raise
+        with noted(owner, what):
+            yield
     except BaseException as error:  # includes SystemExit, which is not an Exception
-        if is_own_error(error):
+        if is_interrupt(error) or is_own_error(error):
             raise
         raise plugin_error(error, owner, what, home=home, relief=relief) from error
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether an exception is Ctrl-C. Workers ignore that, so in them it is the plugin's own."""
+    return isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None
 
 
 def is_own_error(error: BaseException) -> bool:

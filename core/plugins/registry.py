@@ -26,7 +26,8 @@ import pluggy
 from ..errors import PluginBroken, PluginConflict, PluginNotFound, nearest
 from ..messages import visible
 from . import hookspecs
-from .failures import one_line
+from .activity import noted
+from .failures import LONGEST, one_line
 
 if TYPE_CHECKING:
     from .contracts import BoundaryLearner, Generator, Scorer
@@ -70,7 +71,8 @@ class PluginInfo:
         before = ProcessSettings.current()
         module_name, _, class_name = self.target.partition(":")
         try:
-            with redirect_stdout(sys.stderr):
+            owner = f"{_NOUNS[self.kind]} '{self.name}' from {self.distribution}"
+            with redirect_stdout(sys.stderr), noted(owner, "its import"):
                 plugin = getattr(importlib.import_module(module_name), class_name)
         except KeyboardInterrupt:
             raise
@@ -166,7 +168,8 @@ class Registry:
     def _load(self, point: EntryPoint) -> None:
         distribution = _distribution(point)
         try:
-            plugin = point.load()
+            with noted(f"entry point '{point.name}' from {distribution}", "its import"):
+                plugin = point.load()
             self._check_hooks(plugin)
             self.hooks.register(plugin, name=f"{distribution}:{point.name}")
             self.hooks.check_pending()
@@ -271,10 +274,11 @@ class Registry:
         )
         message += " For a third-party plugin, `pip install` its package; see `ganstrata plugins list`."
         if self.broken:
+            first = self.broken[0]
             message += (
                 "\n  Broken and not loaded: "
                 + ", ".join(f"{b.entry_point} from {b.distribution}" for b in self.broken)
-                + "."
+                + f".\n  Why {first.entry_point} does not load: {visible(first.reason, LONGEST)}"
             )
         raise PluginNotFound(message)
 

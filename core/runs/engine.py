@@ -6,11 +6,12 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import connection, resource_tracker
 from multiprocessing.process import BaseProcess
 from types import TracebackType
@@ -19,18 +20,22 @@ from typing import Any, TypeVar
 import torch
 
 from ..config.schema import RunConfig
+from ..conformance.same_everywhere import Made, check_same_as, make
 from ..device import cores, resolve_device
 from ..errors import GanstrataError, UserError
 from ..messages import message
+from ..plugins import activity
 from ..plugins.failures import one_line
 from ..storage.interrupts import defer_interrupt
 from .malloc import keep_freed_memory
 from .prepare import Prepared, prepare
-from .spawning import MEMORY, why_workers_ended
+from .spawning import MEMORY, late_message, why_workers_ended
+from .worker_notes import WorkerNotes
 
 T = TypeVar("T")
 TaskFunction = Callable[[Prepared, Any], T]
 PATIENCE = 5.0  # seconds to wait for a worker to end
+LONGEST_START = 900.0  # seconds to wait until some worker has built its plugins
 
 _prepared: Prepared | None = None
 _failure: tuple[str, int] | None = (
@@ -65,6 +70,7 @@ class Engine:
         self.prepared = prepared
         self.workers = worker_count(prepared.config)
         self._pool: ProcessPoolExecutor | None = None
+        self._notes: WorkerNotes | None = None
         self._threads = torch.get_num_threads()
 
     def __enter__(self) -> Engine:
@@ -81,9 +87,16 @@ class Engine:
         if pool is None:
             return
         workers = _workers(pool)
-        pool.shutdown(wait=kind is None, cancel_futures=True)
         if kind is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
             _end(workers)
+            return
+        # A worker whose plugin has started a thread or caught the signal to end would never end by itself.
+        impatient = threading.Timer(PATIENCE, _end, [workers])
+        impatient.daemon = True
+        impatient.start()
+        pool.shutdown(wait=True, cancel_futures=True)
+        impatient.cancel()
 
     def map(self, function: TaskFunction[T], tasks: Sequence[Any]) -> Iterator[T]:
         """Yield the results of all tasks, in any order.
@@ -100,12 +113,9 @@ class Engine:
                 yield function(self.prepared, task)
             return
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self.workers,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_begin,
-                initargs=(self.prepared.config.model_dump(mode="json", by_alias=True), self.prepared.batch),
-            )
+            self._pool, self._notes = self._start()
+        assert self._notes is not None
+        started = time.monotonic()
         waiting: set[Future[Any]] = set()
         workers: list[BaseProcess] = []
         queue = iter(tasks)
@@ -119,13 +129,31 @@ class Engine:
                         break
                 if not waiting:
                     return
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                done, waiting = wait(waiting, 1.0, return_when=FIRST_COMPLETED)
+                if not done and time.monotonic() - started > LONGEST_START and not self._notes.has_ready():
+                    raise GanstrataError(late_message(LONGEST_START, self._notes.any_call()))
                 for future in done:
                     yield _unwrap(future.result())
         except BrokenProcessPool:
             self._pool = None
             _end(workers)
-            raise GanstrataError(why_workers_ended(process.exitcode for process in workers)) from None
+            calls = self._notes.calls()
+            ends = [(process.exitcode, calls.get(process.pid or 0, "")) for process in workers]
+            raise GanstrataError(why_workers_ended(ends)) from None
+
+    def _start(self) -> tuple[ProcessPoolExecutor, WorkerNotes]:
+        """Make the pool, whose processes start with the first tasks, and where they note what they do."""
+        context, prepared = multiprocessing.get_context("spawn"), self.prepared
+        notes = WorkerNotes(context, self.workers)
+        expected = make(prepared) if prepared.config.checks else None
+        config = prepared.config.model_dump(mode="json", by_alias=True)
+        pool = ProcessPoolExecutor(
+            self.workers,
+            mp_context=context,
+            initializer=_begin,
+            initargs=(config, prepared.batch, expected, notes),
+        )
+        return pool, notes
 
 
 def _workers(pool: ProcessPoolExecutor) -> list[BaseProcess]:
@@ -168,21 +196,35 @@ def _end_with(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _begin(config: dict[str, Any], batch: int) -> None:
-    """Set up a worker: its threads, and its own plugins on the device."""
+def _begin(config: dict[str, Any], batch: int, expected: Made | None, notes: WorkerNotes) -> None:
+    """Set up a worker: its threads, and its own plugins on the device.
+
+    Args:
+        config: of the run.
+        batch: samples in one pass.
+        expected: what the plugins of the first process make of a few samples; None not to check that.
+        notes: where to note what this process does.
+    """
     global _prepared, _failure
     # A killed parent cannot stop its workers, which would go on writing into a run that is then continued.
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles interruptions
+    with suppress(OSError):  # standard error may be closed
+        os.dup2(2, 1)  # what a plugin prints is no result of the command
     keep_freed_memory()
+    activity.share(notes.claim())
     validated = RunConfig.model_validate(config)
     torch.set_num_threads(validated.engine.threads)
     try:
         _prepared = prepare(validated, batch=batch, check=False)  # the parent has checked
+        if expected is not None:
+            check_same_as(expected, _prepared)
     except BaseException as error:
-        _failure = _as_text(error)
+        text, code = _as_text(error)
+        _failure = (f"in a worker process: {text}", code)
+    notes.is_ready()
 
 
 def _run_task(function: TaskFunction[T], task: Any) -> tuple[str, int, T | None]:

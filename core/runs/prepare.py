@@ -12,14 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from ..config.schema import RunConfig, Use
-from ..conformance.passes import SAMPLES
+from ..conformance.same_everywhere import rendering_to_check
 from ..conformance.scores import check_scorer
 from ..device import auto_batch, resolve_device, resolve_precision
 from ..errors import ConfigError, Fault, UserError, nearest
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
 from ..plugins.records import Concept
 from ..plugins.registry import Kind, registry
-from ..randomness import Stream
 from ..strata.layers import groups_of, layer_sets, parse_layers
 from ..strata.scored_generator import ScoredGenerator
 from .loading import build
@@ -188,18 +187,13 @@ class PluginBuilder(NamedTuple):
             raise ConfigError(self.source, [Fault((*place, "with"), f"'{used.use}': {error}")]) from error
 
 
-@torch.inference_mode()
 def _check_scorers(prepared: Prepared) -> None:
     """Check the scores of a few pictures by each scorer.
 
     Raises:
         GanstrataError: a scorer breaks the contract.
     """
-    generator = prepared.generator
-    latents = generator.sample(SAMPLES, prepared.config.synthesis.seed, 0, Stream.PROBING)
-    codes = generator.broadcast(generator.map(latents.z, latents.condition))
-    rendering = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
-    rendering.index = latents.index
+    rendering = rendering_to_check(prepared)
     for scorer in prepared.scorers.values():
         check_scorer(scorer, rendering)
 

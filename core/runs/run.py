@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from ..config.schema import RunConfig
 from ..errors import GanstrataError, RunError
 from ..storage.disk import content_hash, disk_error, make_folder, write_text
+from ..storage.result_folder import check_outside_arrays
 from ..storage.seal import sealed_text
 from .manifest import ConceptStats, Manifest, RunFacts, Stage, StageRecord, read_manifest
 from .provenance.changes import changes
@@ -282,8 +283,9 @@ def locked(path: Path) -> Iterator[None]:
     A directory that was created here is removed again if no run began in it.
 
     Raises:
-        RunError: the directory holds something else, or another process has locked it.
+        RunError: the directory holds something else, lies within an array, or another process has locked it.
     """
+    check_outside_arrays(path)
     if (
         not (path / "run.json").is_file()
         and path.exists()

@@ -11,7 +11,7 @@ from ..config.reading import validate
 from ..errors import RunError
 from .engine import Engine
 from .facts import facts_of
-from .prepare import prepare
+from .prepare import Prepared, prepare
 from .provenance.changes import code_changes
 from .run import LOCK, STAGES, Run, data_of, locked
 
@@ -33,9 +33,23 @@ def open_finished_run(
             changed. Versions of packages and the device may differ, because an analysis computes all its
             numbers here.
     """
-    run = Run.open(path)
-    run.require(*stages)
-    source = str(path / "run.json")
+    Run.open(path)  # checks that it is a run: `locked` would create the directory
+    # Without the right to write, no lock can be made, and none is needed to read.
+    is_writable = os.access(path, os.W_OK) and (os.access(path / LOCK, os.W_OK) or not (path / LOCK).exists())
+    with locked(path) if writes or is_writable else nullcontext():
+        run = Run.open(path)  # only now does it stay as it is
+        run.require(*stages)
+        with Engine(_prepared(run, path, device)) as engine:
+            yield run, engine
+
+
+def _prepared(run: Run, path: Path, device: str | None) -> Prepared:
+    """Build the plugins of a run as the run built them.
+
+    Raises:
+        RunError: their code, files or weights have changed.
+    """
+    source = str(path / "run.json") if device is None else f"{path / 'run.json'} with --device {device}"
     config = validate(data_of(run.config) | ({} if device is None else {"device": device}), source)
     prepared = prepare(config, source=source, batch=run.batch, check=False)
     facts = facts_of(prepared)
@@ -52,7 +66,4 @@ def open_finished_run(
             f"{path}: the checkpoint of {' and of '.join(others)} is not the one that this run was made "
             "with; make a new run"
         )
-    # Without the right to write, no lock can be made, and none is needed to read.
-    is_writable = os.access(path, os.W_OK) and (os.access(path / LOCK, os.W_OK) or not (path / LOCK).exists())
-    with locked(path) if writes or is_writable else nullcontext(), Engine(prepared) as engine:
-        yield run, engine
+    return prepared

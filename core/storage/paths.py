@@ -13,12 +13,14 @@ def user_path(text: str | Path) -> Path:
     """Return a path with ~ expanded. It need not exist.
 
     Raises:
-        UserError: it is too long, contains a NUL, or begins with the home folder of an unknown user.
+        UserError: it is empty, too long, contains a NUL, or begins with the home folder of an unknown user.
 
     Example:
         >>> user_path("weights/network.pkl").name
         'network.pkl'
     """
+    if str(text) == "":
+        raise UserError("an empty path was given; write . for the working directory")
     shown = f"'{visible(str(text))}'" + (f" ({len(str(text))} characters)" if len(str(text)) > NAME else "")
     try:
         path = Path(text).expanduser()

@@ -109,6 +109,7 @@ def check_free(folder: Path, index: str, command: str) -> None:
     Raises:
         RunError: there are such files; the message names them.
     """
+    check_outside_arrays(folder)
     recover(folder, index)
     if not folder.exists():
         return
@@ -126,6 +127,20 @@ def check_free(folder: Path, index: str, command: str) -> None:
             f"{folder} contains files that `{command}` did not write there: {names}{more}; "
             "give an empty or a new --out"
         )
+
+
+def check_outside_arrays(folder: Path) -> None:
+    """Refuse a folder within the arrays of a run, which would count as damaged with more files in them.
+
+    Raises:
+        RunError: it is such a folder.
+    """
+    real = _real(folder)
+    for place in (real, *real.parents):
+        if (place / "zarr.json").is_file():
+            raise RunError(
+                f"{folder} lies within the array {place}, which must hold nothing else; give another --out"
+            )
 
 
 def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None:
@@ -178,6 +193,7 @@ def staged(folder: Path) -> Iterator[Path]:
     Raises:
         GanstrataError: the disk is full or the directory cannot be written.
     """
+    check_outside_arrays(folder)
     folder = _real(folder)
     recover(folder, "")
     exists = folder.is_dir()

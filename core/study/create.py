@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import RunError, UserError, nearest
 from ..figures.pictures import jpeg, png, tile, to_pixels
+from ..messages import visible
 from ..plugins.compatibility import check_fits
 from ..plugins.records import Boundaries, Boundary
 from ..randomness import Stream
@@ -24,14 +25,16 @@ from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
 from ..runs.session import open_finished_run
-from ..storage.result_folder import add_files
+from ..storage.result_folder import add_files, check_outside_arrays
 from ..strata.moves import edit_direction, move
 from .key import KEY, PAGE, Key, Question, shuffled
 from .page import build_page
+from .votes import NONE
 
 STRIPS = 3
 STEPS = 5
 SMALL = 128  # width in pixels up to which pictures are stored as PNG
+LONGEST_WORDS = 200  # characters of what the page calls a boundary
 POOL = 100_000  # number of samples that a study draws from
 
 
@@ -92,6 +95,11 @@ def make_study(path: Path, out: Path, request: StudyRequest, *, progress: Progre
                 f"{path} has {len(groups)} layer groups, and a study compares two or more; "
                 "set rescoring.groups in the config of a new run"
             )
+        if NONE in groups:
+            raise UserError(
+                f"{path} has a layer group '{NONE}', which is what raters choose if no row fits; "
+                "rename it in rescoring.groups in the config of a new run"
+            )
         chosen = _select_boundaries(read_effects(run), request, path)
         for boundary in chosen:
             check_fits(boundary, prepared.generator)
@@ -126,6 +134,7 @@ def _check(request: StudyRequest, out: Path) -> None:
         )
     if request.strips < 1:
         raise UserError(f"--strips {request.strips}: give 1 or more")
+    check_outside_arrays(out)
     taken = [name for name in (KEY, PAGE, "run.json") if (out / name).exists()]
     if taken:
         raise RunError(f"{out} has {' and '.join(taken)} already; give another --out")
@@ -137,7 +146,7 @@ def _select_boundaries(effects: Effects, request: StudyRequest, path: Path) -> B
     """Return the boundaries that match the patterns, or the variation factors.
 
     Raises:
-        UserError: a name is unknown, or there are no variation factors.
+        UserError: a name is unknown, words cannot be shown, or there are no or too many boundaries.
     """
     known = effects.boundaries
     for pattern in request.concepts:
@@ -150,13 +159,27 @@ def _select_boundaries(effects: Effects, request: StudyRequest, path: Path) -> B
             raise UserError(
                 f"--words {name}=...: no boundary of {path} has this name.{nearest(name, known.names)}"
             )
-    if request.concepts:
-        return Boundaries(
-            b for b in known if any(fnmatchcase(b.name, pattern) for pattern in request.concepts)
-        )
-    if not effects.factor_names:
+    if not request.concepts and not effects.factor_names:
         raise UserError(f"{path} has no variation factors to ask about; name boundaries with --concepts")
-    return Boundaries(known.of(name) for name in effects.factor_names)
+    chosen = (
+        Boundaries(b for b in known if any(fnmatchcase(b.name, pattern) for pattern in request.concepts))
+        if request.concepts
+        else Boundaries(known.of(name) for name in effects.factor_names)
+    )
+    for name, words in request.words.items():
+        if name not in chosen.names:
+            raise UserError(f"--words {name}=...: this study does not ask about {name}; add it to --concepts")
+        if not words.strip() or visible(words, LONGEST_WORDS) != words:
+            raise UserError(
+                f"--words {name}={visible(words)}: give one line of 1 to {LONGEST_WORDS} characters "
+                "that can be printed"
+            )
+    if len(chosen) * request.strips > POOL:
+        raise UserError(
+            f"--strips {request.strips}: {len(chosen)} boundaries with as many samples each are more than "
+            f"the {POOL} samples that a study draws from; give fewer strips, or fewer --concepts"
+        )
+    return chosen
 
 
 def _amounts(run: Run, steps: int) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..config.faults import describe
 from ..errors import UserError
+from ..plugins.records import LEVELS
 from ..storage.disk import read_bytes
 
 KEY, PAGE = "key.json", "study.html"
@@ -65,6 +66,8 @@ class _Content(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> _Content:
         for question in self.questions:
+            if question.level not in LEVELS:
+                raise ValueError(f"question {question.id} has a level that is none of {', '.join(LEVELS)}")
             if sorted(question.order) != sorted(self.groups):
                 raise ValueError(f"question {question.id} does not show every layer group once")
         if len({question.id for question in self.questions}) < len(self.questions):

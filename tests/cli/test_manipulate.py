@@ -39,6 +39,8 @@ def test_the_output_lists_steps_files_and_folder(invoke, copied: Path) -> None:
         (("--along", "seen/rde"), "seen/rde: no boundary has this name. Did you mean 'seen/red'?"),
         (("--along", "seen/red", "--mode", "jont"), "Did you mean 'joint'?"),
         (("--along", "seen/red", "--as", "strip, flim"), "'flim' is no output"),
+        (("--along", "seen/red", "--seeds", ""), "'' is neither a number nor a range"),
+        (("--along", "seen/red", "--device", "meta"), "run.json with --device meta: one fault"),
         (("--along", "seen/red", "--seeds", "5-1"), "'5-1' is neither a number nor a range"),
         (("--along", "seen/red", "--codes", "none.npy"), "--codes none.npy: there is no such file"),
         (("--along", "seen/red", "--steps", "0"), "0 is not in the range 1<=x<=1000"),

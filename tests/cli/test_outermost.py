@@ -109,8 +109,9 @@ def test_numbers_that_are_not_finite_are_refused(option: str, value: str) -> Non
         ("y/" * 4000, "cannot be used"),
         ("a\0b", "cannot be used"),
         ("~nosuchuser/x", "not known here"),
+        ("", "an empty path was given"),
     ],
-    ids=["long", "deep", "NUL", "nobody"],
+    ids=["long", "deep", "NUL", "nobody", "empty"],
 )
 def test_impossible_paths_are_refused(arguments: list[str], path: str, words: str) -> None:
     result = CliRunner().invoke(main, [argument.format(path) for argument in arguments])

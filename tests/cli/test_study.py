@@ -69,6 +69,17 @@ def test_a_study_goes_from_a_run_to_its_figure(invoke, copied: Path, tmp_path: P
         (("make", "{run}", "--out", "{}/out", "--words", "red"), "'red' is not of the form NAME=TEXT"),
         (("make", "{run}", "--out", "{}/out", "--concepts", "seen/rde"), "Did you mean 'seen/red'?"),
         (("make", "{run}", "--out", "{}/out", "--steps", "4"), "--steps 4: give an odd number"),
+        (
+            ("make", "{run}", "--out", "{}/out", "--words", "seen/red= "),
+            "give one line of 1 to 200 characters",
+        ),
+        (("make", "{run}", "--out", "{}/out", "--words", "seen/red=a\nb"), "that can be printed"),
+        (("make", "{run}", "--out", "{}/out", "--words", "seen/red=" + "x" * 201), "200 characters"),
+        (
+            ("make", "{run}", "--out", "{}/out", "--concepts", "seen/left", "--words", "seen/red=reds"),
+            "this study does not ask about seen/red",
+        ),
+        (("make", "{run}", "--out", "{run}/samples.zarr/out"), "lies within the array"),
         (("make", "{}", "--out", "{}/out"), "is not a run directory"),
         (("read", "{}", "{}/a.json", "--out", "{}/out"), "holds no study"),
         (("read", "{}", "--out", "{}/out"), "Missing argument 'VOTES...'"),

@@ -12,6 +12,10 @@ import ganstrata
 import numpy as np
 import pytest
 from ganstrata import Boundaries, Boundary, Concept, DataError, PluginBroken
+from ganstrata.core.config.reading import validate
+from ganstrata.core.pipeline.perform import perform
+from ganstrata.core.runs.progress import Progress
+from ganstrata.core.runs.run import STAGES
 
 
 class Axes(fakes.Axes):
@@ -170,6 +174,60 @@ def test_a_learner_that_draws_is_the_same_again_and_leaves_the_callers_numbers(
     assert (tmp_path / "a/boundaries.safetensors").read_bytes() == (
         tmp_path / "b/boundaries.safetensors"
     ).read_bytes()
+
+
+class Unseeded(Axes):
+    """Draws from a generator of numpy without a seed, which nobody can seed from outside."""
+
+    def spoil(self, rows: list[Boundary]) -> Any:
+        turned = rows[0].normal + np.float32(0.01) * np.random.default_rng().standard_normal(16)
+        normal = (turned / np.linalg.norm(turned)).astype(np.float32)
+        return Boundaries([replace(rows[0], normal=normal), *rows[1:]])
+
+
+def test_a_learner_that_cannot_be_repeated_is_refused_unless_checks_are_off(
+    fakes, register, config, tmp_path: Path
+) -> None:
+    register("boundary", "unseeded", Unseeded)
+    config["boundary"] = {"use": "unseeded"}
+    config["synthesis"]["samples"] = 96
+
+    def learn(path: Path) -> None:
+        perform(validate(config, "test"), path, STAGES[:2], source="test", progress=Progress(quiet=True))
+
+    with pytest.raises(
+        PluginBroken, match=r"learner 'unseeded' from test 0 learns another boundary 'seen/left' .* same seed"
+    ):
+        learn(tmp_path / "run")
+    assert not (tmp_path / "run/boundaries.json").exists()
+    config["checks"] = False
+    learn(tmp_path / "run")
+    assert (tmp_path / "run/boundaries.json").exists()
+
+
+class Refusing(Axes):
+    """Cannot learn the first concept, as it comes."""
+
+    def spoil(self, rows: list[Boundary]) -> Any:
+        if rows[0].concept == "seen/left" and len(rows) == 1:
+            raise DataError("not this one")
+        return Unseeded.spoil(self, rows)  # type: ignore[arg-type]
+
+
+def test_the_check_passes_over_concepts_that_cannot_be_learnt(
+    fakes, register, config, tmp_path: Path
+) -> None:
+    register("boundary", "refusing", Refusing)
+    config["boundary"] = {"use": "refusing"}
+    config["synthesis"]["samples"] = 96
+    with pytest.raises(PluginBroken, match="learns another boundary 'seen/checks'"):
+        perform(
+            validate(config, "test"),
+            tmp_path / "run",
+            STAGES[:2],
+            source="test",
+            progress=Progress(quiet=True),
+        )
 
 
 class Components(Axes):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ganstrata.core.errors import GanstrataError, RunError
+from ganstrata.core.runs.run import locked
 from ganstrata.core.storage.result_folder import (
     add_files,
     check_free,
@@ -217,3 +218,19 @@ def test_files_that_were_being_added_are_all_there_after_the_next_call(
             add_files(tmp_path, {"a": b"1", "b": b"2"})
     recover(tmp_path, "")
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"1", "b": b"2"}
+
+
+def test_the_arrays_of_a_run_are_no_place_for_results(tmp_path: Path) -> None:
+    array = tmp_path / "run/samples.zarr"
+    array.mkdir(parents=True)
+    (array / "zarr.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "link").symlink_to(array / "w")
+    for folder in (array, array / "w/results", tmp_path / "link"):
+        with pytest.raises(RunError, match="lies within the array"):
+            check_free(folder, INDEX, "analysis ranking")
+        with pytest.raises(RunError, match="lies within the array"):
+            add_files(folder, {"a.csv": b"1"})
+        with pytest.raises(RunError, match="lies within the array"), locked(folder):
+            pass
+    assert [path.name for path in array.iterdir()] == ["zarr.json"]
+    check_free(tmp_path / "run/results", INDEX, "analysis ranking")

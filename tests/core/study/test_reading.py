@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ganstrata.core.errors import UserError
-from ganstrata.core.study.key import KEY
+from ganstrata.core.study.key import KEY, Key
 from ganstrata.core.study.reading import FILES, read_study
 from study_raters import CHOICES, CONCEPTS, ballot, make_key, put, softmax
 
@@ -108,3 +108,13 @@ def test_nothing_is_written_where_something_is_wrong(tmp_path: Path) -> None:
     read_study(tmp_path / "study", paths[:1], tmp_path / "out")
     with pytest.raises(UserError, match=r"has votes\.svg, .* already"):
         read_study(tmp_path / "study", paths[:1], tmp_path / "out")
+
+
+def test_a_key_with_a_level_that_does_not_exist_is_damaged(tmp_path: Path) -> None:
+    text = make_key(1).text
+    assert '"level": "layout"' in text
+    (tmp_path / "key.json").write_text(text.replace('"level": "layout"', '"level": "mood"'), encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"key\.json is damaged.* has a level that is none of layout, category"
+    ):
+        Key.read(tmp_path)
