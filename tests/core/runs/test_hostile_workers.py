@@ -1,4 +1,4 @@
-"""Plugins that go wrong in worker processes only: each ends with a message that names it, and no process is left."""
+"""Plugins that go wrong in workers only: each ends with a message that names it, and no process is left."""
 
 from __future__ import annotations
 
