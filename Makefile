@@ -38,8 +38,8 @@ test test-full: export GANSTRATA_WHEEL := 1
 test: check ## Build the wheel, install it into .make, check style, types and layers, run the tests
 	$(TEST)/bin/pytest $(SPREAD) $(PYTEST)
 
-test-full: check ## The same with the tests that take long
-	$(TEST)/bin/pytest $(SPREAD) -m "" $(PYTEST)
+test-full: check ## The same with the tests that take long, and the share of lines that they run
+	$(TEST)/bin/pytest $(SPREAD) -m "" --cov $(PYTEST)
 
 test-lowest: export GANSTRATA_WHEEL := 1
 test-lowest: $(LOWEST)/installed ## The tests with the lowest versions that pyproject.toml allows (Python 3.11 has them all)
