@@ -32,12 +32,14 @@ def init(file: str, out: Path | None) -> None:
         from ..core.config.starter import starter_config
         from ..core.errors import UserError
         from ..core.storage.disk import write_text
+        from ..core.storage.result_folder import check_outside_arrays
 
         target = Path(f"{name_of(file)}.yaml") if out is None else out
         if target.exists() or target.is_symlink():
             raise UserError(f"{target} exists; give another --out, or remove it first")
         if target.suffix not in (".yaml", ".yml"):
             raise UserError(f"--out {target}: the config is YAML; give a name that ends in .yaml")
+        check_outside_arrays(target)
         write_text(target, starter_config(file))
     say(f"Wrote {target}. It runs as it is: ganstrata run {target}")
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..boundaries.files import boundaries_in
 from ..errors import RunError, UserError, nearest
+from ..messages import visible
 from ..plugins.records import Boundaries, Boundary
 from ..runs.run import Run
 from ..storage.disk import write_text
@@ -68,6 +69,11 @@ def export_boundaries(
         (name, b.space, str((out / file).resolve()) if absolute else file)
         for name, b, file in zip(names, boundaries, files, strict=True)
     ]
+    if absolute and form == "list" and not str(out.resolve()).isprintable():
+        raise UserError(
+            f"--absolute: the path {visible(str(out.resolve()))} cannot be written in a line of a list; "
+            "give another --out"
+        )
     if samples is not None:
         arrays |= _arrays_of(samples)
     written = _write(out, arrays, {LIST: list_text(rows)} if form == "list" else {})

@@ -208,7 +208,15 @@ def _resolve(written: str, folder: Path, root: Path | None) -> Path | None:
     HiGAN resolves paths from the working directory. A list that was copied with its files has them beside it.
     """
     places = [root] if root is not None else [folder, Path.cwd()]
-    return next((place / written for place in places if (place / written).is_file()), None)
+    return next((place / written for place in places if _is_file(place / written)), None)
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether there is such a file; False for a path that no system takes."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
 
 
 def _to_boundary(

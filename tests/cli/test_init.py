@@ -92,6 +92,14 @@ def test_files_without_a_generator_are_refused_and_nothing_is_written(
     assert not (tmp_path / "x.yaml").exists()
 
 
+def test_a_config_is_not_put_among_the_arrays_of_a_run(invoke, tmp_path: Path) -> None:
+    (tmp_path / "zarr.json").write_text("{}", encoding="utf-8")
+    result = invoke("init", "--out", tmp_path / "x.yaml")
+    assert result.exit_code == 2
+    assert "lies within the array" in result.stderr
+    assert not (tmp_path / "x.yaml").exists()
+
+
 def test_a_file_alone_runs_with_the_config_of_init_and_keeps_it(invoke, tmp_path: Path) -> None:
     out = tmp_path / "run"
     changes = [part for change in SMALL for part in ("--set", change)]

@@ -220,6 +220,13 @@ def test_all_missing_facts_are_reported_together(tmp_path: Path) -> None:
     assert f"'c' was there already ({tmp_path / 'c.npy'})" in message
 
 
+@pytest.mark.parametrize("name", ["x" * 4000, "a\0b"], ids=["long", "NUL"])
+def test_paths_in_a_list_that_no_system_takes_are_missing_files(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.txt").write_text(f"(a, w): {name}\n")
+    with pytest.raises(UserError, match="line 1: there is no file "):
+        import_boundaries([tmp_path / "a.txt"], GENERATOR, ImportOptions("w", "layout"))
+
+
 def run_folder(tmp_path: Path) -> tuple[Path, Boundaries]:
     rows = [
         Boundary("a/wood", "attribute", unit(6), np.float32(0.3), "w", "f" * 16, layers=(2, 3)),
@@ -265,6 +272,9 @@ def test_export_chooses_and_overwrites_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--only b/drit: no boundary of .* Did you mean 'b/dirt'\?"):
         export_boundaries(folder, tmp_path / "two", only=["b/drit"])
     assert not (tmp_path / "two").exists()
+    with pytest.raises(UserError, match=r"cannot be written in a line of a list"):
+        export_boundaries(folder, tmp_path / "two\nlines", absolute=True)
+    assert not (tmp_path / "two\nlines").exists()
     export_boundaries(folder, tmp_path / "three", only=["b/*"], absolute=True)
     assert (
         tmp_path / "three" / "boundary_list.txt"
