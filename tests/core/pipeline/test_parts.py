@@ -23,9 +23,7 @@ from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.probing import stage as synthesis
 from ganstrata.core.report import stage as reporting
 from ganstrata.core.rescoring import work_units
-from ganstrata.core.rescoring.adaptive import Design, judge
 from ganstrata.core.rescoring.stored_effects import read_effects
-from ganstrata.core.rescoring.sums import sums_of
 from ganstrata.core.runs.engine import Engine
 from ganstrata.core.runs.manifest import Work
 from ganstrata.core.runs.prepare import prepare
@@ -67,28 +65,6 @@ def test_a_baseline_for_each_part(
     assert (
         work_units.images_needed(prepared, 7) == 100 * (baselines + (7 + 20) * sets + 7) + 64 * resamples * 7
     )
-
-
-def test_judgement_is_of_the_steps_forwards() -> None:
-    """The effect is positive but uncertain forwards, and negative and known exactly backwards."""
-    rng, zero = np.random.default_rng(0), np.zeros((16, 1), np.float32)
-    noise = rng.standard_normal((32, 1))
-    own = np.stack([0.15 + (noise - noise.mean()) / noise.std(), np.full((32, 1), -2.0)]).astype(
-        np.float32
-    )  # (2, K, 1)
-    null = np.linspace(-0.15, 0.15, 8)
-    sums = np.full((9, 2, 1, 2, 1, 5), np.nan)
-    for b in range(2):
-        for k in range(2):
-            sums[0, b, 0, k] = sums_of(zero, own[k, 16 * b : 16 * b + 16])
-        for r in range(8):
-            sums[1 + r, b, 0, 0] = sums_of(zero, np.full((16, 1), null[r], np.float32))
-    design = Design(np.array([0]), np.array([True]), np.ones(1), 8, 1, 0, 16, (16, 32), 0.2, 0.05)
-    factors, futile, precise, scale = judge(design, sums, own.transpose(2, 0, 1)[:, None].astype(float), 32)
-    assert (factors.tolist(), futile.tolist(), precise.tolist()) == ([False], [False], [False])
-    assert scale == pytest.approx([0.15])
-    design = replace(design, varies=np.array([False]))
-    assert judge(design, sums, own.transpose(2, 0, 1)[:, None].astype(float), 32)[1].tolist() == [True]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""Interim decisions: what is a factor, what is futile, and what is known precisely."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ganstrata.core.rescoring.adaptive import Design, judge
+from ganstrata.core.rescoring.sums import sums_of
+from numpy.typing import NDArray
+
+BATCH, SAMPLES, NULL = 16, 32, 8
+
+
+def design() -> Design:
+    """Return a design with one boundary, two looks and a concept whose sd is 1."""
+    return Design(
+        own=np.array([0]),
+        varies=np.array([True]),
+        units=np.ones(1),
+        null=NULL,
+        sets=1,
+        all_set=0,
+        step=BATCH,
+        looks=(BATCH, SAMPLES),
+        precision=0.2,
+        rate=0.05,
+    )
+
+
+def judged(plan: Design, changes: NDArray[np.float64], null: NDArray[np.float64], look: int = SAMPLES):
+    """Judge one boundary by its changes (2, K), forwards and backwards, and R constant null effects (R,)."""
+    changes, zero = changes.astype(np.float32), np.zeros((BATCH, 1), np.float32)
+    sums = np.full((1 + NULL, SAMPLES // BATCH, 1, 2, 1, 5), np.nan)
+    for batch in range(SAMPLES // BATCH):
+        part = slice(BATCH * batch, BATCH * (batch + 1))
+        for sign in range(2):
+            sums[0, batch, 0, sign] = sums_of(zero, changes[sign, part, None])
+        for r in range(NULL):
+            sums[1 + r, batch, 0, 0] = sums_of(zero, np.full((BATCH, 1), null[r], np.float32))
+    return judge(plan, sums, changes[None, None].astype(np.float64), look)
+
+
+def spread(mean: float, sd: float) -> NDArray[np.float64]:
+    """Return changes with exactly this mean and standard deviation, (K,)."""
+    noise = np.random.default_rng(0).standard_normal(SAMPLES)
+    return mean + sd * (noise - noise.mean()) / noise.std(ddof=1)
+
+
+def test_judgement_is_of_the_steps_forwards() -> None:
+    """The effect is positive but uncertain forwards, and negative and known exactly backwards."""
+    changes = np.stack([spread(0.15, 1.0), np.full(SAMPLES, -2.0)])
+    null = np.linspace(-0.15, 0.15, NULL)
+    factors, futile, precise, scale = judged(design(), changes, null)
+    assert (factors.tolist(), futile.tolist(), precise.tolist()) == ([False], [False], [False])
+    assert scale == pytest.approx([0.15])
+
+
+def test_a_concept_that_does_not_vary_is_futile() -> None:
+    plan = replace(design(), varies=np.array([False]))
+    factors, futile, _, _ = judged(plan, np.stack([spread(5.0, 0.1)] * 2), np.linspace(-0.1, 0.1, NULL))
+    assert (factors.tolist(), futile.tolist()) == ([False], [True])
+
+
+def test_a_large_effect_is_a_factor_that_is_known_precisely() -> None:
+    factors, futile, precise, scale = judged(
+        design(), np.stack([spread(5.0, 0.1)] * 2), np.linspace(-0.1, 0.1, NULL)
+    )
+    assert (factors.tolist(), futile.tolist(), precise.tolist()) == ([True], [False], [True])
+    assert scale == pytest.approx([5.0])
+
+
+@pytest.mark.parametrize(("sd_of_concept", "is_futile"), [(0.01, True), (1.0, False)])
+def test_a_score_that_has_not_changed_yet_is_futile_only_if_one_more_sample_could_not_matter(
+    sd_of_concept: float, is_futile: bool
+) -> None:
+    """All changes are zero. One more sample might change by 1 sd of the concept: 1 / 17 or 0.01 / 17."""
+    plan = replace(design(), units=np.array([sd_of_concept]))
+    null = np.linspace(-0.01, 0.01, NULL)  # sd 0.007
+    _, futile, _, _ = judged(plan, np.zeros((2, SAMPLES)), null, look=BATCH)
+    assert futile.tolist() == [is_futile]
+
+
+def test_nothing_is_futile_while_all_null_effects_are_equal() -> None:
+    _, futile, _, _ = judged(design(), np.stack([spread(-3.0, 0.1)] * 2), np.zeros(NULL))
+    assert futile.tolist() == [False]
+    _, futile, _, _ = judged(design(), np.stack([spread(-3.0, 0.1)] * 2), np.linspace(-0.1, 0.1, NULL))
+    assert futile.tolist() == [True]
+
+
+def test_a_look_sees_the_samples_before_it_alone() -> None:
+    """The first half shows an effect, the second takes it away."""
+    changes = spread(0.0, 0.1)
+    changes[:BATCH] += 5.0
+    changes[BATCH:] -= 5.0
+    null = np.linspace(-0.1, 0.1, NULL)
+    early, late = (judged(design(), np.stack([changes] * 2), null, look) for look in (BATCH, SAMPLES))
+    assert early[3] == pytest.approx([5.0], abs=0.1)
+    assert late[3] == pytest.approx([0.0], abs=0.1)
+    assert early[2].tolist() == [True]
+    assert late[0].tolist() == [False]
