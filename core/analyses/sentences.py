@@ -15,6 +15,7 @@ from ..strata.layers import show_layers
 # The layer group where the paper finds each level (fig. 3a).
 PAPER = {"layout": "bottom", "category": "lower", "attribute": "upper", "colour": "top"}
 CONFIDENCE = 0.95
+WHOLE = 0.9995  # a share from here on is all of it, as far as the samples show
 
 
 def peaks(hierarchy: Hierarchy, levels: Sequence[str]) -> list[str]:
@@ -44,10 +45,13 @@ def peaks(hierarchy: Hierarchy, levels: Sequence[str]) -> list[str]:
             verdict = " The paper's generators have it there too."
         else:
             verdict = f" The paper's generators have it at the {expected} layers instead."
-        sentences.append(
-            f"{level.capitalize()} peaks at the {group} layers with {share:.2f} of its effect "
-            f"[{low:.2f}, {high:.2f}], {certainty}.{verdict}"
+        # An interval from 1 to 1 would claim to know what the samples merely did not show.
+        amount = (
+            "alone: in the samples taken no layer of another group raises it"
+            if low >= WHOLE
+            else f"with {share:.2f} of its effect [{low:.2f}, {high:.2f}]"
         )
+        sentences.append(f"{level.capitalize()} peaks at the {group} layers {amount}, {certainty}.{verdict}")
     for name, curve in zip(hierarchy.factors, hierarchy.concept_curve.value, strict=True):
         unknown = [layer for layer, value in enumerate(curve) if math.isnan(value)]
         if unknown:

@@ -32,6 +32,14 @@ def test_peaks_say_whether_the_paper_agrees() -> None:
     assert "paper" not in sentences[2]
 
 
+def test_a_share_of_one_is_not_given_an_interval_of_no_width() -> None:
+    (sentence,) = peaks(built({"category": [1, 0, 0, 0]}, noise=0.0), ["category"])
+    assert sentence == (
+        "Category peaks at the bottom layers alone: in the samples taken no layer of another group raises "
+        "it, in 100 % of resamplings. The paper's generators have it at the lower layers instead."
+    )
+
+
 def test_a_peak_that_resamplings_do_not_agree_on_is_called_open() -> None:
     (sentence,) = peaks(built({"layout": [1, 1.001, 0, 0]}, noise=0.5), ["layout"])
     assert "which leaves its place open" in sentence
