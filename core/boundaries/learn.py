@@ -180,8 +180,9 @@ def learn(
 
 
 def reasons(skipped: Mapping[str, str]) -> str:
-    """Return a line `concept: reason` for each of the first eight concepts without a boundary."""
-    return "\n".join(f"  {name}: {reason}" for name, reason in list(skipped.items())[:8])
+    """Return a line `concept: reason` for each of the first eight concepts, and how many follow."""
+    lines = [f"  {name}: {reason}" for name, reason in list(skipped.items())[:8]]
+    return "\n".join([*lines, *([f"  and {len(skipped) - 8} more"] if len(skipped) > 8 else [])])
 
 
 def reason_invariant(concept: ConceptStats) -> str:

@@ -276,7 +276,11 @@ def describe_part(part: Part) -> str:
     kind = f"it seems to be {PLAIN.words}: " if PLAIN.fits(names) else ""
     known = any(info.name == MODULE for info in registry().infos("generator"))
     hint = (
-        f"; if it is a generator of a class of its own, `use: {MODULE}` loads it" if known and names else ""
+        "; a generator whose class you have is loaded by "
+        f"`{{use: {MODULE}, with: {{target: FILE.py:CLASS, checkpoint: FILE, latent: {{size: N}}}}}}` "
+        "(docs/own-model.md)"
+        if known and names
+        else ""
     )
     return kind + _examples(part) + hint
 

@@ -268,12 +268,16 @@ class Engine(Section):
 class RunConfig(Section):
     """Everything that decides the result of a run."""
 
-    generator: Use = Field(description="the generator and its config")
+    generator: Use = Field(
+        description="the generator and its config, such as {use: auto, with: {checkpoint: FILE}}"
+    )
     scorers: list[UseScorer] = Field(
-        min_length=1, description="one or more scorers, each with its config and an optional name"
+        min_length=1,
+        description="one or more scorers, each with its config and an optional name, "
+        "such as [{use: hue, as: colour}]",
     )
     concepts: Concepts = Concepts()
-    boundary: Use = Field(description="the boundary learner and its config")
+    boundary: Use = Field(description="the boundary learner and its config, such as {use: linear_svm}")
     conditions: list[Condition] = Field(
         default=[], description="conditional directions to verify besides the learnt boundaries"
     )

@@ -49,7 +49,7 @@ def starter_config(file: str) -> str:
     facts = inspect(file)
     if facts.faults or facts.config is None:
         reasons = "; ".join(facts.faults) or "its plugin does not say how to build it"
-        raise CheckpointError(f"{visible(facts.file)}: no config can be written for it: {reasons}")
+        raise CheckpointError(f"no config can be written for {visible(facts.file)}, because {reasons}")
     samples, verification = next(
         ((probing, fresh) for most, probing, fresh in SIZES if (facts.resolution or 0) <= most), LARGE
     )

@@ -41,7 +41,8 @@ def forecast(prepared: Prepared, workers: int) -> str:
     backwards = f" + {boundaries} backwards x {back}" if back else ""
     resamples, fewer = config.rescoring.learning_resamples, replicate_samples(samples, prepared.batch)
     replicates = f" + {fewer} x {resamples} resamplings x {boundaries} boundaries" if resamples else ""
-    verified = f"({baselines} + ({boundaries} boundaries + {null} random) x {sets} layer sets{backwards})"
+    moved_at = f"{sets} layer set{'s' * (sets != 1)}"
+    verified = f"({baselines} + ({boundaries} boundaries + {null} random) x {moved_at}{backwards})"
     several = "s" if workers > 1 else ""
     return (
         f"{'at most ' if adaptive else ''}{total} images to synthesise and score: {probing} for probing, "

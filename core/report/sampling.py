@@ -53,9 +53,11 @@ def sampling(effects: Effects, config: Rescoring, batch: int, work: Work | None)
             else ""
         )
         amount = f"{work.done:.3g} {work.unit}" if work.unit == "FLOPs" else f"{work.done:.3g} seconds"
+        resamplings = ", but has no resamplings" if again else ""
         sentences.append(
-            f"Generator and scorers did {first}{100.0 * work.done / work.naive:.0f} % "
-            f"of the work of the naive order ({amount})."
+            f"Generator and scorers did {amount} of work: {first}{100.0 * work.done / work.naive:.0f} % "
+            "of what the paper's code would do, which makes the unedited samples anew for every direction, "
+            f"and every edited image in a full pass{resamplings}."
         )
     return sentences
 

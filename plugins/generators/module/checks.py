@@ -40,7 +40,9 @@ def check_first_call(call: Callable[[], Tensor], config: ModuleConfig, shape: tu
         raise
     except Exception as error:
         raise config_error(
-            "latent.shape", f"the module failed when it was called with {z}: {reason(error)}"
+            "latent.shape",
+            f"the module failed when it was called with {z}: {reason(error)}. "
+            "If it takes another shape, correct latent.size or latent.shape",
         ) from error
     if (
         not isinstance(x, Tensor)

@@ -171,7 +171,11 @@ def test_the_plugin_for_other_classes_is_offered_where_it_is_installed(
     register: Callable[[str, str, type], None],
 ) -> None:
     register("generator", "module", ganstrata.Generator)
-    hint = "; if it is a generator of a class of its own, `use: module` loads it"
+    hint = (
+        "; a generator whose class you have is loaded by "
+        "`{use: module, with: {target: FILE.py:CLASS, checkpoint: FILE, latent: {size: N}}}` "
+        "(docs/own-model.md)"
+    )
     for names in (["alpha"], ["main.0.weight"]):
         assert describe(file(part(*names))).endswith(hint)
     assert hint not in describe(file(part(*RESNET)))

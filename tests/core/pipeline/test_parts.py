@@ -329,6 +329,13 @@ def test_why_a_concept_does_not_vary() -> None:
     )
 
 
+def test_eight_reasons_are_listed_and_the_others_counted() -> None:
+    reasons = {f"a/{i}": "constant" for i in range(9)}
+    assert learning.reasons(reasons).splitlines()[7:] == ["  a/7: constant", "  and 1 more"]
+    del reasons["a/8"]
+    assert learning.reasons(reasons).splitlines()[7:] == ["  a/7: constant"]
+
+
 def test_the_report_shows_the_first_samples_and_keeps_its_figures(
     fakes, plain: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:

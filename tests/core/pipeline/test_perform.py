@@ -201,6 +201,9 @@ def test_one_layer_goes_through_and_says_what_does_not_apply(fakes, config, tmp_
     assert {row["layers"] for row in table(run.path / "rescoring.csv")} == {"all"}
     page = (run.path / "report.html").read_text(encoding="utf-8")
     assert "one layer, so layer-wise analysis does not apply" in page
+    assert '<a href="#concepts">ranked below</a>' in page
+    assert " 1 layer of codes with " in page
+    assert "moved along its direction at all layers, from " in page
     assert not list((run.path / "figures").glob("hierarchy*"))
 
 
