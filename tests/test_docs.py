@@ -84,12 +84,12 @@ def distribution(page: str, folder: Path) -> dict[str, str]:
 
 
 def command(folder: Path, *arguments: str) -> str:
-    """The output of the command line with the distribution in `folder` installed."""
+    """Return both streams of the command line, with the distribution in `folder` installed."""
     line = [sys.executable, "-m", "ganstrata.cli.main", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def test_the_patterns_find_what_they_are_for() -> None:

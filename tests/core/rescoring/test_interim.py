@@ -247,9 +247,10 @@ def test_other_sets_are_compared_once_and_all_spends_late() -> None:
         assert result.low[i, 1, 0, i] < low
 
 
-def test_two_changes_have_an_interval_and_one_has_none() -> None:
-    result = half_width(np.array([[1.0, 2.0, np.nan], [1.0, np.nan, np.nan]]))
-    assert result.tolist() == [pytest.approx(stats.t.ppf(0.975, 1) * 0.5), np.inf]
+def test_two_changes_have_an_interval_and_fewer_have_none() -> None:
+    nan = np.nan
+    result = half_width(np.array([[1.0, 2.0, nan], [1.0, nan, nan], [nan, nan, nan]]))
+    assert result.tolist() == [pytest.approx(stats.t.ppf(0.975, 1) * 0.5), np.inf, np.inf]
 
 
 def test_null_directions_are_counted_at_the_look_that_was_taken() -> None:
@@ -339,3 +340,20 @@ def test_a_jump_that_the_first_samples_miss_is_not_given_up() -> None:
         missed, factors = missed + 1, factors + int(decided[0])
     assert missed >= 8
     assert factors >= missed // 2
+
+
+def test_where_a_boundary_was_not_moved_no_sample_is_undefined() -> None:
+    simulated = World(3, [0.3, 0.6])
+    plan, moved_sums = simulated.design, simulated.sums()
+    moved_sums[:, :, :, 1] = np.nan  # forwards alone
+    result = effects_of_looks(
+        moved_sums[:2],
+        moved_sums[2:, :, :, 0],
+        plan.own,
+        looks=plan.looks,
+        step=plan.step,
+        unit=np.ones(2),
+        all_set=0,
+    )
+    assert (result.undefined == 0.0).all()
+    assert np.isnan(result.mean[:, :, 1]).all()
