@@ -151,7 +151,9 @@ def manipulate(
             device=device,
         )
         result = perform(run_dir, request, progress=progress)
+    unit = "standard deviations of w" if result.unit == "sd" else "units of w"
     for strip in result.strips:
         for part, row in zip(strip.parts, strip.distances, strict=True):
-            say(f"{part.boundary.name}, {part.where}: {' '.join(f'{value:+.2f}' for value in row)}")
+            steps = " ".join(f"{value:+.2f}" for value in row)
+            say(f"{part.boundary.name}, {part.where}, steps in {unit}: {steps}")
     say(f"In {result.path}: {', '.join(result.files)}")

@@ -244,6 +244,10 @@ def test_scorers_are_named_by_their_plugin(generator: Generator, seen: Scorer) -
 def test_wrong_arguments_are_user_errors(
     learnt: Learnt, samples: Samples, generator: Generator, seen: Scorer, learner: BoundaryLearner
 ) -> None:
+    with pytest.raises(
+        UserError, match=r"hierarchy\(\) needs .*Effects as `effects`, from ganstrata.rescore"
+    ):
+        ganstrata.hierarchy(samples)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="1 samples have no spread"):
         ganstrata.probe(generator, seen, samples=1)
     with pytest.raises(UserError, match="from 0 to 1; 2 was given"):

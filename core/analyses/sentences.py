@@ -83,7 +83,7 @@ def order(hierarchy: Hierarchy) -> list[str]:
         for m in ranked
     )
     pairs = hierarchy.orders.pairs
-    sentences = [f"Mean depths, from the first layer to the last: {listed}."]
+    sentences = [f"Mean depths in layers, counted from 0: {listed}."]
     for a, b in pairwise(ranked):
         share, p = float(hierarchy.earlier[a, b]), float(hierarchy.orders.corrected[a, b])
         first, second = hierarchy.levels[a], hierarchy.levels[b]

@@ -45,6 +45,7 @@ class Manipulated:
         frames: pictures (N, T, H, W, 3), scores (N, T, C) and distances of each strip.
         concepts: columns of the scores.
         files: names of the files.
+        unit: of distances: `sd`, standard deviations of w, or `raw`.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Manipulated:
     frames: tuple[Frames, ...]
     concepts: tuple[str, ...]
     files: tuple[str, ...]
+    unit: str
 
 
 def manipulate(
@@ -189,7 +191,16 @@ def _perform(run: Run, engine: Engine, request: EditRequest, progress: Progress)
         files[INDEX] = index_text(record.as_data(run, prepared), files)
         replace_folder(out, INDEX, files)
     concepts = tuple(concept.name for concept in prepared.concepts) if request.scores else ()
-    return Manipulated(out, source.names, tuple(strips), tuple(before), tuple(frames), concepts, tuple(files))
+    return Manipulated(
+        out,
+        source.names,
+        tuple(strips),
+        tuple(before),
+        tuple(frames),
+        concepts,
+        tuple(files),
+        unit=record.unit,
+    )
 
 
 def _numbers(numbers: str | Sequence[int] | None) -> str | None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..figures.figure import Figure
 from ..figures.hierarchies import layer_curves
 from ..figures.notebook import data_frame, html_table
+from ..plugins.arguments import require
 from ..statistics import bootstrap_means, bootstrap_weights, holm, interval, sample_means
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Hierarchy:
         """Return the mean depth of each level, in layers; NaN where it is undefined."""
         depths = zip(self.levels, self.depth.value, strict=True)
         shown = ", ".join(f"{level}={depth:.2f}" for level, depth in depths)
-        return f"Hierarchy(factors={len(self.factors)}, depth: {shown})"
+        return f"Hierarchy(factors={len(self.factors)}, mean depth in layers: {shown})"
 
     def _repr_html_(self) -> str:
         """Return the table of mean depths that a notebook shows."""
@@ -150,8 +151,11 @@ def hierarchy(effects: Effects) -> Hierarchy:
         effects: with all single layers among their layer sets (`layers=["all", "each"]`).
 
     Raises:
-        UserError: single layers were not moved, or no boundary is a variation factor.
+        UserError: these are no effects, single layers were not moved, or no boundary is a variation factor.
     """
+    from .results import Effects  # which imports this module
+
+    require("hierarchy()", "effects", effects, Effects, "ganstrata.rescore")
     return effects.hierarchy()
 
 

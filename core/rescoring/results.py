@@ -309,10 +309,10 @@ class Effects(EffectArrays):
         return rankings.ranking([ranked(self, i, self.all_set) for i in self.ranking()])
 
     def __repr__(self) -> str:
-        """Return the sizes of the axes and the number of variation factors."""
+        """Return the sizes of the axes and the number of variation factors, as `factor_names` lists them."""
         return (
             f"Effects(boundaries={len(self.boundaries)}, sets={len(self.sets)}, "
-            f"concepts={len(self.concepts)}, factors={int(self.factors.sum())})"
+            f"concepts={len(self.concepts)}, factors={len(self.factor_names)})"
         )
 
     def _repr_html_(self) -> str:

@@ -30,5 +30,5 @@ def ganstrata_register_boundaries(register: Register) -> None:
     register(
         "sklearn",
         f"{here}.estimator:Estimator",
-        "any linear estimator of scikit-learn's kind, by dotted path",
+        "any linear estimator of scikit-learn's kind, by its module or file",
     )

@@ -35,7 +35,7 @@ def ganstrata_register_generators(register: Register) -> None:
     register(
         "module",
         "ganstrata.plugins.generators.module.generator:OwnModule",
-        "any torch.nn.Module by dotted path",
+        "any torch.nn.Module, by its module or file",
     )
     register(
         "stylegan3",

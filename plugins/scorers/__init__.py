@@ -11,7 +11,7 @@ def ganstrata_register_scorers(register: Register) -> None:
     """Register the names only; a class is imported when it is built."""
     here = "ganstrata.plugins.scorers"
     register("attribute", f"{here}.attribute:Attribute", "scene attributes as raw margins")
-    register("callable", f"{here}.callable:Callable", "any Python function, by dotted path")
+    register("callable", f"{here}.callable:Callable", "any Python function, by its module or file")
     register(
         "category",
         f"{here}.category:Category",

@@ -58,7 +58,7 @@ def test_levels_without_a_factor_are_named_once() -> None:
 
 def test_depths_are_put_in_order_and_compared_with_the_papers() -> None:
     sentences = order(built({"layout": [1, 0, 0, 0], "category": [0, 1, 0, 0], "colour": [0, 0, 0, 1]}))
-    assert sentences[0].startswith("Mean depths, from the first layer to the last: layout ")
+    assert sentences[0].startswith("Mean depths in layers, counted from 0: layout ")
     assert (
         "Layout comes before category in 100.0 % of resamplings (p 0.02, corrected for 3 pairs)." in sentences
     )
