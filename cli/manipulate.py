@@ -154,6 +154,6 @@ def manipulate(
     unit = "standard deviations of w" if result.unit == "sd" else "units of w"
     for strip in result.strips:
         for part, row in zip(strip.parts, strip.distances, strict=True):
-            steps = " ".join(f"{value:+.2f}" for value in row)
-            say(f"{part.boundary.name}, {part.where}, steps in {unit}: {steps}")
+            distances = " ".join(f"{value:+.2f}" for value in row)
+            say(f"{part.boundary.name}, {part.where}, steps in {unit}: {distances}")
     say(f"In {result.path}: {', '.join(result.files)}")
