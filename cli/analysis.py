@@ -8,11 +8,11 @@ import click
 
 from .computing import computing
 from .effect_analyses import COMMANDS
-from .options import LENGTH, device_option, quiet_option, run_dir_argument
+from .options import LENGTH, Commands, device_option, quiet_option, run_dir_argument
 from .streams import say
 
 
-@click.group()
+@click.group(cls=Commands)
 def analysis() -> None:
     """Analyse a finished run: ranking, hierarchy, side effects, objects.
 

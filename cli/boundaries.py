@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from .errors import clean, reported
-from .options import PATH, run_dir_argument
+from .options import PATH, Commands, run_dir_argument
 from .streams import say, tell
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = ("kind", "name", "level", "space", "shape", "layers", "generator", "remark")
 
 
-@click.group()
+@click.group(cls=Commands)
 def boundaries() -> None:
     """List boundaries, import them from HiGAN and related projects, or export to their format.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .errors import clean, reported
-from .options import PATH
+from .options import PATH, Commands
 from .streams import say, tell
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ LISTED = 1_000  # mismatched names shown of each kind
 UNUSABLE = 2  # exit code for a file that cannot be used
 
 
-@click.group()
+@click.group(cls=Commands)
 def model() -> None:
     """Inspect and convert checkpoints, or list published generators.
 

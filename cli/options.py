@@ -12,6 +12,20 @@ from ..core.errors import UserError
 from ..core.storage.paths import user_path
 
 
+class Commands(click.Group):
+    """Represent a group whose help shows the whole first sentence of each command; click cuts it off."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each command with its first sentence, wrapped."""
+        lines = [
+            (name, command.get_short_help_str(limit=1000))
+            for name in self.list_commands(ctx)
+            if (command := self.get_command(ctx, name)) is not None
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(lines)
+
+
 class UserPath(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
     """Represent a path, with ~ for a home folder; refuse one that no file can have."""
 

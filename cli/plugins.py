@@ -13,6 +13,7 @@ from ..core.errors import nearest
 from ..core.messages import visible
 from ..core.plugins.registry import KINDS, registry
 from .errors import reported
+from .options import Commands
 from .streams import say, tell
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 TITLES = {"generator": "Generators", "scorer": "Scorers", "boundary": "Boundary learners"}
 
 
-@click.group()
+@click.group(cls=Commands)
 def plugins() -> None:
     """List generators, scorers and boundary learners, or show one.
 

@@ -8,11 +8,11 @@ import click
 
 from .computing import computing
 from .errors import clean, reported
-from .options import PATH, device_option, quiet_option, run_dir_argument
+from .options import PATH, Commands, device_option, quiet_option, run_dir_argument
 from .streams import say, tell
 
 
-@click.group()
+@click.group(cls=Commands)
 def study() -> None:
     """Make a page where people vote which layer group edits a concept best, and analyse their votes.
 

@@ -167,6 +167,9 @@ def _boundary_sentences(
     return sentences
 
 
+NONE_BEYOND = "no level more than null directions do"
+
+
 def _wrong_layer_sentences(effects: Effects, rows: Sequence[LayerEffect], groups: Sequence[str]) -> list[str]:
     """Say for each group which level changes most when an edit is made there wrongly (paper, fig. 19)."""
     sentences = []
@@ -177,19 +180,15 @@ def _wrong_layer_sentences(effects: Effects, rows: Sequence[LayerEffect], groups
                 level: side_effect.value for level, side_effect in row.levels.items() if side_effect.beyond
             }
             most[row.name] = (
-                max(significant, key=lambda level: significant[level])
-                if significant
-                else "no level beyond null directions"
+                max(significant, key=lambda level: significant[level]) if significant else NONE_BEYOND
             )
         if most:
             listed = "; ".join(
-                f"{level} along {', '.join(name for name, largest in most.items() if largest == level)}"
+                f"moving along {', '.join(name for name, largest in most.items() if largest == level)} "
+                f"changes {level}{' most' * (level != NONE_BEYOND)}"
                 for level in dict.fromkeys(most.values())
             )
-            sentences.append(
-                f"At {in_words(group, effects)}, which are wrong for these boundaries, "
-                f"the level that changes most is: {listed}."
-            )
+            sentences.append(f"At {in_words(group, effects)}, which are not the right ones, {listed}.")
     return sentences
 
 

@@ -308,7 +308,7 @@ def locked(path: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise RunError(f"{path} is in use by another process; wait for it, or give another --out") from None
+        raise RunError(f"{path} is in use by another process; wait until that has finished") from None
     except OSError as error:
         _remove_empty(created)
         raise disk_error(error, path / LOCK) from error

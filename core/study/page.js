@@ -50,7 +50,7 @@
     at("progress").value = voted();
     const name = document.createElement("b");
     name.textContent = asked.words;
-    at("question").replaceChildren("To be changed: ", name, ". In which row does it change most clearly, while the rest stays as it is?");
+    at("question").replaceChildren("What should change: ", name, ". In which row does it change most clearly, while the rest stays as it is?");
     at("rows").replaceChildren(...asked.rows.map((source, i) => {
       const button = document.createElement("button");
       const key = document.createElement("kbd");
@@ -138,7 +138,7 @@
     }
   });
   at("other").addEventListener("click", () => {
-    if (confirm("Start anew? The votes that this browser has kept are thrown away; save them first if they are wanted.")) {
+    if (confirm("Start over? The votes kept in this browser will be deleted; save them first if you need them.")) {
       state = fresh();
       place = 0;
       keep();
@@ -168,7 +168,7 @@
   });
   window.addEventListener("beforeunload", (event) => { if (unsaved && !kept) event.preventDefault(); });
   if (voted() > 0) {
-    at("begin").textContent = voted() === data.questions.length ? "See the end" : `Go on, ${voted()} questions are done`;
+    at("begin").textContent = voted() === data.questions.length ? "Go to the end" : `Continue: ${voted()} of ${data.questions.length} questions have your vote`;
     at("other").hidden = false;
   }
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => at("begin").focus());

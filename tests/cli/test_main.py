@@ -88,3 +88,10 @@ def test_light_commands_import_nothing_heavy(tmp_path: Path) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert json.loads(done.stdout) == [[0, 0, 0, 0], []]
+
+
+def test_the_help_of_a_group_shows_whole_sentences(invoke) -> None:
+    for group in ("analysis", "boundaries", "model", "plugins", "study"):
+        listed = invoke(group, "--help").stdout.split("Commands:")[1]
+        assert "..." not in listed
+        assert listed.rstrip().endswith(".")
