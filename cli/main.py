@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -58,6 +59,11 @@ class Lazy(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Call the command as click does."""
         from .errors import unhidden
+
+        try:
+            Path.cwd()
+        except OSError:  # libraries would end the process with messages of their own
+            raise click.ClickException("the working directory no longer exists; change to another") from None
 
         with unhidden():
             return super().invoke(ctx)

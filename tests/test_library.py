@@ -341,7 +341,7 @@ def test_missing_results_are_reported(copied: Path) -> None:
     (copied / "boundaries.json").unlink()
     results = ganstrata.open_run(copied)
     assert len(results.samples) == 640
-    with pytest.raises(ganstrata.GanstrataError, match="the stage `learn` is not complete"):
+    with pytest.raises(ganstrata.GanstrataError, match=r"`learn` is not complete \(boundaries.json: missing"):
         _ = results.boundaries
     with pytest.raises(ganstrata.GanstrataError, match="the stage `learn` is not complete"):
         _ = results.effects

@@ -12,6 +12,7 @@ from ..analyses.request import AnalysisRequest
 from ..analyses.result import AnalysisResult
 from ..analyses.right_layers_result import layers
 from ..errors import RunError, UserError
+from ..probing.stage import read_scores
 from ..report.stage import report
 from ..rescoring.stored_effects import read_effects
 from ..runs.progress import Progress
@@ -90,6 +91,7 @@ def analyse_layers(
         return analyse_run(path, request, layers, "layers")
     with open_finished_run(path) as (run, engine):
         source = LabelledRun(labels_of([path])[0], run, read_effects(run))
+        read_scores(run, engine.prepared)  # the report reads them: nothing is written if they are damaged
         result = layers(source, request)
         replace_folder(path / "analysis/layers", "layers.json", result.files([source]))
         report(run, engine, progress)
@@ -103,6 +105,9 @@ def objects(path: Path, request: objects_of.TransitionRequest, *, progress: Prog
         GanstrataError: the request does not fit the run; then nothing is written.
     """
     with open_finished_run(path, request.device) as (run, engine):
+        # The report reads both: nothing is written if they are damaged.
+        read_effects(run)
+        read_scores(run, engine.prepared)
         result = objects_of.follow_objects(run, engine, request, progress=progress)
         report(run, engine, progress)
     return result

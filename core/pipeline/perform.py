@@ -132,7 +132,7 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
                 f"{out}: the run is complete, but results of other commands in it are damaged: "
                 f"{listed(damaged)}. Run these commands again, or remove these folders."
             )
-        if stages == STAGES and (stale := stale_results(out, current.keys.stages)):
+        if "report" in stages and (stale := stale_results(out, current.keys.stages)):
             progress.say(
                 f"{listed(stale)} in {out}: computed from an earlier state of the run; "
                 "run these commands again"

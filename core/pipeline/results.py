@@ -85,8 +85,9 @@ class Results(Run):
         Raises:
             UserError: single layers were not moved, or no concept is a variation factor.
         """
+        effects = self.effects
         try:
-            return self.effects.hierarchy()
+            return effects.hierarchy()
         except UserError as error:
             raise UserError(f"{self.path}: {error}") from None
 

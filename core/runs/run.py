@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from ..config.schema import RunConfig
 from ..errors import GanstrataError, RunError
+from ..messages import listed
 from ..storage.disk import content_hash, disk_error, make_folder, write_text
 from ..storage.result_folder import check_outside_arrays
 from ..storage.seal import sealed_text
@@ -172,10 +173,20 @@ class Run:
         """
         for stage in stages:
             if not self.is_done(stage):
-                raise RunError(
-                    f"{self.path}: the stage `{stage}` is not complete; "
-                    f"run `ganstrata {stage} {self.path}` first"
-                )
+                raise RunError(f"{self.path}: {self._lack(stage)}")
+
+    def _lack(self, stage: str) -> str:
+        """Return why a stage is not complete, and what to do."""
+        entry = self.record.stages.get(cast("Stage", stage))
+        unequal = [
+            name
+            for name, digest in ({} if entry is None else entry.files).items()
+            if content_hash(self.path / name) != digest
+        ]
+        if unequal and type(self).open(self.path).manifest != self.manifest:
+            return "it was changed by another command since it was opened; open it again"
+        why = f" ({listed(unequal, 3)}: missing, or changed since it was written)" if unequal else ""
+        return f"the stage `{stage}` is not complete{why}; run `ganstrata {stage} {self.path}` first"
 
     def finish(self, stage: str, *, seconds: float, files: tuple[str, ...] = (), **facts: Any) -> None:
         """Record a stage as complete; later stages must be run again.

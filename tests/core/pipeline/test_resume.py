@@ -124,8 +124,10 @@ def test_a_changed_boundary_file_is_not_trusted(
     boundaries, skipped = load_boundaries(copied)
     moved = [ganstrata.Boundary(**{**vars(b), "normal": np.roll(b.normal, 1)}) for b in boundaries]
     save_boundaries(Boundaries(moved), copied, skipped)
+    changed = "boundaries.safetensors, boundaries.json: missing, or changed since it was written"
     with pytest.raises(
-        RunError, match=re.escape(f"the stage `learn` is not complete; run `ganstrata learn {copied}` first")
+        RunError,
+        match=re.escape(f"`learn` is not complete ({changed}); run `ganstrata learn {copied}` first"),
     ):
         resume(copied, "rescore", progress=QUIET)
     ganstrata.run(config, copied)
