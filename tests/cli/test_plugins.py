@@ -50,7 +50,13 @@ def test_the_list_is_json_for_programs(invoke) -> None:
                 "hinge is the paper's, and the default with `exact`",
             ],
         ),
-        ("hue", ["soft  (bool, default false)  triangles in place of bins: differentiable"]),
+        (
+            "hue",
+            [
+                "soft  (bool, default false)  triangular bins in place of boxes, which makes scores "
+                "differentiable"
+            ],
+        ),
         ("fake_flat", ["gain  (float, default 0.05)  amplitude of what is planted"]),
         ("fake_constant", ["none"]),
     ],
