@@ -79,6 +79,6 @@ def check_room(prepared: Prepared, out: Path) -> None:
     free = shutil.disk_usage(out).free
     if free < needed:
         raise GanstrataError(
-            f"{out}: the samples need about {needed / 2**20:.0f} MiB, "
-            f"but {free / 2**20:.0f} MiB are free on this disk"
+            f"{out}: the samples need about {-(-needed // 2**20)} MiB, "  # rounded up, and what is free down
+            f"but {free // 2**20} MiB are free on this disk"
         )

@@ -67,7 +67,7 @@ def test_too_little_disk_space_is_reported_before_the_run(
     )
     result = invoke("run", written(config), "--out", tmp_path / "run")
     assert result.exit_code == 1
-    assert "the samples need about" in result.stderr
+    assert "the samples need about 1 MiB, but 0 MiB are free" in result.stderr
     assert not (tmp_path / "run" / "samples.zarr").exists()
 
 
