@@ -107,6 +107,10 @@ class Board:
             part.write_text(json.dumps(self.rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             part.replace(self.path)
 
+    def forget_others(self, files: Sequence[str]) -> None:
+        """Forget the faults of files that are no targets any more."""
+        self.rows = {key: row for key, row in self.rows.items() if row["file"] in files}
+
     def renew(self, file: str) -> None:
         """Forget faults of a file that can no longer be made, or whose function has changed.
 
@@ -185,6 +189,7 @@ def main() -> None:
     if unknown:
         parser.error(f"{unknown[0]} is none of {', '.join(known)}")
     files, board, began = options.files or known, Board(RESULTS), time.monotonic()
+    board.forget_others(known)
     for file in known:
         board.renew(file)
     argued = tomllib.loads(ARGUED.read_text(encoding="utf-8")) if ARGUED.is_file() else {}
