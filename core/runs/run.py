@@ -183,7 +183,7 @@ class Run:
             for name, digest in ({} if entry is None else entry.files).items()
             if content_hash(self.path / name) != digest
         ]
-        if unequal and type(self).open(self.path).manifest != self.manifest:
+        if unequal and Run.open(self.path).manifest != self.manifest:
             return "it was changed by another command since it was opened; open it again"
         why = f" ({listed(unequal, 3)}: missing, or changed since it was written)" if unequal else ""
         return f"the stage `{stage}` is not complete{why}; run `ganstrata {stage} {self.path}` first"
