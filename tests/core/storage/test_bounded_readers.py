@@ -21,8 +21,7 @@ from ganstrata.core.messages import MESSAGE
 from ganstrata.core.storage.disk import read_bytes
 from ganstrata.core.study.key import Key
 from ganstrata.plugins.scorers.networks.places365 import read_names
-
-SECONDS = 10.0
+from refusals import SECONDS
 
 
 def refused(kind: type[GanstrataError], call: Callable[[], Any]) -> str:
