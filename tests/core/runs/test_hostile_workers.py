@@ -20,6 +20,7 @@ from ganstrata.core.runs import engine as engines
 from ganstrata.core.runs.engine import Engine
 from ganstrata.core.runs.prepare import Prepared, prepare
 from ganstrata.core.runs.spawning import why_workers_ended
+from processes import until
 
 PLUGINS = """
 import ctypes, multiprocessing, os, threading, time
@@ -103,7 +104,7 @@ def test_a_crash_is_told_with_the_plugin_that_was_called(hostile) -> None:
         "(signal SIGSEGV) while it called generator 'hostile_gan' from ganstrata-hostile 2.0 (finish)"
         in str(caught.value)
     )
-    assert multiprocessing.active_children() == []
+    until(lambda: not multiprocessing.active_children())
 
 
 class Idle:
@@ -140,7 +141,7 @@ def test_a_worker_that_does_not_end_is_ended_and_what_it_prints_is_no_result(
     monkeypatch.setattr(engines, "PATIENCE", 0.2)
     with Engine(ready) as engine:
         assert sorted(engine.map(work_of_plugins(), range(3))) == [0, 1, 2]
-    assert multiprocessing.active_children() == []
+    until(lambda: not multiprocessing.active_children())
     out, err = capfd.readouterr()
     assert "chatter" not in out
     assert "more chatter" in err
