@@ -67,7 +67,7 @@ def starter_config(file: str) -> str:
           samples: {verification} # verification samples; four times as many halve the intervals
           layers: [all, each, groups]
           null_directions: 10 # random directions of the null distribution
-          # adaptive: true # a third of the work: stop sampling an effect as soon as it is known
+          # adaptive: true # less work: stop sampling an effect as soon as it is known
 
         editing: {{samples: 4, steps: 7, start: -6.0, end: 6.0}} # strips of the report
         """

@@ -282,5 +282,5 @@ class Network(nn.Module):
 
 
 def _taps(number: int) -> Sequence[float]:
-    """Return placeholder taps for a low-pass filter, which loading replaces if there are not 4."""
+    """Return the taps of a low-pass filter of this length; if it is not 4, loading overwrites them."""
     return TAPS if number == len(TAPS) else (1.0,) * number
