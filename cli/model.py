@@ -124,6 +124,8 @@ def list_models(name: str | None, family: str | None, dead: bool | None, as_json
 
 def _lines(inspection: Inspection) -> list[str]:
     """Return the lines that describe a checkpoint."""
+    from ..core.plugins.records import colours_in_words, size_in_words
+
     rows: list[tuple[str, str]] = [
         ("container", f"{inspection.container}, {_size(inspection.bytes)}"),
         ("SHA-256", inspection.sha256),
@@ -135,9 +137,11 @@ def _lines(inspection: Inspection) -> list[str]:
     if inspection.plugin is not None:
         rows.append(("plugin", f"{inspection.plugin} from {inspection.distribution}: {inspection.reason}"))
     if inspection.family is not None:
+        sides = inspection.resolution or 0, inspection.height or 0, inspection.width or 0
         rows += [
             ("family", f"{inspection.family}, names of {inspection.layout}"),
-            ("resolution", f"{inspection.resolution} pixels"),
+            ("resolution", size_in_words(*sides, unit="pixels")),
+            ("colours", colours_in_words(inspection.channels or 3, "white, or the config's `background`,")),
             ("layers", str(inspection.layers)),
             ("sizes", f"latent z {inspection.latent_size}, code {inspection.code_size}"),
             ("classes", str(inspection.classes or "none")),

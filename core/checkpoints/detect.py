@@ -37,6 +37,8 @@ class Examined:
         superfluous: stored names that the network does not have.
         misshapen: stored names whose shape does not fit the network, with an explanation.
         classes: number of classes that the network is conditioned on; 0 if it is unconditional.
+        height, width: of the pictures, in pixels; 0 if the plugin names only the longer side, `resolution`.
+        channels: of the pictures: 1 (grey), 3 (RGB) or 4 (RGB with alpha).
     """
 
     family: str
@@ -51,6 +53,9 @@ class Examined:
     superfluous: tuple[str, ...] = ()
     misshapen: tuple[str, ...] = ()
     classes: int = 0
+    height: int = 0
+    width: int = 0
+    channels: int = 3
 
     @cached_property
     def unreal(self) -> tuple[str, ...]:

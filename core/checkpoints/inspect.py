@@ -49,7 +49,8 @@ class Inspection:
         file, bytes, sha256, container: path, size, hash and storage format of the file.
         parts: the state dicts in the file.
         plugin, distribution, reason: plugin that claims it, distribution of the plugin, reason of the claim.
-        family, layout, architecture, resolution, layers, latent_size, code_size, classes: see `Examined`.
+        family, layout, architecture, resolution, height, width, channels, layers, latent_size, code_size,
+            classes: see `Examined`.
         licence, source: as stated in the file.
         missing, superfluous, misshapen: all tensors that do not fit.
         unreal: tensors that are complex or have a NaN or an infinite value.
@@ -70,6 +71,9 @@ class Inspection:
     layout: str | None = None
     architecture: Mapping[str, Any] | None = None
     resolution: int | None = None
+    height: int | None = None
+    width: int | None = None
+    channels: int | None = None
     layers: int | None = None
     latent_size: int | None = None
     code_size: int | None = None
@@ -139,6 +143,9 @@ def inspect(file: str) -> Inspection:
         layout=examined.layout,
         architecture=json.loads(json.dumps(dict(examined.architecture), default=str)),
         resolution=examined.resolution,
+        height=examined.height or None,
+        width=examined.width or None,
+        channels=examined.channels,
         layers=examined.layers,
         latent_size=examined.latent_size,
         code_size=examined.code_size,

@@ -8,6 +8,7 @@ from ..checkpoints import BUNDLED
 from ..checkpoints.inspect import Inspection, inspect
 from ..errors import CheckpointError
 from ..messages import visible
+from ..plugins.records import size_in_words
 
 SIZES = ((128, 4000, 128), (256, 2000, 64))
 """Maximum resolution in pixels, with numbers of probing and verification samples."""
@@ -77,7 +78,11 @@ def starter_config(file: str) -> str:
 
 def _summary(facts: Inspection) -> str:
     """Describe the generator in a checkpoint in one line."""
-    size = "" if facts.resolution is None else f", {facts.resolution} px"
+    size = (
+        ""
+        if facts.resolution is None
+        else f", {size_in_words(facts.resolution, facts.height or 0, facts.width or 0)}"
+    )
     layers = (
         "" if facts.layers is None else f", {facts.layers} layers of codes with {facts.code_size} numbers"
     )

@@ -38,7 +38,7 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
         latents = generator.sample(scored.batch, seed, 0, Stream.PROBING)
         codes = generator.broadcast(generator.map(latents.z, latents.condition))
         whole = scored.render(codes, latents.condition, latents.index, Stream.PROBING, sets)
-        images = whole.rendering.images.clone()
+        images = whole.rendering.pictures.clone()
         if finite_rows(images) is not None or whole.rendering.finite is not None:
             return  # the run decides how many such pictures it allows
         width = max(1.0, float(images.max() - images.min()))
@@ -47,7 +47,7 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
         few = generator.sample(min(SAMPLES, scored.batch), seed, 0, Stream.PROBING)
         few_codes = generator.broadcast(generator.map(few.z, few.condition))
         part = scored.render(few_codes, few.condition, few.index, Stream.PROBING).rendering
-        difference = distance(images[: len(few.z)], part.images, width)
+        difference = distance(images[: len(few.z)], part.pictures, width)
         if not difference <= BATCH_TOLERANCE:
             raise PluginBroken(
                 f"{owner}: pictures change by {difference:.2g} of the range when they are made in a batch of "
@@ -57,7 +57,7 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
         earliest, *others = sorted(sets, key=lambda layers: first_reader(generator, layers))
         whole.edited(codes.roll(1, 0) if len(codes) > 1 else NEARBY * codes, earliest)
         for layers in others[-1:]:
-            difference = distance(images, whole.edited(codes, layers).images, width)
+            difference = distance(images, whole.edited(codes, layers).pictures, width)
             if not difference <= REPEAT_TOLERANCE:
                 raise PluginBroken(
                     f"{owner}: an edit that changes nothing, after another edit, changes the picture by "
@@ -65,7 +65,7 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
                     "memory that they write into again"
                 )
         again = whole.edited(codes, earliest)
-        check_same(images, again.images, width, owner)
+        check_same(images, again.pictures, width, owner)
     again.index = latents.index
     for scorer in scored.scorers.values():
         with random_state.unchanged(owner_of(scorer), "scoring"):

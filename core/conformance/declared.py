@@ -13,12 +13,14 @@ import numpy as np
 from ..errors import PluginBroken
 from ..messages import shown, visible
 from ..plugins.base import Plugin, owner_of
+from ..plugins.colours import CHANNELS, is_colour
 from ..plugins.contracts import Generator, Scorer
 from ..plugins.records import LEVELS, SPACES, Concept, ModelCard, Stratum
 from ..storage import name_rules
 
-SIZES = ("resolution", "layers", "code_size", "latent_size")  # fields of a card that are whole numbers
-TEXTS = ("family", "licence", "source", "sha256", "weights", "truncation")  # fields of a card that are text
+# Fields of a card that are whole numbers, and that are text.
+SIZES = ("resolution", "height", "width", "layers", "code_size", "latent_size", "channels")
+TEXTS = ("family", "licence", "source", "sha256", "weights", "truncation", "background")
 
 
 def check_declared(plugin: Plugin) -> None:
@@ -59,6 +61,19 @@ def _check_generator(generator: Generator, owner: str) -> None:
                 f"{owner}: card.{name} is {_with_type(getattr(card, name))}; "
                 f"text was expected{_conversion('str', card, name)}."
             )
+    if max(card.height, card.width) != card.resolution:
+        raise PluginBroken(
+            f"{owner}: card says resolution {card.resolution}, width {card.width} and height {card.height}; "
+            "resolution is the longer side."
+        )
+    if card.channels not in CHANNELS:
+        raise PluginBroken(
+            f"{owner}: card.channels is {card.channels}; 1 (grey), 3 (RGB) or 4 (RGB with alpha) was expected."
+        )
+    if not is_colour(card.background):
+        raise PluginBroken(
+            f"{owner}: card.background is {shown(card.background)}; a colour such as '#ffffff' was expected."
+        )
     if not isinstance(strata, list | tuple) or not all(isinstance(stratum, Stratum) for stratum in strata):
         raise PluginBroken(
             f"{owner} has {_missing_or_type(strata, 'strata')}; "
@@ -107,6 +122,7 @@ def _check_stratum(stratum: Stratum, where: str) -> None:
         ("name", isinstance(stratum.name, str), "text"),
         ("reads", stratum.reads is None or _is_whole(stratum.reads), "the number of a layer, or None,"),
         ("size", _is_whole(stratum.size, least=1), "a whole number above 0"),
+        ("height", _is_whole(stratum.height, least=1), "a whole number above 0"),
         ("margin", _is_whole(stratum.margin), "a whole number"),
         ("is_feature", isinstance(stratum.is_feature, bool), "True or False"),
         (

@@ -45,12 +45,7 @@ def check_generator(generator: Generator) -> None:
         _pictures(generator, 1, 0)
         _check_unmodified(exchanged, owner)
         again, _, _ = _pictures(generator, 1, SAMPLES - 1)
-    height, width = together.shape[2:]
-    if max(height, width) != generator.card.resolution:
-        raise PluginBroken(
-            f"{owner} makes pictures of {height} x {width} pixels; "
-            f"its card says resolution {generator.card.resolution}"
-        )
+    check_size(generator, together.shape[2], together.shape[3])
     finite = finite_rows(together)
     if finite is not None:
         if not bool(finite.any()):
@@ -65,11 +60,32 @@ def check_generator(generator: Generator) -> None:
         raise PluginBroken(f"{owner}: {_batch_fault(generator, latents, single, difference)}")
 
 
+def check_size(generator: Generator, height: int, width: int) -> None:
+    """Refuse a generator whose pictures have other sides than its card says.
+
+    A card that names `resolution` alone says only how long the longer side is.
+
+    Raises:
+        PluginBroken: a side differs.
+    """
+    card = generator.card
+    if (height, width) == (card.height, card.width):
+        return
+    owner, made = owner_of(generator), f"pictures of {height} x {width} pixels"
+    if card.names_sides:
+        raise PluginBroken(
+            f"{owner} makes {made}; its card says height {card.height} and width {card.width}: "
+            f"write ModelCard(..., resolution={max(height, width)}, height={height}, width={width})"
+        )
+    if max(height, width) != card.resolution:
+        raise PluginBroken(f"{owner} makes {made}; its card says resolution {card.resolution}")
+
+
 def check_same(first: Tensor, second: Tensor, width: float, owner: str) -> None:
     """Refuse pictures that differ when they are made again.
 
     Args:
-        first: pictures (N, 3, H, W).
+        first: pictures (N, C, H, W).
         second: the same pictures, made again.
         width: width of the pictures' range.
         owner: the generator, for messages.
@@ -113,7 +129,7 @@ class _Exchanged:
 
 
 def _pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, Latents, list[_Exchanged]]:
-    """Make pictures (n, 3, H, W) of samples start .. start + n - 1, stratum by stratum.
+    """Make pictures (n, C, H, W) of samples start .. start + n - 1, stratum by stratum.
 
     Returns:
         the pictures, their latents, and all tensors exchanged on the way.
@@ -181,7 +197,7 @@ def _tensors(state: State) -> dict[str, object]:
 
 
 def check_range(images: Tensor, owner: str) -> None:
-    """Refuse unedited pictures (N, 3, H, W), all finite, whose range is not nominally [0, 1].
+    """Refuse unedited pictures (N, C, H, W), all finite, whose range is not nominally [0, 1].
 
     Raises:
         PluginBroken: it is not.

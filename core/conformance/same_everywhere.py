@@ -32,7 +32,7 @@ class Made:
 
     Attributes:
         size: height and width of the pictures.
-        pictures: reduced (N, 3, h, w).
+        pictures: reduced (N, channels, h, w).
         concepts: of each scorer, by alias.
         scores: of each scorer (N, C), by alias.
     """
@@ -67,7 +67,7 @@ def make(plugins: ScoredGenerator) -> Made:
     """
     with random_state.preserved():
         rendering = rendering_to_check(plugins)
-        images = rendering.images.float()
+        images = rendering.pictures.float()
         height, width = images.shape[2:]
         small = adaptive_avg_pool2d(images, (min(FEW, height), min(FEW, width)))
         return Made(

@@ -128,7 +128,10 @@ class Generator(Plugin):
 
     @abstractmethod
     def finish(self, state: State) -> Tensor:
-        """Return the images (N, 3, H, W) of the last state: RGB, nominally in [0, 1]."""
+        """Return the pictures (N, C, H, W) of the last state, nominally in [0, 1].
+
+        C is card.channels: 3 for RGB, 1 for grey, 4 for RGB with alpha (not multiplied into the colours).
+        """
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
         """Return the style (N, C_s) that the affine map of stratum s computes from codes (N, D), or None."""

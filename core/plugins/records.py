@@ -42,6 +42,13 @@ class ModelCard:
         weights: hash of the weights, independent of the file format (core.checkpoints.digest). The
             generator's fingerprint is made from it, or else from sha256, or else from the plugin's config.
         truncation: the truncation applied, in words.
+        height: height of its pictures in pixels; 0 for `resolution`.
+        width: width of its pictures in pixels; 0 for `resolution`.
+        channels: channels of its pictures: 1 (grey), 3 (RGB) or 4 (RGB with alpha).
+        background: colour "#rrggbb" on which pictures with alpha are composited for scorers.
+
+    >>> ModelCard("stylegan2", 32, layers=8, code_size=64, latent_size=64, width=16).size_in_words
+    '32 x 16 px (height x width)'
     """
 
     family: str
@@ -54,6 +61,53 @@ class ModelCard:
     sha256: str = ""
     weights: str = ""
     truncation: str = "none"
+    height: int = 0
+    width: int = 0
+    channels: int = 3
+    background: str = "#ffffff"
+
+    def __post_init__(self) -> None:
+        # A card that names no side says only how long the longer one is.
+        object.__setattr__(self, "_names_sides", (self.height, self.width) != (0, 0))
+        for side in ("height", "width"):
+            if getattr(self, side) == 0 and not isinstance(getattr(self, side), bool):
+                object.__setattr__(self, side, self.resolution)
+
+    @property
+    def names_sides(self) -> bool:
+        """Whether height or width was given when the card was made."""
+        return bool(vars(self)["_names_sides"])
+
+    @property
+    def size_in_words(self) -> str:
+        """Size of the pictures: `64 px`, or `1024 x 512 px (height x width)`."""
+        return size_in_words(self.resolution, self.height, self.width)
+
+    @property
+    def scored_as(self) -> str:
+        """Rule by which the core turns the pictures into RGB for scorers, in words."""
+        return colours_in_words(self.channels, self.background)
+
+
+def size_in_words(resolution: int, height: int, width: int, unit: str = "px") -> str:
+    """Describe the size of pictures; `height` and `width` are 0 where only the longer side is known.
+
+    >>> size_in_words(1024, 1024, 512), size_in_words(64, 64, 64), size_in_words(64, 0, 0)
+    ('1024 x 512 px (height x width)', '64 px', '64 px')
+    """
+    return f"{resolution} {unit}" if height == width else f"{height} x {width} {unit} (height x width)"
+
+
+def colours_in_words(channels: int, background: str) -> str:
+    """Describe how pictures of 1, 3 or 4 channels become RGB for scorers; see colours.to_rgb.
+
+    >>> colours_in_words(4, "#ffffff")
+    'RGB with alpha, composited on #ffffff for scorers'
+    """
+    return {
+        1: "grey, repeated in red, green and blue for scorers",
+        4: f"RGB with alpha, composited on {background} for scorers",
+    }.get(channels, "RGB")
 
 
 @dataclass(frozen=True)
@@ -63,10 +117,11 @@ class Stratum:
     Attributes:
         name: name of the module in the network.
         reads: number of the layer whose code it takes, or None.
-        size: width of its output in pixels, which is square.
+        size: width of its output in pixels.
         margin: pixels of its output beyond the picture on every side (StyleGAN3).
         is_feature: whether State.x after it is a useful feature map; False for ToRGB.
         style_width: number of style channels of its affine map, or None without one.
+        height: height of its output in pixels; 0 for `size`.
     """
 
     name: str
@@ -75,6 +130,11 @@ class Stratum:
     margin: int = 0
     is_feature: bool = True
     style_width: int | None = None
+    height: int = 0
+
+    def __post_init__(self) -> None:
+        if self.height == 0 and not isinstance(self.height, bool):
+            object.__setattr__(self, "height", self.size)
 
 
 @dataclass(frozen=True)
@@ -115,7 +175,7 @@ class State:
 
     Attributes:
         x: feature map (N, C, H, W), or None before the first stratum.
-        rgb: accumulated RGB (N, 3, H, W) of generators with skip connections, or None.
+        rgb: accumulated picture (N, C, H, W), C channels, of generators with skip connections, or None.
         kept: further tensors that later strata need, by name.
     """
 
@@ -156,7 +216,8 @@ class Rendering:
     """Images with the feature maps that scorers read, and a cache that scorers share.
 
     Attributes:
-        images: pictures (N, 3, H, W), RGB, nominally in [0, 1], never clamped.
+        images: pictures (N, 3, H, W), RGB, nominally in [0, 1], never clamped: what scorers read.
+        pictures: the generator's own pictures (N, C, H, W), grey or with alpha; `images` if they are RGB.
         features: State.x after the strata that scorers read, by number of the stratum.
         index: indices of the samples, (N,), if they are unedited probing samples; else None. The scorer
             `table` looks scores up by it.
@@ -173,8 +234,10 @@ class Rendering:
         *,
         finite: torch.Tensor | None = None,
         composed: bool = False,
+        pictures: torch.Tensor | None = None,
     ) -> None:
         self.images = images
+        self.pictures = images if pictures is None else pictures
         self.features = dict(features or {})
         self.index, self.finite, self.composed = index, finite, composed
         self._once: dict[Hashable, Any] = {}

@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..boundaries.learning_variance import replicate_samples
 from ..device import autocast
+from ..plugins.colours import to_rgb
 from ..plugins.contracts import Generator
 from ..plugins.records import Inputs, Rendering, State
 from ..randomness import Stream, noise_seed
@@ -166,7 +167,8 @@ def _pass(prepared: Prepared, meter: Meter, unit: Unit) -> Costs:
             prepared.features,
         )
     # The cost of scoring does not depend on whether this image is finite.
-    rendering = Rendering(images.float().nan_to_num(0.5, 0.5, 0.5), features, composed=True)
+    finite = images.float().nan_to_num(0.5, 0.5, 0.5)
+    rendering = Rendering(to_rgb(finite, generator.card.background), features, composed=True)
     _, scoring = meter(lambda: prepared.score(rendering))
     return Costs(strata, scoring, unit)
 
@@ -190,7 +192,7 @@ def strata_work(
         wanted: strata whose features are needed.
 
     Returns:
-        Work of each stratum, and the images (1, 3, H, W).
+        Work of each stratum, and the pictures (1, C, H, W).
     """
     state, first = meter(lambda: generator.begin(inputs))
     work = []

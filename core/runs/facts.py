@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from .manifest import GeneratorRecord, RunFacts
 from .prepare import Prepared
 from .provenance.describe import describe
@@ -22,7 +24,9 @@ def facts_of(prepared: Prepared) -> RunFacts:
     checkpoints = {"generator": card.sha256, **{alias: s.checkpoint for alias, s in prepared.scorers.items()}}
     return RunFacts(
         generator=GeneratorRecord(
-            **vars(card), space=prepared.generator.space, fingerprint=prepared.generator.fingerprint
+            **asdict(card) | ({} if card.names_sides else {"height": 0, "width": 0}),
+            space=prepared.generator.space,
+            fingerprint=prepared.generator.fingerprint,
         ),
         plugins={f"{record.kind} {record.name}": record.distribution for record in plugins},
         checkpoints={name: digest for name, digest in checkpoints.items() if digest},

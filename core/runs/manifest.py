@@ -22,6 +22,7 @@ from pydantic import (
 from ..config.schema import Level, RunConfig
 from ..errors import RunError
 from ..messages import shown, visible
+from ..plugins.records import colours_in_words, size_in_words
 from ..storage.seal import read_sealed
 from .provenance.keys import STAGES, Keys
 from .provenance.records import Provenance
@@ -108,7 +109,11 @@ class StageRecord(_Part):
 
 
 class GeneratorRecord(_Part):
-    """Represent the card of the generator, its latent space and its fingerprint."""
+    """Represent the card of the generator, its latent space and its fingerprint.
+
+    Attributes:
+        height, width: in pixels; 0 if the plugin names only the longer side, `resolution`.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -124,6 +129,20 @@ class GeneratorRecord(_Part):
     truncation: str
     space: str
     fingerprint: str
+    height: NonNegativeInt = 0
+    width: NonNegativeInt = 0
+    channels: Literal[1, 3, 4] = 3
+    background: str = Field(default="#ffffff", pattern="^#[0-9a-fA-F]{6}$")
+
+    @property
+    def size_in_words(self) -> str:
+        """Size of the pictures: `64 px`, or `1024 x 512 px (height x width)`."""
+        return size_in_words(self.resolution, self.height, self.width)
+
+    @property
+    def scored_as(self) -> str:
+        """Rule by which pictures became RGB for scorers, in words."""
+        return colours_in_words(self.channels, self.background)
 
 
 class ConceptStats(_Part):

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..device import autocast
 from ..errors import LayerError, PluginBroken
 from ..plugins.base import owner_of
+from ..plugins.colours import CHANNELS, to_rgb
 from ..plugins.contracts import Generator
 from ..plugins.finiteness import (
     PLACEHOLDER,
@@ -108,10 +109,11 @@ def _state(generator: Generator, returned: object, method: str) -> State:
 
 
 def finished(generator: Generator, state: State, n: int) -> Tensor:
-    """Return the images (n, 3, H, W) of the state after the last stratum.
+    """Return the pictures (n, C, H, W) of the state after the last stratum, with C as the card says.
 
     Raises:
-        PluginBroken: the result is not a tensor of floats on the right device, or its size has changed.
+        PluginBroken: the result is not a tensor of floats on the right device, has another number of channels,
+            or its size has changed.
         ShapeError: it has another shape.
     """
     images = generator.finish(state)
@@ -128,7 +130,13 @@ def finished(generator: Generator, state: State, n: int) -> Tensor:
             f"{owner}: finish returned a {images.layout} tensor on {images.device}; "
             f"a plain one on {generator.device} was expected"
         )
-    check_shape(images, "N 3 H W", where=f"{owner}: images returned by finish", N=n)
+    channels = generator.card.channels
+    if images.ndim == 4 and images.shape[1] != channels and images.shape[1] in CHANNELS:
+        raise PluginBroken(
+            f"{owner}: finish returned pictures of shape {tuple(images.shape)}, with {images.shape[1]} "
+            f"channels; its card says channels={channels} (1 is grey, 3 is RGB, 4 is RGB with alpha)"
+        )
+    check_shape(images, "N C H W", where=f"{owner}: images returned by finish", N=n, C=channels)
     before = generator.__dict__.setdefault("_pictured", tuple(images.shape[2:]))
     if before != tuple(images.shape[2:]):
         raise PluginBroken(
@@ -153,7 +161,7 @@ class Pass:
         tolerant: whether pictures that are not finite are marked in `rendering.finite` instead of refused.
 
     Attributes:
-        rendering: images (N, 3, H, W) and features.
+        rendering: the pictures (N, C, H, W), the same as RGB for scorers (N, 3, H, W), and features.
 
     Raises:
         PictureError: a picture is not finite; the message names its sample and the stratum where that began.
@@ -232,17 +240,18 @@ class Pass:
     ) -> Rendering:
         """Return the rendering of codes from stratum `start` on, and check that the pictures are finite."""
         finite = finite_rows(images)
+        pictures = images.float()
+        rgb = to_rgb(pictures, self.generator.card.background)
         if finite is None:
-            return Rendering(images.float(), features, composed=True)
+            return Rendering(rgb, features, composed=True, pictures=pictures)
         if not self.tolerant:
             with autocast(self.generator.device, self.precision):
                 state = self._states[start] if start else self._begun()
                 where = locate_nonfinite(self.generator, state, codes, start, first_nonfinite(finite))
             raise nonfinite_error(self.generator, finite, self._inputs.index, where)
         filled = {s: fill_nonfinite(x, finite, 0.0) for s, x in features.items()}
-        return Rendering(
-            fill_nonfinite(images.float(), finite, PLACEHOLDER), filled, finite=finite, composed=True
-        )
+        rgb, pictures = (fill_nonfinite(x, finite, PLACEHOLDER) for x in (rgb, pictures))
+        return Rendering(rgb, filled, finite=finite, composed=True, pictures=pictures)
 
 
 def render(
@@ -265,7 +274,8 @@ def render(
         precision: fp32, bf16 or fp16.
 
     Returns:
-        Images (N, 3, H, W), RGB, nominally in [0, 1], not clamped.
+        The generator's pictures (N, C, H, W), C channels as its card says, nominally in [0, 1], not clamped.
+        `Rendering.images` of a `Pass` holds them as RGB.
 
     Raises:
         ShapeError: the codes have another shape.
@@ -273,4 +283,4 @@ def render(
     """
     return Pass(
         generator, codes, condition=condition, index=index, noise=noise, precision=precision
-    ).rendering.images
+    ).rendering.pictures

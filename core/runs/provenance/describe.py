@@ -103,6 +103,7 @@ def _output(built: Plugin | None) -> Any:
     if isinstance(built, Generator):
         return [
             asdict(built.card),
+            built.card.scored_as,
             built.fingerprint,
             built.space,
             [asdict(stratum) for stratum in built.strata],

@@ -14,11 +14,15 @@ from .config import CheckpointConfig
 
 @dataclass(frozen=True)
 class OpenedCheckpoint:
-    """Hold a checkpoint, the part that a plugin uses, and the description of the network in it."""
+    """Hold a checkpoint, the part that a plugin uses, and the description of the network in it.
+
+    `background` is the colour of the config on which pictures with alpha are composited.
+    """
 
     checkpoint: Checkpoint
     description: Examined
     part: Part
+    background: str
 
     def card(self, *, truncation: str = "none") -> ModelCard:
         """Return the model card; licence and source are those that the file states."""
@@ -34,6 +38,10 @@ class OpenedCheckpoint:
             sha256=self.checkpoint.sha256,
             weights=digest(description.tensors),
             truncation=truncation,
+            height=description.height or description.resolution,
+            width=description.width or description.resolution,
+            channels=description.channels,
+            background=self.background,
         )
 
 
@@ -55,4 +63,4 @@ def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> Opened
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from None
     assert description is not None, f"{plugin.__name__}.recognise() accepts a part that examine() rejects"
-    return OpenedCheckpoint(checkpoint, description, part)
+    return OpenedCheckpoint(checkpoint, description, part, config.background)

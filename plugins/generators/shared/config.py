@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from PIL import ImageColor
+from pydantic import BeforeValidator, Field
 
 from ....core.plugins.base import PluginConfig
 
 
+def _colour(value: Any) -> str:
+    """Return a colour, given by name or as "#rrggbb", as "#rrggbb".
+
+    Raises:
+        ValueError: it is no opaque colour.
+    """
+    try:
+        values = ImageColor.getrgb(value)
+        if len(values) == 3:
+            return "#{:02x}{:02x}{:02x}".format(*values)
+    except (AttributeError, TypeError, ValueError):
+        pass
+    raise ValueError(
+        "expected an opaque colour: a name such as white, or '#ffffff' in quotes, since # begins a comment in YAML"
+    )
+
+
+Colour = Annotated[str, BeforeValidator(_colour)]
+"""A colour, kept as "#rrggbb"."""
+
+
 class CheckpointConfig(PluginConfig):
-    """Set the checkpoint and, optionally, the hash that it must have."""
+    """Set the checkpoint, optionally its hash, and the ground of pictures with alpha."""
 
     checkpoint: str = Field(description="file in any supported format, or bundled:NAME")
     sha256: str | None = Field(
         default=None, pattern=r"^[0-9a-fA-F]{64}$", description="hash that the file must have"
+    )
+    background: Colour = Field(
+        default="#ffffff",
+        description="colour on which pictures with an alpha channel are composited for scorers, such as "
+        "white or '#808080'",
     )
 
 

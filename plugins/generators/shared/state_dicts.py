@@ -66,7 +66,7 @@ class Architecture(Protocol):
 
     @property
     def resolution(self) -> int:
-        """Width and height of the images in pixels."""
+        """Longer side of the images in pixels."""
         ...
 
     @property
@@ -93,6 +93,8 @@ def describe_checkpoint(
     *,
     layers: int,
     code_size: int,
+    size: tuple[int, int] | None = None,
+    channels: int = 3,
 ) -> Examined:
     """Describe the network in a checkpoint, and list the tensors that do not fit it.
 
@@ -104,6 +106,8 @@ def describe_checkpoint(
         tensors: of the network, with missing ones filled in; None takes those of `translated`.
         layers: number of layers L.
         code_size: width D of a code.
+        size: height and width of the images in pixels; None for squares of architecture.resolution.
+        channels: channels of the images: 1, 3 or 4.
 
     Raises:
         CheckpointError: the images are too large, or torch cannot build a network of these sizes.
@@ -114,6 +118,7 @@ def describe_checkpoint(
             f"the images of this {family} would be {shown(resolution)} pixels wide; "
             f"at most {MAX_RESOLUTION} are supported"
         )
+    height, width = (resolution, resolution) if size is None else size
     tensors = translated.tensors if tensors is None else tensors
     misfits = compare(architecture.build, tensors, translated.origin)
     return Examined(
@@ -129,6 +134,9 @@ def describe_checkpoint(
         superfluous=(*translated.unknown, *misfits.superfluous),
         misshapen=misfits.misshapen,
         classes=architecture.classes,
+        height=height,
+        width=width,
+        channels=channels,
     )
 
 
