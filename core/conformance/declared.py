@@ -49,31 +49,7 @@ def _check_generator(generator: Generator, owner: str) -> None:
             f"{owner} has {_missing_or_type(card, 'card')}; "
             "its constructor must set self.card to a ganstrata.ModelCard."
         )
-    for name in SIZES:
-        if not _is_whole(getattr(card, name), least=1):
-            raise PluginBroken(
-                f"{owner}: card.{name} is {_with_type(getattr(card, name))}; "
-                f"a whole number above 0 was expected{_conversion('int', card, name)}."
-            )
-    for name in TEXTS:
-        if not isinstance(getattr(card, name), str):
-            raise PluginBroken(
-                f"{owner}: card.{name} is {_with_type(getattr(card, name))}; "
-                f"text was expected{_conversion('str', card, name)}."
-            )
-    if max(card.height, card.width) != card.resolution:
-        raise PluginBroken(
-            f"{owner}: card says resolution {card.resolution}, width {card.width} and height {card.height}; "
-            "resolution is the longer side."
-        )
-    if card.channels not in CHANNELS:
-        raise PluginBroken(
-            f"{owner}: card.channels is {card.channels}; 1 (grey), 3 (RGB) or 4 (RGB with alpha) was expected."
-        )
-    if not is_colour(card.background):
-        raise PluginBroken(
-            f"{owner}: card.background is {shown(card.background)}; a colour such as '#ffffff' was expected."
-        )
+    _check_card(card, owner)
     if not isinstance(strata, list | tuple) or not all(isinstance(stratum, Stratum) for stratum in strata):
         raise PluginBroken(
             f"{owner} has {_missing_or_type(strata, 'strata')}; "
@@ -114,6 +90,35 @@ def _check_generator(generator: Generator, owner: str) -> None:
     if generator.fingerprint != fingerprint:
         raise PluginBroken(
             f"{owner}: fingerprint differs each time it is read; boundaries identify their generator by it."
+        )
+
+
+def _check_card(card: ModelCard, owner: str) -> None:
+    for name in SIZES:
+        if not _is_whole(getattr(card, name), least=1):
+            raise PluginBroken(
+                f"{owner}: card.{name} is {_with_type(getattr(card, name))}; "
+                f"a whole number above 0 was expected{_conversion('int', card, name)}."
+            )
+    for name in TEXTS:
+        if not isinstance(getattr(card, name), str):
+            raise PluginBroken(
+                f"{owner}: card.{name} is {_with_type(getattr(card, name))}; "
+                f"text was expected{_conversion('str', card, name)}."
+            )
+    if max(card.height, card.width) != card.resolution:
+        raise PluginBroken(
+            f"{owner}: card says resolution {card.resolution}, width {card.width} and height {card.height}; "
+            "resolution is the longer side."
+        )
+    if card.channels not in CHANNELS:
+        raise PluginBroken(
+            f"{owner}: card.channels is {card.channels}; "
+            "1 (grey), 3 (RGB) or 4 (RGB with alpha) was expected."
+        )
+    if not is_colour(card.background):
+        raise PluginBroken(
+            f"{owner}: card.background is {shown(card.background)}; a colour such as '#ffffff' was expected."
         )
 
 

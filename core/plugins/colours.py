@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import torch
 from torch import Tensor
 
 CHANNELS = (1, 3, 4)
@@ -43,6 +42,7 @@ def to_rgb(pictures: Tensor, background: str) -> Tensor:
         pictures: nominally in [0, 1].
         background: b as "#rrggbb"; read only with alpha.
 
+    >>> import torch
     >>> to_rgb(torch.tensor([1.0, 0.0, 0.0, 0.5]).view(1, 4, 1, 1), "#ffffff").flatten().tolist()
     [1.0, 0.5, 0.5]
     """

@@ -112,8 +112,8 @@ def finished(generator: Generator, state: State, n: int) -> Tensor:
     """Return the pictures (n, C, H, W) of the state after the last stratum, with C as the card says.
 
     Raises:
-        PluginBroken: the result is not a tensor of floats on the right device, has another number of channels,
-            or its size has changed.
+        PluginBroken: the result is not a tensor of floats on the right device, has another number of
+            channels, or its size has changed.
         ShapeError: it has another shape.
     """
     images = generator.finish(state)

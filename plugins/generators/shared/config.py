@@ -23,7 +23,8 @@ def _colour(value: Any) -> str:
     except (AttributeError, TypeError, ValueError):
         pass
     raise ValueError(
-        "expected an opaque colour: a name such as white, or '#ffffff' in quotes, since # begins a comment in YAML"
+        "expected an opaque colour: a name such as white, or '#ffffff' in quotes, "
+        "since # begins a comment in YAML"
     )
 
 
