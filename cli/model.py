@@ -166,6 +166,7 @@ def _lines(inspection: Inspection) -> list[str]:
         rows += [(key if i == 0 else "", name) for i, name in enumerate(names[:LISTED])]
         if len(names) > LISTED:
             rows.append(("", f"and {len(names) - LISTED} more, which --json lists"))
+    rows += [("assumed" if i == 0 else "", line) for i, line in enumerate(inspection.assumptions)]
     rows += [("remark", remark) for remark in inspection.remarks]
     lines = [
         clean(inspection.file, lines=False),

@@ -78,6 +78,7 @@ class Layered(ganstrata.Generator):
             code_size=WIDTH,
             latent_size=WIDTH,
             source="fakes & <more>",
+            assumptions=("noise was <made> up",),
         )
         self.strata = tuple(Stratum(f"s{layer}", layer, SIZE) for layer in range(self.layers))
         rng = np.random.default_rng(7)

@@ -20,11 +20,13 @@ class Part:
         name: name of its entry in the file, such as `G_ema`; empty for a bare state dict.
         tensors: tensors on the CPU, by their stored names.
         settings: plain values stored with it: constructor arguments, or the JSON of ganstrata's own header.
+        notes: sentences on what the reader did to it, such as a prefix that it stripped from all names.
     """
 
     name: str
     tensors: Mapping[str, Tensor]
     settings: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -42,12 +44,14 @@ class Checkpoint:
         container: storage format, in words.
         parts: the state dicts, at least one, in the order in which generator plugins are offered them:
             moving averages first.
+        notes: sentences on what the reader left out of the file.
     """
 
     path: Path
     sha256: str
     container: str
     parts: tuple[Part, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def tensors(self) -> Mapping[str, Tensor]:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError, GanstrataError, PluginBroken, UserError
 from . import SETTINGS, Checkpoint, locate, read_checkpoint
+from .assumptions import STATED
 from .detect import Candidate, Examined, choose
 from .inspect import examine
 
@@ -99,7 +100,7 @@ def _examine_whole(claim: Candidate, checkpoint: Checkpoint) -> Examined:
         CheckpointError: the part is not a complete network of the plugin.
     """
     try:
-        examined = examine(claim)
+        examined = examine(claim, checkpoint)
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from None
     if examined is None:
@@ -137,6 +138,8 @@ def _header(claim: Candidate, examined: Examined, checkpoint: Checkpoint) -> dic
             for key in ("layout", "source", "source_sha256", "source_container", "source_part")
             if key in settings
         }
+    if examined.assumptions:
+        header[STATED] = list(examined.assumptions)
     if "licence" in settings:
         header["licence"] = settings["licence"]
     return header

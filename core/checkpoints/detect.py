@@ -39,6 +39,7 @@ class Examined:
         classes: number of classes that the network is conditioned on; 0 if it is unconditional.
         height, width: of the pictures, in pixels; 0 if the plugin names only the longer side, `resolution`.
         channels: of the pictures: 1 (grey), 3 (RGB) or 4 (RGB with alpha).
+        assumptions: sentences on what was stripped, ignored, converted, made up or assumed to read it.
     """
 
     family: str
@@ -56,6 +57,7 @@ class Examined:
     height: int = 0
     width: int = 0
     channels: int = 3
+    assumptions: tuple[str, ...] = ()
 
     @cached_property
     def unreal(self) -> tuple[str, ...]:

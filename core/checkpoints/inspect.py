@@ -15,7 +15,8 @@ from ..messages import shown, visible
 from ..plugins.contracts import Generator
 from ..plugins.failures import plugin_call
 from ..plugins.registry import registry
-from . import BUNDLED, Part, locate, read_checkpoint
+from . import BUNDLED, Checkpoint, Part, locate, read_checkpoint
+from .assumptions import tell
 from .detect import Candidate, Claims, Examined, collect_claims, disputed
 from .signatures import DESCRIBED, describe, describe_part, mixture
 
@@ -55,6 +56,7 @@ class Inspection:
         missing, superfluous, misshapen: all tensors that do not fit.
         unreal: tensors that are complex or have a NaN or an infinite value.
         faults: reasons why the file cannot be used, in words; empty if it can.
+        assumptions: see `Examined`.
         remarks: further notes, such as plugins that failed.
         config: the `generator:` line for a config.
     """
@@ -85,6 +87,7 @@ class Inspection:
     misshapen: tuple[str, ...] = ()
     unreal: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     config: str | None = None
 
@@ -129,7 +132,7 @@ def inspect(file: str) -> Inspection:
         if key in best.part.settings
     }
     try:
-        examined = examine(best)
+        examined = examine(best, checkpoint)
     except GanstrataError as error:
         return Inspection(**facts, faults=(str(error),))
     if examined is None:
@@ -155,12 +158,13 @@ def inspect(file: str) -> Inspection:
         misshapen=examined.misshapen,
         unreal=examined.unreal,
         faults=_misfit_messages(examined, best.part),
+        assumptions=examined.assumptions,
         config=_config(facts["file"], best.plugin, examined.classes),
     )
 
 
-def examine(claim: Candidate) -> Examined | None:
-    """Return what the claiming plugin finds in its part; None if it has no `examine`.
+def examine(claim: Candidate, checkpoint: Checkpoint | None = None) -> Examined | None:
+    """Return what the claiming plugin finds in its part of a checkpoint; None if it has no `examine`.
 
     Raises:
         CheckpointError: the part is not what the plugin recognised it as.
@@ -175,7 +179,11 @@ def examine(claim: Candidate) -> Examined | None:
         raise PluginBroken(
             f"{owner}: examine returned {type(examined).__name__}; a ganstrata.Examined or None was expected"
         )
-    return examined
+    if examined is not None and not all(isinstance(text, str) for text in examined.assumptions):
+        raise PluginBroken(
+            f"{owner}: assumptions are {shown(examined.assumptions)}; a tuple of sentences was expected"
+        )
+    return None if examined is None else tell(examined, claim.part, checkpoint)
 
 
 def _misfit_messages(examined: Examined, part: Part) -> tuple[str, ...]:

@@ -120,6 +120,11 @@ def _check_card(card: ModelCard, owner: str) -> None:
         raise PluginBroken(
             f"{owner}: card.background is {shown(card.background)}; a colour such as '#ffffff' was expected."
         )
+    assumptions: object = card.assumptions
+    if not isinstance(assumptions, tuple) or not all(isinstance(text, str) for text in assumptions):
+        raise PluginBroken(
+            f"{owner}: card.assumptions is {_with_type(assumptions)}; a tuple of sentences was expected."
+        )
 
 
 def _check_stratum(stratum: Stratum, where: str) -> None:

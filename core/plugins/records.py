@@ -46,6 +46,8 @@ class ModelCard:
         width: width of its pictures in pixels; 0 for `resolution`.
         channels: channels of its pictures: 1 (grey), 3 (RGB) or 4 (RGB with alpha).
         background: colour "#rrggbb" on which pictures with alpha are composited for scorers.
+        assumptions: sentences on what was stripped, ignored, converted, made up or assumed to read the
+            checkpoint. No stored number depends on them: what they tell of is in `weights` and the config.
 
     >>> ModelCard("stylegan2", 32, layers=8, code_size=64, latent_size=64, width=16).size_in_words
     '32 x 16 px (height x width)'
@@ -65,6 +67,7 @@ class ModelCard:
     width: int = 0
     channels: int = 3
     background: str = "#ffffff"
+    assumptions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # A card that names no side says only how long the longer one is.

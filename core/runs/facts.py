@@ -24,7 +24,9 @@ def facts_of(prepared: Prepared) -> RunFacts:
     checkpoints = {"generator": card.sha256, **{alias: s.checkpoint for alias, s in prepared.scorers.items()}}
     return RunFacts(
         generator=GeneratorRecord(
-            **asdict(card) | ({} if card.names_sides else {"height": 0, "width": 0}),
+            **asdict(card)
+            | {"assumptions": list(card.assumptions)}
+            | ({} if card.names_sides else {"height": 0, "width": 0}),
             space=prepared.generator.space,
             fingerprint=prepared.generator.fingerprint,
         ),

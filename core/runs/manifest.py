@@ -127,6 +127,7 @@ class GeneratorRecord(_Part):
     sha256: str
     weights: str
     truncation: str
+    assumptions: list[str] = []
     space: str
     fingerprint: str
     height: NonNegativeInt = 0

@@ -102,7 +102,7 @@ def _output(built: Plugin | None) -> Any:
     """Return what a plugin declares about its results."""
     if isinstance(built, Generator):
         return [
-            asdict(built.card),
+            {name: value for name, value in asdict(built.card).items() if name != "assumptions"},
             built.card.scored_as,
             built.fingerprint,
             built.space,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ....core.checkpoints import Checkpoint, Part, digest, locate, read_checkpoint
+from ....core.checkpoints.assumptions import tell
 from ....core.checkpoints.detect import Examined, own_part
 from ....core.errors import CheckpointError
 from ....core.plugins.contracts import Generator
@@ -24,8 +26,13 @@ class OpenedCheckpoint:
     part: Part
     background: str
 
-    def card(self, *, truncation: str = "none") -> ModelCard:
-        """Return the model card; licence and source are those that the file states."""
+    def card(self, *, truncation: str = "none", assumptions: Sequence[str] = ()) -> ModelCard:
+        """Return the model card; licence and source are those that the file states.
+
+        Args:
+            truncation: the truncation applied, in words.
+            assumptions: sentences that depend on the config, beside those on the file.
+        """
         settings, description = self.part.settings, self.description
         return ModelCard(
             family=description.family,
@@ -42,6 +49,7 @@ class OpenedCheckpoint:
             width=description.width or description.resolution,
             channels=description.channels,
             background=self.background,
+            assumptions=(*description.assumptions, *assumptions),
         )
 
 
@@ -63,4 +71,4 @@ def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> Opened
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from None
     assert description is not None, f"{plugin.__name__}.recognise() accepts a part that examine() rejects"
-    return OpenedCheckpoint(checkpoint, description, part, config.background)
+    return OpenedCheckpoint(checkpoint, tell(description, part, checkpoint), part, config.background)

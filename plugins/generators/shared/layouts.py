@@ -29,11 +29,14 @@ class Rule:
         name: the name used here, a template with \1 for groups of the pattern or a function of the match;
             None for a known tensor that is not needed (a filter kernel, a training counter).
         change: transforms the stored tensor into the one used here (transposes, scales, flips).
+        note: a sentence for the user if the rule applies, since it ignores something that matters. `{n}` is
+            replaced by the number of tensors, `{name}` by the name of the first.
     """
 
     pattern: str
     name: str | Naming | None
     change: Change | None = None
+    note: str = ""
 
     def apply(self, stored: str) -> tuple[bool, str | None]:
         """Return whether the rule applies to a stored name, and the name used here."""
@@ -53,11 +56,13 @@ class Translated:
         tensors: by the names used here.
         origin: maps these names to the stored ones, for messages.
         unknown: stored names that no rule translates.
+        assumptions: sentences on what the translation ignored or assumed, for `Examined.assumptions`.
     """
 
     tensors: dict[str, Tensor]
     origin: dict[str, str]
     unknown: tuple[str, ...]
+    assumptions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,11 +98,14 @@ class Layout:
         result: dict[str, Tensor] = {}
         origin: dict[str, str] = {}
         unknown = []
+        noted: dict[str, list[str]] = {}
         for stored, tensor in tensors.items():
             for rule in self.rules:
                 known, name = rule.apply(stored)
                 if not known:
                     continue
+                if rule.note:
+                    noted.setdefault(rule.note, []).append(stored)
                 if name in result:
                     unknown.append(stored)
                 elif name is not None:
@@ -108,7 +116,10 @@ class Layout:
                 break
             else:
                 unknown.append(stored)
-        return Translated(result, origin, tuple(unknown))
+        notes = (
+            note.replace("{n}", str(len(names))).replace("{name}", names[0]) for note, names in noted.items()
+        )
+        return Translated(result, origin, tuple(unknown), tuple(notes))
 
     def _changed(self, stored: str, tensor: Tensor, change: Change) -> Tensor:
         try:

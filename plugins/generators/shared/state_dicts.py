@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
@@ -95,6 +95,7 @@ def describe_checkpoint(
     code_size: int,
     size: tuple[int, int] | None = None,
     channels: int = 3,
+    assumptions: Sequence[str] = (),
 ) -> Examined:
     """Describe the network in a checkpoint, and list the tensors that do not fit it.
 
@@ -108,6 +109,7 @@ def describe_checkpoint(
         code_size: width D of a code.
         size: height and width of the images in pixels; None for squares of architecture.resolution.
         channels: channels of the images: 1, 3 or 4.
+        assumptions: sentences on what was made up or assumed, beside those of `translated`.
 
     Raises:
         CheckpointError: the images are too large, or torch cannot build a network of these sizes.
@@ -137,6 +139,7 @@ def describe_checkpoint(
         height=height,
         width=width,
         channels=channels,
+        assumptions=(*translated.assumptions, *assumptions),
     )
 
 

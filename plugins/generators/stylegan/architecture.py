@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -213,7 +213,7 @@ def _drop_training_tensors(translated: Translated) -> Translated:
                 origin[f"synthesis.output.{parameter}"] = origin[name]
             elif 0 <= level < top:
                 del tensors[name]
-    return Translated(tensors, origin, translated.unknown)
+    return replace(translated, tensors=tensors, origin=origin)
 
 
 def _check_lod(lod: Tensor) -> None:

@@ -15,7 +15,7 @@ from ....core.errors import CheckpointError
 from ..shared.layouts import Shapes, find
 from ..shared.state_dicts import compare, describe_checkpoint
 from .layouts import LAYOUTS, WITHOUT_MEAN
-from .missing_tensors import fill_missing
+from .missing_tensors import fill_missing, tell_missing
 from .network import Kind, Network
 from .settings import StoredSettings, read_settings
 
@@ -208,16 +208,14 @@ def examine(part: Part) -> Examined | None:
     compare(architecture.build, tensors, translated.origin)  # raises if torch cannot build such a network
     with torch.device("meta"):
         network = architecture.build()
-    tensors = {
-        **tensors,
-        **fill_missing(network, tensors, taps=stored.taps, fixed_noise=layout.name in WITHOUT_MEAN),
-    }
+    added = fill_missing(network, tensors, taps=stored.taps, fixed_noise=layout.name in WITHOUT_MEAN)
     return describe_checkpoint(
         "StyleGAN2",
         layout,
         architecture,
         translated,
-        tensors,
+        {**tensors, **added},
         layers=architecture.layers,
         code_size=architecture.w_dim,
+        assumptions=tell_missing(tensors, added, architecture.means),
     )

@@ -181,6 +181,7 @@ def test_the_page_states_the_findings(page: Page) -> None:
     assert "The paper's order, layout, category, attribute, colour, is the order of these depths." in text
     assert "seen/constant: does not vary here" in re.sub(r"\s+:", ":", text)
     assert not re.search(r"\b(nan|NaN|None|inf)\b", text)
+    assert "Assumed in reading it noise was <made> up" in text
 
 
 def test_names_are_escaped_everywhere(marked: Run) -> None:

@@ -1,0 +1,97 @@
+"""What was assumed on the way from a file to its network is told: by inspect, convert and the card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import ganstrata
+import pytest
+import torch
+from ganstrata.core.checkpoints import Checkpoint, Part
+from ganstrata.core.checkpoints.assumptions import tell
+from ganstrata.core.checkpoints.detect import Examined
+from ganstrata.core.conformance.declared import check_declared
+from ganstrata.core.errors import PluginBroken
+from ganstrata.core.runs.provenance import describe
+
+from tests.checkpoint_files import nvidia
+from tests.generator_files import loader
+from tests.generators_stylegan2 import small_state
+
+load = loader("stylegan2")
+
+
+def rosinality(path: Path, *, noises: bool = True) -> Path:
+    """Write a checkpoint of rosinality's training: g, d and g_ema, and no mean w."""
+    state = small_state("rosinality", means=0)
+    if not noises:
+        state = {name: tensor for name, tensor in state.items() if not name.startswith("noises.")}
+    torch.save({"g": state, "d": {"final_linear.0.weight": torch.zeros(2)}, "g_ema": state}, path)
+    return path
+
+
+def test_it_tells_the_parts_left_aside_the_noise_and_the_mean_made_up(tmp_path: Path, invoke: Any) -> None:
+    file = rosinality(tmp_path / "550000.pt", noises=False)
+    expected = (
+        "of the file, the part g_ema is used; not used: g, d",
+        "the file stores no fixed noise: that of 5 layers is drawn from a fixed seed",
+        "the file stores no mean w: truncation uses the mean w of fixed z",
+    )
+    card = load(file).card
+    assert card.assumptions == expected
+    assert tuple(json.loads(invoke("model", "inspect", file, "--json").stdout)["assumptions"]) == expected
+    shown = invoke("model", "inspect", file).stdout
+    assert f"  assumed     {expected[0]}\n              {expected[1]}\n" in shown
+
+
+def test_half_precision_is_told_and_survives_a_conversion(tmp_path: Path, invoke: Any) -> None:
+    state = {name: tensor.half() for name, tensor in small_state().items()}
+    file = nvidia(tmp_path / "half.pkl", state, {"z_dim": 7})
+    (told,) = [line for line in load(file).card.assumptions if "float16" in line]
+    assert told == f"{len(state)} of {len(state)} tensors are stored in float16 and are converted to float32"
+    out = tmp_path / "half.safetensors"
+    assert invoke("model", "convert", file, out).exit_code == 0
+    assert load(out).card.assumptions == load(file).card.assumptions
+
+
+def test_a_complete_network_alone_assumes_nothing(tmp_path: Path) -> None:
+    torch.save(small_state(), tmp_path / "bare.pt")
+    assert load(tmp_path / "bare.pt").card.assumptions == ()
+
+
+def test_sentences_stand_in_the_order_of_the_way_and_once() -> None:
+    part = Part("G", {}, {"assumptions": ["stated\x1b", 3, "twice"]}, ("from the part",))
+    checkpoint = Checkpoint(Path("f"), "", "pickle", (part, Part("D", {}, {})), ("from the file",))
+    examined = Examined("a", "b", {}, 8, 1, 2, 2, {}, assumptions=("twice", "by the plugin"))
+    assert tell(examined, part, checkpoint).assumptions == (
+        "stated\\x1b",
+        "twice",
+        "from the file",
+        "of the file, the part G is used; not used: D",
+        "from the part",
+        "by the plugin",
+    )
+
+
+def test_stored_numbers_do_not_depend_on_them(rooms: ganstrata.Generator) -> None:
+    before = describe._output(rooms)
+    card = rooms.card
+    try:
+        rooms.card = replace(card, assumptions=("another sentence",))
+        assert describe._output(rooms) == before
+        assert "another sentence" in str(asdict(rooms.card))
+    finally:
+        rooms.card = card
+
+
+def test_a_card_holds_sentences(rooms: ganstrata.Generator) -> None:
+    card = rooms.card
+    try:
+        rooms.card = replace(card, assumptions="text")  # type: ignore[arg-type]
+        with pytest.raises(PluginBroken, match=r"card\.assumptions is 'text'.*a tuple of sentences"):
+            check_declared(rooms)
+    finally:
+        rooms.card = card
