@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
+from ..core.storage.paths import user_path
 from .errors import reported
 from .options import PATH
 from .streams import say
 
 CONFIGS = (".yaml", ".yml", ".toml", ".json")
+BUNDLED, REMOTE = "bundled:", ("hf:", "https:", "http:")  # as in core.checkpoints, which imports torch
 
 
 @click.command()
@@ -20,8 +22,10 @@ CONFIGS = (".yaml", ".yml", ".toml", ".json")
 def init(file: str, out: Path | None) -> None:
     """Write a commented config that runs for the checkpoint FILE.
 
-    FILE is a generator's checkpoint in any container, or bundled:NAME; the default is bundled:rooms. Nothing
-    in it is executed. The config scores hues, which needs no weights; its comments say how to add scorers.
+    FILE is a generator's checkpoint in any container, or bundled:NAME; the default is bundled:rooms. A name
+    such as hf:OWNER/NAME/FILE@REVISION or https://HOST/FILE#sha256=HASH is fetched into a cache first.
+    Nothing in the file is executed. The config scores hues, which needs no weights; its comments say how to
+    add scorers.
 
     \b
     Examples:
@@ -44,15 +48,20 @@ def init(file: str, out: Path | None) -> None:
     say(f"Wrote {target}. It runs as it is: ganstrata run {target}")
 
 
-def is_checkpoint(file: Path) -> bool:
-    """Return whether FILE is a checkpoint: `bundled:NAME`, or a file without the suffix of a config."""
-    return str(file).startswith("bundled:") or (file.suffix.lower() not in CONFIGS and file.is_file())
+def is_checkpoint(file: str) -> bool:
+    """Return whether FILE is a checkpoint: a name of one, or a file without the suffix of a config."""
+    if file.startswith((BUNDLED, *REMOTE)):
+        return True
+    path = user_path(file)
+    return path.suffix.lower() not in CONFIGS and path.is_file()
 
 
 def name_of(file: str) -> str:
     """Return the name for files that belong to a checkpoint.
 
-    >>> name_of("bundled:rooms"), name_of("models/stylegan2-ffhq.pkl")
-    ('rooms', 'stylegan2-ffhq')
+    >>> name_of("bundled:rooms"), name_of("models/stylegan2-ffhq.pkl"), name_of("hf:owner/name/g.pkl@main")
+    ('rooms', 'stylegan2-ffhq', 'g')
     """
-    return re.sub(r"^bundled:", "", file) if file.startswith("bundled:") else Path(file).stem
+    if file.startswith(BUNDLED):
+        return file.removeprefix(BUNDLED)
+    return Path(re.split("[@#?]", file)[0] if file.startswith(REMOTE) else file).stem

@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from .computing import computing
+from .errors import reported
 from .init import is_checkpoint, name_of
 from .options import PATH, quiet_option
 from .streams import say
 
 
 @click.command()
-@click.argument("config", type=PATH, metavar="CONFIG|FILE")
+@click.argument("config", metavar="CONFIG|FILE")
 @click.option("--out", type=PATH, help="The run directory.  [default: runs/<name of the config>]")
 @click.option(
     "--set",
@@ -24,11 +25,11 @@ from .streams import say
 )
 @click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute; overrides the config.")
 @quiet_option
-def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str | None, quiet: bool) -> None:
+def run(config: str, out: Path | None, overrides: tuple[str, ...], device: str | None, quiet: bool) -> None:
     """Run all stages of CONFIG (YAML, TOML or JSON): synthesize, learn, rescore, edit and report.
 
-    FILE is a generator's checkpoint, or bundled:NAME. It runs with the config that `ganstrata init` would
-    write, which is stored in the run directory as config.yaml.
+    FILE is a generator's checkpoint, or a name of one as `ganstrata init` takes it. It runs with the config
+    that `ganstrata init` would write, which is stored in the run directory as config.yaml.
 
     The same command continues an interrupted run where it stopped.
 
@@ -38,8 +39,9 @@ def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str 
       ganstrata run examples/rooms.yaml --set synthesis.samples=2000 --set engine.workers=1
       ganstrata run stylegan2-ffhq.pkl
     """
-    is_file_alone = is_checkpoint(config)
-    out = Path("runs") / (name_of(str(config)) if is_file_alone else config.stem) if out is None else out
+    with reported():
+        is_file_alone = is_checkpoint(config)
+    out = Path("runs") / (name_of(config) if is_file_alone else Path(config).stem) if out is None else out
     with computing(f"The same command continues the run in {out}.", quiet=quiet) as progress:
         from ..core.config.parsing import parse_yaml
         from ..core.config.reading import config_of, read_config
@@ -47,20 +49,21 @@ def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str 
         from ..core.pipeline.perform import perform
         from ..core.runs.run import STAGES
         from ..core.storage.disk import write_text
+        from ..core.storage.paths import user_path
 
         changed = (*overrides, f"device={device}") if device is not None else overrides
         if not is_file_alone:
-            perform(read_config(config, changed), out, STAGES, source=str(config), progress=progress)
+            perform(read_config(user_path(config), changed), out, STAGES, source=config, progress=progress)
         else:
-            text = starter_config(str(config))
+            text = starter_config(config)
             config_file = out / "config.yaml"
             progress.say(
                 f"{config}: a run with default settings, kept in {config_file}; "
                 "change them there and give that file"
             )
-            validated = config_of(parse_yaml(text), str(config), changed)
+            validated = config_of(parse_yaml(text), config, changed)
             try:
-                perform(validated, out, STAGES, source=str(config), progress=progress)
+                perform(validated, out, STAGES, source=config, progress=progress)
             finally:
                 if (out / "run.json").is_file():
                     write_text(config_file, text)

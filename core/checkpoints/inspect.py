@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from ..errors import GanstrataError, PluginBroken
@@ -15,7 +14,7 @@ from ..messages import shown, visible
 from ..plugins.contracts import Generator
 from ..plugins.failures import plugin_call
 from ..plugins.registry import registry
-from . import BUNDLED, Checkpoint, Part, locate, read_checkpoint
+from . import BUNDLED, Checkpoint, Part, is_remote, locate, read_checkpoint
 from .assumptions import tell
 from .detect import Candidate, Claims, Examined, collect_claims, disputed
 from .signatures import DESCRIBED, describe, describe_part, mixture
@@ -100,7 +99,7 @@ def inspect(file: str) -> Inspection:
     """Read a checkpoint and have its plugin examine it. Faults of a readable file go into the result.
 
     Args:
-        file: a path, or `bundled:NAME`.
+        file: a path, `bundled:NAME`, or a file on the network (core.checkpoints.remote).
 
     Raises:
         CheckpointError: the file is missing, damaged or unsafe.
@@ -109,7 +108,7 @@ def inspect(file: str) -> Inspection:
     claims = collect_claims(checkpoint)
     best = claims.candidates[0] if len(claims.rivals) == 1 else None
     facts: dict[str, Any] = {
-        "file": file if file.startswith(BUNDLED) else str(checkpoint.path),
+        "file": file if file.startswith(BUNDLED) or is_remote(file) else str(checkpoint.path),
         "bytes": checkpoint.path.stat().st_size,
         "sha256": checkpoint.sha256,
         "container": checkpoint.container,
@@ -232,6 +231,6 @@ def _distribution(plugin: str) -> str:
 
 def _config(file: str, plugin: str, classes: int) -> str:
     """Return the `generator:` line for a config. The path is quoted as in JSON, which YAML reads too."""
-    path = file if file.startswith(BUNDLED) else json.dumps(str(Path(file)), ensure_ascii=False)
+    path = file if file.startswith(BUNDLED) else json.dumps(file, ensure_ascii=False)
     drawn = ", classes: sampled" if classes else ""
     return f"generator: {{use: {plugin}, with: {{checkpoint: {path}{drawn}}}}}"

@@ -2,7 +2,8 @@
 
 The format is recognised by content, never by file name: safetensors, a torch file, or a pickle by NVIDIA.
 All pickles go through ganstrata's own unpickler (pickles/unpickler.py), which imports and calls nothing that
-they name. There is no fallback to another reader. `bundled:NAME` stands for weights in the package.
+they name. There is no fallback to another reader. `bundled:NAME` stands for weights in the package, `hf:` and
+`https:` for files that are fetched into a cache.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from .content import Checkpoint, Part
 from .limits import LENGTH, NAMES, Budget, Damaged, Refused
 from .parts import OURS, parts, pickle_container
 from .refused_kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refuse_other_kinds
+from .remote import fetch, is_remote
 from .safetensors_file import parse_integer, read_safetensors
 from .torch_file import read_archive, read_pickle
 
@@ -41,12 +43,14 @@ def locate(checkpoint: str, role: str) -> Path:
     """Return the path of the file that `checkpoint:` in a config stands for.
 
     Args:
-        checkpoint: a path, or `bundled:NAME`.
+        checkpoint: a path, `bundled:NAME`, or a file on the network (core.checkpoints.remote).
         role: the part of a bundle that the plugin needs: `generator`, `scenes` or `surfaces`.
 
     Raises:
-        CheckpointError: there is no such file or bundle.
+        CheckpointError: there is no such file or bundle, or it cannot be fetched.
     """
+    if is_remote(checkpoint):
+        return fetch(checkpoint)
     if not checkpoint.startswith(BUNDLED):
         path = user_path(checkpoint)
         if path.is_dir():

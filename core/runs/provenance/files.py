@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...checkpoints import BUNDLED, WEIGHTS
+from ...checkpoints import BUNDLED, WEIGHTS, is_remote
+from ...checkpoints.remote import cached
 from ...storage.disk import file_hash
 from .records import DIGEST
 
@@ -36,7 +37,8 @@ def values_in(data: Any, place: str = "") -> Iterator[tuple[str, str | os.PathLi
 def files_named(data: Any) -> dict[str, str]:
     """Compute the digest of each file, folder and bundled checkpoint that plain data name.
 
-    A text names a file if that file exists. It names a folder if the folder exists, the text has a separator
+    A text names a file if that file exists, or if it is the name of a file on the network and that file is
+    in the cache. It names a folder if the folder exists, the text has a separator
     or begins with a dot or a tilde, and the folder does not contain the working directory.
 
     Returns:
@@ -47,10 +49,20 @@ def files_named(data: Any) -> dict[str, str]:
     """
     digests = {}
     for place, value in values_in(data):
-        digest = _bundle(value) if isinstance(value, str) and value.startswith(BUNDLED) else _digest(value)
+        digest = _digest_of_text(value) if isinstance(value, str) else _digest(value)
         if digest is not None:
             digests[place] = digest
     return digests
+
+
+def _digest_of_text(value: str) -> str | None:
+    """Return the digest of the bundle, the fetched file, or the file or folder that a text names."""
+    if value.startswith(BUNDLED):
+        return _bundle(value)
+    if is_remote(value):
+        path = cached(value)
+        return None if path is None else file_hash(path)[:DIGEST]
+    return _digest(value)
 
 
 def _digest(value: str | os.PathLike[str]) -> str | None:

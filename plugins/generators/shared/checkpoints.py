@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ....core.checkpoints import Checkpoint, Part, digest, locate, read_checkpoint
+from ....core.checkpoints import Checkpoint, Part, digest, is_remote, locate, origin, read_checkpoint
 from ....core.checkpoints.assumptions import tell
 from ....core.checkpoints.detect import Examined, own_part
 from ....core.errors import CheckpointError
@@ -18,13 +18,15 @@ from .config import CheckpointConfig
 class OpenedCheckpoint:
     """Hold a checkpoint, the part that a plugin uses, and the description of the network in it.
 
-    `background` is the colour of the config on which pictures with alpha are composited.
+    `background` is the colour of the config on which pictures with alpha are composited, and `origin` says
+    where the file comes from (core.checkpoints.remote).
     """
 
     checkpoint: Checkpoint
     description: Examined
     part: Part
     background: str
+    origin: str
 
     def card(self, *, truncation: str = "none", assumptions: Sequence[str] = ()) -> ModelCard:
         """Return the model card; licence and source are those that the file states.
@@ -41,7 +43,7 @@ class OpenedCheckpoint:
             code_size=description.code_size,
             latent_size=description.latent_size,
             licence=str(settings.get("licence", "unknown")),
-            source=str(settings.get("source", self.checkpoint.path.name)),
+            source=self._source(),
             sha256=self.checkpoint.sha256,
             weights=digest(description.tensors),
             truncation=truncation,
@@ -51,6 +53,13 @@ class OpenedCheckpoint:
             background=self.background,
             assumptions=(*description.assumptions, *assumptions),
         )
+
+    def _source(self) -> str:
+        """Return the source that the file states, and the place from where it was fetched, if it was."""
+        stated = self.part.settings.get("source")
+        if stated is None:
+            return self.origin
+        return f"{stated} ({self.origin})" if is_remote(self.origin) else str(stated)
 
 
 def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> OpenedCheckpoint:
@@ -72,3 +81,6 @@ def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> Opened
         raise CheckpointError(f"{checkpoint.path}: {error}") from None
     assert description is not None, f"{plugin.__name__}.recognise() accepts a part that examine() rejects"
     return OpenedCheckpoint(checkpoint, tell(description, part, checkpoint), part, config.background)
+    return OpenedCheckpoint(
+        checkpoint, description, part, config.background, origin(config.checkpoint, checkpoint.path)
+    )
