@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UserError
-from ..figures.pictures import Pixels, tile
+from ..figures.pictures import Pixels, opaque, tile
 from ..figures.sheets import enlarged
 
 MIN_WIDTH = 256  # a smaller picture is enlarged by a whole number to at least this
@@ -21,8 +21,12 @@ QUALITY = 16  # constant rate factor of x264: no visible loss
 SETTINGS = "mbtree=0:b-adapt=0:scenecut=0:weightp=0"
 
 
-def frames(pictures: Pixels) -> Pixels:
-    """Arrange pictures (N, T, H, W, 3) as frames: all samples in each, steps forwards and backwards."""
+def frames(pictures: Pixels, background: str = "#ffffff") -> Pixels:
+    """Arrange pictures (N, T, H, W, C) as frames: all samples in each, steps forwards and backwards.
+
+    Films have no partial transparency, so pictures with alpha are composited on a colour.
+    """
+    pictures = opaque(pictures, background)
     count, steps = pictures.shape[:2]
     across = math.ceil(math.sqrt(count))
     large = enlarged(pictures, MIN_WIDTH if count == 1 else MIN_WIDTH // 2)

@@ -42,7 +42,7 @@ class Manipulated:
         names: names of the samples (N).
         strips: name, layers and distances of each series.
         before: the unedited samples beside each strip, T = 1.
-        frames: pictures (N, T, H, W, 3), scores (N, T, C) and distances of each strip.
+        frames: pictures (N, T, H, W, C), scores (N, T, C) and distances of each strip.
         concepts: columns of the scores.
         files: names of the files.
         unit: of distances: `sd`, standard deviations of w, or `raw`.
@@ -264,7 +264,11 @@ def _files(
             files[f"{stem}.png"] = sheets.sheet(
                 row, ["unedited", *each.strip.labels], source.names, apart=True
             )
-        film = films.frames(each.frames.pictures) if {"gif", "mp4"} & set(request.kinds) else None
+        film = (
+            films.frames(each.frames.pictures, run.record.generator.background)
+            if {"gif", "mp4"} & set(request.kinds)
+            else None
+        )
         if film is not None and "gif" in request.kinds:
             files[f"{stem}.gif"] = films.gif(film, request.fps)
         if film is not None and "mp4" in request.kinds:

@@ -108,11 +108,16 @@ def build_page(run: Run, edited: Sequence[Edited], record: EditRecord) -> str:
         manifest=run.manifest,
         record=record,
         unit="standard deviations of w" if record.unit == "sd" else "units of w",
-        strips=[_strip(record.source.names, each, run.concepts) for each in edited],
+        strips=[
+            _strip(record.source.names, each, run.concepts, run.record.generator.background)
+            for each in edited
+        ],
     )
 
 
-def _strip(names: Sequence[str], each: Edited, concepts: Sequence[ConceptStats]) -> StripView:
+def _strip(
+    names: Sequence[str], each: Edited, concepts: Sequence[ConceptStats], background: str
+) -> StripView:
     """Return what the template shows of one strip."""
     own = [part.column for part in each.strip.parts if part.column is not None]
     rows = []
@@ -120,8 +125,8 @@ def _strip(names: Sequence[str], each: Edited, concepts: Sequence[ConceptStats])
         plain = None if each.before.scores is None else each.before.scores[k, 0]
         steps = range(each.strip.distances.shape[1])
         cells = (
-            _cell(each.before, k, 0, None, None, own, concepts),
-            *(_cell(each.frames, k, t, plain, each.strip, own, concepts) for t in steps),
+            _cell(each.before, k, 0, None, None, own, concepts, background),
+            *(_cell(each.frames, k, t, plain, each.strip, own, concepts, background) for t in steps),
         )
         rows.append(SampleView(name, cells))
     parts = tuple(zip(each.strip.parts, each.strip.distances, strict=True))
@@ -154,6 +159,7 @@ def _cell(
     strip: Strip | None,
     own: Sequence[int],
     concepts: Sequence[ConceptStats],
+    background: str,
 ) -> CellView:
     """Return one picture with its distances, the scores of edited concepts, and others that changed most.
 
@@ -165,10 +171,11 @@ def _cell(
         strip: None for the unedited picture.
         own: columns of the edited concepts.
         concepts: statistics of each concept's scores, (C,).
+        background: colour on which pictures with alpha are composited.
     """
     layers = [] if strip is None else [show_layers(part.layers) for part in strip.parts]
     return CellView(
-        image=data_uri(enlarged(frames.pictures[k, t], MIN_WIDTH)),
+        image=data_uri(enlarged(frames.pictures[k, t], MIN_WIDTH), background),
         layers=tuple(dict.fromkeys(layers)),
         distances=tuple(signed(float(d), 2) for d in frames.distances[k, t] if not np.isnan(d)),
         scores=() if frames.scores is None else _scores(frames.scores[k, t], plain, own, concepts),

@@ -28,7 +28,7 @@ class Frames:
     """Hold pictures of N samples at T steps.
 
     Attributes:
-        pictures: (N, T, H, W, 3).
+        pictures: the generator's own, (N, T, H, W, C).
         scores: scores of all concepts (N, T, C), or None.
         distances: from the boundary of each part, (N, T, P), in steps; NaN if broadcast() is not a
             truncation towards a point.
@@ -92,7 +92,7 @@ class StripRenderer:
                 columns = [
                     self._column(base, codes, index, strip, t, done) for t in range(strip.distances.shape[1])
                 ]
-                unedited = (to_pixels(base.rendering.images), plain, codes)
+                unedited = (to_pixels(base.rendering.pictures), plain, codes)
                 before[s].append(self._frames([unedited], strip.parts, size))
                 after[s].append(self._frames(columns, strip.parts, size))
         return [_joined(pieces) for pieces in before], [_joined(pieces) for pieces in after]
@@ -104,7 +104,7 @@ class StripRenderer:
         moved = self.moved(codes, index, strip, t)
         rendering = base.edited(moved, strip.layers)
         done(len(codes))
-        return to_pixels(rendering.images), self.prepared.score(rendering) if self.scored else None, moved
+        return to_pixels(rendering.pictures), self.prepared.score(rendering) if self.scored else None, moved
 
     def moved(self, codes: Tensor, index: Tensor, strip: Strip, t: int) -> Tensor:
         """Return codes (N, L, D) at step t (method C)."""
@@ -166,7 +166,7 @@ class StripRenderer:
 
     @torch.inference_mode()
     def grid(self, strip: Strip, done: Step) -> Pixels:
-        """Cross the two parts of a strip: (N, T, T, H, W, 3), the first to the right, the second upwards."""
+        """Cross the two parts of a strip: (N, T, T, H, W, C), the first to the right, the second upwards."""
         steps = strip.distances.shape[1]
         cells = [(down, across) for down in range(steps - 1, -1, -1) for across in range(steps)]
         crossed = np.array(
@@ -177,8 +177,8 @@ class StripRenderer:
         )
         renderer = StripRenderer(self.prepared, self.source, self.ruler, scored=False)
         _, (frames,) = renderer.draw([Strip(strip.name, "joint", strip.parts, crossed)], done)
-        n, _, height, width, _ = frames.pictures.shape
-        return frames.pictures.reshape(n, steps, steps, height, width, 3)
+        n, _, *shape = frames.pictures.shape
+        return frames.pictures.reshape(n, steps, steps, *shape)
 
 
 def _joined(pieces: Sequence[Frames]) -> Frames:

@@ -182,7 +182,7 @@ def _strip(prepared: Prepared, strip: StripTask) -> tuple[str, str, list[list[fl
         frames, columns = [], []
         for amount in amounts(prepared):
             rendering = baseline.edited(move(codes, strip.field, amount), strip.layers)
-            frames.append(to_pixels(rendering.images))
+            frames.append(to_pixels(rendering.pictures))
             columns.append(prepared.score(rendering)[:, strip.column])
             lost += _newly_lost(baseline.rendering, rendering)
         pictures.append(np.stack(frames, axis=1))
@@ -224,15 +224,15 @@ def _joint(run: Run, prepared: Prepared, parts: list[JointPart], fields: list[ND
     rows = []
     for start in _starts(prepared):
         baseline, codes = _baseline(prepared, start)
-        columns = [to_pixels(baseline.rendering.images)]
+        columns = [to_pixels(baseline.rendering.pictures)]
         for part, field in zip(parts, fields, strict=True):
             columns.append(
                 to_pixels(
-                    baseline.edited(move(codes, field, part.amount), prepared.groups[part.group]).images
+                    baseline.edited(move(codes, field, part.amount), prepared.groups[part.group]).pictures
                 )
             )
         together = move_jointly(codes, fields, [part.amount for part in parts])
-        columns.append(to_pixels(baseline.edited(together, everywhere).images))
+        columns.append(to_pixels(baseline.edited(together, everywhere).pictures))
         rows.append(np.stack(columns, axis=1))
     write_bytes(run.path / "edits/joint.png", png(tile(np.concatenate(rows))))
 

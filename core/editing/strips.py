@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageDraw, ImageFont
 
-from ..figures.pictures import Pixels, read_picture, tile
+from ..figures.pictures import Pixels, canvas, from_image, read_picture, tile, to_image
 from ..runs.run import Run
 from ..storage.filenames import file_stem
 from .stage import INDEX, JointPart, strip_name
@@ -39,14 +39,13 @@ def read_index(run: Run) -> StripIndex:
     return StripIndex(tuple(content["amounts"]), tuple(JointPart(**part) for part in content["joint"]))
 
 
-def split_strip(strip: Pixels, steps: int) -> Pixels:
-    """Cut a strip into its frames, (samples, steps, H, W, 3)."""
-    width = (strip.shape[1] + GAP) // steps - GAP
-    rows = (strip.shape[0] + GAP) // (width + GAP)
+def split_strip(strip: Pixels, steps: int, samples: int) -> Pixels:
+    """Cut a strip (H', W', C) into its frames, (samples, steps, H, W, C)."""
+    height, width = ((side + GAP) // n - GAP for side, n in zip(strip.shape, (samples, steps), strict=False))
     return np.stack(
         [
-            [strip[r * (width + GAP) :][:width, c * (width + GAP) :][:, :width] for c in range(steps)]
-            for r in range(rows)
+            [strip[r * (height + GAP) :][:height, c * (width + GAP) :][:, :width] for c in range(steps)]
+            for r in range(samples)
         ]
     )
 
@@ -69,8 +68,9 @@ def sheet_of(
     stem = file_stem(boundary)
     amounts = read_index(run).amounts
     files = [(name, right, run.path / strip_name(boundary, name)) for name, right in sets]
+    samples = run.config.editing.samples
     strips = [
-        (name, right, split_strip(read_picture(file.read_bytes()), len(amounts))[:SHOWN])
+        (name, right, split_strip(read_picture(file.read_bytes()), len(amounts), samples)[:SHOWN])
         for name, right, file in files
         if file.is_file()
     ]
@@ -83,7 +83,7 @@ def sheet_of(
         (first, ""),
         *((name, f"{'right' if right else 'wrong' if name != 'all' else ''}") for name, right, _ in strips),
     ]
-    grid = np.stack(columns, axis=1)  # (n, columns, H, W, 3)
+    grid = np.stack(columns, axis=1)  # (n, columns, H, W, C)
     factor = -(-MIN_WIDTH // max(grid.shape[2:4])) if enlarge else 1
     return stem, _headed(
         tile(grid.repeat(factor, axis=2).repeat(factor, axis=3), gap=GAP), heads, grid.shape[3] * factor + GAP
@@ -93,12 +93,12 @@ def sheet_of(
 def _headed(grid: Pixels, heads: Sequence[tuple[str, str]], pitch: int) -> Pixels:
     """Write two lines over every column of a grid."""
     font = ImageFont.load_default()
-    canvas = Image.new("RGB", (grid.shape[1], grid.shape[0] + 2 * LINE), "white")
-    canvas.paste(Image.fromarray(grid), (0, 2 * LINE))
-    draw = ImageDraw.Draw(canvas)
+    page = canvas(grid.shape[0] + 2 * LINE, grid.shape[1], grid.shape[2])
+    page.paste(to_image(grid), (0, 2 * LINE))
+    draw = ImageDraw.Draw(page)
     for column, lines in enumerate(heads):
         for row, line in enumerate(lines):
             while line and font.getlength(line) > pitch - 2 * GAP:
                 line = line[:-1]
             draw.text((column * pitch + GAP, row * LINE + 1), line, fill="black", font=font)
-    return np.asarray(canvas)
+    return from_image(page)

@@ -7,9 +7,9 @@
   button.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; name(); });
 
   for (const card of document.querySelectorAll(".edit")) {
-    const steps = +card.dataset.steps, rows = +card.dataset.rows, size = +card.dataset.size, cell = size + +card.dataset.gap;
+    const steps = +card.dataset.steps, rows = +card.dataset.rows, gap = +card.dataset.gap, width = +card.dataset.width, height = +card.dataset.height;
     // A sheet of n frames is n cells long but for the last gap; percentages are of the window, which shows one frame.
-    const length = (n) => 100 * (n * cell - (cell - size)) / size, place = (i, n) => (n > 1 ? 100 * i / (n - 1) : 0);
+    const length = (n, size) => 100 * (n * (size + gap) - gap) / size, place = (i, n) => (n > 1 ? 100 * i / (n - 1) : 0);
     const sheets = [...card.querySelectorAll(".sheet img")].map((image) => image.src);
     const slider = card.querySelector("input"), choice = card.querySelector("select"), output = card.querySelector("output");
     const windows = [...card.querySelectorAll(".window")], amounts = slider.dataset.amounts.split(",").map(Number);
@@ -19,7 +19,7 @@
       slider.setAttribute("aria-valuetext", output.textContent);
       windows.forEach((window, row) => {
         window.style.backgroundImage = `url(${sheets[+choice.value]})`;
-        window.style.backgroundSize = `${length(steps)}% ${length(rows)}%`;
+        window.style.backgroundSize = `${length(steps, width)}% ${length(rows, height)}%`;
         window.style.backgroundPosition = `${place(step, steps)}% ${place(row, rows)}%`;
       });
     };

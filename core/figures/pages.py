@@ -9,7 +9,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from .markup import visible_signs
-from .pictures import Pixels, jpeg
+from .pictures import Pixels, jpeg, opaque
 from .svg import STYLE
 
 
@@ -49,9 +49,9 @@ def page_script() -> str:
     return asset(__package__, "page.js")
 
 
-def data_uri(picture: Pixels) -> str:
-    """Return a picture (H, W, 3) as a JPEG to embed in a page."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture)).decode("ascii")
+def data_uri(picture: Pixels, background: str = "#ffffff") -> str:
+    """Return a picture (H, W, C) as a JPEG to embed in a page; alpha is composited on a colour."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(opaque(picture, background))).decode("ascii")
 
 
 def number(value: float | None, digits: int = 2) -> str:

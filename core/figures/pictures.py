@@ -1,4 +1,7 @@
-"""Convert images to 8 bits, tile them, and read and write PNG and JPEG."""
+"""Convert images to 8 bits, tile them, and read and write PNG and JPEG.
+
+Pictures keep their channels C: 1 (grey), 3 (RGB) or 4 (RGB with alpha).
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,22 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from ..plugins.colours import values_of
+
 Pixels = NDArray[np.uint8]
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's modes, by number of channels
 
 
 def to_pixels(images: Tensor) -> Pixels:
-    """Convert images (N, 3, H, W) in [0, 1] to 8 bits (N, H, W, 3), rounded to the nearest."""
+    """Convert images (N, C, H, W) in [0, 1] to 8 bits (N, H, W, C), rounded to the nearest."""
     scaled = (images.detach().float().clamp(0.0, 1.0) * 255.0 + 0.5).byte()
     return np.asarray(scaled.permute(0, 2, 3, 1).cpu().numpy())
 
 
 def tile(pictures: Pixels, *, gap: int = 2) -> Pixels:
-    """Join pictures (rows, columns, H, W, 3) to one picture, with white gaps of `gap` pixels."""
-    rows, columns, height, width, _ = pictures.shape
-    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    """Join pictures (rows, columns, H, W, C) to one picture, with opaque white gaps of `gap` pixels."""
+    rows, columns, height, width, channels = pictures.shape
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 255, np.uint8)
     for r in range(rows):
         for c in range(columns):
             y, x = r * (height + gap), c * (width + gap)
@@ -29,10 +35,42 @@ def tile(pictures: Pixels, *, gap: int = 2) -> Pixels:
     return sheet
 
 
+def opaque(pictures: Pixels, background: str = "#ffffff") -> Pixels:
+    """Return pictures (..., C) as RGB (..., 3): grey repeated, alpha composited on a colour, as for scorers.
+
+    >>> opaque(np.uint8([[255, 0, 0, 51], [0, 0, 0, 0]]), "#ffffff").tolist()
+    [[255, 204, 204], [255, 255, 255]]
+    """
+    channels = pictures.shape[-1]
+    if channels == 3:
+        return pictures
+    if channels == 1:
+        return pictures.repeat(3, axis=-1)
+    ground = np.array(values_of(background), dtype=np.float32) * 255.0
+    alpha = pictures[..., 3:].astype(np.float32) / 255.0
+    return np.asarray(ground + alpha * (pictures[..., :3] - ground) + 0.5, dtype=np.float32).astype(np.uint8)
+
+
+def to_image(picture: Pixels) -> Image.Image:
+    """Return a picture (H, W, C) as Pillow's image of mode L, RGB or RGBA."""
+    return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+
+
+def from_image(image: Image.Image) -> Pixels:
+    """Return an image of mode L, RGB or RGBA as a picture (H, W, C)."""
+    pixels = np.asarray(image)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def canvas(height: int, width: int, channels: int) -> Image.Image:
+    """Return an opaque white image for pictures of so many channels."""
+    return Image.new(MODES[channels], (width, height), "white")
+
+
 def png(picture: Pixels) -> bytes:
-    """Encode a picture (H, W, 3) as PNG."""
+    """Encode a picture (H, W, C) as PNG of mode L, RGB or RGBA."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
+    to_image(picture).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -44,5 +82,6 @@ def jpeg(picture: Pixels, quality: int = 90) -> bytes:
 
 
 def read_picture(content: bytes) -> Pixels:
-    """Decode PNG or JPEG to a picture (H, W, 3)."""
-    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    """Decode PNG or JPEG to a picture (H, W, C), C as stored; other modes than L and RGBA become RGB."""
+    image = Image.open(io.BytesIO(content))
+    return from_image(image if image.mode in MODES.values() else image.convert("RGB"))

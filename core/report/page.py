@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..analyses import object_sentences, sentences
 from ..editing.strips import GAP, read_index
 from ..figures.pages import page_script, page_style, templates
-from ..figures.pictures import Pixels
+from ..figures.pictures import Pixels, opaque
 from ..runs.manifest import Work
 from ..runs.progress import duration
 from ..runs.run import Run
@@ -32,7 +32,7 @@ def build_page(
     Args:
         run: complete but for the report.
         content: figures and tables.
-        pictures: pictures of the first samples, (n, H, W, 3).
+        pictures: pictures of the first samples, (n, H, W, C).
         scores: scores of these samples, (n, C).
         work: computing work of re-scoring; None if unknown.
     """
@@ -45,6 +45,7 @@ def build_page(
         style=Markup(page_style()),
         script=Markup(page_script()),
         manifest=manifest,
+        generator=run.record.generator,
         config=yaml.safe_dump(manifest["config"], sort_keys=False, width=100),
         images=sum(stage.images for stage in run.record.stages.values()),
         seconds=sum(stage.seconds for stage in run.record.stages.values()),
@@ -66,7 +67,7 @@ def build_page(
             ),
         ],
         figures={name: Markup(figure.inline) for name, figure in content.figures.items()},
-        samples=sample_views(effects.concepts, pictures, scores),
+        samples=sample_views(effects.concepts, opaque(pictures, run.record.generator.background), scores),
         edits=edit_views(run, effects, index),
         amounts=index.amounts,
         gap=GAP,
@@ -75,7 +76,7 @@ def build_page(
         config_rescoring=run.config.rescoring,
         replicates=int(effects.replicates.max(initial=0)),
         sampling=sampling(effects, run.config.rescoring, run.batch, work),
-        layer_sheets=layer_sheet_views(content.layers),
+        layer_sheets=layer_sheet_views(content.layers, run.record.generator.background),
         object_description=object_sentences.description,
         object_sentences=object_sentences.sentences_of,
         flow=Markup(object_sentences.figure_of(content.objects).inline)

@@ -47,14 +47,15 @@ class EditView:
         name, level: of the factor.
         sets: layer sets, the rows of a sheet.
         sheets: a data URI per sample; columns are steps.
-        size: height of a picture in pixels.
+        height, width: of a picture in pixels.
     """
 
     name: str
     level: str
     sets: tuple[LayerSetView, ...]
     sheets: tuple[str, ...]
-    size: int
+    height: int
+    width: int
 
 
 @dataclass(frozen=True)
@@ -116,16 +117,21 @@ def edit_views(run: Run, effects: Effects, index: StripIndex) -> list[EditView]:
     views = []
     for name in effects.factor_names:
         strips = [
-            split_strip(read_picture((run.path / strip_name(name, s)).read_bytes()), len(index.amounts))
+            split_strip(
+                read_picture((run.path / strip_name(name, s)).read_bytes()),
+                len(index.amounts),
+                run.config.editing.samples,
+            )
             for s in names
         ]
-        frames = np.stack(strips, axis=1)  # (samples, sets, steps, H, W, 3)
-        sheets = tuple(data_uri(tile(sheet, gap=GAP)) for sheet in frames)
-        views.append(EditView(name, effects.boundaries.of(name).level, sets, sheets, frames.shape[3]))
+        frames = np.stack(strips, axis=1)  # (samples, sets, steps, H, W, C)
+        sheets = tuple(data_uri(tile(sheet, gap=GAP), run.record.generator.background) for sheet in frames)
+        height, width = frames.shape[3:5]
+        views.append(EditView(name, effects.boundaries.of(name).level, sets, sheets, height, width))
     return views
 
 
-def layer_sheet_views(layers: StoredComparison | None) -> list[LayerSheetView]:
+def layer_sheet_views(layers: StoredComparison | None, background: str) -> list[LayerSheetView]:
     """Show the pictures of the chapter on right and wrong layers, if there is one."""
     if layers is None or layers.comparison is None:
         return []
@@ -133,7 +139,8 @@ def layer_sheet_views(layers: StoredComparison | None) -> list[LayerSheetView]:
     names = {file_stem(name): name for name in comparison.names}
     sets = {stem: tuple(row.set_name for row in comparison.of(name)) for stem, name in names.items()}
     return [
-        LayerSheetView(names[stem], sets[stem], data_uri(sheet)) for stem, sheet in layers.pictures.items()
+        LayerSheetView(names[stem], sets[stem], data_uri(sheet, background))
+        for stem, sheet in layers.pictures.items()
     ]
 
 
@@ -142,4 +149,4 @@ def joint_view(run: Run, index: StripIndex) -> JointView | None:
     if not index.joint:
         return None
     picture = read_picture((run.path / "edits/joint.png").read_bytes())
-    return JointView(index.joint, data_uri(picture))
+    return JointView(index.joint, data_uri(picture, run.record.generator.background))

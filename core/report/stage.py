@@ -45,10 +45,10 @@ def report(run: Run, engine: Engine, progress: Progress) -> None:
 
 @torch.inference_mode()
 def _first(prepared: Prepared, count: int) -> Pixels:
-    """Render the first samples of the run, (count, H, W, 3)."""
+    """Render the first samples of the run, (count, H, W, C)."""
     parts = []
     for start in range(0, count, prepared.batch):
         latents, _, codes = prepared.draw(start, Stream.PROBING)
-        images = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering.images
-        parts.append(to_pixels(images))
+        rendering = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
+        parts.append(to_pixels(rendering.pictures))
     return np.concatenate(parts)[:count]

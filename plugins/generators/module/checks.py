@@ -10,6 +10,7 @@ from torch import Tensor
 from ....core.conformance import passes
 from ....core.conformance.passes import BATCH_TOLERANCE, REPEAT_TOLERANCE, SAMPLES
 from ....core.errors import GanstrataError
+from ....core.plugins.colours import CHANNELS
 from ....core.plugins.imports import reason
 from ....core.plugins.picture_checks import range_fault
 from .config import ModuleConfig, config_error
@@ -17,7 +18,7 @@ from .wiring import describe_value
 
 
 def check_first_call(call: Callable[[], Tensor], config: ModuleConfig, shape: tuple[int, ...]) -> Tensor:
-    """Call the module for the first time, and check its images (N, 1 or 3, H, W) against the config.
+    """Call the module for the first time, and check its images (N, C, H, W) against the config.
 
     Args:
         call: calls the module on SAMPLES latents.
@@ -49,13 +50,13 @@ def check_first_call(call: Callable[[], Tensor], config: ModuleConfig, shape: tu
         or not x.is_floating_point()
         or x.ndim != 4
         or x.shape[0] != SAMPLES
-        or x.shape[1] not in (1, 3)
+        or x.shape[1] not in CHANNELS
     ):
-        hint = "; the channels seem to come last" if x.ndim == 4 and x.shape[3] in (1, 3) else ""
+        hint = "; the channels seem to come last" if x.ndim == 4 and x.shape[3] in CHANNELS else ""
         raise config_error(
             "output",
             f"the module maps {SAMPLES} latents to {describe_value(x)} of {x.dtype}, "
-            f"expected floats ({SAMPLES}, 1 or 3, height, width){hint}",
+            f"expected floats ({SAMPLES}, 1, 3 or 4, height, width){hint}",
         )
     if not x.isfinite().all():
         share = float((~x.isfinite()).float().mean())

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from ....core.config.schema import FARTHEST
 from ....core.errors import ConfigError, Fault
 from ....core.plugins.base import PluginConfig
+from ..shared.config import Colour
 
 Brightness = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST)]
 
@@ -121,6 +122,10 @@ class ModuleConfig(PluginConfig):
     call: Call = Field(default=Call(), description="method that generates images, and its arguments")
     classes: ClassLabels = Field(default=ClassLabels(), description="classes of a conditional module")
     output: Output = Field(default=Output(), description="how images are read from the output")
+    background: Colour = Field(
+        default="#ffffff",
+        description="colour on which images of four channels, RGB with alpha, are composited for scorers",
+    )
     noise: Literal["none", "fixed", "fresh"] = Field(
         default="none",
         description="for modules that draw noise: fixed gives all samples the same noise, "

@@ -132,11 +132,10 @@ class OwnModule(Generator):
         return State(self._images(codes, kept.get("label"), kept.get("noise")))
 
     def finish(self, state: State) -> Tensor:
-        """Return images (N, 3, H, W), with the configured range mapped to [0, 1] and grey repeated."""
+        """Return pictures (N, channels, H, W), with the configured range mapped to [0, 1], alpha too."""
         assert state.x is not None
         low, high = self.config.output.range
-        images = (state.x - low) / (high - low)
-        return images.expand(-1, 3, -1, -1)
+        return (state.x - low) / (high - low)
 
     def _find_code_inputs(self, codes: Sequence[str | list[str]]) -> list[list[CodeInput]]:
         """Return the sub-modules that receive the code of each layer, and set the input layer."""
@@ -173,7 +172,7 @@ class OwnModule(Generator):
         keys: Tensor | None = None,
         argument: Tensor | None = None,
     ) -> Tensor:
-        """Return the images (N, 1 or 3, H, W) of the module for a code (N, D) per layer.
+        """Return the images (N, C, H, W) of the module for a code (N, D) per layer.
 
         Args:
             codes: of each layer.
@@ -249,6 +248,10 @@ class OwnModule(Generator):
         self.card = ModelCard(
             family=config.target.rpartition(":")[2],
             resolution=max(images.shape[2:]),
+            height=images.shape[2],
+            width=images.shape[3],
+            channels=images.shape[1],
+            background=config.background,
             layers=layers,
             code_size=w.shape[1],
             latent_size=config.latent.size,
@@ -268,9 +271,10 @@ class OwnModule(Generator):
             latents: of the samples.
             labels: in the form that the module takes.
             w: codes of the samples, (2, D).
-            images: of the first call, (2, 1 or 3, H, W).
+            images: of the first call, (2, C, H, W).
         """
-        config, size, n = self.config, self.card.resolution, len(w)
+        config, n = self.config, len(w)
+        height, width = self.card.height, self.card.width
         keys = noise.keys(Inputs(n, None, latents.index)) if config.noise == "fresh" else None
         z = latents.z
         if config.noise != "none":
@@ -294,6 +298,7 @@ class OwnModule(Generator):
                     None if i else 0,
                     x.shape[-1] if x.ndim == 4 else 1,
                     is_feature=x.ndim == 4 and i < last,
+                    height=x.shape[-2] if x.ndim == 4 else 1,
                 )
                 for i, (name, x) in enumerate(zip(config.strata, outputs, strict=True))
             )
@@ -311,13 +316,18 @@ class OwnModule(Generator):
                 images, lambda: self._images(codes, labels, keys), config, "mapping", ADVICE_MAPPING
             )
         if self.card.layers == 1 and not self._code_inputs:
-            self.strata = (Stratum(self.card.family, 0, size, is_feature=False),)
+            self.strata = (Stratum(self.card.family, 0, width, is_feature=False, height=height),)
             return
         names = ["+".join([item] if isinstance(item, str) else item) for item in config.codes] or [
             f"row {i}" for i in range(self.card.layers)
         ]
-        layer_strata = [Stratum(name, layer, size, is_feature=False) for layer, name in enumerate(names)]
-        self.strata = (*layer_strata, Stratum(self.card.family, None, size, is_feature=False))
+        layer_strata = [
+            Stratum(name, layer, width, is_feature=False, height=height) for layer, name in enumerate(names)
+        ]
+        self.strata = (
+            *layer_strata,
+            Stratum(self.card.family, None, width, is_feature=False, height=height),
+        )
 
     def _run_chain(self, w: Tensor, outputs: list[Tensor]) -> Tensor:
         """Apply the sub-modules of `strata` to codes (N, D), and record which write into their arguments.

@@ -11,6 +11,7 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ....core.messages import shown
+from ....core.plugins.colours import CHANNELS
 from ..shared.layouts import Layout, find
 from ..shared.state_dicts import describe_checkpoint
 from .layouts import GENFORCE, LAYOUTS, MATRICES, MMGENERATION, MMGENERATION_AVERAGE
@@ -25,9 +26,9 @@ class Architecture:
     """Hold the sizes and options of a network.
 
     Attributes:
-        widths: channels of each level, from 4 pixels up.
+        widths: channels of each level, from that of the first layer up.
         inputs: inputs of the first layer: Z, plus Y for conditional networks.
-        colours: channels of the image, 3 or 1.
+        colours: channels of the image: 3, 4 with alpha, or 1 for grey.
         classes: number of classes Y; a one-hot vector of them is appended to z.
         lod: level of detail of the image. A whole number k skips the last k levels, a fraction blends the
             outputs of two levels.
@@ -37,6 +38,7 @@ class Architecture:
         leak: slope of the leaky ReLU; 0 gives a plain ReLU.
         epsilon: of pixel norm.
         epsilon_outside: whether epsilon is added after the square root, as MMGeneration does.
+        start: height and width of the first layer's output; each level doubles both.
     """
 
     widths: tuple[int, ...]
@@ -51,6 +53,7 @@ class Architecture:
     leak: float = 0.2
     epsilon: float = 1e-8
     epsilon_outside: bool = False
+    start: tuple[int, int] = (4, 4)
 
     def __post_init__(self) -> None:
         if not 0 <= self.classes < self.inputs:
@@ -63,21 +66,27 @@ class Architecture:
                 f"a ProgressiveGAN of {len(self.widths)} levels has levels of detail 0 to "
                 f"{len(self.widths) - 1}, not {self.lod:g}"
             )
-        if self.colours not in (1, 3):
+        if self.colours not in CHANNELS:
             raise CheckpointError(
                 f"the images of this ProgressiveGAN have {self.colours} channels; "
-                "expected 3, or 1 for grey images"
+                "expected 3 for RGB, 4 for RGB with alpha, or 1 for grey images"
             )
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
         """Build an architecture from the values of asdict(), which may have passed through JSON."""
-        return cls(**{**values, "widths": tuple(values["widths"])})
+        height, width = values.get("start", (4, 4))
+        return cls(**{**values, "widths": tuple(values["widths"]), "start": (height, width)})
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images in pixels."""
+        return self.start[0] << (len(self.widths) - 1), self.start[1] << (len(self.widths) - 1)
 
     @property
     def resolution(self) -> int:
-        """Width and height of the images in pixels."""
-        return int(4 * 2 ** (len(self.widths) - 1))
+        """Longer side of the images in pixels."""
+        return max(self.size)
 
     @property
     def top(self) -> int:
@@ -96,13 +105,14 @@ class Architecture:
 
     def build(self) -> Network:
         """Build the network, with new weights."""
-        return Network(self.inputs, self.widths, self.colours, self.outputs)
+        return Network(self.inputs, self.widths, self.colours, self.outputs, self.start)
 
 
 def recognised(shapes: Shapes) -> Layout | None:
     """Return the layout of tensors of these shapes.
 
-    None if no layout fits, or if the first layer does not map a vector to 4x4 pixels.
+    None if no layout fits, or if the first layer does not map a vector to 4x4 pixels, or to others that are
+    not square: its kernel has the size of its output.
     """
     layout = find(LAYOUTS, shapes)
     if layout is None:
@@ -110,7 +120,9 @@ def recognised(shapes: Shapes) -> Layout | None:
     first = next(
         (shape for name, shape in shapes.items() if _translated_name(layout, name) == "layers.0.weight"), ()
     )
-    return layout if first[2:] == (4, 4) or (len(first) == 2 and layout in MATRICES) else None
+    kernel = first[2:]
+    maps_to_pixels = kernel == (4, 4) or (len(kernel) == 2 and kernel[0] != kernel[1] and min(kernel) > 1)
+    return layout if maps_to_pixels or (len(first) == 2 and layout in MATRICES) else None
 
 
 def _translated_name(layout: Layout, stored: str) -> str | None:
@@ -143,10 +155,12 @@ def infer(shapes: Shapes, options: Mapping[str, Any]) -> Architecture:
         )
     last = f"outputs.{count // 2 - 1}.bias"
     colours = shapes.get(last, shapes.get("outputs.0.bias", (3,)))
+    _, inputs, height, width = shapes["layers.0.weight"]
     return Architecture(
         widths=tuple(shapes[f"layers.{i}.bias"][0] for i in range(1, count, 2)),
-        inputs=shapes["layers.0.weight"][1],
+        inputs=inputs,
         colours=colours[0] if len(colours) == 1 else 3,
+        start=(height, width),
         **options,
     )
 
@@ -171,7 +185,15 @@ def examine(part: Part) -> Examined | None:
     unused -= {f"outputs.{level}.{what}" for level in architecture.outputs for what in ("weight", "bias")}
     tensors = {name: tensor for name, tensor in translated.tensors.items() if name not in unused}
     return describe_checkpoint(
-        "ProgressiveGAN", layout, architecture, translated, tensors, layers=1, code_size=architecture.z_dim
+        "ProgressiveGAN",
+        layout,
+        architecture,
+        translated,
+        tensors,
+        layers=1,
+        code_size=architecture.z_dim,
+        size=architecture.size,
+        channels=architecture.colours,
     )
 
 

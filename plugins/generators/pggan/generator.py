@@ -72,9 +72,10 @@ class ProgressiveGAN(Generator):
         strata: list[Stratum] = []
         layers: list[InferenceLayer] = []
         for level in range(architecture.top + 1):
+            height, width = (side << level for side in architecture.start)
             for i in (2 * level, 2 * level + 1):
                 layers.append(self._inference_layer(network, i))
-                strata.append(Stratum(f"layer{i}", None if i else 0, 4 * 2**level))
+                strata.append(Stratum(f"layer{i}", None if i else 0, width, height=height))
             if level in architecture.outputs:
                 layers.append(
                     InferenceLayer(
@@ -84,7 +85,7 @@ class ProgressiveGAN(Generator):
                         None,
                     )
                 )
-                strata.append(Stratum(f"output{level}", None, 4 * 2**level, is_feature=False))
+                strata.append(Stratum(f"output{level}", None, width, is_feature=False, height=height))
         self.network = for_inference(torch.nn.ModuleList(layers), device)
         self.strata = tuple(strata)
         self._stratum_layers = [
@@ -129,17 +130,16 @@ class ProgressiveGAN(Generator):
             rgb = layer(x).float()
             if state.rgb is not None:
                 lower_weight = self.architecture.lod % 1.0
-                rgb = (1.0 - lower_weight) * rgb + lower_weight * enlarge(state.rgb, 2)  # (N, 3 or 1, H, W)
+                rgb = (1.0 - lower_weight) * rgb + lower_weight * enlarge(state.rgb, 2)  # (N, C, H, W)
             return State(state.x, rgb, state.kept)
 
     def finish(self, state: State) -> Tensor:
-        """Return images (N, 3, H, W) in [0, 1] at full resolution; grey is repeated in three channels."""
+        """Return pictures (N, channels, H, W) at full resolution, with [-1, 1] mapped to [0, 1]."""
         assert state.rgb is not None
-        rgb = enlarge(state.rgb, 2 ** math.floor(self.architecture.lod))
-        return (rgb.expand(-1, 3, -1, -1) + 1.0) / 2.0
+        return (enlarge(state.rgb, 2 ** math.floor(self.architecture.lod)) + 1.0) / 2.0
 
     def style_weights(self, s: int) -> Tensor | None:
-        """Return the matrix (16 C, D) of the first stratum, without the columns of classes."""
+        """Return the matrix (h w C, D) of the first stratum, without the columns of classes."""
         weight = self._stratum_layers[0].layer.weight[:, : self.architecture.z_dim]
         return weight if s == 0 else None
 

@@ -18,11 +18,11 @@ from ..shared.convolutions import equalised, fuse_upsampling
 
 
 class Convolution(nn.Module):
-    """Hold weights (O, I, k, k), drawn from N(0, 1), and a bias (O,)."""
+    """Hold weights (O, I, *size), drawn from N(0, 1), and a bias (O,)."""
 
-    def __init__(self, inputs: int, outputs: int, size: int) -> None:
+    def __init__(self, inputs: int, outputs: int, size: tuple[int, int]) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, size, size))
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, *size))
         self.bias = nn.Parameter(torch.zeros(outputs))
 
 
@@ -31,27 +31,35 @@ class Network(nn.Module):
 
     Args:
         inputs: inputs of the first layer: Z, plus Y for conditional networks.
-        widths: channels of each level, from 4 pixels up.
-        colours: channels of the image.
+        widths: channels of each level, from that of the first layer up.
+        colours: channels of the image: 1, 3 or 4.
         outputs: levels that have an output layer.
+        start: height and width of the first layer's kernel, and of its output.
     """
 
-    def __init__(self, inputs: int, widths: tuple[int, ...], colours: int, outputs: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        widths: tuple[int, ...],
+        colours: int,
+        outputs: tuple[int, ...],
+        start: tuple[int, int] = (4, 4),
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList()
         for level, width in enumerate(widths):
             layer_inputs = widths[level - 1] if level else inputs
-            self.layers.append(Convolution(layer_inputs, width, 3 if level else 4))
-            self.layers.append(Convolution(width, width, 3))
+            self.layers.append(Convolution(layer_inputs, width, (3, 3) if level else start))
+            self.layers.append(Convolution(width, width, (3, 3)))
         self.outputs = nn.ModuleDict(
-            {str(level): Convolution(widths[level], colours, 1) for level in outputs}
+            {str(level): Convolution(widths[level], colours, (1, 1)) for level in outputs}
         )
 
 
 def as_matrix(weight: Tensor) -> Tensor:
-    """Return the matrix (16 C, Z) of a 4x4 convolution (C, Z, 4, 4) of one pixel with padding 3.
+    """Return the matrix (h w C, Z) of a convolution (C, Z, h, w) of one pixel with padding h - 1, w - 1.
 
-    Row 16 c + 4 y + x gives channel c at pixel (y, x). SeFa factorises this matrix (Shen and Zhou 2021).
+    Row h w c + w y + x gives channel c at pixel (y, x). SeFa factorises this matrix (Shen and Zhou 2021).
     """
     return weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2)
 
@@ -73,6 +81,7 @@ class InferenceLayer(nn.Module):
         super().__init__()
         self.kind, self.leak = kind, leak
         weight = stored.weight.detach()
+        self.start = weight.shape[2:]
         if gain is not None:
             weight = equalised(weight, gain)
         if kind == "dense":
@@ -83,10 +92,10 @@ class InferenceLayer(nn.Module):
         self.register_buffer("bias", stored.bias.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, Z) to (N, C, 4, 4) if dense, otherwise (N, I, h, w) to (N, O, 2h, 2w) or (N, O, h, w)."""
+        """Map (N, Z) to (N, C, h, w) if dense, otherwise (N, I, h, w) to (N, O, 2h, 2w) or (N, O, h, w)."""
         weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
         if self.kind == "dense":
-            y = F.linear(x, weight).view(x.shape[0], -1, 4, 4) + bias[:, None, None]  # (N, C, 4, 4)
+            y = F.linear(x, weight).view(x.shape[0], -1, *self.start) + bias[:, None, None]  # (N, C, h, w)
             y = y.contiguous(memory_format=torch.channels_last)
         elif self.kind == "up":
             y = F.conv_transpose2d(x, weight, bias, stride=2, padding=1)  # (N, O, 2h, 2w)

@@ -7,7 +7,7 @@ which identifies it, and by rules, which map every stored name to the name used 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -18,6 +18,7 @@ MAX_TENSORS = 10_000  # of one network; the largest published ones have about 1,
 Shapes = Mapping[str, tuple[int, ...]]
 Change = Callable[[Tensor], Tensor]
 Naming = Callable[[re.Match[str]], str | None]
+Renaming = Callable[[Iterable[str]], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,15 @@ class Layout:
         signature: patterns, each of which must match some stored name.
         rules: the first rule whose pattern matches a name translates it.
         absent: patterns that no stored name may match; they distinguish related layouts.
+        renamed: maps stored names to those that the rules match, for names that depend on the others; names
+            that it leaves out stay as they are.
     """
 
     name: str
     signature: Sequence[str]
     rules: Sequence[Rule] = field(repr=False)
     absent: Sequence[str] = ()
+    renamed: Renaming | None = None
 
     def fits(self, names: Mapping[str, object]) -> bool:
         """Return whether tensors of these names are stored in this layout."""
@@ -99,9 +103,10 @@ class Layout:
         origin: dict[str, str] = {}
         unknown = []
         noted: dict[str, list[str]] = {}
+        renamed = {} if self.renamed is None else self.renamed(tensors)
         for stored, tensor in tensors.items():
             for rule in self.rules:
-                known, name = rule.apply(stored)
+                known, name = rule.apply(renamed.get(stored, stored))
                 if not known:
                     continue
                 if rule.note:

@@ -15,10 +15,20 @@ def keys(inputs: Inputs) -> Tensor:
     return torch.stack([torch.full_like(inputs.index, inputs.noise), inputs.index], dim=1)
 
 
-def fresh(key: Tensor, s: int, size: int, device: torch.device) -> Tensor:
-    """Return the standard normal noise (N, 1, size, size) of stratum s for keys (N, 2)."""
+def fresh(key: Tensor, s: int, size: int | tuple[int, int], device: torch.device) -> Tensor:
+    """Return the standard normal noise (N, 1, H, W) of stratum s for keys (N, 2).
+
+    Args:
+        key: of each sample, as from keys().
+        s: number of the stratum.
+        size: H and W, or one number for both.
+        device: device of the noise.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
     rows = [
-        normals(seed, Stream.PROBING, Use.NOISE, range(i, i + 1), size * size, part=s).reshape(1, size, size)
+        normals(seed, Stream.PROBING, Use.NOISE, range(i, i + 1), height * width, part=s).reshape(
+            1, height, width
+        )
         for seed, i in key.tolist()
     ]
     return torch.from_numpy(np.stack(rows)).to(device)

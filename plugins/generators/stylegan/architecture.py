@@ -13,6 +13,7 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
+from ....core.plugins.colours import CHANNELS
 from ..shared.layouts import Layout, Shapes, Translated, find
 from ..shared.state_dicts import describe_checkpoint
 from .layouts import HIGAN, INCOMPLETE, LAYOUTS, layouts
@@ -28,16 +29,17 @@ class Architecture:
     """Hold the sizes and options of a network.
 
     Attributes:
-        widths: channels at 4, 8, 16 ... pixels.
+        widths: channels at the constant's size, at twice that, and so on.
         z_dim: width Z of z.
         w_dim: width of the code that a layer reads.
         mapping_layers, mapping_width: number of layers of the mapping network, and width of hidden ones.
         classes: number of classes Y; their embedding (Y, Z) is appended to z. 0 if unconditional.
         own_codes: whether the mapping network has an output of its own for each layer, as in idinvert.
         mean: length of the stored mean w: w_dim, or L w_dim with own codes; 0 if none is stored.
-        colours: channels of the image, 3 or 1.
+        colours: channels of the image: 3, 4 with alpha, or 1 for grey.
         lr_multiplier: factor of the mapping network's stored weights.
         tanh: whether tanh is applied to the image.
+        start: height and width of the learned constant.
     """
 
     widths: tuple[int, ...]
@@ -51,20 +53,27 @@ class Architecture:
     colours: int = 3
     lr_multiplier: float = 0.01
     tanh: bool = False
+    start: tuple[int, int] = (4, 4)
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
         """Build an architecture from the values of asdict(), which may have passed through JSON."""
-        return cls(**{**values, "widths": tuple(values["widths"])})
+        height, width = values.get("start", (4, 4))
+        return cls(**{**values, "widths": tuple(values["widths"]), "start": (height, width)})
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images in pixels."""
+        return self.start[0] << (len(self.widths) - 1), self.start[1] << (len(self.widths) - 1)
 
     @property
     def resolution(self) -> int:
-        """Width and height of the images in pixels."""
-        return int(4 * 2 ** (len(self.widths) - 1))
+        """Longer side of the images in pixels."""
+        return max(self.size)
 
     @property
     def layers(self) -> int:
-        """Number of layers L, two per resolution: 2 log2(resolution) - 2."""
+        """Number of layers L, two per size: 2 log2(resolution) - 2 if the constant has 4 x 4 pixels."""
         return 2 * len(self.widths)
 
     @property
@@ -84,6 +93,7 @@ class Architecture:
             z_dim=self.z_dim,
             mean=self.mean,
             colours=self.colours,
+            start=self.start,
         )
 
 
@@ -143,17 +153,25 @@ def infer(
         colours=next(iter(shapes.get("synthesis.output.bias", ())), 3),
         lr_multiplier=stored.lr_multiplier,
         tanh=own_codes and inverted if stored.tanh is None else stored.tanh,
+        start=_start(shapes.get("synthesis.const", (0, 4, 4))),  # describe_checkpoint() reports a missing one
     )
     if min(architecture.z_dim, w_dim, *architecture.widths) < 1 or (
         depth > 1 and architecture.mapping_width < 1
     ):
         raise CheckpointError(f"the sizes of this StyleGAN are inconsistent: {asdict(architecture)}")
-    if architecture.colours not in (1, 3):
+    if architecture.colours not in CHANNELS:
         raise CheckpointError(
-            f"the images of this StyleGAN have {architecture.colours} channels; expected 3, or 1 for grey "
-            "images"
+            f"the images of this StyleGAN have {architecture.colours} channels; "
+            "expected 3 for RGB, 4 for RGB with alpha, or 1 for grey images"
         )
     return architecture
+
+
+def _start(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return height and width of the learned constant (C, h, w)."""
+    if len(shape) != 3 or min(shape[1:]) < 1:
+        raise CheckpointError(f"the learned constant of this StyleGAN has the shape {shape}")
+    return shape[1], shape[2]
 
 
 def examine(part: Part) -> Examined | None:
@@ -183,6 +201,8 @@ def examine(part: Part) -> Examined | None:
         tensors,
         layers=architecture.layers,
         code_size=architecture.code_size,
+        size=architecture.size,
+        channels=architecture.colours,
     )
 
 

@@ -31,8 +31,8 @@ MEAN_SAMPLES = 10_000  # z over which w is averaged if the file stores no mean w
 class StyleGAN(Generator):
     """Run StyleGAN (Karras et al. 2019), with L = 2 log2(resolution) - 2 layers, one per AdaIN.
 
-    Layers 2b and 2b + 1 have the resolution 4 * 2^b. Each layer is a stratum. The output, which reads no
-    code, is the last stratum. State.x is the feature map after AdaIN.
+    Layers 2b and 2b + 1 have the size of the learned constant, 4 x 4 or another, times 2^b. Each layer is a
+    stratum. The output, which reads no code, is the last stratum. State.x is the feature map after AdaIN.
     """
 
     class Config(StyleConfig):
@@ -55,11 +55,12 @@ class StyleGAN(Generator):
         self._scale = truncation.scale(architecture.layers, config.truncation_psi, config.truncation_layers)
         self.card: ModelCard = opened.card(truncation=truncation.describe(self._scale))
         self._classes = Classes("StyleGAN", architecture.classes, config.classes)
-        strata = [
-            Stratum(f"layer{i}", i, 4 * 2 ** (i // 2), style_width=2 * layer.bias.shape[0])
-            for i, layer in enumerate(self._layers)
-        ]
-        self.strata = (*strata, Stratum("output", None, architecture.resolution, is_feature=False))
+        strata = []
+        for i, layer in enumerate(self._layers):
+            height, width = (side << i // 2 for side in architecture.start)
+            strata.append(Stratum(f"layer{i}", i, width, style_width=2 * layer.bias.shape[0], height=height))
+        height, width = architecture.size
+        self.strata = (*strata, Stratum("output", None, width, is_feature=False, height=height))
         self._mean = self._mean_w(stored.mapping.w_avg.to(device) if architecture.mean else None)
 
     @classmethod
@@ -82,8 +83,8 @@ class StyleGAN(Generator):
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
-        """Layers by group: bottom (4 pixels), lower, upper, top (the final resolution)."""
-        return resolution_groups(self.card.resolution)
+        """Layers by group: bottom (the constant's size), lower, upper, top (the final one)."""
+        return resolution_groups(4 << (len(self.architecture.widths) - 1))
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
         """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
@@ -99,7 +100,7 @@ class StyleGAN(Generator):
         return truncation.truncate(w, self._mean, self._scale)
 
     def begin(self, inputs: Inputs) -> State:
-        """Return the learned constant (N, C, 4, 4), and the keys (N, 2) of fresh noise if it is used."""
+        """Return the learned constant (N, C, h, w), and the keys (N, 2) of fresh noise if it is used."""
         const = self._const.to(compute_dtype(self.device))
         x = const.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         return State(x, kept={"noise": noise.keys(inputs)} if self.config.noise == "fresh" else {})
@@ -117,10 +118,9 @@ class StyleGAN(Generator):
             return State(self._layers[s](state.x, style, self._noise(s, state)), None, state.kept)
 
     def finish(self, state: State) -> Tensor:
-        """Return images (N, 3, H, W), with [-1, 1] mapped to [0, 1] and grey repeated in three channels."""
+        """Return pictures (N, channels, H, W), with [-1, 1] mapped to [0, 1], alpha too."""
         assert state.rgb is not None
-        images = (state.rgb + 1.0) / 2.0
-        return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
+        return (state.rgb + 1.0) / 2.0
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
         """Map codes (N, D) to styles (N, 2 C), y_s - 1 followed by y_b; None for the output."""
@@ -174,5 +174,6 @@ class StyleGAN(Generator):
         if self.config.noise == "none":
             return None
         if self.config.noise == "fresh":
-            return noise.fresh(state.kept["noise"], s, self.strata[s].size, self.device)
+            size = self.strata[s].height, self.strata[s].size
+            return noise.fresh(state.kept["noise"], s, size, self.device)
         return self._layers[s].noise_const

@@ -163,7 +163,7 @@ def _tensorflow(name: str, fused_from: int, mapping: str = "", synthesis: str = 
         Rule(r"dlatent_avg", "mapping.w_avg", _mean),
         Rule(synthesis + r"lod", "lod"),
         Rule(synthesis + r"noise(\d+)", r"synthesis.layers.\1.noise_const", _plane),
-        Rule(synthesis + r"4x4/Const/const", "synthesis.const", _single),
+        Rule(synthesis + r"4x\d+/Const/const", "synthesis.const", _single),
         Rule(synthesis + rf"({fused})x\d+/Conv0_up/weight", _sized(False, "weight"), _unfused_tensorflow),
         Rule(synthesis + r"ToRGB_lod(\d{1,4})/weight", r"outputs.lod\1.weight", _from_tensorflow),
         Rule(synthesis + r"ToRGB_lod(\d{1,4})/bias", r"outputs.lod\1.bias"),
@@ -179,7 +179,7 @@ def _tensorflow(name: str, fused_from: int, mapping: str = "", synthesis: str = 
         ]
     return Layout(
         name,
-        signature=(mapping + r"Dense0/weight", synthesis + r"4x4/Const/StyleMod/weight"),
+        signature=(mapping + r"Dense0/weight", synthesis + r"4x\d+/Const/StyleMod/weight"),
         rules=tuple(rules),
     )
 

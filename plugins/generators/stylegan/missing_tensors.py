@@ -40,11 +40,12 @@ def fill_missing(
     complete = all(tuple(tensors[name].shape) == shape for name, shape in expected.items() if name in tensors)
     if not fixed_noise or not complete or any(not name.endswith(".noise_const") for name in missing):
         return {}
-    return {name: _draw_noise(missing[name][0], part) for part, name in enumerate(missing, 2)}
+    return {name: _draw_noise(missing[name], part) for part, name in enumerate(missing, 2)}
 
 
-def _draw_noise(size: int, part: int) -> Tensor:
-    """Return fixed standard normal noise (size, size)."""
-    return torch.from_numpy(normals(0, Stream.PROBING, Use.NOISE, range(1), size * size, part=part)).reshape(
-        size, size
-    )
+def _draw_noise(shape: tuple[int, ...], part: int) -> Tensor:
+    """Return fixed standard normal noise of a shape (height, width)."""
+    height, width = shape
+    return torch.from_numpy(
+        normals(0, Stream.PROBING, Use.NOISE, range(1), height * width, part=part)
+    ).reshape(height, width)

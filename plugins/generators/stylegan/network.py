@@ -59,18 +59,18 @@ class StoredLayer(nn.Module):
 
     noise_const: Tensor
 
-    def __init__(self, inputs: int, outputs: int, w_dim: int, size: int) -> None:
+    def __init__(self, inputs: int, outputs: int, w_dim: int, size: tuple[int, int]) -> None:
         super().__init__()
         if inputs:
             self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise_strength = nn.Parameter(torch.zeros(outputs))
-        self.register_buffer("noise_const", torch.randn(size, size))
+        self.register_buffer("noise_const", torch.randn(size))
         self.affine = Dense(w_dim, 2 * outputs)
 
 
 class StoredOutput(nn.Module):
-    """Hold the 1x1 convolution (colours, I, 1, 1) to RGB or grey."""
+    """Hold the 1x1 convolution (colours, I, 1, 1) to RGB, RGB with alpha or grey."""
 
     def __init__(self, inputs: int, colours: int) -> None:
         super().__init__()
@@ -79,16 +79,16 @@ class StoredOutput(nn.Module):
 
 
 class StoredSynthesis(nn.Module):
-    """Hold the learned constant (C, 4, 4), two layers per resolution, and the output layer."""
+    """Hold the learned constant (C, *start), two layers per size, and the output layer."""
 
-    def __init__(self, widths: Sequence[int], w_dim: int, colours: int) -> None:
+    def __init__(self, widths: Sequence[int], w_dim: int, colours: int, start: tuple[int, int]) -> None:
         super().__init__()
-        self.const = nn.Parameter(torch.ones(widths[0], 4, 4))
+        self.const = nn.Parameter(torch.ones(widths[0], *start))
         self.layers = nn.ModuleList()
         previous = 0
         for level, width in enumerate(widths):
             for inputs in (previous, width):
-                self.layers.append(StoredLayer(inputs, width, w_dim, 4 * 2**level))
+                self.layers.append(StoredLayer(inputs, width, w_dim, (start[0] << level, start[1] << level)))
             previous = width
         self.output = StoredOutput(widths[-1], colours)
 
@@ -97,13 +97,14 @@ class Network(nn.Module):
     """Hold the weights of a checkpoint.
 
     Args:
-        widths: channels at 4, 8, 16 ... pixels.
+        widths: channels at the constant's size, at twice that, and so on.
         w_dim: width of the code that a layer reads.
         mapping: sizes of the mapping network's layers, from its inputs to its outputs.
         classes: number of classes Y; 0 if unconditional.
         z_dim: width Z of z, and of the class embedding.
         mean: length of the stored mean w; 0 if there is none.
-        colours: channels of the image.
+        colours: channels of the image: 1, 3 or 4.
+        start: height and width of the learned constant.
     """
 
     def __init__(
@@ -116,10 +117,11 @@ class Network(nn.Module):
         z_dim: int,
         mean: int,
         colours: int,
+        start: tuple[int, int] = (4, 4),
     ) -> None:
         super().__init__()
         self.mapping = StoredMapping(mapping, classes, z_dim, mean)
-        self.synthesis = StoredSynthesis(widths, w_dim, colours)
+        self.synthesis = StoredSynthesis(widths, w_dim, colours, start)
 
 
 class Linear(nn.Module):
@@ -249,7 +251,7 @@ class Layer(nn.Module):
 
 
 class Output(nn.Module):
-    """Apply the 1x1 convolution to RGB or grey."""
+    """Apply the 1x1 convolution to RGB, RGB with alpha or grey."""
 
     weight: Tensor
     bias: Tensor

@@ -12,6 +12,7 @@ import torch
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
+from ....core.plugins.colours import CHANNELS
 from ..shared.layouts import Shapes, find
 from ..shared.state_dicts import compare, describe_checkpoint
 from .layouts import LAYOUTS, WITHOUT_MEAN
@@ -25,8 +26,9 @@ class Architecture:
     """Hold the sizes and options of a network, the arguments of network.Network.
 
     Attributes:
-        channels: maps each resolution to its width.
+        channels: maps each block, by its name 4, 8, 16 ..., to its width.
         clamp: limit of the absolute output of convolutions, or None.
+        start: height and width of the learned constant; each further block doubles both.
     """
 
     channels: dict[int, int]
@@ -42,20 +44,28 @@ class Architecture:
     colours: int = 3
     taps: int = 4
     means: int = 1
+    start: tuple[int, int] = (4, 4)
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
         """Build an architecture from the values of asdict(), which may have passed through JSON."""
-        return cls(**{**values, "channels": {int(size): width for size, width in values["channels"].items()}})
+        channels = {int(size): width for size, width in values["channels"].items()}
+        height, width = values.get("start", (4, 4))
+        return cls(**{**values, "channels": channels, "start": (height, width)})
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images in pixels."""
+        return self.start[0] << (len(self.channels) - 1), self.start[1] << (len(self.channels) - 1)
 
     @property
     def resolution(self) -> int:
-        """Width and height of the images in pixels."""
-        return max(self.channels)
+        """Longer side of the images in pixels."""
+        return max(self.size)
 
     @property
     def layers(self) -> int:
-        """Number of layers L, two per resolution: 2 log2(resolution) - 2."""
+        """Number of layers L, two per block: 2 log2(resolution) - 2 if the constant has 4 x 4 pixels."""
         return 2 * len(self.channels)
 
     def build(self) -> Network:
@@ -73,6 +83,7 @@ class Architecture:
             colours=self.colours,
             taps=self.taps,
             means=self.means,
+            start=self.start,
         )
 
 
@@ -123,6 +134,7 @@ def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 
             colours=_colours(shapes[f"synthesis.b{sizes[-1]}.torgb.weight"][0]),
             taps=_taps(shapes, stored),
             means=_means(shapes, 2 * len(sizes), means),
+            start=_start(shapes["synthesis.b4.const"]),
         )
     except KeyError as error:
         raise CheckpointError(f"this StyleGAN2 lacks the tensor {error}") from None
@@ -168,11 +180,20 @@ def _means(shapes: Shapes, layers: int, default: int) -> int:
     return layers if len(shape) == 2 and shape[0] == layers else 1
 
 
+def _start(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return height and width of the learned constant (C, h, w)."""
+    _, height, width = shape
+    if min(height, width) < 1:
+        raise CheckpointError(f"the learned constant of this StyleGAN2 has the shape {shape}")
+    return height, width
+
+
 def _colours(channels: int) -> int:
-    """Return the channels of the image, which must be 1 or 3."""
-    if channels not in (1, 3):
+    """Return the channels of the image: 1, 3 or 4."""
+    if channels not in CHANNELS:
         raise CheckpointError(
-            f"the images of this StyleGAN2 have {channels} channels; expected 3, or 1 for grey images"
+            f"the images of this StyleGAN2 have {channels} channels; "
+            "expected 3 for RGB, 4 for RGB with alpha, or 1 for grey images"
         )
     return channels
 
@@ -218,4 +239,6 @@ def examine(part: Part) -> Examined | None:
         layers=architecture.layers,
         code_size=architecture.w_dim,
         assumptions=tell_missing(tensors, added, architecture.means),
+        size=architecture.size,
+        channels=architecture.colours,
     )

@@ -31,17 +31,20 @@ MEAN_SAMPLES = 10_000  # z over which w is averaged if the file stores no mean w
 
 
 class _Module(NamedTuple):
-    """Hold the module of a stratum, its block, and its resolution."""
+    """Hold the module of a stratum, its block, and the height and width of its output."""
 
     block: Block
     module: SynthesisLayer | ToRGB
-    size: int
+    size: tuple[int, int]
 
 
 class StyleGAN2(Generator):
     """Run StyleGAN2 (Karras et al. 2020) in any of its three forms, with L = 2 log2(resolution) - 2 layers.
 
-    Layer 2b - 1 controls the first convolution of resolution 4 * 2^b, layer 2b the second. As in NVIDIA's
+    Pictures have the proportions of the learned constant, whose sides each block but the first doubles: with
+    (C, 4, 2) and 9 blocks they are 1024 x 512, with 18 layers. Their channels are those of ToRGB.
+
+    Layer 2b - 1 controls the first convolution of block b4 * 2^b, layer 2b the second. As in NVIDIA's
     PyTorch release, the ToRGB of a resolution shares its layer with the first convolution of the next one.
     Only networks with skip connections have a ToRGB at every resolution; the others have one at the end.
     """
@@ -68,22 +71,25 @@ class StyleGAN2(Generator):
         self._modules: list[_Module] = []
         strata: list[Stratum] = []
         layer = 0
-        for size in self.network.sizes:
-            block = self.network.block(size)
-            for name in ("conv1",) if size == 4 else ("conv0", "conv1"):
+        for doublings, number in enumerate(self.network.sizes):
+            block = self.network.block(number)
+            height, width = (side << doublings for side in self.architecture.start)
+            for name in ("conv1",) if number == 4 else ("conv0", "conv1"):
                 module: SynthesisLayer = getattr(block, name)
-                self._modules.append(_Module(block, module, size))
-                strata.append(Stratum(f"b{size}.{name}", layer, size, style_width=module.weight.shape[1]))
+                self._modules.append(_Module(block, module, (height, width)))
+                inputs = module.weight.shape[1]
+                strata.append(Stratum(f"b{number}.{name}", layer, width, style_width=inputs, height=height))
                 layer += 1
             if block.has_rgb:
-                self._modules.append(_Module(block, block.torgb, size))
+                self._modules.append(_Module(block, block.torgb, (height, width)))
                 strata.append(
                     Stratum(
-                        f"b{size}.torgb",
+                        f"b{number}.torgb",
                         layer,
-                        size,
+                        width,
                         is_feature=False,
                         style_width=block.torgb.weight.shape[1],
+                        height=height,
                     )
                 )
         self.strata = tuple(strata)
@@ -109,8 +115,8 @@ class StyleGAN2(Generator):
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
-        """Layers by group: bottom (4 pixels), lower, upper, top (the final resolution)."""
-        return resolution_groups(self.card.resolution)
+        """Layers by group: bottom (the constant's size), lower, upper, top (the final one)."""
+        return resolution_groups(max(self.network.sizes))
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
         """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
@@ -126,7 +132,7 @@ class StyleGAN2(Generator):
         return truncation.truncate(w, self._mean, self._scale)
 
     def begin(self, inputs: Inputs) -> State:
-        """Return the learned constant (N, C, 4, 4), and the keys (N, 2) of fresh noise if it is used."""
+        """Return the learned constant (N, C, h, w), and the keys (N, 2) of fresh noise if it is used."""
         const = self.network.block(4).const.to(compute_dtype(self.device))
         x = const.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         return State(x, kept={"noise": noise.keys(inputs)} if self.config.noise == "fresh" else {})
@@ -155,10 +161,9 @@ class StyleGAN2(Generator):
             return State(x, state.rgb, kept)
 
     def finish(self, state: State) -> Tensor:
-        """Return images (N, 3, H, W), with [-1, 1] mapped to [0, 1] and grey repeated in three channels."""
+        """Return pictures (N, channels, H, W), with [-1, 1] mapped to [0, 1], alpha too."""
         assert state.rgb is not None
-        images = (state.rgb + 1.0) / 2.0
-        return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
+        return (state.rgb + 1.0) / 2.0
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
         """Map codes (N, D) to the styles (N, C_s) of a stratum."""

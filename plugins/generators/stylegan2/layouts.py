@@ -8,10 +8,13 @@ affines minus 1, and low-pass filters times 4.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from torch import Tensor
 
 from ..shared.layouts import Change, Layout, Naming, Rule
+
+MAX_BLOCKS = 13  # of a StyleGAN2 with pictures of at most 2^14 pixels
 
 
 def _conv(i: int) -> str:
@@ -229,16 +232,38 @@ def _tensorflow(match: re.Match[str]) -> str:
     return f"synthesis.b{match[1]}.{_TENSORFLOW[match[2]]}"
 
 
+def _by_rank(names: Iterable[str]) -> dict[str, str]:
+    """Name the blocks of a fork whose constant is not 4 x 4 like those of one that is: 4x4/, 8x8/ and so on.
+
+    Forks call a block by its own height and width, such as 5x3/ and 10x6/. The block with the constant comes
+    first, the others follow by size. Names of squares from 4x4/ on stay as they are.
+    """
+    scopes = {name: match for name in names if (match := re.fullmatch(_SCOPE, name))}
+    sizes = {(int(match[2]), int(match[3])) for match in scopes.values()}
+    first = [(int(match[2]), int(match[3])) for match in scopes.values() if match[4].startswith("Const/")]
+    usual = (4, 4) in first and all(height == width for height, width in sizes)
+    if usual or len(set(first)) != 1 or len(sizes) > MAX_BLOCKS:
+        return {}
+    blocks = [first[0], *sorted(sizes - {first[0]})]
+    sides = {size: 4 << i for i, size in enumerate(blocks)}
+    return {
+        name: "{0}{1}x{1}/{2}".format(match[1] or "", sides[int(match[2]), int(match[3])], match[4])
+        for name, match in scopes.items()
+    }
+
+
 _TENSORFLOW = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "torgb", "Skip": "skip"}
+_SCOPE = r"(synthesis/)?(\d{1,5})x(\d{1,5})/(.*)"
 _LAYER = r"(?:synthesis/)?(\d{1,4})x\1/(Conv|Conv0_up|Conv1|ToRGB)/"
 _DENSE = r"(?:mapping/)?Dense(\d{1,2})/"
 TENSORFLOW = Layout(
     "NVIDIA TensorFlow",
     signature=(
         r"(?:mapping/)?Dense0/weight",
-        r"(?:synthesis/)?4x4/Conv/mod_weight",
-        r"(?:synthesis/)?(\d+)x\1/ToRGB/mod_weight",
+        r"(?:synthesis/)?\d+x\d+/Conv/mod_weight",
+        r"(?:synthesis/)?\d+x\d+/ToRGB/mod_weight",
     ),
+    renamed=_by_rank,
     rules=(
         Rule(_DENSE + "weight", r"mapping.fc\1.weight", _transposed),
         Rule(_DENSE + "bias", r"mapping.fc\1.bias"),

@@ -70,8 +70,8 @@ def tell_missing(stored: Mapping[str, Tensor], added: Mapping[str, Tensor], mean
 
 
 def _draw_noise(shape: tuple[int, ...], part: int) -> Tensor:
-    """Return fixed standard normal noise of a square shape (size, size)."""
-    size = shape[0]
-    return torch.from_numpy(normals(0, Stream.PROBING, Use.NOISE, range(1), size * size, part=part)).reshape(
-        size, size
-    )
+    """Return fixed standard normal noise of a shape (height, width)."""
+    height, width = shape
+    return torch.from_numpy(
+        normals(0, Stream.PROBING, Use.NOISE, range(1), height * width, part=part)
+    ).reshape(height, width)

@@ -18,6 +18,7 @@ from ..shared.depthwise import interpolate
 from ..shared.mapping import EPSILON, GAIN, LEAK, FullyConnected, Mapping
 
 Kind = Literal["skip", "resnet", "orig"]
+Size = tuple[int, int]  # height and width
 TAPS = (1.0, 3.0, 3.0, 1.0)
 RESIDUAL_GAIN = math.sqrt(0.5)  # the sum of two branches keeps the variance of one
 
@@ -55,7 +56,7 @@ def smooth(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
 
 
 def upsample_rgb(rgb: Tensor, kernel: Tensor) -> Tensor:
-    """Upsample rgb (N, 3, H, W) to (N, 3, 2H, 2W): insert zeros between the pixels and low-pass filter."""
+    """Upsample rgb (N, C, H, W) to (N, C, 2H, 2W): insert zeros between the pixels and low-pass filter."""
     return interpolate(rgb, 4.0 * kernel, 2, kernel.shape[0] // 2 - 1)
 
 
@@ -71,13 +72,13 @@ class SynthesisLayer(nn.Module):
     resample_filter: Tensor
     noise_const: Tensor
 
-    def __init__(self, inputs: int, outputs: int, w_dim: int, size: int, *, up: bool, taps: int = 4) -> None:
+    def __init__(self, inputs: int, outputs: int, w_dim: int, size: Size, *, up: bool, taps: int = 4) -> None:
         super().__init__()
         self.affine = FullyConnected(w_dim, inputs, bias=1.0)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise_strength = nn.Parameter(torch.zeros([]))
-        self.register_buffer("noise_const", torch.randn(size, size))
+        self.register_buffer("noise_const", torch.randn(size))
         self.register_buffer("resample_filter", fir_kernel(_taps(taps)))
         self.up = up
         self._squared_weight: Tensor | None = None
@@ -126,7 +127,7 @@ class SynthesisLayer(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Apply a modulated 1x1 convolution to RGB or grey, without demodulation."""
+    """Apply a modulated 1x1 convolution to RGB, RGB with alpha or grey, without demodulation."""
 
     def __init__(self, inputs: int, w_dim: int, colours: int = 3) -> None:
         super().__init__()
@@ -159,9 +160,9 @@ class Residual(nn.Module):
 
 
 class Block(nn.Module):
-    """Hold the layers of one resolution: conv0, conv1 and ToRGB.
+    """Hold the layers of one size (height, width): conv0, conv1 and ToRGB.
 
-    The lowest resolution, with `inputs` 0, has the learned constant (C, 4, 4) in place of conv0. Below the
+    The smallest, with `inputs` 0, has the learned constant (C, height, width) in place of conv0. Below the
     last resolution only networks with skip connections have a ToRGB.
     """
 
@@ -172,7 +173,7 @@ class Block(nn.Module):
         inputs: int,
         outputs: int,
         w_dim: int,
-        size: int,
+        size: Size,
         *,
         rgb: bool = True,
         residual: bool = False,
@@ -182,7 +183,7 @@ class Block(nn.Module):
         super().__init__()
         self.has_rgb, self.has_residual = rgb, residual and inputs > 0
         if inputs == 0:
-            self.const = nn.Parameter(torch.randn(outputs, size, size))
+            self.const = nn.Parameter(torch.randn(outputs, *size))
         else:
             self.conv0 = SynthesisLayer(inputs, outputs, w_dim, size, up=True, taps=taps)
         self.conv1 = SynthesisLayer(outputs, outputs, w_dim, size, up=False, taps=taps)
@@ -194,22 +195,29 @@ class Block(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Hold the blocks b4, b8, ... of a generator; `channels` maps each resolution to its width."""
+    """Hold the blocks b4, b8, ... of a generator, in the order of `channels`: see Network."""
 
     def __init__(
-        self, channels: dict[int, int], w_dim: int, *, kind: Kind = "skip", colours: int = 3, taps: int = 4
+        self,
+        channels: dict[int, int],
+        w_dim: int,
+        *,
+        kind: Kind = "skip",
+        colours: int = 3,
+        taps: int = 4,
+        start: Size = (4, 4),
     ) -> None:
         super().__init__()
         inputs = 0
-        for size, outputs in sorted(channels.items()):
-            rgb = kind == "skip" or size == max(channels)
+        for doublings, (name, outputs) in enumerate(sorted(channels.items())):
+            rgb = kind == "skip" or name == max(channels)
             self.add_module(
-                f"b{size}",
+                f"b{name}",
                 Block(
                     inputs,
                     outputs,
                     w_dim,
-                    size,
+                    (start[0] << doublings, start[1] << doublings),
                     rgb=rgb,
                     residual=kind == "resnet",
                     colours=colours,
@@ -223,7 +231,8 @@ class Network(nn.Module):
     """Hold mapping and synthesis networks, whose state dict a checkpoint stores.
 
     Args:
-        channels: maps each resolution to its width.
+        channels: maps each block to its width. The names of blocks are 4, 8, 16 ..., the side of their
+            pictures if the constant has 4 x 4 pixels.
         z_dim, w_dim: widths Z of z and D of w.
         mapping_layers: number of layers of the mapping network.
         classes: number of classes Y; 0 if unconditional.
@@ -233,9 +242,10 @@ class Network(nn.Module):
         lr_multiplier: factor of the mapping network's stored weights.
         kind: `skip` sums the RGB of all blocks; `resnet` (residual blocks) and `orig` (plain ones) take that
             of the last block.
-        colours: channels of the image.
+        colours: channels of the image: 1, 3 or 4.
         taps: width of the low-pass filter, an even number.
         means: number of stored mean w: 1, L for one per layer, or 0.
+        start: height and width of the learned constant; each further block doubles both.
     """
 
     def __init__(
@@ -253,6 +263,7 @@ class Network(nn.Module):
         colours: int = 3,
         taps: int = 4,
         means: int = 1,
+        start: Size = (4, 4),
     ) -> None:
         super().__init__()
         self.mapping = Mapping(
@@ -265,12 +276,12 @@ class Network(nn.Module):
             lr_multiplier=lr_multiplier,
             means=means,
         )
-        self.synthesis = Synthesis(channels, w_dim, kind=kind, colours=colours, taps=taps)
+        self.synthesis = Synthesis(channels, w_dim, kind=kind, colours=colours, taps=taps, start=start)
         self.sizes = tuple(sorted(channels))
 
-    def block(self, size: int) -> Block:
-        """Return the block of one resolution."""
-        block = self.synthesis.get_submodule(f"b{size}")
+    def block(self, name: int) -> Block:
+        """Return the block of this name: 4, 8, 16 ..."""
+        block = self.synthesis.get_submodule(f"b{name}")
         assert isinstance(block, Block)
         return block
 

@@ -14,6 +14,7 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.config.faults import reason_of
 from ....core.errors import CheckpointError
+from ....core.plugins.colours import CHANNELS
 from ..shared.layouts import find
 from ..shared.mapping import Mapping
 from ..shared.state_dicts import describe_checkpoint
@@ -175,10 +176,6 @@ def infer(tensors: MappingType[str, Tensor], settings: MappingType[str, Any]) ->
         ) from None
     mapping_settings = settings.get("mapping_kwargs")
     z_dim = inputs - (w_dim if classes else 0)
-    if channels[-1] not in (1, 3):
-        raise CheckpointError(
-            f"the images of this StyleGAN3 have {channels[-1]} channels; expected 3, or 1 for grey images"
-        )
     if min(z_dim, w_dim, width, *channels, *(layer.kernel for layer in layers)) < 1:
         raise CheckpointError("the tensors of this StyleGAN3 have inconsistent shapes")
     return Architecture(
@@ -207,6 +204,11 @@ def examine(part: Part) -> Examined | None:
     layout = find(LAYOUTS, part.tensors)
     if layout is None:
         return None
+    if part.settings.get("square") is False:
+        raise CheckpointError(
+            "the pictures of this StyleGAN3 are not square (square=False, as in StyleGAN-Human); "
+            "StyleGAN3 is supported for squares only. StyleGAN-Human's StyleGAN2 and StyleGAN files are read"
+        )
     translated = layout.translate(part.tensors)
     stored = part.settings.get("network")
     architecture = (
@@ -214,8 +216,20 @@ def examine(part: Part) -> Examined | None:
         if isinstance(stored, MappingType)
         else infer(translated.tensors, part.settings)
     )
+    colours = architecture.layers[-1].outputs
+    if colours not in CHANNELS:
+        raise CheckpointError(
+            f"the images of this StyleGAN3 have {colours} channels; "
+            "expected 3 for RGB, 4 for RGB with alpha, or 1 for grey images"
+        )
     return describe_checkpoint(
-        "StyleGAN3", layout, architecture, translated, layers=architecture.codes, code_size=architecture.w_dim
+        "StyleGAN3",
+        layout,
+        architecture,
+        translated,
+        layers=architecture.codes,
+        code_size=architecture.w_dim,
+        channels=colours,
     )
 
 

@@ -142,10 +142,9 @@ class StyleGAN3(Generator):
             return State(layer(state.x, style, self.architecture.clamp))
 
     def finish(self, state: State) -> Tensor:
-        """Return images (N, 3, H, W), with [-1, 1] mapped to [0, 1] and grey repeated in three channels."""
+        """Return pictures (N, channels, H, W), with [-1, 1] mapped to [0, 1], alpha too."""
         assert state.rgb is not None
-        images = (state.rgb * self.architecture.output_scale + 1.0) / 2.0
-        return images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
+        return (state.rgb * self.architecture.output_scale + 1.0) / 2.0
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
         """Map codes (N, D) to the styles (N, C_s) of a stratum.
