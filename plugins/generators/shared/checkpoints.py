@@ -80,7 +80,10 @@ def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> Opened
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from None
     assert description is not None, f"{plugin.__name__}.recognise() accepts a part that examine() rejects"
-    return OpenedCheckpoint(checkpoint, tell(description, part, checkpoint), part, config.background)
     return OpenedCheckpoint(
-        checkpoint, description, part, config.background, origin(config.checkpoint, checkpoint.path)
+        checkpoint,
+        tell(description, part, checkpoint),
+        part,
+        config.background,
+        origin(config.checkpoint, checkpoint.path),
     )
