@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import generators_biggan
+import generators_lucidrains
 import generators_pggan
 import generators_r3gan
 import generators_stylegan
@@ -19,6 +20,7 @@ from torch import Tensor
 
 FAMILIES: dict[str, Callable[[], dict[str, Tensor]]] = {
     "biggan": generators_biggan.small_state,
+    "lucidrains_stylegan2": generators_lucidrains.small_state,
     "pggan": generators_pggan.small_state,
     "r3gan": generators_r3gan.small_state,
     "stylegan": generators_stylegan.small_state,

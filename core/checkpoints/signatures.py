@@ -77,10 +77,6 @@ RELATIVES = (
     ),
     Signature("a GigaGAN network; GigaGAN is not supported", (r"<style_to_conv_modulations\.",)),
     Signature(
-        "a StyleGAN2 of lucidrains' stylegan2-pytorch, which names and builds it in its own way",
-        (r"<blocks\.\d+\.to_style1\.",),
-    ),
-    Signature(
         "a BigBiGAN, or a BigGAN without class embedding; neither is supported", (r"<big_gan\.blocks\.\d+\.",)
     ),
 )
@@ -103,6 +99,7 @@ GENERATORS = (
     ),
     Signature("BigGAN", (r"<blocks\.\d+\.\d+\.bn\d\.(gain|bias)\.weight$",)),
     Signature("BigGAN-deep", (r"<layers\.\d+\.bn_\d\.(scale|offset)\.weight",)),
+    Signature("StyleGAN2 (lucidrains' names)", (r"<blocks\.\d+\.to_(style|noise)1\.",)),
     Signature("R3GAN", (r"<Model\.MainLayers\.", r"<Model\.AggregationLayer\.")),
     Signature(
         "generator of TensorFlow variables",

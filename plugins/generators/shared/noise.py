@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ....core.plugins.records import Inputs
-from ....core.randomness import Stream, Use, normals
+from ....core.randomness import Stream, Use, normals, uniforms
 
 
 def keys(inputs: Inputs) -> Tensor:
@@ -32,3 +32,9 @@ def fresh(key: Tensor, s: int, size: int | tuple[int, int], device: torch.device
         for seed, i in key.tolist()
     ]
     return torch.from_numpy(np.stack(rows)).to(device)
+
+
+def uniform(seed: int, samples: range, size: int) -> Tensor:
+    """Return uniform noise (len(samples), 1, size, size) in (0, 1), one image for all strata of a sample."""
+    rows = np.stack([uniforms(seed, Stream.PROBING, Use.NOISE, i, size * size) for i in samples])
+    return torch.from_numpy(rows.astype(np.float32).reshape(-1, 1, size, size))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from ....core.randomness import Stream, Use, normals
+
+MEAN_SAMPLES = 10_000  # z over which w is averaged if a file stores no mean w
 
 
 def scale(layers: int, psi: float, truncated: int | None) -> NDArray[np.float32]:
@@ -40,3 +46,22 @@ def describe(scales: NDArray[np.float32]) -> str:
     """
     truncated = np.flatnonzero(scales < 1.0)
     return f"psi {scales[0]:g} on layers 0-{truncated[-1]}" if len(truncated) else "none"
+
+
+def mean_code(
+    mapping: Callable[[Tensor], Tensor], z_dim: int, scales: NDArray[np.float32], device: torch.device
+) -> Tensor:
+    """Return the mean w (D,) of MEAN_SAMPLES fixed normal z, or zero if no layer is truncated.
+
+    Args:
+        mapping: maps z (N, Z) to w (N, D).
+        z_dim: Z.
+        scales: psi, (L,).
+        device: of the mapping.
+    """
+    with torch.no_grad():
+        if not (scales != 1.0).any():
+            return torch.zeros_like(mapping(torch.zeros(1, z_dim, device=device))[0])
+        z = torch.from_numpy(normals(0, Stream.PROBING, Use.LATENT, range(MEAN_SAMPLES), z_dim, part=1))
+        w = [mapping(z[i : i + 1000].to(device)) for i in range(0, MEAN_SAMPLES, 1000)]
+        return torch.cat(w).double().mean(dim=0).float()
