@@ -109,7 +109,7 @@ def plain(state: dict[str, Tensor], codes: Tensor, noise: Tensor, prefix: str = 
     if "initial_block" in own:
         x = own["initial_block"].expand(codes.shape[0], -1, -1, -1)
     else:
-        x = torch.einsum("nd,dcyx->ncyx", codes.mean(dim=1), own["to_initial_block.weight"])
+        x = torch.einsum("nz,zcyx->ncyx", codes.mean(dim=1), own["to_initial_block.weight"])
     x = F.conv2d(x, own["initial_conv.weight"], own["initial_conv.bias"], padding=1)
     rgb = torch.zeros(())
     for i in range(codes.shape[1]):

@@ -133,7 +133,7 @@ class Initial(nn.Module):
 
     def map(self, code: Tensor) -> Tensor:
         """Map codes (N, D) to feature maps (N, C, 4, 4)."""
-        return torch.einsum("nd,dcyx->ncyx", code, self.from_code)
+        return torch.einsum("nz,zcyx->ncyx", code, self.from_code)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the convolution to (N, C, 4, 4)."""
