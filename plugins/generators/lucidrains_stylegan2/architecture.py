@@ -13,10 +13,11 @@ from ....core.errors import CheckpointError
 from ..shared.attention import HEADS
 from ..shared.layouts import Shapes, find
 from ..shared.state_dicts import describe_checkpoint
-from .layouts import ALONE, LAYOUTS
+from .layouts import ALONE, LAYOUTS, TRAINED
 from .network import Network
 
 FAMILY = "StyleGAN2 (lucidrains)"
+NO_AVERAGE = "The file has no moving average of the weights (SE and GE), so S and G as trained are used."
 
 
 @dataclass(frozen=True)
@@ -134,5 +135,12 @@ def examine(part: Part) -> Examined | None:
         )
     architecture = infer(shapes)
     return describe_checkpoint(
-        FAMILY, layout, architecture, translated, layers=architecture.layers, code_size=architecture.size
+        FAMILY,
+        layout,
+        architecture,
+        translated,
+        layers=architecture.layers,
+        code_size=architecture.size,
+        channels=architecture.colours,
+        assumptions=() if layout is not TRAINED else (NO_AVERAGE,),
     )

@@ -30,6 +30,11 @@ from .layouts import LAYOUTS
 from .network import Block, Convolution, ToRGB, upsample
 
 LR_MLP = 0.1  # the library's default
+NOISE = {
+    "const": "No file stores the noise: one fixed image of it, drawn from seed 0, is used for all samples.",
+    "fresh": "No file stores the noise: it is drawn for each sample.",
+    "none": "No file stores the noise: its mean, 0.5, is used at all pixels.",
+}
 
 
 class _Module(NamedTuple):
@@ -83,7 +88,13 @@ class LucidrainsStyleGAN2(Generator):
         self._scale = truncation.scale(
             self.architecture.layers, config.truncation_psi, config.truncation_layers
         )
-        card = opened.card(truncation=truncation.describe(self._scale))
+        card = opened.card(
+            truncation=truncation.describe(self._scale),
+            assumptions=(
+                f"The mapping network's learning rate multiplier, lr_mlp, is taken as {config.lr_mlp:g}.",
+                NOISE[config.noise],
+            ),
+        )
         self.card: ModelCard = card if config.lr_mlp == LR_MLP else _other_space(card, config.lr_mlp)
         self._modules: list[_Module] = []
         self.strata = self._described()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..shared.layouts import Layout, Rule
 
+OTHERS = "{n} tensors of other networks of the training, such as {name}, are not used."
+
 OWN = Layout(
     "ganstrata",
     signature=(r"initial\.weight", r"blocks\.0\.conv1\.style\.weight", r"blocks\.0\.rgb\.weight"),
@@ -47,7 +49,7 @@ def _published(name: str, mapping: str, synthesis: str, others: str) -> Layout:
             Rule(attention + r"1\.fn\.norm\.b", r"blocks.\1.attention.feed.norm.bias"),
             Rule(attention + r"1\.fn\.fn\.0\.(weight|bias)", r"blocks.\1.attention.feed.wide.\2"),
             Rule(attention + r"1\.fn\.fn\.2\.(weight|bias)", r"blocks.\1.attention.feed.narrow.\2"),
-            *((Rule(rf"({others})\..*", None),) if others else ()),
+            *((Rule(rf"({others})\..*", None, note=OTHERS),) if others else ()),
         ),
     )
 

@@ -1,6 +1,7 @@
 """What the plugin of lucidrains' StyleGAN2 reads off a file, and its pictures against the plain network.
 
-The reference class made pictures of two networks; they agreed within 1e-6 (docs/generators.md).
+tests/data/lucidrains*.safetensors are networks of the library (2 layers of mapping, 16 pixels) with the
+pictures that its own class made of them for given z and noise.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ganstrata.core.errors import CheckpointError
 from ganstrata.plugins.generators.lucidrains_stylegan2.generator import LucidrainsStyleGAN2
 from generator_files import codes_by_layer, codes_of, loader, write
 from generators_lucidrains import mapped, plain, small_state
+from reference_numbers import DATA, tensor
 from torch import Tensor
 
 load = loader("lucidrains_stylegan2")
@@ -30,6 +32,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "no_const": {"constant": False},
     "attention": {"attention": (0, 2)},
     "attention and no_const": {"attention": (1,), "constant": False},
+    "transparent": {"colours": 4},
 }
 
 
@@ -50,6 +53,7 @@ def test_pictures_are_those_of_the_plain_network(form: dict[str, Any], tmp_path:
     path = training_file(tmp_path / "model_7.pt", state)
     assert choose(read_checkpoint(path)).plugin == "lucidrains_stylegan2"
     generator = load(path)
+    assert generator.card.channels == form.get("colours", 3)
     card, blocks = generator.card, len(form.get("widths", (0, 0, 0)))
     size = form.get("size", 10)
     assert (card.resolution, card.layers, card.code_size, card.latent_size) == (
@@ -64,6 +68,15 @@ def test_pictures_are_those_of_the_plain_network(form: dict[str, Any], tmp_path:
     wanted = plain(state, codes, noise_of(generator))
     assert wanted.std() > 0.1
     assert_near(render(generator, codes).double(), wanted)
+
+
+@pytest.mark.parametrize("name", ["lucidrains_16", "lucidrains_transparent_16"])
+def test_pictures_are_those_of_the_library(name: str) -> None:
+    generator = load(DATA / f"{name}.safetensors")
+    assert generator.card.channels == tensor(name, "images").shape[1]
+    generator.noise_image = tensor(name, "noise").permute(0, 3, 1, 2)  # type: ignore[attr-defined]
+    codes = generator.broadcast(generator.map(tensor(name, "z")))
+    assert_near(render(generator, codes), tensor(name, "images"))
 
 
 def test_the_image_of_noise_is_read_with_exchanged_axes_and_can_be_set(tmp_path: Path) -> None:
@@ -172,6 +185,15 @@ def test_the_moving_average_is_used_where_there_is_one(tmp_path: Path) -> None:
     alone = load(training_file(tmp_path / "b.pt", trained))
     codes = codes_of(alone)
     assert_near(render(alone, codes).double(), plain(trained, codes, noise_of(alone), "G."))
+
+
+def test_what_was_not_used_and_what_was_assumed_is_told(tmp_path: Path) -> None:
+    told = " ".join(load(training_file(tmp_path / "a.pt", small_state()), lr_mlp=0.2).card.assumptions)
+    assert "2 tensors of other networks of the training, such as D.blocks.0.conv_res.weight" in told
+    assert "lr_mlp, is taken as 0.2" in told
+    assert "drawn from seed 0" in told
+    alone = load(training_file(tmp_path / "b.pt", small_state(names=("S.", "G."))))
+    assert any("no moving average" in sentence for sentence in alone.card.assumptions)
 
 
 def test_tensors_that_examine_returns_load_again(tmp_path: Path) -> None:
