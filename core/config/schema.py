@@ -298,6 +298,10 @@ class RunConfig(Section):
     )
     engine: Engine = Engine()
 
+    def as_data(self) -> dict[str, Any]:
+        """Return plain data, as in a config file and in run.json."""
+        return self.model_dump(mode="json", by_alias=True)
+
     @field_validator("scorers")
     @classmethod
     def _distinct(cls, value: list[UseScorer]) -> list[UseScorer]:

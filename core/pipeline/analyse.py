@@ -15,12 +15,14 @@ from ..errors import RunError, UserError
 from ..probing.stage import read_scores
 from ..report.stage import report
 from ..rescoring.stored_effects import read_effects
+from ..runs.lock import locked
 from ..runs.progress import Progress
-from ..runs.run import Run, locked
+from ..runs.run import Run
 from ..runs.session import open_finished_run
+from ..runs.stages import Stage
 from ..storage.result_folder import check_free, replace_folder
 
-NEEDED = ("synthesize", "learn", "rescore")
+NEEDED: tuple[Stage, ...] = ("synthesize", "learn", "rescore")
 
 
 def analyse_run(

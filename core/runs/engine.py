@@ -146,7 +146,7 @@ class Engine:
         context, prepared = multiprocessing.get_context("spawn"), self.prepared
         notes = WorkerNotes(context, self.workers)
         expected = make(prepared) if prepared.config.checks else None
-        config = prepared.config.model_dump(mode="json", by_alias=True)
+        config = prepared.config.as_data()
         pool = ProcessPoolExecutor(
             self.workers,
             mp_context=context,

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...config.schema import RunConfig
+from ..stages import STAGES, Stage
 from .records import Provenance, Record, digest
 
-STAGES = ("synthesize", "learn", "rescore", "edit", "report")
-
-READ_BY = {
+READ_BY: dict[str, Stage] = {
     "generator": "synthesize",
     "scorers": "synthesize",
     "synthesis": "synthesize",
@@ -60,7 +59,7 @@ def keys_of(config: RunConfig, provenance: Provenance, layers: Mapping[str, Any]
         provenance: provenance of its plugins, and its numeric environment.
         layers: resolved layer sets and groups, in order.
     """
-    sections = config.model_dump(mode="json", by_alias=True)
+    sections = config.as_data()
     latents = digest(
         [provenance.environment.model_dump(), provenance.generator.model_dump(), sections["synthesis"]]
     )
