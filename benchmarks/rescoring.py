@@ -154,13 +154,13 @@ def single_layers(family: str, rounds: int) -> None:
         f"{'seconds':>7}"
     )
     for boundaries, null, signs in ((1, 0, 1), (50, 0, 1), (10, 20, 2)):
-        used, found = np.ones((boundaries, len(layers)), dtype=np.int64), []
+        used, numbers = np.ones((boundaries, len(layers)), dtype=np.int64), []
         for per_edit in (False, True):
             for unit, costs in kinds.items():
                 begins = starts if unit == "FLOPs" else list(layers)
                 ours = shared_work(costs, begins, used, used[0], null, 1, signs=signs)
                 edits = 2 * len(layers) * (signs * boundaries + null) * costs.edited()
-                found.append(
+                numbers.append(
                     ours
                     / (
                         edits
@@ -170,7 +170,7 @@ def single_layers(family: str, rounds: int) -> None:
                 )
         print(
             f"  {f'{boundaries}, {null}, {signs}':<24}"
-            + "  {:>16.2f}  {:>7.2f}  {:>11.2f}  {:>7.2f}".format(*found)
+            + "  {:>16.2f}  {:>7.2f}  {:>11.2f}  {:>7.2f}".format(*numbers)
         )
 
 

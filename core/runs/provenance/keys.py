@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...config.schema import RunConfig
+from ...storage.json_values import JsonValue
 from ..stages import STAGES, Stage
 from .records import Provenance, Record, digest
 
@@ -64,7 +65,7 @@ def keys_of(config: RunConfig, provenance: Provenance, layers: Mapping[str, Any]
         [provenance.environment.model_dump(), provenance.generator.model_dump(), sections["synthesis"]]
     )
     scores = {alias: digest([latents, scorer.model_dump()]) for alias, scorer in provenance.scorers.items()}
-    further: dict[str, Any] = {
+    further: dict[Stage, list[JsonValue]] = {
         "synthesize": [latents, list(scores.items())],
         "learn": [provenance.boundary.model_dump()],
         "rescore": [list(layers.items())],
