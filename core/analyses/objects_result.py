@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..figures.figure import Figure
-from ..figures.flow import flow
 from ..rescoring.transitions import Transition, mapped, staying
 from ..strata.layers import show_layers
+from .objects_chart import flow
 from .objects_record import Hop, Objects
 
 HALF = 0.5  # a class stays if the interval of its share lies above this

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..figures.figure import Figure
-from ..figures.hierarchies import layer_curves
 from ..figures.notebook import data_frame, html_table
 from ..plugins.arguments import require
 from ..statistics import bootstrap_means, bootstrap_weights, holm, interval, sample_means
+from .hierarchy_charts import layer_curves
 
 if TYPE_CHECKING:
     from pandas import DataFrame
