@@ -25,7 +25,6 @@ from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.rescoring.transitions import Transition
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
-from ganstrata.core.storage import result_folder as resultfolder
 from ganstrata.core.storage.seal import sealed_text
 from ganstrata.core.strata.moves import edit_direction, move
 
@@ -265,21 +264,12 @@ def test_a_run_without_the_analysis_has_no_chapter(furnished: Run) -> None:
     assert 'id="objects"' not in (furnished.path / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_write_that_fails_leaves_what_was_there(
-    analysed, refurnished: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_that_fails_leaves_what_was_there(analysed, refurnished: Path, fill_disk_at) -> None:
     analysed("seen/red")
     folder = refurnished / "analysis/objects"
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     page = (refurnished / "report.html").read_bytes()
-    write = resultfolder.write_bytes
-
-    def full(path: Path, content: bytes) -> None:
-        if path.name == "masks.png":
-            raise GanstrataError("the disk is full")
-        write(path, content)
-
-    monkeypatch.setattr(resultfolder, "write_bytes", full)
+    fill_disk_at("masks.png")
     with pytest.raises(GanstrataError, match="the disk is full"):
         analysed("seen/left")
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
