@@ -14,6 +14,7 @@ from ..errors import RunError
 from ..messages import listed
 from ..storage.disk import content_hash, write_text
 from ..storage.seal import sealed_text
+from ..strata.moves import step_unit
 from .manifest import ConceptStats, Manifest, StageFacts, StageRecord, read_manifest
 from .provenance.keys import Keys
 from .stages import STAGES, Stage
@@ -83,7 +84,7 @@ class Run:
     @property
     def step_unit(self) -> float:
         """Length in w of one unit of distance."""
-        return self.config.rescoring.unit(self.spread)
+        return step_unit(self.config.rescoring.distance_unit, self.spread)
 
     @property
     def concepts(self) -> list[ConceptStats]:
