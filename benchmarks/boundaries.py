@@ -63,7 +63,8 @@ class World:
         for j in range(count):
             order = np.argsort(-self.scores[:, j])
             rows = np.r_[order[:share], order[-share:]]
-            fitted = estimator().fit(self.w[rows].astype(np.float64), np.repeat([1, 0], share))  # type: ignore[attr-defined]
+            x, labels = self.w[rows].astype(np.float64), np.repeat([1, 0], share)
+            fitted = estimator().fit(x, labels)  # type: ignore[attr-defined]
             directions.append(fitted.coef_[0])
         return directions
 
