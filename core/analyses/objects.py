@@ -24,6 +24,7 @@ from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
 from ..statistics import bootstrap_means, bootstrap_weights, interval
+from ..storage.json_values import JsonObject
 from ..storage.result_folder import index_text, replace_folder
 from ..strata.layers import layer_sets
 from ..strata.moves import edit_direction
@@ -254,7 +255,7 @@ def _write(run: Run, objects: Objects, batches: list[BatchTransitions]) -> None:
         "flow.csv": figure.csv.encode(),
         "masks.png": sheet(pictures, labels, objects.classes, objects.along),
     }
-    index = {
+    index: JsonObject = {
         "asked": objects.settings.as_data(),
         "classes": objects.classes,
         "stuff": objects.stuff,

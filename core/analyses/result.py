@@ -42,7 +42,7 @@ class AnalysisResult:
         contents |= {f"{figure.name}.csv": figure.csv.encode() for figure in self.figures}
         contents |= {f"{name}.csv": table.csv.encode() for name, table in self.tables.items()}
         contents |= self.pictures
-        index = {
+        index: JsonObject = {
             "analysis": self.name,
             "asked": self.request,
             "runs": [
