@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from child import ask
+from checkpoints import FAMILIES, make
 from ganstrata.core.device import resolve_device
 from ganstrata.core.runs.malloc import keep_freed_memory
 from ganstrata.core.strata.composition import Pass, first_reader
-from making import FAMILIES, make
 from measure import arguments, machine, spread, table, turns
 from subject import LAST, PLAIN, RENDER, Call, Subject
 from switches import compiled, graphed, waited
+from worker import ask
 
 ROOMS = "rooms"
 KNOWN = (ROOMS, *FAMILIES)
