@@ -127,8 +127,10 @@ def sample(config: RunConfig, fresh: int) -> Sampled:
     scores = scores[:, columns]
     first, rest = (None if codes_ is None else codes_[part] for part in (slice(n), slice(n, None)))
     several = classes is not None and len(np.unique(classes[:n])) > 1
-    told = classes[:n].astype(np.int64) if classes is not None and several else None
-    return Sampled(prepared, columns, w[:n], first, scores[:n], told, spread, unit, (w[n:], rest, scores[n:]))
+    drawn_classes = classes[:n].astype(np.int64) if classes is not None and several else None
+    return Sampled(
+        prepared, columns, w[:n], first, scores[:n], drawn_classes, spread, unit, (w[n:], rest, scores[n:])
+    )
 
 
 def built(entry: Entry, sampled: Sampled) -> BoundaryLearner:

@@ -58,15 +58,17 @@ def tell_missing(stored: Mapping[str, Tensor], added: Mapping[str, Tensor], mean
         added: those that fill_missing() added.
         means: number of mean w that the network has.
     """
-    told = []
+    sentences = []
     noises = sum(name.endswith(".noise_const") for name in added)
     if noises and any(name.endswith(".noise_strength") for name in stored):
-        told.append(f"the file stores no fixed noise: that of {noises} layers is drawn from a fixed seed")
+        sentences.append(
+            f"the file stores no fixed noise: that of {noises} layers is drawn from a fixed seed"
+        )
     elif noises:
-        told.append("the file stores neither noise nor its strength: no noise is added")
+        sentences.append("the file stores neither noise nor its strength: no noise is added")
     if not means:
-        told.append("the file stores no mean w: truncation uses the mean w of fixed z")
-    return told
+        sentences.append("the file stores no mean w: truncation uses the mean w of fixed z")
+    return sentences
 
 
 def _draw_noise(shape: tuple[int, ...], part: int) -> Tensor:
