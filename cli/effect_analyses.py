@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from .computing import computing
 from .errors import clean
-from .options import PATH, number_from, run_dir_argument
+from .options import PATH, run_dir_argument
 from .streams import say
 
 if TYPE_CHECKING:
@@ -24,21 +24,9 @@ AFTER_INTERRUPTION = "Earlier results are kept; run the same command again."
 directories = click.argument("run_dirs", type=PATH, nargs=-1, required=True)
 
 
-class Options(TypedDict):
-    """Hold the values of the options of an analysis."""
-
-    concepts: tuple[str, ...]
-    levels: tuple[str, ...]
-    top: int | None
-    layers: NotRequired[str | None]
-    out: Path | None
-    quiet: bool
-    cluster: NotRequired[bool]
-
-
-def shared_options(name: str, *, top: str, layers: str | None, several: bool = False) -> Callable[[F], F]:
+def shared_options(*, top: str, layers: str | None, several: bool = False) -> Callable[[F], F]:
     """Return a decorator that adds the options which all these analyses share."""
-    where = f"analysis/{name} in the run" + ("; needed with several runs" if several else "")
+    where = "analysis/NAME in the run" + ("; needed with several runs" if several else "")
     shared = [
         click.option(
             "--concepts",
@@ -50,10 +38,9 @@ def shared_options(name: str, *, top: str, layers: str | None, several: bool = F
             "--levels",
             multiple=True,
             metavar="LEVEL",
-            help="Only concepts of this level: layout, object, category, attribute or colour; "
-            "may be repeated.",
+            help="Only concepts of this level, such as attribute; may be repeated.",
         ),
-        click.option("--top", type=number_from(1, 1_000_000), metavar="N", help=top),
+        click.option("--top", type=click.IntRange(1, 1_000_000), metavar="N", help=top),
         *([click.option("--layers", metavar="SET", help=layers)] if layers else []),
         click.option("--out", type=PATH, metavar="DIR", help=f"Folder to write.  [default: {where}]"),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
@@ -67,26 +54,10 @@ def shared_options(name: str, *, top: str, layers: str | None, several: bool = F
     return add
 
 
-def _request(options: Options) -> AnalysisRequest:
+def _request(options: dict[str, Any]) -> AnalysisRequest:
     from ..core.analyses.request import AnalysisRequest
 
-    return AnalysisRequest(
-        concepts=options["concepts"],
-        levels=options["levels"],
-        top=options["top"],
-        layers=options.get("layers"),
-        out=options["out"],
-        cluster=options.get("cluster", False),
-    )
-
-
-def _analyse(name: str, run_dirs: tuple[Path, ...], options: Options) -> None:
-    """Run an analysis by its name, and print its result."""
-    with computing(AFTER_INTERRUPTION, quiet=True):
-        from ..core.pipeline.analyse import analyse_named
-
-        result = analyse_named(name, run_dirs, _request(options))
-    _show(result, quiet=options["quiet"])
+    return AnalysisRequest(**{key: value for key, value in options.items() if key != "quiet"})
 
 
 def _show(written: tuple[AnalysisResult, Path], *, quiet: bool, more: str = "") -> None:
@@ -113,12 +84,11 @@ SETS = "Layer set of the run: all, a group, or numbers.  [default: all]"
 @click.command("ranking")
 @directories
 @shared_options(
-    "ranking",
     top="Number of concepts to show.  [default: all; with several runs, 10 of each]",
     layers=SETS,
     several=True,
 )
-def ranking_command(run_dirs: tuple[Path, ...], **options: Unpack[Options]) -> None:
+def ranking_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
     """Rank the concepts of one model, or of several side by side.
 
     As in figure 6 of the paper. Several runs must have the same scorers and the same distance. Writes
@@ -128,19 +98,21 @@ def ranking_command(run_dirs: tuple[Path, ...], **options: Unpack[Options]) -> N
     Example:
       ganstrata analysis ranking runs/rooms --levels attribute --top 10
     """
-    _analyse("ranking", run_dirs, options)
+    with computing(AFTER_INTERRUPTION, quiet=True):
+        from ..core.analyses.ranking_result import ranking
+        from ..core.pipeline.analyse import analyse_runs
+
+        result = analyse_runs(run_dirs, _request(options), ranking, "ranking")
+    _show(result, quiet=options["quiet"])
 
 
 @click.command("hierarchy")
 @directories
 @shared_options(
-    "hierarchy",
-    top="Only the N strongest variation factors of each level.  [default: all]",
-    layers=None,
-    several=True,
+    top="Only the N strongest variation factors of each level.  [default: all]", layers=None, several=True
 )
-def hierarchy_command(run_dirs: tuple[Path, ...], **options: Unpack[Options]) -> None:
-    """Show at which layers each level of meaning acts, from layout to colour.
+def hierarchy_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
+    """Show at which layers each level acts, and in which order.
 
     As in figure 3a of the paper, with the mean depth of every concept. Several runs must have the same layer
     groups. Writes figures, layers.csv, groups.csv, depths.csv, order.csv and hierarchy.json.
@@ -149,19 +121,24 @@ def hierarchy_command(run_dirs: tuple[Path, ...], **options: Unpack[Options]) ->
     Example:
       ganstrata analysis hierarchy runs/rooms runs/churches --out both
     """
-    _analyse("hierarchy", run_dirs, options)
+    with computing(AFTER_INTERRUPTION, quiet=True):
+        from ..core.analyses.hierarchy_result import hierarchy
+        from ..core.pipeline.analyse import analyse_runs
+
+        result = analyse_runs(run_dirs, _request(options), hierarchy, "hierarchy")
+    _show(result, quiet=options["quiet"])
 
 
 @click.command("entanglement")
 @run_dir_argument
-@shared_options("entanglement", top="Only the N strongest concepts.  [default: all]", layers=SETS)
+@shared_options(top="Only the N strongest concepts.  [default: all]", layers=SETS)
 @click.option(
     "--cluster",
     is_flag=True,
     help="Order concepts by how much they move each other, instead of by strength.",
 )
-def entanglement_command(run_dir: Path, **options: Unpack[Options]) -> None:
-    """Show what else each boundary changes, and how much of that the angles between boundaries explain.
+def entanglement_command(run_dir: Path, **options: Any) -> None:
+    """Show the side effects of each direction, and the share that cosines explain.
 
     As in figure 8 of the paper. Writes entanglement.svg, pairs.csv with intervals and q values, cosines.svg,
     explained.csv and entanglement.json.
@@ -170,14 +147,19 @@ def entanglement_command(run_dir: Path, **options: Unpack[Options]) -> None:
     Example:
       ganstrata analysis entanglement runs/rooms --layers upper --cluster
     """
-    _analyse("entanglement", (run_dir,), options)
+    with computing(AFTER_INTERRUPTION, quiet=True):
+        from ..core.analyses.entanglement_result import entanglement
+        from ..core.pipeline.analyse import analyse_run
+
+        result = analyse_run(run_dir, _request(options), entanglement, "entanglement")
+    _show(result, quiet=options["quiet"])
 
 
 @click.command("ablation")
 @run_dir_argument
-@shared_options("ablation", top="Number of ranks to show.  [default: all]", layers=SETS)
-def ablation_command(run_dir: Path, **options: Unpack[Options]) -> None:
-    """Rank concepts by their share of samples, by held-out accuracy and by re-scoring, and compare.
+@shared_options(top="Number of ranks to show.  [default: all]", layers=SETS)
+def ablation_command(run_dir: Path, **options: Any) -> None:
+    """Compare rankings by positives, by held-out accuracy and by re-scoring.
 
     As in figure 12 of the paper. Writes ablation.svg, rankings.csv, agreement.csv and ablation.json.
 
@@ -185,18 +167,22 @@ def ablation_command(run_dir: Path, **options: Unpack[Options]) -> None:
     Example:
       ganstrata analysis ablation runs/rooms --levels attribute
     """
-    _analyse("ablation", (run_dir,), options)
+    with computing(AFTER_INTERRUPTION, quiet=True):
+        from ..core.analyses.ablation_result import ablation
+        from ..core.pipeline.analyse import analyse_run
+
+        result = analyse_run(run_dir, _request(options), ablation, "ablation")
+    _show(result, quiet=options["quiet"])
 
 
 @click.command("layers")
 @run_dir_argument
 @shared_options(
-    "layers",
     top="The N strongest variation factors of each level.  [default: 1; with --concepts, all that fit]",
-    layers="Layers to compare with the others.  [default: the group where the level of the concept peaks]",
+    layers="The right layers.  [default: the group where the level of the concept peaks]",
 )
-def layers_command(run_dir: Path, **options: Unpack[Options]) -> None:
-    """Compare an edit at the layers where its level acts with the same edit at other layers.
+def layers_command(run_dir: Path, **options: Any) -> None:
+    """Compare an edit at its right layers with the same edit at wrong ones.
 
     As in figures 18 and 19 of the paper. Writes layers.svg, sides.csv, concepts.csv, a sheet of pictures per
     concept and layers.json. Without --out the report gets a chapter.

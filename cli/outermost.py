@@ -34,8 +34,7 @@ def exit_code(perform: Callable[[], int | None], *, own_process: bool) -> int:
         sys.stdout.flush()
     except click.ClickException as error:
         if not isinstance(error, HELP):
-            # There is no other way to shorten it.
-            error.message = message(error.message, USAGE)  # type: ignore[misc]
+            error.message = message(error.message, USAGE)  # type: ignore[misc]  # there is no other way to shorten it
         with suppress(OSError, ValueError):
             error.show()
         return error.exit_code

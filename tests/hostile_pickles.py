@@ -49,6 +49,13 @@ NAMES = [
     "torch._tensor._rebuild_from_type_v2",
     "torch_utils.persistence._reconstruct_persistent_obj",
     "mmengine.logging.history_buffer.HistoryBuffer",
+    "models.utils.config.BaseConfig",
+    "torchvision.models.resnet.ResNet",
+    "clip.model.CLIP",
+    "dill._dill._create_array",
+    "dill._dill._create_type",
+    "dill._dill._load_type",
+    "functools.partial",
     *TORCH_KINDS,
 ]
 KEYS = [
@@ -266,7 +273,13 @@ class Pickles:
                 (text("state"), self.place(state)),
             )
             return call("torch_utils.persistence._reconstruct_persistent_obj", self.place(meta))
-        return named("torch.nn.modules.linear.Linear") + b")\x81" + state + b"b"
+        kind = self.any_of(
+            lambda: named("torch.nn.modules.linear.Linear"),
+            lambda: named("torch.nn.modules.linear.Linear"),
+            lambda: named("torchvision.models.resnet.ResNet"),
+            lambda: call("dill._dill._create_type", call("dill._dill._load_type", text("type")), text("G")),
+        )
+        return kind + b")\x81" + state + b"b"
 
     def tensorflow(self) -> Value:
         """A network of NVIDIA's TensorFlow releases."""
@@ -317,7 +330,19 @@ class Pickles:
                 named("torch._tensor._rebuild_from_type_v2"),
                 tuple_of(named("torch._utils._rebuild_tensor_v2"), b"N", tuple_of(*[b"N"] * 10**5)),
             ),
-        ][self.rng.integers(9)]
+            (named("dill._dill._create_type") + b")R", tuple_of(*[b"N"] * 10**5)),
+            (named("builtins.getattr"), tuple_of(named("models.a"), text("x" * 400))),
+            (
+                named("dill._dill._create_array"),
+                tuple_of(
+                    named("numpy._core.multiarray._reconstruct"),
+                    b")",
+                    tuple_of(
+                        number(1), tuple_of(number(1000)), call("numpy.dtype", text("u1")), b"\x89", big
+                    ),
+                ),
+            ),
+        ][self.rng.integers(12)]
         return what + b"q\x010" + args + b"q\x020" + list_of(*[b"h\x01h\x02R"] * times)
 
     def many(self) -> Value:

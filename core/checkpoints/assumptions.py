@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from torch import Tensor
 
-from ..messages import listed, visible
+from ..messages import listed, shown, visible
 from .content import Checkpoint, Part
 
 if TYPE_CHECKING:
@@ -20,7 +21,21 @@ if TYPE_CHECKING:
 STATED = "assumptions"  # key of the settings under which `model convert` keeps what it was told
 NUMBER = 40  # assumptions that a file may state, at most
 SENTENCE = 500  # characters of one
-NAMED = 6  # parts that are named in a sentence
+NAMED = 6  # parts or arguments that are named in a sentence
+PLACES = 100  # settings that are searched for a truncation
+PSI = ("truncation_psi", "trunc_psi", "psi", "truncation")
+VERSIONS = (1, 2, 3, 4, 5)  # of NVIDIA's networks in TensorFlow
+# Arguments of NVIDIA's networks in TensorFlow, from ProgressiveGAN to ADA, and what the reader adds.
+NVIDIAS = """
+build_func_name version name func_name is_training is_validation is_template_graph return_dlatents
+num_channels resolution label_size normalize_latents use_wscale use_pixelnorm pixelnorm_epsilon
+use_leakyrelu dtype fused_scale structure fmap_base fmap_decay fmap_min fmap_max latent_size dlatent_size
+mapping_layers mapping_fmaps mapping_lrmul mapping_nonlinearity mapping_use_wscale lrmul nonlinearity
+dlatent_broadcast truncation_psi truncation_cutoff dlatent_avg_beta style_mixing_prob use_styles
+const_input_layer use_noise use_pixel_norm use_instance_norm blur_filter tanh_at_end force_clean_graph
+architecture resample_kernel num_fp16_res conv_clamp tiled_lods epsilon
+"""
+ARGUMENTS = frozenset(NVIDIAS.split())
 
 
 def tell(examined: E, part: Part, checkpoint: Checkpoint | None = None) -> E:
@@ -28,16 +43,26 @@ def tell(examined: E, part: Part, checkpoint: Checkpoint | None = None) -> E:
 
     The order is that of the way: the file, the part of it, its tensors, the network.
     """
-    others = [] if checkpoint is None else [other.name for other in checkpoint.parts if other is not part]
+    others = (
+        [] if checkpoint is None else [other.name for other in checkpoint.parts if not _holds(other, part)]
+    )
     sentences = (
         *stated(part.settings),
         *(() if checkpoint is None else checkpoint.notes),
         *_left_aside(part.name, others),
         *part.notes,
         *precision(part.tensors),
+        *_tensorflow(part.settings),
+        *_truncation(part.settings),
         *examined.assumptions,
     )
     return replace(examined, assumptions=tuple(dict.fromkeys(sentences)))
+
+
+def _holds(whole: Part, part: Part) -> bool:
+    """Return whether a part is the same as another or holds it, as the whole of a file does."""
+    inside = {id(tensor) for tensor in part.tensors.values()}
+    return whole is part or (bool(inside) and inside <= {id(tensor) for tensor in whole.tensors.values()})
 
 
 def _left_aside(used: str, others: Sequence[str]) -> tuple[str, ...]:
@@ -66,6 +91,33 @@ def precision(tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
         f"and {'is' if count == 1 else 'are'} converted to float32"
         for name, count in sorted(types.items())
     )
+
+
+def _tensorflow(settings: Mapping[str, object]) -> tuple[str, ...]:
+    """Return sentences on a TensorFlow network's version and arguments that NVIDIA's releases do not have."""
+    if "build_func_name" not in settings:
+        return ()
+    told = []
+    version = settings.get("version")
+    if version not in VERSIONS:
+        told.append(
+            f"its TensorFlow version is {shown(version)}, which is not known: it is read by its tensors"
+        )
+    ignored = sorted(key for key in settings if key not in ARGUMENTS)
+    if ignored:
+        told.append(f"arguments that NVIDIA's releases do not have are ignored: {listed(ignored, NAMED)}")
+    return tuple(told)
+
+
+def _truncation(settings: Mapping[str, object]) -> tuple[str, ...]:
+    """Return a sentence on a truncation that a file states, since only that of the config is applied."""
+    places = [settings, *(value for value in islice(settings.values(), PLACES) if isinstance(value, Mapping))]
+    for place in places:
+        for key in PSI:
+            psi = place.get(key)
+            if isinstance(psi, int | float) and not isinstance(psi, bool) and psi != 1:
+                return (f"the file states {key} {shown(psi)}, which is not applied: the config's is",)
+    return ()
 
 
 def stated(settings: Mapping[str, object]) -> tuple[str, ...]:

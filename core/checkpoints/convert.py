@@ -20,7 +20,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import CheckpointError, GanstrataError, PluginBroken, UserError
-from ..storage.json_values import JsonObject, JsonValue
 from . import SETTINGS, Checkpoint, locate, read_checkpoint
 from .assumptions import STATED
 from .detect import Candidate, Examined, choose
@@ -119,10 +118,10 @@ def _examine_whole(claim: Candidate, checkpoint: Checkpoint) -> Examined:
     return examined
 
 
-def _header(claim: Candidate, examined: Examined, checkpoint: Checkpoint) -> JsonObject:
+def _header(claim: Candidate, examined: Examined, checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the header of the new file. If the source was converted before, keep its original source."""
     settings = claim.part.settings
-    header: dict[str, JsonValue] = {
+    header: dict[str, Any] = {
         "plugin": claim.plugin,
         "family": examined.family,
         "layout": examined.layout,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import CheckpointError, GanstrataError, PluginBroken
 from ..messages import visible
@@ -15,12 +15,16 @@ from ..plugins.failures import plugin_call
 from ..plugins.records import Match
 from ..plugins.registry import PluginInfo, registry
 from . import Checkpoint, Part, locate, read_checkpoint, unreal
-from .signatures import describe, mixture
+from .parts import UNKNOWN, rank
+from .prefixes import under_prefixes
+from .signatures import describe, mixture, out_of_reach
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ..plugins.contracts import Generator
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,12 @@ class Claims:
     Attributes:
         candidates: all claims, by decreasing confidence; ties in the order of the file's parts.
         failures: error messages of the plugins that failed, one line each.
+        parts: those of the checkpoint, each followed by the networks found under prefixes of its names.
     """
 
     candidates: tuple[Candidate, ...]
     failures: tuple[str, ...]
+    parts: tuple[Part, ...] = ()
 
     @property
     def rivals(self) -> list[str]:
@@ -112,22 +118,68 @@ class Claims:
 
 
 def collect_claims(checkpoint: Checkpoint) -> Claims:
-    """Return the claims of all installed generator plugins; a plugin that fails does not stop the others."""
-    candidates = []
-    failures = []
+    """Return the claims of all installed generator plugins; a plugin that fails does not stop the others.
+
+    If no plugin knows a part, the networks under prefixes of its names are offered too.
+    """
+    failures: list[str] = []
+    plugins: dict[str, tuple[PluginInfo, type[Generator]]] = {}
     for info in registry().infos("generator"):
         try:
-            plugin = info.load()
-            for part in checkpoint.parts:
-                match = _match_of(info, plugin, part)
-                if match is not None:
-                    candidates.append(Candidate(info.name, part, match))
+            plugins[info.name] = info, info.load()
         except GanstrataError as error:
             failures.append(str(error))
-    places = {id(part): i for i, part in enumerate(checkpoint.parts)}
+
+    def recognise(part: Part) -> list[tuple[str, Match]]:
+        claims = []
+        for name, (info, plugin) in list(plugins.items()):
+            try:
+                match = _match_of(info, plugin, part)
+            except GanstrataError as error:
+                failures.append(str(error))
+                del plugins[name]
+                continue
+            if match is not None:
+                claims.append((name, match))
+        return claims
+
+    offers = _offer(checkpoint, recognise)
+    candidates = [
+        Candidate(plugin, part, match)
+        for plugin in [info.name for info in registry().infos("generator")]
+        for part, claims in offers
+        for name, match in claims
+        if name == plugin
+    ]
+    places = {id(part): i for i, (part, _) in enumerate(offers)}
     return Claims(
-        tuple(sorted(candidates, key=lambda c: (-c.match.confidence, places[id(c.part)]))), tuple(failures)
+        tuple(sorted(candidates, key=lambda c: (-c.match.confidence, places[id(c.part)]))),
+        tuple(failures),
+        tuple(part for part, _ in offers),
     )
+
+
+def _offer(
+    checkpoint: Checkpoint, recognise: Callable[[Part], Sequence[T]]
+) -> list[tuple[Part, Sequence[T]]]:
+    """Return the parts of a checkpoint, and those under prefixes, with what `recognise` says of each.
+
+    Networks under prefixes are looked for in parts that are not known, are no discriminators or the like,
+    hold no part that is known, and are not of a family out of reach, of which a piece may look familiar.
+    """
+    known = [(part, recognise(part)) for part in checkpoint.parts]
+    inner = [{id(tensor) for tensor in part.tensors.values()} for part, claims in known if claims]
+    offers: list[tuple[Part, Sequence[T]]] = []
+    for part, claims in known:
+        offers.append((part, claims))
+        if claims or rank(part.name)[0] > UNKNOWN or out_of_reach(part) is not None:
+            continue
+        tensors = {id(tensor) for tensor in part.tensors.values()}
+        if any(claimed <= tensors for claimed in inner):
+            continue
+        found = under_prefixes(part, recognise)
+        offers += sorted(found, key=lambda offer: rank(offer[0].name.removeprefix(part.name)))
+    return offers
 
 
 def _match_of(info: PluginInfo, plugin: type[Generator], part: Part) -> Match | None:
@@ -181,21 +233,25 @@ def disputed(claims: Claims) -> str:
 
 
 def own_part(plugin: type[Generator], checkpoint: Checkpoint) -> Part:
-    """Return the first part of a checkpoint that a plugin recognises.
+    """Return the first part of a checkpoint that a plugin recognises, or network under a prefix in one.
 
     Raises:
         CheckpointError: the plugin recognises none; the message says what the file seems to be instead.
         PluginBroken: the plugin's `recognise` fails.
     """
-    for part in checkpoint.parts:
+
+    def recognise(part: Part) -> list[Match]:
         with plugin_call(
             f"generator {plugin.__module__}.{plugin.__qualname__}",
             f"recognise on {visible(str(checkpoint.path))}",
             home=plugin.__module__,
         ):
             match = plugin.recognise(part.shapes, part.settings)
-        if match is not None:
-            return part
+        return [] if match is None else [match]
+
+    part = next((part for part, claims in _offer(checkpoint, recognise) if claims), None)
+    if part is not None:
+        return part
     plugins = sorted({c.plugin for c in candidates(checkpoint)})
     hint = (
         f"it belongs to the generator plugin {' or '.join(plugins)}: "

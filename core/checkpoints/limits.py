@@ -27,10 +27,14 @@ class Budget:
 
     Args:
         size: bytes of the file.
+
+    Attributes:
+        foreign: names of packages that are not known here, in the order in which the file has them.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self.foreign: dict[str, None] = {}
         self._steps = STEPS
         self._bytes = size
         self._copies = SLACK * size + SPARE

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from torch import Tensor
 
-from ..messages import shown, visible
+from ..messages import listed, shown, visible
 from .content import Part
 from .limits import LENGTH, SHARED, TENSORS, Budget, Damaged, Refused
-from .pickles.modules import as_tensor, is_module, is_network, is_persistent, is_tensorflow, network, plain
-from .pickles.unpickler import Name, Record
+from .pickles.modules import (
+    as_tensor,
+    foreign_class,
+    is_module,
+    is_network,
+    is_persistent,
+    is_tensorflow,
+    network,
+    plain,
+)
+from .pickles.names import forbidden
+from .pickles.unpickler import Foreign, Name, Record
+from .prefixes import BESIDE, stripped, without_wrappers
+from .refused_contents import advice
 
 AVERAGES = (
     "g_ema",
@@ -27,6 +39,10 @@ AVERAGES = (
     "model_ema",
     "g_smooth",
     "g_running",
+    "avgg",
+    "g_avg",
+    "shadow_generator",
+    "ge",
 )
 GENERATORS = (
     "g",
@@ -42,9 +58,9 @@ GENERATORS = (
     "",
 )
 OTHERS = re.compile(
-    r"(^|[_.])(d|dis|disc|discriminator\w*|netd|critic|encoder|e|augment_pipe|inception|lpips|vgg\w*)([_.]|$)"
+    r"(^|[_.])(d|d_aug|dis|disc|discriminator\w*|netd|critic|encoder|e|augment_pipe|inception|lpips|vgg\w*)([_.]|$)"
 )
-AVERAGE = re.compile(r"(^|[_.])(ema|smooth|running|average|gs)([_.]|$)")
+AVERAGE = re.compile(r"(^|[_.])(g?ema|smooth|running|averaged?|avg|shadow|gs)([_.]|$)")
 GENERATOR = re.compile(r"(^|[_.])(g|gen|generator|netg|decoder|synthesis)([_.]|$)")
 ROLES = (
     "generator_ema",
@@ -62,11 +78,11 @@ ROLES = (
     "g",
     "d",
 )
-# Tensors that belong to a generator but are stored outside its state dict.
-BESIDE = re.compile(r"(\w*latent|w|d?latent)_avg|mean_latent|truncation_latent")
+UNKNOWN = 2  # group of the rank of parts whose names say nothing; discriminators and the like come after it
 OURS = ("plugin", "network")  # settings that only ganstrata's own header may contain
 NESTED = 4  # nesting of dictionaries that are searched for state dicts
 PARTS = 64  # parts that are returned, at most
+TOLD = 5  # classes of a file, and parts left aside, that are named
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,8 @@ class _Draft:
     tensors: Mapping[str, Tensor]
     settings: Mapping[str, Any]
     own: bool  # whether the settings are the network's own
+    notes: tuple[str, ...] = ()
+    foreign: str = ""  # class in a network that is not known here, so that the network is left aside
 
 
 def rank(name: str) -> tuple[int, int]:
@@ -93,7 +111,7 @@ def rank(name: str) -> tuple[int, int]:
             return group, known.index(low)
         if pattern.search(low):
             return group, len(known)
-    return 2, 0
+    return UNKNOWN, 0
 
 
 def pickle_container(content: Any) -> str:
@@ -112,40 +130,91 @@ def pickle_container(content: Any) -> str:
     return "pickle"
 
 
-def parts(content: Any, budget: Budget) -> tuple[Part, ...]:
+def parts(content: Any, budget: Budget) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     """Split an unpickled object into parts, in the order in which generator plugins are offered them.
 
+    Returns:
+        The parts, and sentences on what was left aside: networks of classes that are not known here.
+
     Raises:
-        Refused: it holds no state dict, or too many tensors.
+        Refused: it holds no state dict that can be read, or too many tensors.
         Damaged: its tensors claim far more bytes than the file has.
     """
-    if isinstance(content, tuple | list) and content and all(is_tensorflow(entry) for entry in content):
-        names = ("G", "D", "Gs") if len(content) == 3 else tuple(f"network{i}" for i in range(len(content)))
-        content = dict(zip(names, content, strict=True))
-    drafts: list[_Draft] = []
-    if is_network(content):
-        drafts = [_network("", content, budget)]
-    elif isinstance(content, dict):
-        drafts = _Splitter(budget).parts(content)
-    drafts = [part for part in drafts if part.tensors][:PARTS]
+    drafts = _drafts(content, budget)
+    left_aside = [draft for draft in drafts if draft.foreign]
+    drafts = [draft for draft in drafts if draft.tensors and not draft.foreign][:PARTS]
     if sum(len(part.tensors) for part in drafts) > TENSORS:
         raise Refused(f"its parts have more than {TENSORS} tensors, which no checkpoint has")
+    if not drafts and left_aside:
+        raise Refused(forbidden(visible(left_aside[0].foreign)))
     if not drafts:
-        raise Refused(f"it holds {_describe(content)} where a state dict, names with tensors, is expected")
+        raise Refused(
+            f"it holds {_describe(content)} where a state dict, names with tensors, is expected"
+            f"{advice(content)}"
+        )
     distinct = {id(tensor): tensor for part in drafts for tensor in part.tensors.values()}
     for tensors in (distinct.values(), *(part.tensors.values() for part in drafts)):  # each may be copied
         if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > SHARED * budget.size + 2**20:
             raise Damaged(f"its tensors claim more than the {budget.size} bytes that the file has")
     return tuple(
-        Part(part.name, part.tensors, {key: value for key, value in part.settings.items() if key not in OURS})
+        Part(
+            part.name,
+            part.tensors,
+            {key: value for key, value in part.settings.items() if key not in OURS},
+            part.notes,
+        )
         for part in drafts
-    )
+    ), tuple(_notes(left_aside, budget))
+
+
+def _notes(left_aside: Sequence[_Draft], budget: Budget) -> Iterator[str]:
+    """Yield sentences on what was recorded and not run, and on the networks that are left aside."""
+    for part in left_aside[:TOLD]:
+        which = f"the part {visible(part.name)}" if part.name else "a network"
+        yield (
+            f"{which} is left aside: it has the class {visible(part.foreign)}, which is not known here; "
+            "nothing of it was run"
+        )
+    told = {part.foreign for part in left_aside[:TOLD]}
+    others = [name for name in budget.foreign if name not in told]
+    if others:
+        yield f"recorded only, and neither imported nor run: {listed(others, TOLD)}"
+
+
+def _drafts(content: Any, budget: Budget) -> list[_Draft]:
+    """Return the parts of an unpickled object, also those that cannot be read."""
+    if isinstance(content, tuple | list) and content and all(is_tensorflow(entry) for entry in content):
+        names = ("G", "D", "Gs") if len(content) == 3 else tuple(f"network{i}" for i in range(len(content)))
+        content = dict(zip(names, content, strict=True))
+    if is_network(content):
+        return [_network("", content, budget)]
+    splitter = _Splitter(budget)
+    if isinstance(content, tuple | list):
+        named = {str(i): entry for i, entry in enumerate(content[:PARTS]) if splitter.is_part(entry)}
+        content = named or content
+    entries = _mapping(content)
+    return [] if entries is None else splitter.parts(entries)
+
+
+def _mapping(value: Any) -> dict[Any, Any] | None:
+    """Return a dictionary, the items of a record, or the attributes of an object of a foreign class."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, Record) or is_network(value):
+        return None
+    if value.entries is None and isinstance(value.name, Foreign) and isinstance(value.state, dict):
+        return value.state
+    return value.entries
 
 
 def _network(name: str, value: Record, budget: Budget) -> _Draft:
     """Return a pickled network as a part."""
+    foreign = foreign_class(value, budget)
+    if foreign:
+        return _Draft(name, {}, {}, own=True, foreign=foreign)
     tensors, settings = network(value, budget)
-    return _Draft(name, _without_module_prefix(tensors), settings, own=True)
+    tensors, notes = without_wrappers(tensors)
+    return _Draft(name, tensors, settings, own=True, notes=notes)
 
 
 class _Splitter:
@@ -185,11 +254,18 @@ class _Splitter:
                 loose[name] = tensor
             elif re.search("optim|sched", name.lower()):
                 continue
-            elif is_network(value) or (isinstance(value, dict) and self._holds_tensors(value)):
+            elif self.is_part(value):
                 inner.append((name, value))
             elif (known := plain(value, self._budget)) is not None:
                 settings[name] = known
         return loose, inner, settings
+
+    def is_part(self, value: Any) -> bool:
+        """Return whether a value is a network, or a dictionary with tensors by name."""
+        if is_network(value):
+            return True
+        entries = _mapping(value)
+        return entries is not None and self._holds_tensors(entries)
 
     def _holds_tensors(self, value: dict[Any, Any], depth: int = 1) -> bool:
         """Return whether a dictionary holds tensors by name; optimizers keep theirs by number."""
@@ -200,7 +276,11 @@ class _Splitter:
             if (
                 as_tensor(item) is not None
                 or is_network(item)
-                or (isinstance(item, dict) and depth < NESTED and self._holds_tensors(item, depth + 1))
+                or (
+                    depth < NESTED
+                    and (entries := _mapping(item)) is not None
+                    and self._holds_tensors(entries, depth + 1)
+                )
             ):
                 return True
         return False
@@ -209,7 +289,7 @@ class _Splitter:
         """Return the parts of one entry: a network, a state dict, or a dictionary of either."""
         if is_network(value):
             return [_network(name, value, self._budget)]
-        loose, inner, settings = self._classify(value)
+        loose, inner, settings = self._classify(_mapping(value) or {})
         drafts = (
             [part for key, entry in inner for part in self._entry(key, entry, depth + 1)]
             if depth < NESTED
@@ -222,13 +302,6 @@ class _Splitter:
         return [_with_beside(part, beside, settings) for part in drafts]
 
 
-def _without_module_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Remove the prefix `module.` that DataParallel puts before every name."""
-    while tensors and all(key.startswith("module.") and key != "module." for key in tensors):
-        tensors = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
-    return tensors
-
-
 def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *, first: bool) -> list[_Draft]:
     """Return the parts of a state dict: the whole, and one part per role if every name begins with a role.
 
@@ -238,8 +311,8 @@ def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *,
         settings: settings of all parts.
         first: whether the whole comes before its parts, as for a bare state dict, or after them.
     """
-    tensors = _without_module_prefix(tensors)
-    whole = _Draft(name, tensors, settings, own=False)
+    tensors, notes = without_wrappers(tensors)
+    whole = _Draft(name, tensors, settings, own=False, notes=notes)
     heads = {key: key.partition(".") for key in tensors}
     roles = [role for role in ROLES if any(head[0] == role for head in heads.values())]
     if not roles or any(head[0] not in roles or not head[2] for head in heads.values()):
@@ -250,6 +323,7 @@ def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *,
             {head[2]: tensors[key] for key, head in heads.items() if head[0] == role},
             settings,
             own=False,
+            notes=(*notes, stripped(f"{role}.", sum(head[0] == role for head in heads.values()))),
         )
         for role in roles
     ]
@@ -262,9 +336,7 @@ def _with_unique_names(drafts: list[_Draft]) -> list[_Draft]:
     result = []
     for part in drafts:
         seen[part.name] = count = seen.get(part.name, 0) + 1
-        result.append(
-            part if count == 1 else _Draft(f"{part.name}.{count}", part.tensors, part.settings, part.own)
-        )
+        result.append(part if count == 1 else replace(part, name=f"{part.name}.{count}"))
     return result
 
 
@@ -273,8 +345,10 @@ def _with_beside(part: _Draft, beside: Mapping[str, Tensor], settings: Mapping[s
 
     Tensors go to generators and moving averages only. Settings go to parts without settings of their own.
     """
-    tensors = {**beside, **part.tensors} if rank(part.name)[0] < 2 else part.tensors
-    return _Draft(part.name, tensors, part.settings if part.own else {**settings, **part.settings}, part.own)
+    tensors = {**beside, **part.tensors} if rank(part.name)[0] < UNKNOWN else part.tensors
+    return replace(
+        part, tensors=tensors, settings=part.settings if part.own else {**settings, **part.settings}
+    )
 
 
 def _describe(content: Any) -> str:

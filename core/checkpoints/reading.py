@@ -29,7 +29,16 @@ from .archive import check_archive, opened
 from .content import Checkpoint, Part
 from .limits import LENGTH, NAMES, Budget, Damaged, Refused
 from .parts import OURS, parts, pickle_container
-from .refused_kinds import HEAD, ZIP, is_safetensors, kind, refuse_other_archives, refuse_other_kinds
+from .prefixes import without_wrappers
+from .refused_kinds import (
+    HEAD,
+    ZIP,
+    folder_advice,
+    is_safetensors,
+    kind,
+    refuse_other_archives,
+    refuse_other_kinds,
+)
 from .remote import fetch, is_remote
 from .safetensors_file import parse_integer, read_safetensors
 from .torch_file import read_archive, read_pickle
@@ -54,7 +63,7 @@ def locate(checkpoint: str, role: str) -> Path:
     if not checkpoint.startswith(BUNDLED):
         path = user_path(checkpoint)
         if path.is_dir():
-            raise CheckpointError(f"checkpoint {path} is a folder; name a file")
+            raise CheckpointError(f"checkpoint {path} is a folder; {folder_advice(path)}")
         if not path.is_file():
             raise CheckpointError(
                 f"no checkpoint file {path}"
@@ -84,12 +93,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
         with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
             head = file.read(HEAD)
+            notes: tuple[str, ...] = ()
             if is_safetensors(head):
                 container, parts = "safetensors", _safetensors(path, size)
             else:
                 refuse_other_kinds(head, size)
                 with warnings.catch_warnings(action="ignore"):
-                    container, parts = _pickled(file, size, head, path)
+                    container, parts, notes = _pickled(file, size, head, path)
             _check_names(parts)
             copies: dict[int, Tensor] = {}
             parts = tuple(replace(part, tensors=aligned(part.tensors, copies)) for part in parts)
@@ -103,7 +113,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         ) from None
     except OSError as error:
         raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror or error}") from None
-    return Checkpoint(path, digest, container, parts)
+    return Checkpoint(path, digest, container, parts, notes)
 
 
 def _check_names(parts: tuple[Part, ...]) -> None:
@@ -132,10 +142,13 @@ def _check_names(parts: tuple[Part, ...]) -> None:
 
 def _safetensors(path: Path, size: int) -> tuple[Part, ...]:
     tensors, settings = read_safetensors(path, Budget(size))
-    return (Part("", tensors, settings_beside(path) if settings is None else settings),)
+    tensors, notes = without_wrappers(tensors)
+    return (Part("", tensors, settings_beside(path) if settings is None else settings, notes),)
 
 
-def _pickled(file: io.BufferedReader, size: int, head: bytes, path: Path) -> tuple[str, tuple[Part, ...]]:
+def _pickled(
+    file: io.BufferedReader, size: int, head: bytes, path: Path
+) -> tuple[str, tuple[Part, ...], tuple[str, ...]]:
     budget = Budget(size)
     try:
         if head.startswith(ZIP):
@@ -147,7 +160,7 @@ def _pickled(file: io.BufferedReader, size: int, head: bytes, path: Path) -> tup
             content, container = read_pickle(memoryview(mmap(file.fileno(), 0, access=ACCESS_READ)), budget)
             if container == "pickle":
                 container = pickle_container(content)
-        state_dicts = parts(content, budget)
+        state_dicts, notes = parts(content, budget)
     except (Refused, Damaged):
         raise
     except MemoryError:
@@ -156,7 +169,7 @@ def _pickled(file: io.BufferedReader, size: int, head: bytes, path: Path) -> tup
         raise Damaged(f"{type(error).__name__}: {visible(str(error))}") from None
     if len(state_dicts) == 1 and not state_dicts[0].name and not state_dicts[0].settings:
         state_dicts = (replace(state_dicts[0], settings=settings_beside(path)),)
-    return container, state_dicts
+    return container, state_dicts, notes
 
 
 def settings_beside(path: Path) -> dict[str, Any]:

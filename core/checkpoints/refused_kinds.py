@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
+from pathlib import Path
 
 from ..messages import shown
 from .limits import Refused
@@ -10,6 +12,8 @@ from .limits import Refused
 HEAD = 512  # bytes at the beginning of a file that are inspected
 ZIP = b"PK\x03\x04"  # first bytes of a zip archive, and so of a torch file
 PICKLE = b"\x80"
+FOLDERS = 100  # folders inside a folder that are looked into
+ANSWER = 100_000  # bytes of a server's answer, at most
 STATE = (
     "In Python, {where}: torch.save(model.state_dict(), 'weights.pt'), or\n"
     "  safetensors.torch.save_file(model.state_dict(), 'weights.safetensors'), and give that file."
@@ -53,7 +57,13 @@ BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"MZ", "a program", DOWNLOAD),
 )
 TEXT_PICKLE = re.compile(rb"\(?[cdlit](p\d+\n|[\w.]+\n[\w.]+\n|p?\d*\n)|\(dp|\(lp|\}q")
-WEB = re.compile(rb"\s*<(!doctype html|html|head|body|\?xml)", re.IGNORECASE)
+WEB = re.compile(rb"\s*<(!doctype|html|head|body|title|meta|\?xml|error|!--)", re.IGNORECASE)
+SORRY = re.compile(  # what servers answer in place of a file
+    rb"\"?(error|errors|message|detail)\"?\s*:|quota|rate.?limit|too many requests|access denied|forbidden"
+    rb"|not found|unauthorized|sign in|log ?in required|repository not found|entry not found|expired",
+    re.IGNORECASE,
+)
+JSON = re.compile(rb"\s*(\{\s*(\"|\})|\[\s*[\[{\"\d])")
 ONNX = re.compile(rb"\x08[\x01-\x20]\x12.(pytorch|tf2onnx|onnx|keras2onnx|skl2onnx|paddle)", re.DOTALL)
 SAVED_MODEL = re.compile(rb"\x08\x01\x12[\s\S]{1,6}\x0a")
 FLAX = re.compile(rb"[\x81-\x8f\xde][\s\S]{0,4}(params|opt_state|step|target|batch_stats|ema)")
@@ -104,6 +114,16 @@ def refuse_other_kinds(head: bytes, size: int) -> None:
         raise Refused(f"it seems to be a Flax checkpoint (msgpack). {CONVERT}")
     if SAVED_MODEL.match(head):
         raise Refused(f"it seems to be a protocol buffer, as TensorFlow and ONNX write. {CONVERT}")
+    if _is_text(head) and SORRY.search(head) and size < ANSWER:
+        raise Refused(
+            "it seems to be a server's answer in place of the file, "
+            f"{shown(head[:60].decode('utf-8', 'replace'))}: the download has failed. {DOWNLOAD}"
+        )
+    if _is_text(head) and JSON.match(head):
+        raise Refused(
+            "it seems to be JSON, such as a training log or settings, without weights: "
+            f"give the file of the generator that lies beside it; {READ}"
+        )
     if _is_text(head):
         raise Refused(
             f"it seems to be a text file that begins with {shown(head[:40].decode('utf-8', 'replace'))}; "
@@ -112,6 +132,17 @@ def refuse_other_kinds(head: bytes, size: int) -> None:
     if not any(head):
         raise Refused(f"it begins with nothing but zeros: a download that was never finished. {DOWNLOAD}")
     raise Refused(f"its format is unknown; {READ}")
+
+
+def folder_advice(folder: Path) -> str:
+    """Return what to give instead of a folder, which may be an unpacked torch file."""
+    inner = [folder, *islice((path for path in folder.iterdir() if path.is_dir()), FOLDERS)]
+    if any((path / "data.pkl").is_file() for path in inner):
+        return (
+            "it is an unpacked torch file: give the .pt (or .pth, .ckpt) file that it was unpacked from, "
+            "or pack it again without compression (zip -0 -r model.pt FOLDER)"
+        )
+    return "name a file"
 
 
 def _is_text(head: bytes) -> bool:

@@ -29,12 +29,14 @@ class Signature:
             name or the dot before a component of it.
         absent: regular expressions that must match in no name.
         counted: regular expression for the tensor whose first dimension replaces `{n}`.
+        familiar: whether a piece of the network, under a prefix, looks like a generator that is supported.
     """
 
     words: str
     every: tuple[str, ...]
     absent: tuple[str, ...] = ()
     counted: str = ""
+    familiar: bool = False
 
     def fits(self, names: str) -> bool:
         """Return whether tensor names, one per line, match the signature."""
@@ -66,14 +68,38 @@ RELATIVES = (
         (r"<mapping\.embed\.bias$",),
     ),
     Signature(
-        "a StyleGAN-V generator of videos; StyleGAN-V is not supported", (r"<synthesis\.motion_encoder\.",)
+        "a StyleGAN-V generator of videos; StyleGAN-V is not supported",
+        (r"<synthesis\.motion_encoder\.",),
+        familiar=True,
     ),
     Signature(
         "a StyleGAN-T generator of images for texts; StyleGAN-T is not supported", (r"<mapping\.clip\.",)
     ),
     Signature(
-        "an EG3D generator of scenes in three dimensions; EG3D is not supported",
-        (r"<backbone\.synthesis\.b\d+\.", r"<superresolution\."),
+        "an EG3D generator of scenes in three dimensions (or a relative: PanoHead, Next3D); "
+        "EG3D is not supported",
+        (r"<backbone\.(synthesis|mapping)\.", r"<(superresolution|decoder\.net)\."),
+        familiar=True,
+    ),
+    Signature(
+        "a StyleNeRF or StyleSDF generator of scenes in three dimensions; neither is supported",
+        (r"<(synthesis\.fg_nerf|renderer\.network|synthesis\.nerf)\.",),
+        familiar=True,
+    ),
+    Signature(
+        "a SemanticStyleGAN generator, which makes pictures of parts; SemanticStyleGAN is not supported",
+        (r"<local_nets\.\d+\.", r"<render_net\."),
+        familiar=True,
+    ),
+    Signature(
+        "a StyleSwin generator of transformer blocks; StyleSwin is not supported",
+        (r"<layers\.\d+\.blocks\.\d+\.(qkv|attn\.\d+\.relative_position_bias_table)",),
+        familiar=True,
+    ),
+    Signature(
+        "a GANformer generator, with attention between several latents; GANformer is not supported",
+        (r"<synthesis\.b\d+\.conv[01_\w]*\.transformer\.",),
+        familiar=True,
     ),
     Signature("a GigaGAN network; GigaGAN is not supported", (r"<style_to_conv_modulations\.",)),
     Signature(
@@ -153,13 +179,21 @@ OTHERS = (
         (r"<down_blocks\.\d+\.", r"<time_embedding\.linear_1\."),
     ),
     Signature("the UNet of a diffusion model", (r"<input_blocks\.\d+\.\d+\.", r"<time_embed\.0\.")),
+    Signature("the UNet of a diffusion model (DDPM)", (r"<temb\.dense\.\d\.", r"<down\.\d+\.")),
+    Signature("the UNet of a diffusion model (EDM2)", (r"<emb_(fourier|noise)\.", r"<enc\.\d+x\d+_")),
+    Signature("the network of a score-based diffusion model", (r"<all_modules\.\d+\.",)),
     Signature("the UNet of a diffusion model (EDM)", (r"<map_layer0\.weight$", r"<enc\.\d+x\d+_")),
     Signature(
-        "a diffusion transformer", (r"<(double_blocks|joint_blocks|transformer_blocks)\.\d+\.|<x_embedder\.",)
+        "a diffusion transformer",
+        (r"<(double_blocks|joint_blocks|transformer_blocks)\.\d+\.|<(x|t)_embedder\.|<adaLN_modulation\.",),
     ),
     Signature(
         "an autoencoder of a diffusion model (VAE)",
         (r"<encoder\.(down_blocks|down)\.\d+\.", r"<decoder\.(up_blocks|up)\.\d+\."),
+    ),
+    Signature(
+        "the decoder of a diffusion model's autoencoder (VAE)",
+        (r"<(decoder\.)?(up_blocks\.\d+\.resnets|up\.\d+\.block)\.", r"<(decoder\.)?conv_out\."),
     ),
     Signature(
         "CLIP or a relative, which compares images with texts",
@@ -239,13 +273,23 @@ def describe(checkpoint: Checkpoint) -> str:
     parts_of: dict[str, list[str]] = {}
     for part in checkpoint.parts[:DESCRIBED]:
         parts_of.setdefault(describe_part(part), []).append(part.name)
+    notes = "".join(f"; {note}" for note in checkpoint.notes)
     if len(parts_of) == 1:
-        return next(iter(parts_of))
+        return next(iter(parts_of)) + notes
     kinds = islice(parts_of.items(), 5)
-    return "; ".join(
-        f"its part{'s' * (len(names) > 1)} {listed(name or 'without a name' for name in names)}: {words}"
-        for words, names in kinds
+    return (
+        "; ".join(
+            f"its part{'s' * (len(names) > 1)} {listed(name or 'without a name' for name in names)}: {words}"
+            for words, names in kinds
+        )
+        + notes
     )
+
+
+def out_of_reach(part: Part) -> Signature | None:
+    """Return the family of a part that is not supported although a piece of it looks like one that is."""
+    names = _names(part)
+    return next((known for known in RELATIVES if known.familiar and known.fits(names)), None)
 
 
 def describe_part(part: Part) -> str:
@@ -261,7 +305,8 @@ def describe_part(part: Part) -> str:
     names = _names(part)
     for signature in RELATIVES:
         if signature.fits(names):
-            return f"it seems to be {signature.words}"
+            own = _own_class() if "supported" in signature.words else ""
+            return f"it seems to be {signature.words}{own}"
     families = mixture(part)
     if len(families) > 1:
         return f"it mixes tensors of several generators: {', '.join(families[:-1])} and {families[-1]}"
@@ -271,15 +316,20 @@ def describe_part(part: Part) -> str:
         if signature.fits(names):
             return f"it seems to be {signature.describe(part.shapes)}{_places(signature, part.shapes)}"
     kind = f"it seems to be {PLAIN.words}: " if PLAIN.fits(names) else ""
-    known = any(info.name == MODULE for info in registry().infos("generator"))
-    hint = (
+    name = part.settings.get("class_name")
+    class_name = f"; its class is {visible(name)}" if isinstance(name, str) and name else ""
+    return kind + _examples(part) + class_name + (_own_class() if names else "")
+
+
+def _own_class() -> str:
+    """Return the way out for a network whose class the user has; empty without the plugin for it."""
+    if not any(info.name == MODULE for info in registry().infos("generator")):
+        return ""
+    return (
         "; a generator whose class you have is loaded by "
         f"`{{use: {MODULE}, with: {{target: FILE.py:CLASS, checkpoint: FILE, latent: {{size: N}}}}}}` "
         "(docs/own-model.md)"
-        if known and names
-        else ""
     )
-    return kind + _examples(part) + hint
 
 
 def mixture(part: Part) -> list[str]:

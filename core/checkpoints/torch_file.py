@@ -15,7 +15,7 @@ from .archive import member
 from .limits import Budget, Damaged, Refused
 from .pickles.arrays import Storage, dtype_of
 from .pickles.names import Allowed
-from .pickles.unpickler import Unpickler
+from .pickles.unpickler import Name, Unpickler
 
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a legacy file
 
@@ -39,7 +39,7 @@ def read_archive(archive: zipfile.ZipFile, budget: Budget) -> Any:
         return storage.known_as(dtype, count)
 
     return Unpickler(
-        memoryview(member(archive, pickles[0], budget)), Allowed(budget), budget, load_storage
+        memoryview(member(archive, pickles[0], budget)), Allowed(budget, foreign=True), budget, load_storage
     ).run()
 
 
@@ -57,6 +57,17 @@ def parse_storage_id(key: Any) -> tuple[Any, str, int]:
     return dtype_of(kind), name, count
 
 
+def _names_class(key: Any) -> bool:
+    """Return whether a persistent id is that of a module's class; its source, in the id, stays text."""
+    return (
+        isinstance(key, tuple)
+        and len(key) == 4
+        and isinstance(key[0], str)
+        and key[0] == "module"
+        and isinstance(key[1], Name)
+    )
+
+
 def read_legacy(
     data: memoryview, budget: Budget, position: int = 0, allowed: Callable[[], Any] | None = None
 ) -> Any:
@@ -71,6 +82,8 @@ def read_legacy(
     storages: dict[str, Storage] = {}
 
     def load_storage(key: Any) -> Any:
+        if _names_class(key):
+            return key[1]
         dtype, name, count = parse_storage_id(key)
         if name not in storages:
             storages[name] = Storage(dtype, count, budget)
@@ -82,7 +95,9 @@ def read_legacy(
             raise Damaged("a view of a tensor's numbers that makes no sense")
         return storage.part(view[1], view[2])
 
-    unpickler = Unpickler(data, allowed() if allowed else Allowed(budget), budget, load_storage, position)
+    unpickler = Unpickler(
+        data, allowed() if allowed else Allowed(budget, foreign=True), budget, load_storage, position
+    )
     if not is_magic(unpickler.run()):
         raise Damaged("its pickle is not a torch file")
     unpickler.run()  # the version
@@ -116,9 +131,9 @@ def read_pickle(data: memoryview, budget: Budget, *, objects: bool = False) -> t
     def payload(inner: Any) -> Any:
         if not isinstance(inner, bytes | memoryview):
             raise Damaged("a tensor without numbers")
-        return read_legacy(memoryview(inner), budget, allowed=lambda: Allowed(budget))
+        return read_legacy(memoryview(inner), budget, allowed=lambda: Allowed(budget, foreign=True))
 
-    unpickler = Unpickler(data, Allowed(budget, payload, objects=objects), budget)
+    unpickler = Unpickler(data, Allowed(budget, payload, objects=objects, foreign=not objects), budget)
     content = unpickler.run()
     if is_magic(content):
         return read_legacy(data, budget), "torch legacy"

@@ -20,7 +20,6 @@ from ..messages import listed
 from ..randomness import Stream
 from ..runs.prepare import Prepared
 from ..storage.disk import file_hash
-from ..storage.json_values import JsonObject
 from .request import MOST, EditRequest, parse_numbers
 
 SPACES = ("codes", "w", "z")
@@ -41,7 +40,7 @@ class DrawnSamples:
     indices: tuple[int, ...]
     seed: int
 
-    def as_data(self) -> JsonObject:
+    def as_data(self) -> dict[str, Any]:
         """Return the entry of manipulate.json."""
         return {"from": self.kind, "indices": list(self.indices), "seed": self.seed}
 
@@ -55,7 +54,7 @@ class CodesFile:
     kind: str
     count: int
 
-    def as_data(self) -> JsonObject:
+    def as_data(self) -> dict[str, Any]:
         """Return the entry of manipulate.json."""
         return {"from": "file", **asdict(self)}
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import ganstrata
 import pytest
-from ganstrata.core.runs.run import Run
-from ganstrata.core.runs.stages import STAGES
+from ganstrata.core.runs.run import STAGES, Run
 
 
 def test_stages_one_by_one_make_the_same_run(

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..limits import DEPTH, LENGTH, Budget, Damaged
 from .arrays import Array
 from .names import NETWORKS, PERSISTENT
-from .unpickler import Name, Record
+from .unpickler import Foreign, Name, Record
 
 TEXT = 100_000  # characters of a setting, at most
 
@@ -56,6 +56,31 @@ def network(value: Record, budget: Budget) -> tuple[dict[str, Tensor], dict[str,
     if is_tensorflow(value):
         return _tensorflow(value, budget)
     return _state_dict(value, budget), _constructor(value, budget)
+
+
+def foreign_class(value: Record, budget: Budget) -> str:
+    """Return a class of a network that is not known here, so that nobody knows what it does; or "".
+
+    Only the modules and their tensors count: what else hangs on a network is not needed.
+    """
+    pending: list[tuple[Any, int]] = [(value, 0)]
+    while pending:
+        record, depth = pending.pop()
+        budget.step()
+        if not isinstance(record, Record):
+            continue
+        if isinstance(record.name, Foreign):
+            return record.name.full
+        if depth > DEPTH:
+            raise Damaged("its modules are nested without end")
+        if not isinstance(record.state, dict):
+            continue
+        for kind in ("_parameters", "_buffers", "_modules"):
+            held = record.state.get(kind)
+            if isinstance(held, dict):
+                budget.step(len(held))
+                pending.extend((item, depth + 1) for item in held.values() if isinstance(item, Record))
+    return ""
 
 
 def as_tensor(value: Any) -> Tensor | None:
@@ -189,7 +214,8 @@ def _plain(value: Any, depth: int, budget: Budget) -> Any:
     if isinstance(value, Record):
         value = (
             value.state
-            if value.entries is None and value.name.last in ("Namespace", "SimpleNamespace")
+            if value.entries is None
+            and (value.name.last in ("Namespace", "SimpleNamespace") or isinstance(value.name, Foreign))
             else value.entries
         )
     if isinstance(value, Array) and isinstance(value.values, np.ndarray) and value.values.size <= DEPTH:

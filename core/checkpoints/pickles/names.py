@@ -1,11 +1,14 @@
 """List the names that a pickle may use, and what replaces each: a function of ganstrata, or a record.
 
-Nothing is ever imported from the module that a name points to. A file that uses any other name is refused.
+Nothing is ever imported from the module that a name points to. A name of Python's own library, of torch or
+of numpy that is not listed refuses the file: no checkpoint has it, and a trap may. A name of any other
+package is recorded as foreign. What is made of it is inert, and a network that needs it is not read.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -13,7 +16,7 @@ from typing import Any
 from ...messages import visible
 from ..limits import Budget, Damaged, Refused
 from . import arrays
-from .unpickler import LINE, Function, Name, Record
+from .unpickler import LINE, Foreign, Function, Name, Record
 
 NETWORKS = ("dnnlib.tflib.network.Network", "tfutil.Network")  # NVIDIA's networks in TensorFlow
 PERSISTENT = "torch_utils.persistence"  # name of the records of NVIDIA's networks in PyTorch
@@ -54,10 +57,29 @@ RECORDED = {
 PACKAGES = re.compile(
     r"(torch\.nn\.(modules|utils|parallel|init|functional)|torch\.optim|numpy\.random|pathlib"
     r"|training|torch_utils|R3GAN|pg_modules|feature_networks|timm"  # networks of NVIDIA, R3GAN, StyleGAN-XL
-    r"|mmcv|mmengine|mmgen|mmagic|addict|easydict|omegaconf"
-    r"|lightning|lightning_fabric|pytorch_lightning)\.[\w.]+"
+    r"|mmcv|mmengine|mmgen|mmagic|addict|easydict|omegaconf|lightning|lightning_fabric|pytorch_lightning)\.[\w.]+"
     r"|numpy\.(bool|float|int|uint)\d*_?"
 )
+# Of Python's own library, what networks of many packages are stored with: enumerations, partial arguments.
+HARMLESS = re.compile(
+    r"(abc|collections|datetime|decimal|enum|fractions|itertools|typing|uuid)\.[A-Za-z_]\w*"
+    r"|functools\.partial|logging\.(getLogger|Logger)|random\.Random|re\._compile"
+    r"|builtins\.(type|property|staticmethod|classmethod|super|[A-Z]\w*(Error|Exception|Warning))"
+)
+# Of torch, what networks hold beside modules: functions, distributions, loaders, scalers, compiled modules.
+TORCH = re.compile(
+    r"torch\.(distributions|utils\.(data|hooks)|cuda\.amp|amp|autograd|_C\._nn|ao\.nn)\.[\w.]+"
+    r"|torch\._dynamo\.eval_frame\.OptimizedModule"
+    r"|torch\.(relu|tanh|sigmoid|softmax|sin|cos|exp|log|sqrt|abs|clamp|mean|sum|add|mul|cat|matmul|flatten)"
+)
+# Modules whose names refuse a file: Python's own, in any version and on any system, and installers'.
+RESERVED = {
+    *sys.stdlib_module_names,
+    "torch",
+    "numpy",
+    *("asyncore", "commands", "cPickle", "distutils", "imp", "pip", "pkg_resources", "popen2", "setuptools"),
+    *("smtpd", "urllib2", "urllib3"),
+} - {"__main__"}
 OLD = (  # former prefixes of names, and their present forms
     ("__builtin__.", "builtins."),
     ("copy_reg.", "copyreg."),
@@ -91,18 +113,20 @@ def _persistent(meta: Any = None, *_: Any) -> Record:
 
 
 def _member(of: Any, name: Any) -> Name:
-    """Stand in for getattr, which only the logs of mmengine need, for mmengine's own methods.
+    """Stand in for getattr, which the logs of mmengine need, and what is foreign and inert anyway.
 
     Raises:
         Refused: anything else is accessed.
     """
+    owner = of.name if isinstance(of, Record) else of
+    inert = isinstance(owner, Foreign)
     if (
-        isinstance(of, Name)
-        and of.full.startswith("mmengine.")
+        isinstance(owner, Name)
+        and (inert or (owner is of and owner.full.startswith("mmengine.")))
         and isinstance(name, str)
-        and len(of.full) + len(name) < LINE
+        and len(owner.full) + len(name) < LINE
     ):
-        return Name(f"{of.full}.{name}")
+        return (Foreign if inert else Name)(f"{owner.full}.{name}")
     raise Refused(forbidden("builtins.getattr"))
 
 
@@ -114,6 +138,16 @@ def forbidden(full: str) -> str:
     )
 
 
+def is_foreign(full: str) -> bool:
+    """Return whether a name may be that of a class or function of somebody's package.
+
+    >>> is_foreign("timm.models.vit.Block"), is_foreign("os.system"), is_foreign("a.b\\x1b[2J")
+    (True, False, False)
+    """
+    words = full.split(".")
+    return words[0] not in RESERVED and len(words) > 1 and all(word.isidentifier() for word in words)
+
+
 class Allowed:
     """Represent the list of allowed names while one file is read.
 
@@ -121,12 +155,19 @@ class Allowed:
         budget: budget of the file.
         payload: reads a torch file inside the pickle; None if there may be none.
         objects: whether an array may hold a Python object.
+        foreign: whether names of packages that are not known here are recorded; else they refuse the file.
     """
 
     def __init__(
-        self, budget: Budget, payload: Callable[[Any], Any] | None = None, *, objects: bool = False
+        self,
+        budget: Budget,
+        payload: Callable[[Any], Any] | None = None,
+        *,
+        objects: bool = False,
+        foreign: bool = False,
     ) -> None:
         self._budget = budget
+        self._foreign = foreign
         self._known: dict[str, Name] = {}
         self._tensors: Mapping[str, Callable[..., Any]] = {
             "torch._utils._rebuild_tensor": arrays.tensor,
@@ -156,6 +197,7 @@ class Allowed:
             "numpy._core.multiarray.scalar": partial(arrays.scalar, budget),
             "numpy._core.multiarray._reconstruct": lambda *_: arrays.Array(budget, objects=objects),
             "numpy._core.numeric._frombuffer": self._from_buffer,
+            "dill._dill._create_array": self._array_of_dill,
         }
         if payload is not None:
             self._functions["torch.storage._load_from_bytes"] = payload
@@ -174,8 +216,11 @@ class Allowed:
                     new = replacement + new.removeprefix(old)
             if new in self._functions:
                 entry = Function(new, self._functions[new])
-            elif new in RECORDED or PACKAGES.fullmatch(new):
+            elif any(pattern.fullmatch(new) for pattern in (PACKAGES, HARMLESS, TORCH)) or new in RECORDED:
                 entry = Name(new)
+            elif self._foreign and is_foreign(new):
+                entry = Foreign(new)
+                self._budget.foreign[new] = None
             else:
                 raise Refused(forbidden(visible(full)))
             self._known[full] = entry
@@ -213,6 +258,19 @@ class Allowed:
         if not isinstance(kind, Name):
             raise Damaged("an object without a class")
         return kind.make() if isinstance(kind, Function) else Record(kind)
+
+    def _array_of_dill(self, function: Any, args: Any, state: Any, *_: Any) -> arrays.Array:
+        """Stand in for dill's _create_array, which makes a numpy array as numpy's own pickles do."""
+        if (
+            not isinstance(function, Function)
+            or function.full != "numpy._core.multiarray._reconstruct"
+            or not isinstance(args, tuple)
+        ):
+            raise Damaged("an array of dill's that is not made by a function of numpy")
+        self._budget.step(len(args))
+        array: arrays.Array = function.make(*args)
+        array.build(state)
+        return array
 
     def _from_buffer(self, data: Any, dtype: Any, shape: Any, order: Any = "C", *_: Any) -> arrays.Array:
         array = arrays.Array(self._budget)

@@ -197,7 +197,7 @@ def _call(unpickler: Unpickler) -> None:
 @_on("\x92")
 def _call_with_keywords(unpickler: Unpickler) -> None:
     keywords, args, callee = unpickler.stack.pop(), unpickler.stack.pop(), unpickler.stack.pop()
-    if keywords:
+    if keywords and not unpickler.is_inert(callee):
         raise Refused("its pickle calls with keywords, which no checkpoint does")
     unpickler.stack.append(unpickler.make(callee, args))
 

@@ -44,6 +44,15 @@ class Function(Name):
     make: Callable[..., Any]
 
 
+@dataclass(frozen=True)
+class Foreign(Name):
+    """Represent a name of a package that is not known here; what is made of it is inert.
+
+    Nothing of it is imported or run. It is recorded because a file may hold such objects beside its
+    generator: a discriminator, an optimiser, a program's arguments.
+    """
+
+
 @dataclass(eq=False, slots=True)
 class Record:
     """Record the data from which a pickle would make an object of some class.
@@ -72,8 +81,13 @@ class Names(Protocol):
         """Return what replaces `module.name`; raise Refused if it is not allowed."""
 
 
-def unpersistent(_: Any) -> Any:
+def unpersistent(key: Any) -> Any:
     """Refuse a persistent id: only torch files keep objects outside the pickle."""
+    if isinstance(key, tuple) and key and isinstance(key[0], str) and key[0] == "storage":
+        raise Refused(
+            "it is the index without the tensors, the data.pkl of an unpacked torch file: "
+            "give the .pt (or .pth, .ckpt) file that it was unpacked from"
+        )
     raise Refused("its pickle asks for objects that are not in it")
 
 
@@ -192,7 +206,14 @@ class Unpickler:
             return callee.make(*args)
         if isinstance(callee, Name):
             return Record(callee, tuple(args))
+        if isinstance(callee, Record) and self.is_inert(callee):
+            return Record(callee.name)  # dill makes classes, and objects of them; the call is not kept
         raise Refused(f"its pickle calls something that it has made itself, {shown(callee)}")
+
+    @staticmethod
+    def is_inert(callee: Any) -> bool:
+        """Return whether a call makes nothing but a record of a package that is not known here."""
+        return isinstance(callee.name if isinstance(callee, Record) else callee, Foreign)
 
     def set_items(self, target: Any, pairs: list[Any]) -> None:
         """Put keys and values into a dictionary.

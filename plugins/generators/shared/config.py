@@ -62,9 +62,9 @@ class TruncationConfig(ClassConfig):
 
     truncation_psi: float = Field(
         default=1.0,
-        ge=0.0,
-        le=1.0,
-        description="factor of the distance of w from its mean; 1 does not truncate",
+        allow_inf_nan=False,
+        description="factor of the distance of w from its mean, any number; 1 does not truncate, below 0 "
+        "gives the opposite of each picture",
     )
     truncation_layers: int | None = Field(
         default=None, ge=0, description="number of truncated layers, from the first; default all"

@@ -9,12 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from torch import Tensor
 
 from ....core.errors import CheckpointError
 
 MAX_TENSORS = 10_000  # of one network; the largest published ones have about 1,000
+SLOTS = 2  # numbers in a name that are varied to find how a layout spells it
+SMALL = 20  # numbers below this are tried, beside those that occur
+TRIES = 6_000  # names that are tried
+# Note of rules for the psi that GenForce's programs store for each layer.
+TRUNCATION = "the file stores a truncation ({name}), which is not applied: truncation_psi of the config is"
 Shapes = Mapping[str, tuple[int, ...]]
 Change = Callable[[Tensor], Tensor]
 Naming = Callable[[re.Match[str]], str | None]
@@ -125,6 +131,36 @@ class Layout:
             note.replace("{n}", str(len(names))).replace("{name}", names[0]) for note, names in noted.items()
         )
         return Translated(result, origin, tuple(unknown), tuple(notes))
+
+    def spelled(self, names: Iterable[str], stored: Iterable[str]) -> dict[str, str]:
+        """Return, for names used here, the names under which this layout stores their tensors.
+
+        Rules cannot be read backwards. So the names that a file has are tried with other numbers, until a
+        rule gives a wanted name; names that are found in no way are left out.
+
+        Args:
+            names: those wanted, of a network of this layout.
+            stored: names in the file.
+        """
+        wanted, found, tries = set(names), dict[str, str](), 0
+        stored = list(stored)[:MAX_TENSORS]
+        numbers = dict.fromkeys(number for name in stored for number in re.findall(r"\d+", name))
+        small = [str(i) for i in range(SMALL)]
+        for template in dict.fromkeys(re.sub(r"\d+", "#", name) for name in stored):
+            pieces = template.split("#")
+            values = (*numbers, *(number for number in small if number not in numbers))
+            for combination in product(values, repeat=len(pieces) - 1):
+                tries += 1
+                if tries > TRIES or len(pieces) > SLOTS + 1 or not wanted:
+                    break
+                candidate = pieces[0] + "".join(
+                    number + piece for number, piece in zip(combination, pieces[1:], strict=True)
+                )
+                name = next((name for known, name in (r.apply(candidate) for r in self.rules) if known), None)
+                if name in wanted:
+                    wanted.discard(name)
+                    found[name] = candidate
+        return found
 
     def _changed(self, stored: str, tensor: Tensor, change: Change) -> Tensor:
         try:

@@ -17,6 +17,7 @@ from ....core.messages import shown
 from .layouts import Layout, Translated
 
 MAX_RESOLUTION = 2**14  # pixels
+SPELLED = 50  # missing tensors whose names in the file are looked for
 N = TypeVar("N", bound=nn.Module)
 
 
@@ -132,7 +133,7 @@ def describe_checkpoint(
         latent_size=architecture.z_dim,
         code_size=code_size,
         tensors=tensors,
-        missing=misfits.missing,
+        missing=_spelled(layout, misfits.missing, translated),
         superfluous=(*translated.unknown, *misfits.superfluous),
         misshapen=misfits.misshapen,
         classes=architecture.classes,
@@ -140,6 +141,16 @@ def describe_checkpoint(
         width=width,
         channels=channels,
         assumptions=(*translated.assumptions, *assumptions),
+    )
+
+
+def _spelled(layout: Layout, missing: Sequence[str], translated: Translated) -> tuple[str, ...]:
+    """Return the names of missing tensors as the file would spell them, beside the plugin's."""
+    if not missing:
+        return ()
+    spelled = layout.spelled(missing[:SPELLED], [*translated.origin.values(), *translated.unknown])
+    return tuple(
+        f"{spelled[name]} (here {name})" if spelled.get(name, name) != name else name for name in missing
     )
 
 

@@ -17,6 +17,8 @@ MEAN_SAMPLES = 10_000  # z over which w is averaged if a file stores no mean w
 def scale(layers: int, psi: float, truncated: int | None) -> NDArray[np.float32]:
     """Return the factors psi (L,): `psi` on the first `truncated` layers (all if None), 1 on the others.
 
+    psi may be any number: above 1 it exaggerates, below 0 it gives the code opposite to the mean.
+
     >>> scale(4, 0.5, 2).tolist()
     [0.5, 0.5, 1.0, 1.0]
     """
@@ -41,10 +43,10 @@ def truncate(w: Tensor, mean: Tensor, scales: NDArray[np.float32]) -> Tensor:
 def describe(scales: NDArray[np.float32]) -> str:
     """Describe the truncation for the model card.
 
-    >>> describe(scale(4, 0.5, 2)), describe(scale(4, 1.0, None))
-    ('psi 0.5 on layers 0-1', 'none')
+    >>> describe(scale(4, 0.5, 2)), describe(scale(4, 1.0, None)), describe(scale(4, 1.3, None))
+    ('psi 0.5 on layers 0-1', 'none', 'psi 1.3 on layers 0-3')
     """
-    truncated = np.flatnonzero(scales < 1.0)
+    truncated = np.flatnonzero(scales != 1.0)
     return f"psi {scales[0]:g} on layers 0-{truncated[-1]}" if len(truncated) else "none"
 
 

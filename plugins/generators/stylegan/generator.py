@@ -158,7 +158,7 @@ class StyleGAN(Generator):
         size = self.architecture.code_size
         if stored is not None:
             return stored.repeat(size // stored.shape[0])
-        if not (self._scale < 1.0).any():
+        if not (self._scale != 1.0).any():
             return torch.zeros(size, device=self.device)
         with torch.no_grad():
             z = torch.from_numpy(

@@ -13,7 +13,7 @@ import re
 
 from torch import Tensor
 
-from ..shared.layouts import Layout, Naming, Rule
+from ..shared.layouts import TRUNCATION, Layout, Naming, Rule
 
 FUSED_FROM = 128  # resolution from which upsampling is fused, unless the file stores another
 SIZES = tuple(2**i for i in range(3, 13))
@@ -77,8 +77,7 @@ OWN = Layout(
     rules=(
         Rule(r"(mapping\.(?:layers\.\d+\.(?:weight|bias)|labels|w_avg))", r"\1"),
         Rule(
-            r"(synthesis\.layers\.\d+"
-            r"\.(?:weight|bias|noise_strength|noise_const|affine\.weight|affine\.bias))",
+            r"(synthesis\.layers\.\d+\.(?:weight|bias|noise_strength|noise_const|affine\.weight|affine\.bias))",
             r"\1",
         ),
         Rule(r"(synthesis\.(?:const|output\.(?:weight|bias)))", r"\1"),
@@ -97,7 +96,7 @@ HIGAN = Layout(
         Rule(r"mapping\.dense(\d+)\.wscale\.bias", r"mapping.layers.\1.bias"),
         Rule(r"mapping\.label_weight", "mapping.labels"),
         Rule(r"truncation\.w_avg", "mapping.w_avg", _mean),
-        Rule(r"truncation\.truncation", None),  # psi of each layer, which the config sets
+        Rule(r"truncation\.truncation", None, note=TRUNCATION),
         Rule(r"synthesis\.lod", "lod"),
         Rule(r"synthesis\.layer0\.(?:const|first_layer)", "synthesis.const", _single),
         Rule(r"synthesis\.layer(\d+)\.conv\.weight", r"synthesis.layers.\1.weight"),

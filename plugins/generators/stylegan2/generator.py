@@ -183,7 +183,7 @@ class StyleGAN2(Generator):
         """
         if self.architecture.means:
             return self.network.mapping.w_avg
-        if not (self._scale < 1.0).any():
+        if not (self._scale != 1.0).any():
             return torch.zeros(self.architecture.w_dim, device=self.device)
         with torch.no_grad():
             z = torch.from_numpy(

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from ..shared.layouts import Change, Layout, Naming, Rule
+from ..shared.layouts import TRUNCATION, Change, Layout, Naming, Rule
 
 MAX_BLOCKS = 13  # of a StyleGAN2 with pictures of at most 2^14 pixels
 
@@ -103,7 +103,7 @@ def _genforce(
         Rule(r"mapping\.label_weight", "mapping.label_weight"),
         Rule(r"mapping\.LabelEmbed\.(weight|bias)", r"mapping.embed.\1"),
         Rule(r"truncation\.w_avg", "mapping.w_avg"),
-        Rule(r"truncation\.truncation", None),
+        Rule(r"truncation\.truncation", None, note=TRUNCATION),
         Rule(r"synthesis\.early_layer\.const", "synthesis.b4.const", _first),
         Rule(r"synthesis\.layer(\d?[13579])\.weight", _numbered("weight"), up),
         Rule(layer + "weight", _numbered("weight"), flat),
@@ -245,9 +245,9 @@ def _by_rank(names: Iterable[str]) -> dict[str, str]:
     if usual or len(set(first)) != 1 or len(sizes) > MAX_BLOCKS:
         return {}
     blocks = [first[0], *sorted(sizes - {first[0]})]
-    square_sizes = {size: 4 << i for i, size in enumerate(blocks)}
+    sides = {size: 4 << i for i, size in enumerate(blocks)}
     return {
-        name: "{0}{1}x{1}/{2}".format(match[1] or "", square_sizes[int(match[2]), int(match[3])], match[4])
+        name: "{0}{1}x{1}/{2}".format(match[1] or "", sides[int(match[2]), int(match[3])], match[4])
         for name, match in scopes.items()
     }
 

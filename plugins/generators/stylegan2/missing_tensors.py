@@ -51,24 +51,39 @@ def fill_missing(
 
 
 def tell_missing(stored: Mapping[str, Tensor], added: Mapping[str, Tensor], means: int) -> list[str]:
-    """Return sentences on the tensors that a file does not store.
+    """Return sentences on the tensors that a file does not store, and on filters that are not the usual one.
 
     Args:
         stored: tensors of the file, by the names used here.
         added: those that fill_missing() added.
         means: number of mean w that the network has.
     """
-    sentences = []
+    told = []
     noises = sum(name.endswith(".noise_const") for name in added)
     if noises and any(name.endswith(".noise_strength") for name in stored):
-        sentences.append(
-            f"the file stores no fixed noise: that of {noises} layers is drawn from a fixed seed"
-        )
+        told.append(f"the file stores no fixed noise: that of {noises} layers is drawn from a fixed seed")
     elif noises:
-        sentences.append("the file stores neither noise nor its strength: no noise is added")
+        told.append("the file stores neither noise nor its strength: no noise is added")
+    filters = [tensor for name, tensor in {**added, **stored}.items() if name.endswith(".resample_filter")]
+    unusual = sum(not _is_usual(kernel) for kernel in filters)
+    if unusual:
+        told.append(
+            f"{unusual} of {len(filters)} low-pass filters are not the usual [1, 3, 3, 1]: "
+            "those of the file are used"
+        )
     if not means:
-        sentences.append("the file stores no mean w: truncation uses the mean w of fixed z")
-    return sentences
+        told.append("the file stores no mean w: truncation uses the mean w of fixed z")
+    return told
+
+
+def _is_usual(kernel: Tensor) -> bool:
+    """Return whether a stored filter is [1, 3, 3, 1] along both axes, to half precision."""
+    usual = fir_kernel()
+    return (
+        kernel.shape == usual.shape
+        and not kernel.is_complex()
+        and torch.allclose(kernel.float(), usual, atol=1e-3)
+    )
 
 
 def _draw_noise(shape: tuple[int, ...], part: int) -> Tensor:

@@ -51,8 +51,12 @@ class _Smooth(torch.autograd.Function):
 
 
 def smooth(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
-    """Filter every channel of x (N, C, H, W) with a square, symmetric kernel."""
-    return _Smooth.apply(x, kernel, padding)  # type: ignore[no-untyped-call, no-any-return]
+    """Convolve every channel of x (N, C, H, W) with a square kernel.
+
+    It is a convolution, as in NVIDIA's and rosinality's upfirdn2d, where conv2d computes a correlation: a
+    kernel that is not symmetric is turned by 180 degrees.
+    """
+    return _Smooth.apply(x, kernel.flip(0, 1), padding)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def upsample_rgb(rgb: Tensor, kernel: Tensor) -> Tensor:

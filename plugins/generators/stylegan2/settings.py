@@ -55,14 +55,10 @@ def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
     network = settings.get("network")
     multiplier = next(_values(settings, _LR_MULTIPLIER), 0.01)
     taps = next(_values(settings, _TAPS), TAPS)
-    if (
-        not isinstance(taps, list | tuple)
-        or not all(_is_positive(tap) for tap in taps)
-        or list(taps) != list(taps)[::-1]
-    ):
+    if not isinstance(taps, list | tuple) or not all(_is_real(tap) for tap in taps) or not sum(taps):
         raise CheckpointError(
             f"this StyleGAN2 has the low-pass filter {shown(taps)}; "
-            "only symmetric filters, such as [1, 3, 3, 1], are supported"
+            "expected a list of numbers whose sum is not 0, such as [1, 3, 3, 1]"
         )
     return StoredSettings(
         clamp=next((_number("conv_clamp", value) for value in _values(settings, _CLAMP)), None),
@@ -81,8 +77,12 @@ def _values(settings: Mapping[str, Any], places: tuple[tuple[str, str], ...]) ->
             yield value
 
 
+def _is_real(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
 def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0.0 < value < float("inf")
+    return _is_real(value) and value > 0.0  # type: ignore[operator]
 
 
 def _number(setting: str, value: Any) -> float:

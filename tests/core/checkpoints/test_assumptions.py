@@ -29,7 +29,14 @@ def rosinality(path: Path, *, noises: bool = True) -> Path:
     state = small_state("rosinality", means=0)
     if not noises:
         state = {name: tensor for name, tensor in state.items() if not name.startswith("noises.")}
-    torch.save({"g": state, "d": {"final_linear.0.weight": torch.zeros(2)}, "g_ema": state}, path)
+    torch.save(
+        {
+            "g": {name: tensor + 1 for name, tensor in state.items()},
+            "d": {"final_linear.0.weight": torch.zeros(2)},
+            "g_ema": state,
+        },
+        path,
+    )
     return path
 
 

@@ -63,13 +63,13 @@ def hostile(marker: Path) -> dict[str, tuple[Any, str]]:
         "eval": (calling(eval, f"__import__('os').mkdir({str(marker)!r})"), "builtins.eval"),
         "exec": (calling(exec, command), "builtins.exec"),
         "getattr": (calling(getattr, Path, "mkdir"), "builtins.getattr"),
-        "partial": (functools.partial(os.mkdir, str(marker)), "functools.partial"),
+        "partial": (functools.partial(os.mkdir, str(marker)), f"{os.mkdir.__module__}.mkdir"),
         "open": (
             calling(open, str(marker), "w"),
             f"{open.__module__}.open",
         ),  # io until Python 3.11, _io since
         "import": (calling(builtins.__import__, "os"), "builtins.__import__"),
-        "chain": (calling(calling, mkdir), f"{__name__}.calling"),
+        "chain": (calling(calling, mkdir), f"{os.mkdir.__module__}.mkdir"),
         "load": (calling(pickle.loads, pickle.dumps(mkdir)), "_pickle.loads"),
         "torch.load": (calling(torch.load, io.BytesIO(b"")), "torch.serialization.load"),
         "hub": (calling(torch.hub.load, "a/b", "c"), "torch.hub.load"),

@@ -44,6 +44,21 @@ KNOWN = {
         "superresolution.block0.conv0.weight",
         "decoder.net.0.weight",
     ),
+    "a SemanticStyleGAN generator": (
+        "local_nets.0.0.weight",
+        "render_net.convs.0.conv.weight",
+        "style.1.weight",
+    ),
+    "a StyleSwin generator": ("layers.0.blocks.0.qkv.weight", "style.1.weight", "input.input"),
+    "a GANformer generator": ("synthesis.b4.const", "synthesis.b4.conv1.transformer.to_queries.weight"),
+    "a StyleNeRF or StyleSDF generator": ("synthesis.fg_nerf.fc.weight", "synthesis.b32.conv0.weight"),
+    "the UNet of a diffusion model (DDPM)": ("temb.dense.0.weight", "down.0.block.0.conv1.weight"),
+    "the UNet of a diffusion model (EDM2)": ("emb_fourier.freqs", "enc.64x64_conv.weight"),
+    "the network of a score-based diffusion model": ("all_modules.0.weight", "all_modules.1.bias"),
+    "the decoder of a diffusion model's autoencoder": (
+        "decoder.up.0.block.0.conv1.weight",
+        "decoder.conv_out.bias",
+    ),
     "a GigaGAN network": ("style_to_conv_modulations.weight", "init_conv.weights"),
     "a discriminator of StyleGAN2 or StyleGAN3": ("b64.fromrgb.weight", "b64.conv0.weight", "b4.out.weight"),
     "a discriminator of StyleGAN2 (rosinality's": (

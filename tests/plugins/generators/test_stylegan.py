@@ -86,7 +86,8 @@ def test_truncation_pulls_towards_the_mean_and_scales_steps(path: Path, small: G
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("truncation_psi", 1.5), ("truncation_layers", -1), ("noise", "random"), ("lod", 1)]
+    ("option", "value"),
+    [("truncation_psi", float("nan")), ("truncation_layers", -1), ("noise", "random"), ("lod", 1)],
 )
 def test_options_out_of_range_are_refused(option: str, value: object, path: Path) -> None:
     with pytest.raises(ConfigError, match=option):

@@ -207,6 +207,16 @@ def test_truncation_pulls_towards_the_mean_and_scales_steps() -> None:
     assert torch.equal(load(truncation_psi=0.0).broadcast(w)[0], load(truncation_psi=0.0).broadcast(w)[3])
 
 
+@pytest.mark.parametrize("psi", [-0.5, 1.3])
+def test_psi_is_any_number_as_in_nvidias_programs(psi: float) -> None:
+    """Below 0 it gives the opposite of a picture (Karras et al. 2019, figure 8), above 1 more of it."""
+    generator, mean = load(truncation_psi=psi), load_file(UNCONDITIONAL)["mapping.w_avg"]
+    w = generator.map(generator.sample(4, 0, 0, Stream.PROBING).z)
+    wanted = (mean + psi * (w - mean))[:, None].expand(-1, 8, -1)
+    assert torch.allclose(generator.broadcast(w), wanted, atol=1e-5)
+    assert generator.card.truncation == f"psi {psi:g} on layers 0-7"
+
+
 def test_truncation_of_more_layers_than_there_are_is_truncation_of_all() -> None:
     assert load(truncation_psi=0.5, truncation_layers=99).card.truncation == "psi 0.5 on layers 0-7"
     assert load(truncation_psi=0.5, truncation_layers=0).card.truncation == "none"
@@ -216,8 +226,8 @@ def test_truncation_of_more_layers_than_there_are_is_truncation_of_all() -> None
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("truncation_psi", 1.5),
-        ("truncation_psi", -0.1),
+        ("truncation_psi", float("inf")),
+        ("truncation_psi", "strong"),
         ("truncation_layers", -1),
         ("noise", "random"),
         ("psi", 1),

@@ -115,9 +115,12 @@ def test_every_form_is_what_its_definition_says(
 ) -> None:
     state = random_state(kind=kind, taps=taps)
     if taps == 6:
-        row = torch.tensor([1.0, 4.0, 7.0, 7.0, 4.0, 1.0])
+        row, column = (
+            torch.tensor([1.0, 4.0, 7.0, 7.0, 4.0, 1.0]),
+            torch.tensor([1.0, 2.0, 9.0, 8.0, 3.0, 1.0]),
+        )
         state = {
-            name: torch.outer(row, row) / 24.0**2 if name.endswith("resample_filter") else t
+            name: torch.outer(column, row) / 24.0**2 if name.endswith("resample_filter") else t
             for name, t in state.items()
         }
     generator = load(tmp_path, state, clamp)
