@@ -59,13 +59,14 @@ class World:
 
     def loop(self, estimator: Callable[[], object], count: int) -> list[np.ndarray]:
         """Sort, cut and fit with plain scikit-learn, as many extremes as the learners fit."""
-        found, share = [], int(0.7 * self.extremes)
+        directions, share = [], int(0.7 * self.extremes)
         for j in range(count):
             order = np.argsort(-self.scores[:, j])
             rows = np.r_[order[:share], order[-share:]]
-            fitted = estimator().fit(self.w[rows].astype(np.float64), np.repeat([1, 0], share))  # type: ignore[attr-defined]
-            found.append(fitted.coef_[0])
-        return found
+            x, labels = self.w[rows].astype(np.float64), np.repeat([1, 0], share)
+            fitted = estimator().fit(x, labels)  # type: ignore[attr-defined]
+            directions.append(fitted.coef_[0])
+        return directions
 
     def cosine(self, normals: list[np.ndarray]) -> float:
         """Return the mean cosine, over concepts, of found and true directions."""
@@ -102,16 +103,16 @@ def compare(made: World, c: int, few: int, fewest: int, rounds: int) -> None:
         "linear_svm, solver: sklearn": lambda: again(few),
     }
     table(f"{few} boundaries", alternate(cases, rounds, warm=False), unit="per boundary", per=few)
-    found: dict[str, list[np.ndarray]] = {}
+    directions: dict[str, list[np.ndarray]] = {}
     early: dict[str, int] = {}
 
     def loop(label: str, estimator: Callable[[], object], count: int) -> None:
-        found[label] = made.loop(estimator, count)
+        directions[label] = made.loop(estimator, count)
 
     def learn(label: str) -> None:
         name, config = LEARNERS[label]
         boundaries = made.learner(name, **config)(few)
-        found[label] = [b.normal for b in boundaries]
+        directions[label] = [b.normal for b in boundaries]
         early[label] = sum(not b.facts.get("converged", True) for b in boundaries)
 
     cases = {
@@ -128,7 +129,7 @@ def compare(made: World, c: int, few: int, fewest: int, rounds: int) -> None:
         per=few,
     )
     print("\n  cosine with the true direction; how many did not converge")
-    for label, normals in found.items():
+    for label, normals in directions.items():
         stopped = f"  {early[label]} of {few}" if early.get(label) else ""
         print(f"  {label:<28} {made.cosine(normals):.3f}{stopped}")
 

@@ -81,7 +81,7 @@ class Sampled(NamedTuple):
 
 def entries(asked: Sequence[str]) -> list[Entry]:
     """Parse learners from `name` or `name:{option: value}`."""
-    found = []
+    entries = []
     for text in asked:
         use, _, written = text.partition(":")
         given = yaml.safe_load(written) if written else {}
@@ -91,8 +91,8 @@ def entries(asked: Sequence[str]) -> list[Entry]:
         shown = (
             f"{key}: {str(value).rpartition(':')[2]}" for key, value in options.items()
         )  # the name in a dotted path
-        found.append(Entry(", ".join([use, *shown]), use, options))
-    return found
+        entries.append(Entry(", ".join([use, *shown]), use, options))
+    return entries
 
 
 def registered() -> list[str]:
@@ -127,8 +127,10 @@ def sample(config: RunConfig, fresh: int) -> Sampled:
     scores = scores[:, columns]
     first, rest = (None if codes_ is None else codes_[part] for part in (slice(n), slice(n, None)))
     several = classes is not None and len(np.unique(classes[:n])) > 1
-    told = classes[:n].astype(np.int64) if classes is not None and several else None
-    return Sampled(prepared, columns, w[:n], first, scores[:n], told, spread, unit, (w[n:], rest, scores[n:]))
+    drawn_classes = classes[:n].astype(np.int64) if classes is not None and several else None
+    return Sampled(
+        prepared, columns, w[:n], first, scores[:n], drawn_classes, spread, unit, (w[n:], rest, scores[n:])
+    )
 
 
 def built(entry: Entry, sampled: Sampled) -> BoundaryLearner:
@@ -160,9 +162,11 @@ def learn(learner: BoundaryLearner, sampled: Sampled) -> Boundaries:
         {"classes": sampled.classes} if learner.within_classes and sampled.classes is not None else {}
     )
     generator, seed = sampled.prepared.generator, sampled.prepared.config.synthesis.seed
-    found = learner.learn(latents, sampled.scores, sampled.concepts, generator=generator, seed=seed, **more)
+    boundaries = learner.learn(
+        latents, sampled.scores, sampled.concepts, generator=generator, seed=seed, **more
+    )
     card = generator.card
-    for boundary in found:
+    for boundary in boundaries:
         if (
             boundary.normal.shape not in ((card.code_size,), (card.layers, card.code_size))
             or not np.isfinite(boundary.normal).all()
@@ -170,30 +174,30 @@ def learn(learner: BoundaryLearner, sampled: Sampled) -> Boundaries:
             raise DataError(
                 f"its boundary '{boundary.name}' has shape {boundary.normal.shape}, or is not finite"
             )
-    if not found:
+    if not boundaries:
         raise DataError("it found no direction")
-    by_name = {boundary.concept: boundary for boundary in found}
+    by_name = {boundary.concept: boundary for boundary in boundaries}
     if all(concept.name in by_name for concept in sampled.concepts):
         return Boundaries(by_name[concept.name] for concept in sampled.concepts)
-    return matched(found, sampled)
+    return matched(boundaries, sampled)
 
 
-def matched(found: Boundaries, sampled: Sampled) -> Boundaries:
+def matched(boundaries: Boundaries, sampled: Sampled) -> Boundaries:
     """Return, for each concept, the direction whose distances correlate best with its probing scores.
 
     Either sign is allowed. The boundary is placed so that half of the samples lie on either side.
     """
     chosen = []
-    projected = np.stack([distances(sampled.w, sampled.codes, boundary.normal) for boundary in found])
+    projected = np.stack([distances(sampled.w, sampled.codes, boundary.normal) for boundary in boundaries])
     for concept, scores in zip(sampled.concepts, sampled.scores.T, strict=True):
         known = ~np.isnan(scores)
         agreement = np.array([np.corrcoef(values[known], scores[known])[0, 1] for values in projected])
         best = int(np.nanargmax(np.abs(agreement)))
         sign = 1.0 if agreement[best] >= 0.0 else -1.0
         middle = float(np.median(sign * projected[best][known]))
-        facts = {"matched": found[best].name, "correlation": float(agreement[best])}
+        facts = {"matched": boundaries[best].name, "correlation": float(agreement[best])}
         chosen.append(
-            boundary_of(concept, sign * found[best].normal, -middle, sampled.prepared.generator, facts)
+            boundary_of(concept, sign * boundaries[best].normal, -middle, sampled.prepared.generator, facts)
         )
     return Boundaries(chosen)
 
@@ -225,8 +229,8 @@ def accuracies(boundaries: Boundaries, sampled: Sampled) -> Floats:
             np.concatenate([ends.train, ends.held_out]),
             np.concatenate([ends.train_labels, ends.held_out_labels]),
         )
-        found = accuracy(distances(w, codes, boundary.normal, boundary.offset)[there], labels)
-        rows.append(np.nan if found is None else found)
+        score = accuracy(distances(w, codes, boundary.normal, boundary.offset)[there], labels)
+        rows.append(np.nan if score is None else score)
     return np.array(rows)
 
 
@@ -235,7 +239,7 @@ def moved(sampled: Sampled, moves: Sequence[tuple[NDArray[np.float32], float]]) 
     """Return the changes in sd by each (normal, step in sd of w) on verification samples, (M, K, B)."""
     prepared, samples = sampled.prepared, sampled.prepared.config.rescoring.samples
     layers = range(prepared.generator.card.layers)
-    found = np.empty((len(moves), samples, len(sampled.columns)), dtype=np.float32)
+    changes = np.empty((len(moves), samples, len(sampled.columns)), dtype=np.float32)
     for start in range(0, samples, prepared.batch):
         latents, _, codes = prepared.draw(start, Stream.VERIFICATION)
         baseline = prepared.render(codes, latents.condition, latents.index, Stream.VERIFICATION, [layers])
@@ -244,8 +248,8 @@ def moved(sampled: Sampled, moves: Sequence[tuple[NDArray[np.float32], float]]) 
         for m, (normal, step) in enumerate(moves):
             field = edit_direction(normal, layers, prepared.generator.layer_scale)
             edited = prepared.score(baseline.edited(move(codes, field, step * sampled.spread), layers))
-            found[m, start : start + here] = (edited - scores)[:here, sampled.columns] / sampled.unit
-    return found
+            changes[m, start : start + here] = (edited - scores)[:here, sampled.columns] / sampled.unit
+    return changes
 
 
 def compare(config: RunConfig, asked: Sequence[Entry], *, fresh: int, rounds: int) -> Board:
@@ -276,12 +280,12 @@ def compare(config: RunConfig, asked: Sequence[Entry], *, fresh: int, rounds: in
     moves = [
         (boundary.normal, step) for boundaries in kept.values() for boundary in boundaries for step in around
     ]
-    found = moved(sampled, [*moves, *((normal, STEPS[-1]) for normal in chance)]).astype(np.float64)
+    measured = moved(sampled, [*moves, *((normal, STEPS[-1]) for normal in chance)]).astype(np.float64)
     changes = np.zeros((len(kept), count, len(STEPS), settings.samples, count))
-    changes[:, :, [STEPS.index(step) for step in around]] = found[: len(moves)].reshape(
+    changes[:, :, [STEPS.index(step) for step in around]] = measured[: len(moves)].reshape(
         len(kept), count, len(around), settings.samples, count
     )
-    null = found[len(moves) :]
+    null = measured[len(moves) :]
     right = np.stack([accuracies(boundaries, sampled) for boundaries in kept.values()])
     single = {
         name: values[0] for name, values in by_concept(changes, null, np.ones((1, settings.samples))).items()

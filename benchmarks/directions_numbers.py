@@ -82,8 +82,8 @@ def by_concept(changes: Floats, null: Floats, weights: Floats) -> dict[str, Floa
 def _ratio(above: Floats, below: Floats, weights: Floats) -> Floats:
     """Divide weighted sums over samples (..., K), giving (R, ...); NaN where nothing moves."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = np.moveaxis(above @ weights.T, -1, 0) / np.moveaxis(below @ weights.T, -1, 0)
-    return found
+        ratios: Floats = np.moveaxis(above @ weights.T, -1, 0) / np.moveaxis(below @ weights.T, -1, 0)
+    return ratios
 
 
 def over_concepts(values: Floats, weights: Floats) -> Floats:
@@ -109,7 +109,7 @@ def summarise(
         seed: of the resamplings.
     """
     samples, count = changes.shape[3], changes.shape[1]
-    found: dict[str, Floats] = {}
+    measures: dict[str, Floats] = {}
     for part, some, which in (
         ("value", np.ones((1, samples)), np.ones((1, count))),
         (
@@ -123,8 +123,8 @@ def summarise(
         }
         means = {name: over_concepts(values, which) for name, values in single.items()}
         means["leak"] = means["others"] / means["target"]
-        found |= {f"{part} {name}": values for name, values in means.items()}
-    return {name: estimate(found[f"value {name}"][0], found[f"drawn {name}"]) for name in means}
+        measures |= {f"{part} {name}": values for name, values in means.items()}
+    return {name: estimate(measures[f"value {name}"][0], measures[f"drawn {name}"]) for name in means}
 
 
 def q_values(changes: Floats, null: Floats) -> Floats:

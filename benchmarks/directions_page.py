@@ -105,9 +105,9 @@ class Table(NamedTuple):
         return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in self.rows), ""])
 
 
-def shown(found: Estimate, e: int) -> str:
+def shown(estimate: Estimate, e: int) -> str:
     """Return a value with its interval as text."""
-    return f"{found.value[e]:.2f} [{found.low[e]:.2f}, {found.high[e]:.2f}]".replace("-0.00", "0.00")
+    return f"{estimate.value[e]:.2f} [{estimate.low[e]:.2f}, {estimate.high[e]:.2f}]".replace("-0.00", "0.00")
 
 
 def tables(board: Board) -> list[Table]:
@@ -146,10 +146,12 @@ def tables(board: Board) -> list[Table]:
     return [first, second, third]
 
 
-def _decided(found: Estimate, e: int) -> str:
+def _decided(difference: Estimate, e: int) -> str:
     """Return a difference as text, in bold if its interval excludes 0."""
-    text = f"{found.value[e]:+.2f} [{found.low[e]:.2f}, {found.high[e]:.2f}]".replace("-0.00", "0.00")
-    return f"**{text}**" if found.low[e] > 0.0 or found.high[e] < 0.0 else text
+    text = f"{difference.value[e]:+.2f} [{difference.low[e]:.2f}, {difference.high[e]:.2f}]".replace(
+        "-0.00", "0.00"
+    )
+    return f"**{text}**" if difference.low[e] > 0.0 or difference.high[e] < 0.0 else text
 
 
 def numbers(board: Board) -> dict[str, list[list[Any]]]:
@@ -163,13 +165,13 @@ def numbers(board: Board) -> dict[str, list[list[Any]]]:
     for e in board.order:
         row = board.rows[e]
         for name in MEASURES:
-            found, apart = board.estimates[name], board.estimates[name].against(board.baseline)
-            learners.append([row.label, name, *(f"{part[e]:.6g}" for part in (*found[:3], *apart[:3]))])
+            estimate, apart = board.estimates[name], board.estimates[name].against(board.baseline)
+            learners.append([row.label, name, *(f"{part[e]:.6g}" for part in (*estimate[:3], *apart[:3]))])
         learners.append([row.label, "beat_the_null", *(f"{part:.6g}" for part in board.share(e)), "", "", ""])
         learners.append([row.label, "fit_ms_per_boundary", f"{row.milliseconds:.3f}", *[""] * 5])
         for b, concept in enumerate(board.concepts):
             facts = row.facts[b]
-            values = [f"{found[e, b]:.6g}" for found in (*board.single.values(), board.q)]
+            values = [f"{measure[e, b]:.6g}" for measure in (*board.single.values(), board.q)]
             concepts.append(
                 [
                     row.label,
@@ -207,31 +209,31 @@ def picture(board: Board) -> str:
             css="strong" if e == board.baseline else "",
         )
     for p, (name, note) in enumerate(BETTER.items()):
-        found, apart = board.estimates[name], board.estimates[name].against(board.baseline)
+        estimate, apart = board.estimates[name], board.estimates[name].against(board.baseline)
         start = left + p * (width + gap)
-        ends = np.concatenate([found.low, found.high])
+        ends = np.concatenate([estimate.low, estimate.high])
         scale = Scale(float(np.nanmin(ends)), float(np.nanmax(ends)), start, start + width, ticks=3)
         canvas.text(start, 16, MEASURES[name], css="strong")
         canvas.text(start, 32, note, css="soft")
         for tick in scale.ticks():
             canvas.line(scale(tick), top, scale(tick), bottom, "rule")
             canvas.text(scale(tick), bottom + 17, scale.show(tick), css="soft", anchor="middle")
-        middle = scale(float(found.value[board.baseline]))
+        middle = scale(float(estimate.value[board.baseline]))
         canvas.line(middle, top, middle, bottom, "axis")
         for at, e in enumerate(board.order):
-            if np.isfinite(found.value[e]):
-                y, centre = top + line * (at + 0.5), float(found.value[board.baseline])
-                canvas.line(scale(float(found.low[e])), y, scale(float(found.high[e])), y, "axis")
+            if np.isfinite(estimate.value[e]):
+                y, centre = top + line * (at + 0.5), float(estimate.value[board.baseline])
+                canvas.line(scale(float(estimate.low[e])), y, scale(float(estimate.high[e])), y, "axis")
                 if e != board.baseline:
                     canvas.whisker(
                         scale(centre + float(apart.low[e])), scale(centre + float(apart.high[e])), y
                     )
                 canvas.circle(
-                    scale(float(found.value[e])),
+                    scale(float(estimate.value[e])),
                     y,
                     4.5,
                     "f-attribute",
-                    title=f"{board.rows[e].label}: {shown(found, e)}",
+                    title=f"{board.rows[e].label}: {shown(estimate, e)}",
                 )
     return canvas.svg(
         "Effect on target, effect on others, leak and steadiness of each learner, with 95 % intervals",

@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from child import ask
+from checkpoints import FAMILIES, make
 from ganstrata.core.device import resolve_device
 from ganstrata.core.runs.malloc import keep_freed_memory
 from ganstrata.core.strata.composition import Pass, first_reader
-from making import FAMILIES, make
 from measure import arguments, machine, spread, table, turns
 from subject import LAST, PLAIN, RENDER, Call, Subject
 from switches import compiled, graphed, waited
+from worker import ask
 
 ROOMS = "rooms"
 KNOWN = (ROOMS, *FAMILIES)
@@ -43,29 +43,29 @@ def chosen(families: str) -> list[str]:
 def cases(subject: Subject, names: Sequence[str]) -> dict[str, Call]:
     """Return these ways of rendering, also in other precisions."""
     cuda = subject.device.type == "cuda"
-    found = {name: subject.case(name) for name in names}
+    cases = {name: subject.case(name) for name in names}
     for precision in ("bf16", "fp16") if cuda else ("bf16",):
-        found |= {f"{name}, {precision}": subject.case(name, precision) for name in (LAST, RENDER)}
+        cases |= {f"{name}, {precision}": subject.case(name, precision) for name in (LAST, RENDER)}
     if cuda:
-        found |= {
+        cases |= {
             f"{RENDER}{end}, CUDA graph": graphed(subject.case(RENDER, precision))
             for end, precision in (("", "fp32"), (", fp16", "fp16"))
         }
-    return found
+    return cases
 
 
 def timed(subject: Subject, calls: Mapping[str, Call], rounds: int) -> dict[str, list[float]]:
     """Return seconds of each case in every round; run as many rounds again if they vary and time allows."""
     ready = {name: waited(call, subject.device) for name, call in calls.items()}
     wall = subject.device.type == "cuda"
-    found = turns(ready, rounds, wall=wall, budget=BUDGET)
+    seconds = turns(ready, rounds, wall=wall, budget=BUDGET)
     if (
-        max(spread(values) for values in found.values()) > UNSTEADY
-        and sum(sum(values) for values in found.values()) < BUDGET / 2.0
+        max(spread(values) for values in seconds.values()) > UNSTEADY
+        and sum(sum(values) for values in seconds.values()) < BUDGET / 2.0
     ):
         more = turns(ready, rounds, wall=wall, warm=False, budget=BUDGET / 2.0)
-        found = {name: values + more[name] for name, values in found.items()}
-    return found
+        seconds = {name: values + more[name] for name, values in seconds.items()}
+    return seconds
 
 
 def verdict(seconds: Mapping[str, list[float]]) -> tuple[float, str]:
@@ -118,31 +118,31 @@ def reuse(subject: Subject, rounds: int) -> None:
 
 
 def memory(subject: Subject, checkpoint: str, names: Sequence[str]) -> None:
-    found: dict[str, float] = {}
+    peaks: dict[str, float] = {}
     for case, precision in [*((name, "fp32") for name in names), (RENDER, "bf16")]:
         peak = ask("peak", checkpoint, case, precision, subject.batch, 0, str(subject.device))
         if peak is None:
             print("\nPeak memory: not measured, because this system does not provide it")
             return
-        found[case if precision == "fp32" else f"{case}, {precision}"] = peak
+        peaks[case if precision == "fp32" else f"{case}, {precision}"] = peak
     print(f"\nPeak memory of a pass beyond the network, MiB per image\n{'':20}{'MiB':>28}  {'ratio':>6}")
-    for name, value in found.items():
+    for name, value in peaks.items():
         print(
             f"  {name:<24}  {value / subject.batch / 2**20:>20.1f}  "
-            f"{value / next(iter(found.values())):>6.2f}"
+            f"{value / next(iter(peaks.values())):>6.2f}"
         )
 
 
 def freed(checkpoint: str, batch: int, rounds: int) -> None:
     """Measure with and without keep_freed_memory(), which cannot be undone within a process."""
     names = {"freed": "as the C library has it", "kept": "keep_freed_memory()"}
-    found: dict[str, list[float]] = {name: [] for name in names.values()}
+    seconds: dict[str, list[float]] = {name: [] for name in names.values()}
     for _ in range(3):
         for what, name in names.items():
-            found[name].append(ask(what, checkpoint, RENDER, "fp32", batch, rounds, "cpu") or 0.0)
+            seconds[name].append(ask(what, checkpoint, RENDER, "fp32", batch, rounds, "cpu") or 0.0)
     table(
         "Memory that a batch frees",
-        {name: statistics.median(values) for name, values in found.items()},
+        {name: statistics.median(values) for name, values in seconds.items()},
         unit="per image",
         per=batch,
     )

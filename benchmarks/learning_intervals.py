@@ -104,7 +104,7 @@ def row(name: str, runs: Sequence[Effects], common: Sequence[Floats]) -> dict[st
         mean over the runs; and the standard deviation on common samples, beside the learning error that the
         runs imply.
     """
-    found: list[list[float]] = []
+    results: list[list[float]] = []
     same: list[Floats] = []
     for rescored, changes in zip(runs, common, strict=True):
         if name not in rescored.boundaries.names:
@@ -121,10 +121,10 @@ def row(name: str, runs: Sequence[Effects], common: Sequence[Floats]) -> dict[st
             effects.high_total,
         )
         same.append(changes[i] / unit)
-        found.append(
+        results.append(
             [*(float(table[at]) / unit for table in tables), float(rescored.learning_error[i]) / unit]
         )
-    mean, error, low, high, low_total, high_total, learning = np.array(found).T
+    mean, error, low, high, low_total, high_total, learning = np.array(results).T
     centre = float(mean.mean())
     return {
         "concept": name,

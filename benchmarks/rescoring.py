@@ -5,9 +5,9 @@ unedited and the edited images in full and score both. Here the baseline of a ba
 once, and an edited image starts at the first stratum that reads one of its layers. Both must give the same
 effects. Images are counted, and how often a stratum was applied to an image.
 
-With --family stylegan, or another family of making.py, measure instead what moving each layer of a network
-of the published size costs, in FLOPs as torch counts them and in seconds, and the ratio of our order to the
-naive ones. Scorers are left out there.
+With --family stylegan, or another family of checkpoints.py, measure instead what moving each layer of a
+network of the published size costs, in FLOPs as torch counts them and in seconds, and the ratio of our order
+to the naive ones. Scorers are left out there.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 import ganstrata
 import numpy as np
 import torch
+from checkpoints import FAMILIES, make
 from ganstrata.core.config.reading import validate
 from ganstrata.core.plugins.records import Inputs
 from ganstrata.core.randomness import Use, normals
@@ -30,7 +31,6 @@ from ganstrata.core.runs.malloc import keep_freed_memory
 from ganstrata.core.runs.prepare import Prepared, prepare
 from ganstrata.core.strata.composition import Pass, first_reader
 from ganstrata.core.strata.moves import edit_direction, move
-from making import FAMILIES, make
 from measure import alternate, arguments, machine, table
 
 SIGNS = (1.0, -1.0)
@@ -154,13 +154,13 @@ def single_layers(family: str, rounds: int) -> None:
         f"{'seconds':>7}"
     )
     for boundaries, null, signs in ((1, 0, 1), (50, 0, 1), (10, 20, 2)):
-        used, found = np.ones((boundaries, len(layers)), dtype=np.int64), []
+        used, numbers = np.ones((boundaries, len(layers)), dtype=np.int64), []
         for per_edit in (False, True):
             for unit, costs in kinds.items():
                 begins = starts if unit == "FLOPs" else list(layers)
                 ours = shared_work(costs, begins, used, used[0], null, 1, signs=signs)
                 edits = 2 * len(layers) * (signs * boundaries + null) * costs.edited()
-                found.append(
+                numbers.append(
                     ours
                     / (
                         edits
@@ -170,7 +170,7 @@ def single_layers(family: str, rounds: int) -> None:
                 )
         print(
             f"  {f'{boundaries}, {null}, {signs}':<24}"
-            + "  {:>16.2f}  {:>7.2f}  {:>11.2f}  {:>7.2f}".format(*found)
+            + "  {:>16.2f}  {:>7.2f}  {:>11.2f}  {:>7.2f}".format(*numbers)
         )
 
 

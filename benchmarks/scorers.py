@@ -164,7 +164,7 @@ def bundled(batch: int) -> dict[str, tuple[dict[str, Case], int]]:
 def published(folder: Path, batch: int, size: int) -> dict[str, tuple[dict[str, Case], int]]:
     """Measure networks of published sizes on pictures of one size."""
     images = torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(0))
-    found: dict[str, tuple[dict[str, Case], int]] = {}
+    cases_of: dict[str, tuple[dict[str, Case], int]] = {}
     for name in scorer_models.PLACES:
         path, weights = scorer_models.places(name, folder)
         both = {
@@ -182,29 +182,29 @@ def published(folder: Path, batch: int, size: int) -> dict[str, tuple[dict[str, 
             **{each: together(both, images, each) for each in both},
             "category and attribute": pair,
         }
-        found[f"Places365 {name}, {size} px"] = (cases, batch)
+        cases_of[f"Places365 {name}, {size} px"] = (cases, batch)
     if importlib.util.find_spec("transformers") is None:
         print("transformers is not installed: its models are left out")
-        return found
+        return cases_of
     segments = {"segmentation": scorer("segmentation", model=str(scorer_models.segformer(folder)))}
     loaded = segments["segmentation"].model.loaded
-    found[f"SegFormer-B0, 150 classes, {size} px"] = (
+    cases_of[f"SegFormer-B0, 150 classes, {size} px"] = (
         _hub(segments, loaded, images, lambda ready: loaded.network(pixel_values=ready)),
         batch,
     )
     said = {"name": "cluttered", "present": "a photo of a cluttered room", "absent": "a photo of a tidy room"}
     text = {"text": scorer("text", model=str(scorer_models.clip(folder)), concepts=[said])}
     clip = text["text"].loaded
-    found[f"CLIP ViT-B/32, {size} px"] = (
+    cases_of[f"CLIP ViT-B/32, {size} px"] = (
         _hub(text, clip, images, lambda ready: clip.network.get_image_features(pixel_values=ready)),
         batch,
     )
-    return found
+    return cases_of
 
 
 def resizing(batch: int, to: int = 224) -> dict[str, tuple[dict[str, Case], int]]:
     """Measure resizing to 224 px: by Pillow from 8 bits, and ours from floating point, with equal results."""
-    found: dict[str, tuple[dict[str, Case], int]] = {}
+    cases_of: dict[str, tuple[dict[str, Case], int]] = {}
     for size in (64, 256, 512, 1024):
         levels = torch.randint(
             0, 256, (batch, size, size, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
@@ -217,11 +217,11 @@ def resizing(batch: int, to: int = 224) -> dict[str, tuple[dict[str, Case], int]
             return torch.from_numpy(np.stack(made)).permute(0, 3, 1, 2).float() / 255.0
 
         assert torch.equal(by_pillow(), resized(images, to))
-        found[f"Resizing from {size} to {to} px"] = (
+        cases_of[f"Resizing from {size} to {to} px"] = (
             {"Pillow": by_pillow, "ours": lambda images=images: resized(images, to)},
             batch,
         )
-    return found
+    return cases_of
 
 
 def _hub(

@@ -71,11 +71,11 @@ def compare(full: Run, few: Run) -> None:
             f"{stopped.factors[i]} when stopped"
         )
     rows = np.arange(len(same))
-    found = [r.q[rows, :, 0, r.own] < r.rate for r in (all_, stopped)]
+    decisions = [r.q[rows, :, 0, r.own] < r.rate for r in (all_, stopped)]
     others = np.arange(len(stopped.sets)) != stopped.all_set
     print(
-        f"q at other sets {(found[0] == found[1])[:, others].mean():.3f} of the decisions agree (q below the "
-        "rate)"
+        f"q at other sets {(decisions[0] == decisions[1])[:, others].mean():.3f} of the decisions agree "
+        "(q below the rate)"
     )
     both = [i for i in all_.ranking() if all_.factors[i] and stopped.factors[i]]
     if not both or not all_.single_layers():

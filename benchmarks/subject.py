@@ -38,12 +38,12 @@ class Subject:
 
     def __init__(self, checkpoint: str, batch: int, device: str = "cpu") -> None:
         claim = choose(read_checkpoint(locate(checkpoint, "generator")))
-        found = examine(claim)
-        assert found is not None
-        self.plugin, self.architecture = claim.plugin, found.architecture
+        examined = examine(claim)
+        assert examined is not None
+        self.plugin, self.architecture = claim.plugin, examined.architecture
         self.generator: Any = ganstrata.load_generator(claim.plugin, checkpoint=checkpoint, device=device)
         self.device = self.generator.device
-        self.tensors = {name: tensor.to(self.device) for name, tensor in found.tensors.items()}
+        self.tensors = {name: tensor.to(self.device) for name, tensor in examined.tensors.items()}
         self.batch = batch or auto_batch(self.generator.card.resolution, self.device)
         latents = self.generator.sample(self.batch, 0, 0, ganstrata.Stream.PROBING)
         self.codes: Tensor = self.generator.broadcast(self.generator.map(latents.z, latents.condition))
@@ -52,7 +52,9 @@ class Subject:
             latents.condition is not None
         ):  # as weights: they need no check of their values, for which a GPU would have to be waited for
             self.classes = (
-                torch.nn.functional.one_hot(latents.condition.long(), found.classes).float().to(self.device)
+                torch.nn.functional.one_hot(latents.condition.long(), examined.classes)
+                .float()
+                .to(self.device)
             )
 
     def case(self, name: str, precision: str = "fp32", *, n: int | None = None) -> Call:
@@ -83,19 +85,19 @@ class Subject:
         worst, seconds = 0.0, {}
         for name in self.names:
             began = clock()
-            found = self.case(name)()
+            again = self.case(name)()
             seconds[name] = clock() - began
-            worst = max(worst, float((found - image).abs().max() / image.std()))
+            worst = max(worst, float((again - image).abs().max() / image.std()))
         return worst, seconds
 
     @cached_property
     def _forwards(self) -> dict[str, plain.Forward]:
-        found = {
+        cases = {
             name: plain.prepare(self.plugin, self.tensors, self.architecture, layout)
             for name, layout in LAYOUTS.items()
         }
         if GROUPED in self.names:
-            found[GROUPED] = plain.prepare(
+            cases[GROUPED] = plain.prepare(
                 self.plugin, self.tensors, self.architecture, torch.contiguous_format, grouped=True
             )
-        return found
+        return cases

@@ -8,7 +8,7 @@ import click
 
 from .computing import computing
 from .effect_analyses import COMMANDS
-from .options import LENGTH, Commands, device_option, quiet_option, run_dir_argument
+from .options import LENGTH, Commands, device_option, number_from, quiet_option, run_dir_argument
 from .streams import say
 
 
@@ -40,11 +40,11 @@ def analysis() -> None:
     "--layers",
     metavar="SET",
     help="Layers to move: all, a group, or numbers such as 2-5.  "
-    "[default: lower if there is such a group, else all]",
+    "[default: the group where re-scoring finds the largest effect]",
 )
 @click.option(
     "--samples",
-    type=click.IntRange(1, 100_000_000),
+    type=number_from(1, 100_000_000),
     default=500,
     show_default=True,
     metavar="N",
@@ -54,7 +54,8 @@ def analysis() -> None:
     "--step",
     type=LENGTH,
     metavar="X",
-    help="Length of each move, in the unit of rescoring.distance_unit.  [default: rescoring.distance]",
+    help="Length of each move, in standard deviations of w, or as rescoring.distance_unit in the config "
+    "says.  [default: rescoring.distance]",
 )
 @click.option(
     "--start",
@@ -74,10 +75,11 @@ def objects_command(
     device: str | None,
     quiet: bool,
 ) -> None:
-    """Follow each class of pixels while samples move along boundaries in turn.
+    """Count which objects become which others while pictures move along boundaries.
 
-    As in figure 5 of the paper. Writes transitions.csv, flow.svg, flow.csv, masks.png and objects.json to
-    RUN_DIR/analysis/objects, and updates the report.
+    A segmenter labels every pixel before and after each move, as in figure 5 of the paper. Writes
+    transitions.csv, flow.svg, flow.csv, masks.png and objects.json to RUN_DIR/analysis/objects, and updates
+    the report.
 
     A boundary between two categories, such as category/bedroom-vs-living_room, needs a category scorer with
     `against: [[bedroom, living_room]]`.
@@ -88,8 +90,8 @@ def objects_command(
         --along category/bedroom-vs-living_room --along category/dining_room-vs-bedroom
     """
     with computing("Earlier results are kept; run the same command again.", quiet=quiet) as progress:
-        from ..core.analyses.object_sentences import description, sentences_of
         from ..core.analyses.objects import TransitionRequest
+        from ..core.analyses.objects_result import description, sentences_of
         from ..core.pipeline.analyse import objects
 
         request = TransitionRequest(

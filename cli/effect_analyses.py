@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, TypeVar, Unpack
 
 import click
 
 from .computing import computing
 from .errors import clean
-from .options import PATH, run_dir_argument
+from .options import PATH, number_from, run_dir_argument
 from .streams import say
 
 if TYPE_CHECKING:
@@ -24,9 +24,21 @@ AFTER_INTERRUPTION = "Earlier results are kept; run the same command again."
 directories = click.argument("run_dirs", type=PATH, nargs=-1, required=True)
 
 
-def shared_options(*, top: str, layers: str | None, several: bool = False) -> Callable[[F], F]:
+class Options(TypedDict):
+    """Hold the values of the options of an analysis."""
+
+    concepts: tuple[str, ...]
+    levels: tuple[str, ...]
+    top: int | None
+    layers: NotRequired[str | None]
+    out: Path | None
+    quiet: bool
+    cluster: NotRequired[bool]
+
+
+def shared_options(name: str, *, top: str, layers: str | None, several: bool = False) -> Callable[[F], F]:
     """Return a decorator that adds the options which all these analyses share."""
-    where = "analysis/NAME in the run" + ("; needed with several runs" if several else "")
+    where = f"analysis/{name} in the run" + ("; needed with several runs" if several else "")
     shared = [
         click.option(
             "--concepts",
@@ -38,9 +50,10 @@ def shared_options(*, top: str, layers: str | None, several: bool = False) -> Ca
             "--levels",
             multiple=True,
             metavar="LEVEL",
-            help="Only concepts of this level, such as attribute; may be repeated.",
+            help="Only concepts of this level: layout, object, category, attribute or colour; "
+            "may be repeated.",
         ),
-        click.option("--top", type=click.IntRange(1, 1_000_000), metavar="N", help=top),
+        click.option("--top", type=number_from(1, 1_000_000), metavar="N", help=top),
         *([click.option("--layers", metavar="SET", help=layers)] if layers else []),
         click.option("--out", type=PATH, metavar="DIR", help=f"Folder to write.  [default: {where}]"),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
@@ -54,10 +67,26 @@ def shared_options(*, top: str, layers: str | None, several: bool = False) -> Ca
     return add
 
 
-def _request(options: dict[str, Any]) -> AnalysisRequest:
+def _request(options: Options) -> AnalysisRequest:
     from ..core.analyses.request import AnalysisRequest
 
-    return AnalysisRequest(**{key: value for key, value in options.items() if key != "quiet"})
+    return AnalysisRequest(
+        concepts=options["concepts"],
+        levels=options["levels"],
+        top=options["top"],
+        layers=options.get("layers"),
+        out=options["out"],
+        cluster=options.get("cluster", False),
+    )
+
+
+def _analyse(name: str, run_dirs: tuple[Path, ...], options: Options) -> None:
+    """Run an analysis by its name, and print its result."""
+    with computing(AFTER_INTERRUPTION, quiet=True):
+        from ..core.pipeline.analyse import analyse_named
+
+        result = analyse_named(name, run_dirs, _request(options))
+    _show(result, quiet=options["quiet"])
 
 
 def _show(written: tuple[AnalysisResult, Path], *, quiet: bool, more: str = "") -> None:
@@ -84,11 +113,12 @@ SETS = "Layer set of the run: all, a group, or numbers.  [default: all]"
 @click.command("ranking")
 @directories
 @shared_options(
+    "ranking",
     top="Number of concepts to show.  [default: all; with several runs, 10 of each]",
     layers=SETS,
     several=True,
 )
-def ranking_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
+def ranking_command(run_dirs: tuple[Path, ...], **options: Unpack[Options]) -> None:
     """Rank the concepts of one model, or of several side by side.
 
     As in figure 6 of the paper. Several runs must have the same scorers and the same distance. Writes
@@ -98,21 +128,19 @@ def ranking_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
     Example:
       ganstrata analysis ranking runs/rooms --levels attribute --top 10
     """
-    with computing(AFTER_INTERRUPTION, quiet=True):
-        from ..core.analyses.ranking_result import ranking
-        from ..core.pipeline.analyse import analyse_runs
-
-        result = analyse_runs(run_dirs, _request(options), ranking, "ranking")
-    _show(result, quiet=options["quiet"])
+    _analyse("ranking", run_dirs, options)
 
 
 @click.command("hierarchy")
 @directories
 @shared_options(
-    top="Only the N strongest variation factors of each level.  [default: all]", layers=None, several=True
+    "hierarchy",
+    top="Only the N strongest variation factors of each level.  [default: all]",
+    layers=None,
+    several=True,
 )
-def hierarchy_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
-    """Show at which layers each level acts, and in which order.
+def hierarchy_command(run_dirs: tuple[Path, ...], **options: Unpack[Options]) -> None:
+    """Show at which layers each level of meaning acts, from layout to colour.
 
     As in figure 3a of the paper, with the mean depth of every concept. Several runs must have the same layer
     groups. Writes figures, layers.csv, groups.csv, depths.csv, order.csv and hierarchy.json.
@@ -121,24 +149,19 @@ def hierarchy_command(run_dirs: tuple[Path, ...], **options: Any) -> None:
     Example:
       ganstrata analysis hierarchy runs/rooms runs/churches --out both
     """
-    with computing(AFTER_INTERRUPTION, quiet=True):
-        from ..core.analyses.hierarchy_result import hierarchy
-        from ..core.pipeline.analyse import analyse_runs
-
-        result = analyse_runs(run_dirs, _request(options), hierarchy, "hierarchy")
-    _show(result, quiet=options["quiet"])
+    _analyse("hierarchy", run_dirs, options)
 
 
 @click.command("entanglement")
 @run_dir_argument
-@shared_options(top="Only the N strongest concepts.  [default: all]", layers=SETS)
+@shared_options("entanglement", top="Only the N strongest concepts.  [default: all]", layers=SETS)
 @click.option(
     "--cluster",
     is_flag=True,
     help="Order concepts by how much they move each other, instead of by strength.",
 )
-def entanglement_command(run_dir: Path, **options: Any) -> None:
-    """Show the side effects of each direction, and the share that cosines explain.
+def entanglement_command(run_dir: Path, **options: Unpack[Options]) -> None:
+    """Show what else each boundary changes, and how much of that the angles between boundaries explain.
 
     As in figure 8 of the paper. Writes entanglement.svg, pairs.csv with intervals and q values, cosines.svg,
     explained.csv and entanglement.json.
@@ -147,19 +170,14 @@ def entanglement_command(run_dir: Path, **options: Any) -> None:
     Example:
       ganstrata analysis entanglement runs/rooms --layers upper --cluster
     """
-    with computing(AFTER_INTERRUPTION, quiet=True):
-        from ..core.analyses.entanglement_result import entanglement
-        from ..core.pipeline.analyse import analyse_run
-
-        result = analyse_run(run_dir, _request(options), entanglement, "entanglement")
-    _show(result, quiet=options["quiet"])
+    _analyse("entanglement", (run_dir,), options)
 
 
 @click.command("ablation")
 @run_dir_argument
-@shared_options(top="Number of ranks to show.  [default: all]", layers=SETS)
-def ablation_command(run_dir: Path, **options: Any) -> None:
-    """Compare rankings by positives, by held-out accuracy and by re-scoring.
+@shared_options("ablation", top="Number of ranks to show.  [default: all]", layers=SETS)
+def ablation_command(run_dir: Path, **options: Unpack[Options]) -> None:
+    """Rank concepts by their share of samples, by held-out accuracy and by re-scoring, and compare.
 
     As in figure 12 of the paper. Writes ablation.svg, rankings.csv, agreement.csv and ablation.json.
 
@@ -167,22 +185,18 @@ def ablation_command(run_dir: Path, **options: Any) -> None:
     Example:
       ganstrata analysis ablation runs/rooms --levels attribute
     """
-    with computing(AFTER_INTERRUPTION, quiet=True):
-        from ..core.analyses.ablation_result import ablation
-        from ..core.pipeline.analyse import analyse_run
-
-        result = analyse_run(run_dir, _request(options), ablation, "ablation")
-    _show(result, quiet=options["quiet"])
+    _analyse("ablation", (run_dir,), options)
 
 
 @click.command("layers")
 @run_dir_argument
 @shared_options(
+    "layers",
     top="The N strongest variation factors of each level.  [default: 1; with --concepts, all that fit]",
-    layers="The right layers.  [default: the group where the level of the concept peaks]",
+    layers="Layers to compare with the others.  [default: the group where the level of the concept peaks]",
 )
-def layers_command(run_dir: Path, **options: Any) -> None:
-    """Compare an edit at its right layers with the same edit at wrong ones.
+def layers_command(run_dir: Path, **options: Unpack[Options]) -> None:
+    """Compare an edit at the layers where its level acts with the same edit at other layers.
 
     As in figures 18 and 19 of the paper. Writes layers.svg, sides.csv, concepts.csv, a sheet of pictures per
     concept and layers.json. Without --out the report gets a chapter.

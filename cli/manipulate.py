@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .computing import computing
-from .options import LENGTH, PATH, Number, device_option, quiet_option, run_dir_argument
+from .options import LENGTH, PATH, Limited, device_option, number_from, quiet_option, run_dir_argument
 from .streams import say
 
 
@@ -31,7 +31,8 @@ from .streams import say
     default="independent",
     show_default=True,
     metavar="independent|joint|absolute|jitter",
-    help="Move along each boundary by itself, along all together, to distances from it, or with noise.",
+    help="independent: along one boundary at a time; joint: along all at once; absolute: to given distances "
+    "from the boundary; jitter: to the last distance, each time with other random noise.",
 )
 @click.option("--seeds", metavar="0-9", help="Edit fresh pictures.  [default: those that the report edits]")
 @click.option("--samples", metavar="3,17,40-44", help="Edit the run's own pictures, by number.")
@@ -45,16 +46,18 @@ from .streams import say
     "--start",
     type=LENGTH,
     metavar="X",
-    help="First distance, in the unit of rescoring.distance_unit.  [default: editing.start]",
+    help="First distance, in standard deviations of w, or as rescoring.distance_unit in the config says.  "
+    "[default: editing.start]",
 )
 @click.option("--end", type=LENGTH, metavar="X", help="Last distance.  [default: editing.end]")
 @click.option(
-    "--steps", type=click.IntRange(1, 1000), metavar="N", help="Number of steps.  [default: editing.steps]"
+    "--steps", type=number_from(1, 1000), metavar="N", help="Number of steps.  [default: editing.steps]"
 )
 @click.option(
     "--search",
     is_flag=True,
-    help="Find how far each boundary goes (within --start and --end, or 12); steps are even in its score.",
+    help="Choose the distances: as far as the score keeps changing, within --start and --end or 12 to both "
+    "sides. Each step then changes the score by the same amount.",
 )
 @click.option(
     "--noise-sd",
@@ -84,7 +87,7 @@ from .streams import say
 )
 @click.option(
     "--fps",
-    type=Number(0.1, 100.0),
+    type=Limited(float, 0.1, 100.0),
     default=8.0,
     show_default=True,
     metavar="X",

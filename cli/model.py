@@ -137,10 +137,10 @@ def _lines(inspection: Inspection) -> list[str]:
     if inspection.plugin is not None:
         rows.append(("plugin", f"{inspection.plugin} from {inspection.distribution}: {inspection.reason}"))
     if inspection.family is not None:
-        sides = inspection.resolution or 0, inspection.height or 0, inspection.width or 0
+        pixels = inspection.resolution or 0, inspection.height or 0, inspection.width or 0
         rows += [
             ("family", f"{inspection.family}, names of {inspection.layout}"),
-            ("resolution", size_in_words(*sides, unit="pixels")),
+            ("resolution", size_in_words(*pixels, unit="pixels")),
             ("colours", colours_in_words(inspection.channels or 3, "white, or the config's `background`,")),
             ("layers", str(inspection.layers)),
             ("sizes", f"latent z {inspection.latent_size}, code {inspection.code_size}"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import cast
 
@@ -39,22 +38,38 @@ class UserPath(click.ParamType):  # type: ignore[type-arg]  # generic since clic
             self.fail(str(error), param, ctx)
 
 
-class Number(click.FloatRange):
-    """Represent a finite number within limits; click alone would accept `nan`."""
+class Limited(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
+    """Represent a number within limits, which errors show; help would show click's own as `[1<=x<=1000]`.
+
+    Args:
+        kind: int or float.
+        least, most: the limits, both allowed.
+    """
+
+    def __init__(self, kind: type[int] | type[float], least: float, most: float) -> None:
+        self.name = "whole number" if kind is int else "number"
+        self._type = click.INT if kind is int else click.FLOAT
+        self._least, self._most = least, most
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Convert a value as the base class does, and refuse numbers that are not finite."""
-        number = float(super().convert(cast("float", value), param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
+        """Convert a value; a number that is not finite is not within the limits."""
+        number: float = self._type.convert(cast("float", value), param, ctx)
+        if not self._least <= number <= self._most:
+            self.fail(
+                f"{value} is not a {self.name} from {self._least:.15g} to {self._most:.15g}.", param, ctx
+            )
         return number
 
 
 PATH = UserPath()
-FARTHEST = (
-    1e6  # as core.config.schema has it for steps, which is not imported here because help must be quick
-)
-LENGTH = Number(-FARTHEST, FARTHEST)
+FARTHEST = 10**6  # as core.config.schema has it for steps; it is not imported, because help must be quick
+LENGTH = Limited(float, -FARTHEST, FARTHEST)
+
+
+def number_from(least: int, most: int) -> Limited:
+    """Return the type of a whole number within limits."""
+    return Limited(int, least, most)
+
 
 run_dir_argument = click.argument("run_dir", type=PATH)
 device_option = click.option(

@@ -34,7 +34,8 @@ def exit_code(perform: Callable[[], int | None], *, own_process: bool) -> int:
         sys.stdout.flush()
     except click.ClickException as error:
         if not isinstance(error, HELP):
-            error.message = message(error.message, USAGE)  # type: ignore[misc]  # there is no other way to shorten it
+            # There is no other way to shorten it.
+            error.message = message(error.message, USAGE)  # type: ignore[misc]
         with suppress(OSError, ValueError):
             error.show()
         return error.exit_code

@@ -47,7 +47,7 @@ def run(config: str, out: Path | None, overrides: tuple[str, ...], device: str |
         from ..core.config.reading import config_of, read_config
         from ..core.config.starter import starter_config
         from ..core.pipeline.perform import perform
-        from ..core.runs.run import STAGES
+        from ..core.runs.stages import STAGES
         from ..core.storage.disk import write_text
         from ..core.storage.paths import user_path
 

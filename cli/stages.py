@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,8 +11,11 @@ from .computing import computing
 from .options import PATH, quiet_option, run_dir_argument
 from .streams import say
 
+if TYPE_CHECKING:
+    from ..core.runs.stages import Stage
 
-def _run_stage(run_dir: Path, stage: str, quiet: bool) -> None:
+
+def _run_stage(run_dir: Path, stage: Stage, quiet: bool) -> None:
     with computing(f"`ganstrata {stage} {run_dir}` continues.", quiet=quiet) as progress:
         from ..core.pipeline.perform import resume
 

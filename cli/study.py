@@ -8,7 +8,7 @@ import click
 
 from .computing import computing
 from .errors import clean, reported
-from .options import PATH, Commands, device_option, quiet_option, run_dir_argument
+from .options import PATH, Commands, device_option, number_from, quiet_option, run_dir_argument
 from .streams import say, tell
 
 
@@ -34,7 +34,7 @@ def study() -> None:
 )
 @click.option(
     "--strips",
-    type=click.IntRange(1, 1000),
+    type=number_from(1, 1000),
     default=3,
     show_default=True,
     metavar="N",
@@ -42,18 +42,18 @@ def study() -> None:
 )
 @click.option(
     "--steps",
-    type=click.IntRange(3, 101),
+    type=number_from(3, 101),
     default=5,
     show_default=True,
     metavar="N",
-    help="Pictures in a row; an odd number.",
+    help="Pictures in a row; an odd number from 3 to 101.",
 )
 @click.option(
     "--words", multiple=True, metavar="NAME=TEXT", help="What the page calls a boundary; may be repeated."
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**63 - 1),
+    type=number_from(0, 2**63 - 1),
     metavar="S",
     help="Seed of samples and shuffling.  [default: drawn, and stored in key.json]",
 )

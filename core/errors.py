@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 
-from .messages import MESSAGE, message, shown, visible
+from .messages import MESSAGE, listed, message, shown, visible
 
 KNOWN = 1_000  # maximum number of names with which a misspelt one is compared
 LONGEST = 100  # maximum length of these names
 FAULT = 600  # maximum length of the text of a fault
+ALIKE = 3  # so many faults of the same message are shown in one line
 SOURCE = 300  # maximum length of the text that names the source of faults
 
 
@@ -45,12 +46,16 @@ class Fault:
     path: tuple[str | int, ...]
     message: str
 
-    def __str__(self) -> str:
-        where = (
+    @property
+    def place(self) -> str:
+        """The path as text."""
+        return (
             " -> ".join(visible(part) if isinstance(part, str) else shown(part) for part in self.path)
             or "the file as a whole"
         )
-        return message(f"{where}: {self.message}", FAULT)
+
+    def __str__(self) -> str:
+        return message(f"{self.place}: {self.message}", FAULT)
 
 
 class ConfigError(UserError):
@@ -66,14 +71,30 @@ class ConfigError(UserError):
         count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
         lines = [f"{message(source, SOURCE)}: {count}, nothing was written."]
         room = MESSAGE - len(lines[0]) - LONGEST
-        for count_listed, fault in enumerate(faults):
-            line = f"  {fault}"
-            room -= len(line) + 1
+        unlisted = len(faults)
+        for line, number in _grouped(faults):
+            room -= len(line) + 3
             if room < 0:
-                lines.append(f"  and {len(faults) - count_listed} more")
+                lines.append(f"  and {unlisted} more")
                 break
-            lines.append(line)
+            lines.append(f"  {line}")
+            unlisted -= number
         super().__init__("\n".join(lines))
+
+
+def _grouped(faults: Sequence[Fault]) -> Iterator[tuple[str, int]]:
+    """Yield a line for each fault, or one for all faults of the same message, and how many it is about."""
+    places: dict[str, list[str]] = {}
+    for fault in faults:
+        places.setdefault(fault.message, []).append(fault.place)
+    grouped = set()
+    for fault in faults:
+        alike = places[fault.message]
+        if len(alike) < ALIKE:
+            yield str(fault), 1
+        elif fault.message not in grouped:
+            grouped.add(fault.message)
+            yield message(f"{listed(alike, ALIKE)}: {fault.message}", FAULT), len(alike)
 
 
 class PluginNotFound(UserError):

@@ -109,7 +109,7 @@ def _section(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(
-        (found for argument in get_args(annotation) if (found := _section(argument)) is not None), None
+        (section for argument in get_args(annotation) if (section := _section(argument)) is not None), None
     )
 
 

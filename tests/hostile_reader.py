@@ -60,7 +60,8 @@ READERS: dict[str, tuple[Callable[[Path], Any], ...]] = {
     ),
     ".csv": (lambda path: read_samples(path, "index", None),),
     ".txt": (read_list, lambda path: read_names(str(path), "name"), inspected),
-    ".json": (lambda path: Key.read(path.parent), lambda path: read_ballot(None, path)),  # type: ignore[arg-type] # asked for after it was read
+    # read_ballot asks for the key after it has read the file
+    ".json": (lambda path: Key.read(path.parent), lambda path: read_ballot(None, path)),  # type: ignore[arg-type]
 }
 
 

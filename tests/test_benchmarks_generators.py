@@ -19,7 +19,7 @@ NAMES = ("stylegan", "stylegan2", "stylegan3-t", "stylegan3-r", "pggan", "biggan
 
 @pytest.fixture
 def scripts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """scripts("making") imports a module of benchmarks/, which is forgotten after the test."""
+    """scripts("checkpoints") imports a module of benchmarks/, which is forgotten after the test."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     ours = {path.stem for path in BENCHMARKS.iterdir()}
     before = dict(sys.modules)
@@ -34,12 +34,12 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def subject_of(scripts: Any, name: str, folder: Path, batch: int = 3) -> Any:
-    path = scripts("making").make(name, folder, tiny=True)
+    path = scripts("checkpoints").make(name, folder, tiny=True)
     return scripts("subject").Subject(str(path), batch)
 
 
 def test_there_is_a_network_of_every_family_in_its_published_size(scripts: Any) -> None:
-    families = scripts("making").FAMILIES
+    families = scripts("checkpoints").FAMILIES
     architectures = {name: family.architecture(False) for name, family in families.items()}
     assert {name: a.resolution for name, a in architectures.items()} == {
         name: 128 if name == "biggan" else 256 for name in NAMES
@@ -124,14 +124,14 @@ def test_the_peak_is_what_a_pass_takes_at_most(scripts: Any) -> None:
     def call() -> torch.Tensor:
         return torch.ones(2**24).sum()  # 64 MiB
 
-    peak = scripts("child").peak(lambda: torch.ones(1), call, torch.device("cpu"))
+    peak = scripts("worker").peak(lambda: torch.ones(1), call, torch.device("cpu"))
     assert peak is not None
     assert 60 * 2**20 < peak < 100 * 2**20
 
 
 def test_a_process_of_its_own_returns_its_answer(scripts: Any, tmp_path: Path) -> None:
-    path = scripts("making").make("r3gan", tmp_path, tiny=True)
-    assert scripts("child").ask("freed", str(path), "plain", "bf16", 2, 1, "cpu") > 0.0
+    path = scripts("checkpoints").make("r3gan", tmp_path, tiny=True)
+    assert scripts("worker").ask("freed", str(path), "plain", "bf16", 2, 1, "cpu") > 0.0
 
 
 def test_a_failure_to_compile_is_reported_with_its_reason(
@@ -150,7 +150,7 @@ def test_a_failure_to_compile_is_reported_with_its_reason(
 def test_the_script_prints_ratios_and_reasons(
     scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    generators, make = scripts("generators"), scripts("making").make
+    generators, make = scripts("generators"), scripts("checkpoints").make
     monkeypatch.setattr(generators, "make", lambda name, folder: make(name, folder, tiny=True))
     monkeypatch.setattr(generators, "ask", lambda *_: 3.0 * 2**20)
     monkeypatch.setattr(generators, "keep_freed_memory", lambda: True)  # it acts on the whole process

@@ -15,15 +15,15 @@ from torch import Tensor
 
 def weights(t: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Divide every weight by its largest singular value, after one power iteration from the stored vector."""
-    found = dict(t)
+    tensors = dict(t)
     for name in t:
         if name.endswith(".u"):
             weight, u = t[f"{name[:-1]}weight"], t[name]
             v = F.normalize(u @ weight.flatten(1), dim=0)
-            found[f"{name[:-1]}weight"] = weight / (
+            tensors[f"{name[:-1]}weight"] = weight / (
                 F.normalize(weight.flatten(1) @ v, dim=0) @ weight.flatten(1) @ v
             )
-    return found
+    return tensors
 
 
 def prepare(

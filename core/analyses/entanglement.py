@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rescoring.results import Effects
+from ..rescoring.tables import in_sd_with_interval
 from ..statistics import benjamini_hochberg, interval
 from .labelled_runs import LabelledRun
 from .ranking import by_strength
@@ -212,16 +213,14 @@ def entangle(source: LabelledRun, request: AnalysisRequest) -> Entanglement:
 
 def _pairs(effects: Effects, rows: Sequence[int], at: int) -> tuple[PairEffect, ...]:
     """Return the effects of these boundaries on every scored concept."""
-    q, units = q_values(effects, at), effects.units.tolist()
+    q = q_values(effects, at)
     layers = list(effects.sets.values())[at]
     with_boundary = {int(effects.own[i]): i for i in by_strength(effects, at)}
     pairs = []
     for i in rows:
         boundary = effects.boundaries[i]
         for j, concept in enumerate(effects.concepts):
-            mean, low, high = (
-                float(array[i, at, 0, j]) / units[j] for array in (effects.mean, effects.low, effects.high)
-            )
+            mean, low, high = in_sd_with_interval(effects, i, at, j)
             pairs.append(
                 PairEffect(
                     boundary=boundary.name,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..figures import hierarchies as figures
 from ..figures.figure import Figure
 from ..plugins.records import LEVELS
+from ..rescoring import hierarchy_charts as figures
 from ..rescoring.hierarchy import Hierarchy
 from ..rescoring.results import Effects
 from ..storage.csv_tables import Row, Table

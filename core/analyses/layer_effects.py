@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..plugins.records import LEVELS
 from ..rescoring.results import Effects
+from ..rescoring.tables import in_sd_with_interval
 from ..statistics import benjamini_hochberg
 from .side_effects import SideEffect, side_effect
 
@@ -105,7 +106,7 @@ def significant_effects(
     Returns:
         Which effects are significant, (B, S, C), and the effects of these boundaries on every concept.
     """
-    names, units = list(effects.sets), effects.units.tolist()
+    names = list(effects.sets)
     tests = [
         (i, s, j) for i in rows for s in sets for j in range(len(effects.concepts)) if j != effects.own[i]
     ]
@@ -118,9 +119,7 @@ def significant_effects(
         boundary = effects.boundaries[i]
         for s in sets:
             for j, concept in enumerate(effects.concepts):
-                mean, low, high = (
-                    float(array[i, s, 0, j]) / units[j] for array in (effects.mean, effects.low, effects.high)
-                )
+                mean, low, high = in_sd_with_interval(effects, i, s, j)
                 is_own = bool(j == effects.own[i])
                 table.append(
                     ConceptEffect(

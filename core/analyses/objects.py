@@ -6,6 +6,7 @@ This is method C of docs/method.md and figure 5 of the paper.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -16,31 +17,31 @@ from ..errors import LayerError, UserError, nearest
 from ..figures.masks import sheet
 from ..plugins.contracts import Segmenter
 from ..plugins.records import Boundary
+from ..rescoring.results import Effects
 from ..rescoring.transitions import is_stuff, joined, share, transitions
 from ..runs.engine import Engine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
 from ..statistics import bootstrap_means, bootstrap_weights, interval
+from ..storage.json_values import JsonObject
 from ..storage.result_folder import index_text, replace_folder
 from ..strata.layers import layer_sets
 from ..strata.moves import edit_direction
-from .object_passes import Batch, BatchTransitions, Start, samples_with, segment_hops
-from .object_results import (
+from .objects_passes import Batch, BatchTransitions, Start, samples_with, segment_hops
+from .objects_record import (
     FOLDER,
     INDEX,
     TABLE,
     Hop,
     Objects,
     Settings,
+    Sources,
     read_objects,
     scorers_of,
-    source_digests,
     table_text,
 )
-from .object_sentences import figure_of
-
-CATEGORY_GROUP = "lower"  # the layer group where the paper finds categories
+from .objects_result import figure_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class TransitionRequest:
     Attributes:
         along: names of boundaries, moved along in turn.
         segmenter: alias of a scorer of the run; None for the only segmenter.
-        layers: a layer set or numbers; None for the group `lower` if there is one, else all layers.
+        layers: a layer set or numbers; None for the group where the boundaries act most (`strongest_group`).
         samples: number of samples.
         step: length of each move, in the unit of rescoring.distance_unit; None for rescoring.distance.
         start: id of a concept that samples must have at the start, by its threshold; None for all samples.
@@ -66,8 +67,17 @@ class TransitionRequest:
     device: str | None = None
 
 
-def follow_objects(run: Run, engine: Engine, request: TransitionRequest, *, progress: Progress) -> Objects:
+def follow_objects(
+    run: Run, engine: Engine, request: TransitionRequest, effects: Effects, *, progress: Progress
+) -> Objects:
     """Move samples along boundaries in turn, and write what happens to their objects to analysis/objects/.
+
+    Args:
+        run: a finished run.
+        engine: with its plugins.
+        request: the options.
+        effects: effects of the run, from which the layers are chosen if the request names none.
+        progress: where progress is shown.
 
     Raises:
         GanstrataError: the request does not fit the run; nothing was written.
@@ -75,7 +85,7 @@ def follow_objects(run: Run, engine: Engine, request: TransitionRequest, *, prog
     prepared = engine.prepared
     boundaries = boundaries_named(run, engine, request.along)
     alias = _segmenter(prepared, request.segmenter)
-    set_name, layers = _layers(prepared, request.layers)
+    set_name, layers = _layers(prepared, request.layers or strongest_group(effects, request.along))
     step = prepared.config.rescoring.distance if request.step is None else request.step
     if step == 0.0 or not math.isfinite(step):
         raise UserError(f"--step {step:g}: give a length other than 0")
@@ -105,6 +115,7 @@ def follow_objects(run: Run, engine: Engine, request: TransitionRequest, *, prog
             segmenter=alias,
             set_name=set_name,
             layers=layers,
+            are_layers_default=request.layers is None,
             samples=request.samples,
             step=step,
             step_in_w=step * unit,
@@ -134,16 +145,33 @@ def _segmenter(prepared: Prepared, alias: str | None) -> str:
     return _one_of(alias, known, what="segmenter", option="--segmenter")
 
 
-def _layers(prepared: Prepared, layers: str | None) -> tuple[str, tuple[int, ...]]:
+def strongest_group(effects: Effects, along: Sequence[str]) -> str:
+    """Return the layer group where boundaries change their own concepts most, by re-scoring.
+
+    That is the group with the largest effect in sd units, averaged over the boundaries.
+
+    Args:
+        effects: effects of the run.
+        along: names of the boundaries.
+
+    Returns:
+        The name of the group; `all` if no group was re-scored, or the effects are unknown.
+    """
+    names, sets = [boundary.name for boundary in effects.boundaries], list(effects.sets)
+    groups = [group for group in effects.groups if group in sets]
+    rows = [names.index(name) for name in along]
+    columns = [sets.index(group) for group in groups]
+    means = effects.in_sd[rows][:, columns, 0][range(len(rows)), :, effects.own[rows]].mean(axis=0)  # (G,)
+    return "all" if np.isnan(means).all() else groups[int(np.nanargmax(means))]
+
+
+def _layers(prepared: Prepared, layers: str) -> tuple[str, tuple[int, ...]]:
     """Return name and layers of the requested layer set.
 
     Raises:
         LayerError: there is no such set, or there are several.
     """
-    default = CATEGORY_GROUP if CATEGORY_GROUP in prepared.groups else "all"
-    sets = layer_sets(
-        [default if layers is None else layers], prepared.groups, prepared.generator.card.layers
-    )
+    sets = layer_sets([layers], prepared.groups, prepared.generator.card.layers)
     if len(sets) != 1:
         raise LayerError(
             f"--layers {layers}: that is {len(sets)} layer sets; name one, "
@@ -227,12 +255,12 @@ def _write(run: Run, objects: Objects, batches: list[BatchTransitions]) -> None:
         "flow.csv": figure.csv.encode(),
         "masks.png": sheet(pictures, labels, objects.classes, objects.along),
     }
-    index = {
+    index: JsonObject = {
         "asked": objects.settings.as_data(),
         "classes": objects.classes,
         "stuff": objects.stuff,
         "hops": [asdict(hop) for hop in objects.hops],
-        "stamp": source_digests(run, scorers_of(objects.settings, objects.hops)),
+        "stamp": Sources.of_run(run, scorers_of(objects.settings, objects.hops)).as_data(),
     }
     replace_folder(run.path / FOLDER, INDEX, files | {INDEX: index_text(index, files)})
 

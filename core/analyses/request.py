@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from ..errors import ConfigError, Fault, LayerError, UserError, nearest
 from ..plugins.records import LEVELS
 from ..rescoring.results import Effects
+from ..storage.json_values import JsonObject, JsonValue
 from ..strata.layers import layer_sets
 from .labelled_runs import LabelledRun
 
@@ -36,7 +36,7 @@ class AnalysisRequest:
     cluster: bool = False
 
 
-def request_record(request: AnalysisRequest, **resolved: Any) -> dict[str, Any]:
+def request_record(request: AnalysisRequest, **resolved: JsonValue) -> JsonObject:
     """Return the request as NAME.json stores it: without the output folder, with resolved defaults."""
     options = {key: value for key, value in asdict(request).items() if key not in ("out", "cluster")}
     return options | resolved

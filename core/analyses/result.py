@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..boundaries.files import FILES
 from ..figures.figure import Figure
 from ..storage.csv_tables import Table
 from ..storage.disk import file_hash
+from ..storage.json_values import JsonObject
 from ..storage.result_folder import index_text
 from .labelled_runs import LabelledRun
 
@@ -33,7 +33,7 @@ class AnalysisResult:
     sentences: list[str]
     figures: list[Figure]
     tables: dict[str, Table]
-    request: dict[str, Any]
+    request: JsonObject
     pictures: dict[str, bytes] = field(default_factory=dict)
 
     def files(self, sources: Sequence[LabelledRun]) -> dict[str, bytes]:
@@ -42,7 +42,7 @@ class AnalysisResult:
         contents |= {f"{figure.name}.csv": figure.csv.encode() for figure in self.figures}
         contents |= {f"{name}.csv": table.csv.encode() for name, table in self.tables.items()}
         contents |= self.pictures
-        index = {
+        index: JsonObject = {
             "analysis": self.name,
             "asked": self.request,
             "runs": [

@@ -10,7 +10,6 @@ import numpy as np
 from ..editing.strips import sheet_of
 from ..errors import GanstrataError
 from ..figures.figure import Figure
-from ..figures.layer_effects import layer_effects
 from ..figures.pictures import Pixels, png
 from ..rescoring.results import Effects
 from ..runs.run import Run
@@ -21,6 +20,7 @@ from .layer_effects import ConceptEffect, LayerEffect
 from .request import AnalysisRequest, request_record
 from .result import AnalysisResult
 from .right_layers import LayerComparison, compare
+from .right_layers_chart import layer_effects
 from .wording import bracketed, constant_sentences, in_words, plain
 
 FOLDER, INDEX = "analysis/layers", "layers.json"

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from ..plugins.records import Boundary
 from ..rescoring.hierarchy import Hierarchy
-from ..runs.manifest import NotRelearnt, Stage
+from ..runs.manifest import NotRelearnt
+from ..runs.stages import Stage
 from ..statistics import LEAST_NULL
 from ..strata.layers import show_layers
 

@@ -20,6 +20,7 @@ from ..messages import visible
 from ..plugins.records import Boundaries, Boundary
 from ..runs.run import Run
 from ..storage.disk import read_bytes, write_bytes, write_text
+from ..storage.json_values import JsonObject
 from ..storage.name_rules import fault_of
 
 FILES = ("boundaries.safetensors", "boundaries.json")
@@ -69,7 +70,7 @@ def save_boundaries(boundaries: Boundaries, folder: Path, skipped: Mapping[str, 
         skipped: concept without a boundary -> reason.
     """
     tensors = {}
-    rows: list[dict[str, Any]] = []
+    rows: list[JsonObject] = []
     for i, boundary in enumerate(boundaries):
         tensors[f"{i:04d}.normal"] = np.ascontiguousarray(boundary.normal, dtype=np.float32)
         tensors[f"{i:04d}.offset"] = np.atleast_1d(np.asarray(boundary.offset, dtype=np.float32))

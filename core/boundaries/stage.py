@@ -14,7 +14,7 @@ from ..plugins.base import owner_of
 from ..plugins.records import Boundaries
 from ..probing.stage import read_classes, read_finite, read_latents, read_scores
 from ..runs.engine import Engine
-from ..runs.manifest import NotRelearnt
+from ..runs.manifest import StageFacts
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
@@ -55,7 +55,7 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
         if prepared.config.checks:
             task.check_repeats(seed)
         files: tuple[str, ...] = FILES
-        missing: dict[str, dict[str, NotRelearnt]] = {}
+        facts: StageFacts = {}
         if config.null == "permuted":
             directions = permuted_directions(
                 task.fit(seed),
@@ -80,16 +80,10 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
                 done=lambda: step(len(columns)),
             )
             relearnt.resampled.save(run.path)
-            files, missing = (*files, RESAMPLED_FILE), {"not_relearnt": relearnt.missing}
+            files, facts = (*files, RESAMPLED_FILE), {"not_relearnt": relearnt.missing}
     save_boundaries(boundaries, run.path, skipped)
-    run.finish(
-        "learn",
-        seconds=step.seconds,
-        files=files,
-        boundaries=len(boundaries),
-        skipped=len(skipped),
-        **missing,
-    )
+    facts |= {"boundaries": len(boundaries), "skipped": len(skipped)}
+    run.finish("learn", seconds=step.seconds, files=files, **facts)
 
 
 def _read(

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import CheckpointError, GanstrataError, PluginBroken, UserError
+from ..storage.json_values import JsonObject, JsonValue
 from . import SETTINGS, Checkpoint, locate, read_checkpoint
 from .assumptions import STATED
 from .detect import Candidate, Examined, choose
@@ -118,10 +119,10 @@ def _examine_whole(claim: Candidate, checkpoint: Checkpoint) -> Examined:
     return examined
 
 
-def _header(claim: Candidate, examined: Examined, checkpoint: Checkpoint) -> dict[str, Any]:
+def _header(claim: Candidate, examined: Examined, checkpoint: Checkpoint) -> JsonObject:
     """Return the header of the new file. If the source was converted before, keep its original source."""
     settings = claim.part.settings
-    header: dict[str, Any] = {
+    header: dict[str, JsonValue] = {
         "plugin": claim.plugin,
         "family": examined.family,
         "layout": examined.layout,

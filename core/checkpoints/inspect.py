@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..errors import GanstrataError, PluginBroken
@@ -14,6 +14,7 @@ from ..messages import shown, visible
 from ..plugins.contracts import Generator
 from ..plugins.failures import plugin_call
 from ..plugins.registry import registry
+from ..storage.json_values import JsonObject
 from . import BUNDLED, Checkpoint, Part, is_remote, locate, read_checkpoint
 from .assumptions import tell
 from .detect import Candidate, Claims, Examined, collect_claims, disputed
@@ -90,7 +91,7 @@ class Inspection:
     remarks: tuple[str, ...] = ()
     config: str | None = None
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> JsonObject:
         """Return the fields as plain values for JSON."""
         return asdict(self)
 
@@ -107,40 +108,41 @@ def inspect(file: str) -> Inspection:
     checkpoint = read_checkpoint(locate(file, "generator"))
     claims = collect_claims(checkpoint)
     best = claims.candidates[0] if len(claims.rivals) == 1 else None
-    facts: dict[str, Any] = {
-        "file": file if file.startswith(BUNDLED) or is_remote(file) else str(checkpoint.path),
-        "bytes": checkpoint.path.stat().st_size,
-        "sha256": checkpoint.sha256,
-        "container": checkpoint.container,
-        "parts": tuple(
+    inspection = Inspection(
+        file=file if file.startswith(BUNDLED) or is_remote(file) else str(checkpoint.path),
+        bytes=checkpoint.path.stat().st_size,
+        sha256=checkpoint.sha256,
+        container=checkpoint.container,
+        parts=tuple(
             _part_facts(part, claims, used=best is not None and part is best.part, described=i < DESCRIBED)
             for i, part in enumerate(claims.parts)
         ),
-        "remarks": claims.failures,
-    }
+        remarks=claims.failures,
+    )
     if claims.rivals[1:]:
-        return Inspection(**facts, faults=(f"it is claimed by {disputed(claims)}",))
+        return replace(inspection, faults=(f"it is claimed by {disputed(claims)}",))
     if best is None:
-        return Inspection(
-            **facts, faults=(f"it belongs to no generator plugin that is installed: {describe(checkpoint)}",)
-        )
-    facts |= {"plugin": best.plugin, "distribution": _distribution(best.plugin), "reason": best.match.reason}
-    facts |= {
-        key: _metadata_text(best.part.settings[key])
-        for key in ("licence", "source")
-        if key in best.part.settings
-    }
+        fault = f"it belongs to no generator plugin that is installed: {describe(checkpoint)}"
+        return replace(inspection, faults=(fault,))
+    settings = best.part.settings
+    inspection = replace(
+        inspection,
+        plugin=best.plugin,
+        distribution=_distribution(best.plugin),
+        reason=best.match.reason,
+        licence=_metadata_text(settings["licence"]) if "licence" in settings else None,
+        source=_metadata_text(settings["source"]) if "source" in settings else None,
+    )
     try:
         examined = examine(best, checkpoint)
     except GanstrataError as error:
-        return Inspection(**facts, faults=(str(error),))
+        return replace(inspection, faults=(str(error),))
     if examined is None:
         remark = f"the plugin '{best.plugin}' gives no details: it has no examine()"
-        return Inspection(
-            **{**facts, "remarks": (*claims.failures, remark)}, config=_config(file, best.plugin, 0)
-        )
-    return Inspection(
-        **facts,
+        remarks = (*claims.failures, remark)
+        return replace(inspection, remarks=remarks, config=_config(file, best.plugin, 0))
+    return replace(
+        inspection,
         family=examined.family,
         layout=examined.layout,
         architecture=json.loads(json.dumps(dict(examined.architecture), default=str)),
@@ -158,7 +160,7 @@ def inspect(file: str) -> Inspection:
         unreal=examined.unreal,
         faults=_misfit_messages(examined, best.part),
         assumptions=examined.assumptions,
-        config=_config(facts["file"], best.plugin, examined.classes),
+        config=_config(inspection.file, best.plugin, examined.classes),
     )
 
 

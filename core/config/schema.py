@@ -178,10 +178,6 @@ class Rescoring(Section):
         "the effect at all layers, is at most this",
     )
 
-    def unit(self, spread: float) -> float:
-        """Return the length of a distance of 1 in w: the standard deviation of w for `sd`, 1 for `raw`."""
-        return spread if self.distance_unit == "sd" else 1.0
-
     @field_validator("learning_resamples")
     @classmethod
     def _enough(cls, value: int) -> int:
@@ -297,6 +293,10 @@ class RunConfig(Section):
         default=True, description="check the plugins on a few pictures and scores before a run begins"
     )
     engine: Engine = Engine()
+
+    def as_data(self) -> dict[str, Any]:
+        """Return plain data, as in a config file and in run.json."""
+        return self.model_dump(mode="json", by_alias=True)
 
     @field_validator("scorers")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,11 @@ ADVICE = (
 @contextmanager
 def preserved() -> Iterator[None]:
     """Restore the global random states and the settings of the process after the block."""
-    states, settings = _states(), ProcessSettings.current()
+    states, settings = RandomStates.current(), ProcessSettings.current()
     try:
         yield
     finally:
-        _restore(states)
+        states.restore()
         settings.restore()
 
 
@@ -51,46 +52,67 @@ def unchanged(owner: str, what: str) -> Iterator[None]:
     Raises:
         PluginBroken: it did.
     """
-    before = _states()
+    before = RandomStates.current()
     try:
         yield
-        changed = [name for name, state in _states().items() if not _same(state, before.get(name))]
+        changed = RandomStates.current().changed_since(before)
     finally:
-        _restore(before)
+        before.restore()
     if changed:
         raise PluginBroken(f"{owner} draws from or seeds {' and '.join(changed)} in {what}. {ADVICE}")
 
 
-def _states() -> dict[str, Any]:
-    states: dict[str, Any] = {
-        "torch's global random numbers": torch.get_rng_state(),
-        "numpy's global random numbers": np.random.get_state(legacy=False),  # noqa: NPY002
-        "Python's global random numbers (`random`)": random.getstate(),
-    }
-    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        states |= {
-            f"torch's global random numbers on cuda:{i}": state
-            for i, state in enumerate(torch.cuda.get_rng_state_all())
+@dataclass(frozen=True)
+class RandomStates:
+    """Hold the global random states.
+
+    Attributes:
+        torch_cpu, torch_cuda: of torch, on the processor and on each CUDA device; none before the first use
+            of CUDA.
+        numpy_legacy: of functions such as numpy.random.normal.
+        python: of the module `random`.
+    """
+
+    torch_cpu: torch.Tensor
+    torch_cuda: tuple[torch.Tensor, ...]
+    numpy_legacy: dict[str, Any]
+    python: tuple[Any, ...]
+
+    @classmethod
+    def current(cls) -> RandomStates:
+        """Return the present states."""
+        is_cuda_used = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        return cls(
+            torch_cpu=torch.get_rng_state(),
+            torch_cuda=tuple(torch.cuda.get_rng_state_all()) if is_cuda_used else (),
+            numpy_legacy=np.random.get_state(legacy=False),  # noqa: NPY002
+            python=random.getstate(),
+        )
+
+    def restore(self) -> None:
+        """Set the global random states to these."""
+        torch.set_rng_state(self.torch_cpu)
+        for i, state in enumerate(self.torch_cuda):
+            torch.cuda.set_rng_state(state, i)
+        np.random.set_state(self.numpy_legacy)  # noqa: NPY002
+        random.setstate(self.python)
+
+    def changed_since(self, before: RandomStates) -> list[str]:
+        """Name the states that were others before, in words for a message."""
+        pairs = {
+            "torch's global random numbers": (self.torch_cpu, before.torch_cpu),
+            "numpy's global random numbers": (self.numpy_legacy, before.numpy_legacy),
+            "Python's global random numbers (`random`)": (self.python, before.python),
         }
-    return states
-
-
-def _restore(states: dict[str, Any]) -> None:
-    for name, state in states.items():
-        if name.startswith("numpy"):
-            np.random.set_state(state)  # noqa: NPY002
-        elif name.startswith("Python"):
-            random.setstate(state)
-        elif "cuda:" in name:
-            torch.cuda.set_rng_state(state, int(name.rpartition(":")[2]))
-        else:
-            torch.set_rng_state(state)
+        pairs |= {
+            f"torch's global random numbers on cuda:{i}": states
+            for i, states in enumerate(zip(self.torch_cuda, before.torch_cuda, strict=False))
+        }
+        return [name for name, (after, earlier) in pairs.items() if not _same(after, earlier)]
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Return whether two states are equal; True if there was none before, as of CUDA before its first use."""
-    if b is None:
-        return True
+    """Return whether two states are equal."""
     if isinstance(a, torch.Tensor):
         return torch.equal(a, b)
     if isinstance(a, np.ndarray):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from ..plugins.records import Boundaries, Boundary
 from ..runs.prepare import Prepared
 from ..runs.run import Run
 from ..storage.disk import file_hash
+from ..storage.json_values import JsonObject
 from ..strata.layers import layer_sets, show_layers
 from ..strata.moves import conditioned, edit_direction
 from .request import EditRequest, Move, parse_move
@@ -58,17 +59,19 @@ class EditPart:
         shown = show_layers(self.layers)
         return f"layers {shown}" if self.set_name == shown else f"{self.set_name} layers ({shown})"
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> JsonObject:
         """Return the entry of manipulate.json."""
         digest = hashlib.sha256(
             np.ascontiguousarray(self.boundary.normal, dtype=np.float32).tobytes()
         ).hexdigest()
-        facts: dict[str, Any] = {
+        return {
             "boundary": self.boundary.name,
             "space": self.boundary.space,
             "kept": list(self.boundary.given),
+            "layers": list(self.layers),
+            "layer_set": self.set_name,
+            "normal_sha256": digest,
         }
-        return facts | {"layers": list(self.layers), "layer_set": self.set_name, "normal_sha256": digest}
 
 
 class BoundarySource(NamedTuple):

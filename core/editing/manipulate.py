@@ -16,6 +16,7 @@ from ..runs.engine import Engine
 from ..runs.progress import Progress
 from ..runs.run import Run
 from ..runs.session import open_finished_run
+from ..runs.stages import Stage
 from ..storage.filenames import file_stem
 from ..storage.result_folder import check_free, index_text, replace_folder
 from . import coarse, films
@@ -138,7 +139,7 @@ def perform(path: Path, request: EditRequest, *, progress: Progress) -> Manipula
     request.check()
     if "mp4" in request.kinds:
         films.video_library()
-    stages = ("synthesize", "learn") if request.boundaries is None else ("synthesize",)
+    stages: tuple[Stage, ...] = ("synthesize", "learn") if request.boundaries is None else ("synthesize",)
     with open_finished_run(path, request.device, stages, writes=request.out is None) as (run, engine):
         return _perform(run, engine, request, progress)
 

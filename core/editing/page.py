@@ -108,6 +108,7 @@ def build_page(run: Run, edited: Sequence[Edited], record: EditRecord) -> str:
         manifest=run.manifest,
         record=record,
         unit="standard deviations of w" if record.unit == "sd" else "units of w",
+        short_unit="sd" if record.unit == "sd" else "in w",
         strips=[
             _strip(record.source.names, each, run.concepts, run.record.generator.background)
             for each in edited

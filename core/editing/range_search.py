@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from scipy.optimize import isotonic_regression
 
 from ..errors import DataError
 from ..statistics import mean_interval, null_moments
+from ..storage.json_values import JsonObject
 
 Floats = NDArray[np.float64]
 
@@ -96,7 +97,7 @@ class Range:
     curve: tuple[CurvePoint, ...]
     limits: SearchLimits
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> JsonObject:
         """Return the entry of manipulate.json."""
         rows = [
             {name: round(value, 6) if np.isfinite(value) else None for name, value in point._asdict().items()}

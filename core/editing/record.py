@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from ..runs.prepare import Prepared
 from ..runs.run import Run, versions
+from ..storage.json_values import JsonObject
 from .directions import BoundarySource
 from .request import JITTER, EditRequest
 from .sources import Source
@@ -45,10 +46,10 @@ class EditRecord:
             return None
         return JITTER if self.request.noise_sd is None else self.request.noise_sd
 
-    def as_data(self, run: Run, prepared: Prepared) -> dict[str, Any]:
+    def as_data(self, run: Run, prepared: Prepared) -> JsonObject:
         """Return the content of manipulate.json: everything that decides the pictures."""
         card, request = prepared.generator.card, self.request
-        config = run.manifest["config"]
+        config = run.config.as_data()
         return {
             "format": FORMAT,
             "asked": {

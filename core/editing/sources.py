@@ -20,6 +20,7 @@ from ..messages import listed
 from ..randomness import Stream
 from ..runs.prepare import Prepared
 from ..storage.disk import file_hash
+from ..storage.json_values import JsonObject
 from .request import MOST, EditRequest, parse_numbers
 
 SPACES = ("codes", "w", "z")
@@ -40,7 +41,7 @@ class DrawnSamples:
     indices: tuple[int, ...]
     seed: int
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> JsonObject:
         """Return the entry of manipulate.json."""
         return {"from": self.kind, "indices": list(self.indices), "seed": self.seed}
 
@@ -54,7 +55,7 @@ class CodesFile:
     kind: str
     count: int
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> JsonObject:
         """Return the entry of manipulate.json."""
         return {"from": "file", **asdict(self)}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..storage.json_values import JsonObject
 from .directions import EditPart
 from .range_search import Range
 from .request import EditRequest
@@ -40,15 +40,15 @@ class Strip:
         """All layers that are moved."""
         return tuple(sorted({layer for part in self.parts for layer in part.layers}))
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> JsonObject:
         """Return the entry of manipulate.json."""
         return {
             "name": self.name,
             "parts": [
-                part.as_data() | {"distances": row.tolist()}
+                {**part.as_data(), "distances": row.tolist()}
                 for part, row in zip(self.parts, self.distances, strict=True)
             ],
-            "search": [found.as_data() for found in self.search],
+            "search": [span.as_data() for span in self.search],
         }
 
     @property

@@ -83,7 +83,7 @@ class Axes:
         self.canvas.line(self.left, self.y(value), self.right, self.y(value), css)
 
     def y_label(self, words: str) -> None:
-        """Write what y shows, turned, at the left border of the canvas."""
+        """Write the label of the y axis, rotated, at the left border of the canvas."""
         self.canvas.text(16, (self.top + self.bottom) / 2, words, css="soft", anchor="middle", turn=-90)
 
     def level_bar(

@@ -6,8 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..analyses import objects as objects_of
+from ..analyses.ablation_result import ablation
+from ..analyses.entanglement_result import entanglement
+from ..analyses.hierarchy_result import hierarchy
 from ..analyses.labelled_runs import LabelledRun, labels_of
-from ..analyses.object_results import Objects
+from ..analyses.objects_record import Objects
+from ..analyses.ranking_result import ranking
 from ..analyses.request import AnalysisRequest
 from ..analyses.result import AnalysisResult
 from ..analyses.right_layers_result import layers
@@ -15,12 +19,16 @@ from ..errors import RunError, UserError
 from ..probing.stage import read_scores
 from ..report.stage import report
 from ..rescoring.stored_effects import read_effects
+from ..runs.lock import locked
 from ..runs.progress import Progress
-from ..runs.run import Run, locked
+from ..runs.run import Run
 from ..runs.session import open_finished_run
+from ..runs.stages import Stage
 from ..storage.result_folder import check_free, replace_folder
 
-NEEDED = ("synthesize", "learn", "rescore")
+OF_ONE_RUN = {"entanglement": entanglement, "ablation": ablation}
+OF_SEVERAL_RUNS = {"ranking": ranking, "hierarchy": hierarchy}
+NEEDED: tuple[Stage, ...] = ("synthesize", "learn", "rescore")
 
 
 def analyse_run(
@@ -79,6 +87,13 @@ def analyse_runs(
         return _analyse(paths, request, analyse, target)
 
 
+def analyse_named(name: str, paths: Sequence[Path], request: AnalysisRequest) -> tuple[AnalysisResult, Path]:
+    """Do the same as `analyse_run` or `analyse_runs` for an analysis of OF_ONE_RUN or OF_SEVERAL_RUNS."""
+    if name in OF_SEVERAL_RUNS:
+        return analyse_runs(paths, request, OF_SEVERAL_RUNS[name], name)
+    return analyse_run(paths[0], request, OF_ONE_RUN[name], name)
+
+
 def analyse_layers(
     path: Path, request: AnalysisRequest, *, progress: Progress
 ) -> tuple[AnalysisResult, Path]:
@@ -106,9 +121,9 @@ def objects(path: Path, request: objects_of.TransitionRequest, *, progress: Prog
     """
     with open_finished_run(path, request.device) as (run, engine):
         # The report reads both: nothing is written if they are damaged.
-        read_effects(run)
+        effects = read_effects(run)
         read_scores(run, engine.prepared)
-        result = objects_of.follow_objects(run, engine, request, progress=progress)
+        result = objects_of.follow_objects(run, engine, request, effects, progress=progress)
         report(run, engine, progress)
     return result
 

@@ -17,12 +17,15 @@ from ..messages import listed
 from ..probing import stage as synthesis
 from ..report import stage as report
 from ..rescoring import stage as rescoring
+from ..runs.begin import Begun, begin_run, differing
 from ..runs.engine import Engine
 from ..runs.facts import facts_of
 from ..runs.listeners import tell
+from ..runs.lock import locked
 from ..runs.prepare import Prepared, prepare
 from ..runs.progress import Progress, duration
-from ..runs.run import STAGES, Begun, Run, data_of, differing, locked
+from ..runs.run import Run
+from ..runs.stages import STAGES, Stage
 from ..storage.result_folder import damaged_results, stale_results
 from .forecast import check_room, forecast
 from .results import Results
@@ -35,7 +38,7 @@ class StageFunctions(NamedTuple):
     is_complete: Callable[[Run, Prepared], bool]
 
 
-_STAGES: Mapping[str, StageFunctions] = {
+_STAGES: Mapping[Stage, StageFunctions] = {
     "synthesize": StageFunctions(synthesis.synthesize, synthesis.is_complete),
     "learn": StageFunctions(learning.learn, lambda run, _: run.is_done("learn")),
     "rescore": StageFunctions(rescoring.rescore, rescoring.is_complete),
@@ -67,12 +70,14 @@ def run(
     elif not isinstance(config, RunConfig):
         config = validate(config, source)
     elif config.generator.use == AUTO:
-        config = validate(config.model_dump(mode="json", by_alias=True), source)
+        config = validate(config.as_data(), source)
     finished = perform(config, Path(out), STAGES, source=source, progress=Progress(quiet=quiet))
     return Results(finished.path, finished.record)
 
 
-def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: str, progress: Progress) -> Run:
+def perform(
+    config: RunConfig, out: Path, stages: tuple[Stage, ...], *, source: str, progress: Progress
+) -> Run:
     """Run these stages of a new or existing run.
 
     Args:
@@ -88,14 +93,14 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
     """
     began = time.monotonic()
     known = Run.open(out) if (out / "run.json").is_file() else None
-    if known is not None and not differing(data_of(known.config), data_of(config)):
+    if known is not None and not differing(known.config.as_data(), config.as_data()):
         # Groups in another order are the same config, but the arrays have the layer sets in the first order.
         config = known.config.model_copy(update={"engine": config.engine, "checks": config.checks})
     # `auto` is resolved once, when the run begins.
     batch = known.batch if known is not None and config.synthesis.batch_size == "auto" else None
     prepared = prepare(config, source=source, batch=batch)
     with locked(out):
-        begun = Run.begin(out, config, facts_of(prepared))
+        begun = begin_run(out, config, facts_of(prepared))
         current = begun.run
         for name in STAGES[: STAGES.index(stages[0])]:
             if name in begun.stale:
@@ -141,7 +146,7 @@ def perform(config: RunConfig, out: Path, stages: tuple[str, ...], *, source: st
     return current
 
 
-def resume(path: Path, stage: str, *, progress: Progress) -> Run:
+def resume(path: Path, stage: Stage, *, progress: Progress) -> Run:
     """Run one stage of an existing run.
 
     Raises:
@@ -152,7 +157,7 @@ def resume(path: Path, stage: str, *, progress: Progress) -> Run:
     current.require(*earlier)
     source = str(path / "run.json")
     return perform(
-        validate(data_of(current.config), source), path, (stage,), source=source, progress=progress
+        validate(current.config.as_data(), source), path, (stage,), source=source, progress=progress
     )
 
 
@@ -171,7 +176,7 @@ def _consequences(begun: Begun, known: Run | None) -> str:
     return text
 
 
-def _perform(name: str, current: Run, engine: Engine, progress: Progress) -> None:
+def _perform(name: Stage, current: Run, engine: Engine, progress: Progress) -> None:
     """Run one stage unless it is complete, and tell the listeners."""
     stage = _STAGES[name]
     if stage.is_complete(current, engine.prepared):

@@ -10,7 +10,7 @@ from ..analyses.ablation_result import figure_of
 from ..analyses.entanglement_result import cosine_figure, matrix_figure
 from ..analyses.hierarchy import Depth, depth_rows, levels_of_factors
 from ..analyses.hierarchy_result import figures_for
-from ..analyses.object_results import Objects, read_objects
+from ..analyses.objects_record import Objects, read_objects
 from ..analyses.right_layers_result import StoredComparison, read_layers
 from ..analyses.right_layers_result import figure_of as layers_figure
 from ..boundaries.files import load_boundaries

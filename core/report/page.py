@@ -7,7 +7,7 @@ import yaml
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..analyses import object_sentences, sentences
+from ..analyses import objects_result, sentences
 from ..editing.strips import GAP, read_index
 from ..figures.pages import page_script, page_style, templates
 from ..figures.pictures import Pixels, opaque
@@ -77,9 +77,9 @@ def build_page(
         replicates=int(effects.replicates.max(initial=0)),
         sampling=sampling(effects, run.config.rescoring, run.batch, work),
         layer_sheets=layer_sheet_views(content.layers, run.record.generator.background),
-        object_description=object_sentences.description,
-        object_sentences=object_sentences.sentences_of,
-        flow=Markup(object_sentences.figure_of(content.objects).inline)
+        object_description=objects_result.description,
+        object_sentences=objects_result.sentences_of,
+        flow=Markup(objects_result.figure_of(content.objects).inline)
         if content.objects is not None and not content.objects.faults
         else None,
     )

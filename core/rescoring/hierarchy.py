@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..figures.figure import Figure
-from ..figures.hierarchies import layer_curves
 from ..figures.notebook import data_frame, html_table
 from ..plugins.arguments import require
 from ..statistics import bootstrap_means, bootstrap_weights, holm, interval, sample_means
+from .hierarchy_charts import layer_curves
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,6 +34,24 @@ class Estimate:
     value: Floats
     low: Floats
     high: Floats
+
+
+class CurveRow(TypedDict):
+    """Hold the point of a level's curve at one layer, with its 95 % interval.
+
+    Attributes:
+        level, layer: name of the level, and number of the layer.
+        mean_in_sd: mean effect of moving this layer alone, in sd units.
+        low, high: interval of the mean.
+        share: share of the layer in the level's effect (`layer_share`).
+    """
+
+    level: str
+    layer: int
+    mean_in_sd: float
+    low: float
+    high: float
+    share: float
 
 
 @dataclass(frozen=True)
@@ -94,7 +112,7 @@ class Hierarchy:
     peak: Floats
     orders: OrderTests
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[CurveRow]:
         """Return the curve as a dictionary per level and layer."""
         return [
             {

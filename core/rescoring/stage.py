@@ -31,6 +31,7 @@ from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
 from ..storage.shards import Shards
+from ..strata.moves import step_unit
 from .adaptive import DECIDING, RESAMPLED
 from .measure import Baseline, baseline_of, changes_along, scores_along
 from .results import Effects
@@ -57,7 +58,7 @@ def step_length(prepared: Prepared, spread: float) -> float:
         spread: s_w = sqrt(trace Cov(w) / D) over the probing samples.
     """
     rescoring = prepared.config.rescoring
-    return rescoring.distance * rescoring.unit(spread)
+    return rescoring.distance * step_unit(rescoring.distance_unit, spread)
 
 
 def is_complete(run: Run, prepared: Prepared) -> bool:

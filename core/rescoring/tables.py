@@ -78,6 +78,20 @@ def rows_of(effects: Effects) -> list[EffectRow]:
     return rows
 
 
+def in_sd_with_interval(effects: Effects, i: int, at: int, j: int) -> tuple[float, float, float]:
+    """Return the effect of boundary i on concept j at a layer set, forwards, in sd units with its interval.
+
+    Args:
+        effects: effects of all boundaries.
+        i: position of the boundary.
+        at: position of the layer set.
+        j: column of the concept.
+    """
+    unit = effects.units[j]
+    mean, low, high = (float(a[i, at, 0, j] / unit) for a in (effects.mean, effects.low, effects.high))
+    return mean, low, high
+
+
 def ranked(effects: Effects, i: int, at: int) -> RankedConcept:
     """Return the effect of one boundary on its own concept at a layer set, in sd units.
 

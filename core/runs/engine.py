@@ -27,6 +27,7 @@ from ..messages import message
 from ..plugins import activity
 from ..plugins.failures import one_line
 from ..storage.interrupts import defer_interrupt
+from ..storage.json_values import JsonObject
 from .malloc import keep_freed_memory
 from .prepare import Prepared, prepare
 from .spawning import MEMORY, late_message, why_workers_ended
@@ -146,7 +147,7 @@ class Engine:
         context, prepared = multiprocessing.get_context("spawn"), self.prepared
         notes = WorkerNotes(context, self.workers)
         expected = make(prepared) if prepared.config.checks else None
-        config = prepared.config.model_dump(mode="json", by_alias=True)
+        config = prepared.config.as_data()
         pool = ProcessPoolExecutor(
             self.workers,
             mp_context=context,
@@ -196,7 +197,7 @@ def _end_with(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _begin(config: dict[str, Any], batch: int, expected: Made | None, notes: WorkerNotes) -> None:
+def _begin(config: JsonObject, batch: int, expected: Made | None, notes: WorkerNotes) -> None:
     """Set up a worker: its threads, and its own plugins on the device.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import (
     AfterValidator,
@@ -24,15 +24,13 @@ from ..errors import RunError
 from ..messages import shown, visible
 from ..plugins.records import colours_in_words, size_in_words
 from ..storage.seal import read_sealed
-from .provenance.keys import STAGES, Keys
+from .provenance.keys import Keys
 from .provenance.records import Provenance
+from .stages import Stage
 
 FORMAT = 1
 LARGEST = 200 * 2**20  # bytes of a run.json
 SHOWN = 5  # faults that a message lists
-
-Stage = Literal["synthesize", "learn", "rescore", "edit", "report"]
-assert Stage.__args__ == STAGES  # type: ignore[attr-defined]
 
 
 def _inside(name: str) -> str:
@@ -91,8 +89,29 @@ class Work(_Part):
     done: NonNegativeFloat
 
 
+class StageFacts(TypedDict, total=False):
+    """Hold what a stage records of its own work; run.json holds only the fields that it gives.
+
+    Attributes:
+        images: number of images that were rendered.
+        nonfinite: number of them with NaN or infinity.
+        factors: names of the concepts whose boundaries were re-scored, in order.
+        boundaries, skipped: number of concepts with a boundary, and without one.
+        not_relearnt: boundary -> why resamplings could not learn it.
+        work: of re-scoring.
+    """
+
+    images: int
+    nonfinite: int
+    factors: list[str]
+    boundaries: int
+    skipped: int
+    not_relearnt: dict[str, NotRelearnt]
+    work: Work | None
+
+
 class StageRecord(_Part):
-    """Represent a complete stage: its time, the hashes of its files, and its own facts."""
+    """Represent a complete stage: its time, the hashes of its files, and its StageFacts."""
 
     model_config = ConfigDict(extra="allow")
 

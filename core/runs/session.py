@@ -11,14 +11,16 @@ from ..config.reading import validate
 from ..errors import RunError
 from .engine import Engine
 from .facts import facts_of
+from .lock import LOCK, locked
 from .prepare import Prepared, prepare
 from .provenance.changes import code_changes
-from .run import LOCK, STAGES, Run, data_of, locked
+from .run import Run
+from .stages import STAGES, Stage
 
 
 @contextmanager
 def open_finished_run(
-    path: Path, device: str | None = None, stages: tuple[str, ...] = STAGES, *, writes: bool = True
+    path: Path, device: str | None = None, stages: tuple[Stage, ...] = STAGES, *, writes: bool = True
 ) -> Iterator[tuple[Run, Engine]]:
     """Open a finished run, locked, with its plugins built as the run built them.
 
@@ -50,7 +52,7 @@ def _prepared(run: Run, path: Path, device: str | None) -> Prepared:
         RunError: their code, files or weights have changed.
     """
     source = str(path / "run.json") if device is None else f"{path / 'run.json'} with --device {device}"
-    config = validate(data_of(run.config) | ({} if device is None else {"device": device}), source)
+    config = validate(run.config.as_data() | ({} if device is None else {"device": device}), source)
     prepared = prepare(config, source=source, batch=run.batch, check=False)
     facts = facts_of(prepared)
     changed = code_changes(run.record.provenance, facts.provenance)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LONGEST = 200  # characters
 JOINERS = "\u200c\u200d"  # invisible, but needed to write Persian, Hindi and other languages
 SEPARATORS = ",|"  # separate the names of a conditional boundary
@@ -44,6 +46,19 @@ def fault_of(name: str, *, separators: str = SEPARATORS) -> str:
         if part
         else "has an empty part before, between or after its slashes"
     )
+
+
+def require_unique(concepts: Iterable[str]) -> None:
+    """Check that no two concepts have the same name.
+
+    Raises:
+        ValueError: two have.
+    """
+    names = set()
+    for name in concepts:
+        if name in names:
+            raise ValueError(f"two concepts are named '{name}'")
+        names.add(name)
 
 
 GROUP_RULE = (

@@ -16,6 +16,7 @@ from ..errors import RunError, UserError
 from ..messages import listed
 from .disk import content_hash, disk_error, make_folder, read_bytes, remove, write_bytes
 from .interrupts import defer_interrupt
+from .json_values import JsonObject
 from .seal import read_sealed, sealed_text
 
 ANALYSES = tuple(
@@ -25,7 +26,7 @@ _UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError)
 _PART, _OLD, _READY = ".ganstrata-part", ".ganstrata-old", ".ganstrata-ready"
 
 
-def index_text(content: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
+def index_text(content: JsonObject, files: Mapping[str, bytes]) -> bytes:
     """Return an index as JSON: the content, the SHA-256 of every file by name, and a digest of both."""
     hashes = {name: hashlib.sha256(file).hexdigest() for name, file in files.items()}
     return sealed_text({**content, "files": hashes}).encode()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Any
+
+from .json_values import JsonObject
 
 KEY = "digest"
 
 
-def sealed_text(content: Mapping[str, Any]) -> str:
+def sealed_text(content: JsonObject) -> str:
     """Return the content as JSON with its SHA-256 under the key "digest".
 
     >>> text = sealed_text({"b": [1, 2], "a": 0.1})

@@ -11,7 +11,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import zarr
@@ -22,6 +22,9 @@ from zarr.storage import MemoryStore
 from ..errors import RunError
 from .disk import disk_error, remove, write_bytes, write_text
 from .interrupts import defer_interrupt
+
+if TYPE_CHECKING:
+    from zarr.core.buffer import Buffer
 
 Region = tuple[slice | int, ...]
 Arrays = Mapping[str, tuple[Region, NDArray[Any]]]
@@ -142,7 +145,7 @@ class Shards:
 
 def _documents(arrays: Layout) -> dict[str, bytes]:
     """Return the `zarr.json` of the group, its groups and arrays, by path. Chunks contain a checksum."""
-    store: dict[str, Any] = {}
+    store: dict[str, Buffer] = {}
     group = zarr.open_group(MemoryStore(store), mode="w", zarr_format=3)
     for name, (shape, chunks, dtype) in arrays.items():
         fill = np.nan if np.dtype(dtype).kind == "f" else 0

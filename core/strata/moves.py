@@ -7,6 +7,7 @@ the generator's layer_scale, or ones.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,6 +18,19 @@ from ..errors import DataError, LayerError
 
 Floats = NDArray[np.floating]
 DEGENERATE = 1e-6  # relative length that counts as zero, in single precision
+
+
+def step_unit(distance_unit: Literal["sd", "raw"], spread: float) -> float:
+    """Return the unit of a step: how far in w a distance of 1 is.
+
+    Args:
+        distance_unit: `rescoring.distance_unit` of the config.
+        spread: s_w = sqrt(trace Cov(w) / D), see core.probing.concept_stats.
+
+    Returns:
+        s_w for `sd`, 1 for `raw`.
+    """
+    return spread if distance_unit == "sd" else 1.0
 
 
 def edit_direction(normal: Floats, layers: Sequence[int], scale: Floats) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import torch
@@ -22,7 +22,6 @@ from ...core.plugins.contracts import BoundaryLearner, Generator
 from ...core.plugins.failures import one_line
 from ...core.plugins.records import Boundaries, Concept
 
-Facts = dict[str, Any]
 BLOCK_COLUMNS = 16  # boundaries evaluated in one matrix product over all codes
 
 
@@ -33,6 +32,31 @@ class Settings(Extremes):
         default=False,
         description="a boundary for each layer, from style-mixed codes; needs `synthesis.mixing` above 0",
     )
+
+
+class Facts(TypedDict, total=False):
+    """Hold the facts of a boundary as boundaries.json stores them; a learner gives those that it knows.
+
+    Attributes:
+        samples: number of samples that a regression fitted.
+        positives, negatives: number of samples selected as extremes, for training and held out.
+        positives_asked, negatives_asked: number requested.
+        held_out: number of held-out extremes.
+        held_out_accuracy, rest_accuracy: share classified correctly of the held-out extremes, and of all
+            samples that are no extremes; None without any.
+        converged, iterations: whether the solver converged, and after how many iterations.
+    """
+
+    samples: int
+    positives: int
+    negatives: int
+    positives_asked: int
+    negatives_asked: int
+    held_out: int
+    held_out_accuracy: float | None
+    rest_accuracy: float | None
+    converged: bool
+    iterations: int
 
 
 class Hyperplane(NamedTuple):
@@ -148,13 +172,13 @@ class Learner(BoundaryLearner):
         """Return the fits of each concept, one per layer."""
 
 
-def evaluate_planes(
+def evaluate_hyperplanes(
     w: NDArray[np.float32],
-    planes: Sequence[Hyperplane],
+    hyperplanes: Sequence[Hyperplane],
     selections: Sequence[Selection],
     concepts: Sequence[str],
 ) -> list[LinearFit]:
-    """Normalise the planes of one layer and measure their accuracy on held-out extremes and on the rest.
+    """Normalise the hyperplanes of one layer and measure their accuracy on held-out extremes and on the rest.
 
     With v the coefficients and b the intercept, the normal is n = v / |v| and the offset b / |v|, so that
     n.w + b / |v| is the signed distance of w (method A.3). Accuracy is the share of samples whose
@@ -162,28 +186,28 @@ def evaluate_planes(
 
     Args:
         w: all codes of the layer, (N, D).
-        planes: one per concept, in the coordinates of w.
+        hyperplanes: one per concept, in the coordinates of w.
         selections: one per concept; `train` holds the rows that were fitted.
         concepts: ids, for messages.
 
     Raises:
         DataError: coefficients that are all zero or not finite.
     """
-    unit_planes = [
-        normalise_hyperplane(plane.coefficients, plane.intercept, concept=concept)
-        for plane, concept in zip(planes, concepts, strict=True)
+    normalised = [
+        normalise_hyperplane(hyperplane.coefficients, hyperplane.intercept, concept=concept)
+        for hyperplane, concept in zip(hyperplanes, concepts, strict=True)
     ]
-    normals = np.stack([normal for normal, _ in unit_planes]).astype(np.float32)  # (C, D)
+    normals = np.stack([normal for normal, _ in normalised]).astype(np.float32)  # (C, D)
     fits = []
-    for start in range(0, len(unit_planes), BLOCK_COLUMNS):
+    for start in range(0, len(normalised), BLOCK_COLUMNS):
         # The block always has the same width, so that rounding does not depend on the number of concepts.
         block = np.zeros((w.shape[1], BLOCK_COLUMNS), dtype=np.float32)  # (D, BLOCK_COLUMNS)
-        block[:, : len(unit_planes) - start] = normals[start : start + BLOCK_COLUMNS].T
+        block[:, : len(normalised) - start] = normals[start : start + BLOCK_COLUMNS].T
         products = w @ block  # (N, BLOCK_COLUMNS)
         for k, selection in enumerate(selections[start : start + BLOCK_COLUMNS]):
-            normal, offset = unit_planes[start + k]
+            normal, offset = normalised[start + k]
             facts = _selection_facts(products[:, k] + np.float32(offset), selection)
-            fits.append(LinearFit(normal, offset, facts | planes[start + k].facts))
+            fits.append(LinearFit(normal, offset, facts | hyperplanes[start + k].facts))
     return fits
 
 

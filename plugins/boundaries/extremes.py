@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.boundaries.selection import select_extremes
-from .common import Facts, Hyperplane, Learner, LinearFit, Samples, evaluate_planes
+from .common import Facts, Hyperplane, Learner, LinearFit, Samples, evaluate_hyperplanes
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ Solver = Callable[[Sequence[Problem]], Iterable[Hyperplane]]
 
 
 def fit_extremes(samples: Samples, solve: Solver) -> list[list[LinearFit]]:
-    """Select the extremes of each concept, solve all problems and evaluate the planes on held-out samples.
+    """Select the extremes of each concept, solve all problems, and evaluate on held-out samples.
 
     Returns:
         For each concept its fits, one per layer.
@@ -59,10 +59,12 @@ def fit_extremes(samples: Samples, solve: Solver) -> list[list[LinearFit]]:
     problems = [
         Problem(samples.layer(layer), s.train, s.train_labels) for layer in samples.layers for s in selections
     ]
-    planes = list(solve(problems))
+    hyperplanes = list(solve(problems))
     count, names = len(selections), [concept.name for concept in samples.concepts]
     by_layer = [
-        evaluate_planes(samples.layer(layer), planes[layer * count : (layer + 1) * count], selections, names)
+        evaluate_hyperplanes(
+            samples.layer(layer), hyperplanes[layer * count : (layer + 1) * count], selections, names
+        )
         for layer in samples.layers
     ]
     return [list(layers) for layers in zip(*by_layer, strict=True)]
@@ -76,9 +78,9 @@ class ExtremesLearner(Learner):
         return fit_extremes(samples, lambda problems: self.solve(problems, samples.seed))
 
     def solve(self, problems: Sequence[Problem], seed: int) -> Iterator[Hyperplane]:
-        """Yield a plane for each problem.
+        """Yield a hyperplane for each problem.
 
-        The codes are centred for the fit. A plane v.(w - m) + b = 0 around the mean m has the intercept
+        The codes are centred for the fit. A hyperplane v.(w - m) + b = 0 around the mean m has the intercept
         b - v.m in the coordinates of w.
         """
         for problem in problems:

@@ -160,7 +160,7 @@ class LinearSVM(ExtremesLearner):
         coefficients = solution.coefficients.cpu().numpy()  # (B, D)
         intercepts = solution.intercepts.cpu().numpy()  # (B,)
         for i, (_, centre) in enumerate(centred):
-            facts = {"converged": bool(solution.converged[i]), "iterations": int(solution.steps[i])}
+            facts: Facts = {"converged": bool(solution.converged[i]), "iterations": int(solution.steps[i])}
             yield Hyperplane(coefficients[i], float(intercepts[i] - coefficients[i] @ centre), facts)
 
 

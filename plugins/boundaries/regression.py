@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from ...core.boundaries.selection import Selection, select_extremes
 from ...core.errors import DataError
 from ...core.rounding import ceil_share
-from .common import Hyperplane, LinearFit, Samples, evaluate_planes
+from .common import Hyperplane, LinearFit, Samples, evaluate_hyperplanes
 
 Regression = Callable[[NDArray[np.float64], NDArray[np.float64]], Iterable[Hyperplane]]
-"""Maps codes (n, D) and scores (n, K) to K planes; coefficients.w + intercept predicts the score."""
+"""Maps codes (n, D) and scores (n, K) to K hyperplanes; coefficients.w + intercept predicts the score."""
 
 
 def fit_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
     """Regress scores on codes and put each boundary where the predicted score is the mean score.
 
-    With the prediction v.w + b and the mean score m of the fitted samples, the plane is v.w + b - m = 0.
+    With the prediction v.w + b and the mean score m of the fitted samples, the hyperplane is v.w + b - m = 0.
     `train_share` of all samples are fitted; the extremes among the others measure accuracy. Concepts that
     are undefined for the same samples are fitted together. If a generator draws classes, the differences
     between the class means are removed from codes and scores first.
@@ -57,13 +57,13 @@ def fit_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
                 x = remove_class_means(x, samples.classes[rows])
                 y = remove_class_means(y, samples.classes[rows])
             count = int(rows.sum())
-            planes = [
-                plane._replace(
-                    intercept=plane.intercept - float(mean), facts={"samples": count, **plane.facts}
+            hyperplanes = [
+                hyperplane._replace(
+                    intercept=hyperplane.intercept - float(mean), facts={"samples": count, **hyperplane.facts}
                 )
-                for plane, mean in zip(regress(x, y), means, strict=True)
+                for hyperplane, mean in zip(regress(x, y), means, strict=True)
             ]
-            by_layer.append(evaluate_planes(w, planes, selections, names))
+            by_layer.append(evaluate_hyperplanes(w, hyperplanes, selections, names))
         fits |= {int(j): list(layers) for j, layers in zip(columns, zip(*by_layer, strict=True), strict=True)}
     return [fits[j] for j in range(len(samples.concepts))]
 

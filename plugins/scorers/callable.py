@@ -17,7 +17,7 @@ from ...core.plugins.contracts import Scorer
 from ...core.plugins.imports import PATTERN, check_arguments, find, reason
 from ...core.plugins.records import Concept, Rendering
 from ...core.plugins.strict_numbers import StrictNumbers
-from ...core.storage.name_rules import checked
+from ...core.storage.name_rules import checked, require_unique
 
 
 class Column(StrictNumbers):
@@ -60,10 +60,7 @@ class Callable(Scorer):
         @field_validator("concepts")
         @classmethod
         def _check_unique(cls, value: list[Column]) -> list[Column]:
-            names = [concept.name for concept in value]
-            twice = [name for name in names if names.count(name) > 1]
-            if twice:
-                raise ValueError(f"two concepts are named '{twice[0]}'")
+            require_unique(concept.name for concept in value)
             return value
 
     config: Config

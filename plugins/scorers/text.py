@@ -20,7 +20,7 @@ from ...core.errors import CheckpointError
 from ...core.plugins.contracts import Scorer
 from ...core.plugins.records import Concept, Rendering
 from ...core.plugins.strict_numbers import StrictNumbers
-from ...core.storage.name_rules import checked
+from ...core.storage.name_rules import checked, require_unique
 from .networks.huggingface import LIBRARY, HubConfig, installed, load, quiet, tokenizer
 
 
@@ -75,10 +75,7 @@ class Text(Scorer):
         @field_validator("concepts")
         @classmethod
         def _check_unique(cls, value: list[Sentences]) -> list[Sentences]:
-            names = [concept.name for concept in value]
-            twice = [name for name in names if names.count(name) > 1]
-            if twice:
-                raise ValueError(f"two concepts are named '{twice[0]}'")
+            require_unique(concept.name for concept in value)
             return value
 
     config: Config

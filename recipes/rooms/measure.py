@@ -27,8 +27,8 @@ from ganstrata.plugins.scorers.bundles import to_size
 from ganstrata.plugins.scorers.scenes import SIZE
 from numpy.typing import NDArray
 
-from .apart import tell_apart
 from .quality import FURNITURE, kid, ks_distance, precision_recall, shows
+from .two_sample_test import two_sample_test
 
 TARGETS = {"factor": 0.15, "furniture": 0.85, "share": 0.15, "sure": 0.90}
 SURE = 0.9  # probability above which the category network counts as sure
@@ -186,7 +186,7 @@ def measure(
         "generated": category_table(generated),
         "rendered": category_table(rendered),
         "apart": {
-            name: tell_apart(x.pictures, rendered.pictures, passes=passes, seed=seed)._asdict()
+            name: two_sample_test(x.pictures, rendered.pictures, passes=passes, seed=seed)._asdict()
             for name, x in pairs.items()
         },
         "kid": {
@@ -284,7 +284,7 @@ def main() -> None:
     scored = [score(pictures, scorers) for pictures in sets]
     print(f"scored, {time.monotonic() - began:.0f} s", flush=True)
     result = measure(*scored, seed=args.seed)
-    result["apart"]["generated_const_noise"] = tell_apart(
+    result["apart"]["generated_const_noise"] = two_sample_test(
         generate(fixed, n, seed=args.seed), sets[1], seed=args.seed
     )._asdict()
     about = {

@@ -48,7 +48,7 @@ def choose(categories: NDArray[np.int64], count: int, seed: int) -> NDArray[np.i
     """
     each = count // len(CATEGORIES)
     places = [np.flatnonzero(categories == i)[:each] for i in range(len(CATEGORIES))]
-    few = [name for name, found in zip(CATEGORIES, places, strict=True) if len(found) < each]
+    few = [name for name, chosen in zip(CATEGORIES, places, strict=True) if len(chosen) < each]
     if few:
         raise ValueError(f"fewer than {each} of {len(categories)} pictures are taken for {', '.join(few)}")
     return np.random.default_rng(seed).permutation(np.concatenate(places))

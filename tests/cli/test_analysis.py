@@ -62,8 +62,8 @@ def test_the_output_has_the_findings_and_the_folder(invoke, refurnished: Path) -
         (("--along", "seen/red", "--layers", "each"), "that is 8 layer sets; name one"),
         (("--along", "seen/red", "--layers", "5-9"), "there is no layer 9"),
         (("--along", "seen/red", "--step", "0"), "--step 0: give a length other than 0"),
-        (("--along", "seen/red", "--step", "nan"), "nan is not a finite number"),
-        (("--along", "seen/red", "--samples", "0"), "0 is not in the range 1<=x<="),
+        (("--along", "seen/red", "--step", "nan"), "nan is not a number from -1000000 to 1000000"),
+        (("--along", "seen/red", "--samples", "0"), "0 is not a whole number from 1 to "),
         (
             ("--along", "seen/red", "--start", "seen/rde"),
             "there is no such concept. Did you mean 'seen/red'?",
@@ -174,7 +174,7 @@ def test_each_analysis_prints_a_table_and_says_where_it_wrote(
         (("ranking", "--layers", "3-4"), "were not re-scored together"),
         (("hierarchy", "--levels", "object"), "no boundary is of level object"),
         (("layers", "--levels", "light"), "there is no such level"),
-        (("ablation", "--top", "0"), "0 is not in the range 1<=x<="),
+        (("ablation", "--top", "0"), "0 is not a whole number from 1 to "),
     ],
 )
 def test_a_request_that_does_not_fit_the_run_writes_nothing(

@@ -12,22 +12,13 @@ import torch
 import yaml
 from ganstrata.core.checkpoints import read_checkpoint
 from ganstrata.core.plugins.records import Match
+from rivals import Rival
 from safetensors.torch import load_file, save_file
 
 DATA = Path(__file__).parents[1] / "data"
 UNCOND = DATA / "stylegan2_uncond_32.safetensors"
 COND = DATA / "stylegan2_cond_64.safetensors"
 Register = Callable[[str, str, type], None]
-
-
-class Rival(ganstrata.Generator):
-    """Claims what StyleGAN2 claims."""
-
-    @classmethod
-    def recognise(
-        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
-    ) -> Match | None:
-        return Match(1.0, "mine") if "mapping.fc0.weight" in names_and_shapes else None
 
 
 class Silent(ganstrata.Generator):

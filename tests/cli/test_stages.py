@@ -6,7 +6,8 @@ from pathlib import Path
 
 import ganstrata
 import pytest
-from ganstrata.core.runs.run import STAGES, Run
+from ganstrata.core.runs.run import Run
+from ganstrata.core.runs.stages import STAGES
 
 
 def test_stages_one_by_one_make_the_same_run(

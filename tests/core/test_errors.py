@@ -35,10 +35,25 @@ def test_a_fault_shows_its_place() -> None:
 def test_a_config_error_lists_every_fault() -> None:
     one = ConfigError("a.yaml", [Fault(("x",), "wrong")])
     assert str(one) == "a.yaml: one fault, nothing was written.\n  x: wrong"
-    three = ConfigError("a.yaml", [Fault((name,), "wrong") for name in "xyz"])
+    three = ConfigError("a.yaml", [Fault((name,), f"wrong {name}") for name in "xyz"])
     assert str(three).startswith("a.yaml: 3 faults")
     assert str(three).count("\n") == 3
     assert [fault.path for fault in three.faults] == [("x",), ("y",), ("z",)]
+
+
+def test_three_or_more_equal_faults_share_a_line() -> None:
+    two = [Fault((name,), "is no number") for name in "ab"]
+    assert str(ConfigError("f", two)).endswith("written.\n  a: is no number\n  b: is no number")
+    many = [*two, Fault(("x",), "is empty"), *(Fault((f"c{i}",), "is no number") for i in range(900))]
+    lines = str(ConfigError("f", many)).splitlines()
+    assert lines == [
+        "f: 903 faults, nothing was written.",
+        "  a, b, c0 and 899 more: is no number",
+        "  x: is empty",
+    ]
+    others = [Fault((f"d{i}",), f"is wrong by {i}") for i in range(900)]
+    lines = str(ConfigError("f", [*many, *others])).splitlines()
+    assert lines[-1] == f"  and {1803 - 902 - 1 - (len(lines) - 4)} more"
 
 
 @pytest.mark.parametrize(

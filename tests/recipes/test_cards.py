@@ -45,7 +45,8 @@ def made(tmp_path, renders, measured):
         copy.write_bytes(source.read_bytes())
     # Training went on after the export.
     (training / "progress.csv").write_text(
-        "16,2000,200,0.8,1.8,100\n32,3000,100,0.8,1.8,4000\n64,5432,50,0.7,1.5,7260\n64,9999,50,0.7,1.5,9999\n"
+        "16,2000,200,0.8,1.8,100\n32,3000,100,0.8,1.8,4000\n"
+        "64,5432,50,0.7,1.5,7260\n64,9999,50,0.7,1.5,9999\n"
     )
     common = {"seed": 4, "pictures_seen": 7777, "seconds": 300, "pictures": 60}
     scenes = {

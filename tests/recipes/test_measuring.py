@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from recipes.rooms import measure
-from recipes.rooms.apart import tell_apart
 from recipes.rooms.factors import CATEGORIES
+from recipes.rooms.two_sample_test import two_sample_test
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,11 @@ def test_sets_of_different_colours_are_distinguished_and_equal_sets_are_not():
     rng = np.random.default_rng(0)
     grey = rng.integers(80, 176, (480, 16, 16, 3), dtype=np.uint8)
     reddish = grey[:240] + np.uint8([24, 0, 0])
-    comparison = tell_apart(reddish, grey[240:], passes=4, batch=16)
+    comparison = two_sample_test(reddish, grey[240:], passes=4, batch=16)
     assert comparison.accuracy > 0.95
     assert comparison.held_out == 96
-    assert 0.3 < tell_apart(grey[:240], grey[240:], passes=4, batch=16).accuracy < 0.7
-    assert tell_apart(reddish, grey[240:], passes=1, batch=16) == tell_apart(
+    assert 0.3 < two_sample_test(grey[:240], grey[240:], passes=4, batch=16).accuracy < 0.7
+    assert two_sample_test(reddish, grey[240:], passes=1, batch=16) == two_sample_test(
         reddish, grey[240:], passes=1, batch=16
     )
 

@@ -57,7 +57,8 @@ RECORDED = {
 PACKAGES = re.compile(
     r"(torch\.nn\.(modules|utils|parallel|init|functional)|torch\.optim|numpy\.random|pathlib"
     r"|training|torch_utils|R3GAN|pg_modules|feature_networks|timm"  # networks of NVIDIA, R3GAN, StyleGAN-XL
-    r"|mmcv|mmengine|mmgen|mmagic|addict|easydict|omegaconf|lightning|lightning_fabric|pytorch_lightning)\.[\w.]+"
+    r"|mmcv|mmengine|mmgen|mmagic|addict|easydict|omegaconf"
+    r"|lightning|lightning_fabric|pytorch_lightning)\.[\w.]+"
     r"|numpy\.(bool|float|int|uint)\d*_?"
 )
 # Of Python's own library, what networks of many packages are stored with: enumerations, partial arguments.

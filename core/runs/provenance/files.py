@@ -35,7 +35,7 @@ def values_in(data: Any, place: str = "") -> Iterator[tuple[str, str | os.PathLi
 
 
 def files_named(data: Any) -> dict[str, str]:
-    """Compute the digest of each file, folder and bundled checkpoint that plain data name.
+    """Compute the digest of each file, folder and bundled checkpoint that the values of a config name.
 
     A text names a file if that file exists, or if it is the name of a file on the network and that file is
     in the cache. It names a folder if the folder exists, the text has a separator

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...config.schema import RunConfig
+from ...storage.json_values import JsonValue
+from ..stages import STAGES, Stage
 from .records import Provenance, Record, digest
 
-STAGES = ("synthesize", "learn", "rescore", "edit", "report")
-
-READ_BY = {
+READ_BY: dict[str, Stage] = {
     "generator": "synthesize",
     "scorers": "synthesize",
     "synthesis": "synthesize",
@@ -60,12 +60,12 @@ def keys_of(config: RunConfig, provenance: Provenance, layers: Mapping[str, Any]
         provenance: provenance of its plugins, and its numeric environment.
         layers: resolved layer sets and groups, in order.
     """
-    sections = config.model_dump(mode="json", by_alias=True)
+    sections = config.as_data()
     latents = digest(
         [provenance.environment.model_dump(), provenance.generator.model_dump(), sections["synthesis"]]
     )
     scores = {alias: digest([latents, scorer.model_dump()]) for alias, scorer in provenance.scorers.items()}
-    further: dict[str, Any] = {
+    further: dict[Stage, list[JsonValue]] = {
         "synthesize": [latents, list(scores.items())],
         "learn": [provenance.boundary.model_dump()],
         "rescore": [list(layers.items())],

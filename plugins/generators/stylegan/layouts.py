@@ -77,7 +77,8 @@ OWN = Layout(
     rules=(
         Rule(r"(mapping\.(?:layers\.\d+\.(?:weight|bias)|labels|w_avg))", r"\1"),
         Rule(
-            r"(synthesis\.layers\.\d+\.(?:weight|bias|noise_strength|noise_const|affine\.weight|affine\.bias))",
+            r"(synthesis\.layers\.\d+"
+            r"\.(?:weight|bias|noise_strength|noise_const|affine\.weight|affine\.bias))",
             r"\1",
         ),
         Rule(r"(synthesis\.(?:const|output\.(?:weight|bias)))", r"\1"),

@@ -245,9 +245,9 @@ def _by_rank(names: Iterable[str]) -> dict[str, str]:
     if usual or len(set(first)) != 1 or len(sizes) > MAX_BLOCKS:
         return {}
     blocks = [first[0], *sorted(sizes - {first[0]})]
-    sides = {size: 4 << i for i, size in enumerate(blocks)}
+    square_sizes = {size: 4 << i for i, size in enumerate(blocks)}
     return {
-        name: "{0}{1}x{1}/{2}".format(match[1] or "", sides[int(match[2]), int(match[3])], match[4])
+        name: "{0}{1}x{1}/{2}".format(match[1] or "", square_sizes[int(match[2]), int(match[3])], match[4])
         for name, match in scopes.items()
     }
 

@@ -58,22 +58,24 @@ def tell_missing(stored: Mapping[str, Tensor], added: Mapping[str, Tensor], mean
         added: those that fill_missing() added.
         means: number of mean w that the network has.
     """
-    told = []
+    sentences = []
     noises = sum(name.endswith(".noise_const") for name in added)
     if noises and any(name.endswith(".noise_strength") for name in stored):
-        told.append(f"the file stores no fixed noise: that of {noises} layers is drawn from a fixed seed")
+        sentences.append(
+            f"the file stores no fixed noise: that of {noises} layers is drawn from a fixed seed"
+        )
     elif noises:
-        told.append("the file stores neither noise nor its strength: no noise is added")
+        sentences.append("the file stores neither noise nor its strength: no noise is added")
     filters = [tensor for name, tensor in {**added, **stored}.items() if name.endswith(".resample_filter")]
     unusual = sum(not _is_usual(kernel) for kernel in filters)
     if unusual:
-        told.append(
+        sentences.append(
             f"{unusual} of {len(filters)} low-pass filters are not the usual [1, 3, 3, 1]: "
             "those of the file are used"
         )
     if not means:
-        told.append("the file stores no mean w: truncation uses the mean w of fixed z")
-    return told
+        sentences.append("the file stores no mean w: truncation uses the mean w of fixed z")
+    return sentences
 
 
 def _is_usual(kernel: Tensor) -> bool:

@@ -145,8 +145,9 @@ def _filtered(
     """Apply filtered_lrelu to x (N, C, last - first, last - first), as Resampling.select() returns it."""
     if up_filter is not None:
         fir = resampling.up * up_filter  # makes up for the zeros between the samples
-        x = _Spread.apply(x, fir[None, :], (1, resampling.up), (0, resampling.crop), (0, resampling.extra))  # type: ignore[no-untyped-call]
-        x = _Spread.apply(x, fir[:, None], (resampling.up, 1), (resampling.crop, 0), (resampling.extra, 0))  # type: ignore[no-untyped-call]
+        up, crop, extra = resampling.up, resampling.crop, resampling.extra
+        x = _Spread.apply(x, fir[None, :], (1, up), (0, crop), (0, extra))  # type: ignore[no-untyped-call]
+        x = _Spread.apply(x, fir[:, None], (up, 1), (crop, 0), (extra, 0))  # type: ignore[no-untyped-call]
     x = F.leaky_relu(x, LEAK, inplace=True)
     if clamp is not None:
         # Not in place with gradients, because the gradient of the leaky ReLU needs its output.
@@ -158,5 +159,6 @@ def _filtered(
             x = _Gather.apply(x, fir[None, :], (1, step), (0, 0))  # type: ignore[no-untyped-call]
             x = _Gather.apply(x, fir[:, None], (step, 1), (0, 0))  # type: ignore[no-untyped-call]
         else:
-            x = _Gather.apply(x, down_filter.flip(0, 1), (step, step), (0, 0))  # type: ignore[no-untyped-call]
+            fir = down_filter.flip(0, 1)
+            x = _Gather.apply(x, fir, (step, step), (0, 0))  # type: ignore[no-untyped-call]
     return x[:, :, : resampling.after, : resampling.after]

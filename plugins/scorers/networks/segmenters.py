@@ -95,7 +95,7 @@ def labelled(logits: Tensor, size: tuple[int, int]) -> Tensor:
     enlarged = (
         F.interpolate(one, size=size, mode="bilinear", align_corners=False) for one in torch.split(logits, 1)
     )
-    return torch.cat([planes.max(dim=1).indices for planes in enlarged])
+    return torch.cat([class_logits.max(dim=1).indices for class_logits in enlarged])
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class SquareSegmenter:
 
         # max() is several times faster than argmax() on a CPU.
         def label() -> Tensor:
-            return torch.cat([planes.max(dim=0).indices[None] for planes in self.logits(rendering)])
+            return torch.cat([logits.max(dim=0).indices[None] for logits in self.logits(rendering)])
 
         return rendering.once(("segmentation labels", self.sha256, self.size), label)
 

@@ -44,11 +44,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         render_set(Path(folder), args.count, args.seed, 64, workers=1)
         rooms = Rooms(Path(folder))
-        found = read(rooms, load_scorers(args.checkpoint), seed=args.seed)
+        readings = read(rooms, load_scorers(args.checkpoint), seed=args.seed)
         weights = resampled(args.count, args.seed)
-        tables = [*category_tables(found), *attribute_tables(found), *layout_tables(found, weights)]
-        tables += [*segmentation_tables(found, weights), *hue_tables(found, rooms.images)]
-    pictures, numbers = curves(found)
+        tables = [*category_tables(readings), *attribute_tables(readings), *layout_tables(readings, weights)]
+        tables += [*segmentation_tables(readings, weights), *hue_tables(readings, rooms.images)]
+    pictures, numbers = curves(readings)
     args.out.mkdir(parents=True, exist_ok=True)
     for table in tables + numbers:
         with (args.out / f"{table.name}.csv").open("w", newline="", encoding="utf-8") as file:

@@ -11,15 +11,15 @@ from .readings import CONDITIONS, Readings
 from .tables import Table
 
 
-def curves(found: Readings) -> tuple[dict[str, str], list[Table]]:
+def curves(readings: Readings) -> tuple[dict[str, str], list[Table]]:
     """Draw the reliability curves; return the figures by name, and the table of their numbers."""
     numbers, panels = [], []
     diagonal = np.array([0.0, 1.0])
-    happened = (found.category[:, None] == np.arange(len(CATEGORIES))).ravel()
-    for name, probability in found.probability.items():
+    happened = (readings.category[:, None] == np.arange(len(CATEGORIES))).ravel()
+    for name, probability in readings.probability.items():
         points = curve(probability.ravel(), happened, np.linspace(0.0, 1.0, 11))
         numbers += [("category", name, *_numbers(p), "", "") for p in points]
-        right = probability.argmax(1) == found.category
+        right = probability.argmax(1) == readings.category
         error = calibration_error(probability.max(1), right.astype(float))
         panels.append(
             Panel(
@@ -34,9 +34,9 @@ def curves(found: Readings) -> tuple[dict[str, str], list[Table]]:
         "reliability-category": draw(panels, 3, "f-category", "Reliability of the category probabilities")
     }
     panels = []
-    even = np.arange(len(found.truth)) % 2 == 0
+    even = np.arange(len(readings.truth)) % 2 == 0
     for i, name in enumerate(ATTRIBUTES):
-        margin, present = found.margin["rendered"][:, i], found.truth[:, i] > 0.5
+        margin, present = readings.margin["rendered"][:, i], readings.truth[:, i] > 0.5
         fit, held = margin[even], margin[~even]
         points = curve(held, present[~even], equal_counts(held, 20))
         grid = np.linspace(held.min(), held.max(), 80)

@@ -44,11 +44,11 @@ def by_colorsys(picture: NDArray[np.uint8]) -> Array:
     )
 
 
-def hue_tables(found: Readings, images: NDArray[np.uint8]) -> list[Table]:
+def hue_tables(readings: Readings, images: NDArray[np.uint8]) -> list[Table]:
     """Compare with colorsys on the same pictures, and with the paint of the walls."""
     n = min(COLORSYS, len(images))
     reference = np.stack([by_colorsys(np.asarray(picture)) for picture in images[:n]])
-    gap = np.abs(found.hue[:n] - reference[:, : BINS + 2])
+    gap = np.abs(readings.hue[:n] - reference[:, : BINS + 2])
     settled = np.maximum(gap[:, :BINS] - reference[:, -1:], 0.0)
     parts = {
         "hue shares": gap[:, :BINS],
@@ -63,19 +63,21 @@ def hue_tables(found: Readings, images: NDArray[np.uint8]) -> list[Table]:
             "pictures called grey by one and not the other",
             f"{n}",
             "",
-            f"{int((np.isnan(found.hue[:n, 0]) != np.isnan(reference[:, 0])).sum())}",
+            f"{int((np.isnan(readings.hue[:n, 0]) != np.isnan(reference[:, 0])).sum())}",
         )
     )
-    painted = 360.0 * found.factors["hue"]
+    painted = 360.0 * readings.factors["hue"]
     bin_painted = np.floor(painted / 30.0 + 0.5).astype(int) % BINS
-    shift = (found.wall_hue - painted + 180.0) % 360.0 - 180.0
-    coloured = ~np.isnan(found.hue[:, 0])
-    largest = np.where(np.isnan(found.hue[:, :BINS]), -1.0, found.hue[:, :BINS]).argmax(1)
+    shift = (readings.wall_hue - painted + 180.0) % 360.0 - 180.0
+    coloured = ~np.isnan(readings.hue[:, 0])
+    largest = np.where(np.isnan(readings.hue[:, :BINS]), -1.0, readings.hue[:, :BINS]).argmax(1)
     steps = np.minimum((largest - bin_painted) % BINS, (bin_painted - largest) % BINS)
     rows = []
     for low, high in ((0.08, 0.5), (0.08, 0.18), (0.18, 0.29), (0.29, 0.4), (0.4, 0.5)):
         chosen = (
-            coloured & (found.factors["saturation"] >= low - 1e-6) & (found.factors["saturation"] <= high)
+            coloured
+            & (readings.factors["saturation"] >= low - 1e-6)
+            & (readings.factors["saturation"] <= high)
         )
         k = int(chosen.sum())
         if k:

@@ -11,15 +11,15 @@ from .readings import CONDITIONS, Readings
 from .tables import Table, percent
 
 
-def category_tables(found: Readings) -> list[Table]:
+def category_tables(readings: Readings) -> list[Table]:
     """Tabulate confusion, accuracy and calibration."""
     confusion, summary = [], []
-    for name, probability in found.probability.items():
+    for name, probability in readings.probability.items():
         words = CONDITIONS[name]
         guess, sure = probability.argmax(1), probability.max(1)
-        right = guess == found.category
+        right = guess == readings.category
         for i, category in enumerate(CATEGORIES):
-            counts = np.bincount(guess[found.category == i], minlength=len(CATEGORIES))
+            counts = np.bincount(guess[readings.category == i], minlength=len(CATEGORIES))
             confusion.append((words, category, *(f"{count}" for count in counts)))
         error, chance = calibration_error(sure, right.astype(float)), chance_error(sure)
         summary.append(
@@ -47,15 +47,15 @@ def category_tables(found: Readings) -> list[Table]:
     ]
 
 
-def attribute_tables(found: Readings) -> list[Table]:
+def attribute_tables(readings: Readings) -> list[Table]:
     """Tabulate the area under the ROC curve, correlation with the amount, and three calibrations."""
     areas, calibrated = [], []
-    even = np.arange(len(found.truth)) % 2 == 0
+    even = np.arange(len(readings.truth)) % 2 == 0
     for i, name in enumerate(ATTRIBUTES):
-        present = found.truth[:, i] > 0.5
-        area = [auc(present, found.margin[condition][:, i]) for condition in found.margin]
-        margin = found.margin["rendered"][:, i]
-        correlation = np.corrcoef(found.truth[:, i], sigmoid(margin))[0, 1]
+        present = readings.truth[:, i] > 0.5
+        area = [auc(present, readings.margin[condition][:, i]) for condition in readings.margin]
+        margin = readings.margin["rendered"][:, i]
+        correlation = np.corrcoef(readings.truth[:, i], sigmoid(margin))[0, 1]
         areas.append(
             (
                 name,
@@ -68,7 +68,7 @@ def attribute_tables(found: Readings) -> list[Table]:
         other = present[~even].astype(float)
         numbers = (
             calibration_error(plain[~even], other),
-            calibration_error(plain[~even], found.truth[~even, i]),
+            calibration_error(plain[~even], readings.truth[~even, i]),
             calibration_error(fitted, other),
             chance_error(fitted),
         )
@@ -80,7 +80,7 @@ def attribute_tables(found: Readings) -> list[Table]:
             (
                 "attribute",
                 "present",
-                *(f"AUC, {words}" for words in (CONDITIONS[name] for name in found.margin)),
+                *(f"AUC, {words}" for words in (CONDITIONS[name] for name in readings.margin)),
                 "r with the amount",
             ),
             areas,

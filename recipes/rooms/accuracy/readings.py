@@ -72,10 +72,10 @@ def read(
         changes: returns the pictures under each condition, by the condition's name.
     """
     torch.manual_seed(seed)
-    found: dict[str, list[Tensor]] = {}
+    parts_of: dict[str, list[Tensor]] = {}
 
     def keep(name: str, value: Tensor) -> None:
-        found.setdefault(name, []).append(value)
+        parts_of.setdefault(name, []).append(value)
 
     layout, segmentation = (cast("Any", scorers[name]) for name in ("layout", "segmentation"))
     walls, m = torch.tensor(WALLS), len(LABELS)
@@ -106,7 +106,7 @@ def read(
             )
         keep("hue", scorers["hue"].score(rendering))
         keep("wall_hue", _mean_hue(x, torch.isin(maps, walls)))
-    table = {name: torch.cat(parts).double().numpy() for name, parts in found.items()}
+    table = {name: torch.cat(parts).double().numpy() for name, parts in parts_of.items()}
     by_condition = {
         what: {
             name.removeprefix(f"{what} "): table.pop(name)

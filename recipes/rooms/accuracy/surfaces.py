@@ -12,11 +12,11 @@ from .tables import Table, interval, percent
 FAR = 2.0  # pixels beyond which a wall line counts as missed
 
 
-def layout_tables(found: Readings, weights: Array) -> list[Table]:
+def layout_tables(readings: Readings, weights: Array) -> list[Table]:
     """Tabulate errors of the line by its support, and whether there is one."""
     half = 32.0  # pixels of half a picture
-    seen, true = ~np.isnan(found.line), ~np.isnan(found.true_line)
-    error = np.where(seen & true, np.abs(found.line - found.true_line) * half, 0.0)
+    seen, true = ~np.isnan(readings.line), ~np.isnan(readings.true_line)
+    error = np.where(seen & true, np.abs(readings.line - readings.true_line) * half, 0.0)
     columns = (
         "support of the scorer's line",
         "rooms",
@@ -29,11 +29,11 @@ def layout_tables(found: Readings, weights: Array) -> list[Table]:
     groups = {"all": seen & true}
     for low, high in ((0.15, 0.3), (0.3, 0.45), (0.45, 0.6), (0.6, 1.01)):
         groups[f"{low:.2f} to {min(high, 1.0):.2f}"] = (
-            seen & true & (found.support >= low) & (found.support < high)
+            seen & true & (readings.support >= low) & (readings.support < high)
         )
     for lines in (1, 2):
         groups[f"rooms with {lines} line{'s' if lines > 1 else ''}"] = (
-            seen & true & (found.factors["lines"] == lines)
+            seen & true & (readings.factors["lines"] == lines)
         )
     for name, chosen in groups.items():
         if not chosen.any():
@@ -54,9 +54,9 @@ def layout_tables(found: Readings, weights: Array) -> list[Table]:
     defined = []
     cases = {"the true map has a line": true, "the true map has none": ~true}
     for low, high in ((0.0, 0.05), (0.05, 0.15), (0.15, 0.2), (0.2, 0.3), (0.3, 1.01)):
-        cases[f"support in the true map {low:.2f} to {min(high, 1.0):.2f}"] = (found.true_support >= low) & (
-            found.true_support < high
-        )
+        cases[f"support in the true map {low:.2f} to {min(high, 1.0):.2f}"] = (
+            readings.true_support >= low
+        ) & (readings.true_support < high)
     for words, chosen in cases.items():
         n = int(chosen.sum())
         defined.append(
@@ -78,29 +78,29 @@ def layout_tables(found: Readings, weights: Array) -> list[Table]:
     ]
 
 
-def segmentation_tables(found: Readings, weights: Array) -> list[Table]:
+def segmentation_tables(readings: Readings, weights: Array) -> list[Table]:
     """Tabulate IoU by class, pooled over rooms, and the error of the scorer's area shares."""
-    pixels = found.real[0].sum()
+    pixels = readings.real[0].sum()
 
     def iou(shared: Array, labelled: Array, real: Array) -> Array:
         """Return the pooled IoU; NaN for a class that neither map has."""
         union = labelled + real - shared
         return np.divide(shared, union, out=np.full_like(union, np.nan), where=union > 0)
 
-    point = iou(found.shared.sum(0), found.labelled.sum(0), found.real.sum(0))
-    again = iou(weights @ found.shared, weights @ found.labelled, weights @ found.real)
-    each = np.nanmean(iou(found.shared, found.labelled, found.real), axis=1)
-    agreed = weights @ found.shared.sum(1) / (weights.sum(1) * pixels)
+    point = iou(readings.shared.sum(0), readings.labelled.sum(0), readings.real.sum(0))
+    again = iou(weights @ readings.shared, weights @ readings.labelled, weights @ readings.real)
+    each = np.nanmean(iou(readings.shared, readings.labelled, readings.real), axis=1)
+    agreed = weights @ readings.shared.sum(1) / (weights.sum(1) * pixels)
     rows: list[tuple[str, ...]] = []
-    difference = 100.0 * (found.labelled - found.real) / pixels
+    difference = 100.0 * (readings.labelled - readings.real) / pixels
     for i in np.argsort(point):
-        present = f"{(found.real[:, i] > 0).mean():.3f}"
+        present = f"{(readings.real[:, i] > 0).mean():.3f}"
         rows.append(
             (
                 LABELS[i],
                 present,
                 interval(again[:, i], point[i], 3),
-                f"{100.0 * found.real[:, i].mean() / pixels:.2f}",
+                f"{100.0 * readings.real[:, i].mean() / pixels:.2f}",
                 f"{np.abs(difference[:, i]).mean():.3f}",
                 f"{difference[:, i].mean():+.3f}",
             )
@@ -111,7 +111,7 @@ def segmentation_tables(found: Readings, weights: Array) -> list[Table]:
             "mean IoU, per room over the classes seen or said, then averaged",
             interval(weights @ each / len(each), float(each.mean()), 4),
         ),
-        ("pixel accuracy", interval(agreed, float(found.shared.sum() / found.real.sum()), 4)),
+        ("pixel accuracy", interval(agreed, float(readings.shared.sum() / readings.real.sum()), 4)),
     ]
     classes = (
         "class, worst first",

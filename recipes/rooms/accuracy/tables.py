@@ -23,9 +23,9 @@ class Table(NamedTuple):
     rows: list[tuple[str, ...]]
 
 
-def percent(found: tuple[float, float, float], digits: int = 2) -> str:
+def percent(estimate: tuple[float, float, float], digits: int = 2) -> str:
     """Return a share with its interval in percent, as text."""
-    value, low, high = (100.0 * part for part in found)
+    value, low, high = (100.0 * part for part in estimate)
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 

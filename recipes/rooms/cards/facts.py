@@ -45,12 +45,12 @@ def seed_of(folder: Path) -> int:
     raise ValueError(f"{folder} was rendered by other code, or with a seed above 99")
 
 
-def common(found: dict[str, Any], path: Path, machine: str) -> list[tuple[str, ...]]:
+def common(weights: dict[str, Any], path: Path, machine: str) -> list[tuple[str, ...]]:
     """List the facts that every card has."""
     return [
-        ("file", f"`{path.name}`, {found['bytes'] / 2**20:.2f} MiB, float16 safetensors"),
-        ("sha256", f"`{found['sha256']}`"),
-        ("parameters", f"{found['parameters']:,}"),
+        ("file", f"`{path.name}`, {weights['bytes'] / 2**20:.2f} MiB, float16 safetensors"),
+        ("sha256", f"`{weights['sha256']}`"),
+        ("parameters", f"{weights['parameters']:,}"),
         ("machine", machine),
         ("licence", "MIT, weights and data"),
     ]

@@ -32,13 +32,13 @@ def generator_card(args: argparse.Namespace) -> str:
         ValueError: the quality was measured on other weights.
     """
     path = args.weights / "rooms.generator.safetensors"
-    found, quality = counts(path), json.loads(args.quality.read_text())
-    if quality["about"]["sha256"] != found["sha256"]:
+    weights, quality = counts(path), json.loads(args.quality.read_text())
+    if quality["about"]["sha256"] != weights["sha256"]:
         raise ValueError(f"{args.quality} was measured on other weights than {path}: measure again")
     with (args.training / "progress.csv").open(newline="") as file:
         log = [(int(size), int(seen), float(seconds)) for size, seen, _, _, _, seconds in csv.reader(file)]
     # Training may have gone on after these weights were written.
-    exported = found["settings"].get("images_seen")
+    exported = weights["settings"].get("images_seen")
     log = [row for row in log if exported is not None and row[1] <= exported]
     if not log or log[-1][1] != exported:
         raise ValueError(
@@ -50,16 +50,16 @@ def generator_card(args: argparse.Namespace) -> str:
         f"{size} px up to {seen:,} ({duration(seconds)})" for size, (seen, seconds) in ends.items()
     )
     blocks = sorted(
-        int(name.split(".b")[1].split(".")[0]) for name in found["shapes"] if name.endswith("conv1.bias")
+        int(name.split(".b")[1].split(".")[0]) for name in weights["shapes"] if name.endswith("conv1.bias")
     )
-    widths = "-".join(str(found["shapes"][f"synthesis.b{size}.conv1.bias"][0]) for size in blocks)
+    widths = "-".join(str(weights["shapes"][f"synthesis.b{size}.conv1.bias"][0]) for size in blocks)
     size = blocks[-1]
     text = header(
         "rooms.generator",
         f"A style-based generator of furnished rooms at {size} px: bedrooms, living rooms and dining rooms "
         "as a procedural renderer draws them. Loaded by the `stylegan2` plugin as `bundled:rooms`.",
         [
-            *common(found, path, args.machine),
+            *common(weights, path, args.machine),
             (
                 "architecture",
                 f"StyleGAN2 with skip RGB, z = w = {W_DIM}, {MAPPING_LAYERS} mapping layers, "
@@ -77,5 +77,5 @@ def generator_card(args: argparse.Namespace) -> str:
             ("wall time", f"{duration(log[-1][2])} of training, on a machine shared with other work"),
         ],
     )
-    text += ["![64 samples](rooms.generator.png)", "", *quality_text(quality, args.named, found["sha256"])]
+    text += ["![64 samples](rooms.generator.png)", "", *quality_text(quality, args.named, weights["sha256"])]
     return "\n".join(text + LIMITS) + "\n"

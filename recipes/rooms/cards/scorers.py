@@ -26,8 +26,8 @@ def scorer_facts(
 ) -> tuple[list[tuple[str, ...]], dict[str, Any], dict[str, Any]]:
     """Return the facts of a scorer's card, the content of its checkpoint, and its measurements."""
     path = args.weights / f"rooms.{part}.safetensors"
-    found, logged = counts(path), json.loads((args.scorers / f"{part}.json").read_text())
-    facts = [*common(found, path, args.machine), ("architecture", architecture), *data_facts(args)]
+    weights, logged = counts(path), json.loads((args.scorers / f"{part}.json").read_text())
+    facts = [*common(weights, path, args.machine), ("architecture", architecture), *data_facts(args)]
     facts += [
         (
             "training",
@@ -39,16 +39,16 @@ def scorer_facts(
         ("images seen", f"{logged['pictures_seen']:,}"),
         ("wall time", duration(logged["seconds"])),
     ]
-    return facts, found, logged
+    return facts, weights, logged
 
 
 def scenes_card(args: argparse.Namespace) -> str:
     """Write rooms.scenes.md."""
-    facts, found, logged = scorer_facts(
+    facts, weights, logged = scorer_facts(
         args, "scenes", "five 3x3 convolutions (32 to 128 channels), mean and maximum, two linear heads"
     )
     n = f"{logged['pictures']:,}"
-    categories = ", ".join(found["settings"]["categories"])
+    categories = ", ".join(weights["settings"]["categories"])
     what = (
         f"Names rooms ({categories}) and reads attributes off them. "
         "Shared by the `category` and `attribute` plugins."
@@ -70,13 +70,13 @@ def scenes_card(args: argparse.Namespace) -> str:
 
 def surfaces_card(args: argparse.Namespace) -> str:
     """Write rooms.surfaces.md."""
-    facts, found, logged = scorer_facts(
+    facts, weights, logged = scorer_facts(
         args,
         "surfaces",
         "feature pyramid at 32, 16 and 8 px with global context; "
         "2x2 squares as channels on the way in and out",
     )
-    settings = found["settings"]
+    settings = weights["settings"]
     walls = ", ".join(settings["walls"])
     what = (
         f"Labels each pixel with one of {len(settings['classes'])} classes; "

@@ -8,15 +8,34 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ganstrata.core.errors import GanstrataError
 from ganstrata.core.rescoring.results import Effects
 from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.run import Run
+from ganstrata.core.storage import result_folder
 from ganstrata.core.storage.seal import sealed_text
 
 
 @pytest.fixture(scope="session")
 def effects(finished: Run) -> Effects:
     return read_effects(finished)
+
+
+@pytest.fixture
+def fill_disk_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return a function that makes the disk seem full when a file of this name is written."""
+
+    def fill(name: str) -> None:
+        write = result_folder.write_bytes
+
+        def full(path: Path, content: bytes) -> None:
+            if path.name == name:
+                raise GanstrataError("the disk is full")
+            write(path, content)
+
+        monkeypatch.setattr(result_folder, "write_bytes", full)
+
+    return fill
 
 
 @pytest.fixture

@@ -14,17 +14,17 @@ import pytest
 import torch
 from ganstrata import Stream
 from ganstrata.core.analyses import objects as analysis
-from ganstrata.core.analyses.object_results import Objects, read_objects, table_text
-from ganstrata.core.analyses.object_sentences import description, sentences_of
 from ganstrata.core.analyses.objects import TransitionRequest
+from ganstrata.core.analyses.objects_record import Objects, read_objects, table_text
+from ganstrata.core.analyses.objects_result import description, sentences_of
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.errors import GanstrataError, UserError
 from ganstrata.core.figures.pictures import read_picture
 from ganstrata.core.pipeline.analyse import objects
+from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.rescoring.transitions import Transition
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
-from ganstrata.core.storage import result_folder as resultfolder
 from ganstrata.core.storage.seal import sealed_text
 from ganstrata.core.strata.moves import edit_direction, move
 
@@ -159,12 +159,30 @@ def test_layers_where_nothing_is_planted_change_nothing(analysed) -> None:
     assert rows_of(analysed("seen/red", layers="7"))["sofa", "bed"].of_source == 1.0
 
 
-def test_the_lower_layers_are_the_default_and_the_step_is_that_of_rescoring(analysed) -> None:
-    result = analysed("seen/left", step=None, layers=None)
-    assert (result.settings.set_name, result.settings.layers) == ("lower", (2, 3))
+@pytest.mark.parametrize(("concept", "planted"), [("seen/left", 0), ("seen/red", 7)])
+def test_the_default_is_the_group_where_the_concept_is_planted(
+    analysed, refurnished: Path, concept: str, planted: int
+) -> None:
+    result = analysed(concept, step=None, layers=None, samples=8)
+    name = result.settings.set_name
+    assert planted in result.settings.layers
+    assert result.settings.layers == tuple(Run.open(refurnished).record.groups[name])
+    assert f"at the {name} layers" in description(result)
+    assert "the group where this boundary has its largest effect by re-scoring" in description(result)
+    assert "largest effect" not in description(analysed(concept, layers=name, samples=8))
+
+
+def test_the_default_step_is_that_of_rescoring(analysed) -> None:
+    result = analysed("seen/left", step=None, samples=8)
     assert result.settings.step == 2.0
     assert result.settings.step_in_w == pytest.approx(4.0, rel=0.05)  # the spread of w is 2
-    assert "at the lower layers (2-3)" in description(result)
+
+
+def test_without_groups_all_layers_are_the_default(refurnished: Path) -> None:
+    effects = read_effects(Run.open(refurnished))
+    assert analysis.strongest_group(replace(effects, groups={}), ["seen/red"]) == "all"
+    upper = analysis.strongest_group(effects, ["seen/red"])
+    assert analysis.strongest_group(effects, ["seen/red", "seen/red", "seen/left"]) == upper
 
 
 def test_files_are_written_and_say_the_same(analysed, refurnished: Path) -> None:
@@ -246,21 +264,12 @@ def test_a_run_without_the_analysis_has_no_chapter(furnished: Run) -> None:
     assert 'id="objects"' not in (furnished.path / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_write_that_fails_leaves_what_was_there(
-    analysed, refurnished: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_that_fails_leaves_what_was_there(analysed, refurnished: Path, fill_disk_at) -> None:
     analysed("seen/red")
     folder = refurnished / "analysis/objects"
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     page = (refurnished / "report.html").read_bytes()
-    write = resultfolder.write_bytes
-
-    def full(path: Path, content: bytes) -> None:
-        if path.name == "masks.png":
-            raise GanstrataError("the disk is full")
-        write(path, content)
-
-    monkeypatch.setattr(resultfolder, "write_bytes", full)
+    fill_disk_at("masks.png")
     with pytest.raises(GanstrataError, match="the disk is full"):
         analysed("seen/left")
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before

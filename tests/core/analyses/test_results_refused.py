@@ -14,7 +14,6 @@ from ganstrata.core.analyses.request import AnalysisRequest
 from ganstrata.core.errors import ConfigError, GanstrataError, RunError, UserError
 from ganstrata.core.pipeline.analyse import analyse_run, analyse_runs
 from ganstrata.core.runs.progress import Progress
-from ganstrata.core.storage import result_folder
 from ganstrata.core.storage.seal import sealed_text
 
 pytestmark = pytest.mark.usefixtures("fakes")
@@ -106,17 +105,10 @@ def test_where_a_result_may_be_written(copied: Path, other, tmp_path: Path) -> N
         analyse_run(copied, AnalysisRequest(out=copied), ablation, "ablation")
 
 
-def test_a_write_that_fails_leaves_what_was_there(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_what_was_there(copied: Path, fill_disk_at) -> None:
     _, folder = analyse_run(copied, AnalysisRequest(), ablation, "ablation")
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    write = result_folder.write_bytes
-
-    def full(path: Path, content: bytes) -> None:
-        if path.name == "rankings.csv":
-            raise GanstrataError("the disk is full")
-        write(path, content)
-
-    monkeypatch.setattr(result_folder, "write_bytes", full)
+    fill_disk_at("rankings.csv")
     with pytest.raises(GanstrataError, match="the disk is full"):
         analyse_run(copied, AnalysisRequest(top=1), ablation, "ablation")
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before

@@ -13,6 +13,7 @@ from ganstrata.core.checkpoints.detect import candidates, choose, collect_claims
 from ganstrata.core.errors import CheckpointError, PluginBroken
 from ganstrata.core.plugins.records import Match
 from ganstrata.plugins.generators.stylegan2.generator import StyleGAN2
+from rivals import Rival
 from safetensors.torch import load_file
 
 DATA = Path(__file__).parents[2] / "data"
@@ -28,16 +29,6 @@ class Meek(ganstrata.Generator):
         cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
     ) -> Match | None:
         return Match(0.2, "anything")
-
-
-class Rival(ganstrata.Generator):
-    """Claims what StyleGAN2 claims, with equal confidence."""
-
-    @classmethod
-    def recognise(
-        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
-    ) -> Match | None:
-        return Match(1.0, "mine") if "mapping.fc0.weight" in names_and_shapes else None
 
 
 class Failing(ganstrata.Generator):

@@ -15,7 +15,7 @@ from ganstrata import Boundaries, Boundary, Concept, DataError, PluginBroken
 from ganstrata.core.config.reading import validate
 from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.runs.progress import Progress
-from ganstrata.core.runs.run import STAGES
+from ganstrata.core.runs.stages import STAGES
 
 
 class Axes(fakes.Axes):

@@ -71,7 +71,7 @@ def test_every_picture_is_there_with_its_distance_and_its_scores(manipulate) -> 
     assert [image["alt"] for image in outline.images[:3]] == ["unedited", "step −2.00", "step −0.67"]
     assert "seen/red , top layers (6-7): moved by −2.0 … +2.0 standard deviations of w." in text
     for k in range(3):
-        first = f"at {edited.frames[0].distances[k, 3, 0]:+.2f}".replace("-", "−")
+        first = f"at {edited.frames[0].distances[k, 3, 0]:+.2f} sd".replace("-", "−")
         assert first in text
     change = (edited.frames[0].scores - edited.before[0].scores)[0, 3, 3]
     assert change > 0.15

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from ganstrata.core.config.reading import validate
 from ganstrata.core.probing.stage import open_samples
-from ganstrata.core.runs.run import STAGES, Run
+from ganstrata.core.runs.run import Run
+from ganstrata.core.runs.stages import STAGES
 from small_runs import Made, small_run
 
 

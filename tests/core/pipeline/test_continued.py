@@ -13,7 +13,7 @@ from ganstrata.core.analyses.entanglement_result import entanglement
 from ganstrata.core.analyses.request import AnalysisRequest
 from ganstrata.core.errors import GanstrataError
 from ganstrata.core.pipeline.analyse import analyse_run
-from ganstrata.core.runs.run import STAGES
+from ganstrata.core.runs.stages import STAGES
 from ganstrata.core.storage.seal import sealed_text
 
 Config = dict[str, Any]

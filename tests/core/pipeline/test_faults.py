@@ -16,7 +16,8 @@ import ganstrata
 import pytest
 import zarr
 from ganstrata.core.errors import DataError, GanstrataError, RunError, ScoreError
-from ganstrata.core.runs.run import Run, locked
+from ganstrata.core.runs.lock import locked
+from ganstrata.core.runs.run import Run
 from processes import until
 
 
@@ -74,7 +75,7 @@ def test_too_little_disk_space_is_reported_before_the_run(
 def test_a_directory_that_is_in_use_is_refused(invoke, written, config, copied: Path, contents) -> None:
     lines = (
         "from pathlib import Path",
-        "from ganstrata.core.runs.run import locked",
+        "from ganstrata.core.runs.lock import locked",
         f"with locked(Path({str(copied)!r})):",
         "    print('held', flush=True)",
         "    input()",

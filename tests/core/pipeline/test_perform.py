@@ -18,7 +18,8 @@ from ganstrata.core.errors import GanstrataError
 from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.plugins.registry import registry
 from ganstrata.core.runs.progress import Progress
-from ganstrata.core.runs.run import STAGES, Run
+from ganstrata.core.runs.run import Run
+from ganstrata.core.runs.stages import STAGES
 
 SETS = ["all", *"01234567", "bottom", "lower", "upper", "top"]
 FACTORS = {"seen/left", "seen/checks", "seen/stripes", "seen/red", "seen/half"}

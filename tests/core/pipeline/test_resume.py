@@ -15,7 +15,8 @@ from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
 from ganstrata.core.errors import RunError
 from ganstrata.core.pipeline.perform import resume
 from ganstrata.core.runs.progress import Progress
-from ganstrata.core.runs.run import STAGES, Run
+from ganstrata.core.runs.run import Run
+from ganstrata.core.runs.stages import STAGES
 from ganstrata.core.storage.seal import sealed_text
 
 QUIET = Progress(quiet=True)

@@ -13,7 +13,8 @@ from ganstrata.core.errors import DataError
 from ganstrata.core.pipeline.perform import perform
 from ganstrata.core.plugins.registry import registry
 from ganstrata.core.runs.progress import Progress
-from ganstrata.core.runs.run import STAGES, Run
+from ganstrata.core.runs.run import Run
+from ganstrata.core.runs.stages import STAGES
 
 
 class Diary:

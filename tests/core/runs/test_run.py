@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import GanstrataError, RunError
+from ganstrata.core.runs.begin import begin_run, differing
 from ganstrata.core.runs.facts import facts_of
+from ganstrata.core.runs.lock import locked
 from ganstrata.core.runs.manifest import ConceptStats, RunFacts
 from ganstrata.core.runs.prepare import prepare
-from ganstrata.core.runs.run import STAGES, Run, differing, locked
+from ganstrata.core.runs.run import Run
+from ganstrata.core.runs.stages import STAGES
 from ganstrata.core.storage.disk import write_bytes, write_text
 
 STATS = {
@@ -37,7 +40,7 @@ def facts(fakes, config) -> RunFacts:
 @pytest.fixture
 def run(facts, config, tmp_path: Path) -> Run:
     (tmp_path / "run").mkdir()
-    begun = Run.begin(tmp_path / "run", validate(config, "test"), facts)
+    begun = begin_run(tmp_path / "run", validate(config, "test"), facts)
     begun.run.record.spread = 1.0
     begun.run.record.concepts = [ConceptStats.model_validate(STATS)]
     assert begun.is_new
@@ -81,7 +84,7 @@ def test_a_missing_run_is_distinguished_from_a_missing_directory(tmp_path: Path)
 
 
 def test_what_is_begun_is_not_written_before_it_is_saved(facts, config, tmp_path: Path) -> None:
-    Run.begin(tmp_path / "run", validate(config, "test"), facts)
+    begin_run(tmp_path / "run", validate(config, "test"), facts)
     assert not list(tmp_path.iterdir())
 
 
@@ -89,7 +92,7 @@ def test_nothing_changed_is_nothing_due(run: Run, facts, config) -> None:
     for name in STAGES:
         run.finish(name, seconds=0.0)
     config["engine"] = {"workers": 5, "threads": 3}
-    again = Run.begin(run.path, validate(config, "test"), facts)
+    again = begin_run(run.path, validate(config, "test"), facts)
     assert (again.changes, again.stale, again.run.manifest) == ((), (), run.manifest)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ganstrata.core.errors import GanstrataError, RunError
-from ganstrata.core.runs.run import locked
+from ganstrata.core.runs.lock import locked
 from ganstrata.core.storage.result_folder import (
     add_files,
     check_free,

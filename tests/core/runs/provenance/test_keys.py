@@ -7,9 +7,10 @@ from typing import Any, get_args
 
 import pytest
 from ganstrata.core.config.schema import RunConfig
-from ganstrata.core.runs.provenance.keys import READ_BY, RECORDED, STAGES, Keys, keys_of
+from ganstrata.core.runs.begin import FREE_KEYS
+from ganstrata.core.runs.provenance.keys import READ_BY, RECORDED, Keys, keys_of
 from ganstrata.core.runs.provenance.records import Environment, PluginRecord, Provenance
-from ganstrata.core.runs.run import FREE_KEYS
+from ganstrata.core.runs.stages import STAGES
 from pydantic import BaseModel
 
 CONFIG = RunConfig.model_validate(

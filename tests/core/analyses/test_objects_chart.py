@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from ganstrata.core.figures.flow import OTHER_OBJECTS, OTHER_STUFF, TALL, flow, merged
+from ganstrata.core.analyses.objects_chart import OTHER_OBJECTS, OTHER_STUFF, TALL, flow, merged
 from ganstrata.core.figures.masks import class_colours, hexadecimal
 from ganstrata.core.rescoring.transitions import Transition
 

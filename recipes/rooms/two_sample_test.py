@@ -40,7 +40,7 @@ def _tensor(pictures: Pixels) -> Tensor:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
-def tell_apart(
+def two_sample_test(
     generated: Pixels,
     rendered: Pixels,
     *,

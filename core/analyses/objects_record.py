@@ -1,4 +1,4 @@
-"""Hold what `ganstrata analysis objects` finds, and read it back from its files."""
+"""Hold the transitions of objects as a record, and read it from the files of a run."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..rescoring.transitions import Transition
 from ..runs.run import Run
 from ..storage.csv_tables import csv_text, name_in
 from ..storage.disk import file_hash, read_bytes
+from ..storage.json_values import JsonObject
 from ..storage.result_folder import read_index
 
 FOLDER = "analysis/objects"
@@ -31,6 +32,7 @@ class Settings:
     Attributes:
         segmenter: alias of the scorer that labels pixels.
         set_name, layers: layers at which samples were moved.
+        are_layers_default: whether they were chosen by the effects of re-scoring, not requested.
         samples: number of samples.
         step, step_in_w: length of each move, in `unit` and in w.
         unit: `sd` or `raw`.
@@ -40,18 +42,20 @@ class Settings:
     segmenter: str
     set_name: str
     layers: tuple[int, ...]
+    are_layers_default: bool
     samples: int
     step: float
     step_in_w: float
     unit: str
     start: str | None
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> JsonObject:
         """Return the entry of objects.json."""
         return {
             "segmenter": self.segmenter,
             "set": self.set_name,
             "layers": list(self.layers),
+            "layers_by_effect": self.are_layers_default,
             "samples": self.samples,
             "step": self.step,
             "step_in_w": self.step_in_w,
@@ -66,6 +70,7 @@ class Settings:
             segmenter=data["segmenter"],
             set_name=data["set"],
             layers=tuple(data["layers"]),
+            are_layers_default=data.get("layers_by_effect", False),  # early versions had another default
             samples=data["samples"],
             step=data["step"],
             step_in_w=data["step_in_w"],
@@ -169,13 +174,37 @@ def _read_table(text: str) -> list[Transition]:
     ]
 
 
-def source_digests(run: Run, aliases: Iterable[str]) -> dict[str, Any]:
-    """Return what the analysis depends on: digests of the boundaries' files, and keys of the scores."""
-    digests: dict[str, Any] = {name: file_hash(run.path / name) for name in FILES}
-    return digests | {
-        "scores": {alias: run.keys.scores.get(alias) for alias in sorted(set(aliases))},
-        "scale": run.config.editing.scale,
-    }
+@dataclass(frozen=True)
+class Sources:
+    """Hold what an analysis of objects was computed from.
+
+    Attributes:
+        files: file of the boundaries -> its digest.
+        scores: alias of a scorer -> key of its scores.
+        scale: editing.scale of the run.
+    """
+
+    files: Mapping[str, str | None]
+    scores: Mapping[str, str | None]
+    scale: bool
+
+    @classmethod
+    def of_run(cls, run: Run, aliases: Iterable[str]) -> Sources:
+        """Return what the analysis would be computed from now."""
+        return cls(
+            files={name: file_hash(run.path / name) for name in FILES},
+            scores={alias: run.keys.scores.get(alias) for alias in sorted(set(aliases))},
+            scale=run.config.editing.scale,
+        )
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Sources:
+        """Read the entry of objects.json."""
+        return cls({name: data[name] for name in FILES}, dict(data["scores"]), data["scale"])
+
+    def as_data(self) -> JsonObject:
+        """Return the entry of objects.json."""
+        return {**self.files, "scores": self.scores, "scale": self.scale}
 
 
 def scorers_of(settings: Settings, hops: Iterable[Hop]) -> list[str]:
@@ -213,7 +242,7 @@ def read_objects(run: Run) -> Objects | None:
         ]
         settings = Settings.of(index["asked"])
         used = scorers_of(settings, hops)
-        now, then = source_digests(run, used), index["stamp"]
+        now, then = Sources.of_run(run, used), Sources.of(index["stamp"])
         if now != then:
             return _faulty(_outdated(now, then, used[0]), hops)
         return Objects(
@@ -228,12 +257,9 @@ def read_objects(run: Run) -> Objects | None:
         return _faulty(f"{Path(FOLDER) / INDEX} is damaged or incomplete ({type(error).__name__}).")
 
 
-def _outdated(now: Mapping[str, Any], then: Mapping[str, Any], segmenter: str) -> str:
+def _outdated(now: Sources, then: Sources, segmenter: str) -> str:
     """Say why the analysis no longer belongs to its run."""
-    if (
-        any(now[name] != then[name] for name in FILES)
-        or now["scores"][segmenter] != then["scores"][segmenter]
-    ):
+    if now.files != then.files or now.scores[segmenter] != then.scores[segmenter]:
         return "The boundaries of this run were learnt again since, or its segmenter has changed."
     return "A scorer of the analysis, or editing.scale, has changed since."
 

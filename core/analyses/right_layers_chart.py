@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..figures.axes import Axes
+from ..figures.figure import Figure
+from ..figures.svg import Canvas, text_width
 from ..storage.csv_tables import Row, Table
 from ..strata.layers import show_layers
-from .axes import Axes
-from .figure import Figure
-from .svg import Canvas, text_width
-
-if TYPE_CHECKING:
-    from ..analyses.layer_effects import LayerEffect
+from .layer_effects import LayerEffect
 
 LINE = 21.0  # height of a row
 TOP, GAP = 34.0, 22.0  # above the first block, and below each

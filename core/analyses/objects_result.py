@@ -1,14 +1,14 @@
-"""Say and draw what `ganstrata analysis objects` found, by rule from estimates and their intervals."""
+"""Show how objects change as a figure and sentences, by rule from estimates and their intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ..figures.figure import Figure
-from ..figures.flow import flow
 from ..rescoring.transitions import Transition, mapped, staying
 from ..strata.layers import show_layers
-from .object_results import Hop, Objects
+from .objects_chart import flow
+from .objects_record import Hop, Objects
 
 HALF = 0.5  # a class stays if the interval of its share lies above this
 LISTED = 5  # flows that a sentence names
@@ -34,6 +34,9 @@ def description(objects: Objects) -> str:
         if settings.set_name != "all"
         else "all layers"
     )
+    if settings.are_layers_default and settings.set_name != "all":
+        these = "this boundary has its" if len(objects.along) == 1 else "these boundaries have their"
+        place += f", the group where {these} largest effect by re-scoring"
     return (
         f"{settings.samples} fresh {many}{which} moved along "
         f"{', then from there along '.join(objects.along)}, "

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
+from ..figures.figure import Figure
+from ..figures.masks import class_colours, hexadecimal
+from ..figures.svg import Canvas, text_width
+from ..rescoring.transitions import Transition
 from ..storage.csv_tables import Row, Table
-from .figure import Figure
-from .masks import class_colours, hexadecimal
-from .svg import Canvas, text_width
-
-if TYPE_CHECKING:
-    from ..rescoring.transitions import Transition
 
 TALL = 540.0  # pixels that stand for the whole picture
 WIDTH = 980.0

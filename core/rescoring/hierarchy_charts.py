@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..figures.axes import Axes, legend
+from ..figures.figure import Figure
+from ..figures.svg import Canvas, text_width
 from ..storage.csv_tables import Row, Table
 from ..strata.layers import show_layers
-from .axes import Axes, legend
-from .figure import Figure
-from .svg import Canvas, text_width
 
 if TYPE_CHECKING:
-    from ..rescoring.hierarchy import Estimate, Hierarchy
+    from .hierarchy import Estimate, Hierarchy
 
 WIDTH, LEFT = 760.0, 62.0
 

@@ -81,8 +81,8 @@ def main() -> None:
     subject = Subject(checkpoint, int(batch), device)
     call = subject.case(case, precision)
     if what == "peak":
-        found = peak(subject.case(case, precision, n=1), call, subject.device)
-        print("unknown" if found is None else found)
+        bytes_used = peak(subject.case(case, precision, n=1), call, subject.device)
+        print("unknown" if bytes_used is None else bytes_used)
     else:
         print(alternate({case: call}, int(rounds))[case])
 

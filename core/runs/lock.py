@@ -1,0 +1,78 @@
+"""Lock a run directory against other processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..errors import GanstrataError, RunError
+from ..storage.disk import disk_error, make_folder
+from ..storage.result_folder import check_outside_arrays
+
+LOCK = "run.lock"
+WRITTEN = (
+    "samples.zarr",
+    "boundaries.json",
+    "rescoring.zarr",
+)  # files that show that a directory without run.json was a run
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Lock a run directory against other processes; create it if missing.
+
+    A directory that was created here is removed again if no run began in it.
+
+    Raises:
+        RunError: the directory holds something else, lies within an array, or another process has locked it.
+    """
+    check_outside_arrays(path)
+    if (
+        not (path / "run.json").is_file()
+        and path.exists()
+        and (not path.is_dir() or any(p.name != LOCK for p in path.iterdir()))
+    ):
+        lost = path.is_dir() and any((path / name).exists() for name in WRITTEN)
+        cure = (
+            "put it back; it cannot be made again, and it says what the rest was computed from"
+            if lost
+            else "give an empty or a new one"
+        )
+        raise RunError(f"{path} exists and is not a run directory: it has no run.json; {cure}")
+    created = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        make_folder(path)
+    except GanstrataError:
+        _remove_empty(created)
+        raise
+    lock = FileLock(path / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(f"{path} is in use by another process; wait until that has finished") from None
+    except OSError as error:
+        _remove_empty(created)
+        raise disk_error(error, path / LOCK) from error
+    try:
+        yield
+    finally:
+        # The lock is still held, so no other process can have begun a run. Windows removes no open file.
+        empty = not (path / "run.json").exists()
+        if empty and os.name != "nt":
+            (path / LOCK).unlink(missing_ok=True)
+        lock.release()
+        if empty:
+            with suppress(OSError):
+                (path / LOCK).unlink(missing_ok=True)
+            _remove_empty(created)
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove these folders, innermost first, as far as they are empty."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
