@@ -80,10 +80,11 @@ def cores() -> int:
     return int(cpu_count())
 
 
-def auto_batch(resolution: int, device: torch.device) -> int:
-    """Return a batch size for pictures of `resolution` pixels: a fixed number of pixels per device type.
+def auto_batch(height: int, device: torch.device, width: int | None = None) -> int:
+    """Return a batch size for pictures of height x width pixels: a fixed number of pixels per device type.
 
-    It is 2^17 pixels and at most 64 pictures on a CPU, 2^22 and at most 256 elsewhere.
+    `width` is `height` by default. The number is 2^17 pixels and at most 64 pictures on a CPU, 2^22 and at
+    most 256 elsewhere.
     """
     pixels, most = (2**17, 64) if device.type == "cpu" else (2**22, 256)
-    return max(1, min(most, pixels // resolution**2))
+    return max(1, min(most, pixels // (height * (width or height))))

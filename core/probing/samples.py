@@ -171,7 +171,7 @@ def scored_generator(
     scored = ScoredGenerator(
         generator=generator,
         scorers=scorers_by_alias(scorers),
-        batch=batch or auto_batch(generator.card.resolution, generator.device),
+        batch=batch or auto_batch(generator.card.height, generator.device, generator.card.width),
         seed=seed,
         precision=precision,
         mixing=mixing,

@@ -134,7 +134,7 @@ def prepare(
     if faults:
         raise ConfigError(source, faults)
     size = config.synthesis.batch_size
-    resolved = auto_batch(generator.card.resolution, device) if size == "auto" else size
+    resolved = auto_batch(generator.card.height, device, generator.card.width) if size == "auto" else size
     prepared = Prepared(
         generator=generator,
         scorers=scorers,

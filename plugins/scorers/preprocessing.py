@@ -23,8 +23,11 @@ def resized(images: Tensor, height: int, width: int | None = None, *, mode: Mode
 
     Published networks were trained and tested with images that Pillow had resized: clamped to [0, 1], rounded
     to 256 levels when stored, after the change of width and after the change of height, with fixed-point
-    weights. This function does the same; the gradient passes as if nothing were rounded. Where Pillow
-    changes the height first, as it does when a tall image shrinks a lot, levels may differ by one.
+    weights. This function does the same; the gradient passes as if nothing were rounded.
+
+    Pillow changed the width first, whatever the proportions, until version 12, with which published networks
+    were trained. Pillow 13 changes the height first where it shrinks by more than twice as many pixels as the
+    width. Its levels of such pictures differ: by one with `bilinear`, by more with `bicubic`, which overshoots.
 
     Args:
         images: (N, 3, H, W).

@@ -71,8 +71,9 @@ class Preparation:
             width = self.width
             height = self.height
             if self.shortest:
-                scale = self.height / min(images.shape[-2:])
-                height, width = int(images.shape[-2] * scale), int(images.shape[-1] * scale)
+                # In whole numbers: a factor in floating point would make 223 of some shorter sides.
+                tall, wide = images.shape[-2:]
+                height, width = (self.height * side // min(tall, wide) for side in (tall, wide))
             images = resized(images, height, width, mode=self.mode)
         else:
             images = images.clamp(0.0, 1.0)
