@@ -167,8 +167,8 @@ def plain(
         weight, bias = own[f"layers.{i}.weight"].double(), own[f"layers.{i}.bias"].double()
         if i and i % 2 == 0:
             x = x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
-        weight = weight * math.sqrt(2.0 / (weight.shape[1] * weight.shape[2] ** 2))
-        x = F.conv2d(x, weight, bias, padding=1 if i else 3)
+        weight = weight * math.sqrt(2.0 / (weight[0].numel()))
+        x = F.conv2d(x, weight, bias, padding=1 if i else (weight.shape[2] - 1, weight.shape[3] - 1))
         x = torch.where(x > 0.0, x, leak * x)
         x = _norm(x, epsilon, outside=outside) if normalise else x
     weight = own[f"outputs.{count // 2 - 1}.weight"].double()

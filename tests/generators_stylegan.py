@@ -30,6 +30,7 @@ def weights(
     classes: int = 0,
     colours: int = 3,
     own_codes: bool = False,
+    start: tuple[int, int] = (4, 4),
     seed: int = 0,
 ) -> dict[str, Tensor]:
     """Weights by the package's own names, with outputs of all levels as `outputs.{level}`.
@@ -44,7 +45,7 @@ def weights(
 
     made = w_dim * 2 * len(widths) if own_codes else w_dim
     sizes = [z_dim * (2 if classes else 1), *[hidden] * (depth - 1), made]
-    tensors = {"mapping.w_avg": 0.5 * draw(w_dim), "synthesis.const": draw(widths[0], 4, 4)}
+    tensors = {"mapping.w_avg": 0.5 * draw(w_dim), "synthesis.const": draw(widths[0], *start)}
     if classes:
         tensors["mapping.labels"] = draw(classes, z_dim)
     for i in range(depth):
@@ -52,12 +53,12 @@ def weights(
         tensors[f"mapping.layers.{i}.bias"] = 30.0 * draw(sizes[i + 1])
     for i in range(2 * len(widths)):
         level = i // 2
-        width, size = widths[level], 4 * 2**level
+        width, size = widths[level], (start[0] << level, start[1] << level)
         if i:
             tensors[f"synthesis.layers.{i}.weight"] = draw(width, widths[(i - 1) // 2], 3, 3)
         tensors[f"synthesis.layers.{i}.bias"] = 0.3 * draw(width)
         tensors[f"synthesis.layers.{i}.noise_strength"] = 0.3 * draw(width)
-        tensors[f"synthesis.layers.{i}.noise_const"] = draw(size, size)
+        tensors[f"synthesis.layers.{i}.noise_const"] = draw(*size)
         tensors[f"synthesis.layers.{i}.affine.weight"] = draw(2 * width, w_dim)
         tensors[f"synthesis.layers.{i}.affine.bias"] = 0.3 * draw(2 * width)
     for level, width in enumerate(widths):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from ganstrata.plugins.generators.stylegan2.network import Network
 from torch import Tensor
 
@@ -178,3 +179,85 @@ def _tensorflow(name: str, t: Tensor) -> tuple[str, Tensor] | None:
     if leaf.startswith("affine"):
         return f"{place}/mod_{leaf.removeprefix('affine.')}", t.t() if leaf.endswith("weight") else t - 1.0
     return f"{place}/{leaf}", t
+
+
+def plain_upsampled(x: Tensor, kernel: Tensor) -> Tensor:
+    """By its definition: zeros after every pixel, then the filter of gain 4, centred."""
+    n, c, h, w = x.shape
+    spread = x.new_zeros(n, c, 2 * h, 2 * w)
+    spread[:, :, ::2, ::2] = x
+    k = kernel.shape[0]
+    padded = F.pad(spread, (k // 2, k // 2 - 1, k // 2, k // 2 - 1))
+    return F.conv2d(padded, (4.0 * kernel.flip(0, 1)).expand(c, 1, k, k), groups=c)
+
+
+def plain_images(
+    state: dict[str, Tensor], codes: Tensor, kind: str = "skip", clamp: float | None = None
+) -> Tensor:
+    """The whole synthesis sample by sample, weights modulated and demodulated as the paper writes it."""
+    sizes = sorted({int(name.split(".")[1][1:]) for name in state if name.startswith("synthesis.")})
+    return torch.cat([_plain_image(state, code, sizes, kind, clamp) for code in codes])
+
+
+def _plain_image(
+    state: dict[str, Tensor], code: Tensor, sizes: list[int], kind: str, clamp: float | None
+) -> Tensor:
+    def of(name: str) -> Tensor:
+        return state[f"synthesis.{name}"].double()
+
+    def style(name: str, layer: int) -> Tensor:
+        weight = of(f"{name}.affine.weight")
+        return weight @ code[layer].double() / weight.shape[1] ** 0.5 + of(f"{name}.affine.bias")
+
+    def clamped(y: Tensor, gain: float = 1.0) -> Tensor:
+        return y if clamp is None else y.clamp(-clamp * gain, clamp * gain)
+
+    def conv(name: str, y: Tensor, layer: int, *, up: bool, gain: float = 1.0) -> Tensor:
+        weight = of(f"{name}.weight") * style(name, layer)[None, :, None, None]
+        weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        if up:
+            # A convolution by the turned weights of what lies between zeros, then the filter.
+            n, c, h, w = y.shape
+            spread = y.new_zeros(n, c, 2 * h, 2 * w)
+            spread[:, :, ::2, ::2] = y
+            kernel = of(f"{name}.resample_filter")
+            k = kernel.shape[0]
+            spread = F.conv2d(F.pad(spread, (2, 1, 2, 1)), weight.flip(2, 3))  # (1, O, 2h+1, 2w+1)
+            spread = F.pad(spread, (k // 2 - 1,) * 4)
+            y = F.conv2d(
+                spread, (4.0 * kernel.flip(0, 1)).expand(weight.shape[0], 1, k, k), groups=weight.shape[0]
+            )
+        else:
+            y = F.conv2d(y, weight, padding=1)
+        y = (
+            y
+            + of(f"{name}.noise_strength") * of(f"{name}.noise_const")
+            + of(f"{name}.bias")[None, :, None, None]
+        )
+        return clamped(F.leaky_relu(y, 0.2) * 2**0.5 * gain, gain)
+
+    x, rgb, layer = of("b4.const")[None], None, 0
+    for size in sizes:
+        block = f"b{size}"
+        half = 0.5**0.5 if kind == "resnet" and size > 4 else 1.0
+        residual: Tensor | float = 0.0
+        if size > 4:
+            if kind == "resnet":
+                weight = of(f"{block}.skip.weight")
+                residual = half * F.conv2d(
+                    plain_upsampled(x, of(f"{block}.resample_filter")), weight / weight.shape[1] ** 0.5
+                )
+            x = conv(f"{block}.conv0", x, layer, up=True)
+            layer += 1
+        x = conv(f"{block}.conv1", x, layer, up=False, gain=half) + residual
+        layer += 1
+        if kind == "skip" or size == sizes[-1]:
+            weight = (
+                of(f"{block}.torgb.weight")
+                * style(f"{block}.torgb", layer)[None, :, None, None]
+                / x.shape[1] ** 0.5
+            )
+            y = clamped(F.conv2d(x, weight) + of(f"{block}.torgb.bias")[None, :, None, None])
+            rgb = y if rgb is None else plain_upsampled(rgb, of(f"{block}.resample_filter")) + y
+    assert rgb is not None
+    return rgb.float()

@@ -16,6 +16,11 @@ DATA = Path(__file__).parent / "data"
 PARITY = os.environ.get("GANSTRATA_PARITY")
 needs_parity = pytest.mark.skipif(not PARITY, reason="GANSTRATA_PARITY names no folder of reference numbers")
 
+CASES = Path(os.environ.get("GANSTRATA_CASES", "/nowhere"))
+needs_cases = pytest.mark.skipif(
+    not CASES.is_dir(), reason="GANSTRATA_CASES names no folder of checkpoints and their pictures"
+)
+
 
 @cache
 def reference(name: str) -> dict[str, NDArray[np.generic]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ImageDraw, ImageFont
 
-from ..figures.pictures import Pixels, canvas, from_image, read_picture, tile, to_image
+from ..figures.pictures import Pixels, canvas, from_image, read_stored, tile, to_image
 from ..runs.run import Run
 from ..storage.filenames import file_stem
 from .stage import INDEX, JointPart, strip_name
@@ -39,9 +39,14 @@ def read_index(run: Run) -> StripIndex:
     return StripIndex(tuple(content["amounts"]), tuple(JointPart(**part) for part in content["joint"]))
 
 
-def split_strip(strip: Pixels, steps: int, samples: int) -> Pixels:
-    """Cut a strip (H', W', C) into its frames, (samples, steps, H, W, C)."""
-    height, width = ((side + GAP) // n - GAP for side, n in zip(strip.shape, (samples, steps), strict=False))
+def split_strip(strip: Pixels, steps: int, samples: int | None = None) -> Pixels:
+    """Cut a strip (H', W', C) into its frames, (samples, steps, H, W, C).
+
+    Without `samples` the frames are taken for squares.
+    """
+    width = (strip.shape[1] + GAP) // steps - GAP
+    samples = (strip.shape[0] + GAP) // (width + GAP) if samples is None else samples
+    height = (strip.shape[0] + GAP) // samples - GAP
     return np.stack(
         [
             [strip[r * (height + GAP) :][:height, c * (width + GAP) :][:, :width] for c in range(steps)]
@@ -70,7 +75,7 @@ def sheet_of(
     files = [(name, right, run.path / strip_name(boundary, name)) for name, right in sets]
     samples = run.config.editing.samples
     strips = [
-        (name, right, split_strip(read_picture(file.read_bytes()), len(amounts), samples)[:SHOWN])
+        (name, right, split_strip(read_stored(file.read_bytes()), len(amounts), samples)[:SHOWN])
         for name, right, file in files
         if file.is_file()
     ]

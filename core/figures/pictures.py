@@ -52,7 +52,7 @@ def opaque(pictures: Pixels, background: str = "#ffffff") -> Pixels:
 
 
 def to_image(picture: Pixels) -> Image.Image:
-    """Return a picture (H, W, C) as Pillow's image of mode L, RGB or RGBA."""
+    """Return a picture (H, W, C), or (H, W) for grey, as Pillow's image of mode L, RGB or RGBA."""
     return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
 
 
@@ -82,6 +82,11 @@ def jpeg(picture: Pixels, quality: int = 90) -> bytes:
 
 
 def read_picture(content: bytes) -> Pixels:
+    """Decode PNG or JPEG to a picture (H, W, 3); alpha is dropped."""
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+
+
+def read_stored(content: bytes) -> Pixels:
     """Decode PNG or JPEG to a picture (H, W, C), C as stored; other modes than L and RGBA become RGB."""
     image = Image.open(io.BytesIO(content))
     return from_image(image if image.mode in MODES.values() else image.convert("RGB"))

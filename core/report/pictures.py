@@ -12,7 +12,7 @@ from ..analyses.right_layers_result import StoredComparison
 from ..editing.stage import JointPart, strip_name
 from ..editing.strips import GAP, StripIndex, split_strip
 from ..figures.pages import data_uri
-from ..figures.pictures import Pixels, read_picture, tile
+from ..figures.pictures import Pixels, read_stored, tile
 from ..plugins.records import LEVELS
 from ..rescoring.results import Effects, concept_units
 from ..runs.manifest import ConceptStats
@@ -118,7 +118,7 @@ def edit_views(run: Run, effects: Effects, index: StripIndex) -> list[EditView]:
     for name in effects.factor_names:
         strips = [
             split_strip(
-                read_picture((run.path / strip_name(name, s)).read_bytes()),
+                read_stored((run.path / strip_name(name, s)).read_bytes()),
                 len(index.amounts),
                 run.config.editing.samples,
             )
@@ -148,5 +148,5 @@ def joint_view(run: Run, index: StripIndex) -> JointView | None:
     """Show the joint edit with its parts; None if there are none."""
     if not index.joint:
         return None
-    picture = read_picture((run.path / "edits/joint.png").read_bytes())
+    picture = read_stored((run.path / "edits/joint.png").read_bytes())
     return JointView(index.joint, data_uri(picture, run.record.generator.background))

@@ -26,8 +26,8 @@ def resized(images: Tensor, height: int, width: int | None = None, *, mode: Mode
     weights. This function does the same; the gradient passes as if nothing were rounded.
 
     Pillow changed the width first, whatever the proportions, until version 12, with which published networks
-    were trained. Pillow 13 changes the height first where it shrinks by more than twice as many pixels as the
-    width. Its levels of such pictures differ: by one with `bilinear`, by more with `bicubic`, which overshoots.
+    were trained. Pillow 13 changes the height first where it shrinks by more than twice as many pixels as
+    the width. Its levels of such pictures differ: by one with `bilinear`, by more with `bicubic`.
 
     Args:
         images: (N, 3, H, W).

@@ -51,6 +51,7 @@ def check_first_call(call: Callable[[], Tensor], config: ModuleConfig, shape: tu
         or x.ndim != 4
         or x.shape[0] != SAMPLES
         or x.shape[1] not in CHANNELS
+        or (x.shape[1] == 4 and x.shape[3] in (1, 3))  # pictures of 4 rows with their channels last
     ):
         hint = "; the channels seem to come last" if x.ndim == 4 and x.shape[3] in CHANNELS else ""
         raise config_error(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import torch
-from ganstrata.core.figures.pictures import jpeg, png, read_picture, tile, to_pixels
+from ganstrata.core.editing.strips import split_strip
+from ganstrata.core.figures.pictures import jpeg, opaque, png, read_picture, read_stored, tile, to_pixels
+from ganstrata.core.figures.sheets import sheet
+from ganstrata.core.plugins.colours import to_rgb
+from PIL import Image
 
 
 def test_all_256_values_survive():
@@ -58,3 +64,35 @@ def test_png_keeps_every_pixel_and_jpeg_nearly():
 def test_grey_pictures_are_read_as_colour():
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
     np.testing.assert_array_equal(read_picture(png(grey)), np.repeat(grey[:, :, None], 3, axis=2))
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
+def test_files_keep_grey_and_alpha(channels: int, mode: str):
+    images = torch.rand(6, channels, 5, 3, generator=torch.Generator().manual_seed(2))
+    pixels = to_pixels(images)
+    assert pixels.shape == (6, 5, 3, channels)
+    content = png(tile(pixels.reshape(2, 3, 5, 3, channels)))
+    with Image.open(io.BytesIO(content)) as image:
+        assert (image.mode, image.size) == (mode, (3 * 3 + 2 * 2, 2 * 5 + 2))
+    stored = read_stored(content)
+    np.testing.assert_array_equal(stored[:5, :3], pixels[0])
+    assert (stored[5:7] == 255).all(), "gaps are white, and opaque"
+    frames = split_strip(stored, 3, 2)
+    np.testing.assert_array_equal(frames.reshape(pixels.shape), pixels)
+    with Image.open(
+        io.BytesIO(sheet(pixels.reshape(2, 3, 5, 3, channels), list("abc"), ["x", "y"]))
+    ) as image:
+        assert image.mode == mode
+
+
+def test_alpha_is_composited_as_for_scorers():
+    images = torch.rand(2, 4, 3, 4, generator=torch.Generator().manual_seed(3))
+    on_blue = (
+        images[:, :3] * images[:, 3:] + (1.0 - images[:, 3:]) * torch.tensor([0.0, 0.0, 1.0])[:, None, None]
+    )
+    assert torch.allclose(to_rgb(images, "#0000ff"), on_blue, atol=1e-6)
+    wanted = to_pixels(on_blue).astype(int)
+    assert np.abs(opaque(to_pixels(images), "#0000ff").astype(int) - wanted).max() <= 1
+    beyond = torch.tensor([2.0, -1.0, 0.5, 1.5]).view(1, 4, 1, 1)
+    assert to_rgb(beyond, "#ffffff").flatten().tolist() == [2.0, -1.0, 0.5], "alpha alone is clamped"
+    assert to_rgb(torch.full((1, 1, 2, 2), 0.3), "#ffffff").shape == (1, 3, 2, 2)

@@ -110,12 +110,17 @@ def test_a_file_may_import_those_beside_it(tmp_path: Path) -> None:
     assert torch.equal(render(generator, draw(generator)[2]), render(chain(), draw(chain())[2]))
 
 
-def test_grey_becomes_rgb() -> None:
-    generator = chain(arguments={"colours": 1})
+@pytest.mark.parametrize("colours", [1, 4])
+def test_grey_and_alpha_are_kept(colours: int) -> None:
+    generator = chain(arguments={"colours": colours}, background="black")
     z, _, codes = draw(generator)
     images = render(generator, codes)
-    assert images.shape == (4, 3, 8, 8)
-    assert_near(images, (own(Chain, colours=1)(z[:, :, None, None]) + 1.0).expand(-1, 3, -1, -1) / 2.0)
+    assert images.shape == (4, colours, 8, 8)
+    assert (generator.card.channels, generator.card.background) == (colours, "#000000")
+    assert_near(images, (own(Chain, colours=colours)(z[:, :, None, None]) + 1.0) / 2.0)
+    rgb = ganstrata.Pass(generator, codes).rendering.images
+    on_black = images[:, :3] * images[:, 3:].clamp(0.0, 1.0)
+    assert_near(rgb, images.expand(-1, 3, -1, -1) if colours == 1 else on_black)
 
 
 def test_methods_arguments_items_and_ranges_are_taken_from_the_config() -> None:

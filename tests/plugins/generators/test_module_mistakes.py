@@ -144,7 +144,7 @@ def test_a_wrong_option_is_refused_at_its_field(change: dict[str, Any], field: s
             "two",
             "output",
             "maps 2 latents to a tensor (2, 2, 4, 4) of torch.float32, "
-            "expected floats (2, 1 or 3, height, width)",
+            "expected floats (2, 1, 3 or 4, height, width)",
         ),
         ("flat", "output", "maps 2 latents to a tensor (2, 48)"),
         ("last", "output", "the channels seem to come last"),

@@ -107,11 +107,25 @@ def test_networks_of_any_width_and_depth_load(widths: tuple[int, ...], inputs: i
     assert (images_of(generator, 2) * 2.0 - 1.0 - plain(own, z)).abs().max() < NEAR
 
 
-def test_grey_pictures_have_three_equal_channels(tmp_path: Path) -> None:
-    own = weights(colours=1)
-    images = images_of(load(write(tmp_path / "a.safetensors", small_state("tensorflow", own=own))))
-    assert images.shape == (3, 3, 16, 16)
-    assert torch.equal(images[:, :1].expand(-1, 3, -1, -1), images)
+@pytest.mark.parametrize("colours", [1, 4])
+def test_grey_and_alpha_are_kept(colours: int, tmp_path: Path) -> None:
+    own = weights(colours=colours)
+    generator = load(write(tmp_path / "a.safetensors", small_state("tensorflow", own=own)))
+    images = images_of(generator)
+    assert images.shape == (3, colours, 16, 16)
+    assert generator.card.channels == colours
+    z = generator.sample(3, 0, 0, Stream.PROBING).z
+    assert (images * 2.0 - 1.0 - plain(own, z)).abs().max() < NEAR
+
+
+def test_a_first_layer_of_another_shape_gives_the_proportions(tmp_path: Path) -> None:
+    own = weights()
+    own["layers.0.weight"] = own["layers.0.weight"][:, :, :, :2].clone()
+    generator = load(write(tmp_path / "a.safetensors", small_state("higan", own=own)))
+    assert (generator.card.height, generator.card.width) == (16, 8)
+    assert [(s.height, s.size) for s in generator.strata][-1] == (16, 8)
+    z = generator.sample(2, 0, 0, Stream.PROBING).z
+    assert (images_of(generator, 2) * 2.0 - 1.0 - plain(own, z)).abs().max() < NEAR
 
 
 def test_nvidias_settings_change_the_network_as_they_say(tmp_path: Path) -> None:

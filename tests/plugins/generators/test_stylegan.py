@@ -53,6 +53,21 @@ def test_architecture_is_read_off_the_shapes(layout: str, sizes: dict[str, Any],
     assert images.isfinite().all()
 
 
+@pytest.mark.parametrize("layout", ["higan", "genforce", "tensorflow"])
+def test_the_constant_gives_the_proportions_and_the_output_the_channels(layout: str, tmp_path: Path) -> None:
+    own = weights(start=(4, 2), colours=4)
+    generator = load(write(tmp_path / "a.safetensors", small_state(layout, start=(4, 2), colours=4)))
+    card = generator.card
+    assert (card.height, card.width, card.channels, card.layers) == (16, 8, 4, 6)
+    assert [(s.height, s.size) for s in generator.strata[2:4]] == [(8, 4), (8, 4)]
+    z = generator.sample(2, 0, 0, Stream.PROBING).z
+    w = generator.map(z)
+    wanted = plain(own, w[:, None].expand(-1, 6, -1))
+    images = render(generator, generator.broadcast(w))
+    assert images.shape == (2, 4, 16, 8)
+    assert (images * 2.0 - 1.0 - wanted).abs().max() < 1e-4
+
+
 def test_strata_are_one_per_layer_and_an_output(small: Generator) -> None:
     assert [s.reads for s in small.strata] == [0, 1, 2, 3, 4, 5, None]
     assert [s.size for s in small.strata] == [4, 4, 8, 8, 16, 16, 16]

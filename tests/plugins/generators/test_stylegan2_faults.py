@@ -159,7 +159,9 @@ def test_unsupported_settings_are_refused(settings: dict[str, Any], message: str
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
-        ("synthesis.b16.torgb.weight", (4, 4, 1, 1), "have 4 channels"),
+        ("synthesis.b16.torgb.weight", (5, 4, 1, 1), "have 5 channels"),
+        ("synthesis.b4.const", (6, 0, 4), r"learned constant .* \(6, 0, 4\)"),
+        ("synthesis.b4.const", (6, 20000, 1), "would be 80000 pixels"),
         ("synthesis.b16.conv0.resample_filter", (3, 3), "even width"),
         ("synthesis.b16.conv0.resample_filter", (12,), "even width"),
         ("mapping.embed.weight", (9, 2), "are inconsistent"),
