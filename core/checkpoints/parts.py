@@ -42,6 +42,7 @@ AVERAGES = (
     "avgg",
     "g_avg",
     "shadow_generator",
+    "gen_shadow",
     "ge",
 )
 GENERATORS = (
@@ -57,6 +58,7 @@ GENERATORS = (
     "net",
     "",
 )
+WRAPPERS = ("state_dict", "model_state_dict", "params", "weights")  # names that do not say of which network
 OTHERS = re.compile(
     r"(^|[_.])(d|d_aug|dis|disc|discriminator\w*|netd|critic|encoder|e|augment_pipe|inception|lpips|vgg\w*)([_.]|$)"
 )
@@ -291,7 +293,7 @@ class _Splitter:
             return [_network(name, value, self._budget)]
         loose, inner, settings = self._classify(_mapping(value) or {})
         drafts = (
-            [part for key, entry in inner for part in self._entry(key, entry, depth + 1)]
+            [part for key, entry in inner for part in self._entry(_inner(name, key), entry, depth + 1)]
             if depth < NESTED
             else []
         )
@@ -300,6 +302,15 @@ class _Splitter:
             drafts += _bare(name, loose, {}, first=False)
         self._budget.step(sum(len(part.tensors) + len(beside) + len(settings) for part in drafts))
         return [_with_beside(part, beside, settings) for part in drafts]
+
+
+def _inner(outer: str, key: str) -> str:
+    """Return the name of an entry in the entry `outer`, whose name says more than `state_dict` does.
+
+    >>> _inner("shadow_generator", "state_dict"), _inner("models", "generator"), _inner("run", "state_dict")
+    ('shadow_generator', 'generator', 'state_dict')
+    """
+    return outer if key.lower() in WRAPPERS and rank(outer)[0] != 2 else key
 
 
 def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *, first: bool) -> list[_Draft]:

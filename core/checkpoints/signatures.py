@@ -103,6 +103,11 @@ RELATIVES = (
     ),
     Signature("a GigaGAN network; GigaGAN is not supported", (r"<style_to_conv_modulations\.",)),
     Signature(
+        "a StyleGAN of the first versions of rosinality's style-based-gan-pytorch, before July 2019, whose "
+        "files do not show in which order their layers compute; those of later versions are supported",
+        (r"<progression\.\d+\.conv1\.conv\.weight_orig$", r"<progression\.\d+\.adain1\."),
+    ),
+    Signature(
         "a BigBiGAN, or a BigGAN without class embedding; neither is supported", (r"<big_gan\.blocks\.\d+\.",)
     ),
 )
@@ -119,10 +124,14 @@ GENERATORS = (
     Signature("StyleGAN (HiGAN's names)", (r"<synthesis\.layer\d+\.epilogue\.",)),
     Signature("StyleGAN (genforce's names)", (r"<synthesis\.layer\d+\.apply_noise\.",)),
     Signature("StyleGAN (lernapparat's names)", (r"<g_synthesis\.blocks\.",)),
+    Signature("StyleGAN (rosinality's names)", (r"<progression\.\d+\.adain1\.",)),
+    Signature("StyleGAN (PyTorch GAN Zoo's names)", (r"<adain00\.styleModulator\.",)),
     Signature(
         "ProgressiveGAN (HiGAN's or genforce's names)",
         (r"^(generator\.|module\.)?output\d+\.(conv\.)?weight$",),
     ),
+    Signature("ProgressiveGAN (PyTorch GAN Zoo's names)", (r"<formatLayer\.", r"<toRGBLayers\.")),
+    Signature("ProgressiveGAN (pro_gan_pytorch's names)", (r"<rgb_converters\.\d+\.weight$",)),
     Signature("BigGAN", (r"<blocks\.\d+\.\d+\.bn\d\.(gain|bias)\.weight$",)),
     Signature("BigGAN-deep", (r"<layers\.\d+\.bn_\d\.(scale|offset)\.weight",)),
     Signature("StyleGAN2 (lucidrains' names)", (r"<blocks\.\d+\.to_(style|noise)1\.",)),

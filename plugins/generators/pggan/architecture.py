@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from torch import Tensor
+
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.messages import shown
 from ....core.plugins.colours import CHANNELS
 from ..shared.layouts import Layout, find
 from ..shared.state_dicts import describe_checkpoint
-from .layouts import GENFORCE, LAYOUTS, MATRICES, MMGENERATION, MMGENERATION_AVERAGE
+from ..shared.unstored import NOTHING, Unstored, last_trained, level_of, told_depth
+from .layouts import GROWN, LAYOUTS, MATRICES
 from .network import Network
-from .translation import levels, translate
+from .settings import read_settings
+from .translation import levels, rescale, translate
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -34,11 +38,14 @@ class Architecture:
             outputs of two levels.
         z_first: whether z is also normalised before the class is appended, as GenForce does.
         normalise_inputs, normalise: whether pixel norm is applied to the inputs, and after every layer.
+        normalise_first: whether it is applied after the first layer too; pro_gan_pytorch leaves it out.
         equalised: whether weights are multiplied by gain / sqrt(fan-in).
         leak: slope of the leaky ReLU; 0 gives a plain ReLU.
         epsilon: of pixel norm.
         epsilon_outside: whether epsilon is added after the square root, as MMGeneration does.
         start: height and width of the first layer's output; each level doubles both.
+        per_pixel: whether the first layer has another bias at each pixel, as in PyTorch GAN Zoo.
+        tanh: whether tanh is applied to the image.
     """
 
     widths: tuple[int, ...]
@@ -49,11 +56,14 @@ class Architecture:
     z_first: bool = False
     normalise_inputs: bool = True
     normalise: bool = True
+    normalise_first: bool = True
     equalised: bool = True
     leak: float = 0.2
     epsilon: float = 1e-8
     epsilon_outside: bool = False
     start: tuple[int, int] = (4, 4)
+    per_pixel: bool = False
+    tanh: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.classes < self.inputs:
@@ -105,7 +115,9 @@ class Architecture:
 
     def build(self) -> Network:
         """Build the network, with new weights."""
-        return Network(self.inputs, self.widths, self.colours, self.outputs, self.start)
+        return Network(
+            self.inputs, self.widths, self.colours, self.outputs, self.start, per_pixel=self.per_pixel
+        )
 
 
 def recognised(shapes: Shapes) -> Layout | None:
@@ -148,7 +160,11 @@ def infer(shapes: Shapes, options: Mapping[str, Any]) -> Architecture:
             "a ProgressiveGAN has two layers for each of 4, 8, 16 ... pixels, numbered 0, 1, 2 ...; "
             f"this file has {count}: {biases}"
         )
-    if any(len(shapes[name]) != 1 for name in expected) or len(shapes.get("layers.0.weight", ())) != 4:
+    per_pixel = len(shapes["layers.0.bias"]) == 3
+    if (
+        any(len(shapes[name]) != 1 for name in expected[1 if per_pixel else 0 :])
+        or len(shapes.get("layers.0.weight", ())) != 4
+    ):
         raise CheckpointError(
             "this ProgressiveGAN has biases that are not vectors, or a first layer that is neither a 4x4 "
             "convolution nor a matrix"
@@ -161,29 +177,37 @@ def infer(shapes: Shapes, options: Mapping[str, Any]) -> Architecture:
         inputs=inputs,
         colours=colours[0] if len(colours) == 1 else 3,
         start=(height, width),
+        per_pixel=per_pixel,
         **options,
     )
 
 
-def examine(part: Part) -> Examined | None:
+def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
     """Return the sizes, classes and weights of a ProgressiveGAN in any layout; None if no layout fits.
 
+    Args:
+        part: of a checkpoint.
+        unstored: what the config says of the network.
+
     Raises:
-        CheckpointError: tensors or settings that determine the architecture are missing or invalid.
+        CheckpointError: tensors or settings that determine the architecture are missing or invalid, or
+            contradict the config.
     """
     layout = recognised(part.shapes)
     if layout is None:
         return None
     translated, lod = translate(layout, dict(part.tensors))
-    shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
-    architecture = infer(shapes, {"lod": lod, **_layout_options(layout), **_stored_options(part.settings)})
-    unused = {
-        f"outputs.{level}.{what}"
-        for level in range(levels(translated.tensors))
-        for what in ("weight", "bias")
-    }
+    options, assumptions = read_settings(layout, part.settings, unstored)
+    if options.get("equalised", True):
+        rescale(layout, translated.tensors)
+    grown, told = _grown_to(layout, translated.tensors, unstored.depth)
+    if unstored.depth is not None:
+        options["lod"] = 0.0
+    shapes = {name: tuple(tensor.shape) for name, tensor in grown.items()}
+    architecture = infer(shapes, {"lod": lod, **options})
+    unused = {f"outputs.{level}.{what}" for level in range(levels(grown)) for what in ("weight", "bias")}
     unused -= {f"outputs.{level}.{what}" for level in architecture.outputs for what in ("weight", "bias")}
-    tensors = {name: tensor for name, tensor in translated.tensors.items() if name not in unused}
+    tensors = {name: tensor for name, tensor in grown.items() if name not in unused}
     return describe_checkpoint(
         "ProgressiveGAN",
         layout,
@@ -194,68 +218,38 @@ def examine(part: Part) -> Examined | None:
         code_size=architecture.z_dim,
         size=architecture.size,
         channels=architecture.colours,
+        assumptions=(*assumptions, *told),
     )
 
 
-def _layout_options(layout: Layout) -> dict[str, Any]:
-    """Return the options in which the published code of a layout differs from NVIDIA's."""
-    if layout is GENFORCE:
-        return {"z_first": True}
-    if layout in (MMGENERATION, MMGENERATION_AVERAGE):
-        return {"epsilon": 1e-6, "epsilon_outside": True}
-    return {}
-
-
-# NVIDIA's constructor arguments, with the options they set.
-_ARGUMENTS: dict[str, tuple[str, type]] = {
-    "label_size": ("classes", int),
-    "normalize_latents": ("normalise_inputs", bool),
-    "use_pixelnorm": ("normalise", bool),
-    "use_wscale": ("equalised", bool),
-    "pixelnorm_epsilon": ("epsilon", float),
-}
-_OPTIONS: dict[str, type] = {
-    **dict(_ARGUMENTS.values()),
-    "lod": float,
-    "z_first": bool,
-    "leak": float,
-    "epsilon_outside": bool,
-}
-
-
-def _stored_options(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options stored in a file: in the header of this package, or as NVIDIA's arguments."""
-    network = settings.get("network")
-    if isinstance(network, Mapping):
-        return {
-            option: _checked(option, network[option], kind)
-            for option, kind in _OPTIONS.items()
-            if option in network
-        }
-    options = {
-        option: _checked(argument, settings[argument], kind)
-        for argument, (option, kind) in _ARGUMENTS.items()
-        if settings.get(argument) is not None
-    }
-    if settings.get("use_leakyrelu") is False:
-        options["leak"] = 0.0
-    return options
-
-
-def _checked(name: str, value: object, kind: type) -> Any:
-    """Return a stored value as a bool, int or float.
+def _grown_to(
+    layout: Layout, tensors: dict[str, Tensor], depth: int | None
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Return the tensors of the levels that are used, and what is assumed about their number.
 
     Raises:
-        CheckpointError: it is of another kind, negative or not finite.
+        CheckpointError: there is no output at `depth`.
     """
-    if kind is bool:
-        if isinstance(value, bool):
-            return value
-        raise CheckpointError(f"{name} stored in the file is {shown(value)}, expected true or false")
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    if (is_integer or (kind is float and isinstance(value, float))) and 0 <= value < math.inf:  # type: ignore[operator]
-        return kind(value)
-    raise CheckpointError(
-        f"{name} stored in the file is {shown(value)}, "
-        f"expected a {'whole ' if kind is int else ''}number from 0 up"
-    )
+    top = levels(tensors) - 1
+    told: tuple[str, ...] = ()
+    biases = {
+        int(match[1]): tensor
+        for name, tensor in tensors.items()
+        if (match := re.fullmatch(r"outputs\.(\d{1,2})\.bias", name)) and int(match[1]) <= top
+    }
+    if depth is not None:
+        level = level_of(depth, biases, "ProgressiveGAN")
+    elif layout in GROWN:
+        level = last_trained(biases, top)
+        told = (told_depth("ProgressiveGAN", level, top),)
+    else:
+        return tensors, ()
+    return {name: tensor for name, tensor in tensors.items() if _level_of(name) <= level}, told
+
+
+def _level_of(name: str) -> int:
+    """Return the level of a tensor; 0 for one that has none."""
+    match = re.match(r"(layers|outputs)\.(\d{1,4})\.", name)
+    if match is None:
+        return 0
+    return int(match[2]) // 2 if match[1] == "layers" else int(match[2])

@@ -20,10 +20,11 @@ from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, S
 from ....core.randomness import Stream
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
-from ..shared.config import ClassConfig
+from ..shared.config import ClassConfig, GrownConfig
 from ..shared.convolutions import pixel_norm
 from ..shared.mapping import GAIN
 from ..shared.state_dicts import load
+from ..shared.unstored import Unstored
 from .architecture import Architecture, examine, recognised
 from .network import Convolution, InferenceLayer, Network, enlarge
 
@@ -42,8 +43,8 @@ class ProgressiveGAN(Generator):
     and before pixel norm.
     """
 
-    class Config(ClassConfig):
-        """Set checkpoint and classes."""
+    class Config(ClassConfig, GrownConfig):
+        """Set checkpoint, classes, and what the file does not state."""
 
         labels: int | None = Field(
             default=None,
@@ -57,7 +58,8 @@ class ProgressiveGAN(Generator):
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        opened = open_checkpoint(type(self), config)
+        unstored = Unstored.of(config)
+        opened = open_checkpoint(type(self), config, lambda part: examine(part, unstored))
         architecture = _with_labels(Architecture.from_plain(opened.description.architecture), config.labels)
         self.architecture = architecture
         network = load(architecture.build, opened.description, opened.checkpoint.path)
@@ -124,7 +126,9 @@ class ProgressiveGAN(Generator):
                 assert code is not None
                 return State(layer(self._inputs(code.float(), state)).to(precision), None, {})
             assert state.x is not None
-            x = self._norm(state.x) if self.architecture.normalise else state.x
+            # After layer 0 comes stratum 1.
+            normalised = self.architecture.normalise and (s > 1 or self.architecture.normalise_first)
+            x = self._norm(state.x) if normalised else state.x
             if not is_output:
                 return State(layer(x), state.rgb, state.kept)
             rgb = layer(x).float()
@@ -136,7 +140,8 @@ class ProgressiveGAN(Generator):
     def finish(self, state: State) -> Tensor:
         """Return pictures (N, channels, H, W) at full resolution, with [-1, 1] mapped to [0, 1]."""
         assert state.rgb is not None
-        return (enlarge(state.rgb, 2 ** math.floor(self.architecture.lod)) + 1.0) / 2.0
+        rgb = enlarge(state.rgb, 2 ** math.floor(self.architecture.lod))
+        return ((torch.tanh(rgb) if self.architecture.tanh else rgb) + 1.0) / 2.0
 
     def style_weights(self, s: int) -> Tensor | None:
         """Return the matrix (h w C, D) of the first stratum, without the columns of classes."""

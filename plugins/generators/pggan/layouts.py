@@ -3,9 +3,9 @@
 The names used here are `layers.{i}.weight` (O, I, k, k), of which the first is a 4x4 convolution,
 `outputs.{level}.weight`, and the biases. Upsampling is separate from the convolution.
 
-Two differences cannot be resolved by names, and are left to translation.py: TensorFlow counts the outputs
-from the top (`outputs.lod{k}`), and GenForce and MMGeneration store ordinary and transposed convolutions
-under the same names.
+What names do not resolve is left to translation.py: TensorFlow counts the outputs from the top
+(`outputs.lod{k}`); GenForce and MMGeneration store ordinary and transposed convolutions under the same names;
+and some scale weights and biases by other constants than NVIDIA.
 """
 
 from __future__ import annotations
@@ -29,6 +29,16 @@ def _dense(weight: Tensor) -> Tensor:
 def _dense_transposed(weight: Tensor) -> Tensor:
     """Return a first layer stored as a matrix (16 C, Z) as a 4x4 convolution (C, Z, 4, 4)."""
     return _dense(weight.t()) if weight.ndim == 2 else weight
+
+
+def _per_pixel(bias: Tensor) -> Tensor:
+    """Return the bias (16 C,) of a first layer stored as a matrix, which differs from pixel to pixel."""
+    return bias.view(-1, 4, 4) if bias.ndim == 1 and bias.numel() % 16 == 0 else bias
+
+
+def _deconvolution(weight: Tensor) -> Tensor:
+    """Return a transposed convolution (Z, C, 4, 4) of one pixel as a convolution (C, Z, 4, 4)."""
+    return weight.transpose(0, 1).flip(2, 3) if weight.ndim == 4 else weight
 
 
 def _from_tensorflow(weight: Tensor) -> Tensor:
@@ -141,5 +151,65 @@ MMGENERATION_AVERAGE = _mmgeneration(
     "MMGeneration, moving average", r"generator_ema\.", "generator|discriminator", ()
 )
 
-LAYOUTS = (OWN, HIGAN, GENFORCE, TENSORFLOW, MMGENERATION_AVERAGE, MMGENERATION)
-MATRICES = (TENSORFLOW, MMGENERATION_AVERAGE, MMGENERATION)  # store the first layer as a matrix
+# Older versions of the zoo leave out `.module`.
+GAN_ZOO = Layout(
+    "PyTorch GAN Zoo",
+    signature=(
+        r"formatLayer\.(module\.)?weight",
+        r"groupScale0\.0\.(module\.)?weight",
+        r"toRGBLayers\.0\.(module\.)?weight",
+    ),
+    rules=(
+        Rule(r"formatLayer\.(?:module\.)?weight", "layers.0.weight", _dense_transposed),
+        Rule(r"formatLayer\.(?:module\.)?bias", "layers.0.bias", _per_pixel),
+        Rule(r"groupScale0\.0\.(?:module\.)?(weight|bias)", r"layers.1.\1"),
+        Rule(
+            r"scaleLayers\.(\d{1,2})\.([01])\.(?:module\.)?(weight|bias)",
+            lambda m: f"layers.{2 * int(m[1]) + 2 + int(m[2])}.{m[3]}",
+        ),
+        Rule(r"toRGBLayers\.(\d{1,2})\.(?:module\.)?(weight|bias)", r"outputs.\1.\2"),
+    ),
+)
+
+
+def _pro_gan(name: str, first: str, below: int, absent: tuple[str, ...] = ()) -> Layout:
+    """Return a layout of pro_gan_pytorch.
+
+    Args:
+        name: of the layout.
+        first: pattern of the first block.
+        below: level of the block `layers.0`.
+        absent: patterns that no name may match.
+    """
+    return Layout(
+        name,
+        signature=(first + r"\.conv_1\.weight", first + r"\.conv_2\.bias", r"rgb_converters\.0\.weight"),
+        absent=absent,
+        rules=(
+            Rule(first + r"\.conv_1\.weight", "layers.0.weight", _deconvolution),
+            Rule(first + r"\.conv_([12])\.(weight|bias)", lambda m: f"layers.{int(m[1]) - 1}.{m[2]}"),
+            Rule(
+                r"layers\.(\d{1,2})\.conv_([12])\.(weight|bias)",
+                lambda m: f"layers.{2 * (int(m[1]) + below) + int(m[2]) - 1}.{m[3]}",
+            ),
+            Rule(r"rgb_converters\.(\d{1,2})\.(weight|bias)", r"outputs.\1.\2"),
+        ),
+    )
+
+
+PRO_GAN = _pro_gan("pro_gan_pytorch", r"layers\.0", 0, (r"initial_block\..*",))
+PRO_GAN_OLD = _pro_gan("pro_gan_pytorch, before version 3", r"initial_block", 1)
+
+LAYOUTS = (
+    OWN,
+    HIGAN,
+    GENFORCE,
+    TENSORFLOW,
+    MMGENERATION_AVERAGE,
+    MMGENERATION,
+    GAN_ZOO,
+    PRO_GAN,
+    PRO_GAN_OLD,
+)
+MATRICES = (TENSORFLOW, MMGENERATION_AVERAGE, MMGENERATION, GAN_ZOO)  # store the first layer as a matrix
+GROWN = (PRO_GAN, PRO_GAN_OLD)  # store levels that may not be trained yet

@@ -18,12 +18,12 @@ from ..shared.convolutions import equalised, fuse_upsampling
 
 
 class Convolution(nn.Module):
-    """Hold weights (O, I, *size), drawn from N(0, 1), and a bias (O,)."""
+    """Hold weights (O, I, *size), drawn from N(0, 1), and a bias (O,), or (O, *size) if it is `per_pixel`."""
 
-    def __init__(self, inputs: int, outputs: int, size: tuple[int, int]) -> None:
+    def __init__(self, inputs: int, outputs: int, size: tuple[int, int], *, per_pixel: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, *size))
-        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.bias = nn.Parameter(torch.zeros((outputs, *size) if per_pixel else outputs))
 
 
 class Network(nn.Module):
@@ -35,6 +35,7 @@ class Network(nn.Module):
         colours: channels of the image: 1, 3 or 4.
         outputs: levels that have an output layer.
         start: height and width of the first layer's kernel, and of its output.
+        per_pixel: whether the bias of the first layer is another one at each pixel.
     """
 
     def __init__(
@@ -44,12 +45,18 @@ class Network(nn.Module):
         colours: int,
         outputs: tuple[int, ...],
         start: tuple[int, int] = (4, 4),
+        *,
+        per_pixel: bool = False,
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList()
         for level, width in enumerate(widths):
             layer_inputs = widths[level - 1] if level else inputs
-            self.layers.append(Convolution(layer_inputs, width, (3, 3) if level else start))
+            self.layers.append(
+                Convolution(
+                    layer_inputs, width, (3, 3) if level else start, per_pixel=per_pixel and not level
+                )
+            )
             self.layers.append(Convolution(width, width, (3, 3)))
         self.outputs = nn.ModuleDict(
             {str(level): Convolution(widths[level], colours, (1, 1)) for level in outputs}
@@ -95,7 +102,8 @@ class InferenceLayer(nn.Module):
         """Map (N, Z) to (N, C, h, w) if dense, otherwise (N, I, h, w) to (N, O, 2h, 2w) or (N, O, h, w)."""
         weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
         if self.kind == "dense":
-            y = F.linear(x, weight).view(x.shape[0], -1, *self.start) + bias[:, None, None]  # (N, C, h, w)
+            bias = bias if bias.ndim == 3 else bias[:, None, None]  # (C, h, w) or (C, 1, 1)
+            y = F.linear(x, weight).view(x.shape[0], -1, *self.start) + bias  # (N, C, h, w)
             y = y.contiguous(memory_format=torch.channels_last)
         elif self.kind == "up":
             y = F.conv_transpose2d(x, weight, bias, stride=2, padding=1)  # (N, O, 2h, 2w)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from ..shared.layouts import Layout, Translated
-from .layouts import GENFORCE, MMGENERATION, MMGENERATION_AVERAGE
+from .layouts import GAN_ZOO, GENFORCE, GROWN, MMGENERATION, MMGENERATION_AVERAGE
 
 
 def translate(layout: Layout, stored: dict[str, Tensor]) -> tuple[Translated, float]:
@@ -78,3 +78,34 @@ def _convert_transposed(tensors: dict[str, Tensor], *, default: bool, uses_fan_i
             tensors[f"layers.{i}.weight"] = (
                 converted if uses_fan_in else converted * math.sqrt(inputs / outputs)
             )
+
+
+def rescale(layout: Layout, tensors: dict[str, Tensor]) -> None:
+    """Multiply weights and biases so that NVIDIA's scales give what those of another library give.
+
+    NVIDIA scales the weights of the first layer by sqrt(2) / sqrt(16 Z), and those of outputs by
+    1 / sqrt(I). Here both are scaled by sqrt(2) / sqrt(fan-in), with fan-in Z for the first layer. The zoo
+    applies this to the sum of convolution and bias.
+
+    Args:
+        layout: one that differs from NVIDIA; with another one nothing is done.
+        tensors: changed in place.
+    """
+    if layout is not GAN_ZOO and layout not in GROWN:
+        return
+    for name in [name for name in tensors if name.endswith(".weight")]:
+        weight, bias = tensors[name], f"{name.removesuffix('weight')}bias"
+        if weight.ndim != 4 or not weight.numel():
+            continue
+        if layout is GAN_ZOO and bias in tensors:
+            fan_in = weight.shape[1] if name == "layers.0.weight" else weight[0].numel()
+            tensors[bias] = _times(tensors[bias], math.sqrt(2.0 / fan_in))
+        if name == "layers.0.weight":
+            tensors[name] = _times(weight, 4.0)
+        elif name.startswith("outputs."):
+            tensors[name] = _times(weight, math.sqrt(2.0))
+
+
+def _times(tensor: Tensor, factor: float) -> Tensor:
+    """Return a tensor times a factor in float32; one of complex numbers, which no network has, unchanged."""
+    return tensor if tensor.is_complex() else tensor.float() * factor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ....core.checkpoints import Checkpoint, Part, digest, is_remote, locate, origin, read_checkpoint
@@ -12,6 +12,8 @@ from ....core.errors import CheckpointError
 from ....core.plugins.contracts import Generator
 from ....core.plugins.records import ModelCard
 from .config import CheckpointConfig
+
+Examine = Callable[[Part], Examined | None]
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,15 @@ class OpenedCheckpoint:
         return f"{stated} ({self.origin})" if is_remote(self.origin) else str(stated)
 
 
-def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> OpenedCheckpoint:
+def open_checkpoint(
+    plugin: type[Generator], config: CheckpointConfig, examine: Examine | None = None
+) -> OpenedCheckpoint:
     """Read a checkpoint, verify its hash, and examine the part that belongs to a plugin.
+
+    Args:
+        plugin: recognises the part.
+        config: names the file.
+        examine: examines the part with what the config says of it; None takes the plugin's own.
 
     Raises:
         CheckpointError: the file is missing or damaged, has another hash, or holds no network of the plugin.
@@ -76,7 +85,7 @@ def open_checkpoint(plugin: type[Generator], config: CheckpointConfig) -> Opened
         )
     part = own_part(plugin, checkpoint)
     try:
-        description = plugin.examine(part)
+        description = (examine or plugin.examine)(part)
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from None
     assert description is not None, f"{plugin.__name__}.recognise() accepts a part that examine() rejects"

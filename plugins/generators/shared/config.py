@@ -77,3 +77,42 @@ class StyleConfig(TruncationConfig):
     noise: Literal["const", "fresh", "none"] = Field(
         default="const", description="const: that of the checkpoint; fresh: drawn for each sample"
     )
+
+
+class UnstoredConfig(PluginConfig):
+    """Set what files of some libraries do not state of their network."""
+
+    final_tanh: bool | None = Field(
+        default=None,
+        description="whether tanh is applied to the picture; left out: as the file states, or else as the "
+        "code has it that writes such files",
+    )
+    use_wscale: bool | None = Field(
+        default=None,
+        description="whether weights are scaled by their fan-in at run time (equalised learning rate); left "
+        "out: as the file states, or else true",
+    )
+
+
+class GrownConfig(UnstoredConfig):
+    """Set what files do not state of networks that grew while they were trained."""
+
+    depth: int | None = Field(
+        default=None,
+        ge=2,
+        le=14,
+        description="binary logarithm of the size of the pictures, 8 for 256 pixels, if the file has outputs "
+        "of several sizes; left out: as the file states, or else the last output that was trained",
+    )
+
+
+class MappingConfig(PluginConfig):
+    """Set what files of some libraries do not state of their mapping network."""
+
+    lr_mlp: float | None = Field(
+        default=None,
+        gt=0.0,
+        allow_inf_nan=False,
+        description="factor of the mapping network's stored weights and biases (learning rate multiplier); "
+        "left out: as the file states, or else as the code has it that writes such files, mostly 0.01",
+    )

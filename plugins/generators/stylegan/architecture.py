@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Self
-
-import torch
-from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ....core.plugins.colours import CHANNELS
-from ..shared.layouts import Layout, Shapes, Translated, find
+from ..shared.layouts import Layout, Shapes, find
+from ..shared.mapping import EPSILON
 from ..shared.state_dicts import describe_checkpoint
+from ..shared.unstored import NOTHING, Unstored
 from .layouts import HIGAN, INCOMPLETE, LAYOUTS, layouts
-from .missing_tensors import fill_missing
-from .network import Network, binomial
-from .settings import StoredSettings, read_settings
+from .missing_tensors import fill_missing, tell_missing
+from .network import Network
+from .pytorch_layouts import GAN_ZOO, rescale
+from .settings import StoredSettings, complete, read_settings, read_zoo
+from .translation import select_level, undo_scales
 
 LEVELS = 11  # up to 4096 pixels: without a limit, the noise of a hostile file could exhaust the memory
 
@@ -40,6 +41,10 @@ class Architecture:
         lr_multiplier: factor of the mapping network's stored weights.
         tanh: whether tanh is applied to the image.
         start: height and width of the learned constant.
+        blur: whether a low-pass filter follows upsampling.
+        bias_blurred: whether a bias is added before that filter, as rosinality does.
+        epsilon: added to the variance in adaptive instance normalisation.
+        filtered: layers whose low-pass filter is not the usual one; they store their own.
     """
 
     widths: tuple[int, ...]
@@ -54,12 +59,17 @@ class Architecture:
     lr_multiplier: float = 0.01
     tanh: bool = False
     start: tuple[int, int] = (4, 4)
+    blur: bool = True
+    bias_blurred: bool = False
+    epsilon: float = EPSILON
+    filtered: tuple[int, ...] = ()
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
         """Build an architecture from the values of asdict(), which may have passed through JSON."""
         height, width = values.get("start", (4, 4))
-        return cls(**{**values, "widths": tuple(values["widths"]), "start": (height, width)})
+        lists = {name: tuple(values.get(name, ())) for name in ("widths", "filtered")}
+        return cls(**{**values, **lists, "start": (height, width)})
 
     @property
     def size(self) -> tuple[int, int]:
@@ -94,6 +104,7 @@ class Architecture:
             mean=self.mean,
             colours=self.colours,
             start=self.start,
+            filtered=self.filtered,
         )
 
 
@@ -151,9 +162,11 @@ def infer(
         own_codes=own_codes,
         mean=mean,
         colours=next(iter(shapes.get("synthesis.output.bias", ())), 3),
-        lr_multiplier=stored.lr_multiplier,
+        lr_multiplier=0.01 if stored.lr_multiplier is None else stored.lr_multiplier,
         tanh=own_codes and inverted if stored.tanh is None else stored.tanh,
         start=_start(shapes.get("synthesis.const", (0, 4, 4))),  # describe_checkpoint() reports a missing one
+        filtered=tuple(i for i in range(count) if f"synthesis.layers.{i}.blur" in shapes),
+        **stored.form,
     )
     if min(architecture.z_dim, w_dim, *architecture.widths) < 1 or (
         depth > 1 and architecture.mapping_width < 1
@@ -174,87 +187,50 @@ def _start(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[1], shape[2]
 
 
-def examine(part: Part) -> Examined | None:
+def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
     """Return the sizes, classes and weights of a StyleGAN in any layout; None if no layout fits.
 
+    Args:
+        part: of a checkpoint.
+        unstored: what the config says of the network.
+
     Raises:
-        CheckpointError: tensors or settings that determine the architecture are missing, invalid or not
-            supported.
+        CheckpointError: tensors or settings that determine the architecture are missing, invalid, not
+            supported, or contradict the config.
     """
     stored = read_settings(part.settings)
     layout = find(layouts(stored.fused_from), part.tensors)
     if layout is None:
         return None
-    translated = _drop_training_tensors(layout.translate(part.tensors))
+    if layout is GAN_ZOO:
+        stored = read_zoo(part.settings.get("config"))
+    stored = complete(layout, stored, unstored)
+    translated = layout.translate(part.tensors)
+    rescale(layout, translated.tensors)
+    translated, told = select_level(layout, translated, unstored.depth)
     tensors = dict(translated.tensors)
+    if unstored.use_wscale is False:
+        undo_scales(tensors)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     incomplete = layout.name in INCOMPLETE
     architecture = infer(
         shapes, stored, incomplete=incomplete or stored.without_mean, inverted=layout is HIGAN
     )
-    tensors |= fill_missing(architecture.build, tensors, fixed_noise=incomplete)
+    added = fill_missing(architecture.build, tensors, fixed_noise=incomplete)
     return describe_checkpoint(
         "StyleGAN",
         layout,
         architecture,
         translated,
-        tensors,
+        tensors | added,
         layers=architecture.layers,
         code_size=architecture.code_size,
         size=architecture.size,
         channels=architecture.colours,
+        assumptions=(*stored.assumptions, *told, *tell_missing(tensors, added, architecture.mean)),
     )
 
 
 def recognised(shapes: Shapes) -> Layout | None:
     """Return the layout of tensors of these shapes, or None."""
     return find(LAYOUTS, shapes)
-
-
-def _drop_training_tensors(translated: Translated) -> Translated:
-    """Check and drop the level of detail and the low-pass filters, and keep only the output of the top level.
-
-    Raises:
-        CheckpointError: the network was saved while it was growing, or has a filter that is not supported.
-    """
-    tensors, origin = dict(translated.tensors), dict(translated.origin)
-    top = sum(bool(re.fullmatch(r"synthesis\.layers\.\d+\.bias", name)) for name in tensors) // 2 - 1
-    for name in list(tensors):
-        kind, _, rest = name.partition(".")
-        if kind == "lod":
-            _check_lod(tensors.pop(name))
-        elif kind == "blur":
-            _check_filter(origin[name], tensors.pop(name))
-        elif kind == "outputs":
-            number, _, parameter = rest.partition(".")
-            level = top - int(number[3:]) if number.startswith("lod") else int(number)
-            if level == top:
-                tensors[f"synthesis.output.{parameter}"] = tensors.pop(name)
-                origin[f"synthesis.output.{parameter}"] = origin[name]
-            elif 0 <= level < top:
-                del tensors[name]
-    return replace(translated, tensors=tensors, origin=origin)
-
-
-def _check_lod(lod: Tensor) -> None:
-    """Check that the level of detail is 0, as in a fully grown network."""
-    if lod.numel() != 1:
-        raise CheckpointError(
-            f"the level of detail stored in the file has the shape {tuple(lod.shape)}, "
-            "expected a single number"
-        )
-    if float(lod) != 0.0:
-        raise CheckpointError(
-            "this StyleGAN was saved while it was still growing: "
-            f"its level of detail (lod) is {float(lod):g}; only fully grown networks, with 0, are supported"
-        )
-
-
-def _check_filter(name: str, kernel: Tensor) -> None:
-    """Check that a stored low-pass filter (..., 3, 3) is the binomial one."""
-    if (
-        kernel.shape[-2:] != (3, 3)
-        or kernel.is_complex()
-        or not torch.allclose(kernel.float(), binomial().expand(kernel.shape), atol=1e-4)
-    ):
-        raise CheckpointError(f"{name} is not the low-pass filter [1, 2, 1]; other filters are not supported")

@@ -19,8 +19,9 @@ from ....core.strata.layers import resolution_groups
 from ..shared import noise, truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
-from ..shared.config import StyleConfig
+from ..shared.config import GrownConfig, MappingConfig, StyleConfig
 from ..shared.state_dicts import load
+from ..shared.unstored import Unstored
 from .architecture import Architecture, examine, recognised
 from .network import Layer, Output, StoredLayer
 from .network import Mapping as MappingNetwork
@@ -35,19 +36,23 @@ class StyleGAN(Generator):
     stratum. The output, which reads no code, is the last stratum. State.x is the feature map after AdaIN.
     """
 
-    class Config(StyleConfig):
-        """Set checkpoint, truncation, noise and classes."""
+    class Config(StyleConfig, GrownConfig, MappingConfig):
+        """Set checkpoint, truncation, noise, classes, and what the file does not state."""
 
     config: Config
     judges_range = False  # any weights are accepted
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        opened = open_checkpoint(type(self), config)
+        unstored = Unstored.of(config)
+        opened = open_checkpoint(type(self), config, lambda part: examine(part, unstored))
         architecture = self.architecture = Architecture.from_plain(opened.description.architecture)
         stored = load(architecture.build, opened.description, opened.checkpoint.path)
         stored_layers = [layer for layer in stored.synthesis.layers if isinstance(layer, StoredLayer)]
-        self._layers = [Layer(layer, up=i > 0 and i % 2 == 0) for i, layer in enumerate(stored_layers)]
+        form = {name: getattr(architecture, name) for name in ("blur", "bias_blurred", "epsilon")}
+        self._layers = [
+            Layer(layer, up=i > 0 and i % 2 == 0, **form) for i, layer in enumerate(stored_layers)
+        ]
         self._output = Output(stored.synthesis.output)
         self._mapping = MappingNetwork(stored.mapping, architecture.lr_multiplier)
         self.network = for_inference(nn.ModuleList([self._mapping, *self._layers, self._output]), device)

@@ -14,6 +14,7 @@ import re
 from torch import Tensor
 
 from ..shared.layouts import TRUNCATION, Layout, Naming, Rule
+from .pytorch_layouts import GAN_ZOO, ROSINALITY
 
 FUSED_FROM = 128  # resolution from which upsampling is fused, unless the file stores another
 SIZES = tuple(2**i for i in range(3, 13))
@@ -77,8 +78,8 @@ OWN = Layout(
     rules=(
         Rule(r"(mapping\.(?:layers\.\d+\.(?:weight|bias)|labels|w_avg))", r"\1"),
         Rule(
-            r"(synthesis\.layers\.\d+"
-            r"\.(?:weight|bias|noise_strength|noise_const|affine\.weight|affine\.bias))",
+            r"(synthesis\.layers\.\d+\."
+            r"(?:weight|bias|noise_strength|noise_const|blur|affine\.weight|affine\.bias))",
             r"\1",
         ),
         Rule(r"(synthesis\.(?:const|output\.(?:weight|bias)))", r"\1"),
@@ -232,8 +233,11 @@ def layouts(fused_from: int = FUSED_FROM) -> tuple[Layout, ...]:
         _tensorflow("NVIDIA TensorFlow", fused_from),
         _tensorflow(LERNAPPARAT_TRAINABLES, fused_from, "G_mapping/", "G_synthesis/"),
         _lernapparat(fused_from),
+        ROSINALITY,
+        GAN_ZOO,
     )
 
 
 LAYOUTS = layouts()
-INCOMPLETE = (LERNAPPARAT_TRAINABLES, "lernapparat")  # store no fixed noise, and rarely the mean w
+# Store no fixed noise, and rarely the mean w.
+INCOMPLETE = (LERNAPPARAT_TRAINABLES, "lernapparat", ROSINALITY.name, GAN_ZOO.name)

@@ -54,18 +54,29 @@ class StoredMapping(nn.Module):
 class StoredLayer(nn.Module):
     """Hold a convolution (O, I, 3, 3), a bias (O,), noise, and the affine map (2 O, D) to styles.
 
-    The first layer, with `inputs` 0, has no convolution.
+    The first layer, with `inputs` 0, has no convolution. With `filtered` there is a low-pass filter of its
+    own, (O, 1, 3, 3).
     """
 
     noise_const: Tensor
+    blur: Tensor | None
 
-    def __init__(self, inputs: int, outputs: int, w_dim: int, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        w_dim: int,
+        size: tuple[int, int],
+        *,
+        filtered: bool = False,
+    ) -> None:
         super().__init__()
         if inputs:
             self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise_strength = nn.Parameter(torch.zeros(outputs))
         self.register_buffer("noise_const", torch.randn(size))
+        self.register_buffer("blur", torch.zeros(outputs, 1, 3, 3) if filtered else None)
         self.affine = Dense(w_dim, 2 * outputs)
 
 
@@ -81,14 +92,23 @@ class StoredOutput(nn.Module):
 class StoredSynthesis(nn.Module):
     """Hold the learned constant (C, *start), two layers per size, and the output layer."""
 
-    def __init__(self, widths: Sequence[int], w_dim: int, colours: int, start: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int],
+        w_dim: int,
+        colours: int,
+        start: tuple[int, int],
+        filtered: Sequence[int] = (),
+    ) -> None:
         super().__init__()
         self.const = nn.Parameter(torch.ones(widths[0], *start))
         self.layers = nn.ModuleList()
         previous = 0
         for level, width in enumerate(widths):
             for inputs in (previous, width):
-                self.layers.append(StoredLayer(inputs, width, w_dim, (start[0] << level, start[1] << level)))
+                size = start[0] << level, start[1] << level
+                filters = len(self.layers) in filtered
+                self.layers.append(StoredLayer(inputs, width, w_dim, size, filtered=filters))
             previous = width
         self.output = StoredOutput(widths[-1], colours)
 
@@ -105,6 +125,7 @@ class Network(nn.Module):
         mean: length of the stored mean w; 0 if there is none.
         colours: channels of the image: 1, 3 or 4.
         start: height and width of the learned constant.
+        filtered: layers with a low-pass filter of their own.
     """
 
     def __init__(
@@ -113,6 +134,7 @@ class Network(nn.Module):
         w_dim: int,
         mapping: Sequence[int],
         *,
+        filtered: Sequence[int] = (),
         classes: int,
         z_dim: int,
         mean: int,
@@ -121,7 +143,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.mapping = StoredMapping(mapping, classes, z_dim, mean)
-        self.synthesis = StoredSynthesis(widths, w_dim, colours, start)
+        self.synthesis = StoredSynthesis(widths, w_dim, colours, start, filtered)
 
 
 class Linear(nn.Module):
@@ -166,10 +188,10 @@ class Mapping(nn.Module):
 
 
 class _Blur(torch.autograd.Function):
-    """Apply the filter [1, 2, 1] x [1, 2, 1] / 16 to every channel, and add the bias.
+    """Apply a filter (C, 1, 3, 3), mostly [1, 2, 1] x [1, 2, 1] / 16, to the channels, and add the bias.
 
-    The gradient is written out, because autograd's is several times slower on a CPU. The filter is
-    symmetric, so the gradient applies the same filter.
+    The gradient is written out, because autograd's is several times slower on a CPU. It applies the flipped
+    filter.
     """
 
     @staticmethod
@@ -180,7 +202,7 @@ class _Blur(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (kernel,) = ctx.saved_tensors
-        return _Blur.apply(grad, kernel, None), None, None  # type: ignore[no-untyped-call]
+        return _Blur.apply(grad, kernel.flip(2, 3), None), None, None  # type: ignore[no-untyped-call]
 
 
 def binomial() -> Tensor:
@@ -189,19 +211,20 @@ def binomial() -> Tensor:
     return torch.outer(row, row)
 
 
-def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float = EPSILON) -> Tensor:
     """Return AdaIN(x, y) = y_s (x - mean(x)) / std(x) + y_b (Karras et al. 2019, equation 1).
 
     Args:
         x: (N, C, H, W); mean and standard deviation are over the pixels of a channel.
         scale: y_s, (N, C).
         shift: y_b, (N, C).
+        epsilon: added to the variance.
     """
     mean = x.mean(dim=(2, 3), keepdim=True, dtype=torch.float32)  # (N, C, 1, 1)
     # In two steps, because E[x^2] - E[x]^2 loses all digits where a channel is nearly constant.
     x = x - mean.to(x.dtype)
     variance = x.float().square().mean(dim=(2, 3))  # (N, C)
-    factor = scale * torch.rsqrt(variance + EPSILON)  # (N, C)
+    factor = scale * torch.rsqrt(variance + epsilon)  # (N, C)
     return torch.addcmul(shift[:, :, None, None].to(x.dtype), x, factor[:, :, None, None].to(x.dtype))
 
 
@@ -210,7 +233,10 @@ class Layer(nn.Module):
 
     Args:
         stored: the layer as published.
-        up: whether it doubles the size; a low-pass filter then follows the convolution.
+        up: whether it doubles the size.
+        blur: whether a low-pass filter then follows the convolution.
+        bias_blurred: whether the bias is added before that filter, which pads with zeros.
+        epsilon: added to the variance in adaptive instance normalisation.
     """
 
     weight: Tensor | None
@@ -219,14 +245,24 @@ class Layer(nn.Module):
     noise_strength: Tensor
     noise_const: Tensor
 
-    def __init__(self, stored: StoredLayer, *, up: bool) -> None:
+    def __init__(
+        self,
+        stored: StoredLayer,
+        *,
+        up: bool,
+        blur: bool = True,
+        bias_blurred: bool = False,
+        epsilon: float = EPSILON,
+    ) -> None:
         super().__init__()
+        self.up, self.bias_blurred, self.epsilon = up, bias_blurred, epsilon
         weight = equalised(stored.weight.detach(), GAIN) if hasattr(stored, "weight") else None
         channels = stored.bias.shape[0]
         self.register_buffer(
             "weight", fuse_upsampling(weight).contiguous() if up and weight is not None else weight
         )
-        self.register_buffer("blur", binomial().expand(channels, 1, 3, 3).contiguous() if up else None)
+        kernel = binomial().expand(channels, 1, 3, 3) if stored.blur is None else stored.blur
+        self.register_buffer("blur", kernel.clone() if up and blur else None)
         self.register_buffer("bias", stored.bias.detach().clone())
         self.register_buffer("noise_strength", stored.noise_strength.detach()[None, :, None, None].clone())
         self.register_buffer("noise_const", stored.noise_const[None, None].clone())
@@ -237,17 +273,19 @@ class Layer(nn.Module):
         bias = self.bias.to(x.dtype)
         if self.weight is None:
             x = x + bias[:, None, None]  # (N, O, h, w)
-        elif self.blur is None:
+        elif not self.up:
             x = F.conv2d(x, self.weight.to(x.dtype), bias, padding=1)  # (N, O, h, w)
         else:
-            x = F.conv_transpose2d(x, self.weight.to(x.dtype), stride=2, padding=1)  # (N, O, 2h, 2w)
-            # (N, O, 2h, 2w)
-            x = _Blur.apply(x, self.blur.to(x.dtype), bias)  # type: ignore[no-untyped-call]
+            first, last = (None, bias) if self.blur is not None and not self.bias_blurred else (bias, None)
+            x = F.conv_transpose2d(x, self.weight.to(x.dtype), first, stride=2, padding=1)  # (N, O, 2h, 2w)
+            if self.blur is not None:
+                # (N, O, 2h, 2w)
+                x = _Blur.apply(x, self.blur.to(x.dtype), last)  # type: ignore[no-untyped-call]
         if noise is not None:
             x = torch.addcmul(x, noise.to(x.dtype), self.noise_strength.to(x.dtype))
         x = F.leaky_relu(x, LEAK, inplace=True)
         scale, shift = style.chunk(2, dim=1)  # (N, O) each
-        return adain(x, scale + 1.0, shift)
+        return adain(x, scale + 1.0, shift, self.epsilon)
 
 
 class Output(nn.Module):

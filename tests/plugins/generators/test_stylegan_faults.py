@@ -41,10 +41,12 @@ def test_the_level_of_detail_and_lower_outputs_may_be_missing(tmp_path: Path, sm
     assert torch.equal(render(load(write(tmp_path / "a.safetensors", tensors)), codes), render(small, codes))
 
 
-def test_another_filter_is_refused(tmp_path: Path) -> None:
+def test_a_filter_of_another_size_is_refused(tmp_path: Path) -> None:
     tensors = small_state("higan")
-    tensors["synthesis.layer2.blur.kernel"] = torch.full((5, 1, 3, 3), 1.0 / 9.0)
-    with pytest.raises(CheckpointError, match=r"synthesis\.layer2\.blur\.kernel is not the low-pass filter"):
+    tensors["synthesis.layer2.blur.kernel"] = torch.full((5, 1, 4, 4), 1.0 / 16.0)
+    with pytest.raises(
+        CheckpointError, match=r"synthesis\.layer2\.blur\.kernel has the shape \(5, 1, 4, 4\)"
+    ):
         load(write(tmp_path / "a.safetensors", tensors))
 
 

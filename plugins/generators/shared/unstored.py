@@ -1,0 +1,106 @@
+"""Hold what the config says of a network and its file does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic import BaseModel
+from torch import Tensor
+
+from ....core.errors import CheckpointError
+from ....core.messages import shown
+
+# Whether PyTorch GAN Zoo applies tanh to the picture, by the loss that its configuration names.
+ZOO_TANH = {"MSE": True, "DCGAN": True, "WGANGP": False, "Logistic": False}
+
+
+@dataclass(frozen=True)
+class Unstored:
+    """Hold the config fields on what no file states. None leaves it to the file, or to the published code.
+
+    Attributes:
+        final_tanh: whether tanh is applied to the picture.
+        use_wscale: whether weights are scaled at run time (equalised learning rate).
+        lr_mlp: factor of the mapping network's stored weights and biases.
+        depth: binary logarithm of the size of the pictures.
+    """
+
+    final_tanh: bool | None = None
+    use_wscale: bool | None = None
+    lr_mlp: float | None = None
+    depth: int | None = None
+
+    @classmethod
+    def of(cls, config: BaseModel) -> Self:
+        """Return the fields that a plugin's config has."""
+        return cls(**{name: getattr(config, name, None) for name in cls.__dataclass_fields__})
+
+    def settle(self, field: str, stored: Any, published: Any) -> Any:
+        """Return the value of a field: that of the config, of the file, or of the published code.
+
+        Args:
+            field: name of the field.
+            stored: what the file states; None if it states nothing.
+            published: value in the published code.
+
+        Raises:
+            CheckpointError: config and file contradict each other.
+        """
+        given = getattr(self, field)
+        if given is None:
+            return published if stored is None else stored
+        if stored is not None and stored != given:
+            raise CheckpointError(
+                f"{field}: {_words(given)} is configured, but the file states {_words(stored)}; leave it "
+                "out. If the file was converted, give the one that it was made from"
+            )
+        return given
+
+
+NOTHING = Unstored()  # what a config says that says nothing
+
+
+def _words(value: object) -> str:
+    """Return a value as in a config."""
+    return str(value).lower() if isinstance(value, bool) else shown(value)
+
+
+def last_trained(biases: Mapping[int, Tensor], top: int) -> int:
+    """Return the highest level whose output was trained, as its bias shows; `top` if none was.
+
+    Networks that grow store all levels from the beginning. The bias of an output is 0 until its level is
+    reached.
+
+    Args:
+        biases: bias of the output of each level.
+        top: the highest level.
+    """
+    trained = [level for level, bias in biases.items() if level <= top and bool((bias != 0).any())]
+    return max(trained, default=top)
+
+
+def level_of(depth: int, levels: Iterable[int], family: str) -> int:
+    """Return the level, 0 for 4 pixels, of a depth, the binary logarithm of the size.
+
+    Raises:
+        CheckpointError: there is no output at that level; the message lists those that there are.
+    """
+    allowed = sorted(level for level in levels if level >= 0)
+    if depth - 2 not in allowed:
+        words = ", ".join(f"{level + 2} ({4 * 2**level} pixels)" for level in allowed[:16])
+        raise CheckpointError(
+            f"depth: {depth} is configured, but this {family} has outputs at the depths {words or 'none'}"
+        )
+    return depth - 2
+
+
+def told_depth(family: str, level: int, top: int) -> str:
+    """Return the sentence on a depth that neither config nor file states."""
+    size = 4 * 2**level
+    if level < top:
+        reason = f"the outputs above {size} pixels were never trained (their biases are 0), and are left out"
+    else:
+        reason = f"the last output, of {size} pixels, is taken for the one that was trained"
+    return f"the file does not state how far this {family} has grown: {reason} (config: depth)"
