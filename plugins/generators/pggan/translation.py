@@ -83,7 +83,7 @@ def _convert_transposed(tensors: dict[str, Tensor], *, default: bool, uses_fan_i
 def rescale(layout: Layout, tensors: dict[str, Tensor]) -> None:
     """Multiply weights and biases so that NVIDIA's scales give what those of another library give.
 
-    NVIDIA scales the weights of the first layer by sqrt(2) / sqrt(16 Z), and those of outputs by
+    NVIDIA scales the weights of the first layer by sqrt(2) / sqrt(h w Z), and those of outputs by
     1 / sqrt(I). Here both are scaled by sqrt(2) / sqrt(fan-in), with fan-in Z for the first layer. The zoo
     applies this to the sum of convolution and bias.
 
@@ -101,7 +101,7 @@ def rescale(layout: Layout, tensors: dict[str, Tensor]) -> None:
             fan_in = weight.shape[1] if name == "layers.0.weight" else weight[0].numel()
             tensors[bias] = _times(tensors[bias], math.sqrt(2.0 / fan_in))
         if name == "layers.0.weight":
-            tensors[name] = _times(weight, 4.0)
+            tensors[name] = _times(weight, math.sqrt(weight.shape[2] * weight.shape[3]))
         elif name.startswith("outputs."):
             tensors[name] = _times(weight, math.sqrt(2.0))
 
