@@ -15,7 +15,7 @@ from ....core.errors import CheckpointError
 from ....core.messages import shown
 from ..shared.layouts import find
 from ..shared.state_dicts import describe_checkpoint
-from .layouts import LAYOUTS, averaged, numbered
+from .layouts import LAYOUTS, STUDIO, averaged, numbered
 from .stored import ITERATED, PLAIN, STORED, Network
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -52,8 +52,9 @@ class Architecture:
         deep: True for BigGAN-deep: bottleneck blocks, each of which reads all of z.
         blocks: from the lowest resolution up.
         attention: maps the index of a block to the widths of the keys and values of the attention after it.
-        classes: number of classes.
-        embedding: width E of a class vector; the number of classes if normalisations share no embedding.
+        classes: number of classes; 0 if the network is unconditional.
+        embedding: width E of a class vector; the number of classes if normalisations share no embedding; 0
+            if there are none.
         shared: whether all normalisations share one class embedding.
         z_dim: width Z of z.
         first: number of entries of z that the first linear map reads.
@@ -64,6 +65,7 @@ class Architecture:
         sigma: source of the spectral norms: STORED, ITERATED or PLAIN of `stored`.
         z_first: whether z precedes the class vector in the input of linear maps.
         eps: added to variances.
+        skip: whether the shortcuts of a BigGAN-deep are 1x1 convolutions, as in one of StudioGAN's.
     """
 
     deep: bool
@@ -81,6 +83,7 @@ class Architecture:
     sigma: str
     z_first: bool
     eps: float
+    skip: bool = False
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
@@ -112,19 +115,20 @@ class Architecture:
         return Network(self)
 
 
-def infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
+def infer(shapes: Shapes, settings: Mapping[str, Any], *, studio: bool = False) -> Architecture:
     """Infer the architecture from the shapes of translated tensors.
 
     Args:
         shapes: by the names used here.
         settings: stored beside the tensors: the header of this package, or the config.json of
             pytorch-pretrained-BigGAN.
+        studio: whether StudioGAN wrote it, whose options differ.
 
     Raises:
         CheckpointError: tensors or settings that determine the architecture are missing or inconsistent.
     """
     try:
-        return _infer(shapes, settings)
+        return _infer(shapes, settings, studio)
     except KeyError as error:
         raise CheckpointError(f"this BigGAN lacks the tensor {error}") from None
     except (IndexError, ValueError, ZeroDivisionError) as error:
@@ -133,16 +137,20 @@ def infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
         ) from None
 
 
-def _infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
+def _infer(shapes: Shapes, settings: Mapping[str, Any], studio: bool) -> Architecture:
     network = settings.get("network")
     header: Mapping[str, Any] = network if isinstance(network, Mapping) else {}
     deep = "blocks.0.conv3.weight" in shapes
     sigma = STORED if "linear.v" in shapes else ITERATED if "linear.u" in shapes else PLAIN
-    widths = _widths(shapes, deep)
+    skip = deep and "blocks.0.shortcut.weight" in shapes
+    widths = _widths(shapes, deep=deep, skip=skip)
     linear_outputs, linear_inputs = shapes["linear.weight"]
     norm_inputs = shapes["blocks.0.norm1.gain.weight"][1]
-    shared = "embedding" in shapes or "blocks.0.norm1.gain.u" in shapes
+    unconditional = "embedding" not in shapes and (studio or header.get("classes") == 0)
+    shared = not unconditional and ("embedding" in shapes or "blocks.0.norm1.gain.u" in shapes)
     classes, embedding = shapes["embedding"] if shared else (norm_inputs, norm_inputs)
+    if unconditional:
+        classes = embedding = 0
     first = linear_inputs - (embedding if deep else 0)
     chunk = norm_inputs - embedding
     bottom = math.isqrt(linear_outputs // widths[0][0])
@@ -150,7 +158,7 @@ def _infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
         deep=deep,
         blocks=tuple(
             Block(*w, up)
-            for w, up in zip(widths, _upsampling(widths, deep, sigma, header, settings), strict=True)
+            for w, up in zip(widths, _upsampling(widths, deep, sigma, header, settings, studio), strict=True)
         ),
         attention=_attention(shapes, len(widths)),
         classes=classes,
@@ -163,8 +171,9 @@ def _infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
         statistics=shapes["output_norm.mean"][0],
         colours=shapes["output.weight"][0],
         sigma=sigma,
-        z_first=header.get("z_first", sigma == STORED) is True,
-        eps=_eps(header.get("eps", settings.get("eps", 1e-4 if sigma == STORED else 1e-5))),
+        z_first=header.get("z_first", sigma == STORED and not studio) is True,
+        eps=_eps(header.get("eps", settings.get("eps", 1e-4 if studio or sigma == STORED else 1e-5))),
+        skip=skip,
     )
     if min(min(width) for width in widths) < 1:
         raise CheckpointError("a block of this BigGAN has no channels")
@@ -173,7 +182,8 @@ def _infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
             f"the first linear map of this BigGAN has {linear_outputs} outputs, "
             f"which is no square feature map of {widths[0][0]} channels"
         )
-    if min(first, classes, embedding, architecture.statistics, bottom) < 1 or chunk < 0:
+    needed = (first, architecture.statistics, bottom, *(() if unconditional else (classes, embedding)))
+    if min(needed) < 1 or chunk < 0:
         raise CheckpointError(
             f"the linear maps of this BigGAN have {linear_inputs} and {norm_inputs} inputs, "
             f"of which the class vector takes {embedding}; no entries of z remain"
@@ -191,7 +201,7 @@ def _infer(shapes: Shapes, settings: Mapping[str, Any]) -> Architecture:
     return architecture
 
 
-def _widths(shapes: Shapes, deep: bool) -> list[tuple[int, int, int]]:
+def _widths(shapes: Shapes, *, deep: bool, skip: bool) -> list[tuple[int, int, int]]:
     """Return the input, hidden and output width of every block."""
     numbers = sorted(
         int(m[1]) for name in shapes if (m := re.fullmatch(r"blocks\.(\d+)\.conv1\.weight", name))
@@ -207,7 +217,7 @@ def _widths(shapes: Shapes, deep: bool) -> list[tuple[int, int, int]]:
             raise CheckpointError(
                 f"block {i} of this BigGAN has {outputs} output channels, but block {i + 1} reads {inputs}"
             )
-    if deep and any(outputs > inputs for inputs, _, outputs in widths):
+    if deep and not skip and any(outputs > inputs for inputs, _, outputs in widths):
         raise CheckpointError(
             "a block of this BigGAN-deep has more output than input channels, "
             "but the shortcuts of BigGAN-deep only drop channels"
@@ -221,6 +231,7 @@ def _upsampling(
     sigma: str,
     header: Mapping[str, Any],
     settings: Mapping[str, Any],
+    studio: bool,
 ) -> list[bool]:
     """Return for each block whether it doubles the size.
 
@@ -236,9 +247,9 @@ def _upsampling(
         return stored
     if not deep:
         return [True] * len(widths)
-    # BigGAN-PyTorch has equal widths only at 32 pixels, where there are three stages of any depth. In every
-    # other published network a stage has two blocks.
-    equal = sigma != STORED and len({w for block in widths for w in (block[0], block[2])}) == 1
+    # BigGAN-PyTorch and StudioGAN have equal widths only at 32 pixels, where there are three stages of any
+    # depth. In every other published network a stage has two blocks.
+    equal = (studio or sigma != STORED) and len({w for block in widths for w in (block[0], block[2])}) == 1
     depth = len(widths) // 3 if equal and len(widths) % 3 == 0 else 2
     if len(widths) % depth:
         raise CheckpointError(
@@ -286,7 +297,8 @@ def examine(part: Part) -> Examined | None:
     layout = find(LAYOUTS, part.tensors)
     if layout is None:
         return None
-    if any(re.fullmatch(r".*\.bn\.running_(mean|var)", name) for name in part.tensors):
+    studio = layout is STUDIO
+    if not studio and any(re.fullmatch(r".*\.bn\.running_(mean|var)", name) for name in part.tensors):
         raise CheckpointError(
             "this BigGAN uses cross-replica normalisation, whose published code computes other values in "
             "evaluation than in training; store the network with plain batch normalisation "
@@ -294,7 +306,7 @@ def examine(part: Part) -> Examined | None:
         )
     translated = numbered(layout, part.tensors).translate(averaged(part.tensors))
     shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
-    architecture = infer(shapes, part.settings)
+    architecture = infer(shapes, part.settings, studio=studio)
     return describe_checkpoint(
         "BigGAN-deep" if architecture.deep else "BigGAN",
         layout,
@@ -302,4 +314,7 @@ def examine(part: Part) -> Examined | None:
         translated,
         layers=architecture.layers,
         code_size=architecture.z_dim,
+        assumptions=("the file does not state the activation function: ReLU, as in published configurations",)
+        if studio
+        else (),
     )

@@ -146,9 +146,13 @@ class BigGAN(Generator):
         return self._classes.sample(latents, seed, stream)
 
     def begin(self, inputs: Inputs) -> State:
-        """Return the class vectors (N, E): the embeddings of the classes, weighted by the condition."""
+        """Return the class vectors (N, E): the embeddings of the classes, weighted by the condition.
+
+        They are zeros, with E = 1, if the network is unconditional.
+        """
         weights = self._classes.weights(inputs.condition, torch.empty(inputs.n, device=self.device))
-        assert weights is not None
+        if weights is None:  # unconditional: no map reads the class vectors
+            return State(None, kept={"class": torch.zeros(inputs.n, 1, device=self.device)})
         with torch.autocast(self.device.type, enabled=False):
             embedding = self.network.embedding
             return State(None, kept={"class": weights if embedding is None else weights @ embedding})

@@ -160,14 +160,83 @@ HUGGING_FACE = Layout(
     rules=(),
 )
 
-LAYOUTS = (OWN, PYTORCH, PYTORCH_DEEP, PYTORCH_UNSHARED, HUGGING_FACE)
+_STUDIO_ATTENTION = {"theta": "query", "phi": "key", "g": "value", "attn": "out"}
+
+
+def _studio(attention: tuple[int, ...]) -> tuple[Rule, ...]:
+    """Return the rules for a network of StudioGAN whose blocks of these numbers are attention.
+
+    StudioGAN numbers blocks and attention together; here only blocks are numbered. Without spectral
+    normalisation a weight is called `weight`, with it `weight_orig`.
+    """
+
+    def block(match: re.Match[str]) -> int:
+        return int(match[1]) - sum(k < int(match[1]) for k in attention)
+
+    def convolution(match: re.Match[str]) -> str:
+        name = "shortcut" if match[2] == "0" else f"conv{match[2]}"
+        return f"blocks.{block(match)}.{name}.{_parameter(match[3])}"
+
+    def affine(match: re.Match[str]) -> str:
+        return f"blocks.{block(match)}.norm{match[2]}.{match[3]}.{_parameter(match[4])}"
+
+    def statistic(match: re.Match[str]) -> str:
+        return f"blocks.{block(match)}.norm{match[2]}.{match[3]}"
+
+    def attended(match: re.Match[str]) -> str:  # attention has the number of the block before
+        return f"attention.{block(match) - 1}.{_STUDIO_ATTENTION[match[2]]}.{_parameter(match[3])}"
+
+    def gamma(match: re.Match[str]) -> str:
+        return f"attention.{block(match) - 1}.gamma"
+
+    weight, layer = r"(weight|weight_orig|weight_u|weight_v|bias)", r"blocks\.(\d+)\.0\."
+    return (
+        Rule(r".*\.num_batches_tracked", None),
+        Rule(r"shared\.weight", "embedding"),
+        Rule(r"linear0\." + weight, lambda m: f"linear.{_parameter(m[1])}"),
+        Rule(layer + r"bn(\d)\.(gain|bias)\." + weight, affine),
+        Rule(layer + r"bn(\d)\.bn\.running_(mean|var)", statistic, _row),
+        Rule(layer + r"conv2d(\d)\." + weight, convolution),
+        Rule(layer + r"conv1x1_(theta|phi|g|attn)\." + weight, attended),
+        Rule(layer + r"sigma", gamma, _scalar),
+        Rule(r"bn4\.running_(mean|var)", r"output_norm.\1", _row),
+        Rule(r"bn4\.weight", "output_norm.gain"),
+        Rule(r"bn4\.bias", "output_norm.bias"),
+        Rule(r"conv2d5\." + weight, lambda m: f"output.{_parameter(m[1])}"),
+    )
+
+
+def _parameter(stored: str) -> str:
+    """Return the name used here of a weight, its singular vectors or a bias."""
+    return _TENSORS.get(stored.removeprefix("weight_"), stored)
+
+
+STUDIO = Layout(
+    "StudioGAN",
+    signature=(
+        r"linear0\.weight(_orig)?",
+        r"blocks\.0\.0\.bn1\.gain\.weight(_orig)?",
+        r"blocks\.0\.0\.conv2d1\.weight(_orig)?",
+        r"conv2d5\.weight(_orig)?",
+    ),
+    rules=(),
+)
+
+LAYOUTS = (OWN, PYTORCH, PYTORCH_DEEP, PYTORCH_UNSHARED, HUGGING_FACE, STUDIO)
 
 
 def numbered(layout: Layout, names: Mapping[str, object]) -> Layout:
     """Return the layout with the rules for these names.
 
-    Only pytorch-pretrained-BigGAN needs this, because it numbers attention among the layers.
+    pytorch-pretrained-BigGAN and StudioGAN need this, because they number attention among the layers.
     """
+    if layout is STUDIO:
+        numbers = {
+            int(m[1])
+            for name in names
+            if (m := re.fullmatch(r"blocks\.(\d{1,4})\.0\.(sigma|conv1x1_.*)", name))
+        }
+        return replace(layout, rules=_studio(tuple(sorted(numbers))))
     if layout is not HUGGING_FACE:
         return layout
     attention = {

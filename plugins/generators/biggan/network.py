@@ -136,11 +136,18 @@ class Original(nn.Module):
 class Deep(nn.Module):
     """Apply a bottleneck block: four normalisations, each followed by a convolution, and a shortcut.
 
-    The shortcut drops the input channels beyond the number of outputs.
+    The shortcut drops the input channels beyond the number of outputs, if it is not a convolution.
     """
 
-    def __init__(self, block: Block, norms: list[Norm], convolutions: list[Convolution]) -> None:
+    def __init__(
+        self,
+        block: Block,
+        norms: list[Norm],
+        convolutions: list[Convolution],
+        shortcut: Convolution | None = None,
+    ) -> None:
         super().__init__()
+        self.shortcut = shortcut
         self.norms, self.convolutions = nn.ModuleList(norms), nn.ModuleList(convolutions)
         self.conditions = tuple(norm.condition for norm in norms)
         self.widths = [condition.constant.shape[0] for condition in self.conditions]
@@ -153,7 +160,8 @@ class Deep(nn.Module):
         for j, (norm, convolution) in enumerate(zip(self.norms, self.convolutions, strict=True)):
             h = norm(h, styles[j], e)  # (N, I_j, ...)
             h = convolution(upsample(h) if self.up and j == 1 else h)  # (N, O_j, ...)
-        skip = x[:, : self.outputs]  # (N, O, H, W)
+        # A 1x1 convolution commutes with upsampling, and is cheaper before it.
+        skip = x[:, : self.outputs] if self.shortcut is None else self.shortcut(x)  # (N, O, H, W)
         return h + (upsample(skip) if self.up else skip)
 
 
@@ -208,8 +216,10 @@ class Network(nn.Module):
         return rgb
 
 
-def _split(a: Architecture, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Split weights (O, I) into the columns of z, (O, I - E), and of the class vector, (O, E)."""
+def _split(a: Architecture, weight: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Split weights (O, I) into the columns of z, (O, I - E), and of the class vector, (O, E) or None."""
+    if not a.embedding:
+        return weight, None
     columns = weight.shape[1] - a.embedding
     if a.z_first:
         return weight[:, :columns], weight[:, columns:]
@@ -236,7 +246,8 @@ def _fold_block(a: Architecture, block: Block, module: nn.Module, truncation: fl
         norms.append(_fold_norm(a, norm, truncation))
         convolutions.append(_fold_convolution(convolution))
     if a.deep:
-        return Deep(block, norms, convolutions)
+        shortcut = _fold_convolution(module.get_submodule("shortcut")) if a.skip else None
+        return Deep(block, norms, convolutions, shortcut)
     return Original(block, norms, convolutions, _fold_convolution(module.get_submodule("shortcut")))
 
 

@@ -119,7 +119,8 @@ class Attention(nn.Module):
 class Network(nn.Module):
     """Hold all parameters of a checkpoint.
 
-    Block i has norm1, conv1, norm2, conv2 ..., and in the original BigGAN also `shortcut`.
+    Block i has norm1, conv1, norm2, conv2 ..., and in the original BigGAN also `shortcut`,
+    as in one BigGAN-deep of StudioGAN.
     """
 
     def __init__(self, a: Architecture) -> None:
@@ -132,12 +133,12 @@ class Network(nn.Module):
         for b in a.blocks:
             block = nn.Module()
             for j, (inputs, outputs, kernel) in enumerate(b.convolutions(deep=a.deep), start=1):
-                norm = ConditionalNorm(
-                    a.statistics, inputs, a.embedding + a.chunk, a.sigma if a.shared else PLAIN
-                )
+                # Embeddings of normalisations that share none have no spectral norm.
+                sigma = a.sigma if a.shared or not a.classes else PLAIN
+                norm = ConditionalNorm(a.statistics, inputs, a.embedding + a.chunk, sigma)
                 block.add_module(f"norm{j}", norm)
                 block.add_module(f"conv{j}", Weight((outputs, inputs, kernel, kernel), a.sigma, bias=True))
-            if not a.deep:
+            if not a.deep or a.skip:
                 block.add_module("shortcut", Weight((b.outputs, b.inputs, 1, 1), a.sigma, bias=True))
             self.blocks.append(block)
         self.attention = nn.ModuleDict(
