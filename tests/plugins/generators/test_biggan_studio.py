@@ -62,7 +62,7 @@ def test_at_32_pixels_a_deep_network_of_equal_widths_has_three_stages(tmp_path: 
     torch.save(state, tmp_path / "a.pth")
     images, z, weights = images_of(tmp_path / "a.pth")
     assert images.shape[-1] == 32
-    assert (images - pictures(state, z, weights)).abs().max() < 1e-5
+    assert (images - pictures(state, z, weights)).abs().max() < 1e-4
 
 
 def test_the_activation_is_assumed() -> None:
