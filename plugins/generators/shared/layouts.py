@@ -7,6 +7,7 @@ which identifies it, and by rules, which map every stored name to the name used 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -146,16 +147,17 @@ class Layout:
         stored = list(stored)[:MAX_TENSORS]
         numbers = dict.fromkeys(number for name in stored for number in re.findall(r"\d+", name))
         small = [str(i) for i in range(SMALL)]
-        for template in dict.fromkeys(re.sub(r"\d+", "#", name) for name in stored):
-            pieces = template.split("#")
+        # Frequent templates first: at 8 pixels, `8x8/Conv1/bias` is more likely than `8x8/Conv/bias`.
+        for template, _ in Counter(_template(name) for name in stored).most_common():
+            slots = sorted(set(re.findall(r"#\d#", template)))
             values = (*numbers, *(number for number in small if number not in numbers))
-            for combination in product(values, repeat=len(pieces) - 1):
+            for combination in product(values, repeat=len(slots)):
                 tries += 1
-                if tries > TRIES or len(pieces) > SLOTS + 1 or not wanted:
+                if tries > TRIES or len(slots) > SLOTS or not wanted:
                     break
-                candidate = pieces[0] + "".join(
-                    number + piece for number, piece in zip(combination, pieces[1:], strict=True)
-                )
+                candidate = template
+                for slot, number in zip(slots, combination, strict=True):
+                    candidate = candidate.replace(slot, number)
                 name = next((name for known, name in (r.apply(candidate) for r in self.rules) if known), None)
                 if name in wanted:
                     wanted.discard(name)
@@ -176,6 +178,16 @@ def find(layouts: Sequence[Layout], names: Mapping[str, object]) -> Layout | Non
     if len(names) > MAX_TENSORS:
         return None
     return next((layout for layout in layouts if layout.fits(names)), None)
+
+
+def _template(name: str) -> str:
+    """Return a name with #0#, #1# ... in place of its numbers; equal numbers get the same place.
+
+    >>> _template("16x16/Conv1/weight")
+    '#0#x#0#/Conv#1#/weight'
+    """
+    numbers = list(dict.fromkeys(re.findall(r"\d+", name)))
+    return re.sub(r"\d+", lambda match: f"#{numbers.index(match[0])}#", name)
 
 
 def _matches_any(pattern: str, names: Mapping[str, object]) -> bool:

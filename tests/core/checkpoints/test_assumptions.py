@@ -16,6 +16,7 @@ from ganstrata.core.checkpoints.detect import Examined
 from ganstrata.core.conformance.declared import check_declared
 from ganstrata.core.errors import PluginBroken
 from ganstrata.core.runs.provenance import describe
+from ganstrata.plugins.generators.stylegan2.generator import StyleGAN2
 
 from tests.checkpoint_files import nvidia
 from tests.generator_files import loader
@@ -102,3 +103,67 @@ def test_a_card_holds_sentences(rooms: ganstrata.Generator) -> None:
             check_declared(rooms)
     finally:
         rooms.card = card
+
+
+def of(settings: dict[str, Any]) -> tuple[str, ...]:
+    """What is told of a part with these settings and no tensors."""
+    return tell(Examined("a", "b", {}, 8, 1, 2, 2, {}), Part("", {}, settings)).assumptions
+
+
+def test_arguments_and_versions_of_tensorflow_that_are_not_nvidias() -> None:
+    known = {"build_func_name": "G_main", "version": 5, "resolution": 16, "fmap_base": 64}
+    assert of(known) == ()
+    assert of({**known, "resolution_h": 16, "conditioning": None}) == (
+        "arguments that NVIDIA's releases do not have are ignored: conditioning, resolution_h",
+    )
+    assert of({**known, "version": 99}) == (
+        "its TensorFlow version is 99, which is not known: it is read by its tensors",
+    )
+    assert of({"version": 99, "resolution_h": 16}) == (), "it is no network of TensorFlow"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"truncation_psi": 0.7}, "truncation_psi 0.7"),
+        ({"args": {"psi": -0.5}}, "psi -0.5"),
+        ({"truncation_psi": 1.0}, None),
+        ({"truncation_psi": True}, None),
+        ({"args": {"truncation": "strong"}}, None),
+    ],
+)
+def test_a_truncation_that_a_file_states_is_not_applied(settings: dict[str, Any], told: str | None) -> None:
+    assert of(settings) == (
+        () if told is None else (f"the file states {told}, which is not applied: the config's is",)
+    )
+
+
+def test_filters_that_are_not_the_usual_one_are_told(tmp_path: Path) -> None:
+    state = small_state()
+    row = torch.tensor([1.0, 2.0, 4.0, 1.0]) / 8.0
+    state["synthesis.b8.conv0.resample_filter"] = torch.outer(row, row)
+    torch.save(state, tmp_path / "a.pt")
+    (told,) = load(tmp_path / "a.pt").card.assumptions
+    assert told == "1 of 8 low-pass filters are not the usual [1, 3, 3, 1]: those of the file are used"
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "stored"),
+    [
+        ("rosinality", "synthesis.b8.conv0.weight", "convs.0.conv.weight"),
+        ("genforce", "synthesis.b16.torgb.bias", "synthesis.output2.bias"),
+        ("tensorflow", "synthesis.b8.conv1.affine.bias", "8x8/Conv1/mod_bias"),
+        ("nvidia", "synthesis.b8.conv0.weight", None),
+    ],
+)
+def test_a_missing_tensor_is_named_as_the_file_spells_it(layout: str, name: str, stored: str | None) -> None:
+    state = small_state(layout)
+    if stored is None:
+        del state[name]
+    else:
+        (key,) = [key for key in state if key.endswith(stored)]
+        state["elsewhere"] = state.pop(key)
+        name = f"{key} (here {name})"
+    examined = StyleGAN2.examine(Part("", state, {}))
+    assert examined is not None
+    assert examined.missing == (name,)
