@@ -54,7 +54,14 @@ def _rows(rendering: Rendering, rows: slice) -> Rendering:
     features = {s: x[rows] for s, x in rendering.features.items()}
     index = None if rendering.index is None else rendering.index[rows]
     finite = None if rendering.finite is None else rendering.finite[rows]
-    return Rendering(rendering.images[rows], features, index, finite=finite, composed=True)
+    return Rendering(
+        rendering.images[rows],
+        features,
+        index,
+        finite=finite,
+        composed=True,
+        pictures=None if rendering.pictures is rendering.images else rendering.pictures[rows],
+    )
 
 
 def compare(

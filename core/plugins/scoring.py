@@ -123,6 +123,7 @@ def _contents(rendering: Rendering) -> dict[str, tuple[object, ...]]:
     """Return identity, shape and digest of each tensor of a rendering; a write changes one of them."""
     tensors: dict[str, object] = {
         "images": rendering.images,
+        **({} if rendering.pictures is rendering.images else {"pictures": rendering.pictures}),
         **{f"features of stratum {s}": x for s, x in rendering.features.items()},
     }
     tensors |= {"index": rendering.index, "record of which pictures are finite": rendering.finite}

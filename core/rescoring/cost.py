@@ -168,7 +168,7 @@ def _pass(prepared: Prepared, meter: Meter, unit: Unit) -> Costs:
         )
     # The cost of scoring does not depend on whether this image is finite.
     finite = images.float().nan_to_num(0.5, 0.5, 0.5)
-    rendering = Rendering(to_rgb(finite, generator.card.background), features, composed=True)
+    rendering = Rendering(to_rgb(finite, generator.card.background), features, composed=True, pictures=finite)
     _, scoring = meter(lambda: prepared.score(rendering))
     return Costs(strata, scoring, unit)
 

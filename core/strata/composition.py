@@ -136,7 +136,7 @@ def finished(generator: Generator, state: State, n: int) -> Tensor:
             f"{owner}: finish returned pictures of shape {tuple(images.shape)}, with {images.shape[1]} "
             f"channels; its card says channels={channels} (1 is grey, 3 is RGB, 4 is RGB with alpha)"
         )
-    check_shape(images, "N C H W", where=f"{owner}: images returned by finish", N=n, C=channels)
+    check_shape(images, f"N {channels} H W", where=f"{owner}: images returned by finish", N=n)
     before = generator.__dict__.setdefault("_pictured", tuple(images.shape[2:]))
     if before != tuple(images.shape[2:]):
         raise PluginBroken(
