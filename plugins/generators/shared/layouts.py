@@ -147,8 +147,10 @@ class Layout:
         stored = list(stored)[:MAX_TENSORS]
         numbers = dict.fromkeys(number for name in stored for number in re.findall(r"\d+", name))
         small = [str(i) for i in range(SMALL)]
-        # Frequent templates first: at 8 pixels, `8x8/Conv1/bias` is more likely than `8x8/Conv/bias`.
-        for template, _ in Counter(_template(name) for name in stored).most_common():
+        # Frequent templates first, then those with more numbers: `8x8/Conv1/bias` before `8x8/Conv/bias`,
+        # which is found at 4 pixels alone.
+        counts = Counter(_template(name) for name in stored)
+        for template in sorted(counts, key=lambda template: (-counts[template], -template.count("#"))):
             slots = sorted(set(re.findall(r"#\d#", template)))
             values = (*numbers, *(number for number in small if number not in numbers))
             for combination in product(values, repeat=len(slots)):
