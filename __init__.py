@@ -41,7 +41,8 @@ if TYPE_CHECKING:
         UserError,
     )
     from .core.figures.pictures import png, tile, to_pixels
-    from .core.interchange.arrays import read_codes, read_scores
+    from .core.interchange.codes import read_codes
+    from .core.interchange.scores import read_scores
     from .core.pipeline.perform import run
     from .core.pipeline.results import Results, open_run
     from .core.plugins.base import PluginConfig
@@ -127,8 +128,8 @@ _HOMES = {
     "open_run": "pipeline.results",
     "png": "figures.pictures",
     "probe": "probing.samples",
-    "read_codes": "interchange.arrays",
-    "read_scores": "interchange.arrays",
+    "read_codes": "interchange.codes",
+    "read_scores": "interchange.scores",
     "render": "strata.composition",
     "rescore": "rescoring.rescore",
     "run": "pipeline.perform",

@@ -22,7 +22,7 @@ COLUMNS = ("kind", "name", "level", "space", "shape", "layers", "generator", "re
 
 @click.group(cls=Commands)
 def boundaries() -> None:
-    """List boundaries, import them from HiGAN and related projects, or export to their format.
+    """List boundaries, import directions of other programs, or export them.
 
     \b
     Examples:
@@ -38,7 +38,7 @@ def boundaries() -> None:
 def list_boundaries(folder: Path, as_json: bool) -> None:
     """List the boundaries of a run or a folder.
 
-    For a folder of HiGAN's, list every .npy file and every list.
+    For another folder, list what every file of arrays (.npy, .npz, .pt) holds, and every list.
 
     \b
     Example:
@@ -65,7 +65,24 @@ def list_boundaries(folder: Path, as_json: bool) -> None:
 @click.option(
     "--out", required=True, type=PATH, help="A folder for boundaries.safetensors and boundaries.json."
 )
-@click.option("--space", metavar="z|w|wp", help="Latent space of .npy files that are not in a list.")
+@click.option(
+    "--space",
+    metavar="z|w|wp",
+    help="Latent space of directions, where neither a list nor the file nor its shape says it.",
+)
+@click.option(
+    "--as",
+    "form",
+    metavar="layers|rows|columns",
+    help="What an array is: row l is that of layer l, or every row or column is a direction.  "
+    "[default: as its shape says, else an error asks]",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only directions with matching names, such as 'factor.[0-9]'; may be repeated.",
+)
 @click.option(
     "--level",
     "levels",
@@ -90,19 +107,26 @@ def import_boundaries(
     assume: str,
     out: Path,
     space: str | None,
+    form: str | None,
+    only: tuple[str, ...],
     levels: tuple[str, ...],
     layers: str | None,
     alias: str,
     root: Path | None,
 ) -> None:
-    """Convert HiGAN's boundaries: SOURCE is a list, an .npy file, or a folder of .npy files.
+    """Convert directions of other programs: SOURCE is a file of any format, a folder of them, or a list.
 
-    These files do not name their generator, so --assume must; its D must match. Nothing in the files is
-    executed. A boundary gets its name, and nothing else, from its file name.
+    Read are the boundaries of HiGAN, idinvert and InterFaceGAN, directions of e4e, ReStyle and AnycostGAN,
+    factors of SeFa and rosinality, components of GANSpace, named directions, and what `export` writes. Most
+    files do not name their generator, so --assume must; its D must match. A file that names another
+    generator is refused. Nothing in the files is executed. A direction gets its name, and nothing else, from
+    its file name.
 
     \b
-    Example:
+    Examples:
       ganstrata boundaries import boundary_list.txt --assume bedroom256.pth --out bedroom
+      ganstrata boundaries import age.pt --space w --level attribute --assume ffhq.pt --out age
+      ganstrata boundaries import factor.pt --only 'factor.?' --level layout --assume ffhq.pt --out sefa
     """
     with reported():
         from ..core.interchange.assumed import identify_generator
@@ -112,7 +136,8 @@ def import_boundaries(
         check_free(out)
         named = dict(text.rsplit("=", 1) for text in levels if "=" in text)
         common = [text for text in levels if "=" not in text]
-        options = ImportOptions(space, common[-1] if common else None, named, layers, alias, root)
+        level = common[-1] if common else None
+        options = ImportOptions(space, level, named, layers, alias, root, form, only)
         generator = identify_generator(assume)
         imported = convert(source, generator, options)
         write_imported(imported, out)
@@ -129,10 +154,11 @@ def import_boundaries(
 @click.option(
     "--as",
     "form",
-    type=click.Choice(("npy", "list")),
+    type=click.Choice(("npy", "list", "npz", "json", "safetensors")),
     default="list",
     show_default=True,
-    help="Write .npy files alone, or with a list.",
+    help="Write HiGAN's .npy files alone or with a list, or one file that also states space, level, layers, "
+    "offset and generator.",
 )
 @click.option(
     "--only",
@@ -146,16 +172,21 @@ def import_boundaries(
     help="Write absolute paths to the list: HiGAN searches in its working directory.",
 )
 @click.option(
-    "--samples", is_flag=True, help="Write the run's codes, w.npy, and the scores of each concept too."
+    "--samples",
+    is_flag=True,
+    help="Write the run's codes (w.npy, or codes.npz, which says what it holds) and scores too.",
 )
 def export_boundaries(
     run_dir: Path, out: Path, form: str, only: tuple[str, ...], absolute: bool, samples: bool
 ) -> None:
-    """Write the boundaries of RUN_DIR, or of a folder, in HiGAN's format: plain .npy files and a list.
+    """Write the boundaries of RUN_DIR, or of a folder, in HiGAN's format, or as one file for any program.
+
+    What is written can be imported again.
 
     \b
-    Example:
+    Examples:
       ganstrata boundaries export runs/rooms --out for_higan --only 'attribute/*'
+      ganstrata boundaries export runs/rooms --out shared --as npz
     """
     with reported():
         from ..core.interchange.exporting import ExportForm

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from .computing import computing
+from .errors import clean
 from .options import LENGTH, PATH, Limited, device_option, number_from, quiet_option, run_dir_argument
-from .streams import say
+from .streams import say, tell
 
 
 @click.command()
@@ -40,7 +41,19 @@ from .streams import say
     "--codes",
     type=PATH,
     metavar="FILE",
-    help="Edit saved codes: .npy or .npz with w (N, D) or codes (N, L, D).",
+    help="Edit saved codes: a file of z (N, Z), w (N, D) or codes (N, L, D), as NumPy, torch, pickles, "
+    "safetensors and JSON hold them.",
+)
+@click.option(
+    "--codes-as",
+    metavar="code|codes|codes-last",
+    help="What an array in --codes is: one code with a row per layer, or a code per entry of its first or "
+    "last axis.  [default: as its shape says, else an error asks]",
+)
+@click.option(
+    "--space",
+    metavar="z|w|w+",
+    help="Latent space of the codes in --codes.  [default: as file and shape say, else an error asks]",
 )
 @click.option(
     "--start",
@@ -106,6 +119,8 @@ def manipulate(
     seeds: str | None,
     samples: str | None,
     codes: Path | None,
+    codes_as: str | None,
+    space: str | None,
     start: float | None,
     end: float | None,
     steps: int | None,
@@ -141,6 +156,8 @@ def manipulate(
             seeds=seeds,
             samples=samples,
             codes=codes,
+            codes_as=codes_as,
+            space=space,
             start=start,
             end=end,
             steps=steps,
@@ -154,6 +171,8 @@ def manipulate(
             device=device,
         )
         result = perform(run_dir, request, progress=progress)
+    for remark in result.remarks:
+        tell(f"Note: {clean(remark)}")
     unit = "standard deviations of w" if result.unit == "sd" else "units of w"
     for strip in result.strips:
         for part, row in zip(strip.parts, strip.distances, strict=True):

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from ganstrata.cli.model import _lines
-from ganstrata.core.checkpoints import read_npy, read_npz
+from ganstrata.core.checkpoints import read_npy, read_npz, read_values
 from ganstrata.core.checkpoints.inspect import inspect
 from ganstrata.core.errors import GanstrataError, PluginBroken
-from ganstrata.core.interchange.arrays import boundary_of, read_codes, read_scores
+from ganstrata.core.interchange.arrangement import Sizes
+from ganstrata.core.interchange.codes import read_codes
+from ganstrata.core.interchange.directions import directions_of, read_directions
 from ganstrata.core.interchange.lists import read_list
+from ganstrata.core.interchange.scores import read_scores
 from ganstrata.core.runs.loading import build
 from ganstrata.core.study.key import Key
 from ganstrata.core.study.votes import read_ballot
@@ -48,9 +51,21 @@ def scored(name: str, **options: Any) -> Callable[[Path], Any]:
     return lambda path: build("scorer", name, {"checkpoint": str(path), **options}, device="cpu")
 
 
+def directions(path: Path) -> None:
+    """As `ganstrata boundaries list` and `import` do."""
+    for form in (None, "rows"):
+        read_directions(path, Sizes(2, 4), form=form)
+    directions_of(read_values(path))
+
+
+def codes(path: Path) -> None:
+    """As `ganstrata manipulate --codes` does."""
+    read_codes(path, layers=2, size=4, latent=4, codes_as="codes", space="w")
+
+
 READERS: dict[str, tuple[Callable[[Path], Any], ...]] = {
-    ".npy": (lambda path: boundary_of(read_npy(path), path), read_scores, read_codes, inspected),
-    ".npz": (lambda path: read_npz(path, SPACES), inspected),
+    ".npy": (read_npy, directions, read_scores, codes, inspected),
+    ".npz": (lambda path: read_npz(path, SPACES), directions, read_scores, codes, inspected),
     ".scorer": (
         scored("category"),
         scored("category", max_pool=True),

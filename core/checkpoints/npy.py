@@ -42,7 +42,7 @@ def read_npy(path: Path) -> Any:
         if file.read(len(MAGIC)) != MAGIC:
             raise Refused("it does not begin as NumPy's files do")
         content = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
-        return _read(content, Budget(len(content)))
+        return read_npy_bytes(content, Budget(len(content)))
 
 
 def read_npz(path: Path, names: Sequence[str]) -> dict[str, Any]:
@@ -67,22 +67,32 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, Any]:
             raise Refused(f"its arrays unpack to {claimed} bytes; at most {limit} are allowed")
         if not selected:
             return dict.fromkeys(members)
-        return {name: _member(archive, inner, limit) for name, inner in selected.items()}
+        return {name: _array(archive, inner, limit) for name, inner in selected.items()}
 
 
-def _member(archive: ZipFile, name: str, limit: int) -> Any:
+def _array(archive: ZipFile, name: str, limit: int) -> Any:
     """Return an array of an archive.
 
     Raises:
         Refused: the member is not an .npy file, or holds a pickle.
     """
-    content = memoryview(member(archive, name, Budget(limit)))
-    if bytes(content[: len(MAGIC)]) != MAGIC:
-        raise Refused(f"its {visible(name)} does not begin as NumPy's files do")
-    array = _read(content, Budget(len(content)))
+    array = read_member(archive, name, Budget(limit))
     if not isinstance(array, np.ndarray):
         raise Refused(f"its {visible(name)} is a pickle; arrays of numbers are read")
     return array
+
+
+def read_member(archive: ZipFile, name: str, budget: Budget) -> Any:
+    """Return the content of a member of an archive: an array, or one pickled object.
+
+    Raises:
+        Refused: the member is not an .npy file, or is unsafe.
+        Damaged: it is damaged.
+    """
+    content = memoryview(member(archive, name, budget))
+    if bytes(content[: len(MAGIC)]) != MAGIC:
+        raise Refused(f"its {visible(name)} does not begin as NumPy's files do")
+    return read_npy_bytes(content, budget)
 
 
 @contextmanager
@@ -108,8 +118,13 @@ def _error_context(path: Path, what: str) -> Iterator[None]:
         ) from None
 
 
-def _read(data: memoryview, budget: Budget) -> Any:
-    """Return the content of an .npy file, given its bytes; see `read_npy`."""
+def read_npy_bytes(data: memoryview, budget: Budget) -> Any:
+    """Return the content of an .npy file, given its bytes; see `read_npy`.
+
+    Raises:
+        Refused: it is of another version or type, or unsafe.
+        Damaged: it is damaged; NumPy may also raise almost anything.
+    """
     start = io.BytesIO(data[:HEADER])
     version = np.lib.format.read_magic(start)
     if version not in ((1, 0), (2, 0)):

@@ -57,6 +57,7 @@ class Manipulated:
     concepts: tuple[str, ...]
     files: tuple[str, ...]
     unit: str
+    remarks: tuple[str, ...] = ()
 
 
 def manipulate(
@@ -68,6 +69,8 @@ def manipulate(
     seeds: str | Sequence[int] | None = None,
     samples: str | Sequence[int] | None = None,
     codes: Path | str | None = None,
+    codes_as: str | None = None,
+    space: str | None = None,
     start: float | None = None,
     end: float | None = None,
     steps: int | None = None,
@@ -90,7 +93,10 @@ def manipulate(
         mode: independent, joint, absolute (to distances from the boundary) or jitter (draws with noise).
         seeds: seeds of new pictures, such as "0-9" or [0, 1]; the default is those that the report edits.
         samples: the run's own pictures.
-        codes: a .npy or .npz with w (N, D) or codes (N, L, D).
+        codes: a file of codes: z (N, Z), w (N, D) or codes (N, L, D), in any format that is read.
+        codes_as: `code` for one code (L, D), `codes` for N of them, `codes-last` if the last axis counts
+            them; needed where the shape does not tell.
+        space: z, w or w+; needed where neither file nor shape tells.
         start: first distance, in the unit of rescoring.distance_unit; default: the run's editing.start.
         end: last distance.
         steps: how many.
@@ -119,6 +125,8 @@ def manipulate(
         seeds=_numbers(seeds),
         samples=_numbers(samples),
         codes=None if codes is None else Path(codes),
+        codes_as=codes_as,
+        space=space,
         start=start,
         end=end,
         steps=steps,
@@ -201,6 +209,7 @@ def _perform(run: Run, engine: Engine, request: EditRequest, progress: Progress)
         concepts,
         tuple(files),
         unit=record.unit,
+        remarks=source.remarks,
     )
 
 

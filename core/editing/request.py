@@ -35,6 +35,7 @@ class EditRequest:
         keep: names of boundaries whose concepts must not change.
         mode: one of MODES.
         seeds, samples, codes: which pictures: new samples, the run's own, or those in a file; one of these.
+        codes_as, space: what the codes in a file are, where neither file nor shape tells.
         start, end, steps: first and last distance, and how many; None for those of the run's config.
         search: whether to find the range in which each score still moves, and step evenly in score.
         noise_sd: sd of jitter; None for JITTER.
@@ -52,6 +53,8 @@ class EditRequest:
     seeds: str | None = None
     samples: str | None = None
     codes: Path | None = None
+    codes_as: str | None = None
+    space: str | None = None
     start: float | None = None
     end: float | None = None
     steps: int | None = None
@@ -80,10 +83,7 @@ class EditRequest:
                 raise UserError(
                     f"'{value}' is no {what}.{nearest(value, known)} There are {', '.join(known)}"
                 )
-        if sum(source is not None for source in (self.seeds, self.samples, self.codes)) > 1:
-            raise UserError(
-                "--seeds, --samples and --codes each say whose pictures to edit; give one of them"
-            )
+        self._check_sources()
         if self.search and self.mode in ("absolute", "jitter"):
             raise UserError(
                 f"--search finds how far to move from each picture; mode {self.mode} does not step that way, "
@@ -109,6 +109,16 @@ class EditRequest:
             raise UserError(f"--fps {self.fps:g}: give a number from 0.1 to 100")
         if self.steps is not None and self.steps < 1:
             raise UserError(f"--steps {self.steps}: give at least 1")
+
+    def _check_sources(self) -> None:
+        """Refuse more than one source of pictures, and options of one that is not given."""
+        if sum(source is not None for source in (self.seeds, self.samples, self.codes)) > 1:
+            raise UserError(
+                "--seeds, --samples and --codes each say whose pictures to edit; give one of them"
+            )
+        for option, value in (("--codes-as", self.codes_as), ("--space", self.space)):
+            if value is not None and self.codes is None:
+                raise UserError(f"{option} {value} says what the codes of a file are; give one with --codes")
 
 
 def parse_move(text: str, known: Collection[str]) -> Move:

@@ -1,13 +1,9 @@
-"""Read and write single files of HiGAN and its relatives: a boundary, codes, or scores by name.
-
-Nothing in a file is run, and no pickle is written.
-"""
+"""Describe the arrays of a file, take lists of numbers as arrays, and write plain .npy files."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,203 +11,52 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checkpoints import read_npy
-from ..errors import DataError
-from ..messages import listed, shown, visible
-from ..storage.disk import file_hash, write_bytes
+from ..checkpoints import Inert
+from ..messages import shown
+from ..storage.disk import write_bytes
 
-Floats = NDArray[np.float64]
-LONGEST = 10_000_000  # elements of a boundary, at most; 18 layers of 512 have about ten thousand
-LAYERS = 1_000  # layer numbers that a file may name, at most
-NUMBERS = 50_000_000  # scores in a file, at most
-UNIT = 1e-4  # tolerance for the length of a unit normal in single precision
-NORMAL, META = "boundary", "meta_data"
-TABLE, INDICES = "score", "name_to_idx"
+LISTED = 4  # levels of lists that are taken as one array, at most
 
 
-@dataclass(frozen=True)
-class ForeignBoundary:
-    """Hold a boundary as stored in a file.
+def as_array(value: Any) -> NDArray[Any] | None:
+    """Return an array of real numbers, or a list of numbers or of equal arrays as one; None for others.
 
-    Attributes:
-        normal: unit normal (D,), or one per layer (L, D), float64.
-        length: length of the stored normal; of several, the one farthest from 1.
-        layers: layers that it is meant for, as written in the file, or None.
-        kind: level that the file names, or None.
-        container: storage format, in words.
-        sha256: SHA-256 of the file, in hex.
+    >>> as_array([[1, 2.5], [3, 4]]).shape, as_array([[1], [2, 3]]), as_array(["1"]), as_array(True)
+    ((2, 2), None, None, None)
     """
-
-    normal: Floats
-    length: float
-    layers: str | None
-    kind: str | None
-    container: str
-    sha256: str
-
-    @property
-    def was_unit(self) -> bool:
-        """Whether the stored normal had length 1, to single precision."""
-        return abs(self.length - 1.0) <= UNIT
-
-
-def read_boundary(path: Path) -> ForeignBoundary:
-    """Read the boundary in an .npy file.
-
-    The file holds an array (1, D) or (D,), or (1, L, D) with a normal per layer, or a pickled dictionary with
-    such an array under `boundary` and optionally `meta_data`.
-
-    Raises:
-        CheckpointError: the file is missing, damaged, unsafe, or not an .npy file.
-        DataError: it does not hold a boundary; the message says what it holds.
-    """
-    return boundary_of(read_npy(path), path)
-
-
-def boundary_of(content: Any, path: Path) -> ForeignBoundary:
-    """Convert the content of an .npy file to a boundary; see `read_boundary`."""
-    container = "array"
-    meta: Mapping[str, Any] = {}
-    if isinstance(content, Mapping):
-        container = "pickled dictionary"
-        if NORMAL not in content:
-            raise DataError(f"{path} holds {describe(content)}, but no '{NORMAL}'")
-        meta = content[META] if content.get(META) is not None else {}
-        if not isinstance(meta, Mapping):
-            raise DataError(f"{path}: its '{META}' is {describe(meta)}; a dictionary was expected")
-        content = content[NORMAL]
-    if not isinstance(content, np.ndarray) or content.dtype.kind not in "fiu":
-        raise DataError(f"{path} holds {describe(content)}; a boundary is an array of numbers")
-    rows = content[0] if content.ndim in (2, 3) and content.shape[0] == 1 else content
-    if rows.ndim not in (1, 2) or not rows.size or (rows.ndim == 2 and content.ndim != 3):
-        raise DataError(
-            f"{path} holds {describe(content)}; "
-            "a boundary has the shape (1, D), or (1, L, D) with a normal per layer"
-        )
-    if rows.size > LONGEST:
-        raise DataError(f"{path} holds {describe(content)}; a boundary has at most {LONGEST} numbers")
-    rows = rows.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    if not np.isfinite(lengths).all() or (lengths < 1e-12).any():
-        raise DataError(
-            f"{path}: its normal has a length of {float(lengths.min()):g}, so it is not a direction"
-        )
-    farthest = float(lengths.ravel()[np.abs(lengths - 1.0).argmax()])
-    kind = meta.get("type")
-    return ForeignBoundary(
-        normal=rows / lengths,
-        length=farthest,
-        layers=_layers_text(meta.get("manipulate_layers"), path),
-        kind=visible(kind) if isinstance(kind, str) else None,
-        container=container,
-        sha256=file_hash(path),
-    )
-
-
-def _layers_text(value: Any, path: Path) -> str | None:
-    """Return the layers in a file, such as '6-11', 4 or [0, 1], as text; None if the file names none."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "iu" and value.size <= LAYERS:
-        value = value.ravel().tolist()
-    if value is None or (isinstance(value, str | list | tuple) and not len(value)):
+    if isinstance(value, np.ndarray):
+        return value if value.dtype.kind in "fiu" else None
+    if not isinstance(value, list | tuple) or not len(value) or _shape(value, LISTED) is None:
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if (
-        isinstance(value, list | tuple)
-        and len(value) <= LAYERS
-        and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
-    ):
-        return ",".join(str(item) for item in value)
-    if isinstance(value, str):
-        return visible(value)
-    raise DataError(
-        f"{path}: its 'manipulate_layers' is {describe(value)}; numbers or text such as 6-11 were expected"
-    )
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
-def read_codes(path: Path, *, layers: int | None = None, size: int | None = None) -> NDArray[np.float32]:
-    """Read saved codes: (N, D) as in `z.npy` and `w.npy`, or (N, L, D) as in `wp.npy`.
+def _shape(value: Any, depth: int) -> tuple[int, ...] | None:
+    """Return the shape of a number, an array or a list of them; None if they are not of one shape."""
+    if isinstance(value, np.ndarray):
+        return value.shape if value.dtype.kind in "fiu" else None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return ()
+    if not isinstance(value, list | tuple) or not len(value) or depth == 0:
+        return None
+    if all(type(item) in (int, float) for item in value):
+        return (len(value),)
+    first = _shape(value[0], depth - 1)
+    if first is None or any(_shape(item, depth - 1) != first for item in value[1:]):
+        return None
+    return (len(value), *first)
 
-    Args:
-        path: path of the .npy file.
-        layers: number of layers L of the generator; None accepts any.
-        size: code size D of the generator; None accepts any.
 
-    Raises:
-        CheckpointError: the file cannot be read.
-        DataError: it does not hold codes, or they do not fit the generator or are not finite.
+def times(shape: tuple[int, ...]) -> str:
+    """Write a shape as `2 x 8 x 512`.
+
+    >>> times((2, 8)), times(())
+    ('2 x 8', 'of one number')
     """
-    content = read_npy(path)
-    if (
-        not isinstance(content, np.ndarray)
-        or content.dtype.kind != "f"
-        or content.ndim not in (2, 3)
-        or not content.size
-    ):
-        raise DataError(
-            f"{path} holds {describe(content)}; codes have the shape (N, D), or (N, L, D) with one per layer"
-        )
-    if size is not None and content.shape[-1] != size:
-        raise DataError(f"{path}: its codes have {content.shape[-1]} numbers; this generator's have {size}")
-    if layers is not None and content.ndim == 3 and content.shape[1] != layers:
-        raise DataError(f"{path}: its codes are for {content.shape[1]} layers; this generator has {layers}")
-    if not np.isfinite(content).all():
-        raise DataError(f"{path}: {int((~np.isfinite(content)).sum())} of its numbers are not finite")
-    return content.astype(np.float32)
-
-
-def read_scores(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Read scores by name, each (N,) and float32.
-
-    The file holds a dictionary of name to (N,) or (N, 1), or HiGAN's
-    `{'score': (N, C), 'name_to_idx': {name: column}}`.
-
-    Raises:
-        CheckpointError: the file cannot be read.
-        DataError: it holds no such dictionary, or the columns differ in length.
-    """
-    content = read_npy(path)
-    if not isinstance(content, Mapping) or not content:
-        raise DataError(f"{path} holds {describe(content)}; scores are a dictionary of name to (N,)")
-    columns = dict(content)
-    if isinstance(columns.get(TABLE), np.ndarray) and isinstance(columns.get(INDICES), Mapping):
-        table, indices = columns[TABLE], columns[INDICES]
-        if table.ndim != 2 or not all(
-            isinstance(i, int) and 0 <= i < table.shape[1] for i in indices.values()
-        ):
-            raise DataError(f"{path}: its '{INDICES}' does not fit its '{TABLE}' of shape {table.shape}")
-        _check_size(len(indices) * len(table), path)
-        columns = {name: table[:, column] for name, column in indices.items()}
-    scores = {}
-    size = 0
-    for name, values in columns.items():
-        is_column = (
-            isinstance(values, np.ndarray)
-            and values.dtype.kind in "fiu"
-            and (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1))
-        )
-        if not isinstance(name, str) or not is_column:
-            raise DataError(
-                f"{path}: {shown(name)} is {describe(values)}; scores have the shape (N,) or (N, 1)"
-            )
-        size += len(values)
-        _check_size(size, path)
-        scores[name] = values.reshape(-1).astype(np.float32)
-    if len({len(values) for values in scores.values()}) > 1:
-        sizes = listed(f"{name} {len(values)}" for name, values in scores.items())
-        raise DataError(f"{path}: its scores are of different numbers of samples ({sizes})")
-    return scores
-
-
-def _check_size(numbers: int, path: Path) -> None:
-    """Limit the number of scores: a file may name the same column many times, and each name is a copy.
-
-    Raises:
-        DataError: there are more than `NUMBERS` scores.
-    """
-    if numbers > NUMBERS:
-        raise DataError(f"{path} names more than {NUMBERS} scores in all")
+    return " x ".join(map(str, shape)) or "of one number"
 
 
 def write_array(path: Path, values: NDArray[Any]) -> None:
@@ -226,7 +71,7 @@ def write_array(path: Path, values: NDArray[Any]) -> None:
 
 
 def describe(content: Any) -> str:
-    """Describe the content of an .npy file in a few words.
+    """Describe the content of a file in a few words.
 
     >>> describe(np.zeros((2, 3), np.float32)), describe({"a": 1})
     ('an array (2, 3) of float32', "a dictionary of 'a'")
@@ -236,4 +81,6 @@ def describe(content: Any) -> str:
     if isinstance(content, Mapping):
         names = ", ".join(shown(name) for name in islice(content, 5))
         return "a dictionary of " + (names + (", ..." if len(content) > 5 else "") or "nothing")
+    if isinstance(content, Inert):
+        return content.words
     return f"a {type(content).__name__}"

@@ -1,4 +1,7 @@
-"""Export boundaries, samples and scores in HiGAN's formats: plain .npy files and a list, never a pickle."""
+"""Export boundaries, samples and scores: as HiGAN's plain .npy files and list, or with all that is known.
+
+No pickle is written.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,18 @@ from ..errors import RunError, UserError, nearest
 from ..messages import visible
 from ..plugins.records import Boundaries, Boundary
 from ..runs.run import Run
-from ..storage.disk import write_text
+from ..storage.disk import write_bytes
 from ..storage.filenames import file_stem
 from ..storage.result_folder import staged
 from ..storage.shards import Shards
 from .arrays import write_array
 from .lists import SPACES, list_text
+from .own_codes import write_codes
+from .own_format import write_own
 
 LIST = "boundary_list.txt"
-ExportForm = Literal["npy", "list"]
+ONE = "directions"  # stem of the file that holds all boundaries
+ExportForm = Literal["npy", "list", "npz", "json", "safetensors"]
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,13 @@ def export_boundaries(
     absolute: bool = False,
     samples: Run | None = None,
 ) -> Exported:
-    """Write boundaries as arrays (1, D) or (1, L, D) in float32. All files appear at once.
+    """Write boundaries as arrays (1, D) or (1, L, D) in float32, or in one file. All files appear at once.
 
     Args:
         folder: a run directory, or a folder with boundaries.json.
         out: target folder, made if missing; it must not hold any of the files yet.
-        form: `npy` for the arrays alone, `list` to add a list of them.
+        form: `npy` for the arrays alone, `list` to add a list of them; `npz`, `json` or `safetensors` for one
+            file that also states space, level, layers, offset and generator (see own_format.py).
         only: patterns for the names of boundaries; empty for all.
         absolute: whether paths in the list are absolute, so that HiGAN finds them from any working directory.
         samples: a run whose samples are written too, as by `export_samples`.
@@ -60,6 +67,9 @@ def export_boundaries(
         GanstrataError: `out` is not writable.
     """
     boundaries = _chosen(boundaries_in(folder)[0], only, folder)
+    if form in ("npz", "json", "safetensors"):
+        return _export_one(boundaries, out, form, samples)
+    _check_spaces(boundaries)
     names = plain_names(boundaries)
     files = [f"{name}_boundary.npy" for name in names]
     arrays = {
@@ -76,8 +86,8 @@ def export_boundaries(
         )
     if samples is not None:
         arrays |= _arrays_of(samples)
-    written = _write(out, arrays, {LIST: list_text(rows)} if form == "list" else {})
-    remarks = []
+    written = _write(out, arrays, {LIST: list_text(rows).encode()} if form == "list" else {})
+    remarks = ["these files name no generator; --as npz writes one that does, with space, layers and offset"]
     if any(np.any(np.asarray(b.offset) != 0.0) for b in boundaries):
         remarks.append("offsets are left out: HiGAN's boundaries go through the origin")
     if any(b.layers is not None for b in boundaries):
@@ -86,6 +96,21 @@ def export_boundaries(
             "give them to it as --manipulate_layers"
         )
     return Exported(written, tuple(remarks))
+
+
+def _export_one(
+    boundaries: Boundaries, out: Path, form: Literal["npz", "json", "safetensors"], samples: Run | None
+) -> Exported:
+    """Write boundaries, and samples if wanted, in files that state what they hold."""
+    content, short = write_own(boundaries, form)
+    files = {f"{ONE}.{form}": content}
+    arrays: dict[str, NDArray[Any]] = {}
+    if samples is not None:
+        arrays = _arrays_of(samples)
+        codes = {name: arrays.pop(f"{name}.npy") for name in ("z", "w", "wp") if f"{name}.npy" in arrays}
+        files["codes.npz"] = write_codes(codes, samples.record.generator.fingerprint)
+    remarks = ("the facts of the boundaries are left out: there are too many",) if short else ()
+    return Exported(_write(out, arrays, files), remarks)
 
 
 def export_samples(run: Run, out: Path) -> Exported:
@@ -119,19 +144,19 @@ def _arrays_of(run: Run) -> dict[str, NDArray[Any]]:
     return {f"{name}.npy": values for name, values in arrays.items()}
 
 
-def _write(out: Path, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str]) -> tuple[Path, ...]:
+def _write(out: Path, arrays: Mapping[str, NDArray[Any]], others: Mapping[str, bytes]) -> tuple[Path, ...]:
     """Write all files at once, by name.
 
     Raises:
         RunError: a file exists already.
     """
-    files = tuple(out / name for name in (*arrays, *texts))
+    files = tuple(out / name for name in (*arrays, *others))
     _check_new(out, files)
     with staged(out) as folder:
         for name, values in arrays.items():
             write_array(folder / name, values)
-        for name, text in texts.items():
-            write_text(folder / name, text)
+        for name, content in others.items():
+            write_bytes(folder / name, content)
     return files
 
 
@@ -163,7 +188,6 @@ def _chosen(boundaries: Boundaries, only: Sequence[str], folder: Path) -> Bounda
     )
     if not chosen:
         raise UserError(f"{folder} has no boundaries")
-    _check_spaces(chosen)
     return chosen
 
 
@@ -172,7 +196,7 @@ def _check_spaces(boundaries: Sequence[Boundary]) -> None:
         if boundary.space not in SPACES.values():
             raise UserError(
                 f"boundary '{boundary.name}' lies in space {boundary.space}, which HiGAN does not have; "
-                "leave it out with --only"
+                "leave it out with --only, or write --as npz"
             )
 
 

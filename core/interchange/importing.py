@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 from ..boundaries.files import FILES, save_boundaries
 from ..errors import ConfigError, Fault, RunError, UserError, nearest
@@ -18,14 +16,13 @@ from ..messages import visible
 from ..plugins.records import LEVELS, Boundaries, Boundary
 from ..storage.name_rules import fault_of
 from ..storage.result_folder import staged
-from ..strata.layers import parse_layers, show_layers
-from .arrays import ForeignBoundary, read_boundary
+from .arrangement import FORMS, Sizes
 from .assumed import AssumedGenerator
-from .lists import SPACES, read_list, space_of
-
-ALIAS = "imported"
-STEM = "_boundary"  # ending of HiGAN's file names
-OFFSET = "unknown, set to 0: the file has a normal only, so signed distances are those from the origin"
+from .conversion import ALIAS, Stated, to_boundary
+from .directions import read_directions
+from .files import NamedFile, named_files
+from .foreign import ForeignBoundary
+from .lists import SPACES, space_of
 
 
 @dataclass(frozen=True)
@@ -33,13 +30,16 @@ class ImportOptions:
     """Hold what the user states about the boundaries.
 
     Attributes:
-        space: latent space of files that are not in a list: z, w or wp (w+).
+        space: latent space of files that neither state nor imply it: z, w or wp (w+).
         level: level of the boundaries; overrides the level in a file.
         levels: levels of single boundaries, by name; these override all others.
         layers: layers of the boundaries, or `all`; overrides the layers in a file.
         alias: prefix of the names, like a scorer's alias: concepts are called alias/name.
         root: folder that the paths in a list are relative to; None for the list's own folder, then the
             working directory.
+        form: what the axes of an array mean where its shape does not tell: `layers` if row l is that of
+            layer l, `rows` or `columns` if each is a direction.
+        only: patterns for the names of boundaries; empty for all.
     """
 
     space: str | None = None
@@ -48,15 +48,8 @@ class ImportOptions:
     layers: str | None = None
     alias: str = ALIAS
     root: Path | None = None
-
-
-class NamedFile(NamedTuple):
-    """A file to read, with its name and latent space, and `where` it was named, for messages."""
-
-    where: tuple[str, ...]
-    name: str
-    space: str
-    path: Path
+    form: str | None = None
+    only: Sequence[str] = ()
 
 
 @dataclass
@@ -70,7 +63,7 @@ class Imported:
 def import_boundaries(
     sources: Sequence[Path], generator: AssumedGenerator, options: ImportOptions | None = None
 ) -> Imported:
-    """Import boundaries from lists, .npy files, and folders of .npy files.
+    """Import boundaries from files of any format, folders of them, and lists.
 
     Args:
         sources: paths of the lists, files and folders.
@@ -85,16 +78,25 @@ def import_boundaries(
     _check_options(options)
     faults: list[Fault] = []
     remarks: list[str] = []
-    boundaries: dict[str, Boundary] = {}
-    sources_of: dict[str, NamedFile] = {}
-    for named in _named_files(sources, options, faults, remarks):
-        try:
-            boundary = _to_boundary(named, read_boundary(named.path), generator, options, remarks)
-        except UserError as error:
-            faults.append(Fault(named.where, str(error).removeprefix(str(named.path)).lstrip(": ")))
+    found: dict[str, tuple[Boundary, NamedFile]] = {}
+    known: list[str] = []  # names as files and lists give them, for --level and --only
+    for named, foreign in _read_all(sources, generator, options, faults, remarks):
+        known.append(named.name)
+        if options.only and not any(fnmatchcase(named.name, pattern) for pattern in options.only):
             continue
-        if boundary.concept in boundaries:
-            other = " -> ".join(sources_of[boundary.concept].where)
+        stated = Stated(
+            named.space or space_of(options.space or ""),
+            options.levels.get(named.name, options.level),
+            options.layers,
+            options.alias,
+        )
+        try:
+            boundary = to_boundary(named, foreign, generator, stated, remarks)
+        except UserError as error:
+            faults.append(Fault(named.where, _without(error, named.path)))
+            continue
+        if boundary.name in found:
+            other = " -> ".join(found[boundary.name][1].where)
             faults.append(
                 Fault(
                     named.where,
@@ -102,17 +104,89 @@ def import_boundaries(
                     "import one of them apart, with another --alias",
                 )
             )
-        boundaries[boundary.concept], sources_of[boundary.concept] = boundary, named
-    names = {named.name for named in sources_of.values()}
+        found[boundary.name] = boundary, named
     if not faults:  # else a name may be among those that failed
-        unknown = [(name, level) for name, level in options.levels.items() if name not in names]
-        faults += [
-            Fault((f"--level {name}={level}",), f"no boundary has this name.{nearest(name, names)}")
-            for name, level in unknown
-        ]
+        faults += _unused(options, known)
     if faults:
         raise ConfigError("boundaries to import", faults)
-    return Imported(Boundaries(boundaries.values()), remarks)
+    boundaries = Boundaries(boundary for boundary, _ in found.values())
+    return Imported(boundaries, remarks + _lengths(boundaries) + _assumed(boundaries, generator))
+
+
+def _read_all(
+    sources: Sequence[Path],
+    generator: AssumedGenerator,
+    options: ImportOptions,
+    faults: list[Fault],
+    remarks: list[str],
+) -> Iterable[tuple[NamedFile, ForeignBoundary]]:
+    """Yield every direction of every file with its name; add files that cannot be read to `faults`."""
+    sizes = Sizes(generator.layers, generator.code_size)
+    for named in named_files(sources, options.root, faults, remarks):
+        space = named.space or space_of(options.space or "")
+        try:
+            directions, left = read_directions(named.path, sizes, form=options.form, space=space)
+        except UserError as error:
+            faults.append(Fault(named.where, _without(error, named.path)))
+            continue
+        remarks += left
+        for foreign in directions:
+            yield named._replace(name=_name(named, foreign, len(directions) > 1)), foreign
+
+
+def _name(named: NamedFile, foreign: ForeignBoundary, several: bool) -> str:
+    """Return the name of a direction: the file's own, else that in a list or of the file, with a number."""
+    if foreign.numbered or (several and named.space is not None):
+        return f"{named.name}.{foreign.name}"
+    return foreign.name if foreign.name and named.space is None else named.name
+
+
+def _without(error: UserError, path: Path) -> str:
+    """Return a message without the path at its beginning, which the fault shows already."""
+    return str(error).removeprefix(str(path)).lstrip(": ")
+
+
+def _unused(options: ImportOptions, known: Sequence[str]) -> list[Fault]:
+    """Return a fault for every name and pattern in the options that no boundary has."""
+    names = sorted(set(known))
+    wrong = [
+        (f"--level {name}={level}", name) for name, level in options.levels.items() if name not in names
+    ] + [
+        (f"--only {pattern}", pattern)
+        for pattern in options.only
+        if not any(fnmatchcase(name, pattern) for name in names)
+    ]
+    return [Fault((place,), f"no boundary has this name.{nearest(name, names)}") for place, name in wrong]
+
+
+def _lengths(boundaries: Boundaries) -> list[str]:
+    """Return a remark for every file whose normals were not of length 1."""
+    lengths: dict[str, list[float]] = {}
+    for boundary in boundaries:
+        if "length" in boundary.facts:
+            lengths.setdefault(boundary.facts["source"], []).append(float(boundary.facts["length"]))
+    return [
+        (
+            f"{source}: its normal had length {values[0]:g}; it was normalised, "
+            if len(values) == 1
+            else f"{source}: {len(values)} normals had lengths from {min(values):g} to {max(values):g}; "
+            "they were normalised, "
+        )
+        + "so steps are not those of its authors"
+        for source, values in lengths.items()
+    ]
+
+
+def _assumed(boundaries: Boundaries, generator: AssumedGenerator) -> list[str]:
+    """Return the remark that the generator of some boundaries is known from the user alone."""
+    names = [b.name for b in boundaries if "assumed_generator" in b.facts]
+    if not names:
+        return []
+    whose = "no file says" if len(names) == len(boundaries) else f"for {len(names)} of them no file says"
+    return [
+        f"assumed: {whose} which generator these boundaries belong to; they are taken to be of "
+        f"{generator.fingerprint} ({generator.words}), as --assume says"
+    ]
 
 
 def write_imported(imported: Imported, out: Path) -> None:
@@ -141,6 +215,8 @@ def _check_options(options: ImportOptions) -> None:
         raise UserError(
             f"--space {options.space}: there is no such latent space; {', '.join(SPACES)} are known"
         )
+    if options.form is not None and options.form not in FORMS:
+        raise UserError(f"--as {options.form}: there is no such form; {', '.join(FORMS)} are known")
     for level in [*([] if options.level is None else [options.level]), *options.levels.values()]:
         if level not in LEVELS:
             raise UserError(
@@ -151,150 +227,4 @@ def _check_options(options: ImportOptions) -> None:
         raise UserError(
             f"--alias '{visible(options.alias)}': it {fault_of(options.alias) or 'holds a /'}; "
             "give a name without the characters / , and |"
-        )
-
-
-def _named_files(
-    sources: Sequence[Path], options: ImportOptions, faults: list[Fault], remarks: list[str]
-) -> Iterable[NamedFile]:
-    """Yield every file to import, in order; add missing files to `faults`."""
-    for source in sources:
-        if source.is_dir():
-            files = sorted(source.glob("*.npy"))
-            if not files:
-                hint = (
-                    "; it holds the project's own boundaries, which need no import"
-                    if (source / FILES[1]).is_file()
-                    else ""
-                )
-                faults.append(Fault((str(source),), f"there is no .npy file in this folder{hint}"))
-            yield from _unlisted(files, options, faults)
-        elif source.suffix == ".npy" or not source.exists():
-            yield from _unlisted([source], options, faults)
-        else:
-            listed = read_list(source)
-            remarks += listed.remarks
-            for entry in listed.entries:
-                where = (str(source), f"line {entry.line}")
-                path = _resolve(entry.path, source.parent, options.root)
-                if path is None:
-                    looked = options.root if options.root is not None else f"{source.parent} and {Path.cwd()}"
-                    faults.append(Fault(where, f"there is no file {entry.path} (looked in {looked})"))
-                else:
-                    yield NamedFile((*where, str(path)), entry.name, entry.space, path)
-
-
-def _unlisted(files: Iterable[Path], options: ImportOptions, faults: list[Fault]) -> Iterable[NamedFile]:
-    """Yield files that are not in a list, with the latent space that the user states."""
-    for file in files:
-        if not file.is_file():
-            faults.append(Fault((str(file),), "there is no such file"))
-        elif options.space is None:
-            faults.append(
-                Fault(
-                    (str(file),),
-                    f"it does not say which latent space it lies in; say --space {', --space '.join(SPACES)}",
-                )
-            )
-        else:
-            yield NamedFile(
-                (str(file),), file.stem.removesuffix(STEM) or file.stem, space_of(options.space) or "", file
-            )
-
-
-def _resolve(written: str, folder: Path, root: Path | None) -> Path | None:
-    """Return the file that a list names; None if there is none.
-
-    HiGAN resolves paths from the working directory. A list that was copied with its files has them beside it.
-    """
-    places = [root] if root is not None else [folder, Path.cwd()]
-    return next((place / written for place in places if _is_file(place / written)), None)
-
-
-def _is_file(path: Path) -> bool:
-    """Return whether there is such a file; False for a path that no system takes."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long, or with a NUL
-        return False
-
-
-def _to_boundary(
-    named: NamedFile,
-    foreign: ForeignBoundary,
-    generator: AssumedGenerator,
-    options: ImportOptions,
-    remarks: list[str],
-) -> Boundary:
-    """Check a boundary against the generator and return it as ganstrata's own.
-
-    Raises:
-        UserError: it does not fit the generator, or a fact is missing.
-    """
-    _check_shape(named, foreign, generator)
-    kind = foreign.kind if foreign.kind in LEVELS else None
-    level = options.levels.get(named.name, options.level or kind)
-    if level is None:
-        reason = (
-            f"it calls its level '{foreign.kind}', which is not one of {', '.join(LEVELS)}"
-            if foreign.kind
-            else "it does not say its level"
-        )
-        raise UserError(f"{reason}; say it with --level, or --level {named.name}=LEVEL for this one alone")
-    if kind is not None and kind != level:
-        remarks.append(f"{named.path} calls itself {kind}; it becomes {level}, as --level says")
-    written = options.layers if options.layers is not None else foreign.layers
-    layers = None if written is None or written == "all" else parse_layers(written, generator.layers)
-    facts = {
-        "source": str(named.path),
-        "sha256": foreign.sha256,
-        "container": foreign.container,
-        "assumed_generator": generator.words,
-        "offset": OFFSET,
-    }
-    if not foreign.was_unit:
-        facts["length"] = f"{foreign.length:.6g}"
-        remarks.append(
-            f"{named.path}: its normal had length {foreign.length:.6g}; it was normalised, "
-            "so steps are not those of its authors"
-        )
-    if options.layers is not None and foreign.layers is not None and options.layers != foreign.layers:
-        shown = "all layers" if layers is None else f"layers {show_layers(layers)}"
-        remarks.append(
-            f"{named.path} is meant for layers {foreign.layers}; it gets {shown}, as --layers says"
-        )
-    offset = np.zeros(foreign.normal.shape[:-1], dtype=np.float32)
-    concept = named.name if "/" in named.name else f"{options.alias}/{named.name}"
-    fault = fault_of(concept)
-    if fault:
-        raise UserError(f"its name '{visible(concept)}' {fault}; give it another in a list")
-    normal = foreign.normal.astype(np.float32)
-    return Boundary(
-        concept, level, normal, offset, named.space, generator.fingerprint, layers=layers, facts=facts
-    )
-
-
-def _check_shape(named: NamedFile, foreign: ForeignBoundary, generator: AssumedGenerator) -> None:
-    shape, size, layers = foreign.normal.shape, generator.code_size, generator.layers
-    if named.space not in (generator.space, "w+"):
-        raise UserError(
-            f"it lies in space {named.space}, but the codes of this generator ({generator.words}) "
-            f"are in {generator.space}"
-        )
-    if (named.space == "w+") != (len(shape) == 2):
-        has, needs = (
-            ("a normal per layer", "one normal (1, D)")
-            if len(shape) == 2
-            else ("one normal", "a normal per layer (1, L, D)")
-        )
-        raise UserError(
-            f"it has {has}, shape {shape}, but is said to lie in {named.space}, where a boundary has {needs}"
-        )
-    if shape[-1] != size:
-        raise UserError(
-            f"it has D = {shape[-1]}, but the codes of this generator ({generator.words}) have D = {size}"
-        )
-    if len(shape) == 2 and shape[0] != layers:
-        raise UserError(
-            f"it has normals for {shape[0]} layers, but this generator ({generator.words}) has {layers}"
         )

@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 
 from ..boundaries.files import FILES, boundaries_in
-from ..checkpoints import read_npy
+from ..checkpoints import read_values
 from ..errors import UserError
 from ..strata.layers import show_layers
-from .arrays import boundary_of, describe
+from .arrays import describe
+from .directions import directions_of
+from .files import SUFFIXES
 from .lists import read_list
+
+MANY = 50  # directions of a file, from which on they are not listed one by one
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class SurveyRow:
 
 
 def survey(folder: Path) -> list[SurveyRow]:
-    """List ganstrata's boundaries in a folder or run; if it has none, all .npy files and lists of boundaries.
+    """List ganstrata's boundaries in a folder or run; if it has none, all files of arrays and all lists.
 
     Raises:
         UserError: there is no such folder, it has no such files, or ganstrata's boundaries are damaged.
@@ -49,9 +53,12 @@ def survey(folder: Path) -> list[SurveyRow]:
         raise UserError(f"there is no folder {folder}")
     if any((folder / name).exists() for name in FILES):
         return list(_own_boundaries(folder))
-    rows = [*(_array(path) for path in sorted(folder.glob("*.npy"))), *_lists(folder)]
+    files = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
+    rows = [*(row for path in files for row in _file(path)), *_lists(folder)]
     if not rows:
-        raise UserError(f"{folder} has neither {FILES[1]} nor .npy files nor a list of boundaries")
+        raise UserError(
+            f"{folder} has neither {FILES[1]} nor {', '.join(SUFFIXES)} files nor a list of boundaries"
+        )
     return rows
 
 
@@ -81,30 +88,50 @@ def _own_boundaries(folder: Path) -> Iterator[SurveyRow]:
         yield SurveyRow("none", name, remark=reason)
 
 
-def _array(path: Path) -> SurveyRow:
+def _file(path: Path) -> Iterator[SurveyRow]:
+    """Yield a row for each direction in a file, or one for a file that holds something else."""
     try:
-        content: Any = read_npy(path)
+        values = read_values(path)
     except UserError as error:
-        return SurveyRow("unreadable", path.name, remark=str(error))
+        yield SurveyRow("unreadable", path.name, remark=str(error))
+        return
+    content: Any = values.content
     try:
-        foreign = boundary_of(content, path)
+        found, _ = directions_of(values)
     except UserError:
         if isinstance(content, np.ndarray):
-            return SurveyRow(
-                "array", path.name, shape=content.shape, remark=f"{content.dtype}; codes or scores"
-            )
-        return SurveyRow("dictionary", path.name, remark=describe(content))
-    if foreign.container == "array" and not foreign.was_unit:
-        return SurveyRow(
+            remark = f"{content.dtype}; codes, scores, or several directions"
+            yield SurveyRow("array", path.name, shape=content.shape, remark=remark)
+        else:
+            yield SurveyRow("dictionary", path.name, remark=describe(content))
+        return
+    if values.container == "array" and not found[0].was_unit:
+        yield SurveyRow(
             "array",
             path.name,
             shape=content.shape,
-            remark=f"{content.dtype}; one code, or a boundary of length {foreign.length:.4g}",
+            remark=f"{content.dtype}; one code, or a boundary of length {found[0].length:.4g}",
         )
-    remark = foreign.container if foreign.was_unit else f"{foreign.container}, length {foreign.length:.4g}"
-    return SurveyRow(
-        "boundary", path.name, foreign.kind, None, foreign.normal.shape, foreign.layers, None, remark
-    )
+        return
+    if len(found) > MANY:
+        words = f"{len(found)} directions, {values.container}"
+        yield SurveyRow(
+            "boundary", path.name, space=found[0].space, shape=found[0].normal.shape, remark=words
+        )
+        return
+    for foreign in found:
+        length = "" if foreign.was_unit else f", length {foreign.length:.4g}"
+        name = f"{path.name}: {foreign.name}" if foreign.name else path.name
+        yield SurveyRow(
+            "boundary",
+            name,
+            foreign.kind,
+            foreign.space,
+            foreign.normal.shape,
+            foreign.layers,
+            foreign.generator or None,
+            f"{foreign.container}{length}",
+        )
 
 
 def _lists(folder: Path) -> Iterator[SurveyRow]:

@@ -90,6 +90,39 @@ def test_exported_boundaries_can_be_imported_again(invoke, finished, tmp_path: P
         assert boundary.generator == was.of(boundary.name).generator
 
 
+def test_what_is_exported_in_one_file_comes_back_as_it_was(invoke, finished, tmp_path: Path) -> None:
+    out, back = tmp_path / "theirs", tmp_path / "ours"
+    result = invoke("boundaries", "export", finished.path, "--out", out, "--as", "npz", "--samples")
+    assert result.exit_code == 0, result.output
+    assert {"directions.npz", "codes.npz", "red_scores.npy"} <= {path.name for path in out.iterdir()}
+    result = invoke("boundaries", "import", out / "directions.npz", "--assume", finished.path, "--out", back)
+    assert (result.exit_code, result.stderr) == (0, "")
+    was, now = load_boundaries(finished.path)[0], load_boundaries(back)[0]
+    assert now.names == was.names
+    for ours, theirs in zip(now, was, strict=True):
+        np.testing.assert_allclose(ours.normal, theirs.normal, atol=1e-7)
+        np.testing.assert_allclose(ours.offset, theirs.offset, atol=1e-6)
+        assert (ours.level, ours.space, ours.layers) == (theirs.level, theirs.space, theirs.layers)
+    result = invoke(
+        "boundaries", "import", out / "directions.npz", "--assume", "bundled:rooms", "--out", tmp_path / "no"
+    )
+    assert result.exit_code == 2
+    assert "it was made for generator" in result.stderr
+
+
+def test_rows_are_chosen_by_name_and_assumptions_told(invoke, finished, tmp_path: Path) -> None:
+    np.save(tmp_path / "square.npy", np.eye(16))
+    arguments = ("--assume", finished.path, "--space", "w", "--level", "layout", "--out", tmp_path / "ours")
+    result = invoke(
+        "boundaries", "import", tmp_path / "square.npy", "--as", "rows", "--only", "square.?", *arguments
+    )
+    assert result.exit_code == 0, result.output
+    assert "Note: assumed: no file says which generator these boundaries belong to" in result.stderr
+    assert [b.name for b in load_boundaries(tmp_path / "ours")[0]] == [
+        f"imported/square.{i}" for i in range(10)
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -112,6 +145,10 @@ def test_exported_boundaries_can_be_imported_again(invoke, finished, tmp_path: P
             "has a run.json already",
         ),
         (
+            ("import", "{}/square.npy", "--out", "{}/out", "--assume", "{run}", "--space", "w"),
+            "--as rows: 16 directions, one per row; --as columns: 16 directions, one per column",
+        ),
+        (
             (
                 "import",
                 "{}/wood.npy",
@@ -130,13 +167,14 @@ def test_exported_boundaries_can_be_imported_again(invoke, finished, tmp_path: P
         (("export", "{run}", "--out", "{}/out", "--only", "seen/rde"), "Did you mean 'seen/red'?"),
         (("export", "{run}", "--out", "{}/out", "--as", "pickle"), "'pickle' is not one of 'npy', 'list'"),
         (("list", "{}/none"), "there is no folder"),
-        (("list", "{}/empty"), "has neither boundaries.json nor .npy files nor a list"),
+        (("list", "{}/empty"), "has neither boundaries.json nor .npy, .npz, .pt files nor a list"),
     ],
 )
 def test_wrong_arguments_are_explained_and_nothing_is_written(
     invoke, finished, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     put(tmp_path / "wood.npy")
+    np.save(tmp_path / "square.npy", np.eye(16))
     (tmp_path / "empty").mkdir()
     result = invoke(
         "boundaries",

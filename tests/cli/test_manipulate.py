@@ -44,6 +44,7 @@ def test_the_output_lists_steps_files_and_folder(invoke, copied: Path) -> None:
         (("--along", "seen/red", "--seeds", "5-1"), "'5-1' is neither a number nor a range"),
         (("--along", "seen/red", "--codes", "none.npy"), "--codes none.npy: there is no such file"),
         (("--along", "seen/red", "--steps", "0"), "0 is not a whole number from 1 to 1000"),
+        (("--along", "seen/red", "--codes-as", "code"), "--codes-as code says what the codes of a file are"),
         (("--along", "seen/red", "--device", "abacus"), "abacus"),
         ((), "Missing option '--along'"),
     ],

@@ -19,12 +19,15 @@ from ganstrata.core.editing.directions import conditional, mean_code
 from ganstrata.core.editing.request import EditRequest
 from ganstrata.core.editing.sources import find_source
 from ganstrata.core.errors import DataError, GanstrataError, LayerError, MismatchError, UserError
+from ganstrata.core.interchange.exporting import export_boundaries
+from ganstrata.core.interchange.own_codes import write_codes
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.shards import Shards
 from ganstrata.core.strata.moves import signed_distance
 
 LEFT, CHECKS, STRIPES, RED = range(4)
+SPACES = {"w": "w", "codes": "w+", "z": "z"}
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -100,12 +103,46 @@ def test_saved_codes_give_the_pictures_they_were_saved_from(
         "kind": kind,
         "count": 40,
     }
-    if kind != "z":
-        np.save(tmp_path / "saved.npy", np.load(file)[kind])
-        assert_pictures_near(
-            manipulate("seen/red", codes=tmp_path / "saved.npy", steps=2).frames[0].pictures,
-            own.frames[0].pictures,
-        )
+    np.save(tmp_path / "saved.npy", np.load(file)[kind])
+    bare = manipulate("seen/red", codes=tmp_path / "saved.npy", space=SPACES[kind], steps=2)
+    assert_pictures_near(bare.frames[0].pictures, own.frames[0].pictures)
+
+
+def test_what_codes_are_is_asked_where_their_shape_does_not_say(
+    manipulate, copied: Path, tmp_path: Path
+) -> None:
+    w = Shards(copied / "samples.zarr").read("w")[:8]  # as many as layers
+    np.save(tmp_path / "saved.npy", w)
+    with pytest.raises(UserError) as caught:
+        manipulate("seen/red", codes=tmp_path / "saved.npy", steps=2)
+    for words in (
+        "8 x 16",
+        "--codes-as code: one",
+        "--codes-as codes --space w",
+        "--codes-as codes --space z",
+    ):
+        assert words in str(caught.value)
+    one = manipulate("seen/red", codes=tmp_path / "saved.npy", codes_as="code", steps=2)
+    assert one.names == ("code 0",)
+    several = manipulate("seen/red", codes=tmp_path / "saved.npy", codes_as="codes", space="w", steps=2)
+    own = manipulate("seen/red", samples="0-7", steps=2)
+    assert_pictures_near(several.frames[0].pictures, own.frames[0].pictures)
+    np.save(tmp_path / "last.npy", np.stack([w, w], axis=-1))
+    last = manipulate("seen/red", codes=tmp_path / "last.npy", steps=2)
+    assert "2 codes of 8 layers, the last axis counts" in last.remarks[0]
+    assert_pictures_near(last.frames[0].pictures[1], one.frames[0].pictures[0])
+    with pytest.raises(UserError, match="--space w says what the codes of a file are; give one with --codes"):
+        manipulate("seen/red", space="w")
+
+
+def test_exported_codes_say_what_they_are(manipulate, copied: Path, tmp_path: Path) -> None:
+    export_boundaries(copied, tmp_path / "shared", form="npz", samples=Run.open(copied))
+    edited = manipulate("seen/red", codes=tmp_path / "shared" / "codes.npz", steps=1, scores=False)
+    assert len(edited.names) == 640
+    assert json.loads((edited.path / "manipulate.json").read_text(encoding="utf-8"))["codes"]["kind"] == "w"
+    (tmp_path / "theirs.npz").write_bytes(write_codes({"w": np.zeros((2, 16), np.float32)}, "0" * 16))
+    with pytest.raises(MismatchError, match=r"its codes are of generator 0{16}; this one is "):
+        manipulate("seen/red", codes=tmp_path / "theirs.npz")
 
 
 @pytest.mark.parametrize(
@@ -113,16 +150,19 @@ def test_saved_codes_give_the_pictures_they_were_saved_from(
     [
         (
             {"w": np.zeros((3, 5))},
-            "w has shape 3 x 5; this generator needs N x 16 or 8 x 16 (codes) after the number of samples",
+            "w has shape 3 x 5; this generator needs N x 16 (w), or N x 8 x 16 (codes, w+)",
         ),
-        ({"codes": np.zeros((3, 2, 16))}, "codes has shape 3 x 2 x 16; this generator needs N x 8 x 16"),
+        ({"codes": np.zeros((3, 2, 16))}, "codes has shape 3 x 2 x 16; this generator needs N x 16 (w), or"),
         ({"w": np.zeros((0, 16))}, "shape 0 x 16"),
         ({"w": np.full((2, 16), np.nan)}, "not finite"),
         (
             {"w": np.zeros((2, 16)), "z": np.zeros((2, 16))},
             "holds w, z; exactly one of codes, w, z is needed",
         ),
-        ({"latents": np.zeros((2, 16))}, "holds latents; exactly one of"),
+        (
+            {"latents": np.zeros((2, 16))},
+            "latents has shape 2 x 16, which does not say what it is. Say which:",
+        ),
         ({"w": np.zeros((2, 16)), "condition": np.zeros(2)}, "this generator takes none"),
         ({"w": np.zeros((2, 16)), "index": np.array([0, -1])}, "index must hold a number, 0 or more"),
     ],
@@ -232,9 +272,8 @@ def test_a_generator_of_one_layer(fakes, config, tmp_path: Path) -> None:
     assert [part.where for strip in edited.strips for part in strip.parts] == ["all layers (0)", "layers 0"]
     assert (edited.frames[0].scores - edited.before[0].scores)[:, -1, 3].min() > 0.08
     np.save(tmp_path / "w.npy", np.zeros((3, 16)))
-    assert ganstrata.manipulate(run, "seen/red", codes=tmp_path / "w.npy", kinds=()).frames[
-        0
-    ].pictures.shape == (3, 3, 8, 8, 3)
+    edited = ganstrata.manipulate(run, "seen/red", codes=tmp_path / "w.npy", space="w", kinds=())
+    assert edited.frames[0].pictures.shape == (3, 3, 8, 8, 3)
     with pytest.raises(LayerError, match="'top' names no layers"):
         ganstrata.manipulate(run, "seen/red@top")
 

@@ -66,9 +66,10 @@ def test_a_list_with_every_kind(tmp_path: Path) -> None:
         assert not np.any(boundary.offset)
         assert boundary.facts["offset"].startswith("unknown, set to 0")
     assert np.shape(read[1].offset) == (4,)
-    assert len(imported.remarks) == 2
+    assert len(imported.remarks) == 3
     assert "comes in line 3 and in line 4" in imported.remarks[0]
     assert "had length 3; it was normalised" in imported.remarks[1]
+    assert imported.remarks[2].startswith("assumed: no file says which generator these boundaries belong to")
 
 
 def test_paths_of_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +123,7 @@ def test_level_and_layers_from_options_override_those_of_the_file(tmp_path: Path
         "layout",
         (0, 1),
     )
-    assert len(imported.remarks) == 2
+    assert len(imported.remarks) == 3
     imported = import_boundaries(
         [tmp_path / "a_boundary.npy"], GENERATOR, ImportOptions(space="w", layers="all")
     )
@@ -177,8 +178,11 @@ def test_level_and_layers_from_options_override_those_of_the_file(tmp_path: Path
         (
             unit(5, 6),
             ImportOptions("w", "layout"),
-            "holds an array (5, 6) of float32; a boundary has the shape",
+            "holds an array (5, 6), and its shape does not say what it is. "
+            "If it holds directions, say which: --as rows: 5 directions, one per row",
         ),
+        (unit(1, 6), ImportOptions("w", "layout", form="diagonal"), "--as diagonal: there is no such form"),
+        (unit(1, 6), ImportOptions("w", "layout", only=["b*"]), "--only b*: no boundary has this name"),
         (
             {"boundary": unit(1, 6), "meta_data": {"type": "smell"}},
             ImportOptions("w"),
@@ -216,7 +220,7 @@ def test_all_missing_facts_are_reported_together(tmp_path: Path) -> None:
         "zero.txt: there is no",
     ):
         assert words in message
-    assert "there is no .npy file in this folder" in message
+    assert "there is no .npy, .npz, .pt file in this folder" in message
     assert f"'c' was there already ({tmp_path / 'c.npy'})" in message
 
 
@@ -247,7 +251,7 @@ def test_there_and_back(tmp_path: Path) -> None:
         *(f"{name}_boundary.npy" for name in names),
         "boundary_list.txt",
     ]
-    assert len(written.remarks) == 2
+    assert len(written.remarks) == 3
     for path, row in zip(written.files, rows, strict=False):
         plain = np.load(path, allow_pickle=False)
         assert plain.dtype == np.float32
@@ -258,6 +262,86 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert [b.space for b in imported] == ["w", "w", "w+", "w"]
     for back, row in zip(imported, rows, strict=True):
         np.testing.assert_allclose(back.normal, row.normal, atol=1e-7)
+
+
+@pytest.mark.parametrize("form", ["npz", "json", "safetensors"])
+def test_one_file_says_all_there_is_to_say(tmp_path: Path, form: Any) -> None:
+    (tmp_path / "ours").mkdir()
+    folder, rows = run_folder(tmp_path)
+    written = export_boundaries(folder, tmp_path / "theirs", form=form)
+    assert [path.name for path in written.files] == [f"directions.{form}"]
+    assert written.remarks == ()
+    imported = import_boundaries(list(written.files), GENERATOR)
+    assert imported.remarks == []
+    assert imported.boundaries.names == rows.names
+    for back, row in zip(imported.boundaries, rows, strict=True):
+        np.testing.assert_allclose(back.normal, row.normal, atol=1e-7)
+        np.testing.assert_allclose(back.offset, row.offset, atol=1e-7)
+        assert (back.level, back.space, back.layers, back.given, back.generator) == (
+            row.level,
+            row.space,
+            row.layers,
+            row.given,
+            row.generator,
+        )
+        assert "assumed_generator" not in back.facts
+    other = AssumedGenerator("0" * 16, "w", 4, 6, "StyleGAN, other.pth")
+    with pytest.raises(
+        UserError, match=r"it was made for generator f{16}; --assume names 0{16} \(StyleGAN, o"
+    ):
+        import_boundaries(list(written.files), other)
+
+
+def test_any_program_reads_the_archive(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    folder, rows = run_folder(tmp_path)
+    (file,) = export_boundaries(folder, tmp_path / "theirs", form="npz", only=["a/wood"]).files
+    with np.load(file, allow_pickle=False) as arrays:
+        assert set(arrays.files) == {"a/wood", "ganstrata"}
+        assert np.array_equal(arrays["a/wood"], rows[0].normal)
+        description = json.loads(str(arrays["ganstrata"]))
+    description["directions"][0]["offset"] = [0.0, 1.0]
+    content = {"ganstrata": description, "a/wood": rows[0].normal.tolist()}
+    (tmp_path / "bad.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"'a/wood' has 2 offsets for a normal \(6,\)"):
+        import_boundaries([tmp_path / "bad.json"], GENERATOR)
+    del description["directions"][0]["space"]
+    (tmp_path / "bad.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"its description is damaged: .*space: is missing"):
+        import_boundaries([tmp_path / "bad.json"], GENERATOR)
+
+
+def test_directions_of_one_file_get_names_and_may_be_chosen(tmp_path: Path) -> None:
+    torch.save({"eigvec": torch.eye(6)}, tmp_path / "factor.pt")
+    imported = import_boundaries(
+        [tmp_path / "factor.pt"],
+        GENERATOR,
+        ImportOptions(level="attribute", levels={"factor.1": "colour"}, only=["factor.[13]"]),
+    )
+    assert [(b.concept, b.level, b.space) for b in imported.boundaries] == [
+        ("imported/factor.1", "colour", "w"),
+        ("imported/factor.3", "attribute", "w"),
+    ]
+    assert imported.boundaries[0].normal.tolist() == [0.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    with pytest.raises(UserError, match="it lies in w, as its format says, and not in z"):
+        import_boundaries([tmp_path / "factor.pt"], GENERATOR, ImportOptions("z", "attribute"))
+    (tmp_path / "a.txt").write_text("(hair, w): factor.pt\n")
+    named = import_boundaries([tmp_path / "a.txt"], GENERATOR, ImportOptions(level="attribute")).boundaries
+    assert named[2].name == "imported/hair.2"
+
+
+def test_directions_per_layer_need_no_space(tmp_path: Path) -> None:
+    rows = unit(4, 6)
+    torch.save({"31_Smiling": torch.from_numpy(rows.reshape(1, 24))}, tmp_path / "boundary.pt")
+    (smiling,) = import_boundaries(
+        [tmp_path / "boundary.pt"], GENERATOR, ImportOptions(level="attribute")
+    ).boundaries
+    assert (smiling.name, smiling.space) == ("imported/31_Smiling", "w+")
+    np.testing.assert_allclose(smiling.normal, rows, atol=1e-6)
+    np.save(tmp_path / "z.npy", unit(1, 6))
+    unmapped = AssumedGenerator("0" * 16, "z", 4, 6, "PGGAN, other.pth")
+    options = ImportOptions(level="attribute")
+    assert import_boundaries([tmp_path / "z.npy"], unmapped, options).boundaries[0].space == "z"
 
 
 def test_export_chooses_and_overwrites_nothing(tmp_path: Path) -> None:

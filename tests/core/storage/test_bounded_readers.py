@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from ganstrata.core.checkpoints import read_npy, read_npz
 from ganstrata.core.errors import CheckpointError, DataError, GanstrataError, UserError
-from ganstrata.core.interchange.arrays import describe, read_boundary, read_scores
+from ganstrata.core.interchange.arrays import describe
+from ganstrata.core.interchange.directions import read_directions
 from ganstrata.core.interchange.lists import parse_list
+from ganstrata.core.interchange.scores import read_scores
 from ganstrata.core.messages import MESSAGE
 from ganstrata.core.storage.disk import read_bytes
 from ganstrata.core.study.key import Key
@@ -159,12 +161,12 @@ def test_a_column_that_is_named_again_and_again(tmp_path: Path) -> None:
 )
 def test_what_stands_beside_a_boundary_may_be_anything(tmp_path: Path, meta: Any) -> None:
     content = {"boundary": np.ones((1, 4), np.float32) / 2, "meta_data": meta}
-    refused(DataError, lambda: read_boundary(saved(tmp_path, content)))
+    refused(DataError, lambda: read_directions(saved(tmp_path, content)))
 
 
 def test_a_boundary_of_too_many_numbers(tmp_path: Path) -> None:
     assert "at most 10000000 numbers" in refused(
-        DataError, lambda: read_boundary(saved(tmp_path, np.ones((1, 10_000_001), np.uint8)))
+        DataError, lambda: read_directions(saved(tmp_path, np.ones((1, 10_000_001), np.uint8)))
     )
 
 

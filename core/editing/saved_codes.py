@@ -1,0 +1,108 @@
+"""Read saved codes for the generator of a run, and check that they fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import DataError, MismatchError, UserError
+from ..interchange.arrays import times
+from ..interchange.code_shapes import CodeSizes
+from ..interchange.codes import find_codes
+from ..randomness import Stream
+from ..runs.prepare import Prepared
+from .request import MOST
+
+KINDS = {"w+": "codes", "w": "w", "z": "z"}  # space -> entry of manipulate.json
+
+
+class SavedCodes(NamedTuple):
+    """Hold codes (N, L, D) of a file with condition and numbers in the stream, and what they were made of."""
+
+    codes: Tensor
+    condition: Tensor | None
+    numbers: Tensor
+    kind: str
+    sha256: str
+    remarks: tuple[str, ...]
+
+
+@torch.inference_mode()
+def read_saved(
+    prepared: Prepared, path: Path, *, codes_as: str | None = None, space: str | None = None
+) -> SavedCodes:
+    """Read codes, w or z from a file; w and z become codes as samples of the run do.
+
+    Args:
+        prepared: plugins of the run, whose generator the codes are for.
+        path: path of the file (docs/interchange.md).
+        codes_as: what the axes of an array mean; see interchange.code_shapes.FORMS.
+        space: latent space z, w or w+, where the file does not say it.
+
+    Raises:
+        UserError: the file is missing, its shape has several readings, or its arrays do not fit.
+        MismatchError: it names another generator.
+        DataError: condition or index do not fit.
+    """
+    generator, card = prepared.generator, prepared.generator.card
+    if not path.is_file():
+        raise UserError(f"--codes {path}: there is no such file")
+    sizes = CodeSizes(card.layers, card.code_size, card.latent_size, generator.space != "z")
+    found = find_codes(path, sizes, codes_as=codes_as, space=space)
+    if found.generator not in (None, generator.fingerprint):
+        raise MismatchError(
+            f"--codes {path}: its codes are of generator {found.generator}; "
+            f"this one is {generator.fingerprint} ({card.family}, {card.source})"
+        )
+    values, count = torch.from_numpy(found.values).to(prepared.device), len(found.values)
+    if count > MOST:
+        raise UserError(f"{path} holds {count} samples; at most {MOST} are edited at once")
+    condition = _condition(prepared, found.beside, count, path)
+    # Batches of one size, as everywhere else: the last one is filled up.
+    parts = []
+    for start in range(0, count, prepared.batch):
+        rows = torch.arange(start, start + prepared.batch).clamp(max=count - 1)
+        part = values[rows]
+        if found.space == "z":
+            part = generator.map(part, None if condition is None else condition[rows.to(condition.device)])
+        parts.append(part if found.space == "w+" else generator.broadcast(part))
+    codes = torch.cat(parts)[:count]
+    index = _index(found.beside, count, path)
+    return SavedCodes(codes, condition, index, KINDS[found.space], found.sha256, found.remarks)
+
+
+def _condition(
+    prepared: Prepared, arrays: Mapping[str, NDArray[Any]], count: int, path: Path
+) -> Tensor | None:
+    """Return the classes of a file in the form that the generator draws; None if it takes none."""
+    drawn = prepared.generator.sample(1, 0, 0, Stream.EDITING).condition
+    condition = arrays.get("condition")
+    if drawn is None:
+        if condition is not None:
+            raise DataError(f"{path} has a condition, but this generator takes none")
+        return None
+    if condition is None:
+        raise DataError(
+            f"{path}: this generator draws classes; save the codes with their classes, "
+            "as np.savez(FILE, codes=..., condition=...)"
+        )
+    if condition.shape != (count, *drawn.shape[1:]):
+        raise DataError(
+            f"{path}: condition has shape {times(condition.shape)}; "
+            f"{times((count, *drawn.shape[1:]))} is needed"
+        )
+    return torch.from_numpy(np.ascontiguousarray(condition)).to(drawn)
+
+
+def _index(arrays: Mapping[str, NDArray[Any]], count: int, path: Path) -> Tensor:
+    """Return the indices of a file's samples in their stream; 0, 1, 2, … by default."""
+    index = arrays.get("index", np.arange(count))
+    if index.shape != (count,) or index.dtype.kind not in "iu" or (index < 0).any():
+        raise DataError(f"{path}: index must hold a number, 0 or more, for each of {count} samples")
+    return torch.from_numpy(index.astype(np.int64))

@@ -1,0 +1,45 @@
+"""Write codes to an archive that states their space and generator, and read what it states."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..checkpoints import Values
+from ..errors import DataError
+from .own_format import description_of, own_bytes
+
+SPACES = {"z": "z", "w": "w", "wp": "w+"}  # keys of the arrays, and the spaces of their codes
+
+
+def write_codes(arrays: Mapping[str, NDArray[Any]], generator: str) -> bytes:
+    """Return the content of an archive of codes.
+
+    Args:
+        arrays: z (N, Z), w (N, D) or wp (N, L, D), by these keys.
+        generator: fingerprint of the generator.
+    """
+    text = json.dumps({"holds": "codes", "format": 1, "generator": generator})
+    return own_bytes(arrays, text, "npz")
+
+
+def stated_generator(values: Values) -> str | None:
+    """Return the fingerprint of the generator that an archive of ganstrata's names; None for other files.
+
+    Raises:
+        DataError: the description is damaged, or the file holds directions.
+    """
+    description = description_of(values)
+    if description is None:
+        return None
+    holds, generator = description.get("holds"), description.get("generator")
+    if holds != "codes" or not isinstance(generator, str):
+        raise DataError(
+            f"{values.path} holds directions, as `boundaries export` writes them, and no codes"
+            if holds == "directions"
+            else f"{values.path}: its description is damaged: it does not say whose its codes are"
+        )
+    return generator

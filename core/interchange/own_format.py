@@ -1,0 +1,177 @@
+"""Write and read directions with all that is known about them: one archive, JSON or safetensors file.
+
+The arrays are under the names of the boundaries, so that any program can use them. A description under the
+key `ganstrata` states space, level, layers, conditions, offset and the generator's fingerprint.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
+from safetensors.numpy import save
+
+from ..checkpoints import Values
+from ..checkpoints.values import OWN
+from ..config.faults import describe as faults_of
+from ..errors import DataError, UserError
+from ..messages import shown, visible
+from ..plugins.records import Boundaries
+from .arrays import as_array, describe
+from .foreign import LONGEST, MOST, ForeignBoundary, normalised
+
+TEXT = 900_000  # characters of the description, at most: readers allow a million
+OwnForm = Literal["npz", "json", "safetensors"]
+
+
+class _Direction(BaseModel):
+    """Describe one direction; its normal is the array of the same name."""
+
+    model_config = ConfigDict(strict=True)
+    name: str = Field(min_length=1)
+    concept: str = Field(min_length=1)
+    level: str
+    space: str
+    generator: str
+    layers: list[NonNegativeInt] | None
+    given: list[str]
+    offset: list[FiniteFloat]
+    facts: dict[str, Any] = {}
+
+
+class _Description(BaseModel):
+    """Describe all directions of a file."""
+
+    model_config = ConfigDict(strict=True)
+    holds: Literal["directions"]
+    format: Literal[1]
+    directions: list[_Direction]
+
+
+def write_own(boundaries: Boundaries, form: OwnForm) -> tuple[bytes, bool]:
+    """Return the content of a file with all boundaries, and whether facts had to be left out.
+
+    Raises:
+        UserError: even without their facts there are too many for one file.
+    """
+    arrays = {b.name: np.ascontiguousarray(b.normal, dtype=np.float32) for b in boundaries}
+    text, short = _described(boundaries, facts=True), False
+    if len(text) > TEXT:
+        text, short = _described(boundaries, facts=False), True
+    if len(text) > TEXT:
+        raise UserError(
+            f"{len(boundaries)} boundaries are too many for one file; choose some of them with --only"
+        )
+    return own_bytes(arrays, text, form), short
+
+
+def own_bytes(arrays: Mapping[str, NDArray[Any]], text: str, form: OwnForm) -> bytes:
+    """Return the content of a file of arrays by name, with a description in JSON."""
+    if form == "json":
+        lists = {name: array.tolist() for name, array in arrays.items()}
+        return (json.dumps({OWN: json.loads(text), **lists}) + "\n").encode()
+    if form == "safetensors":
+        return save(dict(arrays), metadata={OWN: text})
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:  # np.savez takes names as keywords, and some for itself
+        for name, array in {OWN: np.array(text), **arrays}.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())  # a fixed date: same bytes
+    return archive.getvalue()
+
+
+def _described(boundaries: Boundaries, *, facts: bool) -> str:
+    """Return the description of boundaries as JSON."""
+    rows = [
+        {
+            "name": b.name,
+            "concept": b.concept,
+            "level": b.level,
+            "space": b.space,
+            "generator": b.generator,
+            "layers": None if b.layers is None else list(b.layers),
+            "given": list(b.given),
+            "offset": np.atleast_1d(np.asarray(b.offset, dtype=np.float64)).tolist(),
+            **({"facts": dict(b.facts)} if facts else {}),
+        }
+        for b in boundaries
+    ]
+    return json.dumps({"holds": "directions", "format": 1, "directions": rows})
+
+
+def description_of(values: Values) -> dict[str, Any] | None:
+    """Return the description that ganstrata wrote into a file; None if there is none.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    content = values.content
+    if not isinstance(content, Mapping) or OWN not in content:
+        return None
+    raw = content[OWN]
+    if isinstance(raw, np.ndarray) and raw.dtype.kind == "U" and raw.ndim == 0:
+        try:
+            raw = json.loads(str(raw))
+        except (ValueError, RecursionError):
+            raw = None
+    if not isinstance(raw, dict):
+        raise DataError(f"{values.path}: its '{OWN}' is {describe(raw)}, and no description; it is damaged")
+    return raw
+
+
+def read_own(values: Values) -> list[ForeignBoundary] | None:
+    """Return the directions of a file that ganstrata wrote; None if another program wrote it.
+
+    Raises:
+        DataError: the description is damaged, or does not fit the arrays.
+    """
+    raw = description_of(values)
+    if raw is None:
+        return None
+    if raw.get("holds") != "directions":
+        raise DataError(f"{values.path} holds {shown(raw.get('holds'))} by ganstrata, and no directions")
+    try:
+        rows = _Description.model_validate(raw).directions
+    except ValidationError as error:
+        fault = faults_of(error, _Description, raw)[0]
+        raise DataError(f"{values.path}: its description is damaged: {fault}") from None
+    if len(rows) > MOST:
+        raise DataError(f"{values.path} holds more than {MOST} directions")
+    found: list[ForeignBoundary] = []
+    left = LONGEST
+    for row in rows:
+        where = f"{values.path}: {shown(row.name)}"
+        array = as_array(values.content.get(row.name))
+        if array is None or array.ndim not in (1, 2) or not array.size:
+            raise DataError(f"{where} is {describe(values.content.get(row.name))}; a normal was expected")
+        left -= array.size
+        if left < 0:
+            raise DataError(f"{values.path} names more than {LONGEST} numbers in all")
+        normal, length = normalised(array, where)
+        if len(row.offset) != (len(array) if array.ndim == 2 else 1):
+            raise DataError(f"{where} has {len(row.offset)} offsets for a normal {array.shape}")
+        offset = np.asarray(row.offset, dtype=np.float64) / length
+        found.append(
+            ForeignBoundary(
+                normal,
+                length,
+                None if row.layers is None else ",".join(map(str, row.layers)),
+                visible(row.level),
+                values.container,
+                values.sha256,
+                row.concept,
+                space=row.space,
+                generator=row.generator,
+                given=tuple(row.given),
+                offset=offset if array.ndim == 2 else offset[0],
+                facts=row.facts,
+            )
+        )
+    return found
