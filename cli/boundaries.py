@@ -67,7 +67,7 @@ def list_boundaries(folder: Path, as_json: bool) -> None:
 )
 @click.option(
     "--space",
-    metavar="z|w|wp",
+    metavar="z|w|wp|s",
     help="Latent space of directions, where neither a list nor the file nor its shape says it.",
 )
 @click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from ..storage.disk import file_hash
 from ..storage.json_values import JsonObject
 from ..strata.layers import layer_sets, show_layers
 from ..strata.moves import conditioned, edit_direction
+from ..strata.styles import split_styles, style_strata
 from .request import EditRequest, Move, parse_move
 
 Floats = NDArray[np.float32]
@@ -38,6 +40,7 @@ class EditPart:
         layers: layers to move.
         amount: distance at the last step; None for the last step of the edit.
         field: the change of the codes per unit of distance, (L, D).
+        styles: in space s, the change of the styles per unit of distance, stratum -> (C_s,); the codes stay.
         column: column of its concept among all scores; None if no scorer has it.
     """
 
@@ -47,6 +50,7 @@ class EditPart:
     amount: float | None
     field: Floats
     column: int | None
+    styles: Mapping[int, Floats] | None = None
 
     @property
     def name(self) -> str:
@@ -57,6 +61,8 @@ class EditPart:
     def where(self) -> str:
         """The layers in words."""
         shown = show_layers(self.layers)
+        if self.styles is not None:
+            return f"style channels of layers {shown}, in units of s"
         return f"layers {shown}" if self.set_name == shown else f"{self.set_name} layers ({shown})"
 
     def as_data(self) -> JsonObject:
@@ -131,8 +137,9 @@ def find_parts(
         )
     conditions = [known.of(name) for name in request.keep]
     for boundary in [*(known.of(move.name) for move in moves), *conditions]:
-        check_fits(boundary, prepared.generator)
+        check_fits(boundary, prepared.generator, styles=True)
     parts = tuple(_part(prepared, known.of(move.name), conditions, move, unit) for move in moves)
+    _check_styles(parts, request)
     repeated = sorted({part.name for part in parts if sum(other.name == part.name for other in parts) > 1})
     if repeated:
         raise UserError(f"{repeated[0]} layers is named twice; name each boundary once for the same layers")
@@ -152,6 +159,8 @@ def _part(
 ) -> EditPart:
     """Return the part of one --along; its layers are those requested, else the boundary's own, else all."""
     count = prepared.generator.card.layers
+    if boundary.space == "s" and move.layers is None and boundary.layers is None:
+        return _in_styles(prepared, boundary, range(count), move)
     if move.layers is None and boundary.layers is not None:
         beyond = [layer for layer in boundary.layers if layer >= count]
         if beyond:
@@ -168,6 +177,8 @@ def _part(
                 f"name one, such as all, {', '.join(prepared.groups) or '0'}, or 0,2,5-7"
             )
         name, layers = next(iter(sets.items()))
+    if boundary.space == "s":
+        return _in_styles(prepared, boundary, layers, move)
     if conditions:
         boundary = conditional(boundary, conditions)
     scale = prepared.edit_scale
@@ -181,6 +192,52 @@ def _part(
         edit_direction(boundary.normal, layers, scale) * np.float32(unit),
         column,
     )
+
+
+def _in_styles(prepared: Prepared, boundary: Boundary, layers: Collection[int], move: Move) -> EditPart:
+    """Return the part of a direction in s, at the strata that read the given layers.
+
+    One unit of distance is the unit direction in s, whatever the unit of steps in w.
+
+    Raises:
+        LayerError: the direction moves no style of these layers.
+    """
+    generator, card = prepared.generator, prepared.generator.card
+    styles = {
+        s: piece
+        for s, piece in split_styles(boundary.normal, style_strata(generator)).items()
+        if generator.strata[s].reads in layers
+    }
+    if not styles:
+        raise LayerError(
+            f"boundary '{boundary.name}' moves no style of layers {show_layers(sorted(layers))}; "
+            "name others with @"
+        )
+    moved = tuple(sorted({layer for s in styles if (layer := generator.strata[s].reads) is not None}))
+    ids = [concept.name for concept in prepared.concepts]
+    column = ids.index(boundary.concept) if boundary.concept in ids else None
+    still = np.zeros((card.layers, card.code_size), np.float32)
+    return EditPart(boundary, show_layers(moved), moved, move.amount, still, column, styles)
+
+
+def _check_styles(parts: Sequence[EditPart], request: EditRequest) -> None:
+    """Refuse what has no meaning for directions in s.
+
+    Raises:
+        UserError: names the option.
+    """
+    names = [part.boundary.name for part in parts if part.styles is not None]
+    if not names:
+        return
+    for option, given in (
+        (f"--mode {request.mode}", request.mode in ("absolute", "jitter")),
+        ("--search", request.search),
+        ("--keep", bool(request.keep)),
+    ):
+        if given:
+            raise UserError(
+                f"{option} is for directions that move codes; '{names[0]}' moves style channels (space s)"
+            )
 
 
 def conditional(boundary: Boundary, conditions: list[Boundary]) -> Boundary:

@@ -31,7 +31,7 @@ class Frames:
         pictures: the generator's own, (N, T, H, W, C).
         scores: scores of all concepts (N, T, C), or None.
         distances: from the boundary of each part, (N, T, P), in steps; NaN if broadcast() is not a
-            truncation towards a point.
+            truncation towards a point, and for directions in s.
     """
 
     pictures: Pixels
@@ -102,7 +102,7 @@ class StripRenderer:
     ) -> tuple[Pixels, Floats | None, Tensor]:
         """Return pictures, scores and codes at step t; nothing else of it stays in memory."""
         moved = self.moved(codes, index, strip, t)
-        rendering = base.edited(moved, strip.layers)
+        rendering = base.edited(moved, strip.layers, self._styles(strip, t))
         done(len(codes))
         return to_pixels(rendering.pictures), self.prepared.score(rendering) if self.scored else None, moved
 
@@ -127,6 +127,15 @@ class StripRenderer:
         if strip.mode == "jitter":
             return jitter(codes, part.field, amounts[0], self._noise(codes, index, t), part.layers)
         return move(codes, part.field, amounts[0])
+
+    def _styles(self, strip: Strip, t: int) -> dict[int, Tensor] | None:
+        """Return what is added to the style (C_s,) of each stratum at step t; None if nothing is."""
+        moves: dict[int, Tensor] = {}
+        for part, amount in zip(strip.parts, strip.distances[:, t], strict=True):
+            for s, piece in (part.styles or {}).items():
+                step = torch.from_numpy(piece).to(self.prepared.device) * float(amount)
+                moves[s] = moves[s] + step if s in moves else step
+        return moves or None
 
     def _noise(self, codes: Tensor, index: Tensor, draw: int) -> Tensor:
         """Return normal noise (N, L, D) that depends only on the seed, the sample and the draw."""
@@ -156,7 +165,7 @@ class StripRenderer:
 
     def _distance(self, codes: Tensor, part: EditPart) -> Floats:
         """Return the signed distance from the boundary in steps (N,), averaged over the moved layers."""
-        if self.ruler.mean is None:
+        if self.ruler.mean is None or part.styles is not None:
             return np.full(len(codes), np.nan, dtype=np.float32)
         b, scale = part.boundary, self.prepared.generator.layer_scale
         distances = signed_distance(

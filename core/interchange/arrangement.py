@@ -25,10 +25,12 @@ class Sizes:
     Attributes:
         layers: number of layers L.
         code: code size D.
+        styles: name and width of every stratum with a style.
     """
 
     layers: int | None = None
     code: int | None = None
+    styles: tuple[tuple[str, int], ...] = ()
 
 
 def arrange(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..runs.loading import load_generator
 from ..runs.run import Run
 from ..storage.paths import user_path
+from ..strata.styles import style_strata
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class AssumedGenerator:
         layers: number of layers L.
         code_size: code size D.
         words: description for messages.
+        styles: name and width of every stratum with a style, where they are known: those of a checkpoint.
     """
 
     fingerprint: str
@@ -26,6 +28,7 @@ class AssumedGenerator:
     layers: int
     code_size: int
     words: str
+    styles: tuple[tuple[str, int], ...] = ()
 
 
 def identify_generator(generator: str) -> AssumedGenerator:
@@ -52,4 +55,5 @@ def identify_generator(generator: str) -> AssumedGenerator:
         built.card.layers,
         built.card.code_size,
         f"{built.card.family}, {built.card.source}",
+        tuple((built.strata[s].name, width) for s, width in style_strata(built)),
     )

@@ -145,6 +145,14 @@ def _level(named: NamedFile, foreign: ForeignBoundary, stated: str | None, remar
 
 def _check_shape(space: str, foreign: ForeignBoundary, generator: AssumedGenerator) -> None:
     shape, size, layers = foreign.normal.shape, generator.code_size, generator.layers
+    if space == "s":
+        channels = sum(width for _, width in generator.styles)
+        if generator.styles and shape != (channels,):
+            raise UserError(
+                f"it has the shape {shape}, but this generator ({generator.words}) has {channels} "
+                "style channels in all"
+            )
+        return
     if space not in (generator.space, "w+"):
         raise UserError(
             f"it lies in space {space}, but the codes of this generator ({generator.words}) "

@@ -12,6 +12,7 @@ from .arrangement import Sizes, arrange
 from .foreign import LONGEST, MOST, ForeignBoundary, normalised
 from .own_format import read_own
 from .recognition import COMPONENTS, Entry, entries_of, left_out, numbered
+from .style_channels import style_directions
 
 WANTED = (OWN, "boundary", "eigvec", *(key for keys in COMPONENTS for key in keys))
 
@@ -45,6 +46,8 @@ def directions_of(
     own = read_own(values)
     if own is not None:
         return own, []
+    if space == "s":
+        return _in_styles(values, sizes or Sizes()), []
     try:
         entries, left = entries_of(values.content)
     except DataError as error:
@@ -57,6 +60,26 @@ def directions_of(
         if len(found) > MOST:
             raise DataError(f"{values.path} holds more than {MOST} directions")
     return found, [f"{values.path}: {left_out(left)}"] if left else []
+
+
+def _in_styles(values: Values, sizes: Sizes) -> list[ForeignBoundary]:
+    """Return the directions in s in a file; see style_channels.py."""
+    if not sizes.styles:
+        raise DataError(
+            f"{values.path}: which style channels there are is not known; "
+            "name a checkpoint with styles as --assume, not a run"
+        )
+    try:
+        found = style_directions(values.content, sizes.styles)
+    except DataError as error:
+        raise DataError(_at(values.path, error)) from None
+    directions = []
+    for name, vector in found:
+        normal, length = normalised(vector, f"{values.path}: {shown(name)}" if name else values.path)
+        directions.append(
+            ForeignBoundary(normal, length, None, None, values.container, values.sha256, name, space="s")
+        )
+    return directions
 
 
 def _of_entry(

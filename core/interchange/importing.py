@@ -30,7 +30,7 @@ class ImportOptions:
     """Hold what the user states about the boundaries.
 
     Attributes:
-        space: latent space of files that neither state nor imply it: z, w or wp (w+).
+        space: latent space of files that neither state nor imply it: z, w, wp (w+) or s.
         level: level of the boundaries; overrides the level in a file.
         levels: levels of single boundaries, by name; these override all others.
         layers: layers of the boundaries, or `all`; overrides the layers in a file.
@@ -85,7 +85,7 @@ def import_boundaries(
         if options.only and not any(fnmatchcase(named.name, pattern) for pattern in options.only):
             continue
         stated = Stated(
-            named.space or space_of(options.space or ""),
+            named.space or _space(options),
             options.levels.get(named.name, options.level),
             options.layers,
             options.alias,
@@ -121,9 +121,9 @@ def _read_all(
     remarks: list[str],
 ) -> Iterable[tuple[NamedFile, ForeignBoundary]]:
     """Yield every direction of every file with its name; add files that cannot be read to `faults`."""
-    sizes = Sizes(generator.layers, generator.code_size)
+    sizes = Sizes(generator.layers, generator.code_size, generator.styles)
     for named in named_files(sources, options.root, faults, remarks):
-        space = named.space or space_of(options.space or "")
+        space = named.space or _space(options)
         try:
             directions, left = read_directions(named.path, sizes, form=options.form, space=space)
         except UserError as error:
@@ -139,6 +139,12 @@ def _name(named: NamedFile, foreign: ForeignBoundary, several: bool) -> str:
     if foreign.numbered or (several and named.space is not None):
         return f"{named.name}.{foreign.name}"
     return foreign.name if foreign.name and named.space is None else named.name
+
+
+def _space(options: ImportOptions) -> str | None:
+    """Return ganstrata's name of the space that the user states; HiGAN's lists have no s."""
+    text = options.space or ""
+    return "s" if text.strip().lower() == "s" else space_of(text)
 
 
 def _without(error: UserError, path: Path) -> str:
@@ -211,9 +217,9 @@ def check_free(out: Path) -> None:
 
 
 def _check_options(options: ImportOptions) -> None:
-    if options.space is not None and space_of(options.space) is None:
+    if options.space is not None and _space(options) is None:
         raise UserError(
-            f"--space {options.space}: there is no such latent space; {', '.join(SPACES)} are known"
+            f"--space {options.space}: there is no such latent space; {', '.join(SPACES)}, s are known"
         )
     if options.form is not None and options.form not in FORMS:
         raise UserError(f"--as {options.form}: there is no such form; {', '.join(FORMS)} are known")

@@ -7,8 +7,13 @@ from .contracts import Generator
 from .records import Boundary
 
 
-def check_fits(boundary: Boundary, generator: Generator) -> None:
+def check_fits(boundary: Boundary, generator: Generator, *, styles: bool = False) -> None:
     """Refuse to apply a boundary to another generator or latent space.
+
+    Args:
+        boundary: boundary to apply.
+        generator: generator to apply it to.
+        styles: whether directions in s, which move styles instead of codes, can be applied here.
 
     Raises:
         MismatchError: the generator, the space or the shape of the normal differs.
@@ -19,6 +24,9 @@ def check_fits(boundary: Boundary, generator: Generator) -> None:
             f"boundary '{boundary.concept}' was learnt for generator {boundary.generator}; "
             f"this one is {generator.fingerprint} ({card.family}, {card.source})"
         )
+    if boundary.space == "s":
+        _check_styles(boundary, generator, styles)
+        return
     if boundary.space not in (generator.space, "w+"):
         raise MismatchError(
             f"boundary '{boundary.concept}' lies in space {boundary.space}, "
@@ -29,4 +37,19 @@ def check_fits(boundary: Boundary, generator: Generator) -> None:
         raise MismatchError(
             f"boundary '{boundary.concept}' has a normal of shape {boundary.normal.shape}; "
             f"this generator needs {expected}"
+        )
+
+
+def _check_styles(boundary: Boundary, generator: Generator, styles: bool) -> None:
+    """Refuse a direction in s where codes are moved, or if the generator has other styles."""
+    if not styles:
+        raise MismatchError(
+            f"boundary '{boundary.concept}' lies in space s: it moves style channels and not codes, "
+            "which only `manipulate` does"
+        )
+    channels = sum(stratum.style_width or 0 for stratum in generator.strata if stratum.reads is not None)
+    if boundary.normal.shape != (channels,):
+        raise MismatchError(
+            f"boundary '{boundary.concept}' has a normal of shape {boundary.normal.shape}; "
+            f"this generator has {channels} style channels in all"
         )

@@ -48,6 +48,7 @@ def advance(
     stop: int,
     features: dict[int, Tensor],
     wanted: Collection[int],
+    styles: Mapping[int, Tensor] | None = None,
 ) -> State:
     """Run the strata start .. stop - 1.
 
@@ -59,6 +60,7 @@ def advance(
         stop: one past the last stratum.
         features: stratum -> feature map (N, C, H, W); those of `wanted` are added.
         wanted: strata whose feature maps are collected.
+        styles: stratum -> what is added to its style (C_s,) or (N, C_s).
 
     Returns:
         The state before stratum `stop`.
@@ -68,14 +70,26 @@ def advance(
     """
     for s in range(start, stop):
         layer = generator.strata[s].reads
-        state = _state(
-            generator,
-            generator.stratum(s, state, None if layer is None else codes[:, layer]),
-            f"stratum({s})",
-        )
+        code = None if layer is None else codes[:, layer]
+        style = None if styles is None or s not in styles else _moved_style(generator, s, code, styles[s])
+        state = _state(generator, generator.stratum(s, state, code, style), f"stratum({s})")
         if s in wanted and state.x is not None:
             features[s] = state.x
     return state
+
+
+def _moved_style(generator: Generator, s: int, code: Tensor | None, move: Tensor) -> Tensor:
+    """Return the style of a stratum, moved.
+
+    Raises:
+        PluginBroken: the stratum declares a style, but gives none.
+    """
+    style = None if code is None else generator.style(s, code.float())
+    if style is None:
+        raise PluginBroken(
+            f"{owner_of(generator)}: stratum {s} declares a style_width, but style({s}, ...) gives no style"
+        )
+    return style + move.to(style)
 
 
 def begun(generator: Generator, inputs: Inputs) -> State:
@@ -199,14 +213,17 @@ class Pass:
             images = finished(generator, self._states.pop(len(generator.strata)), codes.shape[0])
         self.rendering = self._rendering(images, collected, codes)
 
-    def edited(self, codes: Tensor, layers: Collection[int]) -> Rendering:
-        """Render the same batch with other codes at the given layers.
+    def edited(
+        self, codes: Tensor, layers: Collection[int], styles: Mapping[int, Tensor] | None = None
+    ) -> Rendering:
+        """Render the same batch with other codes at the given layers, or with moved styles.
 
         It restarts from the last stored state before the first stratum that reads one of these layers.
 
         Args:
             codes: (N, L, D), equal to the original codes at all other layers.
-            layers: layers at which they differ.
+            layers: layers at which they differ, or whose styles are moved.
+            styles: stratum -> what is added to its style (C_s,) or (N, C_s); an edit in space s.
 
         Raises:
             LayerError: no stratum reads the layers, or no state is stored before them.
@@ -227,7 +244,14 @@ class Pass:
         features = {s: x for s, x in self.rendering.features.items() if s < start}
         with autocast(generator.device, self.precision):
             state = advance(
-                generator, self._states[start], codes, start, len(generator.strata), features, self._wanted
+                generator,
+                self._states[start],
+                codes,
+                start,
+                len(generator.strata),
+                features,
+                self._wanted,
+                styles,
             )
             images = finished(generator, state, codes.shape[0])
         return self._rendering(images, features, codes, start)
