@@ -177,6 +177,6 @@ def manipulate(
     for strip in result.strips:
         for part, row in zip(strip.parts, strip.distances, strict=True):
             distances = " ".join(f"{value:+.2f}" for value in row)
-            steps = f"steps in {unit}" if part.styles is None else "steps"
-            say(f"{part.boundary.name}, {part.where}, {steps}: {distances}")
+            words = f"steps in {unit}" if part.styles is None else "steps"
+            say(f"{part.boundary.name}, {part.where}, {words}: {distances}")
     say(f"In {result.path}: {', '.join(result.files)}")

@@ -24,7 +24,7 @@ from ganstrata.core.strata.styles import style_strata
 
 
 def test_a_strip_moves_the_channels_of_the_chosen_layers(fakes, config) -> None:
-    config["generator"] = {"use": "stylegan2", "checkpoint": "bundled:rooms"}
+    config["generator"] = {"use": "stylegan2", "with": {"checkpoint": "bundled:rooms"}}
     config["scorers"] = [{"use": "hue", "as": "colour"}]
     config["synthesis"]["batch_size"] = 4
     config["rescoring"]["groups"] = None
@@ -50,7 +50,7 @@ def test_a_strip_moves_the_channels_of_the_chosen_layers(fakes, config) -> None:
         base = Pass(generator, source.codes, restarts=[0], index=source.index)
         moves = {s: torch.from_numpy(piece) * 5.0 for s, piece in part.styles.items()}
         expected = to_pixels(base.edited(source.codes, part.layers, moves).images)
-    assert_pictures_near(frames.pictures[:, 1] / 255.0, expected / 255.0, rows=None)
+    assert_pictures_near(frames.pictures[:, 1], expected)
     assert np.abs(frames.pictures[:, 1].astype(int) - before[0].pictures[:, 0]).max() > 3
     with pytest.raises(LayerError, match="moves no style of layers 9; name others with @"):
         find_parts(prepared, known, replace(request, along=("a/b@9",)), unit=2.0)
