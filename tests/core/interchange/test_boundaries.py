@@ -157,7 +157,7 @@ def test_level_and_layers_from_options_override_those_of_the_file(tmp_path: Path
         (
             unit(1, 6),
             ImportOptions("q", "layout"),
-            "--space q: there is no such latent space; z, w, wp are known",
+            "--space q: there is no such latent space; z, w, wp, s are known",
         ),
         (
             unit(1, 6),
