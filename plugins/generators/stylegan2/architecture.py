@@ -15,10 +15,11 @@ from ....core.errors import CheckpointError
 from ....core.plugins.colours import CHANNELS
 from ..shared.layouts import Shapes, find
 from ..shared.state_dicts import compare, describe_checkpoint
+from ..shared.unstored import NOTHING, Unstored
 from .layouts import LAYOUTS, WITHOUT_MEAN
 from .missing_tensors import fill_missing, tell_missing
 from .network import Kind, Network
-from .settings import StoredSettings, read_settings
+from .settings import StoredSettings, read_settings, undo_scales, unstated
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Architecture:
         channels: maps each block, by its name 4, 8, 16 ..., to its width.
         clamp: limit of the absolute output of convolutions, or None.
         start: height and width of the learned constant; each further block doubles both.
+        tanh: whether tanh is applied to the image, after the network.
     """
 
     channels: dict[int, int]
@@ -45,6 +47,7 @@ class Architecture:
     taps: int = 4
     means: int = 1
     start: tuple[int, int] = (4, 4)
+    tanh: bool = False
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
@@ -135,6 +138,7 @@ def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 
             taps=_taps(shapes, stored),
             means=_means(shapes, 2 * len(sizes), means),
             start=_start(shapes["synthesis.b4.const"]),
+            tanh=stored.tanh,
         )
     except KeyError as error:
         raise CheckpointError(f"this StyleGAN2 lacks the tensor {error}") from None
@@ -212,19 +216,24 @@ def _taps(shapes: Shapes, stored: StoredSettings) -> int:
     return shape[0]
 
 
-def examine(part: Part) -> Examined | None:
+def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
     """Return the sizes, classes and weights of a StyleGAN2 in any layout; None if no layout fits.
 
+    Args:
+        part: of a checkpoint.
+        unstored: what the config says of the network.
+
     Raises:
-        CheckpointError: tensors or settings that determine the architecture are missing or invalid.
+        CheckpointError: tensors or settings that determine the architecture are missing, invalid, or
+            contradict the config.
     """
     layout = find(LAYOUTS, part.tensors)
     if layout is None:
         return None
     translated = layout.translate(part.tensors)
-    tensors = translated.tensors
+    tensors = translated.tensors if unstored.use_wscale is not False else undo_scales(translated.tensors)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    stored = read_settings(part.settings)
+    stored = read_settings(part.settings, unstored)
     architecture = infer(shapes, stored, means=0 if layout.name in WITHOUT_MEAN or stored.without_mean else 1)
     compare(architecture.build, tensors, translated.origin)  # raises if torch cannot build such a network
     with torch.device("meta"):
@@ -238,7 +247,10 @@ def examine(part: Part) -> Examined | None:
         {**tensors, **added},
         layers=architecture.layers,
         code_size=architecture.w_dim,
-        assumptions=tell_missing(tensors, added, architecture.means),
+        assumptions=(
+            *unstated(layout.name, unstored),
+            *tell_missing(tensors, added, architecture.means),
+        ),
         size=architecture.size,
         channels=architecture.colours,
     )

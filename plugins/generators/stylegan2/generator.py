@@ -20,9 +20,10 @@ from ....core.strata.layers import resolution_groups
 from ..shared import noise, truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
-from ..shared.config import StyleConfig
+from ..shared.config import MappingConfig, StyleConfig, UnstoredConfig
 from ..shared.layouts import find
 from ..shared.state_dicts import load
+from ..shared.unstored import Unstored
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .network import RESIDUAL_GAIN, Block, SynthesisLayer, ToRGB, upsample_rgb
@@ -49,15 +50,16 @@ class StyleGAN2(Generator):
     Only networks with skip connections have a ToRGB at every resolution; the others have one at the end.
     """
 
-    class Config(StyleConfig):
-        """Set checkpoint, truncation, noise and classes."""
+    class Config(StyleConfig, UnstoredConfig, MappingConfig):
+        """Set checkpoint, truncation, noise, classes, and what the file does not state."""
 
     config: Config
     judges_range = False  # any weights are accepted
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        opened = open_checkpoint(type(self), config)
+        unstored = Unstored.of(config)
+        opened = open_checkpoint(type(self), config, lambda part: examine(part, unstored))
         self.architecture = Architecture.from_plain(opened.description.architecture)
         self.network = for_inference(
             load(self.architecture.build, opened.description, opened.checkpoint.path), device
@@ -163,7 +165,8 @@ class StyleGAN2(Generator):
     def finish(self, state: State) -> Tensor:
         """Return pictures (N, channels, H, W), with [-1, 1] mapped to [0, 1], alpha too."""
         assert state.rgb is not None
-        return (state.rgb + 1.0) / 2.0
+        rgb = torch.tanh(state.rgb) if self.architecture.tanh else state.rgb
+        return (rgb + 1.0) / 2.0
 
     def style(self, s: int, code: Tensor) -> Tensor | None:
         """Map codes (N, D) to the styles (N, C_s) of a stratum."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from ....core.errors import CheckpointError
 from ....core.messages import shown
+from ..shared.unstored import NOTHING, Unstored
 from .network import TAPS
 
 # Places of NVIDIA's arguments, in PyTorch and in TensorFlow: a nested dictionary, or "" for none, and a key.
@@ -29,21 +34,23 @@ class StoredSettings:
     Attributes:
         clamp: limit of the absolute output of convolutions.
         lr_multiplier: factor of the mapping network's stored weights.
+        tanh: whether tanh is applied to the image; no file but our own states it.
         taps: of the low-pass filter, for files that do not store it.
         without_mean: whether the file states that it has no mean w.
     """
 
     clamp: float | None = None
     lr_multiplier: float = 0.01
+    tanh: bool = False
     taps: tuple[float, ...] = TAPS
     without_mean: bool = False
 
 
-def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
-    """Read the settings of a part of a checkpoint.
+def read_settings(settings: Mapping[str, Any], unstored: Unstored = NOTHING) -> StoredSettings:
+    """Read the settings of a part of a checkpoint, and what the config says of those that it does not state.
 
     Raises:
-        CheckpointError: a setting is invalid or not supported.
+        CheckpointError: a setting is invalid, not supported, or contradicts the config.
     """
     for activation in _values(settings, _ACTIVATIONS):
         if activation != "lrelu":
@@ -53,7 +60,14 @@ def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
     if settings.get("normalize_latents") is False:
         raise CheckpointError("this StyleGAN2 does not normalise its latents; that is not supported")
     network = settings.get("network")
-    multiplier = next(_values(settings, _LR_MULTIPLIER), 0.01)
+    multiplier = next(_values(settings, _LR_MULTIPLIER), None)
+    if multiplier is not None:
+        multiplier = _number("mapping's lr_multiplier", multiplier)
+    header = network if isinstance(network, Mapping) else {}
+    tanh = header.get("tanh")
+    if tanh is not None and not isinstance(tanh, bool):
+        raise CheckpointError(f"tanh stored in the file is {shown(tanh)}, expected true or false")
+    unstored.settle("use_wscale", True if header else None, True)
     taps = next(_values(settings, _TAPS), TAPS)
     if not isinstance(taps, list | tuple) or not all(_is_real(tap) for tap in taps) or not sum(taps):
         raise CheckpointError(
@@ -62,10 +76,40 @@ def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
         )
     return StoredSettings(
         clamp=next((_number("conv_clamp", value) for value in _values(settings, _CLAMP)), None),
-        lr_multiplier=_number("mapping's lr_multiplier", multiplier),
+        lr_multiplier=unstored.settle("lr_mlp", multiplier, 0.01),
+        tanh=unstored.settle("final_tanh", tanh, False),
         taps=tuple(float(tap) for tap in taps),
         without_mean=isinstance(network, Mapping) and network.get("means") == 0,
     )
+
+
+def unstated(layout: str, unstored: Unstored) -> list[str]:
+    """Return sentences on what files of a layout do not state, and the config neither."""
+    assumed = {
+        "lr_mlp": "the mapping's learning rate multiplier is 0.01",
+        "final_tanh": "tanh is not applied to the picture",
+        "use_wscale": "weights are scaled by their fan-in",
+    }
+    fields = {"GenForce": tuple(assumed), "rosinality": ("lr_mlp",)}
+    names = next((fields[name] for name in fields if layout.startswith(name)), ())
+    return [f"{assumed[name]} (config: {name})" for name in names if getattr(unstored, name) is None]
+
+
+def undo_scales(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors whose weights (O, I, ...) are divided by their scales, 1 / sqrt(fan-in).
+
+    The network multiplies by these scales, so it computes with the weights as they were stored. Convolutions
+    that are demodulated have no scale.
+    """
+    return {
+        name: tensor.float() * math.sqrt(tensor[0].numel())
+        if re.fullmatch(r".*(?<!\.conv0)(?<!\.conv1)\.weight", name)
+        and tensor.ndim > 1
+        and tensor.numel()
+        and not tensor.is_complex()
+        else tensor
+        for name, tensor in tensors.items()
+    }
 
 
 def _values(settings: Mapping[str, Any], places: tuple[tuple[str, str], ...]) -> Iterator[Any]:
