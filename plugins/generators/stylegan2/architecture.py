@@ -137,7 +137,7 @@ def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 
             colours=_colours(shapes[f"synthesis.b{sizes[-1]}.torgb.weight"][0]),
             taps=_taps(shapes, stored),
             means=_means(shapes, 2 * len(sizes), means),
-            start=_start(shapes["synthesis.b4.const"]),
+            start=_start(shapes),
             tanh=stored.tanh,
         )
     except KeyError as error:
@@ -184,8 +184,10 @@ def _means(shapes: Shapes, layers: int, default: int) -> int:
     return layers if len(shape) == 2 and shape[0] == layers else 1
 
 
-def _start(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return height and width of the learned constant (C, h, w)."""
+def _start(shapes: Shapes) -> tuple[int, int]:
+    """Return height and width of the learned constant (C, h, w), which a file without it has by its noise."""
+    noise = shapes.get("synthesis.b4.conv1.noise_const", (4, 4))
+    shape = shapes.get("synthesis.b4.const", (0, *noise))
     _, height, width = shape
     if min(height, width) < 1:
         raise CheckpointError(f"the learned constant of this StyleGAN2 has the shape {shape}")
