@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import generators_biggan
+import generators_fastgan
 import generators_lucidrains
 import generators_pggan
 import generators_r3gan
@@ -20,6 +21,7 @@ from torch import Tensor
 
 FAMILIES: dict[str, Callable[[], dict[str, Tensor]]] = {
     "biggan": generators_biggan.small_state,
+    "fastgan": lambda: generators_fastgan.small_state("conditional", 64, base=2),
     "lucidrains_stylegan2": generators_lucidrains.small_state,
     "pggan": generators_pggan.small_state,
     "r3gan": generators_r3gan.small_state,

@@ -135,6 +135,7 @@ GENERATORS = (
     Signature("BigGAN", (r"<blocks\.\d+\.\d+\.bn\d\.(gain|bias)\.weight$",)),
     Signature("BigGAN-deep", (r"<layers\.\d+\.bn_\d\.(scale|offset)\.weight",)),
     Signature("StyleGAN2 (lucidrains' names)", (r"<blocks\.\d+\.to_(style|noise)1\.",)),
+    Signature("FastGAN", (r"<feat_\d+\.([1-8]|conv[12]?|bn[12]?)\.", r"<(se_\d+\.main|init\.init)\.\d\.")),
     Signature("R3GAN", (r"<Model\.MainLayers\.", r"<Model\.AggregationLayer\.")),
     Signature(
         "generator of TensorFlow variables",

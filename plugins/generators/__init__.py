@@ -25,6 +25,11 @@ def ganstrata_register_generators(register: Register) -> None:
         "StyleGAN2 with skip RGB, layer-wise codes (Karras et al. 2020)",
     )
     register(
+        "fastgan",
+        "ganstrata.plugins.generators.fastgan.generator:FastGAN",
+        "FastGAN, and that of Projected GAN; a layer per excitation (Liu et al. 2021)",
+    )
+    register(
         "lucidrains_stylegan2",
         "ganstrata.plugins.generators.lucidrains_stylegan2.generator:LucidrainsStyleGAN2",
         "StyleGAN2 of lucidrains' stylegan2-pytorch, a layer per resolution (Wang 2020)",

@@ -1,0 +1,1 @@
+"""Run FastGAN as a stack of strata."""

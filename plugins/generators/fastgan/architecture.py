@@ -1,0 +1,186 @@
+"""Infer the architecture of a FastGAN from the shapes of its tensors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any, Self
+
+from ....core.checkpoints import Part
+from ....core.checkpoints.detect import Examined
+from ....core.errors import CheckpointError
+from ..shared.layouts import Shapes, Translated, find
+from ..shared.state_dicts import describe_checkpoint
+from .layouts import AMBIGUOUS, LAYOUTS, OWN, PROJECTED
+from .network import Network
+
+EXCITED = (64, 128, 256, 512)  # by the levels of 4, 8, 16 and 32 pixels
+BOUNDED = 1024  # pixels from which the authors' code ends in tanh
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Hold the sizes and options of a network.
+
+    Attributes:
+        normalised: whether z is divided by the root of its mean square, as projected-gan does.
+        tanh: whether the authors' code ends in tanh.
+        others: see network.Network.
+    """
+
+    z_dim: int
+    widths: tuple[int, ...]
+    doubled: tuple[bool, ...]
+    excited: tuple[int, ...]
+    colours: int = 3
+    classes: int = 0
+    spectral: bool = True
+    biased: bool = False
+    normalised: bool = False
+    tanh: bool = False
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Self:
+        """Build an architecture from the values of asdict(), which may have passed through JSON."""
+        return cls(**{**values, **{name: tuple(values[name]) for name in ("widths", "doubled", "excited")}})
+
+    @property
+    def resolution(self) -> int:
+        """Width and height of the images in pixels."""
+        return int(4 * 2 ** (len(self.widths) - 1))
+
+    @property
+    def layers(self) -> int:
+        """Number of layers L: one for the feature maps, and one for each excitation."""
+        return 1 + len(self.excited)
+
+    def build(self) -> Network:
+        """Build the network, with new weights."""
+        return Network(
+            self.z_dim,
+            self.widths,
+            self.doubled,
+            self.excited,
+            self.colours,
+            self.classes,
+            spectral=self.spectral,
+            biased=self.biased,
+        )
+
+
+def infer(shapes: Shapes, *, projected: bool, tanh: bool | None = None) -> Architecture:
+    """Infer the architecture from the shapes of translated tensors.
+
+    Args:
+        shapes: by the names used here.
+        projected: whether z is normalised.
+        tanh: whether the network ends in tanh; None decides by its size, as the authors' code does.
+
+    Raises:
+        CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes.
+    """
+    found = {
+        int(m[1]): shape
+        for name, shape in shapes.items()
+        if (m := re.fullmatch(r"blocks\.(\d{1,5})\.first\.conv\.weight", name))
+    }
+    sizes = list(takewhile(found.__contains__, (8 * 2**i for i in range(16))))
+    try:
+        z_dim, initial = shapes["init.conv.weight"][:2]
+        colours, last = shapes["output.weight"][:2]
+        widths = [initial // 2, *(found[size][0] // 2 for size in sizes)]
+        # projected-gan builds the levels up to 256 pixels for smaller pictures too, and does not use them.
+        used = max((i + 1 for i, width in enumerate(widths) if width == last), default=0)
+    except KeyError as error:
+        raise CheckpointError(f"this FastGAN lacks the tensor {error}") from None
+    except (IndexError, ValueError):
+        raise CheckpointError(
+            "a tensor that determines the sizes of this FastGAN has the wrong number of dimensions"
+        ) from None
+    if used < 2 or min(z_dim, *widths[:used]) < 1:
+        raise CheckpointError(
+            f"the last convolution of this FastGAN takes {last} channels, "
+            f"but its levels from 4 pixels up have {widths[:12]}"
+        )
+    if colours not in (1, 3, 4):
+        raise CheckpointError(
+            f"the images of this FastGAN have {colours} channels; expected 3, 1 for grey, or 4 with alpha"
+        )
+    sizes = sizes[: used - 1]
+    return Architecture(
+        z_dim=z_dim,
+        widths=tuple(widths[:used]),
+        doubled=tuple(f"blocks.{size}.second.conv.weight" in shapes for size in sizes),
+        excited=tuple(size for size in EXCITED if size in sizes),
+        colours=colours,
+        classes=(shapes.get("embed") or (0,))[0],
+        spectral="init.conv.u" in shapes,
+        biased="output.bias" in shapes,
+        normalised=projected,
+        tanh=(not projected and 4 * 2 ** (used - 1) >= BOUNDED) if tanh is None else tanh,
+    )
+
+
+def _settled(translated: Translated) -> Translated:
+    """Return the tensors with the ambiguous ones named by what they are in their block."""
+    names = {}
+    for name in translated.tensors:
+        block, ambiguous, _ = name.partition(f"first.{AMBIGUOUS}")
+        ending = "noise" if f"{block}second.conv.weight" in translated.tensors else "norm.scale"
+        names[name] = f"{block}first.{ending}" if ambiguous else name
+    return Translated(
+        {names[name]: tensor for name, tensor in translated.tensors.items()},
+        {names[name]: stored for name, stored in translated.origin.items()},
+        translated.unknown,
+        translated.assumptions,
+    )
+
+
+def _without_unused(translated: Translated, architecture: Architecture) -> Translated:
+    """Return the tensors without those of levels above the image, and a sentence on them."""
+    above = [
+        name
+        for name in translated.tensors
+        if (m := re.match(r"(?:blocks|excitations)\.(\d+)\.", name))
+        and int(m[1]) > architecture.resolution
+        and int(m[1]) in (4 * 2**i for i in range(16))
+    ]
+    told = f"The levels above {architecture.resolution} pixels in the file are not used for its pictures."
+    return Translated(
+        {name: tensor for name, tensor in translated.tensors.items() if name not in set(above)},
+        translated.origin,
+        translated.unknown,
+        (*translated.assumptions, *((told,) if above else ())),
+    )
+
+
+def examine(part: Part) -> Examined | None:
+    """Return the sizes, classes and weights of a FastGAN in any layout; None if no layout fits.
+
+    Raises:
+        CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes.
+    """
+    layout = find(LAYOUTS, part.tensors)
+    if layout is None:
+        return None
+    translated = _settled(layout.translate(part.tensors))
+    shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
+    header = part.settings.get("network")
+    header = header if layout is OWN and isinstance(header, Mapping) else {}
+    tanh = header.get("tanh")
+    architecture = infer(
+        shapes,
+        projected=layout is PROJECTED or header.get("normalised") is True,
+        tanh=tanh if isinstance(tanh, bool) else None,
+    )
+    return describe_checkpoint(
+        "FastGAN",
+        layout,
+        architecture,
+        _without_unused(translated, architecture),
+        layers=architecture.layers,
+        code_size=architecture.z_dim,
+        channels=architecture.colours,
+    )
