@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any, Self
 
 from ....core.checkpoints import Part
@@ -17,6 +16,7 @@ from .layouts import AMBIGUOUS, LAYOUTS, OWN, PROJECTED
 from .network import Network
 
 EXCITED = (64, 128, 256, 512)  # by the levels of 4, 8, 16 and 32 pixels
+OPTIONAL = 128  # pixels from which a file may have levels above those of its pictures
 BOUNDED = 1024  # pixels from which the authors' code ends in tanh
 
 
@@ -81,18 +81,19 @@ def infer(shapes: Shapes, *, projected: bool, tanh: bool | None = None) -> Archi
     Raises:
         CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes.
     """
-    found = {
-        int(m[1]): shape
-        for name, shape in shapes.items()
-        if (m := re.fullmatch(r"blocks\.(\d{1,5})\.first\.conv\.weight", name))
-    }
-    sizes = list(takewhile(found.__contains__, (8 * 2**i for i in range(16))))
+    sizes = sorted({int(m[1]) for name in shapes if (m := re.match(r"blocks\.(\d{1,5})\.", name))})
+    if not sizes or sizes != [8 * 2**i for i in range(len(sizes))]:
+        raise CheckpointError(
+            f"a FastGAN has levels of 8, 16, 32 ... pixels, but this file has {sizes[:12] or 'none'}"
+        )
     try:
         z_dim, initial = shapes["init.conv.weight"][:2]
         colours, last = shapes["output.weight"][:2]
-        widths = [initial // 2, *(found[size][0] // 2 for size in sizes)]
-        # projected-gan builds the levels up to 256 pixels for smaller pictures too, and does not use them.
-        used = max((i + 1 for i, width in enumerate(widths) if width == last), default=0)
+        convolutions = [shapes[f"blocks.{size}.first.conv.weight"] for size in sizes]
+        widths = [initial // 2, *(outputs // 2 for outputs, *_ in convolutions)]
+        # projected-gan builds the level of 256 pixels for pictures of 128 too, and does not use it.
+        ends = {len(widths), *(i + 1 for i in range(len(widths)) if 4 * 2**i >= OPTIONAL)}
+        used = max((end for end in ends if widths[end - 1] == last), default=0)
     except KeyError as error:
         raise CheckpointError(f"this FastGAN lacks the tensor {error}") from None
     except (IndexError, ValueError):
