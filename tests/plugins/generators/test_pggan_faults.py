@@ -98,7 +98,7 @@ def test_missing_superfluous_and_misshapen_tensors_are_named(tmp_path: Path) -> 
         load(write(tmp_path / "a.safetensors", tensors))
     message = str(caught.value)
     for words in (
-        "missing layers.4.weight",
+        "missing layer4.conv.weight",
         "superfluous mapping.fc0.weight",
         "superfluous output9.conv.weight",
         "layer1.conv.weight is (6, 5, 3, 3), expected (6, 6, 3, 3)",

@@ -82,7 +82,7 @@ def test_missing_superfluous_and_misshapen_tensors_are_named(tmp_path: Path) -> 
     with pytest.raises(CheckpointError) as caught:
         load(write(tmp_path / "a.safetensors", tensors))
     for words in (
-        "missing synthesis.layers.4.weight",
+        "missing synthesis.layer4.conv.weight",
         "superfluous synthesis.b4.torgb.weight",
         "superfluous synthesis.output9.conv.weight",
         "synthesis.layer1.conv.weight is (6, 5, 3, 3), expected (6, 6, 3, 3)",
