@@ -158,7 +158,7 @@ def single_layers(family: str, rounds: int) -> None:
         for per_edit in (False, True):
             for unit, costs in kinds.items():
                 begins = starts if unit == "FLOPs" else list(layers)
-                ours = shared_work(costs, begins, used, used[0], null, 1, signs=signs)
+                ours = shared_work(costs, begins, signs * used, used[0], null, 1)
                 edits = 2 * len(layers) * (signs * boundaries + null) * costs.edited()
                 numbers.append(
                     ours

@@ -36,7 +36,7 @@ def hierarchy(rescored: Effects, rows: list[int]) -> Hierarchy:
 def compare(full: Run, few: Run) -> None:
     """Print the work, the seconds and the decisions of the two runs."""
     all_, stopped = read_effects(full), read_effects(few)
-    work = counted(prepare(few.config, batch=few.batch), stopped.used, stopped.null_used, stopped.replicates)
+    work = counted(prepare(few.config, batch=few.batch), stopped)
     stages = [run.manifest["stages"]["rescore"] for run in (full, few)]
     print(
         f"work          {work.done / work.full:.3f} of all samples, {work.done / work.naive:.3f} "

@@ -230,20 +230,31 @@ def null_moments(null: Floats) -> tuple[Floats, Floats, Floats]:
     )
 
 
-def null_p_value(effect: Floats, null: Floats, *, two_sided: bool) -> Floats:
+def null_p_value(
+    effect: Floats,
+    null: Floats,
+    *,
+    two_sided: bool,
+    extra: Floats | float = 0.0,
+    extra_freedom: Floats | float = 1.0,
+) -> Floats:
     """Return the p value of an effect under the null distribution of random directions.
 
-        p = 1 - T_{R-1}( (m - m0) / (s0 sqrt(1 + 1/R)) )
+        p = 1 - T_f( (m - m0) / sqrt(s0^2 (1 + 1/R) + extra) )
 
-    m is the effect, m0 and s0 are mean and standard deviation of the R defined null effects, and T_{R-1} is
-    the distribution function of Student's t. This is Student's test of one more draw from the normal
-    distribution of the null effects (method B). The paper has no null. A rank among R directions cannot fall
-    below 1 / (R + 1), so it would not survive a correction for multiple tests; see `rank_p_value`.
+    m is the effect, m0 and s0 are mean and standard deviation of the R defined null effects, and T_f is the
+    distribution function of Student's t with f = R - 1. This is Student's test of one more draw from the
+    normal distribution of the null effects (method B). The paper has no null. A rank among R directions
+    cannot fall below 1 / (R + 1), so it would not survive a correction for multiple tests; see
+    `rank_p_value`.
 
     Args:
         effect: signed mean changes, any shape.
         null: signed mean changes of the null directions, (R, ...) with the same trailing shape.
         two_sided: whether a decrease counts as well.
+        extra: estimated variance of m - m0 that s0 does not contain, at least 0. f is then that of
+            Satterthwaite (1946) for the sum of the two variances; without extra it is R - 1.
+        extra_freedom: degrees of freedom of `extra`.
 
     Returns:
         p values in the shape of `effect`; 1 where the null effects are all equal, NaN where the effect is
@@ -252,7 +263,10 @@ def null_p_value(effect: Floats, null: Floats, *, two_sided: bool) -> Floats:
     count, centre, spread = null_moments(null)
     flat = spread <= 1e-9 * np.abs(centre)  # rounding may keep equal numbers a little apart
     known, freedom = np.maximum(count, 1.0), np.maximum(count - 1.0, 1.0)
-    score = (effect - centre) / (np.where(flat, 1.0, spread) * np.sqrt(1.0 + 1.0 / known))
+    deviation = np.hypot(np.where(flat, 1.0, spread) * np.sqrt(1.0 + 1.0 / known), np.sqrt(extra))
+    score = (effect - centre) / deviation
+    share = (np.sqrt(extra) / deviation) ** 2
+    freedom = 1.0 / ((1.0 - share) ** 2 / freedom + share**2 / extra_freedom)
     p = 2.0 * stats.t.sf(np.abs(score), freedom) if two_sided else stats.t.sf(score, freedom)
     return np.where(np.isnan(effect) | (count < LEAST_NULL), np.nan, np.where(flat, 1.0, p))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from ganstrata.core.rescoring.adaptive import Design, judge
 from ganstrata.core.rescoring.effects import effects_of_looks, variation_factors
-from ganstrata.core.rescoring.interim import look_sizes
+from ganstrata.core.rescoring.interim import look_sizes, null_samples
 from ganstrata.core.rescoring.sums import FIELDS
 
 SHARES = (0.125, 0.25, 0.5, 1.0)
@@ -14,11 +14,20 @@ SHARES = (0.125, 0.25, 0.5, 1.0)
 class World:
     """Simulate boundaries with true effects, null directions scattered about zero, and noise of samples.
 
-    One layer set. Samples are common to all directions: a part of the noise is that of the sample.
+    One layer set. Samples are common to all directions: a part of the noise is that of the sample (`common`,
+    its standard deviation), the rest that of sample and direction (`alone`).
     """
 
     def __init__(
-        self, seed: int, effects, *, null: int = 20, samples: int = 128, skewed: bool = False
+        self,
+        seed: int,
+        effects,
+        *,
+        null: int = 20,
+        samples: int = 128,
+        skewed: bool = False,
+        common: float = 0.3,
+        alone: float = 0.4,
     ) -> None:
         rng = np.random.default_rng(seed)
         self.effects, count = np.asarray(effects, dtype=np.float64), len(effects)
@@ -31,12 +40,24 @@ class World:
         def noise(*shape: int):
             return rng.exponential(size=shape) - 1.0 if skewed else rng.standard_normal(shape)
 
-        scatter = 0.3 * noise(samples, count) + 0.4 * noise(count + null, samples, count)
+        scatter = common * noise(samples, count) + alone * noise(count + null, samples, count)
         self.changes = self.truth[:, None] + scatter  # (B + R, K, C)
         step, looks = look_sizes(samples, SHARES, 32)
         self.decided = np.zeros(count, dtype=bool)  # what was thought of each boundary when it stopped
         self.design = Design(
-            np.arange(count), np.ones(count, dtype=bool), np.ones(count), null, 1, 0, step, looks, 0.2, 0.05
+            np.arange(count),
+            np.ones(count, dtype=bool),
+            np.ones(count),
+            null,
+            1,
+            0,
+            step,
+            looks,
+            looks,
+            null_samples(samples, step),
+            looks[0],
+            0.2,
+            0.05,
         )
 
     def sums(self):
@@ -76,9 +97,10 @@ class World:
         )
         own = np.stack([self.changes[i, :, i] for i in range(count)])[:, None, None].repeat(2, axis=2)
         for look in q.looks:
-            moved = np.concatenate([active, np.ones(q.null, dtype=bool)])
             part = slice(used.max() // q.step, look // q.step)
-            moved_sums[moved, part] = every[moved, part]
+            moved_sums[:count][active, part] = every[:count][active, part]
+            null = slice(part.start, min(part.stop, q.null_samples // q.step))
+            moved_sums[count:, null] = every[count:, null]
             used[active] = look
             own_taken = np.where(np.arange(own.shape[-1]) < used[:, None, None, None], own, np.nan)
             factors, futile, precise, _ = judge(q, moved_sums, own_taken, look)

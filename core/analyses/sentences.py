@@ -12,6 +12,7 @@ from ..runs.manifest import NotRelearnt
 from ..runs.stages import Stage
 from ..statistics import LEAST_NULL
 from ..strata.layers import show_layers
+from .undecided import POWER, Undecided
 
 # The layer group where the paper finds each level (fig. 3a).
 PAPER = {"layout": "bottom", "category": "lower", "attribute": "upper", "colour": "top"}
@@ -127,6 +128,19 @@ def null_gaps(gaps: Mapping[str, int], directions: int) -> list[str]:
             needed = f"a defined effect on it, and a p value needs {LEAST_NULL}"
             sentences.append(f"{name}: {few} {needed}; {reason}, so it cannot be a variation factor.")
     return sentences
+
+
+def more_samples(rows: Iterable[Undecided]) -> list[str]:
+    """Say how many verification samples each boundary whose effect is not known would need.
+
+    >>> more_samples([Undecided("layout/wall_line", used=128, needed=1100)])[0]
+    'layout/wall_line: not known with 128 samples. About 1,100 would show such an effect in 4 of 5 runs.'
+    """
+    return [
+        f"{row.name}: not known with {row.used:,} samples. "
+        f"About {row.needed:,} would show such an effect in {POWER * 5:.0f} of 5 runs."
+        for row in rows
+    ]
 
 
 def fewer_extremes(boundaries: Iterable[Boundary]) -> list[str]:

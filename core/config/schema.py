@@ -169,7 +169,7 @@ class Rescoring(Section):
     looks: list[float] = Field(
         default=[0.125, 0.25, 0.5, 1.0],
         min_length=1,
-        description="adaptive: shares of the samples at which interim analyses are made; the last is 1",
+        description="adaptive: shares of the samples at which `all` has interim analyses; the last is 1",
     )
     precision: float = Field(
         default=0.2,

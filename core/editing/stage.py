@@ -181,9 +181,13 @@ def _strip(prepared: Prepared, strip: StripTask) -> tuple[str, str, list[list[fl
         baseline, codes = _baseline(prepared, start)
         frames, columns = [], []
         for amount in amounts(prepared):
-            rendering = baseline.edited(move(codes, strip.field, amount), strip.layers)
+            rendering = (
+                baseline.edited(move(codes, strip.field, amount), strip.layers)
+                if amount
+                else baseline.rendering
+            )
             frames.append(to_pixels(rendering.pictures))
-            columns.append(prepared.score(rendering)[:, strip.column])
+            columns.append(prepared.score_concept(rendering, strip.column))
             lost += _newly_lost(baseline.rendering, rendering)
         pictures.append(np.stack(frames, axis=1))
         scores.append(np.stack(columns, axis=1))

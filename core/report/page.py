@@ -8,6 +8,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ..analyses import objects_result, sentences
+from ..analyses.undecided import undecided
 from ..editing.strips import GAP, read_index
 from ..figures.pages import page_script, page_style, templates
 from ..figures.pictures import Pixels, opaque
@@ -60,6 +61,7 @@ def build_page(
                 {name: stage.nonfinite for name, stage in run.record.stages.items()},
                 run.config.synthesis.samples,
             ),
+            *sentences.more_samples(undecided(effects)),
             *sentences.null_gaps(effects.null_gaps(effects.all_set), len(effects.null)),
             *sentences.fewer_extremes(effects.boundaries),
             *sentences.not_relearnt(

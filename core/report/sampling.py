@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..boundaries.learning_variance import replicate_samples
 from ..config.schema import Rescoring
-from ..rescoring.interim import look_sizes
+from ..rescoring.interim import layer_looks, look_sizes
 from ..rescoring.results import Effects
 from ..runs.manifest import Work
 
@@ -25,11 +25,12 @@ def sampling(effects: Effects, config: Rescoring, batch: int, work: Work | None)
     """
     sentences = []
     if config.adaptive:
-        _, looks = look_sizes(config.samples, config.looks, batch)
+        step, looks = look_sizes(config.samples, config.looks, batch)
         sentences.append(f"Sampling stopped early, in looks of {_listed([str(n) for n in looks])} samples.")
         everywhere = np.arange(len(effects.sets)) == effects.all_set
         sentences.append(f"At all layers {_stops(effects.used[:, everywhere], looks, 'boundaries')}.")
         if not everywhere.all():
+            looks = layer_looks(config.samples, step)
             stops = _stops(effects.used[:, ~everywhere], looks, "pairs of boundary and set")
             sentences.append(f"At the other layer sets {stops}.")
     else:

@@ -27,7 +27,7 @@ def report(run: Run, engine: Engine, progress: Progress) -> None:
     count = min(run.config.report.samples, run.config.synthesis.samples)
     with progress.stage("report", total=3) as step:
         content = gather(run)
-        work = counted(prepared, content.effects.used, content.effects.null_used, content.effects.replicates)
+        work = counted(prepared, content.effects)
         step(1)
         folder = run.path / "figures"
         make_folder(folder)

@@ -8,11 +8,14 @@
    learning samples lies above zero as well remain.
 3. Resolve the other layer sets. Each boundary has the first look at each of them. Only variation factors go
    on, at each set until half the width of its interval is `precision` times the boundary's effect at `all`.
+   Looks there spend no error rate, so they are early and many (`layer_looks`).
 
-At `all`, null directions are moved on as many samples as the boundary with the most samples. At the other
-sets they have the first look alone: what a boundary's layers do is told by intervals, and more null samples
-would be most of the work. The schedule depends on stored results alone, so a continued run follows the same
-one.
+No decision rests on backward steps: at `all` boundaries have them on samples of the first look, at most 32.
+Null directions are moved at `all` as far as the boundary with the most samples, but on no more than
+`null_samples`: their spread is mostly that of directions, and what fewer samples add to it is allowed for
+(`extra_variance`). At the other sets they have the first look alone: what a boundary's layers do is told by
+intervals, and more null samples would be most of the work. The schedule depends on stored results alone, so a
+continued run follows the same one.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from ..config.schema import Rescoring
 from ..statistics import null_moments, null_p_value
 from ..storage.shards import Shards
 from .effects import EffectArrays, effects_of_looks, over_learning, variation_factors
-from .interim import half_width, look_sizes
+from .interim import SMALLEST, half_width, layer_looks, look_sizes, null_samples
 from .sums import null_means, samples_used
 
 Floats = NDArray[np.float64]
@@ -67,7 +70,10 @@ class Design:
         sets: number of layer sets S.
         all_set: position of the set `all` among them.
         step: samples in a batch.
-        looks: number of samples at each look, ascending.
+        looks: number of samples at each look at `all`, ascending.
+        layer_looks: number of samples at each look at the other sets, ascending.
+        null_samples: most samples that null directions are moved on at `all`.
+        backward: most samples that boundaries are moved backwards on at `all`.
         precision: largest half width of an interval that stops sampling, relative to the effect at `all`.
         rate: false discovery rate, in (0, 1).
         dilutions: `boundaries.learning_variance.dilution` of each boundary, (B,); None if no boundary was
@@ -82,6 +88,9 @@ class Design:
     all_set: int
     step: int
     looks: tuple[int, ...]
+    layer_looks: tuple[int, ...]
+    null_samples: int
+    backward: int
     precision: float
     rate: float
     dilutions: Floats | None = None
@@ -108,6 +117,9 @@ class Design:
             sets.index("all"),
             step,
             looks,
+            layer_looks(config.samples, step),
+            null_samples(config.samples, step),
+            min(looks[0], 2 * SMALLEST),
             config.precision,
             config.false_discovery_rate,
             dilutions,
@@ -133,7 +145,7 @@ def _decide(design: Design, units: Shards) -> Generator[list[ScheduledMove], Non
     for look in design.looks:
         at_all = np.zeros((len(active), design.sets), dtype=bool)
         at_all[:, design.all_set] = active
-        yield _moves(design, DECIDING, at_all, before, look)
+        yield _moves(design, DECIDING, at_all, before, look, null=design.null_samples)
         factors, futile, precise, scale = judge(
             design, units.read(f"sums_{DECIDING}"), units.read(f"own_{DECIDING}").astype(np.float64), look
         )
@@ -170,8 +182,8 @@ def _resolve(design: Design, units: Shards, factors: Mask, scale: Floats) -> Ite
     active = np.ones((len(design.own), design.sets), dtype=bool)
     active[:, design.all_set] = False
     before = 0
-    for look in design.looks:
-        yield _moves(design, RESOLVING, active, before, look, with_null=before == 0)
+    for look in design.layer_looks:
+        yield _moves(design, RESOLVING, active, before, look, null=design.layer_looks[0])
         half = half_width(units.read("own")[:, :, 0, :look].astype(np.float64))  # (B, S)
         active &= factors[:, None] & ~(half <= design.precision * scale[:, None])
         before = look
@@ -230,17 +242,17 @@ def _effects(design: Design, sums: Floats) -> EffectArrays:
 
 
 def _moves(
-    design: Design, part: str, active: Mask, before: int, look: int, *, with_null: bool = True
+    design: Design, part: str, active: Mask, before: int, look: int, *, null: int
 ) -> list[ScheduledMove]:
     """List the moves of samples `before` to `look` for all active boundaries and layer sets, (B, S).
 
-    With `with_null`, null directions are moved at every set at which any boundary is active.
+    Null directions are moved at every set at which any boundary is active, on the first `null` samples.
     """
-    null_active = np.repeat(active.any(axis=0, keepdims=True) & with_null, design.null, axis=0)
+    null_active = np.repeat(active.any(axis=0, keepdims=True), design.null, axis=0)
     chosen = [tuple(int(s) for s in np.flatnonzero(row)) for row in np.concatenate([active, null_active])]
     return [
         ScheduledMove(part, start, direction, sets)
         for start in range(before, look, design.step)
         for direction, sets in enumerate(chosen)
-        if sets
+        if sets and (direction < len(active) or start < null)
     ]

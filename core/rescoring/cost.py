@@ -12,9 +12,10 @@ torch counts none in the generator, work is in seconds of such a pass.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -26,12 +27,16 @@ from ..device import autocast
 from ..plugins.colours import to_rgb
 from ..plugins.contracts import Generator
 from ..plugins.records import Inputs, Rendering, State
+from ..plugins.scoring import checked_scores
 from ..randomness import Stream, noise_seed
 from ..runs.manifest import Work
 from ..runs.prepare import Prepared
 from ..strata.composition import advance, first_reader
 from .effects import moved_backwards
 from .interim import look_sizes
+
+if TYPE_CHECKING:
+    from .results import Effects
 
 Meter = Callable[[Callable[[], Any]], tuple[Any, float]]
 """A function that runs another function and returns its result and its cost."""
@@ -46,17 +51,22 @@ class Costs:
 
     Attributes:
         strata: work of each stratum. The first includes the beginning of a pass, the last its end.
-        scoring: work of all scorers.
+        scoring: work of all scorers together.
+        scorers: work of each scorer by itself, by alias.
         unit: `FLOPs` or `seconds`.
     """
 
     strata: tuple[float, ...]
     scoring: float
     unit: Unit
+    scorers: Mapping[str, float] = field(default_factory=dict)
 
-    def edited(self, start: int = 0) -> float:
-        """Return the work of an image that restarts at the stratum `start`, and of its scores."""
-        return sum(self.strata[start:]) + self.scoring
+    def edited(self, start: int = 0, scorer: str | None = None) -> float:
+        """Return the work of an image that restarts at the stratum `start`, and of its scores.
+
+        With `scorer`, an alias, only the scores of that scorer are counted.
+        """
+        return sum(self.strata[start:]) + (self.scoring if scorer is None else self.scorers[scorer])
 
 
 def naive_work(
@@ -81,34 +91,28 @@ def shared_work(
     null_used: Counts,
     null: int,
     baselines: int,
-    *,
-    signs: int | Counts = 2,
 ) -> float:
     """Return the work with shared baselines and restarted passes.
 
     Args:
         costs: work per image.
         starts: stratum at which each layer set restarts, (S,).
-        used: samples of each boundary at each layer set, in every sign, (B, S).
+        used: samples of each boundary at each layer set, those moved backwards counted again, (B, S).
         null_used: samples of each null direction at each layer set, (S,).
         null: number of null directions R.
         baselines: number of unedited images.
-        signs: number of signs in which boundaries are moved, the same at all layer sets or for each, (S,).
     """
     each = np.array([costs.edited(start) for start in starts])
-    return baselines * costs.edited() + float((signs * used.sum(axis=0) + null * null_used) @ each)
+    return baselines * costs.edited() + float((used.sum(axis=0) + null * null_used) @ each)
 
 
-def counted(prepared: Prepared, used: Counts, null_used: Counts, replicates: Counts) -> Work:
-    """Return the work of a run's re-scoring.
+def counted(prepared: Prepared, effects: Effects) -> Work:
+    """Return the work of a run's re-scoring, from the samples that its effects rest on.
 
-    Args:
-        prepared: the run's plugins and settings.
-        used: samples of each boundary at each layer set, (B, S).
-        null_used: samples of each null direction at each layer set, (S,).
-        replicates: number of boundaries learnt again and moved at `all`, for each boundary, (B,). The naive
-            order has none of them.
+    Boundaries learnt again are scored by the scorer of their own concept alone. The naive order has none of
+    them.
     """
+    used, null_used, replicates = effects.used, effects.null_used, effects.replicates
     config, costs = prepared.config.rescoring, measured(prepared)
     starts = [first_reader(prepared.generator, layers) for layers in prepared.sets.values()]
     null, (boundaries, sets) = config.null_directions, used.shape
@@ -122,18 +126,19 @@ def counted(prepared: Prepared, used: Counts, null_used: Counts, replicates: Cou
     if config.adaptive:  # baselines are rendered anew for replicates, and for the other sets
         baselines = int(used[:, all_set].max()) + int(replicate_used.max())
         baselines += int(used[:, others].max()) if others else 0
-    relearnt = costs.edited(starts[all_set]) * np.array(
-        [replicates @ replicate_used, replicates.sum() * replicate_samples(config.samples, step)]
-    )
+    each = replicates * np.array(
+        [costs.edited(starts[all_set], prepared.alias_of(int(column))) for column in effects.own]
+    )  # (B,)
+    relearnt = (each @ replicate_used, each.sum() * replicate_samples(config.samples, step))
     full = np.full_like(used, config.samples)
     signs = 1 + np.array(moved_backwards(config.backward, prepared.sets), dtype=np.int64)  # (S,)
     return Work(
         unit=costs.unit,
         per_image=costs.edited(),
         naive=naive_work(costs, config.samples, sets, boundaries, null, signs=signs),
-        full=shared_work(costs, starts, full, full[0], null, config.samples, signs=signs)
-        + float(relearnt[1]),
-        done=shared_work(costs, starts, used, null_used, null, baselines, signs=signs) + float(relearnt[0]),
+        full=shared_work(costs, starts, signs * full, full[0], null, config.samples) + float(relearnt[1]),
+        done=shared_work(costs, starts, effects.pairs.sum(axis=2), null_used, null, baselines)
+        + float(relearnt[0]),
     )
 
 
@@ -148,7 +153,8 @@ def measured(prepared: Prepared) -> Costs:
         return costs
     passes = [_pass(prepared, _seconds, "seconds") for _ in range(REPETITIONS)]
     strata = tuple(min(times) for times in zip(*(p.strata for p in passes), strict=True))
-    return Costs(strata, min(p.scoring for p in passes), "seconds")
+    scorers = {alias: min(p.scorers[alias] for p in passes) for alias in prepared.scorers}
+    return Costs(strata, min(p.scoring for p in passes), "seconds", scorers)
 
 
 def _pass(prepared: Prepared, meter: Meter, unit: Unit) -> Costs:
@@ -168,9 +174,17 @@ def _pass(prepared: Prepared, meter: Meter, unit: Unit) -> Costs:
         )
     # The cost of scoring does not depend on whether this image is finite.
     finite = images.float().nan_to_num(0.5, 0.5, 0.5)
-    rendering = Rendering(to_rgb(finite, generator.card.background), features, composed=True, pictures=finite)
-    _, scoring = meter(lambda: prepared.score(rendering))
-    return Costs(strata, scoring, unit)
+    rgb = to_rgb(finite, generator.card.background)
+
+    def rendering() -> Rendering:  # a new one each time, because scorers share what they compute of one
+        return Rendering(rgb, features, composed=True, pictures=finite)
+
+    _, scoring = meter(lambda: prepared.score(rendering()))
+    scorers = {
+        alias: meter(partial(checked_scores, scorer, rendering()))[1]
+        for alias, scorer in prepared.scorers.items()
+    }
+    return Costs(strata, scoring, unit, scorers)
 
 
 def strata_work(

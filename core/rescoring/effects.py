@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..boundaries.learning_variance import total_interval
 from ..statistics import mean_interval, skewed_interval
-from .interim import sequential_p, spending
-from .null_comparison import NullComparison, compare_with_null, q_values
+from .interim import layer_looks, sequential_p, spending
+from .null_comparison import NullComparison, compare_with_null, extra_variance, q_values
 from .sums import Moments, moments_of, null_means, samples_used
 
 Floats = NDArray[np.float64]
@@ -128,55 +128,63 @@ def effects_of_looks(
     """Compute effects where each boundary stopped at its own interim analysis (look) at each layer set.
 
     At the set `all`, where decisions fall, the p value combines all looks taken (`sequential_p`), and the
-    interval is Student's at the level 1 - 0.05 v_k, with v_k the share of the error rate of the last look
-    taken (`spending`). At other sets boundaries are compared with the null directions once, at the first
-    look. Sampling stops there for precision, so the interval is Student's at 95 %.
+    interval of the forward step is Student's at the level 1 - 0.05 v_k, with v_k the share of the error rate
+    of the last look taken (`spending`). At other sets boundaries are compared with the null directions once,
+    at the first of `layer_looks`. Sampling stops there for precision, so the interval is Student's at 95 %,
+    and so is that of backward steps, which stop nothing.
 
     Args:
         sums: FIELDS of the boundaries by batch, (B, N, S, 2, C, 5); NaN where a batch was not moved.
-        null: FIELDS of the null directions at the positive step, (R, N, S, C, 5), at `all` as far as any
-            boundary went, at other sets for the first look at least.
+        null: FIELDS of the null directions at the positive step, (R, N, S, C, 5), on the first samples of the
+            boundaries: at `all` `null_samples` of them, at other sets the first look.
         own: column of each boundary's concept, (B,).
-        looks: number of samples at each look, ascending.
+        looks: number of samples at each look at `all`, ascending.
         step: samples in a batch.
         unit: divisor of `in_sd` for each concept, max(sd, least), (C,).
         all_set: position of the layer set `all`.
     """
-    reached = samples_used(sums, looks[-1], step)  # (B, S)
-    taken = np.asarray(looks)[:, None, None] <= reached  # (looks, B, S)
-    batches = [-(-look // step) for look in looks]
-    by_look = [
-        compare_with_null(
-            moments_of(np.nansum(sums[:, :n], axis=1)), null_means(np.nansum(null[:, :n], axis=1)), own
-        )
-        for n in batches
-    ]
+    forwards, backwards = (samples_used(sums, looks[-1], step, sign) for sign in (0, 1))  # each (B, S)
+
+    def compared(look: int) -> NullComparison:
+        n = -(-look // step)
+        moments = moments_of(np.nansum(sums[:, :n], axis=1))
+        extra = extra_variance(null[:, :n], moments.count[:, :, 0])
+        return compare_with_null(moments, null_means(np.nansum(null[:, :n], axis=1)), own, extra)
+
+    at_layers = compared(layer_looks(looks[-1], step)[0])
+    by_look = [compared(look) for look in looks]
     is_all = np.arange(sums.shape[2]) == all_set  # (S,)
-    compared = taken & (is_all | (np.arange(len(looks)) == 0)[:, None])[:, None]  # (looks, B, S)
+    taken = np.asarray(looks)[:, None] <= forwards[:, all_set]  # (looks, B)
+    last = np.maximum(taken.sum(axis=0) - 1, 0)  # (B,)
     shares = spending(looks)
     p = sequential_p(
         np.stack([look.p for look in by_look]),
-        np.where(is_all, shares[:, None], 1.0)[:, None, :, None, None],
-        compared[..., None, None],
+        shares[:, None, None, None, None],
+        taken[:, :, None, None, None],
     )
-    last = compared.sum(axis=0) - 1  # (B, S)
-    rank, null_count = (
-        np.take_along_axis(np.stack(values), last[None, :, :, None, None], axis=0)[0]
-        for values in ([look.rank for look in by_look], [look.count for look in by_look])
+
+    def chosen(arrays: list[Floats], others: Floats) -> Floats:
+        """Return the values of the last look at `all` and those of the first look at the other sets."""
+        at_last = np.stack(arrays)[last, np.arange(len(own))]  # (B, S, 2, C)
+        return np.where(is_all[:, None, None], at_last, others)
+
+    comparison = NullComparison(
+        np.where(is_all[:, None, None], p, at_layers.p),
+        chosen([look.rank for look in by_look], at_layers.rank),
+        chosen([look.count for look in by_look], at_layers.count),
     )
     moments = moments_of(np.nansum(sums, axis=1))
     low, high = mean_interval(moments.mean, moments.error, moments.count)
     for i in range(len(own)):
-        at = (i, all_set)
-        confidence = 1.0 - 0.05 * shares[last[at]]
+        at = (i, all_set, 0)
+        confidence = 1.0 - 0.05 * shares[last[i]]
         low[at], high[at] = mean_interval(moments.mean[at], moments.error[at], moments.count[at], confidence)
-    moved = ~np.isnan(sums[..., :1, 0]).all(axis=1)  # (B, S, 2, 1)
     return _assembled(
         moments,
         (low, high),
-        NullComparison(p, rank, null_count),
+        comparison,
         own,
-        samples=reached[:, :, None, None] * moved,
+        samples=np.stack([forwards, backwards], axis=2)[..., None],
         unit=unit,
         all_set=all_set,
     )

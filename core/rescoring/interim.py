@@ -27,10 +27,10 @@ POWER = 3.0
 
 
 def look_sizes(samples: int, shares: Sequence[float], batch: int) -> tuple[int, tuple[int, ...]]:
-    """Return the batch size and the number of samples at each look.
+    """Return the batch size and the number of samples at each look at the set `all`.
 
     A look falls at the end of a batch, the last one at K. The first look has at least SMALLEST samples (or
-    K).
+    K), and a batch at most SMALLEST, because sampling at the other layer sets may stop there (`layer_looks`).
 
     Args:
         samples: K, the most samples to take.
@@ -40,12 +40,12 @@ def look_sizes(samples: int, shares: Sequence[float], batch: int) -> tuple[int, 
     >>> look_sizes(128, (0.125, 0.25, 0.5, 1.0), 32)
     (16, (16, 32, 64, 128))
     >>> look_sizes(500, (0.125, 0.25, 0.5, 1.0), 32)
-    (32, (64, 128, 256, 500))
+    (16, (64, 128, 256, 500))
     >>> look_sizes(20, (0.125, 0.25, 0.5, 1.0), 32)
     (16, (16, 20))
     """
     first = min(samples, max(SMALLEST, ceil_share(shares[0], samples)))
-    step = min(batch, first)
+    step = min(batch, SMALLEST, samples)
     looks: list[int] = []
     for share in shares:
         wanted = max(first, ceil_share(share, samples))
@@ -53,6 +53,38 @@ def look_sizes(samples: int, shares: Sequence[float], batch: int) -> tuple[int, 
         if size not in looks:
             looks.append(size)
     return step, tuple(looks)
+
+
+def layer_looks(samples: int, step: int) -> tuple[int, ...]:
+    """Return the number of samples at each look at the other layer sets: SMALLEST, twice as many, ... K.
+
+    Sampling stops there as soon as an effect is precise. That spends no error rate, so looks may be early and
+    many.
+
+    Args:
+        samples: K, the most samples to take.
+        step: samples in a batch, from `look_sizes`; looks are whole batches.
+
+    >>> layer_looks(128, 16), layer_looks(500, 16), layer_looks(12, 12)
+    ((16, 32, 64, 128), (16, 32, 64, 128, 256, 500), (12,))
+    """
+    looks = [min(samples, -(-SMALLEST // step) * step)]
+    while looks[-1] < samples:
+        looks.append(min(samples, 2 * looks[-1]))
+    return tuple(looks)
+
+
+def null_samples(samples: int, step: int) -> int:
+    """Return on how many samples null directions are moved at `all`: half of K, at least 32, whole batches.
+
+    Their spread is mostly that of directions, to which more samples add little; the rest is allowed for by
+    `extra_variance`.
+
+    >>> null_samples(128, 16), null_samples(500, 16), null_samples(24, 16)
+    (64, 256, 24)
+    """
+    wanted = max(2 * SMALLEST, -(-samples // 2))
+    return min(samples, -(-wanted // step) * step)
 
 
 def spending(looks: Sequence[int], power: float = POWER) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..plugins.records import Rendering
 from ..randomness import Stream
 from ..strata.composition import Pass
 from ..strata.moves import edit_direction, move
@@ -56,7 +57,37 @@ def scores_along(
     amount: float,
     layers: Sequence[int],
 ) -> Scores:
-    """Score a batch again after a step along a unit normal n at the layers S.
+    """Score a batch again after a step along a unit normal n at the layers S: scores (N, C).
+
+    The arguments are those of `_edited`.
+    """
+    return scored.score(_edited(scored, baseline, normal, amount, layers))
+
+
+def own_change_along(
+    scored: ScoredGenerator,
+    baseline: Baseline,
+    normal: NDArray[np.floating],
+    amount: float,
+    layers: Sequence[int],
+    column: int,
+) -> Scores:
+    """Return how the score of the concept of a column changes by a step along a unit normal, (N,).
+
+    No other scorer runs, which saves most of the scoring. The other arguments are those of `_edited`.
+    """
+    edited = _edited(scored, baseline, normal, amount, layers)
+    return scored.score_concept(edited, column) - baseline.scores[:, column]
+
+
+def _edited(
+    scored: ScoredGenerator,
+    baseline: Baseline,
+    normal: NDArray[np.floating],
+    amount: float,
+    layers: Sequence[int],
+) -> Rendering:
+    """Render a batch again after a step along a unit normal n at the layers S.
 
         c'_l = c_l + amount scale_l n_l    for l in S
         c'_l = c_l                         elsewhere
@@ -69,12 +100,9 @@ def scores_along(
         normal: unit normal n, (D,), or one per layer, (L, D).
         amount: signed length of the step, in units of w.
         layers: S.
-
-    Returns:
-        Scores of the edited samples, (N, C).
     """
     field = edit_direction(normal, layers, scored.generator.layer_scale)  # (L, D)
-    return scored.score(baseline.rendered.edited(move(baseline.codes, field, amount), layers))
+    return baseline.rendered.edited(move(baseline.codes, field, amount), layers)
 
 
 def changes_along(

@@ -25,7 +25,7 @@ from ..runs.manifest import ConceptStats
 from ..strata.layers import groups_of, layer_sets
 from ..strata.scored_generator import ScoredGenerator
 from .effects import BACKWARD, moved_backwards
-from .measure import Baseline, baseline_of, changes_along, scores_along
+from .measure import Baseline, baseline_of, changes_along, own_change_along
 from .results import Effects, Sums
 from .sums import FIELDS
 
@@ -288,6 +288,7 @@ def _relearnt_changes(
     """
     changes = np.full((len(steps), len(columns), len(baseline.scores)), np.nan)
     for m, i in np.argwhere(relearnt.learnt):
-        edited = scores_along(scored, baseline, relearnt.normals[m, i], float(steps[m]), layers)
-        changes[m, i] = edited[:, columns[i]] - baseline.scores[:, columns[i]]
+        changes[m, i] = own_change_along(
+            scored, baseline, relearnt.normals[m, i], float(steps[m]), layers, columns[i]
+        )
     return changes

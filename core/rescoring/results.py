@@ -77,7 +77,7 @@ class Effects(EffectArrays):
         rate: false discovery rate of the variation factors.
         seed: seed of the resamplings.
         bootstrap: number of resamplings for each bootstrap interval.
-        used: number of samples that each boundary was moved on at each layer set, (B, S).
+        used: number of samples that each boundary was moved forwards on at each layer set, (B, S).
         null_used: number of samples that each null direction was moved on at each layer set, (S,).
         learning_error: standard error of each boundary's effect at `all` due to learning, (B,); NaN where
             unknown.
@@ -196,9 +196,14 @@ class Effects(EffectArrays):
         return list(self.sets).index("all")
 
     @property
+    def pairs(self) -> NDArray[np.int64]:
+        """Number of samples that each boundary was moved on, forwards and backwards, (B, S, 2)."""
+        return np.asarray((self.count + self.undefined).max(axis=3), dtype=np.int64)
+
+    @property
     def moved(self) -> NDArray[np.bool_]:
         """Whether each boundary was moved, forwards and backwards, at each layer set, (B, S, 2)."""
-        return np.asarray((self.count + self.undefined > 0.0).any(axis=3))
+        return self.pairs > 0
 
     @property
     def units(self) -> Floats:

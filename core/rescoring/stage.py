@@ -33,12 +33,11 @@ from ..runs.run import Run
 from ..storage.shards import Shards
 from ..strata.moves import step_unit
 from .adaptive import DECIDING, RESAMPLED
-from .measure import Baseline, baseline_of, changes_along, scores_along
+from .measure import Baseline, baseline_of, changes_along, own_change_along
 from .results import Effects
 from .stored_effects import read_effects, write_table
 from .work_units import (
     Unit,
-    backwards,
     column_of,
     directions_key,
     images_needed,
@@ -122,7 +121,7 @@ def _check_share(prepared: Prepared, effects: Effects) -> int:
         return 0
     # A pair counts if no concept is defined for it. Finite images without any score are counted as well.
     lost = effects.undefined.min(axis=3)  # (B, S, 2)
-    count, total = int(lost.sum()), int((effects.used[..., None] * effects.moved).sum())
+    count, total = int(lost.sum()), int(effects.pairs.sum())
     if count > (most := floor_share(allowed, total)):
         b, s, _ = np.unravel_index(int(lost.argmax()), lost.shape)
         boundary, layers = effects.boundaries[b].name, list(effects.sets)[s]
@@ -158,14 +157,14 @@ def _move_resampled(prepared: Prepared, unit: Unit, run: Run) -> None:
     column, layers = column_of(prepared, boundaries[i].concept), prepared.sets["all"]
     changes = np.full((len(resampled.spreads), here), np.nan, dtype=np.float32)
     for m in np.flatnonzero(resampled.learnt[:, i]):
-        edited = scores_along(
+        changes[m] = own_change_along(
             prepared,
             baseline,
             resampled.normals[m, i],
             step_length(prepared, float(resampled.spreads[m])),
             layers,
-        )
-        changes[m] = edited[:here, column] - baseline.scores[:here, column]
+            column,
+        )[:here]
     open_units(run).write(
         name_of(unit),
         {RESAMPLED: ((slice(0, len(changes)), i, slice(unit.start, unit.start + here)), changes)},
@@ -177,14 +176,14 @@ def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
     boundaries, null_directions, _ = _directions(unit, run, prepared)
     d, is_boundary = unit.direction, unit.direction < len(boundaries)
     here = min(prepared.batch, prepared.config.rescoring.samples - unit.start)
-    layers, backward = list(prepared.sets.values()), backwards(prepared)
+    layers = list(prepared.sets.values())
     sums, own = changes_along(
         prepared,
         _baseline(prepared, unit.start),
         boundaries[d].normal if is_boundary else null_directions[d - len(boundaries)],
         step_length(prepared, run.spread),
         [layers[s] for s in unit.sets],
-        backward=[backward[s] for s in unit.sets],
+        backward=unit.backward,
         column=column_of(prepared, boundaries[d].concept) if is_boundary else None,
         count=here,
     )

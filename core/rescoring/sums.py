@@ -41,15 +41,16 @@ def sums_of(baseline: NDArray[np.float32], edited: NDArray[np.float32]) -> Float
     )
 
 
-def samples_used(sums: Floats, samples: int, step: int) -> NDArray[np.int64]:
+def samples_used(sums: Floats, samples: int, step: int, sign: int = 0) -> NDArray[np.int64]:
     """Return how many samples each direction was moved on at each layer set, (B, S).
 
     Args:
         sums: FIELDS by batch, (B, N, S, 2, C, 5); NaN where a batch was not moved.
         samples: K, the most there are.
         step: samples in a batch; the last batch may be smaller.
+        sign: 0 for forwards, 1 for backwards.
     """
-    batches = (~np.isnan(sums[:, :, :, 0, 0, 0])).sum(axis=1)
+    batches = (~np.isnan(sums[:, :, :, sign, 0, 0])).sum(axis=1)
     return np.asarray(np.minimum(batches * step, samples))
 
 

@@ -37,6 +37,7 @@ class Unit:
         sets: positions of the layer sets.
         batch: samples in the batch.
         part: `resampled`, or with adaptive sampling the step it belongs to: `all` or `layers`.
+        backward: whether a boundary is moved backwards too, for each of `sets`.
         moves: number of moves of the batch, for the count of images.
         first: whether the baseline of the batch counts as this unit's work.
     """
@@ -48,6 +49,7 @@ class Unit:
     sets: tuple[int, ...]
     batch: int
     part: str
+    backward: tuple[bool, ...]
     moves: int
     first: bool
 
@@ -117,10 +119,9 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
         units: list[Unit] = []
         for start in range(0, config.samples, prepared.batch):
             for direction in range(count + config.null_directions):
-                moves = len(sets) + (sum(backward) if direction < count else 0)
-                units.append(
-                    Unit(path, key, start, direction, sets, prepared.batch, "", moves, first=direction == 0)
-                )
+                also = tuple(direction < count and back for back in backward)
+                moves, first = len(sets) + sum(also), direction == 0
+                units.append(Unit(path, key, start, direction, sets, prepared.batch, "", also, moves, first))
             units += [
                 Unit(
                     path,
@@ -130,6 +131,7 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
                     (list(prepared.sets).index("all"),),
                     prepared.batch,
                     RESAMPLED,
+                    (False,),
                     int(relearnt[i]),
                     first=False,
                 )
@@ -148,12 +150,11 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
         starts: set[int] = set()
         units = []
         for move in scheduled:
-            is_boundary, start = move.direction < count, move.start
-            moves = (
-                int(relearnt[move.direction])
-                if move.part == RESAMPLED
-                else len(move.sets) + (sum(backward[s] for s in move.sets) if is_boundary else 0)
-            )
+            start = move.start
+            # No decision at `all` rests on backward steps, so few samples suffice.
+            needed = move.direction < count and not (move.part == DECIDING and start >= design.backward)
+            also = tuple(move.part != RESAMPLED and needed and backward[s] for s in move.sets)
+            moves = int(relearnt[move.direction]) if move.part == RESAMPLED else len(move.sets) + sum(also)
             units.append(
                 Unit(
                     path,
@@ -163,6 +164,7 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
                     move.sets,
                     design.step,
                     move.part,
+                    also,
                     moves,
                     first=start not in starts,
                 )

@@ -155,3 +155,24 @@ class ScoredGenerator:
             ScoreError: a scorer breaks its contract; the message names the scorer and the concept.
         """
         return np.concatenate([checked_scores(scorer, rendering) for scorer in self.scorers.values()], axis=1)
+
+    def score_concept(self, rendering: Rendering, column: int) -> NDArray[np.float32]:
+        """Return the scores of a batch on one concept, (N,); no other scorer than that of the concept runs.
+
+        Args:
+            rendering: the pictures (N, 3, H, W).
+            column: position of the concept in `concepts`.
+
+        Raises:
+            ScoreError: the scorer breaks its contract; the message names the scorer and the concept.
+        """
+        alias = self.alias_of(column)
+        return checked_scores(self.scorers[alias], rendering)[:, column - self.columns(alias).start]
+
+    def alias_of(self, column: int) -> str:
+        """Return the alias of the scorer that gives the concept of a column.
+
+        Raises:
+            IndexError: there is no such column.
+        """
+        return self.concepts[column].name.split("/", 1)[0]

@@ -47,16 +47,18 @@ def test_naive_work_by_hand() -> None:
 
 def test_shared_work_by_hand() -> None:
     used = np.array([[5, 2, 1], [5, 5, 2]])
-    result = shared_work(COSTS, [0, 1, 2], used, np.array([5, 5, 2]), 4, 7)
-    in_one = shared_work(COSTS, [0, 1, 2], used, np.array([5, 5, 2]), 4, 7, signs=np.array([2, 1, 1]))
+    result = shared_work(COSTS, [0, 1, 2], 2 * used, np.array([5, 5, 2]), 4, 7)
+    in_one = shared_work(COSTS, [0, 1, 2], np.array([2, 1, 1]) * used, np.array([5, 5, 2]), 4, 7)
     assert result - in_one == 7 * 9.0 + 3 * 7.0
     assert result == 7 * 10.0 + (2 * 10 + 4 * 5) * 10.0 + (2 * 7 + 4 * 5) * 9.0 + (2 * 3 + 4 * 2) * 7.0
 
 
 def test_strata_and_scorers_are_measured_apart(fakes, config) -> None:
-    costs = measured(prepare(validate(config, "test")))
+    prepared = prepare(validate(config, "test"))
+    costs = measured(prepared)
     pixels = 3 * fakes.SIZE**2
-    assert costs == Costs((2.0 * fakes.WIDTH * pixels,) * fakes.LAYERS, 2.0 * pixels * 4, "FLOPs")
+    alone = dict.fromkeys(prepared.scorers, 2.0 * pixels * 4)
+    assert costs == Costs((2.0 * fakes.WIDTH * pixels,) * fakes.LAYERS, 2.0 * pixels * 4, "FLOPs", alone)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_what_a_run_says_it_did_is_what_torch_saw(
     with Engine(prepare(run.config, batch=run.batch)) as engine, FlopCounterMode(display=False) as counter:
         rescoring.rescore(run, engine, quiet)
     effects = read_effects(run)
-    work = counted(engine.prepared, effects.used, effects.null_used, effects.replicates)
+    work = counted(engine.prepared, effects)
     assert work.done == pytest.approx(counter.get_total_flops(), rel=1e-12)
     assert (work.done < work.full) == adaptive
     assert work.full < work.naive
@@ -161,7 +163,7 @@ def test_single_layers_of_the_papers_network_need_seven_tenths_of_the_naive_work
 ) -> None:
     layers = 14
     used = np.ones((boundaries, layers), dtype=np.int64)
-    ours = shared_work(published, range(layers), used, used[0], null, 1, signs=signs)
+    ours = shared_work(published, range(layers), signs * used, used[0], null, 1)
     assert ours <= most * naive_work(published, 1, layers, boundaries, null, signs=signs)
     # Where every edited image has an unedited one of its own, as in a loop over edits, it is less than half.
     edits = layers * (signs * boundaries + null)

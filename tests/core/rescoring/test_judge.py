@@ -24,6 +24,9 @@ def design() -> Design:
         all_set=0,
         step=BATCH,
         looks=(BATCH, SAMPLES),
+        layer_looks=(BATCH, SAMPLES),
+        null_samples=SAMPLES,
+        backward=BATCH,
         precision=0.2,
         rate=0.05,
     )

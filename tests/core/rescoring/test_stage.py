@@ -129,6 +129,9 @@ def test_changes_are_those_of_full_passes_with_the_layers_scale_and_the_noise_of
                 expected = scores(codes + float(sign * step) * torch.from_numpy(field)) - scores(codes)
                 array = own.read("own_all" if adaptive and name == "all" else "own")
                 result = array[b, 0 if adaptive and name == "all" else s, k]
+                if adaptive and name != "all":  # known precisely after the first look there
+                    assert np.isnan(result[16:]).all()
+                    result, expected = result[:16], expected[:16]
                 np.testing.assert_allclose(result, expected[:, column], atol=2e-5)
                 if (column, name) == (0, "all"):  # the left lies at layer 1, where w is half as wide
                     assert np.abs(result).mean() == pytest.approx(0.05 * float(step) * 0.5, rel=0.2)
