@@ -126,7 +126,7 @@ def plain(state: dict[str, Tensor], codes: Tensor, noise: Tensor, prefix: str = 
         rgb = rgb + _modulated(x, own[f"{at}to_rgb.conv.weight"], style, demodulate=False)
         if i < codes.shape[1] - 1:
             rgb = F.interpolate(rgb, scale_factor=2, mode="bilinear")
-            rgb = _blurred(rgb) if f"{at}to_rgb.upsample.1.f" in own else rgb
+            rgb = blurred(rgb) if f"{at}to_rgb.upsample.1.f" in own else rgb
     return rgb
 
 
@@ -145,7 +145,7 @@ def _modulated(x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool) ->
     return torch.cat(pictures)
 
 
-def _blurred(rgb: Tensor) -> Tensor:
+def blurred(rgb: Tensor) -> Tensor:
     """The weighted mean of the 3 x 3 pixels around each, mirrored at the border without repeating it."""
     padded = F.pad(rgb, (1, 1, 1, 1), mode="reflect")
     height, width = rgb.shape[2:]

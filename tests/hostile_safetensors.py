@@ -9,6 +9,7 @@ from typing import Any
 
 import generators_biggan
 import generators_fastgan
+import generators_lightweight
 import generators_lucidrains
 import generators_pggan
 import generators_r3gan
@@ -22,6 +23,7 @@ from torch import Tensor
 FAMILIES: dict[str, Callable[[], dict[str, Tensor]]] = {
     "biggan": generators_biggan.small_state,
     "fastgan": lambda: generators_fastgan.small_state("conditional", 64, base=2),
+    "lightweight_gan": generators_lightweight.small_state,
     "lucidrains_stylegan2": generators_lucidrains.small_state,
     "pggan": generators_pggan.small_state,
     "r3gan": generators_r3gan.small_state,

@@ -136,6 +136,7 @@ GENERATORS = (
     Signature("BigGAN-deep", (r"<layers\.\d+\.bn_\d\.(scale|offset)\.weight",)),
     Signature("StyleGAN2 (lucidrains' names)", (r"<blocks\.\d+\.to_(style|noise)1\.",)),
     Signature("FastGAN", (r"<feat_\d+\.([1-8]|conv[12]?|bn[12]?)\.", r"<(se_\d+\.main|init\.init)\.\d\.")),
+    Signature("lightweight-gan", (r"<layers\.\d+\.0\.(0\.net|2(\.1)?)\.", r"<(initial|out)_conv\.")),
     Signature("R3GAN", (r"<Model\.MainLayers\.", r"<Model\.AggregationLayer\.")),
     Signature(
         "generator of TensorFlow variables",

@@ -30,6 +30,11 @@ def ganstrata_register_generators(register: Register) -> None:
         "FastGAN, and that of Projected GAN; a layer per excitation (Liu et al. 2021)",
     )
     register(
+        "lightweight_gan",
+        "ganstrata.plugins.generators.lightweight_gan.generator:LightweightGAN",
+        "lucidrains' lightweight-gan, a layer per excitation (Wang 2020)",
+    )
+    register(
         "lucidrains_stylegan2",
         "ganstrata.plugins.generators.lucidrains_stylegan2.generator:LucidrainsStyleGAN2",
         "StyleGAN2 of lucidrains' stylegan2-pytorch, a layer per resolution (Wang 2020)",

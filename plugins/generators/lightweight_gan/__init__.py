@@ -1,0 +1,1 @@
+"""Run lucidrains' lightweight-gan as a stack of strata."""

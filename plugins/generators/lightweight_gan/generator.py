@@ -1,0 +1,160 @@
+"""Run lightweight-gan as a plugin whose layers are strata that the core composes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ....core.checkpoints import Part
+from ....core.checkpoints.detect import Examined
+from ....core.device import compute_dtype, for_inference
+from ....core.plugins.contracts import Generator
+from ....core.plugins.records import Inputs, Match, ModelCard, State, Stratum
+from ..shared import noise
+from ..shared.checkpoints import open_checkpoint
+from ..shared.config import CheckpointConfig
+from ..shared.layouts import find
+from ..shared.state_dicts import load
+from .architecture import Architecture, examine
+from .layouts import LAYOUTS
+from .network import Layer
+
+NOISE = {
+    "const": "No file stores the noise: fixed noise, drawn from seed 0, is used for all samples.",
+    "fresh": "No file stores the noise: it is drawn for each sample.",
+    "none": "No file stores the noise: none is added.",
+}
+
+
+class LightweightGAN(Generator):
+    """Run lucidrains' lightweight-gan (Wang 2020); w = z.
+
+    Layer 0 is z as the feature maps see it. Every skip-layer excitation has a layer of its own: it scales
+    the channels of a level of r pixels by what the level of r / 8 pixels makes of the code of that layer.
+    With one code for all layers this is the network.
+    """
+
+    class Config(CheckpointConfig):
+        """Set checkpoint and noise."""
+
+        noise: Literal["const", "fresh", "none"] = Field(
+            default="const", description="const: fixed noise; fresh: drawn for each sample; none: without"
+        )
+
+    config: Config
+    judges_range = False  # any weights are accepted
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        super().__init__(config, device)
+        opened = open_checkpoint(type(self), config)
+        self.architecture = Architecture.from_plain(opened.description.architecture)
+        self.network = for_inference(
+            load(self.architecture.build, opened.description, opened.checkpoint.path), device
+        )
+        noisy = self.architecture.noisy
+        self.card: ModelCard = opened.card(assumptions=(NOISE[config.noise],) if noisy else ())
+        strata = [Stratum("initial", 0, 4)]
+        for level in range(1, len(self.architecture.widths)):
+            size = 4 * 2**level
+            if hasattr(self._layer(size), "attention"):
+                strata.append(Stratum(f"attention{size // 2}", None, size // 2))
+            strata.append(Stratum(f"layer{size}", None, size))
+            if size in self.architecture.excited:
+                strata.append(Stratum(f"excitation{size}", 1 + self.architecture.excited.index(size), size))
+        self.strata = (*strata, Stratum("output", None, self.architecture.resolution, is_feature=False))
+        key = torch.zeros(1, 2, dtype=torch.long)  # seed 0, sample 0
+        sizes = [4 * 2**level for level in range(1, len(self.architecture.widths))]
+        self._fixed = {
+            size: noise.fresh(key, size, size, device) for size in sizes if noisy and config.noise == "const"
+        }
+
+    @classmethod
+    def recognise(
+        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
+    ) -> Match | None:
+        """Recognise the tensor names of the library's files."""
+        layout = find(LAYOUTS, names_and_shapes)
+        return None if layout is None else Match(1.0, f"lightweight-gan in the layout {layout.name}")
+
+    @classmethod
+    def examine(cls, part: Part) -> Examined | None:
+        """Return sizes and weights, in any layout."""
+        return examine(part)
+
+    @property
+    def groups(self) -> Mapping[str, tuple[int, ...]] | None:
+        """Layers by group: `content`, the feature maps, and `style`, the excitations; None without these."""
+        layers = tuple(range(1, self.architecture.layers))
+        return {"content": (0,), "style": layers} if layers else None
+
+    def begin(self, inputs: Inputs) -> State:
+        """Return an empty state, with the keys (N, 2) of fresh noise if it is used."""
+        fresh = self.config.noise == "fresh" and self.architecture.noisy
+        return State(None, kept={"noise": noise.keys(inputs)} if fresh else {})
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        """Make the first feature map, apply attention or a layer, excite channels, or make the picture."""
+        name, size = self.strata[s].name, self.strata[s].size
+        with torch.autocast(self.device.type, enabled=False):
+            if s == 0:
+                assert code is not None
+                return State(self._first(code), None, {**state.kept, "code": code})
+            assert state.x is not None
+            if code is not None:
+                low = self._low(size // 8, code, state.kept)
+                return state.with_x(state.x * self._layer(size // 8).excitation(low))
+            if name == "output":
+                return State(state.x, self.network.output(state.x).float(), state.kept)
+            if name.startswith("attention"):
+                return state.with_x(self._layer(2 * size).attention(state.x))
+            x = self._layer(size)(state.x, self._noise(size, state.kept))
+            # Before it is excited itself: so the excitations of later levels see it.
+            source = 8 * size in self.architecture.excited
+            return State(x, None, {**state.kept, f"x{size}": x} if source else state.kept)
+
+    def finish(self, state: State) -> Tensor:
+        """Return images (N, C, H, W); the network's range is [0, 1]."""
+        assert state.rgb is not None
+        return state.rgb
+
+    def style_weights(self, s: int) -> Tensor | None:
+        """Return the matrix (32 C, Z) of the first stratum, from z to its 4x4 feature map."""
+        return self.network.initial.matrix() if s == 0 else None
+
+    def _first(self, code: Tensor) -> Tensor:
+        """Map codes (N, Z) to the feature map (N, C, 4, 4)."""
+        x: Tensor = self.network.initial(code.float().to(compute_dtype(self.device)))
+        return x
+
+    def _low(self, size: int, code: Tensor, kept: Mapping[str, Tensor]) -> Tensor:
+        """Return the feature map of a level of at most 128 pixels that codes (N, Z) make.
+
+        If they are those of layer 0, it is there already. With gradients it is made anew, so that they reach
+        the code of the layer that is asked for.
+        """
+        first = kept["code"]
+        if not (code.requires_grad or first.requires_grad) and torch.equal(code, first):
+            return kept[f"x{size}"]
+        x, level = self._first(code), 8
+        while level <= size:
+            layer = self._layer(level)
+            x = layer.attention(x) if hasattr(layer, "attention") else x
+            x = layer(x, self._noise(level, kept))
+            level *= 2
+        return x
+
+    def _layer(self, size: int) -> Layer:
+        """Return the layer whose output has `size` pixels."""
+        layer = self.network.layers[size.bit_length() - 4]
+        assert isinstance(layer, Layer)
+        return layer
+
+    def _noise(self, size: int, kept: Mapping[str, Tensor]) -> Tensor | None:
+        """Return the noise of a layer, (N or 1, 1, H, W); the same wherever its level is made again."""
+        if "noise" in kept:
+            return noise.fresh(kept["noise"], size, size, self.device)
+        return self._fixed.get(size)
