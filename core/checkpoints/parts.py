@@ -13,6 +13,7 @@ from torch import Tensor
 from ..messages import listed, shown, visible
 from .content import Part
 from .limits import LENGTH, SHARED, TENSORS, Budget, Damaged, Refused
+from .parameter_lists import averages
 from .pickles.modules import (
     as_tensor,
     foreign_class,
@@ -229,6 +230,11 @@ class _Splitter:
         """Return the parts of the dictionary that a file holds, in order."""
         loose, inner, settings = self._classify(content)
         drafts = [part for name, value in inner for part in self._entry(name, value, 0)]
+        networks = {part.name: part.tensors for part in reversed(drafts)}
+        drafts += [
+            _Draft(name, tensors, settings, own=False, notes=(note,))
+            for name, tensors, note in averages(content, networks, self._budget)
+        ]
         if not drafts:
             return _bare("", loose, settings, first=True)
         beside = {name: tensor for name, tensor in loose.items() if BESIDE.fullmatch(name)}
