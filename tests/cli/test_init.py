@@ -114,8 +114,10 @@ def test_a_file_alone_runs_with_the_config_of_init_and_keeps_it(invoke, tmp_path
 
 def test_checkpoints_are_distinguished_from_configs(tmp_path: Path) -> None:
     model = shutil.copy(DATA / "stylegan2_uncond_32.safetensors", tmp_path / "model.safetensors")
-    assert is_checkpoint(Path("bundled:rooms"))
-    assert is_checkpoint(Path(model))
-    assert not is_checkpoint(tmp_path / "missing.pkl")
+    assert is_checkpoint("bundled:rooms")
+    assert is_checkpoint("hf:owner/name/network.pkl@v1")
+    assert is_checkpoint(f"https://host/network.pkl#sha256={'0' * 64}")
+    assert is_checkpoint(str(model))
+    assert not is_checkpoint(str(tmp_path / "missing.pkl"))
     (tmp_path / "config.YAML").write_text("a: 1", encoding="utf-8")
-    assert not is_checkpoint(tmp_path / "config.YAML")
+    assert not is_checkpoint(str(tmp_path / "config.YAML"))

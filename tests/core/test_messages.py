@@ -178,7 +178,9 @@ def test_every_error_of_ours_is_cut_and_escaped() -> None:
 
 
 def test_many_faults_are_counted_and_long_faults_are_cut() -> None:
-    error = ConfigError("a.yaml", [Fault(("key" * 1_000_000, i), "wrong " * 1_000_000) for i in range(100)])
+    error = ConfigError(
+        "a.yaml", [Fault(("key" * 1_000_000, i), f"wrong {i} " * 1_000_000) for i in range(100)]
+    )
     assert len(str(error)) <= MESSAGE
     assert str(error).startswith("a.yaml: 100 faults")
     assert str(error).endswith("more")

@@ -249,7 +249,7 @@ def test_what_fits_is_let_through():
         ),
         ({"space": "z"}, {}, ["'seen/0'", "space z", "in w"]),
         ({}, {"space": "z"}, ["space w", "in z"]),
-        ({"space": "s"}, {}, ["space s", "in w"]),
+        ({"space": "s"}, {}, ["space s", "moves style channels"]),
         ({"layers": 4}, {}, ["(4, 8)", "(5, 8)"]),
         ({"normal": np.zeros(9, np.float32)}, {}, ["(9,)", "(8,)"]),
         ({"space": "w+"}, {}, ["(8,)", "(5, 8)"]),

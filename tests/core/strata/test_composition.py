@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from ganstrata import Generator, ModelCard, Pass, PluginConfig, State, Stratum, Stream, render
-from ganstrata.core.errors import LayerError, ShapeError
+from ganstrata.core.errors import LayerError, PluginBroken, ShapeError
 from ganstrata.core.strata.composition import first_reader
 from torch import Tensor
 
@@ -209,10 +209,16 @@ def test_images_of_another_shape_name_the_generator() -> None:
         def finish(self, state: State) -> Tensor:
             return super().finish(state)[:, :1]
 
-    with pytest.raises(
-        ShapeError, match=r"Grey: images returned by finish: expected \(N=2, 3, H, W\), got \(2, 1, 4, 4\)"
-    ):
+    class Two(Ladder):
+        def finish(self, state: State) -> Tensor:
+            return super().finish(state)[:, :2]
+
+    with pytest.raises(PluginBroken, match=r"Grey: finish returned pictures .* its card says channels=3"):
         render(Grey(), codes_of(Ladder(), 2))
+    with pytest.raises(
+        ShapeError, match=r"Two: images returned by finish: expected \(N=2, 3, H, W\), got \(2, 2, 4, 4\)"
+    ):
+        render(Two(), codes_of(Ladder(), 2))
 
 
 @pytest.mark.cuda

@@ -69,7 +69,7 @@ def test_architecture_is_read_off_a_bare_state_dict(change: dict[str, Any], tmp_
     assert (card.latent_size, card.code_size) == (settings["z_dim"], settings["w_dim"])
     assert [s.reads for s in generator.strata] == list(range(card.layers))
     images = pictures(generator)
-    assert images.shape == (2, 3, card.resolution, card.resolution)
+    assert images.shape == (2, settings["img_channels"], card.resolution, card.resolution)
     assert images.isfinite().all()
     assert (images.std(dim=(1, 2, 3)) > 1e-3).all()
     exact = pictures(load(write(tmp_path / "b.safetensors", state, **settings)))
