@@ -7,7 +7,8 @@ import zipfile
 from collections.abc import Mapping
 
 import numpy as np
-from hostile_pickles import Pickles, legacy, real, whole
+from hostile_pickles import Pickles, legacy, real
+from pickle_operations import whole
 
 
 def archive(rng: np.random.Generator, members: Mapping[str, bytes]) -> bytes:

@@ -6,7 +6,8 @@ import struct
 
 import numpy as np
 from hostile_archives import archive, pickles_of
-from hostile_pickles import Pickles, whole
+from hostile_pickles import Pickles
+from pickle_operations import whole
 
 
 def npy_header(rng: np.random.Generator) -> bytes:
@@ -68,7 +69,7 @@ def npy(rng: np.random.Generator) -> bytes:
 def scores(pickles: Pickles) -> bytes:
     """A dictionary as HiGAN writes it, with anything in it."""
     from checkpoint_files import text
-    from hostile_pickles import dict_of
+    from pickle_operations import dict_of
 
     keys = ("boundary", "meta_data", "score", "name_to_idx", "manipulate_layers", "type")
     return dict_of(

@@ -15,8 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from checkpoint_files import named, text
-
-Value = bytes  # operations that push one value
+from pickle_operations import Value, call, data, dict_of, list_of, number, tuple_of, whole
 
 LADDER = 12  # levels of a bomb, each ten times the one before
 TORCH_KINDS = [
@@ -81,37 +80,6 @@ KEYS += [
     "module.module.w",
     "optimizer",
 ]
-
-
-def number(value: int) -> Value:
-    """A whole number of up to 255 bytes."""
-    data = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
-    return b"\x8a" + bytes([len(data)]) + data
-
-
-def data(content: bytes) -> Value:
-    """Bytes."""
-    return b"B" + struct.pack("<I", len(content)) + content
-
-
-def tuple_of(*values: Value) -> Value:
-    """A tuple."""
-    return b"(" + b"".join(values) + b"t"
-
-
-def list_of(*values: Value) -> Value:
-    """A list."""
-    return b"](" + b"".join(values) + b"e"
-
-
-def dict_of(*pairs: tuple[Value, Value]) -> Value:
-    """A dictionary."""
-    return b"}(" + b"".join(key + value for key, value in pairs) + b"u"
-
-
-def call(name: str, *args: Value) -> Value:
-    """What a name is called with."""
-    return named(name) + tuple_of(*args) + b"R"
 
 
 class Pickles:
@@ -386,11 +354,6 @@ class Pickles:
             return self.any_of(lambda: tuple_of(one, self.tensorflow(), self.tensorflow()), lambda: one)
         pairs = dict_of((self.place(text(self.name(KEYS))), one), *rest)
         return pairs if self.rng.random() < 0.8 else dict_of((text("state_dict"), pairs))
-
-
-def whole(program: Value, protocol: int = 4) -> bytes:
-    """A pickle."""
-    return b"\x80" + bytes([protocol]) + program + b"."
 
 
 def legacy(pickles: Pickles, content: Value) -> bytes:

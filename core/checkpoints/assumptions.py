@@ -1,4 +1,4 @@
-"""Tell what was stripped, ignored, converted, made up or assumed between a file and its network."""
+"""List what was stripped, ignored, converted, made up or assumed between a file and its network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     E = TypeVar("E", bound=Examined)
 
-STATED = "assumptions"  # key of the settings under which `model convert` keeps what it was told
+SETTING = "assumptions"  # key of the settings under which `model convert` keeps them
 NUMBER = 40  # assumptions that a file may state, at most
 SENTENCE = 500  # characters of one
 NAMED = 6  # parts or arguments that are named in a sentence
@@ -38,7 +38,7 @@ architecture resample_kernel num_fp16_res conv_clamp tiled_lods epsilon
 ARGUMENTS = frozenset(NVIDIAS.split())
 
 
-def tell(examined: E, part: Part, checkpoint: Checkpoint | None = None) -> E:
+def with_assumptions(examined: E, part: Part, checkpoint: Checkpoint | None = None) -> E:
     """Return what a plugin has examined, with everything that was assumed on the way from the file to it.
 
     The order is that of the way: the file, the part of it, its tensors, the network.
@@ -47,7 +47,7 @@ def tell(examined: E, part: Part, checkpoint: Checkpoint | None = None) -> E:
         [] if checkpoint is None else [other.name for other in checkpoint.parts if not _holds(other, part)]
     )
     sentences = (
-        *stated(part.settings),
+        *stored_assumptions(part.settings),
         *(() if checkpoint is None else checkpoint.notes),
         *_left_aside(part.name, others),
         *part.notes,
@@ -97,16 +97,18 @@ def _tensorflow(settings: Mapping[str, object]) -> tuple[str, ...]:
     """Return sentences on a TensorFlow network's version and arguments that NVIDIA's releases do not have."""
     if "build_func_name" not in settings:
         return ()
-    told = []
+    sentences = []
     version = settings.get("version")
     if version not in VERSIONS:
-        told.append(
+        sentences.append(
             f"its TensorFlow version is {shown(version)}, which is not known: it is read by its tensors"
         )
     ignored = sorted(key for key in settings if key not in ARGUMENTS)
     if ignored:
-        told.append(f"arguments that NVIDIA's releases do not have are ignored: {listed(ignored, NAMED)}")
-    return tuple(told)
+        sentences.append(
+            f"arguments that NVIDIA's releases do not have are ignored: {listed(ignored, NAMED)}"
+        )
+    return tuple(sentences)
 
 
 def _truncation(settings: Mapping[str, object]) -> tuple[str, ...]:
@@ -116,13 +118,14 @@ def _truncation(settings: Mapping[str, object]) -> tuple[str, ...]:
         for key in PSI:
             psi = place.get(key)
             if isinstance(psi, int | float) and not isinstance(psi, bool) and psi != 1:
-                return (f"the file states {key} {shown(psi)}, which is not applied: the config's is",)
+                words = f"the file states {key} {shown(psi)}, which is not applied"
+                return (f"{words}: truncation_psi of the config is",)
     return ()
 
 
-def stated(settings: Mapping[str, object]) -> tuple[str, ...]:
+def stored_assumptions(settings: Mapping[str, object]) -> tuple[str, ...]:
     """Return the assumptions that `model convert` wrote into a file, as short, printable text."""
-    sentences = settings.get(STATED)
+    sentences = settings.get(SETTING)
     if not isinstance(sentences, list | tuple):
         return ()
     return tuple(

@@ -22,7 +22,7 @@ from torch import Tensor
 from ..errors import CheckpointError, GanstrataError, PluginBroken, UserError
 from ..storage.json_values import JsonObject, JsonValue
 from . import SETTINGS, Checkpoint, locate, read_checkpoint
-from .assumptions import STATED
+from .assumptions import SETTING
 from .detect import Candidate, Examined, choose
 from .inspect import examine
 
@@ -140,7 +140,7 @@ def _header(claim: Candidate, examined: Examined, checkpoint: Checkpoint) -> Jso
             if key in settings
         }
     if examined.assumptions:
-        header[STATED] = list(examined.assumptions)
+        header[SETTING] = list(examined.assumptions)
     if "licence" in settings:
         header["licence"] = settings["licence"]
     return header

@@ -16,7 +16,7 @@ from ..plugins.failures import plugin_call
 from ..plugins.registry import registry
 from ..storage.json_values import JsonObject
 from . import BUNDLED, Checkpoint, Part, is_remote, locate, read_checkpoint
-from .assumptions import tell
+from .assumptions import with_assumptions
 from .detect import Candidate, Claims, Examined, collect_claims, disputed
 from .signatures import DESCRIBED, describe, describe_part, mixture
 
@@ -184,7 +184,7 @@ def examine(claim: Candidate, checkpoint: Checkpoint | None = None) -> Examined 
         raise PluginBroken(
             f"{owner}: assumptions are {shown(examined.assumptions)}; a tuple of sentences was expected"
         )
-    return None if examined is None else tell(examined, claim.part, checkpoint)
+    return None if examined is None else with_assumptions(examined, claim.part, checkpoint)
 
 
 def _misfit_messages(examined: Examined, part: Part) -> tuple[str, ...]:

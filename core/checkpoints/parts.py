@@ -26,7 +26,7 @@ from .pickles.modules import (
 )
 from .pickles.names import forbidden
 from .pickles.unpickler import Foreign, Name, Record
-from .prefixes import BESIDE, stripped, without_wrappers
+from .prefixes import MEAN_CODES, stripped, without_wrappers
 from .refused_contents import advice
 
 AVERAGES = (
@@ -85,7 +85,7 @@ UNKNOWN = 2  # group of the rank of parts whose names say nothing; discriminator
 OURS = ("plugin", "network")  # settings that only ganstrata's own header may contain
 NESTED = 4  # nesting of dictionaries that are searched for state dicts
 PARTS = 64  # parts that are returned, at most
-TOLD = 5  # classes of a file, and parts left aside, that are named
+NAMED = 5  # classes of a file, and parts left aside, that are named
 
 
 @dataclass(frozen=True)
@@ -172,16 +172,16 @@ def parts(content: Any, budget: Budget) -> tuple[tuple[Part, ...], tuple[str, ..
 
 def _notes(left_aside: Sequence[_Draft], budget: Budget) -> Iterator[str]:
     """Yield sentences on what was recorded and not run, and on the networks that are left aside."""
-    for part in left_aside[:TOLD]:
+    for part in left_aside[:NAMED]:
         which = f"the part {visible(part.name)}" if part.name else "a network"
         yield (
             f"{which} is left aside: it has the class {visible(part.foreign)}, which is not known here; "
             "nothing of it was run"
         )
-    told = {part.foreign for part in left_aside[:TOLD]}
-    others = [name for name in budget.foreign if name not in told]
+    named = {part.foreign for part in left_aside[:NAMED]}
+    others = [name for name in budget.foreign if name not in named]
     if others:
-        yield f"recorded only, and neither imported nor run: {listed(others, TOLD)}"
+        yield f"recorded only, and neither imported nor run: {listed(others, NAMED)}"
 
 
 def _drafts(content: Any, budget: Budget) -> list[_Draft]:
@@ -237,12 +237,12 @@ class _Splitter:
         ]
         if not drafts:
             return _bare("", loose, settings, first=True)
-        beside = {name: tensor for name, tensor in loose.items() if BESIDE.fullmatch(name)}
-        if len(loose) > len(beside) + 8:
+        means = {name: tensor for name, tensor in loose.items() if MEAN_CODES.fullmatch(name)}
+        if len(loose) > len(means) + 8:
             drafts += _bare("", loose, {}, first=True)
-        self._budget.step(len(drafts) * len(beside))
+        self._budget.step(len(drafts) * len(means))
         return sorted(
-            (_with_beside(part, beside, settings) for part in _with_unique_names(drafts)),
+            (_with_shared(part, means, settings) for part in _with_unique_names(drafts)),
             key=lambda part: rank(part.name),
         )
 
@@ -303,11 +303,11 @@ class _Splitter:
             if depth < NESTED
             else []
         )
-        beside = {key: tensor for key, tensor in loose.items() if BESIDE.fullmatch(key)}
-        if not drafts or len(loose) > len(beside):
+        means = {key: tensor for key, tensor in loose.items() if MEAN_CODES.fullmatch(key)}
+        if not drafts or len(loose) > len(means):
             drafts += _bare(name, loose, {}, first=False)
-        self._budget.step(sum(len(part.tensors) + len(beside) + len(settings) for part in drafts))
-        return [_with_beside(part, beside, settings) for part in drafts]
+        self._budget.step(sum(len(part.tensors) + len(means) + len(settings) for part in drafts))
+        return [_with_shared(part, means, settings) for part in drafts]
 
 
 def _inner(outer: str, key: str) -> str:
@@ -357,12 +357,12 @@ def _with_unique_names(drafts: list[_Draft]) -> list[_Draft]:
     return result
 
 
-def _with_beside(part: _Draft, beside: Mapping[str, Tensor], settings: Mapping[str, Any]) -> _Draft:
-    """Return a part with what is stored beside it.
+def _with_shared(part: _Draft, means: Mapping[str, Tensor], settings: Mapping[str, Any]) -> _Draft:
+    """Return a part with the mean codes and settings that a file stores once for all its parts.
 
-    Tensors go to generators and moving averages only. Settings go to parts without settings of their own.
+    Mean codes go to generators and moving averages only. Settings go to parts without settings of their own.
     """
-    tensors = {**beside, **part.tensors} if rank(part.name)[0] < UNKNOWN else part.tensors
+    tensors = {**means, **part.tensors} if rank(part.name)[0] < UNKNOWN else part.tensors
     return replace(
         part, tensors=tensors, settings=part.settings if part.own else {**settings, **part.settings}
     )

@@ -19,7 +19,7 @@ WRAPPERS = re.compile(
     r"(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\."
 )
 # Tensors that belong to a generator but are stored outside its state dict.
-BESIDE = re.compile(r"(\w*latent|w|d?latent)_avg|mean_latent|truncation_latent")
+MEAN_CODES = re.compile(r"(\w*latent|w|d?latent)_avg|mean_latent|truncation_latent")
 LEAST = 4  # tensors under a prefix that are offered to plugins
 DEEP = 5  # components of a prefix
 GROUPS = 64  # prefixes that are tried in one part
@@ -95,17 +95,17 @@ def _grouped(prefix: str, names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _under(part: Part, outer: str, prefix: str, names: Sequence[str]) -> Part:
-    """Return the part of these names without their prefix, and the mean w that stands beside them."""
-    beside = {
+    """Return the part of these names without their prefix, and the mean w that is stored outside it."""
+    means = {
         name.removeprefix(outer): part.tensors[name]
         for name in part.tensors
-        if name.startswith(outer) and BESIDE.fullmatch(name.removeprefix(outer))
+        if name.startswith(outer) and MEAN_CODES.fullmatch(name.removeprefix(outer))
     }
     inner = {name.removeprefix(prefix): part.tensors[name] for name in names}
-    others = len(part.tensors) - len(inner) - len(beside)
+    others = len(part.tensors) - len(inner) - len(means)
     return replace(
         part,
         name=".".join(filter(None, (part.name, prefix.removesuffix(".")))),
-        tensors={**beside, **inner},
+        tensors={**means, **inner},
         notes=(*part.notes, stripped(prefix, len(inner), others)),
     )

@@ -63,7 +63,7 @@ def read_saved(
     values, count = torch.from_numpy(found.values).to(prepared.device), len(found.values)
     if count > MOST:
         raise UserError(f"{path} holds {count} samples; at most {MOST} are edited at once")
-    condition = _condition(prepared, found.beside, count, path)
+    condition = _condition(prepared, found.optional, count, path)
     # Batches of one size, as everywhere else: the last one is filled up.
     parts = []
     for start in range(0, count, prepared.batch):
@@ -73,7 +73,7 @@ def read_saved(
             part = generator.map(part, None if condition is None else condition[rows.to(condition.device)])
         parts.append(part if found.space == "w+" else generator.broadcast(part))
     codes = torch.cat(parts)[:count]
-    index = _index(found.beside, count, path)
+    index = _index(found.optional, count, path)
     return SavedCodes(codes, condition, index, KINDS[found.space], found.sha256, found.remarks)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..plugins.colours import values_of
+from ..plugins.colours import over, values_of
 
 Pixels = NDArray[np.uint8]
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's modes, by number of channels
@@ -48,7 +48,8 @@ def opaque(pictures: Pixels, background: str = "#ffffff") -> Pixels:
         return pictures.repeat(3, axis=-1)
     ground = np.array(values_of(background), dtype=np.float32) * 255.0
     alpha = pictures[..., 3:].astype(np.float32) / 255.0
-    return np.asarray(ground + alpha * (pictures[..., :3] - ground) + 0.5, dtype=np.float32).astype(np.uint8)
+    colour = pictures[..., :3].astype(np.float32)
+    return np.asarray(over(colour, alpha, ground) + 0.5).astype(np.uint8)
 
 
 def to_image(picture: Pixels) -> Image.Image:

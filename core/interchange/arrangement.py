@@ -60,13 +60,13 @@ def arrange(
     if array.ndim == 0 or not array.size:
         raise DataError(f"holds an array of shape {array.shape}; {_wanted(sizes)}")
     if form is not None:
-        return _as_told(array, sizes, form)
+        return _in_form(array, sizes, form)
     one = _single(array, sizes)
     if one is not None:
         return [one]
     readings = dict(_readings(array.shape, sizes))
     if space == "w+" and "layers" in readings:
-        return _as_told(array, sizes, "layers")
+        return _in_form(array, sizes, "layers")
     if not readings:
         raise DataError(f"holds an array of shape {array.shape}; {_wanted(sizes)}")
     ways = "; ".join(f"--as {name}: {words}" for name, words in readings.items())
@@ -113,7 +113,7 @@ def _readings(shape: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, str]]
         yield "columns", f"{columns} directions, one per column"
 
 
-def _as_told(array: NDArray[np.number], sizes: Sizes, form: str) -> list[NDArray[np.number]]:
+def _in_form(array: NDArray[np.number], sizes: Sizes, form: str) -> list[NDArray[np.number]]:
     """Return the directions of an array in the given form.
 
     Raises:

@@ -22,8 +22,9 @@ from .own_codes import stated_generator
 KEYS = {"z": "z", "w": "w", **dict.fromkeys(("codes", "wp", "w+", "w_plus", "wplus", "ws"), "w+")}
 """Keys of arrays in dictionaries and archives, and the space that each names."""
 LATENT = ("latent", "latents", "latent_code", "latent_codes", "projected_w")  # keys that name no space
-BESIDE = ("condition", "index")  # optional arrays beside the codes
+OPTIONAL = ("condition", "index")  # arrays that a file of codes may have too
 MOST = 1_000_000  # arrays in a dictionary of codes, at most
+NUMBERS = 2**27  # numbers of all arrays in a dictionary of codes, at most: 14,000 codes of 18 x 512
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class FoundCodes:
     Attributes:
         values: (N, D), (N, Z) or (N, L, D), float32.
         space: z, w or w+.
-        beside: condition and index, as far as the file has them.
+        optional: condition and index, as far as the file has them.
         generator: fingerprint of the generator that the file names, or None.
         sha256: SHA-256 of the file, in hex.
         remarks: remarks for the user.
@@ -41,7 +42,7 @@ class FoundCodes:
 
     values: NDArray[np.float32]
     space: str
-    beside: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    optional: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     generator: str | None = None
     sha256: str = ""
     remarks: tuple[str, ...] = ()
@@ -86,9 +87,9 @@ def find_codes(
         if known not in ("z", "w", "w+"):
             raise UserError(f"--space {space}: there is no such latent space of codes; z, w and w+ are known")
         space = known
-    values = read_values(path, (*KEYS, *LATENT, *BESIDE))
+    values = read_values(path, (*KEYS, *LATENT, *OPTIONAL))
     generator = stated_generator(values)
-    array, key, beside = _chosen(values, generator is not None, space)
+    array, key, optional = _chosen(values, generator is not None, space)
     stated = KEYS.get(key or "")
     if stated == "w" and sizes.code is not None and (array.ndim == 3 or array.shape[-1:] != (sizes.code,)):
         stated = None  # what NVIDIA's projector calls w has a code per layer, which its shape says
@@ -106,19 +107,19 @@ def find_codes(
     wrong = int((~np.isfinite(codes)).sum())
     if wrong:
         raise DataError(f"{where}: {wrong} of its numbers are not finite, or too large for single precision")
-    remarks = (f"{where} was read as {reading.words}",) if _told(reading.form, array, codes) else ()
-    return FoundCodes(codes, reading.space, beside, generator, values.sha256, remarks)
+    remarks = (f"{where} was read as {reading.words}",) if _rearranged(reading.form, array, codes) else ()
+    return FoundCodes(codes, reading.space, optional, generator, values.sha256, remarks)
 
 
-def _told(form: str, array: NDArray[Any], codes: NDArray[Any]) -> bool:
-    """Return whether axes were moved or made, which the user is told."""
+def _rearranged(form: str, array: NDArray[Any], codes: NDArray[Any]) -> bool:
+    """Return whether axes were moved or made, which a remark then says."""
     return form == "codes-last" or (form == "codes" and array.shape != codes.shape)
 
 
 def _chosen(
     values: Values, own: bool, space: str | None
 ) -> tuple[NDArray[Any], str | None, dict[str, NDArray[Any]]]:
-    """Return the array of codes in a file, its key if it has one, and the arrays beside it.
+    """Return the array of codes in a file, its key if it has one, and the optional arrays.
 
     Raises:
         DataError: there is no array of codes, or more than one.
@@ -129,25 +130,25 @@ def _chosen(
         return array, None, {}
     if not isinstance(content, Mapping):
         raise DataError(f"{path} holds {describe(content)}; arrays of numbers are needed")
-    beside = {key: _numbers(content[key], key, path) for key in BESIDE if key in content}
+    optional = {key: _numbers(content[key], key, path) for key in OPTIONAL if key in content}
     kinds = [key for key in KEYS if key in content]
     if own and len(kinds) > 1:  # ganstrata's own: w, and the codes made of it
         wanted = [key for key in kinds if OWN_SPACES.get(key) == (space or "w+")]
         kinds = wanted or kinds
     if len(kinds) == 1:
-        return _numbers(content[kinds[0]], kinds[0], path), kinds[0], beside
-    rest = {key: value for key, value in content.items() if key not in BESIDE}
+        return _numbers(content[kinds[0]], kinds[0], path), kinds[0], optional
+    rest = {key: value for key, value in content.items() if key not in OPTIONAL}
     if not kinds:
-        found = _without_key(rest)
+        found = _without_key(rest, path)
         if found is not None:
-            return *found, beside
+            return *found, optional
     raise DataError(
         f"{path} holds {listed(content) or 'nothing'}; exactly one of codes, w, z is needed, "
-        f"with {' and '.join(BESIDE)} if wanted"
+        f"with {' and '.join(OPTIONAL)} if wanted"
     )
 
 
-def _without_key(content: Mapping[Any, Any]) -> tuple[NDArray[Any], str | None] | None:
+def _without_key(content: Mapping[Any, Any], path: Path) -> tuple[NDArray[Any], str | None] | None:
     """Return the codes in a dictionary none of whose keys names a space, and their key; None if unclear.
 
     Either one array is called `latent` or the like, or is the only one; or every value is a code, or a list
@@ -159,7 +160,7 @@ def _without_key(content: Mapping[Any, Any]) -> tuple[NDArray[Any], str | None] 
             return array, key
     if len(content) > MOST:
         return None
-    arrays = []
+    arrays, size = [], 0
     for key, value in content.items():
         inner = value
         if isinstance(value, Mapping):
@@ -167,6 +168,9 @@ def _without_key(content: Mapping[Any, Any]) -> tuple[NDArray[Any], str | None] 
         array = as_array(inner)
         if array is not None and array.ndim:
             arrays.append((key, array))
+            size += array.size
+            if size > NUMBERS and len(arrays) > 1:  # one array under many names would be copied as often
+                raise DataError(f"{path}: of a dictionary of codes, at most {NUMBERS} numbers are read")
         elif not (value is None or isinstance(value, str | bool | int | float | Inert)):
             return None
     if len(arrays) == 1:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..messages import shown, visible
 from .arrays import as_array, describe
+from .foreign import LONGEST, MOST
 
 Floats = NDArray[np.float64]
 PAIR = re.compile(r"\s*\(?\s*(\d{1,4})\s*[,_:/ ]\s*(\d{1,6})\s*\)?\s*")  # such as 6_501, or (6, 501)
@@ -47,6 +48,8 @@ def style_directions(content: Any, styles: Styles) -> list[tuple[str, Floats]]:
             if direction is None:
                 raise DataError(f"{shown(key)} is {describe(value)}; {SHAPES}")
             found.append((visible(str(key)), direction))
+            if len(found) > MOST or len(found) * direction.size > LONGEST:
+                raise DataError(f"holds more than {MOST} directions, or than {LONGEST} numbers of directions")
         if found:
             return found
     raise DataError(f"holds {describe(content)}; {SHAPES} ({_sizes(styles)})")
@@ -71,6 +74,8 @@ def _direction(content: Any, styles: Styles) -> Floats | None:
     if flat.shape == (len(styles), max(width for _, width in styles)):
         return _joined(list(flat), styles)  # padded with zeros to the widest, as StyleMC does
     if array.ndim == 2 and array.shape[1] == 3:
+        if len(array) > total:
+            raise DataError(f"has {len(array)} rows (layer, channel, value) for {_sizes(styles)}")
         return _of_triples(array, styles)
     return None
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any, TypeVar
 
+from numpy.typing import NDArray
 from torch import Tensor
 
+A = TypeVar("A", Tensor, NDArray[Any])
 CHANNELS = (1, 3, 4)
 """Numbers of channels that pictures may have: grey, RGB, RGB with alpha."""
 
@@ -53,4 +56,19 @@ def to_rgb(pictures: Tensor, background: str) -> Tensor:
         return pictures.expand(-1, 3, -1, -1)
     ground = pictures.new_tensor(values_of(background)).view(1, 3, 1, 1)
     colour, alpha = pictures[:, :3], pictures[:, 3:].clamp(0.0, 1.0)
-    return ground + alpha * (colour - ground)  # (N, 3, H, W)
+    return over(colour, alpha, ground)  # (N, 3, H, W)
+
+
+def over(colour: A, alpha: A, ground: A) -> A:
+    """Composite a colour x with alpha a on an opaque ground b: b + a (x - b), for tensors or arrays.
+
+    Args:
+        colour: x, not multiplied by alpha; all three have shapes that broadcast.
+        alpha: a in [0, 1].
+        ground: b, in the range of x.
+
+    >>> over(torch.tensor([255.0, 0.0]), torch.tensor(0.2), torch.tensor(255.0)).tolist()
+    [255.0, 204.0]
+    """
+    composited: A = ground + alpha * (colour - ground)
+    return composited

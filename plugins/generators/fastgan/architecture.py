@@ -10,14 +10,16 @@ from typing import Any, Self
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
+from ....core.messages import shown
 from ..shared.layouts import Shapes, Translated, find
-from ..shared.state_dicts import describe_checkpoint
+from ..shared.state_dicts import check_channels, describe_checkpoint
+from ..shared.unstored import NOTHING, Unstored
 from .layouts import AMBIGUOUS, LAYOUTS, OWN, PROJECTED
 from .network import Network
 
 EXCITED = (64, 128, 256, 512)  # by the levels of 4, 8, 16 and 32 pixels
 OPTIONAL = 128  # pixels from which a file may have levels above those of its pictures
-BOUNDED = 1024  # pixels from which the authors' code ends in tanh
+BOUNDED = 1024  # pixels from which the authors' code applies tanh
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Architecture:
 
     Attributes:
         normalised: whether z is divided by the root of its mean square, as projected-gan does.
-        tanh: whether the authors' code ends in tanh.
+        tanh: whether tanh is applied to the image.
         others: see network.Network.
     """
 
@@ -70,16 +72,21 @@ class Architecture:
         )
 
 
-def infer(shapes: Shapes, *, projected: bool, tanh: bool | None = None) -> Architecture:
+def infer(
+    shapes: Shapes, *, projected: bool, tanh: bool | None = None, unstored: Unstored = NOTHING
+) -> Architecture:
     """Infer the architecture from the shapes of translated tensors.
 
     Args:
         shapes: by the names used here.
         projected: whether z is normalised.
-        tanh: whether the network ends in tanh; None decides by its size, as the authors' code does.
+        tanh: whether the file states that tanh is applied to the image; None if it states nothing.
+        unstored: what the config says; where it says nothing either, the size decides, as in the authors'
+            code.
 
     Raises:
-        CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes.
+        CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes, or
+            config and file contradict each other.
     """
     sizes = sorted({int(m[1]) for name in shapes if (m := re.match(r"blocks\.(\d{1,5})\.", name))})
     if not sizes or sizes != [8 * 2**i for i in range(len(sizes))]:
@@ -105,10 +112,7 @@ def infer(shapes: Shapes, *, projected: bool, tanh: bool | None = None) -> Archi
             f"the last convolution of this FastGAN takes {last} channels, "
             f"but its levels from 4 pixels up have {widths[:12]}"
         )
-    if colours not in (1, 3, 4):
-        raise CheckpointError(
-            f"the images of this FastGAN have {colours} channels; expected 3, 1 for grey, or 4 with alpha"
-        )
+    check_channels("FastGAN", colours)
     sizes = sizes[: used - 1]
     return Architecture(
         z_dim=z_dim,
@@ -120,7 +124,7 @@ def infer(shapes: Shapes, *, projected: bool, tanh: bool | None = None) -> Archi
         spectral="init.conv.u" in shapes,
         biased="output.bias" in shapes,
         normalised=projected,
-        tanh=(not projected and 4 * 2 ** (used - 1) >= BOUNDED) if tanh is None else tanh,
+        tanh=unstored.settle("final_tanh", tanh, not projected and 4 * 2 ** (used - 1) >= BOUNDED),
     )
 
 
@@ -148,20 +152,25 @@ def _without_unused(translated: Translated, architecture: Architecture) -> Trans
         and int(m[1]) > architecture.resolution
         and int(m[1]) in (4 * 2**i for i in range(16))
     ]
-    told = f"The levels above {architecture.resolution} pixels in the file are not used for its pictures."
+    sentence = f"the levels above {architecture.resolution} pixels in the file are not used for its pictures"
     return Translated(
         {name: tensor for name, tensor in translated.tensors.items() if name not in set(above)},
         translated.origin,
         translated.unknown,
-        (*translated.assumptions, *((told,) if above else ())),
+        (*translated.assumptions, *((sentence,) if above else ())),
     )
 
 
-def examine(part: Part) -> Examined | None:
+def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
     """Return the sizes, classes and weights of a FastGAN in any layout; None if no layout fits.
 
+    Args:
+        part: of a checkpoint.
+        unstored: what the config says of the network.
+
     Raises:
-        CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes.
+        CheckpointError: tensors that determine the architecture are missing, of inconsistent shapes, or
+            contradict the config.
     """
     layout = find(LAYOUTS, part.tensors)
     if layout is None:
@@ -171,10 +180,13 @@ def examine(part: Part) -> Examined | None:
     header = part.settings.get("network")
     header = header if layout is OWN and isinstance(header, Mapping) else {}
     tanh = header.get("tanh")
+    if tanh is not None and not isinstance(tanh, bool):
+        raise CheckpointError(f"tanh stored in the file is {shown(tanh)}, expected true or false")
     architecture = infer(
         shapes,
         projected=layout is PROJECTED or header.get("normalised") is True,
-        tanh=tanh if isinstance(tanh, bool) else None,
+        tanh=tanh,
+        unstored=unstored,
     )
     return describe_checkpoint(
         "FastGAN",
@@ -184,4 +196,10 @@ def examine(part: Part) -> Examined | None:
         layers=architecture.layers,
         code_size=architecture.z_dim,
         channels=architecture.colours,
+        assumptions=(_ending(architecture),) if tanh is None and unstored.final_tanh is None else (),
     )
+
+
+def _ending(architecture: Architecture) -> str:
+    """Return the sentence on the last layer, which neither file nor config states."""
+    return f"tanh is {'' if architecture.tanh else 'not '}applied to the picture (config: final_tanh)"

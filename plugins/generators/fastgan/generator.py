@@ -23,14 +23,15 @@ from ..shared.config import ClassConfig
 from ..shared.layouts import find
 from ..shared.mapping import normalise_second_moment
 from ..shared.state_dicts import load
+from ..shared.unstored import Unstored
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .network import Block, Excitation
 
 NOISE = {
-    "const": "No file stores the noise: fixed noise, drawn from seed 0, is used for all samples.",
-    "fresh": "No file stores the noise: it is drawn for each sample.",
-    "none": "No file stores the noise: none is added.",
+    "const": "no file stores the noise: fixed noise, drawn from seed 0, is used for all samples",
+    "fresh": "no file stores the noise: it is drawn for each sample",
+    "none": "no file stores the noise: none is added",
 }
 
 
@@ -51,8 +52,8 @@ class FastGAN(Generator):
         )
         final_tanh: bool | None = Field(
             default=None,
-            description="whether tanh follows the last layer; default as in the authors' code: at 1024 "
-            "pixels and above, and never in projected-gan",
+            description="whether tanh is applied to the picture; left out: as the file states, or else as in "
+            "the authors' code, from 1024 pixels up, and never in projected-gan",
         )
 
     config: Config
@@ -60,16 +61,15 @@ class FastGAN(Generator):
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        opened = open_checkpoint(type(self), config)
+        unstored = Unstored.of(config)
+        opened = open_checkpoint(type(self), config, lambda part: examine(part, unstored))
         self.architecture = Architecture.from_plain(opened.description.architecture)
         self.network = for_inference(
             load(self.architecture.build, opened.description, opened.checkpoint.path), device
         )
         self.network.fold()
-        self._tanh = self.architecture.tanh if config.final_tanh is None else config.final_tanh
         noisy = any(self.architecture.doubled)
-        ending = f"The last layer is taken to end {'in' if self._tanh else 'without'} tanh."
-        self.card: ModelCard = opened.card(assumptions=(ending, *((NOISE[config.noise],) if noisy else ())))
+        self.card: ModelCard = opened.card(assumptions=(NOISE[config.noise],) if noisy else ())
         self._classes = Classes("FastGAN", self.architecture.classes, config.classes)
         strata = [Stratum("init", 0, 4)]
         for level in range(1, len(self.architecture.widths)):
@@ -141,7 +141,7 @@ class FastGAN(Generator):
                     state.x, output.folded.to(state.x.dtype), padding=1
                 ).float()  # (N, colours, H, W)
                 y = y if output.bias is None else y + output.bias[:, None, None]
-                return State(state.x, torch.tanh(y) if self._tanh else y, state.kept)
+                return State(state.x, torch.tanh(y) if self.architecture.tanh else y, state.kept)
             x = self._enlarged(state.x, size, state.kept)
             kept = {**state.kept, name: x} if 16 * size in self.architecture.excited else state.kept
             return State(x, None, kept)

@@ -12,12 +12,12 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.attention import HEADS
 from ..shared.layouts import Shapes, Translated, find
-from ..shared.state_dicts import describe_checkpoint
+from ..shared.state_dicts import check_channels, describe_checkpoint
 from .layouts import EITHER, LAYOUTS, TRAINED
 from .network import Network
 
 EXCITED = (128, 256, 512, 1024)  # by the levels of 16, 32, 64 and 128 pixels
-NO_AVERAGE = "The file has no moving average of the weights (GE), so G as trained is used."
+NO_AVERAGE = "the file has no moving average of the weights (GE): G as trained is used"
 
 
 @dataclass(frozen=True)
@@ -126,11 +126,7 @@ def _check(architecture: Architecture) -> None:
     Raises:
         CheckpointError: the message says which.
     """
-    if architecture.colours not in (1, 3, 4):
-        raise CheckpointError(
-            f"the images of this lightweight-gan have {architecture.colours} channels; "
-            "expected 3, 1 for grey, or 4 with alpha"
-        )
+    check_channels("lightweight-gan", architecture.colours)
     sources = {size // 8 for size in architecture.excited}
     wanted = [8 * 2**i in sources for i in range(len(architecture.inside))]
     if [width > 0 for width in architecture.inside] != wanted:

@@ -24,9 +24,9 @@ from .layouts import LAYOUTS
 from .network import Layer
 
 NOISE = {
-    "const": "No file stores the noise: fixed noise, drawn from seed 0, is used for all samples.",
-    "fresh": "No file stores the noise: it is drawn for each sample.",
-    "none": "No file stores the noise: none is added.",
+    "const": "no file stores the noise: fixed noise, drawn from seed 0, is used for all samples",
+    "fresh": "no file stores the noise: it is drawn for each sample",
+    "none": "no file stores the noise: none is added",
 }
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..shared.layouts import Layout, Rule
+from ..shared.layouts import OTHERS, Layout, Rule
 
-OTHERS = "Tensors of other networks of the training are not used ({n}, such as {name})."
 EITHER = "either"  # what the name alone does not tell: see architecture.settled
 _STATISTICS = {"weight": "scale", "bias": "shift", "running_mean": "mean", "running_var": "variance"}
 _NORM = r"(weight|bias|running_mean|running_var)"

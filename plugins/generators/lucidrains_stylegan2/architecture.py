@@ -12,12 +12,12 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.attention import HEADS
 from ..shared.layouts import Shapes, find
-from ..shared.state_dicts import describe_checkpoint
+from ..shared.state_dicts import check_channels, describe_checkpoint
 from .layouts import ALONE, LAYOUTS, TRAINED
 from .network import Network
 
 FAMILY = "StyleGAN2 (lucidrains)"
-NO_AVERAGE = "The file has no moving average of the weights (SE and GE), so S and G as trained are used."
+NO_AVERAGE = "the file has no moving average of the weights (SE and GE): S and G as trained are used"
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,7 @@ def infer(shapes: Shapes) -> Architecture:
         raise CheckpointError(
             f"a tensor that determines the sizes of this {FAMILY} has the wrong number of dimensions"
         ) from None
-    if architecture.colours not in (3, 4):
-        raise CheckpointError(
-            f"the images of this {FAMILY} have {architecture.colours} channels; expected 3, or 4 with alpha"
-        )
+    check_channels(FAMILY, architecture.colours, allowed=(3, 4))
     if min(architecture.size, architecture.initial, *architecture.widths) < 1 or any(
         width % HEADS for width in attention
     ):

@@ -31,9 +31,9 @@ from .network import Block, Convolution, ToRGB, upsample
 
 LR_MLP = 0.1  # the library's default
 NOISE = {
-    "const": "No file stores the noise: one fixed image of it, drawn from seed 0, is used for all samples.",
-    "fresh": "No file stores the noise: it is drawn for each sample.",
-    "none": "No file stores the noise: its mean, 0.5, is used at all pixels.",
+    "const": "no file stores the noise: one fixed image of it, drawn from seed 0, is used for all samples",
+    "fresh": "no file stores the noise: it is drawn for each sample",
+    "none": "no file stores the noise: its mean, 0.5, is used at all pixels",
 }
 
 
@@ -91,7 +91,7 @@ class LucidrainsStyleGAN2(Generator):
         card = opened.card(
             truncation=truncation.describe(self._scale),
             assumptions=(
-                f"The mapping network's learning rate multiplier, lr_mlp, is taken as {config.lr_mlp:g}.",
+                f"the mapping's learning rate multiplier is {config.lr_mlp:g} (config: lr_mlp)",
                 NOISE[config.noise],
             ),
         )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ..shared.layouts import Layout, Rule
-
-OTHERS = "Tensors of other networks of the training are not used ({n}, such as {name})."
+from ..shared.layouts import OTHERS, Layout, Rule
 
 OWN = Layout(
     "ganstrata",

@@ -13,10 +13,9 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.plugins.colours import CHANNELS
 from ..shared.layouts import Layout, find
-from ..shared.state_dicts import describe_checkpoint
-from ..shared.unstored import NOTHING, Unstored, last_trained, level_of, told_depth
+from ..shared.state_dicts import check_channels, describe_checkpoint
+from ..shared.unstored import NOTHING, Unstored, depth_assumption, last_trained, level_of
 from .layouts import GROWN, LAYOUTS, MATRICES
 from .network import Network
 from .settings import read_settings
@@ -76,11 +75,7 @@ class Architecture:
                 f"a ProgressiveGAN of {len(self.widths)} levels has levels of detail 0 to "
                 f"{len(self.widths) - 1}, not {self.lod:g}"
             )
-        if self.colours not in CHANNELS:
-            raise CheckpointError(
-                f"the images of this ProgressiveGAN have {self.colours} channels; "
-                "expected 3 for RGB, 4 for RGB with alpha, or 1 for grey images"
-            )
+        check_channels("ProgressiveGAN", self.colours)
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
@@ -197,10 +192,10 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
     if layout is None:
         return None
     translated, lod = translate(layout, dict(part.tensors))
-    options, assumptions = read_settings(layout, part.settings, unstored)
+    options, assumed = read_settings(layout, part.settings, unstored)
     if options.get("equalised", True):
         rescale(layout, translated.tensors)
-    grown, told = _grown_to(layout, translated.tensors, unstored.depth)
+    grown, assumed_depth = _grown_to(layout, translated.tensors, unstored.depth)
     if unstored.depth is not None:
         options["lod"] = 0.0
     shapes = {name: tuple(tensor.shape) for name, tensor in grown.items()}
@@ -218,7 +213,7 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         code_size=architecture.z_dim,
         size=architecture.size,
         channels=architecture.colours,
-        assumptions=(*assumptions, *told),
+        assumptions=(*assumed, *assumed_depth),
     )
 
 
@@ -231,7 +226,7 @@ def _grown_to(
         CheckpointError: there is no output at `depth`.
     """
     top = levels(tensors) - 1
-    told: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
     biases = {
         int(match[1]): tensor
         for name, tensor in tensors.items()
@@ -241,10 +236,10 @@ def _grown_to(
         level = level_of(depth, biases, "ProgressiveGAN")
     elif layout in GROWN:
         level = last_trained(biases, top)
-        told = (told_depth("ProgressiveGAN", level, top),)
+        assumptions = (depth_assumption("ProgressiveGAN", level, top),)
     else:
         return tensors, ()
-    return {name: tensor for name, tensor in tensors.items() if _level_of(name) <= level}, told
+    return {name: tensor for name, tensor in tensors.items() if _level_of(name) <= level}, assumptions
 
 
 def _level_of(name: str) -> int:

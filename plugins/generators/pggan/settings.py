@@ -63,14 +63,7 @@ def read_settings(
     options["tanh"] = unstored.settle("final_tanh", stored.get("tanh"), False)
     options["equalised"] = unstored.settle("use_wscale", stored.get("equalised"), True)
     if layout is GENFORCE:
-        assumptions += [
-            sentence
-            for field, sentence in (
-                ("final_tanh", "tanh is not applied to the picture (config: final_tanh)"),
-                ("use_wscale", "weights are scaled by their fan-in (config: use_wscale)"),
-            )
-            if getattr(unstored, field) is None
-        ]
+        assumptions += unstored.assumptions("final_tanh", "use_wscale")
     elif layout in GROWN and unstored.use_wscale is None and "equalised" not in stored:
         assumptions.append(
             "the file does not state use_eql: weights are scaled by their fan-in (config: use_wscale)"

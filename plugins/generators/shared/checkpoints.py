@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ....core.checkpoints import Checkpoint, Part, digest, is_remote, locate, origin, read_checkpoint
-from ....core.checkpoints.assumptions import tell
+from ....core.checkpoints.assumptions import with_assumptions
 from ....core.checkpoints.detect import Examined, own_part
 from ....core.errors import CheckpointError
 from ....core.plugins.contracts import Generator
@@ -91,7 +91,7 @@ def open_checkpoint(
     assert description is not None, f"{plugin.__name__}.recognise() accepts a part that examine() rejects"
     return OpenedCheckpoint(
         checkpoint,
-        tell(description, part, checkpoint),
+        with_assumptions(description, part, checkpoint),
         part,
         config.background,
         origin(config.checkpoint, checkpoint.path),

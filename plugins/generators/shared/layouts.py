@@ -22,6 +22,8 @@ SMALL = 20  # numbers below this are tried, beside those that occur
 TRIES = 6_000  # names that are tried
 # Note of rules for the psi that GenForce's programs store for each layer.
 TRUNCATION = "the file stores a truncation ({name}), which is not applied: truncation_psi of the config is"
+# Note of rules for the networks that a training file holds beside the generator.
+OTHERS = "tensors of other networks of the training are not used ({n}, such as {name})"
 Shapes = Mapping[str, tuple[int, ...]]
 Change = Callable[[Tensor], Tensor]
 Naming = Callable[[re.Match[str]], str | None]

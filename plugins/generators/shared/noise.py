@@ -38,3 +38,16 @@ def uniform(seed: int, samples: range, size: int) -> Tensor:
     """Return uniform noise (len(samples), 1, size, size) in (0, 1), one image for all strata of a sample."""
     rows = np.stack([uniforms(seed, Stream.PROBING, Use.NOISE, i, size * size) for i in samples])
     return torch.from_numpy(rows.astype(np.float32).reshape(-1, 1, size, size))
+
+
+def fixed(shape: tuple[int, ...], part: int) -> Tensor:
+    """Return the standard normal noise (H, W) that stands for fixed noise which a file does not store.
+
+    Args:
+        shape: H and W.
+        part: number of the layer; each has noise of its own.
+    """
+    height, width = shape
+    return torch.from_numpy(
+        normals(0, Stream.PROBING, Use.NOISE, range(1), height * width, part=part)
+    ).reshape(height, width)

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ....core.messages import shown
+from ....core.plugins.colours import CHANNELS
 from .layouts import Layout, Translated
 
 MAX_RESOLUTION = 2**14  # pixels
+KINDS = {1: "grey", 3: "RGB", 4: "RGB with alpha"}  # of images, by number of channels
 SPELLED = 50  # missing tensors whose names in the file are looked for
 N = TypeVar("N", bound=nn.Module)
 
@@ -142,6 +144,17 @@ def describe_checkpoint(
         channels=channels,
         assumptions=(*translated.assumptions, *assumptions),
     )
+
+
+def check_channels(family: str, channels: int, allowed: Sequence[int] = CHANNELS) -> None:
+    """Check the number of channels of a network's images.
+
+    Raises:
+        CheckpointError: it is not one of `allowed`.
+    """
+    if channels not in allowed:
+        words = " or ".join(f"{number} ({KINDS[number]})" for number in allowed)
+        raise CheckpointError(f"the images of this {family} have {channels} channels; expected {words}")
 
 
 def _spelled(layout: Layout, missing: Sequence[str], translated: Translated) -> tuple[str, ...]:

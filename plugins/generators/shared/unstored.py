@@ -12,6 +12,12 @@ from torch import Tensor
 from ....core.errors import CheckpointError
 from ....core.messages import shown
 
+# Sentences on what is assumed where neither config nor file states a field.
+ASSUMED = {
+    "lr_mlp": "the mapping's learning rate multiplier is 0.01",
+    "final_tanh": "tanh is not applied to the picture",
+    "use_wscale": "weights are scaled by their fan-in",
+}
 # Whether PyTorch GAN Zoo applies tanh to the picture, by the loss that its configuration names.
 ZOO_TANH = {"MSE": True, "DCGAN": True, "WGANGP": False, "Logistic": False}
 
@@ -58,6 +64,14 @@ class Unstored:
             )
         return given
 
+    def assumptions(self, *fields: str) -> tuple[str, ...]:
+        """Return the sentences on those of these fields that the config leaves out.
+
+        >>> Unstored(lr_mlp=0.1).assumptions("lr_mlp", "final_tanh")
+        ('tanh is not applied to the picture (config: final_tanh)',)
+        """
+        return tuple(f"{ASSUMED[name]} (config: {name})" for name in fields if getattr(self, name) is None)
+
 
 NOTHING = Unstored()  # what a config says that says nothing
 
@@ -96,7 +110,7 @@ def level_of(depth: int, levels: Iterable[int], family: str) -> int:
     return depth - 2
 
 
-def told_depth(family: str, level: int, top: int) -> str:
+def depth_assumption(family: str, level: int, top: int) -> str:
     """Return the sentence on a depth that neither config nor file states."""
     size = 4 * 2**level
     if level < top:
@@ -104,3 +118,24 @@ def told_depth(family: str, level: int, top: int) -> str:
     else:
         reason = f"the last output, of {size} pixels, is taken for the one that was trained"
     return f"the file does not state how far this {family} has grown: {reason} (config: depth)"
+
+
+def noise_and_mean(stored: Mapping[str, Tensor], added: Mapping[str, Tensor], means: int) -> tuple[str, ...]:
+    """Return sentences on the fixed noise and the mean w of a style-based generator, if a file lacks them.
+
+    Args:
+        stored: tensors of the file, by the names used here.
+        added: those that complete them.
+        means: number of mean w that the network has.
+    """
+    sentences = []
+    noises = sum(name.endswith(".noise_const") for name in added)
+    if noises and any(name.endswith(".noise_strength") for name in stored):
+        sentences.append(
+            f"the file stores no fixed noise: that of {noises} layers is drawn from a fixed seed"
+        )
+    elif noises:
+        sentences.append("the file stores neither noise nor its strength: no noise is added")
+    if not means:
+        sentences.append("the file stores no mean w: truncation uses the mean w of fixed z")
+    return tuple(sentences)

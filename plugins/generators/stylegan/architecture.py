@@ -10,13 +10,12 @@ from typing import Any, Self
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.plugins.colours import CHANNELS
 from ..shared.layouts import Layout, Shapes, find
 from ..shared.mapping import EPSILON
-from ..shared.state_dicts import describe_checkpoint
-from ..shared.unstored import NOTHING, Unstored
+from ..shared.state_dicts import check_channels, describe_checkpoint
+from ..shared.unstored import NOTHING, Unstored, noise_and_mean
 from .layouts import HIGAN, INCOMPLETE, LAYOUTS, layouts
-from .missing_tensors import fill_missing, tell_missing
+from .missing_tensors import fill_missing
 from .network import Network
 from .pytorch_layouts import GAN_ZOO, rescale
 from .settings import StoredSettings, complete, read_settings, read_zoo
@@ -172,11 +171,7 @@ def infer(
         depth > 1 and architecture.mapping_width < 1
     ):
         raise CheckpointError(f"the sizes of this StyleGAN are inconsistent: {asdict(architecture)}")
-    if architecture.colours not in CHANNELS:
-        raise CheckpointError(
-            f"the images of this StyleGAN have {architecture.colours} channels; "
-            "expected 3 for RGB, 4 for RGB with alpha, or 1 for grey images"
-        )
+    check_channels("StyleGAN", architecture.colours)
     return architecture
 
 
@@ -207,7 +202,7 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
     stored = complete(layout, stored, unstored)
     translated = layout.translate(part.tensors)
     rescale(layout, translated.tensors)
-    translated, told = select_level(layout, translated, unstored.depth)
+    translated, assumed_level = select_level(layout, translated, unstored.depth)
     tensors = dict(translated.tensors)
     if unstored.use_wscale is False:
         undo_scales(tensors)
@@ -227,7 +222,11 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         code_size=architecture.code_size,
         size=architecture.size,
         channels=architecture.colours,
-        assumptions=(*stored.assumptions, *told, *tell_missing(tensors, added, architecture.mean)),
+        assumptions=(
+            *stored.assumptions,
+            *assumed_level,
+            *noise_and_mean(tensors, added, architecture.mean),
+        ),
     )
 
 

@@ -131,12 +131,12 @@ def read_zoo(config: object) -> StoredSettings:
             f"lossCriterion stored in the file is {shown(loss)}, expected {', '.join(ZOO_TANH)}"
         )
     psi = config.get("phiTruncation")
-    told = (
+    assumptions = (
         (f"phiTruncation {shown(psi)} stored in the file is not used (config: truncation_psi)",)
         if isinstance(psi, int | float)
         else ()
     )
-    return StoredSettings(tanh=None if loss is None else ZOO_TANH[loss], assumptions=told)
+    return StoredSettings(tanh=None if loss is None else ZOO_TANH[loss], assumptions=assumptions)
 
 
 def complete(layout: Layout, stored: StoredSettings, unstored: Unstored) -> StoredSettings:
@@ -145,7 +145,8 @@ def complete(layout: Layout, stored: StoredSettings, unstored: Unstored) -> Stor
     Raises:
         CheckpointError: config and file contradict each other.
     """
-    form, told = dict(stored.form), []
+    form = dict(stored.form)
+    assumed: tuple[str, ...] = ()
     if layout is ROSINALITY:
         form |= {"bias_blurred": True, "epsilon": 1e-5}
     elif layout is GAN_ZOO:
@@ -154,22 +155,14 @@ def complete(layout: Layout, stored: StoredSettings, unstored: Unstored) -> Stor
     scaled = True if layout in (ROSINALITY, GAN_ZOO) else stored.equalised
     unstored.settle("use_wscale", scaled, True)
     if layout.name == "GenForce and SeFa":
-        told = [
-            sentence
-            for field_, sentence in (
-                ("final_tanh", "tanh is not applied to the picture (config: final_tanh)"),
-                ("use_wscale", "weights are scaled by their fan-in (config: use_wscale)"),
-                ("lr_mlp", "the mapping's learning rate multiplier is 0.01 (config: lr_mlp)"),
-            )
-            if getattr(unstored, field_) is None
-        ]
+        assumed = unstored.assumptions("final_tanh", "use_wscale", "lr_mlp")
     published = 1.0 if layout is ROSINALITY else 0.01
     return replace(
         stored,
         lr_multiplier=unstored.settle("lr_mlp", stored.lr_multiplier, published),
         tanh=unstored.settle("final_tanh", stored.tanh, None),
         form=form,
-        assumptions=(*stored.assumptions, *told),
+        assumptions=(*stored.assumptions, *assumed),
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ....core.errors import CheckpointError
 from ..shared.layouts import Layout, Translated
 from ..shared.mapping import GAIN
-from ..shared.unstored import last_trained, level_of, told_depth
+from ..shared.unstored import depth_assumption, last_trained, level_of
 from .network import binomial
 from .pytorch_layouts import ROSINALITY, times
 
@@ -55,14 +55,14 @@ def select_level(
                 outputs.setdefault(level, {})[parameter] = name
     biases = {level: tensors[names["bias"]] for level, names in outputs.items() if "bias" in names}
     chosen: int = top
-    told: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
     if depth is not None:
         if not outputs and "synthesis.output.bias" in tensors:  # converted: the output has lost its number
             biases = {top: tensors["synthesis.output.bias"]}
         chosen = level_of(depth, biases, "StyleGAN")
     elif layout is ROSINALITY:
         chosen = last_trained(biases, top)
-        told = (told_depth("StyleGAN", chosen, top),)
+        assumptions = (depth_assumption("StyleGAN", chosen, top),)
     for level, names in outputs.items():
         for parameter, name in names.items():
             tensor = tensors.pop(name)
@@ -72,8 +72,10 @@ def select_level(
     kept = {name: tensor for name, tensor in tensors.items() if _level_of(name) <= chosen}
     filters = sum(name.endswith(".blur") for name in kept)
     if filters:
-        told += (f"the stored low-pass filter of {filters} layers is used; it is not the usual [1, 2, 1]",)
-    return replace(translated, tensors=kept, origin=origin), told
+        assumptions += (
+            f"the stored low-pass filter of {filters} layers is used; it is not the usual [1, 2, 1]",
+        )
+    return replace(translated, tensors=kept, origin=origin), assumptions
 
 
 def _level_of(name: str) -> int:

@@ -12,14 +12,13 @@ import torch
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.plugins.colours import CHANNELS
 from ..shared.layouts import Shapes, find
-from ..shared.state_dicts import compare, describe_checkpoint
+from ..shared.state_dicts import check_channels, compare, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored
 from .layouts import LAYOUTS, WITHOUT_MEAN
-from .missing_tensors import fill_missing, tell_missing
+from .missing_tensors import assumed_tensors, fill_missing
 from .network import Kind, Network
-from .settings import StoredSettings, read_settings, undo_scales, unstated
+from .settings import StoredSettings, assumed_settings, read_settings, undo_scales
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 
             embedding=embedding,
             lr_multiplier=stored.lr_multiplier,
             kind=_kind(shapes, sizes),
-            colours=_colours(shapes[f"synthesis.b{sizes[-1]}.torgb.weight"][0]),
+            colours=shapes[f"synthesis.b{sizes[-1]}.torgb.weight"][0],
             taps=_taps(shapes, stored),
             means=_means(shapes, 2 * len(sizes), means),
             start=_start(shapes),
@@ -146,6 +145,7 @@ def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 
         raise CheckpointError(
             "a tensor that determines the sizes of this StyleGAN2 has the wrong number of dimensions"
         ) from None
+    check_channels("StyleGAN2", architecture.colours)
     if min(architecture.z_dim, architecture.w_dim, mapping_width, *channels.values()) < 1:
         raise CheckpointError(f"the sizes of this StyleGAN2 are inconsistent: {asdict(architecture)}")
     return architecture
@@ -194,16 +194,6 @@ def _start(shapes: Shapes) -> tuple[int, int]:
     return height, width
 
 
-def _colours(channels: int) -> int:
-    """Return the channels of the image: 1, 3 or 4."""
-    if channels not in CHANNELS:
-        raise CheckpointError(
-            f"the images of this StyleGAN2 have {channels} channels; "
-            "expected 3 for RGB, 4 for RGB with alpha, or 1 for grey images"
-        )
-    return channels
-
-
 def _taps(shapes: Shapes, stored: StoredSettings) -> int:
     """Return the width of the low-pass filters."""
     shape = next(
@@ -250,8 +240,8 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         layers=architecture.layers,
         code_size=architecture.w_dim,
         assumptions=(
-            *unstated(layout.name, unstored),
-            *tell_missing(tensors, added, architecture.means),
+            *assumed_settings(layout.name, unstored),
+            *assumed_tensors(tensors, added, architecture.means),
         ),
         size=architecture.size,
         channels=architecture.colours,

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ....core.randomness import Stream, Use, normals
+from ..shared.noise import fixed
+from ..shared.unstored import noise_and_mean
 from .network import fir_kernel
 
 
@@ -46,11 +47,11 @@ def fill_missing(
         noise_names = [name for name in missing if name.endswith(".noise_const")]
         # Only if nothing else is missing: otherwise a hostile file could state a size that exhausts memory.
         if len(missing) == len(added) + len(noise_names):
-            added |= {name: _draw_noise(missing[name], part) for part, name in enumerate(noise_names, 2)}
+            added |= {name: fixed(missing[name], part) for part, name in enumerate(noise_names, 2)}
     return added
 
 
-def tell_missing(stored: Mapping[str, Tensor], added: Mapping[str, Tensor], means: int) -> list[str]:
+def assumed_tensors(stored: Mapping[str, Tensor], added: Mapping[str, Tensor], means: int) -> tuple[str, ...]:
     """Return sentences on the tensors that a file does not store, and on filters that are not the usual one.
 
     Args:
@@ -58,24 +59,13 @@ def tell_missing(stored: Mapping[str, Tensor], added: Mapping[str, Tensor], mean
         added: those that fill_missing() added.
         means: number of mean w that the network has.
     """
-    sentences = []
-    noises = sum(name.endswith(".noise_const") for name in added)
-    if noises and any(name.endswith(".noise_strength") for name in stored):
-        sentences.append(
-            f"the file stores no fixed noise: that of {noises} layers is drawn from a fixed seed"
-        )
-    elif noises:
-        sentences.append("the file stores neither noise nor its strength: no noise is added")
     filters = [tensor for name, tensor in {**added, **stored}.items() if name.endswith(".resample_filter")]
     unusual = sum(not _is_usual(kernel) for kernel in filters)
-    if unusual:
-        sentences.append(
-            f"{unusual} of {len(filters)} low-pass filters are not the usual [1, 3, 3, 1]: "
-            "those of the file are used"
-        )
-    if not means:
-        sentences.append("the file stores no mean w: truncation uses the mean w of fixed z")
-    return sentences
+    sentence = (
+        f"{unusual} of {len(filters)} low-pass filters are not the usual [1, 3, 3, 1]: "
+        "those of the file are used"
+    )
+    return *noise_and_mean(stored, added, means), *((sentence,) if unusual else ())
 
 
 def _is_usual(kernel: Tensor) -> bool:
@@ -86,11 +76,3 @@ def _is_usual(kernel: Tensor) -> bool:
         and not kernel.is_complex()
         and torch.allclose(kernel.float(), usual, atol=1e-3)
     )
-
-
-def _draw_noise(shape: tuple[int, ...], part: int) -> Tensor:
-    """Return fixed standard normal noise of a shape (height, width)."""
-    height, width = shape
-    return torch.from_numpy(
-        normals(0, Stream.PROBING, Use.NOISE, range(1), height * width, part=part)
-    ).reshape(height, width)

@@ -83,16 +83,11 @@ def read_settings(settings: Mapping[str, Any], unstored: Unstored = NOTHING) -> 
     )
 
 
-def unstated(layout: str, unstored: Unstored) -> list[str]:
-    """Return sentences on what files of a layout do not state, and the config neither."""
-    assumed = {
-        "lr_mlp": "the mapping's learning rate multiplier is 0.01",
-        "final_tanh": "tanh is not applied to the picture",
-        "use_wscale": "weights are scaled by their fan-in",
-    }
-    fields = {"GenForce": tuple(assumed), "rosinality": ("lr_mlp",)}
-    names = next((fields[name] for name in fields if layout.startswith(name)), ())
-    return [f"{assumed[name]} (config: {name})" for name in names if getattr(unstored, name) is None]
+def assumed_settings(layout: str, unstored: Unstored) -> tuple[str, ...]:
+    """Return sentences on what neither files of a layout nor the config state."""
+    if layout.startswith("GenForce"):
+        return unstored.assumptions("lr_mlp", "final_tanh", "use_wscale")
+    return unstored.assumptions("lr_mlp") if layout.startswith("rosinality") else ()
 
 
 def undo_scales(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

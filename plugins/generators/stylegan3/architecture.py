@@ -14,10 +14,9 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.config.faults import reason_of
 from ....core.errors import CheckpointError
-from ....core.plugins.colours import CHANNELS
 from ..shared.layouts import find
 from ..shared.mapping import Mapping
-from ..shared.state_dicts import describe_checkpoint
+from ..shared.state_dicts import check_channels, describe_checkpoint
 from .layouts import LAYOUTS
 from .network import LayerSizes, Network, Synthesis
 from .sampling import MAX_TAPS, Sampling, number, sampling_from_settings, sampling_from_shapes
@@ -217,11 +216,7 @@ def examine(part: Part) -> Examined | None:
         else infer(translated.tensors, part.settings)
     )
     colours = architecture.layers[-1].outputs
-    if colours not in CHANNELS:
-        raise CheckpointError(
-            f"the images of this StyleGAN3 have {colours} channels; "
-            "expected 3 for RGB, 4 for RGB with alpha, or 1 for grey images"
-        )
+    check_channels("StyleGAN3", colours)
     return describe_checkpoint(
         "StyleGAN3",
         layout,

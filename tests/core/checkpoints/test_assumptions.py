@@ -11,7 +11,7 @@ import ganstrata
 import pytest
 import torch
 from ganstrata.core.checkpoints import Checkpoint, Part
-from ganstrata.core.checkpoints.assumptions import tell
+from ganstrata.core.checkpoints.assumptions import with_assumptions
 from ganstrata.core.checkpoints.detect import Examined
 from ganstrata.core.conformance.declared import check_declared
 from ganstrata.core.errors import PluginBroken
@@ -74,7 +74,7 @@ def test_sentences_stand_in_the_order_of_the_way_and_once() -> None:
     part = Part("G", {}, {"assumptions": ["stated\x1b", 3, "twice"]}, ("from the part",))
     checkpoint = Checkpoint(Path("f"), "", "pickle", (part, Part("D", {}, {})), ("from the file",))
     examined = Examined("a", "b", {}, 8, 1, 2, 2, {}, assumptions=("twice", "by the plugin"))
-    assert tell(examined, part, checkpoint).assumptions == (
+    assert with_assumptions(examined, part, checkpoint).assumptions == (
         "stated\\x1b",
         "twice",
         "from the file",
@@ -107,7 +107,7 @@ def test_a_card_holds_sentences(rooms: ganstrata.Generator) -> None:
 
 def of(settings: dict[str, Any]) -> tuple[str, ...]:
     """What is told of a part with these settings and no tensors."""
-    return tell(Examined("a", "b", {}, 8, 1, 2, 2, {}), Part("", {}, settings)).assumptions
+    return with_assumptions(Examined("a", "b", {}, 8, 1, 2, 2, {}), Part("", {}, settings)).assumptions
 
 
 def test_arguments_and_versions_of_tensorflow_that_are_not_nvidias() -> None:
@@ -134,7 +134,9 @@ def test_arguments_and_versions_of_tensorflow_that_are_not_nvidias() -> None:
 )
 def test_a_truncation_that_a_file_states_is_not_applied(settings: dict[str, Any], told: str | None) -> None:
     assert of(settings) == (
-        () if told is None else (f"the file states {told}, which is not applied: the config's is",)
+        ()
+        if told is None
+        else (f"the file states {told}, which is not applied: truncation_psi of the config is",)
     )
 
 

@@ -138,3 +138,11 @@ def test_arrays_that_share_their_numbers_are_bounded(tmp_path: Path) -> None:
     torch.save({str(i): shared for i in range(100)}, tmp_path / "a.pt")
     with pytest.raises(UserError, match="at most 10000000 numbers are read"):
         read_directions(tmp_path / "a.pt", Sizes(2, 300_000))
+
+
+def test_one_code_under_many_names_is_not_copied_for_each(tmp_path: Path) -> None:
+    one = torch.zeros(1, 2**20)
+    torch.save({f"{i}.png": one for i in range(130)}, tmp_path / "a.pt")
+    assert "of a dictionary of codes, at most 134217728 numbers are read" in message_of(
+        read_codes, tmp_path / "a.pt"
+    )

@@ -97,3 +97,11 @@ def test_a_checkpoint_tells_its_style_channels(rooms, tmp_path: Path) -> None:
     skipped, moved = (sum(w for _, w in style_strata(rooms)[a:b]) for a, b in ((0, 2), (2, 4)))
     assert np.count_nonzero(delta.normal) == moved
     assert not np.any(delta.normal[:skipped])
+
+
+def test_directions_in_a_file_are_bounded() -> None:
+    with pytest.raises(UserError, match="has 8 rows"):
+        style_directions(np.tile([0, 0, 1], (8, 1)), STYLES)
+    wide = (("b4.conv", 1_000_000),)
+    with pytest.raises(UserError, match="10000000 numbers of directions"):
+        style_directions({f"d{i}": {"0_0": 1} for i in range(11)}, wide)

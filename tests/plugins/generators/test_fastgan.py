@@ -16,7 +16,9 @@ from ganstrata import Generator, Pass, render
 from ganstrata.core.checkpoints import Part, read_checkpoint
 from ganstrata.core.checkpoints.detect import choose
 from ganstrata.core.errors import CheckpointError
+from ganstrata.plugins.generators.fastgan.architecture import examine
 from ganstrata.plugins.generators.fastgan.generator import FastGAN
+from ganstrata.plugins.generators.shared.unstored import Unstored
 from generator_files import codes_by_layer, codes_of, loader, write
 from generators_fastgan import CLASSES, FORMS, plain, small_state
 from torch import Tensor
@@ -129,7 +131,21 @@ def test_tanh_is_that_of_the_authors_unless_it_is_said(tmp_path: Path) -> None:
     generator = load(saved(tmp_path / "a.pth", state), final_tanh=True, noise="none")
     codes = codes_of(generator)
     assert_near(render(generator, codes).double(), (plain(state, codes, size=32, tanh=True) + 1.0) / 2.0)
-    assert "The last layer is taken to end in tanh." in generator.card.assumptions
+    assert not any("tanh" in sentence for sentence in generator.card.assumptions)
+    assumed = load(tmp_path / "a.pth").card.assumptions
+    assert "tanh is not applied to the picture (config: final_tanh)" in assumed
+
+
+def test_a_config_that_contradicts_the_file_is_refused(tmp_path: Path) -> None:
+    examined = FastGAN.examine(Part("g", small_state(**SMALL), {}))
+    assert examined is not None
+    header = {"network": {**examined.architecture, "tanh": True}}
+    again = examine(Part("", dict(examined.tensors), header))
+    assert again is not None
+    assert again.architecture["tanh"] is True
+    assert not again.assumptions
+    with pytest.raises(CheckpointError, match="final_tanh: false is configured, but the file states true"):
+        examine(Part("", dict(examined.tensors), header), Unstored(final_tanh=False))
 
 
 def test_levels_that_the_picture_does_not_need_are_left_out(tmp_path: Path) -> None:

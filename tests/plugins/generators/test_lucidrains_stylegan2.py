@@ -190,7 +190,7 @@ def test_the_moving_average_is_used_where_there_is_one(tmp_path: Path) -> None:
 def test_what_was_not_used_and_what_was_assumed_is_told(tmp_path: Path) -> None:
     told = " ".join(load(training_file(tmp_path / "a.pt", small_state()), lr_mlp=0.2).card.assumptions)
     assert "other networks of the training are not used (2, such as D.blocks.0.conv_res.weight)" in told
-    assert "lr_mlp, is taken as 0.2" in told
+    assert "multiplier is 0.2 (config: lr_mlp)" in told
     assert "drawn from seed 0" in told
     alone = load(training_file(tmp_path / "b.pt", small_state(names=("S.", "G."))))
     assert any("no moving average" in sentence for sentence in alone.card.assumptions)
