@@ -45,6 +45,7 @@ def test_it_tells_the_parts_left_aside_the_noise_and_the_mean_made_up(tmp_path: 
     file = rosinality(tmp_path / "550000.pt", noises=False)
     expected = (
         "of the file, the part g_ema is used; not used: g, d",
+        "the mapping's learning rate multiplier is 0.01 (config: lr_mlp)",
         "the file stores no fixed noise: that of 5 layers is drawn from a fixed seed",
         "the file stores no mean w: truncation uses the mean w of fixed z",
     )
