@@ -6,7 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ganstrata.core.rescoring.effects import EffectArrays, effects_of, over_learning, variation_factors
+from ganstrata.core.rescoring.effects import (
+    EffectArrays,
+    effects_of,
+    moved_backwards,
+    over_learning,
+    variation_factors,
+)
 from ganstrata.core.rescoring.sums import FIELDS, sums_of
 from ganstrata.core.statistics import skewed_interval
 from scipy import stats
@@ -331,3 +337,13 @@ def test_an_effect_that_its_samples_show_but_no_larger_than_chance_directions_ha
     expected = stats.ttest_ind([changes.mean()], null[:, 0], alternative="greater").pvalue
     assert result.p[0, 0, 0, 0] == pytest.approx(expected)
     assert expected > 0.2
+
+
+@pytest.mark.parametrize(
+    ("backward", "expected"),
+    [("all", (False, True, False)), ("everywhere", (True, True, True)), ("none", (False, False, False))],
+)
+def test_boundaries_are_moved_backwards_where_it_was_asked_for(
+    backward: str, expected: tuple[bool, ...]
+) -> None:
+    assert moved_backwards(backward, ["0", "all", "upper"]) == expected

@@ -357,3 +357,9 @@ def test_where_a_boundary_was_not_moved_no_sample_is_undefined() -> None:
     )
     assert (result.undefined == 0.0).all()
     assert np.isnan(result.mean[:, :, 1]).all()
+
+
+def test_half_a_width_without_two_defined_changes_is_infinite() -> None:
+    """And is computed without a warning."""
+    with np.errstate(all="raise"):
+        assert half_width(np.array([[np.nan, np.nan], [1.0, np.nan]])).tolist() == [np.inf, np.inf]

@@ -9,6 +9,7 @@ import pytest
 from ganstrata.core.rescoring.adaptive import Design, judge
 from ganstrata.core.rescoring.sums import sums_of
 from numpy.typing import NDArray
+from scipy import stats
 
 BATCH, SAMPLES, NULL = 16, 32, 8
 
@@ -103,3 +104,21 @@ def test_a_look_sees_the_samples_before_it_alone() -> None:
     assert late[3] == pytest.approx([0.0], abs=0.1)
     assert early[2].tolist() == [True]
     assert late[0].tolist() == [False]
+
+
+@pytest.mark.parametrize(("nearly", "is_futile"), [(0.985, True), (1.015, False)])
+def test_one_more_sample_might_change_by_one_sd(nearly: float, is_futile: bool) -> None:
+    """Nothing has changed in 16 samples: the most that the effect may be is 1 sd / 17."""
+    null = np.linspace(-0.01, 0.01, NULL)
+    # The smallest effect with p = 0.05 among the null directions, by Student's test of one more draw.
+    least = stats.t.isf(0.05, NULL - 1) * null.std(ddof=1) * np.sqrt(1.0 + 1.0 / NULL)
+    plan = replace(design(), units=np.array([nearly * 17.0 * least]))
+    assert judged(plan, np.zeros((2, SAMPLES)), null, look=BATCH)[1].tolist() == [is_futile]
+
+
+def test_an_effect_downwards_is_known_as_precisely_as_one_upwards() -> None:
+    _, futile, precise, scale = judged(
+        design(), np.stack([spread(-5.0, 0.1)] * 2), np.linspace(-0.1, 0.1, NULL)
+    )
+    assert (futile.tolist(), precise.tolist()) == ([True], [True])
+    assert scale == pytest.approx([5.0])
