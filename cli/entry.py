@@ -12,6 +12,9 @@ def main() -> None:
     from . import outermost  # noqa: F401 - it handles Ctrl-C from here on
     from .main import main as command
 
-    if is_python:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    command()
+    try:
+        if is_python:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        command()
+    except KeyboardInterrupt:  # just before the command handles Ctrl-C itself
+        raise SystemExit(128 + signal.SIGINT) from None

@@ -42,6 +42,18 @@ def test_ctrl_c_ends_the_process_while_it_imports(
     assert handlers == expected
 
 
+def test_ctrl_c_before_the_command_handles_it_shows_no_traceback(
+    handlers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ganstrata.cli.main.main", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert (caught.value.code, caught.value.__suppress_context__) == (130, True)
+
+
 def test_nothing_is_imported_before() -> None:
     code = (
         "import sys, ganstrata.cli.entry; sys.exit('click' in sys.modules or 'ganstrata.core' in sys.modules)"
