@@ -19,10 +19,9 @@ from ..plugins.contracts import Segmenter
 from ..plugins.records import Boundary
 from ..rescoring.results import Effects
 from ..rescoring.transitions import is_stuff, joined, share, transitions
-from ..runs.engine import Engine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
-from ..runs.run import Run
+from ..runs.session import Finished
 from ..statistics import bootstrap_means, bootstrap_weights, interval
 from ..storage.json_values import JsonObject
 from ..storage.result_folder import index_text, replace_folder
@@ -68,13 +67,12 @@ class TransitionRequest:
 
 
 def follow_objects(
-    run: Run, engine: Engine, request: TransitionRequest, effects: Effects, *, progress: Progress
+    finished: Finished, request: TransitionRequest, effects: Effects, *, progress: Progress
 ) -> Objects:
     """Move samples along boundaries in turn, and write what happens to their objects to analysis/objects/.
 
     Args:
-        run: a finished run.
-        engine: with its plugins.
+        finished: a finished run, with its plugins.
         request: the options.
         effects: effects of the run, from which the layers are chosen if the request names none.
         progress: where progress is shown.
@@ -82,6 +80,7 @@ def follow_objects(
     Raises:
         GanstrataError: the request does not fit the run; nothing was written.
     """
+    run, engine = finished.run, finished.engine
     prepared = engine.prepared
     boundaries = boundaries_named(run, engine, request.along)
     alias = _segmenter(prepared, request.segmenter)
@@ -122,7 +121,7 @@ def follow_objects(
             unit=prepared.config.rescoring.distance_unit,
             start=request.start,
         )
-        _write(run, summarise(prepared, boundaries, batches, settings), batches)
+        _write(finished, summarise(prepared, boundaries, batches, settings), batches)
     objects = read_objects(run)
     assert objects is not None
     return objects
@@ -241,8 +240,9 @@ def summarise(
     return Objects(settings=settings, classes=names, stuff=stuff, hops=hops, rows=rows)
 
 
-def _write(run: Run, objects: Objects, batches: list[BatchTransitions]) -> None:
+def _write(finished: Finished, objects: Objects, batches: list[BatchTransitions]) -> None:
     """Write the tables, the figure and the masks in one step."""
+    run = finished.run
     assert objects.settings is not None
     drawn = [batch for batch in batches if len(batch.pictures)]
     pictures, labels = (
@@ -261,6 +261,7 @@ def _write(run: Run, objects: Objects, batches: list[BatchTransitions]) -> None:
         "stuff": objects.stuff,
         "hops": [asdict(hop) for hop in objects.hops],
         "stamp": Sources.of_run(run, scorers_of(objects.settings, objects.hops)).as_data(),
+        **finished.as_data(),
     }
     replace_folder(run.path / FOLDER, INDEX, files | {INDEX: index_text(index, files)})
 

@@ -120,6 +120,7 @@ class Objects:
         rows: all transitions by hop, the largest first.
         masks: masks.png as a data URI.
         faults: why the numbers cannot be shown; everything else may then be missing.
+        differences: sentences on what the analysis was computed with that the run was not.
     """
 
     settings: Settings | None
@@ -129,6 +130,7 @@ class Objects:
     rows: list[Transition]
     masks: str = ""
     faults: list[str] = field(default_factory=list)
+    differences: Sequence[str] = ()
 
     @property
     def along(self) -> list[str]:
@@ -252,6 +254,7 @@ def read_objects(run: Run) -> Objects | None:
             hops=hops,
             rows=_read_table(content[TABLE].decode("utf-8")),
             masks="data:image/png;base64," + base64.b64encode(content["masks.png"]).decode("ascii"),
+            differences=[str(sentence) for sentence in index.get("differs_from_run", ())],
         )
     except (OSError, ValueError, LookupError, TypeError) as error:
         return _faulty(f"{Path(FOLDER) / INDEX} is damaged or incomplete ({type(error).__name__}).")

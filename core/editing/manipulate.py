@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from ..errors import DataError, UserError
 from ..figures import sheets
 from ..figures.pictures import Pixels
-from ..runs.engine import Engine
 from ..runs.progress import Progress
 from ..runs.run import Run
-from ..runs.session import open_finished_run
+from ..runs.session import Finished, open_finished_run
 from ..runs.stages import Stage
 from ..storage.filenames import file_stem
 from ..storage.result_folder import check_free, index_text, replace_folder
@@ -148,13 +147,16 @@ def perform(path: Path, request: EditRequest, *, progress: Progress) -> Manipula
     if "mp4" in request.kinds:
         films.video_library()
     stages: tuple[Stage, ...] = ("synthesize", "learn") if request.boundaries is None else ("synthesize",)
-    with open_finished_run(path, request.device, stages, writes=request.out is None) as (run, engine):
-        return _perform(run, engine, request, progress)
+    with open_finished_run(
+        path, request.device, stages, writes=request.out is None, progress=progress
+    ) as finished:
+        return _perform(finished, request, progress)
 
 
-def _perform(run: Run, engine: Engine, request: EditRequest, progress: Progress) -> Manipulated:
+def _perform(finished: Finished, request: EditRequest, progress: Progress) -> Manipulated:
     """Check the request against the run, render everything, then write the folder in one step."""
-    prepared, editing = engine.prepared, run.config.editing
+    run, prepared = finished.run, finished.engine.prepared
+    editing = run.config.editing
     unit = run.step_unit
     known, boundaries = find_boundaries(run, request.boundaries)
     parts = find_parts(prepared, known, request, unit)
@@ -197,7 +199,7 @@ def _perform(run: Run, engine: Engine, request: EditRequest, progress: Progress)
             prepared.generator.fingerprint,
         )
         files = _files(run, record, edited, grid)
-        files[INDEX] = index_text(record.as_data(run, prepared), files)
+        files[INDEX] = index_text(record.as_data(finished), files)
         replace_folder(out, INDEX, files)
     concepts = tuple(concept.name for concept in prepared.concepts) if request.scores else ()
     return Manipulated(

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..runs.prepare import Prepared
-from ..runs.run import Run, versions
+from ..runs.session import Finished
 from ..storage.json_values import JsonObject
 from .directions import BoundarySource
 from .request import JITTER, EditRequest
@@ -46,8 +45,9 @@ class EditRecord:
             return None
         return JITTER if self.request.noise_sd is None else self.request.noise_sd
 
-    def as_data(self, run: Run, prepared: Prepared) -> JsonObject:
+    def as_data(self, finished: Finished) -> JsonObject:
         """Return the content of manipulate.json: everything that decides the pictures."""
+        run, prepared = finished.run, finished.engine.prepared
         card, request = prepared.generator.card, self.request
         config = run.config.as_data()
         return {
@@ -73,7 +73,5 @@ class EditRecord:
             "config": {key: config[key] for key in ("generator", "scorers", "synthesis")}
             | {"scale": run.config.editing.scale},
             "batch_size": prepared.batch,
-            "device": str(prepared.device),
-            "precision": prepared.precision,
-            "versions": versions(),
+            **finished.as_data(),
         }

@@ -104,12 +104,13 @@ def analyse_layers(
     """
     if request.out is not None:
         return analyse_run(path, request, layers, "layers")
-    with open_finished_run(path) as (run, engine):
+    with open_finished_run(path, progress=progress) as finished:
+        run, engine = finished.run, finished.engine
         source = LabelledRun(labels_of([path])[0], run, read_effects(run))
         read_scores(run, engine.prepared)  # the report reads them: nothing is written if they are damaged
         result = layers(source, request)
         replace_folder(path / "analysis/layers", "layers.json", result.files([source]))
-        report(run, engine, progress)
+        report(run, engine, progress, differences=finished.differences)
     return result, path / "analysis/layers"
 
 
@@ -119,12 +120,13 @@ def objects(path: Path, request: objects_of.TransitionRequest, *, progress: Prog
     Raises:
         GanstrataError: the request does not fit the run; then nothing is written.
     """
-    with open_finished_run(path, request.device) as (run, engine):
+    with open_finished_run(path, request.device, progress=progress) as finished:
+        run, engine = finished.run, finished.engine
         # The report reads both: nothing is written if they are damaged.
         effects = read_effects(run)
         read_scores(run, engine.prepared)
-        result = objects_of.follow_objects(run, engine, request, effects, progress=progress)
-        report(run, engine, progress)
+        result = objects_of.follow_objects(finished, request, effects, progress=progress)
+        report(run, engine, progress, differences=finished.differences)
     return result
 
 

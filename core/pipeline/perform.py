@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..analyses.object_results import FOLDER as OBJECTS
+from ..analyses.object_results import read_objects
 from ..boundaries import stage as learning
 from ..config.reading import read_config, validate
 from ..config.schema import AUTO, RunConfig
@@ -137,11 +139,8 @@ def perform(
                 f"{out}: the run is complete, but results of other commands in it are damaged: "
                 f"{listed(damaged)}. Run these commands again, or remove these folders."
             )
-        if "report" in stages and (stale := stale_results(out, current.keys.stages)):
-            progress.say(
-                f"{listed(stale)} in {out}: computed from an earlier state of the run; "
-                "run these commands again"
-            )
+        if "report" in stages:
+            _name_stale(current, progress)
     progress.say(f"{out}: complete after {duration(time.monotonic() - began)}")
     return current
 
@@ -159,6 +158,18 @@ def resume(path: Path, stage: Stage, *, progress: Progress) -> Run:
     return perform(
         validate(current.config.as_data(), source), path, (stage,), source=source, progress=progress
     )
+
+
+def _name_stale(current: Run, progress: Progress) -> None:
+    """Name the results of other commands that no longer belong to what the run holds."""
+    out = current.path
+    if stale := stale_results(out, current.keys.stages):
+        progress.say(
+            f"{listed(stale)} in {out}: computed from an earlier state of the run; run these commands again"
+        )
+    objects = read_objects(current)
+    if objects is not None and objects.faults:
+        progress.say(f"{OBJECTS} in {out}: {' '.join(objects.faults)} Run this command again")
 
 
 def _consequences(begun: Begun, known: Run | None) -> str:

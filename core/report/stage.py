@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -20,8 +22,16 @@ from .page import build_page
 PAGE = "report.html"
 
 
-def report(run: Run, engine: Engine, progress: Progress) -> None:
-    """Write figures/*.svg, figures/*.csv and report.html."""
+def report(run: Run, engine: Engine, progress: Progress, *, differences: Sequence[str] = ()) -> None:
+    """Write figures/*.svg, figures/*.csv and report.html.
+
+    Args:
+        run: complete but for the report.
+        engine: its plugins.
+        progress: where progress is shown.
+        differences: sentences on what the run was computed with, and what is here now. All numbers are those
+            of the run; only the pictures of the first samples are made again.
+    """
     run.require("synthesize", "learn", "rescore", "edit")
     prepared = engine.prepared
     count = min(run.config.report.samples, run.config.synthesis.samples)
@@ -37,7 +47,8 @@ def report(run: Run, engine: Engine, progress: Progress) -> None:
             write_text(folder / f"{name}.csv", figure.csv)
             files += [f"figures/{name}.svg", f"figures/{name}.csv"]
         step(1)
-        page = build_page(run, content, _first(prepared, count), read_scores(run, prepared)[:count], work)
+        pictures, scores = _first(prepared, count), read_scores(run, prepared)[:count]
+        page = build_page(run, content, pictures, scores, work, differences=differences)
         write_text(run.path / PAGE, page)
         step(1)
     run.finish("report", seconds=step.seconds, files=(*files, PAGE), work=work)

@@ -6,22 +6,59 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 from ..config.reading import validate
 from ..errors import RunError
+from ..storage.json_values import JsonObject
 from .engine import Engine
 from .facts import facts_of
 from .lock import LOCK, locked
+from .manifest import RunFacts
 from .prepare import Prepared, prepare
-from .provenance.changes import code_changes
-from .run import Run
+from .progress import Progress
+from .provenance.changes import circumstance_changes, code_changes
+from .run import Run, versions
 from .stages import STAGES, Stage
+
+
+class Finished(NamedTuple):
+    """Hold a finished run that was opened to compute something on it.
+
+    Attributes:
+        run: the run.
+        engine: its plugins, as the run built them.
+        plugins: distribution and version of its generator and scorers, and of their parts, as they are now.
+        differences: sentences on what the run was computed with, and what is here now: versions of packages
+            and plugins, device, precision.
+    """
+
+    run: Run
+    engine: Engine
+    plugins: dict[str, str]
+    differences: tuple[str, ...]
+
+    def as_data(self) -> JsonObject:
+        """Return what a result was computed with, for the file that describes it."""
+        prepared = self.engine.prepared
+        return {
+            "plugins": self.plugins,
+            "versions": versions(),
+            "device": str(prepared.device),
+            "precision": prepared.precision,
+            "differs_from_run": list(self.differences),
+        }
 
 
 @contextmanager
 def open_finished_run(
-    path: Path, device: str | None = None, stages: tuple[Stage, ...] = STAGES, *, writes: bool = True
-) -> Iterator[tuple[Run, Engine]]:
+    path: Path,
+    device: str | None = None,
+    stages: tuple[Stage, ...] = STAGES,
+    *,
+    writes: bool = True,
+    progress: Progress,
+) -> Iterator[Finished]:
     """Open a finished run, locked, with its plugins built as the run built them.
 
     Args:
@@ -29,11 +66,12 @@ def open_finished_run(
         device: device to compute on; None for the one of the run's config.
         stages: stages that must be complete.
         writes: whether the caller writes into the run. A run that is only read need not be writable.
+        progress: where the differences to the run are told.
 
     Raises:
         RunError: there is no run, it is not finished, or the code, files or weights of its plugins have
-            changed. Versions of packages and the device may differ, because an analysis computes all its
-            numbers here.
+            changed. Versions of packages and plugins and the device may differ, because an analysis computes
+            all its numbers here; they are told.
     """
     Run.open(path)  # checks that it is a run: `locked` would create the directory
     # Without the right to write, no lock can be made, and none is needed to read.
@@ -41,12 +79,22 @@ def open_finished_run(
     with locked(path) if writes or is_writable else nullcontext():
         run = Run.open(path)  # only now does it stay as it is
         run.require(*stages)
-        with Engine(_prepared(run, path, device)) as engine:
-            yield run, engine
+        prepared, facts = _prepared(run, path, device)
+        differences = tuple(circumstance_changes(run.record.provenance, facts.provenance))
+        if differences:
+            progress.say(
+                f"{path}: {'; '.join(differences)}. "
+                "This command computes with what is here now, and notes it; the numbers of the run stay"
+            )
+        used = {
+            name: owner for name, owner in facts.plugins.items() if not name.startswith("boundary ")
+        }  # no boundary is learnt here
+        with Engine(prepared) as engine:
+            yield Finished(run, engine, used, differences)
 
 
-def _prepared(run: Run, path: Path, device: str | None) -> Prepared:
-    """Build the plugins of a run as the run built them.
+def _prepared(run: Run, path: Path, device: str | None) -> tuple[Prepared, RunFacts]:
+    """Build the plugins of a run as the run built them, and collect what is recorded of them.
 
     Raises:
         RunError: their code, files or weights have changed.
@@ -68,4 +116,4 @@ def _prepared(run: Run, path: Path, device: str | None) -> Prepared:
             f"{path}: the checkpoint of {' and of '.join(others)} is not the one that this run was made "
             "with; make a new run"
         )
-    return prepared
+    return prepared, facts

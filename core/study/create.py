@@ -24,7 +24,7 @@ from ..runs.engine import Engine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
-from ..runs.session import open_finished_run
+from ..runs.session import Finished, open_finished_run
 from ..storage.result_folder import add_files, check_outside_arrays
 from ..strata.moves import edit_direction, move
 from .key import KEY, PAGE, Key, Question, shuffled
@@ -87,7 +87,8 @@ def make_study(path: Path, out: Path, request: StudyRequest, *, progress: Progre
         GanstrataError: `out` cannot be written.
     """
     _check(request, out)
-    with open_finished_run(path, request.device, writes=False) as (run, engine):
+    with open_finished_run(path, request.device, writes=False, progress=progress) as finished:
+        run, engine = finished.run, finished.engine
         prepared = engine.prepared
         groups = dict(prepared.groups)
         if len(groups) < 2:
@@ -105,7 +106,7 @@ def make_study(path: Path, out: Path, request: StudyRequest, *, progress: Progre
             check_fits(boundary, prepared.generator)
         seed = secrets.randbits(48) if request.seed is None else request.seed
         amounts = tuple(float(a) for a in _amounts(run, request.steps))
-        key = _key(run, prepared, chosen, groups, amounts, request, seed)
+        key = _key(finished, chosen, groups, amounts, request, seed)
         strips = _strips(run, engine, key, chosen, progress)
     add_files(out, {KEY: key.text.encode(), PAGE: build_page(key, strips).encode()})
     return key
@@ -195,8 +196,7 @@ def _amounts(run: Run, steps: int) -> NDArray[np.float64]:
 
 
 def _key(
-    run: Run,
-    prepared: Prepared,
+    finished: Finished,
     chosen: Boundaries,
     groups: dict[str, tuple[int, ...]],
     amounts: tuple[float, ...],
@@ -207,6 +207,7 @@ def _key(
 
     For each concept, each layer group is in each row equally often, as far as the number of strips allows.
     """
+    run, prepared = finished.run, finished.engine.prepared
     rng = np.random.default_rng([seed, 0])
     first = run.config.editing.samples  # the report shows these, so a rater may know them
     samples = iter(first + rng.choice(POOL, size=len(chosen) * request.strips, replace=False))
@@ -230,7 +231,8 @@ def _key(
     ordered = tuple(
         replace(question, id=name) for name, question in zip(names[1:], shuffled_questions, strict=True)
     )
-    return Key(names[0], seed, run.path.name, prepared.generator.fingerprint, groups, amounts, ordered)
+    fingerprint = prepared.generator.fingerprint
+    return Key(names[0], seed, run.path.name, fingerprint, groups, amounts, ordered, finished.as_data())
 
 
 def _strips(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class _Content(BaseModel):
     groups: dict[str, list[int]] = Field(min_length=2)
     amounts: list[float]
     questions: list[_Row] = Field(min_length=1)
+    made_with: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _fits(self) -> _Content:
@@ -87,6 +88,7 @@ class Key:
         groups: layers of each group, in order.
         amounts: steps that the columns show, in the unit of the run's config.
         questions: the questions, in the order of the page.
+        made_with: plugins, versions and device that drew the page, and how they differ from the run's.
     """
 
     study: str
@@ -96,6 +98,7 @@ class Key:
     groups: dict[str, tuple[int, ...]]
     amounts: tuple[float, ...]
     questions: tuple[Question, ...]
+    made_with: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -126,8 +129,16 @@ class Key:
             raise UserError(f"{path} is damaged: {error}") from None
         questions = tuple(Question(**row.model_dump()) for row in stored.questions)
         groups = {name: tuple(layers) for name, layers in stored.groups.items()}
+        amounts = tuple(stored.amounts)
         return cls(
-            stored.study, stored.seed, stored.run, stored.generator, groups, tuple(stored.amounts), questions
+            stored.study,
+            stored.seed,
+            stored.run,
+            stored.generator,
+            groups,
+            amounts,
+            questions,
+            stored.made_with,
         )
 
 

@@ -64,6 +64,15 @@ def code_changes(old: Provenance | None, new: Provenance) -> list[str]:
     return sentences
 
 
+def circumstance_changes(old: Provenance | None, new: Provenance) -> list[str]:
+    """Return a sentence for each change of what generator and scorers are computed with.
+
+    That is the environment (batch size, device, precision, versions of packages), and the distribution and
+    version of each plugin. If `code_changes` has none, these are all changes but those of the learner.
+    """
+    return changes(old, new if old is None else new.model_copy(update={"boundary": old.boundary}))
+
+
 def plugin_changes(who: str, old: PluginRecord, new: PluginRecord) -> list[str]:
     """Return a sentence for each change of one plugin, its version included.
 

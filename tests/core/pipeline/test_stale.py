@@ -11,6 +11,8 @@ import ganstrata
 import pytest
 from ganstrata.core.errors import RunError, UserError
 from ganstrata.core.runs.run import Run
+from ganstrata.core.storage.result_folder import read_index
+from ganstrata.core.storage.seal import sealed_text
 
 
 def spoiled(folder: Path) -> Path:
@@ -60,14 +62,24 @@ def test_a_report_by_itself_names_older_analyses(invoke, copied: Path) -> None:
     run = Run.open(copied)
     assert run.record.keys is not None
     index = copied / "analysis/ranking/ranking.json"
-    from ganstrata.core.storage.result_folder import read_index
-    from ganstrata.core.storage.seal import sealed_text
-
     index.write_text(sealed_text(read_index(index) | {"stands_on": {"rescore": "0"}}), encoding="utf-8")
     result = invoke("report", copied)
     assert result.exit_code == 0
     assert "analysis/ranking" in result.stderr
     assert "computed from an earlier state of the run" in result.stderr
+
+
+def test_an_analysis_of_objects_that_is_out_of_date_is_named(invoke, refurnished: Path) -> None:
+    objects = ("analysis", "objects", refurnished, "--along", "seen/red", "--samples", "4", "--quiet")
+    assert invoke(*objects).exit_code == 0
+    assert "analysis/objects" not in invoke("report", refurnished).stderr
+    index = refurnished / "analysis/objects/objects.json"
+    content = read_index(index)
+    stamp = content["stamp"] | {"boundaries.json": "another"}
+    index.write_text(sealed_text(content | {"stamp": stamp}), encoding="utf-8")
+    result = invoke("report", refurnished)
+    assert result.exit_code == 0
+    assert f"analysis/objects in {refurnished}: The boundaries of this run were learnt again" in result.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows keeps a folder in which a process works")
