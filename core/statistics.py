@@ -136,6 +136,33 @@ def mean_interval(
     return mean - factor * error, mean + factor * error
 
 
+NO_SPREAD = "no spread"
+"""What stands in place of an interval that is a point: see `without_spread`."""
+
+
+def without_spread(mean: Floats | float, low: Floats | float, high: Floats | float) -> NDArray[np.bool_]:
+    """Return whether an interval of a mean change is a point, because all changes that it rests on are equal.
+
+    Mostly they are all zero: no sample taken has changed. The interval then says nothing of rarer changes.
+
+    >>> without_spread(0.0, 0.0, 0.0), without_spread(0.0, -0.1, 0.1)
+    (np.True_, np.False_)
+    """
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.subtract(high, low) <= 1e-6 * np.abs(mean))[()]
+
+
+def most_unseen(count: int, confidence: float = 0.95) -> float:
+    """Return the largest share of samples that may be of a kind of which `count` random ones have none.
+
+        share = 1 - (1 - confidence)^(1 / count)    about 3 / count (Hanley and Lippman-Hand, JAMA 249, 1983)
+
+    >>> round(most_unseen(16), 3), round(most_unseen(128), 3)
+    (0.171, 0.023)
+    """
+    return float(1.0 - (1.0 - confidence) ** (1.0 / count))
+
+
 def mean_p_value(mean: Floats, error: Floats, count: NDArray[Any], *, two_sided: bool) -> Floats:
     """Return the p value of Student's test that a mean is zero.
 

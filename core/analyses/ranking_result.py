@@ -15,7 +15,7 @@ from .ranking import Agreement, Ranking, rank_concepts
 from .request import AnalysisRequest, request_record
 from .result import AnalysisResult
 from .sentences import null_gaps
-from .wording import bracketed, in_words, plain
+from .wording import bracketed, in_words, plain, point_sentences
 
 
 def ranking(sources: Sequence[LabelledRun], request: AnalysisRequest) -> AnalysisResult:
@@ -33,6 +33,13 @@ def ranking(sources: Sequence[LabelledRun], request: AnalysisRequest) -> Analysi
         "in standard deviations of each concept among a run's own samples.",
         *(_factors(run.label, run.concepts[: result.top]) for run in result.runs),
         *left_out,
+        *(
+            f"{run.label}: {sentence}"
+            for source, run in zip(sources, result.runs, strict=True)
+            for sentence in point_sentences(
+                source.effects, [(row.name, run.set_name) for row in run.concepts[: result.top]]
+            )
+        ),
         *(
             f"{run.label}: {sentence}"
             for run in result.runs

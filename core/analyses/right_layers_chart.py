@@ -9,6 +9,7 @@ import numpy as np
 from ..figures.axes import Axes
 from ..figures.figure import Figure
 from ..figures.svg import Canvas, text_width
+from ..statistics import NO_SPREAD, without_spread
 from ..storage.csv_tables import Row, Table
 from ..strata.layers import show_layers
 from .layer_effects import LayerEffect
@@ -116,7 +117,8 @@ def _effect(axes: Axes, row: LayerEffect, level: str | None, y: float) -> tuple[
     if np.isfinite(value):
         if np.isfinite(null):
             axes.level_bar(0.0, null, y, 16.0, "null", title=f"null directions: {null:.2f}")
-        note = f"{row.name} at {row.set_name}, {level or 'own concept'}: {value:.2f} [{low:.2f}, {high:.2f}]"
+        ends = NO_SPREAD if without_spread(value, low, high) else f"{low:.2f}, {high:.2f}"
+        note = f"{row.name} at {row.set_name}, {level or 'own concept'}: {value:.2f} [{ends}]"
         css = f"f-{level or row.level}" + ("" if row.is_right else " faint")
         axes.level_bar(0.0, value, y, 10.0, css, title=note)
         axes.canvas.whisker(axes.x(low), axes.x(high), y)

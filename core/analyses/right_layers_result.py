@@ -21,7 +21,7 @@ from .request import AnalysisRequest, request_record
 from .result import AnalysisResult
 from .right_layers import LayerComparison, compare
 from .right_layers_chart import layer_effects
-from .wording import bracketed, constant_sentences, in_words, plain
+from .wording import bracketed, constant_sentences, in_words, plain, point_sentences
 
 FOLDER, INDEX = "analysis/layers", "layers.json"
 
@@ -115,6 +115,7 @@ def sentences_of(result: LayerComparison, effects: Effects) -> list[str]:
     return [
         *sentences,
         *_wrong_layer_sentences(effects, result.rows, result.groups),
+        *point_sentences(effects, [(row.name, row.set_name) for row in result.rows]),
         *constant_sentences(effects),
     ]
 

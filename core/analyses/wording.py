@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ..rescoring.results import Effects
+from ..statistics import NO_SPREAD, most_unseen, without_spread
 
 
 def constant_sentences(effects: Effects) -> list[str]:
@@ -18,14 +21,18 @@ def constant_sentences(effects: Effects) -> list[str]:
 def bracketed(value: float, low: float, high: float, digits: int = 2) -> str:
     """Format a number with its interval for a sentence or a printed table.
 
-    >>> bracketed(-0.5, -0.75, float("nan"))
-    '−0.50 [−0.75, –]'
+    An interval that is a point does not show that the number is known: see `point_sentences`.
+
+    >>> bracketed(-0.5, -0.75, float("nan")), bracketed(0.0, 0.0, 0.0)
+    ('−0.50 [−0.75, –]', '0.00 [no spread]')
     """
     shown = [
         "–" if np.isnan(v) else f"{round(v, digits) + 0.0:.{digits}f}".replace("-", "−")
         for v in (value, low, high)
     ]
-    return shown[0] if np.isnan(value) else f"{shown[0]} [{shown[1]}, {shown[2]}]"
+    if np.isnan(value):
+        return shown[0]
+    return f"{shown[0]} [{NO_SPREAD if without_spread(value, low, high) else f'{shown[1]}, {shown[2]}'}]"
 
 
 def plain(value: float, digits: int = 2) -> str:
@@ -45,3 +52,30 @@ def in_words(name: str, effects: Effects) -> str:
         if name in effects.groups
         else f"layers {name}"
     )
+
+
+def point_sentences(effects: Effects, shown: Iterable[tuple[str, str]]) -> list[str]:
+    """Say of intervals that are points what they do not show, grouped by the number of samples.
+
+    Args:
+        effects: effects of the run.
+        shown: names of boundaries and layer sets whose effect on the own concept is shown.
+    """
+    names, sets = effects.boundaries.names, list(effects.sets)
+    groups: dict[tuple[int, bool], list[str]] = {}
+    for name, set_name in shown:
+        i, s = names.index(name), sets.index(set_name)
+        at = (i, s, 0, int(effects.own[i]))
+        if effects.count[at] and without_spread(effects.mean[at], effects.low[at], effects.high[at]):
+            place = name if set_name == "all" else f"{name} at {in_words(set_name, effects)}"
+            groups.setdefault((int(effects.count[at]), bool(effects.mean[at] == 0.0)), []).append(place)
+    sentences = []
+    for (count, is_zero), places in groups.items():
+        seen = f"none of {count} samples changed" if is_zero else f"all {count} samples changed alike"
+        sentences.append(
+            f"{', '.join(places)}: {seen}, so the interval is a point ({NO_SPREAD}). "
+            "This does not mean that the effect is known: "
+            f"up to {100.0 * most_unseen(count):.0f} % of all samples may change "
+            f"{'' if is_zero else 'otherwise '}without one of these {count} showing it (95 % confidence)."
+        )
+    return sentences

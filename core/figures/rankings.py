@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..statistics import NO_SPREAD, without_spread
 from ..storage.csv_tables import Row, Table
 from .axes import Axes
 from .figure import Figure
@@ -24,6 +25,7 @@ NUMBERS = (
     "null_high",
     "q_value",
     "variation_factor",
+    "no_spread",
 )
 
 
@@ -67,7 +69,18 @@ class RankedConcept:
             self.null_high,
             self.q,
             self.is_factor,
+            self.is_point,
         )
+
+    @property
+    def is_point(self) -> bool:
+        """Whether the interval over verification samples is a point, because all samples changed alike."""
+        return bool(without_spread(self.value, self.low, self.high))
+
+    @property
+    def interval(self) -> str:
+        """The interval over verification samples as text, without brackets."""
+        return NO_SPREAD if self.is_point else f"{self.low:.2f}, {self.high:.2f}"
 
     @property
     def ends(self) -> tuple[float, ...]:
@@ -83,7 +96,7 @@ class RankedConcept:
             if np.isfinite(self.low_total)
             else ""
         )
-        return f"{self.name}: {self.value:.2f} [{self.low:.2f}, {self.high:.2f}]{total}, q {self.q:.2g}"
+        return f"{self.name}: {self.value:.2f} [{self.interval}]{total}, q {self.q:.2g}"
 
 
 def ranking(rows: Sequence[RankedConcept]) -> Figure:

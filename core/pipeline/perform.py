@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..analyses.object_results import FOLDER as OBJECTS
-from ..analyses.object_results import read_objects
+from ..analyses.objects_record import FOLDER as OBJECTS
+from ..analyses.objects_record import read_objects
 from ..boundaries import stage as learning
 from ..config.reading import read_config, validate
 from ..config.schema import AUTO, RunConfig

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import yaml
 from markupsafe import Markup
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..analyses import objects_result, sentences
 from ..analyses.undecided import undecided
+from ..analyses.wording import point_sentences
 from ..editing.strips import GAP, read_index
 from ..figures.pages import page_script, page_style, templates
 from ..figures.pictures import Pixels, opaque
@@ -27,6 +30,8 @@ def build_page(
     pictures: Pixels,
     scores: NDArray[np.float32],
     work: Work | None = None,
+    *,
+    differences: Sequence[str] = (),
 ) -> str:
     """Build the report of a run as HTML.
 
@@ -36,6 +41,7 @@ def build_page(
         pictures: pictures of the first samples, (n, H, W, C).
         scores: scores of these samples, (n, C).
         work: computing work of re-scoring; None if unknown.
+        differences: sentences on what the pictures were made with that the run was not.
     """
     environment = templates(__package__)
     environment.filters |= {"percent": _percent, "layers": show_layers, "duration": duration}
@@ -48,6 +54,7 @@ def build_page(
         manifest=manifest,
         generator=run.record.generator,
         config=yaml.safe_dump(manifest["config"], sort_keys=False, width=100),
+        differences=differences,
         images=sum(stage.images for stage in run.record.stages.values()),
         seconds=sum(stage.seconds for stage in run.record.stages.values()),
         headline=sentences.factor_summary(effects.factor_names, candidates, effects.rate),
@@ -63,6 +70,7 @@ def build_page(
             ),
             *sentences.more_samples(undecided(effects)),
             *sentences.null_gaps(effects.null_gaps(effects.all_set), len(effects.null)),
+            *point_sentences(effects, [(row.name, "all") for row in content.concepts]),
             *sentences.fewer_extremes(effects.boundaries),
             *sentences.not_relearnt(
                 run.record.stages["learn"].not_relearnt, run.config.rescoring.learning_resamples

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..rescoring.results import Effects
 from ..runs.manifest import ConceptStats
+from ..statistics import without_spread
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +25,7 @@ class ConceptRow:
         is_factor: whether it is a variation factor.
         is_relearnt: whether there is an interval over learning samples.
         in_sd: mean change in sd units.
+        is_point: whether the interval is a point, because all samples changed alike.
         back: the same backwards.
         mean: mean change, with its interval `low`, `high`.
         low_total, high_total: the interval over learning samples as well.
@@ -38,6 +40,7 @@ class ConceptRow:
     level: str
     is_factor: bool
     is_relearnt: bool
+    is_point: bool
     in_sd: float
     back: float
     mean: float
@@ -94,6 +97,7 @@ def concept_row(effects: Effects, i: int) -> ConceptRow:
         level=boundary.level,
         is_factor=bool(effects.factors[i]),
         is_relearnt=not np.isnan(low_total),
+        is_point=bool(without_spread(at_all(effects.mean), at_all(effects.low), at_all(effects.high))),
         in_sd=at_all(effects.in_sd),
         back=at_all(effects.in_sd, 1),
         mean=at_all(effects.mean),

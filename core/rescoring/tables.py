@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..figures.notebook import html_table
 from ..figures.rankings import RankedConcept
-from ..statistics import null_moments
+from ..statistics import null_moments, without_spread
 from .sums import SIGNS, null_means
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class EffectRow(NamedTuple):
     null_directions: float
     low_total: float
     high_total: float
+    no_spread: bool
 
 
 def rows_of(effects: Effects) -> list[EffectRow]:
@@ -73,6 +74,9 @@ def rows_of(effects: Effects) -> list[EffectRow]:
                             null_directions=float(effects.null_count[at]),
                             low_total=float(effects.low_total[at]),
                             high_total=float(effects.high_total[at]),
+                            no_spread=bool(
+                                without_spread(effects.mean[at], effects.low[at], effects.high[at])
+                            ),
                         )
                     )
     return rows
@@ -143,7 +147,7 @@ def html_of(effects: Effects) -> str:
                 row.name,
                 row.level,
                 f"{row.value:.2f}",
-                f"[{row.low:.2f}, {row.high:.2f}]",
+                f"[{row.interval}]",
                 f"[{row.low_total:.2f}, {row.high_total:.2f}]" if row.low_total == row.low_total else "",
                 f"{p:.2g}",
                 f"{row.q:.2g}",

@@ -162,7 +162,7 @@ def test_numbers_that_are_missing_leave_gaps() -> None:
         ]
     )
     assert "nan" not in ranked.inline.lower()
-    assert ranked.csv.splitlines()[1] == "a,layout,,,,,,,,,False"
+    assert ranked.csv.splitlines()[1] == "a,layout,,,,,,,,,False,False"
     empty = heat("h", ["a"], ["a"], np.array([[nothing]]), np.array([[False]]), description="d", entry="e")
     assert "nan" not in empty.inline.lower()
     assert empty.csv == "boundary,concept,e,significant\na,a,,False\n"
