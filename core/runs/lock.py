@@ -14,6 +14,7 @@ from ..storage.disk import disk_error, make_folder
 from ..storage.result_folder import check_outside_arrays
 
 LOCK = "run.lock"
+BEGINNING = (LOCK, "run.json.part")  # all that a process leaves which is killed while it begins a run
 WRITTEN = (
     "samples.zarr",
     "boundaries.json",
@@ -34,7 +35,7 @@ def locked(path: Path) -> Iterator[None]:
     if (
         not (path / "run.json").is_file()
         and path.exists()
-        and (not path.is_dir() or any(p.name != LOCK for p in path.iterdir()))
+        and (not path.is_dir() or any(p.name not in BEGINNING for p in path.iterdir()))
     ):
         lost = path.is_dir() and any((path / name).exists() for name in WRITTEN)
         cure = (
@@ -62,6 +63,8 @@ def locked(path: Path) -> Iterator[None]:
     finally:
         # The lock is still held, so no other process can have begun a run. Windows removes no open file.
         empty = not (path / "run.json").exists()
+        if empty:
+            (path / BEGINNING[1]).unlink(missing_ok=True)
         if empty and os.name != "nt":
             (path / LOCK).unlink(missing_ok=True)
         lock.release()

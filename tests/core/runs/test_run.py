@@ -12,7 +12,7 @@ from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import GanstrataError, RunError
 from ganstrata.core.runs.begin import begin_run, differing
 from ganstrata.core.runs.facts import facts_of
-from ganstrata.core.runs.lock import locked
+from ganstrata.core.runs.lock import LOCK, locked
 from ganstrata.core.runs.manifest import ConceptStats, RunFacts
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import Run
@@ -158,4 +158,22 @@ def test_a_directory_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) ->
         pytest.raises(GanstrataError, match=r"cannot write .*file/run: Not a directory"),
         locked(tmp_path / "file" / "run"),
     ):
+        pass
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_a_run_whose_very_first_write_was_killed_can_begin(begins: bool, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / LOCK).touch()
+    (path / "run.json.part").write_text('{"format"', encoding="utf-8")
+    with locked(path):
+        if begins:
+            (path / "run.json.part").replace(path / "run.json")
+    assert [file.name for file in path.iterdir() if file.name != LOCK] == ["run.json"] * begins
+
+
+def test_a_folder_with_something_else_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "notes.part").touch()
+    with pytest.raises(RunError, match="give an empty or a new one"), locked(tmp_path):
         pass
