@@ -145,8 +145,8 @@ def without_spread(mean: Floats | float, low: Floats | float, high: Floats | flo
 
     Mostly they are all zero: no sample taken has changed. The interval then says nothing of rarer changes.
 
-    >>> without_spread(0.0, 0.0, 0.0), without_spread(0.0, -0.1, 0.1)
-    (np.True_, np.False_)
+    >>> bool(without_spread(0.0, 0.0, 0.0)), bool(without_spread(0.0, -0.1, 0.1))
+    (True, False)
     """
     with np.errstate(invalid="ignore"):
         return np.asarray(np.subtract(high, low) <= 1e-6 * np.abs(mean))[()]
