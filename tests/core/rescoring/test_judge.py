@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ganstrata.core.config.schema import Rescoring
 from ganstrata.core.rescoring.adaptive import Design, judge
 from ganstrata.core.rescoring.sums import sums_of
 from numpy.typing import NDArray
@@ -33,7 +34,13 @@ def design() -> Design:
     )
 
 
-def judged(plan: Design, changes: NDArray[np.float64], null: NDArray[np.float64], look: int = SAMPLES):
+def judged(
+    plan: Design,
+    changes: NDArray[np.float64],
+    null: NDArray[np.float64],
+    look: int = SAMPLES,
+    null_samples: int = SAMPLES,
+):
     """Judge one boundary by its changes (2, K), forwards and backwards, and R constant null effects (R,)."""
     changes, zero = changes.astype(np.float32), np.zeros((BATCH, 1), np.float32)
     sums = np.full((1 + NULL, SAMPLES // BATCH, 1, 2, 1, 5), np.nan)
@@ -41,7 +48,7 @@ def judged(plan: Design, changes: NDArray[np.float64], null: NDArray[np.float64]
         part = slice(BATCH * batch, BATCH * (batch + 1))
         for sign in range(2):
             sums[0, batch, 0, sign] = sums_of(zero, changes[sign, part, None])
-        for r in range(NULL):
+        for r in range(NULL) if BATCH * batch < null_samples else ():
             sums[1 + r, batch, 0, 0] = sums_of(zero, np.full((BATCH, 1), null[r], np.float32))
     return judge(plan, sums, changes[None, None].astype(np.float64), look)
 
@@ -122,3 +129,22 @@ def test_an_effect_downwards_is_known_as_precisely_as_one_upwards() -> None:
     )
     assert (futile.tolist(), precise.tolist()) == ([True], [True])
     assert scale == pytest.approx([5.0])
+
+
+def test_null_directions_that_have_stopped_judge_as_far_as_they_went() -> None:
+    changes = np.stack([spread(-3.0, 0.1)] * 2)
+    _, futile, _, _ = judged(design(), changes, np.linspace(-0.1, 0.1, NULL), null_samples=BATCH)
+    assert futile.tolist() == [True]
+
+
+@pytest.mark.parametrize(("samples", "looks", "backward"), [(128, (16, 32, 64, 128), 16), (512, (64,), 32)])
+def test_a_design_is_that_of_the_config(samples: int, looks: tuple[int, ...], backward: int) -> None:
+    config = Rescoring(samples=samples, null_directions=7, precision=0.3, false_discovery_rate=0.1)
+    columns, varies, units = np.array([1, 0]), np.array([True, False]), np.array([0.5, 2.0])
+    plan = Design.of(config, 16, columns, varies, units, ["0", "1", "all"], np.ones(2))
+    assert (plan.null, plan.sets, plan.all_set, plan.step) == (7, 3, 2, 16)
+    assert plan.looks[: len(looks)] == looks
+    assert (plan.layer_looks[0], plan.null_samples, plan.backward) == (16, samples // 2, backward)
+    assert (plan.precision, plan.rate) == (0.3, 0.1)
+    assert (plan.own is columns, plan.varies is varies, plan.units is units) == (True, True, True)
+    assert plan.dilutions is not None

@@ -18,7 +18,8 @@ from ganstrata.core.rescoring.adaptive import (
 from ganstrata.core.rescoring.sums import sums_of
 from numpy.typing import NDArray
 
-STEP, SAMPLES, LOOKS, SETS, ALL, NULL, RELEARNT = 16, 100, (16, 32, 64, 100), 3, 1, 6, 5
+STEP, SAMPLES, SETS, ALL, NULL, RELEARNT = 16, 100, 3, 1, 6, 5
+LOOKS, LAYER_LOOKS, NULL_SAMPLES = (16, 32, 64, 100), (16, 48, 100), 48
 FIRST, SECOND, THIRD, LAST = [0], [16], [32, 48], [64, 80, 96]  # batches before each look
 
 PRECISE, UNCERTAIN, BACKWARDS = (2.0, 0.1), (2.0, 3.0), (-2.0, 0.1)
@@ -94,6 +95,9 @@ def scheduled(
         all_set=min(ALL, sets - 1),
         step=STEP,
         looks=LOOKS,
+        layer_looks=LAYER_LOOKS,
+        null_samples=NULL_SAMPLES,
+        backward=STEP,
         precision=0.2,
         rate=0.05,
         dilutions=np.ones(count) if relearnt else None,
@@ -134,23 +138,22 @@ def test_every_step_goes_on_with_what_is_not_settled() -> None:
     assert lists[:4] == [
         moves(DECIDING, FIRST, [0, 1, 2, *NULLS], (ALL,)),
         moves(DECIDING, SECOND, [1, *NULLS], (ALL,)),
-        moves(DECIDING, THIRD, [1, *NULLS], (ALL,)),
-        moves(DECIDING, LAST, [1, *NULLS], (ALL,)),
+        moves(DECIDING, THIRD, [1], (ALL,)) | moves(DECIDING, THIRD[:1], NULLS, (ALL,)),
+        moves(DECIDING, LAST, [1], (ALL,)),
     ]
     # Half of 100 samples are 64 in whole batches; of 16 samples there are no more than 16.
     assert lists[4] == moves(RESAMPLED, [0], [0], (ALL,)) | moves(RESAMPLED, [0, 16, 32, 48], [1], (ALL,))
     assert lists[5:] == [
         moves(RESOLVING, FIRST, [0, 1, 2, *NULLS], (0, 2)),
-        moves(RESOLVING, SECOND, [0, 1], (0,)),
-        moves(RESOLVING, THIRD, [0, 1], (0,)),
-        moves(RESOLVING, LAST, [0, 1], (0,)),
+        moves(RESOLVING, [16, 32], [0, 1], (0,)),
+        moves(RESOLVING, [48, *LAST], [0, 1], (0,)),
     ]
 
 
 def test_a_factor_that_another_draw_of_samples_would_not_give_is_not_resolved() -> None:
     lists = [set(each) for each in scheduled(world(PRECISE, PRECISE, BACKWARDS, scattered=[0]))]
     assert lists[1] == moves(RESAMPLED, [0], [0, 1], (ALL,))
-    assert lists[3:] == [moves(RESOLVING, starts, [1], (0,)) for starts in (SECOND, THIRD, LAST)]
+    assert lists[3:] == [moves(RESOLVING, starts, [1], (0,)) for starts in ([16, 32], [48, *LAST])]
 
 
 def test_without_a_factor_every_set_has_one_look_and_nothing_is_confirmed() -> None:
@@ -174,7 +177,7 @@ def test_what_does_not_exist_is_not_moved(sets: int, relearnt: bool) -> None:
     assert [each[0].part for each in lists] == [
         DECIDING,
         *[RESAMPLED] * relearnt,
-        *[RESOLVING] * (4 if sets > 1 else 0),
+        *[RESOLVING] * (len(LAYER_LOOKS) if sets > 1 else 0),
     ]
     decided = {move.sets for each in lists for move in each if move.part != RESOLVING}
     assert decided == {(min(ALL, sets - 1),)}
