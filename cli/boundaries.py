@@ -33,10 +33,10 @@ def boundaries() -> None:
 
 
 @boundaries.command("list")
-@click.argument("folder", metavar="RUN_OR_FOLDER", type=PATH)
+@click.argument("folder", metavar="PATH", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_boundaries(folder: Path, as_json: bool) -> None:
-    """List the boundaries of a run or a folder.
+    """List the boundaries of a run, a folder or a file.
 
     For another folder, list what every file of arrays (.npy, .npz, .pt) holds, and every list.
 

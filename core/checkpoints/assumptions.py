@@ -75,7 +75,9 @@ def _left_aside(used: str, others: Sequence[str]) -> tuple[str, ...]:
 
 
 def precision(tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Return a sentence for each floating-point type that is not float32, in which networks are loaded.
+    """Return a sentence for each type that is not float32, in which networks are loaded.
+
+    Counters, which have no dimensions, are whole numbers in every network and not told.
 
     >>> import torch
     >>> precision({"a": torch.ones(2, dtype=torch.float16), "b": torch.ones(2)})
@@ -84,7 +86,7 @@ def precision(tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
     types = Counter(
         str(tensor.dtype).removeprefix("torch.")
         for tensor in tensors.values()
-        if tensor.is_floating_point() and str(tensor.dtype) != "torch.float32"
+        if (tensor.is_floating_point() or tensor.ndim) and str(tensor.dtype) != "torch.float32"
     )
     return tuple(
         f"{count} of {len(tensors)} tensors {'is' if count == 1 else 'are'} stored in {name} "

@@ -30,11 +30,13 @@ class Budget:
 
     Attributes:
         foreign: names of packages that are not known here, in the order in which the file has them.
+        unnamed: number of tensors that are left out of state dicts, since their names are no names.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.foreign: dict[str, None] = {}
+        self.unnamed = 0
         self._steps = STEPS
         self._bytes = size
         self._copies = SLACK * size + SPARE

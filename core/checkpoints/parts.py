@@ -178,6 +178,11 @@ def _notes(left_aside: Sequence[_Draft], budget: Budget) -> Iterator[str]:
             f"{which} is left aside: it has the class {visible(part.foreign)}, which is not known here; "
             "nothing of it was run"
         )
+    if budget.unnamed:
+        yield (
+            f"{budget.unnamed} {'tensor is' if budget.unnamed == 1 else 'tensors are'} left out: the name is "
+            f"not text, or has more than {LENGTH} characters"
+        )
     named = {part.foreign for part in left_aside[:NAMED]}
     others = [name for name in budget.foreign if name not in named]
     if others:
@@ -253,9 +258,11 @@ class _Splitter:
         loose: dict[str, Tensor] = {}
         inner: list[tuple[str, Any]] = []
         settings: dict[str, Any] = {}
+        unnamed = 0
         for name, value in content.items():
             self._budget.step()
             if not isinstance(name, str) or len(name) > LENGTH:
+                unnamed += as_tensor(value) is not None
                 continue
             tensor = as_tensor(value)
             if tensor is not None:
@@ -266,6 +273,8 @@ class _Splitter:
                 inner.append((name, value))
             elif (known := plain(value, self._budget)) is not None:
                 settings[name] = known
+        if loose:  # the state of an optimiser has numbers for all names
+            self._budget.unnamed += unnamed
         return loose, inner, settings
 
     def is_part(self, value: Any) -> bool:

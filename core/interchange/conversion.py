@@ -14,7 +14,6 @@ from ..strata.layers import parse_layers, show_layers
 from .assumed import AssumedGenerator
 from .files import NamedFile
 from .foreign import ForeignBoundary
-from .lists import SPACES
 
 ALIAS = "imported"
 OFFSET = "unknown, set to 0: the file has a normal only, so signed distances are those from the origin"
@@ -120,7 +119,7 @@ def _space(foreign: ForeignBoundary, generator: AssumedGenerator, stated: str | 
         return "w+"  # a row per layer fits no other space
     if generator.space == "z":
         return "z"  # there is no mapping network, so there is no other
-    raise UserError(f"it does not say which latent space it lies in; say --space {', --space '.join(SPACES)}")
+    raise UserError("it does not say which latent space it lies in; say --space w, or --space wp")
 
 
 def _level(named: NamedFile, foreign: ForeignBoundary, stated: str | None, remarks: list[str]) -> str:

@@ -93,7 +93,8 @@ def import_boundaries(
         try:
             boundary = to_boundary(named, foreign, generator, stated, remarks)
         except UserError as error:
-            faults.append(Fault(named.where, _without(error, named.path)))
+            where = (*named.where, visible(foreign.name)) if foreign.name else named.where
+            faults.append(Fault(where, _without(error, named.path)))
             continue
         if boundary.name in found:
             other = " -> ".join(found[boundary.name][1].where)

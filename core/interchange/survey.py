@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,15 +46,19 @@ class SurveyRow:
 def survey(folder: Path) -> list[SurveyRow]:
     """List ganstrata's boundaries in a folder or run; if it has none, all files of arrays and all lists.
 
+    A file is listed by itself, whatever it is called.
+
     Raises:
         UserError: there is no such folder, it has no such files, or ganstrata's boundaries are damaged.
     """
+    if folder.is_file():
+        return list(_lists([folder])) or list(_file(folder))
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}")
     if any((folder / name).exists() for name in FILES):
         return list(_own_boundaries(folder))
     files = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
-    rows = [*(row for path in files for row in _file(path)), *_lists(folder)]
+    rows = [*(row for path in files for row in _file(path)), *_lists(sorted(folder.glob("*.txt")))]
     if not rows:
         raise UserError(
             f"{folder} has neither {FILES[1]} nor {', '.join(SUFFIXES)} files nor a list of boundaries"
@@ -134,8 +138,8 @@ def _file(path: Path) -> Iterator[SurveyRow]:
         )
 
 
-def _lists(folder: Path) -> Iterator[SurveyRow]:
-    for path in sorted(folder.glob("*.txt")):
+def _lists(paths: Iterable[Path]) -> Iterator[SurveyRow]:
+    for path in paths:
         try:
             listed = read_list(path)
         except UserError:

@@ -56,6 +56,19 @@ def test_a_foreign_folder_is_listed(invoke, tmp_path: Path) -> None:
     assert "\x1b" not in invoke("boundaries", "list", tmp_path).stdout
 
 
+def test_a_file_is_listed_by_itself_and_its_directions_are_named_in_faults(invoke, tmp_path: Path) -> None:
+    np.savez(tmp_path / "two.npz", old=np.eye(16)[0], smile=np.zeros(16))
+    rows = json.loads(invoke("boundaries", "list", tmp_path / "two.npz", "--json").stdout)
+    assert [row["kind"] for row in rows] == ["dictionary"]  # one of them is no direction
+    np.savez(tmp_path / "two.npz", old=np.eye(16)[0], smile=np.eye(16)[1])
+    rows = json.loads(invoke("boundaries", "list", tmp_path / "two.npz", "--json").stdout)
+    assert [row["name"] for row in rows] == ["two.npz: old", "two.npz: smile"]
+    (tmp_path / "list").write_text("(old, w): two.npz\n")
+    result = invoke("boundaries", "list", tmp_path / "list")
+    assert result.exit_code == 0, result.output
+    assert "1 boundaries" in result.stdout
+
+
 def test_exported_boundaries_can_be_imported_again(invoke, finished, tmp_path: Path) -> None:
     out, back = tmp_path / "theirs", tmp_path / "ours"
     result = invoke("boundaries", "export", finished.path, "--out", out, "--samples", "--only", "seen/[lr]*")

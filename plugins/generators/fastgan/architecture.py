@@ -12,6 +12,7 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ....core.messages import shown
 from ..shared.layouts import Shapes, Translated, find
+from ..shared.sizes import Watched, wrong_dimensions
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored
 from .layouts import AMBIGUOUS, LAYOUTS, OWN, PROJECTED
@@ -88,6 +89,7 @@ def infer(
         CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes, or
             config and file contradict each other.
     """
+    shapes = Watched(shapes)
     sizes = sorted({int(m[1]) for name in shapes if (m := re.match(r"blocks\.(\d{1,5})\.", name))})
     if not sizes or sizes != [8 * 2**i for i in range(len(sizes))]:
         raise CheckpointError(
@@ -104,9 +106,7 @@ def infer(
     except KeyError as error:
         raise CheckpointError(f"this FastGAN lacks the tensor {error}") from None
     except (IndexError, ValueError):
-        raise CheckpointError(
-            "a tensor that determines the sizes of this FastGAN has the wrong number of dimensions"
-        ) from None
+        raise wrong_dimensions(shapes, "FastGAN") from None
     if used < 2 or min(z_dim, *widths[:used]) < 1:
         raise CheckpointError(
             f"the last convolution of this FastGAN takes {last} channels, "

@@ -12,6 +12,7 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.attention import HEADS
 from ..shared.layouts import Shapes, find
+from ..shared.sizes import Watched, wrong_dimensions
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from .layouts import ALONE, LAYOUTS, TRAINED
 from .network import Network
@@ -78,6 +79,7 @@ def infer(shapes: Shapes) -> Architecture:
     Raises:
         CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes.
     """
+    shapes = Watched(shapes)
     blocks = _numbers(shapes, r"blocks\.(\d{1,4})\.conv1\.weight")
     mapping = _numbers(shapes, r"mapping\.fc(\d{1,4})\.weight")
     for numbers, what in ((blocks, "blocks"), (mapping, "layers of its mapping network")):
@@ -98,9 +100,7 @@ def infer(shapes: Shapes) -> Architecture:
     except KeyError as error:
         raise CheckpointError(f"this {FAMILY} lacks the tensor {error}") from None
     except IndexError:
-        raise CheckpointError(
-            f"a tensor that determines the sizes of this {FAMILY} has the wrong number of dimensions"
-        ) from None
+        raise wrong_dimensions(shapes, FAMILY) from None
     check_channels(FAMILY, architecture.colours, allowed=(3, 4))
     if min(architecture.size, architecture.initial, *architecture.widths) < 1 or any(
         width % HEADS for width in attention

@@ -12,6 +12,7 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.layouts import Layout, Shapes, find
 from ..shared.mapping import EPSILON
+from ..shared.sizes import inconsistent
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored, noise_and_mean
 from .layouts import HIGAN, INCOMPLETE, LAYOUTS, layouts
@@ -170,7 +171,7 @@ def infer(
     if min(architecture.z_dim, w_dim, *architecture.widths) < 1 or (
         depth > 1 and architecture.mapping_width < 1
     ):
-        raise CheckpointError(f"the sizes of this StyleGAN are inconsistent: {asdict(architecture)}")
+        raise inconsistent(shapes, "StyleGAN", asdict(architecture))
     check_channels("StyleGAN", architecture.colours)
     return architecture
 
@@ -178,7 +179,10 @@ def infer(
 def _start(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return height and width of the learned constant (C, h, w)."""
     if len(shape) != 3 or min(shape[1:]) < 1:
-        raise CheckpointError(f"the learned constant of this StyleGAN has the shape {shape}")
+        raise CheckpointError(
+            f"the learned constant of this StyleGAN, synthesis.const, has the shape {shape}; "
+            "expected (channels, height, width), such as (512, 4, 4), with at least one pixel"
+        )
     return shape[1], shape[2]
 
 

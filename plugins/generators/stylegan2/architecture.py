@@ -13,6 +13,7 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.layouts import Shapes, find
+from ..shared.sizes import Watched, inconsistent, wrong_dimensions
 from ..shared.state_dicts import check_channels, compare, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored
 from .layouts import LAYOUTS, WITHOUT_MEAN
@@ -100,7 +101,7 @@ def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 
     Raises:
         CheckpointError: tensors that determine the architecture are missing, or it is not supported.
     """
-    stored = stored or StoredSettings()
+    stored, shapes = stored or StoredSettings(), Watched(shapes)
     channels = {
         int(m[1]): shape[0]
         for name, shape in shapes.items()
@@ -142,12 +143,10 @@ def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 
     except KeyError as error:
         raise CheckpointError(f"this StyleGAN2 lacks the tensor {error}") from None
     except (IndexError, ValueError):
-        raise CheckpointError(
-            "a tensor that determines the sizes of this StyleGAN2 has the wrong number of dimensions"
-        ) from None
+        raise wrong_dimensions(shapes, "StyleGAN2") from None
     check_channels("StyleGAN2", architecture.colours)
     if min(architecture.z_dim, architecture.w_dim, mapping_width, *channels.values()) < 1:
-        raise CheckpointError(f"the sizes of this StyleGAN2 are inconsistent: {asdict(architecture)}")
+        raise inconsistent(shapes, "StyleGAN2", asdict(architecture))
     return architecture
 
 
@@ -190,7 +189,10 @@ def _start(shapes: Shapes) -> tuple[int, int]:
     shape = shapes.get("synthesis.b4.const", (0, *noise))
     _, height, width = shape
     if min(height, width) < 1:
-        raise CheckpointError(f"the learned constant of this StyleGAN2 has the shape {shape}")
+        raise CheckpointError(
+            f"the learned constant of this StyleGAN2, synthesis.b4.const, has the shape {shape}; "
+            "expected (channels, height, width), such as (512, 4, 4), with at least one pixel"
+        )
     return height, width
 
 

@@ -16,6 +16,7 @@ from ....core.config.faults import reason_of
 from ....core.errors import CheckpointError
 from ..shared.layouts import find
 from ..shared.mapping import Mapping
+from ..shared.sizes import Watched, wrong_dimensions
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from .layouts import LAYOUTS
 from .network import LayerSizes, Network, Synthesis
@@ -133,7 +134,7 @@ def infer(tensors: MappingType[str, Tensor], settings: MappingType[str, Any]) ->
     Raises:
         CheckpointError: tensors that determine the architecture are missing or inconsistent.
     """
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    shapes = Watched({name: tuple(tensor.shape) for name, tensor in tensors.items()})
     names = _layer_names(shapes)
     mapping = sorted(
         int(m[1]) for name in shapes if (m := re.fullmatch(r"mapping\.fc(\d{1,2})\.weight", name))
@@ -169,10 +170,10 @@ def infer(tensors: MappingType[str, Tensor], settings: MappingType[str, Any]) ->
         w_dim = shapes[f"{names[0]}.affine.weight"][1]
         classes = shapes["mapping.embed.weight"][1] if "mapping.embed.weight" in shapes else 0
         width, inputs = shapes["mapping.fc0.weight"]
-    except (KeyError, IndexError, ValueError) as error:
-        raise CheckpointError(
-            f"a tensor of this StyleGAN3 is missing or has the wrong number of dimensions: {error}"
-        ) from None
+    except KeyError as error:
+        raise CheckpointError(f"this StyleGAN3 lacks the tensor {error}") from None
+    except (IndexError, ValueError):
+        raise wrong_dimensions(shapes, "StyleGAN3") from None
     mapping_settings = settings.get("mapping_kwargs")
     z_dim = inputs - (w_dim if classes else 0)
     if min(z_dim, w_dim, width, *channels, *(layer.kernel for layer in layers)) < 1:

@@ -66,6 +66,17 @@ def test_half_precision_is_told_and_survives_a_conversion(tmp_path: Path, invoke
     assert load(out).card.assumptions == load(file).card.assumptions
 
 
+def test_whole_numbers_and_tensors_without_a_name_are_told(tmp_path: Path) -> None:
+    """A quantised network, and a state dict that is read in part, are not taken silently."""
+    state = small_state()
+    whole = {**state, "mapping.fc0.weight": state["mapping.fc0.weight"].int()}
+    torch.save({**whole, 5: torch.ones(2), "k" * 301: torch.ones(2)}, tmp_path / "odd.pt")
+    assert load(tmp_path / "odd.pt").card.assumptions == (
+        "2 tensors are left out: the name is not text, or has more than 300 characters",
+        f"1 of {len(state)} tensors is stored in int32 and is converted to float32",
+    )
+
+
 def test_a_complete_network_alone_assumes_nothing(tmp_path: Path) -> None:
     torch.save(small_state(), tmp_path / "bare.pt")
     assert load(tmp_path / "bare.pt").card.assumptions == ()

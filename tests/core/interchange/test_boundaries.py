@@ -99,7 +99,7 @@ def test_paths_of_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_nothing_is_taken_from_the_name_of_a_file(tmp_path: Path) -> None:
     put(tmp_path / "stylegan_bedroom" / "wood_w_boundary.npy", unit(1, 6))
     with pytest.raises(
-        UserError, match="does not say which latent space it lies in; say --space z, --space w, --space wp"
+        UserError, match="does not say which latent space it lies in; say --space w, or --space wp"
     ):
         import_boundaries([tmp_path / "stylegan_bedroom"], GENERATOR, ImportOptions(level="attribute"))
     with pytest.raises(

@@ -163,6 +163,8 @@ def test_unsupported_settings_are_refused(settings: dict[str, Any], message: str
     [
         ("synthesis.b16.torgb.weight", (5, 4, 1, 1), "have 5 channels"),
         ("synthesis.b4.const", (6, 0, 4), r"learned constant .* \(6, 0, 4\)"),
+        ("synthesis.b4.const", (6, 4), r"synthesis\.b4\.const of shape \(6, 4\) has the wrong number"),
+        ("mapping.fc0.weight", (0, 9), r"mapping\.fc0\.weight has the shape \(0, 9\), without numbers"),
         ("synthesis.b4.const", (6, 20000, 1), "would be 80000 pixels"),
         ("synthesis.b16.conv0.resample_filter", (3, 3), "even width"),
         ("synthesis.b16.conv0.resample_filter", (12,), "even width"),
