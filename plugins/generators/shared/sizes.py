@@ -38,7 +38,7 @@ class Watched(dict[str, Shape]):
 
 def wrong_dimensions(shapes: Watched, family: str) -> CheckpointError:
     """Return the error for the shape that was read last, which has too few or too many dimensions."""
-    which = f"{visible(shapes.last)} of shape {dict.get(shapes, shapes.last)}" if shapes.last else "a tensor"
+    which = f"{visible(shapes.last)} of shape {shapes.get(shapes.last)}" if shapes.last else "a tensor"
     return CheckpointError(
         f"the sizes of this {family} cannot be read from its tensors: {which} has the wrong number of "
         "dimensions; the file is damaged, or of another network"
