@@ -81,6 +81,11 @@ def amounts(prepared: Prepared) -> list[float]:
     return [float(a) for a in np.linspace(editing.start, editing.end, editing.steps)]
 
 
+def images_of_strip(prepared: Prepared) -> int:
+    """Return the number of images that a strip renders; its unedited column is the baseline's."""
+    return prepared.config.editing.samples * sum(amount != 0.0 for amount in amounts(prepared))
+
+
 def strip_name(boundary: str, set_name: str) -> str:
     """Return the path of a strip, relative to the run."""
     return f"edits/{file_stem(boundary, set_name)}.png"
@@ -134,7 +139,7 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
     files = [strip_name(s.boundary, s.set_name) for s in strips] + (
         ["edits/joint.png"] if len(parts) > 1 else []
     )
-    count = len(strips) * prepared.config.editing.samples * prepared.config.editing.steps
+    count = len(strips) * images_of_strip(prepared)
     run.finish("edit", seconds=step.seconds, files=(*files, TABLE, INDEX), images=count, nonfinite=lost)
 
 

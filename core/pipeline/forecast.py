@@ -32,7 +32,7 @@ def forecast(prepared: Prepared, workers: int) -> str:
     config = prepared.config
     boundaries = len(prepared.chosen) + len(config.conditions)
     probing, verifying = config.synthesis.samples, rescoring.images_needed(prepared, boundaries)
-    editing = boundaries * len(edit.shown_sets(prepared)) * config.editing.samples * config.editing.steps
+    editing = boundaries * len(edit.shown_sets(prepared)) * edit.images_of_strip(prepared)
     total = probing + verifying + editing
     per_image = _measure(prepared)
     samples, null, sets = config.rescoring.samples, config.rescoring.null_directions, len(prepared.sets)

@@ -67,7 +67,8 @@ def over(colour: A, alpha: A, ground: A) -> A:
         alpha: a in [0, 1].
         ground: b, in the range of x.
 
-    >>> over(torch.tensor([255.0, 0.0]), torch.tensor(0.2), torch.tensor(255.0)).tolist()
+    >>> import numpy as np
+    >>> over(np.array([255.0, 0.0]), np.array(0.2), np.array(255.0)).tolist()
     [255.0, 204.0]
     """
     composited: A = ground + alpha * (colour - ground)

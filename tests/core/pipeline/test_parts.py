@@ -346,16 +346,20 @@ def test_the_report_shows_the_first_samples_and_keeps_its_figures(
     }
     gathered = SimpleNamespace(effects=read_effects(plain.run), figures=figures)
 
-    def page(run, content, pictures, scores, work) -> str:
-        given.update(pictures=pictures, scores=scores, work=work)
+    def page(run, content, pictures, scores, work, *, differences) -> str:
+        given.update(pictures=pictures, scores=scores, work=work, differences=differences)
         return "a page\n"
 
     monkeypatch.setattr(reporting, "gather", lambda run: gathered)
     monkeypatch.setattr(
         reporting,
         "counted",
-        lambda prepared, used, null_used, replicates: Work(
-            unit="FLOPs", per_image=1.0, naive=0.0, full=float(null_used.sum()), done=float(used.sum())
+        lambda prepared, effects: Work(
+            unit="FLOPs",
+            per_image=1.0,
+            naive=0.0,
+            full=float(effects.null_used.sum()),
+            done=float(effects.used.sum()),
         ),
     )
     monkeypatch.setattr(reporting, "build_page", page)
