@@ -33,9 +33,9 @@ def boundaries() -> None:
 
 
 @boundaries.command("list")
-@click.argument("folder", metavar="PATH", type=PATH)
+@click.argument("path", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_boundaries(folder: Path, as_json: bool) -> None:
+def list_boundaries(path: Path, as_json: bool) -> None:
     """List the boundaries of a run, a folder or a file.
 
     For another folder, list what every file of arrays (.npy, .npz, .pt) holds, and every list.
@@ -47,7 +47,7 @@ def list_boundaries(folder: Path, as_json: bool) -> None:
     with reported():
         from ..core.interchange.survey import survey
 
-        rows = survey(folder)
+        rows = survey(path)
     if as_json:
         say(json.dumps([asdict(row) for row in rows], indent=2))
     else:

@@ -23,7 +23,7 @@ def test_a_run_from_yaml_says_its_images_and_its_report(
     # Seven concepts are chosen; that one does not vary is known only after the samples.
     verifying = 64 * (1 + (7 + 12) * 13 + 7) + 32 * 12 * 7  # backwards at `all` alone
     assert lines[0].startswith(
-        f"{640 + verifying + 7 * 30} images to synthesise and score: "
+        f"{640 + verifying + 7 * 20} images to synthesise and score: "
         f"640 for probing, {verifying} for re-scoring"
     )
     assert [line.split(":")[0] for line in lines if ": done in " in line] == [
