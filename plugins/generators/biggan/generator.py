@@ -13,14 +13,13 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, for_inference
-from ....core.plugins.contracts import Generator
-from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
+from ....core.plugins.records import Inputs, Latents, ModelCard, State, Stratum
 from ....core.randomness import Stream
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import ClassConfig
-from ..shared.layouts import find
 from ..shared.prior import truncated_normals
+from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
@@ -43,7 +42,7 @@ class _Operation(NamedTuple):
     part: slice = slice(0)
 
 
-class BigGAN(Generator):
+class BigGAN(PublishedGenerator):
     """Run BigGAN or BigGAN-deep (Brock et al. 2019), with w = z.
 
     Codes (N, L, Z) hold a copy of z for every layer. A stratum reads its part of z from its layer's copy.
@@ -69,7 +68,8 @@ class BigGAN(Generator):
         )
 
     config: Config
-    judges_range = False  # any weights are accepted
+    family = "BigGAN"
+    layouts = LAYOUTS
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
@@ -115,14 +115,6 @@ class BigGAN(Generator):
         return _Operation(kind, block, maps, part), Stratum(
             name, layer if maps else None, size, style_width=width
         )
-
-    @classmethod
-    def recognise(
-        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
-    ) -> Match | None:
-        """Recognise tensor names of any published layout."""
-        layout = find(LAYOUTS, names_and_shapes)
-        return None if layout is None else Match(1.0, f"BigGAN in the {layout.name} layout")
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:

@@ -13,15 +13,13 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, for_inference
-from ....core.plugins.contracts import Generator
-from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
-from ....core.randomness import Stream
+from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared import noise
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import ClassConfig
-from ..shared.layouts import find
 from ..shared.mapping import normalise_second_moment
+from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
 from ..shared.unstored import Unstored
 from .architecture import Architecture, examine
@@ -35,7 +33,7 @@ NOISE = {
 }
 
 
-class FastGAN(Generator):
+class FastGAN(PublishedGenerator):
     """Run FastGAN (Liu et al. 2021) and its form in Projected GAN (Sauer et al. 2021); w = z.
 
     Layer 0 is z as the feature maps see it. Every skip-layer excitation has a layer of its own: it scales
@@ -57,7 +55,8 @@ class FastGAN(Generator):
         )
 
     config: Config
-    judges_range = False  # any weights are accepted
+    family = "FastGAN"
+    layouts = LAYOUTS
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
@@ -70,7 +69,7 @@ class FastGAN(Generator):
         self.network.fold()
         noisy = any(self.architecture.doubled)
         self.card: ModelCard = opened.card(assumptions=(NOISE[config.noise],) if noisy else ())
-        self._classes = Classes("FastGAN", self.architecture.classes, config.classes)
+        self._classes = Classes(self.family, self.architecture.classes, config.classes)
         strata = [Stratum("init", 0, 4)]
         for level in range(1, len(self.architecture.widths)):
             size = 4 * 2**level
@@ -88,14 +87,6 @@ class FastGAN(Generator):
         }
 
     @classmethod
-    def recognise(
-        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
-    ) -> Match | None:
-        """Recognise the tensor names of any published layout."""
-        layout = find(LAYOUTS, names_and_shapes)
-        return None if layout is None else Match(1.0, f"FastGAN in the {layout.name} layout")
-
-    @classmethod
     def examine(cls, part: Part) -> Examined | None:
         """Return sizes, classes and weights, in any layout."""
         return examine(part)
@@ -105,10 +96,6 @@ class FastGAN(Generator):
         """Layers by group: `content`, the feature maps, and `style`, the excitations; None without these."""
         layers = tuple(range(1, self.architecture.layers))
         return {"content": (0,), "style": layers} if layers else None
-
-    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
-        return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def begin(self, inputs: Inputs) -> State:
         """Return an empty state with the keys (N, 2) of fresh noise and the class vectors (N, E), if used."""

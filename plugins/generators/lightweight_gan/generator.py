@@ -12,12 +12,12 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, for_inference
-from ....core.plugins.contracts import Generator
-from ....core.plugins.records import Inputs, Match, ModelCard, State, Stratum
+from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared import noise
 from ..shared.checkpoints import open_checkpoint
+from ..shared.classes import Classes
 from ..shared.config import CheckpointConfig
-from ..shared.layouts import find
+from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
@@ -30,7 +30,7 @@ NOISE = {
 }
 
 
-class LightweightGAN(Generator):
+class LightweightGAN(PublishedGenerator):
     """Run lucidrains' lightweight-gan (Wang 2020); w = z.
 
     Layer 0 is z as the feature maps see it. Every skip-layer excitation has a layer of its own: it scales
@@ -46,7 +46,8 @@ class LightweightGAN(Generator):
         )
 
     config: Config
-    judges_range = False  # any weights are accepted
+    family = "lightweight-gan"
+    layouts = LAYOUTS
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
@@ -55,6 +56,7 @@ class LightweightGAN(Generator):
         self.network = for_inference(
             load(self.architecture.build, opened.description, opened.checkpoint.path), device
         )
+        self._classes = Classes(self.family, 0, "sampled")
         noisy = self.architecture.noisy
         self.card: ModelCard = opened.card(assumptions=(NOISE[config.noise],) if noisy else ())
         strata = [Stratum("initial", 0, 4)]
@@ -71,14 +73,6 @@ class LightweightGAN(Generator):
         self._fixed = {
             size: noise.fresh(key, size, size, device) for size in sizes if noisy and config.noise == "const"
         }
-
-    @classmethod
-    def recognise(
-        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
-    ) -> Match | None:
-        """Recognise the tensor names of the library's files."""
-        layout = find(LAYOUTS, names_and_shapes)
-        return None if layout is None else Match(1.0, f"lightweight-gan in the layout {layout.name}")
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -16,13 +15,12 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, for_inference
-from ....core.plugins.contracts import Generator
-from ....core.plugins.records import Inputs, Match, ModelCard, State, Stratum
+from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared import noise, truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import TruncationConfig
-from ..shared.layouts import find
+from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
 from .architecture import FAMILY, Architecture, examine
 from .attention import Attention
@@ -44,7 +42,7 @@ class _Module(NamedTuple):
     module: Attention | Convolution | ToRGB | None
 
 
-class LucidrainsStyleGAN2(Generator):
+class LucidrainsStyleGAN2(PublishedGenerator):
     """Run the StyleGAN2 of lucidrains' stylegan2-pytorch, with L = log2(resolution) - 1 layers.
 
     Layer l controls the block of resolution 4 * 2^l: two convolutions and its RGB.
@@ -74,13 +72,14 @@ class LucidrainsStyleGAN2(Generator):
         )
 
     config: Config
-    judges_range = False  # any weights are accepted
+    family = FAMILY
+    layouts = LAYOUTS
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
         opened = open_checkpoint(type(self), config)
         self.architecture = Architecture.from_plain(opened.description.architecture)
-        Classes(FAMILY, 0, config.classes)
+        self._classes = Classes(self.family, 0, config.classes)
         self.network = for_inference(
             load(self.architecture.build, opened.description, opened.checkpoint.path), device
         )
@@ -107,14 +106,6 @@ class LucidrainsStyleGAN2(Generator):
             if config.noise == "const"
             else torch.full((1, 1, size, size), 0.5, device=device)
         )
-
-    @classmethod
-    def recognise(
-        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
-    ) -> Match | None:
-        """Recognise the tensor names of the library's files."""
-        layout = find(LAYOUTS, names_and_shapes)
-        return None if layout is None else Match(1.0, f"{FAMILY} in the layout {layout.name}")
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,14 +14,14 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, for_inference
 from ....core.errors import CheckpointError
-from ....core.plugins.contracts import Generator
-from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
-from ....core.randomness import Stream
+from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import ClassConfig, GrownConfig
 from ..shared.convolutions import pixel_norm
+from ..shared.layouts import Layout, Shapes
 from ..shared.mapping import GAIN
+from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
 from ..shared.unstored import Unstored
 from .architecture import Architecture, examine, recognised
@@ -36,7 +35,7 @@ class _StratumLayer(NamedTuple):
     is_output: bool
 
 
-class ProgressiveGAN(Generator):
+class ProgressiveGAN(PublishedGenerator):
     """Run ProgressiveGAN (Karras et al. 2018), with one layer and w = z.
 
     Only the first stratum reads a code, and normalises it. State.x is the feature map after the activation
@@ -54,7 +53,7 @@ class ProgressiveGAN(Generator):
         )
 
     config: Config
-    judges_range = False  # any weights are accepted
+    family = "ProgressiveGAN"
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
@@ -70,7 +69,7 @@ class ProgressiveGAN(Generator):
             classes=architecture.classes,
         )
         self.card: ModelCard = replace(opened, description=description).card()
-        self._classes = Classes("ProgressiveGAN", architecture.classes, config.classes)
+        self._classes = Classes(self.family, architecture.classes, config.classes)
         strata: list[Stratum] = []
         layers: list[InferenceLayer] = []
         for level in range(architecture.top + 1):
@@ -96,21 +95,14 @@ class ProgressiveGAN(Generator):
         ]
 
     @classmethod
-    def recognise(
-        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
-    ) -> Match | None:
-        """Recognise tensor names and the shape of the first layer, in any published layout."""
-        layout = recognised(names_and_shapes)
-        return None if layout is None else Match(1.0, f"ProgressiveGAN in the {layout.name} layout")
+    def layout_of(cls, names_and_shapes: Shapes) -> Layout | None:
+        """Return the layout; it depends on the shape of the first layer too."""
+        return recognised(names_and_shapes)
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
         """Return sizes, classes and weights, in any layout."""
         return examine(part)
-
-    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
-        return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def begin(self, inputs: Inputs) -> State:
         """Return an empty state, or one with the class weights (N, Y) that are appended to z."""

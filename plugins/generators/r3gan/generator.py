@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,19 +9,17 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, for_inference
-from ....core.plugins.contracts import Generator
-from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
-from ....core.randomness import Stream
+from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import ClassConfig
-from ..shared.layouts import find
+from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 
 
-class R3GAN(Generator):
+class R3GAN(PublishedGenerator):
     """Run R3GAN (Huang et al. 2024), with one layer and w = z.
 
     Only the first stratum reads a code: it maps z to the scales of a learned basis of 4x4 feature maps.
@@ -33,7 +29,8 @@ class R3GAN(Generator):
         """Set checkpoint and classes."""
 
     config: Config
-    judges_range = False  # any weights are accepted
+    family = "R3GAN"
+    layouts = LAYOUTS
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
@@ -43,7 +40,7 @@ class R3GAN(Generator):
             load(self.architecture.build, opened.description, opened.checkpoint.path), device
         )
         self.card: ModelCard = opened.card()
-        self._classes = Classes("R3GAN", self.architecture.classes, config.classes)
+        self._classes = Classes(self.family, self.architecture.classes, config.classes)
         self._modules: list[torch.nn.Module] = [self.network.basis]
         strata = [Stratum("basis", 0, 4, style_width=self.architecture.widths[0])]
         for i, stage in enumerate(self.network.stages):
@@ -60,21 +57,9 @@ class R3GAN(Generator):
         self.strata = (*strata, Stratum("rgb", None, self.architecture.resolution, is_feature=False))
 
     @classmethod
-    def recognise(
-        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
-    ) -> Match | None:
-        """Recognise the tensor names of any published layout."""
-        layout = find(LAYOUTS, names_and_shapes)
-        return None if layout is None else Match(1.0, f"R3GAN in the {layout.name} layout")
-
-    @classmethod
     def examine(cls, part: Part) -> Examined | None:
         """Return sizes, classes and weights, in any layout."""
         return examine(part)
-
-    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
-        return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def begin(self, inputs: Inputs) -> State:
         """Return an empty state, or one with the term of the class in the scales of the basis, (N, C)."""

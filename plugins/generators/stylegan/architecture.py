@@ -10,12 +10,12 @@ from typing import Any, Self
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ..shared.layouts import Layout, Shapes, find
+from ..shared.layouts import Shapes, find
 from ..shared.mapping import EPSILON
 from ..shared.sizes import inconsistent
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored, noise_and_mean
-from .layouts import HIGAN, INCOMPLETE, LAYOUTS, layouts
+from .layouts import HIGAN, INCOMPLETE, layouts
 from .missing_tensors import fill_missing
 from .network import Network
 from .pytorch_layouts import GAN_ZOO, rescale
@@ -232,8 +232,3 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
             *noise_and_mean(tensors, added, architecture.mean),
         ),
     )
-
-
-def recognised(shapes: Shapes) -> Layout | None:
-    """Return the layout of tensors of these shapes, or None."""
-    return find(LAYOUTS, shapes)

@@ -12,24 +12,25 @@ from torch import Tensor, nn
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, for_inference
-from ....core.plugins.contracts import Generator
-from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
+from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ....core.randomness import Stream, Use, normals
 from ....core.strata.layers import resolution_groups
 from ..shared import noise, truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import GrownConfig, MappingConfig, StyleConfig
+from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
 from ..shared.unstored import Unstored
-from .architecture import Architecture, examine, recognised
+from .architecture import Architecture, examine
+from .layouts import LAYOUTS
 from .network import Layer, Output, StoredLayer
 from .network import Mapping as MappingNetwork
 
 MEAN_SAMPLES = 10_000  # z over which w is averaged if the file stores no mean w
 
 
-class StyleGAN(Generator):
+class StyleGAN(PublishedGenerator):
     """Run StyleGAN (Karras et al. 2019), with L = 2 log2(resolution) - 2 layers, one per AdaIN.
 
     Layers 2b and 2b + 1 have the size of the learned constant, 4 x 4 or another, times 2^b. Each layer is a
@@ -40,7 +41,8 @@ class StyleGAN(Generator):
         """Set checkpoint, truncation, noise, classes, and what the file does not state."""
 
     config: Config
-    judges_range = False  # any weights are accepted
+    family = "StyleGAN"
+    layouts = LAYOUTS
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
@@ -59,7 +61,7 @@ class StyleGAN(Generator):
         self._const = stored.synthesis.const.detach()[None].to(device)
         self._scale = truncation.scale(architecture.layers, config.truncation_psi, config.truncation_layers)
         self.card: ModelCard = opened.card(truncation=truncation.describe(self._scale))
-        self._classes = Classes("StyleGAN", architecture.classes, config.classes)
+        self._classes = Classes(self.family, architecture.classes, config.classes)
         strata = []
         for i, layer in enumerate(self._layers):
             height, width = (side << i // 2 for side in architecture.start)
@@ -67,14 +69,6 @@ class StyleGAN(Generator):
         height, width = architecture.size
         self.strata = (*strata, Stratum("output", None, width, is_feature=False, height=height))
         self._mean = self._mean_w(stored.mapping.w_avg.to(device) if architecture.mean else None)
-
-    @classmethod
-    def recognise(
-        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
-    ) -> Match | None:
-        """Recognise tensor names of any published layout."""
-        layout = recognised(names_and_shapes)
-        return None if layout is None else Match(1.0, f"StyleGAN in the {layout.name} layout")
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
@@ -90,10 +84,6 @@ class StyleGAN(Generator):
     def groups(self) -> Mapping[str, tuple[int, ...]]:
         """Layers by group: bottom (the constant's size), lower, upper, top (the final one)."""
         return resolution_groups(4 << (len(self.architecture.widths) - 1))
-
-    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
-        return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map z (N, Z) to w (N, D); conditional networks also need classes (N,) or weights (N, Y)."""

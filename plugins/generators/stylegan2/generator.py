@@ -13,15 +13,14 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, for_inference
-from ....core.plugins.contracts import Generator
-from ....core.plugins.records import Inputs, Latents, Match, ModelCard, State, Stratum
+from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ....core.randomness import Stream, Use, normals
 from ....core.strata.layers import resolution_groups
 from ..shared import noise, truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import MappingConfig, StyleConfig, UnstoredConfig
-from ..shared.layouts import find
+from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
 from ..shared.unstored import Unstored
 from .architecture import Architecture, examine
@@ -39,7 +38,7 @@ class _Module(NamedTuple):
     size: tuple[int, int]
 
 
-class StyleGAN2(Generator):
+class StyleGAN2(PublishedGenerator):
     """Run StyleGAN2 (Karras et al. 2020) in any of its three forms, with L = 2 log2(resolution) - 2 layers.
 
     Pictures have the proportions of the learned constant, whose sides each block but the first doubles: with
@@ -54,7 +53,8 @@ class StyleGAN2(Generator):
         """Set checkpoint, truncation, noise, classes, and what the file does not state."""
 
     config: Config
-    judges_range = False  # any weights are accepted
+    family = "StyleGAN2"
+    layouts = LAYOUTS
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
@@ -69,7 +69,7 @@ class StyleGAN2(Generator):
             self.architecture.layers, config.truncation_psi, config.truncation_layers
         )
         self.card: ModelCard = opened.card(truncation=truncation.describe(self._scale))
-        self._classes = Classes("StyleGAN2", self.architecture.classes, config.classes)
+        self._classes = Classes(self.family, self.architecture.classes, config.classes)
         self._modules: list[_Module] = []
         strata: list[Stratum] = []
         layer = 0
@@ -98,14 +98,6 @@ class StyleGAN2(Generator):
         self._mean = self._mean_w()
 
     @classmethod
-    def recognise(
-        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
-    ) -> Match | None:
-        """Recognise tensor names of any published layout."""
-        layout = find(LAYOUTS, names_and_shapes)
-        return None if layout is None else Match(1.0, f"StyleGAN2 in the {layout.name} layout")
-
-    @classmethod
     def examine(cls, part: Part) -> Examined | None:
         """Return sizes, classes and weights, in any layout."""
         return examine(part)
@@ -119,10 +111,6 @@ class StyleGAN2(Generator):
     def groups(self) -> Mapping[str, tuple[int, ...]]:
         """Layers by group: bottom (the constant's size), lower, upper, top (the final one)."""
         return resolution_groups(max(self.network.sizes))
-
-    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
-        return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map z (N, Z) to w (N, D); conditional networks also need classes (N,) or weights (N, Y)."""

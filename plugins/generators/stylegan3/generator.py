@@ -13,23 +13,21 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, for_inference
-from ....core.plugins.contracts import Generator
-from ....core.plugins.records import Latents, Match, ModelCard, State, Stratum
-from ....core.randomness import Stream
+from ....core.plugins.records import ModelCard, State, Stratum
 from ....core.strata.layers import GROUP_NAMES
 from ..shared import truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import TruncationConfig
-from ..shared.layouts import find
 from ..shared.mapping import FullyConnected
+from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .movement import Matrix, Movement, check, lookup
 
 
-class StyleGAN3(Generator):
+class StyleGAN3(PublishedGenerator):
     """Run StyleGAN3-T and -R (Karras et al. 2021), with one layer more than convolutions.
 
     Published networks have L = 16 layers. Layer 0 shifts and rotates the Fourier features; layer i + 1
@@ -55,7 +53,8 @@ class StyleGAN3(Generator):
             return value
 
     config: Config
-    judges_range = False  # any weights are accepted
+    family = "StyleGAN3"
+    layouts = LAYOUTS
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
@@ -69,20 +68,12 @@ class StyleGAN3(Generator):
             self.architecture.codes, config.truncation_psi, config.truncation_layers
         )
         self.card: ModelCard = opened.card(truncation=truncation.describe(self._scale))
-        self._classes = Classes("StyleGAN3", self.architecture.classes, config.classes)
+        self._classes = Classes(self.family, self.architecture.classes, config.classes)
         self._layers = [self.network.layer(name) for name in self.network.synthesis.names]
         self._transform = self.network.synthesis.input.transform
         if config.input_transform is not None:
             self._transform = torch.from_numpy(lookup(config.input_transform)).to(self._transform)
         self.strata = self._strata()
-
-    @classmethod
-    def recognise(
-        cls, names_and_shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, object]
-    ) -> Match | None:
-        """Recognise tensor names; StyleGAN-XL, which shares most of them, is another family."""
-        layout = find(LAYOUTS, names_and_shapes)
-        return None if layout is None else Match(1.0, f"StyleGAN3 in the {layout.name} layout")
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
@@ -112,10 +103,6 @@ class StyleGAN3(Generator):
             for name, members in group_rates
         }
         return {name: layers for name, layers in groups.items() if layers}
-
-    def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
-        return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map z (N, Z) to w (N, D); conditional networks also need classes (N,) or weights (N, Y)."""
