@@ -177,8 +177,8 @@ def _offer(
         tensors = {id(tensor) for tensor in part.tensors.values()}
         if any(claimed <= tensors for claimed in inner):
             continue
-        found = under_prefixes(part, recognise)
-        offers += sorted(found, key=lambda offer: rank(offer[0].name.removeprefix(part.name)))
+        networks = under_prefixes(part, recognise)
+        offers += sorted(networks, key=lambda offer: rank(offer[0].name.removeprefix(part.name)))
     return offers
 
 

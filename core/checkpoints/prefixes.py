@@ -65,7 +65,7 @@ def under_prefixes(part: Part, recognise: Callable[[Part], Sequence[T]]) -> list
     A prefix counts if `recognise` knows what remains without it. Shorter prefixes are tried first, and
     nothing is looked for inside a network that is known.
     """
-    found: list[tuple[Part, Sequence[T]]] = []
+    networks: list[tuple[Part, Sequence[T]]] = []
     level: list[tuple[str, list[str]]] = [("", list(part.tensors))]
     groups = names = 0
     for _ in range(DEEP):
@@ -74,14 +74,14 @@ def under_prefixes(part: Part, recognise: Callable[[Part], Sequence[T]]) -> list
             for inner, group in _grouped(prefix, members).items():
                 groups, names = groups + 1, names + len(group)
                 if groups > GROUPS or names > NAMES:
-                    return found
+                    return networks
                 candidate = _under(part, prefix, inner, group)
                 if claims := recognise(candidate):
-                    found.append((candidate, claims))
+                    networks.append((candidate, claims))
                 else:
                     deeper.append((inner, group))
         level = deeper
-    return found
+    return networks
 
 
 def _grouped(prefix: str, names: Sequence[str]) -> dict[str, list[str]]:

@@ -54,27 +54,27 @@ def read_saved(
     if not path.is_file():
         raise UserError(f"--codes {path}: there is no such file")
     sizes = CodeSizes(card.layers, card.code_size, card.latent_size, generator.space != "z")
-    found = find_codes(path, sizes, codes_as=codes_as, space=space)
-    if found.generator not in (None, generator.fingerprint):
+    codes_file = find_codes(path, sizes, codes_as=codes_as, space=space)
+    if codes_file.generator not in (None, generator.fingerprint):
         raise MismatchError(
-            f"--codes {path}: its codes are of generator {found.generator}; "
+            f"--codes {path}: its codes are of generator {codes_file.generator}; "
             f"this one is {generator.fingerprint} ({card.family}, {card.source})"
         )
-    values, count = torch.from_numpy(found.values).to(prepared.device), len(found.values)
+    values, count = torch.from_numpy(codes_file.values).to(prepared.device), len(codes_file.values)
     if count > MOST:
         raise UserError(f"{path} holds {count} samples; at most {MOST} are edited at once")
-    condition = _condition(prepared, found.optional, count, path)
+    condition = _condition(prepared, codes_file.optional, count, path)
     # Batches of one size, as everywhere else: the last one is filled up.
     parts = []
     for start in range(0, count, prepared.batch):
         rows = torch.arange(start, start + prepared.batch).clamp(max=count - 1)
         part = values[rows]
-        if found.space == "z":
+        if codes_file.space == "z":
             part = generator.map(part, None if condition is None else condition[rows.to(condition.device)])
-        parts.append(part if found.space == "w+" else generator.broadcast(part))
+        parts.append(part if codes_file.space == "w+" else generator.broadcast(part))
     codes = torch.cat(parts)[:count]
-    index = _index(found.optional, count, path)
-    return SavedCodes(codes, condition, index, KINDS[found.space], found.sha256, found.remarks)
+    index = _index(codes_file.optional, count, path)
+    return SavedCodes(codes, condition, index, KINDS[codes_file.space], codes_file.sha256, codes_file.remarks)
 
 
 def _condition(

@@ -139,9 +139,9 @@ def _chosen(
         return _numbers(content[kinds[0]], kinds[0], path), kinds[0], optional
     rest = {key: value for key, value in content.items() if key not in OPTIONAL}
     if not kinds:
-        found = _without_key(rest, path)
-        if found is not None:
-            return *found, optional
+        arrays = _without_key(rest, path)
+        if arrays is not None:
+            return *arrays, optional
     raise DataError(
         f"{path} holds {listed(content) or 'nothing'}; exactly one of codes, w, z is needed, "
         f"with {' and '.join(OPTIONAL)} if wanted"

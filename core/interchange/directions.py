@@ -54,12 +54,12 @@ def directions_of(
         raise DataError(_at(values.path, error)) from None
     if sum(entry.array.size for entry in entries) > LONGEST:
         raise DataError(f"{values.path}: of directions, at most {LONGEST} numbers are read")
-    found: list[ForeignBoundary] = []
+    directions: list[ForeignBoundary] = []
     for entry in entries:
-        found += _of_entry(values, entry, sizes or Sizes(), form, space)
-        if len(found) > MOST:
+        directions += _of_entry(values, entry, sizes or Sizes(), form, space)
+        if len(directions) > MOST:
             raise DataError(f"{values.path} holds more than {MOST} directions")
-    return found, [f"{values.path}: {left_out(left)}"] if left else []
+    return directions, [f"{values.path}: {left_out(left)}"] if left else []
 
 
 def _in_styles(values: Values, sizes: Sizes) -> list[ForeignBoundary]:
@@ -70,11 +70,11 @@ def _in_styles(values: Values, sizes: Sizes) -> list[ForeignBoundary]:
             "name a checkpoint with styles as --assume, not a run"
         )
     try:
-        found = style_directions(values.content, sizes.styles)
+        vectors = style_directions(values.content, sizes.styles)
     except DataError as error:
         raise DataError(_at(values.path, error)) from None
     directions = []
-    for name, vector in found:
+    for name, vector in vectors:
         normal, length = normalised(vector, f"{values.path}: {shown(name)}" if name else values.path)
         directions.append(
             ForeignBoundary(normal, length, None, None, values.container, values.sha256, name, space="s")
@@ -94,12 +94,12 @@ def _of_entry(
     except UserError as error:
         raise UserError(_at(where, error)) from None
     several = len(rows) > 1
-    found = []
+    directions = []
     for i, (row, facts) in enumerate(zip(rows, numbered(entry, len(rows)), strict=True)):
         name = ".".join(part for part in (entry.name, str(i) if several else "") if part)
         normal, length = normalised(row, where + (f", direction {i}" if several else ""))
         implied = None if entry.space is None else "w+" if normal.ndim == 2 else entry.space
-        found.append(
+        directions.append(
             ForeignBoundary(
                 normal,
                 length,
@@ -113,7 +113,7 @@ def _of_entry(
                 facts=facts,
             )
         )
-    return found
+    return directions
 
 
 def _at(where: str | Path, error: UserError) -> str:

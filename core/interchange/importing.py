@@ -78,7 +78,7 @@ def import_boundaries(
     _check_options(options)
     faults: list[Fault] = []
     remarks: list[str] = []
-    found: dict[str, tuple[Boundary, NamedFile]] = {}
+    imported: dict[str, tuple[Boundary, NamedFile]] = {}
     known: list[str] = []  # names as files and lists give them, for --level and --only
     for named, foreign in _read_all(sources, generator, options, faults, remarks):
         known.append(named.name)
@@ -96,8 +96,8 @@ def import_boundaries(
             where = (*named.where, visible(foreign.name)) if foreign.name else named.where
             faults.append(Fault(where, _without(error, named.path)))
             continue
-        if boundary.name in found:
-            other = " -> ".join(found[boundary.name][1].where)
+        if boundary.name in imported:
+            other = " -> ".join(imported[boundary.name][1].where)
             faults.append(
                 Fault(
                     named.where,
@@ -105,12 +105,12 @@ def import_boundaries(
                     "import one of them apart, with another --alias",
                 )
             )
-        found[boundary.name] = boundary, named
+        imported[boundary.name] = boundary, named
     if not faults:  # else a name may be among those that failed
         faults += _unused(options, known)
     if faults:
         raise ConfigError("boundaries to import", faults)
-    boundaries = Boundaries(boundary for boundary, _ in found.values())
+    boundaries = Boundaries(boundary for boundary, _ in imported.values())
     return Imported(boundaries, remarks + _lengths(boundaries) + _assumed(boundaries, generator))
 
 

@@ -144,7 +144,7 @@ def read_own(values: Values) -> list[ForeignBoundary] | None:
         raise DataError(f"{values.path}: its description is damaged: {fault}") from None
     if len(rows) > MOST:
         raise DataError(f"{values.path} holds more than {MOST} directions")
-    found: list[ForeignBoundary] = []
+    boundaries: list[ForeignBoundary] = []
     left = LONGEST
     for row in rows:
         where = f"{values.path}: {shown(row.name)}"
@@ -158,7 +158,7 @@ def read_own(values: Values) -> list[ForeignBoundary] | None:
         if len(row.offset) != (len(array) if array.ndim == 2 else 1):
             raise DataError(f"{where} has {len(row.offset)} offsets for a normal {array.shape}")
         offset = np.asarray(row.offset, dtype=np.float64) / length
-        found.append(
+        boundaries.append(
             ForeignBoundary(
                 normal,
                 length,
@@ -174,4 +174,4 @@ def read_own(values: Values) -> list[ForeignBoundary] | None:
                 facts=row.facts,
             )
         )
-    return found
+    return boundaries

@@ -65,9 +65,9 @@ def entries_of(content: Any) -> tuple[list[Entry], list[str]]:
     if not isinstance(content, Mapping):
         raise DataError(f"holds {describe(content)}; a boundary is an array of numbers")
     for reader in (_higan, _factorised, _components):
-        found = reader(content)
-        if found is not None:
-            return found, []
+        entries = reader(content)
+        if entries is not None:
+            return entries, []
     return _named(content)
 
 
@@ -118,7 +118,7 @@ def _components(content: Mapping[Any, Any]) -> list[Entry] | None:
 
 def _named(content: Mapping[Any, Any]) -> tuple[list[Entry], list[str]]:
     """Read a dictionary of directions by name; text, single numbers and foreign objects are left out."""
-    found: list[Entry] = []
+    entries: list[Entry] = []
     left: list[str] = []
     for key, value in content.items():
         name = visible(key) if isinstance(key, str) else shown(key)
@@ -126,18 +126,18 @@ def _named(content: Mapping[Any, Any]) -> tuple[list[Entry], list[str]]:
             inner = _higan(value, name)
             if inner is None:
                 raise DataError(f"{shown(name)} is {describe(value)}, but no '{NORMAL}'")
-            found += inner
+            entries += inner
             continue
         array = as_array(value)
         if array is not None and array.size > 1:
-            found.append(Entry(array, name))
+            entries.append(Entry(array, name))
         elif value is None or isinstance(value, str | bool | int | float | Inert) or array is not None:
             left.append(name)
         else:
             raise DataError(f"{shown(name)} is {describe(value)}; a boundary is an array of numbers")
-    if not found:
+    if not entries:
         raise DataError(f"holds {describe(content)}, but no '{NORMAL}' and no arrays by name")
-    return found, left
+    return entries, left
 
 
 def numbered(entry: Entry, count: int) -> Iterator[dict[str, Any]]:

@@ -42,16 +42,16 @@ def style_directions(content: Any, styles: Styles) -> list[tuple[str, Floats]]:
     if single is not None:
         return [("", single)]
     if isinstance(content, Mapping):
-        found = []
+        directions = []
         for key, value in content.items():
             direction = _direction(value, styles)
             if direction is None:
                 raise DataError(f"{shown(key)} is {describe(value)}; {SHAPES}")
-            found.append((visible(str(key)), direction))
-            if len(found) > MOST or len(found) * direction.size > LONGEST:
+            directions.append((visible(str(key)), direction))
+            if len(directions) > MOST or len(directions) * direction.size > LONGEST:
                 raise DataError(f"holds more than {MOST} directions, or than {LONGEST} numbers of directions")
-        if found:
-            return found
+        if directions:
+            return directions
     raise DataError(f"holds {describe(content)}; {SHAPES} ({_sizes(styles)})")
 
 

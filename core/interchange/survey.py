@@ -101,7 +101,7 @@ def _file(path: Path) -> Iterator[SurveyRow]:
         return
     content: Any = values.content
     try:
-        found, _ = directions_of(values)
+        directions, _ = directions_of(values)
     except UserError:
         if isinstance(content, np.ndarray):
             remark = f"{content.dtype}; codes, scores, or several directions"
@@ -109,21 +109,21 @@ def _file(path: Path) -> Iterator[SurveyRow]:
         else:
             yield SurveyRow("dictionary", path.name, remark=describe(content))
         return
-    if values.container == "array" and not found[0].was_unit:
+    if values.container == "array" and not directions[0].was_unit:
         yield SurveyRow(
             "array",
             path.name,
             shape=content.shape,
-            remark=f"{content.dtype}; one code, or a boundary of length {found[0].length:.4g}",
+            remark=f"{content.dtype}; one code, or a boundary of length {directions[0].length:.4g}",
         )
         return
-    if len(found) > MANY:
-        words = f"{len(found)} directions, {values.container}"
+    if len(directions) > MANY:
+        words = f"{len(directions)} directions, {values.container}"
         yield SurveyRow(
-            "boundary", path.name, space=found[0].space, shape=found[0].normal.shape, remark=words
+            "boundary", path.name, space=directions[0].space, shape=directions[0].normal.shape, remark=words
         )
         return
-    for foreign in found:
+    for foreign in directions:
         length = "" if foreign.was_unit else f", length {foreign.length:.4g}"
         name = f"{path.name}: {foreign.name}" if foreign.name else path.name
         yield SurveyRow(

@@ -66,7 +66,7 @@ class Text(Scorer):
 
         @field_validator("templates")
         @classmethod
-        def _check_placeholder(cls, value: list[str]) -> list[str]:
+        def _check_templates(cls, value: list[str]) -> list[str]:
             for template in value:
                 if template.count("{}") != 1:
                     raise ValueError(f"'{template}' must contain {{}} once, for the sentence")

@@ -145,7 +145,7 @@ class Layout:
             names: those wanted, of a network of this layout.
             stored: names in the file.
         """
-        wanted, found, tries = set(names), dict[str, str](), 0
+        wanted, stored_names, tries = set(names), dict[str, str](), 0
         stored = list(stored)[:MAX_TENSORS]
         numbers = dict.fromkeys(number for name in stored for number in re.findall(r"\d+", name))
         small = [str(i) for i in range(SMALL)]
@@ -165,8 +165,8 @@ class Layout:
                 name = next((name for known, name in (r.apply(candidate) for r in self.rules) if known), None)
                 if name in wanted:
                     wanted.discard(name)
-                    found[name] = candidate
-        return found
+                    stored_names[name] = candidate
+        return stored_names
 
     def _changed(self, stored: str, tensor: Tensor, change: Change) -> Tensor:
         try:
