@@ -9,11 +9,14 @@ from typing import NamedTuple
 from ..boundaries.files import FILES
 from ..checkpoints import is_text
 from ..errors import Fault
+from ..messages import listed
 from .lists import read_list
+from .scores import STEM as SCORES
 
 STEM = "_boundary"  # ending of HiGAN's file names
 SUFFIXES = (".npy", ".npz", ".pt")
 """Endings of the files of directions in a folder; files that are named may have any."""
+CODES = ("z", "w", "wp", "codes")  # names of exported files of codes
 
 
 class NamedFile(NamedTuple):
@@ -46,6 +49,13 @@ def named_files(
     for source in sources:
         if source.is_dir():
             files = sorted(path for path in source.iterdir() if path.suffix in SUFFIXES and path.is_file())
+            samples = [path for path in files if holds_samples(path)]
+            files = [path for path in files if path not in samples]
+            if samples:
+                remarks.append(
+                    f"{source}: left out as codes and scores, by their names: "
+                    f"{listed(path.name for path in samples)}; name a file to import it nevertheless"
+                )
             if not files:
                 hint = (
                     "; it holds the project's own boundaries, which need no import"
@@ -60,9 +70,9 @@ def named_files(
         elif not _is_list(source):
             yield from _single([source])
         else:
-            listed = read_list(source)
-            remarks += listed.remarks
-            for entry in listed.entries:
+            content = read_list(source)
+            remarks += content.remarks
+            for entry in content.entries:
                 where = (str(source), f"line {entry.line}")
                 path = _resolve(entry.path, source.parent, root)
                 if path is None:
@@ -70,6 +80,17 @@ def named_files(
                     faults.append(Fault(where, f"there is no file {entry.path} (looked in {looked})"))
                 else:
                     yield NamedFile((*where, str(path)), entry.name, entry.space, path)
+
+
+def holds_samples(path: Path) -> bool:
+    """Return whether a file has a name under which samples are exported: codes, or scores of a concept.
+
+    A column of scores (N, 1) has the shape of a direction where N is the code size.
+
+    >>> holds_samples(Path("out/wood_scores.npy")), holds_samples(Path("out/wood_boundary.npy"))
+    (True, False)
+    """
+    return path.stem in CODES or path.stem.endswith(SCORES)
 
 
 def _single(files: Iterable[Path]) -> Iterator[NamedFile]:

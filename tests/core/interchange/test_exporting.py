@@ -156,6 +156,14 @@ def test_boundaries_and_samples_are_exported_together_or_not_at_all(fakes, finis
     assert [path.name for path in out.iterdir()] == ["w.npy"]
     (out / "w.npy").unlink()
     written = export_boundaries(finished.path, out, samples=finished).files
+    record = finished.record.generator
+    back = import_boundaries(
+        [out],
+        AssumedGenerator(record.fingerprint, "w", record.layers, record.code_size, "fake"),
+        ImportOptions(level="attribute", space="w"),
+    )
+    assert len(back.boundaries) == len(finished.boundaries)
+    assert any("left out as codes and scores" in remark and "and 3 more" in remark for remark in back.remarks)
     assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in written)
     assert {"w.npy", "left_boundary.npy", "left_scores.npy", "boundary_list.txt"} <= {
         path.name for path in written
