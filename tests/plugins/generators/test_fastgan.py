@@ -5,12 +5,14 @@ There are no numbers of the authors' code to compare with.
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
 import ganstrata
 import pytest
 import torch
+from checkpoint_files import pretending
 from closeness import assert_near
 from ganstrata import Generator, Pass, render
 from ganstrata.core.checkpoints import Part, read_checkpoint
@@ -21,7 +23,7 @@ from ganstrata.plugins.generators.fastgan.generator import FastGAN
 from ganstrata.plugins.generators.shared.unstored import Unstored
 from generator_files import codes_by_layer, codes_of, loader, write
 from generators_fastgan import CLASSES, FORMS, plain, small_state
-from torch import Tensor
+from torch import Tensor, nn
 
 load = loader("fastgan")
 
@@ -55,6 +57,32 @@ def test_pictures_are_those_of_the_plain_network(form: str, tmp_path: Path) -> N
     assert wanted.std() > 0.05
     images = render(generator, codes, condition=classes)
     assert_near(images.double(), (wanted + 1.0) / 2.0)
+
+
+def test_a_pickled_network_of_projected_gan_is_read_without_its_classes(tmp_path: Path) -> None:
+    class Network(nn.Module):
+        """Stand for projected-gan's Generator."""
+
+    class Block(nn.Module):
+        """Stand for the modules inside it."""
+
+    state = small_state("projected", 32)
+    with pretending(pg_modules__networks_fastgan__Generator=Network, pg_modules__blocks__UpBlock=Block):
+        network = Network()
+        for name, tensor in state.items():
+            *path, leaf = name.split(".")
+            module: nn.Module = network
+            for part in path:
+                if part not in module._modules:
+                    module.add_module(part, Block())
+                module = module.get_submodule(part)
+            module.register_buffer(leaf, tensor)
+        (tmp_path / "network.pkl").write_bytes(pickle.dumps({"G": network, "D": None, "G_ema": network}))
+    images, wanted = (
+        render(generator := load(path), codes_of(generator))
+        for path in (tmp_path / "network.pkl", saved(tmp_path / "a.pth", state))
+    )
+    assert_near(images, wanted)
 
 
 def test_the_usual_code_is_one_for_all_layers(tmp_path: Path) -> None:
