@@ -99,24 +99,24 @@ def measure(
     random = random_directions(
         prepared.generator, DIRECTIONS, prepared.config.synthesis.seed, layerwise=False
     )
-    fields = {(i, -1): (part.field, part.layers) for i, part in enumerate(parts)}
+    directions = {(i, -1): (part.direction, part.layers) for i, part in enumerate(parts)}
     for layers in dict.fromkeys(part.layers for part in parts):
         at = next(i for i, part in enumerate(parts) if part.layers == layers)
-        fields |= {
+        directions |= {
             (at, r): (edit_direction(normal, layers, scale) * np.float32(unit), layers)
             for r, normal in enumerate(random)
         }
     few = _sparse(steps)
-    tables: dict[tuple[int, int], list[tuple[Floats, Floats]]] = {key: [] for key in fields}
+    tables: dict[tuple[int, int], list[tuple[Floats, Floats]]] = {key: [] for key in directions}
     for b in range(batch_count(prepared)):
         latents, _, codes = prepared.draw(b * prepared.batch, Stream.VERIFICATION)
         base = prepared.render(
             codes, latents.condition, latents.index, Stream.VERIFICATION, {part.layers for part in parts}
         )
-        for key, (field, layers) in fields.items():
+        for key, (direction, layers) in directions.items():
             columns = []
             for step in steps if key[1] < 0 else few:
-                columns.append(_column(prepared, base, move(codes, field, float(step)), layers))
+                columns.append(_column(prepared, base, move(codes, direction, float(step)), layers))
                 done(prepared.batch)
             tables[key].append(
                 (np.stack([c[0] for c in columns], axis=1), np.stack([c[1] for c in columns], axis=1))

@@ -39,7 +39,7 @@ class EditPart:
         set_name: name of the layer set.
         layers: layers to move.
         amount: distance at the last step; None for the last step of the edit.
-        field: the change of the codes per unit of distance, (L, D).
+        direction: the change of the codes per unit of distance, (L, D).
         styles: in space s, the change of the styles per unit of distance, stratum -> (C_s,); the codes stay.
         column: column of its concept among all scores; None if no scorer has it.
     """
@@ -48,7 +48,7 @@ class EditPart:
     set_name: str
     layers: tuple[int, ...]
     amount: float | None
-    field: Floats
+    direction: Floats
     column: int | None
     styles: Mapping[int, Floats] | None = None
 

@@ -111,7 +111,7 @@ class StripRenderer:
         amounts = [float(value) for value in strip.distances[:, t]]
         part = strip.parts[0]
         if strip.mode == "joint":
-            return move_jointly(codes, [p.field for p in strip.parts], amounts)
+            return move_jointly(codes, [p.direction for p in strip.parts], amounts)
         if strip.mode == "absolute":
             assert self.ruler.mean is not None
             scale, target = self.prepared.generator.layer_scale, amounts[0] * self.ruler.unit
@@ -125,8 +125,8 @@ class StripRenderer:
                 self.ruler.mean.to(codes),
             )
         if strip.mode == "jitter":
-            return jitter(codes, part.field, amounts[0], self._noise(codes, index, t), part.layers)
-        return move(codes, part.field, amounts[0])
+            return jitter(codes, part.direction, amounts[0], self._noise(codes, index, t), part.layers)
+        return move(codes, part.direction, amounts[0])
 
     def _styles(self, strip: Strip, t: int) -> dict[int, Tensor] | None:
         """Return what is added to the style (C_s,) of each stratum at step t; None if nothing is."""

@@ -43,7 +43,7 @@ class StripTask:
         boundary: its name.
         set_name: name of the layer set.
         layers: layers to move.
-        field: the change of the codes per unit of distance, (L, D).
+        direction: the change of the codes per unit of distance, (L, D).
         column: column of the boundary's own concept among all scores.
     """
 
@@ -51,7 +51,7 @@ class StripTask:
     boundary: str
     set_name: str
     layers: tuple[int, ...]
-    field: NDArray[np.float32]
+    direction: NDArray[np.float32]
     column: int
 
 
@@ -128,7 +128,7 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
                 run,
                 prepared,
                 parts,
-                [s.field for p in parts for s in strips if (s.boundary, s.set_name) == (p.name, p.group)],
+                [s.direction for p in parts for s in strips if (s.boundary, s.set_name) == (p.name, p.group)],
             )
     _write_table(run, prepared, {(s.boundary, s.set_name): scores[s.boundary, s.set_name] for s in strips})
     index = {
@@ -187,7 +187,7 @@ def _strip(prepared: Prepared, strip: StripTask) -> tuple[str, str, list[list[fl
         frames, columns = [], []
         for amount in amounts(prepared):
             rendering = (
-                baseline.edited(move(codes, strip.field, amount), strip.layers)
+                baseline.edited(move(codes, strip.direction, amount), strip.layers)
                 if amount
                 else baseline.rendering
             )
@@ -227,20 +227,22 @@ def _baseline(prepared: Prepared, start: int) -> tuple[Pass, Tensor]:
 
 
 @torch.inference_mode()
-def _joint(run: Run, prepared: Prepared, parts: list[JointPart], fields: list[NDArray[np.float32]]) -> None:
+def _joint(
+    run: Run, prepared: Prepared, parts: list[JointPart], directions: list[NDArray[np.float32]]
+) -> None:
     """Write edits/joint.png: the samples, each edit by itself, all edits together (paper, fig. 4b)."""
     everywhere = {layer for part in parts for layer in prepared.groups[part.group]}
     rows = []
     for start in _starts(prepared):
         baseline, codes = _baseline(prepared, start)
         columns = [to_pixels(baseline.rendering.pictures)]
-        for part, field in zip(parts, fields, strict=True):
+        for part, direction in zip(parts, directions, strict=True):
             columns.append(
                 to_pixels(
-                    baseline.edited(move(codes, field, part.amount), prepared.groups[part.group]).pictures
+                    baseline.edited(move(codes, direction, part.amount), prepared.groups[part.group]).pictures
                 )
             )
-        together = move_jointly(codes, fields, [part.amount for part in parts])
+        together = move_jointly(codes, directions, [part.amount for part in parts])
         columns.append(to_pixels(baseline.edited(together, everywhere).pictures))
         rows.append(np.stack(columns, axis=1))
     write_bytes(run.path / "edits/joint.png", png(tile(np.concatenate(rows))))

@@ -101,8 +101,8 @@ def _edited(
         amount: signed length of the step, in units of w.
         layers: S.
     """
-    field = edit_direction(normal, layers, scored.generator.layer_scale)  # (L, D)
-    return baseline.rendered.edited(move(baseline.codes, field, amount), layers)
+    direction = edit_direction(normal, layers, scored.generator.layer_scale)  # (L, D)
+    return baseline.rendered.edited(move(baseline.codes, direction, amount), layers)
 
 
 def changes_along(

@@ -44,45 +44,45 @@ def edit_direction(normal: Floats, layers: Sequence[int], scale: Floats) -> NDAr
     Returns:
         (L, D).
     """
-    field = np.zeros((len(scale), normal.shape[-1]), dtype=np.float32)
+    direction = np.zeros((len(scale), normal.shape[-1]), dtype=np.float32)
     chosen = list(layers)
-    field[chosen] = (normal if normal.ndim == 1 else normal[chosen]) * np.asarray(scale, dtype=np.float32)[
-        chosen, None
-    ]
-    return field
+    direction[chosen] = (normal if normal.ndim == 1 else normal[chosen]) * np.asarray(
+        scale, dtype=np.float32
+    )[chosen, None]
+    return direction
 
 
-def move(codes: Tensor, field: Floats, amount: float | Tensor) -> Tensor:
+def move(codes: Tensor, direction: Floats, amount: float | Tensor) -> Tensor:
     """Compute an independent edit: c' = c + a scale n on the edited layers.
 
     Args:
         codes: c (N, L, D).
-        field: from `edit_direction`, (L, D).
+        direction: from `edit_direction`, (L, D).
         amount: a, or one per sample (N,).
 
     Returns:
         c' (N, L, D).
     """
-    step = torch.as_tensor(np.asarray(field), dtype=codes.dtype, device=codes.device)
+    step = torch.as_tensor(np.asarray(direction), dtype=codes.dtype, device=codes.device)
     if isinstance(amount, Tensor):
         amount = amount.to(codes).view(-1, 1, 1)
     return codes + amount * step
 
 
-def move_jointly(codes: Tensor, fields: Sequence[Floats], amounts: Sequence[float]) -> Tensor:
+def move_jointly(codes: Tensor, directions: Sequence[Floats], amounts: Sequence[float]) -> Tensor:
     """Compute a joint edit: c' = c + scale sum_i a_i n_i, each n_i on its own layers.
 
     Args:
         codes: c (N, L, D).
-        fields: from `edit_direction`, (L, D) each.
-        amounts: a_i, one for each field.
+        directions: from `edit_direction`, (L, D) each.
+        amounts: a_i, one for each direction.
 
     Returns:
         c' (N, L, D).
     """
-    total = np.zeros_like(np.asarray(fields[0], dtype=np.float32))
-    for field, amount in zip(fields, amounts, strict=True):
-        total = total + amount * field
+    total = np.zeros_like(np.asarray(directions[0], dtype=np.float32))
+    for direction, amount in zip(directions, amounts, strict=True):
+        total = total + amount * direction
     return move(codes, total, 1.0)
 
 
@@ -126,11 +126,11 @@ def conditioned(
     return np.asarray(rest / length)
 
 
-def jitter(codes: Tensor, field: Floats, amount: float, noise: Tensor, layers: Sequence[int]) -> Tensor:
+def jitter(codes: Tensor, direction: Floats, amount: float, noise: Tensor, layers: Sequence[int]) -> Tensor:
     """Compute a jittered edit: an independent edit (see `move`) plus noise (N, L, D) on the same layers."""
     mask = torch.zeros(codes.shape[1], dtype=torch.bool, device=codes.device)
     mask[list(layers)] = True
-    return move(codes, field, amount) + torch.where(mask[:, None], noise.to(codes), 0.0)
+    return move(codes, direction, amount) + torch.where(mask[:, None], noise.to(codes), 0.0)
 
 
 def move_to(

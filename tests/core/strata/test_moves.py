@@ -47,18 +47,18 @@ def test_independent_edit(layered):
 
 
 def test_a_step_of_its_own_for_every_sample():
-    c, field = codes(), edit_direction(unit(D), range(L), SCALE)
+    c, direction = codes(), edit_direction(unit(D), range(L), SCALE)
     amounts = torch.tensor([-2.0, 0.0, 3.0], dtype=torch.float64)
-    moved = move(c, field, amounts)
+    moved = move(c, direction, amounts)
     assert moved.dtype == c.dtype
     for k in range(N):
-        np.testing.assert_allclose(moved[k], move(c, field, float(amounts[k]))[k], rtol=1e-6)
+        np.testing.assert_allclose(moved[k], move(c, direction, float(amounts[k]))[k], rtol=1e-6)
     assert torch.equal(moved[1], c[1])
 
 
 def test_there_and_back():
-    c, field = codes().double(), edit_direction(unit(D), (0, 3), SCALE)
-    np.testing.assert_allclose(move(move(c, field, 2.0), field, -2.0), c, atol=1e-12)
+    c, direction = codes().double(), edit_direction(unit(D), (0, 3), SCALE)
+    np.testing.assert_allclose(move(move(c, direction, 2.0), direction, -2.0), c, atol=1e-12)
 
 
 def test_joint_edit_is_the_sum_of_its_parts():
@@ -68,22 +68,22 @@ def test_joint_edit_is_the_sum_of_its_parts():
     for layers, amount, n in parts:
         for layer in layers:
             expected[:, layer] += amount * SCALE[layer] * (n if n.ndim == 1 else n[layer])
-    fields = [edit_direction(n, layers, SCALE) for layers, _, n in parts]
-    before = [field.copy() for field in fields]
+    directions = [edit_direction(n, layers, SCALE) for layers, _, n in parts]
+    before = [direction.copy() for direction in directions]
     np.testing.assert_allclose(
-        move_jointly(c, fields, [a for _, a, _ in parts]), expected, rtol=1e-5, atol=1e-6
+        move_jointly(c, directions, [a for _, a, _ in parts]), expected, rtol=1e-5, atol=1e-6
     )
-    assert all((a == b).all() for a, b in zip(fields, before, strict=True))
+    assert all((a == b).all() for a, b in zip(directions, before, strict=True))
     with pytest.raises(ValueError, match="argument"):
-        move_jointly(c, fields, [1.0])
+        move_jointly(c, directions, [1.0])
 
 
 def test_jitter_adds_noise_on_the_edited_layers_only():
     c, noise = codes(), codes(seed=9)
     layers = (1, 3)
-    field = edit_direction(unit(D), layers, SCALE)
-    moved = jitter(c, field, 2.0, noise, layers)
-    plain = move(c, field, 2.0)
+    direction = edit_direction(unit(D), layers, SCALE)
+    moved = jitter(c, direction, 2.0, noise, layers)
+    plain = move(c, direction, 2.0)
     np.testing.assert_allclose(moved[:, layers], (plain + noise)[:, layers])
     rest = [0, 2, 4]
     assert torch.equal(moved[:, rest], c[:, rest])
@@ -233,6 +233,6 @@ def test_absolute_and_relative_steps_as_the_authors_compute_them(reference):
         np.testing.assert_allclose(move_to(z, n, 0.0, float(target), (0,), scale, mean)[0, 0], row, atol=1e-6)
     wp = torch.from_numpy(reference["code_wp"].astype(np.float64))
     expected = reference["interfacegan.linear_interpolate_wp"]
-    field = edit_direction(n, range(wp.shape[1]), np.ones(wp.shape[1]))
+    direction = edit_direction(n, range(wp.shape[1]), np.ones(wp.shape[1]))
     for amount, row in zip(np.linspace(-3.0, 3.0, len(expected)), expected, strict=True):
-        np.testing.assert_allclose(move(wp, field, float(amount))[0], row, atol=1e-6)
+        np.testing.assert_allclose(move(wp, direction, float(amount))[0], row, atol=1e-6)
