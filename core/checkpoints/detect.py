@@ -15,8 +15,8 @@ from ..plugins.failures import plugin_call
 from ..plugins.records import Match
 from ..plugins.registry import PluginInfo, registry
 from . import Checkpoint, Part, locate, read_checkpoint, unreal
-from .parts import UNKNOWN, rank
 from .prefixes import under_prefixes
+from .ranks import UNKNOWN, rank
 from .signatures import describe, mixture, out_of_reach
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """Read moving averages that are stored as a list of parameters without names.
 
-FastGAN's training keeps its average in this way: {"g": state dict, "g_ema": [parameter, parameter, ...]}.
+FastGAN's training keeps its average as {"g": state dict, "g_ema": [parameter, parameter, ...]}, torch_ema and
+diffusers as {"ema": {"shadow_params": [parameter, parameter, ...]}}.
 """
 
 from __future__ import annotations
@@ -15,48 +16,67 @@ from ..messages import visible
 from .limits import Budget
 from .pickles.modules import as_tensor
 
-# Tensors of a state dict that are no parameters: statistics and counters of norms, vectors of spectral norms.
-_BUFFERS = re.compile(r"(^|\.)(running_(mean|var)|num_batches_tracked|weight_[uv]|0\._[uv])$")
-_AVERAGE = re.compile(r"[_.]?(ema|avg|average)$", re.IGNORECASE)
+# Last components of the names of tensors that are no parameters: statistics and counters of norms, vectors of
+# spectral norms, filters, fixed noise and mean codes.
+_BUFFERS = re.compile(
+    r"(^|\.)((running|stored)_(mean|var)|num_batches_tracked|accumulation_counter|weight_[uv]|0\._[uv]|s?[uv]\d+"
+    r"|resample_filter|(blur_)?kernel|noise(_const)?|\w*noise_\d+|(\w*latent|w)_avg|lod|truncation)$"
+)
+_AVERAGE = re.compile(r"(^|[_.])(ema|avg|averaged?)([_.]model)?$", re.IGNORECASE)
+_LIST = "shadow_params"  # key of the parameters in the averages of torch_ema and diffusers
+_LEAST = 4  # tensors in a list that is told when it fits no network
 
 
 def averages(
     content: Mapping[Any, Any], networks: Mapping[str, Mapping[str, Tensor]], budget: Budget
-) -> Iterator[tuple[str, dict[str, Tensor], str]]:
+) -> Iterator[tuple[str, dict[str, Tensor] | None, str]]:
     """Yield the averages in a dictionary that are lists of parameters of one of its networks.
 
     Args:
         content: the dictionary that a file holds.
-        networks: the state dicts found in it, by name.
+        networks: the state dicts found in it, by name; the likeliest first.
         budget: counts the time that this takes.
 
     Yields:
-        the name of an average, its state dict, and a sentence on it.
+        the name of an average, its state dict or None if it fits no network, and a sentence on it.
     """
-    for name, values in content.items():
+    for name, held in content.items():
         network = network_of(name) if isinstance(name, str) else None
-        if network is None or network not in networks or name in networks:
+        values = held.get(_LIST) if isinstance(held, dict) else held
+        if network is None or name in networks or not isinstance(values, list | tuple):
             continue
-        if not isinstance(values, list | tuple):
-            continue
-        budget.step(len(values) + len(networks[network]))
-        tensors = with_names(values, networks[network])
-        if tensors is not None:
-            note = (
-                f"The parameters of {visible(name)} are stored without names; "
-                f"they are taken in the order of {visible(network)}, whose statistics are used."
+        told = len(values) >= _LEAST
+        for owner in [network] if network else networks:
+            if owner not in networks:
+                continue
+            budget.step(len(values) + len(networks[owner]))
+            tensors = with_names(values, networks[owner])
+            if tensors is not None:
+                yield (
+                    name,
+                    tensors,
+                    f"The parameters of {visible(name)} are stored without names; "
+                    f"they are taken in the order of {visible(owner)}, whose statistics are used.",
+                )
+                told = False
+                break
+        if told and any(as_tensor(value) is not None for value in values[:_LEAST]):
+            yield (
+                name,
+                None,
+                f"the average {visible(name)} is not used: its {len(values)} parameters are stored without "
+                "names, and they are not those of a network in the file",
             )
-            yield name, tensors, note
 
 
 def network_of(name: str) -> str | None:
-    """Return the name of the network of which an entry would be the average, or None.
+    """Return the name of the network of which an entry would be the average; "" for any, None for no average.
 
-    >>> network_of("g_ema"), network_of("g")
-    ('g', None)
+    >>> network_of("g_ema"), network_of("ema"), network_of("g")
+    ('g', '', None)
     """
     network = _AVERAGE.sub("", name)
-    return network if network and network != name else None
+    return network if network != name else None
 
 
 def with_names(values: Any, state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:

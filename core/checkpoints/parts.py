@@ -27,44 +27,9 @@ from .pickles.modules import (
 from .pickles.names import forbidden
 from .pickles.unpickler import Foreign, Name, Record
 from .prefixes import MEAN_CODES, stripped, without_wrappers
+from .ranks import UNKNOWN, inner_name, rank
 from .refused_contents import advice
 
-AVERAGES = (
-    "g_ema",
-    "generator_ema",
-    "generator_smooth",
-    "gs",
-    "netg_ema",
-    "ema",
-    "params_ema",
-    "model_ema",
-    "g_smooth",
-    "g_running",
-    "avgg",
-    "g_avg",
-    "shadow_generator",
-    "gen_shadow",
-    "ge",
-)
-GENERATORS = (
-    "g",
-    "generator",
-    "decoder",
-    "netg",
-    "gen",
-    "state_dict",
-    "model",
-    "model_state_dict",
-    "params",
-    "net",
-    "",
-)
-WRAPPERS = ("state_dict", "model_state_dict", "params", "weights")  # names that do not say of which network
-OTHERS = re.compile(
-    r"(^|[_.])(d|d_aug|dis|disc|discriminator\w*|netd|critic|encoder|e|augment_pipe|inception|lpips|vgg\w*)([_.]|$)"
-)
-AVERAGE = re.compile(r"(^|[_.])(g?ema|smooth|running|averaged?|avg|shadow|gs)([_.]|$)")
-GENERATOR = re.compile(r"(^|[_.])(g|gen|generator|netg|decoder|synthesis)([_.]|$)")
 ROLES = (
     "generator_ema",
     "generator",
@@ -81,7 +46,6 @@ ROLES = (
     "g",
     "d",
 )
-UNKNOWN = 2  # group of the rank of parts whose names say nothing; discriminators and the like come after it
 OURS = ("plugin", "network")  # settings that only ganstrata's own header may contain
 NESTED = 4  # nesting of dictionaries that are searched for state dicts
 PARTS = 64  # parts that are returned, at most
@@ -98,23 +62,6 @@ class _Draft:
     own: bool  # whether the settings are the network's own
     notes: tuple[str, ...] = ()
     foreign: str = ""  # class in a network that is not known here, so that the network is left aside
-
-
-def rank(name: str) -> tuple[int, int]:
-    """Return the sort key of a part: moving averages, generators, unknown names, other networks.
-
-    >>> sorted(["d", "encoder", "g", "g_ema", "something"], key=rank)
-    ['g_ema', 'g', 'something', 'd', 'encoder']
-    """
-    low = name.lower()
-    if OTHERS.search(low):
-        return 3, 0
-    for group, (known, pattern) in enumerate(((AVERAGES, AVERAGE), (GENERATORS, GENERATOR))):
-        if low in known:
-            return group, known.index(low)
-        if pattern.search(low):
-            return group, len(known)
-    return UNKNOWN, 0
 
 
 def pickle_container(content: Any) -> str:
@@ -235,11 +182,14 @@ class _Splitter:
         """Return the parts of the dictionary that a file holds, in order."""
         loose, inner, settings = self._classify(content)
         drafts = [part for name, value in inner for part in self._entry(name, value, 0)]
-        networks = {part.name: part.tensors for part in reversed(drafts)}
-        drafts += [
-            _Draft(name, tensors, settings, own=False, notes=(note,))
-            for name, tensors, note in averages(content, networks, self._budget)
-        ]
+        networks: dict[str, Mapping[str, Tensor]] = {}
+        for part in sorted(drafts, key=lambda part: rank(part.name)):
+            networks.setdefault(part.name, part.tensors)
+        for name, tensors, note in averages(content, networks, self._budget):
+            if tensors is None:
+                drafts = [replace(part, notes=(*part.notes, note)) for part in drafts]
+            else:
+                drafts.append(_Draft(name, tensors, settings, own=False, notes=(note,)))
         if not drafts:
             return _bare("", loose, settings, first=True)
         means = {name: tensor for name, tensor in loose.items() if MEAN_CODES.fullmatch(name)}
@@ -308,7 +258,7 @@ class _Splitter:
             return [_network(name, value, self._budget)]
         loose, inner, settings = self._classify(_mapping(value) or {})
         drafts = (
-            [part for key, entry in inner for part in self._entry(_inner(name, key), entry, depth + 1)]
+            [part for key, entry in inner for part in self._entry(inner_name(name, key), entry, depth + 1)]
             if depth < NESTED
             else []
         )
@@ -317,15 +267,6 @@ class _Splitter:
             drafts += _bare(name, loose, {}, first=False)
         self._budget.step(sum(len(part.tensors) + len(means) + len(settings) for part in drafts))
         return [_with_shared(part, means, settings) for part in drafts]
-
-
-def _inner(outer: str, key: str) -> str:
-    """Return the name of an entry in the entry `outer`, whose name says more than `state_dict` does.
-
-    >>> _inner("shadow_generator", "state_dict"), _inner("models", "generator"), _inner("run", "state_dict")
-    ('shadow_generator', 'generator', 'state_dict')
-    """
-    return outer if key.lower() in WRAPPERS and rank(outer)[0] != 2 else key
 
 
 def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *, first: bool) -> list[_Draft]:
@@ -343,16 +284,12 @@ def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *,
     roles = [role for role in ROLES if any(head[0] == role for head in heads.values())]
     if not roles or any(head[0] not in roles or not head[2] for head in heads.values()):
         return [whole]
-    split = [
-        _Draft(
-            role,
-            {head[2]: tensors[key] for key, head in heads.items() if head[0] == role},
-            settings,
-            own=False,
-            notes=(*notes, stripped(f"{role}.", sum(head[0] == role for head in heads.values()))),
-        )
-        for role in roles
-    ]
+    split = []
+    for role in roles:
+        own = {head[2]: tensors[key] for key, head in heads.items() if head[0] == role}
+        told = (*notes, stripped(f"{role}.", len(own)))
+        own, inner = without_wrappers(own)
+        split.append(_Draft(inner_name(name, role), own, settings, own=False, notes=(*told, *inner)))
     return [whole, *split] if first else [*split, whole]
 
 

@@ -101,11 +101,11 @@ def _under(part: Part, outer: str, prefix: str, names: Sequence[str]) -> Part:
         for name in part.tensors
         if name.startswith(outer) and MEAN_CODES.fullmatch(name.removeprefix(outer))
     }
-    inner = {name.removeprefix(prefix): part.tensors[name] for name in names}
+    inner, notes = without_wrappers({name.removeprefix(prefix): part.tensors[name] for name in names})
     others = len(part.tensors) - len(inner) - len(means)
     return replace(
         part,
         name=".".join(filter(None, (part.name, prefix.removesuffix(".")))),
         tensors={**means, **inner},
-        notes=(*part.notes, stripped(prefix, len(inner), others)),
+        notes=(*part.notes, stripped(prefix, len(inner), others), *notes),
     )

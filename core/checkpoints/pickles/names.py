@@ -199,6 +199,7 @@ class Allowed:
             "numpy._core.multiarray._reconstruct": lambda *_: arrays.Array(budget, objects=objects),
             "numpy._core.numeric._frombuffer": self._from_buffer,
             "dill._dill._create_array": self._array_of_dill,
+            "dill._dill._load_type": self._type_of_dill,
         }
         if payload is not None:
             self._functions["torch.storage._load_from_bytes"] = payload
@@ -259,6 +260,14 @@ class Allowed:
         if not isinstance(kind, Name):
             raise Damaged("an object without a class")
         return kind.make() if isinstance(kind, Function) else Record(kind)
+
+    def _type_of_dill(self, name: Any = "", *_: Any) -> Any:
+        """Stand in for dill's _load_type, under which protocol 2 stores `set` and other built-in types."""
+        full = f"builtins.{name}" if isinstance(name, str) else ""
+        if full in self._functions or full in RECORDED:
+            return self.find(full)
+        self._budget.foreign["dill._dill._load_type"] = None
+        return Record(Foreign("dill._dill._load_type"))
 
     def _array_of_dill(self, function: Any, args: Any, state: Any, *_: Any) -> arrays.Array:
         """Stand in for dill's _create_array, which makes a numpy array as numpy's own pickles do."""

@@ -222,7 +222,7 @@ MMGENERATION = Layout(
         ),
         Rule(r"(?:module\.)?constant_input\.input", "synthesis.b4.const", _first),
         Rule(r"(?:module\.)?injected_noise_(\d{1,2})", _numbered("noise_const"), _plane),
-        Rule(r"steps|module\.steps", None),  # of the averaging wrapper
+        Rule(r"(?:module\.)?steps|n_averaged", None),  # of the averaging wrapper, also torch's
     ),
 )
 

@@ -178,6 +178,16 @@ def test_what_dill_and_others_write_is_inert(tmp_path: Path, operations: tuple[s
     assert read_checkpoint(tmp_path / "a").tensors["w"].tolist() == [1.0, 1.0]
 
 
+def test_a_set_that_dill_stores_is_a_set(tmp_path: Path) -> None:
+    """In protocol 2 dill names `set` in its own way; a network names its passing buffers in one."""
+    network = {"G_ema": files.persistent(STATE, {"z_dim": 7})}
+    plain = files.write_nvidia(tmp_path / "plain", network, 2).read_bytes()
+    of_dill = named("dill._dill._load_type") + text("set") + b"\x85R"
+    assert named("__builtin__.set") in plain
+    (tmp_path / "a").write_bytes(plain.replace(named("__builtin__.set"), of_dill))
+    assert read_checkpoint(tmp_path / "a").tensors.keys() == STATE.keys()
+
+
 @pytest.mark.parametrize(
     ("operations", "message"),
     [

@@ -155,6 +155,24 @@ def test_a_bare_state_dict_with_plain_values(tmp_path: Path) -> None:
     assert by_name[""].settings == {"epoch": 3}
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"model": {"module": state(1)}, "model_ema": {"module": state(2)}},
+        {"g": {"model": state(1)}, "g_ema": {"model": state(2)}},
+        {"train": {"generator": state(1)}, "ema": {"generator": state(2), "discriminator": state(3)}},
+        {
+            "state_dict": {f"G.{name}": tensor for name, tensor in state(1).items()},
+            "ema": {f"{role}.{name}": tensor for role in "GD" for name, tensor in state(2).items()},
+        },
+    ],
+)
+def test_what_is_in_a_moving_average_is_one(tmp_path: Path, content: Any) -> None:
+    """The names inside say no more than those beside it do, so the first in the file would be taken."""
+    first = next(p for p in parts(tmp_path, content).values() if "conv.weight" in p.tensors)
+    assert first.tensors["conv.weight"].tolist() == [2.0, 2.0]
+
+
 def test_names_that_occur_twice(tmp_path: Path) -> None:
     by_name = parts(tmp_path, {"first": {"generator": state(1)}, "second": {"generator": state(2)}})
     assert [part.tensors["conv.weight"][0].item() for part in by_name.values()] == [1, 2]

@@ -75,6 +75,14 @@ def test_a_compiled_module_inside_a_network(tmp_path: Path) -> None:
     assert any(told.startswith("_orig_mod. is removed from the names of") for told in card.assumptions)
 
 
+def test_a_wrapper_inside_a_prefix_is_stripped_too(tmp_path: Path) -> None:
+    state = small_state("mmgeneration")
+    for name, content in (("plain", state), ("under", {"state_dict": under("netG.module.", state)})):
+        torch.save(content, tmp_path / f"{name}.pt")
+    generators = [load(tmp_path / f"{name}.pt") for name in ("plain", "under")]
+    assert generators[0].fingerprint == generators[1].fingerprint
+
+
 def test_several_networks_in_one_state_dict(tmp_path: Path, invoke: Any) -> None:
     """The moving average counts, and its mean w beside the state dict comes with it."""
     rosinality = {name: t for name, t in LAYOUTS["rosinality"].items() if name != "latent_avg"}
