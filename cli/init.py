@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ..core.messages import visible
 from ..core.storage.paths import user_path
 from .errors import reported
 from .options import PATH
 from .streams import say
+
+if TYPE_CHECKING:
+    from ..core.checkpoints.zoo import Published
 
 CONFIGS = (".yaml", ".yml", ".toml", ".json")
 BUNDLED, REMOTE = "bundled:", ("hf:", "https:", "http:")  # as in core.checkpoints, which imports torch
@@ -27,12 +32,17 @@ def init(file: str, out: Path | None) -> None:
     Nothing in the file is executed. The config scores hues, which needs no weights; its comments say how to
     add scorers.
 
+    FILE may also be a name from `ganstrata model list`. Nothing is fetched then: the config says where the
+    file is published, and runs once it is there.
+
     \b
     Examples:
       ganstrata init stylegan2-ffhq.pkl
+      ganstrata init stylegan2_church
       ganstrata init --out rooms.yaml
     """
     with reported():
+        from ..core.config.published import published_config
         from ..core.config.starter import starter_config
         from ..core.errors import UserError
         from ..core.storage.disk import write_text
@@ -44,8 +54,32 @@ def init(file: str, out: Path | None) -> None:
         if target.suffix not in (".yaml", ".yml"):
             raise UserError(f"--out {target}: the config is YAML; give a name that ends in .yaml")
         check_outside_arrays(target)
-        write_text(target, starter_config(file))
-    say(f"Wrote {target}. It runs as it is: ganstrata run {target}")
+        published = None if is_checkpoint(file) else _published(file)
+        text = starter_config(file) if published is None else published_config(published)
+        write_text(target, text)
+    if published is None:
+        say(f"Wrote {target}. It runs as it is: ganstrata run {target}")
+    elif published.checkpoint is not None:
+        say(f"Wrote {target}. It fetches the file, and runs: ganstrata run {target}")
+    else:
+        say(f"Wrote {target}. Write the path of the file into it, then: ganstrata run {target}")
+
+
+def _published(file: str) -> Published | None:
+    """Return the model of this name in the list of published models; None if FILE is a path.
+
+    Raises:
+        UserError: there is neither a file nor a model of this name, but a model of a similar one.
+    """
+    from ..core.checkpoints.zoo import named, published
+    from ..core.errors import UserError, nearest
+
+    model = named(file)
+    if model is None and not user_path(file).exists():
+        hint = nearest(file, [one.name for one in published()])
+        if hint:
+            raise UserError(f"no checkpoint file {visible(file)}, and no published model of this name.{hint}")
+    return model
 
 
 def is_checkpoint(file: str) -> bool:

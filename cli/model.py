@@ -99,7 +99,7 @@ def list_models(name: str | None, family: str | None, dead: bool | None, as_json
     """List the generators published with the papers.
 
     Nothing is downloaded and no link is tried. NAME is a name, part of one or a pattern with *: show
-    everything known about the matching models.
+    everything known about the matching models. `ganstrata init` takes a whole name.
 
     \b
     Examples:
@@ -113,7 +113,9 @@ def list_models(name: str | None, family: str | None, dead: bool | None, as_json
     if as_json:
         say(
             json.dumps(
-                [asdict(entry) | {"link": entry.link} for entry in models], indent=2, ensure_ascii=False
+                [asdict(entry) | {"link": entry.link, "checkpoint": entry.checkpoint} for entry in models],
+                indent=2,
+                ensure_ascii=False,
             )
         )
     elif name is not None:
@@ -233,12 +235,15 @@ def _details(entry: Published) -> list[str]:
         ("truncation", entry.truncation),
         ("published by", f"{entry.publisher}, {entry.page}"),
         ("file", f"{entry.file or 'see the list'} ({entry.container})"),
-        ("link", f"{entry.url} ({entry.link}; {entry.evidence})"),
+        ("link", f"{entry.url} ({entry.link} on {entry.checked}; {entry.evidence})"),
+        ("mirror", entry.mirror or ""),
+        ("SHA-256", f"{entry.sha256}, from {entry.sha256_from}" if entry.sha256 else ""),
         ("also listed", entry.listed or ""),
         ("licence", entry.licence or "unknown"),
         ("list", f"{entry.pool}'s pool" if entry.pool else ""),
         ("note", entry.note),
         ("unverified", ", ".join(entry.unverified)),
+        ("config", f"ganstrata init {entry.name}"),
     ]
     return [entry.name, *(f"  {key:<14}{value}" for key, value in rows if value)]
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..messages import visible
+from ..storage.disk import open_file
 from .limits import Budget, Damaged, Refused
 
 CONTENTS = 2**23  # bytes of a table of contents at most; 20,000 tensors take about 1.5 million
@@ -39,7 +40,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     Raises:
         Refused: the table of contents is longer than that of any checkpoint.
     """
-    with _Bounded(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
+    with _Bounded(open_file(path).detach()) as file, zipfile.ZipFile(file) as archive:
         file.opening = False
         yield archive
 

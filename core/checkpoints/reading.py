@@ -23,7 +23,7 @@ from torch import Tensor
 from ..errors import CheckpointError, nearest
 from ..messages import shown, visible
 from ..storage.disk import open_file
-from ..storage.paths import user_path
+from ..storage.paths import user_path, why_no_file
 from .alignment import aligned
 from .archive import check_archive, opened
 from .content import Checkpoint, Part
@@ -64,6 +64,8 @@ def locate(checkpoint: str, role: str) -> Path:
         path = user_path(checkpoint)
         if path.is_dir():
             raise CheckpointError(f"checkpoint {path} is a folder; {folder_advice(path)}")
+        if path.exists() and not path.is_file():
+            raise CheckpointError(f"checkpoint {path} cannot be read: {why_no_file(path)}")
         if not path.is_file():
             raise CheckpointError(
                 f"no checkpoint file {path}"

@@ -36,6 +36,9 @@ class Published:
         listed: another page that links to it.
         link_dead: whether the link is known to be dead; None if unknown.
         evidence: evidence for `link_dead`.
+        sha256, sha256_from: SHA-256 of the file, and the pages that state it.
+        mirror: a copy elsewhere, as `checkpoint:` takes it.
+        checked: date on which the facts were last compared with public pages.
         note: further remarks.
         unverified: names of fields above that were not checked against a source.
     """
@@ -59,6 +62,10 @@ class Published:
     listed: str | None = None
     link_dead: bool | None = None
     evidence: str = ""
+    sha256: str | None = None
+    sha256_from: str | None = None
+    mirror: str | None = None
+    checked: str = ""
     note: str = ""
     unverified: tuple[str, ...] = ()
 
@@ -74,18 +81,44 @@ class Published:
         """State of the link: `dead`, `alive` or `unknown`."""
         return {True: "dead", False: "alive", None: "unknown"}[self.link_dead]
 
+    @property
+    def checkpoint(self) -> str | None:
+        """What `checkpoint:` of a config takes to fetch the file; None if it has to be downloaded by hand.
+
+        The publisher's address if the hash of the file is known, else the mirror.
+        """
+        if self.sha256 is not None and self.link_dead is not True:
+            return f"{self.url}#sha256={self.sha256}"
+        return self.mirror
+
+    @property
+    def path(self) -> str:
+        """A path for a file that is downloaded by hand: its own name, or one made from the model's."""
+        return self.file or f"{self.name}.pkl"
+
 
 @cache
 def published() -> tuple[Published, ...]:
     """Return all published generators, grouped by family in the order of zoo.json."""
     known = {field.name for field in fields(Published)}
     models = []
-    for group in json.loads(FILE.read_text(encoding="utf-8"))["groups"]:
-        shared = {key: value for key, value in group.items() if key in known}
+    stored = json.loads(FILE.read_text(encoding="utf-8"))
+    for group in stored["groups"]:
+        shared = {"checked": stored["checked"], **{key: group[key] for key in group if key in known}}
         for model in group["models"]:
             facts = {**shared, **model}
             models.append(Published(**{**facts, "unverified": tuple(facts.get("unverified", ()))}))
     return tuple(models)
+
+
+def named(name: str) -> Published | None:
+    """Return the published generator of exactly this name; case does not matter. None if there is none.
+
+    Example:
+        >>> named("stylegan2_church").resolution
+        256
+    """
+    return next((model for model in published() if model.name.lower() == name.lower()), None)
 
 
 def find(
@@ -112,11 +145,11 @@ def find(
         models = tuple(model for model in models if model.family.lower() == family.lower())
     if pattern is not None:
         glob = pattern.lower() if set(pattern) & set("*?[") else f"*{pattern.lower()}*"
-        named = tuple(model for model in models if fnmatchcase(model.name.lower(), glob))
-        if not named:
+        matching = tuple(model for model in models if fnmatchcase(model.name.lower(), glob))
+        if not matching:
             raise UserError(
                 f"no published model is called '{pattern}'."
                 f"{nearest(pattern, [model.name for model in models])}"
             )
-        models = named
+        models = matching
     return [model for model in models if dead is None or (model.link_dead is True) == dead]

@@ -51,11 +51,21 @@ def starter_config(file: str) -> str:
     if facts.faults or facts.config is None:
         reasons = "; ".join(facts.faults) or "its plugin does not say how to build it"
         raise CheckpointError(f"no config can be written for {visible(facts.file)}, because {reasons}")
-    samples, verification = next(
-        ((probing, fresh) for most, probing, fresh in SIZES if (facts.resolution or 0) <= most), LARGE
-    )
     scorers = BUNDLED_SCORERS if file.startswith(BUNDLED) else NO_WEIGHTS
     head = f"# {_summary(facts)}\n# This config runs as it is. docs/config.md has every field.\n\n"
+    return head + facts.config + after_generator(facts.resolution, scorers)
+
+
+def after_generator(resolution: int | None, scorers: str = NO_WEIGHTS) -> str:
+    """Return what follows the generator in a starter config.
+
+    Args:
+        resolution: size of the pictures in pixels, which decides how many samples are drawn.
+        scorers: items of `scorers:` as YAML.
+    """
+    samples, verification = next(
+        ((probing, fresh) for most, probing, fresh in SIZES if (resolution or 0) <= most), LARGE
+    )
     sections = f"""
         concepts: {{include: ["*"]}} # these get a boundary, such as colour/red; all concepts are scored
 
@@ -72,8 +82,7 @@ def starter_config(file: str) -> str:
 
         editing: {{samples: 4, steps: 7, start: -6.0, end: 6.0}} # strips of the report
         """
-    start = f"{facts.config}\n\nscorers: # each gives a picture one number per concept\n{scorers}"
-    return head + start + dedent(sections)
+    return f"\n\nscorers: # each gives a picture one number per concept\n{scorers}" + dedent(sections)
 
 
 def _summary(facts: Inspection) -> str:

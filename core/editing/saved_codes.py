@@ -17,6 +17,7 @@ from ..interchange.code_shapes import CodeSizes
 from ..interchange.codes import find_codes
 from ..randomness import Stream
 from ..runs.prepare import Prepared
+from ..storage.paths import why_no_file
 from .request import MOST
 
 KINDS = {"w+": "codes", "w": "w", "z": "z"}  # space -> entry of manipulate.json
@@ -52,7 +53,7 @@ def read_saved(
     """
     generator, card = prepared.generator, prepared.generator.card
     if not path.is_file():
-        raise UserError(f"--codes {path}: there is no such file")
+        raise UserError(f"--codes {path}: {why_no_file(path)}")
     sizes = CodeSizes(card.layers, card.code_size, card.latent_size, generator.space != "z")
     codes_file = find_codes(path, sizes, codes_as=codes_as, space=space)
     if codes_file.generator not in (None, generator.fingerprint):

@@ -10,6 +10,7 @@ from ..boundaries.files import FILES
 from ..checkpoints import is_text
 from ..errors import Fault
 from ..messages import listed
+from ..storage.paths import why_no_file
 from .lists import read_list
 from .scores import STEM as SCORES
 
@@ -66,7 +67,7 @@ def named_files(
                 faults.append(Fault((str(source),), words))
             yield from _single(files)
         elif not _is_file(source):
-            faults.append(Fault((str(source),), "there is no such file"))
+            faults.append(Fault((str(source),), why_no_file(source)))
         elif not _is_list(source):
             yield from _single([source])
         else:

@@ -12,6 +12,7 @@ import numpy as np
 from ..boundaries.files import FILES, boundaries_in
 from ..checkpoints import read_values
 from ..errors import UserError
+from ..storage.paths import why_no_file
 from ..strata.layers import show_layers
 from .arrays import describe
 from .directions import directions_of
@@ -54,7 +55,8 @@ def survey(folder: Path) -> list[SurveyRow]:
     if folder.is_file():
         return list(_lists([folder])) or list(_file(folder))
     if not folder.is_dir():
-        raise UserError(f"there is no folder {folder}")
+        what = f"{folder}: {why_no_file(folder)}" if folder.exists() else f"there is no folder {folder}"
+        raise UserError(what)
     if any((folder / name).exists() for name in FILES):
         return list(_own_boundaries(folder))
     files = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())

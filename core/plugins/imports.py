@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import UserError, nearest
-from ..storage.paths import user_path
+from ..storage.paths import user_path, why_no_file
 from .failures import one_line
 
 PATTERN = r"^.+:[A-Za-z_][A-Za-z0-9_.]*$"
@@ -74,12 +74,12 @@ def reason(error: BaseException) -> str:
 
 def _import(place: str) -> ModuleType:
     path = user_path(place)
+    if path.suffix == ".py" and not path.exists():
+        raise UserError(f"no file {path}" + (f" (looked in {Path.cwd()})" if not path.is_absolute() else ""))
+    if path.suffix == ".py" and not path.is_file():
+        raise UserError(f"{path} cannot be read: {why_no_file(path)}")
     try:
         return _import_file(path) if path.suffix == ".py" else importlib.import_module(place)
-    except FileNotFoundError:
-        raise UserError(
-            f"no file {path}" + (f" (looked in {Path.cwd()})" if not path.is_absolute() else "")
-        ) from None
     except ModuleNotFoundError as error:
         if path.suffix == ".py" or error.name is None or not f"{place}.".startswith(f"{error.name}."):
             raise UserError(f"{place} does not import: {reason(error)}") from error
@@ -101,8 +101,6 @@ def _import_file(path: Path) -> ModuleType:
 
     No byte code is written: Python recognises an edited file only by its size and the second of its change.
     """
-    if not path.is_file():
-        raise FileNotFoundError(path)
     path = path.resolve()
     name = own_name(path)
     spec = importlib.util.spec_from_file_location(name, path)

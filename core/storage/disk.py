@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import GanstrataError, UserError
+from .paths import type_in_words, why_no_file
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if hasattr(errno, "EDQUOT") else (errno.ENOSPC, errno.EFBIG)
 _CURES = (
@@ -35,8 +36,8 @@ SHELL_PIPES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")  # paths of pipes tha
 def open_file(path: Path) -> io.BufferedReader:
     """Open a file for reading.
 
-    Named pipes and devices are refused: a pipe without a writer would block for ever, and a device may have
-    no end. Pipes that a shell passes, as in `<(...)`, are allowed.
+    Named pipes, sockets and devices are refused: a pipe without a writer would block for ever, and a device
+    may have no end. Pipes that a shell passes, as in `<(...)`, are allowed.
 
     Raises:
         OSError: it cannot be opened, or is neither a file nor such a pipe.
@@ -45,7 +46,12 @@ def open_file(path: Path) -> io.BufferedReader:
     def opener(name: str, flags: int) -> int:
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
-    file = open(path, "rb", opener=opener)  # noqa: SIM115 - the caller closes it
+    try:
+        file = open(path, "rb", opener=opener)  # noqa: SIM115 - the caller closes it
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket, of which the system says that there is no such device
+            raise OSError(errno.EINVAL, why_no_file(path), str(path)) from None
+        raise
     mode = os.fstat(file.fileno()).st_mode
     if stat.S_ISREG(mode):
         return file
@@ -53,7 +59,7 @@ def open_file(path: Path) -> io.BufferedReader:
         os.set_blocking(file.fileno(), True)
         return file
     file.close()
-    raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+    raise OSError(errno.EINVAL, f"it is {type_in_words(mode)}; a regular file is needed", str(path))
 
 
 def read_bytes(path: Path, most: int = LARGEST) -> bytes:

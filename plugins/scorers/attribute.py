@@ -102,7 +102,7 @@ def _read_weights(path: Path, width: int) -> Tensor:
     Raises:
         CheckpointError: no such file, not an array of finite numbers, or of another width.
     """
-    if not path.is_file():
+    if not path.exists():
         raise CheckpointError(f"weights: no file {path}")
     try:
         weights = read_npy(path)

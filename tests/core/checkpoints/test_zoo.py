@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import date
 from pathlib import Path
 
 import pytest
-from ganstrata.core.checkpoints.zoo import Published, find, published
+from ganstrata.core.checkpoints.remote import HubFile, WebFile, parse
+from ganstrata.core.checkpoints.zoo import Published, find, named, published
 from ganstrata.core.errors import UserError
 
 MODELS = published()
@@ -20,8 +22,9 @@ def test_higan_published_53() -> None:
     assert {(model.psi, model.psi_layers) for model in pool if model.family == "StyleGAN2"} == {(0.5, 18)}
 
 
-def test_nvidia_and_biggan_are_there() -> None:
+def test_families_after_higan_are_there() -> None:
     counts = Counter(model.family for model in MODELS)
+    assert counts["R3GAN"] == 5
     assert counts["StyleGAN3"] == 12
     assert counts["BigGAN-deep"] == 3
     assert counts["BigGAN"] == 1
@@ -34,11 +37,11 @@ def test_names_are_unique() -> None:
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_facts_agree(model: Published) -> None:
     assert model.resolution & (model.resolution - 1) == 0, "generators make squares of a power of two"
-    named = re.search(r"(\d{2,4})x(\d{2,4})", model.file or "")
-    assert named is None or int(named[1]) == model.resolution
+    size = re.search(r"(\d{2,4})x(\d{2,4})", model.file or "")
+    assert size is None or int(size[1]) == model.resolution
     assert model.url.startswith("http")
     assert model.page.startswith("https://github.com/")
-    assert (model.psi is None) == (model.family in ("ProgressiveGAN", "BigGAN", "BigGAN-deep"))
+    assert (model.psi is None) == (model.family in ("ProgressiveGAN", "BigGAN", "BigGAN-deep", "R3GAN"))
     assert model.plugin == {"ProgressiveGAN": "pggan", "BigGAN-deep": "biggan"}.get(
         model.family, model.family.lower()
     )
@@ -50,6 +53,18 @@ def test_a_link_is_called_dead_or_alive_on_evidence_alone() -> None:
         assert model.evidence
         assert model.link_dead is None or "http" in model.evidence
         assert model.link_dead is not None or model.evidence.endswith("no link was tried")
+
+
+def test_hashes_and_copies_are_such_as_a_config_takes() -> None:
+    for model in MODELS:
+        assert date.fromisoformat(model.checked) <= date.today()
+        assert (model.sha256 is None) == (model.sha256_from is None)
+        assert model.sha256_from is None or "https://" in model.sha256_from
+        for name in (model.checkpoint, model.mirror):
+            assert name is None or isinstance(parse(name), HubFile | WebFile)
+    assert named("stylegan_tower").checkpoint is None, "its link is dead"
+    assert named("stylegan2_church").checkpoint.endswith(f"#sha256={named('STYLEGAN2_church').sha256}")
+    assert named("stylegan2_churc") is None
 
 
 def test_dead_links_and_the_others_are_all() -> None:

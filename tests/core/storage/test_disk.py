@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ganstrata.core.boundaries.files import load_boundaries
-from ganstrata.core.checkpoints import read_checkpoint, read_npy
+from ganstrata.core.checkpoints import read_checkpoint, read_npy, read_npz
 from ganstrata.core.config.parsing import read_data
 from ganstrata.core.errors import GanstrataError
 from ganstrata.core.interchange.lists import read_list
@@ -27,6 +28,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "ranking.json": read_index,
     "checkpoint.pt": read_checkpoint,
     "array.npy": read_npy,
+    "arrays.npz": lambda path: read_npz(path, ["w"]),
     "config.yaml": read_data,
     "list.txt": read_list,
     "key.json": lambda path: Key.read(path.parent),
@@ -89,12 +91,22 @@ def test_whatever_is_there_is_removed_but_not_what_a_link_leads_to(tmp_path: Pat
 @pytest.mark.parametrize("name", READERS)
 def test_a_pipe_without_a_writer_and_an_endless_device_are_refused(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)
-    with pytest.raises((GanstrataError, OSError), match="it is a pipe or a device, not a file"):
+    with pytest.raises((GanstrataError, OSError), match="it is a named pipe; a regular file is needed"):
         READERS[name](tmp_path / name)
     (tmp_path / name).unlink()
     (tmp_path / name).symlink_to("/dev/zero")
-    with pytest.raises((GanstrataError, OSError), match="it is a pipe or a device, not a file"):
+    with pytest.raises((GanstrataError, OSError), match="it is a device; a regular file is needed"):
         READERS[name](tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="has no Unix sockets")
+@pytest.mark.parametrize("name", READERS)
+def test_a_socket_is_called_one(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # paths of sockets are short
+    with socket.socket(socket.AF_UNIX) as place:
+        place.bind(name)
+        with pytest.raises((GanstrataError, OSError), match="it is a socket; a regular file is needed"):
+            READERS[name](Path(name))
 
 
 @pipes
